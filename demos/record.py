@@ -16,12 +16,12 @@ import msgspec
 
 from hemostat import config
 from hemostat.adapters.replay_file import ReplayFile
-from hemostat.cli.everything import child_command
+from hemostat.cli.everything import make_child_command
 from hemostat.cli.options import Globals
 from hemostat.cli.record import ReplayRecorder
-from hemostat.core.history.replay import header_line
-from hemostat.demo.scenarios import HEALTH, LEAK, MIB, SICKEN, SPIN
-from hemostat.demo.stage import IMAGE, LABEL, DemoStage, own_stage
+from hemostat.core.history.replay import encode_header
+from hemostat.demo.scenarios import HEALTH_COMMAND, LEAK_SCRIPT, MIB, SICKEN_SCRIPT, SPIN_SCRIPT
+from hemostat.demo.stage import DEMO_LABEL, IMAGE, DemoStage, open_own_stage
 from hemostat.errors import EngineError
 from hemostat.ports import ContainerSpec
 
@@ -45,9 +45,9 @@ def spec(service: str, memory: int = 128, *, health: bool = False, **labels: str
         name=f"shop-{service}-1",
         image=IMAGE,
         command=("sh", "-c", WORK),
-        labels={LABEL: RUN, **compose, **tuning},
+        labels={DEMO_LABEL: RUN, **compose, **tuning},
         memory=memory * MIB,
-        health=HEALTH if health else None,
+        health=HEALTH_COMMAND if health else None,
     )
 
 
@@ -70,14 +70,14 @@ def afternoon(fault: Do, start: Callable[[str], None], wait: Callable[[float], N
     wait(12)
     fault("api", CRASH)
     wait(14)
-    fault("web", SICKEN)
+    fault("web", SICKEN_SCRIPT)
     wait(16)
-    fault("worker", f"{{ {SPIN}; }} >/dev/null 2>&1 &")
+    fault("worker", f"{{ {SPIN_SCRIPT}; }} >/dev/null 2>&1 &")
     wait(20)
-    fault("cache", f"{{ {LEAK}; }} >/dev/null 2>&1 &")
+    fault("cache", f"{{ {LEAK_SCRIPT}; }} >/dev/null 2>&1 &")
     wait(20)
     for _ in range(4):
-        fault("db", SICKEN)
+        fault("db", SICKEN_SCRIPT)
         wait(7)
     for _ in range(3):
         fault("mail", CRASH)
@@ -108,7 +108,7 @@ def recording(stage: DemoStage, out: Path) -> Iterator[None]:
     stop = threading.Event()
     with ReplayFile(out, force=True) as file:
         begin = stage.clock.now()
-        file.write(header_line(HOST, begin))
+        file.write(encode_header(HOST, begin))
         recorder = ReplayRecorder(stage.bus, stage.clock, file, stop, begin)
         thread = threading.Thread(target=recorder.live, args=(None,))
         thread.start()
@@ -122,7 +122,9 @@ def recording(stage: DemoStage, out: Path) -> Iterator[None]:
 def make(out: Path) -> None:
     settings = config.load(flags={"host": HOST}).settings
     stop = threading.Event()
-    with own_stage(settings, stop, lambda name, run: child_command(name, run, Globals()), RUN) as stage:
+    with open_own_stage(
+        settings, stop, lambda name, run: make_child_command(name, run, Globals()), RUN
+    ) as stage:
         ids: dict[str, str] = {}
 
         def fault(service: str, command: str) -> None:

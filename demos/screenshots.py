@@ -24,10 +24,10 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 
 from hemostat import app, config  # noqa: E402
-from hemostat.cli.everything import child_command  # noqa: E402
+from hemostat.cli.everything import make_child_command  # noqa: E402
 from hemostat.cli.options import Globals  # noqa: E402
-from hemostat.demo.scenarios import SICKEN  # noqa: E402
-from hemostat.demo.stage import LABEL, DemoStage, own_stage  # noqa: E402
+from hemostat.demo.scenarios import SICKEN_SCRIPT  # noqa: E402
+from hemostat.demo.stage import DEMO_LABEL, DemoStage, open_own_stage  # noqa: E402
 from hemostat.errors import EngineError  # noqa: E402
 from hemostat.operator import OperatorCommands  # noqa: E402
 from hemostat.ports import ContainerSpec  # noqa: E402
@@ -57,7 +57,7 @@ def shop() -> list[ContainerSpec]:
         turns, held = BUSY.get(each.labels["com.docker.compose.service"], (3_000, 9))
         hold = f"dd if=/dev/zero of=/dev/shm/held bs=1M count={held} 2>/dev/null; "
         work = hold + WORK.replace("$((RANDOM % 3000))", str(turns)).replace("sleep 0.2", LOGS)
-        labels = {**each.labels, LABEL: RUN}
+        labels = {**each.labels, DEMO_LABEL: RUN}
         made.append(msgspec.structs.replace(each, command=("sh", "-c", work), labels=labels))
     return made
 
@@ -67,7 +67,7 @@ def afternoon(fault: Callable[[str, str], None], wait: Callable[[float], None]) 
     wait(20)
     fault("api", CRASH)
     wait(5)
-    fault("db", SICKEN)
+    fault("db", SICKEN_SCRIPT)
     wait(10)
     for _ in range(3):
         fault("mail", CRASH)
@@ -125,7 +125,9 @@ def pictures(
 def make(directory: Path) -> None:
     settings = config.load(flags={"host": HOST}).settings
     stop, made = threading.Event(), shop()
-    with own_stage(settings, stop, lambda name, run: child_command(name, run, Globals()), RUN) as stage:
+    with open_own_stage(
+        settings, stop, lambda name, run: make_child_command(name, run, Globals()), RUN
+    ) as stage:
         opened = config.load(flags={"host": HOST, "redis.url": stage.redis_url}).settings
         ids: dict[str, str] = {}
 

@@ -11,20 +11,20 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.backoff import delay
+from hemostat.core.backoff import compute_backoff
 from hemostat.core.redact import redact
 from hemostat.errors import AdapterError
 from hemostat.events import Event, encode
 from hemostat.ports import Bus, Clock, Defer, Entry
-from hemostat.retry import CEILING, FIRST, Retry
+from hemostat.retry import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS, Retry
 
 MAX_DELIVERIES: Final = 5
 MAX_ERROR_CHARACTERS: Final = 1000
 """Of what is kept with a buried entry."""
 
-Buried = Callable[[Event, str, float], Sequence[Event]]
+AnswerDeadLetter = Callable[[Event, str, float], Sequence[Event]]
 """What a role publishes of an event that is given up, with its error, at one time."""
-Done = tuple[Entry, Sequence[Event]]
+FinishedEntry = tuple[Entry, Sequence[Event]]
 """An entry, and what is to be published when it is acknowledged."""
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Acknowledger:
         patience: Retry,
         *,
         keep: Callable[[Sequence[Event]], object],
-        buried: Buried,
+        buried: AnswerDeadLetter,
     ) -> None:
         self._bus = bus
         self._group = group
@@ -52,7 +52,7 @@ class Acknowledger:
         self._acknowledged = 0
         """Entries, since the role began."""
 
-    def acknowledge(self, done: Sequence[Done]) -> None:
+    def acknowledge(self, done: Sequence[FinishedEntry]) -> None:
         """Raises where nothing shows that one entry is at fault: others might fail in the same way."""
         if not done or self._try(done) is None:
             return
@@ -64,18 +64,18 @@ class Acknowledger:
                 continue
             if self._acknowledged == before and can_be_encoded(each[1]):
                 raise error
-            self.bury(each[0], describe(error))
+            self.bury(each[0], describe_exception(error))
 
-    def _try_again(self, one: Done) -> Exception | None:
+    def _try_again(self, one: FinishedEntry) -> Exception | None:
         error = None
         for tries in range(1, MAX_DELIVERIES):
-            self._clock.sleep(delay(tries, FIRST, CEILING))
+            self._clock.sleep(compute_backoff(tries, FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS))
             error = self._try([one])
             if error is None:
                 return None
         return error
 
-    def _try(self, done: Sequence[Done]) -> Exception | None:
+    def _try(self, done: Sequence[FinishedEntry]) -> Exception | None:
         events = [entry.event for entry, _ in done if entry.event is not None]
         try:
             self._patience(lambda: self._keep(events))
@@ -100,7 +100,7 @@ class Acknowledger:
             raise
         except Exception as error:
             logger.exception("event.not_deferred id=%s", entry.id)
-            self.bury(entry, describe(error))
+            self.bury(entry, describe_exception(error))
 
     def bury(self, entry: Entry, error: str) -> None:
         """What the role says of it is about the incident; the alert role tells people of dead letters
@@ -139,5 +139,5 @@ def can_be_encoded(events: Sequence[Event]) -> bool:
     return True
 
 
-def describe(error: Exception) -> str:
+def describe_exception(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"

@@ -28,10 +28,10 @@ from hemostat.core.redact.mask import mask
 from hemostat.core.settings import alert as alerting
 from hemostat.core.settings import redis_address
 from hemostat.core.settings.analyzer import AnalyzerSettings
-from hemostat.core.settings.environment import UnknownVariable, nearest
+from hemostat.core.settings.environment import UnknownVariable, suggest_nearest
 from hemostat.core.settings.metrics import MetricsSettings
-from hemostat.core.settings.monitor import MonitorSettings, mistakes
-from hemostat.core.settings.parse import read
+from hemostat.core.settings.monitor import MonitorSettings, find_project_mistakes
+from hemostat.core.settings.parse import parse_value
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.store import StoreSettings
 from hemostat.core.settings.trust import TrustSettings
@@ -99,16 +99,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def redis_password(self) -> str | None:
-        return self.redis.password or _secret("redis.password_file", self.redis.password_file)
+        return self.redis.password or _read_secret("redis.password_file", self.redis.password_file)
 
     @property
     def api_key(self) -> str | None:
         """As configured; None: the vendor's own environment variable counts."""
-        return self.analyzer.api_key or _secret("analyzer.api_key_file", self.analyzer.api_key_file)
+        return self.analyzer.api_key or _read_secret("analyzer.api_key_file", self.analyzer.api_key_file)
 
     @property
     def store_url(self) -> str:
-        return self.store.url or _secret("store.url_file", self.store.url_file) or ""
+        return self.store.url or _read_secret("store.url_file", self.store.url_file) or ""
 
     @property
     def audit_keys(self) -> tuple[bytes, ...]:
@@ -118,43 +118,47 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def slack_url(self) -> str | None:
-        return self.alert.slack_webhook or _secret("alert.slack_webhook_file", self.alert.slack_webhook_file)
+        return self.alert.slack_webhook or _read_secret(
+            "alert.slack_webhook_file", self.alert.slack_webhook_file
+        )
 
     @property
     def heartbeat_url(self) -> str | None:
-        return self.alert.heartbeat_url or _secret("alert.heartbeat_url_file", self.alert.heartbeat_url_file)
+        return self.alert.heartbeat_url or _read_secret(
+            "alert.heartbeat_url_file", self.alert.heartbeat_url_file
+        )
 
     @property
     def channels(self) -> dict[str, alerting.Channel]:
         """Where people are told, by name, with their URLs."""
         found = dict(self.alert.channels)
-        own = found.get(alerting.SLACK, alerting.Channel())
+        own = found.get(alerting.SLACK_CHANNEL, alerting.Channel())
         if (slack := self.slack_url) and not own.url + own.url_file:
-            found[alerting.SLACK] = msgspec.structs.replace(own, url=slack)
+            found[alerting.SLACK_CHANNEL] = msgspec.structs.replace(own, url=slack)
         return {name: _with_url(name, channel) for name, channel in found.items()}
 
 
-CHANNELS: Final = "alert.channels"
-SECRETS: Final = frozenset(
-    {"alert.slack_webhook", "alert.heartbeat_url", CHANNELS, "analyzer.api_key", "redis.password"}
+CHANNELS_KEY: Final = "alert.channels"
+SECRET_KEYS: Final = frozenset(
+    {"alert.slack_webhook", "alert.heartbeat_url", CHANNELS_KEY, "analyzer.api_key", "redis.password"}
 )
 """Keys whose values are never shown, and of channels their URLs."""
-URLS: Final = frozenset({"redis.url", "engine.url", "store.url", "analyzer.base_url"})
+URL_KEYS: Final = frozenset({"redis.url", "engine.url", "store.url", "analyzer.base_url"})
 """Keys whose values are shown without what may be a secret in them."""
 
 
-LISTED: Final = "hemostat config show lists them all"
+LIST_HINT: Final = "hemostat config show lists them all"
 
 
-def _walk(shape: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+def _walk_fields(shape: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for field in msgspec.structs.fields(shape):
         if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            yield from _walk(field.type, f"{prefix}{field.name}.")
+            yield from _walk_fields(field.type, f"{prefix}{field.name}.")
         else:
             yield prefix + field.name, field
 
 
-FIELDS: Final[dict[str, FieldInfo]] = dict(_walk(Settings))
+FIELDS: Final[dict[str, FieldInfo]] = dict(_walk_fields(Settings))
 """Every key, dotted, with its type and default."""
 
 
@@ -194,9 +198,9 @@ def load(
         {key: Value(attrgetter(key)(Settings()), "default") for key in FIELDS},
     )
     settings = msgspec.convert(_nest({key: _convert(key, layers[key]) for key in FIELDS}), Settings)
-    for key, why in mistakes(settings.monitor.projects):
+    for key, why in find_project_mistakes(settings.monitor.projects):
         raise ConfigError(f"{layers['monitor.projects'].origin}: monitor.projects.{key} {why}")
-    for table, key, why in alerting.mistakes(settings.alert):
+    for table, key, why in alerting.find_alert_mistakes(settings.alert):
         raise ConfigError(f"{layers[table].origin}: {table}.{key} {why}")
     try:
         _ = settings.metrics.place
@@ -207,7 +211,7 @@ def load(
         where = layers["redis.url"].origin
         raise ConfigError(f"{where}: redis.url {mask_url(settings.redis.url)}: {why}", hint=hint)
     origins = {key: layers[key].origin for key in FIELDS}
-    return Loaded(settings, origins, path, tuple(_unknown(environ)))
+    return Loaded(settings, origins, path, tuple(_find_unknown(environ)))
 
 
 def search_path() -> list[Path]:
@@ -220,17 +224,17 @@ def search_path() -> list[Path]:
     ]
 
 
-def shown(settings: Settings) -> dict[str, object]:
+def mask_settings(settings: Settings) -> dict[str, object]:
     """The settings by dotted key, as TOML can hold them, secrets masked."""
     return {key: _mask(key, value) for key, value in _flatten(msgspec.to_builtins(settings))}
 
 
-def variable(key: str) -> str:
+def get_variable_name(key: str) -> str:
     """The environment variable of a dotted key."""
     return PREFIX + key.replace(".", "_").upper()
 
 
-VARIABLES: Final = {key: variable(key) for key in FIELDS}
+VARIABLES: Final = {key: get_variable_name(key) for key in FIELDS}
 
 
 def _find(path: Path | None, environ: Mapping[str, str], search: Sequence[Path] | None) -> Path | None:
@@ -255,7 +259,7 @@ def _exists(path: Path) -> bool:
 def _from_flags(flags: Mapping[str, object]) -> Iterator[tuple[str, Value]]:
     for key, raw in flags.items():
         if key not in FIELDS:
-            raise ConfigError(f"flag: {key} is no setting", hint=nearest(key, FIELDS) or LISTED)
+            raise ConfigError(f"flag: {key} is no setting", hint=suggest_nearest(key, FIELDS) or LIST_HINT)
         yield key, Value(raw, "flag")
 
 
@@ -269,7 +273,7 @@ def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, Value]]:
         yield key, Value(text, f"environment {name}")
 
 
-def _unknown(environ: Mapping[str, str]) -> Iterator[UnknownVariable]:
+def _find_unknown(environ: Mapping[str, str]) -> Iterator[UnknownVariable]:
     known = {*VARIABLES.values(), *OWN_VARIABLES}
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
@@ -287,7 +291,7 @@ def _from_file(path: Path) -> Iterator[tuple[str, Value]]:
         raise ConfigError(f"{path} is not TOML: {error}", hint="see hemostat.toml.example") from None
     for key, raw in found:
         if key not in FIELDS:
-            raise ConfigError(f"{path}: unknown key {key}", hint=nearest(key, FIELDS) or LISTED)
+            raise ConfigError(f"{path}: unknown key {key}", hint=suggest_nearest(key, FIELDS) or LIST_HINT)
         yield key, Value(raw, f"file {path}")
 
 
@@ -313,15 +317,15 @@ def _nest(values: Mapping[str, object]) -> dict[str, Any]:
 def _convert(key: str, value: Value) -> object:
     field = FIELDS[key]
     try:
-        raw = read(field.type, value.raw)
+        raw = parse_value(field.type, value.raw)
         strict = not value.origin.startswith(("environment", "flag"))
-        return _bounded(msgspec.convert(raw, field.type, strict=strict))
+        return _check_bounds(msgspec.convert(raw, field.type, strict=strict))
     except (ValueError, msgspec.MsgspecError) as error:
         where = "" if value.origin == "default" else f"{value.origin}: "
         raise ConfigError(f"{where}{key}: {error}") from None
 
 
-def _bounded(value: object) -> object:
+def _check_bounds(value: object) -> object:
     """Raises ValueError for a number that is not finite, or larger than any duration or size."""
     longest = MAX_SECONDS if isinstance(value, float) else MAX_BYTES
     if isinstance(value, int | float) and not abs(value) <= longest:
@@ -329,22 +333,22 @@ def _bounded(value: object) -> object:
     return value
 
 
-def _secret(key: str, path: str) -> str | None:
+def _read_secret(key: str, path: str) -> str | None:
     return read_secret_file(Path(path).expanduser(), key) if path else None
 
 
 def _with_url(name: str, channel: alerting.Channel) -> alerting.Channel:
-    url = channel.url or _secret(f"{CHANNELS}.{name}.url_file", channel.url_file)
+    url = channel.url or _read_secret(f"{CHANNELS_KEY}.{name}.url_file", channel.url_file)
     if not url:
-        raise ConfigError(f"{CHANNELS}.{name} has no URL", hint="set its url or url_file")
+        raise ConfigError(f"{CHANNELS_KEY}.{name} has no URL", hint="set its url or url_file")
     return msgspec.structs.replace(channel, url=url)
 
 
 def _mask(key: str, value: Any) -> object:
-    if key == CHANNELS:
+    if key == CHANNELS_KEY:
         return {name: {**each, "url": MASK} if each["url"] else each for name, each in value.items()}
-    if key in SECRETS and value:
+    if key in SECRET_KEYS and value:
         return MASK
-    if key in URLS:
+    if key in URL_KEYS:
         return mask_url(value)
     return redact(value) if isinstance(value, str) else value

@@ -18,30 +18,30 @@ from typing import Final
 
 import msgspec
 
-from hemostat.acknowledgement import MAX_DELIVERIES, Acknowledger, Buried, describe
-from hemostat.core.backoff import delay
+from hemostat.acknowledgement import MAX_DELIVERIES, Acknowledger, AnswerDeadLetter, describe_exception
+from hemostat.core.backoff import compute_backoff
 from hemostat.deferral import DeferredEntries
 from hemostat.errors import AdapterError
 from hemostat.events import Event
 from hemostat.heartbeat import HeartbeatSender
 from hemostat.ports import Bus, Clock, Defer, Entry, Interrupted, RunInBackground
-from hemostat.retry import CEILING, FIRST, Retry
+from hemostat.retry import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS, Retry
 from hemostat.streams import Role
 
-BLOCK: Final = 1.0
+WAIT_SECONDS: Final = 1.0
 """Seconds that a read waits at most."""
-GATHER: Final = 0.005
+GATHER_SECONDS: Final = 0.005
 """Seconds for which what is finished may wait for more to be acknowledged with it."""
-ABANDONED: Final = 30.0
+CLAIM_IDLE_SECONDS: Final = 30.0
 """Seconds without a sign of its consumer after which an entry is taken over."""
 
-QUEUED: Final = 4
+MAX_QUEUED_PER_THREAD: Final = 4
 """For each that runs apart, how many may be there in all: the others wait for their turn."""
 
 Step = Callable[[Event, float], Sequence[Event] | Defer | RunInBackground]
 """A role's work on one event at one time: what to publish, when to ask again, or what is to run apart."""
 
-INCIDENT: Final[ContextVar[str]] = ContextVar("incident", default="")
+CURRENT_INCIDENT: Final[ContextVar[str]] = ContextVar("incident", default="")
 """The incident that this thread works on: every log line on the way is about it."""
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class EventConsumer:
         notice: Callable[[], str] = str,
         ahead: int = 0,
         apart: int = 1,
-        buried: Buried = lambda *_: (),
+        buried: AnswerDeadLetter = lambda *_: (),
         keep: Callable[[Sequence[Event]], object] = list,
         tries: float = MAX_DELIVERIES,
         patience: Retry | None = None,
@@ -94,7 +94,7 @@ class EventConsumer:
         self._begun: deque[tuple[Future[None], Entry]] = deque()
         """What the workers have set apart, for the loop to take into `_slow`."""
         self._apart = ThreadPoolExecutor(apart, thread_name_prefix=f"{role.name}-apart")
-        self._room = threading.Semaphore(QUEUED * apart)
+        self._room = threading.Semaphore(MAX_QUEUED_PER_THREAD * apart)
         self._astray = True
         """Whether entries may have been given to this consumer that it does not know of: by a process that
         was killed, or in an answer of Redis that was lost on the way."""
@@ -135,10 +135,10 @@ class EventConsumer:
         self._in_hand()
         free = self._workers + self._ahead - sum(map(len, self._working.values()))
         if free <= self._ahead // 2:  # a read brings many, or it costs more than it brings
-            wait(self._working, timeout=BLOCK, return_when=FIRST_COMPLETED)
+            wait(self._working, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
         else:
             reads = self._role.reads
-            timeout = self._waiting.seconds(BLOCK)
+            timeout = self._waiting.seconds(WAIT_SECONDS)
             self._take(pool, self._bus.read(self._group, self._consumer, reads, count=free, timeout=timeout))
         self._astray = False
 
@@ -146,7 +146,7 @@ class EventConsumer:
         """What is done at every heartbeat: hold on to what is in hand, take over what others dropped."""
         name, reads = self._group, self._role.reads
         self._bus.keep(name, self._consumer, self._in_hand())
-        self._take_again(pool, self._bus.claim(name, self._consumer, reads, idle=ABANDONED))
+        self._take_again(pool, self._bus.claim(name, self._consumer, reads, idle=CLAIM_IDLE_SECONDS))
         self._pulse.beat(self._patience.trouble or self._say(), self._bus.lag(name, reads))
 
     def _say(self) -> str:
@@ -200,7 +200,7 @@ class EventConsumer:
                 outputs = self._outputs(entry)
                 if outputs is not None:
                     done.append((entry, outputs))
-                if not 0 <= self._clock.now() - since < GATHER:
+                if not 0 <= self._clock.now() - since < GATHER_SECONDS:
                     self._settling.acknowledge(done)
                     done, since = [], self._clock.now()
             self._settling.acknowledge(done)
@@ -223,18 +223,18 @@ class EventConsumer:
         return None
 
     def _decide(self, event: Event) -> Sequence[Event] | Defer | RunInBackground:
-        about = INCIDENT.set(event.incident or "")
+        about = CURRENT_INCIDENT.set(event.incident or "")
         try:
             return self._step(event, self._clock.now())
         finally:
-            INCIDENT.reset(about)
+            CURRENT_INCIDENT.reset(about)
 
     def _work(self, entry: Entry, event: Event, step: Step) -> Sequence[Event] | None:
-        about = INCIDENT.set(event.incident or "")
+        about = CURRENT_INCIDENT.set(event.incident or "")
         try:
             return self._try(entry, event, step)
         finally:
-            INCIDENT.reset(about)
+            CURRENT_INCIDENT.reset(about)
 
     def _try(self, entry: Entry, event: Event, step: Step) -> Sequence[Event] | None:
         tries = entry.deliveries
@@ -243,9 +243,9 @@ class EventConsumer:
                 result = self._patience(lambda: step(event, self._clock.now()))
             except Exception as error:
                 logger.exception("step.failed event=%s try=%d", event.id, tries)
-                reason = describe(error)
+                reason = describe_exception(error)
                 tries += 1
-                self._clock.sleep(delay(tries, FIRST, CEILING))
+                self._clock.sleep(compute_backoff(tries, FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS))
             else:
                 return self._settle(entry, event, result)
         self._settling.bury(

@@ -10,17 +10,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from math import inf
 from typing import Final
 
-from hemostat.core.history.incident_log import subject
-from hemostat.core.labels.project import NO_PROJECT, project_of, take_turns
+from hemostat.core.history.incident_log import find_subject
+from hemostat.core.labels.project import NO_PROJECT, get_project, take_turns
 from hemostat.events import Event
-from hemostat.heartbeat import BEAT
+from hemostat.heartbeat import HEARTBEAT_SECONDS
 from hemostat.ports import Bus, Clock, Defer, Entry, Interrupted, RunInBackground
 from hemostat.retry import Retry
 
 LOOK_SECONDS: Final = 0.05
 """Between two looks at what is due."""
-BATCH: Final = 500
-READY: Final = 8
+MAX_ENTRIES_READ: Final = 500
+MAX_READY: Final = 8
 """Entries that are put back at a time: of those that wait for the same thing, few can have it."""
 FLUSH_SECONDS: Final = 0.05
 PASS_SECONDS: Final = 1.0
@@ -32,14 +32,14 @@ MAX_PAUSE: Final = 5.0
 Decide = Callable[[Event], Sequence[Event] | Defer | RunInBackground]
 
 
-def next_look(until: float, since: float, now: float) -> float:
+def compute_next_look(until: float, since: float, now: float) -> float:
     """When an entry that is to wait until then is looked at again (epoch seconds); it has waited `since`."""
     return max(until, now + min(MAX_PAUSE, WAITED_SHARE * max(0.0, now - since)))
 
 
-def _project(entry: Entry) -> str:
-    about = None if entry.event is None else subject(entry.event)
-    return NO_PROJECT if about is None else project_of(about[0])
+def _find_project(entry: Entry) -> str:
+    about = None if entry.event is None else find_subject(entry.event)
+    return NO_PROJECT if about is None else get_project(about[0])
 
 
 class DeferredEntries:
@@ -92,17 +92,17 @@ class DeferredEntries:
             self._look(now)
 
     def _look(self, now: float) -> None:
-        while now < self._latest - BEAT and self._bus.promote(self._group, self._reads, inf):
+        while now < self._latest - HEARTBEAT_SECONDS and self._bus.promote(self._group, self._reads, inf):
             pass
         self._next = inf
-        due = self._bus.due(self._group, self._reads, now, count=BATCH)
+        due = self._bus.due(self._group, self._reads, now, count=MAX_ENTRIES_READ)
         self._latest = now
         if due.next is not None:
             self.note(due.next)
-        if len(due.entries) >= BATCH:  # more may be due
+        if len(due.entries) >= MAX_ENTRIES_READ:  # more may be due
             self.note(now)
         if due.entries:
-            self._job = self._pool.submit(self._decide_all, take_turns(due.entries, _project))
+            self._job = self._pool.submit(self._decide_all, take_turns(due.entries, _find_project))
 
     def seconds(self, most: float) -> float:
         """How long the caller may be occupied until something is due, `most` at the most."""
@@ -130,7 +130,7 @@ class DeferredEntries:
         began = since = self._clock.now()
         try:
             for entry in entries:
-                if self._stop.is_set() or ready_count >= READY or since - began > PASS_SECONDS:
+                if self._stop.is_set() or ready_count >= MAX_READY or since - began > PASS_SECONDS:
                     self.note(began)  # the rest is due
                     break
                 until = self._until(entry)
@@ -156,7 +156,7 @@ class DeferredEntries:
             return None
         if not isinstance(result, Defer) or result.told or result.event is not None:
             return None
-        return next_look(result.until, entry.event.time, self._clock.now())
+        return compute_next_look(result.until, entry.event.time, self._clock.now())
 
     def _write(self, later: Sequence[tuple[Entry, float]], ready: Sequence[Entry]) -> None:
         if later:

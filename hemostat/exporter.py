@@ -12,21 +12,21 @@ from typing import Final
 import msgspec
 
 import hemostat
-from hemostat.core.ledger.controls import EVERYTHING
+from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.core.metrics import definitions, gauges
-from hemostat.core.metrics.counters import START, Counters
+from hemostat.core.metrics.counters import START_POSITION, Counters
 from hemostat.core.metrics.definitions import OTHER, Labels, Measure, Numbers, Values
-from hemostat.core.remediation.limit_status import overview
+from hemostat.core.remediation.limit_status import compute_host_status
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import AdapterError
 from hemostat.events import DURABLE
 from hemostat.ports import Bus, Clock, ControlStore, Entry, Interrupted, Ledger, Outbox
 from hemostat.streams import ROLES
 
-MEMO: Final = "metrics"
-EVERY: Final = 5.0
+STATE_KEY: Final = "metrics"
+COLLECT_SECONDS: Final = 5.0
 """Seconds between two looks, whether anybody asks or not: the streams do not wait for ever."""
-BATCH: Final = 1000
+MAX_ENTRIES_READ: Final = 1000
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Exporter:
         try:
             while True:
                 self.numbers()
-                self._clock.sleep(EVERY)
+                self._clock.sleep(COLLECT_SECONDS)
         except Interrupted:
             self.numbers()
 
@@ -79,7 +79,7 @@ class Exporter:
                 seen = {definitions.BUS_UP: {(): 0.0}}
             told: Numbers = {**self._tally.numbers()}
             told.update({measure: dict(values) for measure, values in seen.items()})
-            told[definitions.BUILD] = {(hemostat.__version__,): 1.0}
+            told[definitions.BUILD_INFO] = {(hemostat.__version__,): 1.0}
             return told
 
     def _look(self, now: float) -> dict[Measure, Values]:
@@ -90,26 +90,28 @@ class Exporter:
         self._tally.hear(heartbeats, now)
         known = list(self._tally.roles)
         hosts = [host for role, host in known if role == "responder" and host != OTHER]
-        standing = {host: overview(self._ledger.survey(host), self._limits, now) for host in hosts}
-        paused = self._desk.controls().paused(EVERYTHING, now)
+        standing = {host: compute_host_status(self._ledger.survey(host), self._limits, now) for host in hosts}
+        paused = self._desk.controls().paused(ALL_CONTAINERS, now)
         waiting = sum(approval.is_open(now) for approval in self._desk.approvals())
         return {
-            **gauges.roles(known, heartbeats),
-            **gauges.breakers(standing),
-            **gauges.containers(self._bus.last("container_stats"), self._tally.bounded, self._tally.name_of),
-            definitions.OPEN: gauges.incidents(self._tally.opened.values()),
-            definitions.LAG: self._lags(hosts),
-            definitions.WAITING: {
+            **gauges.measure_roles(known, heartbeats),
+            **gauges.measure_breakers(standing),
+            **gauges.measure_containers(
+                self._bus.last("container_stats"), self._tally.bounded, self._tally.name_of
+            ),
+            definitions.OPEN_INCIDENTS: gauges.count_open_incidents(self._tally.opened.values()),
+            definitions.STREAM_LAG: self._lags(hosts),
+            definitions.WAITING_NOTIFICATIONS: {
                 (name,): float(self._outbox.waiting(name)) for name in self._tally.channels
             },
-            definitions.DEAD: {(): float(self._bus.buried())},
-            definitions.PAUSED: {(): float(paused is not None)},
-            definitions.APPROVALS: {(): float(waiting)},
+            definitions.DEAD_LETTERS: {(): float(self._bus.buried())},
+            definitions.PAUSE_STATE: {(): float(paused is not None)},
+            definitions.WAITING_APPROVALS: {(): float(waiting)},
             definitions.BUS_UP: {(): 1.0},
         }
 
     def _restore(self) -> None:
-        memo = self._bus.recall(MEMO)
+        memo = self._bus.recall(STATE_KEY)
         try:
             if memo is not None:
                 self._tally.restore(memo)
@@ -121,11 +123,14 @@ class Exporter:
         """Count what is new, in the order in which it was said, whatever stream it is on."""
         positions = self._tally.positions
         while True:
-            read = [self._bus.after(name, positions.get(name, START), BATCH) for name in DURABLE]
-            full = [_order(entries[-1]) for entries in read if len(entries) == BATCH]
-            entries = sorted((entry for entries in read for entry in entries), key=_order)
+            read = [
+                self._bus.after(name, positions.get(name, START_POSITION), MAX_ENTRIES_READ)
+                for name in DURABLE
+            ]
+            full = [_sort_key(entries[-1]) for entries in read if len(entries) == MAX_ENTRIES_READ]
+            entries = sorted((entry for entries in read for entry in entries), key=_sort_key)
             for entry in entries:
-                if not full or _order(entry) <= min(full):
+                if not full or _sort_key(entry) <= min(full):
                     self._tally.take(entry.stream, entry.id, entry.event)
             if not full:
                 return
@@ -142,7 +147,7 @@ class Exporter:
     def _keep(self) -> None:
         memo = self._tally.memo()
         if memo != self._kept:
-            self._bus.publish([], memo=(MEMO, memo))
+            self._bus.publish([], memo=(STATE_KEY, memo))
             self._kept = memo
 
     def _note(self, trouble: str) -> None:
@@ -153,5 +158,5 @@ class Exporter:
         self._trouble = trouble
 
 
-def _order(entry: Entry) -> tuple[int, ...]:
+def _sort_key(entry: Entry) -> tuple[int, ...]:
     return tuple(map(int, entry.id.split("-")))

@@ -7,29 +7,29 @@ from typing import Final
 import msgspec
 
 from hemostat.core.metrics.definitions import Labels, Measure
-from hemostat.core.text import cut
+from hemostat.core.text import truncate
 from hemostat.events import Event, Figure, Heartbeat
 from hemostat.ports import Bus, Clock
 
-BEAT: Final = 2.0
+HEARTBEAT_SECONDS: Final = 2.0
 """Seconds between two heartbeats; one is believed for three of them."""
 
 MAX_WARNINGS: Final = 20
-MAX_CHARACTERS: Final = 1000
+MAX_WARNING_CHARACTERS: Final = 1000
 """Of one heartbeat: warnings, and characters of each and of the trouble. They name containers."""
 
 
 def bound_heartbeat(beat: Heartbeat) -> Heartbeat:
     """The heartbeat with no more and no longer words than every reader takes."""
     more = len(beat.warnings) - MAX_WARNINGS
-    texts = tuple(_cut(each) for each in beat.warnings[:MAX_WARNINGS])
+    texts = tuple(_cut_text(each) for each in beat.warnings[:MAX_WARNINGS])
     warnings = (*texts, f"and {more} more warnings") if more > 0 else texts
-    return msgspec.structs.replace(beat, trouble=_cut(beat.trouble), warnings=warnings)
+    return msgspec.structs.replace(beat, trouble=_cut_text(beat.trouble), warnings=warnings)
 
 
-def _cut(text: str) -> str:
+def _cut_text(text: str) -> str:
     """Without what no event can carry, which is half of a surrogate pair."""
-    return cut(text.encode(errors="replace").decode(), MAX_CHARACTERS)
+    return truncate(text.encode(errors="replace").decode(), MAX_WARNING_CHARACTERS)
 
 
 class HeartbeatSender:
@@ -43,7 +43,7 @@ class HeartbeatSender:
         self.host = host
         self._source = f"{role}@{instance}"
         self._fact = Heartbeat(
-            role=role, instance=instance, pid=pid, started=clock.now(), every=BEAT, mode=mode
+            role=role, instance=instance, pid=pid, started=clock.now(), every=HEARTBEAT_SECONDS, mode=mode
         )
         self._due = 0.0
         self._lock = threading.Lock()
@@ -57,11 +57,11 @@ class HeartbeatSender:
 
     def due(self) -> bool:
         """A clock that was set back does not silence it."""
-        return not 0 < self._due - self._clock.now() <= BEAT
+        return not 0 < self._due - self._clock.now() <= HEARTBEAT_SECONDS
 
     def beat(self, trouble: str, lag: int, warnings: tuple[str, ...] = ()) -> None:
         now = self._clock.now()
-        self._due = now + BEAT
+        self._due = now + HEARTBEAT_SECONDS
         with self._lock:
             figures = tuple(Figure(name, labels, count) for (name, labels), count in self._counted.items())
         fact = msgspec.structs.replace(
@@ -73,4 +73,4 @@ class HeartbeatSender:
             figures=figures,
         )
         event = Event.make(bound_heartbeat(fact), time=now, host=self.host, source=self._source)
-        self._bus.show([event], ttl=3 * BEAT)
+        self._bus.show([event], ttl=3 * HEARTBEAT_SECONDS)

@@ -7,7 +7,7 @@ from typing import Final
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls, Pause
 from hemostat.core.remediation import orders
 from hemostat.core.remediation.decision import Decision
-from hemostat.core.remediation.limit_status import HostLimitStatus, overview
+from hemostat.core.remediation.limit_status import HostLimitStatus, compute_host_status
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Decided, Event, Order, Word, order_id
 from hemostat.ports import Bus, Clock, ControlStore, Ledger
@@ -46,16 +46,16 @@ class OperatorCommands:
 
     def overview(self, host: str) -> HostLimitStatus:
         """Where the host's containers stand towards the limits, as they are configured here."""
-        return overview(self._ledger.survey(host), self._limits, self._clock.now())
+        return compute_host_status(self._ledger.survey(host), self._limits, self._clock.now())
 
     def prospect(self, host: str, order: Order) -> Decision:
         """What the responder would decide now; nothing is done."""
-        return orders.prospect(order, self._ledger.survey(host), self._limits, self._clock.now())
+        return orders.preview_decision(order, self._ledger.survey(host), self._limits, self._clock.now())
 
     def outlook(self, host: str, order: Order) -> str:
         """The same in words, and whether force counts here."""
-        said = orders.outlook(self.prospect(host, order))
-        return f"{said}; {orders.NO_FORCE}" if order.force and not self._limits.orders_override else said
+        said = orders.describe_decision(self.prospect(host, order))
+        return f"{said}; {orders.NO_FORCE_TEXT}" if order.force and not self._limits.orders_override else said
 
     # --- acting -------------------------------------------------------------------------------------
 

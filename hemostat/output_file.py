@@ -12,10 +12,10 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
-NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-DIRECTORY: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-MODE: Final = 0o600
-DEVICES: Final = Path("/dev")
+NEW_FILE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+DIRECTORY_FLAGS: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE_MODE: Final = 0o600
+DEVICE_DIRECTORY: Final = Path("/dev")
 MAX_NAME: Final = 100
 """Characters of a name that its temporary file repeats."""
 
@@ -28,16 +28,16 @@ def write_output(path: Path, data: bytes, *, replace: bool = False) -> None:
 def open_output(path: Path, data: bytes = b"", *, replace: bool = False) -> BinaryIO:
     """A new file that begins with `data`, to be written further. The file that it replaces goes when `data`
     is on the disk. Raises FileExistsError unless `replace`, and OSError."""
-    if replace and path.parent == DEVICES:
-        return _device(path, data)
+    if replace and path.parent == DEVICE_DIRECTORY:
+        return _open_device(path, data)
     directory = _open_directory(path.parent)
     try:
         if replace:
-            _refuse_no_file(path, directory)
+            _require_regular(path, directory)
         name = f".{path.name[:MAX_NAME]}.{secrets.token_hex(8)}" if replace else path.name
-        file = os.fdopen(os.open(name, NEW_FILE, MODE, dir_fd=directory), "wb")
+        file = os.fdopen(os.open(name, NEW_FILE_FLAGS, FILE_MODE, dir_fd=directory), "wb")
         try:
-            _fill(file, data)
+            _write_all(file, data)
             if replace:
                 os.rename(name, path.name, src_dir_fd=directory, dst_dir_fd=directory)
         except BaseException:
@@ -48,15 +48,15 @@ def open_output(path: Path, data: bytes = b"", *, replace: bool = False) -> Bina
         os.close(directory)
 
 
-def _device(path: Path, data: bytes) -> BinaryIO:
+def _open_device(path: Path, data: bytes) -> BinaryIO:
     """Such as /dev/stdout: no container puts anything into the host's /dev."""
     file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CLOEXEC), "wb")
     file.write(data)
     return file
 
 
-def _fill(file: BinaryIO, data: bytes) -> None:
-    os.fchmod(file.fileno(), MODE)
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    os.fchmod(file.fileno(), FILE_MODE)
     try:
         file.write(data)
         file.flush()
@@ -66,7 +66,7 @@ def _fill(file: BinaryIO, data: bytes) -> None:
         raise
 
 
-def _refuse_no_file(path: Path, directory: int) -> None:
+def _require_regular(path: Path, directory: int) -> None:
     try:
         mode = os.stat(path.name, dir_fd=directory, follow_symlinks=False).st_mode
     except FileNotFoundError:
@@ -83,10 +83,10 @@ def _open_directory(path: Path) -> int:
         if each.is_symlink() and not _is_own(each):
             raise OSError(errno.ELOOP, f"{each} is a link: name {os.path.realpath(absolute)}", str(path))
     real = Path(os.path.realpath(absolute))
-    directory = os.open("/", DIRECTORY)
+    directory = os.open("/", DIRECTORY_FLAGS)
     for part in real.parts[1:]:
         try:
-            inner = os.open(part, DIRECTORY, dir_fd=directory)
+            inner = os.open(part, DIRECTORY_FLAGS, dir_fd=directory)
         finally:
             os.close(directory)
         directory = inner

@@ -15,13 +15,13 @@ from typing import Final, NamedTuple
 
 from hemostat.errors import UnsafePathError
 
-OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+OTHERS_WRITE_BITS: Final = stat.S_IWGRP | stat.S_IWOTH
 MAX_LINKS: Final = 40
 """Links that are followed on the way to one directory, as Linux does."""
 OPEN_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 """O_NONBLOCK: a named pipe must not be waited for."""
 
-CURE: Final = "remove it, if you do not know who made it"
+HINT: Final = "remove it, if you do not know who made it"
 
 
 class Step(NamedTuple):
@@ -42,34 +42,34 @@ def make_directory(path: Path) -> None:
 def check_directory(path: Path) -> None:
     """Raise UnsafePathError where another user can change what is in the directory, or make its path lead
     elsewhere. What does not exist yet is not judged. Raises OSError where the path cannot be looked at."""
-    for step in _steps(path):
+    for step in _walk_path(path):
         if not (stat.S_ISDIR(step.state.st_mode) or stat.S_ISLNK(step.state.st_mode)):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(step.path))
         if reason := _find_risk(step):
-            raise UnsafePathError(f"{_name(path, step)} {reason}", hint=_cure(step))
+            raise UnsafePathError(f"{_name_step(path, step)} {reason}", hint=_suggest_hint(step))
 
 
 def check_file(path: Path, *, is_kind: str = "file") -> None:
     """The same for a file or a socket itself, which may be no link. Nothing is said of its directory."""
     state = path.lstat()
     if reason := _find_file_risk(state, is_kind):
-        raise UnsafePathError(f"{path} {reason}", hint=CURE)
+        raise UnsafePathError(f"{path} {reason}", hint=HINT)
 
 
 def check_owner(path: Path) -> None:
     """Raise UnsafePathError where the file, directory or link belongs to another user. Raises OSError."""
-    if (uid := path.lstat().st_uid) not in _trusted():
-        raise UnsafePathError(f"{path} belongs to {_user(uid)}", hint=CURE)
+    if (uid := path.lstat().st_uid) not in _get_trusted_uids():
+        raise UnsafePathError(f"{path} belongs to {_name_user(uid)}", hint=HINT)
 
 
 def find_writer(path: Path) -> str:
     """Which other user can write to the file that the path leads to; empty where nobody can."""
     state = path.stat()
-    if state.st_uid not in _trusted():
-        return f"belongs to {_user(state.st_uid)}"
+    if state.st_uid not in _get_trusted_uids():
+        return f"belongs to {_name_user(state.st_uid)}"
     return (
         f"can be written by other users (mode {stat.S_IMODE(state.st_mode):04o})"
-        if _others_write(state)
+        if _is_others_writable(state)
         else ""
     )
 
@@ -103,7 +103,7 @@ def replace_file(path: Path, data: bytes) -> None:
     new.replace(path)
 
 
-def _steps(path: Path) -> "list[Step]":
+def _walk_path(path: Path) -> "list[Step]":
     """From the root to the directory, each link before its target; as far as they exist."""
     place, links, steps = Path("/"), 0, []
     pending = [*reversed(path.absolute().parts[1:])]
@@ -130,18 +130,18 @@ def _steps(path: Path) -> "list[Step]":
 def _find_risk(step: Step) -> str:
     """Why another user has power over the directory or link; empty where nobody has."""
     mode = step.state.st_mode
-    if step.state.st_uid not in _trusted():
-        return f"belongs to {_user(step.state.st_uid)}"
+    if step.state.st_uid not in _get_trusted_uids():
+        return f"belongs to {_name_user(step.state.st_uid)}"
     if stat.S_ISLNK(mode):
         return ""
     if step.is_last:
-        return f"can be written by other users (mode {mode & 0o7777:04o})" if mode & OTHERS_WRITE else ""
-    if mode & stat.S_ISVTX or not _others_write(step.state):
+        return f"can be written by other users (mode {mode & 0o7777:04o})" if mode & OTHERS_WRITE_BITS else ""
+    if mode & stat.S_ISVTX or not _is_others_writable(step.state):
         return ""
     return f"can be changed by other users (mode {mode & 0o7777:04o})"
 
 
-def _others_write(state: os.stat_result) -> bool:
+def _is_others_writable(state: os.stat_result) -> bool:
     """A group whose only member is this user is this user: many systems give each one such a group."""
     if state.st_mode & stat.S_IWOTH:
         return True
@@ -156,17 +156,17 @@ def _is_own_group(gid: int) -> bool:
     return gid == user.pw_gid and group.gr_name == user.pw_name and {*group.gr_mem} <= {user.pw_name}
 
 
-KINDS: Final = {"file": stat.S_ISREG, "socket": stat.S_ISSOCK}
+KIND_CHECKS: Final = {"file": stat.S_ISREG, "socket": stat.S_ISSOCK}
 
 
 def _find_file_risk(state: os.stat_result, kind: str) -> str:
     if stat.S_ISLNK(state.st_mode):
         return "is a symbolic link"
-    if not KINDS[kind](state.st_mode):
+    if not KIND_CHECKS[kind](state.st_mode):
         return f"is no {kind}"
-    if state.st_uid not in _trusted():
-        return f"belongs to {_user(state.st_uid)}"
-    if state.st_mode & OTHERS_WRITE:
+    if state.st_uid not in _get_trusted_uids():
+        return f"belongs to {_name_user(state.st_uid)}"
+    if state.st_mode & OTHERS_WRITE_BITS:
         return f"can be written by other users (mode {state.st_mode & 0o7777:04o})"
     return ""
 
@@ -176,33 +176,33 @@ def _secure(path: Path, descriptor: int) -> None:
     state = os.fstat(descriptor)
     if stat.S_ISCHR(state.st_mode) and state.st_uid == 0:  # such as /dev/null: only root makes devices
         return
-    if state.st_uid == os.geteuid() and stat.S_ISREG(state.st_mode) and state.st_mode & OTHERS_WRITE:
-        os.fchmod(descriptor, stat.S_IMODE(state.st_mode) & ~OTHERS_WRITE)
+    if state.st_uid == os.geteuid() and stat.S_ISREG(state.st_mode) and state.st_mode & OTHERS_WRITE_BITS:
+        os.fchmod(descriptor, stat.S_IMODE(state.st_mode) & ~OTHERS_WRITE_BITS)
         state = os.fstat(descriptor)
     reason = _find_file_risk(state, "file") or ("has a second name (hard link)" if state.st_nlink > 1 else "")
     if reason:
-        raise UnsafePathError(f"{path} {reason}", hint=CURE)
+        raise UnsafePathError(f"{path} {reason}", hint=HINT)
 
 
-def _trusted() -> frozenset[int]:
+def _get_trusted_uids() -> frozenset[int]:
     return frozenset({0, os.geteuid()})
 
 
-def _user(uid: int) -> str:
+def _name_user(uid: int) -> str:
     try:
         return f"user {pwd.getpwuid(uid).pw_name}"
     except KeyError:
         return f"user {uid}"
 
 
-def _name(path: Path, step: Step) -> str:
+def _name_step(path: Path, step: Step) -> str:
     kind = "link" if stat.S_ISLNK(step.state.st_mode) else "directory"
     if step.is_last and step.path == path.absolute():
         return f"the directory {path}"
     return f"the directory {path} is not safe: the {kind} {step.path}"
 
 
-def _cure(step: Step) -> str:
-    if step.state.st_uid in _trusted() and stat.S_ISDIR(step.state.st_mode):
+def _suggest_hint(step: Step) -> str:
+    if step.state.st_uid in _get_trusted_uids() and stat.S_ISDIR(step.state.st_mode):
         return f"chmod go-w {step.path}, or choose another directory"
     return "run HemoStat as the directory's owner, or choose another directory"

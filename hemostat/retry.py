@@ -4,12 +4,12 @@ import logging
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from hemostat.core.backoff import delay
+from hemostat.core.backoff import compute_backoff
 from hemostat.errors import AdapterError
 from hemostat.ports import Clock
 
-FIRST: Final = 0.05
-CEILING: Final = 5.0
+FIRST_DELAY_SECONDS: Final = 0.05
+MAX_DELAY_SECONDS: Final = 5.0
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Retry:
                     raise
                 tries += 1
                 self._tell(error)
-                self._clock.sleep(delay(tries, FIRST, CEILING))
+                self._clock.sleep(compute_backoff(tries, FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS))
             else:
                 if tries:
                     logger.info("waiting.over tries=%d", tries)

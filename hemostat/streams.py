@@ -21,7 +21,7 @@ class Role(NamedTuple):
         return f"{self.name}:{host}" if self.per_host else self.name
 
 
-PEOPLE: Final = ("order", "decision")
+PEOPLE_EVENTS: Final = ("order", "decision")
 """What people write, by the command line or the dashboard, and no role does."""
 
 ROLES: Final = (
@@ -52,13 +52,13 @@ ROLES: Final = (
     Role(
         "alert",
         "alert",
-        ("health_alert", "remediation_needed", "false_alarm", "remediation_complete", *PEOPLE),
+        ("health_alert", "remediation_needed", "false_alarm", "remediation_complete", *PEOPLE_EVENTS),
         (),
         "Tell people, store every event.",
     ),
 )
 
-BY_NAME: Final = {role.name: role for role in ROLES}
+ROLES_BY_NAME: Final = {role.name: role for role in ROLES}
 
-KEEPER: Final = BY_NAME["alert"]._replace(name="store", does="Store every event.")
+STORE_ROLE: Final = ROLES_BY_NAME["alert"]._replace(name="store", does="Store every event.")
 """The alert role's second loop, with a group of its own: a database that is away keeps nobody untold."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import IO, Any, Final, Protocol, TextIO
 
-from hemostat.core.glyphs import ASCII, ASCII_FALLBACK
+from hemostat.core.glyphs import ASCII_ENCODING, ASCII_FALLBACK
 
 COLOUR_SWITCHES: Final = ("NO_COLOR", "HEMOSTAT_NO_COLOR")
 PLAIN_TERMINALS: Final = frozenset({"", "dumb", "unknown"})
@@ -38,7 +38,7 @@ def can_ask() -> bool:
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
-def colour_is_off(environ: Mapping[str, str]) -> bool:
+def is_colour_off(environ: Mapping[str, str]) -> bool:
     """Whether the user has switched colours off. A variable that is set and empty does not count."""
     return any(map(environ.get, COLOUR_SWITCHES))
 
@@ -48,11 +48,11 @@ def can_redraw(stream: Stream | None, environ: Mapping[str, str] = os.environ) -
     return is_terminal(stream) and environ.get("TERM", "") not in PLAIN_TERMINALS
 
 
-def shows_colour(stream: Stream | None, environ: Mapping[str, str] = os.environ) -> bool:
-    return can_redraw(stream, environ) and not colour_is_off(environ)
+def can_colour(stream: Stream | None, environ: Mapping[str, str] = os.environ) -> bool:
+    return can_redraw(stream, environ) and not is_colour_off(environ)
 
 
-def width(stream: IO[str]) -> int | None:
+def find_width(stream: IO[str]) -> int | None:
     """Columns of the terminal that the stream is connected to; COLUMNS overrides it, None is unknown."""
     if (told := os.environ.get("COLUMNS", "")).isdecimal() and int(told):
         return int(told)
@@ -70,12 +70,12 @@ def prepare_streams(environ: Mapping[str, str] = os.environ) -> None:
             stream = open(number, mode, closefd=False, encoding="utf-8")  # noqa: SIM115 - stays open
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
-    declared = declared_encoding(environ)
+    declared = find_declared_encoding(environ)
     for stream in (sys.stdout, sys.stderr):
         _make_lenient(stream, declared)
 
 
-def declared_encoding(environ: Mapping[str, str]) -> str | None:
+def find_declared_encoding(environ: Mapping[str, str]) -> str | None:
     """The character set that the locale names. Python takes UTF-8 where that locale is not installed."""
     if environ.get("PYTHONIOENCODING") or environ.get("PYTHONUTF8"):
         return None
@@ -87,7 +87,7 @@ def declared_encoding(environ: Mapping[str, str]) -> str | None:
         return None
 
 
-def reader_is_gone(stream: IO[str]) -> bool:
+def is_reader_gone(stream: IO[str]) -> bool:
     """Whether nobody can read any more what is written to the stream: the pipe's other end, or the terminal,
     is closed."""
     try:
@@ -98,7 +98,7 @@ def reader_is_gone(stream: IO[str]) -> bool:
         return False
 
 
-def abandon(stream: TextIO) -> None:
+def discard_output(stream: TextIO) -> None:
     """Send what is still buffered to /dev/null, so that Python does not fail when it flushes at exit."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
@@ -112,7 +112,7 @@ def flush(stream: TextIO) -> None:
     try:
         stream.flush()
     except (OSError, ValueError):
-        abandon(stream)
+        discard_output(stream)
 
 
 def _open_descriptor(number: int) -> None:
@@ -132,4 +132,4 @@ def _make_lenient(stream: Any, declared: str | None) -> None:
     stream.reconfigure(errors=ASCII_FALLBACK)
     wanted = declared or codecs.lookup(stream.encoding).name
     with suppress(LookupError, ValueError):
-        stream.reconfigure(encoding=ASCII if wanted == "ascii" else wanted, errors=ASCII_FALLBACK)
+        stream.reconfigure(encoding=ASCII_ENCODING if wanted == "ascii" else wanted, errors=ASCII_FALLBACK)

@@ -17,7 +17,7 @@ def read_text_file(path: Path, what: str = "") -> str:
     Raises ConfigError for what cannot be read, is no file, or is not UTF-8."""
     name = f"{what}: {path}" if what else str(path)
     try:
-        return decode_text(_read(path)).replace("\r\n", "\n")
+        return decode_text(_read_bytes(path)).replace("\r\n", "\n")
     except OSError as error:
         raise ConfigError(f"{name} cannot be read: {error.strerror}") from None
     except ValueError as error:
@@ -45,10 +45,10 @@ def find_credential(name: str) -> str:
     return str(path) if directory and path.exists() else ""
 
 
-def _read(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     """At most MAX_BYTES. A named pipe is not opened: that would wait for somebody to write."""
     mode = path.stat().st_mode
-    for is_kind, kind in _REFUSED:
+    for is_kind, kind in _REFUSED_KINDS:
         if is_kind(mode):
             raise ValueError(f"is {kind}, not a file")
     with path.open("rb") as file:
@@ -58,7 +58,7 @@ def _read(path: Path) -> bytes:
     return data
 
 
-_REFUSED: Final = (
+_REFUSED_KINDS: Final = (
     (stat.S_ISDIR, "a directory"),
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"),

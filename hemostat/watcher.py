@@ -10,13 +10,13 @@ from math import inf
 from typing import Final
 
 from hemostat.agents.monitor import Lister, Monitor
-from hemostat.agents.monitor.loop_errors import LIST, LoopErrors
+from hemostat.agents.monitor.loop_errors import LIST_ACTIVITY, LoopErrors
 from hemostat.agents.monitor.measurements import Measurements
 from hemostat.agents.monitor.observation_queue import ObservationQueue
-from hemostat.core.backoff import delay
+from hemostat.core.backoff import compute_backoff
 from hemostat.core.metrics.definitions import SAMPLES
 from hemostat.core.model import (
-    REMOVED,
+    REMOVED_STATUS,
     Answering,
     Connected,
     Disconnected,
@@ -27,16 +27,16 @@ from hemostat.core.model import (
     Samples,
     Waited,
 )
-from hemostat.core.remediation.policy import STRICTNESS
+from hemostat.core.remediation.policy import MODES_BY_STRICTNESS
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.events import DURABLE, ContainerStats, Event, Heartbeat
 from hemostat.heartbeat import HeartbeatSender
 from hemostat.ports import Bus, Clock, Engine, HostProbe, Interrupted, Sampler
 from hemostat.retry import Retry
 
-STATS_LAST: Final = 10.0
+STATS_TTL_SECONDS: Final = 10.0
 """Seconds for which a container's last stats are believed."""
-IDLE: Final = 0.5
+IDLE_SECONDS: Final = 0.5
 GONE_SECONDS: Final = 0.001
 """For which the last value of a container that is gone is kept."""
 
@@ -124,7 +124,7 @@ class Watcher:
             except Exception as error:
                 logger.exception("listening.failed")
                 self._queue.put(Disconnected(f"{type(error).__name__}: {error}"))
-                self._stop.wait(IDLE)
+                self._stop.wait(IDLE_SECONDS)
             else:
                 return
 
@@ -158,7 +158,9 @@ class Watcher:
         beats = [event.data for event in told if event.host == self._pulse.host]
         modes = {each.mode for each in beats if isinstance(each, Heartbeat) and each.role == "responder"}
         mode = (
-            min(modes, key=STRICTNESS.index, default=self._mode) if modes <= set(STRICTNESS) else self._mode
+            min(modes, key=MODES_BY_STRICTNESS.index, default=self._mode)
+            if modes <= set(MODES_BY_STRICTNESS)
+            else self._mode
         )
         if mode != self._mode:
             self._mode = mode
@@ -167,11 +169,11 @@ class Watcher:
     def _wait(self) -> float:
         """Seconds for which the next observation may be awaited."""
         due = self._monitor.due()
-        return IDLE if due is None else min(IDLE, max(0.0, due - self._clock.now()))
+        return IDLE_SECONDS if due is None else min(IDLE_SECONDS, max(0.0, due - self._clock.now()))
 
     def _handle(self, observation: Observation) -> None:
         thorough = isinstance(observation, Listing) and observation.thorough
-        what = LIST if thorough else f"handling {type(observation).__name__}"
+        what = LIST_ACTIVITY if thorough else f"handling {type(observation).__name__}"
         try:
             events = self._failures.attempt(what, lambda: self._step(observation))
         finally:
@@ -179,7 +181,7 @@ class Watcher:
                 self._measuring.sampled.set()
         if thorough:
             self._relist_tries = 0 if events is not None else self._relist_tries + 1
-            wait = delay(self._relist_tries, IDLE, MAX_RELIST_SECONDS)
+            wait = compute_backoff(self._relist_tries, IDLE_SECONDS, MAX_RELIST_SECONDS)
             self._relist_due = self._clock.now() + wait if wait else inf
         if events is None:
             return
@@ -210,10 +212,10 @@ class Watcher:
         gone = [event for event in live if _is_removed(event)]
         if len(live) > len(gone):
             kept = [event for event in live if event not in gone] if gone else live
-            self._patience(lambda: self._bus.show(kept, ttl=STATS_LAST))
+            self._patience(lambda: self._bus.show(kept, ttl=STATS_TTL_SECONDS))
         if gone:
             self._patience(lambda: self._bus.show(gone, ttl=GONE_SECONDS))
 
 
 def _is_removed(event: Event) -> bool:
-    return isinstance(event.data, ContainerStats) and event.data.state.status == REMOVED
+    return isinstance(event.data, ContainerStats) and event.data.state.status == REMOVED_STATUS

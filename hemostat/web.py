@@ -29,22 +29,22 @@ from textual_serve.server import Server, to_int
 from hemostat.core.settings.public_address import PublicAddress
 from hemostat.web_listener import BoundedListener
 
-MOST: Final = 8
+MAX_PAGES: Final = 8
 """Dashboards at a time: each is a process."""
-MOST_EACH: Final = 4
+MAX_PAGES_PER_VIEWER: Final = 4
 """Dashboards of one viewer at a time."""
-WIDTHS: Final = (20, 400)
-HEIGHTS: Final = (5, 200)
+WIDTH_BOUNDS: Final = (20, 400)
+HEIGHT_BOUNDS: Final = (5, 200)
 """Cells of a page, at least and at most: each is drawn, sent and kept."""
-MAX_MESSAGE: Final = 256 * 1024
+MAX_MESSAGE_BYTES: Final = 256 * 1024
 """Bytes that a page may send at once, which is what is pasted."""
-NONSENSE: Final = (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+MESSAGE_ERRORS: Final = (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What messages raise that no page of ours sends."""
-DRIVER: Final = "hemostat.tui.served:ServedDriver"
+DRIVER_PATH: Final = "hemostat.tui.served:ServedDriver"
 """What draws a page, as Textual's environment names it."""
 PATIENCE: Final = 3.0
 """Seconds that a dashboard has to go in when its page has gone."""
-SAFE: Final = {
+SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
@@ -54,14 +54,14 @@ SAFE: Final = {
 }
 """Nothing is kept, framed, or fetched from elsewhere."""
 
-HOST: Final = re.compile(r"(?P<name>\[[^]]*\]|[^:]*)(?::(?P<port>\d{1,5}))?")
+HOST_PATTERN: Final = re.compile(r"(?P<name>\[[^]]*\]|[^:]*)(?::(?P<port>\d{1,5}))?")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def own_name(host: str, names: frozenset[str]) -> bool:
+def is_own_name(host: str, names: frozenset[str]) -> bool:
     """Whether a Host header names this server: an address cannot be made to lead elsewhere, a name can."""
-    if not (written := HOST.fullmatch(host.lower())):
+    if not (written := HOST_PATTERN.fullmatch(host.lower())):
         return False
     try:
         ip_address(written["name"].strip("[]"))
@@ -70,13 +70,15 @@ def own_name(host: str, names: frozenset[str]) -> bool:
     return True
 
 
-def own_origin(origin: str | None, host: str, *, required: bool, public: PublicAddress | None = None) -> bool:
+def is_own_origin(
+    origin: str | None, host: str, *, required: bool, public: PublicAddress | None = None
+) -> bool:
     if origin is None:
         return not required
     return origin.lower() == (public.origin if public else f"http://{host.lower()}")
 
 
-def clamped(value: object, bounds: tuple[int, int]) -> int:
+def clamp(value: object, bounds: tuple[int, int]) -> int:
     """A number of cells within its bounds. Raises TypeError."""
     if not isinstance(value, int):
         raise TypeError("not a number of cells")
@@ -103,9 +105,9 @@ class Guard:
     def refusal(self, request: web.Request) -> str:
         """Why there is nothing for this request; empty where there is."""
         is_socket = self.path(request) == "/ws"
-        if not own_name(request.host, self._names):
+        if not is_own_name(request.host, self._names):
             return "this server has another name"
-        if not own_origin(
+        if not is_own_origin(
             request.headers.get("Origin"), request.host, required=is_socket, public=self.public
         ):
             return "asked for by another page"
@@ -116,8 +118,8 @@ class Guard:
     def admits(self, request: web.Request) -> bool:
         """Whether this is the first request, with the token."""
         given = request.query.get("token")
-        at_home = self.path(request) == "/" and own_name(request.host, self._names)
-        return given is not None and at_home and _same(given, self._token)
+        at_home = self.path(request) == "/" and is_own_name(request.host, self._names)
+        return given is not None and at_home and _is_equal(given, self._token)
 
     def admit(self, request: web.Request) -> web.Response:
         """To the page itself, so that the token does not stay in the address line."""
@@ -138,7 +140,7 @@ class Guard:
     def viewer(self, request: web.Request) -> str:
         """Who has been let in, and this is; empty for nobody."""
         viewer, _, signature = request.cookies.get(self._cookie(request), "").partition(".")
-        return viewer if _same(signature, self._sign(viewer, request)) else ""
+        return viewer if _is_equal(signature, self._sign(viewer, request)) else ""
 
     def _sign(self, viewer: str, request: web.Request) -> str:
         """Holds for one address: browsers send a cookie to every port of a host, also to a container's. All
@@ -150,7 +152,7 @@ class Guard:
         """Cookies know no ports: two servers on a machine must not take each other's away."""
         if self.public:
             return "hemostat"
-        written = HOST.fullmatch(request.host)
+        written = HOST_PATTERN.fullmatch(request.host)
         return f"hemostat-{written['port'] if written else ''}"
 
     @web.middleware
@@ -162,11 +164,11 @@ class Guard:
         else:
             answer = await handler(request)
         if not answer.prepared:
-            answer.headers.update(SAFE)
+            answer.headers.update(SECURITY_HEADERS)
         return answer
 
 
-def _same(given: str, wanted: str) -> bool:
+def _is_equal(given: str, wanted: str) -> bool:
     """In a time that tells nothing."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
 
@@ -218,13 +220,13 @@ class Served(Server):
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         viewer = self._guard.viewer(request)
-        if self._processes >= MOST or self._open[viewer] >= MOST_EACH:
+        if self._processes >= MAX_PAGES or self._open[viewer] >= MAX_PAGES_PER_VIEWER:
             raise web.HTTPServiceUnavailable(
-                text=f"hemostat: {MOST} may be open, {MOST_EACH} by one viewer\n"
+                text=f"hemostat: {MAX_PAGES} may be open, {MAX_PAGES_PER_VIEWER} by one viewer\n"
             )
         if self._listener is not None and request.transport is not None:
             self._listener.keep(request.transport.get_extra_info("socket").fileno())
-        page = web.WebSocketResponse(heartbeat=15, max_msg_size=MAX_MESSAGE)
+        page = web.WebSocketResponse(heartbeat=15, max_msg_size=MAX_MESSAGE_BYTES)
         await page.prepare(request)
 
         async def close() -> None:
@@ -233,7 +235,7 @@ class Served(Server):
         dashboard = Dashboard(
             self.command,
             write_bytes=page.send_bytes,
-            write_str=lambda text: page.send_str(at_prefix(text, self._prefix)),
+            write_str=lambda text: page.send_str(add_prefix(text, self._prefix)),
             close=close,
             download_manager=self.download_manager,
         )
@@ -241,8 +243,8 @@ class Served(Server):
         self._open[viewer] += 1
         try:
             width, height = (to_int(request.query.get(name, ""), 80) for name in ("width", "height"))
-            await dashboard.start(clamped(width, WIDTHS), clamped(height, HEIGHTS))
-            with suppress(*NONSENSE):
+            await dashboard.start(clamp(width, WIDTH_BOUNDS), clamp(height, HEIGHT_BOUNDS))
+            with suppress(*MESSAGE_ERRORS):
                 await self._process_messages(page, dashboard)
         finally:
             self._open[viewer] -= 1
@@ -254,7 +256,7 @@ class Served(Server):
         return page
 
 
-def at_prefix(text: str, prefix: str) -> str:
+def add_prefix(text: str, prefix: str) -> str:
     """A message to the page, whose script looks for downloads at the root of its host."""
     kind, *rest = json.loads(text)
     if kind != "deliver_file_start" or not prefix:
@@ -266,10 +268,10 @@ class Dashboard(AppService):
     """The process behind a page. Neither outlives the other."""
 
     def _build_environment(self, width: int = 80, height: int = 24) -> dict[str, str]:
-        return {**super()._build_environment(width, height), "TEXTUAL_DRIVER": DRIVER}
+        return {**super()._build_environment(width, height), "TEXTUAL_DRIVER": DRIVER_PATH}
 
     async def set_terminal_size(self, width: int, height: int) -> None:
-        await super().set_terminal_size(clamped(width, WIDTHS), clamped(height, HEIGHTS))
+        await super().set_terminal_size(clamp(width, WIDTH_BOUNDS), clamp(height, HEIGHT_BOUNDS))
 
     async def run(self) -> None:
         # One that ends at once leaves textual-serve with a task cancelled before it began.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hemostat.adapters.llm.conclusion import read
+from hemostat.adapters.llm.conclusion import read_conclusion
 from hemostat.agents.analyzer import AdvisorTerms
 from hemostat.core.diagnosis.case import EvalCase, EvidenceCase
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, MetricPoint
@@ -80,7 +80,9 @@ class ScriptedAdvisor:
 def terms(
     limits: ResponderSettings | None = None, prices: Prices | None = None, **analysis: Any
 ) -> AdvisorTerms:
-    return AdvisorTerms(AnalyzerSettings(**analysis), limits or ResponderSettings(), prices or Prices(), read)
+    return AdvisorTerms(
+        AnalyzerSettings(**analysis), limits or ResponderSettings(), prices or Prices(), read_conclusion
+    )
 
 
 def dossier(told: HealthAlert, **changes: Any) -> EvidenceSnapshot:

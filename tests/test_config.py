@@ -9,7 +9,7 @@ import pytest
 
 import hemostat
 from hemostat import config
-from hemostat.config import FIELDS, Settings, load, shown, variable
+from hemostat.config import FIELDS, Settings, get_variable_name, load, mask_settings
 from hemostat.core.settings import environment
 from hemostat.core.settings.alert import Channel
 from hemostat.errors import ConfigError
@@ -66,7 +66,7 @@ def test_flags_win_over_environment_over_file_over_defaults(write):
 )
 def test_text_is_read_alike_from_flags_and_environment(key, text, value):
     from_flag = load(flags={key: text}, environ={}, search=[]).settings
-    from_environ = load(environ={variable(key): text}, search=[]).settings
+    from_environ = load(environ={get_variable_name(key): text}, search=[]).settings
     table, name = key.split(".")
     assert getattr(getattr(from_flag, table), name) == value
     assert from_flag == from_environ
@@ -136,12 +136,12 @@ def test_a_mistyped_variable_is_named_with_the_nearest(name, meant):
 
 
 def test_no_setting_has_the_name_of_a_service_link():
-    assert not any(environment.SERVICE_LINK.search(variable(key)) for key in FIELDS)
+    assert not any(environment.SERVICE_LINK_SUFFIX.search(get_variable_name(key)) for key in FIELDS)
 
 
 def test_an_empty_variable_counts_as_unset(write):
     path = write('host = "here"')
-    environ = {variable(key): " " for key in FIELDS} | {"HEMOSTAT_CONFIG": ""}
+    environ = {get_variable_name(key): " " for key in FIELDS} | {"HEMOSTAT_CONFIG": ""}
     loaded = read(path, environ=environ)
     assert (loaded.settings.host, loaded.origins["responder.budget"]) == ("here", "default")
 
@@ -266,7 +266,7 @@ def test_secrets_are_masked_where_settings_are_shown():
             "HEMOSTAT_ANALYZER_BASE_URL": "https://models/v1?api_key=geheim",
         }
     ).settings
-    told = shown(settings)
+    told = mask_settings(settings)
     assert told["store.url"] == "postgresql:///db?password=********&host=/run"
     assert "geheim" not in str(told)
     assert told["redis.url"] == "redis://********@db:6379/0"
@@ -304,8 +304,8 @@ def test_the_example_explains_every_setting():
 
 
 def test_every_setting_has_a_variable_of_its_own():
-    assert len({variable(key) for key in FIELDS}) == len(FIELDS)
-    assert config.OWN_VARIABLES.isdisjoint(map(variable, FIELDS))
+    assert len({get_variable_name(key) for key in FIELDS}) == len(FIELDS)
+    assert config.OWN_VARIABLES.isdisjoint(map(get_variable_name, FIELDS))
 
 
 OPS = """
@@ -339,14 +339,14 @@ def test_the_url_of_a_channel_may_be_in_a_file(tmp_path, write):
     secret.write_text("ntfys://topic\n")
     settings = read(write(f"[alert.channels.ops]\nurl_file = '{secret}'")).settings
     assert settings.channels["ops"].url == "ntfys://topic"
-    assert shown(settings)["alert.channels"]["ops"]["url_file"] == str(secret)
+    assert mask_settings(settings)["alert.channels"]["ops"]["url_file"] == str(secret)
     secret.write_text("")
     with pytest.raises(ConfigError, match=r"alert\.channels\.ops has no URL"):
         _ = settings.channels
 
 
 def test_the_url_of_a_channel_is_never_shown(write):
-    values = shown(read(write(OPS + "[alert]\nheartbeat_url = 'https://hc.example/geheim'")).settings)
+    values = mask_settings(read(write(OPS + "[alert]\nheartbeat_url = 'https://hc.example/geheim'")).settings)
     assert "geheim" not in str(values)
     assert values["alert.channels"]["ops"]["hosts"] == ("db*",)
 

@@ -7,19 +7,19 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
-from hemostat.acknowledgement import MAX_DELIVERIES, Buried
+from hemostat.acknowledgement import MAX_DELIVERIES, AnswerDeadLetter
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.consumer import QUEUED, EventConsumer
+from hemostat.consumer import MAX_QUEUED_PER_THREAD, EventConsumer
 from hemostat.errors import BusUnreachableError, EngineUnreachableError
 from hemostat.events import Event, Heartbeat
 from hemostat.heartbeat import HeartbeatSender
 from hemostat.ports import Defer, Entry, RunInBackground
-from hemostat.streams import BY_NAME
+from hemostat.streams import ROLES_BY_NAME
 from tests.engine_fixtures import eventually
 from tests.samples import alert, event, needed
 
-ROLE = BY_NAME["analyzer"]
+ROLE = ROLES_BY_NAME["analyzer"]
 FIRST, SECOND = event(alert(), 0.0), event(alert(), 1.0)
 ANSWER, LATE = event(needed(), 2.0), event(needed(), 3.0)
 Answer = Sequence[Event] | Defer | RunInBackground
@@ -39,7 +39,7 @@ class Loop:
         self,
         step: Callable[[Event], Answer],
         workers: int = 1,
-        buried: Buried = lambda *_: (),
+        buried: AnswerDeadLetter = lambda *_: (),
         keep: Callable[[Sequence[Event]], object] = list,
         notice: Callable[[], str] = str,
         ahead: int = 0,
@@ -367,7 +367,7 @@ def test_what_takes_long_keeps_nothing_waiting_that_is_quick(loop):
 
 
 def test_where_there_is_no_room_for_what_takes_long_the_other_answer_is_given(loop):
-    many = [event(alert(), float(number)) for number in range(QUEUED + 1)]
+    many = [event(alert(), float(number)) for number in range(MAX_QUEUED_PER_THREAD + 1)]
     loop.bus.publish(many)
     slowly = threading.Event()
 
@@ -377,7 +377,7 @@ def test_where_there_is_no_room_for_what_takes_long_the_other_answer_is_given(lo
 
     with loop.running(lambda _: RunInBackground(long_work, lambda _: [ANSWER])):
         eventually(lambda: loop.answers() == [ANSWER])
-        assert loop.lag() == QUEUED
+        assert loop.lag() == MAX_QUEUED_PER_THREAD
         slowly.set()
         eventually(lambda: loop.lag() == 0)
 

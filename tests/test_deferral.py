@@ -7,7 +7,14 @@ import msgspec
 import pytest
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.deferral import BATCH, LOOK_SECONDS, MAX_PAUSE, READY, DeferredEntries, next_look
+from hemostat.deferral import (
+    LOOK_SECONDS,
+    MAX_ENTRIES_READ,
+    MAX_PAUSE,
+    MAX_READY,
+    DeferredEntries,
+    compute_next_look,
+)
 from hemostat.events import Container, Event
 from hemostat.ports import Defer, Interrupted, RunInBackground
 from hemostat.retry import Retry
@@ -114,10 +121,10 @@ def test_no_more_are_put_back_at_a_time_than_can_be_dealt_with(seconds):
     scene.paused, scene.seconds = False, seconds
     scene.clock.advance(1.0)
     scene.look()
-    assert scene.on_stream == 100 + READY
+    assert scene.on_stream == 100 + MAX_READY
 
 
-@pytest.mark.parametrize(("count", "paused"), [(2 * READY, False), (BATCH + 1, True)])
+@pytest.mark.parametrize(("count", "paused"), [(2 * MAX_READY, False), (MAX_ENTRIES_READ + 1, True)])
 def test_what_a_look_has_left_over_is_looked_at_soon(count, paused):
     scene = Scene(count)
     scene.paused = paused
@@ -136,11 +143,11 @@ def test_the_requests_of_one_project_keep_no_other_waiting():
 
 
 def test_the_pauses_grow_with_the_time_that_it_has_waited():
-    assert next_look(until=1000.5, since=999.0, now=1000.0) == 1000.5
-    assert next_look(until=1000.5, since=960.0, now=1000.0) == 1002.0
-    assert next_look(until=1000.5, since=0.0, now=1000.0) == 1000.0 + MAX_PAUSE
-    assert next_look(until=1300.0, since=0.0, now=1000.0) == 1300.0
-    assert next_look(until=1000.5, since=2000.0, now=1000.0) == 1000.5
+    assert compute_next_look(until=1000.5, since=999.0, now=1000.0) == 1000.5
+    assert compute_next_look(until=1000.5, since=960.0, now=1000.0) == 1002.0
+    assert compute_next_look(until=1000.5, since=0.0, now=1000.0) == 1000.0 + MAX_PAUSE
+    assert compute_next_look(until=1300.0, since=0.0, now=1000.0) == 1300.0
+    assert compute_next_look(until=1000.5, since=2000.0, now=1000.0) == 1000.5
 
 
 def test_everything_is_decided_again_where_the_clock_was_set_back():

@@ -15,7 +15,7 @@ from hemostat.core.settings.alert import Topic
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Figure
-from hemostat.exporter import BATCH, Exporter
+from hemostat.exporter import MAX_ENTRIES_READ, Exporter
 from tests.clock import FakeClock
 from tests.core.notify.test_notification import word
 from tests.samples import CLEARED, alert, complete, event, heartbeat, needed, stats
@@ -69,14 +69,14 @@ def test_an_incident_is_counted_from_its_alert_to_its_end(bus, exporter):
         definitions.DIAGNOSES,
         definitions.DECISIONS,
         definitions.ACTIONS,
-        definitions.CLEARED,
+        definitions.CLEARED_ALERTS,
     )
     assert [total(told, measure) for measure in counted] == [1, 1, 1, 1, 1]
-    assert told[definitions.HEAL]["exited",].sum == 3.0
-    assert told[definitions.LAG]["health_alert", "analyzer"] == 2
-    assert told[definitions.LAG]["remediation_needed", "responder:h"] == 1
+    assert told[definitions.TIME_TO_HEAL]["exited",].sum == 3.0
+    assert told[definitions.STREAM_LAG]["health_alert", "analyzer"] == 2
+    assert told[definitions.STREAM_LAG]["remediation_needed", "responder:h"] == 1
     assert told[definitions.ROLE_UP] == {("responder", "h"): 1.0}
-    assert (total(told, definitions.OPEN), total(told, definitions.CONTAINERS)) == (0, 1)
+    assert (total(told, definitions.OPEN_INCIDENTS), total(told, definitions.CONTAINERS)) == (0, 1)
     assert set(told) == set(definitions.MEASURES)
 
 
@@ -92,12 +92,12 @@ def test_a_restart_neither_loses_nor_doubles(bus, exporter):
 
 def test_a_backlog_is_counted_in_the_order_in_which_it_was_said(bus, exporter):
     """More than is read at once, on one stream of two: each end finds the beginning it belongs to."""
-    for number in range(BATCH + 10):
+    for number in range(MAX_ENTRIES_READ + 10):
         bus.publish([event(alert(), number, incident=f"i{number}")])
-    bus.publish([event(complete(), BATCH + 20, incident="i5")])
+    bus.publish([event(complete(), MAX_ENTRIES_READ + 20, incident="i5")])
     told = exporter().numbers()
-    assert total(told, definitions.ALERTS) == BATCH + 10
-    assert told[definitions.HEAL]["exited",].sum == BATCH + 20
+    assert total(told, definitions.ALERTS) == MAX_ENTRIES_READ + 10
+    assert told[definitions.TIME_TO_HEAL]["exited",].sum == MAX_ENTRIES_READ + 20
 
 
 def test_without_the_bus_it_tells_what_was_counted_and_that_the_bus_is_down(bus, exporter, caplog):
@@ -117,7 +117,7 @@ def test_without_the_bus_it_tells_what_was_counted_and_that_the_bus_is_down(bus,
 
 def test_what_people_have_said_is_told(desk, exporter):
     desk.pause("*", Pause(by="ann", at=0.0))
-    assert exporter().numbers()[definitions.PAUSED] == {(): 1.0}
+    assert exporter().numbers()[definitions.PAUSE_STATE] == {(): 1.0}
 
 
 def test_what_waits_for_a_channel_is_told_although_its_role_is_gone(bus, outbox, exporter):
@@ -127,9 +127,9 @@ def test_what_waits_for_a_channel_is_told_although_its_role_is_gone(bus, outbox,
     outbox.put("ops", [(word(Topic.HEALED), 0.0), (word(Topic.HEALED, incident="i2"), 0.0)])
     numbers = told.numbers()
     assert numbers[definitions.NOTIFICATIONS] == {("ops", "delivered"): 0.0}
-    assert numbers[definitions.WAITING] == {("ops",): 2.0}
+    assert numbers[definitions.WAITING_NOTIFICATIONS] == {("ops",): 2.0}
     bus._clock.advance(61)
-    assert told.numbers()[definitions.WAITING] == {("ops",): 2.0}
+    assert told.numbers()[definitions.WAITING_NOTIFICATIONS] == {("ops",): 2.0}
 
 
 def test_a_memo_of_somebody_else_is_no_obstacle(bus, exporter):

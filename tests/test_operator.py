@@ -6,9 +6,9 @@ import pytest
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.in_memory.controls import InMemoryControls
 from hemostat.adapters.in_memory.ledger import InMemoryLedger
-from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer
 from hemostat.core.remediation.decision import Act
-from hemostat.core.remediation.orders import ALLOWED, NO_FORCE
+from hemostat.core.remediation.orders import ALLOWED_TEXT, NO_FORCE_TEXT
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Decided, Event, Word
 from hemostat.operator import OperatorCommands
@@ -63,17 +63,17 @@ def test_nothing_is_told_where_one_only_looks(office):
 
 
 def test_where_force_counts_for_nothing_that_is_said(office):
-    assert office.orders.outlook("far", order()) == ALLOWED
+    assert office.orders.outlook("far", order()) == ALLOWED_TEXT
     forced = msgspec.structs.replace(order(), force=True)
-    assert office.orders.outlook("far", forced) == f"{ALLOWED}; {NO_FORCE}"
+    assert office.orders.outlook("far", forced) == f"{ALLOWED_TEXT}; {NO_FORCE_TEXT}"
 
 
 def test_whatever_people_decide_is_in_force_and_told(office):
     orders = office.orders
-    orders.pause(EVERYTHING, by="ann", reason="deploy", seconds=60)
+    orders.pause(ALL_CONTAINERS, by="ann", reason="deploy", seconds=60)
     orders.reset("web", by="bob")
     assert office.desk.controls().reset("web") == NOW
-    assert orders.resume(EVERYTHING, by="ann")
+    assert orders.resume(ALL_CONTAINERS, by="ann")
     assert [each.data for each in office.told()] == [
         Decided(what=Word.PAUSED, by="ann", container="*", reason="deploy", until=NOW + 60),
         Decided(what=Word.RESET, by="bob", container="web"),

@@ -16,9 +16,9 @@ from hemostat.adapters.in_memory.recent_events import InMemoryRecentEvents
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.app import Backends
-from hemostat.app.store import STUCK, StoreBacklog
+from hemostat.app.store import STUCK_SECONDS, StoreBacklog
 from hemostat.config import Settings
-from hemostat.core.history.audit_chain import verify
+from hemostat.core.history.audit_chain import verify_chain
 from hemostat.core.history.audit_hash import Keys
 from hemostat.core.history.event_row import EventQuery
 from hemostat.core.settings.store import StoreSettings
@@ -30,7 +30,7 @@ from tests.samples import NOW, alert, complete, event
 
 pytestmark = pytest.mark.postgres
 PLAIN = Settings(host="h")
-ALERT = streams.BY_NAME["alert"]
+ALERT = streams.ROLES_BY_NAME["alert"]
 
 
 class Wired:
@@ -88,7 +88,7 @@ def test_a_database_that_hangs_and_says_nothing_is_told_of() -> None:
         backlog.handled += 1
         clock.advance(10.0)
     backlog.beat("", 3)
-    clock.advance(STUCK + 1)
+    clock.advance(STUCK_SECONDS + 1)
     backlog.beat("", 3)
     assert backlog.notice() == "3 events wait to be stored, and none was for 31 s"
     backlog.beat("", 0)
@@ -117,7 +117,7 @@ def test_what_comes_while_the_database_is_away_is_stored_when_it_is_back(
 ) -> None:
     before, meanwhile = [event(alert())], [event(alert(), 1), event(complete(), 2)]
     parts.bus.publish(before)
-    eventually(lambda: not waiting(parts, streams.KEEPER))
+    eventually(lambda: not waiting(parts, streams.STORE_ROLE))
     postgres_server.stop()
     try:
         parts.bus.publish(meanwhile)
@@ -126,17 +126,17 @@ def test_what_comes_while_the_database_is_away_is_stored_when_it_is_back(
         assert all(parts.kept.kept(each.id) for each in meanwhile)
     finally:
         postgres_server.start()
-    eventually(lambda: not waiting(parts, streams.KEEPER))
+    eventually(lambda: not waiting(parts, streams.STORE_ROLE))
     assert stored(parts) == [*before, *meanwhile]
     eventually(lambda: not trouble(parts))
     store = SqlStore(parts.url, lambda: NOW, write=False)
     with store.trail() as (ends, links):
-        assert list(verify(links, ends, parts.notary.noted(ends.trail))) == []
+        assert list(verify_chain(links, ends, parts.notary.noted(ends.trail))) == []
     store.close()
 
 
 def test_an_event_is_stored_however_often_the_role_was_killed_before_it_could_be(postgres_url: str) -> None:
-    wired, said, keeper = Wired(postgres_url), [event(alert())], streams.KEEPER
+    wired, said, keeper = Wired(postgres_url), [event(alert())], streams.STORE_ROLE
     wired.bus.publish(said)
     wired.bus.read(keeper.group("h"), "h-1", keeper.reads, count=1, timeout=0)
     for _ in range(MAX_DELIVERIES):
@@ -155,6 +155,6 @@ def test_people_are_told_while_the_key_of_the_trail_cannot_be_read(postgres_url:
         eventually(lambda: not waiting(wired, ALERT))
         eventually(lambda: "audit_key_file" in trouble(wired))
         key.write_text("k" * 32)
-        eventually(lambda: not waiting(wired, streams.KEEPER))
+        eventually(lambda: not waiting(wired, streams.STORE_ROLE))
         eventually(lambda: not trouble(wired))
     assert stored(wired) == [event(alert())]

@@ -4,7 +4,7 @@ import pytest
 
 from hemostat.errors import BusUnreachableError, EngineError
 from hemostat.ports import Interrupted
-from hemostat.retry import CEILING, FIRST, Retry
+from hemostat.retry import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS, Retry
 from tests.clock import FakeClock
 
 
@@ -23,8 +23,8 @@ def test_it_waits_ever_longer_and_not_for_ever_longer():
     waits: list[float] = []
     clock = FakeClock(on_sleep=waits.append)
     assert Retry(clock)(failing(12, BusUnreachableError("gone"))) == "done"
-    assert waits[:3] == [FIRST, 2 * FIRST, 4 * FIRST]
-    assert max(waits) == CEILING
+    assert waits[:3] == [FIRST_DELAY_SECONDS, 2 * FIRST_DELAY_SECONDS, 4 * FIRST_DELAY_SECONDS]
+    assert max(waits) == MAX_DELAY_SECONDS
 
 
 def test_it_says_what_it_waits_for_while_it_does():

@@ -28,9 +28,17 @@ from aiohttp import (
     web,
 )
 
-from hemostat.core.settings.public_address import parse
-from hemostat.tui.served import MAX_BYTES
-from hemostat.web import MOST, MOST_EACH, Guard, Served, at_prefix, own_name, own_origin
+from hemostat.core.settings.public_address import parse_public_address
+from hemostat.tui.served import MAX_DATA_BYTES
+from hemostat.web import (
+    MAX_PAGES,
+    MAX_PAGES_PER_VIEWER,
+    Guard,
+    Served,
+    add_prefix,
+    is_own_name,
+    is_own_origin,
+)
 from tests.hook import certify
 
 TOKEN = "a-token-of-some-length"  # noqa: S105 - of the test alone
@@ -57,7 +65,7 @@ NAMES = frozenset({"ops-1"})
     ],
 )
 def test_a_name_that_is_not_its_own_is_none(host, own):
-    assert own_name(host, NAMES | {"localhost"}) is own
+    assert is_own_name(host, NAMES | {"localhost"}) is own
 
 
 @pytest.mark.parametrize(
@@ -73,7 +81,7 @@ def test_a_name_that_is_not_its_own_is_none(host, own):
     ],
 )
 def test_a_page_of_another_origin_is_not_its_own(origin, required, own):
-    assert own_origin(origin, "localhost:8000", required=required) is own
+    assert is_own_origin(origin, "localhost:8000", required=required) is own
 
 
 def served(script, *, command: str = "exit 1") -> None:
@@ -226,11 +234,16 @@ def test_no_more_than_some_at_a_time_and_one_that_does_not_go_is_killed(monkeypa
 
     async def script(browser, at):
         await come_in(browser, at)
-        opened = [await browser.ws_connect(at + "/ws", headers={"Origin": at}) for _ in range(MOST_EACH)]
+        opened = [
+            await browser.ws_connect(at + "/ws", headers={"Origin": at}) for _ in range(MAX_PAGES_PER_VIEWER)
+        ]
         assert await refused_page(browser, at) == 503
-        for _ in range(MOST // MOST_EACH - 1):
+        for _ in range(MAX_PAGES // MAX_PAGES_PER_VIEWER - 1):
             await come_in(browser, at)
-            opened += [await browser.ws_connect(at + "/ws", headers={"Origin": at}) for _ in range(MOST_EACH)]
+            opened += [
+                await browser.ws_connect(at + "/ws", headers={"Origin": at})
+                for _ in range(MAX_PAGES_PER_VIEWER)
+            ]
         await come_in(browser, at)
         assert await refused_page(browser, at) == 503
         for each in opened:
@@ -246,7 +259,7 @@ def test_closed_pages_count_until_their_processes_have_ended(monkeypatch, tmp_pa
 
     async def script(browser, at):
         await come_in(browser, at)
-        for _ in range(MOST):
+        for _ in range(MAX_PAGES):
             socket = await browser.ws_connect(at + "/ws", headers={"Origin": at})
             await socket.close()
         try:
@@ -387,7 +400,7 @@ def test_the_process_behind_a_page_is_confined(monkeypatch):
         socket = await open_dashboard(browser, at)
         limits = limits_of_children()
         await socket.close()
-        assert any(re.search(rf"Max data size\s+{MAX_BYTES} ", each) for each in limits)
+        assert any(re.search(rf"Max data size\s+{MAX_DATA_BYTES} ", each) for each in limits)
 
     served(script, command=dashboard_command())
 
@@ -462,7 +475,9 @@ def behind_tls(script, certificate: Path, prefix: str = "", *, strips: bool, com
         tls.load_cert_chain(certificate)
         await web.TCPSite(outer, "127.0.0.1", 0, ssl_context=tls).start()
         public = f"https://127.0.0.1:{outer.addresses[0][1]}{prefix}"
-        inner = web.AppRunner(await Served(command, Guard(TOKEN, NAMES, parse(public))).make_app())
+        inner = web.AppRunner(
+            await Served(command, Guard(TOKEN, NAMES, parse_public_address(public))).make_app()
+        )
         await inner.setup()
         await web.TCPSite(inner, "127.0.0.1", 0).start()
         proxy.port = inner.addresses[0][1]
@@ -561,7 +576,7 @@ def test_behind_a_proxy_only_its_own_page_gets_in(certificate):
     ],
 )
 def test_a_public_address_is_read(url, known):
-    assert parse(url) == known
+    assert parse_public_address(url) == known
 
 
 @pytest.mark.parametrize(
@@ -579,10 +594,10 @@ def test_a_public_address_is_read(url, known):
 )
 def test_what_is_no_public_address_is_refused_without_repeating_it(url):
     with pytest.raises(ValueError, match=r"it is not|goes up") as refused:
-        parse(url)
+        parse_public_address(url)
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("prefix", ["", "/x"])
 def test_other_messages_to_the_page_are_left_alone(prefix):
-    assert at_prefix('["pong", 1]', prefix) == '["pong", 1]'
+    assert add_prefix('["pong", 1]', prefix) == '["pong", 1]'

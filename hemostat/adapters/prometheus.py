@@ -84,7 +84,7 @@ def is_own_name(host: str, names: frozenset[str]) -> bool:
     return True
 
 
-def _for_own_name(app: Any, names: frozenset[str]) -> Any:
+def _guard_name(app: Any, names: frozenset[str]) -> Any:
     def guarded(environ: dict[str, Any], start: Any) -> Any:
         if is_own_name(environ.get("HTTP_HOST", ""), names):
             return app(environ, start)
@@ -100,15 +100,15 @@ class _Numbers(Collector):
 
     def collect(self) -> Iterator[Metric]:
         for measure, values in self._ask().items():
-            yield family(measure, values)
+            yield make_family(measure, values)
 
 
-def family(measure: Measure, values: dict[Labels, float | Distribution]) -> Metric:
+def make_family(measure: Measure, values: dict[Labels, float | Distribution]) -> Metric:
     if measure.form is Form.HISTOGRAM:
         histogram = HistogramMetricFamily(measure.name, measure.help, labels=measure.labels)
         for labels, value in values.items():
             if isinstance(value, Distribution):
-                histogram.add_metric(labels, list(_buckets(measure, value)), value.sum)
+                histogram.add_metric(labels, list(_count_buckets(measure, value)), value.sum)
         return histogram
     kind = CounterMetricFamily if measure.form is Form.COUNTER else GaugeMetricFamily
     plain = kind(measure.name, measure.help, labels=measure.labels)
@@ -118,14 +118,14 @@ def family(measure: Measure, values: dict[Labels, float | Distribution]) -> Metr
     return plain
 
 
-def _buckets(measure: Measure, value: Distribution) -> Iterator[tuple[str, float]]:
+def _count_buckets(measure: Measure, value: Distribution) -> Iterator[tuple[str, float]]:
     """Upper bound, and how many are not above it."""
     bounds = (*map(str, measure.buckets), "+Inf")
     return zip(bounds, accumulate(map(float, value.counts)), strict=True)
 
 
 @contextmanager
-def serving(host: str, port: int, ask: Callable[[], Numbers]) -> Iterator[int]:
+def serve_metrics(host: str, port: int, ask: Callable[[], Numbers]) -> Iterator[int]:
     """Answer `/metrics` for as long as the block lasts; the port, which is a free one where 0 was asked for.
     Raises AdapterError where the address cannot be had."""
     registry = CollectorRegistry()
@@ -141,7 +141,7 @@ def serving(host: str, port: int, ask: Callable[[], Numbers]) -> Iterator[int]:
     app = make_wsgi_app(registry)
     if ip_address(address[0]).is_loopback:  # else its names are not known, and the network may read it anyway
         names = {"localhost", host.lower(), socket.gethostname().lower()}
-        app = _for_own_name(app, frozenset(names))
+        app = _guard_name(app, frozenset(names))
     server.set_app(app)
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()

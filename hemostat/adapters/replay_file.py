@@ -15,17 +15,17 @@ from hemostat.output_file import open_output
 
 MOST: Final = 256 << 20
 """Bytes, unpacked, of the longest recording, which is read into memory: some seven hours of 20 containers."""
-CHUNK: Final = 1 << 16
-PACKED: Final = b"\x1f\x8b"
-GZIP: Final = 31
+CHUNK_BYTES: Final = 1 << 16
+GZIP_MAGIC: Final = b"\x1f\x8b"
+GZIP_WINDOW_BITS: Final = 31
 """zlib's word for the format of gzip."""
 
 
-def read(path: Path) -> Replay:
+def read_replay(path: Path) -> Replay:
     """Raises UsageError where there is no such file, DecodeError where it is none that can be played."""
     try:
         with path.open("rb") as file:
-            return replay.parse(_lines(file))
+            return replay.parse(_read_lines(file))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except zlib.error as error:
@@ -34,10 +34,10 @@ def read(path: Path) -> Replay:
         raise DecodeError(f"{path} cannot be played: {error.message}", hint=error.hint) from None
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes]:
+def _read_lines(file: BinaryIO) -> Iterator[bytes]:
     """With their ends; the last has none where the file was cut off."""
     rest, size = b"", 0
-    for chunk in _chunks(file):
+    for chunk in _read_chunks(file):
         size += len(chunk)
         if size > MOST:
             raise DecodeError(f"it is longer than {MOST >> 20} MiB", hint="record a shorter stretch")
@@ -48,12 +48,12 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
         yield rest
 
 
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    chunk = file.read(CHUNK)
-    unpack = zlib.decompressobj(GZIP).decompress if chunk.startswith(PACKED) else bytes
+def _read_chunks(file: BinaryIO) -> Iterator[bytes]:
+    chunk = file.read(CHUNK_BYTES)
+    unpack = zlib.decompressobj(GZIP_WINDOW_BITS).decompress if chunk.startswith(GZIP_MAGIC) else bytes
     while chunk:
         yield unpack(chunk)
-        chunk = file.read(CHUNK)
+        chunk = file.read(CHUNK_BYTES)
 
 
 class ReplayFile:

@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-SOCKET: Final = Path("/dev/log")
+SOCKET_PATH: Final = Path("/dev/log")
 AUTHPRIV_NOTICE: Final = 10 * 8 + 5
 
 
-def write_line(text: str, path: Path = SOCKET) -> bool:
+def write_line(text: str, path: Path = SOCKET_PATH) -> bool:
     """Whether the line was handed over."""
     line = f"<{AUTHPRIV_NOTICE}>hemostat[{os.getpid()}]: {text}"
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:

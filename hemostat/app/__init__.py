@@ -9,22 +9,22 @@ from hemostat.app.backends import (
     SimulatedBackends,
     UnknownHost,
     check_state_directory,
-    surroundings_of,
-    turn_off,
+    make_host_probe,
+    stop_embedded_redis,
 )
 from hemostat.app.connections import (
-    open_archive,
+    open_audit_anchor,
     open_bus,
     open_dossiers,
     open_engine,
-    open_notary,
+    open_eval_capture,
+    open_event_store,
     open_orders,
-    open_records,
     open_redis,
 )
-from hemostat.app.llm import advisor, open_trial
+from hemostat.app.llm import advisor, open_eval_run
 from hemostat.app.metrics import run_metrics
-from hemostat.app.notifications import doubts, open_notifiers
+from hemostat.app.notifications import find_webhook_doubts, open_notifiers
 from hemostat.app.roles import RoleContext, run_role
 
 __all__ = [
@@ -35,19 +35,19 @@ __all__ = [
     "UnknownHost",
     "advisor",
     "check_state_directory",
-    "doubts",
-    "open_archive",
+    "find_webhook_doubts",
+    "make_host_probe",
+    "open_audit_anchor",
     "open_bus",
     "open_dossiers",
     "open_engine",
-    "open_notary",
+    "open_eval_capture",
+    "open_eval_run",
+    "open_event_store",
     "open_notifiers",
     "open_orders",
-    "open_records",
     "open_redis",
-    "open_trial",
     "run_metrics",
     "run_role",
-    "surroundings_of",
-    "turn_off",
+    "stop_embedded_redis",
 ]

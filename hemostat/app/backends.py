@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hemostat.adapters.in_memory.engine import InMemoryEngine
     from hemostat.adapters.redis import Client
 
-HISTORY: Final = "history.db"
+HISTORY_FILE: Final = "history.db"
 """Where events are stored if no database is configured: a file in the state directory."""
 
 
@@ -103,7 +103,7 @@ class LocalHost(UnknownHost):
             return None
 
 
-def surroundings_of(engine: EngineVersion) -> HostProbe:
+def make_host_probe(engine: EngineVersion) -> HostProbe:
     """Known of an engine whose data are here."""
     return LocalHost(engine.root, engine.process) if engine.local else UnknownHost()
 
@@ -144,8 +144,8 @@ class RealBackends:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._redis = redis_of(settings, start=True)
-        self.bus = bus_of(self._redis)
+        self._redis = make_redis_client(settings, start=True)
+        self.bus = make_bus(self._redis)
 
     def engine(self) -> tuple[Engine, Sampler]:
         """Sampling is by cgroup files where this host has them, by the engine's stats elsewhere."""
@@ -162,7 +162,7 @@ class RealBackends:
         return engine, FallbackSampler(CgroupSampler(), StatsSampler(engine.stats, engine.follow_stats))
 
     def surroundings(self, engine: EngineVersion) -> HostProbe:
-        return surroundings_of(engine)
+        return make_host_probe(engine)
 
     def ledger(self) -> Ledger:
         from hemostat.adapters.redis import RedisLedger
@@ -187,7 +187,7 @@ class RealBackends:
     def records(self) -> tuple[EventStore, AuditAnchor] | None:
         from hemostat.adapters.redis import RedisAuditAnchor
 
-        return records_of(self._settings, write=True), RedisAuditAnchor(self._redis)
+        return make_event_store(self._settings, write=True), RedisAuditAnchor(self._redis)
 
     def dossiers(self) -> EvidenceStore:
         from hemostat.adapters.redis import RedisEvidence
@@ -206,7 +206,7 @@ class RealBackends:
 
     def close(self) -> None:
         self.bus.close()
-        turn_off(self._settings)
+        stop_embedded_redis(self._settings)
 
 
 class SimulatedBackends:
@@ -265,7 +265,7 @@ class SimulatedBackends:
         """Shared: whoever made it lets go of it."""
 
 
-def turn_off(settings: Settings) -> None:
+def stop_embedded_redis(settings: Settings) -> None:
     """End the embedded Redis if nobody uses it any more. What it holds stays."""
     from hemostat.adapters.redis import EmbeddedRedis
 
@@ -282,7 +282,7 @@ def check_state_directory(settings: Settings) -> None:
         raise ConfigError(message, hint="set state_dir") from None
 
 
-def records_of(settings: Settings, *, write: bool) -> EventStore:
+def make_event_store(settings: Settings, *, write: bool) -> EventStore:
     """The configured database, else a file in the state directory; it connects when it is used. Raises
     ConfigError."""
     import time
@@ -291,22 +291,22 @@ def records_of(settings: Settings, *, write: bool) -> EventStore:
 
     if not settings.store_url:
         check_state_directory(settings)
-    url = settings.store_url or f"sqlite:///{settings.state_path / HISTORY}"
+    url = settings.store_url or f"sqlite:///{settings.state_path / HISTORY_FILE}"
     return SqlStore(url, time.time, write=write, keys=lambda: settings.audit_keys)
 
 
-def bus_of(redis: "Client") -> Bus:
+def make_bus(redis: "Client") -> Bus:
     from hemostat.adapters.redis import RedisBus
 
     return RedisBus(redis)
 
 
-def redis_of(settings: Settings, *, start: bool) -> "Client":
+def make_redis_client(settings: Settings, *, start: bool) -> "Client":
     """A client of the configured Redis, or of the embedded one, which it revives if it dies."""
-    from hemostat.adapters.redis import EmbeddedRedis, Tls, connect, resolve
+    from hemostat.adapters.redis import EmbeddedRedis, Tls, connect, resolve_url
 
     embedded = EmbeddedRedis(settings.state_path)
-    url = resolve(settings.redis.url or None, settings.state_path, start=start)
+    url = resolve_url(settings.redis.url or None, settings.state_path, start=start)
     if url is None:
         raise BusUnreachableError("no Redis is running", hint="start HemoStat with: hemostat all")
     own = url == embedded.url

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.app.backends import bus_of, records_of, redis_of
+from hemostat.app.backends import make_bus, make_event_store, make_redis_client
 from hemostat.config import Settings
 from hemostat.operator import OperatorCommands
 from hemostat.ports import AuditAnchor, Bus, Engine, EventStore, EvidenceStore
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def open_bus(settings: Settings, *, start: bool) -> Bus:
     """The bus, answering. Raises BusUnreachableError; `start`: start an embedded Redis if none is found."""
-    bus = bus_of(redis_of(settings, start=start))
+    bus = make_bus(make_redis_client(settings, start=start))
     bus.ping()
     return bus
 
@@ -26,7 +26,7 @@ def open_bus(settings: Settings, *, start: bool) -> Bus:
 @contextmanager
 def open_redis(settings: Settings) -> "Iterator[Client]":
     """A client of the Redis that runs, to ask the server itself. Raises BusUnreachableError."""
-    redis = redis_of(settings, start=False)
+    redis = make_redis_client(settings, start=False)
     try:
         yield redis
     finally:
@@ -38,21 +38,21 @@ def open_orders(settings: Settings) -> Iterator[OperatorCommands]:
     """What people can do, in a Redis that runs. Raises BusUnreachableError."""
     from hemostat.adapters.redis import RedisControls, RedisLedger
 
-    redis = redis_of(settings, start=False)
+    redis = make_redis_client(settings, start=False)
     clock = SystemClock(threading.Event())
     desk, ledger = RedisControls(redis), RedisLedger(redis)
     try:
         yield OperatorCommands(
-            bus_of(redis), desk, ledger, clock, settings.responder, host=settings.host_name
+            make_bus(redis), desk, ledger, clock, settings.responder, host=settings.host_name
         )
     finally:
         redis.close()
 
 
 @contextmanager
-def open_records(settings: Settings) -> Iterator[EventStore]:
+def open_event_store(settings: Settings) -> Iterator[EventStore]:
     """What is stored, to be asked. Raises ConfigError."""
-    records = records_of(settings, write=False)
+    records = make_event_store(settings, write=False)
     try:
         yield records
     finally:
@@ -60,11 +60,11 @@ def open_records(settings: Settings) -> Iterator[EventStore]:
 
 
 @contextmanager
-def open_notary(settings: Settings) -> Iterator[AuditAnchor]:
+def open_audit_anchor(settings: Settings) -> Iterator[AuditAnchor]:
     """Where the ends of audit trails are noted. Raises BusUnreachableError."""
     from hemostat.adapters.redis import RedisAuditAnchor
 
-    redis = redis_of(settings, start=False)
+    redis = make_redis_client(settings, start=False)
     try:
         yield RedisAuditAnchor(redis)
     finally:
@@ -76,7 +76,7 @@ def open_dossiers(settings: Settings) -> Iterator[EvidenceStore]:
     """The evidence kept in a Redis that runs. Raises BusUnreachableError."""
     from hemostat.adapters.redis import RedisEvidence
 
-    redis = redis_of(settings, start=False)
+    redis = make_redis_client(settings, start=False)
     try:
         yield RedisEvidence(redis)
     finally:
@@ -84,13 +84,13 @@ def open_dossiers(settings: Settings) -> Iterator[EvidenceStore]:
 
 
 @contextmanager
-def open_archive(settings: Settings) -> Iterator["EvalCapture"]:
+def open_eval_capture(settings: Settings) -> Iterator["EvalCapture"]:
     """What is known of past incidents in a Redis that runs, and by the engine if it answers. Raises
     BusUnreachableError."""
     from hemostat.adapters.redis import RedisBus, RedisEvidence, RedisPrecedents
     from hemostat.agents.analyzer.capture import EvalCapture
 
-    redis = redis_of(settings, start=False)
+    redis = make_redis_client(settings, start=False)
     try:
         yield EvalCapture(
             lambda: open_engine(settings),

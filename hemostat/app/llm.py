@@ -23,24 +23,28 @@ if TYPE_CHECKING:
 def advisor(settings: Settings, environ: Mapping[str, str]) -> Advisor | None:
     """The model that is asked; None: the rules decide alone. Raises ConfigError where one is asked for and
     its key or name is missing."""
-    from hemostat.adapters.llm import choose, make
+    from hemostat.adapters.llm import choose_vendor, create_advisor
 
-    vendor = choose(settings.analyzer, environ, settings.api_key)
-    return make(vendor, settings.analyzer, environ, settings.api_key) if vendor else None
+    vendor = choose_vendor(settings.analyzer, environ, settings.api_key)
+    return create_advisor(vendor, settings.analyzer, environ, settings.api_key) if vendor else None
 
 
-def terms_of(settings: Settings, model: Advisor) -> "AdvisorTerms":
-    from hemostat.adapters.llm import prices
-    from hemostat.adapters.llm.conclusion import read
+def make_terms(settings: Settings, model: Advisor) -> "AdvisorTerms":
+    from hemostat.adapters.llm import find_prices
+    from hemostat.adapters.llm.conclusion import read_conclusion
     from hemostat.agents.analyzer import AdvisorTerms
 
     return AdvisorTerms(
-        settings.analyzer, settings.responder, prices(settings.analyzer, model), read, settings.trust
+        settings.analyzer,
+        settings.responder,
+        find_prices(settings.analyzer, model),
+        read_conclusion,
+        settings.trust,
     )
 
 
 @contextmanager
-def open_trial(settings: Settings, *, always: bool) -> Iterator["EvalRun"]:
+def open_eval_run(settings: Settings, *, always: bool) -> Iterator["EvalRun"]:
     """Analyses recordings with the advisor of the settings, in memory. `always`: it is asked of every one.
     Raises ConfigError where its key or name is missing."""
     from hemostat.agents.analyzer.evaluation import EvalRun
@@ -51,13 +55,13 @@ def open_trial(settings: Settings, *, always: bool) -> Iterator["EvalRun"]:
         yield EvalRun(clock, settings.analyzer, settings.responder)
         return
     try:
-        bench = _bench(model, terms_of(settings, model))
+        bench = _make_bench(model, make_terms(settings, model))
         yield EvalRun(clock, settings.analyzer, settings.responder, bench, name=model.name, always=always)
     finally:
         model.close()
 
 
-def _bench(
+def _make_bench(
     model: Advisor, terms: "AdvisorTerms"
 ) -> "Callable[[EvalCase, Clock, AnalyzerSettings], EvalAdvisor]":
     from hemostat.adapters.in_memory.precedents import InMemoryLlmBudget, InMemoryPrecedents

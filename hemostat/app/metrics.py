@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 def run_metrics(settings: Settings, *, stop: threading.Event, parts: Backends | None = None) -> None:
     """Serve numbers until `stop` is set. Raises HemoStatError where it cannot begin."""
-    from hemostat.adapters.prometheus import serving
+    from hemostat.adapters.prometheus import serve_metrics
 
     parts = RealBackends(settings) if parts is None else parts
     try:
@@ -27,7 +27,7 @@ def run_metrics(settings: Settings, *, stop: threading.Event, parts: Backends | 
             containers=settings.metrics.containers,
         )
         host, port = settings.metrics.place
-        with serving(host, port, exporter.numbers) as got:
+        with serve_metrics(host, port, exporter.numbers) as got:
             logger.info("metrics.served host=%s port=%d", host, got)
             exporter.run()
     finally:

@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hemostat import streams
-from hemostat.acknowledgement import MAX_DELIVERIES, Buried
+from hemostat.acknowledgement import MAX_DELIVERIES, AnswerDeadLetter
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.app.backends import Backends, RealBackends
-from hemostat.app.llm import advisor, terms_of
-from hemostat.app.notifications import telling
+from hemostat.app.llm import advisor, make_terms
+from hemostat.app.notifications import run_notifiers
 from hemostat.config import Settings
 from hemostat.consumer import EventConsumer, Step
 from hemostat.errors import AdapterError, HemoStatError
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from hemostat.agents.analyzer import LlmAdvisor
     from hemostat.agents.responder import Responder
 
-TENDING: Final = 30.0
+SCALE_BACK_SECONDS: Final = 30.0
 """Seconds between two looks at what was scaled."""
 
-ANALYSES: Final = 4
+ANALYZER_WORKERS: Final = 4
 """Alerts analysed at a time."""
 
-DECISIONS: Final = 4
+RESPONDER_WORKERS: Final = 4
 """Requests decided on at a time."""
 
-AHEAD: Final = 64
+MAX_ENTRIES_AHEAD: Final = 64
 """Entries that a role whose steps are short reads at once."""
 
-FEW: Final = 15
+RESPONDER_AHEAD: Final = 15
 """The same where each step asks the engine: those behind should not wait for long."""
 
-UNKNOWN_MEMORY: Final = 1 << 62
+UNKNOWN_MEMORY_BYTES: Final = 1 << 62
 """Bytes: a host of which nothing is known is full with nothing."""
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class RoleContext:
         ahead: int,
         apart: int = 1,
         notice: Callable[[], str] = str,
-        buried: Buried = lambda *_: (),
+        buried: AnswerDeadLetter = lambda *_: (),
         keep: Callable[[Sequence[Event]], object] = list,
         tries: float = MAX_DELIVERIES,
     ) -> None:
@@ -114,13 +114,13 @@ def run_role(
     where it cannot begin."""
     parts = RealBackends(settings) if parts is None else parts
     try:
-        _require(parts.bus)
-        _RUN[name](RoleContext(streams.BY_NAME[name], settings, parts, instance, stop))
+        _require_bus(parts.bus)
+        _RUN_BY_NAME[name](RoleContext(streams.ROLES_BY_NAME[name], settings, parts, instance, stop))
     finally:
         parts.close()
 
 
-def _require(bus: Bus) -> None:
+def _require_bus(bus: Bus) -> None:
     """Raise what only people can change, such as a wrong password: later it is waited for, but not now."""
     try:
         bus.ping()
@@ -129,7 +129,7 @@ def _require(bus: Bus) -> None:
             raise
 
 
-def _monitor(place: RoleContext) -> None:
+def _run_monitor(place: RoleContext) -> None:
     from hemostat.agents.monitor import Monitor
     from hemostat.watcher import Watcher
 
@@ -166,7 +166,7 @@ def _monitor(place: RoleContext) -> None:
     ).run()
 
 
-def _analyzer(place: RoleContext) -> None:
+def _run_analyzer(place: RoleContext) -> None:
     from hemostat.agents.analyzer import Analyzer
 
     parts, settings = place.parts, place.settings
@@ -176,19 +176,19 @@ def _analyzer(place: RoleContext) -> None:
         place.clock,
         settings.responder,
         source=place.source,
-        consultant=_consultant(place, advisor(settings, os.environ)),
+        consultant=_make_llm_advisor(place, advisor(settings, os.environ)),
     )
     place.consume(
         analyzer.step,
-        workers=ANALYSES,
-        ahead=AHEAD,
+        workers=ANALYZER_WORKERS,
+        ahead=MAX_ENTRIES_AHEAD,
         apart=settings.analyzer.concurrency,
         notice=lambda: analyzer.notice(place.clock.now()),
         buried=analyzer.buried,
     )
 
 
-def _consultant(place: RoleContext, model: Advisor | None) -> "LlmAdvisor | None":
+def _make_llm_advisor(place: RoleContext, model: Advisor | None) -> "LlmAdvisor | None":
     if model is None:
         return None
     from hemostat.agents.analyzer import LiveEvidenceSource, LlmAdvisor
@@ -197,7 +197,7 @@ def _consultant(place: RoleContext, model: Advisor | None) -> "LlmAdvisor | None
     casebook = parts.casebook()
     host = place.settings.host_name
     witness = LiveEvidenceSource(lambda: parts.engine()[0], parts.bus, casebook, place.clock, host=host)
-    terms = terms_of(place.settings, model)
+    terms = make_terms(place.settings, model)
     return LlmAdvisor(
         model,
         witness,
@@ -210,7 +210,7 @@ def _consultant(place: RoleContext, model: Advisor | None) -> "LlmAdvisor | None
     )
 
 
-def _responder(place: RoleContext) -> None:
+def _run_responder(place: RoleContext) -> None:
     from hemostat.agents.responder import Responder
 
     settings = place.settings
@@ -227,17 +227,19 @@ def _responder(place: RoleContext) -> None:
         settings.responder,
         host=settings.host_name,
         source=place.source,
-        host_memory=version.memory or UNKNOWN_MEMORY,
+        host_memory=version.memory or UNKNOWN_MEMORY_BYTES,
         recent=lambda container: place.parts.bus.history(settings.host_name, container.name),
         probe=surroundings.probe,
         missing=surroundings.missing,
         trust=settings.trust,
     )
-    threading.Thread(target=_tend, args=(place, responder), name="tending", daemon=True).start()
+    threading.Thread(
+        target=_scale_back_regularly, args=(place, responder), name="tending", daemon=True
+    ).start()
     place.consume(
         responder.step,
-        workers=DECISIONS,
-        ahead=FEW,
+        workers=RESPONDER_WORKERS,
+        ahead=RESPONDER_AHEAD,
         # Some more than may act: of two that decide at the same time, one has to decide anew; and as many as
         # may begin within a minute, for a start may hang for that long and holds no slot meanwhile.
         apart=2 * settings.responder.concurrency + settings.responder.rush,
@@ -246,13 +248,13 @@ def _responder(place: RoleContext) -> None:
     )
 
 
-def _tend(place: RoleContext, responder: "Responder") -> None:
+def _scale_back_regularly(place: RoleContext, responder: "Responder") -> None:
     """Put back what was scaled, now and then, until the role is told to stop. No failure ends that: what is
     raised would stay so."""
     patience = Retry(place.clock)
     try:
         while True:
-            place.clock.sleep(TENDING)
+            place.clock.sleep(SCALE_BACK_SECONDS)
             try:
                 told = responder.tend(place.clock.now())
                 patience(partial(place.parts.bus.publish, told))
@@ -264,26 +266,26 @@ def _tend(place: RoleContext, responder: "Responder") -> None:
         return
 
 
-def _alert(place: RoleContext) -> None:
+def _run_alert(place: RoleContext) -> None:
     from hemostat.agents.notifier.enqueue import Enqueuer
-    from hemostat.app.store import recording
+    from hemostat.app.store import run_store_writer
 
     settings, outbox = place.settings, place.parts.outbox()
     count = place.pulse.count
     alert = Enqueuer(place.parts.store(), outbox, settings.channels, settings.alert, count=count)
-    with telling(place, outbox) as told, recording(place) as recorded:
+    with run_notifiers(place, outbox) as told, run_store_writer(place) as recorded:
         place.consume(
             alert.step,
             workers=1,
-            ahead=AHEAD,
+            ahead=MAX_ENTRIES_AHEAD,
             keep=alert.keep,
             notice=lambda: "; ".join(filter(None, (told(), recorded()))),
         )
 
 
-_RUN: Final[Mapping[str, Callable[[RoleContext], None]]] = {
-    "monitor": _monitor,
-    "analyzer": _analyzer,
-    "responder": _responder,
-    "alert": _alert,
+_RUN_BY_NAME: Final[Mapping[str, Callable[[RoleContext], None]]] = {
+    "monitor": _run_monitor,
+    "analyzer": _run_analyzer,
+    "responder": _run_responder,
+    "alert": _run_alert,
 }

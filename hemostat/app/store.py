@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Final
 from hemostat import streams
 from hemostat.core.units import show_duration
 from hemostat.errors import HemoStatError
-from hemostat.heartbeat import BEAT, HeartbeatSender
+from hemostat.heartbeat import HEARTBEAT_SECONDS, HeartbeatSender
 from hemostat.ports import Interrupted
-from hemostat.retry import CEILING
+from hemostat.retry import MAX_DELAY_SECONDS
 
 if TYPE_CHECKING:
     from hemostat.agents.store_writer import StoreWriter
     from hemostat.app.roles import RoleContext
 
-BATCH: Final = 256
+MAX_BATCH: Final = 256
 """Entries read at once, and stored together as far as they come at once."""
-BEHIND: Final = 1000
+MAX_BACKLOG: Final = 1000
 """Events that wait to be stored before people should know of it."""
-STUCK: Final = 30.0
+STUCK_SECONDS: Final = 30.0
 """Seconds without one that was stored, while others wait: a database may hang, and say nothing."""
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class StoreBacklog(HeartbeatSender):
 
     def beat(self, trouble: str, lag: int, warnings: tuple[str, ...] = ()) -> None:  # noqa: ARG002
         now = self._clock.now()
-        self._due = now + BEAT
+        self._due = now + HEARTBEAT_SECONDS
         if not lag or self.handled != self._seen:
             self._seen, self._moved = self.handled, now
         self.trouble, self.lag = trouble, lag
@@ -50,13 +50,13 @@ class StoreBacklog(HeartbeatSender):
         if self.trouble:
             return f"{self.trouble} ({self.lag} events wait to be stored)"
         still = self._clock.now() - self._moved
-        if self.lag and still > STUCK:
+        if self.lag and still > STUCK_SECONDS:
             return f"{self.lag} events wait to be stored, and none was for {show_duration(still)}"
-        return f"{self.lag} events wait to be stored" if self.lag > BEHIND else ""
+        return f"{self.lag} events wait to be stored" if self.lag > MAX_BACKLOG else ""
 
 
 @contextmanager
-def recording(place: "RoleContext") -> Iterator[Callable[[], str]]:
+def run_store_writer(place: "RoleContext") -> Iterator[Callable[[], str]]:
     """Store events on a thread until the role is told to stop; what is to be known of it, when asked."""
     parts = place.parts.records()
     if parts is None:
@@ -67,7 +67,7 @@ def recording(place: "RoleContext") -> Iterator[Callable[[], str]]:
     from hemostat.app.roles import RoleContext
 
     records, notary = parts
-    keeper = RoleContext(streams.KEEPER, place.settings, place.parts, place.instance, place.stop)
+    keeper = RoleContext(streams.STORE_ROLE, place.settings, place.parts, place.instance, place.stop)
     backlog = keeper.pulse = StoreBacklog(
         keeper.role.name,
         bus=place.parts.bus,
@@ -85,7 +85,7 @@ def recording(place: "RoleContext") -> Iterator[Callable[[], str]]:
         announce=write_line if place.settings.store.audit_syslog else lambda _: None,
     )
     recorder = StoreWriter(records, notary, place.clock, place.settings.store, watch)
-    thread = threading.Thread(target=_record, args=(keeper, recorder, backlog), name="recording")
+    thread = threading.Thread(target=_consume_events, args=(keeper, recorder, backlog), name="recording")
     thread.start()
     try:
         yield lambda: "; ".join(filter(None, (recorder.notice(), backlog.notice())))
@@ -95,7 +95,7 @@ def recording(place: "RoleContext") -> Iterator[Callable[[], str]]:
         records.close()
 
 
-def _record(keeper: "RoleContext", recorder: "StoreWriter", backlog: StoreBacklog) -> None:
+def _consume_events(keeper: "RoleContext", recorder: "StoreWriter", backlog: StoreBacklog) -> None:
     """Whatever goes wrong here, the role's first loop goes on, and this one begins anew. An event is never
     given up: that a role was killed often while the database was away is no fault of the event's."""
     with suppress(Interrupted):
@@ -104,7 +104,7 @@ def _record(keeper: "RoleContext", recorder: "StoreWriter", backlog: StoreBacklo
                 keeper.consume(
                     recorder.step,
                     workers=1,
-                    ahead=BATCH,
+                    ahead=MAX_BATCH,
                     keep=recorder.keep,
                     notice=recorder.check,
                     tries=inf,
@@ -116,4 +116,4 @@ def _record(keeper: "RoleContext", recorder: "StoreWriter", backlog: StoreBacklo
                 backlog.trouble = f"the store: {error}"
                 logger.exception("recording.failed")
             if not keeper.stop.is_set():
-                keeper.clock.sleep(CEILING)
+                keeper.clock.sleep(MAX_DELAY_SECONDS)

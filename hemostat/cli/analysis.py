@@ -11,7 +11,7 @@ import click
 
 from hemostat.cli.options import Globals
 from hemostat.cli.terminal import write_json
-from hemostat.core.text import clean, decode_text
+from hemostat.core.text import decode_text, escape_controls
 from hemostat.errors import HemoStatError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ADVISORS: Final = ("rules", "anthropic", "openai")
 
 
-def _choose(context: click.Context, _: click.Parameter, name: str | None) -> str | None:
+def _set_advisor(context: click.Context, _: click.Parameter, name: str | None) -> str | None:
     if name is not None:
         context.obj.changes["analyzer.advisor"] = name
     return name
@@ -31,13 +31,13 @@ def _choose(context: click.Context, _: click.Parameter, name: str | None) -> str
 advisor_option: Final = click.option(
     "--advisor",
     type=click.Choice(ADVISORS),
-    callback=_choose,
+    callback=_set_advisor,
     help="Who diagnoses, whatever the settings say: --set analyzer.advisor=…",
 )
 prompt_option: Final = click.option("--show-prompt", is_flag=True, help="Print what a model is told first.")
 
 
-def load(path: Path) -> "EvalCase":
+def load_case(path: Path) -> "EvalCase":
     """Raises HemoStatError naming the file."""
     from hemostat.core.diagnosis.case import decode
     from hemostat.errors import DecodeError
@@ -52,70 +52,73 @@ def load(path: Path) -> "EvalCase":
         raise HemoStatError(f"{path}: {error.message}", hint="see: hemostat explain --help") from None
 
 
-def found(given: Globals, what: str) -> "EvalCase":
+def find_case(given: Globals, what: str) -> "EvalCase":
     """A file, or an incident that was told of. Raises HemoStatError."""
     path = Path(what)
     if path.is_file():
-        return load(path)
+        return load_case(path)
     if path.suffix == ".json":
         raise UsageError(f"there is no file {what}")
     from hemostat import app
 
-    with app.open_archive(given.settings()) as archive:
+    with app.open_eval_capture(given.settings()) as archive:
         return archive.recording(archive.raised(what))
 
 
-def once(given: Globals, what: str, *, advisor: str | None, show_prompt: bool) -> None:
+def analyse_once(given: Globals, what: str, *, advisor: str | None, show_prompt: bool) -> None:
     """Analyse it and print the diagnosis. An advisor that is named is asked, however sure the rules are."""
-    show(given, found(given, what), advisor=advisor, show_prompt=show_prompt)
+    show_analysis(given, find_case(given, what), advisor=advisor, show_prompt=show_prompt)
 
 
-def show(given: Globals, recording: "EvalCase", *, advisor: str | None, show_prompt: bool) -> None:
+def show_analysis(given: Globals, recording: "EvalCase", *, advisor: str | None, show_prompt: bool) -> None:
     from hemostat import app
-    from hemostat.core.history.timeline import named
+    from hemostat.core.history.timeline import format_action
 
-    with app.open_trial(given.settings(), always=advisor is not None) as trial:
+    with app.open_eval_run(given.settings(), always=advisor is not None) as trial:
         prompt = trial.prompt(recording) if show_prompt else ""
         tried = trial.run(recording)
     if given.json:
-        _write(_object(recording, tried, prompt))
+        _write_object(_build_object(recording, tried, prompt))
         return
     if prompt:
         # As it is sent, but for what a terminal would act on.
-        click.echo("\n".join(clean(line) for line in prompt.splitlines()) + "\n")
+        click.echo("\n".join(escape_controls(line) for line in prompt.splitlines()) + "\n")
     case = recording.case
-    click.echo(clean(f"incident {case.incident}  {case.alert.container.name}  {case.alert.kind}"))
-    for line in (*told(tried.verdict.diagnosis), row("action", named(tried.verdict.action))):
-        click.echo(clean(line))
+    click.echo(escape_controls(f"incident {case.incident}  {case.alert.container.name}  {case.alert.kind}"))
+    for line in (
+        *format_diagnosis(tried.verdict.diagnosis),
+        format_row("action", format_action(tried.verdict.action)),
+    ):
+        click.echo(escape_controls(line))
 
 
-def told(diagnosis: "Diagnosis") -> Iterator[str]:
+def format_diagnosis(diagnosis: "Diagnosis") -> Iterator[str]:
     """A diagnosis in full, a line each."""
-    from hemostat.core.history.timeline import why
+    from hemostat.core.history.timeline import explain_diagnosis
 
-    yield from (row(label, text) for label, text in why(diagnosis))
+    yield from (format_row(label, text) for label, text in explain_diagnosis(diagnosis))
 
 
-def row(label: str, text: str) -> str:
+def format_row(label: str, text: str) -> str:
     return f"{label:<13}{text}"
 
 
-def _object(recording: "EvalCase", tried: "EvalResult", prompt: str) -> dict[str, Any]:
-    from hemostat.core.history.timeline import named
+def _build_object(recording: "EvalCase", tried: "EvalResult", prompt: str) -> dict[str, Any]:
+    from hemostat.core.history.timeline import format_action
 
     case, verdict = recording.case, tried.verdict
     return {
         "incident": case.incident,
         "container": case.alert.container.name,
         "kind": case.alert.kind,
-        "action": named(verdict.action),
+        "action": format_action(verdict.action),
         "parameters": verdict.parameters,
         "diagnosis": verdict.diagnosis,
         **({"prompt": prompt} if prompt else {}),
     }
 
 
-def _write(told: dict[str, Any]) -> None:
+def _write_object(told: dict[str, Any]) -> None:
     import msgspec
 
     write_json(msgspec.json.encode(told))

@@ -11,7 +11,7 @@ from hemostat.cli.when import Moment
 from hemostat.core.history.event_row import EventQuery
 from hemostat.events import Kind, Outcome
 
-_FILTERS = (
+_FILTER_OPTIONS = (
     click.option("--since", type=Moment(), metavar="WHEN", help="From then on, such as 7d or 2026-11-24."),
     click.option("--until", type=Moment(), metavar="WHEN", help="Up to then."),
     click.option("--host", metavar="NAME", help="Of this host."),
@@ -22,18 +22,18 @@ _FILTERS = (
 )
 
 
-def filters(command: Callable[..., Any]) -> Callable[..., Any]:
+def add_filters(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that `wanted` understands."""
-    for option in reversed(_FILTERS):
+    for option in reversed(_FILTER_OPTIONS):
         command = option(command)
     return command
 
 
-def wanted(since: float | None, **asked: Any) -> EventQuery:
+def build_query(since: float | None, **asked: Any) -> EventQuery:
     return msgspec.structs.replace(EventQuery(since=since), **asked)
 
 
-def stretch(since: float | None, until: float | None, default: float) -> tuple[float, float]:
+def resolve_span(since: float | None, until: float | None, default: float) -> tuple[float, float]:
     """From `default` seconds ago until now, where nothing else is said. Raises UsageError."""
     until = time.time() if until is None else until
     since = until - default if since is None else since

@@ -9,10 +9,10 @@ import click
 import msgspec
 
 from hemostat import errors
-from hemostat.cli.desk import by_option, who
+from hemostat.cli.desk import by_option, find_user
 from hemostat.cli.options import Globals
 from hemostat.cli.root import Group
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.errors import BusError, BusUnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def head(given: Globals) -> None:
     """Print the end of the trail as NUMBER:HASH, to be noted where nobody here can write."""
     from hemostat import app
 
-    with app.open_records(given.settings()) as records:
+    with app.open_event_store(given.settings()) as records:
         ends = records.ends()
     told = {"trail": ends.trail, "number": ends.head.number, "hash": ends.head.hash.hex()}
     click.echo(json.dumps(told) if given.json else str(ends.head))
@@ -50,16 +50,16 @@ def verify(given: Globals, noted_head: str | None) -> int:
     Exit code 1: something was found, and nobody has accepted it. 3: nothing was found, and not all could be
     compared, for no end is noted elsewhere or a key is missing.
     """
-    from hemostat.core.history.audit_check import judge
+    from hemostat.core.history.audit_check import judge_findings
 
-    own = _read(noted_head) if noted_head else None
+    own = _parse_head(noted_head) if noted_head else None
     ends, noted, found, lost = _check(given.settings(), own)
-    verdict = judge(found, noted)
+    verdict = judge_findings(found, noted)
     unchecked = [*verdict.unchecked, *([lost] if lost and own is None else [])]
     if given.json:
-        click.echo(json.dumps(_told(ends, noted, verdict, unchecked)))
+        click.echo(json.dumps(_build_object(ends, noted, verdict, unchecked)))
     else:
-        _say(ends, verdict, unchecked)
+        _print_verdict(ends, verdict, unchecked)
     if verdict.findings:
         return errors.FAILURE
     return errors.UNREACHABLE if unchecked else errors.OK
@@ -74,17 +74,17 @@ def accept(given: Globals, reason: str, by: str | None, *, yes: bool) -> None:
     """Take the trail as it is, whatever was found in it: after a backup was restored, the database was made
     again, or a key was lost. Who did so and why is stored in the trail."""
     from hemostat import app
-    from hemostat.core.history.audit_check import judge
+    from hemostat.core.history.audit_check import judge_findings
 
-    settings, by = given.settings(), by or who()
+    settings, by = given.settings(), by or find_user()
     ends, noted, found, lost = _check(settings, None, lost_key=not settings.audit_keys)
     if lost:
         raise BusUnreachableError(lost, hint="what is accepted is noted in Redis")
-    verdict = judge(found, noted)
+    verdict = judge_findings(found, noted)
     if not verdict.findings and not verdict.unchecked:
         click.echo("there is nothing to accept: the trail is in order")
         return
-    _say(ends, verdict, verdict.unchecked)
+    _print_verdict(ends, verdict, verdict.unchecked)
     if not yes and not sys.stdin.isatty():
         raise UsageError("nothing was accepted: there is no terminal to ask on", hint="add --yes")
     if not yes:
@@ -98,15 +98,15 @@ def accept(given: Globals, reason: str, by: str | None, *, yes: bool) -> None:
 def _accept(settings: "Settings", by: str, reason: str) -> "ChainEnds":
     """Up to the end at this moment, even where rows are stored meanwhile."""
     from hemostat import app
-    from hemostat.core.history.audit_chain import AcceptedFindings, compress
+    from hemostat.core.history.audit_chain import AcceptedFindings, compress_findings
     from hemostat.core.history.audit_check import sign_acceptance
 
     keys, now = settings.audit_keys, time.time()
-    with app.open_records(settings) as records, app.open_notary(settings) as notary:
+    with app.open_event_store(settings) as records, app.open_audit_anchor(settings) as notary:
         for _ in range(MAX_TRIES):
             ends, _, found, _ = _check(settings, None, lost_key=not keys)
             accepted = AcceptedFindings(
-                head=ends.head, findings=compress(found), by=by, reason=reason, time=now
+                head=ends.head, findings=compress_findings(found), by=by, reason=reason, time=now
             )
             notary.accept(
                 records.place(settings.host_name),
@@ -126,32 +126,32 @@ def _check(
     head that takes the place of the noted one. `lost_key`: look at signed rows without a key."""
     from hemostat import app
     from hemostat.core.history.audit_chain import AnchorNotes
-    from hemostat.core.history.audit_chain import verify as check
-    from hemostat.core.history.audit_check import trust
+    from hemostat.core.history.audit_chain import verify_chain as check
+    from hemostat.core.history.audit_check import drop_untrusted_acceptance
 
-    with app.open_records(settings) as records:
+    with app.open_event_store(settings) as records:
         place = records.place(settings.host_name)
-        before, _ = _noted(settings, records.ends().trail, place)
+        before, _ = _read_notes(settings, records.ends().trail, place)
         with records.trail() as (ends, links):
             # What is noted of the beginning may have moved on since then: rows go after it was noted.
-            after, lost = _noted(settings, ends.trail, place)
-            known = trust(after or AnchorNotes(), ends.trail, settings.audit_keys)
+            after, lost = _read_notes(settings, ends.trail, place)
+            known = drop_untrusted_acceptance(after or AnchorNotes(), ends.trail, settings.audit_keys)
             noted = msgspec.structs.replace(known, head=own or (before.head if before else None))
             noted = msgspec.structs.replace(noted, signed=0) if lost_key else noted
             return ends, noted, list(check(links, ends, noted, settings.audit_keys)), lost
 
 
-def _noted(settings: "Settings", trail: str, place: str) -> "tuple[AnchorNotes | None, str]":
+def _read_notes(settings: "Settings", trail: str, place: str) -> "tuple[AnchorNotes | None, str]":
     from hemostat import app
 
     try:
-        with app.open_notary(settings) as notary:
+        with app.open_audit_anchor(settings) as notary:
             return notary.noted(trail, place), ""
     except BusError as error:
         return None, error.message
 
 
-def _read(text: str) -> "ChainPosition":
+def _parse_head(text: str) -> "ChainPosition":
     from hemostat.core.history.audit_chain import ChainPosition
 
     number, _, digest = text.partition(":")
@@ -162,20 +162,20 @@ def _read(text: str) -> "ChainPosition":
         raise UsageError(f"--head {text!r} is not NUMBER:HASH", hint=hint) from None
 
 
-def _say(ends: "ChainEnds", verdict: "AuditVerdict", unchecked: list[str]) -> None:
+def _print_verdict(ends: "ChainEnds", verdict: "AuditVerdict", unchecked: list[str]) -> None:
     for each in verdict.findings:
-        click.echo(clean(each.text))
-    rows = f"rows {ends.anchor.number + 1:,} to {ends.head.number:,} of trail {clean(ends.trail)}"
+        click.echo(escape_controls(each.text))
+    rows = f"rows {ends.anchor.number + 1:,} to {ends.head.number:,} of trail {escape_controls(ends.trail)}"
     if not verdict.findings:
         empty = ends.anchor.number == ends.head.number
         click.echo(f"{'nothing is stored' if empty else f'{rows} are as they were stored'}; head {ends.head}")
     if verdict.accepted:
         click.echo(f"hemostat: {len(verdict.accepted)} findings were accepted before", err=True)
     for why in unchecked:
-        click.echo(f"hemostat: not all could be compared: {clean(why)}", err=True)
+        click.echo(f"hemostat: not all could be compared: {escape_controls(why)}", err=True)
 
 
-def _told(
+def _build_object(
     ends: "ChainEnds", noted: "AnchorNotes", verdict: "AuditVerdict", unchecked: list[str]
 ) -> dict[str, object]:
     return {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hemostat.cli.options import Globals
-from hemostat.cli.tables import Row, Table, show
+from hemostat.cli.tables import Row, Table, show_table
 from hemostat.errors import FAILURE, OK, ConfigError, NotifyError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hemostat.ports import Notifier
 
 
-def test(given: Globals) -> int:
+def send_tests(given: Globals) -> int:
     """All at once: one that is dead keeps no other waiting. Exit code 1 if one of them fails."""
     from hemostat import app
 
@@ -25,21 +25,21 @@ def test(given: Globals) -> int:
     notifiers = app.open_notifiers(settings)
     if not notifiers:
         raise ConfigError("there is no channel", hint="set alert.slack_webhook, or [alert.channels.NAME]")
-    message = _message(settings.host_name)
+    message = _make_message(settings.host_name)
     with ThreadPoolExecutor(len(notifiers)) as pool:
         answers = dict(
-            zip(notifiers, pool.map(lambda each: _sent(each, message), notifiers.values()), strict=True)
+            zip(notifiers, pool.map(lambda each: _send(each, message), notifiers.values()), strict=True)
         )
     if given.json:
         told = [{"channel": name, "ok": not error, "error": error} for name, error in answers.items()]
         click.echo(json.dumps(told))
     else:
         rows = [Row((name, error or "told"), fault=bool(error)) for name, error in answers.items()]
-        show(Table("Channels", ("channel", "answer"), rows))
+        show_table(Table("Channels", ("channel", "answer"), rows))
     return FAILURE if any(answers.values()) else OK
 
 
-def _message(host: str) -> "Message":
+def _make_message(host: str) -> "Message":
     from hemostat.core.notify.message import single
     from hemostat.core.notify.notification import Notification
     from hemostat.core.settings.alert import Topic
@@ -55,7 +55,7 @@ def _message(host: str) -> "Message":
     return single(word, {})
 
 
-def _sent(notifier: "Notifier", message: "Message") -> str:
+def _send(notifier: "Notifier", message: "Message") -> str:
     """What went wrong; empty for nothing."""
     try:
         notifier.send(message)

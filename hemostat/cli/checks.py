@@ -14,14 +14,20 @@ from typing import Final, NamedTuple
 import msgspec
 
 from hemostat import app
-from hemostat.cli.engine_checks import cgroups, clock, engine, engine_access, healers
+from hemostat.cli.engine_checks import (
+    check_cgroups,
+    check_clock,
+    check_engine,
+    check_engine_access,
+    check_healers,
+)
 from hemostat.cli.findings import Check, CheckResult, Level
 from hemostat.cli.machine import Machine
 from hemostat.cli.name_checks import judge_names
-from hemostat.cli.redis_access import redis_access
-from hemostat.cli.redis_checks import redis, redis_commands, redis_memory, redis_rows
-from hemostat.cli.watch_checks import watched_containers
-from hemostat.core.settings.environment import tell_unknown
+from hemostat.cli.redis_access import check_redis_access
+from hemostat.cli.redis_checks import check_redis, check_redis_commands, check_redis_memory, check_redis_rows
+from hemostat.cli.watch_checks import check_watched_containers
+from hemostat.core.settings.environment import describe_unknown
 from hemostat.core.units import show_size
 from hemostat.errors import (
     ConfigError,
@@ -31,11 +37,11 @@ from hemostat.errors import (
 )
 from hemostat.events import Heartbeat
 from hemostat.private_files import find_writer
-from hemostat.streams import KEEPER, ROLES
+from hemostat.streams import ROLES, STORE_ROLE
 
-PYTHON: Final = (3, 11)
-CLOSE_FILE: Final = "give the file to root or to the user of HemoStat, and chmod go-w"
-PROBE: Final = 5.0
+OLDEST_PYTHON: Final = (3, 11)
+CLOSE_FILE_HINT: Final = "give the file to root or to the user of HemoStat, and chmod go-w"
+PROBE_SECONDS: Final = 5.0
 """Seconds that a model's service may take to answer."""
 
 
@@ -46,15 +52,15 @@ class DoctorCheck(NamedTuple):
     """Whether HemoStat cannot work without an answer."""
 
 
-def examine(question: DoctorCheck, machine: Machine) -> Check:
+def run_check(question: DoctorCheck, machine: Machine) -> Check:
     machine.defaulted = False
-    check = _examine(question, machine)
+    check = _ask_check(question, machine)
     if not machine.defaulted:
         return check
     return msgspec.structs.replace(check, message=f"{check.message} (asked with the default settings)")
 
 
-def _examine(question: DoctorCheck, machine: Machine) -> Check:
+def _ask_check(question: DoctorCheck, machine: Machine) -> Check:
     try:
         level, message, hint = question.ask(machine)
     except HemoStatError as error:
@@ -67,26 +73,26 @@ def _examine(question: DoctorCheck, machine: Machine) -> Check:
     return Check(name=question.name, level=level, message=message, hint=hint)
 
 
-def python(_: Machine) -> CheckResult:
+def check_python(_: Machine) -> CheckResult:
     version = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info[:2] < PYTHON:
+    if sys.version_info[:2] < OLDEST_PYTHON:
         return CheckResult(Level.FAILURE, f"{version} is too old", "install Python 3.11 or newer")
     return CheckResult(Level.OK, version)
 
 
-def configuration(machine: Machine) -> CheckResult:
+def check_configuration(machine: Machine) -> CheckResult:
     loaded = machine.loaded()
     for secret in ("redis_password", "api_key", "channels", "heartbeat_url"):
         getattr(loaded.settings, secret)
     told = str(loaded.path) if loaded.path else "no file, the defaults apply"
     if loaded.path and (risk := find_writer(loaded.path)):
-        return CheckResult(Level.WARNING, f"{told} {risk}: who writes there rules HemoStat", CLOSE_FILE)
-    if unknown := tell_unknown(loaded.unknown):
+        return CheckResult(Level.WARNING, f"{told} {risk}: who writes there rules HemoStat", CLOSE_FILE_HINT)
+    if unknown := describe_unknown(loaded.unknown):
         return CheckResult(Level.WARNING, f"{told}; {unknown}", "correct the name, or unset the variable")
     return CheckResult(Level.OK, told)
 
 
-def state_directory(machine: Machine) -> CheckResult:
+def check_state_directory(machine: Machine) -> CheckResult:
     path = machine.settings.state_path
     nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
@@ -95,7 +101,7 @@ def state_directory(machine: Machine) -> CheckResult:
     return CheckResult(Level.FAILURE, f"{path} cannot be written", "set state_dir to a directory of your own")
 
 
-def store(machine: Machine) -> CheckResult:
+def check_store(machine: Machine) -> CheckResult:
     records = machine.records()
     try:
         found = records.condition()
@@ -113,15 +119,17 @@ def store(machine: Machine) -> CheckResult:
     return CheckResult(Level.OK, told)
 
 
-def audit_trail(machine: Machine) -> CheckResult:
+def check_audit_trail(machine: Machine) -> CheckResult:
     """Whether its end is the one that is noted in Redis. `hemostat audit verify` reads what is before it."""
-    from hemostat.agents.store_writer import look_at
+    from hemostat.agents.store_writer import observe_trail
     from hemostat.core.history.audit_check import find_missing_key, find_replacement
 
     records, settings = machine.records(), machine.settings
     try:
         records.ends()
-        look = look_at(records, machine.notary(), records.place(settings.host_name), settings.audit_keys)
+        look = observe_trail(
+            records, machine.notary(), records.place(settings.host_name), settings.audit_keys
+        )
     except NothingStoredError as error:
         return CheckResult(Level.OK, error.message)
     head, noted = look.ends.head, look.noted.head
@@ -136,19 +144,19 @@ def audit_trail(machine: Machine) -> CheckResult:
     return CheckResult(Level.OK, f"ends at row {head.number}; row {noted.number} is noted in Redis")
 
 
-def backlog(machine: Machine) -> CheckResult:
-    from hemostat.app.store import BEHIND
+def check_backlog(machine: Machine) -> CheckResult:
+    from hemostat.app.store import MAX_BACKLOG
 
-    behind = machine.bus().lag(KEEPER.group(""), KEEPER.reads)
+    behind = machine.bus().lag(STORE_ROLE.group(""), STORE_ROLE.reads)
     told = f"{behind:,} events of the streams"
-    if behind > BEHIND:
+    if behind > MAX_BACKLOG:
         return CheckResult(
             Level.WARNING, told, "hemostat status says what the alert role waits for, if it runs"
         )
     return CheckResult(Level.OK, told)
 
 
-def advisor(machine: Machine) -> CheckResult:
+def check_advisor(machine: Machine) -> CheckResult:
     """Asks the model's service once, for what costs nothing; nobody where the rules decide alone."""
     try:
         model = app.advisor(machine.settings, machine.environ)
@@ -158,17 +166,17 @@ def advisor(machine: Machine) -> CheckResult:
         return CheckResult(Level.OK, "none: the rules decide alone")
     try:
         with closing(model):
-            model.probe(PROBE)
+            model.probe(PROBE_SECONDS)
     except HemoStatError as error:
         return CheckResult(Level.WARNING, f"the rules decide alone: {error.message}", error.hint)
     return CheckResult(Level.OK, f"{model.name} is there, and takes the key")
 
 
-def notifications(machine: Machine) -> CheckResult:
+def check_notifications(machine: Machine) -> CheckResult:
     """Nobody is told by this; `hemostat alert --test` does that."""
     try:
         names = list(app.open_notifiers(machine.settings))
-        doubts = app.doubts(machine.settings)
+        doubts = app.find_webhook_doubts(machine.settings)
     except HemoStatError as error:
         return CheckResult(Level.FAILURE, error.message, error.hint)
     if not names:
@@ -178,7 +186,7 @@ def notifications(machine: Machine) -> CheckResult:
     return CheckResult(Level.OK, f"by {', '.join(names)}; hemostat alert --test tries them")
 
 
-def roles(machine: Machine) -> CheckResult:
+def check_roles(machine: Machine) -> CheckResult:
     beats = [event.data for event in machine.bus().last("heartbeat")]
     living = [beat for beat in beats if isinstance(beat, Heartbeat)]
     alive = {beat.role for beat in living}
@@ -191,7 +199,7 @@ def roles(machine: Machine) -> CheckResult:
     return CheckResult(Level.OK, "all are running")
 
 
-def dead_letters(machine: Machine) -> CheckResult:
+def check_dead_letters(machine: Machine) -> CheckResult:
     """A newest one of long ago is no fault any more."""
     bus, now = machine.bus(), time.time()
     newest, count = bus.last_buried(), bus.buried()
@@ -204,31 +212,31 @@ def dead_letters(machine: Machine) -> CheckResult:
     )
 
 
-def names(machine: Machine) -> CheckResult:
+def check_names(machine: Machine) -> CheckResult:
     return judge_names(machine.bus().last("heartbeat"), machine.settings.host_name)
 
 
-QUESTIONS: Final = (
-    DoctorCheck("Python", python),
-    DoctorCheck("configuration", configuration),
-    DoctorCheck("state directory", state_directory),
-    DoctorCheck("Docker Engine", engine),
-    DoctorCheck("engine access", engine_access, essential=False),
-    DoctorCheck("cgroups", cgroups, essential=False),
-    DoctorCheck("clock", clock, essential=False),
-    DoctorCheck("other healers", healers, essential=False),
-    DoctorCheck("Redis", redis),
-    DoctorCheck("Redis access", redis_access, essential=False),
-    DoctorCheck("Redis memory", redis_memory, essential=False),
-    DoctorCheck("Redis commands", redis_commands, essential=False),
-    DoctorCheck("Redis rows", redis_rows, essential=False),
-    DoctorCheck("store", store),
-    DoctorCheck("audit trail", audit_trail, essential=False),
-    DoctorCheck("to be stored", backlog, essential=False),
-    DoctorCheck("advisor", advisor, essential=False),
-    DoctorCheck("notifications", notifications),
-    DoctorCheck("roles", roles, essential=False),
-    DoctorCheck("watched", watched_containers, essential=False),
-    DoctorCheck("dead letters", dead_letters, essential=False),
-    DoctorCheck("names", names, essential=False),
+CHECKS: Final = (
+    DoctorCheck("Python", check_python),
+    DoctorCheck("configuration", check_configuration),
+    DoctorCheck("state directory", check_state_directory),
+    DoctorCheck("Docker Engine", check_engine),
+    DoctorCheck("engine access", check_engine_access, essential=False),
+    DoctorCheck("cgroups", check_cgroups, essential=False),
+    DoctorCheck("clock", check_clock, essential=False),
+    DoctorCheck("other healers", check_healers, essential=False),
+    DoctorCheck("Redis", check_redis),
+    DoctorCheck("Redis access", check_redis_access, essential=False),
+    DoctorCheck("Redis memory", check_redis_memory, essential=False),
+    DoctorCheck("Redis commands", check_redis_commands, essential=False),
+    DoctorCheck("Redis rows", check_redis_rows, essential=False),
+    DoctorCheck("store", check_store),
+    DoctorCheck("audit trail", check_audit_trail, essential=False),
+    DoctorCheck("to be stored", check_backlog, essential=False),
+    DoctorCheck("advisor", check_advisor, essential=False),
+    DoctorCheck("notifications", check_notifications),
+    DoctorCheck("roles", check_roles, essential=False),
+    DoctorCheck("watched", check_watched_containers, essential=False),
+    DoctorCheck("dead letters", check_dead_letters, essential=False),
+    DoctorCheck("names", check_names, essential=False),
 )

@@ -9,14 +9,14 @@ import click
 import hemostat
 from hemostat.cli.options import Globals
 from hemostat.cli.root import Group
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.errors import ConfigError, HemoStatError
 from hemostat.output_file import write_output
 
 if TYPE_CHECKING:
     from hemostat.config import Loaded
 
-EXAMPLE: Final = "hemostat.toml.example"
+EXAMPLE_FILE: Final = "hemostat.toml.example"
 
 
 @click.group(cls=Group)
@@ -35,11 +35,11 @@ def init(given: Globals, path: str | None, force: bool) -> None:
     file = Path(path or given.config or search_path()[0])
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_output(file, example().encode(), replace=force)
+        write_output(file, read_example().encode(), replace=force)
     except OSError as error:
         hint = "--force overwrites it" if file.is_file() and not force else ""
         raise ConfigError(f"{file} cannot be written: {error.strerror}", hint=hint) from None
-    click.echo(json.dumps({"path": str(file)}) if given.json else clean(f"written: {file}"))
+    click.echo(json.dumps({"path": str(file)}) if given.json else escape_controls(f"written: {file}"))
 
 
 @config.command()
@@ -49,17 +49,17 @@ def show(given: Globals, origin: bool) -> None:
     """Print the settings in force; secrets are masked."""
     import tomli_w
 
-    from hemostat.config import shown
+    from hemostat.config import mask_settings
 
     loaded = given.load()
-    values = shown(loaded.settings)
+    values = mask_settings(loaded.settings)
     if given.json:
         told = {key: {"value": values[key], "origin": loaded.origins[key]} for key in values}
-        click.echo(json.dumps(told if origin else nested(values), indent=2))
+        click.echo(json.dumps(told if origin else nest(values), indent=2))
     elif origin:
-        click.echo("\n".join(with_origins(values, loaded.origins)))
+        click.echo("\n".join(format_origins(values, loaded.origins)))
     else:
-        click.echo(tomli_w.dumps(nested(values)), nl=False)
+        click.echo(tomli_w.dumps(nest(values)), nl=False)
 
 
 @config.command()
@@ -71,7 +71,7 @@ def check(given: Globals) -> None:
         for secret in ("redis_password", "api_key", "store_url", "channels", "heartbeat_url"):
             getattr(loaded.settings, secret)
         _refuse_mistyped(loaded)
-        doubts = _doubts(loaded)
+        doubts = _find_doubts(loaded)
     except HemoStatError as error:
         if given.json:
             click.echo(json.dumps({"ok": False, "error": str(error)}))
@@ -82,19 +82,19 @@ def check(given: Globals) -> None:
         click.echo(json.dumps({"ok": True, "path": file, "unknown": unknown, "warnings": doubts}))
     else:
         for each in doubts:
-            click.echo(clean(f"hemostat: warning: {each}"), err=True)
-        click.echo(clean(f"ok: {file or 'no configuration file, the defaults apply'}"))
+            click.echo(escape_controls(f"hemostat: warning: {each}"), err=True)
+        click.echo(escape_controls(f"ok: {file or 'no configuration file, the defaults apply'}"))
 
 
-def _doubts(loaded: "Loaded") -> list[str]:
+def _find_doubts(loaded: "Loaded") -> list[str]:
     """Why messages of channels may not arrive. Raises ConfigError for an address that is none."""
     from hemostat.core.notify import webhook
 
     doubts = []
     for name, channel in loaded.settings.channels.items():
-        if wrong := webhook.mistake(channel.url):
+        if wrong := webhook.find_mistake(channel.url):
             raise ConfigError(f"channel {name}: {wrong.message}", hint=wrong.hint)
-        if doubt := webhook.doubt(channel.url):
+        if doubt := webhook.find_doubt(channel.url):
             doubts.append(f"channel {name}: {doubt.message}: {doubt.hint}")
     return doubts
 
@@ -106,14 +106,14 @@ def _refuse_mistyped(loaded: "Loaded") -> None:
         raise ConfigError(f"no setting: {', '.join(map(str, slips))}", hint="name it as it is, or unset it")
 
 
-def example() -> str:
+def read_example() -> str:
     """The commented example: part of the package when installed, beside it in a source tree."""
     package = Path(hemostat.__file__).parent
-    file = next(path for path in (package / EXAMPLE, package.parent / EXAMPLE) if path.is_file())
+    file = next(path for path in (package / EXAMPLE_FILE, package.parent / EXAMPLE_FILE) if path.is_file())
     return file.read_text("utf-8")
 
 
-def nested(values: dict[str, Any]) -> dict[str, Any]:
+def nest(values: dict[str, Any]) -> dict[str, Any]:
     """Dotted keys as tables, those of the top level first as TOML needs them."""
     tree: dict[str, Any] = {key: value for key, value in values.items() if "." not in key}
     for key, value in values.items():
@@ -123,16 +123,18 @@ def nested(values: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def with_origins(values: dict[str, Any], origins: dict[str, str]) -> list[str]:
+def format_origins(values: dict[str, Any], origins: dict[str, str]) -> list[str]:
     """TOML of dotted keys, each with its origin as a comment."""
-    lines = {key: f"{key} = {_inline(value)}" for key, value in values.items()}
+    lines = {key: f"{key} = {_format_inline(value)}" for key, value in values.items()}
     width = max(map(len, lines.values()))
-    return [clean(f"{text:<{width}}  # {origins[key]}") for key, text in lines.items()]
+    return [escape_controls(f"{text:<{width}}  # {origins[key]}") for key, text in lines.items()]
 
 
-def _inline(value: object) -> str:
+def _format_inline(value: object) -> str:
     """TOML on one line: what JSON writes, TOML reads, but for tables."""
     if isinstance(value, dict):
-        pairs = (f"{json.dumps(name, ensure_ascii=False)} = {_inline(each)}" for name, each in value.items())
+        pairs = (
+            f"{json.dumps(name, ensure_ascii=False)} = {_format_inline(each)}" for name, each in value.items()
+        )
         return f"{{{', '.join(pairs)}}}"
     return json.dumps(value, ensure_ascii=False)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from hemostat import errors
-from hemostat.cli.everything import child_command
+from hemostat.cli.everything import make_child_command
 from hemostat.cli.options import Globals
 from hemostat.cli.roles import Stop, stop_on_signals
-from hemostat.cli.tables import Row, Table, show
+from hemostat.cli.tables import Row, Table, show_table
 from hemostat.cli.timeline import Timeline
 from hemostat.errors import EngineUnreachableError, UsageError
 
@@ -36,7 +36,7 @@ def demo(given: Globals, name: str, simulate: bool) -> int:
     from hemostat.ports import Interrupted
 
     if name == "list":
-        _list(given)
+        _list_scenarios(given)
         return errors.OK
     if name not in SCENARIOS:
         near = difflib.get_close_matches(name, SCENARIOS, n=1, cutoff=0.4)
@@ -52,7 +52,7 @@ def demo(given: Globals, name: str, simulate: bool) -> int:
             return stop.exit_code
 
 
-def _list(given: Globals) -> None:
+def _list_scenarios(given: Globals) -> None:
     from hemostat.demo import SCENARIOS
 
     if given.json:
@@ -63,22 +63,22 @@ def _list(given: Globals) -> None:
         click.echo(json.dumps(rows))
         return
     scenarios = [Row((each.name, each.breaks, each.heals)) for each in SCENARIOS.values()]
-    show(Table("Demos", ("hemostat demo", "what breaks", "what is expected"), scenarios))
+    show_table(Table("Demos", ("hemostat demo", "what breaks", "what is expected"), scenarios))
 
 
 def _play(given: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -> int:
-    from hemostat.demo import UnseenError, is_selected, labels, play
+    from hemostat.demo import UnseenError, is_selected, make_labels, play
 
     settings, run = given.settings(), secrets.token_hex(4)
 
     def play_once(why_own: str = "") -> "DemoReport":
         """`why_own`: why the roles that are running are not used."""
-        with _stage(settings, stop, run, simulate=simulate, own=bool(why_own)) as stage:
+        with _open_stage(settings, stop, run, simulate=simulate, own=bool(why_own)) as stage:
             timeline.begin(borrowed=stage.borrowed, why_own=why_own)
             return play(scenario, stage, run=run, show=timeline.show)
 
     only = settings.monitor.only
-    excluded = not simulate and not is_selected(only, labels(scenario, run))
+    excluded = not simulate and not is_selected(only, make_labels(scenario, run))
     with Timeline(scenario, simulated=simulate, quiet=given.json) as timeline:
         try:
             result = play_once(f"monitor.only = {only!r} excludes its container" if excluded else "")
@@ -91,24 +91,26 @@ def _play(given: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -
 
 
 @contextmanager
-def _stage(settings: "Settings", stop: Stop, run: str, *, simulate: bool, own: bool) -> Iterator["DemoStage"]:
+def _open_stage(
+    settings: "Settings", stop: Stop, run: str, *, simulate: bool, own: bool
+) -> Iterator["DemoStage"]:
     from hemostat import demo as stages
 
     if simulate:
-        with stages.simulated_stage(settings, stop.event) as stage:
+        with stages.open_simulated_stage(settings, stop.event) as stage:
             yield stage
         return
 
     def command(name: str, instance: str) -> list[str]:
-        return child_command(name, instance, Globals())
+        return make_child_command(name, instance, Globals())
 
     try:
         if not own:
-            with stages.running_stage(settings, stop.event) as running:
+            with stages.open_running_stage(settings, stop.event) as running:
                 if running is not None:
                     yield running
                     return
-        with stages.own_stage(settings, stop.event, command, run) as stage:
+        with stages.open_own_stage(settings, stop.event, command, run) as stage:
             yield stage
     except EngineUnreachableError as error:
         raise EngineUnreachableError(error.message, hint=f"{error.hint}, or add --simulate") from None

@@ -18,10 +18,10 @@ import click
 
 from hemostat import errors
 from hemostat.cli.options import Globals
-from hemostat.cli.tables import Row, Table, show
-from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer
-from hemostat.core.text import clean
-from hemostat.core.units import duration, show_duration
+from hemostat.cli.tables import Row, Table, show_table
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer
+from hemostat.core.text import escape_controls
+from hemostat.core.units import parse_duration, show_duration
 from hemostat.errors import UsageError
 from hemostat.events import ContainerStats
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 by_option = click.option("--by", metavar="NAME", help="Who says so; default: the user of this machine.")
 reason_option = click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")
 container_option = click.option(
-    "--container", default=EVERYTHING, metavar="NAME", help="Only this container; default: all of them."
+    "--container", default=ALL_CONTAINERS, metavar="NAME", help="Only this container; default: all of them."
 )
 
 
@@ -40,13 +40,13 @@ class Duration(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
-            return duration(str(value))
+            return parse_duration(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
 @contextmanager
-def office(given: Globals) -> Iterator["OperatorCommands"]:
+def open_operator(given: Globals) -> Iterator["OperatorCommands"]:
     from hemostat import app
 
     with app.open_orders(given.settings()) as orders:
@@ -58,10 +58,10 @@ def office(given: Globals) -> Iterator["OperatorCommands"]:
 def approvals(given: Globals) -> None:
     """List what waits for approval, and how long it still does."""
     now = time.time()
-    with office(given) as orders:
+    with open_operator(given) as orders:
         found = [each for each in orders.approvals() if each.is_open(now)]
     if given.json:
-        click.echo(json.dumps([_told(each) for each in found]))
+        click.echo(json.dumps([_build_object(each) for each in found]))
         return
     rows = [
         Row(
@@ -75,7 +75,7 @@ def approvals(given: Globals) -> None:
         )
         for each in found
     ]
-    show(Table("Waiting for approval", ("id", "container", "what", "why", "time"), rows))
+    show_table(Table("Waiting for approval", ("id", "container", "what", "why", "time"), rows))
     if not rows:
         click.echo("nothing waits for approval")
 
@@ -113,10 +113,10 @@ def pause(given: Globals, seconds: float | None, container: str, reason: str, by
     if seconds is not None and seconds <= 0:
         raise UsageError("a pause of no time holds nothing back", hint="give --for a time, such as 30m")
     _require_known(given, container)
-    with office(given) as orders:
-        put = orders.pause(container, by=by or who(), reason=reason, seconds=seconds)
+    with open_operator(given) as orders:
+        put = orders.pause(container, by=by or find_user(), reason=reason, seconds=seconds)
     length = "until: hemostat resume" if seconds is None else f"for {show_duration(seconds)}"
-    _say(given, f"paused: {_name(container)}, {length}", container=container, until=put.until)
+    _print(given, f"paused: {_name_target(container)}, {length}", container=container, until=put.until)
 
 
 @click.command()
@@ -126,10 +126,14 @@ def pause(given: Globals, seconds: float | None, container: str, reason: str, by
 @click.pass_obj
 def resume(given: Globals, container: str, reason: str, by: str | None) -> int:
     """Lift a pause."""
-    with office(given) as orders:
-        lifted = orders.resume(container, by=by or who(), reason=reason)
-    words = f"resumed: {_name(container)}" if lifted else f"there was no pause for {_name(container)}"
-    _say(given, words, container=container, resumed=lifted)
+    with open_operator(given) as orders:
+        lifted = orders.resume(container, by=by or find_user(), reason=reason)
+    words = (
+        f"resumed: {_name_target(container)}"
+        if lifted
+        else f"there was no pause for {_name_target(container)}"
+    )
+    _print(given, words, container=container, resumed=lifted)
     return errors.OK if lifted else errors.FAILURE
 
 
@@ -142,16 +146,16 @@ def reset(given: Globals, container: str, reason: str, by: str | None) -> None:
     """Close the circuit breaker and free the leases: failures up to now do not count any more, and actions
     that were begun until now keep no others waiting, unless a responder that runs is at work on them."""
     _require_known(given, container)
-    with office(given) as orders:
-        orders.reset(container, by=by or who(), reason=reason)
-    _say(given, f"breaker closed: {_name(container)}", container=container)
+    with open_operator(given) as orders:
+        orders.reset(container, by=by or find_user(), reason=reason)
+    _print(given, f"breaker closed: {_name_target(container)}", container=container)
 
 
 def _require_known(given: Globals, container: str) -> None:
     """Raise UsageError for a name that no watched container has. Where nothing is watched, any may come."""
     from hemostat import app
 
-    if container == EVERYTHING:
+    if container == ALL_CONTAINERS:
         return
     with closing(app.open_bus(given.settings(), start=False)) as bus:
         stats = [event.data for event in bus.last("container_stats")]
@@ -163,43 +167,45 @@ def _require_known(given: Globals, container: str) -> None:
 
 
 def _answer(given: Globals, approval_id: str, answer: ApprovalAnswer, reason: str, by: str | None) -> int:
-    with office(given) as orders:
-        answered = orders.answer(approval_id, answer, by=by or who(), reason=reason)
+    with open_operator(given) as orders:
+        answered = orders.answer(approval_id, answer, by=by or find_user(), reason=reason)
     if answered is None:
         raise UsageError(
             f"nothing with the id {approval_id!r} waits for approval", hint="see: hemostat approvals"
         )
     approval, done = answered
     words = (
-        f"{answer}: {approval.action} of {approval.container}" if done else f"too late: {_state(approval)}"
+        f"{answer}: {approval.action} of {approval.container}"
+        if done
+        else f"too late: {_describe_state(approval)}"
     )
-    _say(given, words, **_told(approval))
+    _print(given, words, **_build_object(approval))
     return errors.OK if done else errors.FAILURE
 
 
-def _state(approval: Approval) -> str:
+def _describe_state(approval: Approval) -> str:
     if approval.answer is None:
         return "nobody answered in time"
     moment = datetime.fromtimestamp(approval.answered).astimezone()
     return f"{approval.answer} by {approval.by} at {moment:%H:%M:%S}"
 
 
-def _told(approval: Approval) -> dict[str, Any]:
+def _build_object(approval: Approval) -> dict[str, Any]:
     import msgspec
 
     told: dict[str, Any] = msgspec.to_builtins(approval)
     return told
 
 
-def _say(given: Globals, words: str, **fields: Any) -> None:
-    click.echo(json.dumps(fields) if given.json else clean(words))
+def _print(given: Globals, words: str, **fields: Any) -> None:
+    click.echo(json.dumps(fields) if given.json else escape_controls(words))
 
 
-def _name(container: str) -> str:
-    return "everything" if container == EVERYTHING else container
+def _name_target(container: str) -> str:
+    return "everything" if container == ALL_CONTAINERS else container
 
 
-def who() -> str:
+def find_user() -> str:
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):

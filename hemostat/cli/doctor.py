@@ -10,7 +10,7 @@ import click
 
 from hemostat import errors
 from hemostat.cli.options import Globals
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 
 if TYPE_CHECKING:
     from hemostat.cli.findings import Check
@@ -24,14 +24,14 @@ NAME_WIDTH: Final = 15
 def doctor(given: Globals) -> int:
     """Check that this machine has what HemoStat needs. Exit code 1 if something is missing, 2 if the settings
     cannot be used."""
-    from hemostat.cli.checks import QUESTIONS, examine
-    from hemostat.cli.labels import CHECK
+    from hemostat.cli.checks import CHECKS, run_check
+    from hemostat.cli.labels import LABELS_CHECK
     from hemostat.cli.machine import Machine
 
     given.start_logging()
     machine = Machine(given.load, os.environ)
     try:
-        checks = [examine(question, machine) for question in (*QUESTIONS, CHECK)]
+        checks = [run_check(question, machine) for question in (*CHECKS, LABELS_CHECK)]
     finally:
         machine.close()
     failed = any(check.level == "failure" for check in checks)
@@ -42,18 +42,18 @@ def doctor(given: Globals) -> int:
         ]
         click.echo(json.dumps({"ok": not failed, "checks": rows}))
     else:
-        click.echo("\n".join(report(checks)))
+        click.echo("\n".join(format_checks(checks)))
     if any(check.level == "failure" and check.name == "configuration" for check in checks):
         return errors.USAGE
     return errors.FAILURE if failed else errors.OK
 
 
-def report(checks: Sequence["Check"]) -> list[str]:
+def format_checks(checks: Sequence["Check"]) -> list[str]:
     lines = []
     for check in checks:
-        lines.append(clean(f"{SIGNS[check.level]} {check.name:<{NAME_WIDTH}}  {check.message}"))
+        lines.append(escape_controls(f"{SIGNS[check.level]} {check.name:<{NAME_WIDTH}}  {check.message}"))
         if check.hint:
-            lines.append(clean(f"  {'':<{NAME_WIDTH}}  {check.hint}"))
+            lines.append(escape_controls(f"  {'':<{NAME_WIDTH}}  {check.hint}"))
     count = Counter(str(check.level) for check in checks)
     lines.append(f"{count['failure']} failed, {count['warning']} to note, {count['ok']} fine")
     return lines

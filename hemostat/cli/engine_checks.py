@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 OLDEST_API: Final = (1, 41)
 """Of Docker 20.10."""
-SKEW: Final = 2.0
+MAX_SKEW_SECONDS: Final = 2.0
 """Seconds that two clocks may differ."""
-POSTS: Final = 5
+POST_ENDPOINT_COUNT: Final = 5
 """How many ways of acting on a container are tried."""
-HEALERS: Final = re.compile(
+HEALER_PATTERN: Final = re.compile(
     r"(^|/)((docker-)?autoheal|watchtower|shepherd|ouroboros|monit|diun|docker-restarter|ofelia)(:|@|$)"
 )
 """Images that restart or replace containers by themselves."""
 
 
-def engine(machine: Machine) -> CheckResult:
+def check_engine(machine: Machine) -> CheckResult:
     found = machine.engine().version()
     told = f"Docker Engine {found.version}, API {found.api}, cgroup v{found.cgroup_version}"
     if found.forbidden:
@@ -33,7 +33,7 @@ def engine(machine: Machine) -> CheckResult:
     return CheckResult(Level.OK, told)
 
 
-def engine_access(machine: Machine) -> CheckResult:
+def check_engine_access(machine: Machine) -> CheckResult:
     """Whether a socket proxy lets through what HemoStat asks, and what it does to containers."""
     forbidden = machine.engine().forbidden()
     if not forbidden:
@@ -41,23 +41,23 @@ def engine_access(machine: Machine) -> CheckResult:
     writes = all(each.startswith("POST ") for each in forbidden)
     harmless = writes and machine.settings.responder.mode == "dry-run"
     told = f"the proxy or plugin in front of it forbids {', '.join(forbidden)}"
-    if len([each for each in forbidden if each.startswith("POST ")]) == POSTS:
+    if len([each for each in forbidden if each.startswith("POST ")]) == POST_ENDPOINT_COUNT:
         told += ": no container can be acted on"
-    hint = "allow them; in docker-socket-proxy: " + ", ".join(_proxy_settings(forbidden))
+    hint = "allow them; in docker-socket-proxy: " + ", ".join(_make_proxy_settings(forbidden))
     return CheckResult(Level.WARNING if harmless else Level.FAILURE, told, hint)
 
 
-def _proxy_settings(endpoints: Iterable[str]) -> list[str]:
+def _make_proxy_settings(endpoints: Iterable[str]) -> list[str]:
     paths = [each.partition(" ")[2].split("/")[1].upper() for each in endpoints]
     posts = ["POST"] if any(each.startswith("POST ") for each in endpoints) else []
     return [f"{name}=1" for name in dict.fromkeys([*paths, *posts])]
 
 
-def healers(machine: Machine) -> CheckResult:
+def check_healers(machine: Machine) -> CheckResult:
     return judge_healers(machine.engine().containers())
 
 
-def cgroups(machine: Machine) -> CheckResult:
+def check_cgroups(machine: Machine) -> CheckResult:
     from hemostat.adapters.sampling.cgroups import CgroupSampler
 
     running = [info for info in machine.engine().containers() if info.running]
@@ -72,22 +72,22 @@ def cgroups(machine: Machine) -> CheckResult:
     return CheckResult(Level.WARNING, told, hint)
 
 
-def clock(machine: Machine) -> CheckResult:
+def check_clock(machine: Machine) -> CheckResult:
     before = time.time()
     told = machine.engine().version().time
     if not told:
         return CheckResult(Level.WARNING, "the engine does not tell its time")
     off = max(before - told, told - time.time(), 0.0)
-    if off > SKEW:
+    if off > MAX_SKEW_SECONDS:
         return CheckResult(
             Level.FAILURE, f"{off:.1f} s apart from the engine's", "synchronise both clocks, as with NTP"
         )
-    return CheckResult(Level.OK, f"within {SKEW:g} s of the engine's")
+    return CheckResult(Level.OK, f"within {MAX_SKEW_SECONDS:g} s of the engine's")
 
 
 def judge_healers(containers: Iterable["ContainerInfo"]) -> CheckResult:
     running = [info.ref for info in containers if info.running]
-    healers = sorted(ref.name for ref in running if HEALERS.search(ref.image))
+    healers = sorted(ref.name for ref in running if HEALER_PATTERN.search(ref.image))
     if not healers:
         return CheckResult(Level.OK, f"none among {len(running)} running containers, by their images")
     hint = "two that act on one container undo each other's work: stop one, or bound each by labels"

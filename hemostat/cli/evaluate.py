@@ -10,7 +10,7 @@ import click
 
 from hemostat.cli import analysis
 from hemostat.cli.options import Globals
-from hemostat.cli.tables import Row, Table, show
+from hemostat.cli.tables import Row, Table, show_table
 from hemostat.errors import AdvisorError, HemoStatError, UsageError
 from hemostat.terminal import can_redraw
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from hemostat.core.diagnosis.case import EvalCase, ExpectedDiagnosis
     from hemostat.core.llm.score import AdvisorScore, CaseScore, ScoredAnswer
 
-OWN: Final = (
+OWN_DIRECTORIES: Final = (
     Path(__file__).parents[1] / "incidents",
     Path(__file__).parents[2] / "tests" / "eval" / "incidents",
 )
 """Where HemoStat's own recordings are: as installed, and in its repository."""
-RULES: Final = "rules"
-PATIENCE: Final = 3
+RULES_NAME: Final = "rules"
+MAX_FAILURES: Final = 3
 """Incidents in a row for which a service may fail before it is given up."""
 
 
@@ -64,18 +64,18 @@ def evaluate(
     from hemostat import app
 
     settings = given.settings()
-    recordings = list(_recordings(directory or _own()))
+    recordings = list(_load_cases(directory or _find_own()))
     dollars = settings.analyzer.cost_per_hour if max_cost is None else max_cost
-    with app.open_trial(settings, always=ask_all) as trial:
-        judged = _judged(trial, recordings, dollars)
-    score = _score(trial.name, judged)
+    with app.open_eval_run(settings, always=ask_all) as trial:
+        judged = _judge_cases(trial, recordings, dollars)
+    score = _compute_score(trial.name, judged)
     if given.json:
         import msgspec
 
         click.echo(json.dumps(msgspec.to_builtins(score)))
     else:
-        show(_table(judged))
-        for line in _summary(score, judged):
+        show_table(_make_table(judged))
+        for line in _format_summary(score, judged):
             click.echo(line)
     if len(judged) == len(recordings):
         return 0
@@ -83,25 +83,25 @@ def evaluate(
     return 1
 
 
-def _own() -> Path:
-    for path in OWN:
+def _find_own() -> Path:
+    for path in OWN_DIRECTORIES:
         if path.is_dir():
             return path
     raise UsageError("HemoStat's own recordings are not here", hint="name a directory of recordings")
 
 
-def _recordings(directory: Path) -> Iterator[tuple[str, "EvalCase", "ExpectedDiagnosis"]]:
+def _load_cases(directory: Path) -> Iterator[tuple[str, "EvalCase", "ExpectedDiagnosis"]]:
     files = sorted(directory.glob("*.json"))
     if not files:
         raise UsageError(f"{directory} holds no recordings", hint="one a file, *.json")
     for path in files:
-        recording = analysis.load(path)
+        recording = analysis.load_case(path)
         if recording.truth is None:
             raise HemoStatError(f"{path}: it does not say what is true", hint='add "truth" to it')
         yield path.stem, recording, recording.truth
 
 
-def _judged(
+def _judge_cases(
     trial: "EvalRun", recordings: list[tuple[str, "EvalCase", "ExpectedDiagnosis"]], dollars: float
 ) -> list[ScoredCase]:
     """Those that the money sufficed for. Raises AdvisorError for a service that is of no use at all."""
@@ -109,7 +109,7 @@ def _judged(
 
     judged: list[ScoredCase] = []
     failed = 0
-    quiet = trial.name == RULES or not can_redraw(sys.stderr)
+    quiet = trial.name == RULES_NAME or not can_redraw(sys.stderr)
     with click.progressbar(recordings, label=trial.name, file=sys.stderr, hidden=quiet) as shown:
         for name, recording, truth in shown:
             tried = trial.run(recording, dollars)
@@ -117,18 +117,22 @@ def _judged(
                 break
             dollars -= tried.cost
             failed = failed + 1 if isinstance(tried.error, AdvisorError) else 0
-            if isinstance(tried.error, AdvisorError) and (failed == PATIENCE or not tried.error.transient):
+            if isinstance(tried.error, AdvisorError) and (
+                failed == MAX_FAILURES or not tried.error.transient
+            ):
                 raise tried.error
-            answer = score.answer(recording.case, tried.verdict)
-            judged.append(ScoredCase(name, truth, tried, answer, score.mark(answer, recording.case, truth)))
+            answer = score.extract_answer(recording.case, tried.verdict)
+            judged.append(
+                ScoredCase(name, truth, tried, answer, score.score_answer(answer, recording.case, truth))
+            )
     return judged
 
 
-def _score(advisor: str, judged: list[ScoredCase]) -> "AdvisorScore":
-    from hemostat.core.llm.score import total
+def _compute_score(advisor: str, judged: list[ScoredCase]) -> "AdvisorScore":
+    from hemostat.core.llm.score import summarize_scores
 
     made = [each.tried.verdict.diagnosis.investigation for each in judged]
-    return total(
+    return summarize_scores(
         advisor,
         [each.mark for each in judged],
         [each.tried.seconds for each in judged],
@@ -137,20 +141,20 @@ def _score(advisor: str, judged: list[ScoredCase]) -> "AdvisorScore":
     )
 
 
-def _table(judged: list[ScoredCase]) -> Table:
+def _make_table(judged: list[ScoredCase]) -> Table:
     columns = ("incident", "verdict", "cause", "action", "roots", "by", "right would be")
-    return Table("Incidents", columns, [_row(each) for each in judged])
+    return Table("Incidents", columns, [_make_row(each) for each in judged])
 
 
-def _row(each: ScoredCase) -> Row:
-    answer, missed = each.answer, _missed(each)
+def _make_row(each: ScoredCase) -> Row:
+    answer, missed = each.answer, _describe_missed(each)
     verdict = "UNSAFE" if each.mark.unsafe else "wrong" if missed else "right"
     by, roots = each.tried.verdict.diagnosis.advisor, ", ".join(answer.roots)
     cells = (each.name, verdict, answer.cause, answer.action, roots, by, missed)
     return Row(cells, fault=verdict != "right")
 
 
-def _missed(each: ScoredCase) -> str:
+def _describe_missed(each: ScoredCase) -> str:
     """What would have been right where it is not."""
     mark, truth = each.mark, each.truth
     wrong = [
@@ -161,7 +165,7 @@ def _missed(each: ScoredCase) -> str:
     return "; ".join(wrong)
 
 
-def _summary(score: "AdvisorScore", judged: list[ScoredCase]) -> Iterator[str]:
+def _format_summary(score: "AdvisorScore", judged: list[ScoredCase]) -> Iterator[str]:
     yield ""
     yield (
         f"{score.incidents} incidents by {score.advisor}: cause {score.cause_accuracy:.1%}, action "

@@ -11,16 +11,16 @@ import click
 from hemostat import ports
 from hemostat.cli.options import Globals
 from hemostat.cli.terminal import write_json
-from hemostat.core.history.incident_log import line, subject
-from hemostat.core.text import clean
+from hemostat.core.history.incident_log import find_subject, format_event_line
+from hemostat.core.text import escape_controls
 from hemostat.errors import BusError
 from hemostat.events import DURABLE, TYPES, ContainerStats, Decided, Event, Heartbeat, encode
-from hemostat.terminal import reader_is_gone
+from hemostat.terminal import is_reader_gone
 
-SILENCE: Final = 1.0
+SILENCE_SECONDS: Final = 1.0
 """Seconds of silence after which the subscription gives a sign of life."""
-RETRY: Final = 1.0
-CATCH_UP: Final = 200
+RETRY_SECONDS: Final = 1.0
+MAX_CATCH_UP_EVENTS: Final = 200
 """Events of each type that are looked through after a gap."""
 
 
@@ -38,7 +38,7 @@ def events(given: Globals, follow: bool, kind: str | None, container: str | None
 
     given.start_logging()
     types = (kind,) if kind else DURABLE
-    write = _as_wire if given.json else _as_line
+    write = _write_json if given.json else _write_line
     bus = app.open_bus(given.settings(), start=False)
     try:
         reader = Reader(bus, types, container, write)
@@ -46,7 +46,7 @@ def events(given: Globals, follow: bool, kind: str | None, container: str | None
         while follow:
             _require_reader()
             reader.live()
-            time.sleep(RETRY)
+            time.sleep(RETRY_SECONDS)
     finally:
         bus.close()
 
@@ -67,7 +67,7 @@ class Reader:
     def past(self, lines: int) -> None:
         """The newest `lines` events that the bus remembers."""
         fleeting = [event for name in self._types if name not in DURABLE for event in self._bus.last(name)]
-        found = self._unseen([*self._stored(max(lines, CATCH_UP)), *fleeting])
+        found = self._unseen([*self._stored(max(lines, MAX_CATCH_UP_EVENTS)), *fleeting])
         for event in found[len(found) - min(lines, len(found)) :]:
             self._write(event)
 
@@ -75,16 +75,16 @@ class Reader:
         """New events, until the connection is lost: what was missed before comes first."""
         caught_up = False
         try:
-            for event in self._bus.subscribe(self._types, timeout=SILENCE):
+            for event in self._bus.subscribe(self._types, timeout=SILENCE_SECONDS):
                 _require_reader()
-                missed = [] if caught_up else self._stored(CATCH_UP)
+                missed = [] if caught_up else self._stored(MAX_CATCH_UP_EVENTS)
                 caught_up = True
                 for each in self._unseen([*missed, *([event] if event else [])]):
                     self._write(each)
         except BusError as error:
             if not error.transient:
                 raise
-            click.echo(clean(f"hemostat: connection lost: {error}: waiting for it"), err=True)
+            click.echo(escape_controls(f"hemostat: connection lost: {error}: waiting for it"), err=True)
 
     def _stored(self, count: int) -> list[Event]:
         return [event for name in self._types if name in DURABLE for event in self._bus.recent(name, count)]
@@ -96,16 +96,16 @@ class Reader:
         return sorted(new.values(), key=lambda event: (event.time, event.id))
 
     def _wanted(self, event: Event) -> bool:
-        return not self._container or self._container == named(event)
+        return not self._container or self._container == name_subject(event)
 
 
 def _require_reader() -> None:
     """Raises BrokenPipeError where the next event would, whenever that may be."""
-    if reader_is_gone(sys.stdout):
+    if is_reader_gone(sys.stdout):
         raise BrokenPipeError
 
 
-def named(event: Event) -> str:
+def name_subject(event: Event) -> str:
     """The container an event is about; the role that is alive; else the host."""
     match event.data:
         case ContainerStats(container=container):
@@ -114,16 +114,18 @@ def named(event: Event) -> str:
             return container
         case Heartbeat(instance=instance):
             return instance
-    about = subject(event)
+    about = find_subject(event)
     return about[0].name if about else event.host
 
 
-def _as_line(event: Event) -> None:
+def _write_line(event: Event) -> None:
     moment = datetime.fromtimestamp(event.time).astimezone()
-    text = f"{moment:%Y-%m-%d %H:%M:%S}  {named(event):<16}  {event.type:<20}  {line(event)}"
-    click.echo(clean(text))
+    text = (
+        f"{moment:%Y-%m-%d %H:%M:%S}  {name_subject(event):<16}  {event.type:<20}  {format_event_line(event)}"
+    )
+    click.echo(escape_controls(text))
 
 
-def _as_wire(event: Event) -> None:
+def _write_json(event: Event) -> None:
     """Bytes as they are: exactly what travels."""
     write_json(encode(event))

@@ -10,7 +10,7 @@ import click
 import hemostat
 from hemostat.cli.options import Globals
 from hemostat.cli.roles import dry_run
-from hemostat.streams import BY_NAME, ROLES
+from hemostat.streams import ROLES, ROLES_BY_NAME
 from hemostat.terminal import is_terminal
 
 if TYPE_CHECKING:
@@ -30,20 +30,20 @@ BANNERS: Final = {
 def everything(given: Globals, checked: bool) -> int:
     """Run all roles, and restart one that dies. Ctrl-C stops them all; a second one at once."""
     from hemostat import app, supervisor
-    from hemostat.cli.logs import RotatedLines, resolve, rotating
+    from hemostat.cli.logs import RotatedLines, make_rotating_handler, resolve_format
 
     settings = given.settings()
     if not checked:
-        _check(given, settings)
+        _check_settings(given, settings)
     given.start_logging()
     if (banner := BANNERS.get(settings.responder.mode)) and is_terminal(sys.stderr):
         click.echo(f"hemostat: {banner}", err=True)
-    given.log_format = resolve(given.log_format, given.log_file)
-    out = sys.stderr if given.log_file is None else RotatedLines(rotating(given.log_file))
+    given.log_format = resolve_format(given.log_format, given.log_file)
+    out = sys.stderr if given.log_file is None else RotatedLines(make_rotating_handler(given.log_file))
 
     def child(role: str, instance: str) -> list[str]:
-        command = BY_NAME[role].command if role in BY_NAME else role
-        return child_command(command, instance, given)
+        command = ROLES_BY_NAME[role].command if role in ROLES_BY_NAME else role
+        return make_child_command(command, instance, given)
 
     roles = [role.name for role in ROLES] + (["metrics"] if settings.metrics.address else [])
     try:
@@ -51,10 +51,10 @@ def everything(given: Globals, checked: bool) -> int:
             roles, child, state_dir=settings.state_path, out=out, json_lines=given.log_format == "json"
         )
     finally:
-        app.turn_off(settings)
+        app.stop_embedded_redis(settings)
 
 
-def _check(given: Globals, settings: "Settings") -> None:
+def _check_settings(given: Globals, settings: "Settings") -> None:
     """What cannot work from the beginning is told at once; what fails later is waited for.
 
     Then this process begins anew: a supervisor needs none of what the check has imported (28 MB).
@@ -66,14 +66,14 @@ def _check(given: Globals, settings: "Settings") -> None:
     app.advisor(settings, os.environ)
     app.open_bus(settings, start=True).close()
     file = [] if given.log_file is None else ["--log-file", given.log_file]
-    command = [*interpreter(), "-m", "hemostat", "all", "--checked", *given.arguments(), *file]
+    command = [*find_interpreter(), "-m", "hemostat", "all", "--checked", *given.arguments(), *file]
     sys.stdout.flush()
     os.execv(command[0], command)  # noqa: S606 - a fixed list
 
 
-def child_command(name: str, instance: str, given: Globals) -> list[str]:
+def make_child_command(name: str, instance: str, given: Globals) -> list[str]:
     return [
-        *interpreter(),
+        *find_interpreter(),
         "-m",
         "hemostat",
         name,
@@ -85,7 +85,7 @@ def child_command(name: str, instance: str, given: Globals) -> list[str]:
     ]
 
 
-def interpreter() -> list[str]:
+def find_interpreter() -> list[str]:
     """`-m` would import from the working directory, where a file may bear the name of a library: only a
     source tree is run from there."""
     in_source_tree = Path(hemostat.__file__).resolve().parents[1] == Path.cwd()

@@ -7,9 +7,9 @@ import click
 
 from hemostat.cli.options import Globals
 from hemostat.cli.terminal import write_json
-from hemostat.core.evidence.render import heading, sections
+from hemostat.core.evidence.render import build_sections, format_heading
 from hemostat.core.evidence.snapshot import EvidenceSnapshot, encode
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError
 
 
@@ -28,16 +28,16 @@ def evidence(given: Globals, incident: str) -> None:
         if given.json:
             write_json(encode(dossier))
         else:
-            click.echo("\n".join(clean(line) for line in lines(dossier)))
+            click.echo("\n".join(escape_controls(line) for line in format_snapshot(dossier)))
 
 
-def lines(kept: EvidenceSnapshot) -> Iterator[str]:
+def format_snapshot(kept: EvidenceSnapshot) -> Iterator[str]:
     moment = datetime.fromtimestamp(kept.time).astimezone()
-    yield f"{moment:%Y-%m-%d %H:%M:%S}  {heading(kept)}"
-    for title, rows in sections(kept, _when):
+    yield f"{moment:%Y-%m-%d %H:%M:%S}  {format_heading(kept)}"
+    for title, rows in build_sections(kept, _format_time):
         yield f"{title}:"
         yield from (f"  {row}" for row in rows)
 
 
-def _when(time: float) -> str:
+def _format_time(time: float) -> str:
     return f"{datetime.fromtimestamp(time).astimezone():%H:%M:%S}"

@@ -10,7 +10,7 @@ import click
 from hemostat.cli import analysis
 from hemostat.cli.options import Globals
 from hemostat.cli.terminal import write_json
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError
 
 if TYPE_CHECKING:
@@ -34,38 +34,38 @@ def explain(
     `hemostat analyze --once FILE` reads; secrets in it are masked."""
     from hemostat import app
 
-    with app.open_archive(given.settings()) as archive:
+    with app.open_eval_capture(given.settings()) as archive:
         if export is not None:
             _export(archive.recording(archive.raised(incident)), export)
             return
         if advisor is not None or show_prompt:
             recording = archive.recording(archive.raised(incident))
-            analysis.show(given, recording, advisor=advisor, show_prompt=show_prompt)
+            analysis.show_analysis(given, recording, advisor=advisor, show_prompt=show_prompt)
             return
         story = archive.story(incident)
     if given.json:
-        _write(story)
+        _write_events(story)
         return
-    for line in lines(story):
-        click.echo(clean(line))
+    for line in format_incident(story):
+        click.echo(escape_controls(line))
 
 
-def lines(story: "IncidentLog") -> Iterator[str]:
-    from hemostat.core.history.timeline import TimelineStage, chronicle, diagnosis_of, why
+def format_incident(story: "IncidentLog") -> Iterator[str]:
+    from hemostat.core.history.timeline import TimelineStage, build_timeline, explain_diagnosis, get_diagnosis
 
-    told = chronicle(story)
+    told = build_timeline(story)
     yield f"incident {told.incident}  {told.container.name}  {told.kind}  {told.status}"
     told_at = 0.0
     for step in told.steps:
         moment = f"{datetime.fromtimestamp(step.time).astimezone():%Y-%m-%d %H:%M:%S}"
-        made = diagnosis_of(step.event) if step.stage is TimelineStage.DIAGNOSIS else None
-        first, *rest = why(made) if made else [(str(step.stage), step.text)]
-        yield f"{'' if step.time == told_at else moment:<21}{analysis.row(*first)}"
-        yield from (f"{'':21}{analysis.row(*each)}" for each in rest)
+        made = get_diagnosis(step.event) if step.stage is TimelineStage.DIAGNOSIS else None
+        first, *rest = explain_diagnosis(made) if made else [(str(step.stage), step.text)]
+        yield f"{'' if step.time == told_at else moment:<21}{analysis.format_row(*first)}"
+        yield from (f"{'':21}{analysis.format_row(*each)}" for each in rest)
         told_at = step.time
 
 
-def _write(story: "IncidentLog") -> None:
+def _write_events(story: "IncidentLog") -> None:
     """The events exactly as they travelled."""
     import msgspec
 

@@ -26,7 +26,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
-def worst(findings: Iterable[CheckResult], fine: str) -> CheckResult:
+def find_worst(findings: Iterable[CheckResult], fine: str) -> CheckResult:
     """All of them in one line, under the worst level; `fine` where there is none."""
     found = sorted(findings, key=lambda each: list(Level).index(each.level), reverse=True)
     if not found:

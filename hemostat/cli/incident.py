@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from hemostat.cli.asking import filters, wanted
+from hemostat.cli.asking import add_filters, build_query
 from hemostat.cli.options import Globals
 from hemostat.cli.root import Group
-from hemostat.cli.tables import Row, Table, show
+from hemostat.cli.tables import Row, Table, show_table
 from hemostat.cli.terminal import write_json
-from hemostat.cli.when import local
+from hemostat.cli.when import format_local
 from hemostat.core.history.event_row import EventQuery, EventRow
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
 from hemostat.errors import BusError, DecodeError, HemoStatError
 
@@ -32,7 +32,7 @@ def incident() -> None:
 
 
 @incident.command("list")
-@filters
+@add_filters
 @click.option(
     "-n", "--lines", default=50, show_default=True, type=click.IntRange(0), help="How many, 0 for all."
 )
@@ -40,22 +40,22 @@ def incident() -> None:
 def list_(given: Globals, /, lines: int, **asked: Any) -> None:
     """List the newest incidents, oldest first."""
     from hemostat import app
-    from hemostat.core.history.incident_log import stories
+    from hemostat.core.history.incident_log import build_incident_logs
 
-    with app.open_records(given.settings()) as records:
-        query = wanted(**asked)
-        told = stories(events(records.incidents(_of(records, query, lines))))
+    with app.open_event_store(given.settings()) as records:
+        query = build_query(**asked)
+        told = build_incident_logs(decode_events(records.incidents(_limit_query(records, query, lines))))
     told = told[-lines:] if lines else told
     if given.json:
-        write_json(msgspec.json.encode([_brief(story) for story in told]))
+        write_json(msgspec.json.encode([_build_object(story) for story in told]))
         return
     columns = ("incident", "began", "container", "kind", "status", "took")
-    show(Table("Incidents", columns, [_row(story) for story in told]))
+    show_table(Table("Incidents", columns, [_make_row(story) for story in told]))
     if not told:
         click.echo("no incident was stored that is asked for")
 
 
-def _of(records: "EventStore", query: EventQuery, lines: int) -> EventQuery:
+def _limit_query(records: "EventStore", query: EventQuery, lines: int) -> EventQuery:
     """The same from the newest `lines` incidents on: the others need not be read."""
     if not lines:
         return query
@@ -68,8 +68,8 @@ def _of(records: "EventStore", query: EventQuery, lines: int) -> EventQuery:
     return query
 
 
-def _brief(story: "IncidentLog") -> dict[str, Any]:
-    from hemostat.core.history.timeline import chronicle
+def _build_object(story: "IncidentLog") -> dict[str, Any]:
+    from hemostat.core.history.timeline import build_timeline
 
     return {
         "incident": story.incident,
@@ -79,18 +79,18 @@ def _brief(story: "IncidentLog") -> dict[str, Any]:
         "status": story.status,
         "open": story.open,
         "began": story.since,
-        "seconds": chronicle(story).seconds,
+        "seconds": build_timeline(story).seconds,
         "events": len(story.steps),
     }
 
 
-def _row(story: "IncidentLog") -> Row:
-    from hemostat.core.history.timeline import chronicle
+def _make_row(story: "IncidentLog") -> Row:
+    from hemostat.core.history.timeline import build_timeline
 
-    seconds = chronicle(story).seconds
+    seconds = build_timeline(story).seconds
     took = "-" if seconds is None else show_duration(seconds)
     name = story.container.name
-    cells = (story.incident, local(story.since), name, str(story.kind), story.status, took)
+    cells = (story.incident, format_local(story.since), name, str(story.kind), story.status, took)
     return Row(cells, fault=story.open)
 
 
@@ -103,26 +103,26 @@ def show_(given: Globals, name: str, export: str | None) -> None:
     is an id, the beginning of one, or a container's name for its latest."""
     from hemostat import app
     from hemostat.core.history import export as report
-    from hemostat.core.history.timeline import chronicle
+    from hemostat.core.history.timeline import build_timeline
 
     settings = given.settings()
-    with app.open_records(settings) as records:
-        story = found(records, name)
+    with app.open_event_store(settings) as records:
+        story = find_incident(records, name)
     try:
         with app.open_dossiers(settings) as dossiers:
             kept = dossiers.get(story.incident)
     except BusError:
         kept = []
-    told = chronicle(story)
+    told = build_timeline(story)
     if export == "md":
-        click.echo(report.markdown(told, kept, local), nl=False)
+        click.echo(report.render_markdown(told, kept, format_local), nl=False)
     elif export == "json" or given.json:
-        write_json(msgspec.json.encode(report.record(told, kept)))
+        write_json(msgspec.json.encode(report.build_export(told, kept)))
     else:
-        click.echo("\n".join(map(clean, lines(told, kept))))
+        click.echo("\n".join(map(escape_controls, format_timeline(told, kept))))
 
 
-def events(rows: Iterable[EventRow]) -> Iterator[Any]:
+def decode_events(rows: Iterable[EventRow]) -> Iterator[Any]:
     """What a version wrote that said things otherwise is passed over."""
     for row in rows:
         try:
@@ -131,22 +131,22 @@ def events(rows: Iterable[EventRow]) -> Iterator[Any]:
             continue
 
 
-def found(records: "EventStore", name: str) -> "IncidentLog":
+def find_incident(records: "EventStore", name: str) -> "IncidentLog":
     """Raises HemoStatError where there is none, or more than one."""
-    from hemostat.core.history.incident_log import stories
+    from hemostat.core.history.incident_log import build_incident_logs
 
-    ids = [name, *_latest(records, name), *_beginning(records, name)]
+    ids = [name, *_find_latest(records, name), *_find_beginning(records, name)]
     for each in ids:
-        if told := stories(events(records.incidents(EventQuery(incident=each)))):
+        if told := build_incident_logs(decode_events(records.incidents(EventQuery(incident=each)))):
             return told[0]
     raise HemoStatError(f"no incident {name!r} is stored", hint="see: hemostat incident list")
 
 
-def _latest(records: "EventStore", name: str) -> Iterator[str]:
+def _find_latest(records: "EventStore", name: str) -> Iterator[str]:
     return islice((row.incident for row in records.find(EventQuery(container=name)) if row.incident), 1)
 
 
-def _beginning(records: "EventStore", name: str) -> Sequence[str]:
+def _find_beginning(records: "EventStore", name: str) -> Sequence[str]:
     known = records.named(name) if name else []
     if len(known) > 1:
         hint = f"such as {', '.join(known[:3])}"
@@ -154,23 +154,24 @@ def _beginning(records: "EventStore", name: str) -> Sequence[str]:
     return known
 
 
-def lines(told: "IncidentTimeline", kept: "Sequence[EvidenceSnapshot]") -> Iterator[str]:
-    from hemostat.core.evidence.render import heading, sections
-    from hemostat.core.history.timeline import TimelineStage, diagnosis_of, summary, why
+def format_timeline(told: "IncidentTimeline", kept: "Sequence[EvidenceSnapshot]") -> Iterator[str]:
+    from hemostat.core.evidence.render import build_sections, format_heading
+    from hemostat.core.history.timeline import TimelineStage, explain_diagnosis, format_spans, get_diagnosis
 
     took = "still open" if told.seconds is None else f"{show_duration(told.seconds)} in all"
     yield f"incident {told.incident}  {told.container.name}  {told.kind}  {told.status}"
     zone = time.strftime("%Z", time.localtime(told.began)) if 0 <= told.began < 1e11 else ""  # noqa: PLR2004
-    yield f"on {told.host}, began {local(told.began)} {zone}, {took}"
+    yield f"on {told.host}, began {format_local(told.began)} {zone}, {took}"
     yield ""
     for step in told.steps:
-        made = diagnosis_of(step.event) if step.stage is TimelineStage.DIAGNOSIS else None
-        yield f"{local(step.time)}  {'+' + show_duration(step.after):>14}  {step.stage:<12}  {step.text}"
-        for label, text in () if made is None else list(why(made))[1:]:
+        made = get_diagnosis(step.event) if step.stage is TimelineStage.DIAGNOSIS else None
+        after = f"+{show_duration(step.after)}"
+        yield f"{format_local(step.time)}  {after:>14}  {step.stage:<12}  {step.text}"
+        for label, text in () if made is None else list(explain_diagnosis(made))[1:]:
             yield f"{'':51}{label}: {text}"
-    yield from ("", summary(told))
+    yield from ("", format_spans(told))
     for dossier in kept:
-        yield from ("", f"kept at {local(dossier.time)}: {heading(dossier)}")
-        for title, rows in sections(dossier, local):
+        yield from ("", f"kept at {format_local(dossier.time)}: {format_heading(dossier)}")
+        for title, rows in build_sections(dossier, format_local):
             yield f"{title}:"
             yield from (f"  {row}" for row in rows)

@@ -13,19 +13,19 @@ from hemostat.cli.checks import DoctorCheck
 from hemostat.cli.findings import CheckResult, Level
 from hemostat.cli.machine import Machine
 from hemostat.cli.options import Globals
-from hemostat.cli.tables import Row, Table, show
+from hemostat.cli.tables import Row, Table, show_table
 from hemostat.core.labels.definitions import LABELS, Label, is_enabled
 from hemostat.core.labels.masking import veiled
-from hemostat.core.labels.mistakes import Mistake, concerns_us, find_mistakes, protection
-from hemostat.core.labels.values import NEVER
-from hemostat.core.text import clean
+from hemostat.core.labels.mistakes import Mistake, explain_protection, find_mistakes, is_meant_for_hemostat
+from hemostat.core.labels.values import OFF_THRESHOLD
+from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration, show_size
 from hemostat.errors import UsageError
 from hemostat.events import Container
 
-MAX_VALUE: Final = 60
+MAX_VALUE_CHARACTERS: Final = 60
 """Characters of a value that a table shows."""
-MAX_TOLD: Final = 5
+MAX_LISTED: Final = 5
 """Mistakes that `hemostat doctor` names."""
 
 
@@ -67,17 +67,17 @@ def labels(given: Globals, container: str | None, listed: bool) -> int:
             raise UsageError("--list takes no container")
         _show_list(as_json=given.json)
         return errors.OK
-    readings = [read_labels(each) for each in _containers(given, container)]
+    readings = [read_labels(each) for each in _list_containers(given, container)]
     if container is None:
         readings = [each for each in readings if each.labels]
     if given.json:
-        click.echo(json.dumps(_built(readings)))
+        click.echo(json.dumps(_build_object(readings)))
     else:
         _show_readings(readings)
     return errors.FAILURE if any(each.mistakes for each in readings) else errors.OK
 
 
-def _containers(given: Globals, container: str | None) -> list[Container]:
+def _list_containers(given: Globals, container: str | None) -> list[Container]:
     from hemostat import app
 
     with closing(app.open_engine(given.settings())) as engine:
@@ -90,31 +90,33 @@ def read_labels(ref: Container) -> ContainerReading:
     masked = veiled(ref).labels
     mistakes = {each.label: each for each in find_mistakes(ref.labels)}
     names = [name for name in LABELS if name in ref.labels]
-    names += sorted(name for name in ref.labels if name not in LABELS and concerns_us(name))
+    names += sorted(name for name in ref.labels if name not in LABELS and is_meant_for_hemostat(name))
     return ContainerReading(
         container=ref.name,
         watched=is_enabled(ref.labels),
-        protected=protection(ref.labels),
-        labels=tuple(_reading(name, ref.labels[name], masked[name], mistakes.get(name)) for name in names),
+        protected=explain_protection(ref.labels),
+        labels=tuple(
+            _make_reading(name, ref.labels[name], masked[name], mistakes.get(name)) for name in names
+        ),
     )
 
 
-def _reading(name: str, text: str, masked: str, mistake: Mistake | None) -> LabelReading:
+def _make_reading(name: str, text: str, masked: str, mistake: Mistake | None) -> LabelReading:
     label = LABELS.get(name)
     about = "" if label is None else label.help
     if mistake is not None or label is None:
         why = "is unknown" if mistake is None else mistake.why
         near = "" if mistake is None else mistake.nearest
         return LabelReading(label=name, value=masked, help=about, mistake=why, nearest=near)
-    words = masked if masked != text else in_words(label, label.read(text))
+    words = masked if masked != text else format_value(label, label.read(text))
     return LabelReading(label=name, value=masked, understood=words, help=about)
 
 
-def in_words(label: Label[Any], value: Any) -> str:
+def format_value(label: Label[Any], value: Any) -> str:
     """A value as it was understood: `1 min`, `64.0 MiB`, `95 %`, `never`."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if value == NEVER:
+    if value == OFF_THRESHOLD:
         return "never"
     if isinstance(value, frozenset | tuple) and not hasattr(value, "_fields"):
         return ", ".join(sorted(value) if isinstance(value, frozenset) else value) or "none"
@@ -126,29 +128,35 @@ def show_percent(number: float) -> str:
     return f"{number:g} %"
 
 
-def _built(readings: Sequence[ContainerReading]) -> dict[str, Any]:
+def _build_object(readings: Sequence[ContainerReading]) -> dict[str, Any]:
     ok = not any(each.mistakes for each in readings)
     return {"ok": ok, "containers": msgspec.to_builtins(readings)}
 
 
 def _show_readings(readings: Sequence[ContainerReading]) -> None:
     columns = ("container", "label", "value", "understood as", "meaning")
-    show(Table("Labels", columns, [_row(each.container, one) for each in readings for one in each.labels]))
+    show_table(
+        Table("Labels", columns, [_make_row(each.container, one) for each in readings for one in each.labels])
+    )
     if not any(each.labels for each in readings):
         click.echo("no label of HemoStat's; all that there are: hemostat labels --list")
     for each in readings:
-        if sentence := _consequence(each):
-            click.echo(clean(f"{each.container}: {sentence}"))
+        if sentence := _describe_consequence(each):
+            click.echo(escape_controls(f"{each.container}: {sentence}"))
 
 
-def _consequence(reading: ContainerReading) -> str:
+def _describe_consequence(reading: ContainerReading) -> str:
     if not reading.watched:
         return "not watched"
     return f"not acted on without a person: {reading.protected}" if reading.protected else ""
 
 
-def _row(container: str, reading: LabelReading) -> Row:
-    value = reading.value if len(reading.value) <= MAX_VALUE else f"{reading.value[:MAX_VALUE]}…"
+def _make_row(container: str, reading: LabelReading) -> Row:
+    value = (
+        reading.value
+        if len(reading.value) <= MAX_VALUE_CHARACTERS
+        else f"{reading.value[:MAX_VALUE_CHARACTERS]}…"
+    )
     if reading.mistake:
         return Row((container, reading.label, value, "not used", reading.mistake), fault=True)
     return Row((container, reading.label, value, reading.understood, reading.help))
@@ -161,7 +169,7 @@ def _show_list(*, as_json: bool) -> None:
         click.echo(json.dumps({"labels": rows}))
     else:
         lines = [Row((each.name, each.example, each.help)) for each in public]
-        show(Table("Labels", ("label", "example", "meaning"), lines))
+        show_table(Table("Labels", ("label", "example", "meaning"), lines))
 
 
 def check_labels(machine: Machine) -> CheckResult:
@@ -173,9 +181,9 @@ def check_labels(machine: Machine) -> CheckResult:
     ]
     if not mistakes:
         return CheckResult(Level.OK, "all that are HemoStat's can be read")
-    more = f"; and {len(mistakes) - MAX_TOLD} more" if len(mistakes) > MAX_TOLD else ""
+    more = f"; and {len(mistakes) - MAX_LISTED} more" if len(mistakes) > MAX_LISTED else ""
     hint = "these containers are not acted on without a person; all of it: hemostat labels"
-    return CheckResult(Level.WARNING, "; ".join(mistakes[:MAX_TOLD]) + more, hint)
+    return CheckResult(Level.WARNING, "; ".join(mistakes[:MAX_LISTED]) + more, hint)
 
 
-CHECK: Final = DoctorCheck("labels", check_labels, essential=False)
+LABELS_CHECK: Final = DoctorCheck("labels", check_labels, essential=False)

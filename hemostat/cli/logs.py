@@ -15,22 +15,22 @@ import time
 from pathlib import Path
 from typing import Final
 
-from hemostat.core.text import clean, escape_json
+from hemostat.core.text import escape_controls, escape_json
 from hemostat.errors import UsageError
 from hemostat.private_files import open_file
 from hemostat.terminal import is_terminal
 
 FORMATS: Final = ("auto", "text", "json")
-LINE: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
-FIELD: Final = re.compile(r"(\w+)=%[a-z]")
-EVENT: Final = re.compile(r"[a-z_]+(\.[a-z_]+)+")
-SAID: Final = "log.said"
-HARMLESS: Final = re.compile(r"[\w.-]{1,16}")
+LINE_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
+FIELD_PATTERN: Final = re.compile(r"(\w+)=%[a-z]")
+EVENT_PATTERN: Final = re.compile(r"[a-z_]+(\.[a-z_]+)+")
+TEXT_EVENT: Final = "log.said"
+HARMLESS_PATTERN: Final = re.compile(r"[\w.-]{1,16}")
 """A word that is too short for a secret known by its shape. Looking for one costs more than all the rest."""
-LONGEST: Final = 4000
+MAX_VALUE_CHARACTERS: Final = 4000
 """Characters of a value, or of a traceback's end, that are logged: a line stays one line."""
 FILE_SIZE: Final = 10 * 1024 * 1024
-FILES: Final = 5
+MAX_FILES: Final = 5
 """That are kept besides the one that is written to."""
 
 
@@ -38,81 +38,87 @@ class TextFormatter(logging.Formatter):
     """`iso`: full date and zone, for files; else the time of day, for people."""
 
     def __init__(self, *, iso: bool) -> None:
-        super().__init__(LINE)
+        super().__init__(LINE_FORMAT)
         self._iso = iso
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
         if self._iso:
-            return iso_time(record.created)
+            return format_iso_time(record.created)
         return time.strftime("%H:%M:%S", time.localtime(record.created))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        event, fields = _said(record)
-        incident = _incident()
+        event, fields = _split_record(record)
+        incident = _get_incident()
         if incident and "incident" not in fields:
             fields["incident"] = incident
-        record.message = clean(" ".join([event, *(f"{key}={value}" for key, value in fields.items())]))
+        record.message = escape_controls(
+            " ".join([event, *(f"{key}={value}" for key, value in fields.items())])
+        )
         return super().formatMessage(record)
 
     def formatException(self, ei: object) -> str:  # noqa: N802
         text = _traceback(super().formatException(ei))  # type: ignore[arg-type]  # the stub's union is private
         # Indented: an exception's message of several lines passes for no line of the log.
-        return "\n".join(f"  {clean(line)}" for line in text.splitlines())
+        return "\n".join(f"  {escape_controls(line)}" for line in text.splitlines())
 
 
 class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        event, fields = _said(record)
-        if not EVENT.fullmatch(event):
-            event, fields = SAID, {"text": event}
-        head = {"time": iso_time(record.created), "level": record.levelname.lower(), "logger": record.name}
+        event, fields = _split_record(record)
+        if not EVENT_PATTERN.fullmatch(event):
+            event, fields = TEXT_EVENT, {"text": event}
+        head = {
+            "time": format_iso_time(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
         told: dict[str, object] = {**head, "event": event, **fields}
-        if (incident := _incident()) and "incident" not in told:
+        if (incident := _get_incident()) and "incident" not in told:
             told["incident"] = incident
         if record.exc_info:
             told["traceback"] = _traceback(self.formatException(record.exc_info))
         return escape_json(json.dumps(told, ensure_ascii=False))
 
 
-def _said(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
+def _split_record(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
     """The event and its fields; the whole message, and none, where it is not of our form."""
     name, _, rest = str(record.msg).partition(" ")
     values = record.args if isinstance(record.args, tuple) else ()
-    keys = FIELD.findall(rest)
-    if EVENT.fullmatch(name) and len(keys) == len(values):
-        return name, {key: _value(value) for key, value in zip(keys, values, strict=True)}
-    return str(_value(record.getMessage())), {}
+    keys = FIELD_PATTERN.findall(rest)
+    if EVENT_PATTERN.fullmatch(name) and len(keys) == len(values):
+        return name, {key: _clean_value(value) for key, value in zip(keys, values, strict=True)}
+    return str(_clean_value(record.getMessage())), {}
 
 
-def _value(value: object) -> object:
+def _clean_value(value: object) -> object:
     """A number, or text without secrets, each line without what a terminal would act on."""
     if value is None or isinstance(value, bool | int | float):
         return value
     text = str(value)
-    if HARMLESS.fullmatch(text):
+    if HARMLESS_PATTERN.fullmatch(text):
         return text
     from hemostat.core.redact import redact
 
     # Cut once more afterwards: the first cut may leave half of a secret, which is not known for one.
-    masked = redact(text[: 2 * LONGEST])[:LONGEST]
-    return masked if masked.isprintable() else "\n".join(map(clean, masked.split("\n")))
+    masked = redact(text[: 2 * MAX_VALUE_CHARACTERS])[:MAX_VALUE_CHARACTERS]
+    return masked if masked.isprintable() else "\n".join(map(escape_controls, masked.split("\n")))
 
 
 def _traceback(text: str) -> str:
     """Its end, masked as a whole: a secret may stand on several lines."""
     from hemostat.core.redact import redact
 
-    masked = redact(text[-2 * LONGEST :])[-LONGEST:]
-    return "\n".join(map(clean, masked.split("\n")))
+    masked = redact(text[-2 * MAX_VALUE_CHARACTERS :])[-MAX_VALUE_CHARACTERS:]
+    return "\n".join(map(escape_controls, masked.split("\n")))
 
 
-def _incident() -> str:
-    from hemostat.consumer import INCIDENT
+def _get_incident() -> str:
+    from hemostat.consumer import CURRENT_INCIDENT
 
-    return INCIDENT.get()
+    return CURRENT_INCIDENT.get()
 
 
-def iso_time(seconds: float) -> str:
+def format_iso_time(seconds: float) -> str:
     moment = time.localtime(seconds)
     return (
         time.strftime("%Y-%m-%dT%H:%M:%S", moment)
@@ -121,19 +127,19 @@ def iso_time(seconds: float) -> str:
     )
 
 
-def resolve(form: str, file: str | None) -> str:
+def resolve_format(form: str, file: str | None) -> str:
     """`text` or `json`: for people what is read on a terminal, for machines the rest."""
     if form != "auto":
         return form
     return "text" if file is None and is_terminal(sys.stderr) else "json"
 
 
-def start(verbosity: int, *, form: str = "auto", file: str | None = None) -> None:
+def configure_logging(verbosity: int, *, form: str = "auto", file: str | None = None) -> None:
     """Log to `file`, else to stderr. `verbosity`: -1 warnings, 0 also what happens, 1 and more HemoStat's own
     details. Raises UsageError for a file that cannot be written."""
-    handler = logging.StreamHandler(sys.stderr) if file is None else rotating(file)
+    handler = logging.StreamHandler(sys.stderr) if file is None else make_rotating_handler(file)
     text = TextFormatter(iso=file is not None or not is_terminal(sys.stderr))
-    handler.setFormatter(text if resolve(form, file) == "text" else JsonFormatter())
+    handler.setFormatter(text if resolve_format(form, file) == "text" else JsonFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     levels = {-1: logging.WARNING, 0: logging.INFO}
     logging.getLogger("hemostat").setLevel(levels.get(verbosity, logging.DEBUG))
@@ -161,12 +167,12 @@ class RotatedLines:
         return False
 
 
-def rotating(file: str) -> Rotating:
+def make_rotating_handler(file: str) -> Rotating:
     """Raises UsageError, and UnsafePathError for a file that another user has made."""
     path = Path(file).expanduser()
     try:
         if not path.is_char_device():  # such as /dev/stderr, a link
             os.close(open_file(path))
-        return Rotating(path, maxBytes=FILE_SIZE, backupCount=FILES, encoding="utf-8", errors="replace")
+        return Rotating(path, maxBytes=FILE_SIZE, backupCount=MAX_FILES, encoding="utf-8", errors="replace")
     except OSError as error:
         raise UsageError(f"--log-file {path}: {error.strerror}") from None

@@ -49,10 +49,10 @@ class Machine:
             lambda: self.opened.enter_context(app.open_redis(self.settings))
         )
         self.records: OnceOnly[EventStore] = OnceOnly(
-            lambda: self.opened.enter_context(app.open_records(self.settings))
+            lambda: self.opened.enter_context(app.open_event_store(self.settings))
         )
         self.notary: OnceOnly[AuditAnchor] = OnceOnly(
-            lambda: self.opened.enter_context(app.open_notary(self.settings))
+            lambda: self.opened.enter_context(app.open_audit_anchor(self.settings))
         )
 
     @property

@@ -3,11 +3,11 @@
 import click
 
 from hemostat.cli.options import Globals
-from hemostat.cli.roles import instance_name, stop_on_signals
+from hemostat.cli.roles import make_instance_name, stop_on_signals
 
 
 @click.command()
-@click.option("--instance", default=instance_name, hidden=True)
+@click.option("--instance", default=make_instance_name, hidden=True)
 @click.option("--parent", type=int, hidden=True)
 @click.pass_obj
 def metrics(given: Globals, instance: str, parent: int | None) -> int:  # noqa: ARG001

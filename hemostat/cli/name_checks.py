@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from hemostat.cli.findings import CheckResult, Level, worst
+from hemostat.cli.findings import CheckResult, Level, find_worst
 from hemostat.events import Event, Heartbeat
-from hemostat.heartbeat import BEAT
+from hemostat.heartbeat import HEARTBEAT_SECONDS
 
 CONTAINER_ID: Final = re.compile(r"[0-9a-f]{12}")
 
@@ -15,15 +15,15 @@ def judge_names(beats: Sequence[Event], own: str) -> CheckResult:
     """Whether the roles that live agree on the host, and each host has one machine."""
     facts = [(event, event.data) for event in beats if isinstance(event.data, Heartbeat)]
     latest = max((event.time for event, _ in facts), default=0.0)
-    fresh = [(event.host, beat) for event, beat in facts if latest - event.time < 2 * BEAT]
-    found = [*_twice(fresh), *_apart(fresh)]
+    fresh = [(event.host, beat) for event, beat in facts if latest - event.time < 2 * HEARTBEAT_SECONDS]
+    found = [*_find_duplicates(fresh), *_find_separated(fresh)]
     if CONTAINER_ID.fullmatch(own):
         told = f"this host's name {own} is the id of a container, and changes with it"
         found.append(CheckResult(Level.WARNING, told, "set host, the same on every start"))
-    return worst(found, f"this host is {own}")
+    return find_worst(found, f"this host is {own}")
 
 
-def _twice(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult]:
+def _find_duplicates(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult]:
     found = []
     for host in sorted({host for host, _ in beats}):
         several = sorted({beat.instance for name, beat in beats if name == host and beat.role == "monitor"})
@@ -34,7 +34,7 @@ def _twice(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult]:
     return found
 
 
-def _apart(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult]:
+def _find_separated(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult]:
     """A responder acts for its own host alone."""
     hosts = {role: {host for host, beat in beats if beat.role == role} for role in ("monitor", "responder")}
     watched, acted = hosts["monitor"] - hosts["responder"], hosts["responder"] - hosts["monitor"]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hemostat.config import Loaded, Settings
     from hemostat.core.settings.environment import UnknownVariable
 
-QUIET: Final = -1
+QUIET_VERBOSITY: Final = -1
 
 
 class Globals:
@@ -33,10 +33,10 @@ class Globals:
         from hemostat import config
 
         for key, value in self.changes.items():
-            if key in config.SECRETS or _bears_password(key, value):
+            if key in config.SECRET_KEYS or _has_password(key, value):
                 raise UsageError(
                     f"--set {key}: a secret on the command line can be read by every user of this machine",
-                    hint=f"use {config.variable(key)} or the configuration file",
+                    hint=f"use {config.get_variable_name(key)} or the configuration file",
                 )
         loaded = config.load(Path(self.config) if self.config else None, flags=self.changes)
         _tell_unknown(loaded.unknown)
@@ -46,9 +46,9 @@ class Globals:
         return self.load().settings
 
     def start_logging(self) -> None:
-        from hemostat.cli.logs import start
+        from hemostat.cli.logs import configure_logging
 
-        start(self.verbosity, form=self.log_format, file=self.log_file)
+        configure_logging(self.verbosity, form=self.log_format, file=self.log_file)
 
     def arguments(self) -> list[str]:
         """The same options again, for a child process. The file of the log is left out: two that rotate it
@@ -56,37 +56,42 @@ class Globals:
         config = [] if self.config is None else ["--config", self.config]
         changes = [word for key, value in self.changes.items() for word in ("--set", f"{key}={value}")]
         form = [] if self.log_format == "auto" else ["--log-format", self.log_format]
-        return config + changes + form + (["-q"] if self.verbosity == QUIET else ["-v"] * self.verbosity)
+        return (
+            config
+            + changes
+            + form
+            + (["-q"] if self.verbosity == QUIET_VERBOSITY else ["-v"] * self.verbosity)
+        )
 
 
-def equip(command: click.Command) -> click.Command:
+def add_global_options(command: click.Command) -> click.Command:
     """Let the command, and those below it, take the global options too; one of its own goes first."""
     taken = {name for parameter in command.params for name in parameter.opts}
     command.params += [option for option in OPTIONS if taken.isdisjoint(option.opts)]
     if isinstance(command, click.Group):
         for child in command.commands.values():
-            equip(child)
+            add_global_options(child)
     return command
 
 
-def _bears_password(key: str, value: str) -> bool:
-    from hemostat.config import URLS
+def _has_password(key: str, value: str) -> bool:
+    from hemostat.config import URL_KEYS
     from hemostat.core.redact.address import has_login
 
     if value.startswith("ssh://"):  # the engine's: a name without a password
         return ":" in value.removeprefix("ssh://").rpartition("@")[0]
-    return has_login(value) or (key in URLS and "://" not in value and bool({"@", "?", "#"} & set(value)))
+    return has_login(value) or (key in URL_KEYS and "://" not in value and bool({"@", "?", "#"} & set(value)))
 
 
 def _tell_unknown(unknown: "tuple[UnknownVariable, ...]") -> None:
     """Once: they are taken out of the environment, which child processes inherit."""
     import os
 
-    from hemostat.core.settings.environment import tell_unknown
-    from hemostat.core.text import clean
+    from hemostat.core.settings.environment import describe_unknown
+    from hemostat.core.text import escape_controls
 
     if unknown:
-        click.echo(clean(f"hemostat: warning: {tell_unknown(unknown)}"), err=True)
+        click.echo(escape_controls(f"hemostat: warning: {describe_unknown(unknown)}"), err=True)
     for each in unknown:
         os.environ.pop(each.name, None)
 
@@ -110,7 +115,7 @@ def _remember_json(context: click.Context, _: click.Parameter, value: bool) -> N
 
 def _remember_quiet(context: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
-        context.obj.verbosity = QUIET
+        context.obj.verbosity = QUIET_VERBOSITY
 
 
 def _remember_verbose(context: click.Context, _: click.Parameter, count: int) -> None:
@@ -128,31 +133,33 @@ def _remember_file(context: click.Context, _: click.Parameter, value: str | None
         context.obj.log_file = value
 
 
-def _option(*names: str, **attributes: Any) -> click.Option:
+def _make_option(*names: str, **attributes: Any) -> click.Option:
     return click.Option(names, expose_value=False, **attributes)
 
 
 OPTIONS: Final = (
-    _option(
+    _make_option(
         "--config", "-c", metavar="FILE", callback=_remember_config, help="Read this configuration file."
     ),
-    _option(
+    _make_option(
         "--set",
         metavar="KEY=VALUE",
         multiple=True,
         callback=_remember_changes,
         help="Override a setting, such as monitor.cpu=90.",
     ),
-    _option("--json", is_flag=True, callback=_remember_json, help="Print results as JSON."),
-    _option("--quiet", "-q", is_flag=True, callback=_remember_quiet, help="Log warnings only."),
-    _option("--verbose", "-v", count=True, callback=_remember_verbose, help="Log more; show tracebacks."),
-    _option(
+    _make_option("--json", is_flag=True, callback=_remember_json, help="Print results as JSON."),
+    _make_option("--quiet", "-q", is_flag=True, callback=_remember_quiet, help="Log warnings only."),
+    _make_option(
+        "--verbose", "-v", count=True, callback=_remember_verbose, help="Log more; show tracebacks."
+    ),
+    _make_option(
         "--log-format",
         type=click.Choice(("auto", "text", "json")),
         callback=_remember_format,
         help="How log lines look; auto: text on a terminal, else JSON.",
     ),
-    _option(
+    _make_option(
         "--log-file",
         metavar="FILE",
         callback=_remember_file,

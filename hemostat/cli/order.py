@@ -13,11 +13,11 @@ import click
 import msgspec
 
 from hemostat import errors
-from hemostat.cli.desk import Duration, by_option, reason_option, who
+from hemostat.cli.desk import Duration, by_option, find_user, reason_option
 from hemostat.cli.options import Globals
-from hemostat.core.history.incident_log import line
-from hemostat.core.remediation.orders import plan
-from hemostat.core.text import clean
+from hemostat.core.history.incident_log import format_event_line
+from hemostat.core.remediation.orders import describe_plan
+from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
 from hemostat.errors import HemoStatError, TimedOutError, UsageError
 from hemostat.events import (
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 ACTIONS: Final = tuple(str(action) for action in Action if action is not Action.NONE)
 RESOURCES: Final = ("cpu", "memory", "replicas")
-SILENCE: Final = 0.5
+POLL_SECONDS: Final = 0.5
 """Seconds without an event after which the stream is looked at: what is published may be missed."""
-PAST: Final = 200
-UNFINISHED: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
+MAX_PAST_EVENTS: Final = 200
+UNFINISHED_OUTCOMES: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
 
-Placed = Mapping[str, tuple[str, Order]]
+PlacedOrders = Mapping[str, tuple[str, Order]]
 """By incident: the host and what was ordered."""
 
 
@@ -92,23 +92,23 @@ def order(
                 Order(
                     container=container,
                     action=Action(action),
-                    by=by or who(),
+                    by=by or find_user(),
                     reason=reason,
                     parameters=parameters,
                     force=force,
                 ),
             )
-            for host, container in _found(bus, containers)
+            for host, container in _find_containers(bus, containers)
         ]
-        _confirmed(orders, wanted, yes=yes)
-        heard = bus.subscribe(("remediation_complete",), timeout=SILENCE)
+        _confirm_orders(orders, wanted, yes=yes)
+        heard = bus.subscribe(("remediation_complete",), timeout=POLL_SECONDS)
         next(heard)  # it listens from here on
         placed = {orders.place(host, each): (host, each) for host, each in wanted}
-        answers = _answers(bus, heard, placed, timeout) if wait else {}
-    return _report(given, placed, answers, timeout if wait else None)
+        answers = _collect_answers(bus, heard, placed, timeout) if wait else {}
+    return _print_answers(given, placed, answers, timeout if wait else None)
 
 
-def _found(bus: Bus, names: Sequence[str]) -> list[tuple[str, Container]]:
+def _find_containers(bus: Bus, names: Sequence[str]) -> list[tuple[str, Container]]:
     """Each container that is named, once, and its host, on which a responder must run."""
     known = [
         (event.host, event.data.container)
@@ -121,14 +121,16 @@ def _found(bus: Bus, names: Sequence[str]) -> list[tuple[str, Container]]:
         if isinstance(event.data, Heartbeat) and event.data.role == "responder"
     }
     several = len({host for host, _ in known} | alive) > 1
-    places = [_one(name, known, several=several) for name in dict.fromkeys(names)]
+    places = [_find_container(name, known, several=several) for name in dict.fromkeys(names)]
     for host, _ in places:
         if host not in alive:
             raise HemoStatError(f"no responder runs on {host}", hint="start it there with: hemostat respond")
     return places
 
 
-def _one(name: str, known: Sequence[tuple[str, Container]], *, several: bool) -> tuple[str, Container]:
+def _find_container(
+    name: str, known: Sequence[tuple[str, Container]], *, several: bool
+) -> tuple[str, Container]:
     """Where there are several hosts, one must be named: of two containers of one name one alone may show."""
     if several and "/" not in name:
         raise UsageError(f"{name!r} may be on any of several hosts", hint="write HOST/CONTAINER")
@@ -138,11 +140,13 @@ def _one(name: str, known: Sequence[tuple[str, Container]], *, several: bool) ->
     raise UsageError(f"no container {name!r} is watched", hint="see: hemostat status")
 
 
-def _confirmed(orders: "OperatorCommands", wanted: Sequence[tuple[str, Order]], *, yes: bool) -> None:
+def _confirm_orders(orders: "OperatorCommands", wanted: Sequence[tuple[str, Order]], *, yes: bool) -> None:
     """Show what would be done and what the limits say, and ask. Raises UsageError where nobody can be asked,
     and click.Abort where the answer is no."""
     for host, each in wanted:
-        click.echo(clean(f"{plan(each)}, on {host}: {orders.outlook(host, each)}"), err=True)
+        click.echo(
+            escape_controls(f"{describe_plan(each)}, on {host}: {orders.outlook(host, each)}"), err=True
+        )
     if yes:
         return
     if not can_ask():
@@ -150,18 +154,20 @@ def _confirmed(orders: "OperatorCommands", wanted: Sequence[tuple[str, Order]], 
     click.confirm("do it?", abort=True, err=True)
 
 
-def _answers(bus: Bus, heard: Iterator[Event | None], placed: Placed, timeout: float) -> dict[str, Event]:
+def _collect_answers(
+    bus: Bus, heard: Iterator[Event | None], placed: PlacedOrders, timeout: float
+) -> dict[str, Event]:
     """The last word on each order that came in time, by incident; what it waits for is told meanwhile."""
     deadline, seen = time.monotonic() + timeout, set[str]()
     answers: dict[str, Event] = {}
     for event in heard:
-        for each in [event] if event else bus.recent("remediation_complete", PAST):
+        for each in [event] if event else bus.recent("remediation_complete", MAX_PAST_EVENTS):
             incident, done = each.incident or "", each.data
             if incident not in placed or each.id in seen or not isinstance(done, RemediationComplete):
                 continue
             seen.add(each.id)
-            if done.outcome in UNFINISHED:
-                click.echo(clean(f"{done.container.name}: {line(each)}"), err=True)
+            if done.outcome in UNFINISHED_OUTCOMES:
+                click.echo(escape_controls(f"{done.container.name}: {format_event_line(each)}"), err=True)
             else:
                 answers[incident] = each
         if len(answers) == len(placed) or time.monotonic() >= deadline:
@@ -169,17 +175,25 @@ def _answers(bus: Bus, heard: Iterator[Event | None], placed: Placed, timeout: f
     return answers
 
 
-def _report(given: Globals, placed: Placed, answers: Mapping[str, Event], timeout: float | None) -> int:
+def _print_answers(
+    given: Globals, placed: PlacedOrders, answers: Mapping[str, Event], timeout: float | None
+) -> int:
     """`timeout` None: nobody waits for answers."""
     if given.json:
-        click.echo(json.dumps([_told(key, place, answers.get(key)) for key, place in placed.items()]))
+        click.echo(json.dumps([_build_object(key, place, answers.get(key)) for key, place in placed.items()]))
     else:
         for key, (_, each) in placed.items():
-            said = line(answers[key]) if key in answers else "ordered" if timeout is None else "no answer yet"
-            click.echo(clean(f"{each.container.name}: {said}"))
+            said = (
+                format_event_line(answers[key])
+                if key in answers
+                else "ordered"
+                if timeout is None
+                else "no answer yet"
+            )
+            click.echo(escape_controls(f"{each.container.name}: {said}"))
     if timeout is None:
         return errors.OK
-    if any(not _healed(event) for event in answers.values()):
+    if any(not _is_healed(event) for event in answers.values()):
         return errors.FAILURE
     if len(answers) < len(placed):
         waited = show_duration(timeout)
@@ -187,11 +201,11 @@ def _report(given: Globals, placed: Placed, answers: Mapping[str, Event], timeou
     return errors.OK
 
 
-def _healed(event: Event) -> bool:
+def _is_healed(event: Event) -> bool:
     return isinstance(event.data, RemediationComplete) and event.data.outcome is Outcome.HEALED
 
 
-def _told(incident: str, place: tuple[str, Order], answer: Event | None) -> dict[str, Any]:
+def _build_object(incident: str, place: tuple[str, Order], answer: Event | None) -> dict[str, Any]:
     host, wanted = place
     done: dict[str, Any] = msgspec.to_builtins(answer.data) if answer else {}
     told = {name: done.get(name) for name in ("outcome", "reason", "detail", "durations")}

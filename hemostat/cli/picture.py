@@ -5,67 +5,67 @@ from typing import Final
 
 from hemostat.cli.tables import Row, Table
 from hemostat.core.history.status import ContainerState, RoleState, SystemStatus
-from hemostat.core.ledger.controls import Pause, told
+from hemostat.core.ledger.controls import Pause, describe_pause
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.remediation.circuit_breaker import BreakerState
 from hemostat.core.remediation.limit_status import HostLimitStatus, RestartBudget
 from hemostat.core.units import show_duration, show_size
 
-AT_REST: Final = ("closed", "-", "-")
+AT_REST_CELLS: Final = ("closed", "-", "-")
 """Breaker, budget and what holds back, where there is nothing to say of them."""
 
 
-def headline(shown: SystemStatus) -> str:
+def format_headline(shown: SystemStatus) -> str:
     if not shown.running:
         return "HemoStat is not running: start it with: hemostat all"
     parts = [
-        _count(len(shown.incidents), "open incident"),
-        _count(len(shown.containers), "container"),
-        _count(len(shown.roles), "role") + " running",
+        _format_count(len(shown.incidents), "open incident"),
+        _format_count(len(shown.containers), "container"),
+        _format_count(len(shown.roles), "role") + " running",
     ]
     if shown.buried:
-        parts.append(_count(shown.buried, "dead letter"))
-    parts += [_mode(shown.modes)] if shown.modes else []
+        parts.append(_format_count(shown.buried, "dead letter"))
+    parts += [_format_mode(shown.modes)] if shown.modes else []
     missing = f", not running: {', '.join(shown.missing)}" if shown.missing else ""
     return ", ".join(parts) + missing
 
 
-def _mode(modes: Mapping[str, str]) -> str:
+def _format_mode(modes: Mapping[str, str]) -> str:
     """One for all hosts, or each host's."""
     if len(set(modes.values())) == 1:
         return f"mode {next(iter(modes.values()))}"
     return "; ".join(f"mode {mode} on {host}" for host, mode in modes.items())
 
 
-def tables(shown: SystemStatus, now: float) -> Sequence[Table]:
+def make_tables(shown: SystemStatus, now: float) -> Sequence[Table]:
     """`now`: epoch seconds."""
     several = len({each.host for each in shown.containers}) > 1
     return (
-        Table("Open incidents", ("container", "what", "status", "for", "last"), _incident_rows(shown)),
-        Table("Roles", ("role", "state", "lag", "instance", "trouble"), _role_rows(shown)),
+        Table("Open incidents", ("container", "what", "status", "for", "last"), _make_incident_rows(shown)),
+        Table("Roles", ("role", "state", "lag", "instance", "trouble"), _make_role_rows(shown)),
         Table(
             "Containers",
             ("container", "state", "cpu", "memory", "incident"),
-            [_container_row(each, several) for each in shown.containers],
+            [_make_container_row(each, several) for each in shown.containers],
         ),
-        Table("Labels that cannot be used", ("container", "label"), _label_rows(shown, several)),
-        Table("Safety", ("what", "breaker", "budget", "held back"), _safety_rows(shown, several, now)),
+        Table("Labels that cannot be used", ("container", "label"), _make_label_rows(shown, several)),
+        Table("Safety", ("what", "breaker", "budget", "held back"), _make_limit_rows(shown, several, now)),
     )
 
 
-def _incident_rows(shown: SystemStatus) -> list[Row]:
+def _make_incident_rows(shown: SystemStatus) -> list[Row]:
     return [
         Row((each.container, each.kind, each.status, show_duration(each.age), each.last), fault=True)
         for each in shown.incidents
     ]
 
 
-def _role_rows(shown: SystemStatus) -> list[Row]:
+def _make_role_rows(shown: SystemStatus) -> list[Row]:
     """Those that are missing come first: somebody has to start them."""
     gone = [Row((name, "not running", "-", "-", ""), fault=True) for name in shown.missing if shown.running]
     there = [
         Row(
-            (each.role, _liveness(each), str(each.lag), each.instance, _troubles(each)),
+            (each.role, _format_liveness(each), str(each.lag), each.instance, _format_troubles(each)),
             fault=each.fault or bool(each.warnings),
         )
         for each in shown.roles
@@ -73,15 +73,15 @@ def _role_rows(shown: SystemStatus) -> list[Row]:
     return gone + there
 
 
-def _troubles(role: RoleState) -> str:
+def _format_troubles(role: RoleState) -> str:
     return "; ".join(filter(None, (role.trouble, *role.warnings)))
 
 
-def _liveness(role: RoleState) -> str:
+def _format_liveness(role: RoleState) -> str:
     return f"STALE {show_duration(role.age)}" if role.stale else "running"
 
 
-def _container_row(each: ContainerState, several: bool) -> Row:
+def _make_container_row(each: ContainerState, several: bool) -> Row:
     cpu = "-" if each.cpu is None else f"{each.cpu:.1f} %"
     cpu_limit = f" of {each.cpu_limit * 100:.0f} %" if each.cpu_limit else ""
     memory = "-" if each.memory is None else show_size(each.memory)
@@ -89,52 +89,62 @@ def _container_row(each: ContainerState, several: bool) -> Row:
     state = f"{each.status} ({each.health})" if each.health else each.status
     if each.exit_code is not None:
         state = f"{each.status} {each.exit_code}"
-    cells = (_name(each, several), state, cpu + cpu_limit, memory + memory_limit, ", ".join(each.incidents))
+    cells = (
+        _format_name(each, several),
+        state,
+        cpu + cpu_limit,
+        memory + memory_limit,
+        ", ".join(each.incidents),
+    )
     return Row(cells, fault=each.fault)
 
 
-def _label_rows(shown: SystemStatus, several: bool) -> list[Row]:
+def _make_label_rows(shown: SystemStatus, several: bool) -> list[Row]:
     return [
-        Row((_name(each, several), f"{mistake}; not acted on without a person"), fault=True)
+        Row((_format_name(each, several), f"{mistake}; not acted on without a person"), fault=True)
         for each in shown.containers
         for mistake in each.label_mistakes
     ]
 
 
-def _name(each: ContainerState, several: bool) -> str:
+def _format_name(each: ContainerState, several: bool) -> str:
     return f"{each.host}/{each.name}" if several else each.name
 
 
-def _safety_rows(shown: SystemStatus, several: bool, now: float) -> list[Row]:
+def _make_limit_rows(shown: SystemStatus, several: bool, now: float) -> list[Row]:
     """Hosts first, then containers; those alone of which there is anything to say."""
     hosts = [
-        _safety_row(
-            f"host {host}{_only(each)}", each.breaker, "-", _held(each.pause, 0.0, now, each.running), now
+        _make_limit_row(
+            f"host {host}{_format_project(each)}",
+            each.breaker,
+            "-",
+            _format_holds(each.pause, 0.0, now, each.running),
+            now,
         )
         for host, each in shown.safety.items()
     ]
     containers = [
-        _safety_row(
+        _make_limit_row(
             f"{host}/{name}" if several else name,
             own.breaker,
-            _budget(own.budget, now),
-            _held(own.pause if own.pause != each.pause else None, own.backoff, now, own.attempt),
+            _format_budget(own.budget, now),
+            _format_holds(own.pause if own.pause != each.pause else None, own.backoff, now, own.attempt),
             now,
         )
         for host, each in shown.safety.items()
         for name, own in each.containers.items()
     ]
-    return [row for row in (*hosts, *containers) if row.cells[1:] != AT_REST]
+    return [row for row in (*hosts, *containers) if row.cells[1:] != AT_REST_CELLS]
 
 
-def _only(host: HostLimitStatus) -> str:
+def _format_project(host: HostLimitStatus) -> str:
     """Whose breaker is open, where it is not everybody's."""
     if host.breaker_project is None:
         return ""
     return f", project {host.breaker_project}" if host.breaker_project else ", without a project"
 
 
-def _safety_row(what: str, breaker: BreakerState, budget: str, held: str, now: float) -> Row:
+def _make_limit_row(what: str, breaker: BreakerState, budget: str, held: str, now: float) -> Row:
     words = "closed"
     if breaker.half_open:
         words = "half open: one trial"
@@ -143,15 +153,15 @@ def _safety_row(what: str, breaker: BreakerState, budget: str, held: str, now: f
     return Row((what, words, budget, held), fault=breaker.open)
 
 
-def _budget(budget: RestartBudget, now: float) -> str:
+def _format_budget(budget: RestartBudget, now: float) -> str:
     left = f", again in {show_duration(budget.until - now)}" if budget.until > now else ""
     return f"{budget.used} of {budget.limit}{left}" if budget.used or left else "-"
 
 
-def _held(pause: Pause | None, backoff: float, now: float, doing: Attempt | int | None) -> str:
+def _format_holds(pause: Pause | None, backoff: float, now: float, doing: Attempt | int | None) -> str:
     parts = []
     if pause is not None:
-        parts.append(told("paused", pause, now))
+        parts.append(describe_pause("paused", pause, now))
     if backoff > now:
         parts.append(f"back-off of another {show_duration(backoff - now)}")
     if isinstance(doing, Attempt):
@@ -161,5 +171,5 @@ def _held(pause: Pause | None, backoff: float, now: float, doing: Attempt | int 
     return ", ".join(parts) or "-"
 
 
-def _count(number: int, noun: str) -> str:
+def _format_count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

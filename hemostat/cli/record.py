@@ -10,18 +10,18 @@ import click
 from hemostat import errors, ports
 from hemostat.cli.options import Globals
 from hemostat.cli.roles import stop_on_signals
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.errors import BusError
 from hemostat.events import DURABLE, TYPES, Event
 
 if TYPE_CHECKING:
     from hemostat.core.history.replay import Replay
 
-PAST: Final = 500
+FIRST_EVENT_COUNT: Final = 500
 """Events of each stream that a recording begins with: what an operator's log shows."""
-LOOK: Final = 0.25
+POLL_SECONDS: Final = 0.25
 """Seconds between two looks at whether it is over."""
-FLUSH: Final = 5.0
+FLUSH_SECONDS: Final = 5.0
 """Seconds of a recording that may be lost with the process."""
 RETRY: Final = 1.0
 
@@ -41,10 +41,10 @@ class Duration(click.ParamType[float]):
     name = "DURATION"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from hemostat.core.units import duration
+        from hemostat.core.units import parse_duration
 
         try:
-            return duration(str(value))
+            return parse_duration(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -64,7 +64,7 @@ def record(given: Globals, file: Path, since: float | None, span: float | None, 
     from hemostat import app
     from hemostat.adapters.replay_file import ReplayFile
     from hemostat.adapters.system_clock import SystemClock
-    from hemostat.core.history.replay import header_line
+    from hemostat.core.history.replay import encode_header
 
     given.start_logging()
     settings = given.settings()
@@ -73,28 +73,28 @@ def record(given: Globals, file: Path, since: float | None, span: float | None, 
         with stop_on_signals() as stop, ReplayFile(file, force=force) as out:
             clock = SystemClock(stop.event)
             began = clock.now()
-            out.write(header_line(settings.host_name, began - (since or 0.0)))
+            out.write(encode_header(settings.host_name, began - (since or 0.0)))
             recorder = ReplayRecorder(bus, clock, out, stop.event, began - (since or 0.0))
             if since is not None and span is None:
                 recorder.past()
             else:
-                _tell(f"recording to {file}: Ctrl-C ends it")
+                _print(f"recording to {file}: Ctrl-C ends it")
                 recorder.live(None if span is None else began + span)
     finally:
         bus.close()
-    _report(given, file, recorder)
+    _print_report(given, file, recorder)
     return errors.OK
 
 
-def _report(given: Globals, file: Path, recorder: "ReplayRecorder") -> None:
+def _print_report(given: Globals, file: Path, recorder: "ReplayRecorder") -> None:
     if given.json:
         click.echo(json.dumps({"path": str(file), "events": recorder.count}))
     else:
-        _tell(f"{recorder.count} events in {file}: see them with: hemostat tui --replay {file}")
+        _print(f"{recorder.count} events in {file}: see them with: hemostat tui --replay {file}")
 
 
-def _tell(text: str) -> None:
-    click.echo(clean(f"hemostat: {text}"), err=True)
+def _print(text: str) -> None:
+    click.echo(escape_controls(f"hemostat: {text}"), err=True)
 
 
 class ReplayRecorder:
@@ -116,7 +116,7 @@ class ReplayRecorder:
     def past(self) -> None:
         """What the bus remembers since the beginning, and before it as much as the dashboard would show."""
         now = self._clock.now()
-        for event in remembered(self._bus, self._begin):
+        for event in read_remembered(self._bus, self._begin):
             self._write(event, min(event.time, now))
 
     def live(self, until: float | None) -> None:
@@ -127,20 +127,20 @@ class ReplayRecorder:
             except BusError as error:
                 if not error.transient:
                     raise
-                _tell(f"connection lost: {error}: waiting for it")
+                _print(f"connection lost: {error}: waiting for it")
                 self._stop.wait(RETRY)
         if self._out.full:
-            _tell("the recording is as long as can be played, and ends here")
+            _print("the recording is as long as can be played, and ends here")
 
     def _listen(self, until: float | None) -> None:
         caught_up, flushed = False, self._clock.now()
-        for event in self._bus.subscribe(tuple(TYPES), timeout=LOOK):
+        for event in self._bus.subscribe(tuple(TYPES), timeout=POLL_SECONDS):
             if not caught_up:
                 self.past()
                 caught_up = True
             if event is not None:
                 self._write(event, self._clock.now())
-            if self._clock.now() > flushed + FLUSH:
+            if self._clock.now() > flushed + FLUSH_SECONDS:
                 self._out.flush()
                 flushed = self._clock.now()
             if self._over(until):
@@ -151,31 +151,31 @@ class ReplayRecorder:
         return late or self._out.full or self._stop.is_set()
 
     def _write(self, event: Event, at: float) -> None:
-        from hemostat.core.history.replay import line
-        from hemostat.core.history.status import name_of
+        from hemostat.core.history.replay import encode_event_line
+        from hemostat.core.history.status import get_replacement_key
 
         if event.id in self._seen or self._out.full:
             return
-        self._out.write(line(event, at))
+        self._out.write(encode_event_line(event, at))
         self.count += 1
         self._seen.add(event.id)
         if event.type not in DURABLE:
             # Of what replaces each other, only the latest can come again.
-            place = (event.type, name_of(event))
+            place = (event.type, get_replacement_key(event))
             self._seen.discard(self._latest.get(place, ""))
             self._latest[place] = event.id
 
 
-def remembered(bus: ports.Bus, begin: float) -> list[Event]:
+def read_remembered(bus: ports.Bus, begin: float) -> list[Event]:
     """What the bus still knows of the time since `begin`, and before that the newest of each stream."""
-    streams = [event for name in DURABLE for event in _stream(bus, name, begin)]
+    streams = [event for name in DURABLE for event in _read_stream(bus, name, begin)]
     values = [event for name in TYPES if name not in DURABLE for event in bus.last(name)]
     return sorted([*streams, *values], key=lambda event: (event.time, event.id))
 
 
-def _stream(bus: ports.Bus, name: str, begin: float) -> list[Event]:
+def _read_stream(bus: ports.Bus, name: str, begin: float) -> list[Event]:
     """Twice as many as long as there may be more since `begin`."""
-    count, before = PAST, -1
+    count, before = FIRST_EVENT_COUNT, -1
     while True:
         events = bus.recent(name, count)
         if len(events) == before or not events or events[0].time < begin:
@@ -183,10 +183,10 @@ def _stream(bus: ports.Bus, name: str, begin: float) -> list[Event]:
         count, before = 2 * count, len(events)
 
 
-def stretch(bus: ports.Bus, host: str, since: float, now: float) -> "Replay":
+def make_replay(bus: ports.Bus, host: str, since: float, now: float) -> "Replay":
     """What the streams remember of the last `since` seconds, as a recording."""
-    from hemostat.core.history.replay import FORMAT, VERSION, ReplayHeader, of_events
+    from hemostat.core.history.replay import FORMAT_NAME, FORMAT_VERSION, ReplayHeader, build_replay
 
     begin = now - since
-    header = ReplayHeader(format=FORMAT, version=VERSION, host=host, begin=begin)
-    return of_events(header, [each for name in DURABLE for each in _stream(bus, name, begin)])
+    header = ReplayHeader(format=FORMAT_NAME, version=FORMAT_VERSION, host=host, begin=begin)
+    return build_replay(header, [each for name in DURABLE for each in _read_stream(bus, name, begin)])

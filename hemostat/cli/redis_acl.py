@@ -50,21 +50,21 @@ def redis_acl(passwords: str | None, compatible: str, hosts: tuple[str, ...]) ->
             raise UsageError(
                 f"--host {host!r}: a host with users of its own is named with letters, digits, . _ and -"
             )
-    hashes = _hashes(Path(passwords).expanduser(), acl.grants(hosts)) if passwords else {}
-    click.echo(acl.acl(hashes, version=int(compatible), hosts=hosts), nl=False)
-    if int(compatible) >= acl.NEWEST:
+    hashes = _hash_passwords(Path(passwords).expanduser(), acl.list_grants(hosts)) if passwords else {}
+    click.echo(acl.format_acl(hashes, version=int(compatible), hosts=hosts), nl=False)
+    if int(compatible) >= acl.NEWEST_VERSION:
         click.echo(f"redis.conf must have besides: {', '.join(acl.SERVER_LIMITS)}", err=True)
 
 
-def _hashes(directory: Path, users: Iterable[str]) -> dict[str, str]:
+def _hash_passwords(directory: Path, users: Iterable[str]) -> dict[str, str]:
     try:
         make_directory(directory)
-        return {name: hashlib.sha256(_password(directory / name).encode()).hexdigest() for name in users}
+        return {name: hashlib.sha256(_read_password(directory / name).encode()).hexdigest() for name in users}
     except OSError as error:
         raise ConfigError(f"--passwords {directory} cannot be used: {error}") from None
 
 
-def _password(path: Path) -> str:
+def _read_password(path: Path) -> str:
     """That of the file, which is made, for its owner alone, if there is none."""
     try:
         with os.fdopen(open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:

@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Final
 
-from hemostat.cli.findings import CheckResult, Level, worst
+from hemostat.cli.findings import CheckResult, Level, find_worst
 from hemostat.cli.machine import Machine
 from hemostat.core.redact.address import mask_url
 from hemostat.core.text import list_names
@@ -13,16 +13,16 @@ from hemostat.errors import BusUnreachableError
 if TYPE_CHECKING:
     from hemostat.adapters.redis.server import ServerFacts
 
-NOT_ALLOWED: Final = "version, role and memory are not known: this user may not run INFO"
+NOT_ALLOWED_TEXT: Final = "version, role and memory are not known: this user may not run INFO"
 OLDEST_REDIS: Final = (6, 2)
-FULL: Final = 0.8
+FULL_SHARE: Final = 0.8
 """Share of Redis's memory from which people are warned."""
-LOSES: Final = "the budget of actions, pauses, open incidents and evidence can be lost"
+LOSS_TEXT: Final = "the budget of actions, pauses, open incidents and evidence can be lost"
 
 
-def redis(machine: Machine) -> CheckResult:
-    from hemostat.adapters.redis import resolve
-    from hemostat.adapters.redis.reach import find_unasked
+def check_redis(machine: Machine) -> CheckResult:
+    from hemostat.adapters.redis import resolve_url
+    from hemostat.adapters.redis.reach import find_local_owner
     from hemostat.adapters.redis.server import read_facts
 
     settings = machine.settings
@@ -31,20 +31,20 @@ def redis(machine: Machine) -> CheckResult:
     except BusUnreachableError:
         if settings.redis.url:
             raise
-        return judge_absence(find_unasked())
-    url = mask_url(resolve(settings.redis.url or None, settings.state_path, start=False) or "")
+        return judge_absence(find_local_owner())
+    url = mask_url(resolve_url(settings.redis.url or None, settings.state_path, start=False) or "")
     facts = read_facts(machine.redis())
     if facts is None:
-        return CheckResult(Level.OK, f"answers at {url}; {NOT_ALLOWED}")
+        return CheckResult(Level.OK, f"answers at {url}; {NOT_ALLOWED_TEXT}")
     answers = CheckResult(Level.OK, f"{facts.name} {facts.version} answers at {url}")
-    return worst([answers, *judge_server(facts)], "")
+    return find_worst([answers, *judge_server(facts)], "")
 
 
 def judge_absence(unasked: str) -> CheckResult:
     """`unasked`: the user who runs a Redis that was not named in the settings; empty for none."""
-    from hemostat.adapters.redis.embedded import binary
+    from hemostat.adapters.redis.embedded import find_binary
 
-    server = binary()
+    server = find_binary()
     told = f"; a Redis of {unasked} listens on localhost:6379 and is not used" if unasked else ""
     hint = "set redis.url to use it" if unasked else ""
     if server is None:
@@ -55,16 +55,16 @@ def judge_absence(unasked: str) -> CheckResult:
     return CheckResult(Level.OK, f"none is running; HemoStat will start {server}{told}", hint)
 
 
-def redis_memory(machine: Machine) -> CheckResult:
+def check_redis_memory(machine: Machine) -> CheckResult:
     from hemostat.adapters.redis.server import read_facts
 
     facts = read_facts(machine.redis())
     if facts is None:
-        return CheckResult(Level.OK, NOT_ALLOWED)
-    return worst(judge_keeping(facts), describe_keeping(facts))
+        return CheckResult(Level.OK, NOT_ALLOWED_TEXT)
+    return find_worst(judge_keeping(facts), describe_keeping(facts))
 
 
-def redis_rows(machine: Machine) -> CheckResult:
+def check_redis_rows(machine: Machine) -> CheckResult:
     """Whether all rows can be read; where this user may not look for others, those that were set aside."""
     from hemostat.adapters.redis.repair import find_in_place, list_aside
     from hemostat.errors import BusError
@@ -83,21 +83,28 @@ def redis_rows(machine: Machine) -> CheckResult:
     return CheckResult(Level.FAILURE, message, "hemostat repair lists them, and removes them with --clear")
 
 
-def redis_commands(machine: Machine) -> CheckResult:
-    from hemostat.adapters.redis.server import NOT_NEEDED, needed_commands, outdated_rights, refused_commands
+def check_redis_commands(machine: Machine) -> CheckResult:
+    from hemostat.adapters.redis.server import (
+        NOT_NEEDED_TEXT,
+        find_outdated_rights,
+        find_refused_commands,
+        list_needed_commands,
+    )
 
     client = machine.redis()
-    if refused := refused_commands(client):
+    if refused := find_refused_commands(client):
         hint = "allow them (hemostat redis-acl prints all), or take a Redis that has them"
         told = f"unknown to it, or not allowed to user {client.user}: {', '.join(refused)}"
         return CheckResult(Level.FAILURE, told, hint)
-    if outdated := outdated_rights(client):
+    if outdated := find_outdated_rights(client):
         message = (
             f"the rights of user {client.user} are of another version of HemoStat: {list_names(outdated)}"
         )
-        level = Level.WARNING if outdated == [NOT_NEEDED] else Level.FAILURE
+        level = Level.WARNING if outdated == [NOT_NEEDED_TEXT] else Level.FAILURE
         return CheckResult(level, message, "print the ACL file again (hemostat redis-acl), then ACL LOAD")
-    return CheckResult(Level.OK, f"all {len(needed_commands(client.user))} may be run by user {client.user}")
+    return CheckResult(
+        Level.OK, f"all {len(list_needed_commands(client.user))} may be run by user {client.user}"
+    )
 
 
 def judge_server(facts: "ServerFacts") -> list[CheckResult]:
@@ -125,14 +132,14 @@ def judge_keeping(facts: "ServerFacts") -> list[CheckResult]:
     if facts.policy not in {"", "noeviction"}:
         when = f"at {show_size(facts.maximum)}" if facts.maximum else "as soon as maxmemory is set"
         gone = f", {facts.evicted:,} keys are gone already" if facts.evicted else ""
-        told = f"it evicts keys {when} ({facts.policy}){gone}: {LOSES}"
+        told = f"it evicts keys {when} ({facts.policy}){gone}: {LOSS_TEXT}"
         found.append(CheckResult(Level.WARNING, told, "set maxmemory-policy noeviction"))
-    if facts.maximum and facts.used > FULL * facts.maximum:
+    if facts.maximum and facts.used > FULL_SHARE * facts.maximum:
         told = f"{show_size(facts.used)} of {show_size(facts.maximum)} memory are used"
         hint = "raise maxmemory; the embedded Redis makes room itself, else set redis.url to a larger one"
         found.append(CheckResult(Level.WARNING, told, hint))
     if not facts.append_only and facts.snapshots is False:
-        told = f"it keeps nothing over a restart of its own: {LOSES}"
+        told = f"it keeps nothing over a restart of its own: {LOSS_TEXT}"
         found.append(CheckResult(Level.WARNING, told, "set appendonly yes"))
     return found
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from hemostat.cli.desk import by_option, who
+from hemostat.cli.desk import by_option, find_user
 from hemostat.cli.options import Globals
 from hemostat.cli.tables import Row as Line
-from hemostat.cli.tables import Table, show
-from hemostat.core.text import clean
+from hemostat.cli.tables import Table, show_table
+from hemostat.core.text import escape_controls
 from hemostat.errors import BusError, UsageError
 from hemostat.terminal import can_ask
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hemostat.adapters.redis import Client
     from hemostat.adapters.redis.rows import AsideRow, Row
 
-MAX_TEXT: Final = 100
+MAX_TEXT_CHARACTERS: Final = 100
 """Characters of a key, a field or a reason that are shown."""
 
 
@@ -45,7 +45,7 @@ def repair(given: Globals, clear: bool, yes: bool, by: str | None) -> None:
         if not (clear and rows):
             return
         _confirm(len(rows), yes=yes)
-        _clear(given, redis, aside, in_place, by or who())
+        _clear(given, redis, aside, in_place, by or find_user())
     click.echo(f"{len(rows)} removed", err=True)
 
 
@@ -63,12 +63,12 @@ def _clear(
     given: Globals, redis: "Client", aside: dict[bytes, "AsideRow"], in_place: list["Row"], by: str
 ) -> None:
     from hemostat import app
-    from hemostat.adapters.redis.controls import PAUSES
+    from hemostat.adapters.redis.controls import PAUSES_KEY
     from hemostat.adapters.redis.repair import clear_aside, remove_in_place
 
     clear_aside(redis, list(aside))
     for row in in_place:
-        if row.key == PAUSES and row.raw and row.field.isascii():
+        if row.key == PAUSES_KEY and row.raw and row.field.isascii():
             with app.open_orders(given.settings()) as orders:
                 orders.resume(row.field.decode(), by=by, reason="the pause could not be read")
         else:
@@ -85,25 +85,32 @@ def _confirm(count: int, *, yes: bool) -> None:
 
 def _show(given: Globals, rows: list[dict[str, Any]], objection: str) -> None:
     if objection:
-        click.echo(clean(objection), err=True)
+        click.echo(escape_controls(objection), err=True)
     if given.json:
         click.echo(json.dumps(rows))
     elif rows:
         lines = [
-            Line((each["state"], each["key"][:MAX_TEXT], each["field"][:MAX_TEXT], each["reason"][:MAX_TEXT]))
+            Line(
+                (
+                    each["state"],
+                    each["key"][:MAX_TEXT_CHARACTERS],
+                    each["field"][:MAX_TEXT_CHARACTERS],
+                    each["reason"][:MAX_TEXT_CHARACTERS],
+                )
+            )
             for each in rows
         ]
-        show(Table("Rows that cannot be read", ("state", "key", "field", "why"), lines))
+        show_table(Table("Rows that cannot be read", ("state", "key", "field", "why"), lines))
     else:
         click.echo("all rows can be read")
 
 
 def _describe_aside(row: "AsideRow") -> dict[str, Any]:
     described = {"key": row.key, "field": row.field, "reason": row.reason, "size": row.size, "raw": row.raw}
-    return {"state": "set aside", **described, "time": _moment(row.time)}
+    return {"state": "set aside", **described, "time": _format_moment(row.time)}
 
 
-def _moment(time: float) -> str | None:
+def _format_moment(time: float) -> str | None:
     try:
         return datetime.fromtimestamp(time).astimezone().isoformat(timespec="seconds")
     except (ValueError, OverflowError, OSError):
@@ -113,12 +120,12 @@ def _moment(time: float) -> str | None:
 def _describe_in_place(row: "Row") -> dict[str, Any]:
     import base64
 
-    from hemostat.adapters.redis.rows import MAX_ROW_BYTES, text_of
+    from hemostat.adapters.redis.rows import MAX_ROW_BYTES, decode_name
 
     return {
         "state": "in place",
         "key": row.key,
-        "field": text_of(row.field),
+        "field": decode_name(row.field),
         "reason": row.reason,
         "size": len(row.raw),
         "raw": base64.b64encode(row.raw[:MAX_ROW_BYTES]).decode(),

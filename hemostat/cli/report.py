@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from hemostat.cli.asking import stretch, wanted
+from hemostat.cli.asking import build_query, resolve_span
 from hemostat.cli.options import Globals
-from hemostat.cli.tables import Row, Table, show
-from hemostat.cli.when import HOURLY, Moment, local, starts
-from hemostat.core.text import clean
+from hemostat.cli.tables import Row, Table, show_table
+from hemostat.cli.when import MAX_HOURLY_SECONDS, Moment, format_local, list_starts
+from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
 from hemostat.errors import HemoStatError, UsageError
 
 if TYPE_CHECKING:
     from hemostat.core.history.summary import DurationSpread, IncidentSummary, Offender
 
-WEEK = 7 * 86_400.0
-MINUTES = "%Y-%m-%d %H:%M"
+WEEK_SECONDS = 7 * 86_400.0
+MINUTES_FORMAT = "%Y-%m-%d %H:%M"
 
 
 @click.command()
@@ -42,105 +42,108 @@ def report(
 ) -> None:
     """Tell how many incidents there were, what became of them, how fast, and which containers fail most."""
     from hemostat import app
-    from hemostat.cli.incident import events
-    from hemostat.core.history.incident_log import stories
+    from hemostat.cli.incident import decode_events
+    from hemostat.core.history.incident_log import build_incident_logs
     from hemostat.core.history.summary import summarize
 
     if markdown and given.json:
         raise UsageError("--markdown and --json cannot both be meant")
-    since, until = stretch(since, until, WEEK)
-    with app.open_records(given.settings()) as records:
-        rows = records.incidents(wanted(since, until=until, host=host, project=project))
-    past = [event for event in events(rows) if event.time < until]
-    told = summarize(stories(past), starts(since, until), until)
+    since, until = resolve_span(since, until, WEEK_SECONDS)
+    with app.open_event_store(given.settings()) as records:
+        rows = records.incidents(build_query(since, until=until, host=host, project=project))
+    past = [event for event in decode_events(rows) if event.time < until]
+    told = summarize(build_incident_logs(past), list_starts(since, until), until)
     if chart is not None:
-        _draw(told, chart)
+        _write_chart(told, chart)
     if given.json:
         click.echo(json.dumps(msgspec.to_builtins(told)))
     elif markdown:
-        click.echo("\n".join(_markdown(told)))
+        click.echo("\n".join(_format_markdown(told)))
     else:
-        click.echo(clean(_title(told)))
-        for table in _tables(told):
-            show(table)
+        click.echo(escape_controls(_format_title(told)))
+        for table in _make_tables(told):
+            show_table(table)
 
 
-def _title(told: "IncidentSummary") -> str:
-    return f"HemoStat from {local(told.since, MINUTES)} to {local(told.until, f'{MINUTES} %Z')}"
+def _format_title(told: "IncidentSummary") -> str:
+    since = format_local(told.since, MINUTES_FORMAT)
+    return f"HemoStat from {since} to {format_local(told.until, f'{MINUTES_FORMAT} %Z')}"
 
 
-def _tables(told: "IncidentSummary") -> Iterator[Table]:
-    yield Table("Incidents", ("what", "how many"), [Row(row) for row in _counts(told)])
+def _make_tables(told: "IncidentSummary") -> Iterator[Table]:
+    yield Table("Incidents", ("what", "how many"), [Row(row) for row in _format_counts(told)])
     times = [("detect", told.detect), ("heal", told.heal)]
-    yield Table("Time", ("to", "mean", "p95", "of"), [Row(_spread(*each)) for each in times])
+    yield Table("Time", ("to", "mean", "p95", "of"), [Row(_format_spread(*each)) for each in times])
     yield Table(
         "Containers that fail most",
         ("container", "alerts", "incidents", "healed", "kinds"),
-        [Row(_offender(each)) for each in told.offenders],
+        [Row(_format_offender(each)) for each in told.offenders],
     )
 
 
-def _counts(told: "IncidentSummary") -> Iterator[tuple[str, str]]:
+def _format_counts(told: "IncidentSummary") -> Iterator[tuple[str, str]]:
     yield "incidents", f"{told.incidents} with {told.alerts} alerts"
-    yield "healed by HemoStat", _share(told.healed, told.incidents)
-    yield "over without an action", _share(told.recovered, told.incidents)
-    yield "false alarms", _share(told.false_alarms, told.incidents)
-    yield "action failed", _share(told.failed, told.incidents)
-    yield "still open", _share(told.open, told.incidents)
-    yield "an action was refused", _share(told.refused, told.incidents)
-    yield "left to people", _share(told.escalated, told.incidents)
+    yield "healed by HemoStat", _format_share(told.healed, told.incidents)
+    yield "over without an action", _format_share(told.recovered, told.incidents)
+    yield "false alarms", _format_share(told.false_alarms, told.incidents)
+    yield "action failed", _format_share(told.failed, told.incidents)
+    yield "still open", _format_share(told.open, told.incidents)
+    yield "an action was refused", _format_share(told.refused, told.incidents)
+    yield "left to people", _format_share(told.escalated, told.incidents)
     if told.dry_runs:
-        times, where = _times(told.dry_runs), _containers(told.dry_run_containers)
+        times, where = _format_times(told.dry_runs), _format_containers(told.dry_run_containers)
         yield "would have acted", f"{times} on {where} (dry run)"
     yield "orders by people", str(told.orders)
     spend = told.spend
     yield "asked of models", f"{spend.diagnoses} diagnoses, {spend.tokens:,} tokens, ${spend.cost:.2f}"
 
 
-def _times(count: int) -> str:
+def _format_times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _containers(count: int) -> str:
+def _format_containers(count: int) -> str:
     return "1 container" if count == 1 else f"{count} containers"
 
 
-def _share(count: int, whole: int) -> str:
+def _format_share(count: int, whole: int) -> str:
     return f"{count} ({count / whole:.0%})" if whole and count else str(count)
 
 
-def _spread(name: str, told: "DurationSpread | None") -> tuple[str, ...]:
+def _format_spread(name: str, told: "DurationSpread | None") -> tuple[str, ...]:
     if told is None:
         return name, "-", "-", "0"
     return name, show_duration(told.mean), show_duration(told.p95), str(told.count)
 
 
-def _offender(each: "Offender") -> tuple[str, ...]:
+def _format_offender(each: "Offender") -> tuple[str, ...]:
     kinds = ", ".join(f"{kind} {count}" for kind, count in each.kinds.items())
     where = f"{each.host}/{each.container}"
     return where, str(each.alerts), str(each.incidents), str(each.healed), kinds
 
 
-def _markdown(told: "IncidentSummary") -> Iterator[str]:
-    from hemostat.core.history.export import plain
+def _format_markdown(told: "IncidentSummary") -> Iterator[str]:
+    from hemostat.core.history.export import escape_markdown
 
-    yield f"# {plain(_title(told))}"
-    for table in _tables(told):
+    yield f"# {escape_markdown(_format_title(told))}"
+    for table in _make_tables(told):
         yield from ("", f"## {table.title}", "")
         yield f"| {' | '.join(table.columns)} |"
         yield f"|{'---|' * len(table.columns)}"
         for row in table.rows:
-            yield f"| {' | '.join(plain(cell) for cell in row.cells)} |"
+            yield f"| {' | '.join(escape_markdown(cell) for cell in row.cells)} |"
 
 
-def _draw(told: "IncidentSummary", path: Path) -> None:
-    from hemostat.core.history.summary_chart import svg
+def _write_chart(told: "IncidentSummary", path: Path) -> None:
+    from hemostat.core.history.summary_chart import render_svg
     from hemostat.output_file import write_output
 
-    form = "%H:%M" if told.until - told.since <= HOURLY else "%d %b"
-    title = f"Incidents, {local(told.since, MINUTES)} to {local(told.until, MINUTES)}"
+    form = "%H:%M" if told.until - told.since <= MAX_HOURLY_SECONDS else "%d %b"
+    title = (
+        f"Incidents, {format_local(told.since, MINUTES_FORMAT)} to {format_local(told.until, MINUTES_FORMAT)}"
+    )
     try:
-        drawn = svg(told, lambda moment: local(moment, form), title)
+        drawn = render_svg(told, lambda moment: format_local(moment, form), title)
         write_output(path, drawn.encode(), replace=True)
     except OSError as error:
         raise HemoStatError(f"{path}: {error.strerror}") from None

@@ -15,7 +15,7 @@ import click
 from hemostat import errors
 from hemostat.cli import analysis
 from hemostat.cli.options import Globals
-from hemostat.streams import BY_NAME, Role
+from hemostat.streams import ROLES_BY_NAME, Role
 
 
 class Stop:
@@ -50,7 +50,7 @@ def stop_on_signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def instance_name() -> str:
+def make_instance_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
@@ -66,9 +66,9 @@ def run_role(role: Role, given: Globals, instance: str) -> int:
         return stop.exit_code
 
 
-def command(role: Role) -> click.Command:
+def make_command(role: Role) -> click.Command:
     @click.command(role.command, help=role.does)
-    @click.option("--instance", default=instance_name, hidden=True)
+    @click.option("--instance", default=make_instance_name, hidden=True)
     @click.option("--parent", type=int, hidden=True, help="End with this process, however it ends.")
     @click.pass_obj
     def run(given: Globals, instance: str, parent: int | None) -> int:
@@ -81,7 +81,7 @@ def command(role: Role) -> click.Command:
     return run
 
 
-def rehearse(context: click.Context, _: click.Parameter, asked: bool) -> None:
+def set_dry_run(context: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked:
         context.obj.changes["responder.mode"] = "dry-run"
 
@@ -90,12 +90,12 @@ dry_run = click.option(
     "--dry-run",
     is_flag=True,
     expose_value=False,
-    callback=rehearse,
+    callback=set_dry_run,
     help="Tell what would be done, and do nothing: --set responder.mode=dry-run.",
 )
 
 
-def with_once(role: click.Command) -> click.Command:
+def add_once_option(role: click.Command) -> click.Command:
     """Let the command analyse one incident too, instead of all that come."""
     run = role.callback
 
@@ -108,7 +108,7 @@ def with_once(role: click.Command) -> click.Command:
         context: click.Context, /, once: str | None, advisor: str | None, show_prompt: bool, **rest: object
     ) -> int:
         if once is not None:
-            analysis.once(context.obj, once, advisor=advisor, show_prompt=show_prompt)
+            analysis.analyse_once(context.obj, once, advisor=advisor, show_prompt=show_prompt)
             return errors.OK
         if show_prompt:
             raise errors.UsageError("--show-prompt needs --once")
@@ -118,7 +118,7 @@ def with_once(role: click.Command) -> click.Command:
     return either
 
 
-def with_test(role: click.Command) -> click.Command:
+def add_test_option(role: click.Command) -> click.Command:
     """Let the command try the channels too, instead of running."""
     run = role.callback
 
@@ -127,7 +127,7 @@ def with_test(role: click.Command) -> click.Command:
     @click.pass_context
     def either(context: click.Context, /, test: bool, **rest: object) -> int:
         if test:
-            from hemostat.cli.channels import test as send
+            from hemostat.cli.channels import send_tests as send
 
             return send(context.obj)
         return int(context.invoke(run, **rest)) if run else errors.BUG
@@ -136,7 +136,7 @@ def with_test(role: click.Command) -> click.Command:
     return either
 
 
-monitor: Final = command(BY_NAME["monitor"])
-analyze: Final = with_once(command(BY_NAME["analyzer"]))
-respond: Final = dry_run(command(BY_NAME["responder"]))
-alert: Final = with_test(command(BY_NAME["alert"]))
+monitor: Final = make_command(ROLES_BY_NAME["monitor"])
+analyze: Final = add_once_option(make_command(ROLES_BY_NAME["analyzer"]))
+respond: Final = dry_run(make_command(ROLES_BY_NAME["responder"]))
+alert: Final = add_test_option(make_command(ROLES_BY_NAME["alert"]))

@@ -7,7 +7,7 @@ import click
 
 import hemostat as package
 from hemostat import streams
-from hemostat.cli.options import OPTIONS, equip
+from hemostat.cli.options import OPTIONS, add_global_options
 from hemostat.errors import UsageError
 
 
@@ -68,7 +68,9 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in self.list_commands(ctx) and not name.startswith("-") and not ctx.resilient_parsing:
-            raise UsageError(f"no such command {name!r}", hint=_nearest(name, self.list_commands(ctx), ctx))
+            raise UsageError(
+                f"no such command {name!r}", hint=_suggest_nearest(name, self.list_commands(ctx), ctx)
+            )
         return super().resolve_command(ctx, args)
 
 
@@ -81,7 +83,7 @@ class Root(Group):
             return None
         module, _, attribute = COMMANDS[cmd_name].target.partition(":")
         command: click.Command = getattr(import_module(module), attribute)
-        return equip(command)
+        return add_global_options(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         width = max(map(len, COMMANDS))
@@ -93,7 +95,7 @@ class Root(Group):
                 formatter.write_dl(rows)
 
 
-def _nearest(word: str, words: list[str], ctx: click.Context) -> str:
+def _suggest_nearest(word: str, words: list[str], ctx: click.Context) -> str:
     import difflib
 
     near = difflib.get_close_matches(word, words, n=1, cutoff=0.5)

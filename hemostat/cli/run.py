@@ -14,13 +14,13 @@ import click
 from hemostat import errors, terminal
 from hemostat.cli.options import Globals
 from hemostat.cli.root import hemostat
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 
-NAME: Final = "hemostat"
-COMPLETION: Final = "_HEMOSTAT_COMPLETE"
-UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF})
+PROGRAM_NAME: Final = "hemostat"
+COMPLETION_VARIABLE: Final = "_HEMOSTAT_COMPLETE"
+UNWRITABLE_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF})
 """What a full disk answers, a terminal that is gone, and a descriptor that was closed."""
-PIPE_CLOSED: Final = 141
+PIPE_CLOSED_CODE: Final = 141
 """What a shell reports for a program ended by SIGPIPE, as `| head` does to others."""
 
 
@@ -41,20 +41,22 @@ def _run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return errors.INTERRUPTED
     except BrokenPipeError:
-        terminal.abandon(sys.stdout)
-        return PIPE_CLOSED
+        terminal.discard_output(sys.stdout)
+        return PIPE_CLOSED_CODE
     except Exception as error:  # noqa: BLE001 - the last resort, and it is told
         return _explain(error, given)
     return code
 
 
 def _invoke(arguments: list[str], given: Globals) -> int:
-    if COMPLETION in os.environ:
+    if COMPLETION_VARIABLE in os.environ:
         from click.shell_completion import shell_complete
 
-        return shell_complete(hemostat, {"obj": given}, NAME, COMPLETION, os.environ[COMPLETION])
+        return shell_complete(
+            hemostat, {"obj": given}, PROGRAM_NAME, COMPLETION_VARIABLE, os.environ[COMPLETION_VARIABLE]
+        )
     try:
-        with hemostat.make_context(NAME, arguments, obj=given) as context:
+        with hemostat.make_context(PROGRAM_NAME, arguments, obj=given) as context:
             return hemostat.invoke(context) or errors.OK
     except click.exceptions.Exit as leave:
         return leave.exit_code
@@ -65,34 +67,38 @@ def _invoke(arguments: list[str], given: Globals) -> int:
 
 def _explain(error: Exception, given: Globals) -> int:
     match error:
-        case OSError(errno=code) if code in UNWRITABLE:
-            terminal.abandon(sys.stdout)
-            _say(f"standard output cannot be written: {error.strerror}")
+        case OSError(errno=code) if code in UNWRITABLE_ERRORS:
+            terminal.discard_output(sys.stdout)
+            _print_error(f"standard output cannot be written: {error.strerror}")
             return errors.FAILURE
         case errors.HemoStatError():
-            _say(str(error))
+            _print_error(str(error))
             return error.exit_code
         case click.ClickException():
-            _say(_usage(error))
+            _print_error(_format_usage(error))
             return errors.USAGE
     if given.verbosity > 0:
         import traceback
 
         traceback.print_exc()
-    _say(
+    _print_error(
         f"bug: {type(error).__name__}: {error}" + ("" if given.verbosity > 0 else ": -v shows the traceback")
     )
     return errors.BUG
 
 
-def _usage(error: click.ClickException) -> str:
+def _format_usage(error: click.ClickException) -> str:
     """Click's sentence in the style of our own, and where to look."""
     context = getattr(error, "ctx", None)
     near = getattr(error, "possibilities", None)
     text = (error.message if near else error.format_message()).rstrip(".")
-    hint = f"did you mean {near[0]}?" if near else f"see {context.command_path if context else NAME} --help"
+    hint = (
+        f"did you mean {near[0]}?"
+        if near
+        else f"see {context.command_path if context else PROGRAM_NAME} --help"
+    )
     return f"{text[:1].lower()}{text[1:]}: {hint}"
 
 
-def _say(text: str) -> None:
-    click.echo(clean(f"hemostat: {text}"), err=True)
+def _print_error(text: str) -> None:
+    click.echo(escape_controls(f"hemostat: {text}"), err=True)

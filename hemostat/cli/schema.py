@@ -12,10 +12,10 @@ def schema(asyncapi: bool) -> None:
     """Print the JSON Schema of all events."""
     from hemostat import events
 
-    click.echo(json.dumps(asyncapi_document() if asyncapi else events.schema(), indent=2))
+    click.echo(json.dumps(build_asyncapi() if asyncapi else events.schema(), indent=2))
 
 
-def asyncapi_document() -> dict[str, Any]:
+def build_asyncapi() -> dict[str, Any]:
     """Channels and messages from the events, operations from the topology."""
     import hemostat
     from hemostat import events, streams
@@ -40,7 +40,7 @@ def asyncapi_document() -> dict[str, Any]:
             "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
         }
 
-    said = [("people", "Order and decide.", "send", name) for name in streams.PEOPLE]
+    said = [("people", "Order and decide.", "send", name) for name in streams.PEOPLE_EVENTS]
     said += [
         (role.name, role.does, action, name)
         for role in streams.ROLES

@@ -8,17 +8,17 @@ from typing import Final
 import click
 
 from hemostat.cli.options import Globals
-from hemostat.cli.picture import headline, tables
-from hemostat.cli.tables import show
-from hemostat.core.history.status import SystemStatus, picture
+from hemostat.cli.picture import format_headline, make_tables
+from hemostat.cli.tables import show_table
+from hemostat.core.history.status import SystemStatus, build_status
 from hemostat.core.remediation.limit_status import HostLimitStatus
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.errors import BusError
 from hemostat.events import DURABLE
 from hemostat.ports import Bus
-from hemostat.streams import BY_NAME
+from hemostat.streams import ROLES_BY_NAME
 
-HISTORY: Final = 2000
+MAX_EVENTS_PER_STREAM: Final = 2000
 """Events of each type from which open incidents are told: a tenth of a second where there are so many."""
 
 
@@ -33,35 +33,38 @@ def status(given: Globals) -> None:
         bus = app.open_bus(settings, start=False)
         try:
             with app.open_orders(settings) as orders:
-                shown = look(bus, now, orders.overview)
+                shown = read_status(bus, now, orders.overview)
         finally:
             bus.close()
     except BusError as error:
         if given.json:
             click.echo(
                 json.dumps(
-                    {**picture((), (), (), expected=tuple(BY_NAME), now=0.0).told(), "error": str(error)}
+                    {
+                        **build_status((), (), (), expected=tuple(ROLES_BY_NAME), now=0.0).told(),
+                        "error": str(error),
+                    }
                 )
             )
         raise
     if given.json:
         click.echo(json.dumps(shown.told()))
         return
-    click.echo(clean(headline(shown)))
-    for table in tables(shown, now):
-        show(table)
+    click.echo(escape_controls(format_headline(shown)))
+    for table in make_tables(shown, now):
+        show_table(table)
 
 
-def look(bus: Bus, now: float, overview: Callable[[str], HostLimitStatus]) -> SystemStatus:
+def read_status(bus: Bus, now: float, overview: Callable[[str], HostLimitStatus]) -> SystemStatus:
     """`overview` tells where a host stands towards the limits."""
-    history = [event for name in DURABLE for event in bus.recent(name, HISTORY)]
+    history = [event for name in DURABLE for event in bus.recent(name, MAX_EVENTS_PER_STREAM)]
     beats, stats = bus.last("heartbeat"), bus.last("container_stats")
     hosts = sorted({event.host for event in (*beats, *stats)})
-    return picture(
+    return build_status(
         beats,
         stats,
         history,
-        expected=tuple(BY_NAME),
+        expected=tuple(ROLES_BY_NAME),
         now=now,
         buried=bus.buried(),
         safety={host: overview(host) for host in hosts},

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from hemostat.cli.terminal import console, interactive
-from hemostat.core.text import clean
+from hemostat.cli.terminal import is_interactive, make_console
+from hemostat.core.text import escape_controls
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -21,18 +21,18 @@ class Table(msgspec.Struct, frozen=True):
     rows: Sequence[Row]
 
 
-def show(table: Table) -> None:
+def show_table(table: Table) -> None:
     if not table.rows:
         return
-    if interactive():
+    if is_interactive():
         _show_rich(table)
     else:
-        click.echo("\n".join(["", *plain(table)]))
+        click.echo("\n".join(["", *format_plain(table)]))
 
 
-def plain(table: Table) -> list[str]:
+def format_plain(table: Table) -> list[str]:
     """The lines, columns aligned and nothing cut off."""
-    cells = [table.columns, *(tuple(clean(cell) for cell in row.cells) for row in table.rows)]
+    cells = [table.columns, *(tuple(escape_controls(cell) for cell in row.cells) for row in table.rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(table.columns))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -50,7 +50,9 @@ def _show_rich(table: Table) -> None:
     for number, name in enumerate(table.columns):
         drawn.add_column(name, no_wrap=number < last, overflow="ellipsis", header_style="dim")
     for row in table.rows:
-        drawn.add_row(*(Text(clean(cell)) for cell in row.cells), style="bold red" if row.fault else "")
-    screen = console()
+        drawn.add_row(
+            *(Text(escape_controls(cell)) for cell in row.cells), style="bold red" if row.fault else ""
+        )
+    screen = make_console()
     screen.print()
     screen.print(drawn)

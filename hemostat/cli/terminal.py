@@ -11,26 +11,26 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def interactive() -> bool:
+def is_interactive() -> bool:
     """Whether results are read by a person at a terminal."""
     return terminal.is_terminal(sys.stdout)
 
 
 def write_json(data: bytes) -> None:
     """A line of JSON to standard output. What a terminal would act on is escaped for one."""
-    if interactive():
+    if is_interactive():
         data = escape_json(data.decode("utf-8", "replace")).encode()
     sys.stdout.buffer.write(data + b"\n")
     sys.stdout.buffer.flush()
 
 
-def console() -> "Console":
+def make_console() -> "Console":
     """For results on a terminal, as wide as that one is."""
     from rich.console import Console
 
     return Console(
         color_system="auto" if terminal.can_redraw(sys.stdout) else None,
-        no_color=terminal.colour_is_off(os.environ) or None,
+        no_color=terminal.is_colour_off(os.environ) or None,
         highlight=False,
-        width=terminal.width(sys.stdout),
+        width=terminal.find_width(sys.stdout),
     )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from hemostat.cli.terminal import console
-from hemostat.core.text import clean
+from hemostat.cli.terminal import make_console
+from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
 from hemostat.terminal import can_redraw
 
@@ -33,7 +33,7 @@ class Timeline:
         if can_redraw(sys.stdout) and not quiet:
             from rich.live import Live
 
-            self._live = Live(console=console(), refresh_per_second=8, get_renderable=self._draw)
+            self._live = Live(console=make_console(), refresh_per_second=8, get_renderable=self._draw)
 
     def __enter__(self) -> Self:
         self._say(f"demo {self._scenario.name}: {self._scenario.breaks}")
@@ -67,9 +67,9 @@ class Timeline:
         self.show(report.steps)
         self._doing = ""
         self._stop()
-        self._say(f"{_verdict(report)}: the engine says: {_facts(report.observed)}")
+        self._say(f"{_format_verdict(report)}: the engine says: {_format_facts(report.observed)}")
         if not report.passed:
-            self._say(f"expected was: {_facts(report.expected)}")
+            self._say(f"expected was: {_format_facts(report.expected)}")
         if report.host_too_busy:
             self._say(f"the host is too busy to show this: {report.host_load}")
             self._say(
@@ -86,9 +86,9 @@ class Timeline:
             return
         where = self._live.console.print if self._live else None
         if where is None:
-            click.echo(clean(self._mark + text))
+            click.echo(escape_controls(self._mark + text))
         else:
-            where(clean(self._mark + text), markup=False)
+            where(escape_controls(self._mark + text), markup=False)
 
     def _draw(self) -> Any:
         from rich.console import Group
@@ -105,18 +105,18 @@ class Timeline:
         for step in self._steps:
             name = Text(step.name, style=COLOURS.get(step.name, "cyan"))
             apart = f"+{step.t - before:.3f}" if step.t != before else ""
-            table.add_row(f"{self._mark}{step.t:.3f} s", apart, name, Text(clean(step.text)))
+            table.add_row(f"{self._mark}{step.t:.3f} s", apart, name, Text(escape_controls(step.text)))
             before = step.t
         rest = [Spinner("dots", Text(f"{self._mark}{self._doing}", style="dim"))] if self._doing else []
         return Group(table, *rest)
 
 
-def _verdict(report: "DemoReport") -> str:
+def _format_verdict(report: "DemoReport") -> str:
     if not report.passed:
         return "FAILED"
     healed = "" if report.healed_s is None else f"healed after {show_duration(report.healed_s)}"
     return ", ".join(filter(None, ("PASSED", report.ending or healed)))
 
 
-def _facts(facts: dict[str, int | str | None]) -> str:
+def _format_facts(facts: dict[str, int | str | None]) -> str:
     return ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)

@@ -13,8 +13,8 @@ import click
 import hemostat
 from hemostat import terminal
 from hemostat.cli.options import Globals
-from hemostat.cli.record import Duration, stretch
-from hemostat.cli.terminal import interactive
+from hemostat.cli.record import Duration, make_replay
+from hemostat.cli.terminal import is_interactive
 from hemostat.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hemostat.operator import OperatorCommands
     from hemostat.tui.context import DashboardContext, Exports
 
-DEMO: Final = "demo"
+DEMO_NAME: Final = "demo"
 DEMO_FILE: Final = "demos/recording.jsonl.gz"
 
 
@@ -74,7 +74,7 @@ def tui(
 
     from hemostat import tui as dashboard
 
-    replay = DEMO if demo else replay
+    replay = DEMO_NAME if demo else replay
     if replay is not None and since is not None:
         raise UsageError("--replay and --since are two recordings", hint="give one of them")
     if web:
@@ -83,7 +83,7 @@ def tui(
         allowed = allow_actions and not read_only
         return serve(
             given,
-            _shown(replay, since),
+            _repeat_options(replay, since),
             port,
             bind,
             allow_actions=allowed,
@@ -98,19 +98,19 @@ def tui(
 
         die_with_parent(served)
         confine()
-    elif why := dashboard.unsuitable(
-        os.environ, screen=interactive(), keyboard=terminal.is_terminal(sys.stdin)
+    elif why := dashboard.find_obstacle(
+        os.environ, screen=is_interactive(), keyboard=terminal.is_terminal(sys.stdin)
     ):
         raise UsageError(why, hint="hemostat status prints the same once")
     # Log lines would be written over the screen.
     logging.getLogger().addHandler(logging.NullHandler())
     looks = given.settings().tui
     looks = msgspec.structs.replace(looks, slow=looks.slow or slow, mouse=looks.mouse and not no_mouse)
-    exports = _exports(served=served is not None, read_only=read_only)
+    exports = _choose_exports(served=served is not None, read_only=read_only)
     if replay is None and since is None:
-        opened = _live(given, looks, exports, read_only=read_only)
+        opened = _open_live(given, looks, exports, read_only=read_only)
     else:
-        opened = _recorded(given, looks, exports, replay, since)
+        opened = _open_recorded(given, looks, exports, replay, since)
     with opened as model:
         code = dashboard.run(model)
         # A terminal that was taken away is how it ended, and no failure to write results.
@@ -118,7 +118,7 @@ def tui(
         return code
 
 
-def _exports(*, served: bool, read_only: bool) -> "Exports":
+def _choose_exports(*, served: bool, read_only: bool) -> "Exports":
     from hemostat.tui.context import Exports
 
     if served:
@@ -126,7 +126,7 @@ def _exports(*, served: bool, read_only: bool) -> "Exports":
     return Exports.NONE if read_only else Exports.FILE
 
 
-def _shown(replay: str | None, since: float | None) -> list[str]:
+def _repeat_options(replay: str | None, since: float | None) -> list[str]:
     """The options again, for the process that draws."""
     if replay is not None:
         return ["--replay", replay]
@@ -134,37 +134,37 @@ def _shown(replay: str | None, since: float | None) -> list[str]:
 
 
 @contextmanager
-def _live(
+def _open_live(
     given: Globals, looks: "TuiSettings", exports: "Exports", *, read_only: bool
 ) -> Iterator["DashboardContext"]:
     from hemostat.adapters.system_clock import SystemClock
-    from hemostat.cli.desk import who
+    from hemostat.cli.desk import find_user
     from hemostat.ports import Bus
     from hemostat.tui.actions.build import OrderBuilder
     from hemostat.tui.context import DashboardContext
     from hemostat.tui.data.lazy import Lazy
-    from hemostat.tui.saved_view import FILE
+    from hemostat.tui.saved_view import FILE_NAME
 
     settings = given.settings()
 
     def evidence(incident: str) -> Sequence["EvidenceSnapshot"]:
-        with _app().open_dossiers(settings) as dossiers:
+        with _import_app().open_dossiers(settings) as dossiers:
             kept: Sequence[EvidenceSnapshot] = dossiers.get(incident)
             return kept
 
-    bus = Lazy(lambda: _app().open_bus(settings, start=False))
+    bus = Lazy(lambda: _import_app().open_bus(settings, start=False))
     held = ExitStack()
-    orders = cast("OperatorCommands", Lazy(lambda: held.enter_context(_app().open_orders(settings))))
+    orders = cast("OperatorCommands", Lazy(lambda: held.enter_context(_import_app().open_orders(settings))))
     clock = SystemClock(threading.Event())
     model = DashboardContext(
         cast("Bus", bus),
         clock,
         looks=looks,
         evidence=evidence,
-        engine=lambda: _app().open_engine(settings),
-        act=None if read_only else OrderBuilder(orders, clock, by=who()),
+        engine=lambda: _import_app().open_engine(settings),
+        act=None if read_only else OrderBuilder(orders, clock, by=find_user()),
         safety=lambda host: orders.overview(host),  # noqa: PLW0108 - looking `overview` up opens it
-        saved=settings.state_path / FILE,
+        saved=settings.state_path / FILE_NAME,
         exports=exports,
     )
     try:
@@ -176,7 +176,7 @@ def _live(
 
 
 @contextmanager
-def _recorded(
+def _open_recorded(
     given: Globals, looks: "TuiSettings", exports: "Exports", replay: str | None, since: float | None
 ) -> Iterator["DashboardContext"]:
     """A model with nothing to act on, and nothing to ask but the recording."""
@@ -188,24 +188,24 @@ def _recorded(
     wall = SystemClock(threading.Event())
     if replay is None:
         span = since or 0.0
-        recording, name = _remembered(given, span, wall.now()), f"last {show_duration(span)}"
+        recording, name = _read_streams(given, span, wall.now()), f"last {show_duration(span)}"
     else:
-        recording, name = _read(replay), Path(replay).name
+        recording, name = _read_replay(replay), Path(replay).name
     clock = ReplayClock(recording, wall, name)
     yield DashboardContext(ReplayBus(clock), clock, looks=looks, replay=clock, exports=exports)
 
 
-def _read(replay: str) -> "Replay":
-    from hemostat.adapters.replay_file import read
+def _read_replay(replay: str) -> "Replay":
+    from hemostat.adapters.replay_file import read_replay
 
-    return read(demo_file() if replay == DEMO else Path(replay))
+    return read_replay(find_demo_file() if replay == DEMO_NAME else Path(replay))
 
 
-def _remembered(given: Globals, since: float, now: float) -> "Replay":
+def _read_streams(given: Globals, since: float, now: float) -> "Replay":
     settings = given.settings()
-    bus = _app().open_bus(settings, start=False)
+    bus = _import_app().open_bus(settings, start=False)
     try:
-        recording = stretch(bus, settings.host_name, since, now)
+        recording = make_replay(bus, settings.host_name, since, now)
     finally:
         bus.close()
     if not recording:
@@ -213,14 +213,14 @@ def _remembered(given: Globals, since: float, now: float) -> "Replay":
     return recording
 
 
-def demo_file() -> Path:
+def find_demo_file() -> Path:
     """The recording that is part of the package when installed, and beside it in a source tree."""
     package = Path(hemostat.__file__).parent
     places = (package / DEMO_FILE, package.parent / DEMO_FILE)
     return next((each for each in places if each.is_file()), places[0])
 
 
-def _app() -> Any:
+def _import_app() -> Any:
     """What opens everything; loading it takes longer than the first screen may."""
     from hemostat import app
 

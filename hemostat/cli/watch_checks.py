@@ -9,7 +9,7 @@ from hemostat import app
 from hemostat.cli.findings import CheckResult, Level
 from hemostat.cli.machine import Machine
 from hemostat.core.model import ListedContainer
-from hemostat.core.settings.monitor import watched
+from hemostat.core.settings.monitor import should_watch
 from hemostat.core.text import list_names
 from hemostat.events import ContainerStats, Event, Heartbeat
 
@@ -18,7 +18,7 @@ GRACE_SECONDS: Final = 15.0
 HINT: Final = "hemostat status says what the monitor fails at; hemostat labels what the labels say"
 
 
-def watched_containers(machine: Machine) -> CheckResult:
+def check_watched_containers(machine: Machine) -> CheckResult:
     """The engine is asked first: what is made after that is not missed."""
     settings = machine.settings
     with closing(app.open_engine(settings, label=settings.monitor.only)) as engine:
@@ -50,7 +50,9 @@ def judge_watch(
         for event in stats
         if event.host == host and isinstance(event.data, ContainerStats)
     }
-    expected = [row for row in rows if watched(row.ref) and row.status != "removing" and not _is_young(row)]
+    expected = [
+        row for row in rows if should_watch(row.ref) and row.status != "removing" and not _is_young(row)
+    ]
     missing = [row.ref.name for row in expected if row.ref.id not in measured]
     if not missing:
         return CheckResult(Level.OK, f"all {len(expected)} that the engine has")

@@ -13,17 +13,17 @@ from typing import Final
 import click
 
 from hemostat import errors
-from hemostat.cli.everything import interpreter
+from hemostat.cli.everything import find_interpreter
 from hemostat.cli.options import Globals
-from hemostat.cli.terminal import interactive
-from hemostat.core.settings.public_address import PublicAddress, parse
-from hemostat.core.text import clean
+from hemostat.cli.terminal import is_interactive
+from hemostat.core.settings.public_address import PublicAddress, parse_public_address
+from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError, UsageError
 from hemostat.private_files import make_directory, replace_file
 
-SHORTEST: Final = 16
+MIN_TOKEN_CHARACTERS: Final = 16
 """Characters of a token."""
-OTHERS: Final = 0o077
+OTHERS_BITS: Final = 0o077
 """The permissions of a file that others than its owner have."""
 
 
@@ -38,7 +38,7 @@ def serve(
     public_url: str | None = None,
 ) -> int:
     """Serve the dashboard with the options `shown` until told to stop."""
-    public = _public(public_url)
+    public = _parse_public_url(public_url)
     try:
         from hemostat.web import serve as run
     except ModuleNotFoundError as error:
@@ -47,16 +47,20 @@ def serve(
         raise UsageError(f"--web needs {error.name}", hint="pip install 'hemostat[web]'") from None
     token = secrets.token_urlsafe(32) if token_file is None else read_token(token_file)
     with listen(bind, port) as listener:
-        here = f"{public.origin}{public.prefix}" if public else f"http://{_written(bind)}:{_port(listener)}"
+        here = (
+            f"{public.origin}{public.prefix}"
+            if public
+            else f"http://{_format_address(bind)}:{_find_port(listener)}"
+        )
         address = f"{here}/?token="
         if not _is_loopback(bind):
-            _tell(f"warning: whoever can reach {bind} can try; what they see there is not encrypted")
-        _tell(
+            _print(f"warning: whoever can reach {bind} can try; what they see there is not encrypted")
+        _print(
             f"{'actions allowed' if allow_actions else 'read-only'}; Ctrl-C ends it; open this in a browser:"
         )
-        with _describe_token(given, address + token, _port(listener), token_file) as hint:
-            click.echo(clean(f"{address}{hint or token}"))
-            run(command(given, shown, read_only=not allow_actions), token, listener, public)
+        with _describe_token(given, address + token, _find_port(listener), token_file) as hint:
+            click.echo(escape_controls(f"{address}{hint or token}"))
+            run(make_command(given, shown, read_only=not allow_actions), token, listener, public)
     return errors.OK
 
 
@@ -66,7 +70,7 @@ def _describe_token(given: Globals, address: str, port: int, token_file: Path | 
     which others read: then the address is in a file for its owner alone, as long as the block lasts."""
     if token_file is not None:
         yield f"(what is in {token_file})"
-    elif interactive():
+    elif is_interactive():
         yield ""
     else:
         directory = given.settings().state_path.resolve()
@@ -79,22 +83,22 @@ def _describe_token(given: Globals, address: str, port: int, token_file: Path | 
             file.unlink(missing_ok=True)
 
 
-def _public(url: str | None) -> PublicAddress | None:
+def _parse_public_url(url: str | None) -> PublicAddress | None:
     try:
-        return None if url is None else parse(url)
+        return None if url is None else parse_public_address(url)
     except ValueError as error:
         raise UsageError(f"--public-url: {error}", hint="such as https://ops.example/hemostat") from None
 
 
-def _port(listener: socket.socket) -> int:
+def _find_port(listener: socket.socket) -> int:
     return int(listener.getsockname()[1])
 
 
-def command(given: Globals, shown: Sequence[str], *, read_only: bool) -> str:
+def make_command(given: Globals, shown: Sequence[str], *, read_only: bool) -> str:
     """The dashboard's command, for a shell."""
     limits = ["--read-only"] if read_only else []
     words = ["tui", "--served", str(os.getpid()), *limits, *shown, *given.arguments()]
-    return "exec " + shlex.join([*interpreter(), "-m", "hemostat", *words])
+    return "exec " + shlex.join([*find_interpreter(), "-m", "hemostat", *words])
 
 
 def read_token(file: Path) -> str:
@@ -107,11 +111,12 @@ def read_token(file: Path) -> str:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         token = ""
-    if status.st_mode & OTHERS:
+    if status.st_mode & OTHERS_BITS:
         raise UsageError(f"others may read the token in {file}", hint=f"chmod 600 {file}")
-    if len(token) < SHORTEST or not token.isprintable() or " " in token:
+    if len(token) < MIN_TOKEN_CHARACTERS or not token.isprintable() or " " in token:
         raise UsageError(
-            f"{file} holds no token of at least {SHORTEST} characters", hint=f"openssl rand -hex 32 > {file}"
+            f"{file} holds no token of at least {MIN_TOKEN_CHARACTERS} characters",
+            hint=f"openssl rand -hex 32 > {file}",
         )
     return token
 
@@ -133,12 +138,12 @@ def _is_loopback(bind: str) -> bool:
         return bind == "localhost"
 
 
-def _written(bind: str) -> str:
+def _format_address(bind: str) -> str:
     """In an address; of one that means all, this host's name."""
     if bind in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
         return socket.gethostname()
     return f"[{bind}]" if ":" in bind else bind
 
 
-def _tell(text: str) -> None:
-    click.echo(clean(f"hemostat: {text}"), err=True)
+def _print(text: str) -> None:
+    click.echo(escape_controls(f"hemostat: {text}"), err=True)

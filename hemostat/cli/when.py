@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import click
 
-from hemostat.core.units import duration
+from hemostat.core.units import parse_duration
 
-FORM: Final = "%Y-%m-%d %H:%M:%S"
-HOURLY: Final = 2 * 86_400.0
+TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
+MAX_HOURLY_SECONDS: Final = 2 * 86_400.0
 """Seconds up to which a stretch of time is shown by hours."""
-MOST: Final = 366
+MAX_STEPS: Final = 366
 """Bars at most."""
 
 
@@ -25,11 +25,15 @@ class Moment(click.ParamType[float]):
             return value
         text = str(value).strip()
         midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-        named = {"now": time.time(), "today": midnight.timestamp(), "yesterday": _day_before(midnight)}
+        named = {
+            "now": time.time(),
+            "today": midnight.timestamp(),
+            "yesterday": _compute_day_before(midnight),
+        }
         if text in named:
             return named[text]
         try:
-            return time.time() - duration(text)
+            return time.time() - parse_duration(text)
         except ValueError:
             pass
         try:
@@ -38,11 +42,11 @@ class Moment(click.ParamType[float]):
             self.fail(f"{text!r} is neither a while ago such as 7d, nor a day such as 2026-11-24", param, ctx)
 
 
-def _day_before(midnight: datetime) -> float:
+def _compute_day_before(midnight: datetime) -> float:
     return (midnight.replace(tzinfo=None) - timedelta(days=1)).astimezone().timestamp()
 
 
-def local(moment: float, form: str = FORM) -> str:
+def format_local(moment: float, form: str = TIME_FORMAT) -> str:
     """A time that no calendar has, as a wrong clock might send, as the number it is."""
     try:
         return datetime.fromtimestamp(moment).astimezone().strftime(form)
@@ -50,10 +54,10 @@ def local(moment: float, form: str = FORM) -> str:
         return f"{moment:g} s"
 
 
-def starts(since: float, until: float) -> list[float]:
+def list_starts(since: float, until: float) -> list[float]:
     """Where a stretch of time begins, and every hour, day or more within it."""
-    hourly = until - since <= HOURLY
-    step = timedelta(hours=1) if hourly else timedelta(days=1 + int((until - since) / 86_400.0 / MOST))
+    hourly = until - since <= MAX_HOURLY_SECONDS
+    step = timedelta(hours=1) if hourly else timedelta(days=1 + int((until - since) / 86_400.0 / MAX_STEPS))
     at = datetime.fromtimestamp(since).astimezone().replace(minute=0, second=0, microsecond=0, tzinfo=None)
     at = (at if hourly else at.replace(hour=0)) + step
     found = [since]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def streak(ends: Sequence[float], now: float, reset: float) -> int:
+def count_restart_streak(ends: Sequence[float], now: float, reset: float) -> int:
     """How many of the latest restarts belong together: each followed the one before within `reset` seconds,
     and the last was less than `reset` seconds ago. `ends` are epoch seconds, oldest first."""
     count, later = 0, now
@@ -14,7 +14,7 @@ def streak(ends: Sequence[float], now: float, reset: float) -> int:
     return count
 
 
-def delay(count: int, first: float, ceiling: float) -> float:
+def compute_backoff(count: int, first: float, ceiling: float) -> float:
     """Seconds to wait after `count` restarts in a row: `first`, doubling up to `ceiling`; 0 after none."""
     if count <= 0:
         return 0.0

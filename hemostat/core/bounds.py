@@ -24,69 +24,69 @@ MAX_LINE_CHARACTERS: Final = 500
 MAX_PATH_CHARACTERS: Final = 4096
 MAX_ITEMS: Final = 100
 """Addresses, ports, paths or mounts of one container."""
-MAX_EVIDENCE: Final = 50
+MAX_EVIDENCE_ITEMS: Final = 50
 """Facts of one alert."""
 
 MAX_COUNT: Final = 2**53
 """Of what is counted, bytes too: larger whole numbers lose digits in JSON."""
 MAX_CORES: Final = 100_000.0
 
-REPLACEMENT: Final = "\ufffd"
+REPLACEMENT_CHARACTER: Final = "\ufffd"
 """Stands for a character that is not kept: a control character other than tabs and line ends, or half of a
 surrogate pair."""
-_CONTROLS: Final = "\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff"
-_NOT_KEPT: Final = re.compile(f"[{_CONTROLS}]")
-UNREADABLE: Final = re.compile(f"[{_CONTROLS}{REPLACEMENT}]")
+_CONTROL_CHARACTERS: Final = "\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff"
+_DISALLOWED_CHARACTERS: Final = re.compile(f"[{_CONTROL_CHARACTERS}]")
+UNREADABLE_CHARACTERS: Final = re.compile(f"[{_CONTROL_CHARACTERS}{REPLACEMENT_CHARACTER}]")
 """What a label that means something does not contain."""
 
 
-def text(value: object, most: int) -> str:
+def limit_text(value: object, most: int) -> str:
     """At most `most` characters that an event can carry; empty for what is no text."""
     if not isinstance(value, str):
         return ""
     kept = value[:most]
-    return kept if kept.isprintable() else _NOT_KEPT.sub(REPLACEMENT, kept)
+    return kept if kept.isprintable() else _DISALLOWED_CHARACTERS.sub(REPLACEMENT_CHARACTER, kept)
 
 
-def identity(value: object, most: int) -> str:
+def shorten_identifier(value: object, most: int) -> str:
     """Like `text`, for what names a thing: a value that is too long keeps its beginning and its end, and
     still differs from every other."""
     if not isinstance(value, str) or len(value) <= most:
-        return text(value, most)
+        return limit_text(value, most)
     mark = f"~{digest(value.encode(errors='replace'), 8)}~"
     tail = (most - len(mark)) // 3
-    return text(f"{value[: most - len(mark) - tail]}{mark}{value[-tail:]}", most)
+    return limit_text(f"{value[: most - len(mark) - tail]}{mark}{value[-tail:]}", most)
 
 
-def texts(values: object, most: int) -> tuple[str, ...]:
+def limit_texts(values: object, most: int) -> tuple[str, ...]:
     """At most MAX_ITEMS texts that are not empty."""
     items = values if isinstance(values, list | tuple) else ()
-    return tuple(filter(None, (text(each, most) for each in items[:MAX_ITEMS])))
+    return tuple(filter(None, (limit_text(each, most) for each in items[:MAX_ITEMS])))
 
 
-def whole(value: object, most: int = MAX_COUNT, least: int = 0) -> int:
+def clamp_int(value: object, most: int = MAX_COUNT, least: int = 0) -> int:
     """A whole number within the range: `least` for what is no number."""
     if isinstance(value, float) and not math.isfinite(value):
         return least
     return min(max(int(value), least), most) if isinstance(value, int | float) else least
 
 
-def real(value: object, most: float = MAX_NUMBER, least: float = 0.0) -> float:
+def clamp_float(value: object, most: float = MAX_NUMBER, least: float = 0.0) -> float:
     """A finite number within the range; `least` for what is no number."""
     if not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN is no number
         return least
     return float(min(max(value, least), most))
 
 
-def facts(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+def limit_evidence(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     """Evidence that an event can carry: no number that is not finite, no long text."""
-    return tuple(map(_fact, tuple(evidence)[:MAX_EVIDENCE]))
+    return tuple(map(_limit_evidence_item, tuple(evidence)[:MAX_EVIDENCE_ITEMS]))
 
 
-def _fact(item: Evidence) -> Evidence:
-    name, unit = text(item.name, MAX_WORD_CHARACTERS), text(item.unit, MAX_WORD_CHARACTERS)
+def _limit_evidence_item(item: Evidence) -> Evidence:
+    name, unit = limit_text(item.name, MAX_WORD_CHARACTERS), limit_text(item.unit, MAX_WORD_CHARACTERS)
     if isinstance(item.value, str):
-        return Evidence(name, text(item.value, MAX_LINE_CHARACTERS), unit)
+        return Evidence(name, limit_text(item.value, MAX_LINE_CHARACTERS), unit)
     if isinstance(item.value, bool):
         return Evidence(name, item.value, unit)
-    return Evidence(name, real(item.value, least=-MAX_NUMBER), unit)
+    return Evidence(name, clamp_float(item.value, least=-MAX_NUMBER), unit)

@@ -10,10 +10,10 @@ from typing import Final
 
 ASCII_FALLBACK: Final = "hemostat.ascii"
 """The name under which encoders know the handler."""
-ASCII: Final = "hemostat_ascii"
+ASCII_ENCODING: Final = "hemostat_ascii"
 """ASCII under a name of its own: Click takes an output in `ascii` for a mistake, and writes UTF-8 there."""
 
-_STAND_INS: Final = {
+_ASCII_REPLACEMENTS: Final = {
     "+": "✓±",
     "x": "✗\N{MULTIPLICATION SIGN}",
     "*": "●•",
@@ -34,35 +34,35 @@ _STAND_INS: Final = {
     '"': "\u201c\u201d\u201e",
     "u": "µ",
 }
-_SYMBOLS: Final = {char: ascii_char for ascii_char, chars in _STAND_INS.items() for char in chars}
+_SYMBOLS: Final = {char: ascii_char for ascii_char, chars in _ASCII_REPLACEMENTS.items() for char in chars}
 _RANGES: Final = (
     ("\u2500", "\u257f", "+"),  # corners and crossings of lines
     ("\u2800", "\u28ff", "*"),  # Braille, as in spinners
 )
-_EIGHTHS: Final = "▁▂▃▄▅▆▇█"
+_EIGHTH_BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _LEVELS: Final = "_..--==#"
-_BLOCKS: Final = str.maketrans(_EIGHTHS, _LEVELS)
+_BLOCKS: Final = str.maketrans(_EIGHTH_BLOCKS, _LEVELS)
 
 
 def to_ascii(text: str) -> str:
     """The text in ASCII, each character in as many cells as it had."""
-    return "".join(map(_character, text))
+    return "".join(map(_character_to_ascii, text))
 
 
-def _character(char: str) -> str:
+def _character_to_ascii(char: str) -> str:
     if char.isascii():
         return char
     if symbol := _SYMBOLS.get(char):
         return symbol
     if "\u2580" <= char <= "\u259f":
-        return char.translate(_BLOCKS) if char in _EIGHTHS else "#"
+        return char.translate(_BLOCKS) if char in _EIGHTH_BLOCKS else "#"
     for first, last, symbol in _RANGES:
         if first <= char <= last:
             return symbol
-    return _letter(char)
+    return _letter_to_ascii(char)
 
 
-def _letter(char: str) -> str:
+def _letter_to_ascii(char: str) -> str:
     """`e` for `é`, nothing for what takes no cell, question marks for what ASCII cannot tell."""
     if unicodedata.category(char) in {"Mn", "Me", "Cf"}:
         return ""
@@ -71,14 +71,14 @@ def _letter(char: str) -> str:
     return base if len(base) == width else "?" * width
 
 
-def _replace(error: UnicodeError) -> tuple[str, int]:
+def _replace_unencodable(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return to_ascii(error.object[error.start : error.end]), error.end
 
 
-def _search(name: str) -> codecs.CodecInfo | None:
-    if name != ASCII:
+def _find_codec(name: str) -> codecs.CodecInfo | None:
+    if name != ASCII_ENCODING:
         return None
     found = codecs.lookup("ascii")
     return codecs.CodecInfo(
@@ -88,9 +88,9 @@ def _search(name: str) -> codecs.CodecInfo | None:
         streamwriter=found.streamwriter,
         incrementalencoder=found.incrementalencoder,
         incrementaldecoder=found.incrementaldecoder,
-        name=ASCII,
+        name=ASCII_ENCODING,
     )
 
 
-codecs.register_error(ASCII_FALLBACK, _replace)
-codecs.register(_search)
+codecs.register_error(ASCII_FALLBACK, _replace_unencodable)
+codecs.register(_find_codec)

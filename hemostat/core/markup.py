@@ -9,9 +9,9 @@ that looks alike. A person reads the same text.
 import re
 from typing import Final
 
-SPACE: Final = "\N{ZERO WIDTH SPACE}"
+ZERO_WIDTH_SPACE: Final = "\N{ZERO WIDTH SPACE}"
 
-BROKEN: Final = re.compile(
+BREAK_POINTS: Final = re.compile(
     r"""
       (?<=\])(?=[(\[:])            # [text](address), [text][label], [label]: address
     | (?<=:)(?=//|\\\\)            # https://address
@@ -28,18 +28,23 @@ BROKEN: Final = re.compile(
     """,
     re.VERBOSE,
 )
-SCHEMES: Final = re.compile(r"(?i)\b(?:mailto|tel|sms|javascript|data|file|tg|xmpp|sips?|skype|magnet)(?=:)")
+SLASHLESS_SCHEMES: Final = re.compile(
+    r"(?i)\b(?:mailto|tel|sms|javascript|data|file|tg|xmpp|sips?|skype|magnet)(?=:)"
+)
 """Of addresses without slashes."""
-ALIKE: Final = str.maketrans(
+LOOKALIKES: Final = str.maketrans(
     {"`": "\N{MODIFIER LETTER GRAVE ACCENT}", "*": "\N{ASTERISK OPERATOR}", "~": "\N{TILDE OPERATOR}"}
 )
-FRAMES: Final = re.compile(r"(?<!\w)_+|_+(?!\w)|__+")
-LOW_LINE: Final = "\N{FULLWIDTH LOW LINE}"
-FIRST: Final = re.compile(r"^(?=[#>+-]|\d+[.)]\s)")
+UNDERSCORE_MARKS: Final = re.compile(r"(?<!\w)_+|_+(?!\w)|__+")
+FULLWIDTH_LOW_LINE: Final = "\N{FULLWIDTH LOW LINE}"
+LINE_START_MARKS: Final = re.compile(r"^(?=[#>+-]|\d+[.)]\s)")
 """Of a heading, a quotation or a list, where the text begins a line."""
 
 
-def without_markup(text: str) -> str:
+def neutralize_markup(text: str) -> str:
     """One line of text, as it is read, without anything that a channel would act on."""
-    plain = FRAMES.sub(lambda found: LOW_LINE * len(found[0]), text.translate(ALIKE))
-    return FIRST.sub(SPACE, SCHEMES.sub(rf"\g<0>{SPACE}", BROKEN.sub(SPACE, plain)))
+    plain = UNDERSCORE_MARKS.sub(lambda found: FULLWIDTH_LOW_LINE * len(found[0]), text.translate(LOOKALIKES))
+    return LINE_START_MARKS.sub(
+        ZERO_WIDTH_SPACE,
+        SLASHLESS_SCHEMES.sub(rf"\g<0>{ZERO_WIDTH_SPACE}", BREAK_POINTS.sub(ZERO_WIDTH_SPACE, plain)),
+    )

@@ -113,7 +113,7 @@ class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it has the form that Podman gives it: Podman tells of no `kill` before a stop."""
 
 
-REMOVED: Final = "removed"
+REMOVED_STATUS: Final = "removed"
 """The status of a container that is gone, in the last that is shown of it."""
 
 
@@ -226,7 +226,8 @@ class DiskUse(msgspec.Struct, frozen=True):
 
 class HostSample(msgspec.Struct, frozen=True, kw_only=True):
     """The engine's host, where it is this one. `cpu` is the share of all cores that was busy since the sample
-    before, 0 to 1; `disk_size` and `disk_used` are bytes of the filesystem of the engine's data directory."""
+    before, 0 to 1; `disk_size` and `check_disk_use` are bytes of the filesystem of the engine's data
+    directory."""
 
     time: float
     cpu: float | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from hemostat.core.text import quoted
+from hemostat.core.text import quote_text
 
 MAX_SECONDS: Final = 100 * 365 * 86400.0
 MAX_BYTES: Final = 1 << 60
@@ -18,8 +18,8 @@ Period = Annotated[float, Meta(ge=0.1, le=MAX_SECONDS, extra={"unit": "duration"
 Bytes = Annotated[int, Meta(ge=0, le=MAX_BYTES, extra={"unit": "size"})]
 Percent = Annotated[float, Meta(gt=0)]
 
-_DURATIONS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZES: Final = {
+_SECONDS_PER_UNIT: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES_PER_UNIT: Final = {
     "": 1,
     "b": 1,
     **{unit: 1000**power for power, unit in enumerate(("kb", "mb", "gb", "tb"), 1)},
@@ -28,34 +28,37 @@ _SIZES: Final = {
 }
 """`k`, `m`, `g` are binary, as in `docker run --memory`."""
 
-_NUMBER: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
-_COMPOUND: Final = re.compile(r"(?:\s*\d+(?:\.\d+)?\s*(?:ms|s|m|h|d))+\s*", re.IGNORECASE)
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.IGNORECASE)
+_SIZE_PATTERN: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
+_DURATION_PATTERN: Final = re.compile(r"(?:\s*\d+(?:\.\d+)?\s*(?:ms|s|m|h|d))+\s*", re.IGNORECASE)
+_DURATION_PART_PATTERN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.IGNORECASE)
 
 
-def duration(text: str) -> float:
+def parse_duration(text: str) -> float:
     """Seconds of `10`, `10s`, `1h30m`, `250ms`, at most MAX_SECONDS. Raises ValueError."""
-    value = _seconds(text) if len(text) <= MAX_CHARACTERS else None
+    value = _parse_seconds(text) if len(text) <= MAX_CHARACTERS else None
     if value is None or not 0 <= value <= MAX_SECONDS:
-        raise ValueError(f"{quoted(text)} is not a duration such as 10s, 5m or 1h30m")
+        raise ValueError(f"{quote_text(text)} is not a duration such as 10s, 5m or 1h30m")
     return value
 
 
-def _seconds(text: str) -> float | None:
-    if _COMPOUND.fullmatch(text):
-        return sum(float(number) * _DURATIONS[unit.lower()] for number, unit in _PART.findall(text))
+def _parse_seconds(text: str) -> float | None:
+    if _DURATION_PATTERN.fullmatch(text):
+        return sum(
+            float(number) * _SECONDS_PER_UNIT[unit.lower()]
+            for number, unit in _DURATION_PART_PATTERN.findall(text)
+        )
     try:
         return float(text)
     except ValueError:
         return None
 
 
-def size(text: str) -> int:
+def parse_size(text: str) -> int:
     """Bytes of `1048576`, `64m`, `1.5GiB`, `100MB`, at most MAX_BYTES. Raises ValueError."""
-    match = _NUMBER.fullmatch(text) if len(text) <= MAX_CHARACTERS else None
-    value = None if match is None else float(match[1]) * _SIZES.get(match[2].lower(), math.nan)
+    match = _SIZE_PATTERN.fullmatch(text) if len(text) <= MAX_CHARACTERS else None
+    value = None if match is None else float(match[1]) * _BYTES_PER_UNIT.get(match[2].lower(), math.nan)
     if value is None or not 0 <= value <= MAX_BYTES:
-        raise ValueError(f"{quoted(text)} is not a size such as 64m, 1.5GiB or 100MB")
+        raise ValueError(f"{quote_text(text)} is not a size such as 64m, 1.5GiB or 100MB")
     return int(value)
 
 

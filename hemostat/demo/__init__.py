@@ -7,10 +7,10 @@ from hemostat.demo.stage import (
     DemoStage,
     UnseenError,
     is_selected,
-    labels,
-    own_stage,
-    running_stage,
-    simulated_stage,
+    make_labels,
+    open_own_stage,
+    open_running_stage,
+    open_simulated_stage,
 )
 
 __all__ = [
@@ -21,9 +21,9 @@ __all__ = [
     "Scenario",
     "UnseenError",
     "is_selected",
-    "labels",
-    "own_stage",
+    "make_labels",
+    "open_own_stage",
+    "open_running_stage",
+    "open_simulated_stage",
     "play",
-    "running_stage",
-    "simulated_stage",
 ]

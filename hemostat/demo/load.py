@@ -7,9 +7,9 @@ import msgspec
 
 from hemostat.ports import HostProbe
 
-SATURATED: Final = 0.9
+SATURATED_SHARE: Final = 0.9
 """Share of the host's CPU in use from which a container may get less than it asks for."""
-MOSTLY_OTHERS: Final = 0.5
+MAX_OTHERS_SHARE: Final = 0.5
 """Share of the host's CPU that others must use, so that the demo's own fault is not taken for the reason."""
 
 
@@ -24,7 +24,7 @@ class HostLoad(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_too_high(self) -> bool:
-        return self.busy >= SATURATED and self.busy - self.own > MOSTLY_OTHERS
+        return self.busy >= SATURATED_SHARE and self.busy - self.own > MAX_OTHERS_SHARE
 
     def __str__(self) -> str:
         return (

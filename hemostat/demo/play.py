@@ -5,27 +5,34 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from hemostat.core.history.incident_log import subject
+from hemostat.core.history.incident_log import find_subject
 from hemostat.core.model import ContainerInfo, EngineEvent
-from hemostat.core.units import show_size, size
+from hemostat.core.units import parse_size, show_size
 from hemostat.demo.load import LoadMeter
-from hemostat.demo.report import DemoFacts, DemoReport, DemoStep, complete_until, report, steps
+from hemostat.demo.report import (
+    DemoFacts,
+    DemoReport,
+    DemoStep,
+    build_report,
+    build_steps,
+    find_complete_until,
+)
 from hemostat.demo.scenarios import Scenario
-from hemostat.demo.stage import IMAGE, DemoStage, UnseenError, labels
+from hemostat.demo.stage import IMAGE, DemoStage, UnseenError, make_labels
 from hemostat.errors import EngineError, HemoStatError
 from hemostat.events import DURABLE, ContainerStats
 from hemostat.ports import ContainerSpec
 
-TICK: Final = 0.1
-READY_WITHIN: Final = 20.0
-SEEN_WITHIN: Final = 10.0
+TICK_SECONDS: Final = 0.1
+READY_SECONDS: Final = 20.0
+SEEN_SECONDS: Final = 10.0
 """Seconds within which roles that were running must have measured the container: they are up already."""
-OWN_PATIENCE: Final = 30.0
+OWN_STAGE_SECONDS: Final = 30.0
 """Seconds after its window within which a fault must have been dealt with."""
-BORROWED_PATIENCE: Final = 180.0
+BORROWED_STAGE_SECONDS: Final = 180.0
 """The same for roles as the user configured them: the back-off alone may be a minute."""
-TRY_LATER: Final = "play it again when the host has CPU left, or add --simulate: that needs next to none"
-PAST: Final = 100
+TRY_LATER_HINT: Final = "play it again when the host has CPU left, or add --simulate: that needs next to none"
+MAX_EVENTS_PER_STREAM: Final = 100
 """Events of each type that are looked through: no more can have come since the last look."""
 
 Show = Callable[[Sequence[DemoStep], float], None]
@@ -40,29 +47,29 @@ def play(scenario: Scenario, stage: DemoStage, *, run: str, show: Show) -> DemoR
     """
     stage.sweep()
     facts, meter = DemoFacts(), LoadMeter(stage.host)
-    with _container(scenario, stage, run) as container:
+    with _run_container(scenario, stage, run) as container:
         _listen(stage, container, facts)
         _await_ready(stage, container, meter, has_health=scenario.health is not None)
         stage.clock.sleep(scenario.calm)
         meter.start(stage.clock.now())
         for _ in range(scenario.rounds):
-            _break(stage, container, scenario, facts)
+            _inject_fault(stage, container, scenario, facts)
             if scenario.cured_by != "nothing":
                 _await_end(scenario, stage, container, facts, meter, show)
-        _look_on(scenario.watch, stage, container, facts, meter, show)
+        _follow(scenario.watch, stage, container, facts, meter, show)
         facts.load = meter.read(stage.clock.now())
         observed = _observe(scenario, stage, stage.engine.inspect(container), facts)
-        return report(scenario, facts, observed, simulated=stage.simulated)
+        return build_report(scenario, facts, observed, simulated=stage.simulated)
 
 
 @contextmanager
-def _container(scenario: Scenario, stage: DemoStage, run: str) -> Iterator[str]:
+def _run_container(scenario: Scenario, stage: DemoStage, run: str) -> Iterator[str]:
     name = f"hemostat-demo-{scenario.name}-{run}"
     spec = ContainerSpec(
         name=name,
         image=IMAGE,
         command=("sh", "-c", scenario.main),
-        labels=labels(scenario, run),
+        labels=make_labels(scenario, run),
         memory=scenario.memory,
         health=scenario.health,
     )
@@ -86,21 +93,21 @@ def _listen(stage: DemoStage, container: str, facts: DemoFacts) -> None:
 def _await_ready(stage: DemoStage, container: str, meter: LoadMeter, *, has_health: bool) -> None:
     """Until it runs, passes its health check if it has one, and the monitor has measured it."""
     meter.start(began := stage.clock.now())
-    while not (seen := bool(_cpu(stage, container))) or not _well(
+    while not (seen := bool(_read_cpu(stage, container))) or not _is_well(
         stage.engine.inspect(container), has_health
     ):
         waited = stage.clock.now() - began
-        if stage.borrowed and not seen and waited > SEEN_WITHIN:
+        if stage.borrowed and not seen and waited > SEEN_SECONDS:
             raise UnseenError("the roles that are running do not see the demo's container")
-        if waited > READY_WITHIN:
+        if waited > READY_SECONDS:
             load = meter.read(stage.clock.now())
             if load is not None and load.is_too_high:
-                raise HemoStatError(f"the host is too busy to show this: {load}", hint=TRY_LATER)
-            raise HemoStatError(f"the demo's container was not ready and measured within {READY_WITHIN:g} s")
-        stage.clock.sleep(TICK)
+                raise HemoStatError(f"the host is too busy to show this: {load}", hint=TRY_LATER_HINT)
+            raise HemoStatError(f"the demo's container was not ready and measured within {READY_SECONDS:g} s")
+        stage.clock.sleep(TICK_SECONDS)
 
 
-def _cpu(stage: DemoStage, container: str) -> list[tuple[float, float]]:
+def _read_cpu(stage: DemoStage, container: str) -> list[tuple[float, float]]:
     """What the monitor has measured last of the container: the time, and its CPU in percent of a core."""
     return [
         (event.time, event.data.cpu)
@@ -111,11 +118,11 @@ def _cpu(stage: DemoStage, container: str) -> list[tuple[float, float]]:
     ]
 
 
-def _well(info: ContainerInfo, has_health: bool) -> bool:
+def _is_well(info: ContainerInfo, has_health: bool) -> bool:
     return info.running and (info.health == "healthy" or not has_health)
 
 
-def _break(stage: DemoStage, container: str, scenario: Scenario, facts: DemoFacts) -> None:
+def _inject_fault(stage: DemoStage, container: str, scenario: Scenario, facts: DemoFacts) -> None:
     facts.faults.append(stage.clock.now())
     # The fault may end the very process that would answer.
     with suppress(EngineError):
@@ -127,26 +134,26 @@ def _await_end(
 ) -> None:
     """Until HemoStat says that it has dealt with the latest fault, or the time is up."""
     fault = facts.faults[-1]
-    patience = BORROWED_PATIENCE if stage.borrowed else OWN_PATIENCE
+    patience = BORROWED_STAGE_SECONDS if stage.borrowed else OWN_STAGE_SECONDS
     while not facts.ended(fault) and stage.clock.now() < fault + scenario.window + patience:
-        _look_on(TICK, stage, container, facts, meter, show)
+        _follow(TICK_SECONDS, stage, container, facts, meter, show)
 
 
-def _look_on(
+def _follow(
     seconds: float, stage: DemoStage, container: str, facts: DemoFacts, meter: LoadMeter, show: Show
 ) -> None:
     end = stage.clock.now() + seconds
     while stage.clock.now() < end:
-        stage.clock.sleep(TICK)
+        stage.clock.sleep(TICK_SECONDS)
         facts.bus[:] = [
             event
             for name in DURABLE
-            for event in stage.bus.recent(name, PAST)
-            if (about := subject(event)) and about[0].id == container
+            for event in stage.bus.recent(name, MAX_EVENTS_PER_STREAM)
+            if (about := find_subject(event)) and about[0].id == container
         ]
-        for time, cpu in _cpu(stage, container):
+        for time, cpu in _read_cpu(stage, container):
             meter.note(time, cpu)
-        show(steps(facts), complete_until(facts, stage.clock.now()))
+        show(build_steps(facts), find_complete_until(facts, stage.clock.now()))
 
 
 def _observe(
@@ -157,12 +164,12 @@ def _observe(
         "restarts": lambda: len(facts.starts(facts.first)),
         "status": lambda: info.status,
         "health": lambda: info.health,
-        "disk": lambda: _disk(stage, info),
+        "disk": lambda: _describe_disk(stage, info),
         "alerts": lambda: len(facts.raised()),
     }
     return {name: known[name]() for name in scenario.expected}
 
 
-def _disk(stage: DemoStage, info: ContainerInfo) -> str:
-    used, threshold = stage.engine.writable_size(info.ref.id), size(info.ref.labels["hemostat.disk"])
+def _describe_disk(stage: DemoStage, info: ContainerInfo) -> str:
+    used, threshold = stage.engine.writable_size(info.ref.id), parse_size(info.ref.labels["hemostat.disk"])
     return f"below {show_size(threshold)}" if used < threshold else show_size(used)

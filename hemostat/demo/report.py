@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import line
+from hemostat.core.history.incident_log import format_event_line
 from hemostat.core.model import EngineEvent
 from hemostat.core.units import show_duration
 from hemostat.demo.load import HostLoad
@@ -21,9 +21,9 @@ from hemostat.events import (
     RemediationNeeded,
 )
 
-DELIVERY: Final = 0.5
+DELIVERY_SECONDS: Final = 0.5
 """Seconds within which an event has come from the engine and from the bus."""
-UNACTED: Final = {Outcome.REFUSED, Outcome.ESCALATED, Outcome.DRY_RUN, Outcome.EXPIRED}
+UNACTED_OUTCOMES: Final = {Outcome.REFUSED, Outcome.ESCALATED, Outcome.DRY_RUN, Outcome.EXPIRED}
 
 
 class DemoStep(msgspec.Struct, frozen=True):
@@ -91,7 +91,7 @@ class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
         return built
 
 
-def report(
+def build_report(
     scenario: Scenario, facts: DemoFacts, observed: dict[str, int | str | None], *, simulated: bool
 ) -> DemoReport:
     raised = facts.raised()
@@ -101,9 +101,9 @@ def report(
         passed=passed,
         simulated=simulated,
         incident=raised[-1].incident if raised else None,
-        steps=tuple(steps(facts)),
-        detected_s=_after(facts, [event.time for event in raised]),
-        healed_s=_after(facts, _cures(scenario, facts)),
+        steps=tuple(build_steps(facts)),
+        detected_s=_find_seconds_after(facts, [event.time for event in raised]),
+        healed_s=_find_seconds_after(facts, _list_cures(scenario, facts)),
         expected=scenario.expected,
         observed=observed,
         ending=scenario.ending,
@@ -112,17 +112,17 @@ def report(
     )
 
 
-def steps(facts: DemoFacts) -> list[DemoStep]:
+def build_steps(facts: DemoFacts) -> list[DemoStep]:
     """The timeline so far, in order of time."""
     told = [("fault", time, "") for time in facts.faults]
-    told += _engine_steps(facts.engine, facts.first)
+    told += _build_engine_steps(facts.engine, facts.first)
     for event in facts.bus:
-        told += _bus_steps(event)
+        told += _build_bus_steps(event)
     ordered = sorted(told, key=lambda step: step[1])
     return [DemoStep(name, round(time - facts.first, 3), text) for name, time, text in ordered]
 
 
-def complete_until(facts: DemoFacts, now: float) -> float:
+def find_complete_until(facts: DemoFacts, now: float) -> float:
     """Until when the timeline can get no more steps, in seconds since the first fault. Of an action HemoStat
     tells when it is over, so that all of its steps come later than those of the engine."""
     open_since: dict[str | None, float] = {}
@@ -131,10 +131,10 @@ def complete_until(facts: DemoFacts, now: float) -> float:
             open_since[event.incident] = event.time
         elif isinstance(event.data, RemediationComplete):
             open_since.pop(event.incident, None)
-    return min(now - DELIVERY, *open_since.values(), math.inf) - facts.first
+    return min(now - DELIVERY_SECONDS, *open_since.values(), math.inf) - facts.first
 
 
-def _engine_steps(events: Sequence[EngineEvent], since: float) -> Iterator[tuple[str, float, str]]:
+def _build_engine_steps(events: Sequence[EngineEvent], since: float) -> Iterator[tuple[str, float, str]]:
     asked = False
     for event in events:
         if event.time < since:
@@ -149,23 +149,23 @@ def _engine_steps(events: Sequence[EngineEvent], since: float) -> Iterator[tuple
                 yield event.action, event.time, "says the engine"
 
 
-def _bus_steps(event: Event) -> Iterator[tuple[str, float, str]]:
+def _build_bus_steps(event: Event) -> Iterator[tuple[str, float, str]]:
     match event.data:
         case HealthAlert(phase=Phase.RAISED):
-            yield "alert", event.time, line(event)
+            yield "alert", event.time, format_event_line(event)
         case RemediationNeeded() | FalseAlarm():
-            yield "diagnosis", event.time, line(event)
+            yield "diagnosis", event.time, format_event_line(event)
         case RemediationComplete(outcome=outcome, durations=durations) as done:
-            if outcome in UNACTED or "verify" not in durations:
-                yield "decision", event.time, line(event)
+            if outcome in UNACTED_OUTCOMES or "verify" not in durations:
+                yield "decision", event.time, format_event_line(event)
                 return
             acted = event.time - durations["verify"]
             yield "decision", acted - durations["act"], f"{done.action} is allowed"
             yield "action", acted, f"{done.action} took {show_duration(durations['act'])}"
-            yield "verified" if outcome is Outcome.HEALED else "failed", event.time, line(event)
+            yield "verified" if outcome is Outcome.HEALED else "failed", event.time, format_event_line(event)
 
 
-def _cures(scenario: Scenario, facts: DemoFacts) -> list[float]:
+def _list_cures(scenario: Scenario, facts: DemoFacts) -> list[float]:
     if scenario.ending:
         return []
     match scenario.cured_by:
@@ -179,5 +179,5 @@ def _cures(scenario: Scenario, facts: DemoFacts) -> list[float]:
             return [event.time for event in facts.ended(facts.first)]
 
 
-def _after(facts: DemoFacts, times: Iterable[float]) -> float | None:
+def _find_seconds_after(facts: DemoFacts, times: Iterable[float]) -> float | None:
     return next((round(time - facts.first, 3) for time in times), None)

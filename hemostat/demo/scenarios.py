@@ -6,10 +6,10 @@ import msgspec
 
 MIB: Final = 1 << 20
 
-OBEDIENT: Final = "trap 'exit 0' TERM; trap 'exit 7' USR1; while :; do sleep 0.1; done"
+OBEDIENT_SCRIPT: Final = "trap 'exit 0' TERM; trap 'exit 7' USR1; while :; do sleep 0.1; done"
 """Ends at once when asked to, so that a restart does not wait for the stop timeout."""
 
-SPIN: Final = "while :; do :; done"
+SPIN_SCRIPT: Final = "while :; do :; done"
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +25,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     heals: str
     fault: str
     expected: dict[str, int | str | None]
-    main: str = OBEDIENT
+    main: str = OBEDIENT_SCRIPT
     labels: dict[str, str] = {}
     memory: int | None = None
     health: tuple[str, ...] | None = None
@@ -42,15 +42,15 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What it comes to, where that is not a container that is healed in the end."""
 
 
-def _window(seconds: int) -> dict[str, str]:
+def _make_window_label(seconds: int) -> dict[str, str]:
     return {"hemostat.window": f"{seconds}s"}
 
 
-HEALTH: Final = ("test", "!", "-e", "/tmp/sick")
-SICKEN: Final = "touch /tmp/sick"
-GET_WELL: Final = f"rm -f /tmp/sick; {OBEDIENT}"
-RESTARTED: Final[dict[str, int | str | None]] = {"restarts": 1, "status": "running", "health": None}
-LEAK: Final = (
+HEALTH_COMMAND: Final = ("test", "!", "-e", "/tmp/sick")
+SICKEN_SCRIPT: Final = "touch /tmp/sick"
+RECOVER_SCRIPT: Final = f"rm -f /tmp/sick; {OBEDIENT_SCRIPT}"
+RESTARTED_FACTS: Final[dict[str, int | str | None]] = {"restarts": 1, "status": "running", "health": None}
+LEAK_SCRIPT: Final = (
     "head -c 50m /dev/zero >/dev/shm/leak; now() { read -r up _ </proc/uptime; echo ${up%.*}${up#*.}; }; "
     "began=$(now) had=0; while sleep 0.1; do due=$((($(now) - began) * 10)); "
     "head -c $((due - had))k /dev/zero >>/dev/shm/leak; had=$due; done"
@@ -65,28 +65,28 @@ SCENARIOS: Final = {
             name="cpu-spike",
             breaks="a process goes into an endless loop",
             heals="restarted once the CPU has been high for its window of 5 s",
-            fault=f"{{ {SPIN}; }} >/dev/null 2>&1 &",
-            labels=_window(5),
+            fault=f"{{ {SPIN_SCRIPT}; }} >/dev/null 2>&1 &",
+            labels=_make_window_label(5),
             window=5.0,
             calm=3.0,
-            expected=RESTARTED,
+            expected=RESTARTED_FACTS,
         ),
         Scenario(
             name="high-memory",
             breaks="a process leaks memory towards its limit of 64 MiB",
             heals="restarted before the limit is reached",
-            fault=f"{{ {LEAK}; }} >/dev/null 2>&1 &",
-            labels={**_window(5), "hemostat.leak_window": "5s"},
+            fault=f"{{ {LEAK_SCRIPT}; }} >/dev/null 2>&1 &",
+            labels={**_make_window_label(5), "hemostat.leak_window": "5s"},
             memory=64 * MIB,
             window=5.0,
-            expected=RESTARTED,
+            expected=RESTARTED_FACTS,
         ),
         Scenario(
             name="crash",
             breaks="the main process exits with code 7",
             heals="started again at once",
             fault="kill -USR1 1",
-            expected=RESTARTED,
+            expected=RESTARTED_FACTS,
         ),
         Scenario(
             name="crash-loop",
@@ -102,9 +102,9 @@ SCENARIOS: Final = {
             name="unhealthy",
             breaks="the health check begins to fail",
             heals="restarted, and its health check passes",
-            main=GET_WELL,
-            fault=SICKEN,
-            health=HEALTH,
+            main=RECOVER_SCRIPT,
+            fault=SICKEN_SCRIPT,
+            health=HEALTH_COMMAND,
             cured_by="healthy",
             expected={"restarts": 1, "status": "running", "health": "healthy"},
         ),
@@ -116,14 +116,14 @@ SCENARIOS: Final = {
             "rm /tmp/fault; exec tail /dev/zero",
             fault="touch /tmp/fault",
             memory=32 * MIB,
-            expected=RESTARTED,
+            expected=RESTARTED_FACTS,
         ),
         Scenario(
             name="false-alarm",
             breaks="a spike of the CPU that ends after 2 s",
             heals="nothing happens: it did not last for the window of 5 s",
-            fault=f"timeout 2 sh -c '{SPIN}' >/dev/null 2>&1 &",
-            labels=_window(5),
+            fault=f"timeout 2 sh -c '{SPIN_SCRIPT}' >/dev/null 2>&1 &",
+            labels=_make_window_label(5),
             window=5.0,
             watch=9.0,
             cured_by="nothing",
@@ -134,9 +134,9 @@ SCENARIOS: Final = {
             name="restart-limit",
             breaks="the health check fails again after every restart",
             heals="restarted once; when it fails again, it is left to people and the budget is kept",
-            main=GET_WELL,
-            fault=SICKEN,
-            health=HEALTH,
+            main=RECOVER_SCRIPT,
+            fault=SICKEN_SCRIPT,
+            health=HEALTH_COMMAND,
             rounds=2,
             cured_by="healthy",
             watch=2.0,

@@ -11,7 +11,7 @@ from hemostat.errors import EngineError
 from hemostat.ports import Clock
 
 
-def faulty_engine(clock: Clock) -> InMemoryEngine:
+def make_faulty_engine(clock: Clock) -> InMemoryEngine:
     """An engine in which the scripts of the scenarios, and cleaning up, have their effect."""
     engine = InMemoryEngine(clock)
 
@@ -34,7 +34,7 @@ def faulty_engine(clock: Clock) -> InMemoryEngine:
                 engine.set_health(container, "unhealthy")
             case "cleanup":
                 engine.write(container, size=24 * MIB)
-            case _ if script == cleanup.SCRIPT:
+            case _ if script == cleanup.CLEANUP_SCRIPT:
                 engine.write(container, size=-engine.writable_size(container))
         return 0, ""
 

@@ -18,22 +18,22 @@ from hemostat import app
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings
 from hemostat.demo.scenarios import Scenario
-from hemostat.demo.simulated import faulty_engine
+from hemostat.demo.simulated import make_faulty_engine
 from hemostat.errors import BusUnreachableError, HemoStatError, UsageError
 from hemostat.events import Heartbeat
 from hemostat.ports import Bus, Clock, Engine, HostProbe, Interrupted, TestContainers
-from hemostat.streams import BY_NAME, ROLES
+from hemostat.streams import ROLES, ROLES_BY_NAME
 
 if TYPE_CHECKING:
     from hemostat.adapters.redis import EmbeddedRedis
 
-LABEL: Final = "hemostat.demo"
-OWNER: Final = "hemostat.demo.owner"
+DEMO_LABEL: Final = "hemostat.demo"
+OWNER_LABEL: Final = "hemostat.demo.owner"
 IMAGE: Final = "hemostat-demo:busybox"
 PREFIX: Final = "hemostat-demo-"
-POLL: Final = 0.05
-LEAVING: Final = 10.0
-NEEDED: Final = frozenset({"monitor", "analyzer", "responder"})
+POLL_SECONDS: Final = 0.05
+END_SECONDS: Final = 10.0
+NEEDED_ROLES: Final = frozenset({"monitor", "analyzer", "responder"})
 """The roles that a healing takes."""
 
 Command = Callable[[str, str], list[str]]
@@ -59,8 +59,8 @@ class DemoStage(msgspec.Struct, frozen=True, kw_only=True):
 
     def sweep(self) -> None:
         """Remove the containers of demos on this host that ended without removing them."""
-        for info in self.workshop.find(LABEL):
-            if _is_orphan(info.ref.labels.get(OWNER, "")):
+        for info in self.workshop.find(DEMO_LABEL):
+            if _is_orphan(info.ref.labels.get(OWNER_LABEL, "")):
                 self.workshop.remove(info.ref.id)
 
 
@@ -73,20 +73,20 @@ def _sweep_directories() -> None:
         with suppress(OSError, HemoStatError):
             mine = directory.lstat().st_uid == os.getuid()
             if mine and _is_orphan((directory / "owner").read_text()):
-                _end(EmbeddedRedis(directory / "state"))
+                _end_server(EmbeddedRedis(directory / "state"))
                 shutil.rmtree(directory)
 
 
-def _end(server: "EmbeddedRedis") -> None:
+def _end_server(server: "EmbeddedRedis") -> None:
     """The roles of a demo that was killed end with it, and the last of them may still be at that."""
-    deadline = time.monotonic() + LEAVING
+    deadline = time.monotonic() + END_SECONDS
     while server.alive() and not server.shut_down_if_unused() and time.monotonic() < deadline:
-        time.sleep(POLL)
+        time.sleep(POLL_SECONDS)
 
 
-def labels(scenario: Scenario, run: str) -> dict[str, str]:
+def make_labels(scenario: Scenario, run: str) -> dict[str, str]:
     """Of the scenario's container."""
-    return {**scenario.labels, LABEL: run, OWNER: owner()}
+    return {**scenario.labels, DEMO_LABEL: run, OWNER_LABEL: describe_owner()}
 
 
 def is_selected(only: str, labels: dict[str, str]) -> bool:
@@ -95,19 +95,19 @@ def is_selected(only: str, labels: dict[str, str]) -> bool:
     return not only or (key in labels and (not has_value or labels[key] == value))
 
 
-def owner() -> str:
+def describe_owner() -> str:
     """This process, so that another can tell whether it still lives: host, pid and start time."""
     pid = os.getpid()
-    return f"{socket.gethostname()}:{pid}:{_started(pid)}"
+    return f"{socket.gethostname()}:{pid}:{_read_start_time(pid)}"
 
 
 def _is_orphan(label: str) -> bool:
     host, _, process = label.partition(":")
     pid, _, started = process.partition(":")
-    return host == socket.gethostname() and pid.isdigit() and _started(int(pid)) != started
+    return host == socket.gethostname() and pid.isdigit() and _read_start_time(int(pid)) != started
 
 
-def _started(pid: int) -> str:
+def _read_start_time(pid: int) -> str:
     """In clock ticks since boot (proc(5), /proc/pid/stat, field 22); empty where there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
@@ -116,7 +116,7 @@ def _started(pid: int) -> str:
 
 
 @contextmanager
-def running_stage(settings: Settings, stop: threading.Event) -> Iterator[DemoStage | None]:
+def open_running_stage(settings: Settings, stop: threading.Event) -> Iterator[DemoStage | None]:
     """The roles that are running on this host already; None where they are not."""
     with ExitStack() as stack:
         try:
@@ -125,48 +125,51 @@ def running_stage(settings: Settings, stop: threading.Event) -> Iterator[DemoSta
             yield None
             return
         stack.callback(bus.close)
-        if not _at_work(bus, settings.host_name) >= NEEDED:
+        if not _find_running_roles(bus, settings.host_name) >= NEEDED_ROLES:
             yield None
             return
-        engine, workshop = _engine(stack, settings)
+        engine, workshop = _open_engine(stack, settings)
         clock = SystemClock(stop)
-        host = app.surroundings_of(engine.version())
+        host = app.make_host_probe(engine.version())
         yield DemoStage(engine=engine, workshop=workshop, bus=bus, clock=clock, host=host, borrowed=True)
 
 
 @contextmanager
-def own_stage(settings: Settings, stop: threading.Event, command: Command, run: str) -> Iterator[DemoStage]:
+def open_own_stage(
+    settings: Settings, stop: threading.Event, command: Command, run: str
+) -> Iterator[DemoStage]:
     """Roles of the demo's own, in processes of their own, which see nothing but its containers."""
     from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 
     clock = SystemClock(stop)
     with ExitStack() as stack:
-        engine, workshop = _engine(stack, settings)
+        engine, workshop = _open_engine(stack, settings)
         _sweep_directories()
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
-        (directory / "owner").write_text(owner())
+        (directory / "owner").write_text(describe_owner())
         embedded = EmbeddedRedis(directory / "state")
         url = embedded.ensure()
         stack.callback(embedded.shut_down_if_unused)
         bus = RedisBus(connect(url))
         stack.callback(bus.close)
-        environ = _environ(settings, directory, url, run)
+        environ = _make_environ(settings, directory, url, run)
         log = stack.enter_context((directory / "roles.log").open("wb"))
         processes = [
-            stack.enter_context(_process([*command(role.command, run), "-q"], environ, log)) for role in ROLES
+            stack.enter_context(_run_process([*command(role.command, run), "-q"], environ, log))
+            for role in ROLES
         ]
-        while not _at_work(bus, settings.host_name) >= set(BY_NAME):
+        while not _find_running_roles(bus, settings.host_name) >= set(ROLES_BY_NAME):
             _require_alive(processes, directory / "roles.log")
-            clock.sleep(POLL)
-        host = app.surroundings_of(engine.version())
+            clock.sleep(POLL_SECONDS)
+        host = app.make_host_probe(engine.version())
         yield DemoStage(engine=engine, workshop=workshop, bus=bus, clock=clock, host=host, redis_url=url)
 
 
 @contextmanager
-def simulated_stage(settings: Settings, stop: threading.Event) -> Iterator[DemoStage]:
+def open_simulated_stage(settings: Settings, stop: threading.Event) -> Iterator[DemoStage]:
     """The same roles in threads, on an engine in memory."""
     clock = SystemClock(stop)
-    engine = faulty_engine(clock)
+    engine = make_faulty_engine(clock)
     parts = app.SimulatedBackends(engine)
     told = threading.Event()
     threads = [
@@ -175,8 +178,8 @@ def simulated_stage(settings: Settings, stop: threading.Event) -> Iterator[DemoS
     for thread in threads:
         thread.start()
     try:
-        while not _at_work(parts.bus, settings.host_name) >= set(BY_NAME):
-            clock.sleep(POLL)
+        while not _find_running_roles(parts.bus, settings.host_name) >= set(ROLES_BY_NAME):
+            clock.sleep(POLL_SECONDS)
         yield DemoStage(engine=engine, workshop=engine, bus=parts.bus, clock=clock, simulated=True)
     finally:
         told.set()
@@ -192,11 +195,11 @@ def _run_quietly(name: str, settings: Settings, stop: threading.Event, parts: ap
         return
 
 
-def _engine(stack: ExitStack, settings: Settings) -> tuple[Engine, TestContainers]:
+def _open_engine(stack: ExitStack, settings: Settings) -> tuple[Engine, TestContainers]:
     """The real engine, with the demo's image on it."""
     from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 
-    engine = DockerEngine.connect(settings.engine.url or None, label=LABEL)
+    engine = DockerEngine.connect(settings.engine.url or None, label=DEMO_LABEL)
     stack.callback(engine.close)
     workshop = DockerTestContainers(engine)
     busybox = shutil.which("busybox")
@@ -209,7 +212,7 @@ def _engine(stack: ExitStack, settings: Settings) -> tuple[Engine, TestContainer
     return engine, workshop
 
 
-def _at_work(bus: Bus, host: str) -> set[str]:
+def _find_running_roles(bus: Bus, host: str) -> set[str]:
     """Roles with a heartbeat from this host that has not expired."""
     return {
         event.data.role
@@ -218,7 +221,7 @@ def _at_work(bus: Bus, host: str) -> set[str]:
     }
 
 
-def _environ(settings: Settings, directory: Path, redis_url: str, run: str) -> dict[str, str]:
+def _make_environ(settings: Settings, directory: Path, redis_url: str, run: str) -> dict[str, str]:
     """Defaults throughout, whatever the user has configured: only the engine is the same."""
     config = directory / "hemostat.toml"
     config.touch()
@@ -229,7 +232,7 @@ def _environ(settings: Settings, directory: Path, redis_url: str, run: str) -> d
         "STATE_DIR": str(directory / "state"),
         "REDIS_URL": redis_url,
         "ENGINE_URL": settings.engine.url,
-        "MONITOR_ONLY": f"{LABEL}={run}",
+        "MONITOR_ONLY": f"{DEMO_LABEL}={run}",
         "MONITOR_DISK_INTERVAL": "1",
         "RESPONDER_BACKOFF": "0.2",
     }
@@ -237,7 +240,9 @@ def _environ(settings: Settings, directory: Path, redis_url: str, run: str) -> d
 
 
 @contextmanager
-def _process(command: list[str], environ: dict[str, str], log: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
+def _run_process(
+    command: list[str], environ: dict[str, str], log: BinaryIO
+) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         command,
         env=environ,

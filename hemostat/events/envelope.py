@@ -170,7 +170,7 @@ def decode(raw: bytes) -> Event:
         raise DecodeError(f"event of {len(raw)} bytes is larger than {MAX_BYTES}")
     try:
         envelope = msgspec.json.decode(raw, type=_Envelope)
-        _require(envelope)
+        _require_known(envelope)
         data: Payload = msgspec.json.decode(envelope.data, type=TYPES[envelope.type])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(f"not an event: {error}") from None
@@ -180,7 +180,7 @@ def decode(raw: bytes) -> Event:
     return Event(data=data, **fields)
 
 
-def _require(envelope: _Envelope) -> None:
+def _require_known(envelope: _Envelope) -> None:
     if envelope.version != VERSION:
         raise DecodeError(f"event version {envelope.version} is not {VERSION}")
     if envelope.type not in TYPES:

@@ -54,7 +54,7 @@ def _encode(data: T) -> tuple[T, bytes]:
             return data, msgspec.json.encode(data)
     except UnicodeEncodeError:
         pass  # half of a surrogate pair
-    plain: T = _rebuild(data, _plain)
+    plain: T = _rebuild(data, _replace_unencodable)
     return plain, msgspec.json.encode(plain)
 
 
@@ -72,7 +72,7 @@ def is_finite(value: Any) -> bool:
     return not isinstance(value, msgspec.Struct) or all(map(is_finite, msgspec.structs.astuple(value)))
 
 
-def _plain(value: Any) -> Any:
+def _replace_unencodable(value: Any) -> Any:
     if type(value) is str:
         return _SURROGATE.sub("\ufffd", value)
     if type(value) not in NUMBERS or is_finite(value):

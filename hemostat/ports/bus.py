@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import KEPT_POINTS, MetricPoint
+from hemostat.core.evidence.snapshot import MAX_POINTS, MetricPoint
 from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.events import Event
 
@@ -58,7 +58,7 @@ class Listener(Protocol):
         """The last values that `show` kept of this type and that have not expired."""
         ...
 
-    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[MetricPoint]:
+    def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
         """The latest numbers of the container of this name, at most `count`, oldest first; none where it has
         not been seen for some minutes."""
         ...

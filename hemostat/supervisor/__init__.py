@@ -17,12 +17,12 @@ from typing import Final
 
 from hemostat.core.units import show_duration
 from hemostat.errors import INTERRUPTED, OK, USAGE
-from hemostat.supervisor.child import Child, how
-from hemostat.supervisor.lock import hold
-from hemostat.supervisor.output import OWN, LineOutput, Output
+from hemostat.supervisor.child import Child, describe_exit
+from hemostat.supervisor.lock import hold_lock
+from hemostat.supervisor.output import OWN_LABEL, LineOutput, Output
 from hemostat.supervisor.signals import Signals
 
-GRACE: Final = 10.0
+GRACE_SECONDS: Final = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 PR_SET_PDEATHSIG: Final = 1
 
@@ -36,7 +36,7 @@ def supervise(
     *,
     state_dir: Path,
     out: LineOutput,
-    grace: float = GRACE,
+    grace: float = GRACE_SECONDS,
     json_lines: bool = False,
 ) -> int:
     """Run until SIGTERM (exit code 0), SIGINT (130), or a configuration error of a child's first start (2).
@@ -44,7 +44,7 @@ def supervise(
     `json_lines`: every line is a JSON object that names the role; a child's own are passed on as they are.
     Raises UsageError if another supervisor holds `state_dir`.
     """
-    with hold(state_dir), Signals() as signals:
+    with hold_lock(state_dir), Signals() as signals:
         return _Supervisor(roles, command, signals, Output(out, roles, json_lines=json_lines), grace).run()
 
 
@@ -109,7 +109,7 @@ class _Supervisor:
             wait = child.ended(time.monotonic())
             refused = refused or stopping
             then = "stopping" if stopping else f"starting it again in {show_duration(wait)}"
-            self._say(f"{child.role} {how(code)}, {then}")
+            self._say(f"{child.role} {describe_exit(code)}, {then}")
         return refused
 
     def _stop(self) -> None:
@@ -172,4 +172,4 @@ class _Supervisor:
         pipe.close()
 
     def _say(self, text: str) -> None:
-        self._output.write(OWN, text)
+        self._output.write(OWN_LABEL, text)

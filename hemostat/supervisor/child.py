@@ -4,14 +4,14 @@ import signal
 import subprocess
 from typing import Final
 
-from hemostat.core.backoff import delay, streak
+from hemostat.core.backoff import compute_backoff, count_restart_streak
 from hemostat.errors import USAGE
 from hemostat.supervisor.output import LineSplitter
 
-FIRST: Final = 0.1
-CEILING: Final = 5.0
+FIRST_DELAY_SECONDS: Final = 0.1
+MAX_DELAY_SECONDS: Final = 5.0
 """Seconds between two starts at most: while a role is down, nobody is healed by it."""
-RESET: Final = 60.0
+RESET_SECONDS: Final = 60.0
 """Seconds that a child must have lived for its next end to count as the first again."""
 
 
@@ -48,12 +48,14 @@ class Child:
         """Note the end; the seconds until the next start."""
         self.process = None
         self._ends = [*self._ends[-20:], now]
-        wait = delay(streak(self._ends, now, RESET), FIRST, CEILING)
+        wait = compute_backoff(
+            count_restart_streak(self._ends, now, RESET_SECONDS), FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS
+        )
         self.due = now + wait
         return wait
 
 
-def how(code: int) -> str:
+def describe_exit(code: int) -> str:
     if code >= 0:
         return f"ended with code {code}"
     try:

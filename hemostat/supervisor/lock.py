@@ -11,7 +11,7 @@ from hemostat.private_files import make_directory, open_file
 
 
 @contextmanager
-def hold(state_dir: Path) -> Iterator[None]:
+def hold_lock(state_dir: Path) -> Iterator[None]:
     """Hold the state directory. The lock goes with the process, however it ends."""
     path = state_dir / "all.lock"
     try:

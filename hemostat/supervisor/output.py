@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from hemostat.terminal import shows_colour
+from hemostat.terminal import can_colour
 
-OWN: Final = "hemostat"
+OWN_LABEL: Final = "hemostat"
 """The label of the supervisor's own lines."""
-LONGEST_LINE: Final = 32 * 1024
-FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+MAX_LINE_BYTES: Final = 32 * 1024
+DISK_FULL_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What a log on a full disk answers: lines are lost for it, and no role is."""
 COLOURS: Final = ("36", "35", "33", "32", "34")
 
@@ -33,9 +33,9 @@ class Output:
         roles = tuple(roles)
         self._out = out
         self._json_lines = json_lines
-        self._width = max(map(len, (OWN, *roles)))
-        self._coloured = shows_colour(out)
-        self._colours = {OWN: "1"} | {
+        self._width = max(map(len, (OWN_LABEL, *roles)))
+        self._coloured = can_colour(out)
+        self._colours = {OWN_LABEL: "1"} | {
             role: COLOURS[number % len(COLOURS)] for number, role in enumerate(roles)
         }
 
@@ -44,12 +44,12 @@ class Output:
             self._out.write(self._line(label, text) + "\n")
             self._out.flush()
         except OSError as error:
-            if error.errno not in FULL:
+            if error.errno not in DISK_FULL_ERRORS:
                 raise
 
     def _line(self, label: str, text: str) -> str:
         if self._json_lines:
-            return _object(label, text)
+            return _make_object(label, text)
         head = f"{label:<{self._width}} |"
         return f"\x1b[{self._colours[label]}m{head}\x1b[0m {text}" if self._coloured else f"{head} {text}"
 
@@ -63,12 +63,12 @@ class LineSplitter:
     def feed(self, data: bytes) -> list[str]:
         """The lines that `data` completes; no data ends the last one. They cannot act on a terminal."""
         *lines, self._rest = (self._rest + data).split(b"\n")
-        if self._rest and (not data or len(self._rest) > LONGEST_LINE):
+        if self._rest and (not data or len(self._rest) > MAX_LINE_BYTES):
             lines, self._rest = [*lines, self._rest], b""
-        return [_harmless(line[:LONGEST_LINE]) for line in lines]
+        return [_clean_line(line[:MAX_LINE_BYTES]) for line in lines]
 
 
-def _object(role: str, text: str) -> str:
+def _make_object(role: str, text: str) -> str:
     """The line as a JSON object that names its role; what is none becomes the text of one."""
     try:
         told = json.loads(text)
@@ -80,7 +80,7 @@ def _object(role: str, text: str) -> str:
     return json.dumps({"role": role, **told}, ensure_ascii=False)
 
 
-def _harmless(line: bytes) -> str:
+def _clean_line(line: bytes) -> str:
     text = line.decode(errors="replace").rstrip("\r")
     return "".join(
         char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text

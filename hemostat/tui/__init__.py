@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from hemostat.errors import ConfigError, HemoStatError
-from hemostat.terminal import colour_is_off
+from hemostat.terminal import is_colour_off
 
 if TYPE_CHECKING:
     from hemostat.tui.context import DashboardContext
 
-SWITCH: Final = 0.001
+SWITCH_SECONDS: Final = 0.001
 """Seconds after which one thread has to let another go on."""
 
 
-def unsuitable(environ: Mapping[str, str], *, screen: bool, keyboard: bool) -> str | None:
+def find_obstacle(environ: Mapping[str, str], *, screen: bool, keyboard: bool) -> str | None:
     """Why there can be no dashboard here; None if there can. `screen` and `keyboard`: whether standard output
     and standard input are terminals."""
     if not screen:
@@ -32,7 +32,7 @@ def unsuitable(environ: Mapping[str, str], *, screen: bool, keyboard: bool) -> s
     return None
 
 
-def hint(environ: Mapping[str, str], *, slow: bool) -> str:
+def suggest_hint(environ: Mapping[str, str], *, slow: bool) -> str:
     """What to suggest where the dashboard is opened over SSH."""
     remote = environ.get("SSH_TTY") or environ.get("SSH_CONNECTION")
     return "over SSH: hemostat tui --slow sends less, and ssh -C compresses it" if remote and not slow else ""
@@ -49,14 +49,14 @@ def run(model: "DashboardContext") -> int:
     if looks.theme and looks.theme not in BUILTIN_THEMES:
         near = difflib.get_close_matches(looks.theme, BUILTIN_THEMES, n=1, cutoff=0.0)[0]
         raise ConfigError(f"tui.theme: there is no theme {looks.theme!r}", hint=f"did you mean {near}?")
-    colourless = colour_is_off(os.environ)
+    colourless = is_colour_off(os.environ)
     # Textual takes a variable that is set and empty for a wish; the convention does not.
     os.environ.pop("NO_COLOR", None)
     if colourless:
         os.environ["NO_COLOR"] = "1"
     # What listens must not keep keys waiting while much comes.
-    sys.setswitchinterval(SWITCH)
-    told = hint(os.environ, slow=looks.slow)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    told = suggest_hint(os.environ, slow=looks.slow)
     if model.replay is None:
         Dashboard(model, colourless=colourless, hint=told).run(mouse=looks.mouse)
     else:

@@ -16,20 +16,20 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
 
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.tui.context import DashboardContext, Exports
-from hemostat.tui.data.feed import EVERY, Feed
+from hemostat.tui.data.feed import DELIVER_SECONDS, Feed
 from hemostat.tui.data.pending import PendingOrders
-from hemostat.tui.data.state import FeedUpdate, apply
+from hemostat.tui.data.state import FeedUpdate, apply_update
 from hemostat.tui.driver import TerminalDriver
-from hemostat.tui.render.wrap import without_fonts
+from hemostat.tui.render.wrap import strip_fonts
 from hemostat.tui.screens.live import Live, Sought
 from hemostat.tui.screens.main import Main
 from hemostat.tui.widgets.help import Help
 
 TICK: Final = 1.0
 """Seconds between two looks at what time alone changes; nothing is drawn unless it did."""
-SLOW: Final = 2.0
+SLOW_TICK_SECONDS: Final = 2.0
 """The same, and between two deliveries of news, where the line is slow."""
 
 
@@ -71,14 +71,14 @@ class Dashboard(App[None]):
 
     def __init__(self, model: DashboardContext, *, colourless: bool = False, hint: str = "") -> None:
         """`hint` is told once, at the beginning."""
-        super().__init__(driver_class=_driver(), ansi_color=True if colourless else None)
+        super().__init__(driver_class=_choose_driver(), ansi_color=True if colourless else None)
         self.animation_level = "none"
         self.model = model
         self._hint = hint
         self._answers = PendingOrders()
         slow = model.looks.slow
-        self._tick = SLOW if slow else TICK
-        every = SLOW if slow else EVERY
+        self._tick = SLOW_TICK_SECONDS if slow else TICK
+        every = SLOW_TICK_SECONDS if slow else DELIVER_SECONDS
         self._feed = Feed(model.bus, model.clock, self._came, every=every, safety=model.safety)
         self.set_keymap(model.looks.keys)
         if not colourless:
@@ -96,7 +96,7 @@ class Dashboard(App[None]):
         self.set_interval(self._tick, lambda: self._take(FeedUpdate(lost=self.model.state.lost)))
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         for told in filter(None, (self._hint, self.model.complaint)):
-            self.notify(clean(told), markup=False)
+            self.notify(escape_controls(told), markup=False)
 
     def on_unmount(self) -> None:
         self._feed.stop()
@@ -108,11 +108,11 @@ class Dashboard(App[None]):
         self._take(message.news)
 
     def _take(self, news: FeedUpdate) -> None:
-        self.model.state = apply(self.model.state, news, self.model.clock.now())
+        self.model.state = apply_update(self.model.state, news, self.model.clock.now())
         if self.screen_stack and isinstance(self.screen, Live):
             self.screen.redraw()
         for told, tone in self._answers.news(self.model.state.log, self.model.clock.now()):
-            self.notify(clean(told), severity=tone, markup=False)
+            self.notify(escape_controls(told), severity=tone, markup=False)
 
     def on_sought(self, message: Sought) -> None:
         self._feed.recall(message.places)
@@ -120,22 +120,22 @@ class Dashboard(App[None]):
     def on_carried(self) -> None:
         for result in self.model.courier.results():
             if result.why:
-                self.notify(clean(result.failure), severity="error", markup=False)
+                self.notify(escape_controls(result.failure), severity="error", markup=False)
                 continue
             self._answers.expect(result.done, self.model.clock.now())
-            self.notify(clean(result.done.told), markup=False)
+            self.notify(escape_controls(result.done.told), markup=False)
         self._take(FeedUpdate(lost=self.model.state.lost))
 
     def _deliver_screen(self) -> None:
         """A download or a file, never a page that the browser opens: it holds text of containers."""
-        picture = without_fonts(self.export_screenshot())
+        picture = strip_fonts(self.export_screenshot())
         self.deliver_text(io.StringIO(picture), save_filename=f"hemostat-{self.model.clock.now():.0f}.svg")
 
     def on_delivery_complete(self, event: DeliveryComplete) -> None:
-        self.notify(clean(f"written: {event.path}" if event.path else "downloaded"), markup=False)
+        self.notify(escape_controls(f"written: {event.path}" if event.path else "downloaded"), markup=False)
 
     def on_delivery_failed(self, event: DeliveryFailed) -> None:
-        self.notify(clean(f"not written: {event.exception}"), severity="error", markup=False)
+        self.notify(escape_controls(f"not written: {event.exception}"), severity="error", markup=False)
 
     async def action_quit(self) -> None:
         # `ctrl+c` comes here before the screen has seen what was pressed earlier.
@@ -172,6 +172,6 @@ class Dashboard(App[None]):
             yield from screen.commands()
 
 
-def _driver() -> type[Driver] | None:
+def _choose_driver() -> type[Driver] | None:
     """None where the environment names one, as textual-serve does."""
     return None if os.environ.get("TEXTUAL_DRIVER") else TerminalDriver

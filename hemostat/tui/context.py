@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 from hemostat.core.evidence.snapshot import EvidenceSnapshot, MetricPoint
 from hemostat.core.remediation.limit_status import HostLimitStatus
-from hemostat.core.settings.tui import DEFAULT, TuiSettings
+from hemostat.core.settings.tui import DEFAULT_TUI_SETTINGS, TuiSettings
 from hemostat.ports import Clock, Engine, Listener
 from hemostat.tui.actions.runner import OrderRunner
 from hemostat.tui.data.lazy import Lazy
 from hemostat.tui.data.state import DashboardState
-from hemostat.tui.saved_view import SavedView, load, save
+from hemostat.tui.saved_view import SavedView, load_view, save_view
 
 if TYPE_CHECKING:
     from hemostat.tui.actions.build import OrderBuilder
@@ -30,7 +30,7 @@ class Exports(StrEnum):
     """Nowhere: the user may look, and no more."""
 
 
-def _nothing(_: str) -> Sequence[EvidenceSnapshot]:
+def _find_no_evidence(_: str) -> Sequence[EvidenceSnapshot]:
     return ()
 
 
@@ -47,8 +47,8 @@ class DashboardContext:
         bus: Listener,
         clock: Clock,
         *,
-        looks: TuiSettings = DEFAULT,
-        evidence: Callable[[str], Sequence[EvidenceSnapshot]] = _nothing,
+        looks: TuiSettings = DEFAULT_TUI_SETTINGS,
+        evidence: Callable[[str], Sequence[EvidenceSnapshot]] = _find_no_evidence,
         engine: Callable[[], Engine] | None = None,
         act: "OrderBuilder | None" = None,
         replay: "ReplayClock | None" = None,
@@ -70,7 +70,7 @@ class DashboardContext:
         self.state = DashboardState(heard=clock.now())
         self.exports = exports
         self._saved = saved
-        self.view, self.complaint = load(saved)
+        self.view, self.complaint = load_view(saved)
         """How the dashboard is looked at, and what is wrong with the file that it is kept in, if anything."""
         self._engine = None if engine is None else Lazy(engine)
 
@@ -78,7 +78,7 @@ class DashboardContext:
         """Change the view, and keep it where files may be written."""
         if view != self.view:
             self.view = view
-            self.complaint = save(self._saved, view) if self.exports is Exports.FILE else ""
+            self.complaint = save_view(self._saved, view) if self.exports is Exports.FILE else ""
 
     def history(self, host: str, name: str) -> list[MetricPoint]:
         """The latest numbers of the container of this name, oldest first."""

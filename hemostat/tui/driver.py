@@ -19,9 +19,9 @@ from textual.message import Message
 
 from hemostat.output_file import write_output
 
-PAUSE: Final = 0.1
+POLL_SECONDS: Final = 0.1
 """Seconds without a key after which the parser takes an escape for the key."""
-CHUNK: Final = 4096
+CHUNK_BYTES: Final = 4096
 
 
 class Screen:
@@ -101,8 +101,8 @@ class TerminalDriver(LinuxDriver):
     def _typed(self) -> bytes | None:
         """What was typed in the last moment; None if nothing can be typed any more."""
         try:
-            if not select.select([self.fileno], [], [], PAUSE)[0]:
+            if not select.select([self.fileno], [], [], POLL_SECONDS)[0]:
                 return b""
-            return os.read(self.fileno, CHUNK) or None
+            return os.read(self.fileno, CHUNK_BYTES) or None
         except (OSError, ValueError):
             return None

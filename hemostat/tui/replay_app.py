@@ -4,23 +4,23 @@ from typing import ClassVar, Final
 
 from textual.binding import BindingType
 
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.replay import ReplayClock
-from hemostat.tui.screens.binding import key
+from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.widgets.replay_bar import ReplayBar
 
-STEP: Final = 10.0
+STEP_SECONDS: Final = 10.0
 """Seconds of a step."""
 
 
 class Replayed(Dashboard):
     BINDINGS: ClassVar[list[BindingType]] = [
-        key("0", "replay_pause", "Pause", "replay.pause", "stop the replay, or go on"),
-        key("comma", "replay_step(-1)", "Back", "replay.back", "10 s back", display=","),
-        key("full_stop", "replay_step(1)", "On", "replay.on", "10 s on", display="."),
-        key(
+        make_binding("0", "replay_pause", "Pause", "replay.pause", "stop the replay, or go on"),
+        make_binding("comma", "replay_step(-1)", "Back", "replay.back", "10 s back", display=","),
+        make_binding("full_stop", "replay_step(1)", "On", "replay.on", "10 s on", display="."),
+        make_binding(
             "less_than_sign",
             "replay_incident(-1)",
             "Incident before",
@@ -28,7 +28,7 @@ class Replayed(Dashboard):
             "to the beginning of the incident before",
             display="<",
         ),
-        key(
+        make_binding(
             "greater_than_sign",
             "replay_incident(1)",
             "Next incident",
@@ -36,8 +36,8 @@ class Replayed(Dashboard):
             "to the beginning of the next incident",
             display=">",
         ),
-        key("minus", "replay_speed(-1)", "Slower", "replay.slower", "slower", display="-"),
-        key(
+        make_binding("minus", "replay_speed(-1)", "Slower", "replay.slower", "slower", display="-"),
+        make_binding(
             "plus",
             "replay_speed(1)",
             "Faster",
@@ -55,14 +55,14 @@ class Replayed(Dashboard):
 
     def on_mount(self) -> None:
         for note in self._clock.recording.notes:
-            self.notify(clean(note), markup=False)
+            self.notify(escape_controls(note), markup=False)
 
     def action_replay_pause(self) -> None:
         self._clock.pause()
         self._look()
 
     def action_replay_step(self, direction: int) -> None:
-        self._clock.step(direction * STEP)
+        self._clock.step(direction * STEP_SECONDS)
         self._look()
 
     def action_replay_incident(self, direction: int) -> None:

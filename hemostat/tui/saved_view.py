@@ -8,7 +8,7 @@ import msgspec
 from hemostat.private_files import replace_file
 from hemostat.tui.table.sorting import Sort
 
-FILE: Final = "dashboard.json"
+FILE_NAME: Final = "dashboard.json"
 
 
 class SavedView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -22,7 +22,7 @@ class SavedView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     theme: str = ""
 
 
-def load(path: Path | None) -> tuple[SavedView, str]:
+def load_view(path: Path | None) -> tuple[SavedView, str]:
     """The view, and why the one that was kept could not be used; empty if it could, or there was none."""
     if path is None or not path.exists():
         return SavedView(), ""
@@ -32,7 +32,7 @@ def load(path: Path | None) -> tuple[SavedView, str]:
         return SavedView(), f"the view that was kept is not used: {path}: {error}"
 
 
-def save(path: Path | None, view: SavedView) -> str:
+def save_view(path: Path | None, view: SavedView) -> str:
     """Keep the view; why that could not be done, empty if it was."""
     if path is None:
         return ""

@@ -9,9 +9,9 @@ from textual.drivers.web_driver import WebDriver
 from textual.events import Resize
 from textual.message import Message
 
-MAX_BYTES: Final = 512 * 1024 * 1024
+MAX_DATA_BYTES: Final = 512 * 1024 * 1024
 """Memory of one page, whatever is typed, pasted or searched for in it."""
-NICE: Final = 10
+NICENESS: Final = 10
 """A page gives way to the roles and to the containers."""
 
 
@@ -25,5 +25,5 @@ class ServedDriver(WebDriver):
 def confine() -> None:
     """Bound memory and processor of this process. What asks for more memory gets MemoryError."""
     with suppress(OSError, ValueError):  # a lower limit holds already, or this system has none
-        resource.setrlimit(resource.RLIMIT_DATA, (MAX_BYTES, MAX_BYTES))
-    os.nice(NICE)
+        resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA_BYTES, MAX_DATA_BYTES))
+    os.nice(NICENESS)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hemostat.adapters.redis import Client, connect
-from hemostat.adapters.redis.acl import acl, grants
-from hemostat.adapters.redis.embedded import binary
+from hemostat.adapters.redis.acl import format_acl, list_grants
+from hemostat.adapters.redis.embedded import find_binary
 from tests.engine_fixtures import eventually
 
 ADMIN = "admin"
@@ -21,7 +21,7 @@ FORMER = Path(__file__).with_name("former_users.acl")
 def serving(directory: Path, *options: str) -> Iterator[str]:
     """A server on a socket in the directory; its address."""
     address = directory / "redis.sock"
-    command = [binary(), "--unixsocket", str(address), "--save", "", "--dir", str(directory), *options]
+    command = [find_binary(), "--unixsocket", str(address), "--save", "", "--dir", str(directory), *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
         try:
             eventually(lambda: address.exists() or server.poll() is not None)
@@ -34,7 +34,7 @@ def serving(directory: Path, *options: str) -> Iterator[str]:
 def takes(*options: str) -> bool:
     """Whether the server at hand knows these options: it refuses to start with others."""
     command = [
-        binary() or "redis-server",
+        find_binary() or "redis-server",
         "--port",
         "0",
         *options,
@@ -67,11 +67,11 @@ class Guarded:
 @contextmanager
 def guarded(version: int, hosts: Sequence[str] = (), options: Sequence[str] = ()) -> Iterator[Guarded]:
     """`hosts` have users of their own besides; of `version` 0 the file is that of a former HemoStat."""
-    hashes = {name: hashlib.sha256(name[::-1].encode()).hexdigest() for name in grants(hosts)}
+    hashes = {name: hashlib.sha256(name[::-1].encode()).hexdigest() for name in list_grants(hosts)}
     with tempfile.TemporaryDirectory(prefix="hs-test-") as directory:
         file = Path(directory, "users.acl")
         administrator = f"user {ADMIN} on >{ADMIN[::-1]} ~* &* +@all\n"
-        users = acl(hashes, version=version, hosts=hosts) if version else FORMER.read_text()
+        users = format_acl(hashes, version=version, hosts=hosts) if version else FORMER.read_text()
         file.write_text(users + administrator)
         with serving(Path(directory), "--port", "0", "--aclfile", str(file), *options) as url:
             server = Guarded(url)

@@ -7,7 +7,7 @@ import pytest
 from hemostat.adapters.llm import body_limit
 from hemostat.adapters.llm.anthropic import AnthropicAdvisor
 from hemostat.adapters.llm.openai import OpenAIAdvisor
-from hemostat.core.llm.tools import concluding
+from hemostat.core.llm.tools import build_conclude_tool
 from hemostat.errors import AdvisorError
 from tests.adapters.test_bounded_answers import answering
 
@@ -28,5 +28,7 @@ def test_an_answer_without_end_is_given_up(monkeypatch, vendor, answer):
         advisor = vendor("model-x", key="k", base_url=f"http://{place}")
         begin = time.monotonic()
         with pytest.raises(AdvisorError):
-            advisor.say("", ["hello"], [concluding(["none"])], must_call=None, max_tokens=9, timeout=0.3)
+            advisor.say(
+                "", ["hello"], [build_conclude_tool(["none"])], must_call=None, max_tokens=9, timeout=0.3
+            )
         assert time.monotonic() - begin < 5

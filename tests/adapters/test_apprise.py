@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from hemostat.adapters.notify.apprise import Apprise, body
+from hemostat.adapters.notify.apprise import Apprise, format_body
 from hemostat.core.notify.message import single
 from hemostat.errors import ConfigError, NotifyError
 from tests.core.notify.test_message import HEALED
@@ -64,4 +64,4 @@ def test_without_apprise_people_are_told_what_to_install(monkeypatch):
 
 
 def test_what_is_brief_has_a_body_all_the_same():
-    assert body(single(HEALED, {}, brief=True)) == "web is healed: exited"
+    assert format_body(single(HEALED, {}, brief=True)) == "web is healed: exited"

@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from hemostat.adapters.sampling.cgroups import CgroupSampler
-from hemostat.adapters.sampling.cgroups.activity import MAX_PROCESSES, TICK
-from hemostat.adapters.sampling.cgroups.reader import EVERY, CgroupReader
-from hemostat.core.labels.container_ref import reference
+from hemostat.adapters.sampling.cgroups.activity import MAX_PROCESSES, TICK_SECONDS
+from hemostat.adapters.sampling.cgroups.reader import DETAIL_ROUNDS, CgroupReader
+from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.model import ContainerInfo, ParentLimits, Sample
 
 ID = "4f" * 32
@@ -58,7 +58,7 @@ def info(
     cpus: float | None = None,
 ) -> ContainerInfo:
     return ContainerInfo(
-        ref=reference(container, "web", "nginx", {}),
+        ref=build_reference(container, "web", "nginx", {}),
         status="running" if pid else "exited",
         pid=pid,
         started_at=started_at,
@@ -315,7 +315,7 @@ def test_activity_tells_of_every_process_and_thread(active: Tree) -> None:
         (77, 77, 0, True),
         (77, 78, 9, True),
     ]
-    assert (found.threads or ())[0].user == pytest.approx(100 * TICK)
+    assert (found.threads or ())[0].user == pytest.approx(100 * TICK_SECONDS)
 
 
 @pytest.mark.parametrize(("session", "is_job"), [(77, True), (76, False), (PID, False)])
@@ -476,8 +476,8 @@ def test_a_container_s_first_sample_is_whole_and_later_ones_take_turns(tmp_path:
         tree.v2_rest(f"/docker/{each.ref.id}")
     sampler = CgroupSampler(tmp_path)
     assert all(dear(sample) for sample in sampler.sample(containers, 1.0))
-    rounds = [sampler.sample(containers, 2.0 + number) for number in range(EVERY)]
-    assert [sum(map(dear, samples)) for samples in rounds] == [2] * EVERY
+    rounds = [sampler.sample(containers, 2.0 + number) for number in range(DETAIL_ROUNDS)]
+    assert [sum(map(dear, samples)) for samples in rounds] == [2] * DETAIL_ROUNDS
     assert {sample.container_id for samples in rounds for sample in samples if dear(sample)} == {
         each.ref.id for each in containers
     }

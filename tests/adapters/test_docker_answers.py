@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from hemostat.adapters.docker_engine import answers, inspection
 from hemostat.adapters.docker_engine.answers import (
-    FRAME,
+    FRAME_HEADER,
     MAX_ANSWER_BYTES,
     MAX_LOG_BYTES,
     MAX_ROW_BYTES,
     AnswerTooLongError,
-    log_end,
-    read,
+    read_body,
+    read_log_end,
     split_lines,
     split_rows,
 )
@@ -51,10 +51,10 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 def test_an_answer_that_is_too_long_is_not_read_to_its_end():
     endless = response(*[b"x" * (1 << 20)] * 100)
     with pytest.raises(AnswerTooLongError, match="longer than 16 MiB"):
-        read(endless)
+        read_body(endless)
     assert endless.taken <= MAX_ANSWER_BYTES + (1 << 20)
     assert endless.closed
-    assert read(response(b"ab", b"c")) == b"abc"
+    assert read_body(response(b"ab", b"c")) == b"abc"
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=30))
@@ -114,17 +114,17 @@ def test_a_line_that_is_too_long_is_left_out_and_the_next_one_is_read():
 
 
 def frames(*pieces: bytes) -> bytes:
-    return b"".join(FRAME.pack(1, len(piece)) + piece for piece in pieces)
+    return b"".join(FRAME_HEADER.pack(1, len(piece)) + piece for piece in pieces)
 
 
 @given(st.lists(st.binary(max_size=50), max_size=20), st.lists(st.integers(0, 1000)))
 def test_a_log_comes_without_its_frames_wherever_its_chunks_end(pieces, places):
-    assert log_end(response(*cut(frames(*pieces), places)), framed=True) == b"".join(pieces)
+    assert read_log_end(response(*cut(frames(*pieces), places)), framed=True) == b"".join(pieces)
 
 
 @pytest.mark.parametrize("framed", [True, False])
 def test_of_a_log_that_is_too_long_the_end_is_kept(framed):
     pieces = [b"x" * 1_000_000] * 30 + [b"the end"]
-    log = log_end(response(*(frames(each) if framed else each for each in pieces)), framed=framed)
+    log = read_log_end(response(*(frames(each) if framed else each for each in pieces)), framed=framed)
     assert len(log) <= MAX_LOG_BYTES
     assert log.endswith(b"xthe end")

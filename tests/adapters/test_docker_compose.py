@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
-from hemostat.adapters.docker_engine.replicas import copy
+from hemostat.adapters.docker_engine.replicas import make_copy_body
 from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.model import ContainerInfo
-from hemostat.core.settings.trust import OWN, replica_group
+from hemostat.core.settings.trust import TRUST_OWN, get_replica_group
 from hemostat.errors import NoSuchContainerError, NotApplicableError
 from tests.engine_fixtures import IMAGE, SESSION, eventually
 from tests.required import program
@@ -73,7 +73,7 @@ def inspected(**changes: Any) -> dict[str, Any]:
 
 def test_a_copy_is_like_its_model_but_for_what_is_the_model_s_own():
     own = "b" * 64
-    body = copy(inspected(host={"Binds": [f"{own}:/data", "shop_files:/files", "/srv:/srv:ro"]}), 4)
+    body = make_copy_body(inspected(host={"Binds": [f"{own}:/data", "shop_files:/files", "/srv:/srv:ro"]}), 4)
     assert body["Image"] == "web:1"
     assert "Hostname" not in body
     assert body["Labels"]["com.docker.compose.container-number"] == "4"
@@ -98,13 +98,16 @@ def test_a_copy_is_like_its_model_but_for_what_is_the_model_s_own():
 )
 def test_what_can_be_there_only_once_is_not_copied(changes, why):
     with pytest.raises(NotApplicableError, match=why):
-        copy(inspected(**changes), 2)
+        make_copy_body(inspected(**changes), 2)
 
 
 @pytest.mark.parametrize("port", ["", "0", "8000-8010"])
 def test_a_port_that_the_engine_chooses_is_no_hindrance(port):
     bindings = {"80/tcp": [{"HostIp": "", "HostPort": port}], "81/tcp": None}
-    assert copy(inspected(host={"PortBindings": bindings}), 2)["HostConfig"]["PortBindings"] == bindings
+    assert (
+        make_copy_body(inspected(host={"PortBindings": bindings}), 2)["HostConfig"]["PortBindings"]
+        == bindings
+    )
 
 
 Compose = Callable[..., str]
@@ -178,10 +181,10 @@ def test_containers_of_compose_vouch_for_each_other_and_forged_ones_do_not(
     }
     assert needs == {"web": ["db", "init"], "db": [], "exporter": ["db"], "init": [], "batch": ["init"]}
     assert evil not in {each for info in infos for each in topology.upstream(info.ref.id)}
-    groups = [replica_group(info.ref, OWN) for info in infos if info.ref.service == "web"]
+    groups = [get_replica_group(info.ref, TRUST_OWN) for info in infos if info.ref.service == "web"]
     assert len(groups) == 2
     assert len(set(groups)) == 1
-    assert replica_group(by_id[evil], OWN) is None
+    assert get_replica_group(by_id[evil], TRUST_OWN) is None
 
 
 def is_gone(engine: DockerEngine, info: ContainerInfo) -> bool:

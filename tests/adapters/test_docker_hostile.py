@@ -13,8 +13,8 @@ import pytest
 from hemostat.adapters.docker_engine import failures, parse
 from hemostat.adapters.docker_engine.details import read_details
 from hemostat.adapters.sampling.docker_stats import answer
-from hemostat.core.detection.healthcheck_output import startup_time
-from hemostat.core.remediation.stop_timeout import stop_seconds
+from hemostat.core.detection.healthcheck_output import compute_startup_seconds
+from hemostat.core.remediation.stop_timeout import compute_stop_seconds
 from tests.fuzz.targets import HEARD, INSPECTED, LISTED, STATS, leaves
 
 LONG = "9" * 5000
@@ -59,30 +59,30 @@ def test_no_value_of_an_inspection_is_out_of_bounds(path):
     for value in [*HOSTILE, *INFINITE]:
         document = with_value(INSPECTED, path, value)
         try:
-            info = parse.info(document)
-        except failures.MALFORMED:
+            info = parse.parse_info(document)
+        except failures.MALFORMED_ERRORS:
             pass
         else:
             assert_is_bounded(info)
-            assert 0 <= stop_seconds(info.ref, info, 120.0) <= 120
-            assert 0 <= startup_time(info) <= 3600
-        with suppress(*failures.MALFORMED):
+            assert 0 <= compute_stop_seconds(info.ref, info, 120.0) <= 120
+            assert 0 <= compute_startup_seconds(info) <= 3600
+        with suppress(*failures.MALFORMED_ERRORS):
             assert_is_bounded(read_details(document))
 
 
 @pytest.mark.parametrize("path", list(places(LISTED)), ids=str)
 def test_no_value_of_a_list_is_out_of_bounds(path):
     for value in [*HOSTILE, *INFINITE]:
-        with suppress(*failures.MALFORMED):
-            assert_is_bounded(parse.listed(with_value(LISTED, path, value)))
+        with suppress(*failures.MALFORMED_ERRORS):
+            assert_is_bounded(parse.parse_row(with_value(LISTED, path, value)))
 
 
 @pytest.mark.parametrize("path", list(places(STATS)), ids=str)
 def test_no_value_of_the_stats_is_out_of_bounds(path):
     for value in [*HOSTILE, *INFINITE]:
         try:
-            sample = answer.sample("c", with_value(STATS, path, value), 1.0)
-        except answer.MALFORMED:
+            sample = answer.parse_sample("c", with_value(STATS, path, value), 1.0)
+        except answer.MALFORMED_ERRORS:
             continue
         assert_is_bounded(sample, unknown_cpu=True)
 
@@ -92,7 +92,7 @@ def test_no_value_of_an_event_is_out_of_bounds(path):
     for value in HOSTILE:
         raw = msgspec.json.encode(with_value(HEARD, path, value))
         try:
-            event = parse.event(parse.message(raw))
+            event = parse.parse_event(parse.parse_line(raw))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
         assert event is None or event.time <= 1e12
@@ -104,11 +104,11 @@ def test_no_value_of_an_event_is_out_of_bounds(path):
 def test_no_label_makes_an_engine_pass_for_podman(label):
     """The engine merges a container's labels into the attributes of its events."""
     heard = with_value(HEARD, ("Actor", "Attributes", label), "137")
-    assert not parse.event(parse.message(msgspec.json.encode(heard))).podman
+    assert not parse.parse_event(parse.parse_line(msgspec.json.encode(heard))).podman
 
 
 def test_nested_answers_are_malformed_and_nothing_else():
     for raw in (b'{"a":' * 100_000, b"[" * 100_000):
         with pytest.raises((msgspec.MsgspecError, RecursionError)):
-            parse.message(raw)
+            parse.parse_line(raw)
     assert RecursionError in failures.SDK_FAILURES

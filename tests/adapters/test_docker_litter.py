@@ -9,7 +9,7 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers, prunable
 from hemostat.core.model import PrunableItem, PrunableKind
-from hemostat.core.remediation.scaling import SERVICE_ID
+from hemostat.core.remediation.scaling import SWARM_SERVICE_LABEL
 from tests.engine_fixtures import SESSION, eventually
 from tests.second_engine import second_engine
 
@@ -27,7 +27,11 @@ def volume(**fields: object) -> dict:
 
 
 def found(**used: object) -> list[PrunableItem]:
-    return [*prunable.images(used, []), *prunable.volumes(used, []), *prunable.build_cache(used, [])]
+    return [
+        *prunable.list_images(used, []),
+        *prunable.list_volumes(used, []),
+        *prunable.list_build_cache(used, []),
+    ]
 
 
 def test_an_image_without_a_name_frees_what_it_shares_with_none():
@@ -60,7 +64,7 @@ def test_a_volume_that_is_used_or_kept_elsewhere_is_left(fields):
 def test_the_build_cache_is_one_and_has_no_labels():
     rows = [{"Size": 10}, {"Size": 20}, {"Size": 40, "InUse": True}, {"Size": 80, "Shared": True}]
     assert found(BuildCache=rows) == [PrunableItem(what=PrunableKind.BUILD_CACHE, size=30)]
-    assert list(prunable.build_cache({"BuildCache": rows}, ["team"])) == []
+    assert list(prunable.list_build_cache({"BuildCache": rows}, ["team"])) == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +73,7 @@ def test_the_build_cache_is_one_and_has_no_labels():
 )
 def test_only_what_carries_all_labels_is_told_of(wanted, count):
     used = {"Images": [image(), image(Labels={"team": "a"})]}
-    assert len(list(prunable.images(used, wanted))) == count
+    assert len(list(prunable.list_images(used, wanted))) == count
 
 
 def test_an_engine_that_has_nothing_tells_of_nothing():
@@ -183,4 +187,4 @@ def test_a_service_is_scaled_and_keeps_all_else(other_engine):
 def replicas(engine: DockerEngine, service: str) -> int:
     """That run, as the monitor sees them."""
     infos = engine.containers()
-    return sum(info.running and info.ref.labels.get(SERVICE_ID) == service for info in infos)
+    return sum(info.running and info.ref.labels.get(SWARM_SERVICE_LABEL) == service for info in infos)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hemostat.adapters.sampling.docker_stats import StatsSampler
-from hemostat.core.labels.container_ref import reference
+from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.errors import EngineError, NoSuchContainerError
 from tests.engine_fixtures import eventually
@@ -18,7 +18,7 @@ CPU = {"cpu_usage": {"total_usage": 2_500_000_000}}
 
 
 def info(container: str, status: str = "running", **fields: Any) -> ContainerInfo:
-    return ContainerInfo(ref=reference(container, container, "nginx", {}), status=status, **fields)
+    return ContainerInfo(ref=build_reference(container, container, "nginx", {}), status=status, **fields)
 
 
 def stats(memory: Mapping[str, Any], **more: object) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Script:
 
     def told(self) -> list[str]:
         """The story without its last chapter, which is the script's own end."""
-        items = event_stream.follow(self.connect, self.stop, START)
+        items = event_stream.follow_events(self.connect, self.stop, START)
         names = {Connected: "+", Disconnected: "-"}
         return [names.get(type(item)) or item.action for item in items][:-1]
 

@@ -11,7 +11,7 @@ from docker.errors import APIError, DockerException, NotFound
 
 from hemostat.adapters.docker_engine import parse
 from hemostat.adapters.docker_engine.failures import translate_failure
-from hemostat.core.detection.healthcheck_output import evidence
+from hemostat.core.detection.healthcheck_output import build_check_evidence
 from hemostat.core.model import HealthCheck
 from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableError, NoSuchContainerError
 
@@ -26,7 +26,7 @@ def line(action: str, **attributes: str) -> bytes:
 
 
 def heard(action: str, **attributes: str):
-    return parse.event(parse.message(line(action, **attributes)))
+    return parse.parse_event(parse.parse_line(line(action, **attributes)))
 
 
 def inspected(**parts: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def test_a_death_carries_its_exit_code_and_the_microsecond() -> None:
 def test_an_event_with_an_impossible_time_is_malformed(nanos: int) -> None:
     told = json.dumps({"Type": "container", "Action": "die", "Actor": {"ID": "c1"}, "timeNano": nanos})
     with pytest.raises(msgspec.ValidationError):
-        parse.message(told.encode())
+        parse.parse_line(told.encode())
 
 
 def test_labels_that_are_none_of_our_business_are_left_behind() -> None:
@@ -55,7 +55,7 @@ def test_labels_that_are_none_of_our_business_are_left_behind() -> None:
 
 def test_the_label_that_selects_the_containers_is_left_behind() -> None:
     labels = {"hemostat.team": "red", "hemostat.cpu": "90"}
-    assert parse.info(inspected(config={"Labels": labels}), "hemostat.team").ref.labels == {
+    assert parse.parse_info(inspected(config={"Labels": labels}), "hemostat.team").ref.labels == {
         "hemostat.cpu": "90"
     }
 
@@ -95,7 +95,7 @@ def test_a_signal_is_told_by_number_or_by_name(text: str, signal: int | None) ->
 @pytest.mark.parametrize("raw", [b"{", b"[]", b'{"Action": "die"}', b"\xff\xfe", b"null"])
 def test_a_line_that_is_no_event_is_a_decode_error(raw: bytes) -> None:
     with pytest.raises((msgspec.MsgspecError, UnicodeDecodeError)):
-        parse.message(raw)
+        parse.parse_line(raw)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_line_that_is_no_event_is_a_decode_error(raw: bytes) -> None:
     ],
 )
 def test_timestamps(text: str | None, seconds: float) -> None:
-    assert parse.seconds(text) == seconds
+    assert parse.parse_seconds(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,11 @@ def test_timestamps(text: str | None, seconds: float) -> None:
     ],
 )
 def test_a_cpu_limit_is_told_in_cores_however_it_was_set(host: dict[str, int], cores: float | None) -> None:
-    assert parse.info(inspected(host=host)).cpu_limit == cores
+    assert parse.parse_info(inspected(host=host)).cpu_limit == cores
 
 
 def test_a_container_without_anything_special() -> None:
-    info = parse.info(inspected(host={"Memory": 0, "RestartPolicy": {"Name": ""}}))
+    info = parse.parse_info(inspected(host={"Memory": 0, "RestartPolicy": {"Name": ""}}))
     assert (info.memory_limit, info.restart_policy, info.health, info.ref.labels) == (None, "no", None, {})
     assert (info.ref.name, info.started_at, info.finished_at) == ("web", 1_700_000_000.123456, 0.0)
 
@@ -139,37 +139,39 @@ def test_a_container_without_anything_special() -> None:
 def test_a_long_secret_in_a_health_checks_output_is_masked_before_it_is_cut() -> None:
     address = f"postgres://app:{'Hx7q9Zw2k' * 40}@db/app"
     log = [{"Output": f"cannot connect to {address}", "ExitCode": 1}]
-    info = parse.info(inspected(state={"Health": {"Status": "unhealthy", "Log": log}}))
-    (told,) = evidence(info, never_passed=False)
+    info = parse.parse_info(inspected(state={"Health": {"Status": "unhealthy", "Log": log}}))
+    (told,) = build_check_evidence(info, never_passed=False)
     assert "Hx7q9Zw2k" not in str(told.value)
 
 
 def test_what_a_health_check_said_last_and_how_often_it_has_failed() -> None:
     log = [{"Output": "well"}, {"Output": "\nrefused " + "x" * 5000}]
-    info = parse.info(inspected(state={"Health": {"Status": "unhealthy", "FailingStreak": 4, "Log": log}}))
+    info = parse.parse_info(
+        inspected(state={"Health": {"Status": "unhealthy", "FailingStreak": 4, "Log": log}})
+    )
     assert info.failing_streak == 4
     assert info.health_output == ("refused " + "x" * 5000)[:4096]
 
 
 @pytest.mark.parametrize("health", [{}, {"Status": "starting", "FailingStreak": 0, "Log": None}, {"Log": []}])
 def test_a_health_check_that_has_not_run_has_said_nothing(health: dict[str, Any]) -> None:
-    info = parse.info(inspected(state={"Health": health}))
+    info = parse.parse_info(inspected(state={"Health": health}))
     assert (info.failing_streak, info.health_output) == (0, "")
 
 
 @pytest.mark.parametrize(("said", "limit"), [(100, 100), (0, None), (-1, None), (None, None)])
 def test_a_limit_of_processes(said: int | None, limit: int | None) -> None:
-    assert parse.info(inspected(host={"PidsLimit": said})).pids_limit == limit
+    assert parse.parse_info(inspected(host={"PidsLimit": said})).pids_limit == limit
 
 
 def test_the_signal_a_container_is_stopped_by() -> None:
-    assert parse.info(inspected(config={"StopSignal": "SIGQUIT"})).stop_signal == 3
-    assert parse.info(inspected()).stop_signal is None
+    assert parse.parse_info(inspected(config={"StopSignal": "SIGQUIT"})).stop_signal == 3
+    assert parse.parse_info(inspected()).stop_signal is None
 
 
 def test_the_seconds_a_container_is_given_to_stop() -> None:
-    assert parse.info(inspected(config={"StopTimeout": 90})).stop_timeout == 90
-    assert parse.info(inspected()).stop_timeout is None
+    assert parse.parse_info(inspected(config={"StopTimeout": 90})).stop_timeout == 90
+    assert parse.parse_info(inspected()).stop_timeout is None
 
 
 @pytest.mark.parametrize(
@@ -183,12 +185,12 @@ def test_the_seconds_a_container_is_given_to_stop() -> None:
 )
 def test_the_address_is_the_first_one_there_is(networks: dict[str, Any] | None, address: str) -> None:
     told = {**inspected(), "NetworkSettings": {"Networks": networks}}
-    assert parse.info(told).address == address
+    assert parse.parse_info(told).address == address
 
 
 def test_when_it_was_made_and_where_it_logs() -> None:
     made = {**inspected(), "Created": "2023-11-14T22:13:20Z", "LogPath": "/var/lib/docker/c1-json.log"}
-    info = parse.info(made)
+    info = parse.parse_info(made)
     assert (info.created_at, info.log_path) == (1_700_000_000.0, "/var/lib/docker/c1-json.log")
 
 
@@ -203,7 +205,7 @@ def test_addresses_gateways_and_published_ports_are_read() -> None:
             },
         }
     }
-    info = parse.info(told)
+    info = parse.parse_info(told)
     assert (info.addresses, info.gateways, info.published) == (("10.0.0.2",), ("10.0.0.1",), (8080,))
 
 
@@ -212,9 +214,9 @@ def test_the_present_failing_streak_of_a_check_begins_with_its_first_failure() -
         {"Start": f"2023-11-14T22:13:{second}Z", "ExitCode": code}
         for second, code in ((10, 1), (15, 0), (20, 1), (25, -1))
     ]
-    info = parse.info(inspected(state={"Health": {"Status": "unhealthy", "Log": log}}))
+    info = parse.parse_info(inspected(state={"Health": {"Status": "unhealthy", "Log": log}}))
     assert (info.failing_since, info.checked_at) == (1_700_000_000.0, 1_700_000_005.0)
-    passing = parse.info(inspected(state={"Health": {"Status": "healthy", "Log": log[:2]}}))
+    passing = parse.parse_info(inspected(state={"Health": {"Status": "healthy", "Log": log[:2]}}))
     assert (passing.failing_since, passing.checked_at) == (0.0, 1_699_999_995.0)
 
 
@@ -234,12 +236,12 @@ def test_the_present_failing_streak_of_a_check_begins_with_its_first_failure() -
 def test_how_a_check_is_run_is_known_with_the_engines_defaults(
     configured: dict[str, Any], check: HealthCheck | None
 ) -> None:
-    assert parse.info(inspected(config={"Healthcheck": configured})).check == check
+    assert parse.parse_info(inspected(config={"Healthcheck": configured})).check == check
 
 
 @pytest.mark.parametrize(("status", "health"), [("", None), ("none", None), ("unhealthy", "unhealthy")])
 def test_no_health_check_is_no_health(status: str, health: str | None) -> None:
-    assert parse.info(inspected(state={"Health": {"Status": status}})).health == health
+    assert parse.parse_info(inspected(state={"Health": {"Status": status}})).health == health
 
 
 @pytest.mark.parametrize(
@@ -256,12 +258,12 @@ def test_no_health_check_is_no_health(status: str, health: str | None) -> None:
 def test_an_update_speaks_the_units_the_container_was_made_with(
     host: dict[str, int], body: dict[str, int]
 ) -> None:
-    assert parse.limits(host, 0.5, 200) == body
+    assert parse.make_limits(host, 0.5, 200) == body
 
 
 def test_an_update_of_one_limit_leaves_the_other() -> None:
-    assert parse.limits({}, 2.0, None) == {"NanoCpus": 2_000_000_000}
-    assert parse.limits({"Memory": 100}, None, 200) == {"Memory": 200, "MemorySwap": 0}
+    assert parse.make_limits({}, 2.0, None) == {"NanoCpus": 2_000_000_000}
+    assert parse.make_limits({"Memory": 100}, None, 200) == {"Memory": 200, "MemorySwap": 0}
 
 
 def api_error(kind: type[APIError], status: int, explanation: str) -> APIError:
@@ -339,6 +341,6 @@ def test_a_row_of_the_list_tells_health_exit_code_and_the_most_age(
     status: str, health: str | None, exit_code: int | None, age: float | None
 ) -> None:
     row = {"Id": "c1", "Names": ["/other/db", "/web"], "Image": "nginx", "Labels": None, "State": "running"}
-    found = parse.listed({**row, "Status": status})
+    found = parse.parse_row({**row, "Status": status})
     assert (found.health, found.exit_code, found.age) == (health, exit_code, age)
     assert (found.ref.name, found.status) == ("web", "running")

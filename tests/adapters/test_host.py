@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.sampling import host
-from hemostat.adapters.sampling.host import HostPaths, HostSampler, missing, sees_files
+from hemostat.adapters.sampling.host import HostPaths, HostSampler, find_missing_path, sees_files
 from hemostat.core.model import ContainerInfo, HostSample
 from tests.engine_fixtures import eventually
 from tests.samples import WEB
@@ -83,10 +83,10 @@ def mounted(source: Path, target: str = "", pid: int = 0) -> ContainerInfo:
 
 def test_a_path_that_a_container_needs_is_there_or_is_missed(tmp_path: Path) -> None:
     source = tmp_path / "data"
-    assert missing(mounted(source)) == f"{source}, which its start needs, is not there on the host"
+    assert find_missing_path(mounted(source)) == f"{source}, which its start needs, is not there on the host"
     source.mkdir()
-    assert missing(mounted(source)) == ""
-    assert "is not there" in missing(mounted(source / "a" / "b"))
+    assert find_missing_path(mounted(source)) == ""
+    assert "is not there" in find_missing_path(mounted(source / "a" / "b"))
 
 
 def test_a_file_that_has_become_a_directory_cannot_be_mounted_any_more(tmp_path: Path) -> None:
@@ -95,10 +95,10 @@ def test_a_file_that_has_become_a_directory_cannot_be_mounted_any_more(tmp_path:
     source.mkdir()
     file.touch()
     directory.mkdir()
-    assert missing(mounted(source, str(directory), os.getpid())) == ""
-    said = missing(mounted(source, str(file), os.getpid()))
+    assert find_missing_path(mounted(source, str(directory), os.getpid())) == ""
+    said = find_missing_path(mounted(source, str(file), os.getpid()))
     assert said == f"{source} is a directory now, and was mounted as a file"
-    assert missing(mounted(source, "/nowhere", os.getpid())) == ""
+    assert find_missing_path(mounted(source, "/nowhere", os.getpid())) == ""
 
 
 def test_who_sees_the_same_files_is_told_by_the_kernel() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hemostat.adapters import llm
-from hemostat.adapters.llm.http_errors import wait
+from hemostat.adapters.llm.http_errors import read_retry_after
 from hemostat.adapters.llm.lazy_client import LazyAdvisor
 from hemostat.app import advisor
 from hemostat.config import Settings
@@ -44,7 +44,7 @@ LOCAL = "http://localhost:11434/v1"
     ],
 )
 def test_who_is_asked(analysis, environ, key, vendor):
-    assert llm.choose(AnalyzerSettings(**analysis), environ, key) == vendor
+    assert llm.choose_vendor(AnalyzerSettings(**analysis), environ, key) == vendor
 
 
 def test_with_no_key_nobody_is_asked():
@@ -58,7 +58,7 @@ def test_with_no_key_nobody_is_asked():
 def test_each_vendor_has_a_model_by_default_whose_price_is_known(environ, name):
     with closing(advisor(Settings(), environ)) as made:
         assert made.name == name
-        assert llm.prices(AnalyzerSettings(), made).sent > 0
+        assert llm.find_prices(AnalyzerSettings(), made).sent > 0
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,11 @@ def test_each_vendor_has_a_model_by_default_whose_price_is_known(environ, name):
 )
 def test_what_is_missing_is_named_and_no_key_shown(analysis, environ, key, words):
     with pytest.raises(ConfigError, match=words) as caught:
-        llm.make(
-            llm.choose(AnalyzerSettings(**analysis), environ, key), AnalyzerSettings(**analysis), environ, key
+        llm.create_advisor(
+            llm.choose_vendor(AnalyzerSettings(**analysis), environ, key),
+            AnalyzerSettings(**analysis),
+            environ,
+            key,
         )
     assert "geheim" not in str(caught.value)
 
@@ -97,7 +100,7 @@ def test_what_the_environment_has_for_a_vendor_goes_to_nobody_else(vendor, key, 
         monkeypatch.setenv(name, "the-environment's")
     with ModelServer([Says("Hello.")], key=None) as server:
         analysis = AnalyzerSettings(advisor=vendor, base_url=server.base_url(vendor), model="m")
-        with closing(llm.make(vendor, analysis, environ, key)) as made:
+        with closing(llm.create_advisor(vendor, analysis, environ, key)) as made:
             made.say("", ["?"], (), must_call=None, max_tokens=9, timeout=5)
     sent = server.requests[0].headers
     assert sent["authorization"] == f"Bearer {key or 'none'}"
@@ -116,7 +119,7 @@ def test_what_the_environment_has_for_a_vendor_goes_to_nobody_else(vendor, key, 
 def test_prices_are_the_settings_then_the_list_s_then_nothing(analysis, prices):
     settings = Settings(analyzer=AnalyzerSettings(advisor="anthropic", api_key="k", **analysis))
     with closing(advisor(settings, {})) as made:
-        assert llm.prices(settings.analyzer, made) == prices
+        assert llm.find_prices(settings.analyzer, made) == prices
 
 
 @pytest.mark.parametrize(
@@ -138,7 +141,7 @@ def test_prices_are_the_settings_then_the_list_s_then_nothing(analysis, prices):
     ],
 )
 def test_when_a_service_wants_to_be_asked_again(headers, seconds):
-    assert wait(headers, NOW) == (None if seconds is None else pytest.approx(seconds))
+    assert read_retry_after(headers, NOW) == (None if seconds is None else pytest.approx(seconds))
 
 
 def sent(vendor: str, model: str) -> Mapping[str, Any]:
@@ -146,7 +149,7 @@ def sent(vendor: str, model: str) -> Mapping[str, Any]:
     with ModelServer([Says("Hello.")], key=None) as server:
         analysis = AnalyzerSettings(model=model, base_url=server.base_url(vendor))
         tools = (Tool(name="conclude", description="d", parameters={"type": "object"}),)
-        with closing(llm.make(vendor, analysis, {}, KEY)) as made:
+        with closing(llm.create_advisor(vendor, analysis, {}, KEY)) as made:
             made.say("s", ["?"], tools, must_call="conclude", max_tokens=9, timeout=5)
     return server.requests[0].body
 
@@ -184,7 +187,7 @@ def test_an_answer_that_would_take_all_there_is_is_none(answer, told):
     with ModelServer([answer], key=None) as server:
         analysis = AnalyzerSettings(model="m", base_url=server.base_url("openai"))
         with (
-            closing(llm.make("openai", analysis, {}, None)) as made,
+            closing(llm.create_advisor("openai", analysis, {}, None)) as made,
             pytest.raises(AdvisorError, match=told),
         ):
             made.say("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
@@ -196,7 +199,7 @@ def test_a_count_of_tokens_that_is_none_gives_no_money_back(vendor, sent):
     with ModelServer([Says("Hello.", sent=sent)], key=None) as server:
         analysis = AnalyzerSettings(model="m", base_url=server.base_url(vendor))
         with (
-            closing(llm.make(vendor, analysis, {}, KEY)) as made,
+            closing(llm.create_advisor(vendor, analysis, {}, KEY)) as made,
             pytest.raises(AdvisorError, match="an answer that is none"),
         ):
             made.say("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)

@@ -4,7 +4,7 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.adapters.sampling.probe import probe
-from hemostat.core.detection.probe import address_of
+from hemostat.core.detection.probe import find_address
 from hemostat.core.labels.definitions import PROBE
 from hemostat.core.labels.values import ProbeTarget
 from tests.engine_fixtures import eventually
@@ -23,7 +23,7 @@ def server(make_container) -> str:
 def asked(engine: DockerEngine, container: str) -> tuple[ProbeTarget, str]:
     """What the container's label asks to be probed, and its address."""
     info = engine.inspect(container)
-    wanted, address = PROBE.of(info.ref.labels), address_of(info, {})
+    wanted, address = PROBE.of(info.ref.labels), find_address(info, {})
     assert wanted is not None
     assert address is not None
     return wanted, address

@@ -12,13 +12,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from hemostat.adapters.prometheus import MAX_CONNECTIONS, serving
+from hemostat.adapters.prometheus import MAX_CONNECTIONS, serve_metrics
 from hemostat.core.metrics.definitions import (
     ALERTS,
     BUS_UP,
-    DEAD,
-    HEAL,
+    DEAD_LETTERS,
     MEASURES,
+    TIME_TO_HEAL,
     Distribution,
     Form,
     Numbers,
@@ -30,8 +30,8 @@ from tests.required import program
 
 NUMBERS: Numbers = {
     ALERTS: {("exited", "critical", "h", 'a"b\\c\nd'): 3.0},
-    HEAL: {("exited",): Distribution((1, 0, 2, *[0] * 9, 1), 904.0)},
-    DEAD: {(): 0.0},
+    TIME_TO_HEAL: {("exited",): Distribution((1, 0, 2, *[0] * 9, 1), 904.0)},
+    DEAD_LETTERS: {(): 0.0},
 }
 
 
@@ -52,7 +52,7 @@ def fetch(port: int, path: str = "/metrics") -> str:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with serving("127.0.0.1", 0, lambda: NUMBERS) as port:
+    with serve_metrics("127.0.0.1", 0, lambda: NUMBERS) as port:
         yield port
 
 
@@ -71,20 +71,20 @@ def test_buckets_add_up_and_labels_are_quoted(port):
 def test_an_address_that_is_taken_is_named(port):
     with (
         pytest.raises(AdapterError, match=rf"127\.0\.0\.1:{port} cannot be listened on"),
-        serving("127.0.0.1", port, dict),
+        serve_metrics("127.0.0.1", port, dict),
     ):
         pass
 
 
 def test_after_the_block_nobody_answers():
-    with serving("127.0.0.1", 0, lambda: NUMBERS) as port:
+    with serve_metrics("127.0.0.1", 0, lambda: NUMBERS) as port:
         assert fetch(port)
     with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=5):
         pass
 
 
 def test_every_name_is_as_prometheus_wants_it():
-    with serving("127.0.0.1", 0, every) as port:
+    with serve_metrics("127.0.0.1", 0, every) as port:
         text = fetch(port)
     assert text.count("# HELP") == len(MEASURES)
     promtool("check", "metrics", text=text)
@@ -141,14 +141,14 @@ def asked(port: int, host: str = "localhost", *, rest: str = "") -> str:
     ],
 )
 def test_only_a_name_of_its_own_is_answered_on_loopback(host, status):
-    with serving("127.0.0.1", 0, lambda: NUMBERS) as port:
+    with serve_metrics("127.0.0.1", 0, lambda: NUMBERS) as port:
         answer = asked(port, host)
     assert answer.startswith(f"HTTP/1.0 {status} ")
     assert ("hemostat_" in answer) is (status == 200)
 
 
 def test_connections_that_say_nothing_do_not_keep_prometheus_out_and_are_no_threads_without_end():
-    with ExitStack() as opened, serving("127.0.0.1", 0, lambda: NUMBERS) as port:
+    with ExitStack() as opened, serve_metrics("127.0.0.1", 0, lambda: NUMBERS) as port:
         begin = threading.active_count()
         for number in range(5 * MAX_CONNECTIONS):
             connection = socket.create_connection(("127.0.0.1", port), timeout=10)
@@ -162,7 +162,7 @@ def test_connections_that_say_nothing_do_not_keep_prometheus_out_and_are_no_thre
 def test_a_connection_that_says_nothing_is_ended(monkeypatch):
     monkeypatch.setattr("hemostat.adapters.prometheus._Handler.timeout", 0.1)
     with (
-        serving("127.0.0.1", 0, lambda: NUMBERS) as port,
+        serve_metrics("127.0.0.1", 0, lambda: NUMBERS) as port,
         socket.create_connection(("127.0.0.1", port), timeout=10) as connection,
     ):
         assert connection.recv(1) == b""

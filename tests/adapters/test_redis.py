@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect
-from hemostat.adapters.redis.embedded import binary
+from hemostat.adapters.redis.embedded import find_binary
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.errors import BusError, BusUnreachableError
 from tests.engine_fixtures import eventually
@@ -93,7 +93,7 @@ def guarded(state_dir: Path) -> Iterator[str]:
     """A Redis with the password `open sesame`."""
     address = state_dir / "guarded.sock"
     options = ["--port", "0", "--unixsocket", str(address), "--requirepass", "open sesame", "--save", ""]
-    with subprocess.Popen([binary(), *options], stdout=subprocess.DEVNULL, cwd=state_dir) as server:
+    with subprocess.Popen([find_binary(), *options], stdout=subprocess.DEVNULL, cwd=state_dir) as server:
         eventually(lambda: _listens(address))
         yield f"unix://{address}"
         server.terminate()

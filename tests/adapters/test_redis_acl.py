@@ -23,32 +23,32 @@ from hemostat.adapters.redis import (
     connect,
 )
 from hemostat.adapters.redis.acl import (
-    ANY,
-    EVERY_ROLE,
+    ANY_HOST,
+    EVERY_ROLE_USER,
     HOST_ROLES,
-    METRICS,
-    OPERATOR,
-    VIEWER,
-    acl,
-    grants,
+    METRICS_USER,
+    OPERATOR_USER,
+    VIEWER_USER,
+    format_acl,
+    get_user_name,
     is_host_name,
-    user,
+    list_grants,
 )
-from hemostat.adapters.redis.audit_anchor import AUDIT
+from hemostat.adapters.redis.audit_anchor import AUDIT_PREFIX
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.cli.findings import Level
 from hemostat.cli.machine import Machine
-from hemostat.cli.redis_checks import redis_commands
-from hemostat.cli.status import look
+from hemostat.cli.redis_checks import check_redis_commands
+from hemostat.cli.status import read_status
 from hemostat.config import Loaded, Redis, Settings
 from hemostat.core.diagnosis.case import Precedent
-from hemostat.core.evidence.build import dossier
+from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.history.status import SystemStatus
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Pause
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit, Resource
 from hemostat.core.llm.budget import LlmUsage
-from hemostat.core.metrics.definitions import ALERTS, MEASURES, NOTIFICATIONS, WAITING
-from hemostat.core.notify.self_monitoring import LOST
+from hemostat.core.metrics.definitions import ALERTS, MEASURES, NOTIFICATIONS, WAITING_NOTIFICATIONS
+from hemostat.core.notify.self_monitoring import LOST_DATA_PREFIX
 from hemostat.core.settings.alert import Topic
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import BusError, BusUnreachableError
@@ -56,7 +56,7 @@ from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Figure, Outcome
 from hemostat.exporter import Exporter
 from hemostat.operator import OperatorCommands
 from hemostat.ports import Bus, Engine, EngineVersion, HostProbe, Interrupted, Ledger, Sampler
-from hemostat.streams import BY_NAME, ROLES, Role
+from hemostat.streams import ROLES, ROLES_BY_NAME, Role
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
 from tests.clock import FakeClock
 from tests.core.notify.test_notification import word
@@ -72,7 +72,7 @@ SAID = {
     "decision": event(decided()),
 }
 ATTEMPT = Attempt(key="i:1:0", container="web", action=Action.RESTART, time=NOW, by="responder@h", lease=NOW)
-MONITOR, ANALYZER, RESPONDER, ALERT = (user(role) for role in ROLES)
+MONITOR, ANALYZER, RESPONDER, ALERT = (get_user_name(role) for role in ROLES)
 
 
 @pytest.fixture(scope="module", params=[7, 6])
@@ -122,7 +122,7 @@ SPENT = LlmUsage(id="1", time=NOW, cost=0.01)
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_each_role_can_do_all_of_its_work_on_the_bus(every_server: Guarded, role: Role) -> None:
     """Everything that the runner and the watcher ask of a bus, on an empty server too."""
-    own, group = bus(every_server, user(role)), role.group("h")
+    own, group = bus(every_server, get_user_name(role)), role.group("h")
     own.ping()
     own.publish([SAID[name] for name in role.writes])
     shown = [heartbeat(role.name), *([stats()] if "container_stats" in role.shows else [])]
@@ -168,7 +168,7 @@ def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
     assert ledger.drop_scaled("h", raised)
     assert read(ledger).attempts == (ATTEMPT,)
     every_server.client(ADMIN).raw.delete("hemostat:ledger:h:version", "hemostat:ledger:h:of:web")
-    assert ledger.check("h").startswith(LOST)
+    assert ledger.check("h").startswith(LOST_DATA_PREFIX)
     assert read(ledger).attempts == (ATTEMPT,)
     store = RedisRecentEvents(every_server.client(ALERT))
     assert store.append([SAID["health_alert"]])
@@ -177,20 +177,20 @@ def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
     assert outbox.put("ops", [(word(Topic.HEALED), NOW)]) == 0
     _tell(outbox)
     assert RedisControls(every_server.client(RESPONDER)).ask(ASKED) == ASKED
-    kept = dossier(needed(), None, now=NOW)
+    kept = build_snapshot(needed(), None, now=NOW)
     assert RedisEvidence(every_server.client(RESPONDER)).put("i", kept)
-    assert RedisEvidence(every_server.client(VIEWER)).get("i") == [kept]
+    assert RedisEvidence(every_server.client(VIEWER_USER)).get("i") == [kept]
 
 
 @pytest.mark.redis
 def test_a_person_who_looks_sees_everything(every_server: Guarded) -> None:
-    everything, admin = bus(every_server, VIEWER), bus(every_server, ADMIN)
+    everything, admin = bus(every_server, VIEWER_USER), bus(every_server, ADMIN)
     admin.publish(list(SAID.values()))
     admin.show([event(stats()), event(heartbeat())], ttl=10)
     assert [len(everything.recent(name, 9)) for name in DURABLE] == [1] * len(DURABLE)
-    assert len(seen(every_server, VIEWER).containers) == 1
+    assert len(seen(every_server, VIEWER_USER).containers) == 1
     assert len(everything.history("h", "web")) == 1
-    assert RedisControls(every_server.client(VIEWER)).approvals() == []
+    assert RedisControls(every_server.client(VIEWER_USER)).approvals() == []
     with closing(everything.subscribe(tuple(TYPES), timeout=0.05)) as heard:
         assert next(heard) is None
         admin.publish([SAID["false_alarm"]])
@@ -199,7 +199,7 @@ def test_a_person_who_looks_sees_everything(every_server: Guarded) -> None:
 
 @pytest.mark.redis
 def test_who_counts_sees_what_there_is_to_count(every_server: Guarded) -> None:
-    admin, client = bus(every_server, ADMIN), every_server.client(METRICS)
+    admin, client = bus(every_server, ADMIN), every_server.client(METRICS_USER)
     admin.publish(list(SAID.values()))
     told = Figure(NOTIFICATIONS.name, ("ops", "delivered"), 1)
     beats = [heartbeat("responder"), heartbeat("alert", figures=(told,))]
@@ -210,13 +210,13 @@ def test_who_counts_sees_what_there_is_to_count(every_server: Guarded) -> None:
             *parts, SystemClock(threading.Event()), ResponderSettings(), containers=9
         ).numbers()
         assert set(numbers) == set(MEASURES)
-        assert numbers[WAITING] == {("ops",): 0}
+        assert numbers[WAITING_NOTIFICATIONS] == {("ops",): 0}
         assert numbers[ALERTS] == {("exited", "critical", "h", "web"): 1}
 
 
 @pytest.mark.redis
 def test_a_person_who_acts_decides_and_the_responder_sees_it(every_server: Guarded) -> None:
-    person, responder = (RedisControls(every_server.client(name)) for name in (OPERATOR, RESPONDER))
+    person, responder = (RedisControls(every_server.client(name)) for name in (OPERATOR_USER, RESPONDER))
     person.pause("web", Pause(by="ann", at=NOW))
     person.reset("web", NOW)
     assert set(responder.controls().pauses) == set(responder.controls().resets) == {"web"}
@@ -225,20 +225,20 @@ def test_a_person_who_acts_decides_and_the_responder_sees_it(every_server: Guard
     told = person.answer(asked.id, ApprovalAnswer.APPROVED, by="ann", reason="go", now=NOW)
     assert told is not None
     assert responder.approvals() == [told]
-    assert seen(every_server, OPERATOR) is not None
+    assert seen(every_server, OPERATOR_USER) is not None
 
 
 @pytest.mark.redis
 def test_a_person_orders_and_decides_and_it_is_told(every_server: Guarded) -> None:
     """Everything that people can do, by the operator's user, and its trail."""
-    orders = people(every_server, OPERATOR)
+    orders = people(every_server, OPERATOR_USER)
     RedisControls(every_server.client(RESPONDER)).ask(ASKED)
     orders.place("h", order())
     orders.pause("web", by="ann")
     orders.resume("web", by="ann")
     orders.reset("web", by="ann")
     orders.answer("a1", ApprovalAnswer.APPROVED, by="ann")
-    group = BY_NAME["responder"].group("h")
+    group = ROLES_BY_NAME["responder"].group("h")
     (taken,) = bus(every_server, RESPONDER).read(group, "a", ["order"], count=9, timeout=0)
     assert taken.event.data == order()
     kept = bus(every_server, ALERT).read("alert", "a", ["decision"], count=9, timeout=0)
@@ -268,7 +268,7 @@ def people(server: Guarded, name: str) -> OperatorCommands:
 
 
 def seen(server: Guarded, name: str) -> SystemStatus:
-    return look(bus(server, name), NOW, people(server, name).overview)
+    return read_status(bus(server, name), NOW, people(server, name).overview)
 
 
 def read(ledger: Ledger) -> LedgerSnapshot:
@@ -302,19 +302,19 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         lambda s, u: bus(s, u).publish([SAID["remediation_complete"]]),
         {RESPONDER},
     ),
-    "place an order": (lambda s, u: people(s, u).place("h", order()), {OPERATOR}),
+    "place an order": (lambda s, u: people(s, u).place("h", order()), {OPERATOR_USER}),
     "pass an order off as a person's": (
         lambda s, u: s.client(u).raw.set("hemostat:seal:h:o1", "x"),
-        {OPERATOR},
+        {OPERATOR_USER},
     ),
-    "write decision": (lambda s, u: bus(s, u).publish([SAID["decision"]]), {OPERATOR}),
+    "write decision": (lambda s, u: bus(s, u).publish([SAID["decision"]]), {OPERATOR_USER}),
     "take orders": (
         lambda s, u: bus(s, u).read("g", "c", ["order"], count=1, timeout=0),
         {RESPONDER, ALERT},
     ),
     "see where a host stands": (
         lambda s, u: people(s, u).overview("h"),
-        {RESPONDER, METRICS, VIEWER, OPERATOR},
+        {RESPONDER, METRICS_USER, VIEWER_USER, OPERATOR_USER},
     ),
     "show stats": (lambda s, u: bus(s, u).show([event(stats())], 5), {MONITOR}),
     "show the analyzer's heartbeat": (
@@ -333,16 +333,19 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         lambda s, u: bus(s, u).read("g", "c", ["remediation_complete"], count=1, timeout=0),
         {ANALYZER, ALERT},
     ),
-    "read history": (lambda s, u: bus(s, u).recent("health_alert", 1), {ANALYZER, VIEWER, OPERATOR}),
+    "read history": (
+        lambda s, u: bus(s, u).recent("health_alert", 1),
+        {ANALYZER, VIEWER_USER, OPERATOR_USER},
+    ),
     "see how a container has been": (
         lambda s, u: bus(s, u).history("h", "web"),
-        {ANALYZER, RESPONDER, VIEWER, OPERATOR},
+        {ANALYZER, RESPONDER, VIEWER_USER, OPERATOR_USER},
     ),
     "see what came of it before": (
         lambda s, u: RedisPrecedents(s.client(u)).past("s"),
-        {ANALYZER, VIEWER, OPERATOR},
+        {ANALYZER, VIEWER_USER, OPERATOR_USER},
     ),
-    "listen": (lambda s, u: _hear(bus(s, u)), {VIEWER, OPERATOR}),
+    "listen": (lambda s, u: _hear(bus(s, u)), {VIEWER_USER, OPERATOR_USER}),
     "read the ledger": (lambda s, u: read(RedisLedger(s.client(u))), {RESPONDER}),
     "reserve an action": (lambda s, u: _reserve(RedisLedger(s.client(u))), {RESPONDER}),
     "store an event": (lambda s, u: RedisRecentEvents(s.client(u)).append([SAID["health_alert"]]), {ALERT}),
@@ -353,7 +356,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     "tell people": (lambda s, u: _tell(RedisOutbox(s.client(u))), {ALERT}),
     "see who lives": (
         lambda s, u: bus(s, u).last("heartbeat"),
-        {MONITOR, ALERT, VIEWER, OPERATOR, METRICS},
+        {MONITOR, ALERT, VIEWER_USER, OPERATOR_USER, METRICS_USER},
     ),
     "note a stop": (
         lambda s, u: RedisLedger(s.client(u)).note_stop("h", "web", ManualStop(NOW, NOW + 9)),
@@ -366,18 +369,18 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     "read the monitor's memo": (lambda s, u: bus(s, u).recall("monitor:h"), {MONITOR}),
     "count what was said": (
         lambda s, u: bus(s, u).after("false_alarm", "0-0", 1),
-        {METRICS, ALERT, VIEWER, OPERATOR},
+        {METRICS_USER, ALERT, VIEWER_USER, OPERATOR_USER},
     ),
     "see how far the store is": (
         lambda s, u: bus(s, u).lag("store", ["false_alarm"]),
-        {ALERT, METRICS, VIEWER, OPERATOR},
+        {ALERT, METRICS_USER, VIEWER_USER, OPERATOR_USER},
     ),
-    "read the tally": (lambda s, u: bus(s, u).recall("metrics"), {METRICS}),
-    "pause": (lambda s, u: RedisControls(s.client(u)).pause("*", Pause(by="x", at=NOW)), {OPERATOR}),
-    "reset a breaker": (lambda s, u: RedisControls(s.client(u)).reset("web", NOW), {OPERATOR}),
+    "read the tally": (lambda s, u: bus(s, u).recall("metrics"), {METRICS_USER}),
+    "pause": (lambda s, u: RedisControls(s.client(u)).pause("*", Pause(by="x", at=NOW)), {OPERATOR_USER}),
+    "reset a breaker": (lambda s, u: RedisControls(s.client(u)).reset("web", NOW), {OPERATOR_USER}),
     "see pauses": (
         lambda s, u: RedisControls(s.client(u)).controls(),
-        {RESPONDER, METRICS, VIEWER, OPERATOR},
+        {RESPONDER, METRICS_USER, VIEWER_USER, OPERATOR_USER},
     ),
     "read a stranger's key": (lambda s, u: s.client(u).raw.get("other"), set()),
     "delete a stream": (lambda s, u: s.client(u).raw.delete("hemostat:health_alert"), set()),
@@ -393,14 +396,14 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
 
 
 @pytest.mark.redis
-@pytest.mark.parametrize("name", list(grants()))
+@pytest.mark.parametrize("name", list(list_grants()))
 @pytest.mark.parametrize("deed", list(DEEDS))
 def test_each_user_may_do_what_is_its_own_and_nothing_else(server: Guarded, deed: str, name: str) -> None:
     """And what is refused leaves no trace, but on the stream on which the responder puts back what it has
     deferred. The user of all roles may do what any of them may."""
     do, allowed = DEEDS[deed]
-    if not allowed.isdisjoint((MONITOR, ANALYZER, RESPONDER, ALERT, METRICS)):
-        allowed = allowed | {EVERY_ROLE}
+    if not allowed.isdisjoint((MONITOR, ANALYZER, RESPONDER, ALERT, METRICS_USER)):
+        allowed = allowed | {EVERY_ROLE_USER}
     if name in allowed:
         do(server, name)
         return
@@ -410,7 +413,7 @@ def test_each_user_may_do_what_is_its_own_and_nothing_else(server: Guarded, deed
     ):
         do(server, name)
     put_back = {b"hemostat:remediation_needed", b"hemostat:order"}
-    put_back = put_back if name in {RESPONDER, EVERY_ROLE} else set()
+    put_back = put_back if name in {RESPONDER, EVERY_ROLE_USER} else set()
     assert set(server.client(ADMIN).raw.keys()) <= put_back
 
 
@@ -440,13 +443,13 @@ class OnMemory(app.RealBackends):
 
 
 @contextmanager
-def roles_at_work(server: Guarded, directory: Path, host: str = ANY) -> Iterator[InMemoryEngine]:
+def roles_at_work(server: Guarded, directory: Path, host: str = ANY_HOST) -> Iterator[InMemoryEngine]:
     """An engine that all roles look after, each logged in as its own user, by its password's file."""
     stop = threading.Event()
     engine = InMemoryEngine(SystemClock(stop))
 
     def work(role: Role) -> None:
-        name = user(role, host)
+        name = get_user_name(role, host)
         file = directory / name
         file.write_text(name[::-1])
         login = Redis(url=server.url, username=name, password_file=str(file))
@@ -467,7 +470,7 @@ def roles_at_work(server: Guarded, directory: Path, host: str = ANY) -> Iterator
 
 
 def heal(server: Guarded, engine: InMemoryEngine) -> None:
-    seen = bus(server, VIEWER)
+    seen = bus(server, VIEWER_USER)
     container = engine.run(spec())
     eventually(lambda: len(seen.last("heartbeat")) == len(ROLES) and seen.last("container_stats"))
     engine.crash(container, 7)
@@ -479,7 +482,7 @@ def heal(server: Guarded, engine: InMemoryEngine) -> None:
 
 
 @pytest.mark.redis
-@pytest.mark.parametrize("host", [ANY, "h"])
+@pytest.mark.parametrize("host", [ANY_HOST, "h"])
 def test_the_roles_heal_a_container_as_users_of_their_own(server: Guarded, tmp_path: Path, host: str) -> None:
     """Redis refuses none of them anything on the way from the crash to the stored outcome."""
     with roles_at_work(server, tmp_path, host) as engine:
@@ -497,23 +500,23 @@ def former(redis_url: str) -> Iterator[Guarded]:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        (OPERATOR, "not allowed to user hemostat-operator: watch"),
+        (OPERATOR_USER, "not allowed to user hemostat-operator: watch"),
         (RESPONDER, "not allowed to user hemostat-responder"),
-        (METRICS, "scripts are allowed, and not needed"),
+        (METRICS_USER, "scripts are allowed, and not needed"),
     ],
 )
 def test_rights_of_a_former_version_are_told(former: Guarded, name: str, words: str) -> None:
     """With what no longer works, where something does not."""
-    found = redis_commands(machine(former, name))
+    found = check_redis_commands(machine(former, name))
     assert words in found.message
-    assert (found.level is Level.WARNING) == (name == METRICS)
+    assert (found.level is Level.WARNING) == (name == METRICS_USER)
     assert "hemostat redis-acl" in found.hint
 
 
 @pytest.mark.redis
-@pytest.mark.parametrize("name", list(grants(["h"])))
+@pytest.mark.parametrize("name", list(list_grants(["h"])))
 def test_rights_of_this_version_are_as_they_should_be(server: Guarded, name: str) -> None:
-    assert redis_commands(machine(server, name)).level is Level.OK
+    assert check_redis_commands(machine(server, name)).level is Level.OK
 
 
 @pytest.mark.redis
@@ -521,16 +524,18 @@ def test_a_right_on_a_key_that_is_missing_is_told(server: Guarded) -> None:
     """Though the command is allowed on other keys."""
     raw = server.client(ADMIN).raw
     before = raw.execute_command("ACL", "LIST")
-    lacking = acl({}).replace(f"%W~{AUDIT}*", "%W~hemostat:other").splitlines()
-    line = next(each for each in lacking if OPERATOR in each).split()
+    lacking = format_acl({}).replace(f"%W~{AUDIT_PREFIX}*", "%W~hemostat:other").splitlines()
+    line = next(each for each in lacking if OPERATOR_USER in each).split()
     try:
-        raw.execute_command("ACL", "SETUSER", OPERATOR, "reset", "on", f">{OPERATOR[::-1]}", *_rules(line))
-        server.client(OPERATOR).raw.connection_pool.disconnect()
-        found = redis_commands(machine(server, OPERATOR))
+        raw.execute_command(
+            "ACL", "SETUSER", OPERATOR_USER, "reset", "on", f">{OPERATOR_USER[::-1]}", *_rules(line)
+        )
+        server.client(OPERATOR_USER).raw.connection_pool.disconnect()
+        found = check_redis_commands(machine(server, OPERATOR_USER))
         assert (found.level, "hset on hemostat:audit:doctor" in found.message) == (Level.FAILURE, True)
     finally:
-        own = next(each.decode().split() for each in before if OPERATOR.encode() in each)
-        raw.execute_command("ACL", "SETUSER", OPERATOR, "reset", *_rules(own, 2))
+        own = next(each.decode().split() for each in before if OPERATOR_USER.encode() in each)
+        raw.execute_command("ACL", "SETUSER", OPERATOR_USER, "reset", *_rules(own, 2))
 
 
 def _rules(words: list[str], first: int = 4) -> list[str]:
@@ -568,26 +573,31 @@ def test_user_of_one_host_writes_no_key_of_another(server: Guarded, role: str) -
 
 
 def test_the_file_has_a_line_for_each_user_and_shuts_the_default_one_out() -> None:
-    default, *lines = acl({}).splitlines()
+    default, *lines = format_acl({}).splitlines()
     assert default.startswith("user default off resetpass")
-    assert [line.split()[1] for line in lines] == list(grants())
+    assert [line.split()[1] for line in lines] == list(list_grants())
     assert all("-@all" in line and "+@" not in line and "allkeys" not in line for line in lines)
 
 
 def test_only_a_hash_lets_a_user_in() -> None:
-    lines = dict(zip(grants(), acl({MONITOR: "ab" * 32}).splitlines()[1:], strict=True))
+    lines = dict(zip(list_grants(), format_acl({MONITOR: "ab" * 32}).splitlines()[1:], strict=True))
     assert f" #{'ab' * 32} " in lines[MONITOR]
     assert " resetpass " in lines[ANALYZER]
 
 
 def test_redis_6_is_told_nothing_that_it_does_not_know() -> None:
-    assert not {"%", "(", ")"} & set(acl({}, version=6))
+    assert not {"%", "(", ")"} & set(format_acl({}, version=6))
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_what_a_role_writes_it_is_allowed_to_add_to_and_publish(role: Role) -> None:
     """And only that: a stream added to the topology is in the file at once."""
-    added = {key for grant in grants()[user(role)] if "xadd" in grant.commands for key in grant.writes}
-    back = role.reads if BY_NAME[role.name].defers else ()
+    added = {
+        key
+        for grant in list_grants()[get_user_name(role)]
+        if "xadd" in grant.commands
+        for key in grant.writes
+    }
+    back = role.reads if ROLES_BY_NAME[role.name].defers else ()
     dead = {"hemostat:dead"} if role.reads else set()
     assert added == {f"hemostat:{name}" for name in (*role.writes, *back)} | dead

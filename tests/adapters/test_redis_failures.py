@@ -11,10 +11,10 @@ from redis import exceptions
 
 from hemostat.adapters.redis import RedisBus, RedisControls, RedisLedger, connect
 from hemostat.adapters.redis import bus as redis_bus
-from hemostat.adapters.redis.failures import translate
+from hemostat.adapters.redis.failures import translate_failure
 from hemostat.core.ledger.controls import Pause
 from hemostat.core.ledger.rows import Attempt
-from hemostat.core.notify.self_monitoring import LOST
+from hemostat.core.notify.self_monitoring import LOST_DATA_PREFIX
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import Action, Outcome
 from tests.samples import NOW, alert, event
@@ -51,7 +51,7 @@ URL = "redis://u:SECRET@h:6379/0"
     ],
 )  # fmt: skip
 def test_a_refusal_is_told_by_its_cause(error, told):
-    failure = translate(error, URL, "u", "m:1")
+    failure = translate_failure(error, URL, "u", "m:1")
     assert told in failure.message
     assert ("cannot be reached" in failure.message) == told.startswith("(")
     assert "SECRET" not in str(failure)
@@ -59,7 +59,7 @@ def test_a_refusal_is_told_by_its_cause(error, told):
 
 
 def test_an_unknown_error_is_not_waited_for():
-    failure = translate(redis.ResponseError("unknown command 'XADD'"), URL)
+    failure = translate_failure(redis.ResponseError("unknown command 'XADD'"), URL)
     assert (failure.transient, failure.curable) == (False, False)
 
 
@@ -91,7 +91,7 @@ def test_a_lost_ledger_is_restored(ledger, redis_client, command):
     assert {each.key for each in after.ended} == {"k0", "k1", "k2"}
     assert {each.key for each in after.running} == {"running"}
     assert after.version >= before.version
-    assert ledger.check("h").startswith(LOST)
+    assert ledger.check("h").startswith(LOST_DATA_PREFIX)
 
 
 def test_the_budget_holds_where_the_ledger_may_not_be_restored(ledger, redis_client, monkeypatch):
@@ -114,7 +114,7 @@ def test_a_loss_is_noticed_without_a_decision(ledger, redis_client):
     desk.pause("*", Pause(by="ann", at=NOW))
     assert ledger.check("h") == ""
     redis_client.raw.flushall()
-    assert ledger.check("h").startswith(LOST)
+    assert ledger.check("h").startswith(LOST_DATA_PREFIX)
     assert desk.controls().pauses["*"].by == "ann"
     assert len(ledger.read("h", "web").attempts) == 4
 

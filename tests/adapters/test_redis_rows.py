@@ -16,11 +16,11 @@ from hemostat.adapters.redis import (
 from hemostat.adapters.redis.audit_anchor import RedisAuditAnchor
 from hemostat.adapters.redis.precedents import RedisLlmBudget
 from hemostat.adapters.redis.repair import clear_aside, find_in_place, list_aside, remove_in_place
-from hemostat.adapters.redis.rows import MAX_ROW_BYTES, MAX_ROWS, QUARANTINE, Quarantine, Row
+from hemostat.adapters.redis.rows import MAX_ROW_BYTES, MAX_ROWS, QUARANTINE_KEY, Quarantine, Row
 from hemostat.core.diagnosis.case import Precedent
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.core.history.audit_chain import ChainPosition
-from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer, Pause
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer, Pause
 from hemostat.core.ledger.rows import Attempt, RaisedLimit
 from hemostat.core.llm.budget import LlmUsage
 from hemostat.core.notify.notification import Notification
@@ -99,7 +99,7 @@ def test_a_version_of_the_ledger_that_is_no_number_is_repaired(redis_client, val
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-@pytest.mark.parametrize("name", [EVERYTHING, "web"])
+@pytest.mark.parametrize("name", [ALL_CONTAINERS, "web"])
 def test_a_pause_that_cannot_be_read_holds_until_a_person_lifts_it(redis_client, name, value):
     desk, ledger = RedisControls(redis_client), RedisLedger(redis_client)
     desk.pause("db", Pause(by="ann", at=NOW, until=NOW + 60))
@@ -107,7 +107,7 @@ def test_a_pause_that_cannot_be_read_holds_until_a_person_lifts_it(redis_client,
     for controls in (desk.controls(), ledger.read("h", "web").controls, ledger.survey("h").controls):
         assert "cannot be read" in controls.paused("web", NOW).by
         assert controls.pauses["db"].by == "ann"
-        assert (controls.paused("cache", NOW) is not None) is (name == EVERYTHING)
+        assert (controls.paused("cache", NOW) is not None) is (name == ALL_CONTAINERS)
     ledger.check("h")
     assert desk.controls().paused("web", NOW) is not None
     assert [row.field for row in find_in_place(redis_client)] == [name.encode()]
@@ -205,7 +205,7 @@ def test_the_quarantine_is_bounded_and_knows_a_row_once(redis_client):
         raw = b"x" * (2 * MAX_ROW_BYTES) + str(number).encode()
         redis_client.raw.hset("hemostat:approvals", "k", raw)
         assert quarantine.move(Row("hash", "hemostat:approvals", b"k", raw, "no JSON"))
-    assert redis_client.raw.hlen(QUARANTINE) == MAX_ROWS
+    assert redis_client.raw.hlen(QUARANTINE_KEY) == MAX_ROWS
     redis_client.raw.hset("hemostat:approvals", "k", "another")
     assert not quarantine.move(Row("hash", "hemostat:approvals", b"k", b"x", "no JSON"))
     assert redis_client.raw.hget("hemostat:approvals", "k") == b"another"

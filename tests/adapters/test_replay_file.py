@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters import replay_file
-from hemostat.adapters.replay_file import ReplayFile, read
-from hemostat.core.history.replay import header_line, line
+from hemostat.adapters.replay_file import ReplayFile, read_replay
+from hemostat.core.history.replay import encode_event_line, encode_header
 from hemostat.errors import DecodeError, HemoStatError, UsageError
 from tests.samples import NOW, alert, event
 
-LINES = [header_line("h", NOW), *(line(event(alert(since=NOW + n), n), NOW + n) for n in range(200))]
+LINES = [
+    encode_header("h", NOW),
+    *(encode_event_line(event(alert(since=NOW + n), n), NOW + n) for n in range(200)),
+]
 
 
 def write(path: Path, lines=LINES, **options) -> Path:
@@ -25,14 +28,14 @@ def write(path: Path, lines=LINES, **options) -> Path:
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
 def test_what_is_written_is_read(tmp_path, name):
     path = write(tmp_path / name)
-    told = read(path)
+    told = read_replay(path)
     assert (len(told), told.begin, told.end, told.notes) == (200, NOW, NOW + 199, ())
     assert path.read_bytes().startswith(b"\x1f\x8b") is name.endswith(".gz")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_one_that_was_renamed_is_read_all_the_same(tmp_path):
-    assert len(read(write(tmp_path / "a.gz").rename(tmp_path / "b.jsonl"))) == 200
+    assert len(read_replay(write(tmp_path / "a.gz").rename(tmp_path / "b.jsonl"))) == 200
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
@@ -42,7 +45,7 @@ def test_of_one_that_was_cut_off_the_whole_part_is_read(tmp_path, name):
     content = path.read_bytes()
     for size in range(len(content) // 2, len(content), len(content) // 7):
         path.write_bytes(content[:size])
-        told = read(path)
+        told = read_replay(path)
         assert 0 < len(told) <= 200
         assert len(told.notes) == (0 if len(told) == 200 else 1)
 
@@ -54,7 +57,7 @@ def test_what_was_flushed_is_there_when_the_process_is_not(tmp_path, name):
         for each in LINES:
             file.write(each)
         file.flush()
-        assert len(read(path)) == 200
+        assert len(read_replay(path)) == 200
 
 
 def test_a_file_that_is_there_is_kept_unless_forced(tmp_path):
@@ -63,7 +66,7 @@ def test_a_file_that_is_there_is_kept_unless_forced(tmp_path):
     with pytest.raises(UsageError, match="is there already"):
         write(path, LINES[:1])
     assert path.read_bytes() == before
-    assert len(read(write(path, LINES[:1], force=True))) == 0
+    assert len(read_replay(write(path, LINES[:1], force=True))) == 0
 
 
 def test_where_none_can_be_made_is_told(tmp_path):
@@ -96,15 +99,15 @@ def test_what_cannot_be_played_is_told_in_a_line(tmp_path, content, why):
     path = tmp_path / "a.jsonl"
     path.write_bytes(content)
     with pytest.raises(DecodeError, match=f"a.jsonl cannot be played: .*{why}") as told:
-        read(path)
+        read_replay(path)
     assert "\n" not in str(told.value)
 
 
 def test_one_that_is_not_there_is_told(tmp_path):
     with pytest.raises(UsageError, match="cannot be read: No such file"):
-        read(tmp_path / "none")
+        read_replay(tmp_path / "none")
     with pytest.raises(UsageError, match="cannot be read: Is a directory"):
-        read(tmp_path)
+        read_replay(tmp_path)
 
 
 def test_little_that_unpacks_to_much_is_refused(tmp_path, monkeypatch):
@@ -112,7 +115,7 @@ def test_little_that_unpacks_to_much_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(LINES[0] + b" " * (8 << 20)))
     with pytest.raises(DecodeError, match="longer than 1 MiB: record a shorter stretch"):
-        read(path)
+        read_replay(path)
 
 
 def test_one_that_says_it_is_full_can_be_read(tmp_path, monkeypatch):
@@ -122,4 +125,4 @@ def test_one_that_says_it_is_full_can_be_read(tmp_path, monkeypatch):
         file.write(LINES[0])
         while not file.full:
             file.write(LINES[1])
-    assert len(read(path)) > 1000
+    assert len(read_replay(path)) > 1000

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.notify import slack
-from hemostat.adapters.notify.slack import MAX_TEXT, SECTION, Slack, payload
-from hemostat.core.notify.message import digest, single
+from hemostat.adapters.notify.slack import MAX_SECTION_CHARACTERS, MAX_TEXT_CHARACTERS, Slack, build_payload
+from hemostat.core.notify.message import build_digest, single
 from hemostat.core.settings.alert import Topic
 from hemostat.errors import NotifyError
 from tests.core.notify.test_message import HEALED
@@ -66,20 +66,20 @@ HOSTILE = "<!channel> <@U1> @here @all @channel & <http://evil.example|click> [c
 @pytest.mark.parametrize("place", ["container", "cause", "done", "what", "host", "project", "incident"])
 def test_text_from_outside_calls_nobody_and_links_nowhere(place):
     hostile = word(Topic.FAILED, **{place: HOSTILE})
-    for message in (single(hostile, {}), digest([hostile, HEALED], {})):
-        sent = json.dumps(payload(message), ensure_ascii=False)
+    for message in (single(hostile, {}), build_digest([hostile, HEALED], {})):
+        sent = json.dumps(build_payload(message), ensure_ascii=False)
         assert "<" not in sent
         assert "@here" not in sent
         assert "@channel" not in sent
         assert "@all" not in sent
-        assert "](" not in payload(message)["text"]
-        assert "://" not in payload(message)["text"]
-        assert all(text["verbatim"] for text in _texts(payload(message)))
+        assert "](" not in build_payload(message)["text"]
+        assert "://" not in build_payload(message)["text"]
+        assert all(text["verbatim"] for text in _texts(build_payload(message)))
 
 
 def test_each_fact_has_its_part_of_the_text_however_long_the_others_are():
     hostile = word(Topic.FAILED, container="&" * 999, cause="<" * 9999, done="@u" * 9999, what=">" * 9999)
-    lines = payload(single(hostile, {}))["text"].splitlines()
+    lines = build_payload(single(hostile, {}))["text"].splitlines()
     assert [line.partition(":")[0] for line in lines[1:5]] == ["Where", "What", "Why", "Outcome"]
 
 
@@ -93,10 +93,10 @@ def _texts(told) -> list[dict]:
 
 def test_nothing_is_longer_than_slack_takes():
     hostile = word(Topic.FAILED, container="&" * 999, cause="<" * 9999, done="&" * 9999, what=">" * 9999)
-    for message in (single(hostile, {}), digest([hostile] * 50, {})):
-        assert len(payload(message)["text"]) <= MAX_TEXT
-        for block in payload(message)["blocks"]:
-            assert len(block.get("text", {}).get("text", "")) <= SECTION
+    for message in (single(hostile, {}), build_digest([hostile] * 50, {})):
+        assert len(build_payload(message)["text"]) <= MAX_TEXT_CHARACTERS
+        for block in build_payload(message)["blocks"]:
+            assert len(block.get("text", {}).get("text", "")) <= MAX_SECTION_CHARACTERS
             assert all(len(field["text"]) <= 2000 for field in block.get("fields", []))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.adapters.sampling.sockets import FIRST, SocketReader, parse, peers
+from hemostat.adapters.sampling.sockets import MIN_AGE_SECONDS, SocketReader, find_peers, parse
 from hemostat.core.model import ConnectionPeers, ContainerInfo
 from hemostat.events import Container
 
@@ -22,7 +22,7 @@ CONTAINER = "c" * 64
 
 
 def told(table: str) -> ConnectionPeers:
-    return peers(CONTAINER, list(parse(table)))
+    return find_peers(CONTAINER, list(parse(table)))
 
 
 def test_who_listens_on_the_port_has_accepted_the_connection():
@@ -61,8 +61,8 @@ def root(tmp_path):
 
 def test_a_container_is_read_once_it_has_run_for_a_moment(root):
     reader = SocketReader(root)
-    assert reader.next([container()], FIRST - 0.1) is None
-    found = reader.next([container()], FIRST)
+    assert reader.next([container()], MIN_AGE_SECONDS - 0.1) is None
+    found = reader.next([container()], MIN_AGE_SECONDS)
     assert found is not None
     assert found.servers == (("172.17.0.3", 5432),)
 
@@ -90,6 +90,6 @@ def test_what_a_process_outside_the_container_has_opened_is_not_shown(root, cgro
         (process / "ns").mkdir(parents=True)
         (process / "ns/net").hardlink_to(root / "proc/7/net/tcp6")
     (other / "cgroup").write_text(cgroup)
-    found = SocketReader(root).next([container()], FIRST)
+    found = SocketReader(root).next([container()], MIN_AGE_SECONDS)
     assert found is not None
     assert len(found.servers) == shown

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from hemostat.adapters.sql_store import SqlStore, connection
-from hemostat.core.history.audit_chain import AnchorNotes, verify
+from hemostat.core.history.audit_chain import AnchorNotes, verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.errors import ConfigError, StoreError, StoreUnreachableError
 from tests.samples import NOW, WEB, alert, event
@@ -56,7 +56,7 @@ def test_a_row_that_bears_what_no_writer_writes_is_found(tmp_path, column, value
     with store._engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE hemostat_events SET {column} = {value} WHERE number = 2")
     with store.trail() as (ends, links):
-        assert next(each.number for each in verify(links, ends, AnchorNotes())) == 2
+        assert next(each.number for each in verify_chain(links, ends, AnchorNotes())) == 2
     store.close()
 
 

@@ -8,7 +8,7 @@ from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.in_memory.evidence import InMemoryEvidence
 from hemostat.adapters.in_memory.precedents import InMemoryPrecedents
 from hemostat.agents.analyzer.capture import EvalCapture
-from hemostat.core.diagnosis.case import Precedent, signature
+from hemostat.core.diagnosis.case import Precedent, compute_signature
 from hemostat.errors import EngineUnreachableError, HemoStatError
 from hemostat.events import Action, Evidence, Kind, Outcome, Phase
 from hemostat.ports import ContainerSpec
@@ -102,8 +102,10 @@ def test_what_came_of_it_is_not_in_its_story(scene):
     past = Precedent(
         time=NOW - 9, host="h", container="web", action=Action.RESTART, outcome=Outcome.FAILED, cause=""
     )
-    scene.casebook.remember(signature(scene.told), "before", past)
-    scene.casebook.remember(signature(scene.told), "after", msgspec.structs.replace(past, time=NOW + 2))
+    scene.casebook.remember(compute_signature(scene.told), "before", past)
+    scene.casebook.remember(
+        compute_signature(scene.told), "after", msgspec.structs.replace(past, time=NOW + 2)
+    )
     case = scene.recording().case
     assert case.story[0].startswith("3 s ago, db: unhealthy")
     assert [line.partition(", ")[2].partition(":")[0] for line in case.story] == ["db", "web"]

@@ -4,7 +4,14 @@ import msgspec
 import pytest
 
 from hemostat.adapters.in_memory.outbox import InMemoryOutbox
-from hemostat.agents.notifier.channel_sender import AGAIN, CEILING, GIVEN_UP, LEASE, LONGEST, ChannelSender
+from hemostat.agents.notifier.channel_sender import (
+    GIVE_UP_SECONDS,
+    LEASE_SECONDS,
+    MAX_BACKOFF_SECONDS,
+    MAX_RETRY_SECONDS,
+    REFUSED_RETRY_SECONDS,
+    ChannelSender,
+)
 from hemostat.core.notify import message
 from hemostat.core.notify.message import Message
 from hemostat.core.notify.notification import Notification
@@ -92,7 +99,7 @@ def test_what_waits_is_told_once():
     line = Line(Phone())
     line.put(HEALED)
     line.after(0.0)
-    assert line.after(LEASE) == ["web is healed: exited"]
+    assert line.after(LEASE_SECONDS) == ["web is healed: exited"]
 
 
 def test_what_came_and_went_by_itself_is_not_told():
@@ -174,9 +181,9 @@ def test_the_wait_has_a_ceiling():
     line = Line(Phone(*[PASSING] * 40))
     line.put(HEALED)
     for _ in range(30):
-        line.after(CEILING)
+        line.after(MAX_BACKOFF_SECONDS)
     tries = line.phone.tries
-    line.after(CEILING)
+    line.after(MAX_BACKOFF_SECONDS)
     assert line.phone.tries == tries + 1
 
 
@@ -192,7 +199,7 @@ def test_a_message_that_is_refused_keeps_no_other_waiting_and_is_tried_again():
     line = Line(Phone(LASTING))
     line.put(*several(2))
     assert line.after(1.0) == ["web-1 is healed: exited"]
-    line.clock.advance(AGAIN - 2)
+    line.clock.advance(REFUSED_RETRY_SECONDS - 2)
     assert len(line.after(0.0)) == 1
     assert line.after(2.0) == ["web-1 is healed: exited", "web-0 is healed: exited"]
 
@@ -201,9 +208,9 @@ def test_what_is_refused_for_days_is_given_up_loudly(caplog):
     line = Line(Phone(LASTING, LASTING))
     line.put(HEALED)
     line.after(0.0)
-    line.after(GIVEN_UP + 1)
+    line.after(GIVE_UP_SECONDS + 1)
     assert "notify.given_up" in caplog.text
-    assert line.after(AGAIN * 2) == []
+    assert line.after(REFUSED_RETRY_SECONDS * 2) == []
     assert line.phone.tries == 2
 
 
@@ -213,8 +220,8 @@ def test_what_was_delivered_failed_and_dropped_is_counted_and_known_before_it_ha
     line.put(HEALED)
     line.after(0.0)
     line.after(2.0)
-    line.after(GIVEN_UP + 1)
-    line.put(word(Topic.HEALED, GIVEN_UP + 2, incident="i2"))
+    line.after(GIVE_UP_SECONDS + 1)
+    line.put(word(Topic.HEALED, GIVE_UP_SECONDS + 2, incident="i2"))
     line.after(2.0)
     assert line.counted == {("ops", "delivered"): 1, ("ops", "failed"): 3, ("ops", "dropped"): 1}
 
@@ -224,7 +231,7 @@ def test_a_library_that_breaks_does_not_end_the_thread():
     line.put(HEALED)
     assert line.after(0.0) == []
     assert line.courier.trouble == "channel ops: the channel failed (RuntimeError)"
-    assert line.after(AGAIN) == ["web is healed: exited"]
+    assert line.after(REFUSED_RETRY_SECONDS) == ["web is healed: exited"]
     assert line.courier.trouble == ""
 
 
@@ -262,7 +269,7 @@ def test_what_was_told_in_one_message_is_not_told_again():
     line = Line(Phone(), per_minute=1)
     line.put(*several(5))
     line.after(1.0)
-    assert line.after(LEASE * 2) == ["5 incidents: 5 healed"]
+    assert line.after(LEASE_SECONDS * 2) == ["5 incidents: 5 healed"]
 
 
 def test_quiet_hours_end_and_then_one_word_an_incident_is_told():
@@ -321,7 +328,7 @@ def test_what_could_not_be_settled_is_not_told_again():
     outbox.cut = "settle"
     line.after(0.0)
     outbox.cut = ""
-    assert line.after(LEASE) == ["web is healed: exited"]
+    assert line.after(LEASE_SECONDS) == ["web is healed: exited"]
     assert outbox.take("ops", NOW + 999, lease=0.0, count=9) == []
 
 
@@ -332,7 +339,7 @@ def test_a_courier_that_dies_before_it_settles_is_followed_by_one_who_tells_agai
     outbox.cut = "settle"
     first.after(0.0)
     outbox.cut = ""
-    assert second.after(LEASE - 1) == []
+    assert second.after(LEASE_SECONDS - 1) == []
     assert second.after(1.0) == ["web is healed: exited"]
 
 
@@ -359,7 +366,7 @@ def test_an_hour_that_a_service_asks_for_is_kept():
     line.after(0.1)
     assert line.after(0.2) == []
     assert line.phone.tries == 1
-    assert line.after(LONGEST) == ["web is healed: exited"]
+    assert line.after(MAX_RETRY_SECONDS) == ["web is healed: exited"]
 
 
 def test_troubles_that_do_not_concern_a_channel_are_not_told():
@@ -382,8 +389,8 @@ def test_a_trouble_that_is_refused_keeps_no_other_word_waiting_and_is_tried_agai
     line.courier.tell(GONE)
     line.put(HEALED)
     assert line.after(1.0) == ["web is healed: exited"]
-    assert line.after(AGAIN) == ["web is healed: exited", "Redis needs attention"]
-    assert line.after(AGAIN) == ["web is healed: exited", "Redis needs attention"]
+    assert line.after(REFUSED_RETRY_SECONDS) == ["web is healed: exited", "Redis needs attention"]
+    assert line.after(REFUSED_RETRY_SECONDS) == ["web is healed: exited", "Redis needs attention"]
 
 
 def test_a_trouble_is_brief_where_everything_is():
@@ -408,5 +415,5 @@ def test_a_word_of_which_no_message_can_be_made_holds_up_no_other(monkeypatch):
     monkeypatch.setattr(message, "single", refuse)
     line.put(word(Topic.HEALED, container="evil", incident="e"), HEALED)
     assert len(line.after(0)) == 1
-    line.after(LEASE + 1)
+    line.after(LEASE_SECONDS + 1)
     assert line.outbox.waiting("ops") == 0

@@ -8,7 +8,7 @@ from hemostat.adapters.in_memory import outbox as memory_outbox
 from hemostat.adapters.in_memory.outbox import InMemoryOutbox
 from hemostat.adapters.in_memory.recent_events import InMemoryRecentEvents
 from hemostat.agents.notifier.enqueue import Enqueuer
-from hemostat.core.metrics.definitions import uncounted
+from hemostat.core.metrics.definitions import ignore_count
 from hemostat.core.settings.alert import AlertSettings, Channel, Topic
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Event, Kind
@@ -18,7 +18,7 @@ from tests.samples import ALL, CLEARED, NOW, alert, complete, event
 GRACE = AlertSettings(grace=30.0)
 
 
-def role(store, outbox, count=uncounted, **channels: Channel) -> Enqueuer:
+def role(store, outbox, count=ignore_count, **channels: Channel) -> Enqueuer:
     return Enqueuer(store, outbox, channels, GRACE, count=count)
 
 

@@ -7,7 +7,7 @@ from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.in_memory.precedents import InMemoryPrecedents
 from hemostat.agents.analyzer import LiveEvidenceSource, RecordedEvidenceSource
-from hemostat.core.diagnosis.case import Precedent, decode, encode, signature
+from hemostat.core.diagnosis.case import Precedent, compute_signature, decode, encode
 from hemostat.errors import DecodeError, EngineError, EngineUnreachableError
 from hemostat.events import Action, Container, Event, Kind, Outcome, Phase
 from hemostat.ports import ContainerSpec, Engine
@@ -46,7 +46,7 @@ def test_a_case_holds_what_the_container_is_like_what_was_told_and_what_came_of_
     past = Precedent(
         time=NOW, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="runaway"
     )
-    scene.casebook.remember(signature(scene.told), "k", past)
+    scene.casebook.remember(compute_signature(scene.told), "k", past)
     case = scene.witness().case(scene.alert())
     assert case.dossier.details is not None
     assert case.dossier.state.status == "running"

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from hemostat.adapters.in_memory.engine import InMemoryEngine
-from hemostat.agents.responder.gather import LATE, collect
+from hemostat.agents.responder.gather import TIMED_OUT, collect_snapshot
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.errors import BusError, EngineError
 from hemostat.events import Container
@@ -30,7 +30,9 @@ def run(engine, **fields):
 
 def look(engine, container, patience=PATIENT, **options):
     found = engine.inspect(container)
-    return collect(engine, needed(alert=alert(container=found.ref)), found, NOW, patience=patience, **options)
+    return collect_snapshot(
+        engine, needed(alert=alert(container=found.ref)), found, NOW, patience=patience, **options
+    )
 
 
 def test_of_a_dead_container_the_log_and_how_it_was_made(engine):
@@ -56,7 +58,7 @@ def test_what_fails_is_named(engine):
     def recent(_):
         raise BusError("Redis is away")
 
-    kept = collect(
+    kept = collect_snapshot(
         engine, needed(alert=alert(container=found.ref)), found, NOW, patience=PATIENT, recent=recent
     )
     full = "the disk is full"
@@ -78,11 +80,11 @@ def test_what_hangs_is_left_behind(engine):
 
     kept = look(engine, run(engine), patience=0.2, recent=recent)
     release.set()
-    assert kept.missing["samples"] == LATE
+    assert kept.missing["samples"] == TIMED_OUT
 
 
 def test_what_is_gone_has_the_alert_alone(engine):
     gone = Container(id="c9", name="gone")
-    kept = collect(engine, needed(alert=alert(container=gone)), None, NOW, patience=PATIENT)
+    kept = collect_snapshot(engine, needed(alert=alert(container=gone)), None, NOW, patience=PATIENT)
     assert (kept.state, kept.log, kept.missing) == (None, "", {})
     assert kept.evidence == alert().evidence

@@ -9,11 +9,11 @@ import pytest
 from hemostat.adapters.in_memory.evidence import InMemoryEvidence
 from hemostat.adapters.in_memory.precedents import InMemoryLlmBudget, InMemoryPrecedents
 from hemostat.agents.analyzer import AdvisorTerms, Analyzer, LlmAdvisor, RecordedEvidenceSource
-from hemostat.agents.analyzer.investigation import reachable
+from hemostat.agents.analyzer.investigation import find_reachable
 from hemostat.core.diagnosis.case import EvalCase, Precedent
 from hemostat.core.diagnosis.rules import diagnose
 from hemostat.core.llm.budget import Prices
-from hemostat.core.llm.validate import Advice, judged
+from hemostat.core.llm.validate import Advice, judge_advice
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.trust import TrustSettings
 from hemostat.errors import AdvisorDeclinedError, AdvisorError, AdvisorUnreachableError, EngineError
@@ -576,8 +576,8 @@ def test_no_tool_reaches_a_container_that_names_this_one(tool):
 
 def test_labels_that_are_believed_show_the_root_and_no_dependent():
     told = msgspec.structs.replace(BUSY, root="db", downstream=("evil",))
-    assert set(reachable(told, TrustSettings())) == {"web"}
-    assert set(reachable(told, TrustSettings(labels="compose"))) == {"web", "db"}
+    assert set(find_reachable(told, TrustSettings())) == {"web"}
+    assert set(find_reachable(told, TrustSettings(labels="compose"))) == {"web", "db"}
 
 
 @pytest.mark.parametrize(
@@ -589,6 +589,6 @@ def test_a_quote_from_another_container_carries_no_action(sources, action):
     said = Advice(
         cause="runaway", summary="It spins.", confidence=0.9, choice="restart", roots=("web",), quotes=quotes
     )
-    told = judged(said, BUSY, diagnose(BUSY), Investigation(model="m"), min_confidence=0.6)
+    told = judge_advice(said, BUSY, diagnose(BUSY), Investigation(model="m"), min_confidence=0.6)
     assert told.action is action
     assert ("another container" in " ".join(told.diagnosis.reasons)) == (action is Action.NONE)

@@ -472,7 +472,12 @@ def test_a_call_that_is_forbidden_is_told_with_what_to_allow_and_is_no_failure_o
     assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.UNSUPPORTED)
     assert done.detail == "start web: the proxy forbids POST: allow POST"
     book = scene.ledger.read("h", "web")
-    assert circuit_breaker.of(book.ended, failures=1, open_for=60.0, now=scene.clock.now()).failures == 0
+    assert (
+        circuit_breaker.compute_container_state(
+            book.ended, failures=1, open_for=60.0, now=scene.clock.now()
+        ).failures
+        == 0
+    )
 
 
 def test_a_cleanup_empties_what_the_label_names_and_restarts_nothing(scene):

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from hemostat.core.ledger.alert_notes import notes_of
+from hemostat.core.ledger.alert_notes import build_notes
 from hemostat.core.ledger.rows import Attempt
 from hemostat.events import (
     Action,
@@ -27,7 +27,7 @@ def note(scene: Scene, request: Event, **changes: object) -> None:
     """As a monitor does when it raises, or clears, the alert that this request answers."""
     assert isinstance(request.data, RemediationNeeded)
     told = msgspec.structs.replace(request, data=msgspec.structs.replace(request.data.alert, **changes))
-    for suffix, value in notes_of(told):
+    for suffix, value in build_notes(told):
         scene.incidents["h", f"{told.incident}{suffix}"] = value
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hemostat.app.roles import _tend
+from hemostat.app.roles import _scale_back_regularly
 from hemostat.errors import BusUnreachableError
 from hemostat.ports import Interrupted
 from tests.clock import FakeClock
@@ -42,7 +42,7 @@ class Rounds:
         self.untold = False
 
     def run(self) -> None:
-        _tend(SimpleNamespace(clock=self.clock, parts=SimpleNamespace(bus=self)), self)
+        _scale_back_regularly(SimpleNamespace(clock=self.clock, parts=SimpleNamespace(bus=self)), self)
 
 
 @pytest.mark.parametrize("failure", [BusUnreachableError("gone"), ValueError("an unreadable record")])

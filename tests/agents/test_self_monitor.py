@@ -3,9 +3,9 @@
 import pytest
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.agents.notifier.self_monitor import STALE, SelfMonitor
+from hemostat.agents.notifier.self_monitor import STALE_SECONDS, SelfMonitor
 from hemostat.core.notify.notification import Notification
-from hemostat.core.notify.self_monitoring import LOST
+from hemostat.core.notify.self_monitoring import LOST_DATA_PREFIX
 from hemostat.errors import BusError, BusUnreachableError, NotifyError
 from hemostat.ports import Entry
 from tests.clock import FakeClock
@@ -115,7 +115,7 @@ def test_a_redis_that_refuses_to_write_is_told_and_the_roles_are_not_blamed(hous
 def test_a_lost_ledger_is_told_once(house):
     house.later(10)
     house.living = (*ROLES, "responder")
-    house.trouble = f"{LOST}; it was written back"
+    house.trouble = f"{LOST_DATA_PREFIX}; it was written back"
     assert house.later(120) == ["data in Redis of h gone"]
 
 
@@ -135,7 +135,7 @@ def test_somebody_outside_hears_while_all_is_well_and_nothing_otherwise(house):
 def test_nothing_is_well_before_it_was_looked_at_and_when_nobody_looks_any_more(house):
     house.watchman.signal(house.ear)
     house.later(10)
-    house.clock.advance(STALE)
+    house.clock.advance(STALE_SECONDS)
     house.watchman.signal(house.ear)
     assert house.ear.heard == []
 

@@ -5,8 +5,8 @@ import pytest
 from hemostat.adapters.in_memory.audit_anchor import InMemoryAuditAnchor
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.sql_store.schema import events, trail
-from hemostat.agents.store_writer import SWEEP, AuditWatch, StoreWriter
-from hemostat.core.history.audit_chain import BEGINNING, verify
+from hemostat.agents.store_writer import SWEEP_SECONDS, AuditWatch, StoreWriter
+from hemostat.core.history.audit_chain import INITIAL_HASH, verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.core.settings.store import StoreSettings
 from hemostat.errors import StoreUnreachableError
@@ -38,7 +38,7 @@ def kept(store):
 
 def findings(store, notary):
     with store.trail() as (ends, links):
-        return list(verify(links, ends, notary.noted(ends.trail)))
+        return list(verify_chain(links, ends, notary.noted(ends.trail)))
 
 
 def test_the_head_is_noted_with_what_is_stored(store, clock):
@@ -68,7 +68,7 @@ def test_what_is_too_much_goes_and_nothing_is_looked_for_at_every_event(store, c
     assert kept(store) == 4
     role.keep(many(3, 20))
     assert kept(store) == 7
-    clock.advance(SWEEP)
+    clock.advance(SWEEP_SECONDS)
     role.keep(many(1, 30))
     assert kept(store) == 4
     assert findings(store, notary) == []
@@ -100,7 +100,7 @@ def test_an_end_that_was_cut_off_is_missed_however_much_was_stored_since(store, 
     StoreWriter(store, notary, clock, StoreSettings()).keep(many(5))
     with store._writing() as connection:
         connection.execute(events.delete())
-        connection.execute(trail.update().values(head=0, head_hash=BEGINNING))
+        connection.execute(trail.update().values(head=0, head_hash=INITIAL_HASH))
     role = StoreWriter(store, notary, clock, StoreSettings())
     for start in (10, 20):
         role.keep(many(6, start))
@@ -132,7 +132,7 @@ def test_end_is_announced_every_hour_whether_anything_is_stored_or_not(store, cl
     assert len(lines) == 3
     role.keep(many(2))
     assert len(lines) == 3
-    clock.advance(SWEEP)
+    clock.advance(SWEEP_SECONDS)
     role.check()
     assert f"head={store.ends().head}" in lines[-1]
 

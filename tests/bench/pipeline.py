@@ -24,7 +24,7 @@ from hemostat.config import Redis, Settings
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Event, HealthAlert, Kind, Severity, incident_id
 from hemostat.ports import ContainerSpec, Engine, Sampler
-from hemostat.streams import BY_NAME
+from hemostat.streams import ROLES_BY_NAME
 
 COUNTS = (1, 2, 4)
 ALERTS = 6000
@@ -94,7 +94,7 @@ def _alerts(engine: InMemoryEngine, begin: int, count: int) -> list[Event]:
 
 
 def _lag(bus: RedisBus) -> int:
-    return sum(bus.lag(BY_NAME[name].group(HOST), BY_NAME[name].reads) for name in ROLES)
+    return sum(bus.lag(ROLES_BY_NAME[name].group(HOST), ROLES_BY_NAME[name].reads) for name in ROLES)
 
 
 def _await_quiet(bus: RedisBus) -> None:

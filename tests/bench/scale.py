@@ -21,7 +21,7 @@ import docker
 import redis
 
 from hemostat.adapters.redis import EmbeddedRedis
-from hemostat.config import FIELDS, variable
+from hemostat.config import FIELDS, get_variable_name
 from hemostat.events import decode
 from tests.bench.crowd import Crowd, crowd
 from tests.bench.lab import Lab, descendants, hemostat_all, memory, named
@@ -90,7 +90,7 @@ def _measure(crowd: Crowd) -> dict[str, float]:
 
 def _calm() -> dict[str, str]:
     """So many deaths are no storm here."""
-    return {variable(STORM): "1000000"} if STORM in FIELDS else {}
+    return {get_variable_name(STORM): "1000000"} if STORM in FIELDS else {}
 
 
 # --- CPU ---------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ from statistics import median
 import msgspec
 
 from hemostat.adapters.sql_store import SqlStore
-from hemostat.app.store import BATCH
-from hemostat.core.history.audit_chain import AnchorNotes, verify
+from hemostat.app.store import MAX_BATCH
+from hemostat.core.history.audit_chain import AnchorNotes, verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.events import Container, Event, Outcome
 from tests.postgres_fixtures import Server, programs
@@ -62,7 +62,7 @@ def incident(number: int) -> list[Event]:
     ]
 
 
-def batches(first: int, count: int, size: int = BATCH) -> Iterator[list[Event]]:
+def batches(first: int, count: int, size: int = MAX_BATCH) -> Iterator[list[Event]]:
     batch: list[Event] = []
     for number in range(first, first + count):
         batch += incident(number)
@@ -96,7 +96,7 @@ def verified(store: SqlStore) -> float:
     """Rows a second."""
     begin = time.perf_counter()
     with store.trail() as (ends, links):
-        wrong = list(verify(links, ends, AnchorNotes()))
+        wrong = list(verify_chain(links, ends, AnchorNotes()))
     if wrong:
         raise AssertionError(wrong)
     return ends.head.number / (time.perf_counter() - begin)
@@ -105,7 +105,7 @@ def verified(store: SqlStore) -> float:
 def _both(url: str, size: Callable[[], int], events: int) -> dict[str, float]:
     store = SqlStore(url, time.time)
     found = {"rate": rate(store)}
-    for batch in batches(RATE_EVENTS // 4, (events - RATE_EVENTS) // 4, 20 * BATCH):
+    for batch in batches(RATE_EVENTS // 4, (events - RATE_EVENTS) // 4, 20 * MAX_BATCH):
         store.append(batch)
     found["bytes of 1,000 incidents"] = size() / (events / 4) * 1000
     found |= {f"history: {name}": seconds for name, seconds in asked(store).items()}

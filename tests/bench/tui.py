@@ -33,7 +33,7 @@ from hemostat.events import (
     Severity,
     State,
 )
-from hemostat.streams import BY_NAME
+from hemostat.streams import ROLES_BY_NAME
 from tests.bench.lab import cpu_seconds, memory
 
 COUNTS = (20, 300, 2000)
@@ -161,7 +161,7 @@ class Crowd:
             Heartbeat(
                 role=name, instance="1", pid=1, started=1.0, every=2.0, mode="auto" * (name == "responder")
             )
-            for name in BY_NAME
+            for name in ROLES_BY_NAME
         ]
         self._bus.show(
             [Event.make(each, time=now, host="bench", source=f"{each.role}@1") for each in beats], ttl=30

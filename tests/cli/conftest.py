@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
-from hemostat.adapters.redis.embedded import binary
+from hemostat.adapters.redis.embedded import find_binary
 from hemostat.cli.run import run
 from tests.engine_fixtures import eventually
 from tests.required import missing
@@ -80,7 +80,7 @@ def spawn(environ):
 @pytest.fixture
 def bus(environ):
     """A bus on a Redis of the test's own, where every command finds it by itself."""
-    if binary() is None:
+    if find_binary() is None:
         missing("there is no redis-server: apt install redis-server")
     server = EmbeddedRedis(Path(os.environ["HEMOSTAT_STATE_DIR"]))
     bus = RedisBus(connect(server.ensure()))

@@ -10,7 +10,7 @@ import pytest
 from hemostat import app
 from hemostat.adapters.redis import EmbeddedRedis, RedisEvidence, connect
 from hemostat.core.diagnosis.case import ExpectedDiagnosis, decode, encode
-from hemostat.core.evidence.build import dossier
+from hemostat.core.evidence.build import build_snapshot
 from hemostat.errors import AdvisorError, AdvisorUnreachableError
 from hemostat.events import DURABLE, Action, FalseAlarm, Investigation, Kind, Quote
 from tests.advisors import ScriptedAdvisor, concluding, recording
@@ -46,7 +46,7 @@ def told(bus):
     done = complete(kind=Kind.CPU_HIGH)
     bus.publish([event(BUSY), event(asked, 0.1), event(done, 3)])
     server = EmbeddedRedis(Path(os.environ["HEMOSTAT_STATE_DIR"]))
-    kept = dossier(asked, None, now=NOW + 0.2, log="password=hunter2\nretrying at once")
+    kept = build_snapshot(asked, None, now=NOW + 0.2, log="password=hunter2\nretrying at once")
     RedisEvidence(connect(server.url)).put("i1", kept)
     return bus
 

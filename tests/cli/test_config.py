@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import hemostat as package
-from hemostat.cli.config import example
+from hemostat.cli.config import read_example
 from hemostat.config import FIELDS
 
 
@@ -28,7 +28,7 @@ def test_init_never_overwrites_unless_told_to(hemostat, tmp_path):
     assert (code, err) == (2, f"hemostat: {file} cannot be written: File exists: --force overwrites it\n")
     assert file.read_text() == "host = 'mine'"
     assert hemostat("config", "init", "--path", str(file), "--force").code == 0
-    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (example(), 0o600)
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (read_example(), 0o600)
 
 
 def test_init_writes_where_the_configuration_is_to_be_read_from(hemostat, tmp_path):

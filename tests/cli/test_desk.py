@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisControls, connect
-from hemostat.core.labels.container_ref import reference
+from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer
 from hemostat.events import Action
 from tests.samples import event, stats
@@ -89,7 +89,9 @@ def test_without_a_redis_there_is_nobody_to_tell(hemostat):
 
 @pytest.mark.parametrize("command", ["pause", "reset"])
 def test_a_name_that_nobody_watches_is_a_mistake(hemostat, desk, bus, command):
-    bus.show([event(stats(container=reference("c", name, "", {}))) for name in ("shop_db_1", "web")], ttl=60)
+    bus.show(
+        [event(stats(container=build_reference("c", name, "", {}))) for name in ("shop_db_1", "web")], ttl=60
+    )
     said = hemostat(command, "--container", "shop_dbb_1")
     assert said.code == 2
     assert said.err == "hemostat: no container 'shop_dbb_1' is watched: did you mean shop_db_1?\n"

@@ -11,8 +11,8 @@ import sqlalchemy as sql
 from hemostat.adapters.redis import RedisAuditAnchor
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.cli import checks
-from hemostat.cli.checks import QUESTIONS, DoctorCheck, examine
-from hemostat.cli.doctor import report
+from hemostat.cli.checks import CHECKS, DoctorCheck, run_check
+from hemostat.cli.doctor import format_checks
 from hemostat.cli.findings import Check, CheckResult, Level
 from hemostat.cli.machine import Machine
 from hemostat.config import Settings
@@ -59,7 +59,7 @@ def with_engine(forbidden=(), mode="auto", **changes):
     ],
 )
 def test_a_check_that_fails_is_a_finding(error, essential, level):
-    check = examine(DoctorCheck("engine", fails_with(error), essential), machine())
+    check = run_check(DoctorCheck("engine", fails_with(error), essential), machine())
     assert check.level is level
     assert str(error).partition(":")[0] in check.message
 
@@ -111,7 +111,7 @@ def test_what_the_roles_do_without_is_said():
     ]
     found = machine()
     found.bus = lambda: SimpleNamespace(last=lambda _: beats)
-    told = checks.roles(found)
+    told = checks.check_roles(found)
     assert told.level == "warning"
     assert "cannot inspect web: it hangs" in told.message
 
@@ -137,7 +137,9 @@ def service(request):
 
 
 def asked(analysis, **changes):
-    return checks.advisor(machine(analyzer=msgspec.structs.replace(analysis, **{"api_key": KEY, **changes})))
+    return checks.check_advisor(
+        machine(analyzer=msgspec.structs.replace(analysis, **{"api_key": KEY, **changes}))
+    )
 
 
 def test_an_advisor_that_can_be_asked_is_told_with_its_model(service):
@@ -163,7 +165,7 @@ def test_a_key_a_model_and_a_network_that_are_wrong_are_told_apart(service):
 
 
 def test_an_advisor_without_a_key_keeps_the_analyzer_from_starting():
-    found = checks.advisor(machine(analyzer=AnalyzerSettings(advisor="anthropic")))
+    found = checks.check_advisor(machine(analyzer=AnalyzerSettings(advisor="anthropic")))
     assert found.level is Level.FAILURE
     assert found.message == "the analyzer will not start: there is no key for analyzer.advisor = anthropic"
     assert "ANTHROPIC_API_KEY" in found.hint
@@ -173,16 +175,16 @@ def test_where_the_rules_decide_nobody_is_asked(service):
     server, analysis = service
     expected = CheckResult(Level.OK, "none: the rules decide alone")
     assert asked(analysis, advisor="rules") == expected
-    assert checks.advisor(machine()) == expected
+    assert checks.check_advisor(machine()) == expected
     assert server.requests == []
 
 
 def test_a_state_directory_is_judged_and_not_made(tmp_path):
     wanted = tmp_path / "a" / "b"
-    assert checks.state_directory(machine(state_dir=str(wanted))).level is Level.OK
+    assert checks.check_state_directory(machine(state_dir=str(wanted))).level is Level.OK
     assert not wanted.parent.exists()
     (tmp_path / "a").write_text("in the way")
-    assert checks.state_directory(machine(state_dir=str(wanted))).level is Level.FAILURE
+    assert checks.check_state_directory(machine(state_dir=str(wanted))).level is Level.FAILURE
 
 
 @pytest.mark.parametrize(("mode", "level"), [(0o600, "ok"), (0o644, "ok"), (0o666, "warning")])
@@ -196,7 +198,7 @@ def test_a_configuration_that_others_can_write_to_is_noted(hemostat, tmp_path, m
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_state_directory_must_be_writable(tmp_path):
     tmp_path.chmod(0o500)
-    assert checks.state_directory(machine(state_dir=str(tmp_path))).level is Level.FAILURE
+    assert checks.check_state_directory(machine(state_dir=str(tmp_path))).level is Level.FAILURE
 
 
 def test_the_report_has_signs_hints_and_a_count():
@@ -204,7 +206,7 @@ def test_the_report_has_signs_hints_and_a_count():
         Check(name="a", level=Level.OK, message="fine"),
         Check(name="b", level=Level.FAILURE, message="bad\x1b", hint="mend it"),
     ]
-    lines = report(found)
+    lines = format_checks(found)
     assert [line.split() for line in lines[:3]] == [
         ["✓", "a", "fine"],
         ["✗", "b", r"bad\x1b"],
@@ -219,7 +221,7 @@ def test_with_nothing_there_every_check_is_made(hemostat, tmp_path, environ):
     assert code == 1
     assert "geheim" not in out + err
     told = hemostat("doctor", "--json").json
-    assert [each["name"] for each in told["checks"]] == [*(question.name for question in QUESTIONS), "labels"]
+    assert [each["name"] for each in told["checks"]] == [*(question.name for question in CHECKS), "labels"]
     levels = {each["name"]: each["level"] for each in told["checks"]}
     assert levels["Redis"] == "failure"
     assert levels["roles"] == "warning"
@@ -304,13 +306,15 @@ def channels(**urls: str) -> Machine:
 
 
 def test_the_channels_to_people_are_named_without_their_addresses():
-    level, told, _ = checks.notifications(channels(ops="https://hooks.example/hooks/geheim"))
+    level, told, _ = checks.check_notifications(channels(ops="https://hooks.example/hooks/geheim"))
     assert (level, told) == (Level.OK, "by ops; hemostat alert --test tries them")
-    assert checks.notifications(machine()).message == "none: nobody is told"
+    assert checks.check_notifications(machine()).message == "none: nobody is told"
 
 
 def test_a_channel_that_may_not_be_told_is_noted():
-    level, told, hint = checks.notifications(channels(ops="https://hooks.slack.com/workflows/T/1/geheim"))
+    level, told, hint = checks.check_notifications(
+        channels(ops="https://hooks.slack.com/workflows/T/1/geheim")
+    )
     assert level is Level.WARNING
     assert "channel ops: its URL is a Slack workflow's webhook" in told
     assert "geheim" not in told + hint
@@ -319,7 +323,7 @@ def test_a_channel_that_may_not_be_told_is_noted():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_channel_that_cannot_be_used_is_a_failure_that_keeps_its_address():
     pytest.importorskip("apprise")
-    found = checks.notifications(channels(ops="nosuch://geheim"))
+    found = checks.check_notifications(channels(ops="nosuch://geheim"))
     assert found.level is Level.FAILURE
     assert "channel ops" in found.message
     assert "geheim" not in found.message + found.hint
@@ -339,7 +343,7 @@ def test_a_recent_dead_letter_is_a_fault(age, level, monkeypatch):
     found = machine()
     found.bus = lambda: SimpleNamespace(last_buried=lambda: letter, buried=lambda: 3)
     monkeypatch.setattr(checks.time, "time", lambda: NOW)
-    finding = checks.dead_letters(found)
+    finding = checks.check_dead_letters(found)
     assert finding.level is level
     assert "3 events could not be handled" in finding.message
     assert "health_alert: ValueError" in finding.message

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.cli.events import Reader, named
+from hemostat.cli.events import Reader, name_subject
 from hemostat.errors import BusUnreachableError
 from hemostat.events import DURABLE, Container, encode
 from tests.samples import ALL, NOW, alert, complete, event, heartbeat, needed, stats
@@ -78,7 +78,7 @@ def test_what_is_not_stored_is_shown_as_last_seen(memory):
     memory.show([event(stats()), event(heartbeat())], ttl=10)
     past, heard = reader(memory, types=("container_stats",))
     past.past(50)
-    assert [named(each) for each in heard] == ["web"]
+    assert [name_subject(each) for each in heard] == ["web"]
 
 
 def test_each_event_is_told_once_over_lost_connections(capsys):

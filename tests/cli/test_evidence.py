@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisEvidence, connect
-from hemostat.cli.evidence import lines
-from hemostat.core.evidence.build import dossier
+from hemostat.cli.evidence import format_snapshot
+from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun, MetricPoint, decode
 from hemostat.core.model import ContainerInfo
 from tests.samples import NOW, WEB, needed
 
-KEPT = dossier(
+KEPT = build_snapshot(
     needed(),
     ContainerInfo(ref=WEB, status="exited", exit_code=1),
     now=NOW,
@@ -28,7 +28,7 @@ KEPT = dossier(
 
 
 def test_every_part_is_shown():
-    shown = list(lines(KEPT))
+    shown = list(format_snapshot(KEPT))
     assert "web  exited, no. 1, before restart" in shown[0]
     assert "  exit code 1" in shown
     assert {"  exited, exit code 1", "  environment API_KEY=[redacted: key]", "  mount /data:ro"} <= set(

@@ -6,9 +6,9 @@ import pytest
 
 from hemostat import app
 from hemostat.adapters.in_memory.engine import InMemoryEngine
-from hemostat.cli.checks import examine
+from hemostat.cli.checks import run_check
 from hemostat.cli.findings import Level
-from hemostat.cli.labels import CHECK
+from hemostat.cli.labels import LABELS_CHECK
 from hemostat.ports import ContainerSpec
 from tests.clock import FakeClock
 
@@ -90,10 +90,10 @@ def test_a_container_that_is_not_there_is_an_error(engine, hemostat):
 def test_doctor_names_the_first_mistakes(engine):
     machine = SimpleNamespace(engine=lambda: engine)
     make(engine, "web")
-    assert examine(CHECK, machine).level is Level.OK
+    assert run_check(LABELS_CHECK, machine).level is Level.OK
     for number in range(7):
         make(engine, f"web{number}", hemostat__windw="1m")
-    check = examine(CHECK, machine)
+    check = run_check(LABELS_CHECK, machine)
     assert check.level is Level.WARNING
     assert "web0: label hemostat.windw is unknown: did you mean hemostat.window?" in check.message
     assert check.message.endswith("and 2 more")

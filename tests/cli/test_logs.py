@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from hemostat.consumer import INCIDENT
+from hemostat.consumer import CURRENT_INCIDENT
 from tests.core.test_redact import BODY, PEM
 
 SAID = "probe.said word=%s count=%d"
@@ -15,10 +15,10 @@ SAID = "probe.said word=%s count=%d"
 @pytest.fixture
 def log(hemostat, capsys):
     """Log once at each level; the lines on stderr."""
-    from hemostat.cli.logs import start
+    from hemostat.cli.logs import configure_logging
 
     def write(verbosity: int = 0, name: str = "hemostat.probe", form: str = "text", **extra) -> list[str]:
-        start(verbosity, form=form)
+        configure_logging(verbosity, form=form)
         logger = logging.getLogger(name)
         for level in (logging.DEBUG, logging.INFO, logging.WARNING):
             logger.log(level, SAID, "a\x1b[2J\x07\nb", 3, **extra)
@@ -31,9 +31,9 @@ def log(hemostat, capsys):
 
 @pytest.fixture
 def incident():
-    token = INCIDENT.set("1a2b3c")
+    token = CURRENT_INCIDENT.set("1a2b3c")
     yield
-    INCIDENT.reset(token)
+    CURRENT_INCIDENT.reset(token)
 
 
 @pytest.mark.parametrize(("verbosity", "lines"), [(-1, 1), (0, 2), (1, 3), (2, 3)])
@@ -117,9 +117,9 @@ def test_a_traceback_is_a_field(log):
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize("secret", ["redis://me:geheim1@db:6379", "password=geheim1"])
 def test_secrets_are_masked(hemostat, capsys, form, secret):
-    from hemostat.cli.logs import start
+    from hemostat.cli.logs import configure_logging
 
-    start(0, form=form)
+    configure_logging(0, form=form)
     logging.getLogger("hemostat.x").warning("x.failed error=%s", secret)
     logging.getLogger("library").warning("failed: %s", secret)
     err = capsys.readouterr().err
@@ -128,11 +128,11 @@ def test_secrets_are_masked(hemostat, capsys, form, secret):
 
 
 def test_a_long_value_is_cut(hemostat, capsys):
-    from hemostat.cli.logs import LONGEST, start
+    from hemostat.cli.logs import MAX_VALUE_CHARACTERS, configure_logging
 
-    start(0, form="json")
-    logging.getLogger("hemostat.x").warning("x.failed error=%s", "a b " * LONGEST)
-    assert len(json.loads(capsys.readouterr().err)["error"]) <= LONGEST
+    configure_logging(0, form="json")
+    logging.getLogger("hemostat.x").warning("x.failed error=%s", "a b " * MAX_VALUE_CHARACTERS)
+    assert len(json.loads(capsys.readouterr().err)["error"]) <= MAX_VALUE_CHARACTERS
 
 
 def test_a_file_is_rotated_and_stderr_is_silent(hemostat, capsys, tmp_path, monkeypatch):
@@ -140,12 +140,12 @@ def test_a_file_is_rotated_and_stderr_is_silent(hemostat, capsys, tmp_path, monk
 
     monkeypatch.setattr(logs, "FILE_SIZE", 1000)
     file = tmp_path / "hemostat.log"
-    logs.start(0, file=str(file))
+    logs.configure_logging(0, file=str(file))
     for number in range(100):
         logging.getLogger("hemostat.x").info("x.y number=%d", number)
     logging.getLogger().handlers[0].close()
     kept = sorted(tmp_path.iterdir())
-    assert len(kept) == 1 + logs.FILES
+    assert len(kept) == 1 + logs.MAX_FILES
     assert all(each.stat().st_size <= 1000 for each in kept)
     assert json.loads(file.read_text().splitlines()[-1])["number"] == 99
     assert capsys.readouterr().err == ""
@@ -163,7 +163,7 @@ def test_every_call_of_ours_has_an_event_and_a_key_for_every_value():
     from pathlib import Path
 
     import hemostat as package
-    from hemostat.cli.logs import EVENT, FIELD
+    from hemostat.cli.logs import EVENT_PATTERN, FIELD_PATTERN
 
     wrong = []
     for path in Path(package.__file__).parent.rglob("*.py"):
@@ -174,7 +174,7 @@ def test_every_call_of_ours_has_an_event_and_a_key_for_every_value():
                 ):
                     text, *values = args[1:] if level == "log" else args
                     name, _, rest = ast.literal_eval(text).partition(" ")
-                    if not EVENT.fullmatch(name) or len(FIELD.findall(rest)) != len(values):
+                    if not EVENT_PATTERN.fullmatch(name) or len(FIELD_PATTERN.findall(rest)) != len(values):
                         wrong.append(f"{path.name}:{node.lineno}")
     assert wrong == []
 

@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from hemostat.cli.options import Globals, equip
+from hemostat.cli.options import Globals, add_global_options
 
 
 @pytest.fixture
@@ -79,8 +79,8 @@ def test_the_later_of_quiet_and_verbose_wins(arguments, verbosity):
         heard.append(given.verbosity)
 
     given = Globals()
-    equip(group)
-    equip(group)
+    add_global_options(group)
+    add_global_options(group)
     with group.make_context("probe", list(arguments), obj=given) as context:
         group.invoke(context)
     assert heard == [verbosity]

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from hemostat.core.labels.container_ref import reference
-from hemostat.core.ledger.controls import EVERYTHING
+from hemostat.core.labels.container_ref import build_reference
+from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.events import Action, Event, Kind, Outcome, Reason, State
 from tests.engine_fixtures import eventually
 from tests.samples import complete, event, heartbeat, stats
@@ -19,7 +19,7 @@ def watched(bus):
     bus.show(
         [
             event(heartbeat("responder")),
-            *(event(stats(container=reference(name, name, "", {}))) for name in ("web", "db")),
+            *(event(stats(container=build_reference(name, name, "", {}))) for name in ("web", "db")),
         ],
         ttl=60,
     )
@@ -89,7 +89,7 @@ def test_who_does_not_wait_is_told_that_it_is_ordered(hemostat, watched):
 
 def test_of_several_hosts_one_must_be_named(hemostat, watched):
     """And a responder must run on it."""
-    watched.show([event(stats(container=reference("x", "far", "", {})), host="other")], ttl=60)
+    watched.show([event(stats(container=build_reference("x", "far", "", {})), host="other")], ttl=60)
     assert "write HOST/CONTAINER" in hemostat("order", "restart", "web", "--yes").err
     assert hemostat("order", "restart", "h/web", "--yes", "--no-wait").code == 0
     assert "no responder runs on other" in hemostat("order", "restart", "other/far", "--yes").err
@@ -148,7 +148,7 @@ def test_status_shows_who_holds_what_back(hemostat, watched):
     assert "paused by ann for another" in out
     safety = hemostat("status", "--json").json["safety"]
     assert safety["h"]["pause"]["by"] == "ann"
-    assert (EVERYTHING in safety["h"]["containers"], "web" in safety["h"]["containers"]) == (False, True)
+    assert (ALL_CONTAINERS in safety["h"]["containers"], "web" in safety["h"]["containers"]) == (False, True)
 
 
 def test_everything_that_people_do_is_told_in_words(hemostat, watched):
@@ -167,7 +167,7 @@ def test_everything_that_people_do_is_told_in_words(hemostat, watched):
 
 def test_a_container_that_is_down_can_be_named(hemostat, watched):
     down = stats(
-        container=reference("d", "down", "", {}), state=State(status="exited"), cpu=None, memory=None
+        container=build_reference("d", "down", "", {}), state=State(status="exited"), cpu=None, memory=None
     )
     watched.show([event(down)], ttl=60)
     assert hemostat("order", "start", "down", "--yes", "--no-wait").code == 0

@@ -6,11 +6,11 @@ import threading
 import pytest
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.adapters.replay_file import read
-from hemostat.cli.record import PAST, ReplayRecorder, remembered
-from hemostat.cli.tui import demo_file
-from hemostat.core.history.incident_log import stories
-from hemostat.core.history.replay import header_line, line, parse
+from hemostat.adapters.replay_file import read_replay
+from hemostat.cli.record import FIRST_EVENT_COUNT, ReplayRecorder, read_remembered
+from hemostat.cli.tui import find_demo_file
+from hemostat.core.history.incident_log import build_incident_logs
+from hemostat.core.history.replay import encode_event_line, encode_header, parse
 from hemostat.errors import BusUnreachableError
 from hemostat.events import DURABLE, TYPES
 from tests.clock import FakeClock
@@ -25,7 +25,7 @@ class Page:
     full = False
 
     def __init__(self, begin: float = NOW) -> None:
-        self.lines = [header_line("h", begin)]
+        self.lines = [encode_header("h", begin)]
 
     def write(self, line: bytes) -> None:
         self.lines.append(line)
@@ -94,9 +94,13 @@ def test_it_ends_in_time_and_before_it_is_too_long_to_be_played(capsys):
 def test_of_the_streams_all_is_remembered_since_the_beginning():
     """More than the dashboard's log holds, where there was more."""
     bus = InMemoryBus(FakeClock(NOW))
-    bus.publish([event(alert(since=NOW + n), n) for n in range(5 * PAST)])
-    assert len(remembered(bus, NOW + 3)) == 5 * PAST
-    assert PAST <= len(remembered(bus, NOW + 5 * PAST - 3)) < 2 * PAST
+    bus.publish([event(alert(since=NOW + n), n) for n in range(5 * FIRST_EVENT_COUNT)])
+    assert len(read_remembered(bus, NOW + 3)) == 5 * FIRST_EVENT_COUNT
+    assert (
+        FIRST_EVENT_COUNT
+        <= len(read_remembered(bus, NOW + 5 * FIRST_EVENT_COUNT - 3))
+        < 2 * FIRST_EVENT_COUNT
+    )
 
 
 @pytest.mark.redis
@@ -110,7 +114,7 @@ def test_ctrl_c_leaves_a_whole_file(spawn, bus, tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (0, "")
-    told = read(file)
+    told = read_replay(file)
     assert told.notes == ()
     assert list(told.between(0, 1e11, DURABLE))[:1] == TOLD[:1]
     assert f"{len(told)} events in" in err
@@ -123,7 +127,7 @@ def test_the_past_alone_ends_by_itself(hemostat, bus, tmp_path):
     told = hemostat("record", str(file), "--since", "1000d", "--json")
     assert told.code == 0
     assert told.json == {"path": str(file), "events": len(TOLD)}
-    assert list(read(file).between(0, 1e11, DURABLE)) == TOLD
+    assert list(read_replay(file).between(0, 1e11, DURABLE)) == TOLD
 
 
 @pytest.mark.redis
@@ -154,17 +158,17 @@ def test_what_cannot_be_meant_is_told_in_a_line(hemostat, monkeypatch, arguments
 def test_a_damaged_recording_is_told_in_a_line(hemostat, monkeypatch, tmp_path):
     monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
     file = tmp_path / "a.jsonl"
-    file.write_bytes(header_line("h", NOW) + b"x\n" + line(event(complete()), NOW))
+    file.write_bytes(encode_header("h", NOW) + b"x\n" + encode_event_line(event(complete()), NOW))
     told = hemostat("tui", "--served", "1", "--replay", str(file))
     assert (told.code, told.err.count("\n")) == (1, 1)
     assert "cannot be played: line 2 is damaged" in told.err
 
 
 def test_the_demo_shows_an_incident_that_is_healed_and_one_that_is_left_to_people():
-    told = read(demo_file())
+    told = read_replay(find_demo_file())
     assert told.notes == ()
     assert 60 < told.end - told.begin < 600
-    states = {each.status for each in stories(told.between(0, told.end, DURABLE))}
+    states = {each.status for each in build_incident_logs(told.between(0, told.end, DURABLE))}
     assert {"healed", "escalated"} <= states
     middle = (told.begin + told.end) / 2
     assert len(told.last("container_stats", middle)) >= 5
@@ -177,8 +181,8 @@ def test_the_demo_shows_an_incident_that_is_healed_and_one_that_is_left_to_peopl
 
 
 def test_the_demo_is_small_and_tells_nothing_of_where_it_was_made():
-    assert demo_file().stat().st_size < 200_000
-    told = read(demo_file())
+    assert find_demo_file().stat().st_size < 200_000
+    told = read_replay(find_demo_file())
     assert {each.host for each in told.between(0, told.end, tuple(TYPES))} == {"ops-1"}
 
 

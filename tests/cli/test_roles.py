@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import hemostat as package
-from hemostat.cli.everything import child_command, interpreter
+from hemostat.cli.everything import find_interpreter, make_child_command
 from hemostat.cli.options import Globals
 from hemostat.cli.roles import Stop, stop_on_signals
 from hemostat.cli.root import hemostat as root
-from hemostat.streams import BY_NAME
+from hemostat.streams import ROLES_BY_NAME
 from tests.engine_fixtures import eventually
 
 
@@ -47,7 +47,7 @@ def test_dry_run_is_a_setting(name):
 def test_children_are_given_what_their_parent_was():
     given = Globals()
     given.changes["responder.mode"] = "dry-run"
-    command = child_command("respond", "h-1", given)
+    command = make_child_command("respond", "h-1", given)
     assert command[0] == sys.executable
     assert " ".join(command).endswith(
         f"-m hemostat respond --instance h-1 --parent {os.getpid()} --set responder.mode=dry-run"
@@ -57,9 +57,9 @@ def test_children_are_given_what_their_parent_was():
 def test_children_import_nothing_from_where_they_are_started(tmp_path, monkeypatch):
     """A file named redis.py in the working directory must not become ours."""
     monkeypatch.chdir(tmp_path)
-    assert interpreter() == [sys.executable, "-P"]
+    assert find_interpreter() == [sys.executable, "-P"]
     monkeypatch.chdir(Path(package.__file__).parents[1])
-    assert interpreter() == [sys.executable]
+    assert find_interpreter() == [sys.executable]
 
 
 @pytest.mark.redis
@@ -83,7 +83,7 @@ def test_a_role_whose_supervisor_is_gone_does_not_begin(spawn):
 @pytest.mark.docker
 def test_all_roles_run_under_one_command(spawn, bus):
     process = spawn("all", "--set", "monitor.only=hemostat.test=none", "-q")
-    eventually(lambda: {beat.data.role for beat in bus.last("heartbeat")} == set(BY_NAME))
+    eventually(lambda: {beat.data.role for beat in bus.last("heartbeat")} == set(ROLES_BY_NAME))
     second = spawn("all")
     assert "already running" in second.communicate(timeout=20)[1]
     assert second.returncode == 2

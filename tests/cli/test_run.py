@@ -10,7 +10,7 @@ import pytest
 from hemostat import errors
 from hemostat.cli.options import Globals
 from hemostat.cli.run import _explain
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_a_terminal_would_act_on_is_written_out(capsys):
 
 @pytest.mark.parametrize("text", ["plain", "Grüße ✓", "", "日本"])
 def test_harmless_text_stays_as_it_is(text):
-    assert clean(text) == text
+    assert escape_controls(text) == text
 
 
 def test_no_redis_is_exit_code_3_for_whoever_only_looks(hemostat, tmp_path):

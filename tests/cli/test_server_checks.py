@@ -13,7 +13,7 @@ from hemostat.adapters.redis import acl, connect, server
 from hemostat.adapters.redis.reach import Reach, read_reach
 from hemostat.adapters.redis.server import ServerFacts
 from hemostat.cli import engine_checks, redis_access, redis_checks
-from hemostat.cli.findings import Level, worst
+from hemostat.cli.findings import Level, find_worst
 from hemostat.cli.name_checks import judge_names
 from tests.engine_fixtures import eventually
 from tests.samples import event, heartbeat
@@ -37,7 +37,7 @@ GOOD = ServerFacts(version="7.2.4", policy="noeviction", append_only=True)
 )
 def test_a_server_is_judged_by_what_it_is(changes, level, words):
     facts = ServerFacts(**{"version": "7.2.4", **changes})
-    found = worst(redis_checks.judge_server(facts), "fine")
+    found = find_worst(redis_checks.judge_server(facts), "fine")
     assert found.level == level
     assert words in found.message
 
@@ -53,7 +53,7 @@ def test_a_server_is_judged_by_what_it_is(changes, level, words):
 )
 def test_a_server_that_may_lose_data_is_told_with_what_is_lost(changes, words):
     facts = ServerFacts(**{"policy": "noeviction", "append_only": True, **changes})
-    found = worst(redis_checks.judge_keeping(facts), "fine")
+    found = find_worst(redis_checks.judge_keeping(facts), "fine")
     assert found.level is Level.WARNING
     assert words in found.message
     assert found.hint
@@ -88,7 +88,7 @@ def test_a_server_is_asked_and_not_changed(own_server):
         client.raw.set("hemostat:x", 1)
         facts = server.read_facts(client)
         assert (facts.policy, facts.append_only, facts.snapshots) == ("allkeys-lru", False, False)
-        assert server.refused_commands(client) == []
+        assert server.find_refused_commands(client) == []
         assert client.raw.keys() == [b"hemostat:x"]
 
 
@@ -126,19 +126,19 @@ def test_a_user_without_one_command_is_found(own_server):
         )
     with closing(connect(own_server, username="me", password=WORD)) as client:
         assert server.read_facts(client) is None
-        assert server.refused_commands(client) == ["xautoclaim"]
+        assert server.find_refused_commands(client) == ["xautoclaim"]
 
 
 @pytest.mark.redis
 def test_the_users_of_the_acl_file_may_run_all_they_need(own_server):
     with closing(connect(own_server)) as admin:
-        for line in acl.acl({}).splitlines()[1:]:
+        for line in acl.format_acl({}).splitlines()[1:]:
             _, name, *rules = line.split(" ", 2)
             words = [word for word in _rules(rules[0]) if word != "resetpass"]
             admin.raw.execute_command("ACL", "SETUSER", name, *words, "nopass")
-    for name in acl.grants():
+    for name in acl.list_grants():
         with closing(connect(own_server, username=name, password=WORD)) as client:
-            assert server.refused_commands(client) == [], name
+            assert server.find_refused_commands(client) == [], name
 
 
 def _rules(text):
@@ -155,8 +155,8 @@ def _rules(text):
 
 
 def test_every_command_of_a_role_can_be_tried():
-    used = {name for grants in acl.grants().values() for grant in grants for name in grant.commands}
-    assert used - server.FORMS.keys() <= {"subscribe", "unsubscribe"}
+    used = {name for grants in acl.list_grants().values() for grant in grants for name in grant.commands}
+    assert used - server.COMMAND_FORMS.keys() <= {"subscribe", "unsubscribe"}
 
 
 def beat(role, host="h", instance="h-1", at=0.0):
@@ -194,12 +194,12 @@ def test_names_that_do_not_fit_are_told(beats, own, words):
     ],
 )
 def test_another_healer_is_found_by_its_image(image):
-    assert engine_checks.HEALERS.search(image)
+    assert engine_checks.HEALER_PATTERN.search(image)
 
 
 @pytest.mark.parametrize("image", ["monitor:1", "grafana/grafana", "app/watchtower-ui:2", "nginx"])
 def test_another_image_is_no_healer(image):
-    assert not engine_checks.HEALERS.search(image)
+    assert not engine_checks.HEALER_PATTERN.search(image)
 
 
 OWN = 10001
@@ -220,7 +220,7 @@ OWN = 10001
     ],
 )
 def test_who_else_can_reach_redis_is_told_with_a_cure(changes, words):
-    found = worst(redis_access.judge_access(Reach(**changes), OWN), "fine")
+    found = find_worst(redis_access.judge_access(Reach(**changes), OWN), "fine")
     assert found.level is Level.WARNING
     assert words in found.message
     assert found.hint

@@ -2,49 +2,49 @@
 
 import pytest
 
-from hemostat.cli.picture import headline, tables
-from hemostat.cli.tables import Row, Table, plain
-from hemostat.core.history.status import picture
-from hemostat.core.labels.container_ref import reference
+from hemostat.cli.picture import format_headline, make_tables
+from hemostat.cli.tables import Row, Table, format_plain
+from hemostat.core.history.status import build_status
+from hemostat.core.labels.container_ref import build_reference
 from hemostat.events import Kind, Outcome, Reason, State
-from hemostat.streams import BY_NAME, ROLES
+from hemostat.streams import ROLES, ROLES_BY_NAME
 from tests.samples import NOW, alert, complete, event, heartbeat, stats
 
 BEATS = [event(heartbeat(role.name), 0) for role in ROLES]
 
 
 def of(name: str, **changes):
-    return stats(container=reference(name, name, "", {}), **changes)
+    return stats(container=build_reference(name, name, "", {}), **changes)
 
 
 def look(beats=(), containers=(), history=(), after=1.0):
-    return picture(
-        beats, [event(each) for each in containers], history, expected=tuple(BY_NAME), now=NOW + after
+    return build_status(
+        beats, [event(each) for each in containers], history, expected=tuple(ROLES_BY_NAME), now=NOW + after
     )
 
 
 def test_nothing_running_is_said_with_what_to_do():
     shown = look()
     assert not shown.running
-    assert headline(shown) == "HemoStat is not running: start it with: hemostat all"
+    assert format_headline(shown) == "HemoStat is not running: start it with: hemostat all"
 
 
 def test_all_is_well():
     shown = look(BEATS, [of("web")])
-    assert headline(shown) == "0 open incidents, 1 container, 4 roles running"
-    assert not any(row.fault for table in tables(shown, NOW) for row in table.rows)
+    assert format_headline(shown) == "0 open incidents, 1 container, 4 roles running"
+    assert not any(row.fault for table in make_tables(shown, NOW) for row in table.rows)
 
 
 def test_dead_letters_are_counted():
-    shown = picture(BEATS, [], [], expected=tuple(BY_NAME), now=NOW, buried=2)
-    assert headline(shown) == "0 open incidents, 0 containers, 4 roles running, 2 dead letters"
+    shown = build_status(BEATS, [], [], expected=tuple(ROLES_BY_NAME), now=NOW, buried=2)
+    assert format_headline(shown) == "0 open incidents, 0 containers, 4 roles running, 2 dead letters"
 
 
 def test_missing_and_stale_and_troubled_roles_come_first():
     beats = [event(heartbeat("alert"), 0), event(heartbeat("analyzer"), -9), event(heartbeat("monitor"), 0)]
     beats.append(event(heartbeat("monitor", instance="h-2", trouble="no engine"), 0))
     shown = look(beats)
-    roles = tables(shown, NOW)[1].rows
+    roles = make_tables(shown, NOW)[1].rows
     assert [row.cells[:2] for row in roles] == [
         ("responder", "not running"),
         ("analyzer", "STALE 10 s"),
@@ -54,7 +54,7 @@ def test_missing_and_stale_and_troubled_roles_come_first():
     ]
     assert [row.fault for row in roles] == [True, True, True, False, False]
     assert roles[2].cells[-1] == "no engine"
-    assert headline(shown).endswith("not running: responder")
+    assert format_headline(shown).endswith("not running: responder")
 
 
 def test_containers_in_trouble_come_first():
@@ -71,7 +71,7 @@ def test_containers_in_trouble_come_first():
         ("a", False),
         ("d", False),
     ]
-    assert [row.cells[1::3] for row in tables(shown, NOW)[2].rows[:2]] == [
+    assert [row.cells[1::3] for row in make_tables(shown, NOW)[2].rows[:2]] == [
         ("running (unhealthy)", ""),
         ("running (healthy)", "exited"),
     ]
@@ -87,7 +87,7 @@ def test_only_open_incidents_are_shown_newest_first():
         event(refused, 21, incident="a"),
     ]
     shown = look(BEATS, [], history, after=80)
-    assert [row.cells for row in tables(shown, NOW)[0].rows] == [
+    assert [row.cells for row in make_tables(shown, NOW)[0].rows] == [
         ("web", "unhealthy", "open", "1 min", "unhealthy: exit code 1"),
         ("web", "exited", "refused", "1 min 10 s", "restart refused: budget_spent"),
     ]
@@ -95,21 +95,21 @@ def test_only_open_incidents_are_shown_newest_first():
 
 def test_numbers_have_units_and_limits():
     limited = of("web", cpu=50.0, cpu_limit=0.5, memory=1024**2, memory_limit=4 * 1024**2)
-    [row] = tables(look(BEATS, [limited]), NOW)[2].rows
+    [row] = make_tables(look(BEATS, [limited]), NOW)[2].rows
     assert row.cells[2:4] == ("50.0 % of 50 %", "1.0 MiB of 4.0 MiB")
-    [row] = tables(look(BEATS, [of("web", cpu=None, memory=None)]), NOW)[2].rows
+    [row] = make_tables(look(BEATS, [of("web", cpu=None, memory=None)]), NOW)[2].rows
     assert row.cells[2:4] == ("-", "-")
 
 
 def test_containers_of_several_hosts_are_told_apart():
     beside = [event(of("web"), host="a"), event(of("web"), host="b")]
-    shown = picture(BEATS, beside, [], expected=tuple(BY_NAME), now=NOW)
-    assert [row.cells[0] for row in tables(shown, NOW)[2].rows] == ["a/web", "b/web"]
+    shown = build_status(BEATS, beside, [], expected=tuple(ROLES_BY_NAME), now=NOW)
+    assert [row.cells[0] for row in make_tables(shown, NOW)[2].rows] == ["a/web", "b/web"]
 
 
 def test_plain_tables_are_aligned_and_harmless():
     table = Table("Things", ("name", "state"), [Row(("a\x1bb", "up")), Row(("longer name", "down"))])
-    assert plain(table) == ["THINGS", "name         state", r"a\x1bb       up", "longer name  down"]
+    assert format_plain(table) == ["THINGS", "name         state", r"a\x1bb       up", "longer name  down"]
 
 
 @pytest.mark.redis
@@ -161,8 +161,8 @@ def test_json_without_redis_is_still_json(hemostat, tmp_path):
 
 def test_labels_that_cannot_be_used_are_named_with_their_container():
     labels = {"hemostat.windw": "1m"}
-    shown = look(BEATS, [stats(container=reference("web", "web", "", labels)), of("db")])
-    (table,) = (each for each in tables(shown, NOW) if each.title == "Labels that cannot be used")
+    shown = look(BEATS, [stats(container=build_reference("web", "web", "", labels)), of("db")])
+    (table,) = (each for each in make_tables(shown, NOW) if each.title == "Labels that cannot be used")
     (row,) = table.rows
     assert row.cells[0] == "web"
     assert "hemostat.windw is unknown: did you mean hemostat.window?" in row.cells[1]
@@ -171,16 +171,16 @@ def test_labels_that_cannot_be_used_are_named_with_their_container():
 
 def test_the_mode_of_the_responders_is_said():
     rehearsal = event(heartbeat("responder", mode="dry-run"))
-    assert headline(look([*BEATS[:2], rehearsal, BEATS[3]])).endswith("4 roles running, mode dry-run")
+    assert format_headline(look([*BEATS[:2], rehearsal, BEATS[3]])).endswith("4 roles running, mode dry-run")
     other = event(heartbeat("responder", mode="auto"), host="b")
     told = look([*BEATS[:2], rehearsal, other, BEATS[3]])
-    assert "mode auto on b; mode dry-run on h" in headline(told)
+    assert "mode auto on b; mode dry-run on h" in format_headline(told)
     assert told.told()["modes"] == {"b": "auto", "h": "dry-run"}
 
 
 def test_how_a_container_ended_is_said():
     shown = look(BEATS, [of("web", state=State(status="exited", exit_code=3)), of("db")])
-    (table,) = (each for each in tables(shown, NOW) if each.title == "Containers")
+    (table,) = (each for each in make_tables(shown, NOW) if each.title == "Containers")
     assert {row.cells[0]: row.cells[1] for row in table.rows} == {
         "web": "exited 3",
         "db": "running (healthy)",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.cli.desk import who
+from hemostat.cli.desk import find_user
 
 
 @pytest.mark.parametrize(
@@ -15,4 +15,4 @@ def test_only_a_live_dashboard_that_is_not_read_only_acts(hemostat, monkeypatch,
     assert hemostat("tui", "--served", "1", *options).code == 0
     (model,) = models
     assert (model.act is not None) is acts
-    assert not acts or model.act._by == who()
+    assert not acts or model.act._by == find_user()

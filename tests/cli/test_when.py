@@ -6,7 +6,7 @@ from datetime import datetime
 import click
 import pytest
 
-from hemostat.cli.when import Moment, local, starts
+from hemostat.cli.when import Moment, format_local, list_starts
 
 DAY = 86_400.0
 
@@ -51,24 +51,29 @@ def test_what_is_no_moment_is_refused(text):
 
 def test_days_begin_at_midnight_though_one_has_25_hours(berlin):
     since, until = moment("2026-10-24T18:00"), moment("2026-10-27T01:00")
-    days = starts(since, until)
-    assert [local(each, "%d %H:%M") for each in days] == ["24 18:00", "25 00:00", "26 00:00", "27 00:00"]
+    days = list_starts(since, until)
+    assert [format_local(each, "%d %H:%M") for each in days] == [
+        "24 18:00",
+        "25 00:00",
+        "26 00:00",
+        "27 00:00",
+    ]
     assert days[2] - days[1] == 25 * 3600
 
 
 def test_hours_are_each_there_once_in_the_night_that_has_one_twice(berlin):
-    hours = starts(moment("2026-10-25T00:30"), moment("2026-10-25T05:00"))
+    hours = list_starts(moment("2026-10-25T00:30"), moment("2026-10-25T05:00"))
     assert hours == sorted(set(hours))
 
 
 def test_a_long_time_has_a_bounded_number_of_bars(berlin):
-    assert len(starts(0.0, time.time())) <= 400
+    assert len(list_starts(0.0, time.time())) <= 400
 
 
 def test_a_time_that_no_calendar_has_is_shown_as_a_number(berlin):
-    assert local(1e300) == "1e+300 s"
+    assert format_local(1e300) == "1e+300 s"
 
 
 def test_an_hour_that_a_night_has_not_is_left_out(berlin):
-    hours = starts(moment("2026-03-29T00:30"), moment("2026-03-29T05:00"))
-    assert [local(each, "%H:%M") for each in hours] == ["00:30", "01:00", "03:00", "04:00"]
+    hours = list_starts(moment("2026-03-29T00:30"), moment("2026-03-29T05:00"))
+    assert [format_local(each, "%H:%M") for each in hours] == ["00:30", "01:00", "03:00", "04:00"]

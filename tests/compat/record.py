@@ -17,7 +17,7 @@ import redis
 
 from hemostat.adapters.redis import EmbeddedRedis
 from hemostat.adapters.sql_store import SqlStore
-from hemostat.tui.saved_view import SavedView, save
+from hemostat.tui.saved_view import SavedView, save_view
 from tests.compat import redis_text
 from tests.compat.play import HOST, environment, play
 from tests.e2e.command import run
@@ -74,7 +74,7 @@ def record(state_dir: Path, raw: Any) -> None:
     incident.unlink(missing_ok=True)
     command(env, "explain", "worker", "--export", str(incident))
     incident.write_text(json.dumps({**json.loads(incident.read_text()), "truth": TRUTH}, indent=2) + "\n")
-    assert save(FIXTURES / "dashboard.json", VIEW) == ""
+    assert save_view(FIXTURES / "dashboard.json", VIEW) == ""
     answers = {" ".join(asked): command(env, *asked).splitlines() for asked in COMMANDS}
     write("answers.json", answers)
     write("settings.json", json.loads(command(plain(env), *SHOW_SETTINGS)))

@@ -5,11 +5,11 @@ import os
 
 import pytest
 
-from hemostat.adapters.replay_file import read
-from hemostat.core.history.incident_log import stories
+from hemostat.adapters.replay_file import read_replay
+from hemostat.core.history.incident_log import build_incident_logs
 from hemostat.events import DURABLE, TYPES, encode
 from hemostat.tui.data.replay import ReplayBus, ReplayClock
-from hemostat.tui.saved_view import load
+from hemostat.tui.saved_view import load_view
 from tests.clock import FakeClock
 from tests.compat.record import COMMANDS, FIXTURES, SHOW_SETTINGS, VIEW, plain
 from tests.e2e.command import run
@@ -40,7 +40,7 @@ def test_the_recorded_incident_is_explained(command):
 
 
 def test_the_recorded_replay_file_is_played():
-    replay = read(FIXTURES / "replay.jsonl")
+    replay = read_replay(FIXTURES / "replay.jsonl")
     header, *lines = map(json.loads, (FIXTURES / "replay.jsonl").read_text().splitlines())
     assert replay.notes == ()
     played = [json.loads(encode(each)) for each in replay.between(0, 1e11, tuple(TYPES))]
@@ -49,7 +49,7 @@ def test_the_recorded_replay_file_is_played():
     clock.step(1e6)
     heard = [each for stream in DURABLE for each in ReplayBus(clock).recent(stream, 1000)]
     assert {each.host for each in heard} == {header["host"]}
-    assert {each.container.name for each in stories(heard)} >= {"web", "worker", "slow"}
+    assert {each.container.name for each in build_incident_logs(heard)} >= {"web", "worker", "slow"}
 
 
 def test_the_recorded_eval_case_is_judged():
@@ -68,4 +68,4 @@ def test_the_recorded_configuration_gives_the_recorded_settings():
 
 
 def test_the_recorded_view_is_used():
-    assert load(FIXTURES / "dashboard.json") == (VIEW, "")
+    assert load_view(FIXTURES / "dashboard.json") == (VIEW, "")

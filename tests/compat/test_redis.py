@@ -21,9 +21,9 @@ from hemostat.adapters.redis import (
     RedisPrecedents,
     RedisRecentEvents,
 )
-from hemostat.core.detection.monitor_state import decode_memo, encode_memo
+from hemostat.core.detection.monitor_state import decode_state, encode_state
 from hemostat.events import DURABLE, encode, seal
-from hemostat.streams import KEEPER, ROLES
+from hemostat.streams import ROLES, STORE_ROLE
 from tests.compat.play import HOST
 from tests.compat.record import STORE_URL, place
 
@@ -139,7 +139,7 @@ def test_events_of_a_stream_are_as_recorded(loaded, values, stream):
     ]
 
 
-@pytest.mark.parametrize("role", [*ROLES, KEEPER], ids=lambda role: role.name)
+@pytest.mark.parametrize("role", [*ROLES, STORE_ROLE], ids=lambda role: role.name)
 def test_a_role_goes_on_where_the_former_one_stopped(loaded, values, role):
     """What the former process was given and did not finish is taken over; what it finished is not."""
     bus, group = RedisBus(loaded), role.group(HOST)
@@ -179,9 +179,9 @@ def test_dead_letters_are_as_recorded(loaded, values):
 def test_what_the_monitor_must_remember_is_as_recorded(loaded, values):
     raw = RedisBus(loaded).recall(f"monitor:{HOST}")
     assert raw is not None
-    memo, lost = decode_memo(raw)
+    memo, lost = decode_state(raw)
     assert lost == []
-    assert json.loads(encode_memo(memo)[0]) == values(f"memo:monitor:{HOST}")
+    assert json.loads(encode_state(memo)[0]) == values(f"memo:monitor:{HOST}")
 
 
 @pytest.mark.parametrize("stream", ["container_stats", "heartbeat"])

@@ -43,7 +43,7 @@ def server(vendor: str) -> Iterator[ModelServer]:
 def connect(vendor: str, url: str, key: str | None = KEY) -> Advisor:
     protocol = "openai" if vendor == "local" else vendor
     analysis = AnalyzerSettings(advisor=protocol, model=MODELS[vendor], base_url=url)
-    return llm.make(protocol, analysis, {}, None if vendor == "local" else key)
+    return llm.create_advisor(protocol, analysis, {}, None if vendor == "local" else key)
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_a_probe_asks_once_and_for_no_answer(advisor: Advisor, server: ModelServ
 def test_a_probe_tells_a_model_that_is_not_there(vendor: str, server: ModelServer) -> None:
     protocol = "openai" if vendor == "local" else vendor
     analysis = AnalyzerSettings(model="nonesuch", base_url=server.base_url(vendor))
-    advisor = llm.make(protocol, analysis, {}, KEY)
+    advisor = llm.create_advisor(protocol, analysis, {}, KEY)
     with pytest.raises(AdvisorError, match="nonesuch") as caught:
         advisor.probe(5)
     assert not caught.value.transient

@@ -11,7 +11,7 @@ import pytest
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.redis import Client, RedisBus
-from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, MetricPoint
+from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, MetricPoint
 from hemostat.errors import BusError
 from hemostat.events import Container, Event, encode
 from hemostat.ports import Bus, DueEntries
@@ -38,7 +38,9 @@ class Lab(NamedTuple):
 def _memory() -> Lab:
     clock = FakeClock()
     bus = InMemoryBus(clock)
-    return Lab(bus, bus.put, lambda: [error for _, error in bus.dead], clock.advance, lambda _: KEPT_FOR)
+    return Lab(
+        bus, bus.put, lambda: [error for _, error in bus.dead], clock.advance, lambda _: POINTS_TTL_SECONDS
+    )
 
 
 def _redis(request: pytest.FixtureRequest) -> Lab:
@@ -263,11 +265,11 @@ def test_the_latest_numbers_of_a_container_are_its_history(bus: Bus) -> None:
     """Of that name on that host; oldest first, and no more than is worth keeping."""
     assert bus.history("h", "web") == []
     bus.show([event(stats(cpu=None, memory=None)), event(stats(cpu=99.0), host="other")], ttl=5)
-    for second in range(1, KEPT_POINTS + 2):
+    for second in range(1, MAX_POINTS + 2):
         bus.show([event(stats(cpu=float(second)), second), event(heartbeat(), second)], ttl=5)
-    seconds = range(2, KEPT_POINTS + 2)
+    seconds = range(2, MAX_POINTS + 2)
     assert bus.history("h", "web") == [MetricPoint(NOW + each, each, stats().memory) for each in seconds]
-    assert [point.cpu for point in bus.history("h", "web", 2)] == [KEPT_POINTS, KEPT_POINTS + 1]
+    assert [point.cpu for point in bus.history("h", "web", 2)] == [MAX_POINTS, MAX_POINTS + 1]
     assert bus.history("other", "web") == [MetricPoint(NOW, 99.0, stats().memory)]
     bus.show([event(stats(container=DB, cpu=None, memory=None, received=1200, sent=0))], ttl=5)
     assert bus.history("h", "db") == [MetricPoint(NOW, None, None, 1200, 0)]
@@ -279,7 +281,7 @@ def test_the_history_of_what_is_gone_is_forgotten(lab: Lab) -> None:
     lab.pass_time(0.03)
     assert lab.bus.last("container_stats") == []
     assert len(lab.bus.history("h", "web")) == 1
-    assert 0 < lab.lasts("hemostat:history:h:web") <= KEPT_FOR
+    assert 0 < lab.lasts("hemostat:history:h:web") <= POINTS_TTL_SECONDS
 
 
 def test_a_memo_is_kept_with_the_events_that_it_belongs_to(bus: Bus) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from hemostat.adapters.in_memory.controls import InMemoryControls
 from hemostat.adapters.redis import RedisControls
-from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer, Pause
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer, Pause
 from hemostat.events import Action
 from hemostat.ports import ControlStore
 
@@ -45,7 +45,7 @@ def answer(
 
 
 def test_a_pause_holds_until_it_is_over_or_lifted(desk: ControlStore) -> None:
-    desk.pause(EVERYTHING, PAUSE)
+    desk.pause(ALL_CONTAINERS, PAUSE)
     desk.pause("db", msgspec.structs.replace(PAUSE, until=None))
     controls = desk.controls()
     assert controls.paused("web", NOW + 59) == PAUSE
@@ -59,7 +59,7 @@ def test_a_pause_holds_until_it_is_over_or_lifted(desk: ControlStore) -> None:
 def test_a_breaker_is_closed_for_one_or_for_all(desk: ControlStore) -> None:
     desk.reset("web", NOW)
     assert (desk.controls().reset("web"), desk.controls().reset("db")) == (NOW, 0.0)
-    desk.reset(EVERYTHING, NOW + 5)
+    desk.reset(ALL_CONTAINERS, NOW + 5)
     assert (desk.controls().reset("web"), desk.controls().reset("db")) == (NOW + 5, NOW + 5)
 
 

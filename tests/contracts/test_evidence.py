@@ -5,7 +5,7 @@ import pytest
 
 from hemostat.adapters.in_memory.evidence import InMemoryEvidence
 from hemostat.adapters.redis import Client, RedisEvidence
-from hemostat.core.evidence.build import dossier
+from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.ports import EvidenceStore
 from tests.samples import NOW, needed
@@ -19,7 +19,7 @@ def dossiers(request: pytest.FixtureRequest) -> EvidenceStore:
 
 
 def kept(occurrence: int = 1, rung: int = 0, log: str = "it broke\n") -> EvidenceSnapshot:
-    made = dossier(needed(), None, now=NOW, log=log)
+    made = build_snapshot(needed(), None, now=NOW, log=log)
     return msgspec.structs.replace(made, occurrence=occurrence, rung=rung)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hemostat.adapters.in_memory.precedents import InMemoryLlmBudget, InMemoryPrecedents
 from hemostat.adapters.redis import RedisLlmBudget, RedisPrecedents
 from hemostat.core.diagnosis.case import Precedent
-from hemostat.core.llm.budget import HOUR, LlmUsage
+from hemostat.core.llm.budget import HOUR_SECONDS, LlmUsage
 from hemostat.events import Action, Outcome
 from hemostat.ports import LlmBudget, PrecedentStore
 from tests.clock import FakeClock
@@ -15,7 +15,7 @@ from tests.engine_fixtures import eventually
 FIRST = Precedent(
     time=1.0, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="hung"
 )
-SPENT = LlmUsage(id="1", time=HOUR, cost=0.5)
+SPENT = LlmUsage(id="1", time=HOUR_SECONDS, cost=0.5)
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])

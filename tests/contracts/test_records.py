@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sql
 
 from hemostat.adapters.sql_store import SqlStore, schema
-from hemostat.core.history.audit_chain import BEGINNING, AnchorNotes, ChainPosition, verify
+from hemostat.core.history.audit_chain import INITIAL_HASH, AnchorNotes, ChainPosition, verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.errors import NothingStoredError, StoreError
 from hemostat.events import Event, Outcome
@@ -43,7 +43,7 @@ def found(store: SqlStore, **wanted: object) -> list[Event]:
 
 def findings(store: SqlStore, noted: AnchorNotes = NOTHING) -> list[tuple[str, int]]:
     with store.trail() as (ends, links):
-        return [(each.what, each.number) for each in verify(links, ends, noted)]
+        return [(each.what, each.number) for each in verify_chain(links, ends, noted)]
 
 
 def tamper(store: SqlStore, *statements: str) -> None:
@@ -87,7 +87,7 @@ def test_an_incident_is_told_whole_where_part_of_it_is_asked_for(store: SqlStore
 
 
 def test_the_trail_begins_with_nothing_and_grows_by_what_is_new(store: SqlStore) -> None:
-    assert store.ends().head == store.ends().anchor == ChainPosition(0, BEGINNING)
+    assert store.ends().head == store.ends().anchor == ChainPosition(0, INITIAL_HASH)
     store.append(many(2))
     store.append(many(3))
     assert store.ends().head.number == 3
@@ -201,7 +201,7 @@ def test_a_trail_that_was_written_anew_is_found_by_what_is_noted_elsewhere(store
     tamper(
         store,
         "DELETE FROM hemostat_events",
-        f"UPDATE hemostat_trail SET head = 0, head_hash = {_literal(url, BEGINNING)}",
+        f"UPDATE hemostat_trail SET head = 0, head_hash = {_literal(url, INITIAL_HASH)}",
     )
     store.append(many(4, 10))
     assert findings(store) == []

@@ -2,12 +2,12 @@
 
 import pytest
 
-from hemostat.core.backoff import delay, streak
+from hemostat.core.backoff import compute_backoff, count_restart_streak
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(0, 0), (1, 10), (2, 20), (5, 160), (6, 300), (10_000, 300)])
 def test_the_wait_doubles_up_to_the_ceiling(count, seconds):
-    assert delay(count, 10.0, 300.0) == seconds
+    assert compute_backoff(count, 10.0, 300.0) == seconds
 
 
 @pytest.mark.parametrize(
@@ -22,4 +22,4 @@ def test_the_wait_doubles_up_to_the_ceiling(count, seconds):
     ],
 )
 def test_a_streak_is_broken_by_calm(ends, count):
-    assert streak(ends, now=1000.0, reset=600.0) == count
+    assert count_restart_streak(ends, now=1000.0, reset=600.0) == count

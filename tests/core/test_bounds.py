@@ -15,10 +15,10 @@ from hemostat.core import bounds
 from hemostat.core.detection.incidents import MAX_DOWNSTREAM, IncidentRegister
 from hemostat.core.detection.restart_owner import ORCHESTRATORS
 from hemostat.core.labels.container_ref import (
-    COMPOSE_NEEDS,
+    COMPOSE_DEPENDS_ON_LABEL,
     MAX_UNKNOWN_LABELS,
     OWNER_LABELS,
-    reference,
+    build_reference,
     select_labels,
 )
 from hemostat.core.labels.definitions import LABELS, PROTECT
@@ -36,39 +36,45 @@ anything = st.recursive(
 
 @given(anything)
 def test_any_value_becomes_a_text_or_a_number_within_bounds(value):
-    for text in (bounds.text(value, 10), bounds.identity(value, 60), *bounds.texts(value, 10)):
+    for text in (
+        bounds.limit_text(value, 10),
+        bounds.shorten_identifier(value, 60),
+        *bounds.limit_texts(value, 10),
+    ):
         assert len(text) <= 60
         assert msgspec.json.decode(msgspec.json.encode(text)) == text
-    assert 0 <= bounds.whole(value) <= bounds.MAX_COUNT
-    assert 0 <= bounds.real(value) <= MAX_NUMBER
-    assert len(bounds.texts(value, 10)) <= bounds.MAX_ITEMS
+    assert 0 <= bounds.clamp_int(value) <= bounds.MAX_COUNT
+    assert 0 <= bounds.clamp_float(value) <= MAX_NUMBER
+    assert len(bounds.limit_texts(value, 10)) <= bounds.MAX_ITEMS
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, 10**400, -(10**400), 1e308, "9", None, {}])
 def test_numbers_are_clamped_to_their_range(value):
-    assert bounds.whole(value, 50, 10) in {10, 50}
-    assert bounds.real(value, 50.0, 10.0) in {10.0, 50.0}
+    assert bounds.clamp_int(value, 50, 10) in {10, 50}
+    assert bounds.clamp_float(value, 50.0, 10.0) in {10.0, 50.0}
 
 
 def test_names_that_are_too_long_keep_both_ends_and_differ():
-    one, other = (bounds.identity(f"shop-{'a' * 100_000}{each}-db", 255) for each in "xy")
+    one, other = (bounds.shorten_identifier(f"shop-{'a' * 100_000}{each}-db", 255) for each in "xy")
     assert one != other
     assert one.startswith("shop-a")
     assert one.endswith("-db")
     assert len(one) <= 255
-    assert bounds.identity("shop-db", 255) == "shop-db"
+    assert bounds.shorten_identifier("shop-db", 255) == "shop-db"
 
 
 def test_evidence_is_bounded_in_number_and_length():
-    told = bounds.facts([Evidence("x" * 1000, "y" * 100_000, "%"), *[Evidence("n", math.inf)] * 1000])
+    told = bounds.limit_evidence(
+        [Evidence("x" * 1000, "y" * 100_000, "%"), *[Evidence("n", math.inf)] * 1000]
+    )
     assert len(msgspec.json.encode(told)) < 10_000
     assert all(math.isfinite(each.value) for each in told[1:])
-    assert bounds.facts([Evidence("survived", value=True)])[0].value is True
+    assert bounds.limit_evidence([Evidence("survived", value=True)])[0].value is True
 
 
 def test_an_alert_names_some_dependents_and_counts_all():
     names = tuple(f"web{number}" for number in range(300))
-    ref = reference("c", "db", "", {})
+    ref = build_reference("c", "db", "", {})
     _, alert = IncidentRegister("h").opened(ref, Kind.EXITED, since=1.0, downstream=names)
     assert len(alert.downstream) == MAX_DOWNSTREAM
     assert alert.downstream_count == 300
@@ -101,9 +107,9 @@ def test_a_label_that_is_altered_cannot_be_read_as_another_value():
 
 @pytest.mark.parametrize("char", ["x", "\U0001f4a5", '"', "\x01", "\ud800", "\n"])
 def test_an_alert_of_a_container_with_the_longest_labels_is_sent_whole(char):
-    named = [*LABELS, *OWNER_LABELS, COMPOSE_NEEDS, *(f"hemostat.x{n}" for n in range(1000))]
+    named = [*LABELS, *OWNER_LABELS, COMPOSE_DEPENDS_ON_LABEL, *(f"hemostat.x{n}" for n in range(1000))]
     labels = dict.fromkeys(named, char * 1000000) | {f"{char * 100_000}hemostat.x": char}
-    alert = samples.alert(container=reference("c" * 64, char * 100_000, char * 100_000, labels))
+    alert = samples.alert(container=build_reference("c" * 64, char * 100_000, char * 100_000, labels))
     event = samples.event(alert)
     assert decode(encode(event)).data == alert
     complete = samples.event(samples.complete(container=alert.container, alert=alert))
@@ -111,7 +117,7 @@ def test_an_alert_of_a_container_with_the_longest_labels_is_sent_whole(char):
 
 
 def test_labels_that_were_meant_for_hemostat_are_bounded_in_number():
-    ref = reference("c", "c", "", {f"hemostat.x{number}": "1" for number in range(1000)})
+    ref = build_reference("c", "c", "", {f"hemostat.x{number}": "1" for number in range(1000)})
     assert len(ref.labels) == MAX_UNKNOWN_LABELS
 
 
@@ -122,7 +128,7 @@ def test_the_time_for_many_labels_does_not_grow_with_their_number(prefix):
     def seconds(number):
         labels = {f"{prefix}{index}.{number}": "v" for index in range(number)}
         begin = time.process_time()
-        assert not PROTECT.of(reference("c", "c", "", labels).labels)
+        assert not PROTECT.of(build_reference("c", "c", "", labels).labels)
         return time.process_time() - begin
 
     seconds(1000)

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from hemostat.core.model import Sample
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.usage.findings import ResourceLimits, UsageFinding
-from hemostat.core.usage.gauge import RELEASE, Gauge, cpu_percent, read_gauge
-from hemostat.core.usage.tracker import UsageTracker, begin, observe
+from hemostat.core.usage.gauge import RELEASE_SHARE, Gauge, compute_cpu_percent, update_gauge
+from hemostat.core.usage.tracker import UsageTracker, create_tracker, observe
 from hemostat.events import Evidence, Kind, Phase
 
 THRESHOLD, WINDOW = 80.0, 10.0
@@ -32,7 +32,7 @@ def told(readings: Iterable[Reading], *, threshold: float = THRESHOLD, raised: b
     """What a gauge tells of these, each measured since the one before."""
     gauge, phases = Gauge(raised), []
     for (begun, _), (now, value) in pairwise(readings):
-        gauge, phase = read_gauge(gauge, value, threshold, window=WINDOW, begun=begun, now=now)
+        gauge, phase = update_gauge(gauge, value, threshold, window=WINDOW, begun=begun, now=now)
         phases += [] if phase is None else [phase]
     return phases
 
@@ -43,7 +43,7 @@ def steps(values: Iterable[float], *, step: float = 1.0, start: float = 0.0) -> 
 
 LOW = st.floats(-1e6, 79.9)
 HIGH = st.floats(THRESHOLD, 1e6)
-CALM = st.floats(-1e6, THRESHOLD * RELEASE - 0.1)
+CALM = st.floats(-1e6, THRESHOLD * RELEASE_SHARE - 0.1)
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 WHOLE = st.integers(-(2**40), 2**40)
 """Values that can be scaled and shifted without rounding."""
@@ -64,7 +64,7 @@ def test_what_was_above_and_stays_below_is_told_to_be_over_once(above, below):
     assert told(steps([*above, *below])) == [Phase.RAISED, Phase.CLEARED]
 
 
-@given(st.lists(st.floats(THRESHOLD * RELEASE, 1e6), max_size=60))
+@given(st.lists(st.floats(THRESHOLD * RELEASE_SHARE, 1e6), max_size=60))
 def test_what_only_dips_into_the_hysteresis_is_not_over(values):
     assert told(steps(values), raised=True) == []
 
@@ -216,7 +216,7 @@ SAMPLES = st.builds(
 )
 def test_nothing_makes_it_fail_and_nothing_is_told_twice(samples, limits, raised):
     state = Counter(dict.fromkeys(raised, 1))
-    for finding in found(samples, limits, begin(raised)):
+    for finding in found(samples, limits, create_tracker(raised)):
         assert finding.phase in set(Phase)
         if finding.kind is not Kind.OOM:
             state[finding.kind] += 1 if finding.phase is Phase.RAISED else -1
@@ -225,11 +225,11 @@ def test_nothing_makes_it_fail_and_nothing_is_told_twice(samples, limits, raised
 
 @given(SAMPLES, SAMPLES)
 def test_cpu_is_a_number_or_none(before, after):
-    percent = cpu_percent(before, after)
+    percent = compute_cpu_percent(before, after)
     assert percent is None or 0 <= percent < inf
 
 
 @pytest.mark.parametrize("odd", ODD)
 def test_a_reading_that_is_no_number_leaves_the_gauge_as_it_was(odd):
     gauge = Gauge(raised=False, since=5.0)
-    assert read_gauge(gauge, odd, THRESHOLD, window=WINDOW, begun=6.0, now=7.0) == (gauge, None)
+    assert update_gauge(gauge, odd, THRESHOLD, window=WINDOW, begun=6.0, now=7.0) == (gauge, None)

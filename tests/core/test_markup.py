@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.adapters.notify.apprise import body
-from hemostat.adapters.notify.slack import payload
-from hemostat.core.markup import SPACE, without_markup
-from hemostat.core.notify.message import digest, single
+from hemostat.adapters.notify.apprise import format_body
+from hemostat.adapters.notify.slack import build_payload
+from hemostat.core.markup import ZERO_WIDTH_SPACE, neutralize_markup
+from hemostat.core.notify.message import build_digest, single
 from hemostat.core.settings.alert import Topic
 from tests.core.notify.test_message import HEALED
 from tests.core.notify.test_notification import word
@@ -55,21 +55,23 @@ FIELDS = ("container", "cause", "done", "what", "host", "project", "incident")
 
 def read(text: str) -> str:
     """As a person reads it."""
-    alike = str.maketrans({"\u02cb": "`", "\u2217": "*", "\u223c": "~", "\uff3f": "_", SPACE: None})
+    alike = str.maketrans(
+        {"\u02cb": "`", "\u2217": "*", "\u223c": "~", "\uff3f": "_", ZERO_WIDTH_SPACE: None}
+    )
     return text.translate(alike)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_of_it_is_marked_up_and_it_reads_the_same(text):
-    told = without_markup(text)
+    told = neutralize_markup(text)
     assert not MARKS.search(told), told
     assert read(told) == text
 
 
 @given(st.text("[]()<>@:/!#&*_`~|$.\\ ab1", max_size=30))
 def test_whatever_is_put_together_is_broken(text):
-    assert not MARKS.search(without_markup(text))
-    assert read(without_markup(text)) == text
+    assert not MARKS.search(neutralize_markup(text))
+    assert read(neutralize_markup(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -87,17 +89,17 @@ def test_whatever_is_put_together_is_broken(text):
     ],
 )
 def test_names_and_numbers_stay_what_they_are_to_the_character(text):
-    assert without_markup(text) == text
+    assert neutralize_markup(text) == text
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("field", FIELDS)
 def test_no_channel_is_sent_it(field, text):
     hostile = word(Topic.FAILED, **{field: f"{text} {text}"})
-    for message in (single(hostile, {}), digest([hostile, HEALED], {})):
-        sent = payload(message)
+    for message in (single(hostile, {}), build_digest([hostile, HEALED], {})):
+        sent = build_payload(message)
         ours = re.compile(r":[a-z_]+: |^More: `|`$", re.MULTILINE)
-        for told in (body(message), message.title, *ours.sub("", unescape(sent["text"])).splitlines()):
+        for told in (format_body(message), message.title, *ours.sub("", unescape(sent["text"])).splitlines()):
             for line in told.splitlines():
                 assert not MARKS.search(line.removeprefix("- ")), line
 

@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from hemostat.core.evidence.build import LOG_LIMIT, dossier, tail
-from hemostat.core.evidence.log_text import final_text
+from hemostat.core.evidence.build import MAX_LOG_BYTES, build_log_tail, build_snapshot
+from hemostat.core.evidence.log_text import render_final_text
 from hemostat.core.redact import headers, pairs, redact, redact_environment, redact_until, shapes
 from tests.samples import needed
 from tests.tui.scenes import kept
@@ -179,8 +179,8 @@ def test_every_shape_takes_linear_time():
 )
 def test_what_a_terminal_would_do_takes_linear_time(unit):
     begin = "a" * 60_000
-    assert linear(lambda text: final_text(begin[: len(text)] + text), unit)
-    assert linear(lambda text: tail(text, LOG_LIMIT), unit)
+    assert linear(lambda text: render_final_text(begin[: len(text)] + text), unit)
+    assert linear(lambda text: build_log_tail(text, MAX_LOG_BYTES), unit)
 
 
 @pytest.mark.parametrize("pattern", [headers.WHOLE_HEAD, headers.BARE_HEAD])
@@ -207,7 +207,7 @@ def test_what_there_was_no_time_for_is_masked_whole():
 
 def test_a_dossier_out_of_time_shows_nothing_that_was_not_looked_at():
     details = kept().details
-    found = dossier(
+    found = build_snapshot(
         needed(), None, now=0.0, log="hunter2\n" * 9, processes=["run hunter2"], details=details,
         hide=redact_until(0.0, lambda: 1.0),
     )  # fmt: skip

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.units import duration, show_duration, show_size, size
+from hemostat.core.units import parse_duration, parse_size, show_duration, show_size
 
 
 @pytest.mark.parametrize(
@@ -22,13 +22,13 @@ from hemostat.core.units import duration, show_duration, show_size, size
     ],
 )
 def test_durations_as_people_write_them(text, seconds):
-    assert duration(text) == pytest.approx(seconds)
+    assert parse_duration(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("text", ["", "soon", "10 parsecs", "-1", "-1s", "inf", "nan", "1h30", "s"])
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(ValueError, match="is not a duration"):
-        duration(text)
+        parse_duration(text)
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_what_is_no_duration_is_refused(text):
     ],
 )
 def test_sizes_as_people_write_them(text, count):
-    assert size(text) == count
+    assert parse_size(text) == count
 
 
 @pytest.mark.parametrize("text", ["", "big", "64q", "-1", "1e3", "1..5m"])
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(ValueError, match="is not a size"):
-        size(text)
+        parse_size(text)
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_every_duration_can_be_shown(seconds):
 
 @given(st.integers(min_value=0, max_value=1024**4))
 def test_whole_bytes_are_read_back(count):
-    assert size(str(count)) == count
+    assert parse_size(str(count)) == count

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.demo import SCENARIOS, is_selected, labels
+from hemostat.demo import SCENARIOS, is_selected, make_labels
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from hemostat.demo import SCENARIOS, is_selected, labels
     ],
 )
 def test_a_container_is_seen_where_its_labels_match(only, seen):
-    assert is_selected(only, labels(SCENARIOS["cpu-spike"], "run1")) is seen
+    assert is_selected(only, make_labels(SCENARIOS["cpu-spike"], "run1")) is seen

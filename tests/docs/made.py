@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import hemostat
-from hemostat.cli.schema import asyncapi_document
-from hemostat.config import SECRETS, variable
+from hemostat.cli.schema import build_asyncapi
+from hemostat.config import SECRET_KEYS, get_variable_name
 from hemostat.core.labels.definitions import LABELS
 from hemostat.core.metrics.definitions import MEASURES, Measure
 
@@ -52,9 +52,9 @@ def configuration(_: str) -> str:
 
 
 def row(setting: Setting) -> str:
-    secret = "; a secret, never a flag" if setting.key in SECRETS else ""
+    secret = "; a secret, never a flag" if setting.key in SECRET_KEYS else ""
     return (
-        f"| `{setting.key}`<br>`{variable(setting.key)}` | `{setting.default}` "
+        f"| `{setting.key}`<br>`{get_variable_name(setting.key)}` | `{setting.default}` "
         f"| {setting.meaning.replace('|', '&#124;')}{secret} |\n"
     )
 
@@ -120,7 +120,7 @@ def scenarios(text: str) -> str:
 
 
 def asyncapi(_: str) -> str:
-    return json.dumps(asyncapi_document(), indent=2) + "\n"
+    return json.dumps(build_asyncapi(), indent=2) + "\n"
 
 
 MADE: dict[str, Callable[[str], str]] = {

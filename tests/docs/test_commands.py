@@ -10,8 +10,8 @@ import pytest
 
 from hemostat.adapters.redis import RedisBus, RedisControls, RedisEvidence
 from hemostat.adapters.sql_store import SqlStore
-from hemostat.app.backends import HISTORY
-from hemostat.core.evidence.build import dossier
+from hemostat.app.backends import HISTORY_FILE
+from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.ledger.controls import Pause
 from tests.cli.test_desk import ASKED
 from tests.docs.commands import DOCUMENTS, commands, words
@@ -71,7 +71,7 @@ def test_a_command_that_is_not_run_can_be_typed(hemostat, command):
 def state(tmp_path_factory) -> Path:
     """A state directory with a night's events, of incident i3."""
     path = tmp_path_factory.mktemp("state")
-    store = SqlStore(f"sqlite:///{path / HISTORY}", time.time)
+    store = SqlStore(f"sqlite:///{path / HISTORY_FILE}", time.time)
     store.append(night())
     store.close()
     return path
@@ -89,7 +89,7 @@ def world(environ, redis_client, redis_url, state, tmp_path):
     bus, desk, now = RedisBus(redis_client), RedisControls(redis_client), time.time()
     bus.publish(night())
     bus.show([event(data, now - NOW) for data in (stats(), heartbeat("responder"))], ttl=60)
-    RedisEvidence(redis_client).put("i3", dossier(needed(), None, now=now, log="refused"))
+    RedisEvidence(redis_client).put("i3", build_snapshot(needed(), None, now=now, log="refused"))
     desk.ask(msgspec.structs.replace(ASKED, id="i3", incident="i3"))
     for paused in ("*", "web"):
         desk.pause(paused, Pause(by="ann", at=now))
@@ -107,7 +107,7 @@ def meant(state, tmp_path):
     recordings = tmp_path / "recordings"
     recordings.mkdir()
     shutil.copy(ROOT / "tests/eval/incidents/panic-app-exited.json", recordings)
-    store = SqlStore(f"sqlite:///{state / HISTORY}", time.time, write=False)
+    store = SqlStore(f"sqlite:///{state / HISTORY_FILE}", time.time, write=False)
     head = str(store.ends().head)
     store.close()
     known = {

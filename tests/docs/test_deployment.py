@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hemostat.streams import BY_NAME
+from hemostat.streams import ROLES_BY_NAME
 from tests.docs.made import ROOT
 from tests.e2e.command import environ, run
 from tests.engine_fixtures import eventually
@@ -55,7 +55,8 @@ def test_all_roles_and_their_redis_run_confined_as_in_the_unit(state_dir: Path):
     with subprocess.Popen([*confined, "all"], env=env, cwd=ROOT, stderr=subprocess.PIPE) as roles:
         try:
             eventually(
-                lambda: run("status", "--json", env=env).stdout.count('"role"') == len(BY_NAME), seconds=60.0
+                lambda: run("status", "--json", env=env).stdout.count('"role"') == len(ROLES_BY_NAME),
+                seconds=60.0,
             )
             doctor = subprocess.run(
                 [*confined, "doctor"], env=env, cwd=ROOT, capture_output=True, text=True, check=False
@@ -95,7 +96,7 @@ def test_compose_understands_its_file():
         "redis",
         "engine-proxy",
         "demo",
-        *BY_NAME,
+        *ROLES_BY_NAME,
         "metrics",
         "prometheus",
         "grafana",
@@ -109,13 +110,13 @@ def test_compose_hands_on_what_it_is_given():
     told = compose("config", DOCKER_GID="123", HEMOSTAT_RESPONDER_MODE="dry-run", HEMOSTAT_HOST="web1")
     assert told.count("- '123'") + told.count('- "123"') == len({"engine-proxy"})
     for variable in ("HEMOSTAT_RESPONDER_MODE: dry-run", "HEMOSTAT_HOST: web1"):
-        assert told.count(variable) == len({*BY_NAME, "metrics"})
+        assert told.count(variable) == len({*ROLES_BY_NAME, "metrics"})
 
 
 def test_compose_sets_no_variable_that_is_no_setting():
-    from hemostat.config import FIELDS, variable
+    from hemostat.config import FIELDS, get_variable_name
 
-    known = {variable(key) for key in FIELDS}
+    known = {get_variable_name(key) for key in FIELDS}
     told = compose("config")
     used = {line.split(":")[0].strip() for line in told.splitlines() if line.strip().startswith("HEMOSTAT_")}
     assert used
@@ -147,7 +148,7 @@ def test_a_role_gets_the_requests_that_it_needs_and_cannot_replace_a_socket():
     found = services()
     sockets = {
         name: {each for each in _volumes(found[name]) if "/run/hemostat" in each}
-        for name in [*BY_NAME, "metrics"]
+        for name in [*ROLES_BY_NAME, "metrics"]
     }
     assert all(each.endswith(":ro") for held in sockets.values() for each in held)
     ways = {name: {each.partition(":")[0] for each in held} for name, held in sockets.items()}

@@ -6,10 +6,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from hemostat.cli.schema import asyncapi_document
+from hemostat.cli.schema import build_asyncapi
 from hemostat.config import FIELDS
 from hemostat.events import TYPES, encode
-from hemostat.streams import BY_NAME, PEOPLE
+from hemostat.streams import PEOPLE_EVENTS, ROLES_BY_NAME
 from tests.docs.made import MADE, ROOT, tables
 from tests.samples import ALL
 
@@ -32,7 +32,7 @@ def test_every_setting_is_in_the_document_with_what_it_means():
 
 def test_it_is_an_asyncapi_document():
     schema = json.loads(SCHEMA.read_text("utf-8"))
-    document = json.loads(json.dumps(asyncapi_document()))
+    document = json.loads(json.dumps(build_asyncapi()))
     jsonschema.validate(document, schema)
     document["channels"]["health_alert"]["adress"] = document["channels"]["health_alert"].pop("address")
     with pytest.raises(jsonschema.ValidationError):
@@ -59,7 +59,7 @@ def resolve(document: dict, reference: str) -> object:
 
 
 def test_every_reference_of_the_asyncapi_document_leads_somewhere():
-    document = asyncapi_document()
+    document = build_asyncapi()
     found = set(references(document))
     assert len(found) > len(TYPES)
     for reference in found:
@@ -69,16 +69,18 @@ def test_every_reference_of_the_asyncapi_document_leads_somewhere():
 def test_its_operations_are_the_topology():
     said = {
         (operation["tags"][0]["name"], operation["action"], operation["channel"]["$ref"].rsplit("/", 1)[1])
-        for operation in asyncapi_document()["operations"].values()
+        for operation in build_asyncapi()["operations"].values()
     }
-    flow = {(role.name, "receive", name) for role in BY_NAME.values() for name in role.reads}
-    flow |= {(role.name, "send", name) for role in BY_NAME.values() for name in (*role.writes, *role.shows)}
-    assert said == flow | {("people", "send", name) for name in PEOPLE}
+    flow = {(role.name, "receive", name) for role in ROLES_BY_NAME.values() for name in role.reads}
+    flow |= {
+        (role.name, "send", name) for role in ROLES_BY_NAME.values() for name in (*role.writes, *role.shows)
+    }
+    assert said == flow | {("people", "send", name) for name in PEOPLE_EVENTS}
 
 
 @pytest.mark.parametrize("event", ALL, ids=lambda event: event.type)
 def test_what_travels_is_a_message_of_its_channel(event):
-    document = asyncapi_document()
+    document = build_asyncapi()
     [reference] = [each["$ref"] for each in document["channels"][event.type]["messages"].values()]
     payload = resolve(document, reference)["payload"]
     schema = {**payload, "components": document["components"]}

@@ -11,7 +11,7 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.consumer import EventConsumer
 from hemostat.events import Event
 from hemostat.heartbeat import HeartbeatSender
-from hemostat.streams import BY_NAME
+from hemostat.streams import ROLES_BY_NAME
 from tests.e2e.advice import FAULTS, VENDORS, play
 from tests.e2e.advice.rows import ALERT, Desk
 from tests.engine_fixtures import eventually
@@ -22,7 +22,7 @@ from tests.samples import alert, event
 HANGS = ("silence", "a byte now and then")
 SHORT, LONG = 1.0, 20.0
 """Seconds of analyzer.timeout: what hangs uses it up, and of the others none should."""
-ROLE = BY_NAME["analyzer"]
+ROLE = ROLES_BY_NAME["analyzer"]
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hemostat.demo.scenarios import HEALTH, SICKEN
+from hemostat.demo.scenarios import HEALTH_COMMAND, SICKEN_SCRIPT
 from tests.e2e.test_everything import Everything, everything
 from tests.engine_fixtures import eventually
 from tests.required import program
@@ -65,12 +65,12 @@ def terminal(everything: Everything) -> Iterator[Terminal]:
 def test_what_is_unhealthy_appears_is_healed_and_told_and_a_key_restarts_it(
     everything, terminal, make_container, docker_engine
 ):
-    made = make_container(PATIENT, health=HEALTH)
+    made = make_container(PATIENT, health=HEALTH_COMMAND)
     name = docker_engine.inspect(made).ref.name
     terminal.wait(name, "✓ healthy", "✓ responder")
     born = docker_engine.inspect(made).started_at
 
-    docker_engine.exec(made, ["sh", "-c", SICKEN])
+    docker_engine.exec(made, ["sh", "-c", SICKEN_SCRIPT])
     terminal.wait("unhealthy", "restart healed")
     eventually(lambda: docker_engine.inspect(made).health == "healthy")
     healed = docker_engine.inspect(made).started_at

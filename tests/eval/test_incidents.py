@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hemostat.cli.evaluate import OWN
+from hemostat.cli.evaluate import OWN_DIRECTORIES
 from hemostat.core.diagnosis.case import decode
 from hemostat.core.diagnosis.causes import Cause
-from hemostat.core.llm.validate import FALSE_ALARM, HOST
+from hemostat.core.llm.validate import FALSE_ALARM, HOST_ROOT
 from hemostat.core.redact import redact
 from hemostat.events import Action, Kind, Phase
 
@@ -28,7 +28,7 @@ def test_a_recording_says_what_is_true_in_words_that_exist(path):
     assert set(truth.causes) <= set(Cause)
     assert truth.actions
     assert set(truth.actions) <= {*Action, FALSE_ALARM}
-    known = {HOST, case.alert.container.name, *recording.neighbours}
+    known = {HOST_ROOT, case.alert.container.name, *recording.neighbours}
     assert truth.roots
     assert set(truth.roots) <= known
 
@@ -69,7 +69,7 @@ def _pairs():
 
 
 def test_these_are_the_ones_that_are_judged_where_none_are_named():
-    assert DIRECTORY.resolve() in [path.resolve() for path in OWN]
+    assert DIRECTORY.resolve() in [path.resolve() for path in OWN_DIRECTORIES]
 
 
 def test_what_has_come_back_after_a_restart_is_left_to_people(hemostat):

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from hemostat import config
 from hemostat.adapters.docker_engine import failures, parse
 from hemostat.adapters.docker_engine.details import read_details
-from hemostat.adapters.llm.conclusion import read
+from hemostat.adapters.llm.conclusion import read_conclusion
 from hemostat.adapters.sampling.docker_stats import answer
-from hemostat.core.labels.container_ref import reference
+from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.labels.definitions import LABELS, is_enabled
-from hemostat.core.labels.mistakes import find_mistakes, protection
+from hemostat.core.labels.mistakes import explain_protection, find_mistakes
 from hemostat.core.redact import redact
-from hemostat.core.settings.monitor import MonitorSettings, tuned
+from hemostat.core.settings.monitor import MonitorSettings, resolve_thresholds
 from hemostat.errors import ConfigError, DecodeError
 from hemostat.events import MAX_BYTES, decode, encode
 from tests.advisors import CONCLUSION
@@ -63,12 +63,12 @@ LABEL_NAMES: Final = st.sampled_from(sorted(LABELS)) | st.builds("hemostat.{}".f
 
 
 def check_labels(labels: dict[str, str]) -> None:
-    container = reference("c", "c", "", labels)
-    assert not any(each != each for each in leaves(tuned(MonitorSettings(), container)))  # noqa: PLR0124 - NaN
+    container = build_reference("c", "c", "", labels)
+    assert not any(each != each for each in leaves(resolve_thresholds(MonitorSettings(), container)))  # noqa: PLR0124 - NaN
     for label in LABELS.values():
         assert_finite(label.of(labels))
     assert all(len(str(each)) < 2000 for each in find_mistakes(labels))
-    assert isinstance(protection(labels), str)
+    assert isinstance(explain_protection(labels), str)
     assert is_enabled(labels) in (True, False)
     assert len(msgspec.json.encode(container)) < MAX_BYTES
 
@@ -192,29 +192,29 @@ HEARD: Final = {
 
 
 def check_inspect(raw: bytes) -> None:
-    for translated in (parse.info, read_details):
-        with suppress(*failures.MALFORMED):
+    for translated in (parse.parse_info, read_details):
+        with suppress(*failures.MALFORMED_ERRORS):
             assert_finite(translated(msgspec.json.decode(raw, type=dict[str, Any])))
 
 
 def check_listing(raw: bytes) -> None:
-    with suppress(*failures.MALFORMED):
-        assert_finite(parse.listed(msgspec.json.decode(raw, type=dict[str, Any])))
+    with suppress(*failures.MALFORMED_ERRORS):
+        assert_finite(parse.parse_row(msgspec.json.decode(raw, type=dict[str, Any])))
 
 
 def check_stats(raw: bytes) -> None:
     """CPU that is not known is NaN."""
-    with suppress(*answer.MALFORMED):
-        sample = answer.sample("c", msgspec.json.decode(raw, type=dict[str, Any]), 1.0)
+    with suppress(*answer.MALFORMED_ERRORS):
+        sample = answer.parse_sample("c", msgspec.json.decode(raw, type=dict[str, Any]), 1.0)
         assert_finite(msgspec.structs.replace(sample, cpu=0.0 if math.isnan(sample.cpu) else sample.cpu))
 
 
 def check_heard(line: bytes) -> None:
     try:
-        heard = parse.message(line)
+        heard = parse.parse_line(line)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return
-    assert_finite(parse.event(heard))
+    assert_finite(parse.parse_event(heard))
 
 
 # --- text, settings, a model's conclusion -------------------------------------------------------------
@@ -264,7 +264,7 @@ def in_toml(document: Any) -> str:
 
 def check_conclusion(arguments: Any) -> None:
     if isinstance(arguments, dict):
-        advice = read(arguments)
+        advice = read_conclusion(arguments)
         assert isinstance(advice, list) or 0 <= advice.confidence <= 1
 
 

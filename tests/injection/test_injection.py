@@ -13,10 +13,10 @@ from hemostat.adapters.in_memory.evidence import InMemoryEvidence
 from hemostat.adapters.in_memory.ledger import InMemoryLedger
 from hemostat.adapters.in_memory.precedents import InMemoryLlmBudget, InMemoryPrecedents
 from hemostat.agents.analyzer import AdvisorTerms, Analyzer, LlmAdvisor, RecordedEvidenceSource
-from hemostat.agents.analyzer.investigation import NAME
+from hemostat.agents.analyzer.investigation import NAME_PATTERN
 from hemostat.agents.responder import Responder
 from hemostat.core.diagnosis.rules import diagnose
-from hemostat.core.llm.validate import choices
+from hemostat.core.llm.validate import list_choices
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, FalseAlarm, HealthAlert, Kind, RemediationNeeded
 from hemostat.ports import Advisor, ContainerSpec, RunInBackground
@@ -184,7 +184,7 @@ class Stage:
         if told.diagnosis.advisor == "rules":
             assert (action, parameters) == (rules.action, rules.parameters), what
         else:
-            assert choice in choices(self.alert, self.scene.limits), what
+            assert choice in list_choices(self.alert, self.scene.limits), what
             resource = "cpu" if self.scene.kind is Kind.CPU_HIGH else "memory"
             assert parameters == ({"resource": resource} if action is Action.SCALE else {}), what
         assert not (action is None and self.scene.kind in DEAD), what
@@ -216,11 +216,11 @@ def shown_safely(advisor: Obedient, attack: Attack, what: str) -> None:
     for text in advisor.heard:
         open_text = outside(text)
         assert "evidence-" not in open_text, (what, open_text)
-        named = attack.place in {"name", "dependency"} and NAME.fullmatch(attack.hostile)
+        named = attack.place in {"name", "dependency"} and NAME_PATTERN.fullmatch(attack.hostile)
         assert named or MARK not in open_text, (what, open_text)
         assert not any(secret in text for secret in SECRETS), (what, text)
         assert attack.place not in STRANGERS or MARK not in text, (what, text)
-    assert all(NAME.fullmatch(name) for name in advisor.names), (what, advisor.names)
+    assert all(NAME_PATTERN.fullmatch(name) for name in advisor.names), (what, advisor.names)
 
 
 def test_the_suite_is_large():

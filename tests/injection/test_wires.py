@@ -30,7 +30,7 @@ SOME = (
 OBEYS = ("as it is told", "looks at everything", "everything at once")
 
 
-@pytest.fixture(scope="module", params=llm.DEFAULTS)
+@pytest.fixture(scope="module", params=llm.DEFAULT_MODELS)
 def vendor(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -44,7 +44,7 @@ def server() -> Iterator[ModelServer]:
 @pytest.fixture(scope="module")
 def advisor(vendor: str, server: ModelServer) -> Iterator[Advisor]:
     analysis = AnalyzerSettings(
-        advisor=vendor, model=llm.DEFAULTS[vendor], base_url=server.base_url(vendor), api_key=KEY
+        advisor=vendor, model=llm.DEFAULT_MODELS[vendor], base_url=server.base_url(vendor), api_key=KEY
     )
     made = make(Settings(analyzer=analysis), {})
     assert made is not None

@@ -8,7 +8,7 @@ from typing import Any, Final
 import docker
 from docker.models.containers import Container
 
-from hemostat.core.history.incident_log import subject
+from hemostat.core.history.incident_log import find_subject
 from hemostat.events import Event
 from tests.e2e import command
 from tests.e2e.scenarios.lab import LABEL, Lab
@@ -89,7 +89,7 @@ class Scene:
         made = str(self.lab[name].id)
 
         def is_about(event: Event) -> bool:
-            about = subject(event)
+            about = find_subject(event)
             return about is not None and about[0].id == made
 
         return is_about

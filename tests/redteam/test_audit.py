@@ -12,15 +12,15 @@ import pytest
 import sqlalchemy as sql
 
 from hemostat.adapters.redis import Client, RedisAuditAnchor
-from hemostat.adapters.redis.audit_anchor import AUDIT, STORE
+from hemostat.adapters.redis.audit_anchor import AUDIT_PREFIX, STORE_PREFIX
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.sql_store.schema import events, trail
 from hemostat.agents.store_writer import AuditWatch, StoreWriter
 from hemostat.cli.run import run
 from hemostat.config import load
-from hemostat.core.history.audit_chain import ChainPosition, ChainRow, bind
+from hemostat.core.history.audit_chain import ChainPosition, ChainRow, bind_rows
 from hemostat.core.history.audit_hash import RowHasher
-from hemostat.core.history.event_row import record
+from hemostat.core.history.event_row import build_row
 from hemostat.core.settings.store import StoreSettings
 from hemostat.errors import ConfigError, StoreUnreachableError
 from tests.clock import FakeClock
@@ -111,7 +111,7 @@ class Site:
         """Remove a row, number and hash the others again, and set the trail's own head."""
         with self._store.trail() as (_, links):
             rows = [link.record for link in links if link.number != 2]
-        chain = bind(rows, ChainPosition())
+        chain = bind_rows(rows, ChainPosition())
         self.write(lambda connection: _replace(connection, chain, name))
 
     def close(self) -> None:
@@ -238,7 +238,7 @@ def test_who_accepted_and_why_is_told(site: Site, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize("field", ["head", "head:hash", "anchor", "signed", "accepted"])
 def test_note_that_cannot_be_read_is_no_note(site: Site, field: str) -> None:
     site.keep()
-    name = AUDIT + site._store.ends().trail
+    name = AUDIT_PREFIX + site._store.ends().trail
     site.client.raw.hset(name, field, b"\xff{")
     noted = RedisAuditAnchor(site.client).noted(site._store.ends().trail)
     assert (noted.head is None) == field.startswith("head")
@@ -286,7 +286,7 @@ def test_store_of_another_place_does_not_pass(site: Site, tmp_path: Path) -> Non
 def test_unknown_end_is_never_in_order(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """Its head is gone from Redis, or Redis is. A role that runs on remembers it."""
     site.keep()
-    site.client.raw.delete(AUDIT + site._store.ends().trail)
+    site.client.raw.delete(AUDIT_PREFIX + site._store.ends().trail)
     assert (site.verify(), site.doctor(capsys)) == (3, "failure")
     site.restart()
     assert "gone from Redis" in site.keep()
@@ -326,7 +326,7 @@ def test_rewriting_a_signed_trail_is_found_though_redis_is_written_too(site: Sit
     site.rewrite()
     ends = site._store.ends()
     head = {"head": ends.head.number, "head:hash": ends.head.hash.hex()}
-    site.client.raw.hset(AUDIT + ends.trail, mapping=head)
+    site.client.raw.hset(AUDIT_PREFIX + ends.trail, mapping=head)
     assert site.verify() == 1
     assert "none of the given keys has signed" in site.keep()
     site.restart(KEY)
@@ -334,7 +334,7 @@ def test_rewriting_a_signed_trail_is_found_though_redis_is_written_too(site: Sit
 
 
 def test_row_of_another_trail_is_not_signed_for_this_one() -> None:
-    (link,) = bind([record(event(alert()), 0.0)], ChainPosition(), RowHasher("a", (KEY.encode(),)))
+    (link,) = bind_rows([build_row(event(alert()), 0.0)], ChainPosition(), RowHasher("a", (KEY.encode(),)))
     assert RowHasher("a", (KEY.encode(),)).is_signed(link.before, link.record, link.hash)
     assert not RowHasher("b", (KEY.encode(),)).is_signed(link.before, link.record, link.hash)
 
@@ -348,7 +348,7 @@ def test_leaving_the_signatures_out_does_not_help(site: Site) -> None:
     ends = site._store.ends()
     accepted = {"head": {"number": 4, "hash": ""}, "by": "ann"}
     site.client.raw.flushall()
-    site.client.raw.hset(AUDIT + ends.trail, "accepted", json.dumps(accepted))
+    site.client.raw.hset(AUDIT_PREFIX + ends.trail, "accepted", json.dumps(accepted))
     for _ in range(2):
         site.restart(KEY)
         assert "which none of the given keys has signed" in site.keep()
@@ -400,7 +400,7 @@ def test_trail_goes_on_when_a_lost_key_is_accepted(site: Site, keys: tuple[str, 
 def test_stores_note_which_trail_is_theirs(site: Site) -> None:
     site.keep()
     place = site._store.place("h")
-    assert site.client.raw.hget(STORE + place, "trail") == site._store.ends().trail.encode()
+    assert site.client.raw.hget(STORE_PREFIX + place, "trail") == site._store.ends().trail.encode()
 
 
 UNKNOWN = "NEW.head_hash NOT IN (SELECT hash FROM hemostat_events)"

@@ -13,7 +13,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from hemostat.streams import BY_NAME
+from hemostat.streams import ROLES_BY_NAME
 from tests.docs.made import ROOT
 from tests.e2e.command import environ, run, start
 from tests.engine_fixtures import eventually
@@ -121,7 +121,7 @@ def test_what_would_lead_further_is_forbidden(answers, way, request_line):
 def is_watching(status: str) -> bool:
     """Whether all roles run and the monitor knows a container: what is down before is left to people."""
     shown = json.loads(status)
-    return len(shown["roles"]) == len(BY_NAME) and bool(shown["containers"])
+    return len(shown["roles"]) == len(ROLES_BY_NAME) and bool(shown["containers"])
 
 
 @pytest.mark.docker
@@ -134,7 +134,7 @@ def test_a_crash_is_healed_by_roles_that_have_the_proxy_alone(
     ways = {"monitor": "read", "analyzer": "read", "responder": "act", "alert": "read"}
     envs = {way: common | {"HEMOSTAT_ENGINE_URL": f"unix://{path}"} for way, path in sockets.items()}
     with ExitStack() as stack:
-        for name, role in BY_NAME.items():
+        for name, role in ROLES_BY_NAME.items():
             process = start(role.command, env=envs[ways[name]], stderr=subprocess.DEVNULL)
             stack.enter_context(process)
             stack.callback(process.terminate)

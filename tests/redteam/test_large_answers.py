@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.redis import RedisBus, RedisControls, RedisLedger
-from hemostat.adapters.redis.acl import SERVER_LIMITS, VIEWER, user
-from hemostat.adapters.redis.controls import APPROVALS
+from hemostat.adapters.redis.acl import SERVER_LIMITS, VIEWER_USER, get_user_name
+from hemostat.adapters.redis.controls import APPROVALS_KEY
 from hemostat.core.ledger.controls import Approval
 from hemostat.events import Action
-from hemostat.streams import BY_NAME, ROLES
+from hemostat.streams import ROLES, ROLES_BY_NAME
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded, takes
 from tests.engine_fixtures import eventually
 from tests.redteam.test_seals import ALERT, ANALYZER, HOST, METRICS, MONITOR, OTHER, RESPONDER, STRANGER, Site
@@ -19,7 +19,7 @@ from tests.redteam.test_users import FOR_EVER, is_healed
 MIB = 1 << 20
 OPTIONS = [word for limit in SERVER_LIMITS for word in f"--{limit}".split()]
 MEMORY = ("--maxmemory", "256mb", "--maxmemory-policy", "noeviction")
-STRANGE_RESPONDER = user(BY_NAME["responder"], OTHER)
+STRANGE_RESPONDER = get_user_name(ROLES_BY_NAME["responder"], OTHER)
 pytestmark = [
     pytest.mark.redis,
     pytest.mark.skipif(not takes(*OPTIONS), reason="needs Redis 7"),
@@ -82,14 +82,14 @@ def test_large_heartbeats_stop_no_monitor(site: Site, server: Guarded) -> None:
     eventually(lambda: server.client(ADMIN).raw.get("hemostat:heartbeat:monitor@i") != beat)
     site.engine.crash("web", 7)
     eventually(lambda: is_healed(site), seconds=10)
-    for reader in (VIEWER, METRICS, MONITOR, ALERT):
+    for reader in (VIEWER_USER, METRICS, MONITOR, ALERT):
         assert len(site.bus(reader).last("heartbeat")) == len(ROLES)
 
 
 def test_large_names_in_the_list_of_heartbeats_stop_no_reader(site: Site, server: Guarded) -> None:
     for score in range(3):
         write(server, ALERT, (30 + score) * MIB, "ZADD", "hemostat:live:heartbeat", f"{FOR_EVER + score:f}")
-    for reader in (VIEWER, METRICS, MONITOR, ALERT):
+    for reader in (VIEWER_USER, METRICS, MONITOR, ALERT):
         eventually(lambda reader=reader: len(site.bus(reader).last("heartbeat")) == len(ROLES))
 
 
@@ -99,7 +99,7 @@ def test_large_approvals_of_another_host_stop_no_responder(server: Guarded) -> N
         plan="restart web", cause="crash", request="r", asked=1e9, until=2e9,
     )  # fmt: skip
     for field in (asked.key, "x"):
-        write(server, STRANGE_RESPONDER, 70 * MIB, "HSETNX", APPROVALS, field)
+        write(server, STRANGE_RESPONDER, 70 * MIB, "HSETNX", APPROVALS_KEY, field)
     assert RedisLedger(server.client(RESPONDER)).read(HOST, "web", "i", asked.key).approval is None
     desk = RedisControls(server.client(RESPONDER))
     assert desk.ask(asked) == asked
@@ -125,7 +125,7 @@ def test_large_entries_leave_the_others_to_see(server: Guarded) -> None:
     write(server, ANALYZER, 40 * MIB, "XADD", "hemostat:remediation_needed", "*", "event")
     admin.xadd("hemostat:remediation_needed", {"event": "last"})
     assert len(RedisBus(server.client(METRICS)).after("remediation_needed", "0", 1000)) == 43
-    assert RedisBus(server.client(VIEWER)).recent("remediation_needed", 1000) == []
+    assert RedisBus(server.client(VIEWER_USER)).recent("remediation_needed", 1000) == []
 
 
 def test_large_names_of_groups_hold_up_no_reader(site: Site, server: Guarded) -> None:
@@ -141,10 +141,10 @@ def test_large_names_of_groups_hold_up_no_reader(site: Site, server: Guarded) ->
     eventually(lambda: is_healed(site), seconds=10)
     beat = server.client(ADMIN).raw.get("hemostat:heartbeat:responder@i")
     eventually(lambda: server.client(ADMIN).raw.get("hemostat:heartbeat:responder@i") != beat)
-    assert site.bus(METRICS).lag(BY_NAME["responder"].group(HOST), ["remediation_needed"]) == 0
+    assert site.bus(METRICS).lag(ROLES_BY_NAME["responder"].group(HOST), ["remediation_needed"]) == 0
 
 
 def test_a_large_dead_letter_is_passed_over(server: Guarded) -> None:
     write(server, ANALYZER, 70 * MIB, "XADD", "hemostat:dead", "*", "event")
-    for reader in (ALERT, VIEWER):
+    for reader in (ALERT, VIEWER_USER):
         assert RedisBus(server.client(reader)).last_buried() is None

@@ -11,7 +11,14 @@ import pytest
 from hemostat import app
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, RedisControls, RedisLedger, connect
-from hemostat.adapters.redis.acl import EVERY_ROLE, METRICS, OPERATOR, VIEWER, grants, user
+from hemostat.adapters.redis.acl import (
+    EVERY_ROLE_USER,
+    METRICS_USER,
+    OPERATOR_USER,
+    VIEWER_USER,
+    get_user_name,
+    list_grants,
+)
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Redis, Settings
 from hemostat.core.settings.monitor import MonitorSettings
@@ -33,7 +40,7 @@ from hemostat.events import (
 )
 from hemostat.operator import OperatorCommands
 from hemostat.ports import Interrupted
-from hemostat.streams import BY_NAME, ROLES, Role
+from hemostat.streams import ROLES, ROLES_BY_NAME, Role
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
 from tests.adapters.test_redis_acl import OnMemory
 from tests.clock import FakeClock
@@ -43,9 +50,9 @@ from tests.samples import DIAGNOSIS, alert, event, stats
 
 pytestmark = pytest.mark.redis
 HOST, OTHER = "h", "other"
-MONITOR, RESPONDER = (user(BY_NAME[name], HOST) for name in ("monitor", "responder"))
-ANALYZER, ALERT = (user(BY_NAME[name]) for name in ("analyzer", "alert"))
-STRANGER = user(BY_NAME["monitor"], OTHER)
+MONITOR, RESPONDER = (get_user_name(ROLES_BY_NAME[name], HOST) for name in ("monitor", "responder"))
+ANALYZER, ALERT = (get_user_name(ROLES_BY_NAME[name]) for name in ("analyzer", "alert"))
+STRANGER = get_user_name(ROLES_BY_NAME["monitor"], OTHER)
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +75,10 @@ class Site:
         self._threads = [threading.Thread(target=self._work, args=(role,)) for role in ROLES]
         for thread in self._threads:
             thread.start()
-        eventually(lambda: len(self.bus(VIEWER).last("container_stats")) == 2)
+        eventually(lambda: len(self.bus(VIEWER_USER).last("container_stats")) == 2)
 
     def _work(self, role: Role) -> None:
-        name = user(role, HOST)
+        name = get_user_name(role, HOST)
         file = self._directory / name
         file.write_text(name[::-1])
         settings = Settings(
@@ -90,7 +97,7 @@ class Site:
         return RedisBus(self._server.client(name))
 
     def said(self, stream: str) -> list[Event]:
-        return self.bus(VIEWER).recent(stream, 50)
+        return self.bus(VIEWER_USER).recent(stream, 50)
 
     def starts(self) -> dict[str, float]:
         return {name: self.engine.inspect(name).started_at for name in ("web", "db")}
@@ -153,7 +160,7 @@ def test_monitor_cannot_turn_an_order_to_another_container(site: Site, server: G
     before = site.starts()
     shown = Container(id=site.db, name="web", image="busybox")
     site.bus(MONITOR).show([event(stats(container=shown))], 60)
-    client = server.client(OPERATOR)
+    client = server.client(OPERATOR_USER)
     clock = SystemClock(threading.Event())
     orders = OperatorCommands(
         RedisBus(client), RedisControls(client), RedisLedger(client), clock, ResponderSettings(), host=HOST
@@ -193,14 +200,14 @@ def test_monitor_of_another_host_shows_no_container_of_this_one(site: Site, serv
     raw = server.client(STRANGER).raw
     raw.set(f"hemostat:stats:{OTHER}:web", msgspec.json.encode(forged))
     raw.zadd("hemostat:live:container_stats", {f"hemostat:stats:{OTHER}:web": FakeClock().now() * 2})
-    seen = [each.data.container.id for each in site.bus(VIEWER).last("container_stats")]
+    seen = [each.data.container.id for each in site.bus(VIEWER_USER).last("container_stats")]
     assert "x" not in seen
 
 
 def allowed(server: Guarded, *words: str) -> set[str]:
     """The users that may do this."""
     may = set()
-    for name in grants((HOST, OTHER)):
+    for name in list_grants((HOST, OTHER)):
         with suppress(Exception):
             server.client(name).raw.execute_command(*words)
             may.add(name)
@@ -209,24 +216,24 @@ def allowed(server: Guarded, *words: str) -> set[str]:
 
 def family(*names: str) -> set[str]:
     """With the users of each host, and those of all roles."""
-    per_host = {f"{name}-{host}" for name in (*names, EVERY_ROLE) for host in (HOST, OTHER)}
-    return {*names, EVERY_ROLE, *(per_host & set(grants((HOST, OTHER))))}
+    per_host = {f"{name}-{host}" for name in (*names, EVERY_ROLE_USER) for host in (HOST, OTHER)}
+    return {*names, EVERY_ROLE_USER, *(per_host & set(list_grants((HOST, OTHER))))}
 
 
 def test_users_that_look_count_or_order_can_run_no_script(server: Guarded) -> None:
     """A script that does not end keeps Redis from everybody. The others need scripts: docs/SECURITY.md."""
-    roles = family(*(user(each) for each in ROLES))
+    roles = family(*(get_user_name(each) for each in ROLES))
     assert allowed(server, "SCRIPT", "LOAD", "return 1") == roles
-    assert not {METRICS, VIEWER, OPERATOR} & roles
+    assert not {METRICS_USER, VIEWER_USER, OPERATOR_USER} & roles
 
 
 WRITERS = {
-    "health_alert": family(user(BY_NAME["monitor"])),
-    "remediation_needed": family(ANALYZER, user(BY_NAME["responder"])),
+    "health_alert": family(get_user_name(ROLES_BY_NAME["monitor"])),
+    "remediation_needed": family(ANALYZER, get_user_name(ROLES_BY_NAME["responder"])),
     "false_alarm": family(ANALYZER),
-    "remediation_complete": family(user(BY_NAME["responder"])),
-    "order": {OPERATOR, *family(user(BY_NAME["responder"]))},
-    "decision": {OPERATOR},
+    "remediation_complete": family(get_user_name(ROLES_BY_NAME["responder"])),
+    "order": {OPERATOR_USER, *family(get_user_name(ROLES_BY_NAME["responder"]))},
+    "decision": {OPERATOR_USER},
 }
 
 

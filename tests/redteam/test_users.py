@@ -12,7 +12,7 @@ from hemostat.adapters.redis import RedisBus
 from hemostat.adapters.redis.acl import SERVER_LIMITS
 from hemostat.adapters.redis.repair import find_in_place, remove_in_place
 from hemostat.events import Heartbeat, Outcome, RemediationComplete
-from hemostat.streams import BY_NAME, ROLES
+from hemostat.streams import ROLES, ROLES_BY_NAME
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded, takes
 from tests.engine_fixtures import eventually
 from tests.redteam.test_seals import (
@@ -34,7 +34,7 @@ from tests.samples import alert, event
 
 __all__ = ["server", "site"]
 pytestmark = pytest.mark.redis
-STRANGE_RESPONDER = user(BY_NAME["responder"], OTHER)
+STRANGE_RESPONDER = user(ROLES_BY_NAME["responder"], OTHER)
 LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
 FOR_EVER = 9e15
 OPTIONS = [word for limit in SERVER_LIMITS for word in f"--{limit}".split()]
@@ -82,7 +82,7 @@ def test_a_role_shows_no_heartbeat_of_another(site: Site, server: Guarded, sourc
     assert "x" not in [each.data.instance for each in site.bus(VIEWER).last("heartbeat")]
 
 
-@pytest.mark.parametrize("stream", BY_NAME["responder"].reads)
+@pytest.mark.parametrize("stream", ROLES_BY_NAME["responder"].reads)
 def test_a_reader_that_puts_nothing_off_cannot_have_requests_put_back(server: Guarded, stream: str) -> None:
     """The responder adds to the stream what is in the list: who writes the list would write requests."""
     for name in (ALERT, ANALYZER):
@@ -146,7 +146,7 @@ def test_answers_that_a_viewer_does_not_read_keep_nobody_from_writing() -> None:
     """With the limits that `hemostat redis-acl` names: Redis ends the connections that hold most."""
     memory = ("--maxmemory", "64mb", "--maxmemory-policy", "noeviction")
     with guarded(7, options=(*memory, *OPTIONS)) as opened:
-        bus = RedisBus(opened.client(user(BY_NAME["monitor"])))
+        bus = RedisBus(opened.client(user(ROLES_BY_NAME["monitor"])))
         said = event(alert(), incident="i")
         bus.publish([said] * 200)
         greedy = [ask_and_not_read(opened.url, "XRANGE hemostat:health_alert - +", 300) for _ in range(20)]

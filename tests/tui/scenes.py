@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.core.evidence.build import dossier
+from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun, MetricPoint
 from hemostat.core.model import ContainerInfo
 from hemostat.events import (
@@ -64,7 +64,7 @@ POINTS = tuple(
 
 
 def kept(log: str = LOG, **changes: object) -> EvidenceSnapshot:
-    plain = dossier(
+    plain = build_snapshot(
         ASKED,
         ContainerInfo(ref=WEB, status="running", health="unhealthy"),
         now=NOW + 4.3,

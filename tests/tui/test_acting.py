@@ -12,13 +12,13 @@ from hemostat import tui
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.in_memory.controls import InMemoryControls
 from hemostat.adapters.in_memory.ledger import InMemoryLedger
-from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import BusUnreachableError, HemoStatError
 from hemostat.events import Action, Container, Event, Kind, Outcome, Reason
 from hemostat.operator import OperatorCommands
 from hemostat.tui.actions.build import OrderBuilder, OrderPlan, OrderResult, PlannedOrder
-from hemostat.tui.actions.runner import UNKNOWN, OrderRunner
+from hemostat.tui.actions.runner import UNKNOWN_RESULT, OrderRunner
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.screens.asking import Confirm
@@ -279,7 +279,7 @@ def test_what_fails_while_one_quits_is_told_and_what_is_not_known():
         plan="restart db, on h", ask=lambda: "", do=lambda _: let.wait(20) and OrderResult("done")
     )
     courier.carry(OrderPlan(deeds=(held,), commands=()), "", lambda: None)
-    assert courier.finish(patience=0.0) == [f"restart db, on h: {UNKNOWN}"]
+    assert courier.finish(patience=0.0) == [f"restart db, on h: {UNKNOWN_RESULT}"]
     let.set()
     assert courier.finish() == []
 
@@ -402,7 +402,7 @@ def test_a_container_is_silenced_and_everything_is_paused_and_both_are_lifted():
         shown = "hemostat pause"
         await confirmed(app, pilot, "Z", *["down"] * 7, "enter", shown=shown)
         await until(pilot, lambda: says(app, "paused: everything"))
-        assert office.desk.controls().paused(EVERYTHING, NOW + 9e9).by == ME
+        assert office.desk.controls().paused(ALL_CONTAINERS, NOW + 9e9).by == ME
         await pilot.press("Z")
         await until(pilot, lambda: says(app, "lift: db paused by ann@laptop for another 10 min"))
         await pilot.press(*["down"] * 8, "enter")

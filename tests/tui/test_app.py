@@ -11,7 +11,7 @@ from textual.filter import NoColor
 
 from hemostat import tui
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.core.evidence.snapshot import KEPT_POINTS, MetricPoint
+from hemostat.core.evidence.snapshot import MAX_POINTS, MetricPoint
 from hemostat.core.settings.tui import TuiSettings
 from hemostat.errors import BusUnreachableError, ConfigError
 from hemostat.events import Container, Event
@@ -159,7 +159,7 @@ class Asked(InMemoryBus):
         super().__init__(clock)
         self.asked: list[str] = []
 
-    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[MetricPoint]:
+    def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
         self.asked.append(container)
         return super().history(host, container, count)
 
@@ -578,9 +578,9 @@ def test_the_mouse_chooses_a_line():
 
 
 def test_over_ssh_the_slow_profile_is_suggested_once():
-    assert "--slow" in tui.hint({"SSH_TTY": "/dev/pts/1"}, slow=False)
-    assert tui.hint({"SSH_CONNECTION": "1 2 3 4"}, slow=True) == ""
-    assert tui.hint({}, slow=False) == ""
+    assert "--slow" in tui.suggest_hint({"SSH_TTY": "/dev/pts/1"}, slow=False)
+    assert tui.suggest_hint({"SSH_CONNECTION": "1 2 3 4"}, slow=True) == ""
+    assert tui.suggest_hint({}, slow=False) == ""
 
 
 def test_the_slow_profile_has_the_terminals_own_colours_unless_another_theme_is_wished():
@@ -643,5 +643,5 @@ def test_without_colour_nothing_is_coloured(monkeypatch):
     ],
 )
 def test_where_there_can_be_no_dashboard(environ, screen, keyboard, why):
-    told = tui.unsuitable(environ, screen=screen, keyboard=keyboard)
+    told = tui.find_obstacle(environ, screen=screen, keyboard=keyboard)
     assert (told is None) if why is None else why in told

@@ -377,13 +377,13 @@ def test_hostile_words_fit_and_control_nothing(hostile, width):
         command=(hostile,), mounts=(hostile,), environment={"A": hostile}, error=hostile
     )
     lines = [
-        container_words.title("h", hostile, width),
-        container_words.facts(stands, "", width),
-        *container_words.plots(scenes.POINTS, ChartLimits(), {}, width, 3),
-        container_words.tabs("log", hostile, width),
-        *container_words.log(f"{hostile}\n{hostile}", hostile[:3], width, only=False).rows,
-        *container_words.check_lines([run], width),
-        *container_words.inspect_lines(ContainerInfo(ref=container, status=hostile), details, width),
+        container_words.draw_title("h", hostile, width),
+        container_words.draw_facts(stands, "", width),
+        *container_words.draw_plots(scenes.POINTS, ChartLimits(), {}, width, 3),
+        container_words.draw_tabs("log", hostile, width),
+        *container_words.draw_log(f"{hostile}\n{hostile}", hostile[:3], width, only=False).rows,
+        *container_words.draw_checks([run], width),
+        *container_words.draw_inspection(ContainerInfo(ref=container, status=hostile), details, width),
     ]
     for line in lines:
         assert line.plain.isprintable()
@@ -402,15 +402,15 @@ def test_hostile_words_fit_and_control_nothing(hostile, width):
     ],
 )
 def test_what_a_search_matches(line, wanted, holds):
-    assert container_words.matches(line, wanted) is holds
+    assert container_words.is_match(line, wanted) is holds
 
 
 def test_a_match_is_marked_in_the_rows_it_is_on():
-    found = container_words.log("one\ntwo two\nthree", "two", 40, only=False)
+    found = container_words.draw_log("one\ntwo two\nthree", "two", 40, only=False)
     assert (len(found.rows), found.matches) == (3, (1,))
     assert [(span.start, span.end) for span in found.rows[1].spans] == [(0, 3), (4, 7)]
 
 
 def test_details_that_say_nothing_say_nothing():
-    assert container_words.inspect_lines(None, None, 80) == []
+    assert container_words.draw_inspection(None, None, 80) == []
     assert msgspec.structs.asdict(ContainerDetails())["checks"] == ()

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.core.evidence.snapshot import KEPT_POINTS, MetricPoint
+from hemostat.core.evidence.snapshot import MAX_POINTS, MetricPoint
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import Container, Event
-from hemostat.tui.data.feed import EVERY, Feed
-from hemostat.tui.data.state import LOG, TRAIL, FeedUpdate
+from hemostat.tui.data.feed import DELIVER_SECONDS, Feed
+from hemostat.tui.data.state import MAX_LOG_EVENTS, TRAIL_SECONDS, FeedUpdate
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, event, heartbeat, stats
 
@@ -29,7 +29,7 @@ class Flood(InMemoryBus):
             self.clock.advance(1 / 5000)
             box = BOXES[number % len(BOXES)]
             yield event(stats(container=box, cpu=float(number)) if number % 2 else alert(since=NOW + number))
-        self.clock.advance(EVERY)
+        self.clock.advance(DELIVER_SECONDS)
         yield event(heartbeat(), 2.0)
         raise OverError
 
@@ -51,8 +51,8 @@ def told(bus: InMemoryBus, clock: FakeClock, **options) -> list[FeedUpdate]:
 def test_of_a_flood_little_is_kept_and_it_is_handed_over_a_few_times():
     clock = FakeClock(NOW)
     came = told(Flood(clock), clock)
-    assert len(came) <= 2 + 1 / EVERY
-    assert max(len(news.events) for news in came) <= LOG + len(BOXES) + 1
+    assert len(came) <= 2 + 1 / DELIVER_SECONDS
+    assert max(len(news.events) for news in came) <= MAX_LOG_EVENTS + len(BOXES) + 1
     last = {
         each.data.container.name: each.data.cpu
         for news in came
@@ -113,13 +113,13 @@ class Kept(Flood):
         super().__init__(clock)
         self.refused = refused
 
-    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[MetricPoint]:
+    def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
         if self.refused:
             raise BusError("no right to read it")
         return [MetricPoint(NOW, 1.0, count)]
 
 
-@pytest.mark.parametrize(("refused", "found"), [(False, [MetricPoint(NOW, 1.0, TRAIL)]), (True, ())])
+@pytest.mark.parametrize(("refused", "found"), [(False, [MetricPoint(NOW, 1.0, TRAIL_SECONDS)]), (True, ())])
 def test_what_was_kept_is_looked_up_for_those_that_are_asked_for(refused, found):
     clock, came = FakeClock(NOW), []
     feed = Feed(Kept(clock, refused=refused), clock, came.append)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.tui.widgets.footer import fitting
+from hemostat.tui.widgets.footer import choose_fitting
 from tests.tui.test_app import play, says, screen, until
 
 
@@ -18,7 +18,7 @@ from tests.tui.test_app import play, says, screen, until
 )
 def test_the_first_ones_that_there_is_room_for_and_help_and_quit_always(room, shown):
     keys, always = "abcHQ", [False, False, False, True, True]
-    found = fitting([10, 10, 10, 5, 5], always, room)
+    found = choose_fitting([10, 10, 10, 5, 5], always, room)
     assert "".join(key for key, is_shown in zip(keys, found, strict=True) if is_shown) == shown
 
 

@@ -11,8 +11,8 @@ from rich.cells import cell_len
 from textual.filter import NoColor
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.core.history.incident_log import stories
-from hemostat.core.history.timeline import chronicle
+from hemostat.core.history.incident_log import build_incident_logs
+from hemostat.core.history.timeline import build_timeline
 from hemostat.errors import BusError
 from hemostat.events import Container, Evidence, Kind, Outcome, Reason
 from hemostat.tui.app import Dashboard
@@ -352,14 +352,14 @@ def test_hostile_words_fit_and_control_nothing(hostile, width):
         diagnosis=diagnosis,
     )
     events = [event(said), event(needed(alert=said, diagnosis=diagnosis), 0.1), event(failed, 3.0)]
-    told = chronicle(stories(events)[0])
+    told = build_timeline(build_incident_logs(events)[0])
     shown = incident_words.IncidentContent(told, len(told.steps) - 1, (kept(f"{hostile}\n{hostile}"),))
     lines = [
-        incident_words.title("i1", told, "1 of 1", width),
-        incident_words.lead(shown, width),
-        *incident_words.steps(shown, width),
-        *incident_words.reasons(shown, 1, width),
-        *incident_words.evidence(shown, width, 4),
+        incident_words.draw_title("i1", told, "1 of 1", width),
+        incident_words.draw_lead(shown, width),
+        *incident_words.draw_steps(shown, width),
+        *incident_words.draw_reasons(shown, 1, width),
+        *incident_words.draw_evidence(shown, width, 4),
     ]
     for line in lines:
         assert line.plain.isprintable()

@@ -11,8 +11,8 @@ from textual.widget import Widget
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
-from hemostat.tui.data.state import FeedUpdate, apply
-from hemostat.tui.widgets.lines import Lines, changed
+from hemostat.tui.data.state import FeedUpdate, apply_update
+from hemostat.tui.widgets.lines import Lines, find_changed
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, event, heartbeat, stats
 from tests.tui.test_app import until
@@ -33,11 +33,11 @@ RED = Style(color="red")
     ],
 )
 def test_the_cells_that_differ(before, after, span):
-    assert changed([Segment(each) for each in before], [Segment(each) for each in after]) == span
+    assert find_changed([Segment(each) for each in before], [Segment(each) for each in after]) == span
 
 
 def test_another_style_is_a_difference():
-    assert changed([Segment("a"), Segment("b")], [Segment("a"), Segment("b", RED)]) == (1, 2)
+    assert find_changed([Segment("a"), Segment("b")], [Segment("a"), Segment("b", RED)]) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,9 @@ def test_where_nothing_changes_nothing_is_drawn_and_else_only_that_cell(monkeypa
             clock.advance(0.5)
             app.screen.draw()
             assert drawn == []
-            app.model.state = apply(app.model.state, FeedUpdate((event(stats(cpu=99.0), 5.5),)), clock.now())
+            app.model.state = apply_update(
+                app.model.state, FeedUpdate((event(stats(cpu=99.0), 5.5),)), clock.now()
+            )
             app.screen.draw()
             ((where, (region,)),) = drawn
             assert where == "grid"

@@ -3,17 +3,19 @@
 import pytest
 from rich.cells import cell_len
 
-from hemostat.tui.render.plot import LABEL, TimeSpan, ceiling, columns, plot
+from hemostat.tui.render.plot import LABEL_WIDTH, TimeSpan, compute_columns, draw_plot, round_up
 
 SPAN = TimeSpan(0, 100)
 
 
 def drawn(points, width=40, height=4, top=100.0, **more):
-    return plot(points, SPAN, width=width, height=height, top=top, show=lambda value: f"{value:g} %", **more)
+    return draw_plot(
+        points, SPAN, width=width, height=height, top=top, show=lambda value: f"{value:g} %", **more
+    )
 
 
 def room(line: str) -> str:
-    return line[LABEL + 1 :]
+    return line[LABEL_WIDTH + 1 :]
 
 
 @pytest.mark.parametrize("width", [5, 12, 40, 137])
@@ -25,8 +27,8 @@ def test_every_line_has_the_width_asked_for(width, points):
 
 def test_the_axis_says_its_ends_with_units_and_times():
     lines = drawn([(50.0, 50.0)])
-    assert lines[0].startswith(f"{'100 %':>{LABEL}}┤")
-    assert lines[3].startswith(f"{'0 %':>{LABEL}}┤")
+    assert lines[0].startswith(f"{'100 %':>{LABEL_WIDTH}}┤")
+    assert lines[3].startswith(f"{'0 %':>{LABEL_WIDTH}}┤")
     assert lines[4].count(":") == 4
 
 
@@ -38,7 +40,7 @@ def test_a_peak_of_one_sample_is_not_lost():
 
 def test_where_there_is_no_number_there_is_a_gap_and_not_a_zero():
     points = [(float(n), None if 40 <= n < 60 else 50.0) for n in range(100)]
-    bottom = room(drawn(points, LABEL + 101)[3])
+    bottom = room(drawn(points, LABEL_WIDTH + 101)[3])
     assert bottom[30:39] == "█" * 9
     assert bottom[42:58] == " " * 16
 
@@ -49,7 +51,7 @@ def test_zero_is_drawn_as_nothing_and_little_as_something():
 
 
 def test_a_number_holds_until_the_next_but_not_for_ever():
-    found = columns([(0.0, 5.0), (60.0, 7.0)], TimeSpan(0, 100), 100)
+    found = compute_columns([(0.0, 5.0), (60.0, 7.0)], TimeSpan(0, 100), 100)
     assert found[5] == 5.0
     assert found[50] is None
     assert found[70] is None, "nothing is known after the last"
@@ -66,7 +68,9 @@ def test_what_is_above_the_axis_fills_it():
 
 
 def test_marks_stand_under_their_moment():
-    marks = room(drawn([(0.0, 1.0)], LABEL + 1 + 100, marks={0.0: "!", 50.0: "▲", 100.0: "✓", 500.0: "x"})[5])
+    marks = room(
+        drawn([(0.0, 1.0)], LABEL_WIDTH + 1 + 100, marks={0.0: "!", 50.0: "▲", 100.0: "✓", 500.0: "x"})[5]
+    )
     assert (marks[0], marks[50], marks[99]) == ("!", "▲", "✓")
     assert "x" not in marks
 
@@ -86,4 +90,4 @@ def test_marks_stand_under_their_moment():
     ],
 )
 def test_an_axis_ends_at_a_round_number_that_is_high_enough(highest, binary, top):
-    assert ceiling(highest, binary=binary) == top
+    assert round_up(highest, binary=binary) == top

@@ -6,11 +6,11 @@ import pytest
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.events import Container, Outcome
 from hemostat.events import State as Condition
-from hemostat.tui.data.state import TRAIL, DashboardState, FeedUpdate, apply
+from hemostat.tui.data.state import TRAIL_SECONDS, DashboardState, FeedUpdate, apply_update
 from hemostat.tui.render.text import BAD, BUSY, FAINT
 from hemostat.tui.table import sorting
 from hemostat.tui.table.columns import COLUMNS
-from hemostat.tui.table.rows import matching, unrecalled, update
+from hemostat.tui.table.rows import filter_rows, find_unrecalled, update_rows
 from tests.samples import NOW, alert, complete, event, stats
 
 SICK = Condition(status="running", health="unhealthy")
@@ -29,11 +29,11 @@ CROWD = (
 
 
 def shown(*events, before=None):
-    return apply(before or DashboardState(heard=NOW), FeedUpdate(events), NOW + 1)
+    return apply_update(before or DashboardState(heard=NOW), FeedUpdate(events), NOW + 1)
 
 
 def rows(state):
-    return [made.row for made in update({}, state).values()]
+    return [made.row for made in update_rows({}, state).values()]
 
 
 def names(found):
@@ -61,18 +61,18 @@ def names(found):
     ],
 )
 def test_filtering(wanted, faults, found):
-    assert names(matching(rows(shown(*CROWD)), wanted, faults=faults)) == found
+    assert names(filter_rows(rows(shown(*CROWD)), wanted, faults=faults)) == found
 
 
 def test_an_incident_is_found_and_makes_a_fault():
     state = shown(*CROWD, event(alert(container=box("web", "shop"))))
-    assert names(matching(rows(state), "incident:exited", faults=True)) == ["web"]
+    assert names(filter_rows(rows(state), "incident:exited", faults=True)) == ["web"]
 
 
 def test_only_what_changed_is_made_anew():
     state = shown(*CROWD)
-    made = update({}, state)
-    again = update(made, shown(event(stats(container=box("web", "shop"), cpu=51.0), 1.0), before=state))
+    made = update_rows({}, state)
+    again = update_rows(made, shown(event(stats(container=box("web", "shop"), cpu=51.0), 1.0), before=state))
     changed = [each.row.name for key, each in again.items() if each is not made[key]]
     assert changed == ["web"]
 
@@ -88,13 +88,13 @@ def test_only_what_changed_is_made_anew():
     ],
 )
 def test_faults_come_first_however_it_is_sorted(sort, reverse, found):
-    assert names(sorting.arranged(rows(shown(*CROWD)), sort, reverse=reverse)) == found
+    assert names(sorting.sort_rows(rows(shown(*CROWD)), sort, reverse=reverse)) == found
 
 
 def test_between_sortings_everything_keeps_its_place_and_what_is_new_comes_last():
     crowd = rows(shown(*CROWD))
     places = {crowd[1].key: 0, crowd[2].key: 1}
-    assert names(sorting.kept(crowd, places)) == ["api", "db", "web"]
+    assert names(sorting.keep_order(crowd, places)) == ["api", "db", "web"]
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,11 @@ def test_between_sortings_everything_keeps_its_place_and_what_is_new_comes_last(
     [(0.0, 0.0, True), (8.0, 0.0, False), (0.0, 9.0, False), (99.0, 99.0, True)],
 )
 def test_nothing_moves_soon_after_a_sorting_or_under_the_cursor(sorted_at, touched_at, due):
-    assert sorting.due(10.0, sorted_at, touched_at) is due
+    assert sorting.may_resort(10.0, sorted_at, touched_at) is due
 
 
 def test_groups_stand_in_order_of_their_first():
-    found = sorting.grouped(sorting.arranged(rows(shown(*CROWD)), "cpu"))
+    found = sorting.group_rows(sorting.sort_rows(rows(shown(*CROWD)), "cpu"))
     assert [each.project if isinstance(each, sorting.ProjectHeading) else each.name for each in found] == [
         "shop",
         "api",
@@ -126,7 +126,7 @@ def test_a_trail_has_a_value_a_second_although_only_changes_are_told():
 
 def recalled(state, *points):
     (key,) = state.trails
-    after = apply(state, FeedUpdate(past={key: points}), NOW + 10)
+    after = apply_update(state, FeedUpdate(past={key: points}), NOW + 10)
     return after.trails[key]
 
 
@@ -138,7 +138,7 @@ def test_a_trail_begins_before_the_dashboard_where_more_was_kept():
     assert trail.cpu == (0.0, 0.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 5.0, 6.0)
     assert len(trail.memory) == len(trail.cpu)
     assert trail.recalled
-    assert apply(state, FeedUpdate(past={"gone": ()}), NOW + 10).trails == state.trails
+    assert apply_update(state, FeedUpdate(past={"gone": ()}), NOW + 10).trails == state.trails
 
 
 def test_nothing_is_made_up_where_nothing_was_told_for_long_or_was_kept():
@@ -146,25 +146,29 @@ def test_nothing_is_made_up_where_nothing_was_told_for_long_or_was_kept():
     assert recalled(state) == msgspec.structs.replace(*state.trails.values(), recalled=True)
     trail = recalled(state, MetricPoint(NOW - 5, 1.0, 1))
     assert trail.cpu == (1.0, *[None] * 12, 5.0)
-    assert len(recalled(state, *(MetricPoint(NOW - n, 1.0, 1) for n in range(90, -8, -1))).cpu) == TRAIL
+    assert (
+        len(recalled(state, *(MetricPoint(NOW - n, 1.0, 1) for n in range(90, -8, -1))).cpu) == TRAIL_SECONDS
+    )
 
 
 def test_a_row_is_made_anew_when_its_past_is_known():
     state = shown(event(stats(), 8.0))
-    before = update({}, state)
+    before = update_rows({}, state)
     (key,) = before
-    after = update(before, apply(state, FeedUpdate(past={key: (MetricPoint(NOW + 7, 1.0, 1),)}), NOW + 10))
-    assert unrecalled(made.row for made in before.values()) == {key: ("h", "web")}
-    assert unrecalled(made.row for made in after.values()) == {}
+    after = update_rows(
+        before, apply_update(state, FeedUpdate(past={key: (MetricPoint(NOW + 7, 1.0, 1),)}), NOW + 10)
+    )
+    assert find_unrecalled(made.row for made in before.values()) == {key: ("h", "web")}
+    assert find_unrecalled(made.row for made in after.values()) == {}
 
 
 def test_a_trail_is_bounded_and_goes_with_its_container():
     state = DashboardState(heard=NOW)
-    for second in range(3 * TRAIL):
-        state = apply(state, FeedUpdate((event(stats(cpu=float(second)), second),)), NOW + second)
+    for second in range(3 * TRAIL_SECONDS):
+        state = apply_update(state, FeedUpdate((event(stats(cpu=float(second)), second),)), NOW + second)
     (trail,) = state.trails.values()
-    assert len(trail.cpu) == len(trail.memory) == TRAIL
-    assert apply(state, FeedUpdate(), NOW + 1000).trails == {}
+    assert len(trail.cpu) == len(trail.memory) == TRAIL_SECONDS
+    assert apply_update(state, FeedUpdate(), NOW + 1000).trails == {}
 
 
 def dead(name: str, exit_code: int):
@@ -185,7 +189,7 @@ def test_the_most_urgent_come_first():
         dead("ended", 4),
         dead("done", 0),
     )
-    found = sorting.arranged(rows(seen), "name")
+    found = sorting.sort_rows(rows(seen), "name")
     assert names(found) == ["left", "open", "api", "calm", "done", "ended"]
     assert [each.word for each in found] == [
         "exited 3", "exited 1", "unhealthy", "healthy", "exited 0", "exited 4",

@@ -2,15 +2,15 @@
 
 import pytest
 
-from hemostat.tui.saved_view import SavedView, load, save
+from hemostat.tui.saved_view import SavedView, load_view, save_view
 
 VIEW = SavedView(sort="cpu", grouped=True, columns=("state", "cpu"))
 
 
 def test_what_was_kept_comes_back(tmp_path):
     path = tmp_path / "not" / "yet" / "view.json"
-    assert save(path, VIEW) == ""
-    assert load(path) == (VIEW, "")
+    assert save_view(path, VIEW) == ""
+    assert load_view(path) == (VIEW, "")
     assert [each.name for each in path.parent.iterdir()] == ["view.json"]
 
 
@@ -18,7 +18,7 @@ def test_what_was_kept_comes_back(tmp_path):
 def test_a_broken_file_is_told_of_and_not_used(tmp_path, content):
     path = tmp_path / "view.json"
     path.write_bytes(content)
-    view, word = load(path)
+    view, word = load_view(path)
     assert view == SavedView()
     assert str(path) in word
 
@@ -26,14 +26,14 @@ def test_a_broken_file_is_told_of_and_not_used(tmp_path, content):
 def test_what_a_newer_version_kept_does_no_harm(tmp_path):
     path = tmp_path / "view.json"
     path.write_bytes(b'{"sort": "cpu", "later": 1}')
-    assert load(path) == (SavedView(sort="cpu"), "")
+    assert load_view(path) == (SavedView(sort="cpu"), "")
 
 
 def test_where_nothing_can_be_kept_that_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    assert "cannot be kept" in save(tmp_path / "file" / "view.json", VIEW)
+    assert "cannot be kept" in save_view(tmp_path / "file" / "view.json", VIEW)
 
 
 def test_without_a_file_nothing_is_kept():
-    assert load(None) == (SavedView(), "")
-    assert save(None, VIEW) == ""
+    assert load_view(None) == (SavedView(), "")
+    assert save_view(None, VIEW) == ""

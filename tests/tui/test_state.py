@@ -3,17 +3,17 @@
 import msgspec
 
 from hemostat.tui.data.state import (
-    LOG,
-    MUCH,
-    SILENT,
+    LARGE_LAG_EVENTS,
+    MAX_LOG_EVENTS,
+    SILENT_SECONDS,
     DashboardState,
     FeedUpdate,
-    about,
-    apply,
-    roles,
-    seen,
-    silence,
-    steady,
+    apply_update,
+    build_full_status,
+    build_role_status,
+    describe_silence,
+    drop_brief_lags,
+    select_events,
 )
 from tests.samples import ALL, NOW, alert, complete, event, heartbeat, stats
 
@@ -21,12 +21,12 @@ OPENED = DashboardState(heard=NOW)
 
 
 def after(*events, at: float = 5.0) -> DashboardState:
-    return apply(OPENED, FeedUpdate(events), NOW + at)
+    return apply_update(OPENED, FeedUpdate(events), NOW + at)
 
 
 def test_history_and_subscription_may_tell_the_same_event():
     once = after(*ALL)
-    assert apply(once, FeedUpdate(ALL), NOW + 5).log == once.log
+    assert apply_update(once, FeedUpdate(ALL), NOW + 5).log == once.log
     assert [each.type for each in once.log] == [
         "health_alert",
         "remediation_needed",
@@ -43,24 +43,24 @@ def test_the_log_is_in_order_of_time_whatever_comes_first():
 
 
 def test_the_log_keeps_the_newest():
-    many = [event(alert(since=NOW + number), number / 100) for number in range(LOG + 50)]
+    many = [event(alert(since=NOW + number), number / 100) for number in range(MAX_LOG_EVENTS + 50)]
     assert after(*many).log == tuple(many[50:])
 
 
 def test_a_container_of_which_nothing_is_heard_any_more_disappears():
     shown = after(event(stats(), 4.0))
-    assert len(seen(shown, NOW + 5).containers) == 1
-    assert apply(shown, FeedUpdate(), NOW + 60).stats == {}
+    assert len(build_full_status(shown, NOW + 5).containers) == 1
+    assert apply_update(shown, FeedUpdate(), NOW + 60).stats == {}
 
 
 def test_a_role_that_was_restarted_is_there_once():
     old, new = event(heartbeat(instance="h-1"), 1.0), event(heartbeat(instance="h-2"), 4.0)
-    roles = seen(after(old, new), NOW + 5).roles
+    roles = build_full_status(after(old, new), NOW + 5).roles
     assert [role.instance for role in roles] == ["h-2"]
 
 
 def test_a_role_that_fell_silent_is_stale_and_others_are_missing():
-    picture = seen(after(event(heartbeat(), 0.0)), NOW + 60)
+    picture = build_full_status(after(event(heartbeat(), 0.0)), NOW + 60)
     assert picture.roles[0].stale
     assert picture.missing == ("analyzer", "responder", "alert")
 
@@ -69,40 +69,40 @@ def lags(*told: int, trouble: str = "") -> list[int]:
     """What is said of an analyzer's lag after each heartbeat."""
     state, said = OPENED, []
     for number, lag in enumerate(told):
-        state = apply(
+        state = apply_update(
             state,
             FeedUpdate((event(heartbeat("analyzer", lag=lag, trouble=trouble), 2.0 * number),)),
             NOW + 9,
         )
-        said.append(steady(state, roles(state, NOW + 2 * number)).roles[0].lag)
+        said.append(drop_brief_lags(state, build_role_status(state, NOW + 2 * number)).roles[0].lag)
     return said
 
 
 def test_a_lag_is_told_when_it_lasts_or_is_much():
     assert lags(1, 0, 2, 1, 0) == [0] * 5
     assert lags(1, 3, 1, 2, 0, 1) == [0, 0, 0, 2, 0, 0]
-    assert lags(MUCH, 5) == [MUCH, 0]
+    assert lags(LARGE_LAG_EVENTS, 5) == [LARGE_LAG_EVENTS, 0]
     assert lags(2, trouble="Redis waits") == [2]
 
 
 def test_silence_is_told_with_what_to_do_and_ends_with_the_next_event():
-    assert silence(OPENED, NOW + SILENT - 1) == ""
-    told = silence(OPENED, NOW + 12)
+    assert describe_silence(OPENED, NOW + SILENT_SECONDS - 1) == ""
+    told = describe_silence(OPENED, NOW + 12)
     assert told == "bus silent for 12 s. Is anything running? Start it with: hemostat all"
-    assert silence(after(event(heartbeat(), 12.0), at=12.0), NOW + 12.5) == ""
+    assert describe_silence(after(event(heartbeat(), 12.0), at=12.0), NOW + 12.5) == ""
 
 
 def test_what_history_tells_does_not_break_the_silence():
-    assert silence(after(event(alert(), -3600.0), at=0.0), NOW + 12)
+    assert describe_silence(after(event(alert(), -3600.0), at=0.0), NOW + 12)
 
 
 def test_a_lost_bus_is_told_until_it_is_back():
-    lost = apply(OPENED, FeedUpdate(lost="Redis is gone"), NOW)
-    assert silence(lost, NOW) == "bus lost, retrying: Redis is gone"
-    assert silence(apply(lost, FeedUpdate(), NOW + 1), NOW + 1) == ""
+    lost = apply_update(OPENED, FeedUpdate(lost="Redis is gone"), NOW)
+    assert describe_silence(lost, NOW) == "bus lost, retrying: Redis is gone"
+    assert describe_silence(apply_update(lost, FeedUpdate(), NOW + 1), NOW + 1) == ""
 
 
 def test_the_log_of_one_container():
     other = msgspec.structs.replace(alert().container, name="other")
     mine, others = event(alert(), 1.0), event(alert(container=other), 2.0)
-    assert about((mine, others), "h", "other") == [others]
+    assert select_events((mine, others), "h", "other") == [others]

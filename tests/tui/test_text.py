@@ -4,14 +4,14 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from hemostat.core.history.status import picture
+from hemostat.core.history.status import build_status
 from hemostat.core.ledger.controls import Pause
 from hemostat.events import Outcome, Reason
-from hemostat.tui.data.state import DashboardState, FeedUpdate, apply
+from hemostat.tui.data.state import DashboardState, FeedUpdate, apply_update
 from hemostat.tui.render import text as words
-from hemostat.tui.render.limits import breaker, budget, silenced
+from hemostat.tui.render.limits import find_own_pause, format_breaker, format_budget
 from hemostat.tui.table import columns
-from hemostat.tui.table.rows import update
+from hemostat.tui.table.rows import update_rows
 from hemostat.tui.table.sorting import ProjectHeading
 from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, decided, event, heartbeat, needed, stats
 from tests.tui.standing import CLEAR, host, standing
@@ -29,19 +29,19 @@ HOSTILE = [
 
 
 def row(*extra, safety=None, **changes):
-    state = apply(DashboardState(heard=NOW), FeedUpdate((event(stats(**changes)), *extra)), NOW + 1)
+    state = apply_update(DashboardState(heard=NOW), FeedUpdate((event(stats(**changes)), *extra)), NOW + 1)
     if safety is not None:
-        state = apply(state, FeedUpdate(safety={"h": host({"web": safety})}), NOW + 1)
-    (made,) = update({}, state).values()
+        state = apply_update(state, FeedUpdate(safety={"h": host({"web": safety})}), NOW + 1)
+    (made,) = update_rows({}, state).values()
     return made.row
 
 
 def container_line(each, width: int) -> str:
-    return columns.line(each, columns.layout(width, (), {"host"}), NOW, marked=False).plain
+    return columns.draw_line(each, columns.lay_out(width, (), {"host"}), NOW, marked=False).plain
 
 
 def header(width: int) -> str:
-    return columns.header(columns.layout(width, (), {"host"}), width, "name", reverse=False).plain
+    return columns.draw_header(columns.lay_out(width, (), {"host"}), width, "name", reverse=False).plain
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 116, 200])
@@ -56,14 +56,14 @@ def test_a_hostile_name_fits_its_column_and_controls_nothing(name, width):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_stays_one_line_of_the_log(name):
     container = type(WEB)(id="c1", name=name)
-    assert words.log_line(event(alert(container=container))).plain.isprintable()
+    assert words.draw_log_line(event(alert(container=container))).plain.isprintable()
 
 
 @pytest.mark.parametrize("width", [80, 116, 200])
 def test_columns_stand_under_their_headers(width):
     head, text = header(width), container_line(row(cpu=100.0), width)
     assert text.index("web") == head.index("container")
-    assert text.index("100.0 %") - head.index("cpu") == dict(columns.layout(width, (), {"host"}))[
+    assert text.index("100.0 %") - head.index("cpu") == dict(columns.lay_out(width, (), {"host"}))[
         "cpu"
     ] - len("100.0 %")
     assert cell_len(head) <= width
@@ -93,20 +93,20 @@ def test_the_share_of_the_limit_is_a_bar_on_narrow_screens_too():
 
 @pytest.mark.parametrize("width", range(1, 260))
 def test_columns_never_need_more_than_there_is(width):
-    placed = columns.layout(width)
+    placed = columns.lay_out(width)
     assert placed
-    needed = columns.MARK + sum(each.width for each in placed) + len(placed) - 1
-    assert needed <= max(width, columns.MARK + 11)
+    needed = columns.MARK_WIDTH + sum(each.width for each in placed) + len(placed) - 1
+    assert needed <= max(width, columns.MARK_WIDTH + 11)
 
 
 def test_what_is_wrong_is_the_last_to_go_and_a_wide_screen_shows_everything():
-    assert [each.name for each in columns.layout(40)] == ["state", "container", "incident"]
-    assert {each.name for each in columns.layout(230)} == set(columns.COLUMNS)
+    assert [each.name for each in columns.lay_out(40)] == ["state", "container", "incident"]
+    assert {each.name for each in columns.lay_out(230)} == set(columns.COLUMNS)
 
 
 def test_columns_without_a_point_are_left_out_unless_they_are_wished():
-    assert "host" not in dict(columns.layout(230, (), {"host"}))
-    assert "host" in dict(columns.layout(230, ("host",), {"host"}))
+    assert "host" not in dict(columns.lay_out(230, (), {"host"}))
+    assert "host" in dict(columns.lay_out(230, ("host",), {"host"}))
 
 
 @pytest.mark.parametrize(
@@ -122,29 +122,29 @@ def test_columns_without_a_point_are_left_out_unless_they_are_wished():
 def test_what_goes_over_the_network_has_a_column_for_who_wants_it(received, sent, said):
     each = row(received=received, sent=sent)
     assert (
-        columns.line(each, columns.layout(40, ("net", "container")), NOW, marked=False)
+        columns.draw_line(each, columns.lay_out(40, ("net", "container")), NOW, marked=False)
         .plain[2:]
         .startswith(said)
     )
 
 
 def test_the_network_takes_no_room_that_sparklines_need():
-    assert "net" not in dict(columns.layout(160))
-    wide = dict(columns.layout(210))
-    assert wide["net"] == columns.NET
+    assert "net" not in dict(columns.lay_out(160))
+    wide = dict(columns.lay_out(210))
+    assert wide["net"] == columns.NET_WIDTH
     assert wide["cpu"] > columns.COLUMNS["cpu"].good
 
 
 def test_columns_can_be_chosen():
-    assert [each.name for each in columns.layout(120, ("container", "memory", "nonsense"))] == [
+    assert [each.name for each in columns.lay_out(120, ("container", "memory", "nonsense"))] == [
         "container",
         "memory",
     ]
 
 
 def test_a_sparkline_ends_with_now_and_says_nothing_of_what_is_not_known():
-    assert columns.sparkline((0.0, 50.0, None, 100.0), 100.0, 6) == "  ▁▅ █"
-    assert columns.sparkline((10.0,) * 50, 100.0, 3) == "▁▁▁"
+    assert columns.draw_sparkline((0.0, 50.0, None, 100.0), 100.0, 6) == "  ▁▅ █"
+    assert columns.draw_sparkline((10.0,) * 50, 100.0, 3) == "▁▁▁"
 
 
 OPEN = standing(open_until=NOW + 252, used=2)
@@ -163,20 +163,20 @@ SPENT = standing(used=3, until=NOW + 3670)
     ],
 )
 def test_safety_is_told_in_words(safety, said):
-    assert (breaker(safety, NOW)[0], budget(safety, NOW)[0]) == said
+    assert (format_breaker(safety, NOW)[0], format_budget(safety, NOW)[0]) == said
 
 
 def test_what_stands_in_the_way_is_beside_the_incident():
     assert (
         "breaker 04:12"
-        in columns.line(
-            row(safety=OPEN), columns.layout(80, ("container", "incident")), NOW, marked=False
+        in columns.draw_line(
+            row(safety=OPEN), columns.lay_out(80, ("container", "incident")), NOW, marked=False
         ).plain
     )
     assert (
         "cooldown 1:01:10"
-        in columns.line(
-            row(safety=SPENT), columns.layout(80, ("container", "incident")), NOW, marked=False
+        in columns.draw_line(
+            row(safety=SPENT), columns.lay_out(80, ("container", "incident")), NOW, marked=False
         ).plain
     )
 
@@ -184,26 +184,26 @@ def test_what_stands_in_the_way_is_beside_the_incident():
 def test_a_pause_of_one_container_is_beside_it_and_one_of_all_is_not():
     mine = Pause(by="ann", at=NOW, until=NOW + 252)
     held = msgspec.structs.replace(CLEAR, pause=mine)
-    shown = columns.line(row(safety=held), columns.layout(120), NOW, marked=False).plain
+    shown = columns.draw_line(row(safety=held), columns.lay_out(120), NOW, marked=False).plain
     assert "paused 04:12" in shown
-    assert silenced(held, msgspec.structs.replace(host({}), pause=mine)) is None
+    assert find_own_pause(held, msgspec.structs.replace(host({}), pause=mine)) is None
 
 
 def test_what_has_a_column_is_not_said_twice():
-    text = columns.line(row(safety=OPEN), columns.layout(120), NOW, marked=False).plain
+    text = columns.draw_line(row(safety=OPEN), columns.lay_out(120), NOW, marked=False).plain
     assert text.count("04:12") == 1
 
 
 def test_a_mark_is_a_sign_and_a_group_says_how_many_are_at_fault():
-    assert columns.line(row(), columns.layout(80), NOW, marked=True).plain.startswith("◆")
-    text = columns.heading(ProjectHeading("shop", 9, 2), 60).plain
+    assert columns.draw_line(row(), columns.lay_out(80), NOW, marked=True).plain.startswith("◆")
+    text = columns.draw_heading(ProjectHeading("shop", 9, 2), 60).plain
     assert text.startswith("─ shop (9, 2 with a fault) ─")
     assert cell_len(text) == 60
 
 
 def test_a_book_of_reasons_is_cut_in_the_log():
     book = msgspec.structs.replace(DIAGNOSIS, reasons=("\x1b[2J" * 50_000,))
-    assert len(words.log_line(event(needed(diagnosis=book))).plain) < 10 * words.LONGEST
+    assert len(words.draw_log_line(event(needed(diagnosis=book))).plain) < 10 * words.MAX_LINE_CHARACTERS
 
 
 def test_an_open_incident_is_beside_its_container():
@@ -219,7 +219,7 @@ def test_an_open_incident_is_beside_its_container():
     ],
 )
 def test_the_log_says_the_outcome_in_words(changes, glyph, said):
-    text = words.log_line(event(complete(**changes))).plain
+    text = words.draw_log_line(event(complete(**changes))).plain
     assert glyph in text
     assert said in text
 
@@ -231,8 +231,8 @@ def test_the_status_line_names_missing_stale_and_waiting_roles():
         event(heartbeat("alert", lag=7), 10.0),
     ]
     roles = ("monitor", "analyzer", "responder", "alert")
-    shown = picture(beats, (), (), expected=roles, now=NOW + 10)
-    text = words.status(shown, "dry-run", lost=False).plain
+    shown = build_status(beats, (), (), expected=roles, now=NOW + 10)
+    text = words.draw_status(shown, "dry-run", lost=False).plain
     assert "✗ responder missing" in text
     assert "✗ analyzer STALE 10 s" in text
     assert "! monitor" in text
@@ -240,23 +240,25 @@ def test_the_status_line_names_missing_stale_and_waiting_roles():
     assert "✓ bus" in text
     assert "✗ engine" in text
     assert "mode dry-run" in text
-    assert words.notice(shown, "").plain == "! monitor: no Docker Engine answers"
+    assert words.draw_notice(shown, "").plain == "! monitor: no Docker Engine answers"
 
 
 def test_without_a_monitor_nothing_is_known_of_the_engine():
-    assert "? engine" in words.status(picture((), (), (), expected=(), now=NOW), "", lost=True).plain
+    assert (
+        "? engine" in words.draw_status(build_status((), (), (), expected=(), now=NOW), "", lost=True).plain
+    )
 
 
 def test_every_role_is_told_in_full():
-    (role,) = picture([event(heartbeat(lag=3, trouble="waits"))], (), (), expected=(), now=NOW + 1).roles
-    text = "\n".join(each.plain for each in words.role_lines(role))
+    (role,) = build_status([event(heartbeat(lag=3, trouble="waits"))], (), (), expected=(), now=NOW + 1).roles
+    text = "\n".join(each.plain for each in words.draw_role(role))
     assert all(each in text for each in ("monitor", "h-1", "1 s ago", "lag 3", "waits"))
 
 
 def test_what_a_person_has_decided_names_whom_it_is_about():
-    assert " everything " in words.log_line(event(decided(), incident=None)).plain
-    assert " web " in words.log_line(event(decided(container="web"), incident=None)).plain
+    assert " everything " in words.draw_log_line(event(decided(), incident=None)).plain
+    assert " web " in words.draw_log_line(event(decided(container="web"), incident=None)).plain
 
 
 def test_every_event_has_its_line():
-    assert all(words.log_line(each).plain.strip() for each in ALL)
+    assert all(words.draw_log_line(each).plain.strip() for each in ALL)

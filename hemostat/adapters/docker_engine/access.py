@@ -5,36 +5,39 @@ Nothing is changed: whatever names a container names one that cannot be, so that
 
 from typing import Final
 
-from hemostat.adapters.docker_engine.connection import ClientPool, base, require
+from hemostat.adapters.docker_engine.connection import ClientPool, find_base_url, raise_for_status
 from hemostat.errors import EngineError, EngineForbiddenError, EngineUnreachableError
 
-NOBODY: Final = "0" * 64
-READS: Final = (
+ABSENT_CONTAINER: Final = "0" * 64
+READ_PATHS: Final = (
     "/version",
     "/info",
     "/events?since=1&until=2",
     "/containers/json?limit=1",
-    *(f"/containers/{NOBODY}/{what}" for what in ("json", "stats?stream=false", "logs?stdout=1", "top")),
+    *(
+        f"/containers/{ABSENT_CONTAINER}/{what}"
+        for what in ("json", "stats?stream=false", "logs?stdout=1", "top")
+    ),
 )
-WRITES: Final = tuple(
-    f"/containers/{NOBODY}/{what}" for what in ("restart", "start", "stop", "update", "exec")
+WRITE_PATHS: Final = tuple(
+    f"/containers/{ABSENT_CONTAINER}/{what}" for what in ("restart", "start", "stop", "update", "exec")
 )
 ANSWER_SECONDS: Final = 5.0
 
 
 def find_forbidden(connection: ClientPool) -> list[EngineForbiddenError]:
     """Raises EngineUnreachableError."""
-    asked = [("GET", path) for path in READS] + [("POST", path) for path in WRITES]
-    refused = [_refusal(connection, method, path) for method, path in asked]
+    asked = [("GET", path) for path in READ_PATHS] + [("POST", path) for path in WRITE_PATHS]
+    refused = [_find_refusal(connection, method, path) for method, path in asked]
     return [error for error in refused if error is not None]
 
 
-def _refusal(connection: ClientPool, method: str, path: str) -> EngineForbiddenError | None:
+def _find_refusal(connection: ClientPool, method: str, path: str) -> EngineForbiddenError | None:
     try:
         with connection.client(f"{method} {path}") as client:
-            url = f"{base(client)}{path}"
+            url = f"{find_base_url(client)}{path}"
             body: dict[str, str] | None = None if method == "GET" else {}
-            require(client.request(method, url, json=body, timeout=ANSWER_SECONDS))
+            raise_for_status(client.request(method, url, json=body, timeout=ANSWER_SECONDS))
     except EngineForbiddenError as error:
         return error
     except EngineUnreachableError:

@@ -6,8 +6,8 @@ from typing import Any, Final
 from docker.context import ContextAPI
 from docker.utils import kwargs_from_env
 
-from hemostat.adapters.docker_engine.failures import unusable_address
-from hemostat.core.redact.address import has_login, mask_url, shown_host
+from hemostat.adapters.docker_engine.failures import make_address_error
+from hemostat.core.redact.address import format_host, has_login, mask_url
 from hemostat.errors import EngineUnreachableError
 
 SSH: Final = "ssh://"
@@ -26,7 +26,7 @@ def find_address(url: str | None) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - the SDK raises bare ones for a context it cannot read
         # It quotes pieces of an address that it cannot read, and so of a password in it.
         shown = mask_url(host) if host and has_login(host) else error
-        raise unusable_address(shown) from None
+        raise make_address_error(shown) from None
     source = "engine.url" if url else "DOCKER_HOST" if host else f"docker context {context or ''}".rstrip()
     _refuse_ssh(str(found.get("base_url", "")), source)
     return found
@@ -44,7 +44,7 @@ def _refuse_ssh(url: str, source: str) -> None:
     """The SDK needs a package for ssh that is not installed here, and its streams could not be cut."""
     if not url.lower().startswith(SSH):
         return
-    host = shown_host(url) or "HOST"
+    host = format_host(url) or "HOST"
     raise EngineUnreachableError(
         f"{SSH} is not supported as the address of the Docker Engine ({source} names {host})",
         hint="forward its socket: `ssh -nNL /tmp/docker.sock:/var/run/docker.sock HOST`, "

@@ -24,7 +24,7 @@ MAX_TOP_BYTES: Final = 4 << 20
 MAX_LOG_BYTES: Final = 4 << 20
 """Of the end of a log."""
 CHUNK_BYTES: Final = 64 << 10
-FRAME: Final = struct.Struct(">BxxxL")
+FRAME_HEADER: Final = struct.Struct(">BxxxL")
 """Before each piece of output: which stream, how many bytes."""
 
 _STRING_REST: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
@@ -37,7 +37,7 @@ class AnswerTooLongError(EngineError):
     pass
 
 
-def read(response: Response, most: int = MAX_ANSWER_BYTES) -> bytes:
+def read_body(response: Response, most: int = MAX_ANSWER_BYTES) -> bytes:
     """Raises AnswerTooLongError."""
     parts, rest = _read_ahead(response, most)
     if rest is not None:
@@ -114,7 +114,7 @@ class _Scanner:
         return token == b"}" and self._depth == 1
 
 
-def lines(response: Response, most: int = MAX_ANSWER_BYTES) -> Iterator[bytes]:
+def read_lines(response: Response, most: int = MAX_ANSWER_BYTES) -> Iterator[bytes]:
     """Lines as the engine writes them, without those that are longer than `most` bytes."""
     # Without chunks, which an old proxy takes away, a longer read would wait for the end of the stream.
     chunks = response.iter_content(None if response.raw.chunked else 1)
@@ -142,13 +142,13 @@ def split_lines(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
         yield b"".join(parts)
 
 
-def log_end(response: Response, *, framed: bool) -> bytes:
+def read_log_end(response: Response, *, framed: bool) -> bytes:
     """The end of a log, at most MAX_LOG_BYTES. `framed`: it has no terminal, so that its two streams come in
     frames."""
     chunks: Iterator[bytes] = response.iter_content(CHUNK_BYTES)
     kept: deque[bytes] = deque()
     size = 0
-    for piece in _unframed(chunks) if framed else chunks:
+    for piece in _strip_frames(chunks) if framed else chunks:
         kept.append(piece)
         size += len(piece)
         while size - len(kept[0]) >= MAX_LOG_BYTES:
@@ -156,18 +156,18 @@ def log_end(response: Response, *, framed: bool) -> bytes:
     return b"".join(kept)[-MAX_LOG_BYTES:]
 
 
-def _unframed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _strip_frames(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The pieces of output, a long one in parts."""
     head, left = b"", 0
     for chunk in chunks:
         data = memoryview(head + chunk)
         head = b""
         while data:
-            if not left and len(data) < FRAME.size:
+            if not left and len(data) < FRAME_HEADER.size:
                 head = bytes(data)
                 break
             if not left:
-                left, data = FRAME.unpack(data[: FRAME.size])[1], data[FRAME.size :]
+                left, data = FRAME_HEADER.unpack(data[: FRAME_HEADER.size])[1], data[FRAME_HEADER.size :]
             piece, data = bytes(data[:left]), data[left:]
             left -= len(piece)
             if piece:

@@ -12,9 +12,9 @@ import msgspec
 from docker.errors import DockerException, create_api_error_from_http_exception
 from requests import HTTPError, PreparedRequest, Response
 
-from hemostat.adapters.docker_engine.answers import MAX_ANSWER_BYTES, read
+from hemostat.adapters.docker_engine.answers import MAX_ANSWER_BYTES, read_body
 from hemostat.adapters.docker_engine.failures import SDK_FAILURES, is_forbidden, translate_failure
-from hemostat.adapters.docker_engine.mounted_socket import socket_path
+from hemostat.adapters.docker_engine.mounted_socket import find_socket_path
 from hemostat.core.redact.address import mask_url
 
 OLDEST_API = "1.41"
@@ -39,7 +39,7 @@ class ClientPool:
     def client(self, doing: str) -> Iterator[docker.APIClient]:
         """Lend a client. Whatever fails inside is raised as an EngineError that says what was being done."""
         with self.translating(doing):
-            _knock(self.url, self._timeout)
+            _check_socket(self.url, self._timeout)
             client = self._take()
             try:
                 yield client
@@ -85,10 +85,10 @@ class ClientPool:
                 self._idle.pop().close()
 
 
-def _knock(url: str, timeout: float) -> None:
+def _check_socket(url: str, timeout: float) -> None:
     """Raise OSError if nobody listens on a unix socket. The SDK would find out too, but it leaves a socket
     that could not connect open, and its errors hide the system's."""
-    if (path := socket_path(url)) is not None:
+    if (path := find_socket_path(url)) is not None:
         with socket.socket(socket.AF_UNIX) as knocking:
             knocking.settimeout(timeout)
             knocking.connect(str(path))
@@ -101,13 +101,13 @@ class Get(Protocol):
 Open = Callable[[str, str], Response]
 
 
-def getter(client: docker.APIClient, timeout: float | None = None) -> Get:
+def make_getter(client: docker.APIClient, timeout: float | None = None) -> Get:
     """GETs of paths below the API's version, within `timeout` seconds: the answer, at most `most` bytes."""
-    opened = opener(client, timeout)
-    return lambda path, query="", most=MAX_ANSWER_BYTES: read(opened(path, query), most)
+    opened = make_opener(client, timeout)
+    return lambda path, query="", most=MAX_ANSWER_BYTES: read_body(opened(path, query), most)
 
 
-def opener(client: docker.APIClient, timeout: float | None = None) -> Open:
+def make_opener(client: docker.APIClient, timeout: float | None = None) -> Open:
     """GETs by the client's adapter, whose answers have not been read. Its session, which works out again for
     each what is the same for all, takes more time than the engine."""
     adapter = client.get_adapter(client.base_url)
@@ -118,29 +118,29 @@ def opener(client: docker.APIClient, timeout: float | None = None) -> Open:
     def get(path: str, query: str) -> Response:
         request = PreparedRequest()
         request.method, request.headers = "GET", client.headers  # type: ignore[assignment]  # it knows no other kind
-        request.url = f"{base(client)}{quote(path, safe='/:')}{'?' if query else ''}{query}"
+        request.url = f"{find_base_url(client)}{quote(path, safe='/:')}{'?' if query else ''}{query}"
         response = adapter.send(request, timeout=timeout or client.timeout, **environment)
-        require(response)
+        raise_for_status(response)
         return response
 
     return get
 
 
-def inspected(get: Get, container: str) -> dict[str, Any]:
+def inspect_container(get: Get, container: str) -> dict[str, Any]:
     return msgspec.json.decode(get(f"/containers/{container}/json"), type=dict[str, Any])
 
 
-def base(client: docker.APIClient) -> str:
+def find_base_url(client: docker.APIClient) -> str:
     """Of the addresses that are asked for without the SDK's own method."""
     return f"{client.base_url}/v{client.api_version}"
 
 
-def json_of(response: Response) -> dict[str, Any]:
-    require(response)
-    return msgspec.json.decode(read(response), type=dict[str, Any])
+def read_json(response: Response) -> dict[str, Any]:
+    raise_for_status(response)
+    return msgspec.json.decode(read_body(response), type=dict[str, Any])
 
 
-def require(response: Response) -> None:
+def raise_for_status(response: Response) -> None:
     """Raise the SDK's error for an answer that was asked for without the SDK's own method."""
     try:
         response.raise_for_status()

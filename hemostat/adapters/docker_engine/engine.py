@@ -13,26 +13,26 @@ from docker.utils import convert_filters
 from hemostat.adapters.docker_engine import event_stream, inspection, parse, prunable
 from hemostat.adapters.docker_engine.access import find_forbidden
 from hemostat.adapters.docker_engine.address import find_address
-from hemostat.adapters.docker_engine.answers import log_end
+from hemostat.adapters.docker_engine.answers import read_log_end
 from hemostat.adapters.docker_engine.connection import (
     ClientPool,
-    base,
-    getter,
-    inspected,
-    json_of,
-    opener,
-    require,
+    find_base_url,
+    inspect_container,
+    make_getter,
+    make_opener,
+    raise_for_status,
+    read_json,
 )
 from hemostat.adapters.docker_engine.details import read_details
 from hemostat.adapters.docker_engine.exec import run_exec
-from hemostat.adapters.docker_engine.failures import reading
+from hemostat.adapters.docker_engine.failures import translate_malformed
 from hemostat.adapters.docker_engine.processes import read_processes
 from hemostat.adapters.docker_engine.replicas import Replicas
 from hemostat.adapters.docker_engine.version import read_version
 from hemostat.core import bounds
-from hemostat.core.dependencies.declared import SHARED
+from hemostat.core.dependencies.declared import SHARED_NETWORK_PREFIX
 from hemostat.core.evidence.snapshot import ContainerDetails
-from hemostat.core.labels.definitions import own_group
+from hemostat.core.labels.definitions import find_selector_label
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
@@ -42,13 +42,13 @@ from hemostat.core.model import (
     PrunableItem,
     Service,
 )
-from hemostat.core.remediation.scaling import COMPOSE
-from hemostat.core.remediation.stop_timeout import bounded_stop
+from hemostat.core.remediation.scaling import COMPOSE_ID_PREFIX
+from hemostat.core.remediation.stop_timeout import bound_stop_seconds
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.ports import EngineVersion
 
-STOP_MAX: Final = ResponderSettings().stop_timeout_max
+DEFAULT_MAX_STOP_SECONDS: Final = ResponderSettings().stop_timeout_max
 STATS_SILENCE_SECONDS: Final = 10.0
 """The engine tells of a container once a second: a stream that is silent for longer hangs."""
 
@@ -65,11 +65,13 @@ class DockerEngine:
     `attached`, `reclaimable` and `events` tell of. `stop_timeout_max`: seconds that a container is given to
     stop at most."""
 
-    def __init__(self, connection: ClientPool, label: str = "", stop_timeout_max: float = STOP_MAX) -> None:
+    def __init__(
+        self, connection: ClientPool, label: str = "", stop_timeout_max: float = DEFAULT_MAX_STOP_SECONDS
+    ) -> None:
         self.connection = connection
         self._stop_timeout_max = stop_timeout_max
         self._filters = {"label": label} if label else {}
-        self._group = own_group(label)
+        self._group = find_selector_label(label)
         self._wires = event_stream.OpenSockets()
 
     @classmethod
@@ -79,7 +81,7 @@ class DockerEngine:
         timeout: float = 30.0,
         *,
         label: str = "",
-        stop_timeout_max: float = STOP_MAX,
+        stop_timeout_max: float = DEFAULT_MAX_STOP_SECONDS,
     ) -> Self:
         """Reach the engine at `url`, or where the docker command would. `timeout`: seconds for an answer.
 
@@ -110,7 +112,7 @@ class DockerEngine:
     def find(self, filters: Mapping[str, Any]) -> list[ContainerInfo]:
         """Every container that passes the engine's `filters`, inspected."""
         rows = inspection.list_rows(self.connection, filters)
-        return inspection.only_inspected(self.inspect_all([row["Id"] for row in rows if "Id" in row]))
+        return inspection.select_inspected(self.inspect_all([row["Id"] for row in rows if "Id" in row]))
 
     def members(self, project: str, service: str) -> list[ContainerInfo]:
         compose = {"project": project, "service": service}
@@ -120,13 +122,17 @@ class DockerEngine:
     def attached(self) -> list[ContainerInfo]:
         rows = inspection.list_rows(self.connection, self._filters, stopped=False)
         modes = {row.get("Id", ""): (row.get("HostConfig") or {}).get("NetworkMode", "") for row in rows}
-        sharing = [identity for identity, mode in modes.items() if identity and mode.startswith(SHARED)]
-        return [info for info in inspection.only_inspected(self.inspect_all(sharing)) if info.running]
+        sharing = [
+            identity
+            for identity, mode in modes.items()
+            if identity and mode.startswith(SHARED_NETWORK_PREFIX)
+        ]
+        return [info for info in inspection.select_inspected(self.inspect_all(sharing)) if info.running]
 
     def inspect(self, container: str) -> ContainerInfo:
         found = self._inspect(container)
-        with reading(f"inspect {container}"):
-            return parse.info(found, self._group)
+        with translate_malformed(f"inspect {container}"):
+            return parse.parse_info(found, self._group)
 
     def was_stopped(self, container: str) -> bool:
         with self.connection.client(f"inspect {container}") as client:
@@ -134,28 +140,28 @@ class DockerEngine:
             answer = client.get(url, timeout=client.timeout, stream=True)
             if not answer.ok:
                 return False
-            return bool((json_of(answer).get("State") or {}).get("StoppedByUser"))
+            return bool((read_json(answer).get("State") or {}).get("StoppedByUser"))
 
     def details(self, container: str) -> ContainerDetails:
         found = self._inspect(container)
-        with reading(f"inspect {container}"):
+        with translate_malformed(f"inspect {container}"):
             return read_details(found)
 
     def _inspect(self, container: str) -> dict[str, Any]:
         with self.connection.client(f"inspect {container}") as client:
-            return inspected(getter(client, inspection.INSPECT_SECONDS), container)
+            return inspect_container(make_getter(client, inspection.INSPECT_SECONDS), container)
 
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
         begin = time.time() if since is None else since
-        return event_stream.follow(self._listen, self._wires.closed, int(begin * 1e6) * 1000)
+        return event_stream.follow_events(self._listen, self._wires.closed, int(begin * 1e6) * 1000)
 
     @contextmanager
     def _listen(self, since: str) -> Iterator[event_stream.OpenStream]:
         with (
             self.connection.client("follow events") as client,
-            event_stream.listen(
+            event_stream.open_stream(
                 client,
-                event_stream.events(since, self._filters),
+                event_stream.make_events_path(since, self._filters),
                 self._wires,
                 timeout=event_stream.SILENCE_SECONDS,
             ) as opened,
@@ -179,26 +185,26 @@ class DockerEngine:
     def _patience(self, container: str, timeout: float | None) -> int:
         """Whole seconds before SIGKILL. The SDK waits this much longer for the answer, so it must know."""
         if timeout is None:
-            timeout = parse.stop_timeout(self._inspect(container)["Config"].get("StopTimeout"))
-        return math.ceil(bounded_stop(timeout, self._stop_timeout_max))
+            timeout = parse.parse_stop_timeout(self._inspect(container)["Config"].get("StopTimeout"))
+        return math.ceil(bound_stop_seconds(timeout, self._stop_timeout_max))
 
     def update(self, container: str, *, cpus: float | None = None, memory: int | None = None) -> None:
-        body = parse.limits(self._inspect(container)["HostConfig"], cpus, memory)
+        body = parse.make_limits(self._inspect(container)["HostConfig"], cpus, memory)
         with self.connection.client(f"update {container}") as client:
             # The SDK's own method knows quotas but not NanoCpus, which `docker run --cpus` sets.
-            url = f"{base(client)}/containers/{container}/update"
-            require(client.post(url, json=body, timeout=client.timeout))
+            url = f"{find_base_url(client)}/containers/{container}/update"
+            raise_for_status(client.post(url, json=body, timeout=client.timeout))
 
     def logs(self, container: str, tail: int = 100) -> str:
         with self.connection.client(f"logs of {container}") as client:
             query = urlencode({"stdout": 1, "stderr": 1, "tail": tail})
-            answer = opener(client)(f"/containers/{container}/logs", query)
-            framed = not inspected(getter(client), container)["Config"].get("Tty")
-            return log_end(answer, framed=framed).decode(errors="replace")
+            answer = make_opener(client)(f"/containers/{container}/logs", query)
+            framed = not inspect_container(make_getter(client), container)["Config"].get("Tty")
+            return read_log_end(answer, framed=framed).decode(errors="replace")
 
     def top(self, container: str) -> list[str]:
         with self.connection.client(f"top of {container}") as client:
-            return read_processes(getter(client), container)
+            return read_processes(make_getter(client), container)
 
     def exec(self, container: str, command: Sequence[str], timeout: float = 60.0) -> tuple[int, str]:
         with self.connection.client(f"exec in {container}") as client:
@@ -209,20 +215,24 @@ class DockerEngine:
         identity = self._inspect(container)["Id"]
         with self.connection.client(f"size of {container}") as client:
             query = urlencode({"all": 1, "size": 1, "filters": convert_filters({"id": identity})})
-            rows = msgspec.json.decode(getter(client)("/containers/json", query), type=list[dict[str, Any]])
-        return sum(bounds.whole(row.get("SizeRw")) for row in rows)
+            rows = msgspec.json.decode(
+                make_getter(client)("/containers/json", query), type=list[dict[str, Any]]
+            )
+        return sum(bounds.clamp_int(row.get("SizeRw")) for row in rows)
 
     def reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
         with self.connection.client("disk usage") as client:
-            raw = getter(client, prunable.PATIENCE)("/system/df", most=MAX_DISK_USE_BYTES)
+            raw = make_getter(client, prunable.PRUNE_SECONDS)("/system/df", most=MAX_DISK_USE_BYTES)
             used = msgspec.json.decode(raw, type=dict[str, Any])
-        stopped = [row["Id"] for row in used.get("Containers") or () if row["State"] in prunable.STOPPED]
+        stopped = [
+            row["Id"] for row in used.get("Containers") or () if row["State"] in prunable.STOPPED_STATES
+        ]
         wanted = [*self._filters.values(), *(f"{key}={value}" for key, value in labels.items())]
         return [
-            *prunable.containers(used, wanted, self._ended(stopped)),
-            *prunable.images(used, wanted),
-            *prunable.volumes(used, wanted),
-            *prunable.build_cache(used, wanted),
+            *prunable.list_containers(used, wanted, self._ended(stopped)),
+            *prunable.list_images(used, wanted),
+            *prunable.list_volumes(used, wanted),
+            *prunable.list_build_cache(used, wanted),
         ]
 
     def _ended(self, containers: Sequence[str]) -> dict[str, float]:
@@ -244,32 +254,34 @@ class DockerEngine:
             return 0
 
     def service(self, service: str) -> Service:
-        if service.startswith(COMPOSE):
+        if service.startswith(COMPOSE_ID_PREFIX):
             return Replicas(self.connection, service, self._stop_timeout_max).service()
         found = self._service(service)
-        return parse.service(found, self._tasks(found["ID"]))
+        return parse.parse_service(found, self._tasks(found["ID"]))
 
     def _tasks(self, service: str) -> Sequence[Mapping[str, Any]]:
         """Of a swarm's service, on all nodes."""
         with self.connection.client(f"list tasks of service {service}") as client:
             wanted = urlencode({"filters": convert_filters({"service": service})})
-            return msgspec.json.decode(getter(client)("/tasks", wanted), type=list[dict[str, Any]])
+            return msgspec.json.decode(make_getter(client)("/tasks", wanted), type=list[dict[str, Any]])
 
     def _service(self, service: str) -> dict[str, Any]:
         with self.connection.client(f"inspect service {service}") as client:
-            return json_of(client.get(f"{base(client)}/services/{service}", timeout=client.timeout))
+            return read_json(
+                client.get(f"{find_base_url(client)}/services/{service}", timeout=client.timeout)
+            )
 
     def set_replicas(self, service: str, replicas: int) -> None:
         """Raises EngineError too where a swarm's service was changed between the look and the update."""
-        if service.startswith(COMPOSE):
+        if service.startswith(COMPOSE_ID_PREFIX):
             Replicas(self.connection, service, self._stop_timeout_max).scale(replicas)
             return
         seen = self._service(service)
-        body = parse.replicated(seen["Spec"], replicas)
+        body = parse.set_spec_replicas(seen["Spec"], replicas)
         with self.connection.client(f"scale service {service}") as client:
-            url = f"{base(client)}/services/{seen['ID']}/update"
+            url = f"{find_base_url(client)}/services/{seen['ID']}/update"
             version = {"version": seen["Version"]["Index"]}
-            require(client.post(url, json=body, params=version, timeout=client.timeout))
+            raise_for_status(client.post(url, json=body, params=version, timeout=client.timeout))
 
     def stats(self, container: str) -> Mapping[str, Any]:
         """The stats API's answer, at once where the engine can."""
@@ -278,7 +290,7 @@ class DockerEngine:
             one_shot = (major, minor) >= ONE_SHOT_API
             query = "stream=false&one-shot=true" if one_shot else "stream=false"
             return msgspec.json.decode(
-                getter(client)(f"/containers/{container}/stats", query), type=dict[str, Any]
+                make_getter(client)(f"/containers/{container}/stats", query), type=dict[str, Any]
             )
 
     def follow_stats(
@@ -295,7 +307,9 @@ class DockerEngine:
         path = f"/containers/{container}/stats?stream=true"
         with (
             self.connection.client(f"follow stats of {container}") as client,
-            event_stream.listen(client, path, wires, self._wires, timeout=STATS_SILENCE_SECONDS) as opened,
+            event_stream.open_stream(
+                client, path, wires, self._wires, timeout=STATS_SILENCE_SECONDS
+            ) as opened,
         ):
             yield from map(msgspec.json.decode, filter(None, opened.lines))
 

@@ -20,25 +20,25 @@ from requests import RequestException, Response
 from urllib3.exceptions import ReadTimeoutError
 
 from hemostat.adapters.docker_engine import answers, parse
-from hemostat.adapters.docker_engine.connection import require
+from hemostat.adapters.docker_engine.connection import raise_for_status
 from hemostat.core.model import Connected, Disconnected, EngineEvent
 from hemostat.errors import EngineError
 
 logger = logging.getLogger(__name__)
 
 FIRST_DELAY: Final = 0.1
-LONGEST_DELAY: Final = 5.0
+MAX_DELAY_SECONDS: Final = 5.0
 """Seconds between attempts to connect: the first, doubling to the longest."""
 
 SILENCE_SECONDS: Final = 30.0
 """After which a stream of events is renewed."""
-KEEP_ALIVE: Final = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+KEEP_ALIVE_OPTIONS: Final = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 """Seconds before the first probe of an idle TCP connection, between two, and how many may go unanswered."""
 
-PODMAN: Final = "Libpod"
+PODMAN_SERVER: Final = "Libpod"
 """How Podman names itself in the header `Server`."""
 
-OVERLAP: Final = parse.NANO
+OVERLAP_NANOS: Final = parse.NANOS_PER_SECOND
 """Nanoseconds told again after a loss: the engine stamps events before it orders them."""
 
 
@@ -52,13 +52,13 @@ class EventCursor:
     @property
     def since(self) -> str:
         """As the engine's parameter: seconds with nine digits."""
-        return f"{self._since // parse.NANO}.{self._since % parse.NANO:09d}"
+        return f"{self._since // parse.NANOS_PER_SECOND}.{self._since % parse.NANOS_PER_SECOND:09d}"
 
     def admit(self, heard: parse.EventLine) -> bool:
         """False for what was seen before. The cursor follows the engine's clock, backwards too."""
         if heard.key in self._seen:
             return False
-        self._since = max(heard.nanos - OVERLAP, 0)
+        self._since = max(heard.nanos - OVERLAP_NANOS, 0)
         self._seen[heard.key] = None
         while (oldest := next(iter(self._seen)))[0] < self._since:
             del self._seen[oldest]
@@ -86,7 +86,7 @@ class OpenSockets:
                 self._open.add(wire)
             try:
                 if self.closed.is_set():
-                    _cut(wire)
+                    _shut_down(wire)
                 yield
             finally:
                 with self._lock:
@@ -96,10 +96,10 @@ class OpenSockets:
         self.closed.set()
         with self._lock:
             for wire in self._open:
-                _cut(wire)
+                _shut_down(wire)
 
 
-def _cut(wire: socket.socket) -> None:
+def _shut_down(wire: socket.socket) -> None:
     try:
         wire.shutdown(socket.SHUT_RDWR)
     except OSError:
@@ -111,13 +111,14 @@ def _keep_alive(wire: socket.socket) -> None:
     if wire.family not in {socket.AF_INET, socket.AF_INET6}:
         return
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in KEEP_ALIVE.items():
+    for option, value in KEEP_ALIVE_OPTIONS.items():
         wire.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def events(since: str, filters: Mapping[str, str]) -> str:
+def make_events_path(since: str, filters: Mapping[str, str]) -> str:
     """The stream of events, as a path of the API."""
-    return f"/events?{urlencode({'since': since, 'filters': convert_filters({**parse.FILTER, **filters})})}"
+    wanted = convert_filters({**parse.EVENT_FILTER, **filters})
+    return f"/events?{urlencode({'since': since, 'filters': wanted})}"
 
 
 class OpenStream(NamedTuple):
@@ -128,20 +129,20 @@ class OpenStream(NamedTuple):
 
 
 @contextmanager
-def listen(
+def open_stream(
     client: docker.APIClient, path: str, *wires: OpenSockets, timeout: float | None = None
 ) -> Iterator[OpenStream]:
     """Open a stream. `timeout`: seconds of silence that end it."""
     url = f"{client.base_url}/v{client.api_version}{path}"
     with closing(client.get(url, stream=True, timeout=timeout)) as response, ExitStack() as held:
-        require(response)
+        raise_for_status(response)
         for each in wires:
             held.enter_context(each.hold(response))
         server = response.headers.get("Server", "")
-        yield OpenStream(answers.lines(response), podman=server.startswith(PODMAN))
+        yield OpenStream(answers.read_lines(response), podman=server.startswith(PODMAN_SERVER))
 
 
-def follow(
+def follow_events(
     connect: Callable[[str], AbstractContextManager[OpenStream]], stop: threading.Event, since: int
 ) -> Iterator[EngineEvent | Connected | Disconnected]:
     """Connect, tell, and connect again, until `stop` is set. An outage is told once for each cause of it."""
@@ -153,7 +154,7 @@ def follow(
                 if not connected:
                     yield Connected()
                 delay, connected, told = FIRST_DELAY, True, ""
-                yield from _events(opened, cursor)
+                yield from _read_events(opened, cursor)
         except StreamSilentError:
             continue
         except EngineError as lost:
@@ -163,22 +164,22 @@ def follow(
             yield Disconnected(error)
             told = error
         stop.wait(delay)
-        delay = min(2 * delay, LONGEST_DELAY)
+        delay = min(2 * delay, MAX_DELAY_SECONDS)
 
 
-def _events(opened: OpenStream, cursor: EventCursor) -> Iterator[EngineEvent]:
-    for line in _until_broken(opened.lines):
+def _read_events(opened: OpenStream, cursor: EventCursor) -> Iterator[EngineEvent]:
+    for line in _read_until_broken(opened.lines):
         event = None
         try:
-            heard = parse.message(line)
-            event = parse.event(heard, podman=opened.podman) if cursor.admit(heard) else None
+            heard = parse.parse_line(line)
+            event = parse.parse_event(heard, podman=opened.podman) if cursor.admit(heard) else None
         except Exception as error:  # noqa: BLE001 - one event must not end the stream
             logger.warning("engine.event_malformed error=%s", f"{type(error).__name__}: {error}"[:300])
         if event is not None:
             yield event
 
 
-def _until_broken(lines: Iterator[bytes]) -> Iterator[bytes]:
+def _read_until_broken(lines: Iterator[bytes]) -> Iterator[bytes]:
     """A connection that breaks ends the stream like one that is closed: both are told as a loss."""
     try:
         yield from (line for line in lines if line)

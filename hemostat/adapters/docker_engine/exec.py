@@ -10,15 +10,15 @@ import docker
 from requests import Response
 from urllib3.exceptions import HTTPError
 
-from hemostat.adapters.docker_engine.connection import base, require
+from hemostat.adapters.docker_engine.connection import find_base_url, raise_for_status
 from hemostat.adapters.docker_engine.event_stream import OpenSockets
 from hemostat.errors import EngineError
 
-OUTPUT: Final = 64 * 1024
+MAX_OUTPUT_BYTES: Final = 64 * 1024
 """Bytes of output that are kept; the rest is read and dropped."""
-GRACE: Final = 5.0
+GRACE_SECONDS: Final = 5.0
 """Seconds more for the answer to begin: the timer is to be the one that ends it."""
-HEADER: Final = struct.Struct(">BxxxL")
+FRAME_HEADER: Final = struct.Struct(">BxxxL")
 """Before each piece of output: which stream, how many bytes."""
 
 
@@ -27,13 +27,13 @@ def run_exec(client: docker.APIClient, run: str, timeout: float, wires: OpenSock
     the time is up: the engine has no way to end the command. A cut of `wires` is a lost connection."""
     late = OpenSockets()
     timer = threading.Timer(timeout, late.cut)
-    url, body = f"{base(client)}/exec/{run}/start", {"Detach": False, "Tty": False}
+    url, body = f"{find_base_url(client)}/exec/{run}/start", {"Detach": False, "Tty": False}
     timer.start()
     try:
-        with closing(client.post(url, json=body, stream=True, timeout=timeout + GRACE)) as response:
-            require(response)
+        with closing(client.post(url, json=body, stream=True, timeout=timeout + GRACE_SECONDS)) as response:
+            raise_for_status(response)
             with late.hold(response), wires.hold(response):
-                output = b"".join(_bounded(_pieces(response)))
+                output = b"".join(_limit_output(_read_pieces(response)))
     finally:
         timer.cancel()
     if late.closed.is_set():
@@ -44,14 +44,14 @@ def run_exec(client: docker.APIClient, run: str, timeout: float, wires: OpenSock
     return code, output.decode(errors="replace")
 
 
-def _pieces(response: Response) -> Iterator[bytes]:
+def _read_pieces(response: Response) -> Iterator[bytes]:
     with suppress(HTTPError):  # a connection that breaks ends it like one that is closed
-        while len(header := response.raw.read(HEADER.size)) == HEADER.size:
-            yield response.raw.read(HEADER.unpack(header)[1])
+        while len(header := response.raw.read(FRAME_HEADER.size)) == FRAME_HEADER.size:
+            yield response.raw.read(FRAME_HEADER.unpack(header)[1])
 
 
-def _bounded(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    left = OUTPUT
+def _limit_output(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    left = MAX_OUTPUT_BYTES
     for piece in pieces:
         yield piece[:left]
         left = max(0, left - len(piece))

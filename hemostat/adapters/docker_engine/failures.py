@@ -27,47 +27,54 @@ from hemostat.errors import (
 
 MAX_REASON_CHARACTERS: Final = 300
 """A longer explanation is cut in its middle: the engine puts the cause at the end."""
-FORBIDDEN: Final = frozenset({401, 403, 405, 407})
+FORBIDDEN_STATUSES: Final = frozenset({401, 403, 405, 407})
 """HTTP status codes of a socket proxy or an authorization plugin."""
 SDK_FAILURES: Final = (DockerException, OSError, msgspec.MsgspecError, HTTPException, RecursionError)
 """What may come out of a call of the SDK that has failed."""
-MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+MALFORMED_ERRORS: Final = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 """What an answer ends in that lacks what every engine tells."""
-UNREADABLE: Final = (JSONDecodeError, HTTPException, KeyError)
+UNREADABLE_ERRORS: Final = (JSONDecodeError, HTTPException, KeyError)
 """What the SDK ends with when it asks a stranger for its version."""
 UNAVAILABLE: Final = 503
-GATEWAY: Final = frozenset({502, 503, 504})
+GATEWAY_STATUSES: Final = frozenset({502, 503, 504})
 BAD_REQUEST: Final = 400
-BUSY: Final = "operation is already running"
+BUSY_TEXT: Final = "operation is already running"
 """How the engine refuses a second walk over its files, or a second prune, at a time."""
-TLS_WANTED: Final = "HTTP request to an HTTPS server"
+TLS_WANTED_TEXT: Final = "HTTP request to an HTTPS server"
 SERVER_ERROR: Final = 500
 
 
 def translate_failure(error: Exception, doing: str, url: str) -> EngineError:
     if isinstance(error, APIError):
-        return _refused(error, doing, url)
+        return _translate_refusal(error, doing, url)
     if isinstance(error, msgspec.MsgspecError | JSONDecodeError | UnicodeDecodeError | RecursionError):
-        return _unreadable(error, doing)
+        return _make_unreadable_error(error, doing)
     if isinstance(error, ReadTimeout):
         return EngineTimeoutError(f"{doing}: the Docker Engine at {url} took too long")
-    return _unreachable(error, url)
+    return _make_unreachable_error(error, url)
 
 
 @contextmanager
-def reading(doing: str) -> Iterator[None]:
+def translate_malformed(doing: str) -> Iterator[None]:
     """An answer that lacks what every engine tells, or holds it malformed, is raised as an EngineError."""
     try:
         yield
-    except MALFORMED as error:
-        raise _unreadable(error, doing) from None
+    except MALFORMED_ERRORS as error:
+        raise _make_unreadable_error(error, doing) from None
 
 
-def _unreadable(error: Exception, doing: str) -> EngineError:
-    return EngineError(f"{doing}: the answer cannot be read ({_name(error)})")
+def _make_unreadable_error(error: Exception, doing: str) -> EngineError:
+    return EngineError(f"{doing}: the answer cannot be read ({_describe_error(error)})")
 
 
-def unusable_address(error: object) -> EngineUnreachableError:
+def make_address_error(error: object) -> EngineUnreachableError:
     return EngineUnreachableError(
         f"the address of the Docker Engine cannot be used: {shorten(str(error))}",
         hint="look at DOCKER_HOST, DOCKER_CONTEXT and `docker context ls`",
@@ -77,7 +84,9 @@ def unusable_address(error: object) -> EngineUnreachableError:
 
 def is_forbidden(error: BaseException) -> bool:
     """Whether a proxy or plugin in front of the engine has refused the call."""
-    return any(isinstance(each, APIError) and each.status_code in FORBIDDEN for each in _causes(error))
+    return any(
+        isinstance(each, APIError) and each.status_code in FORBIDDEN_STATUSES for each in _walk_causes(error)
+    )
 
 
 def shorten(text: str) -> str:
@@ -92,35 +101,35 @@ def shorten(text: str) -> str:
 # --- answers ------------------------------------------------------------------------------------------
 
 
-def _refused(error: APIError, doing: str, url: str) -> EngineError:
-    explanation, status = _explanation(error), error.status_code
-    if status in FORBIDDEN:
-        return _forbidden(error, doing, explanation)
+def _translate_refusal(error: APIError, doing: str, url: str) -> EngineError:
+    explanation, status = _read_explanation(error), error.status_code
+    if status in FORBIDDEN_STATUSES:
+        return _make_forbidden_error(error, doing, explanation)
     if isinstance(error, NotFound) and "no such container" in explanation.lower():
         return NoSuchContainerError(f"{doing}: {explanation}")
-    if status in GATEWAY and not explanation:
+    if status in GATEWAY_STATUSES and not explanation:
         return EngineUnreachableError(
-            f"no Docker Engine answers behind {url} ({_status(error)})",
+            f"no Docker Engine answers behind {url} ({_format_status(error)})",
             hint="look at the proxy in front of it, and whether dockerd is running",
         )
-    passing = status == UNAVAILABLE or explanation.endswith(BUSY)
-    return EngineError(f"{doing}: {explanation or _status(error)}", transient=passing)
+    passing = status == UNAVAILABLE or explanation.endswith(BUSY_TEXT)
+    return EngineError(f"{doing}: {explanation or _format_status(error)}", transient=passing)
 
 
-def _forbidden(error: APIError, doing: str, explanation: str) -> EngineForbiddenError:
-    method, path = _endpoint(error.response)
+def _make_forbidden_error(error: APIError, doing: str, explanation: str) -> EngineForbiddenError:
+    method, path = _find_endpoint(error.response)
     section = path.strip("/").partition("/")[0].upper().replace("_PING", "PING") or "PING"
     settings = f"{section}=1" + ("" if method in {"GET", "HEAD"} else ", POST=1")
     said = f": {explanation}" if explanation else ""
     return EngineForbiddenError(
         f"{doing}: the proxy or plugin in front of the Docker Engine forbids {method} {path} "
-        f"({_status(error)}{said})",
+        f"({_format_status(error)}{said})",
         hint=f"allow {method} {path} there (docker-socket-proxy: {settings})",
         endpoint=f"{method} {path}",
     )
 
 
-def _endpoint(response: Response | None) -> tuple[str, str]:
+def _find_endpoint(response: Response | None) -> tuple[str, str]:
     """Method and path, without the API's version and with ID for what names one thing."""
     request = None if response is None else response.request
     if request is None:
@@ -132,7 +141,7 @@ def _endpoint(response: Response | None) -> tuple[str, str]:
     return request.method or "GET", "/" + "/".join([first, *rest])
 
 
-def _explanation(error: APIError) -> str:
+def _read_explanation(error: APIError) -> str:
     """What the engine says; empty where the answer is a page of somebody else's."""
     text = str(error.explanation or "").strip()
     response = error.response
@@ -140,7 +149,7 @@ def _explanation(error: APIError) -> str:
     return "" if "html" in kind.lower() or text.startswith("<") else shorten(text)
 
 
-def _status(error: APIError) -> str:
+def _format_status(error: APIError) -> str:
     reason = "" if error.response is None else shorten(str(error.response.reason or ""))
     return f"HTTP {error.status_code} {reason}".rstrip()
 
@@ -148,9 +157,9 @@ def _status(error: APIError) -> str:
 # --- no answer, or somebody else's ---------------------------------------------------------------------
 
 
-def _unreachable(error: Exception, url: str) -> EngineUnreachableError:
-    causes = list(_causes(error))
-    if (known := _stranger(causes, url)) is not None:
+def _make_unreachable_error(error: Exception, url: str) -> EngineUnreachableError:
+    causes = list(_walk_causes(error))
+    if (known := _recognize_other_server(causes, url)) is not None:
         return known
     system = next((each for each in causes if isinstance(each, OSError) and each.errno), None)
     if isinstance(system, PermissionError):
@@ -160,55 +169,65 @@ def _unreachable(error: Exception, url: str) -> EngineUnreachableError:
             transient=False,
         )
     if system is None and not any(isinstance(each, RequestException) for each in causes):
-        return unusable_address(url if SHOWN_MASK in url else error)
+        return make_address_error(url if SHOWN_MASK in url else error)
     silent = any(isinstance(each, Timeout) for each in causes)
     reason = (
-        system.strerror if system else "it does not answer in time" if silent else _innermost(causes, url)
+        system.strerror
+        if system
+        else "it does not answer in time"
+        if silent
+        else _describe_innermost(causes, url)
     )
     cause, hint = explain_socket(url) or (reason, "is dockerd running? Start it, or set DOCKER_HOST")
     return EngineUnreachableError(f"no Docker Engine answers at {url} ({cause})", hint=hint)
 
 
-def _stranger(causes: list[BaseException], url: str) -> EngineUnreachableError | None:
+def _recognize_other_server(causes: list[BaseException], url: str) -> EngineUnreachableError | None:
     """Something answers, but not as an engine does that can be worked with."""
     for each in causes:
         if isinstance(each, APIError):
-            return _answer_of_a_stranger(each, url)
+            return _explain_other_server(each, url)
         if isinstance(each, ssl.SSLCertVerificationError):
-            return _misled(f"its certificate is not accepted: {each.verify_message}", url, TLS_FILES)
+            return _make_unusable_error(
+                f"its certificate is not accepted: {each.verify_message}", url, TLS_FILES_HINT
+            )
         if isinstance(each, ssl.SSLError):
-            return _misled("it does not speak TLS, or another kind of it", url, PLAIN)
+            return _make_unusable_error("it does not speak TLS, or another kind of it", url, PLAIN_HINT)
         if isinstance(each, InvalidVersion):
-            return _misled("its API is too old", url, "install Docker Engine 20.10 or newer")
-        if isinstance(each, UNREADABLE) and not isinstance(each, ConnectionError):
-            return _misled("what answers there is no Docker Engine", url, OTHER)
+            return _make_unusable_error("its API is too old", url, "install Docker Engine 20.10 or newer")
+        if isinstance(each, UNREADABLE_ERRORS) and not isinstance(each, ConnectionError):
+            return _make_unusable_error("what answers there is no Docker Engine", url, OTHER_SERVER_HINT)
     return None
 
 
-def _answer_of_a_stranger(error: APIError, url: str) -> EngineUnreachableError:
-    explanation = _explanation(error)
-    if error.status_code == BAD_REQUEST and TLS_WANTED in explanation:
-        return _misled("it speaks TLS only", url, "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH")
+def _explain_other_server(error: APIError, url: str) -> EngineUnreachableError:
+    explanation = _read_explanation(error)
+    if error.status_code == BAD_REQUEST and TLS_WANTED_TEXT in explanation:
+        return _make_unusable_error("it speaks TLS only", url, "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH")
     if (error.status_code or 0) >= SERVER_ERROR:
         return EngineUnreachableError(
-            f"no Docker Engine answers behind {url} ({explanation or _status(error)})",
+            f"no Docker Engine answers behind {url} ({explanation or _format_status(error)})",
             hint="look at the proxy in front of it, and whether dockerd is running",
         )
-    return _misled(f"what answers there is no Docker Engine: {_status(error)}", url, OTHER)
+    return _make_unusable_error(
+        f"what answers there is no Docker Engine: {_format_status(error)}", url, OTHER_SERVER_HINT
+    )
 
 
-def _misled(reason: str, url: str, hint: str) -> EngineUnreachableError:
+def _make_unusable_error(reason: str, url: str, hint: str) -> EngineUnreachableError:
     return EngineUnreachableError(
         f"the Docker Engine at {url} cannot be used ({shorten(reason)})", hint=hint, transient=False
     )
 
 
-OTHER: Final = "look at engine.url, DOCKER_HOST and `docker context ls`: is it another server's port?"
-PLAIN: Final = "unset DOCKER_TLS_VERIFY if the engine listens without TLS there"
-TLS_FILES: Final = "look at ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH"
+OTHER_SERVER_HINT: Final = (
+    "look at engine.url, DOCKER_HOST and `docker context ls`: is it another server's port?"
+)
+PLAIN_HINT: Final = "unset DOCKER_TLS_VERIFY if the engine listens without TLS there"
+TLS_FILES_HINT: Final = "look at ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH"
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def _walk_causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error and what is under it: the SDK, requests and urllib3 wrap the system's."""
     while error is not None:
         yield error
@@ -216,12 +235,12 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__ or inner
 
 
-def _innermost(causes: list[BaseException], url: str) -> str:
+def _describe_innermost(causes: list[BaseException], url: str) -> str:
     """Of an address with a login, the words of the error are left out: they may quote a piece of it."""
     if not causes:
         return ""
-    return type(causes[-1]).__name__ if SHOWN_MASK in url else _name(causes[-1])
+    return type(causes[-1]).__name__ if SHOWN_MASK in url else _describe_error(causes[-1])
 
 
-def _name(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     return shorten(f"{type(error).__name__}: {error}")

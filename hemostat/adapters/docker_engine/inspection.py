@@ -12,8 +12,14 @@ from docker.utils import convert_filters
 
 from hemostat.adapters.docker_engine import parse
 from hemostat.adapters.docker_engine.answers import MAX_ROW_BYTES, AnswerTooLongError, read_or_rows
-from hemostat.adapters.docker_engine.connection import ClientPool, Get, getter, inspected, opener
-from hemostat.adapters.docker_engine.failures import MALFORMED, reading
+from hemostat.adapters.docker_engine.connection import (
+    ClientPool,
+    Get,
+    inspect_container,
+    make_getter,
+    make_opener,
+)
+from hemostat.adapters.docker_engine.failures import MALFORMED_ERRORS, translate_malformed
 from hemostat.core.labels.container_ref import select_labels
 from hemostat.core.model import ContainerInfo, ListedContainer
 from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableError
@@ -23,14 +29,14 @@ INSPECT_SECONDS: Final = 5.0
 """For one call. The engine answers within milliseconds, on a busy host within a second."""
 BRIEF_SECONDS: Final = 0.5
 """For one call once a container has hung: one container may be made to hang as easily as a hundred."""
-THREADS: Final = 8
+MAX_THREADS: Final = 8
 """Among which the rest is divided once a container has hung."""
 
-LIST: Final = "/containers/json"
+LIST_PATH: Final = "/containers/json"
 MAX_LONG_ROWS: Final = 50
 """Containers with so many labels that they are asked for one by one."""
-IDENTITY: Final = re.compile(rb'"Id":"([0-9a-f]{64})"')
-IDENTITY_WITHIN: Final = 1000
+ID_PATTERN: Final = re.compile(rb'"Id":"([0-9a-f]{64})"')
+ID_WITHIN_BYTES: Final = 1000
 """Bytes of a row."""
 
 Row = Mapping[str, Any]
@@ -42,13 +48,15 @@ logger = logging.getLogger(__name__)
 def list_rows(connection: ClientPool, filters: Mapping[str, Any], *, stopped: bool = True) -> list[Row]:
     """The engine's own words for each container that passes its `filters`."""
     with connection.client("list containers") as client:
-        answer = read_or_rows(opener(client, LIST_SECONDS)(LIST, _query(filters, stopped=stopped)))
+        answer = read_or_rows(
+            make_opener(client, LIST_SECONDS)(LIST_PATH, _make_query(filters, stopped=stopped))
+        )
         if isinstance(answer, bytes):
             return msgspec.json.decode(answer, type=list[Row])
-        return _read_apart(answer, getter(client, LIST_SECONDS))
+        return _read_apart(answer, make_getter(client, LIST_SECONDS))
 
 
-def _query(filters: Mapping[str, Any], *, stopped: bool = True) -> str:
+def _make_query(filters: Mapping[str, Any], *, stopped: bool = True) -> str:
     return urlencode({"all": int(stopped), "filters": convert_filters(dict(filters))})
 
 
@@ -59,11 +67,13 @@ def _read_apart(answer: Iterable[bytes], get: Get) -> list[Row]:
     for row in answer:
         if len(row) <= MAX_ROW_BYTES:
             rows.append(_lighten(msgspec.json.decode(row, type=dict[str, Any])))
-        elif (named := IDENTITY.search(row, 0, IDENTITY_WITHIN)) is not None:
+        elif (named := ID_PATTERN.search(row, 0, ID_WITHIN_BYTES)) is not None:
             long.append(named[1].decode())
     for container in long[:MAX_LONG_ROWS]:
         try:
-            asked = msgspec.json.decode(get(LIST, _query({"id": container})), type=list[dict[str, Any]])
+            asked = msgspec.json.decode(
+                get(LIST_PATH, _make_query({"id": container})), type=list[dict[str, Any]]
+            )
             rows += map(_lighten, asked)
         except AnswerTooLongError as error:
             logger.warning("engine.row_too_long container=%s error=%s", container, error)
@@ -80,8 +90,8 @@ def read_rows(rows: Iterable[Row]) -> list[ListedContainer]:
     listed = []
     for row in rows:
         try:
-            listed.append(parse.listed(row))
-        except MALFORMED as error:
+            listed.append(parse.parse_row(row))
+        except MALFORMED_ERRORS as error:
             logger.warning("engine.row_malformed error=%r", error)
     return listed
 
@@ -96,14 +106,14 @@ def inspect_all(
     """
     answers: Answers = {}
     with connection.client("inspect containers") as client:
-        get = getter(client, seconds)
+        get = make_getter(client, seconds)
         for container in containers:
             answers[container] = _inspect(connection, get, container, group)
             if isinstance(answers[container], EngineTimeoutError):
                 break
     rest = containers[len(answers) :]
     if rest:
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="inspect") as pool:
+        with ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="inspect") as pool:
             found = pool.map(lambda each: _inspect_apart(connection, each, group), rest)
             answers |= zip(rest, found, strict=True)
     return answers
@@ -111,14 +121,14 @@ def inspect_all(
 
 def _inspect_apart(connection: ClientPool, container: str, group: str) -> ContainerInfo | EngineError:
     with connection.client("inspect containers") as client:
-        return _inspect(connection, getter(client, BRIEF_SECONDS), container, group)
+        return _inspect(connection, make_getter(client, BRIEF_SECONDS), container, group)
 
 
 def _inspect(connection: ClientPool, get: Get, container: str, group: str) -> ContainerInfo | EngineError:
     doing = f"inspect {container}"
     try:
-        with connection.translating(doing), reading(doing):
-            return parse.info(inspected(get, container), group)
+        with connection.translating(doing), translate_malformed(doing):
+            return parse.parse_info(inspect_container(get, container), group)
     except EngineError as error:
         if isinstance(error, EngineUnreachableError) or (
             error.transient and not isinstance(error, EngineTimeoutError)
@@ -127,7 +137,7 @@ def _inspect(connection: ClientPool, get: Get, container: str, group: str) -> Co
         return error
 
 
-def only_inspected(answers: Mapping[str, ContainerInfo | EngineError]) -> list[ContainerInfo]:
+def select_inspected(answers: Mapping[str, ContainerInfo | EngineError]) -> list[ContainerInfo]:
     for container, answer in answers.items():
         if isinstance(answer, EngineError):
             logger.debug("engine.not_inspected container=%s error=%s", container, answer)

@@ -8,28 +8,28 @@ import stat
 from pathlib import Path
 from typing import Final
 
-MOUNTS: Final = Path("/proc/self/mountinfo")
-DELETED: Final = "//deleted"
+MOUNTS_FILE: Final = Path("/proc/self/mountinfo")
+DELETED_SUFFIX: Final = "//deleted"
 """What the kernel appends to the source of a bind mount whose file has been removed."""
-SOURCE: Final = 3
-POINT: Final = 4
+SOURCE_FIELD: Final = 3
+POINT_FIELD: Final = 4
 """Columns of mountinfo."""
-DIRECTORY: Final = (
+DIRECTORY_HINT: Final = (
     "did the socket exist when the container was created? Docker makes a directory of a missing source: "
     "remove it on the host, start dockerd and recreate the container"
 )
-REMOUNT: Final = "mount its directory instead of the socket, or recreate this container"
+REMOUNT_HINT: Final = "mount its directory instead of the socket, or recreate this container"
 
 
-def socket_path(url: str) -> Path | None:
+def find_socket_path(url: str) -> Path | None:
     """The path of a unix socket's URL; None for every other address."""
     scheme, _, path = url.partition("://")
     return Path(f"/{path.lstrip('/')}") if scheme.endswith("unix") else None
 
 
-def explain_socket(url: str, mounts: Path = MOUNTS) -> tuple[str, str] | None:
+def explain_socket(url: str, mounts: Path = MOUNTS_FILE) -> tuple[str, str] | None:
     """The cause, and what to do; None where the path tells nothing. For a socket that refused."""
-    path = socket_path(url)
+    path = find_socket_path(url)
     try:
         mode = path.stat().st_mode if path else 0
     except OSError:
@@ -37,28 +37,35 @@ def explain_socket(url: str, mounts: Path = MOUNTS) -> tuple[str, str] | None:
     if path is None or stat.S_ISSOCK(mode):
         return None if path is None else _explain_mount(path, mounts)
     if stat.S_ISDIR(mode):
-        return f"{path} is a directory, no socket", DIRECTORY
+        return f"{path} is a directory, no socket", DIRECTORY_HINT
     return f"{path} is a file, no socket", "name the socket of dockerd in engine.url or DOCKER_HOST"
 
 
 def _explain_mount(path: Path, mounts: Path) -> tuple[str, str] | None:
-    source = mounted_from(path, mounts)
+    source = find_mount_source(path, mounts)
     if source is None:
         return None
-    if source.endswith(DELETED):
-        return f"the socket mounted at {path} is an old one: the engine has made a new one since", REMOUNT
-    hint = f"is dockerd running? If it has been started again since, {REMOUNT}"
+    if source.endswith(DELETED_SUFFIX):
+        return (
+            f"the socket mounted at {path} is an old one: the engine has made a new one since",
+            REMOUNT_HINT,
+        )
+    hint = f"is dockerd running? If it has been started again since, {REMOUNT_HINT}"
     return f"nobody listens on the socket mounted at {path}", hint
 
 
-def mounted_from(path: Path, mounts: Path = MOUNTS) -> str | None:
+def find_mount_source(path: Path, mounts: Path = MOUNTS_FILE) -> str | None:
     """The source of the mount whose point is this very path, by itself or through links; None: no mount."""
     try:
         rows = [line.split() for line in mounts.read_text(errors="replace").splitlines()]
         wanted = {str(path), str(path.resolve())}
     except OSError:
         return None
-    found = (_unescape(row[SOURCE]) for row in rows if _unescape("".join(row[POINT : POINT + 1])) in wanted)
+    found = (
+        _unescape(row[SOURCE_FIELD])
+        for row in rows
+        if _unescape("".join(row[POINT_FIELD : POINT_FIELD + 1])) in wanted
+    )
     return next(found, None)
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from hemostat.adapters.docker_engine import networks
 from hemostat.core import bounds
-from hemostat.core.labels.container_ref import SYSTEMD_UNIT, reference, select_labels
+from hemostat.core.labels.container_ref import SYSTEMD_UNIT_LABEL, build_reference, select_labels
 from hemostat.core.labels.definitions import MAX_STOP_SECONDS
 from hemostat.core.model import (
     ContainerInfo,
@@ -28,23 +28,23 @@ ACTIONS: Final = frozenset(
 ALIASES: Final = {"died": "die", "remove": "destroy"}
 """Podman's names."""
 
-FILTER: Final = {"type": "container", "event": [*sorted(ACTIONS), *ALIASES, "health_status"]}
+EVENT_FILTER: Final = {"type": "container", "event": [*sorted(ACTIONS), *ALIASES, "health_status"]}
 """Asked of the engine, so that a health check's three exec events a second never leave it."""
 
-NANO: Final = 10**9
-NUMBER: Final = re.compile(r"[+-]?[0-9]{1,10}")
-MAX_NANOS: Final = int(MAX_TIME) * NANO
-MAX_CODE: Final = 2**32
+NANOS_PER_SECOND: Final = 10**9
+NUMBER_PATTERN: Final = re.compile(r"[+-]?[0-9]{1,10}")
+MAX_NANOS: Final = int(MAX_TIME) * NANOS_PER_SECOND
+MAX_EXIT_CODE: Final = 2**32
 """Of an exit code, with either sign."""
 MAX_STATUS_CHARACTERS: Final = 200
 MAX_PIDS: Final = 2**31
 MAX_CHECK_SECONDS: Final = 86400.0
 MAX_CHECK_RETRIES: Final = 1000
 """Of a health check: an interval, a timeout or a start period, and how often it may fail."""
-REAL_TIME: Final = {"SIGRTMIN": 34, "SIGRTMAX": 64}
+REAL_TIME_SIGNALS: Final = {"SIGRTMIN": 34, "SIGRTMAX": 64}
 """As the engine counts them; `SIGRTMIN+3` is how a systemd is stopped."""
-HEALTHS: Final = frozenset({"starting", "healthy", "unhealthy"})
-OUTPUT: Final = 4096
+HEALTH_STATES: Final = frozenset({"starting", "healthy", "unhealthy"})
+MAX_OUTPUT_CHARACTERS: Final = 4096
 """Characters of a health check's output: what Docker keeps, for a cut may hide what a secret is known by."""
 MAX_ERROR_CHARACTERS: Final = 2000
 
@@ -65,31 +65,31 @@ class EventLine(msgspec.Struct, rename={"action": "Action", "actor": "Actor", "n
         return self.nanos, self.actor.id, self.action
 
 
-def message(line: bytes) -> EventLine:
+def parse_line(line: bytes) -> EventLine:
     """Raises msgspec.MsgspecError or UnicodeDecodeError for what is no event."""
     return msgspec.json.decode(line, type=EventLine)
 
 
-def event(heard: EventLine, *, podman: bool = False) -> EngineEvent | None:
+def parse_event(heard: EventLine, *, podman: bool = False) -> EngineEvent | None:
     """None for actions that are none of ours. `podman`: the engine is known to be Podman. The attributes
     cannot show that, for they hold the container's labels too."""
     attributes = heard.actor.attributes or {}
-    action = _action(heard.action, attributes)
+    action = _parse_action(heard.action, attributes)
     if action is None:
         return None
     return EngineEvent(
-        time=bounds.whole(heard.nanos, MAX_NANOS) // 1000 / 1e6,
+        time=bounds.clamp_int(heard.nanos, MAX_NANOS) // 1000 / 1e6,
         action=action,
-        container=reference(
+        container=build_reference(
             heard.actor.id, attributes.get("name", ""), attributes.get("image", ""), attributes
         ),
-        exit_code=_number(attributes.get("exitCode")),
-        signal=_signal(attributes.get("signal")),
+        exit_code=_parse_number(attributes.get("exitCode")),
+        signal=_parse_signal(attributes.get("signal")),
         podman=podman or heard.action in ALIASES,
     )
 
 
-def _action(said: str, attributes: Mapping[str, str]) -> str | None:
+def _parse_action(said: str, attributes: Mapping[str, str]) -> str | None:
     name, _, detail = said.partition(": ")
     if name == "health_status":
         health = detail or attributes.get("health_status", "")
@@ -98,23 +98,25 @@ def _action(said: str, attributes: Mapping[str, str]) -> str | None:
     return action if action in ACTIONS else None
 
 
-def _number(text: str | None) -> int | None:
+def _parse_number(text: str | None) -> int | None:
     """Of an exit code or a signal."""
-    return int(text) if text and NUMBER.fullmatch(text) else None
+    return int(text) if text and NUMBER_PATTERN.fullmatch(text) else None
 
 
-def _signal(text: str | None) -> int | None:
+def _parse_signal(text: str | None) -> int | None:
     """By number or by name, with SIG or without."""
     name = "SIG" + (text or "").upper().removeprefix("SIG")
-    known = REAL_TIME.get(name[:8]) or signal.Signals.__members__.get(name)
-    return _number(text) if known is None else int(known) + (_number(name[8:]) or 0)
+    known = REAL_TIME_SIGNALS.get(name[:8]) or signal.Signals.__members__.get(name)
+    return _parse_number(text) if known is None else int(known) + (_parse_number(name[8:]) or 0)
 
 
-STATUS: Final = re.compile(
+STATUS_PATTERN: Final = re.compile(
     r"(?:\w+ )?(?:\((?P<code>-?[0-9]{1,10})\) )?(?P<age>[^()]*?)(?: ago)?(?: \((?P<note>[^)]*)\))?$"
 )
 """`Up 5 minutes (healthy)`, `Exited (137) 2 hours ago`, `Up About an hour (Paused)`."""
-AGE: Final = re.compile(r"(?P<count>[0-9]{1,6}|an?) (?P<unit>second|minute|hour|day|week|month|year)s?$")
+AGE_PATTERN: Final = re.compile(
+    r"(?P<count>[0-9]{1,6}|an?) (?P<unit>second|minute|hour|day|week|month|year)s?$"
+)
 UNIT_SECONDS: Final = {
     "second": 1.0,
     "minute": 60.0,
@@ -126,168 +128,168 @@ UNIT_SECONDS: Final = {
 }
 
 
-def listed(row: Mapping[str, Any]) -> ListedContainer:
+def parse_row(row: Mapping[str, Any]) -> ListedContainer:
     """One row of the engine's list."""
-    words = STATUS.fullmatch(bounds.text(row.get("Status"), MAX_STATUS_CHARACTERS))
+    words = STATUS_PATTERN.fullmatch(bounds.limit_text(row.get("Status"), MAX_STATUS_CHARACTERS))
     found = words.groupdict() if words else {}
     note, code = found.get("note") or "", found.get("code")
     name = min(row.get("Names") or [row["Id"][:12]], key=lambda name: name.count("/"))
     return ListedContainer(
-        ref=reference(row["Id"], name, row.get("Image") or "", row.get("Labels") or {}),
-        status=bounds.text(row["State"], bounds.MAX_WORD_CHARACTERS),
-        health=note.removeprefix("health: ") if note.removeprefix("health: ") in HEALTHS else None,
+        ref=build_reference(row["Id"], name, row.get("Image") or "", row.get("Labels") or {}),
+        status=bounds.limit_text(row["State"], bounds.MAX_WORD_CHARACTERS),
+        health=note.removeprefix("health: ") if note.removeprefix("health: ") in HEALTH_STATES else None,
         exit_code=None if code is None else int(code),
-        age=_age(found.get("age") or ""),
+        age=_parse_age(found.get("age") or ""),
     )
 
 
-def _age(words: str) -> float | None:
+def _parse_age(words: str) -> float | None:
     """The most seconds that the engine's words may stand for."""
     if words == "Less than a second":
         return 1.0
-    found = AGE.search(words.strip())
+    found = AGE_PATTERN.search(words.strip())
     if found is None:
         return None
     count = int(found["count"]) if found["count"].isdigit() else 1
     return (count + 1) * UNIT_SECONDS[found["unit"]]
 
 
-def info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
+def parse_info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
     """`group`: as `reference` has it."""
     state, host, config = inspected["State"], inspected["HostConfig"], inspected["Config"]
     policy = host.get("RestartPolicy") or {}
     health, network = state.get("Health") or {}, inspected.get("NetworkSettings") or {}
     return ContainerInfo(
-        ref=reference(
-            inspected["Id"], inspected["Name"], config.get("Image") or "", _labels(config, host), group
+        ref=build_reference(
+            inspected["Id"], inspected["Name"], config.get("Image") or "", _parse_labels(config, host), group
         ),
-        status=word(state["Status"]),
-        health=_health(health),
-        exit_code=exit_code(state.get("ExitCode")),
+        status=parse_word(state["Status"]),
+        health=_parse_health(health),
+        exit_code=parse_exit_code(state.get("ExitCode")),
         oom_killed=bool(state.get("OOMKilled")),
-        started_at=seconds(state.get("StartedAt")),
-        finished_at=seconds(state.get("FinishedAt")),
-        restart_policy=word(policy.get("Name")) or "no",
-        max_retries=bounds.whole(policy.get("MaximumRetryCount")),
-        restart_count=bounds.whole(inspected.get("RestartCount")),
-        pid=bounds.whole(state.get("Pid"), MAX_PIDS),
-        cpu_limit=cores(host),
-        memory_limit=bounds.whole(host.get("Memory")) or None,
-        pids_limit=pids(host),
-        network_mode=bounds.identity(host.get("NetworkMode"), bounds.MAX_NAME_CHARACTERS),
-        stop_signal=_signal(config.get("StopSignal")),
-        stop_timeout=stop_timeout(config.get("StopTimeout")),
-        failing_streak=bounds.whole(health.get("FailingStreak")),
-        health_output=_output(health),
-        check_exit_code=_check_exit_code(health.get("Log") or ()),
-        check=_health_check(config.get("Healthcheck") or {}),
-        checked_at=_begun(health.get("Log") or (), -1),
-        failing_since=_failing_since(health.get("Log") or ()),
-        address=networks.address(network),
-        addresses=networks.addresses(network, "IPAddress", "GlobalIPv6Address"),
-        gateways=networks.addresses(network, "Gateway", "IPv6Gateway"),
-        networks=networks.names(network),
-        published=networks.published(network),
-        joined=networks.joined(host),
-        host_paths=networks.host_paths(host, inspected.get("Mounts") or ()),
-        log_path=bounds.text(inspected.get("LogPath"), bounds.MAX_PATH_CHARACTERS),
-        created_at=seconds(inspected.get("Created")),
+        started_at=parse_seconds(state.get("StartedAt")),
+        finished_at=parse_seconds(state.get("FinishedAt")),
+        restart_policy=parse_word(policy.get("Name")) or "no",
+        max_retries=bounds.clamp_int(policy.get("MaximumRetryCount")),
+        restart_count=bounds.clamp_int(inspected.get("RestartCount")),
+        pid=bounds.clamp_int(state.get("Pid"), MAX_PIDS),
+        cpu_limit=parse_cores(host),
+        memory_limit=bounds.clamp_int(host.get("Memory")) or None,
+        pids_limit=parse_pids_limit(host),
+        network_mode=bounds.shorten_identifier(host.get("NetworkMode"), bounds.MAX_NAME_CHARACTERS),
+        stop_signal=_parse_signal(config.get("StopSignal")),
+        stop_timeout=parse_stop_timeout(config.get("StopTimeout")),
+        failing_streak=bounds.clamp_int(health.get("FailingStreak")),
+        health_output=_parse_output(health),
+        check_exit_code=_parse_check_exit_code(health.get("Log") or ()),
+        check=_parse_health_check(config.get("Healthcheck") or {}),
+        checked_at=_find_check_start(health.get("Log") or (), -1),
+        failing_since=_find_failing_since(health.get("Log") or ()),
+        address=networks.read_address(network),
+        addresses=networks.read_addresses(network, "IPAddress", "GlobalIPv6Address"),
+        gateways=networks.read_addresses(network, "Gateway", "IPv6Gateway"),
+        networks=networks.read_network_names(network),
+        published=networks.read_published_ports(network),
+        joined=networks.find_shared_namespaces(host),
+        host_paths=networks.read_host_paths(host, inspected.get("Mounts") or ()),
+        log_path=bounds.limit_text(inspected.get("LogPath"), bounds.MAX_PATH_CHARACTERS),
+        created_at=parse_seconds(inspected.get("Created")),
         interactive=bool(config.get("AttachStdin") and config.get("StdinOnce")),
         auto_remove=bool(host.get("AutoRemove")),
-        error=bounds.text(state.get("Error"), MAX_ERROR_CHARACTERS),
+        error=bounds.limit_text(state.get("Error"), MAX_ERROR_CHARACTERS),
     )
 
 
-def _labels(config: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, str]:
+def _parse_labels(config: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, str]:
     """With the systemd unit in whose cgroup it runs, as Podman names it in a label."""
     unit = (host.get("CgroupParent") or "").rstrip("/").rpartition("/")[2]
-    owned = {SYSTEMD_UNIT: unit} if unit.endswith(".service") else {}
+    owned = {SYSTEMD_UNIT_LABEL: unit} if unit.endswith(".service") else {}
     return {**owned, **(config.get("Labels") or {})}
 
 
-def word(value: object) -> str:
-    return bounds.text(value, bounds.MAX_WORD_CHARACTERS)
+def parse_word(value: object) -> str:
+    return bounds.limit_text(value, bounds.MAX_WORD_CHARACTERS)
 
 
-def exit_code(value: object) -> int:
-    return bounds.whole(value, MAX_CODE, -MAX_CODE) if isinstance(value, int) else 0
+def parse_exit_code(value: object) -> int:
+    return bounds.clamp_int(value, MAX_EXIT_CODE, -MAX_EXIT_CODE) if isinstance(value, int) else 0
 
 
-def stop_timeout(value: object) -> float | None:
+def parse_stop_timeout(value: object) -> float | None:
     """Seconds; negative where the container is given all the time that it takes."""
-    return bounds.real(value, MAX_STOP_SECONDS, -1.0) if isinstance(value, int | float) else None
+    return bounds.clamp_float(value, MAX_STOP_SECONDS, -1.0) if isinstance(value, int | float) else None
 
 
-def _health(health: Mapping[str, Any]) -> str | None:
-    status = word(health.get("Status"))
+def _parse_health(health: Mapping[str, Any]) -> str | None:
+    status = parse_word(health.get("Status"))
     return None if status in {"", "none"} else status
 
 
-def _health_check(configured: Mapping[str, Any]) -> HealthCheck | None:
+def _parse_health_check(configured: Mapping[str, Any]) -> HealthCheck | None:
     """The engine writes 0 where its default applies. It keeps the image's check with the container."""
     if (configured.get("Test") or ["NONE"])[0] == "NONE":
         return None
     return HealthCheck(
-        interval=_check_seconds(configured.get("Interval")) or 30.0,
-        timeout=_check_seconds(configured.get("Timeout")) or 30.0,
-        retries=bounds.whole(configured.get("Retries"), MAX_CHECK_RETRIES) or 3,
-        start_period=_check_seconds(configured.get("StartPeriod")),
+        interval=_parse_check_seconds(configured.get("Interval")) or 30.0,
+        timeout=_parse_check_seconds(configured.get("Timeout")) or 30.0,
+        retries=bounds.clamp_int(configured.get("Retries"), MAX_CHECK_RETRIES) or 3,
+        start_period=_parse_check_seconds(configured.get("StartPeriod")),
     )
 
 
-def _check_seconds(nanos: object) -> float:
-    return bounds.real(bounds.whole(nanos) / NANO, MAX_CHECK_SECONDS)
+def _parse_check_seconds(nanos: object) -> float:
+    return bounds.clamp_float(bounds.clamp_int(nanos) / NANOS_PER_SECOND, MAX_CHECK_SECONDS)
 
 
-def _check_exit_code(checks: Sequence[Mapping[str, Any]]) -> int | None:
+def _parse_check_exit_code(checks: Sequence[Mapping[str, Any]]) -> int | None:
     code = checks[-1].get("ExitCode") if checks else None
-    return None if code is None else exit_code(code)
+    return None if code is None else parse_exit_code(code)
 
 
-def _begun(checks: Sequence[Mapping[str, Any]], index: int) -> float:
-    return seconds(checks[index].get("Start")) if checks else 0.0
+def _find_check_start(checks: Sequence[Mapping[str, Any]], index: int) -> float:
+    return parse_seconds(checks[index].get("Start")) if checks else 0.0
 
 
-def _failing_since(checks: Sequence[Mapping[str, Any]]) -> float:
+def _find_failing_since(checks: Sequence[Mapping[str, Any]]) -> float:
     """The engine tells the oldest first."""
     failing = list(takewhile(lambda check: check.get("ExitCode") != 0, reversed(checks)))
-    return _begun(failing, -1)
+    return _find_check_start(failing, -1)
 
 
-def _output(health: Mapping[str, Any]) -> str:
+def _parse_output(health: Mapping[str, Any]) -> str:
     """Of the last check. The engine tells the oldest first."""
     log = health.get("Log") or [{}]
-    return bounds.text((log[-1].get("Output") or "").strip(), OUTPUT)
+    return bounds.limit_text((log[-1].get("Output") or "").strip(), MAX_OUTPUT_CHARACTERS)
 
 
-def pids(host: Mapping[str, Any]) -> int | None:
+def parse_pids_limit(host: Mapping[str, Any]) -> int | None:
     """The engine writes no limit as null, 0 or -1."""
-    return bounds.whole(host.get("PidsLimit"), MAX_PIDS) or None
+    return bounds.clamp_int(host.get("PidsLimit"), MAX_PIDS) or None
 
 
-def cores(host: Mapping[str, Any]) -> float | None:
-    nano, quota, period = (bounds.whole(host.get(name)) for name in ("NanoCpus", "CpuQuota", "CpuPeriod"))
-    limit = nano / NANO if nano else quota / (period or DEFAULT_PERIOD)
-    return bounds.real(limit, bounds.MAX_CORES) or None
+def parse_cores(host: Mapping[str, Any]) -> float | None:
+    nano, quota, period = (bounds.clamp_int(host.get(name)) for name in ("NanoCpus", "CpuQuota", "CpuPeriod"))
+    limit = nano / NANOS_PER_SECOND if nano else quota / (period or DEFAULT_PERIOD_MICROSECONDS)
+    return bounds.clamp_float(limit, bounds.MAX_CORES) or None
 
 
-DEFAULT_PERIOD: Final = 100_000
+DEFAULT_PERIOD_MICROSECONDS: Final = 100_000
 """Microseconds: the scheduler's period where a quota was given without one."""
 
 
-def seconds(timestamp: str | None) -> float:
+def parse_seconds(timestamp: str | None) -> float:
     """Epoch seconds of an RFC 3339 time; 0 for never, which the engine writes as the year 1."""
-    return bounds.real(datetime.fromisoformat(timestamp).timestamp(), MAX_TIME) if timestamp else 0.0
+    return bounds.clamp_float(datetime.fromisoformat(timestamp).timestamp(), MAX_TIME) if timestamp else 0.0
 
 
-def limits(host: Mapping[str, Any], cpus: float | None, memory: int | None) -> dict[str, int]:
+def make_limits(host: Mapping[str, Any], cpus: float | None, memory: int | None) -> dict[str, int]:
     """The body of an update. The engine refuses a limit in another unit than the one it was set in, and a
     memory limit above the sum of memory and swap: the swap allowed on top stays what it was."""
     body = {}
     if cpus is not None and (host.get("CpuQuota") or host.get("CpuPeriod")):
-        body["CpuQuota"] = round(cpus * (host.get("CpuPeriod") or DEFAULT_PERIOD))
+        body["CpuQuota"] = round(cpus * (host.get("CpuPeriod") or DEFAULT_PERIOD_MICROSECONDS))
     elif cpus is not None:
-        body["NanoCpus"] = round(cpus * NANO)
+        body["NanoCpus"] = round(cpus * NANOS_PER_SECOND)
     if memory is not None:
         total, before = host.get("MemorySwap") or 0, host.get("Memory") or 0
         body["Memory"] = memory
@@ -295,22 +297,22 @@ def limits(host: Mapping[str, Any], cpus: float | None, memory: int | None) -> d
     return body
 
 
-def service(inspected: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]] = ()) -> Service:
+def parse_service(inspected: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]] = ()) -> Service:
     """Its labels are those that it was given, for itself and for its containers."""
     spec = inspected["Spec"]
     of_containers = ((spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}).get("Labels") or {}
     made = ((each.get("Status") or {}).get("ContainerStatus") or {} for each in tasks)
     replicated = (spec.get("Mode") or {}).get("Replicated")
-    replicas = None if replicated is None else bounds.whole(replicated.get("Replicas", 1))
+    replicas = None if replicated is None else bounds.clamp_int(replicated.get("Replicas", 1))
     return Service(
         id=inspected["ID"],
-        name=bounds.identity(spec.get("Name"), bounds.MAX_NAME_CHARACTERS),
+        name=bounds.shorten_identifier(spec.get("Name"), bounds.MAX_NAME_CHARACTERS),
         replicas=replicas,
         labels=select_labels({**of_containers, **(spec.get("Labels") or {})}),
         members=tuple(each["ContainerID"] for each in made if each.get("ContainerID")),
     )
 
 
-def replicated(spec: Mapping[str, Any], replicas: int) -> dict[str, Any]:
+def set_spec_replicas(spec: Mapping[str, Any], replicas: int) -> dict[str, Any]:
     """The service's specification with so many replicas, and all else as it was."""
     return {**spec, "Mode": {"Replicated": {"Replicas": replicas}}}

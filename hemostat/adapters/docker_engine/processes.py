@@ -27,4 +27,4 @@ def read_processes(get: Get, container: str) -> list[str]:
             raise
         raw = get(path, "", MAX_TOP_BYTES)
     rows = msgspec.json.decode(raw, type=dict[str, Any]).get("Processes") or ()
-    return [bounds.text(row[-1], LINE_CHARACTERS) for row in rows[:MAX_PROCESSES]]
+    return [bounds.limit_text(row[-1], LINE_CHARACTERS) for row in rows[:MAX_PROCESSES]]

@@ -6,48 +6,50 @@ from typing import Any, Final
 import docker
 from docker.errors import NotFound
 
-from hemostat.adapters.docker_engine.connection import base, json_of
-from hemostat.adapters.docker_engine.parse import seconds
+from hemostat.adapters.docker_engine.connection import find_base_url, read_json
+from hemostat.adapters.docker_engine.parse import parse_seconds
 from hemostat.core import bounds
 from hemostat.core.labels.container_ref import select_labels
 from hemostat.core.model import PrunableItem, PrunableKind
 from hemostat.events import MAX_TIME
 
-PATIENCE: Final = 300.0
+PRUNE_SECONDS: Final = 300.0
 """Seconds for the engine's walk over its files, and for a prune of the build cache."""
-STOPPED: Final = frozenset({"created", "exited", "dead"})
-NONE: Final = frozenset({"<none>:<none>", "<none>@<none>"})
+STOPPED_STATES: Final = frozenset({"created", "exited", "dead"})
+UNTAGGED_NAMES: Final = frozenset({"<none>:<none>", "<none>@<none>"})
 
 Json = Mapping[str, Any]
 
 
-def containers(used: Json, wanted: Sequence[str], ended: Mapping[str, float]) -> Iterator[PrunableItem]:
+def list_containers(used: Json, wanted: Sequence[str], ended: Mapping[str, float]) -> Iterator[PrunableItem]:
     """Those of which `ended` tells when they were stopped."""
-    for row in _labelled(used.get("Containers"), wanted):
+    for row in _select_labelled(used.get("Containers"), wanted):
         if row["Id"] in ended:
             name = next(iter(row.get("Names") or ()), row["Id"]).removeprefix("/")
-            yield _leftover(PrunableKind.CONTAINER, row["Id"], name, row, row.get("SizeRw"), ended[row["Id"]])
+            yield _make_item(
+                PrunableKind.CONTAINER, row["Id"], name, row, row.get("SizeRw"), ended[row["Id"]]
+            )
 
 
-def images(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
+def list_images(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
     """Without tag and digest. What it shares with other images stays when it goes."""
-    for row in _labelled(used.get("Images"), wanted):
+    for row in _select_labelled(used.get("Images"), wanted):
         names = {*(row.get("RepoTags") or ()), *(row.get("RepoDigests") or ())}
-        if names <= NONE and row.get("Containers") == 0:
+        if names <= UNTAGGED_NAMES and row.get("Containers") == 0:
             size = (row.get("Size") or 0) - max(0, row.get("SharedSize") or 0)
-            yield _leftover(PrunableKind.IMAGE, row["Id"], "", row, size, row.get("Created") or 0.0)
+            yield _make_item(PrunableKind.IMAGE, row["Id"], "", row, size, row.get("Created") or 0.0)
 
 
-def volumes(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
+def list_volumes(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
     """On this host's disk alone: others' drivers keep what they keep elsewhere."""
-    for row in _labelled(used.get("Volumes"), wanted):
+    for row in _select_labelled(used.get("Volumes"), wanted):
         use, name = row.get("UsageData") or {}, row["Name"]
         if use.get("RefCount") == 0 and row.get("Driver") == "local" and not row.get("Options"):
-            since = seconds(row.get("CreatedAt"))
-            yield _leftover(PrunableKind.VOLUME, name, name, row, use.get("Size"), since)
+            since = parse_seconds(row.get("CreatedAt"))
+            yield _make_item(PrunableKind.VOLUME, name, name, row, use.get("Size"), since)
 
 
-def build_cache(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
+def list_build_cache(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
     """All of it as one: its records need each other. What images share is not freed."""
     unused = [row for row in used.get("BuildCache") or () if not row.get("InUse") and not row.get("Shared")]
     if unused and not wanted:
@@ -55,7 +57,7 @@ def build_cache(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
         yield PrunableItem(what=PrunableKind.BUILD_CACHE, size=size)
 
 
-def _labelled(rows: Iterable[Json] | None, wanted: Sequence[str]) -> Iterator[Json]:
+def _select_labelled(rows: Iterable[Json] | None, wanted: Sequence[str]) -> Iterator[Json]:
     """Those that carry all that is `wanted`, each `key` or `key=value`."""
     for row in rows or ():
         carried = row.get("Labels") or {}
@@ -63,15 +65,15 @@ def _labelled(rows: Iterable[Json] | None, wanted: Sequence[str]) -> Iterator[Js
             yield row
 
 
-def _leftover(
+def _make_item(
     what: PrunableKind, identity: str, name: str, row: Json, size: int | None, since: float
 ) -> PrunableItem:
     return PrunableItem(
         what=what,
         id=identity,
-        name=bounds.identity(name, bounds.MAX_NAME_CHARACTERS),
-        size=bounds.whole(size),
-        since=bounds.real(since, MAX_TIME),
+        name=bounds.shorten_identifier(name, bounds.MAX_NAME_CHARACTERS),
+        size=bounds.clamp_int(size),
+        since=bounds.clamp_float(since, MAX_TIME),
         labels=select_labels(row.get("Labels") or {}),
     )
 
@@ -79,7 +81,7 @@ def _leftover(
 def remove(client: docker.APIClient, leftover: PrunableItem) -> int:
     """Bytes freed; 0 where it is gone. The engine refuses what is in use."""
     if leftover.what is PrunableKind.BUILD_CACHE:
-        pruned = json_of(client.post(f"{base(client)}/build/prune", timeout=PATIENCE))
+        pruned = read_json(client.post(f"{find_base_url(client)}/build/prune", timeout=PRUNE_SECONDS))
         return int(pruned.get("SpaceReclaimed") or 0)
     try:
         _REMOVALS[leftover.what](client, leftover.id)

@@ -13,22 +13,28 @@ from urllib.parse import quote
 import docker
 from docker.errors import NotFound
 
-from hemostat.adapters.docker_engine.connection import ClientPool, base, getter, inspected, json_of
+from hemostat.adapters.docker_engine.connection import (
+    ClientPool,
+    find_base_url,
+    inspect_container,
+    make_getter,
+    read_json,
+)
 from hemostat.adapters.docker_engine.inspection import list_rows
-from hemostat.adapters.docker_engine.parse import info, stop_timeout
+from hemostat.adapters.docker_engine.parse import parse_info, parse_stop_timeout
 from hemostat.core.dependencies.declared import is_one_off
 from hemostat.core.labels.definitions import REPLICA
 from hemostat.core.model import Service
-from hemostat.core.remediation.scaling import is_member, project_and_service
-from hemostat.core.remediation.stop_timeout import bounded_stop
+from hemostat.core.remediation.scaling import is_member, split_service_id
+from hemostat.core.remediation.stop_timeout import bound_stop_seconds
 from hemostat.errors import EngineError, NotApplicableError
 
-PROJECT: Final = "com.docker.compose.project"
-SERVICE: Final = "com.docker.compose.service"
-NUMBER: Final = "com.docker.compose.container-number"
-ANONYMOUS: Final = re.compile(r"[0-9a-f]{64}")
+PROJECT_LABEL: Final = "com.docker.compose.project"
+SERVICE_LABEL: Final = "com.docker.compose.service"
+NUMBER_LABEL: Final = "com.docker.compose.container-number"
+ANONYMOUS_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
 """How the engine names volumes that nobody named."""
-OWN_STACK: Final = ("host", "container:")
+OWN_STACK_MODES: Final = ("host", "container:")
 """Network modes under which two replicas would want the same ports."""
 
 Inspected = Mapping[str, Any]
@@ -43,19 +49,19 @@ class Replicas:
         self._connection = connection
         self._stop_timeout_max = stop_timeout_max
         self._id = service
-        self._project, self._name = project_and_service(service)
+        self._project, self._name = split_service_id(service)
 
     def service(self) -> Service:
         """How many run. Raises EngineError where none does, NotApplicableError where two cannot."""
-        running = _running(self._members())
+        running = _select_running(self._members())
         if not running:
             raise EngineError(f"no replica of {self._project}/{self._name} runs")
-        copy(running[0], 0)
+        make_copy_body(running[0], 0)
         return Service(
             id=self._id,
             name=self._name,
             replicas=len(running),
-            labels=_labels(running[0]),
+            labels=_read_labels(running[0]),
             members=tuple(member["Id"] for member in running),
         )
 
@@ -69,34 +75,41 @@ class Replicas:
         self._remove(
             member for member in members if _is_ours(member) and member["State"]["Status"] == "created"
         )
-        running = _running(members)
+        running = _select_running(members)
         for _ in range(replicas - len(running)):
             members = self._members()
-            self._add(_running(members)[0], 1 + max(map(_number, members)))
+            self._add(_select_running(members)[0], 1 + max(map(_read_number, members)))
         ours = [member for member in reversed(running) if _is_ours(member)]
         self._remove(ours[: max(0, len(running) - replicas)])
 
     def _members(self) -> list[Inspected]:
         """All of them but `docker compose run`'s, by number."""
-        labels = [f"{PROJECT}={self._project}", f"{SERVICE}={self._name}"]
+        labels = [f"{PROJECT_LABEL}={self._project}", f"{SERVICE_LABEL}={self._name}"]
         with self._connection.client(f"list replicas of {self._name}") as client:
-            rows, get = list_rows(self._connection, {"label": labels}), getter(client)
-            found = [inspected(get, row["Id"]) for row in rows]
-        return sorted((each for each in found if self._is_replica(each)), key=_number)
+            rows, get = list_rows(self._connection, {"label": labels}), make_getter(client)
+            found = [inspect_container(get, row["Id"]) for row in rows]
+        return sorted((each for each in found if self._is_replica(each)), key=_read_number)
 
     def _is_replica(self, member: Inspected) -> bool:
-        ref = info(member).ref
+        ref = parse_info(member).ref
         return is_member(ref, self._id) and not is_one_off(ref)
 
     def _add(self, model: Inspected, number: int) -> None:
-        name, body, others = _named(model, number), copy(model, number), _endpoints(model)[1:]
+        name, body, others = (
+            _make_name(model, number),
+            make_copy_body(model, number),
+            _list_endpoints(model)[1:],
+        )
         with self._connection.client(f"create {name}") as client:
             if not _is_current(client, model):
                 body["Image"] = model["Image"]
             answer = client.post(
-                f"{base(client)}/containers/create", json=body, params={"name": name}, timeout=client.timeout
+                f"{find_base_url(client)}/containers/create",
+                json=body,
+                params={"name": name},
+                timeout=client.timeout,
             )
-            made = json_of(answer)["Id"]
+            made = read_json(answer)["Id"]
         try:
             with self._connection.client(f"start {name}") as client:
                 for network, endpoint in others:
@@ -110,38 +123,42 @@ class Replicas:
     def _remove(self, members: Iterable[Inspected]) -> None:
         for member in members:
             seconds = math.ceil(
-                bounded_stop(stop_timeout(member["Config"].get("StopTimeout")), self._stop_timeout_max)
+                bound_stop_seconds(
+                    parse_stop_timeout(member["Config"].get("StopTimeout")), self._stop_timeout_max
+                )
             )
             with self._connection.client(f"remove {member['Name'].lstrip('/')}") as client:
                 client.stop(member["Id"], timeout=seconds)
                 client.remove_container(member["Id"], v=True)
 
 
-def copy(model: Inspected, number: int) -> dict[str, Any]:
+def make_copy_body(model: Inspected, number: int) -> dict[str, Any]:
     """The body that creates one more like `model`. Raises NotApplicableError where there can be only one."""
     config, host = dict(model["Config"]), dict(model["HostConfig"])
-    _require_several(config, host, model)
+    _require_copyable(config, host, model)
     if config.get("Hostname") == model["Id"][:12]:
         del config["Hostname"]
-    config["Labels"] = {**_labels(model), NUMBER: str(number), REPLICA.name: "true"}
+    config["Labels"] = {**_read_labels(model), NUMBER_LABEL: str(number), REPLICA.name: "true"}
     # What nobody named is the one replica's own: the engine makes another.
     host["Binds"] = [
-        bind for bind in host.get("Binds") or () if not ANONYMOUS.fullmatch(bind.partition(":")[0])
+        bind for bind in host.get("Binds") or () if not ANONYMOUS_PATTERN.fullmatch(bind.partition(":")[0])
     ]
     host["Mounts"] = [
-        mount for mount in host.get("Mounts") or () if not ANONYMOUS.fullmatch(mount.get("Source") or "")
+        mount
+        for mount in host.get("Mounts") or ()
+        if not ANONYMOUS_PATTERN.fullmatch(mount.get("Source") or "")
     ]
     body = {**config, "HostConfig": host}
-    if endpoints := _endpoints(model)[:1]:
+    if endpoints := _list_endpoints(model)[:1]:
         body["NetworkingConfig"] = {"EndpointsConfig": dict(endpoints)}
     return body
 
 
-def _require_several(config: Inspected, host: Inspected, model: Inspected) -> None:
+def _require_copyable(config: Inspected, host: Inspected, model: Inspected) -> None:
     name = model["Name"].lstrip("/")
-    if not name.endswith(str(_number(model))):
+    if not name.endswith(str(_read_number(model))):
         raise NotApplicableError(f"{name} has a name of its own: there can be only one")
-    if (host.get("NetworkMode") or "").startswith(OWN_STACK):
+    if (host.get("NetworkMode") or "").startswith(OWN_STACK_MODES):
         raise NotApplicableError(f"{name} uses the network of the host or of another container")
     for port, bindings in (host.get("PortBindings") or {}).items():
         for binding in bindings or ():
@@ -154,7 +171,7 @@ def _require_several(config: Inspected, host: Inspected, model: Inspected) -> No
         raise NotApplicableError(f"{name} has an address of its own: there can be only one")
 
 
-def _endpoints(model: Inspected) -> list[tuple[str, dict[str, Any]]]:
+def _list_endpoints(model: Inspected) -> list[tuple[str, dict[str, Any]]]:
     """Its networks, the one it was made in first, and the names it has there beside its id."""
     networks, first = model["NetworkSettings"].get("Networks") or {}, model["HostConfig"].get("NetworkMode")
     return [
@@ -164,8 +181,8 @@ def _endpoints(model: Inspected) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def _named(model: Inspected, number: int) -> str:
-    stem = str(model["Name"]).lstrip("/").removesuffix(str(_number(model)))
+def _make_name(model: Inspected, number: int) -> str:
+    stem = str(model["Name"]).lstrip("/").removesuffix(str(_read_number(model)))
     return f"{stem}{number}"
 
 
@@ -173,24 +190,24 @@ def _is_current(client: docker.APIClient, model: Inspected) -> bool:
     """Whether the image's name still means the image that it runs."""
     name = quote(model["Config"]["Image"], safe="/:@")
     try:
-        found = json_of(client.get(f"{base(client)}/images/{name}/json", timeout=client.timeout))
+        found = read_json(client.get(f"{find_base_url(client)}/images/{name}/json", timeout=client.timeout))
     except NotFound:
         return False
     return bool(found["Id"] == model["Image"])
 
 
-def _running(members: Sequence[Inspected]) -> list[Inspected]:
+def _select_running(members: Sequence[Inspected]) -> list[Inspected]:
     return [member for member in members if member["State"]["Status"] == "running"]
 
 
 def _is_ours(member: Inspected) -> bool:
-    return REPLICA.name in _labels(member)
+    return REPLICA.name in _read_labels(member)
 
 
-def _labels(member: Inspected) -> dict[str, str]:
+def _read_labels(member: Inspected) -> dict[str, str]:
     return member["Config"].get("Labels") or {}
 
 
-def _number(member: Inspected) -> int:
-    text = _labels(member).get(NUMBER, "")
+def _read_number(member: Inspected) -> int:
+    text = _read_labels(member).get(NUMBER_LABEL, "")
     return int(text) if text.isdecimal() else 0

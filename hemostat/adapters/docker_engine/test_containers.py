@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hemostat.adapters.docker_engine.engine import DockerEngine
-from hemostat.adapters.docker_engine.parse import NANO
+from hemostat.adapters.docker_engine.parse import NANOS_PER_SECOND
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.ports import ContainerSpec
@@ -25,7 +25,7 @@ class DockerTestContainers:
     def image(self, tag: str, program: str) -> None:
         if self._exists(tag):
             return
-        layer = _layer(Path(program).read_bytes(), _applets(program))
+        layer = _make_layer(Path(program).read_bytes(), _list_applets(program))
         repository, _, version = tag.partition(":")
         with self._connection.client(f"import image {tag}") as client:
             client.import_image_from_data(layer, repository=repository, tag=version or "latest")
@@ -45,8 +45,8 @@ class DockerTestContainers:
                     name=spec.name,
                     labels=spec.labels,
                     environment=spec.environment,
-                    healthcheck=_health_check(spec),
-                    host_config=client.create_host_config(**_host_config(spec)),
+                    healthcheck=_make_health_check(spec),
+                    host_config=client.create_host_config(**_make_host_config(spec)),
                 )["Id"]
             )
         try:
@@ -64,13 +64,18 @@ class DockerTestContainers:
             client.remove_container(container, force=True, v=True)
 
 
-def _health_check(spec: ContainerSpec) -> dict[str, Any] | None:
+def _make_health_check(spec: ContainerSpec) -> dict[str, Any] | None:
     if spec.health is None:
         return None
-    return {"test": ["CMD", *spec.health], "interval": NANO, "timeout": 2 * NANO, "retries": 1}
+    return {
+        "test": ["CMD", *spec.health],
+        "interval": NANOS_PER_SECOND,
+        "timeout": 2 * NANOS_PER_SECOND,
+        "retries": 1,
+    }
 
 
-def _host_config(spec: ContainerSpec) -> dict[str, Any]:
+def _make_host_config(spec: ContainerSpec) -> dict[str, Any]:
     """Memory and swap alike, so that there is no swap to fall back on."""
     config: dict[str, Any] = {
         "restart_policy": {"Name": spec.restart_policy},
@@ -79,30 +84,30 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     if spec.memory is not None:
         config |= {"mem_limit": spec.memory, "memswap_limit": spec.memory}
     if spec.cpus is not None:
-        config |= {"nano_cpus": round(spec.cpus * NANO)}
+        config |= {"nano_cpus": round(spec.cpus * NANOS_PER_SECOND)}
     return config
 
 
-def _applets(program: str) -> list[str]:
+def _list_applets(program: str) -> list[str]:
     """What the busybox can be called as."""
     listed = subprocess.run([program, "--list"], check=True, capture_output=True, text=True)
     return [name for name in listed.stdout.split() if name != "busybox"]
 
 
-def _layer(program: bytes, applets: list[str]) -> bytes:
+def _make_layer(program: bytes, applets: list[str]) -> bytes:
     """A root filesystem as a tar."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, mode in DIRECTORIES.items():
-            tar.addfile(_entry(name, mode, tarfile.DIRTYPE))
+            tar.addfile(_make_entry(name, mode, tarfile.DIRTYPE))
         for name, mode, content in (("bin/busybox", 0o755, program), ("etc/passwd", 0o644, PASSWD)):
-            tar.addfile(_entry(name, mode, tarfile.REGTYPE, size=len(content)), io.BytesIO(content))
+            tar.addfile(_make_entry(name, mode, tarfile.REGTYPE, size=len(content)), io.BytesIO(content))
         for name in applets:
-            tar.addfile(_entry(f"bin/{name}", 0o777, tarfile.SYMTYPE, target="busybox"))
+            tar.addfile(_make_entry(f"bin/{name}", 0o777, tarfile.SYMTYPE, target="busybox"))
     return buffer.getvalue()
 
 
-def _entry(name: str, mode: int, kind: bytes, *, size: int = 0, target: str = "") -> tarfile.TarInfo:
+def _make_entry(name: str, mode: int, kind: bytes, *, size: int = 0, target: str = "") -> tarfile.TarInfo:
     entry = tarfile.TarInfo(name)
     entry.mode, entry.type, entry.size, entry.linkname = mode, kind, size, target
     return entry

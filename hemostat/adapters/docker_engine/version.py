@@ -10,12 +10,12 @@ import docker
 
 from hemostat.adapters.docker_engine import parse
 from hemostat.adapters.docker_engine.connection import ClientPool
-from hemostat.adapters.docker_engine.failures import reading
-from hemostat.adapters.docker_engine.peer import process_of
+from hemostat.adapters.docker_engine.failures import translate_malformed
+from hemostat.adapters.docker_engine.peer import find_process
 from hemostat.errors import EngineForbiddenError
 from hemostat.ports import EngineVersion
 
-ROOT: Final = "/var/lib/docker"
+DEFAULT_ROOT: Final = "/var/lib/docker"
 """Where dockerd keeps its data unless it is told otherwise."""
 
 Json = Mapping[str, Any]
@@ -29,19 +29,20 @@ def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersio
     info, no_info = _ask(connection, lambda client: client.info())
     with connection.client("version") as client:
         spoken = client.api_version
-    with reading("version"):
+    with translate_malformed("version"):
         return EngineVersion(
             version=version.get("Version") or "of unknown version",
             api=version.get("ApiVersion") or spoken,
             name=info.get("Name") or "",
-            root=info.get("DockerRootDir") or ROOT,
-            cgroup_version=info.get("CgroupVersion") or (_cgroup_version(root) if local and no_info else "1"),
+            root=info.get("DockerRootDir") or DEFAULT_ROOT,
+            cgroup_version=info.get("CgroupVersion")
+            or (_find_cgroup_version(root) if local and no_info else "1"),
             cgroup_driver=info.get("CgroupDriver") or "",
             cpus=int(info.get("NCPU") or (os.cpu_count() if local else 0) or 0),
-            memory=int(info.get("MemTotal") or (_memory(root) if local else 0)),
+            memory=int(info.get("MemTotal") or (_read_memory(root) if local else 0)),
             local=local,
-            process=process_of(connection.url),
-            time=parse.seconds(info.get("SystemTime")),
+            process=find_process(connection.url),
+            time=parse.parse_seconds(info.get("SystemTime")),
             forbidden=tuple(filter(None, (no_version, no_info))),
         )
 
@@ -49,17 +50,17 @@ def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersio
 def _ask(connection: ClientPool, ask: Ask) -> tuple[Json, str]:
     """The answer, or why it may not be asked for."""
     try:
-        with connection.client("version") as client, reading("version"):
+        with connection.client("version") as client, translate_malformed("version"):
             return dict(ask(client)), ""
     except EngineForbiddenError as error:
         return {}, str(error)
 
 
-def _cgroup_version(root: Path) -> str:
+def _find_cgroup_version(root: Path) -> str:
     return "2" if (root / "sys/fs/cgroup/cgroup.controllers").exists() else "1"
 
 
-def _memory(root: Path) -> int:
+def _read_memory(root: Path) -> int:
     """Bytes; 0 where this host does not say."""
     try:
         first = (root / "proc/meminfo").read_text().split("\n", 1)[0].split()

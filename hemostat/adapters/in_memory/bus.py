@@ -8,8 +8,8 @@ from itertools import count
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, MetricPoint
-from hemostat.core.ledger.alert_notes import notes_of
+from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, MetricPoint
+from hemostat.core.ledger.alert_notes import build_notes
 from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.errors import DecodeError
 from hemostat.events import ContainerStats, Event, Order, decode, encode, seal
@@ -40,7 +40,7 @@ class InMemoryBus:
         self._memos: dict[str, bytes] = {}
         self._last: dict[tuple[str, str], tuple[Event, float]] = {}
         self._points: dict[tuple[str, str], deque[MetricPoint]] = defaultdict(
-            lambda: deque(maxlen=KEPT_POINTS)
+            lambda: deque(maxlen=MAX_POINTS)
         )
         self._deferred: list[tuple[str, float, Entry]] = []
         """Role, when it is due, and what."""
@@ -70,7 +70,7 @@ class InMemoryBus:
         with self._changed:
             for event in events:
                 self.put(event.type, encode(event))
-                for suffix, note in notes_of(event):
+                for suffix, note in build_notes(event):
                     self.incidents[event.host, f"{event.incident}{suffix}"] = note
                 if isinstance(event.data, Order):
                     self.seals[event.host, event.incident] = seal(event.data, event.time)
@@ -85,7 +85,7 @@ class InMemoryBus:
     def show(self, events: Sequence[Event], ttl: float) -> None:
         with self._changed:
             for event in events:
-                self._last[event.type, _name(event)] = event, self._clock.now() + ttl
+                self._last[event.type, _name_value(event)] = event, self._clock.now() + ttl
                 if isinstance(event.data, ContainerStats):
                     point = MetricPoint.of(event.data, event.time)
                     self._points[event.host, event.data.container.name].append(point)
@@ -99,10 +99,10 @@ class InMemoryBus:
                 event for (kind, _), (event, until) in self._last.items() if kind == stream and until > now
             ]
 
-    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[MetricPoint]:
+    def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
         with self._changed:
             points = list(self._points[host, container])[-count:]
-            return points if points and self._clock.now() < points[-1].time + KEPT_FOR else []
+            return points if points and self._clock.now() < points[-1].time + POINTS_TTL_SECONDS else []
 
     def read(
         self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float
@@ -126,7 +126,7 @@ class InMemoryBus:
     def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
         with self._changed:
             mine = [p for p in self._pending(role, streams) if p.consumer == consumer]
-            return [_once_more(pending) for pending in mine]
+            return [_count_delivery(pending) for pending in mine]
 
     def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
         with self._changed:
@@ -138,7 +138,7 @@ class InMemoryBus:
         return [pending for stream in streams for pending in self._groups[role, stream].pending.values()]
 
     def _again(self, pending: Pending, consumer: str) -> Entry:
-        pending.entry, pending.consumer, pending.since = _once_more(pending), consumer, self._clock.now()
+        pending.entry, pending.consumer, pending.since = _count_delivery(pending), consumer, self._clock.now()
         return pending.entry
 
     def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
@@ -265,10 +265,10 @@ class InMemoryBus:
         """Nothing to give up."""
 
 
-def _once_more(pending: Pending) -> Entry:
+def _count_delivery(pending: Pending) -> Entry:
     return msgspec.structs.replace(pending.entry, deliveries=pending.entry.deliveries + 1)
 
 
-def _name(event: Event) -> str:
+def _name_value(event: Event) -> str:
     container = getattr(event.data, "container", None)
     return f"{event.host}/{container.name}" if container else event.source

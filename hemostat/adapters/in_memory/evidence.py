@@ -6,8 +6,8 @@ from typing import Final
 
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
 
-NEWEST: Final = 10
-KEPT: Final = 7 * 24 * 3600.0
+MAX_SNAPSHOTS: Final = 10
+KEPT_SECONDS: Final = 7 * 24 * 3600.0
 """Seconds after the last dossier."""
 
 
@@ -24,14 +24,14 @@ class InMemoryEvidence:
             if key in kept:
                 return False
             kept[key] = dossier
-            for old in sorted(kept)[:-NEWEST]:
+            for old in sorted(kept)[:-MAX_SNAPSHOTS]:
                 del kept[old]
             self._expire(dossier.time)
             return True
 
     def _expire(self, now: float) -> None:
         for incident, kept in list(self._kept.items()):
-            if max(each.time for each in kept.values()) < now - KEPT:
+            if max(each.time for each in kept.values()) < now - KEPT_SECONDS:
                 del self._kept[incident]
 
     def get(self, incident: str) -> list[EvidenceSnapshot]:

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from hemostat.core.ledger.alert_notes import note_suffixes, read_notes
+from hemostat.core.ledger.alert_notes import list_note_suffixes, read_notes
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit
-from hemostat.core.settings.responder import LATEST
+from hemostat.core.settings.responder import MAX_RECENT_ATTEMPTS
 from hemostat.ports import ControlStore
 
 
@@ -31,7 +31,7 @@ class InMemoryLedger:
     def read(self, host: str, container: str, incident: str = "", key: str = "") -> LedgerSnapshot:
         asked = (approval for approval in self._desk.approvals() if approval.key == key)
         patient, *notes = (
-            self._incidents.get((host, f"{incident}{suffix}")) for suffix in note_suffixes(key)
+            self._incidents.get((host, f"{incident}{suffix}")) for suffix in list_note_suffixes(key)
         )
         with self._lock:
             attempts = sorted(self._attempts[host].values(), key=lambda attempt: attempt.time)
@@ -39,7 +39,9 @@ class InMemoryLedger:
                 version=self._versions[host],
                 attempts=tuple(attempt for attempt in attempts if attempt.container == container),
                 running=tuple(attempt for attempt in attempts if attempt.outcome is None),
-                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-LATEST:],
+                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[
+                    -MAX_RECENT_ATTEMPTS:
+                ],
                 controls=self._desk.controls(),
                 approval=next(asked, None),
                 patient=patient or "",
@@ -65,7 +67,9 @@ class InMemoryLedger:
                 version=self._versions[host],
                 attempts=tuple(attempts),
                 running=tuple(attempt for attempt in attempts if attempt.outcome is None),
-                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-LATEST:],
+                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[
+                    -MAX_RECENT_ATTEMPTS:
+                ],
                 controls=self._desk.controls(),
             )
 

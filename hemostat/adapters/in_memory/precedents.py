@@ -6,7 +6,7 @@ from hemostat.core.diagnosis.case import Precedent
 from hemostat.core.llm.budget import LlmUsage
 from hemostat.ports import Clock
 
-PASTS = 20
+MAX_PRECEDENTS = 20
 
 
 class InMemoryPrecedents:
@@ -19,7 +19,7 @@ class InMemoryPrecedents:
     def remember(self, signature: str, key: str, past: Precedent) -> None:
         with self._lock:
             rows = {**self._past.get(signature, {}), key: past}
-            newest = sorted(rows.items(), key=lambda row: row[1].time)[-PASTS:]
+            newest = sorted(rows.items(), key=lambda row: row[1].time)[-MAX_PRECEDENTS:]
             self._past[signature] = dict(newest)
 
     def past(self, signature: str) -> list[Precedent]:

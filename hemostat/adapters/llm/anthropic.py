@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
-from hemostat.adapters.llm.catalogue import THINKING
-from hemostat.adapters.llm.http_errors import Service, Tokens, now_call, sendable
+from hemostat.adapters.llm.catalogue import THINKING_PARAMETERS
+from hemostat.adapters.llm.http_errors import Service, Tokens, format_call_request, replace_unencodable
 from hemostat.ports import ModelTurn, Tool, ToolCallRequest, Turn, Usage
 
-ADDRESS: Final = "https://api.anthropic.com"
+DEFAULT_URL: Final = "https://api.anthropic.com"
 
 
 class ContentBlock(msgspec.Struct):
@@ -54,7 +54,7 @@ class AnthropicAdvisor:
         self._model = model
         self._service = Service(anthropic, "Anthropic", base_url, key)
         self._client = anthropic.Anthropic(
-            api_key=key, base_url=base_url or ADDRESS, max_retries=0, http_client=self._service.http
+            api_key=key, base_url=base_url or DEFAULT_URL, max_retries=0, http_client=self._service.http
         )
         if base_url:
             # ANTHROPIC_CUSTOM_HEADERS are for Anthropic, and may hold a key.
@@ -70,17 +70,19 @@ class AnthropicAdvisor:
         max_tokens: int,
         timeout: float,
     ) -> ModelTurn:
-        added = [{"role": "user", "content": now_call(must_call)}] if must_call else []
+        added = [{"role": "user", "content": format_call_request(must_call)}] if must_call else []
         request: dict[str, Any] = {
             "model": self._model,
             "max_tokens": max_tokens,
             # Marked to be cached, with the tools that stand before it: they are the same in every turn.
-            "system": [{"type": "text", "text": sendable(system), "cache_control": {"type": "ephemeral"}}],
-            "messages": [*_messages(conversation), *added],
-            **THINKING.get(self._model, {}),
+            "system": [
+                {"type": "text", "text": replace_unencodable(system), "cache_control": {"type": "ephemeral"}}
+            ],
+            "messages": [*_make_messages(conversation), *added],
+            **THINKING_PARAMETERS.get(self._model, {}),
         }
         if tools:
-            request["tools"] = [_tool(tool) for tool in tools]
+            request["tools"] = [_make_tool(tool) for tool in tools]
         with self._service.translated():
             answer = self._client.messages.with_raw_response.create(**request, timeout=timeout)
         return self._said(answer.http_response.content, added, max_tokens)
@@ -122,11 +124,11 @@ class AnthropicAdvisor:
         )
 
 
-def _messages(conversation: Sequence[Turn]) -> list[dict[str, Any]]:
+def _make_messages(conversation: Sequence[Turn]) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     for turn in conversation:
         if isinstance(turn, str):
-            messages.append({"role": "user", "content": sendable(turn)})
+            messages.append({"role": "user", "content": replace_unencodable(turn)})
         elif isinstance(turn, ModelTurn):
             messages += turn.raw
         else:
@@ -134,7 +136,7 @@ def _messages(conversation: Sequence[Turn]) -> list[dict[str, Any]]:
                 {
                     "type": "tool_result",
                     "tool_use_id": result.call,
-                    "content": sendable(result.text),
+                    "content": replace_unencodable(result.text),
                     "is_error": result.failed,
                 }
                 for result in turn
@@ -143,5 +145,5 @@ def _messages(conversation: Sequence[Turn]) -> list[dict[str, Any]]:
     return messages
 
 
-def _tool(tool: Tool) -> Mapping[str, Any]:
+def _make_tool(tool: Tool) -> Mapping[str, Any]:
     return {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}

@@ -45,7 +45,7 @@ class BoundedBody(httpx2.SyncByteStream):
         self._body.close()
 
 
-def bound(who: str, largest: int) -> dict[str, list[object]]:
+def make_bounding_hooks(who: str, largest: int) -> dict[str, list[object]]:
     """Hooks of an httpx2 client that bound every body, an error's too; none may be compressed."""
 
     def replace(response: httpx2.Response) -> None:

@@ -13,10 +13,10 @@ from hemostat.core.llm.budget import Prices
 if TYPE_CHECKING:
     from hemostat.ports.advisor import Vendor
 
-DEFAULTS: Final[Mapping["Vendor", str]] = {"anthropic": "claude-sonnet-5-5", "openai": "gpt-6.1-terra"}
+DEFAULT_MODELS: Final[Mapping["Vendor", str]] = {"anthropic": "claude-sonnet-5-5", "openai": "gpt-6.1-terra"}
 """Current models of the middle price, on 2026-11-24."""
 
-KEYS: Final[Mapping["Vendor", str]] = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+KEY_VARIABLES: Final[Mapping["Vendor", str]] = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 """Environment variables."""
 
 
@@ -34,7 +34,7 @@ PRICES: Final[Mapping[str, Prices]] = {
 """List prices on 2026-11-24, of short prompts, without the discount for what is cached."""
 
 
-THINKING: Final[Mapping[str, Mapping[str, Any]]] = {
+THINKING_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "claude-sonnet-5-5": {"thinking": {"type": "between_tools"}, "output_config": {"effort": "low"}},
     "claude-sonnet-5": {"output_config": {"effort": "low"}},
     "claude-opus-5-5": {"output_config": {"effort": "low"}},
@@ -43,9 +43,9 @@ THINKING: Final[Mapping[str, Mapping[str, Any]]] = {
 """What keeps Claude from thinking longer than an incident waits: by itself it thinks at length, and that
 counts as said. Other models are left as they are, for many refuse what these take."""
 
-REASONING: Final = ("gpt-5.4", "gpt-5.5", "gpt-5.6", "gpt-6-", "gpt-6.1-")
+REASONING_PREFIXES: Final = ("gpt-5.4", "gpt-5.5", "gpt-5.6", "gpt-6-", "gpt-6.1-")
 """What names of models begin with that get tools in Chat Completions only with `reasoning_effort` none."""
 
-OPENAIS: Final = ("gpt-5", "gpt-6", "o1", "o3", "o4")
+OPENAI_PREFIXES: Final = ("gpt-5", "gpt-6", "o1", "o3", "o4")
 """What names of OpenAI's models begin with: they take `max_completion_tokens` where all others take
 `max_tokens`, and they obey `tool_choice`, which others may lack."""

@@ -13,11 +13,11 @@ from hemostat.core.diagnosis.causes import Cause
 from hemostat.core.llm.validate import Advice
 from hemostat.events import Quote
 
-LONGEST = 2_000
+MAX_TEXT_CHARACTERS = 2_000
 """Characters of any text; what is kept of it is shorter."""
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST)]
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_TEXT_CHARACTERS)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT_CHARACTERS)]
 
 
 class ConclusionQuote(BaseModel):
@@ -36,11 +36,11 @@ class Conclusion(BaseModel):
     alternative: Text = ""
 
 
-def read(arguments: Mapping[str, Any]) -> Advice | list[str]:
+def read_conclusion(arguments: Mapping[str, Any]) -> Advice | list[str]:
     try:
         answer = Conclusion.model_validate(dict(arguments))
     except ValidationError as error:
-        return [_mistake(each) for each in error.errors(include_url=False, include_input=False)[:10]]
+        return [_format_mistake(each) for each in error.errors(include_url=False, include_input=False)[:10]]
     return Advice(
         cause=str(answer.cause),
         summary=answer.summary,
@@ -53,6 +53,6 @@ def read(arguments: Mapping[str, Any]) -> Advice | list[str]:
     )
 
 
-def _mistake(error: Any) -> str:
+def _format_mistake(error: Any) -> str:
     where = ".".join(map(str, error["loc"])) or "the answer"
     return f"{where}: {error['msg']}"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 import msgspec
 
 from hemostat.core.redact import redact
-from hemostat.core.redact.address import shown_host
-from hemostat.core.text import clean
-from hemostat.core.units import duration
+from hemostat.core.redact.address import format_host
+from hemostat.core.text import escape_controls
+from hemostat.core.units import parse_duration
 from hemostat.errors import AdvisorDeclinedError, AdvisorError, AdvisorUnreachableError
 
 if TYPE_CHECKING:
@@ -26,15 +26,15 @@ T = TypeVar("T")
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 """A count that can be added up: none that gives money back, or takes it all."""
 
-LARGEST: Final = 512 * 1024
+MAX_BODY_BYTES: Final = 512 * 1024
 """Bytes of an answer that are read. What a model may say in one turn is a hundredth of it."""
-QUOTED: Final = 200
+MAX_QUOTED_CHARACTERS: Final = 200
 """Characters of a server's own words in a message."""
-PASSING: Final = frozenset({408, 409, 425, 429})
-DECLINED: Final = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
+TRANSIENT_STATUSES: Final = frozenset({408, 409, 425, 429})
+DECLINED_KINDS: Final = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
 """Kinds of errors by which a service declines a prompt for what stands in it."""
-NO_CREDIT: Final = frozenset({"insufficient_quota", "billing_error"})
-SPELT_OUT: Final = {
+NO_CREDIT_KINDS: Final = frozenset({"insufficient_quota", "billing_error"})
+STATUS_HINTS: Final = {
     400: "what it says names the setting",
     401: "check the key: analyzer.api_key, or the vendor's environment variable",
     402: "the account has no credit left",
@@ -48,17 +48,17 @@ class Service:
     """A server that is asked, and the SDK that asks it. `base_url` is one of the user's own, else empty."""
 
     def __init__(self, sdk: "ModuleType", vendor: str, base_url: str, key: str) -> None:
-        from hemostat.adapters.llm.body_limit import bound, bound_connections
+        from hemostat.adapters.llm.body_limit import bound_connections, make_bounding_hooks
 
         self._sdk = sdk
         self._key = key
-        self.name = f"the server at {shown_host(base_url)}" if base_url else vendor
+        self.name = f"the server at {format_host(base_url)}" if base_url else vendor
         self.http = sdk.DefaultHttpxClient(
             follow_redirects=False,
             headers={"Accept-Encoding": "identity"},
-            event_hooks=bound(self.name, LARGEST),
+            event_hooks=make_bounding_hooks(self.name, MAX_BODY_BYTES),
         )
-        bound_connections(self.http, LARGEST)
+        bound_connections(self.http, MAX_BODY_BYTES)
 
     def read(self, body: bytes, shape: type[T]) -> T:
         """The answer's body. Raises AdvisorError where it has not that shape."""
@@ -99,7 +99,7 @@ class Service:
             if isinstance(error.__cause__, AdvisorError):
                 raise error.__cause__ from None
             raise AdvisorUnreachableError(
-                f"{self.name} cannot be reached ({self._quote(_innermost(error))})",
+                f"{self.name} cannot be reached ({self._quote(_describe_innermost(error))})",
                 hint="check the network, a proxy's settings and analyzer.base_url",
             ) from None
         except sdk.APIStatusError as error:
@@ -108,45 +108,47 @@ class Service:
             raise self.nonsense(type(error).__name__) from None
 
     def _status(self, status: int, headers: Mapping[str, str], body: object) -> AdvisorError:
-        kind, said = _complaint(body)
-        if kind in DECLINED:
+        kind, said = _read_error(body)
+        if kind in DECLINED_KINDS:
             return self.refusal(said)
         told = "" if status == HTTPStatus.UNAUTHORIZED or not said else f": {self._quote(said)}"
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             return AdvisorError(
                 f"{self.name} wants to redirect us ({status})", hint="set analyzer.base_url to where it leads"
             )
-        passing = status in PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        if kind in NO_CREDIT:
+        passing = status in TRANSIENT_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if kind in NO_CREDIT_KINDS:
             passing, status = False, HTTPStatus.PAYMENT_REQUIRED
         return AdvisorError(
             f"{self.name} answered {int(status)}{told}",
-            hint="" if passing else SPELT_OUT.get(status, ""),
+            hint="" if passing else STATUS_HINTS.get(status, ""),
             transient=passing,
-            wait=wait(headers, time.time()) if passing else None,
+            wait=read_retry_after(headers, time.time()) if passing else None,
         )
 
     def _quote(self, text: str) -> str:
         """A server's words on one line, bounded, without what is secret."""
         if self._key:
             text = text.replace(self._key, "[redacted: key]")
-        return clean(redact(" ".join(text[: 2 * QUOTED].split()))[:QUOTED])
+        return escape_controls(
+            redact(" ".join(text[: 2 * MAX_QUOTED_CHARACTERS].split()))[:MAX_QUOTED_CHARACTERS]
+        )
 
 
-def wait(headers: Mapping[str, str], now: float) -> float | None:
+def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds that a service asks to be left alone for, as of `now` (epoch seconds); None: it does not say.
 
     `retry-after-ms`, then `Retry-After` as seconds or a date, then when OpenAI's limits are reset ("6m0s").
     """
     for names, read in _TIMES:
-        told = [_seconds(headers[name], read, now) for name in names if name in headers]
+        told = [_parse_seconds(headers[name], read, now) for name in names if name in headers]
         known = [seconds for seconds in told if seconds is not None]
         if known:
             return max(known)
     return None
 
 
-def _seconds(text: str, read: Callable[[str, float], float], now: float) -> float | None:
+def _parse_seconds(text: str, read: Callable[[str, float], float], now: float) -> float | None:
     try:
         seconds = read(text, now)
     except (ValueError, OverflowError):
@@ -154,7 +156,7 @@ def _seconds(text: str, read: Callable[[str, float], float], now: float) -> floa
     return max(seconds, 0.0) if isfinite(seconds) else None
 
 
-def _from_now(text: str, now: float) -> float:
+def _parse_from_now(text: str, now: float) -> float:
     try:
         return float(text)
     except ValueError:
@@ -163,12 +165,12 @@ def _from_now(text: str, now: float) -> float:
 
 _TIMES: Final[Sequence[tuple[Sequence[str], Callable[[str, float], float]]]] = (
     (("retry-after-ms",), lambda text, _: float(text) / 1000),
-    (("retry-after",), _from_now),
-    (("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"), lambda text, _: duration(text)),
+    (("retry-after",), _parse_from_now),
+    (("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"), lambda text, _: parse_duration(text)),
 )
 
 
-def _complaint(body: object) -> tuple[str, str]:
+def _read_error(body: object) -> tuple[str, str]:
     """The kind of an error and its text, of whatever a server answers: {"error": {…}}, its inside, less."""
     inner = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(inner, dict):
@@ -177,17 +179,17 @@ def _complaint(body: object) -> tuple[str, str]:
     return str(kind or ""), str(inner.get("message") or "")
 
 
-def _innermost(error: BaseException) -> str:
+def _describe_innermost(error: BaseException) -> str:
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
     return str(error) or type(error).__name__
 
 
-def sendable(text: str) -> str:
+def replace_unencodable(text: str) -> str:
     """The text without what UTF-8 cannot hold."""
     return text.encode("utf-8", "replace").decode()
 
 
-def now_call(tool: str) -> str:
+def format_call_request(tool: str) -> str:
     """Words that ask for a call of this tool."""
     return f"Call the tool {tool} now. Anything else goes unread."

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final, TypeVar
 
 from hemostat.core.redact import redact
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.errors import AdvisorError, AdvisorUnreachableError, HemoStatError
 from hemostat.ports import Advisor, ModelTurn, Tool, Turn
 
@@ -20,7 +20,7 @@ class LazyAdvisor:
 
     def __init__(self, name: str, make: Callable[[], Advisor]) -> None:
         self.name = name
-        self._made = _aside(make)
+        self._made = _run_in_thread(make)
 
     def say(
         self,
@@ -40,7 +40,7 @@ class LazyAdvisor:
         """In twice the time at most, however slowly something comes."""
         made = self._ready()
         try:
-            _aside(lambda: made.probe(timeout)).result(2 * timeout)
+            _run_in_thread(lambda: made.probe(timeout)).result(2 * timeout)
         except TimeoutError:
             raise AdvisorUnreachableError(f"{self.name} did not answer in time") from None
 
@@ -55,19 +55,19 @@ class LazyAdvisor:
         except HemoStatError:
             raise
         except Exception as error:  # noqa: BLE001 - an SDK's, whatever it may be
-            raise _unusable(self.name, error) from None
+            raise _make_unusable_error(self.name, error) from None
 
 
-def _unusable(name: str, error: Exception) -> AdvisorError:
+def _make_unusable_error(name: str, error: Exception) -> AdvisorError:
     if "SOCKS" in str(error):
         message = f"{name} cannot be used: the environment names a SOCKS proxy, which needs socksio"
         hint = "pip install socksio, or name its host in NO_PROXY"
         return AdvisorError(message, hint=hint, transient=False)
-    reason = clean(redact(str(error)))[:MAX_REASON_CHARACTERS]
+    reason = escape_controls(redact(str(error)))[:MAX_REASON_CHARACTERS]
     return AdvisorError(f"{name} cannot be used: {type(error).__name__}: {reason}", transient=False)
 
 
-def _aside(work: Callable[[], T]) -> Future[T]:
+def _run_in_thread(work: Callable[[], T]) -> Future[T]:
     """In a thread that does not keep the process from ending."""
     told: Future[T] = Future()
 

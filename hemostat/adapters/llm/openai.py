@@ -9,15 +9,15 @@ from typing import Any, Final
 
 import msgspec
 
-from hemostat.adapters.llm.catalogue import OPENAIS, REASONING
-from hemostat.adapters.llm.http_errors import Service, Tokens, now_call, sendable
+from hemostat.adapters.llm.catalogue import OPENAI_PREFIXES, REASONING_PREFIXES
+from hemostat.adapters.llm.http_errors import Service, Tokens, format_call_request, replace_unencodable
 from hemostat.errors import AdvisorError
 from hemostat.ports import ModelTurn, Tool, ToolCallRequest, Turn, Usage
 
-ADDRESS: Final = "https://api.openai.com/v1"
-NO_KEY: Final = "none"
+DEFAULT_URL: Final = "https://api.openai.com/v1"
+PLACEHOLDER_KEY: Final = "none"
 """What a server is sent that wants no key; the SDK wants one."""
-NAMED: Final = 5
+MAX_NAMED: Final = 5
 """Models of a server that are named where the one asked for is not among them."""
 
 
@@ -68,7 +68,10 @@ class OpenAIAdvisor:
         self._model = model
         self._service = Service(openai, "OpenAI", base_url, key)
         self._client = openai.OpenAI(
-            api_key=key or NO_KEY, base_url=base_url or ADDRESS, max_retries=0, http_client=self._service.http
+            api_key=key or PLACEHOLDER_KEY,
+            base_url=base_url or DEFAULT_URL,
+            max_retries=0,
+            http_client=self._service.http,
         )
         if base_url:
             # OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and OPENAI_PROJECT_ID are for OpenAI, and may hold a key.
@@ -85,17 +88,17 @@ class OpenAIAdvisor:
         max_tokens: int,
         timeout: float,
     ) -> ModelTurn:
-        added = [{"role": "user", "content": now_call(must_call)}] if must_call else []
+        added = [{"role": "user", "content": format_call_request(must_call)}] if must_call else []
         request: dict[str, Any] = {
             "model": self._model,
             "messages": [
-                {"role": "system", "content": sendable(system)},
-                *_joined([*_messages(conversation), *added]),
+                {"role": "system", "content": replace_unencodable(system)},
+                *_join_messages([*_make_messages(conversation), *added]),
             ],
-            **_parameters(self._model, max_tokens, must_call),
+            **_make_parameters(self._model, max_tokens, must_call),
         }
         if tools:
-            request["tools"] = [_tool(tool) for tool in tools]
+            request["tools"] = [_make_tool(tool) for tool in tools]
         with self._service.translated():
             answer = self._client.chat.completions.with_raw_response.create(**request, timeout=timeout)
         return self._said(answer.http_response.content, added, max_tokens)
@@ -106,7 +109,7 @@ class OpenAIAdvisor:
             answer = self._client.models.with_raw_response.list(timeout=timeout)
         names = sorted(model.id for model in self._service.read(answer.http_response.content, ModelList).data)
         if self._model not in names and f"{self._model}:latest" not in names:
-            some = ", ".join(names[:NAMED]) or "none"
+            some = ", ".join(names[:MAX_NAMED]) or "none"
             raise AdvisorError(
                 f"{self._service.name} has no model {self._model}", hint=f"set analyzer.model; it has {some}"
             )
@@ -127,7 +130,7 @@ class OpenAIAdvisor:
             raise service.cut_short(max_tokens)
         calls = tuple(
             ToolCallRequest(
-                id=call.id, name=call.function.name, arguments=_arguments(call.function.arguments)
+                id=call.id, name=call.function.name, arguments=_read_arguments(call.function.arguments)
             )
             for call in message.tool_calls or ()
         )
@@ -142,7 +145,7 @@ class OpenAIAdvisor:
         )
 
 
-def _arguments(told: str | dict[str, Any]) -> Mapping[str, Any]:
+def _read_arguments(told: str | dict[str, Any]) -> Mapping[str, Any]:
     """The model wrote them: what cannot be read is none, and the model is told what is missing."""
     if isinstance(told, dict):
         return told
@@ -152,33 +155,33 @@ def _arguments(told: str | dict[str, Any]) -> Mapping[str, Any]:
         return {}
 
 
-def _parameters(model: str, max_tokens: int, must_call: str | None) -> dict[str, Any]:
-    if not model.startswith(OPENAIS):
+def _make_parameters(model: str, max_tokens: int, must_call: str | None) -> dict[str, Any]:
+    if not model.startswith(OPENAI_PREFIXES):
         return {"max_tokens": max_tokens}
     parameters: dict[str, Any] = {"max_completion_tokens": max_tokens}
-    if model.startswith(REASONING):
+    if model.startswith(REASONING_PREFIXES):
         parameters["reasoning_effort"] = "none"
     if must_call:
         parameters["tool_choice"] = {"type": "function", "function": {"name": must_call}}
     return parameters
 
 
-def _messages(conversation: Sequence[Turn]) -> list[dict[str, Any]]:
+def _make_messages(conversation: Sequence[Turn]) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     for turn in conversation:
         if isinstance(turn, str):
-            messages.append({"role": "user", "content": sendable(turn)})
+            messages.append({"role": "user", "content": replace_unencodable(turn)})
         elif isinstance(turn, ModelTurn):
             messages += turn.raw
         else:
             messages += [
-                {"role": "tool", "tool_call_id": result.call, "content": sendable(result.text)}
+                {"role": "tool", "tool_call_id": result.call, "content": replace_unencodable(result.text)}
                 for result in turn
             ]
     return messages
 
 
-def _joined(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _join_messages(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same with one message where two of the user's stand together, which many a model's template
     refuses."""
     joined: list[dict[str, Any]] = []
@@ -190,6 +193,6 @@ def _joined(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return joined
 
 
-def _tool(tool: Tool) -> Mapping[str, Any]:
+def _make_tool(tool: Tool) -> Mapping[str, Any]:
     function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
     return {"type": "function", "function": function}

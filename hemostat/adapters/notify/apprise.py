@@ -10,7 +10,7 @@ from typing import Final
 
 from hemostat.adapters.notify.response_limit import bounded_answers
 from hemostat.core.notify.message import Message
-from hemostat.core.notify.notification import ENDED, PEOPLE
+from hemostat.core.notify.notification import ENDED_TOPICS, PEOPLE_TOPICS
 from hemostat.core.settings.alert import Topic
 from hemostat.errors import ConfigError, NotifyError
 
@@ -62,8 +62,8 @@ class Apprise:
             with bounded_answers():
                 sent = self._apprise.notify(
                     title=message.title,
-                    body=body(message),
-                    notify_type=kind(message),
+                    body=format_body(message),
+                    notify_type=choose_type(message),
                     body_format=self._format,
                 )
             outcomes.append(bool(sent))
@@ -71,7 +71,7 @@ class Apprise:
             outcomes.append(error)
 
 
-def body(message: Message) -> str:
+def format_body(message: Message) -> str:
     lines = [f"{label}: {value}" for label, value in message.facts]
     lines += [f"- {line}" for line in message.lines]
     if message.more:
@@ -79,9 +79,9 @@ def body(message: Message) -> str:
     return "\n".join(lines) or message.title
 
 
-def kind(message: Message) -> str:
-    if message.topic in ENDED:
+def choose_type(message: Message) -> str:
+    if message.topic in ENDED_TOPICS:
         return "success"
-    if message.topic in PEOPLE:
+    if message.topic in PEOPLE_TOPICS:
         return "failure"
     return "warning" if message.topic is Topic.OPENED else "info"

@@ -17,9 +17,9 @@ import msgspec
 import requests
 from requests.utils import get_environ_proxies, select_proxy
 
-from hemostat.core.evidence.log_text import final_text
+from hemostat.core.evidence.log_text import render_final_text
 from hemostat.core.redact import redact
-from hemostat.core.text import clean, cut
+from hemostat.core.text import escape_controls, truncate
 from hemostat.errors import NotifyError
 
 MAX_ANSWER_BYTES: Final = 4000
@@ -27,8 +27,10 @@ MAX_ANSWER_BYTES: Final = 4000
 MAX_REASON_CHARACTERS: Final = 150
 MIN_SECRET_CHARACTERS: Final = 6
 """Parts of an address that are shorter are no secrets."""
-TRANSIENT: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT})
-HOST_NAME: Final = re.compile(r"(?=.{1,100}$)[\w-]+(\.[\w-]+)+|localhost|\[?[0-9a-f:.]+\]?", re.IGNORECASE)
+TRANSIENT_STATUSES: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT})
+HOST_NAME_PATTERN: Final = re.compile(
+    r"(?=.{1,100}$)[\w-]+(\.[\w-]+)+|localhost|\[?[0-9a-f:.]+\]?", re.IGNORECASE
+)
 HINTS: Final[Mapping[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "check its address",
     HTTPStatus.FORBIDDEN: "is it still allowed to post there? check its address",
@@ -37,10 +39,10 @@ HINTS: Final[Mapping[int, str]] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "check its limit for messages",
 }
 PROXY_ERRORS: Final = (requests.exceptions.InvalidProxyURL, requests.exceptions.ProxyError)
-TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d{3}[\w .-]{0,60})")
-EXPLANATIONS: Final = ("message", "error", "detail", "description")
+TUNNEL_PATTERN: Final = re.compile(r"Tunnel connection failed: (\d{3}[\w .-]{0,60})")
+EXPLANATION_KEYS: Final = ("message", "error", "detail", "description")
 """Keys under which services explain a refusal in JSON."""
-NO_ANSWER: Final = {
+NO_ANSWER_REASONS: Final = {
     errno.ECONNREFUSED: "refuses the connection: nothing listens there",
     errno.ECONNRESET: "closed the connection",
     errno.EPIPE: "closed the connection",
@@ -49,46 +51,46 @@ NO_ANSWER: Final = {
 }
 
 
-def connection_failure(error: Exception, subject: str, url: str) -> NotifyError:
+def make_connection_error(error: Exception, subject: str, url: str) -> NotifyError:
     """Of a request that was not answered. `subject`: what is at the address, such as `the webhook`."""
     if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
         return NotifyError(
-            f"the proxy of {_proxy_variable(url)} is a SOCKS proxy, which needs PySocks",
+            f"the proxy of {_find_proxy_variable(url)} is a SOCKS proxy, which needs PySocks",
             hint="pip install PySocks, or name the host in NO_PROXY",
             transient=False,
         )
-    if isinstance(error, PROXY_ERRORS) or _socks(error):
-        return _proxy_failure(error, url)
+    if isinstance(error, PROXY_ERRORS) or _is_socks(error):
+        return _make_proxy_error(error, url)
     if isinstance(error, requests.exceptions.SSLError):
-        return _untrusted(error, subject)
+        return _make_certificate_error(error, subject)
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema | ValueError):
         return NotifyError(
             f"{subject} cannot be used ({type(error).__name__})", hint="check its address", transient=False
         )
-    return NotifyError(f"{subject}{_host(url)} {_why(error)}", transient=True)
+    return NotifyError(f"{subject}{_format_host(url)} {_explain(error)}", transient=True)
 
 
-def refusal(reply: requests.Response, subject: str, url: str, hint: str = "") -> NotifyError | None:
+def find_refusal(reply: requests.Response, subject: str, url: str, hint: str = "") -> NotifyError | None:
     """Of a request that was answered; None if it was taken."""
     status = reply.status_code
     if status < HTTPStatus.MULTIPLE_CHOICES:
-        return _web_page(reply, subject)
-    passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRANSIENT
-    said = _told(reply, url)
+        return _refuse_web_page(reply, subject)
+    passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRANSIENT_STATUSES
+    said = _read_explanation(reply, url)
     return NotifyError(
-        f"{subject} answered {status}{_phrase(status)}" + (f": {said}" if said else ""),
+        f"{subject} answered {status}{_format_phrase(status)}" + (f": {said}" if said else ""),
         hint="" if passing else hint or HINTS.get(status, "check its address"),
         transient=passing,
-        wait=seconds(reply.headers.get("Retry-After", "")),
+        wait=parse_retry_after(reply.headers.get("Retry-After", "")),
     )
 
 
-def seconds(text: str) -> float | None:
+def parse_retry_after(text: str) -> float | None:
     """Of a Retry-After header; None for a date, which nobody is known to send, and for nonsense."""
     return float(text) if text.isdecimal() else None
 
 
-def _phrase(status: int) -> str:
+def _format_phrase(status: int) -> str:
     with suppress(ValueError):
         return f" {HTTPStatus(status).phrase}"
     return ""
@@ -97,7 +99,7 @@ def _phrase(status: int) -> str:
 # --- no answer ------------------------------------------------------------------------------------------
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _walk_chain(error: BaseException | None) -> Iterator[BaseException]:
     """The error, and those that it was made of."""
     seen: list[BaseException] = []
     waiting: list[Any] = [error]
@@ -110,32 +112,32 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
 
 
-def _why(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     if isinstance(error, requests.ConnectTimeout):
         return "does not answer: no connection in time"
     if isinstance(error, requests.Timeout):
         return "does not answer in time"
-    for each in _chain(error):
+    for each in _walk_chain(error):
         if isinstance(each, socket.gaierror):
-            return _unknown(each)
-        if isinstance(each, OSError) and each.errno in NO_ANSWER:
-            return NO_ANSWER[each.errno]
-    if any(type(each).__name__ == "RemoteDisconnected" for each in _chain(error)):
+            return _explain_lookup(each)
+        if isinstance(each, OSError) and each.errno in NO_ANSWER_REASONS:
+            return NO_ANSWER_REASONS[each.errno]
+    if any(type(each).__name__ == "RemoteDisconnected" for each in _walk_chain(error)):
         return "closed the connection without an answer"
     return f"does not answer ({type(error).__name__})"
 
 
-def _unknown(error: socket.gaierror) -> str:
+def _explain_lookup(error: socket.gaierror) -> str:
     if error.errno == socket.EAI_AGAIN:
         return "cannot be looked up: no name server answers"
     return "is unknown: no name server knows this host"
 
 
-def _host(url: str) -> str:
+def _format_host(url: str) -> str:
     """` at` and the host's name; nothing where that may be something else."""
     with suppress(ValueError):
         name = urlsplit(url).hostname or ""
-        if HOST_NAME.fullmatch(name):
+        if HOST_NAME_PATTERN.fullmatch(name):
             return f" at {name}"
     return ""
 
@@ -143,37 +145,37 @@ def _host(url: str) -> str:
 # --- proxies --------------------------------------------------------------------------------------------
 
 
-def _proxy(url: str) -> str:
+def _find_proxy(url: str) -> str:
     """The proxy that the environment names for the address; empty for none."""
     with suppress(ValueError):
         return str(select_proxy(url, get_environ_proxies(url)) or "")
     return ""
 
 
-def _proxy_variable(url: str) -> str:
+def _find_proxy_variable(url: str) -> str:
     """The environment variable that names the proxy."""
-    proxy = _proxy(url)
+    proxy = _find_proxy(url)
     names = [f"{urlsplit(url).scheme}_proxy", "all_proxy"]
     spellings = [spelling for name in names for spelling in (name, name.upper())]
     return next((name for name in spellings if os.environ.get(name) == proxy), "the environment")
 
 
-def _socks(error: Exception) -> bool:
-    return any(type(each).__module__ in {"socks", "urllib3.contrib.socks"} for each in _chain(error))
+def _is_socks(error: Exception) -> bool:
+    return any(type(each).__module__ in {"socks", "urllib3.contrib.socks"} for each in _walk_chain(error))
 
 
-def _proxy_failure(error: Exception, url: str) -> NotifyError:
-    told = [str(each) for each in _chain(error) if isinstance(each, OSError)]
-    refused = next(filter(None, map(TUNNEL.search, told)), None)
-    why = f"answered {refused[1].strip()}" if refused else _why(error)
-    where = f"the proxy{_host(_proxy(url))}, which {_proxy_variable(url)} names,"
+def _make_proxy_error(error: Exception, url: str) -> NotifyError:
+    told = [str(each) for each in _walk_chain(error) if isinstance(each, OSError)]
+    refused = next(filter(None, map(TUNNEL_PATTERN.search, told)), None)
+    why = f"answered {refused[1].strip()}" if refused else _explain(error)
+    where = f"the proxy{_format_host(_find_proxy(url))}, which {_find_proxy_variable(url)} names,"
     return NotifyError(f"{where} {why}", hint="check the proxy, or name the host in NO_PROXY", transient=True)
 
 
 # --- TLS ------------------------------------------------------------------------------------------------
 
 
-def _untrusted(error: BaseException, subject: str) -> NotifyError:
+def _make_certificate_error(error: BaseException, subject: str) -> NotifyError:
     """It passes: a certificate is renewed without anything being changed here. Of OpenSSL's words those that
     hold the address are left out."""
     while error.__context__:
@@ -191,33 +193,35 @@ def _untrusted(error: BaseException, subject: str) -> NotifyError:
 # --- answers --------------------------------------------------------------------------------------------
 
 
-def _told(reply: requests.Response, url: str) -> str:
+def _read_explanation(reply: requests.Response, url: str) -> str:
     """What the service says of it in its answer, in one line: no HTML, and nothing of the address."""
-    if _is_page(text := _beginning(reply)):
+    if _is_page(text := _read_beginning(reply)):
         return ""
-    said = redact(_masked(_sentence(text), url))
-    return cut(" ".join(clean(final_text(said).replace("\n", " ")).split()), MAX_REASON_CHARACTERS)
+    said = redact(_mask_address(_extract_text(text), url))
+    return truncate(
+        " ".join(escape_controls(render_final_text(said).replace("\n", " ")).split()), MAX_REASON_CHARACTERS
+    )
 
 
-def _beginning(reply: requests.Response) -> str:
+def _read_beginning(reply: requests.Response) -> str:
     """What has come of the body already: one that never ends is not waited for."""
     with suppress(Exception):
         return bytes(reply.raw.read1(MAX_ANSWER_BYTES, decode_content=True)).decode("utf-8", "replace")
     return ""
 
 
-def _sentence(text: str) -> str:
+def _extract_text(text: str) -> str:
     """Of a JSON object the text that explains; else all of it."""
     try:
         found = msgspec.json.decode(text)
     except msgspec.DecodeError:
         return text
     while isinstance(found, dict):
-        found = next((found[key] for key in EXPLANATIONS if found.get(key)), "")
+        found = next((found[key] for key in EXPLANATION_KEYS if found.get(key)), "")
     return found if isinstance(found, str) else ""
 
 
-def _masked(text: str, url: str) -> str:
+def _mask_address(text: str, url: str) -> str:
     """Without the parts of the address, however they are written; its host's name may stay."""
     login, _, place = url.partition("://")[2].rpartition("@")
     rest = place.partition("/")[2]
@@ -231,9 +235,9 @@ def _is_page(text: str) -> bool:
     return text.lstrip("\ufeff \t\r\n").startswith("<")
 
 
-def _web_page(reply: requests.Response, subject: str) -> NotifyError | None:
+def _refuse_web_page(reply: requests.Response, subject: str) -> NotifyError | None:
     """A page where a webhook should answer comes from somebody else: a login, a captive portal."""
-    if "html" not in reply.headers.get("Content-Type", "") or not _is_page(_beginning(reply)):
+    if "html" not in reply.headers.get("Content-Type", "") or not _is_page(_read_beginning(reply)):
         return None
     return NotifyError(
         f"{subject} answered with a web page, as no webhook does", hint="check its address", transient=True

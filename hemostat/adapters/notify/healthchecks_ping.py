@@ -6,11 +6,11 @@ from typing import Final
 
 import requests
 
-from hemostat.adapters.notify.failures import connection_failure, refusal
+from hemostat.adapters.notify.failures import find_refusal, make_connection_error
 from hemostat.adapters.notify.response_limit import bounded_answers
 
-TIMEOUT: Final = 5.0
-LONGEST: Final = 1000
+TIMEOUT_SECONDS: Final = 5.0
+MAX_BODY_CHARACTERS: Final = 1000
 SUBJECT: Final = "the heartbeat URL"
 
 # It warns of an answer that it cannot parse, and names the address.
@@ -32,7 +32,7 @@ class HealthchecksPing:
 
     def fail(self, why: str) -> None:
         if self._signals:
-            self._call("/fail", why[:LONGEST])
+            self._call("/fail", why[:MAX_BODY_CHARACTERS])
 
     def _call(self, signal: str, body: str = "") -> None:
         base, mark, query = self._url.partition("?")
@@ -44,13 +44,13 @@ class HealthchecksPing:
                     "POST" if body else "GET",
                     url,
                     data=body.encode(),
-                    timeout=TIMEOUT,
+                    timeout=TIMEOUT_SECONDS,
                     allow_redirects=False,
                     stream=True,
                 ) as reply,
             ):
-                failure = refusal(reply, SUBJECT, self._url, "check alert.heartbeat_url")
+                failure = find_refusal(reply, SUBJECT, self._url, "check alert.heartbeat_url")
         except (requests.RequestException, ValueError) as error:
-            raise connection_failure(error, SUBJECT, self._url) from None
+            raise make_connection_error(error, SUBJECT, self._url) from None
         if failure is not None:
             raise failure

@@ -10,18 +10,18 @@ from typing import Any, Final
 
 import requests
 
-from hemostat.adapters.notify.failures import connection_failure, refusal
+from hemostat.adapters.notify.failures import find_refusal, make_connection_error
 from hemostat.adapters.notify.response_limit import bounded_answers
 from hemostat.core.notify.message import Message
 from hemostat.core.settings.alert import Topic
 
 TIMEOUT: Final = 5.0
-SECTION: Final = 2900
+MAX_SECTION_CHARACTERS: Final = 2900
 """Characters that a section may have, 3,000 as Slack counts."""
-MAX_TEXT: Final = 1900
+MAX_TEXT_CHARACTERS: Final = 1900
 """Characters of `text`: Discord takes 2,000, Rocket.Chat 5,000, Mattermost 16,383."""
-MAX_TITLE: Final = 300
-MAX_FACT: Final = 380
+MAX_TITLE_CHARACTERS: Final = 300
+MAX_FACT_CHARACTERS: Final = 380
 """Characters that a title and a fact may have in `text`: where each has as many, no fact is left out."""
 WEBHOOK: Final = "the webhook"
 
@@ -55,65 +55,69 @@ class Slack:
             with (
                 bounded_answers(),
                 requests.post(
-                    self._webhook, json=payload(message), timeout=TIMEOUT, allow_redirects=False, stream=True
+                    self._webhook,
+                    json=build_payload(message),
+                    timeout=TIMEOUT,
+                    allow_redirects=False,
+                    stream=True,
                 ) as reply,
             ):
-                failure = refusal(reply, WEBHOOK, self._webhook)
+                failure = find_refusal(reply, WEBHOOK, self._webhook)
         except (requests.RequestException, ValueError) as error:
-            raise connection_failure(error, WEBHOOK, self._webhook) from None
+            raise make_connection_error(error, WEBHOOK, self._webhook) from None
         if failure is not None:
             raise failure
 
 
-def payload(message: Message) -> dict[str, Any]:
+def build_payload(message: Message) -> dict[str, Any]:
     """Block Kit, and the same in short for notifications."""
-    title = f"{SIGNS[message.topic]} *{escaped(message.title)}*"
-    blocks: list[dict[str, Any]] = [{"type": "section", "text": _text(title)}]
+    title = f"{SIGNS[message.topic]} *{escape(message.title)}*"
+    blocks: list[dict[str, Any]] = [{"type": "section", "text": _make_text(title)}]
     if message.facts:
-        fields = [_text(f"*{label}*\n{escaped(value)}") for label, value in message.facts]
+        fields = [_make_text(f"*{label}*\n{escape(value)}") for label, value in message.facts]
         blocks.append({"type": "section", "fields": fields})
     if message.lines:
-        blocks.append({"type": "section", "text": _text(_listed(message.lines))})
+        blocks.append({"type": "section", "text": _make_text(_list_lines(message.lines))})
     if message.more:
-        more = _text(f"More: `{escaped(message.more)}`")
+        more = _make_text(f"More: `{escape(message.more)}`")
         blocks.append({"type": "context", "elements": [more]})
-    return {"text": plain_text(message), "blocks": blocks}
+    return {"text": format_plain_text(message), "blocks": blocks}
 
 
-def plain_text(message: Message) -> str:
+def format_plain_text(message: Message) -> str:
     """The whole message without blocks: what, where, why and what was done."""
-    lines = [f"{SIGNS[message.topic]} {_shortened(message.title, MAX_TITLE)}"]
-    lines += [_shortened(f"{label}: {value}", MAX_FACT) for label, value in message.facts]
-    lines += [_shortened(f"\N{BULLET} {line}", MAX_FACT) for line in message.lines]
+    lines = [f"{SIGNS[message.topic]} {_shorten(message.title, MAX_TITLE_CHARACTERS)}"]
+    lines += [_shorten(f"{label}: {value}", MAX_FACT_CHARACTERS) for label, value in message.facts]
+    lines += [_shorten(f"\N{BULLET} {line}", MAX_FACT_CHARACTERS) for line in message.lines]
     if message.more:
-        lines.append(_shortened(f"More: `{message.more}`", MAX_FACT))
-    while len(lines) > 1 and sum(map(len, lines)) + len(lines) > MAX_TEXT:
+        lines.append(_shorten(f"More: `{message.more}`", MAX_FACT_CHARACTERS))
+    while len(lines) > 1 and sum(map(len, lines)) + len(lines) > MAX_TEXT_CHARACTERS:
         lines.pop(-2 if message.more and len(lines) > 2 else -1)  # noqa: PLR2004 - the title, and one more
     return "\n".join(lines)
 
 
-def _shortened(text: str, size: int) -> str:
+def _shorten(text: str, size: int) -> str:
     """In at most `size` characters as they are sent."""
-    sent = escaped(text)
+    sent = escape(text)
     while len(sent) > size:
         text = text[: -max(1, (len(sent) - size) // 5)]
-        sent = escaped(f"{text}…")
+        sent = escape(f"{text}…")
     return sent
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _text(text: str) -> dict[str, Any]:
+def _make_text(text: str) -> dict[str, Any]:
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
-def _listed(lines: tuple[str, ...]) -> str:
+def _list_lines(lines: tuple[str, ...]) -> str:
     text = ""
     for line in lines:
-        longer = f"{text}\N{BULLET} {escaped(line)}\n"
-        if len(longer) > SECTION:
+        longer = f"{text}\N{BULLET} {escape(line)}\n"
+        if len(longer) > MAX_SECTION_CHARACTERS:
             break
         text = longer
     return text

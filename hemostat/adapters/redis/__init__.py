@@ -41,7 +41,7 @@ from hemostat.adapters.redis.audit_anchor import RedisAuditAnchor
 from hemostat.adapters.redis.bus import RedisBus
 from hemostat.adapters.redis.client import Client, Tls, connect
 from hemostat.adapters.redis.controls import RedisControls
-from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve
+from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve_url
 from hemostat.adapters.redis.evidence import RedisEvidence
 from hemostat.adapters.redis.ledger import RedisLedger
 from hemostat.adapters.redis.outbox import RedisOutbox
@@ -62,5 +62,5 @@ __all__ = [
     "RedisRecentEvents",
     "Tls",
     "connect",
-    "resolve",
+    "resolve_url",
 ]

@@ -16,42 +16,42 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from hemostat.adapters.redis.audit_anchor import AUDIT
-from hemostat.adapters.redis.bus import DEAD, INCIDENT, SEAL
+from hemostat.adapters.redis.audit_anchor import AUDIT_PREFIX
+from hemostat.adapters.redis.bus import DEAD_LETTER_STREAM, INCIDENT_PREFIX, SEAL_PREFIX
 from hemostat.adapters.redis.client import HOST_USERS, PREFIX
-from hemostat.adapters.redis.controls import APPROVALS
-from hemostat.adapters.redis.deferred import DEFERRED
-from hemostat.adapters.redis.rows import QUARANTINE
+from hemostat.adapters.redis.controls import APPROVALS_KEY
+from hemostat.adapters.redis.deferred import DEFERRED_PREFIX
+from hemostat.adapters.redis.rows import QUARANTINE_KEY
 from hemostat.events import DURABLE, TYPES
-from hemostat.streams import PEOPLE, ROLES, Role
+from hemostat.streams import PEOPLE_EVENTS, ROLES, Role
 
-NEWEST: Final = 7
-VERSIONS: Final = (NEWEST, 6)
-EVERY_ROLE: Final = "hemostat-all"
+NEWEST_VERSION: Final = 7
+VERSIONS: Final = (NEWEST_VERSION, 6)
+EVERY_ROLE_USER: Final = "hemostat-all"
 """For `hemostat all`, whose roles share their settings."""
-METRICS: Final = "hemostat-metrics"
-VIEWER: Final = "hemostat-viewer"
-OPERATOR: Final = "hemostat-operator"
-CONNECTION: Final = ("ping", "select", "multi", "exec")
-SCRIPTS: Final = ("evalsha", "script|load")
-CONSUMING: Final = (
+METRICS_USER: Final = "hemostat-metrics"
+VIEWER_USER: Final = "hemostat-viewer"
+OPERATOR_USER: Final = "hemostat-operator"
+CONNECTION_COMMANDS: Final = ("ping", "select", "multi", "exec")
+SCRIPT_COMMANDS: Final = ("evalsha", "script|load")
+CONSUMER_COMMANDS: Final = (
     "xreadgroup", "xack", "xclaim", "xautoclaim", "xpending",
     "xgroup|create", "xinfo|groups", "xlen", "xrange",
 )  # fmt: skip
-CONTROL: Final = f"{PREFIX}control:*"
-EVIDENCE: Final = f"{PREFIX}evidence:*"
-PAST: Final = f"{PREFIX}past:*"
-HISTORY_OF: Final = f"{PREFIX}history:"
-HISTORY: Final = f"{HISTORY_OF}*"
-LEDGER: Final = f"{PREFIX}ledger:"
-ANY: Final = "*"
+CONTROL_KEYS: Final = f"{PREFIX}control:*"
+EVIDENCE_KEYS: Final = f"{PREFIX}evidence:*"
+PRECEDENT_KEYS: Final = f"{PREFIX}past:*"
+HISTORY_PREFIX: Final = f"{PREFIX}history:"
+HISTORY_KEYS: Final = f"{HISTORY_PREFIX}*"
+LEDGER_PREFIX: Final = f"{PREFIX}ledger:"
+ANY_HOST: Final = "*"
 """Every host."""
 SERVER_LIMITS: Final = ("maxmemory-clients 64mb", "proto-max-bulk-len 32mb")
 """Of redis.conf, since Redis 7. Without the first, answers that a user asks for and does not read fill the
 memory, and a user that only reads can keep everybody from writing."""
 HOST_ROLES: Final = ("monitor", "responder")
 """The roles that have a user for each host."""
-HOST_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+HOST_NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Grant(NamedTuple):
@@ -62,176 +62,189 @@ class Grant(NamedTuple):
     channels: tuple[str, ...] = ()
 
 
-def user(role: Role, host: str = ANY) -> str:
+def get_user_name(role: Role, host: str = ANY_HOST) -> str:
     """The role's user; that of one host, where the role has one for each."""
-    return _named_after(f"hemostat-{role.name}", host if role.name in HOST_ROLES else ANY)
+    return _append_host(f"hemostat-{role.name}", host if role.name in HOST_ROLES else ANY_HOST)
 
 
-def grants(hosts: Iterable[str] = ()) -> dict[str, list[Grant]]:
+def list_grants(hosts: Iterable[str] = ()) -> dict[str, list[Grant]]:
     """Every user, with what it may do beyond connecting; those of these hosts besides."""
-    own = {name: allowed for host in hosts for name, allowed in _roles(host).items()}
-    shared = {**_roles(ANY), VIEWER: list(_VIEWS), OPERATOR: [*_VIEWS, *_DECIDES]}
+    own = {name: allowed for host in hosts for name, allowed in _list_role_grants(host).items()}
+    shared = {
+        **_list_role_grants(ANY_HOST),
+        VIEWER_USER: list(_VIEWER_GRANTS),
+        OPERATOR_USER: [*_VIEWER_GRANTS, *_OPERATOR_GRANTS],
+    }
     return shared | {name: allowed for name, allowed in own.items() if name not in shared}
 
 
-def grants_of(name: str) -> list[Grant] | None:
+def find_grants(name: str) -> list[Grant] | None:
     """What a user of this name may do; None for one that is not HemoStat's."""
     host = next((name.removeprefix(each) for each in HOST_USERS if name.startswith(each)), None)
-    return grants([host] if host else ()).get(name)
+    return list_grants([host] if host else ()).get(name)
 
 
 def is_host_name(host: str) -> bool:
     """Whether a host of this name can have users of its own: its keys must be no pattern, and no other
     host's."""
-    return bool(HOST_NAME.fullmatch(host))
+    return bool(HOST_NAME_PATTERN.fullmatch(host))
 
 
-def _roles(host: str) -> dict[str, list[Grant]]:
+def _list_role_grants(host: str) -> dict[str, list[Grant]]:
     roles = {
-        user(role, host): [*_speaks(role, host), *_consumes(role, host), *_KEEPS[role.name](host)]
+        get_user_name(role, host): [
+            *_list_publish_grants(role, host),
+            *_list_consume_grants(role, host),
+            *_STORE_GRANTS[role.name](host),
+        ]
         for role in ROLES
     }
-    repairs = (Grant(("hgetall", "hdel"), both=(QUARANTINE,)), Grant(("hdel",), both=(CONTROL,)))
-    every = [*(grant for own in roles.values() for grant in own), *_COUNTS, *repairs]
-    return {**roles, METRICS: list(_COUNTS), _named_after(EVERY_ROLE, host): every}
+    repairs = (Grant(("hgetall", "hdel"), both=(QUARANTINE_KEY,)), Grant(("hdel",), both=(CONTROL_KEYS,)))
+    every = [*(grant for own in roles.values() for grant in own), *_METRICS_GRANTS, *repairs]
+    return {**roles, METRICS_USER: list(_METRICS_GRANTS), _append_host(EVERY_ROLE_USER, host): every}
 
 
-def _named_after(name: str, host: str) -> str:
-    return name if host == ANY else f"{name}-{host}"
+def _append_host(name: str, host: str) -> str:
+    return name if host == ANY_HOST else f"{name}-{host}"
 
 
-def acl(hashes: Mapping[str, str], *, version: int = NEWEST, hosts: Iterable[str] = ()) -> str:
+def format_acl(hashes: Mapping[str, str], *, version: int = NEWEST_VERSION, hosts: Iterable[str] = ()) -> str:
     """The file's lines, for Redis of this major version. `hashes`: SHA-256 of passwords by user, in
     hexadecimal; who has none cannot log in."""
-    write = _selectors if version >= NEWEST else _merged
+    write = _format_selectors if version >= NEWEST_VERSION else _format_merged
     lines = [
-        f"user {name} on {_password(hashes.get(name))} resetkeys resetchannels -@all {write(allowed)}"
-        for name, allowed in grants(hosts).items()
+        f"user {name} on {_format_password(hashes.get(name))} resetkeys resetchannels -@all {write(allowed)}"
+        for name, allowed in list_grants(hosts).items()
     ]
     return "\n".join(["user default off resetpass resetkeys resetchannels -@all", *lines]) + "\n"
 
 
-def _password(digest: str | None) -> str:
+def _format_password(digest: str | None) -> str:
     return f"#{digest}" if digest else "resetpass"
 
 
-def _speaks(role: Role, host: str) -> Iterator[Grant]:
+def _list_publish_grants(role: Role, host: str) -> Iterator[Grant]:
     """Its streams, and what it shows: the scripts that do the latter declare no keys."""
     live = tuple(f"{PREFIX}live:{kind}" for kind in role.shows)
     last = [f"{PREFIX}heartbeat:{role.name}@*"]
     if "container_stats" in role.shows:
-        last.append(_of(f"{PREFIX}stats:", host))
+        last.append(_make_key_pattern(f"{PREFIX}stats:", host))
     if role.writes:
-        yield Grant(("xadd",), writes=_named(role.writes))
-    yield Grant(("publish",), channels=_named((*role.writes, *role.shows)))
-    yield Grant(SCRIPTS)
+        yield Grant(("xadd",), writes=_make_stream_keys(role.writes))
+    yield Grant(("publish",), channels=_make_stream_keys((*role.writes, *role.shows)))
+    yield Grant(SCRIPT_COMMANDS)
     yield Grant(("set",), writes=tuple(last))
     if "container_stats" in role.shows:
-        yield Grant(("rpush", "ltrim", "pexpire"), writes=(_of(HISTORY_OF, host),))
+        yield Grant(("rpush", "ltrim", "pexpire"), writes=(_make_key_pattern(HISTORY_PREFIX, host),))
     yield Grant(("zadd", "zremrangebyscore"), writes=live)
 
 
-def _consumes(role: Role, host: str) -> Iterator[Grant]:
+def _list_consume_grants(role: Role, host: str) -> Iterator[Grant]:
     if not role.reads:
         return
-    yield Grant(CONSUMING, both=_named(role.reads))
-    yield Grant(("xadd",), writes=(DEAD,))
+    yield Grant(CONSUMER_COMMANDS, both=_make_stream_keys(role.reads))
+    yield Grant(("xadd",), writes=(DEAD_LETTER_STREAM,))
     if role.defers:
-        put_off = tuple(DEFERRED + stream for stream in role.reads)
-        yield Grant((*SCRIPTS, "zrangebyscore", "zrem", "zadd"), both=put_off)
-        own = tuple(f"{DEFERRED}{stream}:{role.group(host)}" for stream in role.reads)
-        yield Grant((*SCRIPTS, "zrangebyscore", "zrem", "zadd"), both=own)
-        yield Grant(("xadd",), writes=_named(role.reads))
+        put_off = tuple(DEFERRED_PREFIX + stream for stream in role.reads)
+        yield Grant((*SCRIPT_COMMANDS, "zrangebyscore", "zrem", "zadd"), both=put_off)
+        own = tuple(f"{DEFERRED_PREFIX}{stream}:{role.group(host)}" for stream in role.reads)
+        yield Grant((*SCRIPT_COMMANDS, "zrangebyscore", "zrem", "zadd"), both=own)
+        yield Grant(("xadd",), writes=_make_stream_keys(role.reads))
 
 
-def _of(prefix: str, host: str) -> str:
+def _make_key_pattern(prefix: str, host: str) -> str:
     """The keys of one host, or of all."""
-    return f"{prefix}*" if host == ANY else f"{prefix}{host}:*"
+    return f"{prefix}*" if host == ANY_HOST else f"{prefix}{host}:*"
 
 
-def _named(types: Iterable[str]) -> tuple[str, ...]:
+def _make_stream_keys(types: Iterable[str]) -> tuple[str, ...]:
     return tuple(PREFIX + kind for kind in types)
 
 
-_LOOKS_BACK: Final = Grant(("lrange",), reads=(HISTORY,))
-_READS_DEAD: Final = Grant(("xlen", "xrevrange"), reads=(DEAD,))
-_SURVEYS: Final = (
+_HISTORY_GRANT: Final = Grant(("lrange",), reads=(HISTORY_KEYS,))
+_DEAD_LETTER_GRANT: Final = Grant(("xlen", "xrevrange"), reads=(DEAD_LETTER_STREAM,))
+_OVERVIEW_GRANTS: Final = (
     Grant(("hvals",), reads=(f"{PREFIX}ledger:*:running",)),
     Grant(("get",), reads=(f"{PREFIX}ledger:*:version",)),
     Grant(("lrange",), reads=(f"{PREFIX}ledger:*:ended",)),
 )
-_VIEWS: Final = (
-    _LOOKS_BACK,
-    Grant(("xrevrange", "xrange", "xinfo|groups", "xlen"), reads=_named(DURABLE)),
-    Grant(("subscribe", "unsubscribe"), channels=_named(TYPES)),
+_VIEWER_GRANTS: Final = (
+    _HISTORY_GRANT,
+    Grant(("xrevrange", "xrange", "xinfo|groups", "xlen"), reads=_make_stream_keys(DURABLE)),
+    Grant(("subscribe", "unsubscribe"), channels=_make_stream_keys(TYPES)),
     Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
-    _READS_DEAD,
+    _DEAD_LETTER_GRANT,
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
-    Grant(("hgetall",), reads=(CONTROL, APPROVALS, f"{AUDIT}*")),
-    Grant(("hvals",), reads=(EVIDENCE, PAST)),
-    Grant(("hgetall",), reads=(QUARANTINE,)),
-    *_SURVEYS,
+    Grant(("hgetall",), reads=(CONTROL_KEYS, APPROVALS_KEY, f"{AUDIT_PREFIX}*")),
+    Grant(("hvals",), reads=(EVIDENCE_KEYS, PRECEDENT_KEYS)),
+    Grant(("hgetall",), reads=(QUARANTINE_KEY,)),
+    *_OVERVIEW_GRANTS,
 )
-_COUNTS: Final = (
-    Grant(("xrange", "xinfo|groups", "xlen"), reads=_named(DURABLE)),
+_METRICS_GRANTS: Final = (
+    Grant(("xrange", "xinfo|groups", "xlen"), reads=_make_stream_keys(DURABLE)),
     Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
-    Grant(("xlen",), reads=(DEAD,)),
-    Grant(("hgetall",), reads=(CONTROL, APPROVALS)),
+    Grant(("xlen",), reads=(DEAD_LETTER_STREAM,)),
+    Grant(("hgetall",), reads=(CONTROL_KEYS, APPROVALS_KEY)),
     Grant(("zcard",), reads=(f"{PREFIX}outbox:*",)),
-    *_SURVEYS,
+    *_OVERVIEW_GRANTS,
     Grant(("get", "set"), both=(f"{PREFIX}memo:metrics",)),
 )
-_SETS_ASIDE: Final = Grant((*SCRIPTS, "hlen", "hset"), both=(QUARANTINE,))
-_DECIDES: Final = (
-    Grant(("hdel",), writes=(QUARANTINE,)),
-    Grant(("hset", "hdel"), writes=(CONTROL,)),
-    Grant(("watch", "hget", "hset"), both=(APPROVALS,)),
-    Grant(("hset",), writes=(f"{AUDIT}*",)),
-    Grant(("xadd",), writes=_named(PEOPLE)),
-    Grant(("set",), writes=(f"{SEAL}*",)),
-    Grant(("publish",), channels=_named(PEOPLE)),
+_QUARANTINE_GRANT: Final = Grant((*SCRIPT_COMMANDS, "hlen", "hset"), both=(QUARANTINE_KEY,))
+_OPERATOR_GRANTS: Final = (
+    Grant(("hdel",), writes=(QUARANTINE_KEY,)),
+    Grant(("hset", "hdel"), writes=(CONTROL_KEYS,)),
+    Grant(("watch", "hget", "hset"), both=(APPROVALS_KEY,)),
+    Grant(("hset",), writes=(f"{AUDIT_PREFIX}*",)),
+    Grant(("xadd",), writes=_make_stream_keys(PEOPLE_EVENTS)),
+    Grant(("set",), writes=(f"{SEAL_PREFIX}*",)),
+    Grant(("publish",), channels=_make_stream_keys(PEOPLE_EVENTS)),
 )
-_KEEPS: Final[Mapping[str, Callable[[str], tuple[Grant, ...]]]] = {
+_STORE_GRANTS: Final[Mapping[str, Callable[[str], tuple[Grant, ...]]]] = {
     "monitor": lambda host: (
         Grant(("get", "set"), both=(f"{PREFIX}memo:monitor:{host}",)),
-        Grant(("set",), writes=(_of(INCIDENT, host),)),
-        Grant(("hvals",), reads=(_of(LEDGER, host),)),
-        Grant(("set",), writes=(f"{LEDGER}{host}:stop:*",)),
+        Grant(("set",), writes=(_make_key_pattern(INCIDENT_PREFIX, host),)),
+        Grant(("hvals",), reads=(_make_key_pattern(LEDGER_PREFIX, host),)),
+        Grant(("set",), writes=(f"{LEDGER_PREFIX}{host}:stop:*",)),
         Grant(("zrange",), reads=(f"{PREFIX}live:heartbeat",)),
         Grant(("mget",), reads=(f"{PREFIX}heartbeat:*",)),
     ),
     "analyzer": lambda _: (
-        _LOOKS_BACK,
-        Grant(("xrevrange",), reads=_named(DURABLE)),
-        Grant(("hvals",), reads=(EVIDENCE,)),
-        Grant(("hgetall", "hvals", "hset", "hdel", "expire"), both=(PAST,)),
+        _HISTORY_GRANT,
+        Grant(("xrevrange",), reads=_make_stream_keys(DURABLE)),
+        Grant(("hvals",), reads=(EVIDENCE_KEYS,)),
+        Grant(("hgetall", "hvals", "hset", "hdel", "expire"), both=(PRECEDENT_KEYS,)),
         Grant(("get", "set"), both=(f"{PREFIX}advice:*",)),
         Grant(
-            (*SCRIPTS, "get", "incr", "incrby", "hgetall", "hvals", "hset", "hdel"),
+            (*SCRIPT_COMMANDS, "get", "incr", "incrby", "hgetall", "hvals", "hset", "hdel"),
             both=(f"{PREFIX}advisor:*",),
         ),
         Grant(("set",), writes=(f"{PREFIX}advisor:version",)),
     ),
     "responder": lambda host: (
-        _LOOKS_BACK,
-        _SETS_ASIDE,
-        Grant(("set",), writes=(f"{LEDGER}{host}:version",)),
+        _HISTORY_GRANT,
+        _QUARANTINE_GRANT,
+        Grant(("set",), writes=(f"{LEDGER_PREFIX}{host}:version",)),
         Grant(
             (
-                *(*SCRIPTS, "get", "incr", "incrby", "lrange", "lpush", "lrem", "ltrim"),
+                *(*SCRIPT_COMMANDS, "get", "incr", "incrby", "lrange", "lpush", "lrem", "ltrim"),
                 *("hset", "hsetnx", "hget", "hgetall", "hvals", "hdel"),
             ),
-            both=(_of(LEDGER, host),),
+            both=(_make_key_pattern(LEDGER_PREFIX, host),),
         ),
-        Grant(("get",), reads=(_of(INCIDENT, host), _of(SEAL, host))),
-        Grant(("hgetall",), reads=(CONTROL,)),
-        Grant((*SCRIPTS, "hgetall", "hsetnx", "hget", "hdel"), both=(APPROVALS,)),
-        Grant((*SCRIPTS, "hsetnx", "expire", "hkeys", "hdel"), both=(EVIDENCE,)),
+        Grant(
+            ("get",), reads=(_make_key_pattern(INCIDENT_PREFIX, host), _make_key_pattern(SEAL_PREFIX, host))
+        ),
+        Grant(("hgetall",), reads=(CONTROL_KEYS,)),
+        Grant((*SCRIPT_COMMANDS, "hgetall", "hsetnx", "hget", "hdel"), both=(APPROVALS_KEY,)),
+        Grant((*SCRIPT_COMMANDS, "hsetnx", "expire", "hkeys", "hdel"), both=(EVIDENCE_KEYS,)),
     ),
     "alert": lambda _: (
-        _SETS_ASIDE,
-        Grant((*SCRIPTS, "set", "lpush", "ltrim", "exists"), both=(f"{PREFIX}event:*", f"{PREFIX}events:*")),
+        _QUARANTINE_GRANT,
+        Grant(
+            (*SCRIPT_COMMANDS, "set", "lpush", "ltrim", "exists"),
+            both=(f"{PREFIX}event:*", f"{PREFIX}events:*"),
+        ),
         Grant(
             (
                 *("hmget", "hget", "hset", "hdel", "expire"),
@@ -240,35 +253,39 @@ _KEEPS: Final[Mapping[str, Callable[[str], tuple[Grant, ...]]]] = {
             both=(f"{PREFIX}outbox:*",),
         ),
         Grant(("get", "set"), both=(f"{PREFIX}told:*",)),
-        _READS_DEAD,
+        _DEAD_LETTER_GRANT,
         Grant(("zrange",), reads=(f"{PREFIX}live:heartbeat",)),
         Grant(("mget",), reads=(f"{PREFIX}heartbeat:*",)),
-        Grant((*SCRIPTS, "hget", "hset", "hgetall"), both=(f"{AUDIT}*",)),
+        Grant((*SCRIPT_COMMANDS, "hget", "hset", "hgetall"), both=(f"{AUDIT_PREFIX}*",)),
     ),
 }
 """What is a role's own, past its streams: of one host, or of all."""
 
 
-def _selectors(allowed: Iterable[Grant]) -> str:
-    return " ".join([_commands(CONNECTION), *(f"(-@all {_selector(grant)})" for grant in allowed)])
+def _format_selectors(allowed: Iterable[Grant]) -> str:
+    return " ".join(
+        [_format_commands(CONNECTION_COMMANDS), *(f"(-@all {_format_selector(grant)})" for grant in allowed)]
+    )
 
 
-def _selector(grant: Grant) -> str:
+def _format_selector(grant: Grant) -> str:
     keys = (
         *(f"%R~{key}" for key in grant.reads),
         *(f"%W~{key}" for key in grant.writes),
         *(f"~{key}" for key in grant.both),
     )
-    return " ".join((_commands(grant.commands), *keys, *(f"&{each}" for each in grant.channels)))
+    return " ".join((_format_commands(grant.commands), *keys, *(f"&{each}" for each in grant.channels)))
 
 
-def _merged(allowed: Iterable[Grant]) -> str:
+def _format_merged(allowed: Iterable[Grant]) -> str:
     every = list(allowed)
-    commands = [*CONNECTION, *(name for grant in every for name in grant.commands)]
+    commands = [*CONNECTION_COMMANDS, *(name for grant in every for name in grant.commands)]
     keys = [f"~{key}" for grant in every for key in (*grant.reads, *grant.writes, *grant.both)]
     channels = [f"&{each}" for grant in every for each in grant.channels]
-    return " ".join((_commands(dict.fromkeys(commands)), *dict.fromkeys(keys), *dict.fromkeys(channels)))
+    return " ".join(
+        (_format_commands(dict.fromkeys(commands)), *dict.fromkeys(keys), *dict.fromkeys(channels))
+    )
 
 
-def _commands(names: Iterable[str]) -> str:
+def _format_commands(names: Iterable[str]) -> str:
     return " ".join(f"+{name}" for name in names)

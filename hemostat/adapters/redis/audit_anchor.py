@@ -9,17 +9,17 @@ from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import read_number, read_row
 from hemostat.core.history.audit_chain import AcceptedFindings, AnchorNotes, ChainEnds, ChainPosition
 
-AUDIT: Final = f"{PREFIX}audit:"
-STORE: Final = f"{AUDIT}store:"
+AUDIT_PREFIX: Final = f"{PREFIX}audit:"
+STORE_PREFIX: Final = f"{AUDIT_PREFIX}store:"
 
-NOTE: Final = """
+NOTE_SCRIPT: Final = """
 local number = redis.call('HGET', KEYS[1], ARGV[1])
 if number and not tonumber(number) then redis.call('HSET', KEYS[1], ARGV[1] .. ':unreadable', number) end
 if (tonumber(number or -1) or -1) >= tonumber(ARGV[2]) then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], ARGV[1] .. ':hash', ARGV[3])
 return 1
 """
-ONCE: Final = """
+SET_ONCE_SCRIPT: Final = """
 if redis.call('HGET', KEYS[1], ARGV[1]) then return 0 end
 return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 """
@@ -29,8 +29,8 @@ return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 class RedisAuditAnchor:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._note = client.raw.register_script(NOTE)
-        self._once = client.raw.register_script(ONCE)
+        self._note = client.raw.register_script(NOTE_SCRIPT)
+        self._once = client.raw.register_script(SET_ONCE_SCRIPT)
 
     def note_head(self, trail: str, end: ChainPosition) -> None:
         self._end(trail, "head", end)
@@ -40,12 +40,12 @@ class RedisAuditAnchor:
 
     def noted(self, trail: str, place: str = "") -> AnchorNotes:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
-            batch.hgetall(AUDIT + trail)
-            batch.hgetall(STORE + place)
+            batch.hgetall(AUDIT_PREFIX + trail)
+            batch.hgetall(STORE_PREFIX + place)
             fields, store = batch.execute()
         return AnchorNotes(
-            anchor=_read(fields, b"anchor"),
-            head=_read(fields, b"head"),
+            anchor=_read_position(fields, b"anchor"),
+            head=_read_position(fields, b"head"),
             trail=store.get(b"trail", b"").decode(errors="replace") if place else "",
             signed=read_number(fields.get(b"signed")) or 0,
             accepted=read_row(fields.get(b"accepted"), AcceptedFindings),
@@ -53,11 +53,11 @@ class RedisAuditAnchor:
 
     def note_trail(self, place: str, trail: str) -> None:
         with self._client.call():
-            self._once(keys=[STORE + place], args=["trail", trail])
+            self._once(keys=[STORE_PREFIX + place], args=["trail", trail])
 
     def note_signed(self, trail: str, number: int) -> None:
         with self._client.call():
-            self._once(keys=[AUDIT + trail], args=["signed", number])
+            self._once(keys=[AUDIT_PREFIX + trail], args=["signed", number])
 
     def accept(self, place: str, ends: ChainEnds, accepted: AcceptedFindings, *, signed: int) -> None:
         """No script: the operator's user may run none on these keys."""
@@ -70,16 +70,16 @@ class RedisAuditAnchor:
             "signed": signed,
         }
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
-            batch.hset(AUDIT + ends.trail, mapping=fields)
-            batch.hset(STORE + place, "trail", ends.trail)
+            batch.hset(AUDIT_PREFIX + ends.trail, mapping=fields)
+            batch.hset(STORE_PREFIX + place, "trail", ends.trail)
             batch.execute()
 
     def _end(self, trail: str, which: str, end: ChainPosition) -> None:
         with self._client.call():
-            self._note(keys=[AUDIT + trail], args=[which, end.number, end.hash.hex()])
+            self._note(keys=[AUDIT_PREFIX + trail], args=[which, end.number, end.hash.hex()])
 
 
-def _read(fields: dict[bytes, bytes], which: bytes) -> ChainPosition | None:
+def _read_position(fields: dict[bytes, bytes], which: bytes) -> ChainPosition | None:
     """A value that cannot be read is no note: then the trail counts as one whose end is not noted."""
     with suppress(ValueError):
         digest = bytes.fromhex(fields.get(which + b":hash", b"").decode())

@@ -9,29 +9,29 @@ import redis
 
 from hemostat.adapters.redis import last_values
 from hemostat.adapters.redis.client import PREFIX, TIMEOUT, Client, Command
-from hemostat.adapters.redis.deferred import Deferred, keep_until
-from hemostat.adapters.redis.entries import entries_of
+from hemostat.adapters.redis.deferred import Deferred, make_defer_command
+from hemostat.adapters.redis.entries import parse_entries
 from hemostat.adapters.redis.lag import Lag
 from hemostat.adapters.redis.parts import Entries, read_pages
-from hemostat.core.evidence.snapshot import KEPT_POINTS, MetricPoint
-from hemostat.core.ledger.alert_notes import notes_of
+from hemostat.core.evidence.snapshot import MAX_POINTS, MetricPoint
+from hemostat.core.ledger.alert_notes import build_notes
 from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.errors import DecodeError
 from hemostat.events import Event, Order, decode, encode, seal
 from hemostat.ports import DueEntries, Entry
 
-STREAM_LENGTH: Final = 100_000
-DEAD_LENGTH: Final = 10_000
-DEAD_BYTES: Final = 16 * 1024
+MAX_STREAM_LENGTH: Final = 100_000
+MAX_DEAD_LETTERS: Final = 10_000
+MAX_DEAD_LETTER_BYTES: Final = 16 * 1024
 """What is kept of an event that could not be handled: whoever sends nonsense must not fill the memory."""
-DEAD: Final = f"{PREFIX}dead"
-INCIDENT: Final = f"{PREFIX}incident:"
-SEAL: Final = f"{PREFIX}seal:"
-KNOWN: Final = 48 * 3600
+DEAD_LETTER_STREAM: Final = f"{PREFIX}dead"
+INCIDENT_PREFIX: Final = f"{PREFIX}incident:"
+SEAL_PREFIX: Final = f"{PREFIX}seal:"
+INCIDENT_SECONDS: Final = 48 * 3600
 """Seconds for which an incident is known after its latest alert: as long as attempts are kept."""
-MOST: Final = 1000
+MAX_PENDING_READ: Final = 1000
 """Entries of one consumer that are looked at: more than it is ever given at once."""
-GROUP_LOST: Final = ("NOGROUP", "UNBLOCKED")
+GROUP_LOST_ERRORS: Final = ("NOGROUP", "UNBLOCKED")
 """How Redis refuses a group that is gone with its stream, by eviction or FLUSHALL; also in a waiting read."""
 ASK_AFTER: Final = 15.0
 """Seconds of silence after which a subscription asks for an answer."""
@@ -65,11 +65,11 @@ class RedisBus:
         self._deferred = Deferred(client)
         self._entries = Entries(client)
         self._lag = Lag(client)
-        self._show = client.raw.register_script(last_values.SHOW)
+        self._show = client.raw.register_script(last_values.SHOW_SCRIPT)
 
     def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
         kept = [] if memo is None else [("SET", f"{PREFIX}memo:{memo[0]}", memo[1])]
-        self._client.transact([*_tell(events), *kept])
+        self._client.transact([*_make_publish_commands(events), *kept])
 
     def recall(self, key: str) -> bytes | None:
         with self._client.call() as raw:
@@ -77,7 +77,7 @@ class RedisBus:
         return value if isinstance(value, bytes) else None
 
     def show(self, events: Sequence[Event], ttl: float) -> None:
-        args: Any = last_values.arguments(events, ttl, shared=not self._client.is_of_one_host)
+        args: Any = last_values.make_arguments(events, ttl, shared=not self._client.is_of_one_host)
         with self._client.call():
             self._show(args=args)
 
@@ -85,13 +85,16 @@ class RedisBus:
         with self._client.call() as raw:
             values = last_values.read_values(raw, stream)
         return [
-            event for key, value in values for event in _decoded([value]) if last_values.key_of(event) == key
+            event
+            for key, value in values
+            for event in _decode_events([value])
+            if last_values.make_value_key(event) == key
         ]
 
-    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[MetricPoint]:
+    def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
         with self._client.call() as raw:
-            values: Any = raw.lrange(last_values.history_key(host, container), -count, -1)
-        return last_values.points(values)
+            values: Any = raw.lrange(last_values.make_history_key(host, container), -count, -1)
+        return last_values.read_points(values)
 
     def read(
         self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float
@@ -102,14 +105,14 @@ class RedisBus:
             try:
                 answer: Any = raw.xreadgroup(role, consumer, names, count=count, block=block)
             except redis.ResponseError as error:
-                if not str(error).startswith(GROUP_LOST):
+                if not str(error).startswith(GROUP_LOST_ERRORS):
                     raise
                 for stream in streams:
                     self._ensure_group(role, stream)
                 answer = raw.xreadgroup(role, consumer, names, count=count, block=block)
         read: list[Entry] = []
         for name, rows in answer or ():
-            read += entries_of(name.decode().removeprefix(PREFIX), rows)
+            read += parse_entries(name.decode().removeprefix(PREFIX), rows)
         return read
 
     def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
@@ -122,7 +125,7 @@ class RedisBus:
             self._ensure_group(role, stream)
             with self._client.call() as raw:
                 answer: Any = raw.xautoclaim(PREFIX + stream, role, consumer, int(idle * 1000))
-            claimed += self._counted(role, stream, entries_of(stream, answer[1]))
+            claimed += self._counted(role, stream, parse_entries(stream, answer[1]))
         return claimed
 
     def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
@@ -134,18 +137,24 @@ class RedisBus:
                 batch.xclaim(stream, role, consumer, 0, [entry.id], retrycount=tries, justid=True)
             answers = batch.execute(raise_on_error=False)
             for answer in answers:
-                if isinstance(answer, redis.RedisError) and not str(answer).startswith(GROUP_LOST):
+                if isinstance(answer, redis.RedisError) and not str(answer).startswith(GROUP_LOST_ERRORS):
                     raise answer
 
     def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
         self.ack_all(role, [(entry, outputs)])
 
     def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
-        told = _tell([event for _, outputs in done for event in outputs])
-        self._client.atomic([*told, *_ack(role, [entry for entry, _ in done])])
+        told = _make_publish_commands([event for _, outputs in done for event in outputs])
+        self._client.atomic([*told, *_make_ack_commands(role, [entry for entry, _ in done])])
 
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
-        self._client.atomic([*_tell(outputs), keep_until(role, entry, until), *_ack(role, [entry])])
+        self._client.atomic(
+            [
+                *_make_publish_commands(outputs),
+                make_defer_command(role, entry, until),
+                *_make_ack_commands(role, [entry]),
+            ]
+        )
 
     def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
         return self._deferred.due(role, streams, now, count=count)
@@ -161,19 +170,21 @@ class RedisBus:
 
     def bury(self, role: str, entry: Entry, error: str, now: float, outputs: Sequence[Event] = ()) -> None:
         what = ("stream", entry.stream, "id", entry.id, "error", error, "time", now)
-        fields = (*what, "event", entry.raw[:DEAD_BYTES])
-        dead = ("XADD", DEAD, *_at_most(DEAD_LENGTH), *fields)
-        self._client.atomic([*_tell(outputs), dead, *_ack(role, [entry])])
+        fields = (*what, "event", entry.raw[:MAX_DEAD_LETTER_BYTES])
+        dead = ("XADD", DEAD_LETTER_STREAM, *_limit_length(MAX_DEAD_LETTERS), *fields)
+        self._client.atomic([*_make_publish_commands(outputs), dead, *_make_ack_commands(role, [entry])])
 
     def buried(self) -> int:
         with self._client.call() as raw:
-            return int(raw.xlen(DEAD))
+            return int(raw.xlen(DEAD_LETTER_STREAM))
 
     def last_buried(self) -> DeadLetter | None:
         with self._client.call() as raw:
             made: Any = raw
-            rows = read_pages(lambda _, some: made.xrevrange(DEAD, count=some), 1, raw.ping, required=False)
-        return next((_letter(*row) for row in rows), None)
+            rows = read_pages(
+                lambda _, some: made.xrevrange(DEAD_LETTER_STREAM, count=some), 1, raw.ping, required=False
+            )
+        return next((_make_dead_letter(*row) for row in rows), None)
 
     def lag(self, role: str, streams: Sequence[str]) -> int:
         return sum(self._lag.read(stream, role) for stream in streams)
@@ -184,7 +195,7 @@ class RedisBus:
 
         with self._client.call() as raw:
             entries = read_pages(ask, count, raw.ping, required=False)
-        return _decoded(fields.get(b"event", b"") for _, fields in reversed(entries))
+        return _decode_events(fields.get(b"event", b"") for _, fields in reversed(entries))
 
     def after(self, stream: str, position: str, count: int) -> list[Entry]:
         def ask(last: bytes | None, some: int) -> Any:
@@ -192,7 +203,7 @@ class RedisBus:
 
         with self._client.call() as raw:
             rows = read_pages(ask, count, raw.ping, required=True)
-        return entries_of(stream, rows)
+        return parse_entries(stream, rows)
 
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
         with self._client.call() as raw:
@@ -206,7 +217,7 @@ class RedisBus:
                     if message is None or message["type"] != "message":
                         yield None
                     else:
-                        yield from _decoded([message["data"]])
+                        yield from _decode_events([message["data"]])
 
     def ping(self) -> None:
         with self._client.call() as raw:
@@ -220,7 +231,7 @@ class RedisBus:
     def _given(self, role: str, consumer: str, stream: str) -> Iterator[Entry]:
         self._ensure_group(role, stream)
         with self._client.call() as raw:
-            pending: Any = raw.xpending_range(PREFIX + stream, role, "-", "+", MOST, consumer)
+            pending: Any = raw.xpending_range(PREFIX + stream, role, "-", "+", MAX_PENDING_READ, consumer)
         tries = {each["message_id"].decode(): each["times_delivered"] for each in pending}
         for entry in self._entries.read(stream, [*tries]):
             yield msgspec.structs.replace(entry, deliveries=tries[entry.id] + 1)
@@ -245,37 +256,43 @@ class RedisBus:
             yield msgspec.structs.replace(entry, deliveries=tries)
 
 
-def _letter(name: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+def _make_dead_letter(name: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
     """Dated by its id, for whatever stands in its fields."""
     stream, error = (fields.get(each, b"").decode(errors="replace") for each in (b"stream", b"error"))
     milliseconds = int(name.partition(b"-")[0])
     return DeadLetter(id=name.decode(), time=milliseconds / 1000, stream=stream, error=error)
 
 
-def seal_key(host: str, incident: str | None) -> str:
-    return f"{SEAL}{host}:{incident}"
+def make_seal_key(host: str, incident: str | None) -> str:
+    return f"{SEAL_PREFIX}{host}:{incident}"
 
 
-def _tell(events: Sequence[Event]) -> list[Command]:
+def _make_publish_commands(events: Sequence[Event]) -> list[Command]:
     """What a monitor notes of an alert, and what makes an order a person's, comes before the event."""
     said = [(event, PREFIX + event.type, encode(event)) for event in events]
     return [
         *(
-            ("SET", incident_key(each.host, each.incident) + suffix, note, "EX", KNOWN)
+            ("SET", make_incident_key(each.host, each.incident) + suffix, note, "EX", INCIDENT_SECONDS)
             for each in events
-            for suffix, note in notes_of(each)
+            for suffix, note in build_notes(each)
         ),
         *(
-            ("SET", seal_key(each.host, each.incident), seal(each.data, each.time), "EX", KNOWN)
+            (
+                "SET",
+                make_seal_key(each.host, each.incident),
+                seal(each.data, each.time),
+                "EX",
+                INCIDENT_SECONDS,
+            )
             for each in events
             if isinstance(each.data, Order)
         ),
-        *(("XADD", key, *_at_most(STREAM_LENGTH), "event", value) for _, key, value in said),
+        *(("XADD", key, *_limit_length(MAX_STREAM_LENGTH), "event", value) for _, key, value in said),
         *(("PUBLISH", key, value) for _, key, value in said),
     ]
 
 
-def _ack(role: str, entries: Sequence[Entry]) -> list[Command]:
+def _make_ack_commands(role: str, entries: Sequence[Entry]) -> list[Command]:
     """To come last: what is acknowledged is not delivered again."""
     ids: dict[str, list[str]] = {}
     for entry in entries:
@@ -283,12 +300,12 @@ def _ack(role: str, entries: Sequence[Entry]) -> list[Command]:
     return [("XACK", PREFIX + stream, role, *names) for stream, names in ids.items()]
 
 
-def _at_most(length: int) -> Command:
+def _limit_length(length: int) -> Command:
     """Of XADD: about so long, under an id of Redis's own."""
     return "MAXLEN", "~", length, "*"
 
 
-def _decoded(values: Any) -> list[Event]:
+def _decode_events(values: Any) -> list[Event]:
     events = []
     for value in values:
         try:
@@ -298,5 +315,5 @@ def _decoded(values: Any) -> list[Event]:
     return events
 
 
-def incident_key(host: str, incident: str | None) -> str:
-    return f"{INCIDENT}{host}:{incident}"
+def make_incident_key(host: str, incident: str | None) -> str:
+    return f"{INCIDENT_PREFIX}{host}:{incident}"

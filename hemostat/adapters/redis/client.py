@@ -10,14 +10,14 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from hemostat.adapters.redis.failures import code_of, shorten, translate
+from hemostat.adapters.redis.failures import find_code, shorten, translate_failure
 from hemostat.core.redact.address import mask_url
 from hemostat.errors import BusError, BusUnreachableError
 
 PREFIX: Final = "hemostat:"
 TIMEOUT: Final = 5.0
 """Seconds for an answer; blocking reads must ask for less."""
-MAX_SOCKET_PATH: Final = 100
+MAX_SOCKET_PATH_BYTES: Final = 100
 """Bytes of a socket's path that every system allows (Linux: 107)."""
 
 
@@ -27,7 +27,7 @@ HOST_USERS: Final = ("hemostat-monitor-", "hemostat-responder-", "hemostat-all-"
 Command = tuple[str | bytes | float, ...]
 """Of Redis: its name and arguments."""
 
-ATOMIC: Final = """
+ATOMIC_SCRIPT: Final = """
 local answers, at = {}, 1
 while at <= #ARGV do
   local last = at + ARGV[at]
@@ -43,7 +43,7 @@ to read and to write each of them. It checks every command as it is called. A va
 is nobody's row, and is not sent whole: Redis could not send it at all (adapters.redis.parts)."""
 
 
-SWAP: Final = """
+SWAP_SCRIPT: Final = """
 local version = redis.call('GET', KEYS[1]) or '0'
 if #version > 15 or not string.match(version, '^%d+$') then
   redis.call('SET', KEYS[1], ARGV[1])
@@ -70,7 +70,7 @@ class Tls(NamedTuple):
     key_file: str = ""
 
 
-PLAIN: Final = Tls()
+NO_TLS: Final = Tls()
 
 
 class SocketConnection(redis.UnixDomainSocketConnection):
@@ -94,7 +94,7 @@ class SocketConnection(redis.UnixDomainSocketConnection):
 
 
 def is_short(socket: Path) -> bool:
-    return len(os.fsencode(socket)) <= MAX_SOCKET_PATH
+    return len(os.fsencode(socket)) <= MAX_SOCKET_PATH_BYTES
 
 
 class Client:
@@ -110,11 +110,11 @@ class Client:
     ) -> None:
         self.raw = raw
         self.url = url
-        self.user = _shown_user(raw.connection_pool.connection_kwargs)
+        self.user = _show_user(raw.connection_pool.connection_kwargs)
         self._revive = revive
         self._relieve = relieve
-        self._atomic = raw.register_script(ATOMIC)
-        self._swap = raw.register_script(SWAP)
+        self._atomic = raw.register_script(ATOMIC_SCRIPT)
+        self._swap = raw.register_script(SWAP_SCRIPT)
 
     @contextmanager
     def call(self) -> Iterator[redis.Redis]:
@@ -122,8 +122,8 @@ class Client:
         try:
             yield self.raw
         except redis.RedisError as error:
-            code = code_of(error)
-            told = translate(error, self.url, self.user, self._master() if code == "READONLY" else "")
+            code = find_code(error)
+            told = translate_failure(error, self.url, self.user, self._master() if code == "READONLY" else "")
             lost = isinstance(told, BusUnreachableError) and told.transient and not code
             if self._revive is not None and lost:
                 self._revive()
@@ -185,7 +185,7 @@ class Client:
         self.raw.close()
 
 
-def _shown_user(login: Mapping[str, Any]) -> str:
+def _show_user(login: Mapping[str, Any]) -> str:
     """A name without a password may be a password that lacks the colon before it."""
     name = login.get("username") or "default"
     return str(name) if login.get("password") or name == "default" else "named in redis.url"
@@ -196,14 +196,14 @@ def connect(
     *,
     username: str = "",
     password: str | None = None,
-    tls: Tls = PLAIN,
+    tls: Tls = NO_TLS,
     revive: Callable[[], object] | None = None,
     relieve: Callable[[], object] | None = None,
 ) -> Client:
     """`url`: redis://, rediss:// or unix://; `username` and `password` where the URL has none. Connects on
     first use. Raises BusError for an address or a file that cannot be used."""
     login = {"username": username, "password": password}
-    options = {name: value for name, value in login.items() if value} | _tls_options(url, tls)
+    options = {name: value for name, value in login.items() if value} | _make_tls_options(url, tls)
     try:
         raw = redis.Redis.from_url(
             url,
@@ -227,7 +227,7 @@ def connect(
     return Client(raw, url, revive, relieve)
 
 
-def _tls_options(url: str, tls: Tls) -> dict[str, str]:
+def _make_tls_options(url: str, tls: Tls) -> dict[str, str]:
     files = {name: value for name, value in tls._asdict().items() if value}
     if files and not url.startswith("rediss://"):
         raise BusError(
@@ -235,10 +235,10 @@ def _tls_options(url: str, tls: Tls) -> dict[str, str]:
             hint="write rediss://",
         )
     names = {"ca_file": "ssl_ca_certs", "cert_file": "ssl_certfile", "key_file": "ssl_keyfile"}
-    return {names[name]: _readable(f"redis.{name}", value) for name, value in files.items()}
+    return {names[name]: _require_readable(f"redis.{name}", value) for name, value in files.items()}
 
 
-def _readable(key: str, name: str) -> str:
+def _require_readable(key: str, name: str) -> str:
     path = Path(name).expanduser()
     try:
         if path.exists() and not path.is_file():  # a named pipe would be waited for

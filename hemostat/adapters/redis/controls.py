@@ -9,22 +9,22 @@ import redis
 
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import Quarantine, Row, find_fault, read_row, read_rows
-from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer, Controls, Pause
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer, Controls, Pause
 
-PAUSES: Final = f"{PREFIX}control:pauses"
-RESETS: Final = f"{PREFIX}control:resets"
-APPROVALS: Final = f"{PREFIX}approvals"
-UNREADABLE: Final = Pause(
+PAUSES_KEY: Final = f"{PREFIX}control:pauses"
+RESETS_KEY: Final = f"{PREFIX}control:resets"
+APPROVALS_KEY: Final = f"{PREFIX}approvals"
+FALLBACK_PAUSE: Final = Pause(
     by="an entry that cannot be read", at=0.0, reason="see hemostat repair, or lift it with hemostat resume"
 )
 """Stands for a pause of which nothing else is known: nothing is done."""
-KEPT: Final = 24 * 3600.0
+KEPT_SECONDS: Final = 24 * 3600.0
 """Seconds for which a request stays on the desk after its time was up."""
 
 MAX_APPROVAL_BYTES: Final = 1 << 20
 """Of one row. No responder writes a larger one, and the list must not become one that Redis cannot send."""
 
-ASK: Final = """
+ASK_SCRIPT: Final = """
 local kept = redis.call('HGETALL', KEYS[1])
 for i = 1, #kept, 2 do
   local is_large = #kept[i] + #kept[i + 1] > tonumber(ARGV[4])
@@ -38,21 +38,23 @@ return redis.call('HGET', KEYS[1], ARGV[1])
 """The request's key and itself; before which time others are dropped, and beyond which size."""
 
 
-def controls(pauses: Mapping[bytes, bytes], resets: Mapping[bytes, bytes]) -> Controls:
+def build_controls(pauses: Mapping[bytes, bytes], resets: Mapping[bytes, bytes]) -> Controls:
     """From the two hashes. A pause that cannot be read holds: of everything, where its name cannot be."""
-    closed = {_container(name): read_row(value, Pause) or UNREADABLE for name, value in pauses.items()}
-    times = {_container(name): _time(value) for name, value in resets.items()}
+    closed = {
+        _read_container(name): read_row(value, Pause) or FALLBACK_PAUSE for name, value in pauses.items()
+    }
+    times = {_read_container(name): _read_time(value) for name, value in resets.items()}
     return Controls(pauses=closed, resets={name: time for name, time in times.items() if time is not None})
 
 
-def _container(name: bytes) -> str:
+def _read_container(name: bytes) -> str:
     try:
         return name.decode()
     except UnicodeDecodeError:
-        return EVERYTHING
+        return ALL_CONTAINERS
 
 
-def _time(raw: bytes) -> float | None:
+def _read_time(raw: bytes) -> float | None:
     """None for what is no time: a breaker that nobody has closed stays as it is."""
     try:
         time = float(raw)
@@ -65,37 +67,38 @@ class RedisControls:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._quarantine = Quarantine(client)
-        self._ask = client.raw.register_script(ASK)
+        self._ask = client.raw.register_script(ASK_SCRIPT)
 
     def controls(self) -> Controls:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
-            batch.hgetall(PAUSES)
-            batch.hgetall(RESETS)
+            batch.hgetall(PAUSES_KEY)
+            batch.hgetall(RESETS_KEY)
             pauses, resets = batch.execute()
-        return controls(pauses, resets)
+        return build_controls(pauses, resets)
 
     def pause(self, container: str, pause: Pause) -> None:
         with self._client.call() as raw:
-            raw.hset(PAUSES, container, msgspec.json.encode(pause))
+            raw.hset(PAUSES_KEY, container, msgspec.json.encode(pause))
 
     def resume(self, container: str) -> bool:
         with self._client.call() as raw:
-            return bool(raw.hdel(PAUSES, container))
+            return bool(raw.hdel(PAUSES_KEY, container))
 
     def reset(self, container: str, now: float) -> None:
         with self._client.call() as raw:
-            raw.hset(RESETS, container, str(now))
+            raw.hset(RESETS_KEY, container, str(now))
 
     def ask(self, approval: Approval) -> Approval:
         asked = msgspec.json.encode(approval)
         while True:
             with self._client.call():
                 raw: Any = self._ask(
-                    keys=[APPROVALS], args=[approval.key, asked, approval.asked - KEPT, MAX_APPROVAL_BYTES]
+                    keys=[APPROVALS_KEY],
+                    args=[approval.key, asked, approval.asked - KEPT_SECONDS, MAX_APPROVAL_BYTES],
                 )
             if (found := read_row(raw, Approval)) is not None:
                 return found
-            row = Row("hash", APPROVALS, approval.key.encode(), raw, find_fault(raw, Approval))
+            row = Row("hash", APPROVALS_KEY, approval.key.encode(), raw, find_fault(raw, Approval))
             self._quarantine.move(row)
 
     def answer(
@@ -116,11 +119,11 @@ class RedisControls:
         """Compare and set, without a script: of two people that answer at once, one does."""
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
             changed: Any = batch
-            changed.watch(APPROVALS)
-            if changed.hget(APPROVALS, key) != before:
+            changed.watch(APPROVALS_KEY)
+            if changed.hget(APPROVALS_KEY, key) != before:
                 return False
             changed.multi()
-            changed.hset(APPROVALS, key, after)
+            changed.hset(APPROVALS_KEY, key, after)
             try:
                 changed.execute()
             except redis.WatchError:
@@ -133,5 +136,5 @@ class RedisControls:
 
     def _all(self) -> Mapping[bytes, bytes]:
         with self._client.call() as raw:
-            found: Any = raw.hgetall(APPROVALS)
+            found: Any = raw.hgetall(APPROVALS_KEY)
         return dict(found)

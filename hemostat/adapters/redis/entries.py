@@ -8,12 +8,12 @@ from hemostat.events import decode
 from hemostat.ports import Entry
 
 
-def entries_of(stream: str, rows: Sequence[Any]) -> list[Entry]:
+def parse_entries(stream: str, rows: Sequence[Any]) -> list[Entry]:
     """Entries as Redis gives them; those trimmed meanwhile have no fields and are passed over."""
-    return [entry_of(stream, name.decode(), fields) for name, fields in rows if fields is not None]
+    return [parse_entry(stream, name.decode(), fields) for name, fields in rows if fields is not None]
 
 
-def entry_of(stream: str, name: str, fields: dict[bytes, bytes]) -> Entry:
+def parse_entry(stream: str, name: str, fields: dict[bytes, bytes]) -> Entry:
     raw = fields.get(b"event")
     if raw is None:
         return Entry(stream=stream, id=name, raw=b"", event=None, error="entry without the field event")

@@ -6,12 +6,12 @@ from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import read_rows
 from hemostat.core.evidence.snapshot import EvidenceSnapshot, encode
 
-KEPT: Final = 7 * 24 * 3600
+KEPT_SECONDS: Final = 7 * 24 * 3600
 """Seconds."""
-NEWEST: Final = 10
+MAX_SNAPSHOTS: Final = 10
 """Dossiers of one incident."""
 
-PUT: Final = """
+PUT_SCRIPT: Final = """
 if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 local fields = redis.call('HKEYS', KEYS[1])
@@ -28,21 +28,23 @@ return 1
 class RedisEvidence:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._put = client.raw.register_script(PUT)
+        self._put = client.raw.register_script(PUT_SCRIPT)
 
     def put(self, incident: str, dossier: EvidenceSnapshot) -> bool:
         field = f"{dossier.occurrence}:{dossier.rung}"
         with self._client.call():
-            answer: Any = self._put(keys=[_key(incident)], args=[field, encode(dossier), KEPT, NEWEST])
+            answer: Any = self._put(
+                keys=[_make_key(incident)], args=[field, encode(dossier), KEPT_SECONDS, MAX_SNAPSHOTS]
+            )
         return bool(answer)
 
     def get(self, incident: str) -> list[EvidenceSnapshot]:
         with self._client.call() as raw:
-            kept: Any = raw.hvals(_key(incident))
+            kept: Any = raw.hvals(_make_key(incident))
         return sorted(
             read_rows(kept, EvidenceSnapshot), key=lambda dossier: (dossier.occurrence, dossier.rung)
         )
 
 
-def _key(incident: str) -> str:
+def _make_key(incident: str) -> str:
     return f"{PREFIX}evidence:{incident}"

@@ -15,11 +15,13 @@ from redis import exceptions
 from hemostat.core.redact.address import mask_url
 from hemostat.errors import BusError, BusUnreachableError
 
-FORBIDDEN: Final = re.compile(r"\bNOPERM\b|\bThe user executing the script can't\b|\bACL failure in script\b")
+FORBIDDEN_PATTERN: Final = re.compile(
+    r"\bNOPERM\b|\bThe user executing the script can't\b|\bACL failure in script\b"
+)
 """Inside a script the versions of Redis have words of their own for it."""
-UNUSABLE: Final = re.compile("PEM lib|NO_CERTIFICATE_OR_CRL_FOUND|NO_START_LINE|KEY_VALUES_MISMATCH")
-CONNECTING: Final = re.compile(r"connecting to .+\. (?P<reason>[A-Z].+?)\.?$")
-MAX_QUOTED: Final = 200
+UNUSABLE_PATTERN: Final = re.compile("PEM lib|NO_CERTIFICATE_OR_CRL_FOUND|NO_START_LINE|KEY_VALUES_MISMATCH")
+CONNECTING_PATTERN: Final = re.compile(r"connecting to .+\. (?P<reason>[A-Z].+?)\.?$")
+MAX_QUOTED_CHARACTERS: Final = 200
 """Characters of Redis's own words in an error: a pipeline's repeat the whole command."""
 
 
@@ -30,13 +32,13 @@ class RedisFailure(NamedTuple):
     transient: bool = True
 
 
-CLUSTER: Final = RedisFailure(
+CLUSTER_FAILURE: Final = RedisFailure(
     "is part of a Redis Cluster, which is not supported",
     "set redis.url to a Redis that is no cluster",
     transient=False,
 )
-EXHAUSTED: Final = "exhausted the last possible ID"
-CAUSES: Final[Mapping[str, RedisFailure]] = {
+EXHAUSTED_TEXT: Final = "exhausted the last possible ID"
+FAILURES_BY_CODE: Final[Mapping[str, RedisFailure]] = {
     "READONLY": RedisFailure(
         "is a read-only replica{of}",
         "set redis.url to the master; HemoStat goes on by itself when this one becomes it",
@@ -46,7 +48,7 @@ CAUSES: Final[Mapping[str, RedisFailure]] = {
     "WRONGTYPE": RedisFailure(
         "holds a key that is not of HemoStat's type", "hemostat repair lists it, and removes it with --clear"
     ),
-    EXHAUSTED: RedisFailure(
+    EXHAUSTED_TEXT: RedisFailure(
         "holds a stream that takes no further entry: somebody gave it one with the last possible id",
         "change the passwords of those who write to it; then hemostat repair --clear removes the stream",
     ),
@@ -62,10 +64,10 @@ CAUSES: Final[Mapping[str, RedisFailure]] = {
     "CLUSTERDOWN": RedisFailure(
         "is part of a Redis Cluster that is down", "set redis.url to a Redis that is no cluster"
     ),
-    "TRYAGAIN": RedisFailure("is part of a Redis Cluster that is being changed", CLUSTER.hint),
-    "MOVED": CLUSTER,
-    "ASK": CLUSTER,
-    "CROSSSLOT": CLUSTER,
+    "TRYAGAIN": RedisFailure("is part of a Redis Cluster that is being changed", CLUSTER_FAILURE.hint),
+    "MOVED": CLUSTER_FAILURE,
+    "ASK": CLUSTER_FAILURE,
+    "CROSSSLOT": CLUSTER_FAILURE,
     "max number of clients": RedisFailure(
         "takes no further connection (maxclients)",
         "raise its maxclients, or close others",
@@ -78,8 +80,8 @@ CAUSES: Final[Mapping[str, RedisFailure]] = {
         transient=False,
     ),
 }
-CODES: Final = re.compile("|".join(rf"\b{code}\b" for code in CAUSES))
-CLASSES: Final[Mapping[type[Exception], str]] = {
+CODE_PATTERN: Final = re.compile("|".join(rf"\b{code}\b" for code in FAILURES_BY_CODE))
+CODES_BY_CLASS: Final[Mapping[type[Exception], str]] = {
     exceptions.ReadOnlyError: "READONLY",
     exceptions.BusyLoadingError: "LOADING",
     exceptions.OutOfMemoryError: "OOM",
@@ -90,24 +92,24 @@ CLASSES: Final[Mapping[type[Exception], str]] = {
     exceptions.AskError: "ASK",
     exceptions.ClusterCrossSlotError: "CROSSSLOT",
 }
-NEEDLESS: Final = re.compile("without any password configured|no password is set")
+NEEDLESS_PATTERN: Final = re.compile("without any password configured|no password is set")
 
 
-def code_of(error: redis.RedisError) -> str:
+def find_code(error: redis.RedisError) -> str:
     """The key of CAUSES; empty for another failure."""
-    named = next((code for kind, code in CLASSES.items() if type(error) is kind), "")
-    found = CODES.search(str(error))
+    named = next((code for kind, code in CODES_BY_CLASS.items() if type(error) is kind), "")
+    found = CODE_PATTERN.search(str(error))
     return named or (found[0] if found else "")
 
 
-def translate(error: redis.RedisError, url: str, user: str = "default", master: str = "") -> BusError:
+def translate_failure(error: redis.RedisError, url: str, user: str = "default", master: str = "") -> BusError:
     """`master`: the address that a replica follows, where it is known."""
     where = f"Redis at {mask_url(url)}"
     text = " ".join(str(error).split())
-    if told := _untrusted(text, where) or _refused(error, text, where, user):
+    if told := _translate_tls(text, where) or _translate_login(error, text, where, user):
         return told
-    if code := code_of(error):
-        cause = CAUSES[code]
+    if code := find_code(error):
+        cause = FAILURES_BY_CODE[code]
         message = cause.message.format(of=f" of {master}" if master else "")
         return cause.kind(f"{where} {message}", hint=cause.hint, transient=cause.transient, curable=True)
     if isinstance(error, exceptions.InvalidResponse):
@@ -120,13 +122,13 @@ def translate(error: redis.RedisError, url: str, user: str = "default", master: 
     if isinstance(error, redis.ConnectionError | redis.TimeoutError):
         tls = url.startswith("rediss:") and isinstance(error, redis.TimeoutError)
         hint = "does it speak TLS? If not, write redis://" if tls else "is it running? See redis.url"
-        return BusUnreachableError(f"{where} cannot be reached ({_reason(text)})", hint=hint)
+        return BusUnreachableError(f"{where} cannot be reached ({_find_reason(text)})", hint=hint)
     return BusError(f"{where}: {shorten(text)}")
 
 
-def _refused(error: redis.RedisError, text: str, where: str, user: str) -> BusError | None:
+def _translate_login(error: redis.RedisError, text: str, where: str, user: str) -> BusError | None:
     """What is wrong with the login; None for another error. People mend it while a role waits."""
-    if isinstance(error, exceptions.NoPermissionError) or FORBIDDEN.search(text):
+    if isinstance(error, exceptions.NoPermissionError) or FORBIDDEN_PATTERN.search(text):
         return BusError(
             f"{where} does not allow this to user {user} ({shorten(text)})",
             hint="hemostat redis-acl prints what each role's user must be allowed; set redis.username to it",
@@ -136,7 +138,7 @@ def _refused(error: redis.RedisError, text: str, where: str, user: str) -> BusEr
         error, redis.AuthenticationError | exceptions.AuthorizationError
     ) and not text.startswith(("NOAUTH", "WRONGPASS")):
         return None
-    if NEEDLESS.search(text):
+    if NEEDLESS_PATTERN.search(text):
         message, hint = "asks for no password, but one is set", "take it out of redis.url or redis.password"
     elif "Authentication required" in text:
         message, hint = "asks for a password", "set redis.password_file, or redis.password"
@@ -149,7 +151,7 @@ def _refused(error: redis.RedisError, text: str, where: str, user: str) -> BusEr
     return BusUnreachableError(f"{where} {message}", hint=hint, transient=False, curable=True)
 
 
-def _untrusted(text: str, where: str) -> BusError | None:
+def _translate_tls(text: str, where: str) -> BusError | None:
     """What a failed TLS handshake means; None for another error. The words are OpenSSL's."""
     if "CERTIFICATE_VERIFY_FAILED" in text:
         why = text.partition("certificate verify failed:")[2].partition("(_ssl")[0].strip(" .")
@@ -158,7 +160,7 @@ def _untrusted(text: str, where: str) -> BusError | None:
     elif "CERTIFICATE_REQUIRED" in text or "HANDSHAKE_FAILURE" in text:
         message = f"{where} asks for a certificate"
         hint = "set redis.cert_file and redis.key_file"
-    elif UNUSABLE.search(text):
+    elif UNUSABLE_PATTERN.search(text):
         message = f"the certificate, key or authority for {where} cannot be used"
         hint = "redis.ca_file, redis.cert_file and redis.key_file are PEM, and the key is the certificate's"
     else:
@@ -166,12 +168,12 @@ def _untrusted(text: str, where: str) -> BusError | None:
     return BusUnreachableError(message, hint=hint, transient=False)
 
 
-def _reason(text: str) -> str:
+def _find_reason(text: str) -> str:
     """The system's own word for it, which the client puts behind a number and the address."""
-    if found := CONNECTING.search(text):
+    if found := CONNECTING_PATTERN.search(text):
         return found["reason"]
     return text.partition(" connecting to ")[0].rstrip(".") or "no answer"
 
 
 def shorten(text: str) -> str:
-    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…"
+    return text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}…"

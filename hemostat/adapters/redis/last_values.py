@@ -9,15 +9,15 @@ import msgspec
 
 from hemostat.adapters.redis.client import PREFIX
 from hemostat.adapters.redis.parts import read_parts
-from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, MetricPoint
+from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, MetricPoint
 from hemostat.events import ContainerStats, Event, Heartbeat, encode
 
 MAX_LISTED: Final = 10_000
 """Last values of one type that are read, those first that expire first."""
-KEPT_AS: Final = {"container_stats": "stats"}
+KEY_NAMES: Final = {"container_stats": "stats"}
 """By event type, where keys have another name."""
 
-SHOW: Final = """
+SHOW_SCRIPT: Final = """
 -- Followers are told, the append-only file is not: what is lost with Redis would have expired all the same.
 pcall(redis.replicate_commands)
 pcall(redis.set_repl, redis.REPL_SLAVE)
@@ -48,44 +48,44 @@ else that it does."""
 Row = tuple[str | float, ...]
 
 
-def arguments(events: Iterable[Event], ttl: float, *, shared: bool = True) -> list[object]:
+def make_arguments(events: Iterable[Event], ttl: float, *, shared: bool = True) -> list[object]:
     """What SHOW is called with. `shared`: write the key without a host as well."""
     rows: dict[str, list[Row]] = {}
     for event in events:
-        rows.setdefault(event.type, []).append(_row(event, shared=shared))
-    return [PREFIX, ttl, KEPT_POINTS, int(KEPT_FOR * 1000), msgspec.msgpack.encode(rows)]
+        rows.setdefault(event.type, []).append(_make_row(event, shared=shared))
+    return [PREFIX, ttl, MAX_POINTS, int(POINTS_TTL_SECONDS * 1000), msgspec.msgpack.encode(rows)]
 
 
-def live_key(name: str) -> str:
+def make_live_key(name: str) -> str:
     return f"{PREFIX}live:{name}"
 
 
-def key_prefix(name: str) -> bytes:
+def make_key_prefix(name: str) -> bytes:
     """How the keys of last values begin. Several users may add to the list of these keys: one that names
     another key, which a reader may not read, would make Redis refuse all of them."""
-    return f"{PREFIX}{KEPT_AS.get(name, name)}:".encode()
+    return f"{PREFIX}{KEY_NAMES.get(name, name)}:".encode()
 
 
 def read_values(raw: Any, name: str) -> list[tuple[str, bytes]]:
     """The last values of one type, with their keys. A value that is too large to be sent costs no other."""
 
     def read_keys(places: Sequence[int]) -> Any:
-        return raw.zrange(live_key(name), places[0], places[-1])
+        return raw.zrange(make_live_key(name), places[0], places[-1])
 
     def read_pairs(keys: Sequence[bytes]) -> Any:
         return zip(keys, raw.mget(keys), strict=True)
 
     listed = read_parts(read_keys, range(MAX_LISTED), raw.ping)
-    keys = [key for key in listed if key.startswith(key_prefix(name))]
+    keys = [key for key in listed if key.startswith(make_key_prefix(name))]
     pairs = read_parts(read_pairs, keys, raw.ping)
     return [(key.decode(errors="replace"), value) for key, value in pairs if value]
 
 
-def history_key(host: str, container: str) -> str:
+def make_history_key(host: str, container: str) -> str:
     return f"{PREFIX}history:{host}:{container}"
 
 
-def points(values: Iterable[bytes]) -> list[MetricPoint]:
+def read_points(values: Iterable[bytes]) -> list[MetricPoint]:
     """Past what is none: who listens must not end by what somebody else has written."""
     found = []
     for value in values:
@@ -94,7 +94,7 @@ def points(values: Iterable[bytes]) -> list[MetricPoint]:
     return found
 
 
-def key_of(event: Event) -> str:
+def make_value_key(event: Event) -> str:
     """Under which it is kept. What somebody else's key holds is not believed: users may write the keys that
     begin with the name of their own role."""
     match event.data:
@@ -105,11 +105,11 @@ def key_of(event: Event) -> str:
     return f"{PREFIX}{event.type}:{event.source}"
 
 
-def _row(event: Event, *, shared: bool) -> Row:
+def _make_row(event: Event, *, shared: bool) -> Row:
     value, stats = encode(event).decode(), event.data
     if not isinstance(stats, ContainerStats):
-        return key_of(event), value, event.time
+        return make_value_key(event), value, event.time
     host, name = event.host, stats.container.name
     point = msgspec.json.encode(MetricPoint.of(stats, event.time)).decode()
-    row = (key_of(event), value, event.time, history_key(host, name), point)
+    row = (make_value_key(event), value, event.time, make_history_key(host, name), point)
     return (*row, f"{PREFIX}stats:{name}") if shared else row

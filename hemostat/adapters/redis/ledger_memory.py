@@ -12,10 +12,10 @@ import msgspec
 
 from hemostat.adapters.redis.client import Command
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
-from hemostat.core.settings.responder import REMEMBERED
+from hemostat.core.settings.responder import MAX_LOOKBACK_SECONDS
 
 Pairs = Mapping[bytes, bytes]
-MARGIN: Final = 60.0
+MARGIN_SECONDS: Final = 60.0
 """Seconds before its end for which an attempt is not missed any more: others may have dropped it."""
 
 
@@ -57,7 +57,7 @@ class LedgerMemory:
             return self._known
 
     def note_attempt(self, attempt: Attempt) -> None:
-        since = self._now() - REMEMBERED + MARGIN
+        since = self._now() - MAX_LOOKBACK_SECONDS + MARGIN_SECONDS
         with self._lock:
             kept = {key: each for key, each in self._known.attempts.items() if each.time > since}
             kept[attempt.key] = attempt
@@ -75,7 +75,7 @@ class LedgerMemory:
         return 0 <= self._now() - self.lost_at < seconds
 
 
-def restore(
+def make_restore_commands(
     known: KnownRows,
     version: int,
     *,

@@ -13,13 +13,13 @@ from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import Quarantine, Row, find_fault, read_row
 from hemostat.core.notify.notification import LastNotification, Notification, merge
 
-KEPT: Final = 7 * 24 * 3600
+KEPT_SECONDS: Final = 7 * 24 * 3600
 """Seconds for which words wait where no other comes any more."""
-REMEMBERED: Final = 30 * 24 * 3600
+REMEMBERED_SECONDS: Final = 30 * 24 * 3600
 """Seconds for which is known what was told."""
 BOUND: Final = 10_000
 
-PUT: Final = """
+PUT_SCRIPT: Final = """
 local due, words, lost = ARGV[1], ARGV[2], {}
 for at = 5, #ARGV, 4 do
   local incident, before, after, time = unpack(ARGV, at, at + 3)
@@ -39,7 +39,7 @@ redis.call('EXPIRE', words, ARGV[4])
 return {excess, lost}
 """
 
-TAKE: Final = """
+TAKE_SCRIPT: Final = """
 local taken = {}
 for _, incident in ipairs(redis.call('ZRANGEBYSCORE', ARGV[1], '-inf', ARGV[4], 'LIMIT', 0, ARGV[6])) do
   redis.call('ZADD', ARGV[1], ARGV[5], incident)
@@ -50,7 +50,7 @@ end
 return taken
 """
 
-PUT_OFF: Final = """
+POSTPONE_SCRIPT: Final = """
 for at = 4, #ARGV, 2 do
   if redis.call('HGET', ARGV[2], ARGV[at]) == ARGV[at + 1] then
     redis.call('ZADD', ARGV[1], ARGV[3], ARGV[at])
@@ -58,7 +58,7 @@ for at = 4, #ARGV, 2 do
 end
 """
 
-SETTLE: Final = """
+SETTLE_SCRIPT: Final = """
 for at = 5, #ARGV, 3 do
   local incident, word, told = unpack(ARGV, at, at + 2)
   if redis.call('HGET', ARGV[2], incident) == word then
@@ -74,10 +74,10 @@ class RedisOutbox:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._quarantine = Quarantine(client)
-        self._put = client.raw.register_script(PUT)
-        self._take = client.raw.register_script(TAKE)
-        self._put_off = client.raw.register_script(PUT_OFF)
-        self._settle = client.raw.register_script(SETTLE)
+        self._put = client.raw.register_script(PUT_SCRIPT)
+        self._take = client.raw.register_script(TAKE_SCRIPT)
+        self._put_off = client.raw.register_script(POSTPONE_SCRIPT)
+        self._settle = client.raw.register_script(SETTLE_SCRIPT)
 
     def put(self, channel: str, words: Sequence[tuple[Notification, float]]) -> int:
         """Those whose place somebody else has taken in between are merged anew."""
@@ -88,7 +88,7 @@ class RedisOutbox:
                 break
             args = [word for row in rows for word in row]
             with self._client.call():
-                answer: Any = self._put(args=[*_keys(channel)[:2], BOUND, KEPT, *args])
+                answer: Any = self._put(args=[*_make_keys(channel)[:2], BOUND, KEPT_SECONDS, *args])
             dropped += answer[0]
             again = {rows[index][0] for index in answer[1]}
             words = [each for each in words if each[0].incident in again]
@@ -98,7 +98,7 @@ class RedisOutbox:
         self, channel: str, now: float, *, lease: float, count: int
     ) -> list[tuple[Notification, LastNotification | None]]:
         with self._client.call():
-            answer: Any = self._take(args=[*_keys(channel), now, now + lease, count])
+            answer: Any = self._take(args=[*_make_keys(channel), now, now + lease, count])
         rows = list(zip(answer[::3], answer[1::3], answer[2::3], strict=True))
         for incident, raw, _ in rows:
             if read_row(raw, Notification) is None:
@@ -111,7 +111,7 @@ class RedisOutbox:
 
     def _set_aside(self, channel: str, incident: bytes, raw: bytes) -> None:
         """A word that cannot be read waits no longer."""
-        due, words, _ = _keys(channel)
+        due, words, _ = _make_keys(channel)
         if raw:
             self._quarantine.move(Row("hash", words, incident, raw, find_fault(raw, Notification)))
         with self._client.call() as client:
@@ -120,7 +120,7 @@ class RedisOutbox:
     def put_off(self, channel: str, words: Sequence[Notification], until: float) -> None:
         args = [each for word in words for each in (word.incident, msgspec.json.encode(word))]
         with self._client.call():
-            self._put_off(args=[*_keys(channel)[:2], until, *args])
+            self._put_off(args=[*_make_keys(channel)[:2], until, *args])
 
     def settle(self, channel: str, words: Sequence[Notification], *, told: bool) -> None:
         args = [
@@ -133,11 +133,11 @@ class RedisOutbox:
             )
         ]
         with self._client.call():
-            self._settle(args=[*_keys(channel), REMEMBERED, *args])
+            self._settle(args=[*_make_keys(channel), REMEMBERED_SECONDS, *args])
 
     def waiting(self, channel: str) -> int:
         with self._client.call() as raw:
-            found: Any = raw.zcard(_keys(channel)[0])
+            found: Any = raw.zcard(_make_keys(channel)[0])
         return int(found)
 
     def _merged(
@@ -146,7 +146,7 @@ class RedisOutbox:
         """Rows of incident, what waits, what is to, and until when; without those that change nothing."""
         incidents = list({word.incident for word, _ in words})
         with self._client.call() as raw:
-            found: Any = raw.hmget(_keys(channel)[1], incidents)
+            found: Any = raw.hmget(_make_keys(channel)[1], incidents)
         before = {incident: value or b"" for incident, value in zip(incidents, found, strict=True)}
         merged: dict[str, tuple[Notification | None, float]] = {
             incident: (read_row(value or None, Notification), 0.0) for incident, value in before.items()
@@ -163,5 +163,5 @@ class RedisOutbox:
         ]
 
 
-def _keys(channel: str) -> tuple[str, str, str]:
+def _make_keys(channel: str) -> tuple[str, str, str]:
     return f"{PREFIX}outbox:{channel}", f"{PREFIX}outbox:{channel}:news", f"{PREFIX}told:{channel}:"

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import redis
 
 from hemostat.adapters.redis.client import PREFIX, Client
-from hemostat.adapters.redis.entries import entries_of
+from hemostat.adapters.redis.entries import parse_entries
 from hemostat.events import MAX_BYTES
 from hemostat.ports import Entry
 
@@ -52,7 +52,7 @@ class Entries:
             words: list[Any] = [PREFIX + stream, MAX_BYTES + 1, *ids[start : start + MAX_ENTRIES]]
             with self._client.call():
                 rows: Any = self._cut(args=words)
-            yield from entries_of(stream, [(name, _fields(event)) for name, event in rows])
+            yield from parse_entries(stream, [(name, _fields(event)) for name, event in rows])
 
 
 def _fields(event: bytes | None) -> dict[bytes, bytes]:

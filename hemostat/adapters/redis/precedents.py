@@ -8,12 +8,12 @@ import msgspec
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import read_number, read_row, read_rows
 from hemostat.core.diagnosis.case import Precedent
-from hemostat.core.llm.budget import HOUR, LlmUsage
+from hemostat.core.llm.budget import HOUR_SECONDS, LlmUsage
 
-PASTS: Final = 20
-KEPT: Final = 30 * 24 * 3600
-SPENT: Final = f"{PREFIX}advisor:spent"
-VERSION: Final = f"{PREFIX}advisor:version"
+MAX_PRECEDENTS: Final = 20
+KEPT_SECONDS: Final = 30 * 24 * 3600
+SPENT_KEY: Final = f"{PREFIX}advisor:spent"
+VERSION_KEY: Final = f"{PREFIX}advisor:version"
 
 
 class RedisPrecedents:
@@ -21,31 +21,31 @@ class RedisPrecedents:
         self._client = client
 
     def remember(self, signature: str, key: str, past: Precedent) -> None:
-        name = _past(signature)
+        name = _make_precedents_key(signature)
         kept: Any = msgspec.json.encode(past)
         with self._client.call() as raw:
             rows: Any = raw.hgetall(name)
-            times = {each: _time(rows[each]) for each in rows}
-            oldest = sorted(rows, key=times.__getitem__)[: max(0, len(rows) + 1 - PASTS)]
+            times = {each: _read_time(rows[each]) for each in rows}
+            oldest = sorted(rows, key=times.__getitem__)[: max(0, len(rows) + 1 - MAX_PRECEDENTS)]
             with raw.pipeline(transaction=True) as batch:
                 if oldest:
                     batch.hdel(name, *oldest)
                 batch.hset(name, key, kept)
-                batch.expire(name, KEPT)
+                batch.expire(name, KEPT_SECONDS)
                 batch.execute()
 
     def past(self, signature: str) -> list[Precedent]:
         with self._client.call() as raw:
-            kept: Any = raw.hvals(_past(signature))
+            kept: Any = raw.hvals(_make_precedents_key(signature))
         return sorted(read_rows(kept, Precedent), key=lambda past: past.time)
 
     def keep(self, likeness: str, advice: bytes, ttl: float) -> None:
         with self._client.call() as raw:
-            raw.set(_advice(likeness), advice, px=max(1, int(ttl * 1000)))
+            raw.set(_make_advice_key(likeness), advice, px=max(1, int(ttl * 1000)))
 
     def advice(self, likeness: str) -> bytes | None:
         with self._client.call() as raw:
-            kept = raw.get(_advice(likeness))
+            kept = raw.get(_make_advice_key(likeness))
         return kept if isinstance(kept, bytes) else None
 
 
@@ -56,30 +56,30 @@ class RedisLlmBudget:
     def read(self) -> tuple[int, list[LlmUsage]]:
         """The version first: spendings that come between the two readings make the next swap fail."""
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
-            batch.get(VERSION)
-            batch.hvals(SPENT)
+            batch.get(VERSION_KEY)
+            batch.hvals(SPENT_KEY)
             version, kept = batch.execute()
         spent = read_rows(kept, LlmUsage)
         return read_number(version) or 0, sorted(spent, key=lambda each: each.time)
 
     def take(self, spending: LlmUsage, version: int) -> bool:
-        kept, since = msgspec.json.encode(spending), spending.time - 2 * HOUR
-        return self._client.swap(VERSION, version, [SPENT], spending.id, kept, since=since)
+        kept, since = msgspec.json.encode(spending), spending.time - 2 * HOUR_SECONDS
+        return self._client.swap(VERSION_KEY, version, [SPENT_KEY], spending.id, kept, since=since)
 
     def settle(self, spending: LlmUsage) -> None:
         kept: Any = msgspec.json.encode(spending)
         with self._client.call() as raw:
-            raw.hset(SPENT, spending.id, kept)
+            raw.hset(SPENT_KEY, spending.id, kept)
 
 
-def _past(signature: str) -> str:
+def _make_precedents_key(signature: str) -> str:
     return f"{PREFIX}past:{signature}"
 
 
-def _advice(likeness: str) -> str:
+def _make_advice_key(likeness: str) -> str:
     return f"{PREFIX}advice:{likeness}"
 
 
-def _time(raw: bytes) -> float:
+def _read_time(raw: bytes) -> float:
     past = read_row(raw, Precedent)
     return past.time if past else 0.0

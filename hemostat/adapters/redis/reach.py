@@ -16,10 +16,10 @@ import redis
 from hemostat.adapters.redis.client import Client
 
 DEFAULT_PORT: Final = 6379
-TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-LISTENING: Final = "0A"
+TCP_TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+LISTENING_STATE: Final = "0A"
 """TCP_LISTEN of the kernel."""
-CREDENTIALS: Final = struct.Struct("3i")
+CREDENTIALS_FORMAT: Final = struct.Struct("3i")
 """Process, user and group at the other end of a unix socket."""
 LOCALHOST: Final = "127.0.0.1"
 PROBE_SECONDS: Final = 0.5
@@ -50,14 +50,14 @@ def read_reach(client: Client) -> Reach:
     return Reach(
         is_open=_is_open(client),
         is_encrypted=client.url.startswith("rediss:"),
-        addresses=_addresses(client),
-        uid=(_peer(path) if path else find_listener(int(port))) if is_local else None,
+        addresses=_read_addresses(client),
+        uid=(_find_peer_uid(path) if path else find_listener(int(port))) if is_local else None,
         open_directory=_find_open_directory(Path(path)) if path else "",
-        socket_mode=_open_mode(Path(path)) if path else None,
+        socket_mode=_find_open_mode(Path(path)) if path else None,
     )
 
 
-def find_unasked() -> str:
+def find_local_owner() -> str:
     """The user who runs a Redis on localhost, at the usual port; empty where there is none. Nothing is sent
     but a PING."""
     with (
@@ -80,15 +80,15 @@ def name_user(uid: int) -> str:
 
 def find_listener(port: int) -> int | None:
     """The user who listens on this TCP port of the local host; None where that cannot be found."""
-    return next((uid for at, uid in _listeners() if at == port), None)
+    return next((uid for at, uid in _list_listeners() if at == port), None)
 
 
-def _listeners() -> Iterator[tuple[int, int]]:
-    for table in TABLES:
+def _list_listeners() -> Iterator[tuple[int, int]]:
+    for table in TCP_TABLES:
         with suppress(OSError):
             for line in table.read_text().splitlines()[1:]:
                 fields = line.split()
-                if fields[3] == LISTENING:
+                if fields[3] == LISTENING_STATE:
                     yield int(fields[1].rpartition(":")[2], 16), int(fields[7])
 
 
@@ -110,7 +110,7 @@ def _is_open(client: Client) -> bool | None:
     return True
 
 
-def _addresses(client: Client) -> tuple[str, ...] | None:
+def _read_addresses(client: Client) -> tuple[str, ...] | None:
     raw: Any = client.raw
     try:
         told = raw.config_get("*")
@@ -127,12 +127,12 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost"
 
 
-def _peer(path: str) -> int | None:
+def _find_peer_uid(path: str) -> int | None:
     with suppress(OSError), closing(socket.socket(socket.AF_UNIX)) as tried:
         tried.settimeout(PROBE_SECONDS)
         tried.connect(path)
-        found = tried.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
-        return int(CREDENTIALS.unpack(found)[1])
+        found = tried.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS_FORMAT.size)
+        return int(CREDENTIALS_FORMAT.unpack(found)[1])
     return None
 
 
@@ -143,7 +143,7 @@ def _find_open_directory(socket_path: Path) -> str:
     return ""
 
 
-def _open_mode(path: Path) -> int | None:
+def _find_open_mode(path: Path) -> int | None:
     try:
         mode = path.stat().st_mode
         parents = [each.stat().st_mode for each in path.resolve().parents]

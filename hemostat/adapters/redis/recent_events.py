@@ -6,11 +6,11 @@ from typing import Any, Final
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.events import Event, encode
 
-KEPT: Final = 7 * 24 * 3600
+KEPT_SECONDS: Final = 7 * 24 * 3600
 """Seconds for which an event can be looked up, and is known not to be new."""
 LISTED: Final = 1000
 
-APPEND: Final = """
+APPEND_SCRIPT: Final = """
 local fresh, lists = {}, {}
 for at = 3, #ARGV, 3 do
   local key, list, value = unpack(ARGV, at, at + 2)
@@ -28,18 +28,18 @@ return fresh
 class RedisRecentEvents:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._append = client.raw.register_script(APPEND)
+        self._append = client.raw.register_script(APPEND_SCRIPT)
 
     def append(self, events: Sequence[Event]) -> list[Event]:
-        rows = [(_key(event.id), f"{PREFIX}events:{event.type}", encode(event)) for event in events]
+        rows = [(_make_key(event.id), f"{PREFIX}events:{event.type}", encode(event)) for event in events]
         with self._client.call():
-            fresh: Any = self._append(args=[KEPT, LISTED, *(word for row in rows for word in row)])
+            fresh: Any = self._append(args=[KEPT_SECONDS, LISTED, *(word for row in rows for word in row)])
         return [events[index] for index in fresh]
 
     def kept(self, event_id: str) -> bool:
         with self._client.call() as raw:
-            return bool(raw.exists(_key(event_id)))
+            return bool(raw.exists(_make_key(event_id)))
 
 
-def _key(event_id: str) -> str:
+def _make_key(event_id: str) -> str:
     return f"{PREFIX}event:{event_id}"

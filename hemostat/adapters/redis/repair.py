@@ -6,17 +6,17 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from hemostat.adapters.redis.bus import DEAD
+from hemostat.adapters.redis.bus import DEAD_LETTER_STREAM
 from hemostat.adapters.redis.client import PREFIX, Client
-from hemostat.adapters.redis.controls import APPROVALS, PAUSES, RESETS
+from hemostat.adapters.redis.controls import APPROVALS_KEY, PAUSES_KEY, RESETS_KEY
 from hemostat.adapters.redis.rows import (
-    QUARANTINE,
+    QUARANTINE_KEY,
     AsideRow,
     Kind,
     Row,
+    find_unreadable_rows,
     read_number,
     read_row,
-    unreadable_rows,
 )
 from hemostat.core.diagnosis.case import Precedent
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
@@ -35,9 +35,9 @@ class Table(NamedTuple):
 
 
 TABLES: Final = (
-    Table(PAUSES, "hash", Pause),
-    Table(RESETS, "hash", float),
-    Table(APPROVALS, "hash", Approval),
+    Table(PAUSES_KEY, "hash", Pause),
+    Table(RESETS_KEY, "hash", float),
+    Table(APPROVALS_KEY, "hash", Approval),
     Table(f"{PREFIX}ledger:*:of:*", "hash", Attempt),
     Table(f"{PREFIX}ledger:*:stop:*", "string", ManualStop),
     Table(f"{PREFIX}ledger:*:version", "string", int),
@@ -53,20 +53,22 @@ TABLES: Final = (
     Table(f"{PREFIX}memo:*", "string", msgspec.Raw),
 )
 """Keys by pattern, the first that fits, and what their rows are."""
-STREAMS: Final = frozenset({DEAD, *(PREFIX + kind for kind in DURABLE)})
+STREAMS: Final = frozenset({DEAD_LETTER_STREAM, *(PREFIX + kind for kind in DURABLE)})
 LAST_MILLISECONDS: Final = b"%d-" % (2**64 - 1)
 """How the last ids begin that Redis knows: a stream that has one takes a few more entries, or none."""
-MISPLACED: Final = "it is not of the type"
-WRONG_TYPE: Final = "not of HemoStat's type"
-SCANNED: Final = 5000
+MISPLACED_TEXT: Final = "it is not of the type"
+WRONG_TYPE_TEXT: Final = "not of HemoStat's type"
+SCAN_COUNT: Final = 5000
 """Keys of which Redis tells at a time."""
 
 
 def list_aside(client: Client) -> dict[bytes, AsideRow]:
     """What was set aside, by its name in the quarantine, oldest first."""
     with client.call() as raw:
-        stored: Any = raw.hgetall(QUARANTINE)
-    unknown = AsideRow(key=QUARANTINE, field="", reason="it cannot be read itself", time=0.0, size=0, raw="")
+        stored: Any = raw.hgetall(QUARANTINE_KEY)
+    unknown = AsideRow(
+        key=QUARANTINE_KEY, field="", reason="it cannot be read itself", time=0.0, size=0, raw=""
+    )
     rows = {name: read_row(value, AsideRow) or unknown for name, value in stored.items()}
     return dict(sorted(rows.items(), key=lambda item: item[1].time))
 
@@ -74,25 +76,25 @@ def list_aside(client: Client) -> dict[bytes, AsideRow]:
 def clear_aside(client: Client, names: list[bytes]) -> None:
     if names:
         with client.call() as raw:
-            raw.hdel(QUARANTINE, *names)
+            raw.hdel(QUARANTINE_KEY, *names)
 
 
 def find_in_place(client: Client) -> list[Row]:
     """Rows that cannot be read and stand where they were written. Raises BusError where this user may not
     look."""
     with client.call() as raw:
-        keys = sorted(raw.scan_iter(match=f"{PREFIX}*", count=SCANNED))
-    return [row for key in keys for row in _look(client, key.decode(errors="surrogateescape"))]
+        keys = sorted(raw.scan_iter(match=f"{PREFIX}*", count=SCAN_COUNT))
+    return [row for key in keys for row in _find_unreadable(client, key.decode(errors="surrogateescape"))]
 
 
 def remove_in_place(client: Client, row: Row) -> None:
     """Unless it is another by now."""
     made: Any = client.raw
     with client.call():
-        if row.reason.startswith(MISPLACED) or row.kind == "string":
+        if row.reason.startswith(MISPLACED_TEXT) or row.kind == "string":
             made.delete(row.key)
         elif row.kind == "stream":
-            if _exhausted(client, row.key):
+            if _find_exhausted(client, row.key):
                 made.delete(row.key)
         elif row.kind == "list":
             made.lrem(row.key, 0, row.raw)
@@ -100,25 +102,25 @@ def remove_in_place(client: Client, row: Row) -> None:
             made.hdel(row.key, row.field)
 
 
-def _look(client: Client, key: str) -> list[Row]:
+def _find_unreadable(client: Client, key: str) -> list[Row]:
     table = next((each for each in TABLES if fnmatchcase(key, each.pattern)), None)
     if table is None and key not in STREAMS:
         return []
     try:
         if table is None:
-            return _exhausted(client, key)
-        rows = unreadable_rows(client, key, table.kind, table.shape)
+            return _find_exhausted(client, key)
+        rows = find_unreadable_rows(client, key, table.kind, table.shape)
     except BusError as error:
-        if WRONG_TYPE not in error.message:
+        if WRONG_TYPE_TEXT not in error.message:
             raise
         kind: Kind = "stream" if table is None else table.kind
-        return [Row(kind, key, b"", b"", f"{MISPLACED} {kind}")]
+        return [Row(kind, key, b"", b"", f"{MISPLACED_TEXT} {kind}")]
     if table.shape is int:
-        return [row for row in _values(client, key) if read_number(row.raw) is None]
+        return [row for row in _find_bad_number(client, key) if read_number(row.raw) is None]
     return [row for row in rows if table.shape is not float or not _is_time(row.raw)]
 
 
-def _exhausted(client: Client, key: str) -> list[Row]:
+def _find_exhausted(client: Client, key: str) -> list[Row]:
     """Redis gives each entry a higher id than the one before, and somebody has written the last one."""
     with client.call() as raw:
         facts: Any = raw.xinfo_stream(key)
@@ -127,7 +129,7 @@ def _exhausted(client: Client, key: str) -> list[Row]:
     return [Row("stream", key, b"", last, reason)] if last.startswith(LAST_MILLISECONDS) else []
 
 
-def _values(client: Client, key: str) -> list[Row]:
+def _find_bad_number(client: Client, key: str) -> list[Row]:
     with client.call() as raw:
         value: Any = raw.get(key)
     return [] if value is None else [Row("string", key, b"", value, "it is no number")]

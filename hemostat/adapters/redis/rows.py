@@ -20,14 +20,14 @@ from hemostat.errors import BusError
 T = TypeVar("T")
 Kind = Literal["hash", "list", "string", "stream"]
 
-QUARANTINE: Final = f"{PREFIX}quarantine"
+QUARANTINE_KEY: Final = f"{PREFIX}quarantine"
 MAX_ROWS: Final = 1000
 """Rows that are kept set aside; of further ones only the log tells."""
 MAX_ROW_BYTES: Final = 16 * 1024
 COUNT_SECONDS: Final = 20.0
 """Between two looks at how many rows are set aside."""
 
-MOVE: Final = """
+MOVE_SCRIPT: Final = """
 local kind, key, field, raw = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if kind == 'hash' and redis.call('HGET', key, field) ~= raw then return 0 end
 if redis.call('HLEN', ARGV[5]) < tonumber(ARGV[6]) then redis.call('HSET', ARGV[5], ARGV[7], ARGV[8]) end
@@ -89,7 +89,7 @@ def read_number(raw: bytes | None) -> int | None:
     return int(text) if text.isdigit() and len(text) < 16 else None  # noqa: PLR2004 - 15 digits: exact in Lua
 
 
-def text_of(name: bytes) -> str:
+def decode_name(name: bytes) -> str:
     return name.decode(errors="backslashreplace")
 
 
@@ -100,7 +100,7 @@ class Quarantine:
         """`now` gives epoch seconds."""
         self._client = client
         self._now = now
-        self._move = client.raw.register_script(MOVE)
+        self._move = client.raw.register_script(MOVE_SCRIPT)
         self._lock = threading.Lock()
         self._noted: dict[str, tuple[Kind, type[Any]]] = {}
         self._count, self._counted = 0, 0.0
@@ -126,14 +126,14 @@ class Quarantine:
         """Set a row aside, unless it is another by now. Raises BusError."""
         aside = AsideRow(
             key=row.key,
-            field=text_of(row.field)[:200],
+            field=decode_name(row.field)[:200],
             reason=row.reason,
             time=self._now(),
             size=len(row.raw),
             raw=base64.b64encode(row.raw[:MAX_ROW_BYTES]).decode(),
         )
         name = hashlib.sha256(row.key.encode() + b"\0" + row.field + b"\0" + row.raw).hexdigest()[:12]
-        words = (row.kind, row.key, row.field, row.raw, QUARANTINE, MAX_ROWS, name)
+        words = (row.kind, row.key, row.field, row.raw, QUARANTINE_KEY, MAX_ROWS, name)
         with self._client.call():
             moved: Any = self._move(args=[*words, msgspec.json.encode(aside)])
         if moved:
@@ -152,20 +152,20 @@ class Quarantine:
     def _stored(self) -> int:
         try:
             with self._client.call() as raw:
-                count: Any = raw.hlen(QUARANTINE)
+                count: Any = raw.hlen(QUARANTINE_KEY)
                 return int(count)
         except BusError:
             return 0
 
     def _find(self, key: str, kind: Kind, shape: type[Any]) -> list[Row]:
         try:
-            return unreadable_rows(self._client, key, kind, shape)
+            return find_unreadable_rows(self._client, key, kind, shape)
         except BusError as error:
             logger.warning("row.not_set_aside key=%s error=%s", key, error)
             return []
 
 
-def unreadable_rows(client: Client, key: str, kind: Kind, shape: type[Any]) -> list[Row]:
+def find_unreadable_rows(client: Client, key: str, kind: Kind, shape: type[Any]) -> list[Row]:
     with client.call() as raw:
         made: Any = raw
         if kind == "hash":

@@ -10,9 +10,9 @@ import redis
 from hemostat.adapters.redis import acl
 from hemostat.adapters.redis.client import PREFIX, Client
 
-NOT_NEEDED: Final = "scripts are allowed, and not needed"
-KEY: Final = f"{PREFIX}doctor"
-FORMS: Final = {
+NOT_NEEDED_TEXT: Final = "scripts are allowed, and not needed"
+PROBE_KEY: Final = f"{PREFIX}doctor"
+COMMAND_FORMS: Final = {
     "ping": "", "select": "0", "evalsha": f"{'0' * 40} 0", "script|load": "return",
     "get": "K", "set": "K v", "mget": "K", "exists": "K", "incr": "K", "incrby": "K 1",
     "expire": "K 1", "pexpire": "K 1", "hget": "K f", "hset": "K f v", "hsetnx": "K f v", "hdel": "K f",
@@ -26,8 +26,10 @@ FORMS: Final = {
     "publish": "K m", "watch": "K",
 }  # fmt: skip
 """Arguments with which Redis takes each command into a transaction; K is a key. It is never executed."""
-REFUSED: Final = re.compile(r"NOPERM|no permissions to run|unknown command|unknown subcommand", re.IGNORECASE)
-KEY_REFUSED: Final = re.compile(
+REFUSED_PATTERN: Final = re.compile(
+    r"NOPERM|no permissions to run|unknown command|unknown subcommand", re.IGNORECASE
+)
+KEY_REFUSED_PATTERN: Final = re.compile(
     r"access (one of )?(the|a) key|access (one of )?(the|a) channel", re.IGNORECASE
 )
 
@@ -60,7 +62,7 @@ def read_facts(client: Client) -> ServerFacts | None:
         raise
     replica = info.get("role") == "slave"
     return ServerFacts(
-        name=_name(info),
+        name=_find_name(info),
         version=str(info.get("valkey_version") or info.get("redis_version") or ""),
         cluster=info.get("redis_mode") == "cluster" or bool(info.get("cluster_enabled")),
         master=f"{info.get('master_host')}:{info.get('master_port')}" if replica else "",
@@ -69,27 +71,31 @@ def read_facts(client: Client) -> ServerFacts | None:
         maximum=int(info.get("maxmemory", 0)),
         evicted=int(info.get("evicted_keys", 0)),
         append_only=bool(info.get("aof_enabled")),
-        snapshots=_snapshots(client),
+        snapshots=_has_snapshots(client),
     )
 
 
-def refused_commands(client: Client) -> list[str]:
+def find_refused_commands(client: Client) -> list[str]:
     """Commands that HemoStat's roles use and that this Redis lacks or does not allow to this user. They are
     put into a transaction that is never executed: its connection is closed."""
     with client.call() as raw:
         connection: Any = raw.connection_pool.get_connection()
     try:
         _ask(connection, "MULTI")
-        return [name for name in needed_commands(client.user) if _is_refused(_ask(connection, *_words(name)))]
+        return [
+            name
+            for name in list_needed_commands(client.user)
+            if _is_refused(_ask(connection, *_make_words(name)))
+        ]
     finally:
         connection.disconnect()
         client.raw.connection_pool.release(connection)
 
 
-def outdated_rights(client: Client) -> list[str]:
+def find_outdated_rights(client: Client) -> list[str]:
     """How the rights of a user of HemoStat's differ from those that this version gives it: a command on a key
     that is refused, or scripts that it may run and needs no more. Nothing is executed, as above."""
-    granted = acl.grants_of(client.user)
+    granted = acl.find_grants(client.user)
     if granted is None:
         return []
     connection: Any = client.raw.connection_pool.get_connection()
@@ -99,34 +105,34 @@ def outdated_rights(client: Client) -> list[str]:
             f"{name} on {key}"
             for grant in granted
             for name in grant.commands
-            for key in _samples(grant)
-            if name in FORMS and KEY_REFUSED.search(_ask(connection, *_words(name, key)))
+            for key in _make_sample_keys(grant)
+            if name in COMMAND_FORMS and KEY_REFUSED_PATTERN.search(_ask(connection, *_make_words(name, key)))
         ]
-        needs_scripts = any(acl.SCRIPTS[0] in grant.commands for grant in granted)
-        if not needs_scripts and not _is_refused(_ask(connection, *_words(acl.SCRIPTS[0]))):
-            found.append(NOT_NEEDED)
+        needs_scripts = any(acl.SCRIPT_COMMANDS[0] in grant.commands for grant in granted)
+        if not needs_scripts and not _is_refused(_ask(connection, *_make_words(acl.SCRIPT_COMMANDS[0]))):
+            found.append(NOT_NEEDED_TEXT)
         return found
     finally:
         connection.disconnect()
         client.raw.connection_pool.release(connection)
 
 
-def _samples(grant: acl.Grant) -> list[str]:
+def _make_sample_keys(grant: acl.Grant) -> list[str]:
     """A key for each pattern of the grant."""
     return [key.replace("*", "doctor") for key in (*grant.reads, *grant.writes, *grant.both, *grant.channels)]
 
 
-def needed_commands(user: str) -> list[str]:
-    granted = acl.grants_of(user) or acl.grants()[acl.EVERY_ROLE]
+def list_needed_commands(user: str) -> list[str]:
+    granted = acl.find_grants(user) or acl.list_grants()[acl.EVERY_ROLE_USER]
     every = (name for grant in granted for name in grant.commands)
-    return sorted(FORMS.keys() & {*acl.CONNECTION, *every})
+    return sorted(COMMAND_FORMS.keys() & {*acl.CONNECTION_COMMANDS, *every})
 
 
-def _name(info: dict[str, Any]) -> str:
+def _find_name(info: dict[str, Any]) -> str:
     return "Valkey" if "valkey_version" in info or info.get("server_name") == "valkey" else "Redis"
 
 
-def _snapshots(client: Client) -> bool | None:
+def _has_snapshots(client: Client) -> bool | None:
     try:
         answer: Any = client.raw.config_get("save")
     except redis.RedisError:
@@ -134,8 +140,8 @@ def _snapshots(client: Client) -> bool | None:
     return bool(answer.get("save"))
 
 
-def _words(name: str, key: str = KEY) -> Iterable[str]:
-    return [*name.split("|"), *(key if word == "K" else word for word in FORMS[name].split())]
+def _make_words(name: str, key: str = PROBE_KEY) -> Iterable[str]:
+    return [*name.split("|"), *(key if word == "K" else word for word in COMMAND_FORMS[name].split())]
 
 
 def _ask(connection: Any, *words: str) -> str:
@@ -149,4 +155,4 @@ def _ask(connection: Any, *words: str) -> str:
 
 
 def _is_refused(error: str) -> bool:
-    return bool(REFUSED.search(error)) and not KEY_REFUSED.search(error)
+    return bool(REFUSED_PATTERN.search(error)) and not KEY_REFUSED_PATTERN.search(error)

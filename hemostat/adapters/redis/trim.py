@@ -12,9 +12,9 @@ import redis
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.events import DURABLE
 
-KEPT_ENTRIES: Final = (1000, 100, 0)
+KEPT_LENGTHS: Final = (1000, 100, 0)
 """Of each stream, for people who look back: fewer where more did not help."""
-ENOUGH: Final = 0.8
+MAX_USED_SHARE: Final = 0.8
 """Share of the memory that may be in use afterwards."""
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def trim_streams(client: Client) -> int:
     """How many entries were removed. Raises BusError."""
     removed = 0
     with client.call() as raw:
-        for length in KEPT_ENTRIES:
+        for length in KEPT_LENGTHS:
             removed += sum(_trim(raw, PREFIX + kind, length) for kind in DURABLE)
             removed += int(raw.xtrim(f"{PREFIX}dead", maxlen=length, approximate=True))
             if _has_room(raw):
@@ -35,7 +35,7 @@ def trim_streams(client: Client) -> int:
 
 def _has_room(raw: redis.Redis) -> bool:
     memory: Any = raw.info("memory")
-    return int(memory["used_memory"]) < ENOUGH * int(memory["maxmemory"])
+    return int(memory["used_memory"]) < MAX_USED_SHARE * int(memory["maxmemory"])
 
 
 def _trim(raw: redis.Redis, stream: str, length: int) -> int:
@@ -54,9 +54,9 @@ def _find_first_unhandled(raw: redis.Redis, stream: str) -> str | None:
     for group in client.xinfo_groups(stream):
         waiting = client.xpending(stream, group["name"])["min"]
         firsts.append((waiting or group["last-delivered-id"]).decode())
-    return min(firsts, key=_order, default=None)
+    return min(firsts, key=_sort_key, default=None)
 
 
-def _order(identity: str) -> tuple[int, int]:
+def _sort_key(identity: str) -> tuple[int, int]:
     milliseconds, _, sequence = identity.partition("-")
     return int(milliseconds), int(sequence)

@@ -11,9 +11,9 @@ from typing import Final
 from hemostat.core.model import ContainerInfo, HostSample
 
 ROOT: Final = Path("/")
-IDLE: Final = slice(3, 5)
+IDLE_FIELDS: Final = slice(3, 5)
 """idle and iowait among the numbers of the first line of /proc/stat; guest times are in user's already."""
-COUNTED: Final = 8
+COUNTED_FIELDS: Final = 8
 LOOK_SECONDS: Final = 0.5
 MAX_HANGING: Final = 32
 """Looks that hang at the same time, after which none is begun."""
@@ -21,24 +21,24 @@ MAX_HANGING: Final = 32
 logger = logging.getLogger(__name__)
 
 
-def missing(info: ContainerInfo) -> str:
+def find_missing_path(info: ContainerInfo) -> str:
     """What of the host's paths that the container's start needs is not there, or has become something else;
     empty where nothing is. Only for who `sees_files` of the engine."""
-    return next(_faults(info), "")
+    return next(_find_faults(info), "")
 
 
-def _faults(info: ContainerInfo) -> Iterator[str]:
+def _find_faults(info: ContainerInfo) -> Iterator[str]:
     for source, target in info.host_paths:
-        mode = _mode(source)
+        mode = _read_mode(source)
         if mode == 0:
             yield f"{source}, which its start needs, is not there on the host"
-        inside = _mode(f"/proc/{info.pid}/root{target}") if info.pid and target else None
+        inside = _read_mode(f"/proc/{info.pid}/root{target}") if info.pid and target else None
         if mode and inside and stat.S_ISDIR(mode) != stat.S_ISDIR(inside):
             kinds = ("a directory", "a file") if stat.S_ISDIR(mode) else ("a file", "a directory")
             yield f"{source} is {kinds[0]} now, and was mounted as {kinds[1]}"
 
 
-def _mode(path: str) -> int | None:
+def _read_mode(path: str) -> int | None:
     """0 where there is no such path, None where that cannot be known."""
     try:
         return os.stat(path).st_mode  # noqa: PTH116
@@ -80,7 +80,7 @@ class HostPaths:
 
         def look() -> None:
             try:
-                said.append(missing(info))
+                said.append(find_missing_path(info))
             finally:
                 with self._lock:
                     done.set()
@@ -120,10 +120,10 @@ class HostSampler:
         """All, and idle ones."""
         try:
             name, *numbers = self._stat.read_text().partition("\n")[0].split()
-            ticks = [int(number) for number in numbers[:COUNTED]]
+            ticks = [int(number) for number in numbers[:COUNTED_FIELDS]]
         except (OSError, ValueError):
             return None
-        return (sum(ticks), sum(ticks[IDLE])) if name == "cpu" else None
+        return (sum(ticks), sum(ticks[IDLE_FIELDS])) if name == "cpu" else None
 
     def _disk(self) -> tuple[int, int]:
         """Size and use in bytes as df shows them: what is kept for root is not used."""

@@ -12,13 +12,13 @@ from time import monotonic
 from typing import Final
 
 from hemostat.core.labels.values import ProbeTarget
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 
-FIRST_LINE: Final = 1024
+MAX_LINE_BYTES: Final = 1024
 """Bytes after which what has no end of line is not HTTP."""
-STATUS: Final = re.compile(rb"HTTP/\d(?:\.\d)? +([1-9]\d\d)\b")
-BAD: Final = 400
-SHOWN: Final = 40
+STATUS_PATTERN: Final = re.compile(rb"HTTP/\d(?:\.\d)? +([1-9]\d\d)\b")
+FIRST_BAD_STATUS: Final = 400
+MAX_SHOWN_BYTES: Final = 40
 
 
 def probe(target: ProbeTarget, address: str, timeout: float) -> str:
@@ -31,43 +31,43 @@ def probe(target: ProbeTarget, address: str, timeout: float) -> str:
             if target.scheme == "tcp":
                 return ""
             if target.scheme == "http":
-                return _http(connection, target, deadline)
-            connection.settimeout(_left(deadline))
-            with _tls().wrap_socket(connection) as secured:
-                return _http(secured, target, deadline)
+                return _probe_http(connection, target, deadline)
+            connection.settimeout(_compute_seconds_left(deadline))
+            with _make_tls_context().wrap_socket(connection) as secured:
+                return _probe_http(secured, target, deadline)
     except TimeoutError:
         return f"no {'answer' if connected else 'connection'} within {timeout:g} s"
     except SSLError as error:
-        return f"no TLS: {clean(error.reason or str(error)).replace('_', ' ').lower()}"
+        return f"no TLS: {escape_controls(error.reason or str(error)).replace('_', ' ').lower()}"
     except OSError as error:
-        return clean(error.strerror or str(error)).lower()
+        return escape_controls(error.strerror or str(error)).lower()
 
 
-def _http(connection: socket.socket, target: ProbeTarget, deadline: float) -> str:
+def _probe_http(connection: socket.socket, target: ProbeTarget, deadline: float) -> str:
     """GET, under the name that the container has for itself: some servers refuse to be called otherwise."""
     request = f"GET {target.path} HTTP/1.1\r\nHost: localhost:{target.port}\r\nUser-Agent: hemostat\r\n"
-    connection.settimeout(_left(deadline))
+    connection.settimeout(_compute_seconds_left(deadline))
     connection.sendall(f"{request}Accept: */*\r\nConnection: close\r\n\r\n".encode("ascii"))
     answer = b""
-    while b"\n" not in answer and len(answer) < FIRST_LINE:
-        connection.settimeout(_left(deadline))
-        part = connection.recv(FIRST_LINE)
+    while b"\n" not in answer and len(answer) < MAX_LINE_BYTES:
+        connection.settimeout(_compute_seconds_left(deadline))
+        part = connection.recv(MAX_LINE_BYTES)
         if not part:
             break
         answer += part
-    return _fault(answer.partition(b"\n")[0].rstrip())
+    return _find_fault(answer.partition(b"\n")[0].rstrip())
 
 
-def _fault(line: bytes) -> str:
+def _find_fault(line: bytes) -> str:
     if not line:
         return "closed without an answer"
-    match = STATUS.match(line)
+    match = STATUS_PATTERN.match(line)
     if match is None:
-        return f"not HTTP: {clean(line[:SHOWN].decode('latin-1'))}"
-    return "" if int(match[1]) < BAD else f"status {match[1].decode()}"
+        return f"not HTTP: {escape_controls(line[:MAX_SHOWN_BYTES].decode('latin-1'))}"
+    return "" if int(match[1]) < FIRST_BAD_STATUS else f"status {match[1].decode()}"
 
 
-def _left(deadline: float) -> float:
+def _compute_seconds_left(deadline: float) -> float:
     left = deadline - monotonic()
     if left <= 0:
         raise TimeoutError
@@ -75,7 +75,7 @@ def _left(deadline: float) -> float:
 
 
 @cache
-def _tls() -> SSLContext:
+def _make_tls_context() -> SSLContext:
     context = SSLContext(PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = CERT_NONE

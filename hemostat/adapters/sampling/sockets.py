@@ -15,12 +15,12 @@ import msgspec
 from hemostat.core.model import ConnectionPeers, ContainerInfo
 
 ROOT: Final = Path("/")
-SHARE: Final = 0.001
+READ_TIME_SHARE: Final = 0.001
 """Of one core, that is spent on reading."""
 LISTENING, ESTABLISHED = "0A", "01"
 MAX_BYTES: Final = 512 * 1024
 """Of one table: some 3,500 connections."""
-FIRST: Final = 3.0
+MIN_AGE_SECONDS: Final = 3.0
 """Seconds after its start at which a container is read for the first time."""
 
 
@@ -42,7 +42,11 @@ class SocketReader:
 
     def next(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
         """None where it is not time yet, and where the next one's connections cannot be read."""
-        due = {(info.ref.id, info.started_at): info for info in containers if now - info.started_at >= FIRST}
+        due = {
+            (info.ref.id, info.started_at): info
+            for info in containers
+            if now - info.started_at >= MIN_AGE_SECONDS
+        }
         self._read_at = {key: at for key, at in self._read_at.items() if key in due}
         if not due or now < self._rests_until <= now + 60.0:
             return None
@@ -50,7 +54,7 @@ class SocketReader:
         began = time.thread_time()
         found = self._read(due[key])
         self._read_at[key] = now
-        self._rests_until = now + (time.thread_time() - began) / SHARE
+        self._rests_until = now + (time.thread_time() - began) / READ_TIME_SHARE
         return found
 
     def _read(self, info: ContainerInfo) -> ConnectionPeers | None:
@@ -58,10 +62,10 @@ class SocketReader:
         try:
             if info.ref.id not in (process / "cgroup").read_text():  # the process has become another's
                 return None
-            tables = [_beginning(process / "net" / name) for name in ("tcp", "tcp6")]
+            tables = [_read_beginning(process / "net" / name) for name in ("tcp", "tcp6")]
         except OSError:
             return None
-        found = peers(info.ref.id, [each for table in tables for each in parse(table)])
+        found = find_peers(info.ref.id, [each for table in tables for each in parse(table)])
         if found.servers and self._is_shared(process, info.ref.id):
             return msgspec.structs.replace(found, servers=())
         return found
@@ -89,7 +93,7 @@ def _network(process: str) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _beginning(path: Path) -> str:
+def _read_beginning(path: Path) -> str:
     with path.open() as file:
         return file.read(MAX_BYTES)
 
@@ -101,12 +105,14 @@ def parse(table: str) -> Iterator[TcpConnection]:
         try:
             _, local, remote, state = line.split(None, 4)[:4]
             (host, _, port), (other, _, remote_port) = local.partition(":"), remote.partition(":")
-            yield TcpConnection(_address(host), int(port, 16), _address(other), int(remote_port, 16), state)
+            yield TcpConnection(
+                _parse_address(host), int(port, 16), _parse_address(other), int(remote_port, 16), state
+            )
         except ValueError:
             continue
 
 
-def _address(digits: str) -> str:
+def _parse_address(digits: str) -> str:
     """Words of four bytes in the byte order of the host, which is little-endian wherever Docker runs. IPv4 in
     IPv6 is IPv4."""
     words = (bytes.fromhex(digits[at : at + 8])[::-1] for at in range(0, len(digits), 8))
@@ -114,7 +120,7 @@ def _address(digits: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def peers(container_id: str, connections: Sequence[TcpConnection]) -> ConnectionPeers:
+def find_peers(container_id: str, connections: Sequence[TcpConnection]) -> ConnectionPeers:
     """Who accepted a connection listens on its port."""
     ports = {each.port for each in connections if each.state == LISTENING}
     established = [each for each in connections if each.state == ESTABLISHED and each.local != each.remote]

@@ -24,18 +24,20 @@ from hemostat.errors import (
 )
 from hemostat.private_files import open_file
 
-PATIENCE: Final = 10
+CONNECT_SECONDS: Final = 10
 """Seconds to wait for a connection, or for whoever writes to an SQLite file."""
-STATEMENT: Final = 60_000
+STATEMENT_MILLISECONDS: Final = 60_000
 """Milliseconds that PostgreSQL may take for one statement of a writer, and SQLite for a transaction."""
 STEPS: Final = 100_000
 """Of SQLite's machine, between two looks at the time: some milliseconds."""
-ANY_TEXT: Final = frozenset({"UTF8", "SQL_ASCII"})
+ANY_TEXT_ENCODINGS: Final = frozenset({"UTF8", "SQL_ASCII"})
 """Encodings of a database that takes whatever an event says; the second is none, and takes all bytes."""
-ENCODE: Final = "write %40 for @, %23 for #, %2F for /, %3F for ?; or put the URL into a file: store.url_file"
-PLACE: Final = frozenset({"host", "port", "dbname", "service"})
+ENCODE_HINT: Final = (
+    "write %40 for @, %23 for #, %2F for /, %3F for ?; or put the URL into a file: store.url_file"
+)
+PLACE_KEYS: Final = frozenset({"host", "port", "dbname", "service"})
 """Parameters of a URL that say where the database is."""
-WRITES: Final = "writes"
+WRITES_OPTION: Final = "writes"
 """Execution option of a connection that is about to write."""
 
 
@@ -49,9 +51,9 @@ def connect(url: str, *, write: bool) -> sql.Engine:
     _refuse_ambiguous(parsed)
     match parsed.drivername.partition("+")[0]:
         case "sqlite":
-            return _sqlite(parsed, write=write)
+            return _make_sqlite(parsed, write=write)
         case "postgresql" | "postgres":
-            return _postgres(parsed, write=write)
+            return _make_postgres(parsed, write=write)
         case other:
             raise ConfigError(f"store.url: {other} is neither postgresql nor sqlite")
 
@@ -61,7 +63,7 @@ def identify(url: sql.URL, host: str) -> str:
     if url.get_backend_name() == "sqlite":
         named = f"{host}:{Path(url.database or '').absolute()}"
     else:
-        asked = {key: value for key, value in url.query.items() if key in PLACE}
+        asked = {key: value for key, value in url.query.items() if key in PLACE_KEYS}
         named = f"{url.host or ''}:{url.port or ''}/{url.database or ''}{sorted(asked.items()) or ''}"
     return hashlib.sha256(named.encode()).hexdigest()[:16]
 
@@ -71,25 +73,28 @@ def _refuse_ambiguous(url: sql.URL) -> None:
     places = f"{url.host}{url.database}{''.join(url.query)}"
     if {"@", "#"} & set(places) and not url.drivername.startswith("sqlite"):
         raise ConfigError(
-            "store.url: a character of its user or password must be percent-encoded", hint=ENCODE
+            "store.url: a character of its user or password must be percent-encoded", hint=ENCODE_HINT
         )
 
 
-def _words(error: Exception, url: str) -> str:
+def _describe_error(error: Exception, url: str) -> str:
     """The first line of the driver's own words, without the password."""
     password = sql.make_url(url).password
     text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
     return mask_secret(text, url, password, quote(password or "")).splitlines()[0]
 
 
-def _postgres(url: sql.URL, *, write: bool) -> sql.Engine:
+def _make_postgres(url: sql.URL, *, write: bool) -> sql.Engine:
     arguments: dict[str, Any] = {
-        "connect_timeout": PATIENCE,
+        "connect_timeout": CONNECT_SECONDS,
         "application_name": "hemostat",
         "client_encoding": "utf8",
     }
     if write:
-        arguments |= {"options": f"-c statement_timeout={STATEMENT}", "tcp_user_timeout": PATIENCE * 1000}
+        arguments |= {
+            "options": f"-c statement_timeout={STATEMENT_MILLISECONDS}",
+            "tcp_user_timeout": CONNECT_SECONDS * 1000,
+        }
     try:
         engine = sql.create_engine(
             url.set(drivername="postgresql+psycopg"), connect_args=arguments, pool_size=1, max_overflow=2
@@ -101,7 +106,7 @@ def _postgres(url: sql.URL, *, write: bool) -> sql.Engine:
     @sql.event.listens_for(engine, "connect")
     def expect_any_text(raw: Any, _: object) -> None:
         encoding = raw.info.parameter_status("server_encoding")
-        if encoding not in ANY_TEXT:
+        if encoding not in ANY_TEXT_ENCODINGS:
             raw.close()
             hint = "create one WITH ENCODING 'UTF8'"
             raise StoreError(f"the database's encoding {encoding} does not have every character", hint=hint)
@@ -109,25 +114,27 @@ def _postgres(url: sql.URL, *, write: bool) -> sql.Engine:
     return engine
 
 
-def _sqlite(url: sql.URL, *, write: bool) -> sql.Engine:
+def _make_sqlite(url: sql.URL, *, write: bool) -> sql.Engine:
     """Written through to the disk before an event is acknowledged; read while it is written."""
     path = Path(url.database or "")
     if not url.database or url.database == ":memory:":
         raise ConfigError(
             "store.url: an SQLite database needs a path", hint="such as sqlite:////path/to/file"
         )
-    engine = sql.create_engine(url.set(drivername="sqlite+pysqlite"), connect_args={"timeout": PATIENCE})
+    engine = sql.create_engine(
+        url.set(drivername="sqlite+pysqlite"), connect_args={"timeout": CONNECT_SECONDS}
+    )
 
     @sql.event.listens_for(engine, "do_connect")
     def prepare(*_: object) -> None:
         try:
-            _prepare(path, write=write)
+            _prepare_file(path, write=write)
         except UnsafePathError as error:  # a person can mend it while the role waits
             raise StoreUnreachableError(error.message, hint=error.hint) from None
         except OSError as error:
             raise StoreUnreachableError(f"{path}: {error.strerror}") from None
 
-    watch = _Watch(STATEMENT / 1000 if write else None)
+    watch = _Watch(STATEMENT_MILLISECONDS / 1000 if write else None)
 
     @sql.event.listens_for(engine, "connect")
     def begin_ourselves(raw: Any, _: object) -> None:
@@ -139,7 +146,7 @@ def _sqlite(url: sql.URL, *, write: bool) -> sql.Engine:
 
     @sql.event.listens_for(engine, "begin")
     def begin(connection: sql.Connection) -> None:
-        writes = connection.get_execution_options().get(WRITES)
+        writes = connection.get_execution_options().get(WRITES_OPTION)
         watch.begin()
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -175,7 +182,7 @@ _PRAGMAS: Final = {
 """By whether it writes. The first of them must come before there is any table."""
 
 
-def _prepare(path: Path, *, write: bool) -> None:
+def _prepare_file(path: Path, *, write: bool) -> None:
     """What is stored is for its owner's eyes alone."""
     if write:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -187,10 +194,10 @@ def _prepare(path: Path, *, write: bool) -> None:
 
 
 @contextmanager
-def translated(url: str) -> Iterator[None]:
+def translate_errors(url: str) -> Iterator[None]:
     """Whatever the database says passes, or can be mended by somebody while we wait: a full disk, a missing
     right, a server that is away."""
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
-        raise StoreUnreachableError(f"the store {mask_url(url)}: {_words(error, url)}") from error
+        raise StoreUnreachableError(f"the store {mask_url(url)}: {_describe_error(error, url)}") from error

@@ -7,35 +7,37 @@ import sqlalchemy as sql
 
 from hemostat.adapters.sql_store.schema import events, metadata, trail
 
-SIZE: Final = "SELECT sum(pg_total_relation_size(to_regclass(name))) FROM unnest(CAST(:names AS text[])) name"
-WRITABLE: Final = "SELECT current_setting('transaction_read_only') = 'off'"
-NOTHING: Final = "UPDATE hemostat_trail SET head = head WHERE 0"
+SIZE_QUERY: Final = (
+    "SELECT sum(pg_total_relation_size(to_regclass(name))) FROM unnest(CAST(:names AS text[])) name"
+)
+WRITABLE_QUERY: Final = "SELECT current_setting('transaction_read_only') = 'off'"
+NO_CHANGE: Final = "UPDATE hemostat_trail SET head = head WHERE 0"
 """Changes no row, and needs the right and the lock to."""
-RIGHTS: Final = tuple(
+NEEDED_RIGHTS: Final = tuple(
     (name, right)
     for name, rights in ((events.name, ("SELECT", "INSERT", "DELETE")), (trail.name, ("SELECT", "UPDATE")))
     for right in rights
 )
 
 
-def size(connection: sql.Connection) -> int:
+def measure_size(connection: sql.Connection) -> int:
     """Bytes on disk, indexes included, and what is not written back yet."""
     if connection.dialect.name == "sqlite":
         path = str(connection.engine.url.database)
         return sum(each.stat().st_size for each in (Path(path), Path(f"{path}-wal")) if each.exists())
-    return int(connection.execute(sql.text(SIZE), {"names": list(metadata.tables)}).scalar() or 0)
+    return int(connection.execute(sql.text(SIZE_QUERY), {"names": list(metadata.tables)}).scalar() or 0)
 
 
-def objection(connection: sql.Connection) -> str:
+def find_write_obstacle(connection: sql.Connection) -> str:
     """Why it cannot be written; empty: it can. SQLite's own is raised. The connection is of no more use."""
     if connection.dialect.name == "sqlite":
         raw: Any = connection.connection
-        for statement in ("PRAGMA query_only = OFF", NOTHING):
+        for statement in ("PRAGMA query_only = OFF", NO_CHANGE):
             raw.execute(statement)
         connection.invalidate()
         return ""
-    if not connection.execute(sql.text(WRITABLE)).scalar():
+    if not connection.execute(sql.text(WRITABLE_QUERY)).scalar():
         return "a standby, or read-only"
     may = sql.func.has_table_privilege
-    missing = [each for each in RIGHTS if not connection.execute(sql.select(may(*each))).scalar()]
+    missing = [each for each in NEEDED_RIGHTS if not connection.execute(sql.select(may(*each))).scalar()]
     return ", ".join(f"no right to {right} on {name}" for name, right in missing)

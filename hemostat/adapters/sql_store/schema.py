@@ -10,13 +10,13 @@ from typing import Final
 
 import sqlalchemy as sql
 
-from hemostat.core.history.audit_chain import BEGINNING
+from hemostat.core.history.audit_chain import INITIAL_HASH
 from hemostat.errors import StoreError
 
-LOCK: Final = 0x48454D4F
+LOCK_ID: Final = 0x48454D4F
 """PostgreSQL's advisory lock for whoever takes the steps."""
 
-TYPES: Final = {
+COLUMN_TYPES: Final = {
     "sqlite": {"number": "INTEGER", "real": "REAL", "bytes": "BLOB"},
     "postgresql": {"number": "BIGINT", "real": "DOUBLE PRECISION", "bytes": "BYTEA"},
 }
@@ -69,7 +69,7 @@ trail = sql.Table(
 schema = sql.Table("hemostat_schema", metadata, sql.Column("version", sql.Integer))
 
 
-def version(connection: sql.Connection) -> int:
+def read_version(connection: sql.Connection) -> int:
     """0 where nothing was ever stored."""
     if not sql.inspect(connection).has_table(schema.name):
         return 0
@@ -80,9 +80,9 @@ def migrate(connection: sql.Connection, steps: Sequence[Sequence[str]]) -> None:
     """Take the steps that are missing, all or none. Raises StoreError where it has taken more."""
     dialect = connection.dialect.name
     if dialect == "postgresql":
-        connection.execute(sql.select(sql.func.pg_advisory_xact_lock(LOCK)))
-    found = version(connection)
-    expect(found, at_most=len(steps))
+        connection.execute(sql.select(sql.func.pg_advisory_xact_lock(LOCK_ID)))
+    found = read_version(connection)
+    require_version(found, at_most=len(steps))
     if found == len(steps):
         return
     if not found:
@@ -90,14 +90,14 @@ def migrate(connection: sql.Connection, steps: Sequence[Sequence[str]]) -> None:
         connection.execute(schema.insert().values(version=0))
     for step in steps[found:]:
         for statement in step:
-            connection.exec_driver_sql(statement.format(**TYPES[dialect]))
+            connection.exec_driver_sql(statement.format(**COLUMN_TYPES[dialect]))
     if not found:
-        start = {"head": 0, "head_hash": BEGINNING, "anchor": 0, "anchor_hash": BEGINNING}
+        start = {"head": 0, "head_hash": INITIAL_HASH, "anchor": 0, "anchor_hash": INITIAL_HASH}
         connection.execute(trail.insert().values(name=secrets.token_hex(8), **start))
     connection.execute(schema.update().values(version=len(steps)))
 
 
-def expect(found: int, *, at_most: int) -> None:
+def require_version(found: int, *, at_most: int) -> None:
     if found > at_most:
         raise StoreError(
             f"the database is of version {found}, and this HemoStat knows {at_most}",

@@ -7,22 +7,22 @@ from typing import Any, Final
 import sqlalchemy as sql
 
 from hemostat.adapters.sql_store import inspect, schema
-from hemostat.adapters.sql_store.connection import WRITES, connect, identify, translated
+from hemostat.adapters.sql_store.connection import WRITES_OPTION, connect, identify, translate_errors
 from hemostat.adapters.sql_store.schema import events, trail
-from hemostat.core.history.audit_chain import ChainEnds, ChainPosition, ChainRow, DatabaseStatus, bind
+from hemostat.core.history.audit_chain import ChainEnds, ChainPosition, ChainRow, DatabaseStatus, bind_rows
 from hemostat.core.history.audit_hash import Keys, RowHasher
-from hemostat.core.history.event_row import EventQuery, EventRow, column, record
+from hemostat.core.history.event_row import EventQuery, EventRow, build_row, fit_column
 from hemostat.core.redact.address import mask_url
 from hemostat.errors import NothingStoredError, StoreError, StoreUnreachableError
 from hemostat.events import Event
 
-AT_ONCE: Final = 1000
+ROWS_PER_BATCH: Final = 1000
 """Rows fetched at a time."""
-SOME: Final = 10
-COMPACT: Final = "PRAGMA incremental_vacuum;"
+MAX_IDS: Final = 10
+COMPACT_STATEMENT: Final = "PRAGMA incremental_vacuum;"
 FIELDS: Final = EventRow.__struct_fields__
-RECORD: Final = [events.c[name] for name in FIELDS]
-HASHES: Final = [sql.cast(events.c[name], sql.LargeBinary).label(name) for name in ("before", "hash")]
+RECORD_COLUMNS: Final = [events.c[name] for name in FIELDS]
+HASH_COLUMNS: Final = [sql.cast(events.c[name], sql.LargeBinary).label(name) for name in ("before", "hash")]
 """As bytes, whatever somebody has put there: an SQLite column takes any value."""
 
 
@@ -43,11 +43,11 @@ class SqlStore:
     # --- keeping ------------------------------------------------------------------------------------
 
     def append(self, events_: Sequence[Event]) -> list[Event]:
-        new = {column(event.id): event for event in reversed(events_)}
+        new = {fit_column(event.id): event for event in reversed(events_)}
         if not new:
             return []
         with self._writing() as connection:
-            ends = _ends(connection, lock=True)
+            ends = _read_ends(connection, lock=True)
             known = connection.execute(sql.select(events.c.id).where(events.c.id.in_(list(new)))).scalars()
             for name in known:
                 del new[name]
@@ -55,8 +55,8 @@ class SqlStore:
             if fresh:
                 now = self._now()
                 signing = self._signing(connection, ends)
-                links = bind((record(event, now) for event in fresh), ends.head, signing)
-                connection.execute(events.insert(), [_row(link) for link in links])
+                links = bind_rows((build_row(event, now) for event in fresh), ends.head, signing)
+                connection.execute(events.insert(), [_make_columns(link) for link in links])
                 head = links[-1]
                 connection.execute(trail.update().values(head=head.number, head_hash=head.hash))
                 self._require_stored(connection, links)
@@ -64,12 +64,12 @@ class SqlStore:
 
     def kept(self, event_id: str) -> bool:
         with self._reading() as connection:
-            found = sql.select(events.c.number).where(events.c.id == column(event_id))
+            found = sql.select(events.c.number).where(events.c.id == fit_column(event_id))
             return connection.execute(found).first() is not None
 
     def outdated(self, before: float | None, most: int, *, limit: int) -> ChainPosition | None:
         with self._reading() as connection:
-            ends = _ends(connection)
+            ends = _read_ends(connection)
             last = ends.head.number - most if most else 0
             found = None
             for number, kept, hash_ in connection.execute(
@@ -84,7 +84,7 @@ class SqlStore:
 
     def remove(self, end: ChainPosition) -> int:
         with self._writing() as connection:
-            if _ends(connection, lock=True).anchor.number >= end.number:
+            if _read_ends(connection, lock=True).anchor.number >= end.number:
                 return 0
             gone = connection.execute(events.delete().where(events.c.number <= end.number)).rowcount
             connection.execute(trail.update().values(anchor=end.number, anchor_hash=end.hash))
@@ -93,28 +93,28 @@ class SqlStore:
     def compact(self) -> None:
         """PostgreSQL does so by itself."""
         if self._engine.dialect.name == "sqlite":
-            with translated(self._url), self._engine.connect() as connection:
+            with translate_errors(self._url), self._engine.connect() as connection:
                 raw: Any = connection.connection
-                raw.executescript(COMPACT)
+                raw.executescript(COMPACT_STATEMENT)
 
     # --- asking -------------------------------------------------------------------------------------
 
     def find(self, wanted: EventQuery, *, limit: int | None = None) -> Iterator[EventRow]:
         query = (
-            sql.select(*RECORD)
-            .where(*_where(wanted, self._engine.dialect.name))
+            sql.select(*RECORD_COLUMNS)
+            .where(*_make_conditions(wanted, self._engine.dialect.name))
             .order_by(events.c.time.desc(), events.c.number.desc())
             .limit(limit)
         )
         with self._reading() as connection:
-            for row in connection.execution_options(yield_per=AT_ONCE).execute(query).mappings():
+            for row in connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query).mappings():
                 yield EventRow(**row)
 
     def incidents(self, wanted: EventQuery) -> list[EventRow]:
-        said = _where(wanted, self._engine.dialect.name)
+        said = _make_conditions(wanted, self._engine.dialect.name)
         asked = sql.select(events.c.incident).where(*said, events.c.incident != "")
         query = (
-            sql.select(*RECORD)
+            sql.select(*RECORD_COLUMNS)
             .where(events.c.incident.in_(asked), events.c.incident != "")
             .order_by(events.c.time, events.c.number)
         )
@@ -126,43 +126,45 @@ class SqlStore:
             sql.select(events.c.incident)
             .where(events.c.incident.startswith(beginning, autoescape=True), events.c.incident != "")
             .distinct()
-            .limit(SOME)
+            .limit(MAX_IDS)
         )
         with self._reading() as connection:
             return list(connection.execute(query).scalars())
 
     def ends(self) -> ChainEnds:
         with self._reading() as connection:
-            return _ends(connection)
+            return _read_ends(connection)
 
     def condition(self) -> DatabaseStatus:
         with self._reading() as connection:
             return DatabaseStatus(
                 place=mask_url(self._url),
-                version=schema.version(connection),
-                size=inspect.size(connection),
-                ends=_ends(connection),
+                version=schema.read_version(connection),
+                size=inspect.measure_size(connection),
+                ends=_read_ends(connection),
             )
 
     def objection(self) -> str:
         try:
-            with translated(self._url), self._engine.connect() as connection:
-                why = inspect.objection(connection)
+            with translate_errors(self._url), self._engine.connect() as connection:
+                why = inspect.find_write_obstacle(connection)
                 return f"the store {mask_url(self._url)}: {why}" if why else ""
         except StoreUnreachableError as error:
             return error.message
 
     def bears(self, end: ChainPosition) -> bool:
         with self._reading() as connection:
-            row = connection.execute(sql.select(HASHES[1]).where(events.c.number == end.number)).scalar()
-            return row == end.hash or end.number <= _ends(connection).anchor.number
+            row = connection.execute(
+                sql.select(HASH_COLUMNS[1]).where(events.c.number == end.number)
+            ).scalar()
+            return row == end.hash or end.number <= _read_ends(connection).anchor.number
 
     def place(self, host: str) -> str:
         return identify(self._engine.url, host)
 
     def row(self, number: int) -> ChainRow | None:
         with self._reading() as connection:
-            return _read_link(connection, number)
+            return _read_row(connection, number)
 
     def accept_unsigned(self, number: int) -> None:
         self._accepted = max(self._accepted, number)
@@ -173,7 +175,7 @@ class SqlStore:
         signing = RowHasher(ends.trail, self._keys())
         if not signing.keys or ends.head.number <= max(ends.anchor.number, self._accepted):
             return signing
-        last = _read_link(connection, ends.head.number)
+        last = _read_row(connection, ends.head.number)
         if last is not None and signing.is_signed(last.before, last.record, last.hash):
             return signing
         return RowHasher(ends.trail)
@@ -183,9 +185,9 @@ class SqlStore:
         and rules of its own may leave out rows, and the trail would have no gap."""
         first, last = links[0], links[-1]
         rows = events.c.number.between(first.number, last.number)
-        query = sql.select(HASHES[1]).where(rows).order_by(events.c.number)
+        query = sql.select(HASH_COLUMNS[1]).where(rows).order_by(events.c.number)
         hashes = list(connection.execute(query).scalars())
-        if hashes == [link.hash for link in links] and _ends(connection).head == ChainPosition(
+        if hashes == [link.hash for link in links] and _read_ends(connection).head == ChainPosition(
             last.number, last.hash
         ):
             return
@@ -197,9 +199,9 @@ class SqlStore:
     @contextmanager
     def trail(self) -> Iterator[tuple[ChainEnds, Iterator[ChainRow]]]:
         with self._reading() as connection:
-            query = sql.select(events.c.number, *RECORD, *HASHES).order_by(events.c.number)
-            rows = connection.execution_options(yield_per=AT_ONCE).execute(query)
-            yield _ends(connection), map(_link, rows.mappings())
+            query = sql.select(events.c.number, *RECORD_COLUMNS, *HASH_COLUMNS).order_by(events.c.number)
+            rows = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query)
+            yield _read_ends(connection), map(_make_chain_row, rows.mappings())
 
     def close(self) -> None:
         self._engine.dispose()
@@ -209,8 +211,8 @@ class SqlStore:
     @contextmanager
     def _writing(self) -> Iterator[sql.Connection]:
         self._prepare()
-        with translated(self._url), self._engine.connect() as connection:
-            writer = connection.execution_options(**{WRITES: True})
+        with translate_errors(self._url), self._engine.connect() as connection:
+            writer = connection.execution_options(**{WRITES_OPTION: True})
             with writer.begin():
                 yield writer
 
@@ -218,7 +220,7 @@ class SqlStore:
     def _reading(self) -> Iterator[sql.Connection]:
         """What is read together is from one moment."""
         self._prepare()
-        with translated(self._url), self._engine.connect() as connection:
+        with translate_errors(self._url), self._engine.connect() as connection:
             level = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
             reader = connection.execution_options(**level)
             with reader.begin():
@@ -227,18 +229,18 @@ class SqlStore:
     def _prepare(self) -> None:
         if self._ready:
             return
-        with translated(self._url), self._engine.connect() as connection:
+        with translate_errors(self._url), self._engine.connect() as connection:
             if self._write:
-                writer = connection.execution_options(**{WRITES: True})
+                writer = connection.execution_options(**{WRITES_OPTION: True})
                 with writer.begin():
                     schema.migrate(writer, schema.STEPS)
             else:
-                _expect_ready(schema.version(connection))
+                _require_ready(schema.read_version(connection))
         self._ready = True
 
 
-def _expect_ready(found: int) -> None:
-    schema.expect(found, at_most=len(schema.STEPS))
+def _require_ready(found: int) -> None:
+    schema.require_version(found, at_most=len(schema.STEPS))
     if not found:
         raise NothingStoredError("nothing is stored yet", hint="start HemoStat with: hemostat all")
     if found < len(schema.STEPS):
@@ -246,7 +248,7 @@ def _expect_ready(found: int) -> None:
         raise StoreError(f"the database is of version {found}, before {len(schema.STEPS)}", hint=hint)
 
 
-def _ends(connection: sql.Connection, *, lock: bool = False) -> ChainEnds:
+def _read_ends(connection: sql.Connection, *, lock: bool = False) -> ChainEnds:
     """`lock`: keep other writers waiting until the transaction ends. SQLite does so from its beginning."""
     query = sql.select(trail)
     row = connection.execute(query.with_for_update() if lock else query).one()
@@ -257,43 +259,43 @@ def _ends(connection: sql.Connection, *, lock: bool = False) -> ChainEnds:
     )
 
 
-def _where(wanted: EventQuery, dialect: str) -> Iterator[sql.ColumnElement[bool]]:
+def _make_conditions(wanted: EventQuery, dialect: str) -> Iterator[sql.ColumnElement[bool]]:
     if wanted.since is not None:
         yield events.c.time >= wanted.since
     if wanted.until is not None:
         yield events.c.time < wanted.until
     lead = True
-    for name in ASKED:
+    for name in QUERY_COLUMNS:
         value = getattr(wanted, name)
         if value is None:
             continue
         if lead or dialect != "sqlite":
             yield events.c[name] == value
-            yield from (events.c[name] != "",) if name in PARTLY else ()
+            yield from (events.c[name] != "",) if name in PARTIALLY_INDEXED else ()
         else:
             yield sql.func.coalesce(events.c[name], "") == value
         lead = False
 
 
-ASKED: Final = ("incident", "container", "project", "outcome", "kind", "type", "host")
+QUERY_COLUMNS: Final = ("incident", "container", "project", "outcome", "kind", "type", "host")
 """The most telling first. SQLite is left no index but that one's: without figures it takes any, be it of a
 column with one value, and to gather figures it reads the whole table."""
-PARTLY: Final = frozenset({"project", "kind", "outcome", "incident"})
+PARTIALLY_INDEXED: Final = frozenset({"project", "kind", "outcome", "incident"})
 """Columns whose index leaves out what is empty: said again, so that the database knows it may use it."""
 
 
-def _read_link(connection: sql.Connection, number: int) -> ChainRow | None:
-    query = sql.select(events.c.number, *RECORD, *HASHES).where(events.c.number == number)
+def _read_row(connection: sql.Connection, number: int) -> ChainRow | None:
+    query = sql.select(events.c.number, *RECORD_COLUMNS, *HASH_COLUMNS).where(events.c.number == number)
     found = connection.execute(query).mappings().first()
-    return None if found is None else _link(found)
+    return None if found is None else _make_chain_row(found)
 
 
-def _row(link: ChainRow) -> dict[str, Any]:
+def _make_columns(link: ChainRow) -> dict[str, Any]:
     columns = {name: getattr(link.record, name) for name in FIELDS}
     return {"number": link.number, "before": link.before, "hash": link.hash, **columns}
 
 
-def _link(row: Any) -> ChainRow:
+def _make_chain_row(row: Any) -> ChainRow:
     return ChainRow(
         number=row["number"],
         before=bytes(row["before"]),

@@ -11,12 +11,17 @@ from functools import partial
 import msgspec
 
 from hemostat.agents.analyzer.llm_advisor import LlmAdvisor
-from hemostat.core.diagnosis.case import past, signature
-from hemostat.core.diagnosis.precedents import asks, matters, remembered, unspent
+from hemostat.core.diagnosis.case import build_precedent, compute_signature
+from hemostat.core.diagnosis.precedents import (
+    apply_precedents,
+    replace_tried_action,
+    should_ask_llm,
+    should_load_precedents,
+)
 from hemostat.core.diagnosis.rules import Verdict, diagnose
-from hemostat.core.llm.validate import unadvised
+from hemostat.core.llm.validate import fall_back_to_rules
 from hemostat.core.redact import redact
-from hemostat.core.remediation.ladder import follows
+from hemostat.core.remediation.ladder import find_following_action
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import HemoStatError
 from hemostat.events import (
@@ -60,8 +65,12 @@ class Analyzer:
                 return self._judge(event, alert, now)
             case RemediationComplete(alert=HealthAlert() as alert) as done:
                 self._remember(event, done, alert)
-                action = follows(done)
-                return [] if action is None else [self._answer(event, _climbed(done, alert, action), now)]
+                action = find_following_action(done)
+                return (
+                    []
+                    if action is None
+                    else [self._answer(event, _build_next_request(done, alert, action), now)]
+                )
         return []
 
     def notice(self, now: float) -> str:
@@ -82,21 +91,21 @@ class Analyzer:
 
     def _judge(self, event: Event, alert: HealthAlert, now: float) -> Sequence[Event] | RunInBackground:
         verdict = diagnose(alert)
-        if matters(alert, verdict):
-            known = self._casebook.past(signature(alert))
-            verdict = remembered(alert, verdict, known, self._limits, host=event.host)
-            verdict = unspent(alert, verdict, known, event.incident or "")
+        if should_load_precedents(alert, verdict):
+            known = self._casebook.past(compute_signature(alert))
+            verdict = apply_precedents(alert, verdict, known, self._limits, host=event.host)
+            verdict = replace_tried_action(alert, verdict, known, event.incident or "")
         consultant = self._consultant
         if consultant is not None:
             consultant.note(alert.container, now)
-        if consultant is None or not asks(alert, verdict, consultant.analysis):
+        if consultant is None or not should_ask_llm(alert, verdict, consultant.analysis):
             return [self._said(event, alert, verdict, now)]
         if why := consultant.shut(now):
-            return [self._said(event, alert, unadvised(verdict, why), now)]
+            return [self._said(event, alert, fall_back_to_rules(verdict, why), now)]
         return RunInBackground(
             work=partial(self._consult, consultant, event, alert, verdict, now),
             otherwise=lambda then: [
-                self._said(event, alert, unadvised(verdict, "too many investigations at once"), then)
+                self._said(event, alert, fall_back_to_rules(verdict, "too many investigations at once"), then)
             ],
         )
 
@@ -108,10 +117,10 @@ class Analyzer:
             verdict = consultant.consult(event, rules, asked)
         except HemoStatError as error:
             logger.warning("advice.none incident=%s error=%s", event.incident, error)
-            verdict = unadvised(rules, str(error))
+            verdict = fall_back_to_rules(rules, str(error))
         except Exception as error:
             logger.exception("advice.failed incident=%s", event.incident)
-            verdict = unadvised(rules, type(error).__name__)
+            verdict = fall_back_to_rules(rules, type(error).__name__)
         return [self._said(event, alert, verdict, self._clock.now())]
 
     def _remember(self, event: Event, done: RemediationComplete, alert: HealthAlert) -> None:
@@ -121,11 +130,11 @@ class Analyzer:
         kept = self._dossiers.get(event.incident)
         log = kept[-1].log if kept else ""
         key = f"{event.incident}:{done.occurrence}:{done.rung}"
-        told = past(done, host=event.host, now=event.time, log=log, incident=event.incident)
-        self._casebook.remember(signature(alert), key, told)
+        told = build_precedent(done, host=event.host, now=event.time, log=log, incident=event.incident)
+        self._casebook.remember(compute_signature(alert), key, told)
 
     def _said(self, event: Event, alert: HealthAlert, verdict: Verdict, now: float) -> Event:
-        return self._answer(event, _judged(alert, verdict), now)
+        return self._answer(event, _build_answer(alert, verdict), now)
 
     def _answer(self, event: Event, data: FalseAlarm | RemediationNeeded, now: float) -> Event:
         return Event.make(
@@ -133,7 +142,7 @@ class Analyzer:
         )
 
 
-def _judged(alert: HealthAlert, verdict: Verdict) -> FalseAlarm | RemediationNeeded:
+def _build_answer(alert: HealthAlert, verdict: Verdict) -> FalseAlarm | RemediationNeeded:
     if verdict.action is None:
         return FalseAlarm(alert=alert, diagnosis=verdict.diagnosis)
     return RemediationNeeded(
@@ -141,7 +150,7 @@ def _judged(alert: HealthAlert, verdict: Verdict) -> FalseAlarm | RemediationNee
     )
 
 
-def _climbed(done: RemediationComplete, alert: HealthAlert, action: Action) -> RemediationNeeded:
+def _build_next_request(done: RemediationComplete, alert: HealthAlert, action: Action) -> RemediationNeeded:
     diagnosis = done.diagnosis
     if done.detail:
         reasons = (*diagnosis.reasons, f"{done.action} {done.outcome}: {done.detail}")

@@ -10,18 +10,18 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.analyzer.evidence_source import observed, told
-from hemostat.core.diagnosis.case import EvalCase, EvidenceCase, signature
+from hemostat.agents.analyzer.evidence_source import describe_events, take_snapshot
+from hemostat.core.diagnosis.case import EvalCase, EvidenceCase, compute_signature
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
-from hemostat.core.history.incident_log import IncidentLog, stories
+from hemostat.core.history.incident_log import IncidentLog, build_incident_logs
 from hemostat.core.redact import redact, redact_environment
 from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, Action, Container, Event, Evidence, HealthAlert, Phase
 from hemostat.ports import Bus, Engine, EvidenceStore, PrecedentStore
 
-LOOKED_THROUGH: Final = 1000
+MAX_EVENTS_PER_STREAM: Final = 1000
 """Events of each stream."""
-HINTS: Final = 3
+MAX_HINTS: Final = 3
 
 
 class EvalCapture:
@@ -45,7 +45,7 @@ class EvalCapture:
     def story(self, name: str) -> IncidentLog:
         """The incident of this id, of a beginning of it, or the latest of the container of this name. Raises
         HemoStatError where there is none, or more than one."""
-        known = stories(self._events())
+        known = build_incident_logs(self._events())
         if found := [each for each in known if each.incident == name]:
             return found[0]
         if found := [each for each in known if each.container.name == name]:
@@ -54,8 +54,8 @@ class EvalCapture:
         if len(found) == 1:
             return found[0]
         if found:
-            raise HemoStatError(f"{len(found)} incidents begin with {name!r}", hint=_hint(name, found))
-        raise HemoStatError(f"no incident {name!r} is known", hint=_hint(name, known))
+            raise HemoStatError(f"{len(found)} incidents begin with {name!r}", hint=_format_hint(name, found))
+        raise HemoStatError(f"no incident {name!r} is known", hint=_format_hint(name, known))
 
     def raised(self, name: str) -> Event:
         """The last alert of that incident. Raises HemoStatError where it is not kept any more."""
@@ -78,14 +78,14 @@ class EvalCapture:
             for each in self._events()
             if each.host == alert.host and (each.time, each.id) <= (alert.time, alert.id)
         ]
-        past = [each for each in self._casebook.past(signature(data)) if each.time < alert.time]
+        past = [each for each in self._casebook.past(compute_signature(data)) if each.time < alert.time]
         case = EvidenceCase(
             host=alert.host,
             incident=alert.incident,
             time=moment,
-            alert=_masked(data),
+            alert=_mask_alert(data),
             dossier=own,
-            story=tuple(map(redact, told(before, about, moment))),
+            story=tuple(map(redact, describe_events(before, about, moment))),
             past=tuple(past),
         )
         names = {*also, *about} - {data.container.name, alert.host, ""}
@@ -100,7 +100,7 @@ class EvalCapture:
         return msgspec.structs.replace(same[0], action=Action.NONE, rung=0) if same else None
 
     def _events(self) -> list[Event]:
-        return [event for stream in DURABLE for event in self._bus.recent(stream, LOOKED_THROUGH)]
+        return [event for stream in DURABLE for event in self._bus.recent(stream, MAX_EVENTS_PER_STREAM)]
 
     def _neighbours(
         self, names: Sequence[str], data: HealthAlert, alert: Event
@@ -124,12 +124,12 @@ class EvalCapture:
             points = self._bus.history(alert.host, info.ref.name)
         except HemoStatError:
             return None
-        return observed(
+        return take_snapshot(
             self._engine, lambda: [each for each in points if each.time <= alert.time], data, alert.time
         )
 
 
-def _masked(alert: HealthAlert) -> HealthAlert:
+def _mask_alert(alert: HealthAlert) -> HealthAlert:
     def plain(item: Evidence) -> Evidence:
         return Evidence(item.name, redact(item.value), item.unit) if isinstance(item.value, str) else item
 
@@ -140,11 +140,11 @@ def _masked(alert: HealthAlert) -> HealthAlert:
     )
 
 
-def _hint(name: str, known: Sequence[IncidentLog]) -> str:
+def _format_hint(name: str, known: Sequence[IncidentLog]) -> str:
     """The nearest, or the latest."""
     ids = [each.incident for each in known]
-    near = difflib.get_close_matches(name, [*ids, *(each.container.name for each in known)], HINTS, 0.6)
+    near = difflib.get_close_matches(name, [*ids, *(each.container.name for each in known)], MAX_HINTS, 0.6)
     if near:
         return f"did you mean {' or '.join(dict.fromkeys(near))}?"
-    latest = [f"{each.incident} ({each.container.name} {each.kind})" for each in known[-HINTS:]]
+    latest = [f"{each.incident} ({each.container.name} {each.kind})" for each in known[-MAX_HINTS:]]
     return f"the latest are: {', '.join(reversed(latest))}" if latest else "see: hemostat events"

@@ -7,10 +7,15 @@ import msgspec
 
 from hemostat.agents.analyzer.llm_advisor import LlmAdvisor
 from hemostat.core.diagnosis.case import EvalCase, EvidenceCase
-from hemostat.core.diagnosis.precedents import asks, matters, remembered, unspent
+from hemostat.core.diagnosis.precedents import (
+    apply_precedents,
+    replace_tried_action,
+    should_ask_llm,
+    should_load_precedents,
+)
 from hemostat.core.diagnosis.rules import Verdict, diagnose
 from hemostat.core.llm import prompt
-from hemostat.core.llm.validate import choices, unadvised
+from hemostat.core.llm.validate import fall_back_to_rules, list_choices
 from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import AdviceError, HemoStatError
@@ -76,15 +81,15 @@ class EvalRun:
         """`dollars`: what asking may cost at most, rather than what the settings say."""
         case, began = recording.case, self._clock.now()
         rules = self._rules(case)
-        if self._bench is None or not (self._always or asks(case.alert, rules, self._analysis)):
+        if self._bench is None or not (self._always or should_ask_llm(case.alert, rules, self._analysis)):
             return EvalResult(rules, rules, asked=False, seconds=self._clock.now() - began)
         clock = RecordedClock(self._clock, case.time)
-        consultant, purse = self._bench(recording, clock, _alone(self._analysis, dollars))
+        consultant, purse = self._bench(recording, clock, _without_reuse(self._analysis, dollars))
         error: HemoStatError | None = None
         try:
-            verdict = consultant.consult(_event(case), rules, clock.now())
+            verdict = consultant.consult(_make_event(case), rules, clock.now())
         except HemoStatError as failed:
-            verdict, error = unadvised(rules, failed.message), failed
+            verdict, error = fall_back_to_rules(rules, failed.message), failed
         return EvalResult(
             rules,
             verdict,
@@ -98,23 +103,25 @@ class EvalRun:
     def prompt(self, recording: EvalCase) -> str:
         """What a model would be told first."""
         case, analysis = recording.case, self._analysis
-        evidence = prompt.sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
-        told = prompt.first(case, self._rules(case), choices(case.alert, self._limits), evidence)
-        return f"{prompt.SYSTEM}\n{told}"
+        evidence = prompt.build_sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
+        told = prompt.build_first_message(
+            case, self._rules(case), list_choices(case.alert, self._limits), evidence
+        )
+        return f"{prompt.SYSTEM_PROMPT}\n{told}"
 
     def _rules(self, case: EvidenceCase) -> Verdict:
         verdict = diagnose(case.alert)
-        if not matters(case.alert, verdict):
+        if not should_load_precedents(case.alert, verdict):
             return verdict
-        verdict = remembered(case.alert, verdict, case.past, self._limits, host=case.host)
-        return unspent(case.alert, verdict, case.past, case.incident)
+        verdict = apply_precedents(case.alert, verdict, case.past, self._limits, host=case.host)
+        return replace_tried_action(case.alert, verdict, case.past, case.incident)
 
 
-def _alone(analysis: AnalyzerSettings, dollars: float | None) -> AnalyzerSettings:
+def _without_reuse(analysis: AnalyzerSettings, dollars: float | None) -> AnalyzerSettings:
     """Every recording is asked about anew."""
     cost = analysis.cost_per_hour if dollars is None else dollars
     return msgspec.structs.replace(analysis, reuse=0.0, cost_per_hour=cost)
 
 
-def _event(case: EvidenceCase) -> Event:
+def _make_event(case: EvidenceCase) -> Event:
     return Event.make(case.alert, time=case.time, host=case.host, source="recording", incident=case.incident)

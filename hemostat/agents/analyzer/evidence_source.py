@@ -5,11 +5,11 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from hemostat.core.diagnosis.case import EvalCase, EvidenceCase, signature
-from hemostat.core.evidence.build import REDACTION_SECONDS, dossier
+from hemostat.core.diagnosis.case import EvalCase, EvidenceCase, compute_signature
+from hemostat.core.evidence.build import MAX_REDACTION_SECONDS, build_snapshot
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, MetricPoint
-from hemostat.core.history.incident_log import line, subject
-from hemostat.core.redact import Hide, redact, redact_until
+from hemostat.core.history.incident_log import find_subject, format_event_line
+from hemostat.core.redact import Redactor, redact, redact_until
 from hemostat.core.units import show_duration
 from hemostat.errors import EngineError, HemoStatError
 from hemostat.events import (
@@ -23,11 +23,11 @@ from hemostat.events import (
 )
 from hemostat.ports import Bus, Clock, Engine, PrecedentStore
 
-TAIL: Final = 100
+MAX_LOG_LINES: Final = 100
 """Lines of log in the first evidence."""
-RECENT: Final = 200
+MAX_EVENTS_PER_STREAM: Final = 200
 """Events of each stream that are looked through."""
-TOLD: Final = 20
+MAX_EVENT_LINES: Final = 20
 """Lines of an incident's story."""
 
 T = TypeVar("T")
@@ -63,15 +63,15 @@ class LiveEvidenceSource:
             incident=alert.incident,
             time=now,
             alert=data,
-            dossier=observed(
+            dossier=take_snapshot(
                 lambda: self._engine(alert.host),
                 lambda: self.history(alert.host, data.container),
                 data,
                 now,
-                lambda: redact_until(self._clock.now() + REDACTION_SECONDS, self._clock.now),
+                lambda: redact_until(self._clock.now() + MAX_REDACTION_SECONDS, self._clock.now),
             ),
             story=tuple(self.story(alert.host, data.container)),
-            past=tuple(self._casebook.past(signature(data))),
+            past=tuple(self._casebook.past(compute_signature(data))),
         )
 
     def log(self, host: str, container: Container, tail: int) -> str:
@@ -88,9 +88,11 @@ class LiveEvidenceSource:
 
     def story(self, host: str, container: Container) -> Sequence[str]:
         """By id: another container may have had its name, and the host has a name too."""
-        recent = (each for stream in DURABLE for each in self._bus.recent(stream, RECENT))
-        here = (_unnamed(each) for each in recent if each.host == host and _is_about(each, container))
-        return told(here, {container.name}, self._clock.now())
+        recent = (each for stream in DURABLE for each in self._bus.recent(stream, MAX_EVENTS_PER_STREAM))
+        here = (
+            _without_dependents(each) for each in recent if each.host == host and _is_about(each, container)
+        )
+        return describe_events(here, {container.name}, self._clock.now())
 
     def _engine(self, host: str) -> Engine:
         """Here a container of that name may be quite another one."""
@@ -102,34 +104,34 @@ class LiveEvidenceSource:
 
 
 def _is_about(event: Event, container: Container) -> bool:
-    about = subject(event)
+    about = find_subject(event)
     return about is not None and about[0].id == container.id
 
 
-def _unnamed(event: Event) -> Event:
+def _without_dependents(event: Event) -> Event:
     """Without the names of those that depend on the container: anybody may depend on it."""
     if not isinstance(event.data, HealthAlert):
         return event
     return msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, downstream=()))
 
 
-def told(events: Iterable[Event], names: Collection[str], now: float) -> list[str]:
+def describe_events(events: Iterable[Event], names: Collection[str], now: float) -> list[str]:
     """What these events say of the containers of these names, oldest first, a line each."""
     lines = []
     for event in sorted(events, key=lambda event: event.time):
-        about = subject(event)
+        about = find_subject(event)
         if about is not None and about[0].name in names:
             ago = show_duration(max(0.0, now - event.time))
-            lines.append(f"{ago} ago, {about[0].name}: {line(event)}")
-    return lines[-TOLD:]
+            lines.append(f"{ago} ago, {about[0].name}: {format_event_line(event)}")
+    return lines[-MAX_EVENT_LINES:]
 
 
-def observed(
+def take_snapshot(
     engine: Callable[[], Engine],
     history: Callable[[], Sequence[MetricPoint]],
     alert: HealthAlert,
     now: float,
-    hide: Callable[[], Hide] = lambda: redact,
+    hide: Callable[[], Redactor] = lambda: redact,
 ) -> EvidenceSnapshot | None:
     """The alert's container as it is. What cannot be had is missing from it, and says why."""
     container = alert.container
@@ -148,15 +150,15 @@ def observed(
     if found is None:
         return None
     parts: dict[str, Any] = {
-        "log": tried("log", lambda: engine().logs(container.id, TAIL)) or "",
+        "log": tried("log", lambda: engine().logs(container.id, MAX_LOG_LINES)) or "",
         "details": tried("details", lambda: engine().details(container.id)),
         "processes": (found.running and tried("processes", lambda: engine().top(container.id))) or (),
         "samples": tried("samples", history) or (),
     }
-    return dossier(_request(alert), found, now=now, missing=missing, hide=hide(), **parts)
+    return build_snapshot(_make_empty_request(alert), found, now=now, missing=missing, hide=hide(), **parts)
 
 
-def _request(alert: HealthAlert) -> RemediationNeeded:
+def _make_empty_request(alert: HealthAlert) -> RemediationNeeded:
     """Nothing is asked for yet."""
     return RemediationNeeded(alert=alert, action=Action.NONE, diagnosis=Diagnosis(cause="", confidence=0.0))
 

@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from hemostat.core.dependencies.declared import declared_names
+from hemostat.core.dependencies.declared import list_declared_names
 from hemostat.core.diagnosis.case import EvidenceCase
 from hemostat.core.diagnosis.rules import Verdict
 from hemostat.core.llm import budget, prompt, tools
-from hemostat.core.llm.fence import fenced
+from hemostat.core.llm.fence import fence_text
 from hemostat.core.llm.tool import Tool
-from hemostat.core.llm.tools import CONCLUDE
-from hemostat.core.llm.validate import Advice, choices, objections, sourced, worded
+from hemostat.core.llm.tools import CONCLUDE_TOOL
+from hemostat.core.llm.validate import (
+    Advice,
+    correct_quote_sources,
+    find_objections,
+    list_choices,
+    sanitize_text,
+)
 from hemostat.core.settings.trust import TrustSettings
 from hemostat.errors import AdviceError, AdvisorError, AdvisorUnreachableError, HemoStatError
 from hemostat.events import Container, HealthAlert, Investigation
@@ -28,15 +34,15 @@ from hemostat.ports import Advisor, Clock, EvidenceSource, ModelTurn, ToolCallRe
 if TYPE_CHECKING:
     from hemostat.agents.analyzer.llm_advisor import AdvisorTerms
 
-ANSWER: Final = 1_500
+ANSWER_TOKENS: Final = 1_500
 """Tokens of one turn, at most: a conclusion is short."""
-HURRY: Final = 0.4
+CONCLUDE_TIME_SHARE: Final = 0.4
 """Share of the time that is kept for the conclusion."""
-NAMES: Final = 10
-NAME: Final = re.compile(r"[a-zA-Z0-9][\w.-]{0,127}", re.ASCII)
+MAX_ROOT_NAMES: Final = 10
+NAME_PATTERN: Final = re.compile(r"[a-zA-Z0-9][\w.-]{0,127}", re.ASCII)
 """What engines let a container be called. Names are told outside of fences: no other text passes for one."""
 
-Pay = Callable[[float], Callable[[float], None]]
+ReserveCost = Callable[[float], Callable[[float], None]]
 """Takes what a request may cost (US dollars); gives what its real cost is told to. Raises AdviceError."""
 
 logger = logging.getLogger(__name__)
@@ -46,7 +52,7 @@ class Investigator:
     """Good for one investigation."""
 
     def __init__(
-        self, advisor: Advisor, witness: EvidenceSource, clock: Clock, terms: "AdvisorTerms", pay: Pay
+        self, advisor: Advisor, witness: EvidenceSource, clock: Clock, terms: "AdvisorTerms", pay: ReserveCost
     ) -> None:
         self._advisor = advisor
         self._witness = witness
@@ -68,17 +74,17 @@ class Investigator:
         """Raises AdvisorError where the service fails, AdviceError where what it says is of no use."""
         began, self._host = self._clock.now(), case.host
         analysis, alert = self._terms.analysis, case.alert
-        allowed = choices(alert, self._terms.limits)
-        evidence = prompt.sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
+        allowed = list_choices(alert, self._terms.limits)
+        evidence = prompt.build_sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
         for source, text in evidence.items():
             self._shown[source].append(text)
-        names = reachable(alert, self._terms.trust)
+        names = find_reachable(alert, self._terms.trust)
         offered = [
-            *(tools.reading(list(names), logs=analysis.send_logs) if names else ()),
-            tools.concluding(allowed),
+            *(tools.build_reading_tools(list(names), logs=analysis.send_logs) if names else ()),
+            tools.build_conclude_tool(allowed),
         ]
-        self._said = budget.tokens(prompt.SYSTEM + msgspec.json.encode(offered).decode())
-        self._add(prompt.first(case, rules, allowed, evidence))
+        self._said = budget.estimate_tokens(prompt.SYSTEM_PROMPT + msgspec.json.encode(offered).decode())
+        self._add(prompt.build_first_message(case, rules, allowed, evidence))
         advice = self._concluded(alert, names, offered, began, until)
         return advice, Investigation(
             model=self._advisor.name,
@@ -112,32 +118,34 @@ class Investigator:
             if mistakes and repaired:
                 raise AdviceError(f"{self._advisor.name} gave no usable answer: {mistakes[0]}")
             repaired = repaired or bool(mistakes)
-            self._add(tuple(results) if results else prompt.again(mistakes))
+            self._add(tuple(results) if results else prompt.build_retry_message(mistakes))
 
     def _heard(
         self, call: ToolCallRequest, alert: HealthAlert, names: Mapping[str, Container], *, must: bool
     ) -> Advice | tuple[ToolResult, list[str]]:
         """What a call comes to: advice that can be used, or its result and what was wrong with it."""
-        if call.name != CONCLUDE:
-            return self._look(call, names), [f"only {CONCLUDE} may be called now"] if must else []
+        if call.name != CONCLUDE_TOOL:
+            return self._look(call, names), [f"only {CONCLUDE_TOOL} may be called now"] if must else []
         advice = self._terms.read(call.arguments)
         if isinstance(advice, Advice):
-            mistakes = objections(advice, alert, self._terms.limits, self._shown, roots(alert, names))
+            mistakes = find_objections(
+                advice, alert, self._terms.limits, self._shown, list_possible_roots(alert, names)
+            )
             if not mistakes:
-                return sourced(advice, self._shown)
+                return correct_quote_sources(advice, self._shown)
         else:
             mistakes = advice
-        return ToolResult(call=call.id, text=prompt.again(mistakes), failed=True), mistakes
+        return ToolResult(call=call.id, text=prompt.build_retry_message(mistakes), failed=True), mistakes
 
     def _is_short(self, began: float, until: float) -> bool:
         """Whether time, tokens or tools suffice for no more than the conclusion."""
-        late = until - self._clock.now() < HURRY * (until - began)
+        late = until - self._clock.now() < CONCLUDE_TIME_SHARE * (until - began)
         return late or 2 * self._next > self._left or self._calls >= self._terms.analysis.max_calls
 
     @property
     def _next(self) -> int:
         """Tokens of the next turn, at most."""
-        return self._said + ANSWER
+        return self._said + ANSWER_TOKENS
 
     @property
     def _left(self) -> int:
@@ -149,15 +157,15 @@ class Investigator:
             raise AdviceError(f"the investigation has used up its {self._terms.analysis.max_tokens} tokens")
         if now >= until:
             raise AdviceError("there was no time left to ask")
-        most = Usage(sent=self._said, received=ANSWER)
+        most = Usage(sent=self._said, received=ANSWER_TOKENS)
         settle = self._pay(self._terms.prices.of(most.sent, most.received))
         try:
             said = self._advisor.say(
-                prompt.SYSTEM,
+                prompt.SYSTEM_PROMPT,
                 self._talk,
                 offered,
-                must_call=CONCLUDE if must else None,
-                max_tokens=ANSWER,
+                must_call=CONCLUDE_TOOL if must else None,
+                max_tokens=ANSWER_TOKENS,
                 timeout=until - now,
             )
         except AdvisorError as error:
@@ -176,76 +184,82 @@ class Investigator:
 
     def _look(self, call: ToolCallRequest, names: Mapping[str, Container]) -> ToolResult:
         if self._calls >= self._terms.analysis.max_calls:
-            return ToolResult(call=call.id, text=f"No more of these: call {CONCLUDE}.", failed=True)
+            return ToolResult(call=call.id, text=f"No more of these: call {CONCLUDE_TOOL}.", failed=True)
         self._calls += 1
         container = str(call.arguments.get("container", ""))
         grep = str(call.arguments.get("grep", ""))[:100]
         about = names.get(container, Container(id="", name=""))
         looks = self._looks(about, grep)
         if call.name not in looks:
-            text = f"There is no tool of this name. There are: {', '.join([*looks, CONCLUDE])}."
+            text = f"There is no tool of this name. There are: {', '.join([*looks, CONCLUDE_TOOL])}."
             return ToolResult(call=call.id, text=text, failed=True)
         if container not in names:
             text = f"No such container in this incident. There are: {', '.join(names)}."
             return ToolResult(call=call.id, text=text, failed=True)
         source = f"{call.name} {container}"
-        self._steps.append(_step(source, grep))
+        self._steps.append(_format_step(source, grep))
         try:
             text = looks[call.name]()
         except HemoStatError as error:
             emails = self._terms.analysis.redact_emails
-            text = tools.bounded([error.message], emails=emails)
-            return ToolResult(call=call.id, text=fenced(source, text), failed=True)
+            text = tools.bound_lines([error.message], emails=emails)
+            return ToolResult(call=call.id, text=fence_text(source, text), failed=True)
         self._shown[source].append(text)
-        return ToolResult(call=call.id, text=fenced(source, text))
+        return ToolResult(call=call.id, text=fence_text(source, text))
 
     def _looks(self, container: Container, grep: str) -> Mapping[str, Callable[[], str]]:
         witness, host, now = self._witness, self._host, self._clock.now()
         logs, emails = self._terms.analysis.send_logs, self._terms.analysis.redact_emails
         looks: dict[str, Callable[[], str]] = {
-            "processes": lambda: tools.processes(witness.processes(host, container), emails=emails),
-            "inspect": lambda: tools.inspect(witness.details(host, container), outputs=logs, emails=emails),
-            "metrics": lambda: tools.metrics(witness.history(host, container), now),
-            "events": lambda: tools.story(witness.story(host, container), outputs=logs, emails=emails),
+            "processes": lambda: tools.format_processes(witness.processes(host, container), emails=emails),
+            "inspect": lambda: tools.format_details(
+                witness.details(host, container), outputs=logs, emails=emails
+            ),
+            "metrics": lambda: tools.format_metrics(witness.history(host, container), now),
+            "events": lambda: tools.format_events(
+                witness.story(host, container), outputs=logs, emails=emails
+            ),
         }
         if logs:
-            looks[tools.LOG] = lambda: tools.log(
-                witness.log(host, container, tools.LINES), grep, emails=emails
+            looks[tools.LOG_TOOL] = lambda: tools.format_log(
+                witness.log(host, container, tools.MAX_LOG_LINES), grep, emails=emails
             )
         return looks
 
     def _add(self, turn: Turn) -> None:
         self._talk.append(turn)
-        self._said += budget.tokens(_text(turn))
+        self._said += budget.estimate_tokens(_join_text(turn))
 
 
-def reachable(alert: HealthAlert, trust: TrustSettings) -> dict[str, Container]:
+def find_reachable(alert: HealthAlert, trust: TrustSettings) -> dict[str, Container]:
     """The containers that may be looked at, by name: the alert's own. Where labels are believed, also the
     one that it is taken to fail for; never those that depend on it, which anybody may."""
     about = [] if alert.container.is_host else [alert.container]
     if trust.believes_all:
         about.append(Container(id=alert.root, name=alert.root))
-    return {each.name: each for each in reversed(about) if NAME.fullmatch(each.name)}
+    return {each.name: each for each in reversed(about) if NAME_PATTERN.fullmatch(each.name)}
 
 
-def roots(alert: HealthAlert, names: Iterable[str]) -> list[str]:
+def list_possible_roots(alert: HealthAlert, names: Iterable[str]) -> list[str]:
     """What the failure may be said to begin at, besides the container and the host: to say so opens
     nothing."""
-    declared = declared_names(alert.container)
-    return list(dict.fromkeys(filter(NAME.fullmatch, (*names, alert.root, *declared))))[:NAMES]
+    declared = list_declared_names(alert.container)
+    return list(dict.fromkeys(filter(NAME_PATTERN.fullmatch, (*names, alert.root, *declared))))[
+        :MAX_ROOT_NAMES
+    ]
 
 
-def _step(source: str, grep: str) -> str:
-    return worded(f"{source} grep {grep!r}" if grep else source)[:120]
+def _format_step(source: str, grep: str) -> str:
+    return sanitize_text(f"{source} grep {grep!r}" if grep else source)[:120]
 
 
-def _text(turn: Turn) -> str:
+def _join_text(turn: Turn) -> str:
     if isinstance(turn, str):
         return turn
     if isinstance(turn, ModelTurn):
-        return turn.text + "".join(f"{call.name}{_arguments(call.arguments)}" for call in turn.calls)
+        return turn.text + "".join(f"{call.name}{_format_arguments(call.arguments)}" for call in turn.calls)
     return "".join(result.text for result in turn)
 
 
-def _arguments(arguments: Mapping[str, Any]) -> str:
+def _format_arguments(arguments: Mapping[str, Any]) -> str:
     return str(dict(arguments))

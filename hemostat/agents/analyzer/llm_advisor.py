@@ -15,17 +15,22 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from hemostat.agents.analyzer.investigation import Investigator
-from hemostat.core.diagnosis.case import EvidenceCase, fingerprint, signature, without_others
+from hemostat.core.diagnosis.case import (
+    EvidenceCase,
+    compute_log_fingerprint,
+    compute_signature,
+    keep_own_precedents,
+)
 from hemostat.core.diagnosis.rules import Verdict
-from hemostat.core.labels.project import project_of
+from hemostat.core.labels.project import get_project
 from hemostat.core.llm import budget
 from hemostat.core.llm.budget import LlmUsage, Prices
-from hemostat.core.llm.circuit import FINE, LlmCircuit
-from hemostat.core.llm.validate import Advice, choices, judged
-from hemostat.core.metrics.definitions import FAILURES, AdviceFailure, Count, uncounted
+from hemostat.core.llm.circuit import CLOSED_CIRCUIT, LlmCircuit
+from hemostat.core.llm.validate import Advice, judge_advice, list_choices
+from hemostat.core.metrics.definitions import MODEL_FAILURES, AdviceFailure, Count, ignore_count
 from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.core.settings.trust import OWN, TrustSettings
+from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
 from hemostat.core.units import show_duration
 from hemostat.errors import (
     AdviceError,
@@ -38,16 +43,16 @@ from hemostat.errors import (
 from hemostat.events import Container, Event, HealthAlert, Investigation, Outcome, digest
 from hemostat.ports import Advisor, Clock, EvidenceSource, LlmBudget, PrecedentStore
 
-SLICE: Final = 0.1
+POLL_SECONDS: Final = 0.1
 """Seconds between two looks at whether this process is told to stop."""
-STRANGE: Final = 2
+MAX_ODD_ANSWERS: Final = 2
 """Answers that are none, in a row, that are borne before nobody asks for a while."""
 HANGING: Final = 16
 """For each investigation at a time, how many threads there may be, those that were left alone included: a
 server that sends its header a byte at a time holds on to them for hours."""
 MAX_PROJECTS: Final = 1000
 """Of which is known that their containers have failed."""
-NOTICED: Final = 300.0
+NOTICE_SECONDS: Final = 300.0
 """Seconds for which people are told that the budget was spent."""
 
 T = TypeVar("T")
@@ -62,7 +67,7 @@ class AdvisorTerms(NamedTuple):
     limits: ResponderSettings
     prices: Prices
     read: Callable[[Mapping[str, Any]], Advice | list[str]]
-    trust: TrustSettings = OWN
+    trust: TrustSettings = TRUST_OWN
 
 
 class CachedAdvice(msgspec.Struct, frozen=True):
@@ -86,7 +91,7 @@ class LlmAdvisor:
         terms: AdvisorTerms,
         *,
         source: str,
-        count: Count = uncounted,
+        count: Count = ignore_count,
     ) -> None:
         self.analysis = terms.analysis
         self._advisor = advisor
@@ -99,7 +104,7 @@ class LlmAdvisor:
         self._count = count
         for each in AdviceFailure:
             self._note(each, 0)
-        self._outage: LlmCircuit = FINE
+        self._outage: LlmCircuit = CLOSED_CIRCUIT
         self._lock = threading.Lock()
         self._threads = threading.Semaphore(HANGING * terms.analysis.concurrency)
         self._failing: dict[str, float] = {}
@@ -117,7 +122,7 @@ class LlmAdvisor:
     def note(self, container: Container, now: float) -> None:
         """An alert was raised of this container: its project may want a share of the budget."""
         with self._lock:
-            project = project_of(container)
+            project = get_project(container)
             self._failing.pop(project, None)
             self._failing[project] = now
             while len(self._failing) > MAX_PROJECTS:
@@ -126,11 +131,11 @@ class LlmAdvisor:
     def _others_fail(self, project: str, now: float) -> bool:
         with self._lock:
             failing = list(self._failing.items())
-        return any(each != project and now - time < budget.HOUR for each, time in failing)
+        return any(each != project and now - time < budget.HOUR_SECONDS for each, time in failing)
 
     def notice(self, now: float) -> str:
         since, why = self._refused
-        spent = f"the rules decide: {why}" if 0 <= now - since < NOTICED else ""
+        spent = f"the rules decide: {why}" if 0 <= now - since < NOTICE_SECONDS else ""
         shut = self.shut(now)
         return f"the rules decide: {shut}" if shut else spent
 
@@ -143,17 +148,17 @@ class LlmAdvisor:
         except LeftAloneError:
             raise
         except (AdviceError, AdvisorDeclinedError) as error:
-            self._note(failure(error))
+            self._note(classify_failure(error))
             raise
         except AdvisorError as error:
-            self._note(failure(error))
-            allowed = STRANGE if error.answered else 0
+            self._note(classify_failure(error))
+            allowed = MAX_ODD_ANSWERS if error.answered else 0
             with self._lock:
                 self._outage = self._outage.failed(str(error), self._clock.now(), error.wait, allowed=allowed)
             raise
 
     def _note(self, why: AdviceFailure, by: int = 1) -> None:
-        self._count(FAILURES, self._advisor.name, why, by=by)
+        self._count(MODEL_FAILURES, self._advisor.name, why, by=by)
 
     def _verdict(self, event: Event, rules: Verdict, until: float) -> Verdict:
         alert = event.data
@@ -161,22 +166,22 @@ class LlmAdvisor:
             raise AdviceError(f"{event.type} is no alert")
         case = self._witness.case(event)
         if not self._terms.trust.believes_all:
-            case = without_others(case)
-        likeness = _likeness(case, rules)
+            case = keep_own_precedents(case)
+        likeness = _make_cache_key(case, rules)
         kept = self._known(likeness, alert)
         if kept is None:
             kept = self._asked(case, rules, until)
             self._casebook.keep(likeness, msgspec.json.encode(kept), self.analysis.reuse)
-        return judged(kept.advice, alert, rules, kept.made, min_confidence=self.analysis.min_confidence)
+        return judge_advice(kept.advice, alert, rules, kept.made, min_confidence=self.analysis.min_confidence)
 
     def _asked(self, case: EvidenceCase, rules: Verdict, until: float) -> CachedAdvice:
-        pay = partial(self._pay, project_of(case.alert.container))
+        pay = partial(self._pay, get_project(case.alert.container))
         inquiry = Investigator(self._advisor, self._witness, self._clock, self._terms, pay)
         advice, made = inquiry.run(case, rules, until)
         with self._lock:
             # An answer to what was asked before, or one that came too late, does not close what is open.
             if not self.shut(self._clock.now()):
-                self._outage = FINE
+                self._outage = CLOSED_CIRCUIT
         return CachedAdvice(case.alert.container.name, advice, made)
 
     def _known(self, likeness: str, alert: HealthAlert) -> CachedAdvice | None:
@@ -188,7 +193,7 @@ class LlmAdvisor:
             kept = msgspec.json.decode(raw, type=CachedAdvice)
         except msgspec.DecodeError:
             return None
-        if kept.advice.choice not in choices(alert, self._terms.limits):
+        if kept.advice.choice not in list_choices(alert, self._terms.limits):
             return None
         made = msgspec.structs.replace(kept.made, reused=True, tokens=0, cost=0.0, seconds=0.0)
         return msgspec.structs.replace(kept, made=made)
@@ -202,7 +207,7 @@ class LlmAdvisor:
         while True:
             now = self._clock.now()
             version, spent = self._purse.read()
-            why = budget.objection(
+            why = budget.find_objection(
                 spent,
                 cost,
                 calls=limits.calls_per_hour,
@@ -239,8 +244,10 @@ class LlmAdvisor:
 
         # A daemon: what hangs must not keep the process from ending.
         threading.Thread(target=run, name="investigation", daemon=True).start()
-        slices = int(self.analysis.timeout / SLICE) + 1  # counted, too: a clock may be set back meanwhile
-        while not done.wait(SLICE):
+        slices = (
+            int(self.analysis.timeout / POLL_SECONDS) + 1
+        )  # counted, too: a clock may be set back meanwhile
+        while not done.wait(POLL_SECONDS):
             self._clock.sleep(0)
             slices -= 1
             if slices <= 0 or self._clock.now() >= until:
@@ -252,7 +259,7 @@ class LlmAdvisor:
         return answers[0]
 
 
-def failure(error: AdviceError | AdvisorError) -> AdviceFailure:
+def classify_failure(error: AdviceError | AdvisorError) -> AdviceFailure:
     match error:
         case OverBudgetError():
             return AdviceFailure.OVER_BUDGET
@@ -265,7 +272,7 @@ def failure(error: AdviceError | AdvisorError) -> AdviceFailure:
     return AdviceFailure.BUSY if error.transient else AdviceFailure.REFUSED
 
 
-def _likeness(case: EvidenceCase, rules: Verdict) -> str:
+def _make_cache_key(case: EvidenceCase, rules: Verdict) -> str:
     """Incidents that share it are just alike: of one container, with one signature and log, and the same to
     the rules; and nothing has failed against them since. Of another container nothing is reused, whatever its
     labels say it is a replica of: strangers may have written its evidence."""
@@ -276,8 +283,8 @@ def _likeness(case: EvidenceCase, rules: Verdict) -> str:
     parts = (
         case.host,
         about.id or about.name,
-        signature(case.alert),
-        fingerprint(log),
+        compute_signature(case.alert),
+        compute_log_fingerprint(log),
         rules.diagnosis.cause,
         str(rules.action),
         str(failed),

@@ -11,11 +11,11 @@ from typing import Final, TypeVar
 import msgspec
 
 from hemostat.core.redact import redact
-from hemostat.core.text import MAX_NAME_CHARACTERS, MAX_REDACTED, clean, cut, list_names
+from hemostat.core.text import MAX_NAME_CHARACTERS, MAX_REDACTED, escape_controls, list_names, truncate
 from hemostat.errors import AdapterError
 
 MAX_REASON_CHARACTERS: Final = 160
-WHAT_TO_DO: Final = "look at its labels (hemostat labels), and report this with the log line container.failed"
+HINT: Final = "look at its labels (hemostat labels), and report this with the log line container.failed"
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class ContainerErrors:
         for each in tuple(self._faults.values()):
             names.setdefault((each.doing, each.reason), []).append(each.name)
         return tuple(
-            f"cannot {doing} {list_names(found)}: {reason}; {WHAT_TO_DO}"
+            f"cannot {doing} {list_names(found)}: {reason}; {HINT}"
             for (doing, reason), found in names.items()
         )
 
@@ -81,7 +81,7 @@ class ContainerErrors:
             known = self._faults.get((container_id, doing))
             self._faults[container_id, doing] = fault
         if fault != known:
-            shown = cut(name, MAX_NAME_CHARACTERS)
+            shown = truncate(name, MAX_NAME_CHARACTERS)
             logger.error("container.failed container=%s doing=%s", shown, doing, exc_info=error)
 
     def _clear(self, container_id: str, doing: str) -> None:
@@ -92,4 +92,4 @@ class ContainerErrors:
 def describe_error(error: Exception) -> str:
     """One short line, its secrets masked."""
     reason = redact(f"{type(error).__name__}: {error}"[:MAX_REDACTED])
-    return cut(clean(reason), MAX_REASON_CHARACTERS)
+    return truncate(escape_controls(reason), MAX_REASON_CHARACTERS)

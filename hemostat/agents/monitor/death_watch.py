@@ -22,13 +22,13 @@ from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.errors import EngineError
 from hemostat.ports import Ledger
 
-OOM_LOOK: Final = 2.0
+OOM_CHECK_SECONDS: Final = 2.0
 """Seconds within which the death of a main process follows that it was killed for want of memory."""
 
 SHUTDOWN_SECONDS: Final = 30.0
 """Seconds that an engine takes to stop its containers when it shuts down."""
 
-Look = Callable[[str, float], WatchedContainer | None]
+InspectContainer = Callable[[str, float], WatchedContainer | None]
 
 
 class DeathWatch:
@@ -44,7 +44,7 @@ class DeathWatch:
         *,
         host: str,
         was_stopped: Callable[[str], bool],
-        look: Look,
+        look: InspectContainer,
         look_upstream: Callable[[str, float], None],
         count_hung: Callable[[], int] = int,
     ) -> None:
@@ -81,16 +81,16 @@ class DeathWatch:
     def note_oom(self, container_id: str, now: float) -> None:
         """The engine or a counter tells of a process in it that was killed for want of memory: whether it was
         the main one shows in a moment."""
-        self._oom_looks.setdefault(container_id, now + OOM_LOOK)
+        self._oom_looks.setdefault(container_id, now + OOM_CHECK_SECONDS)
 
     def judge_ooms(self, now: float) -> list[IncidentAlert]:
         """The processes killed for want of memory whose containers go on."""
         due = [identity for identity, at in self._oom_looks.items() if now >= at]
         told: list[IncidentAlert] = []
         for identity in due:
-            killed_at = self._oom_looks.pop(identity) - OOM_LOOK
+            killed_at = self._oom_looks.pop(identity) - OOM_CHECK_SECONDS
             if (patient := self._ward.get(identity)) is not None:
-                judge = partial(deaths.survived_oom, self._ward, patient, killed_at, now)
+                judge = partial(deaths.report_survived_oom, self._ward, patient, killed_at, now)
                 told += self._attempt(identity, "judge the death of", judge)
         return told
 
@@ -103,9 +103,9 @@ class DeathWatch:
         if patient.info.started_at >= event.time:
             return self._look(event.container.id, now)
         wish = self._ward.stops.get(event.container.id)
-        restarts = restart_owner.restarts_itself(patient.info, event.exit_code) and not stop_intent.wanted(
-            wish, event.time
-        )
+        restarts = restart_owner.is_restarted_by_docker(
+            patient.info, event.exit_code
+        ) and not stop_intent.is_requested_death(wish, event.time)
         status = "restarting" if restarts else "exited"
         ended = {"status": status, "exit_code": event.exit_code, "finished_at": event.time, "pid": 0}
         return self._ward.admit(msgspec.structs.replace(patient.info, **ended), now)
@@ -116,7 +116,7 @@ class DeathWatch:
         if patient is None:
             return []
         self._look_upstream(patient.ref.id, now)
-        return self._awaiting(patient, event, deaths.died(self._ward, patient, event, now), now)
+        return self._awaiting(patient, event, deaths.handle_death(self._ward, patient, event, now), now)
 
     def _awaiting(
         self, patient: WatchedContainer, event: EngineEvent, told: list[IncidentAlert], now: float
@@ -127,7 +127,7 @@ class DeathWatch:
             self._ward.awaited[patient.ref.id] = stop_intent.PendingExit(
                 exit_code=code, time=event.time, due=now
             )
-            self._looks[patient.ref.id] = now + restart_owner.FIRST_LOOK
+            self._looks[patient.ref.id] = now + restart_owner.FIRST_LOOK_SECONDS
         return told
 
     def judge_held(self, now: float) -> list[IncidentAlert]:
@@ -157,23 +157,25 @@ class DeathWatch:
     def _judged(
         self, patient: WatchedContainer, death: stop_intent.PendingExit, now: float
     ) -> list[IncidentAlert]:
-        if stop_intent.wanted(self._ward.stops.get(patient.ref.id), death.time):
+        if stop_intent.is_requested_death(self._ward.stops.get(patient.ref.id), death.time):
             return []
         if self._ward.podman and self._restart_by_us(patient.info, now):
             stop = stop_intent.StopRequest(time=death.time, until=death.time, ours=True)
             self._ward.stops[patient.ref.id] = stop
             return []
         if self._ward.podman and self._says_stopped(patient, death):
-            said = stop_intent.StopRequest(time=death.time, until=death.time + stop_intent.MARGIN)
+            said = stop_intent.StopRequest(
+                time=death.time, until=death.time + stop_intent.SIGNAL_MARGIN_SECONDS
+            )
             self._ward.stops[patient.ref.id] = said
             return []
-        return deaths.ended(self._ward, patient, death.exit_code, death.time, now)
+        return deaths.handle_unwanted_death(self._ward, patient, death.exit_code, death.time, now)
 
     def _says_stopped(self, patient: WatchedContainer, death: stop_intent.PendingExit) -> bool:
         """By Podman's own word, which any signal sets for the whole run: after one that the container has
         survived, only an end by a signal is taken for a stop."""
         signalled = self._kills.get(patient.ref.id, 0.0) >= patient.info.started_at
-        if signalled and death.exit_code not in stop_intent.ENDED_BY_SIGNAL:
+        if signalled and death.exit_code not in stop_intent.SIGNAL_EXIT_CODES:
             return False
         return self._was_stopped(patient.ref.id)
 
@@ -181,7 +183,7 @@ class DeathWatch:
         if self._ledger is None:
             return None
         attempts = self._ledger.attempts(self._host, info.ref.name)
-        return stop_intent.restart_by_us(info, attempts, now)
+        return stop_intent.find_own_restart(info, attempts, now)
 
     def look_again(self, now: float) -> list[IncidentAlert]:
         """At the containers that somebody is to start again: Docker by its policy, or a restart of ours. Once
@@ -198,7 +200,7 @@ class DeathWatch:
             ):
                 continue
             self._looks[patient.ref.id] = now + (
-                restart_owner.FIRST_LOOK if ours else restart_owner.LOOK_EVERY
+                restart_owner.FIRST_LOOK_SECONDS if ours else restart_owner.LOOK_INTERVAL_SECONDS
             )
             with suppress(EngineError):
                 judge = partial(self._look_at_awaited, patient.ref.id, now, ours=ours)
@@ -209,7 +211,7 @@ class DeathWatch:
         seen = self._look(container_id, now)
         if seen is None:
             return []
-        return self._taken_down(seen, now) if ours else deaths.looked_at(self._ward, seen, now)
+        return self._taken_down(seen, now) if ours else deaths.report_if_given_up(self._ward, seen, now)
 
     def _taken_down(self, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
         """Once the restart of ours that has stopped the container is over, and has not started it."""
@@ -219,14 +221,14 @@ class DeathWatch:
         attempt = self._restart_by_us(patient.info, now)
         if attempt is not None and stop_intent.is_under_way(attempt, now):
             return []
-        return deaths.taken_down(self._ward, patient, now)
+        return deaths.report_failed_restart(self._ward, patient, now)
 
     def killed(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         self._ward.kills = True
         self._kills[event.container.id] = event.time
         patient = self._ward.get(event.container.id)
         ours = patient is not None and self._is_ours(event, patient.info, now)
-        stop = on_event.signalled(self._ward, event, ours=ours)
+        stop = on_event.record_stop_request(self._ward, event, ours=ours)
         if stop is not None and not ours and patient is not None and self._ledger is not None:
             noted = ManualStop(event.time, stop.hold)
             self._ledger.note_stop(self._host, patient.ref.name, noted)
@@ -261,7 +263,7 @@ class DeathWatch:
         """The engine has stopped it as somebody asked: whatever it is held for was wanted."""
         stop = self._ward.stops.get(event.container.id)
         if stop is None or not stop.ours:
-            self._ward.stops[event.container.id] = stop_intent.stopped(event)
+            self._ward.stops[event.container.id] = stop_intent.read_stop_event(event)
             self._ward.held.pop(event.container.id, None)
         self._look(event.container.id, now)
         return []
@@ -280,11 +282,11 @@ class DeathWatch:
 
     def found_dead(self, patient: WatchedContainer, seen_until: float, now: float) -> list[IncidentAlert]:
         if not seen_until:
-            return deaths.dead_before(self._ward, patient, now)
-        down = exits.stays_down(patient.info) and not deaths.is_known(self._ward, patient.info)
+            return deaths.report_earlier_death(self._ward, patient, now)
+        down = exits.stays_down(patient.info) and not deaths.is_known_dead(self._ward, patient.info)
         if down and self._restart_by_us(patient.info, now) is not None:
             time = patient.info.finished_at
             self._ward.stops.setdefault(
                 patient.ref.id, stop_intent.StopRequest(time=time, until=time, ours=True)
             )
-        return deaths.missed(self._ward, patient, seen_until, now)
+        return deaths.find_missed_death(self._ward, patient, seen_until, now)

@@ -13,7 +13,7 @@ import msgspec
 
 from hemostat.agents.monitor.container_errors import ContainerErrors
 from hemostat.agents.monitor.inspector import Inspector
-from hemostat.core.dependencies.declared import MissingDependency, absent
+from hemostat.core.dependencies.declared import MissingDependency, find_missing_dependencies
 from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.watched_container import WatchedContainer
@@ -28,7 +28,7 @@ MAX_UPSTREAM: Final = 20
 """Containers that one depends on and that are looked at when it fails: other containers wait meanwhile."""
 JUST_NOW_SECONDS: Final = 0.5
 MAX_SEEN: Final = 1000
-MAX_ASKED: Final = 20
+MAX_DEPENDENCIES_PER_ROUND: Final = 20
 """Containers outside the list that the engine is asked for at a time: labels name them."""
 MAX_ASKING_SECONDS: Final = 0.5
 """After which the others are asked for later: REST_FACTOR times as long after the first."""
@@ -156,7 +156,7 @@ class Inspections:
         began = self._stopwatch()
         if 0 < self._rested - began < MAX_REST_SECONDS:
             return
-        for wanted in sorted(missing - self._asked_for)[:MAX_ASKED]:
+        for wanted in sorted(missing - self._asked_for)[:MAX_DEPENDENCIES_PER_ROUND]:
             self._asked_for.add(wanted)
             with suppress(EngineError):
                 for info in self._outside(wanted):
@@ -177,7 +177,7 @@ def check_alone(info: ContainerInfo) -> None:
     """Raise now what this container would raise wherever it is looked at together with others."""
     msgspec.json.encode(info.ref)
     DependencyGraph.of([info])
-    absent([info], {info.ref.id})
+    find_missing_dependencies([info], {info.ref.id})
 
 
 def log_mistakes(ref: Container) -> None:

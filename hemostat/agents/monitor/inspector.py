@@ -11,15 +11,15 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.monitor.container_errors import MAX_REASON_CHARACTERS
-from hemostat.core.backoff import delay
+from hemostat.core.backoff import compute_backoff
 from hemostat.core.model import ContainerInfo
-from hemostat.core.text import cut, list_names
+from hemostat.core.text import list_names, truncate
 from hemostat.errors import EngineError, EngineTimeoutError, NoSuchContainerError
 from hemostat.ports import Engine
 
 FIRST_RETRY_SECONDS: Final = 5.0
 MAX_RETRY_SECONDS: Final = 60.0
-WARY_SECONDS: Final = 600.0
+BRIEF_AFTER_HANG_SECONDS: Final = 600.0
 """After an inspection that hung, for which the next are given less time: others wait for them."""
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Inspector:
         """Of `names` by id, those that the engine answers about. One that is gone is told to `gone`; without
         it, NoSuchContainerError is raised."""
         asked = [container for container in names if container not in self._unanswered]
-        brief = 0 <= now - self._hung_at < WARY_SECONDS
+        brief = 0 <= now - self._hung_at < BRIEF_AFTER_HANG_SECONDS
         for container, answer in self._engine.inspect_all(asked, brief=brief).items():
             if isinstance(answer, ContainerInfo):
                 yield answer
@@ -104,11 +104,11 @@ class Inspector:
         return tuple(f"cannot inspect {list_names(found)}: {why}" for why, found in names.items())
 
     def _note(self, container: str, name: str, error: EngineError, now: float) -> None:
-        reason = cut(error.message.partition(": ")[2] or error.message, MAX_REASON_CHARACTERS)
+        reason = truncate(error.message.partition(": ")[2] or error.message, MAX_REASON_CHARACTERS)
         with self._lock:
             known = self._unanswered.get(container)
             tries = 1 if known is None else known.tries + 1
-            due = now + delay(tries, FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
+            due = now + compute_backoff(tries, FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
             self._unanswered[container] = PendingInspection(name=name, reason=reason, tries=tries, due=due)
         if known is None:
             logger.warning("container.unanswered container=%s error=%s", name, error)

@@ -7,7 +7,7 @@ import msgspec
 
 from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.labels.masking import veiled
-from hemostat.core.model import REMOVED, Sample
+from hemostat.core.model import REMOVED_STATUS, Sample
 from hemostat.events import ContainerStats
 
 REFRESH_SECONDS: Final = 5.0
@@ -21,10 +21,10 @@ class LastStats:
 
     def update(self, patient: WatchedContainer, sample: Sample | None, now: float) -> ContainerStats | None:
         """What is to be told of the container; None where that is known."""
-        stats = _stats(patient, sample)
+        stats = _build_stats(patient, sample)
         before, told_at = self._last.get(patient.ref.id, (None, 0.0))
         if before is not None and before.container.name != stats.container.name:
-            self._removed.append(_as_removed(before))
+            self._removed.append(_mark_removed(before))
         if stats == before and 0 <= now - told_at < REFRESH_SECONDS:
             return None
         self._last[patient.ref.id] = stats, now
@@ -33,7 +33,7 @@ class LastStats:
     def remove(self, container_id: str) -> None:
         """The container is gone."""
         if (last := self._last.pop(container_id, None)) is not None:
-            self._removed.append(_as_removed(last[0]))
+            self._removed.append(_mark_removed(last[0]))
 
     def take_removed(self, names: Iterable[str]) -> list[ContainerStats]:
         """What is to be told of names that no container has any more; `names` are those in use."""
@@ -41,12 +41,12 @@ class LastStats:
         return [stats for stats in removed if stats.container.name not in used]
 
 
-def _as_removed(stats: ContainerStats) -> ContainerStats:
-    state = msgspec.structs.replace(stats.state, status=REMOVED, health=None)
+def _mark_removed(stats: ContainerStats) -> ContainerStats:
+    state = msgspec.structs.replace(stats.state, status=REMOVED_STATUS, health=None)
     return ContainerStats(container=stats.container, state=state)
 
 
-def _stats(patient: WatchedContainer, sample: Sample | None) -> ContainerStats:
+def _build_stats(patient: WatchedContainer, sample: Sample | None) -> ContainerStats:
     return ContainerStats(
         container=veiled(patient.ref),
         state=patient.info.state,

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from hemostat.core.backoff import delay
+from hemostat.core.backoff import compute_backoff
 from hemostat.core.model import Listing
 from hemostat.errors import AdapterError
 from hemostat.ports import Clock, Engine, Interrupted
@@ -57,7 +57,7 @@ class Lister:
                     tries, thorough, connected, pause = 0, False, False, LIST_SECONDS
                 else:
                     tries, pause = tries + 1, 0.0
-                    self._clock.sleep(delay(tries, FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS))
+                    self._clock.sleep(compute_backoff(tries, FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS))
         except Interrupted:
             return
 

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from hemostat.agents.monitor.container_errors import describe_error
 from hemostat.errors import BusError
 
-LIST: Final = "watching the listed containers"
+LIST_ACTIVITY: Final = "watching the listed containers"
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -37,12 +37,14 @@ class LoopErrors:
     @property
     def trouble(self) -> str:
         """Why no container is watched, if that is so."""
-        reason = self._reasons.get(LIST)
+        reason = self._reasons.get(LIST_ACTIVITY)
         return f"no container is watched: {reason}" if reason else ""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         reasons = dict(self._reasons)
         return tuple(
-            f"{what} fails: {why}; the log says more" for what, why in reasons.items() if what != LIST
+            f"{what} fails: {why}; the log says more"
+            for what, why in reasons.items()
+            if what != LIST_ACTIVITY
         )

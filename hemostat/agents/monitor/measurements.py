@@ -24,11 +24,11 @@ from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.errors import AdapterError
 from hemostat.ports import Clock, Engine, HostProbe, Interrupted, Sampler
 
-PROBES: Final = 64
+MAX_PROBE_THREADS: Final = 64
 """At a time, one of each container: those that hang must not keep the others waiting, nor add up."""
-PEERS: Final = 1.0
+PEERS_SECONDS: Final = 1.0
 """Seconds between two looks whether the connections of the next container are to be read."""
-FIRST: Final = 5.0
+FIRST_SAMPLE_SECONDS: Final = 5.0
 """Seconds for which the first round of samples waits for the engine's list."""
 RETRY_SECONDS: Final = 5.0
 """Between two looks whether a container is due that the engine has not answered about."""
@@ -58,10 +58,10 @@ class Measurements:
         self._thresholds = thresholds
         self._failures = failures
         self._tell = tell
-        self._prober = ThreadPoolExecutor(PROBES, thread_name_prefix="probe")
+        self._prober = ThreadPoolExecutor(MAX_PROBE_THREADS, thread_name_prefix="probe")
         self._probing: set[str] = set()
         """Containers whose probe has not ended."""
-        self._patient_for = FIRST
+        self._patient_for = FIRST_SAMPLE_SECONDS
         self.sampled = threading.Event()
         """Set once the containers are listed, and while the last round of samples has been dealt with: a slow
         bus gets no backlog of them."""
@@ -73,7 +73,7 @@ class Measurements:
             ("sampling", self._samples, limits.interval),
             ("measuring disk use", self._disks, limits.disk_interval),
             ("probing", self._probes, limits.probe_interval),
-            ("reading connections", self._peers, PEERS),
+            ("reading connections", self._peers, PEERS_SECONDS),
             ("inspecting again", self._retry, RETRY_SECONDS),
         )
         for what, observe, interval in rounds:

@@ -20,11 +20,11 @@ from hemostat.agents.monitor.reconciler import Reconciler
 from hemostat.agents.monitor.sample_round import SampleRound
 from hemostat.core.dependencies.root_cause import HostState
 from hemostat.core.detection import on_event, on_sample, probe, review
-from hemostat.core.detection.alert_rate import MINUTE, AlertRate
+from hemostat.core.detection.alert_rate import MINUTE_SECONDS, AlertRate
 from hemostat.core.detection.event_cursor import Cursor
 from hemostat.core.detection.event_queue import EventSpan
 from hemostat.core.detection.incidents import IncidentAlert
-from hemostat.core.detection.monitor_state import MonitorState, decode_memo, encode_memo
+from hemostat.core.detection.monitor_state import MonitorState, decode_state, encode_state
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.evidence.snapshot import MetricPoint
@@ -47,9 +47,9 @@ from hemostat.core.model import (
     Samples,
     Waited,
 )
-from hemostat.core.settings.monitor import MonitorSettings, watched
-from hemostat.core.settings.trust import OWN, TrustSettings
-from hemostat.core.usage.tracker import interrupted
+from hemostat.core.settings.monitor import MonitorSettings, should_watch
+from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
+from hemostat.core.usage.tracker import interrupt_tracker
 from hemostat.events import Container, ContainerStats, Event, HealthAlert, Payload, encode
 from hemostat.ports import Engine, Ledger, Sampler
 
@@ -73,7 +73,7 @@ class Monitor:
         history: Callable[[str], Sequence[MetricPoint]] = lambda _: (),
         ledger: Ledger | None = None,
         warnings: tuple[str, ...] = (),
-        trust: TrustSettings = OWN,
+        trust: TrustSettings = TRUST_OWN,
         stopwatch: Callable[[], float] = float,
     ) -> None:
         """`history` is what has been kept of the numbers of the container of a name, oldest first. `ledger`
@@ -129,7 +129,7 @@ class Monitor:
 
     def restore(self, memo: bytes) -> None:
         """As far as it can be read. Raises ValueError for what is no memo."""
-        read, lost = decode_memo(memo)
+        read, lost = decode_state(memo)
         if lost:
             logger.warning("memo.partly_unreadable lost=%s", lost)
             self._warnings += (f"forgot at its start what could not be read of its memory: {lost}",)
@@ -140,7 +140,7 @@ class Monitor:
 
     def memo(self) -> bytes:
         memo = MonitorState(cursor=self._cursor, past=self._ward.past(), waiting=self._rate.waiting)
-        raw, lost = encode_memo(memo)
+        raw, lost = encode_state(memo)
         if lost and str(lost) != self._unwritten:
             logger.error("memo.partly_unwritable lost=%s", lost)
         self._unwritten = str(lost)
@@ -182,7 +182,7 @@ class Monitor:
         return [(each.ref.id, each.target, address) for each, address in addresses if each.target and address]
 
     def _address(self, patient: WatchedContainer, everyone: dict[str, ContainerInfo]) -> str:
-        return self.attempt(patient.ref, "probe", partial(probe.address_of, patient.info, everyone)) or ""
+        return self.attempt(patient.ref, "probe", partial(probe.find_address, patient.info, everyone)) or ""
 
     # --- steps ----------------------------------------------------------------------------------------
 
@@ -215,14 +215,14 @@ class Monitor:
     ) -> list[IncidentAlert]:
         match observation:
             case DiskUse():
-                return on_sample.disk_used(self._ward, observation, now)
+                return on_sample.check_disk_use(self._ward, observation, now)
             case Probed():
-                return on_sample.probed(self._ward, observation, now, self._lookups.glance_upstream)
+                return on_sample.record_probe(self._ward, observation, now, self._lookups.glance_upstream)
             case ConnectionPeers():
                 self._ward.relations.connect(observation, now)
                 return []
             case HostSample():
-                return on_sample.host_measured(self._ward, observation)
+                return on_sample.check_host(self._ward, observation)
             case Waited():
                 return []
 
@@ -235,7 +235,7 @@ class Monitor:
 
     def _is_new(self, container: Container) -> bool:
         patient = self._ward.get(container.id)
-        return patient is not None and 0 <= self._now - patient.info.created_at < MINUTE
+        return patient is not None and 0 <= self._now - patient.info.created_at < MINUTE_SECONDS
 
     def _alert(self, alert: HealthAlert, now: float, incident: str) -> Event:
         shown = msgspec.structs.replace(alert, container=veiled(alert.container))
@@ -267,11 +267,11 @@ class Monitor:
         }
         told: list[IncidentAlert] = []
         self._lookups.note(event.container)
-        if watched(event.container) or event.action == "destroy":
+        if should_watch(event.container) or event.action == "destroy":
             handle = partial(handlers.get(event.action, self._changed), event, now)
             told = self.attempt(event.container, f"handle the event {event.action} of", handle) or []
         elif event.action in {"kill", "stop"}:
-            on_event.signalled(self._ward, event, ours=False)
+            on_event.record_stop_request(self._ward, event, ours=False)
         self._cursor = self._cursor.past(event, *(self.arrivals or ()))
         return told
 
@@ -281,7 +281,7 @@ class Monitor:
             return []
         if event.action == "unhealthy":
             self._lookups.look_upstream(patient.ref.id, now)
-        on_event.turned(patient, event)
+        on_event.record_health_event(patient, event)
         return on_event.judge_health(self._ward, patient, now)
 
     def _started(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
@@ -302,7 +302,7 @@ class Monitor:
     def _changed(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         patient = self._lookups.look(event.container.id, now)
         if patient is not None and event.action in {"pause", "unpause"}:
-            patient.track = interrupted(patient.track)
+            patient.track = interrupt_tracker(patient.track)
         # Told under its former name, an incident would be taken for that of the container that has it now.
         return self._ward.register.closed(event.container.id) if event.action == "rename" else []
 

@@ -6,7 +6,7 @@ from typing import Final
 from hemostat.core.detection.event_queue import EventQueue, EventSpan
 from hemostat.core.model import Observation
 
-MAX_LOOKS: Final = 50
+MAX_LEFT_OUT_TAKEN: Final = 50
 """Containers of which events were left out that are looked at in one round."""
 
 
@@ -41,7 +41,10 @@ class ObservationQueue:
     def take_left_out(self) -> list[str]:
         """Containers that are to be looked at, for events of theirs were left out."""
         with self._changed:
-            return [self._intake.left_out.pop() for _ in range(min(MAX_LOOKS, len(self._intake.left_out)))]
+            return [
+                self._intake.left_out.pop()
+                for _ in range(min(MAX_LEFT_OUT_TAKEN, len(self._intake.left_out)))
+            ]
 
     def take_overflow(self) -> bool:
         """Whether all containers are to be listed, for too many events came."""

@@ -14,7 +14,7 @@ from hemostat.core.detection.incidents import IncidentAlert
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.model import ContainerInfo, ListedContainer
-from hemostat.core.settings.monitor import watched
+from hemostat.core.settings.monitor import should_watch
 from hemostat.errors import NoSuchContainerError
 
 
@@ -77,7 +77,7 @@ class Reconciler:
 
     def _catch_up(self, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
         """Events of its health check may have been left out."""
-        on_event.saw_health(patient, now)
+        on_event.record_inspected_health(patient, now)
         return on_event.judge_health(self._ward, patient, now)
 
     def _reconcile(
@@ -140,4 +140,4 @@ class Reconciler:
     def _is_under_watch(self, info: ContainerInfo) -> bool:
         """Of what was not listed, only what is known to be: it may be outside the filter of the list."""
         known = self._ward.get(info.ref.id) is not None
-        return watched(info.ref) and (known or info.ref.id in self._listed)
+        return should_watch(info.ref) and (known or info.ref.id in self._listed)

@@ -14,7 +14,7 @@ from hemostat.core.detection.incidents import Incident, IncidentAlert
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.evidence.snapshot import MetricPoint
-from hemostat.core.labels.project import NO_PROJECT, project_of
+from hemostat.core.labels.project import NO_PROJECT, get_project
 from hemostat.core.labels.project_turns import Turns
 from hemostat.core.model import Sample
 from hemostat.errors import HemoStatError
@@ -57,12 +57,12 @@ class SampleRound:
             stopwatch,
             ROUND_SECONDS,
             key=lambda each: each.key,
-            project=lambda each: project_of(each.container),
+            project=lambda each: get_project(each.container),
         )
 
     def _project(self, container_id: str) -> str:
         patient = self._ward.get(container_id)
-        return NO_PROJECT if patient is None else project_of(patient.ref)
+        return NO_PROJECT if patient is None else get_project(patient.ref)
 
     def judge(self, samples: Iterable[Sample], now: float) -> list[IncidentAlert]:
         by_id = {sample.container_id: sample for sample in samples}
@@ -73,7 +73,7 @@ class SampleRound:
                 self._attempt(patient, "judge a sample of", partial(self._judge, patient, sample, now)) or []
             )
         told += self._deaths.judge_held(now) + self._deaths.judge_ooms(now) + self._deaths.look_again(now)
-        unreplaced = partial(deaths.unreplaced, self._ward, now)
+        unreplaced = partial(deaths.report_unreplaced, self._ward, now)
         told += self._faults.attempt("", "all", "find the replacements of", unreplaced) or []
         return told + self._review(now)
 
@@ -96,14 +96,14 @@ class SampleRound:
         return told + on_event.judge_health(self._ward, patient, now)
 
     def _observe(self, patient: WatchedContainer, sample: Sample, now: float) -> list[IncidentAlert]:
-        ward, bounds = self._ward, on_sample.limits(patient, self._host_memory)
-        if on_sample.wants_history(patient, sample, bounds):
+        ward, bounds = self._ward, on_sample.find_limits(patient, self._host_memory)
+        if on_sample.should_read_history(patient, sample, bounds):
             self._recall(patient, sample)
         activity = None
-        if on_sample.wants_activity(patient, sample, bounds):
+        if on_sample.should_read_activity(patient, sample, bounds):
             activity = self._sampler.activity(patient.info, now)
         told: list[IncidentAlert] = []
-        for kind, phase, since, evidence in on_sample.sampled(patient, sample, bounds, activity):
+        for kind, phase, since, evidence in on_sample.record_sample(patient, sample, bounds, activity):
             if phase is Phase.CLEARED:
                 told += ward.register.closed(patient.ref.id, [kind])
                 continue
@@ -118,15 +118,15 @@ class SampleRound:
     def _recall(self, patient: WatchedContainer, sample: Sample) -> None:
         """A restart of this monitor must not forget a trend; without what was kept it begins again."""
         with suppress(HemoStatError):
-            on_sample.recalled(patient, self._history(patient.ref.name), sample)
+            on_sample.restore_history(patient, self._history(patient.ref.name), sample)
 
     def _review(self, now: float) -> list[IncidentAlert]:
         for waiting in self._glances.take(sorted(self._ward.waiting())):
             glance = partial(self._lookups.glance_upstream, waiting, now)
             self._faults.attempt(waiting, self._lookups.name(waiting), "inspect the dependencies of", glance)
-        review.begin(self._ward, now)
+        review.prepare_review(self._ward, now)
         told: list[IncidentAlert] = []
         for incident in self._reviews.take(tuple(self._ward.register)):
-            ref, look = incident.container, partial(review.review, self._ward, incident, now)
+            ref, look = incident.container, partial(review.review_incident, self._ward, incident, now)
             told += self._faults.attempt(ref.id, ref.name, "review an incident of", look) or []
         return told

@@ -14,32 +14,32 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.backoff import delay
-from hemostat.core.metrics.definitions import NOTIFICATIONS, Count, DeliveryResult, uncounted
+from hemostat.core.backoff import compute_backoff
+from hemostat.core.metrics.definitions import NOTIFICATIONS, Count, DeliveryResult, ignore_count
 from hemostat.core.notify import message, routing
-from hemostat.core.notify.notification import Notification, worth
+from hemostat.core.notify.notification import Notification, should_notify
 from hemostat.core.notify.routing import SentMessage
 from hemostat.core.settings.alert import AlertSettings, Channel
 from hemostat.errors import AdapterError, NotifyError
 from hemostat.ports import Clock, Interrupted, Notifier, Outbox
 
-PAUSE: Final = 0.5
+POLL_SECONDS: Final = 0.5
 """Seconds between two looks at what is due."""
-BATCH: Final = 500
-LEASE: Final = 30.0
+MAX_NOTIFICATIONS_TAKEN: Final = 500
+LEASE_SECONDS: Final = 30.0
 """Seconds for which what is taken is nobody else's."""
-WAIT: Final = 5.0
+RATION_RETRY_SECONDS: Final = 5.0
 """Seconds for which a word waits whose project has had its share of the messages."""
 SHARED_SECONDS: Final = 3600.0
-FIRST: Final = 1.0
-CEILING: Final = 300.0
-LONGEST: Final = 3600.0
+FIRST_RETRY_SECONDS: Final = 1.0
+MAX_BACKOFF_SECONDS: Final = 300.0
+MAX_RETRY_SECONDS: Final = 3600.0
 """Seconds that a service may ask for."""
-AGAIN: Final = 1800.0
+REFUSED_RETRY_SECONDS: Final = 1800.0
 """Seconds for which a message waits that is refused."""
-GIVEN_UP: Final = 2 * 86400.0
+GIVE_UP_SECONDS: Final = 2 * 86400.0
 """Seconds after which it is given up."""
-REMEMBERED: Final = 1000
+MAX_REMEMBERED: Final = 1000
 """Words that are known to be told where the outbox could not be asked to settle them."""
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class ChannelSender:
         *,
         chance: Callable[[], float],
         of_day: Callable[[float], float],
-        count: Count = uncounted,
+        count: Count = ignore_count,
     ) -> None:
         """`chance` draws from 0 to 1; `of_day` tells the seconds since midnight of a time."""
         self.name = name
@@ -73,7 +73,7 @@ class ChannelSender:
         self._count = count
         for outcome in DeliveryResult:
             self._note(outcome, 0)
-        self._own: deque[Notification] = deque(maxlen=REMEMBERED)
+        self._own: deque[Notification] = deque(maxlen=MAX_REMEMBERED)
         self._sent: deque[SentMessage] = deque(maxlen=alerting.per_minute)
         self._projects: dict[str, float] = {}
         """Of which the channel is told, and when it was last (epoch seconds)."""
@@ -85,7 +85,9 @@ class ChannelSender:
 
     def tell(self, word: Notification) -> None:
         """Of HemoStat itself, whatever becomes of the outbox."""
-        if routing.concerns(self._channel, word) and routing.wants(self._channel, word.topic):
+        if routing.is_incident_selected(self._channel, word) and routing.is_topic_selected(
+            self._channel, word.topic
+        ):
             self._own.append(word)
 
     def run(self) -> None:
@@ -93,7 +95,7 @@ class ChannelSender:
         try:
             while True:
                 self._try()
-                self._clock.sleep(PAUSE)
+                self._clock.sleep(POLL_SECONDS)
         except Interrupted:
             return
 
@@ -107,7 +109,7 @@ class ChannelSender:
     def turn(self) -> None:
         """Tell what is due now, as far as the ration and the service let it."""
         now = self._clock.now()
-        if 0 < self._until - now < LONGEST + PAUSE:
+        if 0 < self._until - now < MAX_RETRY_SECONDS + POLL_SECONDS:
             return
         try:
             while self._own:
@@ -121,16 +123,18 @@ class ChannelSender:
     def _due(self, now: float) -> list[Notification]:
         """What is news; the rest is settled, or waits for the end of quiet hours."""
         times = [each.time for each in self._sent]
-        free, _ = routing.ration(times, 1, self._alerting.per_minute, now)
+        free, _ = routing.allot_messages(times, 1, self._alerting.per_minute, now)
         if not free:
             return []
         ready, stale = [], []
-        for word, told in self._outbox.take(self.name, now, lease=LEASE, count=BATCH):
+        for word, told in self._outbox.take(
+            self.name, now, lease=LEASE_SECONDS, count=MAX_NOTIFICATIONS_TAKEN
+        ):
             if self._unsettled.get(word.incident) == word:
                 self._settle([word])
-            elif not (worth(word, told) and routing.wants(self._channel, word.topic)):
+            elif not (should_notify(word, told) and routing.is_topic_selected(self._channel, word.topic)):
                 stale.append(word)
-            elif wait := routing.silence(self._alerting, word, self._of_day(now)):
+            elif wait := routing.compute_quiet_seconds(self._alerting, word, self._of_day(now)):
                 self._outbox.put_off(self.name, [word], now + wait)
             else:
                 ready.append(word)
@@ -156,7 +160,7 @@ class ChannelSender:
         return True
 
     def _deliver(self, words: Sequence[Notification], now: float) -> None:
-        packed, waiting = routing.pack(
+        packed, waiting = routing.pack_messages(
             words,
             self._sent,
             self._alerting.per_minute,
@@ -165,17 +169,17 @@ class ChannelSender:
             last=self._failed_at,
         )
         if waiting:
-            self._outbox.put_off(self.name, waiting, now + WAIT)
+            self._outbox.put_off(self.name, waiting, now + RATION_RETRY_SECONDS)
         parcels = [(parcel, self._written(parcel)) for parcel in packed]
         for number, (parcel, written) in enumerate(parcels):
-            if not 0 <= self._clock.now() - now < LEASE / 2:
-                return self._outbox.put_off(self.name, _all(parcels[number:]), now)
+            if not 0 <= self._clock.now() - now < LEASE_SECONDS / 2:
+                return self._outbox.put_off(self.name, _flatten(parcels[number:]), now)
             try:
-                self._send(written, len(parcel), routing.project_of_all(parcel))
+                self._send(written, len(parcel), routing.find_common_project(parcel))
             except NotifyError as error:
                 if error.transient:
                     self._blame(parcel)
-                    return self._outbox.put_off(self.name, _all(parcels[number:]), self._until)
+                    return self._outbox.put_off(self.name, _flatten(parcels[number:]), self._until)
                 self._refused(parcel, error)
             else:
                 self._failed_at -= {word.incident for word in parcel}
@@ -186,7 +190,7 @@ class ChannelSender:
         templates, brief = self._alerting.templates, self._channel.brief
         if len(words) == 1:
             return message.single(words[0], templates, brief=brief)
-        return message.digest(words, templates, brief=brief)
+        return message.build_digest(words, templates, brief=brief)
 
     def _send_own(self, word: Notification) -> None:
         """What cannot be told now waits with the others, as news by itself, if Redis is there to hold it."""
@@ -194,7 +198,7 @@ class ChannelSender:
             self._send(self._written([word]), 1, None)
         except NotifyError as error:
             later = msgspec.structs.replace(word, incident=f"{word.incident}:{word.time}")
-            due = self._until if error.transient else self._clock.now() + AGAIN
+            due = self._until if error.transient else self._clock.now() + REFUSED_RETRY_SECONDS
             self._outbox.put(self.name, [(later, due)])
             self._own.popleft()
             if error.transient:
@@ -221,28 +225,32 @@ class ChannelSender:
     def _failed(self, error: NotifyError) -> None:
         self._failures += 1
         self._note(DeliveryResult.FAILED)
-        wait = delay(self._failures, FIRST, CEILING) * (0.5 + self._chance() / 2)
+        wait = compute_backoff(self._failures, FIRST_RETRY_SECONDS, MAX_BACKOFF_SECONDS) * (
+            0.5 + self._chance() / 2
+        )
         if error.transient or self._own:
-            self._until = self._clock.now() + min(LONGEST, max(wait, error.wait or 0.0))
+            self._until = self._clock.now() + min(MAX_RETRY_SECONDS, max(wait, error.wait or 0.0))
         trouble = f"channel {self.name}: {error.message}"
         if trouble != self.trouble:
             logger.warning("notify.failed channel=%s error=%s", self.name, error)
         self.trouble = trouble
 
     def _blame(self, words: Sequence[Notification]) -> None:
-        if len(self._failed_at) > REMEMBERED:
+        if len(self._failed_at) > MAX_REMEMBERED:
             self._failed_at.clear()
         self._failed_at.update(word.incident for word in words)
 
     def _refused(self, parcel: Sequence[Notification], error: NotifyError) -> None:
         now = self._clock.now()
-        old = [word for word in parcel if now - word.time > GIVEN_UP]
+        old = [word for word in parcel if now - word.time > GIVE_UP_SECONDS]
         for word in old:
             logger.error("notify.given_up channel=%s incident=%s error=%s", self.name, word.incident, error)
         if old:
             self._outbox.settle(self.name, old, told=False)
             self._note(DeliveryResult.DROPPED, len(old))
-        self._outbox.put_off(self.name, [word for word in parcel if word not in old], now + AGAIN)
+        self._outbox.put_off(
+            self.name, [word for word in parcel if word not in old], now + REFUSED_RETRY_SECONDS
+        )
 
     def _note(self, outcome: DeliveryResult, by: int = 1) -> None:
         self._count(NOTIFICATIONS, self.name, outcome, by=by)
@@ -253,9 +261,9 @@ class ChannelSender:
         self._outbox.settle(self.name, words, told=True)
         for word in words:
             self._unsettled.pop(word.incident, None)
-        while len(self._unsettled) > REMEMBERED:
+        while len(self._unsettled) > MAX_REMEMBERED:
             self._unsettled.pop(next(iter(self._unsettled)))
 
 
-def _all(parcels: Sequence[tuple[list[Notification], message.Message]]) -> list[Notification]:
+def _flatten(parcels: Sequence[tuple[list[Notification], message.Message]]) -> list[Notification]:
     return [word for words, _ in parcels for word in words]

@@ -8,10 +8,10 @@ again.
 import logging
 from collections.abc import Mapping, Sequence
 
-from hemostat.core.history.incident_log import line, subject
-from hemostat.core.metrics.definitions import NOTIFICATIONS, Count, DeliveryResult, uncounted
-from hemostat.core.notify.notification import news
-from hemostat.core.notify.routing import concerns, due
+from hemostat.core.history.incident_log import find_subject, format_event_line
+from hemostat.core.metrics.definitions import NOTIFICATIONS, Count, DeliveryResult, ignore_count
+from hemostat.core.notify.notification import build_notification
+from hemostat.core.notify.routing import compute_due_time, is_incident_selected
 from hemostat.core.settings.alert import AlertSettings, Channel
 from hemostat.events import Event
 from hemostat.ports import Outbox, RecentEvents
@@ -27,7 +27,7 @@ class Enqueuer:
         channels: Mapping[str, Channel],
         alerting: AlertSettings,
         *,
-        count: Count = uncounted,
+        count: Count = ignore_count,
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -43,9 +43,9 @@ class Enqueuer:
         """Keep the events, before they are acknowledged."""
         self._leave_word(events)
         for event in self._store.append(events):
-            about = subject(event)
+            about = find_subject(event)
             name = about[0].name if about else event.host
-            said = line(event)
+            said = format_event_line(event)
             logger.info(
                 "event.kept type=%s container=%s incident=%s said=%s", event.type, name, event.incident, said
             )
@@ -53,9 +53,13 @@ class Enqueuer:
     def _leave_word(self, events: Sequence[Event]) -> None:
         if not self._channels:
             return
-        words = [word for event in events if (word := news(event)) is not None]
+        words = [word for event in events if (word := build_notification(event)) is not None]
         for name, channel in self._channels.items():
-            due_at = [(word, due(self._alerting, word)) for word in words if concerns(channel, word)]
+            due_at = [
+                (word, compute_due_time(self._alerting, word))
+                for word in words
+                if is_incident_selected(channel, word)
+            ]
             dropped = self._outbox.put(name, due_at) if due_at else 0
             if dropped:
                 logger.error("notify.dropped channel=%s count=%d why=too many wait", name, dropped)

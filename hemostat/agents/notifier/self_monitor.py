@@ -5,15 +5,20 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from hemostat.core.notify.dead_letters import LastNotified, tell
+from hemostat.core.notify.dead_letters import LastNotified, announce_newest
 from hemostat.core.notify.notification import Notification
-from hemostat.core.notify.self_monitoring import BUS, SelfMonitoringState, heard, look
+from hemostat.core.notify.self_monitoring import (
+    BUS_NAME,
+    SelfMonitoringState,
+    observe_heartbeats,
+    update_and_notify,
+)
 from hemostat.errors import AdapterError, NotifyError
 from hemostat.ports import Bus, Clock, HealthPing, Interrupted
 
-LOOK: Final = 2.0
+CHECK_SECONDS: Final = 2.0
 """Seconds between two looks."""
-STALE: Final = 30.0
+STALE_SECONDS: Final = 30.0
 """Seconds after which nothing is believed to be well any more, where the looks themselves have ceased."""
 
 logger = logging.getLogger(__name__)
@@ -49,7 +54,7 @@ class SelfMonitor:
         """Until the process is told to stop."""
         try:
             while True:
-                self._clock.sleep(LOOK)
+                self._clock.sleep(CHECK_SECONDS)
                 self.look()
         except Interrupted:
             return
@@ -58,13 +63,13 @@ class SelfMonitor:
         now = self._clock.now()
         vigil = self._vigil
         try:
-            vigil, gone = heard(vigil, self._bus.last("heartbeat"), self._roles, now)
+            vigil, gone = observe_heartbeats(vigil, self._bus.last("heartbeat"), self._roles, now)
             refusal = self._refusal()
         except AdapterError as error:
             refusal = str(error)
         if refusal:
-            gone = {name: why for name, (_, why) in vigil.ill.items()} | {BUS: refusal}
-        self._vigil, words = look(vigil, gone, now, after=self._after, host=self._host)
+            gone = {name: why for name, (_, why) in vigil.ill.items()} | {BUS_NAME: refusal}
+        self._vigil, words = update_and_notify(vigil, gone, now, after=self._after, host=self._host)
         self._looked = now
         for word in (*words, *self._dead_letters(now)):
             logger.warning("watch.told topic=%s what=%s why=%s", word.topic, word.container, word.cause)
@@ -77,7 +82,7 @@ class SelfMonitor:
         except AdapterError as error:
             logger.debug("dead_letters.unknown error=%s", error)
             return []
-        self._letters, word = tell(self._letters, newest, count, now, host=self._host)
+        self._letters, word = announce_newest(self._letters, newest, count, now, host=self._host)
         return [] if word is None else [word]
 
     def beat(self, heart: HealthPing, every: float) -> None:
@@ -95,7 +100,7 @@ class SelfMonitor:
         vigil = self._vigil
         if vigil.why:
             self._signal(lambda: heart.fail(vigil.why))
-        elif vigil.well and 0 <= self._clock.now() - self._looked < STALE:
+        elif vigil.well and 0 <= self._clock.now() - self._looked < STALE_SECONDS:
             self._signal(heart.beat)
 
     def _signal(self, call: Callable[[], None]) -> None:

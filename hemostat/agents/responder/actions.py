@@ -20,18 +20,18 @@ from hemostat.core.redact import redact
 from hemostat.core.remediation import cleanup, scaling
 from hemostat.core.remediation.cleanup import Cleanup
 from hemostat.core.remediation.scaling import Ceilings
-from hemostat.core.remediation.stop_timeout import stop_seconds
-from hemostat.core.remediation.verify import DEAD, DOWN
-from hemostat.core.settings.trust import OWN, TrustSettings
-from hemostat.core.text import clean
+from hemostat.core.remediation.stop_timeout import compute_stop_seconds
+from hemostat.core.remediation.verify import DEAD_STATES, DOWN_STATES
+from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
+from hemostat.core.text import escape_controls
 from hemostat.core.units import show_size
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
 from hemostat.events import Action, Container, Kind, RemediationNeeded
 from hemostat.ports import Clock, Engine
 
-KEPT_OUTPUT: Final = 200
+MAX_OUTPUT_CHARACTERS: Final = 200
 """Characters of a command's output that are told."""
-NOT_AGAIN: Final = "it may have been run before an interruption, and is not run again"
+NOT_REPEATED: Final = "it may have been run before an interruption, and is not run again"
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class ActionExecutor:
         stop_timeout_max: float = 120.0,
         paused: Callable[[str], bool] = lambda _: False,
         forbids: Callable[[Container, bool], str] = lambda *_: "",
-        trust: TrustSettings = OWN,
+        trust: TrustSettings = TRUST_OWN,
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -96,22 +96,22 @@ class ActionExecutor:
 
     def _planned(self, request: RemediationNeeded, found: ContainerInfo | None) -> ActionPlan:
         if request.action is Action.CLEANUP and request.alert.container.is_host:
-            return ActionPlan(cleanup.describe((each, each.size) for each in self._litter()))
-        info = _present(found)
+            return ActionPlan(cleanup.describe_items((each, each.size) for each in self._litter()))
+        info = _require_found(found)
         match request.action:
             case Action.START if info.running:
                 raise NotApplicableError("it is running already")
-            case Action.STOP if info.status in DOWN:
+            case Action.STOP if info.status in DOWN_STATES:
                 raise NotApplicableError(f"it is {info.status} already")
             case Action.RESTART | Action.START | Action.STOP:
                 return ActionPlan(str(request.action))
             case Action.SCALE:
                 scaled = self._raised(request, info)
-                return ActionPlan(scaling.describe(scaled), scaled)
+                return ActionPlan(scaling.describe_raise(scaled), scaled)
             case Action.CLEANUP:
-                return ActionPlan("empty " + " ".join(_paths(info)[4:]))
+                return ActionPlan("empty " + " ".join(_cleanup_command(info)[4:]))
             case Action.EXEC:
-                return ActionPlan("run " + clean(shlex.join(_command(info))))
+                return ActionPlan("run " + escape_controls(shlex.join(_exec_command(info))))
             case _:
                 raise NotApplicableError(f"{request.action} is nothing that can be done")
 
@@ -132,7 +132,7 @@ class ActionExecutor:
         logger.info("action.begun action=%s container=%s", request.action, request.alert.container.name)
         if request.action is Action.CLEANUP and request.alert.container.is_host:
             return self._clear()
-        info = _present(found)
+        info = _require_found(found)
         match request.action:
             case Action.RESTART | Action.START:
                 return self._revive(request.action, info, info.started_at if since is None else since)
@@ -143,7 +143,7 @@ class ActionExecutor:
             case Action.CLEANUP:
                 return self._empty(info)
             case Action.EXEC:
-                return ActionResult(NOT_AGAIN) if again else self._exec(info)
+                return ActionResult(NOT_REPEATED) if again else self._exec(info)
             case _:
                 raise NotApplicableError(f"{request.action} is nothing that can be done")
 
@@ -153,10 +153,10 @@ class ActionExecutor:
         return self._grace(found) if stops and found is not None else 0.0
 
     def stop_again(self, container: Container, found: ContainerInfo | None) -> None:
-        self._engine.stop(container.id, stop_seconds(container, found, self._stop_timeout_max))
+        self._engine.stop(container.id, compute_stop_seconds(container, found, self._stop_timeout_max))
 
     def _grace(self, info: ContainerInfo) -> float:
-        return stop_seconds(info.ref, info, self._stop_timeout_max)
+        return compute_stop_seconds(info.ref, info, self._stop_timeout_max)
 
     # --- restart, start, stop -----------------------------------------------------------------------
 
@@ -170,27 +170,29 @@ class ActionExecutor:
 
     def _stop(self, info: ContainerInfo, since: float) -> ActionResult:
         """Unless it is not the process of `since` any more: somebody has started it again."""
-        if info.started_at == since and info.status not in DOWN:
+        if info.started_at == since and info.status not in DOWN_STATES:
             self._engine.stop(info.ref.id, self._grace(info))
         return ActionResult()
 
     def _spared(self, container: Container) -> str:
         """Why it is not to be touched; empty if it may be."""
-        if cleanup.untouchable(container, self._protect):
+        if cleanup.is_protected(container, self._protect):
             return "protected"
         return "paused" if self._paused(container.name) else ""
 
     # --- scale --------------------------------------------------------------------------------------
 
     def _raised(self, request: RemediationNeeded, info: ContainerInfo) -> RaisedLimit:
-        what, now = scaling.resource(request.parameters), self._clock.now()
-        service = scaling.service(info.ref, self._trust)
-        if service is not None and scaling.gets_company(info.ref, what, self._trust):
+        what, now = scaling.parse_resource(request.parameters), self._clock.now()
+        service = scaling.get_service_id(info.ref, self._trust)
+        if service is not None and scaling.should_add_replicas(info.ref, what, self._trust):
             group = self._engine.service(service)
             self._require_replica(info, group, ordered=request.alert.kind is Kind.ORDERED)
-            return scaling.more_replicas(info, group, now)
+            return scaling.plan_more_replicas(info, group, now)
         host = self._engine.version()
-        return scaling.raised(info, what, self._ceilings, Ceilings(memory=host.memory, cpus=host.cpus), now)
+        return scaling.plan_raised_limit(
+            info, what, self._ceilings, Ceilings(memory=host.memory, cpus=host.cpus), now
+        )
 
     def _require_replica(self, info: ContainerInfo, group: Service, *, ordered: bool) -> None:
         """Raises NotApplicableError unless the container is one of the group's replicas, and all of these may
@@ -208,36 +210,36 @@ class ActionExecutor:
     ) -> ActionResult:
         """One that has died of too little is started with more; no other that is down by now."""
         done = self._set(scaled or self._raised(request, info))
-        if request.alert.kind in {Kind.EXITED, Kind.OOM} and info.status in DEAD:
+        if request.alert.kind in {Kind.EXITED, Kind.OOM} and info.status in DEAD_STATES:
             self._revive(Action.START, info, since)
         return done
 
     def _set(self, scaled: RaisedLimit) -> ActionResult:
         current = self.current(scaled)
-        if scaling.standing(scaled, current):
-            return ActionResult(scaling.describe(scaled))
-        if not scaling.standing(scaled.reversed, current):
+        if scaling.is_still_raised(scaled, current):
+            return ActionResult(scaling.describe_raise(scaled))
+        if not scaling.is_still_raised(scaled.reversed, current):
             raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
         self._put(scaled)
-        return ActionResult(scaling.describe(scaled))
+        return ActionResult(scaling.describe_raise(scaled))
 
     def current(self, scaled: RaisedLimit) -> float | None:
         """The limit, or the number of replicas, as it is now; None where there is none (any more)."""
         if scaled.service:
             return self._engine.service(scaled.service).replicas
         try:
-            return scaling.limit(self._engine.inspect(scaled.container), scaled.resource)
+            return scaling.get_limit(self._engine.inspect(scaled.container), scaled.resource)
         except NoSuchContainerError:
             return None
 
     def scale_back(self, scaled: RaisedLimit) -> ActionResult:
         """Put the old limit back. Raises NotApplicableError where it is no longer what it was raised to."""
-        if not scaling.standing(scaled, self.current(scaled)):
+        if not scaling.is_still_raised(scaled, self.current(scaled)):
             raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
         labels = self._engine.service(scaled.service).labels if scaled.service else {}
-        back = msgspec.structs.replace(scaled.reversed, after=scaling.lowest(scaled, labels))
+        back = msgspec.structs.replace(scaled.reversed, after=scaling.compute_restored_limit(scaled, labels))
         self._put(back)
-        return ActionResult(scaling.describe(back))
+        return ActionResult(scaling.describe_raise(back))
 
     def _put(self, scaled: RaisedLimit) -> None:
         match scaled.resource:
@@ -251,14 +253,14 @@ class ActionExecutor:
     # --- cleanup, exec ------------------------------------------------------------------------------
 
     def _empty(self, info: ContainerInfo) -> ActionResult:
-        command, before = _paths(info), self._engine.writable_size(info.ref.id)
+        command, before = _cleanup_command(info), self._engine.writable_size(info.ref.id)
         self._run(info, command, "cleanup")
         freed = max(0, before - self._engine.writable_size(info.ref.id))
         return ActionResult(f"{show_size(freed)} freed", freed)
 
     def _litter(self) -> tuple[PrunableItem, ...]:
         leftovers = self._engine.reclaimable(self._labels)
-        found = cleanup.plan(leftovers, self._rubbish, self._protect, self._clock.now())
+        found = cleanup.select_items_to_delete(leftovers, self._rubbish, self._protect, self._clock.now())
         if not found:
             raise NotApplicableError("there is nothing on the host that may be deleted")
         return found
@@ -266,10 +268,10 @@ class ActionExecutor:
     def _clear(self) -> ActionResult:
         items = [(leftover, self._engine.discard(leftover)) for leftover in self._litter()]
         freed = sum(size for _, size in items)
-        return ActionResult(f"{cleanup.describe(items)}: {show_size(freed)} freed", freed)
+        return ActionResult(f"{cleanup.describe_items(items)}: {show_size(freed)} freed", freed)
 
     def _exec(self, info: ContainerInfo) -> ActionResult:
-        output = self._run(info, _command(info), "command")
+        output = self._run(info, _exec_command(info), "command")
         return ActionResult(f"exit code 0: {output}" if output else "exit code 0")
 
     def _run(self, info: ContainerInfo, command: Sequence[str], what: str) -> str:
@@ -278,26 +280,26 @@ class ActionExecutor:
             raise NotApplicableError(f"it is {info.status}: no {what} can run in it")
         code, output = self._engine.exec(info.ref.id, command, self._exec_timeout)
         # Cut after it is redacted, so that no cut lays half a secret open.
-        told = clean(redact(output.strip()[: 4 * KEPT_OUTPUT]))[:KEPT_OUTPUT]
+        told = escape_controls(redact(output.strip()[: 4 * MAX_OUTPUT_CHARACTERS]))[:MAX_OUTPUT_CHARACTERS]
         if code:
             raise EngineError(f"{what} failed with exit code {code}: {told}".removesuffix(": "))
         return told
 
 
-def _present(found: ContainerInfo | None) -> ContainerInfo:
+def _require_found(found: ContainerInfo | None) -> ContainerInfo:
     if found is None:
         raise NotApplicableError("there is no container that this could be done to")
     return found
 
 
-def _paths(info: ContainerInfo) -> list[str]:
-    command = cleanup.command(info.ref.labels)
+def _cleanup_command(info: ContainerInfo) -> list[str]:
+    command = cleanup.build_cleanup_command(info.ref.labels)
     if command is None:
         raise NotApplicableError(f"the label {CLEANUP.name} names nothing that may be deleted")
     return command
 
 
-def _command(info: ContainerInfo) -> list[str]:
+def _exec_command(info: ContainerInfo) -> list[str]:
     """The words of its label, as a shell would split them; no shell is asked."""
     words = EXEC.of(info.ref.labels)
     if words is None:

@@ -5,13 +5,13 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.actions import ActionExecutor
-from hemostat.agents.responder.execution import RESTARTING
+from hemostat.agents.responder.execution import RESTART_ACTIONS
 from hemostat.agents.responder.host_containers import HostContainers
 from hemostat.agents.responder.in_flight import InFlight
 from hemostat.agents.responder.outcome import RequestCase
 from hemostat.agents.responder.start_check import StartCheck
 from hemostat.agents.responder.verifier import Verifier
-from hemostat.core.ledger.leases import bounded_lease, is_from_future
+from hemostat.core.ledger.leases import is_from_future, limit_lease
 from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.remediation import policy, repetition, slots
 from hemostat.core.remediation.decision import (
@@ -23,14 +23,14 @@ from hemostat.core.remediation.decision import (
     Resume,
     Wait,
 )
-from hemostat.core.remediation.stop_timeout import bounded_stop, requested_stop
-from hemostat.core.remediation.verify import run_before
+from hemostat.core.remediation.stop_timeout import bound_stop_seconds, find_requested_stop
+from hemostat.core.remediation.verify import compute_run_seconds
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.core.settings.trust import TrustSettings, replica_group
+from hemostat.core.settings.trust import TrustSettings, get_replica_group
 from hemostat.events import Action, Reason
 
-ACTING: Final = 60.0
-CLEANING: Final = 300.0
+ACTION_SECONDS: Final = 60.0
+CLEANUP_SECONDS: Final = 300.0
 """Seconds allowed for the action itself, in the lease: a stop timeout and a start; an engine that adds up
 what lies on its disk."""
 
@@ -67,7 +67,7 @@ class Decider:
             trust=self._trust,
             first_seen=self._note_future(book, now),
             stop_seconds=self._surgeon.stop_seconds(case.request.action, case.found),
-            ran=0.0 if case.found is None else run_before(case.request.alert, case.found),
+            ran=0.0 if case.found is None else compute_run_seconds(case.request.alert, case.found),
         )
         decision = self._ask_policy(case, situation, now)
         is_busy = isinstance(decision, Wait) and decision.reason is None
@@ -89,9 +89,9 @@ class Decider:
 
     def _find_gone(self, case: RequestCase, situation: DecisionInput, now: float) -> frozenset[str]:
         """Actions under way, by other processes, on containers that are gone."""
-        at_work = situation.in_hand - {repetition.key(case.request, case.incident)}
+        at_work = situation.in_hand - {repetition.build_attempt_key(case.request, case.incident)}
         held, container = situation.under_way(now), case.request.alert.container
-        group, taken = replica_group(container, self._trust), slots.occupied(held, now)
+        group, taken = get_replica_group(container, self._trust), slots.select_slot_holders(held, now)
         blocking = (
             each
             for each in held
@@ -101,8 +101,8 @@ class Decider:
 
     def _has_half(self, case: RequestCase, situation: DecisionInput, now: float) -> bool:
         """Whether the container's project holds half of the slots already."""
-        taken = slots.occupied(situation.under_way(now), now)
-        return slots.has_half(case.request.alert.container, taken, self._limits)
+        taken = slots.select_slot_holders(situation.under_way(now), now)
+        return slots.has_half_of_slots(case.request.alert.container, taken, self._limits)
 
     def _ask_policy(self, case: RequestCase, situation: DecisionInput, now: float) -> Decision:
         return policy.decide(
@@ -118,11 +118,13 @@ class Decider:
     def _lease(self, case: RequestCase) -> float:
         """Seconds."""
         action, container = case.request.action, case.request.alert.container
-        acting = CLEANING if action is Action.CLEANUP else ACTING + self._limits.exec_timeout
-        requested = requested_stop(container, case.found)
-        stopping = 0.0 if requested is None else bounded_stop(requested, self._limits.stop_timeout_max)
-        verifying = self._verifier.longest(case.request.alert, case.found, restarted=action in RESTARTING)
-        return bounded_lease(acting + stopping + verifying)
+        acting = CLEANUP_SECONDS if action is Action.CLEANUP else ACTION_SECONDS + self._limits.exec_timeout
+        requested = find_requested_stop(container, case.found)
+        stopping = 0.0 if requested is None else bound_stop_seconds(requested, self._limits.stop_timeout_max)
+        verifying = self._verifier.longest(
+            case.request.alert, case.found, restarted=action in RESTART_ACTIONS
+        )
+        return limit_lease(acting + stopping + verifying)
 
     def _unless_hopeless(self, case: RequestCase, decision: Decision) -> Decision:
         """Where the start must fail, nothing is taken down, and a dry run says so."""

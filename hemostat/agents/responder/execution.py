@@ -7,18 +7,18 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.actions import ActionExecutor, ActionResult
-from hemostat.agents.responder.gather import collect
+from hemostat.agents.responder.gather import collect_snapshot
 from hemostat.agents.responder.outcome import (
     ActionEnd,
     OutcomePublisher,
     RequestCase,
-    given_up,
-    timed,
-    unacted,
-    verified,
+    add_durations,
+    make_decision_end,
+    make_given_up_end,
+    make_verified_end,
 )
 from hemostat.agents.responder.verifier import Verifier
-from hemostat.core.evidence.build import REDACTION_SECONDS
+from hemostat.core.evidence.build import MAX_REDACTION_SECONDS
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, RaisedLimit
 from hemostat.core.model import ContainerInfo
@@ -27,8 +27,12 @@ from hemostat.core.remediation import policy, repetition, scaling
 from hemostat.core.remediation.circuit_breaker import is_host_fault
 from hemostat.core.remediation.decision import Refuse, Resume
 from hemostat.core.remediation.request_check import refuse_forged
-from hemostat.core.remediation.slots import slot_end
-from hemostat.core.remediation.verify import needless, overtaken, unfinished
+from hemostat.core.remediation.slots import compute_slot_end
+from hemostat.core.remediation.verify import (
+    find_needless_reason,
+    find_needless_start_reason,
+    find_stale_restart_reason,
+)
 from hemostat.errors import (
     BusError,
     EngineError,
@@ -40,20 +44,20 @@ from hemostat.errors import (
 from hemostat.events import Action, Container, Event, Outcome, Reason
 from hemostat.ports import Clock, Defer, Engine, EvidenceStore, Ledger
 
-FRESH: Final = 30.0
+FRESH_SECONDS: Final = 30.0
 """Seconds for which what was measured is believed; after that it is measured again before it is acted on."""
 MAX_TRIES: Final = 5
 """How often the engine is asked for one action: calls that hang may all be carried out when it goes on."""
-RESTARTING: Final = frozenset({Action.RESTART, Action.START})
+RESTART_ACTIONS: Final = frozenset({Action.RESTART, Action.START})
 """Actions of which the container's start time tells whether they were carried out."""
 VERIFY_SECONDS: Final = 5.0
 """How long a container is waited for at least after a start. While it comes up for longer than its action
 takes a slot, its request is put off again and again: others need the thread."""
 VERIFY_RETRY: Final = 5.0
 """Seconds until it is looked at again."""
-SHUTDOWN: Final = 2.0
+SHUTDOWN_SECONDS: Final = 2.0
 """Seconds after which an engine that has stopped its containers to shut down is gone."""
-EVIDENCE: Final = 0.25
+EVIDENCE_SECONDS: Final = 0.25
 """Seconds that gathering evidence may keep an action waiting."""
 
 logger = logging.getLogger(__name__)
@@ -88,13 +92,13 @@ class Execution:
     def begin(self, case: RequestCase, attempt: Attempt, version: int) -> list[Event] | Defer | None:
         """Reserve, then act. What cannot be done, or has passed while the request waited, is told before it
         costs anything. The lease is counted from here: a plan may take long."""
-        waited = self._clock.now() - case.event.time > FRESH
+        waited = self._clock.now() - case.event.time > FRESH_SECONDS
         if waited and case.found is not None and self._verifier.is_over(case.request.alert, case.found):
-            return self._tell(case, unacted(Refuse(Reason.RECOVERED)))
+            return self._tell(case, make_decision_end(Refuse(Reason.RECOVERED)))
         try:
             plan = self._surgeon.plan(case.request, case.found)
         except NotApplicableError as error:
-            return self._tell(case, unacted(Refuse(Reason.UNSUPPORTED, str(error))))
+            return self._tell(case, make_decision_end(Refuse(Reason.UNSUPPORTED, str(error))))
         now, lease = self._clock.now(), attempt.lease - attempt.time
         started_at = 0.0 if case.found is None else case.found.started_at
         intent = msgspec.structs.replace(
@@ -111,22 +115,27 @@ class Execution:
         book, now = self._ledger.read(self._host, intent.container), self._clock.now()
         if intent not in book.running or book.controls.paused(intent.container, now):
             return Defer(now, "it is held back, or another's, by now")
-        case = msgspec.structs.replace(case, found=look(self._engine, case.request.alert.container))
+        case = msgspec.structs.replace(
+            case, found=inspect_if_present(self._engine, case.request.alert.container)
+        )
         ordered = case.order is not None
-        stopped = not ordered and policy.being_stopped(book, case.found, now) is not None
-        reason = Reason.STOPPED if stopped else late(case)
+        stopped = not ordered and policy.find_stop_wait(book, case.found, now) is not None
+        reason = Reason.STOPPED if stopped else find_late_reason(case)
         return self._carry_out(case, intent, None if reason is None else Refuse(reason))
 
     def give_up(self, case: RequestCase, error: str) -> list[Event]:
         """The last word on a request that failed again and again. What it began holds no slot any more."""
-        name, key = case.request.alert.container.name, repetition.key(case.request, case.incident)
+        name, key = (
+            case.request.alert.container.name,
+            repetition.build_attempt_key(case.request, case.incident),
+        )
         try:
             attempts = self._ledger.attempts(self._host, name)
             for begun in (each for each in attempts if each.key == key and each.outcome is None):
-                self._finish(begun, given_up(error))
+                self._finish(begun, make_given_up_end(error))
         except HemoStatError as failure:  # its lease ends by itself
             logger.warning("attempt.not_ended incident=%s error=%s", case.incident, failure)
-        return self._tell(case, given_up(error))
+        return self._tell(case, make_given_up_end(error))
 
     def take_up(self, case: RequestCase, begun: Resume, version: int) -> list[Event] | Defer | None:
         """Renew the lease, then finish what was begun; not where it has come to nothing meanwhile, nor where
@@ -135,10 +144,10 @@ class Execution:
         if case.found is None and not case.request.alert.container.is_host:
             objection = Refuse(Reason.GONE)
         if case.found is not None:
-            late = overtaken(case.request.alert, case.found, attempt)
+            late = find_stale_restart_reason(case.request.alert, case.found, attempt)
             undone = case.found.started_at == attempt.started_at
             objection = Refuse(late) if late is not None else objection if undone else None
-            if undone and attempt.tries >= MAX_TRIES and attempt.action in RESTARTING:
+            if undone and attempt.tries >= MAX_TRIES and attempt.action in RESTART_ACTIONS:
                 asked = f"the engine has not carried it out, asked {attempt.tries} times"
                 objection = objection or Refuse(Reason.ENGINE_ERROR, asked)
         tries = attempt.tries + 1
@@ -154,7 +163,9 @@ class Execution:
         self, case: RequestCase, attempt: Attempt, objection: Refuse | None, *, again: bool = False
     ) -> list[Event] | Defer:
         """Act and verify, unless there is an objection."""
-        ended = self._operated(case, attempt, again=again) if objection is None else unacted(objection)
+        ended = (
+            self._operated(case, attempt, again=again) if objection is None else make_decision_end(objection)
+        )
         if ended.outcome is Outcome.WAITING:
             return Defer(self._clock.now() + VERIFY_RETRY, ended.detail)
         self._finish(attempt, ended)
@@ -185,7 +196,7 @@ class Execution:
         except NoSuchContainerError as error:
             ended = self._not_found(case, error)
         except (NotApplicableError, EngineForbiddenError) as error:
-            ended = unacted(Refuse(Reason.UNSUPPORTED, str(error)))
+            ended = make_decision_end(Refuse(Reason.UNSUPPORTED, str(error)))
         except EngineError as error:
             if error.transient:
                 raise
@@ -193,17 +204,17 @@ class Execution:
         else:
             detail = "; ".join(filter(None, (done.detail, ended.detail)))
             ended = msgspec.structs.replace(ended, detail=detail)
-            ended = timed(case, ended, began=began, acted=acted, now=self._clock.now())
+            ended = add_durations(case, ended, began=began, acted=acted, now=self._clock.now())
         return ended
 
     def _stopped_meanwhile(self, case: RequestCase, attempt: Attempt) -> ActionEnd | None:
         """A person's stop during a restart is the later wish, and the restart has overridden it: the engine
         starts the container whatever happened to it in between."""
-        once = attempt.tries == 1 and attempt.action in RESTARTING
+        once = attempt.tries == 1 and attempt.action in RESTART_ACTIONS
         if not (once and self._is_stop_noted(attempt)):
             return None
         # An engine that shuts down stops its containers too: the monitor takes the note back when it is gone.
-        self._clock.sleep(SHUTDOWN)
+        self._clock.sleep(SHUTDOWN_SECONDS)
         if not self._is_stop_noted(attempt):
             return None
         container = case.request.alert.container
@@ -217,13 +228,13 @@ class Execution:
 
     def _not_found(self, case: RequestCase, error: NoSuchContainerError) -> ActionEnd:
         """The container is gone, or another one that its start needs is."""
-        if look(self._engine, case.request.alert.container) is not None:
+        if inspect_if_present(self._engine, case.request.alert.container) is not None:
             return self._failed(case, error)
         return ActionEnd(outcome=Outcome.NOT_APPLICABLE, reason=Reason.GONE)
 
     def _failed(self, case: RequestCase, error: EngineError) -> ActionEnd:
         """With the engine's own reason, and how the container is now: it may have been stopped by us."""
-        now = look(self._engine, case.request.alert.container)
+        now = inspect_if_present(self._engine, case.request.alert.container)
         after = None if now is None else now.state
         return ActionEnd(
             outcome=Outcome.FAILED, reason=Reason.ENGINE_ERROR, detail=error.message, after=after
@@ -234,9 +245,9 @@ class Execution:
         try:
             if stopped:
                 return self._verifier.stopped(alert.container.id)
-            if attempt.action not in RESTARTING:
+            if attempt.action not in RESTART_ACTIONS:
                 return self._verifier.verify(alert, done.freed, restarted=False)
-            left, found = slot_end(attempt) - self._clock.now(), case.found
+            left, found = compute_slot_end(attempt) - self._clock.now(), case.found
             if found is None or found.started_at == attempt.started_at:
                 return self._verifier.verify(alert, within=max(left, VERIFY_SECONDS))
             since = max(attempt.time + attempt.stop_seconds, found.started_at)
@@ -244,13 +255,15 @@ class Execution:
         except NoSuchContainerError:  # it has been acted on all the same
             why = "it was removed after that"
             return (
-                verified("") if stopped else ActionEnd(outcome=Outcome.FAILED, reason=Reason.GONE, detail=why)
+                make_verified_end("")
+                if stopped
+                else ActionEnd(outcome=Outcome.FAILED, reason=Reason.GONE, detail=why)
             )
 
     def _stands(self, scaled: RaisedLimit) -> bool:
         """Whether it is raised, whatever else has come of it."""
         try:
-            return scaling.standing(scaled, self._surgeon.current(scaled))
+            return scaling.is_still_raised(scaled, self._surgeon.current(scaled))
         except EngineError as error:
             if error.transient:
                 raise
@@ -259,14 +272,14 @@ class Execution:
     def keep_evidence(self, case: RequestCase) -> None:
         """What is known before the action. That it cannot be kept is no reason to leave a container down."""
         now = self._clock.now()
-        kept = collect(
+        kept = collect_snapshot(
             self._engine,
             case.request,
             case.found,
             now,
-            patience=EVIDENCE,
+            patience=EVIDENCE_SECONDS,
             recent=self._recent,
-            hide=redact_until(now + EVIDENCE + REDACTION_SECONDS, self._clock.now),
+            hide=redact_until(now + EVIDENCE_SECONDS + MAX_REDACTION_SECONDS, self._clock.now),
         )
         try:
             self._dossiers.put(case.incident, kept)
@@ -274,7 +287,7 @@ class Execution:
             logger.warning("evidence.lost incident=%s error=%s", case.incident, error)
 
 
-def look(engine: Engine, container: Container) -> ContainerInfo | None:
+def inspect_if_present(engine: Engine, container: Container) -> ContainerInfo | None:
     """None where it is gone, and for the host itself."""
     try:
         return None if container.is_host else engine.inspect(container.id)
@@ -282,7 +295,7 @@ def look(engine: Engine, container: Container) -> ContainerInfo | None:
         return None
 
 
-def late(case: RequestCase) -> Reason | None:
+def find_late_reason(case: RequestCase) -> Reason | None:
     """Why an action would come too late."""
     alert = case.request.alert
     if alert.container.is_host:
@@ -290,12 +303,12 @@ def late(case: RequestCase) -> Reason | None:
     if case.found is None:
         return Reason.GONE
     if case.request.action is Action.START and case.request.rung > 0:
-        return unfinished(alert, case.found)
-    return needless(alert, case.found)
+        return find_needless_start_reason(alert, case.found)
+    return find_needless_reason(alert, case.found)
 
 
 def refuse_early(case: RequestCase, book: LedgerSnapshot) -> Refuse | None:
     """What needs no policy: a request that no monitor told of, and one that comes too late."""
     forged = refuse_forged(case.request, book) if case.order is None else None
-    reason = late(case)
+    reason = find_late_reason(case)
     return forged or (None if reason is None else Refuse(reason))

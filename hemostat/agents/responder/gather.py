@@ -8,20 +8,20 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from hemostat.core.evidence.build import dossier
+from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.evidence.snapshot import EvidenceSnapshot, MetricPoint
 from hemostat.core.model import ContainerInfo
-from hemostat.core.redact import Hide, redact
+from hemostat.core.redact import Redactor, redact
 from hemostat.errors import HemoStatError
 from hemostat.events import Container, RemediationNeeded
 from hemostat.ports import Engine
 
-TAIL: Final = 100
+MAX_LOG_LINES: Final = 100
 """Lines of log."""
-LATE: Final = "it took too long"
+TIMED_OUT: Final = "it took too long"
 
 
-def collect(
+def collect_snapshot(
     engine: Engine,
     request: RemediationNeeded,
     found: ContainerInfo | None,
@@ -29,7 +29,7 @@ def collect(
     *,
     patience: float,
     recent: Callable[[Container], Sequence[MetricPoint]] | None = None,
-    hide: Hide = redact,
+    hide: Redactor = redact,
 ) -> EvidenceSnapshot:
     """The dossier of the container as it is now. `found` is how it was inspected, None for the host and where
     it is gone; `patience` seconds to wait for all sources together; `recent` tells of its last minutes,
@@ -37,14 +37,14 @@ def collect(
     container = request.alert.container
     sources: dict[str, Callable[[], Any]] = {}
     if found is not None:
-        sources["log"] = lambda: engine.logs(container.id, TAIL)
+        sources["log"] = lambda: engine.logs(container.id, MAX_LOG_LINES)
         sources["details"] = lambda: engine.details(container.id)
         if found.running:
             sources["processes"] = lambda: engine.top(container.id)
     if recent is not None and not container.is_host:
         sources["samples"] = lambda: recent(container)
     answers, missing = gather(sources, patience)
-    return dossier(request, found, now=now, missing=missing, hide=hide, **answers)
+    return build_snapshot(request, found, now=now, missing=missing, hide=hide, **answers)
 
 
 def gather(
@@ -57,7 +57,7 @@ def gather(
 
     def ask(name: str, source: Callable[[], Any]) -> None:
         nonlocal left
-        answer, why = _answer(source)
+        answer, why = _ask_source(source)
         with lock:
             (missing if why else answers)[name] = why or answer
             left -= 1
@@ -70,11 +70,11 @@ def gather(
     if sources:
         done.wait(patience)
     with lock:
-        late = {name: LATE for name in sources if name not in answers and name not in missing}
+        late = {name: TIMED_OUT for name in sources if name not in answers and name not in missing}
         return dict(answers), {**missing, **late}
 
 
-def _answer(source: Callable[[], Any]) -> tuple[Any, str]:
+def _ask_source(source: Callable[[], Any]) -> tuple[Any, str]:
     try:
         return source(), ""
     except HemoStatError as error:

@@ -4,19 +4,19 @@ from collections.abc import Iterable
 from typing import Final
 
 from hemostat.core.labels.definitions import is_enabled
-from hemostat.core.labels.project import project_of
+from hemostat.core.labels.project import get_project
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.model import ContainerInfo, ListedContainer
 from hemostat.core.remediation import policy
 from hemostat.core.remediation.decision import OtherProjects, ReplicaHealth
-from hemostat.core.remediation.verify import DOWN, HealthVerdict, state_of
+from hemostat.core.remediation.verify import DOWN_STATES, HealthVerdict, assess_health
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.core.settings.trust import TrustSettings, is_replica, replica_group
+from hemostat.core.settings.trust import TrustSettings, get_replica_group, is_replica
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import Action, Container
 from hemostat.ports import Engine
 
-BELIEVED: Final = 2.0
+CACHE_SECONDS: Final = 2.0
 """Seconds for which an answer of the engine serves again: many requests may wait for the same slot."""
 
 
@@ -32,15 +32,15 @@ class HostContainers:
 
     def peers(self, container: Container, found: ContainerInfo | None) -> ReplicaHealth:
         """The other replicas of its Compose service; asked of the engine only where it would be missed."""
-        group = replica_group(container, self._trust)
-        if group is None or found is None or state_of(found)[0] is not HealthVerdict.WELL:
+        group = get_replica_group(container, self._trust)
+        if group is None or found is None or assess_health(found)[0] is not HealthVerdict.WELL:
             return ReplicaHealth()
         others = [
             info
             for info in self._engine.containers()
             if info.ref.id != container.id and is_replica(info, group, self._trust)
         ]
-        healthy = sum(state_of(info)[0] is HealthVerdict.WELL for info in others)
+        healthy = sum(assess_health(info)[0] is HealthVerdict.WELL for info in others)
         return ReplicaHealth(len(others), healthy, itself=True)
 
     def gone(self, attempts: Iterable[Attempt], now: float) -> frozenset[str]:
@@ -52,9 +52,9 @@ class HostContainers:
         if attempt.action is Action.CLEANUP and not attempt.container_id:
             return False
         looked_at, gone = self._looked.get(attempt.key, (0.0, False))
-        if not 0 <= now - looked_at < BELIEVED:
+        if not 0 <= now - looked_at < CACHE_SECONDS:
             gone = self._is_missing(attempt.container_id or attempt.container)
-            recent = {key: seen for key, seen in self._looked.items() if 0 <= now - seen[0] < BELIEVED}
+            recent = {key: seen for key, seen in self._looked.items() if 0 <= now - seen[0] < CACHE_SECONDS}
             self._looked = {**recent, attempt.key: (now, gone)}
         return gone
 
@@ -69,13 +69,13 @@ class HostContainers:
     def others(self, container: Container, now: float) -> OtherProjects:
         """Those that belong to another project. Where the engine does not say, they may want an action."""
         listed_at, projects = self._projects
-        if not 0 <= now - listed_at < BELIEVED:
+        if not 0 <= now - listed_at < CACHE_SECONDS:
             try:
                 projects = self._list_projects()
             except EngineError:
                 return OtherProjects.FAILING
             self._projects = (now, projects)
-        states = {state for project, state in projects if project != project_of(container)}
+        states = {state for project, state in projects if project != get_project(container)}
         return next(
             (state for state in (OtherProjects.FAILING, OtherProjects.WELL) if state in states),
             OtherProjects.NONE,
@@ -83,19 +83,19 @@ class HostContainers:
 
     def _list_projects(self) -> frozenset[tuple[str, OtherProjects]]:
         rows = (row for row in self._engine.listing() if self._may_want(row))
-        return frozenset((project_of(row.ref), _state(row)) for row in rows)
+        return frozenset((get_project(row.ref), _judge_state(row)) for row in rows)
 
     def _may_want(self, row: ListedContainer) -> bool:
-        if row.status in DOWN and not self._has_failed_lately(row):
+        if row.status in DOWN_STATES and not self._has_failed_lately(row):
             return False
-        unbound = policy.forbidden(row.ref, Action.RESTART, self._limits) is None
+        unbound = policy.refuse_forbidden(row.ref, Action.RESTART, self._limits) is None
         return unbound and is_enabled(row.ref.labels)
 
     def _has_failed_lately(self, row: ListedContainer) -> bool:
         return row.exit_code != 0 and row.age is not None and row.age <= self._limits.expire
 
 
-def _state(row: ListedContainer) -> OtherProjects:
+def _judge_state(row: ListedContainer) -> OtherProjects:
     return (
         OtherProjects.WELL if row.status == "running" and row.health != "unhealthy" else OtherProjects.FAILING
     )

@@ -8,15 +8,15 @@ together take no longer than STRANGERS_SECONDS.
 from collections.abc import Callable
 from typing import Final
 
-from hemostat.core.dependencies.shared_networks import stranded
+from hemostat.core.dependencies.shared_networks import find_detached
 from hemostat.core.model import ContainerInfo
 from hemostat.core.settings.trust import TrustSettings, is_vouched
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import Container
 from hemostat.ports import Clock, Engine
 
-STRANGERS_SECONDS: Final = 30.0
-MAX_TOLD: Final = 10
+MAX_UNRELATED_SECONDS: Final = 30.0
+MAX_LISTED: Final = 10
 """Containers that are named."""
 
 
@@ -45,10 +45,10 @@ class NetworkRestart:
         owner, began = self._engine.inspect(container_id), self._clock.now()
         told: list[str] = []
         failed: list[str] = []
-        lost = stranded(owner, self._engine.attached())
+        lost = find_detached(owner, self._engine.attached())
         for info in sorted(lost, key=lambda each: not self._is_akin(owner, each)):
             akin = self._is_akin(owner, info)
-            left = STRANGERS_SECONDS - (self._clock.now() - began)
+            left = MAX_UNRELATED_SECONDS - (self._clock.now() - began)
             try:
                 told += self._restart(info, self._grace(info) if akin else min(self._grace(info), left))
             except EngineError as error:
@@ -56,8 +56,8 @@ class NetworkRestart:
                     raise
                 (failed if akin else told).append(f"{info.ref.name} not re-attached: {error.message}")
         if failed:
-            raise EngineError(_joined(told + failed))
-        return _joined(told)
+            raise EngineError(_join_lines(told + failed))
+        return _join_lines(told)
 
     def _is_akin(self, owner: ContainerInfo, info: ContainerInfo) -> bool:
         networks = frozenset(owner.networks)
@@ -81,6 +81,6 @@ class NetworkRestart:
         return [f"{name} re-attached to its network"]
 
 
-def _joined(told: list[str]) -> str:
-    more = len(told) - MAX_TOLD
-    return "; ".join([*told[:MAX_TOLD], *([f"and {more} more"] if more > 0 else [])])
+def _join_lines(told: list[str]) -> str:
+    more = len(told) - MAX_LISTED
+    return "; ".join([*told[:MAX_LISTED], *([f"and {more} more"] if more > 0 else [])])

@@ -9,7 +9,7 @@ from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.remediation import repetition
 from hemostat.core.remediation.decision import Refuse, RepeatOutcome
-from hemostat.core.remediation.limit_status import FREE
+from hemostat.core.remediation.limit_status import FREE_OUTCOMES
 from hemostat.events import (
     Event,
     HealthAlert,
@@ -23,12 +23,12 @@ from hemostat.events import (
 )
 from hemostat.ports import Clock, Ledger
 
-CARRIED_ON: Final = frozenset(
+NEXT_RUNG_REASONS: Final = frozenset(
     {Reason.VERIFIED, Reason.NOT_VERIFIED, Reason.ENGINE_ERROR, Reason.UNSUPPORTED, Reason.ALREADY_TRIED}
 )
 """Reasons after which the next rung of the ladder may follow, at once or when the failure comes back."""
 
-UNACTED: Final = {
+OUTCOMES_OF_REASONS: Final = {
     Reason.DRY_RUN: Outcome.DRY_RUN,
     Reason.EXPIRED: Outcome.EXPIRED,
     Reason.NO_ANSWER: Outcome.EXPIRED,
@@ -61,7 +61,7 @@ class RequestCase(msgspec.Struct, frozen=True):
     """What the request was made from, where a person made it."""
 
 
-def complete(case: RequestCase, ended: ActionEnd) -> RemediationComplete:
+def build_complete(case: RequestCase, ended: ActionEnd) -> RemediationComplete:
     alert = case.request.alert
     return RemediationComplete(
         container=alert.container,
@@ -77,11 +77,13 @@ def complete(case: RequestCase, ended: ActionEnd) -> RemediationComplete:
         after=ended.after,
         durations=ended.durations,
         # What a person wanted is not tried in other ways.
-        alert=alert if ended.reason in CARRIED_ON and case.order is None else None,
+        alert=alert if ended.reason in NEXT_RUNG_REASONS and case.order is None else None,
     )
 
 
-def timed(case: RequestCase, ended: ActionEnd, *, began: float, acted: float, now: float) -> ActionEnd:
+def add_durations(
+    case: RequestCase, ended: ActionEnd, *, began: float, acted: float, now: float
+) -> ActionEnd:
     durations = {"act": acted - began, "verify": now - acted, "total": now - case.event.time}
     if case.request.alert.kind in {Kind.EXITED, Kind.OOM} and ended.after is not None:
         durations["down"] = max(0.0, ended.after.started_at - case.request.alert.since)
@@ -89,28 +91,28 @@ def timed(case: RequestCase, ended: ActionEnd, *, began: float, acted: float, no
     return msgspec.structs.replace(ended, durations=rounded)
 
 
-def verified(symptom: str, after: State | None = None) -> ActionEnd:
+def make_verified_end(symptom: str, after: State | None = None) -> ActionEnd:
     """`symptom` is what is still wrong; empty if nothing is."""
     if symptom:
         return ActionEnd(outcome=Outcome.FAILED, reason=Reason.NOT_VERIFIED, detail=symptom, after=after)
     return ActionEnd(outcome=Outcome.HEALED, reason=Reason.VERIFIED, after=after)
 
 
-def unasked(alert: HealthAlert) -> ActionEnd:
+def make_no_action_end(alert: HealthAlert) -> ActionEnd:
     """No action is asked for: what is ill because of another waits for that one, the rest for a person."""
     if alert.root:
         return ActionEnd(outcome=Outcome.WAITING, reason=Reason.ROOT_ELSEWHERE, detail=f"for {alert.root}")
     return ActionEnd(outcome=Outcome.ESCALATED, reason=Reason.NEEDS_PERSON)
 
 
-def given_up(error: str) -> ActionEnd:
+def make_given_up_end(error: str) -> ActionEnd:
     """The request itself could not be dealt with, and will not be tried again."""
     return ActionEnd(outcome=Outcome.FAILED, reason=Reason.GIVEN_UP, detail=error)
 
 
-def unacted(decision: Refuse | RepeatOutcome) -> ActionEnd:
+def make_decision_end(decision: Refuse | RepeatOutcome) -> ActionEnd:
     if isinstance(decision, Refuse):
-        outcome = UNACTED.get(decision.reason, Outcome.REFUSED)
+        outcome = OUTCOMES_OF_REASONS.get(decision.reason, Outcome.REFUSED)
         return ActionEnd(outcome=outcome, reason=decision.reason, detail=decision.detail)
     return ActionEnd(
         outcome=decision.attempt.outcome or Outcome.FAILED,
@@ -130,7 +132,7 @@ class OutcomePublisher(NamedTuple):
         """`at` (epoch seconds) is for what may have been told before: then it is the same event."""
         return [
             Event.make(
-                complete(case, ended),
+                build_complete(case, ended),
                 time=self.clock.now() if at is None else at,
                 host=self.host,
                 source=self.source,
@@ -151,11 +153,11 @@ def tell_refusal(tell: OutcomePublisher, ledger: Ledger, case: RequestCase, ende
 def _refused_order(case: RequestCase, ended: ActionEnd, by: str, now: float) -> Attempt | None:
     """What the ledger keeps of an order that was refused: its seal stays valid, so whoever may write to the
     stream could have it done after all, once the reason is gone. None for what is refused each time."""
-    if case.order is None or ended.outcome not in FREE or ended.reason is Reason.UNKNOWN_INCIDENT:
+    if case.order is None or ended.outcome not in FREE_OUTCOMES or ended.reason is Reason.UNKNOWN_INCIDENT:
         return None
     container = case.request.alert.container
     return Attempt(
-        key=repetition.key(case.request, case.incident),
+        key=repetition.build_attempt_key(case.request, case.incident),
         container=container.name,
         container_id=container.id,
         action=case.request.action,

@@ -18,16 +18,16 @@ import msgspec
 
 from hemostat.agents.responder.actions import ActionExecutor
 from hemostat.agents.responder.decider import Decider
-from hemostat.agents.responder.execution import Execution, look, refuse_early
+from hemostat.agents.responder.execution import Execution, inspect_if_present, refuse_early
 from hemostat.agents.responder.host_containers import HostContainers
 from hemostat.agents.responder.in_flight import InFlight
 from hemostat.agents.responder.outcome import (
     ActionEnd,
     OutcomePublisher,
     RequestCase,
+    make_decision_end,
+    make_no_action_end,
     tell_refusal,
-    unacted,
-    unasked,
 )
 from hemostat.agents.responder.scale_down import ScaleDown
 from hemostat.agents.responder.start_check import StartCheck
@@ -36,12 +36,12 @@ from hemostat.agents.responder.unresponsive import UnresponsiveContainers
 from hemostat.agents.responder.verifier import Probe, Verifier
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.labels.masking import veiled
-from hemostat.core.ledger.controls import EVERYTHING, Approval
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval
 from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.remediation import orders, policy, repetition, slots
-from hemostat.core.remediation.cleanup import Cleanup, untouchable
+from hemostat.core.remediation.cleanup import Cleanup, is_protected
 from hemostat.core.remediation.decision import (
     Act,
     Decision,
@@ -53,16 +53,16 @@ from hemostat.core.remediation.decision import (
 )
 from hemostat.core.remediation.request_check import refuse_forged
 from hemostat.core.remediation.scaling import Ceilings
-from hemostat.core.remediation.verify import DEAD
+from hemostat.core.remediation.verify import DEAD_STATES
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.core.settings.trust import OWN, TrustSettings
+from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
 from hemostat.errors import NotApplicableError
 from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded, digest
 from hemostat.ports import Clock, ControlStore, Defer, Engine, EvidenceStore, Ledger, RunInBackground, Sampler
 
 VIABILITY_RETRY: Final = 10.0
 """Seconds until it is looked again whether what the start of a container that is down needs is there."""
-LATELY: Final = 0.1
+RECENT_SECONDS: Final = 0.1
 """Seconds for which the container is taken to be as it was seen."""
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Responder:
         recent: Callable[[Container], Sequence[MetricPoint]] | None = None,
         probe: Probe | None = None,
         missing: Callable[[ContainerInfo], str] | None = None,
-        trust: TrustSettings = OWN,
+        trust: TrustSettings = TRUST_OWN,
     ) -> None:
         """`recent` tells a container's latest numbers, for the evidence; `probe` and `missing` are as in
         Verifier and Viability."""
@@ -111,7 +111,7 @@ class Responder:
             exec_timeout=limits.exec_timeout,
             stop_timeout_max=limits.stop_timeout_max,
             paused=lambda name: desk.controls().paused_itself(name, clock.now()),
-            forbids=lambda ref, ordered: policy.why_not_scaled(ref, limits, ordered=ordered),
+            forbids=lambda ref, ordered: policy.find_scaling_objection(ref, limits, ordered=ordered),
             trust=trust,
         )
         self._tell = OutcomePublisher(clock, host, source)
@@ -168,11 +168,11 @@ class Responder:
 
     def _attend(self, case: RequestCase, now: float, *, seen: float) -> list[Event] | Defer:
         """Decide anew, for others may have acted since the container was `seen`, and do as decided."""
-        if not 0 <= now - seen < LATELY:
+        if not 0 <= now - seen < RECENT_SECONDS:
             case = self._looked_at(case)
-        with self._hands.take(repetition.key(case.request, case.incident)) as free:
+        with self._hands.take(repetition.build_attempt_key(case.request, case.incident)) as free:
             if not free:
-                return Defer(now + slots.BUSY_RETRY, "it is under way")
+                return Defer(now + slots.BUSY_RETRY_SECONDS, "it is under way")
             while (result := self._try(case, now)) is None:
                 logger.info("decision.repeated incident=%s", case.incident)
             return result
@@ -190,16 +190,16 @@ class Responder:
     def tend(self, now: float) -> list[Event]:
         """Put back what was scaled and is due, unless people want nothing done; and end what is left over."""
         self._sweeper.round(now)
-        if self._desk.controls().paused(EVERYTHING, now):
+        if self._desk.controls().paused(ALL_CONTAINERS, now):
             return []
         told = self._tending.round(now, self._may_put_back)
         return [Event.make(each, time=now, host=self._host, source=self._source) for each in told]
 
     def _may_put_back(self, container: Container) -> bool:
         """Asked of each when it is due: a round may take long."""
-        if untouchable(container, self._limits.protect):
+        if is_protected(container, self._limits.protect):
             return False
-        automatic = policy.mode_of(container, Action.SCALE, self._limits) == "auto"
+        automatic = policy.find_strictest_mode(container, Action.SCALE, self._limits) == "auto"
         return automatic and self._desk.controls().paused(container.name, self._clock.now()) is None
 
     def _opened(self, event: Event) -> RequestCase | None:
@@ -210,14 +210,16 @@ class Responder:
             case RemediationNeeded() as request:
                 return RequestCase(event, request, event.incident, None)
             case Order() as order:
-                return RequestCase(event, orders.request(order, event.time), event.incident, None, order)
+                return RequestCase(
+                    event, orders.build_request(order, event.time), event.incident, None, order
+                )
         return None
 
     def _looked_at(self, case: RequestCase) -> RequestCase:
         """With the container as it is now. What its name is and which labels it bears, whoever asks for
         something does not say."""
         alert = case.request.alert
-        found = look(self._engine, alert.container)
+        found = inspect_if_present(self._engine, alert.container)
         if found is not None:
             alert = msgspec.structs.replace(alert, container=veiled(found.ref))
         request = msgspec.structs.replace(case.request, alert=alert)
@@ -226,15 +228,15 @@ class Responder:
     def _left_to_people(self, case: RequestCase, now: float) -> list[Event] | Defer:
         """They get to see what the container was like; of one that waits for another there is nothing new. A
         failure that shows while an action against it is verified is told with the end of that."""
-        key = repetition.key(case.request, case.incident)
+        key = repetition.build_attempt_key(case.request, case.incident)
         book = self._ledger.read(self._host, case.request.alert.container.name, case.incident, key)
         if (forged := refuse_forged(case.request, book)) is not None:
-            return self._tell(case, unacted(forged))
-        if repetition.is_verified_now(case.request, case.incident, book, now):
-            return Defer(now + slots.BUSY_RETRY, "an action against it is being verified")
-        if repetition.is_answered(case.request, case.incident, book):
+            return self._tell(case, make_decision_end(forged))
+        if repetition.is_being_verified(case.request, case.incident, book, now):
+            return Defer(now + slots.BUSY_RETRY_SECONDS, "an action against it is being verified")
+        if repetition.is_covered_by_failure(case.request, case.incident, book):
             return []
-        ended = unasked(case.request.alert)
+        ended = make_no_action_end(case.request.alert)
         if ended.outcome is Outcome.ESCALATED and case.found is not None:
             self._operation.keep_evidence(case)
         return self._tell(case, ended)
@@ -263,21 +265,21 @@ class Responder:
         if isinstance(decision, Refuse):
             return self._refused(case, decision, book)
         if isinstance(decision, RepeatOutcome):
-            return self._tell(case, unacted(decision))
+            return self._tell(case, make_decision_end(decision))
         why, reason = decision.why, decision.reason
         ended = None if reason is None else ActionEnd(outcome=Outcome.WAITING, reason=reason, detail=why)
         return self._put_off(case, decision.until, why, ended)
 
     def _refused(self, case: RequestCase, decision: Refuse, book: LedgerSnapshot) -> list[Event] | Defer:
         if decision.reason is Reason.ALREADY_TRIED:
-            answered = repetition.is_answered(case.request, case.incident, book)
-            return [] if answered else self._tell(case, unacted(decision))
+            answered = repetition.is_covered_by_failure(case.request, case.incident, book)
+            return [] if answered else self._tell(case, make_decision_end(decision))
         known = Reason.NOT_VIABLE in case.request.told
         if decision.reason is Reason.EXPIRED and known:
             return []
         if decision.reason is Reason.NOT_VIABLE and not known:
             self._operation.keep_evidence(case)
-        ended = unacted(decision)
+        ended = make_decision_end(decision)
         if decision.reason is Reason.NOT_VIABLE and case.order is None and _is_down(case):
             # What is missing may come back, as a mount does: then it is started.
             again = self._clock.now() + VIABILITY_RETRY
@@ -288,12 +290,12 @@ class Responder:
 
     def _decide(self, case: RequestCase, now: float) -> tuple[Decision, LedgerSnapshot]:
         alert = case.request.alert
-        key = repetition.key(case.request, case.incident)
+        key = repetition.build_attempt_key(case.request, case.incident)
         book = self._ledger.read(self._host, alert.container.name, case.incident, key)
         begun = any(attempt.key == key for attempt in book.attempts)
         if not begun and (refusal := refuse_early(case, book)) is not None:
             return refusal, book
-        if case.order is None and (stop := policy.being_stopped(book, case.found, now)) is not None:
+        if case.order is None and (stop := policy.find_stop_wait(book, case.found, now)) is not None:
             return stop, book
         return self._decider.decide(case, book, now), book
 
@@ -303,14 +305,14 @@ class Responder:
         """Put the request on people's desk, and tell them what exactly would be done. A crash in between does
         both again: what is on the desk stays there. Where another request for the same is on it, this one is
         dropped: that one carries on."""
-        request, name = case.request, repetition.key(case.request, case.incident)
-        again, why = min(until, now + policy.PEOPLE_RETRY), "it waits for approval"
+        request, name = case.request, repetition.build_attempt_key(case.request, case.incident)
+        again, why = min(until, now + policy.PEOPLE_RETRY_SECONDS), "it waits for approval"
         if Reason.APPROVAL in request.told:
             return Defer(again, why)
         try:
             plan = redact(self._surgeon.plan(request, case.found).detail)
         except NotApplicableError as error:
-            return self._tell(case, unacted(Refuse(Reason.UNSUPPORTED, error.message)))
+            return self._tell(case, make_decision_end(Refuse(Reason.UNSUPPORTED, error.message)))
         asked = Approval(
             id=digest(name.encode(), 3),
             key=name,
@@ -345,8 +347,8 @@ class Responder:
 
 
 def _is_down(case: RequestCase) -> bool:
-    return case.found is not None and case.found.status in DEAD
+    return case.found is not None and case.found.status in DEAD_STATES
 
 
 def _busy(now: float) -> Defer:
-    return Defer(now + slots.BUSY_RETRY, "as many as can be attended to are")
+    return Defer(now + slots.BUSY_RETRY_SECONDS, "as many as can be attended to are")

@@ -10,14 +10,18 @@ from hemostat.core.ledger.leases import is_leased
 from hemostat.core.ledger.rows import RaisedLimit, Resource
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.remediation import scaling
-from hemostat.core.usage.gauge import cpu_percent
+from hemostat.core.usage.gauge import compute_cpu_percent
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
 from hemostat.events import Action, Container, Diagnosis, Kind, Outcome, Reason, RemediationComplete
 from hemostat.ports import Clock, Engine, Ledger, Sampler
 
-GLANCE: Final = 1.0
+MEASURE_SECONDS: Final = 1.0
 """Seconds over which CPU is measured."""
-KINDS: Final = {Resource.MEMORY: Kind.OOM, Resource.CPU: Kind.CPU_HIGH, Resource.REPLICAS: Kind.CPU_HIGH}
+KINDS_OF_RESOURCES: Final = {
+    Resource.MEMORY: Kind.OOM,
+    Resource.CPU: Kind.CPU_HIGH,
+    Resource.REPLICAS: Kind.CPU_HIGH,
+}
 
 logger = logging.getLogger(__name__)
 
@@ -65,12 +69,12 @@ class ScaleDown:
     def _due(self, scaled: RaisedLimit, now: float, may: Callable[[Container], bool]) -> ContainerInfo | None:
         """A container whose limit is due to be put back, or that of a service's is."""
         current = self._surgeon.current(scaled)
-        if not scaling.standing(scaled, current):
+        if not scaling.is_still_raised(scaled, current):
             self._ledger.drop_scaled(self._host, scaled)
             return None
         members = self._members(scaled)
         usage = self._usage(scaled, members, current) if members else None
-        due = scaling.due_back(scaled, current, usage, now, self._calm)
+        due = scaling.should_restore_limit(scaled, current, usage, now, self._calm)
         return members[0] if due and may(members[0].ref) else None
 
     def _back(self, scaled: RaisedLimit, info: ContainerInfo) -> Iterator[RemediationComplete]:
@@ -84,7 +88,7 @@ class ScaleDown:
             logger.warning("scale.not_put_back container=%s error=%s", scaled.container, error)
             return
         if self._ledger.drop_scaled(self._host, scaled):
-            yield _told(scaled, info, detail)
+            yield _build_complete(scaled, info, detail)
 
     def _members(self, scaled: RaisedLimit) -> list[ContainerInfo]:
         """The container, or those of the service that run on this node."""
@@ -105,15 +109,15 @@ class ScaleDown:
             return None
         if scaled.resource is Resource.CPU:
             return cores[0]
-        return scaling.worth(members, [each or 0.0 for each in cores], current or 0.0)
+        return scaling.estimate_busy_replicas(members, [each or 0.0 for each in cores], current or 0.0)
 
     def _cores(self, members: Sequence[ContainerInfo]) -> list[float | None]:
         """Cores that each uses now; None where it cannot be measured."""
         before = [self._sample(info) for info in members]
-        self._clock.sleep(GLANCE)
+        self._clock.sleep(MEASURE_SECONDS)
         after = [self._sample(info) for info in members]
         percents = [
-            None if first is None or then is None else cpu_percent(first, then)
+            None if first is None or then is None else compute_cpu_percent(first, then)
             for first, then in zip(before, after, strict=True)
         ]
         return [None if percent is None else percent / 100 for percent in percents]
@@ -122,10 +126,10 @@ class ScaleDown:
         return next(iter(self._sampler.sample([info], self._clock.now())), None)
 
 
-def _told(scaled: RaisedLimit, info: ContainerInfo, detail: str) -> RemediationComplete:
+def _build_complete(scaled: RaisedLimit, info: ContainerInfo, detail: str) -> RemediationComplete:
     return RemediationComplete(
         container=veiled(info.ref),
-        kind=KINDS[scaled.resource],
+        kind=KINDS_OF_RESOURCES[scaled.resource],
         action=Action.SCALE,
         outcome=Outcome.HEALED,
         reason=Reason.VERIFIED,

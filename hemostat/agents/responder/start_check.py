@@ -10,7 +10,7 @@ from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import Action
 from hemostat.ports import Engine
 
-STARTING = frozenset({Action.RESTART, Action.START})
+STARTING_ACTIONS = frozenset({Action.RESTART, Action.START})
 
 
 class StartCheck:
@@ -22,7 +22,7 @@ class StartCheck:
 
     def obstacle(self, action: Action, found: ContainerInfo | None) -> str:
         """Why the container's start must fail, with what a person is to do; empty if nothing is known."""
-        if action not in STARTING or found is None:
+        if action not in STARTING_ACTIONS or found is None:
             return ""
         objections = (self._namespace(owner) for owner in found.joined)
         objection = next(filter(None, objections), "")

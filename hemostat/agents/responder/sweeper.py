@@ -9,13 +9,13 @@ from hemostat.agents.responder.host_containers import HostContainers
 from hemostat.agents.responder.in_flight import InFlight
 from hemostat.core.ledger.leases import is_leased
 from hemostat.core.ledger.rows import Attempt
-from hemostat.core.remediation.slots import slot_end
-from hemostat.core.settings.responder import REMEMBERED
+from hemostat.core.remediation.slots import compute_slot_end
+from hemostat.core.settings.responder import MAX_LOOKBACK_SECONDS
 from hemostat.events import Outcome, Reason
 from hemostat.ports import Ledger
 
 SWEEP_SECONDS: Final = 60.0
-MAX_LOOKS: Final = 50
+MAX_CHECKED: Final = 50
 """Containers that the engine is asked for in one round."""
 
 logger = logging.getLogger(__name__)
@@ -35,11 +35,11 @@ class Sweeper:
         self._swept = now
         book = self._ledger.read(self._host, "")
         # One that takes a slot may be at work in another process, which will end it.
-        old = [each for each in book.running if not each.time <= now < slot_end(each)]
-        left = [each for each in old if each.key not in self._hands.full][:MAX_LOOKS]
+        old = [each for each in book.running if not each.time <= now < compute_slot_end(each)]
+        left = [each for each in old if each.key not in self._hands.full][:MAX_CHECKED]
         gone = self._neighbours.gone(left, now)
         for each in left:
-            forgotten = not is_leased(each, now) and abs(now - each.time) > REMEMBERED
+            forgotten = not is_leased(each, now) and abs(now - each.time) > MAX_LOOKBACK_SECONDS
             if each.key in gone or forgotten:
                 self._end(each, now)
 

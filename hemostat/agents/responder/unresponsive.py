@@ -16,12 +16,12 @@ from hemostat.ports import Clock, Defer, Engine, RunInBackground
 
 FIRST_RETRY_SECONDS: Final = 5.0
 MAX_RETRY_SECONDS: Final = 60.0
-MAX_ASKED: Final = 2
+MAX_CONCURRENT: Final = 2
 """Containers that are asked about again at the same time."""
-WHY: Final = "the engine does not answer about it"
+DEFER_REASON: Final = "the engine does not answer about it"
 
 T = TypeVar("T")
-Step = Callable[[float], Sequence[Event] | Defer | RunInBackground]
+DecideStep = Callable[[float], Sequence[Event] | Defer | RunInBackground]
 
 
 class UnresponsiveContainers:
@@ -41,7 +41,7 @@ class UnresponsiveContainers:
         self._give_up = give_up
         self._since: dict[str, float] = {}
         """When each was first not answered about, by container id (epoch seconds)."""
-        self._room = threading.BoundedSemaphore(MAX_ASKED)
+        self._room = threading.BoundedSemaphore(MAX_CONCURRENT)
 
     def __contains__(self, case: RequestCase) -> bool:
         return case.request.alert.container.id in self._since
@@ -58,11 +58,11 @@ class UnresponsiveContainers:
             self._since.pop(container, None)
         return result
 
-    def again(self, case: RequestCase, step: Step, now: float) -> Sequence[Event] | Defer:
+    def again(self, case: RequestCase, step: DecideStep, now: float) -> Sequence[Event] | Defer:
         """What is done about one that is known not to be answered about. What `step` has run apart is an
         attempt of its own."""
         if not self._room.acquire(blocking=False):
-            return Defer(now + FIRST_RETRY_SECONDS, WHY)
+            return Defer(now + FIRST_RETRY_SECONDS, DEFER_REASON)
         try:
             result = self.attempt(case, lambda: step(now))
             return result.work(now) if isinstance(result, RunInBackground) else result
@@ -75,4 +75,4 @@ class UnresponsiveContainers:
         if age > self._expire:
             self._since.pop(container, None)
             return self._give_up(case, str(error))
-        return Defer(now + min(max(age, FIRST_RETRY_SECONDS), MAX_RETRY_SECONDS), WHY)
+        return Defer(now + min(max(age, FIRST_RETRY_SECONDS), MAX_RETRY_SECONDS), DEFER_REASON)

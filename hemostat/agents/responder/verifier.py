@@ -4,23 +4,30 @@ from collections.abc import Callable
 from math import inf
 from typing import Final
 
-from hemostat.agents.responder.outcome import ActionEnd, verified
+from hemostat.agents.responder.outcome import ActionEnd, make_verified_end
 from hemostat.core.detection import probe
-from hemostat.core.detection.healthcheck_output import startup_time
+from hemostat.core.detection.healthcheck_output import compute_startup_seconds
 from hemostat.core.labels.definitions import PROBE, PROBE_START
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import ContainerInfo, Sample
-from hemostat.core.remediation.verify import DOWN, SAMPLED, HealthVerdict, short_of, state_of, still_high
+from hemostat.core.remediation.verify import (
+    DOWN_STATES,
+    SAMPLED_KINDS,
+    HealthVerdict,
+    assess_health,
+    describe_disk_shortage,
+    describe_remaining_excess,
+)
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.units import show_size
 from hemostat.events import HealthAlert, Kind, Outcome, Reason
 from hemostat.ports import Clock, Engine, Sampler
 
-POLL: Final = 0.25
+POLL_SECONDS: Final = 0.25
 """Seconds between two looks at a container."""
-GLANCE: Final = 1.0
+MEASURE_SECONDS: Final = 1.0
 """Seconds over which CPU is measured."""
-PROBE_TIMEOUT: Final = 2.0
+PROBE_SECONDS: Final = 2.0
 MAX_STARTUP_SECONDS: Final = 3600.0
 MAX_WAIT_SECONDS: Final = 120.0
 """What a container's own check may take after a start: one that was (re)started, and another that starts."""
@@ -62,7 +69,7 @@ class Verifier:
         is WAITING where it comes up for longer than `within` seconds. Of the host, whether what was `freed`
         (bytes) is enough."""
         if alert.container.is_host:
-            return verified(short_of(alert, freed or 0))
+            return make_verified_end(describe_disk_shortage(alert, freed or 0))
         began = latest = self._clock.now()
         deadline = 0.0
         well_since: float | None = None
@@ -77,31 +84,31 @@ class Verifier:
             latest = now
             health, why = self._state(alert, info)
             if health is HealthVerdict.ILL:
-                return verified(why, info.state)
+                return make_verified_end(why, info.state)
             if health is HealthVerdict.NOT_YET:
                 well_since = None
             elif well_since is None or info.started_at != started:
                 well_since, started, base = now, info.started_at, self._sample(info, now)
             elif now - well_since >= self._limits.verify_for:
-                return verified(self._symptom(alert, info, base, now), info.state)
-            grace = 0.0 if well_since is None else self._limits.verify_for + POLL
+                return make_verified_end(self._symptom(alert, info, base, now), info.state)
+            grace = 0.0 if well_since is None else self._limits.verify_for + POLL_SECONDS
             if now >= max(deadline, began + grace):
-                return verified(why or "it did not stay up", info.state)
+                return make_verified_end(why or "it did not stay up", info.state)
             if health is HealthVerdict.NOT_YET and now - began >= within:
                 return ActionEnd(outcome=Outcome.WAITING, reason=Reason.NOT_VERIFIED, detail=why)
-            self._clock.sleep(POLL)
+            self._clock.sleep(POLL_SECONDS)
 
     def longest(self, alert: HealthAlert, info: ContainerInfo | None, *, restarted: bool = True) -> float:
         """Seconds that verifying may take, after an action by which it is `restarted`, or another one."""
-        own = 0.0 if info is None else startup_time(info)
+        own = 0.0 if info is None else compute_startup_seconds(info)
         if alert.kind is Kind.HUNG:
             start = PROBE_START.of(alert.container.labels)
-            own = max(own, probe.START_PERIOD if start is None else start)
+            own = max(own, probe.START_PERIOD_SECONDS if start is None else start)
         return min(own, MAX_STARTUP_SECONDS if restarted else MAX_WAIT_SECONDS) + self._limits.verify_timeout
 
     def _state(self, alert: HealthAlert, info: ContainerInfo) -> tuple[HealthVerdict, str]:
         """By the engine; of what was alerted for its probe, by that too."""
-        health, why = state_of(info)
+        health, why = assess_health(info)
         target = PROBE.of(alert.container.labels) if alert.kind is Kind.HUNG else None
         if target is None or health is not HealthVerdict.WELL:
             return health, why
@@ -109,16 +116,16 @@ class Verifier:
         return (HealthVerdict.NOT_YET, f"its probe still fails: {error}") if error else (health, why)
 
     def _probed(self, info: ContainerInfo, target: ProbeTarget) -> str:
-        address = probe.address_of(info, self._owners(info))
+        address = probe.find_address(info, self._owners(info))
         if self._probe is None or address is None:
             return NOT_PROBED
-        return self._probe(target, address, PROBE_TIMEOUT)
+        return self._probe(target, address, PROBE_SECONDS)
 
     def _owners(self, info: ContainerInfo) -> dict[str, ContainerInfo]:
         """The containers whose network it shares, by what they are called there."""
         found: dict[str, ContainerInfo] = {}
-        while info.network_mode.startswith(probe.SHARED):
-            name = info.network_mode.removeprefix(probe.SHARED)
+        while info.network_mode.startswith(probe.SHARED_NETWORK_PREFIX):
+            name = info.network_mode.removeprefix(probe.SHARED_NETWORK_PREFIX)
             if name in found:
                 break
             info = found[name] = self._engine.inspect(name)
@@ -127,20 +134,22 @@ class Verifier:
     def stopped(self, container: str) -> ActionEnd:
         """Look until it is down, or `verify_timeout` is over."""
         deadline = self._clock.now() + self._limits.verify_timeout
-        while (info := self._engine.inspect(container)).status not in DOWN and self._clock.now() < deadline:
-            self._clock.sleep(POLL)
-        return verified("" if info.status in DOWN else f"it is {info.status}", info.state)
+        while (
+            info := self._engine.inspect(container)
+        ).status not in DOWN_STATES and self._clock.now() < deadline:
+            self._clock.sleep(POLL_SECONDS)
+        return make_verified_end("" if info.status in DOWN_STATES else f"it is {info.status}", info.state)
 
     def is_over(self, alert: HealthAlert, info: ContainerInfo) -> bool:
         """Whether what was measured once is so no longer; False where it cannot be measured again."""
-        if alert.kind not in SAMPLED:
+        if alert.kind not in SAMPLED_KINDS:
             return False
         base = self._sample(info, self._clock.now())
-        self._clock.sleep(GLANCE)
+        self._clock.sleep(MEASURE_SECONDS)
         after = self._sample(info, self._clock.now())
         if base is None or after is None:
             return False
-        return not still_high(alert, info, base, after, self._host_memory)
+        return not describe_remaining_excess(alert, info, base, after, self._host_memory)
 
     def _sample(self, info: ContainerInfo, now: float) -> Sample | None:
         return next(iter(self._sampler.sample([info], now)), None)
@@ -150,9 +159,9 @@ class Verifier:
         if alert.kind is Kind.DISK_HIGH:
             size, threshold = self._engine.writable_size(info.ref.id), alert.number("threshold")
             return f"it still holds {show_size(size)}" if size >= threshold else ""
-        if alert.kind not in SAMPLED:
+        if alert.kind not in SAMPLED_KINDS:
             return ""
         after = self._sample(info, now)
         if base is None or after is None:
             return "its CPU and memory cannot be measured"
-        return still_high(alert, info, base, after, self._host_memory)
+        return describe_remaining_excess(alert, info, base, after, self._host_memory)

@@ -12,7 +12,12 @@ from typing import Final
 import msgspec
 
 from hemostat.core.history.audit_chain import AnchorNotes, ChainEnds, ChainPosition
-from hemostat.core.history.audit_check import AuditObservation, find_objection, is_signed, trust
+from hemostat.core.history.audit_check import (
+    AuditObservation,
+    drop_untrusted_acceptance,
+    find_objection,
+    is_last_row_signed,
+)
 from hemostat.core.history.audit_hash import Keys
 from hemostat.errors import HemoStatError
 from hemostat.ports import AuditAnchor, Clock, EventStore
@@ -25,19 +30,19 @@ CHECK_SECONDS: Final = 60.0
 logger = logging.getLogger(__name__)
 
 
-def look_at(
+def observe_trail(
     records: EventStore, notary: AuditAnchor, place: str, keys: tuple[bytes, ...] = ()
 ) -> AuditObservation:
     """In this order: roles that store meanwhile, or remove old rows, are not taken for somebody else."""
     ends = records.ends()
-    noted = trust(notary.noted(ends.trail, place), ends.trail, keys)
+    noted = drop_untrusted_acceptance(notary.noted(ends.trail, place), ends.trail, keys)
     look = AuditObservation(
         ends=ends, noted=noted, has_head=False, last=records.row(ends.head.number), keys=keys
     )
-    return _with_head(records, look)
+    return _check_head(records, look)
 
 
-def _with_head(records: EventStore, look: AuditObservation) -> AuditObservation:
+def _check_head(records: EventStore, look: AuditObservation) -> AuditObservation:
     """Whether the noted head is in the trail, or was removed with what was too old."""
     head, last = look.noted.head, look.last
     is_last = head is not None and last is not None and head == ChainPosition(last.number, last.hash)
@@ -81,14 +86,14 @@ class AuditWatch:
         if not keys:
             return
         ends = self._records.ends()
-        noted = trust(self._notary.noted(ends.trail), ends.trail, keys)
+        noted = drop_untrusted_acceptance(self._notary.noted(ends.trail), ends.trail, keys)
         if noted.accepted is not None:
             self._records.accept_unsigned(noted.accepted.head.number)
         self._signs_from = ends.head.number + 1
 
     def note(self) -> None:
         """Note the head, unless the trail is not the one that was written."""
-        asked = look_at(self._records, self._notary, self._place, self._keys())
+        asked = observe_trail(self._records, self._notary, self._place, self._keys())
         found = self._remember(asked)
         self._object(find_objection(found), found.ends)
         if not self.objection:
@@ -98,7 +103,7 @@ class AuditWatch:
 
     def _note_signed(self, found: AuditObservation) -> None:
         """For those who have no key, and must know that they cannot check the rows."""
-        if self._signs_from and not self._has_signed and is_signed(found):
+        if self._signs_from and not self._has_signed and is_last_row_signed(found):
             self._notary.note_signed(found.ends.trail, self._signs_from)
             self._has_signed = True
 
@@ -119,7 +124,7 @@ class AuditWatch:
         same = self._known_trail == found.ends.trail
         known = self._known if same and noted.head is None else noted
         noted = msgspec.structs.replace(known, trail=self._known_trail)
-        return _with_head(self._records, msgspec.structs.replace(found, noted=noted))
+        return _check_head(self._records, msgspec.structs.replace(found, noted=noted))
 
     def _note(self, ends: ChainEnds, noted: AnchorNotes, *, is_known: bool) -> None:
         if not is_known:

@@ -13,9 +13,9 @@ from hemostat.core.settings.store import StoreSettings
 from hemostat.events import Event
 from hemostat.ports import AuditAnchor, Clock, EventStore
 
-SWEEP: Final = 3600.0
+SWEEP_SECONDS: Final = 3600.0
 """Seconds between two looks at what is too old."""
-SWEPT: Final = 5000
+MAX_ROWS_PER_SWEEP: Final = 5000
 """Rows removed at a time: nobody should wait long for it."""
 
 logger = logging.getLogger(__name__)
@@ -56,13 +56,13 @@ class StoreWriter:
         self._records.append(events)
         self._watch.note()
         now = self._clock.now()
-        if not 0 < self._due - now <= SWEEP:
-            self._due = now if self._sweep(now) == SWEPT else now + SWEEP
+        if not 0 < self._due - now <= SWEEP_SECONDS:
+            self._due = now if self._sweep(now) == MAX_ROWS_PER_SWEEP else now + SWEEP_SECONDS
 
     def _sweep(self, now: float) -> int:
         """That rows are to go is noted before they do: those that are gone without it are missing."""
         oldest = now - self._keeping.retention if self._keeping.retention else None
-        end = self._records.outdated(oldest, self._keeping.max_events, limit=SWEPT)
+        end = self._records.outdated(oldest, self._keeping.max_events, limit=MAX_ROWS_PER_SWEEP)
         if end is None:
             return 0
         ends = self._records.ends()

@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from hemostat.core.dependencies.declared import SHARED
+from hemostat.core.dependencies.declared import SHARED_NETWORK_PREFIX
 from hemostat.core.model import ConnectionPeers, ContainerInfo
 
-LASTS_SECONDS: Final = 1800.0
+CONNECTION_TTL_SECONDS: Final = 1800.0
 """For which a connection counts after it was last seen: pools open and close them."""
-MANY: Final = 4
+MIN_HUB_SERVICES: Final = 4
 """Different services of which one that is connected to them all and to half of the host is no dependent."""
 MAX_PEERS: Final = 100
 """Addresses of one container that are considered."""
@@ -23,7 +23,7 @@ Edge = tuple[str, str]
 """Ids: of the container that opened the connection, and of the one that accepted it."""
 
 
-def edges(peers: ConnectionPeers, infos: Iterable[ContainerInfo]) -> set[Edge]:
+def find_edges(peers: ConnectionPeers, infos: Iterable[ContainerInfo]) -> set[Edge]:
     """What one container's connections show, also those through a published port of the host. Addresses that
     are neither a container's nor the host's on a container network are passed over."""
     known = [info for info in infos if has_own_network(info)]
@@ -42,25 +42,25 @@ def edges(peers: ConnectionPeers, infos: Iterable[ContainerInfo]) -> set[Edge]:
 
 def has_own_network(info: ContainerInfo) -> bool:
     """Whether its connections are its own, and not those of a container whose network it shares."""
-    return info.network_mode != "host" and not info.network_mode.startswith(SHARED)
+    return info.network_mode != "host" and not info.network_mode.startswith(SHARED_NETWORK_PREFIX)
 
 
-def dependencies(
+def find_dependencies(
     seen: Mapping[Edge, float], services: Mapping[str, str], now: float
 ) -> dict[str, frozenset[str]]:
     """By the id of a container, the ids of those that it depends on. `seen`: when each connection was last
     seen (epoch seconds); `services`: by id, the name that replicas share."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for (client, server), time in seen.items():
-        if now - time <= LASTS_SECONDS and client in services and server in services:
+        if now - time <= CONNECTION_TTL_SECONDS and client in services and server in services:
             found[client].add(server)
     others = len(set(services.values())) - 1
     return {
         client: frozenset(servers)
         for client, servers in found.items()
-        if not _talks_to_all(len({services[each] for each in servers}), others)
+        if not _is_hub(len({services[each] for each in servers}), others)
     }
 
 
-def _talks_to_all(services: int, others: int) -> bool:
-    return services >= MANY and services * 2 >= others
+def _is_hub(services: int, others: int) -> bool:
+    return services >= MIN_HUB_SERVICES and services * 2 >= others

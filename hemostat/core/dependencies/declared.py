@@ -11,25 +11,25 @@ from enum import Enum
 from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 
-from hemostat.core.labels.container_ref import COMPOSE_NEEDS
+from hemostat.core.labels.container_ref import COMPOSE_DEPENDS_ON_LABEL
 from hemostat.core.labels.definitions import DEPENDS_ON
 from hemostat.core.model import ContainerInfo
 from hemostat.core.settings.trust import (
-    OWN,
+    TRUST_OWN,
     TrustSettings,
-    config_hash,
+    get_config_hash,
+    get_replica_group,
     has_same_origin,
     identify_voucher,
     is_vouched,
-    replica_group,
 )
 from hemostat.events import Container
 
-ONE_OFF: Final = "com.docker.compose.oneoff"
-COMPLETED: Final = "service_completed_successfully"
-HEALTHY: Final = "service_healthy"
-SHARED: Final = "container:"
-SHORT: Final = 12
+ONE_OFF_LABEL: Final = "com.docker.compose.oneoff"
+COMPLETED_CONDITION: Final = "service_completed_successfully"
+HEALTHY_CONDITION: Final = "service_healthy"
+SHARED_NETWORK_PREFIX: Final = "container:"
+SHORT_ID_DIGITS: Final = 12
 """Digits of an id as `docker ps` shows it."""
 
 
@@ -42,7 +42,10 @@ class NeedDuration(Enum):
     COMPLETED = "completed"
 
 
-CONDITIONS: Final = {COMPLETED: NeedDuration.COMPLETED, HEALTHY: NeedDuration.RUNNING}
+DURATION_BY_CONDITION: Final = {
+    COMPLETED_CONDITION: NeedDuration.COMPLETED,
+    HEALTHY_CONDITION: NeedDuration.RUNNING,
+}
 """Of compose's `depends_on`; `service_started` says nothing of how long."""
 MAX_NEEDS: Final = 20
 """Of one container, by each of its labels."""
@@ -64,10 +67,12 @@ class MissingDependency(NamedTuple):
     name: str = ""
 
 
-def absent(infos: Iterable[ContainerInfo], asking: Collection[str]) -> set[MissingDependency]:
+def find_missing_dependencies(
+    infos: Iterable[ContainerInfo], asking: Collection[str]
+) -> set[MissingDependency]:
     """What the containers with these ids need and is not among `infos`: outside the watch, or not there."""
     known = list(infos)
-    names = NameIndex(known, OWN)
+    names = NameIndex(known, TRUST_OWN)
     return {each for info in known if info.ref.id in asking for each in names.absent(info)}
 
 
@@ -80,7 +85,7 @@ class NameIndex:
         self._networks = find_networks(self._infos)
         refs = [info.ref for info in self._infos.values()]
         # As the engine has it: a name may look like an id, and a full id comes first.
-        self._ids = {ref.id[:SHORT]: ref.id for ref in refs}
+        self._ids = {ref.id[:SHORT_ID_DIGITS]: ref.id for ref in refs}
         self._ids |= {ref.name: ref.id for ref in refs}
         self._ids |= {ref.id: ref.id for ref in refs}
         services: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
@@ -92,7 +97,7 @@ class NameIndex:
         """Members of a service that are believed, by what decides that."""
 
     def needs(self, info: ContainerInfo, connected: Collection[str] = ()) -> tuple[Dependency, ...]:
-        named = dict.fromkeys(_declared(info))
+        named = dict.fromkeys(_iter_needs(info))
         declared = list(dict.fromkeys(Dependency(self._find(info, each), until) for each, until in named))
         known = {member for need in declared for member in need.members} | {info.ref.id}
         linked = (each for each in connected if each not in known and self.is_linked(info.ref.id, each))
@@ -105,7 +110,7 @@ class NameIndex:
         return tuple(need for need in others if need.members)
 
     def absent(self, info: ContainerInfo) -> Iterator[MissingDependency]:
-        for each, _ in _declared(info):
+        for each, _ in _iter_needs(info):
             if not self._services.get((each.project, each.service)) and self._named(each) is None:
                 yield each
 
@@ -154,7 +159,7 @@ class NameIndex:
             return near
         if near := tuple(each for each in members if has_same_origin(info.ref, self._infos[each].ref)):
             return near
-        return () if config_hash(info.ref) else members
+        return () if get_config_hash(info.ref) else members
 
     def _replicas(self, container_id: str) -> tuple[str, ...]:
         """It and the other replicas of its service."""
@@ -165,7 +170,7 @@ class NameIndex:
         """By the id of each replica, itself and the others of its service."""
         groups: defaultdict[str, list[str]] = defaultdict(list)
         for each in (each for members in self._services.values() for each in members):
-            if (group := replica_group(self._infos[each].ref, self._trust)) is not None:
+            if (group := get_replica_group(self._infos[each].ref, self._trust)) is not None:
                 groups[group].append(each)
         found = (tuple(members) for members in groups.values())
         return {each: members for members in found for each in members}
@@ -173,42 +178,45 @@ class NameIndex:
 
 def find_networks(infos: Mapping[str, ContainerInfo]) -> dict[str, frozenset[str]]:
     """The networks on which each is, by id. One that shares another's is where that is."""
-    return {key: frozenset(_host(info, infos).networks) for key, info in infos.items()}
+    return {key: frozenset(_find_network_owner(info, infos).networks) for key, info in infos.items()}
 
 
-def _host(info: ContainerInfo, infos: Mapping[str, ContainerInfo]) -> ContainerInfo:
+def _find_network_owner(info: ContainerInfo, infos: Mapping[str, ContainerInfo]) -> ContainerInfo:
     """The container in whose network it lives: itself, or the last of those that share one."""
     seen: set[str] = set()
-    while info.network_mode.startswith(SHARED) and info.ref.id not in seen:
+    while info.network_mode.startswith(SHARED_NETWORK_PREFIX) and info.ref.id not in seen:
         seen.add(info.ref.id)
-        info = infos.get(info.network_mode.removeprefix(SHARED), info)
+        info = infos.get(info.network_mode.removeprefix(SHARED_NETWORK_PREFIX), info)
     return info
 
 
-def declared_names(container: Container) -> list[str]:
+def list_declared_names(container: Container) -> list[str]:
     """What its own labels say that it depends on: services of its Compose project, or containers by name."""
-    return [need.service or need.name for need, _ in _labelled(container)]
+    return [need.service or need.name for need, _ in _iter_labelled_needs(container)]
 
 
 def is_one_off(container: Container) -> bool:
     """Whether `docker compose run` made it: no replica of its service, and a job."""
-    return container.labels.get(ONE_OFF, "").lower() == "true"
+    return container.labels.get(ONE_OFF_LABEL, "").lower() == "true"
 
 
-def _declared(info: ContainerInfo) -> Iterator[tuple[MissingDependency, NeedDuration]]:
-    yield from _labelled(info.ref)
-    if info.network_mode.startswith(SHARED):
-        yield MissingDependency(name=info.network_mode.removeprefix(SHARED)), NeedDuration.RUNNING
+def _iter_needs(info: ContainerInfo) -> Iterator[tuple[MissingDependency, NeedDuration]]:
+    yield from _iter_labelled_needs(info.ref)
+    if info.network_mode.startswith(SHARED_NETWORK_PREFIX):
+        yield (
+            MissingDependency(name=info.network_mode.removeprefix(SHARED_NETWORK_PREFIX)),
+            NeedDuration.RUNNING,
+        )
 
 
-def _labelled(ref: Container) -> Iterator[tuple[MissingDependency, NeedDuration]]:
+def _iter_labelled_needs(ref: Container) -> Iterator[tuple[MissingDependency, NeedDuration]]:
     labels = ref.labels
-    for words in _words(labels.get(COMPOSE_NEEDS, "")):
+    for words in _split_words(labels.get(COMPOSE_DEPENDS_ON_LABEL, "")):
         # `db:service_healthy:true`: service, condition, and whether it is restarted together.
         service, _, condition = words.partition(":")
         yield (
             MissingDependency(ref.project or "", service),
-            CONDITIONS.get(condition.partition(":")[0], NeedDuration.STARTED),
+            DURATION_BY_CONDITION.get(condition.partition(":")[0], NeedDuration.STARTED),
         )
     for word in _read_names(labels.get(DEPENDS_ON.name, "")):
         yield MissingDependency(ref.project or "", word if ref.project else "", word), NeedDuration.STARTED
@@ -221,5 +229,5 @@ def _read_names(text: str) -> tuple[str, ...]:
     return DEPENDS_ON.of({DEPENDS_ON.name: text}) or ()
 
 
-def _words(text: str) -> list[str]:
+def _split_words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()][:MAX_NEEDS]

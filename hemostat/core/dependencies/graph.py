@@ -13,16 +13,16 @@ from typing import Final, Self
 
 from hemostat.core.dependencies.declared import Dependency, NameIndex, NeedDuration
 from hemostat.core.dependencies.state import (
-    FAULTY,
-    MET,
+    FAULTY_STATES,
+    MET_STATES,
     NOTHING_OBSERVED,
     DependencyState,
     Observations,
-    condition,
     has_failed,
+    judge_dependency,
 )
 from hemostat.core.model import ContainerInfo
-from hemostat.core.settings.trust import OWN, TrustSettings
+from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
 
 MAX_CONDITIONS: Final = 2000
 """Members of needs that are judged to find one root: a container may name many, and those many more."""
@@ -48,10 +48,10 @@ class DependencyGraph:
         cls,
         infos: Iterable[ContainerInfo],
         connections: Mapping[str, Collection[str]] = {},
-        trust: TrustSettings = OWN,
+        trust: TrustSettings = TRUST_OWN,
     ) -> Self:
         """`connections`: by the id of a container, the ids of those that it was seen to be connected to."""
-        ordered = sorted(infos, key=_order)
+        ordered = sorted(infos, key=_get_sort_key)
         names = NameIndex(ordered, trust)
         needs = {i.ref.id: names.needs(i, connections.get(i.ref.id, ())) for i in ordered}
         return cls({info.ref.id: info for info in ordered}, needs, names)
@@ -64,7 +64,9 @@ class DependencyGraph:
         circle = self._above(container_id)
         blamed = [other for other in depths if other not in circle]
         ends = [other for other in blamed if not faulty.get(other)] or blamed
-        return min((self._infos[e] for e in ends), key=lambda i: (-depths[i.ref.id], _order(i)), default=None)
+        return min(
+            (self._infos[e] for e in ends), key=lambda i: (-depths[i.ref.id], _get_sort_key(i)), default=None
+        )
 
     def is_declared(self, container_id: str, root_id: str) -> bool:
         """Whether declared needs alone lead from the one to the other."""
@@ -116,7 +118,9 @@ class DependencyGraph:
         """All that depend on it, directly or not, by name: first those of its project, for anybody may say
         that he depends on it."""
         others = (self._infos[other] for other in self._above(container_id))
-        return tuple(sorted(others, key=lambda i: (not self.is_linked(container_id, i.ref.id), _order(i))))
+        return tuple(
+            sorted(others, key=lambda i: (not self.is_linked(container_id, i.ref.id), _get_sort_key(i)))
+        )
 
     def _descend(
         self, container_id: str, observations: Observations
@@ -141,8 +145,8 @@ class DependencyGraph:
         """The members of its unmet needs that are down or ill."""
         for need in self._needs.get(container_id, ()):
             states = {each: self._condition(container_id, need, each, observations) for each in need.members}
-            if not MET.intersection(states.values()):
-                yield from (member for member, state in states.items() if state in FAULTY)
+            if not MET_STATES.intersection(states.values()):
+                yield from (member for member, state in states.items() if state in FAULTY_STATES)
 
     def _condition(
         self, container_id: str, need: Dependency, member: str, observations: Observations
@@ -151,7 +155,7 @@ class DependencyGraph:
         if need.until is NeedDuration.COMPLETED:
             return DependencyState.DOWN if has_failed(info) else DependencyState.DONE
         must_run = need.until is NeedDuration.RUNNING
-        return condition(info, self._infos[container_id], observations, must_run=must_run)
+        return judge_dependency(info, self._infos[container_id], observations, must_run=must_run)
 
     def _above(self, container_id: str) -> set[str]:
         seen, waiting = {container_id}, [container_id]
@@ -162,5 +166,5 @@ class DependencyGraph:
         return seen - {container_id}
 
 
-def _order(info: ContainerInfo) -> tuple[str, str]:
+def _get_sort_key(info: ContainerInfo) -> tuple[str, str]:
     return info.ref.name, info.ref.id

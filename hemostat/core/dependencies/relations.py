@@ -5,16 +5,20 @@ Containers outside the watch are known too, for those under watch depend on them
 
 from collections.abc import Callable, Collection
 
-from hemostat.core.dependencies.connections import Edge, dependencies, edges
-from hemostat.core.dependencies.declared import SHARED, MissingDependency, absent
+from hemostat.core.dependencies.connections import Edge, find_dependencies, find_edges
+from hemostat.core.dependencies.declared import (
+    SHARED_NETWORK_PREFIX,
+    MissingDependency,
+    find_missing_dependencies,
+)
 from hemostat.core.dependencies.graph import DependencyGraph
-from hemostat.core.dependencies.state import ENDED, Observations
+from hemostat.core.dependencies.state import ENDED_STATUSES, Observations
 from hemostat.core.model import ConnectionPeers, ContainerInfo
-from hemostat.core.settings.trust import OWN, TrustSettings
+from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
 
 
 class Relations:
-    def __init__(self, trust: TrustSettings = OWN) -> None:
+    def __init__(self, trust: TrustSettings = TRUST_OWN) -> None:
         self._trust = trust
         self.began = 0.0
         """Since when the ends of containers have been observed (epoch seconds); 0 is always."""
@@ -33,7 +37,7 @@ class Relations:
         if watched == (info.ref.id in self._bystanders):
             (self._bystanders.discard if watched else self._bystanders.add)(info.ref.id)
             self._absent = None
-        if known is None or _identity(known) != _identity(info):
+        if known is None or _get_relation_key(known) != _get_relation_key(info):
             self._topology = self._absent = None
         elif self._topology is not None:
             self._topology.update(info)
@@ -54,21 +58,21 @@ class Relations:
 
     def connect(self, peers: ConnectionPeers, now: float) -> None:
         """The connections that one container was seen to have."""
-        seen = edges(peers, self._infos.values())
+        seen = find_edges(peers, self._infos.values())
         if not self._trust.believes_all:
             # A container's own network may show anything of others: it speaks for what it opens itself.
             shared = self._is_network_shared(peers.container_id)
             seen = {edge for edge in seen if edge[0] == peers.container_id and not shared}
         self._edges |= dict.fromkeys(seen, now)
-        services = {key: _service(info) for key, info in self._infos.items()}
-        found = dependencies(self._edges, services, now)
+        services = {key: _get_service_key(info) for key, info in self._infos.items()}
+        found = find_dependencies(self._edges, services, now)
         if found != self._connections:
             self._connections = found
             self._topology = None
 
     def _is_network_shared(self, container_id: str) -> bool:
         """Whether others live in its network: what they open looks as if it had opened it."""
-        mode = f"{SHARED}{container_id}"
+        mode = f"{SHARED_NETWORK_PREFIX}{container_id}"
         return any(info.network_mode == mode and info.running for info in self._infos.values())
 
     def is_bystander(self, container_id: str) -> bool:
@@ -79,7 +83,7 @@ class Relations:
         """What the containers under watch need and is not known."""
         if self._absent is None:
             asking = self._infos.keys() - self._bystanders
-            self._absent = absent(self._infos.values(), asking=asking)
+            self._absent = find_missing_dependencies(self._infos.values(), asking=asking)
         return self._absent
 
     @property
@@ -100,7 +104,7 @@ class Relations:
         self, recovering: Collection[str], was_stopped: Callable[[ContainerInfo], bool]
     ) -> Observations:
         """`recovering`: ids of those that run and are not to be relied on yet."""
-        ended = [info for info in self._infos.values() if info.status in ENDED]
+        ended = [info for info in self._infos.values() if info.status in ENDED_STATUSES]
         return Observations(
             recovering=recovering,
             stopped={info.ref.id for info in ended if was_stopped(info)},
@@ -111,11 +115,11 @@ class Relations:
         return info.ref.id in self._bystanders or info.finished_at < self.began
 
 
-def _identity(info: ContainerInfo) -> tuple[object, ...]:
+def _get_relation_key(info: ContainerInfo) -> tuple[object, ...]:
     """What decides how it relates to others."""
     return info.ref, info.network_mode, info.networks
 
 
-def _service(info: ContainerInfo) -> str:
+def _get_service_key(info: ContainerInfo) -> str:
     """What its replicas have in common; its own name where it has none."""
     return f"{info.ref.project}/{info.ref.service}" if info.ref.service else info.ref.name

@@ -15,21 +15,21 @@ from hemostat.core.dependencies.state import NOTHING_OBSERVED, Observations, des
 from hemostat.core.model import ContainerInfo, HostSample
 from hemostat.events import Evidence, Kind
 
-SATURATED: Final = 0.95
+SATURATED_CPU_SHARE: Final = 0.95
 """Share of all the host's cores that is busy, above which health checks fail for want of CPU."""
-SUSTAINED: Final = 3.0
+MIN_SATURATED_SECONDS: Final = 3.0
 """Seconds for which it must be: a container that starts may take all the cores for one."""
-TIMED_OUT: Final = "exceeded timeout"
+TIMEOUT_MESSAGE: Final = "exceeded timeout"
 """What the engine says of a health check that did not end in time: then one second is enough."""
-BRIEFLY: Final = 1.0
-CULPRIT: Final = 0.5
+MIN_SATURATED_TIMEOUT_SECONDS: Final = 1.0
+CULPRIT_CPU_SHARE: Final = 0.5
 """Share of the host's CPU with which a container is the reason for its saturation, not its victim."""
 
-UNDECLARED: Final = " (seen by its connections, not declared)"
-LONGEST_ROUND: Final = 60.0
+UNDECLARED_NOTE: Final = " (seen by its connections, not declared)"
+MAX_CHECK_WAIT_SECONDS: Final = 60.0
 """Seconds for which the next health check of a dependency is awaited at most."""
 
-STARVED: Final = frozenset({Kind.UNHEALTHY, Kind.HUNG})
+STARVATION_KINDS: Final = frozenset({Kind.UNHEALTHY, Kind.HUNG})
 """Kinds that want of CPU can cause."""
 
 
@@ -61,22 +61,22 @@ class HostState(msgspec.Struct, frozen=True, kw_only=True):
     saturated: float | None = None
 
 
-def measured(host: HostState, sample: HostSample) -> HostState:
+def update_host_state(host: HostState, sample: HostSample) -> HostState:
     busy = sample.cpu
-    if busy is None or busy < SATURATED:
+    if busy is None or busy < SATURATED_CPU_SHARE:
         return msgspec.structs.replace(host, busy=busy, saturated=None)
     saturated = sample.time if host.saturated is None else host.saturated
     return msgspec.structs.replace(host, busy=busy, saturated=saturated)
 
 
-def starved(info: ContainerInfo, host: HostState, cpu: float | None, now: float) -> bool:
+def is_cpu_starved(info: ContainerInfo, host: HostState, cpu: float | None, now: float) -> bool:
     """Whether the host has no CPU left for a container that itself uses `cpu` percent of a core."""
     own = (cpu or 0.0) / 100 / host.cores
-    least = BRIEFLY if TIMED_OUT in info.health_output else SUSTAINED
-    return host.saturated is not None and now - host.saturated >= least and own < CULPRIT
+    least = MIN_SATURATED_TIMEOUT_SECONDS if TIMEOUT_MESSAGE in info.health_output else MIN_SATURATED_SECONDS
+    return host.saturated is not None and now - host.saturated >= least and own < CULPRIT_CPU_SHARE
 
 
-def blame(
+def find_root_cause(
     info: ContainerInfo,
     kind: Kind,
     topology: DependencyGraph,
@@ -92,16 +92,16 @@ def blame(
         linked = topology.is_linked(info.ref.id, root.ref.id)
         fault = describe(root, recovering=recovering, now=now) if linked else describe_briefly(root)
         if not topology.is_declared(info.ref.id, root.ref.id):
-            fault += UNDECLARED
+            fault += UNDECLARED_NOTE
         return RootCause(root.ref.name, HoldReason.DEPENDENCY, (Evidence("dependency", fault),))
-    if kind in STARVED and starved(info, host, cpu, now):
+    if kind in STARVATION_KINDS and is_cpu_starved(info, host, cpu, now):
         return RootCause(
             host.name, HoldReason.HOST, (Evidence("host_cpu", round((host.busy or 0.0) * 100, 1), "%"),)
         )
     return OWN_FAULT
 
 
-def awaits_check(since: float, upstream: Iterable[ContainerInfo], now: float) -> bool:
+def should_await_check(since: float, upstream: Iterable[ContainerInfo], now: float) -> bool:
     """Whether a container whose check has failed `since` then is to wait for the next check of one that it
     depends on. Its own check may be the faster one, and so fail first for a fault of the other."""
     return any(
@@ -109,6 +109,6 @@ def awaits_check(since: float, upstream: Iterable[ContainerInfo], now: float) ->
         and other.check is not None
         and other.health == "healthy"
         and 0 < other.checked_at < since
-        and 0 <= now - since < min(other.check.interval + other.check.timeout, LONGEST_ROUND)
+        and 0 <= now - since < min(other.check.interval + other.check.timeout, MAX_CHECK_WAIT_SECONDS)
         for other in upstream
     )

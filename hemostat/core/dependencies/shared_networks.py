@@ -5,34 +5,39 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from hemostat.core.dependencies.declared import SHARED, SHORT
+from hemostat.core.dependencies.declared import SHARED_NETWORK_PREFIX, SHORT_ID_DIGITS
 from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.model import ContainerInfo
 
-FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
+FULL_ID_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
 
 
-def stranded(owner: ContainerInfo, infos: Iterable[ContainerInfo]) -> list[ContainerInfo]:
+def find_detached(owner: ContainerInfo, infos: Iterable[ContainerInfo]) -> list[ContainerInfo]:
     """The running containers that share the owner's network and started before it did, so that they have lost
     it: what is needed before what needs it."""
     members = {info.ref.id: info for info in infos if info.ref.id != owner.ref.id}
     found: dict[str, ContainerInfo] = {}
     hosts = [owner]
     while hosts:
-        names = _names(hosts.pop())
-        hosts += (fresh := [i for i in members.values() if i.ref.id not in found and _shares(i, names)])
+        names = _get_names(hosts.pop())
+        hosts += (
+            fresh := [i for i in members.values() if i.ref.id not in found and _shares_network(i, names)]
+        )
         found |= {info.ref.id: info for info in fresh}
     topology = DependencyGraph.of(members.values())
     lost = [info for info in found.values() if info.running and info.started_at < owner.started_at]
     return sorted(lost, key=lambda i: (len(topology.upstream(i.ref.id) & found.keys()), i.ref.name))
 
 
-def _names(info: ContainerInfo) -> set[str]:
+def _get_names(info: ContainerInfo) -> set[str]:
     """A name that looks like a full id is none: the engine takes it for the container of that id."""
-    names = {info.ref.id, info.ref.id[:SHORT], info.ref.name}
-    return {name for name in names if name == info.ref.id or not FULL_ID.fullmatch(name)}
+    names = {info.ref.id, info.ref.id[:SHORT_ID_DIGITS], info.ref.name}
+    return {name for name in names if name == info.ref.id or not FULL_ID_PATTERN.fullmatch(name)}
 
 
-def _shares(info: ContainerInfo, names: set[str]) -> bool:
+def _shares_network(info: ContainerInfo, names: set[str]) -> bool:
     mode = info.network_mode
-    return mode.startswith(SHARED) and mode.removeprefix(SHARED).removeprefix("/") in names
+    return (
+        mode.startswith(SHARED_NETWORK_PREFIX)
+        and mode.removeprefix(SHARED_NETWORK_PREFIX).removeprefix("/") in names
+    )

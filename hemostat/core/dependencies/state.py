@@ -12,13 +12,13 @@ from typing import Final, NamedTuple
 from hemostat.core.model import ContainerInfo
 from hemostat.core.units import show_duration
 
-ENDED: Final = frozenset({"exited", "dead"})
+ENDED_STATUSES: Final = frozenset({"exited", "dead"})
 JOB_POLICIES: Final = frozenset({"no", "on-failure"})
 """Restart policies of containers that may end: Docker starts the others again also after an exit with 0."""
-OVERLAP: Final = 2.0
+MIN_OVERLAP_SECONDS: Final = 2.0
 """Seconds for which a dependency that nobody observed must have run beside its dependent to be a service. A
 set-up container that is needed only as started may end after the dependent's start."""
-SETTLED: Final = 60.0
+SETTLED_SECONDS: Final = 60.0
 """Seconds after which a dependent that runs without its dependency does not need it to start."""
 
 
@@ -31,9 +31,9 @@ class DependencyState(StrEnum):
     DOWN = "down"
 
 
-FAULTY: Final = frozenset({DependencyState.ILL, DependencyState.DOWN})
+FAULTY_STATES: Final = frozenset({DependencyState.ILL, DependencyState.DOWN})
 """Conditions that hold a dependent back."""
-MET: Final = frozenset({DependencyState.UP, DependencyState.DONE})
+MET_STATES: Final = frozenset({DependencyState.UP, DependencyState.DONE})
 """Conditions of one replica that are enough for the whole service."""
 
 
@@ -49,7 +49,7 @@ class Observations(NamedTuple):
 NOTHING_OBSERVED: Final = Observations()
 
 
-def condition(
+def judge_dependency(
     info: ContainerInfo,
     dependent: ContainerInfo,
     observed: Observations = NOTHING_OBSERVED,
@@ -64,7 +64,7 @@ def condition(
         )
     if info.status == "created":
         return DependencyState.NEVER_STARTED
-    if info.status not in ENDED:
+    if info.status not in ENDED_STATUSES:
         return DependencyState.DOWN
     if not must_run and _is_done(info, dependent, observed):
         return DependencyState.DONE
@@ -83,7 +83,7 @@ def _is_done(info: ContainerInfo, dependent: ContainerInfo, observed: Observatio
     if info.ref.id in observed.stopped:
         return False
     beside = info.finished_at - max(info.started_at, dependent.started_at)
-    return info.ref.id not in observed.unobserved or beside <= OVERLAP
+    return info.ref.id not in observed.unobserved or beside <= MIN_OVERLAP_SECONDS
 
 
 def _was_stopped_before(info: ContainerInfo, dependent: ContainerInfo, observed: Observations) -> bool:
@@ -93,7 +93,7 @@ def _was_stopped_before(info: ContainerInfo, dependent: ContainerInfo, observed:
         return False
     if not 0 < info.finished_at < dependent.started_at:
         return False
-    return dependent.restart_count == 0 or _lifetime(dependent) >= SETTLED
+    return dependent.restart_count == 0 or _get_lifetime(dependent) >= SETTLED_SECONDS
 
 
 def _looks_stopped(info: ContainerInfo) -> bool:
@@ -101,14 +101,14 @@ def _looks_stopped(info: ContainerInfo) -> bool:
     return not info.oom_killed and info.exit_code in {0, 130, 137, 143}
 
 
-def _lifetime(info: ContainerInfo) -> float:
+def _get_lifetime(info: ContainerInfo) -> float:
     """Seconds. Of one that runs, all that is to come."""
     return float("inf") if info.running else info.finished_at - info.started_at
 
 
 def has_failed(info: ContainerInfo) -> bool:
     """Whether a job that must complete did not: it ended with another code than 0."""
-    return info.exit_code != 0 and info.status in {*ENDED, "restarting"}
+    return info.exit_code != 0 and info.status in {*ENDED_STATUSES, "restarting"}
 
 
 def describe_briefly(info: ContainerInfo) -> str:
@@ -119,7 +119,7 @@ def describe_briefly(info: ContainerInfo) -> str:
 def describe(info: ContainerInfo, *, recovering: bool, now: float) -> str:
     """What is wrong with a dependency, in words: `db exited with code 1 3 s ago`."""
     name = info.ref.name
-    if info.status in ENDED:
+    if info.status in ENDED_STATUSES:
         ago = show_duration(max(0.0, now - info.finished_at))
         return f"{name} {info.status} with code {info.exit_code} {ago} ago"
     if not info.running:

@@ -13,17 +13,17 @@ from typing import Final
 import msgspec
 
 from hemostat.core.detection.incidents import IncidentAlert
-from hemostat.core.labels.project import project_of, take_turns
+from hemostat.core.labels.project import get_project, take_turns
 from hemostat.core.text import list_names
 from hemostat.events import Container, Evidence, HealthAlert, Phase
 
-MINUTE: Final = 60.0
-PER_CONTAINER: Final = 20
+MINUTE_SECONDS: Final = 60.0
+MAX_CONTAINER_ALERTS: Final = 20
 """Alerts in a minute."""
-PER_NEW_IMAGE: Final = 300
+MAX_NEW_IMAGE_ALERTS: Final = 300
 """Alerts in a minute of new containers of one project and image: about as many containers as an engine makes
 in that time, so that whoever runs many short ones is told of each."""
-PER_NEW: Final = 1200
+MAX_NEW_CONTAINER_ALERTS: Final = 1200
 """Alerts in a minute of all new containers. A container is new in its first minute."""
 
 IsNew = Callable[[Container], bool]
@@ -70,7 +70,7 @@ class AlertRate:
         """Those that have waited, and are to be told now: containers take turns."""
         self._forget(now)
         sent = []
-        for each in take_turns(self._waiting.values(), lambda each: _group(each.alert.container)):
+        for each in take_turns(self._waiting.values(), lambda each: _get_group_key(each.alert.container)):
             if self._may_send(each.alert.container, now):
                 del self._waiting[each.incident]
                 sent.append((each.incident, self._send(each.alert, now)))
@@ -111,15 +111,15 @@ class AlertRate:
         """None of the host itself, of which there are few."""
         if container.is_host:
             return []
-        limits: list[tuple[tuple[str, ...], int]] = [((container.id,), PER_CONTAINER)]
+        limits: list[tuple[tuple[str, ...], int]] = [((container.id,), MAX_CONTAINER_ALERTS)]
         if self._is_new(container):
-            limits += [(_group(container), PER_NEW_IMAGE), ((), PER_NEW)]
+            limits += [(_get_group_key(container), MAX_NEW_IMAGE_ALERTS), ((), MAX_NEW_CONTAINER_ALERTS)]
         return limits
 
     def _recent(self, key: tuple[str, ...], now: float) -> int:
         """A clock that was set back counts none of what was later."""
         sent = self._sent.get(key, deque())
-        while sent and not 0 <= now - sent[0] < MINUTE:
+        while sent and not 0 <= now - sent[0] < MINUTE_SECONDS:
             sent.popleft()
         return len(sent)
 
@@ -132,8 +132,8 @@ class AlertRate:
         self._left_out = Counter({key: self._left_out[key] for key in kept})
 
 
-def _group(container: Container) -> tuple[str, ...]:
-    return project_of(container), container.image
+def _get_group_key(container: Container) -> tuple[str, ...]:
+    return get_project(container), container.image
 
 
 def _was_raised(alert: HealthAlert) -> bool:

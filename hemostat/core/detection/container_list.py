@@ -6,7 +6,7 @@ old or less may have begun again since it was looked at last, and is always insp
 
 from typing import Final
 
-from hemostat.core.detection.event_cursor import OVERLAP
+from hemostat.core.detection.event_cursor import OVERLAP_SECONDS
 from hemostat.core.model import ContainerInfo, ListedContainer
 
 YOUNG_SECONDS: Final = 120.0
@@ -24,10 +24,10 @@ def has_changed(known: ContainerInfo | None, row: ListedContainer, now: float) -
         return True
     if row.health not in {None, known.health} or row.exit_code not in {None, known.exit_code}:
         return True
-    return row.age is not None and row.age <= max(YOUNG_SECONDS, now - _began(known))
+    return row.age is not None and row.age <= max(YOUNG_SECONDS, now - _find_status_start(known))
 
 
-def _began(known: ContainerInfo) -> float:
+def _find_status_start(known: ContainerInfo) -> float:
     """Since when it is as it is."""
     return known.started_at if known.status in {"running", "paused"} else known.finished_at
 
@@ -41,6 +41,6 @@ def is_unseen_death(known: ContainerInfo | None, info: ContainerInfo) -> bool:
 
 def is_left_to_events(info: ContainerInfo, seen_until: float, now: float) -> bool:
     """Whether the events about its end may still come. `seen_until`: the time of the last event."""
-    if info.running or seen_until > info.finished_at + OVERLAP:
+    if info.running or seen_until > info.finished_at + OVERLAP_SECONDS:
         return False
     return 0 <= now - info.finished_at < EVENT_GRACE_SECONDS

@@ -10,7 +10,7 @@ import msgspec
 
 from hemostat.core.model import EngineEvent
 
-OVERLAP: Final = 1.0
+OVERLAP_SECONDS: Final = 1.0
 """Seconds before the last event that are asked for again."""
 
 
@@ -24,20 +24,24 @@ class Cursor(msgspec.Struct, frozen=True):
     @property
     def since(self) -> float | None:
         """From when on events are to be asked for; None before the first."""
-        return self.until - OVERLAP if self.until else None
+        return self.until - OVERLAP_SECONDS if self.until else None
 
     def knows(self, event: EngineEvent) -> bool:
-        return _name(event) in self.near
+        return _make_event_key(event) in self.near
 
     def past(self, event: EngineEvent, first: float | None = None, last: float | None = None) -> "Cursor":
         """`first` is the time of the first event that waits, `last` of the last that has come in; events may
         be handled in another order. Without them this one is the last."""
         until = event.time if first is None else first
         horizon = until if last is None else last
-        near = {**self.near, _name(event): event.time}
-        kept = {name: time for name, time in near.items() if until - OVERLAP <= time <= horizon + OVERLAP}
+        near = {**self.near, _make_event_key(event): event.time}
+        kept = {
+            name: time
+            for name, time in near.items()
+            if until - OVERLAP_SECONDS <= time <= horizon + OVERLAP_SECONDS
+        }
         return Cursor(until, kept)
 
 
-def _name(event: EngineEvent) -> str:
+def _make_event_key(event: EngineEvent) -> str:
     return f"{event.time:.6f} {event.action} {event.container.id[:12]}"

@@ -15,14 +15,14 @@ from typing import Final, NamedTuple
 
 from hemostat.core.model import ConnectionPeers, DiskUse, EngineEvent, Listing, Observation, Probed
 
-MAX_A_SECOND: Final = 8
-MAX_WAITING: Final = 32
+MAX_EVENTS_PER_SECOND: Final = 8
+MAX_WAITING_EVENTS: Final = 32
 MAX_EVENTS: Final = 20_000
-MAX_OTHERS: Final = 2_000
+MAX_MEASUREMENTS: Final = 2_000
 """Measurements that wait, while the bus is away: the next ones say as much."""
-LOOKS: Final = frozenset({"create", "update", "rename", "pause", "unpause"})
+INSPECT_ACTIONS: Final = frozenset({"create", "update", "rename", "pause", "unpause"})
 """Actions that only ask for a look at the container."""
-ENDS: Final = frozenset({"die", "stop", "oom", "destroy", "start"})
+LIFECYCLE_ACTIONS: Final = frozenset({"die", "stop", "oom", "destroy", "start"})
 """Actions that are handled however many there are, as far as they may wait."""
 
 
@@ -63,7 +63,7 @@ class ContainerLanes:
     def add(self, arrival: QueuedEvent) -> None:
         key = arrival.event.container.id
         lane = self._waiting.setdefault(key, deque())
-        urgent = arrival.event.action not in LOOKS
+        urgent = arrival.event.action not in INSPECT_ACTIONS
         if not lane:
             (self._first if urgent else self._then).append(key)
         elif urgent and key in self._then:
@@ -78,7 +78,7 @@ class ContainerLanes:
         arrival = lane.popleft()
         if not lane:
             del self._waiting[key]
-        elif any(each.event.action not in LOOKS for each in lane):
+        elif any(each.event.action not in INSPECT_ACTIONS for each in lane):
             self._first.append(key)
         else:
             self._then.append(key)
@@ -120,7 +120,9 @@ class EventQueue:
     def _is_repeated(self, observation: Observation) -> bool:
         if isinstance(observation, Listing) and not observation.thorough:
             return any(isinstance(each, Listing) for each in self._queue)
-        return isinstance(observation, DiskUse | Probed | ConnectionPeers) and self._others >= MAX_OTHERS
+        return (
+            isinstance(observation, DiskUse | Probed | ConnectionPeers) and self._others >= MAX_MEASUREMENTS
+        )
 
     def take(self) -> Observation | None:
         """The next one; None where nothing waits."""
@@ -148,7 +150,7 @@ class EventQueue:
     def _add_event(self, event: EngineEvent) -> None:
         self._last = event.time
         lanes = self._queue[-1] if self._queue and isinstance(self._queue[-1], ContainerLanes) else None
-        if lanes is not None and event.action in LOOKS and lanes.has(event):
+        if lanes is not None and event.action in INSPECT_ACTIONS and lanes.has(event):
             return
         if len(self._arrivals) >= MAX_EVENTS:
             self.overflowed = True
@@ -166,10 +168,10 @@ class EventQueue:
 
     def _is_too_much(self, event: EngineEvent) -> bool:
         key, second = event.container.id, int(event.time)
-        if event.action in ENDS:
-            return self._waiting[key] >= 2 * MAX_WAITING
+        if event.action in LIFECYCLE_ACTIONS:
+            return self._waiting[key] >= 2 * MAX_WAITING_EVENTS
         before, count = self._rates.get(key, (second, 0))
         self._rates[key] = (second, count + 1 if before == second else 1)
         if len(self._rates) > MAX_EVENTS:
             self._rates = {key: self._rates[key]}
-        return self._rates[key][1] > MAX_A_SECOND or self._waiting[key] >= MAX_WAITING
+        return self._rates[key][1] > MAX_EVENTS_PER_SECOND or self._waiting[key] >= MAX_WAITING_EVENTS

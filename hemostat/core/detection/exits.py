@@ -10,57 +10,61 @@ Rule 3. `loop_deaths` failures within `loop_window` are a crash loop, whoever st
 from collections.abc import Sequence
 from typing import Final
 
-from hemostat.core.detection.restart_owner import orchestrator, restarts_itself
+from hemostat.core.detection.restart_owner import find_orchestrator, is_restarted_by_docker
 from hemostat.core.model import ContainerInfo
 from hemostat.core.settings.monitor import MonitorSettings, is_job
 from hemostat.events import Kind
 
-DEAD: Final = frozenset({"exited", "dead"})
+DEAD_STATUSES: Final = frozenset({"exited", "dead"})
 
 
-STALE: Final = 600.0
+STALE_DEATH_SECONDS: Final = 600.0
 """Seconds after which a death that nobody saw is history: by then a person has come to terms with it."""
 
 
-SIGKILLED: Final = 137
+SIGKILL_EXIT_CODE: Final = 137
 
 
-TERMINATED: Final = frozenset({0, 130, 143})
+TERMINATION_EXIT_CODES: Final = frozenset({0, 130, 143})
 """Exit codes of a container that ended when asked to, by itself, SIGINT or SIGTERM."""
 
 
-REMEMBERED_DEATH: Final = 24 * 3600.0
+MAX_EARLIER_DEATH_SECONDS: Final = 24 * 3600.0
 """Seconds after which a failure from before the first look is not worth telling."""
 
 
-def failure(exit_code: int, *, oom: bool) -> Kind:
+def classify_exit(exit_code: int, *, oom: bool) -> Kind:
     """Rule 1. `oom`: whether the kernel has killed a process in it, in this run, for want of memory."""
-    return Kind.OOM if oom and exit_code == SIGKILLED else Kind.EXITED
+    return Kind.OOM if oom and exit_code == SIGKILL_EXIT_CODE else Kind.EXITED
 
 
 def stays_down(info: ContainerInfo) -> bool:
     """Whether it is down, and the engine neither starts it again nor removes it: one that waits for Docker's
     restart is `restarting`."""
-    return info.status in DEAD and not info.auto_remove
+    return info.status in DEAD_STATUSES and not info.auto_remove
 
 
-def looping(deaths: Sequence[float], tuned: MonitorSettings, now: float) -> bool:
+def is_crash_loop(deaths: Sequence[float], tuned: MonitorSettings, now: float) -> bool:
     """Rule 3. `deaths` are the times of failures (epoch seconds)."""
     return sum(abs(now - death) < tuned.loop_window for death in deaths) >= tuned.loop_deaths
 
 
-def missed_failure(info: ContainerInfo, *, seen_until: float) -> Kind | None:
+def classify_missed_exit(info: ContainerInfo, *, seen_until: float) -> Kind | None:
     """Rule 2, for a container found dead whose death nobody saw: a SIGKILL may have been a person's, and so
     may the end of one that Docker would have started again."""
-    if not stays_down(info) or info.finished_at <= seen_until or restarts_itself(info, info.exit_code):
+    if not stays_down(info) or info.finished_at <= seen_until or is_restarted_by_docker(info, info.exit_code):
         return None
-    if info.oom_killed and info.exit_code == SIGKILLED:
+    if info.oom_killed and info.exit_code == SIGKILL_EXIT_CODE:
         return Kind.OOM
-    return None if info.exit_code in TERMINATED or info.exit_code == SIGKILLED else Kind.EXITED
+    return (
+        None
+        if info.exit_code in TERMINATION_EXIT_CODES or info.exit_code == SIGKILL_EXIT_CODE
+        else Kind.EXITED
+    )
 
 
-def failed_before(info: ContainerInfo, now: float) -> bool:
+def has_failed_before(info: ContainerInfo, now: float) -> bool:
     """Whether a container that was dead before the first look had failed, and of late."""
-    ended = info.exit_code not in TERMINATED | {SIGKILLED} or bool(info.error)
-    down = stays_down(info) and orchestrator(info.ref) is None and not is_job(info.ref)
-    return ended and down and 0 <= now - info.finished_at < REMEMBERED_DEATH
+    ended = info.exit_code not in TERMINATION_EXIT_CODES | {SIGKILL_EXIT_CODE} or bool(info.error)
+    down = stays_down(info) and find_orchestrator(info.ref) is None and not is_job(info.ref)
+    return ended and down and 0 <= now - info.finished_at < MAX_EARLIER_DEATH_SECONDS

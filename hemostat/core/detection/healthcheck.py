@@ -9,7 +9,7 @@ import msgspec
 
 from hemostat.core.settings.monitor import MonitorSettings
 
-CALM = 2
+CALM_DIVISOR = 2
 """Flapping is over when fewer than this part of the changes that made it are within the window."""
 
 
@@ -23,7 +23,7 @@ class HealthcheckState(msgspec.Struct, frozen=True):
     changes: tuple[float, ...] = ()
 
 
-def turned(health: HealthcheckState, *, healthy: bool, time: float, window: float) -> HealthcheckState:
+def record_result(health: HealthcheckState, *, healthy: bool, time: float, window: float) -> HealthcheckState:
     """Told by the engine. The first pass after a start is no change."""
     if healthy == (health.failing is None):
         return msgspec.structs.replace(health, passed=time) if healthy and health.passed is None else health
@@ -46,7 +46,7 @@ def has_come_back(health: HealthcheckState, since: float) -> bool:
     return health.failing is not None and health.failing > since
 
 
-def wait(health: HealthcheckState, tuned: MonitorSettings) -> float:
+def get_alert_delay(health: HealthcheckState, tuned: MonitorSettings) -> float:
     """Seconds for which a check must fail before it is an alert."""
     recovered = len(health.changes) > 1
     return max(tuned.unhealthy_for, tuned.window) if recovered else tuned.unhealthy_for
@@ -54,17 +54,17 @@ def wait(health: HealthcheckState, tuned: MonitorSettings) -> float:
 
 def is_due(health: HealthcheckState, tuned: MonitorSettings, now: float) -> bool:
     """Whether it has failed long enough to be an alert."""
-    return health.failing is not None and now - health.failing >= wait(health, tuned)
+    return health.failing is not None and now - health.failing >= get_alert_delay(health, tuned)
 
 
-def flaps(health: HealthcheckState, tuned: MonitorSettings, now: float) -> bool:
-    return _changes(health, tuned, now) >= tuned.flap_changes
+def is_flapping(health: HealthcheckState, tuned: MonitorSettings, now: float) -> bool:
+    return _count_changes(health, tuned, now) >= tuned.flap_changes
 
 
 def is_calm(health: HealthcheckState, tuned: MonitorSettings, now: float) -> bool:
     """Whether what flapped does so no more."""
-    return _changes(health, tuned, now) * CALM < tuned.flap_changes
+    return _count_changes(health, tuned, now) * CALM_DIVISOR < tuned.flap_changes
 
 
-def _changes(health: HealthcheckState, tuned: MonitorSettings, now: float) -> int:
+def _count_changes(health: HealthcheckState, tuned: MonitorSettings, now: float) -> int:
     return sum(abs(now - change) < tuned.flap_window for change in health.changes)

@@ -10,20 +10,20 @@ from typing import Final
 
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.events import Evidence
 
 MAX_STARTUP_SECONDS: Final = 3600.0
-NOT_EXECUTABLE: Final = 126
-NOT_FOUND: Final = 127
-TIMED_OUT: Final = "exceeded timeout"
+NOT_EXECUTABLE_EXIT_CODE: Final = 126
+NOT_FOUND_EXIT_CODE: Final = 127
+TIMEOUT_MESSAGE: Final = "exceeded timeout"
 """What the engine says of a check that did not end in time: it runs."""
-PASSING_FAULTS: Final = re.compile(
+TRANSIENT_FAULTS: Final = re.compile(
     r"temporarily unavailable|no space left|cannot (?:allocate|fork)|can't fork|too many open files",
     re.IGNORECASE,
 )
 """Why a command cannot be started for now: want of processes, memory or disk."""
-COMMAND_MISSING: Final = re.compile(
+MISSING_COMMAND_PATTERN: Final = re.compile(
     r"executable file .*not found|exec format error|OCI runtime (?:exec failed|attempted to invoke)"
     r"|^(?:\S*/)?(?:ba|da|a|z|k)?sh: (?:line )?(?:\d+: )?\S+: (?:command )?not found$"
     r"|\bexec(?:ve)?\b.*: (?:no such file or directory|permission denied)",
@@ -33,18 +33,21 @@ COMMAND_MISSING: Final = re.compile(
 many checks end with `|| exit 1`."""
 MAX_JUDGED: Final = 300
 """Characters of a check's output by which it is decided whether it could be run."""
-MAX_OUTPUT: Final = 200
+MAX_OUTPUT_CHARACTERS: Final = 200
 """Characters of a check's output that are told."""
 
 
-def cannot_run(exit_code: int | None, output: str) -> bool:
+def is_unrunnable(exit_code: int | None, output: str) -> bool:
     """Whether the check's command could not be started at all."""
-    if not exit_code or TIMED_OUT in output or PASSING_FAULTS.search(output):
+    if not exit_code or TIMEOUT_MESSAGE in output or TRANSIENT_FAULTS.search(output):
         return False
-    return exit_code in {NOT_EXECUTABLE, NOT_FOUND} or COMMAND_MISSING.search(output) is not None
+    return (
+        exit_code in {NOT_EXECUTABLE_EXIT_CODE, NOT_FOUND_EXIT_CODE}
+        or MISSING_COMMAND_PATTERN.search(output) is not None
+    )
 
 
-def startup_time(info: ContainerInfo) -> float:
+def compute_startup_seconds(info: ContainerInfo) -> float:
     """Seconds that the container's own check may take after a start until the engine calls it unhealthy, at
     most MAX_STARTUP_SECONDS: an action waits for that."""
     check = info.check
@@ -69,13 +72,13 @@ CHECK_SECONDS: Final = 0.5
 TOLERANCE: Final = 1.1
 
 
-def evidence(info: ContainerInfo, *, never_passed: bool) -> Iterator[Evidence]:
+def build_check_evidence(info: ContainerInfo, *, never_passed: bool) -> Iterator[Evidence]:
     """What the last check said, and what follows from that."""
-    code, output = info.check_exit_code, clean(redact(info.health_output))[:MAX_OUTPUT]
+    code, output = info.check_exit_code, escape_controls(redact(info.health_output))[:MAX_OUTPUT_CHARACTERS]
     if code is not None:
         told = f"exit code {code}" if code >= 0 else ""
         yield Evidence("health_check", ": ".join(filter(None, (told, output))) or "no output")
-    if cannot_run(code, info.health_output[:MAX_JUDGED]):
+    if is_unrunnable(code, info.health_output[:MAX_JUDGED]):
         yield Evidence("cannot_run", value=True)
     if never_passed:
         yield Evidence("never_passed", value=True)

@@ -9,11 +9,11 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.bounds import facts
+from hemostat.core.bounds import limit_evidence
 from hemostat.core.dependencies.root_cause import OWN_FAULT, HoldReason, RootCause
 from hemostat.events import Container, Evidence, HealthAlert, Kind, Phase, Severity, incident_id
 
-CRITICAL: Final = frozenset(
+CRITICAL_KINDS: Final = frozenset(
     {Kind.EXITED, Kind.CRASH_LOOP, Kind.OOM, Kind.UNHEALTHY, Kind.HUNG, Kind.MEMORY_LEAK, Kind.STORM}
 )
 MAX_DOWNSTREAM: Final = 20
@@ -107,14 +107,14 @@ class IncidentRegister:
             since=since,
             occurrence=earlier.occurrence + 1 if earlier else 1,
             window=window,
-            evidence=facts(evidence),
+            evidence=limit_evidence(evidence),
             held=cause.held,
         )
         self._open[incident.key] = incident
         alert = msgspec.structs.replace(
-            _alert(incident, Phase.RAISED),
+            _build_alert(incident, Phase.RAISED),
             window=window,
-            evidence=(*incident.evidence, *facts(cause.evidence)),
+            evidence=(*incident.evidence, *limit_evidence(cause.evidence)),
             root=cause.root,
             downstream=downstream[:MAX_DOWNSTREAM],
             downstream_count=len(downstream),
@@ -127,7 +127,7 @@ class IncidentRegister:
         found = (self._open.pop((container_id, kind), None) for kind in kinds)
         over = [incident for incident in found if incident is not None]
         self._ended |= {incident.key: incident for incident in over}
-        return [(incident.id, _alert(incident, Phase.CLEARED)) for incident in over]
+        return [(incident.id, _build_alert(incident, Phase.CLEARED)) for incident in over]
 
     def forget(self, container_id: str) -> None:
         """It is gone: what has its name next is another container."""
@@ -140,11 +140,11 @@ class IncidentRegister:
         return None if earlier.ended and since - earlier.ended >= self._relapse_window else earlier
 
 
-def _alert(incident: Incident, phase: Phase) -> HealthAlert:
+def _build_alert(incident: Incident, phase: Phase) -> HealthAlert:
     return HealthAlert(
         container=incident.container,
         kind=incident.kind,
-        severity=Severity.CRITICAL if incident.kind in CRITICAL else Severity.WARNING,
+        severity=Severity.CRITICAL if incident.kind in CRITICAL_KINDS else Severity.WARNING,
         since=incident.since,
         phase=phase,
         occurrence=incident.occurrence,

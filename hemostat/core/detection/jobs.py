@@ -7,7 +7,7 @@ from hemostat.core.dependencies.declared import is_one_off
 from hemostat.core.labels.definitions import ENABLE, JOB
 from hemostat.core.model import ContainerInfo
 
-CLEAN_ENDS: Final = 2
+MIN_CLEAN_ENDS: Final = 2
 """Times that a container must have ended with 0 of itself to be a job."""
 
 
@@ -20,7 +20,7 @@ def is_session(info: ContainerInfo) -> bool:
     return info.interactive and plain and ENABLE.of(ref.labels) is None
 
 
-def job_reason(info: ContainerInfo, *, needed_by: Sequence[ContainerInfo], clean_ends: int) -> str:
+def explain_job(info: ContainerInfo, *, needed_by: Sequence[ContainerInfo], clean_ends: int) -> str:
     """What shows that it is a job, in words; empty where nothing does, or its label decides. `needed_by`:
     those that start only after it has completed."""
     if JOB.name in info.ref.labels:
@@ -29,4 +29,4 @@ def job_reason(info: ContainerInfo, *, needed_by: Sequence[ContainerInfo], clean
         return f"it must complete before {', '.join(each.ref.name for each in needed_by[:3])}"
     if is_one_off(info.ref):
         return "docker compose run started it"
-    return f"it ended with 0 {clean_ends} times before" if clean_ends >= CLEAN_ENDS else ""
+    return f"it ended with 0 {clean_ends} times before" if clean_ends >= MIN_CLEAN_ENDS else ""

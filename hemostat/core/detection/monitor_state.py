@@ -16,7 +16,7 @@ from hemostat.core.detection.event_cursor import Cursor
 from hemostat.core.detection.watched_container import RestoredContainers
 from hemostat.events.fitting import is_finite
 
-MAX_NAMED: Final = 5
+MAX_NAMED_ENTRIES: Final = 5
 """Lost entries that are named."""
 
 
@@ -27,11 +27,11 @@ class MonitorState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Alerts that are told later."""
 
 
-OPENED: Final = (MonitorState, RestoredContainers, Cursor)
+FIELDWISE_TYPES: Final = (MonitorState, RestoredContainers, Cursor)
 """Shapes that are read and written field by field; whatever is in their collections is one entry each."""
 
 
-NOTHING: Final = re.compile(rb"[:,\[]null")
+NULL_VALUE_PATTERN: Final = re.compile(rb"[:,\[]null")
 """As a number that is not finite is written."""
 
 
@@ -39,24 +39,24 @@ class LostEntries(list[str]):
     """Where the entries were that are lost, as `past.deaths.ID`."""
 
     def __str__(self) -> str:
-        more = len(self) - MAX_NAMED
-        return ", ".join(self[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+        more = len(self) - MAX_NAMED_ENTRIES
+        return ", ".join(self[:MAX_NAMED_ENTRIES]) + (f" and {more} more" if more > 0 else "")
 
 
-def encode_memo(memo: MonitorState) -> tuple[bytes, LostEntries]:
+def encode_state(memo: MonitorState) -> tuple[bytes, LostEntries]:
     """The bytes, and what had to be left out: numbers that are not finite, and text that is none."""
     try:
         raw = msgspec.json.encode(memo)
     except Exception:  # noqa: BLE001 - of whatever kind: the entries are tried one by one
         raw = b"null"
-    if raw != b"null" and NOTHING.search(raw) is None:
+    if raw != b"null" and NULL_VALUE_PATTERN.search(raw) is None:
         return raw, LostEntries()
     lost = LostEntries()
-    kept = _rebuild(MonitorState, _fields(memo), lost, _write)
+    kept = _rebuild(MonitorState, _get_fields(memo), lost, _check_encodable)
     return msgspec.json.encode(kept), lost
 
 
-def decode_memo(raw: bytes) -> tuple[MonitorState, LostEntries]:
+def decode_state(raw: bytes) -> tuple[MonitorState, LostEntries]:
     """The memo, and what of it could not be read. Raises ValueError for what is no JSON object."""
     try:
         return msgspec.json.decode(raw, type=MonitorState), LostEntries()
@@ -69,16 +69,16 @@ def decode_memo(raw: bytes) -> tuple[MonitorState, LostEntries]:
     if not isinstance(found, dict):
         raise ValueError("is no JSON object")  # noqa: TRY004 - as for what is no JSON
     lost = LostEntries()
-    memo: MonitorState = _rebuild(MonitorState, found, lost, _read)
+    memo: MonitorState = _rebuild(MonitorState, found, lost, _convert_value)
     return memo, lost
 
 
-def _read(value: Any, shape: Any) -> Any:
+def _convert_value(value: Any, shape: Any) -> Any:
     """Raises ValueError for what has another shape, or cannot be written again."""
-    return _write(msgspec.convert(value, shape), shape)
+    return _check_encodable(msgspec.convert(value, shape), shape)
 
 
-def _write(value: Any, _: Any) -> Any:
+def _check_encodable(value: Any, _: Any) -> Any:
     """The value, if it can be written and read again. Raises ValueError."""
     if not is_finite(value):
         raise ValueError("is not finite")
@@ -88,16 +88,16 @@ def _write(value: Any, _: Any) -> Any:
 
 def _rebuild(shape: Any, found: Any, lost: LostEntries, accept: Any, path: str = "") -> Any:
     """A value of this shape out of what `accept` takes; fields and entries that it refuses are left out."""
-    if shape in OPENED:
+    if shape in FIELDWISE_TYPES:
         return _rebuild_struct(shape, found, lost, accept, path)
     if get_origin(shape) is dict and isinstance(found, dict):
         of = get_args(shape)[1]
-        names = [key for key in found if _accepted(str, key, lost, accept, path)]
-        entries = ((key, _accepted(of, found[key], lost, accept, f"{path}.{key}")) for key in names)
+        names = [key for key in found if _try_accept(str, key, lost, accept, path)]
+        entries = ((key, _try_accept(of, found[key], lost, accept, f"{path}.{key}")) for key in names)
         return {key: value[0] for key, value in entries if value}
     if get_origin(shape) is tuple and isinstance(found, list | tuple):
         of = get_args(shape)[0]
-        items = (_accepted(of, each, lost, accept, f"{path}.{n}") for n, each in enumerate(found))
+        items = (_try_accept(of, each, lost, accept, f"{path}.{n}") for n, each in enumerate(found))
         return tuple(item[0] for item in items if item)
     return accept(found, shape)
 
@@ -105,7 +105,7 @@ def _rebuild(shape: Any, found: Any, lost: LostEntries, accept: Any, path: str =
 def _rebuild_struct(shape: Any, found: Any, lost: LostEntries, accept: Any, path: str) -> Any:
     hints = get_type_hints(shape)
     values = {}
-    for name, value in _items(found):
+    for name, value in _iter_items(found):
         if name in hints:
             place = f"{path}.{name}".lstrip(".")
             try:
@@ -115,7 +115,7 @@ def _rebuild_struct(shape: Any, found: Any, lost: LostEntries, accept: Any, path
     return shape(**values)
 
 
-def _accepted(of: Any, value: Any, lost: LostEntries, accept: Any, place: str) -> tuple[Any] | None:
+def _try_accept(of: Any, value: Any, lost: LostEntries, accept: Any, place: str) -> tuple[Any] | None:
     try:
         return (accept(value, of),)
     except Exception:  # noqa: BLE001 - of whatever kind: the entry is lost
@@ -123,9 +123,9 @@ def _accepted(of: Any, value: Any, lost: LostEntries, accept: Any, place: str) -
         return None
 
 
-def _items(found: Any) -> Iterator[tuple[str, Any]]:
-    yield from (found if isinstance(found, dict) else _fields(found)).items()
+def _iter_items(found: Any) -> Iterator[tuple[str, Any]]:
+    yield from (found if isinstance(found, dict) else _get_fields(found)).items()
 
 
-def _fields(struct: Any) -> dict[str, Any]:
+def _get_fields(struct: Any) -> dict[str, Any]:
     return {name: getattr(struct, name) for name in struct.__struct_fields__}

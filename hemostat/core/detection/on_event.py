@@ -11,20 +11,26 @@ from hemostat.core.model import EngineEvent
 from hemostat.events import Evidence, Kind
 
 
-def signalled(ward: ContainerRegistry, event: EngineEvent, *, ours: bool) -> stop_intent.StopRequest | None:
+def record_stop_request(
+    ward: ContainerRegistry, event: EngineEvent, *, ours: bool
+) -> stop_intent.StopRequest | None:
     """Somebody sent a signal: note the wish that the container end, if it is one. `ours`: HemoStat did."""
     patient = ward.get(event.container.id)
     info = patient.info if patient else None
-    stop = stop_intent.stopped(event) if event.action == "stop" else stop_intent.signalled(event, info)
+    stop = (
+        stop_intent.read_stop_event(event)
+        if event.action == "stop"
+        else stop_intent.read_kill_event(event, info)
+    )
     if stop is None:
         return None
     ward.stops[event.container.id] = msgspec.structs.replace(stop, ours=ours)
     return stop
 
 
-def turned(patient: WatchedContainer, event: EngineEvent) -> None:
+def record_health_event(patient: WatchedContainer, event: EngineEvent) -> None:
     """Its health check passes or fails from now on."""
-    patient.health = health.turned(
+    patient.health = health.record_result(
         patient.health,
         healthy=event.action == "healthy",
         time=event.time,
@@ -32,11 +38,11 @@ def turned(patient: WatchedContainer, event: EngineEvent) -> None:
     )
 
 
-def saw_health(patient: WatchedContainer, now: float) -> None:
+def record_inspected_health(patient: WatchedContainer, now: float) -> None:
     """What an inspection shows of its health check, where events may not have come."""
     if patient.info.running and patient.info.health in {"healthy", "unhealthy"}:
         healthy, window = patient.info.health == "healthy", patient.tuned.flap_window
-        patient.health = health.turned(patient.health, healthy=healthy, time=now, window=window)
+        patient.health = health.record_result(patient.health, healthy=healthy, time=now, window=window)
 
 
 def judge_health(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
@@ -48,21 +54,21 @@ def judge_health(ward: ContainerRegistry, patient: WatchedContainer, now: float)
     if (ref.id, Kind.FLAPPING) in register:
         calm = ward.has_watched(tuned.flap_window, now) and health.is_calm(state, tuned, now)
         told += register.closed(ref.id, [Kind.FLAPPING]) if calm else []
-    elif health.flaps(state, tuned, now):
+    elif health.is_flapping(state, tuned, now):
         told += register.closed(ref.id, [Kind.UNHEALTHY])
         facts = [Evidence("changes", len(state.changes))]
         told += ward.fail(
             patient, Kind.FLAPPING, since=state.changes[0], now=now, window=tuned.flap_window, evidence=facts
         )
     failing = patient.info.running and patient.info.health == "unhealthy" and state.failing is not None
-    if failing and health.is_due(state, tuned, now) and _is_news(ward, patient):
+    if failing and health.is_due(state, tuned, now) and _is_new_failure(ward, patient):
         since = now if state.failing is None else state.failing
-        facts = list(healthcheck_output.evidence(patient.info, never_passed=state.passed is None))
+        facts = list(healthcheck_output.build_check_evidence(patient.info, never_passed=state.passed is None))
         told += ward.fail(patient, Kind.UNHEALTHY, since=since, now=now, evidence=facts)
     return told
 
 
-def _is_news(ward: ContainerRegistry, patient: WatchedContainer) -> bool:
+def _is_new_failure(ward: ContainerRegistry, patient: WatchedContainer) -> bool:
     """Whether no incident is open, or its failure has gone and come back."""
     known = (each for each in ward.register.of(patient.ref.id) if each.kind is Kind.UNHEALTHY)
     earlier = next(known, None)

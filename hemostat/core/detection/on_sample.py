@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from hemostat.core.dependencies.root_cause import measured
+from hemostat.core.dependencies.root_cause import update_host_state
 from hemostat.core.detection import probe
 from hemostat.core.detection.incidents import IncidentAlert
 from hemostat.core.detection.registry import ContainerRegistry
@@ -13,57 +13,59 @@ from hemostat.core.redact import redact
 from hemostat.core.usage import baseline, tracker
 from hemostat.core.usage import gauge as detect
 from hemostat.core.usage.findings import ResourceLimits, UsageFinding
-from hemostat.core.usage.network import counted
+from hemostat.core.usage.network import update_rates
 from hemostat.core.usage.process_activity import Activity
 from hemostat.core.usage.tracker import observe
 from hemostat.events import Evidence, Kind, Phase
 
 
-def limits(patient: WatchedContainer, host_memory: int) -> ResourceLimits:
+def find_limits(patient: WatchedContainer, host_memory: int) -> ResourceLimits:
     """Those that bind: the container's own, a parent cgroup's or the host's, whichever is least."""
     info, parents = patient.info, patient.parents
-    cpu = _least(info.cpu_limit, parents.cpu)
-    memory = _least(info.memory_limit, parents.memory, host_memory)
+    cpu = _find_least(info.cpu_limit, parents.cpu)
+    memory = _find_least(info.memory_limit, parents.memory, host_memory)
     owner = ""
     if memory and memory != info.memory_limit:
         owner = f"its parent cgroup {parents.memory_of}" if memory == parents.memory else "the host"
     return ResourceLimits(
         cpu=cpu or 1.0,
         memory=int(memory or 0),
-        pids=int(_least(info.pids_limit, parents.pids) or 0),
+        pids=int(_find_least(info.pids_limit, parents.pids) or 0),
         has_cpu_limit=cpu is not None,
         memory_of=owner,
     )
 
 
-def _least(*limits: float | None) -> float | None:
+def _find_least(*limits: float | None) -> float | None:
     return min((limit for limit in limits if limit), default=None)
 
 
-def wants_activity(patient: WatchedContainer, sample: Sample, bounds: ResourceLimits) -> bool:
+def should_read_activity(patient: WatchedContainer, sample: Sample, bounds: ResourceLimits) -> bool:
     """Whether the container's processes are to be asked what they do with their CPU."""
-    lifted = baseline.lifted(patient.tuned, patient.habit)
-    return tracker.wants_activity(patient.track, sample, bounds, lifted)
+    lifted = baseline.raise_thresholds(patient.tuned, patient.habit)
+    return tracker.should_read_activity(patient.track, sample, bounds, lifted)
 
 
-def wants_history(patient: WatchedContainer, sample: Sample, bounds: ResourceLimits) -> bool:
+def should_read_history(patient: WatchedContainer, sample: Sample, bounds: ResourceLimits) -> bool:
     """Whether what an earlier monitor has kept of the container's numbers is worth reading."""
-    return tracker.wants_history(patient.track, sample, bounds)
+    return tracker.should_read_history(patient.track, sample, bounds)
 
 
-def recalled(patient: WatchedContainer, points: Sequence[MetricPoint], sample: Sample) -> None:
+def restore_history(patient: WatchedContainer, points: Sequence[MetricPoint], sample: Sample) -> None:
     """Go on from the numbers that an earlier monitor has kept."""
-    patient.track = tracker.recalled(patient.track, points, sample, patient.tuned)
+    patient.track = tracker.restore_history(patient.track, points, sample, patient.tuned)
 
 
-def sampled(
+def record_sample(
     patient: WatchedContainer, sample: Sample, bounds: ResourceLimits, activity: Activity | None = None
 ) -> tuple[UsageFinding, ...]:
     """One more sample: what has become too high, or is so no longer."""
-    reading = observe(patient.track, sample, bounds, baseline.lifted(patient.tuned, patient.habit), activity)
+    reading = observe(
+        patient.track, sample, bounds, baseline.raise_thresholds(patient.tuned, patient.habit), activity
+    )
     patient.track, patient.cpu = reading.track, reading.cpu
     patient.parents = sample.parents or patient.parents
-    patient.traffic = counted(patient.traffic, sample)
+    patient.traffic = update_rates(patient.traffic, sample)
     raised = any(gauge.raised for gauge in reading.track.gauges.values())
     if patient.tuned.baseline and reading.cpu is not None and bounds.memory > 0 and not raised:
         shares = {
@@ -74,14 +76,14 @@ def sampled(
     return reading.findings
 
 
-def disk_used(ward: ContainerRegistry, use: DiskUse, now: float) -> list[IncidentAlert]:
+def check_disk_use(ward: ContainerRegistry, use: DiskUse, now: float) -> list[IncidentAlert]:
     patient = ward.get(use.container_id)
     if patient is None:
         return []
     levels = (("disk_bytes", use.size, patient.tuned.disk), ("log_bytes", use.log, patient.tuned.log))
     known = [(name, size, limit) for name, size, limit in levels if size is not None and limit]
     if (use.container_id, Kind.DISK_HIGH) in ward.register:
-        over = all(size < limit * detect.RELEASE for _, size, limit in known)
+        over = all(size < limit * detect.RELEASE_SHARE for _, size, limit in known)
         return ward.register.closed(use.container_id, [Kind.DISK_HIGH]) if over else []
     for name, size, limit in known:
         if size >= limit:
@@ -90,15 +92,15 @@ def disk_used(ward: ContainerRegistry, use: DiskUse, now: float) -> list[Inciden
     return []
 
 
-def host_measured(ward: ContainerRegistry, sample: HostSample) -> list[IncidentAlert]:
+def check_host(ward: ContainerRegistry, sample: HostSample) -> list[IncidentAlert]:
     limit, window = ward.thresholds.host_disk, ward.thresholds.window
-    ward.host = measured(ward.host, sample)
+    ward.host = update_host_state(ward.host, sample)
     if not sample.disk_size:
         return []
     share = sample.disk_used / sample.disk_size * 100
     raised = ("", Kind.DISK_HIGH) in ward.register
     gauge = ward.disk if ward.disk.raised == raised else detect.Gauge(raised)
-    ward.disk, phase = detect.read_gauge(
+    ward.disk, phase = detect.update_gauge(
         gauge, share, limit, window=window, begun=sample.time, now=sample.time
     )
     if phase is not Phase.RAISED:
@@ -112,7 +114,7 @@ def host_measured(ward: ContainerRegistry, sample: HostSample) -> list[IncidentA
     return [told]
 
 
-def probed(
+def record_probe(
     ward: ContainerRegistry,
     answer: Probed,
     now: float,
@@ -122,7 +124,7 @@ def probed(
     patient = ward.get(answer.container_id)
     if patient is None or not patient.info.running:
         return []
-    patient.probing, phase = probe.judge(
+    patient.probing, phase = probe.record_probe_result(
         patient.probing,
         answer.error,
         now=now,

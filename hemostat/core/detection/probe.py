@@ -12,29 +12,34 @@ import msgspec
 from hemostat.core.model import ContainerInfo
 from hemostat.events import Phase
 
-START_PERIOD: Final = 60.0
-LOOPBACK: Final = "127.0.0.1"
-SHARED: Final = "container:"
-UNREACHABLE: Final = ("no connection within", "no route to host", "network is unreachable", "host is down")
+START_PERIOD_SECONDS: Final = 60.0
+LOOPBACK_ADDRESS: Final = "127.0.0.1"
+SHARED_NETWORK_PREFIX: Final = "container:"
+UNREACHABLE_ERRORS: Final = (
+    "no connection within",
+    "no route to host",
+    "network is unreachable",
+    "host is down",
+)
 """How the errors begin of a probe that found no way to its container."""
 
 
-def address_of(info: ContainerInfo, others: Mapping[str, ContainerInfo]) -> str | None:
+def find_address(info: ContainerInfo, others: Mapping[str, ContainerInfo]) -> str | None:
     """The IP address on which a container is reached from the engine's host; None where it has none.
     `others` are the host's containers by id and by name, among them the one whose network it may share."""
     seen: set[str] = set()
-    while info.network_mode.startswith(SHARED):
-        owner = others.get(info.network_mode.removeprefix(SHARED))
+    while info.network_mode.startswith(SHARED_NETWORK_PREFIX):
+        owner = others.get(info.network_mode.removeprefix(SHARED_NETWORK_PREFIX))
         if owner is None or owner.ref.id in seen:
             return None
         seen.add(owner.ref.id)
         info = owner
-    return LOOPBACK if info.network_mode == "host" else info.address or None
+    return LOOPBACK_ADDRESS if info.network_mode == "host" else info.address or None
 
 
 def is_unreachable(error: str) -> bool:
     """Whether the probe never got as far as the container: what refuses a connection has been reached."""
-    return error.startswith(UNREACHABLE)
+    return error.startswith(UNREACHABLE_ERRORS)
 
 
 class Probing(msgspec.Struct, frozen=True):
@@ -54,14 +59,14 @@ class Probing(msgspec.Struct, frozen=True):
         return Probing(reached=self.reached)
 
 
-def judge(
+def record_probe_result(
     state: Probing,
     error: str,
     *,
     now: float,
     started_at: float,
     failures: int = 3,
-    start_period: float = START_PERIOD,
+    start_period: float = START_PERIOD_SECONDS,
 ) -> tuple[Probing, Phase | None]:
     """One more answer, `error` empty where it is well: the new state, and the transition if any."""
     if not error:

@@ -12,36 +12,48 @@ import msgspec
 from hemostat.core.dependencies.relations import Relations
 from hemostat.core.dependencies.root_cause import (
     OWN_FAULT,
-    STARVED,
+    STARVATION_KINDS,
     HoldReason,
     HostState,
     RootCause,
-    awaits_check,
-    blame,
+    find_root_cause,
+    should_await_check,
 )
 from hemostat.core.dependencies.state import Observations
 from hemostat.core.detection import storm
 from hemostat.core.detection.incidents import Incident, IncidentAlert, IncidentRegister
-from hemostat.core.detection.jobs import is_session, job_reason
-from hemostat.core.detection.restart_owner import EndedRun, workload
-from hemostat.core.detection.stop_intent import MARGIN, PendingExit, StopRequest, stopping, wanted
+from hemostat.core.detection.jobs import explain_job, is_session
+from hemostat.core.detection.restart_owner import EndedRun, get_workload_key
+from hemostat.core.detection.stop_intent import (
+    SIGNAL_MARGIN_SECONDS,
+    PendingExit,
+    StopRequest,
+    is_requested_death,
+    is_stopping,
+)
 from hemostat.core.detection.storm import StormFailure, Storms, WatchedCounts
-from hemostat.core.detection.watched_container import RestoredContainers, WatchedContainer, new_patient
-from hemostat.core.labels.project import project_of
+from hemostat.core.detection.watched_container import (
+    RestoredContainers,
+    WatchedContainer,
+    create_watched_container,
+)
+from hemostat.core.labels.project import get_project
 from hemostat.core.model import ContainerInfo
 from hemostat.core.settings.monitor import MonitorSettings
-from hemostat.core.settings.trust import OWN, TrustSettings
+from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
 from hemostat.core.usage import gauge
-from hemostat.core.usage.baseline import Baseline, rounded
+from hemostat.core.usage.baseline import Baseline, round_baseline
 from hemostat.events import Container, Evidence, Kind
 
-DEATHS: Final = frozenset({Kind.EXITED, Kind.OOM})
-UNRELIABLE: Final = DEATHS | {Kind.CRASH_LOOP, Kind.HUNG}
+DEATH_KINDS: Final = frozenset({Kind.EXITED, Kind.OOM})
+RECOVERING_KINDS: Final = DEATH_KINDS | {Kind.CRASH_LOOP, Kind.HUNG}
 """Kinds of which a container is over only some time after it runs again."""
 
 
 class ContainerRegistry:
-    def __init__(self, thresholds: MonitorSettings, host: HostState, trust: TrustSettings = OWN) -> None:
+    def __init__(
+        self, thresholds: MonitorSettings, host: HostState, trust: TrustSettings = TRUST_OWN
+    ) -> None:
         self.thresholds = thresholds
         self.host = host
         self.register = self._register()
@@ -83,7 +95,10 @@ class ContainerRegistry:
         return self._patients.get(container_id)
 
     def restore(self, past: RestoredContainers) -> None:
-        asked = {name: StopRequest(time=time, until=time + MARGIN) for name, time in past.asked.items()}
+        asked = {
+            name: StopRequest(time=time, until=time + SIGNAL_MARGIN_SECONDS)
+            for name, time in past.asked.items()
+        }
         self.stops, self.deaths, self._habits = asked | past.stops, dict(past.deaths), dict(past.habits)
         self.runs, self.ooms = dict(past.runs), dict(past.ooms)
         self.held, self.awaited = dict(past.held), dict(past.awaited)
@@ -100,7 +115,7 @@ class ContainerRegistry:
         return IncidentRegister(self.host.name, incidents, ended=ended, relapse_window=window)
 
     def past(self) -> RestoredContainers:
-        habits = {each.ref.id: rounded(each.habit, each.tuned) for each in self if each.habit.levels}
+        habits = {each.ref.id: round_baseline(each.habit, each.tuned) for each in self if each.habit.levels}
         return RestoredContainers(
             stops=self.stops,
             deaths=self.deaths,
@@ -123,13 +138,13 @@ class ContainerRegistry:
         """A container as it is now, new or known."""
         self.relations.update(info)
         patient = self._patients.get(info.ref.id)
-        self._projects[info.ref.id] = project_of(info.ref)
+        self._projects[info.ref.id] = get_project(info.ref)
         if patient is not None and patient.info.started_at == info.started_at:
             patient.info = info
             if info.health == "healthy" and patient.health.passed is None:
                 patient.health = msgspec.structs.replace(patient.health, passed=now)
             return patient
-        newly = self._patients[info.ref.id] = new_patient(
+        newly = self._patients[info.ref.id] = create_watched_container(
             info,
             self.thresholds,
             self.register.of(info.ref.id),
@@ -199,8 +214,10 @@ class ContainerRegistry:
 
     def is_looping(self, container: Container) -> bool:
         """Whether a crash loop of the container, or of one that it replaces, is told already."""
-        key = workload(container)
-        return any(each.kind is Kind.CRASH_LOOP and workload(each.container) == key for each in self.register)
+        key = get_workload_key(container)
+        return any(
+            each.kind is Kind.CRASH_LOOP and get_workload_key(each.container) == key for each in self.register
+        )
 
     def open_incident(
         self,
@@ -228,13 +245,13 @@ class ContainerRegistry:
     def job_reason(self, info: ContainerInfo) -> str:
         """What shows that a container is a job; empty where nothing does."""
         needed_by = self.relations.topology.must_complete(info.ref.id)
-        return job_reason(info, needed_by=needed_by, clean_ends=self.clean_ends.get(info.ref.id, 0))
+        return explain_job(info, needed_by=needed_by, clean_ends=self.clean_ends.get(info.ref.id, 0))
 
     def _weather(
         self, patient: WatchedContainer, kind: Kind, now: float
     ) -> tuple[list[IncidentAlert], RootCause | None]:
         """Whether this failure is one of many, which only a fault of what they share explains."""
-        project = project_of(patient.ref)
+        project = get_project(patient.ref)
         watched = WatchedCounts(len(self._patients), len(set(self._projects.values())))
         failure = StormFailure(now, patient.ref.id, kind, project)
         found, verdict = self.storms.add(failure, self._storm_limits, watched)
@@ -243,7 +260,10 @@ class ContainerRegistry:
         told = []
         if verdict.began:
             names = {each.ref.id: each.ref.name for each in self}
-            since, evidence = found.since or now, storm.evidence(found.failures, names, verdict.project)
+            since, evidence = (
+                found.since or now,
+                storm.build_storm_evidence(found.failures, names, verdict.project),
+            )
             told.append(self.register.opened(self.itself, Kind.STORM, since=since, evidence=evidence))
         return told, RootCause(self.host.name, HoldReason.STORM, (Evidence("storm", len(found.failures)),))
 
@@ -253,10 +273,10 @@ class ContainerRegistry:
 
     def is_in_storm(self, patient: WatchedContainer, now: float) -> bool:
         """Whether a storm of the host or of its project lasts."""
-        return self.storms.holds(project_of(patient.ref), now, self.thresholds.storm_window)
+        return self.storms.holds(get_project(patient.ref), now, self.thresholds.storm_window)
 
     def find_cause(self, patient: WatchedContainer, kind: Kind, now: float) -> RootCause:
-        return blame(
+        return find_root_cause(
             patient.info,
             kind,
             self.relations.topology,
@@ -267,26 +287,30 @@ class ContainerRegistry:
         )
 
     def observations(self) -> Observations:
-        unreliable = (each for each in self.register if each.kind in UNRELIABLE and not each.says_nothing)
+        unreliable = (
+            each for each in self.register if each.kind in RECOVERING_KINDS and not each.says_nothing
+        )
         recovering = {each.container.id for each in unreliable}
         return self.relations.observations(recovering, self._was_stopped)
 
     def _was_stopped(self, info: ContainerInfo) -> bool:
         """Whether a person had asked a container to stop that has ended."""
-        return wanted(self.stops.get(info.ref.id), info.finished_at)
+        return is_requested_death(self.stops.get(info.ref.id), info.finished_at)
 
     def _awaits_check(self, patient: WatchedContainer, kind: Kind, since: float, now: float) -> bool:
         """Whether a failing check is not told yet, for the next check of what the container depends on may
         show whose fault it is."""
-        if kind not in STARVED:
+        if kind not in STARVATION_KINDS:
             return False
         began = patient.info.failing_since if kind is Kind.UNHEALTHY else 0.0
-        patient.awaits_check = awaits_check(began or since, self.relations.upstream(patient.ref.id), now)
+        patient.awaits_check = should_await_check(
+            began or since, self.relations.upstream(patient.ref.id), now
+        )
         return patient.awaits_check
 
     def _is_ending(self, patient: WatchedContainer, now: float) -> bool:
         """Whether somebody has asked it to stop and it is still at it: what it does meanwhile is no news."""
-        return patient.info.running and stopping(self.stops.get(patient.ref.id), now)
+        return patient.info.running and is_stopping(self.stops.get(patient.ref.id), now)
 
     # --- what becomes of it -------------------------------------------------------------------------
 

@@ -15,20 +15,20 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from hemostat.core.labels.container_ref import SYSTEMD_UNIT
+from hemostat.core.labels.container_ref import SYSTEMD_UNIT_LABEL
 from hemostat.core.model import ContainerInfo
 from hemostat.events import Container
 
-FIRST_LOOK: Final = 2.0
-LOOK_EVERY: Final = 10.0
+FIRST_LOOK_SECONDS: Final = 2.0
+LOOK_INTERVAL_SECONDS: Final = 10.0
 """Seconds until a container that Docker is to start again is looked at: its back-off is 0.1 s to a minute."""
 
-SHORT_RUN: Final = 60.0
+SHORT_RUN_SECONDS: Final = 60.0
 """Seconds: a container that ends with 0 sooner than this and is started again does no lengthy work."""
-CLEAN_ENDS: Final = 8
-SLOW_DEATHS: Final = 5
+MIN_CLEAN_ENDS: Final = 8
+MIN_SLOW_DEATHS: Final = 5
 """Ends with 0 after a short run, and failures, within SLOW_WINDOWS loop windows that make a slow loop."""
-SLOW_WINDOWS: Final = 12.0
+SLOW_LOOP_WINDOWS: Final = 12.0
 
 
 class Orchestrator(NamedTuple):
@@ -75,20 +75,20 @@ ORCHESTRATORS: Final = (
         300.0,
         "image",
     ),
-    Orchestrator("systemd", (SYSTEMD_UNIT,), (SYSTEMD_UNIT,), 90.0, "name"),
+    Orchestrator("systemd", (SYSTEMD_UNIT_LABEL,), (SYSTEMD_UNIT_LABEL,), 90.0, "name"),
     Orchestrator("balena", ("io.balena.supervised",), ("io.balena.service-name",), 60.0, "image"),
     Orchestrator("Home Assistant", ("io.hass.type",), ("io.hass.name",), 120.0, "name"),
 )
 
 
-def orchestrator(container: Container) -> Orchestrator | None:
+def find_orchestrator(container: Container) -> Orchestrator | None:
     labels = container.labels
     return next((each for each in ORCHESTRATORS if any(mark in labels for mark in each.marks)), None)
 
 
-def workload(container: Container) -> str:
+def get_workload_key(container: Container) -> str:
     """What a container and its replacement have in common; the id of one that nobody replaces."""
-    owner = orchestrator(container)
+    owner = find_orchestrator(container)
     if owner is None:
         return container.id
     values = [container.labels.get(label, "") for label in owner.workload]
@@ -101,16 +101,16 @@ def workload(container: Container) -> str:
     return "/".join((owner.name, *values))
 
 
-def replacements(
+def find_replacements(
     container: Container, died_at: float, others: Sequence[ContainerInfo]
 ) -> list[ContainerInfo]:
     """What was started in its place since it died: another one, or the container itself again."""
-    key = workload(container)
-    return [each for each in others if each.started_at > died_at and workload(each.ref) == key]
+    key = get_workload_key(container)
+    return [each for each in others if each.started_at > died_at and get_workload_key(each.ref) == key]
 
 
-def restarts_itself(info: ContainerInfo, exit_code: int = 1) -> bool:
-    """Whether Docker's restart policy applies to an end with `exit_code` that nobody wanted."""
+def is_restarted_by_docker(info: ContainerInfo, exit_code: int = 1) -> bool:
+    """Whether Docker's restart policy applies to an end with `parse_exit_code` that nobody wanted."""
     if info.restart_policy == "on-failure":
         return exit_code != 0 and (not info.max_retries or info.restart_count < info.max_retries)
     return info.restart_policy in {"always", "unless-stopped"}
@@ -118,7 +118,7 @@ def restarts_itself(info: ContainerInfo, exit_code: int = 1) -> bool:
 
 def is_given_up(info: ContainerInfo) -> bool:
     """Whether Docker was to start it again, and does not, because a start has failed."""
-    return info.status in {"exited", "dead"} and bool(info.error) and restarts_itself(info)
+    return info.status in {"exited", "dead"} and bool(info.error) and is_restarted_by_docker(info)
 
 
 class EndedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,14 +129,14 @@ class EndedRun(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def slow_loop(runs: Sequence[EndedRun], loop_window: float, now: float) -> tuple[EndedRun, ...]:
+def find_slow_loop(runs: Sequence[EndedRun], loop_window: float, now: float) -> tuple[EndedRun, ...]:
     """The runs that make a loop too slow for the loop window, or one that ends with 0; empty if none do."""
-    recent = [run for run in runs if 0 <= now - run.ended < SLOW_WINDOWS * loop_window]
+    recent = [run for run in runs if 0 <= now - run.ended < SLOW_LOOP_WINDOWS * loop_window]
     failed = tuple(run for run in recent if run.exit_code != 0)
-    if len(failed) >= SLOW_DEATHS:
+    if len(failed) >= MIN_SLOW_DEATHS:
         return failed
-    clean = tuple(run for run in recent if run.exit_code == 0 and run.seconds < SHORT_RUN)
-    return clean if len(clean) >= CLEAN_ENDS else ()
+    clean = tuple(run for run in recent if run.exit_code == 0 and run.seconds < SHORT_RUN_SECONDS)
+    return clean if len(clean) >= MIN_CLEAN_ENDS else ()
 
 
 def is_calm(runs: Sequence[EndedRun], started_at: float, now: float) -> bool:

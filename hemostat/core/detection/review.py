@@ -6,56 +6,62 @@ from hemostat.core.dependencies.root_cause import OWN_FAULT, HoldReason, RootCau
 from hemostat.core.detection import exits
 from hemostat.core.detection.healthcheck import has_settled
 from hemostat.core.detection.incidents import Incident, IncidentAlert
-from hemostat.core.detection.registry import DEATHS, ContainerRegistry
-from hemostat.core.detection.restart_owner import is_calm, orchestrator, replacements, slow_loop, workload
-from hemostat.core.detection.stop_intent import wanted
+from hemostat.core.detection.registry import DEATH_KINDS, ContainerRegistry
+from hemostat.core.detection.restart_owner import (
+    find_orchestrator,
+    find_replacements,
+    find_slow_loop,
+    get_workload_key,
+    is_calm,
+)
+from hemostat.core.detection.stop_intent import is_requested_death
 from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.model import ContainerInfo
-from hemostat.core.usage.tracker import GAUGED
+from hemostat.core.usage.tracker import GAUGED_KINDS
 from hemostat.events import Evidence, Kind
 
 HOLD_SECONDS: Final = 900.0
 """For which a container waits at most for one that it depends on and that fails."""
-STRANGER_HOLD_SECONDS: Final = 60.0
+UNRELATED_HOLD_SECONDS: Final = 60.0
 """The same for one that it was only seen to be connected to, and that is of no project of its own. After that
 its failure is its own."""
 DRY_RUN: Final = "dry-run"
-COUNTED: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
+NO_ACTION_KINDS: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
 """Kinds about which nothing is done, in whatever mode."""
 
 
-def begin(ward: ContainerRegistry, now: float) -> None:
+def prepare_review(ward: ContainerRegistry, now: float) -> None:
     """Before open incidents are reviewed: forget those that were over long ago."""
     ward.began = now if ward.began is None else ward.began
     ward.register.expire(now)
     ward.storms.expire(now, ward.thresholds.storm_window)
 
 
-def review(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
+def review_incident(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
     """Close an incident that is over, and raise it again where nothing holds it any longer."""
     if _is_over(ward, incident, now):
         return ward.register.closed(incident.container.id, [incident.kind])
-    return [] if incident.held is None else _released(ward, incident, now)
+    return [] if incident.held is None else _release(ward, incident, now)
 
 
 def change_mode(ward: ContainerRegistry, mode: str, now: float) -> list[IncidentAlert]:
     """The responders may do this by now. What they only rehearsed, and still fails, is told once more."""
     rehearsed, ward.mode = ward.mode == DRY_RUN and mode != DRY_RUN, mode
-    return [told for each in ward.register if rehearsed for told in _told_again(ward, each, now)]
+    return [told for each in ward.register if rehearsed for told in _raise_again(ward, each, now)]
 
 
-def _told_again(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
+def _raise_again(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
     patient = ward.get(incident.container.id)
     before = any(fact.name == "dead_before" for fact in incident.evidence)
-    if patient is None or before or incident.held or incident.kind in COUNTED:
+    if patient is None or before or incident.held or incident.kind in NO_ACTION_KINDS:
         return []
     cause = ward.find_cause(patient, incident.kind, now)
     return [ward.open_incident(patient, incident.kind, now, incident.window, incident.evidence, cause)]
 
 
-def _released(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
+def _release(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
     patient = ward.get(incident.container.id)
-    if patient is None or not (patient.info.running or incident.kind in DEATHS | {Kind.CRASH_LOOP}):
+    if patient is None or not (patient.info.running or incident.kind in DEATH_KINDS | {Kind.CRASH_LOOP}):
         return []
     cause = ward.find_cause(patient, incident.kind, now)
     stormy = incident.held is HoldReason.STORM and ward.is_in_storm(patient, now)
@@ -64,7 +70,7 @@ def _released(ward: ContainerRegistry, incident: Incident, now: float) -> list[I
         ward.unheld_since.pop(incident.key, None)
         return []
     if cause.held:
-        cause = _after_waiting(ward, incident, cause, now)
+        cause = _find_cause_after_wait(ward, incident, cause, now)
     elif now - ward.unheld_since.setdefault(incident.key, now) < patient.tuned.settle:
         return []
     ward.unheld_since.pop(incident.key, None)
@@ -82,7 +88,7 @@ def _has_waited(ward: ContainerRegistry, incident: Incident, now: float) -> bool
     if root is None:
         return False
     if not _must_wait(ward, incident, root):
-        return waited >= STRANGER_HOLD_SECONDS
+        return waited >= UNRELATED_HOLD_SECONDS
     return waited >= HOLD_SECONDS and root.ref.id not in observations.stopped
 
 
@@ -90,7 +96,9 @@ def _must_wait(ward: ContainerRegistry, incident: Incident, root: ContainerInfo)
     return ward.relations.topology.must_wait(incident.container.id, root.ref.id)
 
 
-def _after_waiting(ward: ContainerRegistry, incident: Incident, cause: RootCause, now: float) -> RootCause:
+def _find_cause_after_wait(
+    ward: ContainerRegistry, incident: Incident, cause: RootCause, now: float
+) -> RootCause:
     root = ward.relations.topology.root(incident.container.id, ward.observations())
     if root is not None and not _must_wait(ward, incident, root):
         return OWN_FAULT
@@ -108,7 +116,7 @@ def _is_over(ward: ContainerRegistry, incident: Incident, now: float) -> bool:
         return False
     info, settle = patient.info, patient.tuned.settle
     if not info.running:
-        return _rests(ward, incident, info, now) > settle or _is_replaced(ward, incident, patient, now)
+        return _measure_rest(ward, incident, info, now) > settle or _is_replaced(ward, incident, patient, now)
     return min(now - info.started_at, now - incident.since) >= settle and _is_calm(
         ward, incident, patient, now
     )
@@ -116,42 +124,42 @@ def _is_over(ward: ContainerRegistry, incident: Incident, now: float) -> bool:
 
 def _is_replaced(ward: ContainerRegistry, incident: Incident, patient: WatchedContainer, now: float) -> bool:
     """Whether its orchestrator has replaced it, and its place is calm."""
-    if incident.kind not in DEATHS | {Kind.CRASH_LOOP} or orchestrator(patient.ref) is None:
+    if incident.kind not in DEATH_KINDS | {Kind.CRASH_LOOP} or find_orchestrator(patient.ref) is None:
         return False
     running = [each.info for each in ward if each.info.running]
-    replaced = replacements(patient.ref, incident.since, running)
+    replaced = find_replacements(patient.ref, incident.since, running)
     settled = any(now - each.started_at >= patient.tuned.settle for each in replaced)
-    return settled and not _loops(ward, patient, now)
+    return settled and not _is_looping(ward, patient, now)
 
 
-def _loops(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> bool:
-    key = workload(patient.ref)
-    runs = slow_loop(ward.runs.get(key, ()), patient.tuned.loop_window, now)
+def _is_looping(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> bool:
+    key = get_workload_key(patient.ref)
+    runs = find_slow_loop(ward.runs.get(key, ()), patient.tuned.loop_window, now)
     going = bool(runs) and not is_calm(runs, patient.info.started_at, now)
-    return going or exits.looping(ward.deaths.get(key, ()), patient.tuned, now)
+    return going or exits.is_crash_loop(ward.deaths.get(key, ()), patient.tuned, now)
 
 
 def _is_calm(ward: ContainerRegistry, incident: Incident, patient: WatchedContainer, now: float) -> bool:
-    if incident.kind in GAUGED:
+    if incident.kind in GAUGED_KINDS:
         return patient.track.calm(incident.kind)
     if incident.kind is Kind.CRASH_LOOP:
-        return not _loops(ward, patient, now)
+        return not _is_looping(ward, patient, now)
     if incident.kind is Kind.UNHEALTHY:
         return has_settled(patient.health, patient.tuned, now)
     if incident.kind is Kind.HUNG:
         return _has_passed(incident, patient)
-    return incident.kind in DEATHS
+    return incident.kind in DEATH_KINDS
 
 
-def _rests(ward: ContainerRegistry, incident: Incident, info: ContainerInfo, now: float) -> float:
+def _measure_rest(ward: ContainerRegistry, incident: Incident, info: ContainerInfo, now: float) -> float:
     """Seconds for which the container has been at rest and meant to be; what only a running one can have
     ends with it, unless a restart of ours has taken it down."""
     stop = ward.stops.get(info.ref.id)
     if stop is not None and stop.ours:
         return 0.0
-    if incident.kind not in DEATHS | {Kind.CRASH_LOOP} and info.status in {"exited", "dead"}:
+    if incident.kind not in DEATH_KINDS | {Kind.CRASH_LOOP} and info.status in {"exited", "dead"}:
         return now - info.finished_at
-    return now - stop.time if stop is not None and wanted(stop, info.finished_at) else 0.0
+    return now - stop.time if stop is not None and is_requested_death(stop, info.finished_at) else 0.0
 
 
 def _has_passed(incident: Incident, patient: WatchedContainer) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.labels.definitions import stop_timeout
+from hemostat.core.labels.definitions import read_stop_timeout
 from hemostat.core.ledger.leases import is_leased
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.model import ContainerInfo, EngineEvent
@@ -19,27 +19,27 @@ from hemostat.events import Action, Outcome
 
 SIGTERM: Final = 15
 SIGKILL: Final = 9
-ENDING: Final = frozenset({2, 3, SIGKILL, SIGTERM})
+ENDING_SIGNALS: Final = frozenset({2, 3, SIGKILL, SIGTERM})
 """SIGINT, SIGQUIT, SIGKILL, SIGTERM: what people send to end a container."""
 
-DEFAULT_TIMEOUT: Final = 10.0
+DEFAULT_STOP_SECONDS: Final = 10.0
 """Seconds that `docker stop` waits for a container that does not say."""
-ENDLESS_TIMEOUT: Final = 600.0
+ENDLESS_STOP_SECONDS: Final = 600.0
 """Seconds that stand for a stop timeout of -1, which is none."""
-MARGIN: Final = 5.0
+SIGNAL_MARGIN_SECONDS: Final = 5.0
 """Seconds within which a signal that does not stop the container at once is answered or survived."""
-HOLD_ACTIONS: Final = 90.0
+ACTION_HOLD_SECONDS: Final = 90.0
 """Seconds after its stop signal in which a container that still runs may be in a `docker stop -t`, so that no
 action may begin."""
 
-ENDED_BY_SIGNAL: Final = frozenset({130, 137, 143})
+SIGNAL_EXIT_CODES: Final = frozenset({130, 137, 143})
 """Exit codes of SIGINT, SIGKILL and SIGTERM: how a container ends that is told to stop."""
 
-SOON: Final = 0.05
-LATER: Final = 1.5
+UNHINTED_STOP_WAIT_SECONDS: Final = 0.05
+HINTED_STOP_WAIT_SECONDS: Final = 1.5
 """Seconds within which `stop` follows a death: where nothing hints at a stop, and where something does."""
 
-SAME: Final = 0.01
+SAME_MOMENT_SECONDS: Final = 0.01
 """Seconds by which two records of one moment may differ."""
 
 
@@ -62,15 +62,17 @@ class PendingExit(msgspec.Struct, frozen=True, kw_only=True):
     due: float
 
 
-def signalled(event: EngineEvent, info: ContainerInfo | None) -> StopRequest | None:
+def read_kill_event(event: EngineEvent, info: ContainerInfo | None) -> StopRequest | None:
     """The wish that a `kill` event expresses; None for a signal that is sent for another purpose."""
     if is_stop_signal(event, info):
-        wait = _timeout(info) + MARGIN
+        wait = _get_stop_timeout(info) + SIGNAL_MARGIN_SECONDS
         return StopRequest(
-            time=event.time, until=event.time + wait, hold=event.time + max(wait, HOLD_ACTIONS)
+            time=event.time, until=event.time + wait, hold=event.time + max(wait, ACTION_HOLD_SECONDS)
         )
-    if event.signal in ENDING:
-        until = event.time + MARGIN + (DEFAULT_TIMEOUT if event.signal == SIGKILL else 0.0)
+    if event.signal in ENDING_SIGNALS:
+        until = (
+            event.time + SIGNAL_MARGIN_SECONDS + (DEFAULT_STOP_SECONDS if event.signal == SIGKILL else 0.0)
+        )
         return StopRequest(time=event.time, until=until, hold=until)
     return None
 
@@ -80,50 +82,57 @@ def is_stop_signal(event: EngineEvent, info: ContainerInfo | None) -> bool:
     return event.signal is None or event.signal == ((info and info.stop_signal) or SIGTERM)
 
 
-def _timeout(info: ContainerInfo | None) -> float:
+def _get_stop_timeout(info: ContainerInfo | None) -> float:
     """Seconds that `docker stop` gives this container."""
     if info is None:
-        return DEFAULT_TIMEOUT
-    labelled = stop_timeout(info.ref.labels)
+        return DEFAULT_STOP_SECONDS
+    labelled = read_stop_timeout(info.ref.labels)
     seconds = info.stop_timeout if labelled is None else labelled
     if seconds is None:
-        return DEFAULT_TIMEOUT
-    return ENDLESS_TIMEOUT if seconds < 0 else min(seconds, ENDLESS_TIMEOUT)
+        return DEFAULT_STOP_SECONDS
+    return ENDLESS_STOP_SECONDS if seconds < 0 else min(seconds, ENDLESS_STOP_SECONDS)
 
 
-def stopped(event: EngineEvent) -> StopRequest:
+def read_stop_event(event: EngineEvent) -> StopRequest:
     """The wish that the engine's own `stop` event proves, whether it comes before or after the death."""
-    return StopRequest(time=event.time, until=event.time + MARGIN)
+    return StopRequest(time=event.time, until=event.time + SIGNAL_MARGIN_SECONDS)
 
 
-def wanted(stop: StopRequest | None, died_at: float) -> bool:
+def is_requested_death(stop: StopRequest | None, died_at: float) -> bool:
     """Whether a death at `died_at` is the answer to this wish."""
     return stop is not None and not stop.ours and died_at <= stop.until
 
 
-def stopping(stop: StopRequest | None, now: float) -> bool:
+def is_stopping(stop: StopRequest | None, now: float) -> bool:
     """Whether a container that still runs is being stopped."""
     return stop is not None and stop.time <= now <= stop.until
 
 
-def hold(stop: StopRequest | None, exit_code: int, *, podman: bool, kills: bool) -> float:
+def get_stop_wait(stop: StopRequest | None, exit_code: int, *, podman: bool, kills: bool) -> float:
     """Seconds to wait for a `stop` before this death is judged. `podman`: the engine says `stop` without a
     `kill`; `kills`: the engine is known to tell of kills."""
     if podman or stop is not None:
-        return LATER
-    return 0.0 if kills or exit_code not in ENDED_BY_SIGNAL else SOON
+        return HINTED_STOP_WAIT_SECONDS
+    return 0.0 if kills or exit_code not in SIGNAL_EXIT_CODES else UNHINTED_STOP_WAIT_SECONDS
 
 
-def restart_by_us(info: ContainerInfo, attempts: Sequence[Attempt], now: float) -> Attempt | None:
+def find_own_restart(info: ContainerInfo, attempts: Sequence[Attempt], now: float) -> Attempt | None:
     """The restart by HemoStat that this very process ended with, or is ending with. A restart that has been
     carried out has another process."""
     for attempt in reversed(attempts):
-        if attempt.action is not Action.RESTART or abs(attempt.started_at - info.started_at) > SAME:
+        if (
+            attempt.action is not Action.RESTART
+            or abs(attempt.started_at - info.started_at) > SAME_MOMENT_SECONDS
+        ):
             continue
         if attempt.outcome is None:
             return attempt if not info.running or is_leased(attempt, now) else None
         failed = attempt.outcome is Outcome.FAILED and not info.running
-        ended = attempt.time - SAME <= info.finished_at <= (attempt.finished or now) + SAME
+        ended = (
+            attempt.time - SAME_MOMENT_SECONDS
+            <= info.finished_at
+            <= (attempt.finished or now) + SAME_MOMENT_SECONDS
+        )
         return attempt if failed and ended else None
     return None
 

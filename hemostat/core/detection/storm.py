@@ -20,15 +20,15 @@ import msgspec
 from hemostat.core.labels.project import limit_others
 from hemostat.events import Evidence, Kind
 
-SHARE: Final = 3
-KINDS: Final = frozenset({Kind.EXITED, Kind.CRASH_LOOP, Kind.OOM, Kind.UNHEALTHY, Kind.HUNG})
+WATCHED_DIVISOR: Final = 3
+STORM_KINDS: Final = frozenset({Kind.EXITED, Kind.CRASH_LOOP, Kind.OOM, Kind.UNHEALTHY, Kind.HUNG})
 """What counts as a failure: that many containers are busy at the same time is no storm."""
-NAMED: Final = 10
+MAX_NAMED_CONTAINERS: Final = 10
 MAX_WINDOWS: Final = 12
 REST_WINDOWS: Final = 6
-LEAST_OF_PROJECT: Final = 2
+MIN_PROJECT_CONTAINERS: Final = 2
 """Containers of one project that count towards a storm of the host, where that takes few."""
-EVERY_PROJECT: Final = None
+HOST_SCOPE: Final = None
 """The scope of a storm of the host."""
 
 
@@ -74,7 +74,7 @@ class StormVerdict(NamedTuple):
     project: str | None = None
 
 
-def gather(
+def record_failure(
     storm: Storm,
     failure: StormFailure,
     limits: StormLimits,
@@ -88,7 +88,7 @@ def gather(
         known = any(each.container == failure.container for each in storm.failures)
         failures = storm.failures if known else (*storm.failures, failure)
         return msgspec.structs.replace(storm, failures=failures), StormVerdict(raging=True)
-    rested = storm.rested if storm.since is None else _rest(storm, limits.window)
+    rested = storm.rested if storm.since is None else _find_rest_end(storm, limits.window)
     others = (each for each in storm.failures if each.container != failure.container)
     failures = (*(each for each in others if 0 <= now - each.time <= limits.window), failure)
     if now < rested <= now + 2 * MAX_WINDOWS * limits.window or not _are_many(
@@ -101,7 +101,7 @@ def gather(
 def _are_many(
     failures: tuple[StormFailure, ...], limits: StormLimits, watched: WatchedCounts, most: int | None
 ) -> bool:
-    if len(failures) * SHARE < watched.containers:
+    if len(failures) * WATCHED_DIVISOR < watched.containers:
         return False
     counted = len(failures)
     if most is not None:
@@ -109,25 +109,25 @@ def _are_many(
     return counted >= limits.count
 
 
-def _end(storm: Storm, window: float) -> float:
+def _find_end(storm: Storm, window: float) -> float:
     """When a storm is over (epoch seconds), if nothing else fails."""
     first = storm.failures[0].time if storm.since is None else storm.since
     return min(storm.failures[-1].time + window, first + MAX_WINDOWS * window)
 
 
-def _rest(storm: Storm, window: float) -> float:
-    end = _end(storm, window)
+def _find_rest_end(storm: Storm, window: float) -> float:
+    end = _find_end(storm, window)
     return end + max(REST_WINDOWS * window, end - storm.failures[0].time)
 
 
 def is_over(storm: Storm, now: float, window: float) -> bool:
     """Whether there is no storm (any more). A clock set back ends it too."""
-    return storm.since is None or not (storm.failures and storm.since <= now < _end(storm, window))
+    return storm.since is None or not (storm.failures and storm.since <= now < _find_end(storm, window))
 
 
-def count_of_project(count: int, projects: int) -> int | None:
+def limit_project_count(count: int, projects: int) -> int | None:
     """How many containers of one project count towards a storm of the host that takes `count`; None: all."""
-    return None if projects <= 1 else max(LEAST_OF_PROJECT, -(-count // projects))
+    return None if projects <= 1 else max(MIN_PROJECT_CONTAINERS, -(-count // projects))
 
 
 class Storms:
@@ -140,10 +140,10 @@ class Storms:
         self, failure: StormFailure, limits: StormLimits, watched: WatchedCounts
     ) -> tuple[Storm, StormVerdict]:
         """The storm that this failure is part of, if any, and whether it is."""
-        if failure.kind not in KINDS:
+        if failure.kind not in STORM_KINDS:
             return Storm(), StormVerdict(raging=False)
-        most = count_of_project(limits.count, watched.projects)
-        found = self._gather(EVERY_PROJECT, failure, limits, watched, most)
+        most = limit_project_count(limits.count, watched.projects)
+        found = self._gather(HOST_SCOPE, failure, limits, watched, most)
         if most is None:
             return found
         storm, verdict = self._gather(failure.project, failure, limits, watched, None)
@@ -158,12 +158,12 @@ class Storms:
         most: int | None,
     ) -> tuple[Storm, StormVerdict]:
         before = self._by_scope.get(scope, Storm())
-        found = self._by_scope[scope], _ = gather(before, failure, limits, watched, most=most)
+        found = self._by_scope[scope], _ = record_failure(before, failure, limits, watched, most=most)
         return found
 
     def holds(self, project: str, now: float, window: float) -> bool:
         """Whether what fails in this project is part of a storm."""
-        scopes = (self._by_scope.get(scope, Storm()) for scope in (EVERY_PROJECT, project))
+        scopes = (self._by_scope.get(scope, Storm()) for scope in (HOST_SCOPE, project))
         return not all(is_over(each, now, window) for each in scopes)
 
     def are_over(self, now: float, window: float) -> bool:
@@ -177,22 +177,24 @@ class Storms:
 
 
 def _is_past(storm: Storm, now: float, window: float) -> bool:
-    rested = storm.rested if storm.since is None else _rest(storm, window)
+    rested = storm.rested if storm.since is None else _find_rest_end(storm, window)
     return is_over(storm, now, window) and now > max(rested, storm.failures[-1].time + window)
 
 
-def evidence(
+def build_storm_evidence(
     failures: Iterable[StormFailure], names: Mapping[str, str], project: str | None = None
 ) -> tuple[Evidence, ...]:
     """How many containers, which, what is wrong with them, and of which project they are where the storm is
     that project's. `names` is by id."""
     failures = tuple(failures)
     named = sorted(names.get(each.container, each.container[:12]) for each in failures)
-    more = len(named) - NAMED
+    more = len(named) - MAX_NAMED_CONTAINERS
     kinds = Counter(each.kind for each in failures)
     return (
         Evidence("storm", len(named)),
-        Evidence("containers", ", ".join(named[:NAMED]) + (f" and {more} more" if more > 0 else "")),
+        Evidence(
+            "containers", ", ".join(named[:MAX_NAMED_CONTAINERS]) + (f" and {more} more" if more > 0 else "")
+        ),
         Evidence("kinds", ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))),
         *([] if project is None else [Evidence("project", project or "none")]),
     )

@@ -13,10 +13,10 @@ from hemostat.core.detection.stop_intent import PendingExit, StopRequest
 from hemostat.core.labels.definitions import PROBE
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import ContainerInfo, ParentLimits
-from hemostat.core.settings.monitor import MonitorSettings, tuned
+from hemostat.core.settings.monitor import MonitorSettings, resolve_thresholds
 from hemostat.core.usage.baseline import Baseline
 from hemostat.core.usage.network import NetworkRates
-from hemostat.core.usage.tracker import GAUGED, UsageTracker, begin, unraise
+from hemostat.core.usage.tracker import GAUGED_KINDS, UsageTracker, create_tracker, reset_raised
 from hemostat.events import Container, Kind
 
 
@@ -48,8 +48,8 @@ class WatchedContainer(msgspec.Struct, kw_only=True):
         """It was found and not told: let it be found anew."""
         if kind is Kind.HUNG:
             self.probing = msgspec.structs.replace(self.probing, failures=0, raised=False)
-        if kind in GAUGED:
-            self.track = unraise(self.track, kind)
+        if kind in GAUGED_KINDS:
+            self.track = reset_raised(self.track, kind)
 
 
 class RestoredContainers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,7 +78,7 @@ class RestoredContainers(msgspec.Struct, frozen=True, kw_only=True, omit_default
     """Containers that a probe has reached."""
 
 
-def new_patient(
+def create_watched_container(
     info: ContainerInfo,
     thresholds: MonitorSettings,
     open_incidents: Collection[Incident],
@@ -99,8 +99,8 @@ def new_patient(
         passed = now
     return WatchedContainer(
         info=info,
-        tuned=tuned(thresholds, info.ref),
-        track=begin(known, info.started_at),
+        tuned=resolve_thresholds(thresholds, info.ref),
+        track=create_tracker(known, info.started_at),
         health=HealthcheckState(failing, passed),
         target=PROBE.of(info.ref.labels),
         probing=Probing(

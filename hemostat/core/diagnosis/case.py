@@ -9,9 +9,9 @@ from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.errors import DecodeError
 from hemostat.events import Action, HealthAlert, Outcome, RemediationComplete, digest
 
-LINES: Final = 10
+MAX_FINGERPRINT_LINES: Final = 10
 """Different lines at a log's end that make its fingerprint."""
-VARYING: Final = re.compile(
+VARIABLE_TOKEN: Final = re.compile(
     r"0x[0-9a-f]+|\b(?=[0-9a-f-]{0,63}[0-9])[0-9a-f][0-9a-f-]{5,63}\b|[0-9]+", re.IGNORECASE
 )
 """What differs between two tellings of the same thing: numbers, times, identifiers. Bounded, for a stranger's
@@ -63,20 +63,22 @@ class EvalCase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     truth: ExpectedDiagnosis | None = None
 
 
-def signature(alert: HealthAlert) -> str:
+def compute_signature(alert: HealthAlert) -> str:
     """Incidents of one signature are of one kind: image, kind of alert, exit code."""
     parts = (alert.container.image or alert.container.name, alert.kind, f"{alert.number('exit_code'):.0f}")
     return digest("\n".join(parts).encode(), 8)
 
 
-def fingerprint(log: str) -> str:
+def compute_log_fingerprint(log: str) -> str:
     """The same for logs that say the same, but for numbers, times and identifiers; empty for an empty log."""
-    said = dict.fromkeys(VARYING.sub("#", line).strip() for line in reversed(log.splitlines()))
-    last = [line for line in said if line][:LINES]
+    said = dict.fromkeys(VARIABLE_TOKEN.sub("#", line).strip() for line in reversed(log.splitlines()))
+    last = [line for line in said if line][:MAX_FINGERPRINT_LINES]
     return digest("\n".join(last).encode(), 8) if last else ""
 
 
-def past(done: RemediationComplete, *, host: str, now: float, log: str, incident: str = "") -> Precedent:
+def build_precedent(
+    done: RemediationComplete, *, host: str, now: float, log: str, incident: str = ""
+) -> Precedent:
     return Precedent(
         time=now,
         host=host,
@@ -84,12 +86,12 @@ def past(done: RemediationComplete, *, host: str, now: float, log: str, incident
         action=done.action,
         outcome=done.outcome,
         cause=done.diagnosis.cause,
-        lines=fingerprint(log),
+        lines=compute_log_fingerprint(log),
         incident=incident,
     )
 
 
-def without_others(case: EvidenceCase) -> EvidenceCase:
+def keep_own_precedents(case: EvidenceCase) -> EvidenceCase:
     """Without what became of other containers of its image, on any host: they may be anybody's."""
     about = case.host, case.alert.container.name
     own = tuple(each for each in case.past if (each.host, each.container) == about)

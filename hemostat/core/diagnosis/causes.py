@@ -37,7 +37,7 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
-MEANINGS: dict[Cause, str] = {
+CAUSE_MEANINGS: dict[Cause, str] = {
     Cause.CRASH: "it died of a fault of its own, and may run well once it is started again",
     Cause.FAILED_JOB: "it is a job that ended in failure, not a service",
     Cause.CRASH_LOOP: "it dies again and again, and the evidence does not say of what",

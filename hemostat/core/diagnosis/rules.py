@@ -7,16 +7,16 @@ import msgspec
 
 from hemostat.core.diagnosis.causes import Cause
 from hemostat.core.labels.definitions import CLEANUP, CPU_ACTION, CPU_MAX, EXEC, MEMORY_MAX
-from hemostat.core.remediation.ladder import DEATHS
+from hemostat.core.remediation.ladder import DEATH_KINDS
 from hemostat.core.settings.monitor import is_job
 from hemostat.core.units import show_duration, show_size
 from hemostat.core.usage import cpu
 from hemostat.events import Action, Diagnosis, HealthAlert, Kind
 
-PRESSED: Final = 20.0
+HIGH_PRESSURE_PERCENT: Final = 20.0
 """Percent of the time in which processes wait for memory, above which a steady level is no good one."""
 
-NOT_REPEATED: Final = "a job: not run again unless its label says hemostat.job=false"
+JOB_NOT_RERUN_TEXT: Final = "a job: not run again unless its label says hemostat.job=false"
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -29,56 +29,60 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def diagnose(alert: HealthAlert) -> Verdict:
     if alert.root:
-        return _elsewhere(alert)
-    if alert.fact("waited") is not None and alert.kind not in DEATHS:
-        return _waited_in_vain(alert)
+        return _diagnose_root_elsewhere(alert)
+    if alert.fact("waited") is not None and alert.kind not in DEATH_KINDS:
+        return _diagnose_dependency_wait(alert)
     return _RULES[alert.kind](alert)
 
 
-def _verdict(action: Action | None, cause: Cause, confidence: float, *reasons: str) -> Verdict:
+def _make_verdict(action: Action | None, cause: Cause, confidence: float, *reasons: str) -> Verdict:
     return Verdict(action, Diagnosis(cause=cause.value, confidence=confidence, reasons=reasons))
 
 
-def _elsewhere(alert: HealthAlert) -> Verdict:
+def _diagnose_root_elsewhere(alert: HealthAlert) -> Verdict:
     """The failure comes from another container or from the host: only there can it be mended."""
     dependency, load = alert.fact("dependency"), alert.fact("host_cpu")
     if dependency is not None:
-        return _verdict(Action.NONE, Cause.DEPENDENCY_DOWN, 0.9, str(dependency), "it waits for that one")
+        return _make_verdict(
+            Action.NONE, Cause.DEPENDENCY_DOWN, 0.9, str(dependency), "it waits for that one"
+        )
     if load is not None:
         busy = f"the host's CPU is at {alert.number('host_cpu'):.0f} %, and it is not the one who uses it"
-        return _verdict(Action.NONE, Cause.HOST_OVERLOADED, 0.85, busy)
-    return _verdict(Action.NONE, Cause.STORM, 0.9, f"{alert.number('storm'):.0f} containers failed at once")
+        return _make_verdict(Action.NONE, Cause.HOST_OVERLOADED, 0.85, busy)
+    return _make_verdict(
+        Action.NONE, Cause.STORM, 0.9, f"{alert.number('storm'):.0f} containers failed at once"
+    )
 
 
-def _waited_in_vain(alert: HealthAlert) -> Verdict:
+def _diagnose_dependency_wait(alert: HealthAlert) -> Verdict:
     """What it depends on still fails, and a restart would find it so."""
     waited = f"it has waited for {show_duration(alert.number('waited'))}"
-    return _verdict(Action.NONE, Cause.DEPENDENCY_DOWN, 0.8, str(alert.fact("dependency")), waited)
+    return _make_verdict(Action.NONE, Cause.DEPENDENCY_DOWN, 0.8, str(alert.fact("dependency")), waited)
 
 
-def _exited(alert: HealthAlert) -> Verdict:
+def _diagnose_exit(alert: HealthAlert) -> Verdict:
     code = int(alert.number("exit_code"))
     signal = f", killed by signal {code - 128}" if 128 < code < 160 else ""  # noqa: PLR2004
-    facts = (f"exited with code {code}{signal}", _why_down(alert))
+    facts = (f"exited with code {code}{signal}", _explain_down_state(alert))
     if alert.fact("dead_before"):
-        return _verdict(Action.NONE, Cause.CRASH, 0.6, *facts, "a person may have left it so")
-    if reason := _job_reason(alert):
-        return _verdict(Action.NONE, Cause.FAILED_JOB, 0.9, *facts, f"{reason}; {NOT_REPEATED}")
-    return _verdict(Action.RESTART, _cause_of_end(alert), 0.95, *facts)
+        return _make_verdict(Action.NONE, Cause.CRASH, 0.6, *facts, "a person may have left it so")
+    if reason := _find_job_reason(alert):
+        return _make_verdict(Action.NONE, Cause.FAILED_JOB, 0.9, *facts, f"{reason}; {JOB_NOT_RERUN_TEXT}")
+    return _make_verdict(Action.RESTART, _find_exit_cause(alert), 0.95, *facts)
 
 
-UNAVAILABLE: Final = ("no such", "not exist", "not found", "already allocated", "in use")
+MISSING_RESOURCE_ERRORS: Final = ("no such", "not exist", "not found", "already allocated", "in use")
 """What the engine says of a start that lacks a mount, a network, a device or a port."""
 
 
-def _cause_of_end(alert: HealthAlert) -> Cause:
+def _find_exit_cause(alert: HealthAlert) -> Cause:
     error = str(alert.fact("engine_says") or "").lower()
     failed_start = alert.fact("taken_down") or alert.fact("given_up")
-    lacks = any(words in error for words in UNAVAILABLE)
+    lacks = any(words in error for words in MISSING_RESOURCE_ERRORS)
     return Cause.MISSING_RESOURCE if failed_start and lacks else Cause.CRASH
 
 
-def _why_down(alert: HealthAlert) -> str:
+def _explain_down_state(alert: HealthAlert) -> str:
     """Who was to bring it back, and why it is down all the same."""
     owner, error = alert.fact("managed_by"), alert.fact("engine_says")
     because = f": {error}" if error else ""
@@ -93,115 +97,117 @@ def _why_down(alert: HealthAlert) -> str:
     return f"nobody stopped it and Docker will not restart it{because}"
 
 
-def _job_reason(alert: HealthAlert) -> str:
+def _find_job_reason(alert: HealthAlert) -> str:
     """Empty for a service."""
     return "label hemostat.job" if is_job(alert.container) else str(alert.fact("job") or "")
 
 
-def _crash_loop(alert: HealthAlert) -> Verdict:
+def _diagnose_crash_loop(alert: HealthAlert) -> Verdict:
     if alert.number("exit_code") == 0:
-        return _clean_loop(alert)
+        return _diagnose_clean_exit_loop(alert)
     deaths = f"{alert.number('deaths'):.0f} deaths within {show_duration(alert.window)}"
     last = f"the last with exit code {alert.number('exit_code'):.0f}"
-    return _verdict(
+    return _make_verdict(
         Action.NONE, Cause.CRASH_LOOP, 0.95, deaths, last, "starting it once more does not mend it"
     )
 
 
-def _clean_loop(alert: HealthAlert) -> Verdict:
+def _diagnose_clean_exit_loop(alert: HealthAlert) -> Verdict:
     times = f"{alert.number('deaths'):.0f} times in {show_duration(alert.window)}"
     ends = f"it ends with 0 and is started again each time: {times}"
     policy = "a job needs no restart policy, or the label hemostat.job=true"
-    return _verdict(Action.NONE, Cause.CRASH_LOOP, 0.9, ends, policy)
+    return _make_verdict(Action.NONE, Cause.CRASH_LOOP, 0.9, ends, policy)
 
 
-def _oom(alert: HealthAlert) -> Verdict:
+def _diagnose_oom(alert: HealthAlert) -> Verdict:
     if alert.fact("survived"):
         fact = "the kernel killed a process in it for want of memory; its main process goes on"
-        return _verdict(Action.NONE, Cause.OUT_OF_MEMORY, 0.8, fact)
+        return _make_verdict(Action.NONE, Cause.OUT_OF_MEMORY, 0.8, fact)
     limit = alert.number("memory_limit")
     at = f"killed by the kernel at its limit of {show_size(limit)}" if limit else "killed by the kernel"
-    if reason := _job_reason(alert):
-        return _verdict(Action.NONE, Cause.FAILED_JOB, 0.9, at, f"{reason}; {NOT_REPEATED}")
+    if reason := _find_job_reason(alert):
+        return _make_verdict(Action.NONE, Cause.FAILED_JOB, 0.9, at, f"{reason}; {JOB_NOT_RERUN_TEXT}")
     if alert.occurrence > 1 and MEMORY_MAX.name in alert.container.labels:
-        return _scaled("memory", Cause.OUT_OF_MEMORY, at, "once more, so a restart alone does not mend it")
-    return _verdict(Action.RESTART, Cause.OUT_OF_MEMORY, 0.95, at)
+        return _make_scale_verdict(
+            "memory", Cause.OUT_OF_MEMORY, at, "once more, so a restart alone does not mend it"
+        )
+    return _make_verdict(Action.RESTART, Cause.OUT_OF_MEMORY, 0.95, at)
 
 
-def _scaled(resource: str, cause: Cause, *reasons: str) -> Verdict:
-    verdict = _verdict(Action.SCALE, cause, 0.85, *reasons)
+def _make_scale_verdict(resource: str, cause: Cause, *reasons: str) -> Verdict:
+    verdict = _make_verdict(Action.SCALE, cause, 0.85, *reasons)
     return msgspec.structs.replace(verdict, parameters={"resource": resource})
 
 
-def _unhealthy(alert: HealthAlert) -> Verdict:
+def _diagnose_unhealthy(alert: HealthAlert) -> Verdict:
     said = alert.fact("health_check")
     output = "" if said is None else f": {said}"
     if alert.fact("cannot_run") and alert.fact("never_passed"):
         fact = f"its health check cannot be run in this image{output}"
         never = "it has never passed since the container was started, so no restart cures it"
-        return _verdict(Action.NONE, Cause.CHECK_CANNOT_RUN, 0.95, fact, never)
-    return _cured(alert, f"its health check fails while its process runs{output}")
+        return _make_verdict(Action.NONE, Cause.CHECK_CANNOT_RUN, 0.95, fact, never)
+    return _make_hung_verdict(alert, f"its health check fails while its process runs{output}")
 
 
-def _cured(alert: HealthAlert, fact: str) -> Verdict:
+def _make_hung_verdict(alert: HealthAlert, fact: str) -> Verdict:
     """What hangs is cured by the command that its label names, else by a restart."""
     action = Action.EXEC if EXEC.name in alert.container.labels else Action.RESTART
-    return _verdict(action, Cause.HUNG, 0.9, fact)
+    return _make_verdict(action, Cause.HUNG, 0.9, fact)
 
 
-def _flapping(alert: HealthAlert) -> Verdict:
+def _diagnose_flapping(alert: HealthAlert) -> Verdict:
     changes = f"its health changed {alert.number('changes'):.0f} times in {show_duration(alert.window)}"
-    return _verdict(
+    return _make_verdict(
         Action.NONE, Cause.FLAPPING, 0.8, changes, "what comes and goes by itself is not restarted"
     )
 
 
-def _hung(alert: HealthAlert) -> Verdict:
+def _diagnose_hung(alert: HealthAlert) -> Verdict:
     probe = alert.fact("probe")
     if alert.fact("never_reached"):
         fact = f"its probe does not reach it from here: {probe}"
         never = "no probe ever has, so the failure says nothing of the container"
-        return _verdict(Action.NONE, Cause.UNREACHABLE, 0.9, fact, never)
-    return _cured(alert, f"its probe fails: {probe}")
+        return _make_verdict(Action.NONE, Cause.UNREACHABLE, 0.9, fact, never)
+    return _make_hung_verdict(alert, f"its probe fails: {probe}")
 
 
-def _cpu_high(alert: HealthAlert) -> Verdict:
+def _diagnose_cpu_high(alert: HealthAlert) -> Verdict:
     held = f"CPU at {alert.number('cpu'):.0f} % for {show_duration(alert.window)}"
     wanted = CPU_ACTION.of(alert.container.labels)
     if wanted is Action.RESTART:
-        return _verdict(Action.RESTART, Cause.BUSY, 0.85, held, f"label {CPU_ACTION.name}: restart")
-    verdict = _cpu_work(alert, held) or _cpu_loop(alert, held)
+        return _make_verdict(Action.RESTART, Cause.BUSY, 0.85, held, f"label {CPU_ACTION.name}: restart")
+    verdict = _explain_cpu_by_work(alert, held) or _diagnose_cpu_loop(alert, held)
     if wanted is Action.NONE and verdict.action is Action.RESTART:
         reasons = (*verdict.diagnosis.reasons, f"label {CPU_ACTION.name}: none")
         return Verdict(Action.NONE, msgspec.structs.replace(verdict.diagnosis, reasons=reasons))
     return verdict
 
 
-def _cpu_work(alert: HealthAlert, held: str) -> Verdict | None:
+def _explain_cpu_by_work(alert: HealthAlert, held: str) -> Verdict | None:
     """What explains the CPU. Without a limit of its own, a core that is in use is no emergency."""
-    traffic = cpu.network(alert)
-    if traffic is not None and traffic[1] >= cpu.WORK:
+    traffic = cpu.find_main_traffic(alert)
+    if traffic is not None and traffic[1] >= cpu.WORK_BYTES_PER_SECOND:
         rate = f"{show_size(traffic[1])}/s {traffic[0]}"
         if CPU_MAX.name in alert.container.labels:
-            return _scaled("cpu", Cause.SATURATED, held, rate)
-        return _verdict(Action.NONE, Cause.SATURATED, 0.8, held, rate)
+            return _make_scale_verdict("cpu", Cause.SATURATED, held, rate)
+        return _make_verdict(Action.NONE, Cause.SATURATED, 0.8, held, rate)
     action = None if alert.fact("cpu_limit") is None else Action.NONE
-    if files := cpu.file_work(alert):
-        return _verdict(action, Cause.BUSY, 0.75, held, files)
-    if computation := cpu.computes(alert):
-        return _verdict(action, Cause.COMPUTATION, 0.75, held, computation)
+    if files := cpu.describe_file_work(alert):
+        return _make_verdict(action, Cause.BUSY, 0.75, held, files)
+    if computation := cpu.explain_computation(alert):
+        return _make_verdict(action, Cause.COMPUTATION, 0.75, held, computation)
     return None
 
 
-def _cpu_loop(alert: HealthAlert, held: str) -> Verdict:
-    if doubts := cpu.doubts(alert):
-        return _verdict(Action.NONE, Cause.BUSY, 0.5, held, "not certain to be a loop", *doubts)
-    return _verdict(Action.RESTART, Cause.RUNAWAY, 0.85, held, cpu.loop_evidence(alert))
+def _diagnose_cpu_loop(alert: HealthAlert, held: str) -> Verdict:
+    if doubts := cpu.list_loop_doubts(alert):
+        return _make_verdict(Action.NONE, Cause.BUSY, 0.5, held, "not certain to be a loop", *doubts)
+    return _make_verdict(Action.RESTART, Cause.RUNAWAY, 0.85, held, cpu.describe_loop(alert))
 
 
-def _cpu_throttled(alert: HealthAlert) -> Verdict:
+def _diagnose_cpu_throttled(alert: HealthAlert) -> Verdict:
     held = f"held back in {alert.number('throttled'):.0f} % of the periods for {show_duration(alert.window)}"
-    return _verdict(
+    return _make_verdict(
         Action.NONE,
         Cause.CPU_LIMIT,
         0.8,
@@ -210,92 +216,98 @@ def _cpu_throttled(alert: HealthAlert) -> Verdict:
     )
 
 
-def _memory_high(alert: HealthAlert) -> Verdict:
-    held = _memory_held(alert)
-    if alert.number("pressure") >= PRESSED:
+def _diagnose_memory_high(alert: HealthAlert) -> Verdict:
+    held = _format_memory_use(alert)
+    if alert.number("pressure") >= HIGH_PRESSURE_PERCENT:
         waiting = f"its processes wait for memory {alert.number('pressure'):.0f} % of the time"
-        return _verdict(Action.NONE, Cause.MEMORY_LIMIT, 0.7, held, waiting)
+        return _make_verdict(Action.NONE, Cause.MEMORY_LIMIT, 0.7, held, waiting)
     manner, seen = str(alert.fact("manner")), show_duration(alert.number("seen"))
     if manner == "falls_back":
-        return _verdict(
+        return _make_verdict(
             None, Cause.SAW_TOOTH, 0.8, held, "it falls back on its own, as a collected heap does"
         )
     if alert.fact("growth") is not None:
         if alert.fact("slowing_down"):
-            return _verdict(None, Cause.WARMING_UP, 0.7, held, _growth(alert), "but slowing down")
+            return _make_verdict(None, Cause.WARMING_UP, 0.7, held, _format_growth(alert), "but slowing down")
         young = () if manner == "growing" else ("too young to call it a leak",)
         soon = alert.fact("full_soon") is not None
         action, cause = (Action.NONE, Cause.GROWING) if soon else (None, Cause.WARMING_UP)
-        return _verdict(action, cause, 0.6, held, _growth(alert), *young)
+        return _make_verdict(action, cause, 0.6, held, _format_growth(alert), *young)
     if manner == "steady":
-        return _verdict(None, Cause.STEADY, 0.8, held, f"not growing in the {seen} that it is known")
+        return _make_verdict(None, Cause.STEADY, 0.8, held, f"not growing in the {seen} that it is known")
     known = f"known for {seen}, " if alert.fact("seen") is not None else ""
-    return _verdict(None, Cause.STEADY, 0.4, held, f"{known}too short to tell whether it grows")
+    return _make_verdict(None, Cause.STEADY, 0.4, held, f"{known}too short to tell whether it grows")
 
 
-def _memory_leak(alert: HealthAlert) -> Verdict:
-    return _verdict(Action.RESTART, Cause.LEAK, 0.85, _memory_held(alert), _growth(alert))
+def _diagnose_memory_leak(alert: HealthAlert) -> Verdict:
+    return _make_verdict(Action.RESTART, Cause.LEAK, 0.85, _format_memory_use(alert), _format_growth(alert))
 
 
-def _memory_held(alert: HealthAlert) -> str:
+def _format_memory_use(alert: HealthAlert) -> str:
     owner = alert.fact("limit_of")
     of = f", the limit of {owner}" if owner else ""
     return f"memory at {alert.number('memory'):.0f} % of {show_size(alert.number('memory_limit'))}{of}"
 
 
-def _growth(alert: HealthAlert) -> str:
+def _format_growth(alert: HealthAlert) -> str:
     seen = alert.fact("seen")
     known = "" if seen is None else f" in the {show_duration(alert.number('seen'))} that it is known"
     full = f"full in {show_duration(alert.number('full_in'))}"
     return f"growing by {show_size(alert.number('growth'))}/s{known}, {full}"
 
 
-def _disk_high(alert: HealthAlert) -> Verdict:
+def _diagnose_disk_high(alert: HealthAlert) -> Verdict:
     if alert.fact("log_bytes") is not None:
         size = f"its log holds {show_size(alert.number('log_bytes'))}"
-        return _verdict(Action.NONE, Cause.LOG_NOT_ROTATED, 0.9, size, "run it with --log-opt max-size=10m")
+        return _make_verdict(
+            Action.NONE, Cause.LOG_NOT_ROTATED, 0.9, size, "run it with --log-opt max-size=10m"
+        )
     if alert.container.is_host:
         share = f"the engine's filesystem is {alert.number('disk'):.0f} % full"
-        return _verdict(Action.CLEANUP, Cause.DISK_FILLING, 0.9, share, "docker system df tells what uses it")
+        return _make_verdict(
+            Action.CLEANUP, Cause.DISK_FILLING, 0.9, share, "docker system df tells what uses it"
+        )
     size, limit = show_size(alert.number("disk_bytes")), show_size(alert.number("threshold"))
     fact = f"its writable layer holds {size}, the threshold is {limit}"
     if CLEANUP.name not in alert.container.labels:
-        return _verdict(
+        return _make_verdict(
             Action.NONE, Cause.DISK_FILLING, 0.9, fact, f"no label {CLEANUP.name} says what may go"
         )
-    return _verdict(Action.CLEANUP, Cause.DISK_FILLING, 0.9, fact)
+    return _make_verdict(Action.CLEANUP, Cause.DISK_FILLING, 0.9, fact)
 
 
-def _leaking(what: str, name: str, limit: str) -> Callable[[HealthAlert], Verdict]:
+def _make_leak_rule(what: str, name: str, limit: str) -> Callable[[HealthAlert], Verdict]:
     def rule(alert: HealthAlert) -> Verdict:
         share = f"{alert.number(name):.0f} % of its {alert.number(limit):.0f} {what}"
         used = f"it has used {share} for {show_duration(alert.window)}"
-        return _verdict(Action.RESTART, Cause(f"leak of {what}"), 0.8, used)
+        return _make_verdict(Action.RESTART, Cause(f"leak of {what}"), 0.8, used)
 
     return rule
 
 
-def _storm(alert: HealthAlert) -> Verdict:
+def _diagnose_storm(alert: HealthAlert) -> Verdict:
     many = f"{alert.number('storm'):.0f} containers failed at once: {alert.fact('containers')}"
     project = alert.fact("project")
     if project is not None:
-        return _verdict(Action.NONE, Cause.HOST_FAULT, 0.7, many, f"all of them of one project: {project}")
-    return _verdict(Action.NONE, Cause.HOST_FAULT, 0.85, many)
+        return _make_verdict(
+            Action.NONE, Cause.HOST_FAULT, 0.7, many, f"all of them of one project: {project}"
+        )
+    return _make_verdict(Action.NONE, Cause.HOST_FAULT, 0.85, many)
 
 
 _RULES: Final[dict[Kind, Callable[[HealthAlert], Verdict]]] = {
-    Kind.EXITED: _exited,
-    Kind.CRASH_LOOP: _crash_loop,
-    Kind.OOM: _oom,
-    Kind.UNHEALTHY: _unhealthy,
-    Kind.FLAPPING: _flapping,
-    Kind.HUNG: _hung,
-    Kind.CPU_HIGH: _cpu_high,
-    Kind.CPU_THROTTLED: _cpu_throttled,
-    Kind.MEMORY_HIGH: _memory_high,
-    Kind.MEMORY_LEAK: _memory_leak,
-    Kind.DISK_HIGH: _disk_high,
-    Kind.PIDS_HIGH: _leaking("processes", "pids", "pids_limit"),
-    Kind.FD_HIGH: _leaking("open files", "open_files", "files_limit"),
-    Kind.STORM: _storm,
+    Kind.EXITED: _diagnose_exit,
+    Kind.CRASH_LOOP: _diagnose_crash_loop,
+    Kind.OOM: _diagnose_oom,
+    Kind.UNHEALTHY: _diagnose_unhealthy,
+    Kind.FLAPPING: _diagnose_flapping,
+    Kind.HUNG: _diagnose_hung,
+    Kind.CPU_HIGH: _diagnose_cpu_high,
+    Kind.CPU_THROTTLED: _diagnose_cpu_throttled,
+    Kind.MEMORY_HIGH: _diagnose_memory_high,
+    Kind.MEMORY_LEAK: _diagnose_memory_leak,
+    Kind.DISK_HIGH: _diagnose_disk_high,
+    Kind.PIDS_HIGH: _make_leak_rule("processes", "pids", "pids_limit"),
+    Kind.FD_HIGH: _make_leak_rule("open files", "open_files", "files_limit"),
+    Kind.STORM: _diagnose_storm,
 }

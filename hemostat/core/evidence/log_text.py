@@ -7,45 +7,47 @@ two states, in which a secret has lost the name that it is known by.
 import re
 from typing import Final
 
-SEQUENCE: Final = re.compile(
+ESCAPE_SEQUENCE: Final = re.compile(
     r"\x1b\][^\x07\x1b\x9c\n]{0,2048}(?:\x07|\x1b\\|\x9c)"  # OSC: titles, links
     r"|\x1b[PX^_][^\x1b\x9c\n]{0,2048}(?:\x1b\\|\x9c)"  # DCS, SOS, PM, APC
     r"|(?:\x1b\[|\x9b)(?P<number>[0-?]{0,64})[ -/]{0,4}(?P<command>[@-~])"  # CSI
     r"|\x1b[ -/]{0,4}[0-~]"  # other commands, character sets
 )
-MOVES: Final = frozenset("ABEFGJK")
+MOVE_COMMANDS: Final = frozenset("ABEFGJK")
 """CSI commands that change where text goes or what is left of it."""
-UNPRINTED: Final = re.compile(r"[\x00-\x07\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+UNPRINTABLE: Final = re.compile(r"[\x00-\x07\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Controls that show nothing, and what no encoding knows."""
-MAX_ROW: Final = 8192
+MAX_ROW_CHARACTERS: Final = 8192
 """Characters of a row that is written piece by piece: each piece copies the row."""
-MOVING: Final = re.compile(r"[\r\b\x1b\x9b]")
+MOVE_CHARACTERS: Final = re.compile(r"[\r\b\x1b\x9b]")
 PIECE: Final = re.compile(r"[^\r\n\b\x1b]+|[\r\n\b]|\x1b\[(?P<number>\d{0,9})(?P<command>[A-K])|\x1b")
 
 
-def final_text(text: str) -> str:
+def render_final_text(text: str) -> str:
     """The text that is left on the screen, its lines separated by line feeds."""
     text = text.replace("\r\n", "\n").replace("\v", "\n").replace("\f", "\n")
-    text = SEQUENCE.sub(_moves_only, text) if MOVING.search(text) else text
-    if not MOVING.search(text):
-        return UNPRINTED.sub("", text)
+    text = ESCAPE_SEQUENCE.sub(_keep_move, text) if MOVE_CHARACTERS.search(text) else text
+    if not MOVE_CHARACTERS.search(text):
+        return UNPRINTABLE.sub("", text)
     screen = _Screen()
     for piece in PIECE.finditer(text):
         screen.take(piece[0], piece["number"] or "", piece["command"] or "")
-    return UNPRINTED.sub("", "\n".join(screen.rows))
+    return UNPRINTABLE.sub("", "\n".join(screen.rows))
 
 
-def without_controls(text: str) -> str:
+def remove_controls(text: str) -> str:
     """The text without what a terminal would act on; nothing of it is taken for overwritten."""
-    return UNPRINTED.sub("", SEQUENCE.sub("", text.replace("\r\n", "\n"))).translate(_INVISIBLE)
+    return UNPRINTABLE.sub("", ESCAPE_SEQUENCE.sub("", text.replace("\r\n", "\n"))).translate(
+        _REMOVED_CONTROLS
+    )
 
 
-_INVISIBLE: Final = dict.fromkeys(map(ord, "\b\v\f\r"))
+_REMOVED_CONTROLS: Final = dict.fromkeys(map(ord, "\b\v\f\r"))
 
 
-def _moves_only(found: re.Match[str]) -> str:
+def _keep_move(found: re.Match[str]) -> str:
     command = found["command"]
-    if not command or command not in MOVES:
+    if not command or command not in MOVE_COMMANDS:
         return ""
     number = found["number"] if found["number"].isdecimal() else ""
     return f"\x1b[{number}{command}"
@@ -98,7 +100,7 @@ class _Screen:
         self._at_start = False
 
     def _put(self, text: str) -> None:
-        self.rows[self._row] = text[:MAX_ROW]
+        self.rows[self._row] = text[:MAX_ROW_CHARACTERS]
 
     def _move(self, rows: int) -> None:
         """Down as far as there is something, or one row more; up to the first."""

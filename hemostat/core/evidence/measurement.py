@@ -4,7 +4,7 @@ from hemostat.core.units import show_duration, show_size
 from hemostat.events import Evidence
 
 
-def fact(item: Evidence) -> str:
+def format_fact(item: Evidence) -> str:
     """`exit code 7`, `memory 61.4 MiB`."""
     words, value, unit = item.name.replace("_", " "), item.value, item.unit
     if value is True:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from hemostat.core.evidence.measurement import fact
+from hemostat.core.evidence.measurement import format_fact
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun, MetricPoint
 from hemostat.core.units import show_size
 from hemostat.events import Action
@@ -10,29 +10,32 @@ from hemostat.events import Action
 Section = tuple[str, list[str]]
 
 
-def heading(kept: EvidenceSnapshot) -> str:
-    return f"{kept.container.name}  {kept.kind}, no. {kept.occurrence}, {occasion(kept)}"
+def format_heading(kept: EvidenceSnapshot) -> str:
+    return f"{kept.container.name}  {kept.kind}, no. {kept.occurrence}, {format_occasion(kept)}"
 
 
-def occasion(kept: EvidenceSnapshot) -> str:
+def format_occasion(kept: EvidenceSnapshot) -> str:
     return "left to people" if kept.action is Action.NONE else f"before {kept.action}"
 
 
-def sections(kept: EvidenceSnapshot, when: Callable[[float], str]) -> Iterator[Section]:
+def build_sections(kept: EvidenceSnapshot, when: Callable[[float], str]) -> Iterator[Section]:
     """What there is of it; `when` writes a time (epoch seconds) as people read it."""
     state, details = kept.state, kept.details
     found: tuple[Section, ...] = (
         ("state", [] if state is None else [f"{state.status}, exit code {state.exit_code}"]),
-        ("facts", [fact(each) for each in kept.evidence]),
+        ("facts", [format_fact(each) for each in kept.evidence]),
         ("processes", list(kept.processes)),
-        ("made with", [] if details is None else [" ".join(pair) for pair in made_with(details)]),
+        (
+            "made with",
+            [] if details is None else [" ".join(pair) for pair in list_creation_settings(details)],
+        ),
         (
             "health checks",
-            [] if details is None else [check(each, when) for each in details.checks],
+            [] if details is None else [format_health_check(each, when) for each in details.checks],
         ),
         (
             "samples",
-            [_sample(each, when) for each in kept.samples[-10:]],
+            [_format_sample(each, when) for each in kept.samples[-10:]],
         ),
         ("log", kept.log.splitlines()),
         ("missing", [f"{source}: {why}" for source, why in kept.missing.items()]),
@@ -41,7 +44,7 @@ def sections(kept: EvidenceSnapshot, when: Callable[[float], str]) -> Iterator[S
     yield from ((title, rows) for title, rows in found if rows)
 
 
-def made_with(details: ContainerDetails) -> Iterator[tuple[str, str]]:
+def list_creation_settings(details: ContainerDetails) -> Iterator[tuple[str, str]]:
     """How a container was made, by what it is."""
     yield "command", " ".join(details.command)
     yield (
@@ -61,12 +64,12 @@ def made_with(details: ContainerDetails) -> Iterator[tuple[str, str]]:
         yield "error", details.error
 
 
-def check(run: HealthcheckRun, when: Callable[[float], str]) -> str:
+def format_health_check(run: HealthcheckRun, when: Callable[[float], str]) -> str:
     passed = "passed" if run.exit_code == 0 else f"failed with {run.exit_code}"
     return f"{when(run.time)} {passed}" + (f": {run.output}" if run.output else "")
 
 
-def _sample(point: MetricPoint, when: Callable[[float], str]) -> str:
+def _format_sample(point: MetricPoint, when: Callable[[float], str]) -> str:
     share = "-" if point.cpu is None else f"{point.cpu:.1f}"
     used = "-" if point.memory is None else show_size(point.memory)
     told = f"{when(point.time)} cpu {share} % memory {used}"

@@ -7,9 +7,9 @@ import msgspec
 from hemostat.errors import DecodeError
 from hemostat.events import Action, Container, ContainerStats, Evidence, Kind, State
 
-KEPT_POINTS: Final = 300
+MAX_POINTS: Final = 300
 """Points of a container's history: five minutes where its numbers change every second."""
-KEPT_FOR: Final = 600.0
+POINTS_TTL_SECONDS: Final = 600.0
 """Seconds for which they are kept after the last of them."""
 
 

@@ -11,14 +11,14 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.audit_hash import RowHasher, fingerprint
+from hemostat.core.history.audit_hash import RowHasher, hash_unsigned
 from hemostat.core.history.event_row import EventRow
 
-UNSIGNED: Final = RowHasher()
+UNSIGNED_HASHER: Final = RowHasher()
 NOT_CHECKED: Final = "not_checked"
 MAX_RANGES: Final = 200
 """Of rows with findings that a person accepts; beyond that, rows between two ranges are accepted as well."""
-BEGINNING: Final = bytes(32)
+INITIAL_HASH: Final = bytes(32)
 """The hash before the first row."""
 
 
@@ -35,7 +35,7 @@ class ChainPosition(msgspec.Struct, frozen=True):
     """Where a trail begins or ends: the number of a row, and its hash."""
 
     number: int = 0
-    hash: bytes = BEGINNING
+    hash: bytes = INITIAL_HASH
 
     def __str__(self) -> str:
         return f"{self.number}:{self.hash.hex()}"
@@ -102,7 +102,9 @@ class AuditFinding(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-def bind(rows: Iterable[EventRow], head: ChainPosition, signing: RowHasher = UNSIGNED) -> list[ChainRow]:
+def bind_rows(
+    rows: Iterable[EventRow], head: ChainPosition, signing: RowHasher = UNSIGNED_HASHER
+) -> list[ChainRow]:
     """Rows that follow the head, in order."""
     links: list[ChainRow] = []
     for number, row in enumerate(rows, head.number + 1):
@@ -111,7 +113,7 @@ def bind(rows: Iterable[EventRow], head: ChainPosition, signing: RowHasher = UNS
     return links
 
 
-def compress(findings: Iterable[AuditFinding]) -> dict[str, list[tuple[int, int]]]:
+def compress_findings(findings: Iterable[AuditFinding]) -> dict[str, list[tuple[int, int]]]:
     """Ranges of rows by what was found there."""
     ranges: dict[str, list[tuple[int, int]]] = {}
     for each in findings:
@@ -123,11 +125,11 @@ def compress(findings: Iterable[AuditFinding]) -> dict[str, list[tuple[int, int]
     return ranges
 
 
-def verify(
+def verify_chain(
     links: Iterable[ChainRow], ends: ChainEnds, noted: AnchorNotes, keys: tuple[bytes, ...] = ()
 ) -> Iterator[AuditFinding]:
     """What is wrong with a trail, in the order of its rows. `links` are all there are, by number."""
-    yield from _beginning(ends, noted)
+    yield from _check_beginning(ends, noted)
     check = _RowCheck(ends, noted, keys)
     last, seen = ends.anchor, noted.head is None or noted.head.number <= ends.anchor.number
     for link in links:
@@ -137,19 +139,21 @@ def verify(
         if noted.head is not None and noted.head.number == link.number:
             seen = True
             if noted.head != last:
-                yield _finding("changed", link, "has another hash than is noted elsewhere")
+                yield _make_finding("changed", link, "has another hash than is noted elsewhere")
     yield from check.rest()
     if last.number < ends.head.number:
-        yield _cut(last.number, f"the trail ends here, and its own head is row {ends.head.number}")
+        yield _make_cut_finding(
+            last.number, f"the trail ends here, and its own head is row {ends.head.number}"
+        )
     elif last != ends.head:
-        yield _cut(last.number, "the trail ends here, and its own head is another row")
+        yield _make_cut_finding(last.number, "the trail ends here, and its own head is another row")
     if not seen and noted.head is not None and last.number < noted.head.number:
-        yield _cut(
+        yield _make_cut_finding(
             last.number, f"the trail ends here, and had {noted.head.number} rows as is noted elsewhere"
         )
 
 
-def _beginning(ends: ChainEnds, noted: AnchorNotes) -> Iterator[AuditFinding]:
+def _check_beginning(ends: ChainEnds, noted: AnchorNotes) -> Iterator[AuditFinding]:
     if noted.trail not in {"", ends.trail}:
         text = f"this is trail {ends.trail}, and trail {noted.trail} belongs here as is noted elsewhere"
         yield AuditFinding(what="replaced", number=0, id="", text=text)
@@ -157,7 +161,7 @@ def _beginning(ends: ChainEnds, noted: AnchorNotes) -> Iterator[AuditFinding]:
     if known is None:
         return
     if ends.anchor.number > known.number:
-        yield _cut(
+        yield _make_cut_finding(
             ends.anchor.number,
             f"the trail begins after row {ends.anchor.number}, and nothing after row {known.number} was to be"
             " removed as is noted elsewhere",
@@ -183,12 +187,12 @@ class _RowCheck:
             yield AuditFinding(what="removed", number=last.number + 1, id="", text=f"{which} removed")
         elif link.before != last.hash:
             how = "one was moved, replaced, put in or taken out between them"
-            yield _finding("reordered", link, f"does not follow row {last.number}: {how}")
+            yield _make_finding("reordered", link, f"does not follow row {last.number}: {how}")
 
     def content(self, link: ChainRow) -> Iterator[AuditFinding]:
         accepted = self._accepted
         if accepted and accepted.head.number == link.number and accepted.head.hash != link.hash:
-            yield _finding("replaced", link, f"has another hash than {accepted.by} accepted")
+            yield _make_finding("replaced", link, f"has another hash than {accepted.by} accepted")
         must_be_signed = 0 < self._signed <= link.number
         signed = self._signing.is_signed(link.before, link.record, link.hash)
         self._unsigned = None if signed or not self._signing.keys else link
@@ -196,25 +200,25 @@ class _RowCheck:
             self._skipped = self._skipped or link
         elif signed:
             self._signed = self._signed or link.number
-        elif fingerprint(link.before, link.record) != link.hash:
+        elif hash_unsigned(link.before, link.record) != link.hash:
             other = ", or is signed with another key" if must_be_signed else ""
-            yield _finding("changed", link, f"is not what was written{other}")
+            yield _make_finding("changed", link, f"is not what was written{other}")
         elif must_be_signed:
-            yield _finding("changed", link, "is not signed, and rows before it are")
+            yield _make_finding("changed", link, "is not signed, and rows before it are")
 
     def rest(self) -> Iterator[AuditFinding]:
         last, accepted = self._unsigned, self._accepted
         if last is not None and (accepted is None or accepted.head.number < last.number):
-            yield _finding("unsigned", last, "is the last one, and is not signed")
+            yield _make_finding("unsigned", last, "is the last one, and is not signed")
         if self._skipped is not None:
             text = f"rows from {self._skipped.number} on are signed, and cannot be checked without the key"
             yield AuditFinding(what=NOT_CHECKED, number=self._skipped.number, id="", text=text)
 
 
-def _finding(what: str, link: ChainRow, text: str) -> AuditFinding:
+def _make_finding(what: str, link: ChainRow, text: str) -> AuditFinding:
     where = f"row {link.number} ({link.record.type}, event {link.record.id})"
     return AuditFinding(what=what, number=link.number, id=link.record.id, text=f"{where} {text}")
 
 
-def _cut(number: int, text: str) -> AuditFinding:
+def _make_cut_finding(number: int, text: str) -> AuditFinding:
     return AuditFinding(what="cut_off", number=number, id="", text=text)

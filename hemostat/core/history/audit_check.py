@@ -20,7 +20,7 @@ from hemostat.core.history.audit_chain import (
 )
 from hemostat.core.history.audit_hash import RowHasher
 
-TROUBLE: Final = "the audit trail"
+TROUBLE_PREFIX: Final = "the audit trail"
 """How each objection begins; people are told by it (core.notify.self_monitoring)."""
 
 
@@ -51,18 +51,18 @@ def find_objection(look: AuditObservation) -> str:
 
 def find_replacement(look: AuditObservation) -> str:
     """Why this is not the trail that was written."""
-    why = _replaced(look) or _unsigned(look)
-    return f"{TROUBLE} {why}" if why else ""
+    why = _describe_replacement(look) or _describe_unsigned_end(look)
+    return f"{TROUBLE_PREFIX} {why}" if why else ""
 
 
 def find_missing_key(look: AuditObservation) -> str:
     """Whether rows are signed, and the key that signs them is not here."""
     if not look.noted.signed or look.keys:
         return ""
-    return f"{TROUBLE} is signed from row {look.noted.signed} on, and no key is given"
+    return f"{TROUBLE_PREFIX} is signed from row {look.noted.signed} on, and no key is given"
 
 
-def judge(findings: Iterable[AuditFinding], noted: AnchorNotes) -> AuditVerdict:
+def judge_findings(findings: Iterable[AuditFinding], noted: AnchorNotes) -> AuditVerdict:
     """What a whole reading of the trail comes to. Findings that a person has accepted count no more."""
     accepted, left, unchecked = list[AuditFinding](), list[AuditFinding](), list[str]()
     for each in findings:
@@ -77,7 +77,7 @@ def judge(findings: Iterable[AuditFinding], noted: AnchorNotes) -> AuditVerdict:
     return AuditVerdict(findings=left, accepted=accepted, unchecked=unchecked)
 
 
-def _replaced(look: AuditObservation) -> str:
+def _describe_replacement(look: AuditObservation) -> str:
     ends, noted = look.ends, look.noted
     if noted.trail not in {"", ends.trail}:
         return f"was replaced: trail {noted.trail} belongs to this store, and trail {ends.trail} is in it"
@@ -90,17 +90,17 @@ def _replaced(look: AuditObservation) -> str:
     return ""
 
 
-def _unsigned(look: AuditObservation) -> str:
+def _describe_unsigned_end(look: AuditObservation) -> str:
     """Of the last row alone: no row before it can be changed without it."""
     last, accepted = look.last, look.noted.accepted
     if not look.keys or last is None or (accepted is not None and last.number <= accepted.head.number):
         return ""
-    if is_signed(look):
+    if is_last_row_signed(look):
         return ""
     return f"ends with row {last.number}, which none of the given keys has signed"
 
 
-def is_signed(look: AuditObservation) -> bool:
+def is_last_row_signed(look: AuditObservation) -> bool:
     """Whether the last row is."""
     last = look.last
     signing = RowHasher(look.ends.trail, look.keys)
@@ -109,19 +109,19 @@ def is_signed(look: AuditObservation) -> bool:
 
 def sign_acceptance(accepted: AcceptedFindings, trail: str, keys: tuple[bytes, ...]) -> AcceptedFindings:
     """With an HMAC, where there is a key: who writes to Redis accepts nothing."""
-    return msgspec.structs.replace(accepted, mac=_mac(keys[0], trail, accepted)) if keys else accepted
+    return msgspec.structs.replace(accepted, mac=_compute_mac(keys[0], trail, accepted)) if keys else accepted
 
 
-def trust(noted: AnchorNotes, trail: str, keys: tuple[bytes, ...]) -> AnchorNotes:
+def drop_untrusted_acceptance(noted: AnchorNotes, trail: str, keys: tuple[bytes, ...]) -> AnchorNotes:
     """What is noted of the trail, without an acceptance that none of the keys has signed."""
     accepted = noted.accepted
     if accepted is None or not keys:
         return noted
-    if any(hmac.compare_digest(_mac(key, trail, accepted), accepted.mac) for key in keys):
+    if any(hmac.compare_digest(_compute_mac(key, trail, accepted), accepted.mac) for key in keys):
         return noted
     return msgspec.structs.replace(noted, accepted=None)
 
 
-def _mac(key: bytes, trail: str, accepted: AcceptedFindings) -> str:
+def _compute_mac(key: bytes, trail: str, accepted: AcceptedFindings) -> str:
     content = msgspec.json.encode((trail, msgspec.structs.replace(accepted, mac="")))
     return hmac.new(key, b"accepted\n" + content, "sha256").hexdigest()

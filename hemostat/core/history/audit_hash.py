@@ -17,7 +17,7 @@ Keys = Callable[[], tuple[bytes, ...]]
 """Gives the keys that sign, as they are at the moment. May raise ConfigError."""
 
 
-def fingerprint(before: bytes, row: EventRow) -> bytes:
+def hash_unsigned(before: bytes, row: EventRow) -> bytes:
     """SHA-256 of the hash before and the row. The order of the fields is part of it, and stays."""
     return hashlib.sha256(before + msgspec.json.encode(msgspec.structs.astuple(row))).digest()
 
@@ -30,7 +30,7 @@ class RowHasher(msgspec.Struct, frozen=True):
     keys: tuple[bytes, ...] = ()
 
     def hash_row(self, before: bytes, row: EventRow) -> bytes:
-        return _sign(self.keys[0], self.trail, before, row) if self.keys else fingerprint(before, row)
+        return _sign(self.keys[0], self.trail, before, row) if self.keys else hash_unsigned(before, row)
 
     def is_signed(self, before: bytes, row: EventRow, hash_: bytes) -> bool:
         return any(hmac.compare_digest(_sign(key, self.trail, before, row), hash_) for key in self.keys)

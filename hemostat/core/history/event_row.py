@@ -2,10 +2,10 @@
 
 import msgspec
 
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.events import Event, decode, digest, encode
 
-LONGEST = 200
+MAX_COLUMN_CHARACTERS = 200
 """Characters of a column. Names come from outside, and databases index only so much."""
 
 
@@ -45,30 +45,30 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     incident: str | None = None
 
 
-def record(event: Event, kept: float) -> EventRow:
+def build_row(event: Event, kept: float) -> EventRow:
     """Known by its fields' names, so that a type that is new needs nothing here."""
     alert = getattr(event.data, "alert", None)
     container = getattr(event.data, "container", None) or getattr(alert, "container", None)
     kind = getattr(event.data, "kind", None) or getattr(alert, "kind", None)
     return EventRow(
-        id=column(event.id),
+        id=fit_column(event.id),
         time=event.time,
         kept=kept,
         type=event.type,
-        host=column(event.host),
-        container=column(container if isinstance(container, str) else getattr(container, "name", "")),
-        project=column(getattr(container, "project", None) or ""),
-        kind=column(str(kind or "")),
-        outcome=column(str(getattr(event.data, "outcome", None) or "")),
-        incident=column(event.incident or ""),
+        host=fit_column(event.host),
+        container=fit_column(container if isinstance(container, str) else getattr(container, "name", "")),
+        project=fit_column(getattr(container, "project", None) or ""),
+        kind=fit_column(str(kind or "")),
+        outcome=fit_column(str(getattr(event.data, "outcome", None) or "")),
+        incident=fit_column(event.incident or ""),
         body=encode(event).decode(),
     )
 
 
-def column(text: str) -> str:
+def fit_column(text: str) -> str:
     """What any database takes and indexes; where it had to be cut, still another than any other text's."""
-    plain = clean(text)
-    if len(plain) <= LONGEST:
+    plain = escape_controls(text)
+    if len(plain) <= MAX_COLUMN_CHARACTERS:
         return plain
     mark = digest(text.encode(errors="replace"), 8)
-    return f"{plain[: LONGEST - len(mark) - 1]}~{mark}"
+    return f"{plain[: MAX_COLUMN_CHARACTERS - len(mark) - 1]}~{mark}"

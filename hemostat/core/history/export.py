@@ -6,14 +6,20 @@ from typing import Any, Final
 
 import msgspec
 
-from hemostat.core.evidence.render import heading, sections
+from hemostat.core.evidence.render import build_sections, format_heading
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
-from hemostat.core.history.next_steps import comes_next, ladder
-from hemostat.core.history.replay import masked
-from hemostat.core.history.timeline import IncidentTimeline, TimelineStage, diagnosis_of, summary, why
-from hemostat.core.markup import SPACE
+from hemostat.core.history.next_steps import build_ladder, describe_next_step
+from hemostat.core.history.replay import encode_masked_event
+from hemostat.core.history.timeline import (
+    IncidentTimeline,
+    TimelineStage,
+    explain_diagnosis,
+    format_spans,
+    get_diagnosis,
+)
+from hemostat.core.markup import ZERO_WIDTH_SPACE
 from hemostat.core.redact import redact
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
 from hemostat.events import decode
 
@@ -21,61 +27,62 @@ When = Callable[[float], str]
 FENCE: Final = "~~~~"
 INDENT: Final = " " * 4
 """Before each line inside a fence: with fewer blanks, a line of the text could end it."""
-ACTIVE: Final = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<![\w]@)(?<=@)(?=\w)", re.IGNORECASE)
+LINK_STARTS: Final = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<![\w]@)(?<=@)(?=\w)", re.IGNORECASE)
 """Where readers of Markdown begin a link, or call somebody, without any mark."""
 
 
-def markdown(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot], when: When) -> str:
+def render_markdown(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot], when: When) -> str:
     """`when` writes a time (epoch seconds) as people read it."""
-    return "\n".join(_lines(veiled(told), kept, when)) + "\n"
+    return "\n".join(_render_lines(mask_timeline(told), kept, when)) + "\n"
 
 
-def _lines(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot], when: When) -> Iterator[str]:
-    yield f"# {plain(told.container.name)}: {told.kind}, {told.status.replace('_', ' ')}"
+def _render_lines(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot], when: When) -> Iterator[str]:
+    yield f"# {escape_markdown(told.container.name)}: {told.kind}, {told.status.replace('_', ' ')}"
     yield ""
     took = "still open" if told.seconds is None else f"{show_duration(told.seconds)} in all"
-    yield f"Incident {plain(told.incident)} on {plain(told.host)}, began {when(told.began)}, {took}."
+    incident, host = escape_markdown(told.incident), escape_markdown(told.host)
+    yield f"Incident {incident} on {host}, began {when(told.began)}, {took}."
     if told.container.image:
-        yield f"Image {plain(told.container.image)}."
+        yield f"Image {escape_markdown(told.container.image)}."
     yield from ("", "## Timeline", "")
     yield from ("| time | after | step | what |", "|---|---:|---|---|")
     for step in told.steps:
-        cells = (when(step.time), show_duration(step.after), step.stage, plain(step.text))
+        cells = (when(step.time), show_duration(step.after), step.stage, escape_markdown(step.text))
         yield f"| {' | '.join(cells)} |"
-    yield from ("", f"{summary(told).capitalize()}.")
-    yield from _reasons(told)
+    yield from ("", f"{format_spans(told).capitalize()}.")
+    yield from _render_reasons(told)
     yield from ("", "## What was tried, and what comes next", "")
-    yield from (f"- {each.words}" for each in ladder(told))
-    yield f"- next: {plain(comes_next(told))}"
+    yield from (f"- {each.words}" for each in build_ladder(told))
+    yield f"- next: {escape_markdown(describe_next_step(told))}"
     for dossier in kept:
-        yield from ("", f"## Kept at {when(dossier.time)}: {plain(heading(dossier))}")
-        for title, rows in sections(dossier, when):
+        yield from ("", f"## Kept at {when(dossier.time)}: {escape_markdown(format_heading(dossier))}")
+        for title, rows in build_sections(dossier, when):
             yield from ("", f"### {title.capitalize()}", "", FENCE)
-            yield from (f"{INDENT}{clean(row)}" for row in rows)
+            yield from (f"{INDENT}{escape_controls(row)}" for row in rows)
             yield FENCE
 
 
-def _reasons(told: IncidentTimeline) -> Iterator[str]:
+def _render_reasons(told: IncidentTimeline) -> Iterator[str]:
     for step in told.steps:
-        made = diagnosis_of(step.event)
+        made = get_diagnosis(step.event)
         if step.stage is TimelineStage.DIAGNOSIS and made is not None:
             yield from ("", f"## Why, at {step.time - told.began:.1f} s", "")
-            yield from (f"- **{label}** {plain(text)}" for label, text in why(made))
+            yield from (f"- **{label}** {escape_markdown(text)}" for label, text in explain_diagnosis(made))
 
 
-def plain(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Words that Markdown, the HTML it may hold, and services that show it leave alone."""
-    inert = ACTIVE.sub(SPACE, clean(text))
-    return "".join(f"\\{char}" if char in "\\`*_[]|#!~" else _HTML.get(char, char) for char in inert)
+    inert = LINK_STARTS.sub(ZERO_WIDTH_SPACE, escape_controls(text))
+    return "".join(f"\\{char}" if char in "\\`*_[]|#!~" else _HTML_ENTITIES.get(char, char) for char in inert)
 
 
-_HTML: Final = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+_HTML_ENTITIES: Final = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
-def record(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot]) -> dict[str, Any]:
+def build_export(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot]) -> dict[str, Any]:
     """The events as they travelled, the steps worked out from them, and what was kept. Times are epoch
     seconds."""
-    told = veiled(told)
+    told = mask_timeline(told)
     events = {step.event.id: step.event for step in told.steps}
     return {
         "incident": told.incident,
@@ -94,9 +101,9 @@ def record(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot]) -> dict[str
     }
 
 
-def veiled(told: IncidentTimeline) -> IncidentTimeline:
+def mask_timeline(told: IncidentTimeline) -> IncidentTimeline:
     """With what looks like a secret masked: it is made to be handed on."""
-    events = {step.event.id: decode(masked(step.event)) for step in told.steps}
+    events = {step.event.id: decode(encode_masked_event(step.event)) for step in told.steps}
     steps = (
         msgspec.structs.replace(each, text=redact(each.text), event=events[each.event.id])
         for each in told.steps

@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.evidence.measurement import fact
-from hemostat.core.ledger.controls import EVERYTHING
+from hemostat.core.evidence.measurement import format_fact
+from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.core.units import show_duration, show_size
 from hemostat.core.usage.findings import DETAILS
 from hemostat.events import (
@@ -27,14 +27,14 @@ from hemostat.events import (
     Word,
 )
 
-SETTLED: Final = frozenset({"healed", "false_alarm", "cleared"})
+SETTLED_STATUSES: Final = frozenset({"healed", "false_alarm", "cleared"})
 """How an incident can stand without anybody having to look."""
-PENDING: Final = frozenset({"acting", "waiting"})
+PENDING_STATUSES: Final = frozenset({"acting", "waiting"})
 """How an order can stand before it is answered; whatever the answer, nobody has to look after it."""
-COUNTED: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
+COUNTED_KINDS: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
 """Kinds that are so many events within a window, rather than a state that lasts."""
 
-DECIDED: Final = {
+DECISION_TEXTS: Final = {
     Word.APPROVED: "approved: {}",
     Word.REJECTED: "rejected: {}",
     Word.PAUSED: "paused",
@@ -61,33 +61,33 @@ class IncidentLog(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def open(self) -> bool:
         if self.kind is Kind.ORDERED:
-            return self.status in PENDING
-        return self.status not in SETTLED
+            return self.status in PENDING_STATUSES
+        return self.status not in SETTLED_STATUSES
 
 
-def stories(events: Iterable[Event]) -> list[IncidentLog]:
+def build_incident_logs(events: Iterable[Event]) -> list[IncidentLog]:
     """The incidents that these events tell of, oldest first; what belongs to no incident is left out."""
     found: dict[str, IncidentLog] = {}
     for event in sorted(events, key=lambda event: (event.time, event.id)):
         earlier = found.get(event.incident or "")
-        about = (earlier.container, earlier.kind) if earlier else subject(event)
+        about = (earlier.container, earlier.kind) if earlier else find_subject(event)
         if event.incident is None or about is None:
             continue
         container, kind = about
-        since = earlier.since if earlier else _since(event)
+        since = earlier.since if earlier else _get_start(event)
         found[event.incident] = IncidentLog(
             incident=event.incident,
             host=event.host,
             container=container,
             kind=kind,
             since=since,
-            status=status_after(event, earlier.status if earlier else ""),
+            status=compute_status_after(event, earlier.status if earlier else ""),
             steps=(*(earlier.steps if earlier else ()), event),
         )
     return list(found.values())
 
 
-def subject(event: Event) -> tuple[Container, Kind] | None:
+def find_subject(event: Event) -> tuple[Container, Kind] | None:
     """Which container, and what was wrong with it; None for what only refreshes a screen."""
     match event.data:
         case HealthAlert(container=container, kind=kind):
@@ -101,25 +101,25 @@ def subject(event: Event) -> tuple[Container, Kind] | None:
     return None
 
 
-def line(event: Event) -> str:
+def format_event_line(event: Event) -> str:
     """What the event says, in one line, without time and without the container's name."""
     match event.data:
         case HealthAlert() as alert:
-            return _alert(alert)
+            return _format_alert(alert)
         case RemediationNeeded(action=action, diagnosis=diagnosis):
             then = ", nothing to be done here" if action is Action.NONE else f" -> {action}"
             return f"{diagnosis.cause}{then}: {'; '.join(diagnosis.reasons)}"
         case FalseAlarm(diagnosis=diagnosis):
             return f"{diagnosis.cause}, no action: {'; '.join(diagnosis.reasons)}"
         case RemediationComplete() as done:
-            return _complete(done)
+            return _format_outcome(done)
         case Order() | Decided() as said:
-            return _said(said, event.time)
+            return _format_person_event(said, event.time)
         case ContainerStats() | Heartbeat() as seen:
-            return _seen(seen)
+            return _format_observation(seen)
 
 
-def _seen(seen: ContainerStats | Heartbeat) -> str:
+def _format_observation(seen: ContainerStats | Heartbeat) -> str:
     if isinstance(seen, Heartbeat):
         return f"{seen.role} alive, lag {seen.lag}" + (f", {seen.trouble}" if seen.trouble else "")
     cpu = "-" if seen.cpu is None else f"{seen.cpu:.1f}"
@@ -127,16 +127,16 @@ def _seen(seen: ContainerStats | Heartbeat) -> str:
     return f"{seen.state.status} cpu {cpu} % memory {used}"
 
 
-def _since(event: Event) -> float:
+def _get_start(event: Event) -> float:
     return event.data.since if isinstance(event.data, HealthAlert) else event.time
 
 
-def status_after(event: Event, before: str) -> str:
+def compute_status_after(event: Event, before: str) -> str:
     """The status of an incident after this event. One that is over stays so, whatever verdict comes late:
     only another alert opens it again."""
     match event.data:
         case HealthAlert(phase=Phase.CLEARED):
-            status = before if before in SETTLED else "cleared"
+            status = before if before in SETTLED_STATUSES else "cleared"
         case HealthAlert():
             status = "open"
         case RemediationComplete(outcome=Outcome.HEALED):
@@ -154,26 +154,26 @@ def status_after(event: Event, before: str) -> str:
     return status
 
 
-def _alert(alert: HealthAlert) -> str:
+def _format_alert(alert: HealthAlert) -> str:
     again = f" (no. {alert.occurrence})" if alert.occurrence > 1 else ""
     again = f" relapsed{again}" if alert.relapsed else again
     if alert.phase is Phase.CLEARED:
         return f"{alert.kind} is over"
-    facts = ", ".join(fact(item) for item in alert.evidence if item.name not in DETAILS)
+    facts = ", ".join(format_fact(item) for item in alert.evidence if item.name not in DETAILS)
     if alert.downstream:
-        facts = ", ".join(filter(None, (facts, f"hits {_dependents(alert)}")))
-    within = "within" if alert.kind in COUNTED else "for"
+        facts = ", ".join(filter(None, (facts, f"hits {_format_dependents(alert)}")))
+    within = "within" if alert.kind in COUNTED_KINDS else "for"
     held = f" {within} {show_duration(alert.window)}" if alert.window else ""
     return f"{alert.kind}{again}{held}: {facts}" if facts else f"{alert.kind}{again}{held}"
 
 
-def _dependents(alert: HealthAlert) -> str:
+def _format_dependents(alert: HealthAlert) -> str:
     """`web, worker and 7 more`."""
     more = alert.downstream_count - len(alert.downstream)
     return ", ".join(alert.downstream) + (f" and {more} more" if more > 0 else "")
 
 
-def _complete(done: RemediationComplete) -> str:
+def _format_outcome(done: RemediationComplete) -> str:
     total = done.durations.get("total")
     outcome = "done" if done.kind is Kind.ORDERED and done.outcome is Outcome.HEALED else done.outcome
     took = f" in {show_duration(total)}" if total is not None and done.outcome is Outcome.HEALED else ""
@@ -183,11 +183,11 @@ def _complete(done: RemediationComplete) -> str:
     return f"{what}{outcome}{took}{why}{detail}"
 
 
-def _said(said: Order | Decided, time: float) -> str:
+def _format_person_event(said: Order | Decided, time: float) -> str:
     why = f" ({said.reason})" if said.reason else ""
     if isinstance(said, Order):
         what = f"{said.action} {said.parameters.get('resource', '')}".rstrip()
         return f"{said.by} orders: {what}{', past the limits' if said.force else ''}{why}"
-    scope = ", all containers," if said.container == EVERYTHING else ""
+    scope = ", all containers," if said.container == ALL_CONTAINERS else ""
     length = "" if said.until is None else f" for {show_duration(said.until - time)}"
-    return f"{DECIDED[said.what].format(said.action)}{length}{scope} by {said.by}{why}"
+    return f"{DECISION_TEXTS[said.what].format(said.action)}{length}{scope} by {said.by}{why}"

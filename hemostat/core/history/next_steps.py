@@ -5,9 +5,9 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import SETTLED
-from hemostat.core.history.timeline import IncidentTimeline, TimelineStage, occurrence
-from hemostat.core.remediation.ladder import follows, instead
+from hemostat.core.history.incident_log import SETTLED_STATUSES
+from hemostat.core.history.timeline import IncidentTimeline, TimelineStage, find_last_occurrence
+from hemostat.core.remediation.ladder import find_following_action, find_next_rung
 from hemostat.events import Action, Kind, Outcome, Reason, RemediationComplete, RemediationNeeded
 
 
@@ -23,38 +23,38 @@ class LadderRung(msgspec.Struct, frozen=True):
         return f"{who}: {self.stands.replace('_', ' ')}"
 
 
-def ladder(told: IncidentTimeline) -> tuple[LadderRung, ...]:
+def build_ladder(told: IncidentTimeline) -> tuple[LadderRung, ...]:
     """The actions tried for the last occurrence and, while it is not over, those that would follow."""
     rungs: dict[int, LadderRung] = {}
     following: Action | None = None
-    for step in occurrence(told):
+    for step in find_last_occurrence(told):
         match step.event.data:
             case RemediationNeeded() as asked if step.stage is TimelineStage.DECISION:
                 rungs[asked.rung] = LadderRung(asked.action, "asked for")
-                following = instead(asked.action, told.kind)
+                following = find_next_rung(asked.action, told.kind)
             case RemediationComplete() as done:
                 at_work = step.stage is not TimelineStage.OUTCOME and step.stage is not TimelineStage.DECISION
                 rungs[done.rung] = LadderRung(done.action, "under way" if at_work else done.outcome)
-                waits = at_work or done.outcome in WAITS
-                following = instead(done.action, told.kind) if waits else follows(done)
+                waits = at_work or done.outcome in WAITING_OUTCOMES
+                following = find_next_rung(done.action, told.kind) if waits else find_following_action(done)
     tried = tuple(rungs[number] for number in sorted(rungs))
-    if not tried or told.status in SETTLED:
+    if not tried or told.status in SETTLED_STATUSES:
         return tried
-    return (*tried, *_rest(following, told.kind))
+    return (*tried, *_list_following_rungs(following, told.kind))
 
 
-def _rest(action: Action | None, kind: Kind) -> Iterator[LadderRung]:
+def _list_following_rungs(action: Action | None, kind: Kind) -> Iterator[LadderRung]:
     """No rung comes twice, so there is an end."""
     seen: set[Action] = set()
     while action is not None and action not in seen:
         seen.add(action)
         yield LadderRung(action, "would follow")
-        action = instead(action, kind)
+        action = find_next_rung(action, kind)
 
 
-WAITS: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
+WAITING_OUTCOMES: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
 
-NEXT: Final = {
+NEXT_STEP_TEXTS: Final = {
     Reason.PAUSED: "it goes on when that is lifted: hemostat resume",
     Reason.ROOT_ELSEWHERE: "it is looked at again once that one is well",
     Reason.MIN_HEALTHY: "it goes on when enough others are healthy",
@@ -72,10 +72,10 @@ NEXT: Final = {
 }
 
 
-def comes_next(told: IncidentTimeline) -> str:
+def describe_next_step(told: IncidentTimeline) -> str:
     """What happens now, in words."""
     step = told.steps[-1]
-    if told.status in SETTLED:
+    if told.status in SETTLED_STATUSES:
         return "nothing: should it fail again, that is alerted anew"
     match step.event.data:
         case RemediationNeeded(action=action):
@@ -83,24 +83,24 @@ def comes_next(told: IncidentTimeline) -> str:
                 "people are told" if action is Action.NONE else f"the responder decides whether to {action}"
             )
         case RemediationComplete() as done:
-            return _MEANWHILE.get(step.stage) or _after(done)
+            return _STAGE_TEXTS.get(step.stage) or _describe_after(done)
     return "a diagnosis"
 
 
-_MEANWHILE: Final = {
+_STAGE_TEXTS: Final = {
     TimelineStage.ACTION: "it is verified: running, healthy, and what was wrong is over",
     TimelineStage.VERIFICATION: "the outcome",
 }
 
 
-def _after(done: RemediationComplete) -> str:
+def _describe_after(done: RemediationComplete) -> str:
     if done.kind is Kind.ORDERED and done.outcome is Outcome.REFUSED and done.reason is Reason.PAUSED:
         return "nothing: hemostat resume, then order it again"
-    following = follows(done)
+    following = find_following_action(done)
     if following is Action.NONE:
         return "people are told: there is no other action for it"
     if following is not None:
         return f"{following} is tried"
     if done.outcome is Outcome.FAILED and done.reason is not Reason.GIVEN_UP:
         return "it died again: that is alerted anew"
-    return NEXT.get(done.reason, "nothing, until it is alerted anew")
+    return NEXT_STEP_TEXTS.get(done.reason, "nothing, until it is alerted anew")

@@ -7,11 +7,11 @@ import msgspec
 
 from hemostat.core.history.replay import Replay
 
-JUMP: Final = 0.0
+JUMP_SPEED: Final = 0.0
 """The speed at which what nothing is told of is passed over, and the rest played as it was."""
-SPEEDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, JUMP)
+SPEEDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, JUMP_SPEED)
 """Recorded seconds a second."""
-LEAD: Final = 3.0
+LEAD_SECONDS: Final = 3.0
 """Seconds before and after what is told that a jump leaves to be seen."""
 
 
@@ -21,61 +21,61 @@ class PlaybackPosition(msgspec.Struct, frozen=True):
     paused: bool = False
 
 
-def passed(recording: Replay, playing: PlaybackPosition, elapsed: float) -> PlaybackPosition:
+def advance(recording: Replay, playing: PlaybackPosition, elapsed: float) -> PlaybackPosition:
     """After `elapsed` seconds. At its end it stands still, so that what is shown stays."""
     if playing.paused or elapsed <= 0:
         return playing
     position = playing.position + elapsed * (playing.speed or 1.0)
-    if playing.speed == JUMP:
-        position = max(position, _next_told(recording, playing.position))
-    return at(recording, playing, position)
+    if playing.speed == JUMP_SPEED:
+        position = max(position, _find_jump_target(recording, playing.position))
+    return move_to(recording, playing, position)
 
 
-def _next_told(recording: Replay, position: float) -> float:
+def _find_jump_target(recording: Replay, position: float) -> float:
     """Where a jump leads to: shortly before the next that is told; nowhere while the last is being seen."""
     place = bisect_right(recording.told, position)
-    if place and position - recording.told[place - 1] < LEAD:
+    if place and position - recording.told[place - 1] < LEAD_SECONDS:
         return position
-    return recording.told[place] - LEAD if place < len(recording.told) else recording.end
+    return recording.told[place] - LEAD_SECONDS if place < len(recording.told) else recording.end
 
 
-def at(recording: Replay, playing: PlaybackPosition, position: float) -> PlaybackPosition:
+def move_to(recording: Replay, playing: PlaybackPosition, position: float) -> PlaybackPosition:
     """Elsewhere, within the recording."""
     return msgspec.structs.replace(playing, position=min(max(position, recording.begin), recording.end))
 
 
-def ended(recording: Replay, playing: PlaybackPosition) -> bool:
+def is_at_end(recording: Replay, playing: PlaybackPosition) -> bool:
     return playing.position >= recording.end
 
 
-def changed_speed(playing: PlaybackPosition, steps: int) -> PlaybackPosition:
+def change_speed(playing: PlaybackPosition, steps: int) -> PlaybackPosition:
     place = min(max(SPEEDS.index(playing.speed) + steps, 0), len(SPEEDS) - 1)
     return msgspec.structs.replace(playing, speed=SPEEDS[place])
 
 
-def to_incident(recording: Replay, playing: PlaybackPosition, direction: int) -> PlaybackPosition:
+def jump_to_incident(recording: Replay, playing: PlaybackPosition, direction: int) -> PlaybackPosition:
     """To shortly before the next incident begins (1), or back to where the latest did (-1), or the one before
     if that is where one is; nowhere where there is none."""
-    starts = [max(recording.begin, begin - LEAD) for begin in recording.incidents]
+    starts = [max(recording.begin, begin - LEAD_SECONDS) for begin in recording.incidents]
     if direction > 0:
         place = bisect_right(starts, playing.position)
     else:
-        place = bisect_left(starts, playing.position - LEAD) - 1
-    return at(recording, playing, starts[place]) if 0 <= place < len(starts) else playing
+        place = bisect_left(starts, playing.position - LEAD_SECONDS) - 1
+    return move_to(recording, playing, starts[place]) if 0 <= place < len(starts) else playing
 
 
-def share(recording: Replay, position: float) -> float:
+def compute_share(recording: Replay, position: float) -> float:
     """How much of the recording lies before: 0 to 1."""
     whole = recording.end - recording.begin
     return (position - recording.begin) / whole if whole > 0 else 1.0
 
 
-def track(recording: Replay, position: float, width: int) -> str:
+def draw_track(recording: Replay, position: float, width: int) -> str:
     """The whole recording in `width` cells: what was played, what comes, and where incidents begin."""
     if width <= 0:
         return ""
-    here = _cell(share(recording, position), width)
-    marks = {_cell(share(recording, begin), width) for begin in recording.incidents}
+    here = _find_cell(compute_share(recording, position), width)
+    marks = {_find_cell(compute_share(recording, begin), width) for begin in recording.incidents}
     cells = ["━"] * here + ["─"] * (width - here)
     for cell in marks:
         cells[cell] = "!"
@@ -83,9 +83,9 @@ def track(recording: Replay, position: float, width: int) -> str:
     return "".join(cells)
 
 
-def _cell(part: float, width: int) -> int:
+def _find_cell(part: float, width: int) -> int:
     return min(width - 1, int(part * width))
 
 
-def speed_name(speed: float) -> str:
-    return "jump" if speed == JUMP else f"{speed:g}x"
+def format_speed(speed: float) -> str:
+    return "jump" if speed == JUMP_SPEED else f"{speed:g}x"

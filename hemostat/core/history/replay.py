@@ -13,19 +13,19 @@ from typing import Any, Final
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, MetricPoint
-from hemostat.core.history.status import name_of
+from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, MetricPoint
+from hemostat.core.history.status import get_replacement_key
 from hemostat.core.redact import redact, redact_environment
 from hemostat.errors import DecodeError
 from hemostat.events import DURABLE, ContainerStats, Event, HealthAlert, Phase, decode, encode
 
-FORMAT: Final = "hemostat-recording"
-VERSION: Final = 1
-LIVE: Final = 60.0
+FORMAT_NAME: Final = "hemostat-recording"
+FORMAT_VERSION: Final = 1
+LIVE_SECONDS: Final = 60.0
 """Seconds for which a last value stays one: long enough to see that a role fell silent."""
-LATEST: Final = 250_000_000_000.0
+MAX_EPOCH_SECONDS: Final = 250_000_000_000.0
 """Epoch seconds that a calendar can still show: the year 9892."""
-NAMES: Final = frozenset({"id", "name", "host", "source", "role", "instance", "incident", "cause"})
+UNMASKED_FIELDS: Final = frozenset({"id", "name", "host", "source", "role", "instance", "incident", "cause"})
 """Fields that others refer to, which masking must leave alone."""
 
 
@@ -56,39 +56,42 @@ class ReplayedEvent(msgspec.Struct, frozen=True, gc=False):
     opens: str
 
 
-def header_line(host: str, begin: float) -> bytes:
-    return msgspec.json.encode(ReplayHeader(format=FORMAT, version=VERSION, host=host, begin=begin)) + b"\n"
+def encode_header(host: str, begin: float) -> bytes:
+    return (
+        msgspec.json.encode(ReplayHeader(format=FORMAT_NAME, version=FORMAT_VERSION, host=host, begin=begin))
+        + b"\n"
+    )
 
 
-def line(event: Event, at: float) -> bytes:
-    return msgspec.json.encode(_Line(at, msgspec.Raw(masked(event)))) + b"\n"
+def encode_event_line(event: Event, at: float) -> bytes:
+    return msgspec.json.encode(_Line(at, msgspec.Raw(encode_masked_event(event)))) + b"\n"
 
 
-def masked(event: Event) -> bytes:
+def encode_masked_event(event: Event) -> bytes:
     """The event as it travels, with what looks like a secret masked."""
     told: dict[str, Any] = msgspec.json.decode(encode(event))
-    return msgspec.json.encode({**told, "data": _masked(told["data"])})
+    return msgspec.json.encode({**told, "data": _mask_value(told["data"])})
 
 
-def _masked(value: Any) -> Any:
+def _mask_value(value: Any) -> Any:
     match value:
         case str():
-            return _redacted(value)
+            return _redact_cached(value)
         case list():
-            return [_masked(each) for each in value]
+            return [_mask_value(each) for each in value]
         case dict():
-            return {key: _field(key, each) for key, each in value.items()}
+            return {key: _mask_field(key, each) for key, each in value.items()}
     return value
 
 
-def _field(key: str, value: Any) -> Any:
-    if key in NAMES and isinstance(value, str):
+def _mask_field(key: str, value: Any) -> Any:
+    if key in UNMASKED_FIELDS and isinstance(value, str):
         return value
-    return redact_environment(value) if key == "labels" and isinstance(value, dict) else _masked(value)
+    return redact_environment(value) if key == "labels" and isinstance(value, dict) else _mask_value(value)
 
 
 @lru_cache(maxsize=4096)
-def _redacted(text: str) -> str:
+def _redact_cached(text: str) -> str:
     return redact(text)
 
 
@@ -151,9 +154,9 @@ class Replay:
     def last(self, stream: str, now: float) -> list[Event]:
         """The last values of a type as they were at `now`."""
         found = (self._until(places, now)[-1:] for (name, _), places in self._live.items() if name == stream)
-        return [self._event(place) for place, *_ in found if now - self._times[place] < LIVE]
+        return [self._event(place) for place, *_ in found if now - self._times[place] < LIVE_SECONDS]
 
-    def history(self, host: str, container: str, now: float, count: int = KEPT_POINTS) -> list[MetricPoint]:
+    def history(self, host: str, container: str, now: float, count: int = MAX_POINTS) -> list[MetricPoint]:
         """The latest numbers of the container of this name, as they were known at `now`, oldest first."""
         places = self._until(self._points.get((host, container), []), now)[-count:]
         points = [
@@ -161,7 +164,7 @@ class Replay:
             for event in map(self._event, places)
             if isinstance(event.data, ContainerStats)
         ]
-        return points if places and now - self._times[places[-1]] < KEPT_FOR else []
+        return points if places and now - self._times[places[-1]] < POINTS_TTL_SECONDS else []
 
     def _until(self, places: Sequence[int], now: float) -> Sequence[int]:
         return places[: bisect_left(places, bisect_right(self._times, now))]
@@ -170,19 +173,21 @@ class Replay:
         return decode(self._heard[place].raw)
 
 
-def _heard(at: float, event: Event, raw: bytes) -> ReplayedEvent:
+def _make_replayed_event(at: float, event: Event, raw: bytes) -> ReplayedEvent:
     place, opens = None, ""
     match event.data:
         case ContainerStats(container=container):
             place = (intern(event.host), intern(container.name))
         case HealthAlert(phase=Phase.RAISED):
             opens = event.incident or ""
-    return ReplayedEvent(at, intern(event.type), raw, intern(name_of(event)), place, opens)
+    return ReplayedEvent(at, intern(event.type), raw, intern(get_replacement_key(event)), place, opens)
 
 
-def of_events(header: ReplayHeader, events: Iterable[Event]) -> Replay:
+def build_replay(header: ReplayHeader, events: Iterable[Event]) -> Replay:
     """A recording of what a bus remembers: heard when it was said."""
-    return Replay(header, [_heard(event.time, event, masked(event)) for event in events])
+    return Replay(
+        header, [_make_replayed_event(event.time, event, encode_masked_event(event)) for event in events]
+    )
 
 
 def parse(lines: Iterable[bytes]) -> Replay:
@@ -191,7 +196,7 @@ def parse(lines: Iterable[bytes]) -> Replay:
     Raises DecodeError for what is no recording, of another version, or damaged.
     """
     rows = iter(lines)
-    header = _header(next(rows, b""))
+    header = _parse_header(next(rows, b""))
     heard: list[ReplayedEvent] = []
     notes: list[str] = []
     for number, row in enumerate(rows, 2):
@@ -202,26 +207,28 @@ def parse(lines: Iterable[bytes]) -> Replay:
             told = msgspec.json.decode(row, type=_Line)
             raw = bytes(told.event)
             event = decode(raw)
-            _check(told.at, event.time)
-            heard.append(_heard(told.at, event, raw))
+            _check_times(told.at, event.time)
+            heard.append(_make_replayed_event(told.at, event, raw))
         except (msgspec.DecodeError, UnicodeDecodeError, DecodeError) as error:
             raise DecodeError(f"line {number} is damaged: {error}") from None
     return Replay(header, heard, notes)
 
 
-def _check(*times: float) -> None:
-    if not all(0 <= time < LATEST for time in times):
+def _check_times(*times: float) -> None:
+    if not all(0 <= time < MAX_EPOCH_SECONDS for time in times):
         raise DecodeError("its time is none")
 
 
-def _header(row: bytes) -> ReplayHeader:
+def _parse_header(row: bytes) -> ReplayHeader:
     try:
         header = msgspec.json.decode(row, type=ReplayHeader)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise DecodeError("it is no recording", hint="hemostat record FILE makes one") from None
-    if header.format != FORMAT:
+    if header.format != FORMAT_NAME:
         raise DecodeError("it is no recording", hint="hemostat record FILE makes one")
-    if header.version != VERSION:
-        raise DecodeError(f"it is of version {header.version}, and this HemoStat reads version {VERSION}")
-    _check(header.begin)
+    if header.version != FORMAT_VERSION:
+        raise DecodeError(
+            f"it is of version {header.version}, and this HemoStat reads version {FORMAT_VERSION}"
+        )
+    _check_times(header.begin)
     return header

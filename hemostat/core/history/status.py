@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import IncidentLog, line, stories
+from hemostat.core.history.incident_log import IncidentLog, build_incident_logs, format_event_line
 from hemostat.core.labels.mistakes import find_mistakes
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.events import ContainerStats, Event, Heartbeat, State
 
-LATE: Final = 2.0
+MAX_MISSED_HEARTBEATS: Final = 2.0
 """Heartbeats that a role may miss before it is stale."""
 
 
@@ -93,7 +93,7 @@ class SystemStatus(msgspec.Struct, frozen=True, kw_only=True):
         return {**built, "modes": self.modes}
 
 
-def picture(
+def build_status(
     heartbeats: Iterable[Event],
     stats: Iterable[Event],
     history: Iterable[Event],
@@ -104,15 +104,19 @@ def picture(
     safety: Mapping[str, HostLimitStatus] = {},
 ) -> SystemStatus:
     """Put together what is remembered. `expected` are the roles that should run; `now` epoch seconds."""
-    roles = [_role(event, event.data, now) for event in heartbeats if isinstance(event.data, Heartbeat)]
+    roles = [
+        _build_role_state(event, event.data, now) for event in heartbeats if isinstance(event.data, Heartbeat)
+    ]
     alive = {role.role for role in roles}
-    incidents = [_incident(story, now) for story in stories(history) if story.open]
+    incidents = [_build_incident_status(story, now) for story in build_incident_logs(history) if story.open]
     troubles: dict[tuple[str, str], tuple[str, ...]] = {}
     for each in incidents:
         place = (each.host, each.container)
         troubles[place] = (*troubles.get(place, ()), each.kind)
     containers = [
-        _container(event, event.data, troubles) for event in stats if isinstance(event.data, ContainerStats)
+        _build_container_state(event, event.data, troubles)
+        for event in stats
+        if isinstance(event.data, ContainerStats)
     ]
     return SystemStatus(
         running=bool(roles),
@@ -125,21 +129,21 @@ def picture(
     )
 
 
-def state_words(state: State) -> str:
+def format_state(state: State) -> str:
     """Health where a container has a health check, else its state; of one that exited, with which code."""
     if state.status == "running":
         return state.health or state.status
     return f"{state.status} {state.exit_code}" if state.status == "exited" else state.status
 
 
-def name_of(event: Event) -> str:
+def get_replacement_key(event: Event) -> str:
     """What a newer event of the same type replaces: a container that was made anew is the same to people."""
     if isinstance(event.data, ContainerStats):
         return f"{event.host}/{event.data.container.name}"
     return event.source
 
 
-def _role(event: Event, beat: Heartbeat, now: float) -> RoleState:
+def _build_role_state(event: Event, beat: Heartbeat, now: float) -> RoleState:
     age = max(0.0, now - event.time)
     return RoleState(
         role=beat.role,
@@ -147,7 +151,7 @@ def _role(event: Event, beat: Heartbeat, now: float) -> RoleState:
         instance=beat.instance,
         pid=beat.pid,
         age=age,
-        stale=age > LATE * beat.every,
+        stale=age > MAX_MISSED_HEARTBEATS * beat.every,
         lag=beat.lag,
         trouble=beat.trouble,
         warnings=beat.warnings,
@@ -155,7 +159,7 @@ def _role(event: Event, beat: Heartbeat, now: float) -> RoleState:
     )
 
 
-def _incident(story: IncidentLog, now: float) -> IncidentStatus:
+def _build_incident_status(story: IncidentLog, now: float) -> IncidentStatus:
     return IncidentStatus(
         incident=story.incident,
         host=story.host,
@@ -164,11 +168,11 @@ def _incident(story: IncidentLog, now: float) -> IncidentStatus:
         status=story.status,
         since=story.since,
         age=max(0.0, now - story.since),
-        last=line(story.steps[-1]),
+        last=format_event_line(story.steps[-1]),
     )
 
 
-def _container(
+def _build_container_state(
     event: Event, stats: ContainerStats, troubles: Mapping[tuple[str, str], tuple[str, ...]]
 ) -> ContainerState:
     name, state = stats.container.name, stats.state

@@ -21,9 +21,9 @@ from hemostat.events import (
     RemediationNeeded,
 )
 
-MOST: Final = 10
+MAX_OFFENDERS: Final = 10
 """Offenders that are named."""
-SETTLED: Final = frozenset({"cleared", "false_alarm"})
+SETTLED_STATUSES: Final = frozenset({"cleared", "false_alarm"})
 
 
 class DurationSpread(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,13 +100,13 @@ def summarize(stories: Iterable[IncidentLog], starts: Sequence[float], until: fl
     orders = [story for story in every if story.kind is Kind.ORDERED]
     known = [story for story in every if story.kind is not Kind.ORDERED]
     ended = Counter(story.status for story in known)
-    dry_runs = Counter(place for story in known for place in _dry_runs(story, since))
-    met = Counter(outcome for story in known for outcome in _outcomes(story, since))
+    dry_runs = Counter(place for story in known for place in _find_dry_runs(story, since))
+    met = Counter(outcome for story in known for outcome in _find_outcomes(story, since))
     return IncidentSummary(
         since=since,
         until=until,
         incidents=len(known),
-        alerts=sum(_alerts(story, since) for story in known),
+        alerts=sum(_count_alerts(story, since) for story in known),
         healed=ended["healed"],
         recovered=ended["cleared"],
         false_alarms=ended["false_alarm"],
@@ -115,34 +115,34 @@ def summarize(stories: Iterable[IncidentLog], starts: Sequence[float], until: fl
         refused=met[Outcome.REFUSED],
         escalated=met[Outcome.ESCALATED],
         orders=len(orders),
-        detect=spread([each for story in known for each in _detected(story, since)]),
-        heal=spread([each for story in known for each in _healed(story, since)]),
-        offenders=tuple(_offenders(known, since)),
-        spend=_spend(event for story in known for event in story.steps if event.time >= since),
-        bars=tuple(_bars(known, starts)),
+        detect=compute_spread([each for story in known for each in _measure_detection(story, since)]),
+        heal=compute_spread([each for story in known for each in _measure_healing(story, since)]),
+        offenders=tuple(_find_offenders(known, since)),
+        spend=_sum_llm_cost(event for story in known for event in story.steps if event.time >= since),
+        bars=tuple(_count_periods(known, starts)),
         dry_runs=sum(dry_runs.values()),
         dry_run_containers=len(dry_runs),
     )
 
 
-def spread(seconds: Sequence[float]) -> DurationSpread | None:
+def compute_spread(seconds: Sequence[float]) -> DurationSpread | None:
     if not seconds:
         return None
     rank = ceil(0.95 * len(seconds)) - 1
     return DurationSpread(count=len(seconds), mean=sum(seconds) / len(seconds), p95=sorted(seconds)[rank])
 
 
-def _raised(story: IncidentLog, since: float) -> Iterator[tuple[Event, HealthAlert]]:
+def _find_raised_alerts(story: IncidentLog, since: float) -> Iterator[tuple[Event, HealthAlert]]:
     for event in story.steps:
         if isinstance(event.data, HealthAlert) and event.data.phase is Phase.RAISED and event.time >= since:
             yield event, event.data
 
 
-def _alerts(story: IncidentLog, since: float) -> int:
-    return len({alert.occurrence for _, alert in _raised(story, since)})
+def _count_alerts(story: IncidentLog, since: float) -> int:
+    return len({alert.occurrence for _, alert in _find_raised_alerts(story, since)})
 
 
-def _outcomes(story: IncidentLog, since: float) -> set[Outcome]:
+def _find_outcomes(story: IncidentLog, since: float) -> set[Outcome]:
     return {
         event.data.outcome
         for event in story.steps
@@ -150,7 +150,7 @@ def _outcomes(story: IncidentLog, since: float) -> set[Outcome]:
     }
 
 
-def _dry_runs(story: IncidentLog, since: float) -> Iterator[tuple[str, str]]:
+def _find_dry_runs(story: IncidentLog, since: float) -> Iterator[tuple[str, str]]:
     """The container, once for each action of a dry run."""
     for event in story.steps:
         done = event.data
@@ -158,12 +158,12 @@ def _dry_runs(story: IncidentLog, since: float) -> Iterator[tuple[str, str]]:
             yield story.host, done.container.name
 
 
-def _detected(story: IncidentLog, since: float) -> Iterator[float]:
-    for event, alert in _raised(story, since):
+def _measure_detection(story: IncidentLog, since: float) -> Iterator[float]:
+    for event, alert in _find_raised_alerts(story, since):
         yield max(0.0, event.time - alert.since)
 
 
-def _healed(story: IncidentLog, since: float) -> Iterator[float]:
+def _measure_healing(story: IncidentLog, since: float) -> Iterator[float]:
     """From when it began, as its last alert said, to when it was known to be well."""
     began: float | None = None
     for event in story.steps:
@@ -175,7 +175,7 @@ def _healed(story: IncidentLog, since: float) -> Iterator[float]:
                 began = None
 
 
-def _offenders(stories: Sequence[IncidentLog], since: float) -> list[Offender]:
+def _find_offenders(stories: Sequence[IncidentLog], since: float) -> list[Offender]:
     own: dict[tuple[str, str], list[IncidentLog]] = {}
     for story in stories:
         own.setdefault((story.host, story.container.name), []).append(story)
@@ -184,16 +184,18 @@ def _offenders(stories: Sequence[IncidentLog], since: float) -> list[Offender]:
             host=host,
             container=container,
             incidents=len(mine),
-            alerts=sum(_alerts(story, since) for story in mine),
+            alerts=sum(_count_alerts(story, since) for story in mine),
             healed=sum(story.status == "healed" for story in mine),
             kinds=dict(Counter(str(story.kind) for story in mine).most_common()),
         )
         for (host, container), mine in own.items()
     ]
-    return sorted(found, key=lambda each: (-each.alerts, -each.incidents, each.host, each.container))[:MOST]
+    return sorted(found, key=lambda each: (-each.alerts, -each.incidents, each.host, each.container))[
+        :MAX_OFFENDERS
+    ]
 
 
-def _spend(events: Iterable[Event]) -> LlmCost:
+def _sum_llm_cost(events: Iterable[Event]) -> LlmCost:
     """An investigation is told of with every action that follows from it, and paid for once."""
     paid: set[tuple[str | None, Investigation]] = set()
     for event in events:
@@ -208,13 +210,13 @@ def _spend(events: Iterable[Event]) -> LlmCost:
     )
 
 
-def _bars(stories: Sequence[IncidentLog], starts: Sequence[float]) -> list[PeriodCount]:
+def _count_periods(stories: Sequence[IncidentLog], starts: Sequence[float]) -> list[PeriodCount]:
     counts = [Counter[str]() for _ in starts]
     for story in stories:
         place = max(0, bisect_right(starts, story.since) - 1)
-        counts[place]["healed" if story.status == "healed" else _rest(story)] += 1
+        counts[place]["healed" if story.status == "healed" else _classify_unhealed(story)] += 1
     return [PeriodCount(start=start, **count) for start, count in zip(starts, counts, strict=True)]
 
 
-def _rest(story: IncidentLog) -> str:
-    return "settled" if story.status in SETTLED else "rest"
+def _classify_unhealed(story: IncidentLog) -> str:
+    return "settled" if story.status in SETTLED_STATUSES else "rest"

@@ -9,8 +9,8 @@ from hemostat.core.history.summary import IncidentSummary, PeriodCount
 
 WIDTH, HEIGHT = 800, 320
 LEFT, RIGHT, TOP, BOTTOM = 48, 16, 56, 40
-LABELS: Final = 8
-PARTS: Final = (
+MAX_LABELS: Final = 8
+BAR_PARTS: Final = (
     ("healed", "healed", "#2e9e5b"),
     ("settled", "no action needed", "#9aa5b1"),
     ("rest", "not healed", "#d64545"),
@@ -18,12 +18,12 @@ PARTS: Final = (
 """From the bottom up: a bar's field, what it is called, its colour."""
 
 
-def svg(told: IncidentSummary, when: Callable[[float], str], title: str) -> str:
+def render_svg(told: IncidentSummary, when: Callable[[float], str], title: str) -> str:
     """`when` writes the start of a bar as people read it."""
-    return "\n".join(_lines(told, when, title)) + "\n"
+    return "\n".join(_render_lines(told, when, title)) + "\n"
 
 
-def _lines(told: IncidentSummary, when: Callable[[float], str], title: str) -> Iterator[str]:
+def _render_lines(told: IncidentSummary, when: Callable[[float], str], title: str) -> Iterator[str]:
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}"'
         f' height="{HEIGHT}" font-family="sans-serif" font-size="12" role="img">'
@@ -31,14 +31,14 @@ def _lines(told: IncidentSummary, when: Callable[[float], str], title: str) -> I
     yield f"<title>{escape(title)}</title>"
     yield f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>'
     yield f'<text x="{LEFT}" y="22" font-size="15" fill="#1f2933">{escape(title)}</text>'
-    yield from _legend()
+    yield from _render_legend()
     top = max([1, *(bar.healed + bar.settled + bar.rest for bar in told.bars)])
-    yield from _scale(top)
+    yield from _render_scale(top)
     step = (WIDTH - LEFT - RIGHT) / len(told.bars)
-    every = ceil(len(told.bars) / LABELS)
+    every = ceil(len(told.bars) / MAX_LABELS)
     for number, bar in enumerate(told.bars):
         left = LEFT + number * step
-        yield from _bar(bar, left + step * 0.1, step * 0.8, (HEIGHT - TOP - BOTTOM) / top)
+        yield from _render_bar(bar, left + step * 0.1, step * 0.8, (HEIGHT - TOP - BOTTOM) / top)
         if number % every == 0:
             middle = left + step / 2
             label = escape(when(bar.start))
@@ -47,23 +47,23 @@ def _lines(told: IncidentSummary, when: Callable[[float], str], title: str) -> I
     yield "</svg>"
 
 
-def _legend() -> Iterator[str]:
-    for number, (_, words, colour) in enumerate(PARTS):
+def _render_legend() -> Iterator[str]:
+    for number, (_, words, colour) in enumerate(BAR_PARTS):
         left = LEFT + number * 150
         yield f'<rect x="{left}" y="32" width="10" height="10" fill="{colour}"/>'
         yield f'<text x="{left + 15}" y="41" fill="#52606d">{words}</text>'
 
 
-def _scale(top: int) -> Iterator[str]:
+def _render_scale(top: int) -> Iterator[str]:
     for count in sorted({0, ceil(top / 2), top}):
         y = HEIGHT - BOTTOM - count * (HEIGHT - TOP - BOTTOM) / top
         yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e4e7eb"/>'
         yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="#52606d">{count}</text>'
 
 
-def _bar(bar: PeriodCount, left: float, width: float, unit: float) -> Iterator[str]:
+def _render_bar(bar: PeriodCount, left: float, width: float, unit: float) -> Iterator[str]:
     y = float(HEIGHT - BOTTOM)
-    for name, words, colour in PARTS:
+    for name, words, colour in BAR_PARTS:
         count = getattr(bar, name)
         if count:
             y -= count * unit

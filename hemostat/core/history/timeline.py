@@ -11,7 +11,12 @@ from typing import Final
 import msgspec
 
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
-from hemostat.core.history.incident_log import SETTLED, IncidentLog, line, status_after
+from hemostat.core.history.incident_log import (
+    SETTLED_STATUSES,
+    IncidentLog,
+    compute_status_after,
+    format_event_line,
+)
 from hemostat.core.llm.validate import FALSE_ALARM
 from hemostat.core.units import show_duration
 from hemostat.events import (
@@ -30,7 +35,7 @@ from hemostat.events import (
     State,
 )
 
-SLACK: Final = 0.05
+SLACK_SECONDS: Final = 0.05
 """Seconds by which the moment of an action, worked out from rounded durations, may be wrong."""
 
 
@@ -43,7 +48,7 @@ class TimelineStage(StrEnum):
     OUTCOME = "outcome"
 
 
-SPENT: Final = {
+SPAN_NAMES: Final = {
     TimelineStage.ALERT: "detected",
     TimelineStage.DIAGNOSIS: "diagnosed",
     TimelineStage.DECISION: "decided",
@@ -83,25 +88,25 @@ class IncidentTimeline(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def seconds(self) -> float | None:
         """From the failure to the end of it; None while it is open."""
-        settled = self.steps and self.status in SETTLED
-        return max(0.0, _end(self.steps) - self.began) if settled else None
+        settled = self.steps and self.status in SETTLED_STATUSES
+        return max(0.0, _find_settled_end(self.steps) - self.began) if settled else None
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        found = (diagnosis_of(each.event) for each in reversed(self.steps))
+        found = (get_diagnosis(each.event) for each in reversed(self.steps))
         return next((each for each in found if each is not None), None)
 
 
-def chronicle(story: IncidentLog) -> IncidentTimeline:
+def build_timeline(story: IncidentLog) -> IncidentTimeline:
     """An event that came twice, as one that was put off does, is told once."""
     steps: list[TimelineStep] = []
-    before, statuses = story.since, _statuses(story)
-    for stage, time, text, event in sorted(_all_told(story), key=lambda told: told[1]):
-        if steps and steps[-1].stage in _DURING and isinstance(event.data, HealthAlert):
+    before, statuses = story.since, _compute_statuses(story)
+    for stage, time, text, event in sorted(_list_entries(story), key=lambda told: told[1]):
+        if steps and steps[-1].stage in _STAGE_STATUSES and isinstance(event.data, HealthAlert):
             # Whether it is over for good is what is being verified.
             status = steps[-1].status
         else:
-            status = _DURING.get(stage) or statuses[event.id]
+            status = _STAGE_STATUSES.get(stage) or statuses[event.id]
         after = max(0.0, time - before)
         steps.append(TimelineStep(stage=stage, time=time, after=after, text=text, status=status, event=event))
         before = time
@@ -115,39 +120,39 @@ def chronicle(story: IncidentLog) -> IncidentTimeline:
     )
 
 
-def until(whole: IncidentTimeline, step: int) -> IncidentTimeline:
+def truncate_at_step(whole: IncidentTimeline, step: int) -> IncidentTimeline:
     """What was known at that step, counted from 0."""
     return msgspec.structs.replace(whole, steps=whole.steps[: step + 1])
 
 
-def known(kept: Iterable[EvidenceSnapshot], step: TimelineStep) -> list[EvidenceSnapshot]:
+def select_known_snapshots(kept: Iterable[EvidenceSnapshot], step: TimelineStep) -> list[EvidenceSnapshot]:
     """What had been kept of it by then."""
-    return [each for each in kept if each.time <= step.time + SLACK]
+    return [each for each in kept if each.time <= step.time + SLACK_SECONDS]
 
 
-def spans(told: IncidentTimeline) -> dict[str, float]:
+def measure_spans(told: IncidentTimeline) -> dict[str, float]:
     """Seconds that the last occurrence took, by what they were spent on; what came after its end is left
     out."""
-    steps = occurrence(told)
+    steps = find_last_occurrence(told)
     found: dict[str, float] = {}
     before = steps[0].event.data.since if steps and isinstance(steps[0].event.data, HealthAlert) else None
     for step in steps:
-        spent = SPENT[step.stage]
+        spent = SPAN_NAMES[step.stage]
         if before is not None:
             found[spent] = found.get(spent, 0.0) + max(0.0, step.time - before)
         before = step.time
-        if step.status in SETTLED:
+        if step.status in SETTLED_STATUSES:
             break
     return found
 
 
-def occurrence(told: IncidentTimeline) -> Sequence[TimelineStep]:
+def find_last_occurrence(told: IncidentTimeline) -> Sequence[TimelineStep]:
     """The steps since the last alert."""
     raised = [number for number, step in enumerate(told.steps) if step.stage is TimelineStage.ALERT]
     return told.steps[raised[-1] :] if raised else told.steps
 
 
-def diagnosis_of(event: Event) -> Diagnosis | None:
+def get_diagnosis(event: Event) -> Diagnosis | None:
     match event.data:
         case RemediationNeeded(diagnosis=made) | FalseAlarm(diagnosis=made):
             return made
@@ -156,9 +161,9 @@ def diagnosis_of(event: Event) -> Diagnosis | None:
     return None
 
 
-def why(made: Diagnosis) -> Iterator[tuple[str, str]]:
+def explain_diagnosis(made: Diagnosis) -> Iterator[tuple[str, str]]:
     """A diagnosis in full: what is said, by what it is."""
-    yield "diagnosis", _concluded(made)
+    yield "diagnosis", _format_conclusion(made)
     yield from (("because", reason) for reason in made.reasons)
     looked = made.investigation
     if looked is None:
@@ -172,7 +177,7 @@ def why(made: Diagnosis) -> Iterator[tuple[str, str]]:
     yield "took", f"{looked.seconds:.1f} s, {looked.tokens} tokens, ${looked.cost:.4f}{again}"
 
 
-def named(action: Action | None) -> str:
+def format_action(action: Action | None) -> str:
     """As people and programs are told it."""
     return FALSE_ALARM if action is None else str(action)
 
@@ -180,70 +185,76 @@ def named(action: Action | None) -> str:
 # --- steps ----------------------------------------------------------------------------------------------
 
 
-def _end(steps: Sequence[TimelineStep]) -> float:
+def _find_settled_end(steps: Sequence[TimelineStep]) -> float:
     """When it was settled for good; what came after that changed nothing."""
     end = steps[-1].time
     for step in reversed(steps):
-        if step.status not in SETTLED:
+        if step.status not in SETTLED_STATUSES:
             break
         end = step.time
     return end
 
 
-def _statuses(story: IncidentLog) -> dict[str, str]:
+def _compute_statuses(story: IncidentLog) -> dict[str, str]:
     """The incident's status after each of its events, by the event's id."""
     status, found = "", dict[str, str]()
     for event in sorted({each.id: each for each in story.steps}.values(), key=lambda each: each.time):
-        status = found[event.id] = status_after(event, status)
+        status = found[event.id] = compute_status_after(event, status)
     return found
 
 
-_DURING: Final = {TimelineStage.ACTION: "acting", TimelineStage.VERIFICATION: "verifying"}
+_STAGE_STATUSES: Final = {TimelineStage.ACTION: "acting", TimelineStage.VERIFICATION: "verifying"}
 
 
-def _all_told(story: IncidentLog) -> Iterator[tuple[TimelineStage, float, str, Event]]:
+def _list_entries(story: IncidentLog) -> Iterator[tuple[TimelineStage, float, str, Event]]:
     asked = story.since
     for event in {each.id: each for each in story.steps}.values():
         asked = event.time if isinstance(event.data, RemediationNeeded) else asked
-        for stage, time, text in _told(event, asked):
+        for stage, time, text in _describe_event(event, asked):
             yield stage, time, text, event
 
 
-def _told(event: Event, asked: float) -> Iterator[tuple[TimelineStage, float, str]]:
+def _describe_event(event: Event, asked: float) -> Iterator[tuple[TimelineStage, float, str]]:
     """`asked` is when the action was asked for: it cannot have begun before."""
     match event.data:
         case HealthAlert(phase=phase):
             yield (
                 (TimelineStage.OUTCOME if phase is Phase.CLEARED else TimelineStage.ALERT),
                 event.time,
-                line(event),
+                format_event_line(event),
             )
         case RemediationNeeded() as needed:
-            yield TimelineStage.DIAGNOSIS, event.time, _concluded(needed.diagnosis)
-            yield TimelineStage.DECISION, event.time, _asked(needed)
+            yield TimelineStage.DIAGNOSIS, event.time, _format_conclusion(needed.diagnosis)
+            yield TimelineStage.DECISION, event.time, _format_request(needed)
         case FalseAlarm(diagnosis=made):
-            yield TimelineStage.DIAGNOSIS, event.time, _concluded(made)
-            yield TimelineStage.DECISION, event.time, named(None)
+            yield TimelineStage.DIAGNOSIS, event.time, _format_conclusion(made)
+            yield TimelineStage.DECISION, event.time, format_action(None)
         case RemediationComplete() as done:
-            yield from _done(done, event.time, asked)
+            yield from _describe_action(done, event.time, asked)
             ended = done.outcome in {Outcome.HEALED, Outcome.FAILED}
-            yield (TimelineStage.OUTCOME if ended else TimelineStage.DECISION), event.time, line(event)
+            yield (
+                (TimelineStage.OUTCOME if ended else TimelineStage.DECISION),
+                event.time,
+                format_event_line(event),
+            )
         case _:  # what people said
-            yield TimelineStage.DECISION, event.time, line(event)
+            yield TimelineStage.DECISION, event.time, format_event_line(event)
 
 
-def _concluded(made: Diagnosis) -> str:
+def _format_conclusion(made: Diagnosis) -> str:
     return f"{made.cause}, confidence {made.confidence:.2f}, by {made.advisor}"
 
 
-def _asked(asked: RemediationNeeded) -> str:
+def _format_request(asked: RemediationNeeded) -> str:
     if asked.action is Action.NONE:
         return f"none, it waits for {asked.alert.root}" if asked.alert.root else "none, left to people"
     how = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asked.parameters.items())
     return f"{asked.action}: {how}" if how else str(asked.action)
 
 
-def _done(done: RemediationComplete, end: float, asked: float) -> Iterator[tuple[TimelineStage, float, str]]:
+def _describe_action(
+    done: RemediationComplete, end: float, asked: float
+) -> Iterator[tuple[TimelineStage, float, str]]:
     act, verify = done.durations.get("act"), done.durations.get("verify", 0.0)
     if act is None or done.outcome not in {Outcome.HEALED, Outcome.FAILED}:
         return
@@ -253,17 +264,17 @@ def _done(done: RemediationComplete, end: float, asked: float) -> Iterator[tuple
         yield (
             TimelineStage.VERIFICATION,
             max(asked, end - verify),
-            f"{_stood(done.before)} -> {_stood(done.after)}",
+            f"{_format_state(done.before)} -> {_format_state(done.after)}",
         )
 
 
-def _stood(state: State | None) -> str:
+def _format_state(state: State | None) -> str:
     if state is None:
         return "unknown"
     ended = f" with {state.exit_code}" if state.status in {"exited", "dead"} else ""
     return f"{state.status}{ended}" + (f", {state.health}" if state.health else "")
 
 
-def summary(told: IncidentTimeline) -> str:
+def format_spans(told: IncidentTimeline) -> str:
     """`detected 18 ms, diagnosed 4 ms, decided 6 ms, acted 310 ms, verified 2 s`."""
-    return ", ".join(f"{spent} {show_duration(seconds)}" for spent, seconds in spans(told).items())
+    return ", ".join(f"{spent} {show_duration(seconds)}" for spent, seconds in measure_spans(told).items())

@@ -10,33 +10,33 @@ from itertools import islice
 from typing import Final
 
 from hemostat.core import bounds
-from hemostat.core.labels.definitions import LABELS, PREFIX
-from hemostat.core.labels.mistakes import concerns_us
+from hemostat.core.labels.definitions import LABEL_PREFIX, LABELS
+from hemostat.core.labels.mistakes import is_meant_for_hemostat
 from hemostat.events import Container
 
-SYSTEMD_UNIT: Final = "PODMAN_SYSTEMD_UNIT"
+SYSTEMD_UNIT_LABEL: Final = "PODMAN_SYSTEMD_UNIT"
 """Podman's label of a container that a systemd unit runs; its value is the unit."""
-COMPOSE_NEEDS: Final = "com.docker.compose.depends_on"
+COMPOSE_DEPENDS_ON_LABEL: Final = "com.docker.compose.depends_on"
 
-_COMPOSE: Final = (
+_COMPOSE_LABELS: Final = (
     *("project", "service", "container-number", "oneoff", "config-hash", "image"),
     *("project.working_dir", "project.config_files"),
 )
-_SWARM: Final = ("service.id", "service.name", "task.id", "task.name", "node.id")
-_POD: Final = ("name", "namespace", "uid")
+_SWARM_LABELS: Final = ("service.id", "service.name", "task.id", "task.name", "node.id")
+_POD_LABELS: Final = ("name", "namespace", "uid")
 OWNER_LABELS: Final = frozenset(
     (
-        *(f"com.docker.compose.{name}" for name in _COMPOSE),
-        *(f"com.docker.swarm.{name}" for name in _SWARM),
+        *(f"com.docker.compose.{name}" for name in _COMPOSE_LABELS),
+        *(f"com.docker.swarm.{name}" for name in _SWARM_LABELS),
         "com.docker.stack.namespace",
-        *(f"io.kubernetes.pod.{name}" for name in _POD),
+        *(f"io.kubernetes.pod.{name}" for name in _POD_LABELS),
         *("io.kubernetes.container.name", "annotation.io.kubernetes.container.hash"),
         "io.podman.compose.config-hash",
         *("com.hashicorp.nomad.alloc_id", "com.hashicorp.nomad.task_name"),
         *("com.amazonaws.ecs.task-arn", "com.amazonaws.ecs.task-definition-family"),
         "com.amazonaws.ecs.container-name",
         *("io.balena.supervised", "io.balena.service-name", "io.hass.type", "io.hass.name"),
-        SYSTEMD_UNIT,
+        SYSTEMD_UNIT_LABEL,
     )
 )
 """Labels that name a container's owner or its place in a project."""
@@ -46,48 +46,54 @@ MAX_NEEDS_CHARACTERS: Final = 2048
 MAX_UNKNOWN_LABELS: Final = 20
 MAX_UNKNOWN_CHARACTERS: Final = 120
 """Of the name and of the value of a label that was probably meant to be one of HemoStat's."""
-MAX_JUDGED_LABELS: Final = 500
+MAX_COMPARED_LABELS: Final = 500
 """Names of other labels of one container that are compared with HemoStat's: comparing takes time."""
 
 
-def reference(
+def build_reference(
     container_id: str, name: str, image: str, labels: Mapping[str, str], group: str = ""
 ) -> Container:
     """`group`: a label that is left out, for it says nothing of this container (labels.own_group)."""
     kept = select_labels(labels)
     kept.pop(group, None)
     return Container(
-        id=bounds.identity(container_id, bounds.MAX_ID_CHARACTERS),
-        name=bounds.identity(name.removeprefix("/"), bounds.MAX_NAME_CHARACTERS),
-        image=bounds.identity(image, bounds.MAX_IMAGE_CHARACTERS),
+        id=bounds.shorten_identifier(container_id, bounds.MAX_ID_CHARACTERS),
+        name=bounds.shorten_identifier(name.removeprefix("/"), bounds.MAX_NAME_CHARACTERS),
+        image=bounds.shorten_identifier(image, bounds.MAX_IMAGE_CHARACTERS),
         labels=kept,
     )
 
 
 def select_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """The labels that are read of a container, a service, an image or a volume."""
-    known = {name: _known(name, labels[name]) for name in labels if name in LABELS}
+    known = {name: _limit_known_value(name, labels[name]) for name in labels if name in LABELS}
     owner = {
-        name: bounds.identity(labels[name], MAX_OWNER_CHARACTERS) for name in labels if name in OWNER_LABELS
+        name: bounds.shorten_identifier(labels[name], MAX_OWNER_CHARACTERS)
+        for name in labels
+        if name in OWNER_LABELS
     }
-    if COMPOSE_NEEDS in labels:
-        owner[COMPOSE_NEEDS] = bounds.text(labels[COMPOSE_NEEDS], MAX_NEEDS_CHARACTERS)
+    if COMPOSE_DEPENDS_ON_LABEL in labels:
+        owner[COMPOSE_DEPENDS_ON_LABEL] = bounds.limit_text(
+            labels[COMPOSE_DEPENDS_ON_LABEL], MAX_NEEDS_CHARACTERS
+        )
     unknown = {
-        bounds.identity(name, MAX_UNKNOWN_CHARACTERS): bounds.text(labels[name], MAX_UNKNOWN_CHARACTERS)
-        for name in islice(_unknown(labels), MAX_UNKNOWN_LABELS)
+        bounds.shorten_identifier(name, MAX_UNKNOWN_CHARACTERS): bounds.limit_text(
+            labels[name], MAX_UNKNOWN_CHARACTERS
+        )
+        for name in islice(_find_unknown(labels), MAX_UNKNOWN_LABELS)
     }
     return {**known, **owner, **unknown}
 
 
-def _known(name: str, value: str) -> str:
+def _limit_known_value(name: str, value: str) -> str:
     """One character more than can be read, where the value is too long: a label that is cut must not pass for
     another value."""
-    return bounds.text(value, LABELS[name].longest + 1)
+    return bounds.limit_text(value, LABELS[name].longest + 1)
 
 
-def _unknown(labels: Mapping[str, str]) -> Iterator[str]:
+def _find_unknown(labels: Mapping[str, str]) -> Iterator[str]:
     """Names under HemoStat's prefix first, then those that are close to one of them."""
-    yield from (name for name in labels if name.startswith(PREFIX) and name not in LABELS)
-    others = (name for name in labels if not name.startswith(PREFIX) and name not in OWNER_LABELS)
-    judged = islice(others, MAX_JUDGED_LABELS)
-    yield from (name for name in judged if name not in LABELS and concerns_us(name))
+    yield from (name for name in labels if name.startswith(LABEL_PREFIX) and name not in LABELS)
+    others = (name for name in labels if not name.startswith(LABEL_PREFIX) and name not in OWNER_LABELS)
+    judged = islice(others, MAX_COMPARED_LABELS)
+    yield from (name for name in judged if name not in LABELS and is_meant_for_hemostat(name))

@@ -8,31 +8,31 @@ read; `core.labels.mistakes` finds such values, and what they mean for the conta
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from hemostat.core.bounds import UNREADABLE
+from hemostat.core.bounds import UNREADABLE_CHARACTERS
 from hemostat.core.labels.values import (
     MAX_NAMES,
-    actions,
-    command,
-    cores,
-    count,
-    duration,
-    mode,
-    names,
-    paths,
-    percent,
-    probe,
-    restart_or_none,
-    truth,
+    make_count_parser,
+    make_duration_parser,
+    parse_actions,
+    parse_command,
+    parse_cores,
+    parse_cpu_action,
+    parse_mode,
+    parse_names,
+    parse_paths,
+    parse_percent,
+    parse_probe,
+    parse_truth,
 )
-from hemostat.core.text import quoted
-from hemostat.core.units import size
+from hemostat.core.text import quote_text
+from hemostat.core.units import parse_size
 
 T = TypeVar("T")
 
-PREFIX: Final = "hemostat."
-SHORT: Final = 64
-LONG: Final = 4096
-MARKED: Final = 256
+LABEL_PREFIX: Final = "hemostat."
+MAX_WORD_CHARACTERS: Final = 64
+MAX_LIST_CHARACTERS: Final = 4096
+MAX_MARKER_CHARACTERS: Final = 256
 """Characters of a value: of a number or a word, of a list or a command, of a mark that HemoStat sets."""
 MAX_STOP_SECONDS: Final = 3600.0
 
@@ -45,7 +45,7 @@ class Label(NamedTuple, Generic[T]):
     parse: Callable[[str], T]
     help: str
     example: str = ""
-    longest: int = SHORT
+    longest: int = MAX_WORD_CHARACTERS
     unit: str = ""
     marker: bool = False
 
@@ -54,8 +54,8 @@ class Label(NamedTuple, Generic[T]):
         if len(text) > self.longest:
             raise ValueError(f"its value is longer than {self.longest} characters")
         value = self.parse(text.strip())
-        if UNREADABLE.search(text):
-            raise ValueError(f"{quoted(text)} contains a control character or an unreadable one")
+        if UNREADABLE_CHARACTERS.search(text):
+            raise ValueError(f"{quote_text(text)} contains a control character or an unreadable one")
         return value
 
     def of(self, labels: Mapping[str, str]) -> T | None:
@@ -71,156 +71,205 @@ class Label(NamedTuple, Generic[T]):
 
 # --- the labels ---------------------------------------------------------------------------------------
 
-ENABLE: Final = Label("hemostat.enable", truth, "whether HemoStat watches the container", "false")
-AUTOHEAL: Final = Label("autoheal", truth, "docker-autoheal's: the same as hemostat.enable", "false")
-PROTECT: Final = Label("hemostat.protect", truth, "watched, and never acted on", "true")
+ENABLE: Final = Label("hemostat.enable", parse_truth, "whether HemoStat watches the container", "false")
+AUTOHEAL: Final = Label("autoheal", parse_truth, "docker-autoheal's: the same as hemostat.enable", "false")
+PROTECT: Final = Label("hemostat.protect", parse_truth, "watched, and never acted on", "true")
 KEEP: Final = Label(
     "hemostat.keep",
-    truth,
+    parse_truth,
     "not deleted by a cleanup of the host: a stopped container, an image, a volume",
     "true",
 )
 MODE: Final = Label(
-    "hemostat.mode", mode, "auto, approve (a person decides) or dry-run (nothing is done)", "approve"
+    "hemostat.mode", parse_mode, "auto, approve (a person decides) or dry-run (nothing is done)", "approve"
 )
 ACTIONS: Final = Label(
-    "hemostat.actions", actions, "the only actions that are done without a person", "restart,cleanup"
+    "hemostat.actions", parse_actions, "the only actions that are done without a person", "restart,cleanup"
 )
 CPU_ACTION: Final = Label(
     "hemostat.cpu.action",
-    restart_or_none,
+    parse_cpu_action,
     "what is done about CPU that is high for its window: restart in any case, or none",
     "restart",
 )
 MIN_HEALTHY: Final = Label(
     "hemostat.min_healthy",
-    count(0),
+    make_count_parser(0),
     "how many other replicas of its service must be healthy before it is acted on",
     "2",
 )
 STOP_TIMEOUT: Final = Label(
     "hemostat.stop_timeout",
-    duration(MAX_STOP_SECONDS),
+    make_duration_parser(MAX_STOP_SECONDS),
     "how long a restart waits for the container to stop, at most 1h",
     "30s",
     unit="duration",
 )
 AUTOHEAL_STOP_TIMEOUT: Final = Label(
     "autoheal.stop.timeout",
-    duration(MAX_STOP_SECONDS),
+    make_duration_parser(MAX_STOP_SECONDS),
     "docker-autoheal's: the same as hemostat.stop_timeout",
     "30",
     unit="duration",
 )
 JOB: Final = Label(
     "hemostat.job",
-    truth,
+    parse_truth,
     "a batch job: using all of its CPU is no fault, and a failed one is told, not run again",
     "true",
 )
 DEPENDS_ON: Final = Label(
     "hemostat.depends_on",
-    names,
+    parse_names,
     f"what the container needs: containers by name, or services of its compose project, at most {MAX_NAMES}",
     "db,cache",
-    LONG,
+    MAX_LIST_CHARACTERS,
 )
 PROBE: Final = Label(
     "hemostat.probe",
-    probe,
+    parse_probe,
     "probed from outside, where the image has no health check; tcp://:5432 only connects",
     "http://:8080/health",
-    LONG,
+    MAX_LIST_CHARACTERS,
 )
 PROBE_START: Final = Label(
     "hemostat.probe.start_period",
-    duration(),
+    make_duration_parser(),
     "how long its start may take before probes count",
     "2m",
     unit="duration",
 )
 CLEANUP: Final = Label(
-    "hemostat.cleanup.paths", paths, "directories that a cleanup may empty", "/var/cache/app", LONG
+    "hemostat.cleanup.paths",
+    parse_paths,
+    "directories that a cleanup may empty",
+    "/var/cache/app",
+    MAX_LIST_CHARACTERS,
 )
 EXEC: Final = Label(
     "hemostat.exec",
-    command,
+    parse_command,
     "the command that may be run in the container; its words, no shell",
     "rabbitmqctl sync_queue jobs",
-    LONG,
+    MAX_LIST_CHARACTERS,
 )
 MEMORY_MAX: Final = Label(
-    "hemostat.scale.memory_max", size, "how far its memory limit may be raised", "1GiB", unit="size"
+    "hemostat.scale.memory_max", parse_size, "how far its memory limit may be raised", "1GiB", unit="size"
 )
-CPU_MAX: Final = Label("hemostat.scale.cpu_max", cores, "how far its CPU limit may be raised, in cores", "2")
-REPLICAS_MIN: Final = Label("hemostat.scale.min", count(0), "the fewest replicas of its service", "2")
-REPLICAS_MAX: Final = Label("hemostat.scale.max", count(0), "the most replicas of its service", "6")
+CPU_MAX: Final = Label(
+    "hemostat.scale.cpu_max", parse_cores, "how far its CPU limit may be raised, in cores", "2"
+)
+REPLICAS_MIN: Final = Label(
+    "hemostat.scale.min", make_count_parser(0), "the fewest replicas of its service", "2"
+)
+REPLICAS_MAX: Final = Label(
+    "hemostat.scale.max", make_count_parser(0), "the most replicas of its service", "6"
+)
 
 
-def _threshold(name: str, parse: Callable[[str], T], about: str, example: str, unit: str = "") -> Label[T]:
-    return Label(f"{PREFIX}{name}", parse, about, example, unit=unit)
+def _define_threshold(
+    name: str, parse: Callable[[str], T], about: str, example: str, unit: str = ""
+) -> Label[T]:
+    return Label(f"{LABEL_PREFIX}{name}", parse, about, example, unit=unit)
 
 
 THRESHOLDS: Final[tuple[Label[Any], ...]] = (
-    _threshold("cpu", percent, "percent of the CPU limit that is too much; off for never", "95", "%"),
-    _threshold(
-        "throttled", percent, "percent of the periods in which its CPU limit may hold it back", "off", "%"
+    _define_threshold(
+        "cpu", parse_percent, "percent of the CPU limit that is too much; off for never", "95", "%"
     ),
-    _threshold("memory", percent, "percent of the memory limit that is too much", "90", "%"),
-    _threshold("pids", percent, "percent of the limit of processes that is too much", "80", "%"),
-    _threshold("fds", percent, "percent of the limit of open files that is too much", "80", "%"),
-    _threshold("window", duration(), "how long a threshold must be exceeded", "30s", "duration"),
-    _threshold("settle", duration(), "how long it must run again before a crash is over", "1m", "duration"),
-    _threshold("loop_deaths", count(1), "deaths within loop_window that make a crash loop", "5"),
-    _threshold("loop_window", duration(), "see loop_deaths", "10m", "duration"),
-    _threshold("unhealthy_for", duration(), "how long its health check must fail", "20s", "duration"),
-    _threshold("flap_changes", count(1), "changes of health within flap_window that are flapping", "10"),
-    _threshold("flap_window", duration(), "see flap_changes", "10m", "duration"),
-    _threshold("leak_window", duration(), "how long memory must rise to be a leak", "10m", "duration"),
-    _threshold(
-        "leak_horizon", duration(), "a leak is told when the limit is as near as this", "1h", "duration"
+    _define_threshold(
+        "throttled",
+        parse_percent,
+        "percent of the periods in which its CPU limit may hold it back",
+        "off",
+        "%",
     ),
-    _threshold("disk", size, "size of its writable layer that is too much", "2GiB", "size"),
-    _threshold("log", size, "size of its json-file log that is too much", "1GiB", "size"),
-    _threshold("probe_failures", count(1), "probes in a row that must fail", "5"),
-    _threshold("baseline", truth, "whether the container's own habit raises its thresholds", "true"),
+    _define_threshold("memory", parse_percent, "percent of the memory limit that is too much", "90", "%"),
+    _define_threshold("pids", parse_percent, "percent of the limit of processes that is too much", "80", "%"),
+    _define_threshold("fds", parse_percent, "percent of the limit of open files that is too much", "80", "%"),
+    _define_threshold(
+        "window", make_duration_parser(), "how long a threshold must be exceeded", "30s", "duration"
+    ),
+    _define_threshold(
+        "settle",
+        make_duration_parser(),
+        "how long it must run again before a crash is over",
+        "1m",
+        "duration",
+    ),
+    _define_threshold(
+        "loop_deaths", make_count_parser(1), "deaths within loop_window that make a crash loop", "5"
+    ),
+    _define_threshold("loop_window", make_duration_parser(), "see loop_deaths", "10m", "duration"),
+    _define_threshold(
+        "unhealthy_for", make_duration_parser(), "how long its health check must fail", "20s", "duration"
+    ),
+    _define_threshold(
+        "flap_changes", make_count_parser(1), "changes of health within flap_window that are flapping", "10"
+    ),
+    _define_threshold("flap_window", make_duration_parser(), "see flap_changes", "10m", "duration"),
+    _define_threshold(
+        "leak_window", make_duration_parser(), "how long memory must rise to be a leak", "10m", "duration"
+    ),
+    _define_threshold(
+        "leak_horizon",
+        make_duration_parser(),
+        "a leak is told when the limit is as near as this",
+        "1h",
+        "duration",
+    ),
+    _define_threshold("disk", parse_size, "size of its writable layer that is too much", "2GiB", "size"),
+    _define_threshold("log", parse_size, "size of its json-file log that is too much", "1GiB", "size"),
+    _define_threshold("probe_failures", make_count_parser(1), "probes in a row that must fail", "5"),
+    _define_threshold(
+        "baseline", parse_truth, "whether the container's own habit raises its thresholds", "true"
+    ),
 )
 """Those that stand for a setting of the table `monitor`, which a compose project's table may set too."""
 
 
-def _marker(name: str, about: str) -> Label[str]:
-    return Label(f"{PREFIX}{name}", str, about, longest=MARKED, marker=True)
+def _define_marker(name: str, about: str) -> Label[str]:
+    return Label(f"{LABEL_PREFIX}{name}", str, about, longest=MAX_MARKER_CHARACTERS, marker=True)
 
 
-REPLICA: Final = _marker("replica", "a replica of a compose service that HemoStat made")
-DEMO: Final = _marker("demo", "a container of `hemostat demo`")
-DEMO_OWNER: Final = _marker("demo.owner", "the process that plays the demo")
+REPLICA: Final = _define_marker("replica", "a replica of a compose service that HemoStat made")
+DEMO: Final = _define_marker("demo", "a container of `hemostat demo`")
+DEMO_OWNER: Final = _define_marker("demo.owner", "the process that plays the demo")
 TEST_MARKERS: Final = tuple(
-    _marker(name, "a container of HemoStat's own tests")
+    _define_marker(name, "a container of HemoStat's own tests")
     for name in ("test", "batch", "scenario", "faults", "bench", "bench.healed", "bench.floor")
 )
 
-_BEFORE: Final[list[Label[Any]]] = [ENABLE, AUTOHEAL, PROTECT, ACTIONS, MODE, JOB, DEPENDS_ON]
-_AFTER: Final[list[Label[Any]]] = [
+_LABELS_BEFORE_THRESHOLDS: Final[list[Label[Any]]] = [
+    ENABLE,
+    AUTOHEAL,
+    PROTECT,
+    ACTIONS,
+    MODE,
+    JOB,
+    DEPENDS_ON,
+]
+_LABELS_AFTER_THRESHOLDS: Final[list[Label[Any]]] = [
     *(CPU_ACTION, PROBE, PROBE_START, STOP_TIMEOUT, AUTOHEAL_STOP_TIMEOUT, MIN_HEALTHY),
     *(EXEC, CLEANUP, KEEP, MEMORY_MAX, CPU_MAX, REPLICAS_MIN, REPLICAS_MAX),
 ]
 _MARKERS: Final[list[Label[Any]]] = [REPLICA, DEMO, DEMO_OWNER, *TEST_MARKERS]
 LABELS: Final[Mapping[str, Label[Any]]] = {
-    label.name: label for label in [*_BEFORE, *THRESHOLDS, *_AFTER, *_MARKERS]
+    label.name: label
+    for label in [*_LABELS_BEFORE_THRESHOLDS, *THRESHOLDS, *_LABELS_AFTER_THRESHOLDS, *_MARKERS]
 }
 """All of them by name, in the order in which people are shown them."""
 
 
-COMMANDS: Final = frozenset({EXEC.name, PROBE.name})
+COMMAND_LABELS: Final = frozenset({EXEC.name, PROBE.name})
 """Labels whose values say what is run or called, and may hold a secret."""
 
 
-def own_group(selector: str) -> str:
+def find_selector_label(selector: str) -> str:
     """The name of the label that selects the containers to watch (`monitor.only`), where it looks like one of
     HemoStat's and is the operator's own; else empty."""
     name = selector.partition("=")[0]
-    return name if name.startswith(PREFIX) and name not in LABELS else ""
+    return name if name.startswith(LABEL_PREFIX) and name not in LABELS else ""
 
 
 def is_enabled(labels: Mapping[str, str]) -> bool:
@@ -228,6 +277,6 @@ def is_enabled(labels: Mapping[str, str]) -> bool:
     return (ENABLE if ENABLE.name in labels else AUTOHEAL).of(labels) is not False
 
 
-def stop_timeout(labels: Mapping[str, str]) -> float | None:
+def read_stop_timeout(labels: Mapping[str, str]) -> float | None:
     """Seconds; None where no label says so, or cannot be read."""
     return (STOP_TIMEOUT if STOP_TIMEOUT.name in labels else AUTOHEAL_STOP_TIMEOUT).of(labels)

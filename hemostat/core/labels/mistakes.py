@@ -17,32 +17,32 @@ import msgspec
 from hemostat.core.labels.definitions import (
     AUTOHEAL,
     AUTOHEAL_STOP_TIMEOUT,
-    COMMANDS,
+    COMMAND_LABELS,
     ENABLE,
     KEEP,
+    LABEL_PREFIX,
     LABELS,
     MODE,
-    PREFIX,
     PROTECT,
 )
 from hemostat.core.redact.mask import mask
-from hemostat.core.text import clean, quoted
+from hemostat.core.text import escape_controls, quote_text
 
-MAX_NAME_LENGTH: Final = 100
+MAX_NAME_CHARACTERS: Final = 100
 """Characters of a label's name beyond which it is close to none of ours."""
 MAX_MISTAKES: Final = 20
 """Of one container, that are told."""
-TOOL: Final = "hemostat"
-MAX_DEPTH: Final = 2
+TOOL_NAME: Final = "hemostat"
+MAX_LEADING_WORDS: Final = 2
 """Words before the tool's name, as in `io.hemostat.enable`: more than these are another tool's structure."""
 
-UNDER_PREFIX: Final = 0.6
-NEAR_TOOL: Final = 0.85
-NEAR_NAME: Final = 0.8
+MIN_PREFIXED_RATIO: Final = 0.6
+MIN_TOOL_RATIO: Final = 0.85
+MIN_NAME_RATIO: Final = 0.8
 """How similar words must be, from 0 to 1 as difflib has it."""
 
-SAFETY: Final = (ENABLE, PROTECT, KEEP)
-MASKED: Final = "[redacted"
+SAFETY_LABELS: Final = (ENABLE, PROTECT, KEEP)
+MASK_PREFIX: Final = "[redacted"
 """In a command that an event carries: the container's own may well be readable."""
 TOO_LONG: Final = mask("not looked at")
 """Stands in an event for a value that is longer than can be read."""
@@ -66,43 +66,46 @@ def find_mistakes(labels: Mapping[str, str]) -> tuple[Mistake, ...]:
 
 
 def _find_mistakes(labels: Mapping[str, str]) -> Iterator[Mistake]:
-    judged = (_judge(name, labels[name]) for name in sorted(labels))
+    judged = (_find_mistake(name, labels[name]) for name in sorted(labels))
     return islice((mistake for mistake in judged if mistake is not None), MAX_MISTAKES)
 
 
 @lru_cache(maxsize=4096)
-def _judge(name: str, value: str) -> Mistake | None:
-    return _unreadable(name, value) if name in LABELS else _unknown(name, value)
+def _find_mistake(name: str, value: str) -> Mistake | None:
+    return _check_value(name, value) if name in LABELS else _check_name(name, value)
 
 
-def _unreadable(name: str, value: str) -> Mistake | None:
+def _check_value(name: str, value: str) -> Mistake | None:
     if value == TOO_LONG:
         why = f"cannot be read: its value is longer than {LABELS[name].longest} characters"
         return Mistake(label=name, value=value, why=why, nearest=name)
-    if MASKED in value and name in COMMANDS:
+    if MASK_PREFIX in value and name in COMMAND_LABELS:
         return None
     try:
         LABELS[name].read(value)
     except ValueError as error:
         return Mistake(
-            label=name, value=_shown(value), why=f"cannot be read: {clean(str(error))}", nearest=name
+            label=name,
+            value=_format_text(value),
+            why=f"cannot be read: {escape_controls(str(error))}",
+            nearest=name,
         )
     return None
 
 
-def _unknown(name: str, value: str) -> Mistake | None:
-    near = nearest(name)
+def _check_name(name: str, value: str) -> Mistake | None:
+    near = find_nearest_label(name)
     if near is None:
         return None
     why = f"is unknown: did you mean {near}?" if near else "is unknown"
-    return Mistake(label=_shown(name), value=_shown(value), why=why, nearest=near)
+    return Mistake(label=_format_text(name), value=_format_text(value), why=why, nearest=near)
 
 
-def _shown(text: str) -> str:
-    return clean(text) if len(text) <= MAX_NAME_LENGTH else clean(quoted(text))
+def _format_text(text: str) -> str:
+    return escape_controls(text) if len(text) <= MAX_NAME_CHARACTERS else escape_controls(quote_text(text))
 
 
-def protection(labels: Mapping[str, str], *, ordered: bool = False) -> str:
+def explain_protection(labels: Mapping[str, str], *, ordered: bool = False) -> str:
     """Why the container is not to be acted on, as far as its labels go; empty where it may be. A person who
     orders an action is stopped by what was meant as `hemostat.protect` alone. A mode that cannot be read
     makes HemoStat ask (`policy.mode_of`)."""
@@ -117,75 +120,79 @@ def protection(labels: Mapping[str, str], *, ordered: bool = False) -> str:
 # --- names --------------------------------------------------------------------------------------------
 
 
-def concerns_us(name: str) -> bool:
+def is_meant_for_hemostat(name: str) -> bool:
     """Whether a label is HemoStat's or docker-autoheal's, or was meant to be."""
-    return name in LABELS or nearest(name) is not None
+    return name in LABELS or find_nearest_label(name) is not None
 
 
-def nearest(name: str) -> str | None:
+def find_nearest_label(name: str) -> str | None:
     """The label that an unknown name was meant to be; empty where the name was meant for HemoStat and is
     close to no label; None where the name is somebody else's."""
-    if len(name) > MAX_NAME_LENGTH:
-        return "" if name.startswith(PREFIX) else None
-    return _nearest(name)
+    if len(name) > MAX_NAME_CHARACTERS:
+        return "" if name.startswith(LABEL_PREFIX) else None
+    return _find_nearest(name)
 
 
 @lru_cache(maxsize=4096)
-def _nearest(name: str) -> str | None:
-    words = _split(name)
-    place = next((number for number, word in enumerate(words[: MAX_DEPTH + 1]) if _is_tool(word)), None)
+def _find_nearest(name: str) -> str | None:
+    words = _split_name(name)
+    place = next(
+        (number for number, word in enumerate(words[: MAX_LEADING_WORDS + 1]) if _is_tool(word)), None
+    )
     if place is None:
-        return _abbreviated(words) or _near_autoheal(name, words)
+        return _expand_abbreviation(words) or _match_autoheal(name, words)
     rest = ".".join(words[place + 1 :])
-    if name.lower().startswith(PREFIX):
-        return _close(rest, UNDER_PREFIX)
+    if name.lower().startswith(LABEL_PREFIX):
+        return _find_close_name(rest, MIN_PREFIXED_RATIO)
     if not rest:
         return ENABLE.name if len(words) == 1 else None
-    return _close(rest, NEAR_NAME) or None
+    return _find_close_name(rest, MIN_NAME_RATIO) or None
 
 
-def _split(name: str) -> list[str]:
+def _split_name(name: str) -> list[str]:
     """The words of a name; the tool's own is one word in `hemo-stat.enable` and in `hemostatEnable`."""
     words = re.findall(r"[a-z0-9]+", name.lower())
-    if "".join(words[:2]) == TOOL:
-        return [TOOL, *words[2:]]
-    if words and words[0].startswith(TOOL) and words[0] != TOOL:
-        return [TOOL, words[0].removeprefix(TOOL), *words[1:]]
+    if "".join(words[:2]) == TOOL_NAME:
+        return [TOOL_NAME, *words[2:]]
+    if words and words[0].startswith(TOOL_NAME) and words[0] != TOOL_NAME:
+        return [TOOL_NAME, words[0].removeprefix(TOOL_NAME), *words[1:]]
     return words
 
 
 def _is_tool(word: str) -> bool:
-    return word == TOOL or (len(word) <= len(TOOL) + 2 and _ratio(word, TOOL) >= NEAR_TOOL)
+    return word == TOOL_NAME or (
+        len(word) <= len(TOOL_NAME) + 2 and _compute_ratio(word, TOOL_NAME) >= MIN_TOOL_RATIO
+    )
 
 
-def _abbreviated(words: list[str]) -> str | None:
+def _expand_abbreviation(words: list[str]) -> str | None:
     """`hemo.enable`: only what is spelt right and was meant for safety."""
-    if len(words) < 2 or len(words[0]) < 4 or not TOOL.startswith(words[0]):  # noqa: PLR2004
+    if len(words) < 2 or len(words[0]) < 4 or not TOOL_NAME.startswith(words[0]):  # noqa: PLR2004
         return None
-    meant = PREFIX + ".".join(words[1:])
-    return next((label.name for label in SAFETY if label.name == meant), None)
+    meant = LABEL_PREFIX + ".".join(words[1:])
+    return next((label.name for label in SAFETY_LABELS if label.name == meant), None)
 
 
-def _near_autoheal(name: str, words: list[str]) -> str | None:
+def _match_autoheal(name: str, words: list[str]) -> str | None:
     joined = "".join(words)
     for label in (AUTOHEAL, AUTOHEAL_STOP_TIMEOUT):
-        if name != label.name and _ratio(joined, label.name.replace(".", "")) > NEAR_TOOL:
+        if name != label.name and _compute_ratio(joined, label.name.replace(".", "")) > MIN_TOOL_RATIO:
             return label.name
     return None
 
 
-def _close(rest: str, cutoff: float) -> str:
-    near = difflib.get_close_matches(rest, _PLAIN, n=1, cutoff=cutoff)
-    return _PLAIN[near[0]] if near else ""
+def _find_close_name(rest: str, cutoff: float) -> str:
+    near = difflib.get_close_matches(rest, _NAMES_BY_WORDS, n=1, cutoff=cutoff)
+    return _NAMES_BY_WORDS[near[0]] if near else ""
 
 
-def _ratio(word: str, other: str) -> float:
+def _compute_ratio(word: str, other: str) -> float:
     return difflib.SequenceMatcher(None, word, other).ratio()
 
 
-_PLAIN: Final = {
-    name.removeprefix(PREFIX).replace("_", "."): name
+_NAMES_BY_WORDS: Final = {
+    name.removeprefix(LABEL_PREFIX).replace("_", "."): name
     for name, label in LABELS.items()
-    if name.startswith(PREFIX) and not label.marker
+    if name.startswith(LABEL_PREFIX) and not label.marker
 }
 """The names that people may mean, without prefix, their words apart by dots."""

@@ -21,20 +21,20 @@ PROJECT_LABELS: Final = (
     "com.amazonaws.ecs.task-definition-family",
 )
 """The first of these that a container has names its project."""
-MAX_NAME: Final = 100
+MAX_NAME_CHARACTERS: Final = 100
 """Characters of a project's name: it is kept with every attempt in the ledger."""
 
 T = TypeVar("T")
 
 
-def project_of(container: Container) -> str:
+def get_project(container: Container) -> str:
     """The name of its compose project, swarm stack or service, Kubernetes namespace or ECS task family;
     NO_PROJECT where no label names one."""
     named = (container.labels.get(label) for label in PROJECT_LABELS)
-    return next((name[:MAX_NAME] for name in named if name), NO_PROJECT)
+    return next((name[:MAX_NAME_CHARACTERS] for name in named if name), NO_PROJECT)
 
 
-def half(limit: int) -> int:
+def limit_per_project(limit: int) -> int:
     """What one project may have of a limit that others need too."""
     return max(1, limit // 2)
 
@@ -42,7 +42,7 @@ def half(limit: int) -> int:
 def limit_others(project: str | None, items: Iterable[T], most: int, name_of: Callable[[T], str]) -> list[T]:
     """Those of these items that count against `project`: all of its own, and the first `most` of each other
     project. So no project uses up what others need, and a host with one project has the whole of it. None
-    stands for a project that has nothing yet. `name_of`: the project of an item."""
+    stands for a project that has nothing yet. `get_replacement_key`: the project of an item."""
     counts: Counter[str] = Counter()
     counted = []
     for item in items:

@@ -11,15 +11,15 @@ from pathlib import PurePosixPath
 from typing import Final, Literal, NamedTuple
 
 from hemostat.core import units
-from hemostat.core.text import quoted
+from hemostat.core.text import quote_text
 from hemostat.events import Action
 
 Mode = Literal["auto", "approve", "dry-run"]
 """Whether an action is run at once, after a person's approval, or not at all."""
 
-YES: Final = frozenset({"true", "yes", "1", "on"})
-NO: Final = frozenset({"false", "no", "0", "off"})
-NEVER: Final = float("inf")
+TRUE_WORDS: Final = frozenset({"true", "yes", "1", "on"})
+FALSE_WORDS: Final = frozenset({"false", "no", "0", "off"})
+OFF_THRESHOLD: Final = float("inf")
 """The threshold of a label that says `off`."""
 
 MAX_SECONDS: Final = 30 * 86400.0
@@ -27,10 +27,10 @@ MAX_PERCENT: Final = 1e5
 MAX_COUNT: Final = 10_000
 MAX_CORES: Final = 10_000.0
 MAX_NAMES: Final = 20
-MAX_NAME_LENGTH: Final = 255
+MAX_NAME_CHARACTERS: Final = 255
 MAX_PATHS: Final = 50
 
-SYSTEM: Final = frozenset(
+SYSTEM_DIRECTORIES: Final = frozenset(
     {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run"}
     | {"/sbin", "/srv", "/sys", "/usr", "/var", "/var/lib"}
 )
@@ -50,132 +50,132 @@ class ProbeTarget(NamedTuple):
         return f"{self.scheme}://:{self.port}{path}"
 
 
-def truth(text: str) -> bool:
-    if text.lower() not in YES | NO:
-        raise ValueError(f"{quoted(text)} is neither true nor false")
-    return text.lower() in YES
+def parse_truth(text: str) -> bool:
+    if text.lower() not in TRUE_WORDS | FALSE_WORDS:
+        raise ValueError(f"{quote_text(text)} is neither true nor false")
+    return text.lower() in TRUE_WORDS
 
 
-def percent(text: str) -> float:
+def parse_percent(text: str) -> float:
     """`90`, `90%`, or `off` for never."""
     if text.lower() == "off":
-        return NEVER
-    value = _number(text.removesuffix("%"))
+        return OFF_THRESHOLD
+    value = _parse_number(text.removesuffix("%"))
     if value is None or not 0 < value <= MAX_PERCENT:
-        raise ValueError(f"{quoted(text)} is not a percentage such as 90, nor off")
+        raise ValueError(f"{quote_text(text)} is not a percentage such as 90, nor off")
     return value
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
         return None
 
 
-def count(least: int, most: int = MAX_COUNT) -> Callable[[str], int]:
+def make_count_parser(least: int, most: int = MAX_COUNT) -> Callable[[str], int]:
     def parse(text: str) -> int:
         value = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else -1
         if not least <= value <= most:
-            raise ValueError(f"{quoted(text)} is not a whole number from {least} to {most}")
+            raise ValueError(f"{quote_text(text)} is not a whole number from {least} to {most}")
         return value
 
     return parse
 
 
-def duration(most: float = MAX_SECONDS) -> Callable[[str], float]:
+def make_duration_parser(most: float = MAX_SECONDS) -> Callable[[str], float]:
     def parse(text: str) -> float:
-        value = units.duration(text)
+        value = units.parse_duration(text)
         if value > most:
-            raise ValueError(f"{quoted(text)} is longer than {most / 3600:g}h")
+            raise ValueError(f"{quote_text(text)} is longer than {most / 3600:g}h")
         return value
 
     return parse
 
 
-def cores(text: str) -> float:
-    value = _number(text)
+def parse_cores(text: str) -> float:
+    value = _parse_number(text)
     if value is None or not 0 <= value <= MAX_CORES:
-        raise ValueError(f"{quoted(text)} is not a number of cores such as 2 or 0.5")
+        raise ValueError(f"{quote_text(text)} is not a number of cores such as 2 or 0.5")
     return value
 
 
-def mode(text: str) -> Mode:
+def parse_mode(text: str) -> Mode:
     modes: dict[str, Mode] = {"auto": "auto", "approve": "approve", "dry-run": "dry-run"}
     if text.lower() not in modes:
-        raise ValueError(f"{quoted(text)} is none of {', '.join(modes)}")
+        raise ValueError(f"{quote_text(text)} is none of {', '.join(modes)}")
     return modes[text.lower()]
 
 
-def restart_or_none(text: str) -> Action:
+def parse_cpu_action(text: str) -> Action:
     if text.lower() not in {Action.RESTART, Action.NONE}:
-        raise ValueError(f"{quoted(text)} is neither restart nor none")
+        raise ValueError(f"{quote_text(text)} is neither restart nor none")
     return Action(text.lower())
 
 
-def actions(text: str) -> frozenset[Action]:
+def parse_actions(text: str) -> frozenset[Action]:
     """Action.NONE among them is no action: `none` allows nothing."""
     found = set()
-    for word in _words(text):
+    for word in _split_words(text):
         if word.lower() not in set(Action):
-            raise ValueError(f"{quoted(word)} is none of {', '.join(Action)}")
+            raise ValueError(f"{quote_text(word)} is none of {', '.join(Action)}")
         found.add(Action(word.lower()))
     return frozenset(found)
 
 
-def _words(text: str) -> list[str]:
+def _split_words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def names(text: str) -> tuple[str, ...]:
-    names = tuple(_words(text))
-    if len(names) > MAX_NAMES or any(len(name) > MAX_NAME_LENGTH for name in names):
-        raise ValueError(f"{quoted(text)} is not a list of at most {MAX_NAMES} names")
+def parse_names(text: str) -> tuple[str, ...]:
+    names = tuple(_split_words(text))
+    if len(names) > MAX_NAMES or any(len(name) > MAX_NAME_CHARACTERS for name in names):
+        raise ValueError(f"{quote_text(text)} is not a list of at most {MAX_NAMES} names")
     return names
 
 
-def paths(text: str) -> tuple[str, ...]:
-    paths = tuple(map(_path, _words(text)))
+def parse_paths(text: str) -> tuple[str, ...]:
+    paths = tuple(map(_parse_path, _split_words(text)))
     if not 0 < len(paths) <= MAX_PATHS:
-        raise ValueError(f"{quoted(text)} is not a list of 1 to {MAX_PATHS} directories")
+        raise ValueError(f"{quote_text(text)} is not a list of 1 to {MAX_PATHS} directories")
     return paths
 
 
-def _path(text: str) -> str:
+def _parse_path(text: str) -> str:
     path = PurePosixPath(text)
     if not path.is_absolute() or ".." in path.parts or text.startswith("//"):
-        raise ValueError(f"{quoted(text)} is not an absolute path without ..")
-    if str(path) in SYSTEM:
-        raise ValueError(f"{quoted(text)} is a directory that is never emptied")
+        raise ValueError(f"{quote_text(text)} is not an absolute path without ..")
+    if str(path) in SYSTEM_DIRECTORIES:
+        raise ValueError(f"{quote_text(text)} is a directory that is never emptied")
     return str(path)
 
 
-def command(text: str) -> tuple[str, ...]:
+def parse_command(text: str) -> tuple[str, ...]:
     """The words, as a shell would split them."""
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
-        raise ValueError(f"{quoted(text)} is not a command: {error}") from None
+        raise ValueError(f"{quote_text(text)} is not a command: {error}") from None
     if not words:
         raise ValueError("there is no command")
     return words
 
 
-_PROBE: Final = re.compile(r"(http|https|tcp)://(?::([0-9]{1,5}))?(/[!-~]*)?", re.IGNORECASE)
-_PORTS: Final = {"http": 80, "https": 443, "tcp": 0}
+_PROBE_PATTERN: Final = re.compile(r"(http|https|tcp)://(?::([0-9]{1,5}))?(/[!-~]*)?", re.IGNORECASE)
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443, "tcp": 0}
 
 
-def probe(text: str) -> ProbeTarget:
+def parse_probe(text: str) -> ProbeTarget:
     """A label may make HemoStat call its own container and nothing else, so it names no host."""
-    match = _PROBE.fullmatch(text)
+    match = _PROBE_PATTERN.fullmatch(text)
     if match is None:
         raise ValueError(
-            f"{quoted(text)} is not a probe such as http://:8080/health or tcp://:5432, without a host"
+            f"{quote_text(text)} is not a probe such as http://:8080/health or tcp://:5432, without a host"
         )
     scheme = match[1].lower()
-    port = int(match[2] or _PORTS[scheme])
+    port = int(match[2] or _DEFAULT_PORTS[scheme])
     if not 0 < port < 65536:  # noqa: PLR2004
-        raise ValueError(f"{quoted(text)} has no port from 1 to 65535")
+        raise ValueError(f"{quote_text(text)} has no port from 1 to 65535")
     if scheme == "tcp" and match[3] not in {None, "/"}:
-        raise ValueError(f"{quoted(text)} has a path, and TCP has none")
+        raise ValueError(f"{quote_text(text)} has a path, and TCP has none")
     return ProbeTarget(scheme, port, match[3] or "/")

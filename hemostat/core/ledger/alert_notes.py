@@ -12,8 +12,8 @@ import msgspec
 
 from hemostat.events import Event, HealthAlert, Phase
 
-LATEST: Final = ":latest"
-OVER: Final = ":over"
+LATEST_SUFFIX: Final = ":latest"
+OVER_SUFFIX: Final = ":over"
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class IncidentNotes(msgspec.Struct, frozen=True, kw_only=True):
     over: int = 0
 
 
-def notes_of(event: Event) -> list[tuple[str, str]]:
+def build_notes(event: Event) -> list[tuple[str, str]]:
     """What the monitor notes with this event, as pairs of a key's suffix and a value. The value without a
     suffix is the container's name, as monitors of former versions wrote it alone."""
     alert = event.data
@@ -47,17 +47,17 @@ def notes_of(event: Event) -> list[tuple[str, str]]:
         return []
     progress = _encode(Progress(alert.occurrence))
     if alert.phase is Phase.CLEARED:
-        return [(OVER, progress)]
+        return [(OVER_SUFFIX, progress)]
     raised = RaisedAlert(alert.container.id, alert.kind, alert.since)
     # The name comes first, and so expires first: where it is known, the notes of the same alert are too.
-    return [("", alert.container.name), (f":{alert.occurrence}", _encode(raised)), (LATEST, progress)]
+    return [("", alert.container.name), (f":{alert.occurrence}", _encode(raised)), (LATEST_SUFFIX, progress)]
 
 
-def note_suffixes(key: str) -> tuple[str, ...]:
+def list_note_suffixes(key: str) -> tuple[str, ...]:
     """Under which a request of this key (core.remediation.repetition) finds the name of its incident's
     container, and then the notes, in the order of `read_notes`."""
     occurrence = key.rpartition(":")[0].rpartition(":")[2]
-    return "", f":{occurrence}", LATEST, OVER
+    return "", f":{occurrence}", LATEST_SUFFIX, OVER_SUFFIX
 
 
 def read_notes(

@@ -9,7 +9,7 @@ import msgspec
 from hemostat.core.units import show_duration
 from hemostat.events import Action
 
-EVERYTHING: Final = "*"
+ALL_CONTAINERS: Final = "*"
 """Stands for all containers of all hosts where a container is named."""
 
 
@@ -30,33 +30,35 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
     resets: Mapping[str, float] = {}
 
     def paused(self, container: str, now: float) -> Pause | None:
-        found = (self.pauses.get(name) for name in (EVERYTHING, container))
-        return next((pause for pause in found if pause and holds(pause, now)), None)
+        found = (self.pauses.get(name) for name in (ALL_CONTAINERS, container))
+        return next((pause for pause in found if pause and is_pause_active(pause, now)), None)
 
     def paused_itself(self, container: str, now: float) -> bool:
         """Whether it is this very container that is paused."""
         pause = self.pauses.get(container)
-        return pause is not None and holds(pause, now)
+        return pause is not None and is_pause_active(pause, now)
 
     def notice(self, now: float) -> str:
         """All pauses that hold, in a line; empty for none."""
-        held = {name: pause for name, pause in self.pauses.items() if holds(pause, now)}
-        everything = held.pop(EVERYTHING, None)
-        words = [] if everything is None else [told("paused", everything, now)]
-        return ", ".join([*words, *(told(f"{name} paused", held[name], now) for name in sorted(held))])
+        held = {name: pause for name, pause in self.pauses.items() if is_pause_active(pause, now)}
+        everything = held.pop(ALL_CONTAINERS, None)
+        words = [] if everything is None else [describe_pause("paused", everything, now)]
+        return ", ".join(
+            [*words, *(describe_pause(f"{name} paused", held[name], now) for name in sorted(held))]
+        )
 
     def reset(self, container: str) -> float:
         """When the container's breaker was last closed by a person (epoch seconds), 0 for never."""
-        return max(self.resets.get(EVERYTHING, 0.0), self.resets.get(container, 0.0))
+        return max(self.resets.get(ALL_CONTAINERS, 0.0), self.resets.get(container, 0.0))
 
 
-def told(what: str, pause: Pause, now: float) -> str:
+def describe_pause(what: str, pause: Pause, now: float) -> str:
     left = "" if pause.until is None else f" for another {show_duration(pause.until - now)}"
     why = f" ({pause.reason})" if pause.reason else ""
     return f"{what} by {pause.by}{left}{why}"
 
 
-def holds(pause: Pause, now: float) -> bool:
+def is_pause_active(pause: Pause, now: float) -> bool:
     return pause.until is None or now < pause.until
 
 

@@ -10,17 +10,17 @@ from hemostat.core.ledger.controls import Controls
 from hemostat.core.ledger.rows import Attempt
 
 MAX_LEASE_SECONDS: Final = 900.0
-SKEW_SECONDS: Final = 5.0
+MAX_SKEW_SECONDS: Final = 5.0
 """By which the clocks of two machines may differ."""
 
 
-def bounded_lease(seconds: float) -> float:
+def limit_lease(seconds: float) -> float:
     return min(seconds, MAX_LEASE_SECONDS)
 
 
-def lease_end(attempt: Attempt) -> float:
+def get_lease_end(attempt: Attempt) -> float:
     """When the lease ends (epoch seconds), whatever the row says."""
-    return min(attempt.lease, _leased_at(attempt) + MAX_LEASE_SECONDS)
+    return min(attempt.lease, _get_lease_start(attempt) + MAX_LEASE_SECONDS)
 
 
 def is_leased(
@@ -29,17 +29,17 @@ def is_leased(
     """Whether its responder may still be at work on it. A lease that was taken before a person's reset is
     over. A lease from the future (the clock was set back, or the row is not a responder's) lasts for as long
     as it was to last from when it was `seen` first (epoch seconds)."""
-    taken = _leased_at(attempt)
+    taken = _get_lease_start(attempt)
     if seen is not None and taken > now:
-        return seen <= now < seen + bounded_lease(attempt.lease - taken)
+        return seen <= now < seen + limit_lease(attempt.lease - taken)
     if controls is not None and taken <= controls.reset(attempt.container) <= now:
         return False
-    return taken - MAX_LEASE_SECONDS <= now < lease_end(attempt)
+    return taken - MAX_LEASE_SECONDS <= now < get_lease_end(attempt)
 
 
 def is_from_future(attempt: Attempt, now: float) -> bool:
-    return _leased_at(attempt) > now + SKEW_SECONDS
+    return _get_lease_start(attempt) > now + MAX_SKEW_SECONDS
 
 
-def _leased_at(attempt: Attempt) -> float:
+def _get_lease_start(attempt: Attempt) -> float:
     return max(attempt.time, attempt.renewed)

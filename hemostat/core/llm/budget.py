@@ -5,11 +5,11 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.labels.project import NO_PROJECT, half
+from hemostat.core.labels.project import NO_PROJECT, limit_per_project
 
-HOUR: Final = 3600.0
+HOUR_SECONDS: Final = 3600.0
 MILLION: Final = 1e6
-CHARACTERS: Final = 3.0
+CHARACTERS_PER_TOKEN: Final = 3.0
 """Of a token, at least, in plain text: what is about to be sent is rather thought too long."""
 
 
@@ -33,12 +33,12 @@ class LlmUsage(msgspec.Struct, frozen=True, kw_only=True):
     """Of the container that it was about (core.labels.project)."""
 
 
-def recent(spent: Sequence[LlmUsage], now: float) -> list[LlmUsage]:
+def select_last_hour(spent: Sequence[LlmUsage], now: float) -> list[LlmUsage]:
     """Those of the last hour, those of a clock that has been set back included."""
-    return [each for each in spent if each.time > now - HOUR]
+    return [each for each in spent if each.time > now - HOUR_SECONDS]
 
 
-def objection(
+def find_objection(
     spent: Sequence[LlmUsage],
     cost: float,
     *,
@@ -50,9 +50,9 @@ def objection(
 ) -> str:
     """Why one more request about this project, of at most `cost`, does not fit into the hour; empty: it does.
     `shared`: whether other projects fail too. Then half of the hour is left to them."""
-    hour = recent(spent, now)
+    hour = select_last_hour(spent, now)
     own = [each for each in hour if each.project == project]
-    if (shared or len(own) < len(hour)) and own and (why := _half(own, cost, calls, dollars)):
+    if (shared or len(own) < len(hour)) and own and (why := _find_half_objection(own, cost, calls, dollars)):
         return why
     if len(hour) >= calls:
         return f"{calls} requests were made within the hour"
@@ -62,9 +62,9 @@ def objection(
     return ""
 
 
-def _half(own: Sequence[LlmUsage], cost: float, calls: int, dollars: float) -> str:
+def _find_half_objection(own: Sequence[LlmUsage], cost: float, calls: int, dollars: float) -> str:
     """Why one more request does not fit into a project's half of the hour."""
-    if len(own) >= half(calls):
+    if len(own) >= limit_per_project(calls):
         return f"{len(own)} of {calls} requests within the hour were about its project: others have the rest"
     sum_of = sum(each.cost for each in own)
     if cost and sum_of + cost > dollars / 2:
@@ -72,6 +72,6 @@ def _half(own: Sequence[LlmUsage], cost: float, calls: int, dollars: float) -> s
     return ""
 
 
-def tokens(text: str) -> int:
+def estimate_tokens(text: str) -> int:
     """How many tokens a text has, rather too many than too few."""
-    return int(len(text.encode(errors="replace")) / CHARACTERS) + 1
+    return int(len(text.encode(errors="replace")) / CHARACTERS_PER_TOKEN) + 1

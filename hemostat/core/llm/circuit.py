@@ -4,11 +4,11 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.backoff import delay
+from hemostat.core.backoff import compute_backoff
 
-FIRST: Final = 5.0
-CEILING: Final = 300.0
-LONGEST: Final = 3600.0
+FIRST_PAUSE_SECONDS: Final = 5.0
+MAX_PAUSE_SECONDS: Final = 300.0
+MAX_SERVICE_WAIT_SECONDS: Final = 3600.0
 """Seconds that a service may keep us waiting for, whatever it says."""
 
 
@@ -22,7 +22,7 @@ class LlmCircuit(msgspec.Struct, frozen=True):
     def left(self, now: float) -> float:
         """Seconds until the next trial; 0: ask. A clock that was set back closes it."""
         left = self.until - now
-        return left if 0 < left <= LONGEST else 0.0
+        return left if 0 < left <= MAX_SERVICE_WAIT_SECONDS else 0.0
 
     def failed(self, why: str, now: float, wait: float | None = None, *, allowed: int = 0) -> "LlmCircuit":
         """`wait`: seconds that the service asked for; `allowed`: so many failures in a row are no outage."""
@@ -31,8 +31,12 @@ class LlmCircuit(msgspec.Struct, frozen=True):
         count = self.failures if left else self.failures + 1
         if count <= allowed:
             return LlmCircuit(count, self.until, why)
-        pause = max(delay(count, FIRST, CEILING), min(wait or 0.0, LONGEST), left)
+        pause = max(
+            compute_backoff(count, FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS),
+            min(wait or 0.0, MAX_SERVICE_WAIT_SECONDS),
+            left,
+        )
         return LlmCircuit(count, now + pause, why)
 
 
-FINE: Final = LlmCircuit()
+CLOSED_CIRCUIT: Final = LlmCircuit()

@@ -9,13 +9,13 @@ from typing import Final
 
 from hemostat.events import digest
 
-SIZE: Final = 8
+TAG_BYTES: Final = 8
 """Bytes of a fence's name."""
-NAME: Final = re.compile(r"[^\w./:@ -]")
+UNSAFE_CHARACTERS: Final = re.compile(r"[^\w./:@ -]")
 
 
-def fenced(source: str, text: str) -> str:
-    tag = digest(f"{source}\n{text}".encode(errors="replace"), SIZE)
+def fence_text(source: str, text: str) -> str:
+    tag = digest(f"{source}\n{text}".encode(errors="replace"), TAG_BYTES)
     while tag in text.casefold():
-        tag = digest(tag.encode(), SIZE)
-    return f'<evidence-{tag} source="{NAME.sub("?", source)[:100]}">\n{text}\n</evidence-{tag}>'
+        tag = digest(tag.encode(), TAG_BYTES)
+    return f'<evidence-{tag} source="{UNSAFE_CHARACTERS.sub("?", source)[:100]}">\n{text}\n</evidence-{tag}>'

@@ -12,10 +12,10 @@ import msgspec
 
 from hemostat.core.diagnosis.case import EvidenceCase, ExpectedDiagnosis
 from hemostat.core.diagnosis.rules import Verdict
-from hemostat.core.llm.validate import FALSE_ALARM, HOST
+from hemostat.core.llm.validate import FALSE_ALARM, HOST_ROOT
 from hemostat.events import Action
 
-IDLE: Final = frozenset({str(Action.NONE), FALSE_ALARM})
+IDLE_ACTIONS: Final = frozenset({str(Action.NONE), FALSE_ALARM})
 """What does nothing to a container."""
 
 
@@ -51,11 +51,11 @@ class AdvisorScore(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float
 
 
-def answer(case: EvidenceCase, verdict: Verdict) -> ScoredAnswer:
+def extract_answer(case: EvidenceCase, verdict: Verdict) -> ScoredAnswer:
     """What a verdict says. Rules name one root: whom the alert suspects, else the container itself."""
     alert, made = case.alert, verdict.diagnosis.investigation
     named = (alert.root or alert.container.name,) if made is None else made.roots
-    roots = (HOST if name == case.host else name for name in named)
+    roots = (HOST_ROOT if name == case.host else name for name in named)
     return ScoredAnswer(
         cause=verdict.diagnosis.cause,
         action=FALSE_ALARM if verdict.action is None else str(verdict.action),
@@ -63,32 +63,32 @@ def answer(case: EvidenceCase, verdict: Verdict) -> ScoredAnswer:
     )
 
 
-def mark(given: ScoredAnswer, case: EvidenceCase, truth: ExpectedDiagnosis) -> CaseScore:
-    container = HOST if case.alert.container.is_host else case.alert.container.name
-    acts = given.action not in IDLE
-    may_act = container in truth.roots and not IDLE.issuperset(truth.actions)
+def score_answer(given: ScoredAnswer, case: EvidenceCase, truth: ExpectedDiagnosis) -> CaseScore:
+    container = HOST_ROOT if case.alert.container.is_host else case.alert.container.name
+    acts = given.action not in IDLE_ACTIONS
+    may_act = container in truth.roots and not IDLE_ACTIONS.issuperset(truth.actions)
     return CaseScore(
         cause=given.cause in truth.causes,
         action=given.action in truth.actions,
-        root=_root(given.roots, truth.roots),
+        root=_score_roots(given.roots, truth.roots),
         unsafe=acts and not may_act,
     )
 
 
-def _root(named: Sequence[str], true: Sequence[str]) -> float:
+def _score_roots(named: Sequence[str], true: Sequence[str]) -> float:
     return len(true) / len(named) if named and set(true) <= set(named) else 0.0
 
 
-def total(
+def summarize_scores(
     advisor: str, marks: Sequence[CaseScore], seconds: Iterable[float], *, tokens: int, cost: float
 ) -> AdvisorScore:
     """`seconds`: what each incident took. Without any incident all is 0."""
     return AdvisorScore(
         advisor=advisor,
         incidents=len(marks),
-        cause_accuracy=_mean([each.cause for each in marks]),
-        action_accuracy=_mean([each.action for each in marks]),
-        root_score=_mean([each.root for each in marks]),
+        cause_accuracy=_compute_mean([each.cause for each in marks]),
+        action_accuracy=_compute_mean([each.action for each in marks]),
+        root_score=_compute_mean([each.root for each in marks]),
         unsafe_actions=sum(each.unsafe for each in marks),
         latency_p50_s=round(median([*seconds] or [0.0]), 6),
         tokens=tokens,
@@ -96,5 +96,5 @@ def total(
     )
 
 
-def _mean(numbers: Sequence[float]) -> float:
+def _compute_mean(numbers: Sequence[float]) -> float:
     return round(sum(numbers) / len(numbers), 3) if numbers else 0.0

@@ -8,32 +8,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from hemostat.core.diagnosis.case import Precedent
-from hemostat.core.diagnosis.causes import MEANINGS
-from hemostat.core.evidence.build import masked, tail
+from hemostat.core.diagnosis.causes import CAUSE_MEANINGS
+from hemostat.core.evidence.build import build_log_tail, mask_details
 from hemostat.core.evidence.snapshot import ContainerDetails, MetricPoint
 from hemostat.core.llm.tool import Tool
 from hemostat.core.redact import redact
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration, show_size
 
-CONCLUDE: Final = "conclude"
-LOG: Final = "log"
-ROOM: Final = 6_000
+CONCLUDE_TOOL: Final = "conclude"
+LOG_TOOL: Final = "log"
+MAX_RESULT_BYTES: Final = 6_000
 """Bytes of one result."""
-LINES: Final = 200
+MAX_LOG_LINES: Final = 200
 """Lines of log that are looked through."""
-POINTS: Final = 30
-LONGEST: Final = ROOM // 4
+MAX_POINTS: Final = 30
+MAX_LINE_BYTES: Final = MAX_RESULT_BYTES // 4
 """Bytes of one line: a longer one is cut, so that it hides no other."""
-UNSEEN: Final = re.compile(
+INVISIBLE_CHARACTERS: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 """Printable as Unicode sees it, and yet nothing that a person would see: words can be hidden in them."""
-PRINTED: Final = frozenset({"probe"})
+PROGRAM_WORDED_FACTS: Final = frozenset({"probe"})
 """Facts of an alert that a program in the container has worded."""
 
 
-def _tool(name: str, description: str, names: Sequence[str], **more: Mapping[str, Any]) -> Tool:
+def _make_tool(name: str, description: str, names: Sequence[str], **more: Mapping[str, Any]) -> Tool:
     container = {"type": "string", "enum": list(names)}
     properties = {"container": container, **more}
     return Tool(
@@ -43,20 +43,24 @@ def _tool(name: str, description: str, names: Sequence[str], **more: Mapping[str
     )
 
 
-def reading(names: Sequence[str], *, logs: bool) -> list[Tool]:
+def build_reading_tools(names: Sequence[str], *, logs: bool) -> list[Tool]:
     """The tools that look at the containers of these names."""
     grep = {"type": "string", "description": "Only lines that contain this, in any case; no pattern."}
-    log = _tool(LOG, f"The end of the container's log, {LINES} lines at most.", names, grep=grep)
+    log = _make_tool(
+        LOG_TOOL, f"The end of the container's log, {MAX_LOG_LINES} lines at most.", names, grep=grep
+    )
     others = [
-        _tool("processes", "The command lines that run in the container.", names),
-        _tool("inspect", "How it was made: command, limits, networks, environment, health checks.", names),
-        _tool("metrics", "Its CPU, memory and network over the last minutes.", names),
-        _tool("events", "What was told of it lately: alerts, diagnoses, remediations.", names),
+        _make_tool("processes", "The command lines that run in the container.", names),
+        _make_tool(
+            "inspect", "How it was made: command, limits, networks, environment, health checks.", names
+        ),
+        _make_tool("metrics", "Its CPU, memory and network over the last minutes.", names),
+        _make_tool("events", "What was told of it lately: alerts, diagnoses, remediations.", names),
     ]
     return [log, *others] if logs else others
 
 
-def concluding(choices: Sequence[str]) -> Tool:
+def build_conclude_tool(choices: Sequence[str]) -> Tool:
     """The tool by which the investigation ends."""
     text = {"type": "string"}
     quote = {
@@ -65,7 +69,7 @@ def concluding(choices: Sequence[str]) -> Tool:
         "required": ["source", "quote"],
     }
     properties = {
-        "cause": {"type": "string", "enum": [str(cause) for cause in MEANINGS]},
+        "cause": {"type": "string", "enum": [str(cause) for cause in CAUSE_MEANINGS]},
         "summary": {"type": "string", "description": "Why, in one or two sentences, for an operator."},
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
         "roots": {
@@ -80,7 +84,7 @@ def concluding(choices: Sequence[str]) -> Tool:
     }
     required = ["cause", "summary", "confidence", "roots", "evidence", "action"]
     return Tool(
-        name=CONCLUDE,
+        name=CONCLUDE_TOOL,
         description="Give your diagnosis. Call this once, as soon as you are sure enough.",
         parameters={"type": "object", "properties": properties, "required": required},
     )
@@ -89,21 +93,25 @@ def concluding(choices: Sequence[str]) -> Tool:
 # --- results as text ----------------------------------------------------------------------------------
 
 
-def log(text: str, grep: str, *, emails: bool) -> str:
+def format_log(text: str, grep: str, *, emails: bool) -> str:
     """Redacted first, so that no filter finds what is masked."""
-    end = redact(tail(text, ROOM * 2), emails=emails)
+    end = redact(build_log_tail(text, MAX_RESULT_BYTES * 2), emails=emails)
     lines = [line for line in end.splitlines() if grep.casefold() in line.casefold()]
-    return bounded(lines[-LINES:], emails=emails) or ("no line contains this" if grep else "the log is empty")
+    return bound_lines(lines[-MAX_LOG_LINES:], emails=emails) or (
+        "no line contains this" if grep else "the log is empty"
+    )
 
 
-def processes(lines: Sequence[str], *, emails: bool) -> str:
-    return bounded(_line(line, emails)[:300] for line in lines[:100]) or "nothing runs"
+def format_processes(lines: Sequence[str], *, emails: bool) -> str:
+    return bound_lines(_clean_line(line, emails)[:300] for line in lines[:100]) or "nothing runs"
 
 
-def inspect(details: ContainerDetails, *, outputs: bool, emails: bool) -> str:
+def format_details(details: ContainerDetails, *, outputs: bool, emails: bool) -> str:
     """`outputs`: what its health checks printed, too."""
-    shown = masked(details)
-    checks = [f"exit code {check.exit_code}{_output(check.output, outputs)}" for check in shown.checks[-3:]]
+    shown = mask_details(details)
+    checks = [
+        f"exit code {check.exit_code}{_format_output(check.output, outputs)}" for check in shown.checks[-3:]
+    ]
     rows = {
         "command": " ".join(shown.command),
         "restart policy": shown.restart_policy,
@@ -116,71 +124,71 @@ def inspect(details: ContainerDetails, *, outputs: bool, emails: bool) -> str:
         "health checks": "; ".join(checks),
         "could not be started": shown.error,
     }
-    return table(rows, emails=emails)
+    return format_table(rows, emails=emails)
 
 
-def _output(text: str, shown: bool) -> str:
+def _format_output(text: str, shown: bool) -> str:
     return f": {text}" if shown and text else ""
 
 
-def metrics(points: Sequence[MetricPoint], now: float) -> str:
+def format_metrics(points: Sequence[MetricPoint], now: float) -> str:
     """Few of the points, evenly, the last among them."""
-    step = max(1, -(-len(points) // POINTS))
+    step = max(1, -(-len(points) // MAX_POINTS))
     some = list(points[::-1][::step])[::-1]
     lines = [
         f"{show_duration(max(0.0, now - each.time))} ago: "
-        f"CPU {_cpu(each)}, memory {_memory(each)}{_network(each)}"
+        f"CPU {_format_cpu(each)}, memory {_format_memory(each)}{_format_network(each)}"
         for each in some
     ]
-    return bounded(lines) or "nothing was measured"
+    return bound_lines(lines) or "nothing was measured"
 
 
-def _cpu(point: MetricPoint) -> str:
+def _format_cpu(point: MetricPoint) -> str:
     return "?" if point.cpu is None else f"{point.cpu:.0f} % of a core"
 
 
-def _memory(point: MetricPoint) -> str:
+def _format_memory(point: MetricPoint) -> str:
     return "?" if point.memory is None else show_size(point.memory)
 
 
-def _network(point: MetricPoint) -> str:
+def _format_network(point: MetricPoint) -> str:
     if point.received is None or point.sent is None:
         return ""
     return f", received {show_size(point.received)}/s, sent {show_size(point.sent)}/s"
 
 
-def story(lines: Iterable[str], *, outputs: bool, emails: bool) -> str:
+def format_events(lines: Iterable[str], *, outputs: bool, emails: bool) -> str:
     """`outputs`: with the details, in which words of programs stand."""
-    told = (_line(line, emails) for line in lines)
+    told = (_clean_line(line, emails) for line in lines)
     some = [line[:500] if outputs else ": ".join(line.split(": ", 2)[:2]) for line in told]
-    return bounded(some) or "nothing was told"
+    return bound_lines(some) or "nothing was told"
 
 
-def pasts(past: Sequence[Precedent], now: float) -> str:
-    return bounded(
+def format_precedents(past: Sequence[Precedent], now: float) -> str:
+    return bound_lines(
         f"{show_duration(max(0.0, now - each.time))} ago, {each.container}: {each.cause}, "
         f"{each.action} {each.outcome}"
         for each in past[-10:]
     )
 
 
-def table(rows: Mapping[str, str], *, emails: bool) -> str:
+def format_table(rows: Mapping[str, str], *, emails: bool) -> str:
     """A line for each that has a value."""
-    return bounded(f"{name}: {_line(value, emails)}" for name, value in rows.items() if value)
+    return bound_lines(f"{name}: {_clean_line(value, emails)}" for name, value in rows.items() if value)
 
 
-def _line(text: str, emails: bool) -> str:
-    return clean(redact(text, emails=emails))
+def _clean_line(text: str, emails: bool) -> str:
+    return escape_controls(redact(text, emails=emails))
 
 
-def bounded(lines: Iterable[str], *, emails: bool = False) -> str:
+def bound_lines(lines: Iterable[str], *, emails: bool = False) -> str:
     """The last of the lines that fit into ROOM, secrets masked, and what cannot be seen written out."""
     kept: list[str] = []
     size = 0
     for line in reversed(redact("\n".join(lines), emails=emails).splitlines()):
-        shown = _cut(UNSEEN.sub(_escape, clean(line.replace("\t", " "))))
+        shown = _cut_line(INVISIBLE_CHARACTERS.sub(_escape, escape_controls(line.replace("\t", " "))))
         size += len(shown.encode(errors="replace")) + 1
-        if size > ROOM:
+        if size > MAX_RESULT_BYTES:
             kept.append("[earlier lines are left out]")
             break
         kept.append(shown)
@@ -191,6 +199,6 @@ def _escape(char: re.Match[str]) -> str:
     return char[0].encode("unicode_escape").decode()
 
 
-def _cut(line: str) -> str:
+def _cut_line(line: str) -> str:
     raw = line.encode(errors="replace")
-    return line if len(raw) <= LONGEST else f"{raw[:LONGEST].decode(errors='ignore')}…"
+    return line if len(raw) <= MAX_LINE_BYTES else f"{raw[:MAX_LINE_BYTES].decode(errors='ignore')}…"

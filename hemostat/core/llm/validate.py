@@ -16,11 +16,11 @@ from hemostat.core.redact import redact
 from hemostat.core.remediation import policy
 from hemostat.core.settings.monitor import is_job
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.events import Action, Diagnosis, HealthAlert, Investigation, Kind, Quote
 
 FALSE_ALARM: Final = "false_alarm"
-DISMISSIBLE: Final = frozenset({Kind.CPU_HIGH, Kind.CPU_THROTTLED, Kind.MEMORY_HIGH})
+DISMISSIBLE_KINDS: Final = frozenset({Kind.CPU_HIGH, Kind.CPU_THROTTLED, Kind.MEMORY_HIGH})
 """Kinds that may be no failure at all. Nobody can be talked into taking a dead container for one."""
 REMEDIES: Final[Mapping[Kind, tuple[Action, ...]]] = {
     Kind.EXITED: (Action.RESTART,),
@@ -36,12 +36,12 @@ REMEDIES: Final[Mapping[Kind, tuple[Action, ...]]] = {
     Kind.FD_HIGH: (Action.RESTART,),
 }
 """What can help against each kind; against the others, people."""
-CPU: Final = frozenset({Kind.CPU_HIGH, Kind.CPU_THROTTLED})
-HOST: Final = "host"
+CPU_KINDS: Final = frozenset({Kind.CPU_HIGH, Kind.CPU_THROTTLED})
+HOST_ROOT: Final = "host"
 """What a root is called that is no container."""
-WORDS: Final = 300
+MAX_SENTENCE_CHARACTERS: Final = 300
 """Characters of a sentence of the model's that are kept."""
-SHORTEST: Final = 3
+MIN_QUOTE_CHARACTERS: Final = 3
 """Characters of a quote, at least: less stands in any text."""
 
 
@@ -58,28 +58,28 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     alternative: str = ""
 
 
-def choices(alert: HealthAlert, limits: ResponderSettings) -> tuple[str, ...]:
+def list_choices(alert: HealthAlert, limits: ResponderSettings) -> tuple[str, ...]:
     """What may be advised about this alert, in words: actions, `none` always, `false_alarm` for some."""
-    dismiss = (FALSE_ALARM,) if alert.kind in DISMISSIBLE and not alert.root else ()
+    dismiss = (FALSE_ALARM,) if alert.kind in DISMISSIBLE_KINDS and not alert.root else ()
     if alert.root or is_job(alert.container):
         return (str(Action.NONE), *dismiss)
-    may = [action for action in REMEDIES.get(alert.kind, ()) if _may(action, alert, limits)]
+    may = [action for action in REMEDIES.get(alert.kind, ()) if _may_choose(action, alert, limits)]
     return (*map(str, may), str(Action.NONE), *dismiss)
 
 
-def _may(action: Action, alert: HealthAlert, limits: ResponderSettings) -> bool:
-    if policy.forbidden(alert.container, action, limits) is not None:
+def _may_choose(action: Action, alert: HealthAlert, limits: ResponderSettings) -> bool:
+    if policy.refuse_forbidden(alert.container, action, limits) is not None:
         return False
     if action is Action.EXEC:
         return EXEC.name in alert.container.labels
     if action is Action.SCALE:
-        cpu = alert.kind in CPU
+        cpu = alert.kind in CPU_KINDS
         ceiling = limits.scale_cpu_max if cpu else limits.scale_memory_max
         return bool(ceiling) or (CPU_MAX if cpu else MEMORY_MAX).name in alert.container.labels
     return True
 
 
-def objections(
+def find_objections(
     advice: Advice,
     alert: HealthAlert,
     limits: ResponderSettings,
@@ -89,49 +89,51 @@ def objections(
     """What is wrong with the advice, in words for whoever gave it, and in none of its own: they may be a
     stranger's, and would come back to it as ours. `shown`: the evidence it saw, by source;
     `names`: the containers of the incident."""
-    allowed = choices(alert, limits)
+    allowed = list_choices(alert, limits)
     told = [] if advice.choice in allowed else [f"action must be one of: {', '.join(allowed)}"]
     told += [
         f"evidence, number {place}: this is nowhere in what you were shown, word for word"
         for place, quote in enumerate(advice.quotes, 1)
-        if _source(quote, shown) is None
+        if _find_source(quote, shown) is None
     ]
-    known = {*names, *alert.downstream, alert.container.name, HOST}
+    known = {*names, *alert.downstream, alert.container.name, HOST_ROOT}
     if not known.issuperset(advice.roots):
-        told.append(f"roots must be among: {', '.join(sorted({*names, HOST}))}")
+        told.append(f"roots must be among: {', '.join(sorted({*names, HOST_ROOT}))}")
     if not advice.quotes:
         told.append("quote at least one piece of the evidence")
     return told
 
 
-def sourced(advice: Advice, shown: Mapping[str, Sequence[str]]) -> Advice:
+def correct_quote_sources(advice: Advice, shown: Mapping[str, Sequence[str]]) -> Advice:
     """The advice with every quote's source as it is: models mix them up."""
-    quotes = tuple(Quote(_source(each, shown) or each.source, each.text) for each in advice.quotes)
+    quotes = tuple(Quote(_find_source(each, shown) or each.source, each.text) for each in advice.quotes)
     return msgspec.structs.replace(advice, quotes=quotes)
 
 
-def _source(quote: Quote, shown: Mapping[str, Sequence[str]]) -> str | None:
+def _find_source(quote: Quote, shown: Mapping[str, Sequence[str]]) -> str | None:
     """Where the words stand: in the source that they are said to be from, else in another; None in none."""
-    words = _plain(quote.text)
-    if len(words) < SHORTEST:
+    words = _normalize(quote.text)
+    if len(words) < MIN_QUOTE_CHARACTERS:
         return None
     sources = [quote.source, *shown] if quote.source in shown else list(shown)
-    return next((each for each in sources if any(words in _plain(text) for text in shown[each])), None)
+    return next((each for each in sources if any(words in _normalize(text) for text in shown[each])), None)
 
 
-def _plain(text: str) -> str:
+def _normalize(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip().casefold()
 
 
-def judged(
+def judge_advice(
     advice: Advice, alert: HealthAlert, rules: Verdict, made: Investigation, *, min_confidence: float
 ) -> Verdict:
     """The verdict that this advice, to which there is no objection, comes to."""
-    foreign = advice.choice != Action.NONE and not any(is_own(each.source, alert) for each in advice.quotes)
+    foreign = advice.choice != Action.NONE and not any(
+        is_own_evidence(each.source, alert) for each in advice.quotes
+    )
     unsure = advice.confidence < min_confidence and advice.choice != Action.NONE
-    own = {alert.container.name, *([HOST] if alert.container.is_host else [])}
+    own = {alert.container.name, *([HOST_ROOT] if alert.container.is_host else [])}
     elsewhere = advice.choice != FALSE_ALARM and bool(advice.roots) and own.isdisjoint(advice.roots)
-    reasons = [worded(advice.summary)]
+    reasons = [sanitize_text(advice.summary)]
     action = None if advice.choice == FALSE_ALARM else Action(advice.choice)
     if unsure:
         reasons.append(
@@ -142,50 +144,52 @@ def judged(
         reasons.append(f"{advice.choice} was advised by what another container says alone")
         action = Action.NONE
     elif elsewhere and action not in {None, Action.NONE}:
-        reasons.append(f"it begins at {', '.join(map(worded, advice.roots))}: nothing to be done here")
+        reasons.append(f"it begins at {', '.join(map(sanitize_text, advice.roots))}: nothing to be done here")
         action = Action.NONE
     if action != rules.action:
-        reasons.append(f"the rules would have said: {rules.diagnosis.cause}, {_named(rules.action)}")
+        reasons.append(f"the rules would have said: {rules.diagnosis.cause}, {_format_action(rules.action)}")
     diagnosis = Diagnosis(
         cause=advice.cause,
         confidence=advice.confidence,
         reasons=tuple(reasons),
         advisor=made.model,
-        investigation=_told(advice, made),
+        investigation=_fill_investigation(advice, made),
     )
-    resource = "cpu" if alert.kind in CPU else "memory"
+    resource = "cpu" if alert.kind in CPU_KINDS else "memory"
     parameters: dict[str, float | str | bool] = {"resource": resource} if action is Action.SCALE else {}
     return Verdict(action, diagnosis, parameters)
 
 
-def is_own(source: str, alert: HealthAlert) -> bool:
+def is_own_evidence(source: str, alert: HealthAlert) -> bool:
     """Whether it is evidence about the container of the alert: what a tool shows of another one carries no
     action. `log` and `alert` are of the first message, `log web` is what a tool showed."""
     _, _, container = source.partition(" ")
     return container in {"", alert.container.name}
 
 
-def _told(advice: Advice, made: Investigation) -> Investigation:
+def _fill_investigation(advice: Advice, made: Investigation) -> Investigation:
     return msgspec.structs.replace(
         made,
-        roots=tuple(map(worded, advice.roots[:10])),
-        quotes=tuple(Quote(worded(each.source), worded(each.text)) for each in advice.quotes[:8]),
-        expect=worded(advice.expect),
-        alternative=worded(advice.alternative),
+        roots=tuple(map(sanitize_text, advice.roots[:10])),
+        quotes=tuple(
+            Quote(sanitize_text(each.source), sanitize_text(each.text)) for each in advice.quotes[:8]
+        ),
+        expect=sanitize_text(advice.expect),
+        alternative=sanitize_text(advice.alternative),
     )
 
 
-def unadvised(rules: Verdict, why: str) -> Verdict:
+def fall_back_to_rules(rules: Verdict, why: str) -> Verdict:
     """The rules' verdict, where a model was to be asked and was of no use."""
-    reasons = (*rules.diagnosis.reasons, f"by the rules: {worded(why)}")
+    reasons = (*rules.diagnosis.reasons, f"by the rules: {sanitize_text(why)}")
     return msgspec.structs.replace(rules, diagnosis=msgspec.structs.replace(rules.diagnosis, reasons=reasons))
 
 
-def _named(action: Action | None) -> str:
+def _format_action(action: Action | None) -> str:
     return "false alarm" if action is None else "no action" if action is Action.NONE else str(action)
 
 
-def worded(text: str) -> str:
+def sanitize_text(text: str) -> str:
     """The model's words as they are told: on one line, bounded, without secrets."""
-    text = clean(redact(" ".join(text[: 4 * WORDS].split())))
-    return text if len(text) <= WORDS else f"{text[:WORDS]}…"
+    text = escape_controls(redact(" ".join(text[: 4 * MAX_SENTENCE_CHARACTERS].split())))
+    return text if len(text) <= MAX_SENTENCE_CHARACTERS else f"{text[:MAX_SENTENCE_CHARACTERS]}…"

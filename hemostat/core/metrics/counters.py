@@ -14,7 +14,7 @@ import msgspec
 
 from hemostat.core.metrics import definitions
 from hemostat.core.metrics.definitions import OTHER, Distribution, Labels, Measure, Numbers, Values
-from hemostat.core.metrics.name_limit import ContainerNames, NameSlot, fold
+from hemostat.core.metrics.name_limit import ContainerNames, NameSlot, fold_into_other
 from hemostat.events import (
     Container,
     Decided,
@@ -33,22 +33,22 @@ from hemostat.events import (
     RemediationNeeded,
 )
 
-REMEMBERED: Final = 2000
+MAX_REMEMBERED_IDS: Final = 2000
 """Ids of events that were counted: what a responder puts off comes back on the stream under the same one."""
-INCIDENTS: Final = 2000
-LIMITS: Final = {
+MAX_OPEN_INCIDENTS: Final = 2000
+MAX_LABEL_VALUES: Final = {
     "host": 100, "advisor": 20, "model": 20, "cause": 50, "channel": 50, "outcome": 10, "reason": 20,
 }  # fmt: skip
 """How many values a label may have."""
-DAY: Final = 86_400.0
-START: Final = "0-0"
+DAY_SECONDS: Final = 86_400.0
+START_POSITION: Final = "0-0"
 
-HEARD: Final = {
-    each.name: each for each in (definitions.NOTIFICATIONS, definitions.FAILURES, definitions.SAMPLES)
+ROLE_MEASURES: Final = {
+    each.name: each for each in (definitions.NOTIFICATIONS, definitions.MODEL_FAILURES, definitions.SAMPLES)
 }
 """What roles count themselves, by name."""
 
-DONE: Final = frozenset({Outcome.HEALED, Outcome.FAILED})
+ACTED_OUTCOMES: Final = frozenset({Outcome.HEALED, Outcome.FAILED})
 
 
 class OpenIncident(msgspec.Struct, frozen=True):
@@ -119,7 +119,7 @@ class Counters:
         """Go on where `raw` ended. Raises msgspec.MsgspecError. What a newer version no longer counts, or
         counts by other labels, is left behind."""
         memo = msgspec.json.decode(raw, type=CounterState)
-        by_name = {measure.name: measure for measure in definitions.TALLIED}
+        by_name = {measure.name: measure for measure in definitions.COUNTED_MEASURES}
         for name, labels, value in memo.counts:
             if (measure := by_name.get(name)) and len(labels) == len(measure.labels):
                 self._counts[measure][labels] = value
@@ -150,9 +150,9 @@ class Counters:
             case RemediationComplete():
                 self._outcome(event, event.data)
             case Order():
-                self._count(definitions.PEOPLE, ("ordered",))
+                self._count(definitions.PERSON_EVENTS, ("ordered",))
             case Decided(what=what):
-                self._count(definitions.PEOPLE, (what,))
+                self._count(definitions.PERSON_EVENTS, (what,))
 
     def hear(self, heartbeats: Sequence[Event], now: float) -> None:
         """Count what the roles that live now have handled and counted since they were last heard."""
@@ -162,14 +162,14 @@ class Counters:
                 case Heartbeat(role=role, handled=handled, started=started, figures=figures):
                     source = f"{event.source} {started}"
                     host = self.bounded("host", event.host)
-                    self._grown(definitions.HANDLED, (role, host), handled, source, before)
+                    self._grown(definitions.HANDLED_EVENTS, (role, host), handled, source, before)
                     for figure in figures:
                         self._figure(figure, f"{source} {figure.name} {figure.labels}", before)
                     self.roles[role, host] = event.time
-        self.roles = {key: time for key, time in self.roles.items() if time > now - DAY}
+        self.roles = {key: time for key, time in self.roles.items() if time > now - DAY_SECONDS}
 
     def _figure(self, figure: Figure, key: str, before: Mapping[str, int]) -> None:
-        measure = HEARD.get(figure.name)
+        measure = ROLE_MEASURES.get(figure.name)
         if measure is None or len(figure.labels) != len(measure.labels):
             return
         labels = tuple(map(self.bounded, measure.labels, figure.labels))
@@ -183,7 +183,7 @@ class Counters:
         """The value, or `other` where as many as may be are known already."""
         known = self._known[label]
         if value not in known:
-            if len(known) >= LIMITS[label]:
+            if len(known) >= MAX_LABEL_VALUES[label]:
                 return OTHER
             known[value] = None
         return value
@@ -193,7 +193,7 @@ class Counters:
         counted as `other` from then on."""
         name, lost = self._names.take(container, now)
         for measure in (definitions.ALERTS, definitions.ACTIONS) if lost else ():
-            fold(self._counts[measure], measure.labels.index("container"), lost)
+            fold_into_other(self._counts[measure], measure.labels.index("container"), lost)
         return name
 
     @property
@@ -203,51 +203,52 @@ class Counters:
 
     def numbers(self) -> Numbers:
         return {
-            measure: {**self._counts[measure], **self._spread[measure]} for measure in definitions.TALLIED
+            measure: {**self._counts[measure], **self._spread[measure]}
+            for measure in definitions.COUNTED_MEASURES
         }
 
     def _alert(self, event: Event, alert: HealthAlert) -> None:
         host = self.bounded("host", event.host)
         if alert.phase is Phase.CLEARED:
-            self._count(definitions.CLEARED, (alert.kind, host))
+            self._count(definitions.CLEARED_ALERTS, (alert.kind, host))
             if (opened := self.opened.get(event.incident or "")) is not None:
                 self.opened[event.incident or ""] = msgspec.structs.replace(opened, lasts=False)
             return
         container = self.name_of(alert.container, event.time)
         self._count(definitions.ALERTS, (alert.kind, alert.severity, host, container))
-        self._observe(definitions.DETECT, (alert.kind,), event.time - alert.since)
+        self._observe(definitions.TIME_TO_DETECT, (alert.kind,), event.time - alert.since)
         if event.incident is not None:
             self.opened.pop(event.incident, None)
             self.opened[event.incident] = OpenIncident(alert.since, alert.kind, host)
-            _drop_oldest(self.opened, INCIDENTS)
+            _drop_oldest(self.opened, MAX_OPEN_INCIDENTS)
 
     def _diagnosis(self, event: Event, diagnosis: Diagnosis, verdict: str) -> None:
         advisor = self.bounded("advisor", diagnosis.advisor)
         self._count(definitions.DIAGNOSES, (advisor, self.bounded("cause", diagnosis.cause), verdict))
-        asked = _moment(event.cause)
+        asked = _parse_event_time(event.cause)
         if asked is not None:
-            self._observe(definitions.DIAGNOSE, (advisor,), event.time - asked)
+            self._observe(definitions.TIME_TO_DIAGNOSE, (advisor,), event.time - asked)
         found = diagnosis.investigation
         if found is None:
             return
         model = (self.bounded("model", found.model),)
         if found.reused:
-            self._count(definitions.REUSED, model)
+            self._count(definitions.REUSED_DIAGNOSES, model)
             return
         self._count(definitions.INVESTIGATIONS, model)
-        self._count(definitions.STEPS, model, len(found.steps))
-        self._count(definitions.TOKENS, model, found.tokens)
-        self._count(definitions.COST, model, found.cost)
+        self._count(definitions.MODEL_STEPS, model, len(found.steps))
+        self._count(definitions.MODEL_TOKENS, model, found.tokens)
+        self._count(definitions.MODEL_COST, model, found.cost)
 
     def _outcome(self, event: Event, done: RemediationComplete) -> None:
         host = self.bounded("host", event.host)
         self._count(definitions.DECISIONS, (done.outcome, done.reason, host))
-        if done.outcome in DONE and done.reason is not Reason.GIVEN_UP:
+        if done.outcome in ACTED_OUTCOMES and done.reason is not Reason.GIVEN_UP:
             container = self.name_of(done.container, event.time)
             self._count(definitions.ACTIONS, (done.action, done.outcome, host, container))
         opened = self.opened.get(event.incident or "")
         if done.outcome is Outcome.HEALED and opened is not None:
-            self._observe(definitions.HEAL, (done.kind,), event.time - opened.since)
+            self._observe(definitions.TIME_TO_HEAL, (done.kind,), event.time - opened.since)
 
     def _count(self, measure: Measure, labels: Labels, by: float = 1.0) -> None:
         self._counts[measure][labels] += by
@@ -265,7 +266,7 @@ class Counters:
         known = event_id in self._ids
         self._ids.pop(event_id, None)
         self._ids[event_id] = None
-        _drop_oldest(self._ids, REMEMBERED)
+        _drop_oldest(self._ids, MAX_REMEMBERED_IDS)
         return known
 
 
@@ -274,7 +275,7 @@ def _drop_oldest(kept: dict[str, Any], limit: int) -> None:
         del kept[next(iter(kept))]
 
 
-def _moment(event_id: str | None) -> float | None:
+def _parse_event_time(event_id: str | None) -> float | None:
     """When an event of this id was made (epoch seconds): ids begin with it."""
     try:
         return int((event_id or "").split("-")[0], 16) / 1000

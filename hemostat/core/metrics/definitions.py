@@ -44,9 +44,9 @@ class Measure(NamedTuple):
     """Upper bounds of a histogram, the last of them not infinite."""
 
 
-_DETECT: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 300.0)
-_DIAGNOSE: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_HEAL: Final = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0)
+_DETECT_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 300.0)
+_DIAGNOSE_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_HEAL_BUCKETS: Final = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0)
 
 ALERTS: Final = Measure(
     "hemostat_alerts_total",
@@ -54,7 +54,7 @@ ALERTS: Final = Measure(
     "Alerts that were raised; each new occurrence of an incident counts.",
     ("kind", "severity", "host", "container"),
 )
-CLEARED: Final = Measure(
+CLEARED_ALERTS: Final = Measure(
     "hemostat_alerts_cleared_total", Form.COUNTER, "Alerts whose condition ended.", ("kind", "host")
 )
 DIAGNOSES: Final = Measure(
@@ -75,49 +75,49 @@ ACTIONS: Final = Measure(
     "Actions that were done and verified, or failed.",
     ("action", "outcome", "host", "container"),
 )
-PEOPLE: Final = Measure(
+PERSON_EVENTS: Final = Measure(
     "hemostat_people_said_total",
     Form.COUNTER,
     "What people told HemoStat: orders, approvals, pauses and so on.",
     ("what",),
 )
-DETECT: Final = Measure(
+TIME_TO_DETECT: Final = Measure(
     "hemostat_time_to_detect_seconds",
     Form.HISTOGRAM,
     "From the beginning of a condition to its alert, the window it must hold included.",
     ("kind",),
-    _DETECT,
+    _DETECT_BUCKETS,
 )
-DIAGNOSE: Final = Measure(
+TIME_TO_DIAGNOSE: Final = Measure(
     "hemostat_time_to_diagnose_seconds",
     Form.HISTOGRAM,
     "From an alert to its diagnosis.",
     ("advisor",),
-    _DIAGNOSE,
+    _DIAGNOSE_BUCKETS,
 )
-HEAL: Final = Measure(
+TIME_TO_HEAL: Final = Measure(
     "hemostat_time_to_heal_seconds",
     Form.HISTOGRAM,
     "From the beginning of an incident to the verified end of it.",
     ("kind",),
-    _HEAL,
+    _HEAL_BUCKETS,
 )
 INVESTIGATIONS: Final = Measure(
     "hemostat_model_investigations_total", Form.COUNTER, "Diagnoses that a model was paid for.", ("model",)
 )
-STEPS: Final = Measure(
+MODEL_STEPS: Final = Measure(
     "hemostat_model_steps_total", Form.COUNTER, "What models looked at in their investigations.", ("model",)
 )
-REUSED: Final = Measure(
+REUSED_DIAGNOSES: Final = Measure(
     "hemostat_model_reused_total", Form.COUNTER, "A model's diagnoses that served once more.", ("model",)
 )
-TOKENS: Final = Measure(
+MODEL_TOKENS: Final = Measure(
     "hemostat_model_tokens_total", Form.COUNTER, "Tokens that investigations used.", ("model",)
 )
-COST: Final = Measure(
+MODEL_COST: Final = Measure(
     "hemostat_model_cost_dollars_total", Form.COUNTER, "US dollars that investigations cost.", ("model",)
 )
-FAILURES: Final = Measure(
+MODEL_FAILURES: Final = Measure(
     "hemostat_model_failures_total",
     Form.COUNTER,
     "Diagnoses for which a model was to be asked, and the rules stood in.",
@@ -132,28 +132,30 @@ NOTIFICATIONS: Final = Measure(
 SAMPLES: Final = Measure(
     "hemostat_samples_total", Form.COUNTER, "Samples of containers that were taken.", ("host",)
 )
-HANDLED: Final = Measure(
+HANDLED_EVENTS: Final = Measure(
     "hemostat_role_handled_total",
     Form.COUNTER,
     "Events that a role has handled; of the monitor samples and what the engine tells.",
     ("role", "host"),
 )
 
-OPEN: Final = Measure("hemostat_incidents_open", Form.GAUGE, "Incidents that last.", ("kind", "host"))
+OPEN_INCIDENTS: Final = Measure(
+    "hemostat_incidents_open", Form.GAUGE, "Incidents that last.", ("kind", "host")
+)
 CONTAINERS: Final = Measure("hemostat_containers", Form.GAUGE, "Watched containers.", ("status", "host"))
-UNHEALTHY: Final = Measure(
+UNHEALTHY_CONTAINERS: Final = Measure(
     "hemostat_containers_unhealthy", Form.GAUGE, "Watched containers whose health check fails.", ("host",)
 )
-CPU: Final = Measure(
+CONTAINER_CPU: Final = Measure(
     "hemostat_container_cpu_cores", Form.GAUGE, "CPU that a container uses, in cores.", ("host", "container")
 )
-CPU_LIMIT: Final = Measure(
+CONTAINER_CPU_LIMIT: Final = Measure(
     "hemostat_container_cpu_limit_cores", Form.GAUGE, "Its limit, in cores.", ("host", "container")
 )
-MEMORY: Final = Measure(
+CONTAINER_MEMORY: Final = Measure(
     "hemostat_container_memory_bytes", Form.GAUGE, "Working set of a container.", ("host", "container")
 )
-MEMORY_LIMIT: Final = Measure(
+CONTAINER_MEMORY_LIMIT: Final = Measure(
     "hemostat_container_memory_limit_bytes", Form.GAUGE, "Its limit.", ("host", "container")
 )
 ROLE_UP: Final = Measure(
@@ -162,19 +164,19 @@ ROLE_UP: Final = Measure(
 ROLE_TROUBLE: Final = Measure(
     "hemostat_role_trouble", Form.GAUGE, "Whether a role waits for something.", ("role", "host")
 )
-LAG: Final = Measure(
+STREAM_LAG: Final = Measure(
     "hemostat_stream_lag_entries",
     Form.GAUGE,
     "Entries that a group of readers has not acknowledged.",
     ("stream", "group"),
 )
-WAITING: Final = Measure(
+WAITING_NOTIFICATIONS: Final = Measure(
     "hemostat_notifications_waiting",
     Form.GAUGE,
     "News that waits for a channel: for the grace, for quiet hours to end, or because it fails.",
     ("channel",),
 )
-DEAD: Final = Measure(
+DEAD_LETTERS: Final = Measure(
     "hemostat_dead_letter_entries", Form.GAUGE, "Entries that could not be handled, and are kept."
 )
 BREAKERS: Final = Measure(
@@ -183,21 +185,59 @@ BREAKERS: Final = Measure(
     "Circuit breakers that are not closed.",
     ("scope", "state", "host"),
 )
-RUNNING: Final = Measure("hemostat_actions_running", Form.GAUGE, "Actions that are under way.", ("host",))
-PAUSED: Final = Measure("hemostat_paused", Form.GAUGE, "Whether the kill switch is pressed for everything.")
-APPROVALS: Final = Measure("hemostat_approvals_waiting", Form.GAUGE, "Actions that wait for a person.")
+RUNNING_ACTIONS: Final = Measure(
+    "hemostat_actions_running", Form.GAUGE, "Actions that are under way.", ("host",)
+)
+PAUSE_STATE: Final = Measure(
+    "hemostat_paused", Form.GAUGE, "Whether the kill switch is pressed for everything."
+)
+WAITING_APPROVALS: Final = Measure(
+    "hemostat_approvals_waiting", Form.GAUGE, "Actions that wait for a person."
+)
 BUS_UP: Final = Measure("hemostat_bus_up", Form.GAUGE, "Whether Redis answers; if not, the rest is stale.")
-BUILD: Final = Measure("hemostat_build_info", Form.GAUGE, "The version that tells this.", ("version",))
+BUILD_INFO: Final = Measure("hemostat_build_info", Form.GAUGE, "The version that tells this.", ("version",))
 
-TALLIED: Final = (
-    ALERTS, CLEARED, DIAGNOSES, DECISIONS, ACTIONS, PEOPLE, DETECT, DIAGNOSE, HEAL,
-    INVESTIGATIONS, STEPS, REUSED, TOKENS, COST, FAILURES, NOTIFICATIONS, SAMPLES, HANDLED,
-)  # fmt: skip
-SEEN: Final = (
-    OPEN, CONTAINERS, UNHEALTHY, CPU, CPU_LIMIT, MEMORY, MEMORY_LIMIT,
-    ROLE_UP, ROLE_TROUBLE, LAG, WAITING, DEAD, BREAKERS, RUNNING, PAUSED, APPROVALS, BUS_UP, BUILD,
-)  # fmt: skip
-MEASURES: Final = (*TALLIED, *SEEN)
+COUNTED_MEASURES: Final = (
+    ALERTS,
+    CLEARED_ALERTS,
+    DIAGNOSES,
+    DECISIONS,
+    ACTIONS,
+    PERSON_EVENTS,
+    TIME_TO_DETECT,
+    TIME_TO_DIAGNOSE,
+    TIME_TO_HEAL,
+    INVESTIGATIONS,
+    MODEL_STEPS,
+    REUSED_DIAGNOSES,
+    MODEL_TOKENS,
+    MODEL_COST,
+    MODEL_FAILURES,
+    NOTIFICATIONS,
+    SAMPLES,
+    HANDLED_EVENTS,
+)
+GAUGE_MEASURES: Final = (
+    OPEN_INCIDENTS,
+    CONTAINERS,
+    UNHEALTHY_CONTAINERS,
+    CONTAINER_CPU,
+    CONTAINER_CPU_LIMIT,
+    CONTAINER_MEMORY,
+    CONTAINER_MEMORY_LIMIT,
+    ROLE_UP,
+    ROLE_TROUBLE,
+    STREAM_LAG,
+    WAITING_NOTIFICATIONS,
+    DEAD_LETTERS,
+    BREAKERS,
+    RUNNING_ACTIONS,
+    PAUSE_STATE,
+    WAITING_APPROVALS,
+    BUS_UP,
+    BUILD_INFO,
+)
+MEASURES: Final = (*COUNTED_MEASURES, *GAUGE_MEASURES)
 
 Labels = tuple[str, ...]
 """Values, in the order of a measure's labels."""
@@ -209,7 +249,7 @@ class Count(Protocol):
     def __call__(self, measure: Measure, *labels: str, by: int = 1) -> None: ...
 
 
-def uncounted(measure: Measure, *labels: str, by: int = 1) -> None:
+def ignore_count(measure: Measure, *labels: str, by: int = 1) -> None:
     """For whoever is not asked how much."""
 
 

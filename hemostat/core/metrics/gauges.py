@@ -9,10 +9,10 @@ from hemostat.core.metrics.definitions import OTHER, Measure, Values
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.events import Container, ContainerStats, Event, Heartbeat
 
-CENT: float = 100.0
+PERCENT_PER_CORE: float = 100.0
 
 
-def roles(known: Iterable[tuple[str, str]], heartbeats: Iterable[Event]) -> dict[Measure, Values]:
+def measure_roles(known: Iterable[tuple[str, str]], heartbeats: Iterable[Event]) -> dict[Measure, Values]:
     """By role and host. `known` were heard of lately, `heartbeats` are of those that live."""
     up: Values = dict.fromkeys(known, 0.0)
     trouble: Values = {}
@@ -24,17 +24,21 @@ def roles(known: Iterable[tuple[str, str]], heartbeats: Iterable[Event]) -> dict
     return {definitions.ROLE_UP: up, definitions.ROLE_TROUBLE: trouble}
 
 
-def containers(
+def measure_containers(
     stats: Iterable[Event],
     bounded: Callable[[str, str], str],
     name_of: Callable[[Container, float], str],
 ) -> dict[Measure, Values]:
-    """`bounded`: a label and its value, to what it is called in numbers; `name_of`: the same of a container
-    that was seen at a time. Containers called `other` are added up, limits apart."""
+    """`bounded`: a label and its value, to what it is called in numbers; `get_replacement_key`: the same of a
+    container that was seen at a time. Containers called `other` are added up, limits apart."""
     number: Values = defaultdict(float)
     unhealthy: Values = defaultdict(float)
-    use: dict[Measure, Values] = {each: defaultdict(float) for each in (definitions.CPU, definitions.MEMORY)}
-    limits: dict[Measure, Values] = {each: {} for each in (definitions.CPU_LIMIT, definitions.MEMORY_LIMIT)}
+    use: dict[Measure, Values] = {
+        each: defaultdict(float) for each in (definitions.CONTAINER_CPU, definitions.CONTAINER_MEMORY)
+    }
+    limits: dict[Measure, Values] = {
+        each: {} for each in (definitions.CONTAINER_CPU_LIMIT, definitions.CONTAINER_MEMORY_LIMIT)
+    }
     for event in sorted(stats, key=lambda event: event.id):
         told = event.data
         if not isinstance(told, ContainerStats):
@@ -43,27 +47,30 @@ def containers(
         number[told.state.status, host] += 1
         unhealthy[host,] += told.state.health == "unhealthy"
         place = (host, name_of(told.container, event.time))
-        cores = None if told.cpu is None else told.cpu / CENT
-        for measure, value in ((definitions.CPU, cores), (definitions.MEMORY, told.memory)):
+        cores = None if told.cpu is None else told.cpu / PERCENT_PER_CORE
+        for measure, value in (
+            (definitions.CONTAINER_CPU, cores),
+            (definitions.CONTAINER_MEMORY, told.memory),
+        ):
             if value is not None:
                 use[measure][place] += value
         for measure, value in (
-            (definitions.CPU_LIMIT, told.cpu_limit),
-            (definitions.MEMORY_LIMIT, told.memory_limit),
+            (definitions.CONTAINER_CPU_LIMIT, told.cpu_limit),
+            (definitions.CONTAINER_MEMORY_LIMIT, told.memory_limit),
         ):
             if value is not None and place[1] != OTHER:
                 limits[measure][place] = float(value)
-    return {definitions.CONTAINERS: number, definitions.UNHEALTHY: unhealthy, **use, **limits}
+    return {definitions.CONTAINERS: number, definitions.UNHEALTHY_CONTAINERS: unhealthy, **use, **limits}
 
 
-def incidents(opened: Iterable[OpenIncident]) -> Values:
+def count_open_incidents(opened: Iterable[OpenIncident]) -> Values:
     return {
         place: float(count)
         for place, count in Counter((each.kind.value, each.host) for each in opened if each.lasts).items()
     }
 
 
-def breakers(hosts: Mapping[str, HostLimitStatus]) -> dict[Measure, Values]:
+def measure_breakers(hosts: Mapping[str, HostLimitStatus]) -> dict[Measure, Values]:
     """By scope, state and host, all are told, 0 too; and what is being done."""
     found: Values = {}
     for host, overview in hosts.items():
@@ -72,4 +79,4 @@ def breakers(hosts: Mapping[str, HostLimitStatus]) -> dict[Measure, Values]:
             found[scope, "open", host] = float(sum(each.open for each in states))
             found[scope, "half_open", host] = float(sum(each.half_open for each in states))
     running: Values = {(host,): float(overview.running) for host, overview in hosts.items()}
-    return {definitions.BREAKERS: found, definitions.RUNNING: running}
+    return {definitions.BREAKERS: found, definitions.RUNNING_ACTIONS: running}

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.labels.project import NO_PROJECT, project_of
+from hemostat.core.labels.project import NO_PROJECT, get_project
 from hemostat.core.metrics.definitions import OTHER, Values
 from hemostat.events import Container
 
@@ -38,7 +38,7 @@ class ContainerNames:
 
     def take(self, container: Container, now: float) -> tuple[str, str]:
         """What the container is called in metrics, and the name that has lost its place to it, if any."""
-        name, project = container.name, project_of(container)
+        name, project = container.name, get_project(container)
         known = self.places.get(name)
         if known is not None:
             self.places[name] = NameSlot(project, max(known.seen, now))
@@ -63,7 +63,7 @@ class ContainerNames:
         return min(own, key=lambda name: self.places[name].seen)
 
 
-def fold(values: Values, position: int, name: str) -> None:
+def fold_into_other(values: Values, position: int, name: str) -> None:
     """Add what was counted under this name, a label at that position, to what is counted under OTHER."""
     for labels in [each for each in values if each[position] == name]:
         other = (*labels[:position], OTHER, *labels[position + 1 :])

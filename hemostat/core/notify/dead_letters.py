@@ -9,10 +9,10 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.notify.notification import Notification, of_hemostat
+from hemostat.core.notify.notification import Notification, build_self_notification
 from hemostat.core.redact import redact
 from hemostat.core.settings.alert import Topic
-from hemostat.core.text import clean, cut
+from hemostat.core.text import escape_controls, truncate
 from hemostat.core.units import show_duration
 
 REPEAT_SECONDS: Final = 3600.0
@@ -21,7 +21,7 @@ RECENT_SECONDS: Final = 86400.0
 MAX_ERROR_CHARACTERS: Final = 200
 MAX_REDACTED_CHARACTERS: Final = 2000
 """Of an error, that are looked at for secrets: a cut before that would leave half of one."""
-NAME: Final = "the dead-letter stream"
+STREAM_LABEL: Final = "the dead-letter stream"
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +36,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         return abs(now - self.time) < RECENT_SECONDS
 
     def describe(self, now: float) -> str:
-        error = cut(clean(redact(self.error[:MAX_REDACTED_CHARACTERS])), MAX_ERROR_CHARACTERS)
-        ago, stream = show_duration(max(0.0, now - self.time)), clean(self.stream[:60])
+        error = truncate(escape_controls(redact(self.error[:MAX_REDACTED_CHARACTERS])), MAX_ERROR_CHARACTERS)
+        ago, stream = show_duration(max(0.0, now - self.time)), escape_controls(self.stream[:60])
         return f"the latest {ago} ago, of {stream}: {error}"
 
 
@@ -48,7 +48,7 @@ class LastNotified(msgspec.Struct, frozen=True):
     time: float = 0.0
 
 
-def tell(
+def announce_newest(
     told: LastNotified, newest: DeadLetter | None, count: int, now: float, *, host: str
 ) -> tuple[LastNotified, Notification | None]:
     """`count`: of all dead letters. The news is None where there is nothing new, or not time for it yet."""
@@ -59,5 +59,7 @@ def tell(
     what = f"{count} {'event' if count == 1 else 'events'} could not be handled, {newest.describe(now)}"
     cause = "what such an event asked for has not been done; hemostat doctor says what to do"
     incident = f"buried:{newest.id}"
-    news = of_hemostat(Topic.GONE, NAME, what, now, host=host, cause=cause, incident=incident)
+    news = build_self_notification(
+        Topic.GONE, STREAM_LABEL, what, now, host=host, cause=cause, incident=incident
+    )
     return LastNotified(newest.id, now), news

@@ -7,21 +7,21 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.markup import without_markup
+from hemostat.core.markup import neutralize_markup
 from hemostat.core.notify.notification import Notification
 from hemostat.core.redact import redact
-from hemostat.core.settings.alert import FIELD, FIELDS, Topic
-from hemostat.core.text import clean, cut
+from hemostat.core.settings.alert import FIELD_PATTERN, TEMPLATE_FIELDS, Topic
+from hemostat.core.text import escape_controls, truncate
 from hemostat.core.units import show_duration
 from hemostat.events import Severity
 
-LONGEST: Final = 350
+MAX_FACT_CHARACTERS: Final = 350
 """Characters of one fact."""
-HEADLINE: Final = 120
-LISTED: Final = 20
+MAX_HEADLINE_CHARACTERS: Final = 120
+MAX_LISTED_INCIDENTS: Final = 20
 """Incidents that a message about many of them names."""
 
-HEADLINES: Final[Mapping[Topic, str]] = {
+HEADLINE_TEMPLATES: Final[Mapping[Topic, str]] = {
     Topic.OPENED: "{container}: {kind}",
     Topic.HEALED: "{container} is healed: {kind}",
     Topic.ESCALATED: "{container} needs a person: {kind}",
@@ -51,25 +51,30 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def single(word: Notification, templates: Mapping[str, str], *, brief: bool = False) -> Message:
-    title = headline(word, templates)
+    title = format_headline(word, templates)
     if brief:
         return Message(topic=word.topic, severity=word.severity, title=title)
     return Message(
         topic=word.topic,
         severity=word.severity,
         title=title,
-        facts=tuple((label, value) for label, value in _facts(word) if value),
-        more=f"hemostat explain {_safe(word.incident)}" if word.kind else "",
+        facts=tuple((label, value) for label, value in _list_facts(word) if value),
+        more=f"hemostat explain {_sanitize(word.incident)}" if word.kind else "",
     )
 
 
-def digest(words: Sequence[Notification], templates: Mapping[str, str], *, brief: bool = False) -> Message:
+def build_digest(
+    words: Sequence[Notification], templates: Mapping[str, str], *, brief: bool = False
+) -> Message:
     """Many in one, those first that need people."""
     ordered = sorted(words, key=lambda word: (not word.needs_people, word.time))
     counts = Counter(word.topic for word in ordered)
     told = ", ".join(f"{count} {topic.replace('_', ' ')}" for topic, count in counts.most_common())
-    lines = [f"{headline(word, templates)} ({_safe(word.host)})" for word in ordered[:LISTED]]
-    beyond = len(ordered) - LISTED
+    lines = [
+        f"{format_headline(word, templates)} ({_sanitize(word.host)})"
+        for word in ordered[:MAX_LISTED_INCIDENTS]
+    ]
+    beyond = len(ordered) - MAX_LISTED_INCIDENTS
     return Message(
         topic=ordered[0].topic,
         severity=max((word.severity for word in ordered), key=list(Severity).index),
@@ -79,26 +84,28 @@ def digest(words: Sequence[Notification], templates: Mapping[str, str], *, brief
     )
 
 
-def headline(word: Notification, templates: Mapping[str, str]) -> str:
-    template = templates.get(word.topic, HEADLINES[word.topic])
-    values = {name: _safe(_text(word, name)) for name in FIELDS}
-    return cut(FIELD.sub(lambda found: values.get(found[1], found[0]), template), HEADLINE)
+def format_headline(word: Notification, templates: Mapping[str, str]) -> str:
+    template = templates.get(word.topic, HEADLINE_TEMPLATES[word.topic])
+    values = {name: _sanitize(_get_field_text(word, name)) for name in TEMPLATE_FIELDS}
+    return truncate(
+        FIELD_PATTERN.sub(lambda found: values.get(found[1], found[0]), template), MAX_HEADLINE_CHARACTERS
+    )
 
 
-def _facts(word: Notification) -> Iterator[tuple[str, str]]:
+def _list_facts(word: Notification) -> Iterator[tuple[str, str]]:
     where = f"{word.container} on {word.host}" if word.kind else word.host
-    yield "Where", _safe(where + (f", project {word.project}" if word.project else ""))
-    yield "What", _safe(word.what)
-    yield "Why", _safe(word.cause)
-    yield "Outcome", _safe(word.done)
+    yield "Where", _sanitize(where + (f", project {word.project}" if word.project else ""))
+    yield "What", _sanitize(word.what)
+    yield "Why", _sanitize(word.cause)
+    yield "Outcome", _sanitize(word.done)
     yield "Took", show_duration(word.took) if word.took else ""
 
 
-def _text(word: Notification, name: str) -> str:
+def _get_field_text(word: Notification, name: str) -> str:
     if name == "took":
         return show_duration(word.took) if word.took else ""
     return str(getattr(word, name)) or ("an action" if name == "action" else "")
 
 
-def _safe(text: str) -> str:
-    return without_markup(cut(clean(redact(text)), LONGEST))
+def _sanitize(text: str) -> str:
+    return neutralize_markup(truncate(escape_controls(redact(text)), MAX_FACT_CHARACTERS))

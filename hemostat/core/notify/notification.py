@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.detection.incidents import CRITICAL
-from hemostat.core.history.incident_log import line, subject
-from hemostat.core.ledger.controls import EVERYTHING
+from hemostat.core.detection.incidents import CRITICAL_KINDS
+from hemostat.core.history.incident_log import find_subject, format_event_line
+from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.core.settings.alert import Topic
 from hemostat.events import (
     Action,
@@ -32,14 +32,14 @@ from hemostat.events import (
     Severity,
 )
 
-PEOPLE: Final = frozenset(
+PEOPLE_TOPICS: Final = frozenset(
     {Topic.ESCALATED, Topic.FAILED, Topic.REFUSED, Topic.APPROVAL, Topic.EXPIRED, Topic.GONE}
 )
 """What somebody has to look at."""
 
-ENDED: Final = frozenset({Topic.HEALED, Topic.OVER, Topic.BACK})
+ENDED_TOPICS: Final = frozenset({Topic.HEALED, Topic.OVER, Topic.BACK})
 
-TOPICS: Final = {
+TOPICS_BY_OUTCOME: Final = {
     Outcome.HEALED: Topic.HEALED,
     Outcome.FAILED: Topic.FAILED,
     Outcome.REFUSED: Topic.REFUSED,
@@ -74,7 +74,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     @property
     def needs_people(self) -> bool:
-        return self.topic in PEOPLE
+        return self.topic in PEOPLE_TOPICS
 
 
 class LastNotification(msgspec.Struct, frozen=True):
@@ -84,29 +84,29 @@ class LastNotification(msgspec.Struct, frozen=True):
     time: float
 
 
-_REMAINS: Final = ("what", "cause", "action", "done")
+_REMAINING_FIELDS: Final = ("what", "cause", "action", "done")
 """What is told of an incident that is over."""
 
 
-def news(event: Event) -> Notification | None:
+def build_notification(event: Event) -> Notification | None:
     """What the event means to people; None for nothing. An answer to a request is told with what comes of
     it."""
     match event.data:
         case HealthAlert(phase=Phase.CLEARED):
-            return _word(event, Topic.OVER, what=line(event))
+            return _make_notification(event, Topic.OVER, what=format_event_line(event))
         case HealthAlert():
-            return _word(event, Topic.OPENED, what=line(event))
+            return _make_notification(event, Topic.OPENED, what=format_event_line(event))
         case FalseAlarm(diagnosis=diagnosis):
-            return _word(event, Topic.OVER, cause=_why(diagnosis))
+            return _make_notification(event, Topic.OVER, cause=_format_cause(diagnosis))
         case Decided(container=container) if event.incident is None:
-            return _decided(event, container)
-        case RemediationComplete(outcome=outcome) as done if outcome in TOPICS:
-            return _word(
+            return _notify_of_decision(event, container)
+        case RemediationComplete(outcome=outcome) as done if outcome in TOPICS_BY_OUTCOME:
+            return _make_notification(
                 event,
-                Topic.DECIDED if _by_people(done) else TOPICS[outcome],
-                cause=_why(done.diagnosis, ordered=done.kind is Kind.ORDERED),
+                Topic.DECIDED if _is_by_people(done) else TOPICS_BY_OUTCOME[outcome],
+                cause=_format_cause(done.diagnosis, ordered=done.kind is Kind.ORDERED),
                 action="" if done.action is Action.NONE else done.action,
-                done=line(event),
+                done=format_event_line(event),
                 took=done.durations.get("total", 0.0),
             )
     return None
@@ -118,17 +118,17 @@ def merge(waiting: Notification | None, other: Notification) -> Notification:
     if waiting is None:
         return other
     earlier, later = (other, waiting) if other.time < waiting.time else (waiting, other)
-    if _gives_way(later, earlier):
+    if _is_outranked(later, earlier):
         return earlier
     passing = {Topic.OPENED, Topic.OVER}
     aloud = later.topic in passing and (earlier.aloud or later.aloud or earlier.topic not in passing)
     if later.topic is not Topic.OVER:
         return msgspec.structs.replace(later, what=later.what or earlier.what, aloud=aloud)
-    kept = {name: getattr(earlier, name) or getattr(later, name) for name in _REMAINS}
+    kept = {name: getattr(earlier, name) or getattr(later, name) for name in _REMAINING_FIELDS}
     return msgspec.structs.replace(later, aloud=aloud, **kept)
 
 
-def worth(word: Notification, told: LastNotification | None) -> bool:
+def should_notify(word: Notification, told: LastNotification | None) -> bool:
     """Whether it is news to a channel that was told this last. Every action that waits for an answer is."""
     if told is None:
         return word.topic is not Topic.OVER or word.aloud
@@ -137,11 +137,11 @@ def worth(word: Notification, told: LastNotification | None) -> bool:
     if word.topic is told.topic:
         return word.topic is Topic.APPROVAL
     if word.topic is Topic.OPENED:
-        return told.topic in ENDED
-    return word.topic is not Topic.OVER or told.topic not in ENDED
+        return told.topic in ENDED_TOPICS
+    return word.topic is not Topic.OVER or told.topic not in ENDED_TOPICS
 
 
-def _gives_way(later: Notification, earlier: Notification) -> bool:
+def _is_outranked(later: Notification, earlier: Notification) -> bool:
     match later.topic:
         case Topic.OPENED:
             return earlier.needs_people
@@ -150,7 +150,7 @@ def _gives_way(later: Notification, earlier: Notification) -> bool:
     return False
 
 
-def _word(
+def _make_notification(
     event: Event,
     topic: Topic,
     *,
@@ -160,7 +160,7 @@ def _word(
     done: str = "",
     took: float = 0.0,
 ) -> Notification | None:
-    about = subject(event)
+    about = find_subject(event)
     if about is None or event.incident is None:
         return None
     container, kind = about
@@ -170,10 +170,10 @@ def _word(
         time=event.time,
         host=event.host,
         container=container.name,
-        severity=severity(kind),
+        severity=get_severity(kind),
         kind=kind,
-        project=_project(container),
-        what=what or _raised(event),
+        project=_get_project(container),
+        what=what or _format_raised_alert(event),
         cause=cause,
         action=action,
         done=done,
@@ -181,24 +181,24 @@ def _word(
     )
 
 
-def _by_people(done: RemediationComplete) -> bool:
+def _is_by_people(done: RemediationComplete) -> bool:
     return done.kind is Kind.ORDERED or done.reason is Reason.REJECTED
 
 
-def _decided(event: Event, container: str) -> Notification:
+def _notify_of_decision(event: Event, container: str) -> Notification:
     """Of no kind: it is about what HemoStat may do."""
-    name = "everything" if container == EVERYTHING else container
+    name = "everything" if container == ALL_CONTAINERS else container
     return Notification(
         incident=event.id,
         topic=Topic.DECIDED,
         time=event.time,
         host=event.host,
         container=name,
-        done=line(event),
+        done=format_event_line(event),
     )
 
 
-def of_hemostat(
+def build_self_notification(
     topic: Topic, name: str, what: str, now: float, *, host: str, cause: str = "", incident: str = ""
 ) -> Notification:
     """News of HemoStat itself: `name` is what it is about, and the incident where no other name is given."""
@@ -214,21 +214,25 @@ def of_hemostat(
     )
 
 
-def severity(kind: Kind) -> Severity:
-    return Severity.CRITICAL if kind in CRITICAL else Severity.WARNING
+def get_severity(kind: Kind) -> Severity:
+    return Severity.CRITICAL if kind in CRITICAL_KINDS else Severity.WARNING
 
 
-def _project(container: Container) -> str:
+def _get_project(container: Container) -> str:
     return container.project or ""
 
 
-def _raised(event: Event) -> str:
+def _format_raised_alert(event: Event) -> str:
     """What was wrong, where the event itself bears the alert that it answers."""
     alert = getattr(event.data, "alert", None)
-    return line(msgspec.structs.replace(event, data=alert)) if isinstance(alert, HealthAlert) else ""
+    return (
+        format_event_line(msgspec.structs.replace(event, data=alert))
+        if isinstance(alert, HealthAlert)
+        else ""
+    )
 
 
-def _why(diagnosis: Diagnosis, *, ordered: bool = False) -> str:
+def _format_cause(diagnosis: Diagnosis, *, ordered: bool = False) -> str:
     """The cause and who concluded it, or who ordered it."""
     who = f"{diagnosis.cause} ({diagnosis.advisor}, {diagnosis.confidence:.0%})"
     return ": ".join(

@@ -5,29 +5,29 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.audit_check import TROUBLE as AUDIT
-from hemostat.core.notify.notification import Notification, of_hemostat
+from hemostat.core.history.audit_check import TROUBLE_PREFIX as AUDIT
+from hemostat.core.notify.notification import Notification, build_self_notification
 from hemostat.core.settings.alert import Topic
 from hemostat.core.units import show_duration
 from hemostat.events import Event, Heartbeat
 
-BUS: Final = "Redis"
-WATCHES: Final = "monitor"
+BUS_NAME: Final = "Redis"
+MONITOR_ROLE: Final = "monitor"
 """The role whose trouble is the engine's: others wait for people, or for a model, and say so."""
-ACTS: Final = "responder"
-LOST: Final = "Redis has lost data that HemoStat kept there"
+RESPONDER_ROLE: Final = "responder"
+LOST_DATA_PREFIX: Final = "Redis has lost data that HemoStat kept there"
 """How the trouble of a responder begins that has noticed a loss."""
-STORES: Final = "alert"
-UNREADABLE: Final = "cannot be read"
+STORING_ROLE: Final = "alert"
+UNREADABLE_TEXT: Final = "cannot be read"
 """What the trouble of a responder says of rows in Redis, a pause among them."""
-FORGOTTEN: Final = 86400.0
+MAX_UNSEEN_SECONDS: Final = 86400.0
 """Seconds after which a role of one host is not missed any more, where others of its kind live."""
 
 
-def tell_unreadable(rows: int) -> str:
+def format_unreadable_rows(rows: int) -> str:
     """Empty for none."""
     what = "1 row in Redis" if rows == 1 else f"{rows} rows in Redis"
-    return f"{what} {UNREADABLE}: see hemostat repair" if rows else ""
+    return f"{what} {UNREADABLE_TEXT}: see hemostat repair" if rows else ""
 
 
 class SelfMonitoringState(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class SelfMonitoringState(msgspec.Struct, frozen=True, kw_only=True):
         return "; ".join(why for name, (_, why) in sorted(self.ill.items()) if name in self.told)
 
 
-def heard(
+def observe_heartbeats(
     vigil: SelfMonitoringState, beats: Iterable[Event], roles: Iterable[str], now: float
 ) -> tuple[SelfMonitoringState, dict[str, str]]:
     """With the roles that live now; and what is gone, and why. A role must live somewhere, and where it has
@@ -56,7 +56,7 @@ def heard(
     facts = {
         (event.data.role, event.host): event.data for event in beats if isinstance(event.data, Heartbeat)
     }
-    recent = {place: time for place, time in vigil.seen.items() if now - time < FORGOTTEN}
+    recent = {place: time for place, time in vigil.seen.items() if now - time < MAX_UNSEEN_SECONDS}
     seen = recent | dict.fromkeys(facts, now)
     living = {role for role, _ in facts}
     gone = {role: f"no {role} is running" for role in roles if role not in living}
@@ -66,43 +66,48 @@ def heard(
         if (role, host) not in facts and role in living
     }
     gone |= {
-        BUS if beat.trouble.startswith(BUS) else f"engine of {host}": beat.trouble
+        BUS_NAME if beat.trouble.startswith(BUS_NAME) else f"engine of {host}": beat.trouble
         for (role, host), beat in facts.items()
-        if role == WATCHES and beat.trouble
+        if role == MONITOR_ROLE and beat.trouble
     }
     gone |= {
         f"data in Redis of {host}": beat.trouble
         for (role, host), beat in facts.items()
-        if role == ACTS and (beat.trouble.startswith(LOST) or UNREADABLE in beat.trouble)
+        if role == RESPONDER_ROLE
+        and (beat.trouble.startswith(LOST_DATA_PREFIX) or UNREADABLE_TEXT in beat.trouble)
     }
     gone |= {
-        f"{AUDIT} of {host}": _segment(beat.trouble, AUDIT)
+        f"{AUDIT} of {host}": _find_segment(beat.trouble, AUDIT)
         for (role, host), beat in facts.items()
-        if role == STORES and AUDIT in beat.trouble
+        if role == STORING_ROLE and AUDIT in beat.trouble
     }
     return msgspec.structs.replace(vigil, seen=seen), gone
 
 
-def _segment(trouble: str, beginning: str) -> str:
+def _find_segment(trouble: str, beginning: str) -> str:
     """The part of a role's trouble that begins so."""
     return next((each for each in trouble.split("; ") if each.startswith(beginning)), trouble)
 
 
-def look(
+def update_and_notify(
     vigil: SelfMonitoringState, gone: Mapping[str, str], now: float, *, after: float, host: str
 ) -> tuple[SelfMonitoringState, list[Notification]]:
     """What is gone for longer than `after` seconds is told once, and so is that it is back."""
     ill = {name: (min(now, vigil.ill.get(name, (now, ""))[0]), why) for name, why in gone.items()}
     told = {name for name in vigil.told if name in ill}
     late = [name for name, (since, _) in ill.items() if name not in told and now - since >= after]
-    words = [_gone(name, *ill[name], now, host) for name in late]
-    words += [_back(name, vigil.ill[name][0], now, host) for name in sorted(vigil.told - told)]
+    words = [_make_gone_notification(name, *ill[name], now, host) for name in late]
+    words += [
+        _make_back_notification(name, vigil.ill[name][0], now, host) for name in sorted(vigil.told - told)
+    ]
     return msgspec.structs.replace(vigil, ill=ill, told=frozenset(told.union(late))), words
 
 
-def _gone(name: str, since: float, why: str, now: float, host: str) -> Notification:
-    return of_hemostat(Topic.GONE, name, f"for {show_duration(now - since)}", now, host=host, cause=why)
+def _make_gone_notification(name: str, since: float, why: str, now: float, host: str) -> Notification:
+    return build_self_notification(
+        Topic.GONE, name, f"for {show_duration(now - since)}", now, host=host, cause=why
+    )
 
 
-def _back(name: str, since: float, now: float, host: str) -> Notification:
-    return of_hemostat(Topic.BACK, name, f"after {show_duration(now - since)}", now, host=host)
+def _make_back_notification(name: str, since: float, now: float, host: str) -> Notification:
+    return build_self_notification(Topic.BACK, name, f"after {show_duration(now - since)}", now, host=host)

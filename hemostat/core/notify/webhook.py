@@ -26,26 +26,26 @@ OTHER_SERVICES: Final = {
     "api.pushover.net": ("Pushover", "pover://…"),
 }
 """Services that take messages, but not as Slack's incoming webhooks do; and how Apprise writes them."""
-WEB: Final = frozenset({"http", "https"})
+WEB_SCHEMES: Final = frozenset({"http", "https"})
 COMPATIBLE_PATH: Final = "/hooks/"
 """Of the webhooks of Mattermost and Rocket.Chat, on hosts of any name."""
 
 
-def scheme(url: str) -> str:
+def get_scheme(url: str) -> str:
     return url.partition("://")[0].lower() if "://" in url else ""
 
 
-def mistake(url: str) -> WebhookObjection | None:
+def find_mistake(url: str) -> WebhookObjection | None:
     """Why the address can be no address of a channel."""
-    if not scheme(url):
+    if not get_scheme(url):
         hint = "write all of it, as in https://hooks.slack.com/services/…, or an address as Apprise has it"
         return WebhookObjection("its URL does not begin with https://", hint)
     return None
 
 
-def doubt(url: str) -> WebhookObjection | None:
+def find_doubt(url: str) -> WebhookObjection | None:
     """Why messages may not arrive at a web address. A service of a company's own may stand at any address."""
-    if scheme(url) not in WEB:
+    if get_scheme(url) not in WEB_SCHEMES:
         return None
     try:
         parts = urlsplit(url)
@@ -53,30 +53,30 @@ def doubt(url: str) -> WebhookObjection | None:
         return WebhookObjection("its URL is malformed", "check its address")
     host, path = (parts.hostname or "").rstrip("."), parts.path
     if host in SLACK_HOSTS:
-        return _slack(path)
-    if _belongs(host, DISCORD_HOSTS):
-        return _discord(path)
-    return _other(host) or (None if COMPATIBLE_PATH in path else UNKNOWN)
+        return _check_slack_path(path)
+    if _is_in_domain(host, DISCORD_HOSTS):
+        return _check_discord_path(path)
+    return _check_other_service(host) or (None if COMPATIBLE_PATH in path else UNKNOWN_SERVICE)
 
 
-def _other(host: str) -> WebhookObjection | None:
+def _check_other_service(host: str) -> WebhookObjection | None:
     for known, (name, written) in OTHER_SERVICES.items():
-        if _belongs(host, (known,)):
+        if _is_in_domain(host, (known,)):
             message = f"its URL is {name}'s, which does not take messages as Slack does"
             return WebhookObjection(message, f"pip install 'hemostat[apprise]', and write it as {written}")
-    if _belongs(host, ("slack.com",)):
+    if _is_in_domain(host, ("slack.com",)):
         return WebhookObjection("its URL is a page of Slack's, not a webhook", SLACK_HINT)
     return None
 
 
 SLACK_HINT: Final = "use an incoming webhook, with /services/ in its path: api.slack.com/messaging/webhooks"
-UNKNOWN: Final = WebhookObjection(
+UNKNOWN_SERVICE: Final = WebhookObjection(
     "its URL is of no service that is known; it is sent messages as Slack's incoming webhooks take them",
     "hemostat alert --test tries it; a service with messages of its own is written as Apprise has it",
 )
 
 
-def _slack(path: str) -> WebhookObjection | None:
+def _check_slack_path(path: str) -> WebhookObjection | None:
     if path.startswith(("/triggers/", "/workflows/")):
         return WebhookObjection(
             "its URL is a Slack workflow's webhook, which takes variables, not messages", SLACK_HINT
@@ -86,7 +86,7 @@ def _slack(path: str) -> WebhookObjection | None:
     return None
 
 
-def _discord(path: str) -> WebhookObjection | None:
+def _check_discord_path(path: str) -> WebhookObjection | None:
     if path.rstrip("/").endswith("/slack"):
         return None
     return WebhookObjection(
@@ -95,5 +95,5 @@ def _discord(path: str) -> WebhookObjection | None:
     )
 
 
-def _belongs(host: str, domains: tuple[str, ...]) -> bool:
+def _is_in_domain(host: str, domains: tuple[str, ...]) -> bool:
     return any(host == domain or host.endswith(f".{domain}") for domain in domains)

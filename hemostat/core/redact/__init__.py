@@ -23,15 +23,15 @@ RULES: Final = (
     shapes.hide,
 )
 """In this order: what is known by its surroundings goes whole, before a part of it is known by its shape."""
-PASSES: Final = 4
+MAX_PASSES: Final = 4
 """What one rule masks can lay open to another: until nothing changes, and for a hostile text not for ever."""
 
 
 def redact(text: str, *, emails: bool = False) -> str:
     """The text with its secrets masked; with `emails`, e-mail addresses too. Twice is the same as once."""
     rules = (*RULES, shapes.hide_emails) if emails else RULES
-    text = INVISIBLE.sub("", COLOUR.sub("", text))
-    for _ in range(PASSES):
+    text = HIDDEN_CHARACTERS.sub("", TERMINAL_SEQUENCE.sub("", text))
+    for _ in range(MAX_PASSES):
         before = text
         for rule in rules:
             text = "".join(part if MASK.fullmatch(part) else rule(part) for part in MASK.split(text))
@@ -40,7 +40,7 @@ def redact(text: str, *, emails: bool = False) -> str:
     return text
 
 
-COLOUR: Final = re.compile(
+TERMINAL_SEQUENCE: Final = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]{0,64}[ -/]{0,4}[@-~]"
     r"|\x1b\][^\x07\x1b\x9c\n]{0,2048}(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[()][0-9A-Z]"
@@ -48,30 +48,32 @@ COLOUR: Final = re.compile(
 )
 """Colours, links and character sets, for a terminal or as JSON writes them: they stand between a name and its
 value."""
-INVISIBLE: Final = re.compile(
+HIDDEN_CHARACTERS: Final = re.compile(
     r"(?<=[\w\"'])[\x00-\x08\x0e-\x1a\x7f\xad\u034f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]{1,16}(?=[\w\"'=:])"
 )
 """What hides in a name from those who look for it. Nothing that is read is lost with it."""
 
-Hide = Callable[[str], str]
+Redactor = Callable[[str], str]
 """Masks the secrets of a text."""
 
 
-def redact_until(end: float, now: Callable[[], float]) -> Hide:
+def redact_until(end: float, now: Callable[[], float]) -> Redactor:
     """Masks secrets until this time by `now`, and after it each text as a whole: a container can print more
     than there is time to look at, and what was not looked at must not be shown."""
     return lambda text: redact(text) if not text or now() < end else mask("not looked at")
 
 
-def redact_environment(environment: Mapping[str, str] | Iterable[str], hide: Hide = redact) -> dict[str, str]:
+def redact_environment(
+    environment: Mapping[str, str] | Iterable[str], hide: Redactor = redact
+) -> dict[str, str]:
     """A container's environment, as a mapping or as `NAME=value`: a value whose name says that it is a secret
     goes whole, of the others what looks like one."""
     if not isinstance(environment, Mapping):
         split = (each.partition("=") for each in environment)
         environment = {name: value for name, _, value in split}
-    return {name: _value(name, value, hide) for name, value in environment.items()}
+    return {name: _redact_value(name, value, hide) for name, value in environment.items()}
 
 
-def _value(name: str, value: str, hide: Hide) -> str:
-    kind = pairs.secret_name(name, value)
+def _redact_value(name: str, value: str, hide: Redactor) -> str:
+    kind = pairs.find_secret_kind(name, value)
     return hide(value) if kind is None or MASK.fullmatch(value) else mask(kind)

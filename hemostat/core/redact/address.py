@@ -5,14 +5,14 @@ from typing import Final
 
 SHOWN_MASK: Final = "********"
 SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
-LOCAL: Final = ("unix", "http+unix", "npipe", "sqlite")
+LOCAL_SCHEMES: Final = ("unix", "http+unix", "npipe", "sqlite")
 """Schemes after whose `://` a path begins, where a slash comes first."""
-HARMLESS: Final = frozenset({"db", "host", "port", "user", "sslmode", "protocol"})
+SHOWN_QUERY_NAMES: Final = frozenset({"db", "host", "port", "user", "sslmode", "protocol"})
 """Names in a query whose values are shown."""
 QUERY_BEFORE_AT: Final = re.compile(r"[?&#][\w.-]+=")
 NO_PORT: Final = re.compile(r"[^/?#\[\]:]*:(?!\d{1,5}(?:[/?#,]|$))[^/?#]")
 """A colon behind which no port stands."""
-SHORTEST_SECRET: Final = 3
+MIN_SECRET_CHARACTERS: Final = 3
 """Characters of a password that is looked for in a vendor's words: shorter ones are in any text."""
 
 
@@ -22,7 +22,7 @@ def mask_url(url: str) -> str:
     scheme, separator, rest = url.strip().partition("://")
     if not separator or not SCHEME.fullmatch(scheme):
         return SHOWN_MASK if url.strip() else ""
-    if rest.startswith("/") and scheme.lower().partition("+")[0] in LOCAL:
+    if rest.startswith("/") and scheme.lower().partition("+")[0] in LOCAL_SCHEMES:
         return f"{scheme}://{_mask_query(rest)}"
     login, at, place = rest.rpartition("@")
     if not at and NO_PORT.match(place):  # a login without its host
@@ -32,7 +32,7 @@ def mask_url(url: str) -> str:
     return f"{scheme}://{SHOWN_MASK + at if at else ''}{_mask_query(place)}"
 
 
-def shown_host(url: str) -> str:
+def format_host(url: str) -> str:
     """Host and port of the URL, for a message."""
     place = mask_url(url).partition("://")[2].removeprefix(f"{SHOWN_MASK}@")
     return re.split(r"[/?#]", place, maxsplit=1)[0]
@@ -41,7 +41,7 @@ def shown_host(url: str) -> str:
 def mask_secret(text: str, *secrets: str | None) -> str:
     """A vendor's words without these passwords."""
     for secret in secrets:
-        if secret and len(secret) >= SHORTEST_SECRET:
+        if secret and len(secret) >= MIN_SECRET_CHARACTERS:
             text = text.replace(secret, SHOWN_MASK)
     return text
 
@@ -58,5 +58,5 @@ def _mask_query(place: str) -> str:
     for mark, part in zip(parts[1::2], parts[2::2], strict=True):
         name, equals, _ = part.partition("=")
         hidden = f"{name}={SHOWN_MASK}" if equals and name else SHOWN_MASK
-        shown += [mark, part if name in HARMLESS or not part else hidden]
+        shown += [mark, part if name in SHOWN_QUERY_NAMES or not part else hidden]
     return "".join(shown)

@@ -9,7 +9,7 @@ from hemostat.core.redact.mask import mask
 MARK: Final = re.compile(
     r"----(?:-| )(BEGIN|END) [A-Z0-9 ]{0,40}(?:PRIVATE|SSH2 ENCRYPTED PRIVATE) KEY[A-Z ]{0,10}(?:-| )----"
 )
-LONGEST: Final = 20_000
+MAX_KEY_CHARACTERS: Final = 20_000
 """Characters of a key, log prefixes included; an END further off belongs to another."""
 
 BODY: Final = re.compile(
@@ -32,7 +32,7 @@ PUTTY: Final = re.compile(
 )
 """A key of PuTTY: its public part, which comes first, stays."""
 CODE: Final = re.compile(r"(?P<prefix>[^\n]{0,160}?)(?P<code>[A-Za-z0-9+/]{16,100}={0,2})[ \t\r\"',]{0,4}")
-LAST: Final = re.compile(r"[A-Za-z0-9+/]{1,100}={0,2}[ \t\r\"',]{0,4}")
+LAST_LINE: Final = re.compile(r"[A-Za-z0-9+/]{1,100}={0,2}[ \t\r\"',]{0,4}")
 """Lines of a key, the last of which may be short."""
 
 
@@ -48,24 +48,24 @@ def hide(text: str) -> str:
             continue
         before = text[at : mark.start()]
         if mark[1] == "END":
-            kept += [_before_end(before), mask("private key")]
+            kept += [_drop_key_lines(before), mask("private key")]
             at = mark.end()
         else:
             kept += [before, mask("private key")]
-            at = _end(text, mark, after)
+            at = _find_end(text, mark, after)
     return "".join([*kept, text[at:]])
 
 
-def _end(text: str, begin: re.Match[str], after: re.Match[str] | None) -> int:
-    if after is not None and after[1] == "END" and after.start() - begin.end() < LONGEST:
+def _find_end(text: str, begin: re.Match[str], after: re.Match[str] | None) -> int:
+    if after is not None and after[1] == "END" and after.start() - begin.end() < MAX_KEY_CHARACTERS:
         return after.end()
     body = BODY.match(text, begin.end())
     end = body.end() if body else begin.end()
-    further = _behind_prefixes(text, end - (text[end - 1] == "\n"))
+    further = _find_prefixed_end(text, end - (text[end - 1] == "\n"))
     return max(end, further)
 
 
-def _behind_prefixes(text: str, at: int) -> int:
+def _find_prefixed_end(text: str, at: int) -> int:
     """The end of the lines of a key that each stand behind what a log puts before a line."""
     shape = ""
     while at < len(text) and text[at] == "\n":
@@ -73,22 +73,26 @@ def _behind_prefixes(text: str, at: int) -> int:
         end = len(text) if end < 0 else end
         line = text[at + 1 : min(end, at + 300)]
         found = CODE.fullmatch(line)
-        if found and (not shape or _shape(found["prefix"]) == shape):
-            shape = _shape(found["prefix"])
-        elif not shape or _shape(line[: len(shape)]) != shape or not LAST.fullmatch(line[len(shape) :]):
+        if found and (not shape or _generalize_digits(found["prefix"]) == shape):
+            shape = _generalize_digits(found["prefix"])
+        elif (
+            not shape
+            or _generalize_digits(line[: len(shape)]) != shape
+            or not LAST_LINE.fullmatch(line[len(shape) :])
+        ):
             break
         at = end
     return at
 
 
-def _shape(prefix: str) -> str:
+def _generalize_digits(prefix: str) -> str:
     return re.sub(r"\d", "0", prefix)
 
 
-def _before_end(text: str) -> str:
+def _drop_key_lines(text: str) -> str:
     """Without the lines that belong to a key whose beginning is cut off."""
     parts = BREAK.split(text)
-    prefix = _shape(parts.pop()) if parts and CODE.fullmatch(f"{parts[-1]}{'A' * 16}") else ""
+    prefix = _generalize_digits(parts.pop()) if parts and CODE.fullmatch(f"{parts[-1]}{'A' * 16}") else ""
     while prefix and len(parts) > 1 and _is_code(parts[-2], prefix):
         del parts[-2:]
     while parts and (LINE.fullmatch(parts[-1]) or BREAK.fullmatch(parts[-1])):
@@ -97,4 +101,6 @@ def _before_end(text: str) -> str:
 
 
 def _is_code(line: str, prefix: str) -> bool:
-    return _shape(line[: len(prefix)]) == prefix and bool(LAST.fullmatch(line[len(prefix) :]))
+    return _generalize_digits(line[: len(prefix)]) == prefix and bool(
+        LAST_LINE.fullmatch(line[len(prefix) :])
+    )

@@ -11,15 +11,15 @@ COMMAND: Final = re.compile(
     r"|snmp)[^\n]*"
 )
 ARGUMENT: Final = r"""["']?,?[ ]{0,4}["']?)(?P<value>[^\s"',\[-][^\s"',]*)"""
-TIGHT: Final = re.compile(r"""(?P<head>[\s"']-p)(?P<value>[^\s"',\[][^\s"',]*)""")
+TIGHT_PASSWORD: Final = re.compile(r"""(?P<head>[\s"']-p)(?P<value>[^\s"',\[][^\s"',]*)""")
 COOKIE: Final = re.compile(rf"""(?P<head>[\s"']-setcookie{ARGUMENT}""")
 LOGGED_IN: Final = re.compile(
     r"""(?P<head>[\s"'](?:-u|-U|--user|--proxy-user)["']?,?[ =]{0,4}["']?[^\s"':]{1,64}:)"""
     r"""(?P<value>[^\s"'\[][^\s"']*)"""
 )
 FLAGS: Final = {
-    "mysql": TIGHT,
-    "mariadb": TIGHT,
+    "mysql": TIGHT_PASSWORD,
+    "mariadb": TIGHT_PASSWORD,
     "redis-cli": re.compile(rf"""(?P<head>[\s"']-a{ARGUMENT}"""),
     "sshpass": re.compile(rf"""(?P<head>[\s"']-p{ARGUMENT}"""),
     "mongo": re.compile(rf"""(?P<head>[\s"']-p{ARGUMENT}"""),
@@ -47,7 +47,7 @@ FLAGS: Final = {
     ),
     "unzip": re.compile(rf"""(?P<head>[\s"']-P{ARGUMENT}"""),
     "zip": re.compile(rf"""(?P<head>[\s"']-P{ARGUMENT}"""),
-    "7z": TIGHT,
+    "7z": TIGHT_PASSWORD,
     "cqlsh": re.compile(rf"""(?P<head>[\s"']-p{ARGUMENT}"""),
     "etcdctl": LOGGED_IN,
     "lftp": re.compile(
@@ -67,32 +67,34 @@ MONITOR: Final = re.compile(
     re.VERBOSE,
 )
 """A command of Redis, as MONITOR and its log of slow commands print it: the password, and a user."""
-TYPED: Final = re.compile(
+TYPED_AUTH: Final = re.compile(
     r"""(?P<head>(?:^|>[ ])AUTH[ ]{1,4}(?:(?:PLAIN|LOGIN|XOAUTH2)[ ]{1,4})?)
     (?P<value>(?!PLAIN|LOGIN|XOAUTH2|CRAM|DIGEST)[^\s\[][^\n]{0,200})""",
     re.MULTILINE | re.VERBOSE,
 )
 """The same, and SMTP's, as they are typed."""
-RULES: Final = re.compile(r"(?i)\bsetuser\b[^\n]{1,400}")
-RULE: Final = re.compile(r"""(?P<head>[\s"'][><#!])(?P<value>[^\s"']{1,200})""")
+ACL_RULES: Final = re.compile(r"(?i)\bsetuser\b[^\n]{1,400}")
+ACL_RULE: Final = re.compile(r"""(?P<head>[\s"'][><#!])(?P<value>[^\s"']{1,200})""")
 """A password, or its hash, in a rule of Redis's ACL."""
-ORACLE: Final = re.compile(
+ORACLE_LOGIN: Final = re.compile(
     r"""(?P<head>(?i:\b(?:sqlplus|sqlldr|rman|expdp|impdp|connect|oracle:(?:thin|oci):)[^\n@/]{0,60}?)\b[\w$#]{1,64}/)
     (?P<value>[^\s@"'/\[][^\s@"']{0,100})(?=@)""",
     re.VERBOSE,
 )
-ROUTING: Final = re.compile(
+ROUTING_KEY: Final = re.compile(
     r"""(?P<head>(?i:(?:routing|integration)[_-]?key)[\\"'\s:=>]{1,9})(?P<value>[A-Za-z0-9]{32}\b)"""
 )
 """PagerDuty's. Those of RabbitMQ are words."""
 
 
 def hide(text: str) -> str:
-    for pattern in (MONITOR, TYPED, ORACLE, ROUTING):
-        text = pattern.sub(_masked, text)
-    text = RULES.sub(lambda rules: RULE.sub(_masked, rules[0]), text)
-    return LOGIN.sub(_masked, COMMAND.sub(lambda line: FLAGS[line["tool"]].sub(_masked, line[0]), text))
+    for pattern in (MONITOR, TYPED_AUTH, ORACLE_LOGIN, ROUTING_KEY):
+        text = pattern.sub(_mask_password, text)
+    text = ACL_RULES.sub(lambda rules: ACL_RULE.sub(_mask_password, rules[0]), text)
+    return LOGIN.sub(
+        _mask_password, COMMAND.sub(lambda line: FLAGS[line["tool"]].sub(_mask_password, line[0]), text)
+    )
 
 
-def _masked(found: re.Match[str]) -> str:
+def _mask_password(found: re.Match[str]) -> str:
     return found["head"] + mask("password")

@@ -4,9 +4,9 @@ column or on the next line."""
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, mask, value_end
-from hemostat.core.redact.names import PROSE, is_empty, kind_of
-from hemostat.core.redact.pairs import COUNT, HINT, KEY, ODD, Span
+from hemostat.core.redact.mask import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, find_value_end, mask
+from hemostat.core.redact.names import PROSE, find_kind, is_empty
+from hemostat.core.redact.pairs import COUNT, HINT, KEY, NOT_A_WORD, Span
 
 _QUOTES: Final = r"""[\\"'`]{0,9}"""
 _VALUE: Final = r"(?:parameter|secret|string|default|plain|encoded|literal)?_?(?:value|val)s?"
@@ -19,13 +19,13 @@ FIELD: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """From a name to the value of the field beside it: `"name": "DB_PASSWORD", "type": "string", "value": `."""
-REVERSED: Final = re.compile(
+VALUE_BEFORE_NAME: Final = re.compile(
     rf"""(?<!\w){_VALUE}{_QUOTES}\s{{0,4}}[:=]\s{{0,4}}["'\\]{{0,9}}(?P<value>[^\s"'\\,]{{1,500}}){_QUOTES},?\s{{1,20}}
     {_QUOTES}(?:parameter_?|variable_?)?(?:name|key){_QUOTES}\s{{0,4}}[:=]\s{{0,4}}{_QUOTES}(?P<name>[\w.-]{{1,80}})""",
     re.VERBOSE | re.IGNORECASE,
 )
-TIGHT_REVERSED: Final = re.compile(
-    REVERSED.pattern.replace(r",?\s{1,20}", r",\s{0,20}"), re.VERBOSE | re.IGNORECASE
+TIGHT_VALUE_BEFORE_NAME: Final = re.compile(
+    VALUE_BEFORE_NAME.pattern.replace(r",?\s{1,20}", r",\s{0,20}"), re.VERBOSE | re.IGNORECASE
 )
 
 LIST: Final = re.compile(r"""[\\"'`]{0,9}\s{0,4}(?:=>|[:=])\s{0,4}\[\s{0,40}(?=[^\s\[\]{}])""")
@@ -38,7 +38,7 @@ LINES: Final = re.compile(
 NAME: Final = re.compile(r"[a-z][a-z0-9_./-]*|[A-Z][A-Z0-9_]*")
 """What lists of secrets often hold: their names."""
 
-NEXT: Final = re.compile(
+NEXT_LINE: Final = re.compile(
     r"""[^\n]{0,100}?(?:[:=]|[ ]is)[ \t]{0,9}\r?\n(?:[ \t]{0,9}\r?\n){0,2}
     [ \t]{0,40}(?P<value>[^\s:]{6,128})[ \t\r]{0,9}(?=\n|$)""",
     re.VERBOSE,
@@ -50,52 +50,54 @@ DIGIT: Final = re.compile(r"\d|[!@#$%^&*+~]")
 def hide(text: str) -> str:
     if not HINT.search(text):
         return text
-    for pattern in (REVERSED, TIGHT_REVERSED):
-        text = pattern.sub(_reversed, text)
+    for pattern in (VALUE_BEFORE_NAME, TIGHT_VALUE_BEFORE_NAME):
+        text = pattern.sub(_mask_value_before_name, text)
     kept: list[str] = []
     done = at = 0
     while found := KEY.search(text, at):
         at = found.end("rest")
-        kind = kind_of(found["word"], found["rest"])
-        span = None if kind is None else _span(text, found)
+        kind = find_kind(found["word"], found["rest"])
+        span = None if kind is None else _find_span(text, found)
         if kind is not None and span is not None:
             kept += [text[done : span[0]], mask(kind)]
             done = at = span[1]
     return "".join([*kept, text[done:]])
 
 
-def _reversed(found: re.Match[str]) -> str:
+def _mask_value_before_name(found: re.Match[str]) -> str:
     key, value = KEY.search(found["name"]), found["value"]
-    kind = kind_of(key["word"], key["rest"]) if key else None
+    kind = find_kind(key["word"], key["rest"]) if key else None
     if kind is None or is_empty(value):
         return found[0]
     begin, end = (place - found.start() for place in found.span("value"))
     return found[0][:begin] + mask(kind) + found[0][end:]
 
 
-def _span(text: str, key: re.Match[str]) -> Span | None:
+def _find_span(text: str, key: re.Match[str]) -> Span | None:
     after = key.end("rest")
     if field := FIELD.match(text, after):
-        return _value(text, field.end())
+        return _find_value(text, field.end())
     listed = LIST.match(text, after) or text.startswith(":\n", key.end("close"))
-    if listed and (items := _items(text, key, after)):
+    if listed and (items := _find_items(text, key, after)):
         return items
-    near = _apart(NEXT.match(text, after), DIGIT) or _apart(COLUMN.match(text, after), ODD)
+    near = _find_apart(NEXT_LINE.match(text, after), DIGIT) or _find_apart(
+        COLUMN.match(text, after), NOT_A_WORD
+    )
     return near if key["separator"] in {None, ":", "="} else None
 
 
-def _value(text: str, at: int) -> Span | None:
+def _find_value(text: str, at: int) -> Span | None:
     head = QUOTED_HEAD.match(text, at)
     if head is not None:
         hides = head["body"] and not is_empty(head["body"])
-        return (head.start("body"), value_end(QUOTED, text, at)) if hides else None
+        return (head.start("body"), find_value_end(QUOTED, text, at)) if hides else None
     bare = BARE_HEAD.match(text, at)
     if bare is None or is_empty(bare[0]) or PROSE.fullmatch(bare[0]) or bare[0][0] in "{[(<":
         return None
-    return at, value_end(BARE, text, at)
+    return at, find_value_end(BARE, text, at)
 
 
-def _items(text: str, key: re.Match[str], after: int) -> Span | None:
+def _find_items(text: str, key: re.Match[str], after: int) -> Span | None:
     """Those of a list, whole, if they are not numbers or names."""
     opened = LIST.match(text, after)
     found = ITEMS.match(text, opened.end()) if opened else LINES.match(text, after)
@@ -112,7 +114,7 @@ def _items(text: str, key: re.Match[str], after: int) -> Span | None:
     return None if is_name or PROSE.fullmatch(first) else span
 
 
-def _apart(found: re.Match[str] | None, wanted: re.Pattern[str]) -> Span | None:
+def _find_apart(found: re.Match[str] | None, wanted: re.Pattern[str]) -> Span | None:
     if found is None or is_empty(found["value"]) or PROSE.fullmatch(found["value"]):
         return None
     if not wanted.search(found["value"]) or found["value"].startswith(("/", "[redacted")):

@@ -18,9 +18,9 @@ _WHOLE: Final = r"""(?:=\\{0,4}"[^"\n]*+"|[^\n"'\\]|["'](?![\s,)}\]]|$)|\\(?!["'
 WHOLE: Final = re.compile(_WHOLE % "+")
 """Of many parameters, up to the closing quote or the end of the line."""
 WHOLE_HEAD: Final = re.compile(_WHOLE % f"{{1,{HEAD_CHARACTERS}}}")
-SEVERAL: Final = ("digest", "oauth", "hawk", "aws")
+MULTI_PART_SCHEMES: Final = ("digest", "oauth", "hawk", "aws")
 
-PROOF: Final = re.compile(
+CREDENTIAL: Final = re.compile(
     r"""\b(?P<head>(?:bearer|basic)(?:[ ]{1,4}|%20))(?P<value>[\w.~+/-]{8,}={0,2})(?![\w"'=])""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -28,44 +28,44 @@ RANDOM: Final = re.compile(r"\d|[a-z][A-Z]|[+/=]|.{32}")
 
 
 def hide(text: str) -> str:
-    text = _each(text, AUTHORIZATION, "authorization")
-    text = _each(text, COOKIE, "cookie")
-    return PROOF.sub(_proof, text)
+    text = _mask_headers(text, AUTHORIZATION, "authorization")
+    text = _mask_headers(text, COOKIE, "cookie")
+    return CREDENTIAL.sub(_mask_proof, text)
 
 
-def _each(text: str, header: re.Pattern[str], kind: str) -> str:
+def _mask_headers(text: str, header: re.Pattern[str], kind: str) -> str:
     kept: list[str] = []
     done = at = 0
     while found := header.search(text, at):
         at = found.end()
-        pattern = _cookie(text, found) if kind == "cookie" else _authorization(text, found)
+        pattern = _find_cookie(text, found) if kind == "cookie" else _find_authorization(text, found)
         if pattern is not None and (value := pattern.match(text, at)):
             kept += [text[done:at], mask(kind)]
             done = at = value.end()
     return "".join([*kept, text[done:]])
 
 
-def _authorization(text: str, header: re.Match[str]) -> re.Pattern[str] | None:
+def _find_authorization(text: str, header: re.Match[str]) -> re.Pattern[str] | None:
     """The pattern of the value; None where there is nothing to mask."""
-    several = (header["scheme"] or "").lower().startswith(SEVERAL)
-    head = _head(WHOLE_HEAD if several else BARE_HEAD, text, header.end())
+    several = (header["scheme"] or "").lower().startswith(MULTI_PART_SCHEMES)
+    head = _read_head(WHOLE_HEAD if several else BARE_HEAD, text, header.end())
     if is_empty(head) or (not header["scheme"] and PROSE.fullmatch(head)):
         return None
     return WHOLE if several else BARE
 
 
-def _cookie(text: str, header: re.Match[str]) -> re.Pattern[str] | None:
-    if "=" in (head := _head(WHOLE_HEAD, text, header.end())):
+def _find_cookie(text: str, header: re.Match[str]) -> re.Pattern[str] | None:
+    if "=" in (head := _read_head(WHOLE_HEAD, text, header.end())):
         return None if is_empty(head) else WHOLE
-    if header["separator"] != "=" or is_empty(_head(BARE_HEAD, text, header.end())):
+    if header["separator"] != "=" or is_empty(_read_head(BARE_HEAD, text, header.end())):
         return None
     return BARE
 
 
-def _head(pattern: re.Pattern[str], text: str, at: int) -> str:
+def _read_head(pattern: re.Pattern[str], text: str, at: int) -> str:
     found = pattern.match(text, at)
     return found[0] if found else ""
 
 
-def _proof(found: re.Match[str]) -> str:
+def _mask_proof(found: re.Match[str]) -> str:
     return found["head"] + mask("authorization") if RANDOM.search(found["value"]) else found[0]

@@ -31,7 +31,7 @@ def mask(kind: str) -> str:
     return f"[redacted: {kind}]"
 
 
-def value_end(pattern: re.Pattern[str], text: str, at: int) -> int:
+def find_value_end(pattern: re.Pattern[str], text: str, at: int) -> int:
     """Where the value ends that begins here and is masked."""
     found = pattern.match(text, at)
     return found.end() if found else at

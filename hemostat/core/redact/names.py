@@ -19,7 +19,7 @@ KINDS: Final = (
     ("wort", "password"),
 )
 
-HARMLESS: Final = (
+HARMLESS_ENDINGS: Final = (
     *("type", "file", "path", "dir", "name", "policy", "expiry", "expires", "expiration", "expired", "ttl"),
     *("timeout", "count", "limit", "length", "size", "url", "uri", "endpoint", "method", "mode", "enabled"),
     *(
@@ -41,10 +41,10 @@ HARMLESS: Final = (
     *(".pem", ".key", ".crt", ".service", ".sock", ".sh", ".lua", ".swift", ".vue", ".sql", ".xml", ".html"),
 )
 """How a name ends that speaks of a secret and does not hold it."""
-OTHERWISE: Final = ("iz", "is", "ary", "ari", "less", "ed", "ing")
+WORD_CONTINUATIONS: Final = ("iz", "is", "ary", "ari", "less", "ed", "ing")
 """How ordinary words go on: tokenizer, secretary, passwordless."""
 
-EMPTY: Final = re.compile(
+EMPTY_VALUE: Final = re.compile(
     r"(?i)(?:true|false|yes|no|on|off|null|nil|none|undefined|empty|unset|\*+|x{3,}|\.{3,}|…|-"
     r"|[<\[({]?(?:redacted|hidden|masked|filtered|omitted|removed|secret|set|unset)[>\])}]?"
     r"|\$\{[\w.:-]+\}?|\$\([^)]*\)|\{\{.*|%\(?\w+\)?s|%[a-z])"
@@ -54,7 +54,7 @@ EMPTY: Final = re.compile(
 
 def is_empty(head: str) -> bool:
     """Whether a value that begins so hides nothing."""
-    return len(head) < HEAD_CHARACTERS and bool(EMPTY.fullmatch(head))
+    return len(head) < HEAD_CHARACTERS and bool(EMPTY_VALUE.fullmatch(head))
 
 
 PROSE: Final = re.compile(
@@ -71,10 +71,14 @@ PROSE: Final = re.compile(
 WORDS: Final = re.compile(r"[a-z]{2,}[,.]?(?=[ ]+[a-z]{1,20}(?:[ .,;!)]|$))")
 
 
-def kind_of(word: str, rest: str) -> str | None:
+def find_kind(word: str, rest: str) -> str | None:
     """What the value is, by the secret word of its name and how the name goes on; None if it is none."""
     after = rest.lower().removeprefix("s")
-    if after.startswith(OTHERWISE) or after.rstrip("s").endswith(HARMLESS) or after.endswith(HARMLESS):
+    if (
+        after.startswith(WORD_CONTINUATIONS)
+        or after.rstrip("s").endswith(HARMLESS_ENDINGS)
+        or after.endswith(HARMLESS_ENDINGS)
+    ):
         return None
     lower = word.lower()
     return next((kind for part, kind in KINDS if part in lower), "credential")

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, mask, value_end
-from hemostat.core.redact.names import PROSE, WORDS, is_empty, kind_of
+from hemostat.core.redact.mask import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, find_value_end, mask
+from hemostat.core.redact.names import PROSE, WORDS, find_kind, is_empty
 
 KEY: Final = re.compile(
     r"""
@@ -38,29 +38,29 @@ PORT: Final = re.compile(r"\d{1,5}(?![\w.-])")
 RELEASE: Final = re.compile(r"v?\d+(?:\.\d+)+[\w.-]*|v\d+|latest|stable|edge|alpine|main|master")
 COUNT: Final = re.compile(r"\d{1,9}(?:\.\d+)?[%s]?")
 
-NUMBERS: Final = re.compile(r"\[[\d.,]*\]?")
-ODD: Final = re.compile(r"\d|[^\w.,/-]|[a-z][A-Z]")
+NUMBER_LIST: Final = re.compile(r"\[[\d.,]*\]?")
+NOT_A_WORD: Final = re.compile(r"\d|[^\w.,/-]|[a-z][A-Z]")
 """What a word of a sentence or a name of a column does not have."""
 
-NEAR: Final = re.compile(
+NEARBY_VALUE: Final = re.compile(
     r"""[^\w\n]{1,6}(?:(?:is|was|value|key|id)[^\w\n]{1,4}){0,2}(?P<value>[A-Za-z0-9+/_-]{32,128})"""
 )
-LONG: Final = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
-KEYS: Final = re.compile(r"(?i)(?:.*[_.-])?(?:key|salt)")
+LONG_VALUE: Final = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+KEY_NAME: Final = re.compile(r"(?i)(?:.*[_.-])?(?:key|salt)")
 RANDOM: Final = re.compile(r"(?:base64:)?[\w+/-]{16,}={0,2}")
 """What names that often mean no secret hold where they do."""
 UUID: Final = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CDATA: Final = "<![CDATA["
-TAG: Final = 80
+MAX_TAG_CHARACTERS: Final = 80
 """Characters from a tag's beginning to its name."""
 BLOCK: Final = re.compile(r"[|>][+-]?[ \t]*\n(?P<value>(?P<indent>[ \t]+)[^\n]+(?:\n(?P=indent)[^\n]+)*)")
-REST: Final = re.compile(r"[^\n=:\"',;&|#]{1,200}(?=\n|$|[ ]#)")
+REST_OF_LINE: Final = re.compile(r"[^\n=:\"',;&|#]{1,200}(?=\n|$|[ ]#)")
 """A value of several words, which has the line for itself."""
-INDENT: Final = 80
+MAX_INDENT_CHARACTERS: Final = 80
 """Characters before a secret word that may still be its line's first name."""
-VARIED: Final = 8
-NAME: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
-BEFORE: Final = re.compile(r"\s*(?:-\s+|export\s+|set\s+|ENV\s+)?")
+MIN_DISTINCT_CHARACTERS: Final = 8
+NAME_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+LINE_PREFIX: Final = re.compile(r"\s*(?:-\s+|export\s+|set\s+|ENV\s+)?")
 
 
 HINT: Final = re.compile(
@@ -78,152 +78,154 @@ def hide(text: str) -> str:
     kept: list[str] = []
     done = at = 0
     while found := KEY.search(text, at):
-        kind = kind_of(found["word"], found["rest"])
+        kind = find_kind(found["word"], found["rest"])
         at = found.end("rest") if kind is None else found.end()
-        span = None if kind is None else _value(text, found)
+        span = None if kind is None else _find_value(text, found)
         if kind is not None and span is not None:
             kept += [text[done : span[0]], mask(kind)]
             done = at = span[1]
     return "".join([*kept, text[done:]])
 
 
-def secret_name(name: str, value: str) -> str | None:
+def find_secret_kind(name: str, value: str) -> str | None:
     """The kind of secret that a variable of this name and value is; None if it is none."""
     if is_empty(value) or not value:
         return None
     for found in KEY.finditer(name):
-        kind = kind_of(found["word"], found["rest"])
-        if kind is not None and not _directory(found, value) and not _counts(found, value):
+        kind = find_kind(found["word"], found["rest"])
+        if kind is not None and not _is_directory(found, value) and not _is_count(found, value):
             return kind
-    return "key" if KEYS.fullmatch(name) and RANDOM.fullmatch(value) and _random(value) else None
+    return "key" if KEY_NAME.fullmatch(name) and RANDOM.fullmatch(value) and _is_random(value) else None
 
 
-def _value(text: str, key: re.Match[str]) -> Span | None:
+def _find_value(text: str, key: re.Match[str]) -> Span | None:
     """Where the secret that belongs to the key is."""
     match key["separator"]:
         case None:
-            return _beside(text, key)
+            return _find_beside(text, key)
         case ",":
             return (
-                _quoted(text, key.end())
+                _find_quoted(text, key.end())
                 if key["close"] and text[key.end() : key.end() + 1] in "\"'`"
                 else None
             )
         case ">":
-            tag = text.rfind("<", max(0, key.start() - TAG), key.start())
+            tag = text.rfind("<", max(0, key.start() - MAX_TAG_CHARACTERS), key.start())
             if text.startswith(CDATA, key.end()):
                 end = text.find("]]>", key.end(), key.end() + 500)
                 return (key.end() + len(CDATA), end) if end > key.end() + len(CDATA) else None
             end = text.find("<", key.end(), key.end() + 500)
             opens = not key["gap"] and not text.startswith("</", tag)
             return (key.end(), end) if opens and end > key.end() else None
-    return _quoted(text, key.end()) if QUOTED_HEAD.match(text, key.end()) else _bare(text, key)
+    return _find_quoted(text, key.end()) if QUOTED_HEAD.match(text, key.end()) else _find_bare(text, key)
 
 
-def _quoted(text: str, at: int) -> Span | None:
+def _find_quoted(text: str, at: int) -> Span | None:
     head = QUOTED_HEAD.match(text, at)
     if head is None or not head["body"] or is_empty(head["body"]):
         return None
-    return head.start("body"), value_end(QUOTED, text, at)
+    return head.start("body"), find_value_end(QUOTED, text, at)
 
 
-def _bare(text: str, key: re.Match[str]) -> Span | None:
+def _find_bare(text: str, key: re.Match[str]) -> Span | None:
     if key["separator"] == ":" and (block := BLOCK.match(text, key.end())):
         return block.span("value")
     found = BARE_HEAD.match(text, key.end())
     if found is None or is_empty(found[0]):
         return None
     value = found[0]
-    if value[0] in "{[(<" and (any(char in value for char in ':="') or NUMBERS.fullmatch(value)):
+    if value[0] in "{[(<" and (any(char in value for char in ':="') or NUMBER_LIST.fullmatch(value)):
         return None
-    if key["separator"] in {"->", "→"} and not ODD.search(value):
+    if key["separator"] in {"->", "→"} and not NOT_A_WORD.search(value):
         return None
-    if _directory(key, value) or _counts(key, value) or _prose(text, key, found):
+    if _is_directory(key, value) or _is_count(key, value) or _is_prose(text, key, found):
         return None
-    return key.end(), _line_end(text, key) or value_end(BARE, text, key.end())
+    return key.end(), _find_line_end(text, key) or find_value_end(BARE, text, key.end())
 
 
-def _prose(text: str, key: re.Match[str], found: re.Match[str]) -> bool:
+def _is_prose(text: str, key: re.Match[str], found: re.Match[str]) -> bool:
     """Whether what follows a colon is a sentence, an address or a version."""
     value, word = found[0], key["word"].lower()
     if key["separator"] != ":" or key["close"]:
         return False
     if not key["space"]:
-        before = _before(text, key.start())
-        return before.endswith(("/", "@")) or bool(RELEASE.fullmatch(value)) or _port(before, value)
+        before = _get_text_before(text, key.start())
+        return before.endswith(("/", "@")) or bool(RELEASE.fullmatch(value)) or _is_port(before, value)
     if PROSE.fullmatch(value) or (word.endswith("pass") and key["word"].isupper()):
         return True
     careful = word.startswith("pass") or word == "pwd"
     return (not careful and bool(WORDS.match(text, found.start()))) or (word == "auth" and value.isalpha())
 
 
-def _port(before: str, value: str) -> bool:
+def _is_port(before: str, value: str) -> bool:
     return "//" in before and bool(PORT.match(value))
 
 
-def _before(text: str, at: int) -> str:
+def _get_text_before(text: str, at: int) -> str:
     """What stands before the name whose secret word begins at `at`."""
-    return text[max(0, at - INDENT) : at].rstrip(NAME)
+    return text[max(0, at - MAX_INDENT_CHARACTERS) : at].rstrip(NAME_CHARACTERS)
 
 
-def _directory(key: re.Match[str], value: str) -> bool:
+def _is_directory(key: re.Match[str], value: str) -> bool:
     """PWD and OLDPWD are where a shell stands."""
     return key["word"] in {"PWD", "pwd"} and value.startswith("/") and not key["rest"]
 
 
-def _counts(key: re.Match[str], value: str) -> bool:
+def _is_count(key: re.Match[str], value: str) -> bool:
     """Tokens are counted, and so are tests that pass."""
     counted = key["word"].lower() == "token" and key["rest"].lower().startswith("s")
     return bool((counted or key["word"].lower() == "pass") and COUNT.fullmatch(value))
 
 
-def _line_end(text: str, key: re.Match[str]) -> int | None:
+def _find_line_end(text: str, key: re.Match[str]) -> int | None:
     """The end of the line where name and value have it for themselves, as in a file of settings."""
     if not key["word"].lower().startswith("pass"):
         return None
-    begin = text.rfind("\n", max(0, key.start() - INDENT), key.start()) + 1
-    alone = (begin or key.start() <= INDENT) and BEFORE.fullmatch(text[begin : key.start()].rstrip(NAME))
-    rest = REST.match(text, key.end()) if alone else None
+    begin = text.rfind("\n", max(0, key.start() - MAX_INDENT_CHARACTERS), key.start()) + 1
+    alone = (begin or key.start() <= MAX_INDENT_CHARACTERS) and LINE_PREFIX.fullmatch(
+        text[begin : key.start()].rstrip(NAME_CHARACTERS)
+    )
+    rest = REST_OF_LINE.match(text, key.end()) if alone else None
     return rest.end() if rest else None
 
 
-def _beside(text: str, key: re.Match[str]) -> Span | None:
+def _find_beside(text: str, key: re.Match[str]) -> Span | None:
     """A secret without a separator: after a flag, in SQL, in a file of Redis; or something random."""
     word, apart = key["word"].lower(), bool(key["gap"] or key["space"])
-    if apart and _name(text, key.start()).startswith("-"):
-        return _argument(text, key.end())
+    if apart and _get_name(text, key.start()).startswith("-"):
+        return _find_argument(text, key.end())
     if (
         apart
         and word.startswith("pass")
         and not key["close"]
         and text[key.end() : key.end() + 1] in {"'", '"'}
     ):
-        return _quoted(text, key.end())
+        return _find_quoted(text, key.end())
     if apart and word in {"requirepass", "masterauth"}:
-        return _argument(text, key.end())
-    near = NEAR.match(text, key.end("rest"))
-    if near and _random(near["value"]) and not UUID.fullmatch(near["value"]):
-        return near.start("value"), value_end(LONG, text, near.start("value"))
+        return _find_argument(text, key.end())
+    near = NEARBY_VALUE.match(text, key.end("rest"))
+    if near and _is_random(near["value"]) and not UUID.fullmatch(near["value"]):
+        return near.start("value"), find_value_end(LONG_VALUE, text, near.start("value"))
     return None
 
 
-def _name(text: str, at: int) -> str:
-    return text[max(0, at - INDENT) + len(_before(text, at)) : at]
+def _get_name(text: str, at: int) -> str:
+    return text[max(0, at - MAX_INDENT_CHARACTERS) + len(_get_text_before(text, at)) : at]
 
 
-def _argument(text: str, at: int) -> Span | None:
+def _find_argument(text: str, at: int) -> Span | None:
     if text[at : at + 1] in {"'", '"'}:
-        return _quoted(text, at)
+        return _find_quoted(text, at)
     found = BARE_HEAD.match(text, at)
     if found is None or found[0].startswith("-") or PROSE.fullmatch(found[0]) or is_empty(found[0]):
         return None
-    return at, value_end(BARE, text, at)
+    return at, find_value_end(BARE, text, at)
 
 
-def _random(text: str) -> bool:
+def _is_random(text: str) -> bool:
     """Whether nobody would write this: many different characters, digits among them."""
     return (
-        len(set(text)) >= VARIED
+        len(set(text)) >= MIN_DISTINCT_CHARACTERS
         and any(char.isdigit() for char in text)
         and any(char.isalpha() for char in text)
     )

@@ -5,7 +5,7 @@ import re
 from typing import Final
 
 from hemostat.core.redact.mask import mask
-from hemostat.core.redact.pairs import ODD
+from hemostat.core.redact.pairs import NOT_A_WORD
 
 SUBJECT: Final = re.compile(r"(?i)\b(?:pass(?:word|phrase|code)|pwd|(?:unseal|recovery)[ _-]key)\b")
 MADE: Final = re.compile(
@@ -41,7 +41,7 @@ def _sentence(line: str) -> str:
     if len(line) > MAX_SENTENCE or not SUBJECT.search(line) or not MADE.search(line):
         return line
     found = LAST_WORD.search(line)
-    if found is None or not ODD.search(found["value"]):
+    if found is None or not NOT_A_WORD.search(found["value"]):
         return line
     if found["value"].startswith("/") or "://" in found["value"] or MEASURED.fullmatch(found["value"]):
         return line

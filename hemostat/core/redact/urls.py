@@ -7,48 +7,48 @@ from hemostat.core.redact.mask import mask
 
 URL: Final = re.compile(r"://[^\s<>]+")
 PORT: Final = re.compile(r"\d{1,5}(?=[/?#\"'`,;)\]}\\&]|$)")
-ENDS: Final = re.compile(r"[/?#\"'`,;\\)]")
+URL_END: Final = re.compile(r"[/?#\"'`,;\\)]")
 QUOTE: Final = re.compile(r"[\"'`\\]")
 DSN: Final = re.compile(r"(?<=:)[^\s:/@\"'\[][^\s:\"']{0,200}(?=@(?:tcp|udp|unix)?\()")
 """A password as Go's drivers take it: `user:password@tcp(db:3306)/app`."""
-WEB: Final = ("http", "https", "ws", "wss", "git", "ssh", "ftp")
+WEB_SCHEMES: Final = ("http", "https", "ws", "wss", "git", "ssh", "ftp")
 """Schemes in which an @ behind a slash belongs to a path."""
-MAX_SCHEME: Final = 20
+MAX_SCHEME_CHARACTERS: Final = 20
 RANDOM: Final = re.compile(r"(?=\D*\d)[\w.-]{16,}")
 
 
 def hide(text: str) -> str:
     text = DSN.sub(mask("password"), text)
-    return URL.sub(_url, text)
+    return URL.sub(_mask_url, text)
 
 
-def _url(found: re.Match[str]) -> str:
+def _mask_url(found: re.Match[str]) -> str:
     """Each part by the scheme before it, which stands at the end of the part before."""
     before, *parts = found[0].split("://")
-    before = found.string[max(0, found.start() - MAX_SCHEME) : found.start()] + before
+    before = found.string[max(0, found.start() - MAX_SCHEME_CHARACTERS) : found.start()] + before
     told = [""]
     for part in parts:
-        told.append(_authority(part, in_web=before.lower().endswith(WEB)))
-        before = part[-MAX_SCHEME:]
+        told.append(_mask_authority(part, in_web=before.lower().endswith(WEB_SCHEMES)))
+        before = part[-MAX_SCHEME_CHARACTERS:]
     return "://".join(told)
 
 
-def _authority(rest: str, *, in_web: bool) -> str:
+def _mask_authority(rest: str, *, in_web: bool) -> str:
     """What follows `://`, its password masked: all from the first colon to the last @ before a quote. The
     name of a user without a password is a token where it is random."""
     if rest.startswith("[") or "@" not in rest:
         return rest
-    ends = ENDS.search(rest)
+    ends = URL_END.search(rest)
     first = ends.start() if ends else len(rest)
     colon = rest.find(":")
     if 0 <= colon < min(first, rest.index("@")):
         has_port = in_web and colon and PORT.match(rest, colon + 1)
-        return rest if has_port else _masked(rest, colon + 1)
+        return rest if has_port else _mask_password(rest, colon + 1)
     user = rest[: rest.index("@")]
     return mask("token") + rest[len(user) :] if RANDOM.fullmatch(user) else rest
 
 
-def _masked(rest: str, begin: int) -> str:
+def _mask_password(rest: str, begin: int) -> str:
     quote = QUOTE.search(rest, begin)
     end = rest.rfind("@", begin, quote.start()) if quote else -1
     end = rest.rfind("@") if end < 0 else end

@@ -21,14 +21,14 @@ from hemostat.core.labels.project import limit_others
 from hemostat.core.ledger.rows import Attempt
 from hemostat.events import Action, Outcome
 
-COUNTED = frozenset({Outcome.HEALED, Outcome.FAILED})
-MOST_OF_OTHERS: Final = 2
+COUNTED_OUTCOMES = frozenset({Outcome.HEALED, Outcome.FAILED})
+MAX_OTHER_FAILURES: Final = 2
 """Failures of each other project that count against a project."""
-CONTAINERS: Final = 2
+MIN_FAILED_CONTAINERS: Final = 2
 """Different containers that must have failed to open the breaker of a host."""
 
-QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
-OF_CONTAINER: Final = re.compile(
+QUOTED_TEXT: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
+CONTAINER_FAULTS: Final = re.compile(
     r"OCI runtime|mount|no such|not found|unable to find (?:user|group)", re.IGNORECASE
 )
 """In errors that tell of what one container asks for: its command, its user, its limits, its volumes."""
@@ -45,8 +45,8 @@ what the container asked for."""
 
 def is_host_fault(error: str) -> bool:
     """Whether an engine's error tells of the host or the engine, as far as its words go."""
-    said = QUOTED.sub("", error)
-    return OF_CONTAINER.search(said) is None and HOST_FAULTS.search(said) is not None
+    said = QUOTED_TEXT.sub("", error)
+    return CONTAINER_FAULTS.search(said) is None and HOST_FAULTS.search(said) is not None
 
 
 class BreakerState(msgspec.Struct, frozen=True):
@@ -58,49 +58,51 @@ class BreakerState(msgspec.Struct, frozen=True):
     until: float = 0.0
 
 
-def of(
+def compute_container_state(
     attempts: Sequence[Attempt], failures: int, open_for: float, *, since: float = 0.0, now: float
 ) -> BreakerState:
     """A container's breaker over its attempts. Those that ended before `since` do not count: somebody closed
     it then."""
-    failed = _streak((each for each in attempts if _counts(each)), since)
+    failed = _find_failure_streak((each for each in attempts if _is_counted(each)), since)
     if len(failed) < failures:
         return BreakerState(len(failed))
-    return _opened(len(failed), _end(failed[-1]) + open_for, now)
+    return _make_open_state(len(failed), _get_end(failed[-1]) + open_for, now)
 
 
 def find_host_failures(attempts: Iterable[Attempt], since: float) -> list[Attempt]:
     """The failures of the host after its latest success. Attempts that ended before `since` do not count."""
-    return _streak((a for a in attempts if _counts(a) and (a.host_fault or _has_healed(a))), since)
+    return _find_failure_streak(
+        (a for a in attempts if _is_counted(a) and (a.host_fault or _has_healed(a))), since
+    )
 
 
-def of_host(
+def compute_host_state(
     host_failures: Iterable[Attempt], project: str | None, failures: int, open_for: float, *, now: float
 ) -> BreakerState:
     """A host's breaker over its failures, as it stands for this project; None: for one that has failed at
     nothing."""
-    failed = limit_others(project, host_failures, MOST_OF_OTHERS, lambda each: each.project)
-    opening = _find_opening(failed, failures)
+    failed = limit_others(project, host_failures, MAX_OTHER_FAILURES, lambda each: each.project)
+    opening = _count_until_opening(failed, failures)
     if not opening:
         return BreakerState(len(failed))
     own = [each for each in failed[opening:] if each.project == project]
-    return _opened(len(failed), max(map(_end, [failed[opening - 1], *own])) + open_for, now)
+    return _make_open_state(len(failed), max(map(_get_end, [failed[opening - 1], *own])) + open_for, now)
 
 
-def _find_opening(failed: Iterable[Attempt], failures: int) -> int:
+def _count_until_opening(failed: Iterable[Attempt], failures: int) -> int:
     """By how many of these the breaker of a host was opened; 0 where it was not."""
     containers: set[str] = set()
     for number, each in enumerate(failed, 1):
         containers.add(each.container)
-        if number >= failures and len(containers) >= CONTAINERS:
+        if number >= failures and len(containers) >= MIN_FAILED_CONTAINERS:
             return number
     return 0
 
 
-def _streak(counted: Iterable[Attempt], since: float) -> list[Attempt]:
+def _find_failure_streak(counted: Iterable[Attempt], since: float) -> list[Attempt]:
     """The failures after the latest success, in the order in which they ended."""
     failed: list[Attempt] = []
-    for attempt in sorted((each for each in counted if _end(each) > since), key=_end):
+    for attempt in sorted((each for each in counted if _get_end(each) > since), key=_get_end):
         if _has_healed(attempt):
             failed.clear()
         else:
@@ -108,7 +110,7 @@ def _streak(counted: Iterable[Attempt], since: float) -> list[Attempt]:
     return failed
 
 
-def _opened(failures: int, until: float, now: float) -> BreakerState:
+def _make_open_state(failures: int, until: float, now: float) -> BreakerState:
     return BreakerState(failures, open=now < until, half_open=now >= until, until=until)
 
 
@@ -116,10 +118,10 @@ def _has_healed(attempt: Attempt) -> bool:
     return attempt.outcome is Outcome.HEALED
 
 
-def _counts(attempt: Attempt) -> bool:
+def _is_counted(attempt: Attempt) -> bool:
     """That a container could be stopped says nothing of whether it can be healed."""
-    return attempt.outcome in COUNTED and attempt.action is not Action.STOP
+    return attempt.outcome in COUNTED_OUTCOMES and attempt.action is not Action.STOP
 
 
-def _end(attempt: Attempt) -> float:
+def _get_end(attempt: Attempt) -> float:
     return attempt.time if attempt.finished is None else attempt.finished

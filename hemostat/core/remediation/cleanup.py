@@ -9,13 +9,13 @@ from typing import Final
 import msgspec
 
 from hemostat.core.labels.definitions import CLEANUP, KEEP
-from hemostat.core.labels.mistakes import protection
+from hemostat.core.labels.mistakes import explain_protection
 from hemostat.core.model import PrunableItem, PrunableKind
-from hemostat.core.settings.monitor import watched
+from hemostat.core.settings.monitor import should_watch
 from hemostat.core.units import Seconds, show_size
 from hemostat.events import Container
 
-SCRIPT: Final = """\
+CLEANUP_SCRIPT: Final = """\
 root=$(stat -c %d /) || exit 1
 for path do
   [ -d "$path" ] || continue
@@ -28,10 +28,10 @@ done
 a directory that one is mounted in stays. No -delete: busybox may be built without it."""
 
 
-def command(labels: Mapping[str, str]) -> list[str] | None:
+def build_cleanup_command(labels: Mapping[str, str]) -> list[str] | None:
     """The command that cleans up as the label asks; None where it names nothing that may be deleted."""
     paths = CLEANUP.of(labels)
-    return ["sh", "-c", SCRIPT, "hemostat-cleanup", *paths] if paths else None
+    return ["sh", "-c", CLEANUP_SCRIPT, "hemostat-cleanup", *paths] if paths else None
 
 
 class Cleanup(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,16 +46,20 @@ class Cleanup(msgspec.Struct, frozen=True, kw_only=True):
     """Volumes that no container uses, named ones too: their contents are lost."""
 
 
-def plan(
+def select_items_to_delete(
     leftovers: Iterable[PrunableItem], settings: Cleanup, protect: Sequence[str], now: float
 ) -> tuple[PrunableItem, ...]:
     """What of the leftovers is to go, containers first. `protect`: names never touched; * and ? match."""
-    going = (each for each in leftovers if _allowed(each, settings, now) and not _kept(each, protect))
+    going = (
+        each
+        for each in leftovers
+        if _is_deletion_allowed(each, settings, now) and not _must_keep(each, protect)
+    )
     order = list(PrunableKind)
     return tuple(sorted(going, key=lambda each: (order.index(each.what), each.name, each.id)))
 
 
-def _allowed(leftover: PrunableItem, settings: Cleanup, now: float) -> bool:
+def _is_deletion_allowed(leftover: PrunableItem, settings: Cleanup, now: float) -> bool:
     match leftover.what:
         case PrunableKind.CONTAINER:
             return now - leftover.since >= settings.stopped_older_than
@@ -67,25 +71,27 @@ def _allowed(leftover: PrunableItem, settings: Cleanup, now: float) -> bool:
             return settings.build_cache
 
 
-def _kept(leftover: PrunableItem, protect: Sequence[str]) -> bool:
+def _must_keep(leftover: PrunableItem, protect: Sequence[str]) -> bool:
     thing = Container(id=leftover.id, name=leftover.name, labels=leftover.labels)
-    return bool(KEEP.of(thing.labels)) or untouchable(thing, protect)
+    return bool(KEEP.of(thing.labels)) or is_protected(thing, protect)
 
 
-def untouchable(thing: Container, protect: Sequence[str]) -> bool:
+def is_protected(thing: Container, protect: Sequence[str]) -> bool:
     """Whether its labels or its name keep HemoStat's hands off it."""
-    if protection(thing.labels) or not watched(thing):
+    if explain_protection(thing.labels) or not should_watch(thing):
         return True
     return any(fnmatchcase(thing.name, pattern) for pattern in protect)
 
 
-def describe(items: Iterable[tuple[PrunableItem, int]]) -> str:
+def describe_items(items: Iterable[tuple[PrunableItem, int]]) -> str:
     """Leftovers with their bytes, by kind: `2 stopped containers 24.0 MiB, build cache 1.2 GiB`."""
     kinds: defaultdict[PrunableKind, list[int]] = defaultdict(list)
     for leftover, freed in items:
         kinds[leftover.what].append(freed)
-    return ", ".join(f"{_count(what, len(sizes))} {show_size(sum(sizes))}" for what, sizes in kinds.items())
+    return ", ".join(
+        f"{_format_count(what, len(sizes))} {show_size(sum(sizes))}" for what, sizes in kinds.items()
+    )
 
 
-def _count(what: PrunableKind, number: int) -> str:
+def _format_count(what: PrunableKind, number: int) -> str:
     return str(what) if what is PrunableKind.BUILD_CACHE else f"{number} {what}{'s' * (number != 1)}"

@@ -8,7 +8,7 @@ import msgspec
 
 from hemostat.core.ledger.leases import is_leased
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
-from hemostat.core.settings.trust import OWN, TrustSettings
+from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
 from hemostat.events import Order, Reason
 
 
@@ -38,7 +38,7 @@ class DecisionInput(msgspec.Struct, frozen=True, kw_only=True):
     """What the request was made from, where a person made it."""
     in_hand: frozenset[str] = frozenset()
     """Keys of what this very responder is at work on, whatever the clock says of its leases."""
-    trust: TrustSettings = OWN
+    trust: TrustSettings = TRUST_OWN
     first_seen: Mapping[str, float] = {}
     """When attempts that claim to be from the future were seen first (epoch seconds), by key."""
     gone: frozenset[str] = frozenset()

@@ -21,14 +21,14 @@ from hemostat.events import (
     seal,
 )
 
-CAUSE: Final = "ordered"
-ALLOWED: Final = "the limits allow it"
-NO_FORCE: Final = "force counts for nothing: responder.orders_override is not set"
-LEASE: Final = 60.0
+ORDERED_CAUSE: Final = "ordered"
+ALLOWED_TEXT: Final = "the limits allow it"
+NO_FORCE_TEXT: Final = "force counts for nothing: responder.orders_override is not set"
+PREVIEW_LEASE_SECONDS: Final = 60.0
 """Seconds: how long it might take is of no account where nothing is done."""
 
 
-def request(order: Order, time: float) -> RemediationNeeded:
+def build_request(order: Order, time: float) -> RemediationNeeded:
     """`time` is when it was given (epoch seconds)."""
     reasons = (order.reason,) if order.reason else ()
     return RemediationNeeded(
@@ -36,13 +36,13 @@ def request(order: Order, time: float) -> RemediationNeeded:
             container=order.container, kind=Kind.ORDERED, severity=Severity.WARNING, since=time
         ),
         action=order.action,
-        diagnosis=Diagnosis(cause=CAUSE, confidence=1.0, reasons=reasons, advisor=order.by),
+        diagnosis=Diagnosis(cause=ORDERED_CAUSE, confidence=1.0, reasons=reasons, advisor=order.by),
         parameters=order.parameters,
         told=order.told,
     )
 
 
-def plan(order: Order) -> str:
+def describe_plan(order: Order) -> str:
     """What would be done, as far as the container's labels tell it."""
     name, labels = order.container.name, order.container.labels
     match order.action:
@@ -53,18 +53,18 @@ def plan(order: Order) -> str:
                 f"raise the {order.parameters.get('resource', '')} limit of {name} by half, up to its ceiling"
             )
         case Action.CLEANUP:
-            paths = (cleanup.command(labels) or [])[4:]
+            paths = (cleanup.build_cleanup_command(labels) or [])[4:]
             return f"empty in {name}: {' '.join(paths) or f'nothing, for it has no label {CLEANUP.name}'}"
         case Action.EXEC:
             return f"run in {name}: {labels.get(EXEC.name) or f'nothing, for it has no label {EXEC.name}'}"
     return f"{order.action} {name}"
 
 
-def outlook(decision: Decision) -> str:
+def describe_decision(decision: Decision) -> str:
     """A prospect, in words."""
     match decision:
         case Act():
-            return ALLOWED
+            return ALLOWED_TEXT
         case Refuse(reason=Reason.DRY_RUN):
             return "it is only rehearsed: the mode is dry-run"
         case Refuse(reason=reason, detail=detail):
@@ -74,10 +74,12 @@ def outlook(decision: Decision) -> str:
     return ""
 
 
-def prospect(order: Order, survey: LedgerSnapshot, limits: ResponderSettings, now: float) -> Decision:
+def preview_decision(order: Order, survey: LedgerSnapshot, limits: ResponderSettings, now: float) -> Decision:
     """What the responder would decide now, by a survey of its host (ports.Ledger). It knows more than this:
     the container's labels as the engine tells them, and whether enough other replicas are healthy."""
     own = tuple(each for each in survey.attempts if each.container == order.container.name)
     book = msgspec.structs.replace(survey, attempts=own, seal=seal(order, now))
     situation = DecisionInput(book=book, order=order)
-    return policy.decide(request(order, now), "", situation, limits, by="", lease=LEASE, now=now)
+    return policy.decide(
+        build_request(order, now), "", situation, limits, by="", lease=PREVIEW_LEASE_SECONDS, now=now
+    )

@@ -22,13 +22,13 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
-from hemostat.core.detection.restart_owner import orchestrator
+from hemostat.core.detection.restart_owner import find_orchestrator
 from hemostat.core.labels.definitions import ACTIONS, MIN_HEALTHY, MODE
-from hemostat.core.labels.mistakes import protection
-from hemostat.core.labels.project import project_of
+from hemostat.core.labels.mistakes import explain_protection
+from hemostat.core.labels.project import get_project
 from hemostat.core.labels.values import Mode
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls
-from hemostat.core.ledger.leases import lease_end
+from hemostat.core.ledger.leases import get_lease_end
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.model import ContainerInfo
 from hemostat.core.remediation import limit_status
@@ -43,19 +43,19 @@ from hemostat.core.remediation.decision import (
     Resume,
     Wait,
 )
-from hemostat.core.remediation.repetition import key, permitted_as, refuse_repetition
+from hemostat.core.remediation.repetition import build_attempt_key, find_permission_needed, refuse_repetition
 from hemostat.core.remediation.request_check import refuse_misdirected, refuse_order, refuse_unfounded
-from hemostat.core.remediation.slots import BUSY_RETRY, find_rush, find_wait
-from hemostat.core.settings.monitor import watched
+from hemostat.core.remediation.slots import BUSY_RETRY_SECONDS, find_rush_wait, find_wait
+from hemostat.core.settings.monitor import should_watch
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.core.settings.trust import replica_group
+from hemostat.core.settings.trust import get_replica_group
 from hemostat.core.units import show_duration
 from hemostat.events import Action, Container, Kind, Reason, RemediationNeeded
 
-PEOPLE_RETRY: Final = 1.0
+PEOPLE_RETRY_SECONDS: Final = 1.0
 """Seconds until a request that waits for a person, or for another responder, is looked at again."""
 
-STRICTNESS: Final[Sequence[Mode]] = ("auto", "approve", "dry-run")
+MODES_BY_STRICTNESS: Final[Sequence[Mode]] = ("auto", "approve", "dry-run")
 
 
 def decide(
@@ -70,40 +70,48 @@ def decide(
 ) -> Decision:
     """Decide on `request` for the responder `by`, which needs at most `lease` seconds to act and verify."""
     container, book, order = request.alert.container, situation.book, situation.order
-    action = permitted_as(request)
-    name, mode = key(request, incident), mode_of(container, action, limits)
+    action = find_permission_needed(request)
+    name, mode = build_attempt_key(request, incident), find_strictest_mode(container, action, limits)
     asks = mode == "approve" and order is None
-    forbids = forbidden(container, action, limits, ordered=order is not None)
+    forbids = refuse_forbidden(container, action, limits, ordered=order is not None)
     forged = None if order is None else refuse_order(order, request.alert.since, book)
     if forged is not None:
         return forged
-    handled = _handled(name, situation, by, now)
+    handled = _check_earlier_attempt(name, situation, by, now)
     if isinstance(handled, Attempt):
         return (
-            _halted(container, book.controls, now)
+            _wait_for_resume(container, book.controls, now)
             or find_wait(name, container, action, situation, limits, now)
-            or Resume(handled, now + lease, forbids or _rehearsed(mode))
+            or Resume(handled, now + lease, forbids or _refuse_dry_run(mode))
         )
-    asked = asks and _is_with_people(book.approval, limits, now)
+    asked = asks and _is_approval_current(book.approval, limits, now)
     forced = order is not None and order.force and limits.orders_override
     return (
         handled
-        or _unfounded(request, incident, situation)
-        or (None if asked else _expired(request, limits, now))
+        or _refuse_invalid_request(request, incident, situation)
+        or (None if asked else _refuse_expired(request, limits, now))
         or forbids
-        or (None if forced else _spent(book, limits, now) or _broken(container, situation, limits, now))
-        or (_halted(container, book.controls, now) if order is None else _shut(container, book.controls, now))
-        or (_unapproved(request.action, book.approval, limits, now) if asks else None)
+        or (
+            None
+            if forced
+            else _check_budget(book, limits, now) or _check_breakers(container, situation, limits, now)
+        )
+        or (
+            _wait_for_resume(container, book.controls, now)
+            if order is None
+            else _refuse_paused(container, book.controls, now)
+        )
+        or (_check_approval(request.action, book.approval, limits, now) if asks else None)
         or find_wait(name, container, action, situation, limits, now)
-        or (None if forced else _pause(container, situation, limits, now))
-        or _rehearsed(mode)
+        or (None if forced else _check_pace(container, situation, limits, now))
+        or _refuse_dry_run(mode)
         or Act(
             Attempt(
                 key=name,
                 container=container.name,
                 container_id=container.id,
-                service=replica_group(container, situation.trust),
-                project=project_of(container),
+                service=get_replica_group(container, situation.trust),
+                project=get_project(container),
                 stop_seconds=situation.stop_seconds,
                 ran=situation.ran,
                 action=request.action,
@@ -115,7 +123,7 @@ def decide(
     )
 
 
-def mode_of(container: Container, action: Action, limits: ResponderSettings) -> Mode:
+def find_strictest_mode(container: Container, action: Action, limits: ResponderSettings) -> Mode:
     """The strictest of the modes that apply. A label that says none of them asks a person: whoever set it
     wanted something else than before."""
     label = MODE.of(container.labels)
@@ -125,10 +133,14 @@ def mode_of(container: Container, action: Action, limits: ResponderSettings) -> 
         limits.project_modes.get(container.project or ""),
         "approve" if label is None and MODE.name in container.labels else label,
     )
-    return STRICTNESS[max(STRICTNESS.index(each) for each in named if each in STRICTNESS)]
+    return MODES_BY_STRICTNESS[
+        max(MODES_BY_STRICTNESS.index(each) for each in named if each in MODES_BY_STRICTNESS)
+    ]
 
 
-def _handled(name: str, situation: DecisionInput, by: str, now: float) -> Decision | Attempt | None:
+def _check_earlier_attempt(
+    name: str, situation: DecisionInput, by: str, now: float
+) -> Decision | Attempt | None:
     """The attempt itself where it is to be taken up."""
     earlier = next((attempt for attempt in situation.book.attempts if attempt.key == name), None)
     if earlier is None:
@@ -136,11 +148,13 @@ def _handled(name: str, situation: DecisionInput, by: str, now: float) -> Decisi
     if earlier.outcome is not None:
         return RepeatOutcome(earlier)
     if earlier.by != by and situation.is_leased(earlier, now):
-        return Wait(min(lease_end(earlier), now + PEOPLE_RETRY), f"{earlier.by} is at work on it")
+        return Wait(min(get_lease_end(earlier), now + PEOPLE_RETRY_SECONDS), f"{earlier.by} is at work on it")
     return earlier
 
 
-def _unfounded(request: RemediationNeeded, incident: str, situation: DecisionInput) -> Refuse | None:
+def _refuse_invalid_request(
+    request: RemediationNeeded, incident: str, situation: DecisionInput
+) -> Refuse | None:
     """Rule 2, of the request itself."""
     if situation.order is not None:
         return refuse_misdirected(situation.order, request.alert.container)
@@ -148,61 +162,65 @@ def _unfounded(request: RemediationNeeded, incident: str, situation: DecisionInp
     return refuse_unfounded(request, incident, book) or refuse_repetition(request, incident, book)
 
 
-def _expired(request: RemediationNeeded, limits: ResponderSettings, now: float) -> Decision | None:
+def _refuse_expired(request: RemediationNeeded, limits: ResponderSettings, now: float) -> Decision | None:
     age = now - request.alert.since
     began = "ordered" if request.alert.kind is Kind.ORDERED else "it began"
     return Refuse(Reason.EXPIRED, f"{began} {show_duration(age)} ago") if age > limits.expire else None
 
 
-def forbidden(
+def refuse_forbidden(
     container: Container, action: Action, limits: ResponderSettings, *, ordered: bool = False
 ) -> Refuse | None:
     """`ordered`: by a person, whom the label does not narrow: it says what is done without one."""
-    if why := protection(container.labels, ordered=ordered):
+    if why := explain_protection(container.labels, ordered=ordered):
         return Refuse(Reason.PROTECTED, why)
     if any(fnmatchcase(container.name, pattern) for pattern in limits.protect):
         return Refuse(Reason.PROTECTED, "responder.protect")
     if container.is_host and not (action is Action.CLEANUP and limits.cleanup_host):
         return Refuse(Reason.NOT_ALLOWED, "responder.cleanup_host is false")
-    return _unordered(action, limits) if ordered else _unlisted(container, action, limits)
+    return (
+        _refuse_unlisted_order(action, limits)
+        if ordered
+        else _refuse_unlisted_action(container, action, limits)
+    )
 
 
-def why_not_scaled(container: Container, limits: ResponderSettings, *, ordered: bool) -> str:
+def find_scaling_objection(container: Container, limits: ResponderSettings, *, ordered: bool) -> str:
     """Why a container must not be scaled; empty where it may be."""
-    if not watched(container):
+    if not should_watch(container):
         return "it is not watched"
-    refused = forbidden(container, Action.SCALE, limits, ordered=ordered)
+    refused = refuse_forbidden(container, Action.SCALE, limits, ordered=ordered)
     return "" if refused is None else f"{refused.reason}, {refused.detail}"
 
 
-def _owned(container: Container, action: Action, limits: ResponderSettings) -> Refuse | None:
+def _refuse_orchestrated(container: Container, action: Action, limits: ResponderSettings) -> Refuse | None:
     """What an orchestrator manages is replaced by it: started here as well, it would run twice."""
-    owner = orchestrator(container)
+    owner = find_orchestrator(container)
     if owner is None or limits.orchestrated or action not in {Action.RESTART, Action.START}:
         return None
     return Refuse(Reason.NOT_ALLOWED, f"managed by {owner.name}")
 
 
-def being_stopped(book: LedgerSnapshot, info: ContainerInfo | None, now: float) -> Wait | None:
+def find_stop_wait(book: LedgerSnapshot, info: ContainerInfo | None, now: float) -> Wait | None:
     """Whether a person may be stopping this very process, and is to be waited for."""
     stop = book.stopping
     if stop is None or info is None or not info.running or info.started_at > stop.time or now >= stop.until:
         return None
-    return Wait(min(stop.until, now + PEOPLE_RETRY), "a person is stopping it")
+    return Wait(min(stop.until, now + PEOPLE_RETRY_SECONDS), "a person is stopping it")
 
 
-def _unordered(action: Action, limits: ResponderSettings) -> Refuse | None:
+def _refuse_unlisted_order(action: Action, limits: ResponderSettings) -> Refuse | None:
     if action in limits.orders:
         return None
     return Refuse(Reason.NOT_ALLOWED, f"{action} is not in responder.orders")
 
 
-def _unlisted(container: Container, action: Action, limits: ResponderSettings) -> Refuse | None:
+def _refuse_unlisted_action(container: Container, action: Action, limits: ResponderSettings) -> Refuse | None:
     if action is Action.STOP:
         return Refuse(Reason.NOT_ALLOWED, "only a person stops a container")
     if action not in limits.actions:
         return Refuse(Reason.NOT_ALLOWED, f"{action} is not in responder.actions")
-    if owned := _owned(container, action, limits):
+    if owned := _refuse_orchestrated(container, action, limits):
         return owned
     allowed = ACTIONS.of(container.labels)
     if allowed is not None and action not in allowed:
@@ -210,9 +228,9 @@ def _unlisted(container: Container, action: Action, limits: ResponderSettings) -
     return None
 
 
-def _spent(book: LedgerSnapshot, limits: ResponderSettings, now: float) -> Decision | None:
+def _check_budget(book: LedgerSnapshot, limits: ResponderSettings, now: float) -> Decision | None:
     """Rule 3."""
-    budget = limit_status.budget(book.attempts, limits, now)
+    budget = limit_status.compute_budget(book.attempts, limits, now)
     if budget.limit == 0:
         return Refuse(Reason.BUDGET_SPENT, "responder.budget is 0")
     left = show_duration(max(0.0, budget.until - now))
@@ -222,13 +240,13 @@ def _spent(book: LedgerSnapshot, limits: ResponderSettings, now: float) -> Decis
     return Refuse(Reason.COOLDOWN, f"for another {left}") if budget.until else None
 
 
-def _broken(
+def _check_breakers(
     container: Container, situation: DecisionInput, limits: ResponderSettings, now: float
 ) -> Decision | None:
     """Rule 4. A half-open breaker of the host lets one trial of each project through at a time."""
-    book, project = situation.book, project_of(container)
-    own = limit_status.of_container(container.name, book.attempts, book, limits, now)
-    host = limit_status.of_host(book, limits, now, project)
+    book, project = situation.book, get_project(container)
+    own = limit_status.compute_container_breaker(container.name, book.attempts, book, limits, now)
+    host = limit_status.compute_host_breaker(book, limits, now, project)
     for what, state in (("container", own), ("host", host)):
         if not state.open:
             continue
@@ -236,29 +254,32 @@ def _broken(
         why = f"of the {what}, after {failed}, for another {show_duration(state.until - now)}"
         if what == "container" or situation.order is not None:
             return Refuse(Reason.BREAKER_OPEN, why)
-        return Wait(min(state.until, now + PEOPLE_RETRY), why, Reason.BREAKER_OPEN)
+        return Wait(min(state.until, now + PEOPLE_RETRY_SECONDS), why, Reason.BREAKER_OPEN)
     if host.half_open and any(each.project == project for each in situation.under_way(now)):
         return Wait(
-            now + BUSY_RETRY, "the host's breaker is half open, and a trial of its project is under way"
+            now + BUSY_RETRY_SECONDS,
+            "the host's breaker is half open, and a trial of its project is under way",
         )
     return None
 
 
-def _halted(container: Container, controls: Controls, now: float) -> Decision | None:
+def _wait_for_resume(container: Container, controls: Controls, now: float) -> Decision | None:
     pause = controls.paused(container.name, now)
     if pause is None:
         return None
-    until = now + PEOPLE_RETRY if pause.until is None else min(pause.until, now + PEOPLE_RETRY)
+    until = (
+        now + PEOPLE_RETRY_SECONDS if pause.until is None else min(pause.until, now + PEOPLE_RETRY_SECONDS)
+    )
     return Wait(until, f"paused by {pause.by}", Reason.PAUSED)
 
 
-def _shut(container: Container, controls: Controls, now: float) -> Refuse | None:
+def _refuse_paused(container: Container, controls: Controls, now: float) -> Refuse | None:
     """Nobody is surprised, when the pause is lifted, by what was ordered long ago."""
     pause = controls.paused(container.name, now)
     return None if pause is None else Refuse(Reason.PAUSED, f"by {pause.by}: resume, then order it again")
 
 
-def _unapproved(
+def _check_approval(
     action: Action, approval: Approval | None, limits: ResponderSettings, now: float
 ) -> Decision | None:
     """A yes is for what people were asked: of one failure two requests may come."""
@@ -275,7 +296,7 @@ def _unapproved(
     return RequestApproval(approval.until)
 
 
-def _is_with_people(approval: Approval | None, limits: ResponderSettings, now: float) -> bool:
+def _is_approval_current(approval: Approval | None, limits: ResponderSettings, now: float) -> bool:
     """Whoever was asked has the time that was promised, however old the failure. A yes holds until it is as
     old itself: a pause may have held it since."""
     if approval is None:
@@ -283,17 +304,17 @@ def _is_with_people(approval: Approval | None, limits: ResponderSettings, now: f
     return approval.answer is not ApprovalAnswer.APPROVED or now - approval.answered <= limits.expire
 
 
-def _pause(
+def _check_pace(
     container: Container, situation: DecisionInput, limits: ResponderSettings, now: float
 ) -> Decision | None:
-    until, wait = limit_status.backoff(situation.book.attempts, limits, now)
+    until, wait = limit_status.compute_backoff_end(situation.book.attempts, limits, now)
     if until:
         return Wait(until, f"back-off of {show_duration(wait)}")
-    rush = find_rush(container, situation.ran, situation.book, limits, now)
-    return rush or _thinned(container, situation.peers, limits, now)
+    rush = find_rush_wait(container, situation.ran, situation.book, limits, now)
+    return rush or _check_healthy_replicas(container, situation.peers, limits, now)
 
 
-def _thinned(
+def _check_healthy_replicas(
     container: Container, peers: ReplicaHealth, limits: ResponderSettings, now: float
 ) -> Decision | None:
     """Only what is healthy is missed while it restarts, and a service of one has nobody to stand in."""
@@ -302,8 +323,8 @@ def _thinned(
     if not peers.itself or peers.size == 0 or peers.healthy >= least:
         return None
     why = f"{peers.healthy} of {peers.size} other replicas are healthy, {least} must be"
-    return Wait(now + PEOPLE_RETRY, why, Reason.MIN_HEALTHY)
+    return Wait(now + PEOPLE_RETRY_SECONDS, why, Reason.MIN_HEALTHY)
 
 
-def _rehearsed(mode: Mode) -> Refuse | None:
+def _refuse_dry_run(mode: Mode) -> Refuse | None:
     return Refuse(Reason.DRY_RUN, "nothing was done") if mode == "dry-run" else None

@@ -3,51 +3,55 @@
 from hemostat.core.ledger.leases import is_leased
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.remediation.decision import Refuse
-from hemostat.core.remediation.ladder import is_spent
-from hemostat.core.remediation.limit_status import FREE
+from hemostat.core.remediation.ladder import is_exhausted
+from hemostat.core.remediation.limit_status import FREE_OUTCOMES
 from hemostat.events import Action, Outcome, Reason, RemediationNeeded
 
 
-def key(request: RemediationNeeded, incident: str) -> str:
+def build_attempt_key(request: RemediationNeeded, incident: str) -> str:
     """Names the one occurrence a request answers, however often it is delivered."""
     return f"{incident}:{request.alert.occurrence}:{request.rung}"
 
 
-def permitted_as(request: RemediationNeeded) -> Action:
+def find_permission_needed(request: RemediationNeeded) -> Action:
     """The action whose permission a request needs. Starting what our own restart has left down is the second
     half of that restart."""
     second_half = request.action is Action.START and request.rung > 0
     return Action.RESTART if second_half else request.action
 
 
-def of_incident(book: LedgerSnapshot, incident: str) -> list[Attempt]:
+def select_incident_attempts(book: LedgerSnapshot, incident: str) -> list[Attempt]:
     """The attempts against this incident, of all its occurrences."""
     return [attempt for attempt in book.attempts if attempt.key.startswith(f"{incident}:")]
 
 
 def refuse_repetition(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:
-    if permitted_as(request) is not request.action:
+    if find_permission_needed(request) is not request.action:
         return None
-    ended = (each for each in of_incident(book, incident) if each.outcome not in {None, *FREE})
+    ended = (
+        each
+        for each in select_incident_attempts(book, incident)
+        if each.outcome not in {None, *FREE_OUTCOMES}
+    )
     earlier = [(each.action, each.outcome) for each in ended]
-    if not is_spent(request.action, request.alert.kind, earlier):
+    if not is_exhausted(request.action, request.alert.kind, earlier):
         return None
     return Refuse(Reason.ALREADY_TRIED, f"{request.action} did not cure it for good")
 
 
-def is_answered(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> bool:
+def is_covered_by_failure(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> bool:
     """Whether this occurrence is what an earlier attempt against the same incident has failed of: it began
     while that was verified, and the end of it was told."""
     since = request.alert.since
     return any(
         each.outcome is Outcome.FAILED and each.time <= since <= (each.finished or 0.0)
-        for each in of_incident(book, incident)
-        if each.key != key(request, incident)
+        for each in select_incident_attempts(book, incident)
+        if each.key != build_attempt_key(request, incident)
     )
 
 
-def is_verified_now(request: RemediationNeeded, incident: str, book: LedgerSnapshot, now: float) -> bool:
+def is_being_verified(request: RemediationNeeded, incident: str, book: LedgerSnapshot, now: float) -> bool:
     """Whether an action against the same incident is under way, whose end decides what follows."""
-    own = key(request, incident)
-    others = (each for each in of_incident(book, incident) if each.key != own)
+    own = build_attempt_key(request, incident)
+    others = (each for each in select_incident_attempts(book, incident) if each.key != own)
     return any(each.outcome is None and is_leased(each, now, book.controls) for each in others)

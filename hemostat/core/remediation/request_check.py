@@ -11,7 +11,7 @@ from hemostat.events import Action, Container, Order, Outcome, Reason, Remediati
 
 def refuse_order(order: Order, given: float, book: LedgerSnapshot) -> Refuse | None:
     """Refuse an order that no person gave at that time (epoch seconds)."""
-    return None if book.seal == seal(order, given) else _unknown("no person gave this order")
+    return None if book.seal == seal(order, given) else _refuse_unknown("no person gave this order")
 
 
 def refuse_misdirected(order: Order, found: Container) -> Refuse | None:
@@ -20,12 +20,12 @@ def refuse_misdirected(order: Order, found: Container) -> Refuse | None:
     if order.container.name == found.name and order.container.id == found.id:
         return None
     given, has = (f"{each.name} ({each.id[:12]})" for each in (order.container, found))
-    return _unknown(f"it was given for {given}, and the engine calls that container {has}")
+    return _refuse_unknown(f"it was given for {given}, and the engine calls that container {has}")
 
 
 def refuse_unfounded(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:
     """Refuse what no monitor told of, and what is over by a monitor's word."""
-    return refuse_forged(request, book) or _refuse_over(request, incident, book)
+    return refuse_forged(request, book) or _refuse_ended(request, incident, book)
 
 
 def refuse_forged(request: RemediationNeeded, book: LedgerSnapshot) -> Refuse | None:
@@ -33,11 +33,13 @@ def refuse_forged(request: RemediationNeeded, book: LedgerSnapshot) -> Refuse | 
     that a monitor of a former version raised, only the container's name is known."""
     alert, notes = request.alert, book.notes
     if book.patient != alert.container.name:
-        return _unknown(f"it is {book.patient}'s" if book.patient else "no monitor told of it")
+        return _refuse_unknown(f"it is {book.patient}'s" if book.patient else "no monitor told of it")
     if not notes.latest:
         return None
     if notes.alert is None:
-        return _unknown(f"its monitor told of no occurrence {alert.occurrence}: the latest is {notes.latest}")
+        return _refuse_unknown(
+            f"its monitor told of no occurrence {alert.occurrence}: the latest is {notes.latest}"
+        )
     told = notes.alert
     differences = (
         (told.container != alert.container.id, f"another container named {alert.container.name}"),
@@ -45,17 +47,17 @@ def refuse_forged(request: RemediationNeeded, book: LedgerSnapshot) -> Refuse | 
         (told.since != alert.since, "another beginning"),
     )
     found = next((text for differs, text in differences if differs), "")
-    return _unknown(f"its monitor told of {found}") if found else None
+    return _refuse_unknown(f"its monitor told of {found}") if found else None
 
 
-def _refuse_over(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:
+def _refuse_ended(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:
     notes = book.notes
-    if request.alert.occurrence > notes.over or _goes_on(request, incident, book):
+    if request.alert.occurrence > notes.over or _is_next_rung(request, incident, book):
         return None
     return Refuse(Reason.RECOVERED, "its monitor has told that it is over")
 
 
-def _goes_on(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> bool:
+def _is_next_rung(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> bool:
     """Whether this is the next rung after an attempt of ours that failed. Such a request is due although its
     occurrence is over: where the failure is back, nothing else is done about it; and a container that our own
     restart has left down is started by nobody else."""
@@ -64,5 +66,5 @@ def _goes_on(request: RemediationNeeded, incident: str, book: LedgerSnapshot) ->
     return failed and (book.notes.latest > book.notes.over or request.action is Action.START)
 
 
-def _unknown(why: str) -> Refuse:
+def _refuse_unknown(why: str) -> Refuse:
     return Refuse(Reason.UNKNOWN_INCIDENT, why)

@@ -3,18 +3,18 @@
 from enum import Enum
 from typing import Final
 
-from hemostat.core.ledger.leases import lease_end
+from hemostat.core.ledger.leases import get_lease_end
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.units import show_size
-from hemostat.core.usage.gauge import cpu_percent, share
+from hemostat.core.usage.gauge import compute_cpu_percent, compute_share
 from hemostat.events import Action, HealthAlert, Kind, Reason
 
-DEAD: Final = frozenset({"exited", "dead"})
-DOWN: Final = DEAD | {"created"}
+DEAD_STATES: Final = frozenset({"exited", "dead"})
+DOWN_STATES: Final = DEAD_STATES | {"created"}
 """Of which there is nothing to be stopped."""
 
-SAMPLED: Final = frozenset({Kind.CPU_HIGH, Kind.MEMORY_LEAK, Kind.PIDS_HIGH})
+SAMPLED_KINDS: Final = frozenset({Kind.CPU_HIGH, Kind.MEMORY_LEAK, Kind.PIDS_HIGH})
 """Kinds whose condition one more pair of samples shows. Open files are read too seldom for that."""
 
 
@@ -24,7 +24,7 @@ class HealthVerdict(Enum):
     ILL = "ill"
 
 
-def needless(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
+def find_needless_reason(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
     """Why an action on this alert would come too late, for the container as it is now; None if it would not.
 
     A process that started after the condition began is not the one that had it. What a person wants done is
@@ -33,7 +33,7 @@ def needless(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
     if alert.kind is Kind.ORDERED:
         return None
     if alert.kind in {Kind.EXITED, Kind.OOM}:
-        if info.status in DEAD:
+        if info.status in DEAD_STATES:
             # It has run since: this end may be a person's wish, and a failure has an alert of its own.
             return Reason.STOPPED if info.started_at > alert.since else None
         return Reason.RECOVERED if info.running or info.status == "restarting" else Reason.STOPPED
@@ -43,31 +43,31 @@ def needless(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
     return Reason.RECOVERED if recovered or info.started_at > alert.since else None
 
 
-def run_before(alert: HealthAlert, info: ContainerInfo) -> float:
+def compute_run_seconds(alert: HealthAlert, info: ContainerInfo) -> float:
     """How long the container's process had run before what the alert is about (seconds)."""
     return max(0.0, alert.since - info.started_at) if info.started_at else 0.0
 
 
-def unfinished(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
+def find_needless_start_reason(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
     """Why the second half of our restart is needed no more; None if the container is as that left it."""
     if info.running or info.status == "restarting":
         return Reason.RECOVERED
-    return None if info.status in DOWN and info.started_at <= alert.since else Reason.STOPPED
+    return None if info.status in DOWN_STATES and info.started_at <= alert.since else Reason.STOPPED
 
 
-def overtaken(alert: HealthAlert, info: ContainerInfo, attempt: Attempt) -> Reason | None:
+def find_stale_restart_reason(alert: HealthAlert, info: ContainerInfo, attempt: Attempt) -> Reason | None:
     """Why a restart that was begun is not to be taken up, for the container as it is now; None if it is, or
     was carried out. An end within the lease may be the stop that the restart itself began with."""
     if attempt.action is not Action.RESTART or info.started_at > attempt.started_at:
         return None
-    if info.status not in DEAD:
-        return needless(alert, info)
-    return Reason.STOPPED if info.finished_at > lease_end(attempt) else None
+    if info.status not in DEAD_STATES:
+        return find_needless_reason(alert, info)
+    return Reason.STOPPED if info.finished_at > get_lease_end(attempt) else None
 
 
-def state_of(info: ContainerInfo) -> tuple[HealthVerdict, str]:
+def assess_health(info: ContainerInfo) -> tuple[HealthVerdict, str]:
     """How the container is by what the engine says, and why."""
-    if info.status in DEAD:
+    if info.status in DEAD_STATES:
         return HealthVerdict.ILL, f"it exited again with code {info.exit_code}"
     if not info.running:
         return HealthVerdict.NOT_YET, f"it is {info.status}"
@@ -78,7 +78,7 @@ def state_of(info: ContainerInfo) -> tuple[HealthVerdict, str]:
     return HealthVerdict.WELL, ""
 
 
-def short_of(alert: HealthAlert, freed: int) -> str:
+def describe_disk_shortage(alert: HealthAlert, freed: int) -> str:
     """What is missing for the host's disk to be below its threshold again; empty if nothing is."""
     share, threshold = alert.number("disk"), alert.number("threshold", 100.0)
     size = alert.number("disk_free") / (1 - share / 100) if share < 100 else 0.0  # noqa: PLR2004
@@ -86,15 +86,15 @@ def short_of(alert: HealthAlert, freed: int) -> str:
     return f"{show_size(missing)} more must go" if missing > 0 or not freed else ""
 
 
-def still_high(
+def describe_remaining_excess(
     alert: HealthAlert, info: ContainerInfo, before: Sample, after: Sample, host_memory: int
 ) -> str:
     """What is still too high between two samples of the new process; empty if nothing is."""
     threshold = alert.number("threshold", 100.0)
     if alert.kind is Kind.CPU_HIGH:
-        percent = cpu_percent(before, after)
-        if percent is not None and share(percent, info.cpu_limit) >= threshold:
-            return f"its CPU is still at {share(percent, info.cpu_limit):.0f} %"
+        percent = compute_cpu_percent(before, after)
+        if percent is not None and compute_share(percent, info.cpu_limit) >= threshold:
+            return f"its CPU is still at {compute_share(percent, info.cpu_limit):.0f} %"
     if alert.kind is Kind.MEMORY_LEAK:
         full = after.memory / (info.memory_limit or host_memory) * 100
         if full >= threshold:

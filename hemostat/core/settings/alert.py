@@ -11,18 +11,18 @@ from msgspec import Meta
 from hemostat.core.units import Period, Seconds
 from hemostat.events import Kind, Severity
 
-FIELDS: Final = (
+TEMPLATE_FIELDS: Final = (
     "container", "host", "project", "kind", "severity", "topic", "what", "cause", "action", "done", "took",
     "incident",
 )  # fmt: skip
 """What a headline may name, in braces."""
 
 
-FIELD: Final = re.compile(r"\{(\w*)\}")
+FIELD_PATTERN: Final = re.compile(r"\{(\w*)\}")
 
 
-def fields_of(template: str) -> list[str]:
-    return FIELD.findall(template)
+def find_fields(template: str) -> list[str]:
+    return FIELD_PATTERN.findall(template)
 
 
 class Topic(StrEnum):
@@ -46,10 +46,10 @@ class Topic(StrEnum):
     TEST = "test"
 
 
-NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
+CHANNEL_NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
-QUIET: Final = r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
+QUIET_HOURS_PATTERN: Final = r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,7 +84,7 @@ class AlertSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How long what HemoStat may heal by itself is not told."""
     per_minute: Annotated[int, Meta(ge=1)] = 10
     """Messages to one channel; what is beyond comes as one."""
-    quiet: Annotated[str, Meta(pattern=QUIET)] = ""
+    quiet: Annotated[str, Meta(pattern=QUIET_HOURS_PATTERN)] = ""
     """Hours of this machine's day in which nobody is told, as in 22:00-07:00; then they are."""
     quiet_critical: bool = True
     """Whether what is critical and needs people is told all the same."""
@@ -101,22 +101,22 @@ class AlertSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Whether it knows /start and /fail."""
 
 
-def mistakes(alerting: AlertSettings) -> Iterator[tuple[str, str, str]]:
+def find_alert_mistakes(alerting: AlertSettings) -> Iterator[tuple[str, str, str]]:
     """What cannot be used: the setting, the key in it, and why."""
     for name, channel in alerting.channels.items():
-        if not NAME.fullmatch(name):
+        if not CHANNEL_NAME_PATTERN.fullmatch(name):
             yield "alert.channels", name, "is no name: letters, digits, - and _"
         if channel.url and channel.url_file:
             yield "alert.channels", f"{name}.url_file", "stands beside a url"
-        if not (channel.url or channel.url_file or name == SLACK):
+        if not (channel.url or channel.url_file or name == SLACK_CHANNEL):
             yield "alert.channels", name, "has neither url nor url_file"
     for topic, template in alerting.templates.items():
         if topic not in list(Topic):
             yield "alert.templates", topic, f"is no topic: there are {', '.join(Topic)}"
-        for field in fields_of(template):
-            if field not in FIELDS:
-                yield "alert.templates", topic, f"names {{{field}}}: there are {', '.join(FIELDS)}"
+        for field in find_fields(template):
+            if field not in TEMPLATE_FIELDS:
+                yield "alert.templates", topic, f"names {{{field}}}: there are {', '.join(TEMPLATE_FIELDS)}"
 
 
-SLACK: Final = "slack"
+SLACK_CHANNEL: Final = "slack"
 """The channel whose URL is `slack_webhook`."""

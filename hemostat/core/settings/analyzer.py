@@ -8,12 +8,12 @@ from msgspec import Meta
 from hemostat.core.units import Seconds
 from hemostat.events import Kind
 
-Choice = Literal["auto", "rules", "anthropic", "openai"]
+AdvisorChoice = Literal["auto", "rules", "anthropic", "openai"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Dollars = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 
-AMBIGUOUS: tuple[Kind, ...] = (
+AMBIGUOUS_KINDS: tuple[Kind, ...] = (
     Kind.CRASH_LOOP,
     Kind.FLAPPING,
     Kind.CPU_HIGH,
@@ -30,7 +30,7 @@ nobody."""
 class AnalyzerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `analyzer`."""
 
-    advisor: Choice = "auto"
+    advisor: AdvisorChoice = "auto"
     """`auto`: whose key is present, Anthropic's before OpenAI's; without one, rules."""
     model: str = ""
     """Empty: the vendor's that adapters.llm names, with a date."""
@@ -39,7 +39,7 @@ class AnalyzerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     api_key: str = ""
     api_key_file: str = ""
     """A file whose first line is the key; both empty: ANTHROPIC_API_KEY or OPENAI_API_KEY."""
-    ask: tuple[Kind, ...] = AMBIGUOUS
+    ask: tuple[Kind, ...] = AMBIGUOUS_KINDS
     """Kinds of which a model is asked."""
     ask_below: Share = 0.0
     """Of any kind it is asked where the rules are less sure than this."""

@@ -4,8 +4,8 @@ from typing import Annotated, Final
 
 import msgspec
 
-LOOPBACK: Final = "127.0.0.1"
-METRICS: Final = f"{LOOPBACK}:9740"
+LOOPBACK_ADDRESS: Final = "127.0.0.1"
+DEFAULT_METRICS_ADDRESS: Final = f"{LOOPBACK_ADDRESS}:9740"
 MAX_PORT: Final = 65535
 
 
@@ -20,7 +20,7 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     @property
     def place(self) -> tuple[str, int]:
         """Host and port. Raises ValueError."""
-        host, colon, port = (self.address or METRICS).rpartition(":")
+        host, colon, port = (self.address or DEFAULT_METRICS_ADDRESS).rpartition(":")
         if not colon or not port.isdecimal() or not 0 <= int(port) <= MAX_PORT:
             raise ValueError(f"{self.address!r} is not host:port")
-        return host.strip("[]") or LOOPBACK, int(port)
+        return host.strip("[]") or LOOPBACK_ADDRESS, int(port)

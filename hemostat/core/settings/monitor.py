@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from hemostat.core.labels import definitions
-from hemostat.core.labels.values import NEVER
+from hemostat.core.labels.values import OFF_THRESHOLD
 from hemostat.core.units import Bytes, Percent, Period, Seconds
 from hemostat.events import Container
 
@@ -32,7 +32,7 @@ LABEL_RANGES: Final[Mapping[str, tuple[float, float]]] = {
 }
 """How far a label may go, where the operator's settings do not go further themselves: a container that
 changes all the time must not keep that from being seen."""
-FLAP_SECONDS: Final = 15.0
+MIN_FLAP_SECONDS: Final = 15.0
 """Of the window for each change that a label asks for: what changes more often than this is flapping."""
 
 
@@ -100,7 +100,7 @@ class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Thresholds by compose project."""
 
 
-def watched(container: Container) -> bool:
+def should_watch(container: Container) -> bool:
     """Whether HemoStat minds this container: not where a label opts out."""
     return definitions.is_enabled(container.labels)
 
@@ -110,33 +110,33 @@ def is_job(container: Container) -> bool:
     return bool(definitions.JOB.of(container.labels))
 
 
-def tuned(thresholds: MonitorSettings, container: Container) -> MonitorSettings:
+def resolve_thresholds(thresholds: MonitorSettings, container: Container) -> MonitorSettings:
     """The thresholds for one container. What does not parse is passed over: a typing mistake in one
     container's label must not blind the monitor. A label beyond its range counts as the end of the range."""
-    changes: dict[str, Any] = {"cpu": NEVER, "throttled": NEVER} if is_job(container) else {}
+    changes: dict[str, Any] = {"cpu": OFF_THRESHOLD, "throttled": OFF_THRESHOLD} if is_job(container) else {}
     table = thresholds.projects.get(container.project or "", {})
     for label in definitions.THRESHOLDS:
-        name = label.name.removeprefix(definitions.PREFIX)
+        name = label.name.removeprefix(definitions.LABEL_PREFIX)
         value = label.of({label.name: str(table[name])}) if name in table else None
         if value is not None:
             changes[name] = value
     operators = msgspec.structs.replace(thresholds, **changes) if changes else thresholds
-    own = {name: _bounded(name, value, operators) for name, value in _labelled(container)}
+    own = {name: _clamp_to_range(name, value, operators) for name, value in _iter_labelled(container)}
     if not own.keys().isdisjoint({"flap_changes", "flap_window"}):
-        own["flap_window"] = _flap_window(msgspec.structs.replace(operators, **own), operators)
+        own["flap_window"] = _limit_flap_window(msgspec.structs.replace(operators, **own), operators)
     return msgspec.structs.replace(operators, **own) if own else operators
 
 
-def _labelled(container: Container) -> Iterator[tuple[str, Any]]:
+def _iter_labelled(container: Container) -> Iterator[tuple[str, Any]]:
     """The thresholds that the container's own labels set, by name."""
     for label in definitions.THRESHOLDS:
         if (value := label.of(container.labels)) is not None:
-            yield label.name.removeprefix(definitions.PREFIX), value
+            yield label.name.removeprefix(definitions.LABEL_PREFIX), value
     if (start := definitions.PROBE_START.of(container.labels)) is not None:
         yield "probe_start", start
 
 
-def _bounded(name: str, value: Any, operators: MonitorSettings) -> Any:
+def _clamp_to_range(name: str, value: Any, operators: MonitorSettings) -> Any:
     if name not in LABEL_RANGES:
         return value
     least, most = LABEL_RANGES[name]
@@ -144,32 +144,32 @@ def _bounded(name: str, value: Any, operators: MonitorSettings) -> Any:
     return min(max(value, min(least, allowed)), max(most, allowed))
 
 
-def _flap_window(asked: MonitorSettings, operators: MonitorSettings) -> float:
+def _limit_flap_window(asked: MonitorSettings, operators: MonitorSettings) -> float:
     """As asked for, but no shorter than so many changes take."""
-    rate = min(FLAP_SECONDS, operators.flap_window / operators.flap_changes)
+    rate = min(MIN_FLAP_SECONDS, operators.flap_window / operators.flap_changes)
     return max(asked.flap_window, rate * asked.flap_changes)
 
 
-def mistakes(projects: Mapping[str, Mapping[str, object]]) -> list[tuple[str, str]]:
+def find_project_mistakes(projects: Mapping[str, Mapping[str, object]]) -> list[tuple[str, str]]:
     """What cannot be used in the tables of projects: dotted key, and why."""
     found = []
     for project, table in projects.items():
         for name, value in table.items():
             try:
-                TUNABLE[name](str(value))
+                THRESHOLD_PARSERS[name](str(value))
             except KeyError:
-                found.append((f"{project}.{name}", f"is no threshold: {_nearest(name)}"))
+                found.append((f"{project}.{name}", f"is no threshold: {_suggest_nearest(name)}"))
             except ValueError as error:
                 found.append((f"{project}.{name}", str(error)))
     return found
 
 
-def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, TUNABLE, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(TUNABLE)}"
+def _suggest_nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, THRESHOLD_PARSERS, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(THRESHOLD_PARSERS)}"
 
 
-TUNABLE: Final[Mapping[str, Callable[[str], float | bool]]] = {
-    label.name.removeprefix(definitions.PREFIX): label.read for label in definitions.THRESHOLDS
+THRESHOLD_PARSERS: Final[Mapping[str, Callable[[str], float | bool]]] = {
+    label.name.removeprefix(definitions.LABEL_PREFIX): label.read for label in definitions.THRESHOLDS
 }
 """What a label `hemostat.NAME`, or the table of a project, may change."""

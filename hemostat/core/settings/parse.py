@@ -5,36 +5,36 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
-from hemostat.core.text import quoted
-from hemostat.core.units import duration, size
+from hemostat.core.text import quote_text
+from hemostat.core.units import parse_duration, parse_size
 
 
-def read(shape: Any, raw: object) -> object:
+def parse_value(shape: Any, raw: object) -> object:
     """Text to what it stands for: durations and sizes anywhere; from outside a file comma-separated lists,
     and tables in JSON. Raises ValueError and msgspec.DecodeError."""
     if not isinstance(raw, str):
         return raw
-    reader = _READERS.get(_unit(shape))
+    reader = _PARSERS.get(_get_unit(shape))
     if reader is not None:
         return reader(raw)
     if get_origin(shape) is Literal and raw not in get_args(shape):
-        raise ValueError(f"{quoted(raw)} is not one of {', '.join(get_args(shape))}")
-    if get_origin(_plain(shape)) is dict:
+        raise ValueError(f"{quote_text(raw)} is not one of {', '.join(get_args(shape))}")
+    if get_origin(_strip_annotation(shape)) is dict:
         return msgspec.json.decode(raw)
-    if get_origin(_plain(shape)) is tuple:
+    if get_origin(_strip_annotation(shape)) is tuple:
         return tuple(word.strip() for word in raw.split(",") if word.strip())
     return raw
 
 
-_READERS: Final[dict[str | None, Callable[[str], float]]] = {"duration": duration, "size": size}
+_PARSERS: Final[dict[str | None, Callable[[str], float]]] = {"duration": parse_duration, "size": parse_size}
 
 
-def _unit(annotation: Any) -> str | None:
+def _get_unit(annotation: Any) -> str | None:
     for extra in getattr(annotation, "__metadata__", ()):
         if isinstance(extra, msgspec.Meta) and extra.extra:
             return str(extra.extra.get("unit"))
     return None
 
 
-def _plain(annotation: Any) -> Any:
+def _strip_annotation(annotation: Any) -> Any:
     return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation

@@ -3,7 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
-ADDRESS: Final = re.compile(
+ADDRESS_PATTERN: Final = re.compile(
     r"(?P<origin>https?://(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?)(?P<prefix>(?:/[\w.~-]+)*)/?"
 )
 DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
@@ -17,11 +17,11 @@ class PublicAddress(NamedTuple):
     prefix: str
 
 
-def parse(url: str) -> PublicAddress:
+def parse_public_address(url: str) -> PublicAddress:
     """Raises ValueError, which says nothing of the URL: it may hold a password."""
     scheme, separator, rest = url.strip().partition("://")
     host, slash, path = rest.partition("/")
-    found = ADDRESS.fullmatch(f"{scheme.lower()}{separator}{host.lower()}{slash}{path}")
+    found = ADDRESS_PATTERN.fullmatch(f"{scheme.lower()}{separator}{host.lower()}{slash}{path}")
     if found is None:
         raise ValueError("it is not scheme, host and path alone")
     if any(part in {".", ".."} for part in found["prefix"].split("/")):

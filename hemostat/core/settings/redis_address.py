@@ -5,14 +5,14 @@ import re
 from typing import Final
 
 SCHEMES: Final = ("redis", "rediss", "unix")
-RESERVED: Final = frozenset("/?#[]")
+RESERVED_CHARACTERS: Final = frozenset("/?#[]")
 """Characters that end the login of a URL or make it unreadable; all others are read as they are."""
-PLACE: Final = re.compile(
+HOST_PATTERN: Final = re.compile(
     r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:/?#\[\]]*)(?::(?P<port>[^/?#]*))?(?:/[^?#]*)?(?:\?[^#]*)?"
 )
-PORTS: Final = 1 << 16
-FINE: Final = ("", "")
-ENCODE: Final = (
+PORT_LIMIT: Final = 1 << 16
+NO_MISTAKE: Final = ("", "")
+ENCODE_HINT: Final = (
     "write %23 for #, %2F for /, %3F for ?, %5B for [, %5D for ], %40 for @, %25 for %;"
     " or put the password into a file: redis.password_file"
 )
@@ -22,44 +22,44 @@ def find_mistake(url: str) -> tuple[str, str]:
     """What is wrong with the URL, and a hint; both empty where it can be used. The URL is never quoted."""
     scheme, separator, rest = url.partition("://")
     if not url:
-        return FINE
-    if wrong := _scheme(url, scheme.lower() if separator else ""):
+        return NO_MISTAKE
+    if wrong := _check_scheme(url, scheme.lower() if separator else ""):
         return wrong
     if not url.isprintable():
-        return "it holds a line break or another control character", ENCODE
+        return "it holds a line break or another control character", ENCODE_HINT
     if scheme.lower() == "unix" and rest.startswith("/"):
-        return FINE
+        return NO_MISTAKE
     login, _, place = rest.rpartition("@")
-    if RESERVED & set(login):
-        return "a character of its user or password must be percent-encoded", ENCODE
-    return FINE if scheme.lower() == "unix" else _place(place)
+    if RESERVED_CHARACTERS & set(login):
+        return "a character of its user or password must be percent-encoded", ENCODE_HINT
+    return NO_MISTAKE if scheme.lower() == "unix" else _check_host(place)
 
 
-def _scheme(url: str, scheme: str) -> tuple[str, str] | None:
+def _check_scheme(url: str, scheme: str) -> tuple[str, str] | None:
     if scheme in SCHEMES:
         return None
     if "sentinel" in scheme:
         return "Redis Sentinel is not supported yet", "set redis.url to the address of the master"
     if "cluster" in scheme:
         return "Redis Cluster is not supported", "set redis.url to a Redis that is no cluster"
-    return "it begins with neither redis://, rediss:// nor unix://", _scheme_hint(url, scheme)
+    return "it begins with neither redis://, rediss:// nor unix://", _get_scheme_hint(url, scheme)
 
 
-def _scheme_hint(url: str, scheme: str) -> str:
+def _get_scheme_hint(url: str, scheme: str) -> str:
     if url[0] in "\"'":
         return "leave out the quotation marks: --env-file of docker keeps them"
     return "write redis://" if scheme == "valkey" else "such as redis://:password@host:6379/0"
 
 
-def _place(place: str) -> tuple[str, str]:
+def _check_host(place: str) -> tuple[str, str]:
     if "," in place:
         return "it names several servers", "name one: Redis Sentinel and Cluster are not supported yet"
-    found = PLACE.fullmatch(place)
+    found = HOST_PATTERN.fullmatch(place)
     if found is None:
         return "its host cannot be read", "such as redis://:password@host:6379/0"
     port = found["port"]
-    if not port or (port.isascii() and port.isdigit() and 0 < int(port) < PORTS):
-        return FINE
+    if not port or (port.isascii() and port.isdigit() and 0 < int(port) < PORT_LIMIT):
+        return NO_MISTAKE
     if place.count(":") > 1 and "[" not in place:
         return "an IPv6 address stands in brackets", "such as redis://[::1]:6379/0"
-    return "its port is no number from 1 to 65535", ENCODE
+    return "its port is no number from 1 to 65535", ENCODE_HINT

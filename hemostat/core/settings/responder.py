@@ -10,12 +10,12 @@ from hemostat.core.labels.values import Mode
 from hemostat.core.units import Bytes, Seconds
 from hemostat.events import Action
 
-REMEMBERED: Final = 48 * 3600.0
+MAX_LOOKBACK_SECONDS: Final = 48 * 3600.0
 """Seconds for which attempts are kept at least: no rule may look back for longer."""
-LATEST: Final = 50
+MAX_RECENT_ATTEMPTS: Final = 50
 """Attempts of a whole host that a decision knows of: what asks for more of them never objects."""
 
-Lookback = Annotated[float, Meta(ge=0, le=REMEMBERED, extra={"unit": "duration"})]
+Lookback = Annotated[float, Meta(ge=0, le=MAX_LOOKBACK_SECONDS, extra={"unit": "duration"})]
 
 
 class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

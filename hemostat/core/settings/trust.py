@@ -13,8 +13,8 @@ import msgspec
 from hemostat.core.model import ContainerInfo
 from hemostat.events import Container, digest
 
-CONFIG_HASHES: Final = ("com.docker.compose.config-hash", "io.podman.compose.config-hash")
-ORIGINS: Final = (
+CONFIG_HASH_LABELS: Final = ("com.docker.compose.config-hash", "io.podman.compose.config-hash")
+ORIGIN_LABELS: Final = (
     "com.docker.compose.project.working_dir",
     "com.docker.compose.project.config_files",
 )
@@ -33,16 +33,16 @@ class TrustSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return self.labels == "compose"
 
 
-OWN: Final = TrustSettings()
-COMPOSE: Final = TrustSettings(labels="compose")
+TRUST_OWN: Final = TrustSettings()
+TRUST_COMPOSE: Final = TrustSettings(labels="compose")
 
 
-def config_hash(container: Container) -> str:
+def get_config_hash(container: Container) -> str:
     """Compose's hash of the configuration that the container was made from; empty where Compose made none."""
-    return next((container.labels[name] for name in CONFIG_HASHES if container.labels.get(name)), "")
+    return next((container.labels[name] for name in CONFIG_HASH_LABELS if container.labels.get(name)), "")
 
 
-def replica_group(container: Container, trust: TrustSettings) -> str | None:
+def get_replica_group(container: Container, trust: TrustSettings) -> str | None:
     """What the replicas of a Compose service have in common, and nothing else: PROJECT/SERVICE, under `own`
     followed by a digest of configuration and image. None for a container that is no replica."""
     if not container.project or not container.service:
@@ -50,7 +50,7 @@ def replica_group(container: Container, trust: TrustSettings) -> str | None:
     name = f"{container.project}/{container.service}"
     if trust.believes_all:
         return name
-    config = config_hash(container)
+    config = get_config_hash(container)
     if not config:
         return None
     return f"{name}#{digest(msgspec.json.encode([name, config, container.image]), 8)}"
@@ -58,7 +58,7 @@ def replica_group(container: Container, trust: TrustSettings) -> str | None:
 
 def is_replica(info: ContainerInfo, group: str, trust: TrustSettings) -> bool:
     """Whether the container stands in for others of the group. One that never ran does not."""
-    return info.started_at > 0 and replica_group(info.ref, trust) == group
+    return info.started_at > 0 and get_replica_group(info.ref, trust) == group
 
 
 def is_vouched(one: Container, other: Container, *, networks: frozenset[str], others: frozenset[str]) -> bool:
@@ -74,18 +74,20 @@ def is_vouched(one: Container, other: Container, *, networks: frozenset[str], ot
 def is_same_project(one: Container, other: Container) -> bool:
     """By what their labels claim. A container of Compose itself has a hash."""
     same = bool(one.project) and one.project == other.project
-    return same and (not config_hash(one) or bool(config_hash(other)))
+    return same and (not get_config_hash(one) or bool(get_config_hash(other)))
 
 
 def has_same_origin(one: Container, other: Container) -> bool:
     """Whether both say that Compose made them from the same files."""
-    origins = [[each.labels.get(name, "") for name in ORIGINS] for each in (one, other)]
-    return bool(config_hash(one) and config_hash(other)) and all(origins[0]) and origins[0] == origins[1]
+    origins = [[each.labels.get(name, "") for name in ORIGIN_LABELS] for each in (one, other)]
+    return (
+        bool(get_config_hash(one) and get_config_hash(other)) and all(origins[0]) and origins[0] == origins[1]
+    )
 
 
 def identify_voucher(one: Container) -> tuple[object, ...]:
     """What of a container decides, with its networks, whom it believes: the same for the same."""
-    return one.project, bool(config_hash(one)), tuple(one.labels.get(name, "") for name in ORIGINS)
+    return one.project, bool(get_config_hash(one)), tuple(one.labels.get(name, "") for name in ORIGIN_LABELS)
 
 
 def _is_of_project(network: str, project: str) -> bool:

@@ -36,4 +36,4 @@ class TuiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Other keys, by what they do: {"quit": "Q"}; several with commas. `?` in the dashboard names them."""
 
 
-DEFAULT: Final = TuiSettings()
+DEFAULT_TUI_SETTINGS: Final = TuiSettings()

@@ -15,8 +15,8 @@ import msgspec
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.events import Kind
 
-MARGIN: Final = 5.0
-LONGEST: Final = 3
+MARGIN_POINTS: Final = 5.0
+MAX_INTERVALS: Final = 3
 """Intervals that one value can stand for: what was between two that are further apart, nobody saw."""
 TENTHS: Final = 10
 
@@ -34,7 +34,7 @@ def learn(baseline: Baseline, shares: Mapping[Kind, float], now: float, tuned: M
     """The baseline with one more value of each kind, in percent of its limit."""
     if not (isfinite(now) and all(map(isfinite, shares.values()))):
         return baseline
-    elapsed = 0.0 if baseline.latest is None else min(now - baseline.latest, LONGEST * tuned.interval)
+    elapsed = 0.0 if baseline.latest is None else min(now - baseline.latest, MAX_INTERVALS * tuned.interval)
     if elapsed <= 0:
         return msgspec.structs.replace(baseline, latest=now)
     weight = elapsed / (baseline.observed + elapsed)
@@ -43,24 +43,24 @@ def learn(baseline: Baseline, shares: Mapping[Kind, float], now: float, tuned: M
     return Baseline(levels, min(baseline.observed + elapsed, tuned.baseline_window), now)
 
 
-def lifted(tuned: MonitorSettings, baseline: Baseline) -> MonitorSettings:
+def raise_thresholds(tuned: MonitorSettings, baseline: Baseline) -> MonitorSettings:
     """The thresholds of a container with this habit."""
     if not tuned.baseline:
         return tuned
-    cpu = _lift(tuned.cpu, Kind.CPU_HIGH, tuned, baseline)
+    cpu = _raise_threshold(tuned.cpu, Kind.CPU_HIGH, tuned, baseline)
     return msgspec.structs.replace(
-        tuned, cpu=cpu, memory=_lift(tuned.memory, Kind.MEMORY_HIGH, tuned, baseline)
+        tuned, cpu=cpu, memory=_raise_threshold(tuned.memory, Kind.MEMORY_HIGH, tuned, baseline)
     )
 
 
-def _lift(configured: float, kind: Kind, tuned: MonitorSettings, baseline: Baseline) -> float:
+def _raise_threshold(configured: float, kind: Kind, tuned: MonitorSettings, baseline: Baseline) -> float:
     level = baseline.levels.get(kind)
     seen = level is not None and baseline.observed >= tuned.baseline_window
-    wanted = level + MARGIN if level is not None and seen else tuned.baseline_ceiling
+    wanted = level + MARGIN_POINTS if level is not None and seen else tuned.baseline_ceiling
     return max(configured, min(wanted, tuned.baseline_ceiling))
 
 
-def rounded(baseline: Baseline, tuned: MonitorSettings) -> Baseline:
+def round_baseline(baseline: Baseline, tuned: MonitorSettings) -> Baseline:
     """To be remembered: in whole percent and tenths of the window, so that it seldom changes."""
     tenths = int(baseline.observed / tuned.baseline_window * TENTHS)
     levels = {kind: float(round(level)) for kind, level in baseline.levels.items()}

@@ -12,13 +12,13 @@ from typing import Final, NamedTuple
 from hemostat.core.units import show_duration, show_size
 from hemostat.events import HealthAlert
 
-WORK: Final = 16 * 1024.0
+WORK_BYTES_PER_SECOND: Final = 16 * 1024.0
 """Bytes a second, in any direction, that are taken to be somebody's work."""
 
-CALM_WINDOWS: Final = 1 / 3
+MIN_CALM_WINDOWS: Final = 1 / 3
 """Windows for which CPU must have been low earlier in the life of the process."""
 
-BUSY_AVERAGE: Final = 0.5
+BUSY_AVERAGE_SHARE: Final = 0.5
 """Share of the threshold above which the average since the start shows that CPU was never low for long."""
 
 
@@ -31,11 +31,11 @@ class LoopBound(NamedTuple):
     least: bool = False
 
 
-LOOP: Final = (
+LOOP_BOUNDS: Final = (
     LoopBound("received", 1024.0, "{} B/s received by network"),
     LoopBound("sent", 512.0, "{} B/s sent by network"),
     LoopBound("loopback", 4096.0, "{} B/s over its loopback interface"),
-    LoopBound("read_write", WORK, "{} B/s read and written"),
+    LoopBound("read_write", WORK_BYTES_PER_SECOND, "{} B/s read and written"),
     LoopBound("hot_read_write", 1024.0, "{} B/s read and written by the busiest threads"),
     LoopBound("block_io", 4096.0, "{} B/s of block I/O"),
     LoopBound("page_faults", 100.0, "{} page faults a second"),
@@ -47,7 +47,7 @@ LOOP: Final = (
 """Health checks, broadcasts and a shell that sleeps stay below these rates, a process that works does not.
 Threads that wait 0.7 times a second do a piece of work each second at most."""
 
-NAMES: Final = {
+MEASUREMENT_NAMES: Final = {
     "received": "network",
     "sent": "network",
     "loopback": "network",
@@ -63,39 +63,41 @@ NAMES: Final = {
 """What is not known where a measurement is missing."""
 
 
-def network(alert: HealthAlert) -> tuple[str, float] | None:
+def find_main_traffic(alert: HealthAlert) -> tuple[str, float] | None:
     """The way and the rate (bytes a second) of most of its traffic; None where nothing is known of it."""
     ways = {"received": "arriving by network", "sent": "sent by network", "loopback": "over its loopback"}
     known = [(words, alert.number(name)) for name, words in ways.items() if alert.fact(name) is not None]
     return max(known, key=lambda each: each[1], default=None)
 
 
-def file_work(alert: HealthAlert) -> str:
+def describe_file_work(alert: HealthAlert) -> str:
     """The reading and writing that explains the CPU; empty where there is none."""
     rate = max(alert.number("read_write"), alert.number("block_io"))
-    return f"it reads and writes {show_size(rate)}/s" if rate >= WORK else ""
+    return f"it reads and writes {show_size(rate)}/s" if rate >= WORK_BYTES_PER_SECOND else ""
 
 
-def computes(alert: HealthAlert) -> str:
+def explain_computation(alert: HealthAlert) -> str:
     """Why this is a computation that began with the process or with a job; empty where it is not known."""
     average, threshold = alert.number("average"), alert.number("threshold")
-    if not _was_calm(alert) and average >= BUSY_AVERAGE * threshold > 0:
+    if not _was_calm(alert) and average >= BUSY_AVERAGE_SHARE * threshold > 0:
         return f"at {average:.0f} % on average since it began: a computation, as far as is known"
     if alert.fact("job"):
         return "used by a job in a session of its own, as cron and docker exec start them"
     return ""
 
 
-def doubts(alert: HealthAlert) -> list[str]:
+def list_loop_doubts(alert: HealthAlert) -> list[str]:
     """What speaks against a loop, or is not known; empty where all evidence is there."""
-    unknown = dict.fromkeys(NAMES[bound.name] for bound in LOOP if alert.fact(bound.name) is None)
+    unknown = dict.fromkeys(
+        MEASUREMENT_NAMES[bound.name] for bound in LOOP_BOUNDS if alert.fact(bound.name) is None
+    )
     found = [] if _was_calm(alert) else ["not seen calm earlier in this life of the process"]
-    found += [bound.words.format(_figure(alert.number(bound.name))) for bound in _exceeded(alert)]
+    found += [bound.words.format(_format_figure(alert.number(bound.name))) for bound in _find_exceeded(alert)]
     return [*found, f"not known: {', '.join(unknown)}"] if unknown else found
 
 
-def _exceeded(alert: HealthAlert) -> Iterator[LoopBound]:
-    for bound in LOOP:
+def _find_exceeded(alert: HealthAlert) -> Iterator[LoopBound]:
+    for bound in LOOP_BOUNDS:
         value = alert.number(bound.name)
         beyond = value < bound.value if bound.least else value > bound.value
         if alert.fact(bound.name) is not None and beyond:
@@ -104,10 +106,10 @@ def _exceeded(alert: HealthAlert) -> Iterator[LoopBound]:
 
 def _was_calm(alert: HealthAlert) -> bool:
     calm = alert.number("calm")
-    return calm > 0 and calm >= alert.window * CALM_WINDOWS
+    return calm > 0 and calm >= alert.window * MIN_CALM_WINDOWS
 
 
-def loop_evidence(alert: HealthAlert) -> str:
+def describe_loop(alert: HealthAlert) -> str:
     threads = f"{alert.number('hot_threads'):.0f} thread{'s' if alert.number('hot_threads') > 1 else ''}"
     return (
         f"calm before for {show_duration(alert.number('calm'))}; now {threads} in user time, "
@@ -115,5 +117,5 @@ def loop_evidence(alert: HealthAlert) -> str:
     )
 
 
-def _figure(value: float) -> str:
+def _format_figure(value: float) -> str:
     return f"{value:.1f}" if value < 10 else f"{value:.0f}"  # noqa: PLR2004

@@ -12,10 +12,10 @@ import msgspec
 from hemostat.core.model import Sample
 from hemostat.events import Phase
 
-RELEASE: Final = 0.9
+RELEASE_SHARE: Final = 0.9
 """Hysteresis: a raised gauge is over only below this share of its threshold."""
 
-GAP: Final = 5.0
+MAX_GAP_SECONDS: Final = 5.0
 """Seconds between two samples, or a window if that is longer, of which the one speaks for the whole time."""
 
 
@@ -27,30 +27,30 @@ class Gauge(msgspec.Struct, frozen=True):
     """Since when every value has contradicted the present state; None if the last one did not."""
 
 
-def read_gauge(
+def update_gauge(
     gauge: Gauge, value: float, threshold: float, *, window: float, begun: float, now: float
 ) -> tuple[Gauge, Phase | None]:
     """For one value measured from `begun` to `now`: the new gauge, and the transition if any. What is
     no number is passed over. After a gap, and where the clock was set back, the window begins anew."""
     if not (isfinite(value) and isfinite(now)):
         return gauge, None
-    contradicts = value < threshold * RELEASE if gauge.raised else value >= threshold
+    contradicts = value < threshold * RELEASE_SHARE if gauge.raised else value >= threshold
     if not contradicts:
         return Gauge(gauge.raised), None
     since = gauge.since
     if since is None or not since <= begun:
-        since = begun if now - begun <= max(window, GAP) else now
+        since = begun if now - begun <= max(window, MAX_GAP_SECONDS) else now
     if now - since < window:
         return Gauge(gauge.raised, since), None
     return Gauge(not gauge.raised), Phase.CLEARED if gauge.raised else Phase.RAISED
 
 
-def cpu_percent(before: Sample, after: Sample) -> float | None:
+def compute_cpu_percent(before: Sample, after: Sample) -> float | None:
     """Docker's convention, 100 = one core, between two samples; None where they cannot be compared."""
     elapsed, used = after.time - before.time, after.cpu - before.cpu
     percent = used / elapsed * 100 if elapsed > 0 and used >= 0 else nan
     return percent if isfinite(percent) else None
 
 
-def share(value: float, limit: float | None) -> float:
+def compute_share(value: float, limit: float | None) -> float:
     return value / limit if limit else value

@@ -9,20 +9,20 @@ from itertools import combinations, pairwise
 from statistics import median
 from typing import Final, NamedTuple
 
-from hemostat.core.usage.trend import Points, Trend, steady_slope
+from hemostat.core.usage.trend import Points, Trend, find_steady_slope
 
 MIN_POINTS: Final = 4
-STEP: Final = 0.2
+MIN_STEP_SHARE: Final = 0.2
 """Share of the range that a single step must be to be something loaded at once, and"""
-UNUSUAL: Final = 5.0
+MIN_STEP_RATIO: Final = 5.0
 """how many times as great as the others: what is before it does not count."""
-TAU: Final = 0.6
+MIN_TAU: Final = 0.6
 """Kendall's tau from which on the points rise."""
-NOISE: Final = 3.0
+MIN_NOISE_RATIO: Final = 3.0
 """How many times the median deviation from the line the growth must be."""
-SLOWER: Final = 0.7
+MAX_SLOWING_RATIO: Final = 0.7
 """Share of the growth in the first third below which that in the last third is less."""
-LEAST: Final = 0.005
+MIN_LIMIT_SHARE: Final = 0.005
 """Share of the limit that it must be."""
 
 
@@ -44,22 +44,22 @@ class Growth(NamedTuple):
 
 def measure_growth(trend: Trend, limit: float, *, horizon: float, since: float = 0.0) -> Growth:
     """Of the points from `since` on. It is flat only where the limit cannot be reached within `horizon`."""
-    points = _after_step(tuple(point for point in trend.points if point[0] >= since))
+    points = _drop_before_step(tuple(point for point in trend.points if point[0] >= since))
     seen = trend.latest - points[0][0] if points else 0.0
     if len(points) < MIN_POINTS or seen <= 0 or limit <= 0:
         return Growth(seen, None)
     pairs = list(combinations(points, 2))
     slope = median((b[1] - a[1]) / (b[0] - a[0]) for a, b in pairs)
     tau = sum((b[1] > a[1]) - (b[1] < a[1]) for a, b in pairs) / len(pairs)
-    noise, grown, now = _noise(points, slope), slope * seen, points[-1][1]
-    if tau >= TAU and grown >= max(NOISE * noise, LEAST * limit):
-        steady = steady_slope(points) is not None
-        return Growth(seen, slope, max(limit - now, 0.0) / slope, steady, levels_off(points, limit))
-    possible = max(slope, 0.0) + NOISE * noise / seen
+    noise, grown, now = _measure_noise(points, slope), slope * seen, points[-1][1]
+    if tau >= MIN_TAU and grown >= max(MIN_NOISE_RATIO * noise, MIN_LIMIT_SHARE * limit):
+        steady = find_steady_slope(points) is not None
+        return Growth(seen, slope, max(limit - now, 0.0) / slope, steady, is_levelling_off(points, limit))
+    possible = max(slope, 0.0) + MIN_NOISE_RATIO * noise / seen
     return Growth(seen, 0.0 if possible * horizon < limit - now else None)
 
 
-def levels_off(points: Points, limit: float) -> bool:
+def is_levelling_off(points: Points, limit: float) -> bool:
     """Whether growth in the last third is so much less than in the first that it ends below the limit: so
     fills a cache, and warms a process up."""
     if len(points) < 2 * MIN_POINTS:
@@ -67,13 +67,13 @@ def levels_off(points: Points, limit: float) -> bool:
     third = len(points) // 3
     first = points[third][1] - points[0][1]
     last = points[-1][1] - points[-1 - third][1]
-    if not 0 <= last < SLOWER * first:
+    if not 0 <= last < MAX_SLOWING_RATIO * first:
         return False
     ratio = float((last / first) ** 0.5)
     return points[-1][1] + last * ratio / (1 - ratio) < limit
 
 
-def _after_step(points: Points) -> Points:
+def _drop_before_step(points: Points) -> Points:
     """Without what was before the last great step up or down."""
     if not points:
         return points
@@ -81,12 +81,12 @@ def _after_step(points: Points) -> Points:
     steps = [abs(b - a) for a, b in pairwise(values)]
     if not steps:
         return points
-    great = max((max(values) - min(values)) * STEP, median(steps) * UNUSUAL)
+    great = max((max(values) - min(values)) * MIN_STEP_SHARE, median(steps) * MIN_STEP_RATIO)
     found = [i for i, step in enumerate(steps, 1) if step > great > 0]
     return points[found[-1] :] if found else points
 
 
-def _noise(points: Points, slope: float) -> float:
+def _measure_noise(points: Points, slope: float) -> float:
     """The median distance from the line of this slope."""
     heights = [value - slope * time for time, value in points]
     middle = median(heights)

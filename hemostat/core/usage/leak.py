@@ -16,22 +16,22 @@ from hemostat.core.model import Sample
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.usage.findings import ResourceLimits, UsageFinding
 from hemostat.core.usage.gauge import Gauge
-from hemostat.core.usage.growth import Growth, levels_off, measure_growth
-from hemostat.core.usage.trend import WHOLE, Trend, extend, rise, toothed
+from hemostat.core.usage.growth import Growth, is_levelling_off, measure_growth
+from hemostat.core.usage.trend import MIN_WINDOW_SHARE, Trend, extend_trend, find_rise, is_sawtooth
 from hemostat.events import Evidence, Kind, Phase
 
-RISING: Final = 0.01
+MIN_RISE_SHARE: Final = 0.01
 """Growth while memory is high, as a share of the limit, from which on it is rising."""
-HALF: Final = 0.5
+MIN_LEAK_SHARE: Final = 0.5
 """Share of the limit below which memory may rise as it likes: a process that warms up does."""
-NEARLY_FULL: Final = 95.0
+NEARLY_FULL_PERCENT: Final = 95.0
 """Percent of the limit."""
-ENOUGH: Final = 0.4
+MIN_KNOWN_SHARE: Final = 0.4
 """Share of the leak window for which a young process must be known to be called leaking, and for which a leak
 must have stopped to be over."""
 
 
-SLOWING: Final = 0.2
+MIN_SLOWING_SHARE: Final = 0.2
 """Share of the leak window for which growth must be known to be called slowing down."""
 
 
@@ -63,7 +63,7 @@ class MemoryTrend(msgspec.Struct, frozen=True):
         return self.long.latest - self.long.points[0][0] if self.long.points else 0.0
 
 
-def recall(
+def restore_memory_trend(
     memory: MemoryTrend, points: tuple[MetricPoint, ...], started: float, cache: int, tuned: MonitorSettings
 ) -> MemoryTrend:
     """With what was kept of this process by an earlier monitor. `cache` is the file cache now: kept points
@@ -71,24 +71,26 @@ def recall(
     long = Trend()
     for point in points:
         if point.memory is not None and point.time >= started:
-            long = extend(long, point.time, max(point.memory - cache, 0), window=tuned.leak_window)
+            long = extend_trend(long, point.time, max(point.memory - cache, 0), window=tuned.leak_window)
     return msgspec.structs.replace(memory, long=long)
 
 
-def follow(memory: MemoryTrend, sample: Sample, over: Gauge, tuned: MonitorSettings) -> MemoryTrend:
+def add_memory_sample(
+    memory: MemoryTrend, sample: Sample, over: Gauge, tuned: MonitorSettings
+) -> MemoryTrend:
     """With one more sample. `over` is the gauge of memory that is high."""
     used = sample.memory - sample.cache
     aloft = over.since is not None or over.raised
     return MemoryTrend(
-        high=extend(memory.high, sample.time, used, window=tuned.window) if aloft else Trend(),
-        long=extend(memory.long, sample.time, used, window=tuned.leak_window),
+        high=extend_trend(memory.high, sample.time, used, window=tuned.window) if aloft else Trend(),
+        long=extend_trend(memory.long, sample.time, used, window=tuned.leak_window),
         leaking=memory.leaking,
         judgement=memory.judgement if over.raised else None,
         pending=memory.pending if over.raised else None,
     )
 
 
-def judge(
+def judge_memory(
     memory: MemoryTrend,
     sample: Sample,
     over: Gauge,
@@ -102,10 +104,12 @@ def judge(
         return _judge_leak(memory, sample, limits, tuned, found)
     raised = found is not None and found.phase is Phase.RAISED
     due = raised or (over.raised and _is_due(memory, sample, limits, tuned))
-    leak = _leak(memory, sample, limits, tuned, due=due)
+    leak = _find_leak(memory, sample, limits, tuned, due=due)
     if leak is not None:
         since = found.since if found else memory.long.points[0][0]
-        told = UsageFinding(Kind.MEMORY_LEAK, Phase.RAISED, since, _evidence(sample, limits, tuned, leak))
+        told = UsageFinding(
+            Kind.MEMORY_LEAK, Phase.RAISED, since, _build_leak_evidence(sample, limits, tuned, leak)
+        )
         return msgspec.structs.replace(memory, leaking=True, pending=None), [told]
     if found is not None and not raised:
         return memory, [found]
@@ -121,11 +125,11 @@ def _judge_leak(
 ) -> tuple[MemoryTrend, list[UsageFinding]]:
     """A leak is over when memory has not grown for a good part of the leak window, seen by this monitor."""
     cleared = [found] if found is not None and found.phase is Phase.CLEARED else []
-    if memory.seen < ENOUGH * tuned.leak_window:
+    if memory.seen < MIN_KNOWN_SHARE * tuned.leak_window:
         return memory, cleared
-    recent = memory.long.latest - (ENOUGH + 0.1) * tuned.leak_window
+    recent = memory.long.latest - (MIN_KNOWN_SHARE + 0.1) * tuned.leak_window
     growth = measure_growth(memory.long, limits.memory, horizon=tuned.leak_horizon, since=recent)
-    if growth.slope != 0.0 or growth.seen < ENOUGH * tuned.leak_window:
+    if growth.slope != 0.0 or growth.seen < MIN_KNOWN_SHARE * tuned.leak_window:
         return memory, cleared
     over = UsageFinding(Kind.MEMORY_LEAK, Phase.CLEARED, sample.time)
     return msgspec.structs.replace(memory, leaking=False), [*cleared, over]
@@ -134,10 +138,10 @@ def _judge_leak(
 def _is_due(memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings) -> bool:
     """Whether it is to be judged again: half of what was left is used up, it is nearly full, or what was not
     known before may be known by now."""
-    last, share = memory.judgement, _share(sample, limits)
+    last, share = memory.judgement, _compute_memory_percent(sample, limits)
     if last is None:
         return True
-    if share >= NEARLY_FULL and sample.time - last.time >= tuned.window:
+    if share >= NEARLY_FULL_PERCENT and sample.time - last.time >= tuned.window:
         return True
     if share >= last.share + (100 - last.share) / 2:
         return True
@@ -145,44 +149,44 @@ def _is_due(memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: 
     return not last.known and sample.time - last.time >= last.time - began
 
 
-def _leak(
+def _find_leak(
     memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings, *, due: bool
 ) -> Growth | None:
     """The rise of memory that is a leak."""
     if limits.memory <= 0:
         return None
     long, window = memory.long, tuned.leak_window
-    if due and not toothed(long):
-        found = _late_rise(memory, limits, tuned) or _nearly_full(memory, sample, limits, tuned)
+    if due and not is_sawtooth(long):
+        found = _find_late_rise(memory, limits, tuned) or _find_early_leak(memory, sample, limits, tuned)
         if found is not None:
             return found
-    if sample.memory - sample.cache < HALF * limits.memory:
+    if sample.memory - sample.cache < MIN_LEAK_SHARE * limits.memory:
         return None
-    rose = rise(long, limits.memory, window=window)
-    if rose is None or rose.left > tuned.leak_horizon or levels_off(long.points, limits.memory):
+    rose = find_rise(long, limits.memory, window=window)
+    if rose is None or rose.left > tuned.leak_horizon or is_levelling_off(long.points, limits.memory):
         return None
     return Growth(memory.seen, rose.slope, rose.left)
 
 
-def _late_rise(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings) -> Growth | None:
+def _find_late_rise(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings) -> Growth | None:
     """The rise since memory is high, in a process that has been known for the leak window."""
     points = memory.high.points
     span = points[-1][0] - points[0][0] if points else 0.0
-    if memory.seen < WHOLE * tuned.leak_window or span <= 0:
+    if memory.seen < MIN_WINDOW_SHARE * tuned.leak_window or span <= 0:
         return None
-    rose = rise(memory.high, limits.memory, window=span, share=RISING)
+    rose = find_rise(memory.high, limits.memory, window=span, share=MIN_RISE_SHARE)
     return Growth(span, rose.slope, rose.left) if rose else None
 
 
-def _nearly_full(
+def _find_early_leak(
     memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
 ) -> Growth | None:
     """The rise of a young process that will be full before it is known for long enough."""
-    if _share(sample, limits) < NEARLY_FULL:
+    if _compute_memory_percent(sample, limits) < NEARLY_FULL_PERCENT:
         return None
     growth = measure_growth(memory.long, limits.memory, horizon=tuned.leak_horizon)
-    early = growth.left < WHOLE * tuned.leak_window - growth.seen
-    long = growth.seen >= ENOUGH * tuned.leak_window
+    early = growth.left < MIN_WINDOW_SHARE * tuned.leak_window - growth.seen
+    long = growth.seen >= MIN_KNOWN_SHARE * tuned.leak_window
     sure = growth.grows and growth.steady and not growth.slowing
     return growth if sure and early and long else None
 
@@ -196,22 +200,29 @@ def _judge_high(
 ) -> tuple[MemoryTrend, list[UsageFinding]]:
     """In what manner memory is high. Raised as soon as it is known whether it grows, after another window at
     the latest, and again when it turns out to grow."""
-    manner, growth = _manner(memory, limits, tuned)
+    manner, growth = _classify_growth(memory, limits, tuned)
     if found is None and memory.pending is not None:
-        found = UsageFinding(Kind.MEMORY_HIGH, Phase.RAISED, memory.pending, _basics(sample, limits, tuned))
+        found = UsageFinding(
+            Kind.MEMORY_HIGH, Phase.RAISED, memory.pending, _build_level_evidence(sample, limits, tuned)
+        )
     if found is not None and _may_wait(found, growth, sample, limits, tuned):
         return msgspec.structs.replace(memory, pending=found.since), []
     last = memory.judgement
     judgement = LeakJudgement(
-        sample.time, _share(sample, limits), _fills(growth, tuned), growth.slope is not None
+        sample.time,
+        _compute_memory_percent(sample, limits),
+        _fills_soon(growth, tuned),
+        growth.slope is not None,
     )
     memory = msgspec.structs.replace(memory, judgement=judgement, pending=None)
-    if found is None and (last is None or last.fills or not _fills(growth, tuned)):
+    if found is None and (last is None or last.fills or not _fills_soon(growth, tuned)):
         return memory, []
     if found is None:
         since = memory.high.points[0][0] if memory.high.points else sample.time
-        found = UsageFinding(Kind.MEMORY_HIGH, Phase.RAISED, since, _basics(sample, limits, tuned))
-    facts = [*found.evidence, *_about(growth, tuned), Evidence("manner", manner)]
+        found = UsageFinding(
+            Kind.MEMORY_HIGH, Phase.RAISED, since, _build_level_evidence(sample, limits, tuned)
+        )
+    facts = [*found.evidence, *_build_growth_evidence(growth, tuned), Evidence("manner", manner)]
     return memory, [found._replace(evidence=tuple(facts))]
 
 
@@ -220,29 +231,31 @@ def _may_wait(
 ) -> bool:
     """Whether to look on before it is raised: a host that is busy gives too few samples in a window. What has
     fallen meanwhile may be over."""
-    early, share = sample.time < found.since + 2 * tuned.window, _share(sample, limits)
-    return share < tuned.memory or (growth.slope is None and early and share < NEARLY_FULL)
+    early, share = sample.time < found.since + 2 * tuned.window, _compute_memory_percent(sample, limits)
+    return share < tuned.memory or (growth.slope is None and early and share < NEARLY_FULL_PERCENT)
 
 
-def _fills(growth: Growth, tuned: MonitorSettings) -> bool:
-    return growth.grows and not _slows_down(growth, tuned) and growth.left <= tuned.leak_horizon
+def _fills_soon(growth: Growth, tuned: MonitorSettings) -> bool:
+    return growth.grows and not _is_slowing_down(growth, tuned) and growth.left <= tuned.leak_horizon
 
 
-def _slows_down(growth: Growth, tuned: MonitorSettings) -> bool:
+def _is_slowing_down(growth: Growth, tuned: MonitorSettings) -> bool:
     """Whether it is known to come to rest: a few seconds of slower growth are no reason to deny a leak."""
-    return growth.slowing and growth.seen >= SLOWING * tuned.leak_window
+    return growth.slowing and growth.seen >= MIN_SLOWING_SHARE * tuned.leak_window
 
 
-def _manner(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings) -> tuple[str, Growth]:
-    growth = _growth(memory, limits, tuned)
-    if toothed(memory.long):
+def _classify_growth(
+    memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings
+) -> tuple[str, Growth]:
+    growth = _choose_growth(memory, limits, tuned)
+    if is_sawtooth(memory.long):
         return "falls_back", Growth(growth.seen, 0.0)
     if growth.grows:
-        return "growing" if memory.seen >= WHOLE * tuned.leak_window else "too_early", growth
+        return "growing" if memory.seen >= MIN_WINDOW_SHARE * tuned.leak_window else "too_early", growth
     return ("steady" if growth.slope == 0.0 else "unknown"), growth
 
 
-def _growth(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings) -> Growth:
+def _choose_growth(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings) -> Growth:
     """Over all that is known, else since it is high. A process that is known for the whole leak window and
     does not grow by either is taken to be steady."""
     whole, late = (
@@ -251,44 +264,46 @@ def _growth(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings)
     )
     if whole.grows or late.grows:
         return whole if whole.grows else late
-    if memory.seen >= WHOLE * tuned.leak_window:
+    if memory.seen >= MIN_WINDOW_SHARE * tuned.leak_window:
         return Growth(memory.seen, 0.0)
     return late if whole.slope is None and late.seen >= whole.seen else whole
 
 
-def _share(sample: Sample, limits: ResourceLimits) -> float:
+def _compute_memory_percent(sample: Sample, limits: ResourceLimits) -> float:
     return sample.memory / limits.memory * 100 if limits.memory > 0 else 0.0
 
 
-def _basics(sample: Sample, limits: ResourceLimits, tuned: MonitorSettings) -> tuple[Evidence, ...]:
+def _build_level_evidence(
+    sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
+) -> tuple[Evidence, ...]:
     return (
-        Evidence("memory", round(_share(sample, limits), 1), "%"),
+        Evidence("memory", round(_compute_memory_percent(sample, limits), 1), "%"),
         Evidence("threshold", round(tuned.memory, 1), "%"),
-        *about_memory(sample, limits),
+        *build_memory_evidence(sample, limits),
     )
 
 
-def _evidence(
+def _build_leak_evidence(
     sample: Sample, limits: ResourceLimits, tuned: MonitorSettings, growth: Growth
 ) -> tuple[Evidence, ...]:
-    return (*_basics(sample, limits, tuned), *_about(growth, tuned))
+    return (*_build_level_evidence(sample, limits, tuned), *_build_growth_evidence(growth, tuned))
 
 
-def _about(growth: Growth, tuned: MonitorSettings) -> list[Evidence]:
+def _build_growth_evidence(growth: Growth, tuned: MonitorSettings) -> list[Evidence]:
     facts = [Evidence("seen", round(growth.seen, 1), "s")]
     if growth.slope:
         facts += [
             Evidence("growth", round(growth.slope, 1), "B/s"),
             Evidence("full_in", round(growth.left, 1), "s"),
         ]
-        if _slows_down(growth, tuned):
+        if _is_slowing_down(growth, tuned):
             facts.append(Evidence("slowing_down", True))
         elif growth.left <= tuned.leak_horizon:
             facts.append(Evidence("full_soon", True))
     return facts
 
 
-def about_memory(sample: Sample, limits: ResourceLimits) -> tuple[Evidence, ...]:
+def build_memory_evidence(sample: Sample, limits: ResourceLimits) -> tuple[Evidence, ...]:
     facts = [Evidence("memory_bytes", sample.memory, "B"), Evidence("memory_limit", limits.memory, "B")]
     if limits.memory_of:
         facts.append(Evidence("limit_of", limits.memory_of))

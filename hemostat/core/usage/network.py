@@ -6,7 +6,7 @@ import msgspec
 
 from hemostat.core.model import Sample
 
-STALE: Final = 60.0
+STALE_RATE_SECONDS: Final = 60.0
 """Seconds for which a rate holds when the counters are read no more."""
 
 
@@ -18,13 +18,13 @@ class NetworkRates(msgspec.Struct, frozen=True):
     sent: int | None = None
 
 
-def counted(traffic: NetworkRates, sample: Sample) -> NetworkRates:
+def update_rates(traffic: NetworkRates, sample: Sample) -> NetworkRates:
     """With one more sample. One told twice, and one without counters, changes nothing until that is long ago;
     what cannot be compared (the clock or a counter went back) is where it begins anew."""
     last = traffic.last
     elapsed = 0.0 if last is None else sample.time - last.time
     if sample.received is None or sample.sent is None:
-        return traffic if 0 <= elapsed < STALE else NetworkRates()
+        return traffic if 0 <= elapsed < STALE_RATE_SECONDS else NetworkRates()
     if last is None or elapsed < 0:
         return NetworkRates(sample)
     if elapsed == 0:

@@ -12,7 +12,7 @@ import msgspec
 
 from hemostat.events import Evidence
 
-EXPLAINED: Final = 0.9
+HOT_CPU_SHARE: Final = 0.9
 """Share of the CPU of all threads that the busiest of them must have used to be called the hot ones."""
 
 
@@ -55,15 +55,15 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     threads: tuple[Thread, ...] | None = None
 
 
-def compare(before: Activity, after: Activity) -> tuple[Evidence, ...]:
+def compare_activity(before: Activity, after: Activity) -> tuple[Evidence, ...]:
     """What was measured between two readings."""
     elapsed = after.time - before.time
     if elapsed <= 0:
         return ()
-    return (*_rates(before, after, elapsed), *_threads(before, after, elapsed))
+    return (*_build_rate_evidence(before, after, elapsed), *_build_thread_evidence(before, after, elapsed))
 
 
-def _rates(before: Activity, after: Activity, elapsed: float) -> Iterator[Evidence]:
+def _build_rate_evidence(before: Activity, after: Activity, elapsed: float) -> Iterator[Evidence]:
     counters = {
         "received": (before.received, after.received),
         "sent": (before.sent, after.sent),
@@ -74,28 +74,28 @@ def _rates(before: Activity, after: Activity, elapsed: float) -> Iterator[Eviden
         if old is not None and new is not None and new >= old:
             yield Evidence(name, round((new - old) / elapsed, 1), "B/s")
     if before.moved is not None and after.moved is not None:
-        yield Evidence("read_write", round(_grown(before.moved, after.moved) / elapsed, 1), "B/s")
+        yield Evidence("read_write", round(_sum_growth(before.moved, after.moved) / elapsed, 1), "B/s")
 
 
-def _grown(before: dict[int, int], after: dict[int, int]) -> int:
+def _sum_growth(before: dict[int, int], after: dict[int, int]) -> int:
     """By how much the counters of all processes have grown; a process that is new counts from 0."""
     return sum(max(count - before.get(process, 0), 0) for process, count in after.items())
 
 
-def _of(counters: dict[int, int], processes: AbstractSet[int]) -> dict[int, int]:
+def _select_processes(counters: dict[int, int], processes: AbstractSet[int]) -> dict[int, int]:
     return {process: count for process, count in counters.items() if process in processes}
 
 
-def _threads(before: Activity, after: Activity, elapsed: float) -> Iterator[Evidence]:
+def _build_thread_evidence(before: Activity, after: Activity, elapsed: float) -> Iterator[Evidence]:
     """How many of the threads that were there all the time used nearly all of what these used, which share of
     the container's CPU that is, and how they used it."""
     if before.threads is None or after.threads is None or before.cpu is None or after.cpu is None:
         return
     cpu = after.cpu - before.cpu
     old = {thread.key: thread for thread in before.threads}
-    used = [_difference(old[thread.key], thread) for thread in after.threads if thread.key in old]
-    hot = _hot(used)
-    seconds = sum(map(_seconds, hot))
+    used = [_subtract_thread(old[thread.key], thread) for thread in after.threads if thread.key in old]
+    hot = _find_hot_threads(used)
+    seconds = sum(map(_sum_cpu_seconds, hot))
     if seconds <= 0:
         return
     yield Evidence("hot_threads", len(hot))
@@ -108,17 +108,19 @@ def _threads(before: Activity, after: Activity, elapsed: float) -> Iterator[Evid
         ("page_faults", before.faults, after.faults, "/s"),
     ):
         if old_counts is not None and new_counts is not None:
-            grown = _grown(_of(old_counts, processes), _of(new_counts, processes))
+            grown = _sum_growth(
+                _select_processes(old_counts, processes), _select_processes(new_counts, processes)
+            )
             yield Evidence(name, round(grown / elapsed, 1), unit)
     if any(thread.is_job for thread in hot):
         yield Evidence("job", True)
 
 
-def _seconds(thread: Thread) -> float:
+def _sum_cpu_seconds(thread: Thread) -> float:
     return thread.user + thread.system
 
 
-def _difference(old: Thread, new: Thread) -> Thread:
+def _subtract_thread(old: Thread, new: Thread) -> Thread:
     return msgspec.structs.replace(
         new,
         user=max(new.user - old.user, 0.0),
@@ -127,12 +129,12 @@ def _difference(old: Thread, new: Thread) -> Thread:
     )
 
 
-def _hot(threads: Sequence[Thread]) -> list[Thread]:
+def _find_hot_threads(threads: Sequence[Thread]) -> list[Thread]:
     """The fewest threads that used EXPLAINED of what all of them used."""
-    total, hot, seconds = sum(map(_seconds, threads)), list[Thread](), 0.0
-    for thread in sorted(threads, key=_seconds, reverse=True):
-        if seconds >= EXPLAINED * total:
+    total, hot, seconds = sum(map(_sum_cpu_seconds, threads)), list[Thread](), 0.0
+    for thread in sorted(threads, key=_sum_cpu_seconds, reverse=True):
+        if seconds >= HOT_CPU_SHARE * total:
             break
         hot.append(thread)
-        seconds += _seconds(thread)
+        seconds += _sum_cpu_seconds(thread)
     return hot

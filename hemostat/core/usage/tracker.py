@@ -15,15 +15,22 @@ from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.model import Sample
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.usage.findings import ResourceLimits, UsageFinding
-from hemostat.core.usage.gauge import RELEASE, Gauge, cpu_percent, read_gauge
-from hemostat.core.usage.leak import HALF, MemoryTrend, about_memory, follow, judge, recall
-from hemostat.core.usage.process_activity import Activity, compare
+from hemostat.core.usage.gauge import RELEASE_SHARE, Gauge, compute_cpu_percent, update_gauge
+from hemostat.core.usage.leak import (
+    MIN_LEAK_SHARE,
+    MemoryTrend,
+    add_memory_sample,
+    build_memory_evidence,
+    judge_memory,
+    restore_memory_trend,
+)
+from hemostat.core.usage.process_activity import Activity, compare_activity
 from hemostat.events import Evidence, Kind, Phase
 
-GAUGED: Final = frozenset(
+GAUGED_KINDS: Final = frozenset(
     {Kind.CPU_HIGH, Kind.CPU_THROTTLED, Kind.MEMORY_HIGH, Kind.MEMORY_LEAK, Kind.PIDS_HIGH, Kind.FD_HIGH}
 )
-CALM: Final = 0.5
+CALM_SHARE: Final = 0.5
 """Share of the threshold below which CPU is low."""
 
 
@@ -65,15 +72,15 @@ class _Value(NamedTuple):
     facts: tuple[Evidence, ...] = ()
 
 
-def begin(raised: Collection[Kind], started: float = 0.0) -> UsageTracker:
+def create_tracker(raised: Collection[Kind], started: float = 0.0) -> UsageTracker:
     """A track for a process of which these kinds have been alerted already."""
-    gauges = {kind: Gauge(raised=True) for kind in raised if kind in GAUGED - {Kind.MEMORY_LEAK}}
+    gauges = {kind: Gauge(raised=True) for kind in raised if kind in GAUGED_KINDS - {Kind.MEMORY_LEAK}}
     return UsageTracker(
         gauges=gauges, started=started, memory=MemoryTrend(leaking=Kind.MEMORY_LEAK in raised)
     )
 
 
-def interrupted(track: UsageTracker) -> UsageTracker:
+def interrupt_tracker(track: UsageTracker) -> UsageTracker:
     """The track of a process that was paused or goes on: what was measured before cannot be continued."""
     memory = MemoryTrend(leaking=track.memory.leaking)
     return UsageTracker(
@@ -81,7 +88,7 @@ def interrupted(track: UsageTracker) -> UsageTracker:
     )
 
 
-def unraise(track: UsageTracker, kind: Kind) -> UsageTracker:
+def reset_raised(track: UsageTracker, kind: Kind) -> UsageTracker:
     """It was found and not told: let it be found again."""
     gauges = {name: gauge for name, gauge in track.gauges.items() if name is not kind}
     leaking = track.memory.leaking and kind is not Kind.MEMORY_LEAK
@@ -89,20 +96,22 @@ def unraise(track: UsageTracker, kind: Kind) -> UsageTracker:
     return msgspec.structs.replace(track, gauges=gauges, memory=memory)
 
 
-def wants_history(track: UsageTracker, sample: Sample, limits: ResourceLimits) -> bool:
+def should_read_history(track: UsageTracker, sample: Sample, limits: ResourceLimits) -> bool:
     """Whether what an earlier monitor kept of this process is worth reading: at its first sample, where much
     of its memory is used."""
-    return track.last is None and (track.memory.leaking or sample.memory >= HALF * limits.memory > 0)
+    return track.last is None and (
+        track.memory.leaking or sample.memory >= MIN_LEAK_SHARE * limits.memory > 0
+    )
 
 
-def recalled(
+def restore_history(
     track: UsageTracker, points: Sequence[MetricPoint], sample: Sample, tuned: MonitorSettings
 ) -> UsageTracker:
-    memory = recall(track.memory, tuple(points), track.started, sample.cache, tuned)
+    memory = restore_memory_trend(track.memory, tuple(points), track.started, sample.cache, tuned)
     return msgspec.structs.replace(track, memory=memory)
 
 
-def wants_activity(
+def should_read_activity(
     track: UsageTracker, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
 ) -> bool:
     """Whether it is worth knowing what the processes do with their CPU: as it becomes too high, and when it
@@ -110,7 +119,7 @@ def wants_activity(
     gauge = track.gauges.get(Kind.CPU_HIGH, Gauge())
     if track.last is None or gauge.raised:
         return False
-    cpu = cpu_percent(track.last, sample)
+    cpu = compute_cpu_percent(track.last, sample)
     if cpu is None or cpu / (limits.cpu or 1.0) < tuned.cpu:
         return False
     return track.activity is None or gauge.since is None or sample.time - gauge.since >= tuned.window
@@ -125,15 +134,17 @@ def observe(
 ) -> UsageReading:
     """`activity` is what the processes have done so far, where `wants_activity` asks for it."""
     last = track.last
-    cpu = None if last is None else cpu_percent(last, sample)
+    cpu = None if last is None else compute_cpu_percent(last, sample)
     if last is None or (cpu is None and not isnan(sample.cpu)):
-        return UsageReading(msgspec.structs.replace(track, last=sample), None, _child_killed(last, sample))
-    idle_since, calm = _rest(track, last, sample, cpu, limits, tuned)
-    gauges, bases, findings = dict(track.gauges), {}, list(_child_killed(last, sample))
-    for value in _values(track, last, sample, cpu, limits, tuned):
+        return UsageReading(
+            msgspec.structs.replace(track, last=sample), None, _find_killed_child(last, sample)
+        )
+    idle_since, calm = _update_idle(track, last, sample, cpu, limits, tuned)
+    gauges, bases, findings = dict(track.gauges), {}, list(_find_killed_child(last, sample))
+    for value in _iter_values(track, last, sample, cpu, limits, tuned):
         kind = value.kind
         before = track.gauges.get(kind, Gauge())
-        gauge, phase = read_gauge(
+        gauge, phase = update_gauge(
             before, value.now, value.threshold, window=tuned.window, begun=last.time, now=sample.time
         )
         gauges[kind] = gauge
@@ -141,13 +152,15 @@ def observe(
             bases[kind] = track.bases.get(kind, sample)
         if phase is not None:
             since = last.time if before.since is None else before.since
-            findings.append(UsageFinding(kind, phase, since, _evidence(value)))
-    if (found := _found(findings, Kind.CPU_HIGH)) is not None:
-        about = _about_cpu(track, bases[Kind.CPU_HIGH], calm, activity, limits)
+            findings.append(UsageFinding(kind, phase, since, _build_evidence(value)))
+    if (found := _find_raised(findings, Kind.CPU_HIGH)) is not None:
+        about = _build_cpu_evidence(track, bases[Kind.CPU_HIGH], calm, activity, limits)
         findings[findings.index(found)] = found._replace(evidence=(*found.evidence, *about))
     over = gauges.get(Kind.MEMORY_HIGH, Gauge())
     high = next((each for each in findings if each.kind is Kind.MEMORY_HIGH), None)
-    memory, told = judge(follow(track.memory, sample, over, tuned), sample, over, high, limits, tuned)
+    memory, told = judge_memory(
+        add_memory_sample(track.memory, sample, over, tuned), sample, over, high, limits, tuned
+    )
     cpu_high = gauges.get(Kind.CPU_HIGH, Gauge())
     after = UsageTracker(
         last=sample,
@@ -162,7 +175,7 @@ def observe(
     return UsageReading(after, cpu, (*(each for each in findings if each is not high), *told))
 
 
-def _values(
+def _iter_values(
     track: UsageTracker,
     last: Sample,
     sample: Sample,
@@ -173,10 +186,13 @@ def _values(
     if cpu is not None:
         yield _Value(Kind.CPU_HIGH, cpu / (limits.cpu or 1.0), tuned.cpu)
     if cpu is not None and sample.periods:
-        yield _throttled(track.bases.get(Kind.CPU_THROTTLED, last), sample, limits, tuned)
+        yield _measure_throttling(track.bases.get(Kind.CPU_THROTTLED, last), sample, limits, tuned)
     if limits.memory > 0:
         yield _Value(
-            Kind.MEMORY_HIGH, sample.memory / limits.memory * 100, tuned.memory, about_memory(sample, limits)
+            Kind.MEMORY_HIGH,
+            sample.memory / limits.memory * 100,
+            tuned.memory,
+            build_memory_evidence(sample, limits),
         )
     if limits.pids > 0 and sample.pids is not None:
         facts = (Evidence("pids_limit", limits.pids),)
@@ -187,16 +203,21 @@ def _values(
         yield _Value(Kind.FD_HIGH, share, tuned.fds, facts)
 
 
-def _throttled(since: Sample, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings) -> _Value:
+def _measure_throttling(
+    since: Sample, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
+) -> _Value:
     """On average since it began, for what is held back comes in bursts. One that uses its whole limit is held
     back too: that is told as cpu_high already."""
-    periods, used = sample.periods - since.periods, (cpu_percent(since, sample) or 0.0) / (limits.cpu or 1.0)
+    periods, used = (
+        sample.periods - since.periods,
+        (compute_cpu_percent(since, sample) or 0.0) / (limits.cpu or 1.0),
+    )
     held = (sample.throttled - since.throttled) / periods * 100 if periods > 0 else 0.0
-    value = held if used < tuned.cpu * RELEASE else 0.0
+    value = held if used < tuned.cpu * RELEASE_SHARE else 0.0
     return _Value(Kind.CPU_THROTTLED, value, tuned.throttled, (Evidence("cpu", round(used, 1), "%"),))
 
 
-NAMES: Final = {
+EVIDENCE_NAMES: Final = {
     Kind.CPU_HIGH: "cpu",
     Kind.CPU_THROTTLED: "throttled",
     Kind.MEMORY_HIGH: "memory",
@@ -206,19 +227,19 @@ NAMES: Final = {
 """What the value of each kind is called in evidence, in percent."""
 
 
-def _evidence(value: _Value) -> tuple[Evidence, ...]:
+def _build_evidence(value: _Value) -> tuple[Evidence, ...]:
     return (
-        Evidence(NAMES[value.kind], round(value.now, 1), "%"),
+        Evidence(EVIDENCE_NAMES[value.kind], round(value.now, 1), "%"),
         Evidence("threshold", round(value.threshold, 1), "%"),
         *value.facts,
     )
 
 
-def _found(findings: Iterable[UsageFinding], kind: Kind) -> UsageFinding | None:
+def _find_raised(findings: Iterable[UsageFinding], kind: Kind) -> UsageFinding | None:
     return next((each for each in findings if each.kind is kind and each.phase is Phase.RAISED), None)
 
 
-def _rest(
+def _update_idle(
     track: UsageTracker,
     last: Sample,
     sample: Sample,
@@ -230,25 +251,25 @@ def _rest(
     the CPU that the process has used in all."""
     if cpu is None:
         return None, track.idle_longest
-    if cpu / (limits.cpu or 1.0) < tuned.cpu * CALM:
+    if cpu / (limits.cpu or 1.0) < tuned.cpu * CALM_SHARE:
         since = last.time if track.idle_since is None else track.idle_since
         return since, max(track.idle_longest, sample.time - since)
     if Kind.CPU_HIGH in track.bases:
         return None, track.idle_longest
-    return None, max(track.idle_longest, _calm_by_average(track, last, limits, tuned))
+    return None, max(track.idle_longest, _estimate_calm_seconds(track, last, limits, tuned))
 
 
-def _calm_by_average(
+def _estimate_calm_seconds(
     track: UsageTracker, last: Sample, limits: ResourceLimits, tuned: MonitorSettings
 ) -> float:
     """Seconds for which CPU must have been low, or the process would have used more of it by now."""
-    low = tuned.cpu * CALM / 100 * (limits.cpu or 1.0)
+    low = tuned.cpu * CALM_SHARE / 100 * (limits.cpu or 1.0)
     if track.started <= 0 or low <= 0:
         return 0.0
     return max(last.time - track.started - last.cpu / low, 0.0)
 
 
-def _about_cpu(
+def _build_cpu_evidence(
     track: UsageTracker, base: Sample, calm: float, activity: Activity | None, limits: ResourceLimits
 ) -> Iterator[Evidence]:
     """What tells a loop from work: what the process did before, and what it has done since `base`."""
@@ -259,10 +280,10 @@ def _about_cpu(
     if limits.has_cpu_limit:
         yield Evidence("cpu_limit", limits.cpu)
     if track.activity is not None and activity is not None:
-        yield from compare(track.activity, activity)
+        yield from compare_activity(track.activity, activity)
 
 
-def _child_killed(last: Sample | None, sample: Sample) -> tuple[UsageFinding, ...]:
+def _find_killed_child(last: Sample | None, sample: Sample) -> tuple[UsageFinding, ...]:
     """The kernel has killed a process in the container, and not the main one: the container goes on."""
     before = None if last is None else last.oom_kills
     if before is None or sample.oom_kills is None or sample.oom_kills <= before:

@@ -24,21 +24,21 @@ import msgspec
 Points = tuple[tuple[float, float], ...]
 """Times and values, by time."""
 
-BUCKETS: Final = 30
-STEADY: Final = 0.75
-ENOUGH: Final = 3
+BUCKETS_PER_WINDOW: Final = 30
+MIN_STEADY_TAU: Final = 0.75
+MIN_TREND_POINTS: Final = 3
 """Points without which there is no trend."""
-STEP: Final = 0.6
+MAX_STEP_SHARE: Final = 0.6
 """Share of the rise that a single step may make."""
-WHOLE: Final = 0.9
+MIN_WINDOW_SHARE: Final = 0.9
 """Share of the window that must have been seen. Troughs must span half of it."""
-DROP: Final = 0.1
+MIN_DROP_SHARE: Final = 0.1
 """Share of the range by which a value must fall to end a tooth."""
-FALL: Final = 0.05
+MIN_FALL_SHARE: Final = 0.05
 """Share of its height by which a value must fall to have come down."""
-OUTGROWN: Final = 0.25
+MIN_TROUGH_RISE_SHARE: Final = 0.25
 """Share of the range by which the troughs must have risen for the teeth to be mere noise."""
-REMEMBERED: Final = 12
+MAX_CEILING_WINDOWS: Final = 12
 """Windows after which a height is forgotten."""
 
 
@@ -63,69 +63,73 @@ class Rise(NamedTuple):
     left: float
 
 
-def extend(trend: Trend, time: float, value: float, *, window: float) -> Trend:
+def extend_trend(trend: Trend, time: float, value: float, *, window: float) -> Trend:
     """The trend with one more value. `window` (seconds) is to be the same each time."""
     if not (isfinite(time) and isfinite(value)) or time == trend.latest:
         return trend
     if not 0 < time - trend.latest <= window:
         return Trend(((time, value),), time, time, value)
     points, opened = trend.points, trend.opened
-    if time - opened >= window / BUCKETS:
-        points, opened = (*_recent(points, time - window), (time, value)), time
+    if time - opened >= window / BUCKETS_PER_WINDOW:
+        points, opened = (*_drop_old_points(points, time - window), (time, value)), time
     elif value < points[-1][1]:
         points = (*points[:-1], (time, value))
     crest, ceiling, down = trend.crest, trend.ceiling, trend.down
-    if time - down > REMEMBERED * window:
+    if time - down > MAX_CEILING_WINDOWS * window:
         ceiling = 0.0
-    if value < crest * (1 - FALL):
+    if value < crest * (1 - MIN_FALL_SHARE):
         if crest >= ceiling:
             ceiling, down = crest, time
         crest = value
     return Trend(points, time, opened, max(crest, value), ceiling, down)
 
 
-def rise(trend: Trend, limit: float, *, window: float, share: float = 0.05) -> Rise | None:
+def find_rise(trend: Trend, limit: float, *, window: float, share: float = 0.05) -> Rise | None:
     """How the floor rises; None where it does not, or by less than `share` of the limit in a window."""
     points = trend.points
     least = limit * share
-    if not (0 < limit < inf) or len(points) < ENOUGH or trend.latest - points[0][0] < window * WHOLE:
+    if (
+        not (0 < limit < inf)
+        or len(points) < MIN_TREND_POINTS
+        or trend.latest - points[0][0] < window * MIN_WINDOW_SHARE
+    ):
         return None
     values = [value for _, value in points]
     if max(values) - min(values) < least / 2:
         return None
-    floor = _floor(trend)
-    if len(floor) < ENOUGH or floor[-1][0] - floor[0][0] < window / 2:
+    floor = _find_floor(trend)
+    if len(floor) < MIN_TREND_POINTS or floor[-1][0] - floor[0][0] < window / 2:
         return None
-    slope = steady_slope(floor)
+    slope = find_steady_slope(floor)
     if slope is None or slope * window < least:
         return None
     now = floor[-1][1] + slope * (trend.latest - floor[-1][0])
     return Rise(slope, now, max(limit - now, 0.0) / slope)
 
 
-def toothed(trend: Trend) -> bool:
+def is_sawtooth(trend: Trend) -> bool:
     """Whether the value falls back on its own: within the window, or from about this height before; and not
     only a little on its way up."""
     if not trend.points:
         return False
     values = [value for _, value in trend.points]
-    span, floor = max(values) - min(values), _floor(trend)
-    if steady_slope(floor) is not None and floor[-1][1] - floor[0][1] >= OUTGROWN * span:
+    span, floor = max(values) - min(values), _find_floor(trend)
+    if find_steady_slope(floor) is not None and floor[-1][1] - floor[0][1] >= MIN_TROUGH_RISE_SHARE * span:
         return False
-    if span >= FALL * max(values) and _troughs(trend.points) is not None:
+    if span >= MIN_FALL_SHARE * max(values) and _find_troughs(trend.points) is not None:
         return True
-    return trend.ceiling >= trend.crest * (1 - FALL) > 0
+    return trend.ceiling >= trend.crest * (1 - MIN_FALL_SHARE) > 0
 
 
-def _floor(trend: Trend) -> Points:
+def _find_floor(trend: Trend) -> Points:
     """Rule 4: the points that count."""
-    low = _troughs(trend.points)
+    low = _find_troughs(trend.points)
     if low is None:
         return trend.points if trend.crest > trend.ceiling else ()
     return low
 
 
-def _recent(points: Points, since: float) -> Points:
+def _drop_old_points(points: Points, since: float) -> Points:
     """Without what is older, but for the one that spans the beginning."""
     first = 0
     while first + 1 < len(points) and points[first + 1][0] <= since:
@@ -133,11 +137,11 @@ def _recent(points: Points, since: float) -> Points:
     return points[first:]
 
 
-def _troughs(points: Points) -> Points | None:
+def _find_troughs(points: Points) -> Points | None:
     """The lowest point of every tooth but the first, which began unseen, and of the last only where it has
     risen since; None where nothing fell."""
     values = [value for _, value in points]
-    drop = (max(values) - min(values)) * DROP if values else 0.0
+    drop = (max(values) - min(values)) * MIN_DROP_SHARE if values else 0.0
     found: list[tuple[float, float]] = []
     falling, teeth, high, low = False, 0, -inf, (0.0, inf)
     for point in points:
@@ -152,18 +156,21 @@ def _troughs(points: Points) -> Points | None:
     return tuple(found) if teeth else None
 
 
-def steady_slope(floor: Points) -> float | None:
+def find_steady_slope(floor: Points) -> float | None:
     """Of a floor that rises steadily, all along and in its later half; None of any other."""
-    if len(floor) < ENOUGH:
+    if len(floor) < MIN_TREND_POINTS:
         return None
     pairs = list(combinations(floor, 2))
     tau = sum((b[1] > a[1]) - (b[1] < a[1]) for a, b in pairs) / len(pairs)
     height = floor[-1][1] - floor[0][1]
-    if tau < STEADY or max(b[1] - a[1] for a, b in pairwise(floor)) > STEP * height:
+    if tau < MIN_STEADY_TAU or max(b[1] - a[1] for a, b in pairwise(floor)) > MAX_STEP_SHARE * height:
         return None
     later = floor[len(floor) // 2 :]
-    return min(_median(pairs), _median(list(combinations(later, 2))) if len(later) >= ENOUGH else inf)
+    return min(
+        _compute_median_slope(pairs),
+        _compute_median_slope(list(combinations(later, 2))) if len(later) >= MIN_TREND_POINTS else inf,
+    )
 
 
-def _median(pairs: list[tuple[tuple[float, float], tuple[float, float]]]) -> float:
+def _compute_median_slope(pairs: list[tuple[tuple[float, float], tuple[float, float]]]) -> float:
     return median((b[1] - a[1]) / (b[0] - a[0]) for a, b in pairs)

@@ -27,7 +27,7 @@ class Carried(Message):
     """There are results of what was confirmed."""
 
 
-def fetch(screen: Screen[Any], about: str, ask: Callable[[], object]) -> None:
+def run_in_background(screen: Screen[Any], about: str, ask: Callable[[], object]) -> None:
     """The screen gets an Answer; `about` tells it of several. `ask` may raise HemoStatError."""
 
     def run() -> None:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from hemostat.core.ledger import controls as control
-from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer, Controls
-from hemostat.core.remediation.orders import plan
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer, Controls
+from hemostat.core.remediation.orders import describe_plan
 from hemostat.events import Action, Container, Order
 from hemostat.ports import Clock
 
 if TYPE_CHECKING:
     from hemostat.operator import OperatorCommands
 
-LENGTHS: Final = (("10m", 600.0), ("30m", 1800.0), ("1h", 3600.0), ("", None))
+PAUSE_LENGTHS: Final = (("10m", 600.0), ("30m", 1800.0), ("1h", 3600.0), ("", None))
 """For how long a pause may be: as the command line has it, and in seconds; None is until it is lifted."""
 
 
@@ -97,7 +97,7 @@ class OrderBuilder:
             return OrderResult(f"ordered: {action} {name}", self._orders.place(target.host, given), name)
 
         return PlannedOrder(
-            plan=f"{plan(order)}, on {target.host}",
+            plan=f"{describe_plan(order)}, on {target.host}",
             ask=lambda: self._orders.outlook(target.host, order),
             do=place,
         )
@@ -112,46 +112,50 @@ class OrderBuilder:
         how_long = ("--for", length) if length else ()
         return OrderPlan(
             deeds=tuple(self._paused(name, length, seconds) for name in names),
-            commands=tuple(("pause", *how_long, *_of(name)) for name in names),
+            commands=tuple(("pause", *how_long, *_make_container_option(name)) for name in names),
         )
 
     def _paused(self, name: str, length: str, seconds: float | None) -> PlannedOrder:
         def known() -> str:
             now, pause = self._clock.now(), self.controls().pauses.get(name)
-            held = pause is not None and control.holds(pause, now)
-            return f"this takes the place of: {control.told('paused', pause, now)}" if pause and held else ""
+            held = pause is not None and control.is_pause_active(pause, now)
+            return (
+                f"this takes the place of: {control.describe_pause('paused', pause, now)}"
+                if pause and held
+                else ""
+            )
 
         def put(reason: str) -> OrderResult:
             self._orders.pause(name, by=self._by, reason=reason, seconds=seconds)
-            return OrderResult(f"paused: {called(name)}")
+            return OrderResult(f"paused: {name_target(name)}")
 
         until = f"for {length}" if length else "until it is lifted"
         return PlannedOrder(
-            plan=f"do nothing to {called(name)} {until}; what is detected waits", ask=known, do=put
+            plan=f"do nothing to {name_target(name)} {until}; what is detected waits", ask=known, do=put
         )
 
     def resume(self, name: str) -> OrderPlan:
         def lift(reason: str) -> OrderResult:
             lifted = self._orders.resume(name, by=self._by, reason=reason)
             return OrderResult(
-                f"resumed: {called(name)}" if lifted else f"there was no pause for {called(name)}"
+                f"resumed: {name_target(name)}" if lifted else f"there was no pause for {name_target(name)}"
             )
 
-        deed = PlannedOrder(plan=f"lift the pause of {called(name)}", ask=lambda: "", do=lift)
-        return OrderPlan(deeds=(deed,), commands=(("resume", *_of(name)),))
+        deed = PlannedOrder(plan=f"lift the pause of {name_target(name)}", ask=lambda: "", do=lift)
+        return OrderPlan(deeds=(deed,), commands=(("resume", *_make_container_option(name)),))
 
     def reset(self, names: Sequence[str]) -> OrderPlan:
         return OrderPlan(
             deeds=tuple(self._closed(name) for name in names),
-            commands=tuple(("reset", *_of(name)) for name in names),
+            commands=tuple(("reset", *_make_container_option(name)) for name in names),
         )
 
     def _closed(self, name: str) -> PlannedOrder:
         def close(reason: str) -> OrderResult:
             self._orders.reset(name, by=self._by, reason=reason)
-            return OrderResult(f"breaker closed: {called(name)}")
+            return OrderResult(f"breaker closed: {name_target(name)}")
 
-        words = f"close the breaker of {called(name)}: failures up to now do not count"
+        words = f"close the breaker of {name_target(name)}: failures up to now do not count"
         return PlannedOrder(plan=words, ask=lambda: "", do=close)
 
     # --- approvals ----------------------------------------------------------------------------------
@@ -178,9 +182,9 @@ class OrderBuilder:
         return OrderPlan(deeds=(deed,), commands=((word, approval.id),))
 
 
-def called(name: str) -> str:
-    return "everything" if name == EVERYTHING else name
+def name_target(name: str) -> str:
+    return "everything" if name == ALL_CONTAINERS else name
 
 
-def _of(name: str) -> tuple[str, ...]:
-    return () if name == EVERYTHING else ("--container", name)
+def _make_container_option(name: str) -> tuple[str, ...]:
+    return () if name == ALL_CONTAINERS else ("--container", name)

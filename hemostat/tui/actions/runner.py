@@ -13,9 +13,9 @@ import msgspec
 from hemostat.errors import HemoStatError
 from hemostat.tui.actions.build import OrderPlan, OrderResult
 
-PATIENCE: Final = 15.0
+FINISH_SECONDS: Final = 15.0
 """Seconds that a user who quits is kept waiting; the bus gives up before."""
-UNKNOWN: Final = "nobody knows whether it was done: there was no answer in time"
+UNKNOWN_RESULT: Final = "nobody knows whether it was done: there was no answer in time"
 
 
 class OrderOutcome(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ class OrderRunner:
             found.append(self._results.get())
         return found
 
-    def finish(self, patience: float = PATIENCE) -> list[str]:
+    def finish(self, patience: float = FINISH_SECONDS) -> list[str]:
         """Wait for what is under way, `patience` seconds at most; in words what failed of which nobody was
         told yet, and what nobody knows of."""
         end = time.monotonic() + patience
@@ -70,4 +70,4 @@ class OrderRunner:
             thread.join(max(0.0, end - time.monotonic()))
         unknown = [plan for thread, plan in self._under_way if thread.is_alive()]
         failed = [each.failure for each in self.results() if each.why]
-        return failed + [f"{plan.deeds[0].plan}: {UNKNOWN}" for plan in unknown]
+        return failed + [f"{plan.deeds[0].plan}: {UNKNOWN_RESULT}" for plan in unknown]

@@ -9,19 +9,19 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.evidence.build import masked, tail
+from hemostat.core.evidence.build import build_log_tail, mask_details
 from hemostat.core.evidence.snapshot import ContainerDetails
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import HemoStatError, NoSuchContainerError
 from hemostat.ports import Engine
 
-LINES: Final = 300
-LIMIT: Final = 32 * 1024
+MAX_LOG_LINES: Final = 300
+MAX_LOG_BYTES: Final = 32 * 1024
 """Lines and bytes of the log that are kept."""
-PATIENCE: Final = 0.5
+STOP_SECONDS: Final = 0.5
 """Seconds that a user who leaves may be kept waiting."""
-NOWHERE: Final = "nobody to ask here: a recording, or a dashboard without an engine"
-ELSEWHERE: Final = "this host's engine has no such container: it is gone, or on another host"
+NO_ENGINE_TEXT: Final = "nobody to ask here: a recording, or a dashboard without an engine"
+NOT_FOUND_TEXT: Final = "this host's engine has no such container: it is gone, or on another host"
 
 
 class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class ContainerPoll:
         """An engine that does not answer is not waited for."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(PATIENCE)
+            self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
         told = False
@@ -75,14 +75,14 @@ class ContainerPoll:
         try:
             engine = self._engine()
             if engine is None:
-                return msgspec.structs.replace(self._seen, why=NOWHERE)
-            info, raw = engine.inspect(self.container), engine.logs(self.container, LINES)
-            details = masked(engine.details(self.container))
+                return msgspec.structs.replace(self._seen, why=NO_ENGINE_TEXT)
+            info, raw = engine.inspect(self.container), engine.logs(self.container, MAX_LOG_LINES)
+            details = mask_details(engine.details(self.container))
         except NoSuchContainerError:
-            return msgspec.structs.replace(self._seen, why=ELSEWHERE)
+            return msgspec.structs.replace(self._seen, why=NOT_FOUND_TEXT)
         except HemoStatError as error:
             return msgspec.structs.replace(self._seen, why=error.message)
         # Masking costs more than asking.
-        log = self._seen.log if raw == self._raw else tail(raw, LIMIT)
+        log = self._seen.log if raw == self._raw else build_log_tail(raw, MAX_LOG_BYTES)
         self._raw = raw
         return ContainerView(log=log, info=info, details=details)

@@ -11,21 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from hemostat.core.evidence.snapshot import MetricPoint
-from hemostat.core.history.status import name_of
+from hemostat.core.history.status import get_replacement_key
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, TYPES, Event
 from hemostat.ports import Clock, Listener
-from hemostat.tui.data.state import LOG, TRAIL, FeedUpdate
+from hemostat.tui.data.state import MAX_LOG_EVENTS, TRAIL_SECONDS, FeedUpdate
 
-EVERY: Final = 0.25
+DELIVER_SECONDS: Final = 0.25
 """Seconds between two deliveries."""
 RETRY: Final = 1.0
-SURVEY: Final = 2.0
+STATUS_SECONDS: Final = 2.0
 """Seconds after which it is asked again where the hosts stand, when something has happened."""
-RARELY: Final = 10.0
+IDLE_STATUS_SECONDS: Final = 10.0
 """The same when nothing has."""
-PATIENCE: Final = 4 * EVERY
+STOP_SECONDS: Final = 4 * DELIVER_SECONDS
 """Seconds that a user who quits may be kept waiting."""
 
 Deliver = Callable[[FeedUpdate], object]
@@ -38,7 +38,7 @@ class Feed:
         clock: Clock,
         deliver: Deliver,
         *,
-        every: float = EVERY,
+        every: float = DELIVER_SECONDS,
         safety: Callable[[str], HostLimitStatus] | None = None,
     ) -> None:
         """`every`: seconds between two deliveries. `safety` is asked about every host that is heard of."""
@@ -53,7 +53,7 @@ class Feed:
         """Whether anything has happened since."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
-        self._durable: deque[Event] = deque(maxlen=LOG)
+        self._durable: deque[Event] = deque(maxlen=MAX_LOG_EVENTS)
         self._live: dict[tuple[str, str], Event] = {}
         self._sought: Mapping[str, tuple[str, str]] = {}
 
@@ -69,7 +69,7 @@ class Feed:
         """Listen no more: whoever owns the bus may close it. A bus that does not answer is not waited for."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(PATIENCE)
+            self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
         anew = False
@@ -88,7 +88,7 @@ class Feed:
             self._durable.clear()
             self._live.clear()
         due: float | None = None
-        for event in self._bus.subscribe(tuple(TYPES), timeout=EVERY):
+        for event in self._bus.subscribe(tuple(TYPES), timeout=DELIVER_SECONDS):
             if self._stop.is_set():
                 return
             if due is None:
@@ -107,13 +107,13 @@ class Feed:
     def _past(self) -> dict[str, Sequence[MetricPoint]]:
         sought, self._sought = self._sought, {}
         try:
-            return {key: self._bus.history(*place, TRAIL) for key, place in sought.items()}
+            return {key: self._bus.history(*place, TRAIL_SECONDS) for key, place in sought.items()}
         except HemoStatError:
             return dict.fromkeys(sought, ())
 
     def _remember(self) -> None:
         for name in TYPES:
-            past = self._bus.recent(name, LOG) if name in DURABLE else self._bus.last(name)
+            past = self._bus.recent(name, MAX_LOG_EVENTS) if name in DURABLE else self._bus.last(name)
             for event in past:
                 self._note(event)
 
@@ -123,7 +123,7 @@ class Feed:
             self._durable.append(event)
             self._moved = True
         else:
-            self._live[event.type, name_of(event)] = event
+            self._live[event.type, get_replacement_key(event)] = event
 
     def _hand_over(self, *, anew: bool = False) -> None:
         self._deliver(FeedUpdate((*self._durable, *self._live.values()), safety=self._survey(), anew=anew))
@@ -134,7 +134,7 @@ class Feed:
         """Where the hosts stand; None where that is not asked now: it changes with what is told, and slowly
         with time."""
         now = self._clock.now()
-        rest = SURVEY if self._moved else RARELY
+        rest = STATUS_SECONDS if self._moved else IDLE_STATUS_SECONDS
         if self._safety is None or not self._hosts or 0 <= now - self._asked < rest:
             return None
         self._asked, self._moved = now, False

@@ -5,16 +5,16 @@ from typing import Final, Literal
 
 import msgspec
 
-from hemostat.core.history.incident_log import line
+from hemostat.core.history.incident_log import format_event_line
 from hemostat.events import Event, Outcome, RemediationComplete
 from hemostat.tui.actions.build import OrderResult
 
-LATE: Final = 30.0
+LATE_SECONDS: Final = 30.0
 """Seconds without a word after which that is told."""
-MOST: Final = 1000
+MAX_PENDING: Final = 1000
 """Orders that are waited for."""
 
-UNFINISHED: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
+UNFINISHED_OUTCOMES: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
 Tone = Literal["information", "warning", "error"]
 
 
@@ -32,7 +32,7 @@ class PendingOrders:
     def expect(self, done: OrderResult, now: float) -> None:
         if done.incident:
             self._open[done.incident] = _Open(done.about, now)
-            if len(self._open) > MOST:
+            if len(self._open) > MAX_PENDING:
                 del self._open[next(iter(self._open))]
 
     def news(self, log: Sequence[Event], now: float) -> list[tuple[str, Tone]]:
@@ -46,19 +46,24 @@ class PendingOrders:
             if incident not in self._open or event.id in self._told:
                 continue
             if isinstance(event.data, RemediationComplete):
-                found.append((f"{self._open[incident].about}: {line(event)}", _tone(event.data.outcome)))
+                found.append(
+                    (
+                        f"{self._open[incident].about}: {format_event_line(event)}",
+                        _choose_tone(event.data.outcome),
+                    )
+                )
                 self._told.add(event.id)
                 self._open[incident].heard = True
-                if event.data.outcome not in UNFINISHED:
+                if event.data.outcome not in UNFINISHED_OUTCOMES:
                     del self._open[incident]
         for each in self._open.values():
-            if not each.heard and now - each.since >= LATE:
+            if not each.heard and now - each.since >= LATE_SECONDS:
                 each.heard = True
                 found.append((f"{each.about}: no answer from the responder yet", "warning"))
         return found
 
 
-def _tone(outcome: Outcome) -> Tone:
+def _choose_tone(outcome: Outcome) -> Tone:
     if outcome is Outcome.HEALED:
         return "information"
-    return "warning" if outcome in UNFINISHED else "error"
+    return "warning" if outcome in UNFINISHED_OUTCOMES else "error"

@@ -9,14 +9,14 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import KEPT_POINTS, MetricPoint
+from hemostat.core.evidence.snapshot import MAX_POINTS, MetricPoint
 from hemostat.core.history import playback
 from hemostat.core.history.playback import PlaybackPosition
 from hemostat.core.history.replay import Replay
 from hemostat.events import Event
 from hemostat.ports import Clock
 
-LONGEST: Final = 1.0
+MAX_ELAPSED_SECONDS: Final = 1.0
 """Seconds that pass at most at a time: a computer that slept has not missed the recording."""
 
 
@@ -54,8 +54,8 @@ class ReplayClock:
             if self._changed.wait_for(lambda: self._jumps != jumps, seconds):
                 return None
             now = self._wall.now()
-            elapsed, self._since = min(now - self._since, LONGEST), now
-            return playback.passed(self.recording, self._playing, elapsed).position
+            elapsed, self._since = min(now - self._since, MAX_ELAPSED_SECONDS), now
+            return playback.advance(self.recording, self._playing, elapsed).position
 
     def reach(self, jumps: int, position: float) -> None:
         """Everything up to `position` was handed over."""
@@ -67,19 +67,19 @@ class ReplayClock:
 
     def pause(self) -> None:
         """Stop or go on; from the end, begin again."""
-        if playback.ended(self.recording, self._playing):
+        if playback.is_at_end(self.recording, self._playing):
             self._put(PlaybackPosition(self.recording.begin, self._playing.speed))
         else:
             self._put(msgspec.structs.replace(self._playing, paused=not self._playing.paused))
 
     def step(self, seconds: float) -> None:
-        self._put(playback.at(self.recording, self._playing, self._playing.position + seconds))
+        self._put(playback.move_to(self.recording, self._playing, self._playing.position + seconds))
 
     def to_incident(self, direction: int) -> None:
-        self._put(playback.to_incident(self.recording, self._playing, direction))
+        self._put(playback.jump_to_incident(self.recording, self._playing, direction))
 
     def change_speed(self, steps: int) -> None:
-        self._put(playback.changed_speed(self._playing, steps))
+        self._put(playback.change_speed(self._playing, steps))
 
     def _put(self, wanted: PlaybackPosition) -> None:
         with self._changed:
@@ -111,7 +111,7 @@ class ReplayBus:
     def last(self, stream: str) -> list[Event]:
         return self._recording.last(stream, self._clock.now())
 
-    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[MetricPoint]:
+    def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
         return self._recording.history(host, container, self._clock.now(), count)
 
     def ping(self) -> None:

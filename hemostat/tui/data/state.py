@@ -10,28 +10,28 @@ from typing import Final
 import msgspec
 
 from hemostat.core.evidence.snapshot import MetricPoint
-from hemostat.core.history.incident_log import IncidentLog, stories, subject
-from hemostat.core.history.status import SystemStatus, name_of, picture
-from hemostat.core.model import REMOVED
+from hemostat.core.history.incident_log import IncidentLog, build_incident_logs, find_subject
+from hemostat.core.history.status import SystemStatus, build_status, get_replacement_key
+from hemostat.core.model import REMOVED_STATUS
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.units import show_duration
 from hemostat.events import ContainerStats, Event, Heartbeat, Outcome
-from hemostat.streams import BY_NAME
+from hemostat.streams import ROLES_BY_NAME
 
-LOG: Final = 500
+MAX_LOG_EVENTS: Final = 500
 """Events that the log holds."""
-TRAIL: Final = 24
+TRAIL_SECONDS: Final = 24
 """Seconds of a container's numbers that are kept for its sparklines."""
-TOLERANCE: Final = 0.5
+TOLERANCE_SECONDS: Final = 0.5
 """Seconds by which a trail may be wrong about when it began: its values stand for a second each."""
-STATS_LAST: Final = 10.0
+STATS_TTL_SECONDS: Final = 10.0
 """Seconds after which a container of which nothing is heard is gone."""
-LASTS: Final = 5.0
+LASTING_LAG_SECONDS: Final = 5.0
 """Seconds after which a lag is more than a moment's: several heartbeats in a row have told of one. A monitor
 that looks every second is often told of with its next look waiting."""
-MUCH: Final = 100
+LARGE_LAG_EVENTS: Final = 100
 """Events from which on a lag is more than a moment's at once: a role handles hundreds a second."""
-SILENT: Final = 5.0
+SILENT_SECONDS: Final = 5.0
 """Seconds without any event after which the bus is said to be silent: heartbeats come every two."""
 
 
@@ -77,10 +77,10 @@ class DashboardState(msgspec.Struct, frozen=True, kw_only=True):
     behind: Mapping[str, float] = {}
 
 
-def apply(state: DashboardState, news: FeedUpdate, now: float) -> DashboardState:
+def apply_update(state: DashboardState, news: FeedUpdate, now: float) -> DashboardState:
     if news.anew:
         state = DashboardState(heard=now)
-    stats = {key: event for key, event in state.stats.items() if now - event.time < STATS_LAST}
+    stats = {key: event for key, event in state.stats.items() if now - event.time < STATS_TTL_SECONDS}
     trails = {key: trail for key, trail in state.trails.items() if key in stats}
     beats: list[Event] = []
     fresh: list[Event] = []
@@ -88,23 +88,23 @@ def apply(state: DashboardState, news: FeedUpdate, now: float) -> DashboardState
     for event in news.events:
         newest = max(newest, min(event.time, now))
         match event.data:
-            case ContainerStats(state=status) if status.status == REMOVED:
-                stats.pop(name_of(event), None)
-                trails.pop(name_of(event), None)
+            case ContainerStats(state=status) if status.status == REMOVED_STATUS:
+                stats.pop(get_replacement_key(event), None)
+                trails.pop(get_replacement_key(event), None)
             case ContainerStats():
-                if now - event.time < STATS_LAST:
-                    key = name_of(event)
+                if now - event.time < STATS_TTL_SECONDS:
+                    key = get_replacement_key(event)
                     point = MetricPoint.of(event.data, event.time)
-                    stats[key], trails[key] = event, _longer(trails.get(key), point)
+                    stats[key], trails[key] = event, _add_point(trails.get(key), point)
             case Heartbeat():
                 beats.append(event)
             case _:
                 fresh.append(event)
     for key, points in news.past.items():
         if key in trails:
-            trails[key] = _recalled(trails[key], points)
-    log, unwell = _told(state, fresh)
-    roles = _current([*state.roles.values(), *beats]) if beats else state.roles
+            trails[key] = _prepend_points(trails[key], points)
+    log, unwell = _extend_log(state, fresh)
+    roles = _select_current([*state.roles.values(), *beats]) if beats else state.roles
     return DashboardState(
         heard=newest,
         lost=news.lost,
@@ -122,7 +122,7 @@ def apply(state: DashboardState, news: FeedUpdate, now: float) -> DashboardState
     )
 
 
-def _told(
+def _extend_log(
     state: DashboardState, fresh: Sequence[Event]
 ) -> tuple[tuple[Event, ...], dict[tuple[str, str], tuple[IncidentLog, ...]]]:
     """The log with what is fresh, and what is open after it."""
@@ -130,45 +130,45 @@ def _told(
     if all(event.id in log for event in fresh):
         return state.log, state.unwell
     log |= {event.id: event for event in fresh}
-    ordered = tuple(sorted(log.values(), key=lambda event: (event.time, event.id))[-LOG:])
+    ordered = tuple(sorted(log.values(), key=lambda event: (event.time, event.id))[-MAX_LOG_EVENTS:])
     unwell: dict[tuple[str, str], tuple[IncidentLog, ...]] = {}
-    for story in stories(ordered):
+    for story in build_incident_logs(ordered):
         if story.open:
             place = story.host, story.container.name
             unwell[place] = (*unwell.get(place, ()), story)
     return ordered, unwell
 
 
-def _longer(trail: MetricTrail | None, point: MetricPoint) -> MetricTrail:
+def _add_point(trail: MetricTrail | None, point: MetricPoint) -> MetricTrail:
     """One value a second: a container is told of when its numbers change, so between they were the same."""
     one = MetricTrail(point.time, (point.cpu,), (point.memory,))
-    return one if trail is None else _joined(trail, one)
+    return one if trail is None else _join_trails(trail, one)
 
 
-def _joined(trail: MetricTrail, later: MetricTrail) -> MetricTrail:
+def _join_trails(trail: MetricTrail, later: MetricTrail) -> MetricTrail:
     """Of what was not told of for long, nothing is known between."""
     gap = later.began - trail.at
-    between = max(0, min(TRAIL, round(gap) - 1))
-    cpu, memory = (trail.cpu[-1], trail.memory[-1]) if gap < STATS_LAST else (None, None)
+    between = max(0, min(TRAIL_SECONDS, round(gap) - 1))
+    cpu, memory = (trail.cpu[-1], trail.memory[-1]) if gap < STATS_TTL_SECONDS else (None, None)
     return MetricTrail(
         later.at,
-        (*trail.cpu, *[cpu] * between, *later.cpu)[-TRAIL:],
-        (*trail.memory, *[memory] * between, *later.memory)[-TRAIL:],
+        (*trail.cpu, *[cpu] * between, *later.cpu)[-TRAIL_SECONDS:],
+        (*trail.memory, *[memory] * between, *later.memory)[-TRAIL_SECONDS:],
         trail.recalled,
     )
 
 
-def _recalled(trail: MetricTrail, points: Sequence[MetricPoint]) -> MetricTrail:
+def _prepend_points(trail: MetricTrail, points: Sequence[MetricPoint]) -> MetricTrail:
     """With what came before it began."""
     past: MetricTrail | None = None
     for point in points:
-        if trail.began - TRAIL < point.time < trail.began - TOLERANCE:
-            past = _longer(past, point)
-    whole = trail if past is None else _joined(past, trail)
+        if trail.began - TRAIL_SECONDS < point.time < trail.began - TOLERANCE_SECONDS:
+            past = _add_point(past, point)
+    whole = trail if past is None else _join_trails(past, trail)
     return msgspec.structs.replace(whole, recalled=True)
 
 
-def _current(beats: Iterable[Event]) -> dict[str, Event]:
+def _select_current(beats: Iterable[Event]) -> dict[str, Event]:
     """One a role and host: a process that was replaced is not missed."""
     newest: dict[tuple[str, str], Event] = {}
     for event in sorted(beats, key=lambda event: event.time):
@@ -176,25 +176,27 @@ def _current(beats: Iterable[Event]) -> dict[str, Event]:
     return {event.source: event for event in newest.values()}
 
 
-def seen(state: DashboardState, now: float) -> SystemStatus:
-    return picture(state.roles.values(), state.stats.values(), state.log, expected=tuple(BY_NAME), now=now)
+def build_full_status(state: DashboardState, now: float) -> SystemStatus:
+    return build_status(
+        state.roles.values(), state.stats.values(), state.log, expected=tuple(ROLES_BY_NAME), now=now
+    )
 
 
-def roles(state: DashboardState, now: float) -> SystemStatus:
+def build_role_status(state: DashboardState, now: float) -> SystemStatus:
     """The picture without containers and incidents, made often; the roles as they follow each other."""
-    shown = picture(state.roles.values(), (), (), expected=tuple(BY_NAME), now=now)
-    order = {name: number for number, name in enumerate(BY_NAME)}
+    shown = build_status(state.roles.values(), (), (), expected=tuple(ROLES_BY_NAME), now=now)
+    order = {name: number for number, name in enumerate(ROLES_BY_NAME)}
     ordered = sorted(shown.roles, key=lambda role: (order.get(role.role, len(order)), role.host))
     return msgspec.structs.replace(shown, roles=tuple(ordered))
 
 
-def steady(state: DashboardState, shown: SystemStatus) -> SystemStatus:
+def drop_brief_lags(state: DashboardState, shown: SystemStatus) -> SystemStatus:
     """Without the lags of a moment, which everybody who works has."""
     lasting = {
         (event.host, event.data.role)
         for source, since in state.behind.items()
         if isinstance((event := state.roles[source]).data, Heartbeat)
-        and (event.time - since >= LASTS or event.data.lag >= MUCH)
+        and (event.time - since >= LASTING_LAG_SECONDS or event.data.lag >= LARGE_LAG_EVENTS)
     }
     told = (
         role if role.fault or (role.host, role.role) in lasting else msgspec.structs.replace(role, lag=0)
@@ -203,42 +205,42 @@ def steady(state: DashboardState, shown: SystemStatus) -> SystemStatus:
     return msgspec.structs.replace(shown, roles=tuple(told))
 
 
-def mode(state: DashboardState) -> str:
+def describe_mode(state: DashboardState) -> str:
     """What the responders say of how they act; empty where none says it."""
     said = (event.data.mode for event in state.roles.values() if isinstance(event.data, Heartbeat))
     return ", ".join(sorted({each for each in said if each}))
 
 
-def waiting(state: DashboardState) -> int:
+def count_waiting(state: DashboardState) -> int:
     """How many incidents wait for a person's approval."""
     return sum(story.status == Outcome.AWAITING_APPROVAL for told in state.unwell.values() for story in told)
 
 
-def quiet(state: DashboardState, now: float) -> str:
+def format_silence(state: DashboardState, now: float) -> str:
     """Since when nothing has come, `12 s`, or that nothing can; empty while something does."""
     silent = now - state.heard
-    return show_duration(float(int(silent))) if silent >= SILENT else "bus lost" * bool(state.lost)
+    return show_duration(float(int(silent))) if silent >= SILENT_SECONDS else "bus lost" * bool(state.lost)
 
 
-def silence(state: DashboardState, now: float) -> str:
+def describe_silence(state: DashboardState, now: float) -> str:
     """What to say of the bus when nothing comes from it; empty while something does."""
     if state.lost:
         # What matters comes first: narrow screens cut the end.
         return f"bus lost, retrying: {state.lost}"
-    ago = quiet(state, now)
+    ago = format_silence(state, now)
     return f"bus silent for {ago}. Is anything running? Start it with: hemostat all" if ago else ""
 
 
-def about(log: Sequence[Event], host: str, name: str) -> list[Event]:
+def select_events(log: Sequence[Event], host: str, name: str) -> list[Event]:
     """The events about one container."""
     return [
         event
         for event in log
-        if event.host == host and (told := subject(event)) is not None and told[0].name == name
+        if event.host == host and (told := find_subject(event)) is not None and told[0].name == name
     ]
 
 
-def latest(log: Sequence[Event], place: tuple[str, str] | None) -> str | None:
+def find_latest_incident(log: Sequence[Event], place: tuple[str, str] | None) -> str | None:
     """The incident told of last, of the container at `place` (host, name) or of any; None for none."""
-    events = log if place is None else about(log, *place)
+    events = log if place is None else select_events(log, *place)
     return next((event.incident for event in reversed(events) if event.incident is not None), None)

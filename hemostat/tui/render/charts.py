@@ -6,19 +6,19 @@ from typing import Final, NamedTuple
 
 from rich.text import Text
 
-from hemostat.core.evidence.snapshot import KEPT_POINTS, EvidenceSnapshot, MetricPoint
+from hemostat.core.evidence.snapshot import MAX_POINTS, EvidenceSnapshot, MetricPoint
 from hemostat.core.units import show_size
 from hemostat.events import ContainerStats, Event
-from hemostat.tui.render.plot import Points, TimeSpan, ceiling, plot
+from hemostat.tui.render.plot import Points, TimeSpan, draw_plot, round_up
 from hemostat.tui.render.text import FAINT, PLAIN, fit
 
-NEAR: Final = 0.5
+NEAR_LIMIT_SHARE: Final = 0.5
 """Share of its limit from which on the axis ends at the limit."""
-NAME: Final = 9
+NAME_WIDTH: Final = 9
 """Cells of `received`, and one between."""
-BARS: Final = r"[▁▂▃▄▅▆▇█]+"
-NOTHING: Final = "no figures of that time"
-HELD: Final = 12.0
+BARS_PATTERN: Final = r"[▁▂▃▄▅▆▇█]+"
+NO_FIGURES: Final = "no figures of that time"
+HOLD_SECONDS: Final = 12.0
 """Seconds, as in plot.HOLD."""
 
 
@@ -29,7 +29,7 @@ class ChartLimits(NamedTuple):
     memory: float | None = None
 
 
-def limits(stats: ContainerStats | None, kept: Sequence[EvidenceSnapshot] = ()) -> ChartLimits:
+def find_limits(stats: ContainerStats | None, kept: Sequence[EvidenceSnapshot] = ()) -> ChartLimits:
     """As it is now, else as it was when evidence was kept."""
     details = next((each.details for each in reversed(kept) if each.details is not None), None)
     told = stats or details
@@ -38,32 +38,32 @@ def limits(stats: ContainerStats | None, kept: Sequence[EvidenceSnapshot] = ()) 
     return ChartLimits(None if told.cpu_limit is None else told.cpu_limit * 100, told.memory_limit)
 
 
-def merged(*several: Iterable[MetricPoint]) -> tuple[MetricPoint, ...]:
+def merge_points(*several: Iterable[MetricPoint]) -> tuple[MetricPoint, ...]:
     """In order of time, each moment once."""
     found = {point.time: point for points in several for point in points}
     return tuple(found[time] for time in sorted(found))
 
 
-def extended(points: tuple[MetricPoint, ...], event: Event | None) -> tuple[MetricPoint, ...]:
+def extend_points(points: tuple[MetricPoint, ...], event: Event | None) -> tuple[MetricPoint, ...]:
     """With the numbers just heard, if they are newer."""
     if event is None or not isinstance(event.data, ContainerStats):
         return points
     if points and event.time <= points[-1].time:
         return points
-    return (*points, MetricPoint.of(event.data, event.time))[-KEPT_POINTS:]
+    return (*points, MetricPoint.of(event.data, event.time))[-MAX_POINTS:]
 
 
-def until(points: tuple[MetricPoint, ...], now: float) -> tuple[MetricPoint, ...]:
+def cut_after(points: tuple[MetricPoint, ...], now: float) -> tuple[MetricPoint, ...]:
     """Without what is yet to come, where a replay went back."""
     return points if not points or points[-1].time <= now else tuple(p for p in points if p.time <= now)
 
 
-def within(points: Iterable[MetricPoint], begin: float, end: float) -> tuple[MetricPoint, ...]:
+def select_points(points: Iterable[MetricPoint], begin: float, end: float) -> tuple[MetricPoint, ...]:
     """Those of this time (epoch seconds), and the one before, which may hold on."""
-    return tuple(point for point in points if begin - HELD <= point.time <= end)
+    return tuple(point for point in points if begin - HOLD_SECONDS <= point.time <= end)
 
 
-def cpu(
+def draw_cpu(
     points: Sequence[MetricPoint],
     span: TimeSpan,
     limit: ChartLimits,
@@ -73,11 +73,11 @@ def cpu(
     marks: Mapping[float, str],
 ) -> Iterator[Text]:
     numbers = [(point.time, point.cpu) for point in points]
-    yield _caption("cpu", numbers, _percent, limit.cpu, "100 % = one core", width)
-    yield from _drawn(numbers, span, limit.cpu, _percent, width=width, height=height, marks=marks)
+    yield _draw_caption("cpu", numbers, _format_percent, limit.cpu, "100 % = one core", width)
+    yield from _draw_plot(numbers, span, limit.cpu, _format_percent, width=width, height=height, marks=marks)
 
 
-def memory(
+def draw_memory(
     points: Sequence[MetricPoint],
     span: TimeSpan,
     limit: ChartLimits,
@@ -87,46 +87,50 @@ def memory(
     marks: Mapping[float, str],
 ) -> Iterator[Text]:
     numbers = [(point.time, None if point.memory is None else float(point.memory)) for point in points]
-    yield _caption("memory", numbers, show_size, limit.memory, "", width)
-    yield from _drawn(
+    yield _draw_caption("memory", numbers, show_size, limit.memory, "", width)
+    yield from _draw_plot(
         numbers, span, limit.memory, show_size, width=width, height=height, marks=marks, binary=True
     )
 
 
-def received(points: Sequence[MetricPoint], span: TimeSpan, *, width: int, height: int) -> Iterator[Text]:
-    yield from _strip("received", [(point.time, point.received) for point in points], span, width, height)
+def draw_received(
+    points: Sequence[MetricPoint], span: TimeSpan, *, width: int, height: int
+) -> Iterator[Text]:
+    yield from _draw_strip(
+        "received", [(point.time, point.received) for point in points], span, width, height
+    )
 
 
-def sent(points: Sequence[MetricPoint], span: TimeSpan, *, width: int, height: int) -> Iterator[Text]:
-    yield from _strip("sent", [(point.time, point.sent) for point in points], span, width, height)
+def draw_sent(points: Sequence[MetricPoint], span: TimeSpan, *, width: int, height: int) -> Iterator[Text]:
+    yield from _draw_strip("sent", [(point.time, point.sent) for point in points], span, width, height)
 
 
 def has_network(points: Iterable[MetricPoint]) -> bool:
     return any(point.received is not None or point.sent is not None for point in points)
 
 
-def no_network(points: Sequence[MetricPoint], width: int) -> Text:
+def explain_no_network(points: Sequence[MetricPoint], width: int) -> Text:
     """Why there is nothing to draw of it."""
-    why = "not known: it is the host's, or was not recorded" if points else NOTHING
-    return Text.assemble((fit("network", NAME), "bold"), (fit(why, max(1, width - NAME)), FAINT))
+    why = "not known: it is the host's, or was not recorded" if points else NO_FIGURES
+    return Text.assemble((fit("network", NAME_WIDTH), "bold"), (fit(why, max(1, width - NAME_WIDTH)), FAINT))
 
 
-def _strip(name: str, numbers: Points, span: TimeSpan, width: int, height: int) -> Iterator[Text]:
+def _draw_strip(name: str, numbers: Points, span: TimeSpan, width: int, height: int) -> Iterator[Text]:
     """Without an axis of time: it stands below one that has the same."""
-    yield _caption(name, numbers, _rate, None, "", width)
-    drawn = _drawn(numbers, span, None, show_size, width=width, height=height, marks={}, binary=True)
+    yield _draw_caption(name, numbers, _format_rate, None, "", width)
+    drawn = _draw_plot(numbers, span, None, show_size, width=width, height=height, marks={}, binary=True)
     yield from islice(drawn, height)
 
 
-def _rate(value: float) -> str:
+def _format_rate(value: float) -> str:
     return f"{show_size(value)}/s"
 
 
-def _percent(value: float) -> str:
+def _format_percent(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0") + " %"
 
 
-def _caption(
+def _draw_caption(
     name: str, numbers: Points, show: Callable[[float], str], limit: float | None, unit: str, width: int
 ) -> Text:
     """`memory  32.0 MiB of 128.0 MiB, peak 79.0 MiB`; what matters comes first, for the end may be cut."""
@@ -134,12 +138,12 @@ def _caption(
     last = numbers[-1][1] if numbers else None
     of = "" if limit is None else f" of {show(limit)}"
     parts = (f"{'none' if last is None else show(last)}{of}", f"peak {show(max(values, default=0.0))}", unit)
-    told = ", ".join(filter(None, parts)) if values else NOTHING
+    told = ", ".join(filter(None, parts)) if values else NO_FIGURES
     style = PLAIN if values else FAINT
-    return Text.assemble((fit(name, NAME), "bold"), (fit(told, max(1, width - NAME)), style))
+    return Text.assemble((fit(name, NAME_WIDTH), "bold"), (fit(told, max(1, width - NAME_WIDTH)), style))
 
 
-def _drawn(
+def _draw_plot(
     numbers: Points,
     span: TimeSpan,
     limit: float | None,
@@ -153,9 +157,9 @@ def _drawn(
     highest = max((value for _, value in numbers if value is not None), default=None)
     if highest is None:
         return
-    near = limit is not None and limit * NEAR <= highest <= limit
-    top = limit if near and limit is not None else ceiling(highest, binary=binary)
-    for line in plot(numbers, span, width=width, height=height, top=top, show=show, marks=marks):
+    near = limit is not None and limit * NEAR_LIMIT_SHARE <= highest <= limit
+    top = limit if near and limit is not None else round_up(highest, binary=binary)
+    for line in draw_plot(numbers, span, width=width, height=height, top=top, show=show, marks=marks):
         text = Text(line)
-        text.highlight_regex(BARS, "cyan")
+        text.highlight_regex(BARS_PATTERN, "cyan")
         yield text

@@ -7,29 +7,29 @@ from typing import Final
 import msgspec
 from rich.text import Text
 
-from hemostat.core.evidence.render import made_with
+from hemostat.core.evidence.render import list_creation_settings
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun, MetricPoint
-from hemostat.core.history.incident_log import SETTLED, subject
+from hemostat.core.history.incident_log import SETTLED_STATUSES, find_subject
 from hemostat.core.history.timeline import IncidentTimeline, TimelineStage
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.units import show_duration
 from hemostat.events import ContainerStats, Event, State
-from hemostat.tui.data.state import about
+from hemostat.tui.data.state import select_events
 from hemostat.tui.render import charts, limits
 from hemostat.tui.render.charts import ChartLimits
-from hemostat.tui.render.plot import LABEL, TimeSpan
+from hemostat.tui.render.plot import LABEL_WIDTH, TimeSpan
 from hemostat.tui.render.text import BAD, BUSY, FAINT, GOOD, fit
-from hemostat.tui.render.wrap import clock, date, paragraph, plain, row
+from hemostat.tui.render.wrap import clean_text, draw_paragraph, draw_row, format_clock, format_date
 
-MINUTES: Final = 300.0
+PLOT_SECONDS: Final = 300.0
 """Seconds that the plots show."""
-BESIDE: Final = 76
+MIN_WIDTH_BESIDE: Final = 76
 """Columns from which on the plots stand beside each other."""
-STRIP: Final = 3
+STRIP_HEIGHT: Final = 3
 """How many times higher than the network's the plots of CPU and memory are."""
-CHECKS: Final = 50
+MAX_CHECKS: Final = 50
 """Runs of the health check that are shown."""
 PANES: Final = ("log", "health checks", "inspect", "incidents")
 
@@ -40,7 +40,7 @@ Place = tuple[str, str]
 """Host and name of a container."""
 
 
-def newest(stats: Iterable[Event], place: Place) -> Event | None:
+def find_newest_stats(stats: Iterable[Event], place: Place) -> Event | None:
     """A container that was made anew has the name, and another id."""
     found = (
         event
@@ -50,46 +50,46 @@ def newest(stats: Iterable[Event], place: Place) -> Event | None:
     return max(found, key=lambda event: event.time, default=None)
 
 
-def identity(stats: Event | None, log: Sequence[Event], place: Place) -> str:
+def find_container_id(stats: Event | None, log: Sequence[Event], place: Place) -> str:
     """The id of the container at this place, now or when it was last told of; empty where none is known. By
     its name alone, another host's might be taken for it."""
     if stats is not None and isinstance(stats.data, ContainerStats):
         return stats.data.container.id
-    told = (subject(event) for event in reversed(about(log, *place)))
+    told = (find_subject(event) for event in reversed(select_events(log, *place)))
     return next((each[0].id for each in told if each is not None), "")
 
 
-def title(host: str, name: str, width: int) -> Text:
+def draw_title(host: str, name: str, width: int) -> Text:
     return Text.assemble(
         (" container ", "bold reverse"), f"  {fit(f'{host}/{name}', max(8, width - 13)).rstrip()}"
     )
 
 
-def facts(stats: ContainerStats | None, bounds: str, width: int) -> Text:
+def draw_facts(stats: ContainerStats | None, bounds: str, width: int) -> Text:
     """How it stands now; `bounds` is what towards_limits says."""
     if stats is None:
         return Text(fit("nothing is heard of it any more", width), FAINT)
     state, ref = stats.state, stats.container
-    word, style = _state(state)
-    word = fit(word, min(len(plain(word)), width // 2))
-    started = f"started {date(state.started_at)}" if state.started_at else ""
+    word, style = _format_state(state)
+    word = fit(word, min(len(clean_text(word)), width // 2))
+    started = f"started {format_date(state.started_at)}" if state.started_at else ""
     parts = [started, f"{state.restart_count} restarts" if state.restart_count else ""]
     parts += [f"compose {ref.project}/{ref.service}" if ref.project else ""]
     parts += [bounds]
-    line = Text.assemble((word, style), f"  {plain('  '.join(filter(None, parts)))}")
+    line = Text.assemble((word, style), f"  {clean_text('  '.join(filter(None, parts)))}")
     line.truncate(width, overflow="ellipsis")
     return line
 
 
-def towards_limits(known: Mapping[str, HostLimitStatus], place: Place, now: float) -> str:
+def describe_limit_status(known: Mapping[str, HostLimitStatus], place: Place, now: float) -> str:
     """How the container stands towards its breaker and its budget; empty where that is not known."""
     if (overview := known.get(place[0])) is None:
         return ""
     stands = overview.of(place[1])
-    return f"breaker {limits.breaker(stands, now)[0]}, actions {limits.budget(stands, now)[0]}"
+    return f"breaker {limits.format_breaker(stands, now)[0]}, actions {limits.format_budget(stands, now)[0]}"
 
 
-def _state(state: State) -> tuple[str, str]:
+def _format_state(state: State) -> tuple[str, str]:
     word = state.health if state.health and state.status == "running" else state.status
     ended = f", exit code {state.exit_code}" if state.status in {"exited", "dead"} else ""
     if word in {"unhealthy", "dead", "restarting"}:
@@ -97,57 +97,57 @@ def _state(state: State) -> tuple[str, str]:
     return (f"✓ {word}", GOOD) if word in {"healthy", "running"} else (f"○ {word}{ended}", BUSY)
 
 
-def plots(
+def draw_plots(
     points: Sequence[MetricPoint], limit: ChartLimits, marks: Mapping[float, str], width: int, height: int
 ) -> list[Text]:
     """The last minutes of CPU and memory, `height` lines each, and of the network in fewer below; beside each
     other where there is room."""
-    room = width if width < BESIDE else (width - 1) // 2
-    span = TimeSpan.back(points[-1].time if points else 0.0, MINUTES, room - LABEL - 1)
+    room = width if width < MIN_WIDTH_BESIDE else (width - 1) // 2
+    span = TimeSpan.back(points[-1].time if points else 0.0, PLOT_SECONDS, room - LABEL_WIDTH - 1)
     here = {time: mark for time, mark in marks.items() if span.begin <= time <= span.end}
-    shown = charts.within(points, *span)
+    shown = charts.select_points(points, *span)
     cpu, memory = (
         list(draw(shown, span, limit, width=room, height=height, marks=here))
-        for draw in (charts.cpu, charts.memory)
+        for draw in (charts.draw_cpu, charts.draw_memory)
     )
-    low, known = height // STRIP, charts.has_network(shown)
+    low, known = height // STRIP_HEIGHT, charts.has_network(shown)
     received, sent = (
         list(draw(shown, span, width=room, height=low)) if known else []
-        for draw in (charts.received, charts.sent)
+        for draw in (charts.draw_received, charts.draw_sent)
     )
-    network = [] if known else [charts.no_network(shown, width)]
-    if width < BESIDE:
+    network = [] if known else [charts.explain_no_network(shown, width)]
+    if width < MIN_WIDTH_BESIDE:
         # One axis of time serves them all; where there is no room for it, it is cut off.
         end = 1 + height
         return [*cpu[:end], *memory[:end], *received, *sent, *network, *memory[end:]]
-    return [*_beside(cpu, memory, room), *_beside(received, sent, room), *network]
+    return [*_put_beside(cpu, memory, room), *_put_beside(received, sent, room), *network]
 
 
-def _beside(left: Sequence[Text], right: Sequence[Text], room: int) -> list[Text]:
+def _put_beside(left: Sequence[Text], right: Sequence[Text], room: int) -> list[Text]:
     both = zip_longest(left, right, fillvalue=Text(" " * room))
     return [Text.assemble(one, " ", other) for one, other in both]
 
 
-def marks(told: Iterable[IncidentTimeline]) -> dict[float, str]:
+def find_marks(told: Iterable[IncidentTimeline]) -> dict[float, str]:
     """What happened to it, by time."""
     return {
         step.time: mark
         for each in told
         for step in each.steps
-        if (mark := "✓" if _settled(step.stage, step.status) else _MARKS.get(step.stage))
+        if (mark := "✓" if _is_settled(step.stage, step.status) else _MARKS.get(step.stage))
     }
 
 
-def _settled(stage: TimelineStage, status: str) -> bool:
-    return stage is TimelineStage.OUTCOME and status in SETTLED
+def _is_settled(stage: TimelineStage, status: str) -> bool:
+    return stage is TimelineStage.OUTCOME and status in SETTLED_STATUSES
 
 
-def tabs(pane: str, told: str, width: int) -> Text:
+def draw_tabs(pane: str, told: str, width: int) -> Text:
     """`told` is about the pane that is open: what is searched for, why there is nothing."""
     text = Text()
     for number, name in enumerate(PANES, 1):
         text.append(f" {number} {name} ", "bold reverse" if name == pane else FAINT)
-    text.append(f"  {plain(told)}" if told else "", BUSY)
+    text.append(f"  {clean_text(told)}" if told else "", BUSY)
     text.truncate(width, overflow="ellipsis")
     return text
 
@@ -162,40 +162,40 @@ class LogMatches(msgspec.Struct, frozen=True):
     matches: tuple[int, ...]
 
 
-def matches(line: str, wanted: str) -> bool:
+def is_match(line: str, wanted: str) -> bool:
     """`!text` is what does not hold the text."""
     text = wanted.removeprefix("!").lower()
     return bool(text) and (text in line.lower()) != wanted.startswith("!")
 
 
-def log(text: str, wanted: str, width: int, *, only: bool) -> LogMatches:
+def draw_log(text: str, wanted: str, width: int, *, only: bool) -> LogMatches:
     """`only`: those lines alone that match what is wanted."""
     rows: list[Text] = []
     found: list[int] = []
     for line in text.splitlines():
-        holds = matches(line, wanted)
+        holds = is_match(line, wanted)
         if only and wanted and not holds:
             continue
         if holds:
             found.append(len(rows))
-        rows += paragraph([line], width)
+        rows += draw_paragraph([line], width)
         if holds and not wanted.startswith("!"):
             for each in rows[found[-1] :]:
-                each.highlight_words([plain(wanted)], "bold reverse", case_sensitive=False)
+                each.highlight_words([clean_text(wanted)], "bold reverse", case_sensitive=False)
     return LogMatches(tuple(rows), tuple(found))
 
 
 # --- the other panes ------------------------------------------------------------------------------------
 
 
-def checks(now: Sequence[HealthcheckRun], kept: Iterable[EvidenceSnapshot]) -> list[HealthcheckRun]:
+def merge_checks(now: Sequence[HealthcheckRun], kept: Iterable[EvidenceSnapshot]) -> list[HealthcheckRun]:
     """The newest runs of its health check, oldest first, each once."""
     before = (each for dossier in kept if dossier.details for each in dossier.details.checks)
     found = {each.time: each for each in (*before, *now)}
-    return [found[time] for time in sorted(found)][-CHECKS:]
+    return [found[time] for time in sorted(found)][-MAX_CHECKS:]
 
 
-def check_lines(runs: Sequence[HealthcheckRun], width: int) -> list[Text]:
+def draw_checks(runs: Sequence[HealthcheckRun], width: int) -> list[Text]:
     """Newest first, after a line that shows them all at once."""
     if not runs:
         return [Text("no run of a health check is known: it has none, or was not asked yet", FAINT)]
@@ -206,22 +206,29 @@ def check_lines(runs: Sequence[HealthcheckRun], width: int) -> list[Text]:
         passed = each.exit_code == 0
         told = "passed" if passed else f"failed, {each.exit_code}"
         glyph = "✓" if passed else "✗"
-        lines += row(clock(each.time), f"{glyph} {told}  {each.output}", width, GOOD if passed else BAD)
+        lines += draw_row(
+            format_clock(each.time), f"{glyph} {told}  {each.output}", width, GOOD if passed else BAD
+        )
     return lines
 
 
-def inspect_lines(info: ContainerInfo | None, details: ContainerDetails | None, width: int) -> list[Text]:
-    return list(_inspected(info, details, width))
+def draw_inspection(info: ContainerInfo | None, details: ContainerDetails | None, width: int) -> list[Text]:
+    return list(_draw_inspection(info, details, width))
 
 
-def _inspected(info: ContainerInfo | None, details: ContainerDetails | None, width: int) -> Iterator[Text]:
+def _draw_inspection(
+    info: ContainerInfo | None, details: ContainerDetails | None, width: int
+) -> Iterator[Text]:
     if info is not None:
         told = (
             ("image", info.ref.image),
             ("id", info.ref.id),
-            ("created", date(info.created_at) if info.created_at else ""),
-            ("started", date(info.started_at) if info.started_at else ""),
-            ("ended", f"{date(info.finished_at)} with {info.exit_code}" if info.finished_at > 0 else ""),
+            ("created", format_date(info.created_at) if info.created_at else ""),
+            ("started", format_date(info.started_at) if info.started_at else ""),
+            (
+                "ended",
+                f"{format_date(info.finished_at)} with {info.exit_code}" if info.finished_at > 0 else "",
+            ),
             ("oom", "it was killed for want of memory" if info.oom_killed else ""),
             ("restarts", str(info.restart_count)),
             ("network", " ".join(filter(None, (info.network_mode, info.address)))),
@@ -229,20 +236,20 @@ def _inspected(info: ContainerInfo | None, details: ContainerDetails | None, wid
         )
         for label, text in told:
             if text:
-                yield from row(label, text, width)
+                yield from draw_row(label, text, width)
         for key, value in sorted(info.ref.labels.items()):
-            yield from row("label", f"{key}={redact(value)}", width)
+            yield from draw_row("label", f"{key}={redact(value)}", width)
     if details is not None:
-        for label, text in made_with(details):
-            yield from row(label, text, width)
+        for label, text in list_creation_settings(details):
+            yield from draw_row(label, text, width)
 
 
-def incident_line(told: IncidentTimeline, width: int) -> Text:
-    settled = told.status in SETTLED
+def draw_incident(told: IncidentTimeline, width: int) -> Text:
+    settled = told.status in SETTLED_STATUSES
     glyph, style = ("✓", GOOD) if settled else ("✗", BAD)
     took = "" if told.seconds is None else f" in {show_duration(told.seconds)}"
     cause = f": {told.diagnosis.cause}" if told.diagnosis else ""
     last = "" if settled else f", {told.steps[-1].text}"
     text = f"{told.kind}, {told.status.replace('_', ' ')}{took}{cause}{last}"
-    line = Text.assemble((f"{date(told.began)} ", FAINT), (f"{glyph} ", style))
+    line = Text.assemble((f"{format_date(told.began)} ", FAINT), (f"{glyph} ", style))
     return line.append(fit(text, max(1, width - line.cell_len)))

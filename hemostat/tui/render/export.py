@@ -9,41 +9,41 @@ from typing import Final
 import msgspec
 from rich.console import Console, Group
 
-from hemostat.core.history.export import markdown, record, veiled
-from hemostat.core.text import clean
+from hemostat.core.history.export import build_export, mask_timeline, render_markdown
+from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError
 from hemostat.output_file import write_output
 from hemostat.tui.render import incident
 from hemostat.tui.render.incident import IncidentContent
-from hemostat.tui.render.wrap import date, without_fonts
+from hemostat.tui.render.wrap import format_date, strip_fonts
 
-WIDTH: Final = 110
-PLOTS: Final = 5
+SVG_WIDTH: Final = 110
+PLOT_HEIGHT: Final = 5
 """Lines of a plot."""
 
 
 def as_markdown(shown: IncidentContent) -> str:
-    return markdown(shown.whole, shown.kept, date)
+    return render_markdown(shown.whole, shown.kept, format_date)
 
 
 def as_json(shown: IncidentContent) -> str:
-    return msgspec.json.format(msgspec.json.encode(record(shown.whole, shown.kept))).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(build_export(shown.whole, shown.kept))).decode() + "\n"
 
 
 def as_svg(shown: IncidentContent) -> str:
     """As the view shows it."""
-    told = veiled(shown.whole)
+    told = mask_timeline(shown.whole)
     last = shown._replace(whole=told, at=len(told.steps) - 1)
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
+    console = Console(record=True, width=SVG_WIDTH, file=io.StringIO(), force_terminal=True)
     lines = (
-        incident.lead(last, WIDTH),
-        *incident.steps(last, WIDTH),
-        *incident.reasons(last, None, WIDTH),
-        *incident.evidence(last, WIDTH, PLOTS),
+        incident.draw_lead(last, SVG_WIDTH),
+        *incident.draw_steps(last, SVG_WIDTH),
+        *incident.draw_reasons(last, None, SVG_WIDTH),
+        *incident.draw_evidence(last, SVG_WIDTH, PLOT_HEIGHT),
     )
     console.print(Group(*lines))
-    drawn = console.export_svg(title=clean(f"{told.container.name}: {told.kind}, {told.status}"))
-    return without_fonts(drawn)
+    drawn = console.export_svg(title=escape_controls(f"{told.container.name}: {told.kind}, {told.status}"))
+    return strip_fonts(drawn)
 
 
 FORMATS: Final[dict[str, Callable[[IncidentContent], str]]] = {
@@ -53,12 +53,12 @@ FORMATS: Final[dict[str, Callable[[IncidentContent], str]]] = {
 }
 
 
-def file_name(shown: IncidentContent, suffix: str) -> str:
+def make_file_name(shown: IncidentContent, suffix: str) -> str:
     """A name that no header and no file system takes for more than a name."""
     return f"incident-{re.sub(r'[^A-Za-z0-9_-]', '', shown.whole.incident)[:40]}{suffix}"
 
 
-def write(shown: IncidentContent, path: Path, *, over: bool) -> Path:
+def write_export(shown: IncidentContent, path: Path, *, over: bool) -> Path:
     """Write what the suffix says; the absolute path. `over`: a file that is there is replaced. Raises
     HemoStatError."""
     form = FORMATS.get(path.suffix.lower())

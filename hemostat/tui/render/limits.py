@@ -4,57 +4,59 @@ from collections.abc import Set as AbstractSet
 
 from hemostat.core.ledger.controls import Pause
 from hemostat.core.remediation.limit_status import ContainerLimitStatus, HostLimitStatus
-from hemostat.tui.render.text import BAD, BUSY, FAINT, clock
+from hemostat.tui.render.text import BAD, BUSY, FAINT, format_countdown
 
 Cell = tuple[str, str]
 """Text and style."""
 
 
-def breaker(standing: ContainerLimitStatus | None, now: float) -> Cell:
+def format_breaker(standing: ContainerLimitStatus | None, now: float) -> Cell:
     """`closed`, `OPEN 04:12`, `half-open`."""
     if standing is None:
         return "-", FAINT
     found = standing.breaker
     if found.open and found.until > now:
-        return f"OPEN {clock(found.until - now)}", BAD
+        return f"OPEN {format_countdown(found.until - now)}", BAD
     return ("half-open", BUSY) if found.open or found.half_open else ("closed", FAINT)
 
 
-def budget(standing: ContainerLimitStatus | None, now: float) -> Cell:
+def format_budget(standing: ContainerLimitStatus | None, now: float) -> Cell:
     """How many actions have been done of how many, `2/3`; while no more may be, for how long, `3/3 41:10`."""
     if standing is None:
         return "-", FAINT
     found = standing.budget
     used = f"{found.used}/{found.limit}"
     if found.until > now:
-        return f"{used} {clock(found.until - now)}", BAD
+        return f"{used} {format_countdown(found.until - now)}", BAD
     return used, BUSY if found.used else FAINT
 
 
-def barred(standing: ContainerLimitStatus | None, now: float, shown: AbstractSet[str]) -> list[str]:
+def list_blocks(standing: ContainerLimitStatus | None, now: float, shown: AbstractSet[str]) -> list[str]:
     """What keeps the next action from being done, `breaker 04:12`, `cooldown 41:10`, besides what the columns
     `shown` say."""
     if standing is None:
         return []
-    held, style = breaker(standing, now)
+    held, style = format_breaker(standing, now)
     found = [f"breaker {held.removeprefix('OPEN ')}"] if "breaker" not in shown and style != FAINT else []
     waits = standing.budget.until
-    return found + ([f"cooldown {clock(waits - now)}"] if "budget" not in shown and waits > now else [])
+    return found + (
+        [f"cooldown {format_countdown(waits - now)}"] if "budget" not in shown and waits > now else []
+    )
 
 
-def silenced(standing: ContainerLimitStatus | None, overview: HostLimitStatus | None) -> Pause | None:
+def find_own_pause(standing: ContainerLimitStatus | None, overview: HostLimitStatus | None) -> Pause | None:
     """The pause of this container alone: one of everything is told once, for all."""
     if standing is None or overview is None or standing.pause == overview.pause:
         return None
     return standing.pause
 
 
-def paused(pause: Pause, now: float) -> str:
+def format_pause(pause: Pause, now: float) -> str:
     """`paused 04:12`, `paused`."""
-    return "paused" if pause.until is None else f"paused {clock(pause.until - now)}"
+    return "paused" if pause.until is None else f"paused {format_countdown(pause.until - now)}"
 
 
-def ticking(standing: ContainerLimitStatus | None, now: float) -> int:
+def find_countdown_second(standing: ContainerLimitStatus | None, now: float) -> int:
     """What of it changes with time alone: the second of a countdown, 0 where nothing is counted down."""
     if standing is None:
         return 0

@@ -11,12 +11,12 @@ from typing import Final, NamedTuple, Self
 
 from rich.cells import cell_len, set_cell_size
 
-LABEL: Final = 10
+LABEL_WIDTH: Final = 10
 """Cells of the axis at the left: `1023.9 MiB`."""
-HOLD: Final = 12.0
+HOLD_SECONDS: Final = 12.0
 """Seconds for which a number holds that no newer one replaces: what has not changed is told every few."""
 EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
-STEPS: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+ROUND_STEPS: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 """Where an axis may end, times a power of ten or of two."""
 
 Points = Sequence[tuple[float, float | None]]
@@ -42,7 +42,7 @@ class TimeSpan(NamedTuple):
         return min(width - 1, int((time - self.begin) / max(self.end - self.begin, 1e-9) * width))
 
 
-def plot(
+def draw_plot(
     points: Points,
     span: TimeSpan,
     *,
@@ -55,21 +55,21 @@ def plot(
     """`height` lines of columns, the axis of time, and, where there are `marks` (a character by its time), a
     line of them. `points` are in order of time; None is where there is no number. `top` is where the axis
     ends, and what is higher is cut off there; `show` writes a number with its unit."""
-    room = max(1, width - LABEL - 1)
-    levels = [_level(value, top, height * 8) for value in columns(points, span, room)]
+    room = max(1, width - LABEL_WIDTH - 1)
+    levels = [_compute_level(value, top, height * 8) for value in compute_columns(points, span, room)]
     lines = []
     for row in range(height):
         floor = (height - 1 - row) * 8
         label = show(top) if row == 0 else show(0.0) if row == height - 1 and height > 1 else ""
         cells = "".join(" " if level is None else EIGHTHS[max(0, min(8, level - floor))] for level in levels)
-        lines.append(f"{label:>{LABEL}}{'┤' if label else '│'}{cells}")
-    lines.append(f"{'':{LABEL}}└{_times(span, room)}")
+        lines.append(f"{label:>{LABEL_WIDTH}}{'┤' if label else '│'}{cells}")
+    lines.append(f"{'':{LABEL_WIDTH}}└{_draw_times(span, room)}")
     if marks:
-        lines.append(f"{'':{LABEL}} {_marks(marks, span, room)}")
-    return [_exactly(line, width) for line in lines]
+        lines.append(f"{'':{LABEL_WIDTH}} {_draw_marks(marks, span, room)}")
+    return [_fit_exactly(line, width) for line in lines]
 
 
-def columns(points: Points, span: TimeSpan, width: int) -> list[float | None]:
+def compute_columns(points: Points, span: TimeSpan, width: int) -> list[float | None]:
     """The highest number within each column, so that no peak is lost. A number holds until the next; nothing
     is known after the last."""
     times = [time for time, _ in points]
@@ -80,14 +80,14 @@ def columns(points: Points, span: TimeSpan, width: int) -> list[float | None]:
         begin = span.begin + number * share
         first, beyond = bisect_right(times, begin), bisect_right(times, begin + share)
         values = [value for _, value in points[first:beyond] if value is not None]
-        if first > 0 and begin <= last and begin - times[first - 1] < HOLD:
+        if first > 0 and begin <= last and begin - times[first - 1] < HOLD_SECONDS:
             held = points[first - 1][1]
             values += [] if held is None else [held]
         found.append(max(values, default=None))
     return found
 
 
-def ceiling(highest: float, *, binary: bool = False) -> float:
+def round_up(highest: float, *, binary: bool = False) -> float:
     """A round number not below `highest`."""
     if highest <= 0:
         return 1.0
@@ -98,24 +98,24 @@ def ceiling(highest: float, *, binary: bool = False) -> float:
     decade = 1.0
     while decade * 10 < highest / unit:
         decade *= 10
-    return unit * decade * next(step for step in STEPS if step * decade * unit >= highest * 0.9999)
+    return unit * decade * next(step for step in ROUND_STEPS if step * decade * unit >= highest * 0.9999)
 
 
-def _level(value: float | None, top: float, eighths: int) -> int | None:
+def _compute_level(value: float | None, top: float, eighths: int) -> int | None:
     """What is not nothing is seen: at least one eighth."""
     if value is None:
         return None
     return max(1, min(eighths, round(value / top * eighths))) if value > 0 else 0
 
 
-def _times(span: TimeSpan, width: int) -> str:
+def _draw_times(span: TimeSpan, width: int) -> str:
     begin, end = (f"{datetime.fromtimestamp(each).astimezone():%H:%M:%S}" for each in span)
     if width < len(begin) + len(end) + 4:
         return "─" * width
     return f"─{begin} {'─' * (width - len(begin) - len(end) - 4)} {end}─"
 
 
-def _marks(marks: Mapping[float, str], span: TimeSpan, width: int) -> str:
+def _draw_marks(marks: Mapping[float, str], span: TimeSpan, width: int) -> str:
     """The later one where two would stand on each other."""
     cells = [" "] * width
     for time, mark in sorted(marks.items()):
@@ -124,5 +124,5 @@ def _marks(marks: Mapping[float, str], span: TimeSpan, width: int) -> str:
     return "".join(cells)
 
 
-def _exactly(line: str, width: int) -> str:
+def _fit_exactly(line: str, width: int) -> str:
     return line if cell_len(line) == width else set_cell_size(line, width)

@@ -7,55 +7,59 @@ from typing import Final
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from hemostat.core.history.incident_log import line, subject
+from hemostat.core.history.incident_log import find_subject, format_event_line
 from hemostat.core.history.status import RoleState, SystemStatus
-from hemostat.core.ledger.controls import EVERYTHING
-from hemostat.core.text import clean
+from hemostat.core.ledger.controls import ALL_CONTAINERS
+from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
 from hemostat.events import Decided, Event, FalseAlarm, HealthAlert, Outcome, Phase, RemediationComplete
 
-NAME: Final = 18
+NAME_WIDTH: Final = 18
 """Cells for a container's name in the log."""
-LONGEST: Final = 400
+MAX_LINE_CHARACTERS: Final = 400
 """Characters of an event that a line of the log holds: reasons come from outside, and may be a book."""
-LATE_AFTER: Final = 3.0
+LATE_SECONDS: Final = 3.0
 """Seconds after which a heartbeat's age is told: they come every two."""
 GOOD, BAD, BUSY, FAINT, PLAIN = "green", "bold red", "yellow", "dim", ""
 
 
-def log_line(event: Event) -> Text:
+def draw_log_line(event: Event) -> Text:
     """Time, container, what happened."""
     moment = datetime.fromtimestamp(event.time).astimezone()
-    glyph, style = _mark(event)
+    glyph, style = _choose_mark(event)
     return Text.assemble(
         (f"{moment:%H:%M:%S} ", FAINT),
         (f"{glyph} ", style),
-        (fit(_about(event), NAME) + " ", "bold"),
-        (clean(line(event)[:LONGEST]), style),
+        (fit(_name_subject(event), NAME_WIDTH) + " ", "bold"),
+        (escape_controls(format_event_line(event)[:MAX_LINE_CHARACTERS]), style),
     )
 
 
-def _about(event: Event) -> str:
+def _name_subject(event: Event) -> str:
     if isinstance(event.data, Decided):
-        return "everything" if event.data.container == EVERYTHING else event.data.container
-    told = subject(event)
+        return "everything" if event.data.container == ALL_CONTAINERS else event.data.container
+    told = find_subject(event)
     return told[0].name if told else event.host
 
 
-def title(containers: int, incidents: int, hidden: Sequence[str], stale: str) -> Text:
+def draw_title(containers: int, incidents: int, hidden: Sequence[str], stale: str) -> Text:
     """`hidden`: what is kept from sight, lest it be taken for gone; `stale`: since when nothing came."""
-    opened = (f"✗ {_count(incidents, 'open incident')}", BAD) if incidents else ("✓ no open incident", GOOD)
+    opened = (
+        (f"✗ {_format_count(incidents, 'open incident')}", BAD) if incidents else ("✓ no open incident", GOOD)
+    )
     if stale and not incidents:
         opened = ("", "")
-    text = Text.assemble((" HemoStat ", "bold reverse"), f"  {_count(containers, 'container')}  ", opened)
+    text = Text.assemble(
+        (" HemoStat ", "bold reverse"), f"  {_format_count(containers, 'container')}  ", opened
+    )
     if stale:
         text.append(f"  ! STALE {stale} ", "bold red reverse")
     for each in hidden:
-        text.append(f"  [{clean(each)}]", "bold")
+        text.append(f"  [{escape_controls(each)}]", "bold")
     return text
 
 
-def status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
+def draw_status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
     """One line about the roles, the bus, the engine and the responders' mode."""
     text = Text()
     for name in shown.missing:
@@ -63,61 +67,65 @@ def status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
     hosts = {role.host for role in shown.roles}
     for role in shown.roles:
         where = f"@{role.host}" if len(hosts) > 1 else ""
-        words, style = _role(role)
-        text.append(clean(f"{words[0]} {role.role}{where}{words[1:]}  "), style)
+        words, style = _format_role(role)
+        text.append(escape_controls(f"{words[0]} {role.role}{where}{words[1:]}  "), style)
     text.append(*(("✗ bus  ", BAD) if lost else ("✓ bus  ", GOOD)))
-    text.append(*_engine([role for role in shown.roles if role.role == "monitor"]))
+    text.append(*_format_engine([role for role in shown.roles if role.role == "monitor"]))
     if mode:
-        text.append(f"mode {clean(mode)}", PLAIN if mode == "auto" else BUSY)
+        text.append(f"mode {escape_controls(mode)}", PLAIN if mode == "auto" else BUSY)
     return text
 
 
-def recorded_status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
+def draw_recorded_status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
     """The same of a recording, which may have no signs of life: that is no fault of the roles."""
-    known = status(shown, mode, lost=lost)
+    known = draw_status(shown, mode, lost=lost)
     return known if shown.roles else Text("nothing was recorded of the roles here", FAINT)
 
 
-def notice(shown: SystemStatus, silence: str, waiting: str = "") -> Text:
+def draw_notice(shown: SystemStatus, silence: str, waiting: str = "") -> Text:
     """What somebody should know of, in a line; empty where there is nothing. `waiting`: for a person."""
     if silence:
-        return Text(f"! {clean(silence)}", BAD)
-    told = [f"{role.role}: {clean(role.trouble)}" for role in shown.roles if role.trouble and not role.stale]
-    text = Text(f"? {clean(waiting)}  " if waiting else "", BUSY)
+        return Text(f"! {escape_controls(silence)}", BAD)
+    told = [
+        f"{role.role}: {escape_controls(role.trouble)}"
+        for role in shown.roles
+        if role.trouble and not role.stale
+    ]
+    text = Text(f"? {escape_controls(waiting)}  " if waiting else "", BUSY)
     return text.append("! " + "; ".join(dict.fromkeys(told)) if told else "", BAD)
 
 
-def role_lines(role: RoleState) -> list[Text]:
+def draw_role(role: RoleState) -> list[Text]:
     """One role in full."""
     style = BAD if role.fault else PLAIN
-    state = f"✗ STALE {show_duration(float(int(role.age)))}" if role.stale else f"✓ {_age(role.age)}"
+    state = f"✗ STALE {show_duration(float(int(role.age)))}" if role.stale else f"✓ {_format_age(role.age)}"
     where = f"{fit(role.role, 10)} {fit(role.host, 16)} {fit(role.instance, 20)}"
     told = [Text(f"{where} {fit(state, 16)} lag {role.lag}", style)]
     troubles = filter(None, (role.trouble, *role.warnings))
-    return [*told, *(Text(f"{' ' * 10} ! {clean(each)}", BAD) for each in troubles)]
+    return [*told, *(Text(f"{' ' * 10} ! {escape_controls(each)}", BAD) for each in troubles)]
 
 
-def _role(role: RoleState) -> tuple[str, str]:
+def _format_role(role: RoleState) -> tuple[str, str]:
     lag = f" lag {role.lag}" if role.lag else ""
     if role.stale:
         return f"✗ STALE {show_duration(float(int(role.age)))}{lag}", BAD
     # The age of a heartbeat that is in time would be drawn anew every second.
-    late = f" {_age(role.age)}" if role.age >= LATE_AFTER else ""
+    late = f" {_format_age(role.age)}" if role.age >= LATE_SECONDS else ""
     return (f"!{late}{lag}", BAD) if role.trouble else (f"✓{late}{lag}", GOOD)
 
 
-def _age(seconds: float) -> str:
+def _format_age(seconds: float) -> str:
     return f"{int(seconds)} s ago"
 
 
-def _engine(monitors: Sequence[RoleState]) -> tuple[str, str]:
+def _format_engine(monitors: Sequence[RoleState]) -> tuple[str, str]:
     """As the monitors see it: they wait for nothing else for long."""
     if not monitors or all(role.stale for role in monitors):
         return "? engine  ", BUSY
     return ("✗ engine  ", BAD) if any(role.trouble for role in monitors) else ("✓ engine  ", GOOD)
 
 
-def _mark(event: Event) -> tuple[str, str]:
+def _choose_mark(event: Event) -> tuple[str, str]:
     match event.data:
         case HealthAlert(phase=Phase.CLEARED):
             return "○", GOOD
@@ -140,7 +148,7 @@ _OUTCOMES: Final[Mapping[Outcome, tuple[str, str]]] = {
 
 def fit(text: str, size: int, *, right: bool = False) -> str:
     """Exactly `size` cells: cleaned, cut with an ellipsis, filled up with blanks."""
-    text = clean(text).translate(UNSURE)
+    text = escape_controls(text).translate(VARIATION_SELECTORS)
     if text.isascii():
         # Nearly everything is, and cells need not be counted then.
         if len(text) > size:
@@ -151,16 +159,16 @@ def fit(text: str, size: int, *, right: bool = False) -> str:
     return " " * (size - cell_len(text)) + text if right else set_cell_size(text, size)
 
 
-UNSURE: Final = dict.fromkeys((0xFE0E, 0xFE0F))
+VARIATION_SELECTORS: Final = dict.fromkeys((0xFE0E, 0xFE0F))
 """Variation selectors: terminals disagree about how wide they make what is before them."""
 
 
-def clock(seconds: float) -> str:
+def format_countdown(seconds: float) -> str:
     """`04:12`, `1:04:12`."""
     minutes, rest = divmod(max(0, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
-def _count(number: int, noun: str) -> str:
+def _format_count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -8,37 +8,37 @@ from typing import Final
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
-from hemostat.core.text import clean
-from hemostat.tui.render.text import FAINT, PLAIN, UNSURE, fit
+from hemostat.core.text import escape_controls
+from hemostat.tui.render.text import FAINT, PLAIN, VARIATION_SELECTORS, fit
 
-LABEL: Final = 15
+LABEL_WIDTH: Final = 15
 """Cells of what stands before a text: `restart policy`."""
-LEAST: Final = 8
+MIN_WIDTH: Final = 8
 """Cells that a text gets, however narrow it is."""
 
 
-def clock(time: float) -> str:
+def format_clock(time: float) -> str:
     return f"{datetime.fromtimestamp(time).astimezone():%H:%M:%S}"
 
 
-def date(time: float) -> str:
+def format_date(time: float) -> str:
     return f"{datetime.fromtimestamp(time).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def without_fonts(svg: str) -> str:
+def strip_fonts(svg: str) -> str:
     """Without the fonts, which would be fetched from the network."""
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
-def plain(text: str) -> str:
-    return clean(text).translate(UNSURE)
+def clean_text(text: str) -> str:
+    return escape_controls(text).translate(VARIATION_SELECTORS)
 
 
-def wrapped(text: str, width: int) -> list[str]:
+def wrap_text(text: str, width: int) -> list[str]:
     """Broken between words where that can be, else wherever it must be; at least one line."""
-    width = max(LEAST, width)
+    width = max(MIN_WIDTH, width)
     lines = [""]
-    for word in plain(text).split():
+    for word in clean_text(text).split():
         joined = f"{lines[-1]} {word}".lstrip()
         if cell_len(joined) <= width:
             lines[-1] = joined
@@ -47,31 +47,31 @@ def wrapped(text: str, width: int) -> list[str]:
     return [line for line in lines if line] or [""]
 
 
-def heading(title: str, width: int) -> Text:
+def draw_heading(title: str, width: int) -> Text:
     """A title in a rule."""
-    told = fit(title, min(cell_len(title), max(LEAST, width - 4)))
+    told = fit(title, min(cell_len(title), max(MIN_WIDTH, width - 4)))
     return Text.assemble(
         ("─ ", FAINT), (told, "bold"), (f" {'─' * max(0, width - cell_len(told) - 3)}", FAINT)
     )
 
 
-def row(label: str, text: str, width: int, style: str = PLAIN) -> Iterator[Text]:
+def draw_row(label: str, text: str, width: int, style: str = PLAIN) -> Iterator[Text]:
     """A label, and beside it the text, which hangs."""
-    for number, part in enumerate(wrapped(text, width - LABEL)):
-        yield Text.assemble((fit(label if number == 0 else "", LABEL), "bold"), (part, style))
+    for number, part in enumerate(wrap_text(text, width - LABEL_WIDTH)):
+        yield Text.assemble((fit(label if number == 0 else "", LABEL_WIDTH), "bold"), (part, style))
 
 
-def paragraph(lines: Iterable[str], width: int, style: str = PLAIN) -> Iterator[Text]:
+def draw_paragraph(lines: Iterable[str], width: int, style: str = PLAIN) -> Iterator[Text]:
     """Each of the lines as it is, wrapped; what is carried over is set in."""
     for line in lines:
-        first, *rest = wrapped_log(line, width)
+        first, *rest = wrap_log(line, width)
         yield Text(first, style)
         yield from (Text(f"  {part}", style) for part in rest)
 
 
-def wrapped_log(line: str, width: int) -> list[str]:
+def wrap_log(line: str, width: int) -> list[str]:
     """Its blanks are kept: they may be a table, or a traceback."""
-    told, width = plain(line.expandtabs(4)), max(LEAST, width)
+    told, width = clean_text(line.expandtabs(4)), max(MIN_WIDTH, width)
     if cell_len(told) <= width:
         return [told]
     first = chop_cells(told, width)[0]

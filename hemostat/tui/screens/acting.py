@@ -9,30 +9,30 @@ from typing import ClassVar, Final
 from textual.app import SystemCommand
 from textual.binding import BindingType
 
-from hemostat.core.ledger.controls import EVERYTHING, holds, told
-from hemostat.core.text import clean
+from hemostat.core.ledger.controls import ALL_CONTAINERS, describe_pause, is_pause_active
+from hemostat.core.text import escape_controls
 from hemostat.events import Action, Container, ContainerStats
 from hemostat.tui.actions.background import Carried
-from hemostat.tui.actions.build import LENGTHS, OrderBuilder, OrderPlan, OrderTarget, called
-from hemostat.tui.data.state import roles, waiting
+from hemostat.tui.actions.build import PAUSE_LENGTHS, OrderBuilder, OrderPlan, OrderTarget, name_target
+from hemostat.tui.data.state import build_role_status, count_waiting
 from hemostat.tui.screens.approvals import Approvals
 from hemostat.tui.screens.asking import Choice, Choose, Confirm
-from hemostat.tui.screens.binding import key
+from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.screens.live import Live
 
 RESOURCES: Final = ("cpu", "memory", "replicas")
 ACTIONS: Final = frozenset({"order", "scale", "pause", "reset", "approvals"})
 
-ACTS: Final[list[BindingType]] = [
-    key("R", "order('restart')", "Restart", "act.restart", "have it restarted", shown=True),
-    key("U", "order('start')", "Start", "act.start", "have it started"),
-    key("D", "order('stop')", "Stop", "act.stop", "have it stopped; it stays down"),
-    key("X", "scale", "Scale", "act.scale", "have its CPU, memory or replicas raised"),
-    key("C", "order('cleanup')", "Clean up", "act.cleanup", "have it cleaned up, as its label says"),
-    key("E", "order('exec')", "Run", "act.exec", "have the command run in it that its label names"),
-    key("Z", "pause", "Pause", "act.pause", "silence it, pause everything, or lift that"),
-    key("B", "reset", "Reset", "act.reset", "close its circuit breaker"),
-    key("w", "approvals", "Waiting", "act.waiting", "what waits for approval"),
+ACTION_BINDINGS: Final[list[BindingType]] = [
+    make_binding("R", "order('restart')", "Restart", "act.restart", "have it restarted", shown=True),
+    make_binding("U", "order('start')", "Start", "act.start", "have it started"),
+    make_binding("D", "order('stop')", "Stop", "act.stop", "have it stopped; it stays down"),
+    make_binding("X", "scale", "Scale", "act.scale", "have its CPU, memory or replicas raised"),
+    make_binding("C", "order('cleanup')", "Clean up", "act.cleanup", "have it cleaned up, as its label says"),
+    make_binding("E", "order('exec')", "Run", "act.exec", "have the command run in it that its label names"),
+    make_binding("Z", "pause", "Pause", "act.pause", "silence it, pause everything, or lift that"),
+    make_binding("B", "reset", "Reset", "act.reset", "close its circuit breaker"),
+    make_binding("w", "approvals", "Waiting", "act.waiting", "what waits for approval"),
 ]
 
 
@@ -51,11 +51,13 @@ class Acting(Live):
     def commands(self) -> Iterable[SystemCommand]:
         if hand := self.model.act:
             words = "failures up to now do not count"
-            yield SystemCommand("Close all breakers", words, lambda: self._confirm(hand.reset([EVERYTHING])))
+            yield SystemCommand(
+                "Close all breakers", words, lambda: self._confirm(hand.reset([ALL_CONTAINERS]))
+            )
 
     def waiting(self) -> str:
         """How many wait for a person, and the key that shows them; empty for none."""
-        count = waiting(self.model.state)
+        count = count_waiting(self.model.state)
         if not count:
             return ""
         found = (each.binding for each in self.active_bindings.values())
@@ -71,15 +73,18 @@ class Acting(Live):
     def action_scale(self) -> None:
         if (hand := self.model.act) and (targets := self._targets()):
             choices = [(name, hand.order(Action.SCALE, targets, name)) for name in RESOURCES]
-            self.app.push_screen(Choose(f"scale {_several(self.about())}", choices), self._confirm)
+            self.app.push_screen(Choose(f"scale {_name_subjects(self.about())}", choices), self._confirm)
 
     def action_pause(self) -> None:
         if hand := self.model.act:
             names = sorted({container.name for _, container in self.about()})
             choices = [
                 (f"{words} {f'for {length}' if length else 'until it is lifted'}", plan)
-                for words, of in ((f"silence {_several(self.about())}", names), ("everything", [EVERYTHING]))
-                for length, seconds in LENGTHS
+                for words, of in (
+                    (f"silence {_name_subjects(self.about())}", names),
+                    ("everything", [ALL_CONTAINERS]),
+                )
+                for length, seconds in PAUSE_LENGTHS
                 if of
                 for plan in [hand.pause(of, length, seconds)]
             ]
@@ -101,7 +106,7 @@ class Acting(Live):
         now, stats = self.model.clock.now(), self.model.state.stats
         alive = {
             role.host
-            for role in roles(self.model.state, now).roles
+            for role in build_role_status(self.model.state, now).roles
             if role.role == "responder" and not role.stale
         }
         several = len({event.host for event in stats.values()} | alive) > 1
@@ -113,7 +118,7 @@ class Acting(Live):
             self._nothing()
         for host in sorted({target.host for target in found} - alive):
             self.notify(
-                clean(f"no responder runs on {host}: start it there with: hemostat respond"),
+                escape_controls(f"no responder runs on {host}: start it there with: hemostat respond"),
                 severity="error",
                 markup=False,
             )
@@ -127,9 +132,9 @@ class Acting(Live):
     def _lifts(self, hand: OrderBuilder) -> list[Choice]:
         now = self.model.clock.now()
         return [
-            (f"lift: {told(f'{called(name)} paused', pause, now)}", hand.resume(name))
+            (f"lift: {describe_pause(f'{name_target(name)} paused', pause, now)}", hand.resume(name))
             for name, pause in sorted(hand.controls().pauses.items())
-            if holds(pause, now)
+            if is_pause_active(pause, now)
         ]
 
     def _confirm(self, plan: OrderPlan | None) -> None:
@@ -155,5 +160,5 @@ class Acting(Live):
         return next(found, container)
 
 
-def _several(about: Sequence[tuple[str, Container]]) -> str:
+def _name_subjects(about: Sequence[tuple[str, Container]]) -> str:
     return about[0][1].name if len(about) == 1 else f"{len(about)} marked containers"

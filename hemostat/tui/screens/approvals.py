@@ -9,18 +9,18 @@ from textual.widgets import Input, Static
 
 from hemostat.core.ledger import controls
 from hemostat.core.ledger.controls import Approval
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.tui.actions import background
-from hemostat.tui.actions.background import Carried, fetch
+from hemostat.tui.actions.background import Carried, run_in_background
 from hemostat.tui.actions.build import OrderBuilder
 from hemostat.tui.context import DashboardContext
-from hemostat.tui.render.text import BAD, BUSY, FAINT, clock, fit
-from hemostat.tui.screens.binding import key
+from hemostat.tui.render.text import BAD, BUSY, FAINT, fit, format_countdown
+from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.screens.live import Live
 from hemostat.tui.widgets.footer import Keys
 from hemostat.tui.widgets.lines import Lines
 
-EVERY: Final = 2.0
+REFRESH_SECONDS: Final = 2.0
 """Seconds after which it is asked again what waits."""
 
 
@@ -33,12 +33,16 @@ class Approvals(Live):
     Approvals > Input { border: none; padding: 0; height: 1; display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        key("y", "answer('approved')", "Approve", "waiting.approve", "let it be done", shown=True),
-        key("n", "answer('rejected')", "Reject", "waiting.reject", "keep it from being done", shown=True),
-        key("r", "reason", "Reason", "waiting.reason", "say why; it is recorded", shown=True),
-        key("down,j", "move(1)", "Next", "waiting.next", "the next one", shown=True, display="↓ ↑"),
-        key("up,k", "move(-1)", "Previous", "waiting.previous", "the one before"),
-        key("escape,w", "back", "Back", "waiting.back", "the screen before", shown=True, display="esc"),
+        make_binding("y", "answer('approved')", "Approve", "waiting.approve", "let it be done", shown=True),
+        make_binding(
+            "n", "answer('rejected')", "Reject", "waiting.reject", "keep it from being done", shown=True
+        ),
+        make_binding("r", "reason", "Reason", "waiting.reason", "say why; it is recorded", shown=True),
+        make_binding("down,j", "move(1)", "Next", "waiting.next", "the next one", shown=True, display="↓ ↑"),
+        make_binding("up,k", "move(-1)", "Previous", "waiting.previous", "the one before"),
+        make_binding(
+            "escape,w", "back", "Back", "waiting.back", "the screen before", shown=True, display="esc"
+        ),
     ]
 
     def __init__(self, model: DashboardContext, hand: OrderBuilder) -> None:
@@ -59,11 +63,11 @@ class Approvals(Live):
         yield Keys()
 
     def on_mount(self) -> None:
-        self.set_interval(EVERY, self._ask)
+        self.set_interval(REFRESH_SECONDS, self._ask)
         self._ask()
 
     def _ask(self) -> None:
-        fetch(self, "waiting", self._hand.approvals)
+        run_in_background(self, "waiting", self._hand.approvals)
 
     def on_answer(self, answer: background.BackgroundResult) -> None:
         self._asked, self._why = True, answer.why
@@ -84,14 +88,14 @@ class Approvals(Live):
         waits = sum(each.is_open(now) for each in shown)
         told = f"  {waits} waiting" if self._asked else "  …"
         title = Text.assemble((" waiting for approval ", "bold reverse"), told)
-        title.append(f"  ! {clean(self._why)}" if self._why else "", BAD)
+        title.append(f"  ! {escape_controls(self._why)}" if self._why else "", BAD)
         self.write("title", title)
         lines = self.query_one("#waiting", Lines)
         nothing = [Text("nothing waits for approval", FAINT)] if self._asked and not self._why else []
-        lines.show([_line(each, now) for each in shown] or nothing)
+        lines.show([_draw_line(each, now) for each in shown] or nothing)
         at = next((number for number, each in enumerate(shown) if each.id == self._chosen), None)
         lines.point(at)
-        self.write("plan", Text() if at is None else _plan(shown[at]))
+        self.write("plan", Text() if at is None else _draw_plan(shown[at]))
 
     # --- keys ---------------------------------------------------------------------------------------
 
@@ -113,7 +117,9 @@ class Approvals(Live):
         if approval is None:
             self.notify("nothing is chosen", severity="warning")
         elif not approval.is_open(self.model.clock.now()):
-            self.notify(clean(f"too late: {_state(approval)}"), severity="warning", markup=False)
+            self.notify(
+                escape_controls(f"too late: {_describe_state(approval)}"), severity="warning", markup=False
+            )
         else:
             field = self.query_one(Input)
             reason, field.value, field.display = field.value.strip(), "", False
@@ -141,30 +147,30 @@ class Approvals(Live):
             self.dismiss()
 
 
-def _line(approval: Approval, now: float) -> Text:
+def _draw_line(approval: Approval, now: float) -> Text:
     is_open = approval.is_open(now)
-    left = f"{clock(approval.until - now)} left" if is_open else _state(approval)
+    left = f"{format_countdown(approval.until - now)} left" if is_open else _describe_state(approval)
     return Text.assemble(
         (f"{fit(left, 14)} ", BUSY if is_open else FAINT),
         (f"{fit(str(approval.action), 8)} ", "bold"),
         fit(approval.container, 24),
-        (f" {clean(approval.cause)}", FAINT),
+        (f" {escape_controls(approval.cause)}", FAINT),
     )
 
 
-def _state(approval: Approval) -> str:
+def _describe_state(approval: Approval) -> str:
     return f"{approval.answer} by {approval.by}" if approval.answer else "its time is up"
 
 
-def _plan(approval: Approval) -> Text:
+def _draw_plan(approval: Approval) -> Text:
     """What exactly would be done, to what, why; and how to answer elsewhere."""
     return Text.assemble(
         ("what   ", FAINT),
-        (clean(approval.plan or f"{approval.action} {approval.container}"), "bold"),
+        (escape_controls(approval.plan or f"{approval.action} {approval.container}"), "bold"),
         ("\nwhere  ", FAINT),
-        clean(f"{approval.host}/{approval.container}"),
+        escape_controls(f"{approval.host}/{approval.container}"),
         ("\nwhy    ", FAINT),
-        clean(approval.cause or "it is not known"),
+        escape_controls(approval.cause or "it is not known"),
         ("\n       ", FAINT),
-        (clean(f"incident {approval.incident}   hemostat approve {approval.id}"), FAINT),
+        (escape_controls(f"incident {approval.incident}   hemostat approve {approval.id}"), FAINT),
     )

@@ -10,9 +10,9 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
-from hemostat.core.remediation.orders import ALLOWED
-from hemostat.core.text import clean
-from hemostat.tui.actions.background import BackgroundResult, fetch
+from hemostat.core.remediation.orders import ALLOWED_TEXT
+from hemostat.core.text import escape_controls
+from hemostat.tui.actions.background import BackgroundResult, run_in_background
 from hemostat.tui.actions.build import OrderPlan
 from hemostat.tui.render.text import BAD, BUSY, FAINT, GOOD
 
@@ -43,21 +43,21 @@ class Choose(ModalScreen[OrderPlan | None]):
         self._more = more
 
     def compose(self) -> ComposeResult:
-        chooser = OptionList(*(Text(clean(name)) for name, _ in self._choices), markup=False)
-        chooser.border_title = Text(clean(self._title))
+        chooser = OptionList(*(Text(escape_controls(name)) for name, _ in self._choices), markup=False)
+        chooser.border_title = Text(escape_controls(self._title))
         chooser.border_subtitle = "enter chooses, esc cancels"
         yield chooser
 
     def on_mount(self) -> None:
         if self._more is not None:
-            fetch(self, "more", self._more)
+            run_in_background(self, "more", self._more)
 
     def on_answer(self, answer: BackgroundResult) -> None:
         if answer.why:
-            self.notify(clean(answer.why), severity="error", markup=False)
+            self.notify(escape_controls(answer.why), severity="error", markup=False)
             return
         self._choices += answer.value
-        self.query_one(OptionList).add_options([Text(clean(name)) for name, _ in answer.value])
+        self.query_one(OptionList).add_options([Text(escape_controls(name)) for name, _ in answer.value])
 
     def action_move(self, by: int) -> None:
         chooser = self.query_one(OptionList)
@@ -113,17 +113,18 @@ class Confirm(ModalScreen[None]):
     def _ask(self) -> None:
         plan, self._said = self._plan, {}
         self._show()
-        fetch(self, _kind(plan), lambda: [deed.ask() for deed in plan.deeds])
+        run_in_background(self, _describe_kind(plan), lambda: [deed.ask() for deed in plan.deeds])
 
     def on_answer(self, answer: BackgroundResult) -> None:
-        if answer.about != _kind(self._plan):
+        if answer.about != _describe_kind(self._plan):
             return
         if answer.why:
             told = f"what the limits say is not known: {answer.why}"
             self._said = dict.fromkeys(range(len(self._plan.deeds)), (told, BAD))
         else:
             self._said = {
-                number: (said, GOOD if said == ALLOWED else BUSY) for number, said in enumerate(answer.value)
+                number: (said, GOOD if said == ALLOWED_TEXT else BUSY)
+                for number, said in enumerate(answer.value)
             }
         self._show()
 
@@ -138,12 +139,12 @@ class Confirm(ModalScreen[None]):
         text = Text()
         for number, deed in enumerate(self._plan.deeds):
             said, style = self._said.get(number, ("…", FAINT))
-            text.append(clean(deed.plan), "bold")
-            text.append(f"\n  {clean(said)}" if said else "", style)
+            text.append(escape_controls(deed.plan), "bold")
+            text.append(f"\n  {escape_controls(said)}" if said else "", style)
             text.append("\n" if number + 1 < len(self._plan.deeds) else "")
         self.query_one("#deeds", Static).update(text)
         commands = self._plan.lines(self.query_one(Input).value.strip())
-        self.query_one("#command", Static).update(Text("\n".join(map(clean, commands)), FAINT))
+        self.query_one("#command", Static).update(Text("\n".join(map(escape_controls, commands)), FAINT))
 
     def on_input_changed(self) -> None:
         self._show()
@@ -177,5 +178,5 @@ class Confirm(ModalScreen[None]):
             self.dismiss()
 
 
-def _kind(plan: OrderPlan) -> str:
+def _describe_kind(plan: OrderPlan) -> str:
     return "past the limits" if plan.forced else "within the limits"

@@ -3,7 +3,7 @@
 from textual.binding import Binding
 
 
-def key(
+def make_binding(
     keys: str,
     action: str,
     label: str,

@@ -10,30 +10,30 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from hemostat.core.evidence.snapshot import EvidenceSnapshot, MetricPoint
-from hemostat.core.history.incident_log import stories
-from hemostat.core.history.timeline import IncidentTimeline, chronicle
-from hemostat.core.text import clean
+from hemostat.core.history.incident_log import build_incident_logs
+from hemostat.core.history.timeline import IncidentTimeline, build_timeline
+from hemostat.core.text import escape_controls
 from hemostat.events import Container as Ref
 from hemostat.events import ContainerStats, Event
-from hemostat.tui.actions.background import BackgroundResult, fetch
+from hemostat.tui.actions.background import BackgroundResult, run_in_background
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.container_poll import ContainerPoll, ContainerView
-from hemostat.tui.data.state import about
+from hemostat.tui.data.state import select_events
 from hemostat.tui.render import charts
 from hemostat.tui.render import container as container_words
 from hemostat.tui.render.container import PANES, LogMatches
-from hemostat.tui.screens.acting import ACTS, Acting
-from hemostat.tui.screens.binding import key
+from hemostat.tui.screens.acting import ACTION_BINDINGS, Acting
+from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.screens.incident import Incident
 from hemostat.tui.widgets.footer import Keys
 from hemostat.tui.widgets.lines import Lines
 
 EVERY: Final = 2.0
-SLOW: Final = 5.0
+SLOW_POLL_SECONDS: Final = 5.0
 """Seconds between two looks at the log; on a slow line."""
-PLOTS: Final = (2, 8)
+PLOT_HEIGHTS: Final = (2, 8)
 """Lines of a plot, at least and at most."""
-INCIDENTS: Final = 5
+MAX_INCIDENTS: Final = 5
 """Incidents whose evidence is looked through for health checks."""
 
 
@@ -49,24 +49,30 @@ class Seen(Message):
 class Container(Acting):
     CSS_PATH = "container.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        key("1", "pane('log')", "Log", "container.log", "the log, as it is written"),
-        key("2", "pane('health checks')", "Checks", "container.checks", "runs of its health check"),
-        key("3", "pane('inspect')", "Inspect", "container.inspect", "how it was made; secrets are masked"),
-        key("4", "pane('incidents')", "Incidents", "container.incidents", "its incidents"),
-        key("tab", "turn", "Pane", "container.turn", "the next pane", shown=True),
-        key("slash", "search", "Search", "container.search", "search: text !text", shown=True, display="/"),
-        key("n", "match(1)", "Match", "container.next", "the next match", shown=True, display="n N"),
-        key("N", "match(-1)", "Match before", "container.previous", "the match before"),
-        key("f", "only", "Filter", "container.filter", "only matches, or all", shown=True),
-        key("enter", "open", "Open", "container.open", "open an incident", shown=True, display="⏎"),
-        key("down,j", "scroll(1)", "Down", "container.down", "down; the next incident"),
-        key("up,k", "scroll(-1)", "Up", "container.up", "up; the incident before"),
-        key("pagedown,space", "scroll(10)", "Page down", "container.page-down", "a page down"),
-        key("pageup", "scroll(-10)", "Page up", "container.page-up", "a page up"),
-        key("end,G", "scroll(100000)", "End", "container.end", "the end, and what comes"),
-        key("home,g", "scroll(-100000)", "Beginning", "container.beginning", "the beginning"),
-        key("escape", "back", "Back", "container.back", "end the search; leave", shown=True, display="esc"),
-        *ACTS,
+        make_binding("1", "pane('log')", "Log", "container.log", "the log, as it is written"),
+        make_binding("2", "pane('health checks')", "Checks", "container.checks", "runs of its health check"),
+        make_binding(
+            "3", "pane('inspect')", "Inspect", "container.inspect", "how it was made; secrets are masked"
+        ),
+        make_binding("4", "pane('incidents')", "Incidents", "container.incidents", "its incidents"),
+        make_binding("tab", "turn", "Pane", "container.turn", "the next pane", shown=True),
+        make_binding(
+            "slash", "search", "Search", "container.search", "search: text !text", shown=True, display="/"
+        ),
+        make_binding("n", "match(1)", "Match", "container.next", "the next match", shown=True, display="n N"),
+        make_binding("N", "match(-1)", "Match before", "container.previous", "the match before"),
+        make_binding("f", "only", "Filter", "container.filter", "only matches, or all", shown=True),
+        make_binding("enter", "open", "Open", "container.open", "open an incident", shown=True, display="⏎"),
+        make_binding("down,j", "scroll(1)", "Down", "container.down", "down; the next incident"),
+        make_binding("up,k", "scroll(-1)", "Up", "container.up", "up; the incident before"),
+        make_binding("pagedown,space", "scroll(10)", "Page down", "container.page-down", "a page down"),
+        make_binding("pageup", "scroll(-10)", "Page up", "container.page-up", "a page up"),
+        make_binding("end,G", "scroll(100000)", "End", "container.end", "the end, and what comes"),
+        make_binding("home,g", "scroll(-100000)", "Beginning", "container.beginning", "the beginning"),
+        make_binding(
+            "escape", "back", "Back", "container.back", "end the search; leave", shown=True, display="esc"
+        ),
+        *ACTION_BINDINGS,
     ]
 
     def __init__(self, model: DashboardContext, host: str, name: str) -> None:
@@ -102,7 +108,7 @@ class Container(Acting):
     # --- what is known ------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        fetch(self, "history", lambda: self.model.history(*self._place))
+        run_in_background(self, "history", lambda: self.model.history(*self._place))
 
     def on_screen_suspend(self) -> None:
         self._leave()
@@ -117,9 +123,9 @@ class Container(Acting):
 
     def on_answer(self, answer: BackgroundResult) -> None:
         if answer.why:
-            self.notify(clean(f"no {answer.about}: {answer.why}"), severity="warning", markup=False)
+            self.notify(escape_controls(f"no {answer.about}: {answer.why}"), severity="warning", markup=False)
         elif answer.about == "history":
-            self._points = charts.merged(answer.value, self._points)
+            self._points = charts.merge_points(answer.value, self._points)
         else:
             self._kept = answer.value
         self.redraw()
@@ -134,22 +140,25 @@ class Container(Acting):
 
     def _learn(self) -> Event | None:
         state = self.model.state
-        log, event = state.log, container_words.newest(state.stats.values(), self._place)
+        log, event = state.log, container_words.find_newest_stats(state.stats.values(), self._place)
         if (replay := self.model.replay) is not None:
             # Elsewhere in a recording, other figures were known.
-            self._points = charts.until(self._points, replay.now())
+            self._points = charts.cut_after(self._points, replay.now())
             if replay.jumps != self._jumps:
                 self._jumps = replay.jumps
-                fetch(self, "history", lambda: self.model.history(*self._place))
-        self._points = charts.extended(self._points, event)
+                run_in_background(self, "history", lambda: self.model.history(*self._place))
+        self._points = charts.extend_points(self._points, event)
         if log is not self._log:
             self._log = log
             count = len(self._told)
-            self._told = [chronicle(each) for each in reversed(stories(about(log, *self._place)))]
+            self._told = [
+                build_timeline(each)
+                for each in reversed(build_incident_logs(select_events(log, *self._place)))
+            ]
             if len(self._told) != count:
-                newest = [each.incident for each in self._told[:INCIDENTS]]
-                fetch(self, "evidence", lambda: self._evidence(newest))
-        self._follow(container_words.identity(event, log, self._place))
+                newest = [each.incident for each in self._told[:MAX_INCIDENTS]]
+                run_in_background(self, "evidence", lambda: self._evidence(newest))
+        self._follow(container_words.find_container_id(event, log, self._place))
         return event
 
     def _evidence(self, incidents: Sequence[str]) -> tuple[EvidenceSnapshot, ...]:
@@ -164,7 +173,7 @@ class Container(Acting):
                 self.model.engine,
                 container,
                 lambda glimpse: self.post_message(Seen(container, glimpse)),
-                every=SLOW if self.model.looks.slow else EVERY,
+                every=SLOW_POLL_SECONDS if self.model.looks.slow else EVERY,
             )
             self._tail.start()
 
@@ -174,11 +183,11 @@ class Container(Acting):
         event = self._learn()
         state, now, width = self.model.state, self.model.clock.now(), self.size.width
         stats = event.data if event is not None and isinstance(event.data, ContainerStats) else None
-        bounds = container_words.towards_limits(state.safety, self._place, now)
-        self.write("title", container_words.title(*self._place, width))
-        self.write("facts", container_words.facts(stats, bounds, width))
+        bounds = container_words.describe_limit_status(state.safety, self._place, now)
+        self.write("title", container_words.draw_title(*self._place, width))
+        self.write("facts", container_words.draw_facts(stats, bounds, width))
         if self._is_new("figures", (self._points, stats, self._told, self.size)):
-            self._draw_figures(charts.limits(stats, self._kept))
+            self._draw_figures(charts.find_limits(stats, self._kept))
         log, pane = self.query_one("#log", Lines), self.query_one("#pane", Lines)
         log.display, pane.display = self._pane == PANES[0], self._pane != PANES[0]
         if self._pane == PANES[0]:
@@ -186,7 +195,7 @@ class Container(Acting):
         elif self._is_new("pane", (self._pane, self._seen, self._kept, self._told, pane.room)):
             pane.show(self._lines(pane.room))
         pane.point(self._chosen if self._pane == PANES[3] and self._told else None)
-        self.write("tabs", container_words.tabs(self._pane, self._reminder(), width))
+        self.write("tabs", container_words.draw_tabs(self._pane, self._reminder(), width))
 
     def _is_new(self, name: str, made_of: object) -> bool:
         new = self._drawn.get(name) != made_of
@@ -195,15 +204,15 @@ class Container(Acting):
 
     def _draw_figures(self, limit: charts.ChartLimits) -> None:
         lines = self.query_one("#figures", Lines)
-        height = max(PLOTS[0], min(PLOTS[1], (self.size.height - 14) // 3))
-        marks = container_words.marks(self._told)
-        drawn = container_words.plots(self._points, limit, marks, self.size.width, height)
+        height = max(PLOT_HEIGHTS[0], min(PLOT_HEIGHTS[1], (self.size.height - 14) // 3))
+        marks = container_words.find_marks(self._told)
+        drawn = container_words.draw_plots(self._points, limit, marks, self.size.width, height)
         lines.styles.height = len(drawn)
         lines.show(drawn)
 
     def _draw_log(self, log: Lines) -> None:
         if self._is_new("log", (self._seen.log, self._wanted, self._only, log.room)):
-            self._found = container_words.log(self._seen.log, self._wanted, log.room, only=self._only)
+            self._found = container_words.draw_log(self._seen.log, self._wanted, log.room, only=self._only)
             self._match = min(self._match, len(self._found.matches) - 1)
             log.show(self._found.rows)
         log.point(self._found.matches[self._match] if self._match >= 0 else None)
@@ -212,10 +221,10 @@ class Container(Acting):
         seen = self._seen
         if self._pane == PANES[1]:
             now = seen.details.checks if seen.details else ()
-            return container_words.check_lines(container_words.checks(now, self._kept), width)
+            return container_words.draw_checks(container_words.merge_checks(now, self._kept), width)
         if self._pane == PANES[2]:
-            return container_words.inspect_lines(seen.info, seen.details, width)
-        return [container_words.incident_line(each, width) for each in self._told]
+            return container_words.draw_inspection(seen.info, seen.details, width)
+        return [container_words.draw_incident(each, width) for each in self._told]
 
     def _reminder(self) -> str:
         if self._pane == PANES[3]:
@@ -231,7 +240,7 @@ class Container(Acting):
         return ""
 
     def about(self) -> list[tuple[str, Ref]]:
-        event = container_words.newest(self.model.state.stats.values(), self._place)
+        event = container_words.find_newest_stats(self.model.state.stats.values(), self._place)
         stats = event.data if event is not None else None
         return [(self._place[0], stats.container)] if isinstance(stats, ContainerStats) else []
 

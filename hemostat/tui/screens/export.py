@@ -10,9 +10,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError
-from hemostat.tui.render.export import FORMATS, file_name, write
+from hemostat.tui.render.export import FORMATS, make_file_name, write_export
 from hemostat.tui.render.incident import IncidentContent
 
 
@@ -31,7 +31,7 @@ class Export(ModalScreen[Path | None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(f"Write this incident to a file: {', '.join(FORMATS)} say the format")
-            yield Input(file_name(self._incident, ".md"), id="path", compact=True)
+            yield Input(make_file_name(self._incident, ".md"), id="path", compact=True)
             yield Static("enter writes, esc cancels", id="told")
 
     def on_mount(self) -> None:
@@ -40,10 +40,10 @@ class Export(ModalScreen[Path | None]):
     def on_input_submitted(self, message: Input.Submitted) -> None:
         message.stop()
         try:
-            path = write(self._incident, Path(message.value), over=message.value == self._refused)
+            path = write_export(self._incident, Path(message.value), over=message.value == self._refused)
         except HemoStatError as error:
             self._refused = message.value
-            self.query_one("#told", Static).update(Text(clean(error.message), "bold red"))
+            self.query_one("#told", Static).update(Text(escape_controls(error.message), "bold red"))
         else:
             self.dismiss(path)
 

@@ -11,27 +11,27 @@ from textual.containers import Container as Box
 from textual.widgets import Static
 
 from hemostat.core.evidence.snapshot import EvidenceSnapshot, MetricPoint
-from hemostat.core.history.incident_log import SETTLED, IncidentLog, stories
-from hemostat.core.history.timeline import IncidentTimeline, chronicle
-from hemostat.core.text import clean
+from hemostat.core.history.incident_log import SETTLED_STATUSES, IncidentLog, build_incident_logs
+from hemostat.core.history.timeline import IncidentTimeline, build_timeline
+from hemostat.core.text import escape_controls
 from hemostat.events import Container as Ref
 from hemostat.events import ContainerStats, Event
-from hemostat.tui.actions.background import BackgroundResult, fetch
+from hemostat.tui.actions.background import BackgroundResult, run_in_background
 from hemostat.tui.context import DashboardContext, Exports
 from hemostat.tui.render import charts
 from hemostat.tui.render import incident as incident_words
-from hemostat.tui.render.container import newest, towards_limits
-from hemostat.tui.render.export import FORMATS, as_markdown, file_name
+from hemostat.tui.render.container import describe_limit_status, find_newest_stats
+from hemostat.tui.render.export import FORMATS, as_markdown, make_file_name
 from hemostat.tui.render.incident import IncidentContent
-from hemostat.tui.screens.acting import ACTS, Acting
-from hemostat.tui.screens.binding import key
+from hemostat.tui.screens.acting import ACTION_BINDINGS, Acting
+from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.screens.export import Download, Export
 from hemostat.tui.widgets.footer import Keys
 from hemostat.tui.widgets.lines import Lines
 
-PLOTS: Final = (3, 8)
+PLOT_HEIGHTS: Final = (3, 8)
 """Lines of a plot, at least and at most."""
-COPIED: Final = 60_000
+MAX_COPIED_CHARACTERS: Final = 60_000
 """Characters that are copied at most: terminals take no more."""
 
 
@@ -39,20 +39,28 @@ class Incident(Acting):
     CSS_PATH = "incident.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - the base class has it so
     BINDINGS: ClassVar[list[BindingType]] = [
-        key("left,h", "step(-1)", "Step", "incident.earlier", "a step earlier", shown=True, display="← →"),
-        key("right,l", "step(1)", "Later", "incident.later", "a step later; at the end, what comes"),
-        key("home,g", "step(-1000)", "First", "incident.first", "the first step"),
-        key("end,G", "step(1000)", "Last", "incident.last", "the last step, and what comes"),
-        key("n", "incident(1)", "Incident", "incident.next", "the next one", shown=True, display="n p"),
-        key("p", "incident(-1)", "Previous", "incident.previous", "the incident before"),
-        key("e", "export", "Export", "incident.export", "write it out: Markdown, JSON, SVG", shown=True),
-        key("y", "copy", "Copy", "incident.copy", "copy it, if the terminal allows it", shown=True),
-        key("down,j", "scroll(1)", "Down", "incident.down", "scroll down"),
-        key("up,k", "scroll(-1)", "Up", "incident.up", "scroll up"),
-        key("pagedown,space", "scroll(10)", "Page down", "incident.page-down", "a page down"),
-        key("pageup", "scroll(-10)", "Page up", "incident.page-up", "a page up"),
-        key("escape", "dismiss", "Back", "incident.back", "the screen before", shown=True, display="esc"),
-        *ACTS,
+        make_binding(
+            "left,h", "step(-1)", "Step", "incident.earlier", "a step earlier", shown=True, display="← →"
+        ),
+        make_binding("right,l", "step(1)", "Later", "incident.later", "a step later; at the end, what comes"),
+        make_binding("home,g", "step(-1000)", "First", "incident.first", "the first step"),
+        make_binding("end,G", "step(1000)", "Last", "incident.last", "the last step, and what comes"),
+        make_binding(
+            "n", "incident(1)", "Incident", "incident.next", "the next one", shown=True, display="n p"
+        ),
+        make_binding("p", "incident(-1)", "Previous", "incident.previous", "the incident before"),
+        make_binding(
+            "e", "export", "Export", "incident.export", "write it out: Markdown, JSON, SVG", shown=True
+        ),
+        make_binding("y", "copy", "Copy", "incident.copy", "copy it, if the terminal allows it", shown=True),
+        make_binding("down,j", "scroll(1)", "Down", "incident.down", "scroll down"),
+        make_binding("up,k", "scroll(-1)", "Up", "incident.up", "scroll up"),
+        make_binding("pagedown,space", "scroll(10)", "Page down", "incident.page-down", "a page down"),
+        make_binding("pageup", "scroll(-10)", "Page up", "incident.page-up", "a page up"),
+        make_binding(
+            "escape", "dismiss", "Back", "incident.back", "the screen before", shown=True, display="esc"
+        ),
+        *ACTION_BINDINGS,
     ]
 
     def __init__(self, model: DashboardContext, incident: str) -> None:
@@ -89,7 +97,7 @@ class Incident(Acting):
         self._learn()
         place = self._place()
         where = "" if place is None else f"{place + 1} of {len(self._stories)}"
-        self.write("title", incident_words.title(self._incident, self._known, where, self.size.width))
+        self.write("title", incident_words.draw_title(self._incident, self._known, where, self.size.width))
         if self._known is None:
             self._drawn = None
             self.write("lead", Text())
@@ -105,23 +113,23 @@ class Incident(Acting):
         """What the log says of it by now; what was kept is asked for whenever there is more to tell."""
         log = self.model.state.log
         if log is not self._log:
-            self._log, self._stories = log, stories(log)
+            self._log, self._stories = log, build_incident_logs(log)
         place = self._place()
         if place is not None:
-            self._known = chronicle(self._stories[place])
+            self._known = build_timeline(self._stories[place])
         elif self.model.replay is not None:
             # It went back to before it began.
             self._known = self._asked = None
         if self.model.replay is not None:
-            self._points = charts.until(self._points, self.model.clock.now())
+            self._points = charts.cut_after(self._points, self.model.clock.now())
         told = self._known
         if told is None:
             return
-        self._points = charts.extended(self._points, self._stats(told))
+        self._points = charts.extend_points(self._points, self._stats(told))
         asked = (told.incident, len(told.steps))
         if asked != self._asked:
             self._asked = asked
-            fetch(self, told.incident, lambda: self._ask(told))
+            run_in_background(self, told.incident, lambda: self._ask(told))
 
     def _ask(self, told: IncidentTimeline) -> tuple[tuple[EvidenceSnapshot, ...], tuple[MetricPoint, ...]]:
         return tuple(self.model.evidence(told.incident)), tuple(
@@ -136,11 +144,11 @@ class Incident(Acting):
         if answer.about != self._incident:
             return
         if answer.why:
-            self.notify(clean(f"no evidence: {answer.why}"), severity="warning", markup=False)
+            self.notify(escape_controls(f"no evidence: {answer.why}"), severity="warning", markup=False)
             return
         self._kept, points = answer.value
         samples = (point for dossier in self._kept for point in dossier.samples)
-        self._points = charts.merged(samples, points, self._points)
+        self._points = charts.merge_points(samples, points, self._points)
         self.redraw()
 
     @property
@@ -150,25 +158,27 @@ class Incident(Acting):
         at = last if self._at is None else min(self._at, last)
         event = self._stats(self._known)
         stats = event.data if event is not None and isinstance(event.data, ContainerStats) else None
-        return IncidentContent(self._known, at, self._kept, self._points, charts.limits(stats, self._kept))
+        return IncidentContent(
+            self._known, at, self._kept, self._points, charts.find_limits(stats, self._kept)
+        )
 
     def _stats(self, told: IncidentTimeline) -> Event | None:
-        return newest(self.model.state.stats.values(), (told.host, told.container.name))
+        return find_newest_stats(self.model.state.stats.values(), (told.host, told.container.name))
 
     def _show(self, shown: IncidentContent) -> None:
         steps, why, evidence = (self.query_one(f"#{name}", Lines) for name in ("steps", "why", "evidence"))
-        self.write("lead", incident_words.lead(shown, self.size.width))
-        steps.show(incident_words.steps(shown, steps.room))
+        self.write("lead", incident_words.draw_lead(shown, self.size.width))
+        steps.show(incident_words.draw_steps(shown, steps.room))
         steps.point(shown.at)
         self.call_after_refresh(self._keep_step_in_sight)
-        lately = incident_words.lately(self._stories, shown.whole, shown.step)
-        plots = max(PLOTS[0], min(PLOTS[1], (self.size.height - 20) // 2))
+        lately = incident_words.count_recent_actions(self._stories, shown.whole, shown.step)
+        plots = max(PLOT_HEIGHTS[0], min(PLOT_HEIGHTS[1], (self.size.height - 20) // 2))
         wide = self.has_class("-wide")
         latest = shown.at + 1 == len(shown.whole.steps)
         bounds = self._bounds(shown.whole) if latest else ""
         width = (why if wide else evidence).room
-        reasons = incident_words.reasons(shown, lately, width, bounds=bounds, room=steps.room)
-        rest = incident_words.evidence(shown, evidence.room, plots)
+        reasons = incident_words.draw_reasons(shown, lately, width, bounds=bounds, room=steps.room)
+        rest = incident_words.draw_evidence(shown, evidence.room, plots)
         why.show(reasons if wide else [])
         evidence.show(rest if wide else [*reasons, *rest])
 
@@ -184,7 +194,11 @@ class Incident(Acting):
     def _bounds(self, told: IncidentTimeline) -> str:
         """Of an incident that is over it says nothing."""
         place, now = (told.host, told.container.name), self.model.clock.now()
-        return "" if told.status in SETTLED else towards_limits(self.model.state.safety, place, now)
+        return (
+            ""
+            if told.status in SETTLED_STATUSES
+            else describe_limit_status(self.model.state.safety, place, now)
+        )
 
     def _place(self) -> int | None:
         return next((n for n, each in enumerate(self._stories) if each.incident == self._incident), None)
@@ -234,14 +248,14 @@ class Incident(Acting):
     def _download(self, shown: IncidentContent, suffix: str | None) -> None:
         if suffix is not None:
             text = io.StringIO(FORMATS[suffix](shown))
-            self.app.deliver_text(text, save_filename=file_name(shown, suffix))
+            self.app.deliver_text(text, save_filename=make_file_name(shown, suffix))
 
     def _exported(self, path: Path | None) -> None:
         if path is not None:
-            self.notify(clean(f"written: {path}"), markup=False)
+            self.notify(escape_controls(f"written: {path}"), markup=False)
 
     def action_copy(self) -> None:
         if self._known is not None:
-            text = as_markdown(self._shown)[:COPIED]
+            text = as_markdown(self._shown)[:MAX_COPIED_CHARACTERS]
             self.app.copy_to_clipboard(text)
             self.notify(f"copied {len(text)} characters, where the terminal allows it (OSC 52)")

@@ -14,15 +14,24 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
-from hemostat.core.text import clean
+from hemostat.core.text import escape_controls
 from hemostat.events import Container as Ref
 from hemostat.events import Event
 from hemostat.tui.context import DashboardContext
-from hemostat.tui.data.state import LOG, about, latest, mode, quiet, roles, silence, steady
+from hemostat.tui.data.state import (
+    MAX_LOG_EVENTS,
+    build_role_status,
+    describe_mode,
+    describe_silence,
+    drop_brief_lags,
+    find_latest_incident,
+    format_silence,
+    select_events,
+)
 from hemostat.tui.render import text as words
-from hemostat.tui.render.limits import ticking
-from hemostat.tui.screens.acting import ACTS, Acting
-from hemostat.tui.screens.keys import FIRST, REST
+from hemostat.tui.render.limits import find_countdown_second
+from hemostat.tui.screens.acting import ACTION_BINDINGS, Acting
+from hemostat.tui.screens.keys import FIRST_BINDINGS, OTHER_BINDINGS
 from hemostat.tui.screens.live import Sought
 from hemostat.tui.screens.roles import Roles
 from hemostat.tui.screens.visible_columns import Columns
@@ -34,7 +43,7 @@ from hemostat.tui.widgets.lines import Lazy, Lines
 
 
 class Main(Acting):
-    BINDINGS: ClassVar[list[BindingType]] = [*FIRST, *ACTS, *REST]
+    BINDINGS: ClassVar[list[BindingType]] = [*FIRST_BINDINGS, *ACTION_BINDINGS, *OTHER_BINDINGS]
 
     def __init__(self, model: DashboardContext) -> None:
         super().__init__(model)
@@ -86,71 +95,77 @@ class Main(Acting):
 
     def draw(self) -> None:
         state, now = self.model.state, self.model.clock.now()
-        self._made = rows.update(self._made, state)
+        self._made = rows.update_rows(self._made, state)
         self._marked &= self._made.keys()
         everything = self._in_order(now)
         self._choose(everything)
-        picture = roles(state, now)
+        picture = build_role_status(state, now)
         incidents = sum(map(len, state.unwell.values()))
         is_live = self.model.replay is None
-        stale, silent = (quiet(state, now), silence(state, now)) if is_live else ("", "")
-        told = words.status if is_live else words.recorded_status
-        self.write("title", words.title(len(everything), incidents, self._hidden(), stale))
-        self.write("status", told(steady(state, picture), mode(state), lost=bool(state.lost)))
-        self._notice(words.notice(picture, silent, self.waiting()))
-        pointless = columns.pointless(everything, safety=bool(state.safety), grouped=self.model.view.grouped)
+        stale, silent = (format_silence(state, now), describe_silence(state, now)) if is_live else ("", "")
+        told = words.draw_status if is_live else words.draw_recorded_status
+        self.write("title", words.draw_title(len(everything), incidents, self._hidden(), stale))
+        self.write(
+            "status", told(drop_brief_lags(state, picture), describe_mode(state), lost=bool(state.lost))
+        )
+        self._notice(words.draw_notice(picture, silent, self.waiting()))
+        pointless = columns.find_pointless(
+            everything, safety=bool(state.safety), grouped=self.model.view.grouped
+        )
         self._draw_grid(now, pointless)
         self._draw_log()
 
     def _in_order(self, now: float) -> list[Row]:
         everything = [made.row for made in self._made.values()]
         view = self.model.view
-        if not self._order or sorting.due(now, self._sorted_at, self._touched_at):
-            everything = sorting.arranged(everything, view.sort, reverse=view.reverse)
+        if not self._order or sorting.may_resort(now, self._sorted_at, self._touched_at):
+            everything = sorting.sort_rows(everything, view.sort, reverse=view.reverse)
             self._order = {row.key: number for number, row in enumerate(everything)}
             self._sorted_at = now
             return everything
-        return sorting.kept(everything, self._order)
+        return sorting.keep_order(everything, self._order)
 
     def _choose(self, everything: list[Row]) -> None:
-        shown = rows.matching(everything, self._wanted(), faults=self._faults)
-        self._entries = sorting.grouped(shown) if self.model.view.grouped else list(shown)
+        shown = rows.filter_rows(everything, self._wanted(), faults=self._faults)
+        self._entries = sorting.group_rows(shown) if self.model.view.grouped else list(shown)
 
     def _draw_grid(self, now: float, pointless: set[str]) -> None:
         lines, view = self.query_one("#grid", Lines), self.model.view
         width = lines.room
-        placed = columns.layout(width, view.columns or self.model.looks.columns, pointless)
-        self.write("header", columns.header(placed, width, view.sort, reverse=view.reverse))
+        placed = columns.lay_out(width, view.columns or self.model.looks.columns, pointless)
+        self.write("header", columns.draw_header(placed, width, view.sort, reverse=view.reverse))
         before, self._drawn = self._drawn, {}
 
         def draw(entry: Row | ProjectHeading) -> Text:
             if isinstance(entry, ProjectHeading):
-                return columns.heading(entry, width)
+                return columns.draw_heading(entry, width)
             marked = entry.key in self._marked
-            source = (entry, placed, ticking(entry.safety, now), marked)
+            source = (entry, placed, find_countdown_second(entry.safety, now), marked)
             known = before.get(entry.key)
             if known is None or known[0] != source:
-                known = source, columns.line(entry, placed, now, marked=marked)
+                known = source, columns.draw_line(entry, placed, now, marked=marked)
             self._drawn[entry.key] = known
             return known[1]
 
         lines.show(Lazy(self._entries, draw))
         self._point()
         top = lines.scroll_offset.y
-        if unknown := rows.unrecalled(self._entries[top : top + lines.size.height]):
+        if unknown := rows.find_unrecalled(self._entries[top : top + lines.size.height]):
             self.post_message(Sought(unknown))
 
     def _draw_log(self) -> None:
         chosen = self._chosen_row() if self._only else None
         log = self.model.state.log
-        events = about(log, *chosen.place) if chosen else log
-        self.write("caption", Text("remediation log" + (f" of {clean(chosen.name)}" if chosen else "")))
-        if len(self._told) > 2 * LOG:
+        events = select_events(log, *chosen.place) if chosen else log
+        self.write(
+            "caption", Text("remediation log" + (f" of {escape_controls(chosen.name)}" if chosen else ""))
+        )
+        if len(self._told) > 2 * MAX_LOG_EVENTS:
             self._told.clear()
         self.query_one("#log", Lines).show(Lazy(events, self._log_line))
 
     def _log_line(self, event: Event) -> Text:
-        return self._told.get(event.id) or self._told.setdefault(event.id, words.log_line(event))
+        return self._told.get(event.id) or self._told.setdefault(event.id, words.draw_log_line(event))
 
     def _notice(self, text: Text) -> None:
         self.query_one("#notice", Static).display = bool(text)
@@ -208,9 +223,12 @@ class Main(Acting):
 
     def action_incident(self) -> None:
         row = self._chosen_row()
-        incident = latest(self.model.state.log, row.place if row else None)
+        incident = find_latest_incident(self.model.state.log, row.place if row else None)
         if incident is None:
-            self.notify("no incident is in the log" + (f" of {clean(row.name)}" if row else ""), markup=False)
+            self.notify(
+                "no incident is in the log" + (f" of {escape_controls(row.name)}" if row else ""),
+                markup=False,
+            )
         else:
             from hemostat.tui.screens.incident import Incident
 
@@ -285,7 +303,7 @@ class Main(Acting):
     def _look(self, **changes: object) -> None:
         self.model.look(msgspec.structs.replace(self.model.view, **changes))
         if self.model.complaint:
-            self.notify(clean(self.model.complaint), markup=False)
+            self.notify(escape_controls(self.model.complaint), markup=False)
         self._lay_out()
         self._sort_anew()
 

@@ -7,9 +7,9 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Static
 
-from hemostat.tui.data.state import roles
+from hemostat.tui.data.state import build_role_status
 from hemostat.tui.render import text
-from hemostat.tui.screens.binding import key
+from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.screens.live import Live
 from hemostat.tui.widgets.footer import Keys
 from hemostat.tui.widgets.lines import Lines
@@ -18,7 +18,9 @@ from hemostat.tui.widgets.lines import Lines
 class Roles(Live):
     CSS = "Roles > Static { height: 1; background: $panel; } Roles > Lines { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        key("escape,r", "dismiss", "Back", "roles.back", "the screen before", shown=True, display="esc"),
+        make_binding(
+            "escape,r", "dismiss", "Back", "roles.back", "the screen before", shown=True, display="esc"
+        ),
     ]
 
     def compose(self) -> ComposeResult:
@@ -27,8 +29,8 @@ class Roles(Live):
         yield Keys()
 
     def draw(self) -> None:
-        shown = roles(self.model.state, self.model.clock.now())
+        shown = build_role_status(self.model.state, self.model.clock.now())
         gone = [Text(f"✗ {name} is missing: start it with: hemostat all", text.BAD) for name in shown.missing]
         self.query_one("#roles", Lines).show(
-            [*gone, *(line for each in shown.roles for line in text.role_lines(each))]
+            [*gone, *(line for each in shown.roles for line in text.draw_role(each))]
         )

@@ -12,26 +12,26 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from hemostat.core.units import show_size
-from hemostat.tui.render.limits import Cell, barred, breaker, budget, paused
+from hemostat.tui.render.limits import Cell, format_breaker, format_budget, format_pause, list_blocks
 from hemostat.tui.render.text import BAD, BUSY, FAINT, GOOD, PLAIN, fit
 from hemostat.tui.table.rows import ILL, Row
 from hemostat.tui.table.sorting import ProjectHeading, Sort
 
-CPU: Final = 8
+CPU_WIDTH: Final = 8
 """Cells of `1600.0 %`."""
-SIZE: Final = 10
+SIZE_WIDTH: Final = 10
 """Cells of `1000.0 MiB`."""
-BAR: Final = 8
-NET: Final = 13
+BAR_WIDTH: Final = 8
+NET_WIDTH: Final = 13
 """Cells of `↓63.4K ↑ 512B`."""
-TRAILS: Final = 24
+TRAILS_WIDTH: Final = 24
 """Cells for sparklines: where there are fewer, nobody who has not chosen the network misses it."""
-LONG: Final = 4
+MAX_NUMBER_CHARACTERS: Final = 4
 """Cells of a number that has room for its tenths."""
-MARK: Final = 2
+MARK_WIDTH: Final = 2
 """Cells before the first column: marked or not."""
-HIGH: Final = 0.85
-RISING: Final = 0.6
+HIGH_SHARE: Final = 0.85
+RISING_SHARE: Final = 0.6
 
 _STATES: Final = {
     "healthy": ("✓", GOOD),
@@ -61,7 +61,7 @@ class PlacedColumn(NamedTuple):
     width: int
 
 
-def pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[str]:
+def find_pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[str]:
     """Columns that would say nothing; `safety`: it is known where containers stand towards the limits."""
     found = set() if len({row.host for row in rows}) > 1 else {"host"}
     found |= set() if safety else {"breaker", "budget"}
@@ -70,24 +70,24 @@ def pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[str]:
     return found | ({"project"} if grouped else set())
 
 
-def layout(
+def lay_out(
     width: int, wanted: Sequence[str] = (), without: AbstractSet[str] = frozenset()
 ) -> tuple[PlacedColumn, ...]:
     """The columns in `width` cells. `wanted`: those alone, in this order; empty: all but those `without` a
     point, and the network only where there is room to spare."""
     usual = tuple(name for name in COLUMNS if name not in without)
-    if not _fits(usual, width - MARK - TRAILS, good=True):
+    if not _fits(usual, width - MARK_WIDTH - TRAILS_WIDTH, good=True):
         usual = tuple(name for name in usual if name != "net")
-    return _layout(width, tuple(wanted) or usual)
+    return _lay_out(width, tuple(wanted) or usual)
 
 
 @lru_cache(maxsize=32)
-def _layout(width: int, names: tuple[str, ...]) -> tuple[PlacedColumn, ...]:
-    room = width - MARK
+def _lay_out(width: int, names: tuple[str, ...]) -> tuple[PlacedColumn, ...]:
+    room = width - MARK_WIDTH
     chosen = [name for name in names if name in COLUMNS]
     if not _fits(chosen, room, good=True):
-        while _droppable(chosen) and not _fits(chosen, room, good=True):
-            chosen.remove(_droppable(chosen)[-1])
+        while _list_droppable(chosen) and not _fits(chosen, room, good=True):
+            chosen.remove(_list_droppable(chosen)[-1])
         while len(chosen) > 1 and not _fits(chosen, room, good=False):
             chosen.remove(max(chosen, key=lambda name: COLUMNS[name].rank))
     good = _fits(chosen, room, good=True)
@@ -101,9 +101,9 @@ def _fits(names: Sequence[str], room: int, *, good: bool) -> bool:
     return sum(sizes) + len(names) - 1 <= room
 
 
-def _droppable(names: Sequence[str]) -> list[str]:
+def _list_droppable(names: Sequence[str]) -> list[str]:
     """Those that are nice to have, the least important last."""
-    spare = [name for name in names if COLUMNS[name].rank >= NICE]
+    spare = [name for name in names if COLUMNS[name].rank >= NICE_RANK]
     return sorted(spare, key=lambda name: COLUMNS[name].rank)
 
 
@@ -118,16 +118,16 @@ def _grow(widths: dict[str, int], spare: int) -> None:
         spare -= len(growing[:spare])
 
 
-def header(placed: Sequence[PlacedColumn], width: int, sort: Sort, *, reverse: bool) -> Text:
+def draw_header(placed: Sequence[PlacedColumn], width: int, sort: Sort, *, reverse: bool) -> Text:
     by = "container" if sort == "name" else sort
     arrow = "▲" if reverse else "▼"
     cells = [
         fit(name + (arrow if name == by else ""), size, right=COLUMNS[name].right) for name, size in placed
     ]
-    return Text(fit(" " * MARK + " ".join(cells), width))
+    return Text(fit(" " * MARK_WIDTH + " ".join(cells), width))
 
 
-def line(row: Row, placed: Sequence[PlacedColumn], now: float, *, marked: bool) -> Text:
+def draw_line(row: Row, placed: Sequence[PlacedColumn], now: float, *, marked: bool) -> Text:
     text = Text().append("◆ " if marked else "  ", "bold")
     shown = {name for name, _ in placed}
     for number, (name, width) in enumerate(placed):
@@ -135,103 +135,110 @@ def line(row: Row, placed: Sequence[PlacedColumn], now: float, *, marked: bool) 
         content, style = column.cell(row, width, now)
         if name == "incident":
             # What stands in the way of healing it is said here if there is no room for it elsewhere.
-            quiet = [paused(row.silenced, now)] if row.silenced else []
-            parts = [*quiet, *barred(row.safety, now, shown), content]
+            quiet = [format_pause(row.silenced, now)] if row.silenced else []
+            parts = [*quiet, *list_blocks(row.safety, now, shown), content]
             content, style = ", ".join(filter(None, parts)), BAD if any(parts) else PLAIN
         text.append((" " if number else "") + fit(content, width, right=column.right), style)
     return text
 
 
-def heading(group: ProjectHeading, width: int) -> Text:
+def draw_heading(group: ProjectHeading, width: int) -> Text:
     name = group.project or "of no project"
     faults = f", {group.faults} with a fault" if group.faults else ""
     text = fit(f"─ {name} ({group.size}{faults}) ", width).rstrip()
     return Text(text + " " + "─" * (width - cell_len(text) - 1), BAD if faults else FAINT)
 
 
-def _state(row: Row, _: int, __: float) -> Cell:
+def _draw_state(row: Row, _: int, __: float) -> Cell:
     glyph, style = _STATES.get(row.word, ("○", BUSY if row.ended_badly else FAINT))
     if row.rank <= ILL:
         glyph, style = "✗", BAD
     return f"{glyph} {row.word}", style
 
 
-def _cpu(row: Row, width: int, _: float) -> Cell:
+def _draw_cpu(row: Row, width: int, _: float) -> Cell:
     number = "-" if row.cpu is None else f"{row.cpu:.1f} %"
     top = 100 * (row.cpu_limit or 1.0)
-    return _measure(row.cpu_share, fit(number, CPU, right=True), row.trail.cpu, top, width)
+    return _draw_measure(row.cpu_share, fit(number, CPU_WIDTH, right=True), row.trail.cpu, top, width)
 
 
-def _memory(row: Row, width: int, _: float) -> Cell:
+def _draw_memory(row: Row, width: int, _: float) -> Cell:
     number = "-" if row.memory is None else show_size(row.memory)
     seen = [value for value in row.trail.memory if value is not None]
     top = float(row.memory_limit or max(seen, default=0.0))
-    return _measure(row.memory_share, fit(number, SIZE, right=True), row.trail.memory, top, width)
+    return _draw_measure(row.memory_share, fit(number, SIZE_WIDTH, right=True), row.trail.memory, top, width)
 
 
-def _measure(share: float | None, number: str, trail: Sequence[float | None], top: float, width: int) -> Cell:
+def _draw_measure(
+    share: float | None, number: str, trail: Sequence[float | None], top: float, width: int
+) -> Cell:
     """As much of sparkline, bar and number as there is room for."""
-    style = FAINT if share is None else BAD if share >= HIGH else BUSY if share >= RISING else PLAIN
+    style = (
+        FAINT if share is None else BAD if share >= HIGH_SHARE else BUSY if share >= RISING_SHARE else PLAIN
+    )
     room = width - len(number) - 1
     if room < 1:
         return number, style
-    size = room if room <= BAR + 1 else BAR
-    line = f"{sparkline(trail, top, room - size - 1)} " if size < room else ""
-    return f"{line}{bar(share, size)} {number}", style
+    size = room if room <= BAR_WIDTH + 1 else BAR_WIDTH
+    line = f"{draw_sparkline(trail, top, room - size - 1)} " if size < room else ""
+    return f"{line}{draw_bar(share, size)} {number}", style
 
 
-def _net(row: Row, _: int, __: float) -> Cell:
+def _draw_net(row: Row, _: int, __: float) -> Cell:
     if row.received is None or row.sent is None:
         return "-", FAINT
-    return f"↓{_brief(row.received):>5} ↑{_brief(row.sent):>5}", PLAIN if row.received or row.sent else FAINT
+    return (
+        f"↓{_format_bytes(row.received):>5} ↑{_format_bytes(row.sent):>5}",
+        PLAIN if row.received or row.sent else FAINT,
+    )
 
 
-def _brief(count: float) -> str:
+def _format_bytes(count: float) -> str:
     """Bytes in five cells: `512B`, `63.4K`."""
     number, unit = show_size(count).split()
-    return f"{float(number):.0f}{unit[0]}" if len(number) > LONG else f"{number}{unit[0]}"
+    return f"{float(number):.0f}{unit[0]}" if len(number) > MAX_NUMBER_CHARACTERS else f"{number}{unit[0]}"
 
 
-def _limit(row: Row, _: int, __: float) -> Cell:
+def _draw_limit(row: Row, _: int, __: float) -> Cell:
     cores = f"{row.cpu_limit:g} cpu" if row.cpu_limit else ""
     return " ".join(filter(None, (cores, show_size(row.memory_limit) if row.memory_limit else ""))), FAINT
 
 
-def bar(share: float | None, width: int) -> str:
+def draw_bar(share: float | None, width: int) -> str:
     filled = 0 if share is None else max(0, min(width, round(share * width)))
     return "█" * filled + "·" * (width - filled)
 
 
-def sparkline(values: Sequence[float | None], top: float, width: int) -> str:
+def draw_sparkline(values: Sequence[float | None], top: float, width: int) -> str:
     """The last `width` values, oldest first, in eighths of `top`; a blank where there is none."""
     shown = values[-width:]
-    return " " * (width - len(shown)) + "".join(_eighth(value, top) for value in shown)
+    return " " * (width - len(shown)) + "".join(_choose_eighth(value, top) for value in shown)
 
 
-def _eighth(value: float | None, top: float) -> str:
+def _choose_eighth(value: float | None, top: float) -> str:
     if value is None or top <= 0:
         return " "
     return "▁▂▃▄▅▆▇█"[max(0, min(7, int(value / top * 8)))]
 
 
-NICE: Final = 4
+NICE_RANK: Final = 4
 """The rank from which on a column goes before the others are narrowed."""
 
 COLUMNS: Final[Mapping[str, Column]] = {
     "host": Column(6, 10, 20, 3, lambda row, _, __: (row.host, PLAIN)),
-    "state": Column(12, 12, 12, 0, _state),
+    "state": Column(12, 12, 12, 0, _draw_state),
     "container": Column(10, 14, 34, 0, lambda row, _, __: (row.name, "bold")),
     "project": Column(8, 10, 18, 7, lambda row, _, __: (row.project, PLAIN)),
     "service": Column(8, 10, 18, 9, lambda row, _, __: (row.service, PLAIN)),
-    "cpu": Column(CPU, CPU + 5, CPU + BAR + 24, 2, _cpu),
-    "memory": Column(SIZE, SIZE + 5, SIZE + BAR + 24, 3, _memory),
-    "net": Column(NET, NET, NET, 10, _net),
-    "limit": Column(10, 14, 18, 8, _limit, right=True),
+    "cpu": Column(CPU_WIDTH, CPU_WIDTH + 5, CPU_WIDTH + BAR_WIDTH + 24, 2, _draw_cpu),
+    "memory": Column(SIZE_WIDTH, SIZE_WIDTH + 5, SIZE_WIDTH + BAR_WIDTH + 24, 3, _draw_memory),
+    "net": Column(NET_WIDTH, NET_WIDTH, NET_WIDTH, 10, _draw_net),
+    "limit": Column(10, 14, 18, 8, _draw_limit, right=True),
     "restarts": Column(
         8, 8, 8, 6, lambda row, _, __: (str(row.restarts), BUSY if row.restarts else FAINT), right=True
     ),
-    "breaker": Column(10, 10, 10, 4, lambda row, _, now: breaker(row.safety, now)),
-    "budget": Column(9, 9, 9, 5, lambda row, _, now: budget(row.safety, now)),
+    "breaker": Column(10, 10, 10, 4, lambda row, _, now: format_breaker(row.safety, now)),
+    "budget": Column(9, 9, 9, 5, lambda row, _, now: format_budget(row.safety, now)),
     "incident": Column(10, 20, 200, 1, lambda row, _, __: (row.incident, BAD)),
 }
 """All columns in their usual order."""

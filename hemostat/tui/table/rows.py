@@ -9,14 +9,14 @@ from typing import Final
 import msgspec
 
 from hemostat.core.history.incident_log import IncidentLog
-from hemostat.core.history.status import state_words
+from hemostat.core.history.status import format_state
 from hemostat.core.ledger.controls import Pause
 from hemostat.core.remediation.limit_status import ContainerLimitStatus, HostLimitStatus
 from hemostat.events import Container, ContainerStats, Event
 from hemostat.tui.data.state import DashboardState, MetricTrail
-from hemostat.tui.render.limits import silenced
+from hemostat.tui.render.limits import find_own_pause
 
-NONE: Final[tuple[IncidentLog, ...]] = ()
+NO_INCIDENTS: Final[tuple[IncidentLog, ...]] = ()
 ORDERLY_EXITS: Final = frozenset({0, 130, 137, 143})
 """Exit codes of containers that were done, or ended by SIGINT, SIGKILL or SIGTERM."""
 LEFT_TO_PEOPLE: Final = frozenset({"escalated", "failed", "refused", "expired"})
@@ -76,14 +76,14 @@ class CachedRow(msgspec.Struct, frozen=True, gc=False):
     overview: HostLimitStatus | None
 
 
-def update(made: Mapping[str, CachedRow], state: DashboardState) -> dict[str, CachedRow]:
+def update_rows(made: Mapping[str, CachedRow], state: DashboardState) -> dict[str, CachedRow]:
     """The rows of all containers; those that would be the same again are the same."""
     found: dict[str, CachedRow] = {}
     for key, event in state.stats.items():
         if not isinstance(event.data, ContainerStats):
             continue
         place = event.host, event.data.container.name
-        unwell, overview = state.unwell.get(place, NONE), state.safety.get(event.host)
+        unwell, overview = state.unwell.get(place, NO_INCIDENTS), state.safety.get(event.host)
         old = made.get(key)
         trail = state.trails[key]
         same = old is not None and old.event is event and old.unwell == unwell and old.row.trail is trail
@@ -91,16 +91,16 @@ def update(made: Mapping[str, CachedRow], state: DashboardState) -> dict[str, Ca
             found[key] = old
             continue
         safety = overview.of(place[1]) if overview else None
-        if old and same and old.row.safety == safety and old.row.silenced == silenced(safety, overview):
+        if old and same and old.row.safety == safety and old.row.silenced == find_own_pause(safety, overview):
             found[key] = CachedRow(old.row, event, unwell, overview)
         else:
-            row = _row(key, event, event.data, unwell, trail)
-            row = msgspec.structs.replace(row, safety=safety, silenced=silenced(safety, overview))
+            row = _make_row(key, event, event.data, unwell, trail)
+            row = msgspec.structs.replace(row, safety=safety, silenced=find_own_pause(safety, overview))
             found[key] = CachedRow(row, event, unwell, overview)
     return found
 
 
-def _row(
+def _make_row(
     key: str,
     event: Event,
     stats: ContainerStats,
@@ -108,7 +108,7 @@ def _row(
     trail: MetricTrail,
 ) -> Row:
     state, container = stats.state, stats.container
-    word = state_words(state)
+    word = format_state(state)
     fault = word in {"unhealthy", "restarting", "dead"}
     return Row(
         key=key,
@@ -128,38 +128,38 @@ def _row(
         incident=", ".join(f"{story.kind} {story.status.replace('_', ' ')}" for story in unwell),
         fault=bool(unwell) or fault,
         trail=trail,
-        rank=_rank(unwell, fault=fault),
+        rank=_compute_rank(unwell, fault=fault),
         ended_badly=state.status == "exited" and state.exit_code not in ORDERLY_EXITS,
     )
 
 
-def _rank(unwell: tuple[IncidentLog, ...], *, fault: bool) -> int:
+def _compute_rank(unwell: tuple[IncidentLog, ...], *, fault: bool) -> int:
     if any(story.status in LEFT_TO_PEOPLE for story in unwell):
         return URGENT
     return ILL if unwell else FAULTY if fault else CALM
 
 
-def unrecalled(shown: Iterable[object]) -> dict[str, tuple[str, str]]:
+def find_unrecalled(shown: Iterable[object]) -> dict[str, tuple[str, str]]:
     """By key, the places of those rows whose trails know nothing yet from before they were heard of."""
     return {each.key: each.place for each in shown if isinstance(each, Row) and not each.trail.recalled}
 
 
-def matching(rows: Iterable[Row], wanted: str, *, faults: bool) -> list[Row]:
+def filter_rows(rows: Iterable[Row], wanted: str, *, faults: bool) -> list[Row]:
     """Those that hold every word of `wanted`, and if `faults` have one.
 
     `!word` stands for those without it; `state:`, `host:`, `project:`, `service:`, `name:` and `incident:`
     look there alone.
     """
-    terms = [_term(word) for word in wanted.lower().split()]
+    terms = [_parse_term(word) for word in wanted.lower().split()]
     return [
         row
         for row in rows
         if (row.fault or not faults)
-        and all(_holds(row, where, text) != inverse for inverse, where, text in terms)
+        and all(_has_term(row, where, text) != inverse for inverse, where, text in terms)
     ]
 
 
-def _term(word: str) -> tuple[bool, str, str]:
+def _parse_term(word: str) -> tuple[bool, str, str]:
     rest = word.removeprefix("!")
     where, colon, text = rest.partition(":")
     if not colon or where not in _PLACES:
@@ -168,7 +168,7 @@ def _term(word: str) -> tuple[bool, str, str]:
     return rest != word and bool(text), where, text
 
 
-def _holds(row: Row, where: str, text: str) -> bool:
+def _has_term(row: Row, where: str, text: str) -> bool:
     if where == "state":
         # `healthy` is not to find `unhealthy`.
         return row.word.startswith(text)

@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from hemostat.tui.table.rows import Row
 
-HOLD: Final = 3.0
+HOLD_SECONDS: Final = 3.0
 """Seconds between two sortings, and after the cursor was moved."""
 
 Sort = Literal["name", "cpu", "memory", "restarts"]
@@ -31,25 +31,25 @@ class ProjectHeading(NamedTuple):
     faults: int
 
 
-def due(now: float, sorted_at: float, touched_at: float) -> bool:
+def may_resort(now: float, sorted_at: float, touched_at: float) -> bool:
     """Whether they may change places. A clock that was set back does not hold them for ever."""
-    return not 0 <= now - sorted_at < HOLD and not 0 <= now - touched_at < HOLD
+    return not 0 <= now - sorted_at < HOLD_SECONDS and not 0 <= now - touched_at < HOLD_SECONDS
 
 
-def arranged(rows: Sequence[Row], sort: Sort, *, reverse: bool = False) -> list[Row]:
+def sort_rows(rows: Sequence[Row], sort: Sort, *, reverse: bool = False) -> list[Row]:
     """The most urgent first, then the largest, names from a to z; `reverse` leaves the urgency as it is."""
     value, sign = _VALUES[sort], 1 if reverse else -1
     named = sorted(rows, key=lambda row: (row.name, row.host), reverse=reverse and sort == "name")
     return sorted(named, key=lambda row: (row.rank, sign * value(row)))
 
 
-def kept(rows: Sequence[Row], before: Mapping[str, int]) -> list[Row]:
+def keep_order(rows: Sequence[Row], before: Mapping[str, int]) -> list[Row]:
     """As they stood, by key; what is new comes last."""
     end = len(before)
     return sorted(rows, key=lambda row: before.get(row.key, end))
 
 
-def grouped(rows: Sequence[Row]) -> list[Row | ProjectHeading]:
+def group_rows(rows: Sequence[Row]) -> list[Row | ProjectHeading]:
     """By project with a heading each, in order of each project's first: faults come first here, too."""
     projects: dict[str, list[Row]] = {}
     for row in rows:

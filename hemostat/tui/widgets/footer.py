@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.widgets import Footer
 from textual.widgets._footer import FooterKey
 
-ALWAYS: Final = frozenset({"help", "quit"})
-PADDING: Final = 3
+ALWAYS_SHOWN: Final = frozenset({"help", "quit"})
+PADDING_WIDTH: Final = 3
 """Cells around a key and its label."""
 
 
@@ -24,8 +24,8 @@ class Keys(Footer):
     def compose(self) -> ComposeResult:
         self._room = self.app.size.width
         keys = [each for each in super().compose() if isinstance(each, FooterKey)]
-        sizes = [cell_len(each.key_display) + cell_len(each.description) + PADDING for each in keys]
-        shown = fitting(sizes, [each.action in ALWAYS for each in keys], self._room)
+        sizes = [cell_len(each.key_display) + cell_len(each.description) + PADDING_WIDTH for each in keys]
+        shown = choose_fitting(sizes, [each.action in ALWAYS_SHOWN for each in keys], self._room)
         yield from (each for each, is_shown in zip(keys, shown, strict=True) if is_shown)
 
     def on_resize(self) -> None:
@@ -33,7 +33,7 @@ class Keys(Footer):
             self.call_after_refresh(self.recompose)
 
 
-def fitting(sizes: Sequence[int], always: Sequence[bool], room: int) -> list[bool]:
+def choose_fitting(sizes: Sequence[int], always: Sequence[bool], room: int) -> list[bool]:
     """Which are shown: what is always shown, and before it as many as there is room for."""
     left = room - sum(size for size, is_fixed in zip(sizes, always, strict=True) if is_fixed)
     shown: list[bool] = []

@@ -11,7 +11,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-ROOMY: Final = 64
+ROOMY_WIDTH: Final = 64
 """Columns from which on there is room for the names."""
 
 
@@ -35,23 +35,23 @@ class Help(ModalScreen[None]):
         self._told = list(bindings)
 
     def compose(self) -> ComposeResult:
-        keys = [(own_key(self.app.get_key_display(each.binding)), each.binding) for each in self._told]
-        named = self.app.size.width >= ROOMY
+        keys = [(get_first_key(self.app.get_key_display(each.binding)), each.binding) for each in self._told]
+        named = self.app.size.width >= ROOMY_WIDTH
         with VerticalScroll(can_focus=False) as box:
             box.border_title = "keys, and what the configuration calls them" if named else "keys"
             box.border_subtitle = "↓ ↑ scroll, esc closes"
-            yield Static(table(keys, named=named))
+            yield Static(make_table(keys, named=named))
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
 
-def own_key(display: str) -> str:
+def get_first_key(display: str) -> str:
     """The first of a pair such as `← →`, which the footer shows for two bindings at once."""
     return display.partition(" ")[0] or display
 
 
-def table(bindings: Iterable[tuple[str, Binding]], *, named: bool) -> Table:
+def make_table(bindings: Iterable[tuple[str, Binding]], *, named: bool) -> Table:
     """Keys, what they do and, if `named`, the name by which the configuration gives other keys."""
     found: dict[str, tuple[list[str], Binding]] = {}
     for key, binding in bindings:

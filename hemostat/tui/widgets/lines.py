@@ -128,7 +128,7 @@ class Lines(ScrollView, can_focus=False):
             old = before.get(number)
             if old is None:
                 self.refresh(Region(0, number - top, self.room, 1))
-            elif old[1] is not segments and (span := changed(old[1], segments)):
+            elif old[1] is not segments and (span := find_changed(old[1], segments)):
                 self.refresh(Region(span[0], number - top, span[1] - span[0], 1))
 
     def _paint(
@@ -155,15 +155,15 @@ class Lines(ScrollView, can_focus=False):
         return Strip(self._painted[number][1], self.room)
 
 
-def changed(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[int, int] | None:
+def find_changed(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[int, int] | None:
     """The cells from the first to after the last that differ between two lines; all, after a resize."""
-    old, new = _cells(before), _cells(after)
+    old, new = _list_cells(before), _list_cells(after)
     if len(old) != len(new):
         return 0, max(len(old), len(new))
     differ = [number for number, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
     return (differ[0], differ[-1] + 1) if differ else None
 
 
-def _cells(line: Sequence[Segment]) -> list[tuple[str, Style | None]]:
+def _list_cells(line: Sequence[Segment]) -> list[tuple[str, Style | None]]:
     """What is in every cell; a wide character is in two."""
     return [(char, style) for text, style, _ in line for char in text for _ in range(cell_len(char))]

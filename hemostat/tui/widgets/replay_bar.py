@@ -10,11 +10,11 @@ from hemostat.core.history import playback
 from hemostat.tui.data.replay import ReplayClock
 from hemostat.tui.render.text import fit
 
-LOOK: Final = 0.25
+REFRESH_SECONDS: Final = 0.25
 """Seconds between two looks at where one is."""
-NAME: Final = 16
+NAME_WIDTH: Final = 16
 """Cells for the recording's name."""
-KEYS: Final = "0 pause  - + speed  , . 10 s  < > incident"
+KEYS_TEXT: Final = "0 pause  - + speed  , . 10 s  < > incident"
 
 
 class ReplayBar(Static):
@@ -25,37 +25,37 @@ class ReplayBar(Static):
         self._clock = clock
 
     def on_mount(self) -> None:
-        self.set_interval(LOOK, self.look)
+        self.set_interval(REFRESH_SECONDS, self.look)
 
     def on_resize(self) -> None:
         self.look()
 
     def look(self) -> None:
-        text = bar(self._clock, self.size.width)
+        text = draw_bar(self._clock, self.size.width)
         if self.content != text:
             self.update(text)
 
 
-def bar(clock: ReplayClock, width: int) -> Text:
+def draw_bar(clock: ReplayClock, width: int) -> Text:
     """Two lines of `width` cells: what this is and where one is; the whole of it, and the keys."""
     recording, now = clock.recording, clock.playing
     moment = f"{datetime.fromtimestamp(now.position).astimezone():%a %d %b %H:%M:%S}"
     passed, whole = now.position - recording.begin, recording.end - recording.begin
-    name = fit(clock.name, NAME).rstrip()
-    words = f"{name}  {_state(clock)}  {moment}  {_watch(passed)} of {_watch(whole)}"
-    keys = f"  {KEYS} " if width > 2 * len(KEYS) - NAME else " "
-    track = playback.track(recording, now.position, max(0, width - len(keys) - 1))
+    name = fit(clock.name, NAME_WIDTH).rstrip()
+    words = f"{name}  {_describe_state(clock)}  {moment}  {_format_time(passed)} of {_format_time(whole)}"
+    keys = f"  {KEYS_TEXT} " if width > 2 * len(KEYS_TEXT) - NAME_WIDTH else " "
+    track = playback.draw_track(recording, now.position, max(0, width - len(keys) - 1))
     return Text.assemble((fit(f" REPLAY  {words}", width), "bold"), "\n", fit(f" {track}{keys}", width))
 
 
-def _state(clock: ReplayClock) -> str:
+def _describe_state(clock: ReplayClock) -> str:
     now = clock.playing
-    if playback.ended(clock.recording, now):
+    if playback.is_at_end(clock.recording, now):
         return "■ END"
-    return f"{'‖ PAUSED' if now.paused else '▶'} {playback.speed_name(now.speed)}"
+    return f"{'‖ PAUSED' if now.paused else '▶'} {playback.format_speed(now.speed)}"
 
 
-def _watch(seconds: float) -> str:
+def _format_time(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

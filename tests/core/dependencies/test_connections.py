@@ -1,6 +1,6 @@
 """Dependencies that nobody declared."""
 
-from hemostat.core.dependencies.connections import LASTS_SECONDS, dependencies, edges
+from hemostat.core.dependencies.connections import CONNECTION_TTL_SECONDS, find_dependencies, find_edges
 from hemostat.core.dependencies.relations import Relations
 from hemostat.core.model import ConnectionPeers, ContainerInfo
 from hemostat.events import Container
@@ -18,14 +18,20 @@ WEB, DB, CACHE = container("web", "10.0.0.2"), container("db", "10.0.0.3", "fd00
 
 def test_who_opened_the_connection_depends_on_who_accepted_it():
     infos = [WEB, DB]
-    assert edges(ConnectionPeers(container_id="web", servers=(("10.0.0.3", 5432),)), infos) == {("web", "db")}
-    assert edges(ConnectionPeers(container_id="web", servers=(("fd00::3", 5432),)), infos) == {("web", "db")}
-    assert edges(ConnectionPeers(container_id="db", clients=("10.0.0.2",)), infos) == {("web", "db")}
+    assert find_edges(ConnectionPeers(container_id="web", servers=(("10.0.0.3", 5432),)), infos) == {
+        ("web", "db")
+    }
+    assert find_edges(ConnectionPeers(container_id="web", servers=(("fd00::3", 5432),)), infos) == {
+        ("web", "db")
+    }
+    assert find_edges(ConnectionPeers(container_id="db", clients=("10.0.0.2",)), infos) == {("web", "db")}
 
 
 def test_addresses_outside_and_its_own_show_no_dependency():
     assert (
-        edges(ConnectionPeers(container_id="web", servers=(("1.2.3.4", 5432), ("10.0.0.2", 5432))), [WEB, DB])
+        find_edges(
+            ConnectionPeers(container_id="web", servers=(("1.2.3.4", 5432), ("10.0.0.2", 5432))), [WEB, DB]
+        )
         == set()
     )
 
@@ -37,34 +43,36 @@ def test_a_published_port_of_the_host_leads_to_its_container():
         ("10.0.0.1", 22, set()),
         ("1.2.3.4", 15432, set()),
     ):
-        assert edges(ConnectionPeers(container_id="web", servers=((address, port),)), [WEB, db]) == expected
+        assert (
+            find_edges(ConnectionPeers(container_id="web", servers=((address, port),)), [WEB, db]) == expected
+        )
 
 
 def test_a_network_that_is_shared_is_its_owners():
     sidecar = container("sidecar", "10.0.0.3", network_mode="container:db")
-    assert edges(ConnectionPeers(container_id="web", servers=(("10.0.0.3", 5432),)), [WEB, DB, sidecar]) == {
-        ("web", "db")
-    }
+    assert find_edges(
+        ConnectionPeers(container_id="web", servers=(("10.0.0.3", 5432),)), [WEB, DB, sidecar]
+    ) == {("web", "db")}
 
 
 def test_what_talks_to_most_of_the_others_depends_on_none_of_them():
     names = ["proxy", "a", "b", "c", "d", "e", "f"]
     services = {name: name for name in names}
     seen = {("proxy", each): NOW for each in "abcd"} | {("a", "b"): NOW}
-    assert dependencies(seen, services, NOW) == {"a": frozenset("b")}
+    assert find_dependencies(seen, services, NOW) == {"a": frozenset("b")}
 
 
 def test_replicas_of_one_service_are_one():
     services = {"web": "web", **{f"db{number}": "db" for number in range(6)}}
     seen = {("web", f"db{number}"): NOW for number in range(6)}
-    assert len(dependencies(seen, services, NOW)["web"]) == 6
+    assert len(find_dependencies(seen, services, NOW)["web"]) == 6
 
 
 def test_a_connection_that_was_not_seen_for_long_counts_no_more():
     services = {"web": "web", "db": "db"}
     seen = {("web", "db"): NOW}
-    assert dependencies(seen, services, NOW + LASTS_SECONDS) == {"web": frozenset({"db"})}
-    assert dependencies(seen, services, NOW + LASTS_SECONDS + 1) == {}
+    assert find_dependencies(seen, services, NOW + CONNECTION_TTL_SECONDS) == {"web": frozenset({"db"})}
+    assert find_dependencies(seen, services, NOW + CONNECTION_TTL_SECONDS + 1) == {}
 
 
 def test_a_dependency_by_its_connections_is_a_root_that_is_not_declared():

@@ -3,7 +3,7 @@
 import pytest
 
 from hemostat.core.dependencies.graph import DependencyGraph
-from hemostat.core.dependencies.root_cause import HoldReason, HostState, blame, measured
+from hemostat.core.dependencies.root_cause import HoldReason, HostState, find_root_cause, update_host_state
 from hemostat.core.model import ContainerInfo, HostSample
 from hemostat.events import Kind
 from tests.samples import NOW, WEB
@@ -21,9 +21,9 @@ def held(
     """Why nothing is to be done about it on a host of two cores that has been saturated for so long."""
     host = HostState(name="h", cores=2)
     for moment in (NOW - seconds, NOW):
-        host = measured(host, HostSample(time=moment, cpu=1.0))
+        host = update_host_state(host, HostSample(time=moment, cpu=1.0))
     info = web(output)
-    return blame(info, kind, DependencyGraph.of([info]), host, cpu=cpu, now=NOW).held
+    return find_root_cause(info, kind, DependencyGraph.of([info]), host, cpu=cpu, now=NOW).held
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,9 @@ def test_a_busy_host_is_blamed_for_what_it_starves_and_not_by_the_one_that_makes
 
 
 def test_a_host_that_is_calm_again_is_blamed_for_nothing():
-    host = measured(HostState(name="h"), HostSample(time=NOW - 9, cpu=1.0))
-    host = measured(host, HostSample(time=NOW - 1, cpu=0.5))
+    host = update_host_state(HostState(name="h"), HostSample(time=NOW - 9, cpu=1.0))
+    host = update_host_state(host, HostSample(time=NOW - 1, cpu=0.5))
     info = web()
-    assert blame(info, Kind.UNHEALTHY, DependencyGraph.of([info]), host, cpu=0.0, now=NOW).held is None
+    assert (
+        find_root_cause(info, Kind.UNHEALTHY, DependencyGraph.of([info]), host, cpu=0.0, now=NOW).held is None
+    )

@@ -1,6 +1,6 @@
 """Who loses the network when a container is started anew, and in which order they get it back."""
 
-from hemostat.core.dependencies.shared_networks import stranded
+from hemostat.core.dependencies.shared_networks import find_detached
 from hemostat.core.model import ContainerInfo
 from hemostat.events import Container
 
@@ -14,7 +14,7 @@ OWNER = info("vpn", started=5.0)
 
 
 def names(*infos: ContainerInfo, owner: ContainerInfo = OWNER) -> list[str]:
-    return [found.ref.name for found in stranded(owner, infos)]
+    return [found.ref.name for found in find_detached(owner, infos)]
 
 
 def test_it_is_found_by_the_owner_s_id_its_beginning_or_its_name():

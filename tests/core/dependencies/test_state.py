@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.core.dependencies.state import DependencyState, Observations, condition, describe
+from hemostat.core.dependencies.state import DependencyState, Observations, describe, judge_dependency
 from hemostat.core.model import ContainerInfo, HealthCheck
 from hemostat.events import Container
 
@@ -40,12 +40,12 @@ def ended(code: int, at: float, **state) -> ContainerInfo:
     ],
 )
 def test_only_what_went_down_or_fails_holds_a_dependent_back(info, expected):
-    assert condition(info, APP) is expected
+    assert judge_dependency(info, APP) is expected
 
 
 @pytest.mark.parametrize("at", [START - 50, START + 1, START + 500])
 def test_a_set_up_container_that_ended_with_0_is_done(at):
-    assert condition(ended(0, at), APP) is DependencyState.DONE
+    assert judge_dependency(ended(0, at), APP) is DependencyState.DONE
 
 
 @pytest.mark.parametrize(
@@ -58,15 +58,15 @@ def test_a_set_up_container_that_ended_with_0_is_done(at):
     ],
 )
 def test_a_service_that_ended_with_0_is_down(state, observed):
-    assert condition(ended(0, START + 30, **state), APP, observed) is DependencyState.DOWN
+    assert judge_dependency(ended(0, START + 30, **state), APP, observed) is DependencyState.DOWN
 
 
 def test_a_service_by_declaration_is_never_done():
-    assert condition(ended(0, START + 30), APP, must_run=True) is DependencyState.DOWN
+    assert judge_dependency(ended(0, START + 30), APP, must_run=True) is DependencyState.DOWN
 
 
 def test_a_set_up_container_outside_the_watch_that_ends_as_its_dependent_starts_is_done():
-    assert condition(ended(0, START + 1), APP, UNOBSERVED) is DependencyState.DONE
+    assert judge_dependency(ended(0, START + 1), APP, UNOBSERVED) is DependencyState.DONE
 
 
 @pytest.mark.parametrize(
@@ -80,18 +80,18 @@ def test_a_set_up_container_outside_the_watch_that_ends_as_its_dependent_starts_
     ],
 )
 def test_what_a_person_stopped_before_the_dependent_was_started_is_not_missed(code, observed, expected):
-    assert condition(ended(code, START - 5), APP, observed) is expected
+    assert judge_dependency(ended(code, START - 5), APP, observed) is expected
 
 
 def test_what_a_person_stopped_afterwards_is_missed():
-    assert condition(ended(143, START + 5), APP, STOPPED) is DependencyState.DOWN
+    assert judge_dependency(ended(143, START + 5), APP, STOPPED) is DependencyState.DOWN
 
 
 def test_a_dependent_that_dies_again_and_again_since_the_stop_misses_the_dependency():
     again = container("app", status="restarting", restart_count=3, started_at=START, finished_at=START + 1)
-    assert condition(ended(143, START - 5), again, STOPPED) is DependencyState.DOWN
+    assert judge_dependency(ended(143, START - 5), again, STOPPED) is DependencyState.DOWN
     settled = container("app", status="exited", restart_count=3, started_at=START, finished_at=START + 900)
-    assert condition(ended(143, START - 5), settled, STOPPED) is DependencyState.STOPPED
+    assert judge_dependency(ended(143, START - 5), settled, STOPPED) is DependencyState.STOPPED
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,14 @@
 import msgspec
 import pytest
 
-from hemostat.core.detection.alert_rate import PER_CONTAINER, PER_NEW, PER_NEW_IMAGE, AlertRate
+from hemostat.core.detection.alert_rate import (
+    MAX_CONTAINER_ALERTS,
+    MAX_NEW_CONTAINER_ALERTS,
+    MAX_NEW_IMAGE_ALERTS,
+    AlertRate,
+)
 from hemostat.core.detection.incidents import IncidentAlert, IncidentRegister
-from hemostat.core.detection.monitor_state import MonitorState, decode_memo, encode_memo
+from hemostat.core.detection.monitor_state import MonitorState, decode_state, encode_state
 from hemostat.events import Container, Kind, Phase
 
 HOST = Container(id="", name="h")
@@ -54,7 +59,7 @@ def test_a_container_that_toggles_is_told_at_most_so_often_and_its_last_state_fo
     scene, web = Scene(), container("web")
     for minute in range(1, 6):
         scene.toggle(web, 30)
-        assert len(scene.of(web)) <= minute * PER_CONTAINER
+        assert len(scene.of(web)) <= minute * MAX_CONTAINER_ALERTS
     if ends_open:
         scene.open(web)
     scene.wait(61)
@@ -91,7 +96,7 @@ def test_the_host_itself_is_told_always():
 
 def test_an_incident_that_came_and_went_while_it_waited_is_not_told():
     scene, web = Scene(), container("web")
-    scene.toggle(web, PER_CONTAINER // 2, every=0)
+    scene.toggle(web, MAX_CONTAINER_ALERTS // 2, every=0)
     scene.open(web, Kind.OOM)
     scene.close(web)
     scene.wait(61)
@@ -102,7 +107,7 @@ def test_an_incident_that_came_and_went_while_it_waited_is_not_told():
 @pytest.mark.parametrize("images", [1, 1000], ids=["one image", "many images"])
 def test_new_containers_under_ever_new_names_are_told_at_most_so_often(images):
     scene = Scene(new=True)
-    bound = PER_NEW_IMAGE if images == 1 else PER_NEW
+    bound = MAX_NEW_IMAGE_ALERTS if images == 1 else MAX_NEW_CONTAINER_ALERTS
     count = 2 * bound
     for number in range(count):
         made = container(f"c{number}", f"i{number % images}")
@@ -116,7 +121,7 @@ def test_new_containers_under_ever_new_names_are_told_at_most_so_often(images):
 
 def test_a_new_container_of_another_image_is_not_held_up_by_them():
     scene = Scene(new=True)
-    for number in range(PER_NEW_IMAGE * 3):
+    for number in range(MAX_NEW_IMAGE_ALERTS * 3):
         scene.open(container(f"c{number}"), Kind.EXITED)
     scene.open(container("victim", "shop"), Kind.EXITED)
     assert scene.of(container("victim", "shop")) == [Phase.RAISED]
@@ -124,7 +129,7 @@ def test_a_new_container_of_another_image_is_not_held_up_by_them():
 
 def test_all_alerts_that_wait_are_told_in_the_end():
     scene = Scene(new=True)
-    count = 3 * PER_NEW_IMAGE
+    count = 3 * MAX_NEW_IMAGE_ALERTS
     for number in range(count):
         scene.open(container(f"c{number}"), Kind.EXITED)
     scene.wait(600)
@@ -143,23 +148,23 @@ def test_a_host_that_runs_many_short_containers_of_one_image_is_told_of_each_at_
 
 def test_what_waits_survives_a_restart():
     scene, web = Scene(), container("web")
-    for _ in range(PER_CONTAINER + 1):
+    for _ in range(MAX_CONTAINER_ALERTS + 1):
         scene.open(web)
-    raw, _ = encode_memo(MonitorState(waiting=scene.rate.waiting))
+    raw, _ = encode_state(MonitorState(waiting=scene.rate.waiting))
     scene.rate = AlertRate(lambda _: False)
-    scene.rate.restore(decode_memo(raw)[0].waiting)
+    scene.rate.restore(decode_state(raw)[0].waiting)
     scene.heard.clear()
     scene.wait(1)
-    assert [alert.occurrence for _, alert in scene.heard] == [PER_CONTAINER + 1]
+    assert [alert.occurrence for _, alert in scene.heard] == [MAX_CONTAINER_ALERTS + 1]
 
 
 def test_a_clock_that_is_set_back_holds_nothing_up():
     scene, web = Scene(), container("web")
-    for _ in range(PER_CONTAINER):
+    for _ in range(MAX_CONTAINER_ALERTS):
         scene.open(web)
     scene.now -= 500
     scene.open(web)
-    assert len(scene.heard) == PER_CONTAINER + 1
+    assert len(scene.heard) == MAX_CONTAINER_ALERTS + 1
 
 
 def test_a_memo_of_before_has_nothing_that_waits():

@@ -3,11 +3,11 @@
 import pytest
 
 from hemostat.core.detection.container_list import has_changed, is_left_to_events, is_unseen_death
-from hemostat.core.labels.container_ref import reference
+from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.model import ContainerInfo, ListedContainer
 
 NOW = 10_000.0
-REF = reference("c1", "web", "nginx", {})
+REF = build_reference("c1", "web", "nginx", {})
 
 
 def known(**fields: object) -> ContainerInfo:
@@ -30,7 +30,7 @@ DOWN_ROW = row(status="exited", exit_code=3, health=None)
         (known(), row()),
         (known(), row(health=None)),
         (known(), row(age=None)),
-        (known(), row(ref=reference("c1", "web", "sha256:0123", {}))),
+        (known(), row(ref=build_reference("c1", "web", "sha256:0123", {}))),
         (DOWN, DOWN_ROW),
         (known(status="paused"), row(status="paused", health=None)),
     ],
@@ -46,7 +46,7 @@ def test_what_is_as_it_was_is_not_inspected(before: ContainerInfo, listed: Liste
         (None, row()),
         (known(), row(status="exited", exit_code=1)),
         (known(), row(health="unhealthy")),
-        (known(), row(ref=reference("c1", "api", "nginx", {}))),
+        (known(), row(ref=build_reference("c1", "api", "nginx", {}))),
         (known(), row(age=6.0)),
         (known(), row(age=5 * 60.0)),
         (known(started_at=NOW - 10), row(age=11.0)),

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from hemostat.core.detection.event_cursor import OVERLAP, Cursor
+from hemostat.core.detection.event_cursor import OVERLAP_SECONDS, Cursor
 from hemostat.core.model import EngineEvent
 from tests.samples import NOW, WEB
 
@@ -17,7 +17,7 @@ def test_before_the_first_event_nothing_is_asked_for():
 
 def test_a_little_of_the_past_is_asked_for_again_and_recognised():
     cursor = Cursor().past(happened(0.0)).past(happened(0.5, "start"))
-    assert cursor.since == NOW + 0.5 - OVERLAP
+    assert cursor.since == NOW + 0.5 - OVERLAP_SECONDS
     assert cursor.knows(happened(0.0))
     assert cursor.knows(happened(0.5, "start"))
 
@@ -35,7 +35,7 @@ def test_what_is_long_past_is_forgotten():
 
 def test_a_clock_that_is_set_back_is_followed():
     cursor = Cursor().past(happened(100.0)).past(happened(0.0))
-    assert cursor.since == NOW - OVERLAP
+    assert cursor.since == NOW - OVERLAP_SECONDS
     assert not cursor.knows(happened(100.0))
 
 

@@ -5,7 +5,12 @@ import itertools
 import pytest
 
 from hemostat.core.detection.event_cursor import Cursor
-from hemostat.core.detection.event_queue import MAX_A_SECOND, MAX_EVENTS, MAX_OTHERS, EventQueue
+from hemostat.core.detection.event_queue import (
+    MAX_EVENTS,
+    MAX_EVENTS_PER_SECOND,
+    MAX_MEASUREMENTS,
+    EventQueue,
+)
 from hemostat.core.model import Connected, EngineEvent, Listing, Probed, Samples
 from hemostat.events import Container
 
@@ -95,7 +100,7 @@ def test_a_container_of_which_something_was_left_out_is_named_and_no_end_of_it_i
     intake.add(event("quiet", "kill", 100.2))
     assert intake.left_out == {"evil"}
     handled = order(intake)
-    assert handled.count("evil kill") == MAX_A_SECOND
+    assert handled.count("evil kill") == MAX_EVENTS_PER_SECOND
     assert {"evil die", "quiet kill"} <= set(handled)
 
 
@@ -111,11 +116,11 @@ def test_what_waits_is_bounded_in_all_whoever_made_it():
     intake = EventQueue()
     for number in range(MAX_EVENTS + 5000):
         intake.add(event(f"c{number}", "die", 100.0 + number / 1000))
-    for number in range(MAX_OTHERS + 500):
+    for number in range(MAX_MEASUREMENTS + 500):
         intake.add(Probed(container_id="x", time=float(number), error=""))
         intake.add(Listing(()))
     assert intake.overflowed
-    assert len(intake) <= MAX_EVENTS + MAX_OTHERS + 1
+    assert len(intake) <= MAX_EVENTS + MAX_MEASUREMENTS + 1
     drain(intake)
     assert len(intake) == 0
 

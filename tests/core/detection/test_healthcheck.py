@@ -5,8 +5,8 @@ from math import inf, nan
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.detection.exits import looping
-from hemostat.core.detection.healthcheck import HealthcheckState, flaps, is_calm, is_due, turned
+from hemostat.core.detection.exits import is_crash_loop
+from hemostat.core.detection.healthcheck import HealthcheckState, is_calm, is_due, is_flapping, record_result
 from hemostat.core.settings.monitor import MonitorSettings
 
 TUNED = MonitorSettings(window=10.0, flap_changes=4, flap_window=60.0, loop_deaths=3, loop_window=60.0)
@@ -16,7 +16,7 @@ def after(*turns: tuple[float, bool], health: HealthcheckState | None = None) ->
     """The health after these reports of the engine: when, and whether healthy."""
     health = health or HealthcheckState()
     for time, healthy in turns:
-        health = turned(health, healthy=healthy, time=time, window=TUNED.flap_window)
+        health = record_result(health, healthy=healthy, time=time, window=TUNED.flap_window)
     return health
 
 
@@ -44,23 +44,23 @@ def test_what_passes_is_never_due():
 
 def test_what_turns_all_the_time_flaps_until_it_is_calm():
     health = after((0.0, False), (10.0, True), (20.0, False), (30.0, True))
-    assert flaps(health, TUNED, 30.0)
-    assert not flaps(health, TUNED, 60.0)
+    assert is_flapping(health, TUNED, 30.0)
+    assert not is_flapping(health, TUNED, 60.0)
     assert not is_calm(health, TUNED, 60.0)
     assert is_calm(health, TUNED, 80.0)
 
 
 def test_a_clock_set_back_forgets_what_is_now_to_come():
     health = after((1000.0, False), (1010.0, True), (1020.0, False), (1030.0, True))
-    assert not flaps(health, TUNED, 500.0)
-    assert not flaps(after((500.0, False), health=health), TUNED, 500.0)
-    assert not looping((1000.0, 1001.0, 500.0), TUNED, 500.0)
+    assert not is_flapping(health, TUNED, 500.0)
+    assert not is_flapping(after((500.0, False), health=health), TUNED, 500.0)
+    assert not is_crash_loop((1000.0, 1001.0, 500.0), TUNED, 500.0)
 
 
 def test_three_deaths_within_the_window_are_a_loop():
-    assert looping((0.0, 30.0, 59.0), TUNED, 59.0)
-    assert not looping((0.0, 30.0, 60.0), TUNED, 60.0)
-    assert not looping((0.0, 30.0), TUNED, 30.0)
+    assert is_crash_loop((0.0, 30.0, 59.0), TUNED, 59.0)
+    assert not is_crash_loop((0.0, 30.0, 60.0), TUNED, 60.0)
+    assert not is_crash_loop((0.0, 30.0), TUNED, 30.0)
 
 
 ANY = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([nan, inf, -inf])
@@ -74,14 +74,16 @@ def test_no_clock_makes_it_fail_or_tell_what_is_not(turns, now):
     if healthy:
         assert not is_due(health, TUNED, now)
     if len(health.changes) < TUNED.flap_changes:
-        assert not flaps(health, TUNED, now)
-    assert not (flaps(health, TUNED, now) and is_calm(health, TUNED, now))
+        assert not is_flapping(health, TUNED, now)
+    assert not (is_flapping(health, TUNED, now) and is_calm(health, TUNED, now))
 
 
 @given(st.lists(st.integers(0, 200), max_size=20), st.integers(-(2**40), 2**40))
 def test_the_time_of_day_does_not_matter(times, later):
     turns = [(float(time), index % 2 == 1) for index, time in enumerate(sorted(times))]
     moved = [(time + later, healthy) for time, healthy in turns]
-    assert flaps(after(*turns), TUNED, 200.0) == flaps(after(*moved), TUNED, 200.0 + later)
+    assert is_flapping(after(*turns), TUNED, 200.0) == is_flapping(after(*moved), TUNED, 200.0 + later)
     deaths = [time for time, _ in turns]
-    assert looping(deaths, TUNED, 200.0) == looping([t + later for t in deaths], TUNED, 200.0 + later)
+    assert is_crash_loop(deaths, TUNED, 200.0) == is_crash_loop(
+        [t + later for t in deaths], TUNED, 200.0 + later
+    )

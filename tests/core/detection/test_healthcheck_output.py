@@ -2,7 +2,12 @@
 
 import pytest
 
-from hemostat.core.detection.healthcheck_output import cannot_run, evidence, has_always_failed, startup_time
+from hemostat.core.detection.healthcheck_output import (
+    build_check_evidence,
+    compute_startup_seconds,
+    has_always_failed,
+    is_unrunnable,
+)
 from hemostat.core.diagnosis.rules import diagnose
 from hemostat.core.model import ContainerInfo, HealthCheck
 from hemostat.events import Action, Evidence, Kind
@@ -24,7 +29,7 @@ from tests.samples import NOW, WEB, alert
     ],
 )
 def test_a_check_that_cannot_be_run(code, output):
-    assert cannot_run(code, output)
+    assert is_unrunnable(code, output)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +49,7 @@ def test_a_check_that_cannot_be_run(code, output):
     ],
 )
 def test_a_check_that_runs_and_fails(code, output):
-    assert not cannot_run(code, output)
+    assert not is_unrunnable(code, output)
 
 
 def info(**fields) -> ContainerInfo:
@@ -53,9 +58,12 @@ def info(**fields) -> ContainerInfo:
 
 
 def test_a_check_has_its_start_period_and_all_its_retries_to_pass():
-    assert startup_time(info(check=HealthCheck())) == 180.0
-    assert startup_time(info(check=HealthCheck(interval=5, timeout=30, retries=2, start_period=180))) == 250.0
-    assert startup_time(info(check=None)) == 0.0
+    assert compute_startup_seconds(info(check=HealthCheck())) == 180.0
+    assert (
+        compute_startup_seconds(info(check=HealthCheck(interval=5, timeout=30, retries=2, start_period=180)))
+        == 250.0
+    )
+    assert compute_startup_seconds(info(check=None)) == 0.0
 
 
 @pytest.mark.parametrize(("streak", "always"), [(290, True), (2000, True), (20, False), (1, False)])
@@ -66,11 +74,11 @@ def test_the_engines_count_tells_whether_it_has_ever_passed(streak, always):
 
 def test_what_the_check_said_is_told_without_secrets():
     said = info(check_exit_code=127, health_output="sh: curl: not found\npassword=hunter2")
-    told = list(evidence(said, never_passed=True))
+    told = list(build_check_evidence(said, never_passed=True))
     assert told[1:] == [Evidence("cannot_run", value=True), Evidence("never_passed", value=True)]
     assert "exit code 127: sh: curl: not found" in told[0].value
     assert "hunter2" not in told[0].value
-    assert list(evidence(info(), never_passed=False)) == []
+    assert list(build_check_evidence(info(), never_passed=False)) == []
 
 
 def ill(*facts: str):

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from hemostat.core.detection.jobs import is_session, job_reason
+from hemostat.core.detection.jobs import explain_job, is_session
 from hemostat.core.model import ContainerInfo, HealthCheck
 from hemostat.events import Container
 
@@ -27,7 +27,7 @@ def container(name: str = "job", **labels: str) -> ContainerInfo:
     ],
 )
 def test_a_job_is_recognised_by_what_it_is_needed_for_and_how_it_ended(info, needed_by, clean_ends, reason):
-    assert job_reason(info, needed_by=needed_by, clean_ends=clean_ends) == reason
+    assert explain_job(info, needed_by=needed_by, clean_ends=clean_ends) == reason
 
 
 @pytest.mark.parametrize(

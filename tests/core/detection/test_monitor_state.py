@@ -8,7 +8,7 @@ import pytest
 
 from hemostat.core.detection.event_cursor import Cursor
 from hemostat.core.detection.incidents import Incident
-from hemostat.core.detection.monitor_state import MonitorState, decode_memo, encode_memo
+from hemostat.core.detection.monitor_state import MonitorState, decode_state, encode_state
 from hemostat.core.detection.stop_intent import PendingExit, StopRequest
 from hemostat.core.detection.watched_container import RestoredContainers
 from hemostat.events import Container, Kind
@@ -31,25 +31,25 @@ def replaced(**changes: object) -> MonitorState:
 
 
 def test_a_memo_is_read_as_it_was_written():
-    raw, lost = encode_memo(MEMO)
-    assert decode_memo(raw) == (MEMO, lost)
+    raw, lost = encode_state(MEMO)
+    assert decode_state(raw) == (MEMO, lost)
     assert lost == []
 
 
 @pytest.mark.parametrize("number", [inf, -inf, nan])
 def test_an_entry_that_cannot_be_written_costs_that_entry(number):
     window = msgspec.structs.replace(BAD, window=number)
-    raw, lost = encode_memo(
+    raw, lost = encode_state(
         replaced(incidents=(WEB, window), deaths={"e": (number,), "w": (1.0, 2.0)}, began=number)
     )
-    assert decode_memo(raw) == (MEMO, [])
+    assert decode_state(raw) == (MEMO, [])
     assert sorted(lost) == ["past.began", "past.deaths.e", "past.incidents.1"]
 
 
 def test_text_that_cannot_be_written_costs_its_entry():
     surrogate = msgspec.structs.replace(BAD, container=Container(id="e", name="\ud800"))
-    raw, lost = encode_memo(replaced(incidents=(surrogate, WEB), clean_ends={"\ud800": 1}))
-    assert (decode_memo(raw)[0], len(lost)) == (MEMO, 2)
+    raw, lost = encode_state(replaced(incidents=(surrogate, WEB), clean_ends={"\ud800": 1}))
+    assert (decode_state(raw)[0], len(lost)) == (MEMO, 2)
 
 
 SPOILT = {
@@ -65,9 +65,9 @@ SPOILT = {
 @pytest.mark.parametrize("value", SPOILT.values(), ids=SPOILT)
 @pytest.mark.parametrize("field", ["incidents", "ended"])
 def test_an_incident_that_cannot_be_read_costs_no_other(field, value):
-    found = json.loads(encode_memo(MEMO)[0])
+    found = json.loads(encode_state(MEMO)[0])
     found["past"][field] = [value, msgspec.to_builtins(WEB)]
-    memo, lost = decode_memo(json.dumps(found).encode())
+    memo, lost = decode_state(json.dumps(found).encode())
     assert getattr(memo.past, field) == (WEB,)
     assert (memo.cursor, memo.past.stops, lost) == (MEMO.cursor, PAST.stops, [f"past.{field}.0"])
 
@@ -75,21 +75,21 @@ def test_an_incident_that_cannot_be_read_costs_no_other(field, value):
 @pytest.mark.parametrize("value", SPOILT.values(), ids=SPOILT)
 @pytest.mark.parametrize("field", ["stops", "deaths", "held", "awaited", "runs", "habits"])
 def test_an_entry_of_one_container_that_cannot_be_read_costs_no_other(field, value):
-    found = json.loads(encode_memo(MEMO)[0])
+    found = json.loads(encode_state(MEMO)[0])
     found["past"].setdefault(field, {})["e"] = value
-    memo, _ = decode_memo(json.dumps(found).encode())
+    memo, _ = decode_state(json.dumps(found).encode())
     assert (memo.cursor, memo.past.incidents, memo.past.mode) == (MEMO.cursor, (WEB,), "auto")
     assert getattr(memo.past, field).get("w") == getattr(PAST, field).get("w")
 
 
 def test_a_field_of_another_shape_costs_that_field():
-    found = json.loads(encode_memo(MEMO)[0])
+    found = json.loads(encode_state(MEMO)[0])
     found["past"] |= {"kills": "often", "stops": 7, "new": 1}
-    memo, lost = decode_memo(json.dumps(found).encode())
+    memo, lost = decode_state(json.dumps(found).encode())
     assert (memo.past.incidents, memo.past.stops, sorted(lost)) == ((WEB,), {}, ["past.kills", "past.stops"])
 
 
 @pytest.mark.parametrize("raw", [b"", b"\xff", b"{", b"[]", b"1", b"[" * 100_000], ids=len)
 def test_what_is_no_memo_is_refused(raw):
     with pytest.raises(ValueError, match=r"."):
-        decode_memo(raw)
+        decode_state(raw)

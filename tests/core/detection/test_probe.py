@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.detection.probe import Probing, address_of, judge
+from hemostat.core.detection.probe import Probing, find_address, record_probe_result
 from hemostat.core.labels.definitions import PROBE
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import ContainerInfo
-from hemostat.core.settings.monitor import MonitorSettings, tuned
+from hemostat.core.settings.monitor import MonitorSettings, resolve_thresholds
 from hemostat.events import Container, Phase
 
 
@@ -104,13 +104,16 @@ def test_a_probe_goes_to_the_containers_own_address(info, address):
         container("near", "host"),
         container("ring", "container:ring"),
     )
-    assert address_of(info, known) == address
+    assert find_address(info, known) == address
 
 
 @pytest.mark.parametrize(("text", "period"), [("90s", 90.0), ("0", 0.0), ("soon", 60.0), (None, 60.0)])
 def test_the_start_period_is_told_by_a_label(text, period):
     labels = {} if text is None else {"hemostat.probe.start_period": text}
-    assert tuned(MonitorSettings(), Container(id="c", name="c", labels=labels)).probe_start == period
+    assert (
+        resolve_thresholds(MonitorSettings(), Container(id="c", name="c", labels=labels)).probe_start
+        == period
+    )
 
 
 def judged(answers: str, *, started: float = -100.0, state: Probing | None = None) -> list[tuple[int, Phase]]:
@@ -118,7 +121,7 @@ def judged(answers: str, *, started: float = -100.0, state: Probing | None = Non
     state, found = state or Probing(), []
     for second, answer in enumerate(answers):
         error = "" if answer == "+" else "refused"
-        state, phase = judge(state, error, now=float(second), started_at=started)
+        state, phase = record_probe_result(state, error, now=float(second), started_at=started)
         if phase is not None:
             found.append((second, phase))
     return found
@@ -150,7 +153,7 @@ def test_what_was_told_before_can_end_and_is_not_told_again():
 def test_it_began_with_the_first_of_the_failures():
     state = Probing(succeeded=True)
     for second in (5.0, 6.0, 7.0):
-        state, _ = judge(state, "refused", now=second, started_at=0.0)
+        state, _ = record_probe_result(state, "refused", now=second, started_at=0.0)
     assert state == Probing(failures=3, since=5.0, succeeded=True, raised=True, reached=True)
 
 
@@ -158,21 +161,23 @@ def test_a_probe_that_has_never_reached_its_container_says_nothing_of_it():
     """Until it reaches it, which is another failure then."""
     state = Probing()
     for second in range(61, 64):
-        state, phase = judge(state, "no connection within 2 s", now=float(second), started_at=0.0)
+        state, phase = record_probe_result(
+            state, "no connection within 2 s", now=float(second), started_at=0.0
+        )
     assert (phase, state.astray) == (Phase.RAISED, True)
     phases = []
     for second in range(64, 70):
-        state, phase = judge(state, "connection refused", now=float(second), started_at=0.0)
+        state, phase = record_probe_result(state, "connection refused", now=float(second), started_at=0.0)
         phases.append(phase)
     assert (phases.index(Phase.RAISED), state.astray) == (2, False)
 
 
 @pytest.mark.parametrize("error", ["no connection within 2 s", "no route to host", "network is unreachable"])
 def test_what_a_probe_has_reached_once_hangs_when_it_is_reached_no_more(error):
-    state, _ = judge(Probing(), "", now=0.0, started_at=0.0)
+    state, _ = record_probe_result(Probing(), "", now=0.0, started_at=0.0)
     state = state.of_next_process()
     for second in range(61, 64):
-        state, phase = judge(state, error, now=float(second), started_at=0.0)
+        state, phase = record_probe_result(state, error, now=float(second), started_at=0.0)
     assert (phase, state.astray) == (Phase.RAISED, False)
 
 
@@ -180,7 +185,7 @@ def test_what_a_probe_has_reached_once_hangs_when_it_is_reached_no_more(error):
 def test_transitions_alternate_whatever_the_clock_says(answers):
     state, phases = Probing(), []
     for well, now in answers:
-        state, phase = judge(state, "" if well else "refused", now=now, started_at=0.0)
+        state, phase = record_probe_result(state, "" if well else "refused", now=now, started_at=0.0)
         phases += [phase] if phase is not None else []
     assert phases == [Phase.RAISED, Phase.CLEARED][:2] * (len(phases) // 2) + [Phase.RAISED] * (
         len(phases) % 2

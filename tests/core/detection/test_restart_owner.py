@@ -4,20 +4,20 @@ import pytest
 
 from hemostat.core.detection.restart_owner import (
     EndedRun,
+    find_orchestrator,
+    find_replacements,
+    find_slow_loop,
+    get_workload_key,
     is_calm,
-    orchestrator,
-    replacements,
-    restarts_itself,
-    slow_loop,
-    workload,
+    is_restarted_by_docker,
 )
-from hemostat.core.labels.container_ref import reference
+from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.model import ContainerInfo
 from tests.samples import NOW
 
 
 def made(name: str = "web", **labels: str):
-    return reference(name, name, "", {key.replace("__", "."): value for key, value in labels.items()})
+    return build_reference(name, name, "", {key.replace("__", "."): value for key, value in labels.items()})
 
 
 @pytest.mark.parametrize(
@@ -34,24 +34,24 @@ def made(name: str = "web", **labels: str):
     ],
 )
 def test_orchestrator_is_known_by_its_labels_which_events_carry(label, name):
-    owner = orchestrator(reference("c", "c", "", {label: "x"}))
+    owner = find_orchestrator(build_reference("c", "c", "", {label: "x"}))
     assert owner is not None
     assert owner.name == name
 
 
 @pytest.mark.parametrize("label", ["com.docker.compose.project", "hemostat.job", "io.kubernetesque"])
 def test_compose_and_others_own_nothing(label):
-    assert orchestrator(reference("c", "c", "", {label: "x"})) is None
+    assert find_orchestrator(build_reference("c", "c", "", {label: "x"})) is None
 
 
 def test_no_other_label_of_an_orchestrator_is_carried():
     secret = {"io.kubernetes.container.preStopHandler": "curl -u a:b", "com.hashicorp.nomad.token": "x"}
-    assert reference("c", "c", "", secret).labels == {}
+    assert build_reference("c", "c", "", secret).labels == {}
 
 
 def task(slot: int, task_id: str):
     labels = {"com.docker.swarm.service.name": "p", "com.docker.swarm.task.name": f"p.{slot}.{task_id}"}
-    return reference(task_id, f"p.{slot}.{task_id}", "", labels)
+    return build_reference(task_id, f"p.{slot}.{task_id}", "", labels)
 
 
 @pytest.mark.parametrize(
@@ -72,24 +72,24 @@ def task(slot: int, task_id: str):
     ],
 )
 def test_a_container_with_copied_labels_is_no_replacement(labels, own, forged):
-    victim = reference("v", "web", "web:1", {**labels, **own})
+    victim = build_reference("v", "web", "web:1", {**labels, **own})
     evil = ContainerInfo(
-        ref=reference("e", "evil", "evil:1", {**labels, **forged}), status="running", started_at=NOW + 5
+        ref=build_reference("e", "evil", "evil:1", {**labels, **forged}), status="running", started_at=NOW + 5
     )
     again = ContainerInfo(
-        ref=reference("w", "web", "web:1", {**labels, **own}), status="running", started_at=NOW + 5
+        ref=build_reference("w", "web", "web:1", {**labels, **own}), status="running", started_at=NOW + 5
     )
-    assert replacements(victim, NOW, [evil]) == []
-    assert replacements(victim, NOW, [evil, again]) == [again]
-    assert workload(evil.ref) != workload(victim)
+    assert find_replacements(victim, NOW, [evil]) == []
+    assert find_replacements(victim, NOW, [evil, again]) == [again]
+    assert get_workload_key(evil.ref) != get_workload_key(victim)
 
 
 def test_replacement_fills_the_same_slot_and_another_replica_does_not():
-    assert workload(task(1, "a")) == workload(task(1, "b")) != workload(task(2, "c"))
+    assert get_workload_key(task(1, "a")) == get_workload_key(task(1, "b")) != get_workload_key(task(2, "c"))
     running = ContainerInfo(ref=task(2, "c"), status="running", started_at=NOW + 5)
-    assert not replacements(task(1, "a"), NOW, [running])
+    assert not find_replacements(task(1, "a"), NOW, [running])
     again = ContainerInfo(ref=task(1, "b"), status="running", started_at=NOW + 5)
-    assert replacements(task(1, "a"), NOW, [running, again])
+    assert find_replacements(task(1, "a"), NOW, [running, again])
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_docker_restarts_by_policy_code_and_count(policy, count, code, restarts)
     info = ContainerInfo(
         ref=made(), status="exited", restart_policy=name, max_retries=int(most or 0), restart_count=count
     )
-    assert restarts_itself(info, code) is restarts
+    assert is_restarted_by_docker(info, code) is restarts
 
 
 def runs(every: float, count: int, *, code: int, seconds: float) -> list[EndedRun]:
@@ -130,7 +130,7 @@ def runs(every: float, count: int, *, code: int, seconds: float) -> list[EndedRu
     ],
 )
 def test_slow_loop_is_many_failures_or_short_clean_runs_in_an_hour(made, loop):
-    assert bool(slow_loop(made, 300.0, NOW)) is loop
+    assert bool(find_slow_loop(made, 300.0, NOW)) is loop
 
 
 def test_slow_loop_is_over_after_a_run_of_two_turns():

@@ -5,12 +5,12 @@ import pytest
 from hemostat.core.detection import stop_intent
 from hemostat.core.detection.stop_intent import (
     StopRequest,
-    hold,
-    restart_by_us,
-    signalled,
-    stopped,
-    stopping,
-    wanted,
+    find_own_restart,
+    get_stop_wait,
+    is_requested_death,
+    is_stopping,
+    read_kill_event,
+    read_stop_event,
 )
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.model import ContainerInfo, EngineEvent
@@ -38,7 +38,7 @@ def info(**fields) -> ContainerInfo:
     ],
 )
 def test_signal_is_a_wish_when_it_ends_this_container(signal, stop_signal, is_wish):
-    assert (signalled(kill(signal), info(stop_signal=stop_signal)) is not None) is is_wish
+    assert (read_kill_event(kill(signal), info(stop_signal=stop_signal)) is not None) is is_wish
 
 
 @pytest.mark.parametrize(
@@ -53,27 +53,27 @@ def test_signal_is_a_wish_when_it_ends_this_container(signal, stop_signal, is_wi
     ],
 )
 def test_death_is_wanted_within_the_time_of_its_signal_and_not_after(signal, fields, seconds):
-    stop = signalled(kill(signal), info(**fields))
-    assert wanted(stop, NOW + seconds - 0.1)
-    assert not wanted(stop, NOW + seconds + 0.1)
-    assert stopping(stop, NOW + seconds - 0.1)
-    assert not stopping(stop, NOW + seconds + 0.1)
+    stop = read_kill_event(kill(signal), info(**fields))
+    assert is_requested_death(stop, NOW + seconds - 0.1)
+    assert not is_requested_death(stop, NOW + seconds + 0.1)
+    assert is_stopping(stop, NOW + seconds - 0.1)
+    assert not is_stopping(stop, NOW + seconds + 0.1)
 
 
 def test_second_signal_of_a_long_stop_renews_the_wish():
     """`docker stop -t 60` sends SIGKILL at the end."""
     late = EngineEvent(time=NOW + 60, action="kill", container=WEB, signal=KILL)
-    assert wanted(signalled(late, info()), NOW + 60.2)
+    assert is_requested_death(read_kill_event(late, info()), NOW + 60.2)
 
 
 def test_the_word_of_the_engine_proves_a_wish_before_or_after_the_death():
-    said = stopped(EngineEvent(time=NOW, action="stop", container=WEB))
-    assert wanted(said, NOW - 0.2)
-    assert wanted(said, NOW + 0.2)
+    said = read_stop_event(EngineEvent(time=NOW, action="stop", container=WEB))
+    assert is_requested_death(said, NOW - 0.2)
+    assert is_requested_death(said, NOW + 0.2)
 
 
 def test_a_stop_of_ours_is_nobodys_wish():
-    assert not wanted(StopRequest(time=NOW, until=NOW + 10, ours=True), NOW + 1)
+    assert not is_requested_death(StopRequest(time=NOW, until=NOW + 10, ours=True), NOW + 1)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_a_stop_of_ours_is_nobodys_wish():
     [
         (None, 1, False, False, 0.0),
         (None, 137, False, True, 0.0),
-        (None, 137, False, False, stop_intent.SOON),
-        (None, 1, True, False, stop_intent.LATER),
-        (StopRequest(time=NOW, until=NOW), 7, False, True, stop_intent.LATER),
+        (None, 137, False, False, stop_intent.UNHINTED_STOP_WAIT_SECONDS),
+        (None, 1, True, False, stop_intent.HINTED_STOP_WAIT_SECONDS),
+        (StopRequest(time=NOW, until=NOW), 7, False, True, stop_intent.HINTED_STOP_WAIT_SECONDS),
     ],
 )
 def test_death_is_held_only_where_a_stop_event_may_still_come(stop, code, podman, kills, seconds):
-    assert hold(stop, code, podman=podman, kills=kills) == seconds
+    assert get_stop_wait(stop, code, podman=podman, kills=kills) == seconds
 
 
 def attempt(**fields) -> Attempt:
@@ -115,4 +115,4 @@ DOWN = {"status": "exited", "finished_at": NOW + 10}
     ],
 )
 def test_restart_is_ours_when_it_began_on_this_very_process(fields, made, ours):
-    assert (restart_by_us(info(**fields), [attempt(**made)], NOW + 20) is not None) is ours
+    assert (find_own_restart(info(**fields), [attempt(**made)], NOW + 20) is not None) is ours

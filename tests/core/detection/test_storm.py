@@ -14,9 +14,9 @@ from hemostat.core.detection.storm import (
     Storms,
     StormVerdict,
     WatchedCounts,
-    evidence,
-    gather,
+    build_storm_evidence,
     is_over,
+    record_failure,
 )
 from hemostat.events import Kind
 
@@ -32,7 +32,9 @@ def failing(
     """The state and the verdicts for failures at these times of containers with these numbers."""
     storm, verdicts = storm or Storm(), []
     for now, number in failures:
-        storm, verdict = gather(storm, StormFailure(now, f"id{number}", kind), LIMITS, WatchedCounts(running))
+        storm, verdict = record_failure(
+            storm, StormFailure(now, f"id{number}", kind), LIMITS, WatchedCounts(running)
+        )
         verdicts.append(verdict)
     return storm, verdicts
 
@@ -162,11 +164,11 @@ def test_another_begins_after_one_is_over():
 def test_it_tells_how_many_which_and_what():
     storm, _ = failing(*[(float(n), n) for n in range(9)])
     storm, _ = failing((9.0, 0), (9.0, 11), (9.0, 10), (9.0, 9), kind=Kind.OOM, storm=storm)
-    facts = {item.name: item.value for item in evidence(storm.failures, NAMES)}
+    facts = {item.name: item.value for item in build_storm_evidence(storm.failures, NAMES)}
     assert facts["storm"] == 12
     assert facts["containers"] == ", ".join(f"web-{n:02}" for n in range(10)) + " and 2 more"
     assert facts["kinds"] == "exited 9, oom 3"
-    assert evidence(failing((0.0, 7))[0].failures, {})[1].value == "id7"
+    assert build_storm_evidence(failing((0.0, 7))[0].failures, {})[1].value == "id7"
 
 
 def test_a_clock_that_jumps_begins_none_and_ends_it():

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from hemostat.core.diagnosis.case import Precedent, fingerprint, signature
-from hemostat.core.diagnosis.precedents import matters, remembered
+from hemostat.core.diagnosis.case import Precedent, compute_log_fingerprint, compute_signature
+from hemostat.core.diagnosis.precedents import apply_precedents, should_load_precedents
 from hemostat.core.diagnosis.rules import diagnose
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Evidence, Kind, Outcome
@@ -39,7 +39,7 @@ RESTART_HEALED = ended(Action.RESTART, Outcome.HEALED, 2.0)
     ids=["no past", "failed once", "then restart healed", "failed twice", "healed before", "healed at last"],
 )
 def test_what_helped_the_last_time_is_tried_first(past, action):
-    verdict = remembered(HUNG, diagnose(HUNG), past, ALL, host="h")
+    verdict = apply_precedents(HUNG, diagnose(HUNG), past, ALL, host="h")
     assert verdict.action is action
     told = "did not help the last time" in verdict.diagnosis.reasons[-1]
     assert told == (action is Action.RESTART)
@@ -48,13 +48,15 @@ def test_what_helped_the_last_time_is_tried_first(past, action):
 @pytest.mark.parametrize("other", [{"container": "other"}, {"host": "elsewhere"}])
 def test_what_came_of_another_container_says_nothing_of_this_one(other):
     past = [msgspec.structs.replace(each, **other) for each in (EXEC_FAILED, EXEC_AGAIN)]
-    assert remembered(HUNG, diagnose(HUNG), past, ALL, host="h").action is Action.EXEC
+    assert apply_precedents(HUNG, diagnose(HUNG), past, ALL, host="h").action is Action.EXEC
 
 
 def test_what_policy_forbids_is_not_remembered():
     past = [EXEC_FAILED, EXEC_AGAIN]
     assert (
-        remembered(HUNG, diagnose(HUNG), past, ResponderSettings(actions=(Action.EXEC,)), host="h").action
+        apply_precedents(
+            HUNG, diagnose(HUNG), past, ResponderSettings(actions=(Action.EXEC,)), host="h"
+        ).action
         is Action.EXEC
     )
 
@@ -62,37 +64,45 @@ def test_what_policy_forbids_is_not_remembered():
 def test_nothing_is_made_of_what_only_people_can_mend():
     down = alert(kind=Kind.CRASH_LOOP)
     assert (
-        remembered(down, diagnose(down), [ended(Action.RESTART, Outcome.HEALED, 1.0)], ALL, host="h").action
+        apply_precedents(
+            down, diagnose(down), [ended(Action.RESTART, Outcome.HEALED, 1.0)], ALL, host="h"
+        ).action
         is Action.NONE
     )
 
 
 def test_the_past_is_not_looked_up_for_a_crash():
-    assert not matters(alert(), diagnose(alert()))
-    assert matters(HUNG, diagnose(HUNG))
+    assert not should_load_precedents(alert(), diagnose(alert()))
+    assert should_load_precedents(HUNG, diagnose(HUNG))
 
 
 def test_incidents_of_one_image_kind_and_exit_code_share_a_signature():
     other = alert(container=Container(id="c2", name="web-2", image="busybox"))
-    assert signature(other) == signature(alert())
+    assert compute_signature(other) == compute_signature(alert())
     for changed in (
         alert(kind=Kind.OOM),
         alert(evidence=(Evidence("exit_code", 2.0),)),
         alert(container=msgspec.structs.replace(other.container, image="nginx")),
     ):
-        assert signature(changed) != signature(alert())
+        assert compute_signature(changed) != compute_signature(alert())
 
 
 def test_logs_that_differ_in_numbers_times_and_ids_are_alike():
     first = "2026-01-01T10:00:00 pid 7: cannot open /data/5f3a9c1e: no space left\nbye"
     second = "2026-02-03T11:22:33 pid 12345: cannot open /data/77aa00ff: no space left\nbye"
-    assert fingerprint(first) == fingerprint(second) != fingerprint("something else")
-    assert fingerprint(first + "\n" + first) == fingerprint(first)
-    assert fingerprint("\n \n") == ""
-    assert fingerprint("pod web-7d4b9c6f5 of 3f2a") == fingerprint("pod web-5b6c7d8e9 of 3f2a")
+    assert (
+        compute_log_fingerprint(first)
+        == compute_log_fingerprint(second)
+        != compute_log_fingerprint("something else")
+    )
+    assert compute_log_fingerprint(first + "\n" + first) == compute_log_fingerprint(first)
+    assert compute_log_fingerprint("\n \n") == ""
+    assert compute_log_fingerprint("pod web-7d4b9c6f5 of 3f2a") == compute_log_fingerprint(
+        "pod web-5b6c7d8e9 of 3f2a"
+    )
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("unit", ["a-", "a", "0x", "1-", "-"])
 def test_no_log_holds_up_whoever_compares_it(unit):
-    assert fingerprint(unit * 100_000)
+    assert compute_log_fingerprint(unit * 100_000)

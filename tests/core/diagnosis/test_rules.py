@@ -2,8 +2,8 @@
 
 import pytest
 
-from hemostat.core.diagnosis.rules import PRESSED, diagnose
-from hemostat.core.usage.cpu import WORK
+from hemostat.core.diagnosis.rules import HIGH_PRESSURE_PERCENT, diagnose
+from hemostat.core.usage.cpu import WORK_BYTES_PER_SECOND
 from hemostat.events import Action, Container, Evidence, Kind
 from tests.samples import alert
 
@@ -32,7 +32,7 @@ LEAK = verdict(
         (verdict(Kind.OOM, exit_code=137, memory_limit=MIB), Action.RESTART, "out of memory"),
         (verdict(Kind.UNHEALTHY), Action.RESTART, "hung"),
         (verdict(Kind.CPU_HIGH, cpu=99.0, received=0.0), Action.NONE, "busy"),
-        (verdict(Kind.CPU_HIGH, cpu=99.0, received=WORK), Action.NONE, "saturated"),
+        (verdict(Kind.CPU_HIGH, cpu=99.0, received=WORK_BYTES_PER_SECOND), Action.NONE, "saturated"),
         (verdict(Kind.CPU_HIGH, cpu=99.0), Action.NONE, "busy"),
         (memory(), None, "large but steady"),
         (memory(manner="falls_back"), None, "saw-tooth"),
@@ -43,7 +43,7 @@ LEAK = verdict(
             Action.NONE,
             "growing memory",
         ),
-        (memory(pressure=PRESSED), Action.NONE, "memory limit too tight"),
+        (memory(pressure=HIGH_PRESSURE_PERCENT), Action.NONE, "memory limit too tight"),
         (LEAK, Action.RESTART, "leak"),
         (verdict(Kind.CRASH_LOOP, deaths=3, exit_code=1), Action.NONE, "crash loop"),
         (verdict(Kind.OOM, survived=True), Action.NONE, "out of memory"),

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.evidence.build import CUT, LIMIT, LINE_CUT, LOG_LIMIT, dossier, tail
+from hemostat.core.evidence.build import (
+    CUT_NOTE,
+    LINE_CUT_NOTE,
+    MAX_LOG_BYTES,
+    MAX_SNAPSHOT_BYTES,
+    build_log_tail,
+    build_snapshot,
+)
 from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun, MetricPoint, decode, encode
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import DecodeError
@@ -23,7 +30,7 @@ text = st.text(max_size=3000)
 
 
 def test_every_part_is_kept_and_read_back():
-    made = dossier(
+    made = build_snapshot(
         needed(),
         DEAD,
         now=NOW,
@@ -41,7 +48,7 @@ def test_every_part_is_kept_and_read_back():
 
 def test_no_secret_of_any_part_is_in_it():
     request = needed(alert=alert(evidence=(Evidence("probe", f"http://u:{SECRET}@web/ failed"),)))
-    made = dossier(
+    made = build_snapshot(
         request,
         DEAD,
         now=NOW,
@@ -57,46 +64,51 @@ def test_no_secret_of_any_part_is_in_it():
 
 
 def test_a_secret_in_colours_is_one_all_the_same():
-    assert tail("\x1b[31mpassword\x1b[0m=\x1b[1mhunter2\x1b[0m", 1000) == "password=[redacted: password]"
+    assert (
+        build_log_tail("\x1b[31mpassword\x1b[0m=\x1b[1mhunter2\x1b[0m", 1000)
+        == "password=[redacted: password]"
+    )
 
 
 def test_a_long_log_loses_its_beginning():
     log = "".join(f"line {number}\n" for number in range(10_000))
-    end = tail(log, LOG_LIMIT)
-    assert end.startswith(CUT + "line ")
+    end = build_log_tail(log, MAX_LOG_BYTES)
+    assert end.startswith(CUT_NOTE + "line ")
     assert end.endswith("line 9999\n")
-    assert LOG_LIMIT // 2 < len(end) <= LOG_LIMIT
+    assert MAX_LOG_BYTES // 2 < len(end) <= MAX_LOG_BYTES
 
 
 def test_a_log_of_one_endless_line_is_cut_too():
-    assert tail("token=" + "a1" * 500_000, LOG_LIMIT) == "token=[redacted: token]"
+    assert build_log_tail("token=" + "a1" * 500_000, MAX_LOG_BYTES) == "token=[redacted: token]"
 
 
 def test_a_line_of_a_megabyte_is_cut_with_a_mark():
-    end = tail("before\n" + "x" * 1_000_000 + "\nafter\n", LOG_LIMIT)
-    assert end == f"before\n{'x' * 2000}{LINE_CUT}\nafter\n"
-    assert tail(end, LOG_LIMIT) == end
+    end = build_log_tail("before\n" + "x" * 1_000_000 + "\nafter\n", MAX_LOG_BYTES)
+    assert end == f"before\n{'x' * 2000}{LINE_CUT_NOTE}\nafter\n"
+    assert build_log_tail(end, MAX_LOG_BYTES) == end
 
 
 def test_many_long_lines_lose_the_first():
-    end = tail("".join(f"{number} {'x' * 9000}\n" for number in range(300)), LOG_LIMIT)
-    assert end.startswith(CUT)
-    assert end.endswith(f"x{LINE_CUT}\n")
-    assert len(end) <= LOG_LIMIT
+    end = build_log_tail("".join(f"{number} {'x' * 9000}\n" for number in range(300)), MAX_LOG_BYTES)
+    assert end.startswith(CUT_NOTE)
+    assert end.endswith(f"x{LINE_CUT_NOTE}\n")
+    assert len(end) <= MAX_LOG_BYTES
 
 
 def test_of_a_progress_bar_the_last_state_is_kept():
     bar = "".join(f"\r{number:3d} % token=abcdef{number:03d}" for number in range(101))
-    assert tail(f"pull\n{bar}\ndone\n", LOG_LIMIT) == "pull\n100 % token=[redacted: token]\ndone\n"
+    assert (
+        build_log_tail(f"pull\n{bar}\ndone\n", MAX_LOG_BYTES) == "pull\n100 % token=[redacted: token]\ndone\n"
+    )
 
 
 def test_samples_are_the_latest():
-    made = dossier(needed(), DEAD, now=NOW, samples=[MetricPoint(at, 1.0, 1) for at in range(500)])
+    made = build_snapshot(needed(), DEAD, now=NOW, samples=[MetricPoint(at, 1.0, 1) for at in range(500)])
     assert [each.time for each in made.samples] == list(range(380, 500))
 
 
 def test_samples_of_an_older_version_are_read():
-    made = dossier(needed(), DEAD, now=NOW, samples=[MetricPoint(NOW, 1.0, 2)])
+    made = build_snapshot(needed(), DEAD, now=NOW, samples=[MetricPoint(NOW, 1.0, 2)])
     older = encode(made).replace(b",1.0,2,null,null]", b",1.0,2]")
     assert older != encode(made)
     assert decode(older) == made
@@ -104,7 +116,7 @@ def test_samples_of_an_older_version_are_read():
 
 def test_what_does_not_fit_is_given_up_in_order():
     details = ContainerDetails(environment={f"N{number}": "ü" * 400 for number in range(200)})
-    made = dossier(
+    made = build_snapshot(
         needed(), DEAD, now=NOW, log="out of cheese\n", details=details, samples=[MetricPoint(NOW, 1.0, 1)]
     )
     assert made.left_out == ("samples", "processes", "environment")
@@ -114,7 +126,7 @@ def test_what_does_not_fit_is_given_up_in_order():
 
 @given(log=text, line=text, size=st.integers(1, 400))
 def test_it_is_never_too_large(log, line, size):
-    made = dossier(
+    made = build_snapshot(
         needed(alert=alert(evidence=(Evidence(line, line * 20),) * 60)),
         DEAD,
         now=NOW,
@@ -127,7 +139,7 @@ def test_it_is_never_too_large(log, line, size):
         ),
     )
     raw = encode(made)
-    assert len(raw) <= LIMIT
+    assert len(raw) <= MAX_SNAPSHOT_BYTES
     assert decode(raw) == made
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.evidence.log_text import final_text, without_controls
+from hemostat.core.evidence.log_text import remove_controls, render_final_text
 
 PULL = (
     "a1: Waiting\r\nb2: Waiting\r\n"
@@ -43,15 +43,15 @@ PULL = (
     ],
 )
 def test_what_a_terminal_shows_in_the_end(printed, left):
-    assert final_text(printed) == left
+    assert render_final_text(printed) == left
 
 
 def test_a_value_is_not_taken_for_overwritten():
-    assert without_controls("a\rb\x1b[31mc\b") == "abc"
+    assert remove_controls("a\rb\x1b[31mc\b") == "abc"
 
 
 @given(st.text(st.sampled_from("ab\r\n\b\x1b[]2;KAJFm\x07\x9b\0é")))
 def test_nothing_that_a_terminal_acts_on_is_left(printed):
-    left = final_text(printed)
+    left = render_final_text(printed)
     assert re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", left) is None
     assert left.count("\n") <= printed.count("\n") + sum(map(printed.count, "BE"))

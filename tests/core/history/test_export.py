@@ -4,9 +4,9 @@ import msgspec
 import pytest
 from markdown_it import MarkdownIt
 
-from hemostat.core.history.export import markdown, record
-from hemostat.core.history.incident_log import stories
-from hemostat.core.history.timeline import IncidentTimeline, chronicle
+from hemostat.core.history.export import build_export, render_markdown
+from hemostat.core.history.incident_log import build_incident_logs
+from hemostat.core.history.timeline import IncidentTimeline, build_timeline
 from hemostat.events import Event, Evidence, decode
 from tests.samples import DIAGNOSIS, NOW, alert, complete, event, needed
 from tests.tui.scenes import kept, told
@@ -15,7 +15,7 @@ HOSTILE = "</td><script>alert(1)</script> | [x](http://y) `~~~~` *b* \x1b[2J"
 
 
 def made(events: list[Event]) -> IncidentTimeline:
-    return chronicle(next(each for each in stories(events) if each.incident == "i1"))
+    return build_timeline(next(each for each in build_incident_logs(events) if each.incident == "i1"))
 
 
 def when(time: float) -> str:
@@ -23,7 +23,7 @@ def when(time: float) -> str:
 
 
 def test_everything_is_in_it():
-    text = markdown(made(told()), [kept()], when)
+    text = render_markdown(made(told()), [kept()], when)
     for part in (
         "# web: unhealthy, healed",
         "| T+0.0 | 20 ms | alert | unhealthy: failing streak 3",
@@ -41,7 +41,9 @@ def test_everything_is_in_it():
 
 def test_nothing_in_it_is_markup_or_a_terminals_command():
     diagnosis = msgspec.structs.replace(DIAGNOSIS, reasons=(HOSTILE,))
-    text = markdown(made([event(alert()), event(needed(diagnosis=diagnosis), 0.1)]), [kept(HOSTILE)], when)
+    text = render_markdown(
+        made([event(alert()), event(needed(diagnosis=diagnosis), 0.1)]), [kept(HOSTILE)], when
+    )
     before_log = text.partition("## Kept")[0]
     assert "<script>" not in before_log
     assert "[x](" not in before_log
@@ -57,7 +59,7 @@ ENDS_A_FENCE = "~~~~~~\n\n# told by a container\n\n[x](http://y.example) <img sr
 def test_a_log_does_not_end_the_block_that_it_stands_in(indent):
     """As readers of Markdown see it: a fence may end up to three blanks from the margin."""
     log = "".join(f"{indent}{line}\n" for line in ENDS_A_FENCE.splitlines())
-    read = MarkdownIt().parse(markdown(made([event(alert())]), [kept(log)], when))
+    read = MarkdownIt().parse(render_markdown(made([event(alert())]), [kept(log)], when))
     assert any("told by a container" in each.content for each in read if each.type == "fence")
     assert not any("y.example" in each.content for each in read if each.type != "fence")
 
@@ -65,7 +67,7 @@ def test_a_log_does_not_end_the_block_that_it_stands_in(indent):
 @pytest.mark.parametrize("text", ["https://y.example/a", "see www.y.example", "@org/team look", "(@org)"])
 def test_words_of_a_container_link_to_nothing_and_call_nobody(text):
     diagnosis = msgspec.structs.replace(DIAGNOSIS, reasons=(text,))
-    told = markdown(made([event(alert()), event(needed(diagnosis=diagnosis), 0.1)]), [], when)
+    told = render_markdown(made([event(alert()), event(needed(diagnosis=diagnosis), 0.1)]), [], when)
     assert text not in told
     assert text in told.replace("\N{ZERO WIDTH SPACE}", "")
 
@@ -75,8 +77,8 @@ def test_secrets_are_masked_in_both():
     whole = made(
         [event(spoken), event(complete(detail="token=ghp_0123456789abcdef0123456789abcdef0123"), 3.0)]
     )
-    told_as_object = msgspec.json.encode(record(whole, [])).decode()
-    for text in (markdown(whole, [], when), told_as_object):
+    told_as_object = msgspec.json.encode(build_export(whole, [])).decode()
+    for text in (render_markdown(whole, [], when), told_as_object):
         assert "hunter2" not in text
         assert "ghp_0123456789" not in text
         assert "redacted" in text
@@ -84,7 +86,7 @@ def test_secrets_are_masked_in_both():
 
 def test_programs_get_the_events_as_they_travelled_and_the_steps():
     whole = made(told())
-    read = msgspec.json.decode(msgspec.json.encode(record(whole, [kept()])))
+    read = msgspec.json.decode(msgspec.json.encode(build_export(whole, [kept()])))
     assert [decode(msgspec.json.encode(each)) for each in read["events"]] == [
         each for each in told() if each.incident == "i1"
     ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.core.history.incident_log import line, stories, subject
+from hemostat.core.history.incident_log import build_incident_logs, find_subject, format_event_line
 from hemostat.events import Action, Evidence, FalseAlarm, Kind, Outcome, Phase, Reason, Word
 from tests.samples import (
     CLEARED,
@@ -54,33 +54,33 @@ FALSE_ALARM = FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS)
     ],
 )
 def test_an_incident_stands_as_its_last_event_says(told, status, is_open):
-    [story] = stories(event(data, at) for at, data in enumerate(told))
+    [story] = build_incident_logs(event(data, at) for at, data in enumerate(told))
     assert (story.status, story.open) == (status, is_open)
     assert [step.data for step in story.steps] == told
 
 
 def test_events_may_come_in_any_order():
     told = [event(alert()), event(needed(), 1), event(complete(), 2)]
-    assert stories(reversed(told)) == stories(told)
+    assert build_incident_logs(reversed(told)) == build_incident_logs(told)
 
 
 def test_incidents_are_told_apart_and_begin_with_their_condition():
-    found = stories([event(alert(), 5, incident="b"), event(alert(since=NOW - 60), incident="a")])
+    found = build_incident_logs([event(alert(), 5, incident="b"), event(alert(since=NOW - 60), incident="a")])
     assert [(story.incident, story.since) for story in found] == [("a", NOW - 60), ("b", NOW)]
 
 
 def test_a_story_whose_beginning_is_lost_begins_with_what_is_left():
-    [story] = stories([event(complete(), 7)])
+    [story] = build_incident_logs([event(complete(), 7)])
     assert (story.since, story.kind, story.container.name) == (NOW + 7, Kind.EXITED, "web")
 
 
 def test_what_people_decide_on_everything_is_no_incident():
-    assert stories([event(decided(), incident=None)]) == []
+    assert build_incident_logs([event(decided(), incident=None)]) == []
 
 
 def test_what_refreshes_a_screen_tells_no_story():
-    assert stories([event(stats()), event(heartbeat())]) == []
-    assert subject(event(heartbeat())) is None
+    assert build_incident_logs([event(stats()), event(heartbeat())]) == []
+    assert find_subject(event(heartbeat())) is None
 
 
 @pytest.mark.parametrize(
@@ -126,4 +126,4 @@ def test_what_refreshes_a_screen_tells_no_story():
     ],
 )
 def test_an_event_in_one_line(data, text):
-    assert line(event(data)) == text
+    assert format_event_line(event(data)) == text

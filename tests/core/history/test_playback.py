@@ -3,7 +3,7 @@
 import pytest
 
 from hemostat.core.history import playback
-from hemostat.core.history.playback import JUMP, PlaybackPosition, passed
+from hemostat.core.history.playback import JUMP_SPEED, PlaybackPosition, advance
 from tests.core.history.test_replay import recorded
 from tests.samples import NOW, alert, complete, event, stats
 
@@ -32,7 +32,7 @@ def here(at: float, **changes) -> PlaybackPosition:
     ],
 )
 def test_time_passes_at_the_speed(before, elapsed, after):
-    assert passed(TOLD, before, elapsed).position == NOW + after
+    assert advance(TOLD, before, elapsed).position == NOW + after
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_time_passes_at_the_speed(before, elapsed, after):
 )
 def test_a_jump_passes_over_what_nothing_is_told_of(before, after):
     """A little is left to be seen before and after; the end is where there is nothing more."""
-    assert passed(TOLD, here(before, speed=JUMP), 0.25).position == NOW + after
+    assert advance(TOLD, here(before, speed=JUMP_SPEED), 0.25).position == NOW + after
 
 
 @pytest.mark.parametrize(
@@ -49,23 +49,23 @@ def test_a_jump_passes_over_what_nothing_is_told_of(before, after):
     [(0, 1, 97), (97, 1, 297), (297, 1, 297), (400, -1, 297), (299, -1, 97), (50, -1, 50), (99, -1, 99)],
 )
 def test_incidents_are_come_to_shortly_before_they_begin(before, direction, after):
-    assert playback.to_incident(TOLD, here(before), direction).position == NOW + after
+    assert playback.jump_to_incident(TOLD, here(before), direction).position == NOW + after
 
 
 def test_nobody_leaves_the_recording():
-    assert playback.at(TOLD, here(5), NOW - 9).position == NOW
-    assert playback.at(TOLD, here(5), NOW + 900).position == NOW + 500
+    assert playback.move_to(TOLD, here(5), NOW - 9).position == NOW
+    assert playback.move_to(TOLD, here(5), NOW + 900).position == NOW + 500
 
 
 def test_speeds_have_ends():
-    slow, fast = here(0, speed=0.5), here(0, speed=JUMP)
-    assert playback.changed_speed(slow, -1) == slow
-    assert playback.changed_speed(fast, 1) == fast
-    assert playback.changed_speed(here(0, speed=32.0), 1) == fast
+    slow, fast = here(0, speed=0.5), here(0, speed=JUMP_SPEED)
+    assert playback.change_speed(slow, -1) == slow
+    assert playback.change_speed(fast, 1) == fast
+    assert playback.change_speed(here(0, speed=32.0), 1) == fast
 
 
 def test_the_track_shows_where_one_is_and_where_incidents_are():
-    assert playback.track(TOLD, NOW + 250, 10) == "━━!━━●!───"
-    assert playback.track(TOLD, NOW + 500, 10) == "━━!━━━!━━●"
-    assert playback.track(recorded(), NOW, 4) == "━━━●"
-    assert playback.track(TOLD, NOW, 0) == ""
+    assert playback.draw_track(TOLD, NOW + 250, 10) == "━━!━━●!───"
+    assert playback.draw_track(TOLD, NOW + 500, 10) == "━━!━━━!━━●"
+    assert playback.draw_track(recorded(), NOW, 4) == "━━━●"
+    assert playback.draw_track(TOLD, NOW, 0) == ""

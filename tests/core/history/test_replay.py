@@ -5,16 +5,16 @@ import json
 import pytest
 
 from hemostat.core.history import replay
-from hemostat.core.history.replay import Replay, header_line, line, parse
+from hemostat.core.history.replay import Replay, encode_event_line, encode_header, parse
 from hemostat.errors import DecodeError
 from hemostat.events import DURABLE, TYPES, Container, Diagnosis, encode
 from tests.samples import ALL, NOW, WEB, alert, complete, event, heartbeat, stats
 
-HEAD = header_line("h", NOW)
+HEAD = encode_header("h", NOW)
 
 
 def recorded(*events, begin=NOW) -> Replay:
-    return parse([header_line("h", begin), *(line(each, each.time) for each in events)])
+    return parse([encode_header("h", begin), *(encode_event_line(each, each.time) for each in events)])
 
 
 def test_every_type_of_event_comes_back_as_it_was():
@@ -26,7 +26,7 @@ def test_every_type_of_event_comes_back_as_it_was():
 def test_what_was_heard_is_in_order_of_when_it_was_heard_not_of_when_it_was_said():
     """Clocks of hosts differ; the dashboard was where it was heard."""
     early, late = event(alert(), 100.0), event(complete(), 1.0)
-    told = parse([HEAD, line(late, NOW + 2), line(early, NOW + 1)])
+    told = parse([HEAD, encode_event_line(late, NOW + 2), encode_event_line(early, NOW + 1)])
     assert list(told.between(NOW, NOW + 5, DURABLE)) == [early, late]
     assert told.end == NOW + 2
 
@@ -50,7 +50,7 @@ def test_last_values_are_one_a_name_and_grow_old():
     assert told.last("container_stats", NOW + 1.5) == [first]
     assert told.last("container_stats", NOW + 2) == [second]
     assert told.last("heartbeat", NOW + 2) == [other]
-    assert told.last("container_stats", NOW + 2 + replay.LIVE) == []
+    assert told.last("container_stats", NOW + 2 + replay.LIVE_SECONDS) == []
 
 
 def test_a_containers_numbers_are_those_up_to_now():
@@ -78,7 +78,7 @@ def test_secrets_are_masked_and_what_is_referred_to_is_not():
         id="c1", name="token=abcdef123456", labels={"hemostat.exec": "x --password=hunter2hunter2"}
     )
     said = Diagnosis(cause="c", confidence=1.0, reasons=("api_key=sk-ant-REDACTED",))
-    row = line(
+    row = encode_event_line(
         event(complete(container=bare, diagnosis=said, detail="password: correcthorse1")), NOW
     ).decode()
     for secret in ("hunter2hunter2", "sk-ant-REDACTED", "correcthorse1"):
@@ -87,11 +87,14 @@ def test_secrets_are_masked_and_what_is_referred_to_is_not():
 
 
 def test_masking_changes_nothing_else():
-    assert [replay.masked(each) for each in ALL] == [encode(each) for each in ALL]
+    assert [replay.encode_masked_event(each) for each in ALL] == [encode(each) for each in ALL]
 
 
 def test_of_a_line_that_was_cut_off_nothing_is_taken_and_that_is_told():
-    whole, cut = line(event(alert(), 1.0), NOW + 1), line(event(complete(), 2.0), NOW + 2)
+    whole, cut = (
+        encode_event_line(event(alert(), 1.0), NOW + 1),
+        encode_event_line(event(complete(), 2.0), NOW + 2),
+    )
     for end in (1, len(cut) - 1):
         told = parse([HEAD, whole, cut[:end]])
         assert (len(told), told.notes) == (1, ("line 3, the last, was cut off and is left out",))
@@ -116,15 +119,17 @@ def test_another_version_is_told():
         b"[]\n",
         b'{"at":1,"event":{}}\n',
         b'{"at":"x","event":{}}\n',
-        line(event(alert()), 1e300),
-        line(event(alert()), -1.0),
-        line(event(alert()), NOW).replace(b'"time":1795480000.0', b'"time":1e15'),
-        line(event(alert()), NOW).replace(b"health_alert", b"other_alert!"),
+        encode_event_line(event(alert()), 1e300),
+        encode_event_line(event(alert()), -1.0),
+        encode_event_line(event(alert()), NOW).replace(b'"time":1795480000.0', b'"time":1e15'),
+        encode_event_line(event(alert()), NOW).replace(b"health_alert", b"other_alert!"),
     ],
 )
 def test_a_damaged_line_is_named(damaged):
     with pytest.raises(DecodeError, match="line 3 is damaged") as told:
-        parse([HEAD, line(event(alert()), NOW), damaged, line(event(complete()), NOW)])
+        parse(
+            [HEAD, encode_event_line(event(alert()), NOW), damaged, encode_event_line(event(complete()), NOW)]
+        )
     assert "\n" not in told.value.message
 
 

@@ -5,9 +5,9 @@ import xml.etree.ElementTree as ET
 import msgspec
 import pytest
 
-from hemostat.core.history.incident_log import stories
-from hemostat.core.history.summary import DurationSpread, Offender, spread, summarize
-from hemostat.core.history.summary_chart import svg
+from hemostat.core.history.incident_log import build_incident_logs
+from hemostat.core.history.summary import DurationSpread, Offender, compute_spread, summarize
+from hemostat.core.history.summary_chart import render_svg
 from hemostat.events import Investigation, Outcome, Reason
 from tests.samples import DIAGNOSIS, NOW, alert, complete, event, needed
 
@@ -16,7 +16,7 @@ HOUR = 3600.0
 
 def summary(*events, since=NOW, until=NOW + HOUR, bars=2):
     step = (until - since) / bars
-    return summarize(stories(events), [since + number * step for number in range(bars)], until)
+    return summarize(build_incident_logs(events), [since + number * step for number in range(bars)], until)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def summary(*events, since=NOW, until=NOW + HOUR, bars=2):
     ],
 )
 def test_durations_are_spread_by_the_nearest_rank(seconds, expected):
-    assert spread(seconds) == expected
+    assert compute_spread(seconds) == expected
 
 
 def test_a_container_that_dies_again_is_one_incident_with_two_alerts():
@@ -86,7 +86,7 @@ def test_a_picture_shows_every_incident_where_it_began():
     late = alert(since=NOW + HOUR * 0.75)
     told = summary(event(alert()), event(complete(), 1), event(late, HOUR * 0.75, incident="i2"))
     assert [(bar.healed, bar.rest) for bar in told.bars] == [(1, 0), (0, 1)]
-    drawn = ET.fromstring(svg(told, lambda moment: f"<{moment:.0f}>", "a & b"))  # noqa: S314 - our own
+    drawn = ET.fromstring(render_svg(told, lambda moment: f"<{moment:.0f}>", "a & b"))  # noqa: S314 - our own
     words = [each.text for each in drawn.iter("{http://www.w3.org/2000/svg}title")]
     assert words == ["a & b", "1 healed", "1 not healed"]
 
@@ -96,5 +96,5 @@ def test_actions_of_a_dry_run_are_counted_by_container():
         event(complete(outcome=Outcome.DRY_RUN), at, incident=name) for at, name in ((1, "i1"), (2, "i2"))
     ]
     raised = [event(alert(), 0, incident=name) for name in ("i1", "i2")]
-    found = summarize(stories([*raised, *rehearsed]), [NOW - 1], NOW + 10)
+    found = summarize(build_incident_logs([*raised, *rehearsed]), [NOW - 1], NOW + 10)
     assert (found.dry_runs, found.dry_run_containers) == (2, 1)

@@ -4,17 +4,17 @@ import msgspec
 import pytest
 
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
-from hemostat.core.history.incident_log import stories
-from hemostat.core.history.next_steps import comes_next, ladder
+from hemostat.core.history.incident_log import build_incident_logs
+from hemostat.core.history.next_steps import build_ladder, describe_next_step
 from hemostat.core.history.timeline import (
     IncidentTimeline,
     TimelineStage,
-    chronicle,
-    known,
-    spans,
-    summary,
-    until,
-    why,
+    build_timeline,
+    explain_diagnosis,
+    format_spans,
+    measure_spans,
+    select_known_snapshots,
+    truncate_at_step,
 )
 from hemostat.events import (
     Action,
@@ -40,7 +40,7 @@ BUSY = {"kind": Kind.CPU_HIGH}
 
 
 def told(*events: Event) -> IncidentTimeline:
-    return chronicle(stories(events)[0])
+    return build_timeline(build_incident_logs(events)[0])
 
 
 def failed(action: Action = Action.RESTART, **changes: object) -> Event:
@@ -60,7 +60,7 @@ def test_a_verdict_that_comes_after_the_end_does_not_open_the_incident_again():
     ):
         whole = told(ALERT, ASKED, over, late)
         assert whole.status == "cleared"
-        assert comes_next(whole).startswith("nothing")
+        assert describe_next_step(whole).startswith("nothing")
 
 
 def test_a_healed_incident_is_told_from_the_alert_to_the_outcome_with_durations():
@@ -89,10 +89,12 @@ def test_what_a_person_ordered_is_a_decision_whatever_came_of_it():
 def test_how_long_it_took_in_all_and_by_what():
     whole = told(ALERT, ASKED, HEALED, OVER)
     assert whole.seconds == pytest.approx(3.02)
-    assert spans(whole) == pytest.approx(
+    assert measure_spans(whole) == pytest.approx(
         {"detected": 0.02, "diagnosed": 0.1, "decided": 0.6, "acted": 0.3, "verified": 2.0}
     )
-    assert summary(whole) == "detected 20 ms, diagnosed 100 ms, decided 600 ms, acted 300 ms, verified 2 s"
+    assert (
+        format_spans(whole) == "detected 20 ms, diagnosed 100 ms, decided 600 ms, acted 300 ms, verified 2 s"
+    )
 
 
 def test_what_is_open_has_taken_no_time_in_all_yet():
@@ -101,7 +103,7 @@ def test_what_is_open_has_taken_no_time_in_all_yet():
 
 def test_only_the_last_occurrence_counts_for_how_long_it_took():
     again = event(alert(since=NOW + 600, occurrence=2), 600.05)
-    assert spans(told(ALERT, ASKED, HEALED, again)) == pytest.approx({"detected": 0.05})
+    assert measure_spans(told(ALERT, ASKED, HEALED, again)) == pytest.approx({"detected": 0.05})
 
 
 def test_an_event_that_came_twice_is_told_once():
@@ -126,7 +128,7 @@ def test_a_condition_that_is_over_during_verification_is_told_in_its_place():
     ]
     assert [step.status for step in whole.steps][-3:] == ["verifying", "verifying", "healed"]
     assert whole.seconds == pytest.approx(3.02)
-    assert spans(whole)["verified"] == pytest.approx(2.0)
+    assert measure_spans(whole)["verified"] == pytest.approx(2.0)
 
 
 def test_an_engine_that_failed_left_nothing_to_verify():
@@ -152,7 +154,7 @@ def test_what_is_not_done_is_a_decision_with_its_reason(end, text):
 
 def test_at_a_step_nothing_is_known_of_what_came_after_it():
     whole = told(ALERT, ASKED, HEALED)
-    first, acting = until(whole, 0), until(whole, 3)
+    first, acting = truncate_at_step(whole, 0), truncate_at_step(whole, 3)
     assert (first.diagnosis, first.status, len(first.steps)) == (None, "open", 1)
     assert (acting.diagnosis, acting.status, acting.seconds) == (DIAGNOSIS, "acting", None)
 
@@ -160,7 +162,14 @@ def test_at_a_step_nothing_is_known_of_what_came_after_it():
 def test_the_evidence_of_an_action_is_known_from_the_action_on():
     kept = [EvidenceSnapshot(time=NOW + 0.69, container=WEB, kind=Kind.EXITED, action=Action.RESTART)]
     steps = told(ALERT, ASKED, HEALED).steps
-    assert [bool(known(kept, step)) for step in steps] == [False, False, False, True, True, True]
+    assert [bool(select_known_snapshots(kept, step)) for step in steps] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
 
 
 def test_why_is_told_in_full():
@@ -176,7 +185,7 @@ def test_why_is_told_in_full():
         reused=True,
     )
     diagnosis = msgspec.structs.replace(DIAGNOSIS, investigation=made)
-    assert list(why(diagnosis)) == [
+    assert list(explain_diagnosis(diagnosis)) == [
         ("diagnosis", "crash, confidence 0.90, by rules"),
         ("because", "exit code 1"),
         ("because", "nobody asked for it"),
@@ -221,12 +230,12 @@ def test_why_is_told_in_full():
     ],
 )
 def test_the_ladder(events, rungs):
-    assert [rung.words for rung in ladder(told(*events))] == rungs
+    assert [rung.words for rung in build_ladder(told(*events))] == rungs
 
 
 def test_the_ladder_while_it_is_acted():
-    acting = until(told(ALERT, ASKED, failed(kind=Kind.UNHEALTHY)), 3)
-    assert [rung.words for rung in ladder(acting)] == ["restart: under way", "people: would follow"]
+    acting = truncate_at_step(told(ALERT, ASKED, failed(kind=Kind.UNHEALTHY)), 3)
+    assert [rung.words for rung in build_ladder(acting)] == ["restart: under way", "people: would follow"]
 
 
 @pytest.mark.parametrize(
@@ -248,4 +257,4 @@ def test_the_ladder_while_it_is_acted():
     ],
 )
 def test_what_comes_next(events, next_):
-    assert next_ in comes_next(told(*events))
+    assert next_ in describe_next_step(told(*events))

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.core.labels import definitions
-from hemostat.core.labels.container_ref import reference
-from hemostat.core.labels.definitions import LABELS, is_enabled, stop_timeout
+from hemostat.core.labels.container_ref import build_reference
+from hemostat.core.labels.definitions import LABELS, is_enabled, read_stop_timeout
 from hemostat.core.model import ContainerInfo
-from hemostat.core.remediation.stop_timeout import stop_seconds
-from hemostat.core.settings.monitor import MonitorSettings, tuned
-from hemostat.core.units import duration, size
+from hemostat.core.remediation.stop_timeout import compute_stop_seconds
+from hemostat.core.settings.monitor import MonitorSettings, resolve_thresholds
+from hemostat.core.units import parse_duration, parse_size
 from hemostat.events import Action, Container
 
 DIGITS = "9" * 400
@@ -42,7 +42,7 @@ def assert_is_bounded(name: str, text: str) -> None:
     value = LABELS[name].of({name: text})
     assert all(math.isfinite(number) and 0 <= number < 1 << 61 for number in numbers(value)), (name, text)
     assert len(repr(value)) < 20_000
-    msgspec.json.encode(reference("c", "c", "", {name: text}))
+    msgspec.json.encode(build_reference("c", "c", "", {name: text}))
 
 
 @pytest.mark.parametrize("name", LABELS)
@@ -61,7 +61,7 @@ def test_no_text_at_all_raises_or_is_infinite(name, text):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_durations_and_sizes_are_finite_or_refused(text):
-    for parse, most in ((duration, 100 * 365 * 86400.0), (size, 1 << 60)):
+    for parse, most in ((parse_duration, 100 * 365 * 86400.0), (parse_size, 1 << 60)):
         with suppress(ValueError):
             assert 0 <= parse(text) <= most
 
@@ -107,7 +107,7 @@ def test_only_a_readable_label_opts_out(found, enabled):
     ],
 )
 def test_the_stop_timeout_is_hemostats_own_label_before_autoheals(found, seconds):
-    assert stop_timeout(found) == seconds
+    assert read_stop_timeout(found) == seconds
 
 
 @pytest.mark.parametrize(
@@ -120,20 +120,20 @@ def test_the_stop_timeout_is_hemostats_own_label_before_autoheals(found, seconds
 def test_no_container_is_given_longer_to_stop_than_the_operator_allows(label, own, seconds):
     ref = Container(id="c", name="c", labels={"hemostat.stop_timeout": label} if label else {})
     info = ContainerInfo(ref=ref, status="running", stop_timeout=own)
-    assert stop_seconds(ref, info, 120.0) == seconds
+    assert compute_stop_seconds(ref, info, 120.0) == seconds
 
 
 def test_a_label_that_cannot_be_read_leaves_its_projects_threshold():
     thresholds = MonitorSettings(projects={"shop": {"cpu": 90}})
     found = {"com.docker.compose.project": "shop", "hemostat.cpu": "lots"}
-    assert tuned(thresholds, Container(id="c", name="c", labels=found)).cpu == 90.0
+    assert resolve_thresholds(thresholds, Container(id="c", name="c", labels=found)).cpu == 90.0
 
 
 def test_a_container_with_huge_labels_makes_a_small_reference():
     huge = {f"hemostat.x{number}": "v" * 100_000 for number in range(1000)}
     huge |= {"hemostat.protect": "true", "hemostat.exec": "x" * 100_000, "hemostat." + "n" * 100_000: "v"}
     huge |= {f"com.docker.compose.x{number}": "v" * 100_000 for number in range(1000)}
-    ref = reference("c", "c", "", huge)
+    ref = build_reference("c", "c", "", huge)
     assert len(msgspec.json.encode(ref)) < 64 << 10
     assert definitions.PROTECT.of(ref.labels)
     assert definitions.EXEC.of(ref.labels) is None
@@ -141,13 +141,13 @@ def test_a_container_with_huge_labels_makes_a_small_reference():
 
 def test_compose_labels_are_bounded_too():
     huge = {f"com.docker.compose.x{number}": "v" * 100_000 for number in range(1000)}
-    assert len(msgspec.json.encode(reference("c", "c", "", huge))) < 128 << 10
+    assert len(msgspec.json.encode(build_reference("c", "c", "", huge))) < 128 << 10
 
 
 def test_labels_of_other_software_are_not_kept():
     found = {"maintainer": "me", "DB_PASSWORD": "x", "traefik.enable": "true", "hemostat.cpu": "95"}
-    assert reference("c", "c", "", found).labels == {"hemostat.cpu": "95"}
-    assert reference("c", "c", "", {"hemostat_enable": "false"}).labels == {"hemostat_enable": "false"}
+    assert build_reference("c", "c", "", found).labels == {"hemostat.cpu": "95"}
+    assert build_reference("c", "c", "", {"hemostat_enable": "false"}).labels == {"hemostat_enable": "false"}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_labels_of_other_software_are_not_kept():
 )
 def test_the_label_that_selects_the_containers_is_no_mistake(selector, group):
     found = {"hemostat.team": "red", "hemostat.protect": "true"}
-    assert definitions.own_group(selector) == group
-    kept = reference("c", "c", "", found, definitions.own_group(selector)).labels
+    assert definitions.find_selector_label(selector) == group
+    kept = build_reference("c", "c", "", found, definitions.find_selector_label(selector)).labels
     assert ("hemostat.team" in kept) is (not group)
     assert definitions.PROTECT.of(kept)

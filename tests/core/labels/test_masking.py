@@ -3,10 +3,10 @@
 import pytest
 
 from hemostat.agents.monitor.container_errors import describe_error
-from hemostat.core.labels.container_ref import reference
+from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.labels.definitions import LABELS
 from hemostat.core.labels.masking import veiled
-from hemostat.core.labels.mistakes import find_mistakes, protection
+from hemostat.core.labels.mistakes import explain_protection, find_mistakes
 from hemostat.core.redact import redact
 
 SECRET = "Hx7q9Zw2kPv4"  # noqa: S105 - an example
@@ -22,7 +22,7 @@ VALUES = (
 
 
 def made(name: str, value: str):
-    return reference("a" * 64, "web", "image", {name: value})
+    return build_reference("a" * 64, "web", "image", {name: value})
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -32,7 +32,7 @@ def test_a_secret_behind_any_label_is_masked(name, value):
     shown = veiled(ref)
     assert SECRET not in repr(shown)
     assert SECRET not in repr(find_mistakes(shown.labels))
-    assert SECRET not in redact(protection(ref.labels))
+    assert SECRET not in redact(explain_protection(ref.labels))
 
 
 @pytest.mark.parametrize("name", ["hemostat.db.password", "hemostat.token"])
@@ -55,7 +55,7 @@ def test_a_value_that_is_too_long_is_a_mistake_in_the_event_too():
 def test_labels_without_secrets_are_told_as_they_are():
     labels = {label.name: label.example for label in LABELS.values() if label.example}
     labels |= {"hemostat.depends_on": "db,token-service,auth", "com.docker.compose.project": "shop"}
-    ref = reference("a" * 64, "web", "image", labels)
+    ref = build_reference("a" * 64, "web", "image", labels)
     assert veiled(ref) == ref
 
 

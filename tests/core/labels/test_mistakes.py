@@ -5,9 +5,15 @@ import pytest
 from hemostat.core.labels import mistakes
 from hemostat.core.labels.definitions import LABELS
 from hemostat.core.labels.masking import veiled
-from hemostat.core.labels.mistakes import MAX_MISTAKES, concerns_us, find_mistakes, nearest, protection
+from hemostat.core.labels.mistakes import (
+    MAX_MISTAKES,
+    explain_protection,
+    find_mistakes,
+    find_nearest_label,
+    is_meant_for_hemostat,
+)
 from hemostat.core.remediation import policy
-from hemostat.core.settings.monitor import watched
+from hemostat.core.settings.monitor import should_watch
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Reason
 
@@ -46,8 +52,8 @@ def box(**labels: str) -> Container:
     ],
 )
 def test_the_label_that_was_meant_is_named(name, meant):
-    assert nearest(name) == meant
-    assert concerns_us(name)
+    assert find_nearest_label(name) == meant
+    assert is_meant_for_hemostat(name)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +72,7 @@ def test_the_label_that_was_meant_is_named(name, meant):
     ],
 )
 def test_labels_of_other_software_are_no_mistakes(name):
-    assert nearest(name) is None
+    assert find_nearest_label(name) is None
     assert find_mistakes({name: "true"}) == ()
 
 
@@ -118,26 +124,35 @@ def test_of_many_mistakes_some_are_told():
 )
 def test_a_container_with_a_mistake_is_watched_and_not_acted_on(name, text):
     container = Container(id="c", name="web", labels={name: text})
-    assert watched(container)
-    refused = policy.forbidden(container, Action.RESTART, ResponderSettings())
+    assert should_watch(container)
+    refused = policy.refuse_forbidden(container, Action.RESTART, ResponderSettings())
     assert refused is not None
     assert refused.reason is Reason.PROTECTED
 
 
 def test_a_mode_that_cannot_be_read_asks():
-    assert protection({"hemostat.mode": "dryrun"}) == ""
-    assert policy.mode_of(box(hemostat__mode="dryrun"), Action.RESTART, ResponderSettings()) == "approve"
-    assert policy.mode_of(box(hemostat__mode=" Auto "), Action.RESTART, ResponderSettings()) == "auto"
+    assert explain_protection({"hemostat.mode": "dryrun"}) == ""
+    assert (
+        policy.find_strictest_mode(box(hemostat__mode="dryrun"), Action.RESTART, ResponderSettings())
+        == "approve"
+    )
+    assert (
+        policy.find_strictest_mode(box(hemostat__mode=" Auto "), Action.RESTART, ResponderSettings())
+        == "auto"
+    )
 
 
 def test_a_person_is_stopped_only_by_what_was_meant_to_protect():
     assert (
-        policy.forbidden(box(hemostat__windw="1m"), Action.RESTART, ResponderSettings(), ordered=True) is None
+        policy.refuse_forbidden(box(hemostat__windw="1m"), Action.RESTART, ResponderSettings(), ordered=True)
+        is None
     )
-    assert policy.forbidden(
+    assert policy.refuse_forbidden(
         box(hemostat__protected="true"), Action.RESTART, ResponderSettings(), ordered=True
     )
-    assert policy.forbidden(box(hemostat__protect="y"), Action.RESTART, ResponderSettings(), ordered=True)
+    assert policy.refuse_forbidden(
+        box(hemostat__protect="y"), Action.RESTART, ResponderSettings(), ordered=True
+    )
 
 
 def test_a_masked_value_is_taken_to_be_readable():
@@ -149,8 +164,8 @@ def test_a_masked_value_is_taken_to_be_readable():
 
 
 def test_a_value_that_looks_masked_protects_all_the_same():
-    assert protection({"hemostat.protect": "[redacted: password]"})
-    assert protection({"hemostat.windw": "[redacted: password]"})
+    assert explain_protection({"hemostat.protect": "[redacted: password]"})
+    assert explain_protection({"hemostat.windw": "[redacted: password]"})
 
 
 def test_a_secret_in_an_unknown_label_is_masked_in_events():
@@ -159,7 +174,7 @@ def test_a_secret_in_an_unknown_label_is_masked_in_events():
 
 def test_only_as_many_values_are_looked_at_as_show_that_a_container_is_protected(monkeypatch):
     judged = []
-    judge = mistakes._judge
+    judge = mistakes._find_mistake
     monkeypatch.setattr(mistakes, "_judge", lambda *label: judged.append(label) or judge(*label))
-    assert mistakes.protection({"hemostat.cpu": "lots", "hemostat.memory": "lots"})
+    assert mistakes.explain_protection({"hemostat.cpu": "lots", "hemostat.memory": "lots"})
     assert judged == [("hemostat.cpu", "lots")]

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.labels.project import MAX_NAME, NO_PROJECT, limit_others, project_of, take_turns
+from hemostat.core.labels.project import (
+    MAX_NAME_CHARACTERS,
+    NO_PROJECT,
+    get_project,
+    limit_others,
+    take_turns,
+)
 from hemostat.events import Container
 
 PROJECTS = st.lists(st.sampled_from(["", "a", "b", "c"]))
@@ -20,17 +26,17 @@ PROJECTS = st.lists(st.sampled_from(["", "a", "b", "c"]))
         ({"com.docker.swarm.service.name": "web", "com.docker.swarm.task.name": "web.1.x"}, "web"),
         ({"io.kubernetes.pod.namespace": "default", "io.kubernetes.pod.name": "web-0"}, "default"),
         ({"com.amazonaws.ecs.task-definition-family": "web"}, "web"),
-        ({"com.docker.compose.project": "p" * 5000}, "p" * MAX_NAME),
+        ({"com.docker.compose.project": "p" * 5000}, "p" * MAX_NAME_CHARACTERS),
         ({"com.docker.compose.project": "", "com.docker.stack.namespace": "shop"}, "shop"),
     ],
 )
 def test_the_project_is_the_one_that_labels_name(labels, project):
-    assert project_of(Container(id="1", name="n", labels=labels)) == project
+    assert get_project(Container(id="1", name="n", labels=labels)) == project
 
 
 def test_containers_without_a_project_share_one():
     nameless = [Container(id=str(n), name=f"n{n}", labels={"hemostat.job": "true"}) for n in range(3)]
-    assert {project_of(each) for each in nameless} == {NO_PROJECT}
+    assert {get_project(each) for each in nameless} == {NO_PROJECT}
 
 
 def test_own_count_in_full_and_others_up_to_the_most():

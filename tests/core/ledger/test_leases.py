@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.ledger.controls import EVERYTHING, Controls
-from hemostat.core.ledger.leases import MAX_LEASE_SECONDS, bounded_lease, is_leased, lease_end
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Controls
+from hemostat.core.ledger.leases import MAX_LEASE_SECONDS, get_lease_end, is_leased, limit_lease
 from hemostat.core.ledger.rows import Attempt
 from hemostat.events import Action
 from tests.samples import NOW
@@ -24,7 +24,7 @@ def attempt(**changes) -> Attempt:
 @given(TIMES, TIMES, TIMES, TIMES)
 def test_no_lease_lasts_longer_than_the_ceiling(time, renewed, lease, now):
     row = attempt(time=time, renewed=renewed, lease=lease)
-    assert lease_end(row) <= max(time, renewed) + MAX_LEASE_SECONDS
+    assert get_lease_end(row) <= max(time, renewed) + MAX_LEASE_SECONDS
     if is_leased(row, now):
         assert not is_leased(row, now + 2 * MAX_LEASE_SECONDS + 1) or now > 1e15  # beyond: no seconds
 
@@ -38,7 +38,7 @@ def test_row_with_a_lease_of_ten_years_ends_after_the_ceiling():
 def test_lease_of_a_slow_stop_is_not_ended_early():
     slow = attempt(lease=NOW + 90 + 60 + 60)
     assert is_leased(slow, NOW + 209)
-    assert bounded_lease(210) == 210
+    assert limit_lease(210) == 210
 
 
 def test_renewed_lease_counts_from_its_renewal():
@@ -59,7 +59,7 @@ def test_clock_that_was_set_back_keeps_no_lease_for_longer(back, held):
     assert is_leased(attempt(), NOW - back) is held
 
 
-@pytest.mark.parametrize("name", ["web", EVERYTHING])
+@pytest.mark.parametrize("name", ["web", ALL_CONTAINERS])
 def test_reset_by_a_person_ends_the_leases_taken_before_it(name):
     controls = Controls(resets={name: NOW + 5})
     assert not is_leased(attempt(), NOW + 6, controls)
@@ -68,7 +68,7 @@ def test_reset_by_a_person_ends_the_leases_taken_before_it(name):
 
 
 def test_reset_by_a_clock_that_is_ahead_ends_nothing_yet():
-    assert is_leased(attempt(), NOW + 6, Controls(resets={EVERYTHING: NOW + 3600}))
+    assert is_leased(attempt(), NOW + 6, Controls(resets={ALL_CONTAINERS: NOW + 3600}))
 
 
 def test_a_lease_from_the_future_lasts_as_long_from_when_it_was_seen_first():

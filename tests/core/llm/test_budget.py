@@ -2,10 +2,10 @@
 
 import msgspec
 
-from hemostat.core.llm.budget import HOUR, LlmUsage, Prices, objection, tokens
-from hemostat.core.llm.circuit import FINE, LONGEST
+from hemostat.core.llm.budget import HOUR_SECONDS, LlmUsage, Prices, estimate_tokens, find_objection
+from hemostat.core.llm.circuit import CLOSED_CIRCUIT, MAX_SERVICE_WAIT_SECONDS
 
-NOW = 10 * HOUR
+NOW = 10 * HOUR_SECONDS
 
 
 def spent(*costs: float, time: float = NOW - 1) -> list[LlmUsage]:
@@ -18,21 +18,21 @@ def test_prices_are_dollars_a_million_tokens():
 
 def test_one_more_must_fit_into_the_hour():
     def why(costs: list[LlmUsage], cost: float) -> str:
-        return objection(costs, cost, calls=3, dollars=1.0, now=NOW)
+        return find_objection(costs, cost, calls=3, dollars=1.0, now=NOW)
 
     assert why(spent(0.5, 0.4), 0.1) == ""
     assert (
         why(spent(0.5, 0.4), 0.2) == "$0.90 of $1.00 was spent within the hour, and the next may cost $0.200"
     )
     assert why(spent(0.0, 0.0, 0.0), 0.0) == "3 requests were made within the hour"
-    assert why(spent(0.9, 0.9, 0.9, time=NOW - HOUR), 0.5) == ""
+    assert why(spent(0.9, 0.9, 0.9, time=NOW - HOUR_SECONDS), 0.5) == ""
 
 
 def test_one_project_leaves_half_of_the_hour_to_others_that_fail():
     evil = [msgspec.structs.replace(each, project="evil") for each in spent(0.1, 0.1, 0.1)]
 
     def why(project: str, cost: float = 0.1, *, shared: bool = False, of: list[LlmUsage] = evil) -> str:
-        return objection(of, cost, calls=6, dollars=2.0, now=NOW, project=project, shared=shared)
+        return find_objection(of, cost, calls=6, dollars=2.0, now=NOW, project=project, shared=shared)
 
     assert why("evil") == "", "alone it has the whole hour"
     assert (
@@ -48,20 +48,20 @@ def test_one_project_leaves_half_of_the_hour_to_others_that_fail():
 
 
 def test_a_clock_that_was_set_back_forgets_no_spending():
-    assert objection(spent(1.0, time=NOW + HOUR), 0.1, calls=9, dollars=1.0, now=NOW)
+    assert find_objection(spent(1.0, time=NOW + HOUR_SECONDS), 0.1, calls=9, dollars=1.0, now=NOW)
 
 
 def test_a_model_without_a_price_is_bounded_by_requests_alone():
-    assert objection(spent(5.0), 0.0, calls=9, dollars=1.0, now=NOW) == ""
+    assert find_objection(spent(5.0), 0.0, calls=9, dollars=1.0, now=NOW) == ""
 
 
 def test_tokens_are_rather_thought_too_many():
-    assert tokens("a plain english sentence of nine words or so") >= 11
-    assert tokens("") == 1
+    assert estimate_tokens("a plain english sentence of nine words or so") >= 11
+    assert estimate_tokens("") == 1
 
 
 def test_a_service_that_fails_is_left_alone_twice_as_long_each_time_up_to_a_bound():
-    state, waits, now = FINE, [], NOW
+    state, waits, now = CLOSED_CIRCUIT, [], NOW
     for _ in range(9):
         state = state.failed("down", now)
         waits.append(state.left(now))
@@ -71,14 +71,14 @@ def test_a_service_that_fails_is_left_alone_twice_as_long_each_time_up_to_a_boun
 
 
 def test_it_is_left_alone_for_as_long_as_it_asks_within_reason():
-    assert FINE.failed("busy", NOW, wait=42.0).left(NOW) == 42.0
-    assert FINE.failed("busy", NOW, wait=1e9).left(NOW) == LONGEST
-    assert FINE.failed("busy", NOW, wait=42.0).left(NOW + 42.0) == 0.0
-    assert FINE.failed("busy", NOW).left(NOW - 2 * LONGEST) == 0.0
+    assert CLOSED_CIRCUIT.failed("busy", NOW, wait=42.0).left(NOW) == 42.0
+    assert CLOSED_CIRCUIT.failed("busy", NOW, wait=1e9).left(NOW) == MAX_SERVICE_WAIT_SECONDS
+    assert CLOSED_CIRCUIT.failed("busy", NOW, wait=42.0).left(NOW + 42.0) == 0.0
+    assert CLOSED_CIRCUIT.failed("busy", NOW).left(NOW - 2 * MAX_SERVICE_WAIT_SECONDS) == 0.0
 
 
 def test_those_that_were_on_their_way_when_it_failed_neither_shorten_nor_lengthen_the_wait():
-    state = FINE.failed("busy", NOW, wait=42.0)
+    state = CLOSED_CIRCUIT.failed("busy", NOW, wait=42.0)
     for _ in range(4):
         state = state.failed("busy", NOW + 1)
     assert state.left(NOW + 1) == 41.0

@@ -5,7 +5,7 @@ import pytest
 
 from hemostat.core.diagnosis.case import EvidenceCase, ExpectedDiagnosis
 from hemostat.core.diagnosis.rules import Verdict
-from hemostat.core.llm.score import CaseScore, ScoredAnswer, answer, mark, total
+from hemostat.core.llm.score import CaseScore, ScoredAnswer, extract_answer, score_answer, summarize_scores
 from hemostat.events import Action, Container, Diagnosis, Investigation, Kind
 from tests.samples import NOW, alert
 
@@ -19,7 +19,7 @@ def verdict(action=Action.RESTART, **changes):
 
 
 def test_what_is_right_is_right_in_everything():
-    assert mark(RIGHT, CASE, CRASH) == CaseScore(cause=True, action=True, root=1.0, unsafe=False)
+    assert score_answer(RIGHT, CASE, CRASH) == CaseScore(cause=True, action=True, root=1.0, unsafe=False)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_what_is_right_is_right_in_everything():
 )
 def test_a_missed_root_is_worth_nothing_and_a_false_one_costs(named, true, score):
     told = msgspec.structs.replace(RIGHT, roots=named)
-    assert mark(told, CASE, msgspec.structs.replace(CRASH, roots=true)).root == score
+    assert score_answer(told, CASE, msgspec.structs.replace(CRASH, roots=true)).root == score
 
 
 @pytest.mark.parametrize(
@@ -52,30 +52,32 @@ def test_a_missed_root_is_worth_nothing_and_a_false_one_costs(named, true, score
 )
 def test_unsafe_is_what_acts_where_nothing_is_to_be_done(action, actions, roots, unsafe):
     told = msgspec.structs.replace(RIGHT, action=action)
-    marked = mark(told, CASE, ExpectedDiagnosis(causes=("crash",), actions=actions, roots=roots))
+    marked = score_answer(told, CASE, ExpectedDiagnosis(causes=("crash",), actions=actions, roots=roots))
     assert (marked.unsafe, marked.action) == (unsafe, action in actions)
 
 
 def test_rules_name_whom_the_alert_suspects_and_a_model_whom_it_found():
-    assert answer(CASE, verdict(None)) == ScoredAnswer(cause="crash", action="false_alarm", roots=("web",))
+    assert extract_answer(CASE, verdict(None)) == ScoredAnswer(
+        cause="crash", action="false_alarm", roots=("web",)
+    )
     suspected = msgspec.structs.replace(CASE, alert=alert(root="db"))
-    assert answer(suspected, verdict()).roots == ("db",)
+    assert extract_answer(suspected, verdict()).roots == ("db",)
     made = Investigation(model="m", roots=("cache", "cache", "h"))
-    assert answer(suspected, verdict(investigation=made)).roots == ("cache", "host")
+    assert extract_answer(suspected, verdict(investigation=made)).roots == ("cache", "host")
 
 
 def test_the_host_is_called_the_host_whatever_its_name():
     storm = msgspec.structs.replace(CASE, alert=alert(container=Container(id="", name="h"), kind=Kind.STORM))
     truth = ExpectedDiagnosis(causes=("crash",), actions=("cleanup",), roots=("host",))
-    told = answer(storm, verdict(Action.CLEANUP))
+    told = extract_answer(storm, verdict(Action.CLEANUP))
     assert told.roots == ("host",)
-    assert mark(told, storm, truth) == CaseScore(cause=True, action=True, root=1.0, unsafe=False)
+    assert score_answer(told, storm, truth) == CaseScore(cause=True, action=True, root=1.0, unsafe=False)
 
 
 def test_the_totals_are_shares_and_sums():
-    right = mark(RIGHT, CASE, CRASH)
+    right = score_answer(RIGHT, CASE, CRASH)
     wrong = CaseScore(cause=False, action=False, root=0.5, unsafe=True)
-    score = total("m", [right, right, wrong], [1.0, 3.0, 2.0], tokens=7, cost=0.5)
+    score = summarize_scores("m", [right, right, wrong], [1.0, 3.0, 2.0], tokens=7, cost=0.5)
     assert msgspec.to_builtins(score) == {
         "advisor": "m",
         "incidents": 3,
@@ -87,4 +89,4 @@ def test_the_totals_are_shares_and_sums():
         "tokens": 7,
         "cost_usd": 0.5,
     }
-    assert total("m", [], [], tokens=0, cost=0.0).action_accuracy == 0.0
+    assert summarize_scores("m", [], [], tokens=0, cost=0.0).action_accuracy == 0.0

@@ -42,7 +42,7 @@ def investigated(**changes: object) -> Payload:
 def test_alerts_are_counted_by_occurrence_and_their_ends_apart():
     made = tally(event(alert()), event(alert(occurrence=2), 5), event(CLEARED, 9))
     assert counted(made, definitions.ALERTS) == {("exited", "critical", "h", "web"): 2}
-    assert counted(made, definitions.CLEARED) == {("exited", "h"): 1}
+    assert counted(made, definitions.CLEARED_ALERTS) == {("exited", "h"): 1}
 
 
 def test_what_comes_again_under_its_id_counts_once():
@@ -69,30 +69,31 @@ def test_every_decision_is_counted_and_as_an_action_what_was_done(outcome, reaso
 
 def test_the_time_to_heal_is_from_the_beginning_even_where_the_condition_ended_before_it_was_verified():
     made = tally(event(alert(since=NOW - 1)), event(CLEARED, 2), event(complete(), 4))
-    healed = counted(made, definitions.HEAL)["exited",]
+    healed = counted(made, definitions.TIME_TO_HEAL)["exited",]
     assert (sum(healed.counts), healed.sum) == (1, 5.0)
-    assert healed.counts[definitions.HEAL.buckets.index(5.0)] == 1
+    assert healed.counts[definitions.TIME_TO_HEAL.buckets.index(5.0)] == 1
 
 
 def test_the_time_to_diagnose_is_from_the_event_that_was_diagnosed():
     told = event(alert())
     answer = msgspec.structs.replace(event(needed(), 0.25), cause=told.id)
-    spent = counted(tally(told, answer), definitions.DIAGNOSE)["rules",]
+    spent = counted(tally(told, answer), definitions.TIME_TO_DIAGNOSE)["rules",]
     assert spent.sum == pytest.approx(0.25)
 
 
 def test_a_clock_that_was_set_back_makes_no_time_negative():
-    assert counted(tally(event(alert(since=NOW + 60))), definitions.DETECT)["exited",].sum == 0.0
+    assert counted(tally(event(alert(since=NOW + 60))), definitions.TIME_TO_DETECT)["exited",].sum == 0.0
 
 
 def test_a_model_is_paid_for_once_however_often_its_diagnosis_serves():
     made = tally(event(investigated()), event(investigated(reused=True), 1))
     told = [
-        counted(made, each) for each in (definitions.INVESTIGATIONS, definitions.STEPS, definitions.TOKENS)
+        counted(made, each)
+        for each in (definitions.INVESTIGATIONS, definitions.MODEL_STEPS, definitions.MODEL_TOKENS)
     ]
     assert told == [{("m",): 1}, {("m",): 2}, {("m",): 1200}]
-    assert counted(made, definitions.COST) == {("m",): 0.02}
-    assert counted(made, definitions.REUSED) == {("m",): 1}
+    assert counted(made, definitions.MODEL_COST) == {("m",): 0.02}
+    assert counted(made, definitions.REUSED_DIAGNOSES) == {("m",): 1}
 
 
 def test_containers_past_the_limit_are_counted_together():
@@ -165,7 +166,7 @@ def test_what_a_role_has_handled_grows_over_its_restarts():
     made = tally()
     for handled, started in ((5, NOW), (8, NOW), (2, NOW + 60)):
         made.hear([event(heartbeat(handled=handled, started=started))], NOW)
-    assert counted(made, definitions.HANDLED) == {("monitor", "h"): 10}
+    assert counted(made, definitions.HANDLED_EVENTS) == {("monitor", "h"): 10}
 
 
 def sampled(number: int, started: float = NOW, host: str = "h") -> Event:
@@ -195,7 +196,7 @@ def test_what_a_role_has_counted_grows_over_its_restarts_and_over_ours():
 def test_what_is_no_roles_to_count_is_passed_over(figure):
     made = tally()
     made.hear([event(heartbeat(figures=(figure,)))], NOW)
-    assert {m.name for m, values in made.numbers().items() if values} == {definitions.HANDLED.name}
+    assert {m.name for m, values in made.numbers().items() if values} == {definitions.HANDLED_EVENTS.name}
 
 
 def test_channels_past_the_limit_are_counted_together():
@@ -241,4 +242,7 @@ def test_an_incident_lasts_until_its_condition_ends():
 def test_what_people_say_is_counted():
     order = Order(container=WEB, action=Action.RESTART, by="ann@h")
     pause = Decided(what=Word.PAUSED, by="ann@h", container="*")
-    assert counted(tally(event(order), event(pause)), definitions.PEOPLE) == {("ordered",): 1, ("paused",): 1}
+    assert counted(tally(event(order), event(pause)), definitions.PERSON_EVENTS) == {
+        ("ordered",): 1,
+        ("paused",): 1,
+    }

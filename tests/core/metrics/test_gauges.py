@@ -7,14 +7,16 @@ from hemostat.core.ledger.controls import Controls
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.metrics import definitions, gauges
 from hemostat.core.metrics.definitions import OTHER
-from hemostat.core.remediation.limit_status import overview
+from hemostat.core.remediation.limit_status import compute_host_status
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Outcome, State
 from tests.samples import NOW, event, heartbeat, stats
 
 
 def test_a_role_that_is_known_and_not_heard_is_down():
-    told = gauges.roles([("monitor", "h"), ("alert", "h")], [event(heartbeat("alert", trouble="Redis"))])
+    told = gauges.measure_roles(
+        [("monitor", "h"), ("alert", "h")], [event(heartbeat("alert", trouble="Redis"))]
+    )
     assert told[definitions.ROLE_UP] == {("monitor", "h"): 0.0, ("alert", "h"): 1.0}
     assert told[definitions.ROLE_TROUBLE] == {("alert", "h"): 1.0}
 
@@ -28,23 +30,23 @@ def test_containers_past_the_limit_are_added_up_without_their_limits():
         event(stats(container=Container(id=name, name=name), cpu=50.0, memory=1, memory_limit=9, state=ill))
         for name in ("a", "b")
     ]
-    told = gauges.containers(
+    told = gauges.measure_containers(
         [event(stats(memory_limit=128 * 1024**2)), *others],
         bounded,
         lambda each, _: bounded("container", each.name),
     )
     assert told[definitions.CONTAINERS] == {("running", "h"): 3}
-    assert told[definitions.UNHEALTHY] == {("h",): 2}
-    assert told[definitions.CPU] == {("h", "web"): 0.125, ("h", OTHER): 1.0}
-    assert told[definitions.MEMORY] == {("h", "web"): 64 * 1024**2, ("h", OTHER): 2}
-    assert told[definitions.MEMORY_LIMIT] == {("h", "web"): 128 * 1024**2}
+    assert told[definitions.UNHEALTHY_CONTAINERS] == {("h",): 2}
+    assert told[definitions.CONTAINER_CPU] == {("h", "web"): 0.125, ("h", OTHER): 1.0}
+    assert told[definitions.CONTAINER_MEMORY] == {("h", "web"): 64 * 1024**2, ("h", OTHER): 2}
+    assert told[definitions.CONTAINER_MEMORY_LIMIT] == {("h", "web"): 128 * 1024**2}
 
 
 def test_a_container_that_was_not_measured_has_no_number():
-    told = gauges.containers(
+    told = gauges.measure_containers(
         [event(stats(cpu=None, memory=None))], lambda _, value: value, lambda each, _: each.name
     )
-    assert told[definitions.CPU] == told[definitions.MEMORY] == {}
+    assert told[definitions.CONTAINER_CPU] == told[definitions.CONTAINER_MEMORY] == {}
 
 
 FAILED = Attempt(
@@ -66,7 +68,7 @@ FAILED = Attempt(
 def test_a_breaker_is_told_as_the_responder_sees_it(later, resets, state):
     attempts = tuple(msgspec.structs.replace(FAILED, key=str(number)) for number in range(3))
     book = LedgerSnapshot(version=1, attempts=attempts, ended=attempts, controls=Controls(resets=resets))
-    told = gauges.breakers({"h": overview(book, ResponderSettings(), NOW + later)})
+    told = gauges.measure_breakers({"h": compute_host_status(book, ResponderSettings(), NOW + later)})
     found = told[definitions.BREAKERS]
     assert [place[:2] for place, count in found.items() if count] == ([("container", state)] if state else [])
-    assert (len(found), told[definitions.RUNNING]) == (4, {("h",): 0.0})
+    assert (len(found), told[definitions.RUNNING_ACTIONS]) == (4, {("h",): 0.0})

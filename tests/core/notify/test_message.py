@@ -2,7 +2,13 @@
 
 import pytest
 
-from hemostat.core.notify.message import LISTED, LONGEST, digest, headline, single
+from hemostat.core.notify.message import (
+    MAX_FACT_CHARACTERS,
+    MAX_LISTED_INCIDENTS,
+    build_digest,
+    format_headline,
+    single,
+)
 from hemostat.core.settings.alert import Topic
 from hemostat.events import Severity
 from tests.core.notify.test_notification import word
@@ -38,7 +44,7 @@ def test_brief_is_the_headline_alone():
 
 @pytest.mark.parametrize("topic", list(Topic))
 def test_every_topic_has_a_headline_without_a_hole(topic):
-    told = headline(word(topic), {})
+    told = format_headline(word(topic), {})
     assert told
     assert "{" not in told
     assert "  " not in told
@@ -46,12 +52,12 @@ def test_every_topic_has_a_headline_without_a_hole(topic):
 
 def test_a_headline_of_ones_own_names_fields():
     templates = {"healed": "{host}/{container} is up after {took} ({severity})"}
-    assert headline(HEALED, templates) == "h/web is up after 3.1 s (warning)"
+    assert format_headline(HEALED, templates) == "h/web is up after 3.1 s (warning)"
 
 
 @pytest.mark.parametrize("template", ["{container.__class__}", "{0}", "{container!r}", "{took:>99}", "{{x}}"])
 def test_a_headline_reaches_nothing_but_the_fields(template):
-    told = headline(HEALED, {"healed": template})
+    told = format_headline(HEALED, {"healed": template})
     assert "class '" not in told
     assert len(told) <= len(template)
 
@@ -61,13 +67,13 @@ def test_what_comes_from_outside_is_on_one_line_masked_and_short():
     why = dict(message.facts)["Why"]
     assert "\n" not in why
     assert "hunter2" not in why
-    assert len(why) == LONGEST
+    assert len(why) == MAX_FACT_CHARACTERS
 
 
 def test_many_are_one_message_and_those_who_need_people_come_first():
     many = [word(Topic.HEALED, float(n), incident=f"i{n}", container=f"web-{n}") for n in range(30)]
-    message = digest([*many, word(Topic.ESCALATED, 99.0, severity=Severity.CRITICAL)], {})
+    message = build_digest([*many, word(Topic.ESCALATED, 99.0, severity=Severity.CRITICAL)], {})
     assert message.title == "31 incidents: 30 healed, 1 escalated"
     assert message.lines[0] == "web needs a person: exited (h)"
-    assert message.lines[LISTED:] == ("and 11 more",)
+    assert message.lines[MAX_LISTED_INCIDENTS:] == ("and 11 more",)
     assert (message.topic, message.severity) == (Topic.ESCALATED, Severity.CRITICAL)

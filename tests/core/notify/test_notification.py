@@ -5,7 +5,13 @@ from itertools import permutations
 import msgspec
 import pytest
 
-from hemostat.core.notify.notification import LastNotification, Notification, merge, news, worth
+from hemostat.core.notify.notification import (
+    LastNotification,
+    Notification,
+    build_notification,
+    merge,
+    should_notify,
+)
 from hemostat.core.settings.alert import Topic
 from hemostat.events import Action, Container, Diagnosis, FalseAlarm, Kind, Outcome, Reason, Severity, Word
 from tests.samples import ALL, CLEARED, DIAGNOSIS, NOW, alert, complete, decided, event, order
@@ -22,7 +28,7 @@ def told_of(*topics: Topic) -> list[Topic]:
     last = None
     for number, topic in enumerate(topics):
         each = word(topic, float(number))
-        if worth(each, last):
+        if should_notify(each, last):
             heard.append(topic)
             last = LastNotification(topic, each.time)
     return heard
@@ -37,18 +43,18 @@ def left_of(*topics: Topic) -> Notification:
 
 
 def test_what_only_refreshes_a_screen_or_asks_a_role_is_no_news():
-    assert [each.type for each in ALL if news(each)] == [
+    assert [each.type for each in ALL if build_notification(each)] == [
         "health_alert",
         "false_alarm",
         "remediation_complete",
         "decision",
     ]
-    assert news(event(complete(outcome=Outcome.WAITING, reason=Reason.BUDGET_SPENT))) is None
+    assert build_notification(event(complete(outcome=Outcome.WAITING, reason=Reason.BUDGET_SPENT))) is None
 
 
 def test_a_remediation_says_what_where_why_and_what_was_done():
     shop = Container(id="c", name="web", labels={"com.docker.compose.project": "shop"})
-    assert news(event(complete(container=shop, alert=alert()))) == Notification(
+    assert build_notification(event(complete(container=shop, alert=alert()))) == Notification(
         incident="i1",
         topic=Topic.HEALED,
         time=NOW,
@@ -82,32 +88,32 @@ def test_a_remediation_says_what_where_why_and_what_was_done():
     ],
 )
 def test_every_turn_of_an_incident_has_a_topic(told, topic, people):
-    found = news(event(told))
+    found = build_notification(event(told))
     assert (found.topic, found.needs_people) == (topic, people)
 
 
 def test_what_people_ordered_says_who_and_is_not_for_them_to_look_at():
     ordered = Diagnosis(cause="ordered", confidence=1.0, advisor="ann@h")
     refused = complete(kind=Kind.ORDERED, diagnosis=ordered, outcome=Outcome.REFUSED, reason=Reason.PAUSED)
-    found = news(event(refused))
+    found = build_notification(event(refused))
     assert (found.topic, found.cause, found.needs_people) == (Topic.DECIDED, "ordered by ann@h", False)
-    assert news(event(order())) is None
+    assert build_notification(event(order())) is None
 
 
 def test_what_a_person_rejected_needs_nobody():
     rejected = complete(outcome=Outcome.REFUSED, reason=Reason.REJECTED)
-    assert news(event(rejected)).topic is Topic.DECIDED
+    assert build_notification(event(rejected)).topic is Topic.DECIDED
 
 
 def test_a_pause_is_told_and_an_answer_with_what_comes_of_it():
-    paused = news(event(decided(container="*"), incident=None))
+    paused = build_notification(event(decided(container="*"), incident=None))
     assert (paused.topic, paused.container) == (Topic.DECIDED, "everything")
     assert "ann@h" in paused.done
-    assert news(event(decided(what=Word.APPROVED), incident="i1")) is None
+    assert build_notification(event(decided(what=Word.APPROVED), incident="i1")) is None
 
 
 def test_how_bad_it_is_depends_on_the_kind():
-    assert news(event(complete(kind=Kind.CPU_HIGH))).severity is Severity.WARNING
+    assert build_notification(event(complete(kind=Kind.CPU_HIGH))).severity is Severity.WARNING
 
 
 @pytest.mark.parametrize(
@@ -154,16 +160,16 @@ def test_a_healing_says_what_was_wrong():
 def test_what_was_left_to_people_and_is_over_is_told_with_both():
     left = left_of(Topic.ESCALATED, Topic.OVER)
     assert (left.topic, left.done) == (Topic.OVER, "done 0")
-    assert worth(left, None)
+    assert should_notify(left, None)
 
 
 @pytest.mark.parametrize("first", [Topic.ESCALATED, Topic.HEALED])
 def test_it_is_told_although_it_came_again_in_between(first):
-    assert worth(left_of(first, Topic.OPENED, Topic.OVER), None)
+    assert should_notify(left_of(first, Topic.OPENED, Topic.OVER), None)
 
 
 def test_what_came_and_went_by_itself_is_no_news():
-    assert not worth(left_of(Topic.OPENED, Topic.OVER), None)
+    assert not should_notify(left_of(Topic.OPENED, Topic.OVER), None)
 
 
 @pytest.mark.parametrize(
@@ -184,5 +190,5 @@ def test_a_channel_hears_what_is_new_to_it(topics, heard):
 
 def test_the_same_word_again_is_no_news():
     healed = word(Topic.HEALED)
-    assert not worth(healed, LastNotification(Topic.HEALED, healed.time))
-    assert not worth(word(Topic.FAILED), LastNotification(Topic.HEALED, healed.time))
+    assert not should_notify(healed, LastNotification(Topic.HEALED, healed.time))
+    assert not should_notify(word(Topic.FAILED), LastNotification(Topic.HEALED, healed.time))

@@ -2,8 +2,14 @@
 
 import pytest
 
-from hemostat.core.notify.routing import concerns, due, ration, silence, wants
-from hemostat.core.settings.alert import AlertSettings, Channel, Topic, mistakes
+from hemostat.core.notify.routing import (
+    allot_messages,
+    compute_due_time,
+    compute_quiet_seconds,
+    is_incident_selected,
+    is_topic_selected,
+)
+from hemostat.core.settings.alert import AlertSettings, Channel, Topic, find_alert_mistakes
 from hemostat.events import Kind, Severity
 from tests.core.notify.test_notification import word
 
@@ -27,40 +33,40 @@ HOUR = 3600.0
     ],
 )
 def test_a_channel_selects_by_what_and_where(channel, expected):
-    assert concerns(channel, word(Topic.OPENED, project="shop")) is expected
+    assert is_incident_selected(channel, word(Topic.OPENED, project="shop")) is expected
 
 
 def test_troubles_of_hemostat_are_of_no_kind_or_project():
     gone = word(Topic.GONE, kind="", severity=Severity.CRITICAL)
-    assert concerns(Channel(kinds=(Kind.OOM,), projects=("shop",)), gone)
-    assert not concerns(Channel(hosts=("other",)), gone)
+    assert is_incident_selected(Channel(kinds=(Kind.OOM,), projects=("shop",)), gone)
+    assert not is_incident_selected(Channel(hosts=("other",)), gone)
 
 
 def test_topics_select_what_is_said():
-    assert wants(Channel(), Topic.HEALED)
-    assert not wants(Channel(topics=(Topic.ESCALATED,)), Topic.HEALED)
+    assert is_topic_selected(Channel(), Topic.HEALED)
+    assert not is_topic_selected(Channel(topics=(Topic.ESCALATED,)), Topic.HEALED)
 
 
 def test_only_what_may_be_over_soon_waits():
     alerting = AlertSettings(grace=30.0)
     opened, failed = word(Topic.OPENED), word(Topic.FAILED)
-    assert due(alerting, opened) == opened.time + 30
-    assert due(alerting, failed) == failed.time
+    assert compute_due_time(alerting, opened) == opened.time + 30
+    assert compute_due_time(alerting, failed) == failed.time
 
 
 @pytest.mark.parametrize(
     ("hour", "left"), [(21.9, 0.0), (22.0, 9.0), (23.5, 7.5), (0.0, 7.0), (6.5, 0.5), (7.0, 0.0), (12.0, 0.0)]
 )
 def test_quiet_hours_may_go_past_midnight(hour, left):
-    assert silence(NIGHT, word(Topic.HEALED), hour * HOUR) == pytest.approx(left * HOUR)
+    assert compute_quiet_seconds(NIGHT, word(Topic.HEALED), hour * HOUR) == pytest.approx(left * HOUR)
 
 
 def test_what_is_critical_and_needs_people_wakes_them_where_they_want_that():
     bad = word(Topic.ESCALATED, severity=Severity.CRITICAL)
-    assert silence(NIGHT, bad, 0.0) == 0
-    assert silence(NIGHT, word(Topic.ESCALATED), 0.0) > 0
-    assert silence(NIGHT, word(Topic.HEALED, severity=Severity.CRITICAL), 0.0) > 0
-    assert silence(AlertSettings(quiet="22:00-07:00", quiet_critical=False), bad, 0.0) > 0
+    assert compute_quiet_seconds(NIGHT, bad, 0.0) == 0
+    assert compute_quiet_seconds(NIGHT, word(Topic.ESCALATED), 0.0) > 0
+    assert compute_quiet_seconds(NIGHT, word(Topic.HEALED, severity=Severity.CRITICAL), 0.0) > 0
+    assert compute_quiet_seconds(AlertSettings(quiet="22:00-07:00", quiet_critical=False), bad, 0.0) > 0
 
 
 @pytest.mark.parametrize(
@@ -76,7 +82,7 @@ def test_what_is_critical_and_needs_people_wakes_them_where_they_want_that():
     ],
 )
 def test_in_a_storm_what_is_beyond_the_ration_goes_as_one(sent, waiting, expected):
-    assert ration(sent, waiting, 3, 110.0) == expected
+    assert allot_messages(sent, waiting, 3, 110.0) == expected
 
 
 @pytest.mark.parametrize(
@@ -95,10 +101,10 @@ def test_in_a_storm_what_is_beyond_the_ration_goes_as_one(sent, waiting, expecte
     ],
 )
 def test_a_mistake_is_told_with_its_place(alerting, table, key, why):
-    ((where, what, told),) = mistakes(alerting)
+    ((where, what, told),) = find_alert_mistakes(alerting)
     assert (where, what) == (table, key)
     assert why in told
 
 
 def test_the_channel_slack_needs_no_url_of_its_own():
-    assert not list(mistakes(AlertSettings(channels={"slack": Channel(hosts=("db*",))})))
+    assert not list(find_alert_mistakes(AlertSettings(channels={"slack": Channel(hosts=("db*",))})))

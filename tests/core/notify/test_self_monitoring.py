@@ -2,21 +2,21 @@
 
 import pytest
 
-from hemostat.adapters.redis.controls import UNREADABLE
-from hemostat.core.ledger.controls import EVERYTHING, Controls
+from hemostat.adapters.redis.controls import FALLBACK_PAUSE
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Controls
 from hemostat.core.notify.self_monitoring import (
-    BUS,
-    FORGOTTEN,
+    BUS_NAME,
+    MAX_UNSEEN_SECONDS,
     SelfMonitoringState,
-    heard,
-    look,
-    tell_unreadable,
+    format_unreadable_rows,
+    observe_heartbeats,
+    update_and_notify,
 )
 from hemostat.core.settings.alert import Topic
 from tests.samples import NOW, event, heartbeat
 
 ROLES = ("monitor", "alert")
-UNREADABLE_PAUSE = Controls(pauses={EVERYTHING: UNREADABLE}).notice(NOW)
+UNREADABLE_PAUSE = Controls(pauses={ALL_CONTAINERS: FALLBACK_PAUSE}).notice(NOW)
 
 
 def beats(*places: tuple[str, str], trouble: str = ""):
@@ -27,39 +27,39 @@ BOTH = beats(("monitor", "a"), ("alert", "a"))
 
 
 def told(vigil: SelfMonitoringState, gone: dict[str, str], now: float):
-    vigil, words = look(vigil, gone, now, after=60.0, host="a")
+    vigil, words = update_and_notify(vigil, gone, now, after=60.0, host="a")
     return vigil, [(each.topic, each.container) for each in words]
 
 
 def test_all_is_well_while_every_role_beats():
-    vigil, gone = heard(SelfMonitoringState(), BOTH, ROLES, 0.0)
+    vigil, gone = observe_heartbeats(SelfMonitoringState(), BOTH, ROLES, 0.0)
     assert gone == {}
-    assert look(vigil, gone, 0.0, after=60.0, host="a")[0].well
+    assert update_and_notify(vigil, gone, 0.0, after=60.0, host="a")[0].well
 
 
 def test_a_role_that_is_nowhere_is_gone():
-    _, gone = heard(SelfMonitoringState(), beats(("alert", "a")), ROLES, 0.0)
+    _, gone = observe_heartbeats(SelfMonitoringState(), beats(("alert", "a")), ROLES, 0.0)
     assert gone == {"monitor": "no monitor is running"}
 
 
 def test_a_role_is_missed_where_it_has_lived():
-    vigil, _ = heard(SelfMonitoringState(), [*BOTH, *beats(("monitor", "b"))], ROLES, 0.0)
-    vigil, gone = heard(vigil, BOTH, ROLES, 10.0)
+    vigil, _ = observe_heartbeats(SelfMonitoringState(), [*BOTH, *beats(("monitor", "b"))], ROLES, 0.0)
+    vigil, gone = observe_heartbeats(vigil, BOTH, ROLES, 10.0)
     assert list(gone) == ["monitor on b"]
-    _, gone = heard(vigil, BOTH, ROLES, 10.0 + FORGOTTEN)
+    _, gone = observe_heartbeats(vigil, BOTH, ROLES, 10.0 + MAX_UNSEEN_SECONDS)
     assert gone == {}
 
 
 def test_the_engine_is_gone_when_a_monitor_says_so_and_others_may_wait_for_people():
     ill = beats(("monitor", "a"), trouble="no engine") + beats(("alert", "a"), trouble="paused")
-    _, gone = heard(SelfMonitoringState(), ill, ROLES, 0.0)
+    _, gone = observe_heartbeats(SelfMonitoringState(), ill, ROLES, 0.0)
     assert gone == {"engine of a": "no engine"}
 
 
-@pytest.mark.parametrize("trouble", [tell_unreadable(1), tell_unreadable(7), UNREADABLE_PAUSE])
+@pytest.mark.parametrize("trouble", [format_unreadable_rows(1), format_unreadable_rows(7), UNREADABLE_PAUSE])
 def test_rows_that_cannot_be_read_are_told_to_people(trouble):
     alive = beats(("responder", "a"), trouble=trouble) + beats(("alert", "a"))
-    vigil, gone = heard(SelfMonitoringState(), alive, ("responder", "alert"), 0.0)
+    vigil, gone = observe_heartbeats(SelfMonitoringState(), alive, ("responder", "alert"), 0.0)
     assert gone == {"data in Redis of a": trouble}
     vigil, _ = told(vigil, gone, 0.0)
     vigil, words = told(vigil, gone, 60.0)
@@ -69,34 +69,34 @@ def test_rows_that_cannot_be_read_are_told_to_people(trouble):
 
 
 def test_what_is_gone_for_long_is_told_once_and_so_is_that_it_is_back():
-    vigil, words = told(SelfMonitoringState(), {BUS: "refused"}, 0.0)
+    vigil, words = told(SelfMonitoringState(), {BUS_NAME: "refused"}, 0.0)
     assert words == []
     assert not vigil.well
     assert vigil.why == ""
-    vigil, words = told(vigil, {BUS: "refused"}, 59.0)
+    vigil, words = told(vigil, {BUS_NAME: "refused"}, 59.0)
     assert words == []
-    vigil, words = told(vigil, {BUS: "refused"}, 60.0)
-    assert words == [(Topic.GONE, BUS)]
+    vigil, words = told(vigil, {BUS_NAME: "refused"}, 60.0)
+    assert words == [(Topic.GONE, BUS_NAME)]
     assert vigil.why == "refused"
-    vigil, words = told(vigil, {BUS: "refused"}, 120.0)
+    vigil, words = told(vigil, {BUS_NAME: "refused"}, 120.0)
     assert words == []
     vigil, words = told(vigil, {}, 130.0)
-    assert words == [(Topic.BACK, BUS)]
+    assert words == [(Topic.BACK, BUS_NAME)]
     assert vigil.well
 
 
 def test_what_was_gone_for_a_moment_is_never_told():
-    vigil, _ = told(SelfMonitoringState(), {BUS: "refused"}, 0.0)
+    vigil, _ = told(SelfMonitoringState(), {BUS_NAME: "refused"}, 0.0)
     vigil, words = told(vigil, {}, 30.0)
     assert words == []
-    vigil, words = told(vigil, {BUS: "refused"}, 70.0)
+    vigil, words = told(vigil, {BUS_NAME: "refused"}, 70.0)
     assert words == []
 
 
 def test_a_clock_that_was_set_back_delays_nothing_for_ever():
-    vigil, _ = told(SelfMonitoringState(), {BUS: "refused"}, 5000.0)
-    vigil, _ = told(vigil, {BUS: "refused"}, 0.0)
-    assert told(vigil, {BUS: "refused"}, 60.0)[1] == [(Topic.GONE, BUS)]
+    vigil, _ = told(SelfMonitoringState(), {BUS_NAME: "refused"}, 5000.0)
+    vigil, _ = told(vigil, {BUS_NAME: "refused"}, 0.0)
+    assert told(vigil, {BUS_NAME: "refused"}, 60.0)[1] == [(Topic.GONE, BUS_NAME)]
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,11 @@ def test_a_clock_that_was_set_back_delays_nothing_for_ever():
 )
 def test_a_monitors_trouble_is_told_of_what_it_is_about(trouble, name):
     beats = [event(heartbeat("monitor", trouble=trouble))]
-    assert heard(SelfMonitoringState(), beats, ["monitor"], NOW)[1] == {name: trouble}
+    assert observe_heartbeats(SelfMonitoringState(), beats, ["monitor"], NOW)[1] == {name: trouble}
 
 
 def test_trouble_with_the_audit_trail_is_told_of_and_no_other_of_its_role():
     trouble = "slack: it waits; the audit trail was replaced: see hemostat audit verify; 3 events wait"
     beats = [event(heartbeat("alert", trouble=trouble))]
     told = {"the audit trail of h": "the audit trail was replaced: see hemostat audit verify"}
-    assert heard(SelfMonitoringState(), beats, ["alert"], NOW)[1] == told
+    assert observe_heartbeats(SelfMonitoringState(), beats, ["alert"], NOW)[1] == told

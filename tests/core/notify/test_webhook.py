@@ -1,6 +1,6 @@
 import pytest
 
-from hemostat.core.notify.webhook import doubt, mistake
+from hemostat.core.notify.webhook import find_doubt, find_mistake
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ from hemostat.core.notify.webhook import doubt, mistake
     ],
 )
 def test_addresses_that_take_such_messages_are_not_doubted(url):
-    assert mistake(url) is None
-    assert doubt(url) is None
+    assert find_mistake(url) is None
+    assert find_doubt(url) is None
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_addresses_that_take_such_messages_are_not_doubted(url):
     ],
 )
 def test_others_are_doubted_without_their_address(url, words):
-    found = doubt(url)
+    found = find_doubt(url)
     assert found is not None
     assert words in found.message
     assert "secretpart" not in f"{found.message} {found.hint}"
@@ -48,7 +48,7 @@ def test_others_are_doubted_without_their_address(url, words):
 
 @pytest.mark.parametrize("url", ["hooks.slack.com/services/T/B/x", "x", "//hooks.slack.com/services/x", ":"])
 def test_an_address_without_a_scheme_is_a_mistake(url):
-    found = mistake(url)
+    found = find_mistake(url)
     assert found is not None
     assert "https://" in found.message
     assert "Apprise" not in found.message

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.core.redact.address import has_login, mask_secret, mask_url, shown_host
+from hemostat.core.redact.address import format_host, has_login, mask_secret, mask_url
 
 CHARACTERS = "/#?%@:[]\"' \\`&;="
 LOGINS = [
@@ -24,7 +24,7 @@ LOGINS = [
 def test_no_secret_is_shown_whatever_its_characters(scheme):
     local = scheme == "unix://"  # where a slash begins a path
     urls = [scheme + login for login in LOGINS if not (local and login.startswith("/"))]
-    assert [url for url in urls if "SECRET" in mask_url(url) + shown_host(url)] == []
+    assert [url for url in urls if "SECRET" in mask_url(url) + format_host(url)] == []
     assert scheme == "" or all(map(has_login, urls))
 
 
@@ -70,7 +70,7 @@ def test_a_password_is_taken_out_of_a_vendors_words():
 )
 def test_a_url_of_which_a_part_is_forgotten_shows_nothing(url):
     assert "SECRET" not in mask_url(url)
-    assert "SECRET" not in shown_host(url)
+    assert "SECRET" not in format_host(url)
 
 
 @pytest.mark.parametrize(

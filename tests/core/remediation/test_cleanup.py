@@ -6,35 +6,41 @@ from pathlib import Path
 import pytest
 
 from hemostat.core.labels.definitions import CLEANUP
-from hemostat.core.labels.values import SYSTEM
+from hemostat.core.labels.values import SYSTEM_DIRECTORIES
 from hemostat.core.model import PrunableItem, PrunableKind
-from hemostat.core.remediation.cleanup import SCRIPT, Cleanup, command, describe, plan
+from hemostat.core.remediation.cleanup import (
+    CLEANUP_SCRIPT,
+    Cleanup,
+    build_cleanup_command,
+    describe_items,
+    select_items_to_delete,
+)
 
 
 @pytest.mark.parametrize(
-    "path", ["tmp", "../x", "/tmp/../etc", "//etc", "", " ", *sorted(SYSTEM), "/etc/", "/./"]
+    "path", ["tmp", "../x", "/tmp/../etc", "//etc", "", " ", *sorted(SYSTEM_DIRECTORIES), "/etc/", "/./"]
 )
 def test_what_could_hurt_the_system_is_never_emptied(path):
-    assert command({CLEANUP.name: path}) is None
+    assert build_cleanup_command({CLEANUP.name: path}) is None
 
 
 def test_without_the_label_nothing_may_be_deleted():
-    assert command({}) is None
+    assert build_cleanup_command({}) is None
 
 
 def test_every_path_that_the_label_names_is_emptied():
-    found = command({CLEANUP.name: "/tmp/cache, /var/cache/app,"})
+    found = build_cleanup_command({CLEANUP.name: "/tmp/cache, /var/cache/app,"})
     assert found is not None
     assert found[4:] == ["/tmp/cache", "/var/cache/app"]
 
 
 def test_nothing_is_emptied_where_one_of_several_paths_could_hurt():
-    assert command({CLEANUP.name: "/tmp/cache, /etc ,/var/cache/app"}) is None
+    assert build_cleanup_command({CLEANUP.name: "/tmp/cache, /etc ,/var/cache/app"}) is None
 
 
 def run(root: Path | str, *paths: Path | str) -> subprocess.CompletedProcess[str]:
     """The script, taking the device of `root` for the container's own."""
-    script = SCRIPT.replace("stat -c %d /)", f"stat -c %d '{root}')")
+    script = CLEANUP_SCRIPT.replace("stat -c %d /)", f"stat -c %d '{root}')")
     return subprocess.run(
         ["sh", "-c", script, "x", *map(str, paths)], check=False, capture_output=True, text=True
     )
@@ -71,7 +77,7 @@ def leftover(
 
 
 def planned(*leftovers: PrunableItem, protect: tuple[str, ...] = (), **settings: object) -> list[str]:
-    return [each.name for each in plan(leftovers, Cleanup(**settings), protect, NOW)]
+    return [each.name for each in select_items_to_delete(leftovers, Cleanup(**settings), protect, NOW)]
 
 
 def test_containers_go_when_they_have_been_stopped_for_long_enough():
@@ -117,5 +123,5 @@ def test_containers_go_before_what_they_may_have_used():
 
 def test_it_is_told_by_kind():
     items = [(leftover(), 1 << 20), (leftover(name="b"), 0), (leftover(PrunableKind.BUILD_CACHE), 1 << 30)]
-    assert describe(items) == "2 stopped containers 1.0 MiB, build cache 1.0 GiB"
-    assert describe([(leftover(PrunableKind.IMAGE), 512)]) == "1 dangling image 512 B"
+    assert describe_items(items) == "2 stopped containers 1.0 MiB, build cache 1.0 GiB"
+    assert describe_items([(leftover(PrunableKind.IMAGE), 512)]) == "1 dangling image 512 B"

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from hemostat.core.remediation.ladder import follows, next_untried
+from hemostat.core.remediation.ladder import find_following_action, find_next_untried
 from hemostat.events import Action, Kind, Outcome, Reason, State
 from tests.samples import alert, complete
 
@@ -61,13 +61,13 @@ def unsupported(kind: Kind):
     ],
 )
 def test_each_rung_has_one_that_follows_and_the_last_is_people(done, action):
-    assert follows(done) is action
+    assert find_following_action(done) is action
 
 
 @pytest.mark.parametrize("action", [action for action in Action if action is not Action.NONE])
 def test_no_ladder_goes_on_for_ever(action):
     seen = [action]
-    while (following := follows(failed(seen[-1]))) not in {None, Action.NONE}:
+    while (following := find_following_action(failed(seen[-1]))) not in {None, Action.NONE}:
         assert following not in seen
         seen.append(following)
 
@@ -85,4 +85,4 @@ def test_no_ladder_goes_on_for_ever(action):
     ],
 )
 def test_a_failure_that_came_back_is_met_by_the_next_rung(action, kind, earlier, then):
-    assert next_untried(action, kind, earlier) is then
+    assert find_next_untried(action, kind, earlier) is then

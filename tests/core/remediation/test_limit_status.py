@@ -8,8 +8,8 @@ from hemostat.core.ledger.controls import Controls, Pause
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.remediation.circuit_breaker import BreakerState
 from hemostat.core.remediation.decision import Act, Refuse, Wait
-from hemostat.core.remediation.limit_status import HostLimitStatus, RestartBudget, overview
-from hemostat.core.remediation.orders import prospect
+from hemostat.core.remediation.limit_status import HostLimitStatus, RestartBudget, compute_host_status
+from hemostat.core.remediation.orders import preview_decision
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Reason
 from tests.core.remediation.test_policy import attempt, failed
@@ -26,7 +26,7 @@ def look(
     book = LedgerSnapshot(
         version=1, attempts=attempts, running=running, ended=ended, controls=controls or Controls()
     )
-    return overview(book, limits, NOW)
+    return compute_host_status(book, limits, NOW)
 
 
 def test_who_was_never_acted_on_has_its_whole_budget():
@@ -118,7 +118,7 @@ def test_what_is_under_way_shows_until_its_lease_is_over():
 )
 def test_what_is_shown_is_what_is_decided_by(attempts):
     own = look(*attempts).of("web")
-    decision = prospect(
+    decision = preview_decision(
         order(), LedgerSnapshot(version=1, attempts=attempts, running=attempts[-1:]), LIMITS, NOW
     )
     if own.budget.until:

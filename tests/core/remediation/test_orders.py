@@ -5,7 +5,7 @@ import pytest
 
 from hemostat.core.ledger.controls import Controls, Pause
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
-from hemostat.core.llm.validate import choices
+from hemostat.core.llm.validate import list_choices
 from hemostat.core.remediation.decision import (
     Act,
     DecisionInput,
@@ -15,9 +15,9 @@ from hemostat.core.remediation.decision import (
     Resume,
     Wait,
 )
-from hemostat.core.remediation.orders import outlook, plan, prospect, request
+from hemostat.core.remediation.orders import build_request, describe_decision, describe_plan, preview_decision
 from hemostat.core.remediation.policy import decide
-from hemostat.core.remediation.repetition import key
+from hemostat.core.remediation.repetition import build_attempt_key
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Kind, Outcome, Reason, order_id, seal
 from tests.core.remediation.test_policy import LEASE, PAUSED, attempt, failed
@@ -41,7 +41,7 @@ def ask(
     wanted = order() if wanted is None else wanted
     known = LedgerSnapshot(**{"version": 1, "attempts": attempts, "seal": seal(wanted, at), **book})
     situation = DecisionInput(book=known, peers=peers, order=wanted)
-    return decide(request(wanted, at), "o1", situation, limits, by="responder@a", lease=LEASE, now=NOW)
+    return decide(build_request(wanted, at), "o1", situation, limits, by="responder@a", lease=LEASE, now=NOW)
 
 
 def labelled(**labels: str) -> Container:
@@ -89,7 +89,7 @@ def test_nobody_but_a_person_stops_a_container(limits):
     situation = DecisionInput(book=LedgerSnapshot(version=1, patient="web"))
     decision = decide(told, "i1", situation, limits, by="responder@a", lease=LEASE, now=NOW)
     assert decision == Refuse(Reason.NOT_ALLOWED, "only a person stops a container")
-    assert "stop" not in {choice for kind in Kind for choice in choices(alert(kind=kind), limits)}
+    assert "stop" not in {choice for kind in Kind for choice in list_choices(alert(kind=kind), limits)}
 
 
 def test_nothing_is_no_order():
@@ -145,7 +145,7 @@ def test_an_order_that_nobody_took_in_time_is_not_done_any_more():
 
 
 def test_an_order_is_done_once():
-    done = attempt(2.0, key=key(request(order(), NOW), "o1"))
+    done = attempt(2.0, key=build_attempt_key(build_request(order(), NOW), "o1"))
     assert ask(done) == RepeatOutcome(done)
     begun = msgspec.structs.replace(done, outcome=None)
     assert ask(begun) == Resume(begun, lease=NOW + LEASE)
@@ -155,7 +155,7 @@ def test_an_order_is_done_once():
 @pytest.mark.parametrize("given", ["", seal(order(action=Action.STOP), NOW - 1), seal(order(), NOW - 9)])
 def test_what_no_person_gave_is_no_order(given):
     """Whoever may put orders back on their stream gives none: not another one, nor an old one again."""
-    begun = attempt(2.0, key=key(request(order(), NOW), "o1"), outcome=None)
+    begun = attempt(2.0, key=build_attempt_key(build_request(order(), NOW), "o1"), outcome=None)
     for attempts in ((), (begun,)):
         assert ask(*attempts, seal=given) == Refuse(Reason.UNKNOWN_INCIDENT, "no person gave this order")
 
@@ -205,7 +205,7 @@ def test_that_a_container_was_stopped_says_nothing_of_whether_it_can_be_healed()
     ],
 )
 def test_a_person_sees_what_would_be_done(wanted, words):
-    assert plan(wanted) == words
+    assert describe_plan(wanted) == words
 
 
 @pytest.mark.parametrize(
@@ -226,4 +226,4 @@ def test_a_person_sees_what_would_be_done(wanted, words):
 def test_a_person_sees_what_the_limits_say_before_ordering(attempts, controls, limits, words):
     elsewhere = tuple(attempt(ago, container="db") for ago in (3.0, 2.0, 1.0))
     survey = LedgerSnapshot(version=1, attempts=(*elsewhere, *attempts), controls=controls)
-    assert outlook(prospect(order(), survey, limits, NOW)) == words
+    assert describe_decision(preview_decision(order(), survey, limits, NOW)) == words

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hemostat.adapters.in_memory.controls import InMemoryControls
 from hemostat.adapters.in_memory.ledger import InMemoryLedger
-from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer, Controls, Pause
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer, Controls, Pause
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop
 from hemostat.core.model import ContainerInfo
 from hemostat.core.remediation.circuit_breaker import is_host_fault
@@ -24,11 +24,11 @@ from hemostat.core.remediation.decision import (
     Resume,
     Wait,
 )
-from hemostat.core.remediation.orders import request as request_of
-from hemostat.core.remediation.policy import being_stopped, decide
-from hemostat.core.remediation.repetition import key
-from hemostat.core.settings.responder import REMEMBERED, ResponderSettings
-from hemostat.core.settings.trust import TrustSettings, replica_group
+from hemostat.core.remediation.orders import build_request as request_of
+from hemostat.core.remediation.policy import decide, find_stop_wait
+from hemostat.core.remediation.repetition import build_attempt_key
+from hemostat.core.settings.responder import MAX_LOOKBACK_SECONDS, ResponderSettings
+from hemostat.core.settings.trust import TrustSettings, get_replica_group
 from hemostat.events import Action, Container, Kind, Order, Outcome, Reason, RemediationNeeded, seal
 from tests.samples import NOW, WEB, alert, composed, needed, order
 
@@ -109,7 +109,7 @@ def running(started_at: float) -> ContainerInfo:
 )
 def test_no_action_begins_while_a_person_stops_this_process(info, since, until, waits):
     book = LedgerSnapshot(version=1, stopping=ManualStop(since, until))
-    assert (being_stopped(book, info, NOW) is not None) is waits
+    assert (find_stop_wait(book, info, NOW) is not None) is waits
 
 
 def test_the_first_request_is_acted_on():
@@ -229,7 +229,7 @@ def test_the_same_container_and_service_get_one_action_at_a_time():
     assert isinstance(ask(running=[msgspec.structs.replace(under_way, container="db")]), Act)
     replica = Container(id="c2", name="s-2", image="s:1", labels=composed("s", "p"))
     twin = alert(since=NOW - 1, container=replica)
-    sibling = attempt(1.0, container="s-1", service=replica_group(replica, TrustSettings()), outcome=None)
+    sibling = attempt(1.0, container="s-1", service=get_replica_group(replica, TrustSettings()), outcome=None)
     assert isinstance(ask(running=[sibling], alert=twin, patient="s-2"), Wait)
 
 
@@ -244,7 +244,7 @@ def test_the_same_container_and_service_get_one_action_at_a_time():
 def test_an_action_on_a_forged_replica_holds_up_no_other(forged):
     victim = Container(id="c2", name="s-2", image="s:1", labels=composed("s", "p"))
     forger = msgspec.structs.replace(victim, id="e", name="evil", labels={**victim.labels, **forged})
-    evil = attempt(1.0, container="evil", service=replica_group(forger, TrustSettings()), outcome=None)
+    evil = attempt(1.0, container="evil", service=get_replica_group(forger, TrustSettings()), outcome=None)
     assert isinstance(ask(running=[evil], alert=alert(since=NOW - 1, container=victim), patient="s-2"), Act)
 
 
@@ -573,9 +573,9 @@ def test_a_label_says_how_many_must_stay():
 @pytest.mark.parametrize("name", ["budget_window", "cooldown", "breaker_open", "backoff_reset", "expire"])
 def test_no_rule_looks_back_for_longer_than_attempts_are_kept(name):
     """Or a budget of three a week would be three every other day."""
-    assert msgspec.convert({name: REMEMBERED}, ResponderSettings)
+    assert msgspec.convert({name: MAX_LOOKBACK_SECONDS}, ResponderSettings)
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({name: REMEMBERED + 1}, ResponderSettings)
+        msgspec.convert({name: MAX_LOOKBACK_SECONDS + 1}, ResponderSettings)
 
 
 CONTAINERS = {
@@ -635,7 +635,9 @@ class Responders(RuleBasedStateMachine):
 
     def race(self, calls: list[tuple[RemediationNeeded, str, Order | None, str]]) -> None:
         books = [
-            self.ledger.read("h", request.alert.container.name, incident, key(request, incident))
+            self.ledger.read(
+                "h", request.alert.container.name, incident, build_attempt_key(request, incident)
+            )
             for request, incident, _, _ in calls
         ]
         for (request, incident, by_people, by), book in zip(calls, books, strict=True):
@@ -683,8 +685,8 @@ class Responders(RuleBasedStateMachine):
 
     @rule()
     def press_or_release_the_kill_switch(self) -> None:
-        if not self.desk.resume(EVERYTHING):
-            self.desk.pause(EVERYTHING, Pause(by="ann", at=self.now))
+        if not self.desk.resume(ALL_CONTAINERS):
+            self.desk.pause(ALL_CONTAINERS, Pause(by="ann", at=self.now))
 
     @rule(seconds=st.sampled_from([0.1, 5.0, 30.0, 400.0, -1.0, -300.0]))
     def set_clock(self, seconds: float) -> None:

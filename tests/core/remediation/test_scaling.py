@@ -10,15 +10,15 @@ from hemostat.core.ledger.rows import RaisedLimit, Resource
 from hemostat.core.model import ContainerInfo, Service
 from hemostat.core.remediation import scaling
 from hemostat.core.remediation.scaling import (
-    CALM,
+    CALM_SECONDS,
     Ceilings,
-    due_back,
-    lowest,
-    more_replicas,
-    raised,
-    standing,
+    compute_restored_limit,
+    is_still_raised,
+    plan_more_replicas,
+    plan_raised_limit,
+    should_restore_limit,
 )
-from hemostat.core.settings.trust import COMPOSE, OWN
+from hemostat.core.settings.trust import TRUST_COMPOSE, TRUST_OWN
 from hemostat.errors import NotApplicableError
 from hemostat.events import Container
 from tests.samples import composed
@@ -37,11 +37,11 @@ def info(cpus: float | None = 0.5, memory: int | None = 64 * MIB, **labels: str)
 
 
 def memory(before: int, ceilings: Ceilings = NONE, **labels: str) -> float:
-    return raised(info(memory=before, **labels), Resource.MEMORY, ceilings, HOST, NOW).after
+    return plan_raised_limit(info(memory=before, **labels), Resource.MEMORY, ceilings, HOST, NOW).after
 
 
 def cpu(before: float, ceilings: Ceilings = NONE, **labels: str) -> float:
-    return raised(info(before, **labels), Resource.CPU, ceilings, HOST, NOW).after
+    return plan_raised_limit(info(before, **labels), Resource.CPU, ceilings, HOST, NOW).after
 
 
 def test_a_limit_is_raised_by_half_in_whole_mib_and_tenths_of_a_core():
@@ -73,29 +73,29 @@ def test_the_ceiling_is_the_lowest_of_label_setting_and_host():
 )
 def test_without_a_limit_or_a_ceiling_nothing_is_raised(found, why):
     with pytest.raises(NotApplicableError, match=why):
-        raised(found, Resource.MEMORY, NONE, HOST, NOW)
+        plan_raised_limit(found, Resource.MEMORY, NONE, HOST, NOW)
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-1", "two", ""])
 def test_a_ceiling_that_is_no_number_of_cores_is_none(text):
     with pytest.raises(NotApplicableError, match="cpu"):
-        raised(info(cpu_max=text), Resource.CPU, NONE, HOST, NOW)
+        plan_raised_limit(info(cpu_max=text), Resource.CPU, NONE, HOST, NOW)
 
 
 def test_a_request_must_say_what_to_scale():
-    assert scaling.resource({"resource": "cpu"}) is Resource.CPU
+    assert scaling.parse_resource({"resource": "cpu"}) is Resource.CPU
     for parameters in ({}, {"resource": "disk"}, {"resource": True}):
         with pytest.raises(NotApplicableError, match="does not say what"):
-            scaling.resource(parameters)
+            scaling.parse_resource(parameters)
 
 
 def test_what_is_of_no_service_gets_no_replicas():
     with pytest.raises(NotApplicableError, match="of no service"):
-        raised(info(), Resource.REPLICAS, NONE, HOST, NOW)
+        plan_raised_limit(info(), Resource.REPLICAS, NONE, HOST, NOW)
 
 
 def replicas(count: int | None, **labels: str) -> RaisedLimit:
-    return more_replicas(info(**labels), Service(id="s1", name="shop", replicas=count), NOW)
+    return plan_more_replicas(info(**labels), Service(id="s1", name="shop", replicas=count), NOW)
 
 
 def test_a_service_gets_half_as_many_replicas_more_within_its_labels():
@@ -105,7 +105,7 @@ def test_a_service_gets_half_as_many_replicas_more_within_its_labels():
 
 def test_labels_of_the_service_count_before_those_of_its_containers():
     service = Service(id="s1", name="shop", replicas=2, labels={"hemostat.scale.max": "9"})
-    assert more_replicas(info(max="2"), service, NOW).after == 3
+    assert plan_more_replicas(info(max="2"), service, NOW).after == 3
 
 
 @pytest.mark.parametrize(
@@ -138,15 +138,17 @@ SHOP = composed()
     ],
 )
 def test_replicas_are_added_where_they_are_asked_for_or_named_by_label(labels, what, company):
-    assert scaling.gets_company(Container(id="c1", name="web", labels=labels), what, OWN) is company
+    assert (
+        scaling.should_add_replicas(Container(id="c1", name="web", labels=labels), what, TRUST_OWN) is company
+    )
 
 
 def test_a_service_of_compose_is_known_by_its_project():
     web = Container(id="c1", name="web", labels=SHOP)
-    assert scaling.service(web, COMPOSE) == "compose:shop/web"
-    own = scaling.service(web, OWN)
+    assert scaling.get_service_id(web, TRUST_COMPOSE) == "compose:shop/web"
+    own = scaling.get_service_id(web, TRUST_OWN)
     assert own.startswith("compose:shop/web#")
-    assert scaling.project_and_service(own) == ("shop", "web")
+    assert scaling.split_service_id(own) == ("shop", "web")
     assert all(scaling.is_member(web, service) for service in (own, "compose:shop/web"))
 
 
@@ -163,7 +165,7 @@ def test_labels_set_by_hand_make_no_replica(labels):
     web = Container(id="c1", name="web", image="web:1", labels=SHOP)
     forged = Container(id="c2", name="evil", image="web:1", labels={**SHOP, **labels})
     other_image = Container(id="c3", name="evil", image="evil:1", labels=SHOP)
-    service = scaling.service(web, OWN)
+    service = scaling.get_service_id(web, TRUST_OWN)
     assert not scaling.is_member(forged, service)
     assert not scaling.is_member(other_image, service)
 
@@ -172,29 +174,31 @@ UP = RaisedLimit(container="c1", resource=Resource.MEMORY, before=100, after=150
 
 
 def test_it_comes_back_after_calm_when_the_old_limit_is_enough():
-    assert due_back(UP, 150, 79, NOW + CALM)
-    assert not due_back(UP, 150, 79, NOW + CALM - 1)
-    assert not due_back(UP, 150, 80, NOW + CALM)
-    assert not due_back(UP, 150, None, NOW + CALM)
+    assert should_restore_limit(UP, 150, 79, NOW + CALM_SECONDS)
+    assert not should_restore_limit(UP, 150, 79, NOW + CALM_SECONDS - 1)
+    assert not should_restore_limit(UP, 150, 80, NOW + CALM_SECONDS)
+    assert not should_restore_limit(UP, 150, None, NOW + CALM_SECONDS)
 
 
 def test_what_somebody_else_has_changed_stays():
-    assert not due_back(UP, 200, 10, NOW + CALM)
-    assert not due_back(UP, None, 10, NOW + CALM)
-    assert [standing(UP, current) for current in (150, 100, None)] == [True, False, False]
+    assert not should_restore_limit(UP, 200, 10, NOW + CALM_SECONDS)
+    assert not should_restore_limit(UP, None, 10, NOW + CALM_SECONDS)
+    assert [is_still_raised(UP, current) for current in (150, 100, None)] == [True, False, False]
 
 
 def test_replicas_never_fall_below_the_label_s_minimum():
     up = RaisedLimit(container="c1", resource=Resource.REPLICAS, before=1, after=4, time=NOW, service="s1")
-    assert lowest(up, {"hemostat.scale.min": "2"}) == 2
-    assert lowest(up, {}) == 1
-    assert lowest(UP, {"hemostat.scale.min": "500"}) == 100
+    assert compute_restored_limit(up, {"hemostat.scale.min": "2"}) == 2
+    assert compute_restored_limit(up, {}) == 1
+    assert compute_restored_limit(UP, {"hemostat.scale.min": "500"}) == 100
 
 
 @given(before=st.integers(6 * MIB, 1 << 45), most=st.integers(1, 1 << 45))
 def test_memory_is_only_ever_raised_and_never_above_a_ceiling(before, most):
     try:
-        after = raised(info(memory=before), Resource.MEMORY, Ceilings(memory=most), HOST, NOW).after
+        after = plan_raised_limit(
+            info(memory=before), Resource.MEMORY, Ceilings(memory=most), HOST, NOW
+        ).after
     except NotApplicableError:
         assert before >= min(most, HOST.memory)
     else:
@@ -202,6 +206,9 @@ def test_memory_is_only_ever_raised_and_never_above_a_ceiling(before, most):
 
 
 def test_it_reads_as_people_write_it():
-    assert scaling.describe(UP) == "memory 100 B → 150 B"
-    assert scaling.describe(raised(info(cpu_max="2"), Resource.CPU, NONE, HOST, NOW)) == "cpu 0.5 → 0.8"
-    assert scaling.describe(replicas(2, max="9")) == "replicas 2 → 3"
+    assert scaling.describe_raise(UP) == "memory 100 B → 150 B"
+    assert (
+        scaling.describe_raise(plan_raised_limit(info(cpu_max="2"), Resource.CPU, NONE, HOST, NOW))
+        == "cpu 0.5 → 0.8"
+    )
+    assert scaling.describe_raise(replicas(2, max="9")) == "replicas 2 → 3"

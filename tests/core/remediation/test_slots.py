@@ -5,10 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.labels.project import half
+from hemostat.core.labels.project import limit_per_project
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.remediation.decision import DecisionInput, OtherProjects
-from hemostat.core.remediation.slots import LONGEST_RUN, START_SECONDS, find_rush, find_wait, share
+from hemostat.core.remediation.slots import (
+    MAX_RUN_SECONDS,
+    START_SECONDS,
+    compute_project_share,
+    find_rush_wait,
+    find_wait,
+)
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Outcome
 from tests.samples import NOW
@@ -63,15 +69,18 @@ def test_a_host_with_one_slot_has_it_for_everybody():
 
 @given(st.integers(1, 100), st.sampled_from(OtherProjects))
 def test_a_share_is_at_least_one_slot_and_never_all_of_several(concurrency, others):
-    assert 1 <= share(others, concurrency) <= concurrency
+    assert 1 <= compute_project_share(others, concurrency) <= concurrency
     if others is OtherProjects.FAILING:
-        assert share(others, concurrency) <= max(1, concurrency / 2)
+        assert compute_project_share(others, concurrency) <= max(1, concurrency / 2)
     if others is not OtherProjects.NONE and concurrency > 1:
-        assert share(others, concurrency) < concurrency
+        assert compute_project_share(others, concurrency) < concurrency
 
 
 def test_slow_stops_of_many_projects_leave_slots_to_a_container_that_is_down():
-    slow = [attempt(number, f"p{number}", stop_seconds=120.0) for number in range(half(LIMITS.concurrency))]
+    slow = [
+        attempt(number, f"p{number}", stop_seconds=120.0)
+        for number in range(limit_per_project(LIMITS.concurrency))
+    ]
     assert waits("shop", slow, stop_seconds=120.0)
     assert not waits("shop", slow, stop_seconds=10.0)
     assert not waits("shop", slow)
@@ -114,17 +123,19 @@ def begun(number: int, project: str) -> Attempt:
 
 def test_a_project_that_has_used_up_the_rush_keeps_only_itself_waiting():
     book = LedgerSnapshot(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
-    assert find_rush(container("shop"), 0.0, book, LIMITS, NOW) is not None
-    assert find_rush(container("blog"), 0.0, book, LIMITS, NOW) is None
-    both = (*book.ended, *(begun(50 + number, "bots") for number in range(half(LIMITS.rush))))
-    assert find_rush(container("blog"), 0.0, LedgerSnapshot(version=1, ended=both), LIMITS, NOW) is not None
+    assert find_rush_wait(container("shop"), 0.0, book, LIMITS, NOW) is not None
+    assert find_rush_wait(container("blog"), 0.0, book, LIMITS, NOW) is None
+    both = (*book.ended, *(begun(50 + number, "bots") for number in range(limit_per_project(LIMITS.rush))))
+    assert (
+        find_rush_wait(container("blog"), 0.0, LedgerSnapshot(version=1, ended=both), LIMITS, NOW) is not None
+    )
 
 
 @pytest.mark.parametrize(
     ("ran", "others_ran", "waiting"),
     [
         *((600.0, 30.0, False), (600.0, 60.0, True)),
-        *((30 * LONGEST_RUN, 3600.0, False), (30 * LONGEST_RUN, LONGEST_RUN, True)),
+        *((30 * MAX_RUN_SECONDS, 3600.0, False), (30 * MAX_RUN_SECONDS, MAX_RUN_SECONDS, True)),
         (0.0, 0.0, True),
     ],
 )
@@ -135,9 +146,9 @@ def test_what_has_run_long_does_not_wait_for_what_has_not_whatever_projects_that
         msgspec.structs.replace(begun(number, f"p{number}"), ran=others_ran) for number in range(40)
     )
     book = LedgerSnapshot(version=1, ended=ended)
-    assert (find_rush(container("shop"), ran, book, LIMITS, NOW) is not None) is waiting
+    assert (find_rush_wait(container("shop"), ran, book, LIMITS, NOW) is not None) is waiting
 
 
 def test_a_project_waits_for_its_own_however_short_they_ran():
     book = LedgerSnapshot(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
-    assert find_rush(container("shop"), 3600.0, book, LIMITS, NOW) is not None
+    assert find_rush_wait(container("shop"), 3600.0, book, LIMITS, NOW) is not None

@@ -3,7 +3,12 @@
 import pytest
 
 from hemostat.core.model import ContainerInfo, Sample
-from hemostat.core.remediation.verify import HealthVerdict, needless, state_of, still_high
+from hemostat.core.remediation.verify import (
+    HealthVerdict,
+    assess_health,
+    describe_remaining_excess,
+    find_needless_reason,
+)
 from hemostat.events import Evidence, Kind, Reason
 from tests.samples import NOW, WEB, alert
 
@@ -33,7 +38,7 @@ def info(**fields) -> ContainerInfo:
     ],
 )
 def test_an_action_is_needed_only_while_the_same_process_is_ill(kind, found, why):
-    assert needless(alert(kind=kind, since=NOW), found) is why
+    assert find_needless_reason(alert(kind=kind, since=NOW), found) is why
 
 
 @pytest.mark.parametrize(
@@ -49,7 +54,7 @@ def test_an_action_is_needed_only_while_the_same_process_is_ill(kind, found, why
     ],
 )
 def test_health_is_what_the_engine_says(found, health):
-    assert state_of(found)[0] is health
+    assert assess_health(found)[0] is health
 
 
 def sample(time: float, cpu: float, memory: int = 0) -> Sample:
@@ -70,4 +75,4 @@ def sample(time: float, cpu: float, memory: int = 0) -> Sample:
 )
 def test_the_alerts_condition_must_be_gone(kind, found, after, high):
     told = alert(kind=kind, evidence=(Evidence("threshold", 85.0, "%"),))
-    assert bool(still_high(told, found, sample(0, 0.0), after, host_memory=1000)) is high
+    assert bool(describe_remaining_excess(told, found, sample(0, 0.0), after, host_memory=1000)) is high

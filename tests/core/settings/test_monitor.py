@@ -2,9 +2,16 @@
 
 import pytest
 
-from hemostat.core.detection.healthcheck import HealthcheckState, flaps
-from hemostat.core.labels.values import NEVER
-from hemostat.core.settings.monitor import LABEL_RANGES, TUNABLE, MonitorSettings, mistakes, tuned, watched
+from hemostat.core.detection.healthcheck import HealthcheckState, is_flapping
+from hemostat.core.labels.values import OFF_THRESHOLD
+from hemostat.core.settings.monitor import (
+    LABEL_RANGES,
+    THRESHOLD_PARSERS,
+    MonitorSettings,
+    find_project_mistakes,
+    resolve_thresholds,
+    should_watch,
+)
 from hemostat.events import Container
 
 
@@ -24,51 +31,56 @@ def box(labels: dict[str, str]) -> Container:
     ],
 )
 def test_a_label_opts_out(labels, minded):
-    assert watched(box(labels)) is minded
+    assert should_watch(box(labels)) is minded
 
 
 def test_labels_tune_one_container():
     labels = {"hemostat.cpu": "95%", "hemostat.window": "1m", "hemostat.disk": "16MiB"}
-    thresholds = tuned(MonitorSettings(), box(labels))
+    thresholds = resolve_thresholds(MonitorSettings(), box(labels))
     assert (thresholds.cpu, thresholds.window, thresholds.disk) == (95.0, 60.0, 16 << 20)
     assert thresholds.memory == MonitorSettings().memory
 
 
 @pytest.mark.parametrize("text", ["", "much", "nan", "-5", "0", "inf"])
 def test_a_label_with_a_typing_mistake_blinds_nobody(text):
-    assert tuned(MonitorSettings(), box({"hemostat.cpu": text})) == MonitorSettings()
+    assert resolve_thresholds(MonitorSettings(), box({"hemostat.cpu": text})) == MonitorSettings()
 
 
 def test_off_is_never():
-    assert tuned(MonitorSettings(), box({"hemostat.cpu": "off"})).cpu == NEVER
+    assert resolve_thresholds(MonitorSettings(), box({"hemostat.cpu": "off"})).cpu == OFF_THRESHOLD
 
 
 def test_a_label_wins_over_its_project_and_that_over_the_rest():
     everywhere = MonitorSettings(cpu=80.0, projects={"shop": {"cpu": 90, "window": "30s"}})
     shop = {"com.docker.compose.project": "shop"}
-    assert tuned(everywhere, box({})).cpu == 80.0
-    assert (tuned(everywhere, box(shop)).cpu, tuned(everywhere, box(shop)).window) == (90.0, 30.0)
-    assert tuned(everywhere, box({**shop, "hemostat.cpu": "95"})).cpu == 95.0
+    assert resolve_thresholds(everywhere, box({})).cpu == 80.0
+    assert (
+        resolve_thresholds(everywhere, box(shop)).cpu,
+        resolve_thresholds(everywhere, box(shop)).window,
+    ) == (90.0, 30.0)
+    assert resolve_thresholds(everywhere, box({**shop, "hemostat.cpu": "95"})).cpu == 95.0
 
 
 def test_a_job_may_use_all_the_cpu_it_has():
-    assert tuned(MonitorSettings(), box({"hemostat.job": "true"})).cpu == NEVER
-    assert tuned(MonitorSettings(), box({"hemostat.job": "true", "hemostat.cpu": "95"})).cpu == 95.0
+    assert resolve_thresholds(MonitorSettings(), box({"hemostat.job": "true"})).cpu == OFF_THRESHOLD
+    assert (
+        resolve_thresholds(MonitorSettings(), box({"hemostat.job": "true", "hemostat.cpu": "95"})).cpu == 95.0
+    )
 
 
 def test_what_cannot_be_used_in_a_project_is_named():
-    found = mistakes({"shop": {"cpu": 90, "memry": 1, "window": "soon", "loop_deaths": 0}})
+    found = find_project_mistakes({"shop": {"cpu": 90, "memry": 1, "window": "soon", "loop_deaths": 0}})
     assert [key for key, _ in found] == ["shop.memry", "shop.window", "shop.loop_deaths"]
     assert found[0][1] == "is no threshold: did you mean memory?"
 
 
 def test_where_nothing_is_near_it_is_said_what_there_is():
-    ((key, why),) = mistakes({"shop": {"xyzzy": 1}})
-    assert (key, why) == ("shop.xyzzy", f"is no threshold: there are {', '.join(TUNABLE)}")
+    ((key, why),) = find_project_mistakes({"shop": {"xyzzy": 1}})
+    assert (key, why) == ("shop.xyzzy", f"is no threshold: there are {', '.join(THRESHOLD_PARSERS)}")
 
 
 def test_everything_that_can_be_tuned_is_a_setting():
-    assert TUNABLE.keys() <= set(MonitorSettings.__struct_fields__)
+    assert THRESHOLD_PARSERS.keys() <= set(MonitorSettings.__struct_fields__)
 
 
 @pytest.mark.parametrize("name", LABEL_RANGES)
@@ -76,18 +88,20 @@ def test_everything_that_can_be_tuned_is_a_setting():
 def test_a_label_stays_within_its_range(name, text):
     label = "hemostat.probe.start_period" if name == "probe_start" else f"hemostat.{name}"
     least, most = LABEL_RANGES[name]
-    assert least <= getattr(tuned(MonitorSettings(), box({label: text})), name) <= most
+    assert least <= getattr(resolve_thresholds(MonitorSettings(), box({label: text})), name) <= most
 
 
 def test_a_label_may_go_as_far_as_the_operator_does():
     quick = MonitorSettings(window=0.2, loop_window=5.0, flap_changes=50, projects={"shop": {"settle": "0s"}})
     asked = {"hemostat.window": "0s", "hemostat.loop_window": "1s", "hemostat.flap_changes": "999"}
-    found = tuned(quick, box({**asked, "hemostat.settle": "0s", "com.docker.compose.project": "shop"}))
+    found = resolve_thresholds(
+        quick, box({**asked, "hemostat.settle": "0s", "com.docker.compose.project": "shop"})
+    )
     assert (found.window, found.loop_window, found.flap_changes, found.settle) == (0.2, 5.0, 50, 0.0)
 
 
 def test_the_table_of_a_project_has_no_range():
-    found = tuned(
+    found = resolve_thresholds(
         MonitorSettings(projects={"shop": {"window": "0s"}}), box({"com.docker.compose.project": "shop"})
     )
     assert found.window == 0.0
@@ -96,7 +110,9 @@ def test_the_table_of_a_project_has_no_range():
 @pytest.mark.parametrize("changes", ["1", "3", "20", "10000"])
 @pytest.mark.parametrize("window", ["0s", "1m", "10m"])
 def test_no_label_hides_that_health_changes_every_few_seconds(changes, window):
-    found = tuned(MonitorSettings(), box({"hemostat.flap_changes": changes, "hemostat.flap_window": window}))
+    found = resolve_thresholds(
+        MonitorSettings(), box({"hemostat.flap_changes": changes, "hemostat.flap_window": window})
+    )
     every = [1000.0 - 10.0 * number for number in range(100)]
-    assert flaps(HealthcheckState(changes=tuple(every)), found, 1000.0)
-    assert not flaps(HealthcheckState(changes=()), found, 1000.0)
+    assert is_flapping(HealthcheckState(changes=tuple(every)), found, 1000.0)
+    assert not is_flapping(HealthcheckState(changes=()), found, 1000.0)

@@ -6,9 +6,9 @@ import pytest
 
 from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.dependencies.relations import Relations
-from hemostat.core.dependencies.shared_networks import stranded
+from hemostat.core.dependencies.shared_networks import find_detached
 from hemostat.core.model import ConnectionPeers, ContainerInfo
-from hemostat.core.settings.trust import COMPOSE, OWN, TrustSettings, replica_group
+from hemostat.core.settings.trust import TRUST_COMPOSE, TRUST_OWN, TrustSettings, get_replica_group
 from hemostat.events import Container
 from tests.samples import composed
 
@@ -39,11 +39,11 @@ def forged(service: str, labels: dict[str, str] | None = None, **state: Any) -> 
     return container(f"evil-{service}", {**claim, **(labels or {})}, **state)
 
 
-def topology(*infos: ContainerInfo, trust: TrustSettings = OWN) -> DependencyGraph:
+def topology(*infos: ContainerInfo, trust: TrustSettings = TRUST_OWN) -> DependencyGraph:
     return DependencyGraph.of(infos, trust=trust)
 
 
-def root(of: ContainerInfo, *others: ContainerInfo, trust: TrustSettings = OWN) -> str | None:
+def root(of: ContainerInfo, *others: ContainerInfo, trust: TrustSettings = TRUST_OWN) -> str | None:
     found = topology(of, *others, trust=trust).root(of.ref.id)
     return None if found is None else found.ref.name
 
@@ -59,9 +59,9 @@ def test_replicas_share_project_service_configuration_and_image():
         Container(id="1", name="a", labels=composed()),
         Container(id="2", name="b", labels=composed()),
     )
-    assert replica_group(one, OWN) == replica_group(other, OWN)
-    assert replica_group(one, COMPOSE) == "shop/web"
-    assert replica_group(Container(id="3", name="c"), COMPOSE) is None
+    assert get_replica_group(one, TRUST_OWN) == get_replica_group(other, TRUST_OWN)
+    assert get_replica_group(one, TRUST_COMPOSE) == "shop/web"
+    assert get_replica_group(Container(id="3", name="c"), TRUST_COMPOSE) is None
 
 
 @pytest.mark.parametrize(
@@ -74,19 +74,19 @@ def test_replicas_share_project_service_configuration_and_image():
     ],
 )
 def test_other_labels_make_no_replica(changes):
-    own = replica_group(Container(id="1", name="a", labels=composed()), OWN)
-    assert replica_group(Container(id="2", name="b", labels={**composed(), **changes}), OWN) != own
+    own = get_replica_group(Container(id="1", name="a", labels=composed()), TRUST_OWN)
+    assert get_replica_group(Container(id="2", name="b", labels={**composed(), **changes}), TRUST_OWN) != own
 
 
 def test_podmans_hash_counts_as_well():
     labels = {**composed(), "com.docker.compose.config-hash": "", "io.podman.compose.config-hash": "1"}
-    assert replica_group(Container(id="1", name="a", labels=labels), OWN) is not None
+    assert get_replica_group(Container(id="1", name="a", labels=labels), TRUST_OWN) is not None
 
 
 # --- what a container waits for -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("trust", [OWN, COMPOSE])
+@pytest.mark.parametrize("trust", [TRUST_OWN, TRUST_COMPOSE])
 def test_a_container_of_compose_waits_for_what_its_labels_name(trust):
     assert root(real("web", "db"), real("db", **DOWN), trust=trust) == "shop-db-1"
 
@@ -148,7 +148,7 @@ def test_a_container_of_the_project_makes_a_job_of_another():
 
 def test_where_labels_are_believed_anybody_of_the_project_does():
     job, app = real("job"), forged("app", {NEEDS: JOB})
-    assert topology(job, app, trust=COMPOSE).must_complete(job.ref.id) == (app,)
+    assert topology(job, app, trust=TRUST_COMPOSE).must_complete(job.ref.id) == (app,)
 
 
 def test_dependents_of_the_project_come_before_strangers():
@@ -183,16 +183,16 @@ def test_a_name_that_is_another_containers_id_is_not_taken_for_it():
         ref=Container(id="e" * 64, name=vpn.ref.id), status="exited", exit_code=1, started_at=9.0
     )
     assert root(app, vpn, evil) is None
-    assert stranded(evil, [vpn, app]) == []
+    assert find_detached(evil, [vpn, app]) == []
     owner = ContainerInfo(ref=vpn.ref, status="running", started_at=9.0)
-    assert stranded(owner, [app, evil]) == [app]
+    assert find_detached(owner, [app, evil]) == [app]
 
 
 # --- connections ----------------------------------------------------------------------------------------
 
 
 def observed(
-    client: ContainerInfo, server: ContainerInfo, trust: TrustSettings = OWN, *, seen_at: str = ""
+    client: ContainerInfo, server: ContainerInfo, trust: TrustSettings = TRUST_OWN, *, seen_at: str = ""
 ) -> str:
     """The root of the client's failure, once its connection was seen."""
     relations = Relations(trust)
@@ -222,7 +222,7 @@ CLIENT, SERVER = {"addresses": ("10.0.0.2",)}, {"addresses": ("10.0.0.3",), **DO
 )
 def test_a_stranger_holds_nobody_that_is_connected_to_it(client, server):
     assert observed(client, server) == ""
-    assert observed(client, server, COMPOSE) == server.ref.name
+    assert observed(client, server, TRUST_COMPOSE) == server.ref.name
 
 
 def test_a_connection_within_a_project_or_a_network_shows_a_dependency():
@@ -235,4 +235,4 @@ def test_only_the_container_that_opens_a_connection_speaks_for_it():
     """Who has its own network in hand can make it look as if anybody had called."""
     client, server = real("web", **CLIENT), real("db", **SERVER)
     assert observed(client, server, seen_at=server.ref.id) == ""
-    assert observed(client, server, COMPOSE, seen_at=server.ref.id) == "shop-db-1"
+    assert observed(client, server, TRUST_COMPOSE, seen_at=server.ref.id) == "shop-db-1"

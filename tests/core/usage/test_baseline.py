@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.core.settings.monitor import MonitorSettings
-from hemostat.core.usage.baseline import Baseline, learn, lifted, rounded
+from hemostat.core.usage.baseline import Baseline, learn, raise_thresholds, round_baseline
 from hemostat.events import Kind
 
 TUNED = MonitorSettings(baseline=True, baseline_window=100.0, interval=1.0)
@@ -25,11 +25,11 @@ def learned(*shares: float, start: Baseline | None = None, tuned: MonitorSetting
 
 
 def limit(baseline: Baseline, configured: float = 85.0) -> float:
-    return lifted(msgspec.structs.replace(TUNED, cpu=configured), baseline).cpu
+    return raise_thresholds(msgspec.structs.replace(TUNED, cpu=configured), baseline).cpu
 
 
 def test_it_is_off_by_default():
-    assert lifted(MonitorSettings(), learned(*[90.0] * 200)) == MonitorSettings()
+    assert raise_thresholds(MonitorSettings(), learned(*[90.0] * 200)) == MonitorSettings()
 
 
 def test_only_the_ceiling_counts_before_a_whole_window_was_seen():
@@ -56,7 +56,7 @@ def test_the_threshold_is_above_the_usual_within_its_bounds(usual, configured, e
 
 
 def test_cpu_and_memory_are_each_learned():
-    found = lifted(TUNED, learned(*[160.0] * 101))
+    found = raise_thresholds(TUNED, learned(*[160.0] * 101))
     assert (found.cpu, found.memory) == (98.0, pytest.approx(85.0))
 
 
@@ -87,17 +87,17 @@ def test_a_clock_set_back_teaches_nothing_and_learning_goes_on():
 
 
 def test_it_is_remembered_in_whole_percent_and_seldom_changes():
-    assert rounded(learned(*[40.4] * 200), TUNED) == Baseline({CPU: 40.0, MEMORY: 20.0}, 100.0)
-    assert rounded(learned(*[40.4] * 56), TUNED).observed == 50.0
+    assert round_baseline(learned(*[40.4] * 200), TUNED) == Baseline({CPU: 40.0, MEMORY: 20.0}, 100.0)
+    assert round_baseline(learned(*[40.4] * 56), TUNED).observed == 50.0
     baseline, changes, kept = Baseline(), 0, Baseline()
     for second in range(2000):
         baseline = learn(baseline, {CPU: 50.0 + second % 7}, float(second), TUNED)
-        changes += kept != (kept := rounded(baseline, TUNED))
+        changes += kept != (kept := round_baseline(baseline, TUNED))
     assert changes < 30
 
 
 def test_what_is_remembered_is_known_at_once():
-    kept = rounded(learned(*[90.2] * 200), TUNED)
+    kept = round_baseline(learned(*[90.2] * 200), TUNED)
     again = msgspec.json.decode(msgspec.json.encode(kept), type=Baseline)
     assert limit(again) == 95.0
     assert limit(learned(90.0, 90.0, start=again)) == 95.0
@@ -111,8 +111,8 @@ SHARES = st.lists(st.floats(0, 400), min_size=1, max_size=50)
 def test_nothing_makes_it_fail_or_leave_its_bounds(values, window):
     tuned, baseline = msgspec.structs.replace(TUNED, baseline_window=window), Baseline()
     for share, now in values:
-        baseline = rounded(learn(baseline, {CPU: share}, now, tuned), tuned)
-        assert 85.0 <= lifted(tuned, baseline).cpu <= 98.0
+        baseline = round_baseline(learn(baseline, {CPU: share}, now, tuned), tuned)
+        assert 85.0 <= raise_thresholds(tuned, baseline).cpu <= 98.0
         assert 0 <= baseline.observed <= window
 
 

@@ -6,8 +6,14 @@ from hemostat.core.diagnosis.rules import diagnose
 from hemostat.core.model import Sample
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.usage.findings import ResourceLimits
-from hemostat.core.usage.process_activity import Activity, Thread, compare
-from hemostat.core.usage.tracker import UsageTracker, begin, interrupted, observe, wants_activity
+from hemostat.core.usage.process_activity import Activity, Thread, compare_activity
+from hemostat.core.usage.tracker import (
+    UsageTracker,
+    create_tracker,
+    interrupt_tracker,
+    observe,
+    should_read_activity,
+)
 from hemostat.events import Action, Container, Kind
 from tests.samples import alert
 
@@ -44,7 +50,7 @@ def judged(readings: tuple[Activity, Activity] | None, labels: dict[str, str] | 
     facts = {"calm": 600.0, "average": 1.0, "cpu": 99.0, "threshold": 85.0, "cpu_limit": 1.0} | before
     evidence = (
         *(item for item in _items(facts)),
-        *(compare(*readings) if readings else ()),
+        *(compare_activity(*readings) if readings else ()),
     )
     container = Container(id="c", name="c", labels=labels or {})
     return diagnose(alert(kind=Kind.CPU_HIGH, window=10.0, evidence=evidence, container=container))
@@ -171,7 +177,7 @@ def samples(*shares: float, start: float = 0.0, used: float = 0.0) -> list[Sampl
 def facts(series: list[Sample], track: UsageTracker) -> dict[str, object]:
     """Of the first alert; a spin is what the processes did wherever they were asked."""
     for sample in series:
-        asked = wants_activity(track, sample, LIMITS, TUNED)
+        asked = should_read_activity(track, sample, LIMITS, TUNED)
         told = Activity(time=sample.time, cpu=sample.cpu, threads=(Thread(1, 1, 1, sample.cpu, 0.0, 0),))
         reading = observe(track, sample, LIMITS, TUNED, told if asked else None)
         track = reading.track
@@ -187,9 +193,9 @@ def test_calm_that_was_seen_is_evidence():
 
 
 def test_calm_before_the_monitor_began_is_known_by_the_cpu_used_in_all():
-    found = facts(samples(*[1.0] * 12, start=3600.0, used=40.0), begin((), started=1.0))
+    found = facts(samples(*[1.0] * 12, start=3600.0, used=40.0), create_tracker((), started=1.0))
     assert found["calm"] > 3400
-    found = facts(samples(*[1.0] * 12, start=3600.0, used=3500.0), begin((), started=1.0))
+    found = facts(samples(*[1.0] * 12, start=3600.0, used=3500.0), create_tracker((), started=1.0))
     assert (found["calm"], found["average"]) == (0.0, pytest.approx(97.2, abs=0.1))
 
 
@@ -197,14 +203,14 @@ def test_calm_of_the_process_before_does_not_count():
     track = UsageTracker()
     for sample in samples(*[0.1] * 30):
         track = observe(track, sample, LIMITS, TUNED).track
-    assert facts(samples(*[1.0] * 12, start=100.0), begin((), started=100.0))["calm"] == 0.0
-    assert interrupted(track).idle_longest == 30.0
+    assert facts(samples(*[1.0] * 12, start=100.0), create_tracker((), started=100.0))["calm"] == 0.0
+    assert interrupt_tracker(track).idle_longest == 30.0
 
 
 def test_processes_are_asked_twice_at_most_and_only_while_cpu_is_high():
     track, asked = UsageTracker(), []
     for sample in samples(*[0.1] * 30, *[1.0] * 60, *[0.0] * 5):
-        if wants_activity(track, sample, LIMITS, TUNED):
+        if should_read_activity(track, sample, LIMITS, TUNED):
             asked.append(sample.time)
         track = observe(track, sample, LIMITS, TUNED, Activity(time=sample.time)).track
     assert asked == [31.0, 40.0]
@@ -212,5 +218,5 @@ def test_processes_are_asked_twice_at_most_and_only_while_cpu_is_high():
 
 @pytest.mark.parametrize("share", [0.9, 0.5])
 def test_a_process_that_only_worked_is_not_called_calm(share):
-    found = facts(samples(*[share] * 60, *[1.0] * 12), begin((), started=-1.0 + 1e-9))
+    found = facts(samples(*[share] * 60, *[1.0] * 12), create_tracker((), started=-1.0 + 1e-9))
     assert found["calm"] == 0.0

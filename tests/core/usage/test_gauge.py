@@ -2,10 +2,16 @@
 
 import pytest
 
-from hemostat.core.detection.exits import failed_before, failure, looping, missed_failure, stays_down
+from hemostat.core.detection.exits import (
+    classify_exit,
+    classify_missed_exit,
+    has_failed_before,
+    is_crash_loop,
+    stays_down,
+)
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.settings.monitor import MonitorSettings
-from hemostat.core.usage.gauge import Gauge, cpu_percent, read_gauge, share
+from hemostat.core.usage.gauge import Gauge, compute_cpu_percent, compute_share, update_gauge
 from hemostat.events import Container, Kind, Phase
 from tests.samples import NOW, WEB
 
@@ -23,7 +29,7 @@ def dead(**fields) -> ContainerInfo:
     [(1, False, Kind.EXITED), (137, False, Kind.EXITED), (137, True, Kind.OOM), (3, True, Kind.EXITED)],
 )
 def test_only_a_kill_by_the_kernel_in_this_run_is_an_oom(exit_code, oom, kind):
-    assert failure(exit_code, oom=oom) is kind
+    assert classify_exit(exit_code, oom=oom) is kind
 
 
 @pytest.mark.parametrize(
@@ -46,7 +52,7 @@ def test_it_stays_down_when_the_engine_says_exited_and_will_not_remove_it(info, 
     [((1, 2, 3), True), ((1, 2), False), ((1, 2, 400), False), ((299, 299, 299), True), ((), False)],
 )
 def test_three_deaths_in_five_minutes_are_a_crash_loop(ages, loop):
-    assert looping([NOW - age for age in ages], MonitorSettings(), NOW) is loop
+    assert is_crash_loop([NOW - age for age in ages], MonitorSettings(), NOW) is loop
 
 
 @pytest.mark.parametrize(
@@ -63,7 +69,7 @@ def test_three_deaths_in_five_minutes_are_a_crash_loop(ages, loop):
     ],
 )
 def test_a_death_that_nobody_saw_is_given_the_benefit_of_the_doubt(info, kind):
-    assert missed_failure(info, seen_until=NOW - 10) is kind
+    assert classify_missed_exit(info, seen_until=NOW - 10) is kind
 
 
 @pytest.mark.parametrize(
@@ -81,14 +87,14 @@ def test_a_death_that_nobody_saw_is_given_the_benefit_of_the_doubt(info, kind):
     ],
 )
 def test_a_death_before_the_first_look_is_told_only_if_it_looks_like_a_failure(info, told):
-    assert failed_before(info, NOW) is told
+    assert has_failed_before(info, NOW) is told
 
 
 def readings(values, *, window: float = 10.0, threshold: float = 80.0) -> list[tuple[int, Phase]]:
     """The transitions of a gauge that is read once a second: at which second, and what."""
     gauge, found = Gauge(), []
     for second, value in enumerate(values, start=1):
-        gauge, phase = read_gauge(gauge, value, threshold, window=window, begun=second - 1, now=second)
+        gauge, phase = update_gauge(gauge, value, threshold, window=window, begun=second - 1, now=second)
         if phase is not None:
             found.append((second, phase))
     return found
@@ -111,13 +117,13 @@ def sample(time: float, cpu: float) -> Sample:
 
 
 def test_cpu_is_told_in_dockers_convention():
-    assert cpu_percent(sample(0, 1.0), sample(2, 4.0)) == 150.0
+    assert compute_cpu_percent(sample(0, 1.0), sample(2, 4.0)) == 150.0
 
 
 @pytest.mark.parametrize("after", [sample(0, 2.0), sample(-1, 2.0), sample(1, 0.5)])
 def test_samples_that_cannot_be_compared_give_no_number(after):
-    assert cpu_percent(sample(0, 1.0), after) is None
+    assert compute_cpu_percent(sample(0, 1.0), after) is None
 
 
 def test_the_share_is_of_the_limit_if_there_is_one():
-    assert (share(50.0, 0.5), share(50.0, None)) == (100.0, 50.0)
+    assert (compute_share(50.0, 0.5), compute_share(50.0, None)) == (100.0, 50.0)

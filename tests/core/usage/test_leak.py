@@ -12,8 +12,14 @@ from hemostat.core.model import Sample
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.usage.findings import ResourceLimits
 from hemostat.core.usage.growth import measure_growth
-from hemostat.core.usage.tracker import UsageTracker, begin, observe, recalled, wants_history
-from hemostat.core.usage.trend import Trend, extend
+from hemostat.core.usage.tracker import (
+    UsageTracker,
+    create_tracker,
+    observe,
+    restore_history,
+    should_read_history,
+)
+from hemostat.core.usage.trend import Trend, extend_trend
 from hemostat.events import Action, HealthAlert, Kind, Phase, Severity
 from tests.samples import WEB
 
@@ -39,7 +45,7 @@ def sampled(level: Callable[[float], float], count: int, *, start: int = 0, jitt
 
 def run(samples, track: UsageTracker | None = None):
     """The track after the samples, and what is told on the way: time, kind, phase and evidence."""
-    track, told = track or begin((), 0.0), []
+    track, told = track or create_tracker((), 0.0), []
     for each in samples:
         reading = observe(track, each, LIMITS, TUNED)
         track = reading.track
@@ -154,12 +160,12 @@ def test_memory_that_falls_before_it_is_known_whether_it_grew_is_not_told():
 
 
 def test_a_restart_of_the_monitor_does_not_end_a_leak_that_goes_on():
-    _, told = run(sampled(operators_leak, 120, start=60), begin({Kind.MEMORY_LEAK}, 0.0))
+    _, told = run(sampled(operators_leak, 120, start=60), create_tracker({Kind.MEMORY_LEAK}, 0.0))
     assert told == []
 
 
 def test_a_leak_is_over_when_it_has_not_grown_for_a_good_part_of_the_window():
-    track, told = run(sampled(lambda _: 30.0, 110), begin({Kind.MEMORY_LEAK}, 0.0))
+    track, told = run(sampled(lambda _: 30.0, 110), create_tracker({Kind.MEMORY_LEAK}, 0.0))
     assert (told, track.calm(Kind.MEMORY_LEAK)) == ([], False)
     track, told = run(sampled(lambda _: 30.0, 200, start=110), track)
     assert [each[1:3] for each in told] == [(Kind.MEMORY_LEAK, Phase.CLEARED)]
@@ -171,9 +177,9 @@ def test_kept_samples_of_this_process_go_on_with_the_trend():
 
     points = [MetricPoint(float(t), 1.0, round(level(t) * MIB)) for t in range(2, 250)]
     first, *rest = sampled(level, 60, start=262)
-    track = begin((), 1.0)
-    assert wants_history(track, first, LIMITS)
-    track = recalled(track, points, first, TUNED)
+    track = create_tracker((), 1.0)
+    assert should_read_history(track, first, LIMITS)
+    track = restore_history(track, points, first, TUNED)
     _, told = run([first, *rest], track)
     assert [(each[0] < 300, each[1]) for each in told] == [(True, Kind.MEMORY_LEAK)]
 
@@ -181,13 +187,13 @@ def test_kept_samples_of_this_process_go_on_with_the_trend():
 def test_kept_samples_of_the_process_before_are_not_taken():
     points = [MetricPoint(float(t), 1.0, round(operators_leak(t) * MIB)) for t in range(2, 250)]
     first = sampled(lambda _: 30.0, 1, start=262)[0]
-    assert recalled(begin((), 255.0), points, first, TUNED).memory.long == Trend()
+    assert restore_history(create_tracker((), 255.0), points, first, TUNED).memory.long == Trend()
 
 
 def test_little_memory_is_no_reason_to_read_what_was_kept():
     small = Sample(container_id="c", time=1.0, cpu=0.0, memory=MIB)
-    assert not wants_history(begin((), 1.0), small, LIMITS)
-    assert wants_history(begin({Kind.MEMORY_LEAK}, 1.0), small, LIMITS)
+    assert not should_read_history(create_tracker((), 1.0), small, LIMITS)
+    assert should_read_history(create_tracker({Kind.MEMORY_LEAK}, 1.0), small, LIMITS)
 
 
 # --- growth -----------------------------------------------------------------------------------------
@@ -196,7 +202,7 @@ def test_little_memory_is_no_reason_to_read_what_was_kept():
 def grown(values: list[float], limit: float = 1000.0):
     trend = Trend()
     for time, value in enumerate(values):
-        trend = extend(trend, float(time), value, window=30.0)
+        trend = extend_trend(trend, float(time), value, window=30.0)
     return measure_growth(trend, limit, horizon=900.0)
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from hemostat.core.model import Sample
-from hemostat.core.usage.network import STALE, NetworkRates, counted
+from hemostat.core.usage.network import STALE_RATE_SECONDS, NetworkRates, update_rates
 from tests.samples import NOW
 
 
@@ -15,7 +15,7 @@ def sample(second: float, received: int | None = None, sent: int | None = None) 
 def rates(*samples: Sample) -> tuple[int | None, int | None]:
     traffic = NetworkRates()
     for each in samples:
-        traffic = counted(traffic, each)
+        traffic = update_rates(traffic, each)
     return traffic.received, traffic.sent
 
 
@@ -32,7 +32,7 @@ def test_without_counters_nothing_is_known():
 
 
 def test_a_rate_is_given_up_when_the_counters_are_read_no_more():
-    assert rates(sample(0, 0, 0), sample(5, 50, 50), sample(5 + STALE)) == (None, None)
+    assert rates(sample(0, 0, 0), sample(5, 50, 50), sample(5 + STALE_RATE_SECONDS)) == (None, None)
 
 
 def test_a_sample_told_twice_and_one_with_half_the_counters_change_nothing():

@@ -7,7 +7,7 @@ import pytest
 from hemostat.core.model import Sample
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.usage.findings import ResourceLimits
-from hemostat.core.usage.tracker import UsageTracker, begin, observe
+from hemostat.core.usage.tracker import UsageTracker, create_tracker, observe
 from hemostat.events import Kind, Phase
 
 MIB = 1 << 20
@@ -71,7 +71,7 @@ def test_memory_is_told_with_its_growth():
 
 
 def test_what_was_alerted_before_is_not_alerted_again_and_can_end():
-    again = begin({Kind.CPU_HIGH, Kind.EXITED})
+    again = create_tracker({Kind.CPU_HIGH, Kind.EXITED})
     assert run(spinning(10), track=again)[1] == []
     _, found = run(spinning(10, cores=0.0), track=again)
     assert [finding.phase for _, finding in found] == [Phase.CLEARED]
@@ -186,7 +186,7 @@ def test_a_process_that_the_kernel_killed_inside_is_told():
 
 
 def test_a_leak_that_was_told_is_not_told_again_by_another_monitor_and_can_end():
-    again = begin({Kind.MEMORY_LEAK})
+    again = create_tracker({Kind.MEMORY_LEAK})
     assert kinds(used([85 + t / 4 for t in range(20)]), track=again) == []
     assert kinds(used([20] * 100), track=again) == []
     assert kinds(used([20] * 200), track=again) == [(Kind.MEMORY_LEAK, Phase.CLEARED)]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.usage.trend import BUCKETS, Rise, Trend, extend, rise, toothed
+from hemostat.core.usage.trend import BUCKETS_PER_WINDOW, Rise, Trend, extend_trend, find_rise, is_sawtooth
 
 MIB = 1 << 20
 WINDOW, LIMIT = 300.0, 1000 * MIB
@@ -16,7 +16,7 @@ WINDOW, LIMIT = 300.0, 1000 * MIB
 def fed(values: Iterable[tuple[float, float]], window: float = WINDOW) -> Trend:
     trend = Trend()
     for time, value in values:
-        trend = extend(trend, time, value, window=window)
+        trend = extend_trend(trend, time, value, window=window)
     return trend
 
 
@@ -25,15 +25,15 @@ def seconds(value: Callable[[int], float], count: int, start: int = 0) -> list[t
 
 
 def risen(value: Callable[[int], float], count: int = 600) -> Rise | None:
-    return rise(fed(seconds(value, count)), LIMIT, window=WINDOW)
+    return find_rise(fed(seconds(value, count)), LIMIT, window=WINDOW)
 
 
 def ever(value: Callable[[int], float], count: int) -> list[int]:
     """At which seconds it was said to rise."""
     trend, found = Trend(), []
     for time, amount in seconds(value, count):
-        trend = extend(trend, time, amount, window=WINDOW)
-        if rise(trend, LIMIT, window=WINDOW) is not None:
+        trend = extend_trend(trend, time, amount, window=WINDOW)
+        if find_rise(trend, LIMIT, window=WINDOW) is not None:
             found.append(int(time))
     return found
 
@@ -57,10 +57,10 @@ def test_a_leak_is_told_once_it_has_lasted_for_the_window():
 
 def test_three_seconds_are_enough_for_a_short_window():
     trend = fed([(t, (20 + 1.25 * t) * MIB) for t in (0.0, 1.02, 1.99, 3.03)], window=3)
-    found = rise(trend, 64 * MIB, window=3)
+    found = find_rise(trend, 64 * MIB, window=3)
     assert found is not None
     assert found.left == pytest.approx((44 / 1.25) - 3, rel=0.05)
-    assert rise(fed(seconds(lambda t: 20 + 1.25 * t, 2), window=3), 64 * MIB, window=3) is None
+    assert find_rise(fed(seconds(lambda t: 20 + 1.25 * t, 2), window=3), 64 * MIB, window=3) is None
 
 
 def test_a_leak_under_a_saw_tooth_is_told_by_its_troughs():
@@ -110,15 +110,15 @@ def test_a_tooth_longer_than_the_window_is_known_after_the_first():
     found = ever(tooth, 4000)
     assert found
     assert max(found) < 800
-    assert toothed(fed(seconds(tooth, 1200)))
+    assert is_sawtooth(fed(seconds(tooth, 1200)))
 
 
 @pytest.mark.parametrize("name", [name for name in HEALTHY if name.startswith("saw-tooth")])
 def test_teeth_are_known_at_any_height(name):
     trend, unknown = Trend(), []
     for time, value in seconds(HEALTHY[name], 1200):
-        trend = extend(trend, time, value, window=WINDOW)
-        if time > 200 and not toothed(trend):
+        trend = extend_trend(trend, time, value, window=WINDOW)
+        if time > 200 and not is_sawtooth(trend):
             unknown.append(time)
     assert unknown == []
 
@@ -134,8 +134,8 @@ def test_teeth_are_known_at_any_height(name):
     ],
 )
 def test_what_is_flat_or_rises_has_no_teeth_but_noise(value):
-    assert not toothed(fed(seconds(value, 600)))
-    assert not toothed(Trend())
+    assert not is_sawtooth(fed(seconds(value, 600)))
+    assert not is_sawtooth(Trend())
 
 
 def test_a_leak_that_slows_down_is_given_the_time_it_has():
@@ -153,20 +153,20 @@ def test_a_new_process_is_no_rise():
 @pytest.mark.parametrize("jump", [-1000.0, -0.5, 301.0, 1e9])
 def test_a_clock_that_jumps_begins_anew(jump):
     before = seconds(lambda t: 100 + 0.5 * t, 600)
-    assert rise(fed([*before, (600 + jump, 500 * MIB)]), LIMIT, window=WINDOW) is None
+    assert find_rise(fed([*before, (600 + jump, 500 * MIB)]), LIMIT, window=WINDOW) is None
 
 
 def test_a_gap_with_more_behind_it_is_no_rise():
     series = [*seconds(lambda t: 100, 10), *seconds(lambda t: 500 + t / 100, 400, start=290)]
     trend = Trend()
     for time, value in series:
-        trend = extend(trend, time, value, window=WINDOW)
-        assert rise(trend, LIMIT, window=WINDOW) is None
+        trend = extend_trend(trend, time, value, window=WINDOW)
+        assert find_rise(trend, LIMIT, window=WINDOW) is None
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, nan, inf])
 def test_without_a_limit_there_is_no_rise(limit):
-    assert rise(fed(seconds(lambda t: 100 + 0.5 * t, 600)), limit, window=WINDOW) is None
+    assert find_rise(fed(seconds(lambda t: 100 + 0.5 * t, 600)), limit, window=WINDOW) is None
 
 
 @pytest.mark.parametrize("odd", [(601.0, nan), (nan, 5.0), (601.0, inf), (inf, 5.0), (600.0, 0.0)])
@@ -182,23 +182,23 @@ HEIGHTS = st.lists(st.integers(0, 1000), min_size=1, max_size=60)
 @given(st.lists(st.tuples(WILD, WILD), max_size=60), WILD, st.sampled_from([0.0, 3.0, 300.0]))
 def test_nothing_makes_it_fail_or_grow(values, limit, window):
     trend = fed(values, window)
-    assert len(trend.points) <= BUCKETS + 2
-    found = rise(trend, limit, window=window)
+    assert len(trend.points) <= BUCKETS_PER_WINDOW + 2
+    found = find_rise(trend, limit, window=window)
     assert found is None or (found.slope > 0 and found.left >= 0)
-    assert toothed(trend) in {True, False}
+    assert is_sawtooth(trend) in {True, False}
 
 
 @given(HEIGHTS, st.integers(-10_000, 10_000))
 def test_when_it_happens_does_not_matter(heights, later):
     early = fed([(t, float(h)) for t, h in enumerate(heights)], 10.0)
     late = fed([(t + later, float(h)) for t, h in enumerate(heights)], 10.0)
-    assert rise(early, 1000.0, window=10.0) == rise(late, 1000.0, window=10.0)
+    assert find_rise(early, 1000.0, window=10.0) == find_rise(late, 1000.0, window=10.0)
 
 
 @given(HEIGHTS, st.sampled_from([0.25, 8.0, 1024.0]))
 def test_the_unit_does_not_matter(heights, unit):
-    one = rise(fed([(t, float(h)) for t, h in enumerate(heights)], 10.0), 1000.0, window=10.0)
-    other = rise(fed([(t, h * unit) for t, h in enumerate(heights)], 10.0), 1000.0 * unit, window=10.0)
+    one = find_rise(fed([(t, float(h)) for t, h in enumerate(heights)], 10.0), 1000.0, window=10.0)
+    other = find_rise(fed([(t, h * unit) for t, h in enumerate(heights)], 10.0), 1000.0 * unit, window=10.0)
     assert (one is None) == (other is None)
     if one is not None and other is not None:
         assert other.left == pytest.approx(one.left)
@@ -206,12 +206,14 @@ def test_the_unit_does_not_matter(heights, unit):
 
 @given(st.lists(st.integers(0, 40), min_size=11, max_size=60))
 def test_what_stays_within_the_share_never_rises(heights):
-    assert rise(fed([(t, float(h)) for t, h in enumerate(heights)], 10.0), 2000.0, window=10.0) is None
+    assert find_rise(fed([(t, float(h)) for t, h in enumerate(heights)], 10.0), 2000.0, window=10.0) is None
 
 
 @given(st.integers(1, 50), st.integers(0, 500), st.integers(11, 40))
 def test_what_rises_steadily_is_told_as_long_as_it_does(step, base, count):
-    found = rise(fed([(t, float(base + step * t)) for t in range(count)], 10.0), step * 100.0, window=10.0)
+    found = find_rise(
+        fed([(t, float(base + step * t)) for t in range(count)], 10.0), step * 100.0, window=10.0
+    )
     assert found is not None
     assert found.slope == pytest.approx(step)
 
@@ -222,5 +224,5 @@ def test_a_flat_floor_never_rises_however_high_the_teeth(tops, period):
     heights = [50 + (top - 50) * step // period for top in tops * 8 for step in range(period)]
     trend, window = Trend(), period * 4.0
     for time, height in enumerate(heights):
-        trend = extend(trend, float(time), float(height), window=window)
-        assert rise(trend, 1000.0, window=window) is None
+        trend = extend_trend(trend, float(time), float(height), window=window)
+        assert find_rise(trend, 1000.0, window=window) is None

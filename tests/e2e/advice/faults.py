@@ -9,7 +9,7 @@ from hemostat.adapters import llm
 from tests.model_server import CUT_SHORT, HTML, HUGE, REFUSES, UNKNOWN_TOOL, WRONG_SHAPE, endless
 from tests.model_wires import Fails, Reply, Says, Script, Sends, Spoils
 
-VENDORS: Final = tuple(llm.DEFAULTS)
+VENDORS: Final = tuple(llm.DEFAULT_MODELS)
 CONCLUSION: Final[Mapping[str, Any]] = {
     "cause": "runaway",
     "summary": "It spins in a retry loop.",

@@ -14,7 +14,7 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.agents.analyzer import Analyzer, LlmAdvisor, RecordedEvidenceSource
 from hemostat.config import Settings
 from hemostat.core.diagnosis.rules import diagnose
-from hemostat.core.llm.validate import choices
+from hemostat.core.llm.validate import list_choices
 from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.core.units import show_duration
 from hemostat.errors import AdvisorError
@@ -60,7 +60,7 @@ class Desk:
     def __init__(self, vendor: str, server: ModelServer, timeout: float, more: Mapping[str, Any]) -> None:
         analysis = AnalyzerSettings(
             advisor=vendor,
-            model=llm.DEFAULTS[vendor],
+            model=llm.DEFAULT_MODELS[vendor],
             base_url=server.base_url(vendor),
             api_key=KEY,
             timeout=timeout,
@@ -171,4 +171,4 @@ def _allowed(told: RemediationNeeded | FalseAlarm, desk: Desk) -> bool:
             and told.diagnosis.cause == diagnose(ALERT).diagnosis.cause
         )
     parameters = told.parameters if isinstance(told, RemediationNeeded) else {}
-    return _action(told) in choices(ALERT, desk.limits) and not parameters
+    return _action(told) in list_choices(ALERT, desk.limits) and not parameters

@@ -15,13 +15,13 @@ from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.core.history.event_row import EventQuery
 from hemostat.events import DURABLE, Event, Heartbeat
-from hemostat.streams import BY_NAME, KEEPER
+from hemostat.streams import ROLES_BY_NAME, STORE_ROLE
 from tests.e2e import command
 from tests.e2e.outage.account import Heard, Kill
 from tests.e2e.outage.databases import Database
 from tests.engine_fixtures import eventually
 
-ALERT = BY_NAME["alert"]
+ALERT = ROLES_BY_NAME["alert"]
 ROLES = ("one", "two")
 HURRIED = """
 import hemostat.adapters.sql_store.connection as connection
@@ -85,7 +85,7 @@ class Site:
 
     def behind(self) -> int:
         """Events that wait to be stored."""
-        return self.bus.lag(KEEPER.group(""), KEEPER.reads)
+        return self.bus.lag(STORE_ROLE.group(""), STORE_ROLE.reads)
 
     def heard(self) -> list[Heard]:
         return [msgspec.json.decode(line, type=Heard) for line in self._ear.read_bytes().splitlines()]
@@ -98,7 +98,8 @@ class Site:
     def deliveries(self) -> int:
         """How often the oldest event that is in a role's hand, and not stored, was handed over."""
         rows = [
-            self._redis.xpending_range(f"hemostat:{stream}", KEEPER.name, "-", "+", 1) for stream in DURABLE
+            self._redis.xpending_range(f"hemostat:{stream}", STORE_ROLE.name, "-", "+", 1)
+            for stream in DURABLE
         ]
         return max((row["times_delivered"] for pending in rows for row in pending), default=0)  # type: ignore[union-attr]
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import subject
+from hemostat.core.history.incident_log import find_subject
 from hemostat.events import (
     Action,
     Event,
@@ -70,7 +70,7 @@ def seen(events: Iterable[Event], names: Mapping[str, str], began: float) -> lis
     """The incidents, oldest first. `names` gives the box by container id and name."""
     found: dict[str, Seen] = {}
     for event in events:
-        if event.incident is None or (about := subject(event)) is None:
+        if event.incident is None or (about := find_subject(event)) is None:
             continue
         data = event.data
         if isinstance(data, HealthAlert):

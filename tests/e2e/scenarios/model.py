@@ -91,7 +91,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
         return ExpectedDiagnosis(
             causes=tuple(map(str, self.causes)),
             actions=tuple(map(str, actions)),
-            roots=tuple(validate.HOST if root == HOST else root for root in roots),
+            roots=tuple(validate.HOST_ROOT if root == HOST else root for root in roots),
         )
 
     @property

@@ -9,7 +9,7 @@ from typing import Final
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 from hemostat.config import Settings
-from hemostat.core.history.incident_log import subject
+from hemostat.core.history.incident_log import find_subject
 from hemostat.events import DURABLE, ContainerStats, Event
 from tests.e2e.command import environ, start
 from tests.e2e.scenarios.lab import LABEL, Lab
@@ -81,7 +81,7 @@ class Observer:
                 self._record(event)
 
     def _record(self, event: Event) -> None:
-        about = subject(event)
+        about = find_subject(event)
         if self.recorder is None or about is None:
             return
         for lab in tuple(self.labs):

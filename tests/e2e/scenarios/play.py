@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.diagnosis.case import EvalCase
-from hemostat.core.history.incident_log import subject
+from hemostat.core.history.incident_log import find_subject
 from hemostat.events import Event, encode
 from tests.e2e.scenarios.busy import busy_share, ticks
 from tests.e2e.scenarios.judge import Result, acts, judge, seen, settled
@@ -134,5 +134,5 @@ def _mine(observer: Observer, lab: Lab) -> list[Event]:
     return [
         event
         for event in tuple(observer.events)
-        if (about := subject(event)) and (about[0].id in lab.names or (lab.alone and about[0].is_host))
+        if (about := find_subject(event)) and (about[0].id in lab.names or (lab.alone and about[0].is_host))
     ]

@@ -4,13 +4,13 @@ import hashlib
 from dataclasses import dataclass, field
 
 from hemostat.core.evidence.snapshot import ContainerDetails
-from hemostat.core.labels.container_ref import reference
+from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.usage.process_activity import Activity, Thread
 from hemostat.events import Container
 from hemostat.ports import ContainerSpec
 
-IDLE_MEMORY = 1 << 20
+IDLE_MEMORY_BYTES = 1 << 20
 """Bytes a process without a fault is said to use."""
 
 
@@ -25,7 +25,7 @@ class Process:
     since: float
     cores: float = 0.0
     cpu: float = 0.0
-    memory: int = IDLE_MEMORY
+    memory: int = IDLE_MEMORY_BYTES
     growth: float = 0.0
 
     def settle(self, now: float) -> None:
@@ -64,7 +64,7 @@ class SimulatedContainer:
 
     @property
     def ref(self) -> Container:
-        return reference(self.id, self.spec.name, self.spec.image, self.spec.labels)
+        return build_reference(self.id, self.spec.name, self.spec.image, self.spec.labels)
 
     def begin(self, pid: int, now: float) -> None:
         self.process = Process(pid=pid, since=now)

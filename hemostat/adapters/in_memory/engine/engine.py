@@ -40,7 +40,7 @@ class InMemoryEngine(EngineFaults):
 
     def listing(self) -> list[ListedContainer]:
         now = self.clock.now()
-        return [_row(info, now) for info in self.containers()]
+        return [_make_row(info, now) for info in self.containers()]
 
     def inspect_all(
         self,
@@ -132,7 +132,7 @@ class InMemoryEngine(EngineFaults):
 
     def reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
         with self._available():
-            stopped = [_leftover(box) for box in self._boxes.values() if box.status in {"created", "exited"}]
+            stopped = [_make_item(box) for box in self._boxes.values() if box.status in {"created", "exited"}]
             return [each for each in stopped + self.litter if labels.items() <= each.labels.items()]
 
     def discard(self, leftover: PrunableItem) -> int:
@@ -159,7 +159,11 @@ class InMemoryEngine(EngineFaults):
                 )
             if service not in self.services:
                 raise EngineError(f"service {service} not found")
-            tasks = [box for box in self._boxes.values() if box.ref.labels.get(scaling.SERVICE_ID) == service]
+            tasks = [
+                box
+                for box in self._boxes.values()
+                if box.ref.labels.get(scaling.SWARM_SERVICE_LABEL) == service
+            ]
             found = self.services[service]
             members_of = found.members or tuple(box.id for box in tasks)
             return msgspec.structs.replace(found, members=members_of)
@@ -221,7 +225,7 @@ class InMemoryEngine(EngineFaults):
             return None if box is None else box.activity(now)
 
 
-def _row(info: ContainerInfo, now: float) -> ListedContainer:
+def _make_row(info: ContainerInfo, now: float) -> ListedContainer:
     began = info.started_at if info.running else info.finished_at
     return ListedContainer(
         ref=info.ref,
@@ -232,7 +236,7 @@ def _row(info: ContainerInfo, now: float) -> ListedContainer:
     )
 
 
-def _leftover(box: SimulatedContainer) -> PrunableItem:
+def _make_item(box: SimulatedContainer) -> PrunableItem:
     return PrunableItem(
         what=PrunableKind.CONTAINER,
         id=box.id,

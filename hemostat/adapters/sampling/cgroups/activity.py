@@ -17,7 +17,7 @@ MAX_PROCESSES: Final = 512
 """Of one container that are read; of one with more nothing is known of its processes."""
 MAX_GROUPS: Final = 64
 """Cgroups below the container's own whose processes are read."""
-TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
+TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class _Process(NamedTuple):
@@ -32,60 +32,62 @@ class _Process(NamedTuple):
 
 def read_activity(place: CgroupPath, proc: Path, container: ContainerInfo, now: float) -> Activity:
     """`proc` is where /proc is. What cannot be read is None."""
-    received, sent, local = _network(place.process, container)
-    processes = _processes(place, proc) if place.process is not None else None
-    threads = _threads(proc, processes, container.pid) if processes else None
+    received, sent, local = _read_network(place.process, container)
+    processes = _read_processes(place, proc) if place.process is not None else None
+    threads = _read_threads(proc, processes, container.pid) if processes else None
     return Activity(
         time=now,
-        cpu=_cpu(place),
+        cpu=_read_cpu(place),
         received=received,
         sent=sent,
         local=local,
-        block=_block(place),
+        block=_read_block_io(place),
         moved={each.pid: each.moved for each in processes} if processes else None,
         faults={each.pid: each.faults for each in processes} if processes else None,
         threads=threads,
     )
 
 
-def _network(process: Path | None, container: ContainerInfo) -> tuple[int | None, int | None, int | None]:
+def _read_network(
+    process: Path | None, container: ContainerInfo
+) -> tuple[int | None, int | None, int | None]:
     """None where the interfaces are the host's."""
     if process is not None and container.network_mode != "host":
         with suppress(OSError, ValueError, IndexError):
             text = (process / "net/dev").read_bytes()
-            return *layout.network(text), layout.loopback(text)
+            return *layout.parse_network(text), layout.parse_loopback(text)
     return None, None, None
 
 
-def _cpu(place: CgroupPath) -> float | None:
-    files = layout.layout(place.directories)
+def _read_cpu(place: CgroupPath) -> float | None:
+    files = layout.find_files(place.directories)
     controller, name = files.cpu
     with suppress(OSError, ValueError):
         text = (place.directories[controller] / name).read_bytes()
-        return layout.field(text, files.cpu_key) * files.cpu_unit
+        return layout.parse_field(text, files.cpu_key) * files.cpu_unit
     return None
 
 
-def _block(place: CgroupPath) -> int | None:
-    controller, *names = layout.layout(place.directories).io
+def _read_block_io(place: CgroupPath) -> int | None:
+    controller, *names = layout.find_files(place.directories).io
     directory = place.directories.get(controller)
     for name in names:
         if directory is not None and name:
             with suppress(OSError, ValueError):
-                return sum(layout.block_io((directory / name).read_bytes()))
+                return sum(layout.parse_block_io((directory / name).read_bytes()))
     return None
 
 
-def _processes(place: CgroupPath, proc: Path) -> list[_Process] | None:
+def _read_processes(place: CgroupPath, proc: Path) -> list[_Process] | None:
     """None where one of them does not show what it does, and where there are too many: a part is no evidence
     of the whole."""
-    pids = _pids(place)
+    pids = _list_pids(place)
     if len(pids) > MAX_PROCESSES:
         return None
     found = []
     for pid in pids:
         try:
-            found.append(_process(proc / str(pid)))
+            found.append(_read_process(proc / str(pid)))
         except (FileNotFoundError, ProcessLookupError):
             continue
         except (OSError, ValueError, IndexError):
@@ -93,7 +95,7 @@ def _processes(place: CgroupPath, proc: Path) -> list[_Process] | None:
     return found or None
 
 
-def _pids(place: CgroupPath) -> list[int]:
+def _list_pids(place: CgroupPath) -> list[int]:
     top = place.directories.get("cpuacct", place.directories.get(""))
     groups = [top] if top is not None else []
     pids: list[int] = []
@@ -107,40 +109,40 @@ def _pids(place: CgroupPath) -> list[int]:
     return pids
 
 
-def _process(directory: Path) -> _Process:
-    fields = _stat(directory)
+def _read_process(directory: Path) -> _Process:
+    fields = _read_stat(directory)
     counters = (directory / "io").read_bytes()
-    moved = layout.field(counters, b"rchar: ") + layout.field(counters, b"wchar: ")
+    moved = layout.parse_field(counters, b"rchar: ") + layout.parse_field(counters, b"wchar: ")
     faults = int(fields[7]) + int(fields[9])
     return _Process(int(directory.name), int(fields[3]), faults, int(fields[19]), moved)
 
 
-def _stat(directory: Path) -> list[bytes]:
+def _read_stat(directory: Path) -> list[bytes]:
     """What follows the name, which may hold anything: state, parent, group, session and so on."""
     return (directory / "stat").read_bytes().rpartition(b")")[2].split()
 
 
-def _threads(proc: Path, processes: list[_Process], main: int) -> tuple[Thread, ...] | None:
+def _read_threads(proc: Path, processes: list[_Process], main: int) -> tuple[Thread, ...] | None:
     """None where there are too many of them."""
     known = {each.pid: each for each in processes}
     own = known[main].session if main in known else main
     found: list[Thread] = []
     for process in processes:
         is_job = process.session != own and process.session in known
-        for thread in _of(proc / str(process.pid), process, is_job=is_job):
+        for thread in _read_process_threads(proc / str(process.pid), process, is_job=is_job):
             found.append(thread)
             if len(found) > MAX_THREADS:
                 return None
     return tuple(found)
 
 
-def _of(directory: Path, process: _Process, *, is_job: bool) -> Iterator[Thread]:
+def _read_process_threads(directory: Path, process: _Process, *, is_job: bool) -> Iterator[Thread]:
     with suppress(OSError):
         for task in os.scandir(directory / "task"):
             # A thread may end at any moment.
             with suppress(OSError, ValueError, IndexError):
                 path = directory / "task" / task.name
-                fields = _stat(path)
-                switches = layout.field((path / "status").read_bytes(), b"voluntary_ctxt_switches:")
-                user, system = int(fields[11]) * TICK, int(fields[12]) * TICK
+                fields = _read_stat(path)
+                switches = layout.parse_field((path / "status").read_bytes(), b"voluntary_ctxt_switches:")
+                user, system = int(fields[11]) * TICK_SECONDS, int(fields[12]) * TICK_SECONDS
                 yield Thread(process.pid, int(task.name), process.begun, user, system, switches, is_job)

@@ -60,7 +60,7 @@ PERIODS_KEY: Final = b"nr_periods "
 THROTTLED_KEY: Final = b"nr_throttled "
 
 
-def layout(directories: Mapping[str, Path]) -> CgroupFiles:
+def find_files(directories: Mapping[str, Path]) -> CgroupFiles:
     """The version that counts CPU or memory here; both are mounted on many hosts. Raises OSError."""
     if "cpuacct" in directories:
         return V1
@@ -71,7 +71,7 @@ def layout(directories: Mapping[str, Path]) -> CgroupFiles:
     raise FileNotFoundError("no controller counts CPU or memory")
 
 
-def field(text: bytes, key: bytes) -> int:
+def parse_field(text: bytes, key: bytes) -> int:
     """The number after `key` at the start of a line, 0 where there is none."""
     if not key:
         return int(text)
@@ -83,13 +83,13 @@ def field(text: bytes, key: bytes) -> int:
     return int(text[start:end] if end >= 0 else text[start:])
 
 
-def pressure(text: bytes) -> float:
+def parse_pressure(text: bytes) -> float:
     """`some avg10` of a PSI file, in percent."""
     _, _, after = text.partition(b"some avg10=")
     return float(after.split(None, 1)[0])
 
 
-def block_io(text: bytes) -> tuple[int, int]:
+def parse_block_io(text: bytes) -> tuple[int, int]:
     """Bytes read and written over all devices: `8:0 Read 4096` (v1), `8:0 rbytes=4096 wbytes=0` (v2)."""
     read = written = 0
     for name, number in pairwise(text.replace(b"=", b" ").split()):
@@ -100,7 +100,7 @@ def block_io(text: bytes) -> tuple[int, int]:
     return read, written
 
 
-def network(text: bytes) -> tuple[int, int]:
+def parse_network(text: bytes) -> tuple[int, int]:
     """Bytes taken in and sent by the interfaces of a /proc/PID/net/dev, the loopback's left out."""
     received = sent = 0
     for line in text.splitlines()[2:]:
@@ -112,7 +112,7 @@ def network(text: bytes) -> tuple[int, int]:
     return received, sent
 
 
-def loopback(text: bytes) -> int:
+def parse_loopback(text: bytes) -> int:
     """Bytes over the loopback interface of a /proc/PID/net/dev, each counted once."""
     for line in text.splitlines()[2:]:
         name, _, numbers = line.partition(b":")
@@ -121,7 +121,7 @@ def loopback(text: bytes) -> int:
     return 0
 
 
-def open_files_limit(text: bytes) -> int | None:
+def parse_open_files_limit(text: bytes) -> int | None:
     """The soft limit in a /proc/PID/limits, None where it is unlimited."""
     _, _, after = text.partition(b"Max open files")
     soft = after.split(None, 1)[0]

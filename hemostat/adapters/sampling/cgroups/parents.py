@@ -9,7 +9,7 @@ from hemostat.adapters.sampling.cgroups import files
 from hemostat.adapters.sampling.cgroups.paths import CgroupPath
 from hemostat.core.model import ParentLimits
 
-UNLIMITED: Final = 1 << 60
+UNLIMITED_BYTES: Final = 1 << 60
 """Bytes: cgroup v1 tells a number of about this size where there is no limit."""
 
 Limit = float | None
@@ -17,10 +17,10 @@ Limit = float | None
 
 def read_parents(place: CgroupPath) -> ParentLimits:
     """The least of each limit, and which cgroup has that of memory."""
-    v1 = files.layout(place.directories) is files.V1
-    memory, cgroup = _least(place, *(("memory", _memory_v1) if v1 else ("", _memory_v2)))
-    cpu, _ = _least(place, *(("cpu", _cpu_v1) if v1 else ("", _cpu_v2)))
-    pids, _ = _least(place, "pids" if v1 else "", lambda directory: _number(directory / "pids.max"))
+    v1 = files.find_files(place.directories) is files.V1
+    memory, cgroup = _find_least(place, *(("memory", _read_memory_v1) if v1 else ("", _read_memory_v2)))
+    cpu, _ = _find_least(place, *(("cpu", _read_cpu_v1) if v1 else ("", _read_cpu_v2)))
+    pids, _ = _find_least(place, "pids" if v1 else "", lambda directory: _read_number(directory / "pids.max"))
     return ParentLimits(
         memory=None if memory is None else int(memory),
         memory_of=cgroup,
@@ -29,12 +29,12 @@ def read_parents(place: CgroupPath) -> ParentLimits:
     )
 
 
-def _least(place: CgroupPath, controller: str, read: Callable[[Path], Limit]) -> tuple[Limit, str]:
+def _find_least(place: CgroupPath, controller: str, read: Callable[[Path], Limit]) -> tuple[Limit, str]:
     """The least limit above the container's own, and the path of the cgroup that has it."""
     own = place.directories.get(controller)
     if own is None:
         return None, ""
-    above = list(_above(own))
+    above = list(_walk_up(own))
     limits = [(limit, directory) for directory in above if (limit := read(directory)) is not None]
     if not limits:
         return None, ""
@@ -42,7 +42,7 @@ def _least(place: CgroupPath, controller: str, read: Callable[[Path], Limit]) ->
     return limit, f"/{directory.relative_to(above[-1])}" if above else ""
 
 
-def _above(directory: Path) -> Iterator[Path]:
+def _walk_up(directory: Path) -> Iterator[Path]:
     """The cgroups above this one, up to the top of what is mounted."""
     for parent in directory.parents:
         if not (parent / "cgroup.procs").exists():
@@ -50,28 +50,31 @@ def _above(directory: Path) -> Iterator[Path]:
         yield parent
 
 
-def _number(file: Path) -> Limit:
+def _read_number(file: Path) -> Limit:
     """None where there is no limit, or none can be read."""
     with suppress(OSError, ValueError):
         return float(file.read_text())
     return None
 
 
-def _memory_v1(directory: Path) -> Limit:
-    limit = _number(directory / "memory.limit_in_bytes")
-    return None if limit is None or limit >= UNLIMITED else limit
+def _read_memory_v1(directory: Path) -> Limit:
+    limit = _read_number(directory / "memory.limit_in_bytes")
+    return None if limit is None or limit >= UNLIMITED_BYTES else limit
 
 
-def _memory_v2(directory: Path) -> Limit:
-    return _number(directory / "memory.max")
+def _read_memory_v2(directory: Path) -> Limit:
+    return _read_number(directory / "memory.max")
 
 
-def _cpu_v1(directory: Path) -> Limit:
-    quota, period = _number(directory / "cpu.cfs_quota_us"), _number(directory / "cpu.cfs_period_us")
+def _read_cpu_v1(directory: Path) -> Limit:
+    quota, period = (
+        _read_number(directory / "cpu.cfs_quota_us"),
+        _read_number(directory / "cpu.cfs_period_us"),
+    )
     return quota / period if quota and period and quota > 0 else None
 
 
-def _cpu_v2(directory: Path) -> Limit:
+def _read_cpu_v2(directory: Path) -> Limit:
     with suppress(OSError, ValueError, ZeroDivisionError):
         quota, period = (directory / "cpu.max").read_text().split()
         return int(quota) / int(period)

@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 from hemostat.core.model import ContainerInfo
 
 CONTROLLERS: Final = frozenset({"", "cpu", "cpuacct", "memory", "pids", "blkio"})
-DEPTH: Final = 8
+MAX_DEPTH: Final = 8
 """How deep the search goes: a rootless engine's containers are at 5."""
-IDENTITY: Final = re.compile(r"[0-9a-f]{64}")
-ANOTHER: Final = "conmon"
+ID_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
+PODMAN_MONITOR: Final = "conmon"
 """Podman's monitor of a container has a cgroup named after the container, too."""
 
 
@@ -44,7 +44,7 @@ class CgroupPaths:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._mounts = _mounts(root)
+        self._mounts = _read_mounts(root)
         self._found: dict[Path, dict[str, str]] = {}
 
     def forget(self) -> None:
@@ -78,7 +78,7 @@ class CgroupPaths:
         with suppress(OSError):
             for line in (self._proc(container) / "cgroup").read_text().splitlines():
                 _, controllers, path = line.split(":", 2)
-                directory = _named_after(container.ref.id, path)
+                directory = _cut_at_container(container.ref.id, path)
                 if directory is not None:
                     told |= dict.fromkeys(CONTROLLERS.intersection(controllers.split(",")), directory)
         return told
@@ -108,12 +108,12 @@ class CgroupPaths:
     def _index(self, top: Path) -> dict[str, str]:
         if top not in self._found:
             self._found[top] = {}
-            for name, path in _containers(top):
+            for name, path in _find_containers(top):
                 self._found[top].setdefault(name, path)
         return self._found[top]
 
 
-def _named_after(container: str, path: str) -> str | None:
+def _cut_at_container(container: str, path: str) -> str | None:
     parts = path.split("/")
     for depth, part in enumerate(parts, 1):
         if container in part:
@@ -121,19 +121,19 @@ def _named_after(container: str, path: str) -> str | None:
     return None
 
 
-def _containers(top: Path) -> Iterator[tuple[str, str]]:
+def _find_containers(top: Path) -> Iterator[tuple[str, str]]:
     """Ids of containers and their paths below `top`, the nearest to it first."""
     level = [""]
-    for _ in range(DEPTH):
-        level = [path for above in level for path in _below(top, above)]
+    for _ in range(MAX_DEPTH):
+        level = [path for above in level for path in _list_below(top, above)]
         for path in level:
             name = path.rpartition("/")[2]
-            identity = IDENTITY.search(name)
-            if identity and ANOTHER not in name:
+            identity = ID_PATTERN.search(name)
+            if identity and PODMAN_MONITOR not in name:
                 yield identity[0], path
 
 
-def _below(top: Path, path: str) -> list[str]:
+def _list_below(top: Path, path: str) -> list[str]:
     try:
         with os.scandir(top / path) as entries:
             return [f"{path}/{entry.name}".lstrip("/") for entry in entries if entry.is_dir()]
@@ -141,7 +141,7 @@ def _below(top: Path, path: str) -> list[str]:
         return []
 
 
-def _mounts(root: Path) -> dict[str, list[Mount]]:
+def _read_mounts(root: Path) -> dict[str, list[Mount]]:
     """The mounted hierarchies by controller, "" for v2. Our own container's, and the host's beside it."""
     found: dict[str, list[Mount]] = {}
     with suppress(OSError):

@@ -15,14 +15,14 @@ from hemostat.core.model import ContainerInfo, Sample
 
 T = TypeVar("T")
 
-EVERY: Final = 5
+DETAIL_ROUNDS: Final = 5
 """Rounds between two readings of network, block I/O, descriptors and pressure."""
-SELDOM: Final = 12
+RARE_ROUNDS: Final = 12
 """Of these, from one reading of limits to the next."""
 MAX_COUNTED: Final = 50_000
 """Open files of a process that are counted where the kernel does not tell their number: counting takes
 microseconds for each. Of a process with more, the number is not known."""
-ENOUGH: Final = 16384
+MAX_READ_BYTES: Final = 16384
 """Bytes: more than any of these files has ever been."""
 
 
@@ -32,7 +32,7 @@ class CgroupReader:
 
     def __init__(self, place: CgroupPath, turn: int = 0, *, counted: bool = False) -> None:
         self._place = place
-        self._layout = layout.layout(place.directories)
+        self._layout = layout.find_files(place.directories)
         self._turn = turn
         self._counted = counted
         self._files: list[int] = []
@@ -90,7 +90,7 @@ class CgroupReader:
 
     def read(self, container: ContainerInfo, now: float) -> Sample:
         """Raises OSError, or ValueError for an empty file, once the cgroup is gone."""
-        self._turn = (self._turn + 1) % EVERY
+        self._turn = (self._turn + 1) % DETAIL_ROUNDS
         dear = not self._turn or not self._readings
         working_set, cache = self._read_memory(dear)
         periods, throttled = self._throttling(container)
@@ -102,7 +102,7 @@ class CgroupReader:
             cache=cache,
             periods=periods,
             throttled=throttled,
-            pids=_read(self._pids_file, int),
+            pids=_read_optional(self._pids_file, int),
             oom_kills=self._oom_kills,
             **(self._dear(container) if dear else {}),
         )
@@ -112,7 +112,7 @@ class CgroupReader:
         if self._cpu_file is None:
             return nan
         text = os.pread(self._cpu_file, 1024, 0)
-        return layout.field(text, self._layout.cpu_key) * self._layout.cpu_unit
+        return layout.parse_field(text, self._layout.cpu_key) * self._layout.cpu_unit
 
     def _read_memory(self, dear: bool) -> tuple[int, int]:
         """Working set and cache in it, 0 where the host does not count them. The detail is dear: while usage
@@ -121,27 +121,27 @@ class CgroupReader:
             return self._memory
         usage = int(os.pread(self._usage_file, 32, 0))
         if dear or usage != self._usage:
-            stat = os.pread(self._stat_file, ENOUGH, 0)
-            inactive = layout.field(stat, self._layout.inactive_key)
+            stat = os.pread(self._stat_file, MAX_READ_BYTES, 0)
+            inactive = layout.parse_field(stat, self._layout.inactive_key)
             working_set = usage - inactive if inactive < usage else usage
-            active = layout.field(stat, self._layout.active_key)
+            active = layout.parse_field(stat, self._layout.active_key)
             self._usage, self._memory = usage, (working_set, min(active, working_set))
-            self._oom_kills = _read(self._oom_file, _kills)
+            self._oom_kills = _read_optional(self._oom_file, _parse_oom_kills)
         return self._memory
 
     def _throttling(self, container: ContainerInfo) -> tuple[int, int]:
         if container.cpu_limit is None:
             return 0, 0
-        return _read(self._quota_file, _throttling) or (0, 0)
+        return _read_optional(self._quota_file, _parse_throttling) or (0, 0)
 
     def _dear(self, container: ContainerInfo) -> dict[str, Any]:
         parents = None
-        if self._readings % SELDOM == 0:
-            self._limit = _read(self._limits_file, layout.open_files_limit)
+        if self._readings % RARE_ROUNDS == 0:
+            self._limit = _read_optional(self._limits_file, layout.parse_open_files_limit)
             parents = read_parents(self._place)
         self._readings += 1
         received, sent = self._network(container) or (None, None)
-        read, written = _read(self._io_file, layout.block_io) or (None, None)
+        read, written = _read_optional(self._io_file, layout.parse_block_io) or (None, None)
         return {
             "received": received,
             "sent": sent,
@@ -149,7 +149,7 @@ class CgroupReader:
             "written": written,
             "descriptors": self._descriptors(),
             "descriptors_limit": self._limit,
-            "pressure": _read(self._pressure_file, layout.pressure),
+            "pressure": _read_optional(self._pressure_file, layout.parse_pressure),
             "parents": parents,
         }
 
@@ -160,7 +160,7 @@ class CgroupReader:
         with suppress(OSError):
             file = os.open(self._network_path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                return _read(file, layout.network)
+                return _read_optional(file, layout.parse_network)
             finally:
                 os.close(file)
         return None
@@ -171,7 +171,7 @@ class CgroupReader:
         try:
             if self._counted:
                 return os.fstat(self._fd_directory).st_size
-            count = _entries(self._fd_directory)
+            count = _count_entries(self._fd_directory)
         except OSError:
             return None
         if count > MAX_COUNTED:
@@ -184,25 +184,25 @@ class CgroupReader:
         self._files.clear()
 
 
-def _entries(directory: int) -> int:
+def _count_entries(directory: int) -> int:
     """Of an open directory, MAX_COUNTED + 1 at most."""
     with os.scandir(directory) as entries:
         return sum(1 for _ in islice(entries, MAX_COUNTED + 1))
 
 
-def _kills(text: bytes) -> int:
-    return layout.field(text, layout.OOM_KEY)
+def _parse_oom_kills(text: bytes) -> int:
+    return layout.parse_field(text, layout.OOM_KEY)
 
 
-def _throttling(text: bytes) -> tuple[int, int]:
-    return layout.field(text, layout.PERIODS_KEY), layout.field(text, layout.THROTTLED_KEY)
+def _parse_throttling(text: bytes) -> tuple[int, int]:
+    return layout.parse_field(text, layout.PERIODS_KEY), layout.parse_field(text, layout.THROTTLED_KEY)
 
 
-def _read(file: int | None, understand: Callable[[bytes], T]) -> T | None:
+def _read_optional(file: int | None, understand: Callable[[bytes], T]) -> T | None:
     """None for what is not there, or not any more."""
     if file is None:
         return None
     try:
-        return understand(os.pread(file, ENOUGH, 0))
+        return understand(os.pread(file, MAX_READ_BYTES, 0))
     except (OSError, ValueError, IndexError):
         return None

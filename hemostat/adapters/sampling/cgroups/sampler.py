@@ -12,12 +12,12 @@ from typing import Final
 
 from hemostat.adapters.sampling.cgroups.activity import read_activity
 from hemostat.adapters.sampling.cgroups.paths import CgroupPaths
-from hemostat.adapters.sampling.cgroups.reader import EVERY, CgroupReader
+from hemostat.adapters.sampling.cgroups.reader import DETAIL_ROUNDS, CgroupReader
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.usage.process_activity import Activity
 
 ROOT: Final = Path("/")
-PATIENCE: Final = 30.0
+RETRY_SECONDS: Final = 30.0
 """Seconds after which a container whose files could not be found is looked for again."""
 
 logger = logging.getLogger(__name__)
@@ -32,12 +32,12 @@ class CgroupSampler:
     def __init__(self, root: Path = ROOT) -> None:
         self._places = CgroupPaths(root)
         self._proc = root / "proc"
-        self._counted = _size(root / "proc/self/fd") > 0
+        self._counted = _measure_file(root / "proc/self/fd") > 0
         self._lock = threading.Lock()
         self._probes: dict[Key, CgroupReader] = {}
         self._missing: dict[Key, float] = {}
         self._turns = count()
-        _make_room()
+        _raise_file_limit()
 
     def usable(self, container: ContainerInfo) -> bool:
         """Whether this container's CPU and memory can be read from here, and are its own."""
@@ -93,23 +93,25 @@ class CgroupSampler:
 
     def _missed(self, key: Key, now: float) -> bool:
         missed = self._missing.pop(key, None)
-        if missed is None or abs(now - missed) >= PATIENCE:
+        if missed is None or abs(now - missed) >= RETRY_SECONDS:
             return False
         self._missing[key] = missed
         return True
 
     def _open(self, container: ContainerInfo) -> CgroupReader:
-        return CgroupReader(self._places.find(container), next(self._turns) % EVERY, counted=self._counted)
+        return CgroupReader(
+            self._places.find(container), next(self._turns) % DETAIL_ROUNDS, counted=self._counted
+        )
 
 
-def _size(path: Path) -> int:
+def _measure_file(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
         return 0
 
 
-def _make_room() -> None:
+def _raise_file_limit() -> None:
     """A hundred containers have more files than a process may have open by default."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):

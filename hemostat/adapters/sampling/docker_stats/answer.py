@@ -12,79 +12,86 @@ from hemostat.events import MAX_TIME
 Answer = Mapping[str, Any]
 
 
-MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+MALFORMED_ERRORS: Final = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 """What `running` and `sample` raise for an answer that lacks what every engine tells."""
 
 
-def running(stats: Answer) -> bool:
+def is_running(stats: Answer) -> bool:
     """False for a container that has stopped: the engine answers with empty numbers. A host without the
     memory controller counts CPU alone."""
-    return (stats.get("memory_stats") or {}).get("usage") is not None or _cpu_used(stats) > 0
+    return (stats.get("memory_stats") or {}).get("usage") is not None or _parse_cpu(stats) > 0
 
 
-def _cpu_used(stats: Answer) -> float:
+def _parse_cpu(stats: Answer) -> float:
     """Nanoseconds; NaN where the engine does not count them."""
     usage = (stats.get("cpu_stats") or {}).get("cpu_usage") or {}
     used = usage.get("total_usage")
-    return nan if used is None else bounds.real(used)
+    return nan if used is None else bounds.clamp_float(used)
 
 
-def taken(stats: Answer) -> float:
+def parse_time(stats: Answer) -> float:
     """Epoch seconds by the engine's clock; 0 where it does not say."""
     timestamp = stats.get("read")
-    return bounds.real(datetime.fromisoformat(timestamp).timestamp(), MAX_TIME) if timestamp else 0.0
+    return bounds.clamp_float(datetime.fromisoformat(timestamp).timestamp(), MAX_TIME) if timestamp else 0.0
 
 
-def sample(container: str, stats: Answer, now: float) -> Sample:
+def parse_sample(container: str, stats: Answer, now: float) -> Sample:
     memory = {"usage": 0, **(stats.get("memory_stats") or {})}
     throttling = (stats.get("cpu_stats") or {}).get("throttling_data") or {}
-    working_set = bounds.whole(int(memory["usage"])) - _inactive(memory)
-    read, written = _block_io(stats.get("blkio_stats") or {})
+    working_set = bounds.clamp_int(int(memory["usage"])) - _parse_inactive(memory)
+    read, written = _parse_block_io(stats.get("blkio_stats") or {})
     pids = (stats.get("pids_stats") or {}).get("current")
     return Sample(
         container_id=container,
-        time=taken(stats) or now,
-        cpu=_cpu_used(stats) / 1e9,
+        time=parse_time(stats) or now,
+        cpu=_parse_cpu(stats) / 1e9,
         memory=working_set,
-        cache=min(_file_cache(memory, "active_file"), working_set),
-        periods=bounds.whole(throttling.get("periods")),
-        throttled=bounds.whole(throttling.get("throttled_periods")),
-        pids=None if pids is None else bounds.whole(pids),
-        received=_network(stats, "rx_bytes"),
-        sent=_network(stats, "tx_bytes"),
+        cache=min(_parse_file_cache(memory, "active_file"), working_set),
+        periods=bounds.clamp_int(throttling.get("periods")),
+        throttled=bounds.clamp_int(throttling.get("throttled_periods")),
+        pids=None if pids is None else bounds.clamp_int(pids),
+        received=_sum_network(stats, "rx_bytes"),
+        sent=_sum_network(stats, "tx_bytes"),
         read=read,
         written=written,
     )
 
 
-def _inactive(memory: Answer) -> int:
+def _parse_inactive(memory: Answer) -> int:
     """Bytes of file cache that would be given back first."""
-    inactive = _file_cache(memory, "inactive_file")
-    return inactive if inactive < bounds.whole(int(memory["usage"])) else 0
+    inactive = _parse_file_cache(memory, "inactive_file")
+    return inactive if inactive < bounds.clamp_int(int(memory["usage"])) else 0
 
 
-def _file_cache(memory: Answer, name: str) -> int:
+def _parse_file_cache(memory: Answer, name: str) -> int:
     """With cgroup v1, the number without `total_` leaves the cgroups below out."""
     detail = memory.get("stats") or {}
-    return bounds.whole(detail.get(f"total_{name}", detail.get(name, 0)))
+    return bounds.clamp_int(detail.get(f"total_{name}", detail.get(name, 0)))
 
 
-def _block_io(blkio: Answer) -> tuple[int | None, int | None]:
+def _parse_block_io(blkio: Answer) -> tuple[int | None, int | None]:
     """Bytes read and written over all devices; None where the engine does not count them."""
     rows = blkio.get("io_service_bytes_recursive")
     if rows is None:
         return None, None
-    return _operations(rows, "read"), _operations(rows, "write")
+    return _sum_operations(rows, "read"), _sum_operations(rows, "write")
 
 
-def _operations(rows: list[Answer], name: str) -> int:
+def _sum_operations(rows: list[Answer], name: str) -> int:
     """Written with a capital letter or without, depending on the cgroup version."""
-    return bounds.whole(sum(bounds.whole(row["value"]) for row in rows if row["op"].lower() == name))
+    return bounds.clamp_int(sum(bounds.clamp_int(row["value"]) for row in rows if row["op"].lower() == name))
 
 
-def _network(stats: Answer, counter: str) -> int | None:
+def _sum_network(stats: Answer, counter: str) -> int | None:
     """None where the container has no network of its own."""
     networks = stats.get("networks")
     if not networks:
         return None
-    return bounds.whole(sum(bounds.whole(network.get(counter)) for network in networks.values()))
+    return bounds.clamp_int(sum(bounds.clamp_int(network.get(counter)) for network in networks.values()))

@@ -20,14 +20,14 @@ from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.usage.process_activity import Activity
 from hemostat.errors import EngineError
 
-STREAMS: Final = 64
-THREADS: Final = 32
+MAX_STREAMS: Final = 64
+MAX_THREADS: Final = 32
 """They wait rather than work. A stream has a thread of its own, a question one of these."""
-FIRST: Final = 2.0
+FIRST_ANSWER_SECONDS: Final = 2.0
 """Seconds for which the first answers are waited for."""
-FRESH: Final = 3.0
+FRESH_SECONDS: Final = 3.0
 """Seconds for which an answer is news."""
-IDLE: Final = 10.0
+IDLE_SECONDS: Final = 10.0
 """Seconds after which a stream that nobody asks for is given up."""
 
 Cut = Callable[[], None]
@@ -60,8 +60,8 @@ class StatsSampler:
         read: Callable[[str], Answer],
         follow: Follow | None = None,
         *,
-        streams: int = STREAMS,
-        threads: int = THREADS,
+        streams: int = MAX_STREAMS,
+        threads: int = MAX_THREADS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
@@ -78,13 +78,13 @@ class StatsSampler:
         running = [info for info in containers if info.running]
         with self._changed:
             first = [info for info in running if self._ask(info)]
-            self._changed.wait_for(lambda: all(self._settled(info) for info in first), FIRST)
+            self._changed.wait_for(lambda: all(self._settled(info) for info in first), FIRST_ANSWER_SECONDS)
             samples = [self._newest(info, now) for info in running]
             self._forget()
         return [sample for sample in samples if sample is not None]
 
     def activity(self, container: ContainerInfo, now: float) -> Activity | None:
-        return next((_activity(sample, container) for sample in self.sample([container], now)), None)
+        return next((_build_activity(sample, container) for sample in self.sample([container], now)), None)
 
     def close(self) -> None:
         with self._changed:
@@ -123,11 +123,11 @@ class StatsSampler:
 
     def _newest(self, container: ContainerInfo, now: float) -> Sample | None:
         feed = self._feeds[container.ref.id]
-        if feed.stats is None or self._clock() - feed.arrived > FRESH:
+        if feed.stats is None or self._clock() - feed.arrived > FRESH_SECONDS:
             return None
         try:
-            sample = answer.sample(container.ref.id, feed.stats, now)
-        except answer.MALFORMED as error:
+            sample = answer.parse_sample(container.ref.id, feed.stats, now)
+        except answer.MALFORMED_ERRORS as error:
             logger.debug("stats.malformed container=%s error=%r", container.ref.name, error)
             return None
         # One from before a restart says nothing about the container that runs now.
@@ -139,14 +139,14 @@ class StatsSampler:
             del self._feeds[container]
 
     def _idle(self, feed: StatsFeed) -> bool:
-        return self._clock() - feed.asked > IDLE
+        return self._clock() - feed.asked > IDLE_SECONDS
 
     # --- in threads ---------------------------------------------------------------------------------
 
     def _stream(self, follow: Follow, container: str, feed: StatsFeed) -> None:
         try:
             self._listen(*follow(container), feed)
-        except (EngineError, *answer.MALFORMED) as error:
+        except (EngineError, *answer.MALFORMED_ERRORS) as error:
             logger.debug("stats.stream_ended container=%s error=%s", container, error)
         finally:
             with self._changed:
@@ -167,7 +167,7 @@ class StatsSampler:
     def _question(self, container: str, feed: StatsFeed) -> None:
         try:
             self._heard(feed, self._read(container))
-        except (EngineError, *answer.MALFORMED) as error:
+        except (EngineError, *answer.MALFORMED_ERRORS) as error:
             logger.debug("stats.refused container=%s error=%s", container, error)
         finally:
             with self._changed:
@@ -176,7 +176,7 @@ class StatsSampler:
     def _heard(self, feed: StatsFeed, stats: Answer) -> bool:
         """Whether to go on listening."""
         with self._changed:
-            feed.stats = stats if answer.running(stats) else None
+            feed.stats = stats if answer.is_running(stats) else None
             feed.arrived, feed.answered = self._clock(), True
             self._changed.notify_all()
             return feed.stats is not None and not self._closed and not self._idle(feed)
@@ -187,7 +187,7 @@ class StatsSampler:
         self._changed.notify_all()
 
 
-def _activity(sample: Sample, container: ContainerInfo) -> Activity:
+def _build_activity(sample: Sample, container: ContainerInfo) -> Activity:
     """The engine counts no bytes of its own for a container on the host's network."""
     known = container.network_mode != "host"
     block = None if sample.read is None or sample.written is None else sample.read + sample.written
