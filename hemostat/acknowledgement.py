@@ -46,40 +46,40 @@ class Acknowledger:
         self._bus = bus
         self._group = group
         self._clock = clock
-        self._patience = patience
-        self._keep = keep
-        self._buried = buried
+        self._retry = patience
+        self._store_events = keep
+        self._answer_dead_letter = buried
         self._acknowledged = 0
         """Entries, since the role began."""
 
     def acknowledge(self, done: Sequence[FinishedEntry]) -> None:
         """Raises where nothing shows that one entry is at fault: others might fail in the same way."""
-        if not done or self._try(done) is None:
+        if not done or self._try_acknowledge(done) is None:
             return
         before = self._acknowledged
-        failed = [each for each in done if self._try([each]) is not None]
+        failed = [each for each in done if self._try_acknowledge([each]) is not None]
         for each in failed:
-            error = self._try_again(each)
+            error = self._retry_acknowledge(each)
             if error is None:
                 continue
             if self._acknowledged == before and can_be_encoded(each[1]):
                 raise error
             self.bury(each[0], describe_exception(error))
 
-    def _try_again(self, one: FinishedEntry) -> Exception | None:
+    def _retry_acknowledge(self, one: FinishedEntry) -> Exception | None:
         error = None
         for tries in range(1, MAX_DELIVERIES):
             self._clock.sleep(compute_backoff(tries, FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS))
-            error = self._try([one])
+            error = self._try_acknowledge([one])
             if error is None:
                 return None
         return error
 
-    def _try(self, done: Sequence[FinishedEntry]) -> Exception | None:
+    def _try_acknowledge(self, done: Sequence[FinishedEntry]) -> Exception | None:
         events = [entry.event for entry, _ in done if entry.event is not None]
         try:
-            self._patience(lambda: self._keep(events))
-            self._patience(lambda: self._bus.ack_all(self._group, done))
+            self._retry(lambda: self._store_events(events))
+            self._retry(lambda: self._bus.ack_all(self._group, done))
         except AdapterError:
             raise
         except Exception as error:
@@ -95,7 +95,7 @@ class Acknowledger:
         try:
             if later.event is not None:
                 entry = msgspec.structs.replace(entry, raw=encode(later.event), event=later.event)
-            self._patience(lambda: self._bus.defer(self._group, entry, later.until, later.told))
+            self._retry(lambda: self._bus.defer(self._group, entry, later.until, later.told))
         except AdapterError:
             raise
         except Exception as error:
@@ -107,7 +107,7 @@ class Acknowledger:
         (core.notify.dead_letters)."""
         reason = redact(error[:MAX_ERROR_CHARACTERS]).encode(errors="replace").decode()
         logger.error("entry.buried stream=%s id=%s error=%s", entry.stream, entry.id, reason)
-        outputs = self._obituary(entry, reason)
+        outputs = self._collect_last_events(entry, reason)
         try:
             self._move(entry, reason, outputs)
         except AdapterError:
@@ -120,11 +120,13 @@ class Acknowledger:
 
     def _move(self, entry: Entry, error: str, outputs: Sequence[Event]) -> None:
         now = self._clock.now()
-        self._patience(lambda: self._bus.bury(self._group, entry, error, now, outputs))
+        self._retry(lambda: self._bus.bury(self._group, entry, error, now, outputs))
 
-    def _obituary(self, entry: Entry, error: str) -> Sequence[Event]:
+    def _collect_last_events(self, entry: Entry, error: str) -> Sequence[Event]:
         try:
-            return [] if entry.event is None else self._buried(entry.event, error, self._clock.now())
+            return (
+                [] if entry.event is None else self._answer_dead_letter(entry.event, error, self._clock.now())
+            )
         except Exception:
             logger.exception("burial.untold id=%s", entry.id)
             return []

@@ -63,14 +63,14 @@ class DeferredEntries:
         self._reads = reads
         self._bus = bus
         self._clock = clock
-        self._patience = patience
+        self._retry = patience
         self._stop = stop
         self._is_used = is_used
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"{group}-waiting")
         self._job: Future[None] | None = None
-        self._latest = 0.0
+        self._last_look = 0.0
         """When due entries were last asked for."""
-        self._next = inf
+        self._next_due = inf
         """When the next one is due, as far as is known (epoch seconds)."""
 
     def begin(self) -> None:
@@ -80,23 +80,23 @@ class DeferredEntries:
 
     def note(self, until: float) -> None:
         """Something was put off until then."""
-        self._is_used, self._next = True, min(self._next, until)
+        self._is_used, self._next_due = True, min(self._next_due, until)
 
     def look(self) -> None:
         """Have what is due decided again, in a thread of its own. Where the clock was set back, everything
         is: it was to wait some seconds, and not as long again as the clock was wrong."""
         now = self._clock.now()
         if not self._is_used:
-            self._latest = now
-        elif not self._is_busy() and not 0 <= now - self._latest < LOOK_SECONDS:
-            self._look(now)
+            self._last_look = now
+        elif not self._is_busy() and not 0 <= now - self._last_look < LOOK_SECONDS:
+            self._decide_due(now)
 
-    def _look(self, now: float) -> None:
-        while now < self._latest - HEARTBEAT_SECONDS and self._bus.promote(self._group, self._reads, inf):
+    def _decide_due(self, now: float) -> None:
+        while now < self._last_look - HEARTBEAT_SECONDS and self._bus.promote(self._group, self._reads, inf):
             pass
-        self._next = inf
+        self._next_due = inf
         due = self._bus.due(self._group, self._reads, now, count=MAX_ENTRIES_READ)
-        self._latest = now
+        self._last_look = now
         if due.next is not None:
             self.note(due.next)
         if len(due.entries) >= MAX_ENTRIES_READ:  # more may be due
@@ -108,7 +108,7 @@ class DeferredEntries:
         """How long the caller may be occupied until something is due, `most` at the most."""
         if not self._is_used:
             return most
-        left = LOOK_SECONDS if self._job is not None else self._next - self._clock.now()
+        left = LOOK_SECONDS if self._job is not None else self._next_due - self._clock.now()
         return min(most, max(LOOK_SECONDS, left))
 
     def close(self) -> None:
@@ -133,7 +133,7 @@ class DeferredEntries:
                 if self._stop.is_set() or ready_count >= MAX_READY or since - began > PASS_SECONDS:
                     self.note(began)  # the rest is due
                     break
-                until = self._until(entry)
+                until = self._compute_until(entry)
                 if until is None:
                     ready.append(entry)
                     ready_count += 1
@@ -146,7 +146,7 @@ class DeferredEntries:
         except Interrupted:
             return
 
-    def _until(self, entry: Entry) -> float | None:
+    def _compute_until(self, entry: Entry) -> float | None:
         """Until when it is to wait; None where it is no longer to, or where people are to be told why."""
         if entry.event is None:
             return None
@@ -160,7 +160,7 @@ class DeferredEntries:
 
     def _write(self, later: Sequence[tuple[Entry, float]], ready: Sequence[Entry]) -> None:
         if later:
-            self._patience(lambda: self._bus.put_off(self._group, later))
+            self._retry(lambda: self._bus.put_off(self._group, later))
             self.note(min(until for _, until in later))
         if ready:
-            self._patience(lambda: self._bus.put_back(self._group, ready))
+            self._retry(lambda: self._bus.put_back(self._group, ready))

@@ -48,15 +48,15 @@ class Exporter:
         """`containers`: how many are told of by name."""
         self._bus = bus
         self._ledger = ledger
-        self._desk = desk
+        self._control_store = desk
         self._outbox = outbox
         self._clock = clock
         self._limits = limits
-        self._tally = Counters(containers=containers)
+        self._counters = Counters(containers=containers)
         self._lock = threading.Lock()
-        self._restored = False
+        self._is_restored = False
         self._trouble = ""
-        self._kept = b""
+        self._saved_state = b""
 
     def run(self) -> None:
         """Keep up with the streams until told to stop."""
@@ -71,38 +71,38 @@ class Exporter:
         """All there is to tell now. Without the bus: what was counted so far, and that it is down."""
         with self._lock:
             try:
-                seen = self._look(self._clock.now())
-                self._keep()
-                self._note("")
+                seen = self._read_metrics(self._clock.now())
+                self._save_counters()
+                self._set_trouble("")
             except AdapterError as error:
-                self._note(str(error))
+                self._set_trouble(str(error))
                 seen = {definitions.BUS_UP: {(): 0.0}}
-            told: Numbers = {**self._tally.numbers()}
+            told: Numbers = {**self._counters.numbers()}
             told.update({measure: dict(values) for measure, values in seen.items()})
             told[definitions.BUILD_INFO] = {(hemostat.__version__,): 1.0}
             return told
 
-    def _look(self, now: float) -> dict[Measure, Values]:
-        if not self._restored:
+    def _read_metrics(self, now: float) -> dict[Measure, Values]:
+        if not self._is_restored:
             self._restore()
         self._catch_up()
         heartbeats = self._bus.last("heartbeat")
-        self._tally.hear(heartbeats, now)
-        known = list(self._tally.roles)
+        self._counters.hear(heartbeats, now)
+        known = list(self._counters.roles)
         hosts = [host for role, host in known if role == "responder" and host != OTHER]
         standing = {host: compute_host_status(self._ledger.survey(host), self._limits, now) for host in hosts}
-        paused = self._desk.controls().paused(ALL_CONTAINERS, now)
-        waiting = sum(approval.is_open(now) for approval in self._desk.approvals())
+        paused = self._control_store.controls().paused(ALL_CONTAINERS, now)
+        waiting = sum(approval.is_open(now) for approval in self._control_store.approvals())
         return {
             **gauges.measure_roles(known, heartbeats),
             **gauges.measure_breakers(standing),
             **gauges.measure_containers(
-                self._bus.last("container_stats"), self._tally.bounded, self._tally.name_of
+                self._bus.last("container_stats"), self._counters.bounded, self._counters.name_of
             ),
-            definitions.OPEN_INCIDENTS: gauges.count_open_incidents(self._tally.opened.values()),
-            definitions.STREAM_LAG: self._lags(hosts),
+            definitions.OPEN_INCIDENTS: gauges.count_open_incidents(self._counters.opened.values()),
+            definitions.STREAM_LAG: self._read_lags(hosts),
             definitions.WAITING_NOTIFICATIONS: {
-                (name,): float(self._outbox.waiting(name)) for name in self._tally.channels
+                (name,): float(self._outbox.waiting(name)) for name in self._counters.channels
             },
             definitions.DEAD_LETTERS: {(): float(self._bus.buried())},
             definitions.PAUSE_STATE: {(): float(paused is not None)},
@@ -114,14 +114,14 @@ class Exporter:
         memo = self._bus.recall(STATE_KEY)
         try:
             if memo is not None:
-                self._tally.restore(memo)
+                self._counters.restore(memo)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             logger.warning("memo.unreadable error=%s", error)
-        self._restored = True
+        self._is_restored = True
 
     def _catch_up(self) -> None:
         """Count what is new, in the order in which it was said, whatever stream it is on."""
-        positions = self._tally.positions
+        positions = self._counters.positions
         while True:
             read = [
                 self._bus.after(name, positions.get(name, START_POSITION), MAX_ENTRIES_READ)
@@ -131,11 +131,11 @@ class Exporter:
             entries = sorted((entry for entries in read for entry in entries), key=_sort_key)
             for entry in entries:
                 if not full or _sort_key(entry) <= min(full):
-                    self._tally.take(entry.stream, entry.id, entry.event)
+                    self._counters.take(entry.stream, entry.id, entry.event)
             if not full:
                 return
 
-    def _lags(self, hosts: list[str]) -> Values:
+    def _read_lags(self, hosts: list[str]) -> Values:
         groups: list[Labels] = [
             (stream, role.group(host))
             for role in ROLES
@@ -144,13 +144,13 @@ class Exporter:
         ]
         return {(stream, group): float(self._bus.lag(group, [stream])) for stream, group in groups}
 
-    def _keep(self) -> None:
-        memo = self._tally.memo()
-        if memo != self._kept:
+    def _save_counters(self) -> None:
+        memo = self._counters.memo()
+        if memo != self._saved_state:
             self._bus.publish([], memo=(STATE_KEY, memo))
-            self._kept = memo
+            self._saved_state = memo
 
-    def _note(self, trouble: str) -> None:
+    def _set_trouble(self, trouble: str) -> None:
         if trouble and trouble != self._trouble:
             logger.warning("waiting.for error=%s", trouble)
         elif self._trouble and not trouble:

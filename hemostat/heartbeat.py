@@ -42,30 +42,30 @@ class HeartbeatSender:
         self._clock = clock
         self.host = host
         self._source = f"{role}@{instance}"
-        self._fact = Heartbeat(
+        self._heartbeat = Heartbeat(
             role=role, instance=instance, pid=pid, started=clock.now(), every=HEARTBEAT_SECONDS, mode=mode
         )
-        self._due = 0.0
+        self._next_due = 0.0
         self._lock = threading.Lock()
-        self._counted: Counter[tuple[str, Labels]] = Counter()
+        self._counts: Counter[tuple[str, Labels]] = Counter()
         self.handled = 0
 
     def count(self, measure: Measure, *labels: str, by: int = 1) -> None:
         """As measures.Count."""
         with self._lock:
-            self._counted[measure.name, labels] += by
+            self._counts[measure.name, labels] += by
 
     def due(self) -> bool:
         """A clock that was set back does not silence it."""
-        return not 0 < self._due - self._clock.now() <= HEARTBEAT_SECONDS
+        return not 0 < self._next_due - self._clock.now() <= HEARTBEAT_SECONDS
 
     def beat(self, trouble: str, lag: int, warnings: tuple[str, ...] = ()) -> None:
         now = self._clock.now()
-        self._due = now + HEARTBEAT_SECONDS
+        self._next_due = now + HEARTBEAT_SECONDS
         with self._lock:
-            figures = tuple(Figure(name, labels, count) for (name, labels), count in self._counted.items())
+            figures = tuple(Figure(name, labels, count) for (name, labels), count in self._counts.items())
         fact = msgspec.structs.replace(
-            self._fact,
+            self._heartbeat,
             lag=lag,
             handled=self.handled,
             trouble=trouble,

@@ -30,7 +30,7 @@ class OperatorCommands:
         host: str,
     ) -> None:
         self._bus = bus
-        self._desk = desk
+        self._control_store = desk
         self._ledger = ledger
         self._clock = clock
         self._limits = limits
@@ -39,10 +39,10 @@ class OperatorCommands:
     # --- looking ------------------------------------------------------------------------------------
 
     def controls(self) -> Controls:
-        return self._desk.controls()
+        return self._control_store.controls()
 
     def approvals(self) -> list[Approval]:
-        return self._desk.approvals()
+        return self._control_store.approvals()
 
     def overview(self, host: str) -> HostLimitStatus:
         """Where the host's containers stand towards the limits, as they are configured here."""
@@ -63,7 +63,7 @@ class OperatorCommands:
         """Give the order to the responder of the container's host; its incident, under which it answers."""
         now = self._clock.now()
         incident = order_id(host, order, now)
-        self._tell(order, order.by, now, host=host, incident=incident)
+        self._publish(order, order.by, now, host=host, incident=incident)
         return incident
 
     def answer(
@@ -72,7 +72,7 @@ class OperatorCommands:
         """The request as it stands now, and whether it was this answer: of two the first counts, and is told.
         None if there is none of this id."""
         now = self._clock.now()
-        approval = self._desk.answer(approval_id, answer, by=by, reason=reason, now=now)
+        approval = self._control_store.answer(approval_id, answer, by=by, reason=reason, now=now)
         if approval is None:
             return None
         counts = (approval.answer, approval.by, approval.answered) == (answer, by, now)
@@ -84,42 +84,42 @@ class OperatorCommands:
                 reason=reason,
                 action=approval.action,
             )
-            self._tell(told, by, now, host=approval.host, incident=approval.incident)
+            self._publish(told, by, now, host=approval.host, incident=approval.incident)
         return approval, counts
 
     def pause(self, container: str, *, by: str, reason: str = "", seconds: float | None = None) -> Pause:
         """`container` is a name, or EVERYTHING; `seconds` None is until it is lifted."""
         now = self._clock.now()
         pause = Pause(by=by, at=now, until=None if seconds is None else now + seconds, reason=reason)
-        self._desk.pause(container, pause)
-        self._decided(Word.PAUSED, container, by, reason, now, until=pause.until)
+        self._control_store.pause(container, pause)
+        self._publish_decision(Word.PAUSED, container, by, reason, now, until=pause.until)
         return pause
 
     def resume(self, container: str, *, by: str, reason: str = "") -> bool:
         """Lift the pause; False if there was none, and then there is nothing to tell."""
-        lifted = self._desk.resume(container)
+        lifted = self._control_store.resume(container)
         if lifted:
-            self._decided(Word.RESUMED, container, by, reason, self._clock.now())
+            self._publish_decision(Word.RESUMED, container, by, reason, self._clock.now())
         return lifted
 
     def reset(self, container: str, *, by: str, reason: str = "") -> None:
         """Close the breaker."""
         now = self._clock.now()
-        self._desk.reset(container, now)
-        self._decided(Word.RESET, container, by, reason, now)
+        self._control_store.reset(container, now)
+        self._publish_decision(Word.RESET, container, by, reason, now)
 
     def accept_trail(self, head: str, *, by: str, reason: str) -> None:
         """Tell that a person takes the audit trail as it is, up to this end. In force by the notary."""
         now = self._clock.now()
-        self._decided(Word.ACCEPTED, AUDIT_TRAIL, by, f"{reason}; up to row {head}", now)
+        self._publish_decision(Word.ACCEPTED, AUDIT_TRAIL, by, f"{reason}; up to row {head}", now)
 
-    def _decided(
+    def _publish_decision(
         self, what: Word, container: str, by: str, reason: str, now: float, until: float | None = None
     ) -> None:
         told = Decided(what=what, by=by, container=container, reason=reason, until=until)
-        self._tell(told, by, now, host=self._host)
+        self._publish(told, by, now, host=self._host)
 
-    def _tell(
+    def _publish(
         self, data: Order | Decided, by: str, now: float, *, host: str, incident: str | None = None
     ) -> None:
         event = Event.make(data, time=now, host=host, source=f"people@{by}", incident=incident)

@@ -39,7 +39,7 @@ class Retry:
                 if not (error.transient or error.curable):
                     raise
                 tries += 1
-                self._tell(error)
+                self._set_error(error)
                 self._clock.sleep(compute_backoff(tries, FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS))
             else:
                 if tries:
@@ -47,7 +47,7 @@ class Retry:
                     self.error = None
                 return result
 
-    def _tell(self, error: AdapterError) -> None:
+    def _set_error(self, error: AdapterError) -> None:
         if self.trouble != str(error):
             logger.warning("waiting.for error=%s", error)
         self.error = error

@@ -65,16 +65,16 @@ class Watcher:
         self._engine = engine
         self._bus = bus
         self._clock = clock
-        self._pulse = pulse
-        self._memo_key = memo_key
+        self._heartbeat = pulse
+        self._state_key = memo_key
         self._stop = stop
-        self._patience = Retry(clock)
+        self._retry = Retry(clock)
         self._queue = ObservationQueue()
-        self._memo = b""
+        self._saved_state = b""
         self._mode = ""
         self._lister = Lister(engine, clock, self._queue.put)
         self._failures = LoopErrors()
-        self._measuring = Measurements(
+        self._measurements = Measurements(
             monitor, engine, sampler, surroundings, clock, thresholds, self._failures, self._queue.put
         )
         self._relist_tries = 0
@@ -85,22 +85,22 @@ class Watcher:
         """Work until `stop` is set."""
         logger.info("role.started role=%s", "monitor")
         try:
-            self._patience(self._remember)
+            self._retry(self._restore_state)
             threading.Thread(target=self._listen, name="events", daemon=True).start()
             threading.Thread(target=self._lister.run, name="list", daemon=True).start()
-            self._measuring.start()
+            self._measurements.start()
             while not self._stop.is_set():
-                self._turn()
+                self._run_once()
         except Interrupted:
             pass
         finally:
             self._lister.stop()
-            self._measuring.stop()
+            self._measurements.stop()
             self._engine.close()
-        logger.info("role.stopped role=%s handled=%d", "monitor", self._pulse.handled)
+        logger.info("role.stopped role=%s handled=%d", "monitor", self._heartbeat.handled)
 
-    def _remember(self) -> None:
-        memo = self._bus.recall(self._memo_key)
+    def _restore_state(self) -> None:
+        memo = self._bus.recall(self._state_key)
         if memo is None:
             return
         try:
@@ -130,21 +130,21 @@ class Watcher:
 
     # --- what decides -------------------------------------------------------------------------------
 
-    def _turn(self) -> None:
-        if self._pulse.due():
-            trouble = self._patience.trouble or self._lister.trouble or self._monitor.lost
+    def _run_once(self) -> None:
+        if self._heartbeat.due():
+            trouble = self._retry.trouble or self._lister.trouble or self._monitor.lost
             trouble = trouble or self._failures.trouble
             warnings = self._monitor.warnings + self._failures.warnings
-            self._patience(lambda: self._pulse.beat(trouble, len(self._queue), warnings))
+            self._retry(lambda: self._heartbeat.beat(trouble, len(self._queue), warnings))
             self._failures.attempt("mode of the responders", self._note_mode)
-            self._list_again()
-            self._look_after_events()
-        observation = self._queue.get(self._wait())
+            self._relist_if_due()
+            self._handle_left_out()
+        observation = self._queue.get(self._compute_wait())
         if observation is None and self._monitor.due() is None:
             return
         self._handle(Waited() if observation is None else observation)
 
-    def _look_after_events(self) -> None:
+    def _handle_left_out(self) -> None:
         """What events would have told that were left out."""
         for container in self._queue.take_left_out():
             self._queue.put(Answering(container))
@@ -154,8 +154,8 @@ class Watcher:
 
     def _note_mode(self) -> None:
         """Tell the monitor once the responders of this host are in another mode."""
-        told = self._patience(lambda: self._bus.last("heartbeat"))
-        beats = [event.data for event in told if event.host == self._pulse.host]
+        told = self._retry(lambda: self._bus.last("heartbeat"))
+        beats = [event.data for event in told if event.host == self._heartbeat.host]
         modes = {each.mode for each in beats if isinstance(each, Heartbeat) and each.role == "responder"}
         mode = (
             min(modes, key=MODES_BY_STRICTNESS.index, default=self._mode)
@@ -166,7 +166,7 @@ class Watcher:
             self._mode = mode
             self._queue.put(Mode(mode))
 
-    def _wait(self) -> float:
+    def _compute_wait(self) -> float:
         """Seconds for which the next observation may be awaited."""
         due = self._monitor.due()
         return IDLE_SECONDS if due is None else min(IDLE_SECONDS, max(0.0, due - self._clock.now()))
@@ -178,7 +178,7 @@ class Watcher:
             events = self._failures.attempt(what, lambda: self._step(observation))
         finally:
             if isinstance(observation, Samples | Listing):
-                self._measuring.sampled.set()
+                self._measurements.sampled.set()
         if thorough:
             self._relist_tries = 0 if events is not None else self._relist_tries + 1
             wait = compute_backoff(self._relist_tries, IDLE_SECONDS, MAX_RELIST_SECONDS)
@@ -187,34 +187,34 @@ class Watcher:
             return
         if not (isinstance(observation, EngineEvent) and not events and len(self._queue)):
             # Else the memo may wait for that of the next: what it lacks is read again by the next monitor.
-            self._failures.attempt("publishing", lambda: self._tell(events))
-        self._pulse.handled += 1
+            self._failures.attempt("publishing", lambda: self._publish(events))
+        self._heartbeat.handled += 1
         if isinstance(observation, Samples):
-            self._pulse.count(SAMPLES, self._pulse.host, by=len(observation.samples))
+            self._heartbeat.count(SAMPLES, self._heartbeat.host, by=len(observation.samples))
 
     def _step(self, observation: Observation) -> list[Event]:
         self._monitor.arrivals = self._queue.span
-        return self._patience(lambda: self._monitor.step(observation, self._clock.now()))
+        return self._retry(lambda: self._monitor.step(observation, self._clock.now()))
 
-    def _list_again(self) -> None:
+    def _relist_if_due(self) -> None:
         """Without the list no container is watched."""
         if self._clock.now() >= self._relist_due:
             self._relist_due = inf
             self._lister.list_all()
 
-    def _tell(self, events: list[Event]) -> None:
+    def _publish(self, events: list[Event]) -> None:
         durable = [event for event in events if event.type in DURABLE]
         memo = self._monitor.memo()
-        if durable or memo != self._memo:
-            self._patience(lambda: self._bus.publish(durable, memo=(self._memo_key, memo)))
-            self._memo = memo
+        if durable or memo != self._saved_state:
+            self._retry(lambda: self._bus.publish(durable, memo=(self._state_key, memo)))
+            self._saved_state = memo
         live = [event for event in events if event.type not in DURABLE]
         gone = [event for event in live if _is_removed(event)]
         if len(live) > len(gone):
             kept = [event for event in live if event not in gone] if gone else live
-            self._patience(lambda: self._bus.show(kept, ttl=STATS_TTL_SECONDS))
+            self._retry(lambda: self._bus.show(kept, ttl=STATS_TTL_SECONDS))
         if gone:
-            self._patience(lambda: self._bus.show(gone, ttl=GONE_SECONDS))
+            self._retry(lambda: self._bus.show(gone, ttl=GONE_SECONDS))
 
 
 def _is_removed(event: Event) -> bool:

@@ -128,7 +128,7 @@ class Guard:
         secure = self.public is not None and self.public.origin.startswith("https:")
         viewer = secrets.token_urlsafe(16)
         answer.set_cookie(
-            self._cookie(request),
+            self._cookie_name(request),
             f"{viewer}.{self._sign(viewer, request)}",
             httponly=True,
             samesite="Strict",
@@ -139,7 +139,7 @@ class Guard:
 
     def viewer(self, request: web.Request) -> str:
         """Who has been let in, and this is; empty for nobody."""
-        viewer, _, signature = request.cookies.get(self._cookie(request), "").partition(".")
+        viewer, _, signature = request.cookies.get(self._cookie_name(request), "").partition(".")
         return viewer if _is_equal(signature, self._sign(viewer, request)) else ""
 
     def _sign(self, viewer: str, request: web.Request) -> str:
@@ -148,7 +148,7 @@ class Guard:
         address = "" if self.public else request.remote
         return hmac.new(self._key, f"{viewer} {address}".encode("utf-8", "replace"), "sha256").hexdigest()
 
-    def _cookie(self, request: web.Request) -> str:
+    def _cookie_name(self, request: web.Request) -> str:
         """Cookies know no ports: two servers on a machine must not take each other's away."""
         if self.public:
             return "hemostat"

@@ -85,7 +85,7 @@ class ReplayFile:
             self._file.close()
             self._raw.close()
         except OSError as failed:
-            raise self._failed(failed) from None
+            raise self._make_error(failed) from None
 
     @property
     def full(self) -> bool:
@@ -97,7 +97,7 @@ class ReplayFile:
         try:
             self._file.write(line)
         except OSError as error:
-            raise self._failed(error) from None
+            raise self._make_error(error) from None
 
     def flush(self) -> None:
         """So that a process that is killed leaves what it has."""
@@ -105,7 +105,7 @@ class ReplayFile:
             self._file.flush()
             self._raw.flush()
         except OSError as error:
-            raise self._failed(error) from None
+            raise self._make_error(error) from None
 
-    def _failed(self, error: OSError) -> HemoStatError:
+    def _make_error(self, error: OSError) -> HemoStatError:
         return HemoStatError(f"{self._path} cannot be written: {error.strerror}")

@@ -222,14 +222,14 @@ class SimulatedBackends:
         from hemostat.adapters.in_memory.recent_events import InMemoryRecentEvents
 
         self._engine = engine
-        self._casebook = InMemoryPrecedents(engine.clock)
-        self._purse = InMemoryLlmBudget()
+        self._precedent_store = InMemoryPrecedents(engine.clock)
+        self._llm_budget = InMemoryLlmBudget()
         self.bus = InMemoryBus(engine.clock)
-        self._desk = InMemoryControls()
-        self._ledger = InMemoryLedger(self._desk, self.bus.incidents, self.bus.seals)
-        self._store = InMemoryRecentEvents()
+        self._control_store = InMemoryControls()
+        self._ledger = InMemoryLedger(self._control_store, self.bus.incidents, self.bus.seals)
+        self._recent_events = InMemoryRecentEvents()
         self._outbox = InMemoryOutbox()
-        self._dossiers = InMemoryEvidence()
+        self._evidence_store = InMemoryEvidence()
 
     def engine(self) -> tuple[Engine, Sampler]:
         return self._engine, self._engine
@@ -241,10 +241,10 @@ class SimulatedBackends:
         return self._ledger
 
     def desk(self) -> ControlStore:
-        return self._desk
+        return self._control_store
 
     def store(self) -> RecentEvents:
-        return self._store
+        return self._recent_events
 
     def outbox(self) -> Outbox:
         return self._outbox
@@ -253,13 +253,13 @@ class SimulatedBackends:
         return None
 
     def dossiers(self) -> EvidenceStore:
-        return self._dossiers
+        return self._evidence_store
 
     def casebook(self) -> PrecedentStore:
-        return self._casebook
+        return self._precedent_store
 
     def purse(self) -> LlmBudget:
-        return self._purse
+        return self._llm_budget
 
     def close(self) -> None:
         """Shared: whoever made it lets go of it."""

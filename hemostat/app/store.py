@@ -35,21 +35,21 @@ class StoreBacklog(HeartbeatSender):
 
     trouble = ""
     lag = 0
-    _seen = -1
-    _moved = 0.0
+    _last_handled = -1
+    _progress_at = 0.0
 
     def beat(self, trouble: str, lag: int, warnings: tuple[str, ...] = ()) -> None:  # noqa: ARG002
         now = self._clock.now()
-        self._due = now + HEARTBEAT_SECONDS
-        if not lag or self.handled != self._seen:
-            self._seen, self._moved = self.handled, now
+        self._next_due = now + HEARTBEAT_SECONDS
+        if not lag or self.handled != self._last_handled:
+            self._last_handled, self._progress_at = self.handled, now
         self.trouble, self.lag = trouble, lag
 
     def notice(self) -> str:
         """What people should know; empty: nothing."""
         if self.trouble:
             return f"{self.trouble} ({self.lag} events wait to be stored)"
-        still = self._clock.now() - self._moved
+        still = self._clock.now() - self._progress_at
         if self.lag and still > STUCK_SECONDS:
             return f"{self.lag} events wait to be stored, and none was for {show_duration(still)}"
         return f"{self.lag} events wait to be stored" if self.lag > MAX_BACKLOG else ""

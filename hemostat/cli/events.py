@@ -67,7 +67,7 @@ class Reader:
     def past(self, lines: int) -> None:
         """The newest `lines` events that the bus remembers."""
         fleeting = [event for name in self._types if name not in DURABLE for event in self._bus.last(name)]
-        found = self._unseen([*self._stored(max(lines, MAX_CATCH_UP_EVENTS)), *fleeting])
+        found = self._select_unseen([*self._read_stored(max(lines, MAX_CATCH_UP_EVENTS)), *fleeting])
         for event in found[len(found) - min(lines, len(found)) :]:
             self._write(event)
 
@@ -77,25 +77,25 @@ class Reader:
         try:
             for event in self._bus.subscribe(self._types, timeout=SILENCE_SECONDS):
                 _require_reader()
-                missed = [] if caught_up else self._stored(MAX_CATCH_UP_EVENTS)
+                missed = [] if caught_up else self._read_stored(MAX_CATCH_UP_EVENTS)
                 caught_up = True
-                for each in self._unseen([*missed, *([event] if event else [])]):
+                for each in self._select_unseen([*missed, *([event] if event else [])]):
                     self._write(each)
         except BusError as error:
             if not error.transient:
                 raise
             click.echo(escape_controls(f"hemostat: connection lost: {error}: waiting for it"), err=True)
 
-    def _stored(self, count: int) -> list[Event]:
+    def _read_stored(self, count: int) -> list[Event]:
         return [event for name in self._types if name in DURABLE for event in self._bus.recent(name, count)]
 
-    def _unseen(self, found: Iterable[Event]) -> list[Event]:
+    def _select_unseen(self, found: Iterable[Event]) -> list[Event]:
         """Those that are wanted and new, by time; from now on they are seen."""
-        new = {event.id: event for event in found if event.id not in self._seen and self._wanted(event)}
+        new = {event.id: event for event in found if event.id not in self._seen and self._is_wanted(event)}
         self._seen.update(event.id for event in new.values() if event.type in DURABLE)
         return sorted(new.values(), key=lambda event: (event.time, event.id))
 
-    def _wanted(self, event: Event) -> bool:
+    def _is_wanted(self, event: Event) -> bool:
         return not self._container or self._container == name_subject(event)
 
 

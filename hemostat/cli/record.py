@@ -107,7 +107,7 @@ class ReplayRecorder:
         self._clock = clock
         self._out = out
         self._stop = stop
-        self._begin = begin
+        self._begin_time = begin
         self._seen: set[str] = set()
         self._latest: dict[tuple[str, str], str] = {}
         self.count = 0
@@ -116,12 +116,12 @@ class ReplayRecorder:
     def past(self) -> None:
         """What the bus remembers since the beginning, and before it as much as the dashboard would show."""
         now = self._clock.now()
-        for event in read_remembered(self._bus, self._begin):
+        for event in read_remembered(self._bus, self._begin_time):
             self._write(event, min(event.time, now))
 
     def live(self, until: float | None) -> None:
         """What comes, until told to stop or full. After a lost connection, what was missed comes first."""
-        while not self._over(until):
+        while not self._is_over(until):
             try:
                 self._listen(until)
             except BusError as error:
@@ -143,10 +143,10 @@ class ReplayRecorder:
             if self._clock.now() > flushed + FLUSH_SECONDS:
                 self._out.flush()
                 flushed = self._clock.now()
-            if self._over(until):
+            if self._is_over(until):
                 return
 
-    def _over(self, until: float | None) -> bool:
+    def _is_over(self, until: float | None) -> bool:
         late = until is not None and self._clock.now() >= until
         return late or self._out.full or self._stop.is_set()
 

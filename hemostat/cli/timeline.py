@@ -25,10 +25,10 @@ class Timeline:
     def __init__(self, scenario: "Scenario", *, simulated: bool, quiet: bool) -> None:
         self._scenario = scenario
         self._quiet = quiet
-        self._mark = "SIMULATED " if simulated else ""
-        self._told: set[tuple[str, float]] = set()
+        self._prefix = "SIMULATED " if simulated else ""
+        self._printed: set[tuple[str, float]] = set()
         self._steps: Sequence[DemoStep] = ()
-        self._doing = "getting ready"
+        self._activity = "getting ready"
         self._live: Any = None
         if can_redraw(sys.stdout) and not quiet:
             from rich.live import Live
@@ -36,8 +36,8 @@ class Timeline:
             self._live = Live(console=make_console(), refresh_per_second=8, get_renderable=self._draw)
 
     def __enter__(self) -> Self:
-        self._say(f"demo {self._scenario.name}: {self._scenario.breaks}")
-        self._say(f"expected: {self._scenario.heals}")
+        self._print(f"demo {self._scenario.name}: {self._scenario.breaks}")
+        self._print(f"expected: {self._scenario.heals}")
         if self._live:
             self._live.start()
         return self
@@ -48,10 +48,10 @@ class Timeline:
         self._stop()
 
     def begin(self, *, borrowed: bool, why_own: str = "") -> None:
-        self._doing = "watching"
+        self._activity = "watching"
         roles = "the roles that are running" if borrowed else "roles of its own"
-        where = "an engine in memory" if self._mark else "a real container"
-        self._say(f"by {roles}, on {where}{why_own and f': {why_own}'}")
+        where = "an engine in memory" if self._prefix else "a real container"
+        self._print(f"by {roles}, on {where}{why_own and f': {why_own}'}")
 
     def show(self, steps: "Sequence[DemoStep]", until: float = math.inf) -> None:
         """A line that is printed stays: so those alone before which no other can come, until `until`."""
@@ -59,20 +59,20 @@ class Timeline:
         if self._live:
             return
         for step in steps:
-            if step.t <= until and (step.name, step.t) not in self._told:
-                self._told.add((step.name, step.t))
-                self._say(f"{step.t:7.3f} s  {step.name:<9}  {step.text}")
+            if step.t <= until and (step.name, step.t) not in self._printed:
+                self._printed.add((step.name, step.t))
+                self._print(f"{step.t:7.3f} s  {step.name:<9}  {step.text}")
 
     def end(self, report: "DemoReport") -> None:
         self.show(report.steps)
-        self._doing = ""
+        self._activity = ""
         self._stop()
-        self._say(f"{_format_verdict(report)}: the engine says: {_format_facts(report.observed)}")
+        self._print(f"{_format_verdict(report)}: the engine says: {_format_facts(report.observed)}")
         if not report.passed:
-            self._say(f"expected was: {_format_facts(report.expected)}")
+            self._print(f"expected was: {_format_facts(report.expected)}")
         if report.host_too_busy:
-            self._say(f"the host is too busy to show this: {report.host_load}")
-            self._say(
+            self._print(f"the host is too busy to show this: {report.host_load}")
+            self._print(
                 f"play it again when the host has CPU left, or: hemostat demo {report.scenario} --simulate"
             )
 
@@ -81,14 +81,14 @@ class Timeline:
             self._live.stop()
             self._live = None
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if self._quiet:
             return
         where = self._live.console.print if self._live else None
         if where is None:
-            click.echo(escape_controls(self._mark + text))
+            click.echo(escape_controls(self._prefix + text))
         else:
-            where(escape_controls(self._mark + text), markup=False)
+            where(escape_controls(self._prefix + text), markup=False)
 
     def _draw(self) -> Any:
         from rich.console import Group
@@ -105,9 +105,11 @@ class Timeline:
         for step in self._steps:
             name = Text(step.name, style=COLOURS.get(step.name, "cyan"))
             apart = f"+{step.t - before:.3f}" if step.t != before else ""
-            table.add_row(f"{self._mark}{step.t:.3f} s", apart, name, Text(escape_controls(step.text)))
+            table.add_row(f"{self._prefix}{step.t:.3f} s", apart, name, Text(escape_controls(step.text)))
             before = step.t
-        rest = [Spinner("dots", Text(f"{self._mark}{self._doing}", style="dim"))] if self._doing else []
+        rest = (
+            [Spinner("dots", Text(f"{self._prefix}{self._activity}", style="dim"))] if self._activity else []
+        )
         return Group(table, *rest)
 
 

@@ -75,7 +75,7 @@ class _Supervisor:
         try:
             while not (self._signals.received or refused):
                 self._start_due()
-                self._wait(self._until_due())
+                self._wait(self._compute_wait())
                 refused = self._reap()
             self._stop()
         finally:
@@ -93,7 +93,7 @@ class _Supervisor:
                 if child.process is not None and child.process.stdout is not None:
                     self._selector.register(child.process.stdout, selectors.EVENT_READ, child)
 
-    def _until_due(self) -> float | None:
+    def _compute_wait(self) -> float | None:
         dues = [child.due for child in self._children if child.due is not None]
         return max(0.0, min(dues) - time.monotonic()) if dues else None
 
@@ -109,35 +109,35 @@ class _Supervisor:
             wait = child.ended(time.monotonic())
             refused = refused or stopping
             then = "stopping" if stopping else f"starting it again in {show_duration(wait)}"
-            self._say(f"{child.role} {describe_exit(code)}, {then}")
+            self._print(f"{child.role} {describe_exit(code)}, {then}")
         return refused
 
     def _stop(self) -> None:
         """SIGTERM to all at once: what they have in hand is on the streams. A second Ctrl-C ends the wait."""
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + self._grace
-        while self._running() and time.monotonic() < deadline and not self._signals.impatient:
+        while self._list_running() and time.monotonic() < deadline and not self._signals.impatient:
             self._wait(deadline - time.monotonic())
-            for child in self._running():
+            for child in self._list_running():
                 if child.process is not None and child.process.poll() is not None:
                     self._drain(child)
                     child.process = None
-        for child in self._running():
-            self._say(f"{child.role} did not stop in time and is killed")
+        for child in self._list_running():
+            self._print(f"{child.role} did not stop in time and is killed")
 
     def _kill(self) -> None:
         self._signal(signal.SIGKILL)
-        for child in self._running():
+        for child in self._list_running():
             if child.process is not None:
                 child.process.wait()
                 self._drain(child)
         self._selector.close()
 
-    def _running(self) -> list[Child]:
+    def _list_running(self) -> list[Child]:
         return [child for child in self._children if child.process is not None]
 
     def _signal(self, number: int) -> None:
-        for child in self._running():
+        for child in self._list_running():
             if child.process is not None:
                 child.process.send_signal(number)
 
@@ -171,5 +171,5 @@ class _Supervisor:
             self._selector.unregister(pipe)
         pipe.close()
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._output.write(OWN_LABEL, text)

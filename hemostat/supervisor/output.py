@@ -34,24 +34,24 @@ class Output:
         self._out = out
         self._json_lines = json_lines
         self._width = max(map(len, (OWN_LABEL, *roles)))
-        self._coloured = can_colour(out)
+        self._is_coloured = can_colour(out)
         self._colours = {OWN_LABEL: "1"} | {
             role: COLOURS[number % len(COLOURS)] for number, role in enumerate(roles)
         }
 
     def write(self, label: str, text: str) -> None:
         try:
-            self._out.write(self._line(label, text) + "\n")
+            self._out.write(self._format_line(label, text) + "\n")
             self._out.flush()
         except OSError as error:
             if error.errno not in DISK_FULL_ERRORS:
                 raise
 
-    def _line(self, label: str, text: str) -> str:
+    def _format_line(self, label: str, text: str) -> str:
         if self._json_lines:
             return _make_object(label, text)
         head = f"{label:<{self._width}} |"
-        return f"\x1b[{self._colours[label]}m{head}\x1b[0m {text}" if self._coloured else f"{head} {text}"
+        return f"\x1b[{self._colours[label]}m{head}\x1b[0m {text}" if self._is_coloured else f"{head} {text}"
 
 
 class LineSplitter:

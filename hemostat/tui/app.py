@@ -75,11 +75,11 @@ class Dashboard(App[None]):
         self.animation_level = "none"
         self.model = model
         self._hint = hint
-        self._answers = PendingOrders()
+        self._pending_orders = PendingOrders()
         slow = model.looks.slow
-        self._tick = SLOW_TICK_SECONDS if slow else TICK
+        self._tick_seconds = SLOW_TICK_SECONDS if slow else TICK
         every = SLOW_TICK_SECONDS if slow else DELIVER_SECONDS
-        self._feed = Feed(model.bus, model.clock, self._came, every=every, safety=model.safety)
+        self._feed = Feed(model.bus, model.clock, self._post_update, every=every, safety=model.safety)
         self.set_keymap(model.looks.keys)
         if not colourless:
             kept = model.view.theme if model.view.theme in self.available_themes else ""
@@ -93,25 +93,27 @@ class Dashboard(App[None]):
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         # Whatever it loads, the first screen comes first.
         self.call_after_refresh(self._feed.start)
-        self.set_interval(self._tick, lambda: self._take(FeedUpdate(lost=self.model.state.lost)))
-        self.theme_changed_signal.subscribe(self, self._keep_theme)
+        self.set_interval(
+            self._tick_seconds, lambda: self._apply_update(FeedUpdate(lost=self.model.state.lost))
+        )
+        self.theme_changed_signal.subscribe(self, self._save_theme)
         for told in filter(None, (self._hint, self.model.complaint)):
             self.notify(escape_controls(told), markup=False)
 
     def on_unmount(self) -> None:
         self._feed.stop()
 
-    def _came(self, news: FeedUpdate) -> None:
+    def _post_update(self, news: FeedUpdate) -> None:
         self.post_message(Came(news))
 
     def on_came(self, message: Came) -> None:
-        self._take(message.news)
+        self._apply_update(message.news)
 
-    def _take(self, news: FeedUpdate) -> None:
+    def _apply_update(self, news: FeedUpdate) -> None:
         self.model.state = apply_update(self.model.state, news, self.model.clock.now())
         if self.screen_stack and isinstance(self.screen, Live):
             self.screen.redraw()
-        for told, tone in self._answers.news(self.model.state.log, self.model.clock.now()):
+        for told, tone in self._pending_orders.news(self.model.state.log, self.model.clock.now()):
             self.notify(escape_controls(told), severity=tone, markup=False)
 
     def on_sought(self, message: Sought) -> None:
@@ -122,9 +124,9 @@ class Dashboard(App[None]):
             if result.why:
                 self.notify(escape_controls(result.failure), severity="error", markup=False)
                 continue
-            self._answers.expect(result.done, self.model.clock.now())
+            self._pending_orders.expect(result.done, self.model.clock.now())
             self.notify(escape_controls(result.done.told), markup=False)
-        self._take(FeedUpdate(lost=self.model.state.lost))
+        self._apply_update(FeedUpdate(lost=self.model.state.lost))
 
     def _deliver_screen(self) -> None:
         """A download or a file, never a page that the browser opens: it holds text of containers."""
@@ -142,13 +144,13 @@ class Dashboard(App[None]):
         if not self.screen.call_later(self.exit):
             self.exit()
 
-    def _keep_theme(self, theme: Theme) -> None:
+    def _save_theme(self, theme: Theme) -> None:
         self.model.look(msgspec.structs.replace(self.model.view, theme=theme.name))
 
     def action_help(self) -> None:
-        self.push_screen(Help(self._keys(self.screen)))
+        self.push_screen(Help(self._list_keys(self.screen)))
 
-    def _keys(self, screen: Screen[object]) -> list[ActiveBinding]:
+    def _list_keys(self, screen: Screen[object]) -> list[ActiveBinding]:
         """Ours that hold now, the screen's first."""
         ours = [each for each in screen.active_bindings.values() if each.binding.tooltip]
         return sorted(ours, key=lambda each: each.node is self)
@@ -156,7 +158,7 @@ class Dashboard(App[None]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Whatever a key does, so that nothing is here that help does not list; and what has no key."""
         seen = {"command_palette"}
-        for each in self._keys(screen):
+        for each in self._list_keys(screen):
             binding = each.binding
             if each.enabled and binding.action not in seen:
                 seen.add(binding.action)

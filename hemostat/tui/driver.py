@@ -91,14 +91,14 @@ class TerminalDriver(LinuxDriver):
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
         while not self.exit_event.is_set():
-            typed = self._typed()
+            typed = self._read_typed()
             if typed is None or self._screen.is_lost:
                 self._app.call_later(self._app.exit)
                 return
             for message in (*(parser.feed(decode(typed)) if typed else ()), *parser.tick()):
                 self.process_message(message)
 
-    def _typed(self) -> bytes | None:
+    def _read_typed(self) -> bytes | None:
         """What was typed in the last moment; None if nothing can be typed any more."""
         try:
             if not select.select([self.fileno], [], [], POLL_SECONDS)[0]:

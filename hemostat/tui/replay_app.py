@@ -59,21 +59,21 @@ class Replayed(Dashboard):
 
     def action_replay_pause(self) -> None:
         self._clock.pause()
-        self._look()
+        self._update_bars()
 
     def action_replay_step(self, direction: int) -> None:
         self._clock.step(direction * STEP_SECONDS)
-        self._look()
+        self._update_bars()
 
     def action_replay_incident(self, direction: int) -> None:
         self._clock.to_incident(direction)
-        self._look()
+        self._update_bars()
 
     def action_replay_speed(self, steps: int) -> None:
         self._clock.change_speed(steps)
-        self._look()
+        self._update_bars()
 
-    def _look(self) -> None:
+    def _update_bars(self) -> None:
         """A key is answered at once."""
         for bar in self.screen.query(ReplayBar):
             bar.look()

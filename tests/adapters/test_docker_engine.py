@@ -248,7 +248,7 @@ def test_cgroup_files_of_a_container_that_stopped_are_let_go(
     docker_engine.stop(container, timeout=5)
     assert sampler.sample([info], 2.0) == []
     assert not sampler.usable(info)
-    assert sampler._probes == {}
+    assert sampler._readers == {}
     docker_engine.start(container)
     assert len(sampler.sample([docker_engine.inspect(container)], 3.0)) == 1
     sampler.close()

@@ -235,7 +235,7 @@ def test_a_connection_over_tcp_is_kept_alive() -> None:
         engine = DockerEngine.connect(proxy.url)
         events = engine.events()
         assert isinstance(next(events), Connected)
-        (wire,) = engine._wires._open
+        (wire,) = engine._open_sockets._open
         assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 30
         engine.close()

@@ -120,7 +120,7 @@ def test_a_path_that_hangs_is_waited_for_once_and_then_nothing_is_known(
         answer.wait()
         return "late"
 
-    monkeypatch.setattr(host, "missing", hang)
+    monkeypatch.setattr(host, "find_missing_path", hang)
     monkeypatch.setattr(host, "LOOK_SECONDS", 0.05)
     assert [paths.missing(gone) for _ in range(3)] == ["", "", ""]
     assert len(asked) == 1

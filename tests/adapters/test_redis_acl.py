@@ -172,7 +172,7 @@ def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
     assert read(ledger).attempts == (ATTEMPT,)
     store = RedisRecentEvents(every_server.client(ALERT))
     assert store.append([SAID["health_alert"]])
-    assert store.kept(SAID["health_alert"].id)
+    assert store.has_event(SAID["health_alert"].id)
     outbox = RedisOutbox(every_server.client(ALERT))
     assert outbox.put("ops", [(word(Topic.HEALED), NOW)]) == 0
     _tell(outbox)
@@ -478,7 +478,7 @@ def heal(server: Guarded, engine: InMemoryEngine) -> None:
     (outcome,) = seen.recent("remediation_complete", 1)
     assert outcome.data.outcome is Outcome.HEALED
     store = RedisRecentEvents(server.client(ADMIN))
-    eventually(lambda: store.kept(outcome.id))
+    eventually(lambda: store.has_event(outcome.id))
 
 
 @pytest.mark.redis

@@ -153,7 +153,7 @@ END
 
 def test_a_trigger_that_never_ends_is_ended(tmp_path, monkeypatch):
     """Who writes the database must not keep the alert role from ending."""
-    monkeypatch.setattr(connection, "STATEMENT", 300)
+    monkeypatch.setattr(connection, "STATEMENT_MILLISECONDS", 300)
     store = SqlStore(f"sqlite:///{tmp_path / 'h.db'}", time.time)
     store.append([event(alert())])
     with closing(sqlite3.connect(tmp_path / "h.db")) as raw:

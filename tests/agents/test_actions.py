@@ -393,10 +393,10 @@ def test_a_cleanup_of_the_host_takes_what_is_old_and_unprotected(lab):
     for container in (old, kept):
         lab.engine.stop(container)
     with pytest.raises(NotApplicableError, match="nothing on the host"):
-        surgeon(lab, labels=batch).operate(asked(Action.CLEANUP), None)
+        surgeon(lab, labels=batch).perform(asked(Action.CLEANUP), None)
     later = surgeon(lab, labels=batch, ahead=90_000)
     assert later.plan(asked(Action.CLEANUP), None).detail.startswith("1 stopped container ")
-    done = later.operate(asked(Action.CLEANUP), None)
+    done = later.perform(asked(Action.CLEANUP), None)
     assert done.freed >= 300_000
     assert done.detail.endswith(" freed")
     left = {info.ref.id for info in lab.workshop.find("hemostat.batch=clear")}
@@ -408,8 +408,8 @@ def test_volumes_are_taken_where_the_settings_say_so(memory_lab):
     volume = PrunableItem(what=PrunableKind.VOLUME, id="data", name="data", size=5 * MIB, labels=labels)
     memory_lab.fake.litter = [volume]
     with pytest.raises(NotApplicableError):
-        surgeon(memory_lab).operate(asked(Action.CLEANUP), None)
-    done = surgeon(memory_lab, Ceilings(), Cleanup(volumes=True)).operate(asked(Action.CLEANUP), None)
+        surgeon(memory_lab).perform(asked(Action.CLEANUP), None)
+    done = surgeon(memory_lab, Ceilings(), Cleanup(volumes=True)).perform(asked(Action.CLEANUP), None)
     assert done == ActionResult("1 unused volume 5.0 MiB: 5.0 MiB freed", 5 * MIB)
     assert memory_lab.fake.litter == []
 
@@ -469,7 +469,7 @@ def test_nothing_is_run_in_what_does_not_run(lab):
 
 @pytest.mark.parametrize("action", [each for each in Action if each is not Action.CLEANUP])
 def test_what_is_for_containers_cannot_be_done_to_the_host(memory_lab, action):
-    for do in (surgeon(memory_lab).operate, surgeon(memory_lab).plan):
+    for do in (surgeon(memory_lab).perform, surgeon(memory_lab).plan):
         with pytest.raises(NotApplicableError):
             do(asked(action), None)
 
@@ -488,5 +488,5 @@ def test_an_engine_that_is_away_is_no_verdict(memory_lab):
     container = memory_lab.engine.inspect(memory_lab.make())
     memory_lab.fake.disconnect()
     with pytest.raises(EngineUnreachableError):
-        surgeon(memory_lab).operate(asked(Action.RESTART, container.ref), container)
+        surgeon(memory_lab).perform(asked(Action.RESTART, container.ref), container)
     memory_lab.fake.reconnect()

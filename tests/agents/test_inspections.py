@@ -31,7 +31,7 @@ def make() -> tuple[Inspections, FakeClock, list[str]]:
 
     engine.members = members
     labels = {"com.docker.compose.project": "p", "hemostat.depends_on": NEEDS}
-    ward.admit(ContainerInfo(ref=Container(id="a", name="a", labels=labels), status="running"), clock.now())
+    ward.upsert(ContainerInfo(ref=Container(id="a", name="a", labels=labels), status="running"), clock.now())
     return Inspections(engine, ward, ContainerErrors(), clock.now), clock, asked
 
 
@@ -67,7 +67,7 @@ def crowd(number: int) -> tuple[Inspections, ContainerRegistry, FakeClock, list[
         for name in map("c{:03}".format, range(number))
     }
     for info in infos.values():
-        ward.admit(info, clock.now())
+        ward.upsert(info, clock.now())
 
     def inspect_all(names: list[str], *, brief: bool = False) -> dict[str, ContainerInfo]:
         asked.extend(names)
@@ -100,7 +100,7 @@ def test_a_container_under_watch_is_no_bystander_by_the_beginning_of_its_id():
     victim = ContainerInfo(ref=Container(id="ab12" * 16, name="init"), status="running")
     evil = Container(id="e", name="e", labels={"hemostat.depends_on": "ab12"})
     for info in (victim, ContainerInfo(ref=evil, status="running")):
-        ward.admit(info, clock.now())
+        ward.upsert(info, clock.now())
     engine.inspect_all = lambda names, **_: {names[0]: victim}
     Inspections(engine, ward, ContainerErrors(), clock.now).find_absent()
     assert not ward.relations.is_bystander(victim.ref.id)

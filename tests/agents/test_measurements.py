@@ -34,7 +34,7 @@ def test_a_container_whose_probe_hangs_is_not_probed_again_meanwhile():
     )
     try:
         for round_ in range(1, 4):
-            measuring._probes()
+            measuring._submit_probes()
             eventually(lambda count=round_: told.count("web") == count, seconds=10.0)
         assert sorted(set(asked)) == sorted(names)
         assert len(asked) == len(names) + 2

@@ -49,12 +49,12 @@ def mine(monkeypatch) -> Mine:
 
 
 PLACES = [
-    (watched_container, "tuned"),
+    (watched_container, "resolve_thresholds"),
     (inspections, "check_alone"),
     (inspections, "log_mistakes"),
     (on_event, "judge_health"),
-    (on_sample, "sampled"),
-    (deaths, "dead_before"),
+    (on_sample, "record_sample"),
+    (deaths, "report_earlier_death"),
     (sample_round.LastStats, "update"),
 ]
 
@@ -84,7 +84,7 @@ def test_one_container_that_raises_leaves_the_others_watched(watch, mine, module
 
 
 def test_what_cannot_be_watched_is_named_with_the_reason_and_what_to_do(watch, mine):
-    mine.lay(watched_container, "tuned", ValueError(f"password=hunter22 {'x' * 100_000}"))
+    mine.lay(watched_container, "resolve_thresholds", ValueError(f"password=hunter22 {'x' * 100_000}"))
     watch.make(name="evil")
     (warning,) = watch.monitor.warnings
     assert warning.startswith("cannot watch evil: ValueError")
@@ -103,7 +103,7 @@ def test_many_that_cannot_be_watched_make_one_short_warning(watch, mine, monkeyp
 
 
 def test_a_container_is_watched_once_it_can_be(watch, mine):
-    mine.lay(watched_container, "tuned")
+    mine.lay(watched_container, "resolve_thresholds")
     evil = watch.make(name="evil")
     assert watch.monitor.running() == []
     mine.armed = False
@@ -115,7 +115,7 @@ def test_a_container_is_watched_once_it_can_be(watch, mine):
 
 @pytest.mark.parametrize("told", [True, False], ids=["destroy", "list"])
 def test_a_container_that_is_gone_is_named_no_more(watch, mine, told):
-    mine.lay(watched_container, "tuned")
+    mine.lay(watched_container, "resolve_thresholds")
     watch.engine.remove(watch.make(name="evil"))
     if told:
         watch.listen()

@@ -82,7 +82,7 @@ def test_a_container_whose_networks_owner_is_down_is_left_as_it_is(scene):
 def missing(scene: Scene, **limits):
     """A responder that finds that a path is not there."""
     responder = scene.responder(**limits)
-    responder._decider._viability._missing = lambda _: (
+    responder._decider._start_check._find_missing_path = lambda _: (
         "/srv/x, which its start needs, is not there on the host"
     )
     return responder

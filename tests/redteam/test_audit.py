@@ -104,7 +104,7 @@ class Site:
 
     def write(self, change: Callable[[sql.Connection], object]) -> None:
         """As somebody who can write the database."""
-        with self._store._writing() as connection:
+        with self._store._begin_writing() as connection:
             change(connection)
 
     def rewrite(self, *, name: str = "") -> None:

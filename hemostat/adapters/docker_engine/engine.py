@@ -72,7 +72,7 @@ class DockerEngine:
         self._stop_timeout_max = stop_timeout_max
         self._filters = {"label": label} if label else {}
         self._group = find_selector_label(label)
-        self._wires = event_stream.OpenSockets()
+        self._open_sockets = event_stream.OpenSockets()
 
     @classmethod
     def connect(
@@ -153,16 +153,18 @@ class DockerEngine:
 
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
         begin = time.time() if since is None else since
-        return event_stream.follow_events(self._listen, self._wires.closed, int(begin * 1e6) * 1000)
+        return event_stream.follow_events(
+            self._open_events, self._open_sockets.closed, int(begin * 1e6) * 1000
+        )
 
     @contextmanager
-    def _listen(self, since: str) -> Iterator[event_stream.OpenStream]:
+    def _open_events(self, since: str) -> Iterator[event_stream.OpenStream]:
         with (
             self.connection.client("follow events") as client,
             event_stream.open_stream(
                 client,
                 event_stream.make_events_path(since, self._filters),
-                self._wires,
+                self._open_sockets,
                 timeout=event_stream.SILENCE_SECONDS,
             ) as opened,
         ):
@@ -173,16 +175,16 @@ class DockerEngine:
             client.start(container)
 
     def stop(self, container: str, timeout: float | None = None) -> None:
-        patience = self._patience(container, timeout)
+        patience = self._find_stop_seconds(container, timeout)
         with self.connection.client(f"stop {container}") as client:
             client.stop(container, timeout=patience)
 
     def restart(self, container: str, timeout: float | None = None) -> None:
-        patience = self._patience(container, timeout)
+        patience = self._find_stop_seconds(container, timeout)
         with self.connection.client(f"restart {container}") as client:
             client.restart(container, timeout=patience)
 
-    def _patience(self, container: str, timeout: float | None) -> int:
+    def _find_stop_seconds(self, container: str, timeout: float | None) -> int:
         """Whole seconds before SIGKILL. The SDK waits this much longer for the answer, so it must know."""
         if timeout is None:
             timeout = parse.parse_stop_timeout(self._inspect(container)["Config"].get("StopTimeout"))
@@ -209,7 +211,7 @@ class DockerEngine:
     def exec(self, container: str, command: Sequence[str], timeout: float = 60.0) -> tuple[int, str]:
         with self.connection.client(f"exec in {container}") as client:
             run = client.exec_create(container, list(command))["Id"]
-            return run_exec(client, run, timeout, self._wires)
+            return run_exec(client, run, timeout, self._open_sockets)
 
     def writable_size(self, container: str) -> int:
         identity = self._inspect(container)["Id"]
@@ -229,13 +231,13 @@ class DockerEngine:
         ]
         wanted = [*self._filters.values(), *(f"{key}={value}" for key, value in labels.items())]
         return [
-            *prunable.list_containers(used, wanted, self._ended(stopped)),
+            *prunable.list_containers(used, wanted, self._find_ends(stopped)),
             *prunable.list_images(used, wanted),
             *prunable.list_volumes(used, wanted),
             *prunable.list_build_cache(used, wanted),
         ]
 
-    def _ended(self, containers: Sequence[str]) -> dict[str, float]:
+    def _find_ends(self, containers: Sequence[str]) -> dict[str, float]:
         """When each of them was stopped."""
         ended = {}
         for container in containers:
@@ -256,16 +258,16 @@ class DockerEngine:
     def service(self, service: str) -> Service:
         if service.startswith(COMPOSE_ID_PREFIX):
             return Replicas(self.connection, service, self._stop_timeout_max).service()
-        found = self._service(service)
-        return parse.parse_service(found, self._tasks(found["ID"]))
+        found = self._inspect_service(service)
+        return parse.parse_service(found, self._list_tasks(found["ID"]))
 
-    def _tasks(self, service: str) -> Sequence[Mapping[str, Any]]:
+    def _list_tasks(self, service: str) -> Sequence[Mapping[str, Any]]:
         """Of a swarm's service, on all nodes."""
         with self.connection.client(f"list tasks of service {service}") as client:
             wanted = urlencode({"filters": convert_filters({"service": service})})
             return msgspec.json.decode(make_getter(client)("/tasks", wanted), type=list[dict[str, Any]])
 
-    def _service(self, service: str) -> dict[str, Any]:
+    def _inspect_service(self, service: str) -> dict[str, Any]:
         with self.connection.client(f"inspect service {service}") as client:
             return read_json(
                 client.get(f"{find_base_url(client)}/services/{service}", timeout=client.timeout)
@@ -276,7 +278,7 @@ class DockerEngine:
         if service.startswith(COMPOSE_ID_PREFIX):
             Replicas(self.connection, service, self._stop_timeout_max).scale(replicas)
             return
-        seen = self._service(service)
+        seen = self._inspect_service(service)
         body = parse.set_spec_replicas(seen["Spec"], replicas)
         with self.connection.client(f"scale service {service}") as client:
             url = f"{find_base_url(client)}/services/{seen['ID']}/update"
@@ -299,20 +301,20 @@ class DockerEngine:
         """The stats API's answers, one a second while the container is there, and what ends them from another
         thread."""
         wires = event_stream.OpenSockets()
-        return self._stats(container, wires), wires.cut
+        return self._follow_stats(container, wires), wires.cut
 
-    def _stats(
+    def _follow_stats(
         self, container: str, wires: event_stream.OpenSockets
     ) -> Generator[Mapping[str, Any], None, None]:
         path = f"/containers/{container}/stats?stream=true"
         with (
             self.connection.client(f"follow stats of {container}") as client,
             event_stream.open_stream(
-                client, path, wires, self._wires, timeout=STATS_SILENCE_SECONDS
+                client, path, wires, self._open_sockets, timeout=STATS_SILENCE_SECONDS
             ) as opened,
         ):
             yield from map(msgspec.json.decode, filter(None, opened.lines))
 
     def close(self) -> None:
-        self._wires.cut()
+        self._open_sockets.cut()
         self.connection.close()

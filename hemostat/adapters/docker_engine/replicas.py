@@ -53,7 +53,7 @@ class Replicas:
 
     def service(self) -> Service:
         """How many run. Raises EngineError where none does, NotApplicableError where two cannot."""
-        running = _select_running(self._members())
+        running = _select_running(self._list_members())
         if not running:
             raise EngineError(f"no replica of {self._project}/{self._name} runs")
         make_copy_body(running[0], 0)
@@ -71,18 +71,18 @@ class Replicas:
         Raises NotApplicableError where two of them cannot be: a port of the host, an address, a name or a
         network of their own.
         """
-        members = self._members()
+        members = self._list_members()
         self._remove(
             member for member in members if _is_ours(member) and member["State"]["Status"] == "created"
         )
         running = _select_running(members)
         for _ in range(replicas - len(running)):
-            members = self._members()
+            members = self._list_members()
             self._add(_select_running(members)[0], 1 + max(map(_read_number, members)))
         ours = [member for member in reversed(running) if _is_ours(member)]
         self._remove(ours[: max(0, len(running) - replicas)])
 
-    def _members(self) -> list[Inspected]:
+    def _list_members(self) -> list[Inspected]:
         """All of them but `docker compose run`'s, by number."""
         labels = [f"{PROJECT_LABEL}={self._project}", f"{SERVICE_LABEL}={self._name}"]
         with self._connection.client(f"list replicas of {self._name}") as client:

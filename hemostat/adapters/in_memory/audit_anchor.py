@@ -7,7 +7,7 @@ from hemostat.core.history.audit_chain import AcceptedFindings, AnchorNotes, Cha
 
 class InMemoryAuditAnchor:
     def __init__(self) -> None:
-        self._noted: dict[str, AnchorNotes] = {}
+        self._notes: dict[str, AnchorNotes] = {}
         self._trails: dict[str, str] = {}
 
     def note_head(self, trail: str, end: ChainPosition) -> None:
@@ -18,7 +18,7 @@ class InMemoryAuditAnchor:
 
     def noted(self, trail: str, place: str = "") -> AnchorNotes:
         return msgspec.structs.replace(
-            self._noted.get(trail, AnchorNotes()), trail=self._trails.get(place, "") if place else ""
+            self._notes.get(trail, AnchorNotes()), trail=self._trails.get(place, "") if place else ""
         )
 
     def note_trail(self, place: str, trail: str) -> None:
@@ -33,7 +33,7 @@ class InMemoryAuditAnchor:
 
     def forget(self, trail: str) -> None:
         """As Redis does that loses a key."""
-        self._noted.pop(trail, None)
+        self._notes.pop(trail, None)
 
     def _note(self, trail: str, which: str, end: ChainPosition) -> None:
         known = getattr(self.noted(trail), which)
@@ -41,4 +41,4 @@ class InMemoryAuditAnchor:
             self._set(trail, **{which: end})
 
     def _set(self, trail: str, **changes: object) -> None:
-        self._noted[trail] = msgspec.structs.replace(self.noted(trail), **changes)
+        self._notes[trail] = msgspec.structs.replace(self.noted(trail), **changes)

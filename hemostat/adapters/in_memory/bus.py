@@ -37,8 +37,8 @@ class InMemoryBus:
         self._changed = threading.Condition(threading.RLock())
         self._streams: dict[str, list[Entry]] = defaultdict(list)
         self._groups: dict[tuple[str, str], ConsumerGroup] = defaultdict(ConsumerGroup)
-        self._memos: dict[str, bytes] = {}
-        self._last: dict[tuple[str, str], tuple[Event, float]] = {}
+        self._states: dict[str, bytes] = {}
+        self._last_values: dict[tuple[str, str], tuple[Event, float]] = {}
         self._points: dict[tuple[str, str], deque[MetricPoint]] = defaultdict(
             lambda: deque(maxlen=MAX_POINTS)
         )
@@ -47,7 +47,7 @@ class InMemoryBus:
         self._published: list[Event] = []
         self._ids = count(1)
         self.dead: list[tuple[Entry, str]] = []
-        self._buried_at = 0.0
+        self._dead_letter_at = 0.0
         self.incidents: dict[tuple[str, str | None], str] = {}
         """What monitors have noted, by host and incident with the suffix of the note
         (core.ledger.alert_notes)."""
@@ -76,16 +76,16 @@ class InMemoryBus:
                     self.seals[event.host, event.incident] = seal(event.data, event.time)
             self._published += events
             if memo is not None:
-                self._memos[memo[0]] = memo[1]
+                self._states[memo[0]] = memo[1]
 
     def recall(self, key: str) -> bytes | None:
         with self._changed:
-            return self._memos.get(key)
+            return self._states.get(key)
 
     def show(self, events: Sequence[Event], ttl: float) -> None:
         with self._changed:
             for event in events:
-                self._last[event.type, _name_value(event)] = event, self._clock.now() + ttl
+                self._last_values[event.type, _name_value(event)] = event, self._clock.now() + ttl
                 if isinstance(event.data, ContainerStats):
                     point = MetricPoint.of(event.data, event.time)
                     self._points[event.host, event.data.container.name].append(point)
@@ -96,7 +96,9 @@ class InMemoryBus:
         with self._changed:
             now = self._clock.now()
             return [
-                event for (kind, _), (event, until) in self._last.items() if kind == stream and until > now
+                event
+                for (kind, _), (event, until) in self._last_values.items()
+                if kind == stream and until > now
             ]
 
     def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
@@ -108,15 +110,15 @@ class InMemoryBus:
         self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float
     ) -> list[Entry]:
         with self._changed:
-            self._changed.wait_for(lambda: self._undelivered(role, streams), timeout)
-            entries = self._undelivered(role, streams)[:count]
+            self._changed.wait_for(lambda: self._list_undelivered(role, streams), timeout)
+            entries = self._list_undelivered(role, streams)[:count]
             for entry in entries:
                 group = self._groups[role, entry.stream]
                 group.position += 1
                 group.pending[entry.id] = Pending(entry, consumer, self._clock.now())
             return entries
 
-    def _undelivered(self, role: str, streams: Sequence[str]) -> list[Entry]:
+    def _list_undelivered(self, role: str, streams: Sequence[str]) -> list[Entry]:
         return [
             entry
             for stream in streams
@@ -125,19 +127,19 @@ class InMemoryBus:
 
     def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
         with self._changed:
-            mine = [p for p in self._pending(role, streams) if p.consumer == consumer]
+            mine = [p for p in self._list_pending(role, streams) if p.consumer == consumer]
             return [_count_delivery(pending) for pending in mine]
 
     def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
         with self._changed:
             latest = self._clock.now() - idle
-            dropped = [pending for pending in self._pending(role, streams) if pending.since <= latest]
-            return [self._again(pending, consumer) for pending in dropped]
+            dropped = [pending for pending in self._list_pending(role, streams) if pending.since <= latest]
+            return [self._redeliver(pending, consumer) for pending in dropped]
 
-    def _pending(self, role: str, streams: Sequence[str]) -> list[Pending]:
+    def _list_pending(self, role: str, streams: Sequence[str]) -> list[Pending]:
         return [pending for stream in streams for pending in self._groups[role, stream].pending.values()]
 
-    def _again(self, pending: Pending, consumer: str) -> Entry:
+    def _redeliver(self, pending: Pending, consumer: str) -> Entry:
         pending.entry, pending.consumer, pending.since = _count_delivery(pending), consumer, self._clock.now()
         return pending.entry
 
@@ -193,14 +195,14 @@ class InMemoryBus:
                 for each in self._deferred
                 if each[0] == role and (each[2].stream, each[2].id, each[2].raw) in back
             ]
-            return self._put_back(found)
+            return self._requeue(found)
 
     def promote(self, role: str, streams: Sequence[str], now: float) -> int:
         with self._changed:
             mine = (each for each in self._deferred if each[0] == role and each[2].stream in streams)
-            return self._put_back([each for each in mine if each[1] <= now])
+            return self._requeue([each for each in mine if each[1] <= now])
 
-    def _put_back(self, found: Sequence[tuple[str, float, Entry]]) -> int:
+    def _requeue(self, found: Sequence[tuple[str, float, Entry]]) -> int:
         self._deferred = [each for each in self._deferred if each not in found]
         for _, _, entry in found:
             self.put(entry.stream, entry.raw)
@@ -217,7 +219,7 @@ class InMemoryBus:
         with self._changed:
             self.ack(role, entry, outputs)
             self.dead.append((entry, error))
-            self._buried_at = now
+            self._dead_letter_at = now
 
     def buried(self) -> int:
         with self._changed:
@@ -229,12 +231,12 @@ class InMemoryBus:
                 return None
             entry, error = self.dead[-1]
             return DeadLetter(
-                id=f"{len(self.dead)}-0", time=self._buried_at, stream=entry.stream, error=error
+                id=f"{len(self.dead)}-0", time=self._dead_letter_at, stream=entry.stream, error=error
             )
 
     def lag(self, role: str, streams: Sequence[str]) -> int:
         with self._changed:
-            return len(self._undelivered(role, streams)) + len(self._pending(role, streams))
+            return len(self._list_undelivered(role, streams)) + len(self._list_pending(role, streams))
 
     def recent(self, stream: str, count: int) -> list[Event]:
         with self._changed:

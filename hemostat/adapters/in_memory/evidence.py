@@ -16,11 +16,11 @@ class InMemoryEvidence:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[str, dict[tuple[int, int], EvidenceSnapshot]] = defaultdict(dict)
+        self._snapshots: dict[str, dict[tuple[int, int], EvidenceSnapshot]] = defaultdict(dict)
 
     def put(self, incident: str, dossier: EvidenceSnapshot) -> bool:
         with self._lock:
-            kept, key = self._kept[incident], (dossier.occurrence, dossier.rung)
+            kept, key = self._snapshots[incident], (dossier.occurrence, dossier.rung)
             if key in kept:
                 return False
             kept[key] = dossier
@@ -30,11 +30,11 @@ class InMemoryEvidence:
             return True
 
     def _expire(self, now: float) -> None:
-        for incident, kept in list(self._kept.items()):
+        for incident, kept in list(self._snapshots.items()):
             if max(each.time for each in kept.values()) < now - KEPT_SECONDS:
-                del self._kept[incident]
+                del self._snapshots[incident]
 
     def get(self, incident: str) -> list[EvidenceSnapshot]:
         with self._lock:
-            kept = self._kept.get(incident, {})
+            kept = self._snapshots.get(incident, {})
             return [kept[key] for key in sorted(kept)]

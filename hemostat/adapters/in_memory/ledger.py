@@ -19,17 +19,17 @@ class InMemoryLedger:
         seals: Mapping[tuple[str, str | None], str] = MappingProxyType({}),
     ) -> None:
         """`incidents` and `seals` are a bus's."""
-        self._desk = desk
+        self._control_store = desk
         self._incidents = incidents
         self._seals = seals
         self._lock = threading.Lock()
         self._versions: dict[str, int] = defaultdict(int)
         self._attempts: dict[str, dict[str, Attempt]] = defaultdict(dict)
         self._stops: dict[tuple[str, str], ManualStop] = {}
-        self._scaled: dict[str, dict[tuple[str, str], RaisedLimit]] = defaultdict(dict)
+        self._raised_limits: dict[str, dict[tuple[str, str], RaisedLimit]] = defaultdict(dict)
 
     def read(self, host: str, container: str, incident: str = "", key: str = "") -> LedgerSnapshot:
-        asked = (approval for approval in self._desk.approvals() if approval.key == key)
+        asked = (approval for approval in self._control_store.approvals() if approval.key == key)
         patient, *notes = (
             self._incidents.get((host, f"{incident}{suffix}")) for suffix in list_note_suffixes(key)
         )
@@ -42,7 +42,7 @@ class InMemoryLedger:
                 ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[
                     -MAX_RECENT_ATTEMPTS:
                 ],
-                controls=self._desk.controls(),
+                controls=self._control_store.controls(),
                 approval=next(asked, None),
                 patient=patient or "",
                 notes=read_notes(*notes),
@@ -70,7 +70,7 @@ class InMemoryLedger:
                 ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[
                     -MAX_RECENT_ATTEMPTS:
                 ],
-                controls=self._desk.controls(),
+                controls=self._control_store.controls(),
             )
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
@@ -90,18 +90,18 @@ class InMemoryLedger:
 
     def scaled(self, host: str) -> list[RaisedLimit]:
         with self._lock:
-            return list(self._scaled[host].values())
+            return list(self._raised_limits[host].values())
 
     def keep_scaled(self, host: str, scaled: RaisedLimit) -> None:
         with self._lock:
-            kept = self._scaled[host]
+            kept = self._raised_limits[host]
             name = (scaled.subject, scaled.resource)
             kept[name] = scaled.again(kept[name]) if name in kept else scaled
 
     def drop_scaled(self, host: str, scaled: RaisedLimit) -> bool:
         with self._lock:
             name = (scaled.subject, scaled.resource)
-            if self._scaled[host].get(name) != scaled:
+            if self._raised_limits[host].get(name) != scaled:
                 return False
-            del self._scaled[host][name]
+            del self._raised_limits[host][name]
             return True

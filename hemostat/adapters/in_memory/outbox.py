@@ -14,7 +14,7 @@ class InMemoryOutbox:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: dict[str, dict[str, tuple[Notification, float]]] = defaultdict(dict)
-        self._told: dict[tuple[str, str], LastNotification] = {}
+        self._last_notifications: dict[tuple[str, str], LastNotification] = {}
 
     def put(self, channel: str, words: Sequence[tuple[Notification, float]]) -> int:
         with self._lock:
@@ -39,25 +39,25 @@ class InMemoryOutbox:
             ready = sorted((due, incident) for incident, (_, due) in waiting.items() if due <= now)[:count]
             words = [waiting[incident][0] for _, incident in ready]
             waiting |= {word.incident: (word, now + lease) for word in words}
-            return [(word, self._told.get((channel, word.incident))) for word in words]
+            return [(word, self._last_notifications.get((channel, word.incident))) for word in words]
 
     def put_off(self, channel: str, words: Sequence[Notification], until: float) -> None:
         with self._lock:
             waiting = self._waiting[channel]
-            waiting |= {word.incident: (word, until) for word in words if self._stands(channel, word)}
+            waiting |= {word.incident: (word, until) for word in words if self._is_current(channel, word)}
 
     def settle(self, channel: str, words: Sequence[Notification], *, told: bool) -> None:
         with self._lock:
             for word in words:
-                if self._stands(channel, word):
+                if self._is_current(channel, word):
                     del self._waiting[channel][word.incident]
                 if told:
-                    self._told[channel, word.incident] = LastNotification(word.topic, word.time)
+                    self._last_notifications[channel, word.incident] = LastNotification(word.topic, word.time)
 
     def waiting(self, channel: str) -> int:
         with self._lock:
             return len(self._waiting[channel])
 
-    def _stands(self, channel: str, word: Notification) -> bool:
+    def _is_current(self, channel: str, word: Notification) -> bool:
         waiting = self._waiting[channel].get(word.incident)
         return waiting is not None and waiting[0] == word

@@ -12,19 +12,19 @@ MAX_PRECEDENTS = 20
 class InMemoryPrecedents:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._past: dict[str, dict[str, Precedent]] = {}
+        self._precedents: dict[str, dict[str, Precedent]] = {}
         self._advice: dict[str, tuple[float, bytes]] = {}
         self._lock = threading.Lock()
 
     def remember(self, signature: str, key: str, past: Precedent) -> None:
         with self._lock:
-            rows = {**self._past.get(signature, {}), key: past}
+            rows = {**self._precedents.get(signature, {}), key: past}
             newest = sorted(rows.items(), key=lambda row: row[1].time)[-MAX_PRECEDENTS:]
-            self._past[signature] = dict(newest)
+            self._precedents[signature] = dict(newest)
 
     def past(self, signature: str) -> list[Precedent]:
         with self._lock:
-            return sorted(self._past.get(signature, {}).values(), key=lambda past: past.time)
+            return sorted(self._precedents.get(signature, {}).values(), key=lambda past: past.time)
 
     def keep(self, likeness: str, advice: bytes, ttl: float) -> None:
         with self._lock:
@@ -38,22 +38,22 @@ class InMemoryPrecedents:
 
 class InMemoryLlmBudget:
     def __init__(self) -> None:
-        self._spent: dict[str, LlmUsage] = {}
+        self._usages: dict[str, LlmUsage] = {}
         self._version = 0
         self._lock = threading.Lock()
 
     def read(self) -> tuple[int, list[LlmUsage]]:
         with self._lock:
-            return self._version, sorted(self._spent.values(), key=lambda each: each.time)
+            return self._version, sorted(self._usages.values(), key=lambda each: each.time)
 
     def take(self, spending: LlmUsage, version: int) -> bool:
         with self._lock:
             if version != self._version:
                 return False
             self._version += 1
-            self._spent[spending.id] = spending
+            self._usages[spending.id] = spending
             return True
 
     def settle(self, spending: LlmUsage) -> None:
         with self._lock:
-            self._spent[spending.id] = spending
+            self._usages[spending.id] = spending

@@ -17,6 +17,6 @@ class InMemoryRecentEvents:
             self.events |= fresh
             return list(reversed(fresh.values()))
 
-    def kept(self, event_id: str) -> bool:
+    def has_event(self, event_id: str) -> bool:
         with self._lock:
             return event_id in self.events

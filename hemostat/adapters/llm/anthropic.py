@@ -85,7 +85,7 @@ class AnthropicAdvisor:
             request["tools"] = [_make_tool(tool) for tool in tools]
         with self._service.translated():
             answer = self._client.messages.with_raw_response.create(**request, timeout=timeout)
-        return self._said(answer.http_response.content, added, max_tokens)
+        return self._read_turn(answer.http_response.content, added, max_tokens)
 
     def probe(self, timeout: float) -> None:
         """Asks for the model's description, which costs nothing."""
@@ -96,7 +96,7 @@ class AnthropicAdvisor:
     def close(self) -> None:
         self._client.close()
 
-    def _said(self, body: bytes, added: list[dict[str, Any]], max_tokens: int) -> ModelTurn:
+    def _read_turn(self, body: bytes, added: list[dict[str, Any]], max_tokens: int) -> ModelTurn:
         read = self._service.read
         answer = read(body, MessagesResponse)
         if answer.stop_reason == "refusal":

@@ -103,11 +103,11 @@ class Service:
                 hint="check the network, a proxy's settings and analyzer.base_url",
             ) from None
         except sdk.APIStatusError as error:
-            raise self._status(error.status_code, error.response.headers, error.body) from None
+            raise self._make_status_error(error.status_code, error.response.headers, error.body) from None
         except sdk.APIError as error:
             raise self.nonsense(type(error).__name__) from None
 
-    def _status(self, status: int, headers: Mapping[str, str], body: object) -> AdvisorError:
+    def _make_status_error(self, status: int, headers: Mapping[str, str], body: object) -> AdvisorError:
         kind, said = _read_error(body)
         if kind in DECLINED_KINDS:
             return self.refusal(said)

@@ -20,7 +20,7 @@ class LazyAdvisor:
 
     def __init__(self, name: str, make: Callable[[], Advisor]) -> None:
         self.name = name
-        self._made = _run_in_thread(make)
+        self._future = _run_in_thread(make)
 
     def say(
         self,
@@ -32,13 +32,13 @@ class LazyAdvisor:
         max_tokens: int,
         timeout: float,
     ) -> ModelTurn:
-        return self._ready().say(
+        return self._await_advisor().say(
             system, conversation, tools, must_call=must_call, max_tokens=max_tokens, timeout=timeout
         )
 
     def probe(self, timeout: float) -> None:
         """In twice the time at most, however slowly something comes."""
-        made = self._ready()
+        made = self._await_advisor()
         try:
             _run_in_thread(lambda: made.probe(timeout)).result(2 * timeout)
         except TimeoutError:
@@ -46,12 +46,12 @@ class LazyAdvisor:
 
     def close(self) -> None:
         with suppress(AdvisorError):
-            self._ready().close()
+            self._await_advisor().close()
 
-    def _ready(self) -> Advisor:
+    def _await_advisor(self) -> Advisor:
         """Raises AdvisorError where it cannot be made: then the rules decide, as when it does not answer."""
         try:
-            return self._made.result()
+            return self._future.result()
         except HemoStatError:
             raise
         except Exception as error:  # noqa: BLE001 - an SDK's, whatever it may be

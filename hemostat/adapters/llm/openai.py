@@ -101,7 +101,7 @@ class OpenAIAdvisor:
             request["tools"] = [_make_tool(tool) for tool in tools]
         with self._service.translated():
             answer = self._client.chat.completions.with_raw_response.create(**request, timeout=timeout)
-        return self._said(answer.http_response.content, added, max_tokens)
+        return self._read_turn(answer.http_response.content, added, max_tokens)
 
     def probe(self, timeout: float) -> None:
         """Asks for the list of models, which costs nothing and which every server has."""
@@ -117,7 +117,7 @@ class OpenAIAdvisor:
     def close(self) -> None:
         self._client.close()
 
-    def _said(self, body: bytes, added: list[dict[str, Any]], max_tokens: int) -> ModelTurn:
+    def _read_turn(self, body: bytes, added: list[dict[str, Any]], max_tokens: int) -> ModelTurn:
         read, service = self._service.read, self._service
         answer = read(body, ChatResponse)
         if not answer.choices:

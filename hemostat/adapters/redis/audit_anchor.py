@@ -29,14 +29,14 @@ return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 class RedisAuditAnchor:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._note = client.raw.register_script(NOTE_SCRIPT)
-        self._once = client.raw.register_script(SET_ONCE_SCRIPT)
+        self._note_script = client.raw.register_script(NOTE_SCRIPT)
+        self._set_once_script = client.raw.register_script(SET_ONCE_SCRIPT)
 
     def note_head(self, trail: str, end: ChainPosition) -> None:
-        self._end(trail, "head", end)
+        self._note_end(trail, "head", end)
 
     def note_anchor(self, trail: str, end: ChainPosition) -> None:
-        self._end(trail, "anchor", end)
+        self._note_end(trail, "anchor", end)
 
     def noted(self, trail: str, place: str = "") -> AnchorNotes:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
@@ -53,11 +53,11 @@ class RedisAuditAnchor:
 
     def note_trail(self, place: str, trail: str) -> None:
         with self._client.call():
-            self._once(keys=[STORE_PREFIX + place], args=["trail", trail])
+            self._set_once_script(keys=[STORE_PREFIX + place], args=["trail", trail])
 
     def note_signed(self, trail: str, number: int) -> None:
         with self._client.call():
-            self._once(keys=[AUDIT_PREFIX + trail], args=["signed", number])
+            self._set_once_script(keys=[AUDIT_PREFIX + trail], args=["signed", number])
 
     def accept(self, place: str, ends: ChainEnds, accepted: AcceptedFindings, *, signed: int) -> None:
         """No script: the operator's user may run none on these keys."""
@@ -74,9 +74,9 @@ class RedisAuditAnchor:
             batch.hset(STORE_PREFIX + place, "trail", ends.trail)
             batch.execute()
 
-    def _end(self, trail: str, which: str, end: ChainPosition) -> None:
+    def _note_end(self, trail: str, which: str, end: ChainPosition) -> None:
         with self._client.call():
-            self._note(keys=[AUDIT_PREFIX + trail], args=[which, end.number, end.hash.hex()])
+            self._note_script(keys=[AUDIT_PREFIX + trail], args=[which, end.number, end.hash.hex()])
 
 
 def _read_position(fields: dict[bytes, bytes], which: bytes) -> ChainPosition | None:

@@ -42,19 +42,19 @@ class SilenceTimer:
     nothing is sent over it: so Redis is asked for an answer now and then."""
 
     def __init__(self) -> None:
-        self._heard = time.monotonic()
-        self._asked: float | None = None
+        self._heard_at = time.monotonic()
+        self._pinged_at: float | None = None
 
     def note(self, listener: Any, *, heard: bool) -> None:
         """Raises redis.TimeoutError where an answer is overdue."""
         now = time.monotonic()
         if heard:
-            self._heard, self._asked = now, None
-        elif self._asked is None and now - self._heard >= ASK_AFTER:
-            self._asked = now
+            self._heard_at, self._pinged_at = now, None
+        elif self._pinged_at is None and now - self._heard_at >= ASK_AFTER:
+            self._pinged_at = now
             listener.ping()
-        elif self._asked is not None and now - self._asked >= TIMEOUT:
-            raise redis.TimeoutError(f"no answer for {now - self._heard:.0f} s")
+        elif self._pinged_at is not None and now - self._pinged_at >= TIMEOUT:
+            raise redis.TimeoutError(f"no answer for {now - self._heard_at:.0f} s")
 
 
 class RedisBus:
@@ -64,8 +64,8 @@ class RedisBus:
         self._client = client
         self._deferred = Deferred(client)
         self._entries = Entries(client)
-        self._lag = Lag(client)
-        self._show = client.raw.register_script(last_values.SHOW_SCRIPT)
+        self._count_stream_lag = Lag(client)
+        self._show_script = client.raw.register_script(last_values.SHOW_SCRIPT)
 
     def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
         kept = [] if memo is None else [("SET", f"{PREFIX}memo:{memo[0]}", memo[1])]
@@ -79,7 +79,7 @@ class RedisBus:
     def show(self, events: Sequence[Event], ttl: float) -> None:
         args: Any = last_values.make_arguments(events, ttl, shared=not self._client.is_of_one_host)
         with self._client.call():
-            self._show(args=args)
+            self._show_script(args=args)
 
     def last(self, stream: str) -> list[Event]:
         with self._client.call() as raw:
@@ -117,7 +117,7 @@ class RedisBus:
 
     def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
         """By looking alone: a reading counts as a delivery, though its answer may never come."""
-        return [entry for stream in streams for entry in self._given(role, consumer, stream)]
+        return [entry for stream in streams for entry in self._read_given(role, consumer, stream)]
 
     def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
         claimed: list[Entry] = []
@@ -125,7 +125,7 @@ class RedisBus:
             self._ensure_group(role, stream)
             with self._client.call() as raw:
                 answer: Any = raw.xautoclaim(PREFIX + stream, role, consumer, int(idle * 1000))
-            claimed += self._counted(role, stream, parse_entries(stream, answer[1]))
+            claimed += self._count_deliveries(role, stream, parse_entries(stream, answer[1]))
         return claimed
 
     def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
@@ -187,7 +187,7 @@ class RedisBus:
         return next((_make_dead_letter(*row) for row in rows), None)
 
     def lag(self, role: str, streams: Sequence[str]) -> int:
-        return sum(self._lag.read(stream, role) for stream in streams)
+        return sum(self._count_stream_lag.read(stream, role) for stream in streams)
 
     def recent(self, stream: str, count: int) -> list[Event]:
         def ask(last: bytes | None, some: int) -> Any:
@@ -228,7 +228,7 @@ class RedisBus:
 
     # --- groups -------------------------------------------------------------------------------------
 
-    def _given(self, role: str, consumer: str, stream: str) -> Iterator[Entry]:
+    def _read_given(self, role: str, consumer: str, stream: str) -> Iterator[Entry]:
         self._ensure_group(role, stream)
         with self._client.call() as raw:
             pending: Any = raw.xpending_range(PREFIX + stream, role, "-", "+", MAX_PENDING_READ, consumer)
@@ -245,7 +245,7 @@ class RedisBus:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
 
-    def _counted(self, role: str, stream: str, entries: Sequence[Entry]) -> Iterator[Entry]:
+    def _count_deliveries(self, role: str, stream: str, entries: Sequence[Entry]) -> Iterator[Entry]:
         """With how often each has been delivered."""
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             for entry in entries:

@@ -113,8 +113,8 @@ class Client:
         self.user = _show_user(raw.connection_pool.connection_kwargs)
         self._revive = revive
         self._relieve = relieve
-        self._atomic = raw.register_script(ATOMIC_SCRIPT)
-        self._swap = raw.register_script(SWAP_SCRIPT)
+        self._atomic_script = raw.register_script(ATOMIC_SCRIPT)
+        self._swap_script = raw.register_script(SWAP_SCRIPT)
 
     @contextmanager
     def call(self) -> Iterator[redis.Redis]:
@@ -123,7 +123,9 @@ class Client:
             yield self.raw
         except redis.RedisError as error:
             code = find_code(error)
-            told = translate_failure(error, self.url, self.user, self._master() if code == "READONLY" else "")
+            told = translate_failure(
+                error, self.url, self.user, self._find_master() if code == "READONLY" else ""
+            )
             lost = isinstance(told, BusUnreachableError) and told.transient and not code
             if self._revive is not None and lost:
                 self._revive()
@@ -131,7 +133,7 @@ class Client:
                 self._relieve()
             raise told from None
 
-    def _master(self) -> str:
+    def _find_master(self) -> str:
         """The address that this replica follows; empty where this user may not ask."""
         try:
             raw: Any = self.raw
@@ -151,7 +153,7 @@ class Client:
         if not words:
             return []
         with self.call():
-            answers: Any = self._atomic(args=words)
+            answers: Any = self._atomic_script(args=words)
         return list(answers)
 
     def transact(self, commands: Sequence[Command]) -> list[Any]:
@@ -179,7 +181,7 @@ class Client:
         """Compare and swap: of all that have read the counter at `version` one writes the value, JSON with a
         `time`, into the hashes; from the last of these, what is of before `since` (epoch seconds) goes."""
         with self.call():
-            return bool(self._swap(keys=[counter, *hashes], args=[version, field, value, since]))
+            return bool(self._swap_script(keys=[counter, *hashes], args=[version, field, value, since]))
 
     def close(self) -> None:
         self.raw.close()

@@ -67,7 +67,7 @@ class RedisControls:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._quarantine = Quarantine(client)
-        self._ask = client.raw.register_script(ASK_SCRIPT)
+        self._ask_script = client.raw.register_script(ASK_SCRIPT)
 
     def controls(self) -> Controls:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
@@ -92,7 +92,7 @@ class RedisControls:
         asked = msgspec.json.encode(approval)
         while True:
             with self._client.call():
-                raw: Any = self._ask(
+                raw: Any = self._ask_script(
                     keys=[APPROVALS_KEY],
                     args=[approval.key, asked, approval.asked - KEPT_SECONDS, MAX_APPROVAL_BYTES],
                 )
@@ -104,7 +104,7 @@ class RedisControls:
     def answer(
         self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str, now: float
     ) -> Approval | None:
-        for key, raw in self._all().items():
+        for key, raw in self._read_all().items():
             approval = read_row(raw, Approval)
             if approval is None or approval.id != approval_id:
                 continue
@@ -131,10 +131,10 @@ class RedisControls:
             return True
 
     def approvals(self) -> list[Approval]:
-        found = read_rows(list(self._all().values()), Approval)
+        found = read_rows(list(self._read_all().values()), Approval)
         return sorted(found, key=lambda approval: approval.asked)
 
-    def _all(self) -> Mapping[bytes, bytes]:
+    def _read_all(self) -> Mapping[bytes, bytes]:
         with self._client.call() as raw:
             found: Any = raw.hgetall(APPROVALS_KEY)
         return dict(found)

@@ -54,8 +54,8 @@ class Deferred:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._promote = client.raw.register_script(REQUEUE_DUE_SCRIPT)
-        self._put_back = client.raw.register_script(REQUEUE_SCRIPT)
+        self._requeue_due_script = client.raw.register_script(REQUEUE_DUE_SCRIPT)
+        self._requeue_script = client.raw.register_script(REQUEUE_SCRIPT)
 
     def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
@@ -104,13 +104,17 @@ class Deferred:
         for stream, members in by_stream.items():
             with self._client.call():
                 args = [MARK, PREFIX + stream, *members]
-                count += int(self._put_back(keys=[_make_key(stream, role)], args=args))
+                count += int(self._requeue_script(keys=[_make_key(stream, role)], args=args))
         return count
 
     def promote(self, role: str, streams: Sequence[str], now: float) -> int:
         keys = [_make_key(stream, role) for stream in streams]
         with self._client.call():
-            return int(self._promote(keys=keys, args=[now, MARK, *(PREFIX + stream for stream in streams)]))
+            return int(
+                self._requeue_due_script(
+                    keys=keys, args=[now, MARK, *(PREFIX + stream for stream in streams)]
+                )
+            )
 
 
 def make_defer_command(role: str, entry: Entry, until: float) -> Command:

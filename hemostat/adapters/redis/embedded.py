@@ -76,14 +76,14 @@ class EmbeddedRedis:
         self._directory = directory.absolute()
         self._patience = patience
         self._socket = self._directory / SOCKET_NAME
-        self._life = self._directory / "redis.life"
+        self._life_file = self._directory / "redis.life"
         """Locked by the server, which inherits it: unlike the number of a process, a lock never lies."""
         self.url = f"unix://{self._socket}"
 
     def alive(self) -> bool:
         """Whether it answers. Raises UnsafePathError where another user may have made its socket, BusError
         where the state directory cannot be used."""
-        with self._usable():
+        with self._translate_errors():
             if not os.path.lexists(self._socket):
                 return False
             check_directory(self._directory)
@@ -94,7 +94,7 @@ class EmbeddedRedis:
     def ensure(self) -> str:
         """Its address; started if it does not run. Raises BusUnreachableError where it cannot be."""
         if not self.alive():
-            with self._locked():
+            with self._hold_lock():
                 if not self.alive():
                     self._await_end()
                     self._start()
@@ -104,7 +104,7 @@ class EmbeddedRedis:
         """End it if it runs and nobody else is connected."""
         if not self.alive():
             return False
-        with self._locked(), suppress(BusError):
+        with self._hold_lock(), suppress(BusError):
             client = connect(self.url)
             try:
                 with client.call() as raw:
@@ -128,16 +128,16 @@ class EmbeddedRedis:
 
     def _await_end(self) -> None:
         deadline = time.monotonic() + END_SECONDS
-        while self._lives():
+        while self._has_process():
             if time.monotonic() > deadline:
                 raise BusUnreachableError(
                     "the embedded Redis runs and does not answer", hint=f"see {self._directory / 'redis.log'}"
                 )
             time.sleep(POLL_SECONDS)
 
-    def _lives(self) -> bool:
+    def _has_process(self) -> bool:
         """Whether there is a process, answering or not."""
-        with _open_descriptor(self._life) as life:
+        with _open_descriptor(self._life_file) as life:
             return not _try_lock(life)
 
     def _start(self) -> None:
@@ -149,10 +149,10 @@ class EmbeddedRedis:
                 transient=False,
             )
         log = self._directory / "redis.log"
-        with _open_descriptor(self._life) as life:
+        with _open_descriptor(self._life_file) as life:
             _try_lock(life)
             subprocess.run(
-                [server, *self._options(log)],
+                [server, *self._make_options(log)],
                 check=False,
                 capture_output=True,
                 umask=0o077,
@@ -165,11 +165,11 @@ class EmbeddedRedis:
                 raise BusUnreachableError(
                     f"the embedded Redis did not start: {_read_last_line(log)}",
                     hint=f"see {log}",
-                    transient=self._lives(),
+                    transient=self._has_process(),
                 )
             time.sleep(POLL_SECONDS)
 
-    def _options(self, log: Path) -> list[str]:
+    def _make_options(self, log: Path) -> list[str]:
         options = {
             "daemonize": "yes",
             "port": "0",
@@ -188,8 +188,8 @@ class EmbeddedRedis:
         return [word for name, value in options.items() for word in (f"--{name}", value)]
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with self._usable():
+    def _hold_lock(self) -> Iterator[None]:
+        with self._translate_errors():
             make_directory(self._directory)
             for path in self._directory.iterdir():
                 check_owner(path)
@@ -201,7 +201,7 @@ class EmbeddedRedis:
             os.close(lock)
 
     @contextmanager
-    def _usable(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -28,12 +28,12 @@ return 1
 class RedisEvidence:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._put = client.raw.register_script(PUT_SCRIPT)
+        self._put_script = client.raw.register_script(PUT_SCRIPT)
 
     def put(self, incident: str, dossier: EvidenceSnapshot) -> bool:
         field = f"{dossier.occurrence}:{dossier.rung}"
         with self._client.call():
-            answer: Any = self._put(
+            answer: Any = self._put_script(
                 keys=[_make_key(incident)], args=[field, encode(dossier), KEPT_SECONDS, MAX_SNAPSHOTS]
             )
         return bool(answer)

@@ -46,18 +46,18 @@ class RedisLedger:
     def __init__(self, client: Client, now: Callable[[], float] = time.time) -> None:
         """`now` gives epoch seconds."""
         self._client = client
-        self._drop = client.raw.register_script(REMOVE_LIMIT_SCRIPT)
+        self._remove_limit_script = client.raw.register_script(REMOVE_LIMIT_SCRIPT)
         self._quarantine = Quarantine(client, now)
         self._memory: defaultdict[str, LedgerMemory] = defaultdict(lambda: LedgerMemory(now))
 
     def read(self, host: str, container: str, incident: str = "", key: str = "") -> LedgerSnapshot:
         memory = self._memory[host]
         known = memory.known()
-        book, pauses = self._read(host, container, incident, key)
+        book, pauses = self._read_snapshot(host, container, incident, key)
         keys = {each.key for each in book.attempts}
         if known.is_lost(book.version, container, keys, has_ended=bool(book.ended)):
             self._restore(host, known, book.version, has_ended=bool(book.ended))
-            book, pauses = self._read(host, container, incident, key)
+            book, pauses = self._read_snapshot(host, container, incident, key)
             book = known.complete(book, container)
         memory.note_answer(book.version, pauses)
         return book
@@ -106,7 +106,7 @@ class RedisLedger:
             # An ACL may forbid the pauses to a responder: what is known counts for this process all the same.
             logger.warning("ledger.not_restored error=%s", error)
 
-    def _read(
+    def _read_snapshot(
         self, host: str, container: str, incident: str, key: str
     ) -> tuple[LedgerSnapshot, dict[bytes, bytes]]:
         version_key, running_key, attempts_key = _make_keys(host, container)
@@ -127,11 +127,11 @@ class RedisLedger:
         version, running, attempts, ended, pauses, resets, approval, patient, *notes, seal, stop = answers
         book = LedgerSnapshot(
             version=read_number(version) or 0,
-            attempts=self._attempts(attempts, attempts_key),
-            running=self._attempts(running, running_key),
-            ended=self._attempts(ended, _make_ended_key(host), "list"),
+            attempts=self._read_attempts(attempts, attempts_key),
+            running=self._read_attempts(running, running_key),
+            ended=self._read_attempts(ended, _make_ended_key(host), "list"),
             controls=build_controls(_make_pairs(pauses), _make_pairs(resets)),
-            approval=self._approval(approval),
+            approval=self._read_approval(approval),
             patient=(patient or b"").decode(errors="replace"),
             notes=read_notes(*notes),
             seal=(seal or b"").decode(errors="replace"),
@@ -139,14 +139,14 @@ class RedisLedger:
         )
         return book, _make_pairs(pauses)
 
-    def _attempts(self, values: list[bytes], key: str, kind: Kind = "hash") -> tuple[Attempt, ...]:
+    def _read_attempts(self, values: list[bytes], key: str, kind: Kind = "hash") -> tuple[Attempt, ...]:
         """Oldest first, without those that cannot be read: these are set aside later."""
         attempts = [each for each in map(_read_attempt, values) if each is not None]
         if len(attempts) < len(values):
             self._quarantine.note(key, kind, Attempt)
         return tuple(sorted(attempts, key=lambda attempt: attempt.time))
 
-    def _approval(self, raw: bytes | None) -> Approval | None:
+    def _read_approval(self, raw: bytes | None) -> Approval | None:
         """One that cannot be read allows nothing."""
         approval = read_row(raw, Approval)
         if raw and approval is None:
@@ -156,7 +156,7 @@ class RedisLedger:
     def attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
         with self._client.call() as raw:
             values: Any = raw.hvals(_make_keys(host, container)[2])
-        return self._attempts(values, _make_keys(host, container)[2])
+        return self._read_attempts(values, _make_keys(host, container)[2])
 
     def note_stop(self, host: str, container: str, stop: ManualStop) -> None:
         kept: Any = msgspec.json.encode(stop)
@@ -177,9 +177,9 @@ class RedisLedger:
             version, running, ended, pauses, resets = batch.execute()
         return LedgerSnapshot(
             version=read_number(version) or 0,
-            attempts=self._attempts([*running, *ended], running_key),
-            running=self._attempts(running, running_key),
-            ended=self._attempts(ended[:MAX_RECENT_ATTEMPTS], _make_ended_key(host), "list"),
+            attempts=self._read_attempts([*running, *ended], running_key),
+            running=self._read_attempts(running, running_key),
+            ended=self._read_attempts(ended[:MAX_RECENT_ATTEMPTS], _make_ended_key(host), "list"),
             controls=build_controls(pauses, resets),
         )
 
@@ -229,7 +229,11 @@ class RedisLedger:
         if read_row(row, RaisedLimit) != scaled:
             return False
         with self._client.call():
-            return bool(self._drop(keys=[_make_limits_key(host)], args=[_make_limit_field(scaled), row]))
+            return bool(
+                self._remove_limit_script(
+                    keys=[_make_limits_key(host)], args=[_make_limit_field(scaled), row]
+                )
+            )
 
 
 def _make_limits_key(host: str) -> str:

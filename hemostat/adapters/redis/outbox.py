@@ -74,10 +74,10 @@ class RedisOutbox:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._quarantine = Quarantine(client)
-        self._put = client.raw.register_script(PUT_SCRIPT)
-        self._take = client.raw.register_script(TAKE_SCRIPT)
-        self._put_off = client.raw.register_script(POSTPONE_SCRIPT)
-        self._settle = client.raw.register_script(SETTLE_SCRIPT)
+        self._put_script = client.raw.register_script(PUT_SCRIPT)
+        self._take_script = client.raw.register_script(TAKE_SCRIPT)
+        self._postpone_script = client.raw.register_script(POSTPONE_SCRIPT)
+        self._settle_script = client.raw.register_script(SETTLE_SCRIPT)
 
     def put(self, channel: str, words: Sequence[tuple[Notification, float]]) -> int:
         """Those whose place somebody else has taken in between are merged anew."""
@@ -88,7 +88,7 @@ class RedisOutbox:
                 break
             args = [word for row in rows for word in row]
             with self._client.call():
-                answer: Any = self._put(args=[*_make_keys(channel)[:2], BOUND, KEPT_SECONDS, *args])
+                answer: Any = self._put_script(args=[*_make_keys(channel)[:2], BOUND, KEPT_SECONDS, *args])
             dropped += answer[0]
             again = {rows[index][0] for index in answer[1]}
             words = [each for each in words if each[0].incident in again]
@@ -98,7 +98,7 @@ class RedisOutbox:
         self, channel: str, now: float, *, lease: float, count: int
     ) -> list[tuple[Notification, LastNotification | None]]:
         with self._client.call():
-            answer: Any = self._take(args=[*_make_keys(channel), now, now + lease, count])
+            answer: Any = self._take_script(args=[*_make_keys(channel), now, now + lease, count])
         rows = list(zip(answer[::3], answer[1::3], answer[2::3], strict=True))
         for incident, raw, _ in rows:
             if read_row(raw, Notification) is None:
@@ -120,7 +120,7 @@ class RedisOutbox:
     def put_off(self, channel: str, words: Sequence[Notification], until: float) -> None:
         args = [each for word in words for each in (word.incident, msgspec.json.encode(word))]
         with self._client.call():
-            self._put_off(args=[*_make_keys(channel)[:2], until, *args])
+            self._postpone_script(args=[*_make_keys(channel)[:2], until, *args])
 
     def settle(self, channel: str, words: Sequence[Notification], *, told: bool) -> None:
         args = [
@@ -133,7 +133,7 @@ class RedisOutbox:
             )
         ]
         with self._client.call():
-            self._settle(args=[*_make_keys(channel), REMEMBERED_SECONDS, *args])
+            self._settle_script(args=[*_make_keys(channel), REMEMBERED_SECONDS, *args])
 
     def waiting(self, channel: str) -> int:
         with self._client.call() as raw:

@@ -28,15 +28,17 @@ return fresh
 class RedisRecentEvents:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._append = client.raw.register_script(APPEND_SCRIPT)
+        self._append_script = client.raw.register_script(APPEND_SCRIPT)
 
     def append(self, events: Sequence[Event]) -> list[Event]:
         rows = [(_make_key(event.id), f"{PREFIX}events:{event.type}", encode(event)) for event in events]
         with self._client.call():
-            fresh: Any = self._append(args=[KEPT_SECONDS, LISTED, *(word for row in rows for word in row)])
+            fresh: Any = self._append_script(
+                args=[KEPT_SECONDS, LISTED, *(word for row in rows for word in row)]
+            )
         return [events[index] for index in fresh]
 
-    def kept(self, event_id: str) -> bool:
+    def has_event(self, event_id: str) -> bool:
         with self._client.call() as raw:
             return bool(raw.exists(_make_key(event_id)))
 

@@ -100,26 +100,26 @@ class Quarantine:
         """`now` gives epoch seconds."""
         self._client = client
         self._now = now
-        self._move = client.raw.register_script(MOVE_SCRIPT)
+        self._move_script = client.raw.register_script(MOVE_SCRIPT)
         self._lock = threading.Lock()
-        self._noted: dict[str, tuple[Kind, type[Any]]] = {}
+        self._noted_keys: dict[str, tuple[Kind, type[Any]]] = {}
         self._count, self._counted = 0, 0.0
 
     def note(self, key: str, kind: Kind, shape: type[Any]) -> None:
         """Have `sweep` look at a key in which a row could not be read."""
         with self._lock:
-            self._noted[key] = (kind, shape)
+            self._noted_keys[key] = (kind, shape)
 
     def sweep(self) -> int:
         """Set aside what was noted; how many rows are set aside. What this user may not move stays where it
         is, and is told as well."""
         with self._lock:
-            noted, self._noted = self._noted, {}
-        rows = [row for key, (kind, shape) in noted.items() for row in self._find(key, kind, shape)]
+            noted, self._noted_keys = self._noted_keys, {}
+        rows = [row for key, (kind, shape) in noted.items() for row in self._find_rows(key, kind, shape)]
         left = sum(not self._try_move(row) for row in rows)
         now = self._now()
         if rows or not 0 <= now - self._counted < COUNT_SECONDS:
-            self._count, self._counted = left + self._stored(), now
+            self._count, self._counted = left + self._count_stored(), now
         return self._count
 
     def move(self, row: Row) -> bool:
@@ -135,7 +135,7 @@ class Quarantine:
         name = hashlib.sha256(row.key.encode() + b"\0" + row.field + b"\0" + row.raw).hexdigest()[:12]
         words = (row.kind, row.key, row.field, row.raw, QUARANTINE_KEY, MAX_ROWS, name)
         with self._client.call():
-            moved: Any = self._move(args=[*words, msgspec.json.encode(aside)])
+            moved: Any = self._move_script(args=[*words, msgspec.json.encode(aside)])
         if moved:
             logger.error("row.set_aside key=%s field=%s reason=%s", row.key, aside.field, row.reason)
         return bool(moved)
@@ -149,7 +149,7 @@ class Quarantine:
             return False
         return True
 
-    def _stored(self) -> int:
+    def _count_stored(self) -> int:
         try:
             with self._client.call() as raw:
                 count: Any = raw.hlen(QUARANTINE_KEY)
@@ -157,7 +157,7 @@ class Quarantine:
         except BusError:
             return 0
 
-    def _find(self, key: str, kind: Kind, shape: type[Any]) -> list[Row]:
+    def _find_rows(self, key: str, kind: Kind, shape: type[Any]) -> list[Row]:
         try:
             return find_unreadable_rows(self._client, key, kind, shape)
         except BusError as error:

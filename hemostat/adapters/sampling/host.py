@@ -101,22 +101,22 @@ class HostSampler:
     def __init__(self, directory: str, root: Path = ROOT) -> None:
         self._directory = root / directory.lstrip("/")
         self._stat = root / "proc/stat"
-        self._before = self._ticks()
+        self._last_ticks = self._read_ticks()
 
     def sample(self, now: float) -> HostSample:
         """What cannot be known is None, or 0 of 0 bytes."""
-        size, used = self._disk()
-        return HostSample(time=now, cpu=self._busy(), disk_size=size, disk_used=used)
+        size, used = self._read_disk()
+        return HostSample(time=now, cpu=self._read_busy_share(), disk_size=size, disk_used=used)
 
-    def _busy(self) -> float | None:
+    def _read_busy_share(self) -> float | None:
         """The share since the call before. The kernel's iowait may run backwards."""
-        before, self._before = self._before, self._ticks()
-        if before is None or self._before is None:
+        before, self._last_ticks = self._last_ticks, self._read_ticks()
+        if before is None or self._last_ticks is None:
             return None
-        total, idle = (new - old for new, old in zip(self._before, before, strict=True))
+        total, idle = (new - old for new, old in zip(self._last_ticks, before, strict=True))
         return min(max((total - idle) / total, 0.0), 1.0) if total > 0 else None
 
-    def _ticks(self) -> tuple[int, int] | None:
+    def _read_ticks(self) -> tuple[int, int] | None:
         """All, and idle ones."""
         try:
             name, *numbers = self._stat.read_text().partition("\n")[0].split()
@@ -125,7 +125,7 @@ class HostSampler:
             return None
         return (sum(ticks), sum(ticks[IDLE_FIELDS])) if name == "cpu" else None
 
-    def _disk(self) -> tuple[int, int]:
+    def _read_disk(self) -> tuple[int, int]:
         """Size and use in bytes as df shows them: what is kept for root is not used."""
         try:
             disk = os.statvfs(self._directory)

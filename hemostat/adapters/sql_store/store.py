@@ -38,7 +38,7 @@ class SqlStore:
         self._now = now
         self._write = write
         self._engine = connect(url, write=write)
-        self._ready = False
+        self._is_ready = False
 
     # --- keeping ------------------------------------------------------------------------------------
 
@@ -46,7 +46,7 @@ class SqlStore:
         new = {fit_column(event.id): event for event in reversed(events_)}
         if not new:
             return []
-        with self._writing() as connection:
+        with self._begin_writing() as connection:
             ends = _read_ends(connection, lock=True)
             known = connection.execute(sql.select(events.c.id).where(events.c.id.in_(list(new)))).scalars()
             for name in known:
@@ -54,7 +54,7 @@ class SqlStore:
             fresh = list(reversed(new.values()))
             if fresh:
                 now = self._now()
-                signing = self._signing(connection, ends)
+                signing = self._make_hasher(connection, ends)
                 links = bind_rows((build_row(event, now) for event in fresh), ends.head, signing)
                 connection.execute(events.insert(), [_make_columns(link) for link in links])
                 head = links[-1]
@@ -62,13 +62,13 @@ class SqlStore:
                 self._require_stored(connection, links)
         return fresh
 
-    def kept(self, event_id: str) -> bool:
-        with self._reading() as connection:
+    def has_event(self, event_id: str) -> bool:
+        with self._begin_reading() as connection:
             found = sql.select(events.c.number).where(events.c.id == fit_column(event_id))
             return connection.execute(found).first() is not None
 
     def outdated(self, before: float | None, most: int, *, limit: int) -> ChainPosition | None:
-        with self._reading() as connection:
+        with self._begin_reading() as connection:
             ends = _read_ends(connection)
             last = ends.head.number - most if most else 0
             found = None
@@ -83,7 +83,7 @@ class SqlStore:
             return found
 
     def remove(self, end: ChainPosition) -> int:
-        with self._writing() as connection:
+        with self._begin_writing() as connection:
             if _read_ends(connection, lock=True).anchor.number >= end.number:
                 return 0
             gone = connection.execute(events.delete().where(events.c.number <= end.number)).rowcount
@@ -106,7 +106,7 @@ class SqlStore:
             .order_by(events.c.time.desc(), events.c.number.desc())
             .limit(limit)
         )
-        with self._reading() as connection:
+        with self._begin_reading() as connection:
             for row in connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query).mappings():
                 yield EventRow(**row)
 
@@ -118,7 +118,7 @@ class SqlStore:
             .where(events.c.incident.in_(asked), events.c.incident != "")
             .order_by(events.c.time, events.c.number)
         )
-        with self._reading() as connection:
+        with self._begin_reading() as connection:
             return [EventRow(**row) for row in connection.execute(query).mappings()]
 
     def named(self, beginning: str) -> list[str]:
@@ -128,15 +128,15 @@ class SqlStore:
             .distinct()
             .limit(MAX_IDS)
         )
-        with self._reading() as connection:
+        with self._begin_reading() as connection:
             return list(connection.execute(query).scalars())
 
     def ends(self) -> ChainEnds:
-        with self._reading() as connection:
+        with self._begin_reading() as connection:
             return _read_ends(connection)
 
     def condition(self) -> DatabaseStatus:
-        with self._reading() as connection:
+        with self._begin_reading() as connection:
             return DatabaseStatus(
                 place=mask_url(self._url),
                 version=schema.read_version(connection),
@@ -153,7 +153,7 @@ class SqlStore:
             return error.message
 
     def bears(self, end: ChainPosition) -> bool:
-        with self._reading() as connection:
+        with self._begin_reading() as connection:
             row = connection.execute(
                 sql.select(HASH_COLUMNS[1]).where(events.c.number == end.number)
             ).scalar()
@@ -163,13 +163,13 @@ class SqlStore:
         return identify(self._engine.url, host)
 
     def row(self, number: int) -> ChainRow | None:
-        with self._reading() as connection:
+        with self._begin_reading() as connection:
             return _read_row(connection, number)
 
     def accept_unsigned(self, number: int) -> None:
         self._accepted = max(self._accepted, number)
 
-    def _signing(self, connection: sql.Connection, ends: ChainEnds) -> RowHasher:
+    def _make_hasher(self, connection: sql.Connection, ends: ChainEnds) -> RowHasher:
         """A signed row vouches for all rows before it. So rows are signed only after a row that is signed
         itself, after one that a person has accepted, and at the beginning."""
         signing = RowHasher(ends.trail, self._keys())
@@ -198,7 +198,7 @@ class SqlStore:
 
     @contextmanager
     def trail(self) -> Iterator[tuple[ChainEnds, Iterator[ChainRow]]]:
-        with self._reading() as connection:
+        with self._begin_reading() as connection:
             query = sql.select(events.c.number, *RECORD_COLUMNS, *HASH_COLUMNS).order_by(events.c.number)
             rows = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query)
             yield _read_ends(connection), map(_make_chain_row, rows.mappings())
@@ -209,7 +209,7 @@ class SqlStore:
     # --- connections --------------------------------------------------------------------------------
 
     @contextmanager
-    def _writing(self) -> Iterator[sql.Connection]:
+    def _begin_writing(self) -> Iterator[sql.Connection]:
         self._prepare()
         with translate_errors(self._url), self._engine.connect() as connection:
             writer = connection.execution_options(**{WRITES_OPTION: True})
@@ -217,7 +217,7 @@ class SqlStore:
                 yield writer
 
     @contextmanager
-    def _reading(self) -> Iterator[sql.Connection]:
+    def _begin_reading(self) -> Iterator[sql.Connection]:
         """What is read together is from one moment."""
         self._prepare()
         with translate_errors(self._url), self._engine.connect() as connection:
@@ -227,7 +227,7 @@ class SqlStore:
                 yield reader
 
     def _prepare(self) -> None:
-        if self._ready:
+        if self._is_ready:
             return
         with translate_errors(self._url), self._engine.connect() as connection:
             if self._write:
@@ -236,7 +236,7 @@ class SqlStore:
                     schema.migrate(writer, schema.STEPS)
             else:
                 _require_ready(schema.read_version(connection))
-        self._ready = True
+        self._is_ready = True
 
 
 def _require_ready(found: int) -> None:

@@ -52,30 +52,30 @@ class Analyzer:
         consultant: LlmAdvisor | None = None,
     ) -> None:
         """`limits` are the responders'; without a `consultant` the rules decide alone."""
-        self._casebook = casebook
-        self._dossiers = dossiers
+        self._precedent_store = casebook
+        self._evidence_store = dossiers
         self._clock = clock
         self._limits = limits
         self._source = source
-        self._consultant = consultant
+        self._llm_advisor = consultant
 
     def step(self, event: Event, now: float) -> Sequence[Event] | RunInBackground:
         match event.data:
             case HealthAlert(phase=Phase.RAISED) as alert:
                 return self._judge(event, alert, now)
             case RemediationComplete(alert=HealthAlert() as alert) as done:
-                self._remember(event, done, alert)
+                self._record_precedent(event, done, alert)
                 action = find_following_action(done)
                 return (
                     []
                     if action is None
-                    else [self._answer(event, _build_next_request(done, alert, action), now)]
+                    else [self._make_event(event, _build_next_request(done, alert, action), now)]
                 )
         return []
 
     def notice(self, now: float) -> str:
         """What people should know of: that a model is to be asked, and is not."""
-        return "" if self._consultant is None else self._consultant.notice(now)
+        return "" if self._llm_advisor is None else self._llm_advisor.notice(now)
 
     def buried(self, event: Event, error: str, now: float) -> list[Event]:
         """What could not be judged is for a person to look at."""
@@ -87,29 +87,31 @@ class Analyzer:
                 told = RemediationNeeded(alert=alert, action=Action.NONE, diagnosis=unclear, rung=rung + 1)
             case _:
                 return []
-        return [self._answer(event, told, now)]
+        return [self._make_event(event, told, now)]
 
     def _judge(self, event: Event, alert: HealthAlert, now: float) -> Sequence[Event] | RunInBackground:
         verdict = diagnose(alert)
         if should_load_precedents(alert, verdict):
-            known = self._casebook.past(compute_signature(alert))
+            known = self._precedent_store.past(compute_signature(alert))
             verdict = apply_precedents(alert, verdict, known, self._limits, host=event.host)
             verdict = replace_tried_action(alert, verdict, known, event.incident or "")
-        consultant = self._consultant
+        consultant = self._llm_advisor
         if consultant is not None:
             consultant.note(alert.container, now)
         if consultant is None or not should_ask_llm(alert, verdict, consultant.analysis):
-            return [self._said(event, alert, verdict, now)]
+            return [self._answer_verdict(event, alert, verdict, now)]
         if why := consultant.shut(now):
-            return [self._said(event, alert, fall_back_to_rules(verdict, why), now)]
+            return [self._answer_verdict(event, alert, fall_back_to_rules(verdict, why), now)]
         return RunInBackground(
-            work=partial(self._consult, consultant, event, alert, verdict, now),
+            work=partial(self._ask_llm, consultant, event, alert, verdict, now),
             otherwise=lambda then: [
-                self._said(event, alert, fall_back_to_rules(verdict, "too many investigations at once"), then)
+                self._answer_verdict(
+                    event, alert, fall_back_to_rules(verdict, "too many investigations at once"), then
+                )
             ],
         )
 
-    def _consult(
+    def _ask_llm(
         self, consultant: LlmAdvisor, event: Event, alert: HealthAlert, rules: Verdict, asked: float, _: float
     ) -> list[Event]:
         """`asked`: since when the alert waits. Nothing that fails here may keep it from being answered."""
@@ -121,22 +123,22 @@ class Analyzer:
         except Exception as error:
             logger.exception("advice.failed incident=%s", event.incident)
             verdict = fall_back_to_rules(rules, type(error).__name__)
-        return [self._said(event, alert, verdict, self._clock.now())]
+        return [self._answer_verdict(event, alert, verdict, self._clock.now())]
 
-    def _remember(self, event: Event, done: RemediationComplete, alert: HealthAlert) -> None:
+    def _record_precedent(self, event: Event, done: RemediationComplete, alert: HealthAlert) -> None:
         tried = done.action is not Action.NONE and done.outcome in {Outcome.HEALED, Outcome.FAILED}
         if not tried or event.incident is None:
             return
-        kept = self._dossiers.get(event.incident)
+        kept = self._evidence_store.get(event.incident)
         log = kept[-1].log if kept else ""
         key = f"{event.incident}:{done.occurrence}:{done.rung}"
         told = build_precedent(done, host=event.host, now=event.time, log=log, incident=event.incident)
-        self._casebook.remember(compute_signature(alert), key, told)
+        self._precedent_store.remember(compute_signature(alert), key, told)
 
-    def _said(self, event: Event, alert: HealthAlert, verdict: Verdict, now: float) -> Event:
-        return self._answer(event, _build_answer(alert, verdict), now)
+    def _answer_verdict(self, event: Event, alert: HealthAlert, verdict: Verdict, now: float) -> Event:
+        return self._make_event(event, _build_answer(alert, verdict), now)
 
-    def _answer(self, event: Event, data: FalseAlarm | RemediationNeeded, now: float) -> Event:
+    def _make_event(self, event: Event, data: FalseAlarm | RemediationNeeded, now: float) -> Event:
         return Event.make(
             data, time=now, host=event.host, source=self._source, incident=event.incident, cause=event.id
         )

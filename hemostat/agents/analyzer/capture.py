@@ -38,14 +38,14 @@ class EvalCapture:
     ) -> None:
         self._engine = engine
         self._bus = bus
-        self._dossiers = dossiers
-        self._casebook = casebook
+        self._evidence_store = dossiers
+        self._precedent_store = casebook
         self._host = host
 
     def story(self, name: str) -> IncidentLog:
         """The incident of this id, of a beginning of it, or the latest of the container of this name. Raises
         HemoStatError where there is none, or more than one."""
-        known = build_incident_logs(self._events())
+        known = build_incident_logs(self._read_events())
         if found := [each for each in known if each.incident == name]:
             return found[0]
         if found := [each for each in known if each.container.name == name]:
@@ -70,15 +70,17 @@ class EvalCapture:
         data = alert.data
         if not isinstance(data, HealthAlert) or alert.incident is None:
             raise HemoStatError(f"{alert.type} is no alert of an incident")
-        own = self.kept(alert) or self._still(data, alert)
+        own = self.kept(alert) or self._snapshot_unchanged(data, alert)
         moment = alert.time if own is None else own.time
         about = {data.container.name, data.root, *data.downstream}
         before = [
             each
-            for each in self._events()
+            for each in self._read_events()
             if each.host == alert.host and (each.time, each.id) <= (alert.time, alert.id)
         ]
-        past = [each for each in self._casebook.past(compute_signature(data)) if each.time < alert.time]
+        past = [
+            each for each in self._precedent_store.past(compute_signature(data)) if each.time < alert.time
+        ]
         case = EvidenceCase(
             host=alert.host,
             incident=alert.incident,
@@ -89,30 +91,34 @@ class EvalCapture:
             past=tuple(past),
         )
         names = {*also, *about} - {data.container.name, alert.host, ""}
-        return EvalCase(case=case, neighbours=self._neighbours(sorted(names), data, alert))
+        return EvalCase(case=case, neighbours=self._snapshot_neighbours(sorted(names), data, alert))
 
     def kept(self, alert: Event) -> EvidenceSnapshot | None:
         """What was kept before the first action on this occurrence."""
         data = alert.data
         if not isinstance(data, HealthAlert) or alert.incident is None:
             return None
-        same = [each for each in self._dossiers.get(alert.incident) if each.occurrence == data.occurrence]
+        same = [
+            each for each in self._evidence_store.get(alert.incident) if each.occurrence == data.occurrence
+        ]
         return msgspec.structs.replace(same[0], action=Action.NONE, rung=0) if same else None
 
-    def _events(self) -> list[Event]:
+    def _read_events(self) -> list[Event]:
         return [event for stream in DURABLE for event in self._bus.recent(stream, MAX_EVENTS_PER_STREAM)]
 
-    def _neighbours(
+    def _snapshot_neighbours(
         self, names: Sequence[str], data: HealthAlert, alert: Event
     ) -> dict[str, EvidenceSnapshot]:
         found = {}
         for name in names:
             changes = {"container": Container(id=name, name=name), "evidence": ()}
-            if (dossier := self._still(msgspec.structs.replace(data, **changes), alert)) is not None:
+            if (
+                dossier := self._snapshot_unchanged(msgspec.structs.replace(data, **changes), alert)
+            ) is not None:
                 found[name] = dossier
         return found
 
-    def _still(self, data: HealthAlert, alert: Event) -> EvidenceSnapshot | None:
+    def _snapshot_unchanged(self, data: HealthAlert, alert: Event) -> EvidenceSnapshot | None:
         """The container as it is, if it is what it was at the time of the alert."""
         if data.container.is_host or alert.host != self._host:
             return None

@@ -48,10 +48,10 @@ class RecordedClock:
 
     def __init__(self, clock: Clock, began: float) -> None:
         self._clock = clock
-        self._ago = clock.now() - began
+        self._offset_seconds = clock.now() - began
 
     def now(self) -> float:
-        return self._clock.now() - self._ago
+        return self._clock.now() - self._offset_seconds
 
     def sleep(self, seconds: float) -> None:
         self._clock.sleep(seconds)
@@ -74,17 +74,19 @@ class EvalRun:
         self._clock = clock
         self._analysis = analysis
         self._limits = limits
-        self._bench = bench
-        self._always = always
+        self._make_advisor = bench
+        self._asks_always = always
 
     def run(self, recording: EvalCase, dollars: float | None = None) -> EvalResult:
         """`dollars`: what asking may cost at most, rather than what the settings say."""
         case, began = recording.case, self._clock.now()
-        rules = self._rules(case)
-        if self._bench is None or not (self._always or should_ask_llm(case.alert, rules, self._analysis)):
+        rules = self._apply_rules(case)
+        if self._make_advisor is None or not (
+            self._asks_always or should_ask_llm(case.alert, rules, self._analysis)
+        ):
             return EvalResult(rules, rules, asked=False, seconds=self._clock.now() - began)
         clock = RecordedClock(self._clock, case.time)
-        consultant, purse = self._bench(recording, clock, _without_reuse(self._analysis, dollars))
+        consultant, purse = self._make_advisor(recording, clock, _without_reuse(self._analysis, dollars))
         error: HemoStatError | None = None
         try:
             verdict = consultant.consult(_make_event(case), rules, clock.now())
@@ -105,11 +107,11 @@ class EvalRun:
         case, analysis = recording.case, self._analysis
         evidence = prompt.build_sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
         told = prompt.build_first_message(
-            case, self._rules(case), list_choices(case.alert, self._limits), evidence
+            case, self._apply_rules(case), list_choices(case.alert, self._limits), evidence
         )
         return f"{prompt.SYSTEM_PROMPT}\n{told}"
 
-    def _rules(self, case: EvidenceCase) -> Verdict:
+    def _apply_rules(self, case: EvidenceCase) -> Verdict:
         verdict = diagnose(case.alert)
         if not should_load_precedents(case.alert, verdict):
             return verdict

@@ -46,10 +46,10 @@ class LiveEvidenceSource:
         *,
         host: str,
     ) -> None:
-        self._connect = engine
-        self._connected: Engine | None = None
+        self._connect_engine = engine
+        self._connected_engine: Engine | None = None
         self._bus = bus
-        self._casebook = casebook
+        self._precedent_store = casebook
         self._clock = clock
         self._host = host
 
@@ -64,24 +64,24 @@ class LiveEvidenceSource:
             time=now,
             alert=data,
             dossier=take_snapshot(
-                lambda: self._engine(alert.host),
+                lambda: self._require_engine(alert.host),
                 lambda: self.history(alert.host, data.container),
                 data,
                 now,
                 lambda: redact_until(self._clock.now() + MAX_REDACTION_SECONDS, self._clock.now),
             ),
             story=tuple(self.story(alert.host, data.container)),
-            past=tuple(self._casebook.past(compute_signature(data))),
+            past=tuple(self._precedent_store.past(compute_signature(data))),
         )
 
     def log(self, host: str, container: Container, tail: int) -> str:
-        return self._engine(host).logs(container.id, tail)
+        return self._require_engine(host).logs(container.id, tail)
 
     def processes(self, host: str, container: Container) -> Sequence[str]:
-        return self._engine(host).top(container.id)
+        return self._require_engine(host).top(container.id)
 
     def details(self, host: str, container: Container) -> ContainerDetails:
-        return self._engine(host).details(container.id)
+        return self._require_engine(host).details(container.id)
 
     def history(self, host: str, container: Container) -> Sequence[MetricPoint]:
         return self._bus.history(host, container.name)
@@ -94,13 +94,13 @@ class LiveEvidenceSource:
         )
         return describe_events(here, {container.name}, self._clock.now())
 
-    def _engine(self, host: str) -> Engine:
+    def _require_engine(self, host: str) -> Engine:
         """Here a container of that name may be quite another one."""
         if host != self._host:
             raise EngineError(f"it runs on {host}, whose engine cannot be reached from here")
-        if self._connected is None:
-            self._connected = self._connect()
-        return self._connected
+        if self._connected_engine is None:
+            self._connected_engine = self._connect_engine()
+        return self._connected_engine
 
 
 def _is_about(event: Event, container: Container) -> bool:
@@ -165,32 +165,32 @@ def _make_empty_request(alert: HealthAlert) -> RemediationNeeded:
 
 class RecordedEvidenceSource:
     def __init__(self, recording: EvalCase) -> None:
-        self._recording = recording
+        self._eval_case = recording
 
     def case(self, alert: Event) -> EvidenceCase:  # noqa: ARG002
-        return self._recording.case
+        return self._eval_case.case
 
     def log(self, host: str, container: Container, tail: int) -> str:
-        return "\n".join(self._of(host, container).log.splitlines()[-tail:])
+        return "\n".join(self._find_snapshot(host, container).log.splitlines()[-tail:])
 
     def processes(self, host: str, container: Container) -> Sequence[str]:
-        return self._of(host, container).processes
+        return self._find_snapshot(host, container).processes
 
     def details(self, host: str, container: Container) -> ContainerDetails:
-        details = self._of(host, container).details
+        details = self._find_snapshot(host, container).details
         if details is None:
             raise EngineError("this was not recorded")
         return details
 
     def history(self, host: str, container: Container) -> Sequence[MetricPoint]:
-        return self._of(host, container).samples
+        return self._find_snapshot(host, container).samples
 
     def story(self, host: str, container: Container) -> Sequence[str]:  # noqa: ARG002
-        return [line for line in self._recording.case.story if f", {container.name}: " in line]
+        return [line for line in self._eval_case.case.story if f", {container.name}: " in line]
 
-    def _of(self, host: str, container: Container) -> EvidenceSnapshot:
-        case, name = self._recording.case, container.name
-        found = case.dossier if name == case.alert.container.name else self._recording.neighbours.get(name)
+    def _find_snapshot(self, host: str, container: Container) -> EvidenceSnapshot:
+        case, name = self._eval_case.case, container.name
+        found = case.dossier if name == case.alert.container.name else self._eval_case.neighbours.get(name)
         if found is None or host != case.host:
             raise EngineError("this was not recorded")
         return found

@@ -55,20 +55,20 @@ class Investigator:
         self, advisor: Advisor, witness: EvidenceSource, clock: Clock, terms: "AdvisorTerms", pay: ReserveCost
     ) -> None:
         self._advisor = advisor
-        self._witness = witness
+        self._evidence_source = witness
         self._clock = clock
         self._terms = terms
-        self._pay = pay
+        self._reserve_cost = pay
         self._host = ""
         """Of the incident, and of every container that is looked at."""
-        self._talk: list[Turn] = []
-        self._said = 0
+        self._conversation: list[Turn] = []
+        self._conversation_tokens = 0
         """Tokens of the tools and of the conversation so far, roughly: all of it is sent with every turn."""
         self._usage = Usage()
         self._cost = 0.0
         self._steps: list[str] = []
         self._calls = 0
-        self._shown: defaultdict[str, list[str]] = defaultdict(list)
+        self._shown_texts: defaultdict[str, list[str]] = defaultdict(list)
 
     def run(self, case: EvidenceCase, rules: Verdict, until: float) -> tuple[Advice, Investigation]:
         """Raises AdvisorError where the service fails, AdviceError where what it says is of no use."""
@@ -77,15 +77,17 @@ class Investigator:
         allowed = list_choices(alert, self._terms.limits)
         evidence = prompt.build_sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
         for source, text in evidence.items():
-            self._shown[source].append(text)
+            self._shown_texts[source].append(text)
         names = find_reachable(alert, self._terms.trust)
         offered = [
             *(tools.build_reading_tools(list(names), logs=analysis.send_logs) if names else ()),
             tools.build_conclude_tool(allowed),
         ]
-        self._said = budget.estimate_tokens(prompt.SYSTEM_PROMPT + msgspec.json.encode(offered).decode())
-        self._add(prompt.build_first_message(case, rules, allowed, evidence))
-        advice = self._concluded(alert, names, offered, began, until)
+        self._conversation_tokens = budget.estimate_tokens(
+            prompt.SYSTEM_PROMPT + msgspec.json.encode(offered).decode()
+        )
+        self._add_turn(prompt.build_first_message(case, rules, allowed, evidence))
+        advice = self._reach_conclusion(alert, names, offered, began, until)
         return advice, Investigation(
             model=self._advisor.name,
             steps=tuple(self._steps),
@@ -94,7 +96,7 @@ class Investigator:
             cost=round(self._cost, 6),
         )
 
-    def _concluded(
+    def _reach_conclusion(
         self,
         alert: HealthAlert,
         names: Mapping[str, Container],
@@ -105,11 +107,11 @@ class Investigator:
         repaired = False
         while True:
             must = repaired or self._is_short(began, until)
-            said = self._ask(offered, until, must=must)
+            said = self._ask_model(offered, until, must=must)
             mistakes: list[str] = [] if said.calls else ["call one of the tools"]
             results = []
             for call in said.calls:
-                heard = self._heard(call, alert, names, must=must)
+                heard = self._handle_call(call, alert, names, must=must)
                 if isinstance(heard, Advice):
                     return heard
                 result, mistake = heard
@@ -118,21 +120,21 @@ class Investigator:
             if mistakes and repaired:
                 raise AdviceError(f"{self._advisor.name} gave no usable answer: {mistakes[0]}")
             repaired = repaired or bool(mistakes)
-            self._add(tuple(results) if results else prompt.build_retry_message(mistakes))
+            self._add_turn(tuple(results) if results else prompt.build_retry_message(mistakes))
 
-    def _heard(
+    def _handle_call(
         self, call: ToolCallRequest, alert: HealthAlert, names: Mapping[str, Container], *, must: bool
     ) -> Advice | tuple[ToolResult, list[str]]:
         """What a call comes to: advice that can be used, or its result and what was wrong with it."""
         if call.name != CONCLUDE_TOOL:
-            return self._look(call, names), [f"only {CONCLUDE_TOOL} may be called now"] if must else []
+            return self._run_tool(call, names), [f"only {CONCLUDE_TOOL} may be called now"] if must else []
         advice = self._terms.read(call.arguments)
         if isinstance(advice, Advice):
             mistakes = find_objections(
-                advice, alert, self._terms.limits, self._shown, list_possible_roots(alert, names)
+                advice, alert, self._terms.limits, self._shown_texts, list_possible_roots(alert, names)
             )
             if not mistakes:
-                return correct_quote_sources(advice, self._shown)
+                return correct_quote_sources(advice, self._shown_texts)
         else:
             mistakes = advice
         return ToolResult(call=call.id, text=prompt.build_retry_message(mistakes), failed=True), mistakes
@@ -140,29 +142,33 @@ class Investigator:
     def _is_short(self, began: float, until: float) -> bool:
         """Whether time, tokens or tools suffice for no more than the conclusion."""
         late = until - self._clock.now() < CONCLUDE_TIME_SHARE * (until - began)
-        return late or 2 * self._next > self._left or self._calls >= self._terms.analysis.max_calls
+        return (
+            late
+            or 2 * self._next_turn_tokens > self._tokens_left
+            or self._calls >= self._terms.analysis.max_calls
+        )
 
     @property
-    def _next(self) -> int:
+    def _next_turn_tokens(self) -> int:
         """Tokens of the next turn, at most."""
-        return self._said + ANSWER_TOKENS
+        return self._conversation_tokens + ANSWER_TOKENS
 
     @property
-    def _left(self) -> int:
+    def _tokens_left(self) -> int:
         return self._terms.analysis.max_tokens - self._usage.sent - self._usage.received
 
-    def _ask(self, offered: Sequence[Tool], until: float, *, must: bool) -> ModelTurn:
+    def _ask_model(self, offered: Sequence[Tool], until: float, *, must: bool) -> ModelTurn:
         now = self._clock.now()
-        if self._next > self._left:
+        if self._next_turn_tokens > self._tokens_left:
             raise AdviceError(f"the investigation has used up its {self._terms.analysis.max_tokens} tokens")
         if now >= until:
             raise AdviceError("there was no time left to ask")
-        most = Usage(sent=self._said, received=ANSWER_TOKENS)
-        settle = self._pay(self._terms.prices.of(most.sent, most.received))
+        most = Usage(sent=self._conversation_tokens, received=ANSWER_TOKENS)
+        settle = self._reserve_cost(self._terms.prices.of(most.sent, most.received))
         try:
             said = self._advisor.say(
                 prompt.SYSTEM_PROMPT,
-                self._talk,
+                self._conversation,
                 offered,
                 must_call=CONCLUDE_TOOL if must else None,
                 max_tokens=ANSWER_TOKENS,
@@ -179,17 +185,17 @@ class Investigator:
         settle(cost)
         self._cost += cost
         self._usage += used
-        self._add(said)
+        self._add_turn(said)
         return said
 
-    def _look(self, call: ToolCallRequest, names: Mapping[str, Container]) -> ToolResult:
+    def _run_tool(self, call: ToolCallRequest, names: Mapping[str, Container]) -> ToolResult:
         if self._calls >= self._terms.analysis.max_calls:
             return ToolResult(call=call.id, text=f"No more of these: call {CONCLUDE_TOOL}.", failed=True)
         self._calls += 1
         container = str(call.arguments.get("container", ""))
         grep = str(call.arguments.get("grep", ""))[:100]
         about = names.get(container, Container(id="", name=""))
-        looks = self._looks(about, grep)
+        looks = self._bind_tools(about, grep)
         if call.name not in looks:
             text = f"There is no tool of this name. There are: {', '.join([*looks, CONCLUDE_TOOL])}."
             return ToolResult(call=call.id, text=text, failed=True)
@@ -204,11 +210,11 @@ class Investigator:
             emails = self._terms.analysis.redact_emails
             text = tools.bound_lines([error.message], emails=emails)
             return ToolResult(call=call.id, text=fence_text(source, text), failed=True)
-        self._shown[source].append(text)
+        self._shown_texts[source].append(text)
         return ToolResult(call=call.id, text=fence_text(source, text))
 
-    def _looks(self, container: Container, grep: str) -> Mapping[str, Callable[[], str]]:
-        witness, host, now = self._witness, self._host, self._clock.now()
+    def _bind_tools(self, container: Container, grep: str) -> Mapping[str, Callable[[], str]]:
+        witness, host, now = self._evidence_source, self._host, self._clock.now()
         logs, emails = self._terms.analysis.send_logs, self._terms.analysis.redact_emails
         looks: dict[str, Callable[[], str]] = {
             "processes": lambda: tools.format_processes(witness.processes(host, container), emails=emails),
@@ -226,9 +232,9 @@ class Investigator:
             )
         return looks
 
-    def _add(self, turn: Turn) -> None:
-        self._talk.append(turn)
-        self._said += budget.estimate_tokens(_join_text(turn))
+    def _add_turn(self, turn: Turn) -> None:
+        self._conversation.append(turn)
+        self._conversation_tokens += budget.estimate_tokens(_join_text(turn))
 
 
 def find_reachable(alert: HealthAlert, trust: TrustSettings) -> dict[str, Container]:

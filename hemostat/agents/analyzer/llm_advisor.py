@@ -95,46 +95,46 @@ class LlmAdvisor:
     ) -> None:
         self.analysis = terms.analysis
         self._advisor = advisor
-        self._witness = witness
-        self._casebook = casebook
-        self._purse = purse
+        self._evidence_source = witness
+        self._precedent_store = casebook
+        self._budget = purse
         self._clock = clock
         self._terms = terms
         self._source = source
         self._count = count
         for each in AdviceFailure:
-            self._note(each, 0)
-        self._outage: LlmCircuit = CLOSED_CIRCUIT
+            self._count_failure(each, 0)
+        self._circuit: LlmCircuit = CLOSED_CIRCUIT
         self._lock = threading.Lock()
-        self._threads = threading.Semaphore(HANGING * terms.analysis.concurrency)
-        self._failing: dict[str, float] = {}
+        self._thread_slots = threading.Semaphore(HANGING * terms.analysis.concurrency)
+        self._failing_projects: dict[str, float] = {}
         """Projects of containers of which an alert was raised, and when the latest was (epoch seconds)."""
-        self._refused = (0.0, "")
+        self._last_refusal = (0.0, "")
         """When the budget last did not suffice (epoch seconds), and why."""
 
     def shut(self, now: float) -> str:
         """Why nobody is asked now; empty where one is."""
-        left = self._outage.left(now)
+        left = self._circuit.left(now)
         if not left:
             return ""
-        return f"{self._advisor.name} is left alone for {show_duration(left)}: {self._outage.why}"
+        return f"{self._advisor.name} is left alone for {show_duration(left)}: {self._circuit.why}"
 
     def note(self, container: Container, now: float) -> None:
         """An alert was raised of this container: its project may want a share of the budget."""
         with self._lock:
             project = get_project(container)
-            self._failing.pop(project, None)
-            self._failing[project] = now
-            while len(self._failing) > MAX_PROJECTS:
-                del self._failing[next(iter(self._failing))]
+            self._failing_projects.pop(project, None)
+            self._failing_projects[project] = now
+            while len(self._failing_projects) > MAX_PROJECTS:
+                del self._failing_projects[next(iter(self._failing_projects))]
 
-    def _others_fail(self, project: str, now: float) -> bool:
+    def _has_other_failing(self, project: str, now: float) -> bool:
         with self._lock:
-            failing = list(self._failing.items())
+            failing = list(self._failing_projects.items())
         return any(each != project and now - time < budget.HOUR_SECONDS for each, time in failing)
 
     def notice(self, now: float) -> str:
-        since, why = self._refused
+        since, why = self._last_refusal
         spent = f"the rules decide: {why}" if 0 <= now - since < NOTICE_SECONDS else ""
         shut = self.shut(now)
         return f"the rules decide: {shut}" if shut else spent
@@ -144,49 +144,51 @@ class LlmAdvisor:
         fails, and HemoStatError where there is none to be had for another reason."""
         until = asked + self.analysis.timeout
         try:
-            return self._within(until, lambda: self._verdict(event, rules, until))
+            return self._run_within(until, lambda: self._reach_verdict(event, rules, until))
         except LeftAloneError:
             raise
         except (AdviceError, AdvisorDeclinedError) as error:
-            self._note(classify_failure(error))
+            self._count_failure(classify_failure(error))
             raise
         except AdvisorError as error:
-            self._note(classify_failure(error))
+            self._count_failure(classify_failure(error))
             allowed = MAX_ODD_ANSWERS if error.answered else 0
             with self._lock:
-                self._outage = self._outage.failed(str(error), self._clock.now(), error.wait, allowed=allowed)
+                self._circuit = self._circuit.failed(
+                    str(error), self._clock.now(), error.wait, allowed=allowed
+                )
             raise
 
-    def _note(self, why: AdviceFailure, by: int = 1) -> None:
+    def _count_failure(self, why: AdviceFailure, by: int = 1) -> None:
         self._count(MODEL_FAILURES, self._advisor.name, why, by=by)
 
-    def _verdict(self, event: Event, rules: Verdict, until: float) -> Verdict:
+    def _reach_verdict(self, event: Event, rules: Verdict, until: float) -> Verdict:
         alert = event.data
         if not isinstance(alert, HealthAlert):
             raise AdviceError(f"{event.type} is no alert")
-        case = self._witness.case(event)
+        case = self._evidence_source.case(event)
         if not self._terms.trust.believes_all:
             case = keep_own_precedents(case)
         likeness = _make_cache_key(case, rules)
-        kept = self._known(likeness, alert)
+        kept = self._load_advice(likeness, alert)
         if kept is None:
-            kept = self._asked(case, rules, until)
-            self._casebook.keep(likeness, msgspec.json.encode(kept), self.analysis.reuse)
+            kept = self._ask_anew(case, rules, until)
+            self._precedent_store.keep(likeness, msgspec.json.encode(kept), self.analysis.reuse)
         return judge_advice(kept.advice, alert, rules, kept.made, min_confidence=self.analysis.min_confidence)
 
-    def _asked(self, case: EvidenceCase, rules: Verdict, until: float) -> CachedAdvice:
-        pay = partial(self._pay, get_project(case.alert.container))
-        inquiry = Investigator(self._advisor, self._witness, self._clock, self._terms, pay)
+    def _ask_anew(self, case: EvidenceCase, rules: Verdict, until: float) -> CachedAdvice:
+        pay = partial(self._reserve_cost, get_project(case.alert.container))
+        inquiry = Investigator(self._advisor, self._evidence_source, self._clock, self._terms, pay)
         advice, made = inquiry.run(case, rules, until)
         with self._lock:
             # An answer to what was asked before, or one that came too late, does not close what is open.
             if not self.shut(self._clock.now()):
-                self._outage = CLOSED_CIRCUIT
+                self._circuit = CLOSED_CIRCUIT
         return CachedAdvice(case.alert.container.name, advice, made)
 
-    def _known(self, likeness: str, alert: HealthAlert) -> CachedAdvice | None:
+    def _load_advice(self, likeness: str, alert: HealthAlert) -> CachedAdvice | None:
         """What one container may get another need not."""
-        raw = self._casebook.advice(likeness) if self.analysis.reuse else None
+        raw = self._precedent_store.advice(likeness) if self.analysis.reuse else None
         if raw is None:
             return None
         try:
@@ -198,7 +200,7 @@ class LlmAdvisor:
         made = msgspec.structs.replace(kept.made, reused=True, tokens=0, cost=0.0, seconds=0.0)
         return msgspec.structs.replace(kept, made=made)
 
-    def _pay(self, project: str, cost: float) -> Callable[[float], None]:
+    def _reserve_cost(self, project: str, cost: float) -> Callable[[float], None]:
         """Take what one request about this project may cost; the function that says what it did cost. Raises
         AdviceError."""
         limits = self.analysis
@@ -206,7 +208,7 @@ class LlmAdvisor:
             raise LeftAloneError(why)
         while True:
             now = self._clock.now()
-            version, spent = self._purse.read()
+            version, spent = self._budget.read()
             why = budget.find_objection(
                 spent,
                 cost,
@@ -214,22 +216,22 @@ class LlmAdvisor:
                 dollars=limits.cost_per_hour,
                 now=now,
                 project=project,
-                shared=self._others_fail(project, now),
+                shared=self._has_other_failing(project, now),
             )
             if why:
-                self._refused = (now, why)
+                self._last_refusal = (now, why)
                 raise OverBudgetError(why)
             name = digest(f"{self._source} {threading.get_ident()} {version} {now}".encode())
             taken = LlmUsage(id=name, time=now, cost=cost, project=project)
-            if self._purse.take(taken, version):
-                return lambda real: self._purse.settle(msgspec.structs.replace(taken, cost=real))
+            if self._budget.take(taken, version):
+                return lambda real: self._budget.settle(msgspec.structs.replace(taken, cost=real))
 
-    def _within(self, until: float, work: Callable[[], T]) -> T:
+    def _run_within(self, until: float, work: Callable[[], T]) -> T:
         """Raises AdvisorError when it is not done by then, AdviceError when it need not begin; Interrupted
         when told to stop."""
         if self._clock.now() >= until:
             raise AdviceError("there was no time left to ask")
-        if not self._threads.acquire(blocking=False):
+        if not self._thread_slots.acquire(blocking=False):
             raise AdviceError("too many investigations hang")
         done, answers, errors = threading.Event(), list[T](), list[Exception]()
 
@@ -239,7 +241,7 @@ class LlmAdvisor:
             except Exception as error:  # noqa: BLE001 - whoever waits is told
                 errors.append(error)
             finally:
-                self._threads.release()
+                self._thread_slots.release()
                 done.set()
 
         # A daemon: what hangs must not keep the process from ending.

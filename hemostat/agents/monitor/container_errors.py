@@ -33,7 +33,7 @@ class ContainerErrors:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._faults: dict[tuple[str, str], ContainerError] = {}
+        self._errors: dict[tuple[str, str], ContainerError] = {}
 
     def attempt(self, container_id: str, name: str, doing: str, call: Callable[[], T]) -> T | None:
         """The call's result; None where it raised, which is noted. `doing` is a verb phrase for people.
@@ -44,49 +44,49 @@ class ContainerErrors:
         except Exception as error:
             if isinstance(error, AdapterError) and (error.transient or error.curable):
                 raise
-            self._note(container_id, name, doing, error)
+            self._record(container_id, name, doing, error)
             return None
-        if self._faults:
+        if self._errors:
             self._clear(container_id, doing)
         return result
 
     def __contains__(self, container_id: str) -> bool:
-        return any(identity == container_id for identity, _ in tuple(self._faults))
+        return any(identity == container_id for identity, _ in tuple(self._errors))
 
     def keep_only(self, present: Iterable[str]) -> None:
         """Forget the containers that are gone."""
         kept = {"", *present}
         with self._lock:
-            self._faults = {key: each for key, each in self._faults.items() if key[0] in kept}
+            self._errors = {key: each for key, each in self._errors.items() if key[0] in kept}
 
     def forget(self, container_id: str) -> None:
         """The container is gone."""
         with self._lock:
-            self._faults = {key: each for key, each in self._faults.items() if key[0] != container_id}
+            self._errors = {key: each for key, each in self._errors.items() if key[0] != container_id}
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What people should know: a line for each reason."""
         names: dict[tuple[str, str], list[str]] = {}
-        for each in tuple(self._faults.values()):
+        for each in tuple(self._errors.values()):
             names.setdefault((each.doing, each.reason), []).append(each.name)
         return tuple(
             f"cannot {doing} {list_names(found)}: {reason}; {HINT}"
             for (doing, reason), found in names.items()
         )
 
-    def _note(self, container_id: str, name: str, doing: str, error: Exception) -> None:
+    def _record(self, container_id: str, name: str, doing: str, error: Exception) -> None:
         fault = ContainerError(name=name, doing=doing, reason=describe_error(error))
         with self._lock:
-            known = self._faults.get((container_id, doing))
-            self._faults[container_id, doing] = fault
+            known = self._errors.get((container_id, doing))
+            self._errors[container_id, doing] = fault
         if fault != known:
             shown = truncate(name, MAX_NAME_CHARACTERS)
             logger.error("container.failed container=%s doing=%s", shown, doing, exc_info=error)
 
     def _clear(self, container_id: str, doing: str) -> None:
         with self._lock:
-            self._faults.pop((container_id, doing), None)
+            self._errors.pop((container_id, doing), None)
 
 
 def describe_error(error: Exception) -> str:

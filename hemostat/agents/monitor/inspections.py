@@ -48,40 +48,40 @@ class Inspections:
     ) -> None:
         """`stopwatch` tells seconds from any moment on."""
         self._engine = engine
-        self._ward = ward
-        self._faults = faults
-        self._subject = Container(id="", name="")
-        self._asked_for: set[MissingDependency] = set()
+        self._registry = ward
+        self._errors = faults
+        self._event_subject = Container(id="", name="")
+        self._requested: set[MissingDependency] = set()
         """What was asked of the engine since the last listing, and was not there."""
         self._stopwatch = stopwatch
         self._seen_at: dict[str, float] = {}
         """When each was last looked at for one that depends on it (by the stopwatch)."""
-        self._rested = 0.0
+        self._rests_until = 0.0
         """When the engine may be asked again for what is absent (by the stopwatch)."""
         self.inspector = Inspector(engine)
 
     def note(self, subject: Container) -> None:
         """An event tells of it: its name, should it not be known otherwise."""
-        self._subject = subject
+        self._event_subject = subject
 
     def admit(self, info: ContainerInfo, now: float, *, watched: bool = True) -> WatchedContainer | None:
         """Each for itself: None where it cannot be watched, which is noted, and where it is not to be."""
         name = info.ref.name
-        return self._faults.attempt(
-            info.ref.id, name, "watch", partial(self._admit, info, now, watched=watched)
+        return self._errors.attempt(
+            info.ref.id, name, "watch", partial(self._upsert, info, now, watched=watched)
         )
 
-    def _admit(self, info: ContainerInfo, now: float, *, watched: bool) -> WatchedContainer | None:
-        relations = self._ward.relations
+    def _upsert(self, info: ContainerInfo, now: float, *, watched: bool) -> WatchedContainer | None:
+        relations = self._registry.relations
         known = relations.get(info.ref.id)
         if known is None or known.ref != info.ref:
             check_alone(info)
         if not watched:
             relations.update(info, watched=False)
             return None
-        if self._ward.get(info.ref.id) is None:
+        if self._registry.get(info.ref.id) is None:
             log_mistakes(info.ref)
-        return self._ward.admit(info, now)
+        return self._registry.upsert(info, now)
 
     def look(self, container_id: str, now: float) -> WatchedContainer | None:
         """Inspect, and remember; None if it is gone, or the engine does not answer about it now."""
@@ -92,23 +92,23 @@ class Inspections:
         return None if info is None else self.admit(info, now)
 
     def name(self, container_id: str) -> str:
-        known = self._ward.relations.get(container_id)
+        known = self._registry.relations.get(container_id)
         if known is not None:
             return known.ref.name
-        return self._subject.name if self._subject.id == container_id else container_id[:12]
+        return self._event_subject.name if self._event_subject.id == container_id else container_id[:12]
 
     def look_upstream(self, container_id: str, now: float) -> None:
         """Whether what it depends on is well is asked when it fails itself: a failing check makes no event
         before it has failed for good. One that the engine will not show is as it was, and so are
         the others once one has hung, and those beyond the nearest MAX_UPSTREAM."""
         hung = self.inspector.hung
-        for other in self._ward.relations.nearest_upstream(container_id, MAX_UPSTREAM):
+        for other in self._registry.relations.nearest_upstream(container_id, MAX_UPSTREAM):
             if self.inspector.hung > hung:
                 return
             if self._was_just_seen(other.ref.id):
                 continue
             try:
-                self._look_at(other.ref.id, now)
+                self._inspect_any(other.ref.id, now)
             except EngineError as error:
                 if error.transient:
                     raise
@@ -129,9 +129,9 @@ class Inspections:
         with suppress(EngineError):
             self.look_upstream(container_id, now)
 
-    def _look_at(self, container_id: str, now: float) -> None:
+    def _inspect_any(self, container_id: str, now: float) -> None:
         """Under watch or not."""
-        relations = self._ward.relations
+        relations = self._registry.relations
         if not relations.is_bystander(container_id):
             self.look(container_id, now)
             return
@@ -146,28 +146,28 @@ class Inspections:
 
     def ask_again(self) -> None:
         """What was absent may be there by now."""
-        self._asked_for.clear()
+        self._requested.clear()
 
     def find_absent(self) -> None:
         """Ask for what the containers under watch need and the listing did not show: what HemoStat is not to
         touch may be the reason for a failure all the same."""
-        missing = self._ward.relations.absent()
-        self._asked_for &= missing
+        missing = self._registry.relations.absent()
+        self._requested &= missing
         began = self._stopwatch()
-        if 0 < self._rested - began < MAX_REST_SECONDS:
+        if 0 < self._rests_until - began < MAX_REST_SECONDS:
             return
-        for wanted in sorted(missing - self._asked_for)[:MAX_DEPENDENCIES_PER_ROUND]:
-            self._asked_for.add(wanted)
+        for wanted in sorted(missing - self._requested)[:MAX_DEPENDENCIES_PER_ROUND]:
+            self._requested.add(wanted)
             with suppress(EngineError):
-                for info in self._outside(wanted):
+                for info in self._inspect_outside(wanted):
                     # The engine takes the beginning of an id for a name: that of one under watch too.
-                    if self._ward.get(info.ref.id) is None:
+                    if self._registry.get(info.ref.id) is None:
                         self.admit(info, 0.0, watched=False)
             if (took := self._stopwatch() - began) > MAX_ASKING_SECONDS:
-                self._rested = began + REST_FACTOR * took
+                self._rests_until = began + REST_FACTOR * took
                 return
 
-    def _outside(self, wanted: MissingDependency) -> Iterable[ContainerInfo]:
+    def _inspect_outside(self, wanted: MissingDependency) -> Iterable[ContainerInfo]:
         members = self._engine.members(wanted.project, wanted.service) if wanted.service else []
         answers = self._engine.inspect_all([wanted.name], brief=True) if wanted.name and not members else {}
         return [*members, *(each for each in answers.values() if isinstance(each, ContainerInfo))]

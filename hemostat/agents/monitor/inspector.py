@@ -64,7 +64,7 @@ class Inspector:
             elif not isinstance(answer, NoSuchContainerError):
                 if isinstance(answer, EngineTimeoutError):
                     self._hung_at, self.hung = now, self.hung + 1
-                self._note(container, names[container], answer, now)
+                self._note_failure(container, names[container], answer, now)
             elif gone is None:
                 raise answer
             else:
@@ -82,7 +82,7 @@ class Inspector:
                 self.forget(container)
                 logger.info("container.answered container=%s", due[container].name)
             else:
-                self._note(container, due[container].name, answer, now)
+                self._note_failure(container, due[container].name, answer, now)
         return [container for container in answers if container not in self._unanswered]
 
     def forget(self, container: str) -> None:
@@ -103,7 +103,7 @@ class Inspector:
             names.setdefault(each.reason, []).append(each.name)
         return tuple(f"cannot inspect {list_names(found)}: {why}" for why, found in names.items())
 
-    def _note(self, container: str, name: str, error: EngineError, now: float) -> None:
+    def _note_failure(self, container: str, name: str, error: EngineError, now: float) -> None:
         reason = truncate(error.message.partition(": ")[2] or error.message, MAX_REASON_CHARACTERS)
         with self._lock:
             known = self._unanswered.get(container)

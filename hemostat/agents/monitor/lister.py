@@ -30,28 +30,28 @@ class Lister:
         self._engine = engine
         self._clock = clock
         self._tell = tell
-        self._wanted = threading.Event()
-        self._stopped = False
+        self._is_requested = threading.Event()
+        self._is_stopped = False
         self.trouble = ""
         """Why the containers cannot be listed, if they cannot."""
 
     def list_all(self) -> None:
         """Soon, a list by which every container is to be inspected."""
-        self._wanted.set()
+        self._is_requested.set()
 
     def stop(self) -> None:
-        self._stopped = True
-        self._wanted.set()
+        self._is_stopped = True
+        self._is_requested.set()
 
     def run(self) -> None:
         """Until it is stopped."""
         tries, thorough, connected, pause = 0, True, False, FIRST_LIST_SECONDS
         try:
             while True:
-                connected = self._wanted.wait(pause) or connected
+                connected = self._is_requested.wait(pause) or connected
                 thorough = thorough or connected
-                self._wanted.clear()
-                if self._stopped:
+                self._is_requested.clear()
+                if self._is_stopped:
                     return
                 if self._list(thorough=thorough, connected=connected):
                     tries, thorough, connected, pause = 0, False, False, LIST_SECONDS

@@ -53,7 +53,7 @@ class Measurements:
         self._monitor = monitor
         self._engine = engine
         self._sampler = sampler
-        self._surroundings = surroundings
+        self._host_probe = surroundings
         self._clock = clock
         self._thresholds = thresholds
         self._failures = failures
@@ -61,7 +61,7 @@ class Measurements:
         self._prober = ThreadPoolExecutor(MAX_PROBE_THREADS, thread_name_prefix="probe")
         self._probing: set[str] = set()
         """Containers whose probe has not ended."""
-        self._patient_for = FIRST_SAMPLE_SECONDS
+        self._wait_seconds = FIRST_SAMPLE_SECONDS
         self.sampled = threading.Event()
         """Set once the containers are listed, and while the last round of samples has been dealt with: a slow
         bus gets no backlog of them."""
@@ -70,19 +70,19 @@ class Measurements:
         """Until the clock tells the threads to stop."""
         limits = self._thresholds
         rounds = (
-            ("sampling", self._samples, limits.interval),
-            ("measuring disk use", self._disks, limits.disk_interval),
-            ("probing", self._probes, limits.probe_interval),
-            ("reading connections", self._peers, PEERS_SECONDS),
-            ("inspecting again", self._retry, RETRY_SECONDS),
+            ("sampling", self._tell_samples, limits.interval),
+            ("measuring disk use", self._measure_disks, limits.disk_interval),
+            ("probing", self._submit_probes, limits.probe_interval),
+            ("reading connections", self._tell_peers, PEERS_SECONDS),
+            ("inspecting again", self._retry_inspections, RETRY_SECONDS),
         )
         for what, observe, interval in rounds:
-            threading.Thread(target=self._every, args=(what, interval, observe), daemon=True).start()
+            threading.Thread(target=self._repeat, args=(what, interval, observe), daemon=True).start()
 
     def stop(self) -> None:
         self._prober.shutdown(wait=False, cancel_futures=True)
 
-    def _every(self, what: str, interval: float, observe: Callable[[], None]) -> None:
+    def _repeat(self, what: str, interval: float, observe: Callable[[], None]) -> None:
         due = self._clock.now()
         try:
             while True:
@@ -94,25 +94,25 @@ class Measurements:
         except Interrupted:
             pass
 
-    def _retry(self) -> None:
+    def _retry_inspections(self) -> None:
         try:
             for container in self._monitor.retry(self._clock.now()):
                 self._tell(Answering(container))
         except AdapterError as error:
             logger.debug("retry.failed error=%s", error)
 
-    def _samples(self) -> None:
-        if not self.sampled.wait(self._patient_for):
+    def _tell_samples(self) -> None:
+        if not self.sampled.wait(self._wait_seconds):
             return
-        self._patient_for = 0.0
+        self._wait_seconds = 0.0
         self.sampled.clear()
         # A round without samples tells the time all the same.
-        samples = self._failures.attempt("reading samples", self._sample) or []
+        samples = self._failures.attempt("reading samples", self._read_samples) or []
         if (host := self._failures.attempt("measuring the host", self._measure_host)) is not None:
             self._tell(host)
         self._tell(Samples(tuple(samples)))
 
-    def _sample(self) -> list[Sample]:
+    def _read_samples(self) -> list[Sample]:
         try:
             return self._sampler.sample(self._monitor.running(), self._clock.now())
         except AdapterError as error:
@@ -120,37 +120,37 @@ class Measurements:
             return []
 
     def _measure_host(self) -> HostSample | None:
-        return self._surroundings.measure(self._clock.now())
+        return self._host_probe.measure(self._clock.now())
 
-    def _disks(self) -> None:
+    def _measure_disks(self) -> None:
         for info in self._monitor.measured():
-            self._monitor.attempt(info.ref, "measure the disk use of", partial(self._disk, info))
+            self._monitor.attempt(info.ref, "measure the disk use of", partial(self._measure_disk, info))
 
-    def _disk(self, info: ContainerInfo) -> None:
-        log = self._surroundings.size(info.log_path) if info.log_path else None
-        self._tell(DiskUse(info.ref.id, self._writable_size(info), log))
+    def _measure_disk(self, info: ContainerInfo) -> None:
+        log = self._host_probe.size(info.log_path) if info.log_path else None
+        self._tell(DiskUse(info.ref.id, self._measure_writable_size(info), log))
 
-    def _writable_size(self, info: ContainerInfo) -> int | None:
+    def _measure_writable_size(self, info: ContainerInfo) -> int | None:
         try:
             return self._engine.writable_size(info.ref.id)
         except AdapterError as error:
             logger.warning("measuring.failed container=%s error=%s", info.ref.name, error)
             return None
 
-    def _probes(self) -> None:
+    def _submit_probes(self) -> None:
         for container_id, target, address in self._monitor.probed():
             if container_id not in self._probing:
                 self._probing.add(container_id)
-                self._prober.submit(self._probe, container_id, target, address)
+                self._prober.submit(self._run_probe, container_id, target, address)
 
-    def _probe(self, container_id: str, target: ProbeTarget, address: str) -> None:
+    def _run_probe(self, container_id: str, target: ProbeTarget, address: str) -> None:
         try:
-            error = self._surroundings.probe(target, address, self._thresholds.probe_timeout)
+            error = self._host_probe.probe(target, address, self._thresholds.probe_timeout)
         finally:
             self._probing.discard(container_id)
         self._tell(Probed(container_id=container_id, time=self._clock.now(), error=error))
 
-    def _peers(self) -> None:
-        peers = self._surroundings.peers(self._monitor.running(), self._clock.now())
+    def _tell_peers(self) -> None:
+        peers = self._host_probe.peers(self._monitor.running(), self._clock.now())
         if peers is not None:
             self._tell(peers)

@@ -83,35 +83,37 @@ class Monitor:
         self._warnings = warnings
         self._host = host
         self._source = source
-        self._ward = ContainerRegistry(thresholds, HostState(name=host, cores=host_cores), trust)
-        self._faults = ContainerErrors()
-        self._lookups = Inspections(engine, self._ward, self._faults, stopwatch)
-        self._deaths = DeathWatch(
-            self._ward,
+        self._registry = ContainerRegistry(thresholds, HostState(name=host, cores=host_cores), trust)
+        self._errors = ContainerErrors()
+        self._inspections = Inspections(engine, self._registry, self._errors, stopwatch)
+        self._death_watch = DeathWatch(
+            self._registry,
             ledger,
-            self._faults,
+            self._errors,
             host=host,
             was_stopped=engine.was_stopped,
-            look=self._lookups.look,
-            look_upstream=self._lookups.look_upstream,
-            count_hung=lambda: self._lookups.inspector.hung,
+            look=self._inspections.look,
+            look_upstream=self._inspections.look_upstream,
+            count_hung=lambda: self._inspections.inspector.hung,
         )
-        self._reconciler = Reconciler(self._ward, self._lookups, self._deaths, self._faults, self._discharge)
+        self._reconciler = Reconciler(
+            self._registry, self._inspections, self._death_watch, self._errors, self._remove_container
+        )
         self._last_stats = LastStats()
-        self._rounds = SampleRound(
-            self._ward,
-            self._lookups,
-            self._deaths,
-            self._faults,
+        self._sample_round = SampleRound(
+            self._registry,
+            self._inspections,
+            self._death_watch,
+            self._errors,
             self._last_stats,
             sampler,
             host_memory=host_memory,
             history=history,
             stopwatch=stopwatch,
         )
-        self._rate = AlertRate(self._is_new)
+        self._alert_rate = AlertRate(self._is_new)
         self._cursor = Cursor()
-        self._unwritten = ""
+        self._last_loss = ""
         """What the last memo had to leave out."""
         self._blind_since: float | None = 0.0
         """Up to when events had been seen before the connection was lost; None once all have been listed."""
@@ -135,53 +137,58 @@ class Monitor:
             self._warnings += (f"forgot at its start what could not be read of its memory: {lost}",)
         self._cursor = read.cursor
         self._blind_since = read.cursor.until
-        self._ward.restore(read.past)
-        self._rate.restore(read.waiting)
+        self._registry.restore(read.past)
+        self._alert_rate.restore(read.waiting)
 
     def memo(self) -> bytes:
-        memo = MonitorState(cursor=self._cursor, past=self._ward.past(), waiting=self._rate.waiting)
+        memo = MonitorState(cursor=self._cursor, past=self._registry.past(), waiting=self._alert_rate.waiting)
         raw, lost = encode_state(memo)
-        if lost and str(lost) != self._unwritten:
+        if lost and str(lost) != self._last_loss:
             logger.error("memo.partly_unwritable lost=%s", lost)
-        self._unwritten = str(lost)
+        self._last_loss = str(lost)
         return raw
 
     def due(self) -> float | None:
         """When `Waited` is to be told next (epoch seconds); None while nothing waits for that."""
-        return self._deaths.due()
+        return self._death_watch.due()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the monitor does without."""
-        return self._warnings + self._lookups.inspector.warnings + self._faults.warnings + self._rate.warnings
+        return (
+            self._warnings
+            + self._inspections.inspector.warnings
+            + self._errors.warnings
+            + self._alert_rate.warnings
+        )
 
     def retry(self, now: float) -> list[str]:
         """Ask the engine again about containers that it did not answer about: which it answers about now.
         Blocks, and is safe to call from another thread."""
-        return self._lookups.inspector.retry(now)
+        return self._inspections.inspector.retry(now)
 
     # --- what is to be measured: safe to call from other threads -------------------------------------
 
     def running(self) -> list[ContainerInfo]:
         """The containers to be sampled."""
-        return [patient.info for patient in self._ward if patient.info.running]
+        return [patient.info for patient in self._registry if patient.info.running]
 
     def measured(self) -> list[ContainerInfo]:
         """The containers whose writable layer or log is to be measured."""
-        running = [patient for patient in self._ward if patient.info.running]
+        running = [patient for patient in self._registry if patient.info.running]
         return [patient.info for patient in running if patient.tuned.disk or patient.tuned.log]
 
     def probed(self) -> list[tuple[str, ProbeTarget, str]]:
         """The containers that ask to be probed: id, target, address."""
-        asking = [each for each in self._ward if each.target and each.info.running]
+        asking = [each for each in self._registry if each.target and each.info.running]
         if not asking:
             return []
-        everyone = {each.ref.name: each.info for each in self._ward}
-        everyone |= {each.ref.id: each.info for each in self._ward}  # A name may look like an id.
-        addresses = ((each, self._address(each, everyone)) for each in asking)
+        everyone = {each.ref.name: each.info for each in self._registry}
+        everyone |= {each.ref.id: each.info for each in self._registry}  # A name may look like an id.
+        addresses = ((each, self._find_address(each, everyone)) for each in asking)
         return [(each.ref.id, each.target, address) for each, address in addresses if each.target and address]
 
-    def _address(self, patient: WatchedContainer, everyone: dict[str, ContainerInfo]) -> str:
+    def _find_address(self, patient: WatchedContainer, everyone: dict[str, ContainerInfo]) -> str:
         return self.attempt(patient.ref, "probe", partial(probe.find_address, patient.info, everyone)) or ""
 
     # --- steps ----------------------------------------------------------------------------------------
@@ -191,9 +198,9 @@ class Monitor:
         self._now = now
         match observation:
             case Samples(samples=samples):
-                return self._sampled(samples, now)
+                return self._handle_samples(samples, now)
             case EngineEvent():
-                told = self._happened(observation, now)
+                told = self._handle_event(observation, now)
             case Connected():
                 return self.step(Listing(tuple(self._engine.listing()), thorough=True, connected=True), now)
             case Listing():
@@ -203,108 +210,114 @@ class Monitor:
             case Disconnected(error=error):
                 self._blind_since = self._cursor.until if self._blind_since is None else self._blind_since
                 self.lost = error
-                self._deaths.engine_lost(now)
+                self._death_watch.engine_lost(now)
             case Mode(mode=mode):
-                told = review.change_mode(self._ward, mode, now)
+                told = review.change_mode(self._registry, mode, now)
             case _:
-                told = self._measured(observation, now)
-        return self._wrap(told + self._deaths.judge_held(now), now) + self._show_removed(now)
+                told = self._handle_measurement(observation, now)
+        return self._make_alert_events(
+            told + self._death_watch.judge_held(now), now
+        ) + self._make_removed_events(now)
 
-    def _measured(
+    def _handle_measurement(
         self, observation: DiskUse | Probed | ConnectionPeers | HostSample | Waited, now: float
     ) -> list[IncidentAlert]:
         match observation:
             case DiskUse():
-                return on_sample.check_disk_use(self._ward, observation, now)
+                return on_sample.check_disk_use(self._registry, observation, now)
             case Probed():
-                return on_sample.record_probe(self._ward, observation, now, self._lookups.glance_upstream)
+                return on_sample.record_probe(
+                    self._registry, observation, now, self._inspections.glance_upstream
+                )
             case ConnectionPeers():
-                self._ward.relations.connect(observation, now)
+                self._registry.relations.connect(observation, now)
                 return []
             case HostSample():
-                return on_sample.check_host(self._ward, observation)
+                return on_sample.check_host(self._registry, observation)
             case Waited():
                 return []
 
-    def _wrap(self, told: Iterable[IncidentAlert], now: float) -> list[Event]:
+    def _make_alert_events(self, told: Iterable[IncidentAlert], now: float) -> list[Event]:
         events = (
-            self.attempt(alert.container, "tell an alert of", partial(self._alert, alert, now, incident))
-            for incident, alert in (*self._rate.due(now), *self._rate.admit(told, now))
+            self.attempt(
+                alert.container, "tell an alert of", partial(self._make_alert_event, alert, now, incident)
+            )
+            for incident, alert in (*self._alert_rate.due(now), *self._alert_rate.admit(told, now))
         )
         return [event for event in events if event is not None]
 
     def _is_new(self, container: Container) -> bool:
-        patient = self._ward.get(container.id)
+        patient = self._registry.get(container.id)
         return patient is not None and 0 <= self._now - patient.info.created_at < MINUTE_SECONDS
 
-    def _alert(self, alert: HealthAlert, now: float, incident: str) -> Event:
+    def _make_alert_event(self, alert: HealthAlert, now: float, incident: str) -> Event:
         shown = msgspec.structs.replace(alert, container=veiled(alert.container))
-        event = self._event(shown, now, incident)
+        event = self._make_event(shown, now, incident)
         encode(event)  # What cannot be encoded fails here, and not with the alerts of others.
         return event
 
     def attempt(self, ref: Container, doing: str, call: Callable[[], T]) -> T | None:
         """What is done for one container must not fail for the others. Safe to call from another thread."""
-        return self._faults.attempt(ref.id, ref.name, doing, call)
+        return self._errors.attempt(ref.id, ref.name, doing, call)
 
-    def _event(self, data: Payload, now: float, incident: str | None = None) -> Event:
+    def _make_event(self, data: Payload, now: float, incident: str | None = None) -> Event:
         return Event.make(data, time=now, host=self._host, source=self._source, incident=incident)
 
     # --- events ---------------------------------------------------------------------------------------
 
-    def _happened(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
+    def _handle_event(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         if self._cursor.knows(event):
             return []
         handlers: dict[str, Callable[[EngineEvent, float], list[IncidentAlert]]] = {
-            "die": self._deaths.died,
-            "oom": self._deaths.oomed,
-            "unhealthy": self._turned,
-            "healthy": self._turned,
-            "kill": self._deaths.killed,
-            "stop": self._deaths.stopped,
-            "start": self._started,
-            "destroy": self._destroyed,
+            "die": self._death_watch.died,
+            "oom": self._death_watch.oomed,
+            "unhealthy": self._handle_health,
+            "healthy": self._handle_health,
+            "kill": self._death_watch.killed,
+            "stop": self._death_watch.stopped,
+            "start": self._handle_start,
+            "destroy": self._handle_destroy,
         }
         told: list[IncidentAlert] = []
-        self._lookups.note(event.container)
+        self._inspections.note(event.container)
         if should_watch(event.container) or event.action == "destroy":
-            handle = partial(handlers.get(event.action, self._changed), event, now)
+            handle = partial(handlers.get(event.action, self._handle_change), event, now)
             told = self.attempt(event.container, f"handle the event {event.action} of", handle) or []
         elif event.action in {"kill", "stop"}:
-            on_event.record_stop_request(self._ward, event, ours=False)
+            on_event.record_stop_request(self._registry, event, ours=False)
         self._cursor = self._cursor.past(event, *(self.arrivals or ()))
         return told
 
-    def _turned(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
-        patient = self._lookups.look(event.container.id, now)
+    def _handle_health(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
+        patient = self._inspections.look(event.container.id, now)
         if patient is None:
             return []
         if event.action == "unhealthy":
-            self._lookups.look_upstream(patient.ref.id, now)
+            self._inspections.look_upstream(patient.ref.id, now)
         on_event.record_health_event(patient, event)
-        return on_event.judge_health(self._ward, patient, now)
+        return on_event.judge_health(self._registry, patient, now)
 
-    def _started(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
-        told = self._deaths.started(event, now)
-        self._faults.attempt("", "all", "find the dependencies of", self._lookups.find_absent)
+    def _handle_start(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
+        told = self._death_watch.started(event, now)
+        self._errors.attempt("", "all", "find the dependencies of", self._inspections.find_absent)
         return told
 
-    def _destroyed(self, event: EngineEvent, _: float) -> list[IncidentAlert]:
-        return self._discharge(event.container.id)
+    def _handle_destroy(self, event: EngineEvent, _: float) -> list[IncidentAlert]:
+        return self._remove_container(event.container.id)
 
-    def _discharge(self, container_id: str) -> list[IncidentAlert]:
-        self._lookups.inspector.forget(container_id)
-        self._deaths.forget(container_id)
-        self._faults.forget(container_id)
+    def _remove_container(self, container_id: str) -> list[IncidentAlert]:
+        self._inspections.inspector.forget(container_id)
+        self._death_watch.forget(container_id)
+        self._errors.forget(container_id)
         self._last_stats.remove(container_id)
-        return self._ward.discharge(container_id)
+        return self._registry.remove(container_id)
 
-    def _changed(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
-        patient = self._lookups.look(event.container.id, now)
+    def _handle_change(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
+        patient = self._inspections.look(event.container.id, now)
         if patient is not None and event.action in {"pause", "unpause"}:
             patient.track = interrupt_tracker(patient.track)
         # Told under its former name, an incident would be taken for that of the container that has it now.
-        return self._ward.register.closed(event.container.id) if event.action == "rename" else []
+        return self._registry.register.closed(event.container.id) if event.action == "rename" else []
 
     # --- listing --------------------------------------------------------------------------------------
 
@@ -318,20 +331,26 @@ class Monitor:
             told = self._reconciler.reconcile(listing.rows, now, until, wait=not self.lost)
         if not self._cursor.until:
             self._cursor = Cursor(now)
-            self._ward.relations.began = now
+            self._registry.relations.began = now
         return told
 
     # --- measurements ---------------------------------------------------------------------------------
 
-    def _sampled(self, samples: Sequence[Sample], now: float) -> list[Event]:
-        told = self._rounds.judge(samples, now)
-        stats = self._rounds.show(samples, now)
-        return self._show(stats, now) + self._wrap(told, now) + self._show_removed(now)
+    def _handle_samples(self, samples: Sequence[Sample], now: float) -> list[Event]:
+        told = self._sample_round.judge(samples, now)
+        stats = self._sample_round.show(samples, now)
+        return (
+            self._make_stats_events(stats, now)
+            + self._make_alert_events(told, now)
+            + self._make_removed_events(now)
+        )
 
-    def _show_removed(self, now: float) -> list[Event]:
-        names = (patient.ref.name for patient in self._ward)
-        return self._show(self._last_stats.take_removed(names), now)
+    def _make_removed_events(self, now: float) -> list[Event]:
+        names = (patient.ref.name for patient in self._registry)
+        return self._make_stats_events(self._last_stats.take_removed(names), now)
 
-    def _show(self, stats: Iterable[ContainerStats], now: float) -> list[Event]:
-        events = (self.attempt(each.container, "show", partial(self._event, each, now)) for each in stats)
+    def _make_stats_events(self, stats: Iterable[ContainerStats], now: float) -> list[Event]:
+        events = (
+            self.attempt(each.container, "show", partial(self._make_event, each, now)) for each in stats
+        )
         return [event for event in events if event is not None]

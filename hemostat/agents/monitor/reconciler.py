@@ -29,56 +29,58 @@ class Reconciler:
         faults: ContainerErrors,
         discharge: Callable[[str], list[IncidentAlert]],
     ) -> None:
-        self._ward = ward
-        self._faults = faults
-        self._lookups = lookups
-        self._deaths = deaths
-        self._discharge = discharge
-        self._listed: frozenset[str] = frozenset()
+        self._registry = ward
+        self._errors = faults
+        self._inspections = lookups
+        self._death_watch = deaths
+        self._remove_container = discharge
+        self._listed_ids: frozenset[str] = frozenset()
         """The ids of the last list."""
 
     def reconcile_all(self, rows: Iterable[ListedContainer], now: float, since: float) -> list[IncidentAlert]:
         """Inspect every container. `since`: up to when events had been seen."""
-        self._lookups.ask_again()
-        return self._reconcile(rows, now, lambda _: True, lambda found: self._found(found, found, since, now))
+        self._inspections.ask_again()
+        return self._reconcile(
+            rows, now, lambda _: True, lambda found: self._judge_found(found, found, since, now)
+        )
 
     def reconcile(
         self, rows: Iterable[ListedContainer], now: float, until: float, *, wait: bool
     ) -> list[IncidentAlert]:
         """Inspect those that have changed. `until` is the time of the last event; `wait`: whether events come
         in, so that a death is left to them for a while."""
-        relations = self._ward.relations
+        relations = self._registry.relations
         return self._reconcile(
             rows,
             now,
             lambda row: (
-                row.ref.id in self._faults or container_list.has_changed(relations.get(row.ref.id), row, now)
+                row.ref.id in self._errors or container_list.has_changed(relations.get(row.ref.id), row, now)
             ),
-            lambda found: self._changed(found, until, now, wait=wait),
+            lambda found: self._judge_changed(found, until, now, wait=wait),
         )
 
     def look_again(self, container_id: str, now: float, until: float, *, wait: bool) -> list[IncidentAlert]:
         """The engine answers about it again."""
         try:
-            name = self._lookups.name(container_id)
-            info = self._lookups.inspector.inspect(container_id, name, now)
+            name = self._inspections.name(container_id)
+            info = self._inspections.inspector.inspect(container_id, name, now)
         except NoSuchContainerError:
-            return self._discharge(container_id)
+            return self._remove_container(container_id)
         if info is None:
             return []
-        told = self._changed([info], until, now, wait=wait)
-        patient = self._ward.get(container_id)
+        told = self._judge_changed([info], until, now, wait=wait)
+        patient = self._registry.get(container_id)
         if patient is None:
             return told
         catch_up = partial(self._catch_up, patient, now)
         return told + (
-            self._faults.attempt(container_id, info.ref.name, "judge the state of", catch_up) or []
+            self._errors.attempt(container_id, info.ref.name, "judge the state of", catch_up) or []
         )
 
     def _catch_up(self, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
         """Events of its health check may have been left out."""
         on_event.record_inspected_health(patient, now)
-        return on_event.judge_health(self._ward, patient, now)
+        return on_event.judge_health(self._registry, patient, now)
 
     def _reconcile(
         self,
@@ -87,57 +89,57 @@ class Reconciler:
         wanted: Callable[[ListedContainer], bool],
         judge: Callable[[Sequence[ContainerInfo]], list[IncidentAlert]],
     ) -> list[IncidentAlert]:
-        present, inspector = {row.ref.id: row for row in rows}, self._lookups.inspector
+        present, inspector = {row.ref.id: row for row in rows}, self._inspections.inspector
         asked = {key: row.ref.name for key, row in present.items() if self._is_wanted(row, wanted)}
-        asked |= {key: self._lookups.name(key) for key in self._ward.known() - present.keys()}
+        asked |= {key: self._inspections.name(key) for key in self._registry.known() - present.keys()}
         inspector.keep_only(asked.keys() | present.keys())
-        self._faults.keep_only(asked.keys() | present.keys())
+        self._errors.keep_only(asked.keys() | present.keys())
         gone: list[str] = []
         found = list(inspector.inspect_all(asked, now, gone.append))
-        self._listed = frozenset(present)
-        return [each for key in sorted(gone) for each in self._discharge(key)] + judge(found)
+        self._listed_ids = frozenset(present)
+        return [each for key in sorted(gone) for each in self._remove_container(key)] + judge(found)
 
     def _is_wanted(self, row: ListedContainer, wanted: Callable[[ListedContainer], bool]) -> bool:
-        return self._faults.attempt(row.ref.id, row.ref.name, "compare", partial(wanted, row)) is not False
+        return self._errors.attempt(row.ref.id, row.ref.name, "compare", partial(wanted, row)) is not False
 
-    def _changed(
+    def _judge_changed(
         self, found: Iterable[ContainerInfo], until: float, now: float, *, wait: bool
     ) -> list[IncidentAlert]:
-        relations = self._ward.relations
+        relations = self._registry.relations
         ready = [each for each in found if not (wait and self._is_left_to_events(each, until, now))]
         unseen = [each for each in ready if container_list.is_unseen_death(relations.get(each.ref.id), each)]
-        return self._found(ready, unseen, now - container_list.LOOK_BACK_SECONDS, now)
+        return self._judge_found(ready, unseen, now - container_list.LOOK_BACK_SECONDS, now)
 
     def _is_left_to_events(self, info: ContainerInfo, until: float, now: float) -> bool:
         return self._is_under_watch(info) and container_list.is_left_to_events(info, until, now)
 
-    def _found(
+    def _judge_found(
         self, found: Sequence[ContainerInfo], dead: Iterable[ContainerInfo], since: float, now: float
     ) -> list[IncidentAlert]:
         """All are admitted before any is judged: some depend on others. `dead`: those whose end may have been
         unseen."""
-        told = [each for info in found for each in self._renamed(info)]
+        told = [each for info in found for each in self._close_renamed(info)]
         everybody = [(info, self._is_under_watch(info)) for info in found]
-        admitted = [self._lookups.admit(info, now, watched=is_watched) for info, is_watched in everybody]
-        self._faults.attempt("", "all", "find the dependencies of", self._lookups.find_absent)
+        admitted = [self._inspections.admit(info, now, watched=is_watched) for info, is_watched in everybody]
+        self._errors.attempt("", "all", "find the dependencies of", self._inspections.find_absent)
         unseen = {info.ref.id for info in dead}
         for patient in filter(None, admitted):
             judge = partial(self._judge, patient, since if patient.ref.id in unseen else None, now)
-            told += self._faults.attempt(patient.ref.id, patient.ref.name, "judge the state of", judge) or []
+            told += self._errors.attempt(patient.ref.id, patient.ref.name, "judge the state of", judge) or []
         return told
 
-    def _renamed(self, info: ContainerInfo) -> list[IncidentAlert]:
+    def _close_renamed(self, info: ContainerInfo) -> list[IncidentAlert]:
         """An incident under its former name would be taken for that of the container that has it now."""
-        known = self._ward.get(info.ref.id)
+        known = self._registry.get(info.ref.id)
         same = known is None or known.ref.name == info.ref.name
-        return [] if same else self._ward.register.closed(info.ref.id)
+        return [] if same else self._registry.register.closed(info.ref.id)
 
     def _judge(self, patient: WatchedContainer, dead_since: float | None, now: float) -> list[IncidentAlert]:
         """`dead_since`: up to when events had been seen, where its end may have been unseen."""
-        told = [] if dead_since is None else self._deaths.found_dead(patient, dead_since, now)
-        return told + on_event.judge_health(self._ward, patient, now)
+        told = [] if dead_since is None else self._death_watch.found_dead(patient, dead_since, now)
+        return told + on_event.judge_health(self._registry, patient, now)
 
     def _is_under_watch(self, info: ContainerInfo) -> bool:
         """Of what was not listed, only what is known to be: it may be outside the filter of the list."""
-        known = self._ward.get(info.ref.id) is not None
-        return should_watch(info.ref) and (known or info.ref.id in self._listed)
+        known = self._registry.get(info.ref.id) is not None
+        return should_watch(info.ref) and (known or info.ref.id in self._listed_ids)

@@ -44,10 +44,10 @@ class SampleRound:
         history: Callable[[str], Sequence[MetricPoint]],
         stopwatch: Callable[[], float],
     ) -> None:
-        self._ward = ward
-        self._lookups = lookups
-        self._deaths = death_watch
-        self._faults = faults
+        self._registry = ward
+        self._inspections = lookups
+        self._death_watch = death_watch
+        self._errors = faults
         self._last_stats = last_stats
         self._sampler = sampler
         self._host_memory = host_memory
@@ -61,27 +61,31 @@ class SampleRound:
         )
 
     def _project(self, container_id: str) -> str:
-        patient = self._ward.get(container_id)
+        patient = self._registry.get(container_id)
         return NO_PROJECT if patient is None else get_project(patient.ref)
 
     def judge(self, samples: Iterable[Sample], now: float) -> list[IncidentAlert]:
         by_id = {sample.container_id: sample for sample in samples}
         told: list[IncidentAlert] = []
-        for patient in self._ward:
+        for patient in self._registry:
             sample = by_id.get(patient.ref.id) if patient.info.running else None
             told += (
                 self._attempt(patient, "judge a sample of", partial(self._judge, patient, sample, now)) or []
             )
-        told += self._deaths.judge_held(now) + self._deaths.judge_ooms(now) + self._deaths.look_again(now)
-        unreplaced = partial(deaths.report_unreplaced, self._ward, now)
-        told += self._faults.attempt("", "all", "find the replacements of", unreplaced) or []
-        return told + self._review(now)
+        told += (
+            self._death_watch.judge_held(now)
+            + self._death_watch.judge_ooms(now)
+            + self._death_watch.look_again(now)
+        )
+        unreplaced = partial(deaths.report_unreplaced, self._registry, now)
+        told += self._errors.attempt("", "all", "find the replacements of", unreplaced) or []
+        return told + self._review_waiting(now)
 
     def show(self, samples: Iterable[Sample], now: float) -> list[ContainerStats]:
         """The numbers that have changed since they were last shown."""
         by_id = {sample.container_id: sample for sample in samples}
         stats: list[ContainerStats] = []
-        for patient in self._ward:
+        for patient in self._registry:
             sample = by_id.get(patient.ref.id) if patient.info.running else None
             update = partial(self._last_stats.update, patient, sample, now)
             shown = self._attempt(patient, "show", update)
@@ -89,16 +93,16 @@ class SampleRound:
         return stats
 
     def _attempt(self, patient: WatchedContainer, doing: str, call: Callable[[], T]) -> T | None:
-        return self._faults.attempt(patient.ref.id, patient.ref.name, doing, call)
+        return self._errors.attempt(patient.ref.id, patient.ref.name, doing, call)
 
     def _judge(self, patient: WatchedContainer, sample: Sample | None, now: float) -> list[IncidentAlert]:
         told = [] if sample is None else self._observe(patient, sample, now)
-        return told + on_event.judge_health(self._ward, patient, now)
+        return told + on_event.judge_health(self._registry, patient, now)
 
     def _observe(self, patient: WatchedContainer, sample: Sample, now: float) -> list[IncidentAlert]:
-        ward, bounds = self._ward, on_sample.find_limits(patient, self._host_memory)
+        ward, bounds = self._registry, on_sample.find_limits(patient, self._host_memory)
         if on_sample.should_read_history(patient, sample, bounds):
-            self._recall(patient, sample)
+            self._restore_trend(patient, sample)
         activity = None
         if on_sample.should_read_activity(patient, sample, bounds):
             activity = self._sampler.activity(patient.info, now)
@@ -108,25 +112,27 @@ class SampleRound:
                 told += ward.register.closed(patient.ref.id, [kind])
                 continue
             if kind is Kind.OOM:
-                self._deaths.note_oom(patient.ref.id, now)
+                self._death_watch.note_oom(patient.ref.id, now)
                 continue
-            self._lookups.glance_upstream(patient.ref.id, now)
+            self._inspections.glance_upstream(patient.ref.id, now)
             window = patient.tuned.window
             told += ward.fail(patient, kind, since=since, now=now, window=window, evidence=evidence)
         return told
 
-    def _recall(self, patient: WatchedContainer, sample: Sample) -> None:
+    def _restore_trend(self, patient: WatchedContainer, sample: Sample) -> None:
         """A restart of this monitor must not forget a trend; without what was kept it begins again."""
         with suppress(HemoStatError):
             on_sample.restore_history(patient, self._history(patient.ref.name), sample)
 
-    def _review(self, now: float) -> list[IncidentAlert]:
-        for waiting in self._glances.take(sorted(self._ward.waiting())):
-            glance = partial(self._lookups.glance_upstream, waiting, now)
-            self._faults.attempt(waiting, self._lookups.name(waiting), "inspect the dependencies of", glance)
-        review.prepare_review(self._ward, now)
+    def _review_waiting(self, now: float) -> list[IncidentAlert]:
+        for waiting in self._glances.take(sorted(self._registry.waiting())):
+            glance = partial(self._inspections.glance_upstream, waiting, now)
+            self._errors.attempt(
+                waiting, self._inspections.name(waiting), "inspect the dependencies of", glance
+            )
+        review.prepare_review(self._registry, now)
         told: list[IncidentAlert] = []
-        for incident in self._reviews.take(tuple(self._ward.register)):
-            ref, look = incident.container, partial(review.review_incident, self._ward, incident, now)
-            told += self._faults.attempt(ref.id, ref.name, "review an incident of", look) or []
+        for incident in self._reviews.take(tuple(self._registry.register)):
+            ref, look = incident.container, partial(review.review_incident, self._registry, incident, now)
+            told += self._errors.attempt(ref.id, ref.name, "review an incident of", look) or []
         return told

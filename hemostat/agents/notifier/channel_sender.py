@@ -72,34 +72,34 @@ class ChannelSender:
         self._of_day = of_day
         self._count = count
         for outcome in DeliveryResult:
-            self._note(outcome, 0)
-        self._own: deque[Notification] = deque(maxlen=MAX_REMEMBERED)
+            self._count_result(outcome, 0)
+        self._own_notifications: deque[Notification] = deque(maxlen=MAX_REMEMBERED)
         self._sent: deque[SentMessage] = deque(maxlen=alerting.per_minute)
         self._projects: dict[str, float] = {}
         """Of which the channel is told, and when it was last (epoch seconds)."""
         self._failed_at: set[str] = set()
         """Incidents that the service failed at: it may be their fault."""
         self._unsettled: dict[str, Notification] = {}
-        self._until = 0.0
-        self._failures = 0
+        self._waits_until = 0.0
+        self._failure_count = 0
 
     def tell(self, word: Notification) -> None:
         """Of HemoStat itself, whatever becomes of the outbox."""
         if routing.is_incident_selected(self._channel, word) and routing.is_topic_selected(
             self._channel, word.topic
         ):
-            self._own.append(word)
+            self._own_notifications.append(word)
 
     def run(self) -> None:
         """Until the process is told to stop."""
         try:
             while True:
-                self._try()
+                self._try_turn()
                 self._clock.sleep(POLL_SECONDS)
         except Interrupted:
             return
 
-    def _try(self) -> None:
+    def _try_turn(self) -> None:
         """A thread that ends would end the channel."""
         try:
             self.turn()
@@ -109,18 +109,18 @@ class ChannelSender:
     def turn(self) -> None:
         """Tell what is due now, as far as the ration and the service let it."""
         now = self._clock.now()
-        if 0 < self._until - now < MAX_RETRY_SECONDS + POLL_SECONDS:
+        if 0 < self._waits_until - now < MAX_RETRY_SECONDS + POLL_SECONDS:
             return
         try:
-            while self._own:
-                self._send_own(self._own[0])
-            self._deliver([word for word in self._due(now) if self._can_be_written(word)], now)
+            while self._own_notifications:
+                self._send_own(self._own_notifications[0])
+            self._deliver([word for word in self._take_due(now) if self._is_writable(word)], now)
         except NotifyError:
             pass
         except AdapterError as error:
             logger.debug("outbox.failed channel=%s error=%s", self.name, error)
 
-    def _due(self, now: float) -> list[Notification]:
+    def _take_due(self, now: float) -> list[Notification]:
         """What is news; the rest is settled, or waits for the end of quiet hours."""
         times = [each.time for each in self._sent]
         free, _ = routing.allot_messages(times, 1, self._alerting.per_minute, now)
@@ -131,7 +131,7 @@ class ChannelSender:
             self.name, now, lease=LEASE_SECONDS, count=MAX_NOTIFICATIONS_TAKEN
         ):
             if self._unsettled.get(word.incident) == word:
-                self._settle([word])
+                self._settle_sent([word])
             elif not (should_notify(word, told) and routing.is_topic_selected(self._channel, word.topic)):
                 stale.append(word)
             elif wait := routing.compute_quiet_seconds(self._alerting, word, self._of_day(now)):
@@ -148,14 +148,14 @@ class ChannelSender:
         self._projects = {name: time for name, time in known.items() if 0 <= now - time < SHARED_SECONDS}
         return len(self._projects) > 1
 
-    def _can_be_written(self, word: Notification) -> bool:
+    def _is_writable(self, word: Notification) -> bool:
         """A word of which no message can be made is dropped: it must not hold up all others for ever."""
         try:
             message.single(word, self._alerting.templates, brief=self._channel.brief)
         except Exception:
             logger.exception("notify.dropped channel=%s incident=%s", self.name, word.incident)
             self._outbox.settle(self.name, [word], told=False)
-            self._note(DeliveryResult.DROPPED)
+            self._count_result(DeliveryResult.DROPPED)
             return False
         return True
 
@@ -170,7 +170,7 @@ class ChannelSender:
         )
         if waiting:
             self._outbox.put_off(self.name, waiting, now + RATION_RETRY_SECONDS)
-        parcels = [(parcel, self._written(parcel)) for parcel in packed]
+        parcels = [(parcel, self._write_message(parcel)) for parcel in packed]
         for number, (parcel, written) in enumerate(parcels):
             if not 0 <= self._clock.now() - now < LEASE_SECONDS / 2:
                 return self._outbox.put_off(self.name, _flatten(parcels[number:]), now)
@@ -178,15 +178,15 @@ class ChannelSender:
                 self._send(written, len(parcel), routing.find_common_project(parcel))
             except NotifyError as error:
                 if error.transient:
-                    self._blame(parcel)
-                    return self._outbox.put_off(self.name, _flatten(parcels[number:]), self._until)
-                self._refused(parcel, error)
+                    self._note_refused(parcel)
+                    return self._outbox.put_off(self.name, _flatten(parcels[number:]), self._waits_until)
+                self._handle_refusal(parcel, error)
             else:
                 self._failed_at -= {word.incident for word in parcel}
-                self._settle(parcel)
+                self._settle_sent(parcel)
         return None
 
-    def _written(self, words: Sequence[Notification]) -> message.Message:
+    def _write_message(self, words: Sequence[Notification]) -> message.Message:
         templates, brief = self._alerting.templates, self._channel.brief
         if len(words) == 1:
             return message.single(words[0], templates, brief=brief)
@@ -195,67 +195,67 @@ class ChannelSender:
     def _send_own(self, word: Notification) -> None:
         """What cannot be told now waits with the others, as news by itself, if Redis is there to hold it."""
         try:
-            self._send(self._written([word]), 1, None)
+            self._send(self._write_message([word]), 1, None)
         except NotifyError as error:
             later = msgspec.structs.replace(word, incident=f"{word.incident}:{word.time}")
-            due = self._until if error.transient else self._clock.now() + REFUSED_RETRY_SECONDS
+            due = self._waits_until if error.transient else self._clock.now() + REFUSED_RETRY_SECONDS
             self._outbox.put(self.name, [(later, due)])
-            self._own.popleft()
+            self._own_notifications.popleft()
             if error.transient:
-                self._blame([later])
+                self._note_refused([later])
                 raise
         else:
-            self._own.popleft()
+            self._own_notifications.popleft()
 
     def _send(self, written: message.Message, count: int, project: str | None) -> None:
         """Raises NotifyError, and has decided then for how long the channel waits."""
         try:
             self._notifier.send(written)
         except NotifyError as error:
-            self._failed(error)
+            self._note_failure(error)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a service's library does, the thread lives
-            self._failed(told := NotifyError(f"the channel failed ({type(error).__name__})"))
+            self._note_failure(told := NotifyError(f"the channel failed ({type(error).__name__})"))
             raise told from None
         self._sent.append(SentMessage(self._clock.now(), project))
-        self._failures, self.trouble = 0, ""
-        self._note(DeliveryResult.DELIVERED)
+        self._failure_count, self.trouble = 0, ""
+        self._count_result(DeliveryResult.DELIVERED)
         logger.info("notify.sent channel=%s topic=%s incidents=%d", self.name, written.topic, count)
 
-    def _failed(self, error: NotifyError) -> None:
-        self._failures += 1
-        self._note(DeliveryResult.FAILED)
-        wait = compute_backoff(self._failures, FIRST_RETRY_SECONDS, MAX_BACKOFF_SECONDS) * (
+    def _note_failure(self, error: NotifyError) -> None:
+        self._failure_count += 1
+        self._count_result(DeliveryResult.FAILED)
+        wait = compute_backoff(self._failure_count, FIRST_RETRY_SECONDS, MAX_BACKOFF_SECONDS) * (
             0.5 + self._chance() / 2
         )
-        if error.transient or self._own:
-            self._until = self._clock.now() + min(MAX_RETRY_SECONDS, max(wait, error.wait or 0.0))
+        if error.transient or self._own_notifications:
+            self._waits_until = self._clock.now() + min(MAX_RETRY_SECONDS, max(wait, error.wait or 0.0))
         trouble = f"channel {self.name}: {error.message}"
         if trouble != self.trouble:
             logger.warning("notify.failed channel=%s error=%s", self.name, error)
         self.trouble = trouble
 
-    def _blame(self, words: Sequence[Notification]) -> None:
+    def _note_refused(self, words: Sequence[Notification]) -> None:
         if len(self._failed_at) > MAX_REMEMBERED:
             self._failed_at.clear()
         self._failed_at.update(word.incident for word in words)
 
-    def _refused(self, parcel: Sequence[Notification], error: NotifyError) -> None:
+    def _handle_refusal(self, parcel: Sequence[Notification], error: NotifyError) -> None:
         now = self._clock.now()
         old = [word for word in parcel if now - word.time > GIVE_UP_SECONDS]
         for word in old:
             logger.error("notify.given_up channel=%s incident=%s error=%s", self.name, word.incident, error)
         if old:
             self._outbox.settle(self.name, old, told=False)
-            self._note(DeliveryResult.DROPPED, len(old))
+            self._count_result(DeliveryResult.DROPPED, len(old))
         self._outbox.put_off(
             self.name, [word for word in parcel if word not in old], now + REFUSED_RETRY_SECONDS
         )
 
-    def _note(self, outcome: DeliveryResult, by: int = 1) -> None:
+    def _count_result(self, outcome: DeliveryResult, by: int = 1) -> None:
         self._count(NOTIFICATIONS, self.name, outcome, by=by)
 
-    def _settle(self, words: Sequence[Notification]) -> None:
+    def _settle_sent(self, words: Sequence[Notification]) -> None:
         """Remembered first: if Redis cannot be asked now, they come again, and are not told again."""
         self._unsettled |= {word.incident: word for word in words}
         self._outbox.settle(self.name, words, told=True)

@@ -41,7 +41,7 @@ class Enqueuer:
 
     def keep(self, events: Sequence[Event]) -> None:
         """Keep the events, before they are acknowledged."""
-        self._leave_word(events)
+        self._enqueue(events)
         for event in self._store.append(events):
             about = find_subject(event)
             name = about[0].name if about else event.host
@@ -50,7 +50,7 @@ class Enqueuer:
                 "event.kept type=%s container=%s incident=%s said=%s", event.type, name, event.incident, said
             )
 
-    def _leave_word(self, events: Sequence[Event]) -> None:
+    def _enqueue(self, events: Sequence[Event]) -> None:
         if not self._channels:
             return
         words = [word for event in events if (word := build_notification(event)) is not None]

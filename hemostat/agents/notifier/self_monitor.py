@@ -46,9 +46,9 @@ class SelfMonitor:
         self._host = host
         self._after = after
         self._refusal = refusal
-        self._vigil = SelfMonitoringState()
-        self._letters = LastNotified()
-        self._looked = 0.0
+        self._state = SelfMonitoringState()
+        self._last_dead_letter = LastNotified()
+        self._checked_at = 0.0
 
     def run(self) -> None:
         """Until the process is told to stop."""
@@ -61,7 +61,7 @@ class SelfMonitor:
 
     def look(self) -> None:
         now = self._clock.now()
-        vigil = self._vigil
+        vigil = self._state
         try:
             vigil, gone = observe_heartbeats(vigil, self._bus.last("heartbeat"), self._roles, now)
             refusal = self._refusal()
@@ -69,26 +69,28 @@ class SelfMonitor:
             refusal = str(error)
         if refusal:
             gone = {name: why for name, (_, why) in vigil.ill.items()} | {BUS_NAME: refusal}
-        self._vigil, words = update_and_notify(vigil, gone, now, after=self._after, host=self._host)
-        self._looked = now
-        for word in (*words, *self._dead_letters(now)):
+        self._state, words = update_and_notify(vigil, gone, now, after=self._after, host=self._host)
+        self._checked_at = now
+        for word in (*words, *self._find_dead_letters(now)):
             logger.warning("watch.told topic=%s what=%s why=%s", word.topic, word.container, word.cause)
             self._tell(word)
 
-    def _dead_letters(self, now: float) -> list[Notification]:
+    def _find_dead_letters(self, now: float) -> list[Notification]:
         try:
             newest = self._bus.last_buried()
-            count = 0 if newest is None or newest.id == self._letters.id else self._bus.buried()
+            count = 0 if newest is None or newest.id == self._last_dead_letter.id else self._bus.buried()
         except AdapterError as error:
             logger.debug("dead_letters.unknown error=%s", error)
             return []
-        self._letters, word = announce_newest(self._letters, newest, count, now, host=self._host)
+        self._last_dead_letter, word = announce_newest(
+            self._last_dead_letter, newest, count, now, host=self._host
+        )
         return [] if word is None else [word]
 
     def beat(self, heart: HealthPing, every: float) -> None:
         """Let somebody outside know, every so many seconds, until the process is told to stop."""
         try:
-            self._signal(heart.start)
+            self._try_ping(heart.start)
             while True:
                 self._clock.sleep(every)
                 self.signal(heart)
@@ -97,13 +99,13 @@ class SelfMonitor:
 
     def signal(self, heart: HealthPing) -> None:
         """Silence is the alarm: nothing is called where it is not known that all is well."""
-        vigil = self._vigil
+        vigil = self._state
         if vigil.why:
-            self._signal(lambda: heart.fail(vigil.why))
-        elif vigil.well and 0 <= self._clock.now() - self._looked < STALE_SECONDS:
-            self._signal(heart.beat)
+            self._try_ping(lambda: heart.fail(vigil.why))
+        elif vigil.well and 0 <= self._clock.now() - self._checked_at < STALE_SECONDS:
+            self._try_ping(heart.beat)
 
-    def _signal(self, call: Callable[[], None]) -> None:
+    def _try_ping(self, call: Callable[[], None]) -> None:
         try:
             call()
         except NotifyError as error:

@@ -74,7 +74,7 @@ class ActionExecutor:
         self._engine = engine
         self._clock = clock
         self._ceilings = ceilings
-        self._rubbish = rubbish
+        self._cleanup = rubbish
         self._protect = protect
         self._labels = labels
         self._exec_timeout = exec_timeout
@@ -82,21 +82,23 @@ class ActionExecutor:
         self._paused = paused
         self._forbids = forbids
         self._trust = trust
-        self._reattachment = NetworkRestart(engine, clock, trust, spared=self._spared, grace=self._grace)
+        self._network_restart = NetworkRestart(
+            engine, clock, trust, spared=self._find_spare_reason, grace=self._find_stop_seconds
+        )
 
     def plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> ActionPlan:
         """What `operate` would do; does nothing. Raises NotApplicableError, also where the engine refuses to
         say what there is to act on, and EngineError for what passes."""
         try:
-            return self._planned(request, found)
+            return self._make_plan(request, found)
         except EngineError as error:
             if error.transient:
                 raise
             raise NotApplicableError(error.message, hint=error.hint) from None
 
-    def _planned(self, request: RemediationNeeded, found: ContainerInfo | None) -> ActionPlan:
+    def _make_plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> ActionPlan:
         if request.action is Action.CLEANUP and request.alert.container.is_host:
-            return ActionPlan(cleanup.describe_items((each, each.size) for each in self._litter()))
+            return ActionPlan(cleanup.describe_items((each, each.size) for each in self._list_litter()))
         info = _require_found(found)
         match request.action:
             case Action.START if info.running:
@@ -106,7 +108,7 @@ class ActionExecutor:
             case Action.RESTART | Action.START | Action.STOP:
                 return ActionPlan(str(request.action))
             case Action.SCALE:
-                scaled = self._raised(request, info)
+                scaled = self._compute_raised_limit(request, info)
                 return ActionPlan(scaling.describe_raise(scaled), scaled)
             case Action.CLEANUP:
                 return ActionPlan("empty " + " ".join(_cleanup_command(info)[4:]))
@@ -115,7 +117,7 @@ class ActionExecutor:
             case _:
                 raise NotApplicableError(f"{request.action} is nothing that can be done")
 
-    def operate(
+    def perform(
         self,
         request: RemediationNeeded,
         found: ContainerInfo | None,
@@ -131,17 +133,19 @@ class ActionExecutor:
         """
         logger.info("action.begun action=%s container=%s", request.action, request.alert.container.name)
         if request.action is Action.CLEANUP and request.alert.container.is_host:
-            return self._clear()
+            return self._clean_host()
         info = _require_found(found)
         match request.action:
             case Action.RESTART | Action.START:
-                return self._revive(request.action, info, info.started_at if since is None else since)
+                return self._restart_or_start(
+                    request.action, info, info.started_at if since is None else since
+                )
             case Action.STOP:
                 return self._stop(info, info.started_at if since is None else since)
             case Action.SCALE:
                 return self._scale(request, info, info.started_at if since is None else since, scaled)
             case Action.CLEANUP:
-                return self._empty(info)
+                return self._clean_container(info)
             case Action.EXEC:
                 return ActionResult(NOT_REPEATED) if again else self._exec(info)
             case _:
@@ -150,31 +154,31 @@ class ActionExecutor:
     def stop_seconds(self, action: Action, found: ContainerInfo | None) -> float:
         """How long the container may take to stop before this action is done; 0 where it is down."""
         stops = found is not None and found.running and action in {Action.RESTART, Action.STOP}
-        return self._grace(found) if stops and found is not None else 0.0
+        return self._find_stop_seconds(found) if stops and found is not None else 0.0
 
     def stop_again(self, container: Container, found: ContainerInfo | None) -> None:
         self._engine.stop(container.id, compute_stop_seconds(container, found, self._stop_timeout_max))
 
-    def _grace(self, info: ContainerInfo) -> float:
+    def _find_stop_seconds(self, info: ContainerInfo) -> float:
         return compute_stop_seconds(info.ref, info, self._stop_timeout_max)
 
     # --- restart, start, stop -----------------------------------------------------------------------
 
-    def _revive(self, action: Action, info: ContainerInfo, since: float) -> ActionResult:
+    def _restart_or_start(self, action: Action, info: ContainerInfo, since: float) -> ActionResult:
         """Unless it is not the process of `since` any more; then what lost its network by that."""
         if info.started_at == since and info.running and action is Action.RESTART:
-            self._engine.restart(info.ref.id, self._grace(info))
+            self._engine.restart(info.ref.id, self._find_stop_seconds(info))
         elif info.started_at == since:
             self._engine.start(info.ref.id)
-        return ActionResult(self._reattachment.run(info.ref.id))
+        return ActionResult(self._network_restart.run(info.ref.id))
 
     def _stop(self, info: ContainerInfo, since: float) -> ActionResult:
         """Unless it is not the process of `since` any more: somebody has started it again."""
         if info.started_at == since and info.status not in DOWN_STATES:
-            self._engine.stop(info.ref.id, self._grace(info))
+            self._engine.stop(info.ref.id, self._find_stop_seconds(info))
         return ActionResult()
 
-    def _spared(self, container: Container) -> str:
+    def _find_spare_reason(self, container: Container) -> str:
         """Why it is not to be touched; empty if it may be."""
         if cleanup.is_protected(container, self._protect):
             return "protected"
@@ -182,7 +186,7 @@ class ActionExecutor:
 
     # --- scale --------------------------------------------------------------------------------------
 
-    def _raised(self, request: RemediationNeeded, info: ContainerInfo) -> RaisedLimit:
+    def _compute_raised_limit(self, request: RemediationNeeded, info: ContainerInfo) -> RaisedLimit:
         what, now = scaling.parse_resource(request.parameters), self._clock.now()
         service = scaling.get_service_id(info.ref, self._trust)
         if service is not None and scaling.should_add_replicas(info.ref, what, self._trust):
@@ -209,18 +213,18 @@ class ActionExecutor:
         self, request: RemediationNeeded, info: ContainerInfo, since: float, scaled: RaisedLimit | None
     ) -> ActionResult:
         """One that has died of too little is started with more; no other that is down by now."""
-        done = self._set(scaled or self._raised(request, info))
+        done = self._raise_limit(scaled or self._compute_raised_limit(request, info))
         if request.alert.kind in {Kind.EXITED, Kind.OOM} and info.status in DEAD_STATES:
-            self._revive(Action.START, info, since)
+            self._restart_or_start(Action.START, info, since)
         return done
 
-    def _set(self, scaled: RaisedLimit) -> ActionResult:
+    def _raise_limit(self, scaled: RaisedLimit) -> ActionResult:
         current = self.current(scaled)
         if scaling.is_still_raised(scaled, current):
             return ActionResult(scaling.describe_raise(scaled))
         if not scaling.is_still_raised(scaled.reversed, current):
             raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
-        self._put(scaled)
+        self._apply_limit(scaled)
         return ActionResult(scaling.describe_raise(scaled))
 
     def current(self, scaled: RaisedLimit) -> float | None:
@@ -238,10 +242,10 @@ class ActionExecutor:
             raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
         labels = self._engine.service(scaled.service).labels if scaled.service else {}
         back = msgspec.structs.replace(scaled.reversed, after=scaling.compute_restored_limit(scaled, labels))
-        self._put(back)
+        self._apply_limit(back)
         return ActionResult(scaling.describe_raise(back))
 
-    def _put(self, scaled: RaisedLimit) -> None:
+    def _apply_limit(self, scaled: RaisedLimit) -> None:
         match scaled.resource:
             case Resource.CPU:
                 self._engine.update(scaled.container, cpus=scaled.after)
@@ -252,29 +256,29 @@ class ActionExecutor:
 
     # --- cleanup, exec ------------------------------------------------------------------------------
 
-    def _empty(self, info: ContainerInfo) -> ActionResult:
+    def _clean_container(self, info: ContainerInfo) -> ActionResult:
         command, before = _cleanup_command(info), self._engine.writable_size(info.ref.id)
-        self._run(info, command, "cleanup")
+        self._run_command(info, command, "cleanup")
         freed = max(0, before - self._engine.writable_size(info.ref.id))
         return ActionResult(f"{show_size(freed)} freed", freed)
 
-    def _litter(self) -> tuple[PrunableItem, ...]:
+    def _list_litter(self) -> tuple[PrunableItem, ...]:
         leftovers = self._engine.reclaimable(self._labels)
-        found = cleanup.select_items_to_delete(leftovers, self._rubbish, self._protect, self._clock.now())
+        found = cleanup.select_items_to_delete(leftovers, self._cleanup, self._protect, self._clock.now())
         if not found:
             raise NotApplicableError("there is nothing on the host that may be deleted")
         return found
 
-    def _clear(self) -> ActionResult:
-        items = [(leftover, self._engine.discard(leftover)) for leftover in self._litter()]
+    def _clean_host(self) -> ActionResult:
+        items = [(leftover, self._engine.discard(leftover)) for leftover in self._list_litter()]
         freed = sum(size for _, size in items)
         return ActionResult(f"{cleanup.describe_items(items)}: {show_size(freed)} freed", freed)
 
     def _exec(self, info: ContainerInfo) -> ActionResult:
-        output = self._run(info, _exec_command(info), "command")
+        output = self._run_command(info, _exec_command(info), "command")
         return ActionResult(f"exit code 0: {output}" if output else "exit code 0")
 
-    def _run(self, info: ContainerInfo, command: Sequence[str], what: str) -> str:
+    def _run_command(self, info: ContainerInfo, command: Sequence[str], what: str) -> str:
         """The beginning of what it printed. Raises EngineError for an exit code that is not 0."""
         if not info.running:
             raise NotApplicableError(f"it is {info.status}: no {what} can run in it")

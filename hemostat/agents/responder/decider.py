@@ -48,11 +48,11 @@ class Decider:
         *,
         source: str,
     ) -> None:
-        self._surgeon = surgeon
+        self._executor = surgeon
         self._verifier = verifier
-        self._viability = viability
-        self._neighbours = neighbours
-        self._hands = hands
+        self._start_check = viability
+        self._host_containers = neighbours
+        self._in_flight = hands
         self._limits = limits
         self._trust = trust
         self._source = source
@@ -61,12 +61,12 @@ class Decider:
     def decide(self, case: RequestCase, book: LedgerSnapshot, now: float) -> Decision:
         situation = DecisionInput(
             book=book,
-            peers=self._neighbours.peers(case.request.alert.container, case.found),
+            peers=self._host_containers.peers(case.request.alert.container, case.found),
             order=case.order,
-            in_hand=self._hands.full,
+            in_hand=self._in_flight.full,
             trust=self._trust,
             first_seen=self._note_future(book, now),
-            stop_seconds=self._surgeon.stop_seconds(case.request.action, case.found),
+            stop_seconds=self._executor.stop_seconds(case.request.action, case.found),
             ran=0.0 if case.found is None else compute_run_seconds(case.request.alert, case.found),
         )
         decision = self._ask_policy(case, situation, now)
@@ -75,9 +75,9 @@ class Decider:
             situation = msgspec.structs.replace(situation, gone=gone)
             decision = self._ask_policy(case, situation, now)
         if isinstance(decision, Act | Resume) and self._has_half(case, situation, now):
-            others = self._neighbours.others(case.request.alert.container, now)
+            others = self._host_containers.others(case.request.alert.container, now)
             decision = self._ask_policy(case, msgspec.structs.replace(situation, others=others), now)
-        return self._unless_hopeless(case, decision)
+        return self._refuse_hopeless(case, decision)
 
     def _note_future(self, book: LedgerSnapshot, now: float) -> dict[str, float]:
         future = [each for each in book.running if is_from_future(each, now)]
@@ -97,7 +97,7 @@ class Decider:
             for each in held
             if each in taken or each.container == container.name or (group and each.service == group)
         )
-        return self._neighbours.gone((each for each in blocking if each.key not in at_work), now)
+        return self._host_containers.gone((each for each in blocking if each.key not in at_work), now)
 
     def _has_half(self, case: RequestCase, situation: DecisionInput, now: float) -> bool:
         """Whether the container's project holds half of the slots already."""
@@ -111,11 +111,11 @@ class Decider:
             situation,
             self._limits,
             by=self._source,
-            lease=self._lease(case),
+            lease=self._compute_lease(case),
             now=now,
         )
 
-    def _lease(self, case: RequestCase) -> float:
+    def _compute_lease(self, case: RequestCase) -> float:
         """Seconds."""
         action, container = case.request.action, case.request.alert.container
         acting = CLEANUP_SECONDS if action is Action.CLEANUP else ACTION_SECONDS + self._limits.exec_timeout
@@ -126,10 +126,10 @@ class Decider:
         )
         return limit_lease(acting + stopping + verifying)
 
-    def _unless_hopeless(self, case: RequestCase, decision: Decision) -> Decision:
+    def _refuse_hopeless(self, case: RequestCase, decision: Decision) -> Decision:
         """Where the start must fail, nothing is taken down, and a dry run says so."""
         is_rehearsal = isinstance(decision, Refuse) and decision.reason is Reason.DRY_RUN
         if not isinstance(decision, Act | RequestApproval) and not is_rehearsal:
             return decision
-        obstacle = self._viability.obstacle(case.request.action, case.found)
+        obstacle = self._start_check.obstacle(case.request.action, case.found)
         return Refuse(Reason.NOT_VIABLE, obstacle) if obstacle else decision

@@ -79,15 +79,15 @@ class Execution:
         recent: Callable[[Container], Sequence[MetricPoint]] | None,
     ) -> None:
         self._engine = engine
-        self._surgeon = surgeon
+        self._executor = surgeon
         self._verifier = verifier
         self._ledger = ledger
-        self._dossiers = dossiers
+        self._evidence_store = dossiers
         self._clock = clock
         self._tell = tell
         self._host = tell.host
         self._source = tell.source
-        self._recent = recent
+        self._read_metrics = recent
 
     def begin(self, case: RequestCase, attempt: Attempt, version: int) -> list[Event] | Defer | None:
         """Reserve, then act. What cannot be done, or has passed while the request waited, is told before it
@@ -96,7 +96,7 @@ class Execution:
         if waited and case.found is not None and self._verifier.is_over(case.request.alert, case.found):
             return self._tell(case, make_decision_end(Refuse(Reason.RECOVERED)))
         try:
-            plan = self._surgeon.plan(case.request, case.found)
+            plan = self._executor.plan(case.request, case.found)
         except NotApplicableError as error:
             return self._tell(case, make_decision_end(Refuse(Reason.UNSUPPORTED, str(error))))
         now, lease = self._clock.now(), attempt.lease - attempt.time
@@ -164,7 +164,7 @@ class Execution:
     ) -> list[Event] | Defer:
         """Act and verify, unless there is an objection."""
         ended = (
-            self._operated(case, attempt, again=again) if objection is None else make_decision_end(objection)
+            self._perform(case, attempt, again=again) if objection is None else make_decision_end(objection)
         )
         if ended.outcome is Outcome.WAITING:
             return Defer(self._clock.now() + VERIFY_RETRY, ended.detail)
@@ -180,34 +180,34 @@ class Execution:
             host_fault=ended.reason is Reason.ENGINE_ERROR and is_host_fault(ended.detail),
         )
         # First what is to come back down: what is finished is not taken up again.
-        if attempt.scaled is not None and self._stands(attempt.scaled):
+        if attempt.scaled is not None and self._is_raised(attempt.scaled):
             self._ledger.keep_scaled(self._host, attempt.scaled)
         self._ledger.finish(self._host, finished)
 
-    def _operated(self, case: RequestCase, attempt: Attempt, *, again: bool) -> ActionEnd:
+    def _perform(self, case: RequestCase, attempt: Attempt, *, again: bool) -> ActionEnd:
         """A failure that passes leaves the attempt open, to be resumed by the next try."""
         began = self._clock.now()
         try:
-            done = self._surgeon.operate(
+            done = self._executor.perform(
                 case.request, case.found, since=attempt.started_at, scaled=attempt.scaled, again=again
             )
             acted = self._clock.now()
-            ended = self._stopped_meanwhile(case, attempt) or self._verified(case, attempt, done)
+            ended = self._end_if_stopped(case, attempt) or self._verify(case, attempt, done)
         except NoSuchContainerError as error:
-            ended = self._not_found(case, error)
+            ended = self._end_not_found(case, error)
         except (NotApplicableError, EngineForbiddenError) as error:
             ended = make_decision_end(Refuse(Reason.UNSUPPORTED, str(error)))
         except EngineError as error:
             if error.transient:
                 raise
-            ended = self._failed(case, error)
+            ended = self._end_failed(case, error)
         else:
             detail = "; ".join(filter(None, (done.detail, ended.detail)))
             ended = msgspec.structs.replace(ended, detail=detail)
             ended = add_durations(case, ended, began=began, acted=acted, now=self._clock.now())
         return ended
 
-    def _stopped_meanwhile(self, case: RequestCase, attempt: Attempt) -> ActionEnd | None:
+    def _end_if_stopped(self, case: RequestCase, attempt: Attempt) -> ActionEnd | None:
         """A person's stop during a restart is the later wish, and the restart has overridden it: the engine
         starts the container whatever happened to it in between."""
         once = attempt.tries == 1 and attempt.action in RESTART_ACTIONS
@@ -218,7 +218,7 @@ class Execution:
         if not self._is_stop_noted(attempt):
             return None
         container = case.request.alert.container
-        self._surgeon.stop_again(container, case.found)
+        self._executor.stop_again(container, case.found)
         detail = f"a person stopped it during the {attempt.action}: stopped again"
         return ActionEnd(outcome=Outcome.NOT_APPLICABLE, reason=Reason.STOPPED, detail=detail)
 
@@ -226,13 +226,13 @@ class Execution:
         stop = self._ledger.read(self._host, attempt.container).stopping
         return stop is not None and stop.time >= attempt.time
 
-    def _not_found(self, case: RequestCase, error: NoSuchContainerError) -> ActionEnd:
+    def _end_not_found(self, case: RequestCase, error: NoSuchContainerError) -> ActionEnd:
         """The container is gone, or another one that its start needs is."""
         if inspect_if_present(self._engine, case.request.alert.container) is not None:
-            return self._failed(case, error)
+            return self._end_failed(case, error)
         return ActionEnd(outcome=Outcome.NOT_APPLICABLE, reason=Reason.GONE)
 
-    def _failed(self, case: RequestCase, error: EngineError) -> ActionEnd:
+    def _end_failed(self, case: RequestCase, error: EngineError) -> ActionEnd:
         """With the engine's own reason, and how the container is now: it may have been stopped by us."""
         now = inspect_if_present(self._engine, case.request.alert.container)
         after = None if now is None else now.state
@@ -240,7 +240,7 @@ class Execution:
             outcome=Outcome.FAILED, reason=Reason.ENGINE_ERROR, detail=error.message, after=after
         )
 
-    def _verified(self, case: RequestCase, attempt: Attempt, done: ActionResult) -> ActionEnd:
+    def _verify(self, case: RequestCase, attempt: Attempt, done: ActionResult) -> ActionEnd:
         alert, stopped = case.request.alert, case.request.action is Action.STOP
         try:
             if stopped:
@@ -260,10 +260,10 @@ class Execution:
                 else ActionEnd(outcome=Outcome.FAILED, reason=Reason.GONE, detail=why)
             )
 
-    def _stands(self, scaled: RaisedLimit) -> bool:
+    def _is_raised(self, scaled: RaisedLimit) -> bool:
         """Whether it is raised, whatever else has come of it."""
         try:
-            return scaling.is_still_raised(scaled, self._surgeon.current(scaled))
+            return scaling.is_still_raised(scaled, self._executor.current(scaled))
         except EngineError as error:
             if error.transient:
                 raise
@@ -278,11 +278,11 @@ class Execution:
             case.found,
             now,
             patience=EVIDENCE_SECONDS,
-            recent=self._recent,
+            recent=self._read_metrics,
             hide=redact_until(now + EVIDENCE_SECONDS + MAX_REDACTION_SECONDS, self._clock.now),
         )
         try:
-            self._dossiers.put(case.incident, kept)
+            self._evidence_store.put(case.incident, kept)
         except BusError as error:
             logger.warning("evidence.lost incident=%s error=%s", case.incident, error)
 

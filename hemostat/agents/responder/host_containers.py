@@ -27,8 +27,8 @@ class HostContainers:
         self._engine = engine
         self._trust = trust
         self._limits = limits
-        self._projects: tuple[float, frozenset[tuple[str, OtherProjects]]] = (0.0, frozenset())
-        self._looked: dict[str, tuple[float, bool]] = {}
+        self._projects_cache: tuple[float, frozenset[tuple[str, OtherProjects]]] = (0.0, frozenset())
+        self._gone_cache: dict[str, tuple[float, bool]] = {}
 
     def peers(self, container: Container, found: ContainerInfo | None) -> ReplicaHealth:
         """The other replicas of its Compose service; asked of the engine only where it would be missed."""
@@ -51,11 +51,13 @@ class HostContainers:
         """A cleanup without a container is the host's."""
         if attempt.action is Action.CLEANUP and not attempt.container_id:
             return False
-        looked_at, gone = self._looked.get(attempt.key, (0.0, False))
+        looked_at, gone = self._gone_cache.get(attempt.key, (0.0, False))
         if not 0 <= now - looked_at < CACHE_SECONDS:
             gone = self._is_missing(attempt.container_id or attempt.container)
-            recent = {key: seen for key, seen in self._looked.items() if 0 <= now - seen[0] < CACHE_SECONDS}
-            self._looked = {**recent, attempt.key: (now, gone)}
+            recent = {
+                key: seen for key, seen in self._gone_cache.items() if 0 <= now - seen[0] < CACHE_SECONDS
+            }
+            self._gone_cache = {**recent, attempt.key: (now, gone)}
         return gone
 
     def _is_missing(self, container: str) -> bool:
@@ -68,13 +70,13 @@ class HostContainers:
 
     def others(self, container: Container, now: float) -> OtherProjects:
         """Those that belong to another project. Where the engine does not say, they may want an action."""
-        listed_at, projects = self._projects
+        listed_at, projects = self._projects_cache
         if not 0 <= now - listed_at < CACHE_SECONDS:
             try:
                 projects = self._list_projects()
             except EngineError:
                 return OtherProjects.FAILING
-            self._projects = (now, projects)
+            self._projects_cache = (now, projects)
         states = {state for project, state in projects if project != get_project(container)}
         return next(
             (state for state in (OtherProjects.FAILING, OtherProjects.WELL) if state in states),

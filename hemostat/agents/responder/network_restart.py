@@ -36,8 +36,8 @@ class NetworkRestart:
         self._engine = engine
         self._clock = clock
         self._trust = trust
-        self._spared = spared
-        self._grace = grace
+        self._find_spare_reason = spared
+        self._find_stop_seconds = grace
 
     def run(self, container_id: str) -> str:
         """What was restarted, in words. One that fails does not keep the next waiting. Raises EngineError at
@@ -46,11 +46,13 @@ class NetworkRestart:
         told: list[str] = []
         failed: list[str] = []
         lost = find_detached(owner, self._engine.attached())
-        for info in sorted(lost, key=lambda each: not self._is_akin(owner, each)):
-            akin = self._is_akin(owner, info)
+        for info in sorted(lost, key=lambda each: not self._may_restart(owner, each)):
+            akin = self._may_restart(owner, info)
             left = MAX_UNRELATED_SECONDS - (self._clock.now() - began)
             try:
-                told += self._restart(info, self._grace(info) if akin else min(self._grace(info), left))
+                told += self._restart(
+                    info, self._find_stop_seconds(info) if akin else min(self._find_stop_seconds(info), left)
+                )
             except EngineError as error:
                 if akin and error.transient:
                     raise
@@ -59,7 +61,7 @@ class NetworkRestart:
             raise EngineError(_join_lines(told + failed))
         return _join_lines(told)
 
-    def _is_akin(self, owner: ContainerInfo, info: ContainerInfo) -> bool:
+    def _may_restart(self, owner: ContainerInfo, info: ContainerInfo) -> bool:
         networks = frozenset(owner.networks)
         akin = is_vouched(owner.ref, info.ref, networks=networks, others=networks)
         return self._trust.believes_all or akin
@@ -67,7 +69,7 @@ class NetworkRestart:
     def _restart(self, info: ContainerInfo, grace: float) -> list[str]:
         """If it still runs when it is its turn."""
         name = info.ref.name
-        if why := self._spared(info.ref):
+        if why := self._find_spare_reason(info.ref):
             return [f"{name} left without network: it is {why}"]
         if grace <= 0:
             return [f"{name} left without network: there was no time left"]

@@ -91,13 +91,13 @@ class Responder:
         Verifier and Viability."""
         self._engine = engine
         self._ledger = ledger
-        self._desk = desk
+        self._control_store = desk
         self._clock = clock
         self._limits = limits
         self._trust = trust
         self._host = host
         self._source = source
-        self._surgeon = ActionExecutor(
+        self._executor = ActionExecutor(
             engine,
             clock,
             Ceilings(memory=limits.scale_memory_max, cpus=limits.scale_cpu_max),
@@ -116,9 +116,9 @@ class Responder:
         )
         self._tell = OutcomePublisher(clock, host, source)
         self._verifier = Verifier(engine, sampler, clock, limits, host_memory, probe)
-        self._operation = Execution(
+        self._execution = Execution(
             engine,
-            self._surgeon,
+            self._executor,
             self._verifier,
             ledger,
             dossiers,
@@ -126,51 +126,51 @@ class Responder:
             self._tell,
             recent=recent,
         )
-        self._unanswering = UnresponsiveContainers(engine, clock, limits.expire, self._operation.give_up)
-        self._tending = ScaleDown(
-            engine, sampler, ledger, self._surgeon, clock, host=host, calm=limits.scale_calm
+        self._unresponsive = UnresponsiveContainers(engine, clock, limits.expire, self._execution.give_up)
+        self._scale_down = ScaleDown(
+            engine, sampler, ledger, self._executor, clock, host=host, calm=limits.scale_calm
         )
-        self._hands = InFlight()
+        self._in_flight = InFlight()
         neighbours = HostContainers(engine, limits, trust)
-        self._sweeper = Sweeper(ledger, neighbours, self._hands, host=host)
+        self._sweeper = Sweeper(ledger, neighbours, self._in_flight, host=host)
         self._decider = Decider(
-            self._surgeon,
+            self._executor,
             self._verifier,
             StartCheck(engine, missing),
             neighbours,
-            self._hands,
+            self._in_flight,
             limits,
             trust,
             source=source,
         )
 
     def step(self, event: Event, now: float) -> list[Event] | Defer | RunInBackground:
-        case = self._opened(event)
+        case = self._open_case(event)
         if case is None:
             return []
-        if case in self._unanswering:
-            return RunInBackground(partial(self._unanswering.again, case, partial(self._step, case)), _busy)
-        return self._unanswering.attempt(case, partial(self._step, case, now))
+        if case in self._unresponsive:
+            return RunInBackground(partial(self._unresponsive.again, case, partial(self._step, case)), _busy)
+        return self._unresponsive.attempt(case, partial(self._step, case, now))
 
     def _step(self, case: RequestCase, now: float) -> list[Event] | Defer | RunInBackground:
-        case = self._looked_at(case)
+        case = self._inspect_case(case)
         if case.request.action is Action.NONE and case.order is None:
-            return self._apart(case, self._left_to_people)
+            return self._run_in_background(case, self._escalate)
         decision, book = self._decide(case, now)
         if isinstance(decision, Refuse | RepeatOutcome | Wait):
             return self._answer(case, decision, book)
-        return self._apart(case, partial(self._attend, seen=now))
+        return self._run_in_background(case, partial(self._redecide, seen=now))
 
-    def _apart(
+    def _run_in_background(
         self, case: RequestCase, work: Callable[[RequestCase, float], list[Event] | Defer]
     ) -> RunInBackground:
-        return RunInBackground(lambda now: self._unanswering.attempt(case, partial(work, case, now)), _busy)
+        return RunInBackground(lambda now: self._unresponsive.attempt(case, partial(work, case, now)), _busy)
 
-    def _attend(self, case: RequestCase, now: float, *, seen: float) -> list[Event] | Defer:
+    def _redecide(self, case: RequestCase, now: float, *, seen: float) -> list[Event] | Defer:
         """Decide anew, for others may have acted since the container was `seen`, and do as decided."""
         if not 0 <= now - seen < RECENT_SECONDS:
-            case = self._looked_at(case)
-        with self._hands.take(repetition.build_attempt_key(case.request, case.incident)) as free:
+            case = self._inspect_case(case)
+        with self._in_flight.take(repetition.build_attempt_key(case.request, case.incident)) as free:
             if not free:
                 return Defer(now + slots.BUSY_RETRY_SECONDS, "it is under way")
             while (result := self._try(case, now)) is None:
@@ -179,20 +179,20 @@ class Responder:
 
     def buried(self, event: Event, error: str, now: float) -> list[Event]:  # noqa: ARG002
         """The last word on a request that failed again and again: people must not wait for another."""
-        case = self._opened(event)
-        return [] if case is None else self._operation.give_up(case, error)
+        case = self._open_case(event)
+        return [] if case is None else self._execution.give_up(case, error)
 
     def notice(self, now: float) -> str:
         """What people should know of: that nothing is done, and who wanted that; that the ledger was lost."""
-        told = (self._ledger.check(self._host), self._desk.controls().notice(now))
+        told = (self._ledger.check(self._host), self._control_store.controls().notice(now))
         return "; ".join(filter(None, told))
 
     def tend(self, now: float) -> list[Event]:
         """Put back what was scaled and is due, unless people want nothing done; and end what is left over."""
         self._sweeper.round(now)
-        if self._desk.controls().paused(ALL_CONTAINERS, now):
+        if self._control_store.controls().paused(ALL_CONTAINERS, now):
             return []
-        told = self._tending.round(now, self._may_put_back)
+        told = self._scale_down.round(now, self._may_put_back)
         return [Event.make(each, time=now, host=self._host, source=self._source) for each in told]
 
     def _may_put_back(self, container: Container) -> bool:
@@ -200,9 +200,9 @@ class Responder:
         if is_protected(container, self._limits.protect):
             return False
         automatic = policy.find_strictest_mode(container, Action.SCALE, self._limits) == "auto"
-        return automatic and self._desk.controls().paused(container.name, self._clock.now()) is None
+        return automatic and self._control_store.controls().paused(container.name, self._clock.now()) is None
 
-    def _opened(self, event: Event) -> RequestCase | None:
+    def _open_case(self, event: Event) -> RequestCase | None:
         """None for what is not for this responder to answer."""
         if event.host != self._host or event.incident is None:
             return None
@@ -215,7 +215,7 @@ class Responder:
                 )
         return None
 
-    def _looked_at(self, case: RequestCase) -> RequestCase:
+    def _inspect_case(self, case: RequestCase) -> RequestCase:
         """With the container as it is now. What its name is and which labels it bears, whoever asks for
         something does not say."""
         alert = case.request.alert
@@ -225,7 +225,7 @@ class Responder:
         request = msgspec.structs.replace(case.request, alert=alert)
         return msgspec.structs.replace(case, found=found, request=request)
 
-    def _left_to_people(self, case: RequestCase, now: float) -> list[Event] | Defer:
+    def _escalate(self, case: RequestCase, now: float) -> list[Event] | Defer:
         """They get to see what the container was like; of one that waits for another there is nothing new. A
         failure that shows while an action against it is verified is told with the end of that."""
         key = repetition.build_attempt_key(case.request, case.incident)
@@ -238,7 +238,7 @@ class Responder:
             return []
         ended = make_no_action_end(case.request.alert)
         if ended.outcome is Outcome.ESCALATED and case.found is not None:
-            self._operation.keep_evidence(case)
+            self._execution.keep_evidence(case)
         return self._tell(case, ended)
 
     # --- deciding -----------------------------------------------------------------------------------
@@ -252,25 +252,27 @@ class Responder:
             case Wait() | Refuse() | RepeatOutcome():
                 result = self._answer(case, decision, book)
             case RequestApproval(until=until):
-                result = self._asked(case, until, now)
+                result = self._request_approval(case, until, now)
             case Resume():
-                result = self._operation.take_up(case, decision, version)
+                result = self._execution.take_up(case, decision, version)
             case Act(attempt=attempt):
-                result = self._operation.begin(case, attempt, version)
+                result = self._execution.begin(case, attempt, version)
         return result
 
     def _answer(
         self, case: RequestCase, decision: Wait | Refuse | RepeatOutcome, book: LedgerSnapshot
     ) -> list[Event] | Defer:
         if isinstance(decision, Refuse):
-            return self._refused(case, decision, book)
+            return self._answer_refusal(case, decision, book)
         if isinstance(decision, RepeatOutcome):
             return self._tell(case, make_decision_end(decision))
         why, reason = decision.why, decision.reason
         ended = None if reason is None else ActionEnd(outcome=Outcome.WAITING, reason=reason, detail=why)
         return self._put_off(case, decision.until, why, ended)
 
-    def _refused(self, case: RequestCase, decision: Refuse, book: LedgerSnapshot) -> list[Event] | Defer:
+    def _answer_refusal(
+        self, case: RequestCase, decision: Refuse, book: LedgerSnapshot
+    ) -> list[Event] | Defer:
         if decision.reason is Reason.ALREADY_TRIED:
             answered = repetition.is_covered_by_failure(case.request, case.incident, book)
             return [] if answered else self._tell(case, make_decision_end(decision))
@@ -278,7 +280,7 @@ class Responder:
         if decision.reason is Reason.EXPIRED and known:
             return []
         if decision.reason is Reason.NOT_VIABLE and not known:
-            self._operation.keep_evidence(case)
+            self._execution.keep_evidence(case)
         ended = make_decision_end(decision)
         if decision.reason is Reason.NOT_VIABLE and case.order is None and _is_down(case):
             # What is missing may come back, as a mount does: then it is started.
@@ -301,7 +303,7 @@ class Responder:
 
     # --- asking and announcing ----------------------------------------------------------------------
 
-    def _asked(self, case: RequestCase, until: float, now: float) -> list[Event] | Defer:
+    def _request_approval(self, case: RequestCase, until: float, now: float) -> list[Event] | Defer:
         """Put the request on people's desk, and tell them what exactly would be done. A crash in between does
         both again: what is on the desk stays there. Where another request for the same is on it, this one is
         dropped: that one carries on."""
@@ -310,7 +312,7 @@ class Responder:
         if Reason.APPROVAL in request.told:
             return Defer(again, why)
         try:
-            plan = redact(self._surgeon.plan(request, case.found).detail)
+            plan = redact(self._executor.plan(request, case.found).detail)
         except NotApplicableError as error:
             return self._tell(case, make_decision_end(Refuse(Reason.UNSUPPORTED, error.message)))
         asked = Approval(
@@ -326,7 +328,7 @@ class Responder:
             asked=now,
             until=until,
         )
-        approval = self._desk.ask(asked)
+        approval = self._control_store.ask(asked)
         if approval.request != asked.request:
             return []
         how = f"{approval.plan}? hemostat approve {approval.id}"

@@ -41,22 +41,22 @@ class ScaleDown:
         self._engine = engine
         self._sampler = sampler
         self._ledger = ledger
-        self._surgeon = surgeon
+        self._executor = surgeon
         self._clock = clock
         self._host = host
-        self._calm = calm
+        self._calm_seconds = calm
 
     def round(self, now: float, may: Callable[[Container], bool]) -> Iterator[RemediationComplete]:
         """Put back what is due, where it `may` be. The record is taken off afterwards: whoever comes after
         one that was killed in between finds it. Of several responders, the one that takes it off tells."""
         for scaled in self._ledger.scaled(self._host):
             try:
-                due = None if self._is_being_raised(scaled, now) else self._due(scaled, now, may)
+                due = None if self._is_being_raised(scaled, now) else self._find_due(scaled, now, may)
             except EngineError as error:
                 logger.warning("scale.not_looked_at container=%s error=%s", scaled.container, error)
                 continue
             if due is not None:
-                yield from self._back(scaled, due)
+                yield from self._scale_back(scaled, due)
 
     def _is_being_raised(self, scaled: RaisedLimit, now: float) -> bool:
         """Whether it is raised further at this moment: then the record is about to be written anew."""
@@ -66,20 +66,22 @@ class ScaleDown:
         ]
         return any(each.subject == scaled.subject for each in raising)
 
-    def _due(self, scaled: RaisedLimit, now: float, may: Callable[[Container], bool]) -> ContainerInfo | None:
+    def _find_due(
+        self, scaled: RaisedLimit, now: float, may: Callable[[Container], bool]
+    ) -> ContainerInfo | None:
         """A container whose limit is due to be put back, or that of a service's is."""
-        current = self._surgeon.current(scaled)
+        current = self._executor.current(scaled)
         if not scaling.is_still_raised(scaled, current):
             self._ledger.drop_scaled(self._host, scaled)
             return None
-        members = self._members(scaled)
-        usage = self._usage(scaled, members, current) if members else None
-        due = scaling.should_restore_limit(scaled, current, usage, now, self._calm)
+        members = self._inspect_members(scaled)
+        usage = self._measure_usage(scaled, members, current) if members else None
+        due = scaling.should_restore_limit(scaled, current, usage, now, self._calm_seconds)
         return members[0] if due and may(members[0].ref) else None
 
-    def _back(self, scaled: RaisedLimit, info: ContainerInfo) -> Iterator[RemediationComplete]:
+    def _scale_back(self, scaled: RaisedLimit, info: ContainerInfo) -> Iterator[RemediationComplete]:
         try:
-            detail = self._surgeon.scale_back(scaled).detail
+            detail = self._executor.scale_back(scaled).detail
             info = info if scaled.service else self._engine.inspect(scaled.container)
         except (NotApplicableError, NoSuchContainerError):
             self._ledger.drop_scaled(self._host, scaled)
@@ -90,39 +92,39 @@ class ScaleDown:
         if self._ledger.drop_scaled(self._host, scaled):
             yield _build_complete(scaled, info, detail)
 
-    def _members(self, scaled: RaisedLimit) -> list[ContainerInfo]:
+    def _inspect_members(self, scaled: RaisedLimit) -> list[ContainerInfo]:
         """The container, or those of the service that run on this node."""
         if not scaled.service:
             return [self._engine.inspect(scaled.container)]
         members = self._engine.service(scaled.service).members
         return [info for info in self._engine.containers() if info.running and info.ref.id in members]
 
-    def _usage(
+    def _measure_usage(
         self, scaled: RaisedLimit, members: Sequence[ContainerInfo], current: float | None
     ) -> float | None:
         """What is used now of what was raised, as `scale.due_back` wants it; None where that is not known."""
         if scaled.resource is Resource.MEMORY:
-            sample = self._sample(members[0])
+            sample = self._read_sample(members[0])
             return None if sample is None or not sample.memory else float(sample.memory)
-        cores = self._cores(members)
+        cores = self._measure_cores(members)
         if any(each is None for each in cores):
             return None
         if scaled.resource is Resource.CPU:
             return cores[0]
         return scaling.estimate_busy_replicas(members, [each or 0.0 for each in cores], current or 0.0)
 
-    def _cores(self, members: Sequence[ContainerInfo]) -> list[float | None]:
+    def _measure_cores(self, members: Sequence[ContainerInfo]) -> list[float | None]:
         """Cores that each uses now; None where it cannot be measured."""
-        before = [self._sample(info) for info in members]
+        before = [self._read_sample(info) for info in members]
         self._clock.sleep(MEASURE_SECONDS)
-        after = [self._sample(info) for info in members]
+        after = [self._read_sample(info) for info in members]
         percents = [
             None if first is None or then is None else compute_cpu_percent(first, then)
             for first, then in zip(before, after, strict=True)
         ]
         return [None if percent is None else percent / 100 for percent in percents]
 
-    def _sample(self, info: ContainerInfo) -> Sample | None:
+    def _read_sample(self, info: ContainerInfo) -> Sample | None:
         return next(iter(self._sampler.sample([info], self._clock.now())), None)
 
 

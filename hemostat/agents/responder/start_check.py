@@ -18,17 +18,17 @@ class StartCheck:
         """`missing` tells what of a container's paths on the engine's host is not there, empty for nothing
         or where that cannot be known."""
         self._engine = engine
-        self._missing = missing
+        self._find_missing_path = missing
 
     def obstacle(self, action: Action, found: ContainerInfo | None) -> str:
         """Why the container's start must fail, with what a person is to do; empty if nothing is known."""
         if action not in STARTING_ACTIONS or found is None:
             return ""
-        objections = (self._namespace(owner) for owner in found.joined)
+        objections = (self._find_namespace_fault(owner) for owner in found.joined)
         objection = next(filter(None, objections), "")
-        return objection or ("" if self._missing is None else self._missing(found))
+        return objection or ("" if self._find_missing_path is None else self._find_missing_path(found))
 
-    def _namespace(self, owner: str) -> str:
+    def _find_namespace_fault(self, owner: str) -> str:
         """What is wrong with a container whose namespace is shared."""
         short = owner[:12]
         try:

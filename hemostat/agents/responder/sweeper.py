@@ -24,26 +24,26 @@ logger = logging.getLogger(__name__)
 class Sweeper:
     def __init__(self, ledger: Ledger, neighbours: HostContainers, hands: InFlight, *, host: str) -> None:
         self._ledger = ledger
-        self._neighbours = neighbours
-        self._hands = hands
+        self._host_containers = neighbours
+        self._in_flight = hands
         self._host = host
-        self._swept = 0.0
+        self._swept_at = 0.0
 
     def round(self, now: float) -> None:
-        if 0 <= now - self._swept < SWEEP_SECONDS:
+        if 0 <= now - self._swept_at < SWEEP_SECONDS:
             return
-        self._swept = now
+        self._swept_at = now
         book = self._ledger.read(self._host, "")
         # One that takes a slot may be at work in another process, which will end it.
         old = [each for each in book.running if not each.time <= now < compute_slot_end(each)]
-        left = [each for each in old if each.key not in self._hands.full][:MAX_CHECKED]
-        gone = self._neighbours.gone(left, now)
+        left = [each for each in old if each.key not in self._in_flight.full][:MAX_CHECKED]
+        gone = self._host_containers.gone(left, now)
         for each in left:
             forgotten = not is_leased(each, now) and abs(now - each.time) > MAX_LOOKBACK_SECONDS
             if each.key in gone or forgotten:
-                self._end(each, now)
+                self._end_attempt(each, now)
 
-    def _end(self, attempt: Attempt, now: float) -> None:
+    def _end_attempt(self, attempt: Attempt, now: float) -> None:
         logger.info("attempt.ended key=%s container=%s", attempt.key, attempt.container)
         ended = msgspec.structs.replace(
             attempt, outcome=Outcome.NOT_APPLICABLE, reason=Reason.GONE, finished=now

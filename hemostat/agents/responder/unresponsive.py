@@ -41,7 +41,7 @@ class UnresponsiveContainers:
         self._give_up = give_up
         self._since: dict[str, float] = {}
         """When each was first not answered about, by container id (epoch seconds)."""
-        self._room = threading.BoundedSemaphore(MAX_CONCURRENT)
+        self._slots = threading.BoundedSemaphore(MAX_CONCURRENT)
 
     def __contains__(self, case: RequestCase) -> bool:
         return case.request.alert.container.id in self._since
@@ -53,7 +53,7 @@ class UnresponsiveContainers:
             result = call()
         except EngineTimeoutError as error:
             self._engine.version()
-            return self._put_off(case, error)
+            return self._postpone(case, error)
         if not isinstance(result, RunInBackground):
             self._since.pop(container, None)
         return result
@@ -61,15 +61,15 @@ class UnresponsiveContainers:
     def again(self, case: RequestCase, step: DecideStep, now: float) -> Sequence[Event] | Defer:
         """What is done about one that is known not to be answered about. What `step` has run apart is an
         attempt of its own."""
-        if not self._room.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False):
             return Defer(now + FIRST_RETRY_SECONDS, DEFER_REASON)
         try:
             result = self.attempt(case, lambda: step(now))
             return result.work(now) if isinstance(result, RunInBackground) else result
         finally:
-            self._room.release()
+            self._slots.release()
 
-    def _put_off(self, case: RequestCase, error: EngineTimeoutError) -> list[Event] | Defer:
+    def _postpone(self, case: RequestCase, error: EngineTimeoutError) -> list[Event] | Defer:
         container, now = case.request.alert.container.id, self._clock.now()
         age = now - max(self._since.setdefault(container, now), case.event.time)
         if age > self._expire:

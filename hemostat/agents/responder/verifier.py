@@ -82,15 +82,15 @@ class Verifier:
                 began, deadline, well_since = now, 0.0, None
             deadline = deadline or min(since, now) + self.longest(alert, info, restarted=restarted)
             latest = now
-            health, why = self._state(alert, info)
+            health, why = self._find_state(alert, info)
             if health is HealthVerdict.ILL:
                 return make_verified_end(why, info.state)
             if health is HealthVerdict.NOT_YET:
                 well_since = None
             elif well_since is None or info.started_at != started:
-                well_since, started, base = now, info.started_at, self._sample(info, now)
+                well_since, started, base = now, info.started_at, self._read_sample(info, now)
             elif now - well_since >= self._limits.verify_for:
-                return make_verified_end(self._symptom(alert, info, base, now), info.state)
+                return make_verified_end(self._find_symptom(alert, info, base, now), info.state)
             grace = 0.0 if well_since is None else self._limits.verify_for + POLL_SECONDS
             if now >= max(deadline, began + grace):
                 return make_verified_end(why or "it did not stay up", info.state)
@@ -106,22 +106,22 @@ class Verifier:
             own = max(own, probe.START_PERIOD_SECONDS if start is None else start)
         return min(own, MAX_STARTUP_SECONDS if restarted else MAX_WAIT_SECONDS) + self._limits.verify_timeout
 
-    def _state(self, alert: HealthAlert, info: ContainerInfo) -> tuple[HealthVerdict, str]:
+    def _find_state(self, alert: HealthAlert, info: ContainerInfo) -> tuple[HealthVerdict, str]:
         """By the engine; of what was alerted for its probe, by that too."""
         health, why = assess_health(info)
         target = PROBE.of(alert.container.labels) if alert.kind is Kind.HUNG else None
         if target is None or health is not HealthVerdict.WELL:
             return health, why
-        error = self._probed(info, target)
+        error = self._run_probe(info, target)
         return (HealthVerdict.NOT_YET, f"its probe still fails: {error}") if error else (health, why)
 
-    def _probed(self, info: ContainerInfo, target: ProbeTarget) -> str:
-        address = probe.find_address(info, self._owners(info))
+    def _run_probe(self, info: ContainerInfo, target: ProbeTarget) -> str:
+        address = probe.find_address(info, self._find_network_owners(info))
         if self._probe is None or address is None:
             return NOT_PROBED
         return self._probe(target, address, PROBE_SECONDS)
 
-    def _owners(self, info: ContainerInfo) -> dict[str, ContainerInfo]:
+    def _find_network_owners(self, info: ContainerInfo) -> dict[str, ContainerInfo]:
         """The containers whose network it shares, by what they are called there."""
         found: dict[str, ContainerInfo] = {}
         while info.network_mode.startswith(probe.SHARED_NETWORK_PREFIX):
@@ -144,24 +144,24 @@ class Verifier:
         """Whether what was measured once is so no longer; False where it cannot be measured again."""
         if alert.kind not in SAMPLED_KINDS:
             return False
-        base = self._sample(info, self._clock.now())
+        base = self._read_sample(info, self._clock.now())
         self._clock.sleep(MEASURE_SECONDS)
-        after = self._sample(info, self._clock.now())
+        after = self._read_sample(info, self._clock.now())
         if base is None or after is None:
             return False
         return not describe_remaining_excess(alert, info, base, after, self._host_memory)
 
-    def _sample(self, info: ContainerInfo, now: float) -> Sample | None:
+    def _read_sample(self, info: ContainerInfo, now: float) -> Sample | None:
         return next(iter(self._sampler.sample([info], now)), None)
 
-    def _symptom(self, alert: HealthAlert, info: ContainerInfo, base: Sample | None, now: float) -> str:
+    def _find_symptom(self, alert: HealthAlert, info: ContainerInfo, base: Sample | None, now: float) -> str:
         """What is left of the alert's condition; empty if nothing is."""
         if alert.kind is Kind.DISK_HIGH:
             size, threshold = self._engine.writable_size(info.ref.id), alert.number("threshold")
             return f"it still holds {show_size(size)}" if size >= threshold else ""
         if alert.kind not in SAMPLED_KINDS:
             return ""
-        after = self._sample(info, now)
+        after = self._read_sample(info, now)
         if base is None or after is None:
             return "its CPU and memory cannot be measured"
         return describe_remaining_excess(alert, info, base, after, self._host_memory)

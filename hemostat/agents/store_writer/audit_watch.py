@@ -62,17 +62,17 @@ class AuditWatch:
         announce: Callable[[str], object] = lambda _: None,
     ) -> None:
         """`place` is Records.place; `announce` writes a line where nobody here can change it."""
-        self._records = records
-        self._notary = notary
+        self._event_store = records
+        self._audit_anchor = notary
         self._clock = clock
-        self._place = place
+        self._location = place
         self._keys = keys
         self._announce = announce
-        self._known = AnchorNotes()
+        self._known_notes = AnchorNotes()
         """As this process has noted it last: Redis may forget."""
         self._known_trail = ""
-        self._announced: float | None = None
-        self._checked: float | None = None
+        self._announced_at: float | None = None
+        self._checked_at: float | None = None
         self._signs_from = 0
         """The first row of the next batch, until it is noted from where on rows are signed."""
         self._has_signed = False
@@ -85,70 +85,70 @@ class AuditWatch:
         keys = self._keys()
         if not keys:
             return
-        ends = self._records.ends()
-        noted = drop_untrusted_acceptance(self._notary.noted(ends.trail), ends.trail, keys)
+        ends = self._event_store.ends()
+        noted = drop_untrusted_acceptance(self._audit_anchor.noted(ends.trail), ends.trail, keys)
         if noted.accepted is not None:
-            self._records.accept_unsigned(noted.accepted.head.number)
+            self._event_store.accept_unsigned(noted.accepted.head.number)
         self._signs_from = ends.head.number + 1
 
     def note(self) -> None:
         """Note the head, unless the trail is not the one that was written."""
-        asked = observe_trail(self._records, self._notary, self._place, self._keys())
-        found = self._remember(asked)
-        self._object(find_objection(found), found.ends)
+        asked = observe_trail(self._event_store, self._audit_anchor, self._location, self._keys())
+        found = self._fill_in_known(asked)
+        self._set_objection(find_objection(found), found.ends)
         if not self.objection:
-            self._note(found.ends, found.noted, is_known=bool(asked.noted.trail))
+            self._write_notes(found.ends, found.noted, is_known=bool(asked.noted.trail))
             self._note_signed(found)
-        self._tell(found.ends)
+        self._announce_head(found.ends)
 
     def _note_signed(self, found: AuditObservation) -> None:
         """For those who have no key, and must know that they cannot check the rows."""
         if self._signs_from and not self._has_signed and is_last_row_signed(found):
-            self._notary.note_signed(found.ends.trail, self._signs_from)
+            self._audit_anchor.note_signed(found.ends.trail, self._signs_from)
             self._has_signed = True
 
     def check(self) -> None:
         """Note it now and then, for nothing may be stored for long. Others tell of a database or a Redis that
         is away."""
         now = self._clock.now()
-        if self._checked is None or not 0 <= now - self._checked < CHECK_SECONDS:
-            self._checked = now
+        if self._checked_at is None or not 0 <= now - self._checked_at < CHECK_SECONDS:
+            self._checked_at = now
             with suppress(HemoStatError):
                 self.note()
 
-    def _remember(self, found: AuditObservation) -> AuditObservation:
+    def _fill_in_known(self, found: AuditObservation) -> AuditObservation:
         """With what this process knows, where Redis has lost it."""
         noted = found.noted
         if noted.trail or not self._known_trail:
             return found
         same = self._known_trail == found.ends.trail
-        known = self._known if same and noted.head is None else noted
+        known = self._known_notes if same and noted.head is None else noted
         noted = msgspec.structs.replace(known, trail=self._known_trail)
-        return _check_head(self._records, msgspec.structs.replace(found, noted=noted))
+        return _check_head(self._event_store, msgspec.structs.replace(found, noted=noted))
 
-    def _note(self, ends: ChainEnds, noted: AnchorNotes, *, is_known: bool) -> None:
+    def _write_notes(self, ends: ChainEnds, noted: AnchorNotes, *, is_known: bool) -> None:
         if not is_known:
-            self._notary.note_trail(self._place, ends.trail)
+            self._audit_anchor.note_trail(self._location, ends.trail)
             if noted.signed:
-                self._notary.note_signed(ends.trail, noted.signed)
+                self._audit_anchor.note_signed(ends.trail, noted.signed)
         if noted.anchor is None:
-            self._notary.note_anchor(ends.trail, ends.anchor)
-        self._notary.note_head(ends.trail, ends.head)
+            self._audit_anchor.note_anchor(ends.trail, ends.anchor)
+        self._audit_anchor.note_head(ends.trail, ends.head)
         self._known_trail = ends.trail
-        self._known = msgspec.structs.replace(noted, head=ends.head, anchor=noted.anchor or ends.anchor)
+        self._known_notes = msgspec.structs.replace(noted, head=ends.head, anchor=noted.anchor or ends.anchor)
 
-    def _object(self, objection: str, ends: ChainEnds) -> None:
+    def _set_objection(self, objection: str, ends: ChainEnds) -> None:
         if objection and objection != self.objection:
             logger.error("audit.replaced trail=%s head=%s why=%s", ends.trail, ends.head, objection)
-            self._announced = None
+            self._announced_at = None
         elif self.objection and not objection:
             logger.info("audit.accepted trail=%s head=%s", ends.trail, ends.head)
         self.objection = objection
 
-    def _tell(self, ends: ChainEnds) -> None:
+    def _announce_head(self, ends: ChainEnds) -> None:
         now = self._clock.now()
-        if self._announced is not None and 0 <= now - self._announced < ANNOUNCE_SECONDS:
+        if self._announced_at is not None and 0 <= now - self._announced_at < ANNOUNCE_SECONDS:
             return
-        self._announced = now
+        self._announced_at = now
         why = f" objection={self.objection!r}" if self.objection else ""
-        self._announce(f"audit head store={self._place} trail={ends.trail} head={ends.head}{why}")
+        self._announce(f"audit head store={self._location} trail={ends.trail} head={ends.head}{why}")

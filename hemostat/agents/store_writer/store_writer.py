@@ -30,11 +30,11 @@ class StoreWriter:
         keeping: StoreSettings,
         watch: AuditWatch | None = None,
     ) -> None:
-        self._records = records
-        self._notary = notary
+        self._event_store = records
+        self._audit_anchor = notary
         self._clock = clock
-        self._keeping = keeping
-        self._due = 0.0
+        self._settings = keeping
+        self._sweep_due = 0.0
         self._watch = watch or AuditWatch(records, notary, clock, place="")
 
     def step(self, _: Event, __: float) -> list[Event]:
@@ -53,22 +53,22 @@ class StoreWriter:
     def keep(self, events: Sequence[Event]) -> None:
         """Store the events, note the trail's head elsewhere, and now and then remove what is too old."""
         self._watch.prepare()
-        self._records.append(events)
+        self._event_store.append(events)
         self._watch.note()
         now = self._clock.now()
-        if not 0 < self._due - now <= SWEEP_SECONDS:
-            self._due = now if self._sweep(now) == MAX_ROWS_PER_SWEEP else now + SWEEP_SECONDS
+        if not 0 < self._sweep_due - now <= SWEEP_SECONDS:
+            self._sweep_due = now if self._sweep(now) == MAX_ROWS_PER_SWEEP else now + SWEEP_SECONDS
 
     def _sweep(self, now: float) -> int:
         """That rows are to go is noted before they do: those that are gone without it are missing."""
-        oldest = now - self._keeping.retention if self._keeping.retention else None
-        end = self._records.outdated(oldest, self._keeping.max_events, limit=MAX_ROWS_PER_SWEEP)
+        oldest = now - self._settings.retention if self._settings.retention else None
+        end = self._event_store.outdated(oldest, self._settings.max_events, limit=MAX_ROWS_PER_SWEEP)
         if end is None:
             return 0
-        ends = self._records.ends()
-        self._notary.note_anchor(ends.trail, end)
-        removed = self._records.remove(end)
-        if self._keeping.compact:
-            self._records.compact()
+        ends = self._event_store.ends()
+        self._audit_anchor.note_anchor(ends.trail, end)
+        removed = self._event_store.remove(end)
+        if self._settings.compact:
+            self._event_store.compact()
         logger.info("store.swept rows=%d up_to=%d", removed, end.number)
         return removed

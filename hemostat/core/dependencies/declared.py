@@ -85,23 +85,25 @@ class NameIndex:
         self._networks = find_networks(self._infos)
         refs = [info.ref for info in self._infos.values()]
         # As the engine has it: a name may look like an id, and a full id comes first.
-        self._ids = {ref.id[:SHORT_ID_DIGITS]: ref.id for ref in refs}
-        self._ids |= {ref.name: ref.id for ref in refs}
-        self._ids |= {ref.id: ref.id for ref in refs}
+        self._ids_by_name = {ref.id[:SHORT_ID_DIGITS]: ref.id for ref in refs}
+        self._ids_by_name |= {ref.name: ref.id for ref in refs}
+        self._ids_by_name |= {ref.id: ref.id for ref in refs}
         services: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for ref in refs:
             if ref.service is not None and not is_one_off(ref):
                 services[ref.project or "", ref.service].append(ref.id)
-        self._services = {key: tuple(members) for key, members in services.items()}
+        self._ids_by_service = {key: tuple(members) for key, members in services.items()}
         self._near: dict[tuple[object, ...], tuple[str, ...]] = {}
         """Members of a service that are believed, by what decides that."""
 
     def needs(self, info: ContainerInfo, connected: Collection[str] = ()) -> tuple[Dependency, ...]:
         named = dict.fromkeys(_iter_needs(info))
-        declared = list(dict.fromkeys(Dependency(self._find(info, each), until) for each, until in named))
+        declared = list(
+            dict.fromkeys(Dependency(self._find_members(info, each), until) for each, until in named)
+        )
         known = {member for need in declared for member in need.members} | {info.ref.id}
         linked = (each for each in connected if each not in known and self.is_linked(info.ref.id, each))
-        seen = {self._replicas(each) for each in linked}
+        seen = {self._find_replicas(each) for each in linked}
         found = [
             *declared,
             *(Dependency(group, NeedDuration.RUNNING, observed=True) for group in sorted(seen)),
@@ -111,7 +113,10 @@ class NameIndex:
 
     def absent(self, info: ContainerInfo) -> Iterator[MissingDependency]:
         for each, _ in _iter_needs(info):
-            if not self._services.get((each.project, each.service)) and self._named(each) is None:
+            if (
+                not self._ids_by_service.get((each.project, each.service))
+                and self._find_by_name(each) is None
+            ):
                 yield each
 
     def is_vouched(self, one: str, other: str) -> bool:
@@ -133,24 +138,24 @@ class NameIndex:
         plain = not (self._infos[one].ref.project or self._infos[other].ref.project)
         return self.is_vouched(one, other) or (plain and bool(self._networks[one] & self._networks[other]))
 
-    def _find(self, info: ContainerInfo, wanted: MissingDependency) -> tuple[str, ...]:
+    def _find_members(self, info: ContainerInfo, wanted: MissingDependency) -> tuple[str, ...]:
         """A word of the label names a service of its project, else a container."""
-        members = self._believed(info, wanted)
-        found = None if members else self._named(wanted)
+        members = self._select_trusted(info, wanted)
+        found = None if members else self._find_by_name(wanted)
         return members if found is None else (found,)
 
-    def _named(self, wanted: MissingDependency) -> str | None:
-        return self._ids.get(wanted.name.removeprefix("/"))
+    def _find_by_name(self, wanted: MissingDependency) -> str | None:
+        return self._ids_by_name.get(wanted.name.removeprefix("/"))
 
-    def _believed(self, info: ContainerInfo, wanted: MissingDependency) -> tuple[str, ...]:
+    def _select_trusted(self, info: ContainerInfo, wanted: MissingDependency) -> tuple[str, ...]:
         """The members of a service of its project that are what their labels say, as far as anything vouches
         for it. Containers of one project share the answer: anybody may make many of them."""
         service = wanted.project, wanted.service
-        if service not in self._services:
+        if service not in self._ids_by_service:
             return ()
         key = (*service, identify_voucher(info.ref), self._networks[info.ref.id])
         if key not in self._near:
-            self._near[key] = self._find_believed(info, self._services[service])
+            self._near[key] = self._find_believed(info, self._ids_by_service[service])
         return self._near[key]
 
     def _find_believed(self, info: ContainerInfo, members: tuple[str, ...]) -> tuple[str, ...]:
@@ -161,7 +166,7 @@ class NameIndex:
             return near
         return () if get_config_hash(info.ref) else members
 
-    def _replicas(self, container_id: str) -> tuple[str, ...]:
+    def _find_replicas(self, container_id: str) -> tuple[str, ...]:
         """It and the other replicas of its service."""
         return self._groups.get(container_id, (container_id,))
 
@@ -169,7 +174,7 @@ class NameIndex:
     def _groups(self) -> dict[str, tuple[str, ...]]:
         """By the id of each replica, itself and the others of its service."""
         groups: defaultdict[str, list[str]] = defaultdict(list)
-        for each in (each for members in self._services.values() for each in members):
+        for each in (each for members in self._ids_by_service.values() for each in members):
             if (group := get_replica_group(self._infos[each].ref, self._trust)) is not None:
                 groups[group].append(each)
         found = (tuple(members) for members in groups.values())

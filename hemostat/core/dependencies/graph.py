@@ -35,7 +35,7 @@ class DependencyGraph:
         self, infos: dict[str, ContainerInfo], needs: Mapping[str, tuple[Dependency, ...]], names: NameIndex
     ) -> None:
         self._infos = infos
-        self._names = names
+        self._name_index = names
         self._needs = needs
         self._dependents: defaultdict[str, list[str]] = defaultdict(list)
         for container, groups in needs.items():
@@ -60,8 +60,8 @@ class DependencyGraph:
         """The deepest container that is down, reached from this one through needs that are unmet; None where
         all its needs are met. Containers that need each other are not blamed for each other's failures: none
         would be healed."""
-        depths, faulty = self._descend(container_id, observations)
-        circle = self._above(container_id)
+        depths, faulty = self._measure_depths(container_id, observations)
+        circle = self._walk_downstream(container_id)
         blamed = [other for other in depths if other not in circle]
         ends = [other for other in blamed if not faulty.get(other)] or blamed
         return min(
@@ -70,16 +70,16 @@ class DependencyGraph:
 
     def is_declared(self, container_id: str, root_id: str) -> bool:
         """Whether declared needs alone lead from the one to the other."""
-        return root_id != container_id and root_id in self._upstream(container_id, declared=True)
+        return root_id != container_id and root_id in self._walk_upstream(container_id, declared=True)
 
     def is_linked(self, container_id: str, root_id: str) -> bool:
         """Whether the two have been put together, and not by labels of one of them alone."""
-        return self._names.is_linked(container_id, root_id)
+        return self._name_index.is_linked(container_id, root_id)
 
     def must_wait(self, container_id: str, root_id: str) -> bool:
         """Whether the one waits for the other as long as that takes: its own labels ask for it, or the two
         are of one project."""
-        return self.is_declared(container_id, root_id) or self._names.is_vouched(container_id, root_id)
+        return self.is_declared(container_id, root_id) or self._name_index.is_vouched(container_id, root_id)
 
     def must_complete(self, container_id: str) -> tuple[ContainerInfo, ...]:
         """The containers for which this one is a job that must end well before they start, by name. Others
@@ -87,7 +87,7 @@ class DependencyGraph:
         return tuple(
             self._infos[other]
             for other in sorted(self._dependents.get(container_id, ()))
-            if self._names.is_vouched(container_id, other)
+            if self._name_index.is_vouched(container_id, other)
             for need in self._needs[other]
             if need.until is NeedDuration.COMPLETED and container_id in need.members
         )
@@ -98,14 +98,14 @@ class DependencyGraph:
 
     def upstream(self, container_id: str) -> set[str]:
         """The ids of all that it depends on, directly or not."""
-        return set(self._upstream(container_id, declared=False)) - {container_id}
+        return set(self._walk_upstream(container_id, declared=False)) - {container_id}
 
     def nearest(self, container_id: str, most: int) -> list[str]:
         """The ids of at most so many of them, those that it needs itself first."""
-        found = self._upstream(container_id, declared=False)
+        found = self._walk_upstream(container_id, declared=False)
         return list(islice((each for each in found if each != container_id), most))
 
-    def _upstream(self, container_id: str, *, declared: bool) -> Iterator[str]:
+    def _walk_upstream(self, container_id: str, *, declared: bool) -> Iterator[str]:
         """The nearest first, itself among them."""
         seen, layer = {container_id}, [container_id]
         while layer:
@@ -117,12 +117,12 @@ class DependencyGraph:
     def downstream(self, container_id: str) -> tuple[ContainerInfo, ...]:
         """All that depend on it, directly or not, by name: first those of its project, for anybody may say
         that he depends on it."""
-        others = (self._infos[other] for other in self._above(container_id))
+        others = (self._infos[other] for other in self._walk_downstream(container_id))
         return tuple(
             sorted(others, key=lambda i: (not self.is_linked(container_id, i.ref.id), _get_sort_key(i)))
         )
 
-    def _descend(
+    def _measure_depths(
         self, container_id: str, observations: Observations
     ) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
         """How many steps away each container is that is reached through unmet needs; and of those that were
@@ -133,7 +133,7 @@ class DependencyGraph:
             for upper in layer:
                 if left > 0:
                     left -= sum(len(need.members) for need in self._needs.get(upper, ()))
-                    faulty[upper] = tuple(self._faulty(upper, observations))
+                    faulty[upper] = tuple(self._find_faulty(upper, observations))
             found = (member for upper in layer for member in faulty.get(upper, ()))
             below = dict.fromkeys(member for member in found if member not in depths)
             depths.update(dict.fromkeys(below, depths[layer[0]] + 1))
@@ -141,14 +141,16 @@ class DependencyGraph:
         del depths[container_id]
         return depths, faulty
 
-    def _faulty(self, container_id: str, observations: Observations) -> Iterator[str]:
+    def _find_faulty(self, container_id: str, observations: Observations) -> Iterator[str]:
         """The members of its unmet needs that are down or ill."""
         for need in self._needs.get(container_id, ()):
-            states = {each: self._condition(container_id, need, each, observations) for each in need.members}
+            states = {
+                each: self._judge_condition(container_id, need, each, observations) for each in need.members
+            }
             if not MET_STATES.intersection(states.values()):
                 yield from (member for member, state in states.items() if state in FAULTY_STATES)
 
-    def _condition(
+    def _judge_condition(
         self, container_id: str, need: Dependency, member: str, observations: Observations
     ) -> DependencyState:
         info = self._infos[member]
@@ -157,7 +159,7 @@ class DependencyGraph:
         must_run = need.until is NeedDuration.RUNNING
         return judge_dependency(info, self._infos[container_id], observations, must_run=must_run)
 
-    def _above(self, container_id: str) -> set[str]:
+    def _walk_downstream(self, container_id: str) -> set[str]:
         seen, waiting = {container_id}, [container_id]
         while waiting:
             fresh = set(self._dependents.get(waiting.pop(), ())) - seen

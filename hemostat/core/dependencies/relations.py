@@ -23,29 +23,29 @@ class Relations:
         self.began = 0.0
         """Since when the ends of containers have been observed (epoch seconds); 0 is always."""
         self._infos: dict[str, ContainerInfo] = {}
-        self._bystanders: set[str] = set()
+        self._unwatched_ids: set[str] = set()
         self._edges: dict[Edge, float] = {}
         """When each connection was last seen (epoch seconds)."""
         self._connections: dict[str, frozenset[str]] = {}
-        self._topology: DependencyGraph | None = None
-        self._absent: set[MissingDependency] | None = None
+        self._graph: DependencyGraph | None = None
+        self._missing: set[MissingDependency] | None = None
 
     def update(self, info: ContainerInfo, *, watched: bool = True) -> None:
         """A container as it is now, new or known."""
         known = self._infos.get(info.ref.id)
         self._infos[info.ref.id] = info
-        if watched == (info.ref.id in self._bystanders):
-            (self._bystanders.discard if watched else self._bystanders.add)(info.ref.id)
-            self._absent = None
+        if watched == (info.ref.id in self._unwatched_ids):
+            (self._unwatched_ids.discard if watched else self._unwatched_ids.add)(info.ref.id)
+            self._missing = None
         if known is None or _get_relation_key(known) != _get_relation_key(info):
-            self._topology = self._absent = None
-        elif self._topology is not None:
-            self._topology.update(info)
+            self._graph = self._missing = None
+        elif self._graph is not None:
+            self._graph.update(info)
 
     def remove(self, container_id: str) -> None:
         if self._infos.pop(container_id, None) is not None:
-            self._topology = self._absent = None
-        self._bystanders.discard(container_id)
+            self._graph = self._missing = None
+        self._unwatched_ids.discard(container_id)
         self._edges = {edge: at for edge, at in self._edges.items() if container_id not in edge}
         self._connections.pop(container_id, None)
 
@@ -68,7 +68,7 @@ class Relations:
         found = find_dependencies(self._edges, services, now)
         if found != self._connections:
             self._connections = found
-            self._topology = None
+            self._graph = None
 
     def _is_network_shared(self, container_id: str) -> bool:
         """Whether others live in its network: what they open looks as if it had opened it."""
@@ -77,20 +77,20 @@ class Relations:
 
     def is_bystander(self, container_id: str) -> bool:
         """Whether it is known, and outside the watch."""
-        return container_id in self._bystanders
+        return container_id in self._unwatched_ids
 
     def absent(self) -> set[MissingDependency]:
         """What the containers under watch need and is not known."""
-        if self._absent is None:
-            asking = self._infos.keys() - self._bystanders
-            self._absent = find_missing_dependencies(self._infos.values(), asking=asking)
-        return self._absent
+        if self._missing is None:
+            asking = self._infos.keys() - self._unwatched_ids
+            self._missing = find_missing_dependencies(self._infos.values(), asking=asking)
+        return self._missing
 
     @property
     def topology(self) -> DependencyGraph:
-        if self._topology is None:
-            self._topology = DependencyGraph.of(self._infos.values(), self._connections, self._trust)
-        return self._topology
+        if self._graph is None:
+            self._graph = DependencyGraph.of(self._infos.values(), self._connections, self._trust)
+        return self._graph
 
     def upstream(self, container_id: str) -> list[ContainerInfo]:
         """All that it depends on, directly or not."""
@@ -112,7 +112,7 @@ class Relations:
         )
 
     def _is_unobserved(self, info: ContainerInfo) -> bool:
-        return info.ref.id in self._bystanders or info.finished_at < self.began
+        return info.ref.id in self._unwatched_ids or info.finished_at < self.began
 
 
 def _get_relation_key(info: ContainerInfo) -> tuple[object, ...]:

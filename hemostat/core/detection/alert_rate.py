@@ -42,25 +42,25 @@ class AlertRate:
 
     def __init__(self, is_new: IsNew) -> None:
         self._is_new = is_new
-        self._sent: dict[tuple[str, ...], deque[float]] = {}
-        self._waiting: dict[str, WaitingAlert] = {}
-        self._left_out: Counter[str] = Counter()
+        self._sent_times: dict[tuple[str, ...], deque[float]] = {}
+        self._waiting_alerts: dict[str, WaitingAlert] = {}
+        self._left_out_counts: Counter[str] = Counter()
         """Alerts by container, since its last one."""
         self._names: dict[str, str] = {}
         """Of the containers whose alerts wait or were left out."""
 
     @property
     def waiting(self) -> tuple[WaitingAlert, ...]:
-        return tuple(self._waiting.values())
+        return tuple(self._waiting_alerts.values())
 
     def restore(self, waiting: Iterable[WaitingAlert]) -> None:
-        self._waiting = {each.incident: each for each in waiting}
+        self._waiting_alerts = {each.incident: each for each in waiting}
 
     def admit(self, told: Iterable[IncidentAlert], now: float) -> list[IncidentAlert]:
         """Those that are to be told now."""
         admitted = []
         for incident, alert in told:
-            if incident in self._waiting or not self._may_send(alert.container, now):
+            if incident in self._waiting_alerts or not self._may_send(alert.container, now):
                 self._hold(incident, alert)
             else:
                 admitted.append((incident, self._send(alert, now)))
@@ -68,11 +68,13 @@ class AlertRate:
 
     def due(self, now: float) -> list[IncidentAlert]:
         """Those that have waited, and are to be told now: containers take turns."""
-        self._forget(now)
+        self._forget_old(now)
         sent = []
-        for each in take_turns(self._waiting.values(), lambda each: _get_group_key(each.alert.container)):
+        for each in take_turns(
+            self._waiting_alerts.values(), lambda each: _get_group_key(each.alert.container)
+        ):
             if self._may_send(each.alert.container, now):
-                del self._waiting[each.incident]
+                del self._waiting_alerts[each.incident]
                 sent.append((each.incident, self._send(each.alert, now)))
         return sent
 
@@ -87,27 +89,27 @@ class AlertRate:
 
     def _hold(self, incident: str, alert: HealthAlert) -> None:
         self._names[alert.container.id] = alert.container.name
-        earlier = self._waiting.get(incident)
+        earlier = self._waiting_alerts.get(incident)
         raised = earlier.raised if earlier is not None else _was_raised(alert)
-        self._left_out[alert.container.id] += earlier is not None
+        self._left_out_counts[alert.container.id] += earlier is not None
         if alert.phase is Phase.CLEARED and not raised:
-            self._left_out[alert.container.id] += 1
-            self._waiting.pop(incident, None)
+            self._left_out_counts[alert.container.id] += 1
+            self._waiting_alerts.pop(incident, None)
         else:
-            self._waiting[incident] = WaitingAlert(incident=incident, alert=alert, raised=raised)
+            self._waiting_alerts[incident] = WaitingAlert(incident=incident, alert=alert, raised=raised)
 
     def _send(self, alert: HealthAlert, now: float) -> HealthAlert:
-        for key, _ in self._limits(alert.container):
-            self._sent.setdefault(key, deque()).append(now)
-        if alert.phase is Phase.CLEARED or not (count := self._left_out.pop(alert.container.id, 0)):
+        for key, _ in self._list_limits(alert.container):
+            self._sent_times.setdefault(key, deque()).append(now)
+        if alert.phase is Phase.CLEARED or not (count := self._left_out_counts.pop(alert.container.id, 0)):
             return alert
         evidence = (*alert.evidence, Evidence("alerts_left_out", count))
         return msgspec.structs.replace(alert, evidence=evidence)
 
     def _may_send(self, container: Container, now: float) -> bool:
-        return all(self._recent(key, now) < most for key, most in self._limits(container))
+        return all(self._count_recent(key, now) < most for key, most in self._list_limits(container))
 
-    def _limits(self, container: Container) -> list[tuple[tuple[str, ...], int]]:
+    def _list_limits(self, container: Container) -> list[tuple[tuple[str, ...], int]]:
         """None of the host itself, of which there are few."""
         if container.is_host:
             return []
@@ -116,20 +118,22 @@ class AlertRate:
             limits += [(_get_group_key(container), MAX_NEW_IMAGE_ALERTS), ((), MAX_NEW_CONTAINER_ALERTS)]
         return limits
 
-    def _recent(self, key: tuple[str, ...], now: float) -> int:
+    def _count_recent(self, key: tuple[str, ...], now: float) -> int:
         """A clock that was set back counts none of what was later."""
-        sent = self._sent.get(key, deque())
+        sent = self._sent_times.get(key, deque())
         while sent and not 0 <= now - sent[0] < MINUTE_SECONDS:
             sent.popleft()
         return len(sent)
 
-    def _forget(self, now: float) -> None:
-        self._sent = {key: sent for key, sent in self._sent.items() if self._recent(key, now)}
+    def _forget_old(self, now: float) -> None:
+        self._sent_times = {
+            key: sent for key, sent in self._sent_times.items() if self._count_recent(key, now)
+        }
         waiting = {each.alert.container.id for each in self.waiting}
-        kept = {key for key in self._names if key in waiting or (key,) in self._sent}
-        kept -= {key for key in kept - waiting if not self._left_out[key]}
+        kept = {key for key in self._names if key in waiting or (key,) in self._sent_times}
+        kept -= {key for key in kept - waiting if not self._left_out_counts[key]}
         self._names = {key: self._names[key] for key in kept}
-        self._left_out = Counter({key: self._left_out[key] for key in kept})
+        self._left_out_counts = Counter({key: self._left_out_counts[key] for key in kept})
 
 
 def _get_group_key(container: Container) -> tuple[str, ...]:

@@ -48,40 +48,40 @@ class ContainerLanes:
     """Events between two other observations, by container."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[QueuedEvent]] = {}
-        self._first: deque[str] = deque()
-        self._then: deque[str] = deque()
+        self._lanes: dict[str, deque[QueuedEvent]] = {}
+        self._urgent_ids: deque[str] = deque()
+        self._other_ids: deque[str] = deque()
 
     def __bool__(self) -> bool:
-        return bool(self._waiting)
+        return bool(self._lanes)
 
     def has(self, event: EngineEvent) -> bool:
         """Whether one of the same action waits."""
-        lane = self._waiting.get(event.container.id, ())
+        lane = self._lanes.get(event.container.id, ())
         return any(each.event.action == event.action for each in lane)
 
     def add(self, arrival: QueuedEvent) -> None:
         key = arrival.event.container.id
-        lane = self._waiting.setdefault(key, deque())
+        lane = self._lanes.setdefault(key, deque())
         urgent = arrival.event.action not in INSPECT_ACTIONS
         if not lane:
-            (self._first if urgent else self._then).append(key)
-        elif urgent and key in self._then:
-            self._then.remove(key)
-            self._first.append(key)
+            (self._urgent_ids if urgent else self._other_ids).append(key)
+        elif urgent and key in self._other_ids:
+            self._other_ids.remove(key)
+            self._urgent_ids.append(key)
         lane.append(arrival)
 
     def take(self) -> QueuedEvent:
-        turns = self._first or self._then
+        turns = self._urgent_ids or self._other_ids
         key = turns.popleft()
-        lane = self._waiting[key]
+        lane = self._lanes[key]
         arrival = lane.popleft()
         if not lane:
-            del self._waiting[key]
+            del self._lanes[key]
         elif any(each.event.action not in INSPECT_ACTIONS for each in lane):
-            self._first.append(key)
+            self._urgent_ids.append(key)
         else:
-            self._then.append(key)
+            self._other_ids.append(key)
         return arrival
 
 
@@ -91,9 +91,9 @@ class EventQueue:
     def __init__(self) -> None:
         self._queue: deque[ContainerLanes | Observation] = deque()
         self._arrivals: deque[QueuedEvent] = deque()
-        self._last = 0.0
-        self._waiting: Counter[str] = Counter()
-        self._others = 0
+        self._last_time = 0.0
+        self._waiting_counts: Counter[str] = Counter()
+        self._other_count = 0
         self._rates: dict[str, tuple[int, int]] = {}
         """By container, a second, and how many events it had in it."""
         self.left_out: set[str] = set()
@@ -102,26 +102,27 @@ class EventQueue:
         """Whether events were left out because too many waited in all."""
 
     def __len__(self) -> int:
-        return self._waiting.total() + self._others
+        return self._waiting_counts.total() + self._other_count
 
     @property
     def span(self) -> EventSpan | None:
         """None before the first event."""
-        first = self._arrivals[0].event.time if self._arrivals else self._last
-        return EventSpan(first, self._last) if self._last else None
+        first = self._arrivals[0].event.time if self._arrivals else self._last_time
+        return EventSpan(first, self._last_time) if self._last_time else None
 
     def add(self, observation: Observation) -> None:
         if isinstance(observation, EngineEvent):
             self._add_event(observation)
         elif not self._is_repeated(observation):
             self._queue.append(observation)
-            self._others += 1
+            self._other_count += 1
 
     def _is_repeated(self, observation: Observation) -> bool:
         if isinstance(observation, Listing) and not observation.thorough:
             return any(isinstance(each, Listing) for each in self._queue)
         return (
-            isinstance(observation, DiskUse | Probed | ConnectionPeers) and self._others >= MAX_MEASUREMENTS
+            isinstance(observation, DiskUse | Probed | ConnectionPeers)
+            and self._other_count >= MAX_MEASUREMENTS
         )
 
     def take(self) -> Observation | None:
@@ -132,7 +133,7 @@ class EventQueue:
                 return self._take_event(head)
             self._queue.popleft()
             if not isinstance(head, ContainerLanes):
-                self._others -= 1
+                self._other_count -= 1
                 return head
         return None
 
@@ -140,15 +141,15 @@ class EventQueue:
         arrival = lanes.take()
         arrival.is_handled = True
         key = arrival.event.container.id
-        self._waiting[key] -= 1
-        if not self._waiting[key]:
-            del self._waiting[key]
+        self._waiting_counts[key] -= 1
+        if not self._waiting_counts[key]:
+            del self._waiting_counts[key]
         while self._arrivals and self._arrivals[0].is_handled:
             self._arrivals.popleft()
         return arrival.event
 
     def _add_event(self, event: EngineEvent) -> None:
-        self._last = event.time
+        self._last_time = event.time
         lanes = self._queue[-1] if self._queue and isinstance(self._queue[-1], ContainerLanes) else None
         if lanes is not None and event.action in INSPECT_ACTIONS and lanes.has(event):
             return
@@ -164,14 +165,14 @@ class EventQueue:
         arrival = QueuedEvent(event)
         lanes.add(arrival)
         self._arrivals.append(arrival)
-        self._waiting[event.container.id] += 1
+        self._waiting_counts[event.container.id] += 1
 
     def _is_too_much(self, event: EngineEvent) -> bool:
         key, second = event.container.id, int(event.time)
         if event.action in LIFECYCLE_ACTIONS:
-            return self._waiting[key] >= 2 * MAX_WAITING_EVENTS
+            return self._waiting_counts[key] >= 2 * MAX_WAITING_EVENTS
         before, count = self._rates.get(key, (second, 0))
         self._rates[key] = (second, count + 1 if before == second else 1)
         if len(self._rates) > MAX_EVENTS:
             self._rates = {key: self._rates[key]}
-        return self._rates[key][1] > MAX_EVENTS_PER_SECOND or self._waiting[key] >= MAX_WAITING_EVENTS
+        return self._rates[key][1] > MAX_EVENTS_PER_SECOND or self._waiting_counts[key] >= MAX_WAITING_EVENTS

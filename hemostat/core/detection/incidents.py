@@ -60,29 +60,34 @@ class IncidentRegister:
         """`incidents` are open, `ended` were; for `relapse_window` seconds these may be reopened."""
         self._host = host
         self._relapse_window = relapse_window
-        self._open = {incident.key: incident for incident in incidents}
-        self._ended = {incident.key: incident for incident in ended}
+        self._open_incidents = {incident.key: incident for incident in incidents}
+        self._ended_incidents = {incident.key: incident for incident in ended}
 
     def __iter__(self) -> Iterator[Incident]:
-        return iter(tuple(self._open.values()))
+        return iter(tuple(self._open_incidents.values()))
 
     def __contains__(self, key: tuple[str, Kind]) -> bool:
-        return key in self._open
+        return key in self._open_incidents
 
     @property
     def ended(self) -> tuple[Incident, ...]:
         """Those that may be reopened."""
-        return tuple(self._ended.values())
+        return tuple(self._ended_incidents.values())
 
     def expire(self, now: float) -> None:
         """Forget what was over long ago."""
         ended = (
-            each if each.ended else msgspec.structs.replace(each, ended=now) for each in self._ended.values()
+            each if each.ended else msgspec.structs.replace(each, ended=now)
+            for each in self._ended_incidents.values()
         )
-        self._ended = {each.key: each for each in ended if abs(now - each.ended) < self._relapse_window}
+        self._ended_incidents = {
+            each.key: each for each in ended if abs(now - each.ended) < self._relapse_window
+        }
 
     def of(self, container_id: str) -> list[Incident]:
-        return [incident for incident in self._open.values() if incident.container.id == container_id]
+        return [
+            incident for incident in self._open_incidents.values() if incident.container.id == container_id
+        ]
 
     def opened(
         self,
@@ -98,7 +103,9 @@ class IncidentRegister:
     ) -> IncidentAlert:
         """The condition began, or has come back, which is a relapse unless `relapsed` is false: it was told
         before and never went away."""
-        earlier = self._open.get((container.id, kind)) or self._reopened((container.id, kind), since)
+        earlier = self._open_incidents.get((container.id, kind)) or self._pop_relapsed(
+            (container.id, kind), since
+        )
         name = earlier.id if earlier else incident_id(self._host, container.id, kind, since)
         incident = Incident(
             id=name,
@@ -110,7 +117,7 @@ class IncidentRegister:
             evidence=limit_evidence(evidence),
             held=cause.held,
         )
-        self._open[incident.key] = incident
+        self._open_incidents[incident.key] = incident
         alert = msgspec.structs.replace(
             _build_alert(incident, Phase.RAISED),
             window=window,
@@ -124,17 +131,19 @@ class IncidentRegister:
 
     def closed(self, container_id: str, kinds: Collection[Kind] = tuple(Kind)) -> list[IncidentAlert]:
         """The condition is over, for those of `kinds` that were open."""
-        found = (self._open.pop((container_id, kind), None) for kind in kinds)
+        found = (self._open_incidents.pop((container_id, kind), None) for kind in kinds)
         over = [incident for incident in found if incident is not None]
-        self._ended |= {incident.key: incident for incident in over}
+        self._ended_incidents |= {incident.key: incident for incident in over}
         return [(incident.id, _build_alert(incident, Phase.CLEARED)) for incident in over]
 
     def forget(self, container_id: str) -> None:
         """It is gone: what has its name next is another container."""
-        self._ended = {key: each for key, each in self._ended.items() if key[0] != container_id}
+        self._ended_incidents = {
+            key: each for key, each in self._ended_incidents.items() if key[0] != container_id
+        }
 
-    def _reopened(self, key: tuple[str, Kind], since: float) -> Incident | None:
-        earlier = self._ended.pop(key, None)
+    def _pop_relapsed(self, key: tuple[str, Kind], since: float) -> Incident | None:
+        earlier = self._ended_incidents.pop(key, None)
         if earlier is None or self._relapse_window <= 0:
             return None
         return None if earlier.ended and since - earlier.ended >= self._relapse_window else earlier

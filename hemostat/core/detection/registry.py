@@ -56,7 +56,7 @@ class ContainerRegistry:
     ) -> None:
         self.thresholds = thresholds
         self.host = host
-        self.register = self._register()
+        self.register = self._build_register()
         self.relations = Relations(trust)
         self.stops: dict[str, StopRequest] = {}
         self.deaths: dict[str, tuple[float, ...]] = {}
@@ -76,11 +76,11 @@ class ContainerRegistry:
         """Of the responders, as far as it is known."""
         self.disk = gauge.Gauge()
         """Of the filesystem of the engine's data."""
-        self._patients: dict[str, WatchedContainer] = {}
+        self._containers: dict[str, WatchedContainer] = {}
         self._projects: dict[str, str] = {}
         """The project of each of them."""
-        self._habits: dict[str, Baseline] = {}
-        self._reached: frozenset[str] = frozenset()
+        self._baselines: dict[str, Baseline] = {}
+        self._reached_ids: frozenset[str] = frozenset()
         self.storms = Storms()
         self.began: float | None = None
         self.unheld_since: dict[tuple[str, Kind], float] = {}
@@ -89,26 +89,26 @@ class ContainerRegistry:
     # --- who is here --------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[WatchedContainer]:
-        return iter(tuple(self._patients.values()))
+        return iter(tuple(self._containers.values()))
 
     def get(self, container_id: str) -> WatchedContainer | None:
-        return self._patients.get(container_id)
+        return self._containers.get(container_id)
 
     def restore(self, past: RestoredContainers) -> None:
         asked = {
             name: StopRequest(time=time, until=time + SIGNAL_MARGIN_SECONDS)
             for name, time in past.asked.items()
         }
-        self.stops, self.deaths, self._habits = asked | past.stops, dict(past.deaths), dict(past.habits)
+        self.stops, self.deaths, self._baselines = asked | past.stops, dict(past.deaths), dict(past.habits)
         self.runs, self.ooms = dict(past.runs), dict(past.ooms)
         self.held, self.awaited = dict(past.held), dict(past.awaited)
         self.kills, self.podman, self.mode = past.kills, past.podman, past.mode
-        self._reached = frozenset(past.reached)
-        self.register = self._register(past.incidents, past.ended)
+        self._reached_ids = frozenset(past.reached)
+        self.register = self._build_register(past.incidents, past.ended)
         self.relations.began = past.began
         self.clean_ends = dict(past.clean_ends)
 
-    def _register(
+    def _build_register(
         self, incidents: Iterable[Incident] = (), ended: Iterable[Incident] = ()
     ) -> IncidentRegister:
         window = self.thresholds.relapse_window
@@ -134,22 +134,22 @@ class ContainerRegistry:
             clean_ends=self.clean_ends,
         )
 
-    def admit(self, info: ContainerInfo, now: float) -> WatchedContainer:
+    def upsert(self, info: ContainerInfo, now: float) -> WatchedContainer:
         """A container as it is now, new or known."""
         self.relations.update(info)
-        patient = self._patients.get(info.ref.id)
+        patient = self._containers.get(info.ref.id)
         self._projects[info.ref.id] = get_project(info.ref)
         if patient is not None and patient.info.started_at == info.started_at:
             patient.info = info
             if info.health == "healthy" and patient.health.passed is None:
                 patient.health = msgspec.structs.replace(patient.health, passed=now)
             return patient
-        newly = self._patients[info.ref.id] = create_watched_container(
+        newly = self._containers[info.ref.id] = create_watched_container(
             info,
             self.thresholds,
             self.register.of(info.ref.id),
-            self._habits,
-            reached=info.ref.id in self._reached,
+            self._baselines,
+            reached=info.ref.id in self._reached_ids,
             now=now,
         )
         if patient is not None:
@@ -157,9 +157,9 @@ class ContainerRegistry:
             newly.probing = patient.probing.of_next_process()
         return newly
 
-    def discharge(self, container_id: str) -> list[IncidentAlert]:
+    def remove(self, container_id: str) -> list[IncidentAlert]:
         """It is gone, and all that was wrong with it."""
-        self._patients.pop(container_id, None)
+        self._containers.pop(container_id, None)
         self._projects.pop(container_id, None)
         self.relations.remove(container_id)
         for known in (
@@ -199,10 +199,10 @@ class ContainerRegistry:
     ) -> list[IncidentAlert]:
         """Tell it, with where it comes from; and the storm, if it is the one too many."""
         busy = is_session(patient.info) or self._is_ending(patient, now)
-        if busy or self._awaits_check(patient, kind, since, now):
+        if busy or self._should_await_check(patient, kind, since, now):
             patient.unraise(kind)
             return []
-        told, cause = self._weather(patient, kind, now)
+        told, cause = self._check_storm(patient, kind, now)
         cause = cause or self.find_cause(patient, kind, now)
         return [*told, self.open_incident(patient, kind, since, window, evidence, cause)]
 
@@ -247,12 +247,12 @@ class ContainerRegistry:
         needed_by = self.relations.topology.must_complete(info.ref.id)
         return explain_job(info, needed_by=needed_by, clean_ends=self.clean_ends.get(info.ref.id, 0))
 
-    def _weather(
+    def _check_storm(
         self, patient: WatchedContainer, kind: Kind, now: float
     ) -> tuple[list[IncidentAlert], RootCause | None]:
         """Whether this failure is one of many, which only a fault of what they share explains."""
         project = get_project(patient.ref)
-        watched = WatchedCounts(len(self._patients), len(set(self._projects.values())))
+        watched = WatchedCounts(len(self._containers), len(set(self._projects.values())))
         failure = StormFailure(now, patient.ref.id, kind, project)
         found, verdict = self.storms.add(failure, self._storm_limits, watched)
         if not verdict.raging:
@@ -297,7 +297,7 @@ class ContainerRegistry:
         """Whether a person had asked a container to stop that has ended."""
         return is_requested_death(self.stops.get(info.ref.id), info.finished_at)
 
-    def _awaits_check(self, patient: WatchedContainer, kind: Kind, since: float, now: float) -> bool:
+    def _should_await_check(self, patient: WatchedContainer, kind: Kind, since: float, now: float) -> bool:
         """Whether a failing check is not told yet, for the next check of what the container depends on may
         show whose fault it is."""
         if kind not in STARVATION_KINDS:

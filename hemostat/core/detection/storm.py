@@ -143,13 +143,13 @@ class Storms:
         if failure.kind not in STORM_KINDS:
             return Storm(), StormVerdict(raging=False)
         most = limit_project_count(limits.count, watched.projects)
-        found = self._gather(HOST_SCOPE, failure, limits, watched, most)
+        found = self._record_failure(HOST_SCOPE, failure, limits, watched, most)
         if most is None:
             return found
-        storm, verdict = self._gather(failure.project, failure, limits, watched, None)
+        storm, verdict = self._record_failure(failure.project, failure, limits, watched, None)
         return found if found[1].raging else (storm, verdict._replace(project=failure.project))
 
-    def _gather(
+    def _record_failure(
         self,
         scope: str | None,
         failure: StormFailure,

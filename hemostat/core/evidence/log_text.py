@@ -63,18 +63,18 @@ class _Screen:
 
     def take(self, piece: str, number: str, command: str) -> None:
         if command:
-            self._obey(command, number)
+            self._execute(command, number)
         elif piece == "\n":
             self._move(1)
             self._at_start = True
         elif piece == "\r":
             self._at_start = True
         elif piece == "\b":
-            self._put(self.rows[self._row][:-1])
+            self._set_row(self.rows[self._row][:-1])
         elif piece != "\x1b":
             self._write(piece)
 
-    def _obey(self, command: str, number: str) -> None:
+    def _execute(self, command: str, number: str) -> None:
         count = int(number or 1)
         match command:
             case "A" | "F":
@@ -85,10 +85,10 @@ class _Screen:
                 del self.rows[self._row + 1 :]
         if command in "EF" or (command == "G" and count <= 1):
             self._at_start = True
-        if command == "K" and self._erases(number):
-            self._put("")
+        if command == "K" and self._is_row_erased(number):
+            self._set_row("")
 
-    def _erases(self, what: str) -> bool:
+    def _is_row_erased(self, what: str) -> bool:
         """Whether the row is erased: all of it (2), or what is behind the place of writing."""
         return what == "2" or (what in {"", "0"} and self._at_start)
 
@@ -96,10 +96,10 @@ class _Screen:
         """A name whose value is to come stays: it may be what tells that the value is a secret."""
         before = self.rows[self._row]
         is_replaced = self._at_start and not before.rstrip(" ").endswith(("=", ":"))
-        self._put(text if is_replaced else before + text)
+        self._set_row(text if is_replaced else before + text)
         self._at_start = False
 
-    def _put(self, text: str) -> None:
+    def _set_row(self, text: str) -> None:
         self.rows[self._row] = text[:MAX_ROW_CHARACTERS]
 
     def _move(self, rows: int) -> None:

@@ -172,12 +172,12 @@ class _RowCheck:
     """One pass over the rows of a trail."""
 
     def __init__(self, ends: ChainEnds, noted: AnchorNotes, keys: tuple[bytes, ...]) -> None:
-        self._signing = RowHasher(ends.trail, keys)
-        self._signed = noted.signed
+        self._hasher = RowHasher(ends.trail, keys)
+        self._first_signed = noted.signed
         """The first row that must be signed; 0 until one is found."""
-        self._accepted = noted.accepted
-        self._skipped: ChainRow | None = None
-        self._unsigned: ChainRow | None = None
+        self._acceptance = noted.accepted
+        self._first_skipped: ChainRow | None = None
+        self._unsigned_end: ChainRow | None = None
         """The last row, where it is not signed."""
 
     def follows(self, link: ChainRow, last: ChainPosition) -> Iterator[AuditFinding]:
@@ -190,16 +190,16 @@ class _RowCheck:
             yield _make_finding("reordered", link, f"does not follow row {last.number}: {how}")
 
     def content(self, link: ChainRow) -> Iterator[AuditFinding]:
-        accepted = self._accepted
+        accepted = self._acceptance
         if accepted and accepted.head.number == link.number and accepted.head.hash != link.hash:
             yield _make_finding("replaced", link, f"has another hash than {accepted.by} accepted")
-        must_be_signed = 0 < self._signed <= link.number
-        signed = self._signing.is_signed(link.before, link.record, link.hash)
-        self._unsigned = None if signed or not self._signing.keys else link
-        if must_be_signed and not self._signing.keys:
-            self._skipped = self._skipped or link
+        must_be_signed = 0 < self._first_signed <= link.number
+        signed = self._hasher.is_signed(link.before, link.record, link.hash)
+        self._unsigned_end = None if signed or not self._hasher.keys else link
+        if must_be_signed and not self._hasher.keys:
+            self._first_skipped = self._first_skipped or link
         elif signed:
-            self._signed = self._signed or link.number
+            self._first_signed = self._first_signed or link.number
         elif hash_unsigned(link.before, link.record) != link.hash:
             other = ", or is signed with another key" if must_be_signed else ""
             yield _make_finding("changed", link, f"is not what was written{other}")
@@ -207,12 +207,14 @@ class _RowCheck:
             yield _make_finding("changed", link, "is not signed, and rows before it are")
 
     def rest(self) -> Iterator[AuditFinding]:
-        last, accepted = self._unsigned, self._accepted
+        last, accepted = self._unsigned_end, self._acceptance
         if last is not None and (accepted is None or accepted.head.number < last.number):
             yield _make_finding("unsigned", last, "is the last one, and is not signed")
-        if self._skipped is not None:
-            text = f"rows from {self._skipped.number} on are signed, and cannot be checked without the key"
-            yield AuditFinding(what=NOT_CHECKED, number=self._skipped.number, id="", text=text)
+        if self._first_skipped is not None:
+            text = (
+                f"rows from {self._first_skipped.number} on are signed, and cannot be checked without the key"
+            )
+            yield AuditFinding(what=NOT_CHECKED, number=self._first_skipped.number, id="", text=text)
 
 
 def _make_finding(what: str, link: ChainRow, text: str) -> AuditFinding:

@@ -107,70 +107,79 @@ class Replay:
         self.host = header.host
         self.begin = header.begin
         self.notes = tuple(notes)
-        self._heard = sorted(heard, key=lambda each: each.at)
-        self._durable: dict[str, list[int]] = defaultdict(list)
-        self._live: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._events = sorted(heard, key=lambda each: each.at)
+        self._durable_places: dict[str, list[int]] = defaultdict(list)
+        self._live_places: dict[tuple[str, str], list[int]] = defaultdict(list)
         """Where what replaces each other stands, by type and name."""
-        self._points: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._point_places: dict[tuple[str, str], list[int]] = defaultdict(list)
         """Where a container's numbers stand, by host and name."""
         first: dict[str, float] = {}
-        for number, each in enumerate(self._heard):
+        for number, each in enumerate(self._events):
             self._index(number, each)
             if each.opens:
                 first.setdefault(each.opens, each.at)
-        self._times = [each.at for each in self._heard]
+        self._times = [each.at for each in self._events]
         self.end = max(self.begin, self._times[-1]) if self._times else self.begin
         self.incidents = tuple(at for at in sorted(first.values()) if at >= self.begin)
         """When each incident began."""
-        self.told = tuple(sorted(self._times[place] for places in self._durable.values() for place in places))
+        self.told = tuple(
+            sorted(self._times[place] for places in self._durable_places.values() for place in places)
+        )
         """When something was said that is more than a figure or a sign of life."""
 
     def _index(self, number: int, each: ReplayedEvent) -> None:
         if each.type in DURABLE:
-            self._durable[each.type].append(number)
+            self._durable_places[each.type].append(number)
             return
-        self._live[each.type, each.name].append(number)
+        self._live_places[each.type, each.name].append(number)
         if each.place is not None:
-            self._points[each.place].append(number)
+            self._point_places[each.place].append(number)
 
     def __len__(self) -> int:
-        return len(self._heard)
+        return len(self._events)
 
     @property
     def has_live(self) -> bool:
         """Whether containers' numbers and roles' signs of life were recorded, not the streams alone."""
-        return bool(self._live)
+        return bool(self._live_places)
 
     def between(self, after: float, until: float, streams: Sequence[str]) -> Iterator[Event]:
         """What was heard later than `after`, up to and with `until`."""
         for place in range(bisect_right(self._times, after), bisect_right(self._times, until)):
-            if self._heard[place].type in streams:
-                yield self._event(place)
+            if self._events[place].type in streams:
+                yield self._decode_event(place)
 
     def recent(self, stream: str, count: int, now: float) -> list[Event]:
         """The newest events of a stream as it was at `now`, oldest first."""
-        return [self._event(place) for place in self._until(self._durable[stream], now)[-count:]]
+        return [
+            self._decode_event(place)
+            for place in self._take_until(self._durable_places[stream], now)[-count:]
+        ]
 
     def last(self, stream: str, now: float) -> list[Event]:
         """The last values of a type as they were at `now`."""
-        found = (self._until(places, now)[-1:] for (name, _), places in self._live.items() if name == stream)
-        return [self._event(place) for place, *_ in found if now - self._times[place] < LIVE_SECONDS]
+        found = (
+            self._take_until(places, now)[-1:]
+            for (name, _), places in self._live_places.items()
+            if name == stream
+        )
+        return [self._decode_event(place) for place, *_ in found if now - self._times[place] < LIVE_SECONDS]
 
     def history(self, host: str, container: str, now: float, count: int = MAX_POINTS) -> list[MetricPoint]:
         """The latest numbers of the container of this name, as they were known at `now`, oldest first."""
-        places = self._until(self._points.get((host, container), []), now)[-count:]
+        places = self._take_until(self._point_places.get((host, container), []), now)[-count:]
         points = [
             MetricPoint.of(event.data, event.time)
-            for event in map(self._event, places)
+            for event in map(self._decode_event, places)
             if isinstance(event.data, ContainerStats)
         ]
         return points if places and now - self._times[places[-1]] < POINTS_TTL_SECONDS else []
 
-    def _until(self, places: Sequence[int], now: float) -> Sequence[int]:
+    def _take_until(self, places: Sequence[int], now: float) -> Sequence[int]:
         return places[: bisect_left(places, bisect_right(self._times, now))]
 
-    def _event(self, place: int) -> Event:
-        return decode(self._heard[place].raw)
+    def _decode_event(self, place: int) -> Event:
+        return decode(self._events[place].raw)
 
 
 def _make_replayed_event(at: float, event: Event, raw: bytes) -> ReplayedEvent:

@@ -79,12 +79,12 @@ class CounterState(msgspec.Struct, frozen=True, kw_only=True):
 class Counters:
     def __init__(self, *, containers: int) -> None:
         """`containers`: how many are counted by name."""
-        self._names = ContainerNames(containers)
-        self._known: dict[str, dict[str, None]] = defaultdict(dict)
+        self._container_names = ContainerNames(containers)
+        self._label_values: dict[str, dict[str, None]] = defaultdict(dict)
         self._counts: dict[Measure, Values] = defaultdict(lambda: defaultdict(float))
-        self._spread: dict[Measure, dict[Labels, Distribution]] = defaultdict(dict)
-        self._ids: dict[str, None] = {}
-        self._handled: dict[str, int] = {}
+        self._distributions: dict[Measure, dict[Labels, Distribution]] = defaultdict(dict)
+        self._counted_ids: dict[str, None] = {}
+        self._last_totals: dict[str, int] = {}
         self.opened: dict[str, OpenIncident] = {}
         self.positions: dict[str, str] = {}
         """By stream, the last entry that was counted."""
@@ -99,18 +99,18 @@ class Counters:
         ]
         spread = [
             (m.name, labels, each.counts, each.sum)
-            for m, found in self._spread.items()
+            for m, found in self._distributions.items()
             for labels, each in found.items()
         ]
         memo = CounterState(
             positions=self.positions,
             counts=counts,
             spread=spread,
-            known={label: list(values) for label, values in self._known.items()},
-            places=self._names.places,
-            ids=list(self._ids),
+            known={label: list(values) for label, values in self._label_values.items()},
+            places=self._container_names.places,
+            ids=list(self._counted_ids),
             opened=self.opened,
-            handled=self._handled,
+            handled=self._last_totals,
             roles=[(role, host, time) for (role, host), time in self.roles.items()],
         )
         return msgspec.json.encode(memo)
@@ -125,12 +125,12 @@ class Counters:
                 self._counts[measure][labels] = value
         for name, labels, counts, total in memo.spread:
             if (measure := by_name.get(name)) and len(counts) == len(measure.buckets) + 1:
-                self._spread[measure][labels] = Distribution(counts, total)
+                self._distributions[measure][labels] = Distribution(counts, total)
         known = {label: dict.fromkeys(values) for label, values in memo.known.items()}
-        self._names.restore(memo.places, known.pop("container", ()))
-        self._known.update(known)
-        self._ids = dict.fromkeys(memo.ids)
-        self._handled, self.opened, self.positions = memo.handled, memo.opened, memo.positions
+        self._container_names.restore(memo.places, known.pop("container", ()))
+        self._label_values.update(known)
+        self._counted_ids = dict.fromkeys(memo.ids)
+        self._last_totals, self.opened, self.positions = memo.handled, memo.opened, memo.positions
         self.roles = {(role, host): time for role, host, time in memo.roles}
 
     # --- counting -----------------------------------------------------------------------------------
@@ -138,17 +138,17 @@ class Counters:
     def take(self, stream: str, position: str, event: Event | None) -> None:
         """Count one entry of a stream; one that is no event is passed over."""
         self.positions[stream] = position
-        if event is None or self._counted(event.id):
+        if event is None or self._mark_counted(event.id):
             return
         match event.data:
             case HealthAlert():
-                self._alert(event, event.data)
+                self._count_alert(event, event.data)
             case RemediationNeeded(diagnosis=diagnosis):
-                self._diagnosis(event, diagnosis, "remediation")
+                self._count_diagnosis(event, diagnosis, "remediation")
             case FalseAlarm(diagnosis=diagnosis):
-                self._diagnosis(event, diagnosis, "false_alarm")
+                self._count_diagnosis(event, diagnosis, "false_alarm")
             case RemediationComplete():
-                self._outcome(event, event.data)
+                self._count_outcome(event, event.data)
             case Order():
                 self._count(definitions.PERSON_EVENTS, ("ordered",))
             case Decided(what=what):
@@ -156,32 +156,34 @@ class Counters:
 
     def hear(self, heartbeats: Sequence[Event], now: float) -> None:
         """Count what the roles that live now have handled and counted since they were last heard."""
-        before, self._handled = self._handled, {}
+        before, self._last_totals = self._last_totals, {}
         for event in heartbeats:
             match event.data:
                 case Heartbeat(role=role, handled=handled, started=started, figures=figures):
                     source = f"{event.source} {started}"
                     host = self.bounded("host", event.host)
-                    self._grown(definitions.HANDLED_EVENTS, (role, host), handled, source, before)
+                    self._count_growth(definitions.HANDLED_EVENTS, (role, host), handled, source, before)
                     for figure in figures:
-                        self._figure(figure, f"{source} {figure.name} {figure.labels}", before)
+                        self._count_figure(figure, f"{source} {figure.name} {figure.labels}", before)
                     self.roles[role, host] = event.time
         self.roles = {key: time for key, time in self.roles.items() if time > now - DAY_SECONDS}
 
-    def _figure(self, figure: Figure, key: str, before: Mapping[str, int]) -> None:
+    def _count_figure(self, figure: Figure, key: str, before: Mapping[str, int]) -> None:
         measure = ROLE_MEASURES.get(figure.name)
         if measure is None or len(figure.labels) != len(measure.labels):
             return
         labels = tuple(map(self.bounded, measure.labels, figure.labels))
-        self._grown(measure, labels, figure.value, key, before)
+        self._count_growth(measure, labels, figure.value, key, before)
 
-    def _grown(self, measure: Measure, labels: Labels, now: int, key: str, before: Mapping[str, int]) -> None:
+    def _count_growth(
+        self, measure: Measure, labels: Labels, now: int, key: str, before: Mapping[str, int]
+    ) -> None:
         self._count(measure, labels, max(0, now - before.get(key, 0)))
-        self._handled[key] = now
+        self._last_totals[key] = now
 
     def bounded(self, label: str, value: str) -> str:
         """The value, or `other` where as many as may be are known already."""
-        known = self._known[label]
+        known = self._label_values[label]
         if value not in known:
             if len(known) >= MAX_LABEL_VALUES[label]:
                 return OTHER
@@ -191,7 +193,7 @@ class Counters:
     def name_of(self, container: Container, now: float) -> str:
         """What the container is called in metrics. What was counted under a name that has lost its place is
         counted as `other` from then on."""
-        name, lost = self._names.take(container, now)
+        name, lost = self._container_names.take(container, now)
         for measure in (definitions.ALERTS, definitions.ACTIONS) if lost else ():
             fold_into_other(self._counts[measure], measure.labels.index("container"), lost)
         return name
@@ -199,15 +201,15 @@ class Counters:
     @property
     def channels(self) -> list[str]:
         """To people, of which a role has told."""
-        return list(self._known["channel"])
+        return list(self._label_values["channel"])
 
     def numbers(self) -> Numbers:
         return {
-            measure: {**self._counts[measure], **self._spread[measure]}
+            measure: {**self._counts[measure], **self._distributions[measure]}
             for measure in definitions.COUNTED_MEASURES
         }
 
-    def _alert(self, event: Event, alert: HealthAlert) -> None:
+    def _count_alert(self, event: Event, alert: HealthAlert) -> None:
         host = self.bounded("host", event.host)
         if alert.phase is Phase.CLEARED:
             self._count(definitions.CLEARED_ALERTS, (alert.kind, host))
@@ -222,7 +224,7 @@ class Counters:
             self.opened[event.incident] = OpenIncident(alert.since, alert.kind, host)
             _drop_oldest(self.opened, MAX_OPEN_INCIDENTS)
 
-    def _diagnosis(self, event: Event, diagnosis: Diagnosis, verdict: str) -> None:
+    def _count_diagnosis(self, event: Event, diagnosis: Diagnosis, verdict: str) -> None:
         advisor = self.bounded("advisor", diagnosis.advisor)
         self._count(definitions.DIAGNOSES, (advisor, self.bounded("cause", diagnosis.cause), verdict))
         asked = _parse_event_time(event.cause)
@@ -240,7 +242,7 @@ class Counters:
         self._count(definitions.MODEL_TOKENS, model, found.tokens)
         self._count(definitions.MODEL_COST, model, found.cost)
 
-    def _outcome(self, event: Event, done: RemediationComplete) -> None:
+    def _count_outcome(self, event: Event, done: RemediationComplete) -> None:
         host = self.bounded("host", event.host)
         self._count(definitions.DECISIONS, (done.outcome, done.reason, host))
         if done.outcome in ACTED_OUTCOMES and done.reason is not Reason.GIVEN_UP:
@@ -256,17 +258,19 @@ class Counters:
     def _observe(self, measure: Measure, labels: Labels, seconds: float) -> None:
         """A clock that was set back makes nothing negative."""
         seconds = max(0.0, seconds)
-        before = self._spread[measure].get(labels) or Distribution((0,) * (len(measure.buckets) + 1), 0.0)
+        before = self._distributions[measure].get(labels) or Distribution(
+            (0,) * (len(measure.buckets) + 1), 0.0
+        )
         counts = list(before.counts)
         counts[bisect_left(measure.buckets, seconds)] += 1
-        self._spread[measure][labels] = Distribution(tuple(counts), before.sum + seconds)
+        self._distributions[measure][labels] = Distribution(tuple(counts), before.sum + seconds)
 
-    def _counted(self, event_id: str) -> bool:
+    def _mark_counted(self, event_id: str) -> bool:
         """Whether it was counted before; from now on it was."""
-        known = event_id in self._ids
-        self._ids.pop(event_id, None)
-        self._ids[event_id] = None
-        _drop_oldest(self._ids, MAX_REMEMBERED_IDS)
+        known = event_id in self._counted_ids
+        self._counted_ids.pop(event_id, None)
+        self._counted_ids[event_id] = None
+        _drop_oldest(self._counted_ids, MAX_REMEMBERED_IDS)
         return known
 
 

@@ -27,13 +27,15 @@ class NameSlot(msgspec.Struct, frozen=True, array_like=True):
 
 class ContainerNames:
     def __init__(self, most: int) -> None:
-        self._most = most
+        self._max_names = most
         self.places: dict[str, NameSlot] = {}
 
     def restore(self, places: dict[str, NameSlot], names: Iterable[str]) -> None:
         """`names` are those that an earlier version kept, which did not say when they were seen."""
         known = dict.fromkeys(names, NameSlot()) | places
-        latest = sorted(known, key=lambda name: known[name].seen)[-self._most :] if self._most else []
+        latest = (
+            sorted(known, key=lambda name: known[name].seen)[-self._max_names :] if self._max_names else []
+        )
         self.places = {name: known[name] for name in latest}
 
     def take(self, container: Container, now: float) -> tuple[str, str]:
@@ -43,14 +45,14 @@ class ContainerNames:
         if known is not None:
             self.places[name] = NameSlot(project, max(known.seen, now))
             return name, ""
-        lost = "" if len(self.places) < self._most else self._weakest(project, now)
+        lost = "" if len(self.places) < self._max_names else self._find_replaceable(project, now)
         if lost is None:
             return OTHER, ""
         self.places.pop(lost, None)
         self.places[name] = NameSlot(project, now)
         return name, lost
 
-    def _weakest(self, project: str, now: float) -> str | None:
+    def _find_replaceable(self, project: str, now: float) -> str | None:
         """The name that gives its place to one of this project; None where none does."""
         oldest = min(self.places, key=lambda name: self.places[name].seen, default=None)
         if oldest is None or now - self.places[oldest].seen > UNSEEN_SECONDS:

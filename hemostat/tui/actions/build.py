@@ -67,7 +67,7 @@ class OrderBuilder:
     """The person's. `by` is who it is, as user@host."""
 
     def __init__(self, orders: "OperatorCommands", clock: Clock, *, by: str) -> None:
-        self._orders = orders
+        self._operator = orders
         self._clock = clock
         self._by = by
 
@@ -79,13 +79,13 @@ class OrderBuilder:
         """Each container's is an order of its own. `resource` is what is scaled."""
         what = (*(("--resource", resource) if resource else ()), *(("--force",) if force else ()))
         return OrderPlan(
-            deeds=tuple(self._ordered(action, target, resource, force=force) for target in targets),
+            deeds=tuple(self._plan_order(action, target, resource, force=force) for target in targets),
             commands=(("order", str(action), *(target.named for target in targets), *what),),
             forced=force,
             other=lambda: self.order(action, targets, resource, force=not force),
         )
 
-    def _ordered(self, action: Action, target: OrderTarget, resource: str, *, force: bool) -> PlannedOrder:
+    def _plan_order(self, action: Action, target: OrderTarget, resource: str, *, force: bool) -> PlannedOrder:
         parameters: dict[str, float | str | bool] = {"resource": resource} if resource else {}
         order = Order(
             container=target.container, action=action, by=self._by, parameters=parameters, force=force
@@ -94,28 +94,28 @@ class OrderBuilder:
         def place(reason: str) -> OrderResult:
             given = msgspec.structs.replace(order, reason=reason)
             name = target.container.name
-            return OrderResult(f"ordered: {action} {name}", self._orders.place(target.host, given), name)
+            return OrderResult(f"ordered: {action} {name}", self._operator.place(target.host, given), name)
 
         return PlannedOrder(
             plan=f"{describe_plan(order)}, on {target.host}",
-            ask=lambda: self._orders.outlook(target.host, order),
+            ask=lambda: self._operator.outlook(target.host, order),
             do=place,
         )
 
     # --- pauses and breakers ------------------------------------------------------------------------
 
     def controls(self) -> Controls:
-        return self._orders.controls()
+        return self._operator.controls()
 
     def pause(self, names: Sequence[str], length: str, seconds: float | None) -> OrderPlan:
         """`names` are those of containers, or EVERYTHING alone; `length` and `seconds` one of LENGTHS."""
         how_long = ("--for", length) if length else ()
         return OrderPlan(
-            deeds=tuple(self._paused(name, length, seconds) for name in names),
+            deeds=tuple(self._plan_pause(name, length, seconds) for name in names),
             commands=tuple(("pause", *how_long, *_make_container_option(name)) for name in names),
         )
 
-    def _paused(self, name: str, length: str, seconds: float | None) -> PlannedOrder:
+    def _plan_pause(self, name: str, length: str, seconds: float | None) -> PlannedOrder:
         def known() -> str:
             now, pause = self._clock.now(), self.controls().pauses.get(name)
             held = pause is not None and control.is_pause_active(pause, now)
@@ -126,7 +126,7 @@ class OrderBuilder:
             )
 
         def put(reason: str) -> OrderResult:
-            self._orders.pause(name, by=self._by, reason=reason, seconds=seconds)
+            self._operator.pause(name, by=self._by, reason=reason, seconds=seconds)
             return OrderResult(f"paused: {name_target(name)}")
 
         until = f"for {length}" if length else "until it is lifted"
@@ -136,7 +136,7 @@ class OrderBuilder:
 
     def resume(self, name: str) -> OrderPlan:
         def lift(reason: str) -> OrderResult:
-            lifted = self._orders.resume(name, by=self._by, reason=reason)
+            lifted = self._operator.resume(name, by=self._by, reason=reason)
             return OrderResult(
                 f"resumed: {name_target(name)}" if lifted else f"there was no pause for {name_target(name)}"
             )
@@ -146,13 +146,13 @@ class OrderBuilder:
 
     def reset(self, names: Sequence[str]) -> OrderPlan:
         return OrderPlan(
-            deeds=tuple(self._closed(name) for name in names),
+            deeds=tuple(self._plan_reset(name) for name in names),
             commands=tuple(("reset", *_make_container_option(name)) for name in names),
         )
 
-    def _closed(self, name: str) -> PlannedOrder:
+    def _plan_reset(self, name: str) -> PlannedOrder:
         def close(reason: str) -> OrderResult:
-            self._orders.reset(name, by=self._by, reason=reason)
+            self._operator.reset(name, by=self._by, reason=reason)
             return OrderResult(f"breaker closed: {name_target(name)}")
 
         words = f"close the breaker of {name_target(name)}: failures up to now do not count"
@@ -161,14 +161,14 @@ class OrderBuilder:
     # --- approvals ----------------------------------------------------------------------------------
 
     def approvals(self) -> list[Approval]:
-        return self._orders.approvals()
+        return self._operator.approvals()
 
     def answer(self, approval: Approval, answer: ApprovalAnswer) -> OrderPlan:
         """Of two answers the first counts."""
         what = f"{approval.action} of {approval.container}"
 
         def give(reason: str) -> OrderResult:
-            answered = self._orders.answer(approval.id, answer, by=self._by, reason=reason)
+            answered = self._operator.answer(approval.id, answer, by=self._by, reason=reason)
             if answered is None:
                 return OrderResult(f"{what} does not wait any more")
             known, counts = answered

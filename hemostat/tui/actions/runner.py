@@ -31,7 +31,7 @@ class OrderOutcome(msgspec.Struct, frozen=True):
 
 class OrderRunner:
     def __init__(self) -> None:
-        self._under_way: list[tuple[threading.Thread, OrderPlan]] = []
+        self._running: list[tuple[threading.Thread, OrderPlan]] = []
         self._results: queue.SimpleQueue[OrderOutcome] = queue.SimpleQueue()
 
     def carry(self, plan: OrderPlan, reason: str, told: Callable[[], object]) -> None:
@@ -51,8 +51,8 @@ class OrderRunner:
                     return
 
         thread = threading.Thread(target=run, name="order", daemon=True)
-        self._under_way = [each for each in self._under_way if each[0].is_alive()]
-        self._under_way.append((thread, plan))
+        self._running = [each for each in self._running if each[0].is_alive()]
+        self._running.append((thread, plan))
         thread.start()
 
     def results(self) -> list[OrderOutcome]:
@@ -66,8 +66,8 @@ class OrderRunner:
         """Wait for what is under way, `patience` seconds at most; in words what failed of which nobody was
         told yet, and what nobody knows of."""
         end = time.monotonic() + patience
-        for thread, _ in self._under_way:
+        for thread, _ in self._running:
             thread.join(max(0.0, end - time.monotonic()))
-        unknown = [plan for thread, plan in self._under_way if thread.is_alive()]
+        unknown = [plan for thread, plan in self._running if thread.is_alive()]
         failed = [each.failure for each in self.results() if each.why]
         return failed + [f"{plan.deeds[0].plan}: {UNKNOWN_RESULT}" for plan in unknown]

@@ -48,8 +48,8 @@ class ContainerPoll:
         self.container = container
         self._deliver = deliver
         self._every = every
-        self._raw: str | None = None
-        self._seen = ContainerView()
+        self._raw_log: str | None = None
+        self._last_view = ContainerView()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tail", daemon=True)
 
@@ -65,24 +65,24 @@ class ContainerPoll:
     def _run(self) -> None:
         told = False
         while not self._stop.is_set():
-            seen = self._look()
-            if not self._stop.is_set() and (seen != self._seen or not told):
-                self._seen, told = seen, True
+            seen = self._poll()
+            if not self._stop.is_set() and (seen != self._last_view or not told):
+                self._last_view, told = seen, True
                 self._deliver(seen)
             self._stop.wait(self._every)
 
-    def _look(self) -> ContainerView:
+    def _poll(self) -> ContainerView:
         try:
             engine = self._engine()
             if engine is None:
-                return msgspec.structs.replace(self._seen, why=NO_ENGINE_TEXT)
+                return msgspec.structs.replace(self._last_view, why=NO_ENGINE_TEXT)
             info, raw = engine.inspect(self.container), engine.logs(self.container, MAX_LOG_LINES)
             details = mask_details(engine.details(self.container))
         except NoSuchContainerError:
-            return msgspec.structs.replace(self._seen, why=NOT_FOUND_TEXT)
+            return msgspec.structs.replace(self._last_view, why=NOT_FOUND_TEXT)
         except HemoStatError as error:
-            return msgspec.structs.replace(self._seen, why=error.message)
+            return msgspec.structs.replace(self._last_view, why=error.message)
         # Masking costs more than asking.
-        log = self._seen.log if raw == self._raw else build_log_tail(raw, MAX_LOG_BYTES)
-        self._raw = raw
+        log = self._last_view.log if raw == self._raw_log else build_log_tail(raw, MAX_LOG_BYTES)
+        self._raw_log = raw
         return ContainerView(log=log, info=info, details=details)

@@ -46,16 +46,16 @@ class Feed:
         self._clock = clock
         self._deliver = deliver
         self._every = every
-        self._safety = safety
-        self._asked = -math.inf
+        self._limit_status = safety
+        self._asked_at = -math.inf
         self._hosts: set[str] = set()
-        self._moved = False
+        self._has_changed = False
         """Whether anything has happened since."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._durable: deque[Event] = deque(maxlen=MAX_LOG_EVENTS)
         self._live: dict[tuple[str, str], Event] = {}
-        self._sought: Mapping[str, tuple[str, str]] = {}
+        self._requested: Mapping[str, tuple[str, str]] = {}
 
     def start(self) -> None:
         self._thread.start()
@@ -63,7 +63,7 @@ class Feed:
     def recall(self, places: Mapping[str, tuple[str, str]]) -> None:
         """Hand over what was kept of these containers too: host and name, by key. It may be called anew with
         what has not come yet."""
-        self._sought = places
+        self._requested = places
 
     def stop(self) -> None:
         """Listen no more: whoever owns the bus may close it. A bus that does not answer is not waited for."""
@@ -92,54 +92,56 @@ class Feed:
             if self._stop.is_set():
                 return
             if due is None:
-                self._remember()
+                self._read_recent()
                 # Even if there is nothing: it says that the bus is there (again).
-                self._hand_over(anew=anew)
+                self._deliver_update(anew=anew)
                 due = self._clock.now()
             if event is not None:
-                self._note(event)
+                self._add(event)
             if self._clock.now() >= due and (self._durable or self._live):
-                self._hand_over()
+                self._deliver_update()
                 due = self._clock.now() + self._every
-            if self._sought:
-                self._deliver(FeedUpdate(past=self._past()))
+            if self._requested:
+                self._deliver(FeedUpdate(past=self._read_histories()))
 
-    def _past(self) -> dict[str, Sequence[MetricPoint]]:
-        sought, self._sought = self._sought, {}
+    def _read_histories(self) -> dict[str, Sequence[MetricPoint]]:
+        sought, self._requested = self._requested, {}
         try:
             return {key: self._bus.history(*place, TRAIL_SECONDS) for key, place in sought.items()}
         except HemoStatError:
             return dict.fromkeys(sought, ())
 
-    def _remember(self) -> None:
+    def _read_recent(self) -> None:
         for name in TYPES:
             past = self._bus.recent(name, MAX_LOG_EVENTS) if name in DURABLE else self._bus.last(name)
             for event in past:
-                self._note(event)
+                self._add(event)
 
-    def _note(self, event: Event) -> None:
+    def _add(self, event: Event) -> None:
         self._hosts.add(event.host)
         if event.type in DURABLE:
             self._durable.append(event)
-            self._moved = True
+            self._has_changed = True
         else:
             self._live[event.type, get_replacement_key(event)] = event
 
-    def _hand_over(self, *, anew: bool = False) -> None:
-        self._deliver(FeedUpdate((*self._durable, *self._live.values()), safety=self._survey(), anew=anew))
+    def _deliver_update(self, *, anew: bool = False) -> None:
+        self._deliver(
+            FeedUpdate((*self._durable, *self._live.values()), safety=self._read_limit_status(), anew=anew)
+        )
         self._durable.clear()
         self._live.clear()
 
-    def _survey(self) -> dict[str, HostLimitStatus] | None:
+    def _read_limit_status(self) -> dict[str, HostLimitStatus] | None:
         """Where the hosts stand; None where that is not asked now: it changes with what is told, and slowly
         with time."""
         now = self._clock.now()
-        rest = STATUS_SECONDS if self._moved else IDLE_STATUS_SECONDS
-        if self._safety is None or not self._hosts or 0 <= now - self._asked < rest:
+        rest = STATUS_SECONDS if self._has_changed else IDLE_STATUS_SECONDS
+        if self._limit_status is None or not self._hosts or 0 <= now - self._asked_at < rest:
             return None
-        self._asked, self._moved = now, False
+        self._asked_at, self._has_changed = now, False
         try:
-            return {host: self._safety(host) for host in self._hosts}
+            return {host: self._limit_status(host) for host in self._hosts}
         except HemoStatError:
             # Who may listen and not look there sees the rest all the same.
             return None

@@ -10,14 +10,14 @@ class Lazy:
     screen is there. What `opens` raises is raised by whatever was asked, and tried anew the next time."""
 
     def __init__(self, opens: Callable[[], Any]) -> None:
-        self._opens = opens
+        self._open = opens
         self._lock = threading.Lock()
         self._opened: Any = None
 
     def __getattr__(self, name: str) -> Any:
         with self._lock:
             if self._opened is None:
-                self._opened = self._opens()
+                self._opened = self._open()
         return getattr(self._opened, name)
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ class _Open(msgspec.Struct):
 class PendingOrders:
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def expect(self, done: OrderResult, now: float) -> None:
         if done.incident:
@@ -38,12 +38,12 @@ class PendingOrders:
     def news(self, log: Sequence[Event], now: float) -> list[tuple[str, Tone]]:
         """What is new to say, and in what tone."""
         if not self._open:
-            self._told.clear()
+            self._reported.clear()
             return []
         found: list[tuple[str, Tone]] = []
         for event in log:
             incident = event.incident or ""
-            if incident not in self._open or event.id in self._told:
+            if incident not in self._open or event.id in self._reported:
                 continue
             if isinstance(event.data, RemediationComplete):
                 found.append(
@@ -52,7 +52,7 @@ class PendingOrders:
                         _choose_tone(event.data.outcome),
                     )
                 )
-                self._told.add(event.id)
+                self._reported.add(event.id)
                 self._open[incident].heard = True
                 if event.data.outcome not in UNFINISHED_OUTCOMES:
                     del self._open[incident]

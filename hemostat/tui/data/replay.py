@@ -28,12 +28,12 @@ class ReplayClock:
         self.name = name
         self._wall = wall
         self._changed = threading.Condition()
-        self._playing = PlaybackPosition(recording.begin)
+        self._playback_position = PlaybackPosition(recording.begin)
         self._since = wall.now()
-        self._jumps = 0
+        self._jump_count = 0
 
     def now(self) -> float:
-        return self._playing.position
+        return self._playback_position.position
 
     def sleep(self, seconds: float) -> None:
         """As long as it takes to wait, whatever the speed."""
@@ -41,52 +41,58 @@ class ReplayClock:
 
     @property
     def playing(self) -> PlaybackPosition:
-        return self._playing
+        return self._playback_position
 
     @property
     def jumps(self) -> int:
         """How often one went elsewhere: what was heard before holds no longer."""
-        return self._jumps
+        return self._jump_count
 
     def pass_time(self, jumps: int, seconds: float) -> float | None:
         """Wait; where one is then, for `reach`. None as soon as one went elsewhere after `jumps`."""
         with self._changed:
-            if self._changed.wait_for(lambda: self._jumps != jumps, seconds):
+            if self._changed.wait_for(lambda: self._jump_count != jumps, seconds):
                 return None
             now = self._wall.now()
             elapsed, self._since = min(now - self._since, MAX_ELAPSED_SECONDS), now
-            return playback.advance(self.recording, self._playing, elapsed).position
+            return playback.advance(self.recording, self._playback_position, elapsed).position
 
     def reach(self, jumps: int, position: float) -> None:
         """Everything up to `position` was handed over."""
         with self._changed:
-            if self._jumps == jumps:
-                self._playing = msgspec.structs.replace(self._playing, position=position)
+            if self._jump_count == jumps:
+                self._playback_position = msgspec.structs.replace(self._playback_position, position=position)
 
     # --- keys ---------------------------------------------------------------------------------------
 
     def pause(self) -> None:
         """Stop or go on; from the end, begin again."""
-        if playback.is_at_end(self.recording, self._playing):
-            self._put(PlaybackPosition(self.recording.begin, self._playing.speed))
+        if playback.is_at_end(self.recording, self._playback_position):
+            self._set_position(PlaybackPosition(self.recording.begin, self._playback_position.speed))
         else:
-            self._put(msgspec.structs.replace(self._playing, paused=not self._playing.paused))
+            self._set_position(
+                msgspec.structs.replace(self._playback_position, paused=not self._playback_position.paused)
+            )
 
     def step(self, seconds: float) -> None:
-        self._put(playback.move_to(self.recording, self._playing, self._playing.position + seconds))
+        self._set_position(
+            playback.move_to(
+                self.recording, self._playback_position, self._playback_position.position + seconds
+            )
+        )
 
     def to_incident(self, direction: int) -> None:
-        self._put(playback.jump_to_incident(self.recording, self._playing, direction))
+        self._set_position(playback.jump_to_incident(self.recording, self._playback_position, direction))
 
     def change_speed(self, steps: int) -> None:
-        self._put(playback.change_speed(self._playing, steps))
+        self._set_position(playback.change_speed(self._playback_position, steps))
 
-    def _put(self, wanted: PlaybackPosition) -> None:
+    def _set_position(self, wanted: PlaybackPosition) -> None:
         with self._changed:
-            if wanted.position != self._playing.position:
-                self._jumps += 1
+            if wanted.position != self._playback_position.position:
+                self._jump_count += 1
                 self._changed.notify_all()
-            self._playing, self._since = wanted, self._wall.now()
+            self._playback_position, self._since = wanted, self._wall.now()
 
 
 class ReplayBus:
@@ -94,25 +100,25 @@ class ReplayBus:
 
     def __init__(self, clock: ReplayClock) -> None:
         self._clock = clock
-        self._recording = clock.recording
+        self._replay = clock.recording
 
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
         jumps, at = self._clock.jumps, self._clock.now()
         yield None
         while (until := self._clock.pass_time(jumps, timeout)) is not None:
-            yield from self._recording.between(at, until, streams)
+            yield from self._replay.between(at, until, streams)
             self._clock.reach(jumps, until)
             at = until
             yield None
 
     def recent(self, stream: str, count: int) -> list[Event]:
-        return self._recording.recent(stream, count, self._clock.now())
+        return self._replay.recent(stream, count, self._clock.now())
 
     def last(self, stream: str) -> list[Event]:
-        return self._recording.last(stream, self._clock.now())
+        return self._replay.last(stream, self._clock.now())
 
     def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
-        return self._recording.history(host, container, self._clock.now(), count)
+        return self._replay.history(host, container, self._clock.now(), count)
 
     def ping(self) -> None:
         """It is always there."""

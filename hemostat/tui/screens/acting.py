@@ -52,7 +52,7 @@ class Acting(Live):
         if hand := self.model.act:
             words = "failures up to now do not count"
             yield SystemCommand(
-                "Close all breakers", words, lambda: self._confirm(hand.reset([ALL_CONTAINERS]))
+                "Close all breakers", words, lambda: self._ask_confirmation(hand.reset([ALL_CONTAINERS]))
             )
 
     def waiting(self) -> str:
@@ -67,13 +67,15 @@ class Acting(Live):
     # --- keys ---------------------------------------------------------------------------------------
 
     def action_order(self, action: str) -> None:
-        if (hand := self.model.act) and (targets := self._targets()):
-            self._confirm(hand.order(Action(action), targets))
+        if (hand := self.model.act) and (targets := self._list_targets()):
+            self._ask_confirmation(hand.order(Action(action), targets))
 
     def action_scale(self) -> None:
-        if (hand := self.model.act) and (targets := self._targets()):
+        if (hand := self.model.act) and (targets := self._list_targets()):
             choices = [(name, hand.order(Action.SCALE, targets, name)) for name in RESOURCES]
-            self.app.push_screen(Choose(f"scale {_name_subjects(self.about())}", choices), self._confirm)
+            self.app.push_screen(
+                Choose(f"scale {_name_subjects(self.about())}", choices), self._ask_confirmation
+            )
 
     def action_pause(self) -> None:
         if hand := self.model.act:
@@ -88,12 +90,14 @@ class Acting(Live):
                 if of
                 for plan in [hand.pause(of, length, seconds)]
             ]
-            self.app.push_screen(Choose("pause", choices, lambda: self._lifts(hand)), self._confirm)
+            self.app.push_screen(
+                Choose("pause", choices, lambda: self._list_resumes(hand)), self._ask_confirmation
+            )
 
     def action_reset(self) -> None:
         names = sorted({container.name for _, container in self.about()})
-        if (hand := self.model.act) and (names or self._nothing()):
-            self._confirm(hand.reset(names))
+        if (hand := self.model.act) and (names or self._warn_nothing_chosen()):
+            self._ask_confirmation(hand.reset(names))
 
     def action_approvals(self) -> None:
         if hand := self.model.act:
@@ -101,7 +105,7 @@ class Acting(Live):
 
     # --- how ----------------------------------------------------------------------------------------
 
-    def _targets(self) -> list[OrderTarget]:
+    def _list_targets(self) -> list[OrderTarget]:
         """Empty, and a word why, where nothing can be ordered."""
         now, stats = self.model.clock.now(), self.model.state.stats
         alive = {
@@ -115,7 +119,7 @@ class Acting(Live):
             for host, container in self.about()
         ]
         if not found:
-            self._nothing()
+            self._warn_nothing_chosen()
         for host in sorted({target.host for target in found} - alive):
             self.notify(
                 escape_controls(f"no responder runs on {host}: start it there with: hemostat respond"),
@@ -125,11 +129,11 @@ class Acting(Live):
             return []
         return found
 
-    def _nothing(self) -> bool:
+    def _warn_nothing_chosen(self) -> bool:
         self.notify("choose a container first", severity="warning")
         return False
 
-    def _lifts(self, hand: OrderBuilder) -> list[Choice]:
+    def _list_resumes(self, hand: OrderBuilder) -> list[Choice]:
         now = self.model.clock.now()
         return [
             (f"lift: {describe_pause(f'{name_target(name)} paused', pause, now)}", hand.resume(name))
@@ -137,7 +141,7 @@ class Acting(Live):
             if is_pause_active(pause, now)
         ]
 
-    def _confirm(self, plan: OrderPlan | None) -> None:
+    def _ask_confirmation(self, plan: OrderPlan | None) -> None:
         if plan is None:
             return
 

@@ -47,13 +47,13 @@ class Approvals(Live):
 
     def __init__(self, model: DashboardContext, hand: OrderBuilder) -> None:
         super().__init__(model)
-        self._hand = hand
-        self._known: dict[str, Approval] = {}
+        self._order_builder = hand
+        self._approvals: dict[str, Approval] = {}
         """By id; oldest first."""
-        self._chosen = ""
+        self._chosen_id = ""
         """Its id. What was chosen stays so when its time is up: y must not mean another."""
-        self._why = ""
-        self._asked = False
+        self._fetch_error = ""
+        self._has_answer = False
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -63,57 +63,59 @@ class Approvals(Live):
         yield Keys()
 
     def on_mount(self) -> None:
-        self.set_interval(REFRESH_SECONDS, self._ask)
-        self._ask()
+        self.set_interval(REFRESH_SECONDS, self._fetch_approvals)
+        self._fetch_approvals()
 
-    def _ask(self) -> None:
-        run_in_background(self, "waiting", self._hand.approvals)
+    def _fetch_approvals(self) -> None:
+        run_in_background(self, "waiting", self._order_builder.approvals)
 
     def on_answer(self, answer: background.BackgroundResult) -> None:
-        self._asked, self._why = True, answer.why
+        self._has_answer, self._fetch_error = True, answer.why
         if not answer.why:
-            self._known = {each.id: each for each in answer.value}
+            self._approvals = {each.id: each for each in answer.value}
         self.redraw()
 
     @property
-    def _shown(self) -> list[Approval]:
+    def _visible_approvals(self) -> list[Approval]:
         """What is open, and the chosen one whatever became of it."""
         now = self.model.clock.now()
-        return [each for each in self._known.values() if each.is_open(now) or each.id == self._chosen]
+        return [each for each in self._approvals.values() if each.is_open(now) or each.id == self._chosen_id]
 
     def draw(self) -> None:
-        shown, now = self._shown, self.model.clock.now()
-        if not self._chosen and shown:
-            self._chosen = shown[0].id
+        shown, now = self._visible_approvals, self.model.clock.now()
+        if not self._chosen_id and shown:
+            self._chosen_id = shown[0].id
         waits = sum(each.is_open(now) for each in shown)
-        told = f"  {waits} waiting" if self._asked else "  …"
+        told = f"  {waits} waiting" if self._has_answer else "  …"
         title = Text.assemble((" waiting for approval ", "bold reverse"), told)
-        title.append(f"  ! {escape_controls(self._why)}" if self._why else "", BAD)
+        title.append(f"  ! {escape_controls(self._fetch_error)}" if self._fetch_error else "", BAD)
         self.write("title", title)
         lines = self.query_one("#waiting", Lines)
-        nothing = [Text("nothing waits for approval", FAINT)] if self._asked and not self._why else []
+        nothing = (
+            [Text("nothing waits for approval", FAINT)] if self._has_answer and not self._fetch_error else []
+        )
         lines.show([_draw_line(each, now) for each in shown] or nothing)
-        at = next((number for number, each in enumerate(shown) if each.id == self._chosen), None)
+        at = next((number for number, each in enumerate(shown) if each.id == self._chosen_id), None)
         lines.point(at)
         self.write("plan", Text() if at is None else _draw_plan(shown[at]))
 
     # --- keys ---------------------------------------------------------------------------------------
 
     def action_move(self, by: int) -> None:
-        ids = [each.id for each in self._shown]
+        ids = [each.id for each in self._visible_approvals]
         if ids:
-            at = ids.index(self._chosen) + by if self._chosen in ids else 0
-            self._chosen = ids[max(0, min(at, len(ids) - 1))]
+            at = ids.index(self._chosen_id) + by if self._chosen_id in ids else 0
+            self._chosen_id = ids[max(0, min(at, len(ids) - 1))]
             self.redraw()
 
     def on_lines_chosen(self, message: Lines.Chosen) -> None:
-        shown = self._shown
+        shown = self._visible_approvals
         if message.number < len(shown):
-            self._chosen = shown[message.number].id
+            self._chosen_id = shown[message.number].id
             self.redraw()
 
     def action_answer(self, word: str) -> None:
-        approval, answer = self._known.get(self._chosen), controls.ApprovalAnswer(word)
+        approval, answer = self._approvals.get(self._chosen_id), controls.ApprovalAnswer(word)
         if approval is None:
             self.notify("nothing is chosen", severity="warning")
         elif not approval.is_open(self.model.clock.now()):
@@ -123,11 +125,11 @@ class Approvals(Live):
         else:
             field = self.query_one(Input)
             reason, field.value, field.display = field.value.strip(), "", False
-            app, plan = self.app, self._hand.answer(approval, answer)
+            app, plan = self.app, self._order_builder.answer(approval, answer)
 
             def told() -> None:
                 app.post_message(Carried())
-                self._ask()
+                self._fetch_approvals()
 
             self.model.courier.carry(plan, reason, told)
 

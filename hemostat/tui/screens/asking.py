@@ -96,7 +96,7 @@ class Confirm(ModalScreen[None]):
         super().__init__()
         self._plan = plan
         self._do = do
-        self._said: dict[int, tuple[str, str]] = {}
+        self._objections: dict[int, tuple[str, str]] = {}
         """What speaks against a deed, by its number, and the style of that."""
 
     def compose(self) -> ComposeResult:
@@ -108,11 +108,11 @@ class Confirm(ModalScreen[None]):
             yield Static(id="keys")
 
     def on_mount(self) -> None:
-        self._ask()
+        self._fetch_objections()
 
-    def _ask(self) -> None:
-        plan, self._said = self._plan, {}
-        self._show()
+    def _fetch_objections(self) -> None:
+        plan, self._objections = self._plan, {}
+        self._draw_plan()
         run_in_background(self, _describe_kind(plan), lambda: [deed.ask() for deed in plan.deeds])
 
     def on_answer(self, answer: BackgroundResult) -> None:
@@ -120,15 +120,15 @@ class Confirm(ModalScreen[None]):
             return
         if answer.why:
             told = f"what the limits say is not known: {answer.why}"
-            self._said = dict.fromkeys(range(len(self._plan.deeds)), (told, BAD))
+            self._objections = dict.fromkeys(range(len(self._plan.deeds)), (told, BAD))
         else:
-            self._said = {
+            self._objections = {
                 number: (said, GOOD if said == ALLOWED_TEXT else BUSY)
                 for number, said in enumerate(answer.value)
             }
-        self._show()
+        self._draw_plan()
 
-    def _show(self) -> None:
+    def _draw_plan(self) -> None:
         count, forced = len(self._plan.deeds), self._plan.forced
         what = "this" if count == 1 else f"these {count}"
         self.query_one(Vertical).border_title = f"do {what}{', past budget and breakers' if forced else ''}?"
@@ -138,7 +138,7 @@ class Confirm(ModalScreen[None]):
         self.query_one("#keys", Static).update(Text(keys, "bold"))
         text = Text()
         for number, deed in enumerate(self._plan.deeds):
-            said, style = self._said.get(number, ("…", FAINT))
+            said, style = self._objections.get(number, ("…", FAINT))
             text.append(escape_controls(deed.plan), "bold")
             text.append(f"\n  {escape_controls(said)}" if said else "", style)
             text.append("\n" if number + 1 < len(self._plan.deeds) else "")
@@ -147,7 +147,7 @@ class Confirm(ModalScreen[None]):
         self.query_one("#command", Static).update(Text("\n".join(map(escape_controls, commands)), FAINT))
 
     def on_input_changed(self) -> None:
-        self._show()
+        self._draw_plan()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         message.stop()
@@ -169,7 +169,7 @@ class Confirm(ModalScreen[None]):
     def action_force(self) -> None:
         if self._plan.other is not None:
             self._plan = self._plan.other()
-            self._ask()
+            self._fetch_objections()
 
     def action_no(self) -> None:
         if self.focused is not None:

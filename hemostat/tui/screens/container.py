@@ -78,19 +78,19 @@ class Container(Acting):
     def __init__(self, model: DashboardContext, host: str, name: str) -> None:
         super().__init__(model)
         self._place = host, name
-        self._tail: ContainerPoll | None = None
-        self._seen = ContainerView()
+        self._container_poll: ContainerPoll | None = None
+        self._view = ContainerView()
         self._points: tuple[MetricPoint, ...] = ()
-        self._kept: tuple[EvidenceSnapshot, ...] = ()
+        self._snapshots: tuple[EvidenceSnapshot, ...] = ()
         self._log: tuple[Event, ...] | None = None
-        self._told: list[IncidentTimeline] = []
+        self._timelines: list[IncidentTimeline] = []
         """Its incidents, newest first."""
         self._pane = PANES[0]
-        self._wanted = ""
-        self._only = False
-        self._found = LogMatches((), ())
-        self._match = -1
-        self._chosen = self._jumps = 0
+        self._search_text = ""
+        self._only_matches = False
+        self._log_matches = LogMatches((), ())
+        self._match_index = -1
+        self._chosen_index = self._jump_count = 0
         self._drawn: dict[str, object] = {}
 
     def compose(self) -> ComposeResult:
@@ -111,15 +111,15 @@ class Container(Acting):
         run_in_background(self, "history", lambda: self.model.history(*self._place))
 
     def on_screen_suspend(self) -> None:
-        self._leave()
+        self._stop_poll()
 
     def on_unmount(self) -> None:
-        self._leave()
+        self._stop_poll()
 
-    def _leave(self) -> None:
-        if self._tail is not None:
-            self._tail.stop()
-            self._tail = None
+    def _stop_poll(self) -> None:
+        if self._container_poll is not None:
+            self._container_poll.stop()
+            self._container_poll = None
 
     def on_answer(self, answer: BackgroundResult) -> None:
         if answer.why:
@@ -127,75 +127,75 @@ class Container(Acting):
         elif answer.about == "history":
             self._points = charts.merge_points(answer.value, self._points)
         else:
-            self._kept = answer.value
+            self._snapshots = answer.value
         self.redraw()
 
     def on_seen(self, message: Seen) -> None:
-        if self._tail is not None and self._tail.container == message.container:
-            self._seen = message.glimpse
+        if self._container_poll is not None and self._container_poll.container == message.container:
+            self._view = message.glimpse
             self.redraw()
 
     def on_lines_resized(self) -> None:
         self.redraw()
 
-    def _learn(self) -> Event | None:
+    def _read_state(self) -> Event | None:
         state = self.model.state
         log, event = state.log, container_words.find_newest_stats(state.stats.values(), self._place)
         if (replay := self.model.replay) is not None:
             # Elsewhere in a recording, other figures were known.
             self._points = charts.cut_after(self._points, replay.now())
-            if replay.jumps != self._jumps:
-                self._jumps = replay.jumps
+            if replay.jumps != self._jump_count:
+                self._jump_count = replay.jumps
                 run_in_background(self, "history", lambda: self.model.history(*self._place))
         self._points = charts.extend_points(self._points, event)
         if log is not self._log:
             self._log = log
-            count = len(self._told)
-            self._told = [
+            count = len(self._timelines)
+            self._timelines = [
                 build_timeline(each)
                 for each in reversed(build_incident_logs(select_events(log, *self._place)))
             ]
-            if len(self._told) != count:
-                newest = [each.incident for each in self._told[:MAX_INCIDENTS]]
-                run_in_background(self, "evidence", lambda: self._evidence(newest))
-        self._follow(container_words.find_container_id(event, log, self._place))
+            if len(self._timelines) != count:
+                newest = [each.incident for each in self._timelines[:MAX_INCIDENTS]]
+                run_in_background(self, "evidence", lambda: self._read_evidence(newest))
+        self._start_poll(container_words.find_container_id(event, log, self._place))
         return event
 
-    def _evidence(self, incidents: Sequence[str]) -> tuple[EvidenceSnapshot, ...]:
+    def _read_evidence(self, incidents: Sequence[str]) -> tuple[EvidenceSnapshot, ...]:
         return tuple(dossier for incident in incidents for dossier in self.model.evidence(incident))
 
-    def _follow(self, container: str) -> None:
-        if self._tail is not None and self._tail.container == container:
+    def _start_poll(self, container: str) -> None:
+        if self._container_poll is not None and self._container_poll.container == container:
             return
-        self._leave()
+        self._stop_poll()
         if container:
-            self._tail = ContainerPoll(
+            self._container_poll = ContainerPoll(
                 self.model.engine,
                 container,
                 lambda glimpse: self.post_message(Seen(container, glimpse)),
                 every=SLOW_POLL_SECONDS if self.model.looks.slow else EVERY,
             )
-            self._tail.start()
+            self._container_poll.start()
 
     # --- drawing ------------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        event = self._learn()
+        event = self._read_state()
         state, now, width = self.model.state, self.model.clock.now(), self.size.width
         stats = event.data if event is not None and isinstance(event.data, ContainerStats) else None
         bounds = container_words.describe_limit_status(state.safety, self._place, now)
         self.write("title", container_words.draw_title(*self._place, width))
         self.write("facts", container_words.draw_facts(stats, bounds, width))
-        if self._is_new("figures", (self._points, stats, self._told, self.size)):
-            self._draw_figures(charts.find_limits(stats, self._kept))
+        if self._is_new("figures", (self._points, stats, self._timelines, self.size)):
+            self._draw_figures(charts.find_limits(stats, self._snapshots))
         log, pane = self.query_one("#log", Lines), self.query_one("#pane", Lines)
         log.display, pane.display = self._pane == PANES[0], self._pane != PANES[0]
         if self._pane == PANES[0]:
             self._draw_log(log)
-        elif self._is_new("pane", (self._pane, self._seen, self._kept, self._told, pane.room)):
-            pane.show(self._lines(pane.room))
-        pane.point(self._chosen if self._pane == PANES[3] and self._told else None)
-        self.write("tabs", container_words.draw_tabs(self._pane, self._reminder(), width))
+        elif self._is_new("pane", (self._pane, self._view, self._snapshots, self._timelines, pane.room)):
+            pane.show(self._draw_pane(pane.room))
+        pane.point(self._chosen_index if self._pane == PANES[3] and self._timelines else None)
+        self.write("tabs", container_words.draw_tabs(self._pane, self._describe_pane(), width))
 
     def _is_new(self, name: str, made_of: object) -> bool:
         new = self._drawn.get(name) != made_of
@@ -205,38 +205,40 @@ class Container(Acting):
     def _draw_figures(self, limit: charts.ChartLimits) -> None:
         lines = self.query_one("#figures", Lines)
         height = max(PLOT_HEIGHTS[0], min(PLOT_HEIGHTS[1], (self.size.height - 14) // 3))
-        marks = container_words.find_marks(self._told)
+        marks = container_words.find_marks(self._timelines)
         drawn = container_words.draw_plots(self._points, limit, marks, self.size.width, height)
         lines.styles.height = len(drawn)
         lines.show(drawn)
 
     def _draw_log(self, log: Lines) -> None:
-        if self._is_new("log", (self._seen.log, self._wanted, self._only, log.room)):
-            self._found = container_words.draw_log(self._seen.log, self._wanted, log.room, only=self._only)
-            self._match = min(self._match, len(self._found.matches) - 1)
-            log.show(self._found.rows)
-        log.point(self._found.matches[self._match] if self._match >= 0 else None)
+        if self._is_new("log", (self._view.log, self._search_text, self._only_matches, log.room)):
+            self._log_matches = container_words.draw_log(
+                self._view.log, self._search_text, log.room, only=self._only_matches
+            )
+            self._match_index = min(self._match_index, len(self._log_matches.matches) - 1)
+            log.show(self._log_matches.rows)
+        log.point(self._log_matches.matches[self._match_index] if self._match_index >= 0 else None)
 
-    def _lines(self, width: int) -> list[Text]:
-        seen = self._seen
+    def _draw_pane(self, width: int) -> list[Text]:
+        seen = self._view
         if self._pane == PANES[1]:
             now = seen.details.checks if seen.details else ()
-            return container_words.draw_checks(container_words.merge_checks(now, self._kept), width)
+            return container_words.draw_checks(container_words.merge_checks(now, self._snapshots), width)
         if self._pane == PANES[2]:
             return container_words.draw_inspection(seen.info, seen.details, width)
-        return [container_words.draw_incident(each, width) for each in self._told]
+        return [container_words.draw_incident(each, width) for each in self._timelines]
 
-    def _reminder(self) -> str:
+    def _describe_pane(self) -> str:
         if self._pane == PANES[3]:
-            return "" if self._told else "the log tells of none"
-        if self._pane != PANES[1] and self._seen.why:
-            return self._seen.why
-        if self._pane == PANES[0] and self._seen.info is not None and not self._seen.log:
+            return "" if self._timelines else "the log tells of none"
+        if self._pane != PANES[1] and self._view.why:
+            return self._view.why
+        if self._pane == PANES[0] and self._view.info is not None and not self._view.log:
             return "it has printed nothing"
-        if self._pane == PANES[0] and self._wanted:
-            count = len(self._found.matches)
-            place = f"{self._match + 1} of {count}" if self._match >= 0 else str(count)
-            return f"{'only' if self._only else 'search'} {self._wanted}: {place}"
+        if self._pane == PANES[0] and self._search_text:
+            count = len(self._log_matches.matches)
+            place = f"{self._match_index + 1} of {count}" if self._match_index >= 0 else str(count)
+            return f"{'only' if self._only_matches else 'search'} {self._search_text}: {place}"
         return ""
 
     def about(self) -> list[tuple[str, Ref]]:
@@ -256,15 +258,15 @@ class Container(Acting):
 
     def action_scroll(self, by: int) -> None:
         if self._pane == PANES[3]:
-            self._chosen = max(0, min(self._chosen + by, len(self._told) - 1))
+            self._chosen_index = max(0, min(self._chosen_index + by, len(self._timelines) - 1))
             self.redraw()
             return
         lines = self.query_one("#log" if self._pane == PANES[0] else "#pane", Lines)
         lines.scroll_to(y=lines.scroll_offset.y + by, animate=False)
 
     def action_open(self) -> None:
-        if self._pane == PANES[3] and self._told:
-            self.app.push_screen(Incident(self.model, self._told[self._chosen].incident))
+        if self._pane == PANES[3] and self._timelines:
+            self.app.push_screen(Incident(self.model, self._timelines[self._chosen_index].incident))
         else:
             self.action_pane(PANES[3])
 
@@ -275,36 +277,36 @@ class Container(Acting):
         field.focus()
 
     def action_match(self, by: int) -> None:
-        count = len(self._found.matches)
+        count = len(self._log_matches.matches)
         if count:
-            self._match = (self._match + by) % count
+            self._match_index = (self._match_index + by) % count
             self.redraw()
 
     def action_only(self) -> None:
-        if self._wanted:
-            self._only, self._match = not self._only, -1
+        if self._search_text:
+            self._only_matches, self._match_index = not self._only_matches, -1
             self.redraw()
         else:
             self.action_search()
 
     def action_back(self) -> None:
         field = self.query_one("#search", Input)
-        if not (self._wanted or field.display):
+        if not (self._search_text or field.display):
             self.dismiss()
             return
         field.value, field.display = "", False
         self.set_focus(None)
-        self._only, self._match = False, -1
+        self._only_matches, self._match_index = False, -1
         self.redraw()
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        self._wanted, self._match = message.value, -1
-        self._only = self._only or message.value.startswith("!")
+        self._search_text, self._match_index = message.value, -1
+        self._only_matches = self._only_matches or message.value.startswith("!")
         self.redraw()
 
     def on_input_submitted(self) -> None:
         """The last match is the newest."""
         self.query_one("#search", Input).display = False
         self.set_focus(None)
-        self._match = len(self._found.matches) - 1
+        self._match_index = len(self._log_matches.matches) - 1
         self.redraw()

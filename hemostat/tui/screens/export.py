@@ -25,7 +25,7 @@ class Export(ModalScreen[Path | None]):
     def __init__(self, shown: IncidentContent) -> None:
         super().__init__()
         self._incident = shown
-        self._refused: str | None = None
+        self._existing_path: str | None = None
         """The path of a file that is there, and was asked about."""
 
     def compose(self) -> ComposeResult:
@@ -40,9 +40,11 @@ class Export(ModalScreen[Path | None]):
     def on_input_submitted(self, message: Input.Submitted) -> None:
         message.stop()
         try:
-            path = write_export(self._incident, Path(message.value), over=message.value == self._refused)
+            path = write_export(
+                self._incident, Path(message.value), over=message.value == self._existing_path
+            )
         except HemoStatError as error:
-            self._refused = message.value
+            self._existing_path = message.value
             self.query_one("#told", Static).update(Text(escape_controls(error.message), "bold red"))
         else:
             self.dismiss(path)

@@ -68,12 +68,12 @@ class Incident(Acting):
         self._incident = incident
         self._log: tuple[Event, ...] = ()
         """What the stories were made of."""
-        self._stories: list[IncidentLog] = []
-        self._known: IncidentTimeline | None = None
+        self._incident_logs: list[IncidentLog] = []
+        self._timeline: IncidentTimeline | None = None
         """What was told of it; kept when it drops out of the log."""
-        self._at: int | None = None
+        self._step_index: int | None = None
         """The step looked at; None is the last, whatever comes."""
-        self._kept: tuple[EvidenceSnapshot, ...] = ()
+        self._snapshots: tuple[EvidenceSnapshot, ...] = ()
         self._points: tuple[MetricPoint, ...] = ()
         self._drawn: object = None
         self._asked: object = None
@@ -88,50 +88,52 @@ class Incident(Acting):
         yield Keys()
 
     def about(self) -> list[tuple[str, Ref]]:
-        known = self._known
+        known = self._timeline
         return [] if known is None else [(known.host, self.current(known.host, known.container))]
 
     # --- drawing ------------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        self._learn()
-        place = self._place()
-        where = "" if place is None else f"{place + 1} of {len(self._stories)}"
-        self.write("title", incident_words.draw_title(self._incident, self._known, where, self.size.width))
-        if self._known is None:
+        self._read_state()
+        place = self._find_index()
+        where = "" if place is None else f"{place + 1} of {len(self._incident_logs)}"
+        self.write("title", incident_words.draw_title(self._incident, self._timeline, where, self.size.width))
+        if self._timeline is None:
             self._drawn = None
             self.write("lead", Text())
             for lines in self.query(Lines):
                 lines.show([])
             return
-        drawn = (self._shown, self._bounds(self._known), len(self._stories), self.size)
+        drawn = (self._content, self._describe_limits(self._timeline), len(self._incident_logs), self.size)
         if drawn != self._drawn:
             self._drawn = drawn
-            self._show(self._shown)
+            self._draw_content(self._content)
 
-    def _learn(self) -> None:
+    def _read_state(self) -> None:
         """What the log says of it by now; what was kept is asked for whenever there is more to tell."""
         log = self.model.state.log
         if log is not self._log:
-            self._log, self._stories = log, build_incident_logs(log)
-        place = self._place()
+            self._log, self._incident_logs = log, build_incident_logs(log)
+        place = self._find_index()
         if place is not None:
-            self._known = build_timeline(self._stories[place])
+            self._timeline = build_timeline(self._incident_logs[place])
         elif self.model.replay is not None:
             # It went back to before it began.
-            self._known = self._asked = None
+            self._timeline = self._asked = None
         if self.model.replay is not None:
             self._points = charts.cut_after(self._points, self.model.clock.now())
-        told = self._known
+        told = self._timeline
         if told is None:
             return
-        self._points = charts.extend_points(self._points, self._stats(told))
+        self._points = charts.extend_points(self._points, self._find_stats(told))
         asked = (told.incident, len(told.steps))
         if asked != self._asked:
             self._asked = asked
-            run_in_background(self, told.incident, lambda: self._ask(told))
+            run_in_background(self, told.incident, lambda: self._read_evidence(told))
 
-    def _ask(self, told: IncidentTimeline) -> tuple[tuple[EvidenceSnapshot, ...], tuple[MetricPoint, ...]]:
+    def _read_evidence(
+        self, told: IncidentTimeline
+    ) -> tuple[tuple[EvidenceSnapshot, ...], tuple[MetricPoint, ...]]:
         return tuple(self.model.evidence(told.incident)), tuple(
             self.model.history(told.host, told.container.name)
         )
@@ -146,43 +148,43 @@ class Incident(Acting):
         if answer.why:
             self.notify(escape_controls(f"no evidence: {answer.why}"), severity="warning", markup=False)
             return
-        self._kept, points = answer.value
-        samples = (point for dossier in self._kept for point in dossier.samples)
+        self._snapshots, points = answer.value
+        samples = (point for dossier in self._snapshots for point in dossier.samples)
         self._points = charts.merge_points(samples, points, self._points)
         self.redraw()
 
     @property
-    def _shown(self) -> IncidentContent:
-        assert self._known is not None  # noqa: S101 - asked for only where there is one
-        last = len(self._known.steps) - 1
-        at = last if self._at is None else min(self._at, last)
-        event = self._stats(self._known)
+    def _content(self) -> IncidentContent:
+        assert self._timeline is not None  # noqa: S101 - asked for only where there is one
+        last = len(self._timeline.steps) - 1
+        at = last if self._step_index is None else min(self._step_index, last)
+        event = self._find_stats(self._timeline)
         stats = event.data if event is not None and isinstance(event.data, ContainerStats) else None
         return IncidentContent(
-            self._known, at, self._kept, self._points, charts.find_limits(stats, self._kept)
+            self._timeline, at, self._snapshots, self._points, charts.find_limits(stats, self._snapshots)
         )
 
-    def _stats(self, told: IncidentTimeline) -> Event | None:
+    def _find_stats(self, told: IncidentTimeline) -> Event | None:
         return find_newest_stats(self.model.state.stats.values(), (told.host, told.container.name))
 
-    def _show(self, shown: IncidentContent) -> None:
+    def _draw_content(self, shown: IncidentContent) -> None:
         steps, why, evidence = (self.query_one(f"#{name}", Lines) for name in ("steps", "why", "evidence"))
         self.write("lead", incident_words.draw_lead(shown, self.size.width))
         steps.show(incident_words.draw_steps(shown, steps.room))
         steps.point(shown.at)
-        self.call_after_refresh(self._keep_step_in_sight)
-        lately = incident_words.count_recent_actions(self._stories, shown.whole, shown.step)
+        self.call_after_refresh(self._scroll_to_step)
+        lately = incident_words.count_recent_actions(self._incident_logs, shown.whole, shown.step)
         plots = max(PLOT_HEIGHTS[0], min(PLOT_HEIGHTS[1], (self.size.height - 20) // 2))
         wide = self.has_class("-wide")
         latest = shown.at + 1 == len(shown.whole.steps)
-        bounds = self._bounds(shown.whole) if latest else ""
+        bounds = self._describe_limits(shown.whole) if latest else ""
         width = (why if wide else evidence).room
         reasons = incident_words.draw_reasons(shown, lately, width, bounds=bounds, room=steps.room)
         rest = incident_words.draw_evidence(shown, evidence.room, plots)
         why.show(reasons if wide else [])
         evidence.show(rest if wide else [*reasons, *rest])
 
-    def _keep_step_in_sight(self) -> None:
+    def _scroll_to_step(self) -> None:
         """The timeline grows, and how much of it there is room for is known once it is laid out."""
         if not self.is_current:
             return
@@ -191,7 +193,7 @@ class Incident(Acting):
         if not top <= at < top + height:
             steps.scroll_to(y=max(0, at - height + 1), animate=False)
 
-    def _bounds(self, told: IncidentTimeline) -> str:
+    def _describe_limits(self, told: IncidentTimeline) -> str:
         """Of an incident that is over it says nothing."""
         place, now = (told.host, told.container.name), self.model.clock.now()
         return (
@@ -200,28 +202,30 @@ class Incident(Acting):
             else describe_limit_status(self.model.state.safety, place, now)
         )
 
-    def _place(self) -> int | None:
-        return next((n for n, each in enumerate(self._stories) if each.incident == self._incident), None)
+    def _find_index(self) -> int | None:
+        return next(
+            (n for n, each in enumerate(self._incident_logs) if each.incident == self._incident), None
+        )
 
     # --- keys ---------------------------------------------------------------------------------------
 
     def action_step(self, by: int) -> None:
-        if self._known is not None:
-            last = len(self._known.steps) - 1
-            at = max(0, (last if self._at is None else min(self._at, last)) + by)
-            self._at = at if at < last else None
+        if self._timeline is not None:
+            last = len(self._timeline.steps) - 1
+            at = max(0, (last if self._step_index is None else min(self._step_index, last)) + by)
+            self._step_index = at if at < last else None
             self.redraw()
 
     def action_incident(self, by: int) -> None:
-        place = self._place()
-        if place is None or not 0 <= place + by < len(self._stories):
+        place = self._find_index()
+        if place is None or not 0 <= place + by < len(self._incident_logs):
             self.notify(
                 "there is no later one in the log" if by > 0 else "there is no earlier one in the log"
             )
             return
-        self._incident = self._stories[place + by].incident
-        self._known = self._at = self._asked = None
-        self._kept = self._points = ()
+        self._incident = self._incident_logs[place + by].incident
+        self._timeline = self._step_index = self._asked = None
+        self._snapshots = self._points = ()
         for name in ("why", "evidence"):
             self.query_one(f"#{name}", Lines).scroll_home(animate=False)
         self.redraw()
@@ -237,25 +241,25 @@ class Incident(Acting):
         return super().check_action(action, parameters)
 
     def action_export(self) -> None:
-        if self._known is None or self.model.exports is Exports.NONE:
+        if self._timeline is None or self.model.exports is Exports.NONE:
             return
-        shown = self._shown
+        shown = self._content
         if self.model.exports is Exports.FILE:
-            self.app.push_screen(Export(shown), self._exported)
+            self.app.push_screen(Export(shown), self._notify_written)
         else:
-            self.app.push_screen(Download(), lambda suffix: self._download(shown, suffix))
+            self.app.push_screen(Download(), lambda suffix: self._deliver_download(shown, suffix))
 
-    def _download(self, shown: IncidentContent, suffix: str | None) -> None:
+    def _deliver_download(self, shown: IncidentContent, suffix: str | None) -> None:
         if suffix is not None:
             text = io.StringIO(FORMATS[suffix](shown))
             self.app.deliver_text(text, save_filename=make_file_name(shown, suffix))
 
-    def _exported(self, path: Path | None) -> None:
+    def _notify_written(self, path: Path | None) -> None:
         if path is not None:
             self.notify(escape_controls(f"written: {path}"), markup=False)
 
     def action_copy(self) -> None:
-        if self._known is not None:
-            text = as_markdown(self._shown)[:MAX_COPIED_CHARACTERS]
+        if self._timeline is not None:
+            text = as_markdown(self._content)[:MAX_COPIED_CHARACTERS]
             self.app.copy_to_clipboard(text)
             self.notify(f"copied {len(text)} characters, where the terminal allows it (OSC 52)")

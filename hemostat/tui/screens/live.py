@@ -25,7 +25,7 @@ class Live(Screen[None]):
     def __init__(self, model: DashboardContext) -> None:
         super().__init__()
         self.model = model
-        self._laid_out = False
+        self._is_laid_out = False
 
     def on_mount(self) -> None:
         if self.model.replay is not None:
@@ -43,7 +43,7 @@ class Live(Screen[None]):
 
     def redraw(self) -> None:
         """Draw, if the screen is on top and stands: news come before it does, and while it is taken apart."""
-        if self._laid_out and self.is_current and self.app.is_running:
+        if self._is_laid_out and self.is_current and self.app.is_running:
             self.draw()
 
     def write(self, name: str, text: Text) -> None:
@@ -53,11 +53,11 @@ class Live(Screen[None]):
             place.update(text)
 
     def on_screen_resume(self) -> None:
-        self.call_after_refresh(self._settle)
+        self.call_after_refresh(self._draw_first)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.redraw)
 
-    def _settle(self) -> None:
-        self._laid_out = True
+    def _draw_first(self) -> None:
+        self._is_laid_out = True
         self.redraw()

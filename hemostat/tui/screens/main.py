@@ -47,19 +47,19 @@ class Main(Acting):
 
     def __init__(self, model: DashboardContext) -> None:
         super().__init__(model)
-        self._made: dict[str, CachedRow] = {}
+        self._cached_rows: dict[str, CachedRow] = {}
         self._order: dict[str, int] = {}
         """Places of all containers when they were last sorted, by key."""
         self._sorted_at = self._touched_at = -math.inf
         self._entries: list[Row | ProjectHeading] = []
         self._drawn: dict[str, tuple[object, Text]] = {}
-        self._told: dict[str, Text] = {}
+        self._log_lines: dict[str, Text] = {}
         """The log's lines by event: what happened does not change."""
-        self._chosen: str | None = None
+        self._chosen_key: str | None = None
         """The key of the container under the cursor."""
-        self._marked: set[str] = set()
-        self._only = False
-        self._faults = False
+        self._marked_keys: set[str] = set()
+        self._is_log_narrowed = False
+        self._is_faults_only = False
 
     def compose(self) -> ComposeResult:
         yield Static(Text(" HemoStat ", "bold reverse"), id="title")
@@ -84,8 +84,8 @@ class Main(Acting):
         """What an action is for: the marked containers that are shown, else the one under the cursor, or the
         only one that is shown."""
         shown = [each for each in self._entries if isinstance(each, Row)]
-        marked = [row for row in shown if row.key in self._marked]
-        chosen = [row for row in shown if row.key == self._chosen]
+        marked = [row for row in shown if row.key in self._marked_keys]
+        chosen = [row for row in shown if row.key == self._chosen_key]
         return marked or chosen or (shown if len(shown) == 1 else [])
 
     def about(self) -> list[tuple[str, Ref]]:
@@ -95,28 +95,28 @@ class Main(Acting):
 
     def draw(self) -> None:
         state, now = self.model.state, self.model.clock.now()
-        self._made = rows.update_rows(self._made, state)
-        self._marked &= self._made.keys()
-        everything = self._in_order(now)
-        self._choose(everything)
+        self._cached_rows = rows.update_rows(self._cached_rows, state)
+        self._marked_keys &= self._cached_rows.keys()
+        everything = self._sort_rows(now)
+        self._select_entries(everything)
         picture = build_role_status(state, now)
         incidents = sum(map(len, state.unwell.values()))
         is_live = self.model.replay is None
         stale, silent = (format_silence(state, now), describe_silence(state, now)) if is_live else ("", "")
         told = words.draw_status if is_live else words.draw_recorded_status
-        self.write("title", words.draw_title(len(everything), incidents, self._hidden(), stale))
+        self.write("title", words.draw_title(len(everything), incidents, self._describe_hidden(), stale))
         self.write(
             "status", told(drop_brief_lags(state, picture), describe_mode(state), lost=bool(state.lost))
         )
-        self._notice(words.draw_notice(picture, silent, self.waiting()))
+        self._show_notice(words.draw_notice(picture, silent, self.waiting()))
         pointless = columns.find_pointless(
             everything, safety=bool(state.safety), grouped=self.model.view.grouped
         )
         self._draw_grid(now, pointless)
         self._draw_log()
 
-    def _in_order(self, now: float) -> list[Row]:
-        everything = [made.row for made in self._made.values()]
+    def _sort_rows(self, now: float) -> list[Row]:
+        everything = [made.row for made in self._cached_rows.values()]
         view = self.model.view
         if not self._order or sorting.may_resort(now, self._sorted_at, self._touched_at):
             everything = sorting.sort_rows(everything, view.sort, reverse=view.reverse)
@@ -125,8 +125,8 @@ class Main(Acting):
             return everything
         return sorting.keep_order(everything, self._order)
 
-    def _choose(self, everything: list[Row]) -> None:
-        shown = rows.filter_rows(everything, self._wanted(), faults=self._faults)
+    def _select_entries(self, everything: list[Row]) -> None:
+        shown = rows.filter_rows(everything, self._get_filter_text(), faults=self._is_faults_only)
         self._entries = sorting.group_rows(shown) if self.model.view.grouped else list(shown)
 
     def _draw_grid(self, now: float, pointless: set[str]) -> None:
@@ -139,7 +139,7 @@ class Main(Acting):
         def draw(entry: Row | ProjectHeading) -> Text:
             if isinstance(entry, ProjectHeading):
                 return columns.draw_heading(entry, width)
-            marked = entry.key in self._marked
+            marked = entry.key in self._marked_keys
             source = (entry, placed, find_countdown_second(entry.safety, now), marked)
             known = before.get(entry.key)
             if known is None or known[0] != source:
@@ -148,47 +148,49 @@ class Main(Acting):
             return known[1]
 
         lines.show(Lazy(self._entries, draw))
-        self._point()
+        self._point_cursor()
         top = lines.scroll_offset.y
         if unknown := rows.find_unrecalled(self._entries[top : top + lines.size.height]):
             self.post_message(Sought(unknown))
 
     def _draw_log(self) -> None:
-        chosen = self._chosen_row() if self._only else None
+        chosen = self._find_chosen_row() if self._is_log_narrowed else None
         log = self.model.state.log
         events = select_events(log, *chosen.place) if chosen else log
         self.write(
             "caption", Text("remediation log" + (f" of {escape_controls(chosen.name)}" if chosen else ""))
         )
-        if len(self._told) > 2 * MAX_LOG_EVENTS:
-            self._told.clear()
-        self.query_one("#log", Lines).show(Lazy(events, self._log_line))
+        if len(self._log_lines) > 2 * MAX_LOG_EVENTS:
+            self._log_lines.clear()
+        self.query_one("#log", Lines).show(Lazy(events, self._draw_log_line))
 
-    def _log_line(self, event: Event) -> Text:
-        return self._told.get(event.id) or self._told.setdefault(event.id, words.draw_log_line(event))
+    def _draw_log_line(self, event: Event) -> Text:
+        return self._log_lines.get(event.id) or self._log_lines.setdefault(
+            event.id, words.draw_log_line(event)
+        )
 
-    def _notice(self, text: Text) -> None:
+    def _show_notice(self, text: Text) -> None:
         self.query_one("#notice", Static).display = bool(text)
         self.write("notice", text)
 
-    def _point(self) -> None:
-        chosen = self._chosen_row()
+    def _point_cursor(self) -> None:
+        chosen = self._find_chosen_row()
         self.query_one("#grid", Lines).point(self._entries.index(chosen) if chosen else None)
 
-    def _chosen_row(self) -> Row | None:
-        found = (each for each in self._entries if isinstance(each, Row) and each.key == self._chosen)
+    def _find_chosen_row(self) -> Row | None:
+        found = (each for each in self._entries if isinstance(each, Row) and each.key == self._chosen_key)
         return next(found, None)
 
-    def _wanted(self) -> str:
+    def _get_filter_text(self) -> str:
         return self.query_one("#filter", Input).value
 
-    def _hidden(self) -> list[str]:
+    def _describe_hidden(self) -> list[str]:
         """What is kept from sight, so that nobody takes it for gone; and what is marked."""
-        parts = [f"filter {self._wanted()}"] if self._wanted() else []
-        parts += ["faults only"] if self._faults else []
-        return parts + ([f"{len(self._marked)} marked"] if self._marked else [])
+        parts = [f"filter {self._get_filter_text()}"] if self._get_filter_text() else []
+        parts += ["faults only"] if self._is_faults_only else []
+        return parts + ([f"{len(self._marked_keys)} marked"] if self._marked_keys else [])
 
-    def _sort_anew(self) -> None:
+    def _resort(self) -> None:
         self._order.clear()
         self.draw()
 
@@ -197,11 +199,11 @@ class Main(Acting):
     def action_move(self, step: int) -> None:
         shown = [each.key for each in self._entries if isinstance(each, Row)]
         if shown:
-            at = shown.index(self._chosen) + step if self._chosen in shown else max(0, step - 1)
-            self._chosen = shown[max(0, min(at, len(shown) - 1))]
+            at = shown.index(self._chosen_key) + step if self._chosen_key in shown else max(0, step - 1)
+            self._chosen_key = shown[max(0, min(at, len(shown) - 1))]
             self._touched_at = self.model.clock.now()
-            self._point()
-            if self._only:
+            self._point_cursor()
+            if self._is_log_narrowed:
                 self._draw_log()
 
     def action_page(self, direction: int) -> None:
@@ -209,20 +211,20 @@ class Main(Acting):
 
     def on_lines_chosen(self, message: Lines.Chosen) -> None:
         if message.lines.id == "grid" and isinstance(row := self._entries[message.number], Row):
-            self._chosen = row.key
+            self._chosen_key = row.key
             self.action_move(0)
 
     def on_lines_resized(self) -> None:
         self.redraw()
 
     def action_container(self) -> None:
-        if row := self._pick():
+        if row := self._pick_row():
             from hemostat.tui.screens.container import Container
 
             self.app.push_screen(Container(self.model, *row.place))
 
     def action_incident(self) -> None:
-        row = self._chosen_row()
+        row = self._find_chosen_row()
         incident = find_latest_incident(self.model.state.log, row.place if row else None)
         if incident is None:
             self.notify(
@@ -238,36 +240,36 @@ class Main(Acting):
         self.app.push_screen(Roles(self.model))
 
     def action_only(self) -> None:
-        self._only = self._pick() is not None and not self._only
+        self._is_log_narrowed = self._pick_row() is not None and not self._is_log_narrowed
         self.draw()
 
-    def _pick(self) -> Row | None:
+    def _pick_row(self) -> Row | None:
         """The container under the cursor; the first if there is no cursor yet."""
-        if self._chosen_row() is None:
+        if self._find_chosen_row() is None:
             self.action_move(0)
-        return self._chosen_row()
+        return self._find_chosen_row()
 
     def action_mark(self) -> None:
-        if row := self._pick():
-            self._marked ^= {row.key}
+        if row := self._pick_row():
+            self._marked_keys ^= {row.key}
             self.action_move(1)
             self.draw()
 
     def action_mark_all(self) -> None:
         shown = {each.key for each in self._entries if isinstance(each, Row)}
-        self._marked = set() if shown <= self._marked else self._marked | shown
+        self._marked_keys = set() if shown <= self._marked_keys else self._marked_keys | shown
         self.draw()
 
     def action_all(self) -> None:
         field = self.query_one("#filter", Input)
         field.value, field.display = "", False
         self.set_focus(None)
-        self._only = self._faults = False
-        self._marked.clear()
+        self._is_log_narrowed = self._is_faults_only = False
+        self._marked_keys.clear()
         self.draw()
 
     def action_faults(self) -> None:
-        self._faults = not self._faults
+        self._is_faults_only = not self._is_faults_only
         self.draw()
 
     def action_filter(self) -> None:
@@ -285,33 +287,33 @@ class Main(Acting):
     def action_sort(self, by: str | None = None) -> None:
         view = self.model.view
         chosen = by or SORTS[(SORTS.index(view.sort) + 1) % len(SORTS)]
-        self._look(sort=chosen)
+        self._change_view(sort=chosen)
 
     def action_reverse(self) -> None:
-        self._look(reverse=not self.model.view.reverse)
+        self._change_view(reverse=not self.model.view.reverse)
 
     def action_group(self) -> None:
-        self._look(grouped=not self.model.view.grouped)
+        self._change_view(grouped=not self.model.view.grouped)
 
     def action_columns(self) -> None:
         chosen = self.model.view.columns or self.model.looks.columns
-        self.app.push_screen(Columns(chosen), lambda names: self._look(columns=names))
+        self.app.push_screen(Columns(chosen), lambda names: self._change_view(columns=names))
 
     def action_log(self) -> None:
-        self._look(log=not self.model.view.log)
+        self._change_view(log=not self.model.view.log)
 
-    def _look(self, **changes: object) -> None:
+    def _change_view(self, **changes: object) -> None:
         self.model.look(msgspec.structs.replace(self.model.view, **changes))
         if self.model.complaint:
             self.notify(escape_controls(self.model.complaint), markup=False)
-        self._lay_out()
-        self._sort_anew()
+        self._show_log_pane()
+        self._resort()
 
-    def _lay_out(self) -> None:
+    def _show_log_pane(self) -> None:
         self.query_one("#remediation").display = self.model.view.log
 
     def on_mount(self) -> None:
-        self._lay_out()
+        self._show_log_pane()
 
     def commands(self) -> Iterable[SystemCommand]:
         for by in SORTS:

@@ -32,10 +32,13 @@ class Help(ModalScreen[None]):
 
     def __init__(self, bindings: Iterable[ActiveBinding]) -> None:
         super().__init__()
-        self._told = list(bindings)
+        self._shown_bindings = list(bindings)
 
     def compose(self) -> ComposeResult:
-        keys = [(get_first_key(self.app.get_key_display(each.binding)), each.binding) for each in self._told]
+        keys = [
+            (get_first_key(self.app.get_key_display(each.binding)), each.binding)
+            for each in self._shown_bindings
+        ]
         named = self.app.size.width >= ROOMY_WIDTH
         with VerticalScroll(can_focus=False) as box:
             box.border_title = "keys, and what the configuration calls them" if named else "keys"

@@ -62,9 +62,9 @@ class Lines(ScrollView, can_focus=False):
         self._lines: Sequence[Text] = ()
         self._painted: dict[int, tuple[object, list[Segment]]] = {}
         """By line in sight: what it was made of, and what was drawn."""
-        self._follow = follow
-        self._at_end = True
-        self._keeping = False
+        self._is_following = follow
+        self._is_at_end = True
+        self._is_scrolling = False
         self.cursor: int | None = None
 
     @property
@@ -77,8 +77,8 @@ class Lines(ScrollView, can_focus=False):
         self._lines = lines
         if len(lines) != self.virtual_size.height:
             self.virtual_size = Size(0, len(lines))
-        if self._follow and self._at_end and self.scroll_offset.y != self.max_scroll_y:
-            self._keep_end()
+        if self._is_following and self._is_at_end and self.scroll_offset.y != self.max_scroll_y:
+            self._scroll_if_following()
         self._repaint()
 
     def point(self, number: int | None) -> None:
@@ -94,11 +94,11 @@ class Lines(ScrollView, can_focus=False):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        if not self._keeping:
-            self._at_end = new_value >= self.max_scroll_y
+        if not self._is_scrolling:
+            self._is_at_end = new_value >= self.max_scroll_y
 
     def on_resize(self) -> None:
-        self._keep_end()
+        self._scroll_if_following()
         self.post_message(self.Resized())
 
     def on_click(self, click: Click) -> None:
@@ -106,17 +106,17 @@ class Lines(ScrollView, can_focus=False):
         if number < len(self._lines):
             self.post_message(self.Chosen(self, number))
 
-    def _keep_end(self) -> None:
-        if self._follow and self._at_end:
+    def _scroll_if_following(self) -> None:
+        if self._is_following and self._is_at_end:
             self.call_after_refresh(self._scroll_to_end)
 
     def _scroll_to_end(self) -> None:
-        if not self._at_end:  # somebody has scrolled away meanwhile
+        if not self._is_at_end:  # somebody has scrolled away meanwhile
             return
         # The end may move again before this has come to it; nobody has scrolled away then.
-        self._keeping = True
+        self._is_scrolling = True
         self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
-        self._keeping = False
+        self._is_scrolling = False
 
     def _repaint(self) -> None:
         """Have those cells drawn again that changed."""

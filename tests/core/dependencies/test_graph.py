@@ -210,7 +210,10 @@ def test_a_descent_through_many_needs_ends():
     ]
     judged = []
     topology = DependencyGraph.of(infos)
-    count, topology._condition = topology._condition, lambda *each: judged.append(1) or count(*each)
+    count, topology._judge_condition = (
+        topology._judge_condition,
+        lambda *each: judged.append(1) or count(*each),
+    )
     assert topology.root(infos[0].ref.id) is not None
     assert len(judged) < MAX_CONDITIONS + 15
 

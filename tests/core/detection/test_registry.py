@@ -12,14 +12,14 @@ from hemostat.events import Container, Kind
 def test_a_failure_among_many_containers_does_not_look_at_all_of_them(monkeypatch):
     """When an engine fails, all its containers do, and the first of them waits for the work on all."""
     asked: list[Container] = []
-    monkeypatch.setattr(registry, "project_of", lambda ref: asked.append(ref) or ref.project or "")
+    monkeypatch.setattr(registry, "get_project", lambda ref: asked.append(ref) or ref.project or "")
     host = registry.ContainerRegistry(MonitorSettings(), HostState(name="h"))
     for number in range(200):
         labels = {"com.docker.compose.project": f"p{number % 20}"}
         ref = Container(id=f"c{number}", name=f"c{number}", labels=labels)
-        host.admit(ContainerInfo(ref=ref, status="running", started_at=1.0), 100.0)
+        host.upsert(ContainerInfo(ref=ref, status="running", started_at=1.0), 100.0)
     for patient in tuple(host):
         died = msgspec.structs.replace(patient.info, status="exited", exit_code=1, finished_at=200.0)
-        host.fail(host.admit(died, 200.0), Kind.EXITED, since=200.0, now=200.0)
+        host.fail(host.upsert(died, 200.0), Kind.EXITED, since=200.0, now=200.0)
     assert host.is_in_storm(patient, 200.0)
     assert len(asked) < 5 * 200

@@ -175,6 +175,6 @@ def test_a_secret_in_an_unknown_label_is_masked_in_events():
 def test_only_as_many_values_are_looked_at_as_show_that_a_container_is_protected(monkeypatch):
     judged = []
     judge = mistakes._find_mistake
-    monkeypatch.setattr(mistakes, "_judge", lambda *label: judged.append(label) or judge(*label))
+    monkeypatch.setattr(mistakes, "_find_mistake", lambda *label: judged.append(label) or judge(*label))
     assert mistakes.explain_protection({"hemostat.cpu": "lots", "hemostat.memory": "lots"})
     assert judged == [("hemostat.cpu", "lots")]

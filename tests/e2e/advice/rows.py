@@ -97,7 +97,7 @@ class Desk:
         return list(result.work(self.clock.now()) if isinstance(result, RunInBackground) else result)
 
     def breaker(self) -> str:
-        left = self.consultant._outage.left(self.clock.now())
+        left = self.consultant._circuit.left(self.clock.now())
         return f"open for {show_duration(round(left))}" if left else "closed"
 
     def close(self) -> None:

@@ -48,9 +48,9 @@ class InMemoryEngine(EngineFaults):
         *,
         brief: bool = False,  # noqa: ARG002 - it answers at once
     ) -> dict[str, ContainerInfo | EngineError]:
-        return {container: self._inspected(container) for container in containers}
+        return {container: self._try_inspect(container) for container in containers}
 
-    def _inspected(self, container: str) -> ContainerInfo | EngineError:
+    def _try_inspect(self, container: str) -> ContainerInfo | EngineError:
         try:
             return self.inspect(container)
         except EngineUnreachableError:
@@ -148,7 +148,7 @@ class InMemoryEngine(EngineFaults):
 
     def service(self, service: str) -> Service:
         with self._available():
-            if members := self._replicas(service):
+            if members := self._list_replicas(service):
                 name = service.partition("/")[2]
                 return Service(
                     id=service,
@@ -168,13 +168,13 @@ class InMemoryEngine(EngineFaults):
             members_of = found.members or tuple(box.id for box in tasks)
             return msgspec.structs.replace(found, members=members_of)
 
-    def _replicas(self, service: str) -> list[SimulatedContainer]:
+    def _list_replicas(self, service: str) -> list[SimulatedContainer]:
         """Those of a compose service that run."""
         running = [box for box in self._boxes.values() if box.process is not None]
         return [box for box in running if scaling.is_member(box.ref, service)]
 
     def set_replicas(self, service: str, replicas: int) -> None:
-        if not (members := self._replicas(service)):
+        if not (members := self._list_replicas(service)):
             self.services[service] = msgspec.structs.replace(self.service(service), replicas=replicas)
             return
         for number in range(len(members) + 1, replicas + 1):
@@ -192,8 +192,8 @@ class InMemoryEngine(EngineFaults):
         with self._available():
             if any(box.spec.name == spec.name for box in self._boxes.values()):
                 raise EngineError(f"create {spec.name}: the container name is already in use")
-            self._made += 1
-            box = SimulatedContainer.make(spec, self._made, self.clock.now())
+            self._made_count += 1
+            box = SimulatedContainer.make(spec, self._made_count, self.clock.now())
             self._boxes[box.id] = box
             self._emit(box, "create")
             self._start(box)

@@ -26,7 +26,7 @@ class EngineFaults:
         """Images, volumes and build cache that nothing uses."""
         self.services: dict[str, Service] = {}
         self._boxes: dict[str, SimulatedContainer] = {}
-        self._made = 0
+        self._made_count = 0
         self._history: list[EngineEvent] = []
         self._turn = 0
         """Even while connected: counts the losses and the returns."""
@@ -102,7 +102,7 @@ class EngineFaults:
         """From `position` in the history, having told of the turns up to `turn`."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._news(turn, position))  # noqa: B023 - called here and now
+                self._changed.wait_for(lambda: self._closed or self._has_news(turn, position))  # noqa: B023 - called here and now
                 if self._closed:
                     return
                 item: EngineEvent | Connected | Disconnected
@@ -113,7 +113,7 @@ class EngineFaults:
                     item = Disconnected("the simulated engine is gone") if turn % 2 else Connected()
             yield item
 
-    def _news(self, turn: int, position: int) -> bool:
+    def _has_news(self, turn: int, position: int) -> bool:
         return turn < self._turn or (turn % 2 == 0 and position < len(self._history))
 
     @contextmanager
@@ -145,8 +145,8 @@ class EngineFaults:
             yield box.process
 
     def _start(self, box: SimulatedContainer) -> None:
-        self._made += 1
-        box.begin(self._made, self.clock.now())
+        self._made_count += 1
+        box.begin(self._made_count, self.clock.now())
         self._emit(box, "start")
         if box.spec.health is not None:
             box.health = "healthy"

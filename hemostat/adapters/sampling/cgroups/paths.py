@@ -53,37 +53,37 @@ class CgroupPaths:
 
     def find(self, container: ContainerInfo) -> CgroupPath:
         """Raises OSError where nothing can be shown to be this container's."""
-        told = self._told(container)
-        process = self._proc(container) if told else None
-        place = CgroupPath(self._directories(told) or self._searched(container.ref.id), process)
+        told = self._read_kernel_paths(container)
+        process = self._find_process_directory(container) if told else None
+        place = CgroupPath(self._find_directories(told) or self._search(container.ref.id), process)
         if not place.directories:
             raise ProcessLookupError(container.pid)
         return place
 
     def process(self, container: ContainerInfo) -> Path:
         """Its main process in /proc. Raises OSError where that has since become another's."""
-        if not self._told(container):
+        if not self._read_kernel_paths(container):
             raise ProcessLookupError(container.pid)
-        return self._proc(container)
+        return self._find_process_directory(container)
 
-    def _proc(self, container: ContainerInfo) -> Path:
+    def _find_process_directory(self, container: ContainerInfo) -> Path:
         return self._root / "proc" / str(container.pid)
 
-    def _told(self, container: ContainerInfo) -> dict[str, str]:
+    def _read_kernel_paths(self, container: ContainerInfo) -> dict[str, str]:
         """By controller, what the kernel says; empty where it does not name the container.
 
         The process may sit in a cgroup below the container's own: the one named after it is meant.
         """
         told: dict[str, str] = {}
         with suppress(OSError):
-            for line in (self._proc(container) / "cgroup").read_text().splitlines():
+            for line in (self._find_process_directory(container) / "cgroup").read_text().splitlines():
                 _, controllers, path = line.split(":", 2)
                 directory = _cut_at_container(container.ref.id, path)
                 if directory is not None:
                     told |= dict.fromkeys(CONTROLLERS.intersection(controllers.split(",")), directory)
         return told
 
-    def _directories(self, told: dict[str, str]) -> dict[str, Path]:
+    def _find_directories(self, told: dict[str, str]) -> dict[str, Path]:
         found = {}
         for controller, directory in told.items():
             places = (mount.under(directory) for mount in self._mounts.get(controller, ()))
@@ -92,7 +92,7 @@ class CgroupPaths:
                 found[controller] = existing
         return found
 
-    def _searched(self, container: str) -> dict[str, Path]:
+    def _search(self, container: str) -> dict[str, Path]:
         """The same path in every hierarchy as in the one that counts memory, or CPU where none does."""
         for mount in [each for name in ("memory", "", "cpuacct") for each in self._mounts.get(name, ())]:
             path = self._index(mount.point).get(container)

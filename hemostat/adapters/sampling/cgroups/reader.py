@@ -34,7 +34,7 @@ class CgroupReader:
         self._place = place
         self._layout = layout.find_files(place.directories)
         self._turn = turn
-        self._counted = counted
+        self._is_count_known = counted
         self._files: list[int] = []
         self._usage = -1
         self._memory = (0, 0)
@@ -50,35 +50,35 @@ class CgroupReader:
 
     def _open_cgroup(self) -> None:
         files = self._layout
-        self._cpu_file = self._optional(*files.cpu)
-        self._usage_file = self._optional(*files.usage)
-        self._stat_file = self._optional(*files.stat)
+        self._cpu_file = self._open_first(*files.cpu)
+        self._usage_file = self._open_first(*files.usage)
+        self._stat_file = self._open_first(*files.stat)
         if self._cpu_file is None and self._usage_file is None:
             raise FileNotFoundError("neither CPU nor memory is counted here")
-        self._quota_file = self._optional(*files.quota)
-        self._oom_file = self._optional(*files.oom)
-        self._pids_file = self._optional(*files.pids)
-        self._io_file = self._optional(*files.io)
-        self._pressure_file = self._optional(*files.pressure)
+        self._quota_file = self._open_first(*files.quota)
+        self._oom_file = self._open_first(*files.oom)
+        self._pids_file = self._open_first(*files.pids)
+        self._io_file = self._open_first(*files.io)
+        self._pressure_file = self._open_first(*files.pressure)
 
     def _open_process(self) -> None:
         process = self._place.process
         # Kept open, it would keep the network namespace of a container that has stopped.
         self._network_path = str(process / "net/dev") if process else None
-        self._limits_file = self._kept(process and process / "limits")
-        self._fd_directory = self._kept(process and process / "fd")
+        self._limits_file = self._try_open(process and process / "limits")
+        self._fd_directory = self._try_open(process and process / "fd")
 
     @property
     def complete(self) -> bool:
         """Whether both CPU and memory are counted."""
         return None not in {self._cpu_file, self._usage_file, self._stat_file}
 
-    def _optional(self, controller: str, *names: str) -> int | None:
+    def _open_first(self, controller: str, *names: str) -> int | None:
         directory = self._place.directories.get(controller)
-        opened = (self._kept(directory / name) for name in names if directory and name)
+        opened = (self._try_open(directory / name) for name in names if directory and name)
         return next((file for file in opened if file is not None), None)
 
-    def _kept(self, path: Path | None) -> int | None:
+    def _try_open(self, path: Path | None) -> int | None:
         with suppress(OSError):
             return self._open(path) if path else None
         return None
@@ -93,7 +93,7 @@ class CgroupReader:
         self._turn = (self._turn + 1) % DETAIL_ROUNDS
         dear = not self._turn or not self._readings
         working_set, cache = self._read_memory(dear)
-        periods, throttled = self._throttling(container)
+        periods, throttled = self._read_throttling(container)
         return Sample(
             container_id=container.ref.id,
             time=now,
@@ -104,7 +104,7 @@ class CgroupReader:
             throttled=throttled,
             pids=_read_optional(self._pids_file, int),
             oom_kills=self._oom_kills,
-            **(self._dear(container) if dear else {}),
+            **(self._read_details(container) if dear else {}),
         )
 
     def _read_cpu(self) -> float:
@@ -129,31 +129,31 @@ class CgroupReader:
             self._oom_kills = _read_optional(self._oom_file, _parse_oom_kills)
         return self._memory
 
-    def _throttling(self, container: ContainerInfo) -> tuple[int, int]:
+    def _read_throttling(self, container: ContainerInfo) -> tuple[int, int]:
         if container.cpu_limit is None:
             return 0, 0
         return _read_optional(self._quota_file, _parse_throttling) or (0, 0)
 
-    def _dear(self, container: ContainerInfo) -> dict[str, Any]:
+    def _read_details(self, container: ContainerInfo) -> dict[str, Any]:
         parents = None
         if self._readings % RARE_ROUNDS == 0:
             self._limit = _read_optional(self._limits_file, layout.parse_open_files_limit)
             parents = read_parents(self._place)
         self._readings += 1
-        received, sent = self._network(container) or (None, None)
+        received, sent = self._read_network(container) or (None, None)
         read, written = _read_optional(self._io_file, layout.parse_block_io) or (None, None)
         return {
             "received": received,
             "sent": sent,
             "read": read,
             "written": written,
-            "descriptors": self._descriptors(),
+            "descriptors": self._count_descriptors(),
             "descriptors_limit": self._limit,
             "pressure": _read_optional(self._pressure_file, layout.parse_pressure),
             "parents": parents,
         }
 
-    def _network(self, container: ContainerInfo) -> tuple[int, int] | None:
+    def _read_network(self, container: ContainerInfo) -> tuple[int, int] | None:
         """None where the interfaces are the host's."""
         if self._network_path is None or container.network_mode == "host":
             return None
@@ -165,11 +165,11 @@ class CgroupReader:
                 os.close(file)
         return None
 
-    def _descriptors(self) -> int | None:
+    def _count_descriptors(self) -> int | None:
         if self._fd_directory is None:
             return None
         try:
-            if self._counted:
+            if self._is_count_known:
                 return os.fstat(self._fd_directory).st_size
             count = _count_entries(self._fd_directory)
         except OSError:

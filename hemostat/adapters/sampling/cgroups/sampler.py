@@ -32,9 +32,9 @@ class CgroupSampler:
     def __init__(self, root: Path = ROOT) -> None:
         self._places = CgroupPaths(root)
         self._proc = root / "proc"
-        self._counted = _measure_file(root / "proc/self/fd") > 0
+        self._is_count_known = _measure_file(root / "proc/self/fd") > 0
         self._lock = threading.Lock()
-        self._probes: dict[Key, CgroupReader] = {}
+        self._readers: dict[Key, CgroupReader] = {}
         self._missing: dict[Key, float] = {}
         self._turns = count()
         _raise_file_limit()
@@ -54,7 +54,7 @@ class CgroupSampler:
         wanted = {(info.ref.id, info.pid, info.started_at): info for info in containers if info.pid}
         with self._lock:
             self._places.forget()
-            self._keep(wanted.keys())
+            self._keep_only(wanted.keys())
             samples = (self._sample(key, info, now) for key, info in wanted.items())
             return [sample for sample in samples if sample is not None]
 
@@ -68,30 +68,30 @@ class CgroupSampler:
 
     def close(self) -> None:
         with self._lock:
-            self._keep(set())
+            self._keep_only(set())
 
-    def _keep(self, wanted: AbstractSet[Key]) -> None:
-        for key in self._probes.keys() - wanted:
-            self._probes.pop(key).close()
+    def _keep_only(self, wanted: AbstractSet[Key]) -> None:
+        for key in self._readers.keys() - wanted:
+            self._readers.pop(key).close()
         for key in self._missing.keys() - wanted:
             del self._missing[key]
 
     def _sample(self, key: Key, container: ContainerInfo, now: float) -> Sample | None:
         try:
-            probe = self._probes.get(key)
+            probe = self._readers.get(key)
             if probe is None:
-                if self._missed(key, now):
+                if self._is_resting(key, now):
                     return None
-                probe = self._probes[key] = self._open(container)
+                probe = self._readers[key] = self._open(container)
             return probe.read(container, now)
         except Exception as error:  # noqa: BLE001 - one container's files must not cost the others their samples
             logger.debug("cgroup.not_read container=%s error=%r", container.ref.name, error)
             self._missing[key] = now
             with suppress(KeyError):
-                self._probes.pop(key).close()
+                self._readers.pop(key).close()
             return None
 
-    def _missed(self, key: Key, now: float) -> bool:
+    def _is_resting(self, key: Key, now: float) -> bool:
         missed = self._missing.pop(key, None)
         if missed is None or abs(now - missed) >= RETRY_SECONDS:
             return False
@@ -100,7 +100,7 @@ class CgroupSampler:
 
     def _open(self, container: ContainerInfo) -> CgroupReader:
         return CgroupReader(
-            self._places.find(container), next(self._turns) % DETAIL_ROUNDS, counted=self._counted
+            self._places.find(container), next(self._turns) % DETAIL_ROUNDS, counted=self._is_count_known
         )
 
 

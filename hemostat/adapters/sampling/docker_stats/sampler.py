@@ -66,7 +66,7 @@ class StatsSampler:
     ) -> None:
         self._read = read
         self._follow = follow
-        self._free = streams
+        self._free_streams = streams
         self._clock = clock
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stats")
         self._streams: set[threading.Thread] = set()
@@ -78,8 +78,10 @@ class StatsSampler:
         running = [info for info in containers if info.running]
         with self._changed:
             first = [info for info in running if self._ask(info)]
-            self._changed.wait_for(lambda: all(self._settled(info) for info in first), FIRST_ANSWER_SECONDS)
-            samples = [self._newest(info, now) for info in running]
+            self._changed.wait_for(
+                lambda: all(self._is_settled(info) for info in first), FIRST_ANSWER_SECONDS
+            )
+            samples = [self._find_newest(info, now) for info in running]
             self._forget()
         return [sample for sample in samples if sample is not None]
 
@@ -104,24 +106,24 @@ class StatsSampler:
         new = feed.awaited != container.started_at or (feed.answered and not feed.busy)
         feed.asked, feed.awaited = self._clock(), container.started_at
         if not feed.busy and not self._closed:
-            self._begin(container.ref.id, feed)
+            self._begin_request(container.ref.id, feed)
         return new
 
-    def _begin(self, container: str, feed: StatsFeed) -> None:
+    def _begin_request(self, container: str, feed: StatsFeed) -> None:
         feed.busy, feed.answered = True, False
-        if self._follow is None or not self._free:
-            self._pool.submit(self._question, container, feed)
+        if self._follow is None or not self._free_streams:
+            self._pool.submit(self._ask_once, container, feed)
             return
-        self._free -= 1
+        self._free_streams -= 1
         work = (self._follow, container, feed)
-        stream = threading.Thread(target=self._stream, args=work, name="stats", daemon=True)
+        stream = threading.Thread(target=self._run_stream, args=work, name="stats", daemon=True)
         self._streams.add(stream)
         stream.start()
 
-    def _settled(self, container: ContainerInfo) -> bool:
-        return not self._feeds[container.ref.id].busy or self._newest(container, 0.0) is not None
+    def _is_settled(self, container: ContainerInfo) -> bool:
+        return not self._feeds[container.ref.id].busy or self._find_newest(container, 0.0) is not None
 
-    def _newest(self, container: ContainerInfo, now: float) -> Sample | None:
+    def _find_newest(self, container: ContainerInfo, now: float) -> Sample | None:
         feed = self._feeds[container.ref.id]
         if feed.stats is None or self._clock() - feed.arrived > FRESH_SECONDS:
             return None
@@ -134,25 +136,25 @@ class StatsSampler:
         return None if 0 < sample.time < container.started_at else sample
 
     def _forget(self) -> None:
-        idle = [container for container, feed in self._feeds.items() if not feed.busy and self._idle(feed)]
+        idle = [container for container, feed in self._feeds.items() if not feed.busy and self._is_idle(feed)]
         for container in idle:
             del self._feeds[container]
 
-    def _idle(self, feed: StatsFeed) -> bool:
+    def _is_idle(self, feed: StatsFeed) -> bool:
         return self._clock() - feed.asked > IDLE_SECONDS
 
     # --- in threads ---------------------------------------------------------------------------------
 
-    def _stream(self, follow: Follow, container: str, feed: StatsFeed) -> None:
+    def _run_stream(self, follow: Follow, container: str, feed: StatsFeed) -> None:
         try:
             self._listen(*follow(container), feed)
         except (EngineError, *answer.MALFORMED_ERRORS) as error:
             logger.debug("stats.stream_ended container=%s error=%s", container, error)
         finally:
             with self._changed:
-                self._free += 1
+                self._free_streams += 1
                 self._streams.discard(threading.current_thread())
-                self._done(feed)
+                self._end_request(feed)
 
     def _listen(self, answers: Generator[Answer, None, None], cut: Cut, feed: StatsFeed) -> None:
         with self._changed:
@@ -161,27 +163,27 @@ class StatsSampler:
             feed.cut = cut
         with closing(answers):
             for stats in answers:
-                if not self._heard(feed, stats):
+                if not self._take_answer(feed, stats):
                     return
 
-    def _question(self, container: str, feed: StatsFeed) -> None:
+    def _ask_once(self, container: str, feed: StatsFeed) -> None:
         try:
-            self._heard(feed, self._read(container))
+            self._take_answer(feed, self._read(container))
         except (EngineError, *answer.MALFORMED_ERRORS) as error:
             logger.debug("stats.refused container=%s error=%s", container, error)
         finally:
             with self._changed:
-                self._done(feed)
+                self._end_request(feed)
 
-    def _heard(self, feed: StatsFeed, stats: Answer) -> bool:
+    def _take_answer(self, feed: StatsFeed, stats: Answer) -> bool:
         """Whether to go on listening."""
         with self._changed:
             feed.stats = stats if answer.is_running(stats) else None
             feed.arrived, feed.answered = self._clock(), True
             self._changed.notify_all()
-            return feed.stats is not None and not self._closed and not self._idle(feed)
+            return feed.stats is not None and not self._closed and not self._is_idle(feed)
 
-    def _done(self, feed: StatsFeed) -> None:
+    def _end_request(self, feed: StatsFeed) -> None:
         feed.busy = False
         feed.cut = lambda: None
         self._changed.notify_all()
