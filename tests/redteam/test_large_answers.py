@@ -13,7 +13,17 @@ from hemostat.events import Action
 from hemostat.streams import ROLES, ROLES_BY_NAME
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded, takes
 from tests.engine_fixtures import eventually
-from tests.redteam.test_seals import ALERT, ANALYZER, HOST, METRICS, MONITOR, OTHER, RESPONDER, STRANGER, Site
+from tests.redteam.test_seals import (
+    ALERT,
+    ANALYZER,
+    HOST,
+    METRICS_USER,
+    MONITOR,
+    OTHER,
+    RESPONDER,
+    STRANGER,
+    Site,
+)
 from tests.redteam.test_users import FOR_EVER, is_healed
 
 MIB = 1 << 20
@@ -82,14 +92,14 @@ def test_large_heartbeats_stop_no_monitor(site: Site, server: Guarded) -> None:
     eventually(lambda: server.client(ADMIN).raw.get("hemostat:heartbeat:monitor@i") != beat)
     site.engine.crash("web", 7)
     eventually(lambda: is_healed(site), seconds=10)
-    for reader in (VIEWER_USER, METRICS, MONITOR, ALERT):
+    for reader in (VIEWER_USER, METRICS_USER, MONITOR, ALERT):
         assert len(site.bus(reader).last("heartbeat")) == len(ROLES)
 
 
 def test_large_names_in_the_list_of_heartbeats_stop_no_reader(site: Site, server: Guarded) -> None:
     for score in range(3):
         write(server, ALERT, (30 + score) * MIB, "ZADD", "hemostat:live:heartbeat", f"{FOR_EVER + score:f}")
-    for reader in (VIEWER_USER, METRICS, MONITOR, ALERT):
+    for reader in (VIEWER_USER, METRICS_USER, MONITOR, ALERT):
         eventually(lambda reader=reader: len(site.bus(reader).last("heartbeat")) == len(ROLES))
 
 
@@ -124,7 +134,7 @@ def test_large_entries_leave_the_others_to_see(server: Guarded) -> None:
         admin.xadd("hemostat:remediation_needed", {"event": "x"})
     write(server, ANALYZER, 40 * MIB, "XADD", "hemostat:remediation_needed", "*", "event")
     admin.xadd("hemostat:remediation_needed", {"event": "last"})
-    assert len(RedisBus(server.client(METRICS)).after("remediation_needed", "0", 1000)) == 43
+    assert len(RedisBus(server.client(METRICS_USER)).after("remediation_needed", "0", 1000)) == 43
     assert RedisBus(server.client(VIEWER_USER)).recent("remediation_needed", 1000) == []
 
 
@@ -141,7 +151,7 @@ def test_large_names_of_groups_hold_up_no_reader(site: Site, server: Guarded) ->
     eventually(lambda: is_healed(site), seconds=10)
     beat = server.client(ADMIN).raw.get("hemostat:heartbeat:responder@i")
     eventually(lambda: server.client(ADMIN).raw.get("hemostat:heartbeat:responder@i") != beat)
-    assert site.bus(METRICS).lag(ROLES_BY_NAME["responder"].group(HOST), ["remediation_needed"]) == 0
+    assert site.bus(METRICS_USER).lag(ROLES_BY_NAME["responder"].group(HOST), ["remediation_needed"]) == 0
 
 
 def test_a_large_dead_letter_is_passed_over(server: Guarded) -> None:

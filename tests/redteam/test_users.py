@@ -19,22 +19,22 @@ from tests.redteam.test_seals import (
     ALERT,
     ANALYZER,
     HOST,
-    METRICS,
+    METRICS_USER,
     MONITOR,
     OTHER,
     RESPONDER,
     STRANGER,
-    VIEWER,
+    VIEWER_USER,
     Site,
+    get_user_name,
     server,
     site,
-    user,
 )
 from tests.samples import alert, event
 
 __all__ = ["server", "site"]
 pytestmark = pytest.mark.redis
-STRANGE_RESPONDER = user(ROLES_BY_NAME["responder"], OTHER)
+STRANGE_RESPONDER = get_user_name(ROLES_BY_NAME["responder"], OTHER)
 LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
 FOR_EVER = 9e15
 OPTIONS = [word for limit in SERVER_LIMITS for word in f"--{limit}".split()]
@@ -54,7 +54,7 @@ def test_a_key_in_the_list_of_heartbeats_stops_no_reader(site: Site, server: Gua
     """Each role adds its key to the list. A key that readers may not read must not cost them the others."""
     keys = ["hemostat:none", "hemostat:seal:x", "hemostat:heartbeats", b"hemostat:\xff", ""]
     server.client(name).raw.zadd("hemostat:live:heartbeat", dict.fromkeys(keys, FOR_EVER))
-    for reader in (VIEWER, MONITOR, ALERT, METRICS):
+    for reader in (VIEWER_USER, MONITOR, ALERT, METRICS_USER):
         eventually(partial(hears_all, site.bus(reader)))
     seen = server.client(ADMIN).raw.get("hemostat:heartbeat:monitor@i")
     eventually(lambda: server.client(ADMIN).raw.get("hemostat:heartbeat:monitor@i") != seen)
@@ -64,7 +64,7 @@ def test_a_key_in_the_list_of_heartbeats_stops_no_reader(site: Site, server: Gua
 
 def test_a_key_in_the_list_of_numbers_stops_no_reader(site: Site, server: Guarded) -> None:
     server.client(STRANGER).raw.zadd("hemostat:live:container_stats", {"hemostat:none": FOR_EVER})
-    for reader in (VIEWER, METRICS):
+    for reader in (VIEWER_USER, METRICS_USER):
         assert {each.data.container.name for each in site.bus(reader).last("container_stats")} == {
             "web",
             "db",
@@ -79,7 +79,7 @@ def test_a_role_shows_no_heartbeat_of_another(site: Site, server: Guarded, sourc
     raw = server.client(ALERT).raw
     raw.set("hemostat:heartbeat:alert@x", msgspec.json.encode(forged))
     raw.zadd("hemostat:live:heartbeat", {"hemostat:heartbeat:alert@x": FOR_EVER})
-    assert "x" not in [each.data.instance for each in site.bus(VIEWER).last("heartbeat")]
+    assert "x" not in [each.data.instance for each in site.bus(VIEWER_USER).last("heartbeat")]
 
 
 @pytest.mark.parametrize("stream", ROLES_BY_NAME["responder"].reads)
@@ -146,7 +146,7 @@ def test_answers_that_a_viewer_does_not_read_keep_nobody_from_writing() -> None:
     """With the limits that `hemostat redis-acl` names: Redis ends the connections that hold most."""
     memory = ("--maxmemory", "64mb", "--maxmemory-policy", "noeviction")
     with guarded(7, options=(*memory, *OPTIONS)) as opened:
-        bus = RedisBus(opened.client(user(ROLES_BY_NAME["monitor"])))
+        bus = RedisBus(opened.client(get_user_name(ROLES_BY_NAME["monitor"])))
         said = event(alert(), incident="i")
         bus.publish([said] * 200)
         greedy = [ask_and_not_read(opened.url, "XRANGE hemostat:health_alert - +", 300) for _ in range(20)]
@@ -160,7 +160,7 @@ def test_answers_that_a_viewer_does_not_read_keep_nobody_from_writing() -> None:
 def ask_and_not_read(url: str, question: str, times: int) -> socket.socket:
     opened = socket.socket(socket.AF_UNIX)
     opened.connect(url.removeprefix("unix://"))
-    opened.sendall(f"AUTH {VIEWER} {VIEWER[::-1]}\r\n".encode())
+    opened.sendall(f"AUTH {VIEWER_USER} {VIEWER_USER[::-1]}\r\n".encode())
     assert opened.recv(100) == b"+OK\r\n"
     opened.setblocking(False)
     with suppress(OSError):
