@@ -132,7 +132,7 @@ provide_busybox() {
   command -v busybox >/dev/null || install_packages "the image of the demos is made of busybox" busybox-static
 }
 
-has_redis() { "$VENV/bin/python" -c 'import sys; from hemostat.adapters.redis.embedded import binary; sys.exit(binary() is None)'; }
+has_redis() { "$VENV/bin/python" -c 'import sys; from hemostat.adapters.redis.embedded import find_binary; sys.exit(find_binary() is None)'; }
 
 # A Redis binary: the wheel's where there is one for this machine, else the distribution's.
 provide_redis() {
