@@ -60,7 +60,7 @@ def shown(line: str, **on: Any) -> str:
     """All that a model that looks at everything is shown, but for the names of fences."""
     recording = filled_with(line)
     bench = Bench(*LOOKS, told=recording.case.alert, on=terms(max_tokens=10_000_000, **on))
-    bench.consultant._evidence_source._recording = recording
+    bench.consultant._evidence_source._eval_case = recording
     assert bench.answer().diagnosis.advisor == "test:model"
     return re.sub("evidence-[0-9a-f]+", "evidence", bench.advisor.seen())
 
@@ -99,7 +99,7 @@ def test_without_logs_nothing_that_a_program_printed_reaches_a_model() -> None:
     bench = Bench(
         *looks, concluding(evidence=[{"source": "alert", "quote": "probe"}]), on=terms(send_logs=False)
     )
-    bench.consultant._evidence_source._recording = EvalCase(case=case, neighbours={"db": kept})
+    bench.consultant._evidence_source._eval_case = EvalCase(case=case, neighbours={"db": kept})
     bench.answer()
     assert len(bench.advisor.asked) > len(looks)
     assert printed not in bench.advisor.seen()
