@@ -226,7 +226,7 @@ class DiskUse(msgspec.Struct, frozen=True):
 
 class HostSample(msgspec.Struct, frozen=True, kw_only=True):
     """The engine's host, where it is this one. `cpu` is the share of all cores that was busy since the sample
-    before, 0 to 1; `disk_size` and `check_disk_use` are bytes of the filesystem of the engine's data
+    before, 0 to 1; `disk_size` and `disk_used` are bytes of the filesystem of the engine's data
     directory."""
 
     time: float

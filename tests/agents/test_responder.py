@@ -967,13 +967,13 @@ def test_who_was_frozen_until_another_took_over_does_not_act(scene):
 def test_a_plan_that_takes_long_does_not_shorten_the_lease(scene):
     event = scene.crashed()
     responder = scene.responder()
-    plan = responder._surgeon.plan
+    plan = responder._executor.plan
 
     def plan_slowly(*asked):
         scene.clock.advance(300)
         return plan(*asked)
 
-    responder._surgeon.plan = plan_slowly
+    responder._executor.plan = plan_slowly
     scene.step(event, responder)
     (attempt,) = scene.ledger.read("h", "web").attempts
     assert attempt.lease > scene.clock.now() + 100

@@ -36,9 +36,7 @@ def test_one_long_line_hides_no_other() -> None:
 def test_what_cannot_be_seen_is_written_out() -> None:
     shown = bound_lines(["fine\u200b\U000e0072\u202e\x1b[2J\x1b\x00", "a\tb"])
     assert shown == "fine\\u200b\\U000e0072\\u202e\\x1b\\x00\na b"
-    assert (
-        bound_lines(["ok\ufe01\ufe0f\U000e0152\u3164\u2800."]) == "ok\\u3164\\u2800."
-    )
+    assert bound_lines(["ok\ufe01\ufe0f\U000e0152\u3164\u2800."]) == "ok\\u3164\\u2800."
 
 
 def test_a_secret_is_masked_before_a_line_is_cut() -> None:

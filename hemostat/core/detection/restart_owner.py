@@ -110,7 +110,7 @@ def find_replacements(
 
 
 def is_restarted_by_docker(info: ContainerInfo, exit_code: int = 1) -> bool:
-    """Whether Docker's restart policy applies to an end with `parse_exit_code` that nobody wanted."""
+    """Whether Docker's restart policy applies to an end with `exit_code` that nobody wanted."""
     if info.restart_policy == "on-failure":
         return exit_code != 0 and (not info.max_retries or info.restart_count < info.max_retries)
     return info.restart_policy in {"always", "unless-stopped"}

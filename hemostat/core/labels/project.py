@@ -42,7 +42,7 @@ def limit_per_project(limit: int) -> int:
 def limit_others(project: str | None, items: Iterable[T], most: int, name_of: Callable[[T], str]) -> list[T]:
     """Those of these items that count against `project`: all of its own, and the first `most` of each other
     project. So no project uses up what others need, and a host with one project has the whole of it. None
-    stands for a project that has nothing yet. `get_replacement_key`: the project of an item."""
+    stands for a project that has nothing yet. `name_of`: the project of an item."""
     counts: Counter[str] = Counter()
     counted = []
     for item in items:

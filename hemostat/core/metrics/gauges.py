@@ -29,7 +29,7 @@ def measure_containers(
     bounded: Callable[[str, str], str],
     name_of: Callable[[Container, float], str],
 ) -> dict[Measure, Values]:
-    """`bounded`: a label and its value, to what it is called in numbers; `get_replacement_key`: the same of a
+    """`bounded`: a label and its value, to what it is called in numbers; `name_of`: the same of a
     container that was seen at a time. Containers called `other` are added up, limits apart."""
     number: Values = defaultdict(float)
     unhealthy: Values = defaultdict(float)

@@ -78,7 +78,7 @@ class Desk:
             casebook,
             InMemoryLlmBudget(),
             self.clock,
-            app.llm.terms_of(settings, self.model),
+            app.llm.make_terms(settings, self.model),
             source="analyzer@1",
         )
         self.analyzer = Analyzer(
