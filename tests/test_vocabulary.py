@@ -51,7 +51,7 @@ def test_every_allowed_use_has_a_reason_and_a_path():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("class RedisControls: ...", (1, "desk", "RedisControls")),
+        ("class RedisDesk: ...", (1, "desk", "RedisDesk")),
         ("def open_desk(): ...", (1, "desk", "open_desk")),
         ("class A:\n    def f(self, *, desk): ...", (2, "desk", "desk")),
         ("class A:\n    known: int", (2, "known", "known")),
@@ -96,7 +96,7 @@ def test_allowed_use_is_not_reported_but_others_in_the_file_are(uses):
 
 
 def test_growth_names_the_place_and_the_word_to_use_instead():
-    use = Use("hemostat/a.py", 7, "desk", "RedisControls", "controls")
+    use = Use("hemostat/a.py", 7, "desk", "RedisDesk", "controls")
     assert growth([use], {"desk": 1}) == []
     (message,) = growth([use], {})
     assert "hemostat/a.py:7: RedisControls (desk): write controls" in message
