@@ -99,5 +99,5 @@ def test_growth_names_the_place_and_the_word_to_use_instead():
     use = Use("hemostat/a.py", 7, "desk", "RedisDesk", "controls")
     assert growth([use], {"desk": 1}) == []
     (message,) = growth([use], {})
-    assert "hemostat/a.py:7: RedisControls (desk): write controls" in message
+    assert "hemostat/a.py:7: RedisDesk (desk): write controls" in message
     assert shrinkage([use], {"desk": 2}) == ["desk"]
