@@ -1,2 +1,1 @@
-"""Which containers depend on which, in what condition they are, and which of them is the root cause of a
-failure."""
+"""Determines which containers depend on which, their state, and the root cause of a failure."""

@@ -1,8 +1,8 @@
-"""Dependencies that nobody declared, by the TCP connections that are seen between containers.
+"""Finds undeclared dependencies, from the TCP connections observed between containers.
 
-A container that has opened a connection to another one is taken to depend on it, for the choice of a root and
-the order of healing only. One that is connected to most of the others serves them all, as a proxy or a
-collector of metrics does: its failure has another cause.
+A container that has opened a connection to another one counts as its dependent, only for the choice of a root
+cause and the order of restarts. A container that is connected to most of the others serves them all, as a
+proxy or a metrics collector does: its failure has another cause.
 """
 
 from collections import defaultdict
@@ -13,19 +13,21 @@ from hemostat.core.dependencies.declared import SHARED_NETWORK_PREFIX
 from hemostat.core.model import ConnectionPeers, ContainerInfo
 
 CONNECTION_TTL_SECONDS: Final = 1800.0
-"""For which a connection counts after it was last seen: pools open and close them."""
+"""Seconds for which a connection counts after it was last observed. Connection pools open and close
+connections."""
 MIN_HUB_SERVICES: Final = 4
-"""Different services of which one that is connected to them all and to half of the host is no dependent."""
+"""Minimum number of different services of a hub. A container that is connected to that many, and to half of
+the host's other services, counts as the dependent of none of them."""
 MAX_PEERS: Final = 100
 """Addresses of one container that are considered."""
 
 Edge = tuple[str, str]
-"""Ids: of the container that opened the connection, and of the one that accepted it."""
+"""Ids of the container that opened the connection, and of the one that accepted it."""
 
 
 def find_edges(peers: ConnectionPeers, infos: Iterable[ContainerInfo]) -> set[Edge]:
-    """What one container's connections show, also those through a published port of the host. Addresses that
-    are neither a container's nor the host's on a container network are passed over."""
+    """Return the edges that one container's connections show, also those through a published port of the
+    host. Addresses that are neither a container's nor the host's on a container network are ignored."""
     known = [info for info in infos if has_own_network(info)]
     owners = {address: info.ref.id for info in known for address in info.addresses}
     gateways = {address for info in known for address in info.gateways}
@@ -41,15 +43,16 @@ def find_edges(peers: ConnectionPeers, infos: Iterable[ContainerInfo]) -> set[Ed
 
 
 def has_own_network(info: ContainerInfo) -> bool:
-    """Whether its connections are its own, and not those of a container whose network it shares."""
+    """Return whether the container's connections are its own, and not those of a container whose network it
+    shares."""
     return info.network_mode != "host" and not info.network_mode.startswith(SHARED_NETWORK_PREFIX)
 
 
 def find_dependencies(
     seen: Mapping[Edge, float], services: Mapping[str, str], now: float
 ) -> dict[str, frozenset[str]]:
-    """By the id of a container, the ids of those that it depends on. `seen`: when each connection was last
-    seen (epoch seconds); `services`: by id, the name that replicas share."""
+    """Return the ids of its dependencies by container id. `seen`: when each connection was last observed
+    (epoch seconds). `services`: by id, the name that replicas share."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for (client, server), time in seen.items():
         if now - time <= CONNECTION_TTL_SECONDS and client in services and server in services:

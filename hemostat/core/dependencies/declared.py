@@ -1,8 +1,8 @@
-"""What each container needs: by its labels, by the network that it shares, and by its connections.
+"""Finds what each container needs: by its labels, by the network that it shares, and by its connections.
 
-A label may name any container, and anybody may claim to be the service that it names. So who is meant is
-decided by what vouches for it (core.settings.trust): a container's own labels decide only what it waits for
-itself.
+A label may name any container, and any container may claim to be the service that a label names. A claim
+therefore counts only as far as something vouches for it (core.settings.trust). A container's own labels
+decide only what it waits for itself.
 """
 
 from collections import defaultdict
@@ -30,14 +30,14 @@ COMPLETED_CONDITION: Final = "service_completed_successfully"
 HEALTHY_CONDITION: Final = "service_healthy"
 SHARED_NETWORK_PREFIX: Final = "container:"
 SHORT_ID_DIGITS: Final = 12
-"""Digits of an id as `docker ps` shows it."""
+"""Digits of an id that `docker ps` shows."""
 
 
 class NeedDuration(Enum):
-    """How long one of a need's members is needed."""
+    """How long a member of a dependency is needed."""
 
     STARTED = "started"
-    """It may be a service, or a set-up container that ends."""
+    """The member may be a service, or a set-up container that ends."""
     RUNNING = "running"
     COMPLETED = "completed"
 
@@ -46,13 +46,14 @@ DURATION_BY_CONDITION: Final = {
     COMPLETED_CONDITION: NeedDuration.COMPLETED,
     HEALTHY_CONDITION: NeedDuration.RUNNING,
 }
-"""Of compose's `depends_on`; `service_started` says nothing of how long."""
+"""Conditions of Compose's `depends_on`. `service_started` does not say for how long."""
 MAX_NEEDS: Final = 20
-"""Of one container, by each of its labels."""
+"""Dependencies of one container, for each of its labels."""
 
 
 class Dependency(NamedTuple):
-    """`members` are container ids, by name. `observed`: nobody declared it, the connections show it."""
+    """`members` are container ids, by name. `observed`: the dependency is not declared, connections show
+    it."""
 
     members: tuple[str, ...]
     until: NeedDuration = NeedDuration.STARTED
@@ -60,7 +61,7 @@ class Dependency(NamedTuple):
 
 
 class MissingDependency(NamedTuple):
-    """A container that is needed and not known: a compose service, or a container by its name or id."""
+    """A dependency that is not known: a compose service, or a container by its name or id."""
 
     project: str = ""
     service: str = ""
@@ -70,21 +71,22 @@ class MissingDependency(NamedTuple):
 def find_missing_dependencies(
     infos: Iterable[ContainerInfo], asking: Collection[str]
 ) -> set[MissingDependency]:
-    """What the containers with these ids need and is not among `infos`: outside the watch, or not there."""
+    """Return the dependencies of the containers with these ids that are not among `infos`: they are not
+    watched, or do not exist."""
     known = list(infos)
     names = NameIndex(known, TRUST_OWN)
     return {each for info in known if info.ref.id in asking for each in names.absent(info)}
 
 
 class NameIndex:
-    """Finds containers by what others call them."""
+    """Finds containers by the names that others use for them."""
 
     def __init__(self, infos: Iterable[ContainerInfo], trust: TrustSettings) -> None:
         self._trust = trust
         self._infos = {info.ref.id: info for info in infos}
         self._networks = find_networks(self._infos)
         refs = [info.ref for info in self._infos.values()]
-        # As the engine has it: a name may look like an id, and a full id comes first.
+        # As in the engine: a name may look like an id, and a full id takes precedence.
         self._ids_by_name = {ref.id[:SHORT_ID_DIGITS]: ref.id for ref in refs}
         self._ids_by_name |= {ref.name: ref.id for ref in refs}
         self._ids_by_name |= {ref.id: ref.id for ref in refs}
@@ -94,7 +96,7 @@ class NameIndex:
                 services[ref.project or "", ref.service].append(ref.id)
         self._ids_by_service = {key: tuple(members) for key, members in services.items()}
         self._near: dict[tuple[object, ...], tuple[str, ...]] = {}
-        """Members of a service that are believed, by what decides that."""
+        """Trusted members of a service, by what decides the trust."""
 
     def needs(self, info: ContainerInfo, connected: Collection[str] = ()) -> tuple[Dependency, ...]:
         named = dict.fromkeys(_iter_needs(info))
@@ -120,7 +122,7 @@ class NameIndex:
                 yield each
 
     def is_vouched(self, one: str, other: str) -> bool:
-        """Whether the second container belongs to the first one's Compose project, by their ids."""
+        """Return whether the second container belongs to the first one's Compose project. Both are ids."""
         if self._trust.believes_all:
             return True
         return is_vouched(
@@ -131,15 +133,16 @@ class NameIndex:
         )
 
     def is_linked(self, one: str, other: str) -> bool:
-        """Whether the two have been put together: in a Compose project, or, where neither is of a project, on
-        a network that somebody has made."""
+        """Return whether the two are linked: by a Compose project, or, if neither has a project, by a network
+        that a user created."""
         if one not in self._infos or other not in self._infos:
             return False
         plain = not (self._infos[one].ref.project or self._infos[other].ref.project)
         return self.is_vouched(one, other) or (plain and bool(self._networks[one] & self._networks[other]))
 
     def _find_members(self, info: ContainerInfo, wanted: MissingDependency) -> tuple[str, ...]:
-        """A word of the label names a service of its project, else a container."""
+        """Return the members of a dependency. A name in the label is a service of the project if there is
+        one, otherwise a container."""
         members = self._select_trusted(info, wanted)
         found = None if members else self._find_by_name(wanted)
         return members if found is None else (found,)
@@ -148,8 +151,9 @@ class NameIndex:
         return self._ids_by_name.get(wanted.name.removeprefix("/"))
 
     def _select_trusted(self, info: ContainerInfo, wanted: MissingDependency) -> tuple[str, ...]:
-        """The members of a service of its project that are what their labels say, as far as anything vouches
-        for it. Containers of one project share the answer: anybody may make many of them."""
+        """Return the members of a service of the container's project that are what their labels say, as far
+        as something vouches for it. Containers of one project share the result, because a user may create
+        many of them."""
         service = wanted.project, wanted.service
         if service not in self._ids_by_service:
             return ()
@@ -159,7 +163,8 @@ class NameIndex:
         return self._near[key]
 
     def _find_believed(self, info: ContainerInfo, members: tuple[str, ...]) -> tuple[str, ...]:
-        """Where Compose has not made the container itself, nothing could vouch for another."""
+        """Return the trusted ones of these members. If Compose did not create the container itself, nothing
+        could vouch for another one, and all members count."""
         if near := tuple(each for each in members if self.is_vouched(info.ref.id, each)):
             return near
         if near := tuple(each for each in members if has_same_origin(info.ref, self._infos[each].ref)):
@@ -167,12 +172,12 @@ class NameIndex:
         return () if get_config_hash(info.ref) else members
 
     def _find_replicas(self, container_id: str) -> tuple[str, ...]:
-        """It and the other replicas of its service."""
+        """Return the container and the other replicas of its service."""
         return self._groups.get(container_id, (container_id,))
 
     @cached_property
     def _groups(self) -> dict[str, tuple[str, ...]]:
-        """By the id of each replica, itself and the others of its service."""
+        """By the id of each replica: the replica and the others of its service."""
         groups: defaultdict[str, list[str]] = defaultdict(list)
         for each in (each for members in self._ids_by_service.values() for each in members):
             if (group := get_replica_group(self._infos[each].ref, self._trust)) is not None:
@@ -182,12 +187,14 @@ class NameIndex:
 
 
 def find_networks(infos: Mapping[str, ContainerInfo]) -> dict[str, frozenset[str]]:
-    """The networks on which each is, by id. One that shares another's is where that is."""
+    """Return the networks of each container, by id. A container that shares another's network is on that
+    network."""
     return {key: frozenset(_find_network_owner(info, infos).networks) for key, info in infos.items()}
 
 
 def _find_network_owner(info: ContainerInfo, infos: Mapping[str, ContainerInfo]) -> ContainerInfo:
-    """The container in whose network it lives: itself, or the last of those that share one."""
+    """Return the container whose network this one uses: itself, or the last one in a chain of shared
+    networks."""
     seen: set[str] = set()
     while info.network_mode.startswith(SHARED_NETWORK_PREFIX) and info.ref.id not in seen:
         seen.add(info.ref.id)
@@ -196,12 +203,13 @@ def _find_network_owner(info: ContainerInfo, infos: Mapping[str, ContainerInfo])
 
 
 def list_declared_names(container: Container) -> list[str]:
-    """What its own labels say that it depends on: services of its Compose project, or containers by name."""
+    """Return the dependencies that the container's own labels declare: services of its Compose project, or
+    containers by name."""
     return [need.service or need.name for need, _ in _iter_labelled_needs(container)]
 
 
 def is_one_off(container: Container) -> bool:
-    """Whether `docker compose run` made it: no replica of its service, and a job."""
+    """Return whether `docker compose run` created the container: a job, and not a replica of its service."""
     return container.labels.get(ONE_OFF_LABEL, "").lower() == "true"
 
 
@@ -217,7 +225,7 @@ def _iter_needs(info: ContainerInfo) -> Iterator[tuple[MissingDependency, NeedDu
 def _iter_labelled_needs(ref: Container) -> Iterator[tuple[MissingDependency, NeedDuration]]:
     labels = ref.labels
     for words in _split_words(labels.get(COMPOSE_DEPENDS_ON_LABEL, "")):
-        # `db:service_healthy:true`: service, condition, and whether it is restarted together.
+        # `db:service_healthy:true`: service, condition, and whether the two restart together.
         service, _, condition = words.partition(":")
         yield (
             MissingDependency(ref.project or "", service),
@@ -229,8 +237,8 @@ def _iter_labelled_needs(ref: Container) -> Iterator[tuple[MissingDependency, Ne
 
 @lru_cache(maxsize=4096)
 def _read_names(text: str) -> tuple[str, ...]:
-    """Of the label `hemostat.depends_on`. To say why a value cannot be read takes milliseconds, and each
-    container is asked again whenever another one comes."""
+    """Return the names in the label `hemostat.depends_on`. Cached: an error message for an unreadable value
+    takes milliseconds, and each container is read again whenever another one is added."""
     return DEPENDS_ON.of({DEPENDS_ON.name: text}) or ()
 
 

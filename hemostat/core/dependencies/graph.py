@@ -1,9 +1,9 @@
-"""Who depends on whom, and so whose failure it really is.
+"""The graph of dependencies between containers, from which the root cause of a failure is found.
 
 A container needs what Compose's `depends_on` names, the container whose network it shares, what its label
-`hemostat.depends_on` names, and what it was seen to be connected to (core.dependencies.declared). A need is a
-group, the replicas of a service: it is unmet only when none of them is well (core.dependencies.state). One
-that must only complete is unmet when it ended with a failure.
+`hemostat.depends_on` names, and what it was observed to be connected to (core.dependencies.declared). A
+dependency is a group, the replicas of a service: it is unmet only if none of them is healthy
+(core.dependencies.state). A dependency that must only complete is unmet if it ended with a failure.
 """
 
 from collections import defaultdict
@@ -25,7 +25,8 @@ from hemostat.core.model import ContainerInfo
 from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
 
 MAX_CONDITIONS: Final = 2000
-"""Members of needs that are judged to find one root: a container may name many, and those many more."""
+"""Members of dependencies that are judged to find one root cause. A container may name many, and each of
+those many more."""
 
 
 class DependencyGraph:
@@ -50,16 +51,17 @@ class DependencyGraph:
         connections: Mapping[str, Collection[str]] = {},
         trust: TrustSettings = TRUST_OWN,
     ) -> Self:
-        """`connections`: by the id of a container, the ids of those that it was seen to be connected to."""
+        """Build the graph. `connections`: by container id, the ids that the container was observed to be
+        connected to."""
         ordered = sorted(infos, key=_get_sort_key)
         names = NameIndex(ordered, trust)
         needs = {i.ref.id: names.needs(i, connections.get(i.ref.id, ())) for i in ordered}
         return cls({info.ref.id: info for info in ordered}, needs, names)
 
     def root(self, container_id: str, observations: Observations = NOTHING_OBSERVED) -> ContainerInfo | None:
-        """The deepest container that is down, reached from this one through needs that are unmet; None where
-        all its needs are met. Containers that need each other are not blamed for each other's failures: none
-        would be healed."""
+        """Return the deepest container that is down, reached from this one through unmet dependencies; None
+        if all dependencies are met. Containers that need each other are not blamed for each other's failures,
+        because then none of them would be restarted."""
         depths, faulty = self._measure_depths(container_id, observations)
         circle = self._walk_downstream(container_id)
         blamed = [other for other in depths if other not in circle]
@@ -69,21 +71,21 @@ class DependencyGraph:
         )
 
     def is_declared(self, container_id: str, root_id: str) -> bool:
-        """Whether declared needs alone lead from the one to the other."""
+        """Return whether declared dependencies alone lead from `container_id` to `root_id`."""
         return root_id != container_id and root_id in self._walk_upstream(container_id, declared=True)
 
     def is_linked(self, container_id: str, root_id: str) -> bool:
-        """Whether the two have been put together, and not by labels of one of them alone."""
+        """Return whether the two are linked, and not by the labels of one of them alone."""
         return self._name_index.is_linked(container_id, root_id)
 
     def must_wait(self, container_id: str, root_id: str) -> bool:
-        """Whether the one waits for the other as long as that takes: its own labels ask for it, or the two
-        are of one project."""
+        """Return whether the container waits for the root without a time limit: its own labels ask for that,
+        or both are of one project."""
         return self.is_declared(container_id, root_id) or self._name_index.is_vouched(container_id, root_id)
 
     def must_complete(self, container_id: str) -> tuple[ContainerInfo, ...]:
-        """The containers for which this one is a job that must end well before they start, by name. Others
-        than those of its project do not decide what becomes of it."""
+        """Return the containers that start only after this one has completed, by name. Only containers of its
+        project count: others must not decide how it is treated."""
         return tuple(
             self._infos[other]
             for other in sorted(self._dependents.get(container_id, ()))
@@ -93,20 +95,20 @@ class DependencyGraph:
         )
 
     def update(self, info: ContainerInfo) -> None:
-        """A container that is known, as it is now. What it needs never changes while it exists."""
+        """Update a known container. Its dependencies never change while it exists."""
         self._infos[info.ref.id] = info
 
     def upstream(self, container_id: str) -> set[str]:
-        """The ids of all that it depends on, directly or not."""
+        """Return the ids of all direct and indirect dependencies."""
         return set(self._walk_upstream(container_id, declared=False)) - {container_id}
 
     def nearest(self, container_id: str, most: int) -> list[str]:
-        """The ids of at most so many of them, those that it needs itself first."""
+        """Return the ids of at most `most` dependencies, direct ones first."""
         found = self._walk_upstream(container_id, declared=False)
         return list(islice((each for each in found if each != container_id), most))
 
     def _walk_upstream(self, container_id: str, *, declared: bool) -> Iterator[str]:
-        """The nearest first, itself among them."""
+        """Yield the container and its dependencies, the nearest first."""
         seen, layer = {container_id}, [container_id]
         while layer:
             yield from layer
@@ -115,8 +117,8 @@ class DependencyGraph:
             seen.update(layer)
 
     def downstream(self, container_id: str) -> tuple[ContainerInfo, ...]:
-        """All that depend on it, directly or not, by name: first those of its project, for anybody may say
-        that he depends on it."""
+        """Return all direct and indirect dependents, by name. Those of its project come first, because any
+        container may claim to depend on it."""
         others = (self._infos[other] for other in self._walk_downstream(container_id))
         return tuple(
             sorted(others, key=lambda i: (not self.is_linked(container_id, i.ref.id), _get_sort_key(i)))
@@ -125,8 +127,9 @@ class DependencyGraph:
     def _measure_depths(
         self, container_id: str, observations: Observations
     ) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
-        """How many steps away each container is that is reached through unmet needs; and of those that were
-        looked at, the members of their unmet needs. Those beyond MAX_CONDITIONS are taken for ends."""
+        """Return the number of steps to each container that is reached through unmet dependencies, and for
+        each container that was judged the members of its unmet dependencies. Containers beyond MAX_CONDITIONS
+        count as ends."""
         depths, layer, left = {container_id: 0}, [container_id], MAX_CONDITIONS
         faulty: dict[str, tuple[str, ...]] = {}
         while layer:
@@ -142,7 +145,7 @@ class DependencyGraph:
         return depths, faulty
 
     def _find_faulty(self, container_id: str, observations: Observations) -> Iterator[str]:
-        """The members of its unmet needs that are down or ill."""
+        """Yield the members of the container's unmet dependencies that are down or unhealthy."""
         for need in self._needs.get(container_id, ()):
             states = {
                 each: self._judge_condition(container_id, need, each, observations) for each in need.members

@@ -1,6 +1,8 @@
-"""How the containers of a host relate to each other: which depends on which, and which a person has stopped.
+"""Tracks the relations between the containers of a host: their dependencies, and which were stopped by a
+user.
 
-Containers outside the watch are known too, for those under watch depend on them; nothing is done to them.
+Containers that are not watched are tracked too, because watched ones depend on them. No action is taken on
+them.
 """
 
 from collections.abc import Callable, Collection
@@ -21,17 +23,17 @@ class Relations:
     def __init__(self, trust: TrustSettings = TRUST_OWN) -> None:
         self._trust = trust
         self.began = 0.0
-        """Since when the ends of containers have been observed (epoch seconds); 0 is always."""
+        """Since when the ends of containers have been observed (epoch seconds); 0 means always."""
         self._infos: dict[str, ContainerInfo] = {}
         self._unwatched_ids: set[str] = set()
         self._edges: dict[Edge, float] = {}
-        """When each connection was last seen (epoch seconds)."""
+        """When each connection was last observed (epoch seconds)."""
         self._connections: dict[str, frozenset[str]] = {}
         self._graph: DependencyGraph | None = None
         self._missing: set[MissingDependency] | None = None
 
     def update(self, info: ContainerInfo, *, watched: bool = True) -> None:
-        """A container as it is now, new or known."""
+        """Add a container, or update one, with its current state."""
         known = self._infos.get(info.ref.id)
         self._infos[info.ref.id] = info
         if watched == (info.ref.id in self._unwatched_ids):
@@ -53,14 +55,14 @@ class Relations:
         return self._infos.get(container_id)
 
     def known(self) -> set[str]:
-        """The ids of all containers, those outside the watch too."""
+        """Return the ids of all containers, watched or not."""
         return set(self._infos)
 
     def connect(self, peers: ConnectionPeers, now: float) -> None:
-        """The connections that one container was seen to have."""
+        """Record the connections that one container was observed to have."""
         seen = find_edges(peers, self._infos.values())
         if not self._trust.believes_all:
-            # A container's own network may show anything of others: it speaks for what it opens itself.
+            # A container can fake incoming connections in its network: only those that it opens count.
             shared = self._is_network_shared(peers.container_id)
             seen = {edge for edge in seen if edge[0] == peers.container_id and not shared}
         self._edges |= dict.fromkeys(seen, now)
@@ -71,16 +73,16 @@ class Relations:
             self._graph = None
 
     def _is_network_shared(self, container_id: str) -> bool:
-        """Whether others live in its network: what they open looks as if it had opened it."""
+        """Return whether other containers use this one's network. Their connections look like its own."""
         mode = f"{SHARED_NETWORK_PREFIX}{container_id}"
         return any(info.network_mode == mode and info.running for info in self._infos.values())
 
     def is_bystander(self, container_id: str) -> bool:
-        """Whether it is known, and outside the watch."""
+        """Return whether the container is known and not watched."""
         return container_id in self._unwatched_ids
 
     def absent(self) -> set[MissingDependency]:
-        """What the containers under watch need and is not known."""
+        """Return the dependencies of watched containers that are not known."""
         if self._missing is None:
             asking = self._infos.keys() - self._unwatched_ids
             self._missing = find_missing_dependencies(self._infos.values(), asking=asking)
@@ -93,17 +95,18 @@ class Relations:
         return self._graph
 
     def upstream(self, container_id: str) -> list[ContainerInfo]:
-        """All that it depends on, directly or not."""
+        """Return all direct and indirect dependencies."""
         return [self._infos[each] for each in sorted(self.topology.upstream(container_id))]
 
     def nearest_upstream(self, container_id: str, most: int) -> list[ContainerInfo]:
-        """At most so many of these, those that it needs itself first."""
+        """Return at most `most` dependencies, direct ones first."""
         return [self._infos[each] for each in self.topology.nearest(container_id, most)]
 
     def observations(
         self, recovering: Collection[str], was_stopped: Callable[[ContainerInfo], bool]
     ) -> Observations:
-        """`recovering`: ids of those that run and are not to be relied on yet."""
+        """Return what is known about the states of dependencies. `recovering`: ids of containers that run and
+        are not reliable yet."""
         ended = [info for info in self._infos.values() if info.status in ENDED_STATUSES]
         return Observations(
             recovering=recovering,
@@ -116,10 +119,11 @@ class Relations:
 
 
 def _get_relation_key(info: ContainerInfo) -> tuple[object, ...]:
-    """What decides how it relates to others."""
+    """Return the properties that decide the container's relations."""
     return info.ref, info.network_mode, info.networks
 
 
 def _get_service_key(info: ContainerInfo) -> str:
-    """What its replicas have in common; its own name where it has none."""
+    """Return what the replicas of the container's service have in common; its own name if it has no
+    service."""
     return f"{info.ref.project}/{info.ref.service}" if info.ref.service else info.ref.name

@@ -1,7 +1,7 @@
-"""Where a failure comes from: the container itself, one that it depends on, or the host.
+"""Finds the root cause of a failure: the container itself, a dependency, or the host.
 
-Only a container whose failure is its own is acted on. What is held is told all the same, and told anew once
-nothing stands in the way any more.
+Only a container that is its own root cause is acted on. A held incident is reported all the same, and raised
+again when its hold is gone.
 """
 
 from collections.abc import Iterable
@@ -16,25 +16,26 @@ from hemostat.core.model import ContainerInfo, HostSample
 from hemostat.events import Evidence, Kind
 
 SATURATED_CPU_SHARE: Final = 0.95
-"""Share of all the host's cores that is busy, above which health checks fail for want of CPU."""
+"""Busy share of all the host's cores from which on health checks fail for lack of CPU."""
 MIN_SATURATED_SECONDS: Final = 3.0
-"""Seconds for which it must be: a container that starts may take all the cores for one."""
+"""Seconds for which the host must be that busy. A starting container may use all the cores for a second."""
 TIMEOUT_MESSAGE: Final = "exceeded timeout"
-"""What the engine says of a health check that did not end in time: then one second is enough."""
+"""The engine's message for a health check that did not end in time. MIN_SATURATED_TIMEOUT_SECONDS are enough
+then."""
 MIN_SATURATED_TIMEOUT_SECONDS: Final = 1.0
 CULPRIT_CPU_SHARE: Final = 0.5
-"""Share of the host's CPU with which a container is the reason for its saturation, not its victim."""
+"""Share of the host's CPU from which on a container is the cause of the saturation, not its victim."""
 
 UNDECLARED_NOTE: Final = " (seen by its connections, not declared)"
 MAX_CHECK_WAIT_SECONDS: Final = 60.0
-"""Seconds for which the next health check of a dependency is awaited at most."""
+"""Maximum seconds for which the next health check of a dependency is awaited."""
 
 STARVATION_KINDS: Final = frozenset({Kind.UNHEALTHY, Kind.HUNG})
-"""Kinds that want of CPU can cause."""
+"""Kinds that a lack of CPU can cause."""
 
 
 class HoldReason(StrEnum):
-    """Why nothing can be done about an incident where it shows: its root lies elsewhere."""
+    """Why no action is taken on the failing container: the root cause is elsewhere."""
 
     DEPENDENCY = "dependency"
     HOST = "host"
@@ -42,7 +43,8 @@ class HoldReason(StrEnum):
 
 
 class RootCause(msgspec.Struct, frozen=True):
-    """Where a failure comes from: `root` names the container or host, empty if it is the failing one."""
+    """The root cause of a failure. `root` names the container or host, empty if it is the failing container
+    itself."""
 
     root: str = ""
     held: HoldReason | None = None
@@ -53,7 +55,8 @@ OWN_FAULT: Final = RootCause()
 
 
 class HostState(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the engine's host. `busy` is 0 to 1; `saturated` since when it has been too much."""
+    """State of the engine's host. `busy` is 0 to 1. `saturated` is since when it has been too busy (epoch
+    seconds)."""
 
     name: str
     cores: int = 1
@@ -70,7 +73,7 @@ def update_host_state(host: HostState, sample: HostSample) -> HostState:
 
 
 def is_cpu_starved(info: ContainerInfo, host: HostState, cpu: float | None, now: float) -> bool:
-    """Whether the host has no CPU left for a container that itself uses `cpu` percent of a core."""
+    """Return whether the host has no CPU left for a container that itself uses `cpu` percent of a core."""
     own = (cpu or 0.0) / 100 / host.cores
     least = MIN_SATURATED_TIMEOUT_SECONDS if TIMEOUT_MESSAGE in info.health_output else MIN_SATURATED_SECONDS
     return host.saturated is not None and now - host.saturated >= least and own < CULPRIT_CPU_SHARE
@@ -102,8 +105,8 @@ def find_root_cause(
 
 
 def should_await_check(since: float, upstream: Iterable[ContainerInfo], now: float) -> bool:
-    """Whether a container whose check has failed `since` then is to wait for the next check of one that it
-    depends on. Its own check may be the faster one, and so fail first for a fault of the other."""
+    """Return whether a container whose check has failed since `since` should wait for the next check of a
+    dependency. Its own check may be the faster one, and so fail first for a fault of the dependency."""
     return any(
         other.running
         and other.check is not None

@@ -1,5 +1,8 @@
-"""Who lives in whose network namespace. A container that is started gets a new one; those that share it stay
-in the old one, which has no network any more, until they are restarted too."""
+"""Finds the containers that lost the network namespace they share when its owner was restarted.
+
+A started container gets a new namespace. The containers that share it stay in the old one, which no longer
+has a network, until they are restarted too.
+"""
 
 import re
 from collections.abc import Iterable
@@ -13,8 +16,8 @@ FULL_ID_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def find_detached(owner: ContainerInfo, infos: Iterable[ContainerInfo]) -> list[ContainerInfo]:
-    """The running containers that share the owner's network and started before it did, so that they have lost
-    it: what is needed before what needs it."""
+    """Return the running containers that share the owner's network and started before the owner did, and so
+    have lost it. Dependencies come before their dependents."""
     members = {info.ref.id: info for info in infos if info.ref.id != owner.ref.id}
     found: dict[str, ContainerInfo] = {}
     hosts = [owner]
@@ -30,7 +33,8 @@ def find_detached(owner: ContainerInfo, infos: Iterable[ContainerInfo]) -> list[
 
 
 def _get_names(info: ContainerInfo) -> set[str]:
-    """A name that looks like a full id is none: the engine takes it for the container of that id."""
+    """Return the names by which others may refer to the container. A name that looks like a full id is left
+    out: the engine takes it for the container with that id."""
     names = {info.ref.id, info.ref.id[:SHORT_ID_DIGITS], info.ref.name}
     return {name for name in names if name == info.ref.id or not FULL_ID_PATTERN.fullmatch(name)}
 

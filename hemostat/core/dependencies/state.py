@@ -1,8 +1,8 @@
-"""In what condition a dependency is, as one of its dependents experiences it.
+"""Judges the state of a dependency, as one of its dependents experiences it.
 
-Only a dependency that went down or fails holds a dependent back. Containers end for good reasons too: a
-set-up container is done when it has ended with 0, and what a person stopped before the dependent was started
-is not missed by it.
+Only a dependency that went down or fails holds a dependent back. Containers also end for good reasons: a
+set-up container is done when it has ended with 0, and a dependent does not need a container that a user
+stopped before the dependent was started.
 """
 
 from collections.abc import Collection
@@ -14,10 +14,11 @@ from hemostat.core.units import show_duration
 
 ENDED_STATUSES: Final = frozenset({"exited", "dead"})
 JOB_POLICIES: Final = frozenset({"no", "on-failure"})
-"""Restart policies of containers that may end: Docker starts the others again also after an exit with 0."""
+"""Restart policies of containers that may end. With the other policies, Docker also restarts a container that
+exited with 0."""
 MIN_OVERLAP_SECONDS: Final = 2.0
-"""Seconds for which a dependency that nobody observed must have run beside its dependent to be a service. A
-set-up container that is needed only as started may end after the dependent's start."""
+"""Seconds for which a dependency whose end was not observed must have run beside its dependent to be a
+service. A set-up container that is needed only as started may end after the dependent's start."""
 SETTLED_SECONDS: Final = 60.0
 """Seconds after which a dependent that runs without its dependency does not need it to start."""
 
@@ -32,14 +33,14 @@ class DependencyState(StrEnum):
 
 
 FAULTY_STATES: Final = frozenset({DependencyState.ILL, DependencyState.DOWN})
-"""Conditions that hold a dependent back."""
+"""States that hold a dependent back."""
 MET_STATES: Final = frozenset({DependencyState.UP, DependencyState.DONE})
-"""Conditions of one replica that are enough for the whole service."""
+"""States of one replica that are enough for the whole service."""
 
 
 class Observations(NamedTuple):
-    """Ids of containers: those that run and are `recovering` from a failure, those that a person has
-    `stopped`, and those that may have been stopped by a person, since nobody observed their end."""
+    """Ids of containers. `recovering`: they run, and recover from a failure. `stopped`: a user stopped them.
+    `unobserved`: a user may have stopped them, because their end was not observed."""
 
     recovering: Collection[str] = ()
     stopped: Collection[str] = ()
@@ -56,8 +57,8 @@ def judge_dependency(
     *,
     must_run: bool = False,
 ) -> DependencyState:
-    """Of the dependency `info`, for `dependent`. `must_run`: it is known to be a service, which is never
-    done."""
+    """Return the state of the dependency `info` for `dependent`. `must_run`: the dependency is known to be a
+    service, which is never done."""
     if info.running:
         return (
             DependencyState.ILL if _is_ill(info) or info.ref.id in observed.recovering else DependencyState.UP
@@ -72,8 +73,9 @@ def judge_dependency(
 
 
 def _is_ill(info: ContainerInfo) -> bool:
-    """A first failed health check is enough: it fails before those do that depend on the container, and makes
-    it unhealthy only after them. One that starts is not there yet."""
+    """Return whether a running container is unhealthy or not ready. One failed health check is enough: it
+    fails before the checks of the dependents do, and makes the container unhealthy only after them. A
+    starting container is not ready."""
     return info.health in {"unhealthy", "starting"} or info.failing_streak > 0
 
 
@@ -87,8 +89,9 @@ def _is_done(info: ContainerInfo, dependent: ContainerInfo, observed: Observatio
 
 
 def _was_stopped_before(info: ContainerInfo, dependent: ContainerInfo, observed: Observations) -> bool:
-    """Whether a person stopped it before the dependent's start. A dependent that Docker starts again and
-    again since then died of it for the first time before; it counts only if it has run well since."""
+    """Return whether a user stopped the container before the dependent's start. If Docker has restarted the
+    dependent repeatedly since then, its first failure was earlier: the stop counts only if the dependent has
+    run well since."""
     if not (info.ref.id in observed.stopped or (info.ref.id in observed.unobserved and _looks_stopped(info))):
         return False
     if not 0 < info.finished_at < dependent.started_at:
@@ -97,27 +100,28 @@ def _was_stopped_before(info: ContainerInfo, dependent: ContainerInfo, observed:
 
 
 def _looks_stopped(info: ContainerInfo) -> bool:
-    """By the exit codes of `docker stop` and `docker kill`: 0, SIGINT, SIGKILL, SIGTERM."""
+    """Return whether the exit code is one of `docker stop` and `docker kill`: 0, SIGINT, SIGKILL, SIGTERM."""
     return not info.oom_killed and info.exit_code in {0, 130, 137, 143}
 
 
 def _get_lifetime(info: ContainerInfo) -> float:
-    """Seconds. Of one that runs, all that is to come."""
+    """Return the seconds that the process has run; infinity while it runs."""
     return float("inf") if info.running else info.finished_at - info.started_at
 
 
 def has_failed(info: ContainerInfo) -> bool:
-    """Whether a job that must complete did not: it ended with another code than 0."""
+    """Return whether a job that must complete failed: it ended with a code other than 0."""
     return info.exit_code != 0 and info.status in {*ENDED_STATUSES, "restarting"}
 
 
 def describe_briefly(info: ContainerInfo) -> str:
-    """The same to a stranger who names it: not how it ended, nor when."""
+    """Return what is wrong with a dependency for a dependent that is not linked to it: not how it ended, nor
+    when."""
     return f"{info.ref.name} is not well" if info.running else f"{info.ref.name} does not run"
 
 
 def describe(info: ContainerInfo, *, recovering: bool, now: float) -> str:
-    """What is wrong with a dependency, in words: `db exited with code 1 3 s ago`."""
+    """Return what is wrong with a dependency, in words: `db exited with code 1 3 s ago`."""
     name = info.ref.name
     if info.status in ENDED_STATUSES:
         ago = show_duration(max(0.0, now - info.finished_at))

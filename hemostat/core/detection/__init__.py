@@ -1,1 +1,1 @@
-"""Turns events and samples of containers into alerts: raised, cleared, held back."""
+"""Turns engine events and samples of containers into alerts, and raises, clears or holds them back."""

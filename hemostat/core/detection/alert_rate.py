@@ -1,9 +1,10 @@
-"""How many alerts enter the bus: so many of one container in a minute, and so many of all new containers.
+"""Limits how many alerts enter the bus: per container in a minute, and for all new containers together.
 
-An alert costs every role a step and is kept for long. Labels may switch flapping off, and a container may be
-made again and again under another name. What is beyond the rate waits, and only the latest alert of each
-incident: how it stands is told later, how it came there is left out. An incident that came and went while it
-waited is not told at all. The alert that is told says how many were left out.
+Every role processes each alert, and an alert is stored for a long time. Labels may switch the detection of
+flapping off, and a container may be created repeatedly under new names. Alerts beyond the rate wait, and only
+the latest alert of each incident is kept: the current state is sent later, the steps in between are left out.
+An incident that began and ended while its alert waited is not sent. An alert that is sent says how many were
+left out.
 """
 
 from collections import Counter, deque
@@ -19,18 +20,18 @@ from hemostat.events import Container, Evidence, HealthAlert, Phase
 
 MINUTE_SECONDS: Final = 60.0
 MAX_CONTAINER_ALERTS: Final = 20
-"""Alerts in a minute."""
+"""Alerts per minute."""
 MAX_NEW_IMAGE_ALERTS: Final = 300
-"""Alerts in a minute of new containers of one project and image: about as many containers as an engine makes
-in that time, so that whoever runs many short ones is told of each."""
+"""Alerts per minute for new containers of one project and image. An engine creates about as many containers
+in that time, so a project that runs many short containers gets an alert for each."""
 MAX_NEW_CONTAINER_ALERTS: Final = 1200
-"""Alerts in a minute of all new containers. A container is new in its first minute."""
+"""Alerts per minute for all new containers. A container is new in its first minute."""
 
 IsNew = Callable[[Container], bool]
 
 
 class WaitingAlert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The latest alert of an incident. `raised`: whether the bus has it as raised."""
+    """The latest alert of an incident. `raised`: whether the bus has the incident as raised."""
 
     incident: str
     alert: HealthAlert
@@ -38,16 +39,17 @@ class WaitingAlert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class AlertRate:
-    """`is_new` says whether a container was made less than a minute ago."""
+    """Admits alerts within the limits and keeps the others. `is_new` returns whether a container was created
+    less than a minute ago."""
 
     def __init__(self, is_new: IsNew) -> None:
         self._is_new = is_new
         self._sent_times: dict[tuple[str, ...], deque[float]] = {}
         self._waiting_alerts: dict[str, WaitingAlert] = {}
         self._left_out_counts: Counter[str] = Counter()
-        """Alerts by container, since its last one."""
+        """Number of alerts left out, by container, since its last alert."""
         self._names: dict[str, str] = {}
-        """Of the containers whose alerts wait or were left out."""
+        """Names of the containers whose alerts wait or were left out."""
 
     @property
     def waiting(self) -> tuple[WaitingAlert, ...]:
@@ -57,7 +59,7 @@ class AlertRate:
         self._waiting_alerts = {each.incident: each for each in waiting}
 
     def admit(self, told: Iterable[IncidentAlert], now: float) -> list[IncidentAlert]:
-        """Those that are to be told now."""
+        """Return the alerts to send now, and keep the others."""
         admitted = []
         for incident, alert in told:
             if incident in self._waiting_alerts or not self._may_send(alert.container, now):
@@ -67,7 +69,7 @@ class AlertRate:
         return admitted
 
     def due(self, now: float) -> list[IncidentAlert]:
-        """Those that have waited, and are to be told now: containers take turns."""
+        """Return the waiting alerts to send now. Containers take turns."""
         self._forget_old(now)
         sent = []
         for each in take_turns(
@@ -110,7 +112,7 @@ class AlertRate:
         return all(self._count_recent(key, now) < most for key, most in self._list_limits(container))
 
     def _list_limits(self, container: Container) -> list[tuple[tuple[str, ...], int]]:
-        """None of the host itself, of which there are few."""
+        """Return no limits for the host itself, which has few alerts."""
         if container.is_host:
             return []
         limits: list[tuple[tuple[str, ...], int]] = [((container.id,), MAX_CONTAINER_ALERTS)]
@@ -119,7 +121,8 @@ class AlertRate:
         return limits
 
     def _count_recent(self, key: tuple[str, ...], now: float) -> int:
-        """A clock that was set back counts none of what was later."""
+        """Count the alerts of the last minute. After the clock was set back, alerts with a later time do not
+        count."""
         sent = self._sent_times.get(key, deque())
         while sent and not 0 <= now - sent[0] < MINUTE_SECONDS:
             sent.popleft()
@@ -141,5 +144,5 @@ def _get_group_key(container: Container) -> tuple[str, ...]:
 
 
 def _was_raised(alert: HealthAlert) -> bool:
-    """Whether the bus has the incident as raised, before this alert."""
+    """Return whether the bus has the incident as raised, before this alert."""
     return alert.phase is Phase.CLEARED or (alert.occurrence > 1 and not alert.relapsed)

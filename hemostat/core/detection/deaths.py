@@ -1,7 +1,8 @@
-"""Deaths of containers under watch: which are failures, which are loops, and which an owner makes good.
+"""Decides which deaths of watched containers are failures, which are loops, and which an owner handles.
 
-A death that may be the answer to somebody's wish is held for a moment, until the engine would have said so.
-One that an owner is to make good is told when the owner has had its time and has not.
+A death that may answer a user's stop request is held for a moment, until the engine would have reported the
+stop. A death that the container's owner should handle by a restart or a replacement becomes an alert if the
+owner has not acted when its time is over.
 """
 
 from collections.abc import Iterable
@@ -20,10 +21,10 @@ from hemostat.core.settings.monitor import is_job
 from hemostat.events import Evidence, Kind
 
 MAX_DEATHS: Final = 20
-"""Deaths of one container that are remembered: more tell nothing more."""
+"""Number of deaths remembered per container. More deaths add no information."""
 DOWN_KINDS: Final = DEATH_KINDS | {Kind.CRASH_LOOP}
 KINDS_ENDED_BY_DEATH: Final = frozenset({Kind.UNHEALTHY, Kind.FLAPPING, Kind.HUNG})
-"""Kinds that are over when the container is told to be down."""
+"""Kinds of incidents that end when the container is reported as down."""
 
 
 def handle_death(
@@ -49,9 +50,9 @@ def handle_death(
 def handle_unwanted_death(
     ward: ContainerRegistry, patient: WatchedContainer, exit_code: int, died_at: float, now: float
 ) -> list[IncidentAlert]:
-    """A death that nobody wanted."""
+    """Handle a death that no user requested."""
     info = patient.info
-    ward.stops.pop(info.ref.id, None)  # The container did not end of that signal, which it survived.
+    ward.stops.pop(info.ref.id, None)  # The container survived that signal.
     if restart_owner.find_orchestrator(info.ref) or restart_owner.is_restarted_by_docker(info, exit_code):
         _record_run(ward, info, exit_code, died_at)
     if exit_code == 0:
@@ -63,8 +64,8 @@ def handle_unwanted_death(
 def find_missed_death(
     ward: ContainerRegistry, patient: WatchedContainer, seen_until: float, now: float
 ) -> list[IncidentAlert]:
-    """A container as it is listed: whether it died while nobody looked. A process that was started after the
-    last death that was told has died another one."""
+    """Return alerts for a listed container that died while the monitor was not watching. A process that was
+    started after the last reported death has died another death."""
     info = patient.info
     stop = ward.stops.get(info.ref.id)
     if is_known_dead(ward, info) or (stop is not None and stop.ours) or info.ref.id in ward.held:
@@ -80,8 +81,8 @@ def find_missed_death(
 def report_earlier_death(
     ward: ContainerRegistry, patient: WatchedContainer, now: float
 ) -> list[IncidentAlert]:
-    """A container that was dead before anybody looked: told once if it had failed. A person may have left it
-    so: nothing is done about it, and many of them are no storm."""
+    """Report a container that was dead before the first look, once, if it had failed. A user may have left it
+    down: no action follows, and many such containers are no storm."""
     info = patient.info
     if not exits.has_failed_before(info, now) or is_known_dead(ward, info) or is_session(info):
         return []
@@ -93,7 +94,7 @@ def report_earlier_death(
 
 
 def report_if_given_up(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
-    """A container that its owner was to bring back, some time later: whether the owner has given it up."""
+    """Report a container that its owner should have restarted by now, if the owner has given up."""
     info = patient.info
     awaited = ward.awaited.get(info.ref.id)
     if awaited is None or info.status in {"restarting", "removing"}:
@@ -109,7 +110,7 @@ def report_if_given_up(ward: ContainerRegistry, patient: WatchedContainer, now: 
 
 
 def report_given_up(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
-    """Docker does not start it again, whatever its policy says."""
+    """Report that Docker does not start the container again, despite its restart policy."""
     info = patient.info
     ward.stops.pop(info.ref.id, None)
     facts = [Evidence("given_up", True), *_build_death_evidence(ward, info, info.exit_code, info.finished_at)]
@@ -119,7 +120,7 @@ def report_given_up(ward: ContainerRegistry, patient: WatchedContainer, now: flo
 
 
 def report_unreplaced(ward: ContainerRegistry, now: float) -> list[IncidentAlert]:
-    """Tell of the containers that an orchestrator has had the time to replace, and has not."""
+    """Return alerts for containers that their orchestrator has not replaced in time."""
     told: list[IncidentAlert] = []
     for identity, death in list(ward.awaited.items()):
         patient = ward.get(identity)
@@ -140,7 +141,8 @@ def report_unreplaced(ward: ContainerRegistry, now: float) -> list[IncidentAlert
 def report_survived_oom(
     ward: ContainerRegistry, patient: WatchedContainer, killed_at: float, now: float
 ) -> list[IncidentAlert]:
-    """The kernel has killed a process in it a moment ago, and its main process goes on."""
+    """Report that the kernel killed a process in the container a moment ago while its main process
+    continues."""
     info = patient.info
     known = (info.ref.id, Kind.OOM) in ward.register
     if known or not info.running or info.started_at > killed_at:
@@ -151,7 +153,7 @@ def report_survived_oom(
 def report_failed_restart(
     ward: ContainerRegistry, patient: WatchedContainer, now: float
 ) -> list[IncidentAlert]:
-    """A restart of ours has stopped it and could not start it."""
+    """Report that a restart by HemoStat stopped the container and could not start it."""
     info = patient.info
     ward.stops.pop(info.ref.id, None)
     if is_known_dead(ward, info):
@@ -165,12 +167,12 @@ def report_failed_restart(
 
 
 def _is_reported(ward: ContainerRegistry, info: ContainerInfo) -> bool:
-    """Whether the death of this very process was found by listing, before its event came."""
+    """Return whether listing found the death of this same process before its event arrived."""
     return any(each.since == info.finished_at > info.started_at for each in _find_down_incidents(ward, info))
 
 
 def is_known_dead(ward: ContainerRegistry, info: ContainerInfo) -> bool:
-    """Whether this very process is known to have died."""
+    """Return whether this same process is known to have died."""
     return any(info.started_at <= each.since for each in _find_down_incidents(ward, info))
 
 
@@ -182,7 +184,8 @@ def _find_down_incidents(ward: ContainerRegistry, info: ContainerInfo) -> Iterab
 
 
 def _is_oom(ward: ContainerRegistry, info: ContainerInfo) -> bool:
-    """The engine's own flag may be of an earlier run: it counts where no event could have come."""
+    """Return whether the kernel killed a process of this run. The engine's own flag may describe an earlier
+    run: it counts only where no event could have arrived."""
     killed_at = ward.ooms.get(info.ref.id)
     if ward.podman:
         return info.oom_killed
@@ -198,7 +201,8 @@ def _record_run(ward: ContainerRegistry, info: ContainerInfo, exit_code: int, di
 def _report_failure(
     ward: ContainerRegistry, patient: WatchedContainer, kind: Kind, exit_code: int, since: float, now: float
 ) -> list[IncidentAlert]:
-    """A crash loop if it is one too many, else a crash, unless its owner makes it good."""
+    """Report a crash loop if the deaths are too many, otherwise a crash, unless the owner restarts the
+    container."""
     ref, tuned, register = patient.ref, patient.tuned, ward.register
     key = restart_owner.get_workload_key(ref)
     earlier = ward.deaths.get(key, ())
@@ -228,7 +232,8 @@ def _report_failure(
 
 
 def _report_slow_loop(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
-    """A loop that its owner keeps going: one that ends well, or one that takes its time."""
+    """Report a loop that the owner keeps going: one whose runs end with 0, or one slower than the loop
+    window."""
     window = patient.tuned.loop_window
     runs = restart_owner.find_slow_loop(
         ward.runs.get(restart_owner.get_workload_key(patient.ref), ()), window, now

@@ -1,7 +1,8 @@
-"""How far the engine's events have been acted on, so that a new monitor neither misses nor repeats one.
+"""Records how far the engine's events were processed, so that a new monitor neither misses nor repeats an
+event.
 
-The engine stamps events before it orders them, so a time alone is no border: the events near it are named.
-The cursor follows the engine's clock, backwards too.
+The engine stamps events before it orders them, so a time alone is no exact boundary. The events near that
+time are recorded by name. The cursor follows the engine's clock, also when the clock goes back.
 """
 
 from typing import Final
@@ -11,27 +12,28 @@ import msgspec
 from hemostat.core.model import EngineEvent
 
 OVERLAP_SECONDS: Final = 1.0
-"""Seconds before the last event that are asked for again."""
+"""Seconds before the last event that are requested again."""
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """`until` is the time up to which all events were acted on, 0 before the first; `near` names those that
-    were acted on around it, and after it."""
+    """`until` is the time up to which all events were processed, 0 before the first. `near` holds the events
+    that were processed around and after that time."""
 
     until: float = 0.0
     near: dict[str, float] = {}
 
     @property
     def since(self) -> float | None:
-        """From when on events are to be asked for; None before the first."""
+        """Time from which to request events; None before the first event."""
         return self.until - OVERLAP_SECONDS if self.until else None
 
     def knows(self, event: EngineEvent) -> bool:
         return _make_event_key(event) in self.near
 
     def past(self, event: EngineEvent, first: float | None = None, last: float | None = None) -> "Cursor":
-        """`first` is the time of the first event that waits, `last` of the last that has come in; events may
-        be handled in another order. Without them this one is the last."""
+        """Return the cursor after `event`. `first` is the time of the first event that waits, `last` the time
+        of the last event received, because events may be handled out of order. Without them, `event` is the
+        last one."""
         until = event.time if first is None else first
         horizon = until if last is None else last
         near = {**self.near, _make_event_key(event): event.time}

@@ -1,13 +1,12 @@
-"""In which order the engine's events are handled, and which of them are left out, so that one container's
-events do not delay another's.
+"""Orders the engine's events and drops surplus ones, so that one container's events do not delay another's.
 
-Rule 1. What is no event waits for all that came before it, and what comes after it waits for it.
-Rule 2. Between two of these, containers take turns, and the events of one keep their order. Those have their
-        turn first that have more to tell than that they should be looked at.
-Rule 3. An event that only asks for a look is left out while another one of that kind waits.
-Rule 4. Of one container at most MAX_A_SECOND events that are no end and no start are handled, and at most
-        MAX_WAITING events wait. A container of which something was left out is looked at afterwards.
-Rule 5. Of all together at most MAX_EVENTS wait. After that all containers are listed.
+Rule 1. An observation that is not an event waits for all events before it, and all later events wait for it.
+Rule 2. Between two such observations containers take turns, and each container's events keep their order.
+        Containers with events that need more than an inspection come first.
+Rule 3. An event that only asks for an inspection is dropped while another event with that action waits.
+Rule 4. Per container at most MAX_EVENTS_PER_SECOND events other than ends and starts are handled, and at most
+        MAX_WAITING_EVENTS wait. A container with dropped events is inspected afterwards.
+Rule 5. At most MAX_EVENTS events wait in total. After an overflow all containers are listed.
 """
 
 from collections import Counter, deque
@@ -19,23 +18,24 @@ MAX_EVENTS_PER_SECOND: Final = 8
 MAX_WAITING_EVENTS: Final = 32
 MAX_EVENTS: Final = 20_000
 MAX_MEASUREMENTS: Final = 2_000
-"""Measurements that wait, while the bus is away: the next ones say as much."""
+"""Number of measurements that wait while the bus is unavailable. The next measurements carry the same
+information."""
 INSPECT_ACTIONS: Final = frozenset({"create", "update", "rename", "pause", "unpause"})
-"""Actions that only ask for a look at the container."""
+"""Actions that only ask for an inspection of the container."""
 LIFECYCLE_ACTIONS: Final = frozenset({"die", "stop", "oom", "destroy", "start"})
-"""Actions that are handled however many there are, as far as they may wait."""
+"""Actions that are handled at any rate, as long as they may wait."""
 
 
 class EventSpan(NamedTuple):
-    """Of the engine's events that have come in: the time of the first that waits, else of the last, and the
-    time of the last (epoch seconds)."""
+    """Times of received engine events (epoch seconds): `first` is that of the first event that waits, or of
+    the last event if none waits; `last` is that of the last event."""
 
     first: float
     last: float
 
 
 class QueuedEvent:
-    """An event that has come in."""
+    """An event that was received."""
 
     __slots__ = ("event", "is_handled")
 
@@ -45,7 +45,7 @@ class QueuedEvent:
 
 
 class ContainerLanes:
-    """Events between two other observations, by container."""
+    """The events between two other observations, by container."""
 
     def __init__(self) -> None:
         self._lanes: dict[str, deque[QueuedEvent]] = {}
@@ -56,7 +56,7 @@ class ContainerLanes:
         return bool(self._lanes)
 
     def has(self, event: EngineEvent) -> bool:
-        """Whether one of the same action waits."""
+        """Return whether an event of the same container and action waits."""
         lane = self._lanes.get(event.container.id, ())
         return any(each.event.action == event.action for each in lane)
 
@@ -86,7 +86,7 @@ class ContainerLanes:
 
 
 class EventQueue:
-    """What has been observed and is not handled yet. For one thread at a time."""
+    """Observations that are not handled yet. To be used by one thread at a time."""
 
     def __init__(self) -> None:
         self._queue: deque[ContainerLanes | Observation] = deque()
@@ -95,18 +95,18 @@ class EventQueue:
         self._waiting_counts: Counter[str] = Counter()
         self._other_count = 0
         self._rates: dict[str, tuple[int, int]] = {}
-        """By container, a second, and how many events it had in it."""
+        """By container id: a second, and the number of its events in that second."""
         self.left_out: set[str] = set()
-        """Containers of which an event was left out."""
+        """Ids of containers of which an event was dropped."""
         self.overflowed = False
-        """Whether events were left out because too many waited in all."""
+        """Whether events were dropped because too many waited in total."""
 
     def __len__(self) -> int:
         return self._waiting_counts.total() + self._other_count
 
     @property
     def span(self) -> EventSpan | None:
-        """None before the first event."""
+        """The times of the received events; None before the first event."""
         first = self._arrivals[0].event.time if self._arrivals else self._last_time
         return EventSpan(first, self._last_time) if self._last_time else None
 
@@ -126,7 +126,7 @@ class EventQueue:
         )
 
     def take(self) -> Observation | None:
-        """The next one; None where nothing waits."""
+        """Return the next observation; None if the queue is empty."""
         while self._queue:
             head = self._queue[0]
             if isinstance(head, ContainerLanes) and head:

@@ -1,10 +1,11 @@
-"""When the end of a container is a failure.
+"""Decides when the end of a container is a failure.
 
-Rule 1. An exit is a failure when the exit code is not 0 and nobody stopped or killed the container through
-        the engine (core.detection.stop_intent). Where its owner (core.detection.restart_owner) starts it
-        again, only a loop is an alert.
-Rule 2. An exit that may have been a person's wish is taken for one.
-Rule 3. `loop_deaths` failures within `loop_window` are a crash loop, whoever starts the container again.
+Rule 1. An exit is a failure if the exit code is not 0 and no user stopped or killed the container through the
+        engine (core.detection.stop_intent). If an owner (core.detection.restart_owner) starts the container
+        again, only a loop raises an alert.
+Rule 2. An exit that a user may have requested counts as requested.
+Rule 3. `loop_deaths` failures within `loop_window` are a crash loop, regardless of who restarts the
+        container.
 """
 
 from collections.abc import Sequence
@@ -19,28 +20,29 @@ DEAD_STATUSES: Final = frozenset({"exited", "dead"})
 
 
 STALE_DEATH_SECONDS: Final = 600.0
-"""Seconds after which a death that nobody saw is history: by then a person has come to terms with it."""
+"""Age in seconds from which a death that the monitor missed is not reported: by then users have dealt with
+it."""
 
 
 SIGKILL_EXIT_CODE: Final = 137
 
 
 TERMINATION_EXIT_CODES: Final = frozenset({0, 130, 143})
-"""Exit codes of a container that ended when asked to, by itself, SIGINT or SIGTERM."""
+"""Exit codes of a container that ended normally: by itself, by SIGINT or by SIGTERM."""
 
 
 MAX_EARLIER_DEATH_SECONDS: Final = 24 * 3600.0
-"""Seconds after which a failure from before the first look is not worth telling."""
+"""Age in seconds from which a failure before the first look is not reported."""
 
 
 def classify_exit(exit_code: int, *, oom: bool) -> Kind:
-    """Rule 1. `oom`: whether the kernel has killed a process in it, in this run, for want of memory."""
+    """Rule 1. `oom`: whether the kernel killed a process of this run because memory ran out."""
     return Kind.OOM if oom and exit_code == SIGKILL_EXIT_CODE else Kind.EXITED
 
 
 def stays_down(info: ContainerInfo) -> bool:
-    """Whether it is down, and the engine neither starts it again nor removes it: one that waits for Docker's
-    restart is `restarting`."""
+    """Return whether the container is down, and the engine neither restarts nor removes it. A container that
+    waits for Docker's restart has the status `restarting`."""
     return info.status in DEAD_STATUSES and not info.auto_remove
 
 
@@ -50,8 +52,8 @@ def is_crash_loop(deaths: Sequence[float], tuned: MonitorSettings, now: float) -
 
 
 def classify_missed_exit(info: ContainerInfo, *, seen_until: float) -> Kind | None:
-    """Rule 2, for a container found dead whose death nobody saw: a SIGKILL may have been a person's, and so
-    may the end of one that Docker would have started again."""
+    """Rule 2, for a container found dead whose death the monitor missed. A user may have sent a SIGKILL, and
+    a user may have stopped a container that Docker would otherwise have restarted."""
     if not stays_down(info) or info.finished_at <= seen_until or is_restarted_by_docker(info, info.exit_code):
         return None
     if info.oom_killed and info.exit_code == SIGKILL_EXIT_CODE:
@@ -64,7 +66,7 @@ def classify_missed_exit(info: ContainerInfo, *, seen_until: float) -> Kind | No
 
 
 def has_failed_before(info: ContainerInfo, now: float) -> bool:
-    """Whether a container that was dead before the first look had failed, and of late."""
+    """Return whether a container that was dead before the first look failed recently."""
     ended = info.exit_code not in TERMINATION_EXIT_CODES | {SIGKILL_EXIT_CODE} or bool(info.error)
     down = stays_down(info) and find_orchestrator(info.ref) is None and not is_job(info.ref)
     return ended and down and 0 <= now - info.finished_at < MAX_EARLIER_DEATH_SECONDS

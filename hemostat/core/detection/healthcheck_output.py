@@ -1,7 +1,7 @@
-"""What the configuration and the output of a container's own health check say.
+"""Interprets the configuration and the output of a container's own health check.
 
-A check that cannot be run fails like one that finds the service ill, but says nothing of the service: the
-image lacks the command, or the file is not executable. No restart changes that.
+A check that cannot be run fails like a check that finds the service unhealthy, but tells nothing about the
+service: the image lacks the command, or the file is not executable. A restart does not change that.
 """
 
 import re
@@ -17,28 +17,28 @@ MAX_STARTUP_SECONDS: Final = 3600.0
 NOT_EXECUTABLE_EXIT_CODE: Final = 126
 NOT_FOUND_EXIT_CODE: Final = 127
 TIMEOUT_MESSAGE: Final = "exceeded timeout"
-"""What the engine says of a check that did not end in time: it runs."""
+"""The engine's message for a check that did not end in time. Such a check can be run."""
 TRANSIENT_FAULTS: Final = re.compile(
     r"temporarily unavailable|no space left|cannot (?:allocate|fork)|can't fork|too many open files",
     re.IGNORECASE,
 )
-"""Why a command cannot be started for now: want of processes, memory or disk."""
+"""Temporary reasons why a command cannot be started: lack of processes, memory or disk."""
 MISSING_COMMAND_PATTERN: Final = re.compile(
     r"executable file .*not found|exec format error|OCI runtime (?:exec failed|attempted to invoke)"
     r"|^(?:\S*/)?(?:ba|da|a|z|k)?sh: (?:line )?(?:\d+: )?\S+: (?:command )?not found$"
     r"|\bexec(?:ve)?\b.*: (?:no such file or directory|permission denied)",
     re.IGNORECASE | re.MULTILINE,
 )
-"""How runtimes and shells say that there is no such command, whichever exit code the check makes of that:
-many checks end with `|| exit 1`."""
+"""Messages of runtimes and shells for a missing command. The exit code alone does not show it: many checks
+end with `|| exit 1`."""
 MAX_JUDGED: Final = 300
-"""Characters of a check's output by which it is decided whether it could be run."""
+"""Characters of a check's output that decide whether the check could be run."""
 MAX_OUTPUT_CHARACTERS: Final = 200
-"""Characters of a check's output that are told."""
+"""Characters of a check's output that an alert carries."""
 
 
 def is_unrunnable(exit_code: int | None, output: str) -> bool:
-    """Whether the check's command could not be started at all."""
+    """Return whether the check's command could not be started at all."""
     if not exit_code or TIMEOUT_MESSAGE in output or TRANSIENT_FAULTS.search(output):
         return False
     return (
@@ -48,8 +48,8 @@ def is_unrunnable(exit_code: int | None, output: str) -> bool:
 
 
 def compute_startup_seconds(info: ContainerInfo) -> float:
-    """Seconds that the container's own check may take after a start until the engine calls it unhealthy, at
-    most MAX_STARTUP_SECONDS: an action waits for that."""
+    """Return the seconds after a start within which the engine may call the container unhealthy, at most
+    MAX_STARTUP_SECONDS. An action waits that long."""
     check = info.check
     if check is None:
         return 0.0
@@ -58,8 +58,8 @@ def compute_startup_seconds(info: ContainerInfo) -> float:
 
 
 def has_always_failed(info: ContainerInfo) -> bool:
-    """Whether so many checks have failed in a row as can have been run since the container was started: for
-    one whose life nobody has watched."""
+    """Return whether as many checks failed in a row as can have run since the container started. Used for a
+    process that the monitor has not watched since its start."""
     check = info.check
     if check is None or info.failing_streak < check.retries or not info.started_at:
         return False
@@ -68,12 +68,12 @@ def has_always_failed(info: ContainerInfo) -> bool:
 
 
 CHECK_SECONDS: Final = 0.5
-"""What a check that cannot be run takes, at most."""
+"""Maximum seconds that a check takes if it cannot be run."""
 TOLERANCE: Final = 1.1
 
 
 def build_check_evidence(info: ContainerInfo, *, never_passed: bool) -> Iterator[Evidence]:
-    """What the last check said, and what follows from that."""
+    """Return the result of the last check, and the conclusions from it."""
     code, output = info.check_exit_code, escape_controls(redact(info.health_output))[:MAX_OUTPUT_CHARACTERS]
     if code is not None:
         told = f"exit code {code}" if code >= 0 else ""

@@ -1,7 +1,7 @@
-"""The register of incidents: one a container and kind while it lasts, told by its transitions.
+"""Keeps the register of incidents: one per container and kind while it lasts, reported at each transition.
 
-A failure that comes back soon after it was over is the same incident, which has relapsed: what was tried
-against it is not tried again. So incidents that are over are remembered for a while.
+A failure that returns soon after its end is a relapse of the same incident, so that an action that was tried
+is not tried again. For that reason ended incidents are remembered for a while.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -21,7 +21,8 @@ MAX_DOWNSTREAM: Final = 20
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`since` is when its latest occurrence began; the id is of the first."""
+    """A failure of a container. `since` is when the latest occurrence began; the id is derived from the
+    first."""
 
     id: str
     kind: Kind
@@ -32,11 +33,12 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     evidence: tuple[Evidence, ...] = ()
     held: HoldReason | None = None
     ended: float = 0.0
-    """When it was over (epoch seconds); 0 while it is open, and until that is known."""
+    """When the incident ended (epoch seconds); 0 while it is open, and until the time is known."""
 
     @property
     def says_nothing(self) -> bool:
-        """Whether it is a probe that has never reached its container, of which nothing is known by that."""
+        """Whether the incident is a probe that has never reached its container, which says nothing about the
+        container."""
         return any(item.name == "never_reached" for item in self.evidence)
 
     @property
@@ -45,7 +47,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 IncidentAlert = tuple[str, HealthAlert]
-"""An incident's id, and the alert that tells its transition."""
+"""An incident's id, and the alert that reports its transition."""
 
 
 class IncidentRegister:
@@ -57,7 +59,7 @@ class IncidentRegister:
         ended: Iterable[Incident] = (),
         relapse_window: float = 0.0,
     ) -> None:
-        """`incidents` are open, `ended` were; for `relapse_window` seconds these may be reopened."""
+        """`incidents` are open. `ended` are over and may be reopened for `relapse_window` seconds."""
         self._host = host
         self._relapse_window = relapse_window
         self._open_incidents = {incident.key: incident for incident in incidents}
@@ -71,11 +73,11 @@ class IncidentRegister:
 
     @property
     def ended(self) -> tuple[Incident, ...]:
-        """Those that may be reopened."""
+        """Ended incidents that may be reopened."""
         return tuple(self._ended_incidents.values())
 
     def expire(self, now: float) -> None:
-        """Forget what was over long ago."""
+        """Remove incidents that ended longer ago than the relapse window."""
         ended = (
             each if each.ended else msgspec.structs.replace(each, ended=now)
             for each in self._ended_incidents.values()
@@ -101,8 +103,8 @@ class IncidentRegister:
         downstream: tuple[str, ...] = (),
         relapsed: bool = True,
     ) -> IncidentAlert:
-        """The condition began, or has come back, which is a relapse unless `relapsed` is false: it was told
-        before and never went away."""
+        """Open an incident, or add an occurrence to one. A condition that returns is a relapse, unless
+        `relapsed` is false: the condition was reported before and never ended."""
         earlier = self._open_incidents.get((container.id, kind)) or self._pop_relapsed(
             (container.id, kind), since
         )
@@ -130,14 +132,15 @@ class IncidentRegister:
         return name, alert
 
     def closed(self, container_id: str, kinds: Collection[Kind] = tuple(Kind)) -> list[IncidentAlert]:
-        """The condition is over, for those of `kinds` that were open."""
+        """Close the open incidents of these `kinds`, and return their alerts."""
         found = (self._open_incidents.pop((container_id, kind), None) for kind in kinds)
         over = [incident for incident in found if incident is not None]
         self._ended_incidents |= {incident.key: incident for incident in over}
         return [(incident.id, _build_alert(incident, Phase.CLEARED)) for incident in over]
 
     def forget(self, container_id: str) -> None:
-        """It is gone: what has its name next is another container."""
+        """Remove the ended incidents of a container that is gone. The next container with its name is another
+        one."""
         self._ended_incidents = {
             key: each for key, each in self._ended_incidents.items() if key[0] != container_id
         }

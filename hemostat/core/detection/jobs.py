@@ -1,4 +1,5 @@
-"""Which containers are jobs: a failed one is told, and not run again unless its label wants it."""
+"""Decides which containers are jobs. A failed job raises an alert, and runs again only if its label says
+so."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,12 +9,13 @@ from hemostat.core.labels.definitions import ENABLE, JOB
 from hemostat.core.model import ContainerInfo
 
 MIN_CLEAN_ENDS: Final = 2
-"""Times that a container must have ended with 0 of itself to be a job."""
+"""Number of times that a container must have ended with 0 by itself to be a job."""
 
 
 def is_session(info: ContainerInfo) -> bool:
-    """Whether a person works in it at a terminal, or pipes into it: nothing about it is a failure, unless its
-    label asks for it to be watched. Compose and restart policies make services, input or not."""
+    """Return whether a person works in the container at a terminal, or pipes input into it. Nothing about
+    such a container is a failure, unless its label asks to watch it. Compose and restart policies make a
+    service, with or without input."""
     ref = info.ref
     service = ref.service is not None and not is_one_off(ref)
     plain = info.restart_policy == "no" and info.check is None and not service
@@ -21,8 +23,8 @@ def is_session(info: ContainerInfo) -> bool:
 
 
 def explain_job(info: ContainerInfo, *, needed_by: Sequence[ContainerInfo], clean_ends: int) -> str:
-    """What shows that it is a job, in words; empty where nothing does, or its label decides. `needed_by`:
-    those that start only after it has completed."""
+    """Return what shows that the container is a job, in words. Empty if nothing shows that, or if its label
+    decides. `needed_by`: containers that start only after this one has completed."""
     if JOB.name in info.ref.labels:
         return ""
     if needed_by:

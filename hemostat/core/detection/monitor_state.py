@@ -1,7 +1,7 @@
-"""What a monitor remembers over a restart, written and read entry by entry where it must be.
+"""Encodes and decodes the state that a monitor keeps over a restart, entry by entry where necessary.
 
-One entry that cannot be read, or cannot be written, costs that entry: without the rest the next monitor would
-take containers that died meanwhile for containers that were dead before.
+An entry that cannot be read or written is lost alone. If the rest were lost too, the next monitor would take
+containers that died meanwhile for containers that were dead before.
 """
 
 import json
@@ -24,19 +24,19 @@ class MonitorState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     cursor: Cursor = Cursor()
     past: RestoredContainers = RestoredContainers()
     waiting: tuple[WaitingAlert, ...] = ()
-    """Alerts that are told later."""
+    """Alerts to be sent later."""
 
 
 FIELDWISE_TYPES: Final = (MonitorState, RestoredContainers, Cursor)
-"""Shapes that are read and written field by field; whatever is in their collections is one entry each."""
+"""Types that are read and written field by field. Each item of their collections is one entry."""
 
 
 NULL_VALUE_PATTERN: Final = re.compile(rb"[:,\[]null")
-"""As a number that is not finite is written."""
+"""The encoded form of a number that is not finite."""
 
 
 class LostEntries(list[str]):
-    """Where the entries were that are lost, as `past.deaths.ID`."""
+    """The paths of lost entries, such as `past.deaths.ID`."""
 
     def __str__(self) -> str:
         more = len(self) - MAX_NAMED_ENTRIES
@@ -44,10 +44,11 @@ class LostEntries(list[str]):
 
 
 def encode_state(memo: MonitorState) -> tuple[bytes, LostEntries]:
-    """The bytes, and what had to be left out: numbers that are not finite, and text that is none."""
+    """Return the bytes, and the entries that were left out: numbers that are not finite, and text that cannot
+    be encoded."""
     try:
         raw = msgspec.json.encode(memo)
-    except Exception:  # noqa: BLE001 - of whatever kind: the entries are tried one by one
+    except Exception:  # noqa: BLE001 - on any error the entries are tried one by one
         raw = b"null"
     if raw != b"null" and NULL_VALUE_PATTERN.search(raw) is None:
         return raw, LostEntries()
@@ -57,29 +58,30 @@ def encode_state(memo: MonitorState) -> tuple[bytes, LostEntries]:
 
 
 def decode_state(raw: bytes) -> tuple[MonitorState, LostEntries]:
-    """The memo, and what of it could not be read. Raises ValueError for what is no JSON object."""
+    """Return the state, and the entries that could not be read. Raises ValueError if `raw` is not a JSON
+    object."""
     try:
         return msgspec.json.decode(raw, type=MonitorState), LostEntries()
     except (ValueError, RecursionError):
         pass
     try:
-        found = json.loads(raw)  # It reads numbers too that msgspec refuses.
+        found = json.loads(raw)  # json also reads numbers that msgspec refuses.
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if not isinstance(found, dict):
-        raise ValueError("is no JSON object")  # noqa: TRY004 - as for what is no JSON
+        raise ValueError("is no JSON object")  # noqa: TRY004 - the same error as for invalid JSON
     lost = LostEntries()
     memo: MonitorState = _rebuild(MonitorState, found, lost, _convert_value)
     return memo, lost
 
 
 def _convert_value(value: Any, shape: Any) -> Any:
-    """Raises ValueError for what has another shape, or cannot be written again."""
+    """Raises ValueError for a value of another type, or one that cannot be encoded again."""
     return _check_encodable(msgspec.convert(value, shape), shape)
 
 
 def _check_encodable(value: Any, _: Any) -> Any:
-    """The value, if it can be written and read again. Raises ValueError."""
+    """Return the value if it can be encoded and decoded again. Raises ValueError."""
     if not is_finite(value):
         raise ValueError("is not finite")
     msgspec.json.encode(value)
@@ -87,7 +89,8 @@ def _check_encodable(value: Any, _: Any) -> Any:
 
 
 def _rebuild(shape: Any, found: Any, lost: LostEntries, accept: Any, path: str = "") -> Any:
-    """A value of this shape out of what `accept` takes; fields and entries that it refuses are left out."""
+    """Return a value of this type from the parts that `accept` takes. Fields and entries that it refuses are
+    left out."""
     if shape in FIELDWISE_TYPES:
         return _rebuild_struct(shape, found, lost, accept, path)
     if get_origin(shape) is dict and isinstance(found, dict):
@@ -110,7 +113,7 @@ def _rebuild_struct(shape: Any, found: Any, lost: LostEntries, accept: Any, path
             place = f"{path}.{name}".lstrip(".")
             try:
                 values[name] = _rebuild(hints[name], value, lost, accept, place)
-            except Exception:  # noqa: BLE001 - of whatever kind: the field is lost
+            except Exception:  # noqa: BLE001 - on any error the field is lost
                 lost.append(place)
     return shape(**values)
 
@@ -118,7 +121,7 @@ def _rebuild_struct(shape: Any, found: Any, lost: LostEntries, accept: Any, path
 def _try_accept(of: Any, value: Any, lost: LostEntries, accept: Any, place: str) -> tuple[Any] | None:
     try:
         return (accept(value, of),)
-    except Exception:  # noqa: BLE001 - of whatever kind: the entry is lost
+    except Exception:  # noqa: BLE001 - on any error the entry is lost
         lost.append(place)
         return None
 

@@ -1,4 +1,4 @@
-"""What the engine's events mean for the health of a container under watch."""
+"""Derives the health of a watched container from the engine's events."""
 
 import msgspec
 
@@ -14,7 +14,7 @@ from hemostat.events import Evidence, Kind
 def record_stop_request(
     ward: ContainerRegistry, event: EngineEvent, *, ours: bool
 ) -> stop_intent.StopRequest | None:
-    """Somebody sent a signal: note the wish that the container end, if it is one. `ours`: HemoStat did."""
+    """Record a signal as a stop request, if it is one. `ours`: HemoStat sent the signal."""
     patient = ward.get(event.container.id)
     info = patient.info if patient else None
     stop = (
@@ -29,7 +29,7 @@ def record_stop_request(
 
 
 def record_health_event(patient: WatchedContainer, event: EngineEvent) -> None:
-    """Its health check passes or fails from now on."""
+    """Record that the container's health check begins to pass or to fail."""
     patient.health = health.record_result(
         patient.health,
         healthy=event.action == "healthy",
@@ -39,14 +39,14 @@ def record_health_event(patient: WatchedContainer, event: EngineEvent) -> None:
 
 
 def record_inspected_health(patient: WatchedContainer, now: float) -> None:
-    """What an inspection shows of its health check, where events may not have come."""
+    """Record the health check's state from an inspection, because events may have been missed."""
     if patient.info.running and patient.info.health in {"healthy", "unhealthy"}:
         healthy, window = patient.info.health == "healthy", patient.tuned.flap_window
         patient.health = health.record_result(patient.health, healthy=healthy, time=now, window=window)
 
 
 def judge_health(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
-    """Open and close what its health check says by now."""
+    """Open and close incidents by the current state of the health check."""
     ref, told = patient.ref, list[IncidentAlert]()
     state, tuned, register = patient.health, patient.tuned, ward.register
     if patient.info.health is None:
@@ -69,7 +69,7 @@ def judge_health(ward: ContainerRegistry, patient: WatchedContainer, now: float)
 
 
 def _is_new_failure(ward: ContainerRegistry, patient: WatchedContainer) -> bool:
-    """Whether no incident is open, or its failure has gone and come back."""
+    """Return whether no incident is open, or its failure ended and returned."""
     known = (each for each in ward.register.of(patient.ref.id) if each.kind is Kind.UNHEALTHY)
     earlier = next(known, None)
     return earlier is None or health.has_come_back(patient.health, earlier.since)

@@ -1,4 +1,5 @@
-"""What the measurements say of a container under watch, and of the host: gauges, habits, disks, probes."""
+"""Derives incidents from measurements of watched containers and of the host: gauges, baselines, disks,
+probes."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,7 +21,7 @@ from hemostat.events import Evidence, Kind, Phase
 
 
 def find_limits(patient: WatchedContainer, host_memory: int) -> ResourceLimits:
-    """Those that bind: the container's own, a parent cgroup's or the host's, whichever is least."""
+    """Return the limits in effect: the least of the container's own, a parent cgroup's and the host's."""
     info, parents = patient.info, patient.parents
     cpu = _find_least(info.cpu_limit, parents.cpu)
     memory = _find_least(info.memory_limit, parents.memory, host_memory)
@@ -41,25 +42,25 @@ def _find_least(*limits: float | None) -> float | None:
 
 
 def should_read_activity(patient: WatchedContainer, sample: Sample, bounds: ResourceLimits) -> bool:
-    """Whether the container's processes are to be asked what they do with their CPU."""
+    """Return whether to read what the container's processes do with their CPU."""
     lifted = baseline.raise_thresholds(patient.tuned, patient.habit)
     return tracker.should_read_activity(patient.track, sample, bounds, lifted)
 
 
 def should_read_history(patient: WatchedContainer, sample: Sample, bounds: ResourceLimits) -> bool:
-    """Whether what an earlier monitor has kept of the container's numbers is worth reading."""
+    """Return whether the measurements stored by an earlier monitor are worth reading for this container."""
     return tracker.should_read_history(patient.track, sample, bounds)
 
 
 def restore_history(patient: WatchedContainer, points: Sequence[MetricPoint], sample: Sample) -> None:
-    """Go on from the numbers that an earlier monitor has kept."""
+    """Continue from the measurements that an earlier monitor stored."""
     patient.track = tracker.restore_history(patient.track, points, sample, patient.tuned)
 
 
 def record_sample(
     patient: WatchedContainer, sample: Sample, bounds: ResourceLimits, activity: Activity | None = None
 ) -> tuple[UsageFinding, ...]:
-    """One more sample: what has become too high, or is so no longer."""
+    """Record a sample. Return the values that became too high, or are no longer too high."""
     reading = observe(
         patient.track, sample, bounds, baseline.raise_thresholds(patient.tuned, patient.habit), activity
     )
@@ -120,7 +121,8 @@ def record_probe(
     now: float,
     look_upstream: Callable[[str, float], None] = lambda *_: None,
 ) -> list[IncidentAlert]:
-    """`look_upstream` looks at what a container depends on: when its failure is told, not at each probe."""
+    """Record a probe result. `look_upstream` inspects the container's dependencies when its failure is
+    reported, not at each probe."""
     patient = ward.get(answer.container_id)
     if patient is None or not patient.info.running:
         return []

@@ -1,7 +1,7 @@
-"""Probes of a container's own, for images without a health check: the label `hemostat.probe`.
+"""Judges probes of containers whose images have no health check, set by the label `hemostat.probe`.
 
-A container hangs when its probe has failed several times in a row. Failures within the start period are its
-start, until its first success.
+A container hangs if its probe failed several times in a row. Until the first success, failures within the
+start period count as part of the start.
 """
 
 from collections.abc import Mapping
@@ -21,12 +21,13 @@ UNREACHABLE_ERRORS: Final = (
     "network is unreachable",
     "host is down",
 )
-"""How the errors begin of a probe that found no way to its container."""
+"""Beginnings of the errors of a probe that found no route to its container."""
 
 
 def find_address(info: ContainerInfo, others: Mapping[str, ContainerInfo]) -> str | None:
-    """The IP address on which a container is reached from the engine's host; None where it has none.
-    `others` are the host's containers by id and by name, among them the one whose network it may share."""
+    """Return the IP address on which the container is reached from the engine's host; None if it has no
+    address. `others` are the host's containers by id and by name, among them the one whose network it may
+    share."""
     seen: set[str] = set()
     while info.network_mode.startswith(SHARED_NETWORK_PREFIX):
         owner = others.get(info.network_mode.removeprefix(SHARED_NETWORK_PREFIX))
@@ -38,22 +39,22 @@ def find_address(info: ContainerInfo, others: Mapping[str, ContainerInfo]) -> st
 
 
 def is_unreachable(error: str) -> bool:
-    """Whether the probe never got as far as the container: what refuses a connection has been reached."""
+    """Return whether the probe never reached the container. A refused connection has reached it."""
     return error.startswith(UNREACHABLE_ERRORS)
 
 
 class Probing(msgspec.Struct, frozen=True):
-    """What the probes of one process have shown. `failures` are those in a row, up to now."""
+    """Probe results of one process. `failures` counts the latest failures in a row."""
 
     failures: int = 0
     since: float = 0.0
-    """When the first of them was (epoch seconds)."""
+    """When the first of these failures was (epoch seconds)."""
     succeeded: bool = False
     raised: bool = False
     reached: bool = False
-    """Whether any probe of this container, of an earlier process too, has got as far as the container."""
+    """Whether any probe has reached this container, in this process or an earlier one."""
     astray: bool = False
-    """Whether what was raised is that no probe ever has."""
+    """Whether the incident was raised because no probe has ever reached the container."""
 
     def of_next_process(self) -> "Probing":
         return Probing(reached=self.reached)
@@ -68,11 +69,12 @@ def record_probe_result(
     failures: int = 3,
     start_period: float = START_PERIOD_SECONDS,
 ) -> tuple[Probing, Phase | None]:
-    """One more answer, `error` empty where it is well: the new state, and the transition if any."""
+    """Return the new state after a probe, and the transition if there is one. `error` is empty if the probe
+    succeeded."""
     if not error:
         return Probing(succeeded=True, reached=True), Phase.CLEARED if state.raised else None
     reached = state.reached or not is_unreachable(error)
-    if state.astray and reached:  # What was told of it was another failure than this.
+    if state.astray and reached:  # The failure that was reported is not this one.
         state = Probing(reached=True)
     state = msgspec.structs.replace(state, reached=reached)
     if not (state.succeeded or state.raised or now - started_at >= start_period):

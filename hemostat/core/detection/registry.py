@@ -1,7 +1,7 @@
-"""The containers under watch, what is wrong with them, and what the monitor must remember of them.
+"""Holds the watched containers, their incidents, and what the monitor must remember about them.
 
-Failures are told here and nowhere else, so that each is asked where it comes from, and whether it is one of
-many. Told once, an incident is looked at in every round: it is over, or what held it has gone, or it goes on.
+All failures are reported here, so that each is checked for its root cause and for being part of a storm. An
+open incident is reviewed in every round: it has ended, its hold is gone, or it continues.
 """
 
 from collections.abc import Iterable, Iterator
@@ -47,7 +47,7 @@ from hemostat.events import Container, Evidence, Kind
 
 DEATH_KINDS: Final = frozenset({Kind.EXITED, Kind.OOM})
 RECOVERING_KINDS: Final = DEATH_KINDS | {Kind.CRASH_LOOP, Kind.HUNG}
-"""Kinds of which a container is over only some time after it runs again."""
+"""Kinds after which a container counts as recovered only some time after it runs again."""
 
 
 class ContainerRegistry:
@@ -61,32 +61,33 @@ class ContainerRegistry:
         self.stops: dict[str, StopRequest] = {}
         self.deaths: dict[str, tuple[float, ...]] = {}
         self.clean_ends: dict[str, int] = {}
-        """How often each has ended with 0 of itself."""
+        """Number of times that each container ended with 0 by itself."""
         self.runs: dict[str, tuple[EndedRun, ...]] = {}
         self.ooms: dict[str, float] = {}
-        """When the kernel last killed a process in it for want of memory."""
+        """When the kernel last killed a process of the container because memory ran out."""
         self.held: dict[str, PendingExit] = {}
         """Deaths that cannot be judged yet."""
         self.awaited: dict[str, PendingExit] = {}
-        """Deaths that the container's owner is to make good, and until when it has time."""
+        """Deaths that the container's owner should handle, and the time by which the owner should have
+        acted."""
         self.kills = False
-        """Whether the engine is known to tell of kills."""
+        """Whether the engine is known to report kills."""
         self.podman = False
         self.mode = ""
-        """Of the responders, as far as it is known."""
+        """Mode of the responders, as far as known."""
         self.disk = gauge.Gauge()
-        """Of the filesystem of the engine's data."""
+        """Gauge of the filesystem with the engine's data."""
         self._containers: dict[str, WatchedContainer] = {}
         self._projects: dict[str, str] = {}
-        """The project of each of them."""
+        """The project of each container."""
         self._baselines: dict[str, Baseline] = {}
         self._reached_ids: frozenset[str] = frozenset()
         self.storms = Storms()
         self.began: float | None = None
         self.unheld_since: dict[tuple[str, Kind], float] = {}
-        """Since when nothing has held an incident that was held."""
+        """Since when an incident that was held has had no hold."""
 
-    # --- who is here --------------------------------------------------------------------------------
+    # --- containers ---------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[WatchedContainer]:
         return iter(tuple(self._containers.values()))
@@ -135,7 +136,7 @@ class ContainerRegistry:
         )
 
     def upsert(self, info: ContainerInfo, now: float) -> WatchedContainer:
-        """A container as it is now, new or known."""
+        """Add a container, or update one, with its current state."""
         self.relations.update(info)
         patient = self._containers.get(info.ref.id)
         self._projects[info.ref.id] = get_project(info.ref)
@@ -158,7 +159,7 @@ class ContainerRegistry:
         return newly
 
     def remove(self, container_id: str) -> list[IncidentAlert]:
-        """It is gone, and all that was wrong with it."""
+        """Remove a container that is gone, and close its incidents."""
         self._containers.pop(container_id, None)
         self._projects.pop(container_id, None)
         self.relations.remove(container_id)
@@ -177,7 +178,8 @@ class ContainerRegistry:
         return told
 
     def known(self) -> set[str]:
-        """The ids of all containers that are here or related to one, or that something is told of."""
+        """Return the ids of all containers that are watched, are related to a watched container, or have an
+        open incident."""
         return (self.relations.known() | {each.container.id for each in self.register}) - {""}
 
     @property
@@ -185,7 +187,7 @@ class ContainerRegistry:
         """The host as the subject of an alert."""
         return Container(id="", name=self.host.name)
 
-    # --- what is wrong ------------------------------------------------------------------------------
+    # --- failures -----------------------------------------------------------------------------------
 
     def fail(
         self,
@@ -197,7 +199,7 @@ class ContainerRegistry:
         window: float = 0.0,
         evidence: Iterable[Evidence] = (),
     ) -> list[IncidentAlert]:
-        """Tell it, with where it comes from; and the storm, if it is the one too many."""
+        """Report a failure with its root cause, and report a storm if this failure begins one."""
         busy = is_session(patient.info) or self._is_ending(patient, now)
         if busy or self._should_await_check(patient, kind, since, now):
             patient.unraise(kind)
@@ -209,11 +211,12 @@ class ContainerRegistry:
     def tell(
         self, patient: WatchedContainer, kind: Kind, *, since: float, evidence: Iterable[Evidence]
     ) -> IncidentAlert:
-        """Tell what was so before anybody looked: it is no part of a storm, and nobody else is to blame."""
+        """Report a state from before the first look. It is no part of a storm, and has no other root
+        cause."""
         return self.open_incident(patient, kind, since, 0.0, evidence, OWN_FAULT)
 
     def is_looping(self, container: Container) -> bool:
-        """Whether a crash loop of the container, or of one that it replaces, is told already."""
+        """Return whether a crash loop of the container, or of one that it replaces, is already reported."""
         key = get_workload_key(container)
         return any(
             each.kind is Kind.CRASH_LOOP and get_workload_key(each.container) == key for each in self.register
@@ -243,14 +246,14 @@ class ContainerRegistry:
         )
 
     def job_reason(self, info: ContainerInfo) -> str:
-        """What shows that a container is a job; empty where nothing does."""
+        """Return what shows that a container is a job; empty if nothing does."""
         needed_by = self.relations.topology.must_complete(info.ref.id)
         return explain_job(info, needed_by=needed_by, clean_ends=self.clean_ends.get(info.ref.id, 0))
 
     def _check_storm(
         self, patient: WatchedContainer, kind: Kind, now: float
     ) -> tuple[list[IncidentAlert], RootCause | None]:
-        """Whether this failure is one of many, which only a fault of what they share explains."""
+        """Return whether this failure is one of many that only a fault in something shared explains."""
         project = get_project(patient.ref)
         watched = WatchedCounts(len(self._containers), len(set(self._projects.values())))
         failure = StormFailure(now, patient.ref.id, kind, project)
@@ -272,7 +275,7 @@ class ContainerRegistry:
         return storm.StormLimits(self.thresholds.storm_count, self.thresholds.storm_window)
 
     def is_in_storm(self, patient: WatchedContainer, now: float) -> bool:
-        """Whether a storm of the host or of its project lasts."""
+        """Return whether a storm of the host or of the container's project lasts."""
         return self.storms.holds(get_project(patient.ref), now, self.thresholds.storm_window)
 
     def find_cause(self, patient: WatchedContainer, kind: Kind, now: float) -> RootCause:
@@ -294,12 +297,12 @@ class ContainerRegistry:
         return self.relations.observations(recovering, self._was_stopped)
 
     def _was_stopped(self, info: ContainerInfo) -> bool:
-        """Whether a person had asked a container to stop that has ended."""
+        """Return whether a user had asked a container that has ended to stop."""
         return is_requested_death(self.stops.get(info.ref.id), info.finished_at)
 
     def _should_await_check(self, patient: WatchedContainer, kind: Kind, since: float, now: float) -> bool:
-        """Whether a failing check is not told yet, for the next check of what the container depends on may
-        show whose fault it is."""
+        """Return whether to delay the report of a failing check, because the next check of a dependency may
+        show that the dependency is the root cause."""
         if kind not in STARVATION_KINDS:
             return False
         began = patient.info.failing_since if kind is Kind.UNHEALTHY else 0.0
@@ -309,17 +312,19 @@ class ContainerRegistry:
         return patient.awaits_check
 
     def _is_ending(self, patient: WatchedContainer, now: float) -> bool:
-        """Whether somebody has asked it to stop and it is still at it: what it does meanwhile is no news."""
+        """Return whether a running container was asked to stop and is stopping. What it does meanwhile is not
+        reported."""
         return patient.info.running and is_stopping(self.stops.get(patient.ref.id), now)
 
-    # --- what becomes of it -------------------------------------------------------------------------
+    # --- waiting ------------------------------------------------------------------------------------
 
     def has_watched(self, seconds: float, now: float) -> bool:
-        """Whether this monitor has watched for so long: before that it must not tell that something of which
-        only an earlier one knew is over."""
+        """Return whether this monitor has watched for that many seconds. Before that, it must not report the
+        end of something that only an earlier monitor knew."""
         return self.began is not None and now - self.began >= seconds
 
     def waiting(self) -> set[str]:
-        """The ids of containers that wait for what they depend on, or for its next health check."""
+        """Return the ids of containers that wait for a dependency, or for a dependency's next health
+        check."""
         held = {each.container.id for each in self.register if each.held is HoldReason.DEPENDENCY}
         return held | {each.ref.id for each in self if each.awaits_check and each.info.health == "unhealthy"}

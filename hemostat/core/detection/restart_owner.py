@@ -1,12 +1,13 @@
-"""Who may bring a container back: an orchestrator, Docker's restart policy, or nobody.
+"""Finds the owner that may restart a container: an orchestrator, Docker's restart policy, or none.
 
-An orchestrator is known by the labels that it gives its containers. It often replaces a container by another
-one instead of starting it again, so its containers are never started or restarted here: two would run. It is
-given the time that it needs, and people are told when it stays silent. `docker compose` restarts nothing.
+An orchestrator is identified by the labels that it sets on its containers. It often replaces a container by
+another one instead of starting it again. HemoStat therefore never starts or restarts its containers: two
+would run. The orchestrator gets the time that it needs, and an alert is raised if it does not act. `docker
+compose` restarts nothing.
 
-Docker's policy has an end: `on-failure:N` after N restarts, every policy after a start that failed and after
-`docker stop` and `docker kill`. A container that waits for its restart is `restarting`; one that is `exited`
-in spite of a policy has been given up.
+Docker's restart policy ends: `on-failure:N` after N restarts, every policy after a failed start and after
+`docker stop` and `docker kill`. A container that waits for its restart has the status `restarting`. A
+container that is `exited` despite a policy has been given up.
 """
 
 from collections.abc import Sequence
@@ -21,21 +22,24 @@ from hemostat.events import Container
 
 FIRST_LOOK_SECONDS: Final = 2.0
 LOOK_INTERVAL_SECONDS: Final = 10.0
-"""Seconds until a container that Docker is to start again is looked at: its back-off is 0.1 s to a minute."""
+"""Seconds until a container that Docker should start again is inspected. Docker's back-off is 0.1 s to a
+minute."""
 
 SHORT_RUN_SECONDS: Final = 60.0
-"""Seconds: a container that ends with 0 sooner than this and is started again does no lengthy work."""
+"""Seconds. A container that ends with 0 sooner than this, and is started again, does no long-running work."""
 MIN_CLEAN_ENDS: Final = 8
 MIN_SLOW_DEATHS: Final = 5
-"""Ends with 0 after a short run, and failures, within SLOW_WINDOWS loop windows that make a slow loop."""
+"""Number of ends with 0 after a short run (MIN_CLEAN_ENDS), and of failures, within SLOW_LOOP_WINDOWS loop
+windows that make a slow loop."""
 SLOW_LOOP_WINDOWS: Final = 12.0
 
 
 class Orchestrator(NamedTuple):
-    """`marks` are labels of which one is enough; `workload` are those whose values a replacement shares. An
-    id that the orchestrator draws is among them where it has one, for anybody may set labels. `trait` is what
-    a replacement shares besides, where it has none. The orchestrator needs up to `patience` seconds to bring
-    a container back."""
+    """An orchestrator and its labels. One label of `marks` is enough to identify a container of it.
+    `workload` are the labels whose values a replacement shares. They include an id that the orchestrator
+    generates, where it has one, because any user may set labels. `trait` is what a replacement shares
+    besides, where there is no such id. The orchestrator needs up to `patience` seconds to restart or replace
+    a container."""
 
     name: str
     marks: tuple[str, ...]
@@ -87,7 +91,8 @@ def find_orchestrator(container: Container) -> Orchestrator | None:
 
 
 def get_workload_key(container: Container) -> str:
-    """What a container and its replacement have in common; the id of one that nobody replaces."""
+    """Return what a container and its replacement have in common; the container's id if it has no
+    orchestrator."""
     owner = find_orchestrator(container)
     if owner is None:
         return container.id
@@ -104,25 +109,27 @@ def get_workload_key(container: Container) -> str:
 def find_replacements(
     container: Container, died_at: float, others: Sequence[ContainerInfo]
 ) -> list[ContainerInfo]:
-    """What was started in its place since it died: another one, or the container itself again."""
+    """Return what was started in the container's place since it died: another container, or the same one
+    again."""
     key = get_workload_key(container)
     return [each for each in others if each.started_at > died_at and get_workload_key(each.ref) == key]
 
 
 def is_restarted_by_docker(info: ContainerInfo, exit_code: int = 1) -> bool:
-    """Whether Docker's restart policy applies to an end with `exit_code` that nobody wanted."""
+    """Return whether Docker's restart policy applies to an unrequested end with `exit_code`."""
     if info.restart_policy == "on-failure":
         return exit_code != 0 and (not info.max_retries or info.restart_count < info.max_retries)
     return info.restart_policy in {"always", "unless-stopped"}
 
 
 def is_given_up(info: ContainerInfo) -> bool:
-    """Whether Docker was to start it again, and does not, because a start has failed."""
+    """Return whether Docker should have started the container again, and does not because a start failed."""
     return info.status in {"exited", "dead"} and bool(info.error) and is_restarted_by_docker(info)
 
 
 class EndedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A process that has ended and that its owner starts again: when, how, after how many seconds."""
+    """A process that ended and that its owner starts again: the time of the end, the exit code, and the
+    seconds that it ran."""
 
     ended: float
     exit_code: int
@@ -130,7 +137,8 @@ class EndedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_slow_loop(runs: Sequence[EndedRun], loop_window: float, now: float) -> tuple[EndedRun, ...]:
-    """The runs that make a loop too slow for the loop window, or one that ends with 0; empty if none do."""
+    """Return the runs that make a loop too slow for the loop window, or one that ends with 0. Empty if there
+    is no such loop."""
     recent = [run for run in runs if 0 <= now - run.ended < SLOW_LOOP_WINDOWS * loop_window]
     failed = tuple(run for run in recent if run.exit_code != 0)
     if len(failed) >= MIN_SLOW_DEATHS:
@@ -140,7 +148,8 @@ def find_slow_loop(runs: Sequence[EndedRun], loop_window: float, now: float) -> 
 
 
 def is_calm(runs: Sequence[EndedRun], started_at: float, now: float) -> bool:
-    """Whether the process of a slow loop has run for longer than two turns of the loop took."""
+    """Return whether the process of a slow loop has run for more than twice the longest time between two
+    ends."""
     ends = [run.ended for run in runs]
     turns = [after - before for before, after in pairwise(ends)]
     return now - started_at > 2 * max(turns, default=0.0)

@@ -1,4 +1,4 @@
-"""What becomes of open incidents, looked at in every round: they are over, or what held them is gone."""
+"""Reviews the open incidents in every round: an incident has ended, or its hold is gone."""
 
 from typing import Final
 
@@ -21,31 +21,32 @@ from hemostat.core.usage.tracker import GAUGED_KINDS
 from hemostat.events import Evidence, Kind
 
 HOLD_SECONDS: Final = 900.0
-"""For which a container waits at most for one that it depends on and that fails."""
+"""Maximum seconds for which a container waits for a failing dependency."""
 UNRELATED_HOLD_SECONDS: Final = 60.0
-"""The same for one that it was only seen to be connected to, and that is of no project of its own. After that
-its failure is its own."""
+"""The same for a dependency that was only observed by a connection and is in another project. After that the
+failure counts as the container's own."""
 DRY_RUN: Final = "dry-run"
 NO_ACTION_KINDS: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
-"""Kinds about which nothing is done, in whatever mode."""
+"""Kinds for which no action is taken in any mode."""
 
 
 def prepare_review(ward: ContainerRegistry, now: float) -> None:
-    """Before open incidents are reviewed: forget those that were over long ago."""
+    """Remove incidents that ended long ago, before open incidents are reviewed."""
     ward.began = now if ward.began is None else ward.began
     ward.register.expire(now)
     ward.storms.expire(now, ward.thresholds.storm_window)
 
 
 def review_incident(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
-    """Close an incident that is over, and raise it again where nothing holds it any longer."""
+    """Close an incident that has ended, and raise it again if its hold is gone."""
     if _is_over(ward, incident, now):
         return ward.register.closed(incident.container.id, [incident.kind])
     return [] if incident.held is None else _release(ward, incident, now)
 
 
 def change_mode(ward: ContainerRegistry, mode: str, now: float) -> list[IncidentAlert]:
-    """The responders may do this by now. What they only rehearsed, and still fails, is told once more."""
+    """Set the mode of the responders. After the end of the dry-run mode, raise the incidents that are still
+    open again."""
     rehearsed, ward.mode = ward.mode == DRY_RUN and mode != DRY_RUN, mode
     return [told for each in ward.register if rehearsed for told in _raise_again(ward, each, now)]
 
@@ -79,8 +80,8 @@ def _release(ward: ContainerRegistry, incident: Incident, now: float) -> list[In
 
 
 def _has_waited(ward: ContainerRegistry, incident: Incident, now: float) -> bool:
-    """Whether it has waited long enough for a dependency that fails. What a person has stopped is waited
-    for until it is started again."""
+    """Return whether the incident has waited long enough for a failing dependency. A dependency that a user
+    stopped is awaited until it is started again."""
     if incident.held is not HoldReason.DEPENDENCY:
         return False
     observations, waited = ward.observations(), now - incident.since
@@ -106,8 +107,8 @@ def _find_cause_after_wait(
 
 
 def _is_over(ward: ContainerRegistry, incident: Incident, now: float) -> bool:
-    """A crash when the container has run long enough since, a high value when the process that had it is
-    gone, and anything at all when a person has stopped the container."""
+    """Return whether an incident has ended. A crash ends when the container has run long enough since, a high
+    value when the process that had it is gone, and any incident when a user has stopped the container."""
     if incident.kind is Kind.STORM:
         window = ward.thresholds.storm_window
         return ward.has_watched(window, now) and ward.storms.are_over(now, window)
@@ -123,7 +124,7 @@ def _is_over(ward: ContainerRegistry, incident: Incident, now: float) -> bool:
 
 
 def _is_replaced(ward: ContainerRegistry, incident: Incident, patient: WatchedContainer, now: float) -> bool:
-    """Whether its orchestrator has replaced it, and its place is calm."""
+    """Return whether the orchestrator has replaced the container, and the replacement is stable."""
     if incident.kind not in DEATH_KINDS | {Kind.CRASH_LOOP} or find_orchestrator(patient.ref) is None:
         return False
     running = [each.info for each in ward if each.info.running]
@@ -152,8 +153,8 @@ def _is_calm(ward: ContainerRegistry, incident: Incident, patient: WatchedContai
 
 
 def _measure_rest(ward: ContainerRegistry, incident: Incident, info: ContainerInfo, now: float) -> float:
-    """Seconds for which the container has been at rest and meant to be; what only a running one can have
-    ends with it, unless a restart of ours has taken it down."""
+    """Return the seconds for which the container has been down on purpose. Incidents that only a running
+    container can have end with it, unless a restart by HemoStat took it down."""
     stop = ward.stops.get(info.ref.id)
     if stop is not None and stop.ours:
         return 0.0
@@ -163,7 +164,7 @@ def _measure_rest(ward: ContainerRegistry, incident: Incident, info: ContainerIn
 
 
 def _has_passed(incident: Incident, patient: WatchedContainer) -> bool:
-    """Whether what failed passes at this moment, settled or not."""
+    """Return whether the check or probe that failed passes now, settled or not."""
     match incident.kind:
         case Kind.UNHEALTHY:
             return patient.health.failing is None and patient.health.passed is not None

@@ -1,14 +1,15 @@
-"""Many at once: when so many containers fail together that it is not they who are at fault.
+"""Detects storms: so many containers fail together that the cause lies outside of them.
 
 Rule 1. A storm of the host begins with the failure by which `count` different containers, and at least one in
-        SHARE of those watched, have failed within `window`: the host, the engine or what they all need is at
-        fault. Where containers of several projects are watched, one project counts for a part alone: what
-        happens to the containers of one tenant is no fault of the host.
-Rule 2. A storm of a project begins likewise by the containers of that project alone, and holds no others.
-Rule 3. While a storm lasts every failure is part of it. It is over when no other container than those that
-        have failed in it has failed for `window`, and after MAX_WINDOWS windows in any case: the same
-        containers do not make it last, and no number of containers makes it endless.
-Rule 4. After a storm none begins for as long as it has lasted, and for REST_WINDOWS windows at least.
+        WATCHED_DIVISOR of those watched, have failed within `window`. The cause is the host, the engine or
+        something that all of them need. If containers of several projects are watched, one project counts
+        only in part: failures of one tenant's containers are no fault of the host.
+Rule 2. A storm of a project begins in the same way with the containers of that project alone, and holds no
+        others.
+Rule 3. While a storm lasts, every failure is part of it. It ends when no container other than those that have
+        failed in it has failed for `window`, and after MAX_WINDOWS windows in any case. The same containers
+        do not prolong it, and no number of containers makes it endless.
+Rule 4. After a storm, no other begins for as long as the storm lasted, and for at least REST_WINDOWS windows.
 """
 
 from collections import Counter
@@ -22,25 +23,26 @@ from hemostat.events import Evidence, Kind
 
 WATCHED_DIVISOR: Final = 3
 STORM_KINDS: Final = frozenset({Kind.EXITED, Kind.CRASH_LOOP, Kind.OOM, Kind.UNHEALTHY, Kind.HUNG})
-"""What counts as a failure: that many containers are busy at the same time is no storm."""
+"""Kinds that count as a failure. Many containers that are busy at the same time are no storm."""
 MAX_NAMED_CONTAINERS: Final = 10
 MAX_WINDOWS: Final = 12
 REST_WINDOWS: Final = 6
 MIN_PROJECT_CONTAINERS: Final = 2
-"""Containers of one project that count towards a storm of the host, where that takes few."""
+"""Minimum number of containers of one project that count towards a storm of the host, if a storm needs
+few."""
 HOST_SCOPE: Final = None
 """The scope of a storm of the host."""
 
 
 class StormLimits(msgspec.Struct, frozen=True):
-    """`count` is of containers, `window` in seconds."""
+    """`count` is in containers, `window` in seconds."""
 
     count: int
     window: float
 
 
 class StormFailure(msgspec.Struct, frozen=True):
-    """`container` is its id."""
+    """A failure of a container. `container` is its id."""
 
     time: float
     container: str
@@ -49,16 +51,16 @@ class StormFailure(msgspec.Struct, frozen=True):
 
 
 class WatchedCounts(NamedTuple):
-    """How many containers are watched, those that have failed among them, and of how many projects."""
+    """The number of watched containers, including those that failed, and the number of their projects."""
 
     containers: int
     projects: int = 1
 
 
 class Storm(msgspec.Struct, frozen=True):
-    """`failures` are those within the window, in a storm all since it began: one of each container, by time.
-    `since` is when the first failure of a storm was (epoch seconds), None where there is none; before
-    `rested` no other begins."""
+    """The failures of one scope, one per container, by time: those within the window, or in a storm all since
+    it began. `since` is when the first failure of the storm was (epoch seconds), None without a storm. No
+    storm begins before `rested`."""
 
     failures: tuple[StormFailure, ...] = ()
     since: float | None = None
@@ -66,8 +68,8 @@ class Storm(msgspec.Struct, frozen=True):
 
 
 class StormVerdict(NamedTuple):
-    """Whether a failure is part of a storm, and whether it is the one by which it `began`. `project` is whose
-    storm it is; None for the host's."""
+    """Whether a failure is part of a storm, and whether the storm `began` with it. `project` is the storm's
+    project; None for the host's storm."""
 
     raging: bool
     began: bool = False
@@ -82,7 +84,8 @@ def record_failure(
     *,
     most: int | None = None,
 ) -> tuple[Storm, StormVerdict]:
-    """One more failure, of a kind that counts. `most`: how many of one project count; None: all of them."""
+    """Record a failure of a kind that counts. `most`: how many containers of one project count; None: all of
+    them."""
     now = failure.time
     if not is_over(storm, now, limits.window):
         known = any(each.container == failure.container for each in storm.failures)
@@ -110,7 +113,7 @@ def _are_many(
 
 
 def _find_end(storm: Storm, window: float) -> float:
-    """When a storm is over (epoch seconds), if nothing else fails."""
+    """Return when a storm ends if nothing else fails (epoch seconds)."""
     first = storm.failures[0].time if storm.since is None else storm.since
     return min(storm.failures[-1].time + window, first + MAX_WINDOWS * window)
 
@@ -121,17 +124,18 @@ def _find_rest_end(storm: Storm, window: float) -> float:
 
 
 def is_over(storm: Storm, now: float, window: float) -> bool:
-    """Whether there is no storm (any more). A clock set back ends it too."""
+    """Return whether there is no storm, or no longer one. A clock that was set back also ends a storm."""
     return storm.since is None or not (storm.failures and storm.since <= now < _find_end(storm, window))
 
 
 def limit_project_count(count: int, projects: int) -> int | None:
-    """How many containers of one project count towards a storm of the host that takes `count`; None: all."""
+    """Return how many containers of one project count towards a storm of the host that needs `count`; None:
+    all."""
     return None if projects <= 1 else max(MIN_PROJECT_CONTAINERS, -(-count // projects))
 
 
 class Storms:
-    """The storms of one host: that of the host, and those of its projects."""
+    """The storms of one host: the host's own, and those of its projects."""
 
     def __init__(self) -> None:
         self._by_scope: dict[str | None, Storm] = {}
@@ -139,7 +143,7 @@ class Storms:
     def add(
         self, failure: StormFailure, limits: StormLimits, watched: WatchedCounts
     ) -> tuple[Storm, StormVerdict]:
-        """The storm that this failure is part of, if any, and whether it is."""
+        """Record a failure. Return the storm that it is part of, if any, and whether it is part of one."""
         if failure.kind not in STORM_KINDS:
             return Storm(), StormVerdict(raging=False)
         most = limit_project_count(limits.count, watched.projects)
@@ -162,7 +166,7 @@ class Storms:
         return found
 
     def holds(self, project: str, now: float, window: float) -> bool:
-        """Whether what fails in this project is part of a storm."""
+        """Return whether failures in this project are part of a storm."""
         scopes = (self._by_scope.get(scope, Storm()) for scope in (HOST_SCOPE, project))
         return not all(is_over(each, now, window) for each in scopes)
 
@@ -170,7 +174,7 @@ class Storms:
         return all(is_over(each, now, window) for each in self._by_scope.values())
 
     def expire(self, now: float, window: float) -> None:
-        """Forget the projects of which nothing is to be known any more."""
+        """Remove the projects whose storm and rest period are over."""
         self._by_scope = {
             scope: each for scope, each in self._by_scope.items() if not _is_past(each, now, window)
         }
@@ -184,8 +188,8 @@ def _is_past(storm: Storm, now: float, window: float) -> bool:
 def build_storm_evidence(
     failures: Iterable[StormFailure], names: Mapping[str, str], project: str | None = None
 ) -> tuple[Evidence, ...]:
-    """How many containers, which, what is wrong with them, and of which project they are where the storm is
-    that project's. `names` is by id."""
+    """Return the number of containers, their names, the kinds of failure, and the project if the storm is a
+    project's. `names` is by id."""
     failures = tuple(failures)
     named = sorted(names.get(each.container, each.container[:12]) for each in failures)
     more = len(named) - MAX_NAMED_CONTAINERS

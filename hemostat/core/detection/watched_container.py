@@ -1,4 +1,4 @@
-"""One container under watch, and what a monitor remembers of all of them over a restart."""
+"""One watched container, and what a monitor remembers about all of them over a restart."""
 
 from collections.abc import Collection, Mapping
 
@@ -21,31 +21,30 @@ from hemostat.events import Container, Kind
 
 
 class WatchedContainer(msgspec.Struct, kw_only=True):
-    """One container. What is known of its process begins anew with every start. `cpu` is percent of one
-    core."""
+    """One container. The state of its process is reset with every start. `cpu` is percent of one core."""
 
     info: ContainerInfo
     tuned: MonitorSettings
     track: UsageTracker = UsageTracker()
     health: HealthcheckState = HealthcheckState()
     target: ProbeTarget | None = None
-    """What it asks to be probed on."""
+    """Where the container asks to be probed."""
     probing: Probing = Probing()
     cpu: float | None = None
     traffic: NetworkRates = NetworkRates()
     parents: ParentLimits = ParentLimits()
     """Limits of the cgroups above its own."""
     habit: Baseline = Baseline()
-    """Outlives the process."""
+    """Kept when the process ends."""
     awaits_check: bool = False
-    """Whether its failing check waits for a check of what it depends on."""
+    """Whether its failing check waits for a check of a dependency."""
 
     @property
     def ref(self) -> Container:
         return self.info.ref
 
     def unraise(self, kind: Kind) -> None:
-        """It was found and not told: let it be found anew."""
+        """Reset a failure that was found and not reported, so that it can be found again."""
         if kind is Kind.HUNG:
             self.probing = msgspec.structs.replace(self.probing, failures=0, raised=False)
         if kind in GAUGED_KINDS:
@@ -53,14 +52,14 @@ class WatchedContainer(msgspec.Struct, kw_only=True):
 
 
 class RestoredContainers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a monitor must know of the time before it was started, by container id, in epoch seconds."""
+    """What a monitor must know about the time before its start, by container id, in epoch seconds."""
 
     asked: dict[str, float] = {}
-    """Of an earlier version: when somebody asked it to stop."""
+    """Written by an earlier version: when a user asked the container to stop."""
     stops: dict[str, StopRequest] = {}
     deaths: dict[str, tuple[float, ...]] = {}
-    """Failures, and below all runs that an owner followed by another, by workload
-    (core.detection.restart_owner)."""
+    """Failures by workload (core.detection.restart_owner). `runs` holds, by workload, all runs that an owner
+    followed by another."""
     runs: dict[str, tuple[EndedRun, ...]] = {}
     ooms: dict[str, float] = {}
     held: dict[str, PendingExit] = {}
@@ -73,7 +72,7 @@ class RestoredContainers(msgspec.Struct, frozen=True, kw_only=True, omit_default
     began: float = 0.0
     clean_ends: dict[str, int] = {}
     ended: tuple[Incident, ...] = ()
-    """Those that are over and may relapse."""
+    """Incidents that ended and may relapse."""
     reached: tuple[str, ...] = ()
     """Containers that a probe has reached."""
 
@@ -87,13 +86,13 @@ def create_watched_container(
     reached: bool,
     now: float,
 ) -> WatchedContainer:
-    """A process that was not known before. What was alerted before, and is not older than the process, stays
-    alerted. `reached`: whether a probe has reached the container."""
+    """Return a container for a process that was not known before. Incidents that are not older than the
+    process stay raised. `reached`: whether a probe has reached the container."""
     known = {each.kind: each for each in open_incidents if info.started_at <= each.since}
     failing = passed = None
     if info.health == "unhealthy":
         failing = known[Kind.UNHEALTHY].since if Kind.UNHEALTHY in known else now
-        # Whether it has ever passed, nobody has seen: the engine's count tells.
+        # The monitor has not seen whether the check ever passed: the engine's count shows it.
         passed = None if has_always_failed(info) else info.started_at
     elif info.health == "healthy":
         passed = now

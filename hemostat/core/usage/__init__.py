@@ -1,1 +1,1 @@
-"""What one container uses of CPU, memory and network, and when that is too much."""
+"""Measures a container's use of CPU, memory and network, and decides when it is too high."""

@@ -1,9 +1,9 @@
-"""What a container is used to, so that one that always runs at 90 % is no news.
+"""Learns a container's usual CPU and memory share, so that one that always runs at 90 % raises no alert.
 
-Learned is the mean of its share, weighted by time: at first of all that was seen, later of the last window or
-so, older values counting exponentially less. Nothing is learned while something is wrong: a failure must not
-become a habit. The threshold is MARGIN points above what was learned, never below the configured one, never
-above the ceiling. Before a whole window has been seen, it is the ceiling.
+The baseline is the time-weighted mean share: at first of all values, later of about the last window, with
+exponentially less weight for older values. Nothing is learned while an alert is raised: a failure must not
+become usual. The threshold is MARGIN_POINTS above the baseline, never below the configured threshold, never
+above the ceiling. Until a whole window was measured, the threshold is the ceiling.
 """
 
 from collections.abc import Mapping
@@ -17,12 +17,13 @@ from hemostat.events import Kind
 
 MARGIN_POINTS: Final = 5.0
 MAX_INTERVALS: Final = 3
-"""Intervals that one value can stand for: what was between two that are further apart, nobody saw."""
+"""Maximum number of intervals that one value stands for. The time between values further apart was not
+measured."""
 TENTHS: Final = 10
 
 
 class Baseline(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`levels` are mean shares in percent over the last `observed` seconds, a window at most; `latest` is the
+    """`levels` are mean shares in percent over the last `observed` seconds, at most a window. `latest` is the
     time of the last value."""
 
     levels: dict[Kind, float] = {}
@@ -31,7 +32,7 @@ class Baseline(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def learn(baseline: Baseline, shares: Mapping[Kind, float], now: float, tuned: MonitorSettings) -> Baseline:
-    """The baseline with one more value of each kind, in percent of its limit."""
+    """Return the baseline with one more value of each kind, in percent of its limit."""
     if not (isfinite(now) and all(map(isfinite, shares.values()))):
         return baseline
     elapsed = 0.0 if baseline.latest is None else min(now - baseline.latest, MAX_INTERVALS * tuned.interval)
@@ -44,7 +45,7 @@ def learn(baseline: Baseline, shares: Mapping[Kind, float], now: float, tuned: M
 
 
 def raise_thresholds(tuned: MonitorSettings, baseline: Baseline) -> MonitorSettings:
-    """The thresholds of a container with this habit."""
+    """Return the thresholds of a container with this baseline."""
     if not tuned.baseline:
         return tuned
     cpu = _raise_threshold(tuned.cpu, Kind.CPU_HIGH, tuned, baseline)
@@ -61,7 +62,8 @@ def _raise_threshold(configured: float, kind: Kind, tuned: MonitorSettings, base
 
 
 def round_baseline(baseline: Baseline, tuned: MonitorSettings) -> Baseline:
-    """To be remembered: in whole percent and tenths of the window, so that it seldom changes."""
+    """Return the baseline for the stored state, in whole percent and tenths of the window, so that it seldom
+    changes."""
     tenths = int(baseline.observed / tuned.baseline_window * TENTHS)
     levels = {kind: float(round(level)) for kind, level in baseline.levels.items()}
     return Baseline(levels, min(tenths, TENTHS) * tuned.baseline_window / TENTHS)

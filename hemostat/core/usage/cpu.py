@@ -1,9 +1,8 @@
-"""Whether CPU that is too high is work, a computation or a loop.
+"""Decides whether high CPU is work, a computation or a loop.
 
-A loop is named only on positive evidence: the process was calm earlier in its life, and now the same few
-threads use nearly all of the CPU in user time, without network, without files or pipes, without new memory
-and without waiting for anything. What was not measured is no evidence. Everything else is told and left
-alone.
+A loop is diagnosed only on positive evidence: the process was calm earlier in its life, and now the same few
+threads use nearly all of the CPU in user time, without network, files, pipes or new memory, and without
+waiting. A missing measurement is no evidence. Every other case is reported, and no action is taken.
 """
 
 from collections.abc import Iterator
@@ -13,17 +12,18 @@ from hemostat.core.units import show_duration, show_size
 from hemostat.events import HealthAlert
 
 WORK_BYTES_PER_SECOND: Final = 16 * 1024.0
-"""Bytes a second, in any direction, that are taken to be somebody's work."""
+"""Bytes a second, in any direction, that count as work."""
 
 MIN_CALM_WINDOWS: Final = 1 / 3
 """Windows for which CPU must have been low earlier in the life of the process."""
 
 BUSY_AVERAGE_SHARE: Final = 0.5
-"""Share of the threshold above which the average since the start shows that CPU was never low for long."""
+"""Share of the threshold. If the average since the start is above it, CPU was never low for long."""
 
 
 class LoopBound(NamedTuple):
-    """What a measurement does not exceed in a loop, and how more is told. `least`: what it is not below."""
+    """The bound of a measurement in a loop, and the words for a value beyond it. `least`: the bound is a
+    minimum."""
 
     name: str
     value: float
@@ -44,8 +44,8 @@ LOOP_BOUNDS: Final = (
     LoopBound("hot_share", 80.0, "the same threads use only {} % of it", least=True),
     LoopBound("user_time", 90.0, "only {} % of it in user time", least=True),
 )
-"""Health checks, broadcasts and a shell that sleeps stay below these rates, a process that works does not.
-Threads that wait 0.7 times a second do a piece of work each second at most."""
+"""Health checks, broadcasts and a sleeping shell stay below these rates, a working process exceeds them.
+Threads that wait 0.7 times a second do at most one piece of work each second."""
 
 MEASUREMENT_NAMES: Final = {
     "received": "network",
@@ -60,24 +60,26 @@ MEASUREMENT_NAMES: Final = {
     "hot_share": "its threads",
     "user_time": "its threads",
 }
-"""What is not known where a measurement is missing."""
+"""What is unknown if a measurement is missing."""
 
 
 def find_main_traffic(alert: HealthAlert) -> tuple[str, float] | None:
-    """The way and the rate (bytes a second) of most of its traffic; None where nothing is known of it."""
+    """Return the direction and rate (bytes a second) of most of the traffic; None if no traffic was
+    measured."""
     ways = {"received": "arriving by network", "sent": "sent by network", "loopback": "over its loopback"}
     known = [(words, alert.number(name)) for name, words in ways.items() if alert.fact(name) is not None]
     return max(known, key=lambda each: each[1], default=None)
 
 
 def describe_file_work(alert: HealthAlert) -> str:
-    """The reading and writing that explains the CPU; empty where there is none."""
+    """Return the reading and writing that explains the CPU; empty if there is none."""
     rate = max(alert.number("read_write"), alert.number("block_io"))
     return f"it reads and writes {show_size(rate)}/s" if rate >= WORK_BYTES_PER_SECOND else ""
 
 
 def explain_computation(alert: HealthAlert) -> str:
-    """Why this is a computation that began with the process or with a job; empty where it is not known."""
+    """Return why this is a computation that began with the process or with a job; empty if that is not
+    known."""
     average, threshold = alert.number("average"), alert.number("threshold")
     if not _was_calm(alert) and average >= BUSY_AVERAGE_SHARE * threshold > 0:
         return f"at {average:.0f} % on average since it began: a computation, as far as is known"
@@ -87,7 +89,7 @@ def explain_computation(alert: HealthAlert) -> str:
 
 
 def list_loop_doubts(alert: HealthAlert) -> list[str]:
-    """What speaks against a loop, or is not known; empty where all evidence is there."""
+    """Return what contradicts a loop or is unknown; empty if all the evidence is present."""
     unknown = dict.fromkeys(
         MEASUREMENT_NAMES[bound.name] for bound in LOOP_BOUNDS if alert.fact(bound.name) is None
     )

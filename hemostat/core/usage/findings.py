@@ -1,4 +1,4 @@
-"""What a container may use, and what the samples show of it: shared by the detectors of core."""
+"""Resource limits of a container, and what samples show about its usage. Shared by the detectors of core."""
 
 from typing import Final, NamedTuple
 
@@ -20,12 +20,12 @@ CPU_DETAILS: Final = frozenset(
     }
 )
 DETAILS: Final = CPU_DETAILS | {"full_soon", "slowing_down", "manner"}
-"""Names of evidence that one line about an alert leaves out: the diagnosis says what they come to."""
+"""Names of evidence left out of a one-line alert. The diagnosis states what they mean."""
 
 
 class ResourceLimits(NamedTuple):
-    """Of one container: `cpu` in cores, 1 where there is no limit; `memory` in bytes, 0 where unknown; `pids`
-    0 where there is none. `memory_of` names what has the limit of memory, where that is not the container."""
+    """Limits of one container: `cpu` in cores, 1 without a limit; `memory` in bytes, 0 if unknown; `pids` 0
+    without a limit. `memory_of` names the owner of the memory limit if that is not the container."""
 
     cpu: float
     memory: int

@@ -1,7 +1,7 @@
-"""When a measured value is too high for too long.
+"""Decides when a measured value has been too high for too long.
 
-A gauge is raised when its value has stayed at or above the threshold for the whole window, and cleared when
-it has stayed below RELEASE of the threshold as long. In between nothing changes.
+A gauge is raised when its value has stayed at or above the threshold for the whole window. It is cleared when
+the value has stayed below RELEASE_SHARE of the threshold for as long. In between nothing changes.
 """
 
 from math import isfinite, nan
@@ -13,14 +13,15 @@ from hemostat.core.model import Sample
 from hemostat.events import Phase
 
 RELEASE_SHARE: Final = 0.9
-"""Hysteresis: a raised gauge is over only below this share of its threshold."""
+"""Hysteresis: a raised gauge is cleared only below this share of its threshold."""
 
 MAX_GAP_SECONDS: Final = 5.0
-"""Seconds between two samples, or a window if that is longer, of which the one speaks for the whole time."""
+"""Maximum seconds between two samples, or a window if that is longer, for which a sample stands for the whole
+time."""
 
 
 class Gauge(msgspec.Struct, frozen=True):
-    """Where one value stands towards its threshold. Times are epoch seconds."""
+    """State of one value relative to its threshold. Times are epoch seconds."""
 
     raised: bool = False
     since: float | None = None
@@ -30,8 +31,9 @@ class Gauge(msgspec.Struct, frozen=True):
 def update_gauge(
     gauge: Gauge, value: float, threshold: float, *, window: float, begun: float, now: float
 ) -> tuple[Gauge, Phase | None]:
-    """For one value measured from `begun` to `now`: the new gauge, and the transition if any. What is
-    no number is passed over. After a gap, and where the clock was set back, the window begins anew."""
+    """Return the gauge after a value measured from `begun` to `now`, and the transition if there is one. A
+    value that is not finite is ignored. After a gap, and if the clock was set back, the window starts
+    again."""
     if not (isfinite(value) and isfinite(now)):
         return gauge, None
     contradicts = value < threshold * RELEASE_SHARE if gauge.raised else value >= threshold
@@ -46,7 +48,8 @@ def update_gauge(
 
 
 def compute_cpu_percent(before: Sample, after: Sample) -> float | None:
-    """Docker's convention, 100 = one core, between two samples; None where they cannot be compared."""
+    """Return the CPU between two samples in Docker's unit, 100 = one core; None if they cannot be
+    compared."""
     elapsed, used = after.time - before.time, after.cpu - before.cpu
     percent = used / elapsed * 100 if elapsed > 0 and used >= 0 else nan
     return percent if isfinite(percent) else None

@@ -1,8 +1,8 @@
-"""How a level grows over whatever was seen of it, with what is not known said to be unknown.
+"""Measures how a level grows over the time observed so far, and reports what is not known as unknown.
 
-core.usage.trend asks for a history and is strict, for a restart follows from it. This one tells what is known
-so far: robust against jitter (Theil's slope, Kendall's tau), and against what was loaded at once at the
-start.
+core.usage.trend needs a history and is strict, because a restart follows from it. This module reports what is
+known so far. It is robust against jitter (Theil's slope, Kendall's tau), and against data loaded at once at
+the start.
 """
 
 from itertools import combinations, pairwise
@@ -13,23 +13,24 @@ from hemostat.core.usage.trend import Points, Trend, find_steady_slope
 
 MIN_POINTS: Final = 4
 MIN_STEP_SHARE: Final = 0.2
-"""Share of the range that a single step must be to be something loaded at once, and"""
+"""Minimum share of the range that a step must make up to count as data loaded at once. The step must also be
+MIN_STEP_RATIO times the others."""
 MIN_STEP_RATIO: Final = 5.0
-"""how many times as great as the others: what is before it does not count."""
+"""Minimum ratio of such a step to the median step. Points before it do not count."""
 MIN_TAU: Final = 0.6
 """Kendall's tau from which on the points rise."""
 MIN_NOISE_RATIO: Final = 3.0
-"""How many times the median deviation from the line the growth must be."""
+"""Minimum ratio of the growth to the median deviation from the line."""
 MAX_SLOWING_RATIO: Final = 0.7
-"""Share of the growth in the first third below which that in the last third is less."""
+"""Growth slows down if the growth in the last third is below this share of that in the first third."""
 MIN_LIMIT_SHARE: Final = 0.005
-"""Share of the limit that it must be."""
+"""Minimum growth, as a share of the limit."""
 
 
 class Growth(NamedTuple):
-    """Over the last `seen` seconds. `slope` is units a second, 0 where it does not grow, None where that is
-    not known yet; `left` is the seconds until it is at the limit; `steady` whether it grows all along,
-    `slowing` whether it will come to rest below the limit if it goes on slowing down as it does."""
+    """Growth over the last `seen` seconds. `slope` is in units a second, 0 without growth, None while
+    unknown. `left` is the seconds until the limit is reached. `steady`: it grows all along. `slowing`: it
+    will settle below the limit if it keeps slowing down at the same rate."""
 
     seen: float
     slope: float | None
@@ -43,7 +44,8 @@ class Growth(NamedTuple):
 
 
 def measure_growth(trend: Trend, limit: float, *, horizon: float, since: float = 0.0) -> Growth:
-    """Of the points from `since` on. It is flat only where the limit cannot be reached within `horizon`."""
+    """Measure the growth of the points from `since` on. A level is flat only if the limit cannot be reached
+    within `horizon`."""
     points = _drop_before_step(tuple(point for point in trend.points if point[0] >= since))
     seen = trend.latest - points[0][0] if points else 0.0
     if len(points) < MIN_POINTS or seen <= 0 or limit <= 0:
@@ -60,8 +62,8 @@ def measure_growth(trend: Trend, limit: float, *, horizon: float, since: float =
 
 
 def is_levelling_off(points: Points, limit: float) -> bool:
-    """Whether growth in the last third is so much less than in the first that it ends below the limit: so
-    fills a cache, and warms a process up."""
+    """Return whether growth in the last third is so much less than in the first that it ends below the limit,
+    as when a cache fills or a process warms up."""
     if len(points) < 2 * MIN_POINTS:
         return False
     third = len(points) // 3
@@ -74,7 +76,7 @@ def is_levelling_off(points: Points, limit: float) -> bool:
 
 
 def _drop_before_step(points: Points) -> Points:
-    """Without what was before the last great step up or down."""
+    """Return the points without those before the last large step up or down."""
     if not points:
         return points
     values = [value for _, value in points]
@@ -87,7 +89,7 @@ def _drop_before_step(points: Points) -> Points:
 
 
 def _measure_noise(points: Points, slope: float) -> float:
-    """The median distance from the line of this slope."""
+    """Return the median distance from the line with this slope."""
     heights = [value - slope * time for time, value in points]
     middle = median(heights)
     return median(abs(height - middle) for height in heights)

@@ -1,4 +1,4 @@
-"""What a container takes in and sends over the network a second, by counters that are read now and then."""
+"""Computes a container's network rates from counters that are read at irregular times."""
 
 from typing import Final
 
@@ -7,11 +7,12 @@ import msgspec
 from hemostat.core.model import Sample
 
 STALE_RATE_SECONDS: Final = 60.0
-"""Seconds for which a rate holds when the counters are read no more."""
+"""Seconds for which a rate holds after the counters were last read."""
 
 
 class NetworkRates(msgspec.Struct, frozen=True):
-    """`last` is the latest sample with counters; rates are bytes a second up to it, None where unknown."""
+    """`last` is the latest sample with counters. Rates are bytes a second up to that sample, None if
+    unknown."""
 
     last: Sample | None = None
     received: int | None = None
@@ -19,8 +20,9 @@ class NetworkRates(msgspec.Struct, frozen=True):
 
 
 def update_rates(traffic: NetworkRates, sample: Sample) -> NetworkRates:
-    """With one more sample. One told twice, and one without counters, changes nothing until that is long ago;
-    what cannot be compared (the clock or a counter went back) is where it begins anew."""
+    """Return the rates with one more sample. A repeated sample changes nothing. A sample without counters
+    changes nothing until the last counters are too old. If samples cannot be compared, because the clock or a
+    counter went back, the rates start again."""
     last = traffic.last
     elapsed = 0.0 if last is None else sample.time - last.time
     if sample.received is None or sample.sent is None:
