@@ -1,1 +1,1 @@
-"""Decisions, and nothing else: no clock, no chance, no I/O, no logging, no vendor."""
+"""Pure decisions, without clock, randomness, I/O, logging or vendor code."""

@@ -1,11 +1,11 @@
-"""Back-off, for containers and for HemoStat's own children alike."""
+"""Computes the back-off between restarts, of containers and of HemoStat's own child processes."""
 
 from collections.abc import Sequence
 
 
 def count_restart_streak(ends: Sequence[float], now: float, reset: float) -> int:
-    """How many of the latest restarts belong together: each followed the one before within `reset` seconds,
-    and the last was less than `reset` seconds ago. `ends` are epoch seconds, oldest first."""
+    """Return how many of the latest restarts belong together: each followed the previous one within `reset`
+    seconds, and the last was less than `reset` seconds ago. `ends` are epoch seconds, oldest first."""
     count, later = 0, now
     for end in reversed(ends):
         if later - end >= reset:
@@ -15,7 +15,8 @@ def count_restart_streak(ends: Sequence[float], now: float, reset: float) -> int
 
 
 def compute_backoff(count: int, first: float, ceiling: float) -> float:
-    """Seconds to wait after `count` restarts in a row: `first`, doubling up to `ceiling`; 0 after none."""
+    """Return the seconds to wait after `count` restarts in a row: `first`, doubled up to `ceiling`; 0 after
+    none."""
     if count <= 0:
         return 0.0
     return min(ceiling, first * 2.0 ** min(count - 1, 60))

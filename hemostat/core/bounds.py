@@ -1,9 +1,8 @@
-"""How long and how large a value from outside may be: texts and numbers of the engine, before anything uses
-them.
+"""Limits the length and size of untrusted values: texts and numbers of the engine, before they are used.
 
-Whoever makes a container chooses its name, labels, command, output and many of its numbers. So each is cut
-or clamped where it enters; what comes later may rely on finite numbers and short texts that every event can
-carry.
+A user who creates a container chooses its name, labels, command, output and many of its numbers. Each value
+is therefore cut or clamped where it enters. Later code may rely on finite numbers and on short texts that
+every event can carry.
 """
 
 import math
@@ -18,9 +17,9 @@ MAX_ID_CHARACTERS: Final = 128
 MAX_NAME_CHARACTERS: Final = 255
 MAX_IMAGE_CHARACTERS: Final = 512
 MAX_WORD_CHARACTERS: Final = 64
-"""Of a status, a policy or a mode."""
+"""Characters of a status, a policy or a mode."""
 MAX_LINE_CHARACTERS: Final = 500
-"""Of an error message or a text of evidence."""
+"""Characters of an error message or a text of evidence."""
 MAX_PATH_CHARACTERS: Final = 4096
 MAX_ITEMS: Final = 100
 """Addresses, ports, paths or mounts of one container."""
@@ -28,20 +27,20 @@ MAX_EVIDENCE_ITEMS: Final = 50
 """Facts of one alert."""
 
 MAX_COUNT: Final = 2**53
-"""Of what is counted, bytes too: larger whole numbers lose digits in JSON."""
+"""Maximum of counts, including bytes. Larger whole numbers lose digits in JSON."""
 MAX_CORES: Final = 100_000.0
 
 REPLACEMENT_CHARACTER: Final = "\ufffd"
-"""Stands for a character that is not kept: a control character other than tabs and line ends, or half of a
+"""Replaces a character that is not kept: a control character other than tabs and line ends, or half of a
 surrogate pair."""
 _CONTROL_CHARACTERS: Final = "\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff"
 _DISALLOWED_CHARACTERS: Final = re.compile(f"[{_CONTROL_CHARACTERS}]")
 UNREADABLE_CHARACTERS: Final = re.compile(f"[{_CONTROL_CHARACTERS}{REPLACEMENT_CHARACTER}]")
-"""What a label that means something does not contain."""
+"""Characters that a valid label does not contain."""
 
 
 def limit_text(value: object, most: int) -> str:
-    """At most `most` characters that an event can carry; empty for what is no text."""
+    """Return at most `most` characters that an event can carry; empty if `value` is not a text."""
     if not isinstance(value, str):
         return ""
     kept = value[:most]
@@ -49,8 +48,8 @@ def limit_text(value: object, most: int) -> str:
 
 
 def shorten_identifier(value: object, most: int) -> str:
-    """Like `text`, for what names a thing: a value that is too long keeps its beginning and its end, and
-    still differs from every other."""
+    """Like `limit_text`, for names: a value that is too long keeps its beginning and its end, and still
+    differs from every other."""
     if not isinstance(value, str) or len(value) <= most:
         return limit_text(value, most)
     mark = f"~{digest(value.encode(errors='replace'), 8)}~"
@@ -59,27 +58,27 @@ def shorten_identifier(value: object, most: int) -> str:
 
 
 def limit_texts(values: object, most: int) -> tuple[str, ...]:
-    """At most MAX_ITEMS texts that are not empty."""
+    """Return at most MAX_ITEMS non-empty texts."""
     items = values if isinstance(values, list | tuple) else ()
     return tuple(filter(None, (limit_text(each, most) for each in items[:MAX_ITEMS])))
 
 
 def clamp_int(value: object, most: int = MAX_COUNT, least: int = 0) -> int:
-    """A whole number within the range: `least` for what is no number."""
+    """Return a whole number within the range; `least` if `value` is not a number."""
     if isinstance(value, float) and not math.isfinite(value):
         return least
     return min(max(int(value), least), most) if isinstance(value, int | float) else least
 
 
 def clamp_float(value: object, most: float = MAX_NUMBER, least: float = 0.0) -> float:
-    """A finite number within the range; `least` for what is no number."""
-    if not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN is no number
+    """Return a finite number within the range; `least` if `value` is not a number."""
+    if not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN differs from itself
         return least
     return float(min(max(value, least), most))
 
 
 def limit_evidence(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """Evidence that an event can carry: no number that is not finite, no long text."""
+    """Return evidence that an event can carry: finite numbers and short texts."""
     return tuple(map(_limit_evidence_item, tuple(evidence)[:MAX_EVIDENCE_ITEMS]))
 
 

@@ -1,7 +1,7 @@
-"""ASCII in place of characters that an output's encoding lacks, in as many cells.
+"""Replaces characters that an output's encoding lacks by ASCII of the same width in cells.
 
-It is an error handler for encoders (`errors=ASCII_FALLBACK`): whatever is written, by whichever library, goes
-through it, and output in UTF-8 never does.
+The replacement is an error handler for encoders (`errors=ASCII_FALLBACK`). It handles the output of every
+library, and is never called for output in UTF-8.
 """
 
 import codecs
@@ -9,9 +9,9 @@ import unicodedata
 from typing import Final
 
 ASCII_FALLBACK: Final = "hemostat.ascii"
-"""The name under which encoders know the handler."""
+"""The name under which encoders find the handler."""
 ASCII_ENCODING: Final = "hemostat_ascii"
-"""ASCII under a name of its own: Click takes an output in `ascii` for a mistake, and writes UTF-8 there."""
+"""ASCII under another name: Click takes an output in `ascii` for a mistake, and writes UTF-8 there."""
 
 _ASCII_REPLACEMENTS: Final = {
     "+": "✓±",
@@ -45,7 +45,7 @@ _BLOCKS: Final = str.maketrans(_EIGHTH_BLOCKS, _LEVELS)
 
 
 def to_ascii(text: str) -> str:
-    """The text in ASCII, each character in as many cells as it had."""
+    """Return the text in ASCII, each character in as many cells as it had."""
     return "".join(map(_character_to_ascii, text))
 
 
@@ -63,7 +63,8 @@ def _character_to_ascii(char: str) -> str:
 
 
 def _letter_to_ascii(char: str) -> str:
-    """`e` for `é`, nothing for what takes no cell, question marks for what ASCII cannot tell."""
+    """Return `e` for `é`, nothing for a character without width, question marks for what ASCII cannot
+    express."""
     if unicodedata.category(char) in {"Mn", "Me", "Cf"}:
         return ""
     width = 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -1,9 +1,9 @@
-"""Text from outside in a message: no channel takes any of it for a link, a mention or a format.
+"""Neutralizes markup in untrusted text, so that no channel reads a link, a mention or a format in it.
 
-Every service reads marks of its own (Slack, Discord, Mattermost, Teams, Telegram, mail), and some read text
-that was never meant to be marked up. So the marks of all of them are broken, for all of them: what only
-starts a link or a mention is followed by a zero width space, and what frames a text gives way to a character
-that looks alike. A person reads the same text.
+Every service has its own markup (Slack, Discord, Mattermost, Teams, Telegram, mail), and some apply it to
+plain text too. The markup of all of them is therefore broken for all of them: a zero width space follows what
+starts a link or a mention, and a character that looks alike replaces what frames a text. The text looks the
+same to a reader.
 """
 
 import re
@@ -31,18 +31,18 @@ BREAK_POINTS: Final = re.compile(
 SLASHLESS_SCHEMES: Final = re.compile(
     r"(?i)\b(?:mailto|tel|sms|javascript|data|file|tg|xmpp|sips?|skype|magnet)(?=:)"
 )
-"""Of addresses without slashes."""
+"""Schemes of addresses without slashes."""
 LOOKALIKES: Final = str.maketrans(
     {"`": "\N{MODIFIER LETTER GRAVE ACCENT}", "*": "\N{ASTERISK OPERATOR}", "~": "\N{TILDE OPERATOR}"}
 )
 UNDERSCORE_MARKS: Final = re.compile(r"(?<!\w)_+|_+(?!\w)|__+")
 FULLWIDTH_LOW_LINE: Final = "\N{FULLWIDTH LOW LINE}"
 LINE_START_MARKS: Final = re.compile(r"^(?=[#>+-]|\d+[.)]\s)")
-"""Of a heading, a quotation or a list, where the text begins a line."""
+"""Marks of a heading, a quotation or a list at the beginning of a line."""
 
 
 def neutralize_markup(text: str) -> str:
-    """One line of text, as it is read, without anything that a channel would act on."""
+    """Return one line of text that looks the same, without anything that a channel would act on."""
     plain = UNDERSCORE_MARKS.sub(lambda found: FULLWIDTH_LOW_LINE * len(found[0]), text.translate(LOOKALIKES))
     return LINE_START_MARKS.sub(
         ZERO_WIDTH_SPACE,

@@ -1,4 +1,5 @@
-"""What the engine and the ledger tell us, in our own words. Facts only; others decide what they mean."""
+"""Facts about containers, the host and the engine, independent of any vendor. Other modules decide what they
+mean."""
 
 from enum import StrEnum
 from typing import Final
@@ -9,7 +10,7 @@ from hemostat.events import Container, State
 
 
 class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """How the engine runs a container's health check. Seconds; the defaults are the engine's."""
+    """How the engine runs a container's health check. Times are seconds; the defaults are the engine's."""
 
     interval: float = 30.0
     timeout: float = 30.0
@@ -18,11 +19,11 @@ class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One container, inspected. Times are epoch seconds, 0 for never; limits None where there is none."""
+    """One container, as inspected. Times are epoch seconds, 0 for never. Limits are None if not set."""
 
     ref: Container
     status: str
-    """created, running, paused, restarting, removing, exited or dead, as Docker says it."""
+    """created, running, paused, restarting, removing, exited or dead, in Docker's terms."""
     health: str | None = None
     """starting, healthy or unhealthy; None without a health check."""
     exit_code: int = 0
@@ -32,7 +33,7 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     restart_policy: str = "no"
     """no, always, unless-stopped or on-failure."""
     max_retries: int = 0
-    """Of `on-failure`; 0 is no limit."""
+    """Maximum retries of `on-failure`; 0 means no limit."""
     restart_count: int = 0
     pid: int = 0
     cpu_limit: float | None = None
@@ -42,47 +43,49 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     pids_limit: int | None = None
     network_mode: str = ""
     stop_signal: int | None = None
-    """What `docker stop` sends, where the image or the container says so."""
+    """The signal that `docker stop` sends, if the image or the container sets one."""
     stop_timeout: float | None = None
-    """Seconds that it is given to stop, where the container says so."""
+    """Seconds that the container has to stop, if it sets a timeout."""
     failing_streak: int = 0
-    """Health checks that have failed in a row, up to now."""
+    """Number of the latest health checks that failed in a row."""
     health_output: str = ""
-    """What the last health check printed."""
+    """The output of the last health check."""
     check_exit_code: int | None = None
-    """Of the last health check; -1 where the engine could not run it or it took too long, None before the
-    first."""
+    """Exit code of the last health check; -1 if the engine could not run it or it took too long, None before
+    the first."""
     check: HealthCheck | None = None
     """None without a health check."""
     checked_at: float = 0.0
     """When the last health check began."""
     failing_since: float = 0.0
-    """When the first health check of the present failing streak began, as far back as the engine tells (five
-    checks)."""
+    """When the first health check of the present failing streak began, as far back as the engine reports
+    (five checks)."""
     address: str = ""
-    """Its IP address on one of its networks, IPv4 before IPv6; empty where it has none of its own."""
+    """The container's IP address on one of its networks, IPv4 before IPv6; empty if it has no address of its
+    own."""
     addresses: tuple[str, ...] = ()
-    """Its IP addresses, IPv6 too, on all of its networks."""
+    """The container's IP addresses on all of its networks, including IPv6."""
     gateways: tuple[str, ...] = ()
     """The host's IP addresses on these networks."""
     networks: tuple[str, ...] = ()
-    """Names of the networks on which it is, without those that the engine itself has made."""
+    """Names of the container's networks, without those that the engine itself creates."""
     published: tuple[int, ...] = ()
-    """TCP ports of the host that are forwarded to it."""
+    """TCP ports of the host that are forwarded to the container."""
     joined: tuple[str, ...] = ()
-    """Ids or names of the containers whose namespaces (network, processes, IPC) it lives in."""
+    """Ids or names of the containers whose namespaces (network, processes, IPC) this one uses."""
     host_paths: tuple[tuple[str, str], ...] = ()
-    """Paths on the engine's host that its start needs, sources of bind mounts and devices, and where they are
-    in the container, empty for a device."""
+    """Paths on the engine's host that the container needs to start, sources of bind mounts and devices, each
+    with its path in the container, empty for a device."""
     log_path: str = ""
-    """Of the json-file log, on the engine's host."""
+    """Path of the json-file log on the engine's host."""
     created_at: float = 0.0
     interactive: bool = False
-    """Whether it was made to be attached to a person's input, which ends it: `docker run -i`."""
+    """Whether the container was created to be attached to a person's input, which ends it: `docker run
+    -i`."""
     auto_remove: bool = False
-    """Whether the engine removes it as soon as it has ended."""
+    """Whether the engine removes the container as soon as it has ended."""
     error: str = ""
-    """Why the engine could not start it, when it last tried."""
+    """Why the engine's last attempt to start the container failed."""
 
     @property
     def running(self) -> bool:
@@ -110,42 +113,44 @@ class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     signal: int | None = None
     podman: bool = False
-    """Whether it has the form that Podman gives it: Podman tells of no `kill` before a stop."""
+    """Whether the event has Podman's form. Podman sends no `kill` before a stop."""
 
 
 REMOVED_STATUS: Final = "removed"
-"""The status of a container that is gone, in the last that is shown of it."""
+"""The status of a container that is gone, in its last displayed state."""
 
 
 class ListedContainer(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the engine's list, which costs no inspection."""
+    """One row of the engine's container list, which needs no inspection."""
 
     ref: Container
     status: str
     health: str | None = None
-    """Of a running container; None where it has no health check."""
+    """Health of a running container; None if it has no health check."""
     exit_code: int | None = None
-    """Of one that has ended."""
+    """Exit code of a container that has ended."""
     age: float | None = None
-    """Seconds at most for which it has been running, or at rest; None where the engine does not say."""
+    """Maximum seconds for which the container has been running or stopped; None if the engine does not report
+    it."""
 
 
 class Connected(msgspec.Struct, frozen=True):
-    """The engine's event stream is open (again): whatever happened unseen is to be found by listing."""
+    """The engine's event stream is open, for the first time or again. Missed changes must be found by
+    listing."""
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """The engine's list of all containers. `thorough`: all are to be inspected, as after a (re)connection;
-    else those of which the list tells something new."""
+    """The engine's list of all containers. `thorough`: all of them must be inspected, as after a connection;
+    otherwise only those for which the list shows a change."""
 
     rows: tuple[ListedContainer, ...]
     thorough: bool = False
     connected: bool = False
-    """Whether it was asked for since the event stream has been (re)connected."""
+    """Whether the list was requested after the event stream was connected."""
 
 
 class Answering(msgspec.Struct, frozen=True):
-    """The engine answers again about a container that it had not answered about."""
+    """The engine answers again about a container after it had not answered."""
 
     container_id: str
 
@@ -155,8 +160,8 @@ class Disconnected(msgspec.Struct, frozen=True):
 
 
 class ParentLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The least limits of the cgroups above a container's own, None where there is none: bytes, cores,
-    processes. `memory_of` is the path of the cgroup that has the limit of memory."""
+    """The least limits of the cgroups above a container's own, None if there is no limit: bytes, cores,
+    processes. `memory_of` is the path of the cgroup with the memory limit."""
 
     memory: int | None = None
     memory_of: str = ""
@@ -165,59 +170,60 @@ class ParentLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters and levels of one container at one moment, None where not read this time or not to be had.
+    """Counters and levels of one container at one moment, None if not read this time or not available.
 
-    What costs more to read than it changes (network, block I/O, descriptors) is not read in every round.
+    Values that are expensive to read and change slowly (network, block I/O, descriptors) are not read in
+    every round.
     """
 
     container_id: str
     time: float
     cpu: float
-    """Seconds of CPU used since it started; NaN where the host does not count them."""
+    """Seconds of CPU used since the container started; NaN if the host does not count them."""
     memory: int
-    """The working set in bytes: usage less inactive file cache, as `docker stats` shows it; 0 where the host
+    """The working set in bytes, as shown by `docker stats`: usage less inactive file cache; 0 if the host
     does not count it."""
     cache: int = 0
-    """Bytes of the working set that are file cache all the same, and would be given back under pressure."""
+    """Bytes of the working set that are file cache nevertheless, and would be freed under pressure."""
     periods: int = 0
-    """Scheduler periods since it started; 0 where it has no CPU quota."""
+    """Scheduler periods since the container started; 0 without a CPU quota."""
     throttled: int = 0
-    """Those of them in which it was held back."""
+    """Periods in which the container was throttled."""
     pids: int | None = None
     received: int | None = None
-    """Bytes its network interfaces took in; those of the loopback interface do not count."""
+    """Bytes received on the container's network interfaces, without the loopback interface."""
     sent: int | None = None
     read: int | None = None
     """Bytes read from block devices."""
     written: int | None = None
     descriptors: int | None = None
-    """Open files of its main process."""
+    """Open files of the main process."""
     descriptors_limit: int | None = None
     oom_kills: int | None = None
-    """Processes in it that the kernel has killed for want of memory."""
+    """Processes of the container that the kernel killed because memory ran out."""
     pressure: float | None = None
     """Share of the last 10 s, in percent, in which some process waited for memory (PSI `some avg10`)."""
     parents: ParentLimits | None = None
 
 
 class Samples(msgspec.Struct, frozen=True):
-    """One round of sampling; also the monitor's sense of time passing."""
+    """One round of sampling. It also tells the monitor that time has passed."""
 
     samples: tuple[Sample, ...]
 
 
 class Waited(msgspec.Struct, frozen=True):
-    """Time has passed: what could not be judged at once is judged now."""
+    """Time has passed, so that what could not be judged at once can be judged now."""
 
 
 class Mode(msgspec.Struct, frozen=True):
-    """What the responders of this host may do by now: `dry-run`, `approve` or `auto`."""
+    """The current mode of this host's responders: `dry-run`, `approve` or `auto`."""
 
     mode: str
 
 
 class DiskUse(msgspec.Struct, frozen=True):
-    """Bytes of a container's writable layer and of its log, None where not measured."""
+    """Bytes of a container's writable layer and of its log, None if not measured."""
 
     container_id: str
     size: int | None = None
@@ -225,8 +231,8 @@ class DiskUse(msgspec.Struct, frozen=True):
 
 
 class HostSample(msgspec.Struct, frozen=True, kw_only=True):
-    """The engine's host, where it is this one. `cpu` is the share of all cores that was busy since the sample
-    before, 0 to 1; `disk_size` and `disk_used` are bytes of the filesystem of the engine's data
+    """The engine's host, if it is the local one. `cpu` is the share of all cores that was busy since the
+    previous sample, 0 to 1. `disk_size` and `disk_used` are bytes of the filesystem of the engine's data
     directory."""
 
     time: float
@@ -236,7 +242,8 @@ class HostSample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer, or none, to a probe of a container's own: `error` is empty where it is well."""
+    """The result of a probe of a container, with or without an answer. `error` is empty if the probe
+    succeeded."""
 
     container_id: str
     time: float
@@ -244,8 +251,8 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectionPeers(msgspec.Struct, frozen=True, kw_only=True):
-    """The IP addresses with which one container has TCP connections: of those that opened one to it, and of
-    those to which it has opened one, with the port."""
+    """The IP addresses with which one container has TCP connections: `clients` opened one to it, and it
+    opened one to `servers`, given with the port."""
 
     container_id: str
     clients: tuple[str, ...] = ()
@@ -266,11 +273,11 @@ Observation = (
     | Probed
     | ConnectionPeers
 )
-"""Whatever the monitor is told."""
+"""Any observation that the monitor handles."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """A service of a swarm, or of Compose. `replicas` is None where it runs once on every node."""
+    """A service of a swarm or of Compose. `replicas` is None if the service runs once on every node."""
 
     id: str
     name: str
@@ -288,7 +295,7 @@ class PrunableKind(StrEnum):
 
 
 class PrunableItem(msgspec.Struct, frozen=True, kw_only=True):
-    """Something on the engine that nothing uses. The build cache is one, without an id."""
+    """An unused object on the engine. The build cache is one item, without an id."""
 
     what: PrunableKind
     id: str = ""
@@ -296,5 +303,5 @@ class PrunableItem(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
     """Bytes that its removal frees."""
     since: float = 0.0
-    """When it was stopped, or made (epoch seconds)."""
+    """When it was stopped or created (epoch seconds)."""
     labels: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Text from outside, made safe to show, and the bytes of text files read."""
+"""Makes untrusted text safe to show, and decodes text files."""
 
 import codecs
 from collections.abc import Iterable
@@ -10,27 +10,27 @@ BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
-"""Byte order marks, the longer of two that begin alike first."""
+"""Byte order marks. The longer of two marks with the same beginning is first."""
 
 MAX_QUOTED_CHARACTERS: Final = 60
-"""Characters of somebody else's text that an error message repeats."""
+"""Characters of untrusted text that an error message repeats."""
 MAX_REDACTED: Final = 1000
-"""Characters of such a text in which secrets are looked for."""
+"""Characters of such a text that are searched for secrets."""
 
 MAX_LISTED_NAMES: Final = 5
 MAX_NAME_CHARACTERS: Final = 60
-"""Containers that one sentence names, and characters of each name."""
+"""Maximum number of containers named in one sentence (MAX_LISTED_NAMES), and of characters of each name."""
 
 
 def escape_controls(text: str) -> str:
-    """The text on one line, with everything written out that a terminal would act on."""
+    """Return the text on one line, with everything escaped that a terminal would act on."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def escape_json(text: str) -> str:
-    """JSON that means the same, with everything escaped that a terminal would act on. Line feeds stay."""
+    """Return equivalent JSON, with everything escaped that a terminal would act on. Line feeds stay."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char == "\n" else _escape_character(char) for char in text)
@@ -42,22 +42,22 @@ def _escape_character(char: str) -> str:
 
 
 def quote_text(text: str) -> str:
-    """The text as a Python literal without secrets, its end left out where it is long. It is cut after it is
-    redacted, so that no cut lays half a secret open."""
-    from hemostat.core.redact import redact  # takes time, and there is seldom anything to quote
+    """Return the text as a Python literal without secrets, shortened if it is long. It is cut after it is
+    redacted, so that a cut does not expose part of a secret."""
+    from hemostat.core.redact import redact  # slow to import, and seldom needed
 
     masked = redact(text[:MAX_REDACTED])
-    shown = masked if "[redacted" in masked else text  # escapes are quoted, and redacting drops them
+    shown = masked if "[redacted" in masked else text  # redacting drops escapes, which must be quoted
     return repr(shown) if len(shown) <= MAX_QUOTED_CHARACTERS else f"{shown[:MAX_QUOTED_CHARACTERS]!r}…"
 
 
 def truncate(text: str, most: int) -> str:
-    """At most so many characters of it."""
+    """Return at most `most` characters of the text."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def list_names(names: Iterable[str]) -> str:
-    """The first few by name, each bounded in length, and how many more there are."""
+    """Return the first names in order, each bounded in length, and the number of further ones."""
     ordered = sorted(names)
     shown = ", ".join(truncate(name, MAX_NAME_CHARACTERS) for name in ordered[:MAX_LISTED_NAMES])
     more = len(ordered) - MAX_LISTED_NAMES
@@ -65,8 +65,8 @@ def list_names(names: Iterable[str]) -> str:
 
 
 def decode_text(data: bytes) -> str:
-    """The text of a file that a person wrote, in UTF-8 with or without a byte order mark. Raises ValueError,
-    which says what the file is and in which line."""
+    """Return the text of a file written by a user, in UTF-8 with or without a byte order mark. Raises
+    ValueError with the encoding found and the line of the error."""
     encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), "")
     if encoding or _is_wide(data):
         raise ValueError(f"is {encoding or 'UTF-16'}; save it as UTF-8")
@@ -85,7 +85,7 @@ def decode_text(data: bytes) -> str:
 
 
 def _is_wide(data: bytes) -> bool:
-    """Whether every second byte is NUL, as in UTF-16 of Latin letters without a mark."""
+    """Return whether every second byte is NUL, as in UTF-16 of Latin letters without a byte order mark."""
     pairs = len(data) // 2
     return pairs > 0 and len(data) % 2 == 0 and pairs in (data[0::2].count(0), data[1::2].count(0))
 

@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: in the configuration, in labels, in sentences."""
+"""Parses and formats durations and sizes, in the configuration, in labels and in sentences."""
 
 import math
 import re
@@ -11,7 +11,7 @@ from hemostat.core.text import quote_text
 MAX_SECONDS: Final = 100 * 365 * 86400.0
 MAX_BYTES: Final = 1 << 60
 MAX_CHARACTERS: Final = 64
-"""Of a duration or a size as text."""
+"""Characters of a duration or a size as text."""
 
 Seconds = Annotated[float, Meta(ge=0, le=MAX_SECONDS, extra={"unit": "duration"})]
 Period = Annotated[float, Meta(ge=0.1, le=MAX_SECONDS, extra={"unit": "duration"})]
@@ -34,7 +34,7 @@ _DURATION_PART_PATTERN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `10`, `10s`, `1h30m`, `250ms`, at most MAX_SECONDS. Raises ValueError."""
+    """Return the seconds of `10`, `10s`, `1h30m`, `250ms`, at most MAX_SECONDS. Raises ValueError."""
     value = _parse_seconds(text) if len(text) <= MAX_CHARACTERS else None
     if value is None or not 0 <= value <= MAX_SECONDS:
         raise ValueError(f"{quote_text(text)} is not a duration such as 10s, 5m or 1h30m")
@@ -54,7 +54,7 @@ def _parse_seconds(text: str) -> float | None:
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `1048576`, `64m`, `1.5GiB`, `100MB`, at most MAX_BYTES. Raises ValueError."""
+    """Return the bytes of `1048576`, `64m`, `1.5GiB`, `100MB`, at most MAX_BYTES. Raises ValueError."""
     match = _SIZE_PATTERN.fullmatch(text) if len(text) <= MAX_CHARACTERS else None
     value = None if match is None else float(match[1]) * _BYTES_PER_UNIT.get(match[2].lower(), math.nan)
     if value is None or not 0 <= value <= MAX_BYTES:
@@ -63,7 +63,7 @@ def parse_size(text: str) -> int:
 
 
 def show_duration(seconds: float) -> str:
-    """A duration in at most two units: `340 ms`, `3.1 s`, `4 min 12 s`, `1 h 5 min`."""
+    """Return a duration in at most two units: `340 ms`, `3.1 s`, `4 min 12 s`, `1 h 5 min`."""
     if seconds < 0.9995:  # noqa: PLR2004
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:  # noqa: PLR2004
@@ -77,7 +77,7 @@ def show_duration(seconds: float) -> str:
 
 
 def show_size(count: float) -> str:
-    """Bytes in binary units: `512 B`, `63.4 MiB`."""
+    """Return bytes in binary units: `512 B`, `63.4 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if abs(count) < 1024:  # noqa: PLR2004
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

@@ -1,1 +1,1 @@
-"""Labels of containers: their names, their values, and what they say of owner and project."""
+"""Labels of containers: their names, their values, and the owner and project that they name."""

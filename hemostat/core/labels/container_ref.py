@@ -1,8 +1,9 @@
-"""A container as events name it, made of what the engine says: everything bounded in number and length.
+"""Builds the reference by which events name a container, from the engine's data, bounded in number and
+length.
 
-Only labels that are read anywhere are kept: HemoStat's own with what was probably meant as one of them, and
-those of compose and of orchestrators that name a workload. Others may hold secrets. A container may have
-hundreds of thousands of labels, and the engine sends all of them with each event.
+Only labels that HemoStat reads are kept: its own, labels that were probably meant as one of its own, and
+those of compose and of orchestrators that name a workload. Other labels may hold secrets. A container may
+have hundreds of thousands of labels, and the engine sends all of them with each event.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from hemostat.core.labels.mistakes import is_meant_for_hemostat
 from hemostat.events import Container
 
 SYSTEMD_UNIT_LABEL: Final = "PODMAN_SYSTEMD_UNIT"
-"""Podman's label of a container that a systemd unit runs; its value is the unit."""
+"""Podman's label of a container that a systemd unit runs. The value is the name of the unit."""
 COMPOSE_DEPENDS_ON_LABEL: Final = "com.docker.compose.depends_on"
 
 _COMPOSE_LABELS: Final = (
@@ -45,15 +46,17 @@ MAX_OWNER_CHARACTERS: Final = 256
 MAX_NEEDS_CHARACTERS: Final = 2048
 MAX_UNKNOWN_LABELS: Final = 20
 MAX_UNKNOWN_CHARACTERS: Final = 120
-"""Of the name and of the value of a label that was probably meant to be one of HemoStat's."""
+"""Characters of the name and of the value of a label that was probably meant as one of HemoStat's."""
 MAX_COMPARED_LABELS: Final = 500
-"""Names of other labels of one container that are compared with HemoStat's: comparing takes time."""
+"""Number of other labels of one container whose names are compared with HemoStat's. A comparison takes
+time."""
 
 
 def build_reference(
     container_id: str, name: str, image: str, labels: Mapping[str, str], group: str = ""
 ) -> Container:
-    """`group`: a label that is left out, for it says nothing of this container (labels.own_group)."""
+    """Return the reference of a container. `group`: a label that is left out, because it tells nothing about
+    this container."""
     kept = select_labels(labels)
     kept.pop(group, None)
     return Container(
@@ -65,7 +68,7 @@ def build_reference(
 
 
 def select_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """The labels that are read of a container, a service, an image or a volume."""
+    """Return the labels that HemoStat reads of a container, a service, an image or a volume."""
     known = {name: _limit_known_value(name, labels[name]) for name in labels if name in LABELS}
     owner = {
         name: bounds.shorten_identifier(labels[name], MAX_OWNER_CHARACTERS)
@@ -86,13 +89,13 @@ def select_labels(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def _limit_known_value(name: str, value: str) -> str:
-    """One character more than can be read, where the value is too long: a label that is cut must not pass for
-    another value."""
+    """Keep one character more than can be read of a value that is too long, so that a cut label is not taken
+    for another value."""
     return bounds.limit_text(value, LABELS[name].longest + 1)
 
 
 def _find_unknown(labels: Mapping[str, str]) -> Iterator[str]:
-    """Names under HemoStat's prefix first, then those that are close to one of them."""
+    """Yield names under HemoStat's prefix first, then names that are similar to one of its labels."""
     yield from (name for name in labels if name.startswith(LABEL_PREFIX) and name not in LABELS)
     others = (name for name in labels if not name.startswith(LABEL_PREFIX) and name not in OWNER_LABELS)
     judged = islice(others, MAX_COMPARED_LABELS)

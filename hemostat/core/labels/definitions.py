@@ -1,8 +1,8 @@
-"""Every label that HemoStat reads, and the one place where labels are parsed.
+"""Defines and parses every label that HemoStat reads. No other module parses labels.
 
-Labels are written by whoever makes a container, so a value may hold a typing mistake, or anything at all:
-each is bounded in length and in range before it is used. `Label.of` returns None for a value that cannot be
-read; `core.labels.mistakes` finds such values, and what they mean for the container.
+Any user who creates a container writes its labels, so a value may have a typing mistake or any other content.
+Each value is bounded in length and in range before it is used. `Label.of` returns None for a value that
+cannot be read; `core.labels.mistakes` finds such values, and what they mean for the container.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,13 +33,14 @@ LABEL_PREFIX: Final = "hemostat."
 MAX_WORD_CHARACTERS: Final = 64
 MAX_LIST_CHARACTERS: Final = 4096
 MAX_MARKER_CHARACTERS: Final = 256
-"""Characters of a value: of a number or a word, of a list or a command, of a mark that HemoStat sets."""
+"""Maximum characters of a value: MAX_WORD_CHARACTERS for a number or a word, MAX_LIST_CHARACTERS for a list
+or a command, this for a marker that HemoStat sets."""
 MAX_STOP_SECONDS: Final = 3600.0
 
 
 class Label(NamedTuple, Generic[T]):
-    """`parse` takes the value without blanks around it, and raises ValueError. `unit` is duration, size or %,
-    of a number. `marker`: the label is set by HemoStat or its tests, not by people."""
+    """A label and its parser. `parse` takes the value without surrounding blanks and raises ValueError.
+    `unit` of a number is duration, size or %. `marker`: HemoStat or its tests set the label, not users."""
 
     name: str
     parse: Callable[[str], T]
@@ -50,7 +51,7 @@ class Label(NamedTuple, Generic[T]):
     marker: bool = False
 
     def read(self, text: str) -> T:
-        """Raises ValueError."""
+        """Return the parsed value. Raises ValueError."""
         if len(text) > self.longest:
             raise ValueError(f"its value is longer than {self.longest} characters")
         value = self.parse(text.strip())
@@ -59,7 +60,7 @@ class Label(NamedTuple, Generic[T]):
         return value
 
     def of(self, labels: Mapping[str, str]) -> T | None:
-        """What it says on one container; None where the label is missing or cannot be read."""
+        """Return the parsed value on one container; None if the label is missing or cannot be read."""
         text = labels.get(self.name)
         if text is None:
             return None
@@ -225,7 +226,7 @@ THRESHOLDS: Final[tuple[Label[Any], ...]] = (
         "baseline", parse_truth, "whether the container's own habit raises its thresholds", "true"
     ),
 )
-"""Those that stand for a setting of the table `monitor`, which a compose project's table may set too."""
+"""Labels for settings of the table `monitor`, which a compose project's table may set too."""
 
 
 def _define_marker(name: str, about: str) -> Label[str]:
@@ -258,25 +259,25 @@ LABELS: Final[Mapping[str, Label[Any]]] = {
     label.name: label
     for label in [*_LABELS_BEFORE_THRESHOLDS, *THRESHOLDS, *_LABELS_AFTER_THRESHOLDS, *_MARKERS]
 }
-"""All of them by name, in the order in which people are shown them."""
+"""All labels by name, in the order in which they are shown to users."""
 
 
 COMMAND_LABELS: Final = frozenset({EXEC.name, PROBE.name})
-"""Labels whose values say what is run or called, and may hold a secret."""
+"""Labels whose values name a command or an address to call, and may hold a secret."""
 
 
 def find_selector_label(selector: str) -> str:
-    """The name of the label that selects the containers to watch (`monitor.only`), where it looks like one of
-    HemoStat's and is the operator's own; else empty."""
+    """Return the name of the label that selects the containers to watch (`monitor.only`), if it has
+    HemoStat's prefix and is the operator's own; otherwise empty."""
     name = selector.partition("=")[0]
     return name if name.startswith(LABEL_PREFIX) and name not in LABELS else ""
 
 
 def is_enabled(labels: Mapping[str, str]) -> bool:
-    """Whether HemoStat watches: a label that cannot be read opts out of nothing."""
+    """Return whether HemoStat watches the container. A label that cannot be read does not opt out."""
     return (ENABLE if ENABLE.name in labels else AUTOHEAL).of(labels) is not False
 
 
 def read_stop_timeout(labels: Mapping[str, str]) -> float | None:
-    """Seconds; None where no label says so, or cannot be read."""
+    """Return the stop timeout in seconds; None if no label sets one, or it cannot be read."""
     return (STOP_TIMEOUT if STOP_TIMEOUT.name in labels else AUTOHEAL_STOP_TIMEOUT).of(labels)

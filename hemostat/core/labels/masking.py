@@ -1,5 +1,8 @@
-"""A container as events may name it: what a label lets us run or call may hold a secret, and so may a value
-that was written behind the wrong label, or a label that is unknown."""
+"""Masks the labels of a container for events.
+
+A label that names a command or an address to call may hold a secret. So may a value written to the wrong
+label, and an unknown label.
+"""
 
 from functools import lru_cache
 from typing import Final
@@ -16,13 +19,14 @@ COMPOSE: Final = "com.docker."
 
 
 def veiled(ref: Container) -> Container:
-    """For telling alone: what is run is read from the engine."""
+    """Return the container with masked labels, for events only. Commands to run are read from the engine."""
     masked = {name: _masked(name, text) for name, text in ref.labels.items() if not name.startswith(COMPOSE)}
     return msgspec.structs.replace(ref, labels={**ref.labels, **masked}) if masked else ref
 
 
 @lru_cache(maxsize=1024)
 def _masked(name: str, text: str) -> str:
-    """Of a value that was cut, a secret may have lost what it is known by: it goes whole."""
+    """Return the masked value. A secret in a value that was cut may no longer be recognizable, so such a
+    value is masked whole."""
     longest = LABELS[name].longest if name in LABELS else MAX_UNKNOWN_CHARACTERS - 1
     return TOO_LONG if len(text) > longest else redact_environment({name: text})[name]

@@ -1,8 +1,8 @@
-"""Labels that were meant for HemoStat and cannot be used: a name that is unknown, a value that is unreadable.
+"""Finds labels that were meant for HemoStat and cannot be used: unknown names and unreadable values.
 
-What such a label was meant to do is not known, and it may have been meant to keep HemoStat away. So a
-container with one is watched, and is not acted on without a person, until the label is corrected. A label of
-somebody else's software is no mistake: outside of the prefix a name must be close to one of ours.
+The intended effect of such a label is unknown, and may have been to keep HemoStat away. A container with such
+a label is therefore watched, and is not acted on without an approval, until the label is corrected. Labels of
+other software are no mistakes: without the prefix, a name must be similar to one of HemoStat's.
 """
 
 import difflib
@@ -29,27 +29,29 @@ from hemostat.core.redact.mask import mask
 from hemostat.core.text import escape_controls, quote_text
 
 MAX_NAME_CHARACTERS: Final = 100
-"""Characters of a label's name beyond which it is close to none of ours."""
+"""Characters of a label's name from which on the name is similar to none of HemoStat's."""
 MAX_MISTAKES: Final = 20
-"""Of one container, that are told."""
+"""Maximum number of reported mistakes of one container."""
 TOOL_NAME: Final = "hemostat"
 MAX_LEADING_WORDS: Final = 2
-"""Words before the tool's name, as in `io.hemostat.enable`: more than these are another tool's structure."""
+"""Words before the tool's name, as in `io.hemostat.enable`. More words are the structure of another tool's
+labels."""
 
 MIN_PREFIXED_RATIO: Final = 0.6
 MIN_TOOL_RATIO: Final = 0.85
 MIN_NAME_RATIO: Final = 0.8
-"""How similar words must be, from 0 to 1 as difflib has it."""
+"""Minimum similarity of words, from 0 to 1 as computed by difflib."""
 
 SAFETY_LABELS: Final = (ENABLE, PROTECT, KEEP)
 MASK_PREFIX: Final = "[redacted"
-"""In a command that an event carries: the container's own may well be readable."""
+"""Marks a masked secret in a command that an event carries. The container's own value may be readable."""
 TOO_LONG: Final = mask("not looked at")
-"""Stands in an event for a value that is longer than can be read."""
+"""Stands in an event for a value that is too long to be read."""
 
 
 class Mistake(msgspec.Struct, frozen=True, kw_only=True):
-    """`nearest` is the label that was probably meant; empty where none is near."""
+    """A label that cannot be used. `nearest` is the label that was probably meant; empty if none is
+    similar."""
 
     label: str
     value: str
@@ -61,7 +63,7 @@ class Mistake(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_mistakes(labels: Mapping[str, str]) -> tuple[Mistake, ...]:
-    """By name; at most MAX_MISTAKES."""
+    """Return the mistakes by name, at most MAX_MISTAKES."""
     return tuple(_find_mistakes(labels))
 
 
@@ -106,12 +108,12 @@ def _format_text(text: str) -> str:
 
 
 def explain_protection(labels: Mapping[str, str], *, ordered: bool = False) -> str:
-    """Why the container is not to be acted on, as far as its labels go; empty where it may be. A person who
-    orders an action is stopped by what was meant as `hemostat.protect` alone. A mode that cannot be read
-    makes HemoStat ask (`policy.mode_of`)."""
+    """Return why the labels of the container forbid an action; empty if they allow one. An action that an
+    operator orders is stopped only by a label meant as `hemostat.protect`. A mode that cannot be read makes
+    HemoStat ask for an approval (`core.remediation.policy.find_strictest_mode`)."""
     if PROTECT.of(labels):
         return f"label {PROTECT.name}"
-    found = _find_mistakes(labels)  # one by one: to say what is wrong with a value takes time
+    found = _find_mistakes(labels)  # lazily: an error message for a value takes time
     mistakes = (each for each in found if not ordered or each.nearest == PROTECT.name)
     serious = (each for each in mistakes if each.label != MODE.name)
     return next(map(str, serious), "")
@@ -121,13 +123,13 @@ def explain_protection(labels: Mapping[str, str], *, ordered: bool = False) -> s
 
 
 def is_meant_for_hemostat(name: str) -> bool:
-    """Whether a label is HemoStat's or docker-autoheal's, or was meant to be."""
+    """Return whether a label is HemoStat's or docker-autoheal's, or was meant to be."""
     return name in LABELS or find_nearest_label(name) is not None
 
 
 def find_nearest_label(name: str) -> str | None:
-    """The label that an unknown name was meant to be; empty where the name was meant for HemoStat and is
-    close to no label; None where the name is somebody else's."""
+    """Return the label that an unknown name was meant to be; empty if the name was meant for HemoStat and is
+    similar to no label; None if the name belongs to other software."""
     if len(name) > MAX_NAME_CHARACTERS:
         return "" if name.startswith(LABEL_PREFIX) else None
     return _find_nearest(name)
@@ -150,7 +152,8 @@ def _find_nearest(name: str) -> str | None:
 
 
 def _split_name(name: str) -> list[str]:
-    """The words of a name; the tool's own is one word in `hemo-stat.enable` and in `hemostatEnable`."""
+    """Return the words of a name. The tool's name is one word in `hemo-stat.enable` and in
+    `hemostatEnable`."""
     words = re.findall(r"[a-z0-9]+", name.lower())
     if "".join(words[:2]) == TOOL_NAME:
         return [TOOL_NAME, *words[2:]]
@@ -166,7 +169,8 @@ def _is_tool(word: str) -> bool:
 
 
 def _expand_abbreviation(words: list[str]) -> str | None:
-    """`hemo.enable`: only what is spelt right and was meant for safety."""
+    """Return the label for a name such as `hemo.enable`, only if its words are spelt right and it is a safety
+    label."""
     if len(words) < 2 or len(words[0]) < 4 or not TOOL_NAME.startswith(words[0]):  # noqa: PLR2004
         return None
     meant = LABEL_PREFIX + ".".join(words[1:])
@@ -195,4 +199,4 @@ _NAMES_BY_WORDS: Final = {
     for name, label in LABELS.items()
     if name.startswith(LABEL_PREFIX) and not label.marker
 }
-"""The names that people may mean, without prefix, their words apart by dots."""
+"""The names that users may mean, without the prefix, their words separated by dots."""

@@ -1,8 +1,8 @@
-"""Which project a container belongs to: the unit by which limits of a host are shared out between tenants.
+"""Determines a container's project, the unit by which the limits of a host are shared between tenants.
 
-Labels name the project, so a tenant can name several, or the project of somebody else. That is why a share
-is never the only bound: what is held because of others ends after a time that no label changes (decision
-0035). All containers without a project are one project: else a tenant who names nothing had many shares.
+Labels name the project, so a tenant can name several, or another tenant's project. A share is therefore never
+the only bound: what is held because of others ends after a time that no label changes (decision 0035). All
+containers without a project form one project. Otherwise a tenant who names no project would have many shares.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from hemostat.events import Container
 
 NO_PROJECT: Final = ""
-"""Of the containers that belong to none."""
+"""The project of containers that have none."""
 PROJECT_LABELS: Final = (
     "com.docker.compose.project",
     "com.docker.stack.namespace",
@@ -20,29 +20,29 @@ PROJECT_LABELS: Final = (
     "io.kubernetes.pod.namespace",
     "com.amazonaws.ecs.task-definition-family",
 )
-"""The first of these that a container has names its project."""
+"""The first of these labels that a container has names its project."""
 MAX_NAME_CHARACTERS: Final = 100
-"""Characters of a project's name: it is kept with every attempt in the ledger."""
+"""Characters of a project's name, which is stored with every attempt in the ledger."""
 
 T = TypeVar("T")
 
 
 def get_project(container: Container) -> str:
-    """The name of its compose project, swarm stack or service, Kubernetes namespace or ECS task family;
-    NO_PROJECT where no label names one."""
+    """Return the name of the compose project, swarm stack or service, Kubernetes namespace or ECS task
+    family; NO_PROJECT if no label names one."""
     named = (container.labels.get(label) for label in PROJECT_LABELS)
     return next((name[:MAX_NAME_CHARACTERS] for name in named if name), NO_PROJECT)
 
 
 def limit_per_project(limit: int) -> int:
-    """What one project may have of a limit that others need too."""
+    """Return how much of a limit that others need too one project may use."""
     return max(1, limit // 2)
 
 
 def limit_others(project: str | None, items: Iterable[T], most: int, name_of: Callable[[T], str]) -> list[T]:
-    """Those of these items that count against `project`: all of its own, and the first `most` of each other
-    project. So no project uses up what others need, and a host with one project has the whole of it. None
-    stands for a project that has nothing yet. `name_of`: the project of an item."""
+    """Return the items that count against `project`: all of its own, and the first `most` of each other
+    project. No project can use up what others need, and a host with one project has the whole limit. None
+    stands for a project that has nothing yet. `name_of` returns the project of an item."""
     counts: Counter[str] = Counter()
     counted = []
     for item in items:
@@ -54,7 +54,8 @@ def limit_others(project: str | None, items: Iterable[T], most: int, name_of: Ca
 
 
 def take_turns(items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
-    """The same items: the first of each key, then the second of each, and so on, else in their order."""
+    """Return the same items: the first of each key, then the second of each, and so on, otherwise in their
+    order."""
     turns: Counter[Hashable] = Counter()
     ranked: list[tuple[int, T]] = []
     for item in items:

@@ -1,7 +1,7 @@
-"""What does not get its turn within the time of one round gets it first in the next, and projects take turns.
+"""Limits the time of a round. Items that get no turn come first in the next round, and projects take turns.
 
-One round must not take long, for everything else waits for it. How many items there are, and how long each
-takes, may be up to one tenant.
+A round must be short, because everything else waits for it. One tenant may decide how many items there are,
+and how long each takes.
 """
 
 from collections.abc import Callable, Collection, Hashable, Iterator
@@ -13,7 +13,8 @@ T = TypeVar("T")
 
 
 class Turns(Generic[T]):
-    """`stopwatch` tells seconds from any moment on; a round lasts for `seconds`, and at least one item."""
+    """`stopwatch` returns seconds since any moment. A round lasts for `seconds`, and for at least one
+    item."""
 
     def __init__(
         self,
@@ -28,11 +29,11 @@ class Turns(Generic[T]):
         self._key = key
         self._project = project
         self._served: dict[Hashable, int] = {}
-        """In which round each had its turn last, while some wait for theirs."""
+        """The round in which each key last had its turn, while some wait for theirs."""
         self._round = 0
 
     def take(self, items: Collection[T]) -> Iterator[T]:
-        """As many of these as there is time for: all of them, in their order, unless some had to wait."""
+        """Yield as many items as there is time for: all of them, in their order, unless some had to wait."""
         self._round += 1
         began, served = self._stopwatch(), self._served
         ordered = items

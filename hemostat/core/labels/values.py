@@ -1,7 +1,7 @@
-"""What the values of labels may be: each parser takes text from outside and returns a bounded value.
+"""Parses the values of labels. Each parser takes untrusted text and returns a bounded value.
 
-A parser takes the value without blanks around it and raises ValueError for everything else: no number is
-infinite or beyond its range, no list is longer than its bound.
+A parser takes the value without surrounding blanks and raises ValueError for everything else: no number is
+infinite or out of range, no list is longer than its bound.
 """
 
 import re
@@ -15,12 +15,12 @@ from hemostat.core.text import quote_text
 from hemostat.events import Action
 
 Mode = Literal["auto", "approve", "dry-run"]
-"""Whether an action is run at once, after a person's approval, or not at all."""
+"""Whether an action is run at once, after an approval, or not at all."""
 
 TRUE_WORDS: Final = frozenset({"true", "yes", "1", "on"})
 FALSE_WORDS: Final = frozenset({"false", "no", "0", "off"})
 OFF_THRESHOLD: Final = float("inf")
-"""The threshold of a label that says `off`."""
+"""The threshold for the value `off`."""
 
 MAX_SECONDS: Final = 30 * 86400.0
 MAX_PERCENT: Final = 1e5
@@ -34,12 +34,12 @@ SYSTEM_DIRECTORIES: Final = frozenset(
     {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run"}
     | {"/sbin", "/srv", "/sys", "/usr", "/var", "/var/lib"}
 )
-"""Directories that a cleanup never empties, whatever a label says."""
+"""Directories that a cleanup never empties, regardless of labels."""
 
 
 class ProbeTarget(NamedTuple):
-    """What a container asks to be probed on. `scheme` is http, https or tcp; `path`, of http, begins with a
-    slash."""
+    """Where a container asks to be probed. `scheme` is http, https or tcp. `path`, for http and https, begins
+    with a slash."""
 
     scheme: str
     port: int
@@ -57,7 +57,7 @@ def parse_truth(text: str) -> bool:
 
 
 def parse_percent(text: str) -> float:
-    """`90`, `90%`, or `off` for never."""
+    """Return the percentage of `90` or `90%`, or OFF_THRESHOLD for `off`."""
     if text.lower() == "off":
         return OFF_THRESHOLD
     value = _parse_number(text.removesuffix("%"))
@@ -114,7 +114,7 @@ def parse_cpu_action(text: str) -> Action:
 
 
 def parse_actions(text: str) -> frozenset[Action]:
-    """Action.NONE among them is no action: `none` allows nothing."""
+    """Return the actions. Action.NONE among them allows no action."""
     found = set()
     for word in _split_words(text):
         if word.lower() not in set(Action):
@@ -151,7 +151,7 @@ def _parse_path(text: str) -> str:
 
 
 def parse_command(text: str) -> tuple[str, ...]:
-    """The words, as a shell would split them."""
+    """Return the words, split as by a shell."""
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
@@ -166,7 +166,8 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "tcp": 0}
 
 
 def parse_probe(text: str) -> ProbeTarget:
-    """A label may make HemoStat call its own container and nothing else, so it names no host."""
+    """Return the target of a probe. A value with a host is refused, because a label must not make HemoStat
+    call anything but its own container."""
     match = _PROBE_PATTERN.fullmatch(text)
     if match is None:
         raise ValueError(

@@ -1,2 +1,1 @@
-"""Rows that are shared by the monitors and responders of a host: attempts, leases, controls, notes of
-alerts."""
+"""Rows shared by the monitors and responders of a host: attempts, leases, controls, alert notes."""

@@ -1,8 +1,8 @@
-"""The notes that a monitor keeps of its alerts, apart from the events that tell them.
+"""Notes that a monitor keeps about its alerts, separately from the events that report them.
 
-Whoever may write requests can write any incident, occurrence or time into one. So the monitor notes each
-alert that it raises, and each incident that is over, in keys that its user alone may write. The responder
-compares a request with them (core.remediation.request_check).
+A client that may write requests can write any incident, occurrence or time into one. The monitor therefore
+notes each alert that it raises, and each incident that ended, in keys that only its user may write. The
+responder compares a request with these notes (core.remediation.request_check).
 """
 
 from contextlib import suppress
@@ -31,8 +31,8 @@ class Progress(msgspec.Struct, frozen=True, array_like=True):
 
 
 class IncidentNotes(msgspec.Struct, frozen=True, kw_only=True):
-    """`alert` is that of the request's occurrence; `latest` and `over` are numbers of occurrences, 0 where a
-    monitor has noted none: the latest that was raised, and the latest that was cleared."""
+    """`alert` is the alert of the request's occurrence. `latest` and `over` are occurrence numbers, 0 if no
+    monitor noted one: the latest that was raised, and the latest that was cleared."""
 
     alert: RaisedAlert | None = None
     latest: int = 0
@@ -40,8 +40,8 @@ class IncidentNotes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_notes(event: Event) -> list[tuple[str, str]]:
-    """What the monitor notes with this event, as pairs of a key's suffix and a value. The value without a
-    suffix is the container's name, as monitors of former versions wrote it alone."""
+    """Return what the monitor notes with this event, as pairs of a key's suffix and a value. The value
+    without a suffix is the container's name, the only note that monitors of earlier versions wrote."""
     alert = event.data
     if not isinstance(alert, HealthAlert) or event.incident is None:
         return []
@@ -49,13 +49,13 @@ def build_notes(event: Event) -> list[tuple[str, str]]:
     if alert.phase is Phase.CLEARED:
         return [(OVER_SUFFIX, progress)]
     raised = RaisedAlert(alert.container.id, alert.kind, alert.since)
-    # The name comes first, and so expires first: where it is known, the notes of the same alert are too.
+    # The name is first and expires first: while it exists, the other notes of the alert exist too.
     return [("", alert.container.name), (f":{alert.occurrence}", _encode(raised)), (LATEST_SUFFIX, progress)]
 
 
 def list_note_suffixes(key: str) -> tuple[str, ...]:
-    """Under which a request of this key (core.remediation.repetition) finds the name of its incident's
-    container, and then the notes, in the order of `read_notes`."""
+    """Return the suffixes of the notes for a request with this key (core.remediation.repetition): first that
+    of the container's name, then those of the notes in the order of `read_notes`."""
     occurrence = key.rpartition(":")[0].rpartition(":")[2]
     return "", f":{occurrence}", LATEST_SUFFIX, OVER_SUFFIX
 
@@ -63,7 +63,8 @@ def list_note_suffixes(key: str) -> tuple[str, ...]:
 def read_notes(
     alert: str | bytes | None, latest: str | bytes | None, over: str | bytes | None
 ) -> IncidentNotes:
-    """From the values under the request's occurrence, LATEST and OVER. An unreadable value is no note."""
+    """Return the notes from the values under the request's occurrence, LATEST_SUFFIX and OVER_SUFFIX. An
+    unreadable value counts as no note."""
     return IncidentNotes(
         alert=_decode(alert, RaisedAlert),
         latest=(_decode(latest, Progress) or Progress()).occurrence,

@@ -1,4 +1,5 @@
-"""What people have told HemoStat: pauses, resets of breakers, and answers to requests for approval. Pure."""
+"""Operators' controls over HemoStat: pauses, resets of circuit breakers, and answers to approval requests.
+Pure."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,11 +11,12 @@ from hemostat.core.units import show_duration
 from hemostat.events import Action
 
 ALL_CONTAINERS: Final = "*"
-"""Stands for all containers of all hosts where a container is named."""
+"""Stands for all containers of all hosts in place of a container's name."""
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
-    """The kill switch: nothing is done until `until` (epoch seconds), None for until it is lifted."""
+    """The kill switch: no action is run before `until` (epoch seconds); None means until the pause is
+    lifted."""
 
     by: str
     at: float
@@ -23,8 +25,8 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Controls(msgspec.Struct, frozen=True, kw_only=True):
-    """`pauses` and `resets` are by container name, EVERYTHING for all. A reset is when somebody closed the
-    breaker: failures before it do not count."""
+    """`pauses` and `resets` are by container name, ALL_CONTAINERS for all. A reset is the time at which an
+    operator closed the circuit breaker: earlier failures do not count."""
 
     pauses: Mapping[str, Pause] = {}
     resets: Mapping[str, float] = {}
@@ -34,12 +36,12 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
         return next((pause for pause in found if pause and is_pause_active(pause, now)), None)
 
     def paused_itself(self, container: str, now: float) -> bool:
-        """Whether it is this very container that is paused."""
+        """Return whether this container is paused by its own name."""
         pause = self.pauses.get(container)
         return pause is not None and is_pause_active(pause, now)
 
     def notice(self, now: float) -> str:
-        """All pauses that hold, in a line; empty for none."""
+        """Return all active pauses in one line; empty if there are none."""
         held = {name: pause for name, pause in self.pauses.items() if is_pause_active(pause, now)}
         everything = held.pop(ALL_CONTAINERS, None)
         words = [] if everything is None else [describe_pause("paused", everything, now)]
@@ -48,7 +50,8 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def reset(self, container: str) -> float:
-        """When the container's breaker was last closed by a person (epoch seconds), 0 for never."""
+        """Return when an operator last closed the container's circuit breaker (epoch seconds), 0 for
+        never."""
         return max(self.resets.get(ALL_CONTAINERS, 0.0), self.resets.get(container, 0.0))
 
 
@@ -68,8 +71,8 @@ class ApprovalAnswer(StrEnum):
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that waits for a person, and what the person said. `id` is short, for people; `key` is the
-    ledger's. Nobody's answer by `until` is no."""
+    """A request that waits for an operator's answer, and the answer. `id` is short, for people; `key` is the
+    ledger's. Without an answer by `until` the request is rejected."""
 
     id: str
     key: str
@@ -78,10 +81,10 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     container: str
     action: Action
     plan: str = ""
-    """What exactly would be done."""
+    """What exactly will be done."""
     cause: str = ""
     request: str = ""
-    """Id of the event that asked for it."""
+    """Id of the event with the request."""
     asked: float
     until: float
     answer: ApprovalAnswer | None = None

@@ -1,7 +1,8 @@
-"""Until when an attempt in the ledger belongs to the responder that wrote it.
+"""Determines until when an attempt in the ledger belongs to the responder that wrote it.
 
-How long an action may take depends on what a container asks for. So a lease is bounded where it is written
-and where it is read: no row, whoever wrote it, keeps a container or a slot for longer than MAX_LEASE_SECONDS.
+How long an action may take depends on the container's settings. A lease is therefore bounded both where it is
+written and where it is read: no row, regardless of its writer, keeps a container or a slot for longer than
+MAX_LEASE_SECONDS.
 """
 
 from typing import Final
@@ -11,7 +12,7 @@ from hemostat.core.ledger.rows import Attempt
 
 MAX_LEASE_SECONDS: Final = 900.0
 MAX_SKEW_SECONDS: Final = 5.0
-"""By which the clocks of two machines may differ."""
+"""Maximum difference between the clocks of two machines."""
 
 
 def limit_lease(seconds: float) -> float:
@@ -19,16 +20,16 @@ def limit_lease(seconds: float) -> float:
 
 
 def get_lease_end(attempt: Attempt) -> float:
-    """When the lease ends (epoch seconds), whatever the row says."""
+    """Return when the lease ends (epoch seconds), bounded by MAX_LEASE_SECONDS."""
     return min(attempt.lease, _get_lease_start(attempt) + MAX_LEASE_SECONDS)
 
 
 def is_leased(
     attempt: Attempt, now: float, controls: Controls | None = None, seen: float | None = None
 ) -> bool:
-    """Whether its responder may still be at work on it. A lease that was taken before a person's reset is
-    over. A lease from the future (the clock was set back, or the row is not a responder's) lasts for as long
-    as it was to last from when it was `seen` first (epoch seconds)."""
+    """Return whether the attempt's responder may still be working on it. A lease taken before an operator's
+    reset is over. A lease from the future (the clock was set back, or no responder wrote the row) keeps its
+    length, counted from when it was first `seen` (epoch seconds)."""
     taken = _get_lease_start(attempt)
     if seen is not None and taken > now:
         return seen <= now < seen + limit_lease(attempt.lease - taken)

@@ -1,4 +1,4 @@
-"""Rows of the ledger: attempts, raised limits, and what a decision on a request is made on."""
+"""Rows of the ledger: attempts, raised limits, and the snapshot from which a request is decided."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from hemostat.events import Action, Outcome, Reason
 
 
 class Resource(StrEnum):
-    """What of a container can be made larger."""
+    """A resource of a container that can be raised."""
 
     CPU = "cpu"
     MEMORY = "memory"
@@ -18,20 +18,21 @@ class Resource(StrEnum):
 
 
 class RaisedLimit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A limit raised for a while: `before` and `after` are cores, bytes or replicas."""
+    """A limit that was raised temporarily. `before` and `after` are cores, bytes or replicas."""
 
     container: str
-    """Its id."""
+    """Id of the container."""
     resource: Resource
     before: float
     after: float
     time: float
     service: str = ""
-    """Id of the swarm service whose replicas they are."""
+    """Id of the swarm service with the replicas."""
 
     @property
     def subject(self) -> str:
-        """What is larger: the service where there is one, whichever of its replicas it was raised for."""
+        """Id of what was raised: the service if there is one, regardless of the replica, otherwise the
+        container."""
         return self.service or self.container
 
     @property
@@ -39,15 +40,16 @@ class RaisedLimit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return msgspec.structs.replace(self, before=self.after, after=self.before)
 
     def again(self, earlier: "RaisedLimit") -> "RaisedLimit":
-        """The same raise after an earlier one: it goes back to where that came from."""
+        """Return this raise after an earlier one, so that it reverts to the earlier `before`."""
         return msgspec.structs.replace(self, before=earlier.before)
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One remediation in the ledger: written as intent before the action, completed after it.
+    """One remediation in the ledger: written as an intent before the action, completed after it.
 
-    `key` names the occurrence it answers, so that the same request is never acted on twice. `by` is the
-    responder and `lease` the time (epoch seconds) until which it is trusted to be still at work.
+    `key` names the occurrence that the attempt answers, so that the same request is never acted on twice.
+    `by` is the responder. `lease` is the time (epoch seconds) until which the responder is trusted to be
+    still working.
     """
 
     key: str
@@ -57,44 +59,45 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: str
     lease: float
     renewed: float = 0.0
-    """When the lease was last renewed (epoch seconds), 0 for never; it was first taken at `time`."""
+    """When the lease was last renewed (epoch seconds), 0 for never. It was first taken at `time`."""
     container_id: str = ""
     """Empty for the host itself, and in rows of older versions."""
     stop_seconds: float = 0.0
-    """How long the container may take to stop; 0 where it is down already."""
+    """Seconds that the container may take to stop; 0 if it is already down."""
     service: str | None = None
     started_at: float = 0.0
-    """The container's start time before the action: a later one proves that it was carried out."""
+    """The container's start time before the action. A later start time proves that the action was carried
+    out."""
     scaled: RaisedLimit | None = None
-    """What is to be raised, decided before it is done, so that it is not raised twice."""
+    """The limit to raise, recorded before the action so that it is not raised twice."""
     tries: int = 1
-    """How often the action was begun: once more each time that it was taken up after an interruption."""
+    """How often the action was begun. It is begun again after each interruption."""
     outcome: Outcome | None = None
     reason: Reason | None = None
     finished: float | None = None
     project: str = ""
-    """Of its container (core.labels.project); empty where that has none, and in what an earlier version
-    wrote."""
+    """Project of the container (core.labels.project); empty if it has none, and in rows of earlier
+    versions."""
     host_fault: bool = False
-    """Whether it failed of what says something of the host or its engine, not of this container alone."""
+    """Whether the reason of the failure concerns the host or its engine, not only this container."""
     ran: float = 0.0
-    """How long its container's process had run before it failed (seconds)."""
+    """Seconds that the container's process had run before it failed."""
 
 
 class ManualStop(msgspec.Struct, frozen=True):
-    """A person sent a container its stop signal at `time`, and may be waiting for its end until `until`."""
+    """A user sent a container its stop signal at `time`, and may be waiting for its end until `until`."""
 
     time: float
     until: float
 
 
 class LedgerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision on one request is made on, as read at one moment. `version` changes with every
+    """The data from which one request is decided, read at one moment. `version` changes with every
     reservation on the host.
 
-    `attempts` are this container's, oldest first; `running` are all of the host that have no outcome yet, and
-    `ended` the latest of the host that have one, oldest first. `controls` and `approval` are people's word:
-    on everything, and on this very request.
+    `attempts` are this container's, oldest first. `running` are all attempts of the host without an outcome,
+    and `ended` the host's latest with an outcome, oldest first. `controls` are the operators' pauses and
+    resets, `approval` is their answer to this request.
     """
 
     version: int
@@ -104,10 +107,10 @@ class LedgerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     controls: Controls = Controls()
     approval: Approval | None = None
     patient: str = ""
-    """Name of the container that a monitor told of under the request's incident; empty: none did."""
+    """Name of the container that a monitor noted for the request's incident; empty if no monitor did."""
     notes: IncidentNotes = IncidentNotes()
-    """What monitors have noted of the request's incident."""
+    """The monitors' notes about the request's incident."""
     stopping: ManualStop | None = None
-    """Of this container, where a person's stop is known."""
+    """A user's stop of this container, if known."""
     seal: str = ""
-    """Of the order that a person gave under the incident; empty: none did."""
+    """Seal of the order that an operator gave for the incident; empty if there is no order."""

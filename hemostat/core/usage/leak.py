@@ -1,10 +1,10 @@
-"""Whether memory that rises or is high is a leak, and what is told of it while that is not known.
+"""Decides whether memory that rises or is high is a leak, and what to report until that is known.
 
 Memory that has risen for the whole leak window and will be full within the horizon is a leak. So is memory
-that is high and rises in a process that has been known for as long, and does not fall back on its own. A
-young process may be warming up: it is told how it grows, and judged again on its way up. It is called a leak
-when it is nearly full, has grown steadily for all of the time it is known, and will be full before it is
-known for long enough.
+that is high, rises in a process known for that long, and does not fall back by itself. A young process may be
+warming up: its growth is reported, and judged again as it continues. It counts as a leak when memory is
+nearly full, has grown steadily for the whole known time, and will be full before the process is known for
+long enough.
 """
 
 from typing import Final
@@ -21,53 +21,54 @@ from hemostat.core.usage.trend import MIN_WINDOW_SHARE, Trend, extend_trend, fin
 from hemostat.events import Evidence, Kind, Phase
 
 MIN_RISE_SHARE: Final = 0.01
-"""Growth while memory is high, as a share of the limit, from which on it is rising."""
+"""Growth as a share of the limit from which on high memory is rising."""
 MIN_LEAK_SHARE: Final = 0.5
-"""Share of the limit below which memory may rise as it likes: a process that warms up does."""
+"""Share of the limit below which rising memory is no leak: a process that warms up rises too."""
 NEARLY_FULL_PERCENT: Final = 95.0
 """Percent of the limit."""
 MIN_KNOWN_SHARE: Final = 0.4
-"""Share of the leak window for which a young process must be known to be called leaking, and for which a leak
-must have stopped to be over."""
+"""Share of the leak window. A young process must be known for that long to count as leaking, and a leak must
+have stopped for that long to be over."""
 
 
 MIN_SLOWING_SHARE: Final = 0.2
-"""Share of the leak window for which growth must be known to be called slowing down."""
+"""Share of the leak window for which growth must be known to count as slowing down."""
 
 
 class LeakJudgement(msgspec.Struct, frozen=True):
-    """What was last concluded of memory that is high: at `time`, when it was at `share` percent."""
+    """The last conclusion about high memory, at `time`, when it was at `share` percent."""
 
     time: float
     share: float
     fills: bool = False
-    """Whether it was to be full soon."""
+    """Whether it was expected to be full soon."""
     known: bool = True
-    """Whether it was known if it grows."""
+    """Whether it was known whether memory grows."""
 
 
 class MemoryTrend(msgspec.Struct, frozen=True):
-    """`high` is the trend since memory is too high, `long` over the leak window; `leaking` whether a leak has
-    been told."""
+    """`high` is the trend since memory became too high, `long` that over the leak window. `leaking`: whether
+    a leak was reported."""
 
     high: Trend = Trend()
     long: Trend = Trend()
     leaking: bool = False
     judgement: LeakJudgement | None = None
     pending: float | None = None
-    """Since when it is high (epoch seconds), where that is not raised yet: whether it grows is not known."""
+    """Since when memory has been high (epoch seconds) without an alert, because it is not known whether it
+    grows."""
 
     @property
     def seen(self) -> float:
-        """Seconds for which the process is known, the leak window at most."""
+        """Seconds for which the process is known, at most the leak window."""
         return self.long.latest - self.long.points[0][0] if self.long.points else 0.0
 
 
 def restore_memory_trend(
     memory: MemoryTrend, points: tuple[MetricPoint, ...], started: float, cache: int, tuned: MonitorSettings
 ) -> MemoryTrend:
-    """With what was kept of this process by an earlier monitor. `cache` is the file cache now: kept points
-    count it."""
+    """Return the trend with the points that an earlier monitor stored for this process. `cache` is the
+    current file cache in bytes, which the stored points include."""
     long = Trend()
     for point in points:
         if point.memory is not None and point.time >= started:
@@ -78,7 +79,7 @@ def restore_memory_trend(
 def add_memory_sample(
     memory: MemoryTrend, sample: Sample, over: Gauge, tuned: MonitorSettings
 ) -> MemoryTrend:
-    """With one more sample. `over` is the gauge of memory that is high."""
+    """Return the trend with one more sample. `over` is the gauge of high memory."""
     used = sample.memory - sample.cache
     aloft = over.since is not None or over.raised
     return MemoryTrend(
@@ -98,8 +99,8 @@ def judge_memory(
     limits: ResourceLimits,
     tuned: MonitorSettings,
 ) -> tuple[MemoryTrend, list[UsageFinding]]:
-    """Tell a leak from memory that is merely high; only one of the two is told at a time. `found` is the
-    transition of memory that is high."""
+    """Tell a leak from memory that is only high. Only one of the two is reported at a time. `found` is the
+    transition of high memory."""
     if memory.leaking:
         return _judge_leak(memory, sample, limits, tuned, found)
     raised = found is not None and found.phase is Phase.RAISED
@@ -123,7 +124,7 @@ def _judge_leak(
     tuned: MonitorSettings,
     found: UsageFinding | None,
 ) -> tuple[MemoryTrend, list[UsageFinding]]:
-    """A leak is over when memory has not grown for a good part of the leak window, seen by this monitor."""
+    """Clear a leak when this monitor has seen no growth for MIN_KNOWN_SHARE of the leak window."""
     cleared = [found] if found is not None and found.phase is Phase.CLEARED else []
     if memory.seen < MIN_KNOWN_SHARE * tuned.leak_window:
         return memory, cleared
@@ -136,8 +137,8 @@ def _judge_leak(
 
 
 def _is_due(memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings) -> bool:
-    """Whether it is to be judged again: half of what was left is used up, it is nearly full, or what was not
-    known before may be known by now."""
+    """Return whether to judge memory again: half of the remaining share is used, memory is nearly full, or
+    what was unknown may be known by now."""
     last, share = memory.judgement, _compute_memory_percent(sample, limits)
     if last is None:
         return True
@@ -152,7 +153,7 @@ def _is_due(memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: 
 def _find_leak(
     memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings, *, due: bool
 ) -> Growth | None:
-    """The rise of memory that is a leak."""
+    """Return the rise of memory that is a leak; None if there is none."""
     if limits.memory <= 0:
         return None
     long, window = memory.long, tuned.leak_window
@@ -169,7 +170,7 @@ def _find_leak(
 
 
 def _find_late_rise(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings) -> Growth | None:
-    """The rise since memory is high, in a process that has been known for the leak window."""
+    """Return the rise since memory became high, in a process known for the leak window."""
     points = memory.high.points
     span = points[-1][0] - points[0][0] if points else 0.0
     if memory.seen < MIN_WINDOW_SHARE * tuned.leak_window or span <= 0:
@@ -181,7 +182,8 @@ def _find_late_rise(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorS
 def _find_early_leak(
     memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
 ) -> Growth | None:
-    """The rise of a young process that will be full before it is known for long enough."""
+    """Return the rise of a young process whose memory will be full before the process is known for long
+    enough."""
     if _compute_memory_percent(sample, limits) < NEARLY_FULL_PERCENT:
         return None
     growth = measure_growth(memory.long, limits.memory, horizon=tuned.leak_horizon)
@@ -198,8 +200,8 @@ def _judge_high(
     limits: ResourceLimits,
     tuned: MonitorSettings,
 ) -> tuple[MemoryTrend, list[UsageFinding]]:
-    """In what manner memory is high. Raised as soon as it is known whether it grows, after another window at
-    the latest, and again when it turns out to grow."""
+    """Classify how memory is high. It is raised as soon as it is known whether it grows, at the latest after
+    another window, and again when it turns out to grow."""
     manner, growth = _classify_growth(memory, limits, tuned)
     if found is None and memory.pending is not None:
         found = UsageFinding(
@@ -229,8 +231,8 @@ def _judge_high(
 def _may_wait(
     found: UsageFinding, growth: Growth, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
 ) -> bool:
-    """Whether to look on before it is raised: a host that is busy gives too few samples in a window. What has
-    fallen meanwhile may be over."""
+    """Return whether to measure longer before an alert: a busy host gives too few samples in a window. Memory
+    that fell meanwhile may be over."""
     early, share = sample.time < found.since + 2 * tuned.window, _compute_memory_percent(sample, limits)
     return share < tuned.memory or (growth.slope is None and early and share < NEARLY_FULL_PERCENT)
 
@@ -240,7 +242,7 @@ def _fills_soon(growth: Growth, tuned: MonitorSettings) -> bool:
 
 
 def _is_slowing_down(growth: Growth, tuned: MonitorSettings) -> bool:
-    """Whether it is known to come to rest: a few seconds of slower growth are no reason to deny a leak."""
+    """Return whether growth is known to settle. A few seconds of slower growth do not rule out a leak."""
     return growth.slowing and growth.seen >= MIN_SLOWING_SHARE * tuned.leak_window
 
 
@@ -256,8 +258,8 @@ def _classify_growth(
 
 
 def _choose_growth(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings) -> Growth:
-    """Over all that is known, else since it is high. A process that is known for the whole leak window and
-    does not grow by either is taken to be steady."""
+    """Return the growth over the whole known time, or otherwise since memory became high. A process that is
+    known for the whole leak window and grows by neither counts as steady."""
     whole, late = (
         measure_growth(trend, limits.memory, horizon=tuned.leak_horizon)
         for trend in (memory.long, memory.high)

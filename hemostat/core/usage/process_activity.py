@@ -1,6 +1,7 @@
-"""What a container's processes do with their CPU: the evidence that tells a loop from work.
+"""Compares readings of what a container's processes do with their CPU: the evidence that tells a loop from
+work.
 
-Two readings of the kernel's counters are compared: one when the CPU became too high, one when it has been so
+There are two readings of the kernel's counters: when the CPU became too high, and when it has been too high
 for the whole window. Only what was measured becomes evidence. core.diagnosis.rules decides what it means.
 """
 
@@ -13,14 +14,14 @@ import msgspec
 from hemostat.events import Evidence
 
 HOT_CPU_SHARE: Final = 0.9
-"""Share of the CPU of all threads that the busiest of them must have used to be called the hot ones."""
+"""Share of the CPU of all threads that the hot threads, the busiest ones, must have used."""
 
 
 class Thread(msgspec.Struct, frozen=True, array_like=True):
-    """Counters of one thread. `user` and `system` are seconds of CPU; `switches` how often it gave up the CPU
-    of its own accord; `begun` when its process began, in ticks of the kernel's clock; `is_job` whether the
-    process belongs to a session of its own whose leader lives: a job that another process of the container
-    has started, as cron does, or that `docker exec` has."""
+    """Counters of one thread. `user` and `system` are seconds of CPU. `switches` counts how often the thread
+    gave up the CPU voluntarily. `begun` is when its process began, in ticks of the kernel's clock. `is_job`:
+    the process belongs to a session of its own whose leader is alive, which is a job that another process of
+    the container started, as cron does, or that `docker exec` started."""
 
     process: int
     thread: int
@@ -36,10 +37,10 @@ class Thread(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters of one container at `time` (epoch seconds), None where they cannot be known.
+    """Counters of one container at `time` (epoch seconds), None where unknown.
 
-    `cpu` is seconds of all its processes, those that have ended too. `received`, `sent` and `local`
-    are bytes over its network interfaces and over its loopback interface; `block` the bytes read from and
+    `cpu` is seconds of all its processes, including those that have ended. `received`, `sent` and `local` are
+    bytes over its network interfaces and over its loopback interface; `block` is the bytes read from and
     written to block devices. By process: `moved` is the bytes that it has read and written through files,
     pipes and sockets, `faults` its page faults.
     """
@@ -56,7 +57,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare_activity(before: Activity, after: Activity) -> tuple[Evidence, ...]:
-    """What was measured between two readings."""
+    """Return what was measured between two readings."""
     elapsed = after.time - before.time
     if elapsed <= 0:
         return ()
@@ -78,7 +79,7 @@ def _build_rate_evidence(before: Activity, after: Activity, elapsed: float) -> I
 
 
 def _sum_growth(before: dict[int, int], after: dict[int, int]) -> int:
-    """By how much the counters of all processes have grown; a process that is new counts from 0."""
+    """Return the growth of the counters of all processes. A new process counts from 0."""
     return sum(max(count - before.get(process, 0), 0) for process, count in after.items())
 
 
@@ -87,8 +88,8 @@ def _select_processes(counters: dict[int, int], processes: AbstractSet[int]) -> 
 
 
 def _build_thread_evidence(before: Activity, after: Activity, elapsed: float) -> Iterator[Evidence]:
-    """How many of the threads that were there all the time used nearly all of what these used, which share of
-    the container's CPU that is, and how they used it."""
+    """Yield how many of the threads present in both readings used nearly all of their CPU, which share of the
+    container's CPU that is, and how they used it."""
     if before.threads is None or after.threads is None or before.cpu is None or after.cpu is None:
         return
     cpu = after.cpu - before.cpu
@@ -130,7 +131,7 @@ def _subtract_thread(old: Thread, new: Thread) -> Thread:
 
 
 def _find_hot_threads(threads: Sequence[Thread]) -> list[Thread]:
-    """The fewest threads that used EXPLAINED of what all of them used."""
+    """Return the fewest threads that used HOT_CPU_SHARE of the CPU of all threads."""
     total, hot, seconds = sum(map(_sum_cpu_seconds, threads)), list[Thread](), 0.0
     for thread in sorted(threads, key=_sum_cpu_seconds, reverse=True):
         if seconds >= HOT_CPU_SHARE * total:

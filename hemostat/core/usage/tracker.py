@@ -1,8 +1,7 @@
-"""One container's running process under the samples: rates, gauges, and what they show.
+"""Tracks one container's running process: rates, gauges, and the findings from its samples.
 
-A track begins again with every start of the container: counters and gauges of the process before mean
-nothing. What memory that is high means is core.usage.leak's to say, what CPU that is high means
-core.diagnosis.rules's.
+A tracker begins again with every start of the container: counters and gauges of the earlier process are
+meaningless then. core.usage.leak decides what high memory means, core.diagnosis.rules what high CPU means.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -39,18 +38,18 @@ class UsageTracker(msgspec.Struct, frozen=True):
 
     last: Sample | None = None
     started: float = 0.0
-    """When the process began, epoch seconds; 0 where unknown."""
+    """When the process began (epoch seconds); 0 if unknown."""
     gauges: dict[Kind, Gauge] = {}
     bases: dict[Kind, Sample] = {}
     activity: Activity | None = None
     """What its processes had done when CPU became too high."""
     idle_since: float | None = None
     idle_longest: float = 0.0
-    """Seconds for which CPU is known to have been low at some time in this life of the process."""
+    """Longest time in seconds for which CPU is known to have been low in this life of the process."""
     memory: MemoryTrend = MemoryTrend()
 
     def calm(self, kind: Kind) -> bool:
-        """Whether the value is neither too high nor on its way there."""
+        """Return whether the value is neither too high nor on its way there."""
         if kind is Kind.MEMORY_LEAK:
             return not self.memory.leaking and self.calm(Kind.MEMORY_HIGH)
         gauge = self.gauges.get(kind, Gauge())
@@ -73,7 +72,7 @@ class _Value(NamedTuple):
 
 
 def create_tracker(raised: Collection[Kind], started: float = 0.0) -> UsageTracker:
-    """A track for a process of which these kinds have been alerted already."""
+    """Return a tracker for a process with incidents of these kinds already raised."""
     gauges = {kind: Gauge(raised=True) for kind in raised if kind in GAUGED_KINDS - {Kind.MEMORY_LEAK}}
     return UsageTracker(
         gauges=gauges, started=started, memory=MemoryTrend(leaking=Kind.MEMORY_LEAK in raised)
@@ -81,7 +80,8 @@ def create_tracker(raised: Collection[Kind], started: float = 0.0) -> UsageTrack
 
 
 def interrupt_tracker(track: UsageTracker) -> UsageTracker:
-    """The track of a process that was paused or goes on: what was measured before cannot be continued."""
+    """Return the tracker of a process that was paused or continues: earlier measurements cannot be
+    continued."""
     memory = MemoryTrend(leaking=track.memory.leaking)
     return UsageTracker(
         gauges=track.gauges, started=track.started, memory=memory, idle_longest=track.idle_longest
@@ -89,7 +89,7 @@ def interrupt_tracker(track: UsageTracker) -> UsageTracker:
 
 
 def reset_raised(track: UsageTracker, kind: Kind) -> UsageTracker:
-    """It was found and not told: let it be found again."""
+    """Reset a finding that was not reported, so that it can be found again."""
     gauges = {name: gauge for name, gauge in track.gauges.items() if name is not kind}
     leaking = track.memory.leaking and kind is not Kind.MEMORY_LEAK
     memory = msgspec.structs.replace(track.memory, leaking=leaking)
@@ -97,8 +97,8 @@ def reset_raised(track: UsageTracker, kind: Kind) -> UsageTracker:
 
 
 def should_read_history(track: UsageTracker, sample: Sample, limits: ResourceLimits) -> bool:
-    """Whether what an earlier monitor kept of this process is worth reading: at its first sample, where much
-    of its memory is used."""
+    """Return whether the measurements stored by an earlier monitor are worth reading: at the first sample, if
+    much of the memory is used or a leak was reported."""
     return track.last is None and (
         track.memory.leaking or sample.memory >= MIN_LEAK_SHARE * limits.memory > 0
     )
@@ -114,8 +114,8 @@ def restore_history(
 def should_read_activity(
     track: UsageTracker, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
 ) -> bool:
-    """Whether it is worth knowing what the processes do with their CPU: as it becomes too high, and when it
-    has been so for the whole window."""
+    """Return whether to read what the processes do with their CPU: when it becomes too high, and when it has
+    been too high for the whole window."""
     gauge = track.gauges.get(Kind.CPU_HIGH, Gauge())
     if track.last is None or gauge.raised:
         return False
@@ -132,7 +132,8 @@ def observe(
     tuned: MonitorSettings,
     activity: Activity | None = None,
 ) -> UsageReading:
-    """`activity` is what the processes have done so far, where `wants_activity` asks for it."""
+    """Record a sample. `activity` is what the processes have done so far, if `should_read_activity` asks for
+    it."""
     last = track.last
     cpu = None if last is None else compute_cpu_percent(last, sample)
     if last is None or (cpu is None and not isnan(sample.cpu)):
@@ -206,8 +207,8 @@ def _iter_values(
 def _measure_throttling(
     since: Sample, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
 ) -> _Value:
-    """On average since it began, for what is held back comes in bursts. One that uses its whole limit is held
-    back too: that is told as cpu_high already."""
+    """Return the average throttling since it began, because throttling comes in bursts. A process that uses
+    its whole limit is throttled too, and is already reported as cpu_high."""
     periods, used = (
         sample.periods - since.periods,
         (compute_cpu_percent(since, sample) or 0.0) / (limits.cpu or 1.0),
@@ -224,7 +225,7 @@ EVIDENCE_NAMES: Final = {
     Kind.PIDS_HIGH: "pids",
     Kind.FD_HIGH: "open_files",
 }
-"""What the value of each kind is called in evidence, in percent."""
+"""Name of each kind's value in evidence, in percent."""
 
 
 def _build_evidence(value: _Value) -> tuple[Evidence, ...]:
@@ -247,8 +248,8 @@ def _update_idle(
     limits: ResourceLimits,
     tuned: MonitorSettings,
 ) -> tuple[float | None, float]:
-    """Since when CPU has been low, and the longest time for which it is known to have been: seen by us, or by
-    the CPU that the process has used in all."""
+    """Return since when CPU has been low, and the longest time for which it is known to have been low: by
+    samples, or by the total CPU that the process has used."""
     if cpu is None:
         return None, track.idle_longest
     if cpu / (limits.cpu or 1.0) < tuned.cpu * CALM_SHARE:
@@ -262,7 +263,8 @@ def _update_idle(
 def _estimate_calm_seconds(
     track: UsageTracker, last: Sample, limits: ResourceLimits, tuned: MonitorSettings
 ) -> float:
-    """Seconds for which CPU must have been low, or the process would have used more of it by now."""
+    """Return the seconds for which CPU must have been low, because otherwise the process would have used more
+    by now."""
     low = tuned.cpu * CALM_SHARE / 100 * (limits.cpu or 1.0)
     if track.started <= 0 or low <= 0:
         return 0.0
@@ -272,7 +274,7 @@ def _estimate_calm_seconds(
 def _build_cpu_evidence(
     track: UsageTracker, base: Sample, calm: float, activity: Activity | None, limits: ResourceLimits
 ) -> Iterator[Evidence]:
-    """What tells a loop from work: what the process did before, and what it has done since `base`."""
+    """Yield what tells a loop from work: what the process did before, and what it has done since `base`."""
     yield Evidence("calm", round(calm, 1), "s")
     age = base.time - track.started
     if track.started > 0 and age > 0:
@@ -284,7 +286,8 @@ def _build_cpu_evidence(
 
 
 def _find_killed_child(last: Sample | None, sample: Sample) -> tuple[UsageFinding, ...]:
-    """The kernel has killed a process in the container, and not the main one: the container goes on."""
+    """Report that the kernel killed a process of the container other than the main one, so that the container
+    continues."""
     before = None if last is None else last.oom_kills
     if before is None or sample.oom_kills is None or sample.oom_kills <= before:
         return ()

@@ -1,17 +1,19 @@
-"""Whether the floor of a value rises, and when it reaches the limit.
+"""Decides whether the floor of a value rises, and when it reaches the limit.
 
-Garbage-collected heaps are saw-teeth: only their troughs tell what is really in use. The floor is kept as the
-least value of each of BUCKETS parts of a window. It rises when, over the whole window,
+Memory of garbage-collected heaps is a sawtooth: only the troughs show what is really in use. The floor is
+kept as the least value of each of BUCKETS_PER_WINDOW parts of a window. It rises if, over the whole window,
 
-1. it ends higher than it began in STEADY of all pairs of times: Kendall's tau, the statistic of the
+1. it ends higher than it began in MIN_STEADY_TAU of all pairs of times: Kendall's tau, the statistic of the
    Mann-Kendall test for a trend (Mann 1945, Kendall 1975);
 2. its slope, the median of the slopes of all pairs (Theil 1950, Sen 1968), makes up a share of the limit in a
    window, in the later half too: a cache that is filling slows down;
-3. no single step makes most of the rise: something loaded once is no trend;
-4. where the value fell on the way, all of this is true of the troughs, at least three of them; where it did
-   not, it is higher than any height it has come down from before: a tooth may be longer than the window.
+3. no single step makes up most of the rise: data loaded once is no trend;
+4. if the value fell on the way, all of this holds for the troughs, at least three of them; if it did not
+   fall, it is higher than any height from which it has come down before: a tooth may be longer than the
+   window.
 
-Values are not negative. Whatever cannot be compared (clocks set back, long gaps, NaN) begins anew.
+Values are not negative. After values that cannot be compared (clocks set back, long gaps, NaN) the trend
+begins again.
 """
 
 from itertools import combinations, pairwise
@@ -27,24 +29,24 @@ Points = tuple[tuple[float, float], ...]
 BUCKETS_PER_WINDOW: Final = 30
 MIN_STEADY_TAU: Final = 0.75
 MIN_TREND_POINTS: Final = 3
-"""Points without which there is no trend."""
+"""Minimum number of points of a trend."""
 MAX_STEP_SHARE: Final = 0.6
-"""Share of the rise that a single step may make."""
+"""Maximum share of the rise that a single step may make up."""
 MIN_WINDOW_SHARE: Final = 0.9
-"""Share of the window that must have been seen. Troughs must span half of it."""
+"""Share of the window that must have been measured. Troughs must span half of the window."""
 MIN_DROP_SHARE: Final = 0.1
 """Share of the range by which a value must fall to end a tooth."""
 MIN_FALL_SHARE: Final = 0.05
-"""Share of its height by which a value must fall to have come down."""
+"""Share of its height by which a value must fall to count as fallen."""
 MIN_TROUGH_RISE_SHARE: Final = 0.25
-"""Share of the range by which the troughs must have risen for the teeth to be mere noise."""
+"""Share of the range by which the troughs must have risen for the teeth to count as noise."""
 MAX_CEILING_WINDOWS: Final = 12
 """Windows after which a height is forgotten."""
 
 
 class Trend(msgspec.Struct, frozen=True):
-    """`points` is the floor of the newest buckets. `crest` is the height of the present tooth, `ceiling` the
-    greatest height it has come down from, at the time `down`."""
+    """`points` is the floor of the newest buckets. `crest` is the height of the present tooth. `ceiling` is
+    the greatest height from which the value has fallen, at the time `down`."""
 
     points: Points = ()
     latest: float = -inf
@@ -56,7 +58,8 @@ class Trend(msgspec.Struct, frozen=True):
 
 
 class Rise(NamedTuple):
-    """`slope` is units a second, `floor` the floor now, `left` the seconds until it is at the limit."""
+    """`slope` is in units a second, `floor` is the floor now, `left` the seconds until it reaches the
+    limit."""
 
     slope: float
     floor: float
@@ -64,7 +67,7 @@ class Rise(NamedTuple):
 
 
 def extend_trend(trend: Trend, time: float, value: float, *, window: float) -> Trend:
-    """The trend with one more value. `window` (seconds) is to be the same each time."""
+    """Return the trend with one more value. `window` (seconds) must be the same each time."""
     if not (isfinite(time) and isfinite(value)) or time == trend.latest:
         return trend
     if not 0 < time - trend.latest <= window:
@@ -85,7 +88,7 @@ def extend_trend(trend: Trend, time: float, value: float, *, window: float) -> T
 
 
 def find_rise(trend: Trend, limit: float, *, window: float, share: float = 0.05) -> Rise | None:
-    """How the floor rises; None where it does not, or by less than `share` of the limit in a window."""
+    """Return how the floor rises; None if it does not, or by less than `share` of the limit in a window."""
     points = trend.points
     least = limit * share
     if (
@@ -108,8 +111,8 @@ def find_rise(trend: Trend, limit: float, *, window: float, share: float = 0.05)
 
 
 def is_sawtooth(trend: Trend) -> bool:
-    """Whether the value falls back on its own: within the window, or from about this height before; and not
-    only a little on its way up."""
+    """Return whether the value falls back by itself: within the window, or earlier from about this height,
+    and by more than a little on its way up."""
     if not trend.points:
         return False
     values = [value for _, value in trend.points]
@@ -122,7 +125,7 @@ def is_sawtooth(trend: Trend) -> bool:
 
 
 def _find_floor(trend: Trend) -> Points:
-    """Rule 4: the points that count."""
+    """Rule 4: return the points that count."""
     low = _find_troughs(trend.points)
     if low is None:
         return trend.points if trend.crest > trend.ceiling else ()
@@ -130,7 +133,7 @@ def _find_floor(trend: Trend) -> Points:
 
 
 def _drop_old_points(points: Points, since: float) -> Points:
-    """Without what is older, but for the one that spans the beginning."""
+    """Return the points without the older ones, except the one that spans the beginning."""
     first = 0
     while first + 1 < len(points) and points[first + 1][0] <= since:
         first += 1
@@ -138,8 +141,8 @@ def _drop_old_points(points: Points, since: float) -> Points:
 
 
 def _find_troughs(points: Points) -> Points | None:
-    """The lowest point of every tooth but the first, which began unseen, and of the last only where it has
-    risen since; None where nothing fell."""
+    """Return the lowest point of every tooth except the first, whose beginning was not measured, and of the
+    last only if the value has risen since; None if the value never fell."""
     values = [value for _, value in points]
     drop = (max(values) - min(values)) * MIN_DROP_SHARE if values else 0.0
     found: list[tuple[float, float]] = []
@@ -157,7 +160,8 @@ def _find_troughs(points: Points) -> Points | None:
 
 
 def find_steady_slope(floor: Points) -> float | None:
-    """Of a floor that rises steadily, all along and in its later half; None of any other."""
+    """Return the slope of a floor that rises steadily, in the whole window and in its later half; None
+    otherwise."""
     if len(floor) < MIN_TREND_POINTS:
         return None
     pairs = list(combinations(floor, 2))
