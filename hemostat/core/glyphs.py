@@ -63,8 +63,7 @@ def _character_to_ascii(char: str) -> str:
 
 
 def _letter_to_ascii(char: str) -> str:
-    """Return `e` for `é`, nothing for a character without width, question marks for what ASCII cannot
-    express."""
+    """Return `e` for `é`, nothing for a character without width, question marks for any other character."""
     if unicodedata.category(char) in {"Mn", "Me", "Cf"}:
         return ""
     width = 2 if unicodedata.east_asian_width(char) in "WF" else 1

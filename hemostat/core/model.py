@@ -1,5 +1,4 @@
-"""Facts about containers, the host and the engine, independent of any vendor. Other modules decide what they
-mean."""
+"""Facts about containers, host and engine, independent of vendors. Other modules decide what they mean."""
 
 from enum import StrEnum
 from typing import Final
@@ -61,8 +60,7 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """When the first health check of the present failing streak began, as far back as the engine reports
     (five checks)."""
     address: str = ""
-    """The container's IP address on one of its networks, IPv4 before IPv6; empty if it has no address of its
-    own."""
+    """An IP address on one of the container's own networks, IPv4 before IPv6; empty without one."""
     addresses: tuple[str, ...] = ()
     """The container's IP addresses on all of its networks, including IPv6."""
     gateways: tuple[str, ...] = ()
@@ -80,8 +78,7 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Path of the json-file log on the engine's host."""
     created_at: float = 0.0
     interactive: bool = False
-    """Whether the container was created to be attached to a person's input, which ends it: `docker run
-    -i`."""
+    """Whether the container is attached to a person's input, which ends it, as with `docker run -i`."""
     auto_remove: bool = False
     """Whether the engine removes the container as soon as it has ended."""
     error: str = ""
@@ -130,13 +127,11 @@ class ListedContainer(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     """Exit code of a container that has ended."""
     age: float | None = None
-    """Maximum seconds for which the container has been running or stopped; None if the engine does not report
-    it."""
+    """Maximum seconds since the container was started or stopped; None if the engine does not report it."""
 
 
 class Connected(msgspec.Struct, frozen=True):
-    """The engine's event stream is open, for the first time or again. Missed changes must be found by
-    listing."""
+    """The engine's event stream is open, for the first time or again. Listing finds what was missed."""
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -242,8 +237,7 @@ class HostSample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a probe of a container, with or without an answer. `error` is empty if the probe
-    succeeded."""
+    """The result of a probe of a container, with or without an answer. `error` is empty after a success."""
 
     container_id: str
     time: float

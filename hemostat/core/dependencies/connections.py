@@ -13,8 +13,7 @@ from hemostat.core.dependencies.declared import SHARED_NETWORK_PREFIX
 from hemostat.core.model import ConnectionPeers, ContainerInfo
 
 CONNECTION_TTL_SECONDS: Final = 1800.0
-"""Seconds for which a connection counts after it was last observed. Connection pools open and close
-connections."""
+"""Seconds for which a connection counts after it was last observed. Pools open and close connections."""
 MIN_HUB_SERVICES: Final = 4
 """Minimum number of different services of a hub. A container that is connected to that many, and to half of
 the host's other services, counts as the dependent of none of them."""
@@ -43,8 +42,7 @@ def find_edges(peers: ConnectionPeers, infos: Iterable[ContainerInfo]) -> set[Ed
 
 
 def has_own_network(info: ContainerInfo) -> bool:
-    """Return whether the container's connections are its own, and not those of a container whose network it
-    shares."""
+    """Return whether the container has a network of its own, not the host's or another container's."""
     return info.network_mode != "host" and not info.network_mode.startswith(SHARED_NETWORK_PREFIX)
 
 

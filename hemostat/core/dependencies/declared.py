@@ -52,8 +52,7 @@ MAX_NEEDS: Final = 20
 
 
 class Dependency(NamedTuple):
-    """`members` are container ids, by name. `observed`: the dependency is not declared, connections show
-    it."""
+    """`members` are container ids, by name. `observed`: connections show the undeclared dependency."""
 
     members: tuple[str, ...]
     until: NeedDuration = NeedDuration.STARTED
@@ -187,14 +186,12 @@ class NameIndex:
 
 
 def find_networks(infos: Mapping[str, ContainerInfo]) -> dict[str, frozenset[str]]:
-    """Return the networks of each container, by id. A container that shares another's network is on that
-    network."""
+    """Return each container's networks, by id. A shared network counts for all containers that share it."""
     return {key: frozenset(_find_network_owner(info, infos).networks) for key, info in infos.items()}
 
 
 def _find_network_owner(info: ContainerInfo, infos: Mapping[str, ContainerInfo]) -> ContainerInfo:
-    """Return the container whose network this one uses: itself, or the last one in a chain of shared
-    networks."""
+    """Return the container whose network this one uses: itself, or the last in a chain of shared networks."""
     seen: set[str] = set()
     while info.network_mode.startswith(SHARED_NETWORK_PREFIX) and info.ref.id not in seen:
         seen.add(info.ref.id)

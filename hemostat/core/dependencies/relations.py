@@ -124,6 +124,5 @@ def _get_relation_key(info: ContainerInfo) -> tuple[object, ...]:
 
 
 def _get_service_key(info: ContainerInfo) -> str:
-    """Return what the replicas of the container's service have in common; its own name if it has no
-    service."""
+    """Return what all replicas of the container's service have in common; its name without a service."""
     return f"{info.ref.project}/{info.ref.service}" if info.ref.service else info.ref.name

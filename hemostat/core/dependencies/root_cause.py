@@ -20,8 +20,7 @@ SATURATED_CPU_SHARE: Final = 0.95
 MIN_SATURATED_SECONDS: Final = 3.0
 """Seconds for which the host must be that busy. A starting container may use all the cores for a second."""
 TIMEOUT_MESSAGE: Final = "exceeded timeout"
-"""The engine's message for a health check that did not end in time. MIN_SATURATED_TIMEOUT_SECONDS are enough
-then."""
+"""The engine's message for a health check that timed out. Then MIN_SATURATED_TIMEOUT_SECONDS are enough."""
 MIN_SATURATED_TIMEOUT_SECONDS: Final = 1.0
 CULPRIT_CPU_SHARE: Final = 0.5
 """Share of the host's CPU from which on a container is the cause of the saturation, not its victim."""
@@ -43,8 +42,7 @@ class HoldReason(StrEnum):
 
 
 class RootCause(msgspec.Struct, frozen=True):
-    """The root cause of a failure. `root` names the container or host, empty if it is the failing container
-    itself."""
+    """The root cause of a failure. `root` names the container or host, empty for the failing container."""
 
     root: str = ""
     held: HoldReason | None = None
@@ -55,8 +53,7 @@ OWN_FAULT: Final = RootCause()
 
 
 class HostState(msgspec.Struct, frozen=True, kw_only=True):
-    """State of the engine's host. `busy` is 0 to 1. `saturated` is since when it has been too busy (epoch
-    seconds)."""
+    """State of the engine's host. `busy` is 0 to 1, `saturated` since when it is too busy (epoch seconds)."""
 
     name: str
     cores: int = 1

@@ -115,8 +115,7 @@ def has_failed(info: ContainerInfo) -> bool:
 
 
 def describe_briefly(info: ContainerInfo) -> str:
-    """Return what is wrong with a dependency for a dependent that is not linked to it: not how it ended, nor
-    when."""
+    """Return what is wrong with a dependency, without how and when it ended, for an unlinked dependent."""
     return f"{info.ref.name} is not well" if info.running else f"{info.ref.name} does not run"
 
 

@@ -121,8 +121,7 @@ class AlertRate:
         return limits
 
     def _count_recent(self, key: tuple[str, ...], now: float) -> int:
-        """Count the alerts of the last minute. After the clock was set back, alerts with a later time do not
-        count."""
+        """Count the alerts of the last minute, without later times from before the clock was set back."""
         sent = self._sent_times.get(key, deque())
         while sent and not 0 <= now - sent[0] < MINUTE_SECONDS:
             sent.popleft()

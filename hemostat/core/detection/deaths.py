@@ -141,8 +141,7 @@ def report_unreplaced(ward: ContainerRegistry, now: float) -> list[IncidentAlert
 def report_survived_oom(
     ward: ContainerRegistry, patient: WatchedContainer, killed_at: float, now: float
 ) -> list[IncidentAlert]:
-    """Report that the kernel killed a process in the container a moment ago while its main process
-    continues."""
+    """Report that the kernel just killed a process in the container while its main process continues."""
     info = patient.info
     known = (info.ref.id, Kind.OOM) in ward.register
     if known or not info.running or info.started_at > killed_at:
@@ -201,8 +200,7 @@ def _record_run(ward: ContainerRegistry, info: ContainerInfo, exit_code: int, di
 def _report_failure(
     ward: ContainerRegistry, patient: WatchedContainer, kind: Kind, exit_code: int, since: float, now: float
 ) -> list[IncidentAlert]:
-    """Report a crash loop if the deaths are too many, otherwise a crash, unless the owner restarts the
-    container."""
+    """Report a crash loop after too many deaths, otherwise a crash, unless the owner handles it."""
     ref, tuned, register = patient.ref, patient.tuned, ward.register
     key = restart_owner.get_workload_key(ref)
     earlier = ward.deaths.get(key, ())
@@ -232,8 +230,7 @@ def _report_failure(
 
 
 def _report_slow_loop(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
-    """Report a loop that the owner keeps going: one whose runs end with 0, or one slower than the loop
-    window."""
+    """Report a loop that the owner keeps going: its runs end with 0, or it is slower than the loop window."""
     window = patient.tuned.loop_window
     runs = restart_owner.find_slow_loop(
         ward.runs.get(restart_owner.get_workload_key(patient.ref), ()), window, now

@@ -18,8 +18,7 @@ MAX_EVENTS_PER_SECOND: Final = 8
 MAX_WAITING_EVENTS: Final = 32
 MAX_EVENTS: Final = 20_000
 MAX_MEASUREMENTS: Final = 2_000
-"""Number of measurements that wait while the bus is unavailable. The next measurements carry the same
-information."""
+"""Number of measurements that wait while the bus is unavailable. Later ones carry the same information."""
 INSPECT_ACTIONS: Final = frozenset({"create", "update", "rename", "pause", "unpause"})
 """Actions that only ask for an inspection of the container."""
 LIFECYCLE_ACTIONS: Final = frozenset({"die", "stop", "oom", "destroy", "start"})

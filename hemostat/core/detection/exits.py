@@ -20,8 +20,7 @@ DEAD_STATUSES: Final = frozenset({"exited", "dead"})
 
 
 STALE_DEATH_SECONDS: Final = 600.0
-"""Age in seconds from which a death that the monitor missed is not reported: by then users have dealt with
-it."""
+"""Age in seconds from which a missed death is not reported: by then users have dealt with it."""
 
 
 SIGKILL_EXIT_CODE: Final = 137

@@ -24,8 +24,7 @@ class HealthcheckState(msgspec.Struct, frozen=True):
 
 
 def record_result(health: HealthcheckState, *, healthy: bool, time: float, window: float) -> HealthcheckState:
-    """Return the state after a result reported by the engine. The first pass after a start is not a
-    change."""
+    """Return the state after a result from the engine. The first pass after a start is not a change."""
     if healthy == (health.failing is None):
         return msgspec.structs.replace(health, passed=time) if healthy and health.passed is None else health
     recent = tuple(change for change in health.changes if abs(time - change) < window)

@@ -21,8 +21,7 @@ MAX_DOWNSTREAM: Final = 20
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A failure of a container. `since` is when the latest occurrence began; the id is derived from the
-    first."""
+    """A failure of a container. `since` is when the latest occurrence began. The id comes from the first."""
 
     id: str
     kind: Kind
@@ -37,8 +36,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def says_nothing(self) -> bool:
-        """Whether the incident is a probe that has never reached its container, which says nothing about the
-        container."""
+        """Whether a probe has never reached the container, and so says nothing about it."""
         return any(item.name == "never_reached" for item in self.evidence)
 
     @property
@@ -139,8 +137,7 @@ class IncidentRegister:
         return [(incident.id, _build_alert(incident, Phase.CLEARED)) for incident in over]
 
     def forget(self, container_id: str) -> None:
-        """Remove the ended incidents of a container that is gone. The next container with its name is another
-        one."""
+        """Remove the ended incidents of a container that is gone. A new container may get its name."""
         self._ended_incidents = {
             key: each for key, each in self._ended_incidents.items() if key[0] != container_id
         }

@@ -1,5 +1,4 @@
-"""Decides which containers are jobs. A failed job raises an alert, and runs again only if its label says
-so."""
+"""Decides which containers are jobs. A failed job raises an alert, and reruns only if its label says so."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -58,8 +58,7 @@ def encode_state(memo: MonitorState) -> tuple[bytes, LostEntries]:
 
 
 def decode_state(raw: bytes) -> tuple[MonitorState, LostEntries]:
-    """Return the state, and the entries that could not be read. Raises ValueError if `raw` is not a JSON
-    object."""
+    """Return the state and the entries that could not be read. Raises ValueError if it is no JSON object."""
     try:
         return msgspec.json.decode(raw, type=MonitorState), LostEntries()
     except (ValueError, RecursionError):

@@ -1,5 +1,4 @@
-"""Derives incidents from measurements of watched containers and of the host: gauges, baselines, disks,
-probes."""
+"""Derives incidents from measurements of watched containers and their host, including disks and probes."""
 
 from collections.abc import Callable, Sequence
 

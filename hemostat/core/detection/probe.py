@@ -26,8 +26,8 @@ UNREACHABLE_ERRORS: Final = (
 
 def find_address(info: ContainerInfo, others: Mapping[str, ContainerInfo]) -> str | None:
     """Return the IP address on which the container is reached from the engine's host; None if it has no
-    address. `others` are the host's containers by id and by name, among them the one whose network it may
-    share."""
+    address. `others` are the host's containers by id and by name. The container may share the network of one
+    of them."""
     seen: set[str] = set()
     while info.network_mode.startswith(SHARED_NETWORK_PREFIX):
         owner = others.get(info.network_mode.removeprefix(SHARED_NETWORK_PREFIX))
@@ -69,8 +69,7 @@ def record_probe_result(
     failures: int = 3,
     start_period: float = START_PERIOD_SECONDS,
 ) -> tuple[Probing, Phase | None]:
-    """Return the new state after a probe, and the transition if there is one. `error` is empty if the probe
-    succeeded."""
+    """Return the new state after a probe, and its transition if any. `error` is empty after a success."""
     if not error:
         return Probing(succeeded=True, reached=True), Phase.CLEARED if state.raised else None
     reached = state.reached or not is_unreachable(error)

@@ -68,8 +68,7 @@ class ContainerRegistry:
         self.held: dict[str, PendingExit] = {}
         """Deaths that cannot be judged yet."""
         self.awaited: dict[str, PendingExit] = {}
-        """Deaths that the container's owner should handle, and the time by which the owner should have
-        acted."""
+        """Deaths that the container's owner should handle, and the time by which it should have acted."""
         self.kills = False
         """Whether the engine is known to report kills."""
         self.podman = False
@@ -211,8 +210,7 @@ class ContainerRegistry:
     def tell(
         self, patient: WatchedContainer, kind: Kind, *, since: float, evidence: Iterable[Evidence]
     ) -> IncidentAlert:
-        """Report a state from before the first look. It is no part of a storm, and has no other root
-        cause."""
+        """Report a state from before the first look, as no part of a storm and without another root cause."""
         return self.open_incident(patient, kind, since, 0.0, evidence, OWN_FAULT)
 
     def is_looping(self, container: Container) -> bool:
@@ -312,8 +310,7 @@ class ContainerRegistry:
         return patient.awaits_check
 
     def _is_ending(self, patient: WatchedContainer, now: float) -> bool:
-        """Return whether a running container was asked to stop and is stopping. What it does meanwhile is not
-        reported."""
+        """Return whether a running container is stopping on request. Failures meanwhile are not reported."""
         return patient.info.running and is_stopping(self.stops.get(patient.ref.id), now)
 
     # --- waiting ------------------------------------------------------------------------------------
@@ -324,7 +321,6 @@ class ContainerRegistry:
         return self.began is not None and now - self.began >= seconds
 
     def waiting(self) -> set[str]:
-        """Return the ids of containers that wait for a dependency, or for a dependency's next health
-        check."""
+        """Return the ids of containers that wait for a dependency, or for the next health check of one."""
         held = {each.container.id for each in self.register if each.held is HoldReason.DEPENDENCY}
         return held | {each.ref.id for each in self if each.awaits_check and each.info.health == "unhealthy"}

@@ -22,8 +22,7 @@ from hemostat.events import Container
 
 FIRST_LOOK_SECONDS: Final = 2.0
 LOOK_INTERVAL_SECONDS: Final = 10.0
-"""Seconds until a container that Docker should start again is inspected. Docker's back-off is 0.1 s to a
-minute."""
+"""Seconds until a container that Docker should restart is inspected. Docker's back-off is 0.1 s to 60 s."""
 
 SHORT_RUN_SECONDS: Final = 60.0
 """Seconds. A container that ends with 0 sooner than this, and is started again, does no long-running work."""
@@ -91,8 +90,7 @@ def find_orchestrator(container: Container) -> Orchestrator | None:
 
 
 def get_workload_key(container: Container) -> str:
-    """Return what a container and its replacement have in common; the container's id if it has no
-    orchestrator."""
+    """Return what a container and its replacement have in common; its id if it has no orchestrator."""
     owner = find_orchestrator(container)
     if owner is None:
         return container.id
@@ -109,8 +107,7 @@ def get_workload_key(container: Container) -> str:
 def find_replacements(
     container: Container, died_at: float, others: Sequence[ContainerInfo]
 ) -> list[ContainerInfo]:
-    """Return what was started in the container's place since it died: another container, or the same one
-    again."""
+    """Return what was started in the container's place since it died: another container, or the same one."""
     key = get_workload_key(container)
     return [each for each in others if each.started_at > died_at and get_workload_key(each.ref) == key]
 
@@ -148,8 +145,7 @@ def find_slow_loop(runs: Sequence[EndedRun], loop_window: float, now: float) -> 
 
 
 def is_calm(runs: Sequence[EndedRun], started_at: float, now: float) -> bool:
-    """Return whether the process of a slow loop has run for more than twice the longest time between two
-    ends."""
+    """Return whether the process has run for more than twice the longest time between two ends of `runs`."""
     ends = [run.ended for run in runs]
     turns = [after - before for before, after in pairwise(ends)]
     return now - started_at > 2 * max(turns, default=0.0)

@@ -55,8 +55,7 @@ class StopRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class PendingExit(msgspec.Struct, frozen=True, kw_only=True):
-    """A death that cannot be judged before `due`: the engine may still report that it stopped the
-    container."""
+    """A death that cannot be judged before `due`: the engine may still report that it was a stop."""
 
     exit_code: int
     time: float

@@ -28,8 +28,7 @@ MAX_NAMED_CONTAINERS: Final = 10
 MAX_WINDOWS: Final = 12
 REST_WINDOWS: Final = 6
 MIN_PROJECT_CONTAINERS: Final = 2
-"""Minimum number of containers of one project that count towards a storm of the host, if a storm needs
-few."""
+"""Minimum number of one project's containers that count towards a storm of the host that needs few."""
 HOST_SCOPE: Final = None
 """The scope of a storm of the host."""
 
@@ -84,8 +83,7 @@ def record_failure(
     *,
     most: int | None = None,
 ) -> tuple[Storm, StormVerdict]:
-    """Record a failure of a kind that counts. `most`: how many containers of one project count; None: all of
-    them."""
+    """Record a failure of a kind that counts, and at most `most` containers of one project (None: all)."""
     now = failure.time
     if not is_over(storm, now, limits.window):
         known = any(each.container == failure.container for each in storm.failures)
@@ -129,8 +127,7 @@ def is_over(storm: Storm, now: float, window: float) -> bool:
 
 
 def limit_project_count(count: int, projects: int) -> int | None:
-    """Return how many containers of one project count towards a storm of the host that needs `count`; None:
-    all."""
+    """Return how many containers of one project count towards a host storm of `count` (None: all)."""
     return None if projects <= 1 else max(MIN_PROJECT_CONTAINERS, -(-count // projects))
 
 

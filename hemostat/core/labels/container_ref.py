@@ -48,8 +48,7 @@ MAX_UNKNOWN_LABELS: Final = 20
 MAX_UNKNOWN_CHARACTERS: Final = 120
 """Characters of the name and of the value of a label that was probably meant as one of HemoStat's."""
 MAX_COMPARED_LABELS: Final = 500
-"""Number of other labels of one container whose names are compared with HemoStat's. A comparison takes
-time."""
+"""Number of other labels of one container whose names are compared with HemoStat's, which takes time."""
 
 
 def build_reference(

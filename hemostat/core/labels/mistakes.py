@@ -34,8 +34,7 @@ MAX_MISTAKES: Final = 20
 """Maximum number of reported mistakes of one container."""
 TOOL_NAME: Final = "hemostat"
 MAX_LEADING_WORDS: Final = 2
-"""Words before the tool's name, as in `io.hemostat.enable`. More words are the structure of another tool's
-labels."""
+"""Words before the tool's name, as in `io.hemostat.enable`. More words mean another tool's label."""
 
 MIN_PREFIXED_RATIO: Final = 0.6
 MIN_TOOL_RATIO: Final = 0.85
@@ -50,8 +49,7 @@ TOO_LONG: Final = mask("not looked at")
 
 
 class Mistake(msgspec.Struct, frozen=True, kw_only=True):
-    """A label that cannot be used. `nearest` is the label that was probably meant; empty if none is
-    similar."""
+    """A label that cannot be used. `nearest` is the label that was probably meant, empty if unknown."""
 
     label: str
     value: str
@@ -152,7 +150,7 @@ def _find_nearest(name: str) -> str | None:
 
 
 def _split_name(name: str) -> list[str]:
-    """Return the words of a name. The tool's name is one word in `hemo-stat.enable` and in
+    """Return the words of a name. The tool's name is one word, also in `hemo-stat.enable` or
     `hemostatEnable`."""
     words = re.findall(r"[a-z0-9]+", name.lower())
     if "".join(words[:2]) == TOOL_NAME:
@@ -169,8 +167,7 @@ def _is_tool(word: str) -> bool:
 
 
 def _expand_abbreviation(words: list[str]) -> str | None:
-    """Return the label for a name such as `hemo.enable`, only if its words are spelt right and it is a safety
-    label."""
+    """Return the label for a name such as `hemo.enable`, if it is a safety label and spelt right."""
     if len(words) < 2 or len(words[0]) < 4 or not TOOL_NAME.startswith(words[0]):  # noqa: PLR2004
         return None
     meant = LABEL_PREFIX + ".".join(words[1:])

@@ -54,8 +54,7 @@ def limit_others(project: str | None, items: Iterable[T], most: int, name_of: Ca
 
 
 def take_turns(items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
-    """Return the same items: the first of each key, then the second of each, and so on, otherwise in their
-    order."""
+    """Return the same items: the first of each key, then the second of each, and so on, else in order."""
     turns: Counter[Hashable] = Counter()
     ranked: list[tuple[int, T]] = []
     for item in items:

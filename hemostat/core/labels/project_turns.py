@@ -13,8 +13,7 @@ T = TypeVar("T")
 
 
 class Turns(Generic[T]):
-    """`stopwatch` returns seconds since any moment. A round lasts for `seconds`, and for at least one
-    item."""
+    """`stopwatch` returns seconds since any moment. A round lasts `seconds`, and at least one item."""
 
     def __init__(
         self,

@@ -1,5 +1,4 @@
-"""Operators' controls over HemoStat: pauses, resets of circuit breakers, and answers to approval requests.
-Pure."""
+"""Operators' controls: pauses, resets of circuit breakers, and answers to approval requests. Pure."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -15,8 +14,7 @@ ALL_CONTAINERS: Final = "*"
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
-    """The kill switch: no action is run before `until` (epoch seconds); None means until the pause is
-    lifted."""
+    """The kill switch: no action runs before `until` (epoch seconds; None: until the pause is lifted)."""
 
     by: str
     at: float
@@ -41,7 +39,7 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
         return pause is not None and is_pause_active(pause, now)
 
     def notice(self, now: float) -> str:
-        """Return all active pauses in one line; empty if there are none."""
+        """Return all active pauses in one line; empty without pauses."""
         held = {name: pause for name, pause in self.pauses.items() if is_pause_active(pause, now)}
         everything = held.pop(ALL_CONTAINERS, None)
         words = [] if everything is None else [describe_pause("paused", everything, now)]
@@ -50,8 +48,7 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def reset(self, container: str) -> float:
-        """Return when an operator last closed the container's circuit breaker (epoch seconds), 0 for
-        never."""
+        """Return when an operator last closed the container's circuit breaker (epoch seconds); 0 if never."""
         return max(self.resets.get(ALL_CONTAINERS, 0.0), self.resets.get(container, 0.0))
 
 

@@ -31,8 +31,7 @@ class RaisedLimit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     @property
     def subject(self) -> str:
-        """Id of what was raised: the service if there is one, regardless of the replica, otherwise the
-        container."""
+        """Id of what was raised: the service of the replicas if there is one, otherwise the container."""
         return self.service or self.container
 
     @property
@@ -66,8 +65,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Seconds that the container may take to stop; 0 if it is already down."""
     service: str | None = None
     started_at: float = 0.0
-    """The container's start time before the action. A later start time proves that the action was carried
-    out."""
+    """The container's start time before the action. A later one proves that the action was carried out."""
     scaled: RaisedLimit | None = None
     """The limit to raise, recorded before the action so that it is not raised twice."""
     tries: int = 1
@@ -76,8 +74,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: Reason | None = None
     finished: float | None = None
     project: str = ""
-    """Project of the container (core.labels.project); empty if it has none, and in rows of earlier
-    versions."""
+    """The container's project (core.labels.project); empty without one, and in rows of earlier versions."""
     host_fault: bool = False
     """Whether the reason of the failure concerns the host or its engine, not only this container."""
     ran: float = 0.0

@@ -17,8 +17,7 @@ from hemostat.events import Kind
 
 MARGIN_POINTS: Final = 5.0
 MAX_INTERVALS: Final = 3
-"""Maximum number of intervals that one value stands for. The time between values further apart was not
-measured."""
+"""Maximum number of intervals that one value stands for. Longer gaps were not measured."""
 TENTHS: Final = 10
 
 
@@ -62,8 +61,7 @@ def _raise_threshold(configured: float, kind: Kind, tuned: MonitorSettings, base
 
 
 def round_baseline(baseline: Baseline, tuned: MonitorSettings) -> Baseline:
-    """Return the baseline for the stored state, in whole percent and tenths of the window, so that it seldom
-    changes."""
+    """Return the baseline to store, in whole percent and tenths of the window, so that it seldom changes."""
     tenths = int(baseline.observed / tuned.baseline_window * TENTHS)
     levels = {kind: float(round(level)) for kind, level in baseline.levels.items()}
     return Baseline(levels, min(tenths, TENTHS) * tuned.baseline_window / TENTHS)

@@ -22,8 +22,7 @@ BUSY_AVERAGE_SHARE: Final = 0.5
 
 
 class LoopBound(NamedTuple):
-    """The bound of a measurement in a loop, and the words for a value beyond it. `least`: the bound is a
-    minimum."""
+    """The bound of a measurement in a loop, and the words for a value beyond it. `least`: it is a minimum."""
 
     name: str
     value: float
@@ -64,22 +63,20 @@ MEASUREMENT_NAMES: Final = {
 
 
 def find_main_traffic(alert: HealthAlert) -> tuple[str, float] | None:
-    """Return the direction and rate (bytes a second) of most of the traffic; None if no traffic was
-    measured."""
+    """Return the direction and rate (bytes a second) of most of the traffic; None if it was not measured."""
     ways = {"received": "arriving by network", "sent": "sent by network", "loopback": "over its loopback"}
     known = [(words, alert.number(name)) for name, words in ways.items() if alert.fact(name) is not None]
     return max(known, key=lambda each: each[1], default=None)
 
 
 def describe_file_work(alert: HealthAlert) -> str:
-    """Return the reading and writing that explains the CPU; empty if there is none."""
+    """Return the reading and writing that explains the CPU; empty if that is too little."""
     rate = max(alert.number("read_write"), alert.number("block_io"))
     return f"it reads and writes {show_size(rate)}/s" if rate >= WORK_BYTES_PER_SECOND else ""
 
 
 def explain_computation(alert: HealthAlert) -> str:
-    """Return why this is a computation that began with the process or with a job; empty if that is not
-    known."""
+    """Return why this is a computation that began with the process or with a job; empty if unknown."""
     average, threshold = alert.number("average"), alert.number("threshold")
     if not _was_calm(alert) and average >= BUSY_AVERAGE_SHARE * threshold > 0:
         return f"at {average:.0f} % on average since it began: a computation, as far as is known"

@@ -16,8 +16,7 @@ RELEASE_SHARE: Final = 0.9
 """Hysteresis: a raised gauge is cleared only below this share of its threshold."""
 
 MAX_GAP_SECONDS: Final = 5.0
-"""Maximum seconds between two samples, or a window if that is longer, for which a sample stands for the whole
-time."""
+"""Maximum seconds (or a window, if longer) between two samples for one to stand for the whole time."""
 
 
 class Gauge(msgspec.Struct, frozen=True):
@@ -31,9 +30,8 @@ class Gauge(msgspec.Struct, frozen=True):
 def update_gauge(
     gauge: Gauge, value: float, threshold: float, *, window: float, begun: float, now: float
 ) -> tuple[Gauge, Phase | None]:
-    """Return the gauge after a value measured from `begun` to `now`, and the transition if there is one. A
-    value that is not finite is ignored. After a gap, and if the clock was set back, the window starts
-    again."""
+    """Return the gauge after a value measured from `begun` to `now`, and the transition if any. Values that
+    are not finite are ignored. After a gap, and if the clock was set back, the window starts again."""
     if not (isfinite(value) and isfinite(now)):
         return gauge, None
     contradicts = value < threshold * RELEASE_SHARE if gauge.raised else value >= threshold
@@ -48,8 +46,7 @@ def update_gauge(
 
 
 def compute_cpu_percent(before: Sample, after: Sample) -> float | None:
-    """Return the CPU between two samples in Docker's unit, 100 = one core; None if they cannot be
-    compared."""
+    """Return the CPU between two samples, 100 = one core as in Docker; None if they cannot be compared."""
     elapsed, used = after.time - before.time, after.cpu - before.cpu
     percent = used / elapsed * 100 if elapsed > 0 and used >= 0 else nan
     return percent if isfinite(percent) else None

@@ -55,8 +55,7 @@ class MemoryTrend(msgspec.Struct, frozen=True):
     leaking: bool = False
     judgement: LeakJudgement | None = None
     pending: float | None = None
-    """Since when memory has been high (epoch seconds) without an alert, because it is not known whether it
-    grows."""
+    """Since when memory is high without an alert (epoch seconds), because its growth is not known yet."""
 
     @property
     def seen(self) -> float:
@@ -153,7 +152,7 @@ def _is_due(memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: 
 def _find_leak(
     memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings, *, due: bool
 ) -> Growth | None:
-    """Return the rise of memory that is a leak; None if there is none."""
+    """Return the rise of memory that is a leak; None if no rise is."""
     if limits.memory <= 0:
         return None
     long, window = memory.long, tuned.leak_window
@@ -182,8 +181,7 @@ def _find_late_rise(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorS
 def _find_early_leak(
     memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
 ) -> Growth | None:
-    """Return the rise of a young process whose memory will be full before the process is known for long
-    enough."""
+    """Return the rise of a young process whose memory will be full before it is known for long enough."""
     if _compute_memory_percent(sample, limits) < NEARLY_FULL_PERCENT:
         return None
     growth = measure_growth(memory.long, limits.memory, horizon=tuned.leak_horizon)

@@ -11,8 +11,7 @@ STALE_RATE_SECONDS: Final = 60.0
 
 
 class NetworkRates(msgspec.Struct, frozen=True):
-    """`last` is the latest sample with counters. Rates are bytes a second up to that sample, None if
-    unknown."""
+    """`last` is the latest sample with counters. Rates are bytes a second up to it, None if unknown."""
 
     last: Sample | None = None
     received: int | None = None

@@ -80,8 +80,7 @@ def create_tracker(raised: Collection[Kind], started: float = 0.0) -> UsageTrack
 
 
 def interrupt_tracker(track: UsageTracker) -> UsageTracker:
-    """Return the tracker of a process that was paused or continues: earlier measurements cannot be
-    continued."""
+    """Return the tracker of a process that pauses or resumes: earlier measurements cannot be continued."""
     memory = MemoryTrend(leaking=track.memory.leaking)
     return UsageTracker(
         gauges=track.gauges, started=track.started, memory=memory, idle_longest=track.idle_longest
@@ -132,8 +131,7 @@ def observe(
     tuned: MonitorSettings,
     activity: Activity | None = None,
 ) -> UsageReading:
-    """Record a sample. `activity` is what the processes have done so far, if `should_read_activity` asks for
-    it."""
+    """Record a sample. `activity` is what the processes did so far, if `should_read_activity` asked."""
     last = track.last
     cpu = None if last is None else compute_cpu_percent(last, sample)
     if last is None or (cpu is None and not isnan(sample.cpu)):
@@ -286,8 +284,7 @@ def _build_cpu_evidence(
 
 
 def _find_killed_child(last: Sample | None, sample: Sample) -> tuple[UsageFinding, ...]:
-    """Report that the kernel killed a process of the container other than the main one, so that the container
-    continues."""
+    """Report that the kernel killed a process other than the main one, so that the container continues."""
     before = None if last is None else last.oom_kills
     if before is None or sample.oom_kills is None or sample.oom_kills <= before:
         return ()

@@ -58,8 +58,7 @@ class Trend(msgspec.Struct, frozen=True):
 
 
 class Rise(NamedTuple):
-    """`slope` is in units a second, `floor` is the floor now, `left` the seconds until it reaches the
-    limit."""
+    """`slope` is in units a second, `floor` is the floor now, `left` the seconds until the limit."""
 
     slope: float
     floor: float
@@ -160,8 +159,7 @@ def _find_troughs(points: Points) -> Points | None:
 
 
 def find_steady_slope(floor: Points) -> float | None:
-    """Return the slope of a floor that rises steadily, in the whole window and in its later half; None
-    otherwise."""
+    """Return the slope of a floor that rises steadily, also in its later half; None for any other floor."""
     if len(floor) < MIN_TREND_POINTS:
         return None
     pairs = list(combinations(floor, 2))
