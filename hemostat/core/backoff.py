@@ -15,8 +15,8 @@ def count_restart_streak(ends: Sequence[float], now: float, reset: float) -> int
 
 
 def compute_backoff(count: int, first: float, ceiling: float) -> float:
-    """Return the seconds to wait after `count` restarts in a row: `first`, doubled up to `ceiling`; 0 if
-    0."""
+    """Return the back-off in seconds after `count` restarts in a row: 0 if none, else `first`, doubled up to
+    `ceiling`."""
     if count <= 0:
         return 0.0
     return min(ceiling, first * 2.0 ** min(count - 1, 60))

@@ -58,7 +58,7 @@ def encode_state(memo: MonitorState) -> tuple[bytes, LostEntries]:
 
 
 def decode_state(raw: bytes) -> tuple[MonitorState, LostEntries]:
-    """Return the state and the entries that could not be read. Raises ValueError if it is no JSON object."""
+    """Return the state and the unreadable entries. Raises ValueError if `raw` is not a JSON object."""
     try:
         return msgspec.json.decode(raw, type=MonitorState), LostEntries()
     except (ValueError, RecursionError):

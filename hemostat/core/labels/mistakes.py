@@ -150,8 +150,7 @@ def _find_nearest(name: str) -> str | None:
 
 
 def _split_name(name: str) -> list[str]:
-    """Return the words of a name. The tool's name is one word, also in `hemo-stat.enable` or
-    `hemostatEnable`."""
+    """Return the words of a name. `hemo-stat.enable` and `hemostatEnable` also begin with the tool's name."""
     words = re.findall(r"[a-z0-9]+", name.lower())
     if "".join(words[:2]) == TOOL_NAME:
         return [TOOL_NAME, *words[2:]]
