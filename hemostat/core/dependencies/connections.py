@@ -49,8 +49,8 @@ def has_own_network(info: ContainerInfo) -> bool:
 def find_dependencies(
     seen: Mapping[Edge, float], services: Mapping[str, str], now: float
 ) -> dict[str, frozenset[str]]:
-    """Return the ids of its dependencies by container id. `seen`: when each connection was last observed
-    (epoch seconds). `services`: by id, the name that replicas share."""
+    """Return the ids of each container's dependencies, by container id. `seen`: when each connection was last
+    observed (epoch seconds). `services`: by id, the name that replicas share."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for (client, server), time in seen.items():
         if now - time <= CONNECTION_TTL_SECONDS and client in services and server in services:

@@ -2,7 +2,7 @@
 
 A container needs what Compose's `depends_on` names, the container whose network it shares, what its label
 `hemostat.depends_on` names, and what it was observed to be connected to (core.dependencies.declared). A
-dependency is a group, the replicas of a service: it is unmet only if none of them is healthy
+dependency is a group, the replicas of a service: it is unmet only if none of them is up or done
 (core.dependencies.state). A dependency that must only complete is unmet if it ended with a failure.
 """
 

@@ -1,5 +1,4 @@
-"""Tracks the relations between the containers of a host: their dependencies, and which were stopped by a
-user.
+"""Tracks the relations of a host's containers: their dependencies, and which of them a user has stopped.
 
 Containers that are not watched are tracked too, because watched ones depend on them. No action is taken on
 them.
