@@ -4,8 +4,9 @@ Rule 1. An observation that is not an event waits for all events before it, and 
 Rule 2. Between two such observations containers take turns, and each container's events keep their order.
         Containers with events that need more than an inspection come first.
 Rule 3. An event that only asks for an inspection is dropped while another event with that action waits.
-Rule 4. Per container at most MAX_EVENTS_PER_SECOND events other than ends and starts are handled, and at most
-        MAX_WAITING_EVENTS wait. A container with dropped events is inspected afterwards.
+Rule 4. Per container and second, at most MAX_EVENTS_PER_SECOND events other than LIFECYCLE_ACTIONS are
+        handled. At most MAX_WAITING_EVENTS events wait, with LIFECYCLE_ACTIONS twice as many. A container
+        with dropped events is inspected afterwards.
 Rule 5. At most MAX_EVENTS events wait in total. After an overflow all containers are listed.
 """
 
