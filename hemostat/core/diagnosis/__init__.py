@@ -1,1 +1,1 @@
-"""What an alert means and what is to be done about it, by rules."""
+"""Diagnosis by rules: the cause of an alert, and the action to take."""

@@ -1,4 +1,5 @@
-"""An incident as it is analysed: what was told, what the container was like, what came of it before."""
+"""An incident as it is analysed: the alert, the container's state, and earlier remediations. Also eval
+cases."""
 
 import re
 from typing import Final
@@ -14,13 +15,13 @@ MAX_FINGERPRINT_LINES: Final = 10
 VARIABLE_TOKEN: Final = re.compile(
     r"0x[0-9a-f]+|\b(?=[0-9a-f-]{0,63}[0-9])[0-9a-f][0-9a-f-]{5,63}\b|[0-9]+", re.IGNORECASE
 )
-"""What differs between two tellings of the same thing: numbers, times, identifiers. Bounded, for a stranger's
-log must not hold up an analyzer."""
+"""Matches what varies between two reports of the same event: numbers, times, identifiers. The length is
+bounded so that an untrusted log cannot delay an analyzer."""
 
 
 class Precedent(msgspec.Struct, frozen=True, kw_only=True):
-    """One remediation that ended. `time` is epoch seconds, `lines` the log's fingerprint before it;
-    `incident` is empty where an older version wrote it."""
+    """One remediation that ended. `time` is epoch seconds. `lines` is the fingerprint of the log before the
+    remediation. `incident` is empty in rows of older versions."""
 
     time: float
     host: str
@@ -33,8 +34,9 @@ class Precedent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvidenceCase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All that is known when an incident is analysed; secrets masked. `story` is what was told of it and of
-    its neighbours, oldest first, a line each; `past` the remediations of the same signature, oldest first."""
+    """Everything known when an incident is analysed, with secrets masked. `story` holds the events of the
+    incident and of its neighbours, one line each, oldest first. `past` holds the remediations with the same
+    signature, oldest first."""
 
     host: str
     incident: str
@@ -46,8 +48,8 @@ class EvidenceCase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class ExpectedDiagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """What was really the matter. `causes`: each of these is right; `actions` likewise, `false_alarm` among
-    them; `roots`: the containers where it began, all of them."""
+    """The correct answer of an eval case. Each of `causes` is correct, and so is each of `actions`, which may
+    include `false_alarm`. `roots` lists all containers where the failure began."""
 
     causes: tuple[str, ...]
     actions: tuple[str, ...]
@@ -55,7 +57,8 @@ class ExpectedDiagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvalCase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A case to be analysed anywhere. `neighbours` are other containers by name, as they were then."""
+    """A case that can be analysed anywhere. `neighbours` are the other containers by name, as they were
+    then."""
 
     about: str = ""
     case: EvidenceCase
@@ -64,13 +67,15 @@ class EvalCase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def compute_signature(alert: HealthAlert) -> str:
-    """Incidents of one signature are of one kind: image, kind of alert, exit code."""
+    """The signature of an incident: a digest of its image, kind of alert and exit code. Incidents of the same
+    sort share a signature."""
     parts = (alert.container.image or alert.container.name, alert.kind, f"{alert.number('exit_code'):.0f}")
     return digest("\n".join(parts).encode(), 8)
 
 
 def compute_log_fingerprint(log: str) -> str:
-    """The same for logs that say the same, but for numbers, times and identifiers; empty for an empty log."""
+    """The fingerprint of a log. Logs that differ only in numbers, times and identifiers have the same one.
+    Empty for an empty log."""
     said = dict.fromkeys(VARIABLE_TOKEN.sub("#", line).strip() for line in reversed(log.splitlines()))
     last = [line for line in said if line][:MAX_FINGERPRINT_LINES]
     return digest("\n".join(last).encode(), 8) if last else ""
@@ -92,7 +97,8 @@ def build_precedent(
 
 
 def keep_own_precedents(case: EvidenceCase) -> EvidenceCase:
-    """Without what became of other containers of its image, on any host: they may be anybody's."""
+    """The case without remediations of other containers of its image on any host, because those may belong to
+    other users."""
     about = case.host, case.alert.container.name
     own = tuple(each for each in case.past if (each.host, each.container) == about)
     return msgspec.structs.replace(case, past=own)

@@ -1,4 +1,4 @@
-"""The causes that diagnoses name: a closed set, so that they can be counted, compared and scored."""
+"""The causes that diagnoses name. The set is closed, so that causes can be counted, compared and scored."""
 
 from enum import StrEnum
 
@@ -70,4 +70,4 @@ CAUSE_MEANINGS: dict[Cause, str] = {
     Cause.LOG_NOT_ROTATED: "its log grows without end",
     Cause.UNKNOWN: "the evidence does not say",
 }
-"""What a model is told each of them means."""
+"""The meaning of each cause, as the model's prompt states it."""

@@ -1,4 +1,4 @@
-"""What an incident's past says about what to do now, and whether a model is to be asked at all."""
+"""Precedents: how earlier remediations change the present action, and whether to ask a model."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,14 +15,14 @@ from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, HealthAlert, Kind, Outcome
 
 SINGLE_REMEDY_KINDS: Final = frozenset({Kind.EXITED, Kind.CRASH_LOOP, Kind.STORM})
-"""Kinds whose remedy has no other to give way to."""
+"""Kinds with one remedy, to which no precedent offers an alternative."""
 
 PROVEN_CAUSES: Final = frozenset({Cause.CHECK_CANNOT_RUN, Cause.UNREACHABLE})
 """Causes that the evidence proves."""
 
 
 def should_load_precedents(alert: HealthAlert, verdict: Verdict) -> bool:
-    """Whether the past is worth looking up."""
+    """Whether earlier remediations could change the action."""
     if verdict.action is None or verdict.action is Action.NONE or alert.kind in SINGLE_REMEDY_KINDS:
         return False
     return alert.occurrence > 1 or find_next_rung(verdict.action, alert.kind) is not Action.NONE
@@ -31,9 +31,10 @@ def should_load_precedents(alert: HealthAlert, verdict: Verdict) -> bool:
 def apply_precedents(
     alert: HealthAlert, verdict: Verdict, past: Sequence[Precedent], limits: ResponderSettings, *, host: str
 ) -> Verdict:
-    """The verdict, or the next rung of its ladder where that is what helped this container before: the first
-    rung failed the last time it was tried, and the next one healed since; or it failed twice. Others of its
-    image, or of its name on another host, may be quite another thing, and are for a model to judge."""
+    """The verdict, or the next rung of its ladder if precedents of this container favour that rung: the first
+    rung failed the last time, and the next one has healed since, or the first rung failed twice. Containers
+    of the same image, or of the same name on another host, may differ, so only a model considers their
+    precedents."""
     if verdict.action is None or verdict.action is Action.NONE:
         return verdict
     other = find_next_rung(verdict.action, alert.kind)
@@ -58,8 +59,8 @@ def apply_precedents(
 def replace_tried_action(
     alert: HealthAlert, verdict: Verdict, past: Sequence[Precedent], incident: str
 ) -> Verdict:
-    """The verdict, or the next rung of its ladder where its action was tried against this very incident:
-    whatever it did, the failure has come back."""
+    """The verdict, or the next rung of its ladder if its action was tried against this incident: whatever
+    that action did, the failure has returned."""
     if verdict.action is None:
         return verdict
     tried = [(each.action, each.outcome) for each in past if each.incident == incident]
@@ -71,7 +72,7 @@ def replace_tried_action(
 
 
 def should_ask_llm(alert: HealthAlert, verdict: Verdict, analysis: AnalyzerSettings) -> bool:
-    """Whether a model is worth asking: not where the failure is known to come from elsewhere."""
+    """Whether to ask a model. A failure with a known external cause needs none."""
     if alert.root or verdict.diagnosis.cause in PROVEN_CAUSES:
         return False
     return alert.kind in analysis.ask or verdict.diagnosis.confidence < analysis.ask_below

@@ -1,4 +1,4 @@
-"""What an alert means and what to do about it, by rules: plain evidence, plain answers. Design, section 5."""
+"""The diagnosis rules: the cause of an alert and the action to take, from the alert's evidence."""
 
 from collections.abc import Callable
 from typing import Final
@@ -14,13 +14,14 @@ from hemostat.core.usage import cpu
 from hemostat.events import Action, Diagnosis, HealthAlert, Kind
 
 HIGH_PRESSURE_PERCENT: Final = 20.0
-"""Percent of the time in which processes wait for memory, above which a steady level is no good one."""
+"""Percent of time that processes wait for memory, above which steady memory use is a problem."""
 
 JOB_NOT_RERUN_TEXT: Final = "a job: not run again unless its label says hemostat.job=false"
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """`action` None is a false alarm; NONE is a real issue that no action on this container settles."""
+    """`action` is None for a false alarm. Action.NONE is a real issue that no action on this container
+    resolves."""
 
     action: Action | None
     diagnosis: Diagnosis
@@ -40,7 +41,7 @@ def _make_verdict(action: Action | None, cause: Cause, confidence: float, *reaso
 
 
 def _diagnose_root_elsewhere(alert: HealthAlert) -> Verdict:
-    """The failure comes from another container or from the host: only there can it be mended."""
+    """The failure comes from another container or from the host, and can be repaired only there."""
     dependency, load = alert.fact("dependency"), alert.fact("host_cpu")
     if dependency is not None:
         return _make_verdict(
@@ -55,7 +56,7 @@ def _diagnose_root_elsewhere(alert: HealthAlert) -> Verdict:
 
 
 def _diagnose_dependency_wait(alert: HealthAlert) -> Verdict:
-    """What it depends on still fails, and a restart would find it so."""
+    """A dependency still fails, and would fail after a restart too."""
     waited = f"it has waited for {show_duration(alert.number('waited'))}"
     return _make_verdict(Action.NONE, Cause.DEPENDENCY_DOWN, 0.8, str(alert.fact("dependency")), waited)
 
@@ -72,7 +73,7 @@ def _diagnose_exit(alert: HealthAlert) -> Verdict:
 
 
 MISSING_RESOURCE_ERRORS: Final = ("no such", "not exist", "not found", "already allocated", "in use")
-"""What the engine says of a start that lacks a mount, a network, a device or a port."""
+"""Parts of the engine's errors for a start that lacks a mount, a network, a device or a port."""
 
 
 def _find_exit_cause(alert: HealthAlert) -> Cause:
@@ -83,7 +84,7 @@ def _find_exit_cause(alert: HealthAlert) -> Cause:
 
 
 def _explain_down_state(alert: HealthAlert) -> str:
-    """Who was to bring it back, and why it is down all the same."""
+    """What should have restarted the container, and why it is still down."""
     owner, error = alert.fact("managed_by"), alert.fact("engine_says")
     because = f": {error}" if error else ""
     if alert.fact("dead_before"):
@@ -98,7 +99,7 @@ def _explain_down_state(alert: HealthAlert) -> str:
 
 
 def _find_job_reason(alert: HealthAlert) -> str:
-    """Empty for a service."""
+    """Why the container is a job; empty for a service."""
     return "label hemostat.job" if is_job(alert.container) else str(alert.fact("job") or "")
 
 
@@ -150,7 +151,7 @@ def _diagnose_unhealthy(alert: HealthAlert) -> Verdict:
 
 
 def _make_hung_verdict(alert: HealthAlert, fact: str) -> Verdict:
-    """What hangs is cured by the command that its label names, else by a restart."""
+    """A hung container is treated with the command in its label, else with a restart."""
     action = Action.EXEC if EXEC.name in alert.container.labels else Action.RESTART
     return _make_verdict(action, Cause.HUNG, 0.9, fact)
 
@@ -184,7 +185,7 @@ def _diagnose_cpu_high(alert: HealthAlert) -> Verdict:
 
 
 def _explain_cpu_by_work(alert: HealthAlert, held: str) -> Verdict | None:
-    """What explains the CPU. Without a limit of its own, a core that is in use is no emergency."""
+    """The work that explains the CPU use. Without a CPU limit, a busy core is no emergency."""
     traffic = cpu.find_main_traffic(alert)
     if traffic is not None and traffic[1] >= cpu.WORK_BYTES_PER_SECOND:
         rate = f"{show_size(traffic[1])}/s {traffic[0]}"

@@ -1,1 +1,1 @@
-"""Whether an action may run now, on what it acts, and whether it helped."""
+"""The policy for remediations: whether an action may run, on which containers, and whether it helped."""

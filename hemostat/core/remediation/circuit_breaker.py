@@ -1,14 +1,16 @@
-"""Circuit breakers: after repeated failures nothing is tried for a while, then one trial decides.
+"""Circuit breakers stop remediation after repeated failures and allow one trial after a wait.
 
-A container's counts all its failures. A host's counts those alone that speak of the host or its engine: that
-a container's check still fails, that its mount is gone or its port taken, is no reason to leave others down.
+A container's breaker counts all its failures. A host's breaker counts only failures of the host or its
+engine: a failing health check, a missing mount or a port in use is no reason to leave other containers down.
 
-Closed until `failures` remediations in a row have failed; then open; after `open_for` seconds half open: one
-trial is let through, which closes it or opens it again. There is no state but the ledger's attempts.
+A breaker is closed until `failures` remediations in a row have failed. It is then open for `open_for`
+seconds. After that it is half open and allows one trial, whose outcome closes or reopens the breaker. The
+state is computed from the attempts in the ledger and stored nowhere else.
 
-A host's breaker is shared out by project (core.labels.project): of every other project two failures count
-against a project, and only its own failures keep it open for longer. So no tenant opens it for others alone,
-and no number of projects keeps a container waiting for longer than `open_for` before its project has a trial.
+A host's breaker is shared by project (core.labels.project). At most two failures of each other project count
+against a project, and only the project's own failures extend the open time. So no project can open the
+breaker for others alone, and however many projects there are, a container waits at most `open_for` before its
+project gets a trial.
 """
 
 import re
@@ -25,13 +27,13 @@ COUNTED_OUTCOMES = frozenset({Outcome.HEALED, Outcome.FAILED})
 MAX_OTHER_FAILURES: Final = 2
 """Failures of each other project that count against a project."""
 MIN_FAILED_CONTAINERS: Final = 2
-"""Different containers that must have failed to open the breaker of a host."""
+"""Different containers that must have failed to open a host's breaker."""
 
 QUOTED_TEXT: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 CONTAINER_FAULTS: Final = re.compile(
     r"OCI runtime|mount|no such|not found|unable to find (?:user|group)", re.IGNORECASE
 )
-"""In errors that tell of what one container asks for: its command, its user, its limits, its volumes."""
+"""Matches errors caused by one container's own command, user, limits or volumes."""
 HOST_FAULTS: Final = re.compile(
     r"(?:^|[: ])(?:timed out|timeout|deadline exceeded|no space left on device|cannot allocate memory"
     r"|too many open files(?: in system)?|read-only file system|input/output error"
@@ -39,18 +41,19 @@ HOST_FAULTS: Final = re.compile(
     r"|containerd\.sock|containerd is not running|failed to (?:start|create) shim\b",
     re.IGNORECASE,
 )
-"""What an engine says that fails for all containers alike, at the end of its message: before that may stand
-what the container asked for."""
+"""Matches engine errors that affect all containers, at the end of the message. The text before may quote the
+container's configuration."""
 
 
 def is_host_fault(error: str) -> bool:
-    """Whether an engine's error tells of the host or the engine, as far as its words go."""
+    """Whether an engine's error message points to a fault of the host or the engine."""
     said = QUOTED_TEXT.sub("", error)
     return CONTAINER_FAULTS.search(said) is None and HOST_FAULTS.search(said) is not None
 
 
 class BreakerState(msgspec.Struct, frozen=True):
-    """`failures` is how many in a row, up to now; `until` when it becomes half open (epoch seconds)."""
+    """`failures` is the current number of failures in a row. `until` is when the breaker becomes half open
+    (epoch seconds)."""
 
     failures: int = 0
     open: bool = False
@@ -61,8 +64,8 @@ class BreakerState(msgspec.Struct, frozen=True):
 def compute_container_state(
     attempts: Sequence[Attempt], failures: int, open_for: float, *, since: float = 0.0, now: float
 ) -> BreakerState:
-    """A container's breaker over its attempts. Those that ended before `since` do not count: somebody closed
-    it then."""
+    """The state of a container's breaker. Attempts that ended before `since`, when an operator closed the
+    breaker, do not count."""
     failed = _find_failure_streak((each for each in attempts if _is_counted(each)), since)
     if len(failed) < failures:
         return BreakerState(len(failed))
@@ -70,7 +73,7 @@ def compute_container_state(
 
 
 def find_host_failures(attempts: Iterable[Attempt], since: float) -> list[Attempt]:
-    """The failures of the host after its latest success. Attempts that ended before `since` do not count."""
+    """Failures of the host since its latest success. Attempts that ended before `since` do not count."""
     return _find_failure_streak(
         (a for a in attempts if _is_counted(a) and (a.host_fault or _has_healed(a))), since
     )
@@ -79,8 +82,7 @@ def find_host_failures(attempts: Iterable[Attempt], since: float) -> list[Attemp
 def compute_host_state(
     host_failures: Iterable[Attempt], project: str | None, failures: int, open_for: float, *, now: float
 ) -> BreakerState:
-    """A host's breaker over its failures, as it stands for this project; None: for one that has failed at
-    nothing."""
+    """The state of a host's breaker for `project`. None stands for a project without failures."""
     failed = limit_others(project, host_failures, MAX_OTHER_FAILURES, lambda each: each.project)
     opening = _count_until_opening(failed, failures)
     if not opening:
@@ -90,7 +92,7 @@ def compute_host_state(
 
 
 def _count_until_opening(failed: Iterable[Attempt], failures: int) -> int:
-    """By how many of these the breaker of a host was opened; 0 where it was not."""
+    """How many of these failures opened the host's breaker; 0 if they did not."""
     containers: set[str] = set()
     for number, each in enumerate(failed, 1):
         containers.add(each.container)
@@ -100,7 +102,7 @@ def _count_until_opening(failed: Iterable[Attempt], failures: int) -> int:
 
 
 def _find_failure_streak(counted: Iterable[Attempt], since: float) -> list[Attempt]:
-    """The failures after the latest success, in the order in which they ended."""
+    """The failures after the latest success, ordered by their end."""
     failed: list[Attempt] = []
     for attempt in sorted((each for each in counted if _get_end(each) > since), key=_get_end):
         if _has_healed(attempt):
@@ -119,7 +121,7 @@ def _has_healed(attempt: Attempt) -> bool:
 
 
 def _is_counted(attempt: Attempt) -> bool:
-    """That a container could be stopped says nothing of whether it can be healed."""
+    """A stop does not count: its outcome does not show whether a container can be healed."""
     return attempt.outcome in COUNTED_OUTCOMES and attempt.action is not Action.STOP
 
 

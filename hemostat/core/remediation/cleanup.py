@@ -1,5 +1,9 @@
-"""What a cleanup may delete: in a container the contents of directories that its label names; on the host
-what nothing uses, as far as the settings go, and nothing that a label or the list of the protected keeps."""
+"""What a cleanup may delete.
+
+In a container, a cleanup deletes the contents of the directories that the container's label names. On the
+host, a cleanup deletes unused items within the limits of the settings, except items that a label or the list
+of protected names keeps.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,32 +28,34 @@ for path do
   find "$path" -xdev -mindepth 1 -depth -type d -exec rmdir -- {} + 2>/dev/null || :
 done
 """
-"""Run by `sh -c` in the container with the paths as arguments. Another device is a volume, and not ours;
-a directory that one is mounted in stays. No -delete: busybox may be built without it."""
+"""Run by `sh -c` in the container, with the paths as arguments. Another device is a volume, which HemoStat
+must not empty. A directory with a volume mounted in it is not removed. The script does not use `-delete`
+because busybox may be built without that option."""
 
 
 def build_cleanup_command(labels: Mapping[str, str]) -> list[str] | None:
-    """The command that cleans up as the label asks; None where it names nothing that may be deleted."""
+    """The command that empties the directories named by the label; None if the label names no directory."""
     paths = CLEANUP.of(labels)
     return ["sh", "-c", CLEANUP_SCRIPT, "hemostat-cleanup", *paths] if paths else None
 
 
 class Cleanup(msgspec.Struct, frozen=True, kw_only=True):
-    """What may go when the host's disk is full."""
+    """What may be deleted when the host's disk is full."""
 
     stopped_older_than: Seconds = 86400.0
-    """Containers that have been stopped for so long."""
+    """Seconds that a container must have been stopped before it may be deleted."""
     images: bool = True
-    """Images without a name that no container uses."""
+    """Whether to delete images without a name that no container uses."""
     build_cache: bool = True
     volumes: bool = False
-    """Volumes that no container uses, named ones too: their contents are lost."""
+    """Whether to delete volumes that no container uses, including named ones. Their contents are lost."""
 
 
 def select_items_to_delete(
     leftovers: Iterable[PrunableItem], settings: Cleanup, protect: Sequence[str], now: float
 ) -> tuple[PrunableItem, ...]:
-    """What of the leftovers is to go, containers first. `protect`: names never touched; * and ? match."""
+    """The leftovers to delete, containers first. `protect` lists name patterns, with * and ?, that are never
+    deleted."""
     going = (
         each
         for each in leftovers
@@ -77,7 +83,7 @@ def _must_keep(leftover: PrunableItem, protect: Sequence[str]) -> bool:
 
 
 def is_protected(thing: Container, protect: Sequence[str]) -> bool:
-    """Whether its labels or its name keep HemoStat's hands off it."""
+    """Whether a label or the name protects the container from HemoStat."""
     if explain_protection(thing.labels) or not should_watch(thing):
         return True
     return any(fnmatchcase(thing.name, pattern) for pattern in protect)

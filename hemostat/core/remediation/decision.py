@@ -1,5 +1,5 @@
-"""What a decision on a remediation is made on, and what it can be. How it is made, core.remediation.policy
-says."""
+"""The input and the possible results of a decision on a remediation. core.remediation.policy makes the
+decision."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -13,8 +13,8 @@ from hemostat.events import Order, Reason
 
 
 class ReplicaHealth(msgspec.Struct, frozen=True):
-    """The other replicas of the container's service: how many there are, and how many are healthy. `itself`
-    is whether the container is healthy as far as the engine knows."""
+    """The other replicas of the container's service: their number, and how many are healthy. `itself` is
+    whether the engine reports the container as healthy."""
 
     size: int = 0
     healthy: int = 0
@@ -22,7 +22,7 @@ class ReplicaHealth(msgspec.Struct, frozen=True):
 
 
 class OtherProjects(Enum):
-    """The containers of other projects on the host that HemoStat may act on."""
+    """State of the containers of other projects on the host that HemoStat may act on."""
 
     NONE = "none"
     WELL = "well"
@@ -30,32 +30,32 @@ class OtherProjects(Enum):
 
 
 class DecisionInput(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a decision is made on, besides the request: as read at one moment."""
+    """Everything that a decision is based on besides the request, read at one moment."""
 
     book: LedgerSnapshot
     peers: ReplicaHealth = ReplicaHealth()
     order: Order | None = None
-    """What the request was made from, where a person made it."""
+    """The operator's order that the request was made from, if any."""
     in_hand: frozenset[str] = frozenset()
-    """Keys of what this very responder is at work on, whatever the clock says of its leases."""
+    """Keys of the attempts that this responder is executing, even where their leases have expired."""
     trust: TrustSettings = TRUST_OWN
     first_seen: Mapping[str, float] = {}
-    """When attempts that claim to be from the future were seen first (epoch seconds), by key."""
+    """When each attempt with a start time in the future was first seen (epoch seconds), by key."""
     gone: frozenset[str] = frozenset()
-    """Keys of attempts whose container is gone: nobody is at work on them."""
+    """Keys of attempts whose container no longer exists. Such attempts are not running."""
     others: OtherProjects = OtherProjects.NONE
-    """Whether containers of other projects might want a slot of the host."""
+    """Whether containers of other projects may need a slot of the host."""
     stop_seconds: float = 0.0
-    """How long the container of the request may take to stop; 0 where it is down."""
+    """Seconds that the request's container may take to stop; 0 if the container is down."""
     ran: float = 0.0
-    """How long its process had run before it failed (seconds)."""
+    """Seconds that the container's process had run before it failed."""
 
     def under_way(self, now: float) -> list[Attempt]:
-        """All that is being done on the host."""
+        """All attempts that are running on the host."""
         return [each for each in self.book.running if each.key in self.in_hand or self.is_leased(each, now)]
 
     def is_leased(self, attempt: Attempt, now: float) -> bool:
-        """Whether the responder that wrote it may be at work on it."""
+        """Whether the responder that wrote the attempt may still be executing it."""
         if attempt.key in self.gone:
             return False
         return is_leased(attempt, now, self.book.controls, self.first_seen.get(attempt.key))
@@ -68,19 +68,20 @@ class Act(msgspec.Struct, frozen=True):
 
 
 class RepeatOutcome(msgspec.Struct, frozen=True):
-    """This attempt was finished: its outcome may not have been told, so tell it (again)."""
+    """This attempt is finished. Publish its outcome, which may not have been published yet."""
 
     attempt: Attempt
 
 
 class RequestApproval(msgspec.Struct, frozen=True):
-    """Ask people, unless they have been asked; they have until then (epoch seconds)."""
+    """Ask for an approval, unless one was already requested. `until` is when the time to answer ends (epoch
+    seconds)."""
 
     until: float
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """Ask again at `until` (epoch seconds). `reason` is for people, where it may take long."""
+    """Decide again at `until` (epoch seconds). `reason` is shown to people if the wait may be long."""
 
     until: float
     why: str
@@ -93,9 +94,9 @@ class Refuse(msgspec.Struct, frozen=True):
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """This attempt was begun and not finished: look what became of it, then go on. Where there is an
-    objection by now, what has not been done yet is not to be done any more. `lease` is until when it is now
-    trusted to be at work (epoch seconds)."""
+    """Continue this attempt, which was started and not finished: determine how far it got first. With an
+    `objection`, steps that are not done yet must not be done. `lease` is the new end of the attempt's lease
+    (epoch seconds)."""
 
     attempt: Attempt
     lease: float

@@ -1,4 +1,4 @@
-"""The ladder: what comes next when an action did not help or could not be done. Never the same rung twice."""
+"""The ladder of actions: what follows an action that failed or could not run. No rung repeats."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -15,22 +15,22 @@ NEXT_RUNGS: Final[dict[Action, Action]] = {
     Action.RESTART: Action.NONE,
     Action.START: Action.NONE,
 }
-"""What follows an action; NONE is people."""
+"""The action that follows each action. NONE means escalation to a person."""
 
 REVIVING_ACTIONS: Final = frozenset({Action.RESTART, Action.START})
 MAX_STARTS: Final = 2
-"""How often one that our restart has left down is started again before people are told."""
+"""How often a container that HemoStat's own restart left down is started before a notification is sent."""
 HARMLESS_ACTIONS: Final = frozenset({Action.CLEANUP})
-"""Actions that interrupt nothing: those that helped may be repeated."""
+"""Actions that interrupt nothing. They may be repeated if they helped."""
 
 
 def find_following_action(done: RemediationComplete) -> Action | None:
-    """The next rung after this remediation; None where it is the last word."""
+    """The next rung after this remediation; None if no action follows."""
     if done.outcome is Outcome.FAILED:
         is_down = done.after is not None and done.after.status in DOWN_STATES
         if done.reason is Reason.ENGINE_ERROR and is_down and done.action in REVIVING_ACTIONS:
             return Action.START if done.rung < MAX_STARTS else Action.NONE
-        # One that died again is told of by its own death, which the crash loop ends.
+        # A container that exited again raises its own alert, and the crash-loop rule limits those.
         return None if done.kind in DEATH_KINDS and is_down else find_next_rung(done.action, done.kind)
     if done.outcome is Outcome.REFUSED and done.reason is Reason.ALREADY_TRIED:
         return find_next_rung(done.action, done.kind)
@@ -40,17 +40,17 @@ def find_following_action(done: RemediationComplete) -> Action | None:
 
 
 def find_next_rung(action: Action, kind: Kind) -> Action | None:
-    """The rung after this one. A busy container is not restarted because scaling it is not possible, or not
-    enough."""
+    """The rung after this one. If a busy container cannot be scaled, or scaling did not suffice, it is not
+    restarted."""
     if action is Action.SCALE and kind is not Kind.OOM:
         return Action.NONE
     return NEXT_RUNGS.get(action)
 
 
 def is_exhausted(action: Action, kind: Kind, earlier: Iterable[tuple[Action, Outcome | None]]) -> bool:
-    """Whether this action is not to be tried against an incident of this kind any more. `earlier` are the
-    actions that were carried out against it, and what came of them. A container that has died has no other
-    remedy than a start: the crash loop and the budget end that."""
+    """Whether this action must not be tried again against an incident of this kind. `earlier` lists the
+    actions carried out against the incident with their outcomes. A start is the only remedy for an exited
+    container, so the crash-loop rule and the budget limit it instead."""
     if kind in DEATH_KINDS:
         return False
     outcomes = [outcome for tried, outcome in earlier if tried is action]

@@ -1,7 +1,6 @@
-"""Where a host and its containers stand towards the limits: what is used up, what is open, what is held back.
+"""The status of a host and its containers against the limits: budgets, breakers, pauses and back-off.
 
-The rules of core.remediation.policy are told by the same functions, so that a screen cannot differ from a
-decision.
+The functions are the ones that core.remediation.policy uses, so that a screen cannot differ from a decision.
 """
 
 from collections import defaultdict
@@ -20,12 +19,12 @@ from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Outcome
 
 FREE_OUTCOMES: Final = frozenset({Outcome.NOT_APPLICABLE, Outcome.DRY_RUN, Outcome.REFUSED})
-"""Outcomes for which nothing was done to the container, and so no budget is spent."""
+"""Outcomes of requests that did nothing to the container and so use no budget."""
 
 
 class RestartBudget(msgspec.Struct, frozen=True):
-    """Actions within the window, of so many. `until` is when the next one may be (epoch seconds), 0 where it
-    may be now: the window must move on, or the cooldown pass."""
+    """Actions within the window, and the limit. `until` is when the next action is allowed (epoch seconds),
+    once the window has moved on or the cooldown has passed; 0 if an action is allowed now."""
 
     used: int
     limit: int
@@ -37,8 +36,8 @@ class RestartBudget(msgspec.Struct, frozen=True):
 
 
 class ContainerLimitStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one container. `backoff` is until when the last action is rested from (epoch seconds), 0 for not at
-    all; `attempt` what is being done to it."""
+    """Limit status of one container. `backoff` is when the back-off after the last action ends (epoch
+    seconds), 0 without a back-off. `attempt` is the running attempt."""
 
     breaker: BreakerState
     budget: RestartBudget
@@ -48,13 +47,13 @@ class ContainerLimitStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostLimitStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one host. `pause` is of everything; `running` how many actions are under way; `containers` are those
-    of which there is anything to say."""
+    """Limit status of one host. `pause` is the pause of all containers, `running` the number of running
+    actions. `containers` holds only containers with attempts or pauses."""
 
     breaker: BreakerState
     budget: RestartBudget
     breaker_project: str | None = None
-    """The project that an open breaker holds back; None where it holds back all of them."""
+    """The project that an open breaker blocks; None if it blocks all projects."""
     pause: Pause | None = None
     running: int = 0
     containers: Mapping[str, ContainerLimitStatus] = {}
@@ -66,7 +65,7 @@ class HostLimitStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compute_host_status(book: LedgerSnapshot, limits: ResponderSettings, now: float) -> HostLimitStatus:
-    """From a survey of the host (ports.Ledger): its `attempts` are those of all containers."""
+    """The host's status from a survey (ports.Ledger), whose `attempts` are those of all containers."""
     own: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in book.attempts:
         own[attempt.container].append(attempt)
@@ -99,8 +98,8 @@ def _compute_container_status(
 
 
 def compute_budget(attempts: Iterable[Attempt], limits: ResponderSettings, now: float) -> RestartBudget:
-    """Of one container's attempts, oldest first: `limits.budget` of them within the window start a cooldown
-    at the last of them."""
+    """The budget from one container's attempts, oldest first. The cooldown starts at the last of
+    `limits.budget` attempts within the window."""
     times = [attempt.time for attempt in attempts if attempt.outcome not in FREE_OUTCOMES]
     within = [time for time in times if now - time < limits.budget_window]
     if limits.budget == 0:
@@ -119,13 +118,13 @@ def compute_budget(attempts: Iterable[Attempt], limits: ResponderSettings, now: 
 def compute_backoff_end(
     attempts: Iterable[Attempt], limits: ResponderSettings, now: float
 ) -> tuple[float, float]:
-    """Until when (epoch seconds) the last of one container's attempts is rested from, and for how long in
-    all (seconds); zeros for not at all."""
+    """When the back-off after a container's last attempt ends (epoch seconds), and its length (seconds);
+    zeros without a back-off."""
     ends = [a.finished or a.time for a in attempts if a.outcome not in FREE_OUTCOMES]
     wait = compute_backoff(
         count_restart_streak(ends, now, limits.backoff_reset), limits.backoff, limits.backoff_max
     )
-    if not ends or abs(now - ends[-1]) >= wait:  # a clock that was set back makes nobody wait for longer
+    if not ends or abs(now - ends[-1]) >= wait:  # a clock set back must not extend the wait
         return 0.0, 0.0
     return min(ends[-1], now) + wait, wait
 
@@ -142,15 +141,15 @@ def compute_container_breaker(
 def compute_host_breaker(
     book: LedgerSnapshot, limits: ResponderSettings, now: float, project: str | None
 ) -> BreakerState:
-    """The host's breaker as it stands for this project; None: for one that has failed at nothing."""
+    """The host's breaker for this project. None stands for a project without failures."""
     return _compute_host_breaker(_find_host_failures(book), limits, now, project)
 
 
 def find_worst_host_breaker(
     book: LedgerSnapshot, limits: ResponderSettings, now: float
 ) -> tuple[BreakerState, str | None]:
-    """As it stands for the project that it holds back the longest; and that project, where it does not hold
-    back all of them."""
+    """The breaker for the project that it blocks longest, and that project; None as project if it blocks
+    all."""
     failed = _find_host_failures(book)
     projects = dict.fromkeys([None, *(each.project for each in failed)])
     views = {project: _compute_host_breaker(failed, limits, now, project) for project in projects}

@@ -1,4 +1,4 @@
-"""What a person wants done: as a request to the responder, in words, and what the limits would say to it."""
+"""Orders of operators: as requests to the responder, as text, and with a preview of the decision."""
 
 from typing import Final
 
@@ -25,11 +25,11 @@ ORDERED_CAUSE: Final = "ordered"
 ALLOWED_TEXT: Final = "the limits allow it"
 NO_FORCE_TEXT: Final = "force counts for nothing: responder.orders_override is not set"
 PREVIEW_LEASE_SECONDS: Final = 60.0
-"""Seconds: how long it might take is of no account where nothing is done."""
+"""Placeholder, in seconds: the lease does not matter for a preview."""
 
 
 def build_request(order: Order, time: float) -> RemediationNeeded:
-    """`time` is when it was given (epoch seconds)."""
+    """The request for an order. `time` is when the order was given (epoch seconds)."""
     reasons = (order.reason,) if order.reason else ()
     return RemediationNeeded(
         alert=HealthAlert(
@@ -43,7 +43,7 @@ def build_request(order: Order, time: float) -> RemediationNeeded:
 
 
 def describe_plan(order: Order) -> str:
-    """What would be done, as far as the container's labels tell it."""
+    """What the order would do, as far as the container's labels tell."""
     name, labels = order.container.name, order.container.labels
     match order.action:
         case Action.STOP:
@@ -61,7 +61,7 @@ def describe_plan(order: Order) -> str:
 
 
 def describe_decision(decision: Decision) -> str:
-    """A prospect, in words."""
+    """The text for a previewed decision."""
     match decision:
         case Act():
             return ALLOWED_TEXT
@@ -75,8 +75,9 @@ def describe_decision(decision: Decision) -> str:
 
 
 def preview_decision(order: Order, survey: LedgerSnapshot, limits: ResponderSettings, now: float) -> Decision:
-    """What the responder would decide now, by a survey of its host (ports.Ledger). It knows more than this:
-    the container's labels as the engine tells them, and whether enough other replicas are healthy."""
+    """The decision that the responder would make now, based on a survey of its host (ports.Ledger). The
+    responder also knows the labels as the engine reports them, and whether enough other replicas are
+    healthy."""
     own = tuple(each for each in survey.attempts if each.container == order.container.name)
     book = msgspec.structs.replace(survey, attempts=own, seal=seal(order, now))
     situation = DecisionInput(book=book, order=order)

@@ -1,21 +1,22 @@
-"""Whether a remediation may be done now: act, resume, ask, wait or refuse, and why. Design, section 6.
+"""The policy: decides whether a remediation may run now.
 
-The rules are asked in this order; the first that objects decides.
-1. The same occurrence was handled before, or is being handled: never twice. What was begun is taken up, as
-   soon as no other action stands in its way.
-2. The request differs from what a monitor told of its incident, or the incident is over; no person gave the
-   order, or the engine has another name for its container; the same action was tried against the same
-   incident before; the request is out of date, the container is protected, or the action is not among those
-   allowed for it.
-3. The budget of actions an hour is spent, or the cooldown that follows it lasts.
+A decision is to act, resume, ask, wait or refuse. The rules are checked in this order, and the first
+objection decides:
+1. The same occurrence was handled, or is being handled: never twice. An attempt that was started and
+   interrupted is resumed once no other action blocks it.
+2. The request differs from what a monitor reported about its incident, or the incident is over. No person
+   gave the order, or the engine has another name for its container. The same action was tried against the
+   same incident before. The request is out of date, the container is protected, or the action is not allowed
+   for it.
+3. The container's budget of actions within the window is spent, or the cooldown after that has not passed.
 4. The circuit breaker of the container or of the host is open.
-5. Somebody has pressed the kill switch: wait until it is lifted; what a person orders meanwhile is refused.
-6. A person must approve it, and has not, or has said no. What a person orders is approved.
-7. Back-off since the last action; another action on this container or service; too many on the host at once
-   or within a minute; too few healthy replicas besides: wait.
-8. Dry run: everything would have allowed it, so it is told and not done.
+5. Remediation is paused: requests wait until the pause ends, and orders given meanwhile are refused.
+6. An approval is needed, and is missing or was rejected. Orders count as approved.
+7. The back-off since the last action has not passed; another action runs on this container or service; too
+   many actions run on the host at once or started within a minute; too few other replicas are healthy: wait.
+8. Dry run: all rules would allow the action, so it is reported and not done.
 
-What people order goes by the same rules, but for those that ask whether it is needed.
+Orders are subject to the same rules, except those that check whether an action is needed.
 """
 
 from collections.abc import Sequence
@@ -53,7 +54,7 @@ from hemostat.core.units import show_duration
 from hemostat.events import Action, Container, Kind, Reason, RemediationNeeded
 
 PEOPLE_RETRY_SECONDS: Final = 1.0
-"""Seconds until a request that waits for a person, or for another responder, is looked at again."""
+"""Seconds until a request that waits for a person, or for another responder, is decided again."""
 
 MODES_BY_STRICTNESS: Final[Sequence[Mode]] = ("auto", "approve", "dry-run")
 
@@ -124,8 +125,8 @@ def decide(
 
 
 def find_strictest_mode(container: Container, action: Action, limits: ResponderSettings) -> Mode:
-    """The strictest of the modes that apply. A label that says none of them asks a person: whoever set it
-    wanted something else than before."""
+    """The strictest of the modes that apply. A label with an invalid value means `approve`, because its
+    author wanted a change of mode."""
     label = MODE.of(container.labels)
     named = (
         limits.mode,
@@ -141,7 +142,7 @@ def find_strictest_mode(container: Container, action: Action, limits: ResponderS
 def _check_earlier_attempt(
     name: str, situation: DecisionInput, by: str, now: float
 ) -> Decision | Attempt | None:
-    """The attempt itself where it is to be taken up."""
+    """The decision for an occurrence that has an attempt, or the attempt itself if it is to be resumed."""
     earlier = next((attempt for attempt in situation.book.attempts if attempt.key == name), None)
     if earlier is None:
         return None
@@ -155,7 +156,7 @@ def _check_earlier_attempt(
 def _refuse_invalid_request(
     request: RemediationNeeded, incident: str, situation: DecisionInput
 ) -> Refuse | None:
-    """Rule 2, of the request itself."""
+    """Rule 2, for the request itself."""
     if situation.order is not None:
         return refuse_misdirected(situation.order, request.alert.container)
     book = situation.book
@@ -171,7 +172,7 @@ def _refuse_expired(request: RemediationNeeded, limits: ResponderSettings, now: 
 def refuse_forbidden(
     container: Container, action: Action, limits: ResponderSettings, *, ordered: bool = False
 ) -> Refuse | None:
-    """`ordered`: by a person, whom the label does not narrow: it says what is done without one."""
+    """`ordered`: requested by an operator. The label `hemostat.actions` limits only automatic actions."""
     if why := explain_protection(container.labels, ordered=ordered):
         return Refuse(Reason.PROTECTED, why)
     if any(fnmatchcase(container.name, pattern) for pattern in limits.protect):
@@ -186,7 +187,7 @@ def refuse_forbidden(
 
 
 def find_scaling_objection(container: Container, limits: ResponderSettings, *, ordered: bool) -> str:
-    """Why a container must not be scaled; empty where it may be."""
+    """Why a container must not be scaled; empty if it may be."""
     if not should_watch(container):
         return "it is not watched"
     refused = refuse_forbidden(container, Action.SCALE, limits, ordered=ordered)
@@ -194,7 +195,7 @@ def find_scaling_objection(container: Container, limits: ResponderSettings, *, o
 
 
 def _refuse_orchestrated(container: Container, action: Action, limits: ResponderSettings) -> Refuse | None:
-    """What an orchestrator manages is replaced by it: started here as well, it would run twice."""
+    """An orchestrator replaces its own containers. If HemoStat also started them, they would run twice."""
     owner = find_orchestrator(container)
     if owner is None or limits.orchestrated or action not in {Action.RESTART, Action.START}:
         return None
@@ -202,7 +203,7 @@ def _refuse_orchestrated(container: Container, action: Action, limits: Responder
 
 
 def find_stop_wait(book: LedgerSnapshot, info: ContainerInfo | None, now: float) -> Wait | None:
-    """Whether a person may be stopping this very process, and is to be waited for."""
+    """A wait if a person may be stopping the current process of the container."""
     stop = book.stopping
     if stop is None or info is None or not info.running or info.started_at > stop.time or now >= stop.until:
         return None
@@ -243,7 +244,7 @@ def _check_budget(book: LedgerSnapshot, limits: ResponderSettings, now: float) -
 def _check_breakers(
     container: Container, situation: DecisionInput, limits: ResponderSettings, now: float
 ) -> Decision | None:
-    """Rule 4. A half-open breaker of the host lets one trial of each project through at a time."""
+    """Rule 4. A half-open breaker of the host allows one trial of each project at a time."""
     book, project = situation.book, get_project(container)
     own = limit_status.compute_container_breaker(container.name, book.attempts, book, limits, now)
     host = limit_status.compute_host_breaker(book, limits, now, project)
@@ -274,7 +275,7 @@ def _wait_for_resume(container: Container, controls: Controls, now: float) -> De
 
 
 def _refuse_paused(container: Container, controls: Controls, now: float) -> Refuse | None:
-    """Nobody is surprised, when the pause is lifted, by what was ordered long ago."""
+    """Orders are refused during a pause, so that resuming does not run orders given long before."""
     pause = controls.paused(container.name, now)
     return None if pause is None else Refuse(Reason.PAUSED, f"by {pause.by}: resume, then order it again")
 
@@ -282,7 +283,8 @@ def _refuse_paused(container: Container, controls: Controls, now: float) -> Refu
 def _check_approval(
     action: Action, approval: Approval | None, limits: ResponderSettings, now: float
 ) -> Decision | None:
-    """A yes is for what people were asked: of one failure two requests may come."""
+    """Rule 6. An approval holds for the action that was asked about, because one failure can cause two
+    requests."""
     if approval is None:
         return RequestApproval(now + limits.approve_for)
     if approval.answer is ApprovalAnswer.REJECTED:
@@ -297,8 +299,9 @@ def _check_approval(
 
 
 def _is_approval_current(approval: Approval | None, limits: ResponderSettings, now: float) -> bool:
-    """Whoever was asked has the time that was promised, however old the failure. A yes holds until it is as
-    old itself: a pause may have held it since."""
+    """Whether a request for approval, or an approval, is still valid. An unanswered request does not expire
+    with the age of the failure, because its time to answer was promised. An approval expires `limits.expire`
+    seconds after it was given: a pause may have delayed the action."""
     if approval is None:
         return False
     return approval.answer is not ApprovalAnswer.APPROVED or now - approval.answered <= limits.expire
@@ -317,7 +320,8 @@ def _check_pace(
 def _check_healthy_replicas(
     container: Container, peers: ReplicaHealth, limits: ResponderSettings, now: float
 ) -> Decision | None:
-    """Only what is healthy is missed while it restarts, and a service of one has nobody to stand in."""
+    """Only a healthy container reduces the healthy replicas while it restarts, and a service with one replica
+    has no other."""
     labelled = MIN_HEALTHY.of(container.labels)
     least = limits.min_healthy if labelled is None else labelled
     if not peers.itself or peers.size == 0 or peers.healthy >= least:

@@ -1,4 +1,4 @@
-"""What was tried against an incident: an action that was carried out is not carried out against it again."""
+"""Repetitions: an action that was carried out against an incident is not carried out again."""
 
 from hemostat.core.ledger.leases import is_leased
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
@@ -9,19 +9,19 @@ from hemostat.events import Action, Outcome, Reason, RemediationNeeded
 
 
 def build_attempt_key(request: RemediationNeeded, incident: str) -> str:
-    """Names the one occurrence a request answers, however often it is delivered."""
+    """Identifies the occurrence and the rung of a request, however often the request is delivered."""
     return f"{incident}:{request.alert.occurrence}:{request.rung}"
 
 
 def find_permission_needed(request: RemediationNeeded) -> Action:
-    """The action whose permission a request needs. Starting what our own restart has left down is the second
-    half of that restart."""
+    """The action whose permission a request needs. Starting a container that HemoStat's own restart left down
+    is the second half of that restart."""
     second_half = request.action is Action.START and request.rung > 0
     return Action.RESTART if second_half else request.action
 
 
 def select_incident_attempts(book: LedgerSnapshot, incident: str) -> list[Attempt]:
-    """The attempts against this incident, of all its occurrences."""
+    """The attempts against this incident, in all its occurrences."""
     return [attempt for attempt in book.attempts if attempt.key.startswith(f"{incident}:")]
 
 
@@ -40,8 +40,8 @@ def refuse_repetition(request: RemediationNeeded, incident: str, book: LedgerSna
 
 
 def is_covered_by_failure(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> bool:
-    """Whether this occurrence is what an earlier attempt against the same incident has failed of: it began
-    while that was verified, and the end of it was told."""
+    """Whether this occurrence is the failure that an earlier attempt against the same incident ended with: it
+    began while that attempt was verified, and the attempt's outcome was published."""
     since = request.alert.since
     return any(
         each.outcome is Outcome.FAILED and each.time <= since <= (each.finished or 0.0)
@@ -51,7 +51,7 @@ def is_covered_by_failure(request: RemediationNeeded, incident: str, book: Ledge
 
 
 def is_being_verified(request: RemediationNeeded, incident: str, book: LedgerSnapshot, now: float) -> bool:
-    """Whether an action against the same incident is under way, whose end decides what follows."""
+    """Whether an action against the same incident is running, whose outcome decides what follows."""
     own = build_attempt_key(request, incident)
     others = (each for each in select_incident_attempts(book, incident) if each.key != own)
     return any(each.outcome is None and is_leased(each, now, book.controls) for each in others)

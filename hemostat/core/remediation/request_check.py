@@ -1,7 +1,7 @@
-"""Whether a request or an order is about what a monitor or a person spoke of. Pure.
+"""Checks requests and orders against what the monitor or the operator stated. Pure.
 
-A request names an incident, and an order names a container. Both come from streams that more than one user
-may write to, so both are compared with what only the monitor, or only the engine, can say.
+A request names an incident, and an order names a container. Both come from streams that several users may
+write to, so both are compared with data that only the monitor, or only the engine, can provide.
 """
 
 from hemostat.core.ledger.rows import LedgerSnapshot
@@ -10,13 +10,13 @@ from hemostat.events import Action, Container, Order, Outcome, Reason, Remediati
 
 
 def refuse_order(order: Order, given: float, book: LedgerSnapshot) -> Refuse | None:
-    """Refuse an order that no person gave at that time (epoch seconds)."""
+    """Refuse an order without the seal of a person for that time (epoch seconds)."""
     return None if book.seal == seal(order, given) else _refuse_unknown("no person gave this order")
 
 
 def refuse_misdirected(order: Order, found: Container) -> Refuse | None:
-    """Refuse an order whose container has another name, or another id, at the engine: the person meant the
-    name, and read the id from the bus."""
+    """Refuse an order whose container has another name or id at the engine. The person chose the container by
+    name, and the id was read from the bus."""
     if order.container.name == found.name and order.container.id == found.id:
         return None
     given, has = (f"{each.name} ({each.id[:12]})" for each in (order.container, found))
@@ -24,13 +24,14 @@ def refuse_misdirected(order: Order, found: Container) -> Refuse | None:
 
 
 def refuse_unfounded(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:
-    """Refuse what no monitor told of, and what is over by a monitor's word."""
+    """Refuse a request without an incident of a monitor, and a request whose incident has ended according to
+    its monitor."""
     return refuse_forged(request, book) or _refuse_ended(request, incident, book)
 
 
 def refuse_forged(request: RemediationNeeded, book: LedgerSnapshot) -> Refuse | None:
-    """Refuse a request that differs from the alert that a monitor raised under its incident. Of an incident
-    that a monitor of a former version raised, only the container's name is known."""
+    """Refuse a request that differs from the alert that a monitor raised under its incident. For an incident
+    of a monitor of an earlier version, only the container's name is known."""
     alert, notes = request.alert, book.notes
     if book.patient != alert.container.name:
         return _refuse_unknown(f"it is {book.patient}'s" if book.patient else "no monitor told of it")
@@ -58,9 +59,9 @@ def _refuse_ended(request: RemediationNeeded, incident: str, book: LedgerSnapsho
 
 
 def _is_next_rung(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> bool:
-    """Whether this is the next rung after an attempt of ours that failed. Such a request is due although its
-    occurrence is over: where the failure is back, nothing else is done about it; and a container that our own
-    restart has left down is started by nobody else."""
+    """Whether this is the next rung after a failed attempt of HemoStat. Such a request is valid although its
+    occurrence is over. If the failure is back, nothing else handles it. A container that HemoStat's own
+    restart left down is started by no other program."""
     before = f"{incident}:{request.alert.occurrence}:{request.rung - 1}"
     failed = any(each.key == before and each.outcome is Outcome.FAILED for each in book.attempts)
     return failed and (book.notes.latest > book.notes.over or request.action is Action.START)

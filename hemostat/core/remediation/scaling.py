@@ -1,10 +1,9 @@
-"""How far a limit is raised, and when it comes back down.
+"""How far limits are raised, and when they are lowered again.
 
-By half, up to the ceiling: the container's own label or the setting, the lower of both where both are given,
-and never above the host's. What has no limit cannot be raised, and what has no ceiling is not: how much is
-too much is for its owner to say. A
-replica of a swarm's service gets no more CPU, but company; so does one of compose's whose label says how many
-there may be.
+A limit is raised by half, up to a ceiling: the lower of the container's label and the setting, and at most
+what the host has. A resource without a limit cannot be raised. A limit without a ceiling is not raised,
+because only the container's owner knows how much is too much. For CPU, a Swarm service gets more replicas
+instead of a higher limit. So does a Compose service whose label gives a maximum number of replicas.
 """
 
 import math
@@ -27,27 +26,27 @@ T = TypeVar("T")
 
 RAISE_FACTOR: Final = 1.5
 MAX_USED_SHARE: Final = 0.8
-"""Share of the old limit that must suffice before it is put back."""
+"""The old limit is restored if usage is below this share of it."""
 CALM_SECONDS: Final = 1800.0
-"""Seconds that a raised limit stays at least."""
+"""Minimum seconds that a raised limit stays."""
 MIB: Final = 1 << 20
 LIMIT_TOLERANCE: Final = 1e-3
-"""Engines keep CPU limits as whole microseconds of a period: what differs by less is the same limit."""
+"""Engines store CPU limits as whole microseconds of a period, so smaller differences are the same limit."""
 
 SWARM_SERVICE_LABEL: Final = "com.docker.swarm.service.id"
 COMPOSE_ID_PREFIX: Final = "compose:"
-"""Begins the id of a Compose service: `compose:` and its replica_group. Compose itself gives none."""
+"""Prefix of a Compose service's id, followed by its replica group. Compose itself gives services no id."""
 
 
 class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a limit may be raised to; 0 is none."""
+    """The values to which limits may be raised; 0 means no ceiling."""
 
     memory: Bytes = 0
     cpus: float = 0.0
 
 
 def parse_resource(parameters: Mapping[str, object]) -> Resource:
-    """What a request wants more of. Raises NotApplicableError."""
+    """The resource that a request wants more of. Raises NotApplicableError."""
     try:
         return Resource(str(parameters.get("resource")))
     except ValueError:
@@ -55,7 +54,7 @@ def parse_resource(parameters: Mapping[str, object]) -> Resource:
 
 
 def get_service_id(ref: Container, trust: TrustSettings) -> str | None:
-    """Id of the service that the container says it is a replica of."""
+    """Id of the service of which the container is a replica, according to its labels."""
     if (swarm := ref.labels.get(SWARM_SERVICE_LABEL)) is not None:
         return swarm
     group = get_replica_group(ref, trust)
@@ -63,19 +62,19 @@ def get_service_id(ref: Container, trust: TrustSettings) -> str | None:
 
 
 def split_service_id(service: str) -> tuple[str, str]:
-    """Of the id of a Compose service."""
+    """Project and name of a Compose service from its id."""
     project, _, name = service.removeprefix(COMPOSE_ID_PREFIX).partition("#")[0].partition("/")
     return project, name
 
 
 def is_member(ref: Container, service: str) -> bool:
-    """Whether the container is a replica of the Compose service of this id."""
+    """Whether the container is a replica of the Compose service with this id."""
     groups = (get_replica_group(ref, trust) for trust in (TRUST_OWN, BELIEVED))
     return service.startswith(COMPOSE_ID_PREFIX) and service.removeprefix(COMPOSE_ID_PREFIX) in groups
 
 
 def should_add_replicas(ref: Container, what: Resource, trust: TrustSettings) -> bool:
-    """Whether it is not the container that gets more, but its service."""
+    """Whether to add replicas to the service instead of raising the container's limit."""
     if get_service_id(ref, trust) is None or what is Resource.MEMORY:
         return False
     return what is Resource.REPLICAS or SWARM_SERVICE_LABEL in ref.labels or REPLICAS_MAX.name in ref.labels
@@ -88,7 +87,7 @@ def get_limit(info: ContainerInfo, what: Resource) -> float | None:
 def plan_raised_limit(
     info: ContainerInfo, what: Resource, ceilings: Ceilings, host: Ceilings, now: float
 ) -> RaisedLimit:
-    """The next limit of one container. `host` is what the host has, 0 where that is not known. Raises
+    """The next limit of one container. `host` is what the host has, 0 if unknown. Raises
     NotApplicableError."""
     if what is Resource.REPLICAS:
         raise NotApplicableError("it is of no service, which could have more replicas")
@@ -106,8 +105,8 @@ def plan_raised_limit(
 
 
 def plan_more_replicas(info: ContainerInfo, group: Service, now: float) -> RaisedLimit:
-    """The next number of replicas. Labels of the service count before those of its containers; of Compose's
-    they are those of the replica that is copied. Raises NotApplicableError."""
+    """The next number of replicas. For Swarm, labels of the service take precedence over labels of its
+    containers. For Compose, only the labels of the copied replica count. Raises NotApplicableError."""
     labels = group.labels if group.id.startswith(COMPOSE_ID_PREFIX) else {**info.ref.labels, **group.labels}
     most, before = _read_label(labels, REPLICAS_MAX), group.replicas
     if before is None:
@@ -129,15 +128,15 @@ def plan_more_replicas(info: ContainerInfo, group: Service, now: float) -> Raise
 
 
 def is_still_raised(scaled: RaisedLimit, current: float | None) -> bool:
-    """Whether the limit is still what it was raised to; if not, somebody else has decided since."""
+    """Whether the limit is still the raised one. If not, somebody else has changed it since."""
     return current is not None and math.isclose(current, scaled.after, rel_tol=LIMIT_TOLERANCE)
 
 
 def should_restore_limit(
     scaled: RaisedLimit, current: float | None, usage: float | None, now: float, calm: float = CALM_SECONDS
 ) -> bool:
-    """Whether the old limit may be put back. `current` is the limit now; `usage` the working set in bytes,
-    the cores in use, or the replicas' worth of work; what is not known (None) puts nothing back."""
+    """Whether the old limit may be restored. `current` is the present limit. `usage` is the working set in
+    bytes, the cores in use, or the number of busy replicas. With an unknown value (None) the limit stays."""
     rested = now - scaled.time >= calm
     return (
         rested
@@ -150,14 +149,14 @@ def should_restore_limit(
 def estimate_busy_replicas(
     members: Sequence[ContainerInfo], cores: Sequence[float], replicas: float
 ) -> float:
-    """How many replicas' worth of work a service has: those seen here stand for the others. `cores` are what
-    each uses; one without a limit is taken to be worth a core."""
+    """The estimated number of busy replicas of a service, from the members on this host. `cores` are the
+    cores that each member uses. A member without a limit counts as limited to one core."""
     shares = [used / (info.cpu_limit or 1.0) for info, used in zip(members, cores, strict=True)]
     return replicas * sum(shares) / len(shares)
 
 
 def compute_restored_limit(scaled: RaisedLimit, labels: Mapping[str, str]) -> float:
-    """What it goes back to: what it was, but never below the smallest number of replicas."""
+    """The limit to restore: the old one, and for replicas not less than the minimum of the label."""
     least = _read_label(labels, REPLICAS_MIN) if scaled.resource is Resource.REPLICAS else None
     return max(scaled.before, least or 0)
 
@@ -173,7 +172,7 @@ def describe_raise(scaled: RaisedLimit) -> str:
 
 
 def _round_up(amount: float, what: Resource) -> float:
-    """Up to whole MiB, or tenths of a core."""
+    """Rounds up to whole MiB, or to tenths of a core."""
     if what is Resource.MEMORY:
         return math.ceil(amount / MIB) * MIB
     return math.ceil(round(amount * 10, 6)) / 10
@@ -190,7 +189,7 @@ def _find_ceiling(labels: Mapping[str, str], what: Resource, ceilings: Ceilings)
 
 
 def _read_label(labels: Mapping[str, str], label: Label[T]) -> T | None:
-    """None without the label. Raises NotApplicableError where it cannot be read."""
+    """The label's value; None without the label. Raises NotApplicableError if the value cannot be parsed."""
     value = label.of(labels)
     if value is None and label.name in labels:
         raise NotApplicableError(f"label {label.name} cannot be read: {quote_text(labels[label.name])}")

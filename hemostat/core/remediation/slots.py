@@ -1,10 +1,10 @@
-"""The slots of a host: how many actions run at the same time, begin within a minute, and whose they are.
+"""The slots of a host: how many actions run at once, how many start within a minute, and their projects.
 
-All containers of the host share them. So one project holds at most half of the slots where containers of
-others fail, and leaves one slot where they are well. Labels name projects, so anybody may name many:
-whatever the names, an action holds a slot for no longer than the engine needs for it, those that stop a
-container first leave one slot free, and those that take long hold at most half. What only needs a start finds
-a slot within START_SECONDS.
+All containers of the host share the slots. One project holds at most half of them while containers of other
+projects fail, and leaves one slot free while they are healthy. Labels name projects, so one user may name
+many. Three rules therefore hold whatever the names: an action holds a slot only for the time that the engine
+needs; actions that first stop a container leave one slot free; long actions hold at most half of the slots.
+So an action that is only a start gets a slot within START_SECONDS.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,22 +20,22 @@ from hemostat.core.settings.trust import get_replica_group
 from hemostat.events import Action, Container
 
 BUSY_RETRY_SECONDS: Final = 0.5
-"""Seconds until a request that another action stands in the way of is looked at again."""
+"""Seconds until a request that another action blocks is decided again."""
 RUSH_WINDOW_SECONDS: Final = 60.0
 START_SECONDS: Final = 5.0
-"""How long a start takes a slot. How long its container then takes to come up is its own affair: it decides
-that itself, and keeps no other waiting."""
+"""Seconds that a start holds a slot. The time that the container then takes to become ready depends on the
+container and must not delay others."""
 OTHER_ACTION_SECONDS: Final = 120.0
-"""How long another action than a start, a restart or a stop takes one."""
+"""Seconds that an action other than a start, a restart or a stop holds a slot."""
 SLOW_SECONDS: Final = DEFAULT_STOP_SECONDS + START_SECONDS
-"""An action that takes a slot for longer takes long."""
+"""An action that holds a slot for longer than these seconds counts as long."""
 MIN_RUN_SHARE: Final = 0.1
 MAX_RUN_SECONDS: Final = 86400.0
-"""Seconds of which a longer run counts no more."""
+"""Longer runs count as this long."""
 
 
 def compute_slot_seconds(action: Action, stop_seconds: float) -> float:
-    """How long this action takes a slot: a stop, and a start."""
+    """Seconds that the action holds a slot: the time to stop plus the time to start."""
     if action in {Action.START, Action.RESTART, Action.STOP}:
         return min(stop_seconds, OTHER_ACTION_SECONDS) + START_SECONDS
     return OTHER_ACTION_SECONDS
@@ -53,8 +53,8 @@ def find_wait(
     limits: ResponderSettings,
     now: float,
 ) -> Wait | None:
-    """What others are at work on, that the attempt of this key must wait for. An attempt whose lease is over
-    may have lost its place to them."""
+    """The wait for other running actions that block the attempt with the key `name`; None if none does. An
+    attempt whose lease has expired may have lost its slot to them."""
     held = [other for other in situation.under_way(now) if other.key != name]
     group = get_replica_group(container, situation.trust)
     for other in held:
@@ -66,7 +66,7 @@ def find_wait(
 
 
 def select_slot_holders(held: Iterable[Attempt], now: float) -> list[Attempt]:
-    """Those that take a slot."""
+    """The attempts that hold a slot."""
     return [other for other in held if now < compute_slot_end(other)]
 
 
@@ -77,7 +77,7 @@ def _find_slot_shortage(
     others: OtherProjects,
     limits: ResponderSettings,
 ) -> str:
-    """`seconds`: how long the action would take a slot."""
+    """Why no slot is free; empty if one is. `seconds` is how long the action would hold a slot."""
     if len(slots) >= limits.concurrency:
         return f"{limits.concurrency} actions are under way"
     own = _count_own(container, slots)
@@ -95,19 +95,20 @@ def _find_slot_shortage(
 
 
 def leave_one_free(limit: int) -> int:
-    """All but one, and half at least."""
+    """The limit less one, but at least half."""
     return max(limit_per_project(limit), limit - 1)
 
 
 def compute_project_share(others: OtherProjects, concurrency: int) -> int:
-    """Slots that one project may hold: where all of the others are well, one slot is left for them."""
+    """Slots that one project may hold. If all other projects are healthy, one slot is left for them."""
     if others is OtherProjects.NONE:
         return concurrency
     return limit_per_project(concurrency) if others is OtherProjects.FAILING else leave_one_free(concurrency)
 
 
 def has_half_of_slots(container: Container, slots: Iterable[Attempt], limits: ResponderSettings) -> bool:
-    """Whether the container's project holds half of the slots, so that the state of the others matters."""
+    """Whether the container's project holds half of the slots, so that the state of other projects
+    matters."""
     return _count_own(container, slots) >= limit_per_project(limits.concurrency)
 
 
@@ -119,9 +120,10 @@ def _count_own(container: Container, slots: Iterable[Attempt]) -> int:
 def find_rush_wait(
     container: Container, ran: float, book: LedgerSnapshot, limits: ResponderSettings, now: float
 ) -> Wait | None:
-    """What one project has begun beyond half of the limit keeps only itself waiting. A container that had run
-    for `ran` seconds before it failed does not wait for those of other projects that had run for a small part
-    of that: a name costs nothing, and a long run cannot be had again within minutes."""
+    """The wait because too many actions started on the host within a minute; None without a wait. Of each
+    other project, actions up to half of the limit count. A container that had run for `ran` seconds before it
+    failed does not wait for actions of other projects whose containers had run for a small fraction of that:
+    new project names cost nothing, but a long run cannot be produced within minutes."""
     own, least = get_project(container), MIN_RUN_SHARE * min(ran, MAX_RUN_SECONDS)
     recent = [
         each
@@ -139,5 +141,5 @@ def find_rush_wait(
 
 
 def _get_project(attempt: Attempt) -> str:
-    """Older versions wrote no project, but the service."""
+    """The attempt's project. Rows of older versions hold the service instead."""
     return attempt.project or (attempt.service or "").partition("/")[0]

@@ -1,6 +1,6 @@
-"""How long a container is given to stop: by its label, or as it was made, and at most as an operator allows.
+"""How long a container may take to stop: its label, else its own setting, up to the operator's limit.
 
-Whoever makes a container chooses both. While it is being stopped, it takes a slot of its host.
+The container's creator chooses both values, and a container that is being stopped holds a slot of the host.
 """
 
 import math
@@ -11,17 +11,18 @@ from hemostat.core.model import ContainerInfo
 from hemostat.events import Container
 
 DEFAULT_STOP_SECONDS: Final = 10.0
-"""The engine's own, where the container does not say."""
+"""The engine's default, for containers without a setting."""
 
 
 def find_requested_stop(container: Container, found: ContainerInfo | None) -> float | None:
-    """Seconds that its label asks for, else its own setting; None where neither does."""
+    """Seconds from the label, else from the container's own setting; None without either."""
     labelled = read_stop_timeout(container.labels)
     return labelled if labelled is not None or found is None else found.stop_timeout
 
 
 def bound_stop_seconds(seconds: float | None, longest: float) -> float:
-    """Seconds between SIGTERM and SIGKILL, at most `longest`. For the engine a negative number has no end."""
+    """Seconds between SIGTERM and SIGKILL, at most `longest`. A negative number means no limit to the
+    engine."""
     if seconds is None:
         return min(DEFAULT_STOP_SECONDS, longest)
     return min(seconds, longest) if seconds >= 0 and math.isfinite(seconds) else longest

@@ -1,4 +1,5 @@
-"""Whether a container is well: before an action, whether it is still needed; after one, whether it helped."""
+"""Health of a container: before an action, whether the action is still needed; after it, whether it
+helped."""
 
 from enum import Enum
 from typing import Final
@@ -12,10 +13,10 @@ from hemostat.events import Action, HealthAlert, Kind, Reason
 
 DEAD_STATES: Final = frozenset({"exited", "dead"})
 DOWN_STATES: Final = DEAD_STATES | {"created"}
-"""Of which there is nothing to be stopped."""
+"""States in which there is nothing to stop."""
 
 SAMPLED_KINDS: Final = frozenset({Kind.CPU_HIGH, Kind.MEMORY_LEAK, Kind.PIDS_HIGH})
-"""Kinds whose condition one more pair of samples shows. Open files are read too seldom for that."""
+"""Kinds whose condition one more pair of samples shows. Open files are sampled too seldom."""
 
 
 class HealthVerdict(Enum):
@@ -25,16 +26,16 @@ class HealthVerdict(Enum):
 
 
 def find_needless_reason(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
-    """Why an action on this alert would come too late, for the container as it is now; None if it would not.
+    """Why an action on this alert is no longer needed, given the container's present state; None if it is
+    needed.
 
-    A process that started after the condition began is not the one that had it. What a person wants done is
-    never needless.
+    A process that started after the condition began is not the one that had it. Orders are always needed.
     """
     if alert.kind is Kind.ORDERED:
         return None
     if alert.kind in {Kind.EXITED, Kind.OOM}:
         if info.status in DEAD_STATES:
-            # It has run since: this end may be a person's wish, and a failure has an alert of its own.
+            # The container has run since. A person may have stopped it, and a failure raises its own alert.
             return Reason.STOPPED if info.started_at > alert.since else None
         return Reason.RECOVERED if info.running or info.status == "restarting" else Reason.STOPPED
     if not info.running:
@@ -44,20 +45,21 @@ def find_needless_reason(alert: HealthAlert, info: ContainerInfo) -> Reason | No
 
 
 def compute_run_seconds(alert: HealthAlert, info: ContainerInfo) -> float:
-    """How long the container's process had run before what the alert is about (seconds)."""
+    """Seconds that the container's process had run before the alert's condition began."""
     return max(0.0, alert.since - info.started_at) if info.started_at else 0.0
 
 
 def find_needless_start_reason(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
-    """Why the second half of our restart is needed no more; None if the container is as that left it."""
+    """Why the second half of HemoStat's restart is no longer needed; None if the container is as the restart
+    left it."""
     if info.running or info.status == "restarting":
         return Reason.RECOVERED
     return None if info.status in DOWN_STATES and info.started_at <= alert.since else Reason.STOPPED
 
 
 def find_stale_restart_reason(alert: HealthAlert, info: ContainerInfo, attempt: Attempt) -> Reason | None:
-    """Why a restart that was begun is not to be taken up, for the container as it is now; None if it is, or
-    was carried out. An end within the lease may be the stop that the restart itself began with."""
+    """Why an interrupted restart must not be resumed, given the container's present state; None if it may be,
+    or was carried out. An exit within the lease may be the restart's own stop."""
     if attempt.action is not Action.RESTART or info.started_at > attempt.started_at:
         return None
     if info.status not in DEAD_STATES:
@@ -66,7 +68,7 @@ def find_stale_restart_reason(alert: HealthAlert, info: ContainerInfo, attempt: 
 
 
 def assess_health(info: ContainerInfo) -> tuple[HealthVerdict, str]:
-    """How the container is by what the engine says, and why."""
+    """The container's health as the engine reports it, and why."""
     if info.status in DEAD_STATES:
         return HealthVerdict.ILL, f"it exited again with code {info.exit_code}"
     if not info.running:
@@ -79,7 +81,7 @@ def assess_health(info: ContainerInfo) -> tuple[HealthVerdict, str]:
 
 
 def describe_disk_shortage(alert: HealthAlert, freed: int) -> str:
-    """What is missing for the host's disk to be below its threshold again; empty if nothing is."""
+    """What is missing for the host's disk to fall below its threshold; empty if nothing is."""
     share, threshold = alert.number("disk"), alert.number("threshold", 100.0)
     size = alert.number("disk_free") / (1 - share / 100) if share < 100 else 0.0  # noqa: PLR2004
     missing = size * (share - threshold) / 100 - freed
