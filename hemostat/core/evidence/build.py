@@ -1,7 +1,7 @@
-"""What was known of a container before something was done to it: bounded, and without secrets.
+"""Builds the evidence snapshot: what was known of a container before an action, bounded and without secrets.
 
-What is kept is decided here; it is gathered by agents/evidence. A dossier is never larger than LIMIT: what is
-least missed is given up first.
+This module decides what is kept; agents/responder/gather collects the material. A snapshot never exceeds
+MAX_SNAPSHOT_BYTES: the least important parts are dropped first.
 """
 
 import re
@@ -18,19 +18,20 @@ from hemostat.core.redact import Redactor, redact, redact_environment
 from hemostat.events import Container, Evidence, RemediationNeeded
 
 MAX_SNAPSHOT_BYTES: Final = 64 * 1024
-"""Bytes of an encoded dossier."""
+"""Bytes of an encoded evidence snapshot."""
 MAX_LOG_BYTES: Final = 16 * 1024
 """Bytes of a log's tail, as encoded."""
 MAX_RAW_CHARACTERS: Final = 16 * MAX_LOG_BYTES
-"""Characters of a log that are looked at: lines may be of any length, and a restart waits for this."""
+"""Characters of a log that are read. Lines may be of any length, and a restart waits for this."""
 MAX_REDACTED_CHARACTERS: Final = 4 * MAX_LOG_BYTES
-"""Characters of it in which secrets are looked for."""
+"""Characters of the log in which secrets are searched."""
 MAX_LOG_LINE_CHARACTERS: Final = 2000
-"""Characters that are kept of a line of a log."""
+"""Characters kept of a log line."""
 MAX_SECRET_CHARACTERS: Final = 4000
-"""Characters that a secret may have: where a line is cut before secrets are masked, so much more is left."""
+"""Characters that a secret may have. Where a line is cut before secrets are masked, this many more are
+kept."""
 MAX_REDACTION_SECONDS: Final = 1.0
-"""For all texts of a dossier: a restart waits for them."""
+"""Seconds for all texts of a snapshot, because a restart waits for them."""
 MAX_SAMPLES: Final = 120
 MAX_PROCESSES: Final = 100
 MAX_VARIABLES: Final = 200
@@ -52,7 +53,7 @@ def build_snapshot(
     missing: dict[str, str] | None = None,
     hide: Redactor = redact,
 ) -> EvidenceSnapshot:
-    """Of raw material, secrets masked by `hide`, within LIMIT."""
+    """The snapshot from raw material, with secrets masked by `hide`, within MAX_SNAPSHOT_BYTES."""
     alert = request.alert
 
     def line(text: str) -> str:
@@ -96,8 +97,8 @@ def mask_details(details: ContainerDetails, hide: Redactor = redact) -> Containe
 
 
 def build_log_tail(log: str, limit: int, hide: Redactor = redact) -> str:
-    """The end of the log as a terminal shows it, without secrets, in whole lines if it can be, at most
-    `limit` bytes as encoded. It is cut after it is redacted, so that no cut lays half a secret open."""
+    """The end of the log as a terminal shows it, without secrets, in whole lines if possible, at most `limit`
+    bytes as encoded. The text is cut after redaction, so that a cut cannot expose half a secret."""
     shortened = _ENDLESS_LINE.sub(r"\1", log)
     plain = render_final_text(_take_end(shortened, MAX_RAW_CHARACTERS))
     looked_at = _take_end(plain, MAX_REDACTED_CHARACTERS)
@@ -117,8 +118,8 @@ def build_log_tail(log: str, limit: int, hide: Redactor = redact) -> str:
 
 
 def _take_end(text: str, size: int) -> str:
-    """The last characters. A secret of which the beginning is cut off is not known for one: the line that is
-    cut goes, or as much of it as a secret may have."""
+    """The last characters. A secret whose beginning is cut off is not recognised. So the cut line is dropped,
+    or as much of it as a secret may have."""
     if len(text) <= size:
         return text
     end = text[-size:]
@@ -155,7 +156,7 @@ SHRINK_STEPS: Final[tuple[Callable[[EvidenceSnapshot], EvidenceSnapshot], ...]] 
     _make_field_drop("log", ""),
     _make_field_drop("missing", {}),
 )
-"""What is given up, in this order, until the rest fits."""
+"""Reductions, applied in this order until the rest fits."""
 
 
 def _shrink(kept: EvidenceSnapshot) -> EvidenceSnapshot:

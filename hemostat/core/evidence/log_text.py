@@ -1,7 +1,7 @@
-"""What a program printed, as a terminal shows it in the end: without colours, titles and overwritten text.
+"""Log text as a terminal finally shows it: without colours, titles and overwritten text.
 
-A line that is begun again by a carriage return, as progress bars do, is replaced as a whole: no mixture of
-two states, in which a secret has lost the name that it is known by.
+A line that restarts after a carriage return, as in progress bars, is replaced as a whole. A mixture of two
+states could separate a secret from the name by which it is recognised.
 """
 
 import re
@@ -14,17 +14,17 @@ ESCAPE_SEQUENCE: Final = re.compile(
     r"|\x1b[ -/]{0,4}[0-~]"  # other commands, character sets
 )
 MOVE_COMMANDS: Final = frozenset("ABEFGJK")
-"""CSI commands that change where text goes or what is left of it."""
+"""CSI commands that move the cursor or erase text."""
 UNPRINTABLE: Final = re.compile(r"[\x00-\x07\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Controls that show nothing, and what no encoding knows."""
+"""Invisible control characters, and characters that no encoding supports."""
 MAX_ROW_CHARACTERS: Final = 8192
-"""Characters of a row that is written piece by piece: each piece copies the row."""
+"""Characters of a row that is written piece by piece. Each piece copies the row."""
 MOVE_CHARACTERS: Final = re.compile(r"[\r\b\x1b\x9b]")
 PIECE: Final = re.compile(r"[^\r\n\b\x1b]+|[\r\n\b]|\x1b\[(?P<number>\d{0,9})(?P<command>[A-K])|\x1b")
 
 
 def render_final_text(text: str) -> str:
-    """The text that is left on the screen, its lines separated by line feeds."""
+    """The text left on the screen, with lines separated by line feeds."""
     text = text.replace("\r\n", "\n").replace("\v", "\n").replace("\f", "\n")
     text = ESCAPE_SEQUENCE.sub(_keep_move, text) if MOVE_CHARACTERS.search(text) else text
     if not MOVE_CHARACTERS.search(text):
@@ -36,7 +36,7 @@ def render_final_text(text: str) -> str:
 
 
 def remove_controls(text: str) -> str:
-    """The text without what a terminal would act on; nothing of it is taken for overwritten."""
+    """The text without terminal control characters. No text counts as overwritten."""
     return UNPRINTABLE.sub("", ESCAPE_SEQUENCE.sub("", text.replace("\r\n", "\n"))).translate(
         _REMOVED_CONTROLS
     )
@@ -54,7 +54,7 @@ def _keep_move(found: re.Match[str]) -> str:
 
 
 class _Screen:
-    """Rows, and where the next text goes: behind that of its row, or in its place (`at_start`)."""
+    """Rows, and where the next text goes: at the end of the row, or in place of it (`at_start`)."""
 
     def __init__(self) -> None:
         self.rows = [""]
@@ -89,11 +89,12 @@ class _Screen:
             self._set_row("")
 
     def _is_row_erased(self, what: str) -> bool:
-        """Whether the row is erased: all of it (2), or what is behind the place of writing."""
+        """Whether the row is erased: all of it (2), or the part after the cursor."""
         return what == "2" or (what in {"", "0"} and self._at_start)
 
     def _write(self, text: str) -> None:
-        """A name whose value is to come stays: it may be what tells that the value is a secret."""
+        """Writes text to the row. A name without its value yet stays, because it may identify the value as a
+        secret."""
         before = self.rows[self._row]
         is_replaced = self._at_start and not before.rstrip(" ").endswith(("=", ":"))
         self._set_row(text if is_replaced else before + text)
@@ -103,7 +104,7 @@ class _Screen:
         self.rows[self._row] = text[:MAX_ROW_CHARACTERS]
 
     def _move(self, rows: int) -> None:
-        """Down as far as there is something, or one row more; up to the first."""
+        """Moves down, at most one row past the last, or up to the first row."""
         self._row = max(0, min(self._row + rows, len(self.rows)))
         if self._row == len(self.rows):
             self.rows.append("")

@@ -1,4 +1,5 @@
-"""A dossier, and how a container was made, as rows under headings. Secrets in them were masked before."""
+"""An evidence snapshot, and how a container was created, as rows under headings. Secrets are already
+masked."""
 
 from collections.abc import Callable, Iterator
 
@@ -19,7 +20,7 @@ def format_occasion(kept: EvidenceSnapshot) -> str:
 
 
 def build_sections(kept: EvidenceSnapshot, when: Callable[[float], str]) -> Iterator[Section]:
-    """What there is of it; `when` writes a time (epoch seconds) as people read it."""
+    """The sections that have content. `when` formats a time (epoch seconds) for people."""
     state, details = kept.state, kept.details
     found: tuple[Section, ...] = (
         ("state", [] if state is None else [f"{state.status}, exit code {state.exit_code}"]),
@@ -45,7 +46,7 @@ def build_sections(kept: EvidenceSnapshot, when: Callable[[float], str]) -> Iter
 
 
 def list_creation_settings(details: ContainerDetails) -> Iterator[tuple[str, str]]:
-    """How a container was made, by what it is."""
+    """How a container was created, as pairs of name and value."""
     yield "command", " ".join(details.command)
     yield (
         "restart policy",

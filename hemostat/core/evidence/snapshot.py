@@ -1,4 +1,4 @@
-"""The shape in which evidence is kept, and its encoding. How one is made is core.evidence.build's to say."""
+"""The stored form of an evidence snapshot, and its encoding. core.evidence.build creates snapshots."""
 
 from typing import Final, Self
 
@@ -8,13 +8,13 @@ from hemostat.errors import DecodeError
 from hemostat.events import Action, Container, ContainerStats, Evidence, Kind, State
 
 MAX_POINTS: Final = 300
-"""Points of a container's history: five minutes where its numbers change every second."""
+"""Points of a container's history: five minutes if its values change every second."""
 POINTS_TTL_SECONDS: Final = 600.0
-"""Seconds for which they are kept after the last of them."""
+"""Seconds for which points are kept after the last one."""
 
 
 class HealthcheckRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a health check; `time` is when it began (epoch seconds)."""
+    """One run of a health check. `time` is when the run began (epoch seconds)."""
 
     time: float
     exit_code: int
@@ -22,10 +22,11 @@ class HealthcheckRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContainerDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a container was made, and its health checks, oldest first. As an engine tells it, it holds secrets.
+    """How a container was created, and its health checks, oldest first. Secrets are unmasked, as the engine
+    reports them.
 
-    Limits are as in ContainerInfo; `mounts` are destinations, read-only ones with `:ro`; `error` is why the
-    engine could not start it.
+    Limits are as in ContainerInfo. `mounts` are destinations, with `:ro` if read-only. `error` is why the
+    engine could not start the container.
     """
 
     command: tuple[str, ...] = ()
@@ -42,8 +43,8 @@ class ContainerDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
 
 class MetricPoint(msgspec.Struct, frozen=True, array_like=True):
-    """One moment: epoch seconds, CPU in percent (100 = one core), working set in bytes, bytes a second
-    received and sent over the network. Those kept by older versions end after the memory."""
+    """One measurement: epoch seconds, CPU in percent (100 = one core), working set in bytes, network bytes
+    per second received and sent. Points of older versions end after the memory."""
 
     time: float
     cpu: float | None
@@ -59,7 +60,8 @@ class MetricPoint(msgspec.Struct, frozen=True, array_like=True):
 class EvidenceSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The evidence of one occurrence of an incident, as it was at `time` before `action` was tried.
 
-    `missing` says of what could not be had why not. `left_out` names what was given up for want of room.
+    `missing` gives the reason for each source that could not be read. `left_out` names the parts that were
+    dropped for lack of space.
     """
 
     time: float

@@ -1,1 +1,1 @@
-"""Asks a language model: prompt, tools, budget, and the validation of its answer."""
+"""Asking a language model: the prompt, the tools, the budget, and the validation of the answer."""

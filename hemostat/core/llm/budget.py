@@ -1,4 +1,4 @@
-"""What asking models costs, and whether one more request fits into the hour."""
+"""The LLM budget: the cost of model requests, and whether one more fits into the hour."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,11 +10,11 @@ from hemostat.core.labels.project import NO_PROJECT, limit_per_project
 HOUR_SECONDS: Final = 3600.0
 MILLION: Final = 1e6
 CHARACTERS_PER_TOKEN: Final = 3.0
-"""Of a token, at least, in plain text: what is about to be sent is rather thought too long."""
+"""Characters per token, at least, in plain text, so that estimates are too high rather than too low."""
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
-    """US dollars a million tokens."""
+    """US dollars per million tokens."""
 
     sent: float = 0.0
     received: float = 0.0
@@ -24,17 +24,17 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LlmUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """One request. `time` is epoch seconds, `cost` US dollars: at most, until it is known."""
+    """One request. `time` is epoch seconds. `cost` is US dollars: the maximum until the cost is known."""
 
     id: str
     time: float
     cost: float = 0.0
     project: str = NO_PROJECT
-    """Of the container that it was about (core.labels.project)."""
+    """Project of the container that the request was about (core.labels.project)."""
 
 
 def select_last_hour(spent: Sequence[LlmUsage], now: float) -> list[LlmUsage]:
-    """Those of the last hour, those of a clock that has been set back included."""
+    """The requests of the last hour, including those with a later time, from before a clock was set back."""
     return [each for each in spent if each.time > now - HOUR_SECONDS]
 
 
@@ -48,8 +48,8 @@ def find_objection(
     project: str = NO_PROJECT,
     shared: bool = False,
 ) -> str:
-    """Why one more request about this project, of at most `cost`, does not fit into the hour; empty: it does.
-    `shared`: whether other projects fail too. Then half of the hour is left to them."""
+    """Why one more request about this project, which costs at most `cost`, does not fit into the hour; empty
+    if it does. `shared` is whether other projects fail too; half of the hour is then reserved for them."""
     hour = select_last_hour(spent, now)
     own = [each for each in hour if each.project == project]
     if (shared or len(own) < len(hour)) and own and (why := _find_half_objection(own, cost, calls, dollars)):
@@ -63,7 +63,7 @@ def find_objection(
 
 
 def _find_half_objection(own: Sequence[LlmUsage], cost: float, calls: int, dollars: float) -> str:
-    """Why one more request does not fit into a project's half of the hour."""
+    """Why one more request does not fit into a project's half of the hour; empty if it does."""
     if len(own) >= limit_per_project(calls):
         return f"{len(own)} of {calls} requests within the hour were about its project: others have the rest"
     sum_of = sum(each.cost for each in own)
@@ -73,5 +73,5 @@ def _find_half_objection(own: Sequence[LlmUsage], cost: float, calls: int, dolla
 
 
 def estimate_tokens(text: str) -> int:
-    """How many tokens a text has, rather too many than too few."""
+    """The number of tokens in a text, estimated too high rather than too low."""
     return int(len(text.encode(errors="replace")) / CHARACTERS_PER_TOKEN) + 1

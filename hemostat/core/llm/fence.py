@@ -1,7 +1,7 @@
-"""Text from outside, shown to a model as data.
+"""Fences for untrusted text in a model's prompt, which mark the text as data.
 
-A fence is named by a digest of what it holds, and the name stands nowhere in it: no text can close it, not
-even one that was computed to.
+A fence is named by a digest of its content, and the name does not occur in the content. So no text can close
+its own fence, not even one computed for that purpose.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What a model is told before it answers. Evidence is data, fenced and named; nothing in it instructs."""
+"""The prompt. Evidence is fenced, named data, and no text in it counts as an instruction."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -46,7 +46,8 @@ ACTION_MEANINGS: Final[Mapping[str, str]] = {
 
 
 def build_sections(case: EvidenceCase, *, logs: bool, emails: bool) -> dict[str, str]:
-    """The evidence of the case by source, bounded, secrets masked. `logs`: what programs printed, too."""
+    """The evidence of the case by source, bounded and with secrets masked. `logs`: include the output of
+    programs."""
     kept = case.dossier
     parts = {"alert": _format_alert(case.alert, case.host, logs, emails)}
     if kept is not None:
@@ -59,7 +60,7 @@ def build_sections(case: EvidenceCase, *, logs: bool, emails: bool) -> dict[str,
 def build_first_message(
     case: EvidenceCase, rules: Verdict, choices: Sequence[str], evidence: Mapping[str, str]
 ) -> str:
-    """The first message."""
+    """The first message to the model: the rules' verdict, the evidence, and the actions to choose from."""
     verdict = rules.diagnosis
     told = f"{verdict.cause}, action {_format_action(rules.action)}, confidence {verdict.confidence:.2f}"
     lines = [
@@ -75,7 +76,7 @@ def build_first_message(
 
 
 def build_retry_message(objections: Iterable[str]) -> str:
-    """What is said to an answer that cannot be used; it is asked for once more."""
+    """The message that asks once more after an unusable answer, with the objections to that answer."""
     return "This cannot be used. Conclude again. " + " ".join(f"- {each}." for each in objections)
 
 

@@ -1,7 +1,7 @@
-"""How good diagnoses are, held against what really was the matter. It knows no engine, no bus and no model.
+"""Scores diagnoses against the expected ones, without an engine, a bus or a model.
 
-The root is scored as ITBench-AA scores it: nothing if one is missed, else the share of those named that are
-right, so that naming everything does not pay.
+Roots are scored as ITBench-AA scores them: 0 if a true root is missing, else the share of named roots that
+are correct. Naming every container therefore does not pay.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,11 +16,11 @@ from hemostat.core.llm.validate import FALSE_ALARM, HOST_ROOT
 from hemostat.events import Action
 
 IDLE_ACTIONS: Final = frozenset({str(Action.NONE), FALSE_ALARM})
-"""What does nothing to a container."""
+"""Actions that do nothing to a container."""
 
 
 class ScoredAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`action` is an action or FALSE_ALARM; `roots` are names of containers, and HOST."""
+    """`action` is an action or FALSE_ALARM. `roots` are names of containers, or HOST_ROOT."""
 
     cause: str
     action: str
@@ -28,8 +28,8 @@ class ScoredAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaseScore(msgspec.Struct, frozen=True, kw_only=True):
-    """`root` is 0 to 1. `unsafe`: something would be done where nothing is to be, or to a container that is
-    not where it begins."""
+    """`root` is 0 to 1. `unsafe`: the answer would act where no action is right, or on a container that is
+    not a root."""
 
     cause: bool
     action: bool
@@ -38,7 +38,7 @@ class CaseScore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdvisorScore(msgspec.Struct, frozen=True, kw_only=True):
-    """Of all incidents. Accuracies and `root_score` are 0 to 1; `latency_p50_s` is in seconds."""
+    """Totals over all incidents. Accuracies and `root_score` are 0 to 1. `latency_p50_s` is in seconds."""
 
     advisor: str
     incidents: int
@@ -52,7 +52,7 @@ class AdvisorScore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def extract_answer(case: EvidenceCase, verdict: Verdict) -> ScoredAnswer:
-    """What a verdict says. Rules name one root: whom the alert suspects, else the container itself."""
+    """The answer in a verdict. Rules name one root: the alert's suspect, else the container itself."""
     alert, made = case.alert, verdict.diagnosis.investigation
     named = (alert.root or alert.container.name,) if made is None else made.roots
     roots = (HOST_ROOT if name == case.host else name for name in named)
@@ -82,7 +82,7 @@ def _score_roots(named: Sequence[str], true: Sequence[str]) -> float:
 def summarize_scores(
     advisor: str, marks: Sequence[CaseScore], seconds: Iterable[float], *, tokens: int, cost: float
 ) -> AdvisorScore:
-    """`seconds`: what each incident took. Without any incident all is 0."""
+    """`seconds` are the times that the incidents took. Without incidents all values are 0."""
     return AdvisorScore(
         advisor=advisor,
         incidents=len(marks),

@@ -1,4 +1,5 @@
-"""A tool as a model is told of it. Apart, so that whoever only passes it on carries no more."""
+"""A tool as described to a model. It is a separate module so that code that only passes tools on imports
+nothing more."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +8,7 @@ import msgspec
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model may call. `parameters` is a JSON Schema of an object."""
+    """A tool that a model may call. `parameters` is a JSON Schema of an object."""
 
     name: str
     description: str

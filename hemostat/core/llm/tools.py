@@ -1,6 +1,6 @@
-"""What a model may look at: the tools, what their arguments mean, and their results as bounded text.
+"""The tools that a model may call, and their results as bounded text.
 
-All of them read. None names a path, a pattern language or a container that is not part of the incident.
+All tools only read. No tool accepts a path, a pattern language, or a container outside the incident.
 """
 
 import re
@@ -21,16 +21,17 @@ LOG_TOOL: Final = "log"
 MAX_RESULT_BYTES: Final = 6_000
 """Bytes of one result."""
 MAX_LOG_LINES: Final = 200
-"""Lines of log that are looked through."""
+"""Lines of a log that are searched."""
 MAX_POINTS: Final = 30
 MAX_LINE_BYTES: Final = MAX_RESULT_BYTES // 4
-"""Bytes of one line: a longer one is cut, so that it hides no other."""
+"""Bytes of one line. A longer line is cut so that it does not displace others."""
 INVISIBLE_CHARACTERS: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Printable as Unicode sees it, and yet nothing that a person would see: words can be hidden in them."""
+"""Characters that Unicode counts as printable and that are invisible to a person. Text can be hidden in
+them."""
 PROGRAM_WORDED_FACTS: Final = frozenset({"probe"})
-"""Facts of an alert that a program in the container has worded."""
+"""Facts of an alert whose text comes from a program in the container."""
 
 
 def _make_tool(name: str, description: str, names: Sequence[str], **more: Mapping[str, Any]) -> Tool:
@@ -44,7 +45,7 @@ def _make_tool(name: str, description: str, names: Sequence[str], **more: Mappin
 
 
 def build_reading_tools(names: Sequence[str], *, logs: bool) -> list[Tool]:
-    """The tools that look at the containers of these names."""
+    """The tools that read the containers with these names."""
     grep = {"type": "string", "description": "Only lines that contain this, in any case; no pattern."}
     log = _make_tool(
         LOG_TOOL, f"The end of the container's log, {MAX_LOG_LINES} lines at most.", names, grep=grep
@@ -61,7 +62,7 @@ def build_reading_tools(names: Sequence[str], *, logs: bool) -> list[Tool]:
 
 
 def build_conclude_tool(choices: Sequence[str]) -> Tool:
-    """The tool by which the investigation ends."""
+    """The tool that ends the investigation."""
     text = {"type": "string"}
     quote = {
         "type": "object",
@@ -94,7 +95,8 @@ def build_conclude_tool(choices: Sequence[str]) -> Tool:
 
 
 def format_log(text: str, grep: str, *, emails: bool) -> str:
-    """Redacted first, so that no filter finds what is masked."""
+    """The end of the log, filtered by `grep`. The log is redacted first, so that no filter matches a masked
+    secret."""
     end = redact(build_log_tail(text, MAX_RESULT_BYTES * 2), emails=emails)
     lines = [line for line in end.splitlines() if grep.casefold() in line.casefold()]
     return bound_lines(lines[-MAX_LOG_LINES:], emails=emails) or (
@@ -107,7 +109,7 @@ def format_processes(lines: Sequence[str], *, emails: bool) -> str:
 
 
 def format_details(details: ContainerDetails, *, outputs: bool, emails: bool) -> str:
-    """`outputs`: what its health checks printed, too."""
+    """`outputs`: include the output of health checks."""
     shown = mask_details(details)
     checks = [
         f"exit code {check.exit_code}{_format_output(check.output, outputs)}" for check in shown.checks[-3:]
@@ -132,7 +134,7 @@ def _format_output(text: str, shown: bool) -> str:
 
 
 def format_metrics(points: Sequence[MetricPoint], now: float) -> str:
-    """Few of the points, evenly, the last among them."""
+    """At most MAX_POINTS points, evenly spaced, including the last."""
     step = max(1, -(-len(points) // MAX_POINTS))
     some = list(points[::-1][::step])[::-1]
     lines = [
@@ -158,7 +160,7 @@ def _format_network(point: MetricPoint) -> str:
 
 
 def format_events(lines: Iterable[str], *, outputs: bool, emails: bool) -> str:
-    """`outputs`: with the details, in which words of programs stand."""
+    """`outputs`: include details, which may contain text of programs."""
     told = (_clean_line(line, emails) for line in lines)
     some = [line[:500] if outputs else ": ".join(line.split(": ", 2)[:2]) for line in told]
     return bound_lines(some) or "nothing was told"
@@ -173,7 +175,7 @@ def format_precedents(past: Sequence[Precedent], now: float) -> str:
 
 
 def format_table(rows: Mapping[str, str], *, emails: bool) -> str:
-    """A line for each that has a value."""
+    """One line for each row that has a value."""
     return bound_lines(f"{name}: {_clean_line(value, emails)}" for name, value in rows.items() if value)
 
 
@@ -182,7 +184,7 @@ def _clean_line(text: str, emails: bool) -> str:
 
 
 def bound_lines(lines: Iterable[str], *, emails: bool = False) -> str:
-    """The last of the lines that fit into ROOM, secrets masked, and what cannot be seen written out."""
+    """The last lines that fit into MAX_RESULT_BYTES, with secrets masked and invisible characters escaped."""
     kept: list[str] = []
     size = 0
     for line in reversed(redact("\n".join(lines), emails=emails).splitlines()):

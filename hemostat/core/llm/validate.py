@@ -1,7 +1,7 @@
-"""What a model's advice is worth: whether it keeps within bounds, and whether what it quotes can be seen.
+"""Validates a model's advice: whether it is allowed, and whether its quotes occur in the evidence.
 
-Nothing that a model says widens what may be done. It chooses among the remedies of the alert's kind that the
-responder's own policy would let pass; what it says of other containers is told to people, and not acted on.
+Advice never widens what may be done. The model chooses among the remedies of the alert's kind that the
+responder's policy would allow. Its statements about other containers are reported and not acted on.
 """
 
 import re
@@ -21,7 +21,8 @@ from hemostat.events import Action, Diagnosis, HealthAlert, Investigation, Kind,
 
 FALSE_ALARM: Final = "false_alarm"
 DISMISSIBLE_KINDS: Final = frozenset({Kind.CPU_HIGH, Kind.CPU_THROTTLED, Kind.MEMORY_HIGH})
-"""Kinds that may be no failure at all. Nobody can be talked into taking a dead container for one."""
+"""Kinds that may be no failure at all. A model cannot dismiss alerts of other kinds, such as a dead
+container."""
 REMEDIES: Final[Mapping[Kind, tuple[Action, ...]]] = {
     Kind.EXITED: (Action.RESTART,),
     Kind.OOM: (Action.RESTART, Action.SCALE),
@@ -35,18 +36,18 @@ REMEDIES: Final[Mapping[Kind, tuple[Action, ...]]] = {
     Kind.PIDS_HIGH: (Action.RESTART,),
     Kind.FD_HIGH: (Action.RESTART,),
 }
-"""What can help against each kind; against the others, people."""
+"""The actions that can help against each kind. Other kinds are left to people."""
 CPU_KINDS: Final = frozenset({Kind.CPU_HIGH, Kind.CPU_THROTTLED})
 HOST_ROOT: Final = "host"
-"""What a root is called that is no container."""
+"""The root that stands for the host instead of a container."""
 MAX_SENTENCE_CHARACTERS: Final = 300
-"""Characters of a sentence of the model's that are kept."""
+"""Characters kept of a sentence from the model."""
 MIN_QUOTE_CHARACTERS: Final = 3
-"""Characters of a quote, at least: less stands in any text."""
+"""Minimum characters of a quote. Shorter text occurs anywhere."""
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
-    """`choice` is an action, or FALSE_ALARM; all else as in events.Diagnosis and Investigation."""
+    """`choice` is an action or FALSE_ALARM. The other fields are as in events.Diagnosis and Investigation."""
 
     cause: str
     summary: str
@@ -59,7 +60,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_choices(alert: HealthAlert, limits: ResponderSettings) -> tuple[str, ...]:
-    """What may be advised about this alert, in words: actions, `none` always, `false_alarm` for some."""
+    """The choices for this alert, as text: actions, always `none`, and for some kinds `false_alarm`."""
     dismiss = (FALSE_ALARM,) if alert.kind in DISMISSIBLE_KINDS and not alert.root else ()
     if alert.root or is_job(alert.container):
         return (str(Action.NONE), *dismiss)
@@ -86,9 +87,9 @@ def find_objections(
     shown: Mapping[str, Sequence[str]],
     names: Sequence[str],
 ) -> list[str]:
-    """What is wrong with the advice, in words for whoever gave it, and in none of its own: they may be a
-    stranger's, and would come back to it as ours. `shown`: the evidence it saw, by source;
-    `names`: the containers of the incident."""
+    """The objections to the advice, in HemoStat's own words. The text of the advice is not repeated: an
+    untrusted source may have written it, and the model would read it as HemoStat's. `shown` is the evidence
+    that the model saw, by source; `names` are the containers of the incident."""
     allowed = list_choices(alert, limits)
     told = [] if advice.choice in allowed else [f"action must be one of: {', '.join(allowed)}"]
     told += [
@@ -105,13 +106,13 @@ def find_objections(
 
 
 def correct_quote_sources(advice: Advice, shown: Mapping[str, Sequence[str]]) -> Advice:
-    """The advice with every quote's source as it is: models mix them up."""
+    """The advice with the true source of each quote, because models confuse sources."""
     quotes = tuple(Quote(_find_source(each, shown) or each.source, each.text) for each in advice.quotes)
     return msgspec.structs.replace(advice, quotes=quotes)
 
 
 def _find_source(quote: Quote, shown: Mapping[str, Sequence[str]]) -> str | None:
-    """Where the words stand: in the source that they are said to be from, else in another; None in none."""
+    """The source that contains the quote: the stated one if possible, else another; None without a match."""
     words = _normalize(quote.text)
     if len(words) < MIN_QUOTE_CHARACTERS:
         return None
@@ -126,7 +127,7 @@ def _normalize(text: str) -> str:
 def judge_advice(
     advice: Advice, alert: HealthAlert, rules: Verdict, made: Investigation, *, min_confidence: float
 ) -> Verdict:
-    """The verdict that this advice, to which there is no objection, comes to."""
+    """The verdict from advice without objections."""
     foreign = advice.choice != Action.NONE and not any(
         is_own_evidence(each.source, alert) for each in advice.quotes
     )
@@ -161,8 +162,8 @@ def judge_advice(
 
 
 def is_own_evidence(source: str, alert: HealthAlert) -> bool:
-    """Whether it is evidence about the container of the alert: what a tool shows of another one carries no
-    action. `log` and `alert` are of the first message, `log web` is what a tool showed."""
+    """Whether the source is evidence about the alert's container. Evidence about another container justifies
+    no action. `log` and `alert` come from the first message, `log web` from a tool."""
     _, _, container = source.partition(" ")
     return container in {"", alert.container.name}
 
@@ -180,7 +181,7 @@ def _fill_investigation(advice: Advice, made: Investigation) -> Investigation:
 
 
 def fall_back_to_rules(rules: Verdict, why: str) -> Verdict:
-    """The rules' verdict, where a model was to be asked and was of no use."""
+    """The rules' verdict, with the reason why the model gave no usable answer."""
     reasons = (*rules.diagnosis.reasons, f"by the rules: {sanitize_text(why)}")
     return msgspec.structs.replace(rules, diagnosis=msgspec.structs.replace(rules.diagnosis, reasons=reasons))
 
@@ -190,6 +191,6 @@ def _format_action(action: Action | None) -> str:
 
 
 def sanitize_text(text: str) -> str:
-    """The model's words as they are told: on one line, bounded, without secrets."""
+    """Text of the model for publication: one line, bounded, with secrets masked."""
     text = escape_controls(redact(" ".join(text[: 4 * MAX_SENTENCE_CHARACTERS].split())))
     return text if len(text) <= MAX_SENTENCE_CHARACTERS else f"{text[:MAX_SENTENCE_CHARACTERS]}…"
