@@ -1,1 +1,1 @@
-"""Events after they were published: incidents, timelines, the audit chain, statistics, replay."""
+"""Published events: incidents, timelines, the audit chain, statistics and replay."""

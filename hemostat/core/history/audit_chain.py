@@ -1,9 +1,9 @@
-"""The audit trail: each row is bound to the one before by a hash, so that what was done to it shows. Pure.
+"""The audit chain: hashes that link the stored events, so that later changes are detected. Pure.
 
-A row's hash covers the row and the hash before it. Its number is not covered, but only says where the row
-stands: who renumbers rows breaks the order of hashes. Old rows may be removed from the beginning: the anchor
-is the number and hash of the last that was. What is noted elsewhere (`Noted`) shows where rows were removed
-from either end; who can write both can deceive both.
+A row's hash covers the row and the hash before it. It does not cover the row's number, which only gives the
+position: renumbering rows breaks the order of the hashes. Old rows may be removed from the beginning. The
+anchor is then the number and hash of the last removed row. Notes outside the database (`AnchorNotes`) reveal
+rows removed from either end. Who can write both the database and the notes can forge the chain.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,13 +17,13 @@ from hemostat.core.history.event_row import EventRow
 UNSIGNED_HASHER: Final = RowHasher()
 NOT_CHECKED: Final = "not_checked"
 MAX_RANGES: Final = 200
-"""Of rows with findings that a person accepts; beyond that, rows between two ranges are accepted as well."""
+"""Ranges of rows with accepted findings, at most. Beyond that, rows between two ranges are accepted too."""
 INITIAL_HASH: Final = bytes(32)
 """The hash before the first row."""
 
 
 class ChainRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the trail, numbered from 1: `before` is the hash of the row before it, `hash` its own."""
+    """A row of the chain, numbered from 1. `before` is the hash of the row before, `hash` the row's own."""
 
     number: int
     before: bytes
@@ -32,7 +32,7 @@ class ChainRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChainPosition(msgspec.Struct, frozen=True):
-    """Where a trail begins or ends: the number of a row, and its hash."""
+    """A beginning or an end of the chain: the number and the hash of a row."""
 
     number: int = 0
     hash: bytes = INITIAL_HASH
@@ -42,8 +42,8 @@ class ChainPosition(msgspec.Struct, frozen=True):
 
 
 class ChainEnds(msgspec.Struct, frozen=True, kw_only=True):
-    """`trail` is its name, drawn when it was begun; `anchor` the last row removed, `head` the last one
-    written."""
+    """`trail` is the chain's name, generated when the chain was started. `anchor` is the last removed row,
+    `head` the last written row."""
 
     trail: str
     anchor: ChainPosition = ChainPosition()
@@ -51,8 +51,8 @@ class ChainEnds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DatabaseStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How a database is: its URL without a password, the version of its tables, its size in bytes, the ends
-    of its trail."""
+    """Status of a database: its URL without a password, the version of its tables, its size in bytes, and the
+    ends of its audit chain."""
 
     place: str
     version: int
@@ -61,8 +61,8 @@ class DatabaseStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AcceptedFindings(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's word that the trail is in order as it was found: up to its row `head`. `findings` are the
-    ranges of rows in which something was found then, by what was found."""
+    """A person's acceptance of the chain as found, up to row `head`. `findings` holds the ranges of rows with
+    findings at that time, by type of finding."""
 
     head: ChainPosition
     findings: dict[str, list[tuple[int, int]]] = {}
@@ -70,7 +70,7 @@ class AcceptedFindings(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     time: float = 0.0
     mac: str = ""
-    """HMAC of all this, where a key is given: in hexadecimal."""
+    """HMAC of the other fields in hexadecimal, if a key is given."""
 
     def covers(self, finding: "AuditFinding") -> bool:
         ranges = self.findings.get(finding.what, [])
@@ -80,21 +80,21 @@ class AcceptedFindings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnchorNotes(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a trail apart from the database; None, or empty, where that is not known."""
+    """What is known of a chain outside the database. Unknown values are None or empty."""
 
     anchor: ChainPosition | None = None
     head: ChainPosition | None = None
     trail: str = ""
-    """The name of the trail that belongs to this store."""
+    """The name of the chain that belongs to this store."""
     signed: int = 0
-    """The number of the first row that is signed with a key, for those who have none."""
+    """The number of the first signed row, for readers without the key."""
     accepted: AcceptedFindings | None = None
 
 
 class AuditFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """`number` is the row's, `id` its event's; empty where there is no row. `what` is one of `changed`,
-    `removed`, `reordered`, `cut_off`, `replaced`, `unsigned`; or `not_checked`, where rows are signed and the
-    key is not given."""
+    """`number` is the row's and `id` its event's; `id` is empty without a row. `what` is `changed`,
+    `removed`, `reordered`, `cut_off`, `replaced` or `unsigned`; or `not_checked`, if rows are signed and no
+    key is given."""
 
     what: str
     number: int
@@ -105,7 +105,7 @@ class AuditFinding(msgspec.Struct, frozen=True, kw_only=True):
 def bind_rows(
     rows: Iterable[EventRow], head: ChainPosition, signing: RowHasher = UNSIGNED_HASHER
 ) -> list[ChainRow]:
-    """Rows that follow the head, in order."""
+    """Links the rows to the head, in order."""
     links: list[ChainRow] = []
     for number, row in enumerate(rows, head.number + 1):
         before = links[-1].hash if links else head.hash
@@ -114,7 +114,7 @@ def bind_rows(
 
 
 def compress_findings(findings: Iterable[AuditFinding]) -> dict[str, list[tuple[int, int]]]:
-    """Ranges of rows by what was found there."""
+    """Ranges of rows by type of finding."""
     ranges: dict[str, list[tuple[int, int]]] = {}
     for each in findings:
         known = ranges.setdefault(each.what, [])
@@ -128,7 +128,7 @@ def compress_findings(findings: Iterable[AuditFinding]) -> dict[str, list[tuple[
 def verify_chain(
     links: Iterable[ChainRow], ends: ChainEnds, noted: AnchorNotes, keys: tuple[bytes, ...] = ()
 ) -> Iterator[AuditFinding]:
-    """What is wrong with a trail, in the order of its rows. `links` are all there are, by number."""
+    """The findings in a chain, in the order of its rows. `links` are all rows, by number."""
     yield from _check_beginning(ends, noted)
     check = _RowCheck(ends, noted, keys)
     last, seen = ends.anchor, noted.head is None or noted.head.number <= ends.anchor.number
@@ -169,16 +169,16 @@ def _check_beginning(ends: ChainEnds, noted: AnchorNotes) -> Iterator[AuditFindi
 
 
 class _RowCheck:
-    """One pass over the rows of a trail."""
+    """One pass over the rows of a chain."""
 
     def __init__(self, ends: ChainEnds, noted: AnchorNotes, keys: tuple[bytes, ...]) -> None:
         self._hasher = RowHasher(ends.trail, keys)
         self._first_signed = noted.signed
-        """The first row that must be signed; 0 until one is found."""
+        """The first row that must be signed; 0 until a signed row is found."""
         self._acceptance = noted.accepted
         self._first_skipped: ChainRow | None = None
         self._unsigned_end: ChainRow | None = None
-        """The last row, where it is not signed."""
+        """The last row, if it is not signed."""
 
     def follows(self, link: ChainRow, last: ChainPosition) -> Iterator[AuditFinding]:
         if link.number > last.number + 1:

@@ -1,7 +1,7 @@
-"""Whether the trail in a database is the one that belongs there, by its ends and what is noted elsewhere.
+"""Checks whether the audit chain in a database is the expected one, from its ends and the notes elsewhere.
 
-This is asked after every batch that is stored, and by `hemostat doctor`. It reads the last row alone:
-`core.history.audit_chain.verify` reads them all.
+The store runs this check after every stored batch, and so does `hemostat doctor`. It reads only the last row.
+`core.history.audit_chain.verify_chain` reads all rows.
 """
 
 import hmac
@@ -21,11 +21,13 @@ from hemostat.core.history.audit_chain import (
 from hemostat.core.history.audit_hash import RowHasher
 
 TROUBLE_PREFIX: Final = "the audit trail"
-"""How each objection begins; people are told by it (core.notify.self_monitoring)."""
+"""Prefix of each objection. core.notify.self_monitoring recognises the trouble by it and sends
+notifications."""
 
 
 class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """`findings` are open, `accepted` a person has accepted; `unchecked` says what could not be compared."""
+    """`findings` are open, `accepted` were accepted by a person. `unchecked` names comparisons that were not
+    possible."""
 
     findings: list[AuditFinding]
     accepted: list[AuditFinding]
@@ -33,8 +35,8 @@ class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditObservation(msgspec.Struct, frozen=True, kw_only=True):
-    """A trail's ends, what is noted of it, whether the noted head is in it, its last row, and the
-    keys."""
+    """The observed state of a chain: its ends, the notes about it, whether it contains the noted head, its
+    last row, and the keys."""
 
     ends: ChainEnds
     noted: AnchorNotes
@@ -44,26 +46,26 @@ class AuditObservation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_objection(look: AuditObservation) -> str:
-    """Why this is not the trail that was written, or cannot go on as it was; empty where nothing speaks
-    against it."""
+    """Why this is not the chain that was written, or why it cannot be continued; empty without an
+    objection."""
     return find_replacement(look) or find_missing_key(look)
 
 
 def find_replacement(look: AuditObservation) -> str:
-    """Why this is not the trail that was written."""
+    """Why this is not the chain that was written; empty without an objection."""
     why = _describe_replacement(look) or _describe_unsigned_end(look)
     return f"{TROUBLE_PREFIX} {why}" if why else ""
 
 
 def find_missing_key(look: AuditObservation) -> str:
-    """Whether rows are signed, and the key that signs them is not here."""
+    """The objection if rows are signed and no key is given; empty otherwise."""
     if not look.noted.signed or look.keys:
         return ""
     return f"{TROUBLE_PREFIX} is signed from row {look.noted.signed} on, and no key is given"
 
 
 def judge_findings(findings: Iterable[AuditFinding], noted: AnchorNotes) -> AuditVerdict:
-    """What a whole reading of the trail comes to. Findings that a person has accepted count no more."""
+    """The verdict from all findings. Findings that a person accepted no longer count."""
     accepted, left, unchecked = list[AuditFinding](), list[AuditFinding](), list[str]()
     for each in findings:
         if each.what == NOT_CHECKED:
@@ -91,7 +93,7 @@ def _describe_replacement(look: AuditObservation) -> str:
 
 
 def _describe_unsigned_end(look: AuditObservation) -> str:
-    """Of the last row alone: no row before it can be changed without it."""
+    """Checks only the last row: no earlier row can be changed without changing the last."""
     last, accepted = look.last, look.noted.accepted
     if not look.keys or last is None or (accepted is not None and last.number <= accepted.head.number):
         return ""
@@ -101,19 +103,19 @@ def _describe_unsigned_end(look: AuditObservation) -> str:
 
 
 def is_last_row_signed(look: AuditObservation) -> bool:
-    """Whether the last row is."""
+    """Whether one of the keys signed the last row."""
     last = look.last
     signing = RowHasher(look.ends.trail, look.keys)
     return last is not None and signing.is_signed(last.before, last.record, last.hash)
 
 
 def sign_acceptance(accepted: AcceptedFindings, trail: str, keys: tuple[bytes, ...]) -> AcceptedFindings:
-    """With an HMAC, where there is a key: who writes to Redis accepts nothing."""
+    """Adds an HMAC if there is a key, so that write access to Redis is not enough to accept findings."""
     return msgspec.structs.replace(accepted, mac=_compute_mac(keys[0], trail, accepted)) if keys else accepted
 
 
 def drop_untrusted_acceptance(noted: AnchorNotes, trail: str, keys: tuple[bytes, ...]) -> AnchorNotes:
-    """What is noted of the trail, without an acceptance that none of the keys has signed."""
+    """The notes, without an acceptance that none of the keys signed."""
     accepted = noted.accepted
     if accepted is None or not keys:
         return noted

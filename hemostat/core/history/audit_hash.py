@@ -1,8 +1,7 @@
-"""How a row of the audit trail is hashed: by SHA-256, or by HMAC where a key is given. Pure.
+"""The hash of an audit row: SHA-256, or HMAC if a key is given. Pure.
 
-Who can write the database can compute a SHA-256, and so can write the whole trail again. A key that is kept
-elsewhere ends that. The name of the trail is part of each HMAC: rows of another trail do not pass for rows of
-this one.
+Who can write the database can compute SHA-256, and could therefore rewrite the whole chain. A key stored
+elsewhere prevents that. The HMAC includes the chain's name, so that rows of another chain are not accepted.
 """
 
 import hashlib
@@ -14,17 +13,18 @@ import msgspec
 from hemostat.core.history.event_row import EventRow
 
 Keys = Callable[[], tuple[bytes, ...]]
-"""Gives the keys that sign, as they are at the moment. May raise ConfigError."""
+"""Returns the current signing keys. May raise ConfigError."""
 
 
 def hash_unsigned(before: bytes, row: EventRow) -> bytes:
-    """SHA-256 of the hash before and the row. The order of the fields is part of it, and stays."""
+    """SHA-256 of the previous hash and the row. The hash depends on the order of the fields, which must not
+    change."""
     return hashlib.sha256(before + msgspec.json.encode(msgspec.structs.astuple(row))).digest()
 
 
 class RowHasher(msgspec.Struct, frozen=True):
-    """How the rows of one trail are hashed. The first key signs; rows that any of the keys has signed are
-    accepted, so that a key can be replaced. Without a key rows are not signed."""
+    """Hashes the rows of one chain. The first key signs. Rows signed with any of the keys are accepted, so
+    that a key can be replaced. Without a key, rows are not signed."""
 
     trail: str = ""
     keys: tuple[bytes, ...] = ()

@@ -1,4 +1,4 @@
-"""An event as a row that can be asked for, whatever its type. Pure."""
+"""An event as a database row that can be queried by the same columns for all types. Pure."""
 
 import msgspec
 
@@ -6,12 +6,12 @@ from hemostat.core.text import escape_controls
 from hemostat.events import Event, decode, digest, encode
 
 MAX_COLUMN_CHARACTERS = 200
-"""Characters of a column. Names come from outside, and databases index only so much."""
+"""Characters of a column. Names come from outside, and databases limit what they index."""
 
 
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
-    """`time` is the event's and `kept` when it was stored, epoch seconds; `body` the event as it travels.
-    What the event does not say is empty."""
+    """`time` is the event's time and `kept` the time of storage, both epoch seconds. `body` is the event as
+    published. A column is empty if the event has no such field."""
 
     id: str
     time: float
@@ -27,12 +27,12 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def event(self) -> Event:
-        """Raises DecodeError where it was written by a version that said things otherwise."""
+        """Raises DecodeError if an incompatible version wrote the event."""
         return decode(self.body.encode())
 
 
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records are asked for; what is None does not matter. `since` is included, `until` is not."""
+    """Conditions for rows; None matches all. `since` is inclusive, `until` exclusive."""
 
     since: float | None = None
     until: float | None = None
@@ -46,7 +46,8 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_row(event: Event, kept: float) -> EventRow:
-    """Known by its fields' names, so that a type that is new needs nothing here."""
+    """The row for an event. Columns are found by field name, so that a new event type needs no change
+    here."""
     alert = getattr(event.data, "alert", None)
     container = getattr(event.data, "container", None) or getattr(alert, "container", None)
     kind = getattr(event.data, "kind", None) or getattr(alert, "kind", None)
@@ -66,7 +67,8 @@ def build_row(event: Event, kept: float) -> EventRow:
 
 
 def fit_column(text: str) -> str:
-    """What any database takes and indexes; where it had to be cut, still another than any other text's."""
+    """Text that every database accepts and indexes. A cut text ends with a digest, so that it differs from
+    all others."""
     plain = escape_controls(text)
     if len(plain) <= MAX_COLUMN_CHARACTERS:
         return plain

@@ -1,4 +1,4 @@
-"""An incident to be handed on: Markdown for people, an object for programs; secrets masked. Pure."""
+"""Exports an incident: Markdown for people, an object for programs. Secrets are masked. Pure."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -26,13 +26,13 @@ from hemostat.events import decode
 When = Callable[[float], str]
 FENCE: Final = "~~~~"
 INDENT: Final = " " * 4
-"""Before each line inside a fence: with fewer blanks, a line of the text could end it."""
+"""Put before each line inside a fence. With fewer blanks, a line of the text could end the fence."""
 LINK_STARTS: Final = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<![\w]@)(?<=@)(?=\w)", re.IGNORECASE)
-"""Where readers of Markdown begin a link, or call somebody, without any mark."""
+"""Places where Markdown viewers start a link or a mention without any markup."""
 
 
 def render_markdown(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot], when: When) -> str:
-    """`when` writes a time (epoch seconds) as people read it."""
+    """The incident as Markdown. `when` formats a time (epoch seconds) for people."""
     return "\n".join(_render_lines(mask_timeline(told), kept, when)) + "\n"
 
 
@@ -71,7 +71,7 @@ def _render_reasons(told: IncidentTimeline) -> Iterator[str]:
 
 
 def escape_markdown(text: str) -> str:
-    """Words that Markdown, the HTML it may hold, and services that show it leave alone."""
+    """Text without effect in Markdown, in HTML within Markdown, and in services that display Markdown."""
     inert = LINK_STARTS.sub(ZERO_WIDTH_SPACE, escape_controls(text))
     return "".join(f"\\{char}" if char in "\\`*_[]|#!~" else _HTML_ENTITIES.get(char, char) for char in inert)
 
@@ -80,7 +80,7 @@ _HTML_ENTITIES: Final = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
 def build_export(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot]) -> dict[str, Any]:
-    """The events as they travelled, the steps worked out from them, and what was kept. Times are epoch
+    """The published events, the steps derived from them, and the evidence snapshots. Times are epoch
     seconds."""
     told = mask_timeline(told)
     events = {step.event.id: step.event for step in told.steps}
@@ -102,7 +102,7 @@ def build_export(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot]) -> di
 
 
 def mask_timeline(told: IncidentTimeline) -> IncidentTimeline:
-    """With what looks like a secret masked: it is made to be handed on."""
+    """The timeline with text that looks like a secret masked, because exports are passed on to others."""
     events = {step.event.id: decode(encode_masked_event(step.event)) for step in told.steps}
     steps = (
         msgspec.structs.replace(each, text=redact(each.text), event=events[each.event.id])

@@ -1,4 +1,4 @@
-"""Events as people read them: one line an event, one story an incident."""
+"""Events as text for people: one line per event, and one log per incident."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -28,11 +28,11 @@ from hemostat.events import (
 )
 
 SETTLED_STATUSES: Final = frozenset({"healed", "false_alarm", "cleared"})
-"""How an incident can stand without anybody having to look."""
+"""Statuses of an incident that needs no attention."""
 PENDING_STATUSES: Final = frozenset({"acting", "waiting"})
-"""How an order can stand before it is answered; whatever the answer, nobody has to look after it."""
+"""Statuses of an order without an answer. Answered orders need no attention, whatever the answer."""
 COUNTED_KINDS: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
-"""Kinds that are so many events within a window, rather than a state that lasts."""
+"""Kinds that count events within a window, instead of reporting a lasting state."""
 
 DECISION_TEXTS: Final = {
     Word.APPROVED: "approved: {}",
@@ -45,7 +45,7 @@ DECISION_TEXTS: Final = {
 
 
 class IncidentLog(msgspec.Struct, frozen=True, kw_only=True):
-    """One incident as told by its events, oldest first.
+    """One incident as its events describe it, oldest first.
 
     `status` is `open`, `acting`, `cleared`, `false_alarm` or the last remediation's outcome.
     """
@@ -66,7 +66,7 @@ class IncidentLog(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_incident_logs(events: Iterable[Event]) -> list[IncidentLog]:
-    """The incidents that these events tell of, oldest first; what belongs to no incident is left out."""
+    """The incidents in these events, oldest first. Events without an incident are left out."""
     found: dict[str, IncidentLog] = {}
     for event in sorted(events, key=lambda event: (event.time, event.id)):
         earlier = found.get(event.incident or "")
@@ -88,7 +88,7 @@ def build_incident_logs(events: Iterable[Event]) -> list[IncidentLog]:
 
 
 def find_subject(event: Event) -> tuple[Container, Kind] | None:
-    """Which container, and what was wrong with it; None for what only refreshes a screen."""
+    """The container and the kind of alert; None for events that only refresh a screen."""
     match event.data:
         case HealthAlert(container=container, kind=kind):
             return container, kind
@@ -102,7 +102,7 @@ def find_subject(event: Event) -> tuple[Container, Kind] | None:
 
 
 def format_event_line(event: Event) -> str:
-    """What the event says, in one line, without time and without the container's name."""
+    """The event in one line, without its time and the container's name."""
     match event.data:
         case HealthAlert() as alert:
             return _format_alert(alert)
@@ -132,8 +132,8 @@ def _get_start(event: Event) -> float:
 
 
 def compute_status_after(event: Event, before: str) -> str:
-    """The status of an incident after this event. One that is over stays so, whatever verdict comes late:
-    only another alert opens it again."""
+    """The status of an incident after this event. A cleared incident stays cleared after a late verdict: only
+    another alert opens it again."""
     match event.data:
         case HealthAlert(phase=Phase.CLEARED):
             status = before if before in SETTLED_STATUSES else "cleared"

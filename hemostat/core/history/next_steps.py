@@ -1,4 +1,4 @@
-"""What was tried against an incident, what would be tried next, and what comes now. Pure."""
+"""The actions tried against an incident, the actions that would follow, and the next step. Pure."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -24,7 +24,7 @@ class LadderRung(msgspec.Struct, frozen=True):
 
 
 def build_ladder(told: IncidentTimeline) -> tuple[LadderRung, ...]:
-    """The actions tried for the last occurrence and, while it is not over, those that would follow."""
+    """The actions tried for the last occurrence and, until the occurrence ends, those that would follow."""
     rungs: dict[int, LadderRung] = {}
     following: Action | None = None
     for step in find_last_occurrence(told):
@@ -44,7 +44,7 @@ def build_ladder(told: IncidentTimeline) -> tuple[LadderRung, ...]:
 
 
 def _list_following_rungs(action: Action | None, kind: Kind) -> Iterator[LadderRung]:
-    """No rung comes twice, so there is an end."""
+    """Ends because no rung repeats."""
     seen: set[Action] = set()
     while action is not None and action not in seen:
         seen.add(action)
@@ -73,7 +73,7 @@ NEXT_STEP_TEXTS: Final = {
 
 
 def describe_next_step(told: IncidentTimeline) -> str:
-    """What happens now, in words."""
+    """What happens next, as text."""
     step = told.steps[-1]
     if told.status in SETTLED_STATUSES:
         return "nothing: should it fail again, that is alerted anew"

@@ -1,4 +1,4 @@
-"""Playing a recording: where one is after some time, a step, a jump. Pure; times are epoch seconds."""
+"""Playback of a replay: its position over time, steps and jumps. Pure. Times are epoch seconds."""
 
 from bisect import bisect_left, bisect_right
 from typing import Final
@@ -8,11 +8,11 @@ import msgspec
 from hemostat.core.history.replay import Replay
 
 JUMP_SPEED: Final = 0.0
-"""The speed at which what nothing is told of is passed over, and the rest played as it was."""
+"""The speed that skips stretches without durable events and plays the rest at recorded speed."""
 SPEEDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, JUMP_SPEED)
-"""Recorded seconds a second."""
+"""Recorded seconds per second."""
 LEAD_SECONDS: Final = 3.0
-"""Seconds before and after what is told that a jump leaves to be seen."""
+"""Seconds shown before and after an event when jumping."""
 
 
 class PlaybackPosition(msgspec.Struct, frozen=True):
@@ -22,7 +22,8 @@ class PlaybackPosition(msgspec.Struct, frozen=True):
 
 
 def advance(recording: Replay, playing: PlaybackPosition, elapsed: float) -> PlaybackPosition:
-    """After `elapsed` seconds. At its end it stands still, so that what is shown stays."""
+    """The position after `elapsed` seconds. Playback stops at the end, so that the last state stays
+    visible."""
     if playing.paused or elapsed <= 0:
         return playing
     position = playing.position + elapsed * (playing.speed or 1.0)
@@ -32,7 +33,8 @@ def advance(recording: Replay, playing: PlaybackPosition, elapsed: float) -> Pla
 
 
 def _find_jump_target(recording: Replay, position: float) -> float:
-    """Where a jump leads to: shortly before the next that is told; nowhere while the last is being seen."""
+    """Target of a jump: shortly before the next durable event. While the latest one is still shown, the
+    position stays."""
     place = bisect_right(recording.told, position)
     if place and position - recording.told[place - 1] < LEAD_SECONDS:
         return position
@@ -40,7 +42,7 @@ def _find_jump_target(recording: Replay, position: float) -> float:
 
 
 def move_to(recording: Replay, playing: PlaybackPosition, position: float) -> PlaybackPosition:
-    """Elsewhere, within the recording."""
+    """Moves to a position within the replay."""
     return msgspec.structs.replace(playing, position=min(max(position, recording.begin), recording.end))
 
 
@@ -54,8 +56,8 @@ def change_speed(playing: PlaybackPosition, steps: int) -> PlaybackPosition:
 
 
 def jump_to_incident(recording: Replay, playing: PlaybackPosition, direction: int) -> PlaybackPosition:
-    """To shortly before the next incident begins (1), or back to where the latest did (-1), or the one before
-    if that is where one is; nowhere where there is none."""
+    """Moves to shortly before the next incident's start (1), or back to the latest start (-1), or to the one
+    before if the position is at that start. Without such an incident the position stays."""
     starts = [max(recording.begin, begin - LEAD_SECONDS) for begin in recording.incidents]
     if direction > 0:
         place = bisect_right(starts, playing.position)
@@ -65,13 +67,13 @@ def jump_to_incident(recording: Replay, playing: PlaybackPosition, direction: in
 
 
 def compute_share(recording: Replay, position: float) -> float:
-    """How much of the recording lies before: 0 to 1."""
+    """The share of the replay before the position: 0 to 1."""
     whole = recording.end - recording.begin
     return (position - recording.begin) / whole if whole > 0 else 1.0
 
 
 def draw_track(recording: Replay, position: float, width: int) -> str:
-    """The whole recording in `width` cells: what was played, what comes, and where incidents begin."""
+    """The whole replay in `width` cells: the part played, the part to come, and the starts of incidents."""
     if width <= 0:
         return ""
     here = _find_cell(compute_share(recording, position), width)

@@ -1,7 +1,8 @@
-"""A recorded stretch of what the dashboard hears: its lines, and what was so at any moment of it. Pure.
+"""A replay: the recorded input of the dashboard, and its state at any moment. Pure.
 
-A recording is text, a JSON object a line: a header, then what was heard and when, as the recorder's clock had
-it. What travels is kept as it travelled, its secrets masked once more: a recording is made to be handed on.
+A replay file is text with one JSON object per line: a header, then events with the time at which the recorder
+received them, by its clock. Events are kept as published, with their secrets masked once more, because replay
+files are passed on to others.
 """
 
 from bisect import bisect_left, bisect_right
@@ -22,15 +23,15 @@ from hemostat.events import DURABLE, ContainerStats, Event, HealthAlert, Phase, 
 FORMAT_NAME: Final = "hemostat-recording"
 FORMAT_VERSION: Final = 1
 LIVE_SECONDS: Final = 60.0
-"""Seconds for which a last value stays one: long enough to see that a role fell silent."""
+"""Seconds for which a last value is valid: long enough to see that a role fell silent."""
 MAX_EPOCH_SECONDS: Final = 250_000_000_000.0
-"""Epoch seconds that a calendar can still show: the year 9892."""
+"""The latest time that a calendar can show, in epoch seconds: the year 9892."""
 UNMASKED_FIELDS: Final = frozenset({"id", "name", "host", "source", "role", "instance", "incident", "cause"})
-"""Fields that others refer to, which masking must leave alone."""
+"""Fields that other fields refer to, which must not be masked."""
 
 
 class ReplayHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """`begin` is the first moment that can be shown (epoch seconds); what was heard before it is history."""
+    """`begin` is the first moment that can be shown (epoch seconds). Earlier events are history."""
 
     format: str
     version: int
@@ -44,9 +45,9 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class ReplayedEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event as it travelled, when it was heard (epoch seconds), and what it is found by: `name` is what a
-    newer one of the same type replaces, `place` host and name of the container whose numbers these are,
-    `opens` the incident that it raises. There may be very many: what can be decoded again is not kept."""
+    """An event as published, the time it was received (epoch seconds), and its keys: `name` is replaced by a
+    newer event of the same type, `place` is host and name of the container measured, `opens` the incident
+    raised. There may be very many, so nothing that can be decoded again is kept."""
 
     at: float
     type: str
@@ -68,7 +69,7 @@ def encode_event_line(event: Event, at: float) -> bytes:
 
 
 def encode_masked_event(event: Event) -> bytes:
-    """The event as it travels, with what looks like a secret masked."""
+    """The encoded event, with text that looks like a secret masked."""
     told: dict[str, Any] = msgspec.json.decode(encode(event))
     return msgspec.json.encode({**told, "data": _mask_value(told["data"])})
 
@@ -96,9 +97,9 @@ def _redact_cached(text: str) -> str:
 
 
 class Replay:
-    """What was heard, in order of time, to be looked into at any moment. Times are epoch seconds.
+    """Recorded events in order of time, readable at any moment. Times are epoch seconds.
 
-    `notes` are words about what was left out.
+    `notes` describe what was left out.
     """
 
     def __init__(
@@ -110,9 +111,9 @@ class Replay:
         self._events = sorted(heard, key=lambda each: each.at)
         self._durable_places: dict[str, list[int]] = defaultdict(list)
         self._live_places: dict[tuple[str, str], list[int]] = defaultdict(list)
-        """Where what replaces each other stands, by type and name."""
+        """Indexes of events that replace each other, by type and name."""
         self._point_places: dict[tuple[str, str], list[int]] = defaultdict(list)
-        """Where a container's numbers stand, by host and name."""
+        """Indexes of a container's measurements, by host and name."""
         first: dict[str, float] = {}
         for number, each in enumerate(self._events):
             self._index(number, each)
@@ -125,7 +126,7 @@ class Replay:
         self.told = tuple(
             sorted(self._times[place] for places in self._durable_places.values() for place in places)
         )
-        """When something was said that is more than a figure or a sign of life."""
+        """Times of durable events, which are more than a measurement or a heartbeat."""
 
     def _index(self, number: int, each: ReplayedEvent) -> None:
         if each.type in DURABLE:
@@ -140,11 +141,11 @@ class Replay:
 
     @property
     def has_live(self) -> bool:
-        """Whether containers' numbers and roles' signs of life were recorded, not the streams alone."""
+        """Whether measurements and heartbeats were recorded, in addition to the streams."""
         return bool(self._live_places)
 
     def between(self, after: float, until: float, streams: Sequence[str]) -> Iterator[Event]:
-        """What was heard later than `after`, up to and with `until`."""
+        """The events received after `after` and up to `until`, inclusive."""
         for place in range(bisect_right(self._times, after), bisect_right(self._times, until)):
             if self._events[place].type in streams:
                 yield self._decode_event(place)
@@ -166,7 +167,7 @@ class Replay:
         return [self._decode_event(place) for place, *_ in found if now - self._times[place] < LIVE_SECONDS]
 
     def history(self, host: str, container: str, now: float, count: int = MAX_POINTS) -> list[MetricPoint]:
-        """The latest numbers of the container of this name, as they were known at `now`, oldest first."""
+        """The latest measurements of the container with this name, as known at `now`, oldest first."""
         places = self._take_until(self._point_places.get((host, container), []), now)[-count:]
         points = [
             MetricPoint.of(event.data, event.time)
@@ -193,16 +194,17 @@ def _make_replayed_event(at: float, event: Event, raw: bytes) -> ReplayedEvent:
 
 
 def build_replay(header: ReplayHeader, events: Iterable[Event]) -> Replay:
-    """A recording of what a bus remembers: heard when it was said."""
+    """A replay of the events that a bus holds. Each counts as received at its own time."""
     return Replay(
         header, [_make_replayed_event(event.time, event, encode_masked_event(event)) for event in events]
     )
 
 
 def parse(lines: Iterable[bytes]) -> Replay:
-    """Read a recording. Whoever made it may have been killed: a last line without its end is left out.
+    """Reads a replay file. A last line without its end is left out, because the recorder may have been
+    killed.
 
-    Raises DecodeError for what is no recording, of another version, or damaged.
+    Raises DecodeError for a file that is not a replay, is of another version, or is damaged.
     """
     rows = iter(lines)
     header = _parse_header(next(rows, b""))

@@ -1,4 +1,4 @@
-"""How things stand, worked out from events alone: roles, open incidents, containers; faults first."""
+"""The status of roles, open incidents and containers, computed from events alone; faults first."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -26,9 +26,9 @@ class RoleState(msgspec.Struct, frozen=True, kw_only=True):
     lag: int
     trouble: str
     warnings: tuple[str, ...] = ()
-    """What it does without."""
+    """Functions that the role runs without."""
     mode: str = ""
-    """Of a responder: auto, approve or dry-run."""
+    """Mode of a responder: auto, approve or dry-run."""
 
     @property
     def fault(self) -> bool:
@@ -36,7 +36,8 @@ class RoleState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
-    """`cpu` is percent of one core, `cpu_limit` cores; memory is bytes; `incidents` what is wrong with it."""
+    """`cpu` is percent of one core, `cpu_limit` is cores, and memory is bytes. `incidents` are the kinds of
+    open incidents."""
 
     host: str
     name: str
@@ -50,9 +51,9 @@ class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
     incidents: tuple[str, ...]
     fault: bool
     label_mistakes: tuple[str, ...] = ()
-    """Labels that cannot be used, in words: it is not acted on without a person."""
+    """Unusable labels, as text. Such a container is not acted on without a person."""
     exit_code: int | None = None
-    """Of one that exited."""
+    """Exit code of an exited container."""
 
 
 class IncidentStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,20 +69,20 @@ class IncidentStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 class SystemStatus(msgspec.Struct, frozen=True, kw_only=True):
     running: bool
-    """Whether any role is."""
+    """Whether any role is running."""
     missing: tuple[str, ...]
-    """Roles of which none runs."""
+    """Expected roles without a running instance."""
     incidents: tuple[IncidentStatus, ...] = ()
     roles: tuple[RoleState, ...] = ()
     containers: tuple[ContainerState, ...] = ()
     buried: int = 0
-    """Events that could not be handled, and lie among the dead letters."""
+    """Number of dead letters: events that could not be handled."""
     safety: Mapping[str, HostLimitStatus] = {}
-    """By host: where it and its containers stand towards the limits."""
+    """Limit status of each host and its containers, by host."""
 
     @property
     def modes(self) -> dict[str, str]:
-        """What the responders of each host may do: auto, approve or dry-run; several where they disagree."""
+        """The modes of each host's responders: auto, approve or dry-run; joined if they differ."""
         found: dict[str, set[str]] = {}
         for role in self.roles:
             if role.mode:
@@ -103,7 +104,7 @@ def build_status(
     buried: int = 0,
     safety: Mapping[str, HostLimitStatus] = {},
 ) -> SystemStatus:
-    """Put together what is remembered. `expected` are the roles that should run; `now` epoch seconds."""
+    """The status from stored events. `expected` are the roles that should run; `now` is epoch seconds."""
     roles = [
         _build_role_state(event, event.data, now) for event in heartbeats if isinstance(event.data, Heartbeat)
     ]
@@ -130,14 +131,16 @@ def build_status(
 
 
 def format_state(state: State) -> str:
-    """Health where a container has a health check, else its state; of one that exited, with which code."""
+    """Health of a container with a health check, else its state. For an exited container, with the exit
+    code."""
     if state.status == "running":
         return state.health or state.status
     return f"{state.status} {state.exit_code}" if state.status == "exited" else state.status
 
 
 def get_replacement_key(event: Event) -> str:
-    """What a newer event of the same type replaces: a container that was made anew is the same to people."""
+    """The key under which a newer event of the same type replaces this one. A recreated container keeps its
+    key, because people treat it as the same."""
     if isinstance(event.data, ContainerStats):
         return f"{event.host}/{event.data.container.name}"
     return event.source

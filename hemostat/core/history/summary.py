@@ -1,4 +1,4 @@
-"""What came of the incidents of a stretch of time, in figures. Pure."""
+"""Statistics of the incidents of a period. Pure."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -22,12 +22,12 @@ from hemostat.events import (
 )
 
 MAX_OFFENDERS: Final = 10
-"""Offenders that are named."""
+"""Offenders listed at most."""
 SETTLED_STATUSES: Final = frozenset({"cleared", "false_alarm"})
 
 
 class DurationSpread(msgspec.Struct, frozen=True, kw_only=True):
-    """Of `count` durations, in seconds; the 95th percentile is the nearest rank."""
+    """Statistics of `count` durations, in seconds. The 95th percentile is the nearest rank."""
 
     count: int
     mean: float
@@ -35,7 +35,8 @@ class DurationSpread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Offender(msgspec.Struct, frozen=True, kw_only=True):
-    """A container by how often it failed. `alerts` counts every occurrence, `kinds` incidents by kind."""
+    """A container by how often it failed. `alerts` counts every occurrence, `kinds` counts incidents by
+    kind."""
 
     host: str
     container: str
@@ -46,7 +47,7 @@ class Offender(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LlmCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What models were asked for diagnoses: how often, tokens, US dollars. Nothing that was reused."""
+    """Diagnoses by models: their number, tokens and US dollars. Reused diagnoses do not count."""
 
     diagnoses: int = 0
     tokens: int = 0
@@ -54,7 +55,7 @@ class LlmCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PeriodCount(msgspec.Struct, frozen=True, kw_only=True):
-    """Incidents that began from `start` (epoch seconds) to the next bar's. `settled` needed no action."""
+    """Incidents that began from `start` (epoch seconds) up to the next period. `settled` needed no action."""
 
     start: float
     healed: int = 0
@@ -63,10 +64,11 @@ class PeriodCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IncidentSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """Of incidents with an alert from `since` up to `until` (epoch seconds), as they stood at its end.
+    """Statistics of the incidents with an alert from `since` up to `until` (epoch seconds), with their status
+    at the end.
 
-    `healed` are over by what HemoStat did, `recovered` without it. `refused` and `escalated` are those that
-    met with it at some time, however they ended. `orders` are people's.
+    `healed` ended through HemoStat's actions, `recovered` without them. `refused` and `escalated` count
+    incidents with such an outcome at any time, however they ended. `orders` are given by people.
     """
 
     since: float
@@ -87,14 +89,14 @@ class IncidentSummary(msgspec.Struct, frozen=True, kw_only=True):
     spend: LlmCost
     bars: tuple[PeriodCount, ...]
     dry_runs: int = 0
-    """Actions that were told in a dry run, and not done."""
+    """Actions that a dry run reported and did not do."""
     dry_run_containers: int = 0
-    """Containers that they were for."""
+    """Containers of those actions."""
 
 
 def summarize(stories: Iterable[IncidentLog], starts: Sequence[float], until: float) -> IncidentSummary:
-    """`starts` of the bars, of which the first is where the summary begins; `stories` tell of nothing after
-    `until`."""
+    """`starts` are the beginnings of the periods, and the first is the beginning of the summary. `stories`
+    must not contain events after `until`."""
     since = starts[0]
     every = [story for story in stories if any(event.time >= since for event in story.steps)]
     orders = [story for story in every if story.kind is Kind.ORDERED]
@@ -164,7 +166,7 @@ def _measure_detection(story: IncidentLog, since: float) -> Iterator[float]:
 
 
 def _measure_healing(story: IncidentLog, since: float) -> Iterator[float]:
-    """From when it began, as its last alert said, to when it was known to be well."""
+    """Seconds from the failure's beginning, as the last alert states it, to the confirmed recovery."""
     began: float | None = None
     for event in story.steps:
         match event.data:
@@ -196,7 +198,7 @@ def _find_offenders(stories: Sequence[IncidentLog], since: float) -> list[Offend
 
 
 def _sum_llm_cost(events: Iterable[Event]) -> LlmCost:
-    """An investigation is told of with every action that follows from it, and paid for once."""
+    """The total cost. An investigation appears in every action that follows from it, and is counted once."""
     paid: set[tuple[str | None, Investigation]] = set()
     for event in events:
         match event.data:

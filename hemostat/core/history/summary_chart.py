@@ -1,4 +1,4 @@
-"""A summary's bars as a picture: SVG that needs nothing from elsewhere. Pure."""
+"""A summary's bar chart as SVG without external resources. Pure."""
 
 from collections.abc import Callable, Iterator
 from html import escape
@@ -15,11 +15,11 @@ BAR_PARTS: Final = (
     ("settled", "no action needed", "#9aa5b1"),
     ("rest", "not healed", "#d64545"),
 )
-"""From the bottom up: a bar's field, what it is called, its colour."""
+"""From bottom to top: a bar's field, its label, its colour."""
 
 
 def render_svg(told: IncidentSummary, when: Callable[[float], str], title: str) -> str:
-    """`when` writes the start of a bar as people read it."""
+    """The chart as SVG. `when` formats the start of a bar for people."""
     return "\n".join(_render_lines(told, when, title)) + "\n"
 
 

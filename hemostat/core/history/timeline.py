@@ -1,7 +1,7 @@
-"""An incident as a timeline: what happened when, how long each step took, and why. Pure.
+"""The timeline of an incident: what happened when, how long each step took, and why. Pure.
 
-Whoever tells an incident (screens, `explain`, exports) tells this. The action and its verification are no
-events of their own: they are worked out from the durations that came with the outcome.
+Screens, `explain` and exports all show this timeline. The action and its verification have no events of their
+own. They are derived from the durations in the outcome.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,7 +36,7 @@ from hemostat.events import (
 )
 
 SLACK_SECONDS: Final = 0.05
-"""Seconds by which the moment of an action, worked out from rounded durations, may be wrong."""
+"""Possible error of an action's time, in seconds, because the time is derived from rounded durations."""
 
 
 class TimelineStage(StrEnum):
@@ -56,12 +56,12 @@ SPAN_NAMES: Final = {
     TimelineStage.VERIFICATION: "acted",
     TimelineStage.OUTCOME: "verified",
 }
-"""What the time before a step was spent on."""
+"""What the time before each stage was spent on."""
 
 
 class TimelineStep(msgspec.Struct, frozen=True, kw_only=True):
-    """`time` is epoch seconds; `after` seconds since the step before, of the first since the failure began.
-    `status` is how the incident stands from here on, as in Story."""
+    """`time` is epoch seconds. `after` is seconds since the step before, for the first step since the failure
+    began. `status` is the incident's status from this step on, as in IncidentLog."""
 
     stage: TimelineStage
     time: float
@@ -72,7 +72,7 @@ class TimelineStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IncidentTimeline(msgspec.Struct, frozen=True, kw_only=True):
-    """One incident. `began` is when the failure began (epoch seconds), as far as it is known."""
+    """One incident. `began` is when the failure began (epoch seconds), as far as known."""
 
     incident: str
     host: str
@@ -87,7 +87,7 @@ class IncidentTimeline(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def seconds(self) -> float | None:
-        """From the failure to the end of it; None while it is open."""
+        """Seconds from the failure to its end; None while the incident is open."""
         settled = self.steps and self.status in SETTLED_STATUSES
         return max(0.0, _find_settled_end(self.steps) - self.began) if settled else None
 
@@ -98,12 +98,13 @@ class IncidentTimeline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_timeline(story: IncidentLog) -> IncidentTimeline:
-    """An event that came twice, as one that was put off does, is told once."""
+    """The timeline of an incident. An event that was delivered twice, as deferred events are, appears
+    once."""
     steps: list[TimelineStep] = []
     before, statuses = story.since, _compute_statuses(story)
     for stage, time, text, event in sorted(_list_entries(story), key=lambda told: told[1]):
         if steps and steps[-1].stage in _STAGE_STATUSES and isinstance(event.data, HealthAlert):
-            # Whether it is over for good is what is being verified.
+            # The verification is still checking whether the incident has ended.
             status = steps[-1].status
         else:
             status = _STAGE_STATUSES.get(stage) or statuses[event.id]
@@ -121,18 +122,17 @@ def build_timeline(story: IncidentLog) -> IncidentTimeline:
 
 
 def truncate_at_step(whole: IncidentTimeline, step: int) -> IncidentTimeline:
-    """What was known at that step, counted from 0."""
+    """The timeline as it was known at that step, counted from 0."""
     return msgspec.structs.replace(whole, steps=whole.steps[: step + 1])
 
 
 def select_known_snapshots(kept: Iterable[EvidenceSnapshot], step: TimelineStep) -> list[EvidenceSnapshot]:
-    """What had been kept of it by then."""
+    """The evidence snapshots that existed at that step."""
     return [each for each in kept if each.time <= step.time + SLACK_SECONDS]
 
 
 def measure_spans(told: IncidentTimeline) -> dict[str, float]:
-    """Seconds that the last occurrence took, by what they were spent on; what came after its end is left
-    out."""
+    """Seconds that the last occurrence took, by what they were spent on. Steps after its end are left out."""
     steps = find_last_occurrence(told)
     found: dict[str, float] = {}
     before = steps[0].event.data.since if steps and isinstance(steps[0].event.data, HealthAlert) else None
@@ -162,7 +162,7 @@ def get_diagnosis(event: Event) -> Diagnosis | None:
 
 
 def explain_diagnosis(made: Diagnosis) -> Iterator[tuple[str, str]]:
-    """A diagnosis in full: what is said, by what it is."""
+    """A diagnosis in full, as pairs of label and text."""
     yield "diagnosis", _format_conclusion(made)
     yield from (("because", reason) for reason in made.reasons)
     looked = made.investigation
@@ -178,7 +178,7 @@ def explain_diagnosis(made: Diagnosis) -> Iterator[tuple[str, str]]:
 
 
 def format_action(action: Action | None) -> str:
-    """As people and programs are told it."""
+    """The action's name for people and programs."""
     return FALSE_ALARM if action is None else str(action)
 
 
@@ -186,7 +186,7 @@ def format_action(action: Action | None) -> str:
 
 
 def _find_settled_end(steps: Sequence[TimelineStep]) -> float:
-    """When it was settled for good; what came after that changed nothing."""
+    """When the incident was finally settled. Later steps changed nothing."""
     end = steps[-1].time
     for step in reversed(steps):
         if step.status not in SETTLED_STATUSES:
@@ -196,7 +196,7 @@ def _find_settled_end(steps: Sequence[TimelineStep]) -> float:
 
 
 def _compute_statuses(story: IncidentLog) -> dict[str, str]:
-    """The incident's status after each of its events, by the event's id."""
+    """The incident's status after each of its events, by event id."""
     status, found = "", dict[str, str]()
     for event in sorted({each.id: each for each in story.steps}.values(), key=lambda each: each.time):
         status = found[event.id] = compute_status_after(event, status)
@@ -215,7 +215,8 @@ def _list_entries(story: IncidentLog) -> Iterator[tuple[TimelineStage, float, st
 
 
 def _describe_event(event: Event, asked: float) -> Iterator[tuple[TimelineStage, float, str]]:
-    """`asked` is when the action was asked for: it cannot have begun before."""
+    """The steps of an event. `asked` is when the action was requested, before which it cannot have
+    started."""
     match event.data:
         case HealthAlert(phase=phase):
             yield (
@@ -237,7 +238,7 @@ def _describe_event(event: Event, asked: float) -> Iterator[tuple[TimelineStage,
                 event.time,
                 format_event_line(event),
             )
-        case _:  # what people said
+        case _:  # events of people
             yield TimelineStage.DECISION, event.time, format_event_line(event)
 
 

@@ -1,1 +1,1 @@
-"""Notifications: what is announced of an incident, to which channel, and in which words."""
+"""Notifications: which events cause one, on which channel, and with which text."""

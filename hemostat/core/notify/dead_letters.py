@@ -1,8 +1,7 @@
-"""Events that no role could handle: when people are told of them.
+"""Notifications about dead letters, the events that no role could handle.
 
-An event is buried where nothing can be made of it. It may have been the alert of a crash, so people are told:
-of the newest one, at most once in REPEAT_SECONDS, for whoever writes nonsense to a stream must not fill their
-channels.
+A dead letter may have been the alert of a crash, so a notification is sent for the newest one. At most one is
+sent in REPEAT_SECONDS, so that invalid data in a stream cannot flood the channels.
 """
 
 from typing import Final
@@ -17,15 +16,15 @@ from hemostat.core.units import show_duration
 
 REPEAT_SECONDS: Final = 3600.0
 RECENT_SECONDS: Final = 86400.0
-"""For which a dead letter is a fault."""
+"""Seconds for which a dead letter counts as a fault."""
 MAX_ERROR_CHARACTERS: Final = 200
 MAX_REDACTED_CHARACTERS: Final = 2000
-"""Of an error, that are looked at for secrets: a cut before that would leave half of one."""
+"""Characters of an error in which secrets are searched. A shorter cut could leave half a secret."""
 STREAM_LABEL: Final = "the dead-letter stream"
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest entry of the dead-letter stream. `stream` is the event type, `time` epoch seconds."""
+    """The newest entry of the dead-letter stream. `stream` is the event type, `time` is epoch seconds."""
 
     id: str
     time: float
@@ -42,7 +41,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LastNotified(msgspec.Struct, frozen=True):
-    """Which dead letter people were told of last, and when (epoch seconds)."""
+    """The last dead letter that a notification was sent for, and when (epoch seconds)."""
 
     id: str = ""
     time: float = 0.0
@@ -51,7 +50,8 @@ class LastNotified(msgspec.Struct, frozen=True):
 def announce_newest(
     told: LastNotified, newest: DeadLetter | None, count: int, now: float, *, host: str
 ) -> tuple[LastNotified, Notification | None]:
-    """`count`: of all dead letters. The news is None where there is nothing new, or not time for it yet."""
+    """The new state, and a notification; None if no dead letter is new, or the last notification is too
+    recent. `count` is the number of all dead letters."""
     if newest is None or newest.id == told.id or not newest.is_recent(now):
         return told, None
     if 0 <= now - told.time < REPEAT_SECONDS:

@@ -1,5 +1,8 @@
-"""What a message says, before a channel writes it in its own way: plain text. What comes from outside is made
-harmless for every channel here; the words of HemoStat and of the operator's templates stay as they are."""
+"""The text of a message, before a channel formats it: plain text.
+
+Text from outside is made harmless here for every channel. The text of HemoStat and of the operator's
+templates stays as it is.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +22,7 @@ MAX_FACT_CHARACTERS: Final = 350
 """Characters of one fact."""
 MAX_HEADLINE_CHARACTERS: Final = 120
 MAX_LISTED_INCIDENTS: Final = 20
-"""Incidents that a message about many of them names."""
+"""Incidents named in a message about many."""
 
 HEADLINE_TEMPLATES: Final[Mapping[Topic, str]] = {
     Topic.OPENED: "{container}: {kind}",
@@ -39,7 +42,7 @@ HEADLINE_TEMPLATES: Final[Mapping[Topic, str]] = {
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """`facts` are labels and values; `lines` are incidents, one each, where it is about many."""
+    """`facts` are labels and values. In a message about many incidents, `lines` holds one line for each."""
 
     topic: Topic
     severity: Severity
@@ -47,7 +50,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     facts: tuple[tuple[str, str], ...] = ()
     lines: tuple[str, ...] = ()
     more: str = ""
-    """A command that tells more."""
+    """A command that shows more."""
 
 
 def single(word: Notification, templates: Mapping[str, str], *, brief: bool = False) -> Message:
@@ -66,7 +69,7 @@ def single(word: Notification, templates: Mapping[str, str], *, brief: bool = Fa
 def build_digest(
     words: Sequence[Notification], templates: Mapping[str, str], *, brief: bool = False
 ) -> Message:
-    """Many in one, those first that need people."""
+    """One message about many incidents, those that need people first."""
     ordered = sorted(words, key=lambda word: (not word.needs_people, word.time))
     counts = Counter(word.topic for word in ordered)
     told = ", ".join(f"{count} {topic.replace('_', ' ')}" for topic, count in counts.most_common())

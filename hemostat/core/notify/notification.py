@@ -1,11 +1,11 @@
-"""What people are told of an incident: one thread of news, of which only the latest word waits.
+"""Notifications of an incident: one per channel waits at a time, and later ones replace it.
 
-1. Every channel keeps one word an incident. What comes later takes its place while it waits (`merge`), so
-   that a crash that is healed within the grace is one message, and so is a night of them to whoever sleeps.
-2. What is told is news to a channel only if it says something else than the last time (`worth`). What came
-   and went by itself is news to those alone who were told that it came.
+1. Every channel keeps one notification per incident. A later one replaces it while it waits (`merge`). So a
+   crash that is healed within the grace period is one message, and so is a series of them during quiet hours.
+2. A channel gets a notification only if it differs from the last one sent (`should_notify`). A failure that
+   ended by itself is reported only to channels that were notified of its start.
 
-Neither decides when: that is core.notify.routing's.
+core.notify.routing decides when to send.
 """
 
 from typing import Final
@@ -35,7 +35,7 @@ from hemostat.events import (
 PEOPLE_TOPICS: Final = frozenset(
     {Topic.ESCALATED, Topic.FAILED, Topic.REFUSED, Topic.APPROVAL, Topic.EXPIRED, Topic.GONE}
 )
-"""What somebody has to look at."""
+"""Topics that need a person's attention."""
 
 ENDED_TOPICS: Final = frozenset({Topic.HEALED, Topic.OVER, Topic.BACK})
 
@@ -49,12 +49,12 @@ TOPICS_BY_OUTCOME: Final = {
     Outcome.DRY_RUN: Topic.DRY_RUN,
     Outcome.NOT_APPLICABLE: Topic.OVER,
 }
-"""Of a remediation's ends; one that waits is none."""
+"""Topics by outcome of a remediation. A waiting remediation causes no notification."""
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One word on an incident. `what` is what was wrong, `cause` why, `done` what was done and what came of
-    it; `took` is seconds, 0 where that is not known. `time` is epoch seconds."""
+    """One notification about an incident. `what` is the failure, `cause` its cause, `done` the action and its
+    outcome. `took` is seconds, 0 if unknown. `time` is epoch seconds."""
 
     incident: str
     topic: Topic
@@ -70,7 +70,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     done: str = ""
     took: float = 0.0
     aloud: bool = False
-    """Whether it is told to those too who were told nothing before, for there was more than that it came."""
+    """Whether to send it even to channels that got no earlier notification, because more happened than that
+    the failure began."""
 
     @property
     def needs_people(self) -> bool:
@@ -78,19 +79,19 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class LastNotification(msgspec.Struct, frozen=True):
-    """The last word of an incident that a channel has heard."""
+    """The last notification of an incident that a channel received."""
 
     topic: Topic
     time: float
 
 
 _REMAINING_FIELDS: Final = ("what", "cause", "action", "done")
-"""What is told of an incident that is over."""
+"""Fields kept in the notification of an incident that is over."""
 
 
 def build_notification(event: Event) -> Notification | None:
-    """What the event means to people; None for nothing. An answer to a request is told with what comes of
-    it."""
+    """The notification for an event; None for events without one. An answer to an approval request is
+    reported with its result."""
     match event.data:
         case HealthAlert(phase=Phase.CLEARED):
             return _make_notification(event, Topic.OVER, what=format_event_line(event))
@@ -113,8 +114,8 @@ def build_notification(event: Event) -> Notification | None:
 
 
 def merge(waiting: Notification | None, other: Notification) -> Notification:
-    """The word that waits from now on, in whichever order the two came: streams are read side by side. That
-    it is over does not make untold what was done, or left to people."""
+    """The notification that waits from now on, whatever the order of arrival: the streams are read in
+    parallel. The end of an incident does not hide what was done or left to people."""
     if waiting is None:
         return other
     earlier, later = (other, waiting) if other.time < waiting.time else (waiting, other)
@@ -129,7 +130,8 @@ def merge(waiting: Notification | None, other: Notification) -> Notification:
 
 
 def should_notify(word: Notification, told: LastNotification | None) -> bool:
-    """Whether it is news to a channel that was told this last. Every action that waits for an answer is."""
+    """Whether to send the notification to a channel that last received `told`. Every action that waits for an
+    approval is sent."""
     if told is None:
         return word.topic is not Topic.OVER or word.aloud
     if word.time <= told.time:
@@ -186,7 +188,7 @@ def _is_by_people(done: RemediationComplete) -> bool:
 
 
 def _notify_of_decision(event: Event, container: str) -> Notification:
-    """Of no kind: it is about what HemoStat may do."""
+    """The notification has no kind, because it is about what HemoStat may do."""
     name = "everything" if container == ALL_CONTAINERS else container
     return Notification(
         incident=event.id,
@@ -201,7 +203,8 @@ def _notify_of_decision(event: Event, container: str) -> Notification:
 def build_self_notification(
     topic: Topic, name: str, what: str, now: float, *, host: str, cause: str = "", incident: str = ""
 ) -> Notification:
-    """News of HemoStat itself: `name` is what it is about, and the incident where no other name is given."""
+    """A notification about HemoStat itself. `name` is the subject, and also the incident unless another is
+    given."""
     return Notification(
         incident=f"hemostat:{incident or name}",
         topic=topic,
@@ -223,7 +226,7 @@ def _get_project(container: Container) -> str:
 
 
 def _format_raised_alert(event: Event) -> str:
-    """What was wrong, where the event itself bears the alert that it answers."""
+    """The failure, if the event contains the alert that it answers."""
     alert = getattr(event.data, "alert", None)
     return (
         format_event_line(msgspec.structs.replace(event, data=alert))
@@ -233,7 +236,7 @@ def _format_raised_alert(event: Event) -> str:
 
 
 def _format_cause(diagnosis: Diagnosis, *, ordered: bool = False) -> str:
-    """The cause and who concluded it, or who ordered it."""
+    """The cause and the advisor that named it, or the operator who gave the order."""
     who = f"{diagnosis.cause} ({diagnosis.advisor}, {diagnosis.confidence:.0%})"
     return ": ".join(
         filter(None, (f"ordered by {diagnosis.advisor}" if ordered else who, "; ".join(diagnosis.reasons)))

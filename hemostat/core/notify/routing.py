@@ -1,7 +1,8 @@
-"""Which channel a notification concerns, when it is due, and which messages may be sent now.
+"""Which channel receives a notification, when the notification is due, and which messages may be sent now.
 
-Every channel has its own selection and its own ration. What needs people is told at once, what may be over
-in a moment after a grace, and in quiet hours only what is critical and needs people.
+Every channel has its own selection and its own rate limit. Notifications that need people are due at once,
+those that may soon be over after a grace period. In quiet hours only critical notifications that need people
+are sent.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,9 +19,9 @@ DAY_SECONDS: Final = 86400.0
 
 
 def is_incident_selected(channel: Channel, word: Notification) -> bool:
-    """Whether the channel is for incidents such as this. Not by topic: that it is over takes back what was
-    to be said, for those too who do not want to hear of it. HemoStat's own troubles are of no kind or
-    project."""
+    """Whether the channel is configured for such incidents. Topics are not considered: the end of an incident
+    cancels a waiting notification even for channels that do not select that topic. Notifications about
+    HemoStat itself have no kind or project."""
     return (
         (channel.severity is not Severity.CRITICAL or word.severity is Severity.CRITICAL)
         and _matches_any(channel.hosts, word.host)
@@ -40,12 +41,12 @@ def is_topic_selected(channel: Channel, topic: Topic) -> bool:
 
 
 def compute_due_time(alerting: AlertSettings, word: Notification) -> float:
-    """When it may be told, hours aside (epoch seconds)."""
+    """When the notification may be sent, apart from quiet hours (epoch seconds)."""
     return word.time + alerting.grace if word.topic is Topic.OPENED else word.time
 
 
 def compute_quiet_seconds(alerting: AlertSettings, word: Notification, of_day: float) -> float:
-    """Seconds for which it waits for the end of quiet hours; `of_day` are seconds since midnight."""
+    """Seconds that the notification waits for the end of quiet hours. `of_day` is seconds since midnight."""
     if not alerting.quiet or (
         alerting.quiet_critical and word.needs_people and word.severity is Severity.CRITICAL
     ):
@@ -56,7 +57,8 @@ def compute_quiet_seconds(alerting: AlertSettings, word: Notification, of_day: f
 
 
 def allot_messages(sent: Sequence[float], waiting: int, per_minute: int, now: float) -> tuple[int, bool]:
-    """How many of those that wait go alone, and whether the others go as one. `sent`: times of messages."""
+    """How many of the waiting messages go out singly, and whether the others go out as one. `sent`: times of
+    messages."""
     free = per_minute - sum(0 <= now - time < MINUTE_SECONDS for time in sent)
     if waiting <= max(0, free):
         return waiting, False
@@ -64,14 +66,14 @@ def allot_messages(sent: Sequence[float], waiting: int, per_minute: int, now: fl
 
 
 class SentMessage(NamedTuple):
-    """A message: when it was sent (epoch seconds), and the project that it was about, None for several."""
+    """When a message was sent (epoch seconds), and its project; None for several projects."""
 
     time: float
     project: str | None
 
 
 def find_common_project(words: Sequence[Notification]) -> str | None:
-    """The project that all these are about; None where they are about several."""
+    """The project of all these notifications; None if there are several."""
     projects = {word.project for word in words}
     return projects.pop() if len(projects) == 1 else None
 
@@ -85,9 +87,9 @@ def pack_messages(
     shared: bool = False,
     last: Collection[str] = (),
 ) -> tuple[list[list[Notification]], list[Notification]]:
-    """The messages that may be sent now, of one word or of several, and the words that must wait. Those come
-    first that need people, and projects take turns; incidents in `last` come last. `shared`: the channel is
-    told of several projects; then one project has at most half of the messages of a minute."""
+    """The messages that may be sent now, of one or several notifications, and the notifications that must
+    wait. Those that need people come first, projects take turns, and incidents in `last` come last. `shared`:
+    the channel serves several projects, and one project gets at most half of the messages of a minute."""
     words = sorted(words, key=lambda word: (*_rank(word, last), word.time))
     packed: list[list[Notification]] = []
     waiting: list[Notification] = []
@@ -116,7 +118,7 @@ def _limit_rate(
     now: float,
     waiting: list[Notification],
 ) -> tuple[list[list[Notification]], list[Notification]]:
-    """What is beyond the messages of a minute goes as one, or waits."""
+    """Messages beyond the limit of a minute are sent as one, or wait."""
     alone, together = allot_messages(times, len(packed), per_minute, now)
     rest = [word for parcel in packed[alone:] for word in parcel]
     return packed[:alone] + ([rest] if together else []), waiting + ([] if together else rest)

@@ -1,4 +1,4 @@
-"""Whether HemoStat itself is well: what is gone, since when, and what people have been told of it."""
+"""Self-monitoring of HemoStat: which parts are gone, since when, and which notifications were sent."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -13,26 +13,27 @@ from hemostat.events import Event, Heartbeat
 
 BUS_NAME: Final = "Redis"
 MONITOR_ROLE: Final = "monitor"
-"""The role whose trouble is the engine's: others wait for people, or for a model, and say so."""
+"""The role whose trouble is the engine's. Other roles report as trouble that they wait for a person or a
+model."""
 RESPONDER_ROLE: Final = "responder"
 LOST_DATA_PREFIX: Final = "Redis has lost data that HemoStat kept there"
-"""How the trouble of a responder begins that has noticed a loss."""
+"""Prefix of the trouble of a responder that has noticed a loss of data."""
 STORING_ROLE: Final = "alert"
 UNREADABLE_TEXT: Final = "cannot be read"
-"""What the trouble of a responder says of rows in Redis, a pause among them."""
+"""Part of a responder's trouble about unreadable rows in Redis, such as a pause."""
 MAX_UNSEEN_SECONDS: Final = 86400.0
-"""Seconds after which a role of one host is not missed any more, where others of its kind live."""
+"""Seconds after which a silent role of one host is no longer expected, if the role runs elsewhere."""
 
 
 def format_unreadable_rows(rows: int) -> str:
-    """Empty for none."""
+    """The trouble for this many unreadable rows; empty for 0."""
     what = "1 row in Redis" if rows == 1 else f"{rows} rows in Redis"
     return f"{what} {UNREADABLE_TEXT}: see hemostat repair" if rows else ""
 
 
 class SelfMonitoringState(msgspec.Struct, frozen=True, kw_only=True):
-    """`seen`: role and host to when it was last heard of; `ill`: what is gone to since when, and why;
-    `told`: of what people know. Times are epoch seconds."""
+    """`seen`: when each role and host last sent a heartbeat. `ill`: what is gone, since when and why. `told`:
+    what a notification was sent for. Times are epoch seconds."""
 
     seen: dict[tuple[str, str], float] = {}
     ill: dict[str, tuple[float, str]] = {}
@@ -44,15 +45,15 @@ class SelfMonitoringState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def why(self) -> str:
-        """What people have been told of; empty for nothing."""
+        """The troubles that a notification was sent for; empty without any."""
         return "; ".join(why for name, (_, why) in sorted(self.ill.items()) if name in self.told)
 
 
 def observe_heartbeats(
     vigil: SelfMonitoringState, beats: Iterable[Event], roles: Iterable[str], now: float
 ) -> tuple[SelfMonitoringState, dict[str, str]]:
-    """With the roles that live now; and what is gone, and why. A role must live somewhere, and where it has
-    lived."""
+    """The state updated with the roles that run now, and what is gone, with the reason. Each role must run on
+    some host, and on every host where it has run."""
     facts = {
         (event.data.role, event.host): event.data for event in beats if isinstance(event.data, Heartbeat)
     }
@@ -85,14 +86,15 @@ def observe_heartbeats(
 
 
 def _find_segment(trouble: str, beginning: str) -> str:
-    """The part of a role's trouble that begins so."""
+    """The part of a role's trouble that starts with this text."""
     return next((each for each in trouble.split("; ") if each.startswith(beginning)), trouble)
 
 
 def update_and_notify(
     vigil: SelfMonitoringState, gone: Mapping[str, str], now: float, *, after: float, host: str
 ) -> tuple[SelfMonitoringState, list[Notification]]:
-    """What is gone for longer than `after` seconds is told once, and so is that it is back."""
+    """The new state and its notifications: one for each part gone longer than `after` seconds, and one when
+    it is back."""
     ill = {name: (min(now, vigil.ill.get(name, (now, ""))[0]), why) for name, why in gone.items()}
     told = {name for name in vigil.told if name in ill}
     late = [name for name, (since, _) in ill.items() if name not in told and now - since >= after]

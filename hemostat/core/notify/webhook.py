@@ -1,6 +1,6 @@
-"""Which service a webhook's address belongs to, as far as the address tells, and whether messages get there.
+"""Which service a webhook's URL belongs to, as far as the URL shows, and whether messages will arrive.
 
-An address is a secret: nothing of it stands in an answer but the name of a well-known service.
+The URL is a secret: answers contain nothing of it except the name of a well-known service.
 """
 
 from typing import Final, NamedTuple
@@ -25,10 +25,10 @@ OTHER_SERVICES: Final = {
     "events.pagerduty.com": ("PagerDuty", "pagerduty://…"),
     "api.pushover.net": ("Pushover", "pover://…"),
 }
-"""Services that take messages, but not as Slack's incoming webhooks do; and how Apprise writes them."""
+"""Services that take messages, but not in the format of Slack's incoming webhooks, and their Apprise URLs."""
 WEB_SCHEMES: Final = frozenset({"http", "https"})
 COMPATIBLE_PATH: Final = "/hooks/"
-"""Of the webhooks of Mattermost and Rocket.Chat, on hosts of any name."""
+"""Path of the webhooks of Mattermost and Rocket.Chat, which run on any host."""
 
 
 def get_scheme(url: str) -> str:
@@ -36,7 +36,7 @@ def get_scheme(url: str) -> str:
 
 
 def find_mistake(url: str) -> WebhookObjection | None:
-    """Why the address can be no address of a channel."""
+    """Why the URL cannot be the address of a channel; None without an objection."""
     if not get_scheme(url):
         hint = "write all of it, as in https://hooks.slack.com/services/…, or an address as Apprise has it"
         return WebhookObjection("its URL does not begin with https://", hint)
@@ -44,7 +44,8 @@ def find_mistake(url: str) -> WebhookObjection | None:
 
 
 def find_doubt(url: str) -> WebhookObjection | None:
-    """Why messages may not arrive at a web address. A service of a company's own may stand at any address."""
+    """Why messages may not arrive at a web address; None without an objection. A company's own service may
+    have any address."""
     if get_scheme(url) not in WEB_SCHEMES:
         return None
     try:
