@@ -1,8 +1,8 @@
-"""What has happened, counted: a fold over the streams, the same whoever does it and wherever it begins anew.
+"""Counters over the event streams. The result depends only on the events, not on the process or on restarts.
 
-A tally is kept together with its positions in the streams. Whoever restores it goes on behind the last event
-that was counted, so that a restart neither loses nor doubles one. Labels from outside have limits: past them
-a value counts as `other`.
+Counters are stored together with their positions in the streams. After a restart, counting continues behind
+the last counted event, so that events are neither lost nor counted twice. Labels with values from outside are
+limited: further values count as `other`.
 """
 
 from bisect import bisect_left
@@ -34,26 +34,27 @@ from hemostat.events import (
 )
 
 MAX_REMEMBERED_IDS: Final = 2000
-"""Ids of events that were counted: what a responder puts off comes back on the stream under the same one."""
+"""Ids of counted events to remember. An event that a responder defers returns to the stream with the same
+id."""
 MAX_OPEN_INCIDENTS: Final = 2000
 MAX_LABEL_VALUES: Final = {
     "host": 100, "advisor": 20, "model": 20, "cause": 50, "channel": 50, "outcome": 10, "reason": 20,
 }  # fmt: skip
-"""How many values a label may have."""
+"""Values that each label may have."""
 DAY_SECONDS: Final = 86_400.0
 START_POSITION: Final = "0-0"
 
 ROLE_MEASURES: Final = {
     each.name: each for each in (definitions.NOTIFICATIONS, definitions.MODEL_FAILURES, definitions.SAMPLES)
 }
-"""What roles count themselves, by name."""
+"""Measures that roles count themselves, by name."""
 
 ACTED_OUTCOMES: Final = frozenset({Outcome.HEALED, Outcome.FAILED})
 
 
 class OpenIncident(msgspec.Struct, frozen=True):
     """An incident: when its latest occurrence began (epoch seconds), and whether its condition still lasts.
-    A remediation is told as healed after that."""
+    The incident is kept after the condition ends, because the remediation's outcome comes later."""
 
     since: float
     kind: Kind
@@ -62,14 +63,15 @@ class OpenIncident(msgspec.Struct, frozen=True):
 
 
 class CounterState(msgspec.Struct, frozen=True, kw_only=True):
-    """A tally as it is kept. `counts` and `spread`: measure, labels, and what was counted."""
+    """The stored form of counters. `counts` and `spread` hold a measure, its labels and the counted
+    values."""
 
     positions: dict[str, str] = {}
     counts: list[tuple[str, Labels, float]] = []
     spread: list[tuple[str, Labels, tuple[int, ...], float]] = []
     known: dict[str, list[str]] = {}
     places: dict[str, NameSlot] = {}
-    """Of containers, by name."""
+    """Slots of container names."""
     ids: list[str] = []
     opened: dict[str, OpenIncident] = {}
     handled: dict[str, int] = {}
@@ -78,7 +80,7 @@ class CounterState(msgspec.Struct, frozen=True, kw_only=True):
 
 class Counters:
     def __init__(self, *, containers: int) -> None:
-        """`containers`: how many are counted by name."""
+        """`containers` is how many containers are counted by name."""
         self._container_names = ContainerNames(containers)
         self._label_values: dict[str, dict[str, None]] = defaultdict(dict)
         self._counts: dict[Measure, Values] = defaultdict(lambda: defaultdict(float))
@@ -87,11 +89,11 @@ class Counters:
         self._last_totals: dict[str, int] = {}
         self.opened: dict[str, OpenIncident] = {}
         self.positions: dict[str, str] = {}
-        """By stream, the last entry that was counted."""
+        """The last counted entry of each stream."""
         self.roles: dict[tuple[str, str], float] = {}
-        """Role and host, and when they were last heard of (epoch seconds)."""
+        """When each role and host last sent a heartbeat (epoch seconds)."""
 
-    # --- kept over restarts -------------------------------------------------------------------------
+    # --- state across restarts -----------------------------------------------------------------------
 
     def memo(self) -> bytes:
         counts = [
@@ -116,8 +118,8 @@ class Counters:
         return msgspec.json.encode(memo)
 
     def restore(self, raw: bytes) -> None:
-        """Go on where `raw` ended. Raises msgspec.MsgspecError. What a newer version no longer counts, or
-        counts by other labels, is left behind."""
+        """Continues from the stored state `raw`. Raises msgspec.MsgspecError. Values of measures that no
+        longer exist, or have other labels, are dropped."""
         memo = msgspec.json.decode(raw, type=CounterState)
         by_name = {measure.name: measure for measure in definitions.COUNTED_MEASURES}
         for name, labels, value in memo.counts:
@@ -136,7 +138,7 @@ class Counters:
     # --- counting -----------------------------------------------------------------------------------
 
     def take(self, stream: str, position: str, event: Event | None) -> None:
-        """Count one entry of a stream; one that is no event is passed over."""
+        """Counts one entry of a stream. Entries that are not events are skipped."""
         self.positions[stream] = position
         if event is None or self._mark_counted(event.id):
             return
@@ -155,7 +157,7 @@ class Counters:
                 self._count(definitions.PERSON_EVENTS, (what,))
 
     def hear(self, heartbeats: Sequence[Event], now: float) -> None:
-        """Count what the roles that live now have handled and counted since they were last heard."""
+        """Adds what the running roles have handled and counted since their last heartbeat."""
         before, self._last_totals = self._last_totals, {}
         for event in heartbeats:
             match event.data:
@@ -182,7 +184,7 @@ class Counters:
         self._last_totals[key] = now
 
     def bounded(self, label: str, value: str) -> str:
-        """The value, or `other` where as many as may be are known already."""
+        """The value, or `other` if the label already has its maximum number of values."""
         known = self._label_values[label]
         if value not in known:
             if len(known) >= MAX_LABEL_VALUES[label]:
@@ -191,8 +193,7 @@ class Counters:
         return value
 
     def name_of(self, container: Container, now: float) -> str:
-        """What the container is called in metrics. What was counted under a name that has lost its place is
-        counted as `other` from then on."""
+        """The container's name in metrics. Counts under a name that lost its slot move to `other`."""
         name, lost = self._container_names.take(container, now)
         for measure in (definitions.ALERTS, definitions.ACTIONS) if lost else ():
             fold_into_other(self._counts[measure], measure.labels.index("container"), lost)
@@ -200,7 +201,7 @@ class Counters:
 
     @property
     def channels(self) -> list[str]:
-        """To people, of which a role has told."""
+        """The notification channels that roles have reported."""
         return list(self._label_values["channel"])
 
     def numbers(self) -> Numbers:
@@ -256,7 +257,7 @@ class Counters:
         self._counts[measure][labels] += by
 
     def _observe(self, measure: Measure, labels: Labels, seconds: float) -> None:
-        """A clock that was set back makes nothing negative."""
+        """Counts a duration. A negative one, from a clock that was set back, counts as 0."""
         seconds = max(0.0, seconds)
         before = self._distributions[measure].get(labels) or Distribution(
             (0,) * (len(measure.buckets) + 1), 0.0
@@ -266,7 +267,7 @@ class Counters:
         self._distributions[measure][labels] = Distribution(tuple(counts), before.sum + seconds)
 
     def _mark_counted(self, event_id: str) -> bool:
-        """Whether it was counted before; from now on it was."""
+        """Whether the event was counted before. Marks it as counted."""
         known = event_id in self._counted_ids
         self._counted_ids.pop(event_id, None)
         self._counted_ids[event_id] = None
@@ -280,7 +281,7 @@ def _drop_oldest(kept: dict[str, Any], limit: int) -> None:
 
 
 def _parse_event_time(event_id: str | None) -> float | None:
-    """When an event of this id was made (epoch seconds): ids begin with it."""
+    """When the event with this id was created (epoch seconds): the id starts with the time."""
     try:
         return int((event_id or "").split("-")[0], 16) / 1000
     except ValueError:

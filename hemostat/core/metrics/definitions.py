@@ -1,13 +1,13 @@
-"""The numbers that HemoStat tells to Prometheus: name, kind, labels and meaning, as data.
+"""The definitions of HemoStat's Prometheus metrics: name, kind, labels and meaning, as data.
 
-Names and units are by Prometheus's conventions. docs/METRICS.md is this table.
+Names and units follow the conventions of Prometheus. The table in docs/METRICS.md comes from here.
 """
 
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
 OTHER: Final = "other"
-"""Stands for the values of a label past its limit."""
+"""Stands for label values beyond the label's limit."""
 
 
 class Form(StrEnum):
@@ -17,7 +17,7 @@ class Form(StrEnum):
 
 
 class AdviceFailure(StrEnum):
-    """Why there is no advice of a model."""
+    """Why a model gave no advice."""
 
     NO_ANSWER = "no_answer"
     BUSY = "busy"
@@ -28,7 +28,7 @@ class AdviceFailure(StrEnum):
 
 
 class DeliveryResult(StrEnum):
-    """What becomes of notifications."""
+    """Results of a notification."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -41,7 +41,7 @@ class Measure(NamedTuple):
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
-    """Upper bounds of a histogram, the last of them not infinite."""
+    """Upper bounds of a histogram's buckets, without the infinite one."""
 
 
 _DETECT_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 300.0)
@@ -240,21 +240,23 @@ GAUGE_MEASURES: Final = (
 MEASURES: Final = (*COUNTED_MEASURES, *GAUGE_MEASURES)
 
 Labels = tuple[str, ...]
-"""Values, in the order of a measure's labels."""
+"""Label values, in the order of a measure's labels."""
 
 
 class Count(Protocol):
-    """Counts what happens in a role, for its heartbeat to tell. Safe from threads; `by` 0 makes it known."""
+    """Counts events in a role, for its heartbeat to report. Thread-safe. `by` 0 registers the label
+    values."""
 
     def __call__(self, measure: Measure, *labels: str, by: int = 1) -> None: ...
 
 
 def ignore_count(measure: Measure, *labels: str, by: int = 1) -> None:
-    """For whoever is not asked how much."""
+    """A Count that does nothing, for callers that do not count."""
 
 
 class Distribution(NamedTuple):
-    """`counts` are by bucket, not added up, the last of what is above all bounds; `sum` is of the values."""
+    """`counts` are per bucket, not cumulative; the last one is for values above all bounds. `sum` is of the
+    values."""
 
     counts: tuple[int, ...]
     sum: float

@@ -1,4 +1,4 @@
-"""How things stand now, as numbers: roles, containers, incidents, breakers. Pure."""
+"""Gauges of the current state: roles, containers, incidents, breakers. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +13,8 @@ PERCENT_PER_CORE: float = 100.0
 
 
 def measure_roles(known: Iterable[tuple[str, str]], heartbeats: Iterable[Event]) -> dict[Measure, Values]:
-    """By role and host. `known` were heard of lately, `heartbeats` are of those that live."""
+    """Whether roles are up or in trouble, by role and host. `known` were seen recently; `heartbeats` are of
+    running roles."""
     up: Values = dict.fromkeys(known, 0.0)
     trouble: Values = {}
     for event in heartbeats:
@@ -29,8 +30,8 @@ def measure_containers(
     bounded: Callable[[str, str], str],
     name_of: Callable[[Container, float], str],
 ) -> dict[Measure, Values]:
-    """`bounded`: a label and its value, to what it is called in numbers; `name_of`: the same of a
-    container that was seen at a time. Containers called `other` are added up, limits apart."""
+    """Measurements of containers. `bounded` limits a label's value; `name_of` gives the container's name in
+    metrics, seen at a time. Containers named `other` are added up, except for their limits."""
     number: Values = defaultdict(float)
     unhealthy: Values = defaultdict(float)
     use: dict[Measure, Values] = {
@@ -71,7 +72,7 @@ def count_open_incidents(opened: Iterable[OpenIncident]) -> Values:
 
 
 def measure_breakers(hosts: Mapping[str, HostLimitStatus]) -> dict[Measure, Values]:
-    """By scope, state and host, all are told, 0 too; and what is being done."""
+    """Breakers by scope, state and host, including zeros, and the number of running actions."""
     found: Values = {}
     for host, overview in hosts.items():
         own = [standing.breaker for standing in overview.containers.values()]

@@ -1,8 +1,8 @@
-"""Which containers metrics tell of by name: at most so many, shared out by project.
+"""Limits how many containers metrics name, and shares the names by project.
 
-A name that has not been seen for an hour gives its place to another one. Where all places are taken by names
-in use, a project may take one from the project that has most, as long as that one still has as many as it.
-So containers that come and go under new names take no place for good, and no project takes all of them.
+A name that was not seen for an hour gives its slot to another name. If all slots hold names in use, a project
+may take one from the project with the most, as long as that project still has at least as many. So containers
+with changing names occupy no slot forever, and no project occupies all slots.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ class ContainerNames:
         self.places: dict[str, NameSlot] = {}
 
     def restore(self, places: dict[str, NameSlot], names: Iterable[str]) -> None:
-        """`names` are those that an earlier version kept, which did not say when they were seen."""
+        """`names` were stored by an earlier version, which did not record when they were seen."""
         known = dict.fromkeys(names, NameSlot()) | places
         latest = (
             sorted(known, key=lambda name: known[name].seen)[-self._max_names :] if self._max_names else []
@@ -39,7 +39,8 @@ class ContainerNames:
         self.places = {name: known[name] for name in latest}
 
     def take(self, container: Container, now: float) -> tuple[str, str]:
-        """What the container is called in metrics, and the name that has lost its place to it, if any."""
+        """The container's name in metrics, and the name that lost its slot to the container; empty if none
+        did."""
         name, project = container.name, get_project(container)
         known = self.places.get(name)
         if known is not None:
@@ -53,7 +54,7 @@ class ContainerNames:
         return name, lost
 
     def _find_replaceable(self, project: str, now: float) -> str | None:
-        """The name that gives its place to one of this project; None where none does."""
+        """The name whose slot this project may take; None if no slot may be taken."""
         oldest = min(self.places, key=lambda name: self.places[name].seen, default=None)
         if oldest is None or now - self.places[oldest].seen > UNSEEN_SECONDS:
             return oldest
@@ -66,7 +67,7 @@ class ContainerNames:
 
 
 def fold_into_other(values: Values, position: int, name: str) -> None:
-    """Add what was counted under this name, a label at that position, to what is counted under OTHER."""
+    """Moves the count of this name, a label at that position, to OTHER."""
     for labels in [each for each in values if each[position] == name]:
         other = (*labels[:position], OTHER, *labels[position + 1 :])
         values[other] = values.get(other, 0.0) + values.pop(labels)

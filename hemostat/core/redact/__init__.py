@@ -1,8 +1,9 @@
-"""Secrets in text that is about to be kept or sent, masked. What is one is decided here and nowhere else.
+"""Redaction: masks secrets in text that is about to be stored or sent. Only this package decides what a
+secret is.
 
-A mask says what it stands for: `[redacted: password]`. When in doubt a word too many is masked, but what an
-operator needs of an ordinary log stays: digests, ids, paths, times, and sentences about passwords. Work is
-linear in the length of the text, whatever it holds.
+A mask names the kind of secret: `[redacted: password]`. In doubt too much is masked, but what operators need
+in ordinary logs stays: digests, ids, paths, times, and sentences about passwords. The work is linear in the
+length of any text.
 """
 
 import re
@@ -22,13 +23,16 @@ RULES: Final = (
     urls.hide,
     shapes.hide,
 )
-"""In this order: what is known by its surroundings goes whole, before a part of it is known by its shape."""
+"""The rules in order: secrets recognised by their surroundings are masked whole, before a part of them is
+recognised by its shape."""
 MAX_PASSES: Final = 4
-"""What one rule masks can lay open to another: until nothing changes, and for a hostile text not for ever."""
+"""Passes over the rules, at most. A mask can make another secret recognisable, so the rules are repeated
+until nothing changes. The limit bounds the work on a hostile text."""
 
 
 def redact(text: str, *, emails: bool = False) -> str:
-    """The text with its secrets masked; with `emails`, e-mail addresses too. Twice is the same as once."""
+    """The text with its secrets masked; with `emails`, e-mail addresses too. Redacting twice gives the same
+    result."""
     rules = (*RULES, shapes.hide_emails) if emails else RULES
     text = HIDDEN_CHARACTERS.sub("", TERMINAL_SEQUENCE.sub("", text))
     for _ in range(MAX_PASSES):
@@ -46,28 +50,28 @@ TERMINAL_SEQUENCE: Final = re.compile(
     r"|\x1b[()][0-9A-Z]"
     r"|\\{1,4}(?:u001[bB]|x1[bB]|033|e)(?:\[[\d;:?]{0,40}[A-HJKhlm]|\([0-9A-Z])"
 )
-"""Colours, links and character sets, for a terminal or as JSON writes them: they stand between a name and its
-value."""
+"""Colours, links and character sets, for a terminal or as JSON encodes them. They can stand between a name
+and its value."""
 HIDDEN_CHARACTERS: Final = re.compile(
     r"(?<=[\w\"'])[\x00-\x08\x0e-\x1a\x7f\xad\u034f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]{1,16}(?=[\w\"'=:])"
 )
-"""What hides in a name from those who look for it. Nothing that is read is lost with it."""
+"""Invisible characters that can hide a secret's name from the rules. Removing them loses no visible text."""
 
 Redactor = Callable[[str], str]
 """Masks the secrets of a text."""
 
 
 def redact_until(end: float, now: Callable[[], float]) -> Redactor:
-    """Masks secrets until this time by `now`, and after it each text as a whole: a container can print more
-    than there is time to look at, and what was not looked at must not be shown."""
+    """A Redactor that masks secrets until `end` by the clock `now`, and after that masks each text as a
+    whole. A container can print more than there is time to check, and unchecked text must not be shown."""
     return lambda text: redact(text) if not text or now() < end else mask("not looked at")
 
 
 def redact_environment(
     environment: Mapping[str, str] | Iterable[str], hide: Redactor = redact
 ) -> dict[str, str]:
-    """A container's environment, as a mapping or as `NAME=value`: a value whose name says that it is a secret
-    goes whole, of the others what looks like one."""
+    """A container's environment, given as a mapping or as `NAME=value`, with secrets masked. If the name
+    indicates a secret, the whole value is masked, else only the parts that look like one."""
     if not isinstance(environment, Mapping):
         split = (each.partition("=") for each in environment)
         environment = {name: value for name, _, value in split}

@@ -1,4 +1,4 @@
-"""A URL of the settings as it may be shown. A malformed URL is masked by the same rule as a valid one."""
+"""URLs from the settings in a form that may be shown. The same rule masks malformed and valid URLs."""
 
 import re
 from typing import Final
@@ -6,19 +6,19 @@ from typing import Final
 SHOWN_MASK: Final = "********"
 SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 LOCAL_SCHEMES: Final = ("unix", "http+unix", "npipe", "sqlite")
-"""Schemes after whose `://` a path begins, where a slash comes first."""
+"""Schemes whose `://` is followed by a path, if that starts with a slash."""
 SHOWN_QUERY_NAMES: Final = frozenset({"db", "host", "port", "user", "sslmode", "protocol"})
-"""Names in a query whose values are shown."""
+"""Query parameters whose values are shown."""
 QUERY_BEFORE_AT: Final = re.compile(r"[?&#][\w.-]+=")
 NO_PORT: Final = re.compile(r"[^/?#\[\]:]*:(?!\d{1,5}(?:[/?#,]|$))[^/?#]")
-"""A colon behind which no port stands."""
+"""A colon that no port follows."""
 MIN_SECRET_CHARACTERS: Final = 3
-"""Characters of a password that is looked for in a vendor's words: shorter ones are in any text."""
+"""Minimum characters of a password to search in a vendor's text. Shorter ones occur in any text."""
 
 
 def mask_url(url: str) -> str:
-    """Scheme, host and path of the URL. Everything between `://` and the last @ is masked: a password may
-    hold any character. What has no scheme may be a password alone, and is masked whole."""
+    """The URL's scheme, host and path. Everything between `://` and the last @ is masked, because a password
+    may contain any character. Text without a scheme may be a bare password, and is masked whole."""
     scheme, separator, rest = url.strip().partition("://")
     if not separator or not SCHEME.fullmatch(scheme):
         return SHOWN_MASK if url.strip() else ""
@@ -27,7 +27,7 @@ def mask_url(url: str) -> str:
     login, at, place = rest.rpartition("@")
     if not at and NO_PORT.match(place):  # a login without its host
         return f"{scheme}://{SHOWN_MASK}"
-    if at and QUERY_BEFORE_AT.search(login):  # the @ may belong to the query: then a secret follows it
+    if at and QUERY_BEFORE_AT.search(login):  # the @ may belong to the query, and a secret may follow it
         return f"{scheme}://{SHOWN_MASK}"
     return f"{scheme}://{SHOWN_MASK + at if at else ''}{_mask_query(place)}"
 
@@ -39,7 +39,7 @@ def format_host(url: str) -> str:
 
 
 def mask_secret(text: str, *secrets: str | None) -> str:
-    """A vendor's words without these passwords."""
+    """A vendor's text with these passwords masked."""
     for secret in secrets:
         if secret and len(secret) >= MIN_SECRET_CHARACTERS:
             text = text.replace(secret, SHOWN_MASK)
@@ -47,7 +47,7 @@ def mask_secret(text: str, *secrets: str | None) -> str:
 
 
 def has_login(url: str) -> bool:
-    """Whether the URL holds, or may hold, a secret."""
+    """Whether the URL contains, or may contain, a secret."""
     _, separator, rest = url.partition("://")
     return bool(separator) and ("@" in rest or _mask_query(rest) != rest or bool(NO_PORT.match(rest)))
 

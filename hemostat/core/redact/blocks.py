@@ -1,4 +1,4 @@
-"""Private keys in PEM: whole, cut off at either end, or with their newlines escaped."""
+"""Private keys in PEM: complete, cut off at either end, or with escaped newlines."""
 
 import re
 from itertools import zip_longest
@@ -10,7 +10,7 @@ MARK: Final = re.compile(
     r"----(?:-| )(BEGIN|END) [A-Z0-9 ]{0,40}(?:PRIVATE|SSH2 ENCRYPTED PRIVATE) KEY[A-Z ]{0,10}(?:-| )----"
 )
 MAX_KEY_CHARACTERS: Final = 20_000
-"""Characters of a key, log prefixes included; an END further off belongs to another."""
+"""Characters of a key, including log prefixes. A more distant END belongs to another key."""
 
 BODY: Final = re.compile(
     r"""(?:
@@ -21,7 +21,7 @@ BODY: Final = re.compile(
     )*""",
     re.VERBOSE,
 )
-"""What of a key follows its BEGIN where there is no END."""
+"""The part of a key after its BEGIN, where the END is missing."""
 
 LINE: Final = re.compile(r"[^\n\w]{0,8}[A-Za-z0-9+/=]{2,100}[ \t\r]{0,4}|\s*")
 BREAK: Final = re.compile(r"(\r?\n|\\{1,4}n)")
@@ -30,10 +30,10 @@ BREAK: Final = re.compile(r"(\r?\n|\\{1,4}n)")
 PUTTY: Final = re.compile(
     r"(?P<head>Private-Lines: \d{1,4})(?:\r?\n[^\n]{0,100}?[A-Za-z0-9+/=]{2,100}[ \t\r]{0,4}(?=\n|$)){1,200}"
 )
-"""A key of PuTTY: its public part, which comes first, stays."""
+"""A PuTTY key. Its public part comes first and stays."""
 CODE: Final = re.compile(r"(?P<prefix>[^\n]{0,160}?)(?P<code>[A-Za-z0-9+/]{16,100}={0,2})[ \t\r\"',]{0,4}")
 LAST_LINE: Final = re.compile(r"[A-Za-z0-9+/]{1,100}={0,2}[ \t\r\"',]{0,4}")
-"""Lines of a key, the last of which may be short."""
+"""Lines of a key. The last one may be short."""
 
 
 def hide(text: str) -> str:
@@ -66,7 +66,7 @@ def _find_end(text: str, begin: re.Match[str], after: re.Match[str] | None) -> i
 
 
 def _find_prefixed_end(text: str, at: int) -> int:
-    """The end of the lines of a key that each stand behind what a log puts before a line."""
+    """The end of a key's lines that each have a log prefix."""
     shape = ""
     while at < len(text) and text[at] == "\n":
         end = text.find("\n", at + 1)
@@ -90,7 +90,7 @@ def _generalize_digits(prefix: str) -> str:
 
 
 def _drop_key_lines(text: str) -> str:
-    """Without the lines that belong to a key whose beginning is cut off."""
+    """The text without the lines of a key whose beginning is cut off."""
     parts = BREAK.split(text)
     prefix = _generalize_digits(parts.pop()) if parts and CODE.fullmatch(f"{parts[-1]}{'A' * 16}") else ""
     while prefix and len(parts) > 1 and _is_code(parts[-2], prefix):

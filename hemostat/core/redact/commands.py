@@ -1,4 +1,4 @@
-"""Passwords that commands take by one letter: `mysql -pX`, `redis-cli -a X`, `curl -u name:X`."""
+"""Passwords passed as one-letter options: `mysql -pX`, `redis-cli -a X`, `curl -u name:X`."""
 
 import re
 from typing import Final
@@ -66,16 +66,16 @@ MONITOR: Final = re.compile(
     (?P<value>(?:[^"\\\n]|\\[^\n]|"[ \t]{1,4}"){1,500})(?=")""",
     re.VERBOSE,
 )
-"""A command of Redis, as MONITOR and its log of slow commands print it: the password, and a user."""
+"""A Redis command as MONITOR and the slow log print it: a password, and possibly a user."""
 TYPED_AUTH: Final = re.compile(
     r"""(?P<head>(?:^|>[ ])AUTH[ ]{1,4}(?:(?:PLAIN|LOGIN|XOAUTH2)[ ]{1,4})?)
     (?P<value>(?!PLAIN|LOGIN|XOAUTH2|CRAM|DIGEST)[^\s\[][^\n]{0,200})""",
     re.MULTILINE | re.VERBOSE,
 )
-"""The same, and SMTP's, as they are typed."""
+"""The AUTH command of Redis and SMTP, as typed."""
 ACL_RULES: Final = re.compile(r"(?i)\bsetuser\b[^\n]{1,400}")
 ACL_RULE: Final = re.compile(r"""(?P<head>[\s"'][><#!])(?P<value>[^\s"']{1,200})""")
-"""A password, or its hash, in a rule of Redis's ACL."""
+"""A password, or its hash, in a Redis ACL rule."""
 ORACLE_LOGIN: Final = re.compile(
     r"""(?P<head>(?i:\b(?:sqlplus|sqlldr|rman|expdp|impdp|connect|oracle:(?:thin|oci):)[^\n@/]{0,60}?)\b[\w$#]{1,64}/)
     (?P<value>[^\s@"'/\[][^\s@"']{0,100})(?=@)""",
@@ -84,7 +84,7 @@ ORACLE_LOGIN: Final = re.compile(
 ROUTING_KEY: Final = re.compile(
     r"""(?P<head>(?i:(?:routing|integration)[_-]?key)[\\"'\s:=>]{1,9})(?P<value>[A-Za-z0-9]{32}\b)"""
 )
-"""PagerDuty's. Those of RabbitMQ are words."""
+"""PagerDuty's routing keys. RabbitMQ's routing keys are words, and are not secret."""
 
 
 def hide(text: str) -> str:

@@ -1,5 +1,5 @@
-"""Values that stand apart from the names that say what they are: in a field beside it, in a list, in the next
-column or on the next line."""
+"""Values apart from the names that identify them: in the field beside, in a list, in the next column or on
+the next line."""
 
 import re
 from typing import Final
@@ -18,7 +18,7 @@ FIELD: Final = re.compile(
     <?{_QUOTES}{_VALUE}{_QUOTES}\s{{0,4}}(?:=>|[:=>])\s{{0,20}}""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""From a name to the value of the field beside it: `"name": "DB_PASSWORD", "type": "string", "value": `."""
+"""From a name to the value in the field beside it: `"name": "DB_PASSWORD", "type": "string", "value": `."""
 VALUE_BEFORE_NAME: Final = re.compile(
     rf"""(?<!\w){_VALUE}{_QUOTES}\s{{0,4}}[:=]\s{{0,4}}["'\\]{{0,9}}(?P<value>[^\s"'\\,]{{1,500}}){_QUOTES},?\s{{1,20}}
     {_QUOTES}(?:parameter_?|variable_?)?(?:name|key){_QUOTES}\s{{0,4}}[:=]\s{{0,4}}{_QUOTES}(?P<name>[\w.-]{{1,80}})""",
@@ -36,7 +36,7 @@ LINES: Final = re.compile(
     re.VERBOSE,
 )
 NAME: Final = re.compile(r"[a-z][a-z0-9_./-]*|[A-Z][A-Z0-9_]*")
-"""What lists of secrets often hold: their names."""
+"""Names of secrets, which lists of secrets often contain."""
 
 NEXT_LINE: Final = re.compile(
     r"""[^\n]{0,100}?(?:[:=]|[ ]is)[ \t]{0,9}\r?\n(?:[ \t]{0,9}\r?\n){0,2}
@@ -98,7 +98,7 @@ def _find_value(text: str, at: int) -> Span | None:
 
 
 def _find_items(text: str, key: re.Match[str], after: int) -> Span | None:
-    """Those of a list, whole, if they are not numbers or names."""
+    """The items of a list as one span, unless they are numbers or names."""
     opened = LIST.match(text, after)
     found = ITEMS.match(text, opened.end()) if opened else LINES.match(text, after)
     if found is None:

@@ -1,4 +1,4 @@
-"""What HTTP carries to prove who asks: authorization and cookies, wherever they are printed."""
+"""HTTP credentials: authorization headers and cookies, wherever they are printed."""
 
 import re
 from typing import Final
@@ -16,7 +16,7 @@ AUTHORIZATION: Final = re.compile(
 COOKIE: Final = re.compile(rf"\b(?:set-)?cookies?2?{SEPARATOR}", re.IGNORECASE)
 _WHOLE: Final = r"""(?:=\\{0,4}"[^"\n]*+"|[^\n"'\\]|["'](?![\s,)}\]]|$)|\\(?!["'\\]))%s"""
 WHOLE: Final = re.compile(_WHOLE % "+")
-"""Of many parameters, up to the closing quote or the end of the line."""
+"""A value with several parameters, up to the closing quote or the end of the line."""
 WHOLE_HEAD: Final = re.compile(_WHOLE % f"{{1,{HEAD_CHARACTERS}}}")
 MULTI_PART_SCHEMES: Final = ("digest", "oauth", "hawk", "aws")
 
@@ -46,7 +46,7 @@ def _mask_headers(text: str, header: re.Pattern[str], kind: str) -> str:
 
 
 def _find_authorization(text: str, header: re.Match[str]) -> re.Pattern[str] | None:
-    """The pattern of the value; None where there is nothing to mask."""
+    """The pattern of the value; None if there is nothing to mask."""
     several = (header["scheme"] or "").lower().startswith(MULTI_PART_SCHEMES)
     head = _read_head(WHOLE_HEAD if several else BARE_HEAD, text, header.end())
     if is_empty(head) or (not header["scheme"] and PROSE.fullmatch(head)):

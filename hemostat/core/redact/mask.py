@@ -1,4 +1,4 @@
-"""How a mask looks, and where a value ends."""
+"""The form of a mask, and where a value ends."""
 
 import re
 from typing import Final
@@ -6,13 +6,13 @@ from typing import Final
 MASK: Final = re.compile(r"(\[redacted: [a-z -]{3,20}\])")
 
 HEAD_CHARACTERS: Final = 128
-"""Characters of a value by which it is decided whether it is masked. A value is read to its end only where it
-is masked, and what is masked is not looked at again: so all of it is linear. Longer values are masked."""
+"""Characters of a value that decide whether to mask it. Only masked values are read to their end, and masked
+text is not read again, so the work stays linear. Longer values are masked."""
 
 _QUOTED: Final = r"""[bBuUrR]?(?P<escape>\\{0,8})(?P<quote>["'`])
     (?P<body>(?:[^\\"'`\n]|(?!(?<!\\)(?P=escape)(?P=quote))[\\"'`])%s)"""
 QUOTED: Final = re.compile(_QUOTED % "*", re.VERBOSE)
-"""Up to the quote that is escaped as often as the first, or the end of the line."""
+"""Up to the quote that is escaped as often as the first one, or to the end of the line."""
 QUOTED_HEAD: Final = re.compile(_QUOTED % f"{{0,{HEAD_CHARACTERS}}}", re.VERBOSE)
 
 _BARE: Final = r"""(?:
@@ -23,7 +23,7 @@ _BARE: Final = r"""(?:
       | [)}\]>] (?! $ | [\s,;)}\]>"'\\] )
     )%s"""
 BARE: Final = re.compile(_BARE % "+", re.VERBOSE)
-"""A value without quotes: its odd characters belong to it, unless something new begins after them."""
+"""A value without quotes. Special characters belong to the value unless something new begins after them."""
 BARE_HEAD: Final = re.compile(_BARE % f"{{1,{HEAD_CHARACTERS}}}", re.VERBOSE)
 
 
@@ -32,6 +32,6 @@ def mask(kind: str) -> str:
 
 
 def find_value_end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    """Where the value ends that begins here and is masked."""
+    """Where the masked value that begins at `at` ends."""
     found = pattern.match(text, at)
     return found.end() if found else at

@@ -1,4 +1,4 @@
-"""Which names say that what they name is a secret, and which values are none."""
+"""Which names identify a secret, and which values are not secret."""
 
 import re
 from typing import Final
@@ -40,20 +40,20 @@ HARMLESS_ENDINGS: Final = (
     *(".cs", ".c", ".h", ".cc", ".cpp", ".log", ".yaml", ".yml", ".json", ".toml", ".txt", ".conf", ".ex"),
     *(".pem", ".key", ".crt", ".service", ".sock", ".sh", ".lua", ".swift", ".vue", ".sql", ".xml", ".html"),
 )
-"""How a name ends that speaks of a secret and does not hold it."""
+"""Endings of names that refer to a secret without containing it."""
 WORD_CONTINUATIONS: Final = ("iz", "is", "ary", "ari", "less", "ed", "ing")
-"""How ordinary words go on: tokenizer, secretary, passwordless."""
+"""Continuations of ordinary words: tokenizer, secretary, passwordless."""
 
 EMPTY_VALUE: Final = re.compile(
     r"(?i)(?:true|false|yes|no|on|off|null|nil|none|undefined|empty|unset|\*+|x{3,}|\.{3,}|…|-"
     r"|[<\[({]?(?:redacted|hidden|masked|filtered|omitted|removed|secret|set|unset)[>\])}]?"
     r"|\$\{[\w.:-]+\}?|\$\([^)]*\)|\{\{.*|%\(?\w+\)?s|%[a-z])"
 )
-"""Values that hide nothing."""
+"""Values that contain no secret."""
 
 
 def is_empty(head: str) -> bool:
-    """Whether a value that begins so hides nothing."""
+    """Whether a value that begins with `head` contains no secret."""
     return len(head) < HEAD_CHARACTERS and bool(EMPTY_VALUE.fullmatch(head))
 
 
@@ -67,12 +67,13 @@ PROSE: Final = re.compile(
     r"|signature|context|permission|access|could|couldn|can't|connection|must|mandatory|optional|disabled"
     r"|enabled|refresh|refreshed|refreshing|reset|verification|verified|validation|using|jwt|cookie|user)[,.!]?"
 )
-"""Words that follow a colon in a sentence about a secret, and are none."""
+"""Words that can follow a colon in a sentence about a secret and are not secret."""
 WORDS: Final = re.compile(r"[a-z]{2,}[,.]?(?=[ ]+[a-z]{1,20}(?:[ .,;!)]|$))")
 
 
 def find_kind(word: str, rest: str) -> str | None:
-    """What the value is, by the secret word of its name and how the name goes on; None if it is none."""
+    """The kind of secret, from the secret word in a name and the rest of the name; None if the value is not
+    secret."""
     after = rest.lower().removeprefix("s")
     if (
         after.startswith(WORD_CONTINUATIONS)

@@ -1,4 +1,4 @@
-"""Names that say that their value is a secret, and the value: `DB_PASSWORD=x`, `"apiKey": "x"`."""
+"""Name and value pairs whose name identifies a secret: `DB_PASSWORD=x`, `"apiKey": "x"`."""
 
 import re
 from typing import Final
@@ -40,7 +40,7 @@ COUNT: Final = re.compile(r"\d{1,9}(?:\.\d+)?[%s]?")
 
 NUMBER_LIST: Final = re.compile(r"\[[\d.,]*\]?")
 NOT_A_WORD: Final = re.compile(r"\d|[^\w.,/-]|[a-z][A-Z]")
-"""What a word of a sentence or a name of a column does not have."""
+"""Found in secrets, and not in words of a sentence or names of columns."""
 
 NEARBY_VALUE: Final = re.compile(
     r"""[^\w\n]{1,6}(?:(?:is|was|value|key|id)[^\w\n]{1,4}){0,2}(?P<value>[A-Za-z0-9+/_-]{32,128})"""
@@ -48,16 +48,16 @@ NEARBY_VALUE: Final = re.compile(
 LONG_VALUE: Final = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 KEY_NAME: Final = re.compile(r"(?i)(?:.*[_.-])?(?:key|salt)")
 RANDOM: Final = re.compile(r"(?:base64:)?[\w+/-]{16,}={0,2}")
-"""What names that often mean no secret hold where they do."""
+"""Values that are secret even under a name that often means no secret."""
 UUID: Final = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CDATA: Final = "<![CDATA["
 MAX_TAG_CHARACTERS: Final = 80
 """Characters from a tag's beginning to its name."""
 BLOCK: Final = re.compile(r"[|>][+-]?[ \t]*\n(?P<value>(?P<indent>[ \t]+)[^\n]+(?:\n(?P=indent)[^\n]+)*)")
 REST_OF_LINE: Final = re.compile(r"[^\n=:\"',;&|#]{1,200}(?=\n|$|[ ]#)")
-"""A value of several words, which has the line for itself."""
+"""A value of several words that takes the rest of its line."""
 MAX_INDENT_CHARACTERS: Final = 80
-"""Characters before a secret word that may still be its line's first name."""
+"""Characters that may precede a secret word if it is still the first name of its line."""
 MIN_DISTINCT_CHARACTERS: Final = 8
 NAME_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 LINE_PREFIX: Final = re.compile(r"\s*(?:-\s+|export\s+|set\s+|ENV\s+)?")
@@ -67,7 +67,7 @@ HINT: Final = re.compile(
     "[pP](?:[wW]|[aA][sS])|[gG][oO][oO][gG]|[kK][eE][yY]|[aA][uU][tT][hH]|[sScC][eErR][cCsSeE]|[tT][oO][kK][eE]|[aA][mM][zZ]"
     "|[pP][sS][kK]|[^\x00-\x7f]|(?i:wort|senha|parola|haslo|trasena|woord|senord|gangskode|salasana|sifre)"
 )
-"""Cheap to look for, and in every name that counts: most texts hold none."""
+"""Fast to find and contained in every name that matters. Most texts contain no hint."""
 
 Span = tuple[int, int]
 
@@ -88,7 +88,7 @@ def hide(text: str) -> str:
 
 
 def find_secret_kind(name: str, value: str) -> str | None:
-    """The kind of secret that a variable of this name and value is; None if it is none."""
+    """The kind of secret in a variable with this name and value; None if it is not secret."""
     if is_empty(value) or not value:
         return None
     for found in KEY.finditer(name):
@@ -99,7 +99,7 @@ def find_secret_kind(name: str, value: str) -> str | None:
 
 
 def _find_value(text: str, key: re.Match[str]) -> Span | None:
-    """Where the secret that belongs to the key is."""
+    """Where the secret that belongs to the key is; None without one."""
     match key["separator"]:
         case None:
             return _find_beside(text, key)
@@ -144,7 +144,7 @@ def _find_bare(text: str, key: re.Match[str]) -> Span | None:
 
 
 def _is_prose(text: str, key: re.Match[str], found: re.Match[str]) -> bool:
-    """Whether what follows a colon is a sentence, an address or a version."""
+    """Whether the text after the colon is a sentence, an address or a version."""
     value, word = found[0], key["word"].lower()
     if key["separator"] != ":" or key["close"]:
         return False
@@ -162,23 +162,23 @@ def _is_port(before: str, value: str) -> bool:
 
 
 def _get_text_before(text: str, at: int) -> str:
-    """What stands before the name whose secret word begins at `at`."""
+    """The text before the name whose secret word begins at `at`."""
     return text[max(0, at - MAX_INDENT_CHARACTERS) : at].rstrip(NAME_CHARACTERS)
 
 
 def _is_directory(key: re.Match[str], value: str) -> bool:
-    """PWD and OLDPWD are where a shell stands."""
+    """PWD and OLDPWD contain a shell's directory."""
     return key["word"] in {"PWD", "pwd"} and value.startswith("/") and not key["rest"]
 
 
 def _is_count(key: re.Match[str], value: str) -> bool:
-    """Tokens are counted, and so are tests that pass."""
+    """Names such as `tokens` and `pass` also stand for counts, of tokens and of passed tests."""
     counted = key["word"].lower() == "token" and key["rest"].lower().startswith("s")
     return bool((counted or key["word"].lower() == "pass") and COUNT.fullmatch(value))
 
 
 def _find_line_end(text: str, key: re.Match[str]) -> int | None:
-    """The end of the line where name and value have it for themselves, as in a file of settings."""
+    """The end of the line if name and value take the whole line, as in a settings file; else None."""
     if not key["word"].lower().startswith("pass"):
         return None
     begin = text.rfind("\n", max(0, key.start() - MAX_INDENT_CHARACTERS), key.start()) + 1
@@ -190,7 +190,8 @@ def _find_line_end(text: str, key: re.Match[str]) -> int | None:
 
 
 def _find_beside(text: str, key: re.Match[str]) -> Span | None:
-    """A secret without a separator: after a flag, in SQL, in a file of Redis; or something random."""
+    """A secret without a separator: after a flag, in SQL, in a Redis configuration file, or a random
+    value."""
     word, apart = key["word"].lower(), bool(key["gap"] or key["space"])
     if apart and _get_name(text, key.start()).startswith("-"):
         return _find_argument(text, key.end())
@@ -223,7 +224,7 @@ def _find_argument(text: str, at: int) -> Span | None:
 
 
 def _is_random(text: str) -> bool:
-    """Whether nobody would write this: many different characters, digits among them."""
+    """Whether the text looks generated: many different characters, including digits."""
     return (
         len(set(text)) >= MIN_DISTINCT_CHARACTERS
         and any(char.isdigit() for char in text)

@@ -1,5 +1,5 @@
-"""Passwords that programs print in ways of their own: in a sentence about a new one, and as an argument of a
-call in a stack trace."""
+"""Passwords in the output of programs: in a sentence about a new password, and as a call's argument in a
+stack trace."""
 
 import re
 from typing import Final
@@ -15,7 +15,7 @@ MADE: Final = re.compile(
 LAST_WORD: Final = re.compile(
     r"""(?:[:=]|\b(?:is|to|as))[ \t]{1,9}["'`]?(?P<value>[^\s"'`\[\]\\]{6,128})["'`\\)}]{0,6}[.]?[ \t\r]*$"""
 )
-"""A value at the end of a line that says what it is: `A temporary password is generated for root: x`."""
+"""A value at the end of a line that describes it: `A temporary password is generated for root: x`."""
 MAX_SENTENCE: Final = 300
 """Characters of such a line."""
 MEASURED: Final = re.compile(r"[\d.:,TZ+%/-]+[smhd]?")
@@ -28,7 +28,7 @@ CALL: Final = re.compile(
     (?P<value>[^"'\n]{1,200})(?=["'])""",
     re.VERBOSE,
 )
-"""A call that takes the password in the third place."""
+"""A call whose third argument is the password."""
 
 
 def hide(text: str) -> str:

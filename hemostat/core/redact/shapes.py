@@ -1,4 +1,4 @@
-"""Secrets that are known by their shape alone, wherever they stand."""
+"""Secrets recognised by their shape alone, anywhere in a text."""
 
 import re
 from typing import Final
@@ -23,7 +23,7 @@ SHAPES: Final = (
     ("password hash", "SCRAM-SHA-", r"SCRAM-SHA-(?:1|256|512)\$[\w+/=:$-]{20,300}"),
     ("password hash", "SHA", r"\{S?(?:SHA|SHA256|SHA512|MD5)\}[A-Za-z0-9+/]{20,200}={0,2}"),
     ("jwt", "eyJ", r"eyJ[\w-]{17,}+={0,2}(?:\.[\w-]*+){0,4}"),
-    # "-----BEGIN" as base64 writes it, where no certificate follows.
+    # "-----BEGIN" in base64, unless a certificate follows.
     ("private key", "LS0tLS1CRUdJTiB", r"LS0tLS1CRUdJTiB(?!DRVJU)[\w+/=-]{20,}+"),
     ("signature", "sig=", r"(?<=[?&;]sig=)[\w%+/=-]{20,}+"),
     ("api key", "sk-ant-", r"sk-ant-[\w-]{10,}+"),
@@ -95,8 +95,8 @@ SHAPES: Final = (
     ("token", "oauth:", r"(?<=\boauth:)[a-z0-9]{30,32}\b"),
     ("token", "Q~", r"(?<![\w~.-])[\w~.]{3}\dQ~[\w~.-]{30,40}(?![\w~.-])"),
 )
-"""The kind of a secret, what stands in every one of its shape, and the shape. Most texts hold none of them,
-and looking for a word costs next to nothing."""
+"""The kind of a secret, text that every secret of the shape contains, and the shape. Most texts contain none
+of them, and searching plain text is cheap."""
 PATTERNS: Final = tuple((word, re.compile(shape), mask(kind)) for kind, word, shape in SHAPES)
 EMAIL: Final = re.compile(
     r"(?<![\w.%+-])[\w.%+-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,5}[A-Za-z]{2,24}(?![\w-])"

@@ -1,4 +1,4 @@
-"""Passwords in URLs of any scheme, also where they hold characters that should have been encoded."""
+"""Passwords in URLs of any scheme, even with characters that should have been percent-encoded."""
 
 import re
 from typing import Final
@@ -10,9 +10,9 @@ PORT: Final = re.compile(r"\d{1,5}(?=[/?#\"'`,;)\]}\\&]|$)")
 URL_END: Final = re.compile(r"[/?#\"'`,;\\)]")
 QUOTE: Final = re.compile(r"[\"'`\\]")
 DSN: Final = re.compile(r"(?<=:)[^\s:/@\"'\[][^\s:\"']{0,200}(?=@(?:tcp|udp|unix)?\()")
-"""A password as Go's drivers take it: `user:password@tcp(db:3306)/app`."""
+"""A password in the form of Go's drivers: `user:password@tcp(db:3306)/app`."""
 WEB_SCHEMES: Final = ("http", "https", "ws", "wss", "git", "ssh", "ftp")
-"""Schemes in which an @ behind a slash belongs to a path."""
+"""Schemes in which an @ after a slash belongs to the path."""
 MAX_SCHEME_CHARACTERS: Final = 20
 RANDOM: Final = re.compile(r"(?=\D*\d)[\w.-]{16,}")
 
@@ -23,7 +23,7 @@ def hide(text: str) -> str:
 
 
 def _mask_url(found: re.Match[str]) -> str:
-    """Each part by the scheme before it, which stands at the end of the part before."""
+    """Masks each part according to its scheme, which is at the end of the part before."""
     before, *parts = found[0].split("://")
     before = found.string[max(0, found.start() - MAX_SCHEME_CHARACTERS) : found.start()] + before
     told = [""]
@@ -34,8 +34,8 @@ def _mask_url(found: re.Match[str]) -> str:
 
 
 def _mask_authority(rest: str, *, in_web: bool) -> str:
-    """What follows `://`, its password masked: all from the first colon to the last @ before a quote. The
-    name of a user without a password is a token where it is random."""
+    """The text after `://` with its password masked: from the first colon to the last @ before a quote. A
+    user name without a password is a token if it looks random."""
     if rest.startswith("[") or "@" not in rest:
         return rest
     ends = URL_END.search(rest)

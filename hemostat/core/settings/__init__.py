@@ -1,1 +1,1 @@
-"""The configuration tables, one module each, and how their values are parsed."""
+"""The configuration tables, one module each, and the parsing of their values."""

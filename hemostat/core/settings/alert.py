@@ -1,4 +1,4 @@
-"""The configuration table `alert`: channels, topics, quiet hours, templates of headlines."""
+"""The configuration table `alert`: channels, topics, quiet hours and headline templates."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ TEMPLATE_FIELDS: Final = (
     "container", "host", "project", "kind", "severity", "topic", "what", "cause", "action", "done", "took",
     "incident",
 )  # fmt: skip
-"""What a headline may name, in braces."""
+"""Fields that a headline template may use, in braces."""
 
 
 FIELD_PATTERN: Final = re.compile(r"\{(\w*)\}")
@@ -26,7 +26,7 @@ def find_fields(template: str) -> list[str]:
 
 
 class Topic(StrEnum):
-    """How an incident stands, as people are told."""
+    """The state of an incident that a notification reports."""
 
     OPENED = "opened"
     HEALED = "healed"
@@ -37,11 +37,11 @@ class Topic(StrEnum):
     EXPIRED = "expired"
     DRY_RUN = "dry_run"
     OVER = "over"
-    """It ended, and not by what was done."""
+    """It ended, and not through an action."""
     DECIDED = "decided"
-    """What people ordered, and what came of it; and what they forbade."""
+    """Orders of people and their results, and people's refusals."""
     GONE = "gone"
-    """Of HemoStat itself: a role, the bus, the engine."""
+    """A part of HemoStat itself is gone: a role, the bus or the engine."""
     BACK = "back"
     TEST = "test"
 
@@ -53,56 +53,56 @@ QUIET_HOURS_PATTERN: Final = r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One way to people, and what goes there; what is empty selects everything."""
+    """One notification channel, and the notifications that it receives. An empty selection means all."""
 
     url: str = ""
-    """Of Slack's incoming webhook (https://…), or of a service that Apprise knows; a secret."""
+    """URL of Slack's incoming webhook (https://…), or of a service that Apprise supports; a secret."""
     url_file: str = ""
     """A file whose first line is the URL."""
     severity: Severity = Severity.WARNING
-    """The least that is told."""
+    """The lowest severity sent."""
     kinds: tuple[Kind, ...] = ()
     topics: tuple[Topic, ...] = ()
     projects: tuple[str, ...] = ()
-    """Of compose; here and below `*` and `?` match."""
+    """Compose projects. Here and below, `*` and `?` match."""
     hosts: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
     brief: bool = False
-    """The headline alone, as for a pager."""
+    """Send only the headline, as for a pager."""
 
 
 class AlertSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `alert`."""
 
     slack_webhook: str = ""
-    """Incoming webhook; a secret. It is the URL of the channel `slack`."""
+    """URL of the incoming webhook of the channel `slack`; a secret."""
     slack_webhook_file: str = ""
-    """A file whose first line is the webhook."""
+    """A file whose first line is the webhook's URL."""
     channels: dict[str, Channel] = {}
-    """By name."""
+    """Channels by name."""
     grace: Seconds = 30.0
-    """How long what HemoStat may heal by itself is not told."""
+    """Seconds before a failure is reported that HemoStat may heal by itself."""
     per_minute: Annotated[int, Meta(ge=1)] = 10
-    """Messages to one channel; what is beyond comes as one."""
+    """Messages per minute to one channel. Further notifications are sent as one message."""
     quiet: Annotated[str, Meta(pattern=QUIET_HOURS_PATTERN)] = ""
-    """Hours of this machine's day in which nobody is told, as in 22:00-07:00; then they are."""
+    """Hours of this machine's day without messages, as in 22:00-07:00. Notifications are sent afterwards."""
     quiet_critical: bool = True
-    """Whether what is critical and needs people is told all the same."""
+    """Whether critical notifications that need people are sent in quiet hours too."""
     templates: dict[str, str] = {}
-    """Headlines by topic."""
+    """Headline templates by topic."""
     gone_after: Period = 60.0
-    """How long a role, the bus or the engine must be gone for people to be told."""
+    """Seconds that a role, the bus or the engine must be gone before a notification is sent."""
     heartbeat_url: str = ""
-    """Called while all is well; a secret."""
+    """URL requested regularly while all is well; a secret."""
     heartbeat_url_file: str = ""
     """A file whose first line is that URL."""
     heartbeat_every: Period = 60.0
     heartbeat_signals: bool = False
-    """Whether it knows /start and /fail."""
+    """Whether the URL accepts /start and /fail."""
 
 
 def find_alert_mistakes(alerting: AlertSettings) -> Iterator[tuple[str, str, str]]:
-    """What cannot be used: the setting, the key in it, and why."""
+    """Invalid settings: the setting, the key in it, and the reason."""
     for name, channel in alerting.channels.items():
         if not CHANNEL_NAME_PATTERN.fullmatch(name):
             yield "alert.channels", name, "is no name: letters, digits, - and _"

@@ -1,4 +1,4 @@
-"""How alerts are analysed, and what asking a model may cost: the configuration table `analyzer`."""
+"""The configuration table `analyzer`: how alerts are analysed, and what model requests may cost."""
 
 from typing import Annotated, Literal
 
@@ -23,46 +23,47 @@ AMBIGUOUS_KINDS: tuple[Kind, ...] = (
     Kind.PIDS_HIGH,
     Kind.FD_HIGH,
 )
-"""Kinds whose numbers have several explanations. Of the others the rules are sure, and a crash waits for
-nobody."""
+"""Kinds whose measurements have several explanations. For other kinds the rules are certain, and a crash must
+not wait for a model."""
 
 
 class AnalyzerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `analyzer`."""
 
     advisor: AdvisorChoice = "auto"
-    """`auto`: whose key is present, Anthropic's before OpenAI's; without one, rules."""
+    """`auto`: the vendor whose key is present, Anthropic before OpenAI; without a key, rules."""
     model: str = ""
-    """Empty: the vendor's that adapters.llm names, with a date."""
+    """Empty: the vendor's dated model that adapters.llm names."""
     base_url: str = ""
-    """Of a server that speaks the vendor's protocol; empty: the vendor's own."""
+    """URL of a server with the vendor's protocol. Empty: the vendor's own."""
     api_key: str = ""
     api_key_file: str = ""
-    """A file whose first line is the key; both empty: ANTHROPIC_API_KEY or OPENAI_API_KEY."""
+    """A file whose first line is the key. Both empty: ANTHROPIC_API_KEY or OPENAI_API_KEY."""
     ask: tuple[Kind, ...] = AMBIGUOUS_KINDS
-    """Kinds of which a model is asked."""
+    """Kinds that a model is asked about."""
     ask_below: Share = 0.0
-    """Of any kind it is asked where the rules are less sure than this."""
+    """A model is asked about any kind if the rules' confidence is below this."""
     timeout: Seconds = 10.0
-    """How long an answer is awaited in all, before the rules decide."""
+    """Seconds to wait for an answer in all, before the rules decide."""
     min_confidence: Share = 0.6
-    """A model that is less sure gets nothing done: people are told."""
+    """Minimum confidence of a model for an action. Below it, no action is taken and a notification is
+    sent."""
     concurrency: Annotated[int, Meta(ge=1)] = 4
-    """Investigations at a time."""
+    """Investigations at the same time."""
     max_calls: Count = 6
-    """Tools that a model may call in one investigation."""
+    """Tool calls of a model in one investigation."""
     max_tokens: Annotated[int, Meta(ge=1)] = 30_000
-    """Sent and received in one investigation, as far as they are known before the next turn."""
+    """Tokens sent and received in one investigation, as far as known before the next turn."""
     calls_per_hour: Count = 60
-    """Requests to the service, of all analyzers together."""
+    """Requests to the service per hour, by all analyzers together."""
     cost_per_hour: Dollars = 1.0
-    """US dollars."""
+    """US dollars per hour."""
     price_sent: Dollars = 0.0
-    """US dollars a million tokens. Both 0: of the models known here their list price, of others nothing."""
+    """US dollars per million tokens. Both 0: list prices for known models, 0 for others."""
     price_received: Dollars = 0.0
     reuse: Seconds = 600.0
-    """How long a diagnosis serves for incidents that are just alike."""
+    """Seconds for which a diagnosis is reused for identical incidents."""
     send_logs: bool = True
-    """Whether a model is shown logs."""
+    """Whether logs are sent to a model."""
     redact_emails: bool = False
-    """Whether e-mail addresses are masked, as secrets always are."""
+    """Whether e-mail addresses are masked, in addition to secrets."""

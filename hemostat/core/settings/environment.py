@@ -1,4 +1,4 @@
-"""Environment variables that bear our prefix and are no settings: somebody else's, or a mistyped name."""
+"""Environment variables with HemoStat's prefix that are not settings: other software's, or mistyped names."""
 
 import difflib
 import re
@@ -10,20 +10,22 @@ import msgspec
 SERVICE_LINK_SUFFIX: Final = re.compile(
     r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$|_ENV_\w+$|_NAME$"
 )
-"""What Kubernetes and Docker's links set for a service or container whose name begins like ours."""
+"""Variables that Kubernetes and Docker links set for a service or container whose name begins with the
+prefix."""
 DEPLOYMENT_SUFFIX: Final = re.compile(r"_(IMAGE|VERSION|TAG|DIGEST|REPLICAS|REGISTRY)$")
-"""What people set for a compose file or a chart."""
+"""Variables that people set for a Compose file or a chart."""
 MIN_NEAR_RATIO: Final = 0.6
 MIN_MISTYPED_RATIO: Final = 0.85
-"""Likeness of two names, from 0 to 1: so much, and the one may be meant by the other; and is meant."""
+"""Similarity of two names, from 0 to 1: above the first, one may be meant by the other; above the second, it
+is a slip."""
 
 
 class UnknownVariable(msgspec.Struct, frozen=True):
     name: str
     nearest: str = ""
-    """The variable of a setting; empty: none is like it."""
+    """The closest variable of a setting; empty if none is similar."""
     mistyped: bool = False
-    """Whether it is a setting's name but for a slip."""
+    """Whether the name is a setting's with a slip."""
 
     @classmethod
     def of(cls, name: str, known: Iterable[str]) -> "UnknownVariable":
@@ -37,13 +39,13 @@ class UnknownVariable(msgspec.Struct, frozen=True):
 
 
 def describe_unknown(unknown: Iterable[UnknownVariable]) -> str:
-    """One line that names them; empty for none."""
+    """One line with the variables' names; empty without any."""
     names = ", ".join(map(str, unknown))
     return f"ignored, because HemoStat has no such setting: {names}" if names else ""
 
 
 def suggest_nearest(word: str, words: Iterable[str]) -> str:
-    """A question that names the nearest of the words; empty where none is near."""
+    """A question with the closest of the words; empty if none is close."""
     near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else ""
 
@@ -59,5 +61,5 @@ def _measure_likeness(one: str, other: str) -> float:
 
 
 def _strip_prefix(name: str) -> str:
-    """Without the prefix, which would make all alike, and with one underscore between words."""
+    """The name without the prefix, which would make all names similar, and with single underscores."""
     return re.sub(r"_+", "_", name.removeprefix("HEMOSTAT_"))

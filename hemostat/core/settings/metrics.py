@@ -1,4 +1,4 @@
-"""Where numbers are served for Prometheus: the configuration table `metrics`."""
+"""The configuration table `metrics`: where metrics are served for Prometheus."""
 
 from typing import Annotated, Final
 
@@ -13,9 +13,10 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """The configuration table `metrics`."""
 
     address: str = ""
-    """host:port of `/metrics`; empty: `hemostat all` serves none, `hemostat metrics` on METRICS."""
+    """host:port of `/metrics`. Empty: `hemostat all` serves no metrics, `hemostat metrics` uses
+    DEFAULT_METRICS_ADDRESS."""
     containers: Annotated[int, msgspec.Meta(ge=0)] = 100
-    """How many containers have numbers of their own; the others share one name."""
+    """Containers with metrics of their own. All others share one name."""
 
     @property
     def place(self) -> tuple[str, int]:

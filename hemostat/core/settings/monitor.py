@@ -1,6 +1,7 @@
-"""What is too much, and for how long: the configuration table `monitor`, and what tunes it for one container.
+"""The configuration table `monitor`: alert thresholds, their durations, and their changes for one container.
 
-A container's labels win over the table of its compose project, and that over the rest of the configuration.
+A container's labels take precedence over the table of its Compose project, which takes precedence over the
+rest of the configuration.
 """
 
 import difflib
@@ -30,89 +31,91 @@ LABEL_RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "probe_failures": (1, 20),
     "probe_start": (0.0, 3600.0),
 }
-"""How far a label may go, where the operator's settings do not go further themselves: a container that
-changes all the time must not keep that from being seen."""
+"""Range of each label's value. The operator's settings extend the range if they lie outside of it. So a label
+cannot hide a container that changes all the time."""
 MIN_FLAP_SECONDS: Final = 15.0
-"""Of the window for each change that a label asks for: what changes more often than this is flapping."""
+"""Minimum seconds of the window per change that a label allows. More frequent changes are flapping."""
 
 
 class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `monitor`."""
 
     cpu: Percent = 85.0
-    """Of the CPU limit; of one core where there is none."""
+    """Percent of the CPU limit; of one core without a limit."""
     throttled: Percent = 50.0
-    """Of the scheduler's periods in which a container was held back that does not use its whole limit."""
+    """Percent of the scheduler's periods in which a container was throttled although it does not use its
+    whole limit."""
     memory: Percent = 80.0
-    """Of the memory limit; of the host's memory where there is none."""
+    """Percent of the memory limit; of the host's memory without a limit."""
     pids: Percent = 90.0
-    """Of the limit of processes."""
+    """Percent of the process limit."""
     fds: Percent = 90.0
-    """Of the limit of open files of the main process."""
+    """Percent of the main process's limit of open files."""
     window: Seconds = 10.0
-    """How long a threshold must be exceeded before it is an alert."""
+    """Seconds that a threshold must be exceeded to raise an alert."""
     settle: Seconds = 10.0
-    """How long a container must run again before its crash is over."""
+    """Seconds that a container must run again before its crash is over."""
     relapse_window: Seconds = 1800.0
-    """A failure that comes back within this time after it was over is the same incident: nothing is tried
-    against it twice."""
+    """A failure that returns within this time after its end is the same incident, and no action is tried
+    twice against an incident."""
     loop_deaths: Count = 3
-    """Deaths within `loop_window` that make a crash loop."""
+    """Exits within `loop_window` that make a crash loop."""
     loop_window: Seconds = 300.0
     unhealthy_for: Seconds = 0.0
-    """How long a health check must have failed before it is an alert."""
+    """Seconds that a health check must have failed to raise an alert."""
     flap_changes: Count = 6
-    """Changes of health within `flap_window` that make it flapping."""
+    """Changes of health within `flap_window` that make flapping."""
     flap_window: Seconds = 300.0
     leak_window: Seconds = 300.0
-    """How long memory must have risen to count as a leak before it is high."""
+    """Seconds that memory must have risen to count as a leak before it is high."""
     leak_horizon: Seconds = 900.0
-    """A leak is an alert when the limit will be reached within this time."""
+    """A leak raises an alert if the limit will be reached within this time."""
     interval: Period = 1.0
-    """Between two samples."""
+    """Seconds between two samples."""
     disk: Bytes = 0
-    """Size of a container's writable layer that is an alert; 0 is never."""
+    """Size of a container's writable layer that raises an alert; 0 means never."""
     log: Bytes = 0
-    """Size of a container's json-file log that is an alert; 0 is never."""
+    """Size of a container's json-file log that raises an alert; 0 means never."""
     disk_interval: Period = 30.0
-    """Between two measurements of writable layers, each of which costs the engine a walk over the files."""
+    """Seconds between two measurements of writable layers. Each makes the engine walk over the files."""
     host_disk: Percent = 90.0
-    """Of the filesystem of the engine's data directory."""
+    """Percent of the filesystem with the engine's data directory."""
     probe_interval: Period = 5.0
-    """Between two probes of a container that asks for them by label."""
+    """Seconds between two probes of a container whose labels request probes."""
     probe_timeout: Period = 2.0
     probe_failures: Count = 3
-    """Probes in a row that must fail."""
+    """Failed probes in a row that raise an alert."""
     probe_start: Seconds = 60.0
-    """How long after its start a container may fail probes, as long as none has passed."""
+    """Seconds after its start in which a container may fail probes, until the first probe passes."""
     storm_count: Count = 5
-    """Containers that fail within `storm_window`, at least a third of all, that make a storm."""
+    """Containers that fail within `storm_window` and make a storm, if they are at least a third of all."""
     storm_window: Seconds = 10.0
     baseline: bool = False
-    """Whether a container's own habit raises its thresholds of CPU and memory."""
+    """Whether a container's usual level raises its thresholds for CPU and memory."""
     baseline_window: Period = 3600.0
-    """How long a habit must last to be one."""
+    """Seconds after which a level counts as usual."""
     baseline_ceiling: Percent = 98.0
-    """No habit raises a threshold above this."""
+    """The highest threshold that a usual level can cause."""
     only: str = ""
-    """Watch only containers with this label, `key` or `key=value`; empty: all."""
+    """Watch only containers with this label, `key` or `key=value`. Empty: all."""
     projects: dict[str, dict[str, str | float | bool]] = {}
-    """Thresholds by compose project."""
+    """Thresholds by Compose project."""
 
 
 def should_watch(container: Container) -> bool:
-    """Whether HemoStat minds this container: not where a label opts out."""
+    """Whether HemoStat watches this container, which a label can disable."""
     return definitions.is_enabled(container.labels)
 
 
 def is_job(container: Container) -> bool:
-    """A batch job: that it uses all of its CPU is no news, and a failed one is not simply run again."""
+    """Whether the container is a batch job. A job may use all of its CPU, and a failed job is not simply run
+    again."""
     return bool(definitions.JOB.of(container.labels))
 
 
 def resolve_thresholds(thresholds: MonitorSettings, container: Container) -> MonitorSettings:
-    """The thresholds for one container. What does not parse is passed over: a typing mistake in one
-    container's label must not blind the monitor. A label beyond its range counts as the end of the range."""
+    """The thresholds for one container. Values that do not parse are ignored, so that a typing mistake in one
+    label cannot stop the monitoring. A label outside its range counts as the end of the range."""
     changes: dict[str, Any] = {"cpu": OFF_THRESHOLD, "throttled": OFF_THRESHOLD} if is_job(container) else {}
     table = thresholds.projects.get(container.project or "", {})
     for label in definitions.THRESHOLDS:
@@ -128,7 +131,7 @@ def resolve_thresholds(thresholds: MonitorSettings, container: Container) -> Mon
 
 
 def _iter_labelled(container: Container) -> Iterator[tuple[str, Any]]:
-    """The thresholds that the container's own labels set, by name."""
+    """The thresholds from the container's own labels, by name."""
     for label in definitions.THRESHOLDS:
         if (value := label.of(container.labels)) is not None:
             yield label.name.removeprefix(definitions.LABEL_PREFIX), value
@@ -145,13 +148,13 @@ def _clamp_to_range(name: str, value: Any, operators: MonitorSettings) -> Any:
 
 
 def _limit_flap_window(asked: MonitorSettings, operators: MonitorSettings) -> float:
-    """As asked for, but no shorter than so many changes take."""
+    """The requested window, but not shorter than that many changes take."""
     rate = min(MIN_FLAP_SECONDS, operators.flap_window / operators.flap_changes)
     return max(asked.flap_window, rate * asked.flap_changes)
 
 
 def find_project_mistakes(projects: Mapping[str, Mapping[str, object]]) -> list[tuple[str, str]]:
-    """What cannot be used in the tables of projects: dotted key, and why."""
+    """Invalid entries in the tables of projects: dotted key, and reason."""
     found = []
     for project, table in projects.items():
         for name, value in table.items():
@@ -172,4 +175,4 @@ def _suggest_nearest(name: str) -> str:
 THRESHOLD_PARSERS: Final[Mapping[str, Callable[[str], float | bool]]] = {
     label.name.removeprefix(definitions.LABEL_PREFIX): label.read for label in definitions.THRESHOLDS
 }
-"""What a label `hemostat.NAME`, or the table of a project, may change."""
+"""Settings that a label `hemostat.NAME`, or the table of a project, may change."""

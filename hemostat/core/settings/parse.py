@@ -1,4 +1,4 @@
-"""Values as people write them, where a setting's type says what they stand for."""
+"""Parses setting values from text, according to the setting's type."""
 
 from collections.abc import Callable
 from typing import Any, Final, Literal, get_args, get_origin
@@ -10,8 +10,8 @@ from hemostat.core.units import parse_duration, parse_size
 
 
 def parse_value(shape: Any, raw: object) -> object:
-    """Text to what it stands for: durations and sizes anywhere; from outside a file comma-separated lists,
-    and tables in JSON. Raises ValueError and msgspec.DecodeError."""
+    """The value that the text stands for. Durations and sizes are parsed everywhere. Values from outside a
+    file may be comma-separated lists, and tables in JSON. Raises ValueError and msgspec.DecodeError."""
     if not isinstance(raw, str):
         return raw
     reader = _PARSERS.get(_get_unit(shape))

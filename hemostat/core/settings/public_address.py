@@ -1,4 +1,4 @@
-"""Where browsers find a page behind a proxy: its origin, and the path before everything."""
+"""The public address of a page behind a proxy: its origin and its path prefix."""
 
 import re
 from typing import Final, NamedTuple
@@ -10,7 +10,8 @@ DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
 class PublicAddress(NamedTuple):
-    """`origin` as a browser writes it, `name` of the host, and `prefix`: /hemostat, or empty."""
+    """`origin` is as a browser writes it, `name` is the host's. `prefix` is a path such as /hemostat, or
+    empty."""
 
     origin: str
     name: str
@@ -18,7 +19,8 @@ class PublicAddress(NamedTuple):
 
 
 def parse_public_address(url: str) -> PublicAddress:
-    """Raises ValueError, which says nothing of the URL: it may hold a password."""
+    """The parts of the URL. Raises ValueError without the URL in its message, because the URL may contain a
+    password."""
     scheme, separator, rest = url.strip().partition("://")
     host, slash, path = rest.partition("/")
     found = ADDRESS_PATTERN.fullmatch(f"{scheme.lower()}{separator}{host.lower()}{slash}{path}")

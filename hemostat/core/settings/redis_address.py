@@ -1,12 +1,12 @@
-"""What `redis.url` may be. Decided before anybody connects: a URL that is read wrongly leads to a wrong host,
-and its password into that host's error."""
+"""Checks `redis.url` before a connection is made. A misread URL would lead to a wrong host, and put the
+password into that host's error message."""
 
 import re
 from typing import Final
 
 SCHEMES: Final = ("redis", "rediss", "unix")
 RESERVED_CHARACTERS: Final = frozenset("/?#[]")
-"""Characters that end the login of a URL or make it unreadable; all others are read as they are."""
+"""Characters that end the login of a URL or make it unreadable. All others are read literally."""
 HOST_PATTERN: Final = re.compile(
     r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:/?#\[\]]*)(?::(?P<port>[^/?#]*))?(?:/[^?#]*)?(?:\?[^#]*)?"
 )
@@ -19,7 +19,7 @@ ENCODE_HINT: Final = (
 
 
 def find_mistake(url: str) -> tuple[str, str]:
-    """What is wrong with the URL, and a hint; both empty where it can be used. The URL is never quoted."""
+    """The mistake in the URL, and a hint; both empty if the URL is valid. The URL is never quoted."""
     scheme, separator, rest = url.partition("://")
     if not url:
         return NO_MISTAKE

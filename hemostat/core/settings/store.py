@@ -1,4 +1,4 @@
-"""Where events are kept, and for how long: the configuration table `store`."""
+"""The configuration table `store`: where events are stored, and for how long."""
 
 from typing import Annotated
 
@@ -12,17 +12,17 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The configuration table `store`."""
 
     url: str = ""
-    """postgresql:// or sqlite:/// address; empty: an SQLite file in the state directory."""
+    """postgresql:// or sqlite:/// address. Empty: an SQLite file in the state directory."""
     url_file: str = ""
-    """A file whose first line is the URL, so that a password in it need not stand here."""
+    """A file whose first line is the URL, so that a password in the URL need not be in the configuration."""
     audit_key_file: str = ""
-    """A file with a key of at least 16 characters on its first line, which signs the audit trail, and former
-    keys on the lines below; empty: the systemd credential `hemostat-audit-key`, else no key."""
+    """A file whose first line is the key that signs the audit chain, at least 16 characters long. Former keys
+    are on the lines below. Empty: the systemd credential `hemostat-audit-key`, else no key."""
     audit_syslog: bool = True
-    """Whether the end of the audit trail goes to the system's log every hour, where there is /dev/log."""
+    """Whether the last hash of the audit chain goes to the system log every hour, if /dev/log exists."""
     retention: Seconds = 31_536_000.0
-    """How long an event is kept; 0 is for ever."""
+    """Seconds for which an event is stored; 0 means forever."""
     max_events: Annotated[int, Meta(ge=0)] = 0
-    """How many events are kept at most, the newest of them; 0 is all."""
+    """Maximum number of stored events, of which the newest are kept; 0 means all."""
     compact: bool = True
-    """Whether an SQLite file gives space back to the filesystem when old events are removed from it."""
+    """Whether an SQLite file returns space to the filesystem when old events are removed."""

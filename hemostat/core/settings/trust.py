@@ -1,9 +1,9 @@
-"""What is believed of labels by which a container refers to others: the configuration table `trust`.
+"""The configuration table `trust`: which labels are believed if they refer to other containers.
 
-Whoever makes a container sets its labels, those of Compose too. Under `own` they speak for that container
-alone. What they say of others counts where something vouches for it that the maker of another container
-cannot choose: a network of the Compose project, or Compose's hash of a service's configuration, which only
-its replicas bear.
+The creator of a container sets its labels, including those of Compose. Under `own`, labels count for their
+own container. Their statements about other containers count only with evidence that the creator of another
+container cannot choose: a network of the Compose project, or Compose's hash of a service's configuration,
+which only the service's replicas have.
 """
 
 from typing import Final, Literal
@@ -18,15 +18,15 @@ ORIGIN_LABELS: Final = (
     "com.docker.compose.project.working_dir",
     "com.docker.compose.project.config_files",
 )
-"""Labels that tell from which files Compose made a container."""
+"""Labels with the files from which Compose created a container."""
 
 
 class TrustSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `trust`."""
 
     labels: Literal["own", "compose"] = "own"
-    """`own`: labels speak for their own container only. `compose`: whatever labels of Compose say is
-    believed, for hosts all of whose containers belong to the same people."""
+    """`own`: labels count only for their own container. `compose`: all labels of Compose are believed, for
+    hosts whose containers all belong to the same people."""
 
     @property
     def believes_all(self) -> bool:
@@ -38,13 +38,13 @@ TRUST_COMPOSE: Final = TrustSettings(labels="compose")
 
 
 def get_config_hash(container: Container) -> str:
-    """Compose's hash of the configuration that the container was made from; empty where Compose made none."""
+    """Compose's hash of the container's configuration; empty for a container that Compose did not create."""
     return next((container.labels[name] for name in CONFIG_HASH_LABELS if container.labels.get(name)), "")
 
 
 def get_replica_group(container: Container, trust: TrustSettings) -> str | None:
-    """What the replicas of a Compose service have in common, and nothing else: PROJECT/SERVICE, under `own`
-    followed by a digest of configuration and image. None for a container that is no replica."""
+    """The identity of a Compose service that only its replicas share: PROJECT/SERVICE, under `own` followed
+    by a digest of configuration and image. None for a container that is not a replica."""
     if not container.project or not container.service:
         return None
     name = f"{container.project}/{container.service}"
@@ -57,13 +57,13 @@ def get_replica_group(container: Container, trust: TrustSettings) -> str | None:
 
 
 def is_replica(info: ContainerInfo, group: str, trust: TrustSettings) -> bool:
-    """Whether the container stands in for others of the group. One that never ran does not."""
+    """Whether the container can replace others of the group. A container that never ran cannot."""
     return info.started_at > 0 and get_replica_group(info.ref, trust) == group
 
 
 def is_vouched(one: Container, other: Container, *, networks: frozenset[str], others: frozenset[str]) -> bool:
-    """Whether `other` is of the Compose project of `one`, so that its labels may matter to `one`. `networks`
-    and `others` are the names of the networks on which they are, without the engine's own."""
+    """Whether `other` belongs to the Compose project of `one`, so that its labels may affect `one`.
+    `networks` and `others` are the names of their networks, without the engine's own."""
     if not is_same_project(one, other):
         return False
     if own := {each for each in networks if _is_of_project(each, one.project or "")}:
@@ -72,13 +72,13 @@ def is_vouched(one: Container, other: Container, *, networks: frozenset[str], ot
 
 
 def is_same_project(one: Container, other: Container) -> bool:
-    """By what their labels claim. A container of Compose itself has a hash."""
+    """Whether the labels claim the same project. A container created by Compose has a hash."""
     same = bool(one.project) and one.project == other.project
     return same and (not get_config_hash(one) or bool(get_config_hash(other)))
 
 
 def has_same_origin(one: Container, other: Container) -> bool:
-    """Whether both say that Compose made them from the same files."""
+    """Whether both claim that Compose created them from the same files."""
     origins = [[each.labels.get(name, "") for name in ORIGIN_LABELS] for each in (one, other)]
     return (
         bool(get_config_hash(one) and get_config_hash(other)) and all(origins[0]) and origins[0] == origins[1]
@@ -86,10 +86,11 @@ def has_same_origin(one: Container, other: Container) -> bool:
 
 
 def identify_voucher(one: Container) -> tuple[object, ...]:
-    """What of a container decides, with its networks, whom it believes: the same for the same."""
+    """The properties of a container that decide, together with its networks, which containers it believes.
+    Equal values mean equal decisions."""
     return one.project, bool(get_config_hash(one)), tuple(one.labels.get(name, "") for name in ORIGIN_LABELS)
 
 
 def _is_of_project(network: str, project: str) -> bool:
-    """As Compose names the networks of a project."""
+    """Whether the network has a name that Compose gives to the project's networks."""
     return network == project or network.startswith(f"{project}_")

@@ -1,4 +1,4 @@
-"""How the dashboard looks and which keys it has: the configuration table `tui`."""
+"""The configuration table `tui`: the dashboard's appearance and keys."""
 
 from typing import Final, Literal
 
@@ -25,15 +25,16 @@ class TuiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The configuration table `tui`."""
 
     theme: str = ""
-    """A theme's name; empty: the default one, with `slow` the terminal's own colours."""
+    """A theme's name. Empty: the default theme, with `slow` the terminal's own colours."""
     columns: tuple[Column, ...] = ()
-    """Columns, in their order; empty: all that the terminal has room for."""
+    """Columns in order. Empty: all that fit into the terminal."""
     slow: bool = False
-    """Draw every two seconds only, in the terminal's own colours: for slow lines."""
+    """Redraw only every two seconds, in the terminal's own colours, for slow connections."""
     mouse: bool = True
-    """Whether the mouse chooses and scrolls; without it the terminal selects text."""
+    """Whether the mouse selects and scrolls. Without it the terminal selects text."""
     keys: dict[str, str] = {}
-    """Other keys, by what they do: {"quit": "Q"}; several with commas. `?` in the dashboard names them."""
+    """Other keys, by action: {"quit": "Q"}; several keys separated by commas. `?` in the dashboard lists the
+    actions."""
 
 
 DEFAULT_TUI_SETTINGS: Final = TuiSettings()
