@@ -1,1 +1,5 @@
-"""The four roles. Each is `step(event, now)`; they meet on the bus only, and are handed time and chance."""
+"""The four roles.
+
+Each role is `step(event, now)`. Roles exchange data over the bus only, and receive time and randomness as
+arguments.
+"""

@@ -1,4 +1,4 @@
-"""The analyzer role: what an alert means, by rules, by what came of it before, and by a model."""
+"""The analyzer role: diagnoses alerts by rules, by precedents and by a language model."""
 
 from hemostat.agents.analyzer.analyzer import Analyzer
 from hemostat.agents.analyzer.evidence_source import LiveEvidenceSource, RecordedEvidenceSource

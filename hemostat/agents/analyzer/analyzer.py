@@ -1,7 +1,8 @@
-"""An alert in, a remediation or a false alarm out; a remediation that did not help in, the next rung out.
+"""Diagnoses alerts: publishes a request for remediation, a false alarm, or the next rung after a failed
+action.
 
-The rules answer at once. Where a model is worth asking, that is work for which nothing else is kept waiting;
-and whatever becomes of it, the rules' verdict stands in.
+The rules answer at once. A model, where it is worth asking, runs in the background, so that other events do
+not wait. If the model fails, the verdict of the rules stands.
 """
 
 import logging
@@ -51,7 +52,7 @@ class Analyzer:
         source: str,
         consultant: LlmAdvisor | None = None,
     ) -> None:
-        """`limits` are the responders'; without a `consultant` the rules decide alone."""
+        """`limits` are the settings of the responders. Without a `consultant` the rules decide alone."""
         self._precedent_store = casebook
         self._evidence_store = dossiers
         self._clock = clock
@@ -74,11 +75,12 @@ class Analyzer:
         return []
 
     def notice(self, now: float) -> str:
-        """What people should know of: that a model is to be asked, and is not."""
+        """Return a warning while a configured model is not asked, else an empty text."""
         return "" if self._llm_advisor is None else self._llm_advisor.notice(now)
 
     def buried(self, event: Event, error: str, now: float) -> list[Event]:
-        """What could not be judged is for a person to look at."""
+        """Return a request without an action for an event that could not be diagnosed, so that a person looks
+        at it."""
         unclear = Diagnosis(cause="not diagnosed", confidence=0.0, reasons=(redact(error),))
         match event.data:
             case HealthAlert(phase=Phase.RAISED) as alert:
@@ -114,7 +116,8 @@ class Analyzer:
     def _ask_llm(
         self, consultant: LlmAdvisor, event: Event, alert: HealthAlert, rules: Verdict, asked: float, _: float
     ) -> list[Event]:
-        """`asked`: since when the alert waits. Nothing that fails here may keep it from being answered."""
+        """Return the request or false alarm for an alert that has waited since `asked` (epoch seconds). Any
+        failure here falls back to the rules, so that the alert is always answered."""
         try:
             verdict = consultant.consult(event, rules, asked)
         except HemoStatError as error:

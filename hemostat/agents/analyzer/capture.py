@@ -1,7 +1,7 @@
-"""Incidents that were told of, as recordings: what was kept of them, and what the engine still shows.
+"""Captures past incidents as eval cases, from stored events and snapshots and from the engine.
 
-A recording holds what was known when the alert was raised, and nothing that came of it: whoever analyses it
-must not be told the answer.
+An eval case holds what was known when the alert was raised, and nothing that followed: an advisor under
+evaluation must not see the answer.
 """
 
 import difflib
@@ -25,7 +25,7 @@ MAX_HINTS: Final = 3
 
 
 class EvalCapture:
-    """Of the engine of `host`, which is asked when there is something to ask."""
+    """Captures eval cases of the engine of `host`, to which it connects on first use."""
 
     def __init__(
         self,
@@ -43,8 +43,8 @@ class EvalCapture:
         self._host = host
 
     def story(self, name: str) -> IncidentLog:
-        """The incident of this id, of a beginning of it, or the latest of the container of this name. Raises
-        HemoStatError where there is none, or more than one."""
+        """Return the incident with this id, with an id that begins with `name`, or the latest of the
+        container of this name. Raises HemoStatError where no incident matches, or several do."""
         known = build_incident_logs(self._read_events())
         if found := [each for each in known if each.incident == name]:
             return found[0]
@@ -58,7 +58,8 @@ class EvalCapture:
         raise HemoStatError(f"no incident {name!r} is known", hint=_format_hint(name, known))
 
     def raised(self, name: str) -> Event:
-        """The last alert of that incident. Raises HemoStatError where it is not kept any more."""
+        """Return the last alert of that incident. Raises HemoStatError where the alert is no longer
+        stored."""
         story = self.story(name)
         for event in reversed(story.steps):
             if isinstance(event.data, HealthAlert) and event.data.phase is Phase.RAISED:
@@ -66,7 +67,8 @@ class EvalCapture:
         raise HemoStatError(f"the alert of incident {story.incident} is not kept any more")
 
     def recording(self, alert: Event, also: Iterable[str] = ()) -> EvalCase:
-        """`also`: names of further containers to be recorded as neighbours. Raises HemoStatError."""
+        """Return the eval case of an alert. `also`: names of further containers to record as neighbours.
+        Raises HemoStatError."""
         data = alert.data
         if not isinstance(data, HealthAlert) or alert.incident is None:
             raise HemoStatError(f"{alert.type} is no alert of an incident")
@@ -94,7 +96,7 @@ class EvalCapture:
         return EvalCase(case=case, neighbours=self._snapshot_neighbours(sorted(names), data, alert))
 
     def kept(self, alert: Event) -> EvidenceSnapshot | None:
-        """What was kept before the first action on this occurrence."""
+        """Return the evidence snapshot that was saved before the first action on this occurrence, if any."""
         data = alert.data
         if not isinstance(data, HealthAlert) or alert.incident is None:
             return None
@@ -119,7 +121,7 @@ class EvalCapture:
         return found
 
     def _snapshot_unchanged(self, data: HealthAlert, alert: Event) -> EvidenceSnapshot | None:
-        """The container as it is, if it is what it was at the time of the alert."""
+        """Return a snapshot of the container as it is, or None if its state has changed since the alert."""
         if data.container.is_host or alert.host != self._host:
             return None
         try:
@@ -147,7 +149,7 @@ def _mask_alert(alert: HealthAlert) -> HealthAlert:
 
 
 def _format_hint(name: str, known: Sequence[IncidentLog]) -> str:
-    """The nearest, or the latest."""
+    """Suggest the nearest names, or else the latest incidents."""
     ids = [each.incident for each in known]
     near = difflib.get_close_matches(name, [*ids, *(each.container.name for each in known)], MAX_HINTS, 0.6)
     if near:

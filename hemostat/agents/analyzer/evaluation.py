@@ -1,4 +1,4 @@
-"""A recorded incident analysed as the analyzer would analyse it now: nothing is told and nothing is done."""
+"""Analyses an eval case as the analyzer would analyse it now, without notifications or actions."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -24,14 +24,15 @@ from hemostat.ports import Clock, LlmBudget
 
 
 class EvalAdvisor(NamedTuple):
-    """Who is asked about one recording, and what that costs."""
+    """The advisor for one eval case, and its budget."""
 
     consultant: LlmAdvisor
     purse: LlmBudget
 
 
 class EvalResult(NamedTuple):
-    """`seconds` is what it took, `cost` US dollars; `error` why a model that was asked was of no use."""
+    """`seconds` is the duration, `cost` is in US dollars. `error` is why the answer of a model could not be
+    used."""
 
     rules: Verdict
     verdict: Verdict
@@ -40,11 +41,11 @@ class EvalResult(NamedTuple):
     cost: float = 0.0
     error: HemoStatError | None = None
     broke: bool = False
-    """Whether it failed for want of money."""
+    """Whether the advice failed because the budget was spent."""
 
 
 class RecordedClock:
-    """A clock that began to run at the time of a recording."""
+    """A clock that starts at the time of an eval case."""
 
     def __init__(self, clock: Clock, began: float) -> None:
         self._clock = clock
@@ -68,8 +69,8 @@ class EvalRun:
         name: str = "rules",
         always: bool = False,
     ) -> None:
-        """`name` is the advisor's. Without a `bench` the rules decide alone; `always`: a model is asked even
-        where they are sure."""
+        """`name` is the name of the advisor. Without a `bench` the rules decide alone. `always`: ask a model
+        even where the rules are certain."""
         self.name = name
         self._clock = clock
         self._analysis = analysis
@@ -78,7 +79,7 @@ class EvalRun:
         self._asks_always = always
 
     def run(self, recording: EvalCase, dollars: float | None = None) -> EvalResult:
-        """`dollars`: what asking may cost at most, rather than what the settings say."""
+        """Evaluate one case. `dollars` is the maximum cost, instead of the one in the settings."""
         case, began = recording.case, self._clock.now()
         rules = self._apply_rules(case)
         if self._make_advisor is None or not (
@@ -103,7 +104,7 @@ class EvalRun:
         )
 
     def prompt(self, recording: EvalCase) -> str:
-        """What a model would be told first."""
+        """Return the first message that a model would receive."""
         case, analysis = recording.case, self._analysis
         evidence = prompt.build_sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
         told = prompt.build_first_message(
@@ -120,7 +121,7 @@ class EvalRun:
 
 
 def _without_reuse(analysis: AnalyzerSettings, dollars: float | None) -> AnalyzerSettings:
-    """Every recording is asked about anew."""
+    """Return settings under which no eval case reuses earlier advice."""
     cost = analysis.cost_per_hour if dollars is None else dollars
     return msgspec.structs.replace(analysis, reuse=0.0, cost_per_hour=cost)
 

@@ -1,4 +1,4 @@
-"""What can be found out about an incident: from the engine and the bus as it happens, or from a recording."""
+"""Sources of evidence about an incident: the engine and the bus, or an eval case."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, TypeVar
@@ -26,16 +26,16 @@ from hemostat.ports import Bus, Clock, Engine, PrecedentStore
 MAX_LOG_LINES: Final = 100
 """Lines of log in the first evidence."""
 MAX_EVENTS_PER_STREAM: Final = 200
-"""Events of each stream that are looked through."""
+"""Events of each stream that are searched."""
 MAX_EVENT_LINES: Final = 20
-"""Lines of an incident's story."""
+"""Lines of the incident log."""
 
 T = TypeVar("T")
 
 
 class LiveEvidenceSource:
-    """Of the containers of `host`, whose engine is asked when there is something to ask. Of another host's
-    only what was told is known."""
+    """Evidence about the containers of `host`. The engine is connected on first use. About containers of
+    another host only events are available."""
 
     def __init__(
         self,
@@ -87,7 +87,8 @@ class LiveEvidenceSource:
         return self._bus.history(host, container.name)
 
     def story(self, host: str, container: Container) -> Sequence[str]:
-        """By id: another container may have had its name, and the host has a name too."""
+        """Return the events about a container, a line each. Matches by id: another container may have had the
+        same name, and the name may be that of the host."""
         recent = (each for stream in DURABLE for each in self._bus.recent(stream, MAX_EVENTS_PER_STREAM))
         here = (
             _without_dependents(each) for each in recent if each.host == host and _is_about(each, container)
@@ -95,7 +96,8 @@ class LiveEvidenceSource:
         return describe_events(here, {container.name}, self._clock.now())
 
     def _require_engine(self, host: str) -> Engine:
-        """Here a container of that name may be quite another one."""
+        """Return the engine of `host`. Raises EngineError for another host, because the local engine may have
+        a different container of that name."""
         if host != self._host:
             raise EngineError(f"it runs on {host}, whose engine cannot be reached from here")
         if self._connected_engine is None:
@@ -109,14 +111,14 @@ def _is_about(event: Event, container: Container) -> bool:
 
 
 def _without_dependents(event: Event) -> Event:
-    """Without the names of those that depend on the container: anybody may depend on it."""
+    """Remove the names of dependents from an alert: any container may declare that it depends on this one."""
     if not isinstance(event.data, HealthAlert):
         return event
     return msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, downstream=()))
 
 
 def describe_events(events: Iterable[Event], names: Collection[str], now: float) -> list[str]:
-    """What these events say of the containers of these names, oldest first, a line each."""
+    """Return a line for each of these events about containers of these names, oldest first."""
     lines = []
     for event in sorted(events, key=lambda event: event.time):
         about = find_subject(event)
@@ -133,7 +135,8 @@ def take_snapshot(
     now: float,
     hide: Callable[[], Redactor] = lambda: redact,
 ) -> EvidenceSnapshot | None:
-    """The alert's container as it is. What cannot be had is missing from it, and says why."""
+    """Return a snapshot of the alert's container as it is. For each part that cannot be read, the snapshot
+    holds the reason."""
     container = alert.container
     if container.is_host:
         return None
@@ -159,7 +162,7 @@ def take_snapshot(
 
 
 def _make_empty_request(alert: HealthAlert) -> RemediationNeeded:
-    """Nothing is asked for yet."""
+    """Return a request without an action: none is proposed yet."""
     return RemediationNeeded(alert=alert, action=Action.NONE, diagnosis=Diagnosis(cause="", confidence=0.0))
 
 

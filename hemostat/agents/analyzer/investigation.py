@@ -1,7 +1,7 @@
-"""One investigation: the model is asked, looks at what it wants to see, and concludes. All of it is bounded.
+"""One investigation: a model receives the evidence, calls tools to read more, and concludes.
 
-What bounds it: the number of tools it calls, tokens, time, and one repair of a conclusion that cannot be
-used. When one of the first three runs short, it has to conclude.
+The limits are the number of tool calls, tokens, time, and one repair of a conclusion that cannot be used.
+When one of the first three runs short, the model has to conclude.
 """
 
 import logging
@@ -35,21 +35,23 @@ if TYPE_CHECKING:
     from hemostat.agents.analyzer.llm_advisor import AdvisorTerms
 
 ANSWER_TOKENS: Final = 1_500
-"""Tokens of one turn, at most: a conclusion is short."""
+"""Maximum tokens of one turn: a conclusion is short."""
 CONCLUDE_TIME_SHARE: Final = 0.4
-"""Share of the time that is kept for the conclusion."""
+"""Share of the time that is reserved for the conclusion."""
 MAX_ROOT_NAMES: Final = 10
 NAME_PATTERN: Final = re.compile(r"[a-zA-Z0-9][\w.-]{0,127}", re.ASCII)
-"""What engines let a container be called. Names are told outside of fences: no other text passes for one."""
+"""The names that engines allow for containers. Names appear in prompts outside of fences, so no other text is
+accepted as a name."""
 
 ReserveCost = Callable[[float], Callable[[float], None]]
-"""Takes what a request may cost (US dollars); gives what its real cost is told to. Raises AdviceError."""
+"""Takes the maximum cost of a request (US dollars) and returns a function that takes the real cost. Raises
+AdviceError."""
 
 logger = logging.getLogger(__name__)
 
 
 class Investigator:
-    """Good for one investigation."""
+    """Runs a single investigation."""
 
     def __init__(
         self, advisor: Advisor, witness: EvidenceSource, clock: Clock, terms: "AdvisorTerms", pay: ReserveCost
@@ -60,10 +62,11 @@ class Investigator:
         self._terms = terms
         self._reserve_cost = pay
         self._host = ""
-        """Of the incident, and of every container that is looked at."""
+        """The host of the incident and of each container that the tools read."""
         self._conversation: list[Turn] = []
         self._conversation_tokens = 0
-        """Tokens of the tools and of the conversation so far, roughly: all of it is sent with every turn."""
+        """Approximate tokens of the tools and of the conversation so far: all of them are sent with every
+        turn."""
         self._usage = Usage()
         self._cost = 0.0
         self._steps: list[str] = []
@@ -71,7 +74,8 @@ class Investigator:
         self._shown_texts: defaultdict[str, list[str]] = defaultdict(list)
 
     def run(self, case: EvidenceCase, rules: Verdict, until: float) -> tuple[Advice, Investigation]:
-        """Raises AdvisorError where the service fails, AdviceError where what it says is of no use."""
+        """Return the advice and how it was reached. Raises AdvisorError where the service fails, AdviceError
+        where its answer cannot be used."""
         began, self._host = self._clock.now(), case.host
         analysis, alert = self._terms.analysis, case.alert
         allowed = list_choices(alert, self._terms.limits)
@@ -125,7 +129,7 @@ class Investigator:
     def _handle_call(
         self, call: ToolCallRequest, alert: HealthAlert, names: Mapping[str, Container], *, must: bool
     ) -> Advice | tuple[ToolResult, list[str]]:
-        """What a call comes to: advice that can be used, or its result and what was wrong with it."""
+        """Return usable advice, or the result of a call and the mistakes in it."""
         if call.name != CONCLUDE_TOOL:
             return self._run_tool(call, names), [f"only {CONCLUDE_TOOL} may be called now"] if must else []
         advice = self._terms.read(call.arguments)
@@ -140,7 +144,7 @@ class Investigator:
         return ToolResult(call=call.id, text=prompt.build_retry_message(mistakes), failed=True), mistakes
 
     def _is_short(self, began: float, until: float) -> bool:
-        """Whether time, tokens or tools suffice for no more than the conclusion."""
+        """Return whether time, tokens or tool calls suffice for the conclusion only."""
         late = until - self._clock.now() < CONCLUDE_TIME_SHARE * (until - began)
         return (
             late
@@ -150,7 +154,7 @@ class Investigator:
 
     @property
     def _next_turn_tokens(self) -> int:
-        """Tokens of the next turn, at most."""
+        """Maximum tokens of the next turn."""
         return self._conversation_tokens + ANSWER_TOKENS
 
     @property
@@ -175,11 +179,11 @@ class Investigator:
                 timeout=until - now,
             )
         except AdvisorError as error:
-            # What did not arrive, or was of no use, may be billed all the same.
+            # An answer that did not arrive, or was of no use, may be billed.
             if not error.answered and not isinstance(error, AdvisorUnreachableError):
                 settle(0.0)
             raise
-        # A server that does not count is not free.
+        # A server that does not count tokens is not free.
         used = said.usage if said.usage.sent else most
         cost = self._terms.prices.of(used.sent, used.received)
         settle(cost)
@@ -238,8 +242,8 @@ class Investigator:
 
 
 def find_reachable(alert: HealthAlert, trust: TrustSettings) -> dict[str, Container]:
-    """The containers that may be looked at, by name: the alert's own. Where labels are believed, also the
-    one that it is taken to fail for; never those that depend on it, which anybody may."""
+    """Return by name the containers that tools may read: the alert's own and, where labels are trusted, its
+    root cause. Dependents are never included, because any container may declare a dependency."""
     about = [] if alert.container.is_host else [alert.container]
     if trust.believes_all:
         about.append(Container(id=alert.root, name=alert.root))
@@ -247,8 +251,8 @@ def find_reachable(alert: HealthAlert, trust: TrustSettings) -> dict[str, Contai
 
 
 def list_possible_roots(alert: HealthAlert, names: Iterable[str]) -> list[str]:
-    """What the failure may be said to begin at, besides the container and the host: to say so opens
-    nothing."""
+    """Return the names that a conclusion may give as root cause, besides the container and the host. A name
+    here gives the model no access to its container."""
     declared = list_declared_names(alert.container)
     return list(dict.fromkeys(filter(NAME_PATTERN.fullmatch, (*names, alert.root, *declared))))[
         :MAX_ROOT_NAMES

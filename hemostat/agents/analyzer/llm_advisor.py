@@ -1,9 +1,9 @@
-"""Asking a model: whether it may be asked, what it may cost, and how long it is waited for.
+"""Asks a model, subject to a circuit breaker, a budget and a time limit.
 
-1. What was advised a moment ago for an incident just like this one serves again.
-2. While the service does not answer, or the hour's budget is spent, nobody asks.
-3. The investigation runs in a thread of its own, and is left alone there when its time is up: no service can
-   hold on to a role.
+1. Recent advice on an incident of the same kind is reused.
+2. While the service does not answer, or the budget of the hour is spent, no model is asked.
+3. The investigation runs in a thread of its own and is abandoned when its time is up: no service can block a
+   role.
 """
 
 import logging
@@ -44,24 +44,24 @@ from hemostat.events import Container, Event, HealthAlert, Investigation, Outcom
 from hemostat.ports import Advisor, Clock, EvidenceSource, LlmBudget, PrecedentStore
 
 POLL_SECONDS: Final = 0.1
-"""Seconds between two looks at whether this process is told to stop."""
+"""Seconds between two checks whether this process is to stop."""
 MAX_ODD_ANSWERS: Final = 2
-"""Answers that are none, in a row, that are borne before nobody asks for a while."""
+"""Unusable answers in a row that are tolerated before the model is not asked for a while."""
 HANGING: Final = 16
-"""For each investigation at a time, how many threads there may be, those that were left alone included: a
-server that sends its header a byte at a time holds on to them for hours."""
+"""Maximum number of threads for each concurrent investigation, abandoned threads included: a server that
+sends its header a byte at a time keeps them for hours."""
 MAX_PROJECTS: Final = 1000
-"""Of which is known that their containers have failed."""
+"""Maximum number of projects whose latest failure is remembered."""
 NOTICE_SECONDS: Final = 300.0
-"""Seconds for which people are told that the budget was spent."""
+"""Seconds for which users are warned that the budget was spent."""
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
 class AdvisorTerms(NamedTuple):
-    """On what terms a model is asked. `read` makes a conclusion of what it called the last tool with, or a
-    list of what is wrong with that."""
+    """The settings under which a model is asked. `read` turns the arguments of the concluding tool call into
+    advice, or into a list of their mistakes."""
 
     analysis: AnalyzerSettings
     limits: ResponderSettings
@@ -71,7 +71,7 @@ class AdvisorTerms(NamedTuple):
 
 
 class CachedAdvice(msgspec.Struct, frozen=True):
-    """Advice on `container` that serves again."""
+    """Advice on `container` that can be reused."""
 
     container: str
     advice: Advice
@@ -79,7 +79,7 @@ class CachedAdvice(msgspec.Struct, frozen=True):
 
 
 class LlmAdvisor:
-    """Safe to use from several threads at once."""
+    """Asks a model about alerts. Safe to use from several threads at once."""
 
     def __init__(
         self,
@@ -108,19 +108,19 @@ class LlmAdvisor:
         self._lock = threading.Lock()
         self._thread_slots = threading.Semaphore(HANGING * terms.analysis.concurrency)
         self._failing_projects: dict[str, float] = {}
-        """Projects of containers of which an alert was raised, and when the latest was (epoch seconds)."""
+        """Projects whose containers raised an alert, and the time of the latest (epoch seconds)."""
         self._last_refusal = (0.0, "")
         """When the budget last did not suffice (epoch seconds), and why."""
 
     def shut(self, now: float) -> str:
-        """Why nobody is asked now; empty where one is."""
+        """Return why the model is not asked now; empty where it is."""
         left = self._circuit.left(now)
         if not left:
             return ""
         return f"{self._advisor.name} is left alone for {show_duration(left)}: {self._circuit.why}"
 
     def note(self, container: Container, now: float) -> None:
-        """An alert was raised of this container: its project may want a share of the budget."""
+        """Record an alert of this container: its project may need a share of the budget."""
         with self._lock:
             project = get_project(container)
             self._failing_projects.pop(project, None)
@@ -140,8 +140,8 @@ class LlmAdvisor:
         return f"the rules decide: {shut}" if shut else spent
 
     def consult(self, event: Event, rules: Verdict, asked: float) -> Verdict:
-        """The verdict on this alert, which has waited since `asked`. Raises AdvisorError where the service
-        fails, and HemoStatError where there is none to be had for another reason."""
+        """Return the verdict on this alert, which has waited since `asked` (epoch seconds). Raises
+        AdvisorError where the service fails, and HemoStatError where another reason prevents a verdict."""
         until = asked + self.analysis.timeout
         try:
             return self._run_within(until, lambda: self._reach_verdict(event, rules, until))
@@ -181,13 +181,14 @@ class LlmAdvisor:
         inquiry = Investigator(self._advisor, self._evidence_source, self._clock, self._terms, pay)
         advice, made = inquiry.run(case, rules, until)
         with self._lock:
-            # An answer to what was asked before, or one that came too late, does not close what is open.
+            # An answer to an earlier request, or one that came too late, does not close an open circuit.
             if not self.shut(self._clock.now()):
                 self._circuit = CLOSED_CIRCUIT
         return CachedAdvice(case.alert.container.name, advice, made)
 
     def _load_advice(self, likeness: str, alert: HealthAlert) -> CachedAdvice | None:
-        """What one container may get another need not."""
+        """Return stored advice that still fits. An action that one container may get can be forbidden for
+        another."""
         raw = self._precedent_store.advice(likeness) if self.analysis.reuse else None
         if raw is None:
             return None
@@ -201,8 +202,8 @@ class LlmAdvisor:
         return msgspec.structs.replace(kept, made=made)
 
     def _reserve_cost(self, project: str, cost: float) -> Callable[[float], None]:
-        """Take what one request about this project may cost; the function that says what it did cost. Raises
-        AdviceError."""
+        """Reserve the maximum cost of one request about this project, and return the function that takes its
+        real cost. Raises AdviceError."""
         limits = self.analysis
         if why := self.shut(self._clock.now()):
             raise LeftAloneError(why)
@@ -227,8 +228,8 @@ class LlmAdvisor:
                 return lambda real: self._budget.settle(msgspec.structs.replace(taken, cost=real))
 
     def _run_within(self, until: float, work: Callable[[], T]) -> T:
-        """Raises AdvisorError when it is not done by then, AdviceError when it need not begin; Interrupted
-        when told to stop."""
+        """Return the result of `work`, run in a thread. Raises AdvisorError when it has not ended by `until`,
+        AdviceError when there is no time or thread for it, Interrupted when the process is to stop."""
         if self._clock.now() >= until:
             raise AdviceError("there was no time left to ask")
         if not self._thread_slots.acquire(blocking=False):
@@ -238,17 +239,17 @@ class LlmAdvisor:
         def run() -> None:
             try:
                 answers.append(work())
-            except Exception as error:  # noqa: BLE001 - whoever waits is told
+            except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
                 errors.append(error)
             finally:
                 self._thread_slots.release()
                 done.set()
 
-        # A daemon: what hangs must not keep the process from ending.
+        # A daemon: a thread that hangs must not keep the process from ending.
         threading.Thread(target=run, name="investigation", daemon=True).start()
         slices = (
             int(self.analysis.timeout / POLL_SECONDS) + 1
-        )  # counted, too: a clock may be set back meanwhile
+        )  # The number of waits is bounded, too: a clock may be set back meanwhile.
         while not done.wait(POLL_SECONDS):
             self._clock.sleep(0)
             slices -= 1
@@ -275,9 +276,9 @@ def classify_failure(error: AdviceError | AdvisorError) -> AdviceFailure:
 
 
 def _make_cache_key(case: EvidenceCase, rules: Verdict) -> str:
-    """Incidents that share it are just alike: of one container, with one signature and log, and the same to
-    the rules; and nothing has failed against them since. Of another container nothing is reused, whatever its
-    labels say it is a replica of: strangers may have written its evidence."""
+    """Return the key under which advice is stored. Incidents share a key if they have the same container,
+    signature, log, result of the rules and number of failed actions since. Advice is never reused for another
+    container, even if its labels declare a replica: its evidence may be written by a third party."""
     about = case.alert.container
     log = "" if case.dossier is None else case.dossier.log
     here = [each for each in case.past if (each.host, each.container) == (case.host, about.name)]

@@ -1,4 +1,4 @@
-"""The monitor: what the engine says and the samplers measure, turned into alerts."""
+"""The monitor: turns events of the engine and samples into alerts."""
 
 from hemostat.agents.monitor.last_stats import REFRESH_SECONDS
 from hemostat.agents.monitor.lister import Lister

@@ -1,6 +1,7 @@
-"""Work on one container that must not fail for the others: an error is noted, named once, and left behind.
+"""Isolates work on one container, so that a failure does not affect the others: the error is recorded and
+logged once.
 
-An engine or a bus that does not answer concerns all containers: such an error is raised, and waited out.
+An engine or a bus that does not answer affects all containers: such an error is raised, and the caller waits.
 """
 
 import logging
@@ -28,17 +29,18 @@ class ContainerError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContainerErrors:
-    """Which containers something has failed for, by container id and by what was done. Safe to use from
-    several threads at once."""
+    """The errors of containers, by container id and by activity. Safe to use from several threads at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._errors: dict[tuple[str, str], ContainerError] = {}
 
     def attempt(self, container_id: str, name: str, doing: str, call: Callable[[], T]) -> T | None:
-        """The call's result; None where it raised, which is noted. `doing` is a verb phrase for people.
+        """Return the call's result; None where it raised, which is recorded. `doing` is a verb phrase for
+        messages.
 
-        Raises an AdapterError that waiting can cure."""
+        Raises an AdapterError that waiting can cure.
+        """
         try:
             result = call()
         except Exception as error:
@@ -54,19 +56,19 @@ class ContainerErrors:
         return any(identity == container_id for identity, _ in tuple(self._errors))
 
     def keep_only(self, present: Iterable[str]) -> None:
-        """Forget the containers that are gone."""
+        """Forget the containers that were removed."""
         kept = {"", *present}
         with self._lock:
             self._errors = {key: each for key, each in self._errors.items() if key[0] in kept}
 
     def forget(self, container_id: str) -> None:
-        """The container is gone."""
+        """Forget a removed container."""
         with self._lock:
             self._errors = {key: each for key, each in self._errors.items() if key[0] != container_id}
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What people should know: a line for each reason."""
+        """Return the warnings for users, one for each reason."""
         names: dict[tuple[str, str], list[str]] = {}
         for each in tuple(self._errors.values()):
             names.setdefault((each.doing, each.reason), []).append(each.name)
@@ -90,6 +92,6 @@ class ContainerErrors:
 
 
 def describe_error(error: Exception) -> str:
-    """One short line, its secrets masked."""
+    """Return one short line, with secrets masked."""
     reason = redact(f"{type(error).__name__}: {error}"[:MAX_REDACTED])
     return truncate(escape_controls(reason), MAX_REASON_CHARACTERS)

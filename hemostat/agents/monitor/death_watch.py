@@ -1,8 +1,8 @@
-"""What the monitor does about deaths, stops and starts: the engine is looked at, the ledger asked.
+"""Handles exits, stops and starts of containers, by inspections and the ledger.
 
-What they mean is the core's to say (core.detection.deaths, core.detection.stop_intent,
-core.detection.restart_owner). The ledger is asked which stops belong to a restart by HemoStat, only where a
-stop was seen or a container was found dead: never in the way of a crash.
+Their meaning is defined in core.detection.deaths, core.detection.stop_intent and
+core.detection.restart_owner. The ledger is read to find out which stops belong to a restart by HemoStat, only
+where a stop was seen or a container was found dead: a crash never waits for the ledger.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from hemostat.errors import EngineError
 from hemostat.ports import Ledger
 
 OOM_CHECK_SECONDS: Final = 2.0
-"""Seconds within which the death of a main process follows that it was killed for want of memory."""
+"""Seconds after an OOM kill within which the main process exits, if it was the one killed."""
 
 SHUTDOWN_SECONDS: Final = 30.0
 """Seconds that an engine takes to stop its containers when it shuts down."""
@@ -32,9 +32,10 @@ InspectContainer = Callable[[str, float], WatchedContainer | None]
 
 
 class DeathWatch:
-    """`was_stopped` asks the engine whether somebody stopped a container, where it remembers that. `look`
-    inspects a container, `look_upstream` what it depends on; `count_hung` tells how many looks have hung.
-    Without a `ledger` every stop is a person's."""
+    """Handles exits, stops and starts of containers. `was_stopped` asks the engine whether a container was
+    stopped on request, where the engine records that. `look` inspects a container, `look_upstream` its
+    dependencies. `count_hung` returns how many inspections have hung. Without a `ledger` every stop counts as
+    a person's."""
 
     def __init__(
         self,
@@ -57,34 +58,35 @@ class DeathWatch:
         self._look_upstream = look_upstream
         self._count_hung = count_hung
         self._next_looks: dict[str, float] = {}
-        """When a container that somebody is to start again is looked at (epoch seconds)."""
+        """When a container that is to be started again is inspected next (epoch seconds)."""
         self._oom_checks: dict[str, float] = {}
-        """When it is judged whether a container has survived that a process was killed (epoch seconds)."""
-        self._own_signals: dict[tuple[str, str], int] = {}
-        """Stop signals seen during the latest restart of ours, by container and attempt."""
-        self._overridden_stops: dict[str, tuple[str, float]] = {}
-        """Names of containers that a person seems to have stopped amid a restart of ours, and when (epoch
+        """When to judge whether a container has survived an OOM kill of one of its processes (epoch
         seconds)."""
+        self._own_signals: dict[tuple[str, str], int] = {}
+        """Stop signals seen during the latest restart by HemoStat, by container and attempt."""
+        self._overridden_stops: dict[str, tuple[str, float]] = {}
+        """Names of containers that a person seems to have stopped during a restart by HemoStat, and when
+        (epoch seconds)."""
         self._kill_times: dict[str, float] = {}
-        """When each was last sent a signal (epoch seconds)."""
+        """When each container was last sent a signal (epoch seconds)."""
 
     def due(self) -> float | None:
-        """When the next death that is held is to be judged (epoch seconds); None where none is held."""
+        """Return when the next held exit is to be judged (epoch seconds); None without held exits."""
         return min((death.due for death in self._registry.held.values()), default=None)
 
     def oomed(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
-        """It comes before the death, if there is one."""
+        """Record an OOM event. It precedes the exit, if there is one."""
         self._registry.ooms[event.container.id] = event.time
         self.note_oom(event.container.id, now)
         return []
 
     def note_oom(self, container_id: str, now: float) -> None:
-        """The engine or a counter tells of a process in it that was killed for want of memory: whether it was
-        the main one shows in a moment."""
+        """Record an OOM kill, seen by the engine or a counter. Whether the main process was killed shows
+        after OOM_CHECK_SECONDS."""
         self._oom_checks.setdefault(container_id, now + OOM_CHECK_SECONDS)
 
     def judge_ooms(self, now: float) -> list[IncidentAlert]:
-        """The processes killed for want of memory whose containers go on."""
+        """Return the alerts for OOM kills that the container has survived."""
         due = [identity for identity, at in self._oom_checks.items() if now >= at]
         told: list[IncidentAlert] = []
         for identity in due:
@@ -95,8 +97,8 @@ class DeathWatch:
         return told
 
     def _apply_end(self, event: EngineEvent, now: float) -> WatchedContainer | None:
-        """What is known of the container, and what its end adds to that. The engine is asked only where it
-        must be: while it clears up after the process, it lets an inspection wait."""
+        """Return the container with its exit applied to the known state. The engine is asked only where
+        necessary: while it cleans up after the process, it delays an inspection."""
         patient = self._registry.get(event.container.id)
         if patient is None or not patient.info.running or event.exit_code is None:
             return self._look(event.container.id, now)
@@ -123,7 +125,7 @@ class DeathWatch:
     def _await_restart(
         self, patient: WatchedContainer, event: EngineEvent, told: list[IncidentAlert], now: float
     ) -> list[IncidentAlert]:
-        """Docker is given the time to start it again, then it is looked at."""
+        """Schedule an inspection of a container that Docker restarts, after the time that Docker needs."""
         if patient.info.status == "restarting":
             code = patient.info.exit_code
             self._registry.awaited[patient.ref.id] = stop_intent.PendingExit(
@@ -133,7 +135,7 @@ class DeathWatch:
         return told
 
     def judge_held(self, now: float) -> list[IncidentAlert]:
-        """The deaths of which the engine has not said by now that somebody wanted them."""
+        """Return the alerts for held exits that the engine has not reported as requested by now."""
         told: list[IncidentAlert] = []
         for identity, death in list(self._registry.held.items()):
             if now < death.due:
@@ -176,8 +178,8 @@ class DeathWatch:
         return deaths.handle_unwanted_death(self._registry, patient, death.exit_code, death.time, now)
 
     def _says_stopped(self, patient: WatchedContainer, death: stop_intent.PendingExit) -> bool:
-        """By Podman's own word, which any signal sets for the whole run: after one that the container has
-        survived, only an end by a signal is taken for a stop."""
+        """Return whether Podman reports a requested stop. Podman sets that mark for the whole run after any
+        signal: after a signal that the container has survived, only an exit by a signal counts as a stop."""
         signalled = self._kill_times.get(patient.ref.id, 0.0) >= patient.info.started_at
         if signalled and death.exit_code not in stop_intent.SIGNAL_EXIT_CODES:
             return False
@@ -190,8 +192,8 @@ class DeathWatch:
         return stop_intent.find_own_restart(info, attempts, now)
 
     def look_again(self, now: float) -> list[IncidentAlert]:
-        """At the containers that somebody is to start again: Docker by its policy, or a restart of ours. Once
-        one has hung, the others are left to the next round."""
+        """Inspect the containers that are to be started again, by Docker's restart policy or by a restart of
+        HemoStat. Once an inspection has hung, the others are left to the next round."""
         told: list[IncidentAlert] = []
         hung = self._count_hung()
         for patient in self._registry:
@@ -222,7 +224,8 @@ class DeathWatch:
         )
 
     def _judge_taken_down(self, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
-        """Once the restart of ours that has stopped the container is over, and has not started it."""
+        """Return the alerts for a container that a restart by HemoStat has stopped, once that restart is over
+        without a start."""
         if patient.info.running or patient.info.status == "restarting":
             self._registry.stops.pop(patient.ref.id, None)
             return []
@@ -245,8 +248,8 @@ class DeathWatch:
         return []
 
     def engine_lost(self, now: float) -> None:
-        """An engine that shuts down stops its containers: what looked like a person's stop amid a restart of
-        ours was the engine's."""
+        """Correct the recorded stops when the engine goes away. An engine that shuts down stops its
+        containers: what looked like a person's stop during a restart by HemoStat was the engine's."""
         for identity, (name, at) in self._overridden_stops.items():
             stop = self._registry.stops.get(identity)
             if now - at > SHUTDOWN_SECONDS or stop is None or self._ledger is None:
@@ -256,8 +259,8 @@ class DeathWatch:
         self._overridden_stops.clear()
 
     def _is_ours(self, event: EngineEvent, info: ContainerInfo, now: float) -> bool:
-        """Whether a restart of ours has sent this signal. A restart sends the stop signal once: one more is a
-        person's, who stops the container meanwhile."""
+        """Return whether a restart by HemoStat has sent this signal. A restart sends the stop signal once: a
+        further one is a person's, who stops the container meanwhile."""
         attempt = self._find_own_restart(info, now)
         if attempt is None:
             return False
@@ -268,7 +271,7 @@ class DeathWatch:
         return self._own_signals[key] <= attempt.tries
 
     def stopped(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
-        """The engine has stopped it as somebody asked: whatever it is held for was wanted."""
+        """Handle a stop that the engine carried out on request: a held exit was intended."""
         stop = self._registry.stops.get(event.container.id)
         if stop is None or not stop.ours:
             self._registry.stops[event.container.id] = stop_intent.read_stop_event(event)
@@ -289,7 +292,7 @@ class DeathWatch:
         return []
 
     def forget(self, container_id: str) -> None:
-        """The container is gone."""
+        """Forget a removed container."""
         for known in (self._next_looks, self._oom_checks, self._kill_times, self._overridden_stops):
             known.pop(container_id, None)
         self._own_signals = {key: each for key, each in self._own_signals.items() if key[0] != container_id}

@@ -1,6 +1,6 @@
-"""Inspections of single containers and of what they depend on, remembered in the ward.
+"""Inspects single containers and their dependencies, and records the results in the registry.
 
-A container that the engine does not answer about now is as it was.
+A container that the engine does not answer about keeps its last known state.
 """
 
 import logging
@@ -25,13 +25,14 @@ from hemostat.events import Container
 from hemostat.ports import Engine
 
 MAX_UPSTREAM: Final = 20
-"""Containers that one depends on and that are looked at when it fails: other containers wait meanwhile."""
+"""Maximum number of dependencies inspected when a container fails: other containers wait meanwhile."""
 JUST_NOW_SECONDS: Final = 0.5
 MAX_SEEN: Final = 1000
 MAX_DEPENDENCIES_PER_ROUND: Final = 20
-"""Containers outside the list that the engine is asked for at a time: labels name them."""
+"""Maximum number of containers outside the list that the engine is asked for at a time: labels name them."""
 MAX_ASKING_SECONDS: Final = 0.5
-"""After which the others are asked for later: REST_FACTOR times as long after the first."""
+"""Seconds after which the remaining ones are asked for later, after a pause of REST_FACTOR times the time
+taken."""
 REST_FACTOR: Final = 20.0
 MAX_REST_SECONDS: Final = 300.0
 
@@ -46,26 +47,27 @@ class Inspections:
         faults: ContainerErrors,
         stopwatch: Callable[[], float] = float,
     ) -> None:
-        """`stopwatch` tells seconds from any moment on."""
+        """`stopwatch` returns seconds from an arbitrary start."""
         self._engine = engine
         self._registry = ward
         self._errors = faults
         self._event_subject = Container(id="", name="")
         self._requested: set[MissingDependency] = set()
-        """What was asked of the engine since the last listing, and was not there."""
+        """Dependencies that the engine was asked for since the last listing, and that were missing."""
         self._stopwatch = stopwatch
         self._seen_at: dict[str, float] = {}
-        """When each was last looked at for one that depends on it (by the stopwatch)."""
+        """When each container was last inspected for a dependent (by the stopwatch)."""
         self._rests_until = 0.0
-        """When the engine may be asked again for what is absent (by the stopwatch)."""
+        """When the engine may be asked again for missing dependencies (by the stopwatch)."""
         self.inspector = Inspector(engine)
 
     def note(self, subject: Container) -> None:
-        """An event tells of it: its name, should it not be known otherwise."""
+        """Remember the container of an event, whose name may not be known otherwise."""
         self._event_subject = subject
 
     def admit(self, info: ContainerInfo, now: float, *, watched: bool = True) -> WatchedContainer | None:
-        """Each for itself: None where it cannot be watched, which is noted, and where it is not to be."""
+        """Add or update one container, isolated from the others. Returns None where it cannot be watched,
+        which is recorded, and where it is not to be watched."""
         name = info.ref.name
         return self._errors.attempt(
             info.ref.id, name, "watch", partial(self._upsert, info, now, watched=watched)
@@ -84,7 +86,8 @@ class Inspections:
         return self._registry.upsert(info, now)
 
     def look(self, container_id: str, now: float) -> WatchedContainer | None:
-        """Inspect, and remember; None if it is gone, or the engine does not answer about it now."""
+        """Inspect a container and record the result. Returns None if the container was removed, or the engine
+        does not answer about it now."""
         try:
             info = self.inspector.inspect(container_id, self.name(container_id), now)
         except NoSuchContainerError:
@@ -98,9 +101,9 @@ class Inspections:
         return self._event_subject.name if self._event_subject.id == container_id else container_id[:12]
 
     def look_upstream(self, container_id: str, now: float) -> None:
-        """Whether what it depends on is well is asked when it fails itself: a failing check makes no event
-        before it has failed for good. One that the engine will not show is as it was, and so are
-        the others once one has hung, and those beyond the nearest MAX_UPSTREAM."""
+        """Inspect the dependencies of a container when it fails: a failing healthcheck makes no event before
+        it has failed for good. A dependency that the engine does not answer about keeps its last known state.
+        So do the others once an inspection has hung, and those beyond the nearest MAX_UPSTREAM."""
         hung = self.inspector.hung
         for other in self._registry.relations.nearest_upstream(container_id, MAX_UPSTREAM):
             if self.inspector.hung > hung:
@@ -114,7 +117,8 @@ class Inspections:
                     raise
 
     def _was_just_seen(self, container_id: str) -> bool:
-        """Many may depend on the same container: it is looked at for all of them."""
+        """Return whether a container was inspected just now. Many containers may have the same dependency:
+        one inspection serves all of them."""
         seconds, seen_at = self._stopwatch(), self._seen_at.get(container_id)
         if seen_at is not None and 0 < seconds - seen_at < JUST_NOW_SECONDS:
             return True
@@ -124,13 +128,13 @@ class Inspections:
         return False
 
     def glance_upstream(self, container_id: str, now: float) -> None:
-        """The same amid a round, where a step that raised would not tell again what it has found: what cannot
-        be asked now is as it was."""
+        """Inspect dependencies within a round, where an error would lose the alerts already made: what cannot
+        be inspected now keeps its last known state."""
         with suppress(EngineError):
             self.look_upstream(container_id, now)
 
     def _inspect_any(self, container_id: str, now: float) -> None:
-        """Under watch or not."""
+        """Inspect a container, watched or not."""
         relations = self._registry.relations
         if not relations.is_bystander(container_id):
             self.look(container_id, now)
@@ -145,12 +149,12 @@ class Inspections:
             self.admit(info, 0.0, watched=False)
 
     def ask_again(self) -> None:
-        """What was absent may be there by now."""
+        """Allow the engine to be asked again: dependencies that were missing may exist by now."""
         self._requested.clear()
 
     def find_absent(self) -> None:
-        """Ask for what the containers under watch need and the listing did not show: what HemoStat is not to
-        touch may be the reason for a failure all the same."""
+        """Ask for dependencies of watched containers that the listing did not show: a container that HemoStat
+        must not act on may still be the cause of a failure."""
         missing = self._registry.relations.absent()
         self._requested &= missing
         began = self._stopwatch()
@@ -160,7 +164,7 @@ class Inspections:
             self._requested.add(wanted)
             with suppress(EngineError):
                 for info in self._inspect_outside(wanted):
-                    # The engine takes the beginning of an id for a name: that of one under watch too.
+                    # The engine accepts the beginning of an id as a name, even that of a watched container.
                     if self._registry.get(info.ref.id) is None:
                         self.admit(info, 0.0, watched=False)
             if (took := self._stopwatch() - began) > MAX_ASKING_SECONDS:
@@ -174,14 +178,14 @@ class Inspections:
 
 
 def check_alone(info: ContainerInfo) -> None:
-    """Raise now what this container would raise wherever it is looked at together with others."""
+    """Raise now any error that this container would cause where it is processed together with others."""
     msgspec.json.encode(info.ref)
     DependencyGraph.of([info])
     find_missing_dependencies([info], {info.ref.id})
 
 
 def log_mistakes(ref: Container) -> None:
-    """Name each label that cannot be used: its container is not acted on without a person."""
+    """Log each label that cannot be parsed: its container is not acted on without approval."""
     for each in find_mistakes(veiled(ref).labels):
         logger.warning(
             "label.unreadable container=%s label=%s value=%s nearest=%s why=%s",

@@ -1,6 +1,8 @@
-"""Inspections, each within a short time. A container that the engine does not answer about costs nobody else
-anything: it is named once, left alone, and asked for again apart from the others, less and less often. Once
-one has hung, the next are given little time, for many may be made to hang.
+"""Inspects containers, each within a short time, so that one that hangs does not delay the others.
+
+A container that the engine does not answer about is logged once, then skipped and retried separately, with
+growing intervals. After an inspection has hung, the next ones get less time, because many containers may
+hang.
 """
 
 import logging
@@ -20,13 +22,14 @@ from hemostat.ports import Engine
 FIRST_RETRY_SECONDS: Final = 5.0
 MAX_RETRY_SECONDS: Final = 60.0
 BRIEF_AFTER_HANG_SECONDS: Final = 600.0
-"""After an inspection that hung, for which the next are given less time: others wait for them."""
+"""Seconds after a hung inspection for which the next ones get less time: other work waits for them."""
 
 logger = logging.getLogger(__name__)
 
 
 class PendingInspection(msgspec.Struct, frozen=True, kw_only=True):
-    """A container that cannot be inspected, since `tries` attempts; the next is `due` (epoch seconds)."""
+    """A container that could not be inspected in `tries` attempts; the next attempt is `due` (epoch
+    seconds)."""
 
     name: str
     reason: str
@@ -35,27 +38,27 @@ class PendingInspection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inspector:
-    """Safe to use from several threads at once."""
+    """Inspects containers. Safe to use from several threads at once."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
         self._unanswered: dict[str, PendingInspection] = {}
         self._hung_at = 0.0
-        """When an inspection that others wait for has hung last (epoch seconds)."""
+        """When an inspection that other work waits for last hung (epoch seconds)."""
         self.hung = 0
         """How many such inspections have hung."""
 
     def inspect(self, container: str, name: str, now: float) -> ContainerInfo | None:
-        """None where the engine does not answer about this one now. Raises NoSuchContainerError where it is
-        gone, and EngineError that concerns all."""
+        """Return None where the engine does not answer about this container now. Raises NoSuchContainerError
+        where it was removed, and an EngineError that affects all containers."""
         return next(iter(self.inspect_all({container: name}, now)), None)
 
     def inspect_all(
         self, names: dict[str, str], now: float, gone: Callable[[str], object] | None = None
     ) -> Iterator[ContainerInfo]:
-        """Of `names` by id, those that the engine answers about. One that is gone is told to `gone`; without
-        it, NoSuchContainerError is raised."""
+        """Yield those of `names` (by id) that the engine answers about. `gone` is called with each removed
+        container; without it, NoSuchContainerError is raised."""
         asked = [container for container in names if container not in self._unanswered]
         brief = 0 <= now - self._hung_at < BRIEF_AFTER_HANG_SECONDS
         for container, answer in self._engine.inspect_all(asked, brief=brief).items():
@@ -71,7 +74,8 @@ class Inspector:
                 gone(container)
 
     def retry(self, now: float) -> list[str]:
-        """Ask again about those that are due; which of them the engine answers about, or knows no more."""
+        """Inspect again the containers that are due. Returns those that the engine answers about now, or that
+        were removed."""
         with self._lock:
             due = {container: each for container, each in self._unanswered.items() if each.due <= now}
         if not due:
@@ -90,14 +94,14 @@ class Inspector:
             self._unanswered.pop(container, None)
 
     def keep_only(self, present: Iterable[str]) -> None:
-        """Forget the containers that are gone."""
+        """Forget the containers that were removed."""
         with self._lock:
             kept = self._unanswered.keys() & set(present)
             self._unanswered = {container: self._unanswered[container] for container in kept}
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What people should know: a line for each reason."""
+        """Return the warnings for users, one for each reason."""
         names: dict[str, list[str]] = {}
         for each in tuple(self._unanswered.values()):
             names.setdefault(each.reason, []).append(each.name)

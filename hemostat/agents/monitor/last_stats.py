@@ -1,4 +1,5 @@
-"""What screens were told last of each container: told again when it has changed, and now and then."""
+"""Tracks the stats last published for each container: they are published again when they change, and
+periodically."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -11,7 +12,7 @@ from hemostat.core.model import REMOVED_STATUS, Sample
 from hemostat.events import ContainerStats
 
 REFRESH_SECONDS: Final = 5.0
-"""After which stats that have not changed are told again, so that they do not expire."""
+"""Seconds after which unchanged stats are published again, so that they do not expire."""
 
 
 class LastStats:
@@ -20,7 +21,7 @@ class LastStats:
         self._removed: list[ContainerStats] = []
 
     def update(self, patient: WatchedContainer, sample: Sample | None, now: float) -> ContainerStats | None:
-        """What is to be told of the container; None where that is known."""
+        """Return the stats to publish for the container; None where they are unchanged."""
         stats = _build_stats(patient, sample)
         before, told_at = self._last.get(patient.ref.id, (None, 0.0))
         if before is not None and before.container.name != stats.container.name:
@@ -31,12 +32,12 @@ class LastStats:
         return stats
 
     def remove(self, container_id: str) -> None:
-        """The container is gone."""
+        """Forget a removed container."""
         if (last := self._last.pop(container_id, None)) is not None:
             self._removed.append(_mark_removed(last[0]))
 
     def take_removed(self, names: Iterable[str]) -> list[ContainerStats]:
-        """What is to be told of names that no container has any more; `names` are those in use."""
+        """Return the stats to publish for names that no container has any more. `names` are those in use."""
         used, removed, self._removed = set(names), self._removed, []
         return [stats for stats in removed if stats.container.name not in used]
 

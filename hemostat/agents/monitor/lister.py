@@ -1,6 +1,6 @@
-"""Lists all containers when the event stream is (re)connected, and now and then.
+"""Lists all containers when the event stream is (re)connected, and periodically.
 
-In a thread of its own: a list that hangs must not keep events waiting.
+The lister runs in a thread of its own: a list that hangs must not delay events.
 """
 
 import logging
@@ -14,9 +14,9 @@ from hemostat.errors import AdapterError
 from hemostat.ports import Clock, Engine, Interrupted
 
 LIST_SECONDS: Final = 60.0
-"""From one list to the next: what no event has told of is found by it."""
+"""Seconds between two lists, which find the changes that no event has reported."""
 FIRST_LIST_SECONDS: Final = 5.0
-"""For which the first list waits for the event stream: it may be forbidden."""
+"""Seconds that the first list waits for the event stream, which may be forbidden."""
 FIRST_RETRY_SECONDS: Final = 0.5
 MAX_RETRY_SECONDS: Final = 15.0
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Lister:
-    """`tell` is called with each list."""
+    """Lists containers. `tell` is called with each list."""
 
     def __init__(self, engine: Engine, clock: Clock, tell: Callable[[Listing], None]) -> None:
         self._engine = engine
@@ -36,7 +36,7 @@ class Lister:
         """Why the containers cannot be listed, if they cannot."""
 
     def list_all(self) -> None:
-        """Soon, a list by which every container is to be inspected."""
+        """Request a list soon, in which every container is inspected."""
         self._is_requested.set()
 
     def stop(self) -> None:
@@ -44,7 +44,7 @@ class Lister:
         self._is_requested.set()
 
     def run(self) -> None:
-        """Until it is stopped."""
+        """List containers until stopped."""
         tries, thorough, connected, pause = 0, True, False, FIRST_LIST_SECONDS
         try:
             while True:

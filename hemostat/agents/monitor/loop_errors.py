@@ -1,4 +1,4 @@
-"""Work of the monitor's loops that must go on whatever it raises: a failure is named until it is over."""
+"""Keeps the monitor's loops running after any error: each failure is reported until it is over."""
 
 import logging
 from collections.abc import Callable
@@ -14,13 +14,14 @@ logger = logging.getLogger(__name__)
 
 
 class LoopErrors:
-    """By what was done. Safe to use from several threads at once."""
+    """The errors of loops, by activity. Safe to use from several threads at once."""
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
 
     def attempt(self, what: str, call: Callable[[], T]) -> T | None:
-        """The call's result; None where it raised, which is noted. Raises a BusError, which ends the role."""
+        """Return the call's result; None where it raised, which is recorded. Raises a BusError, which ends
+        the role."""
         try:
             result = call()
         except BusError:
@@ -36,7 +37,7 @@ class LoopErrors:
 
     @property
     def trouble(self) -> str:
-        """Why no container is watched, if that is so."""
+        """Return why no container is watched, empty if containers are watched."""
         reason = self._reasons.get(LIST_ACTIVITY)
         return f"no container is watched: {reason}" if reason else ""
 

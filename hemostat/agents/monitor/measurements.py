@@ -1,4 +1,5 @@
-"""Periodic measurements: samples, disk use, probes, connections, each kind in a thread of its own."""
+"""Takes periodic measurements: samples, disk use, probes and connections, each kind in a thread of its
+own."""
 
 import logging
 import threading
@@ -25,19 +26,20 @@ from hemostat.errors import AdapterError
 from hemostat.ports import Clock, Engine, HostProbe, Interrupted, Sampler
 
 MAX_PROBE_THREADS: Final = 64
-"""At a time, one of each container: those that hang must not keep the others waiting, nor add up."""
+"""Maximum number of concurrent probes, one for each container: probes that hang must not delay the others,
+nor add up."""
 PEERS_SECONDS: Final = 1.0
-"""Seconds between two looks whether the connections of the next container are to be read."""
+"""Seconds between two checks whether the connections of the next container are to be read."""
 FIRST_SAMPLE_SECONDS: Final = 5.0
-"""Seconds for which the first round of samples waits for the engine's list."""
+"""Seconds that the first round of samples waits for the engine's list."""
 RETRY_SECONDS: Final = 5.0
-"""Between two looks whether a container is due that the engine has not answered about."""
+"""Seconds between two checks whether a container that the engine has not answered about is due."""
 
 logger = logging.getLogger(__name__)
 
 
 class Measurements:
-    """`tell` is called with each observation, in several threads."""
+    """Takes measurements. `tell` is called with each observation, from several threads."""
 
     def __init__(
         self,
@@ -63,11 +65,11 @@ class Measurements:
         """Containers whose probe has not ended."""
         self._wait_seconds = FIRST_SAMPLE_SECONDS
         self.sampled = threading.Event()
-        """Set once the containers are listed, and while the last round of samples has been dealt with: a slow
-        bus gets no backlog of them."""
+        """Set once the containers are listed, and when the last round of samples has been handled: a slow bus
+        gets no backlog of samples."""
 
     def start(self) -> None:
-        """Until the clock tells the threads to stop."""
+        """Start the threads, which run until the clock tells them to stop."""
         limits = self._thresholds
         rounds = (
             ("sampling", self._tell_samples, limits.interval),
@@ -87,7 +89,7 @@ class Measurements:
         try:
             while True:
                 self._failures.attempt(what, observe)
-                # Never longer than the interval, for the clock may have been set back.
+                # Never longer than the interval, because the clock may have been set back.
                 now = self._clock.now()
                 due = min(max(due + interval, now), now + interval)
                 self._clock.sleep(due - now)
@@ -106,7 +108,7 @@ class Measurements:
             return
         self._wait_seconds = 0.0
         self.sampled.clear()
-        # A round without samples tells the time all the same.
+        # A round without samples still passes on the time.
         samples = self._failures.attempt("reading samples", self._read_samples) or []
         if (host := self._failures.attempt("measuring the host", self._measure_host)) is not None:
             self._tell(host)

@@ -1,8 +1,8 @@
-"""The monitor: what the engine says and the samplers measure, turned into alerts.
+"""The monitor: turns events of the engine and samples into alerts.
 
-What it must remember over a restart is its memo: how far it has seen the engine's events, and what the ward
-remembers of the containers. What a failure is and where it comes from is the core's to say; whether an alert
-deserves an action is not decided here.
+The monitor state is what must survive a restart: how far the engine's events have been read, and what the
+registry knows of the containers. What is a failure, and what is its root cause, is defined in core. Whether
+an alert deserves an action is decided by other roles.
 """
 
 import logging
@@ -58,7 +58,8 @@ logger = logging.getLogger(__name__)
 
 
 class Monitor:
-    """`step` takes one observation and answers with alerts and stats; it changes nothing when it raises."""
+    """Turns observations into events. `step` takes one observation and returns alerts and stats; it changes
+    nothing when it raises."""
 
     def __init__(
         self,
@@ -76,9 +77,9 @@ class Monitor:
         trust: TrustSettings = TRUST_OWN,
         stopwatch: Callable[[], float] = float,
     ) -> None:
-        """`history` is what has been kept of the numbers of the container of a name, oldest first. `ledger`
-        tells which stops are HemoStat's own; without it all of them are people's. `warnings`: what is known
-        from the beginning to be missing."""
+        """`history` returns the stored measurements of the container of a name, oldest first. `ledger` tells
+        which stops are HemoStat's own; without a ledger all stops count as people's. `warnings`: what is
+        known from the start to be missing."""
         self._engine = engine
         self._warnings = warnings
         self._host = host
@@ -114,23 +115,25 @@ class Monitor:
         self._alert_rate = AlertRate(self._is_new)
         self._cursor = Cursor()
         self._last_loss = ""
-        """What the last memo had to leave out."""
+        """What the last encoded state had to leave out."""
         self._blind_since: float | None = 0.0
-        """Up to when events had been seen before the connection was lost; None once all have been listed."""
+        """Up to when events had been read before the connection was lost; None once all containers have been
+        listed."""
         self.arrivals: EventSpan | None = None
-        """Which of the engine's events have come in, while this one is handled; None where each is handled as
-        it comes."""
+        """Which of the engine's events have come in while the current one is handled; None where each is
+        handled as it comes."""
         self._now = 0.0
         self.lost = ""
         """Why the engine's events are not coming in, if they are not."""
 
     @property
     def since(self) -> float | None:
-        """From when on the engine's events are to be asked for; None is from now on."""
+        """Return from when on to ask for the engine's events; None is from now on."""
         return self._cursor.since
 
     def restore(self, memo: bytes) -> None:
-        """As far as it can be read. Raises ValueError for what is no memo."""
+        """Restore the state, as far as it can be read. Raises ValueError where `memo` is not an encoded
+        state."""
         read, lost = decode_state(memo)
         if lost:
             logger.warning("memo.partly_unreadable lost=%s", lost)
@@ -149,12 +152,12 @@ class Monitor:
         return raw
 
     def due(self) -> float | None:
-        """When `Waited` is to be told next (epoch seconds); None while nothing waits for that."""
+        """Return when `Waited` is due next (epoch seconds); None while no exit is held."""
         return self._death_watch.due()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the monitor does without."""
+        """Return the warnings for users about what the monitor works without."""
         return (
             self._warnings
             + self._inspections.inspector.warnings
@@ -163,23 +166,23 @@ class Monitor:
         )
 
     def retry(self, now: float) -> list[str]:
-        """Ask the engine again about containers that it did not answer about: which it answers about now.
-        Blocks, and is safe to call from another thread."""
+        """Ask the engine again about containers that it did not answer about, and return those that it
+        answers about now. Blocks, and is safe to call from another thread."""
         return self._inspections.inspector.retry(now)
 
     # --- what is to be measured: safe to call from other threads -------------------------------------
 
     def running(self) -> list[ContainerInfo]:
-        """The containers to be sampled."""
+        """Return the containers to be sampled."""
         return [patient.info for patient in self._registry if patient.info.running]
 
     def measured(self) -> list[ContainerInfo]:
-        """The containers whose writable layer or log is to be measured."""
+        """Return the containers whose writable layer or log is to be measured."""
         running = [patient for patient in self._registry if patient.info.running]
         return [patient.info for patient in running if patient.tuned.disk or patient.tuned.log]
 
     def probed(self) -> list[tuple[str, ProbeTarget, str]]:
-        """The containers that ask to be probed: id, target, address."""
+        """Return the containers that request a probe: id, target, address."""
         asking = [each for each in self._registry if each.target and each.info.running]
         if not asking:
             return []
@@ -253,11 +256,12 @@ class Monitor:
     def _make_alert_event(self, alert: HealthAlert, now: float, incident: str) -> Event:
         shown = msgspec.structs.replace(alert, container=veiled(alert.container))
         event = self._make_event(shown, now, incident)
-        encode(event)  # What cannot be encoded fails here, and not with the alerts of others.
+        encode(event)  # An event that cannot be encoded fails here, and not together with other alerts.
         return event
 
     def attempt(self, ref: Container, doing: str, call: Callable[[], T]) -> T | None:
-        """What is done for one container must not fail for the others. Safe to call from another thread."""
+        """Isolate work on one container, so that a failure does not affect the others. Safe to call from
+        another thread."""
         return self._errors.attempt(ref.id, ref.name, doing, call)
 
     def _make_event(self, data: Payload, now: float, incident: str | None = None) -> Event:
@@ -316,7 +320,7 @@ class Monitor:
         patient = self._inspections.look(event.container.id, now)
         if patient is not None and event.action in {"pause", "unpause"}:
             patient.track = interrupt_tracker(patient.track)
-        # Told under its former name, an incident would be taken for that of the container that has it now.
+        # Under the former name, an incident would be attributed to the container that has that name now.
         return self._registry.register.closed(event.container.id) if event.action == "rename" else []
 
     # --- listing --------------------------------------------------------------------------------------

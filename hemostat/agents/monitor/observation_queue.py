@@ -1,4 +1,4 @@
-"""Between the threads that observe and the one that handles what they observe."""
+"""A queue between the threads that observe and the thread that handles the observations."""
 
 import threading
 from typing import Final
@@ -7,7 +7,7 @@ from hemostat.core.detection.event_queue import EventQueue, EventSpan
 from hemostat.core.model import Observation
 
 MAX_LEFT_OUT_TAKEN: Final = 50
-"""Containers of which events were left out that are looked at in one round."""
+"""Maximum number of containers with dropped events that are inspected in one round."""
 
 
 class ObservationQueue:
@@ -21,7 +21,7 @@ class ObservationQueue:
             self._changed.notify()
 
     def get(self, timeout: float) -> Observation | None:
-        """The next one; None where nothing comes within `timeout` seconds."""
+        """Return the next observation; None if none comes within `timeout` seconds."""
         with self._changed:
             observation = self._intake.take()
             if observation is None and timeout > 0:
@@ -39,7 +39,7 @@ class ObservationQueue:
             return self._intake.span
 
     def take_left_out(self) -> list[str]:
-        """Containers that are to be looked at, for events of theirs were left out."""
+        """Return the containers to inspect because some of their events were dropped."""
         with self._changed:
             return [
                 self._intake.left_out.pop()
@@ -47,7 +47,7 @@ class ObservationQueue:
             ]
 
     def take_overflow(self) -> bool:
-        """Whether all containers are to be listed, for too many events came."""
+        """Return whether all containers are to be listed because too many events came."""
         with self._changed:
             overflowed, self._intake.overflowed = self._intake.overflowed, False
             return overflowed

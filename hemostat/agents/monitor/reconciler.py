@@ -1,6 +1,7 @@
-"""What a list of all containers shows of what no event has told: who is there, who is gone, and who failed.
+"""Compares a list of all containers with the registry, to find what no event has reported: new, removed and
+failed containers.
 
-A list may be older than the last events: what has changed by it is inspected before anything is made of it.
+A list may be older than the last events: a container that differs in it is inspected before it is judged.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +20,7 @@ from hemostat.errors import NoSuchContainerError
 
 
 class Reconciler:
-    """`discharge` is called with the ids of containers that are gone."""
+    """Compares lists with the registry. `discharge` is called with the ids of removed containers."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class Reconciler:
         """The ids of the last list."""
 
     def reconcile_all(self, rows: Iterable[ListedContainer], now: float, since: float) -> list[IncidentAlert]:
-        """Inspect every container. `since`: up to when events had been seen."""
+        """Inspect every container. `since` (epoch seconds): up to when events had been read."""
         self._inspections.ask_again()
         return self._reconcile(
             rows, now, lambda _: True, lambda found: self._judge_found(found, found, since, now)
@@ -47,8 +48,8 @@ class Reconciler:
     def reconcile(
         self, rows: Iterable[ListedContainer], now: float, until: float, *, wait: bool
     ) -> list[IncidentAlert]:
-        """Inspect those that have changed. `until` is the time of the last event; `wait`: whether events come
-        in, so that a death is left to them for a while."""
+        """Inspect the containers that have changed. `until` is the time of the last event. `wait`: whether
+        events come in, so that an exit is left to its event for a while."""
         relations = self._registry.relations
         return self._reconcile(
             rows,
@@ -60,7 +61,7 @@ class Reconciler:
         )
 
     def look_again(self, container_id: str, now: float, until: float, *, wait: bool) -> list[IncidentAlert]:
-        """The engine answers about it again."""
+        """Inspect a container that the engine answers about again."""
         try:
             name = self._inspections.name(container_id)
             info = self._inspections.inspector.inspect(container_id, name, now)
@@ -78,7 +79,8 @@ class Reconciler:
         )
 
     def _catch_up(self, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
-        """Events of its health check may have been left out."""
+        """Judge the health of a container from its inspection, because events of its healthcheck may have
+        been dropped."""
         on_event.record_inspected_health(patient, now)
         return on_event.judge_health(self._registry, patient, now)
 
@@ -116,8 +118,8 @@ class Reconciler:
     def _judge_found(
         self, found: Sequence[ContainerInfo], dead: Iterable[ContainerInfo], since: float, now: float
     ) -> list[IncidentAlert]:
-        """All are admitted before any is judged: some depend on others. `dead`: those whose end may have been
-        unseen."""
+        """Judge the inspected containers. All are added before any is judged, because some depend on others.
+        `dead`: those whose exit may have gone unseen."""
         told = [each for info in found for each in self._close_renamed(info)]
         everybody = [(info, self._is_under_watch(info)) for info in found]
         admitted = [self._inspections.admit(info, now, watched=is_watched) for info, is_watched in everybody]
@@ -129,17 +131,19 @@ class Reconciler:
         return told
 
     def _close_renamed(self, info: ContainerInfo) -> list[IncidentAlert]:
-        """An incident under its former name would be taken for that of the container that has it now."""
+        """Close the incident of a renamed container. Under the former name, the incident would be attributed
+        to the container that has that name now."""
         known = self._registry.get(info.ref.id)
         same = known is None or known.ref.name == info.ref.name
         return [] if same else self._registry.register.closed(info.ref.id)
 
     def _judge(self, patient: WatchedContainer, dead_since: float | None, now: float) -> list[IncidentAlert]:
-        """`dead_since`: up to when events had been seen, where its end may have been unseen."""
+        """`dead_since`: up to when events had been read, where the exit may have gone unseen."""
         told = [] if dead_since is None else self._death_watch.found_dead(patient, dead_since, now)
         return told + on_event.judge_health(self._registry, patient, now)
 
     def _is_under_watch(self, info: ContainerInfo) -> bool:
-        """Of what was not listed, only what is known to be: it may be outside the filter of the list."""
+        """Return whether a container is watched. One that was not listed is watched only if it was before: it
+        may be outside the filter of the list."""
         known = self._registry.get(info.ref.id) is not None
         return should_watch(info.ref) and (known or info.ref.id in self._listed_ids)

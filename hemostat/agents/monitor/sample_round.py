@@ -1,4 +1,5 @@
-"""One round of samples: each container is judged and shown for itself, then all that waits is looked at."""
+"""Handles one round of samples: judges and shows each container, then judges held exits and open
+incidents."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -22,14 +23,15 @@ from hemostat.events import ContainerStats, Kind, Phase
 from hemostat.ports import Sampler
 
 ROUND_SECONDS: Final = 0.25
-"""For looking at what incidents wait for, and for reviewing them, in each round: deaths wait meanwhile."""
+"""Seconds in each round for inspecting what incidents wait for, and as many for reviewing incidents: exits
+wait meanwhile."""
 
 T = TypeVar("T")
 
 
 class SampleRound:
-    """`history` is what has been kept of the numbers of the container of a name, oldest first; `stopwatch`
-    tells seconds from any moment on."""
+    """Handles rounds of samples. `history` returns the stored measurements of the container of a name, oldest
+    first. `stopwatch` returns seconds from an arbitrary start."""
 
     def __init__(
         self,
@@ -82,7 +84,7 @@ class SampleRound:
         return told + self._review_waiting(now)
 
     def show(self, samples: Iterable[Sample], now: float) -> list[ContainerStats]:
-        """The numbers that have changed since they were last shown."""
+        """Return the stats that have changed since they were last shown."""
         by_id = {sample.container_id: sample for sample in samples}
         stats: list[ContainerStats] = []
         for patient in self._registry:
@@ -120,7 +122,8 @@ class SampleRound:
         return told
 
     def _restore_trend(self, patient: WatchedContainer, sample: Sample) -> None:
-        """A restart of this monitor must not forget a trend; without what was kept it begins again."""
+        """Restore a trend from stored measurements, so that it survives a restart of this monitor. Without
+        them the trend starts from zero."""
         with suppress(HemoStatError):
             on_sample.restore_history(patient, self._history(patient.ref.name), sample)
 

@@ -1,10 +1,10 @@
-"""What a channel is told, one message after the other, by a thread of its own: no channel waits for another.
+"""Sends notifications to a channel, in a thread of its own, so that no channel waits for another.
 
-A word leaves the outbox after it was told, so that a crash in between tells it twice rather than never.
-Where the service fails in a way that passes, the whole channel waits, longer each time, and what it failed at
-goes last: it may fail at that alone. Where a message is refused, that message waits for somebody to mend the
-configuration, and is given up at last, loudly. What HemoStat says of its own troubles is held here, not in
-Redis, which may be what is gone.
+A notification leaves the outbox after it was sent, so that a crash in between sends it twice rather than
+never. After a transient failure of the service the whole channel waits, longer each time. The notifications
+that failed are sent last, since the service may fail at those alone. A refused message waits for a corrected
+configuration, and is finally dropped with an error in the log. Notifications about HemoStat itself are held
+in memory, not in Redis, which may be what has failed.
 """
 
 import logging
@@ -24,23 +24,23 @@ from hemostat.errors import AdapterError, NotifyError
 from hemostat.ports import Clock, Interrupted, Notifier, Outbox
 
 POLL_SECONDS: Final = 0.5
-"""Seconds between two looks at what is due."""
+"""Seconds between two checks for notifications that are due."""
 MAX_NOTIFICATIONS_TAKEN: Final = 500
 LEASE_SECONDS: Final = 30.0
-"""Seconds for which what is taken is nobody else's."""
+"""Seconds for which a taken notification belongs to one sender."""
 RATION_RETRY_SECONDS: Final = 5.0
-"""Seconds for which a word waits whose project has had its share of the messages."""
+"""Seconds for which a notification waits when its project has had its share of the messages."""
 SHARED_SECONDS: Final = 3600.0
 FIRST_RETRY_SECONDS: Final = 1.0
 MAX_BACKOFF_SECONDS: Final = 300.0
 MAX_RETRY_SECONDS: Final = 3600.0
-"""Seconds that a service may ask for."""
+"""Maximum seconds to wait that a service may ask for."""
 REFUSED_RETRY_SECONDS: Final = 1800.0
-"""Seconds for which a message waits that is refused."""
+"""Seconds for which a refused message waits."""
 GIVE_UP_SECONDS: Final = 2 * 86400.0
-"""Seconds after which it is given up."""
+"""Seconds after which a refused message is dropped."""
 MAX_REMEMBERED: Final = 1000
-"""Words that are known to be told where the outbox could not be asked to settle them."""
+"""Notifications that were sent while the outbox could not be reached to settle them."""
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +59,10 @@ class ChannelSender:
         of_day: Callable[[float], float],
         count: Count = ignore_count,
     ) -> None:
-        """`chance` draws from 0 to 1; `of_day` tells the seconds since midnight of a time."""
+        """`chance` draws a number from 0 to 1. `of_day` returns the seconds since midnight of a time."""
         self.name = name
         self.trouble = ""
-        """Why people cannot be told by this channel; empty where they can."""
+        """Why this channel cannot deliver; empty while it can."""
         self._channel = channel
         self._notifier = notifier
         self._outbox = outbox
@@ -76,22 +76,22 @@ class ChannelSender:
         self._own_notifications: deque[Notification] = deque(maxlen=MAX_REMEMBERED)
         self._sent: deque[SentMessage] = deque(maxlen=alerting.per_minute)
         self._projects: dict[str, float] = {}
-        """Of which the channel is told, and when it was last (epoch seconds)."""
+        """Projects of the notifications to this channel, and the time of the latest (epoch seconds)."""
         self._failed_at: set[str] = set()
-        """Incidents that the service failed at: it may be their fault."""
+        """Incidents whose messages the service failed at: the messages may be the cause."""
         self._unsettled: dict[str, Notification] = {}
         self._waits_until = 0.0
         self._failure_count = 0
 
     def tell(self, word: Notification) -> None:
-        """Of HemoStat itself, whatever becomes of the outbox."""
+        """Queue a notification about HemoStat itself, whatever the state of the outbox."""
         if routing.is_incident_selected(self._channel, word) and routing.is_topic_selected(
             self._channel, word.topic
         ):
             self._own_notifications.append(word)
 
     def run(self) -> None:
-        """Until the process is told to stop."""
+        """Send notifications until the process is told to stop."""
         try:
             while True:
                 self._try_turn()
@@ -100,14 +100,14 @@ class ChannelSender:
             return
 
     def _try_turn(self) -> None:
-        """A thread that ends would end the channel."""
+        """Take a turn, and log any error: an error that ends the thread would end the channel."""
         try:
             self.turn()
         except Exception:
             logger.exception("courier.failed channel=%s", self.name)
 
     def turn(self) -> None:
-        """Tell what is due now, as far as the ration and the service let it."""
+        """Send what is due now, within the rate limit and as far as the service accepts it."""
         now = self._clock.now()
         if 0 < self._waits_until - now < MAX_RETRY_SECONDS + POLL_SECONDS:
             return
@@ -121,7 +121,8 @@ class ChannelSender:
             logger.debug("outbox.failed channel=%s error=%s", self.name, error)
 
     def _take_due(self, now: float) -> list[Notification]:
-        """What is news; the rest is settled, or waits for the end of quiet hours."""
+        """Return the notifications to send. Stale ones are settled, others wait for the end of quiet
+        hours."""
         times = [each.time for each in self._sent]
         free, _ = routing.allot_messages(times, 1, self._alerting.per_minute, now)
         if not free:
@@ -143,13 +144,14 @@ class ChannelSender:
         return ready
 
     def _is_shared(self, words: Sequence[Notification], now: float) -> bool:
-        """Whether the channel was told of several projects within the hour."""
+        """Return whether this channel received notifications of several projects within the hour."""
         known = self._projects | dict.fromkeys((word.project for word in words), now)
         self._projects = {name: time for name, time in known.items() if 0 <= now - time < SHARED_SECONDS}
         return len(self._projects) > 1
 
     def _is_writable(self, word: Notification) -> bool:
-        """A word of which no message can be made is dropped: it must not hold up all others for ever."""
+        """Return whether a message can be built. A notification that raises is dropped: it must not block all
+        others."""
         try:
             message.single(word, self._alerting.templates, brief=self._channel.brief)
         except Exception:
@@ -193,7 +195,8 @@ class ChannelSender:
         return message.build_digest(words, templates, brief=brief)
 
     def _send_own(self, word: Notification) -> None:
-        """What cannot be told now waits with the others, as news by itself, if Redis is there to hold it."""
+        """Send a notification about HemoStat itself. After a failure it is put into the outbox as a separate
+        notification, if Redis can hold it."""
         try:
             self._send(self._write_message([word]), 1, None)
         except NotifyError as error:
@@ -208,13 +211,13 @@ class ChannelSender:
             self._own_notifications.popleft()
 
     def _send(self, written: message.Message, count: int, project: str | None) -> None:
-        """Raises NotifyError, and has decided then for how long the channel waits."""
+        """Send a message. Raises NotifyError, after it has set how long the channel waits."""
         try:
             self._notifier.send(written)
         except NotifyError as error:
             self._note_failure(error)
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a service's library does, the thread lives
+        except Exception as error:  # noqa: BLE001 - no error of a service's library may end the thread
             self._note_failure(told := NotifyError(f"the channel failed ({type(error).__name__})"))
             raise told from None
         self._sent.append(SentMessage(self._clock.now(), project))
@@ -256,7 +259,8 @@ class ChannelSender:
         self._count(NOTIFICATIONS, self.name, outcome, by=by)
 
     def _settle_sent(self, words: Sequence[Notification]) -> None:
-        """Remembered first: if Redis cannot be asked now, they come again, and are not told again."""
+        """Remember the notifications as sent, then settle them: if Redis cannot be reached now, they are
+        taken again but not sent again."""
         self._unsettled |= {word.incident: word for word in words}
         self._outbox.settle(self.name, words, told=True)
         for word in words:

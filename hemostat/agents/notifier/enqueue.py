@@ -1,8 +1,9 @@
-"""The alert role: every event is kept, and what is news to people waits for each channel that it concerns.
+"""The alert role: stores every event, and puts its notification into the outbox of each channel that it
+concerns.
 
-It is left to the channels' couriers before the event is kept, so that a crash between the two leaves it
-twice, which is as good as once: an incident has one word that waits, and what a channel was told is not told
-again.
+Notifications are put into the outbox before the event is stored. After a crash between the two they are put
+there again, which does no harm: an incident has one waiting notification, and a channel does not send again
+what it has sent.
 """
 
 import logging
@@ -36,11 +37,11 @@ class Enqueuer:
         self._count = count
 
     def step(self, _: Event, __: float) -> list[Event]:
-        """Nothing comes of one alone: `keep` is cheaper for many."""
+        """Return no events: `keep` handles the events in batches, which costs less."""
         return []
 
     def keep(self, events: Sequence[Event]) -> None:
-        """Keep the events, before they are acknowledged."""
+        """Store the events, before they are acknowledged."""
         self._enqueue(events)
         for event in self._store.append(events):
             about = find_subject(event)

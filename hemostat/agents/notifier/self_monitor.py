@@ -1,5 +1,5 @@
-"""Watches HemoStat itself: tells when a role, the bus or the engine is gone, and somebody outside that all
-is well."""
+"""Monitors HemoStat itself: notifies when a role, the bus or the engine is down, and pings an external
+service while all is well."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -17,9 +17,9 @@ from hemostat.errors import AdapterError, NotifyError
 from hemostat.ports import Bus, Clock, HealthPing, Interrupted
 
 CHECK_SECONDS: Final = 2.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 STALE_SECONDS: Final = 30.0
-"""Seconds after which nothing is believed to be well any more, where the looks themselves have ceased."""
+"""Seconds after the last check after which its result is no longer trusted."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +36,9 @@ class SelfMonitor:
         after: float,
         refusal: Callable[[], str] = str,
     ) -> None:
-        """`after`: seconds that something must be gone for people to be told. `refusal`: why Redis refuses
-        what this process asks, empty for nothing. Where Redis can be read and not written, the heartbeats of
-        all roles expire, though none of them is gone."""
+        """`after`: seconds that a failure must last before a notification is sent. `refusal`: why Redis
+        refuses the requests of this process, empty for no refusal. Where Redis can be read but not written,
+        the heartbeats of all roles expire, though all roles are running."""
         self._bus = bus
         self._clock = clock
         self._tell = tell
@@ -51,7 +51,7 @@ class SelfMonitor:
         self._checked_at = 0.0
 
     def run(self) -> None:
-        """Until the process is told to stop."""
+        """Check until the process is told to stop."""
         try:
             while True:
                 self._clock.sleep(CHECK_SECONDS)
@@ -88,7 +88,7 @@ class SelfMonitor:
         return [] if word is None else [word]
 
     def beat(self, heart: HealthPing, every: float) -> None:
-        """Let somebody outside know, every so many seconds, until the process is told to stop."""
+        """Ping an external service every `every` seconds, until the process is told to stop."""
         try:
             self._try_ping(heart.start)
             while True:
@@ -98,7 +98,7 @@ class SelfMonitor:
             return
 
     def signal(self, heart: HealthPing) -> None:
-        """Silence is the alarm: nothing is called where it is not known that all is well."""
+        """Ping success or failure. Where the state is unknown there is no ping: silence is the alarm."""
         vigil = self._state
         if vigil.why:
             self._try_ping(lambda: heart.fail(vigil.why))

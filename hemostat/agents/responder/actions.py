@@ -1,8 +1,9 @@
-"""What an action does to a container or to the host. Whether it may, and whether it helped, others decide.
+"""Carries out actions on a container or on the host. Other modules decide whether an action may run, and
+verify it.
 
-Every operation can be taken up after an interruption: a restart that was carried out is not done again, a
-limit that stands where it was to be stays there, what is gone already cannot be deleted twice. A command in
-a container, which leaves no trace, is not run again.
+Every action can be resumed after an interruption. A restart that was carried out is not repeated. A limit
+that was already raised stays. What is already deleted cannot be deleted twice. A command in a container,
+which leaves no trace, is not run again.
 """
 
 import logging
@@ -30,31 +31,33 @@ from hemostat.events import Action, Container, Kind, RemediationNeeded
 from hemostat.ports import Clock, Engine
 
 MAX_OUTPUT_CHARACTERS: Final = 200
-"""Characters of a command's output that are told."""
+"""Maximum number of characters of a command's output in a detail."""
 NOT_REPEATED: Final = "it may have been run before an interruption, and is not run again"
 
 logger = logging.getLogger(__name__)
 
 
 class ActionResult(msgspec.Struct, frozen=True):
-    """What was done, in words; `freed` is bytes, of a cleanup."""
+    """The result of an action, in words. `freed` is the bytes freed by a cleanup."""
 
     detail: str = ""
     freed: int | None = None
 
 
 class ActionPlan(msgspec.Struct, frozen=True):
-    """What would be done, in words; `scaled` is what the ledger keeps of a scaling, before it is done."""
+    """What an action would do, in words. `scaled` is the raised limit that the ledger stores before the
+    action."""
 
     detail: str
     scaled: RaisedLimit | None = None
 
 
 class ActionExecutor:
-    """`protect`: names never to be touched. `labels`: a cleanup of the host minds only what carries these.
-    `exec_timeout`: seconds for a command in a container; `stop_timeout_max`: the most that one is given to
-    stop. `paused`: whether people have paused this one. `forbids`: why a container must not be scaled, of
-    itself or as ordered; empty where it may be."""
+    """Carries out actions. `protect`: names that must not be acted on. `labels`: a cleanup of the host
+    considers only what has these. `exec_timeout`: seconds for a command in a container. `stop_timeout_max`:
+    maximum seconds that a container is given to stop. `paused`: whether an operator has paused a container.
+    `forbids`: why a container must not be scaled, the second argument being whether by order; empty where it
+    may be."""
 
     def __init__(
         self,
@@ -87,8 +90,8 @@ class ActionExecutor:
         )
 
     def plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> ActionPlan:
-        """What `operate` would do; does nothing. Raises NotApplicableError, also where the engine refuses to
-        say what there is to act on, and EngineError for what passes."""
+        """Return what `perform` would do, without doing it. Raises NotApplicableError, also where the engine
+        refuses to say what there is to act on, and EngineError where the failure is transient."""
         try:
             return self._make_plan(request, found)
         except EngineError as error:
@@ -126,10 +129,10 @@ class ActionExecutor:
         scaled: RaisedLimit | None = None,
         again: bool = False,
     ) -> ActionResult:
-        """Act; `again`: finish what was begun. `since` is the container's start time before the action, and
-        `scaled` what was planned, both as the ledger kept them.
+        """Carry out an action; `again`: finish an interrupted one. `since` is the container's start time
+        before the action, and `scaled` the planned limit, both as stored in the ledger.
 
-        Raises NotApplicableError where the action gives no hold and nothing was done, and EngineError.
+        Raises NotApplicableError where the action does not apply and nothing was done, and EngineError.
         """
         logger.info("action.begun action=%s container=%s", request.action, request.alert.container.name)
         if request.action is Action.CLEANUP and request.alert.container.is_host:
@@ -152,7 +155,7 @@ class ActionExecutor:
                 raise NotApplicableError(f"{request.action} is nothing that can be done")
 
     def stop_seconds(self, action: Action, found: ContainerInfo | None) -> float:
-        """How long the container may take to stop before this action is done; 0 where it is down."""
+        """Return the maximum seconds that the container takes to stop in this action; 0 where it is down."""
         stops = found is not None and found.running and action in {Action.RESTART, Action.STOP}
         return self._find_stop_seconds(found) if stops and found is not None else 0.0
 
@@ -165,7 +168,8 @@ class ActionExecutor:
     # --- restart, start, stop -----------------------------------------------------------------------
 
     def _restart_or_start(self, action: Action, info: ContainerInfo, since: float) -> ActionResult:
-        """Unless it is not the process of `since` any more; then what lost its network by that."""
+        """Restart or start the process of `since`, unless another process runs by now; then restart the
+        containers that lost their network by that."""
         if info.started_at == since and info.running and action is Action.RESTART:
             self._engine.restart(info.ref.id, self._find_stop_seconds(info))
         elif info.started_at == since:
@@ -173,13 +177,13 @@ class ActionExecutor:
         return ActionResult(self._network_restart.run(info.ref.id))
 
     def _stop(self, info: ContainerInfo, since: float) -> ActionResult:
-        """Unless it is not the process of `since` any more: somebody has started it again."""
+        """Stop the process of `since`, unless the container was started again."""
         if info.started_at == since and info.status not in DOWN_STATES:
             self._engine.stop(info.ref.id, self._find_stop_seconds(info))
         return ActionResult()
 
     def _find_spare_reason(self, container: Container) -> str:
-        """Why it is not to be touched; empty if it may be."""
+        """Return why a container must not be acted on; empty if it may be."""
         if cleanup.is_protected(container, self._protect):
             return "protected"
         return "paused" if self._paused(container.name) else ""
@@ -199,8 +203,8 @@ class ActionExecutor:
         )
 
     def _require_replica(self, info: ContainerInfo, group: Service, *, ordered: bool) -> None:
-        """Raises NotApplicableError unless the container is one of the group's replicas, and all of these may
-        be acted on: a new replica is a copy of one, with its secrets and volumes."""
+        """Raise NotApplicableError unless the container is one of the service's replicas, and all replicas
+        may be acted on: a new replica is a copy of one, with its secrets and volumes."""
         if not self._trust.believes_all and info.ref.id not in group.members:
             raise NotApplicableError(
                 f"{info.ref.name} is no replica of {group.name}, whatever its labels say"
@@ -212,7 +216,8 @@ class ActionExecutor:
     def _scale(
         self, request: RemediationNeeded, info: ContainerInfo, since: float, scaled: RaisedLimit | None
     ) -> ActionResult:
-        """One that has died of too little is started with more; no other that is down by now."""
+        """Raise a limit. A container that exited for lack of resources is started afterwards; no other
+        container that is down is."""
         done = self._raise_limit(scaled or self._compute_raised_limit(request, info))
         if request.alert.kind in {Kind.EXITED, Kind.OOM} and info.status in DEAD_STATES:
             self._restart_or_start(Action.START, info, since)
@@ -228,7 +233,8 @@ class ActionExecutor:
         return ActionResult(scaling.describe_raise(scaled))
 
     def current(self, scaled: RaisedLimit) -> float | None:
-        """The limit, or the number of replicas, as it is now; None where there is none (any more)."""
+        """Return the current limit or number of replicas; None where the container was removed or has no
+        limit."""
         if scaled.service:
             return self._engine.service(scaled.service).replicas
         try:
@@ -237,7 +243,8 @@ class ActionExecutor:
             return None
 
     def scale_back(self, scaled: RaisedLimit) -> ActionResult:
-        """Put the old limit back. Raises NotApplicableError where it is no longer what it was raised to."""
+        """Restore the old limit. Raises NotApplicableError where the current limit is no longer the raised
+        one."""
         if not scaling.is_still_raised(scaled, self.current(scaled)):
             raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
         labels = self._engine.service(scaled.service).labels if scaled.service else {}
@@ -279,11 +286,11 @@ class ActionExecutor:
         return ActionResult(f"exit code 0: {output}" if output else "exit code 0")
 
     def _run_command(self, info: ContainerInfo, command: Sequence[str], what: str) -> str:
-        """The beginning of what it printed. Raises EngineError for an exit code that is not 0."""
+        """Return the beginning of the command's output. Raises EngineError for an exit code that is not 0."""
         if not info.running:
             raise NotApplicableError(f"it is {info.status}: no {what} can run in it")
         code, output = self._engine.exec(info.ref.id, command, self._exec_timeout)
-        # Cut after it is redacted, so that no cut lays half a secret open.
+        # Truncated after redaction, so that no cut exposes half a secret.
         told = escape_controls(redact(output.strip()[: 4 * MAX_OUTPUT_CHARACTERS]))[:MAX_OUTPUT_CHARACTERS]
         if code:
             raise EngineError(f"{what} failed with exit code {code}: {told}".removesuffix(": "))
@@ -304,7 +311,7 @@ def _cleanup_command(info: ContainerInfo) -> list[str]:
 
 
 def _exec_command(info: ContainerInfo) -> list[str]:
-    """The words of its label, as a shell would split them; no shell is asked."""
+    """Return the words of the container's label, split as a shell would. No shell is involved."""
     words = EXEC.of(info.ref.labels)
     if words is None:
         raise NotApplicableError(f"no label {EXEC.name} that can be read says what may be run in it")

@@ -1,4 +1,4 @@
-"""What core.remediation.policy is asked of a request, and what only the engine knows of it."""
+"""Asks core.remediation.policy about a request, with the facts that only the engine knows."""
 
 from typing import Final
 
@@ -31,8 +31,8 @@ from hemostat.events import Action, Reason
 
 ACTION_SECONDS: Final = 60.0
 CLEANUP_SECONDS: Final = 300.0
-"""Seconds allowed for the action itself, in the lease: a stop timeout and a start; an engine that adds up
-what lies on its disk."""
+"""Seconds allowed for the action itself, in the lease: for a stop timeout and a start, and for an engine that
+computes its disk usage."""
 
 
 class Decider:
@@ -88,7 +88,7 @@ class Decider:
         return self._first_seen
 
     def _find_gone(self, case: RequestCase, situation: DecisionInput, now: float) -> frozenset[str]:
-        """Actions under way, by other processes, on containers that are gone."""
+        """Return actions under way, by other processes, on containers that were removed."""
         at_work = situation.in_hand - {repetition.build_attempt_key(case.request, case.incident)}
         held, container = situation.under_way(now), case.request.alert.container
         group, taken = get_replica_group(container, self._trust), slots.select_slot_holders(held, now)
@@ -100,7 +100,7 @@ class Decider:
         return self._host_containers.gone((each for each in blocking if each.key not in at_work), now)
 
     def _has_half(self, case: RequestCase, situation: DecisionInput, now: float) -> bool:
-        """Whether the container's project holds half of the slots already."""
+        """Return whether the container's project holds half of the slots already."""
         taken = slots.select_slot_holders(situation.under_way(now), now)
         return slots.has_half_of_slots(case.request.alert.container, taken, self._limits)
 
@@ -116,7 +116,7 @@ class Decider:
         )
 
     def _compute_lease(self, case: RequestCase) -> float:
-        """Seconds."""
+        """Return the lease in seconds."""
         action, container = case.request.action, case.request.alert.container
         acting = CLEANUP_SECONDS if action is Action.CLEANUP else ACTION_SECONDS + self._limits.exec_timeout
         requested = find_requested_stop(container, case.found)
@@ -127,7 +127,8 @@ class Decider:
         return limit_lease(acting + stopping + verifying)
 
     def _refuse_hopeless(self, case: RequestCase, decision: Decision) -> Decision:
-        """Where the start must fail, nothing is taken down, and a dry run says so."""
+        """Refuse an action whose start must fail, so that no container is stopped for it. A dry run reports
+        the same."""
         is_rehearsal = isinstance(decision, Refuse) and decision.reason is Reason.DRY_RUN
         if not isinstance(decision, Act | RequestApproval) and not is_rehearsal:
             return decision

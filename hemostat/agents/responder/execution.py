@@ -1,4 +1,5 @@
-"""From a decision to act to its outcome: reserve, keep what is known, act, verify, write down, tell."""
+"""Carries out a decision to act: reserves the attempt, saves evidence, acts, verifies, and reports the
+outcome."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -45,26 +46,27 @@ from hemostat.events import Action, Container, Event, Outcome, Reason
 from hemostat.ports import Clock, Defer, Engine, EvidenceStore, Ledger
 
 FRESH_SECONDS: Final = 30.0
-"""Seconds for which what was measured is believed; after that it is measured again before it is acted on."""
+"""Seconds for which a measurement is trusted; after that it is taken again before an action."""
 MAX_TRIES: Final = 5
-"""How often the engine is asked for one action: calls that hang may all be carried out when it goes on."""
+"""Maximum number of requests to the engine for one action: requests that hang may all be carried out once the
+engine recovers."""
 RESTART_ACTIONS: Final = frozenset({Action.RESTART, Action.START})
-"""Actions of which the container's start time tells whether they were carried out."""
+"""Actions whose execution shows in the container's start time."""
 VERIFY_SECONDS: Final = 5.0
-"""How long a container is waited for at least after a start. While it comes up for longer than its action
-takes a slot, its request is put off again and again: others need the thread."""
+"""Minimum seconds to wait for a container after a start. While a start takes longer than the action holds a
+slot, its request is deferred repeatedly, because other requests need the thread."""
 VERIFY_RETRY: Final = 5.0
-"""Seconds until it is looked at again."""
+"""Seconds until the container is inspected again."""
 SHUTDOWN_SECONDS: Final = 2.0
-"""Seconds after which an engine that has stopped its containers to shut down is gone."""
+"""Seconds within which an engine that stopped its containers to shut down is unreachable."""
 EVIDENCE_SECONDS: Final = 0.25
-"""Seconds that gathering evidence may keep an action waiting."""
+"""Maximum seconds that gathering evidence may delay an action."""
 
 logger = logging.getLogger(__name__)
 
 
 class Execution:
-    """Safe to use from several threads at once."""
+    """Carries out decisions. Safe to use from several threads at once."""
 
     def __init__(
         self,
@@ -90,8 +92,9 @@ class Execution:
         self._read_metrics = recent
 
     def begin(self, case: RequestCase, attempt: Attempt, version: int) -> list[Event] | Defer | None:
-        """Reserve, then act. What cannot be done, or has passed while the request waited, is told before it
-        costs anything. The lease is counted from here: a plan may take long."""
+        """Reserve, then act. Returns None where the ledger was changed meanwhile. An action that does not
+        apply, or is no longer needed, is refused before it uses any budget. The lease starts here, because a
+        plan may take long."""
         waited = self._clock.now() - case.event.time > FRESH_SECONDS
         if waited and case.found is not None and self._verifier.is_over(case.request.alert, case.found):
             return self._tell(case, make_decision_end(Refuse(Reason.RECOVERED)))
@@ -110,8 +113,8 @@ class Execution:
         return self._act(case, intent)
 
     def _act(self, case: RequestCase, intent: Attempt) -> list[Event] | Defer:
-        """By how things are at this very moment: since they were decided on, people may have stopped the
-        container or everything, and who was frozen meanwhile may have lost its place to another."""
+        """Act on the current state: since the decision, an operator may have stopped the container or paused
+        remediation, and a responder that was frozen meanwhile may have lost its reservation to another."""
         book, now = self._ledger.read(self._host, intent.container), self._clock.now()
         if intent not in book.running or book.controls.paused(intent.container, now):
             return Defer(now, "it is held back, or another's, by now")
@@ -124,7 +127,8 @@ class Execution:
         return self._carry_out(case, intent, None if reason is None else Refuse(reason))
 
     def give_up(self, case: RequestCase, error: str) -> list[Event]:
-        """The last word on a request that failed again and again. What it began holds no slot any more."""
+        """Return the final outcome of a request that failed repeatedly, and end its attempts, so that they
+        hold no slot."""
         name, key = (
             case.request.alert.container.name,
             repetition.build_attempt_key(case.request, case.incident),
@@ -133,13 +137,14 @@ class Execution:
             attempts = self._ledger.attempts(self._host, name)
             for begun in (each for each in attempts if each.key == key and each.outcome is None):
                 self._finish(begun, make_given_up_end(error))
-        except HemoStatError as failure:  # its lease ends by itself
+        except HemoStatError as failure:  # the lease ends by itself
             logger.warning("attempt.not_ended incident=%s error=%s", case.incident, failure)
         return self._tell(case, make_given_up_end(error))
 
     def take_up(self, case: RequestCase, begun: Resume, version: int) -> list[Event] | Defer | None:
-        """Renew the lease, then finish what was begun; not where it has come to nothing meanwhile, nor where
-        there is an objection to what is not done yet."""
+        """Renew the lease, then finish the attempt. The attempt ends without the action where it became
+        unnecessary, or where an objection applies to what is not done yet. Returns None where the ledger was
+        changed meanwhile."""
         attempt, objection = begun.attempt, begun.objection
         if case.found is None and not case.request.alert.container.is_host:
             objection = Refuse(Reason.GONE)
@@ -179,13 +184,14 @@ class Execution:
             finished=self._clock.now(),
             host_fault=ended.reason is Reason.ENGINE_ERROR and is_host_fault(ended.detail),
         )
-        # First what is to come back down: what is finished is not taken up again.
+        # The raised limit is stored first: a finished attempt is not resumed.
         if attempt.scaled is not None and self._is_raised(attempt.scaled):
             self._ledger.keep_scaled(self._host, attempt.scaled)
         self._ledger.finish(self._host, finished)
 
     def _perform(self, case: RequestCase, attempt: Attempt, *, again: bool) -> ActionEnd:
-        """A failure that passes leaves the attempt open, to be resumed by the next try."""
+        """Carry out the action and verify it. A transient failure leaves the attempt open, to be resumed by
+        the next try."""
         began = self._clock.now()
         try:
             done = self._executor.perform(
@@ -208,12 +214,13 @@ class Execution:
         return ended
 
     def _end_if_stopped(self, case: RequestCase, attempt: Attempt) -> ActionEnd | None:
-        """A person's stop during a restart is the later wish, and the restart has overridden it: the engine
-        starts the container whatever happened to it in between."""
+        """Stop the container again if a person stopped it during a restart. That stop is the later intention,
+        and the restart has overridden it: the engine starts the container whatever happened in between."""
         once = attempt.tries == 1 and attempt.action in RESTART_ACTIONS
         if not (once and self._is_stop_noted(attempt)):
             return None
-        # An engine that shuts down stops its containers too: the monitor takes the note back when it is gone.
+        # An engine that shuts down stops its containers too: the monitor withdraws the note when the engine
+        # is gone.
         self._clock.sleep(SHUTDOWN_SECONDS)
         if not self._is_stop_noted(attempt):
             return None
@@ -227,13 +234,14 @@ class Execution:
         return stop is not None and stop.time >= attempt.time
 
     def _end_not_found(self, case: RequestCase, error: NoSuchContainerError) -> ActionEnd:
-        """The container is gone, or another one that its start needs is."""
+        """Return the end for a missing container: this one, or another that its start needs."""
         if inspect_if_present(self._engine, case.request.alert.container) is not None:
             return self._end_failed(case, error)
         return ActionEnd(outcome=Outcome.NOT_APPLICABLE, reason=Reason.GONE)
 
     def _end_failed(self, case: RequestCase, error: EngineError) -> ActionEnd:
-        """With the engine's own reason, and how the container is now: it may have been stopped by us."""
+        """Return the end with the engine's own reason and the container's current state, as HemoStat may have
+        stopped it."""
         now = inspect_if_present(self._engine, case.request.alert.container)
         after = None if now is None else now.state
         return ActionEnd(
@@ -252,7 +260,7 @@ class Execution:
                 return self._verifier.verify(alert, within=max(left, VERIFY_SECONDS))
             since = max(attempt.time + attempt.stop_seconds, found.started_at)
             return self._verifier.verify(alert, since=since, within=max(left, 0.0))
-        except NoSuchContainerError:  # it has been acted on all the same
+        except NoSuchContainerError:  # it was acted on all the same
             why = "it was removed after that"
             return (
                 make_verified_end("")
@@ -261,7 +269,7 @@ class Execution:
             )
 
     def _is_raised(self, scaled: RaisedLimit) -> bool:
-        """Whether it is raised, whatever else has come of it."""
+        """Return whether the limit is raised, whatever the outcome of the action."""
         try:
             return scaling.is_still_raised(scaled, self._executor.current(scaled))
         except EngineError as error:
@@ -270,7 +278,8 @@ class Execution:
             return False
 
     def keep_evidence(self, case: RequestCase) -> None:
-        """What is known before the action. That it cannot be kept is no reason to leave a container down."""
+        """Save the evidence before the action. A failure to save does not prevent the action: the container
+        must not stay down for it."""
         now = self._clock.now()
         kept = collect_snapshot(
             self._engine,
@@ -288,7 +297,7 @@ class Execution:
 
 
 def inspect_if_present(engine: Engine, container: Container) -> ContainerInfo | None:
-    """None where it is gone, and for the host itself."""
+    """Return None where the container was removed, and for the host."""
     try:
         return None if container.is_host else engine.inspect(container.id)
     except NoSuchContainerError:
@@ -296,7 +305,7 @@ def inspect_if_present(engine: Engine, container: Container) -> ContainerInfo | 
 
 
 def find_late_reason(case: RequestCase) -> Reason | None:
-    """Why an action would come too late."""
+    """Return why an action would come too late; None where it would not."""
     alert = case.request.alert
     if alert.container.is_host:
         return None
@@ -308,7 +317,8 @@ def find_late_reason(case: RequestCase) -> Reason | None:
 
 
 def refuse_early(case: RequestCase, book: LedgerSnapshot) -> Refuse | None:
-    """What needs no policy: a request that no monitor told of, and one that comes too late."""
+    """Refuse what needs no policy: a request for an incident that no monitor reported, and a request that
+    comes too late."""
     forged = refuse_forged(case.request, book) if case.order is None else None
     reason = find_late_reason(case)
     return forged or (None if reason is None else Refuse(reason))

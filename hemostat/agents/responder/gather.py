@@ -1,7 +1,8 @@
-"""What is known of a container is gathered before anything is done to it.
+"""Gathers the evidence about a container before an action.
 
-Each source is asked in a thread of its own, and none is waited for longer than `patience`: an engine that
-hangs makes a thin dossier, not a late restart. Nothing is raised; the dossier says what is missing, and why.
+Each source is read in a thread of its own, and the wait is limited to `patience` seconds: an engine that
+hangs makes an incomplete snapshot, not a late restart. No errors are raised; the snapshot says what is
+missing, and why.
 """
 
 import threading
@@ -17,7 +18,7 @@ from hemostat.events import Container, RemediationNeeded
 from hemostat.ports import Engine
 
 MAX_LOG_LINES: Final = 100
-"""Lines of log."""
+"""Maximum number of log lines."""
 TIMED_OUT: Final = "it took too long"
 
 
@@ -31,9 +32,9 @@ def collect_snapshot(
     recent: Callable[[Container], Sequence[MetricPoint]] | None = None,
     hide: Redactor = redact,
 ) -> EvidenceSnapshot:
-    """The dossier of the container as it is now. `found` is how it was inspected, None for the host and where
-    it is gone; `patience` seconds to wait for all sources together; `recent` tells of its last minutes,
-    and `hide` masks secrets."""
+    """Return the evidence snapshot of the container as it is now. `found` is its inspection, None for the
+    host and where it was removed. `patience` is the seconds to wait for all sources together. `recent`
+    returns its latest measurements, and `hide` masks secrets."""
     container = request.alert.container
     sources: dict[str, Callable[[], Any]] = {}
     if found is not None:
@@ -50,7 +51,8 @@ def collect_snapshot(
 def gather(
     sources: Mapping[str, Callable[[], Any]], patience: float
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """What each source answered within `patience` seconds; and of the others, why they did not."""
+    """Return the answers within `patience` seconds, and for each other source the reason why it is
+    missing."""
     answers: dict[str, Any] = {}
     missing: dict[str, str] = {}
     lock, done, left = threading.Lock(), threading.Event(), len(sources)
@@ -79,5 +81,5 @@ def _ask_source(source: Callable[[], Any]) -> tuple[Any, str]:
         return source(), ""
     except HemoStatError as error:
         return None, error.message
-    except Exception as error:  # noqa: BLE001 - evidence is worth having, and never worth a restart
+    except Exception as error:  # noqa: BLE001 - missing evidence must not prevent an action
         return None, type(error).__name__

@@ -1,4 +1,5 @@
-"""What else is on the host, asked of the engine only where a decision depends on it."""
+"""Answers questions about the other containers on the host, and asks the engine only where a decision depends
+on the answer."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -17,11 +18,12 @@ from hemostat.events import Action, Container
 from hemostat.ports import Engine
 
 CACHE_SECONDS: Final = 2.0
-"""Seconds for which an answer of the engine serves again: many requests may wait for the same slot."""
+"""Seconds for which an answer of the engine is cached: many requests may wait for the same slot."""
 
 
 class HostContainers:
-    """Safe to use from several threads at once: at worst the engine is asked twice."""
+    """Cached questions about the host's containers. Safe to use from several threads at once: at worst the
+    engine is asked twice."""
 
     def __init__(self, engine: Engine, limits: ResponderSettings, trust: TrustSettings) -> None:
         self._engine = engine
@@ -31,7 +33,8 @@ class HostContainers:
         self._gone_cache: dict[str, tuple[float, bool]] = {}
 
     def peers(self, container: Container, found: ContainerInfo | None) -> ReplicaHealth:
-        """The other replicas of its Compose service; asked of the engine only where it would be missed."""
+        """Return the health of the other replicas of its Compose service. The engine is asked only for a
+        healthy replica, whose action would reduce the service."""
         group = get_replica_group(container, self._trust)
         if group is None or found is None or assess_health(found)[0] is not HealthVerdict.WELL:
             return ReplicaHealth()
@@ -44,11 +47,11 @@ class HostContainers:
         return ReplicaHealth(len(others), healthy, itself=True)
 
     def gone(self, attempts: Iterable[Attempt], now: float) -> frozenset[str]:
-        """Keys of those whose container is not there any more."""
+        """Return the keys of the attempts whose container was removed."""
         return frozenset(each.key for each in attempts if self._is_gone(each, now))
 
     def _is_gone(self, attempt: Attempt, now: float) -> bool:
-        """A cleanup without a container is the host's."""
+        """Return whether the attempt's container was removed. A cleanup without a container is the host's."""
         if attempt.action is Action.CLEANUP and not attempt.container_id:
             return False
         looked_at, gone = self._gone_cache.get(attempt.key, (0.0, False))
@@ -61,7 +64,8 @@ class HostContainers:
         return gone
 
     def _is_missing(self, container: str) -> bool:
-        """False where the engine does not say so at once: others wait for the answer."""
+        """Return whether the engine has no such container. False where it does not answer at once: other
+        requests wait for the answer."""
         try:
             answers = self._engine.inspect_all([container], brief=True)
         except EngineError:
@@ -69,7 +73,8 @@ class HostContainers:
         return isinstance(answers[container], NoSuchContainerError)
 
     def others(self, container: Container, now: float) -> OtherProjects:
-        """Those that belong to another project. Where the engine does not say, they may want an action."""
+        """Return whether containers of other projects may need an action. Where the engine does not answer,
+        they may."""
         listed_at, projects = self._projects_cache
         if not 0 <= now - listed_at < CACHE_SECONDS:
             try:

@@ -1,4 +1,5 @@
-"""What this process is at work on: to the ledger, its second worker looks like itself after a crash."""
+"""Tracks the attempts that this process works on: the ledger cannot tell a second worker from the same worker
+after a crash."""
 
 import threading
 from collections.abc import Iterator
@@ -12,13 +13,13 @@ class InFlight:
 
     @property
     def full(self) -> frozenset[str]:
-        """What is worked on now."""
+        """The names that are worked on now."""
         with self._lock:
             return frozenset(self._names)
 
     @contextmanager
     def take(self, name: str) -> Iterator[bool]:
-        """Whether nobody else here is at work on `name`; while the context lasts, nobody else will be."""
+        """Yield whether `name` is free in this process. While the context lasts, `name` is taken."""
         with self._lock:
             free = name not in self._names
             self._names.add(name)

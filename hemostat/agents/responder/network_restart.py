@@ -1,8 +1,9 @@
-"""What shares the network of a container is restarted after it, for it has lost that network.
+"""Restarts the containers that share the network of a restarted container, because they have lost that
+network.
 
-Anybody may have made such a container, so it decides nothing about the one whose network it shares: where it
-is not of the same project, its failure is told and is no failure of the action, and all such containers
-together take no longer than STRANGERS_SECONDS.
+Any project may create such a container, so it must not affect the one whose network it shares. The failure of
+a container of another project is reported, but is no failure of the action. All such containers together get
+at most MAX_UNRELATED_SECONDS.
 """
 
 from collections.abc import Callable
@@ -17,12 +18,12 @@ from hemostat.ports import Clock, Engine
 
 MAX_UNRELATED_SECONDS: Final = 30.0
 MAX_LISTED: Final = 10
-"""Containers that are named."""
+"""Maximum number of containers named in the detail."""
 
 
 class NetworkRestart:
-    """`spared`: why a container is not to be touched, empty if it may be. `grace`: seconds that it is given
-    to stop."""
+    """Restarts containers that share a network. `spared`: why a container must not be acted on, empty if it
+    may be. `grace`: seconds that a container is given to stop."""
 
     def __init__(
         self,
@@ -40,8 +41,8 @@ class NetworkRestart:
         self._find_stop_seconds = grace
 
     def run(self, container_id: str) -> str:
-        """What was restarted, in words. One that fails does not keep the next waiting. Raises EngineError at
-        the end where one of the same project failed."""
+        """Return what was restarted, in words. A failure does not delay the next container. Raises
+        EngineError at the end where a container of the same project failed."""
         owner, began = self._engine.inspect(container_id), self._clock.now()
         told: list[str] = []
         failed: list[str] = []
@@ -67,7 +68,7 @@ class NetworkRestart:
         return self._trust.believes_all or akin
 
     def _restart(self, info: ContainerInfo, grace: float) -> list[str]:
-        """If it still runs when it is its turn."""
+        """Restart a container, if it still runs."""
         name = info.ref.name
         if why := self._find_spare_reason(info.ref):
             return [f"{name} left without network: it is {why}"]

@@ -1,4 +1,4 @@
-"""What came of a request, and how it is told."""
+"""The outcome of a request, and the event that reports it."""
 
 from typing import Final, NamedTuple
 
@@ -26,7 +26,7 @@ from hemostat.ports import Clock, Ledger
 NEXT_RUNG_REASONS: Final = frozenset(
     {Reason.VERIFIED, Reason.NOT_VERIFIED, Reason.ENGINE_ERROR, Reason.UNSUPPORTED, Reason.ALREADY_TRIED}
 )
-"""Reasons after which the next rung of the ladder may follow, at once or when the failure comes back."""
+"""Reasons after which the next rung of the ladder may follow, at once or when the failure returns."""
 
 OUTCOMES_OF_REASONS: Final = {
     Reason.DRY_RUN: Outcome.DRY_RUN,
@@ -39,7 +39,7 @@ OUTCOMES_OF_REASONS: Final = {
     Reason.NOT_VIABLE: Outcome.ESCALATED,
     Reason.ENGINE_ERROR: Outcome.FAILED,
 }
-"""What a refusal is called where it is none."""
+"""The outcome for reasons that are no refusal in the strict sense."""
 
 
 class ActionEnd(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,14 +51,14 @@ class ActionEnd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestCase(msgspec.Struct, frozen=True):
-    """One request as it was delivered, and the container as it was found."""
+    """A request as delivered, and the container as inspected."""
 
     event: Event
     request: RemediationNeeded
     incident: str
     found: ContainerInfo | None
     order: Order | None = None
-    """What the request was made from, where a person made it."""
+    """The order that the request was made from, where a person made it."""
 
 
 def build_complete(case: RequestCase, ended: ActionEnd) -> RemediationComplete:
@@ -76,7 +76,7 @@ def build_complete(case: RequestCase, ended: ActionEnd) -> RemediationComplete:
         before=None if case.found is None else case.found.state,
         after=ended.after,
         durations=ended.durations,
-        # What a person wanted is not tried in other ways.
+        # An order is not followed by other actions.
         alert=alert if ended.reason in NEXT_RUNG_REASONS and case.order is None else None,
     )
 
@@ -92,21 +92,22 @@ def add_durations(
 
 
 def make_verified_end(symptom: str, after: State | None = None) -> ActionEnd:
-    """`symptom` is what is still wrong; empty if nothing is."""
+    """`symptom` is the remaining problem; empty without one."""
     if symptom:
         return ActionEnd(outcome=Outcome.FAILED, reason=Reason.NOT_VERIFIED, detail=symptom, after=after)
     return ActionEnd(outcome=Outcome.HEALED, reason=Reason.VERIFIED, after=after)
 
 
 def make_no_action_end(alert: HealthAlert) -> ActionEnd:
-    """No action is asked for: what is ill because of another waits for that one, the rest for a person."""
+    """Return the end of a request without an action: a container that fails because of another waits for that
+    one, any other needs a person."""
     if alert.root:
         return ActionEnd(outcome=Outcome.WAITING, reason=Reason.ROOT_ELSEWHERE, detail=f"for {alert.root}")
     return ActionEnd(outcome=Outcome.ESCALATED, reason=Reason.NEEDS_PERSON)
 
 
 def make_given_up_end(error: str) -> ActionEnd:
-    """The request itself could not be dealt with, and will not be tried again."""
+    """Return the end of a request that could not be handled, and will not be tried again."""
     return ActionEnd(outcome=Outcome.FAILED, reason=Reason.GIVEN_UP, detail=error)
 
 
@@ -122,14 +123,15 @@ def make_decision_end(decision: Refuse | RepeatOutcome) -> ActionEnd:
 
 
 class OutcomePublisher(NamedTuple):
-    """How a remediation's end, or what it waits for, is told."""
+    """Creates the event of a remediation's end, or of what it waits for."""
 
     clock: Clock
     host: str
     source: str
 
     def __call__(self, case: RequestCase, ended: ActionEnd, at: float | None = None) -> list[Event]:
-        """`at` (epoch seconds) is for what may have been told before: then it is the same event."""
+        """`at` (epoch seconds) is for an event that may have been published before: the same time makes the
+        same event."""
         return [
             Event.make(
                 build_complete(case, ended),
@@ -143,7 +145,7 @@ class OutcomePublisher(NamedTuple):
 
 
 def tell_refusal(tell: OutcomePublisher, ledger: Ledger, case: RequestCase, ended: ActionEnd) -> list[Event]:
-    """The refusal, which the ledger keeps where it is that of an order."""
+    """Return the refusal. The ledger stores that of an order."""
     attempt = _refused_order(case, ended, tell.source, tell.clock.now())
     if attempt is not None:
         ledger.finish(tell.host, attempt)
@@ -151,8 +153,9 @@ def tell_refusal(tell: OutcomePublisher, ledger: Ledger, case: RequestCase, ende
 
 
 def _refused_order(case: RequestCase, ended: ActionEnd, by: str, now: float) -> Attempt | None:
-    """What the ledger keeps of an order that was refused: its seal stays valid, so whoever may write to the
-    stream could have it done after all, once the reason is gone. None for what is refused each time."""
+    """Return what the ledger stores of a refused order: its seal stays valid, so a client that may write to
+    the stream could have it carried out once the reason is gone. None for an order that is refused each
+    time."""
     if case.order is None or ended.outcome not in FREE_OUTCOMES or ended.reason is Reason.UNKNOWN_INCIDENT:
         return None
     container = case.request.alert.container

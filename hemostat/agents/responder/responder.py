@@ -1,12 +1,13 @@
-"""The responder: the only role that acts. Whether it may is core.remediation.policy's to say.
+"""The responder: the only role that acts. core.remediation.policy decides whether it may.
 
-1. Read the container, the ledger and what people have said, and decide. What was finished is told again; what
-   was begun is taken up. Refused, or no longer needed: say so and why. Not now, or not before a person has
-   approved it: ask to be given the request again later. Whatever takes long from here on runs apart.
-2. Reserve the attempt by compare-and-set: if anybody wrote to the ledger meanwhile, decide anew.
-3. Keep what is known, look once more, and act; what was done before a crash is not done again.
+1. Read the container, the ledger and the operators' controls, and decide. A finished attempt is reported
+   again; an unfinished one is resumed. A refused or unnecessary request is reported with the reason. A
+   request that must wait, or needs approval, is deferred. All that takes long from here on runs in the
+   background.
+2. Reserve the attempt by compare-and-set: if the ledger was changed meanwhile, decide again.
+3. Save evidence, inspect again, and act; what was done before a crash is not repeated.
 4. Verify: running, healthy and the alert's condition gone, for long enough.
-5. Write the outcome to the ledger, then tell it.
+5. Write the outcome to the ledger, then report it.
 """
 
 import logging
@@ -61,9 +62,9 @@ from hemostat.events import Action, Container, Event, Order, Outcome, Reason, Re
 from hemostat.ports import Clock, ControlStore, Defer, Engine, EvidenceStore, Ledger, RunInBackground, Sampler
 
 VIABILITY_RETRY: Final = 10.0
-"""Seconds until it is looked again whether what the start of a container that is down needs is there."""
+"""Seconds until the next check whether the requirements of a start are met, for a container that is down."""
 RECENT_SECONDS: Final = 0.1
-"""Seconds for which the container is taken to be as it was seen."""
+"""Seconds for which an inspection counts as current."""
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +88,8 @@ class Responder:
         missing: Callable[[ContainerInfo], str] | None = None,
         trust: TrustSettings = TRUST_OWN,
     ) -> None:
-        """`recent` tells a container's latest numbers, for the evidence; `probe` and `missing` are as in
-        Verifier and Viability."""
+        """`recent` returns a container's latest measurements, for the evidence. `probe` and `missing` are as
+        in Verifier and StartCheck."""
         self._engine = engine
         self._ledger = ledger
         self._control_store = desk
@@ -167,7 +168,8 @@ class Responder:
         return RunInBackground(lambda now: self._unresponsive.attempt(case, partial(work, case, now)), _busy)
 
     def _redecide(self, case: RequestCase, now: float, *, seen: float) -> list[Event] | Defer:
-        """Decide anew, for others may have acted since the container was `seen`, and do as decided."""
+        """Decide again, because the state may have changed since the container was `seen` (epoch seconds),
+        and act on the decision."""
         if not 0 <= now - seen < RECENT_SECONDS:
             case = self._inspect_case(case)
         with self._in_flight.take(repetition.build_attempt_key(case.request, case.incident)) as free:
@@ -178,17 +180,18 @@ class Responder:
             return result
 
     def buried(self, event: Event, error: str, now: float) -> list[Event]:  # noqa: ARG002
-        """The last word on a request that failed again and again: people must not wait for another."""
+        """Return the final outcome of a request that failed repeatedly, so that no user waits for another."""
         case = self._open_case(event)
         return [] if case is None else self._execution.give_up(case, error)
 
     def notice(self, now: float) -> str:
-        """What people should know of: that nothing is done, and who wanted that; that the ledger was lost."""
+        """Return the warnings for users: that remediation is paused and by whom, and that the ledger was
+        lost."""
         told = (self._ledger.check(self._host), self._control_store.controls().notice(now))
         return "; ".join(filter(None, told))
 
     def tend(self, now: float) -> list[Event]:
-        """Put back what was scaled and is due, unless people want nothing done; and end what is left over."""
+        """Restore raised limits that are due, unless remediation is paused, and end abandoned attempts."""
         self._sweeper.round(now)
         if self._control_store.controls().paused(ALL_CONTAINERS, now):
             return []
@@ -196,14 +199,14 @@ class Responder:
         return [Event.make(each, time=now, host=self._host, source=self._source) for each in told]
 
     def _may_put_back(self, container: Container) -> bool:
-        """Asked of each when it is due: a round may take long."""
+        """Return whether a limit may be restored. Checked for each when it is due: a round may take long."""
         if is_protected(container, self._limits.protect):
             return False
         automatic = policy.find_strictest_mode(container, Action.SCALE, self._limits) == "auto"
         return automatic and self._control_store.controls().paused(container.name, self._clock.now()) is None
 
     def _open_case(self, event: Event) -> RequestCase | None:
-        """None for what is not for this responder to answer."""
+        """Return the request of an event; None where it is not for this responder."""
         if event.host != self._host or event.incident is None:
             return None
         match event.data:
@@ -216,8 +219,8 @@ class Responder:
         return None
 
     def _inspect_case(self, case: RequestCase) -> RequestCase:
-        """With the container as it is now. What its name is and which labels it bears, whoever asks for
-        something does not say."""
+        """Return the case with the container as it is now. Name and labels are taken from the engine, never
+        from the sender of the request."""
         alert = case.request.alert
         found = inspect_if_present(self._engine, alert.container)
         if found is not None:
@@ -226,8 +229,9 @@ class Responder:
         return msgspec.structs.replace(case, found=found, request=request)
 
     def _escalate(self, case: RequestCase, now: float) -> list[Event] | Defer:
-        """They get to see what the container was like; of one that waits for another there is nothing new. A
-        failure that shows while an action against it is verified is told with the end of that."""
+        """Report a request without an action, and save evidence for the person who has to act. A container
+        that waits for another gets no new snapshot. A failure that shows while an action against it is
+        verified is reported with the end of that action."""
         key = repetition.build_attempt_key(case.request, case.incident)
         book = self._ledger.read(self._host, case.request.alert.container.name, case.incident, key)
         if (forged := refuse_forged(case.request, book)) is not None:
@@ -244,7 +248,7 @@ class Responder:
     # --- deciding -----------------------------------------------------------------------------------
 
     def _try(self, case: RequestCase, now: float) -> list[Event] | Defer | None:
-        """Decide, and do as decided; None where the ledger was written to meanwhile."""
+        """Decide, and act on the decision; None where the ledger was changed meanwhile."""
         decision, book = self._decide(case, now)
         version = book.version
         result: list[Event] | Defer | None = None
@@ -283,7 +287,7 @@ class Responder:
             self._execution.keep_evidence(case)
         ended = make_decision_end(decision)
         if decision.reason is Reason.NOT_VIABLE and case.order is None and _is_down(case):
-            # What is missing may come back, as a mount does: then it is started.
+            # A missing requirement may return, as a mount does: then the container is started.
             again = self._clock.now() + VIABILITY_RETRY
             return self._put_off(case, again, decision.detail, ended)
         if case.order is not None and ended.outcome is Outcome.ESCALATED:
@@ -304,9 +308,9 @@ class Responder:
     # --- asking and announcing ----------------------------------------------------------------------
 
     def _request_approval(self, case: RequestCase, until: float, now: float) -> list[Event] | Defer:
-        """Put the request on people's desk, and tell them what exactly would be done. A crash in between does
-        both again: what is on the desk stays there. Where another request for the same is on it, this one is
-        dropped: that one carries on."""
+        """Store the approval request, and report what exactly would be done. A crash in between repeats both:
+        a stored approval stays. Where another request waits for the same approval, this one is dropped, and
+        the other carries on."""
         request, name = case.request, repetition.build_attempt_key(case.request, case.incident)
         again, why = min(until, now + policy.PEOPLE_RETRY_SECONDS), "it waits for approval"
         if Reason.APPROVAL in request.told:
@@ -338,7 +342,7 @@ class Responder:
     def _put_off(
         self, case: RequestCase, until: float, why: str, ended: ActionEnd | None, at: float | None = None
     ) -> Defer:
-        """People are told once of what it waits for: the request that comes again says that they know."""
+        """Report once what a request waits for: the deferred request records that it was reported."""
         request = case.request
         if ended is None or ended.reason in request.told:
             return Defer(until, why)

@@ -1,4 +1,4 @@
-"""What was scaled up comes back down after calm."""
+"""Restores raised limits after a calm period."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -47,8 +47,9 @@ class ScaleDown:
         self._calm_seconds = calm
 
     def round(self, now: float, may: Callable[[Container], bool]) -> Iterator[RemediationComplete]:
-        """Put back what is due, where it `may` be. The record is taken off afterwards: whoever comes after
-        one that was killed in between finds it. Of several responders, the one that takes it off tells."""
+        """Restore the limits that are due, where `may` allows it. The record is removed afterwards, so that
+        after a crash in between the next process finds it. Of several responders, the one that removes the
+        record reports."""
         for scaled in self._ledger.scaled(self._host):
             try:
                 due = None if self._is_being_raised(scaled, now) else self._find_due(scaled, now, may)
@@ -59,7 +60,7 @@ class ScaleDown:
                 yield from self._scale_back(scaled, due)
 
     def _is_being_raised(self, scaled: RaisedLimit, now: float) -> bool:
-        """Whether it is raised further at this moment: then the record is about to be written anew."""
+        """Return whether the limit is being raised further now: then its record is about to be replaced."""
         book = self._ledger.read(self._host, "")
         raising = [
             each.scaled for each in book.running if each.scaled and is_leased(each, now, book.controls)
@@ -69,7 +70,7 @@ class ScaleDown:
     def _find_due(
         self, scaled: RaisedLimit, now: float, may: Callable[[Container], bool]
     ) -> ContainerInfo | None:
-        """A container whose limit is due to be put back, or that of a service's is."""
+        """Return a container whose limit, or whose service's number of replicas, is due to be restored."""
         current = self._executor.current(scaled)
         if not scaling.is_still_raised(scaled, current):
             self._ledger.drop_scaled(self._host, scaled)
@@ -93,7 +94,7 @@ class ScaleDown:
             yield _build_complete(scaled, info, detail)
 
     def _inspect_members(self, scaled: RaisedLimit) -> list[ContainerInfo]:
-        """The container, or those of the service that run on this node."""
+        """Return the container, or those of the service that run on this node."""
         if not scaled.service:
             return [self._engine.inspect(scaled.container)]
         members = self._engine.service(scaled.service).members
@@ -102,7 +103,8 @@ class ScaleDown:
     def _measure_usage(
         self, scaled: RaisedLimit, members: Sequence[ContainerInfo], current: float | None
     ) -> float | None:
-        """What is used now of what was raised, as `scale.due_back` wants it; None where that is not known."""
+        """Return the current usage of the raised resource, in the unit of `scaling.should_restore_limit`;
+        None where it is unknown."""
         if scaled.resource is Resource.MEMORY:
             sample = self._read_sample(members[0])
             return None if sample is None or not sample.memory else float(sample.memory)
@@ -114,7 +116,7 @@ class ScaleDown:
         return scaling.estimate_busy_replicas(members, [each or 0.0 for each in cores], current or 0.0)
 
     def _measure_cores(self, members: Sequence[ContainerInfo]) -> list[float | None]:
-        """Cores that each uses now; None where it cannot be measured."""
+        """Return the cores that each container uses now; None where they cannot be measured."""
         before = [self._read_sample(info) for info in members]
         self._clock.sleep(MEASURE_SECONDS)
         after = [self._read_sample(info) for info in members]

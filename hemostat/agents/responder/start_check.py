@@ -1,6 +1,6 @@
-"""Whether a container could be started again: what its start needs, and whether that is there.
+"""Checks whether a container could be started again, before it is stopped.
 
-A restart stops first. Where the start must fail, it only takes down what was up.
+A restart stops first. Where the start must fail, a restart only takes down a running container.
 """
 
 from collections.abc import Callable
@@ -15,13 +15,14 @@ STARTING_ACTIONS = frozenset({Action.RESTART, Action.START})
 
 class StartCheck:
     def __init__(self, engine: Engine, missing: Callable[[ContainerInfo], str] | None = None) -> None:
-        """`missing` tells what of a container's paths on the engine's host is not there, empty for nothing
-        or where that cannot be known."""
+        """`missing` returns which of a container's paths on the engine's host do not exist, empty for none or
+        where that is unknown."""
         self._engine = engine
         self._find_missing_path = missing
 
     def obstacle(self, action: Action, found: ContainerInfo | None) -> str:
-        """Why the container's start must fail, with what a person is to do; empty if nothing is known."""
+        """Return why the container's start must fail, with what a person has to do; empty if no reason is
+        known."""
         if action not in STARTING_ACTIONS or found is None:
             return ""
         objections = (self._find_namespace_fault(owner) for owner in found.joined)
@@ -29,7 +30,7 @@ class StartCheck:
         return objection or ("" if self._find_missing_path is None else self._find_missing_path(found))
 
     def _find_namespace_fault(self, owner: str) -> str:
-        """What is wrong with a container whose namespace is shared."""
+        """Return what is wrong with a container whose namespace is shared; empty for nothing."""
         short = owner[:12]
         try:
             info = self._engine.inspect(owner)

@@ -1,4 +1,5 @@
-"""Ends attempts in the ledger that no request will end: their entry was lost, or their container is gone."""
+"""Ends attempts in the ledger that no request will end: their entry was lost, or their container was
+removed."""
 
 import logging
 from typing import Final
@@ -16,7 +17,7 @@ from hemostat.ports import Ledger
 
 SWEEP_SECONDS: Final = 60.0
 MAX_CHECKED: Final = 50
-"""Containers that the engine is asked for in one round."""
+"""Maximum number of containers that the engine is asked about in one round."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Sweeper:
             return
         self._swept_at = now
         book = self._ledger.read(self._host, "")
-        # One that takes a slot may be at work in another process, which will end it.
+        # An attempt that holds a slot may be under way in another process, which will end it.
         old = [each for each in book.running if not each.time <= now < compute_slot_end(each)]
         left = [each for each in old if each.key not in self._in_flight.full][:MAX_CHECKED]
         gone = self._host_containers.gone(left, now)

@@ -1,8 +1,8 @@
-"""Containers that the engine does not answer about, while it answers otherwise.
+"""Handles containers that the engine does not answer about, while it answers about others.
 
-A start can hang for good, and every inspection of its container with it. So no thread waits for that: what
-was to be done is put off, longer each time, and few are asked about again at the same time. An engine that
-answers nobody concerns all containers: that is waited out.
+A start can hang for good, and every inspection of its container with it. So no thread waits for such a
+container: its requests are deferred, longer each time, and few containers are retried at the same time. An
+engine that does not answer at all affects all containers: that is waited out by the caller.
 """
 
 import threading
@@ -17,7 +17,7 @@ from hemostat.ports import Clock, Defer, Engine, RunInBackground
 FIRST_RETRY_SECONDS: Final = 5.0
 MAX_RETRY_SECONDS: Final = 60.0
 MAX_CONCURRENT: Final = 2
-"""Containers that are asked about again at the same time."""
+"""Maximum number of containers that are retried at the same time."""
 DEFER_REASON: Final = "the engine does not answer about it"
 
 T = TypeVar("T")
@@ -25,8 +25,9 @@ DecideStep = Callable[[float], Sequence[Event] | Defer | RunInBackground]
 
 
 class UnresponsiveContainers:
-    """Safe to use from several threads at once. A request is given up after `expire` seconds in which the
-    engine has not answered about its container, however old the request was by then."""
+    """The containers that the engine does not answer about. Safe to use from several threads at once. A
+    request is given up after `expire` seconds in which the engine has not answered about its container,
+    however old the request was by then."""
 
     def __init__(
         self,
@@ -40,14 +41,15 @@ class UnresponsiveContainers:
         self._expire = expire
         self._give_up = give_up
         self._since: dict[str, float] = {}
-        """When each was first not answered about, by container id (epoch seconds)."""
+        """When the engine first did not answer about each, by container id (epoch seconds)."""
         self._slots = threading.BoundedSemaphore(MAX_CONCURRENT)
 
     def __contains__(self, case: RequestCase) -> bool:
         return case.request.alert.container.id in self._since
 
     def attempt(self, case: RequestCase, call: Callable[[], T]) -> T | list[Event] | Defer:
-        """Raises EngineError where the engine answers nobody."""
+        """Return the call's result, or defer the request. Raises EngineError where the engine does not answer
+        at all."""
         container = case.request.alert.container.id
         try:
             result = call()
@@ -59,8 +61,8 @@ class UnresponsiveContainers:
         return result
 
     def again(self, case: RequestCase, step: DecideStep, now: float) -> Sequence[Event] | Defer:
-        """What is done about one that is known not to be answered about. What `step` has run apart is an
-        attempt of its own."""
+        """Retry a container that the engine has not answered about. Background work of `step` runs here,
+        too."""
         if not self._slots.acquire(blocking=False):
             return Defer(now + FIRST_RETRY_SECONDS, DEFER_REASON)
         try:

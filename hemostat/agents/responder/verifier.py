@@ -1,4 +1,4 @@
-"""Whether an action helped: by the engine, and by the symptom that was alerted."""
+"""Verifies an action, by the state of the container and by the symptom of the alert."""
 
 from collections.abc import Callable
 from math import inf
@@ -24,17 +24,18 @@ from hemostat.events import HealthAlert, Kind, Outcome, Reason
 from hemostat.ports import Clock, Engine, Sampler
 
 POLL_SECONDS: Final = 0.25
-"""Seconds between two looks at a container."""
+"""Seconds between two inspections of a container."""
 MEASURE_SECONDS: Final = 1.0
 """Seconds over which CPU is measured."""
 PROBE_SECONDS: Final = 2.0
 MAX_STARTUP_SECONDS: Final = 3600.0
 MAX_WAIT_SECONDS: Final = 120.0
-"""What a container's own check may take after a start: one that was (re)started, and another that starts."""
+"""Maximum seconds for a container's own healthcheck after a start: of a container that was (re)started, and
+of another that starts."""
 NOT_PROBED: Final = "its probe has not been seen to pass"
 
 Probe = Callable[[ProbeTarget, str, float], str]
-"""Whether a target answers at an address within so many seconds: what is wrong, empty for nothing."""
+"""Whether a target answers at an address within so many seconds: the error, empty for none."""
 
 
 class Verifier:
@@ -47,7 +48,7 @@ class Verifier:
         host_memory: int,
         probe: Probe | None = None,
     ) -> None:
-        """Without a `probe` nothing that is alerted for its probe can be seen to be well."""
+        """Without a `probe`, an alert about a failed probe cannot be verified."""
         self._engine = engine
         self._sampler = sampler
         self._clock = clock
@@ -64,10 +65,10 @@ class Verifier:
         since: float = inf,
         within: float = inf,
     ) -> ActionEnd:
-        """Look until the container has been well for `verify_for`, is ill, or has had its time: what its own
-        check may take after a start, and `verify_timeout`, from `since` (epoch seconds) or now. The outcome
-        is WAITING where it comes up for longer than `within` seconds. Of the host, whether what was `freed`
-        (bytes) is enough."""
+        """Inspect until the container has been healthy for `verify_for`, has failed, or its time is up: the
+        time that its own healthcheck may take after a start, and `verify_timeout`, from `since` (epoch
+        seconds) or now. The outcome is WAITING where it starts for longer than `within` seconds. For the
+        host, compare the `freed` bytes with the shortage."""
         if alert.container.is_host:
             return make_verified_end(describe_disk_shortage(alert, freed or 0))
         began = latest = self._clock.now()
@@ -78,7 +79,7 @@ class Verifier:
         while True:
             info = self._engine.inspect(alert.container.id)
             now = self._clock.now()
-            if now < latest:  # the clock was set back: count anew
+            if now < latest:  # the clock was set back: start again
                 began, deadline, well_since = now, 0.0, None
             deadline = deadline or min(since, now) + self.longest(alert, info, restarted=restarted)
             latest = now
@@ -99,7 +100,8 @@ class Verifier:
             self._clock.sleep(POLL_SECONDS)
 
     def longest(self, alert: HealthAlert, info: ContainerInfo | None, *, restarted: bool = True) -> float:
-        """Seconds that verifying may take, after an action by which it is `restarted`, or another one."""
+        """Return the maximum seconds of a verification, after an action that has `restarted` the container,
+        or another action."""
         own = 0.0 if info is None else compute_startup_seconds(info)
         if alert.kind is Kind.HUNG:
             start = PROBE_START.of(alert.container.labels)
@@ -107,7 +109,7 @@ class Verifier:
         return min(own, MAX_STARTUP_SECONDS if restarted else MAX_WAIT_SECONDS) + self._limits.verify_timeout
 
     def _find_state(self, alert: HealthAlert, info: ContainerInfo) -> tuple[HealthVerdict, str]:
-        """By the engine; of what was alerted for its probe, by that too."""
+        """Return the state by the engine and, for an alert about a failed probe, by the probe."""
         health, why = assess_health(info)
         target = PROBE.of(alert.container.labels) if alert.kind is Kind.HUNG else None
         if target is None or health is not HealthVerdict.WELL:
@@ -122,7 +124,7 @@ class Verifier:
         return self._probe(target, address, PROBE_SECONDS)
 
     def _find_network_owners(self, info: ContainerInfo) -> dict[str, ContainerInfo]:
-        """The containers whose network it shares, by what they are called there."""
+        """Return the containers whose network it shares, by the names in its network mode."""
         found: dict[str, ContainerInfo] = {}
         while info.network_mode.startswith(probe.SHARED_NETWORK_PREFIX):
             name = info.network_mode.removeprefix(probe.SHARED_NETWORK_PREFIX)
@@ -132,7 +134,7 @@ class Verifier:
         return found
 
     def stopped(self, container: str) -> ActionEnd:
-        """Look until it is down, or `verify_timeout` is over."""
+        """Inspect until the container is down, or `verify_timeout` is over."""
         deadline = self._clock.now() + self._limits.verify_timeout
         while (
             info := self._engine.inspect(container)
@@ -141,7 +143,7 @@ class Verifier:
         return make_verified_end("" if info.status in DOWN_STATES else f"it is {info.status}", info.state)
 
     def is_over(self, alert: HealthAlert, info: ContainerInfo) -> bool:
-        """Whether what was measured once is so no longer; False where it cannot be measured again."""
+        """Return whether a measured symptom is gone; False where it cannot be measured again."""
         if alert.kind not in SAMPLED_KINDS:
             return False
         base = self._read_sample(info, self._clock.now())
@@ -155,7 +157,7 @@ class Verifier:
         return next(iter(self._sampler.sample([info], now)), None)
 
     def _find_symptom(self, alert: HealthAlert, info: ContainerInfo, base: Sample | None, now: float) -> str:
-        """What is left of the alert's condition; empty if nothing is."""
+        """Return what remains of the alert's condition; empty for nothing."""
         if alert.kind is Kind.DISK_HIGH:
             size, threshold = self._engine.writable_size(info.ref.id), alert.number("threshold")
             return f"it still holds {show_size(size)}" if size >= threshold else ""

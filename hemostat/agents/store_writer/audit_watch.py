@@ -1,7 +1,7 @@
-"""Keeps the audit trail of a store comparable with what is noted in Redis and in the system's log.
+"""Compares the audit trail of a store with the notes in Redis and in the system's log.
 
-Each batch that is stored moves the noted head. Where the trail is another one than was noted, or a part of it
-is missing, nothing is noted any more: people are told, until a person accepts the trail as it is.
+Each stored batch moves the noted head. Where the trail differs from the noted one, or a part of it is
+missing, no notes are written: a warning is shown until a person accepts the trail as it is.
 """
 
 import logging
@@ -23,9 +23,9 @@ from hemostat.errors import HemoStatError
 from hemostat.ports import AuditAnchor, Clock, EventStore
 
 ANNOUNCE_SECONDS: Final = 3600.0
-"""Between two lines in the system's log."""
+"""Seconds between two lines in the system's log."""
 CHECK_SECONDS: Final = 60.0
-"""Between two looks while nothing is stored."""
+"""Seconds between two checks while nothing is stored."""
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,8 @@ logger = logging.getLogger(__name__)
 def observe_trail(
     records: EventStore, notary: AuditAnchor, place: str, keys: tuple[bytes, ...] = ()
 ) -> AuditObservation:
-    """In this order: roles that store meanwhile, or remove old rows, are not taken for somebody else."""
+    """Return the trail and its notes. The order of the reads matters: roles that store rows or remove old
+    rows meanwhile must not look like tampering."""
     ends = records.ends()
     noted = drop_untrusted_acceptance(notary.noted(ends.trail, place), ends.trail, keys)
     look = AuditObservation(
@@ -43,7 +44,7 @@ def observe_trail(
 
 
 def _check_head(records: EventStore, look: AuditObservation) -> AuditObservation:
-    """Whether the noted head is in the trail, or was removed with what was too old."""
+    """Check whether the noted head is in the trail, or was removed with the rows that were too old."""
     head, last = look.noted.head, look.last
     is_last = head is not None and last is not None and head == ChainPosition(last.number, last.hash)
     has_head = is_last or (head is not None and records.bears(head))
@@ -61,7 +62,7 @@ class AuditWatch:
         keys: Keys = tuple,
         announce: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """`place` is Records.place; `announce` writes a line where nobody here can change it."""
+        """`place` is EventStore.place. `announce` writes a line where no user of this host can change it."""
         self._event_store = records
         self._audit_anchor = notary
         self._clock = clock
@@ -69,17 +70,17 @@ class AuditWatch:
         self._keys = keys
         self._announce = announce
         self._known_notes = AnchorNotes()
-        """As this process has noted it last: Redis may forget."""
+        """The notes that this process wrote last: Redis may lose them."""
         self._known_trail = ""
         self._announced_at: float | None = None
         self._checked_at: float | None = None
         self._signs_from = 0
-        """The first row of the next batch, until it is noted from where on rows are signed."""
+        """The first row of the next batch, until the first signed row has been noted."""
         self._has_signed = False
         self.objection = ""
 
     def prepare(self) -> None:
-        """Before rows are stored: whether a person has accepted that the row before them is not signed."""
+        """Before rows are stored, pass on that a person has accepted an unsigned last row."""
         if self._has_signed and not self.objection:
             return
         keys = self._keys()
@@ -92,7 +93,7 @@ class AuditWatch:
         self._signs_from = ends.head.number + 1
 
     def note(self) -> None:
-        """Note the head, unless the trail is not the one that was written."""
+        """Note the head, unless the trail differs from the one that was written."""
         asked = observe_trail(self._event_store, self._audit_anchor, self._location, self._keys())
         found = self._fill_in_known(asked)
         self._set_objection(find_objection(found), found.ends)
@@ -102,14 +103,15 @@ class AuditWatch:
         self._announce_head(found.ends)
 
     def _note_signed(self, found: AuditObservation) -> None:
-        """For those who have no key, and must know that they cannot check the rows."""
+        """Note the first signed row, for readers without a key: they must know that they cannot check the
+        rows."""
         if self._signs_from and not self._has_signed and is_last_row_signed(found):
             self._audit_anchor.note_signed(found.ends.trail, self._signs_from)
             self._has_signed = True
 
     def check(self) -> None:
-        """Note it now and then, for nothing may be stored for long. Others tell of a database or a Redis that
-        is away."""
+        """Note the head once in CHECK_SECONDS, because nothing may be stored for long. Errors are dropped:
+        other checks report that the database or Redis is down."""
         now = self._clock.now()
         if self._checked_at is None or not 0 <= now - self._checked_at < CHECK_SECONDS:
             self._checked_at = now
@@ -117,7 +119,7 @@ class AuditWatch:
                 self.note()
 
     def _fill_in_known(self, found: AuditObservation) -> AuditObservation:
-        """With what this process knows, where Redis has lost it."""
+        """Fill in what this process knows, where Redis has lost its notes."""
         noted = found.noted
         if noted.trail or not self._known_trail:
             return found

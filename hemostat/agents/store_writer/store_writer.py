@@ -1,7 +1,8 @@
-"""The alert role's second half: every event goes into the database, whoever is told of it or not.
+"""The second half of the alert role: writes every event into the database, whether a notification is sent or
+not.
 
-It reads the streams as a group of its own. While the database is away nothing is acknowledged here, and the
-streams keep what is to be stored; people are told meanwhile all the same.
+It reads the streams with a consumer group of its own. While the database is down the group acknowledges
+nothing, and the streams keep the events. Notifications are sent meanwhile.
 """
 
 import logging
@@ -14,9 +15,9 @@ from hemostat.events import Event
 from hemostat.ports import AuditAnchor, Clock, EventStore
 
 SWEEP_SECONDS: Final = 3600.0
-"""Seconds between two looks at what is too old."""
+"""Seconds between two removals of old rows."""
 MAX_ROWS_PER_SWEEP: Final = 5000
-"""Rows removed at a time: nobody should wait long for it."""
+"""Rows removed at a time: a removal must not delay writers for long."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,20 +39,20 @@ class StoreWriter:
         self._watch = watch or AuditWatch(records, notary, clock, place="")
 
     def step(self, _: Event, __: float) -> list[Event]:
-        """What is to be done with one event is done with many at once."""
+        """Return no events: `keep` handles the events in batches."""
         return []
 
     def check(self) -> str:
-        """Asked at every heartbeat, whether anything is stored or not."""
+        """Check the audit trail. Called at every heartbeat, whether events are stored or not."""
         self._watch.check()
         return ""
 
     def notice(self) -> str:
-        """What people should know of the audit trail; empty for nothing."""
+        """Return the warning about the audit trail; empty for none."""
         return f"{self._watch.objection}: see hemostat audit verify" if self._watch.objection else ""
 
     def keep(self, events: Sequence[Event]) -> None:
-        """Store the events, note the trail's head elsewhere, and now and then remove what is too old."""
+        """Store the events, note the trail's head, and once in SWEEP_SECONDS remove old rows."""
         self._watch.prepare()
         self._event_store.append(events)
         self._watch.note()
@@ -60,7 +61,8 @@ class StoreWriter:
             self._sweep_due = now if self._sweep(now) == MAX_ROWS_PER_SWEEP else now + SWEEP_SECONDS
 
     def _sweep(self, now: float) -> int:
-        """That rows are to go is noted before they do: those that are gone without it are missing."""
+        """Remove old rows and return their number. The new anchor is noted first: rows that disappear without
+        a note count as missing."""
         oldest = now - self._settings.retention if self._settings.retention else None
         end = self._event_store.outdated(oldest, self._settings.max_events, limit=MAX_ROWS_PER_SWEEP)
         if end is None:
