@@ -1,6 +1,7 @@
-"""The composition root: settings in, a running role out. The only importer of agents and adapters together.
+"""The composition root: turns settings into a running role. Only this package imports both agents and
+adapters.
 
-Vendors are imported where they are needed, so that no role carries what it does not use.
+Vendor libraries are imported where needed, so that no role loads what it does not use.
 """
 
 from hemostat.app.backends import (

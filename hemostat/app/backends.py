@@ -1,4 +1,4 @@
-"""Where the roles of a process get what they work with: Redis and Docker, or everything in memory."""
+"""The backends of the roles in a process: Redis and Docker, or everything in memory."""
 
 import os
 from collections.abc import Sequence
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from hemostat.adapters.redis import Client
 
 HISTORY_FILE: Final = "history.db"
-"""Where events are stored if no database is configured: a file in the state directory."""
+"""The file in the state directory where events are stored if no database is configured."""
 
 
 class FallbackSampler:
-    """A Sampler that asks the first, and the second for what the first could not read."""
+    """A Sampler that reads from the first, and from the second where the first could not read."""
 
     def __init__(self, first: Sampler, second: Sampler) -> None:
         self._first = first
@@ -55,7 +55,7 @@ class FallbackSampler:
 
 
 class UnknownHost:
-    """Surroundings of which nothing is known."""
+    """A HostProbe of a host about which nothing is known."""
 
     def measure(self, now: float) -> HostSample | None:  # noqa: ARG002
         return None
@@ -76,7 +76,7 @@ class UnknownHost:
 
 
 class LocalHost(UnknownHost):
-    """The surroundings of an engine on this very host, whose data are in `directory`, and which is that
+    """A HostProbe of an engine on this host, whose data are in `directory`, and whose process id is
     `process`."""
 
     def __init__(self, directory: str, process: int) -> None:
@@ -104,12 +104,12 @@ class LocalHost(UnknownHost):
 
 
 def make_host_probe(engine: EngineVersion) -> HostProbe:
-    """Known of an engine whose data are here."""
+    """Return a probe of this host if the engine is local, else one that knows nothing."""
     return LocalHost(engine.root, engine.process) if engine.local else UnknownHost()
 
 
 class Backends(Protocol):
-    """Where the roles of a process get what they work with."""
+    """The backends of the roles in a process."""
 
     @property
     def bus(self) -> Bus: ...
@@ -127,7 +127,7 @@ class Backends(Protocol):
     def outbox(self) -> Outbox: ...
 
     def records(self) -> tuple[EventStore, AuditAnchor] | None:
-        """The database, and where the ends of its audit trail are noted; None: nothing is recorded."""
+        """Return the database, and where the ends of its audit trail are noted; None if nothing is stored."""
         ...
 
     def dossiers(self) -> EvidenceStore: ...
@@ -148,7 +148,7 @@ class RealBackends:
         self.bus = make_bus(self._redis)
 
     def engine(self) -> tuple[Engine, Sampler]:
-        """Sampling is by cgroup files where this host has them, by the engine's stats elsewhere."""
+        """Return the engine and a sampler: cgroup files where this host has them, else the engine's stats."""
         from hemostat.adapters.docker_engine import DockerEngine
         from hemostat.adapters.sampling.cgroups import CgroupSampler
         from hemostat.adapters.sampling.docker_stats import StatsSampler
@@ -262,19 +262,19 @@ class SimulatedBackends:
         return self._llm_budget
 
     def close(self) -> None:
-        """Shared: whoever made it lets go of it."""
+        """Do nothing: the backends are shared, and their creator closes them."""
 
 
 def stop_embedded_redis(settings: Settings) -> None:
-    """End the embedded Redis if nobody uses it any more. What it holds stays."""
+    """Stop the embedded Redis if no process uses it any more. Its data stay."""
     from hemostat.adapters.redis import EmbeddedRedis
 
     EmbeddedRedis(settings.state_path).shut_down_if_unused()
 
 
 def check_state_directory(settings: Settings) -> None:
-    """Raises UnsafePathError where another user can change what is kept there, ConfigError where it cannot be
-    looked at."""
+    """Raise UnsafePathError where another user can change the content of the state directory, ConfigError
+    where it cannot be read."""
     try:
         check_directory(settings.state_path)
     except OSError as error:
@@ -283,7 +283,7 @@ def check_state_directory(settings: Settings) -> None:
 
 
 def make_event_store(settings: Settings, *, write: bool) -> EventStore:
-    """The configured database, else a file in the state directory; it connects when it is used. Raises
+    """Return the configured database, else a file in the state directory, which connects on first use. Raises
     ConfigError."""
     import time
 
@@ -302,7 +302,7 @@ def make_bus(redis: "Client") -> Bus:
 
 
 def make_redis_client(settings: Settings, *, start: bool) -> "Client":
-    """A client of the configured Redis, or of the embedded one, which it revives if it dies."""
+    """Return a client of the configured Redis, or of the embedded one, which is restarted if it dies."""
     from hemostat.adapters.redis import EmbeddedRedis, Tls, connect, resolve_url
 
     embedded = EmbeddedRedis(settings.state_path)

@@ -1,4 +1,4 @@
-"""What commands open for themselves: the bus, what people can do, what is kept, the engine."""
+"""Opens the connections of commands: the bus, operator commands, stores and the engine."""
 
 import threading
 from collections.abc import Iterator
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def open_bus(settings: Settings, *, start: bool) -> Bus:
-    """The bus, answering. Raises BusUnreachableError; `start`: start an embedded Redis if none is found."""
+    """Return the bus, after it has answered. Raises BusUnreachableError. `start`: start an embedded Redis if
+    none is found."""
     bus = make_bus(make_redis_client(settings, start=start))
     bus.ping()
     return bus
@@ -25,7 +26,7 @@ def open_bus(settings: Settings, *, start: bool) -> Bus:
 
 @contextmanager
 def open_redis(settings: Settings) -> "Iterator[Client]":
-    """A client of the Redis that runs, to ask the server itself. Raises BusUnreachableError."""
+    """Yield a client of a running Redis, to query the server itself. Raises BusUnreachableError."""
     redis = make_redis_client(settings, start=False)
     try:
         yield redis
@@ -35,7 +36,7 @@ def open_redis(settings: Settings) -> "Iterator[Client]":
 
 @contextmanager
 def open_orders(settings: Settings) -> Iterator[OperatorCommands]:
-    """What people can do, in a Redis that runs. Raises BusUnreachableError."""
+    """Yield the operator commands, in a running Redis. Raises BusUnreachableError."""
     from hemostat.adapters.redis import RedisControls, RedisLedger
 
     redis = make_redis_client(settings, start=False)
@@ -51,7 +52,7 @@ def open_orders(settings: Settings) -> Iterator[OperatorCommands]:
 
 @contextmanager
 def open_event_store(settings: Settings) -> Iterator[EventStore]:
-    """What is stored, to be asked. Raises ConfigError."""
+    """Yield the event store, for reading. Raises ConfigError."""
     records = make_event_store(settings, write=False)
     try:
         yield records
@@ -61,7 +62,7 @@ def open_event_store(settings: Settings) -> Iterator[EventStore]:
 
 @contextmanager
 def open_audit_anchor(settings: Settings) -> Iterator[AuditAnchor]:
-    """Where the ends of audit trails are noted. Raises BusUnreachableError."""
+    """Yield the store of the ends of audit trails. Raises BusUnreachableError."""
     from hemostat.adapters.redis import RedisAuditAnchor
 
     redis = make_redis_client(settings, start=False)
@@ -73,7 +74,7 @@ def open_audit_anchor(settings: Settings) -> Iterator[AuditAnchor]:
 
 @contextmanager
 def open_dossiers(settings: Settings) -> Iterator[EvidenceStore]:
-    """The evidence kept in a Redis that runs. Raises BusUnreachableError."""
+    """Yield the evidence snapshots in a running Redis. Raises BusUnreachableError."""
     from hemostat.adapters.redis import RedisEvidence
 
     redis = make_redis_client(settings, start=False)
@@ -85,7 +86,7 @@ def open_dossiers(settings: Settings) -> Iterator[EvidenceStore]:
 
 @contextmanager
 def open_eval_capture(settings: Settings) -> Iterator["EvalCapture"]:
-    """What is known of past incidents in a Redis that runs, and by the engine if it answers. Raises
+    """Yield the capture of past incidents, from a running Redis, and from the engine if it answers. Raises
     BusUnreachableError."""
     from hemostat.adapters.redis import RedisBus, RedisEvidence, RedisPrecedents
     from hemostat.agents.analyzer.capture import EvalCapture
@@ -104,7 +105,8 @@ def open_eval_capture(settings: Settings) -> Iterator["EvalCapture"]:
 
 
 def open_engine(settings: Settings, *, label: str = "") -> Engine:
-    """The engine, answering; `label` bounds what it lists. Raises EngineUnreachableError."""
+    """Return the engine, after it has answered. `label` is a filter of its lists. Raises
+    EngineUnreachableError."""
     from hemostat.adapters.docker_engine import DockerEngine
 
     return DockerEngine.connect(settings.engine.url or None, label=label)

@@ -1,4 +1,4 @@
-"""The model that is asked, and the terms on which it is."""
+"""The language model of the settings, and the terms of its use."""
 
 import os
 import threading
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 def advisor(settings: Settings, environ: Mapping[str, str]) -> Advisor | None:
-    """The model that is asked; None: the rules decide alone. Raises ConfigError where one is asked for and
-    its key or name is missing."""
+    """Return the language model; None: the rules decide alone. Raises ConfigError where a model is configured
+    and its key or name is missing."""
     from hemostat.adapters.llm import choose_vendor, create_advisor
 
     vendor = choose_vendor(settings.analyzer, environ, settings.api_key)
@@ -45,8 +45,8 @@ def make_terms(settings: Settings, model: Advisor) -> "AdvisorTerms":
 
 @contextmanager
 def open_eval_run(settings: Settings, *, always: bool) -> Iterator["EvalRun"]:
-    """Analyses recordings with the advisor of the settings, in memory. `always`: it is asked of every one.
-    Raises ConfigError where its key or name is missing."""
+    """Yield an evaluation of eval cases with the advisor of the settings, in memory. `always`: ask it about
+    every case. Raises ConfigError where its key or name is missing."""
     from hemostat.agents.analyzer.evaluation import EvalRun
 
     clock = SystemClock(threading.Event())

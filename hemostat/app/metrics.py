@@ -1,4 +1,4 @@
-"""The exporter in its process, put together from settings and run."""
+"""Builds the metrics exporter from settings and runs it in its process."""
 
 import logging
 import threading
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def run_metrics(settings: Settings, *, stop: threading.Event, parts: Backends | None = None) -> None:
-    """Serve numbers until `stop` is set. Raises HemoStatError where it cannot begin."""
+    """Serve metrics until `stop` is set. Raises HemoStatError where the start fails."""
     from hemostat.adapters.prometheus import serve_metrics
 
     parts = RealBackends(settings) if parts is None else parts

@@ -1,4 +1,4 @@
-"""How people are told: what speaks for each channel of the settings, and who watches over HemoStat itself."""
+"""Builds the senders of the configured channels, and the self-monitor of HemoStat."""
 
 import random
 import threading
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from hemostat.app.roles import RoleContext
 
 STOP_SECONDS: Final = 4.0
-"""Seconds that couriers have, when told to stop, to hear whether people have heard them."""
+"""Seconds that channel senders have, when told to stop, to receive the result of a delivery."""
 
 
 def open_notifiers(settings: Settings) -> dict[str, Notifier]:
-    """By channel. Raises ConfigError for a URL that cannot be used."""
+    """Return the notifiers by channel. Raises ConfigError for a URL that cannot be used."""
     return {name: _make_notifier(name, channel.url) for name, channel in settings.channels.items()}
 
 
 @contextmanager
 def run_notifiers(place: "RoleContext", outbox: Outbox) -> Iterator[Callable[[], str]]:
-    """Let people be told while the block lasts. What is yielded says why they cannot be, at any time."""
+    """Send notifications while the block lasts. Yields a function that returns why they cannot be delivered
+    at present."""
     couriers = _make_senders(place, outbox)
     threads = [_start_thread(courier.run, courier.name) for courier in couriers]
     _start_self_monitor(place, couriers)
@@ -39,13 +40,13 @@ def run_notifiers(place: "RoleContext", outbox: Outbox) -> Iterator[Callable[[],
 
 
 def find_webhook_doubts(settings: Settings) -> dict[str, webhook.WebhookObjection]:
-    """By channel, why messages may not arrive, as far as the address tells. Raises ConfigError."""
+    """Return, by channel, why messages may not arrive, as far as the address tells. Raises ConfigError."""
     found = {name: webhook.find_doubt(channel.url) for name, channel in settings.channels.items()}
     return {name: why for name, why in found.items() if why is not None}
 
 
 def _make_notifier(name: str, url: str) -> Notifier:
-    """A web address is a webhook as Slack has it; Apprise knows the others."""
+    """Return a Slack webhook for a web address, and Apprise for other URLs."""
     if wrong := webhook.find_mistake(url):
         raise ConfigError(f"channel {name}: {wrong.message}", hint=wrong.hint)
     if webhook.get_scheme(url) in webhook.WEB_SCHEMES:
@@ -79,7 +80,7 @@ def _make_senders(place: "RoleContext", outbox: Outbox) -> "list[ChannelSender]"
 
 
 def _start_self_monitor(place: "RoleContext", couriers: "Sequence[ChannelSender]") -> None:
-    """Over HemoStat itself, where there is somebody to be told."""
+    """Start the self-monitor, where there is a channel or a ping URL to report to."""
     from hemostat.agents.notifier.self_monitor import SelfMonitor
 
     settings, url = place.settings, place.settings.heartbeat_url

@@ -1,4 +1,4 @@
-"""A role in its process, put together from settings and run."""
+"""Builds a role from settings and runs it in its process."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hemostat.agents.responder import Responder
 
 SCALE_BACK_SECONDS: Final = 30.0
-"""Seconds between two looks at what was scaled."""
+"""Seconds between two checks of raised limits."""
 
 ANALYZER_WORKERS: Final = 4
 """Alerts analysed at a time."""
@@ -40,19 +40,19 @@ RESPONDER_WORKERS: Final = 4
 """Requests decided on at a time."""
 
 MAX_ENTRIES_AHEAD: Final = 64
-"""Entries that a role whose steps are short reads at once."""
+"""Entries that a role with short steps reads at once."""
 
 RESPONDER_AHEAD: Final = 15
-"""The same where each step asks the engine: those behind should not wait for long."""
+"""Entries that a role reads at once where each step asks the engine: later entries must not wait for long."""
 
 UNKNOWN_MEMORY_BYTES: Final = 1 << 62
-"""Bytes: a host of which nothing is known is full with nothing."""
+"""Bytes: no usage fills a host whose memory is unknown."""
 
 logger = logging.getLogger(__name__)
 
 
 class RoleContext:
-    """One role in its process: who it is, its clock, its parts."""
+    """One role in its process: its name, settings, clock and backends."""
 
     def __init__(
         self, role: streams.Role, settings: Settings, parts: Backends, instance: str, stop: threading.Event
@@ -110,8 +110,8 @@ class RoleContext:
 def run_role(
     name: str, settings: Settings, *, instance: str, stop: threading.Event, parts: Backends | None = None
 ) -> None:
-    """Run one role until `stop` is set, on the real parts if no others are given. Raises HemoStatError
-    where it cannot begin."""
+    """Run one role until `stop` is set, on the real backends if no others are given. Raises HemoStatError
+    where the start fails."""
     parts = RealBackends(settings) if parts is None else parts
     try:
         _require_bus(parts.bus)
@@ -121,7 +121,8 @@ def run_role(
 
 
 def _require_bus(bus: Bus) -> None:
-    """Raise what only people can change, such as a wrong password: later it is waited for, but not now."""
+    """Raise errors that only a person can fix, such as a wrong password. They are waited out later, but not
+    at the start."""
     try:
         bus.ping()
     except AdapterError as error:
@@ -240,8 +241,8 @@ def _run_responder(place: RoleContext) -> None:
         responder.step,
         workers=RESPONDER_WORKERS,
         ahead=RESPONDER_AHEAD,
-        # Some more than may act: of two that decide at the same time, one has to decide anew; and as many as
-        # may begin within a minute, for a start may hang for that long and holds no slot meanwhile.
+        # More than may act: of two that decide at the same time, one has to decide again. Also as many as may
+        # start within a minute, because a start may hang for that long and holds no slot meanwhile.
         apart=2 * settings.responder.concurrency + settings.responder.rush,
         notice=lambda: responder.notice(place.clock.now()),
         buried=responder.buried,
@@ -249,8 +250,8 @@ def _run_responder(place: RoleContext) -> None:
 
 
 def _scale_back_regularly(place: RoleContext, responder: "Responder") -> None:
-    """Put back what was scaled, now and then, until the role is told to stop. No failure ends that: what is
-    raised would stay so."""
+    """Restore raised limits every SCALE_BACK_SECONDS, until the role is told to stop. No failure ends the
+    loop: the limits would stay raised."""
     patience = Retry(place.clock)
     try:
         while True:

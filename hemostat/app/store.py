@@ -1,5 +1,5 @@
-"""The alert role's second loop: it stores every event, whatever becomes of notifications, and the other way
-round."""
+"""The second loop of the alert role: stores every event. Storing and notifications do not depend on each
+other."""
 
 import logging
 import os
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     from hemostat.app.roles import RoleContext
 
 MAX_BATCH: Final = 256
-"""Entries read at once, and stored together as far as they come at once."""
+"""Maximum number of entries read at once, and stored together."""
 MAX_BACKLOG: Final = 1000
-"""Events that wait to be stored before people should know of it."""
+"""Maximum number of events that wait to be stored without a warning."""
 STUCK_SECONDS: Final = 30.0
-"""Seconds without one that was stored, while others wait: a database may hang, and say nothing."""
+"""Seconds without a stored event, while others wait, before a warning: a database may hang without an
+error."""
 
 logger = logging.getLogger(__name__)
 
 
 class StoreBacklog(HeartbeatSender):
-    """How the loop is, for its role to tell: it shows no heartbeat of its own."""
+    """The state of the loop, reported by its role: the loop sends no heartbeat of its own."""
 
     trouble = ""
     lag = 0
@@ -46,7 +47,7 @@ class StoreBacklog(HeartbeatSender):
         self.trouble, self.lag = trouble, lag
 
     def notice(self) -> str:
-        """What people should know; empty: nothing."""
+        """Return the warning for users; empty for none."""
         if self.trouble:
             return f"{self.trouble} ({self.lag} events wait to be stored)"
         still = self._clock.now() - self._progress_at
@@ -57,7 +58,8 @@ class StoreBacklog(HeartbeatSender):
 
 @contextmanager
 def run_store_writer(place: "RoleContext") -> Iterator[Callable[[], str]]:
-    """Store events on a thread until the role is told to stop; what is to be known of it, when asked."""
+    """Store events on a thread until the role is told to stop. Yields a function that returns its current
+    warnings."""
     parts = place.parts.records()
     if parts is None:
         yield str
@@ -96,8 +98,9 @@ def run_store_writer(place: "RoleContext") -> Iterator[Callable[[], str]]:
 
 
 def _consume_events(keeper: "RoleContext", recorder: "StoreWriter", backlog: StoreBacklog) -> None:
-    """Whatever goes wrong here, the role's first loop goes on, and this one begins anew. An event is never
-    given up: that a role was killed often while the database was away is no fault of the event's."""
+    """Store events, and restart after any error, so that the role's first loop continues. No event is given
+    up: deliveries add up when the role is killed while the database is down, which is not the event's
+    fault."""
     with suppress(Interrupted):
         while not keeper.stop.is_set():
             try:

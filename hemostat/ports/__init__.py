@@ -1,4 +1,4 @@
-"""What the roles ask of the world. Adapters fulfil these; the fakes in memory pass the same tests.
+"""The interfaces that roles use. Adapters implement them, and the in-memory fakes pass the same tests.
 
 Every method may raise AdapterError (EngineError, BusError …); `transient` says whether to wait and repeat.
 """

@@ -1,4 +1,4 @@
-"""A model that is asked for advice. What it is asked, and what its answer is worth, is decided elsewhere."""
+"""A language model that gives advice. The questions, and the judgement of the answers, are in core.llm."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
@@ -9,8 +9,8 @@ from hemostat.core.llm.tool import Tool
 
 
 class ToolCallRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A call of a tool as the model made it: `arguments` need not be what the schema asks for. `id` is the
-    vendor's, and names the call when its result is sent."""
+    """A tool call as the model made it: `arguments` may not match the schema. `id` is the vendor's, and
+    identifies the call when its result is sent."""
 
     id: str
     name: str
@@ -18,7 +18,7 @@ class ToolCallRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call gave; `failed`: an error that the model may learn from."""
+    """The result of a call; `failed`: an error that the model may learn from."""
 
     call: str
     text: str
@@ -26,7 +26,7 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens, as the vendor counts them; `sent` includes what it had cached."""
+    """Tokens, as the vendor counts them; `sent` includes cached tokens."""
 
     sent: int = 0
     received: int = 0
@@ -36,7 +36,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelTurn(msgspec.Struct, frozen=True, kw_only=True):
-    """The model's turn. `raw` is the vendor's own form of it, to be sent back unchanged with the next one."""
+    """The model's turn. `raw` is the vendor's own form of the turn, sent back unchanged with the next one."""
 
     text: str = ""
     calls: tuple[ToolCallRequest, ...] = ()
@@ -45,14 +45,15 @@ class ModelTurn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Turn = str | ModelTurn | tuple[ToolResult, ...]
-"""A conversation is a list of these: our words, the model's, and the results of its calls, in its order."""
+"""A conversation is a list of these: messages from HemoStat, turns of the model, and the results of its
+calls, in its order."""
 
 
 class Advisor(Protocol):
-    """Safe to use from several threads at once."""
+    """A language model. Safe to use from several threads at once."""
 
     name: str
-    """`vendor:model`, as diagnoses tell it."""
+    """`vendor:model`, as shown in diagnoses."""
 
     def say(
         self,
@@ -64,17 +65,17 @@ class Advisor(Protocol):
         max_tokens: int,
         timeout: float,
     ) -> ModelTurn:
-        """The next turn. `must_call` names the tool that has to be called now; `max_tokens` bounds what is
-        said; `timeout` in seconds bounds each wait for the network, not the whole.
+        """Return the next turn. `must_call` names the tool that has to be called now. `max_tokens` limits the
+        answer. `timeout` in seconds limits each wait for the network, not the whole call.
 
-        Raises AdvisorError: transient for what passes (with `wait` where the service names a time), not for
-        a key that is refused, a request that is too large, a refusal, or an answer that is none. It repeats
-        nothing: whoever asks has a time limit, and counts what every call costs.
+        Raises AdvisorError: transient for temporary failures (with `wait` where the service names a time),
+        not transient for a refused key, a request that is too large, a refusal, or an unreadable response.
+        Nothing is repeated here: the caller has a time limit, and counts the cost of every call.
         """
         ...
 
     def probe(self, timeout: float) -> None:
-        """One tiny request, for `doctor`. Raises AdvisorError."""
+        """Send one minimal request, for `doctor`. Raises AdvisorError."""
         ...
 
     def close(self) -> None: ...

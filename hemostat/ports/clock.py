@@ -1,20 +1,20 @@
-"""Time, and being told to stop."""
+"""Time, and the request to stop."""
 
 from typing import Protocol
 
 
 class Clock(Protocol):
     def now(self) -> float:
-        """Epoch seconds."""
+        """Return epoch seconds."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait. Raises Interrupted when the process is told to stop."""
+        """Wait. Raises Interrupted when the process is to stop."""
         ...
 
 
 class Interrupted(BaseException):
-    """The process is told to stop: what is in hand stays unacknowledged, for whoever comes next.
+    """The process is to stop: unfinished entries stay unacknowledged, for the next process.
 
-    A BaseException, so that nothing that handles failures takes it for one.
+    A BaseException, so that no handler of failures catches it.
     """

@@ -1,4 +1,4 @@
-"""The engine, what it runs on, and its counters."""
+"""The engine, its host, and the counters of its containers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
@@ -34,67 +34,71 @@ class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_driver: str
     cpus: int
     memory: int
-    """Both 0 where they are not known."""
+    """Bytes. `cpus` and `memory` are 0 where unknown."""
     local: bool = False
-    """Whether it is reached by a unix socket, and so is on this host."""
+    """Whether the engine is reached by a unix socket, and so runs on this host."""
     process: int = 0
-    """Id of the process that listens there; 0 where that is not known."""
+    """Id of the process that listens there; 0 where unknown."""
     time: float = 0.0
-    """The engine's clock, epoch seconds; 0 where it does not tell."""
+    """The engine's clock, epoch seconds; 0 where the engine does not report it."""
     forbidden: tuple[str, ...] = ()
-    """What may not be asked of it, so that the rest is as far as it is known otherwise."""
+    """Requests that are forbidden, so that the values here are incomplete."""
 
 
 class Engine(Protocol):
-    """A Docker Engine. Containers are named by id or name; NoSuchContainerError where there is none."""
+    """A Docker Engine. Containers are named by id or name; NoSuchContainerError where no container has that
+    name."""
 
     def version(self) -> EngineVersion: ...
 
     def forbidden(self) -> Sequence[str]:
-        """The endpoints that HemoStat needs and that somebody in front of the engine forbids, each as
+        """Return the endpoints that HemoStat needs and that a proxy in front of the engine forbids, each as
         `POST /containers/ID/restart`. Changes nothing."""
         ...
 
     def listing(self) -> Sequence[ListedContainer]:
-        """Every container, stopped ones too, as one call tells of them; within a short time."""
+        """Return every container, stopped ones included, as one call lists them; within a short time."""
         ...
 
     def inspect_all(
         self, containers: Sequence[str], *, brief: bool = False
     ) -> Mapping[str, ContainerInfo | EngineError]:
-        """Each of them, or why it cannot be inspected. Each is given a short time, where `brief` a very
-        short one, and several that hang do not add up. Raises EngineError where that
-        is not a matter of one container."""
+        """Return each container, or why it cannot be inspected. Each inspection gets a short time, a very
+        short one where `brief`, and several that hang do not add up. Raises EngineError where the failure
+        affects all containers."""
         ...
 
     def containers(self) -> Sequence[ContainerInfo]:
-        """Every container, stopped ones too; one removed meanwhile, or that cannot be inspected, is left
-        out."""
+        """Return every container, stopped ones included. A container that was removed meanwhile, or cannot be
+        inspected, is left out."""
         ...
 
     def inspect(self, container: str) -> ContainerInfo: ...
 
     def members(self, project: str, service: str) -> list[ContainerInfo]:
-        """The containers of a compose service, whatever bounds `containers`; stopped ones too."""
+        """Return the containers of a Compose service, stopped ones included, whatever filter applies to
+        `containers`."""
         ...
 
     def was_stopped(self, container: str) -> bool:
-        """Whether the engine remembers that it stopped the container as somebody asked. Podman does, and
-        tells of it by no event; of others False."""
+        """Return whether the engine records that it stopped the container on request. Podman does, without an
+        event; False for other engines."""
         ...
 
     def details(self, container: str) -> ContainerDetails:
-        """How it was made, with the secrets in its environment: for evidence, which masks them."""
+        """Return how the container was created, with the secrets in its environment: for evidence, which
+        masks them."""
         ...
 
     def attached(self) -> Sequence[ContainerInfo]:
-        """The running containers that live in another's network namespace; as `containers`."""
+        """Return the running containers that use another container's network namespace; errors as in
+        `containers`."""
         ...
 
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
-        """Events about containers as they happen, for ever, over lost connections: each (re)connection is
-        told by Connected, each loss by Disconnected, and what the engine remembers of the time between
-        follows. `since` (epoch seconds) begins with the past. Blocks; ends when `close` is called."""
+        """Yield events about containers forever, across lost connections. Each (re)connection yields
+        Connected, each loss Disconnected, and the events that the engine recorded in between follow. `since`
+        (epoch seconds) starts in the past. Blocks; ends when `close` is called."""
         ...
 
     def start(self, container: str) -> None: ...
@@ -112,46 +116,50 @@ class Engine(Protocol):
     def logs(self, container: str, tail: int = 100) -> str: ...
 
     def top(self, container: str) -> list[str]:
-        """The command lines running in the container."""
+        """Return the command lines running in the container."""
         ...
 
     def exec(self, container: str, command: Sequence[str], timeout: float = 60.0) -> tuple[int, str]:
-        """Run a command inside and wait: exit code and the beginning of its output (both streams).
+        """Run a command inside and wait. Returns the exit code and the beginning of its output (both
+        streams).
 
-        EngineError, not transient, where it is not done within `timeout` seconds; it may then go on.
+        Raises EngineError, not transient, where the command takes longer than `timeout` seconds; it may
+        continue to run.
         """
         ...
 
     def writable_size(self, container: str) -> int:
-        """Bytes of the container's writable layer. Costs the engine a walk over it."""
+        """Return the bytes of the container's writable layer. The engine has to walk over all its files."""
         ...
 
     def reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
-        """What nothing uses and carries all `labels`; so the build cache, which has none, only without them.
-        Costs the engine a walk over all its files."""
+        """Return unused items that have all `labels`. The build cache has no labels, so it is included only
+        without `labels`. The engine has to walk over all its files."""
         ...
 
     def discard(self, leftover: PrunableItem) -> int:
-        """Remove it, never by force; the bytes freed. What is gone or in use by now stays as it is: 0."""
+        """Remove an item, never by force, and return the bytes freed. An item that is removed or in use by
+        now is left as it is: 0."""
         ...
 
     def service(self, service: str) -> Service:
-        """A swarm's service by its id, or Compose's by the id of `core.remediation.scaling.service`.
-        EngineError where there is none, or no swarm managed here; NotApplicableError where it can have but
-        one replica."""
+        """Return a Swarm service by its id, or a Compose service by the id of
+        `core.remediation.scaling.get_service_id`. Raises EngineError where it does not exist, or no swarm is
+        managed here; NotApplicableError where it can have only one replica."""
         ...
 
     def set_replicas(self, service: str, replicas: int) -> None:
-        """Of compose's, only replicas that were made by this are removed again."""
+        """Set the number of replicas. Of a Compose service, only replicas that this method created are
+        removed again."""
         ...
 
     def close(self) -> None:
-        """Give up the connection; a blocked `events` ends."""
+        """Close the connection; a blocked `events` ends."""
         ...
 
 
 class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A container to be made. `memory` in bytes; `health` runs every second, one failure counts."""
+    """A container to create. `memory` is in bytes. `health` runs every second, and one failure counts."""
 
     name: str
     image: str
@@ -166,22 +174,22 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TestContainers(Protocol):
-    """Makes and removes containers. For demos and tests: no role has this."""
+    """Creates and removes containers, for demos and tests. No role uses this."""
 
     def image(self, tag: str, program: str) -> None:
-        """Make an image, unless it is there: one static program, busybox, with its applets as links."""
+        """Build an image, unless it exists: one static program, busybox, with its applets as links."""
         ...
 
     def run(self, spec: ContainerSpec) -> str:
-        """Create and start; the id."""
+        """Create and start a container, and return its id."""
         ...
 
     def find(self, label: str) -> list[ContainerInfo]:
-        """All containers with this label, `key` or `key=value`, stopped ones too."""
+        """Return all containers with this label, `key` or `key=value`, stopped ones included."""
         ...
 
     def remove(self, container: str) -> None:
-        """Kill and remove; nothing if it is gone."""
+        """Kill and remove a container; does nothing if it does not exist."""
         ...
 
 
@@ -189,37 +197,38 @@ class Sampler(Protocol):
     """Counters of running containers."""
 
     def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
-        """One sample a container; those that cannot be read (any more) are left out. The engine's own clock
-        may have stamped them, and one that it took may be told twice. A container's first sample is whole,
-        later ones are so every few rounds."""
+        """Return one sample per container. Containers that cannot be read (any more) are left out. A sample
+        may have the time of the engine's own clock, and may be returned twice. A container's first sample is
+        complete; later ones are complete every few rounds."""
         ...
 
     def activity(self, container: ContainerInfo, now: float) -> Activity | None:
-        """What its processes have done since it started, as far as that can be known. Dear: to be asked only
+        """Return what its processes have done since it started, as far as known. Expensive: call it only
         where CPU is too high."""
         ...
 
 
 class HostProbe(Protocol):
-    """What is around the containers: the network, and the engine's host, of which nothing is known where it
-    is another one. Safe to use from several threads at once."""
+    """The environment of the containers: the network, and the engine's host. Of a remote engine's host
+    nothing is known. Safe to use from several threads at once."""
 
     def measure(self, now: float) -> HostSample | None: ...
 
     def size(self, path: str) -> int | None:
-        """Bytes of a file on the engine's host."""
+        """Return the bytes of a file on the engine's host."""
         ...
 
     def peers(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
-        """The connections of one of these running containers, in turn; None while it is not time for the next
-        one, and where they cannot be read. To be used by one thread."""
+        """Return the connections of one of these running containers, in turn; None while the next one is not
+        due, and where they cannot be read. To be used by one thread."""
         ...
 
     def missing(self, info: ContainerInfo) -> str:
-        """What of the paths on the engine's host that the container's start needs is not there; empty where
-        nothing is known to be missing."""
+        """Return which paths on the engine's host, needed by the container's start, do not exist; empty where
+        none is known to be missing."""
         ...
 
     def probe(self, target: ProbeTarget, address: str, timeout: float) -> str:
-        """Whether the target answers at this address within `timeout` seconds: what is wrong, or nothing."""
+        """Return why the target does not answer at this address within `timeout` seconds; empty where it
+        answers."""
         ...

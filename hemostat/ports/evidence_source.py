@@ -1,4 +1,4 @@
-"""What can be found out about the containers of an incident, now or as it was recorded. It only reads."""
+"""Read-only evidence about the containers of an incident, live or recorded."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,14 +9,15 @@ from hemostat.events import Container, Event
 
 
 class EvidenceSource(Protocol):
-    """Of the containers of a host. Every method may raise HemoStatError; what it tells holds secrets."""
+    """Evidence about the containers of a host. Every method may raise HemoStatError, and may return
+    secrets."""
 
     def case(self, alert: Event) -> EvidenceCase:
-        """The incident of this alert, with what is known at first; without secrets."""
+        """Return the incident of this alert, with its first evidence; without secrets."""
         ...
 
     def log(self, host: str, container: Container, tail: int) -> str:
-        """The last lines."""
+        """Return the last `tail` lines."""
         ...
 
     def processes(self, host: str, container: Container) -> Sequence[str]: ...
@@ -24,9 +25,9 @@ class EvidenceSource(Protocol):
     def details(self, host: str, container: Container) -> ContainerDetails: ...
 
     def history(self, host: str, container: Container) -> Sequence[MetricPoint]:
-        """Oldest first."""
+        """Return measurements, oldest first."""
         ...
 
     def story(self, host: str, container: Container) -> Sequence[str]:
-        """What was told of it lately, oldest first, a line each."""
+        """Return recent events about the container, oldest first, a line each."""
         ...

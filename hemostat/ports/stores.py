@@ -1,4 +1,4 @@
-"""What is remembered, and who is told."""
+"""The stores of state, and the interfaces for notifications."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -24,34 +24,35 @@ from hemostat.events import Event
 
 
 class Ledger(Protocol):
-    """Attempts at remediation, by host and container. Time-outs are policy's business, not the ledger's."""
+    """Attempts at remediation, by host and container. The policy judges their time-outs, not the ledger."""
 
     def read(self, host: str, container: str, incident: str = "", key: str = "") -> LedgerSnapshot:
-        """All that is known, people's word included; where somebody asks for the attempt of this key, to end
-        this incident, what is known of these two as well."""
+        """Return the ledger of a container, controls included. With the key of a requested attempt and the
+        incident to end, what is known of these two is included."""
         ...
 
     def attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
-        """Those on one container, oldest first, by name."""
+        """Return the attempts on the container of this name, oldest first."""
         ...
 
     def note_stop(self, host: str, container: str, stop: ManualStop) -> None:
-        """A person is stopping it: `read` tells of that until the stop cannot last any longer."""
+        """Record that a person is stopping the container: `read` returns the stop as long as it can still be
+        under way."""
         ...
 
     def check(self, host: str) -> str:
-        """What people should know of how the ledger is kept, asked now and then; empty for nothing. What was
-        lost and is known to this process is written back."""
+        """Return a warning about how the ledger is stored, empty for none; called periodically. Entries that
+        were lost and are known to this process are written back."""
         ...
 
     def survey(self, host: str) -> LedgerSnapshot:
-        """The whole host, for whoever looks on: the latest attempts of all its containers, a thousand at
-        least, with what `read` tells of the host. In one round trip."""
+        """Return the whole host, for displays: the latest attempts of all its containers, at least a
+        thousand, with what `read` returns about the host. One round trip."""
         ...
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
-        """Write an intent, or write one anew, if the host's book is still at `version`; False if it is not,
-        and nothing done."""
+        """Write an intent, or replace one, if the host's ledger is still at `version`. Returns False, with
+        nothing written, if it is not."""
         ...
 
     def finish(self, host: str, attempt: Attempt) -> None:
@@ -59,239 +60,240 @@ class Ledger(Protocol):
         ...
 
     def scaled(self, host: str) -> list[RaisedLimit]:
-        """What is raised now and is to come back down."""
+        """Return the limits that are raised now and are to be restored."""
         ...
 
     def keep_scaled(self, host: str, scaled: RaisedLimit) -> None:
-        """What is raised again goes back to where it was first."""
+        """Store a raised limit. A limit that is raised again is restored to its first value."""
         ...
 
     def drop_scaled(self, host: str, scaled: RaisedLimit) -> bool:
-        """Take the record off; False if somebody else has done so, or has raised it again since."""
+        """Remove the record; False if another process has removed it, or has raised the limit again since."""
         ...
 
 
 class ControlStore(Protocol):
-    """Where people tell the responders what they may do. Before every action it is read with the ledger."""
+    """The operators' controls over the responders. They are read with the ledger before every action."""
 
     def controls(self) -> Controls: ...
 
     def pause(self, container: str, pause: Pause) -> None:
-        """`container` is a name, or EVERYTHING."""
+        """Pause remediation. `container` is a name, or ALL_CONTAINERS."""
         ...
 
     def resume(self, container: str) -> bool:
-        """Lift the pause; False if there was none."""
+        """End the pause; False if there was none."""
         ...
 
     def reset(self, container: str, now: float) -> None:
-        """Close the breaker."""
+        """Close the circuit breaker."""
         ...
 
     def ask(self, approval: Approval) -> Approval:
-        """Put a request on the desk, unless one of its key is there; the one that is there."""
+        """Store an approval request, unless one of its key exists; returns the stored one."""
         ...
 
     def answer(
         self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str, now: float
     ) -> Approval | None:
-        """Answer a request that is open; None if there is none of this id. One that was answered, or whose
-        time is up, stays as it is."""
+        """Answer an open request. Returns None if no request has this id. One that was answered, or has
+        expired, stays as it is."""
         ...
 
     def approvals(self) -> list[Approval]:
-        """All on the desk, oldest first; they are kept for a while after the answer."""
+        """Return all requests, oldest first; they are stored for a while after the answer."""
         ...
 
 
 class RecentEvents(Protocol):
-    """Every event, kept for people who ask later."""
+    """All recent events, stored for later queries."""
 
     def append(self, events: Sequence[Event]) -> list[Event]:
-        """Keep the events; those that were not kept before."""
+        """Store the events, and return those that were new."""
         ...
 
     def has_event(self, event_id: str) -> bool: ...
 
 
 class EventStore(RecentEvents, Protocol):
-    """A store that can be asked, and whose rows are bound to each other (core.history.audit_chain)."""
+    """A store with queries, whose rows are linked by hashes (core.history.audit_chain)."""
 
     def find(self, wanted: EventQuery, *, limit: int | None = None) -> Iterator[EventRow]:
-        """Newest first, the newest `limit` of them."""
+        """Yield matching rows, newest first, at most `limit`."""
         ...
 
     def incidents(self, wanted: EventQuery) -> list[EventRow]:
-        """All that was said of the incidents that any record asked for belongs to, oldest first."""
+        """Return all rows of the incidents that any matching row belongs to, oldest first."""
         ...
 
     def named(self, beginning: str) -> list[str]:
-        """Ids of incidents that begin so; some of them."""
+        """Return some ids of incidents with this prefix."""
         ...
 
     def ends(self) -> ChainEnds: ...
 
     def condition(self) -> DatabaseStatus:
-        """NothingStoredError where no role has ever written."""
+        """Return the state of the database. Raises NothingStoredError where no role has ever written."""
         ...
 
     def objection(self) -> str:
-        """Why it cannot be written, found out without writing; empty: it can."""
+        """Return why the store cannot be written, found out without writing; empty if it can."""
         ...
 
     def bears(self, end: ChainPosition) -> bool:
-        """Whether the trail has that row with that hash, or had it removed by `remove`."""
+        """Return whether the trail has that row with that hash, or `remove` removed it."""
         ...
 
     def place(self, host: str) -> str:
-        """Names this store apart from what is in it; `host` is where a file would be."""
+        """Return a name of this store, independent of its content. `host` is where a file would be."""
         ...
 
     def row(self, number: int) -> ChainRow | None: ...
 
     def accept_unsigned(self, number: int) -> None:
-        """Rows that are stored may be signed although the row before them, up to this one, is not."""
+        """Allow signed rows after an unsigned row, up to this one."""
         ...
 
     def trail(self) -> AbstractContextManager[tuple[ChainEnds, Iterator[ChainRow]]]:
-        """The ends and all rows between them, in order, as they are at one moment."""
+        """Open the ends and all rows between them, in order, as of one moment."""
         ...
 
     def outdated(self, before: float | None, most: int, *, limit: int) -> ChainPosition | None:
-        """The last of the oldest rows that were kept before that time (epoch seconds), or are more than
-        `most` (0: any number), up to `limit` rows from the beginning; None if there are none."""
+        """Return the last row to remove: of those stored before that time (epoch seconds), or in excess of
+        `most` (0: no maximum), within the first `limit` rows. None without such rows."""
         ...
 
     def remove(self, end: ChainPosition) -> int:
-        """Remove the rows up to this one, which becomes the anchor; how many."""
+        """Remove the rows up to this one, which becomes the anchor, and return their number."""
         ...
 
     def compact(self) -> None:
-        """Give the space of what was removed back to the disk."""
+        """Give the space of removed rows back to the disk."""
         ...
 
     def close(self) -> None: ...
 
 
 class AuditAnchor(Protocol):
-    """Where the ends of audit trails are noted, apart from the trails."""
+    """Stores the ends of audit trails, apart from the trails."""
 
     def note_head(self, trail: str, end: ChainPosition) -> None:
-        """One that is further on stays."""
+        """Note the head. A later one stays."""
         ...
 
     def note_anchor(self, trail: str, end: ChainPosition) -> None:
-        """One that is further on stays."""
+        """Note the anchor. A later one stays."""
         ...
 
     def noted(self, trail: str, place: str = "") -> AnchorNotes:
-        """What is noted of the trail, and which trail belongs to the store at this place (Records.place)."""
+        """Return the notes about the trail, and which trail belongs to the store at this place
+        (EventStore.place)."""
         ...
 
     def note_trail(self, place: str, trail: str) -> None:
-        """This trail belongs to the store at this place, unless another one does."""
+        """Note that this trail belongs to the store at this place, unless another one does."""
         ...
 
     def note_signed(self, trail: str, number: int) -> None:
-        """From this row on the trail is signed, unless that is noted already."""
+        """Note that the trail is signed from this row on, unless that is noted already."""
         ...
 
     def accept(self, place: str, ends: ChainEnds, accepted: AcceptedFindings, *, signed: int) -> None:
-        """The trail belongs to this place and is in order as it is, whatever was noted before. `signed` is
-        the first row that must be signed from now on; 0: none."""
+        """Accept the trail as it is for this place, whatever was noted before. `signed` is the first row that
+        must be signed from now on; 0: none."""
         ...
 
 
 class EvidenceStore(Protocol):
-    """The evidence kept with an incident: for a week, the newest ten dossiers."""
+    """Evidence snapshots of incidents: the newest ten, stored for a week."""
 
     def put(self, incident: str, dossier: EvidenceSnapshot) -> bool:
-        """Keep the dossier; False if there is one of this occurrence and rung: the first one stays, for after
-        an interruption the container may have been acted upon."""
+        """Store the snapshot; False if one of this occurrence and rung exists. The first one stays: after an
+        interruption, an action may have changed the container."""
         ...
 
     def get(self, incident: str) -> list[EvidenceSnapshot]:
-        """Oldest first; none where nothing was kept, or not any more."""
+        """Return the snapshots, oldest first; empty where none is stored (any more)."""
         ...
 
 
 class PrecedentStore(Protocol):
-    """What came of remediations, by signature (core.diagnosis.case), and what models have advised lately."""
+    """Outcomes of earlier remediations, by signature (core.diagnosis.case), and recent advice of models."""
 
     def remember(self, signature: str, key: str, past: Precedent) -> None:
-        """Keep a remediation's end, once for each `key`; the newest 20 of a signature, for 30 days."""
+        """Store a remediation's outcome, once for each `key`: the newest 20 of a signature, for 30 days."""
         ...
 
     def past(self, signature: str) -> list[Precedent]:
-        """Oldest first."""
+        """Return the precedents, oldest first."""
         ...
 
     def keep(self, likeness: str, advice: bytes, ttl: float) -> None:
-        """Advice for incidents just like this one, for `ttl` seconds."""
+        """Store advice under the cache key `likeness`, for `ttl` seconds."""
         ...
 
     def advice(self, likeness: str) -> bytes | None: ...
 
 
 class LlmBudget(Protocol):
-    """What requests to models have cost, of all analyzers together. Limits are core.llm.budget's business."""
+    """The cost of requests to models, of all analyzers together. core.llm.budget applies the limits."""
 
     def read(self) -> tuple[int, list[LlmUsage]]:
-        """The version, which changes with every request, and the spendings of the last hour at least."""
+        """Return the version, which changes with every request, and the costs of at least the last hour."""
         ...
 
     def take(self, spending: LlmUsage, version: int) -> bool:
-        """Write it down before it is spent, if the purse is still at `version`; False if it is not."""
+        """Record a cost before it is spent, if the budget is still at `version`; False if it is not."""
         ...
 
     def settle(self, spending: LlmUsage) -> None:
-        """Replace what was taken by what it was in the end."""
+        """Replace a recorded cost by the real one."""
         ...
 
 
 class Outbox(Protocol):
-    """What every channel is to be told, one word an incident, kept over restarts. What is news, and what
-    takes the place of what, is core.notify.notification's business."""
+    """Waiting notifications of every channel, one per incident, stored across restarts.
+    core.notify.notification decides what is new, and what replaces what."""
 
     def put(self, channel: str, words: Sequence[tuple[Notification, float]]) -> int:
-        """Let these wait, each until its time (epoch seconds), merged with what waits there; how many others
-        were dropped, for more than 10,000 would wait."""
+        """Store these, each until its time (epoch seconds), merged with those that wait. Returns how many
+        others were dropped, because more than 10,000 would wait."""
         ...
 
     def take(
         self, channel: str, now: float, *, lease: float, count: int
     ) -> list[tuple[Notification, LastNotification | None]]:
-        """Those that are due, with what the channel was last told of the incident; for `lease` seconds nobody
-        else is given them."""
+        """Return those that are due, with the channel's last notification of the incident. For `lease`
+        seconds no other sender gets them."""
         ...
 
     def put_off(self, channel: str, words: Sequence[Notification], until: float) -> None:
-        """Let them wait longer, those alone that nothing has taken the place of."""
+        """Let them wait longer, except those that have been replaced."""
         ...
 
     def settle(self, channel: str, words: Sequence[Notification], *, told: bool) -> None:
-        """They are done with, unless something has taken their place; `told`: people have heard them, which
-        is remembered for a month."""
+        """Remove them, except those that have been replaced. `told`: they were sent, which is remembered for
+        a month."""
         ...
 
     def waiting(self, channel: str) -> int:
-        """How many words wait, those that are taken included."""
+        """Return how many notifications wait, taken ones included."""
         ...
 
 
 class Notifier(Protocol):
-    """One channel to people."""
+    """One channel of notifications."""
 
     def send(self, message: Message) -> None:
-        """Raises NotifyError."""
+        """Send a message. Raises NotifyError."""
         ...
 
 
 class HealthPing(Protocol):
-    """Somebody outside, who tells people when it is not heard of any more."""
+    """Pings an external service, which alerts when the pings stop."""
 
     def beat(self) -> None:
-        """All is well. Raises NotifyError."""
+        """Report that all is well. Raises NotifyError."""
         ...
 
     def start(self) -> None: ...

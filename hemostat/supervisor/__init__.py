@@ -1,8 +1,8 @@
-"""`hemostat all`: one child process a role, restarted with the back-off that containers get too.
+"""Runs `hemostat all`: one child process per role, restarted with the same back-off as containers.
 
-One thread waits for everything at once: the children's output, their ends, signals, and what is due. A child
-that ends is started again for as long as the supervisor lives, unless its first start says that the
-configuration is wrong: starting it again would not mend that.
+One thread waits for everything at once: the children's output, their exits, signals, and starts that are due.
+A child that exits is started again for as long as the supervisor lives, unless its first start reports a
+wrong configuration, which another start would not fix.
 """
 
 import ctypes
@@ -27,7 +27,7 @@ GRACE_SECONDS: Final = 10.0
 PR_SET_PDEATHSIG: Final = 1
 
 Command = Callable[[str, str], list[str]]
-"""A role's name and the instance's, to the child's argument vector."""
+"""Turns the names of a role and of the instance into the child's argument vector."""
 
 
 def supervise(
@@ -41,16 +41,16 @@ def supervise(
 ) -> int:
     """Run until SIGTERM (exit code 0), SIGINT (130), or a configuration error of a child's first start (2).
 
-    `json_lines`: every line is a JSON object that names the role; a child's own are passed on as they are.
-    Raises UsageError if another supervisor holds `state_dir`.
+    `json_lines`: every line is a JSON object that names the role; a child's own objects are passed on as they
+    are. Raises UsageError if another supervisor holds `state_dir`.
     """
     with hold_lock(state_dir), Signals() as signals:
         return _Supervisor(roles, command, signals, Output(out, roles, json_lines=json_lines), grace).run()
 
 
 def die_with_parent(parent: int) -> None:
-    """Called by a child: be ended when the process `parent` is, even by SIGKILL, so that no role outlives its
-    supervisor and meets its successor's."""
+    """Called by a child: exit when the process `parent` exits, even by SIGKILL, so that no role outlives its
+    supervisor and runs beside its successor."""
     if hasattr(library := ctypes.CDLL(None), "prctl"):
         library.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
@@ -98,7 +98,7 @@ class _Supervisor:
         return max(0.0, min(dues) - time.monotonic()) if dues else None
 
     def _reap(self) -> bool:
-        """Deal with children that have ended; whether one of them is not to be started again."""
+        """Handle children that have exited. Returns whether one of them is not to be started again."""
         refused = False
         for child in self._children:
             code = None if child.process is None else child.process.poll()
@@ -113,7 +113,8 @@ class _Supervisor:
         return refused
 
     def _stop(self) -> None:
-        """SIGTERM to all at once: what they have in hand is on the streams. A second Ctrl-C ends the wait."""
+        """Send SIGTERM to all at once: their unfinished entries are on the streams. A second Ctrl-C ends the
+        wait."""
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + self._grace
         while self._list_running() and time.monotonic() < deadline and not self._signals.impatient:
@@ -160,7 +161,7 @@ class _Supervisor:
         return bool(data)
 
     def _drain(self, child: Child) -> None:
-        """The last words of a child that has ended."""
+        """Pass on the last output of a child that has exited."""
         if child.process is None or (pipe := child.process.stdout) is None:
             return
         os.set_blocking(pipe.fileno(), False)

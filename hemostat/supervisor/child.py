@@ -1,4 +1,4 @@
-"""A role's process: its start, its end, and when it is due again."""
+"""A role's process: its start, its exit, and when it is started again."""
 
 import signal
 import subprocess
@@ -10,13 +10,13 @@ from hemostat.supervisor.output import LineSplitter
 
 FIRST_DELAY_SECONDS: Final = 0.1
 MAX_DELAY_SECONDS: Final = 5.0
-"""Seconds between two starts at most: while a role is down, nobody is healed by it."""
+"""Maximum seconds between two starts: while a role is down, containers are not healed."""
 RESET_SECONDS: Final = 60.0
-"""Seconds that a child must have lived for its next end to count as the first again."""
+"""Seconds that a child must have lived for its next exit to count as the first again."""
 
 
 class Child:
-    """One role's process, or the time at which there is to be one again."""
+    """One role's process, or the time of its next start."""
 
     def __init__(self, role: str) -> None:
         self.role = role
@@ -27,7 +27,7 @@ class Child:
 
     def start(self, command: list[str]) -> None:
         self.due = None
-        # A session of its own: a terminal's Ctrl-C is for the supervisor, which stops its children.
+        # A session of its own: Ctrl-C in a terminal is for the supervisor, which stops its children.
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -37,15 +37,15 @@ class Child:
         )
 
     def is_refused(self, code: int) -> bool:
-        """Whether the end with `code` says that this was never a configuration to run with.
+        """Return whether an exit with `code` reports a configuration that never worked.
 
-        A role that ran once is started again whatever it says: a file that was edited badly later on must not
-        end the roles that go on healing.
+        A role that ran once is started again whatever its exit code: a bad edit of the file later on must not
+        end the roles that still run.
         """
         return code == USAGE and not self._ends
 
     def ended(self, now: float) -> float:
-        """Note the end; the seconds until the next start."""
+        """Record the exit, and return the seconds until the next start."""
         self.process = None
         self._ends = [*self._ends[-20:], now]
         wait = compute_backoff(

@@ -1,4 +1,4 @@
-"""One supervisor for each state directory."""
+"""Allows one supervisor for each state directory."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ from hemostat.private_files import make_directory, open_file
 
 @contextmanager
 def hold_lock(state_dir: Path) -> Iterator[None]:
-    """Hold the state directory. The lock goes with the process, however it ends."""
+    """Lock the state directory. The lock ends with the process, however the process ends."""
     path = state_dir / "all.lock"
     try:
         make_directory(state_dir)

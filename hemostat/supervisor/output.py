@@ -1,4 +1,4 @@
-"""The lines of all children, each labelled with its role, on one output."""
+"""Writes the lines of all children, each labelled with its role, to one output."""
 
 import errno
 import json
@@ -12,12 +12,12 @@ OWN_LABEL: Final = "hemostat"
 """The label of the supervisor's own lines."""
 MAX_LINE_BYTES: Final = 32 * 1024
 DISK_FULL_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""What a log on a full disk answers: lines are lost for it, and no role is."""
+"""Errors of a log on a full disk: lines are lost, but no role ends."""
 COLOURS: Final = ("36", "35", "33", "32", "34")
 
 
 class LineOutput(Protocol):
-    """Where the lines of all go."""
+    """The output of all lines."""
 
     def write(self, text: str, /) -> int: ...
 
@@ -55,13 +55,14 @@ class Output:
 
 
 class LineSplitter:
-    """Whole lines out of the pieces that a pipe gives."""
+    """Splits the data of a pipe into lines."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[str]:
-        """The lines that `data` completes; no data ends the last one. They cannot act on a terminal."""
+        """Return the lines that `data` completes; empty data ends the last one. Control characters are
+        replaced."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if self._rest and (not data or len(self._rest) > MAX_LINE_BYTES):
             lines, self._rest = [*lines, self._rest], b""
@@ -69,7 +70,7 @@ class LineSplitter:
 
 
 def _make_object(role: str, text: str) -> str:
-    """The line as a JSON object that names its role; what is none becomes the text of one."""
+    """Return the line as a JSON object that names its role; other text becomes the `text` of an object."""
     try:
         told = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Signals as a descriptor that the supervisor waits for along with everything else."""
+"""Signals as a file descriptor, so that the supervisor can wait for them together with other events."""
 
 import os
 import signal
@@ -7,7 +7,8 @@ from typing import Self
 
 
 class Signals:
-    """SIGINT and SIGTERM as they come, and a descriptor that is readable when one has, or a child ended."""
+    """Received SIGINT and SIGTERM signals, and a descriptor that is readable after a signal or a child's
+    exit."""
 
     def __init__(self) -> None:
         self.received: list[int] = []
