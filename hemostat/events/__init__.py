@@ -1,9 +1,9 @@
-"""What the roles say to each other: the event types, and their encoding.
+"""The events that roles exchange: their types and their encoding.
 
-An event is a JSON object: an envelope and `data`, whose shape the `type` decides. Unknown fields are
-ignored, so that a newer sender does not break an older reader; an unknown version is refused, so that a
-changed meaning is never acted on by mistake. The prose of this contract is docs/API_PROTOCOL.md; the
-schema is exported by `hemostat schema`. Nothing here knows how events travel.
+An event is a JSON object: an envelope and `data`, whose shape depends on `type`. Unknown fields are ignored,
+so that a newer sender does not break an older reader. An unknown version is refused, so that a changed
+meaning is never acted on by mistake. The contract is described in docs/API_PROTOCOL.md; `hemostat schema`
+exports the schema. Transport is not part of this package.
 """
 
 from hemostat.events.data import (

@@ -1,4 +1,4 @@
-"""What events say: the shapes of their data."""
+"""The shapes of the data of events."""
 
 import msgspec
 
@@ -6,8 +6,8 @@ from hemostat.events.words import Action, Kind, Outcome, Phase, Reason, Severity
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A container as events name it, or the host itself, which has no id. `labels` holds HemoStat's,
-    autoheal's and compose's own, and those that name an orchestrator's workload, and no others."""
+    """A container in events, or the host itself, which has no id. `labels` holds only the labels of HemoStat,
+    autoheal and Compose, and those that name an orchestrator's workload."""
 
     id: str
     name: str
@@ -36,7 +36,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """A container's state as the engine told it. Times are epoch seconds, 0 for never."""
+    """A container's state as the engine reported it. Times are epoch seconds, 0 for never."""
 
     status: str
     health: str | None = None
@@ -46,19 +46,20 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quote(msgspec.Struct, frozen=True):
-    """Words that stand in the evidence, and where: Quote("log", "no space left on device")."""
+    """A quotation from the evidence, with its source: Quote("log", "no space left on device")."""
 
     source: str
     text: str
 
 
 class Investigation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a model came to its diagnosis. `steps` are what it looked at, `expect` what should be seen if the
-    action is right, `alternative` what else it may be; `cost` is in US dollars. Its words, redacted."""
+    """How a model reached its diagnosis. `steps` are the tools it called, `expect` is what should be seen if
+    the action is right, `alternative` is another possible cause; `cost` is in US dollars. Texts of the model
+    are redacted."""
 
     model: str
     roots: tuple[str, ...] = ()
-    """Names of the containers where the failure begins."""
+    """Names of the containers where the failure starts."""
     quotes: tuple[Quote, ...] = ()
     expect: str = ""
     alternative: str = ""
@@ -67,12 +68,12 @@ class Investigation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     tokens: int = 0
     cost: float = 0.0
     reused: bool = False
-    """Whether it was made for another incident just like this one, a moment ago."""
+    """Whether the advice was reused from a recent incident of the same kind."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """`confidence` is 0 to 1; `reasons` are what the cause was concluded from; `advisor` is who concluded:
-    `rules`, or a vendor and its model. `investigation` is None where a model had no part in it."""
+    """A diagnosis. `confidence` is 0 to 1; `reasons` are what the cause was concluded from; `advisor` is
+    `rules`, or a vendor and its model. `investigation` is None where no model was involved."""
 
     cause: str
     confidence: float
@@ -85,8 +86,8 @@ class HealthAlert(msgspec.Struct, frozen=True, kw_only=True):
     """A container failed or recovered.
 
     `since` is when the condition began (epoch seconds), `window` how long it had to hold (seconds).
-    `occurrence` counts the alerts of this incident from 1: a container that dies again before it has
-    settled is the same incident once more.
+    `occurrence` counts the alerts of this incident from 1: a container that exits again before it has settled
+    adds an occurrence to the same incident.
     """
 
     container: Container
@@ -96,11 +97,11 @@ class HealthAlert(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase = Phase.RAISED
     occurrence: int = 1
     relapsed: bool = False
-    """Whether the condition has come back: it was over, or another process of the container had it."""
+    """Whether the condition has returned: it was over, or another process of the container had it."""
     window: float = 0.0
     evidence: tuple[Evidence, ...] = ()
     root: str = ""
-    """Name of the container this failure is suspected to come from; empty: it is its own."""
+    """Name of the container that is suspected as the root cause; empty: the container itself."""
     downstream: tuple[str, ...] = ()
     """Names of the containers that depend on this one: some of them, where `downstream_count` is higher."""
     downstream_count: int = 0
@@ -115,7 +116,7 @@ class HealthAlert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RemediationNeeded(msgspec.Struct, frozen=True, kw_only=True):
-    """`rung` is the position on the ladder of actions for this incident, from 0."""
+    """A request for an action. `rung` is the position on the ladder of actions for this incident, from 0."""
 
     alert: HealthAlert
     action: Action
@@ -123,7 +124,7 @@ class RemediationNeeded(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, float | str | bool] = {}
     rung: int = 0
     told: tuple[Reason, ...] = ()
-    """What people know that it waits for: the responder's note to itself, in what it puts off."""
+    """Reasons to wait that were reported already: the responder's own note in an event that it defers."""
 
 
 class FalseAlarm(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +133,7 @@ class FalseAlarm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RemediationComplete(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done and what came of it. `durations` are seconds by phase: `act`, `verify`, `total`."""
+    """The action and its outcome. `durations` are seconds by phase: `act`, `verify`, `total`."""
 
     container: Container
     kind: Kind
@@ -147,12 +148,12 @@ class RemediationComplete(msgspec.Struct, frozen=True, kw_only=True):
     after: State | None = None
     durations: dict[str, float] = {}
     alert: HealthAlert | None = None
-    """What it answered, where the next rung of the ladder may follow."""
+    """The alert that it answered, where the next rung of the ladder may follow."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A person wants this done to a container. `by` is who, as user@host; `force`: past the limits too, where
-    the responder's settings let people do that."""
+    """A person's order to act on a container. `by` is the person, as user@host. `force`: beyond the limits,
+    where the responder's settings allow that."""
 
     container: Container
     action: Action
@@ -165,7 +166,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """A person has decided: for the record. It is in force by the responders' desk, not by this event.
+    """A person's decision, for the record. It takes effect by the control store, not by this event.
 
     `container` is a name, `*` for all; `until` when a pause ends by itself (epoch seconds), None for never;
     `action` what was approved or rejected.
@@ -180,11 +181,11 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContainerStats(msgspec.Struct, frozen=True, kw_only=True):
-    """One container's numbers now, for screens.
+    """One container's current measurements, for screens.
 
-    `cpu` is percent in Docker's convention (100 = one core), `cpu_limit` cores; `memory` is the working
-    set in bytes, `memory_limit` bytes; `received` and `sent` are bytes a second over network interfaces of
-    its own, without the loopback. None where it cannot be known (yet) or there is no limit.
+    `cpu` is percent in Docker's convention (100 = one core), `cpu_limit` cores; `memory` is the working set
+    in bytes, `memory_limit` bytes; `received` and `sent` are bytes a second over network interfaces of its
+    own, without the loopback. None where the value is unknown or there is no limit.
     """
 
     container: Container
@@ -198,8 +199,8 @@ class ContainerStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """What a role has counted since it started: the name of a measure (core.metrics.definitions), the values
-    of its labels, and how many."""
+    """A count of a role since it started: the name of a metric (core.metrics.definitions), the values of its
+    labels, and the count."""
 
     name: str
     labels: tuple[str, ...]
@@ -207,8 +208,8 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """A role is alive. `lag` is how many events wait for it; `trouble` is what it waits for, if anything;
-    `warnings` what it does without meanwhile; `mode` is a responder's."""
+    """A role is running. `lag` is how many events wait for it; `trouble` is what it waits for, if anything;
+    `warnings` are what it works without meanwhile; `mode` is a responder's."""
 
     role: str
     instance: str

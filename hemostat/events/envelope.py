@@ -1,4 +1,4 @@
-"""The envelope of every event: its encoding, its schema, and how ids are derived."""
+"""The envelope of events: its encoding, its schema, and the derivation of ids."""
 
 import hashlib
 import inspect
@@ -26,7 +26,7 @@ MAX_BYTES: Final = 256 * 1024
 MAX_TIME: Final = 253_402_300_799.0
 """The last second of the year 9999, epoch seconds."""
 MAX_DATA_BYTES: Final = MAX_BYTES - 16 * 1024
-"""Of an event's data, so that the envelope has room."""
+"""Maximum bytes of an event's data, which leaves room for the envelope."""
 
 
 Payload = (
@@ -50,12 +50,12 @@ TYPES: Final[dict[str, type[Payload]]] = {
     "container_stats": ContainerStats,
     "heartbeat": Heartbeat,
 }
-"""Event type, which is also the channel's suffix, to the shape of its data."""
+"""Maps an event type, which is also the channel's suffix, to the shape of its data."""
 
 FLEETING: Final = ("container_stats", "heartbeat")
 """The types that only refresh a screen."""
 DURABLE: Final = tuple(name for name in TYPES if name not in FLEETING)
-"""The types that can change an action, or tell who did, and so travel by stream."""
+"""The types that can change an action, or record one, and so are sent by stream."""
 
 _NAMES: Final = {shape: name for name, shape in TYPES.items()}
 
@@ -84,8 +84,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         incident: str | None = None,
         cause: str | None = None,
     ) -> Self:
-        """Wrap `data`, as far as it can be sent (`fitting`). The id sorts by time and is derived, so that the
-        same event has the same id."""
+        """Wrap `data`, reduced to what can be sent (`fitting`). The id sorts by time and is derived, so that
+        the same event has the same id."""
         name = _NAMES[type(data)]
         data, raw = encode_data(data, MAX_DATA_BYTES)
         content = msgspec.json.encode((name, time, host, source, incident, cause, msgspec.Raw(raw)))
@@ -121,23 +121,25 @@ def digest(content: bytes, size: int = 5) -> str:
 
 
 def incident_id(host: str, container_id: str, kind: Kind, since: float) -> str:
-    """Derived, not drawn: whoever sees the same failure, before or after a restart, names it alike."""
+    """Return the incident's id. It is derived, not random, so that the same failure has the same id before
+    and after a restart."""
     return digest(f"{host}\n{container_id}\n{kind}\n{since:.6f}".encode())
 
 
 def seal(order: Order, time: float) -> str:
-    """Of what was ordered, and when: an order of another wording, or one given again, has another."""
+    """Return the hash of an order and its time: an order with other content, or given again, has another
+    one."""
     given = msgspec.structs.replace(order, told=())
     return digest(msgspec.json.encode(given) + f"{time:.6f}".encode(), 16)
 
 
 def order_id(host: str, order: Order, time: float) -> str:
-    """Derived, like an incident's, of which it is the id: an order is an incident of its own."""
+    """Return the order's id, derived like that of an incident: an order is an incident of its own."""
     return digest(f"{host}\n{seal(order, time)}".encode())
 
 
 def encode(event: Event) -> bytes:
-    """An event that `decode` reads: without what its data can do without, where it is too large (`fitting`).
+    """Return an event that `decode` reads. Optional data are left out where it is too large (`fitting`).
 
     Raises ValueError where nothing more can be left out, and for an envelope that is too large or not finite.
     """
@@ -163,8 +165,8 @@ def encode(event: Event) -> bytes:
 def decode(raw: bytes) -> Event:
     """Read one event.
 
-    Raises DecodeError for what is too large, malformed, of an unknown type or version, or has a number out of
-    range.
+    Raises DecodeError for an event that is too large, malformed, of an unknown type or version, or has a
+    number out of range.
     """
     if len(raw) > MAX_BYTES:
         raise DecodeError(f"event of {len(raw)} bytes is larger than {MAX_BYTES}")
@@ -188,8 +190,8 @@ def _require_known(envelope: _Envelope) -> None:
 
 
 def schema(*, ref: str = "#/$defs/{name}") -> dict[str, Any]:
-    """JSON Schema (2020-12) of every event type: `$defs` by shape, `oneOf` over the envelopes. `ref` is how a
-    shape is referred to."""
+    """Return the JSON Schema (2020-12) of every event type: `$defs` by shape, `oneOf` over the envelopes.
+    `ref` is the template of references to a shape."""
     shapes, components = msgspec.json.schema_components(tuple(TYPES.values()), ref_template=ref)
     string, number = {"type": "string"}, {"type": "number"}
     optional = {"anyOf": [string, {"type": "null"}]}
@@ -218,8 +220,8 @@ def schema(*, ref: str = "#/$defs/{name}") -> dict[str, Any]:
 
 
 def _normalize(node: Any) -> Any:
-    """The schema in one form for all versions of msgspec: some leave docstrings indented, and some list null
-    first."""
+    """Return the schema in one form for all versions of msgspec: some leave docstrings indented, and some
+    list null first."""
     if isinstance(node, list):
         return [_normalize(each) for each in node]
     if not isinstance(node, dict):

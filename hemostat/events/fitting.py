@@ -1,8 +1,8 @@
-"""The data of an event made so that every reader accepts it: finite numbers, valid text, a bounded size.
+"""Makes an event's data acceptable to every reader: finite numbers, valid text, a bounded size.
 
-Values are bounded where they enter, so hardly any event is changed here. But an event that is refused by its
-reader takes away what it tells: a crash that is then not healed. So an event is sent without what it can do
-without. The parameters of an action are sent as they are or not at all.
+Values are bounded where they enter, so hardly any event is changed here. But an event that its reader refuses
+is lost, such as a crash that is then not healed. So optional parts are left out instead. The parameters of an
+action are sent unchanged or not at all.
 """
 
 import re
@@ -19,24 +19,24 @@ T = TypeVar("T")
 MAX_NUMBER: Final = 1e18
 MAX_EVIDENCE: Final = 10
 MAX_TEXTS: Final = ((1000, 20), (100, 5), (20, 2))
-"""Characters of a text and items of a list, one step after the other."""
+"""Maximum characters of a text and items of a list, for each step."""
 NECESSARY_LABELS: Final = frozenset(
     {"hemostat.enable", "hemostat.protect", "hemostat.mode", "hemostat.actions", "hemostat.job"}
     | {"com.docker.compose.project", "com.docker.compose.service"}
 )
 UNCHANGED: Final = frozenset({"id", "parameters"})
-"""Fields that are sent as they are."""
+"""Fields that are sent unchanged."""
 NUMBERS: Final = frozenset({float, int})
 WITHOUT_NUMBERS: Final = frozenset({str, bool, type(None), Container})
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class TooLargeError(ValueError):
-    """Data of which nothing more can be left out."""
+    """Data from which nothing more can be left out."""
 
 
 def encode_data(data: T, most: int) -> tuple[T, bytes]:
-    """The data as JSON of at most `most` bytes, and what of it that says. Raises TooLargeError."""
+    """Return the reduced data, and its JSON of at most `most` bytes. Raises TooLargeError."""
     data, raw = _encode(data)
     for step in STEPS:
         if len(raw) <= most:
@@ -59,7 +59,7 @@ def _encode(data: T) -> tuple[T, bytes]:
 
 
 def is_finite(value: Any) -> bool:
-    """Whether all numbers in it are finite and small enough to be read."""
+    """Return whether all numbers in it are finite and small enough to be read."""
     kind = type(value)
     if kind in NUMBERS:
         return bool(-MAX_NUMBER <= value <= MAX_NUMBER)
@@ -92,7 +92,7 @@ def _rebuild(
     most: int | None = None,
     unchanged: frozenset[str] = frozenset(),
 ) -> Any:
-    """With `change` done to each part, the innermost first, and at most `most` items of each list."""
+    """Apply `change` to each part, the innermost first, and keep at most `most` items of each list."""
 
     def again(part: Any) -> Any:
         return _rebuild(part, change, most=most, unchanged=unchanged)
@@ -137,4 +137,4 @@ STEPS: Final[tuple[Callable[[Any], Any], ...]] = (
     partial(_rebuild, change=_without_evidence),
     *(_shorten(*bounds) for bounds in MAX_TEXTS),
 )
-"""What is left out, one step after the other, until the rest fits."""
+"""The reductions, applied in this order until the data fit."""

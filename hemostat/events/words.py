@@ -1,4 +1,4 @@
-"""The closed sets of words that events are made of."""
+"""The closed sets of values in events."""
 
 from enum import StrEnum
 
@@ -21,7 +21,7 @@ class Kind(StrEnum):
     FD_HIGH = "fd_high"
     STORM = "storm"
     ORDERED = "ordered"
-    """Nothing is: a person wants something done."""
+    """No failure: a person ordered an action."""
 
 
 class Severity(StrEnum):
@@ -37,12 +37,12 @@ class Phase(StrEnum):
 
 
 class Action(StrEnum):
-    """The closed set of what HemoStat may do; whoever advises, nothing else can be asked for."""
+    """The closed set of actions of HemoStat; no advisor can request another one."""
 
     RESTART = "restart"
     START = "start"
     STOP = "stop"
-    """Only a person asks for this."""
+    """Only a person requests this."""
     SCALE = "scale"
     EXEC = "exec"
     CLEANUP = "cleanup"
@@ -62,7 +62,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a remediation ended as it did; what people and the dashboard are shown."""
+    """Why a remediation ended as it did, as shown to users and in the dashboard."""
 
     VERIFIED = "verified"
     NOT_VERIFIED = "not_verified"
@@ -92,7 +92,7 @@ class Reason(StrEnum):
 
 
 class Word(StrEnum):
-    """What a person can decide, besides an order."""
+    """A person's decision, other than an order."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -100,4 +100,4 @@ class Word(StrEnum):
     RESUMED = "resumed"
     RESET = "reset"
     ACCEPTED = "accepted"
-    """The audit trail as it is, whatever was found in it."""
+    """The audit trail was accepted as it is, whatever was found in it."""
