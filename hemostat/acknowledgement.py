@@ -1,8 +1,9 @@
-"""How a role is done with an entry of a stream: it is acknowledged, put off, or buried with its error.
+"""Finishes a role's entry of a stream: acknowledges it, defers it, or moves it to the dead letters with its
+error.
 
-Entries are acknowledged together, for that costs less. Where that raises, each is acknowledged for itself, so
-that one event does not hold up the others. What cannot be published is left out, and the entry is buried all
-the same: an entry that can be neither handled nor buried would end its role again and again.
+Entries are acknowledged together, which costs less. Where that raises, each is acknowledged separately, so
+that one event does not block the others. Outputs that cannot be published are left out, and the entry is
+moved all the same: an entry that could be neither handled nor moved would end its role repeatedly.
 """
 
 import logging
@@ -20,18 +21,19 @@ from hemostat.retry import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS, Retry
 
 MAX_DELIVERIES: Final = 5
 MAX_ERROR_CHARACTERS: Final = 1000
-"""Of what is kept with a buried entry."""
+"""Maximum characters of the error stored with a dead letter."""
 
 AnswerDeadLetter = Callable[[Event, str, float], Sequence[Event]]
-"""What a role publishes of an event that is given up, with its error, at one time."""
+"""Returns the events that a role publishes for a dead letter; takes the event, its error and the time."""
 FinishedEntry = tuple[Entry, Sequence[Event]]
-"""An entry, and what is to be published when it is acknowledged."""
+"""An entry, and the events to publish when it is acknowledged."""
 
 logger = logging.getLogger(__name__)
 
 
 class Acknowledger:
-    """`keep` is handed the events that are about to be acknowledged. Safe to use from several threads."""
+    """Finishes entries. `keep` receives the events that are about to be acknowledged. Safe to use from
+    several threads."""
 
     def __init__(
         self,
@@ -50,10 +52,11 @@ class Acknowledger:
         self._store_events = keep
         self._answer_dead_letter = buried
         self._acknowledged = 0
-        """Entries, since the role began."""
+        """Entries acknowledged since the role started."""
 
     def acknowledge(self, done: Sequence[FinishedEntry]) -> None:
-        """Raises where nothing shows that one entry is at fault: others might fail in the same way."""
+        """Acknowledge entries. Raises where nothing shows that a single entry is the cause: others might fail
+        in the same way."""
         if not done or self._try_acknowledge(done) is None:
             return
         before = self._acknowledged
@@ -89,7 +92,7 @@ class Acknowledger:
         return None
 
     def put_off(self, entry: Entry, later: Defer) -> None:
-        # What waits is looked at again and again: news is only what people are told of.
+        # A deferred entry is decided again repeatedly: only those with events for users are logged at INFO.
         level = logging.INFO if later.told else logging.DEBUG
         logger.log(level, "event.deferred why=%s", later.why)
         try:
@@ -103,8 +106,8 @@ class Acknowledger:
             self.bury(entry, describe_exception(error))
 
     def bury(self, entry: Entry, error: str) -> None:
-        """What the role says of it is about the incident; the alert role tells people of dead letters
-        (core.notify.dead_letters)."""
+        """Move an entry to the dead letters. The role's own events about it concern the incident; the alert
+        role notifies of dead letters (core.notify.dead_letters)."""
         reason = redact(error[:MAX_ERROR_CHARACTERS]).encode(errors="replace").decode()
         logger.error("entry.buried stream=%s id=%s error=%s", entry.stream, entry.id, reason)
         outputs = self._collect_last_events(entry, reason)
@@ -136,7 +139,7 @@ def can_be_encoded(events: Sequence[Event]) -> bool:
     try:
         for event in events:
             encode(event)
-    except Exception:  # noqa: BLE001 - of whatever kind
+    except Exception:  # noqa: BLE001 - any error counts
         return False
     return True
 

@@ -1,11 +1,11 @@
-"""One tree of settings, and where every value came from.
+"""One tree of settings, with the origin of every value.
 
 Precedence: flags > environment > file > defaults, one ChainMap over dotted keys. `responder.budget` is
 `HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file. Durations
 and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB". An empty variable counts as
-unset. A variable with our prefix that is no setting may be somebody else's: it is named, and passed over. An
-unknown key in the file or on the command line is refused. The meaning of the tables `monitor`, `analyzer`,
-`responder`, `alert`, `store`, `metrics`, `tui` and `trust` belongs to core.settings.monitor,
+unset. A variable with the prefix of HemoStat that is not a setting may belong to another program: it is
+reported and ignored. An unknown key in the file or on the command line is refused. The tables `monitor`,
+`analyzer`, `responder`, `alert`, `store`, `metrics`, `tui` and `trust` are defined in core.settings.monitor,
 core.settings.analyzer, core.settings.responder, core.settings.alert, core.settings.store,
 core.settings.metrics, core.settings.tui and core.settings.trust.
 """
@@ -44,7 +44,7 @@ PREFIX: Final = "HEMOSTAT_"
 FILE_NAME: Final = "hemostat.toml"
 MASK: Final = mask("secret")
 OWN_VARIABLES: Final = frozenset({"HEMOSTAT_CONFIG", "HEMOSTAT_REQUIRE_ENGINE", "HEMOSTAT_NO_COLOR"})
-"""Variables with our prefix that are no settings."""
+"""Variables with the prefix of HemoStat that are not settings."""
 
 
 class Redis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,7 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def api_key(self) -> str | None:
-        """As configured; None: the vendor's own environment variable counts."""
+        """The configured key; None: the vendor's own environment variable applies."""
         return self.analyzer.api_key or _read_secret("analyzer.api_key_file", self.analyzer.api_key_file)
 
     @property
@@ -112,7 +112,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def audit_keys(self) -> tuple[bytes, ...]:
-        """The key that signs the audit trail, and former keys. Raises ConfigError for a short one."""
+        """The key that signs the audit trail, and former keys. Raises ConfigError for a short key."""
         path = self.store.audit_key_file or find_credential("hemostat-audit-key")
         return read_key_file(Path(path).expanduser(), "store.audit_key_file") if path else ()
 
@@ -130,7 +130,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def channels(self) -> dict[str, alerting.Channel]:
-        """Where people are told, by name, with their URLs."""
+        """The channels of notifications, by name, with their URLs."""
         found = dict(self.alert.channels)
         own = found.get(alerting.SLACK_CHANNEL, alerting.Channel())
         if (slack := self.slack_url) and not own.url + own.url_file:
@@ -142,9 +142,9 @@ CHANNELS_KEY: Final = "alert.channels"
 SECRET_KEYS: Final = frozenset(
     {"alert.slack_webhook", "alert.heartbeat_url", CHANNELS_KEY, "analyzer.api_key", "redis.password"}
 )
-"""Keys whose values are never shown, and of channels their URLs."""
+"""Keys whose values are never shown; for channels, only the URLs are hidden."""
 URL_KEYS: Final = frozenset({"redis.url", "engine.url", "store.url", "analyzer.base_url"})
-"""Keys whose values are shown without what may be a secret in them."""
+"""Keys whose values are shown without possible secrets."""
 
 
 LIST_HINT: Final = "hemostat config show lists them all"
@@ -163,7 +163,7 @@ FIELDS: Final[dict[str, FieldInfo]] = dict(_walk_fields(Settings))
 
 
 class Value(msgspec.Struct, frozen=True):
-    """A value as found, and where: `default`, `flag`, `environment HEMOSTAT_…`, `file …`."""
+    """A value and its origin: `default`, `flag`, `environment HEMOSTAT_…`, `file …`."""
 
     raw: object
     origin: str
@@ -174,7 +174,7 @@ class Loaded(msgspec.Struct, frozen=True):
     origins: dict[str, str]
     path: Path | None
     unknown: tuple[UnknownVariable, ...] = ()
-    """Variables with our prefix that are no settings, and their nearest."""
+    """Variables with the prefix of HemoStat that are not settings, with the nearest setting."""
 
 
 def load(
@@ -184,10 +184,10 @@ def load(
     environ: Mapping[str, str] | None = None,
     search: Sequence[Path] | None = None,
 ) -> Loaded:
-    """Read the settings. `path` must exist if given; else the first of `search` that does is read.
+    """Read the settings. `path` must exist if given; otherwise the first existing file of `search` is read.
 
     `flags` are dotted keys from the command line, their values text as in the environment. Raises
-    ConfigError, naming file, key and nearest key.
+    ConfigError, which names file, key and nearest key.
     """
     environ = os.environ if environ is None else environ
     path = _find(path, environ, search)
@@ -215,7 +215,7 @@ def load(
 
 
 def search_path() -> list[Path]:
-    """Where a configuration file is looked for, in order."""
+    """Return the paths that are searched for a configuration file, in order."""
     import platformdirs
 
     return [
@@ -225,12 +225,12 @@ def search_path() -> list[Path]:
 
 
 def mask_settings(settings: Settings) -> dict[str, object]:
-    """The settings by dotted key, as TOML can hold them, secrets masked."""
+    """Return the settings by dotted key, as TOML values, with secrets masked."""
     return {key: _mask(key, value) for key, value in _flatten(msgspec.to_builtins(settings))}
 
 
 def get_variable_name(key: str) -> str:
-    """The environment variable of a dotted key."""
+    """Return the environment variable of a dotted key."""
     return PREFIX + key.replace(".", "_").upper()
 
 
@@ -238,8 +238,8 @@ VARIABLES: Final = {key: get_variable_name(key) for key in FIELDS}
 
 
 def _find(path: Path | None, environ: Mapping[str, str], search: Sequence[Path] | None) -> Path | None:
-    """What is there and is no file is refused when it is read: docker makes a directory of a bind mount whose
-    source is missing."""
+    """Return the path of the configuration file, None without one. A directory of that name is returned, and
+    refused when it is read: Docker creates a directory for a bind mount whose source is missing."""
     if path is None and environ.get("HEMOSTAT_CONFIG"):
         path = Path(environ["HEMOSTAT_CONFIG"])
     if path is None:
@@ -326,7 +326,7 @@ def _convert(key: str, value: Value) -> object:
 
 
 def _check_bounds(value: object) -> object:
-    """Raises ValueError for a number that is not finite, or larger than any duration or size."""
+    """Raise ValueError for a number that is not finite, or larger than any duration or size."""
     longest = MAX_SECONDS if isinstance(value, float) else MAX_BYTES
     if isinstance(value, int | float) and not abs(value) <= longest:
         raise ValueError(f"{str(value)[:20]} is not a number up to {longest:.0f}")

@@ -1,10 +1,11 @@
 """The loop of every role that reads streams: read, step, publish, acknowledge.
 
-An entry is acknowledged in the same transaction that publishes what came of it, so a role may die at any
-point: the entry is delivered again, and the step must bear that. What is finished within a few milliseconds
-shares a transaction. What takes long runs apart, and keeps nothing waiting. What passes is waited out. A
-step that fails otherwise is tried MAX_DELIVERIES times in all, over restarts too; then the entry is buried
-with its error, the role says what people are to know of it, and the next one has its turn.
+An entry is acknowledged in the same transaction that publishes its outputs, so a role may die at any point:
+the entry is delivered again, and the step must be repeatable. Entries finished within a few milliseconds
+share a transaction. Long work runs in the background and delays no other entry. Transient failures are waited
+out. A step that fails otherwise is tried MAX_DELIVERIES times in total, across restarts. Then the entry is
+moved to the dead letters with its error, the role publishes its events for that case, and the next entry is
+handled.
 """
 
 import logging
@@ -29,20 +30,20 @@ from hemostat.retry import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS, Retry
 from hemostat.streams import Role
 
 WAIT_SECONDS: Final = 1.0
-"""Seconds that a read waits at most."""
+"""Maximum seconds of one read."""
 GATHER_SECONDS: Final = 0.005
-"""Seconds for which what is finished may wait for more to be acknowledged with it."""
+"""Seconds for which finished entries may wait for more to be acknowledged with them."""
 CLAIM_IDLE_SECONDS: Final = 30.0
-"""Seconds without a sign of its consumer after which an entry is taken over."""
+"""Seconds without a sign of life of its consumer after which an entry is taken over."""
 
 MAX_QUEUED_PER_THREAD: Final = 4
-"""For each that runs apart, how many may be there in all: the others wait for their turn."""
+"""Maximum entries for each background thread, running and waiting together."""
 
 Step = Callable[[Event, float], Sequence[Event] | Defer | RunInBackground]
-"""A role's work on one event at one time: what to publish, when to ask again, or what is to run apart."""
+"""A role's work on one event at one time: returns the events to publish, a deferral, or background work."""
 
 CURRENT_INCIDENT: Final[ContextVar[str]] = ContextVar("incident", default="")
-"""The incident that this thread works on: every log line on the way is about it."""
+"""The incident that this thread works on, which every log line names."""
 
 logger = logging.getLogger(__name__)
 
@@ -70,11 +71,11 @@ class EventConsumer:
         tries: float = MAX_DELIVERIES,
         patience: Retry | None = None,
     ) -> None:
-        """`ahead`: how many entries may be in hand beyond those worked on, where steps are short. `notice` is
-        asked at every heartbeat for what people should know of the role; empty for nothing. `apart`: how many
-        entries that take long are worked on at a time, besides. `keep` is handed the events that are about to
-        be acknowledged: what is done for many at once costs less. `tries`: how often an entry may be
-        delivered before it is buried."""
+        """`ahead`: how many entries may be held beyond those in progress, where steps are short. `notice` is
+        called at every heartbeat and returns the role's warning for users; empty for none. `apart`: how many
+        background entries are handled at a time, in addition. `keep` receives the events that are about to be
+        acknowledged, in batches, which cost less. `tries`: how often an entry may be delivered before it
+        becomes a dead letter."""
         self._role = role
         self._group = group
         self._step = step
@@ -92,12 +93,12 @@ class EventConsumer:
         self._working: dict[Future[None], Sequence[Entry]] = {}
         self._in_background: dict[Future[None], Sequence[Entry]] = {}
         self._started: deque[tuple[Future[None], Entry]] = deque()
-        """What the workers have set apart, for the loop to take into `_slow`."""
+        """Background work that the workers have started, for the loop to take into `_in_background`."""
         self._background_pool = ThreadPoolExecutor(apart, thread_name_prefix=f"{role.name}-apart")
         self._background_slots = threading.Semaphore(MAX_QUEUED_PER_THREAD * apart)
         self._may_have_left = True
-        """Whether entries may have been given to this consumer that it does not know of: by a process that
-        was killed, or in an answer of Redis that was lost on the way."""
+        """Whether entries may have been delivered to this consumer without its knowledge: to a process that
+        was killed, or in an answer of Redis that was lost."""
         self._deferred = DeferredEntries(
             self._run_step,
             group=group,
@@ -110,7 +111,7 @@ class EventConsumer:
         )
 
     def run(self) -> None:
-        """Work until `stop` is set; what is in hand then is finished or left for the next delivery."""
+        """Work until `stop` is set. Entries held then are finished, or left for the next delivery."""
         logger.info("role.started role=%s instance=%s", self._role.name, self._consumer)
         with (
             self._background_pool,
@@ -137,7 +138,7 @@ class EventConsumer:
         self._deferred.look()
         self._collect_in_hand()
         free = self._workers + self._ahead - sum(map(len, self._working.values()))
-        if free <= self._ahead // 2:  # a read brings many, or it costs more than it brings
+        if free <= self._ahead // 2:  # a read that returns few entries costs more than it gains
             wait(self._working, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
         else:
             reads = self._role.reads
@@ -148,14 +149,15 @@ class EventConsumer:
         self._may_have_left = False
 
     def _do_housekeeping(self, pool: ThreadPoolExecutor) -> None:
-        """What is done at every heartbeat: hold on to what is in hand, take over what others dropped."""
+        """Do the work of every heartbeat: keep the entries held, and take over entries of failed
+        consumers."""
         name, reads = self._group, self._role.reads
         self._bus.keep(name, self._consumer, self._collect_in_hand())
         self._resubmit(pool, self._bus.claim(name, self._consumer, reads, idle=CLAIM_IDLE_SECONDS))
         self._heartbeat.beat(self._retry.trouble or self._describe_warning(), self._bus.lag(name, reads))
 
     def _describe_warning(self) -> str:
-        """A role that cannot say how it is works on."""
+        """Return the role's warning. A role whose warning cannot be computed continues to work."""
         try:
             return self._notice()
         except AdapterError:
@@ -165,7 +167,7 @@ class EventConsumer:
             return f"its notice fails: {type(error).__name__}; the log says more"
 
     def _find_left_behind(self) -> list[Entry]:
-        """What this consumer was given, has not acknowledged, and does not have in hand."""
+        """Return entries that this consumer received, has not acknowledged, and does not hold."""
         in_hand = {(entry.stream, entry.id) for entry in self._collect_in_hand()}
         given = self._bus.unfinished(self._group, self._consumer, self._role.reads)
         return [entry for entry in given if (entry.stream, entry.id) not in in_hand]
@@ -175,29 +177,31 @@ class EventConsumer:
             for future in [future for future in working if future.done()]:
                 self._heartbeat.handled += len(working.pop(future))
                 future.result()
-            while self._started:  # after those who may have set something apart were looked at
+            while self._started:  # after the futures that may have started background work were collected
                 begun, entry = self._started.popleft()
                 self._in_background[begun] = [entry]
         held = (*self._working.values(), *self._in_background.values())
         return [entry for entries in held for entry in entries]
 
     def _submit(self, pool: ThreadPoolExecutor, entries: Sequence[Entry]) -> None:
-        """Where steps are short one worker does many: threads that hand over to each other cost more."""
+        """Submit entries in batches where steps are short: passing single entries between threads costs
+        more."""
         size = 1 + self._ahead
         for start in range(0, len(entries), size):
             some = entries[start : start + size]
             self._working[pool.submit(self._handle, some)] = some
 
     def _resubmit(self, pool: ThreadPoolExecutor, entries: Sequence[Entry]) -> None:
-        """Each for itself, in order. If one of them kills its worker, it is among the first: those behind it
-        were not begun, and are not given up with it."""
+        """Submit each entry separately, in order. An entry that kills its worker is among the first ones:
+        those behind it were not started, and are not given up with it."""
         for number, entry in enumerate(entries):
             tries = entry.deliveries if number < self._workers else min(entry.deliveries, MAX_DELIVERIES)
             one = [msgspec.structs.replace(entry, deliveries=tries)]
             self._working[pool.submit(self._handle, one)] = one
 
     def _handle(self, entries: Sequence[Entry]) -> None:
-        """One after the other; what is finished within GATHER is acknowledged together."""
+        """Handle entries one after the other. Those finished within GATHER_SECONDS are acknowledged
+        together."""
         done: list[tuple[Entry, Sequence[Event]]] = []
         since = self._clock.now()
         try:
@@ -213,13 +217,14 @@ class EventConsumer:
             self._acknowledge_finished(done)
 
     def _acknowledge_finished(self, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
-        """When told to stop: what is finished is acknowledged if that can be done now."""
+        """Acknowledge finished entries when the process is to stop, if that succeeds at once."""
         logger.info("entries.left finished=%d", len(done))
         with suppress(Interrupted):
             self._acknowledger.acknowledge(done)
 
     def _process_entry(self, entry: Entry) -> Sequence[Event] | None:
-        """What is to be published when the entry is acknowledged; None where it is put off or buried."""
+        """Return the events to publish when the entry is acknowledged; None where it was deferred or moved to
+        the dead letters."""
         if self._stop.is_set():
             raise Interrupted
         if entry.event is not None:

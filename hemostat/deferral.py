@@ -1,7 +1,7 @@
-"""Entries that a role has put off: decided again when they are due, beside those that are new.
+"""Entries that a role has deferred: decided again when they are due, in parallel with new entries.
 
-Where the answer is "not now" once more, the entry stays where it is, for the longer the longer it has waited.
-Else it goes back on its stream, and is dealt with like any other: there it is counted how often it fails.
+Where the answer is again to wait, the entry stays deferred, for longer the longer it has waited. Otherwise it
+returns to its stream and is handled like any other entry, where its failures are counted.
 """
 
 import threading
@@ -18,22 +18,24 @@ from hemostat.ports import Bus, Clock, Defer, Entry, Interrupted, RunInBackgroun
 from hemostat.retry import Retry
 
 LOOK_SECONDS: Final = 0.05
-"""Between two looks at what is due."""
+"""Seconds between two checks for due entries."""
 MAX_ENTRIES_READ: Final = 500
 MAX_READY: Final = 8
-"""Entries that are put back at a time: of those that wait for the same thing, few can have it."""
+"""Entries put back at a time: of those that wait for the same resource, few can get it."""
 FLUSH_SECONDS: Final = 0.05
 PASS_SECONDS: Final = 1.0
-"""After which what is due is asked for again, and the first of each project has its turn."""
+"""Seconds after which due entries are read again, so that the first entry of each project gets its turn."""
 WAITED_SHARE: Final = 0.05
 MAX_PAUSE: Final = 5.0
-"""An entry that has waited for some time is decided again after WAITED_SHARE of them, at most MAX_PAUSE."""
+"""An entry that has waited for some seconds is decided again after WAITED_SHARE of them, at most
+MAX_PAUSE."""
 
 Decide = Callable[[Event], Sequence[Event] | Defer | RunInBackground]
 
 
 def compute_next_look(until: float, since: float, now: float) -> float:
-    """When an entry that is to wait until then is looked at again (epoch seconds); it has waited `since`."""
+    """Return when an entry that waits until `until` is decided again (epoch seconds). It has waited since
+    `since`."""
     return max(until, now + min(MAX_PAUSE, WAITED_SHARE * max(0.0, now - since)))
 
 
@@ -43,8 +45,8 @@ def _find_project(entry: Entry) -> str:
 
 
 class DeferredEntries:
-    """`decide` is a role's step, which may be asked about one entry several times. `is_used`: whether the
-    role may have put anything off."""
+    """The entries that a role has deferred. `decide` is the role's step, which may be called several times
+    for one entry. `is_used`: whether the role may have deferred any entry."""
 
     def __init__(
         self,
@@ -69,22 +71,22 @@ class DeferredEntries:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"{group}-waiting")
         self._job: Future[None] | None = None
         self._last_look = 0.0
-        """When due entries were last asked for."""
+        """When due entries were last read."""
         self._next_due = inf
-        """When the next one is due, as far as is known (epoch seconds)."""
+        """When the next entry is due, as far as known (epoch seconds)."""
 
     def begin(self) -> None:
-        """Put back what an earlier version has put off."""
+        """Put back the entries that an earlier version has deferred."""
         while self._is_used and self._bus.promote("", self._reads, inf):
             pass
 
     def note(self, until: float) -> None:
-        """Something was put off until then."""
+        """Record that an entry was deferred until then."""
         self._is_used, self._next_due = True, min(self._next_due, until)
 
     def look(self) -> None:
-        """Have what is due decided again, in a thread of its own. Where the clock was set back, everything
-        is: it was to wait some seconds, and not as long again as the clock was wrong."""
+        """Decide due entries again, in a thread. Where the clock was set back, all entries are put back:
+        otherwise they would wait longer by the time that the clock was wrong."""
         now = self._clock.now()
         if not self._is_used:
             self._last_look = now
@@ -105,7 +107,7 @@ class DeferredEntries:
             self._job = self._pool.submit(self._decide_all, take_turns(due.entries, _find_project))
 
     def seconds(self, most: float) -> float:
-        """How long the caller may be occupied until something is due, `most` at the most."""
+        """Return how long the caller may be busy until an entry is due, at most `most` seconds."""
         if not self._is_used:
             return most
         left = LOOK_SECONDS if self._job is not None else self._next_due - self._clock.now()
@@ -147,12 +149,13 @@ class DeferredEntries:
             return
 
     def _compute_until(self, entry: Entry) -> float | None:
-        """Until when it is to wait; None where it is no longer to, or where people are to be told why."""
+        """Return until when the entry is to wait; None where it may proceed, or where an event has to be
+        published."""
         if entry.event is None:
             return None
         try:
             result = self._decide(entry.event)
-        except Exception:  # noqa: BLE001 - back on the stream it fails again, and is buried at last
+        except Exception:  # noqa: BLE001 - it fails again on the stream, which counts
             return None
         if not isinstance(result, Defer) or result.told or result.event is not None:
             return None

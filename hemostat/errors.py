@@ -1,30 +1,30 @@
-"""Every error HemoStat raises on purpose: what went wrong, where, and what to do about it.
+"""Every error that HemoStat raises on purpose: what went wrong, where, and what to do about it.
 
     HemoStatError            exit 1
     ├── ConfigError          exit 2   a file, environment variable or flag that cannot be used
     │   └── UnsafePathError           a file or directory that another user owns, or can write to
-    ├── UsageError           exit 2   a name that does not exist, a command that cannot be meant
+    ├── UsageError           exit 2   a name that does not exist, a command that makes no sense
     ├── TimedOutError        exit 4
-    ├── DecodeError          exit 1   bytes that are no event
-    ├── AdviceError          exit 1   advice that is of no use, or that nobody may ask for now
-    │   ├── LeftAloneError            the service has failed lately
+    ├── DecodeError          exit 1   bytes that cannot be decoded as an event
+    ├── AdviceError          exit 1   advice that cannot be used, or must not be requested now
+    │   ├── LeftAloneError            the service has failed recently
     │   └── OverBudgetError           the hour's requests or dollars are spent
-    ├── NotApplicableError   exit 1   an action that this container gives no hold for; nothing was done
-    └── AdapterError         exit 1   a vendor's failure in our words; `transient` says whether waiting helps
+    ├── NotApplicableError   exit 1   an action that does not apply to this container; nothing was done
+    └── AdapterError         exit 1   a vendor's failure; `transient` says whether waiting helps
         ├── EngineError               the Docker Engine refused or failed
-        │   ├── EngineUnreachableError    exit 3, transient; concerns every container of the host
-        │   ├── EngineTimeoutError        transient; this one call was not answered, others may be
+        │   ├── EngineUnreachableError    exit 3, transient; affects every container of the host
+        │   ├── EngineTimeoutError        transient; this one call timed out, others may succeed
         │   ├── EngineForbiddenError      a socket proxy or an authorization plugin forbids the call: nothing
-        │   │                             was done, and it says nothing of the host or of the container
-        │   └── NoSuchContainerError      nothing of the host
+        │   │                             was done, and the host and the container may be healthy
+        │   └── NoSuchContainerError      the host may be healthy
         ├── BusError                  Redis refused or failed
         │   └── BusUnreachableError       exit 3, transient
         ├── StoreError                the database refused or failed
         │   ├── StoreUnreachableError     exit 3, transient
         │   └── NothingStoredError        no role has ever written there
-        ├── NotifyError               a notification did not go out
+        ├── NotifyError               a notification was not sent
         └── AdvisorError              a model's service refused or failed
-            ├── AdvisorDeclinedError      it answered, to be paid for, and said nothing
+            ├── AdvisorDeclinedError      the service answered, billed, without content
             └── AdvisorUnreachableError   exit 3, transient
 
 Adapters translate vendors' exceptions into these; `core` neither raises nor catches AdapterError.
@@ -92,8 +92,8 @@ class NotApplicableError(HemoStatError):
 
 
 class AdapterError(HemoStatError):
-    """A vendor's failure. `transient`: the same call may succeed later without anyone changing anything.
-    `curable`: somebody can remove the cause while a role runs, which then goes on; a command ends."""
+    """A vendor's failure. `transient`: the same call may succeed later without any change. `curable`: a
+    person can remove the cause while a role runs, which then continues; a command ends."""
 
     transient: bool = False
     curable: bool = False
@@ -117,15 +117,15 @@ class EngineUnreachableError(EngineError):
 
 
 class EngineTimeoutError(EngineError):
-    """The engine may answer about other containers at the same time: one that hangs is no failure of the
-    host."""
+    """A call timed out. The engine may answer about other containers at the same time: a container that hangs
+    is no failure of the host."""
 
     transient = True
 
 
 class EngineForbiddenError(EngineError):
-    """A socket proxy or an authorization plugin in front of the engine forbids the call. Nothing was done; no
-    other try goes better until somebody allows it, which `hint` names. `endpoint`: method and path."""
+    """A socket proxy or an authorization plugin in front of the engine forbids the call. Nothing was done,
+    and no retry succeeds until a person allows the call, as `hint` says. `endpoint`: method and path."""
 
     def __init__(self, message: str, *, hint: str = "", endpoint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -159,7 +159,7 @@ class NothingStoredError(StoreError):
 
 
 class NotifyError(AdapterError):
-    """`wait`: seconds that the service asks to be left alone for; None where it does not say."""
+    """`wait`: seconds for which the service asks for no requests; None where it does not say."""
 
     def __init__(
         self, message: str, *, hint: str = "", transient: bool | None = None, wait: float | None = None
@@ -169,8 +169,8 @@ class NotifyError(AdapterError):
 
 
 class AdvisorError(AdapterError):
-    """`wait`: seconds that the service asks to be left alone for; None where it does not say. `answered`: it
-    did answer, which it may bill, but not so that it could be used."""
+    """`wait`: seconds for which the service asks for no requests; None where it does not say. `answered`: the
+    service answered, and may bill it, but the answer cannot be used."""
 
     def __init__(
         self,
@@ -187,8 +187,8 @@ class AdvisorError(AdapterError):
 
 
 class AdvisorDeclinedError(AdvisorError):
-    """What one incident's evidence brings about is no outage: no stranger's text may silence the model for
-    the others."""
+    """The model declined one incident's evidence, which is no outage: text in that evidence, which a third
+    party may have written, must not stop the model for other incidents."""
 
 
 class AdvisorUnreachableError(AdvisorError):

@@ -1,8 +1,7 @@
-"""What Prometheus is told, read from the bus: nothing is acknowledged, no role is asked.
+"""Collects the metrics for Prometheus from the bus, without acknowledging entries or asking roles.
 
-What has happened is counted from the streams, and the tally is kept on the bus with its positions: whoever
-takes over, after a restart or on another host, goes on behind the last event. How things stand is looked up
-when it is asked for.
+Events are counted from the streams, and the counters are stored on the bus with their positions: the next
+exporter, after a restart or on another host, continues after the last event. Gauges are read when requested.
 """
 
 import logging
@@ -25,14 +24,14 @@ from hemostat.streams import ROLES
 
 STATE_KEY: Final = "metrics"
 COLLECT_SECONDS: Final = 5.0
-"""Seconds between two looks, whether anybody asks or not: the streams do not wait for ever."""
+"""Seconds between two collections, with or without requests, because the streams are trimmed."""
 MAX_ENTRIES_READ: Final = 1000
 
 logger = logging.getLogger(__name__)
 
 
 class Exporter:
-    """Safe to ask from several threads at once."""
+    """Collects metrics. Safe to use from several threads at once."""
 
     def __init__(
         self,
@@ -45,7 +44,7 @@ class Exporter:
         *,
         containers: int,
     ) -> None:
-        """`containers`: how many are told of by name."""
+        """`containers`: how many containers get metrics by name."""
         self._bus = bus
         self._ledger = ledger
         self._control_store = desk
@@ -59,7 +58,7 @@ class Exporter:
         self._saved_state = b""
 
     def run(self) -> None:
-        """Keep up with the streams until told to stop."""
+        """Count new events until told to stop."""
         try:
             while True:
                 self.numbers()
@@ -68,7 +67,7 @@ class Exporter:
             self.numbers()
 
     def numbers(self) -> Numbers:
-        """All there is to tell now. Without the bus: what was counted so far, and that it is down."""
+        """Return all metrics. Without the bus: the counters so far, and that the bus is down."""
         with self._lock:
             try:
                 seen = self._read_metrics(self._clock.now())
@@ -120,7 +119,7 @@ class Exporter:
         self._is_restored = True
 
     def _catch_up(self) -> None:
-        """Count what is new, in the order in which it was said, whatever stream it is on."""
+        """Count new events in the order of their publication, across all streams."""
         positions = self._counters.positions
         while True:
             read = [

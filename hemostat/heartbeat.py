@@ -1,4 +1,4 @@
-"""That a role is alive, said every other second."""
+"""The heartbeat of a role, sent every HEARTBEAT_SECONDS."""
 
 import threading
 from collections import Counter
@@ -12,15 +12,16 @@ from hemostat.events import Event, Figure, Heartbeat
 from hemostat.ports import Bus, Clock
 
 HEARTBEAT_SECONDS: Final = 2.0
-"""Seconds between two heartbeats; one is believed for three of them."""
+"""Seconds between two heartbeats; one is valid for three such periods."""
 
 MAX_WARNINGS: Final = 20
 MAX_WARNING_CHARACTERS: Final = 1000
-"""Of one heartbeat: warnings, and characters of each and of the trouble. They name containers."""
+"""Maximum number of warnings of one heartbeat, and characters of each and of the trouble. They name
+containers."""
 
 
 def bound_heartbeat(beat: Heartbeat) -> Heartbeat:
-    """The heartbeat with no more and no longer words than every reader takes."""
+    """Return the heartbeat with texts bounded to what every reader accepts."""
     more = len(beat.warnings) - MAX_WARNINGS
     texts = tuple(_cut_text(each) for each in beat.warnings[:MAX_WARNINGS])
     warnings = (*texts, f"and {more} more warnings") if more > 0 else texts
@@ -28,12 +29,12 @@ def bound_heartbeat(beat: Heartbeat) -> Heartbeat:
 
 
 def _cut_text(text: str) -> str:
-    """Without what no event can carry, which is half of a surrogate pair."""
+    """Truncate a text, without half surrogate pairs, which no event can carry."""
     return truncate(text.encode(errors="replace").decode(), MAX_WARNING_CHARACTERS)
 
 
 class HeartbeatSender:
-    """A role's heartbeat: what it is, how it is, how much waits for it, what it has counted."""
+    """A role's heartbeat: its identity, its state, its lag and its counts."""
 
     def __init__(
         self, role: str, *, bus: Bus, clock: Clock, host: str, instance: str, pid: int, mode: str = ""
@@ -51,12 +52,12 @@ class HeartbeatSender:
         self.handled = 0
 
     def count(self, measure: Measure, *labels: str, by: int = 1) -> None:
-        """As measures.Count."""
+        """As core.metrics.definitions.Count."""
         with self._lock:
             self._counts[measure.name, labels] += by
 
     def due(self) -> bool:
-        """A clock that was set back does not silence it."""
+        """Return whether a heartbeat is due. A clock that was set back does not stop heartbeats."""
         return not 0 < self._next_due - self._clock.now() <= HEARTBEAT_SECONDS
 
     def beat(self, trouble: str, lag: int, warnings: tuple[str, ...] = ()) -> None:

@@ -1,5 +1,7 @@
-"""What people do: order, approve, reject, pause, resume, reset. In force by the responders' desk, or by the
-order's own stream; and each of it is told, so that it is kept with everything else that happened.
+"""The commands of operators: order, approve, reject, pause, resume, reset.
+
+They take effect by the control store, or by the stream of orders. Each command is also published as an event,
+so that it is stored with all other events.
 """
 
 from typing import Final
@@ -13,11 +15,11 @@ from hemostat.events import Decided, Event, Order, Word, order_id
 from hemostat.ports import Bus, Clock, ControlStore, Ledger
 
 AUDIT_TRAIL: Final = "audit trail"
-"""Stands where the other decisions name a container: no container can have this name."""
+"""Takes the place of the container name in a decision; no container can have this name."""
 
 
 class OperatorCommands:
-    """For the command line and the dashboard. `host` is where the person is."""
+    """Commands for the command line and the dashboard. `host` is the person's host."""
 
     def __init__(
         self,
@@ -45,22 +47,23 @@ class OperatorCommands:
         return self._control_store.approvals()
 
     def overview(self, host: str) -> HostLimitStatus:
-        """Where the host's containers stand towards the limits, as they are configured here."""
+        """Return the state of the host's limits, as configured here."""
         return compute_host_status(self._ledger.survey(host), self._limits, self._clock.now())
 
     def prospect(self, host: str, order: Order) -> Decision:
-        """What the responder would decide now; nothing is done."""
+        """Return what the responder would decide now, without any effect."""
         return orders.preview_decision(order, self._ledger.survey(host), self._limits, self._clock.now())
 
     def outlook(self, host: str, order: Order) -> str:
-        """The same in words, and whether force counts here."""
+        """Return the same in words, and whether force has an effect here."""
         said = orders.describe_decision(self.prospect(host, order))
         return f"{said}; {orders.NO_FORCE_TEXT}" if order.force and not self._limits.orders_override else said
 
     # --- acting -------------------------------------------------------------------------------------
 
     def place(self, host: str, order: Order) -> str:
-        """Give the order to the responder of the container's host; its incident, under which it answers."""
+        """Publish the order to the responder of the container's host. Returns its incident id, under which
+        the outcome is published."""
         now = self._clock.now()
         incident = order_id(host, order, now)
         self._publish(order, order.by, now, host=host, incident=incident)
@@ -69,8 +72,8 @@ class OperatorCommands:
     def answer(
         self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str = ""
     ) -> tuple[Approval, bool] | None:
-        """The request as it stands now, and whether it was this answer: of two the first counts, and is told.
-        None if there is none of this id."""
+        """Answer an approval request. Returns the stored request, and whether this answer counts: of two
+        answers the first counts and is published. None if no request has this id."""
         now = self._clock.now()
         approval = self._control_store.answer(approval_id, answer, by=by, reason=reason, now=now)
         if approval is None:
@@ -88,7 +91,8 @@ class OperatorCommands:
         return approval, counts
 
     def pause(self, container: str, *, by: str, reason: str = "", seconds: float | None = None) -> Pause:
-        """`container` is a name, or EVERYTHING; `seconds` None is until it is lifted."""
+        """Pause remediation. `container` is a name, or ALL_CONTAINERS; with `seconds` None the pause has no
+        end."""
         now = self._clock.now()
         pause = Pause(by=by, at=now, until=None if seconds is None else now + seconds, reason=reason)
         self._control_store.pause(container, pause)
@@ -96,20 +100,21 @@ class OperatorCommands:
         return pause
 
     def resume(self, container: str, *, by: str, reason: str = "") -> bool:
-        """Lift the pause; False if there was none, and then there is nothing to tell."""
+        """End the pause; returns False, without an event, if there was none."""
         lifted = self._control_store.resume(container)
         if lifted:
             self._publish_decision(Word.RESUMED, container, by, reason, self._clock.now())
         return lifted
 
     def reset(self, container: str, *, by: str, reason: str = "") -> None:
-        """Close the breaker."""
+        """Close the circuit breaker."""
         now = self._clock.now()
         self._control_store.reset(container, now)
         self._publish_decision(Word.RESET, container, by, reason, now)
 
     def accept_trail(self, head: str, *, by: str, reason: str) -> None:
-        """Tell that a person takes the audit trail as it is, up to this end. In force by the notary."""
+        """Publish that a person accepts the audit trail as it is, up to this row. It takes effect by the
+        audit anchor."""
         now = self._clock.now()
         self._publish_decision(Word.ACCEPTED, AUDIT_TRAIL, by, f"{reason}; up to row {head}", now)
 

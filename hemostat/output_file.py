@@ -1,8 +1,8 @@
-"""Files that a person asks for: mode 0600, never through a link, and replaced whole. What HemoStat keeps for
-itself is private_files'.
+"""Writes files that a person requests: mode 0600, never through a link, and replaced as a whole.
 
 A container may own a directory that an operator writes to, and can put a link there under a name that it
-guesses. Links in `/` and below the home directory are the operator's own, and are followed.
+guesses. Links in `/` and below the home directory are the operator's own, and are followed. HemoStat's own
+files are written by private_files.
 """
 
 import errno
@@ -21,13 +21,14 @@ MAX_NAME: Final = 100
 
 
 def write_output(path: Path, data: bytes, *, replace: bool = False) -> None:
-    """Write the whole file, or leave what was there. Raises FileExistsError unless `replace`, and OSError."""
+    """Write the whole file, or leave the existing one. Raises FileExistsError unless `replace`, and
+    OSError."""
     open_output(path, data, replace=replace).close()
 
 
 def open_output(path: Path, data: bytes = b"", *, replace: bool = False) -> BinaryIO:
-    """A new file that begins with `data`, to be written further. The file that it replaces goes when `data`
-    is on the disk. Raises FileExistsError unless `replace`, and OSError."""
+    """Return a new file that begins with `data`, open for further writes. A file that it replaces is removed
+    once `data` is on the disk. Raises FileExistsError unless `replace`, and OSError."""
     if replace and path.parent == DEVICE_DIRECTORY:
         return _open_device(path, data)
     directory = _open_directory(path.parent)
@@ -49,7 +50,7 @@ def open_output(path: Path, data: bytes = b"", *, replace: bool = False) -> Bina
 
 
 def _open_device(path: Path, data: bytes) -> BinaryIO:
-    """Such as /dev/stdout: no container puts anything into the host's /dev."""
+    """Open a device such as /dev/stdout: no container can put files into the host's /dev."""
     file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CLOEXEC), "wb")
     file.write(data)
     return file
@@ -77,7 +78,7 @@ def _require_regular(path: Path, directory: int) -> None:
 
 
 def _open_directory(path: Path) -> int:
-    """A descriptor of the directory. Raises OSError where a link of somebody else is on the way."""
+    """Return a descriptor of the directory. Raises OSError where the path contains another user's link."""
     absolute = path.absolute()
     for each in (absolute, *absolute.parents):
         if each.is_symlink() and not _is_own(each):
@@ -94,5 +95,5 @@ def _open_directory(path: Path) -> int:
 
 
 def _is_own(link: Path) -> bool:
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises where there is none
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises without a home directory
     return link.parent == Path("/") or (home != Path("/") and home in link.parents)

@@ -1,8 +1,8 @@
 """Files and directories that no other user can replace, redirect or write to.
 
-A path leads where its owner wants only if every directory and every link on the way belongs to this user or
-to root, and nobody else may rename what is in those directories. So each link on the way to a directory is
-looked at before it is followed, and a link in place of a file is refused.
+A path is safe only if every directory and every link in it belongs to this user or to root, and no other user
+may rename the content of those directories. So each link in the path of a directory is checked before it is
+followed, and a link in place of a file is refused.
 """
 
 import errno
@@ -17,15 +17,15 @@ from hemostat.errors import UnsafePathError
 
 OTHERS_WRITE_BITS: Final = stat.S_IWGRP | stat.S_IWOTH
 MAX_LINKS: Final = 40
-"""Links that are followed on the way to one directory, as Linux does."""
+"""Maximum number of links followed in the path of one directory, as in Linux."""
 OPEN_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-"""O_NONBLOCK: a named pipe must not be waited for."""
+"""O_NONBLOCK: opening a named pipe must not block."""
 
 HINT: Final = "remove it, if you do not know who made it"
 
 
 class Step(NamedTuple):
-    """A directory or a link on the way to a directory."""
+    """A directory or a link in the path of a directory."""
 
     path: Path
     state: os.stat_result
@@ -33,15 +33,15 @@ class Step(NamedTuple):
 
 
 def make_directory(path: Path) -> None:
-    """Make the directory, for this user alone, if it does not exist. Raises OSError and UnsafePathError."""
+    """Create the directory, for this user only, if it does not exist. Raises OSError and UnsafePathError."""
     check_directory(path)
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_directory(path)
 
 
 def check_directory(path: Path) -> None:
-    """Raise UnsafePathError where another user can change what is in the directory, or make its path lead
-    elsewhere. What does not exist yet is not judged. Raises OSError where the path cannot be looked at."""
+    """Raise UnsafePathError where another user can change the content of the directory, or redirect its path.
+    Parts that do not exist yet are not checked. Raises OSError where the path cannot be read."""
     for step in _walk_path(path):
         if not (stat.S_ISDIR(step.state.st_mode) or stat.S_ISLNK(step.state.st_mode)):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(step.path))
@@ -50,7 +50,7 @@ def check_directory(path: Path) -> None:
 
 
 def check_file(path: Path, *, is_kind: str = "file") -> None:
-    """The same for a file or a socket itself, which may be no link. Nothing is said of its directory."""
+    """Check a file or a socket itself, which must not be a link. Its directory is not checked."""
     state = path.lstat()
     if reason := _find_file_risk(state, is_kind):
         raise UnsafePathError(f"{path} {reason}", hint=HINT)
@@ -63,7 +63,7 @@ def check_owner(path: Path) -> None:
 
 
 def find_writer(path: Path) -> str:
-    """Which other user can write to the file that the path leads to; empty where nobody can."""
+    """Return why another user can write to the file that the path leads to; empty where none can."""
     state = path.stat()
     if state.st_uid not in _get_trusted_uids():
         return f"belongs to {_name_user(state.st_uid)}"
@@ -75,8 +75,8 @@ def find_writer(path: Path) -> str:
 
 
 def open_file(path: Path, flags: int = os.O_RDWR | os.O_APPEND | os.O_CREAT) -> int:
-    """A descriptor of a regular file of this user or of root, which is made with mode 0600 if `flags` say so.
-    O_TRUNC takes effect after the file was checked. Raises UnsafePathError and OSError."""
+    """Return a descriptor of a regular file of this user or of root, created with mode 0600 if `flags` say
+    so. O_TRUNC takes effect after the file was checked. Raises UnsafePathError and OSError."""
     try:
         descriptor = os.open(path, (flags & ~os.O_TRUNC) | OPEN_FLAGS, 0o600)
     except OSError as error:
@@ -94,8 +94,8 @@ def open_file(path: Path, flags: int = os.O_RDWR | os.O_APPEND | os.O_CREAT) -> 
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write the file, for its owner alone, in one step: a link of its name is replaced and not followed. The
-    directory must be one that no other user writes to. Raises OSError."""
+    """Write the file, for its owner only, in one step: a link of its name is replaced, not followed. The
+    directory must be one that no other user can write to. Raises OSError."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o600), "wb") as file:
@@ -104,7 +104,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def _walk_path(path: Path) -> "list[Step]":
-    """From the root to the directory, each link before its target; as far as they exist."""
+    """Return the steps from the root to the directory, each link before its target, as far as they exist."""
     place, links, steps = Path("/"), 0, []
     pending = [*reversed(path.absolute().parts[1:])]
     steps.append(Step(place, place.lstat(), not pending))
@@ -128,7 +128,7 @@ def _walk_path(path: Path) -> "list[Step]":
 
 
 def _find_risk(step: Step) -> str:
-    """Why another user has power over the directory or link; empty where nobody has."""
+    """Return why another user controls the directory or link; empty where none does."""
     mode = step.state.st_mode
     if step.state.st_uid not in _get_trusted_uids():
         return f"belongs to {_name_user(step.state.st_uid)}"
@@ -142,7 +142,8 @@ def _find_risk(step: Step) -> str:
 
 
 def _is_others_writable(state: os.stat_result) -> bool:
-    """A group whose only member is this user is this user: many systems give each one such a group."""
+    """Return whether other users can write. A group whose only member is this user counts as this user: many
+    systems create such a group for each user."""
     if state.st_mode & stat.S_IWOTH:
         return True
     return bool(state.st_mode & stat.S_IWGRP) and state.st_gid != 0 and not _is_own_group(state.st_gid)
@@ -172,9 +173,10 @@ def _find_file_risk(state: os.stat_result, kind: str) -> str:
 
 
 def _secure(path: Path, descriptor: int) -> None:
-    """Rights that this user's own file gives to others are taken away: an older umask may have left them."""
+    """Remove write access of others from this user's own file, which an older umask may have left. Raises
+    UnsafePathError for any other risk."""
     state = os.fstat(descriptor)
-    if stat.S_ISCHR(state.st_mode) and state.st_uid == 0:  # such as /dev/null: only root makes devices
+    if stat.S_ISCHR(state.st_mode) and state.st_uid == 0:  # such as /dev/null: only root can create devices
         return
     if state.st_uid == os.geteuid() and stat.S_ISREG(state.st_mode) and state.st_mode & OTHERS_WRITE_BITS:
         os.fchmod(descriptor, stat.S_IMODE(state.st_mode) & ~OTHERS_WRITE_BITS)

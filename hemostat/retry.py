@@ -1,4 +1,4 @@
-"""Waiting out what passes: an engine that restarts, a Redis that comes back."""
+"""Waits out transient failures: an engine that restarts, a Redis that comes back."""
 
 import logging
 from collections.abc import Callable
@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 class Retry:
-    """Repeats a call for as long as it fails in a way that waiting can mend.
+    """Repeats a call for as long as it fails in a way that waiting can cure.
 
-    `error` is what is being waited for now; `trouble` the same as heartbeats tell it, empty for nothing.
+    `error` is the failure that is waited out now; `trouble` is its text for heartbeats, empty for none.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -30,7 +30,8 @@ class Retry:
         return str(self.error or "")
 
     def __call__(self, call: Callable[[], T]) -> T:
-        """The call's result. Raises what neither passes nor is curable, and Interrupted when told to stop."""
+        """Return the call's result. Raises errors that are neither transient nor curable, and Interrupted
+        when the process is to stop."""
         tries = 0
         while True:
             try:

@@ -1,4 +1,4 @@
-"""The flow as data: which role reads and which writes each stream."""
+"""The data flow: which role reads and which role writes each stream."""
 
 from typing import Final, NamedTuple
 
@@ -10,19 +10,19 @@ class Role(NamedTuple):
     writes: tuple[str, ...]
     does: str
     per_host: bool = False
-    """Whether every host has its own group of readers: the engine of another host cannot be reached."""
+    """Whether every host has its own consumer group: a role cannot reach the engine of another host."""
     shows: tuple[str, ...] = ("heartbeat",)
-    """What it says to screens alone."""
+    """Types that it publishes for screens only."""
     defers: bool = False
-    """Whether it puts off what it reads, and back on the stream when it is due."""
+    """Whether it defers entries, which return to the stream when they are due."""
 
     def group(self, host: str) -> str:
-        """The consumer group that one of this role on `host` reads with."""
+        """Return the consumer group of this role on `host`."""
         return f"{self.name}:{host}" if self.per_host else self.name
 
 
 PEOPLE_EVENTS: Final = ("order", "decision")
-"""What people write, by the command line or the dashboard, and no role does."""
+"""Types that operators publish, by the command line or the dashboard, and no role does."""
 
 ROLES: Final = (
     Role(
@@ -61,4 +61,5 @@ ROLES: Final = (
 ROLES_BY_NAME: Final = {role.name: role for role in ROLES}
 
 STORE_ROLE: Final = ROLES_BY_NAME["alert"]._replace(name="store", does="Store every event.")
-"""The alert role's second loop, with a group of its own: a database that is away keeps nobody untold."""
+"""The alert role's second loop, with a consumer group of its own: a database that is down must not delay
+notifications."""

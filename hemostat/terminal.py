@@ -1,7 +1,7 @@
-"""The standard streams: what each is connected to, what it can show, and whether anybody still reads it.
+"""The standard streams: what each is connected to, what it can show, and whether its reader is gone.
 
-Each stream is asked for what it is used for. Keys and answers come from standard input, results go to
-standard output, messages and questions to standard error; any of them may be a file, a pipe, or closed.
+Each stream is checked for its own use. Keys and answers come from standard input, results go to standard
+output, messages and questions to standard error; any of them may be a file, a pipe, or closed.
 """
 
 import codecs
@@ -18,7 +18,7 @@ COLOUR_SWITCHES: Final = ("NO_COLOR", "HEMOSTAT_NO_COLOR")
 PLAIN_TERMINALS: Final = frozenset({"", "dumb", "unknown"})
 """Values of TERM for terminals that cannot move their cursor or show colours."""
 LOCALE_VARIABLES: Final = ("LC_ALL", "LC_CTYPE", "LANG")
-"""Those that name the character set, the first one set wins."""
+"""The variables that name the character set; the first one set applies."""
 
 
 class Stream(Protocol):
@@ -26,7 +26,7 @@ class Stream(Protocol):
 
 
 def is_terminal(stream: Stream | None) -> bool:
-    """Whether the stream is connected to a terminal; no stream and a closed one are not."""
+    """Return whether the stream is connected to a terminal; False for no stream and for a closed one."""
     try:
         return stream is not None and stream.isatty()
     except (OSError, ValueError):
@@ -34,17 +34,18 @@ def is_terminal(stream: Stream | None) -> bool:
 
 
 def can_ask() -> bool:
-    """Whether a person can be asked: the question goes to standard error, the answer to standard input."""
+    """Return whether a person can be asked: the question goes to standard error, the answer to standard
+    input."""
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
 def is_colour_off(environ: Mapping[str, str]) -> bool:
-    """Whether the user has switched colours off. A variable that is set and empty does not count."""
+    """Return whether the user has switched colours off. A variable that is set and empty does not count."""
     return any(map(environ.get, COLOUR_SWITCHES))
 
 
 def can_redraw(stream: Stream | None, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the stream is connected to a terminal that can move its cursor and show styles."""
+    """Return whether the stream is connected to a terminal that can move its cursor and show styles."""
     return is_terminal(stream) and environ.get("TERM", "") not in PLAIN_TERMINALS
 
 
@@ -53,7 +54,8 @@ def can_colour(stream: Stream | None, environ: Mapping[str, str] = os.environ) -
 
 
 def find_width(stream: IO[str]) -> int | None:
-    """Columns of the terminal that the stream is connected to; COLUMNS overrides it, None is unknown."""
+    """Return the columns of the terminal that the stream is connected to; COLUMNS overrides it, None is
+    unknown."""
     if (told := os.environ.get("COLUMNS", "")).isdecimal() and int(told):
         return int(told)
     with suppress(OSError, ValueError):
@@ -76,7 +78,8 @@ def prepare_streams(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def find_declared_encoding(environ: Mapping[str, str]) -> str | None:
-    """The character set that the locale names. Python takes UTF-8 where that locale is not installed."""
+    """Return the character set that the locale names, None for none. Python uses UTF-8 where that locale is
+    not installed."""
     if environ.get("PYTHONIOENCODING") or environ.get("PYTHONUTF8"):
         return None
     locale = next(filter(None, map(environ.get, LOCALE_VARIABLES)), "")
@@ -88,8 +91,7 @@ def find_declared_encoding(environ: Mapping[str, str]) -> str | None:
 
 
 def is_reader_gone(stream: IO[str]) -> bool:
-    """Whether nobody can read any more what is written to the stream: the pipe's other end, or the terminal,
-    is closed."""
+    """Return whether the reader of the stream is gone: the pipe's other end, or the terminal, is closed."""
     try:
         poll = select.poll()
         poll.register(stream, 0)
@@ -99,7 +101,7 @@ def is_reader_gone(stream: IO[str]) -> bool:
 
 
 def discard_output(stream: TextIO) -> None:
-    """Send what is still buffered to /dev/null, so that Python does not fail when it flushes at exit."""
+    """Send buffered output to /dev/null, so that Python does not fail when it flushes at exit."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
@@ -107,8 +109,8 @@ def discard_output(stream: TextIO) -> None:
 
 
 def flush(stream: TextIO) -> None:
-    """What cannot be written any more, to a full disk or a terminal that is gone, is given up: else Python
-    tries again at exit, fails, and replaces the exit code by 120."""
+    """Flush the stream. Output that cannot be written, to a full disk or a closed terminal, is discarded:
+    otherwise Python tries again at exit, fails, and replaces the exit code by 120."""
     try:
         stream.flush()
     except (OSError, ValueError):
@@ -116,7 +118,8 @@ def flush(stream: TextIO) -> None:
 
 
 def _open_descriptor(number: int) -> None:
-    """A closed descriptor would be given to the next socket, which would then be written to."""
+    """Open /dev/null in place of a closed descriptor, which would otherwise be given to the next socket and
+    written to."""
     try:
         os.fstat(number)
     except OSError:

@@ -1,4 +1,4 @@
-"""The text files that people hand in: configuration, passwords, recorded incidents."""
+"""Reads the text files that users provide: configuration, passwords, eval cases."""
 
 import os
 import stat
@@ -13,8 +13,8 @@ MIN_KEY_BYTES: Final = 16
 
 
 def read_text_file(path: Path, what: str = "") -> str:
-    """The text of the file, its lines ended by a line feed. `what` names the setting, if the path is one's.
-    Raises ConfigError for what cannot be read, is no file, or is not UTF-8."""
+    """Return the text of the file, with line feeds as line ends. `what` names the setting, if the path is the
+    value of one. Raises ConfigError for a path that cannot be read, is not a file, or is not UTF-8."""
     name = f"{what}: {path}" if what else str(path)
     try:
         return decode_text(_read_bytes(path)).replace("\r\n", "\n")
@@ -25,12 +25,13 @@ def read_text_file(path: Path, what: str = "") -> str:
 
 
 def read_secret_file(path: Path, what: str) -> str | None:
-    """The first line, without what an editor put around it; None where it is empty."""
+    """Return the first line without surrounding white space; None where it is empty."""
     return read_text_file(path, what).partition("\n")[0].strip() or None
 
 
 def read_key_file(path: Path, what: str) -> tuple[bytes, ...]:
-    """A key a line. Raises ConfigError where there is none, or one is too short."""
+    """Return the keys, one per line. Raises ConfigError for a file without keys, and for a key that is too
+    short."""
     keys = tuple(filter(None, (line.strip().encode() for line in read_text_file(path, what).splitlines())))
     if not keys or min(map(len, keys)) < MIN_KEY_BYTES:
         hint = "write one with: openssl rand -hex 32"
@@ -39,14 +40,15 @@ def read_key_file(path: Path, what: str) -> tuple[bytes, ...]:
 
 
 def find_credential(name: str) -> str:
-    """The path of a credential that systemd hands to this service (LoadCredential=); empty: there is none."""
+    """Return the path of a credential that systemd passes to this service (LoadCredential=); empty without
+    one."""
     directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
     path = Path(directory, name)
     return str(path) if directory and path.exists() else ""
 
 
 def _read_bytes(path: Path) -> bytes:
-    """At most MAX_BYTES. A named pipe is not opened: that would wait for somebody to write."""
+    """Return at most MAX_BYTES. A named pipe is not opened: that would wait for a writer."""
     mode = path.stat().st_mode
     for is_kind, kind in _REFUSED_KINDS:
         if is_kind(mode):

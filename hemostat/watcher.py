@@ -1,7 +1,7 @@
-"""The monitor's loop: the engine's events and the rounds of measuring in, alerts and stats out.
+"""The monitor's loop: reads the engine's events and measurements, and publishes alerts and stats.
 
-Whatever blocks has a thread of its own and feeds one queue; one thread steps and publishes, in order. An
-observation is done with when its alerts and the monitor's memo are on the bus, in one transaction.
+Blocking work has threads of its own, which feed one queue; one thread steps and publishes, in order. An
+observation is finished when its alerts and the monitor state are on the bus, in one transaction.
 """
 
 import logging
@@ -35,13 +35,13 @@ from hemostat.ports import Bus, Clock, Engine, HostProbe, Interrupted, Sampler
 from hemostat.retry import Retry
 
 STATS_TTL_SECONDS: Final = 10.0
-"""Seconds for which a container's last stats are believed."""
+"""Seconds for which a container's last stats are valid."""
 IDLE_SECONDS: Final = 0.5
 GONE_SECONDS: Final = 0.001
-"""For which the last value of a container that is gone is kept."""
+"""Seconds for which the last value of a removed container is stored."""
 
 MAX_RELIST_SECONDS: Final = 60.0
-"""Between two attempts to watch the listed containers, after such attempts have failed."""
+"""Maximum seconds between two attempts to watch the listed containers, after failures."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Watcher:
         )
         self._relist_tries = 0
         self._relist_due = inf
-        """When all containers are to be listed again, for their last list has failed (epoch seconds)."""
+        """When all containers are to be listed again, because their last list has failed (epoch seconds)."""
 
     def run(self) -> None:
         """Work until `stop` is set."""
@@ -108,10 +108,11 @@ class Watcher:
         except (ValueError, RecursionError) as error:
             logger.warning("memo.unreadable error=%s", error)
 
-    # --- what blocks --------------------------------------------------------------------------------
+    # --- blocking work ------------------------------------------------------------------------------
 
     def _listen(self) -> None:
-        """Until the engine is closed: a monitor that no longer hears anything would seem well."""
+        """Read events until the engine is closed. Errors do not end the thread: a monitor without events
+        would seem healthy."""
         while not self._stop.is_set():
             try:
                 for observation in self._engine.events(self._monitor.since):
@@ -128,7 +129,7 @@ class Watcher:
             else:
                 return
 
-    # --- what decides -------------------------------------------------------------------------------
+    # --- decisions ----------------------------------------------------------------------------------
 
     def _run_once(self) -> None:
         if self._heartbeat.due():
@@ -145,7 +146,7 @@ class Watcher:
         self._handle(Waited() if observation is None else observation)
 
     def _handle_left_out(self) -> None:
-        """What events would have told that were left out."""
+        """Inspect the containers whose events were dropped."""
         for container in self._queue.take_left_out():
             self._queue.put(Answering(container))
         if self._queue.take_overflow():
@@ -153,7 +154,7 @@ class Watcher:
             self._lister.list_all()
 
     def _note_mode(self) -> None:
-        """Tell the monitor once the responders of this host are in another mode."""
+        """Tell the monitor when the responders of this host have changed their mode."""
         told = self._retry(lambda: self._bus.last("heartbeat"))
         beats = [event.data for event in told if event.host == self._heartbeat.host]
         modes = {each.mode for each in beats if isinstance(each, Heartbeat) and each.role == "responder"}
@@ -167,7 +168,7 @@ class Watcher:
             self._queue.put(Mode(mode))
 
     def _compute_wait(self) -> float:
-        """Seconds for which the next observation may be awaited."""
+        """Return the maximum seconds to wait for the next observation."""
         due = self._monitor.due()
         return IDLE_SECONDS if due is None else min(IDLE_SECONDS, max(0.0, due - self._clock.now()))
 
@@ -186,7 +187,8 @@ class Watcher:
         if events is None:
             return
         if not (isinstance(observation, EngineEvent) and not events and len(self._queue)):
-            # Else the memo may wait for that of the next: what it lacks is read again by the next monitor.
+            # Otherwise the state may be stored with the next observation: the next monitor reads again what
+            # the state lacks.
             self._failures.attempt("publishing", lambda: self._publish(events))
         self._heartbeat.handled += 1
         if isinstance(observation, Samples):
@@ -197,7 +199,7 @@ class Watcher:
         return self._retry(lambda: self._monitor.step(observation, self._clock.now()))
 
     def _relist_if_due(self) -> None:
-        """Without the list no container is watched."""
+        """List all containers again: without the list no container is watched."""
         if self._clock.now() >= self._relist_due:
             self._relist_due = inf
             self._lister.list_all()

@@ -1,12 +1,13 @@
-"""The dashboard in a browser: textual-serve, which starts one for each page that is opened, behind a token.
+"""Serves the dashboard in a browser: textual-serve, which starts one process for each open page, behind a
+token.
 
-textual-serve asks nobody who they are. What keeps others out, decided here and nowhere else:
+textual-serve has no authentication. All access control is here:
 
-Rule 1. Who names this server by a name that is not its own (DNS rebinding) gets nothing.
-Rule 2. A request that a page of somebody else's makes (Origin) gets nothing; a websocket must say where from.
-        Behind a proxy its own page is at the public address alone, which is configured, and never read from
-        what a request says of it.
-Rule 3. The token, once, in the address; for it there is a cookie, without which there is nothing else.
+1. A request to a host name that is not this server's (DNS rebinding) is refused.
+2. A request from another site's page (Origin) is refused; a websocket must have an origin. Behind a proxy,
+   the server's own page is at the configured public address only, which is never derived from the request.
+3. The token is passed once, in the address. It is exchanged for a cookie, without which every other request
+   is refused.
 """
 
 import asyncio
@@ -30,20 +31,20 @@ from hemostat.core.settings.public_address import PublicAddress
 from hemostat.web_listener import BoundedListener
 
 MAX_PAGES: Final = 8
-"""Dashboards at a time: each is a process."""
+"""Maximum number of open dashboards: each is a process."""
 MAX_PAGES_PER_VIEWER: Final = 4
-"""Dashboards of one viewer at a time."""
+"""Maximum number of open dashboards of one viewer."""
 WIDTH_BOUNDS: Final = (20, 400)
 HEIGHT_BOUNDS: Final = (5, 200)
-"""Cells of a page, at least and at most: each is drawn, sent and kept."""
+"""Minimum and maximum cells of a page: each cell is drawn, sent and stored."""
 MAX_MESSAGE_BYTES: Final = 256 * 1024
-"""Bytes that a page may send at once, which is what is pasted."""
+"""Maximum bytes of one message of a page, such as pasted text."""
 MESSAGE_ERRORS: Final = (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What messages raise that no page of ours sends."""
+"""Errors raised by malformed messages, which no dashboard page sends."""
 DRIVER_PATH: Final = "hemostat.tui.served:ServedDriver"
-"""What draws a page, as Textual's environment names it."""
+"""The driver that draws a page, as named in Textual's environment."""
 PATIENCE: Final = 3.0
-"""Seconds that a dashboard has to go in when its page has gone."""
+"""Seconds that a dashboard has to stop when its page is closed."""
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; "
@@ -52,7 +53,7 @@ SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""Nothing is kept, framed, or fetched from elsewhere."""
+"""Responses are not cached, framed, or loaded from elsewhere."""
 
 HOST_PATTERN: Final = re.compile(r"(?P<name>\[[^]]*\]|[^:]*)(?::(?P<port>\d{1,5}))?")
 
@@ -60,7 +61,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def is_own_name(host: str, names: frozenset[str]) -> bool:
-    """Whether a Host header names this server: an address cannot be made to lead elsewhere, a name can."""
+    """Return whether a Host header names this server: an address cannot be made to lead elsewhere, a name
+    can."""
     if not (written := HOST_PATTERN.fullmatch(host.lower())):
         return False
     try:
@@ -79,31 +81,32 @@ def is_own_origin(
 
 
 def clamp(value: object, bounds: tuple[int, int]) -> int:
-    """A number of cells within its bounds. Raises TypeError."""
+    """Return a number of cells within its bounds. Raises TypeError."""
     if not isinstance(value, int):
         raise TypeError("not a number of cells")
     return max(bounds[0], min(value, bounds[1]))
 
 
 class Guard:
-    """Lets in who has the token. `names` are the server's own; `public` is where a proxy shows it."""
+    """Admits holders of the token. `names` are the server's own names; `public` is its address behind a
+    proxy."""
 
     def __init__(self, token: str, names: frozenset[str], public: PublicAddress | None = None) -> None:
         self._token = token
         self.public = public
         self._names = names | {"localhost"} | ({public.name} if public else set())
         self._key = secrets.token_bytes(32)
-        """Signs cookies. They do not hold the token, so that who sees the one has not the other."""
+        """Signs cookies. Cookies do not contain the token, so that a leaked cookie does not reveal it."""
 
     def path(self, request: web.Request) -> str:
-        """Without the prefix, which some proxies take away, and others do not."""
+        """Return the path without the prefix, which some proxies remove and others keep."""
         prefix = self.public.prefix if self.public else ""
         if prefix and (request.path == prefix or request.path.startswith(f"{prefix}/")):
             return request.path.removeprefix(prefix) or "/"
         return request.path
 
     def refusal(self, request: web.Request) -> str:
-        """Why there is nothing for this request; empty where there is."""
+        """Return why a request is refused; empty where it is not."""
         is_socket = self.path(request) == "/ws"
         if not is_own_name(request.host, self._names):
             return "this server has another name"
@@ -116,13 +119,13 @@ class Guard:
         return ""
 
     def admits(self, request: web.Request) -> bool:
-        """Whether this is the first request, with the token."""
+        """Return whether this is the first request, with the token."""
         given = request.query.get("token")
         at_home = self.path(request) == "/" and is_own_name(request.host, self._names)
         return given is not None and at_home and _is_equal(given, self._token)
 
     def admit(self, request: web.Request) -> web.Response:
-        """To the page itself, so that the token does not stay in the address line."""
+        """Redirect to the page itself, so that the token does not stay in the address line."""
         home = f"{self.public.prefix if self.public else ''}/"
         answer = web.Response(status=303, headers={"Location": home})
         secure = self.public is not None and self.public.origin.startswith("https:")
@@ -138,18 +141,19 @@ class Guard:
         return answer
 
     def viewer(self, request: web.Request) -> str:
-        """Who has been let in, and this is; empty for nobody."""
+        """Return the viewer of an admitted request; empty for others."""
         viewer, _, signature = request.cookies.get(self._cookie_name(request), "").partition(".")
         return viewer if _is_equal(signature, self._sign(viewer, request)) else ""
 
     def _sign(self, viewer: str, request: web.Request) -> str:
-        """Holds for one address: browsers send a cookie to every port of a host, also to a container's. All
-        who come by a proxy have the proxy's address."""
+        """Sign a viewer for one address: browsers send a cookie to every port of a host, also to a
+        container's. Behind a proxy all viewers have the proxy's address."""
         address = "" if self.public else request.remote
         return hmac.new(self._key, f"{viewer} {address}".encode("utf-8", "replace"), "sha256").hexdigest()
 
     def _cookie_name(self, request: web.Request) -> str:
-        """Cookies know no ports: two servers on a machine must not take each other's away."""
+        """Return a name with the port: cookies ignore ports, and two servers on a host must not overwrite
+        each other's cookies."""
         if self.public:
             return "hemostat"
         written = HOST_PATTERN.fullmatch(request.host)
@@ -169,19 +173,20 @@ class Guard:
 
 
 def _is_equal(given: str, wanted: str) -> bool:
-    """In a time that tells nothing."""
+    """Compare in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
 
 
 class Served(Server):
-    """One that is guarded, says nothing, and names itself as whoever asks does."""
+    """A textual-serve server behind a guard. It prints no banner, and uses the host name of each request for
+    its own links."""
 
     def __init__(self, command: str, guard: Guard, listener: BoundedListener | None = None) -> None:
         super().__init__(command, title="HemoStat")
         self._guard = guard
         self._listener = listener
         self._processes = 0
-        """Those of closed pages too, until they have ended."""
+        """Processes, including those of closed pages until they have ended."""
         self._open: Counter[str] = Counter()
         """Pages, by viewer."""
 
@@ -205,7 +210,7 @@ class Served(Server):
         return self._guard.public.prefix if self._guard.public else ""
 
     async def on_startup(self, app: web.Application) -> None:
-        """Its banner would name an address without a token."""
+        """Do nothing: the original banner names an address without a token."""
 
     async def handle_index(self, request: web.Request) -> web.StreamResponse:
         public = self._guard.public
@@ -248,7 +253,7 @@ class Served(Server):
                 await self._process_messages(page, dashboard)
         finally:
             self._open[viewer] -= 1
-            self._open += Counter()  # drops those who have none
+            self._open += Counter()  # drops viewers without pages
             try:
                 await dashboard.stop()
             finally:
@@ -257,7 +262,8 @@ class Served(Server):
 
 
 def add_prefix(text: str, prefix: str) -> str:
-    """A message to the page, whose script looks for downloads at the root of its host."""
+    """Return a message to the page with the prefix added: the page's script expects downloads at the root of
+    its host."""
     kind, *rest = json.loads(text)
     if kind != "deliver_file_start" or not prefix:
         return text
@@ -265,7 +271,7 @@ def add_prefix(text: str, prefix: str) -> str:
 
 
 class Dashboard(AppService):
-    """The process behind a page. Neither outlives the other."""
+    """The process behind a page. Each ends with the other."""
 
     def _build_environment(self, width: int = 80, height: int = 24) -> dict[str, str]:
         return {**super()._build_environment(width, height), "TEXTUAL_DRIVER": DRIVER_PATH}
@@ -274,7 +280,7 @@ class Dashboard(AppService):
         await super().set_terminal_size(clamp(width, WIDTH_BOUNDS), clamp(height, HEIGHT_BOUNDS))
 
     async def run(self) -> None:
-        # One that ends at once leaves textual-serve with a task cancelled before it began.
+        # A process that ends at once leaves textual-serve with a task cancelled before it started.
         with suppress(asyncio.CancelledError):
             await super().run()
         await self.remote_close()
@@ -292,9 +298,9 @@ class Dashboard(AppService):
 
 
 def serve(command: str, token: str, listener: socket.socket, public: PublicAddress | None = None) -> None:
-    """Serve until SIGINT or SIGTERM. `command` is a shell's, and runs the dashboard."""
+    """Serve until SIGINT or SIGTERM. `command` is a shell command that runs the dashboard."""
     names = frozenset({socket.gethostname().lower(), socket.getfqdn().lower()})
     bounded = BoundedListener(listener)
     served = Served(command, Guard(token, names, public), bounded)
-    # Its log of requests would hold the token.
+    # The log of requests would contain the token.
     web.run_app(served.make_app(), sock=bounded, print=None, access_log=None, shutdown_timeout=2.0)

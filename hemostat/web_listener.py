@@ -1,7 +1,7 @@
-"""A listening socket with a bound on the connections that it has accepted.
+"""A listening socket that limits its accepted connections.
 
-Whoever can reach the port can open connections and say nothing. When the process has no descriptor left, it
-can accept nobody, and asyncio logs each attempt.
+Any client that can reach the port can open connections and send nothing. A process without free descriptors
+cannot accept connections, and asyncio logs each attempt.
 """
 
 import socket
@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 MAX_CONNECTIONS: Final = 128
-"""At a time, besides those that are kept. One more ends the oldest."""
+"""Maximum number of connections, besides kept ones. A further connection ends the oldest."""
 
 
 class BoundedListener(socket.socket):
@@ -33,7 +33,7 @@ class BoundedListener(socket.socket):
         return connection, address
 
     def keep(self, descriptor: int) -> None:
-        """The connection of this descriptor is not ended for another."""
+        """Exempt the connection of this descriptor from the limit."""
         self._accepted.pop(descriptor, None)
 
     def _drop_closed(self) -> None:
