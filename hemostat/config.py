@@ -49,11 +49,11 @@ OWN_VARIABLES: Final = frozenset({"HEMOSTAT_CONFIG", "HEMOSTAT_REQUIRE_ENGINE", 
 
 class Redis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: str = ""
-    """redis://, rediss:// or unix:// address; empty: the embedded one."""
+    """Address of Redis: redis://, rediss:// or unix://; empty: the embedded one."""
     password: str = ""
-    """The password, as it is: one in the URL must be percent-encoded."""
+    """The password in plain text. In the URL, a password must be percent-encoded."""
     password_file: str = ""
-    """A file whose first line is the password, so that it need not stand in the URL."""
+    """A file whose first line is the password, instead of a password in the URL."""
     username: str = ""
     """The user to log in as; empty: the URL's, else Redis's default user."""
     ca_file: str = ""
@@ -61,7 +61,7 @@ class Redis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cert_file: str = ""
     """PEM certificate to show to a Redis that asks for one."""
     key_file: str = ""
-    """Its private key."""
+    """PEM private key of that certificate."""
 
 
 class Docker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     host: str = ""
     """This host's name in events; empty: its hostname."""
     state_dir: str = ""
-    """Where the embedded Redis and locks live; empty: the user's state directory."""
+    """Directory of the embedded Redis and of locks; empty: the user's state directory."""
     redis: Redis = Redis()
     engine: Docker = Docker()
     monitor: MonitorSettings = MonitorSettings()

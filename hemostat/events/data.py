@@ -53,9 +53,9 @@ class Quote(msgspec.Struct, frozen=True):
 
 
 class Investigation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a model reached its diagnosis. `steps` are the tools it called, `expect` is what should be seen if
-    the action is right, `alternative` is another possible cause; `cost` is in US dollars. Texts of the model
-    are redacted."""
+    """How a model reached its diagnosis. `steps` are what it read, `expect` is what should be seen if the
+    action is right, `alternative` is another possible cause; `cost` is in US dollars. Texts of the model are
+    redacted."""
 
     model: str
     roots: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
-"""Isolates work on one container, so that a failure does not affect the others: the error is recorded and
-logged once.
+"""Isolates work on one container, so that its failure does not affect the others.
 
-An engine or a bus that does not answer affects all containers: such an error is raised, and the caller waits.
+The error is recorded, and logged once. An engine or a bus that does not answer affects all containers: such
+an error is raised, and the caller waits.
 """
 
 import logging

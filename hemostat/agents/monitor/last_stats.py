@@ -1,5 +1,4 @@
-"""Tracks the stats last published for each container: they are published again when they change, and
-periodically."""
+"""Tracks the stats last published for each container, to publish them again on a change, and periodically."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -1,5 +1,4 @@
-"""Takes periodic measurements: samples, disk use, probes and connections, each kind in a thread of its
-own."""
+"""Takes samples and measures disk use, probes and connections, each kind in a thread of its own."""
 
 import logging
 import threading

@@ -1,7 +1,7 @@
-"""Compares a list of all containers with the registry, to find what no event has reported: new, removed and
-failed containers.
+"""Compares a list of all containers with the registry.
 
-A list may be older than the last events: a container that differs in it is inspected before it is judged.
+The comparison finds new, removed and failed containers that no event has reported. A list may be older than
+the last events: a container that differs in it is inspected before it is judged.
 """
 
 from collections.abc import Callable, Iterable, Sequence

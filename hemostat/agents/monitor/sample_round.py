@@ -123,7 +123,7 @@ class SampleRound:
 
     def _restore_trend(self, patient: WatchedContainer, sample: Sample) -> None:
         """Restore a trend from stored measurements, so that it survives a restart of this monitor. Without
-        them the trend starts from zero."""
+        them the trend starts again."""
         with suppress(HemoStatError):
             on_sample.restore_history(patient, self._history(patient.ref.name), sample)
 

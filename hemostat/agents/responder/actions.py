@@ -1,9 +1,8 @@
-"""Carries out actions on a container or on the host. Other modules decide whether an action may run, and
-verify it.
+"""Carries out actions on a container or on the host.
 
-Every action can be resumed after an interruption. A restart that was carried out is not repeated. A limit
-that was already raised stays. What is already deleted cannot be deleted twice. A command in a container,
-which leaves no trace, is not run again.
+Other modules decide whether an action may run, and verify it. Every action can be resumed after an
+interruption. A restart that was carried out is not repeated. A limit that was already raised stays. What is
+already deleted cannot be deleted twice. A command in a container, which leaves no trace, is not run again.
 """
 
 import logging

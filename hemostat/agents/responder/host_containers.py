@@ -1,5 +1,7 @@
-"""Answers questions about the other containers on the host, and asks the engine only where a decision depends
-on the answer."""
+"""Information about the other containers on the host.
+
+The engine is asked only where a decision depends on the answer.
+"""
 
 from collections.abc import Iterable
 from typing import Final

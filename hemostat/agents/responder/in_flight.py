@@ -1,5 +1,7 @@
-"""Tracks the attempts that this process works on: the ledger cannot tell a second worker from the same worker
-after a crash."""
+"""Tracks the attempts that this process works on.
+
+The ledger cannot tell a second worker from the same worker after a crash.
+"""
 
 import threading
 from collections.abc import Iterator
