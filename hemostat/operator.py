@@ -38,7 +38,7 @@ class OperatorCommands:
         self._limits = limits
         self._host = host
 
-    # --- looking ------------------------------------------------------------------------------------
+    # --- queries ------------------------------------------------------------------------------------
 
     def controls(self) -> Controls:
         return self._control_store.controls()
@@ -59,7 +59,7 @@ class OperatorCommands:
         said = orders.describe_decision(self.prospect(host, order))
         return f"{said}; {orders.NO_FORCE_TEXT}" if order.force and not self._limits.orders_override else said
 
-    # --- acting -------------------------------------------------------------------------------------
+    # --- commands -----------------------------------------------------------------------------------
 
     def place(self, host: str, order: Order) -> str:
         """Publish the order to the responder of the container's host. Returns its incident id, under which

@@ -91,7 +91,7 @@ class Engine(Protocol):
         ...
 
     def attached(self) -> Sequence[ContainerInfo]:
-        """Return the running containers that use another container's network namespace; errors as in
+        """Return the running containers that use another container's network namespace; otherwise as
         `containers`."""
         ...
 

@@ -58,7 +58,7 @@ slot, its request is deferred repeatedly, because other requests need the thread
 VERIFY_RETRY: Final = 5.0
 """Seconds until the container is inspected again."""
 SHUTDOWN_SECONDS: Final = 2.0
-"""Seconds within which an engine that stopped its containers to shut down is unreachable."""
+"""Seconds after which an engine that stopped its containers to shut down is unreachable."""
 EVIDENCE_SECONDS: Final = 0.25
 """Maximum seconds that gathering evidence may delay an action."""
 

@@ -39,7 +39,7 @@ OUTCOMES_OF_REASONS: Final = {
     Reason.NOT_VIABLE: Outcome.ESCALATED,
     Reason.ENGINE_ERROR: Outcome.FAILED,
 }
-"""The outcome for reasons that are no refusal in the strict sense."""
+"""The outcomes of these reasons; any other reason gives REFUSED."""
 
 
 class ActionEnd(msgspec.Struct, frozen=True, kw_only=True):

@@ -305,7 +305,7 @@ class Responder:
             return stop, book
         return self._decider.decide(case, book, now), book
 
-    # --- asking and announcing ----------------------------------------------------------------------
+    # --- approval and deferral ----------------------------------------------------------------------
 
     def _request_approval(self, case: RequestCase, until: float, now: float) -> list[Event] | Defer:
         """Store the approval request, and report what exactly would be done. A crash in between repeats both:
