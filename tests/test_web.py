@@ -369,12 +369,12 @@ def test_a_size_that_is_typed_as_terminals_tell_it_is_not_taken(monkeypatch):
 
 MEMORY = """
 import os
-from hemostat.tui.served import MAX_BYTES, NICE, confine
+from hemostat.tui.served import MAX_DATA_BYTES, NICENESS, confine
 before = os.nice(0)
 confine()
-assert os.nice(0) >= min(19, before + NICE)
+assert os.nice(0) >= min(19, before + NICENESS)
 try:
-    bytearray(MAX_BYTES)
+    bytearray(MAX_DATA_BYTES)
 except MemoryError:
     print("bounded")
 """

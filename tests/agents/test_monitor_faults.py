@@ -170,8 +170,8 @@ def test_what_is_gone_is_forgotten_also_of_containers_that_opted_out(watch):
         watch.engine.stop(made)
         watch.engine.remove(made)
         watch.listen()
-    assert watch.monitor._ward.stops == {}
-    assert watch.monitor._deaths._kills == {}
+    assert watch.monitor._registry.stops == {}
+    assert watch.monitor._death_watch._kill_times == {}
 
 
 def test_what_left_out_events_would_have_told_is_found_by_a_look(watch):

@@ -98,7 +98,7 @@ def test_an_end_that_was_cut_off_is_missed_however_much_was_stored_since(store, 
     """With its head, as whoever can write the database would."""
     notary = InMemoryAuditAnchor()
     StoreWriter(store, notary, clock, StoreSettings()).keep(many(5))
-    with store._writing() as connection:
+    with store._begin_writing() as connection:
         connection.execute(events.delete())
         connection.execute(trail.update().values(head=0, head_hash=INITIAL_HASH))
     role = StoreWriter(store, notary, clock, StoreSettings())
@@ -141,7 +141,7 @@ def test_trail_that_is_replaced_while_nothing_is_stored_is_told(store, clock):
     notary = InMemoryAuditAnchor()
     role = watched(store, notary, clock, [])
     role.keep(many(3))
-    with store._writing() as connection:
+    with store._begin_writing() as connection:
         connection.execute(trail.update().values(name="other"))
     assert role.notice() == ""
     clock.advance(60)

@@ -23,10 +23,11 @@ from tests.samples import NOW, alert, complete, event, heartbeat
 pytestmark = pytest.mark.redis
 
 HURRIED = """
-import hemostat.agents.notifier.channel_sender as courier, hemostat.agents.notifier.self_monitor as watchman
+import hemostat.agents.notifier.channel_sender as channel_sender
+import hemostat.agents.notifier.self_monitor as self_monitor
 from hemostat.__main__ import main
-courier.CEILING, courier.PAUSE = 0.2, 0.05
-watchman.LOOK = 0.1
+channel_sender.MAX_BACKOFF_SECONDS, channel_sender.POLL_SECONDS = 0.2, 0.05
+self_monitor.CHECK_SECONDS = 0.1
 main()
 """
 """The alert role, with waits that a test can wait for."""

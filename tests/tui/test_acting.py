@@ -421,7 +421,7 @@ def test_a_container_is_silenced_and_everything_is_paused_and_both_are_lifted():
 
 def test_a_pause_that_takes_anothers_place_says_so():
     async def script(office, app, pilot):
-        office.hand._orders.pause("db", by="bob@h", reason="deploy")
+        office.hand._operator.pause("db", by="bob@h", reason="deploy")
         await pilot.press("j", "Z", "enter")
         await until(pilot, lambda: says(app, "this takes the place of: paused by bob@h (deploy)"))
 

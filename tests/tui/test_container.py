@@ -76,7 +76,7 @@ def play(script, engine=None, bus=None, *, clock=None, size=(80, 24), place=("h"
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: app.model.state.log)
             app.push_screen(Container(app.model, *place))
-            await until(pilot, lambda: says(app, " container ") and app.screen._laid_out)
+            await until(pilot, lambda: says(app, " container ") and app.screen._is_laid_out)
             await script(app, pilot)
 
     asyncio.run(run())

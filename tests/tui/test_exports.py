@@ -188,7 +188,7 @@ def test_a_page_writes_no_file_and_starts_no_process(exports, monkeypatch, tmp_p
 
     async def script(app, pilot) -> None:
         await pilot.press("i")
-        await until(pilot, lambda: says(app, " incident ") and app.screen._laid_out)
+        await until(pilot, lambda: says(app, " incident ") and app.screen._is_laid_out)
         with watched() as seen:
             await pilot.press("e", "ctrl+u", *f"{tmp_path}/x.md", "enter", "enter")
             for command in app.get_system_commands(app.screen):
@@ -234,7 +234,7 @@ def test_a_page_hands_an_incident_to_the_browser(suffix, monkeypatch):
         async with app.run_test(size=(120, 30)) as pilot:
             await until(pilot, lambda: app.model.state.log)
             app.push_screen(Incident(model, "i1"))
-            await until(pilot, lambda: says(app, " incident ") and app.screen._laid_out)
+            await until(pilot, lambda: says(app, " incident ") and app.screen._is_laid_out)
             await pilot.press("e", *["down"] * (".md", ".json", ".svg").index(suffix), "enter")
             await until(pilot, lambda: delivered)
 

@@ -45,7 +45,7 @@ def play(script, bus=None, *, clock=None, size=(80, 24), incident="i1", evidence
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: app.model.state.log)
             app.push_screen(Incident(app.model, incident))
-            await until(pilot, lambda: says(app, " incident ") and app.screen._laid_out)
+            await until(pilot, lambda: says(app, " incident ") and app.screen._is_laid_out)
             await script(app, pilot)
 
     asyncio.run(run())

@@ -21,13 +21,13 @@ COLOUR = re.compile(rb"\x1b\[(?:\d*;)*(?:3[0-7]|4[0-7]|9[0-7]|10[0-7]|[34]8;[25]
 PROGRAM = """
 from hemostat import tui
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.tui.context import Model
+from hemostat.tui.context import DashboardContext
 from tests.clock import FakeClock
 from tests.samples import NOW, event, stats
 clock = FakeClock(NOW)  # stands still: on a busy machine numbers would be too old before they are shown
 bus = InMemoryBus(clock)
 bus.show([event(stats(cpu=99.0), 0.0)], ttl=600)
-raise SystemExit(tui.run(Model(bus, clock)))
+raise SystemExit(tui.run(DashboardContext(bus, clock)))
 """
 
 

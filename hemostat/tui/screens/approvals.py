@@ -69,7 +69,7 @@ class Approvals(Live):
     def _fetch_approvals(self) -> None:
         run_in_background(self, "waiting", self._order_builder.approvals)
 
-    def on_answer(self, answer: background.BackgroundResult) -> None:
+    def on_background_result(self, answer: background.BackgroundResult) -> None:
         self._has_answer, self._fetch_error = True, answer.why
         if not answer.why:
             self._approvals = {each.id: each for each in answer.value}

@@ -52,7 +52,7 @@ class Choose(ModalScreen[OrderPlan | None]):
         if self._more is not None:
             run_in_background(self, "more", self._more)
 
-    def on_answer(self, answer: BackgroundResult) -> None:
+    def on_background_result(self, answer: BackgroundResult) -> None:
         if answer.why:
             self.notify(escape_controls(answer.why), severity="error", markup=False)
             return
@@ -115,7 +115,7 @@ class Confirm(ModalScreen[None]):
         self._draw_plan()
         run_in_background(self, _describe_kind(plan), lambda: [deed.ask() for deed in plan.deeds])
 
-    def on_answer(self, answer: BackgroundResult) -> None:
+    def on_background_result(self, answer: BackgroundResult) -> None:
         if answer.about != _describe_kind(self._plan):
             return
         if answer.why:

@@ -121,7 +121,7 @@ class Container(Acting):
             self._container_poll.stop()
             self._container_poll = None
 
-    def on_answer(self, answer: BackgroundResult) -> None:
+    def on_background_result(self, answer: BackgroundResult) -> None:
         if answer.why:
             self.notify(escape_controls(f"no {answer.about}: {answer.why}"), severity="warning", markup=False)
         elif answer.about == "history":

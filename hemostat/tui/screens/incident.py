@@ -142,7 +142,7 @@ class Incident(Acting):
         self._drawn = None
         self.redraw()
 
-    def on_answer(self, answer: BackgroundResult) -> None:
+    def on_background_result(self, answer: BackgroundResult) -> None:
         if answer.about != self._incident:
             return
         if answer.why:

@@ -25,10 +25,10 @@ ALERT = ROLES_BY_NAME["alert"]
 ROLES = ("one", "two")
 HURRIED = """
 import hemostat.adapters.sql_store.connection as connection
-import hemostat.agents.notifier.channel_sender as courier
+import hemostat.agents.notifier.channel_sender as channel_sender
 from hemostat.__main__ import main
-connection.PATIENCE = 1
-courier.LEASE, courier.CEILING, courier.PAUSE = 6.0, 0.2, 0.05
+connection.CONNECT_SECONDS = 1
+channel_sender.LEASE_SECONDS, channel_sender.MAX_BACKOFF_SECONDS, channel_sender.POLL_SECONDS = 6.0, 0.2, 0.05
 main()
 """
 """The alert role, with waits that a test can wait for."""
