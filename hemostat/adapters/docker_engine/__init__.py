@@ -1,4 +1,7 @@
-"""The Docker Engine, spoken to through its SDK. No other package knows the SDK or its errors."""
+"""The adapter of the Docker Engine, on Docker's Python SDK.
+
+No other package imports the SDK or handles its errors.
+"""
 
 from hemostat.adapters.docker_engine.engine import DockerEngine
 from hemostat.adapters.docker_engine.test_containers import DockerTestContainers

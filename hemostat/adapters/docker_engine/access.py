@@ -1,6 +1,6 @@
-"""Which of the engine's endpoints a socket proxy or an authorization plugin forbids, found out by asking.
+"""Finds the API endpoints that a socket proxy or an authorization plugin forbids, by calling them.
 
-Nothing is changed: whatever names a container names one that cannot be, so that an engine answers 404.
+The calls change nothing: paths of containers use an id that cannot exist, so the engine answers 404.
 """
 
 from typing import Final
@@ -26,7 +26,7 @@ ANSWER_SECONDS: Final = 5.0
 
 
 def find_forbidden(connection: ClientPool) -> list[EngineForbiddenError]:
-    """Raises EngineUnreachableError."""
+    """The refused calls, one error each. Raises EngineUnreachableError."""
     asked = [("GET", path) for path in READ_PATHS] + [("POST", path) for path in WRITE_PATHS]
     refused = [_find_refusal(connection, method, path) for method, path in asked]
     return [error for error in refused if error is not None]

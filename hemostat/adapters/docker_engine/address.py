@@ -1,4 +1,4 @@
-"""Where the Docker Engine is: the URL that is configured, DOCKER_HOST, the docker context, or the default."""
+"""The address of the Docker Engine: the configured URL, DOCKER_HOST, the docker context or the default."""
 
 import os
 from typing import Any, Final
@@ -16,15 +16,15 @@ SSH: Final = "ssh://"
 def find_address(url: str | None) -> dict[str, Any]:
     """The SDK's `base_url` and `tls`: from `url`, DOCKER_HOST, the command line's context, or the default.
 
-    Raises EngineUnreachableError for a context that does not exist or cannot be read, and for ssh.
+    Raises EngineUnreachableError for ssh, and for a context that does not exist or cannot be read.
     """
     environment = {**os.environ, "DOCKER_HOST": url} if url else dict(os.environ)
     context = environment.get("DOCKER_CONTEXT")
     host = environment.get("DOCKER_HOST")
     try:
         found = dict(kwargs_from_env(environment)) if host else _read_context(context)
-    except Exception as error:  # noqa: BLE001 - the SDK raises bare ones for a context it cannot read
-        # It quotes pieces of an address that it cannot read, and so of a password in it.
+    except Exception as error:  # noqa: BLE001 - the SDK raises bare exceptions for a context it cannot read
+        # The error quotes parts of an unreadable address, which may include a password.
         shown = mask_url(host) if host and has_login(host) else error
         raise make_address_error(shown) from None
     source = "engine.url" if url else "DOCKER_HOST" if host else f"docker context {context or ''}".rstrip()
@@ -41,7 +41,10 @@ def _read_context(name: str | None) -> dict[str, Any]:
 
 
 def _refuse_ssh(url: str, source: str) -> None:
-    """The SDK needs a package for ssh that is not installed here, and its streams could not be cut."""
+    """Raise EngineUnreachableError for ssh.
+
+    The SDK needs a package for ssh that is not installed here, and streams over ssh could not be cut.
+    """
     if not url.lower().startswith(SSH):
         return
     host = format_host(url) or "HOST"

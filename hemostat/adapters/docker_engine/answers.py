@@ -1,7 +1,7 @@
-"""Answers of the engine, read up to a bound: labels, processes and logs of any container make them long.
+"""Reads the engine's answers up to a limit of bytes.
 
-A list of containers that is too long is read row by row, so that the labels of one container cost the others
-nothing.
+Labels, processes and logs of any container can make an answer long. A list of containers above the limit is
+read row by row, so that long labels of one container do not affect the others.
 """
 
 import logging
@@ -17,15 +17,15 @@ from requests import Response
 from hemostat.errors import EngineError
 
 MAX_ANSWER_BYTES: Final = 16 << 20
-"""Docker accepts labels of 8 MB."""
+"""Limit of most answers, in bytes. Docker accepts labels of 8 MB."""
 MAX_ROW_BYTES: Final = 1 << 20
-"""Of one container in a list that is longer than MAX_ANSWER_BYTES."""
+"""Limit of one container's row in a list that is longer than MAX_ANSWER_BYTES."""
 MAX_TOP_BYTES: Final = 4 << 20
 MAX_LOG_BYTES: Final = 4 << 20
-"""Of the end of a log."""
+"""Bytes read from the end of a log."""
 CHUNK_BYTES: Final = 64 << 10
 FRAME_HEADER: Final = struct.Struct(">BxxxL")
-"""Before each piece of output: which stream, how many bytes."""
+"""The header before each piece of output: the stream, and the number of bytes."""
 
 _STRING_REST: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _STRUCTURE: Final = re.compile(rb'["{}\[\]]')
@@ -38,7 +38,7 @@ class AnswerTooLongError(EngineError):
 
 
 def read_body(response: Response, most: int = MAX_ANSWER_BYTES) -> bytes:
-    """Raises AnswerTooLongError."""
+    """The whole body. Raises AnswerTooLongError above `most` bytes."""
     parts, rest = _read_ahead(response, most)
     if rest is not None:
         response.close()
@@ -47,7 +47,7 @@ def read_body(response: Response, most: int = MAX_ANSWER_BYTES) -> bytes:
 
 
 def _read_ahead(response: Response, most: int) -> tuple[list[bytes], Iterator[bytes] | None]:
-    """What has been read, and the rest where that is longer than `most` bytes."""
+    """The chunks read so far, and the remaining chunks if the body is longer than `most` bytes, else None."""
     parts, size, chunks = [], 0, response.iter_content(CHUNK_BYTES)
     for chunk in chunks:
         parts.append(chunk)
@@ -58,13 +58,13 @@ def _read_ahead(response: Response, most: int) -> tuple[list[bytes], Iterator[by
 
 
 def read_or_rows(response: Response) -> bytes | Iterator[bytes]:
-    """A JSON array: as a whole, or its rows where it is long, each cut after MAX_ROW_BYTES."""
+    """A JSON array: the whole text up to MAX_ANSWER_BYTES, else its rows, each cut after MAX_ROW_BYTES."""
     parts, rest = _read_ahead(response, MAX_ANSWER_BYTES)
     return b"".join(parts) if rest is None else split_rows(chain(parts, rest))
 
 
 def split_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The objects of a JSON array; of one that is longer than MAX_ROW_BYTES, at least so much."""
+    """The objects of a JSON array. At least MAX_ROW_BYTES are returned of a longer object."""
     row, scanner = bytearray(), _Scanner()
     for chunk in chunks:
         begin = 0
@@ -77,7 +77,7 @@ def split_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class _Scanner:
-    """Where the objects of a JSON array end, in one chunk after the other."""
+    """Finds the ends of the objects of a JSON array, chunk by chunk."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -99,7 +99,7 @@ class _Scanner:
                     yield place
 
     def _pass_string(self, chunk: bytes, place: int) -> int:
-        """Behind the string, or the chunk."""
+        """The position after the string, or after the chunk if the string continues in the next."""
         rest = _STRING_REST.match(chunk, place)
         place = place if rest is None else rest.end()
         self._in_string = chunk[place : place + 1] != b'"'
@@ -115,8 +115,9 @@ class _Scanner:
 
 
 def read_lines(response: Response, most: int = MAX_ANSWER_BYTES) -> Iterator[bytes]:
-    """Lines as the engine writes them, without those that are longer than `most` bytes."""
-    # Without chunks, which an old proxy takes away, a longer read would wait for the end of the stream.
+    """Lines of a stream. Lines longer than `most` bytes are left out."""
+    # An old proxy may remove the chunks. A read of more than one byte would then wait for the end of the
+    # stream.
     chunks = response.iter_content(None if response.raw.chunked else 1)
     return split_lines(chunks, most)
 
@@ -143,8 +144,10 @@ def split_lines(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
 
 
 def read_log_end(response: Response, *, framed: bool) -> bytes:
-    """The end of a log, at most MAX_LOG_BYTES. `framed`: it has no terminal, so that its two streams come in
-    frames."""
+    """The end of a log, at most MAX_LOG_BYTES.
+
+    `framed`: the container has no terminal, so its two streams arrive in frames.
+    """
     chunks: Iterator[bytes] = response.iter_content(CHUNK_BYTES)
     kept: deque[bytes] = deque()
     size = 0
@@ -157,7 +160,7 @@ def read_log_end(response: Response, *, framed: bool) -> bytes:
 
 
 def _strip_frames(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces of output, a long one in parts."""
+    """The pieces of output without their headers. A long piece is returned in parts."""
     head, left = b"", 0
     for chunk in chunks:
         data = memoryview(head + chunk)

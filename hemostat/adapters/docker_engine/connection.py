@@ -1,4 +1,4 @@
-"""How threads share the way to the engine. Its failures are raised as EngineErrors."""
+"""A pool of SDK clients shared by threads. Failures are raised as EngineErrors."""
 
 import socket
 from collections import deque
@@ -18,13 +18,17 @@ from hemostat.adapters.docker_engine.mounted_socket import find_socket_path
 from hemostat.core.redact.address import mask_url
 
 OLDEST_API = "1.41"
-"""Of Docker 20.10: spoken where the engine may not be asked for its own."""
+"""The API version of Docker 20.10, used where a proxy forbids asking the engine for its own."""
 SOCKET = "http+docker://localhost"
-"""Over a unix socket, the SDK would keep one connection open for each of the last 25 paths it asked for."""
+"""The SDK's base URL for a unix socket.
+
+There the SDK would keep a connection open for each of the last 25 paths it requested, so the pool sends
+`Connection: close`.
+"""
 
 
 class ClientPool:
-    """A store of clients: each is used by one thread at a time, for the SDK's session is not thread-safe."""
+    """SDK clients, each lent to one thread at a time: the SDK's session is not thread-safe."""
 
     def __init__(self, address: dict[str, Any], timeout: float) -> None:
         self.url = str(address.get("base_url", "the default socket"))
@@ -37,7 +41,7 @@ class ClientPool:
 
     @contextmanager
     def client(self, doing: str) -> Iterator[docker.APIClient]:
-        """Lend a client. Whatever fails inside is raised as an EngineError that says what was being done."""
+        """Lend a client. Exceptions inside are raised as EngineErrors that name the operation `doing`."""
         with self.translating(doing):
             _check_socket(self.url, self._timeout)
             client = self._take()
@@ -48,7 +52,7 @@ class ClientPool:
 
     @contextmanager
     def translating(self, doing: str) -> Iterator[None]:
-        """Raise what the SDK raises as an EngineError that says what was being done."""
+        """Raise the SDK's exceptions as EngineErrors that name the operation `doing`."""
         try:
             yield
         except SDK_FAILURES as error:
@@ -66,7 +70,7 @@ class ClientPool:
 
     def _connect(self) -> docker.APIClient:
         try:
-            return docker.APIClient(version=self._version, timeout=self._timeout, **self._address)  # type: ignore[arg-type]  # the stub knows whole seconds only
+            return docker.APIClient(version=self._version, timeout=self._timeout, **self._address)  # type: ignore[arg-type]  # the stub allows whole seconds only
         except DockerException as error:
             if not is_forbidden(error):
                 raise
@@ -78,7 +82,7 @@ class ClientPool:
             self.close()
 
     def close(self) -> None:
-        """Close what is idle now, and what is lent when it comes back."""
+        """Close idle clients now, and lent clients when they are returned."""
         self._closed = True
         with suppress(IndexError):
             while True:
@@ -86,8 +90,10 @@ class ClientPool:
 
 
 def _check_socket(url: str, timeout: float) -> None:
-    """Raise OSError if nobody listens on a unix socket. The SDK would find out too, but it leaves a socket
-    that could not connect open, and its errors hide the system's."""
+    """Raise OSError if no process listens on a unix socket.
+
+    The SDK's own attempt leaves the failed socket open, and its errors hide the system's error.
+    """
     if (path := find_socket_path(url)) is not None:
         with socket.socket(socket.AF_UNIX) as knocking:
             knocking.settimeout(timeout)
@@ -102,14 +108,20 @@ Open = Callable[[str, str], Response]
 
 
 def make_getter(client: docker.APIClient, timeout: float | None = None) -> Get:
-    """GETs of paths below the API's version, within `timeout` seconds: the answer, at most `most` bytes."""
+    """A function that GETs a path below the API version and returns at most `most` bytes of the answer.
+
+    `timeout`: seconds, the client's own by default.
+    """
     opened = make_opener(client, timeout)
     return lambda path, query="", most=MAX_ANSWER_BYTES: read_body(opened(path, query), most)
 
 
 def make_opener(client: docker.APIClient, timeout: float | None = None) -> Open:
-    """GETs by the client's adapter, whose answers have not been read. Its session, which works out again for
-    each what is the same for all, takes more time than the engine."""
+    """A function that GETs a path through the client's adapter and returns the unread answer.
+
+    The SDK's session computes the same settings again for each request, which takes longer than the engine
+    itself.
+    """
     adapter = client.get_adapter(client.base_url)
     environment: dict[str, Any] = dict(
         client.merge_environment_settings(client.base_url, {}, None, None, None)
@@ -117,7 +129,7 @@ def make_opener(client: docker.APIClient, timeout: float | None = None) -> Open:
 
     def get(path: str, query: str) -> Response:
         request = PreparedRequest()
-        request.method, request.headers = "GET", client.headers  # type: ignore[assignment]  # it knows no other kind
+        request.method, request.headers = "GET", client.headers  # type: ignore[assignment]  # the stub allows no other headers
         request.url = f"{find_base_url(client)}{quote(path, safe='/:')}{'?' if query else ''}{query}"
         response = adapter.send(request, timeout=timeout or client.timeout, **environment)
         raise_for_status(response)
@@ -131,7 +143,7 @@ def inspect_container(get: Get, container: str) -> dict[str, Any]:
 
 
 def find_base_url(client: docker.APIClient) -> str:
-    """Of the addresses that are asked for without the SDK's own method."""
+    """The base URL, with API version, for requests without a method of the SDK."""
     return f"{client.base_url}/v{client.api_version}"
 
 
@@ -141,7 +153,7 @@ def read_json(response: Response) -> dict[str, Any]:
 
 
 def raise_for_status(response: Response) -> None:
-    """Raise the SDK's error for an answer that was asked for without the SDK's own method."""
+    """Raise the SDK's error for a request made without a method of the SDK."""
     try:
         response.raise_for_status()
     except HTTPError as error:

@@ -1,4 +1,7 @@
-"""How a container was made, by its inspection: bounded, and with secrets, which core.evidence.build masks."""
+"""Reads a container's configuration from its inspection, bounded in size.
+
+The details contain secrets, which core.evidence.build masks.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -15,11 +18,11 @@ from hemostat.core import bounds
 from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun
 
 MAX_WORDS: Final = 1000
-"""Of a command."""
+"""Words of a command."""
 MAX_VARIABLES: Final = 500
 MAX_CHECKS: Final = 20
 MAX_VALUE_CHARACTERS: Final = 8000
-"""Of a variable, a word of a command or the output of a check."""
+"""Limit of a variable, a word of a command or the output of a health check."""
 
 Json = Mapping[str, Any]
 

@@ -1,4 +1,7 @@
-"""The Engine port over the Docker API. What an answer means is decided in translate; nothing is retried."""
+"""The Engine port on the Docker API.
+
+Answers are interpreted in `parse`. No call is retried.
+"""
 
 import math
 import time
@@ -50,10 +53,10 @@ from hemostat.ports import EngineVersion
 
 DEFAULT_MAX_STOP_SECONDS: Final = ResponderSettings().stop_timeout_max
 STATS_SILENCE_SECONDS: Final = 10.0
-"""The engine tells of a container once a second: a stream that is silent for longer hangs."""
+"""The engine sends a container's statistics once a second. A stream that is silent for longer hangs."""
 
 MAX_DISK_USE_BYTES: Final = 64 << 20
-"""Of the engine's disk usage, which lists all images, containers, volumes and records of the build cache."""
+"""Limit of the engine's disk usage, which lists all images, containers, volumes and build cache records."""
 
 PODMAN_API: Final = "/v4.0.0/libpod"
 
@@ -61,9 +64,11 @@ ONE_SHOT_API: Final = (1, 41)
 
 
 class DockerEngine:
-    """Safe to use from several threads at once. `label` (`key` or `key=value`) bounds what `containers`,
-    `attached`, `reclaimable` and `events` tell of. `stop_timeout_max`: seconds that a container is given to
-    stop at most."""
+    """The Docker Engine. Safe to use from several threads at once.
+
+    `label` (`key` or `key=value`) restricts `containers`, `attached`, `reclaimable` and `events`.
+    `stop_timeout_max`: the most seconds that a container is given to stop.
+    """
 
     def __init__(
         self, connection: ClientPool, label: str = "", stop_timeout_max: float = DEFAULT_MAX_STOP_SECONDS
@@ -83,9 +88,9 @@ class DockerEngine:
         label: str = "",
         stop_timeout_max: float = DEFAULT_MAX_STOP_SECONDS,
     ) -> Self:
-        """Reach the engine at `url`, or where the docker command would. `timeout`: seconds for an answer.
+        """Connect to the engine at `url`, or at the address that the docker command uses.
 
-        Raises EngineUnreachableError.
+        `timeout`: seconds for an answer. Raises EngineUnreachableError.
         """
         connection = ClientPool(find_address(url), timeout)
         with connection.client("connect"):
@@ -110,7 +115,7 @@ class DockerEngine:
         return self.find(self._filters)
 
     def find(self, filters: Mapping[str, Any]) -> list[ContainerInfo]:
-        """Every container that passes the engine's `filters`, inspected."""
+        """Every container that matches the engine's `filters`, inspected."""
         rows = inspection.list_rows(self.connection, filters)
         return inspection.select_inspected(self.inspect_all([row["Id"] for row in rows if "Id" in row]))
 
@@ -185,7 +190,7 @@ class DockerEngine:
             client.restart(container, timeout=patience)
 
     def _find_stop_seconds(self, container: str, timeout: float | None) -> int:
-        """Whole seconds before SIGKILL. The SDK waits this much longer for the answer, so it must know."""
+        """Whole seconds before SIGKILL. The SDK adds them to its own timeout, so it must be told."""
         if timeout is None:
             timeout = parse.parse_stop_timeout(self._inspect(container)["Config"].get("StopTimeout"))
         return math.ceil(bound_stop_seconds(timeout, self._stop_timeout_max))
@@ -193,7 +198,7 @@ class DockerEngine:
     def update(self, container: str, *, cpus: float | None = None, memory: int | None = None) -> None:
         body = parse.make_limits(self._inspect(container)["HostConfig"], cpus, memory)
         with self.connection.client(f"update {container}") as client:
-            # The SDK's own method knows quotas but not NanoCpus, which `docker run --cpus` sets.
+            # The SDK's method knows quotas but not NanoCpus, which `docker run --cpus` sets.
             url = f"{find_base_url(client)}/containers/{container}/update"
             raise_for_status(client.post(url, json=body, timeout=client.timeout))
 
@@ -238,7 +243,7 @@ class DockerEngine:
         ]
 
     def _find_ends(self, containers: Sequence[str]) -> dict[str, float]:
-        """When each of them was stopped."""
+        """When each of the containers stopped, epoch seconds."""
         ended = {}
         for container in containers:
             with suppress(NoSuchContainerError):
@@ -262,7 +267,7 @@ class DockerEngine:
         return parse.parse_service(found, self._list_tasks(found["ID"]))
 
     def _list_tasks(self, service: str) -> Sequence[Mapping[str, Any]]:
-        """Of a swarm's service, on all nodes."""
+        """The tasks of a swarm service, on all nodes."""
         with self.connection.client(f"list tasks of service {service}") as client:
             wanted = urlencode({"filters": convert_filters({"service": service})})
             return msgspec.json.decode(make_getter(client)("/tasks", wanted), type=list[dict[str, Any]])
@@ -274,7 +279,10 @@ class DockerEngine:
             )
 
     def set_replicas(self, service: str, replicas: int) -> None:
-        """Raises EngineError too where a swarm's service was changed between the look and the update."""
+        """Set a service's number of replicas.
+
+        Raises EngineError also if a swarm service changed between the inspection and the update.
+        """
         if service.startswith(COMPOSE_ID_PREFIX):
             Replicas(self.connection, service, self._stop_timeout_max).scale(replicas)
             return
@@ -286,7 +294,7 @@ class DockerEngine:
             raise_for_status(client.post(url, json=body, params=version, timeout=client.timeout))
 
     def stats(self, container: str) -> Mapping[str, Any]:
-        """The stats API's answer, at once where the engine can."""
+        """One answer of the stats API, without waiting for a second sample where the engine supports that."""
         with self.connection.client(f"stats of {container}") as client:
             major, minor = (int(part) for part in client.api_version.split("."))
             one_shot = (major, minor) >= ONE_SHOT_API
@@ -298,8 +306,11 @@ class DockerEngine:
     def follow_stats(
         self, container: str
     ) -> tuple[Generator[Mapping[str, Any], None, None], Callable[[], None]]:
-        """The stats API's answers, one a second while the container is there, and what ends them from another
-        thread."""
+        """The stats API's answers, and a function that ends the stream.
+
+        The engine sends one answer a second while the container exists. The function may be called from
+        another thread.
+        """
         wires = event_stream.OpenSockets()
         return self._follow_stats(container, wires), wires.cut
 

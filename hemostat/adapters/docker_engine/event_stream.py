@@ -1,8 +1,8 @@
-"""One endless stream of events out of many connections that break: nothing lost, nothing twice.
+"""One endless stream of events from connections that break, without loss and without duplicates.
 
-A connection may die without a word: a NAT or a load balancer has forgotten it, or the process behind it is
-frozen. So one that has been silent for SILENCE_SECONDS is given up for a new one, which asks for everything
-since the last event. That is no outage, and is not told as one.
+A connection can end without notice: a NAT or a load balancer has dropped it, or the process behind it is
+frozen. A connection that is silent for SILENCE_SECONDS is therefore replaced by a new one, which requests all
+events since the last one received. This is not reported as an outage.
 """
 
 import logging
@@ -28,22 +28,22 @@ logger = logging.getLogger(__name__)
 
 FIRST_DELAY: Final = 0.1
 MAX_DELAY_SECONDS: Final = 5.0
-"""Seconds between attempts to connect: the first, doubling to the longest."""
+"""Seconds between attempts to connect: FIRST_DELAY, doubling up to MAX_DELAY_SECONDS."""
 
 SILENCE_SECONDS: Final = 30.0
-"""After which a stream of events is renewed."""
+"""Seconds of silence after which a stream of events is renewed."""
 KEEP_ALIVE_OPTIONS: Final = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
-"""Seconds before the first probe of an idle TCP connection, between two, and how many may go unanswered."""
+"""TCP keep-alive: seconds before the first probe, seconds between two, and how many may be unanswered."""
 
 PODMAN_SERVER: Final = "Libpod"
-"""How Podman names itself in the header `Server`."""
+"""Podman's name in the header `Server`."""
 
 OVERLAP_NANOS: Final = parse.NANOS_PER_SECOND
-"""Nanoseconds told again after a loss: the engine stamps events before it orders them."""
+"""Nanoseconds that are requested again after a loss: the engine timestamps events before it orders them."""
 
 
 class EventCursor:
-    """How far the stream has been read, and which events near its end have been seen. Epoch nanoseconds."""
+    """The read position of the stream, and the events received near it. Times are epoch nanoseconds."""
 
     def __init__(self, since: int) -> None:
         self._since = since
@@ -51,11 +51,11 @@ class EventCursor:
 
     @property
     def since(self) -> str:
-        """As the engine's parameter: seconds with nine digits."""
+        """The position as the engine's parameter: seconds with nine decimals."""
         return f"{self._since // parse.NANOS_PER_SECOND}.{self._since % parse.NANOS_PER_SECOND:09d}"
 
     def admit(self, heard: parse.EventLine) -> bool:
-        """False for what was seen before. The cursor follows the engine's clock, backwards too."""
+        """Whether the event is new. The position follows the engine's clock, also backwards."""
         if heard.key in self._seen:
             return False
         self._since = max(heard.nanos - OVERLAP_NANOS, 0)
@@ -66,11 +66,11 @@ class EventCursor:
 
 
 class StreamSilentError(Exception):
-    """Nothing has come for SILENCE_SECONDS."""
+    """The stream was silent for SILENCE_SECONDS."""
 
 
 class OpenSockets:
-    """The sockets under open streams, so that another thread can end a blocked read by a shutdown."""
+    """The sockets of open streams, so that another thread can end a blocked read by a shutdown."""
 
     def __init__(self) -> None:
         self.closed = threading.Event()
@@ -79,7 +79,7 @@ class OpenSockets:
 
     @contextmanager
     def hold(self, response: Response) -> Iterator[None]:
-        """Keep a duplicate of the response's socket for as long as it is read."""
+        """Hold a duplicate of the response's socket while the response is read."""
         with socket.socket(fileno=os.dup(response.raw.fileno())) as wire:
             _keep_alive(wire)
             with self._lock:
@@ -107,7 +107,7 @@ def _shut_down(wire: socket.socket) -> None:
 
 
 def _keep_alive(wire: socket.socket) -> None:
-    """Let the kernel find out that the other side is gone, and keep NATs from forgetting the connection."""
+    """Let the kernel detect a lost peer, and keep NATs from dropping the connection."""
     if wire.family not in {socket.AF_INET, socket.AF_INET6}:
         return
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -116,13 +116,13 @@ def _keep_alive(wire: socket.socket) -> None:
 
 
 def make_events_path(since: str, filters: Mapping[str, str]) -> str:
-    """The stream of events, as a path of the API."""
+    """The API path of the event stream."""
     wanted = convert_filters({**parse.EVENT_FILTER, **filters})
     return f"/events?{urlencode({'since': since, 'filters': wanted})}"
 
 
 class OpenStream(NamedTuple):
-    """A stream: its lines as the engine writes them. `podman`: the engine is Podman."""
+    """An open stream: its lines as the engine sends them. `podman`: the engine is Podman."""
 
     lines: Iterator[bytes]
     podman: bool = False
@@ -145,7 +145,10 @@ def open_stream(
 def follow_events(
     connect: Callable[[str], AbstractContextManager[OpenStream]], stop: threading.Event, since: int
 ) -> Iterator[EngineEvent | Connected | Disconnected]:
-    """Connect, tell, and connect again, until `stop` is set. An outage is told once for each cause of it."""
+    """Connect, yield events and connect again, until `stop` is set.
+
+    Each cause of an outage is reported once.
+    """
     cursor, delay, connected, told = EventCursor(since), FIRST_DELAY, False, ""
     while not stop.is_set():
         error = "the engine ended the stream"
@@ -180,7 +183,10 @@ def _read_events(opened: OpenStream, cursor: EventCursor) -> Iterator[EngineEven
 
 
 def _read_until_broken(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """A connection that breaks ends the stream like one that is closed: both are told as a loss."""
+    """The lines of a stream.
+
+    A broken connection ends it as a closed one does: the caller reports both as a loss.
+    """
     try:
         yield from (line for line in lines if line)
     except RequestException as error:

@@ -1,4 +1,4 @@
-"""A command in a container, run for as long as it may take and no longer."""
+"""Runs a command in a container, with a time limit."""
 
 import struct
 import threading
@@ -15,16 +15,19 @@ from hemostat.adapters.docker_engine.event_stream import OpenSockets
 from hemostat.errors import EngineError
 
 MAX_OUTPUT_BYTES: Final = 64 * 1024
-"""Bytes of output that are kept; the rest is read and dropped."""
+"""Bytes of output that are returned. The rest is read and dropped."""
 GRACE_SECONDS: Final = 5.0
-"""Seconds more for the answer to begin: the timer is to be the one that ends it."""
+"""Extra seconds for the answer to begin, so that the timer ends the call and not the HTTP timeout."""
 FRAME_HEADER: Final = struct.Struct(">BxxxL")
-"""Before each piece of output: which stream, how many bytes."""
+"""The header before each piece of output: the stream, and the number of bytes."""
 
 
 def run_exec(client: docker.APIClient, run: str, timeout: float, wires: OpenSockets) -> tuple[int, str]:
-    """Start the exec `run`, and read what it prints until it ends; its exit code too. Raises EngineError when
-    the time is up: the engine has no way to end the command. A cut of `wires` is a lost connection."""
+    """Start the exec `run` and read its output to the end. Returns the exit code and the output.
+
+    Raises EngineError after `timeout` seconds: the engine cannot end the command. A cut of `wires` counts as
+    a lost connection.
+    """
     late = OpenSockets()
     timer = threading.Timer(timeout, late.cut)
     url, body = f"{find_base_url(client)}/exec/{run}/start", {"Detach": False, "Tty": False}
@@ -45,7 +48,7 @@ def run_exec(client: docker.APIClient, run: str, timeout: float, wires: OpenSock
 
 
 def _read_pieces(response: Response) -> Iterator[bytes]:
-    with suppress(HTTPError):  # a connection that breaks ends it like one that is closed
+    with suppress(HTTPError):  # a broken connection ends the output as a closed one does
         while len(header := response.raw.read(FRAME_HEADER.size)) == FRAME_HEADER.size:
             yield response.raw.read(FRAME_HEADER.unpack(header)[1])
 

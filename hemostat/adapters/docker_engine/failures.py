@@ -1,7 +1,7 @@
-"""The SDK's failures as EngineErrors: the true cause in one short line, and what to do about it.
+"""Turns the SDK's errors into EngineErrors: the cause in one short line, and a hint.
 
-An answer may come from a proxy or a web server and hold a page of HTML; the SDK's own exceptions repeat that
-page. Only the engine's explanation, or the HTTP status where there is none, goes into a message.
+An answer may come from a proxy or a web server and contain a page of HTML, which the SDK's exceptions repeat.
+A message therefore contains only the engine's explanation, or the HTTP status if there is no explanation.
 """
 
 import re
@@ -30,7 +30,7 @@ MAX_REASON_CHARACTERS: Final = 300
 FORBIDDEN_STATUSES: Final = frozenset({401, 403, 405, 407})
 """HTTP status codes of a socket proxy or an authorization plugin."""
 SDK_FAILURES: Final = (DockerException, OSError, msgspec.MsgspecError, HTTPException, RecursionError)
-"""What may come out of a call of the SDK that has failed."""
+"""Exceptions that a failed call of the SDK may raise."""
 MALFORMED_ERRORS: Final = (
     LookupError,
     TypeError,
@@ -39,14 +39,14 @@ MALFORMED_ERRORS: Final = (
     ArithmeticError,
     RecursionError,
 )
-"""What an answer ends in that lacks what every engine tells."""
+"""Exceptions raised while reading an answer that lacks a standard field."""
 UNREADABLE_ERRORS: Final = (JSONDecodeError, HTTPException, KeyError)
-"""What the SDK ends with when it asks a stranger for its version."""
+"""Exceptions of the SDK when it asks a server other than an engine for its version."""
 UNAVAILABLE: Final = 503
 GATEWAY_STATUSES: Final = frozenset({502, 503, 504})
 BAD_REQUEST: Final = 400
 BUSY_TEXT: Final = "operation is already running"
-"""How the engine refuses a second walk over its files, or a second prune, at a time."""
+"""The engine's refusal of a second disk usage walk, or a second prune, at the same time."""
 TLS_WANTED_TEXT: Final = "HTTP request to an HTTPS server"
 SERVER_ERROR: Final = 500
 
@@ -63,7 +63,7 @@ def translate_failure(error: Exception, doing: str, url: str) -> EngineError:
 
 @contextmanager
 def translate_malformed(doing: str) -> Iterator[None]:
-    """An answer that lacks what every engine tells, or holds it malformed, is raised as an EngineError."""
+    """Raise EngineError for an answer that lacks a standard field or holds it malformed."""
     try:
         yield
     except MALFORMED_ERRORS as error:
@@ -83,14 +83,14 @@ def make_address_error(error: object) -> EngineUnreachableError:
 
 
 def is_forbidden(error: BaseException) -> bool:
-    """Whether a proxy or plugin in front of the engine has refused the call."""
+    """Whether a proxy or plugin in front of the engine refused the call."""
     return any(
         isinstance(each, APIError) and each.status_code in FORBIDDEN_STATUSES for each in _walk_causes(error)
     )
 
 
 def shorten(text: str) -> str:
-    """One line of at most MAX_REASON_CHARACTERS."""
+    """The text on one line of at most MAX_REASON_CHARACTERS."""
     line = " ".join(text.split())
     if len(line) <= MAX_REASON_CHARACTERS:
         return line
@@ -130,7 +130,10 @@ def _make_forbidden_error(error: APIError, doing: str, explanation: str) -> Engi
 
 
 def _find_endpoint(response: Response | None) -> tuple[str, str]:
-    """Method and path, without the API's version and with ID for what names one thing."""
+    """The request's method and path, without the API version.
+
+    The id or name of an object is replaced by ID.
+    """
     request = None if response is None else response.request
     if request is None:
         return "GET", "/"
@@ -142,7 +145,7 @@ def _find_endpoint(response: Response | None) -> tuple[str, str]:
 
 
 def _read_explanation(error: APIError) -> str:
-    """What the engine says; empty where the answer is a page of somebody else's."""
+    """The engine's explanation. Empty if the answer is a page of another server."""
     text = str(error.explanation or "").strip()
     response = error.response
     kind = "" if response is None else response.headers.get("Content-Type", "")
@@ -154,7 +157,7 @@ def _format_status(error: APIError) -> str:
     return f"HTTP {error.status_code} {reason}".rstrip()
 
 
-# --- no answer, or somebody else's ---------------------------------------------------------------------
+# --- no answer, or another server's ----------------------------------------------------------------------
 
 
 def _make_unreachable_error(error: Exception, url: str) -> EngineUnreachableError:
@@ -183,7 +186,7 @@ def _make_unreachable_error(error: Exception, url: str) -> EngineUnreachableErro
 
 
 def _recognize_other_server(causes: list[BaseException], url: str) -> EngineUnreachableError | None:
-    """Something answers, but not as an engine does that can be worked with."""
+    """The error if a server answers that is not a usable engine, else None."""
     for each in causes:
         if isinstance(each, APIError):
             return _explain_other_server(each, url)
@@ -228,7 +231,7 @@ TLS_FILES_HINT: Final = "look at ca.pem, cert.pem and key.pem in DOCKER_CERT_PAT
 
 
 def _walk_causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what is under it: the SDK, requests and urllib3 wrap the system's."""
+    """The error and its causes: the SDK, requests and urllib3 wrap the system's error."""
     while error is not None:
         yield error
         inner = next((each for each in error.args if isinstance(each, BaseException)), None)
@@ -236,7 +239,10 @@ def _walk_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _describe_innermost(causes: list[BaseException], url: str) -> str:
-    """Of an address with a login, the words of the error are left out: they may quote a piece of it."""
+    """The innermost error.
+
+    If the address has a login, only its type: the text may quote part of the address.
+    """
     if not causes:
         return ""
     return type(causes[-1]).__name__ if SHOWN_MASK in url else _describe_error(causes[-1])

@@ -1,4 +1,4 @@
-"""Lists and inspections within a short time, so that one container that hangs costs no more than that."""
+"""Lists and inspects containers within time limits, so that a hanging container delays the others little."""
 
 import logging
 import re
@@ -26,18 +26,18 @@ from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableEr
 
 LIST_SECONDS: Final = 10.0
 INSPECT_SECONDS: Final = 5.0
-"""For one call. The engine answers within milliseconds, on a busy host within a second."""
+"""Limit of one call, in seconds. The engine answers within milliseconds, on a busy host within a second."""
 BRIEF_SECONDS: Final = 0.5
-"""For one call once a container has hung: one container may be made to hang as easily as a hundred."""
+"""Limit of one call after a container has hung: a hundred can be made to hang as easily as one."""
 MAX_THREADS: Final = 8
-"""Among which the rest is divided once a container has hung."""
+"""Threads that inspect the remaining containers after one has hung."""
 
 LIST_PATH: Final = "/containers/json"
 MAX_LONG_ROWS: Final = 50
-"""Containers with so many labels that they are asked for one by one."""
+"""Containers with so many labels that they are requested one by one."""
 ID_PATTERN: Final = re.compile(rb'"Id":"([0-9a-f]{64})"')
 ID_WITHIN_BYTES: Final = 1000
-"""Bytes of a row."""
+"""The id is searched for in this many bytes of a row."""
 
 Row = Mapping[str, Any]
 Answers = dict[str, ContainerInfo | EngineError]
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 def list_rows(connection: ClientPool, filters: Mapping[str, Any], *, stopped: bool = True) -> list[Row]:
-    """The engine's own words for each container that passes its `filters`."""
+    """The engine's rows of the containers that match its `filters`."""
     with connection.client("list containers") as client:
         answer = read_or_rows(
             make_opener(client, LIST_SECONDS)(LIST_PATH, _make_query(filters, stopped=stopped))
@@ -61,8 +61,10 @@ def _make_query(filters: Mapping[str, Any], *, stopped: bool = True) -> str:
 
 
 def _read_apart(answer: Iterable[bytes], get: Get) -> list[Row]:
-    """The rows of a list that is too long to be read at once, each with the labels that are read alone. The
-    container of a long row is asked for by itself."""
+    """The rows of a list above the limit, each with only the labels that HemoStat reads.
+
+    The container of a long row is requested by itself.
+    """
     rows, long = [], []
     for row in answer:
         if len(row) <= MAX_ROW_BYTES:
@@ -86,7 +88,7 @@ def _lighten(row: dict[str, Any]) -> Row:
 
 
 def read_rows(rows: Iterable[Row]) -> list[ListedContainer]:
-    """Rows that cannot be read are left out."""
+    """The parsed rows. Unreadable rows are left out."""
     listed = []
     for row in rows:
         try:
@@ -99,10 +101,13 @@ def read_rows(rows: Iterable[Row]) -> list[ListedContainer]:
 def inspect_all(
     connection: ClientPool, containers: Sequence[str], group: str, seconds: float = INSPECT_SECONDS
 ) -> Answers:
-    """One after the other by the same client; all that follow one that hangs are asked at the same time.
-    `group`: as `reference` has it; `seconds`: how long the engine has for each, up to the first that hangs.
+    """Inspect one after the other with one client.
 
-    Raises EngineUnreachableError, and EngineError for a failure that passes.
+    After the first that hangs, the rest are inspected in parallel.
+
+    `group`: as in `reference`. `seconds`: the engine's time for each container, up to the first that hangs.
+
+    Raises EngineUnreachableError, and EngineError for a transient failure.
     """
     answers: Answers = {}
     with connection.client("inspect containers") as client:

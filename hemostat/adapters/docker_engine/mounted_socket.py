@@ -1,7 +1,7 @@
-"""Why nobody answers on a unix socket, as far as its path and this process's mounts tell.
+"""Explains why no process listens on a unix socket, from the path and this process's mounts.
 
-A container that was given the socket itself as a volume keeps the inode it was given. When the engine makes
-a new socket, which it does at each start, the container's path still leads to the old one.
+A container with the socket itself as a volume keeps the inode it was given. The engine makes a new socket at
+each start, but the container's path still leads to the old one.
 """
 
 import stat
@@ -10,7 +10,7 @@ from typing import Final
 
 MOUNTS_FILE: Final = Path("/proc/self/mountinfo")
 DELETED_SUFFIX: Final = "//deleted"
-"""What the kernel appends to the source of a bind mount whose file has been removed."""
+"""The kernel appends this to the source of a bind mount whose file was removed."""
 SOURCE_FIELD: Final = 3
 POINT_FIELD: Final = 4
 """Columns of mountinfo."""
@@ -22,13 +22,13 @@ REMOUNT_HINT: Final = "mount its directory instead of the socket, or recreate th
 
 
 def find_socket_path(url: str) -> Path | None:
-    """The path of a unix socket's URL; None for every other address."""
+    """The path of a unix socket's URL. None for every other address."""
     scheme, _, path = url.partition("://")
     return Path(f"/{path.lstrip('/')}") if scheme.endswith("unix") else None
 
 
 def explain_socket(url: str, mounts: Path = MOUNTS_FILE) -> tuple[str, str] | None:
-    """The cause, and what to do; None where the path tells nothing. For a socket that refused."""
+    """The cause and a hint for a socket that refused a connection. None if the path explains nothing."""
     path = find_socket_path(url)
     try:
         mode = path.stat().st_mode if path else 0
@@ -55,7 +55,7 @@ def _explain_mount(path: Path, mounts: Path) -> tuple[str, str] | None:
 
 
 def find_mount_source(path: Path, mounts: Path = MOUNTS_FILE) -> str | None:
-    """The source of the mount whose point is this very path, by itself or through links; None: no mount."""
+    """The source of the mount at this path, also through links. None if the path is not a mount point."""
     try:
         rows = [line.split() for line in mounts.read_text(errors="replace").splitlines()]
         wanted = {str(path), str(path.resolve())}
@@ -70,5 +70,5 @@ def find_mount_source(path: Path, mounts: Path = MOUNTS_FILE) -> str | None:
 
 
 def _unescape(text: str) -> str:
-    """The kernel writes blanks and backslashes of a path in octal."""
+    """The path without the octal escapes that the kernel writes for blanks and backslashes."""
     return text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")

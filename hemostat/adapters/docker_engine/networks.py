@@ -1,4 +1,4 @@
-"""Where a container is in the engine's networks, by its inspection: each kind of value bounded in number."""
+"""Reads a container's networks, ports and mounts from its inspection. Each list is bounded in length."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any, Final
 from hemostat.core import bounds
 
 ENGINE_NETWORKS: Final = frozenset({"bridge", "host", "none", "podman"})
-"""On which containers are that were put on no other."""
+"""Networks that the engine has by default. Containers without another network are on them."""
 MAX_ADDRESS_CHARACTERS: Final = 64
 MAX_PORTS: Final = 10_000
 MAX_PORT: Final = 65_535
@@ -18,7 +18,7 @@ Json = Mapping[str, Any]
 
 
 def read_address(network: Json) -> str:
-    """IPv4 before IPv6; empty where the container has none."""
+    """The container's address, IPv4 before IPv6. Empty if there is none."""
     return next(iter(read_addresses(network, "IPAddress") + read_addresses(network, "GlobalIPv6Address")), "")
 
 
@@ -32,7 +32,7 @@ def _list_endpoints(network: Json) -> list[Json]:
 
 
 def read_network_names(network: Json) -> tuple[str, ...]:
-    """Of the networks that somebody has made."""
+    """The networks that a user created."""
     return tuple(sorted(_read_identities(set(network.get("Networks") or ()) - ENGINE_NETWORKS)))
 
 
@@ -45,14 +45,14 @@ def _read_identities(values: Iterable[object]) -> list[str]:
 
 
 def find_shared_namespaces(host: Json) -> tuple[str, ...]:
-    """The containers whose namespaces it shares, by id or name."""
+    """The containers whose namespaces this container shares, by id or name."""
     modes = (host.get(name) or "" for name in ("NetworkMode", "PidMode", "IpcMode"))
     shared = [mode.partition(":")[2] for mode in modes if mode.startswith("container:")]
     return tuple(dict.fromkeys(_read_identities(shared)))
 
 
 def read_host_paths(host: Json, mounts: Sequence[Json]) -> tuple[tuple[str, str], ...]:
-    """Sources of bind mounts and devices, and where they are in the container."""
+    """Sources of bind mounts and devices, and their paths in the container."""
     binds = [(each.get("Source"), each.get("Destination")) for each in mounts if each.get("Type") == "bind"]
     devices = [(each.get("PathOnHost"), "") for each in host.get("Devices") or ()]
     pairs = (binds + devices)[: bounds.MAX_ITEMS]
@@ -64,7 +64,7 @@ def _read_path(value: object) -> str:
 
 
 def read_published_ports(network: Json) -> tuple[int, ...]:
-    """TCP ports of the host. `Ports` is null for a port that is exposed and not published."""
+    """Published TCP ports of the host. `Ports` is null for a port that is exposed and not published."""
     ports = (network.get("Ports") or {}).items()
     bound = (each for port, bindings in ports if port.endswith("/tcp") for each in bindings or ())
     found = {_read_port(each.get("HostPort")) for each in islice(bound, MAX_PORTS)}
@@ -72,7 +72,7 @@ def read_published_ports(network: Json) -> tuple[int, ...]:
 
 
 def _read_port(text: object) -> int:
-    """0 for what is no port."""
+    """The port, or 0 if the text is not a port."""
     is_number = (
         isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PORT))
     )

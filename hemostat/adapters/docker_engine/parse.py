@@ -1,4 +1,7 @@
-"""The engine's JSON in our words. Pure functions; what is malformed raises and is the caller's to skip."""
+"""Translates the engine's JSON into the types of core.model.
+
+The functions are pure. Malformed values raise an exception, and the caller skips them.
+"""
 
 import re
 import signal
@@ -26,26 +29,26 @@ ACTIONS: Final = frozenset(
     {"create", "start", "kill", "die", "stop", "oom", "pause", "unpause", "update", "rename", "destroy"}
 )
 ALIASES: Final = {"died": "die", "remove": "destroy"}
-"""Podman's names."""
+"""Podman's names of actions."""
 
 EVENT_FILTER: Final = {"type": "container", "event": [*sorted(ACTIONS), *ALIASES, "health_status"]}
-"""Asked of the engine, so that a health check's three exec events a second never leave it."""
+"""The filter sent to the engine, so that a health check's three exec events a second never leave it."""
 
 NANOS_PER_SECOND: Final = 10**9
 NUMBER_PATTERN: Final = re.compile(r"[+-]?[0-9]{1,10}")
 MAX_NANOS: Final = int(MAX_TIME) * NANOS_PER_SECOND
 MAX_EXIT_CODE: Final = 2**32
-"""Of an exit code, with either sign."""
+"""Limit of an exit code, with either sign."""
 MAX_STATUS_CHARACTERS: Final = 200
 MAX_PIDS: Final = 2**31
 MAX_CHECK_SECONDS: Final = 86400.0
 MAX_CHECK_RETRIES: Final = 1000
-"""Of a health check: an interval, a timeout or a start period, and how often it may fail."""
+"""Limits of a health check: its interval, timeout and start period, and its retries."""
 REAL_TIME_SIGNALS: Final = {"SIGRTMIN": 34, "SIGRTMAX": 64}
-"""As the engine counts them; `SIGRTMIN+3` is how a systemd is stopped."""
+"""Signal numbers as the engine counts them. `SIGRTMIN+3` stops a systemd."""
 HEALTH_STATES: Final = frozenset({"starting", "healthy", "unhealthy"})
 MAX_OUTPUT_CHARACTERS: Final = 4096
-"""Characters of a health check's output: what Docker keeps, for a cut may hide what a secret is known by."""
+"""Limit of a health check's output: what Docker keeps. A cut could remove what identifies a secret."""
 MAX_ERROR_CHARACTERS: Final = 2000
 
 
@@ -66,13 +69,16 @@ class EventLine(msgspec.Struct, rename={"action": "Action", "actor": "Actor", "n
 
 
 def parse_line(line: bytes) -> EventLine:
-    """Raises msgspec.MsgspecError or UnicodeDecodeError for what is no event."""
+    """Raises msgspec.MsgspecError or UnicodeDecodeError for a line that is not an event."""
     return msgspec.json.decode(line, type=EventLine)
 
 
 def parse_event(heard: EventLine, *, podman: bool = False) -> EngineEvent | None:
-    """None for actions that are none of ours. `podman`: the engine is known to be Podman. The attributes
-    cannot show that, for they hold the container's labels too."""
+    """The event, or None for an action that HemoStat does not use.
+
+    `podman`: the engine is known to be Podman. The attributes cannot show that: they include the container's
+    labels.
+    """
     attributes = heard.actor.attributes or {}
     action = _parse_action(heard.action, attributes)
     if action is None:
@@ -99,12 +105,12 @@ def _parse_action(said: str, attributes: Mapping[str, str]) -> str | None:
 
 
 def _parse_number(text: str | None) -> int | None:
-    """Of an exit code or a signal."""
+    """The number of an exit code or a signal."""
     return int(text) if text and NUMBER_PATTERN.fullmatch(text) else None
 
 
 def _parse_signal(text: str | None) -> int | None:
-    """By number or by name, with SIG or without."""
+    """A signal by number or by name, with or without SIG."""
     name = "SIG" + (text or "").upper().removeprefix("SIG")
     known = REAL_TIME_SIGNALS.get(name[:8]) or signal.Signals.__members__.get(name)
     return _parse_number(text) if known is None else int(known) + (_parse_number(name[8:]) or 0)
@@ -144,7 +150,7 @@ def parse_row(row: Mapping[str, Any]) -> ListedContainer:
 
 
 def _parse_age(words: str) -> float | None:
-    """The most seconds that the engine's words may stand for."""
+    """The most seconds that the engine's words can mean."""
     if words == "Less than a second":
         return 1.0
     found = AGE_PATTERN.search(words.strip())
@@ -155,7 +161,7 @@ def _parse_age(words: str) -> float | None:
 
 
 def parse_info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
-    """`group`: as `reference` has it."""
+    """`group`: as in `reference`."""
     state, host, config = inspected["State"], inspected["HostConfig"], inspected["Config"]
     policy = host.get("RestartPolicy") or {}
     health, network = state.get("Health") or {}, inspected.get("NetworkSettings") or {}
@@ -201,7 +207,7 @@ def parse_info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
 
 
 def _parse_labels(config: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, str]:
-    """With the systemd unit in whose cgroup it runs, as Podman names it in a label."""
+    """The container's labels, with the systemd unit in whose cgroup it runs under Podman's label for it."""
     unit = (host.get("CgroupParent") or "").rstrip("/").rpartition("/")[2]
     owned = {SYSTEMD_UNIT_LABEL: unit} if unit.endswith(".service") else {}
     return {**owned, **(config.get("Labels") or {})}
@@ -216,7 +222,7 @@ def parse_exit_code(value: object) -> int:
 
 
 def parse_stop_timeout(value: object) -> float | None:
-    """Seconds; negative where the container is given all the time that it takes."""
+    """Seconds. Negative if the container may take unlimited time."""
     return bounds.clamp_float(value, MAX_STOP_SECONDS, -1.0) if isinstance(value, int | float) else None
 
 
@@ -226,7 +232,10 @@ def _parse_health(health: Mapping[str, Any]) -> str | None:
 
 
 def _parse_health_check(configured: Mapping[str, Any]) -> HealthCheck | None:
-    """The engine writes 0 where its default applies. It keeps the image's check with the container."""
+    """The engine writes 0 where its default applies.
+
+    It stores the image's health check with the container.
+    """
     if (configured.get("Test") or ["NONE"])[0] == "NONE":
         return None
     return HealthCheck(
@@ -251,13 +260,13 @@ def _find_check_start(checks: Sequence[Mapping[str, Any]], index: int) -> float:
 
 
 def _find_failing_since(checks: Sequence[Mapping[str, Any]]) -> float:
-    """The engine tells the oldest first."""
+    """The start of the first of the consecutive failed checks. The engine lists the oldest first."""
     failing = list(takewhile(lambda check: check.get("ExitCode") != 0, reversed(checks)))
     return _find_check_start(failing, -1)
 
 
 def _parse_output(health: Mapping[str, Any]) -> str:
-    """Of the last check. The engine tells the oldest first."""
+    """The output of the last check. The engine lists the oldest first."""
     log = health.get("Log") or [{}]
     return bounds.limit_text((log[-1].get("Output") or "").strip(), MAX_OUTPUT_CHARACTERS)
 
@@ -274,17 +283,20 @@ def parse_cores(host: Mapping[str, Any]) -> float | None:
 
 
 DEFAULT_PERIOD_MICROSECONDS: Final = 100_000
-"""Microseconds: the scheduler's period where a quota was given without one."""
+"""The scheduler's period if a quota was given without one."""
 
 
 def parse_seconds(timestamp: str | None) -> float:
-    """Epoch seconds of an RFC 3339 time; 0 for never, which the engine writes as the year 1."""
+    """Epoch seconds of an RFC 3339 time. 0 for never, which the engine writes as the year 1."""
     return bounds.clamp_float(datetime.fromisoformat(timestamp).timestamp(), MAX_TIME) if timestamp else 0.0
 
 
 def make_limits(host: Mapping[str, Any], cpus: float | None, memory: int | None) -> dict[str, int]:
-    """The body of an update. The engine refuses a limit in another unit than the one it was set in, and a
-    memory limit above the sum of memory and swap: the swap allowed on top stays what it was."""
+    """The body of an update.
+
+    The engine refuses a limit in another unit than it was set in, and a memory limit above the sum of memory
+    and swap. So the amount of swap on top of the memory is preserved.
+    """
     body = {}
     if cpus is not None and (host.get("CpuQuota") or host.get("CpuPeriod")):
         body["CpuQuota"] = round(cpus * (host.get("CpuPeriod") or DEFAULT_PERIOD_MICROSECONDS))
@@ -298,7 +310,7 @@ def make_limits(host: Mapping[str, Any], cpus: float | None, memory: int | None)
 
 
 def parse_service(inspected: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]] = ()) -> Service:
-    """Its labels are those that it was given, for itself and for its containers."""
+    """The service. Its labels are those of the service and of its containers."""
     spec = inspected["Spec"]
     of_containers = ((spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}).get("Labels") or {}
     made = ((each.get("Status") or {}).get("ContainerStatus") or {} for each in tasks)
@@ -314,5 +326,5 @@ def parse_service(inspected: Mapping[str, Any], tasks: Sequence[Mapping[str, Any
 
 
 def set_spec_replicas(spec: Mapping[str, Any], replicas: int) -> dict[str, Any]:
-    """The service's specification with so many replicas, and all else as it was."""
+    """The service's specification with this number of replicas, and otherwise unchanged."""
     return {**spec, "Mode": {"Replicated": {"Replicas": replicas}}}

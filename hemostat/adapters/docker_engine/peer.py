@@ -1,15 +1,15 @@
-"""Which process listens at the engine's socket, where that is one of this host."""
+"""Finds the process that listens at the engine's socket, if it runs on this host."""
 
 import socket
 import struct
 from typing import Final
 
 CREDENTIALS_FORMAT: Final = struct.Struct("3i")
-"""Process, user, group: what the kernel tells of whoever listens at a unix socket."""
+"""Process, user and group of the peer at a unix socket, as the kernel reports them."""
 
 
 def find_process(url: str, timeout: float = 5.0) -> int:
-    """0 where it is another host's, or of another namespace of processes."""
+    """The process id. 0 if the engine runs on another host or in another PID namespace."""
     scheme, _, path = url.partition("://")
     if not scheme.endswith("unix"):
         return 0

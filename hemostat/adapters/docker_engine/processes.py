@@ -1,5 +1,8 @@
-"""The command lines of a container's processes. A process may have megabytes of arguments, and dockerd holds
-all that `ps` prints: so `ps` is asked to cut its lines, where the one on the engine's host knows how."""
+"""Reads the command lines of a container's processes.
+
+A process may have megabytes of arguments, and dockerd holds all that `ps` prints. So `ps` is asked to cut its
+lines, where the one on the engine's host can.
+"""
 
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -18,7 +21,7 @@ SERVER_ERROR: Final = 500
 
 
 def read_processes(get: Get, container: str) -> list[str]:
-    """At most MAX_PROCESSES."""
+    """The command lines, at most MAX_PROCESSES."""
     path = f"/containers/{container}/top"
     try:
         raw = get(path, urlencode({"ps_args": PS_ARGUMENTS}), MAX_TOP_BYTES)

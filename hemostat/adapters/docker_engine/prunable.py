@@ -1,4 +1,4 @@
-"""What the engine keeps and nothing uses, by its own reckoning of its disk, and how each kind is removed."""
+"""Lists the unused objects in the engine's disk usage, and removes each kind."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -22,7 +22,7 @@ Json = Mapping[str, Any]
 
 
 def list_containers(used: Json, wanted: Sequence[str], ended: Mapping[str, float]) -> Iterator[PrunableItem]:
-    """Those of which `ended` tells when they were stopped."""
+    """The stopped containers whose stop times `ended` contains."""
     for row in _select_labelled(used.get("Containers"), wanted):
         if row["Id"] in ended:
             name = next(iter(row.get("Names") or ()), row["Id"]).removeprefix("/")
@@ -32,7 +32,7 @@ def list_containers(used: Json, wanted: Sequence[str], ended: Mapping[str, float
 
 
 def list_images(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
-    """Without tag and digest. What it shares with other images stays when it goes."""
+    """Images without tag and digest. Layers shared with other images stay when an image is removed."""
     for row in _select_labelled(used.get("Images"), wanted):
         names = {*(row.get("RepoTags") or ()), *(row.get("RepoDigests") or ())}
         if names <= UNTAGGED_NAMES and row.get("Containers") == 0:
@@ -41,7 +41,7 @@ def list_images(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
 
 
 def list_volumes(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
-    """On this host's disk alone: others' drivers keep what they keep elsewhere."""
+    """Volumes on this host's disk only: other drivers store data elsewhere."""
     for row in _select_labelled(used.get("Volumes"), wanted):
         use, name = row.get("UsageData") or {}, row["Name"]
         if use.get("RefCount") == 0 and row.get("Driver") == "local" and not row.get("Options"):
@@ -50,7 +50,10 @@ def list_volumes(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
 
 
 def list_build_cache(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
-    """All of it as one: its records need each other. What images share is not freed."""
+    """The whole build cache as one item: its records depend on each other.
+
+    Data shared with images is not freed.
+    """
     unused = [row for row in used.get("BuildCache") or () if not row.get("InUse") and not row.get("Shared")]
     if unused and not wanted:
         size = sum(row.get("Size") or 0 for row in unused)
@@ -58,7 +61,7 @@ def list_build_cache(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem
 
 
 def _select_labelled(rows: Iterable[Json] | None, wanted: Sequence[str]) -> Iterator[Json]:
-    """Those that carry all that is `wanted`, each `key` or `key=value`."""
+    """The rows with all the `wanted` labels, each `key` or `key=value`."""
     for row in rows or ():
         carried = row.get("Labels") or {}
         if {*wanted} <= {*carried, *(f"{key}={value}" for key, value in carried.items())}:
@@ -79,7 +82,7 @@ def _make_item(
 
 
 def remove(client: docker.APIClient, leftover: PrunableItem) -> int:
-    """Bytes freed; 0 where it is gone. The engine refuses what is in use."""
+    """Remove an item. Returns the bytes freed, 0 if the item is gone. The engine refuses items in use."""
     if leftover.what is PrunableKind.BUILD_CACHE:
         pruned = read_json(client.post(f"{find_base_url(client)}/build/prune", timeout=PRUNE_SECONDS))
         return int(pruned.get("SpaceReclaimed") or 0)

@@ -1,7 +1,8 @@
-"""Replicas of a compose service. What compose knows is in its file; here, one replica is made like another.
+"""Scales a compose service by copies of its containers.
 
-A replica that HemoStat made bears a label, and no other is ever removed. For compose they are replicas like
-its own: `docker compose up` takes those away that its file does not ask for.
+The compose file is not known here, so a new replica copies an existing one. A replica made by HemoStat has a
+label, and only such replicas are removed. Compose treats them as its own: `docker compose up` removes those
+that its file does not ask for.
 """
 
 import math
@@ -33,17 +34,20 @@ PROJECT_LABEL: Final = "com.docker.compose.project"
 SERVICE_LABEL: Final = "com.docker.compose.service"
 NUMBER_LABEL: Final = "com.docker.compose.container-number"
 ANONYMOUS_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
-"""How the engine names volumes that nobody named."""
+"""The engine's names of anonymous volumes."""
 OWN_STACK_MODES: Final = ("host", "container:")
-"""Network modes under which two replicas would want the same ports."""
+"""Network modes in which two replicas would need the same ports."""
 
 Inspected = Mapping[str, Any]
 
 
 class Replicas:
-    """Those of `service`, an id as `core.remediation.scaling.service` makes it. Where it holds a digest of
-    configuration and image, only what bears the same is a replica: anybody may set the other labels.
-    `stop_timeout_max`: seconds that a replica is given to stop at most."""
+    """The replicas of `service`, an id from `core.remediation.scaling.service`.
+
+    If the id contains a digest of configuration and image, only containers with the same digest are replicas:
+    the other labels can be set by any user. `stop_timeout_max`: the most seconds that a replica is given to
+    stop.
+    """
 
     def __init__(self, connection: ClientPool, service: str, stop_timeout_max: float) -> None:
         self._connection = connection
@@ -52,7 +56,10 @@ class Replicas:
         self._project, self._name = split_service_id(service)
 
     def service(self) -> Service:
-        """How many run. Raises EngineError where none does, NotApplicableError where two cannot."""
+        """The service with its number of running replicas.
+
+        Raises EngineError if no replica runs, NotApplicableError if two cannot coexist.
+        """
         running = _select_running(self._list_members())
         if not running:
             raise EngineError(f"no replica of {self._project}/{self._name} runs")
@@ -66,9 +73,9 @@ class Replicas:
         )
 
     def scale(self, replicas: int) -> None:
-        """Make replicas like the oldest, or remove the newest of those made here, until so many run.
+        """Copy the oldest replica, or remove the newest of those made here, until `replicas` of them run.
 
-        Raises NotApplicableError where two of them cannot be: a port of the host, an address, a name or a
+        Raises NotApplicableError if two cannot coexist: they have a port of the host, an address, a name or a
         network of their own.
         """
         members = self._list_members()
@@ -83,7 +90,7 @@ class Replicas:
         self._remove(ours[: max(0, len(running) - replicas)])
 
     def _list_members(self) -> list[Inspected]:
-        """All of them but `docker compose run`'s, by number."""
+        """All replicas by number, except those of `docker compose run`."""
         labels = [f"{PROJECT_LABEL}={self._project}", f"{SERVICE_LABEL}={self._name}"]
         with self._connection.client(f"list replicas of {self._name}") as client:
             rows, get = list_rows(self._connection, {"label": labels}), make_getter(client)
@@ -133,13 +140,13 @@ class Replicas:
 
 
 def make_copy_body(model: Inspected, number: int) -> dict[str, Any]:
-    """The body that creates one more like `model`. Raises NotApplicableError where there can be only one."""
+    """The body that creates a copy of `model`. Raises NotApplicableError if there can be only one."""
     config, host = dict(model["Config"]), dict(model["HostConfig"])
     _require_copyable(config, host, model)
     if config.get("Hostname") == model["Id"][:12]:
         del config["Hostname"]
     config["Labels"] = {**_read_labels(model), NUMBER_LABEL: str(number), REPLICA.name: "true"}
-    # What nobody named is the one replica's own: the engine makes another.
+    # Anonymous volumes belong to the one replica. The engine makes new ones for the copy.
     host["Binds"] = [
         bind for bind in host.get("Binds") or () if not ANONYMOUS_PATTERN.fullmatch(bind.partition(":")[0])
     ]
@@ -172,7 +179,7 @@ def _require_copyable(config: Inspected, host: Inspected, model: Inspected) -> N
 
 
 def _list_endpoints(model: Inspected) -> list[tuple[str, dict[str, Any]]]:
-    """Its networks, the one it was made in first, and the names it has there beside its id."""
+    """The container's networks, the one it was created in first, with its aliases other than its id."""
     networks, first = model["NetworkSettings"].get("Networks") or {}, model["HostConfig"].get("NetworkMode")
     return [
         (name, {"Aliases": [alias for alias in each.get("Aliases") or () if alias != model["Id"][:12]]})
@@ -187,7 +194,7 @@ def _make_name(model: Inspected, number: int) -> str:
 
 
 def _is_current(client: docker.APIClient, model: Inspected) -> bool:
-    """Whether the image's name still means the image that it runs."""
+    """Whether the image's name still refers to the image that the container runs."""
     name = quote(model["Config"]["Image"], safe="/:@")
     try:
         found = read_json(client.get(f"{find_base_url(client)}/images/{name}/json", timeout=client.timeout))

@@ -1,4 +1,4 @@
-"""The Workshop port: an image without a registry, and containers for demos and tests."""
+"""The TestContainers port: an image without a registry, and containers for demos and tests."""
 
 import io
 import subprocess
@@ -76,7 +76,7 @@ def _make_health_check(spec: ContainerSpec) -> dict[str, Any] | None:
 
 
 def _make_host_config(spec: ContainerSpec) -> dict[str, Any]:
-    """Memory and swap alike, so that there is no swap to fall back on."""
+    """Memory and swap get the same limit, so that no swap is available."""
     config: dict[str, Any] = {
         "restart_policy": {"Name": spec.restart_policy},
         "network_mode": spec.network,
@@ -89,7 +89,7 @@ def _make_host_config(spec: ContainerSpec) -> dict[str, Any]:
 
 
 def _list_applets(program: str) -> list[str]:
-    """What the busybox can be called as."""
+    """The names under which busybox can be called."""
     listed = subprocess.run([program, "--list"], check=True, capture_output=True, text=True)
     return [name for name in listed.stdout.split() if name != "busybox"]
 

@@ -1,5 +1,7 @@
-"""What the engine says of itself and its host; where it may not be asked, what this host says, if it is the
-same one."""
+"""Reads the version and properties of the engine and its host.
+
+Where a proxy forbids asking the engine, this host's own values are used if the engine runs here.
+"""
 
 import os
 from collections.abc import Callable, Mapping
@@ -16,14 +18,14 @@ from hemostat.errors import EngineForbiddenError
 from hemostat.ports import EngineVersion
 
 DEFAULT_ROOT: Final = "/var/lib/docker"
-"""Where dockerd keeps its data unless it is told otherwise."""
+"""dockerd's default data directory."""
 
 Json = Mapping[str, Any]
 Ask = Callable[[docker.APIClient], Json]
 
 
 def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersion:
-    """`root` is where this host's /proc and /sys are looked for."""
+    """`root`: the directory that contains this host's /proc and /sys."""
     local = connection.url.startswith(("unix:", "http+unix:"))
     version, no_version = _ask(connection, lambda client: client.version())
     info, no_info = _ask(connection, lambda client: client.info())
@@ -48,7 +50,7 @@ def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersio
 
 
 def _ask(connection: ClientPool, ask: Ask) -> tuple[Json, str]:
-    """The answer, or why it may not be asked for."""
+    """The answer, and the error if a proxy forbids the call."""
     try:
         with connection.client("version") as client, translate_malformed("version"):
             return dict(ask(client)), ""
@@ -61,7 +63,7 @@ def _find_cgroup_version(root: Path) -> str:
 
 
 def _read_memory(root: Path) -> int:
-    """Bytes; 0 where this host does not say."""
+    """Bytes. 0 if this host does not report them."""
     try:
         first = (root / "proc/meminfo").read_text().split("\n", 1)[0].split()
         return int(first[1]) * 1024 if first[0] == "MemTotal:" else 0

@@ -1,4 +1,4 @@
-"""How busy the engine's host is, how full its disk, and which paths it has, where that host is this one."""
+"""Samples the host's CPU and disk, and checks its paths, if the engine runs on this host."""
 
 import logging
 import os
@@ -12,18 +12,20 @@ from hemostat.core.model import ContainerInfo, HostSample
 
 ROOT: Final = Path("/")
 IDLE_FIELDS: Final = slice(3, 5)
-"""idle and iowait among the numbers of the first line of /proc/stat; guest times are in user's already."""
+"""idle and iowait in the first line of /proc/stat. Guest times are already included in user."""
 COUNTED_FIELDS: Final = 8
 LOOK_SECONDS: Final = 0.5
 MAX_HANGING: Final = 32
-"""Looks that hang at the same time, after which none is begun."""
+"""Checks that may hang at the same time. Above this number no check begins."""
 
 logger = logging.getLogger(__name__)
 
 
 def find_missing_path(info: ContainerInfo) -> str:
-    """What of the host's paths that the container's start needs is not there, or has become something else;
-    empty where nothing is. Only for who `sees_files` of the engine."""
+    """The missing or changed path of the host that the container's start needs. Empty if there is none.
+
+    Call it only if `sees_files` is true for the engine's process.
+    """
     return next(_find_faults(info), "")
 
 
@@ -39,7 +41,7 @@ def _find_faults(info: ContainerInfo) -> Iterator[str]:
 
 
 def _read_mode(path: str) -> int | None:
-    """0 where there is no such path, None where that cannot be known."""
+    """The file mode. 0 if the path does not exist, None if unknown."""
     try:
         return os.stat(path).st_mode  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):
@@ -49,8 +51,10 @@ def _read_mode(path: str) -> int | None:
 
 
 def sees_files(process: int) -> bool:
-    """Whether this process sees the same files as that one, the engine's: not from inside a container, nor as
-    a service with a /tmp of its own. False where that cannot be known."""
+    """Whether this process sees the same files as `process`, the engine. False if unknown.
+
+    It does not inside a container, nor in a service with its own /tmp.
+    """
     try:
         own, other = (os.readlink(f"/proc/{each}/ns/mnt") for each in ("self", process))  # noqa: PTH115
     except OSError:
@@ -59,17 +63,20 @@ def sees_files(process: int) -> bool:
 
 
 class HostPaths:
-    """Looks for what containers' starts need, for an engine that is that `process`. A look hangs in a file
-    system whose server is gone: each has a thread of its own, and is waited for LOOK_SECONDS at most."""
+    """Checks the paths that containers need to start. `process` is the engine's.
+
+    A check hangs on a file system whose server is gone. So each runs in its own thread, and is waited for at
+    most LOOK_SECONDS.
+    """
 
     def __init__(self, process: int) -> None:
         self._sees_files = sees_files(process)
         self._lock = threading.Lock()
         self._hanging: set[str] = set()
-        """Containers whose look has not ended."""
+        """Containers whose check has not ended."""
 
     def missing(self, info: ContainerInfo) -> str:
-        """As the function `missing`; empty also where the look hangs."""
+        """As `find_missing_path`. Empty also if the check hangs."""
         container = info.ref.id
         with self._lock:
             is_barred = container in self._hanging or len(self._hanging) >= MAX_HANGING
@@ -96,7 +103,7 @@ class HostPaths:
 
 
 class HostSampler:
-    """`directory` is the engine's data directory as it is told by the engine, below `root`."""
+    """Samples the host. `directory`: the data directory that the engine reports, below `root`."""
 
     def __init__(self, directory: str, root: Path = ROOT) -> None:
         self._directory = root / directory.lstrip("/")
@@ -104,12 +111,15 @@ class HostSampler:
         self._last_ticks = self._read_ticks()
 
     def sample(self, now: float) -> HostSample:
-        """What cannot be known is None, or 0 of 0 bytes."""
+        """One sample. Unknown values are None, or 0 of 0 bytes."""
         size, used = self._read_disk()
         return HostSample(time=now, cpu=self._read_busy_share(), disk_size=size, disk_used=used)
 
     def _read_busy_share(self) -> float | None:
-        """The share since the call before. The kernel's iowait may run backwards."""
+        """The busy share of CPU since the previous call, from 0 to 1.
+
+        The kernel's iowait may run backwards.
+        """
         before, self._last_ticks = self._last_ticks, self._read_ticks()
         if before is None or self._last_ticks is None:
             return None
@@ -117,7 +127,7 @@ class HostSampler:
         return min(max((total - idle) / total, 0.0), 1.0) if total > 0 else None
 
     def _read_ticks(self) -> tuple[int, int] | None:
-        """All, and idle ones."""
+        """All ticks, and idle ticks."""
         try:
             name, *numbers = self._stat.read_text().partition("\n")[0].split()
             ticks = [int(number) for number in numbers[:COUNTED_FIELDS]]
@@ -126,7 +136,7 @@ class HostSampler:
         return (sum(ticks), sum(ticks[IDLE_FIELDS])) if name == "cpu" else None
 
     def _read_disk(self) -> tuple[int, int]:
-        """Size and use in bytes as df shows them: what is kept for root is not used."""
+        """Size and use in bytes, as df reports them: space reserved for root is not used."""
         try:
             disk = os.statvfs(self._directory)
         except OSError:

@@ -1,7 +1,7 @@
-"""One probe of a container: does it answer, and well? Whatever it does, we are done when the time is over.
+"""Probes a container once over TCP, HTTP or HTTPS, within a time limit whatever the container does.
 
-Of an answer in HTTP its first line is read and nothing else. Certificates are not verified: they are the
-container's own, and it is called by its address.
+Only the first line of an HTTP answer is read. Certificates are not verified: they are the container's own,
+and the container is called by its address.
 """
 
 import re
@@ -15,14 +15,14 @@ from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.text import escape_controls
 
 MAX_LINE_BYTES: Final = 1024
-"""Bytes after which what has no end of line is not HTTP."""
+"""Bytes after which an answer without an end of line is not HTTP."""
 STATUS_PATTERN: Final = re.compile(rb"HTTP/\d(?:\.\d)? +([1-9]\d\d)\b")
 FIRST_BAD_STATUS: Final = 400
 MAX_SHOWN_BYTES: Final = 40
 
 
 def probe(target: ProbeTarget, address: str, timeout: float) -> str:
-    """What is wrong, or nothing where it is well, after `timeout` seconds at most."""
+    """The fault, or an empty text if there is none, within `timeout` seconds."""
     deadline = monotonic() + timeout
     connected = False
     try:
@@ -44,7 +44,7 @@ def probe(target: ProbeTarget, address: str, timeout: float) -> str:
 
 
 def _probe_http(connection: socket.socket, target: ProbeTarget, deadline: float) -> str:
-    """GET, under the name that the container has for itself: some servers refuse to be called otherwise."""
+    """Send GET with `localhost` as the host's name: some servers refuse other names."""
     request = f"GET {target.path} HTTP/1.1\r\nHost: localhost:{target.port}\r\nUser-Agent: hemostat\r\n"
     connection.settimeout(_compute_seconds_left(deadline))
     connection.sendall(f"{request}Accept: */*\r\nConnection: close\r\n\r\n".encode("ascii"))

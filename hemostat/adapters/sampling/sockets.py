@@ -1,6 +1,6 @@
-"""The TCP connections of containers on this host, read from the network namespaces of their main processes.
+"""Reads the TCP connections of containers on this host from the network namespaces of their main processes.
 
-The kernel walks its table of all sockets for each reading, which takes milliseconds where that is large.
+For each reading the kernel walks its table of all sockets, which takes milliseconds if the table is large.
 """
 
 import os
@@ -16,12 +16,12 @@ from hemostat.core.model import ConnectionPeers, ContainerInfo
 
 ROOT: Final = Path("/")
 READ_TIME_SHARE: Final = 0.001
-"""Of one core, that is spent on reading."""
+"""Share of one core that is spent on reading."""
 LISTENING, ESTABLISHED = "0A", "01"
 MAX_BYTES: Final = 512 * 1024
-"""Of one table: some 3,500 connections."""
+"""Bytes of one table that are read: some 3,500 connections."""
 MIN_AGE_SECONDS: Final = 3.0
-"""Seconds after its start at which a container is read for the first time."""
+"""Seconds between a container's start and its first reading."""
 
 
 class TcpConnection(NamedTuple):
@@ -33,7 +33,7 @@ class TcpConnection(NamedTuple):
 
 
 class SocketReader:
-    """Reads one container at a time, the one that was not read for longest, and rests in between."""
+    """Reads one container at a time, the least recently read, with pauses in between."""
 
     def __init__(self, root: Path = ROOT) -> None:
         self._proc = root / "proc"
@@ -41,7 +41,7 @@ class SocketReader:
         self._rests_until = 0.0
 
     def next(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
-        """None where it is not time yet, and where the next one's connections cannot be read."""
+        """The next container's peers. None during a pause, or if its connections are unreadable."""
         due = {
             (info.ref.id, info.started_at): info
             for info in containers
@@ -60,7 +60,7 @@ class SocketReader:
     def _read(self, info: ContainerInfo) -> ConnectionPeers | None:
         process = self._proc / str(info.pid)
         try:
-            if info.ref.id not in (process / "cgroup").read_text():  # the process has become another's
+            if info.ref.id not in (process / "cgroup").read_text():  # the process id now belongs to another
                 return None
             tables = [_read_beginning(process / "net" / name) for name in ("tcp", "tcp6")]
         except OSError:
@@ -71,8 +71,10 @@ class SocketReader:
         return found
 
     def _is_shared(self, process: Path, container_id: str) -> bool:
-        """Whether processes outside the container are in its network: what they have opened looks like
-        its own. False where that cannot be known."""
+        """Whether processes outside the container share its network. False if unknown.
+
+        Their connections would look like the container's own.
+        """
         try:
             own = _network(str(process))
             others = [each.path for each in os.scandir(self._proc) if each.name.isdecimal()]
@@ -88,7 +90,7 @@ class SocketReader:
 
 
 def _network(process: str) -> tuple[int, int]:
-    """What identifies the network namespace of a process."""
+    """The identity of a process's network namespace."""
     found = os.stat(f"{process}/ns/net")  # noqa: PTH116 - a Path costs more than the call
     return found.st_dev, found.st_ino
 
@@ -99,8 +101,10 @@ def _read_beginning(path: Path) -> str:
 
 
 def parse(table: str) -> Iterator[TcpConnection]:
-    """The lines of /proc/net/tcp and tcp6; what is malformed, as the last line where it was cut, is passed
-    over."""
+    """The connections in /proc/net/tcp or tcp6.
+
+    Malformed lines are left out, as is a last line that was cut.
+    """
     for line in table.splitlines()[1:]:
         try:
             _, local, remote, state = line.split(None, 4)[:4]
@@ -113,15 +117,20 @@ def parse(table: str) -> Iterator[TcpConnection]:
 
 
 def _parse_address(digits: str) -> str:
-    """Words of four bytes in the byte order of the host, which is little-endian wherever Docker runs. IPv4 in
-    IPv6 is IPv4."""
+    """Parse an address of four-byte words in the host's byte order: little-endian wherever Docker runs.
+
+    IPv4 mapped in IPv6 is returned as IPv4.
+    """
     words = (bytes.fromhex(digits[at : at + 8])[::-1] for at in range(0, len(digits), 8))
     address = ip_address(b"".join(words))
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def find_peers(container_id: str, connections: Sequence[TcpConnection]) -> ConnectionPeers:
-    """Who accepted a connection listens on its port."""
+    """The peers.
+
+    A connection to a port that the container listens on was accepted by it, so its peer is a client.
+    """
     ports = {each.port for each in connections if each.state == LISTENING}
     established = [each for each in connections if each.state == ESTABLISHED and each.local != each.remote]
     return ConnectionPeers(

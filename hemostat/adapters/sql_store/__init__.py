@@ -1,4 +1,4 @@
-"""The Records port on SQLite and PostgreSQL."""
+"""The EventStore port on SQLite and PostgreSQL."""
 
 from hemostat.adapters.sql_store.store import SqlStore
 

@@ -1,4 +1,4 @@
-"""Engines of SQLAlchemy: how SQLite and PostgreSQL are spoken to, and their failures in our words."""
+"""Creates SQLAlchemy engines for SQLite and PostgreSQL, and translates their errors."""
 
 import hashlib
 import os
@@ -25,24 +25,24 @@ from hemostat.errors import (
 from hemostat.private_files import open_file
 
 CONNECT_SECONDS: Final = 10
-"""Seconds to wait for a connection, or for whoever writes to an SQLite file."""
+"""Seconds to wait for a connection, or for another writer of an SQLite file."""
 STATEMENT_MILLISECONDS: Final = 60_000
-"""Milliseconds that PostgreSQL may take for one statement of a writer, and SQLite for a transaction."""
+"""Milliseconds for one statement of a PostgreSQL writer, and for one transaction of an SQLite writer."""
 STEPS: Final = 100_000
-"""Of SQLite's machine, between two looks at the time: some milliseconds."""
+"""Steps of SQLite's virtual machine between two checks of the time: some milliseconds."""
 ANY_TEXT_ENCODINGS: Final = frozenset({"UTF8", "SQL_ASCII"})
-"""Encodings of a database that takes whatever an event says; the second is none, and takes all bytes."""
+"""Encodings of a database that stores any text. SQL_ASCII is not an encoding: it stores any bytes."""
 ENCODE_HINT: Final = (
     "write %40 for @, %23 for #, %2F for /, %3F for ?; or put the URL into a file: store.url_file"
 )
 PLACE_KEYS: Final = frozenset({"host", "port", "dbname", "service"})
-"""Parameters of a URL that say where the database is."""
+"""Parameters of a URL that locate the database."""
 WRITES_OPTION: Final = "writes"
 """Execution option of a connection that is about to write."""
 
 
 def connect(url: str, *, write: bool) -> sql.Engine:
-    """An engine of this URL; nothing is connected yet. Raises ConfigError where the URL cannot be used."""
+    """An engine of this URL, not yet connected. Raises ConfigError for an unusable URL."""
     try:
         parsed = sql.make_url(url)
     except (ArgumentError, ValueError):
@@ -59,7 +59,10 @@ def connect(url: str, *, write: bool) -> sql.Engine:
 
 
 def identify(url: sql.URL, host: str) -> str:
-    """Names the database of this URL, whoever logs in and with which password; `host` is where a file is."""
+    """A name for the database of this URL, whatever the user and password.
+
+    `host`: where an SQLite file is.
+    """
     if url.get_backend_name() == "sqlite":
         named = f"{host}:{Path(url.database or '').absolute()}"
     else:
@@ -69,7 +72,7 @@ def identify(url: sql.URL, host: str) -> str:
 
 
 def _refuse_ambiguous(url: sql.URL) -> None:
-    """Raise ConfigError where a piece of the password would be taken for the host, and told as one."""
+    """Raise ConfigError if part of the password would be read as the host, and shown as such."""
     places = f"{url.host}{url.database}{''.join(url.query)}"
     if {"@", "#"} & set(places) and not url.drivername.startswith("sqlite"):
         raise ConfigError(
@@ -78,7 +81,7 @@ def _refuse_ambiguous(url: sql.URL) -> None:
 
 
 def _describe_error(error: Exception, url: str) -> str:
-    """The first line of the driver's own words, without the password."""
+    """The first line of the driver's error, without the password."""
     password = sql.make_url(url).password
     text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
     return mask_secret(text, url, password, quote(password or "")).splitlines()[0]
@@ -115,7 +118,7 @@ def _make_postgres(url: sql.URL, *, write: bool) -> sql.Engine:
 
 
 def _make_sqlite(url: sql.URL, *, write: bool) -> sql.Engine:
-    """Written through to the disk before an event is acknowledged; read while it is written."""
+    """Writes reach the disk before an event is acknowledged. Reads are possible during a write."""
     path = Path(url.database or "")
     if not url.database or url.database == ":memory:":
         raise ConfigError(
@@ -129,7 +132,7 @@ def _make_sqlite(url: sql.URL, *, write: bool) -> sql.Engine:
     def prepare(*_: object) -> None:
         try:
             _prepare_file(path, write=write)
-        except UnsafePathError as error:  # a person can mend it while the role waits
+        except UnsafePathError as error:  # an operator can fix it while the role waits
             raise StoreUnreachableError(error.message, hint=error.hint) from None
         except OSError as error:
             raise StoreUnreachableError(f"{path}: {error.strerror}") from None
@@ -140,7 +143,7 @@ def _make_sqlite(url: sql.URL, *, write: bool) -> sql.Engine:
     def begin_ourselves(raw: Any, _: object) -> None:
         raw.isolation_level = None
         raw.set_progress_handler(watch.is_over, STEPS)
-        raw.text_factory = lambda text: text.decode(errors="replace")  # what was spoilt can still be named
+        raw.text_factory = lambda text: text.decode(errors="replace")  # a damaged text can still be shown
         for pragma in _PRAGMAS[write]:
             raw.execute(f"PRAGMA {pragma}")
 
@@ -156,11 +159,13 @@ def _make_sqlite(url: sql.URL, *, write: bool) -> sql.Engine:
 
 
 class _Watch:
-    """Ends a transaction that takes too long: a view or a trigger that somebody else has made may never end.
-    That SQLite asks now and then also lets Ctrl-C end a reader. For each thread by itself."""
+    """Ends a transaction that takes too long, for each thread by itself.
+
+    A view or a trigger in the database may never end. The regular check also lets Ctrl-C end a reader.
+    """
 
     def __init__(self, seconds: float | None) -> None:
-        """None: for as long as it takes."""
+        """`seconds`: None for no limit."""
         self._seconds = seconds
         self._began = threading.local()
 
@@ -179,11 +184,11 @@ _PRAGMAS: Final = {
     True: ("auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = FULL"),
     False: ("query_only = ON", "cache_size = -65536"),
 }
-"""By whether it writes. The first of them must come before there is any table."""
+"""By whether the connection writes. `auto_vacuum` must be set before there is any table."""
 
 
 def _prepare_file(path: Path, *, write: bool) -> None:
-    """What is stored is for its owner's eyes alone."""
+    """Create the file with access for its owner only, or raise NothingStoredError for a missing file."""
     if write:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(open_file(path))
@@ -195,8 +200,10 @@ def _prepare_file(path: Path, *, write: bool) -> None:
 
 @contextmanager
 def translate_errors(url: str) -> Iterator[None]:
-    """Whatever the database says passes, or can be mended by somebody while we wait: a full disk, a missing
-    right, a server that is away."""
+    """Raise StoreUnreachableError for every database error.
+
+    Each can pass or be fixed while the role waits: a full disk, a missing right, an unreachable server.
+    """
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:

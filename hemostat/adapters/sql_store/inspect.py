@@ -1,4 +1,4 @@
-"""How large a database is, and whether it could be written: found out without writing anything."""
+"""Measures a database's size and checks whether it is writable, without writing."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ SIZE_QUERY: Final = (
 )
 WRITABLE_QUERY: Final = "SELECT current_setting('transaction_read_only') = 'off'"
 NO_CHANGE: Final = "UPDATE hemostat_trail SET head = head WHERE 0"
-"""Changes no row, and needs the right and the lock to."""
+"""Changes no row, but requires the right and the lock to do so."""
 NEEDED_RIGHTS: Final = tuple(
     (name, right)
     for name, rights in ((events.name, ("SELECT", "INSERT", "DELETE")), (trail.name, ("SELECT", "UPDATE")))
@@ -21,7 +21,7 @@ NEEDED_RIGHTS: Final = tuple(
 
 
 def measure_size(connection: sql.Connection) -> int:
-    """Bytes on disk, indexes included, and what is not written back yet."""
+    """Bytes on disk, including indexes and data not yet written back."""
     if connection.dialect.name == "sqlite":
         path = str(connection.engine.url.database)
         return sum(each.stat().st_size for each in (Path(path), Path(f"{path}-wal")) if each.exists())
@@ -29,7 +29,10 @@ def measure_size(connection: sql.Connection) -> int:
 
 
 def find_write_obstacle(connection: sql.Connection) -> str:
-    """Why it cannot be written; empty: it can. SQLite's own is raised. The connection is of no more use."""
+    """Why the database is not writable, empty if it is. SQLite's own error is raised.
+
+    The connection cannot be used afterwards.
+    """
     if connection.dialect.name == "sqlite":
         raw: Any = connection.connection
         for statement in ("PRAGMA query_only = OFF", NO_CHANGE):

@@ -1,7 +1,7 @@
-"""The tables, and the steps that lead to them: a database is of version N when the first N were taken.
+"""The tables, and the migration steps that create them: at version N, the first N steps have run.
 
-A step that was released is never changed; what is new is one more. The roles that write take the steps that
-are missing, one role at a time; who only asks does not.
+A released step never changes; a change is a new step. Roles that write run the missing steps, one role at a
+time. Readers run none.
 """
 
 import secrets
@@ -14,7 +14,7 @@ from hemostat.core.history.audit_chain import INITIAL_HASH
 from hemostat.errors import StoreError
 
 LOCK_ID: Final = 0x48454D4F
-"""PostgreSQL's advisory lock for whoever takes the steps."""
+"""PostgreSQL's advisory lock for the role that migrates."""
 
 COLUMN_TYPES: Final = {
     "sqlite": {"number": "INTEGER", "real": "REAL", "bytes": "BLOB"},
@@ -70,14 +70,14 @@ schema = sql.Table("hemostat_schema", metadata, sql.Column("version", sql.Intege
 
 
 def read_version(connection: sql.Connection) -> int:
-    """0 where nothing was ever stored."""
+    """The schema version. 0 if nothing was ever stored."""
     if not sql.inspect(connection).has_table(schema.name):
         return 0
     return connection.execute(sql.select(sql.func.max(schema.c.version))).scalar() or 0
 
 
 def migrate(connection: sql.Connection, steps: Sequence[Sequence[str]]) -> None:
-    """Take the steps that are missing, all or none. Raises StoreError where it has taken more."""
+    """Run the missing steps, all or none. Raises StoreError if the database has a newer version."""
     dialect = connection.dialect.name
     if dialect == "postgresql":
         connection.execute(sql.select(sql.func.pg_advisory_xact_lock(LOCK_ID)))

@@ -1,4 +1,7 @@
-"""The Records port: one table, and the ends of its trail in a row that every writer locks first."""
+"""The EventStore port on one table of events.
+
+The ends of its audit chain are in a row that every writer locks first.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,15 +26,21 @@ COMPACT_STATEMENT: Final = "PRAGMA incremental_vacuum;"
 FIELDS: Final = EventRow.__struct_fields__
 RECORD_COLUMNS: Final = [events.c[name] for name in FIELDS]
 HASH_COLUMNS: Final = [sql.cast(events.c[name], sql.LargeBinary).label(name) for name in ("before", "hash")]
-"""As bytes, whatever somebody has put there: an SQLite column takes any value."""
+"""Cast to bytes: an SQLite column may contain any type of value."""
 
 
 class SqlStore:
-    """Safe to use from several threads, and by several roles at once. Connects when it is first used."""
+    """Events in a database.
+
+    Safe to use from several threads and by several roles. Connects at the first use.
+    """
 
     def __init__(self, url: str, now: Callable[[], float], *, write: bool = True, keys: Keys = tuple) -> None:
-        """`now` gives epoch seconds. Rows are signed with the first of the `keys`, read for every batch:
-        where they cannot be read, nothing is stored. Raises ConfigError where the URL cannot be used."""
+        """`now` returns epoch seconds.
+
+        Rows are signed with the first of the `keys`, which are read for every batch. If they cannot be read,
+        nothing is stored. Raises ConfigError for an unusable URL.
+        """
         self._keys = keys
         self._accepted = 0
         self._url = url
@@ -40,7 +49,7 @@ class SqlStore:
         self._engine = connect(url, write=write)
         self._is_ready = False
 
-    # --- keeping ------------------------------------------------------------------------------------
+    # --- storing ------------------------------------------------------------------------------------
 
     def append(self, events_: Sequence[Event]) -> list[Event]:
         new = {fit_column(event.id): event for event in reversed(events_)}
@@ -91,13 +100,13 @@ class SqlStore:
         return gone
 
     def compact(self) -> None:
-        """PostgreSQL does so by itself."""
+        """Return free space to the file system. PostgreSQL does so by itself."""
         if self._engine.dialect.name == "sqlite":
             with translate_errors(self._url), self._engine.connect() as connection:
                 raw: Any = connection.connection
                 raw.executescript(COMPACT_STATEMENT)
 
-    # --- asking -------------------------------------------------------------------------------------
+    # --- reading ------------------------------------------------------------------------------------
 
     def find(self, wanted: EventQuery, *, limit: int | None = None) -> Iterator[EventRow]:
         query = (
@@ -170,8 +179,11 @@ class SqlStore:
         self._accepted = max(self._accepted, number)
 
     def _make_hasher(self, connection: sql.Connection, ends: ChainEnds) -> RowHasher:
-        """A signed row vouches for all rows before it. So rows are signed only after a row that is signed
-        itself, after one that a person has accepted, and at the beginning."""
+        """The hasher of new rows, signing if allowed.
+
+        A signed row vouches for all rows before it. So rows are signed only after a signed row, after a row
+        that an operator has accepted, and at the beginning.
+        """
         signing = RowHasher(ends.trail, self._keys())
         if not signing.keys or ends.head.number <= max(ends.anchor.number, self._accepted):
             return signing
@@ -181,8 +193,10 @@ class SqlStore:
         return RowHasher(ends.trail)
 
     def _require_stored(self, connection: sql.Connection, links: Sequence[ChainRow]) -> None:
-        """Raises StoreUnreachableError where the database keeps something else than it was given: triggers
-        and rules of its own may leave out rows, and the trail would have no gap."""
+        """Raises StoreUnreachableError if the stored rows differ from `links`.
+
+        Triggers and rules in the database may drop rows without leaving a gap in the chain.
+        """
         first, last = links[0], links[-1]
         rows = events.c.number.between(first.number, last.number)
         query = sql.select(HASH_COLUMNS[1]).where(rows).order_by(events.c.number)
@@ -218,7 +232,7 @@ class SqlStore:
 
     @contextmanager
     def _begin_reading(self) -> Iterator[sql.Connection]:
-        """What is read together is from one moment."""
+        """A transaction whose reads see one moment."""
         self._prepare()
         with translate_errors(self._url), self._engine.connect() as connection:
             level = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
@@ -249,7 +263,10 @@ def _require_ready(found: int) -> None:
 
 
 def _read_ends(connection: sql.Connection, *, lock: bool = False) -> ChainEnds:
-    """`lock`: keep other writers waiting until the transaction ends. SQLite does so from its beginning."""
+    """The ends of the chain.
+
+    `lock`: block other writers until the transaction ends, as SQLite always does.
+    """
     query = sql.select(trail)
     row = connection.execute(query.with_for_update() if lock else query).one()
     return ChainEnds(
@@ -278,10 +295,16 @@ def _make_conditions(wanted: EventQuery, dialect: str) -> Iterator[sql.ColumnEle
 
 
 QUERY_COLUMNS: Final = ("incident", "container", "project", "outcome", "kind", "type", "host")
-"""The most telling first. SQLite is left no index but that one's: without figures it takes any, be it of a
-column with one value, and to gather figures it reads the whole table."""
+"""The most selective first. On SQLite only that column's index is used.
+
+Without statistics SQLite picks any index, even of a column with one value, and collecting statistics reads
+the whole table.
+"""
 PARTIALLY_INDEXED: Final = frozenset({"project", "kind", "outcome", "incident"})
-"""Columns whose index leaves out what is empty: said again, so that the database knows it may use it."""
+"""Columns whose index omits empty values.
+
+The condition is repeated so that the database may use the index.
+"""
 
 
 def _read_row(connection: sql.Connection, number: int) -> ChainRow | None:

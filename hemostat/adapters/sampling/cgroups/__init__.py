@@ -1,4 +1,4 @@
-"""The Sampler port by reading cgroup files (v1 and v2) on the engine's own host, descriptors kept open."""
+"""The Sampler port on cgroup files (v1 and v2) of the engine's own host. Files stay open between samples."""
 
 from hemostat.adapters.sampling.cgroups.sampler import CgroupSampler
 

@@ -1,4 +1,7 @@
-"""What the processes of one container have done so far, from /proc. Dear: read only where CPU is too high."""
+"""Reads the counters of one container's processes from /proc.
+
+The read is expensive, so it happens only when CPU usage is too high.
+"""
 
 import os
 from collections.abc import Iterator
@@ -12,16 +15,16 @@ from hemostat.core.model import ContainerInfo
 from hemostat.core.usage.process_activity import Activity, Thread
 
 MAX_THREADS: Final = 512
-"""Of one container that are read; of one with more nothing is known of its threads."""
+"""Threads of one container that are read. For a container with more, its threads are unknown."""
 MAX_PROCESSES: Final = 512
-"""Of one container that are read; of one with more nothing is known of its processes."""
+"""Processes of one container that are read. For a container with more, its processes are unknown."""
 MAX_GROUPS: Final = 64
 """Cgroups below the container's own whose processes are read."""
 TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class _Process(NamedTuple):
-    """From /proc/PID/stat: session, page faults, and the start in ticks."""
+    """Values of /proc/PID/stat and io: session, page faults, start in ticks, and bytes read and written."""
 
     pid: int
     session: int
@@ -31,7 +34,7 @@ class _Process(NamedTuple):
 
 
 def read_activity(place: CgroupPath, proc: Path, container: ContainerInfo, now: float) -> Activity:
-    """`proc` is where /proc is. What cannot be read is None."""
+    """The container's activity. `proc` is the path of /proc. Unreadable values are None."""
     received, sent, local = _read_network(place.process, container)
     processes = _read_processes(place, proc) if place.process is not None else None
     threads = _read_threads(proc, processes, container.pid) if processes else None
@@ -51,7 +54,7 @@ def read_activity(place: CgroupPath, proc: Path, container: ContainerInfo, now: 
 def _read_network(
     process: Path | None, container: ContainerInfo
 ) -> tuple[int | None, int | None, int | None]:
-    """None where the interfaces are the host's."""
+    """Bytes received, sent and on loopback. None if the interfaces are the host's."""
     if process is not None and container.network_mode != "host":
         with suppress(OSError, ValueError, IndexError):
             text = (process / "net/dev").read_bytes()
@@ -79,8 +82,7 @@ def _read_block_io(place: CgroupPath) -> int | None:
 
 
 def _read_processes(place: CgroupPath, proc: Path) -> list[_Process] | None:
-    """None where one of them does not show what it does, and where there are too many: a part is no evidence
-    of the whole."""
+    """None if a process is unreadable or there are too many: part of the processes is no evidence of all."""
     pids = _list_pids(place)
     if len(pids) > MAX_PROCESSES:
         return None
@@ -118,12 +120,14 @@ def _read_process(directory: Path) -> _Process:
 
 
 def _read_stat(directory: Path) -> list[bytes]:
-    """What follows the name, which may hold anything: state, parent, group, session and so on."""
+    """The fields after the process name, which may contain any character: state, parent, group, session and so
+    on.
+    """
     return (directory / "stat").read_bytes().rpartition(b")")[2].split()
 
 
 def _read_threads(proc: Path, processes: list[_Process], main: int) -> tuple[Thread, ...] | None:
-    """None where there are too many of them."""
+    """The threads. None if there are too many."""
     known = {each.pid: each for each in processes}
     own = known[main].session if main in known else main
     found: list[Thread] = []

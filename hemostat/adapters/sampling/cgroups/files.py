@@ -1,4 +1,4 @@
-"""Which file of which controller tells what in either cgroup version, and how its text is read."""
+"""The files of both cgroup versions that contain each value, and the parsers of their texts."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -7,9 +7,11 @@ from typing import Final, NamedTuple
 
 
 class CgroupFiles(NamedTuple):
-    """Files are (controller, names to try). A key is what stands before a number at the start of a line; it
-    is empty where the file is the number. None of them is sure to be there: a kernel may be built or booted
-    without any of the controllers."""
+    """The files of one cgroup version, each as (controller, names to try).
+
+    A key is the text before a number at the start of a line, empty if the file contains only the number. Any
+    file may be missing: a kernel may be built or booted without any of the controllers.
+    """
 
     cpu: tuple[str, str]
     cpu_key: bytes
@@ -61,7 +63,7 @@ THROTTLED_KEY: Final = b"nr_throttled "
 
 
 def find_files(directories: Mapping[str, Path]) -> CgroupFiles:
-    """The version that counts CPU or memory here; both are mounted on many hosts. Raises OSError."""
+    """The cgroup version that counts CPU or memory here. Both are mounted on many hosts. Raises OSError."""
     if "cpuacct" in directories:
         return V1
     if "" in directories:
@@ -72,7 +74,7 @@ def find_files(directories: Mapping[str, Path]) -> CgroupFiles:
 
 
 def parse_field(text: bytes, key: bytes) -> int:
-    """The number after `key` at the start of a line, 0 where there is none."""
+    """The number after `key` at the start of a line, 0 if there is none."""
     if not key:
         return int(text)
     start = 0 if text.startswith(key) else text.find(b"\n" + key) + 1
@@ -90,7 +92,7 @@ def parse_pressure(text: bytes) -> float:
 
 
 def parse_block_io(text: bytes) -> tuple[int, int]:
-    """Bytes read and written over all devices: `8:0 Read 4096` (v1), `8:0 rbytes=4096 wbytes=0` (v2)."""
+    """Bytes read and written on all devices: `8:0 Read 4096` (v1), `8:0 rbytes=4096 wbytes=0` (v2)."""
     read = written = 0
     for name, number in pairwise(text.replace(b"=", b" ").split()):
         if name in {b"Read", b"rbytes"}:
@@ -101,7 +103,7 @@ def parse_block_io(text: bytes) -> tuple[int, int]:
 
 
 def parse_network(text: bytes) -> tuple[int, int]:
-    """Bytes taken in and sent by the interfaces of a /proc/PID/net/dev, the loopback's left out."""
+    """Bytes received and sent on the interfaces of a /proc/PID/net/dev, without loopback."""
     received = sent = 0
     for line in text.splitlines()[2:]:
         name, _, numbers = line.partition(b":")
@@ -113,7 +115,7 @@ def parse_network(text: bytes) -> tuple[int, int]:
 
 
 def parse_loopback(text: bytes) -> int:
-    """Bytes over the loopback interface of a /proc/PID/net/dev, each counted once."""
+    """Bytes on the loopback interface of a /proc/PID/net/dev, each counted once."""
     for line in text.splitlines()[2:]:
         name, _, numbers = line.partition(b":")
         if name.strip() == b"lo":
@@ -122,7 +124,7 @@ def parse_loopback(text: bytes) -> int:
 
 
 def parse_open_files_limit(text: bytes) -> int | None:
-    """The soft limit in a /proc/PID/limits, None where it is unlimited."""
+    """The soft limit in a /proc/PID/limits, None if unlimited."""
     _, _, after = text.partition(b"Max open files")
     soft = after.split(None, 1)[0]
     return int(soft) if soft.isdigit() else None

@@ -1,4 +1,4 @@
-"""The limits of the cgroups above a container's own: of a systemd slice, of compose's `cgroup_parent`."""
+"""Reads the limits of the cgroups above a container's own: of a systemd slice, of compose's `cgroup_parent`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,13 +10,13 @@ from hemostat.adapters.sampling.cgroups.paths import CgroupPath
 from hemostat.core.model import ParentLimits
 
 UNLIMITED_BYTES: Final = 1 << 60
-"""Bytes: cgroup v1 tells a number of about this size where there is no limit."""
+"""Bytes: cgroup v1 reports a number of about this size if there is no limit."""
 
 Limit = float | None
 
 
 def read_parents(place: CgroupPath) -> ParentLimits:
-    """The least of each limit, and which cgroup has that of memory."""
+    """The lowest of each limit, and the cgroup with the lowest memory limit."""
     v1 = files.find_files(place.directories) is files.V1
     memory, cgroup = _find_least(place, *(("memory", _read_memory_v1) if v1 else ("", _read_memory_v2)))
     cpu, _ = _find_least(place, *(("cpu", _read_cpu_v1) if v1 else ("", _read_cpu_v2)))
@@ -30,7 +30,7 @@ def read_parents(place: CgroupPath) -> ParentLimits:
 
 
 def _find_least(place: CgroupPath, controller: str, read: Callable[[Path], Limit]) -> tuple[Limit, str]:
-    """The least limit above the container's own, and the path of the cgroup that has it."""
+    """The lowest limit above the container's own, and the path of the cgroup that has it."""
     own = place.directories.get(controller)
     if own is None:
         return None, ""
@@ -43,7 +43,7 @@ def _find_least(place: CgroupPath, controller: str, read: Callable[[Path], Limit
 
 
 def _walk_up(directory: Path) -> Iterator[Path]:
-    """The cgroups above this one, up to the top of what is mounted."""
+    """The cgroups above this one, up to the top of the mounted hierarchy."""
     for parent in directory.parents:
         if not (parent / "cgroup.procs").exists():
             return
@@ -51,7 +51,7 @@ def _walk_up(directory: Path) -> Iterator[Path]:
 
 
 def _read_number(file: Path) -> Limit:
-    """None where there is no limit, or none can be read."""
+    """The number in a file. None if there is no limit or the file is unreadable."""
     with suppress(OSError, ValueError):
         return float(file.read_text())
     return None

@@ -1,7 +1,7 @@
-"""Where a container's files are: read from the kernel, not guessed from a driver's naming habits.
+"""Finds a container's cgroup directories and its process, from the kernel rather than a driver's naming.
 
-The kernel tells by the process (/proc/PID/cgroup) where /proc is the engine host's. In a container of our own
-it is not, and the mounted hierarchies are searched for a directory named after the container.
+Where /proc is the engine host's, /proc/PID/cgroup names the cgroup. Where HemoStat runs in a container, /proc
+is not the host's, and the mounted hierarchies are searched for a directory named after the container.
 """
 
 import os
@@ -15,21 +15,24 @@ from hemostat.core.model import ContainerInfo
 
 CONTROLLERS: Final = frozenset({"", "cpu", "cpuacct", "memory", "pids", "blkio"})
 MAX_DEPTH: Final = 8
-"""How deep the search goes: a rootless engine's containers are at 5."""
+"""Depth of the search: a rootless engine's containers are at 5."""
 ID_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
 PODMAN_MONITOR: Final = "conmon"
-"""Podman's monitor of a container has a cgroup named after the container, too."""
+"""Podman's monitor of a container has a cgroup that is also named after the container."""
 
 
 class CgroupPath(NamedTuple):
     directories: dict[str, Path]
     """By controller, "" for v2."""
     process: Path | None
-    """The main process in /proc, where it can be shown to be this container's."""
+    """The container's main process in /proc.
+
+    None if the process cannot be shown to belong to the container.
+    """
 
 
 class Mount(NamedTuple):
-    """A mounted hierarchy: which cgroup is at its top (not / inside a container), and where it is."""
+    """A mounted hierarchy: the cgroup at its top (not / inside a container), and the mount point."""
 
     top: str
     point: Path
@@ -40,7 +43,7 @@ class Mount(NamedTuple):
 
 
 class CgroupPaths:
-    """`root` is where /proc and the mounts are looked for."""
+    """Finds and remembers paths. `root`: the directory that contains /proc and the mounts."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -48,11 +51,11 @@ class CgroupPaths:
         self._found: dict[Path, dict[str, str]] = {}
 
     def forget(self) -> None:
-        """Search anew when next something has to be searched for."""
+        """Discard the search results. The next search reads the hierarchies again."""
         self._found.clear()
 
     def find(self, container: ContainerInfo) -> CgroupPath:
-        """Raises OSError where nothing can be shown to be this container's."""
+        """The container's paths. Raises OSError if no path can be shown to belong to the container."""
         told = self._read_kernel_paths(container)
         process = self._find_process_directory(container) if told else None
         place = CgroupPath(self._find_directories(told) or self._search(container.ref.id), process)
@@ -61,7 +64,7 @@ class CgroupPaths:
         return place
 
     def process(self, container: ContainerInfo) -> Path:
-        """Its main process in /proc. Raises OSError where that has since become another's."""
+        """The container's main process in /proc. Raises OSError if the id now belongs to another process."""
         if not self._read_kernel_paths(container):
             raise ProcessLookupError(container.pid)
         return self._find_process_directory(container)
@@ -70,9 +73,10 @@ class CgroupPaths:
         return self._root / "proc" / str(container.pid)
 
     def _read_kernel_paths(self, container: ContainerInfo) -> dict[str, str]:
-        """By controller, what the kernel says; empty where it does not name the container.
+        """The kernel's cgroup paths by controller. Empty if they do not name the container.
 
-        The process may sit in a cgroup below the container's own: the one named after it is meant.
+        The process may be in a cgroup below the container's own. The one named after the container is
+        returned.
         """
         told: dict[str, str] = {}
         with suppress(OSError):
@@ -93,7 +97,9 @@ class CgroupPaths:
         return found
 
     def _search(self, container: str) -> dict[str, Path]:
-        """The same path in every hierarchy as in the one that counts memory, or CPU where none does."""
+        """The path in the hierarchy that counts memory, or CPU if none counts memory, applied to every
+        hierarchy.
+        """
         for mount in [each for name in ("memory", "", "cpuacct") for each in self._mounts.get(name, ())]:
             path = self._index(mount.point).get(container)
             if path is not None:
@@ -142,7 +148,7 @@ def _list_below(top: Path, path: str) -> list[str]:
 
 
 def _read_mounts(root: Path) -> dict[str, list[Mount]]:
-    """The mounted hierarchies by controller, "" for v2. Our own container's, and the host's beside it."""
+    """The mounted hierarchies by controller, "" for v2: those of HemoStat's own container and the host's."""
     found: dict[str, list[Mount]] = {}
     with suppress(OSError):
         for line in (root / "proc/self/mountinfo").read_text().splitlines():
@@ -150,7 +156,7 @@ def _read_mounts(root: Path) -> dict[str, list[Mount]]:
             top, point = place.split()[3:5]
             system, _, options = kind.split(" ", 2)
             for name in {"cgroup": options.split(","), "cgroup2": [""]}.get(system, []):
-                # Where `root` is not /, the kernel may tell the place as it is from /.
+                # If `root` is not /, the kernel may report the mount point as seen from /.
                 beneath = point.removeprefix(str(root)).lstrip("/")
                 if name in CONTROLLERS:
                     found.setdefault(name, []).append(Mount(top, root / beneath))

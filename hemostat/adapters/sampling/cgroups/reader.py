@@ -1,4 +1,7 @@
-"""One container's open files. What costs more to read than it changes is read in every fifth round only."""
+"""Reads the cgroup and process files of one container, kept open.
+
+Values that cost more to read than they change are read in every fifth round only.
+"""
 
 import os
 from collections.abc import Callable
@@ -18,17 +21,22 @@ T = TypeVar("T")
 DETAIL_ROUNDS: Final = 5
 """Rounds between two readings of network, block I/O, descriptors and pressure."""
 RARE_ROUNDS: Final = 12
-"""Of these, from one reading of limits to the next."""
+"""Detail readings between two readings of the limits."""
 MAX_COUNTED: Final = 50_000
-"""Open files of a process that are counted where the kernel does not tell their number: counting takes
-microseconds for each. Of a process with more, the number is not known."""
+"""Open files of a process that are counted if the kernel does not report their number.
+
+Counting takes microseconds for each. For a process with more, the number is unknown.
+"""
 MAX_READ_BYTES: Final = 16384
-"""Bytes: more than any of these files has ever been."""
+"""Bytes. None of these files has ever been larger."""
 
 
 class CgroupReader:
-    """`turn` staggers the dear rounds of many probes. `counted`: whether the kernel tells the number of open
-    files as the size of /proc/PID/fd. Not to be used by two threads at once. Raises OSError."""
+    """The reader of one container. Not thread-safe. Raises OSError.
+
+    `turn` staggers the expensive rounds of many readers. `counted`: the kernel reports the number of open
+    files as the size of /proc/PID/fd.
+    """
 
     def __init__(self, place: CgroupPath, turn: int = 0, *, counted: bool = False) -> None:
         self._place = place
@@ -63,7 +71,7 @@ class CgroupReader:
 
     def _open_process(self) -> None:
         process = self._place.process
-        # Kept open, it would keep the network namespace of a container that has stopped.
+        # An open net/dev would keep the network namespace of a stopped container.
         self._network_path = str(process / "net/dev") if process else None
         self._limits_file = self._try_open(process and process / "limits")
         self._fd_directory = self._try_open(process and process / "fd")
@@ -89,7 +97,7 @@ class CgroupReader:
         return file
 
     def read(self, container: ContainerInfo, now: float) -> Sample:
-        """Raises OSError, or ValueError for an empty file, once the cgroup is gone."""
+        """One sample. Raises OSError, or ValueError for an empty file, once the cgroup is gone."""
         self._turn = (self._turn + 1) % DETAIL_ROUNDS
         dear = not self._turn or not self._readings
         working_set, cache = self._read_memory(dear)
@@ -108,15 +116,17 @@ class CgroupReader:
         )
 
     def _read_cpu(self) -> float:
-        """Seconds; NaN where the host does not count them."""
+        """Seconds of CPU. NaN if the host does not count them."""
         if self._cpu_file is None:
             return nan
         text = os.pread(self._cpu_file, 1024, 0)
         return layout.parse_field(text, self._layout.cpu_key) * self._layout.cpu_unit
 
     def _read_memory(self, dear: bool) -> tuple[int, int]:
-        """Working set and cache in it, 0 where the host does not count them. The detail is dear: while usage
-        stands still, the last one does."""
+        """The working set and the cache in it, in bytes. 0 if the host does not count them.
+
+        The detailed read is expensive: while usage is unchanged, the last result is reused.
+        """
         if self._usage_file is None or self._stat_file is None:
             return self._memory
         usage = int(os.pread(self._usage_file, 32, 0))
@@ -154,7 +164,7 @@ class CgroupReader:
         }
 
     def _read_network(self, container: ContainerInfo) -> tuple[int, int] | None:
-        """None where the interfaces are the host's."""
+        """Bytes received and sent. None if the interfaces are the host's."""
         if self._network_path is None or container.network_mode == "host":
             return None
         with suppress(OSError):
@@ -185,7 +195,7 @@ class CgroupReader:
 
 
 def _count_entries(directory: int) -> int:
-    """Of an open directory, MAX_COUNTED + 1 at most."""
+    """The number of entries of an open directory, at most MAX_COUNTED + 1."""
     with os.scandir(directory) as entries:
         return sum(1 for _ in islice(entries, MAX_COUNTED + 1))
 
@@ -199,7 +209,7 @@ def _parse_throttling(text: bytes) -> tuple[int, int]:
 
 
 def _read_optional(file: int | None, understand: Callable[[bytes], T]) -> T | None:
-    """None for what is not there, or not any more."""
+    """The parsed file. None if the file is missing or was removed."""
     if file is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The rounds: a probe for each container, kept for as long as it is asked for."""
+"""Samples all containers in rounds. A container's reader stays open while the container is requested."""
 
 import logging
 import resource
@@ -18,7 +18,7 @@ from hemostat.core.usage.process_activity import Activity
 
 ROOT: Final = Path("/")
 RETRY_SECONDS: Final = 30.0
-"""Seconds after which a container whose files could not be found is looked for again."""
+"""Seconds until a container whose files were not found is searched for again."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +26,11 @@ Key = tuple[str, int, float]
 
 
 class CgroupSampler:
-    """`root` is where /proc and the mounts are looked for. What cannot be read, or cannot be shown to belong
-    to the container, is left out. Safe to use from several threads."""
+    """The sampler of cgroup files. Safe to use from several threads.
+
+    `root`: the directory that contains /proc and the mounts. A container is left out if its files cannot be
+    read or cannot be shown to belong to it.
+    """
 
     def __init__(self, root: Path = ROOT) -> None:
         self._places = CgroupPaths(root)
@@ -40,7 +43,7 @@ class CgroupSampler:
         _raise_file_limit()
 
     def usable(self, container: ContainerInfo) -> bool:
-        """Whether this container's CPU and memory can be read from here, and are its own."""
+        """Whether this container's CPU and memory can be read here, and are its own."""
         with self._lock:
             self._places.forget()
             try:
@@ -112,7 +115,7 @@ def _measure_file(path: Path) -> int:
 
 
 def _raise_file_limit() -> None:
-    """A hundred containers have more files than a process may have open by default."""
+    """Raise the limit of open files: a hundred containers need more than the default."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

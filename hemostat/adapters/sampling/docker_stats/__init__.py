@@ -1,4 +1,4 @@
-"""The Sampler port through the engine's stats API, for engines on other hosts: dearer, but always there."""
+"""The Sampler port on the engine's stats API, for engines on other hosts: slower, but always available."""
 
 from hemostat.adapters.sampling.docker_stats.sampler import StatsSampler
 

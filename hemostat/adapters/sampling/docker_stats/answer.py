@@ -1,4 +1,4 @@
-"""The stats API's answer in the units of a sample. Pure functions."""
+"""Parses the stats API's answers into samples. The functions are pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,24 +20,26 @@ MALFORMED_ERRORS: Final = (
     ArithmeticError,
     RecursionError,
 )
-"""What `running` and `sample` raise for an answer that lacks what every engine tells."""
+"""Exceptions of `is_running` and `parse_sample` for an answer that lacks a standard field."""
 
 
 def is_running(stats: Answer) -> bool:
-    """False for a container that has stopped: the engine answers with empty numbers. A host without the
-    memory controller counts CPU alone."""
+    """Whether the container runs: for a stopped one the engine answers with empty numbers.
+
+    A host without the memory controller counts only CPU.
+    """
     return (stats.get("memory_stats") or {}).get("usage") is not None or _parse_cpu(stats) > 0
 
 
 def _parse_cpu(stats: Answer) -> float:
-    """Nanoseconds; NaN where the engine does not count them."""
+    """Nanoseconds of CPU. NaN if the engine does not count them."""
     usage = (stats.get("cpu_stats") or {}).get("cpu_usage") or {}
     used = usage.get("total_usage")
     return nan if used is None else bounds.clamp_float(used)
 
 
 def parse_time(stats: Answer) -> float:
-    """Epoch seconds by the engine's clock; 0 where it does not say."""
+    """Epoch seconds by the engine's clock. 0 if the answer has no time."""
     timestamp = stats.get("read")
     return bounds.clamp_float(datetime.fromisoformat(timestamp).timestamp(), MAX_TIME) if timestamp else 0.0
 
@@ -65,19 +67,19 @@ def parse_sample(container: str, stats: Answer, now: float) -> Sample:
 
 
 def _parse_inactive(memory: Answer) -> int:
-    """Bytes of file cache that would be given back first."""
+    """Bytes of file cache that would be reclaimed first."""
     inactive = _parse_file_cache(memory, "inactive_file")
     return inactive if inactive < bounds.clamp_int(int(memory["usage"])) else 0
 
 
 def _parse_file_cache(memory: Answer, name: str) -> int:
-    """With cgroup v1, the number without `total_` leaves the cgroups below out."""
+    """With cgroup v1, the number without `total_` excludes the cgroups below."""
     detail = memory.get("stats") or {}
     return bounds.clamp_int(detail.get(f"total_{name}", detail.get(name, 0)))
 
 
 def _parse_block_io(blkio: Answer) -> tuple[int | None, int | None]:
-    """Bytes read and written over all devices; None where the engine does not count them."""
+    """Bytes read and written on all devices. None if the engine does not count them."""
     rows = blkio.get("io_service_bytes_recursive")
     if rows is None:
         return None, None
@@ -85,12 +87,12 @@ def _parse_block_io(blkio: Answer) -> tuple[int | None, int | None]:
 
 
 def _sum_operations(rows: list[Answer], name: str) -> int:
-    """Written with a capital letter or without, depending on the cgroup version."""
+    """The cgroup version decides whether names begin with a capital letter."""
     return bounds.clamp_int(sum(bounds.clamp_int(row["value"]) for row in rows if row["op"].lower() == name))
 
 
 def _sum_network(stats: Answer, counter: str) -> int | None:
-    """None where the container has no network of its own."""
+    """The sum over all networks. None if the container has no network of its own."""
     networks = stats.get("networks")
     if not networks:
         return None

@@ -1,9 +1,8 @@
-"""One stream of answers for each container, which costs less than a question a second; questions for those
-beyond a bound.
+"""Samples containers through one stream of stats each, and through single requests above a limit of streams.
 
-Docker 20.10 answers either at its collector's next tick, up to a second later. So nobody waits for an answer
-but the first: a round is what has arrived, and a sample bears the time the engine took it at. One that has
-arrived once may be told in two rounds.
+A stream costs less than a request a second. Docker 20.10 answers both at its collector's next tick, up to a
+second later. So only the first answer is waited for: a round returns the answers that have arrived, each with
+the engine's time. The same answer may be returned in two rounds.
 """
 
 import logging
@@ -22,13 +21,13 @@ from hemostat.errors import EngineError
 
 MAX_STREAMS: Final = 64
 MAX_THREADS: Final = 32
-"""They wait rather than work. A stream has a thread of its own, a question one of these."""
+"""Threads for single requests, which mostly wait. Each stream has a thread of its own."""
 FIRST_ANSWER_SECONDS: Final = 2.0
-"""Seconds for which the first answers are waited for."""
+"""Seconds to wait for first answers."""
 FRESH_SECONDS: Final = 3.0
-"""Seconds for which an answer is news."""
+"""Seconds for which an answer is current."""
 IDLE_SECONDS: Final = 10.0
-"""Seconds after which a stream that nobody asks for is given up."""
+"""Seconds after which an unrequested stream is closed."""
 
 Cut = Callable[[], None]
 Follow = Callable[[str], tuple[Generator[Answer, None, None], Cut]]
@@ -37,23 +36,26 @@ logger = logging.getLogger(__name__)
 
 
 class StatsFeed:
-    """What has been heard of one container, and whether more is to come."""
+    """The last answer about one container, and the state of its stream or request."""
 
     def __init__(self) -> None:
         self.stats: Answer | None = None
         self.arrived = 0.0
         self.asked = 0.0
         self.awaited = -1.0
-        """The start of the container whose first answer has been waited for."""
+        """The start time of the container whose first answer was waited for."""
         self.busy = False
         self.answered = True
-        """Whether the last attempt has brought an answer. A container that hangs is not waited for again."""
+        """Whether the last attempt brought an answer. A hanging container is not waited for again."""
         self.cut: Cut = lambda: None
 
 
 class StatsSampler:
-    """`read` gives one answer about a container; `follow` an endless stream of them, and what ends it from
-    another thread. Both are called in threads. Safe to use from several threads."""
+    """The sampler of the stats API. Safe to use from several threads.
+
+    `read` returns one answer about a container. `follow` returns an endless stream of answers and a function
+    that ends the stream from another thread. Both are called in threads.
+    """
 
     def __init__(
         self,
@@ -101,7 +103,7 @@ class StatsSampler:
     # --- with the lock held -------------------------------------------------------------------------
 
     def _ask(self, container: ContainerInfo) -> bool:
-        """Whether the answer is worth waiting for: nothing that can be told is there yet."""
+        """Request an answer. Returns whether to wait for it: no current answer has arrived yet."""
         feed = self._feeds.setdefault(container.ref.id, StatsFeed())
         new = feed.awaited != container.started_at or (feed.answered and not feed.busy)
         feed.asked, feed.awaited = self._clock(), container.started_at
@@ -132,7 +134,7 @@ class StatsSampler:
         except answer.MALFORMED_ERRORS as error:
             logger.debug("stats.malformed container=%s error=%r", container.ref.name, error)
             return None
-        # One from before a restart says nothing about the container that runs now.
+        # A sample from before a restart says nothing about the container that runs now.
         return None if 0 < sample.time < container.started_at else sample
 
     def _forget(self) -> None:
@@ -176,7 +178,7 @@ class StatsSampler:
                 self._end_request(feed)
 
     def _take_answer(self, feed: StatsFeed, stats: Answer) -> bool:
-        """Whether to go on listening."""
+        """Store an answer. Returns whether to continue reading."""
         with self._changed:
             feed.stats = stats if answer.is_running(stats) else None
             feed.arrived, feed.answered = self._clock(), True
@@ -190,7 +192,7 @@ class StatsSampler:
 
 
 def _build_activity(sample: Sample, container: ContainerInfo) -> Activity:
-    """The engine counts no bytes of its own for a container on the host's network."""
+    """The engine counts no network bytes for a container on the host's network."""
     known = container.network_mode != "host"
     block = None if sample.read is None or sample.written is None else sample.read + sample.written
     return Activity(
