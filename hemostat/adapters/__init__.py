@@ -1,1 +1,1 @@
-"""Vendors, one module or package each: they translate, and decide nothing."""
+"""Adapters: one module or package for each vendor. They translate and make no decisions."""

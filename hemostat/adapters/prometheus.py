@@ -1,7 +1,8 @@
-"""Numbers in Prometheus's text format, over HTTP.
+"""Serves metrics over HTTP in Prometheus's text format.
 
-Connections are bounded in number and time. On loopback a request must name this server by a name of its own:
-a page in a browser of this machine could be led here by another one (DNS rebinding)."""
+Connections are bounded in number and time. On loopback a request must name this server by one of its names:
+otherwise a web page in a local browser could be directed here by another server (DNS rebinding).
+"""
 
 import socket
 import threading
@@ -22,9 +23,12 @@ from hemostat.core.metrics.definitions import Distribution, Form, Labels, Measur
 from hemostat.errors import AdapterError
 
 MAX_CONNECTIONS: Final = 32
-"""At a time. Each is a thread. One more ends the oldest, so that idle ones cannot keep Prometheus out."""
+"""Simultaneous connections, each with a thread.
+
+One more ends the oldest, so that idle connections cannot keep Prometheus out.
+"""
 TIMEOUT_SECONDS: Final = 10.0
-"""That a connection may be silent."""
+"""Seconds for which a connection may be silent."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -40,7 +44,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        """Without asking DNS for the name of the address, which WSGIServer does."""
+        """Bind without a DNS lookup of the address's name, which WSGIServer makes."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
@@ -63,18 +67,21 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that ends early is no news."""
+        """A connection that ends early is not an error."""
 
 
 class _Handler(WSGIRequestHandler):
     timeout = TIMEOUT_SECONDS
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class has it so
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class uses this name
         """Requests are not logged."""
 
 
 def is_own_name(host: str, names: frozenset[str]) -> bool:
-    """Whether a Host header names this server. An address cannot be made to lead elsewhere, a name can."""
+    """Whether a Host header names this server.
+
+    Any address is accepted: unlike a name, it cannot be redirected.
+    """
     name = host.strip().lower()
     name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
     try:
@@ -119,15 +126,17 @@ def make_family(measure: Measure, values: dict[Labels, float | Distribution]) ->
 
 
 def _count_buckets(measure: Measure, value: Distribution) -> Iterator[tuple[str, float]]:
-    """Upper bound, and how many are not above it."""
+    """Each bucket's upper bound, and the number of values not above it."""
     bounds = (*map(str, measure.buckets), "+Inf")
     return zip(bounds, accumulate(map(float, value.counts)), strict=True)
 
 
 @contextmanager
 def serve_metrics(host: str, port: int, ask: Callable[[], Numbers]) -> Iterator[int]:
-    """Answer `/metrics` for as long as the block lasts; the port, which is a free one where 0 was asked for.
-    Raises AdapterError where the address cannot be had."""
+    """Serve `/metrics` while the block runs. Yields the port, a free one if `port` is 0.
+
+    Raises AdapterError if the address cannot be used.
+    """
     registry = CollectorRegistry()
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -139,7 +148,7 @@ def serve_metrics(host: str, port: int, ask: Callable[[], Numbers]) -> Iterator[
         ) from None
     registry.register(_Numbers(ask))
     app = make_wsgi_app(registry)
-    if ip_address(address[0]).is_loopback:  # else its names are not known, and the network may read it anyway
+    if ip_address(address[0]).is_loopback:  # elsewhere its names are unknown, and the network may read it
         names = {"localhost", host.lower(), socket.gethostname().lower()}
         app = _guard_name(app, frozenset(names))
     server.set_app(app)

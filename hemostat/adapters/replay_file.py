@@ -1,4 +1,7 @@
-"""Recordings as files, packed if their name ends in .gz; of one that was cut off, the whole part is read."""
+"""Reads and writes replay files, compressed if their name ends in .gz.
+
+Of a file that was cut off, the complete part is read.
+"""
 
 import gzip
 import zlib
@@ -14,15 +17,19 @@ from hemostat.events import MAX_BYTES
 from hemostat.output_file import open_output
 
 MOST: Final = 256 << 20
-"""Bytes, unpacked, of the longest recording, which is read into memory: some seven hours of 20 containers."""
+"""Bytes, uncompressed, of the longest replay, which is read into memory: some seven hours of 20 containers.
+"""
 CHUNK_BYTES: Final = 1 << 16
 GZIP_MAGIC: Final = b"\x1f\x8b"
 GZIP_WINDOW_BITS: Final = 31
-"""zlib's word for the format of gzip."""
+"""zlib's constant for the gzip format."""
 
 
 def read_replay(path: Path) -> Replay:
-    """Raises UsageError where there is no such file, DecodeError where it is none that can be played."""
+    """The replay.
+
+    Raises UsageError if the file cannot be read, DecodeError if it is not a playable replay.
+    """
     try:
         with path.open("rb") as file:
             return replay.parse(_read_lines(file))
@@ -35,7 +42,7 @@ def read_replay(path: Path) -> Replay:
 
 
 def _read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """With their ends; the last has none where the file was cut off."""
+    """Lines with their ends. The last has none if the file was cut off."""
     rest, size = b"", 0
     for chunk in _read_chunks(file):
         size += len(chunk)
@@ -57,15 +64,17 @@ def _read_chunks(file: BinaryIO) -> Iterator[bytes]:
 
 
 class ReplayFile:
-    """A file that its owner alone can read; one that is there is overwritten only with `force`.
+    """A replay file for writing, readable only by its owner.
 
-    Raises UsageError where it cannot be made, HemoStatError where it cannot be written on.
+    An existing file is overwritten only with `force`.
+
+    Raises UsageError if it cannot be created, HemoStatError if a later write fails.
     """
 
     def __init__(self, path: Path, *, force: bool = False) -> None:
         self._path = path
         self.size = 0
-        """Bytes written, before they are packed."""
+        """Bytes written, before compression."""
         try:
             self._raw = open_output(path, replace=force)
         except FileExistsError:
@@ -89,7 +98,7 @@ class ReplayFile:
 
     @property
     def full(self) -> bool:
-        """Whether another event might make it too long to be read."""
+        """Whether another event might exceed the length that can be read."""
         return self.size > MOST - 2 * MAX_BYTES
 
     def write(self, line: bytes) -> None:
@@ -100,7 +109,7 @@ class ReplayFile:
             raise self._make_error(error) from None
 
     def flush(self) -> None:
-        """So that a process that is killed leaves what it has."""
+        """Write buffered data, so that a killed process leaves a usable file."""
         try:
             self._file.flush()
             self._raw.flush()

@@ -1,6 +1,6 @@
-"""Lines for the system's log, by its socket.
+"""Writes lines to the system log through its socket.
 
-The standard library's syslog waits where the log is slow. This one does not: a line that cannot be taken at
+The standard library's syslog blocks if the log is slow. This one does not: a line that cannot be written at
 once is lost.
 """
 

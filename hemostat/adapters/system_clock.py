@@ -19,6 +19,6 @@ class SystemClock:
 
 
 def seconds_of_day(now: float) -> float:
-    """Since midnight, by this machine's clock on the wall."""
+    """Seconds since midnight, in this machine's local time."""
     local = time.localtime(now)
     return local.tm_hour * 3600.0 + local.tm_min * 60.0 + local.tm_sec

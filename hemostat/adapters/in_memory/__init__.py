@@ -1,2 +1,4 @@
-"""Every port in memory: for tests, and for roles that run in one process. The same contract tests run on
-these and on the real adapters."""
+"""In-memory implementations of every port, for tests and for roles in one process.
+
+The same contract tests run on these and on the real adapters.
+"""

@@ -1,4 +1,4 @@
-"""The Notary port in memory, for tests."""
+"""The AuditAnchor port in memory, for tests."""
 
 import msgspec
 
@@ -32,7 +32,7 @@ class InMemoryAuditAnchor:
         self._set(ends.trail, head=ends.head, anchor=ends.anchor, accepted=accepted, signed=signed)
 
     def forget(self, trail: str) -> None:
-        """As Redis does that loses a key."""
+        """Remove the notes, like a Redis that loses a key."""
         self._notes.pop(trail, None)
 
     def _note(self, trail: str, which: str, end: ChainPosition) -> None:

@@ -1,4 +1,4 @@
-"""The Bus port in memory: for tests, and for a loop in one process. Safe from threads."""
+"""The Bus port in memory, for tests and for a loop in one process. Safe to use from several threads."""
 
 import threading
 from collections import defaultdict, deque
@@ -43,19 +43,18 @@ class InMemoryBus:
             lambda: deque(maxlen=MAX_POINTS)
         )
         self._deferred: list[tuple[str, float, Entry]] = []
-        """Role, when it is due, and what."""
+        """Role, due time and entry."""
         self._published: list[Event] = []
         self._ids = count(1)
         self.dead: list[tuple[Entry, str]] = []
         self._dead_letter_at = 0.0
         self.incidents: dict[tuple[str, str | None], str] = {}
-        """What monitors have noted, by host and incident with the suffix of the note
-        (core.ledger.alert_notes)."""
+        """Monitors' notes, by host and by incident with the note's suffix (core.ledger.alert_notes)."""
         self.seals: dict[tuple[str, str | None], str] = {}
-        """The same of every order, and its seal."""
+        """The seals of orders, by the same keys."""
 
     def put(self, stream: str, raw: bytes) -> None:
-        """Append bytes as they are, as a hostile sender might."""
+        """Append raw bytes, as a malicious client might."""
         with self._changed:
             event, error = None, ""
             try:
@@ -261,10 +260,10 @@ class InMemoryBus:
             yield from wanted or [None]
 
     def ping(self) -> None:
-        """It is there."""
+        """Always available."""
 
     def close(self) -> None:
-        """Nothing to give up."""
+        """Nothing to release."""
 
 
 def _count_delivery(pending: Pending) -> Entry:

@@ -1,4 +1,4 @@
-"""The Desk port in memory."""
+"""The ControlStore port in memory."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""The Dossiers port in memory."""
+"""The EvidenceStore port in memory."""
 
 import threading
 from collections import defaultdict
@@ -8,11 +8,11 @@ from hemostat.core.evidence.snapshot import EvidenceSnapshot
 
 MAX_SNAPSHOTS: Final = 10
 KEPT_SECONDS: Final = 7 * 24 * 3600.0
-"""Seconds after the last dossier."""
+"""Seconds after the last snapshot."""
 
 
 class InMemoryEvidence:
-    """Time is that of the dossiers: what is a week older than the newest of all is gone."""
+    """Time is that of the snapshots: those a week older than the newest of all are removed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

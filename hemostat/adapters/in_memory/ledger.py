@@ -1,4 +1,4 @@
-"""The Ledger port in memory. Safe from threads."""
+"""The Ledger port in memory. Safe to use from several threads."""
 
 import threading
 from collections import defaultdict
@@ -18,7 +18,7 @@ class InMemoryLedger:
         incidents: Mapping[tuple[str, str | None], str],
         seals: Mapping[tuple[str, str | None], str] = MappingProxyType({}),
     ) -> None:
-        """`incidents` and `seals` are a bus's."""
+        """`incidents` and `seals` are those of the bus."""
         self._control_store = desk
         self._incidents = incidents
         self._seals = seals

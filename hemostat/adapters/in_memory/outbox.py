@@ -1,4 +1,4 @@
-"""The Outbox port in memory: for tests, and for a loop in one process. Safe from threads."""
+"""The Outbox port in memory, for tests and for a loop in one process. Safe to use from several threads."""
 
 import threading
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""The Casebook and Purse ports in memory. Safe to use from several threads at once."""
+"""The PrecedentStore and LlmBudget ports in memory. Safe to use from several threads at once."""
 
 import threading
 

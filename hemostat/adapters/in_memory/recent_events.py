@@ -1,4 +1,4 @@
-"""The Store port in memory. Safe from threads."""
+"""The RecentEvents port in memory. Safe to use from several threads."""
 
 import threading
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Models that are asked for advice, and which of them is. Importing this costs nothing of any vendor."""
+"""Creates the configured advisor. Importing this module loads no vendor's SDK."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["KEY_VARIABLES", "choose_vendor", "create_advisor", "find_prices"]
 
 ANTHROPIC_KEY_PREFIX: Final = "sk-ant-"
-"""What Anthropic's keys begin with."""
+"""The prefix of Anthropic's keys."""
 
 
 def choose_vendor(analysis: AnalyzerSettings, environ: Mapping[str, str], key: str | None) -> "Vendor | None":
-    """Whose model is asked; None: nobody's, the rules decide. `key` is the configured one.
+    """The vendor of the model. None: no model, the rules decide. `key` is the configured key.
 
-    `auto` with an address of the user's own means OpenAI's protocol, which every local server speaks, and
-    whatever is in the environment: a vendor's key there says nothing about another's server.
+    `auto` with a configured address means OpenAI's protocol, which every local server supports, whatever the
+    environment contains: a vendor's key there says nothing about another server.
     """
     if analysis.advisor == "rules":
         return None
@@ -39,7 +39,7 @@ def choose_vendor(analysis: AnalyzerSettings, environ: Mapping[str, str], key: s
 
 
 def find_prices(analysis: AnalyzerSettings, model: "Advisor") -> Prices:
-    """As configured, else the list's; of a model that is not on it, and on a server of one's own, nothing."""
+    """The configured prices, else list prices. Zero for an unlisted model, and for a configured server."""
     if analysis.price_sent or analysis.price_received:
         return Prices(sent=analysis.price_sent, received=analysis.price_received)
     return Prices() if analysis.base_url else PRICES.get(model.name.partition(":")[2], Prices())
@@ -48,17 +48,19 @@ def find_prices(analysis: AnalyzerSettings, model: "Advisor") -> Prices:
 def _find_key(
     vendor: "Vendor", analysis: AnalyzerSettings, environ: Mapping[str, str], key: str | None
 ) -> str | None:
-    """The configured key, else the environment's. That is the vendor's own, and goes nowhere else. Raises
-    ConfigError for what cannot be one."""
+    """The configured key, else the environment's, which is sent only to its own vendor.
+
+    Raises ConfigError for an invalid key.
+    """
     found = (key or ("" if analysis.base_url else environ.get(KEY_VARIABLES[vendor], ""))).strip()
     if not (found.isascii() and found.isprintable()):
-        # The HTTP library would say so too, and quote it.
+        # The HTTP library would report it too, but quotes the key.
         raise ConfigError(f"the key for {vendor} has characters that no key has", hint="copy it again")
     return found or None
 
 
 def _find_model(vendor: "Vendor", analysis: AnalyzerSettings) -> str:
-    """Raises ConfigError for a server of the user's own, of which nobody knows what it serves."""
+    """The model. Raises ConfigError if a server is configured without a model: its models are unknown."""
     if not analysis.model and analysis.base_url:
         raise ConfigError(
             "analyzer.base_url is set, but analyzer.model is not", hint="name a model that this server has"
@@ -67,7 +69,7 @@ def _find_model(vendor: "Vendor", analysis: AnalyzerSettings) -> str:
 
 
 def _check_address(base_url: str) -> str:
-    """Raises ConfigError for what cannot be one."""
+    """The address. Raises ConfigError if it is invalid."""
     try:
         parts = urlsplit(base_url)
         plain = base_url.isprintable() and " " not in base_url
@@ -84,8 +86,10 @@ def _check_address(base_url: str) -> str:
 def create_advisor(
     vendor: "Vendor", analysis: AnalyzerSettings, environ: Mapping[str, str], key: str | None
 ) -> "Advisor":
-    """At once; the vendor's SDK is loaded meanwhile. Raises ConfigError for a setting that is missing or
-    cannot be used."""
+    """An advisor, returned at once while the vendor's SDK loads.
+
+    Raises ConfigError for a missing or unusable setting.
+    """
     from hemostat.adapters.llm.lazy_client import LazyAdvisor
 
     model, address = _find_model(vendor, analysis), _check_address(analysis.base_url)

@@ -1,8 +1,8 @@
-"""Claude, by Anthropic's Messages API.
+"""The advisor for Claude, on Anthropic's Messages API.
 
-What was sent is never sent otherwise again: Claude's thinking is signed over all that stood before it, and a
-request whose past has changed is refused. So the tools stay the same from turn to turn, and words that are
-added to a turn are kept in its `raw`. Nor is a tool forced by `tool_choice`: current models refuse that.
+Earlier turns must never be changed: Claude's thinking is signed over everything before it, and a request with
+a changed history is refused. So the tools stay the same from turn to turn, and text added to a turn is kept
+in its `raw`. `tool_choice` is not used to force a tool: current models refuse that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ DEFAULT_URL: Final = "https://api.anthropic.com"
 
 
 class ContentBlock(msgspec.Struct):
-    """Part of an answer: text, a call, or what is for Claude's own eyes."""
+    """Part of an answer: text, a tool call, or content for Claude itself."""
 
     type: str
     text: str = ""
@@ -57,7 +57,7 @@ class AnthropicAdvisor:
             api_key=key, base_url=base_url or DEFAULT_URL, max_retries=0, http_client=self._service.http
         )
         if base_url:
-            # ANTHROPIC_CUSTOM_HEADERS are for Anthropic, and may hold a key.
+            # ANTHROPIC_CUSTOM_HEADERS are for Anthropic, and may contain a key.
             self._client._custom_headers = {}  # noqa: SLF001
 
     def say(
@@ -74,7 +74,7 @@ class AnthropicAdvisor:
         request: dict[str, Any] = {
             "model": self._model,
             "max_tokens": max_tokens,
-            # Marked to be cached, with the tools that stand before it: they are the same in every turn.
+            # Marked for caching together with the tools before it: both are the same in every turn.
             "system": [
                 {"type": "text", "text": replace_unencodable(system), "cache_control": {"type": "ephemeral"}}
             ],
@@ -88,7 +88,7 @@ class AnthropicAdvisor:
         return self._read_turn(answer.http_response.content, added, max_tokens)
 
     def probe(self, timeout: float) -> None:
-        """Asks for the model's description, which costs nothing."""
+        """Requests the model's description, which is free."""
         with self._service.translated():
             answer = self._client.models.with_raw_response.retrieve(self._model, timeout=timeout)
         self._service.read(answer.http_response.content, dict[str, Any])

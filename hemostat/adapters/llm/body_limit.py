@@ -1,4 +1,4 @@
-"""An answer, as far as it is read. The only place that knows httpx2, on which both SDKs stand."""
+"""Limits the size and time of answers. Only this module knows httpx2, which both SDKs use."""
 
 import time
 from collections.abc import Iterator
@@ -10,14 +10,16 @@ import httpx2
 from hemostat.errors import AdvisorError, AdvisorUnreachableError
 
 GRACE_SECONDS: Final = 1.0
-"""After the time of a body: what it ends with says more."""
+"""Seconds after a body's timeout: the body's own error says more."""
 OVERHEAD: Final = 4
-"""How many bytes of an answer may come for each of its body."""
+"""Bytes that may arrive for each byte of a body's limit."""
 
 
 class BoundedBody(httpx2.SyncByteStream):
-    """A body that ends in an error when it grows beyond `largest` bytes, or is not complete within `timeout`
-    seconds: one that comes a byte at a time never lets a read time out, and would hold a worker for ever."""
+    """A body that raises an error above `largest` bytes, or if incomplete after `timeout` seconds.
+
+    A body that arrives byte by byte never triggers a read timeout, and would block a worker forever.
+    """
 
     def __init__(self, body: httpx2.SyncByteStream, who: str, largest: int, timeout: float | None) -> None:
         self._body = body
@@ -46,15 +48,15 @@ class BoundedBody(httpx2.SyncByteStream):
 
 
 def make_bounding_hooks(who: str, largest: int) -> dict[str, list[object]]:
-    """Hooks of an httpx2 client that bound every body, an error's too; none may be compressed."""
+    """Hooks of an httpx2 client that limit every body, also of errors, and refuse compressed ones."""
 
     def replace(response: httpx2.Response) -> None:
         if response.headers.get("content-encoding", "identity") != "identity":
-            # Few bytes may stand for very many.
+            # A few bytes may expand to very many.
             raise AdvisorError(
                 f"{who} answered compressed, unasked", hint="check analyzer.base_url", answered=True
             )
-        assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101 - the client is no other
+        assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101 - the client is synchronous
         timeout = response.request.extensions.get("timeout", {}).get("read")
         response.stream = BoundedBody(response.stream, who, largest, timeout)
 
@@ -62,8 +64,10 @@ def make_bounding_hooks(who: str, largest: int) -> dict[str, list[object]]:
 
 
 def bound_connections(client: httpx2.Client, largest: int) -> None:
-    """Bound what comes besides a body, too: a header, the end of chunks and answers of 100 may have no end.
-    They would hold an investigation's thread, for the SDK's timeout is of each read."""
+    """Limit everything besides bodies too: headers, trailing chunks and answers of 100 may be endless.
+
+    They would block an investigation's thread, because the SDK's timeout applies to each read.
+    """
     for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001 - the client's own proxies
         pool: Any = getattr(transport, "_pool", None)
         if (backend := getattr(pool, "_network_backend", None)) is not None:
@@ -86,7 +90,7 @@ class _BoundedBackend(httpcore2.NetworkBackend):
 
 
 class _BoundedStream(httpcore2.NetworkStream):
-    """All reads between two writes share the time of the first, and the bytes of one answer."""
+    """A stream whose reads between two writes share one time limit and one limit of bytes."""
 
     def __init__(self, stream: httpcore2.NetworkStream, largest: int) -> None:
         self._stream = stream

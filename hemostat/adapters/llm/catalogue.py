@@ -1,5 +1,6 @@
-"""What is known of vendors and their models, as of 2026-11-24. Settings overrule it, except for what a
-model does not take.
+"""Known facts about vendors and their models, as of 2026-11-24.
+
+Settings override them, except for parameters that a model does not accept.
 
 Sources: the lists of models in the SDKs (anthropic 2.13, openai 3.57); platform.claude.com, pages of the
 models and "Forced tool use is not supported"; developers.openai.com, pages of the models.
@@ -31,7 +32,7 @@ PRICES: Final[Mapping[str, Prices]] = {
     "gpt-6-sol": Prices(sent=2.0, received=10.0),
     "gpt-6-astra": Prices(sent=10.0, received=50.0),
 }
-"""List prices on 2026-11-24, of short prompts, without the discount for what is cached."""
+"""List prices on 2026-11-24, for short prompts, without the discount for cached ones."""
 
 
 THINKING_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -40,12 +41,18 @@ THINKING_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "claude-opus-5-5": {"output_config": {"effort": "low"}},
     "claude-haiku-5-5": {"output_config": {"effort": "low"}},
 }
-"""What keeps Claude from thinking longer than an incident waits: by itself it thinks at length, and that
-counts as said. Other models are left as they are, for many refuse what these take."""
+"""Parameters that keep Claude from thinking longer than an incident can wait.
+
+By default it thinks at length, which counts as output. Other models get none, because many refuse these
+parameters.
+"""
 
 REASONING_PREFIXES: Final = ("gpt-5.4", "gpt-5.5", "gpt-5.6", "gpt-6-", "gpt-6.1-")
-"""What names of models begin with that get tools in Chat Completions only with `reasoning_effort` none."""
+"""Prefixes of models that accept tools in Chat Completions only with `reasoning_effort` none."""
 
 OPENAI_PREFIXES: Final = ("gpt-5", "gpt-6", "o1", "o3", "o4")
-"""What names of OpenAI's models begin with: they take `max_completion_tokens` where all others take
-`max_tokens`, and they obey `tool_choice`, which others may lack."""
+"""Prefixes of OpenAI's models.
+
+They take `max_completion_tokens` where all others take `max_tokens`, and obey `tool_choice`, which others may
+lack.
+"""

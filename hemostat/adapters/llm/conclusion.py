@@ -1,7 +1,7 @@
-"""A model's conclusion, read: what `core.llm.tools.concluding` asks for, or a list of what is wrong with it.
+"""Parses a model's conclusion, as requested by `core.llm.tools`, or lists its mistakes.
 
-Models are lenient writers: numbers come as text, and fields that nobody asked for. What was asked for and is
-missing or out of bounds is told in full, so that one repair can mend it.
+Models write loosely: numbers as text, and extra fields. Every missing or out-of-bounds field is listed, so
+that one repair request can fix them all.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from hemostat.core.llm.validate import Advice
 from hemostat.events import Quote
 
 MAX_TEXT_CHARACTERS = 2_000
-"""Characters of any text; what is kept of it is shorter."""
+"""Characters of any text. The stored text is shorter."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_TEXT_CHARACTERS)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT_CHARACTERS)]

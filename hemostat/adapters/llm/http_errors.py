@@ -1,6 +1,6 @@
-"""What both vendors' wires have in common: answers of bounded size, and failures in our words.
+"""The HTTP handling of both vendors: answers of bounded size, and failures as AdvisorErrors.
 
-No key, and nothing that a server says of one, goes into a message.
+No key, and no server text about a key, appears in a message.
 """
 
 import time
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
-"""A count that can be added up: none that gives money back, or takes it all."""
+"""A token count that can be summed: neither negative nor huge."""
 
 MAX_BODY_BYTES: Final = 512 * 1024
-"""Bytes of an answer that are read. What a model may say in one turn is a hundredth of it."""
+"""Bytes of an answer that are read. One turn of a model needs a hundredth of it."""
 MAX_QUOTED_CHARACTERS: Final = 200
-"""Characters of a server's own words in a message."""
+"""Characters of a server's own text in a message."""
 TRANSIENT_STATUSES: Final = frozenset({408, 409, 425, 429})
 DECLINED_KINDS: Final = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
-"""Kinds of errors by which a service declines a prompt for what stands in it."""
+"""Kinds of errors by which a service declines a prompt because of its content."""
 NO_CREDIT_KINDS: Final = frozenset({"insufficient_quota", "billing_error"})
 STATUS_HINTS: Final = {
     400: "what it says names the setting",
@@ -45,7 +45,7 @@ STATUS_HINTS: Final = {
 
 
 class Service:
-    """A server that is asked, and the SDK that asks it. `base_url` is one of the user's own, else empty."""
+    """A server and the SDK that calls it. `base_url` is the configured address, else empty."""
 
     def __init__(self, sdk: "ModuleType", vendor: str, base_url: str, key: str) -> None:
         from hemostat.adapters.llm.body_limit import bound_connections, make_bounding_hooks
@@ -61,7 +61,7 @@ class Service:
         bound_connections(self.http, MAX_BODY_BYTES)
 
     def read(self, body: bytes, shape: type[T]) -> T:
-        """The answer's body. Raises AdvisorError where it has not that shape."""
+        """The parsed body. Raises AdvisorError if it does not have this shape."""
         try:
             return msgspec.json.decode(body, type=shape)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -87,7 +87,7 @@ class Service:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """The SDK's exceptions as AdvisorError."""
+        """Raise the SDK's exceptions as AdvisorErrors."""
         sdk = self._sdk
         try:
             yield
@@ -127,7 +127,7 @@ class Service:
         )
 
     def _quote(self, text: str) -> str:
-        """A server's words on one line, bounded, without what is secret."""
+        """A server's text on one line, bounded, without secrets."""
         if self._key:
             text = text.replace(self._key, "[redacted: key]")
         return escape_controls(
@@ -136,9 +136,10 @@ class Service:
 
 
 def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that a service asks to be left alone for, as of `now` (epoch seconds); None: it does not say.
+    """Seconds to wait before the next request, as of `now` (epoch seconds). None if the service does not say.
 
-    `retry-after-ms`, then `Retry-After` as seconds or a date, then when OpenAI's limits are reset ("6m0s").
+    Read from `retry-after-ms`, then `Retry-After` as seconds or a date, then the reset time of OpenAI's
+    limits ("6m0s").
     """
     for names, read in _TIMES:
         told = [_parse_seconds(headers[name], read, now) for name in names if name in headers]
@@ -171,7 +172,7 @@ _TIMES: Final[Sequence[tuple[Sequence[str], Callable[[str, float], float]]]] = (
 
 
 def _read_error(body: object) -> tuple[str, str]:
-    """The kind of an error and its text, of whatever a server answers: {"error": {…}}, its inside, less."""
+    """An error's kind and text from any form of answer: {"error": {…}}, its content alone, or a string."""
     inner = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(inner, dict):
         return "", inner if isinstance(inner, str) else ""
@@ -186,10 +187,10 @@ def _describe_innermost(error: BaseException) -> str:
 
 
 def replace_unencodable(text: str) -> str:
-    """The text without what UTF-8 cannot hold."""
+    """The text without characters that UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode()
 
 
 def format_call_request(tool: str) -> str:
-    """Words that ask for a call of this tool."""
+    """Text that asks for a call of this tool."""
     return f"Call the tool {tool} now. Anything else goes unread."

@@ -1,4 +1,6 @@
-"""An advisor that is on its way: its SDK takes a second or several to load, and no crash waits for that."""
+"""An advisor that loads in the background: its SDK takes seconds to load, and incidents must not wait for
+that.
+"""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -16,7 +18,7 @@ MAX_REASON_CHARACTERS: Final = 200
 
 
 class LazyAdvisor:
-    """Made in a thread of its own; who asks before it is there waits for it."""
+    """An advisor created in its own thread. Callers wait until it is ready."""
 
     def __init__(self, name: str, make: Callable[[], Advisor]) -> None:
         self.name = name
@@ -37,7 +39,7 @@ class LazyAdvisor:
         )
 
     def probe(self, timeout: float) -> None:
-        """In twice the time at most, however slowly something comes."""
+        """Probe the advisor, in at most twice the timeout, however slowly data arrives."""
         made = self._await_advisor()
         try:
             _run_in_thread(lambda: made.probe(timeout)).result(2 * timeout)
@@ -49,12 +51,15 @@ class LazyAdvisor:
             self._await_advisor().close()
 
     def _await_advisor(self) -> Advisor:
-        """Raises AdvisorError where it cannot be made: then the rules decide, as when it does not answer."""
+        """The advisor.
+
+        Raises AdvisorError if it cannot be created: then the rules decide, as without an answer.
+        """
         try:
             return self._future.result()
         except HemoStatError:
             raise
-        except Exception as error:  # noqa: BLE001 - an SDK's, whatever it may be
+        except Exception as error:  # noqa: BLE001 - an SDK may raise any exception
             raise _make_unusable_error(self.name, error) from None
 
 
@@ -68,13 +73,13 @@ def _make_unusable_error(name: str, error: Exception) -> AdvisorError:
 
 
 def _run_in_thread(work: Callable[[], T]) -> Future[T]:
-    """In a thread that does not keep the process from ending."""
+    """Run in a thread that does not keep the process from ending."""
     told: Future[T] = Future()
 
     def run() -> None:
         try:
             told.set_result(work())
-        except Exception as error:  # noqa: BLE001 - whoever asks is told
+        except Exception as error:  # noqa: BLE001 - the caller receives it
             told.set_exception(error)
 
     threading.Thread(target=run, name="advisor", daemon=True).start()

@@ -1,7 +1,7 @@
-"""GPT, and whatever speaks OpenAI's Chat Completions: Ollama, vLLM, llama.cpp, gateways.
+"""The advisor for GPT, and for servers with OpenAI's Chat Completions: Ollama, vLLM, llama.cpp, gateways.
 
-Servers differ in what they take, and some refuse what they do not know. So the request holds the least that
-all of them know, and more only where a model's name says that it is OpenAI's.
+Servers accept different parameters, and some refuse unknown ones. So a request contains only common
+parameters, and more only for models whose name is one of OpenAI's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ from hemostat.ports import ModelTurn, Tool, ToolCallRequest, Turn, Usage
 
 DEFAULT_URL: Final = "https://api.openai.com/v1"
 PLACEHOLDER_KEY: Final = "none"
-"""What a server is sent that wants no key; the SDK wants one."""
+"""Sent to a server that needs no key, because the SDK requires one."""
 MAX_NAMED: Final = 5
-"""Models of a server that are named where the one asked for is not among them."""
+"""Models of a server that are listed if the requested one is missing."""
 
 
 class Function(msgspec.Struct):
@@ -74,7 +74,8 @@ class OpenAIAdvisor:
             http_client=self._service.http,
         )
         if base_url:
-            # OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and OPENAI_PROJECT_ID are for OpenAI, and may hold a key.
+            # OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and OPENAI_PROJECT_ID are for OpenAI, and may contain a
+            # key.
             self._client._custom_headers = {}  # noqa: SLF001
             self._client.organization = self._client.project = None
 
@@ -104,7 +105,7 @@ class OpenAIAdvisor:
         return self._read_turn(answer.http_response.content, added, max_tokens)
 
     def probe(self, timeout: float) -> None:
-        """Asks for the list of models, which costs nothing and which every server has."""
+        """Requests the list of models, which is free and which every server has."""
         with self._service.translated():
             answer = self._client.models.with_raw_response.list(timeout=timeout)
         names = sorted(model.id for model in self._service.read(answer.http_response.content, ModelList).data)
@@ -146,7 +147,10 @@ class OpenAIAdvisor:
 
 
 def _read_arguments(told: str | dict[str, Any]) -> Mapping[str, Any]:
-    """The model wrote them: what cannot be read is none, and the model is told what is missing."""
+    """The arguments that the model wrote.
+
+    Unreadable ones are empty, and the model is told what is missing.
+    """
     if isinstance(told, dict):
         return told
     try:
@@ -182,8 +186,7 @@ def _make_messages(conversation: Sequence[Turn]) -> list[dict[str, Any]]:
 
 
 def _join_messages(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same with one message where two of the user's stand together, which many a model's template
-    refuses."""
+    """The messages with consecutive user messages joined: the templates of many models refuse those."""
     joined: list[dict[str, Any]] = []
     for message in messages:
         if joined and message["role"] == joined[-1]["role"] == "user":

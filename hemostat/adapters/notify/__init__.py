@@ -1,1 +1,1 @@
-"""Ways to people, and what goes wrong on them."""
+"""Channels that deliver notifications to people, and their errors."""

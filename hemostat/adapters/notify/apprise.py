@@ -1,7 +1,7 @@
-"""Every service that Apprise knows: mail, Discord, Teams, ntfy and so on. Imported where a channel needs it.
+"""Sends notifications to every service that Apprise supports: mail, Discord, Teams, ntfy and so on.
 
-Apprise says in its log alone what went wrong, and may name the address there, which is a secret, as urllib3
-does: they are not heard.
+Apprise is imported only if a channel needs it. Apprise and urllib3 report errors only in their logs, which
+may contain the secret address. So their logs are silenced.
 """
 
 import logging
@@ -15,12 +15,12 @@ from hemostat.core.settings.alert import Topic
 from hemostat.errors import ConfigError, NotifyError
 
 SEND_SECONDS: Final = 12.0
-"""For one message. Mail, MQTT and XMPP have no other bound."""
+"""Seconds for one message. Mail, MQTT and XMPP have no other limit."""
 
 
 class Apprise:
     def __init__(self, name: str, url: str) -> None:
-        """Raises ConfigError where Apprise is missing, or does not know the URL."""
+        """Raises ConfigError if Apprise is missing or does not support the URL."""
         try:
             import apprise
         except ImportError:
@@ -33,7 +33,7 @@ class Apprise:
         self._apprise = apprise.Apprise()
         self._name = name
         self._sending: threading.Thread | None = None
-        """What has not ended in time."""
+        """A send that did not end in time."""
         self._format = apprise.NotifyFormat.TEXT
         if not self._apprise.add(url):
             raise ConfigError(
@@ -67,7 +67,7 @@ class Apprise:
                     body_format=self._format,
                 )
             outcomes.append(bool(sent))
-        except Exception as error:  # noqa: BLE001 - raised again by whoever waits
+        except Exception as error:  # noqa: BLE001 - raised again in the waiting thread
             outcomes.append(error)
 
 

@@ -1,6 +1,6 @@
-"""What went wrong between HemoStat and a web service, as a NotifyError: the cause in one line.
+"""Describes failures of requests to a web service as NotifyErrors: the cause in one line.
 
-Addresses are secrets: of them the host's name alone is told, and what a service repeats of them is masked.
+Addresses are secrets: only the host's name is shown, and parts that a service repeats are masked.
 """
 
 import errno
@@ -23,10 +23,10 @@ from hemostat.core.text import escape_controls, truncate
 from hemostat.errors import NotifyError
 
 MAX_ANSWER_BYTES: Final = 4000
-"""Of an answer that is looked at."""
+"""Bytes of an answer that are read."""
 MAX_REASON_CHARACTERS: Final = 150
 MIN_SECRET_CHARACTERS: Final = 6
-"""Parts of an address that are shorter are no secrets."""
+"""Shorter parts of an address are not secrets."""
 TRANSIENT_STATUSES: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT})
 HOST_NAME_PATTERN: Final = re.compile(
     r"(?=.{1,100}$)[\w-]+(\.[\w-]+)+|localhost|\[?[0-9a-f:.]+\]?", re.IGNORECASE
@@ -52,7 +52,7 @@ NO_ANSWER_REASONS: Final = {
 
 
 def make_connection_error(error: Exception, subject: str, url: str) -> NotifyError:
-    """Of a request that was not answered. `subject`: what is at the address, such as `the webhook`."""
+    """The error of an unanswered request. `subject`: what is at the address, such as `the webhook`."""
     if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
         return NotifyError(
             f"the proxy of {_find_proxy_variable(url)} is a SOCKS proxy, which needs PySocks",
@@ -71,7 +71,7 @@ def make_connection_error(error: Exception, subject: str, url: str) -> NotifyErr
 
 
 def find_refusal(reply: requests.Response, subject: str, url: str, hint: str = "") -> NotifyError | None:
-    """Of a request that was answered; None if it was taken."""
+    """The error of a refused request. None if it was accepted."""
     status = reply.status_code
     if status < HTTPStatus.MULTIPLE_CHOICES:
         return _refuse_web_page(reply, subject)
@@ -86,7 +86,10 @@ def find_refusal(reply: requests.Response, subject: str, url: str, hint: str = "
 
 
 def parse_retry_after(text: str) -> float | None:
-    """Of a Retry-After header; None for a date, which nobody is known to send, and for nonsense."""
+    """Seconds of a Retry-After header.
+
+    None for malformed text, and for a date, which no known service sends.
+    """
     return float(text) if text.isdecimal() else None
 
 
@@ -100,7 +103,7 @@ def _format_phrase(status: int) -> str:
 
 
 def _walk_chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and those that it was made of."""
+    """The error and its causes."""
     seen: list[BaseException] = []
     waiting: list[Any] = [error]
     while waiting:
@@ -134,7 +137,7 @@ def _explain_lookup(error: socket.gaierror) -> str:
 
 
 def _format_host(url: str) -> str:
-    """` at` and the host's name; nothing where that may be something else."""
+    """` at` and the host's name. Empty if the text may not be a host name."""
     with suppress(ValueError):
         name = urlsplit(url).hostname or ""
         if HOST_NAME_PATTERN.fullmatch(name):
@@ -146,7 +149,7 @@ def _format_host(url: str) -> str:
 
 
 def _find_proxy(url: str) -> str:
-    """The proxy that the environment names for the address; empty for none."""
+    """The proxy that the environment names for the address. Empty if there is none."""
     with suppress(ValueError):
         return str(select_proxy(url, get_environ_proxies(url)) or "")
     return ""
@@ -176,8 +179,10 @@ def _make_proxy_error(error: Exception, url: str) -> NotifyError:
 
 
 def _make_certificate_error(error: BaseException, subject: str) -> NotifyError:
-    """It passes: a certificate is renewed without anything being changed here. Of OpenSSL's words those that
-    hold the address are left out."""
+    """The error is transient: a certificate can be renewed without a change here.
+
+    OpenSSL's text is shown without the parts that contain the address.
+    """
     while error.__context__:
         error = error.__context__
     if why := getattr(error, "verify_message", ""):
@@ -194,7 +199,7 @@ def _make_certificate_error(error: BaseException, subject: str) -> NotifyError:
 
 
 def _read_explanation(reply: requests.Response, url: str) -> str:
-    """What the service says of it in its answer, in one line: no HTML, and nothing of the address."""
+    """The service's explanation in one line, without HTML and without the address."""
     if _is_page(text := _read_beginning(reply)):
         return ""
     said = redact(_mask_address(_extract_text(text), url))
@@ -204,14 +209,14 @@ def _read_explanation(reply: requests.Response, url: str) -> str:
 
 
 def _read_beginning(reply: requests.Response) -> str:
-    """What has come of the body already: one that never ends is not waited for."""
+    """The part of the body that has already arrived: an endless body is not waited for."""
     with suppress(Exception):
         return bytes(reply.raw.read1(MAX_ANSWER_BYTES, decode_content=True)).decode("utf-8", "replace")
     return ""
 
 
 def _extract_text(text: str) -> str:
-    """Of a JSON object the text that explains; else all of it."""
+    """The explanation in a JSON object, else the whole text."""
     try:
         found = msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -222,7 +227,7 @@ def _extract_text(text: str) -> str:
 
 
 def _mask_address(text: str, url: str) -> str:
-    """Without the parts of the address, however they are written; its host's name may stay."""
+    """The text without parts of the address, in any encoding. The host's name may stay."""
     login, _, place = url.partition("://")[2].rpartition("@")
     rest = place.partition("/")[2]
     parts = [part for part in re.split(r"[/?&=#:]", f"{login}/{rest}") if len(part) >= MIN_SECRET_CHARACTERS]
@@ -236,7 +241,7 @@ def _is_page(text: str) -> bool:
 
 
 def _refuse_web_page(reply: requests.Response, subject: str) -> NotifyError | None:
-    """A page where a webhook should answer comes from somebody else: a login, a captive portal."""
+    """The error of a web page as answer: it comes from another server, such as a captive portal."""
     if "html" not in reply.headers.get("Content-Type", "") or not _is_page(_read_beginning(reply)):
         return None
     return NotifyError(

@@ -1,5 +1,7 @@
-"""A dead man's switch as healthchecks.io has it: a URL that is called while all is well. The URL is a
-secret."""
+"""A dead man's switch in the form of healthchecks.io: a URL that is called while HemoStat works.
+
+The URL is a secret.
+"""
 
 import logging
 from typing import Final
@@ -13,13 +15,13 @@ TIMEOUT_SECONDS: Final = 5.0
 MAX_BODY_CHARACTERS: Final = 1000
 SUBJECT: Final = "the heartbeat URL"
 
-# It warns of an answer that it cannot parse, and names the address.
+# urllib3 warns of an answer that it cannot parse, and shows the address.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 class HealthchecksPing:
     def __init__(self, url: str, *, signals: bool) -> None:
-        """`signals`: whether it knows /start and /fail."""
+        """`signals`: whether the service supports /start and /fail."""
         self._url = url
         self._signals = signals
 

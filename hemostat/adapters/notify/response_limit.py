@@ -1,9 +1,9 @@
-"""Answers of web services, read for a bounded time and up to a bounded size. Redirects are not followed.
+"""Reads answers of web services for a bounded time and up to a bounded size, without following redirects.
 
-A read timeout begins again with each byte: a header that comes byte by byte, or answers of 100 without end,
-would hold the thread of a channel for good, and an endless body would fill the memory. Apprise's plugins make
-requests of their own, so the bound belongs to the block in which they are made, and not to a session. Outside
-of such a block nothing is bounded: the engine's streams end when the engine ends them.
+A read timeout restarts with each byte. So a header that arrives byte by byte, or endless answers of 100,
+would block a channel's thread forever, and an endless body would fill the memory. Apprise's plugins make
+their own requests, so the limit applies to the block that makes them and not to a session. Outside such a
+block nothing is bounded: the engine's streams end when the engine ends them.
 """
 
 import io
@@ -18,10 +18,10 @@ from typing import Any, Final
 from urllib3.connection import HTTPConnection
 
 ANSWER_SECONDS: Final = 10.0
-"""For all answers of one block."""
+"""Seconds for all answers of one block."""
 MAX_ANSWER_BYTES: Final = 1 << 20
 MAX_COMPRESSED_BYTES: Final = 64 << 10
-"""Of an answer that is compressed: each byte of gzip stands for 1,032 at most."""
+"""Bytes of a compressed answer: each byte of gzip expands to at most 1,032."""
 COMPRESSIONS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 REDIRECTS: Final = range(300, 400)
 
@@ -30,8 +30,10 @@ _DEADLINE: Final[ContextVar[float | None]] = ContextVar("answer_deadline", defau
 
 @contextmanager
 def bounded_answers() -> Iterator[None]:
-    """Bound what this thread reads. An answer beyond the bound fails like one that does not come, and a
-    redirect is an answer like any other."""
+    """Limit what this thread reads.
+
+    An answer beyond the limit fails like a missing one. A redirect counts as an ordinary answer.
+    """
     token = _DEADLINE.set(monotonic() + ANSWER_SECONDS)
     try:
         yield
@@ -40,7 +42,7 @@ def bounded_answers() -> Iterator[None]:
 
 
 class _BoundedReader(io.RawIOBase):
-    """What comes from the socket, until `deadline` (monotonic) and up to `left` bytes."""
+    """Reads from the socket until `deadline` (monotonic) and up to `left` bytes."""
 
     def __init__(self, source: io.RawIOBase, sock: socket.socket, deadline: float) -> None:
         self._source = source

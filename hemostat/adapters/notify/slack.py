@@ -1,8 +1,8 @@
-"""Slack's incoming webhooks, and services that take messages as they do.
+"""Sends to Slack's incoming webhooks, and to compatible services.
 
-Mattermost, Rocket.Chat and Discord show `text` alone, so it says as much as the blocks, in as many characters
-as the strictest of them takes. The address is a secret: it appears in no message and no log. Text from
-outside cannot call people or link to anything: core.markup sees to that.
+Mattermost, Rocket.Chat and Discord show only `text`, so it contains all that the blocks do, within the
+strictest limit of characters. The address is a secret and appears in no message and no log. Text from outside
+cannot mention people or contain links: core.markup escapes it.
 """
 
 import logging
@@ -17,12 +17,12 @@ from hemostat.core.settings.alert import Topic
 
 TIMEOUT: Final = 5.0
 MAX_SECTION_CHARACTERS: Final = 2900
-"""Characters that a section may have, 3,000 as Slack counts."""
+"""Characters of a section. Slack allows 3,000."""
 MAX_TEXT_CHARACTERS: Final = 1900
 """Characters of `text`: Discord takes 2,000, Rocket.Chat 5,000, Mattermost 16,383."""
 MAX_TITLE_CHARACTERS: Final = 300
 MAX_FACT_CHARACTERS: Final = 380
-"""Characters that a title and a fact may have in `text`: where each has as many, no fact is left out."""
+"""Characters of a title and a fact in `text`. At these lengths no fact is left out."""
 WEBHOOK: Final = "the webhook"
 
 SIGNS: Final = {
@@ -42,7 +42,7 @@ SIGNS: Final = {
 }
 
 
-# It warns of an answer that it cannot parse, and names the address.
+# urllib3 warns of an answer that it cannot parse, and shows the address.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
@@ -70,7 +70,7 @@ class Slack:
 
 
 def build_payload(message: Message) -> dict[str, Any]:
-    """Block Kit, and the same in short for notifications."""
+    """The message as Block Kit, and as short text for notifications."""
     title = f"{SIGNS[message.topic]} *{escape(message.title)}*"
     blocks: list[dict[str, Any]] = [{"type": "section", "text": _make_text(title)}]
     if message.facts:
@@ -85,7 +85,7 @@ def build_payload(message: Message) -> dict[str, Any]:
 
 
 def format_plain_text(message: Message) -> str:
-    """The whole message without blocks: what, where, why and what was done."""
+    """The whole message without blocks: the event, the place, the cause and the action."""
     lines = [f"{SIGNS[message.topic]} {_shorten(message.title, MAX_TITLE_CHARACTERS)}"]
     lines += [_shorten(f"{label}: {value}", MAX_FACT_CHARACTERS) for label, value in message.facts]
     lines += [_shorten(f"\N{BULLET} {line}", MAX_FACT_CHARACTERS) for line in message.lines]
@@ -97,7 +97,7 @@ def format_plain_text(message: Message) -> str:
 
 
 def _shorten(text: str, size: int) -> str:
-    """In at most `size` characters as they are sent."""
+    """The text in at most `size` characters after escaping."""
     sent = escape(text)
     while len(sent) > size:
         text = text[: -max(1, (len(sent) - size) // 5)]

@@ -1,15 +1,14 @@
-"""Who may speak: a Redis ACL file with a user for each role, made from the topology. Text in, text out.
+"""Redis access control: generates an ACL file with a user for each role from the roles' streams.
 
-A grant is a set of commands on a set of keys and channels. Redis 7 takes each as a selector, so that a
-command is allowed on the keys of its own grant alone, and tells reading a key from writing it. Redis 6 knows
-neither: there a user may run any of its commands on any of its keys.
+A grant is a set of commands on a set of keys and channels. In Redis 7 each grant is a selector: a command is
+allowed only on the keys of its own grant, and reading a key is a separate right from writing it. Redis 6 has
+neither: a user may run any of its commands on any of its keys.
 
-Scripts need their declared keys readable and writable in Redis 7 (`EVALSHA` cannot say what it will do with
-them), and every command inside is checked against the user as if it were sent. Who may run scripts can keep
-Redis busy for good with one, so those who only look, count or order may run none.
+In Redis 7 a script's declared keys must be readable and writable (`EVALSHA` cannot declare what it does with
+them), and every command inside is checked as if the user had sent it. A user that may run scripts can block
+Redis forever with one, so users for viewing, metrics or orders may run none.
 
-A monitor, a responder, and `hemostat all` can have a user for each host, which writes the keys of that host
-alone.
+A monitor, a responder and `hemostat all` can have a user for each host, which writes only that host's keys.
 """
 
 import re
@@ -28,7 +27,7 @@ from hemostat.streams import PEOPLE_EVENTS, ROLES, Role
 NEWEST_VERSION: Final = 7
 VERSIONS: Final = (NEWEST_VERSION, 6)
 EVERY_ROLE_USER: Final = "hemostat-all"
-"""For `hemostat all`, whose roles share their settings."""
+"""The user of `hemostat all`, whose roles share their settings."""
 METRICS_USER: Final = "hemostat-metrics"
 VIEWER_USER: Final = "hemostat-viewer"
 OPERATOR_USER: Final = "hemostat-operator"
@@ -45,10 +44,12 @@ HISTORY_PREFIX: Final = f"{PREFIX}history:"
 HISTORY_KEYS: Final = f"{HISTORY_PREFIX}*"
 LEDGER_PREFIX: Final = f"{PREFIX}ledger:"
 ANY_HOST: Final = "*"
-"""Every host."""
+"""Pattern for every host."""
 SERVER_LIMITS: Final = ("maxmemory-clients 64mb", "proto-max-bulk-len 32mb")
-"""Of redis.conf, since Redis 7. Without the first, answers that a user asks for and does not read fill the
-memory, and a user that only reads can keep everybody from writing."""
+"""Options of redis.conf, since Redis 7.
+
+Without the first, unread answers fill the memory, and a user that only reads can stop all writes.
+"""
 HOST_ROLES: Final = ("monitor", "responder")
 """The roles that have a user for each host."""
 HOST_NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -63,12 +64,12 @@ class Grant(NamedTuple):
 
 
 def get_user_name(role: Role, host: str = ANY_HOST) -> str:
-    """The role's user; that of one host, where the role has one for each."""
+    """The role's user, of one host if the role has a user for each host."""
     return _append_host(f"hemostat-{role.name}", host if role.name in HOST_ROLES else ANY_HOST)
 
 
 def list_grants(hosts: Iterable[str] = ()) -> dict[str, list[Grant]]:
-    """Every user, with what it may do beyond connecting; those of these hosts besides."""
+    """Every user, with its rights beyond connecting, including the users of these hosts."""
     own = {name: allowed for host in hosts for name, allowed in _list_role_grants(host).items()}
     shared = {
         **_list_role_grants(ANY_HOST),
@@ -79,14 +80,15 @@ def list_grants(hosts: Iterable[str] = ()) -> dict[str, list[Grant]]:
 
 
 def find_grants(name: str) -> list[Grant] | None:
-    """What a user of this name may do; None for one that is not HemoStat's."""
+    """The rights of a user by name. None for a user that is not HemoStat's."""
     host = next((name.removeprefix(each) for each in HOST_USERS if name.startswith(each)), None)
     return list_grants([host] if host else ()).get(name)
 
 
 def is_host_name(host: str) -> bool:
-    """Whether a host of this name can have users of its own: its keys must be no pattern, and no other
-    host's."""
+    """Whether a host of this name can have users of its own: its keys must not be patterns or another host's
+    keys.
+    """
     return bool(HOST_NAME_PATTERN.fullmatch(host))
 
 
@@ -109,8 +111,10 @@ def _append_host(name: str, host: str) -> str:
 
 
 def format_acl(hashes: Mapping[str, str], *, version: int = NEWEST_VERSION, hosts: Iterable[str] = ()) -> str:
-    """The file's lines, for Redis of this major version. `hashes`: SHA-256 of passwords by user, in
-    hexadecimal; who has none cannot log in."""
+    """The lines of the file, for Redis of this major version.
+
+    `hashes`: SHA-256 of passwords by user, in hexadecimal. A user without one cannot log in.
+    """
     write = _format_selectors if version >= NEWEST_VERSION else _format_merged
     lines = [
         f"user {name} on {_format_password(hashes.get(name))} resetkeys resetchannels -@all {write(allowed)}"
@@ -124,7 +128,7 @@ def _format_password(digest: str | None) -> str:
 
 
 def _list_publish_grants(role: Role, host: str) -> Iterator[Grant]:
-    """Its streams, and what it shows: the scripts that do the latter declare no keys."""
+    """The role's streams and last values. The scripts that write last values declare no keys."""
     live = tuple(f"{PREFIX}live:{kind}" for kind in role.shows)
     last = [f"{PREFIX}heartbeat:{role.name}@*"]
     if "container_stats" in role.shows:
@@ -153,7 +157,7 @@ def _list_consume_grants(role: Role, host: str) -> Iterator[Grant]:
 
 
 def _make_key_pattern(prefix: str, host: str) -> str:
-    """The keys of one host, or of all."""
+    """The pattern of one host's keys, or of all."""
     return f"{prefix}*" if host == ANY_HOST else f"{prefix}{host}:*"
 
 
@@ -259,7 +263,7 @@ _STORE_GRANTS: Final[Mapping[str, Callable[[str], tuple[Grant, ...]]]] = {
         Grant((*SCRIPT_COMMANDS, "hget", "hset", "hgetall"), both=(f"{AUDIT_PREFIX}*",)),
     ),
 }
-"""What is a role's own, past its streams: of one host, or of all."""
+"""A role's rights beyond its streams, for one host or for all."""
 
 
 def _format_selectors(allowed: Iterable[Grant]) -> str:

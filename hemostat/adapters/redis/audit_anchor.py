@@ -1,4 +1,4 @@
-"""The Notary port: a hash of what is noted of each audit trail, and a hash that names each store's trail."""
+"""The AuditAnchor port: one hash of notes for each audit chain, and one that names each store's chain."""
 
 from contextlib import suppress
 from typing import Any, Final
@@ -23,7 +23,7 @@ SET_ONCE_SCRIPT: Final = """
 if redis.call('HGET', KEYS[1], ARGV[1]) then return 0 end
 return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 """
-"""Not HSETNX: an ACL file of a former version does not allow it."""
+"""Not HSETNX: the ACL file of an earlier version does not allow it."""
 
 
 class RedisAuditAnchor:
@@ -60,7 +60,7 @@ class RedisAuditAnchor:
             self._set_once_script(keys=[AUDIT_PREFIX + trail], args=["signed", number])
 
     def accept(self, place: str, ends: ChainEnds, accepted: AcceptedFindings, *, signed: int) -> None:
-        """No script: the operator's user may run none on these keys."""
+        """Uses a transaction, because the operator's user may not run scripts on these keys."""
         fields: Any = {
             "head": ends.head.number,
             "head:hash": ends.head.hash.hex(),
@@ -80,7 +80,7 @@ class RedisAuditAnchor:
 
 
 def _read_position(fields: dict[bytes, bytes], which: bytes) -> ChainPosition | None:
-    """A value that cannot be read is no note: then the trail counts as one whose end is not noted."""
+    """The noted position. An unreadable value counts as no note."""
     with suppress(ValueError):
         digest = bytes.fromhex(fields.get(which + b":hash", b"").decode())
         return ChainPosition(int(fields[which]), digest) if which in fields else None

@@ -1,4 +1,4 @@
-"""The Bus port on Redis streams and pub/sub. Nothing is retried here, and nothing decided."""
+"""The Bus port on Redis streams and pub/sub. It retries nothing and decides nothing."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -23,30 +23,36 @@ from hemostat.ports import DueEntries, Entry
 MAX_STREAM_LENGTH: Final = 100_000
 MAX_DEAD_LETTERS: Final = 10_000
 MAX_DEAD_LETTER_BYTES: Final = 16 * 1024
-"""What is kept of an event that could not be handled: whoever sends nonsense must not fill the memory."""
+"""Bytes kept of a dead letter's event: a sender of malformed events must not fill the memory."""
 DEAD_LETTER_STREAM: Final = f"{PREFIX}dead"
 INCIDENT_PREFIX: Final = f"{PREFIX}incident:"
 SEAL_PREFIX: Final = f"{PREFIX}seal:"
 INCIDENT_SECONDS: Final = 48 * 3600
 """Seconds for which an incident is known after its latest alert: as long as attempts are kept."""
 MAX_PENDING_READ: Final = 1000
-"""Entries of one consumer that are looked at: more than it is ever given at once."""
+"""Entries of one consumer that are read: more than a consumer is ever given at once."""
 GROUP_LOST_ERRORS: Final = ("NOGROUP", "UNBLOCKED")
-"""How Redis refuses a group that is gone with its stream, by eviction or FLUSHALL; also in a waiting read."""
+"""Redis's errors for a group lost with its stream, by eviction or FLUSHALL, also in a waiting read."""
 ASK_AFTER: Final = 15.0
-"""Seconds of silence after which a subscription asks for an answer."""
+"""Seconds of silence after which a subscription pings Redis."""
 
 
 class SilenceTimer:
-    """How long a subscription has been silent. A connection that was cut without a word says nothing, and
-    nothing is sent over it: so Redis is asked for an answer now and then."""
+    """Detects a lost connection of a subscription.
+
+    A connection that was cut without notice is merely silent, and nothing is sent over it. So Redis is pinged
+    after a time of silence.
+    """
 
     def __init__(self) -> None:
         self._heard_at = time.monotonic()
         self._pinged_at: float | None = None
 
     def note(self, listener: Any, *, heard: bool) -> None:
-        """Raises redis.TimeoutError where an answer is overdue."""
+        """Note whether a message was received.
+
+        Raises redis.TimeoutError if the answer to a ping is overdue.
+        """
         now = time.monotonic()
         if heard:
             self._heard_at, self._pinged_at = now, None
@@ -58,7 +64,7 @@ class SilenceTimer:
 
 
 class RedisBus:
-    """Safe to use from several threads at once."""
+    """The bus. Safe to use from several threads at once."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -116,7 +122,10 @@ class RedisBus:
         return read
 
     def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
-        """By looking alone: a reading counts as a delivery, though its answer may never come."""
+        """Reads pending entries without claiming them.
+
+        A claim counts as a delivery, although its answer may be lost.
+        """
         return [entry for stream in streams for entry in self._read_given(role, consumer, stream)]
 
     def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
@@ -237,7 +246,7 @@ class RedisBus:
             yield msgspec.structs.replace(entry, deliveries=tries[entry.id] + 1)
 
     def _ensure_group(self, role: str, stream: str) -> None:
-        """From the stream's beginning: what was said before a role's first start is meant for it too."""
+        """Create the group at the stream's beginning: a role's first start handles earlier events too."""
         with self._client.call() as raw:
             try:
                 raw.xgroup_create(PREFIX + stream, role, id="0", mkstream=True)
@@ -246,7 +255,7 @@ class RedisBus:
                     raise
 
     def _count_deliveries(self, role: str, stream: str, entries: Sequence[Entry]) -> Iterator[Entry]:
-        """With how often each has been delivered."""
+        """The entries with their numbers of deliveries."""
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             for entry in entries:
                 batch.xpending_range(PREFIX + stream, role, entry.id, entry.id, 1)
@@ -257,7 +266,7 @@ class RedisBus:
 
 
 def _make_dead_letter(name: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
-    """Dated by its id, for whatever stands in its fields."""
+    """The dead letter. Its time is that of the entry's id, whatever the fields contain."""
     stream, error = (fields.get(each, b"").decode(errors="replace") for each in (b"stream", b"error"))
     milliseconds = int(name.partition(b"-")[0])
     return DeadLetter(id=name.decode(), time=milliseconds / 1000, stream=stream, error=error)
@@ -268,7 +277,7 @@ def make_seal_key(host: str, incident: str | None) -> str:
 
 
 def _make_publish_commands(events: Sequence[Event]) -> list[Command]:
-    """What a monitor notes of an alert, and what makes an order a person's, comes before the event."""
+    """The commands that publish. A monitor's notes of an alert and the seal of an order precede the event."""
     said = [(event, PREFIX + event.type, encode(event)) for event in events]
     return [
         *(
@@ -293,7 +302,7 @@ def _make_publish_commands(events: Sequence[Event]) -> list[Command]:
 
 
 def _make_ack_commands(role: str, entries: Sequence[Entry]) -> list[Command]:
-    """To come last: what is acknowledged is not delivered again."""
+    """The commands that acknowledge. They come last: an acknowledged entry is not delivered again."""
     ids: dict[str, list[str]] = {}
     for entry in entries:
         ids.setdefault(entry.stream, []).append(entry.id)
@@ -301,7 +310,7 @@ def _make_ack_commands(role: str, entries: Sequence[Entry]) -> list[Command]:
 
 
 def _limit_length(length: int) -> Command:
-    """Of XADD: about so long, under an id of Redis's own."""
+    """Arguments of XADD: an approximate length, and an id generated by Redis."""
     return "MAXLEN", "~", length, "*"
 
 

@@ -1,4 +1,4 @@
-"""How Redis is reached, and what its failures are called here."""
+"""Connects to Redis, and raises its failures as BusErrors."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,16 +16,16 @@ from hemostat.errors import BusError, BusUnreachableError
 
 PREFIX: Final = "hemostat:"
 TIMEOUT: Final = 5.0
-"""Seconds for an answer; blocking reads must ask for less."""
+"""Seconds for an answer. Blocking reads must ask for less."""
 MAX_SOCKET_PATH_BYTES: Final = 100
 """Bytes of a socket's path that every system allows (Linux: 107)."""
 
 
 HOST_USERS: Final = ("hemostat-monitor-", "hemostat-responder-", "hemostat-all-")
-"""How the names of users begin that belong to one host."""
+"""Prefixes of the names of users that belong to one host."""
 
 Command = tuple[str | bytes | float, ...]
-"""Of Redis: its name and arguments."""
+"""A Redis command: its name and arguments."""
 
 ATOMIC_SCRIPT: Final = """
 local answers, at = {}, 1
@@ -38,9 +38,12 @@ while at <= #ARGV do
 end
 return answers
 """
-"""Commands, each after the number of its words. Their keys are not declared: Redis 7 would ask for the right
-to read and to write each of them. It checks every command as it is called. A value that is longer than 1 MiB
-is nobody's row, and is not sent whole: Redis could not send it at all (adapters.redis.parts)."""
+"""Runs commands, each after the number of its words.
+
+Their keys are not declared: Redis 7 would require the right to read and write each. It checks every command
+when called. A value longer than 1 MiB is no row of HemoStat and is cut: Redis could not send it whole
+(adapters.redis.parts).
+"""
 
 
 SWAP_SCRIPT: Final = """
@@ -63,7 +66,7 @@ return 1
 
 
 class Tls(NamedTuple):
-    """Files in PEM; empty: none."""
+    """PEM files. Empty: none."""
 
     ca_file: str = ""
     cert_file: str = ""
@@ -74,8 +77,10 @@ NO_TLS: Final = Tls()
 
 
 class SocketConnection(redis.UnixDomainSocketConnection):
-    """The kernel takes 107 bytes of a socket's path. A longer path is reached by a descriptor of its
-    directory."""
+    """A connection to a unix socket of any path length.
+
+    The kernel accepts 107 bytes of path. A longer path is reached through a descriptor of its directory.
+    """
 
     path: str
 
@@ -98,8 +103,11 @@ def is_short(socket: Path) -> bool:
 
 
 class Client:
-    """A connection pool with its address. `revive` is called when nobody answers there, and `relieve` when
-    Redis is full: they may do what makes the caller's next try succeed."""
+    """A connection pool with its address.
+
+    `revive` is called if no server answers at the address, `relieve` if Redis is full. They may make the
+    caller's next try succeed.
+    """
 
     def __init__(
         self,
@@ -118,7 +126,7 @@ class Client:
 
     @contextmanager
     def call(self) -> Iterator[redis.Redis]:
-        """Raises BusUnreachableError or BusError for whatever Redis raises inside."""
+        """Lend the connection. Raises BusUnreachableError or BusError for every error of Redis."""
         try:
             yield self.raw
         except redis.RedisError as error:
@@ -134,7 +142,7 @@ class Client:
             raise told from None
 
     def _find_master(self) -> str:
-        """The address that this replica follows; empty where this user may not ask."""
+        """The address of the master that this replica follows. Empty if this user may not ask."""
         try:
             raw: Any = self.raw
             answer = raw.execute_command("ROLE")
@@ -143,11 +151,11 @@ class Client:
             return ""
 
     def atomic(self, commands: Sequence[Command]) -> list[Any]:
-        """Their answers, as Redis gives them, in one round trip and at one moment: nobody sees or does
-        anything in between, and they are one transaction in the append-only file.
+        """Run commands in one round trip, isolated from other clients, and return Redis's answers.
 
-        Where one fails, those before it stand, as they do with MULTI, but those after it are not done: what
-        must not happen without the others comes last. Raises as `call` does.
+        They are one transaction in the append-only file. If a command fails, those before it stand, as with
+        MULTI, and those after it are not run. A command that must not run without the others comes last.
+        Raises as `call` does.
         """
         words = [word for command in commands for word in (len(command), *command)]
         if not words:
@@ -157,7 +165,10 @@ class Client:
         return list(answers)
 
     def transact(self, commands: Sequence[Command]) -> list[Any]:
-        """The same by MULTI, for users that may run no script: where one is refused, none is done."""
+        """As `atomic`, by MULTI, for users that may run no script.
+
+        If Redis rejects a command while queueing, none runs.
+        """
         if not commands:
             return []
         with self.call() as raw, raw.pipeline(transaction=True) as pipeline:
@@ -167,19 +178,22 @@ class Client:
             try:
                 return list(batch.execute())
             except redis.ResponseError as error:
-                # Redis's own words; those before them repeat the command, and so what it writes.
+                # The text of Redis. The text before it repeats the command with its values.
                 raise type(error)(str(error).rpartition("caused error: ")[2]) from None
 
     @property
     def is_of_one_host(self) -> bool:
-        """Whether its user writes the keys of one host alone (adapters.redis.acl)."""
+        """Whether the client's user writes only the keys of one host (adapters.redis.acl)."""
         return self.user.startswith(HOST_USERS)
 
     def swap(
         self, counter: str, version: int, hashes: Sequence[str], field: str, value: bytes, *, since: float
     ) -> bool:
-        """Compare and swap: of all that have read the counter at `version` one writes the value, JSON with a
-        `time`, into the hashes; from the last of these, what is of before `since` (epoch seconds) goes."""
+        """Compare and swap: write the value into the hashes if the counter is at `version`. Returns success.
+
+        Of all clients that read this version, one succeeds. The value is JSON with a `time`. Rows of the last
+        hash from before `since` (epoch seconds) are removed.
+        """
         with self.call():
             return bool(self._swap_script(keys=[counter, *hashes], args=[version, field, value, since]))
 
@@ -188,7 +202,10 @@ class Client:
 
 
 def _show_user(login: Mapping[str, Any]) -> str:
-    """A name without a password may be a password that lacks the colon before it."""
+    """The user's name for messages.
+
+    A name without a password may be a password that lacks the colon before it.
+    """
     name = login.get("username") or "default"
     return str(name) if login.get("password") or name == "default" else "named in redis.url"
 
@@ -202,8 +219,10 @@ def connect(
     revive: Callable[[], object] | None = None,
     relieve: Callable[[], object] | None = None,
 ) -> Client:
-    """`url`: redis://, rediss:// or unix://; `username` and `password` where the URL has none. Connects on
-    first use. Raises BusError for an address or a file that cannot be used."""
+    """A client of `url`: redis://, rediss:// or unix://. It connects at the first use.
+
+    `username` and `password` apply if the URL has none. Raises BusError for an unusable address or file.
+    """
     login = {"username": username, "password": password}
     options = {name: value for name, value in login.items() if value} | _make_tls_options(url, tls)
     try:
@@ -211,14 +230,14 @@ def connect(
             url,
             socket_timeout=TIMEOUT,
             socket_connect_timeout=TIMEOUT,
-            # A repeated command may have been carried out: who repeats must know, so nobody does here.
+            # A repeated command may already have run. Only the caller knows whether repeating is safe.
             retry=Retry(NoBackoff(), 0),
             protocol=2,
             **options,
         )
         if raw.connection_pool.connection_class is redis.UnixDomainSocketConnection:
             raw.connection_pool.connection_class = SocketConnection
-        # An option of the URL that does not exist fails here, and not at the first command.
+        # An unknown option of the URL fails here and not at the first command.
         raw.connection_pool.connection_class(**raw.connection_pool.connection_kwargs)
     except (ValueError, TypeError, LookupError) as error:
         why = "an option after its ? is unknown, or cannot have this value" if "?" in url else str(error)
@@ -243,7 +262,7 @@ def _make_tls_options(url: str, tls: Tls) -> dict[str, str]:
 def _require_readable(key: str, name: str) -> str:
     path = Path(name).expanduser()
     try:
-        if path.exists() and not path.is_file():  # a named pipe would be waited for
+        if path.exists() and not path.is_file():  # opening a named pipe would block
             raise BusError(f"{key}: {path} is not a file")
         path.open("rb").close()
     except OSError as error:

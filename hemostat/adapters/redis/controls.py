@@ -1,4 +1,4 @@
-"""The Desk port: one hash of pauses, one of resets, one of requests for approval."""
+"""The ControlStore port: one hash of pauses, one of breaker resets, one of requests for approval."""
 
 import math
 from collections.abc import Mapping
@@ -17,12 +17,15 @@ APPROVALS_KEY: Final = f"{PREFIX}approvals"
 FALLBACK_PAUSE: Final = Pause(
     by="an entry that cannot be read", at=0.0, reason="see hemostat repair, or lift it with hemostat resume"
 )
-"""Stands for a pause of which nothing else is known: nothing is done."""
+"""Replaces an unreadable pause: remediation stays paused."""
 KEPT_SECONDS: Final = 24 * 3600.0
-"""Seconds for which a request stays on the desk after its time was up."""
+"""Seconds for which a request is kept after it expired."""
 
 MAX_APPROVAL_BYTES: Final = 1 << 20
-"""Of one row. No responder writes a larger one, and the list must not become one that Redis cannot send."""
+"""Limit of one request.
+
+No responder writes a larger one, and the list must stay small enough for Redis to send.
+"""
 
 ASK_SCRIPT: Final = """
 local kept = redis.call('HGETALL', KEYS[1])
@@ -35,11 +38,14 @@ end
 redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
 return redis.call('HGET', KEYS[1], ARGV[1])
 """
-"""The request's key and itself; before which time others are dropped, and beyond which size."""
+"""Arguments: the request's key and value, the time before which others are removed, and the largest size."""
 
 
 def build_controls(pauses: Mapping[bytes, bytes], resets: Mapping[bytes, bytes]) -> Controls:
-    """From the two hashes. A pause that cannot be read holds: of everything, where its name cannot be."""
+    """The controls from the two hashes.
+
+    An unreadable pause counts; with an unreadable name, for all containers.
+    """
     closed = {
         _read_container(name): read_row(value, Pause) or FALLBACK_PAUSE for name, value in pauses.items()
     }
@@ -55,7 +61,7 @@ def _read_container(name: bytes) -> str:
 
 
 def _read_time(raw: bytes) -> float | None:
-    """None for what is no time: a breaker that nobody has closed stays as it is."""
+    """The time, or None for a value that is not a time: then the breaker counts as not reset."""
     try:
         time = float(raw)
     except ValueError:
@@ -116,7 +122,7 @@ class RedisControls:
         return None
 
     def _replace(self, key: bytes, before: bytes, after: bytes) -> bool:
-        """Compare and set, without a script: of two people that answer at once, one does."""
+        """Compare and set, without a script. Of two simultaneous answers, one succeeds."""
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
             changed: Any = batch
             changed.watch(APPROVALS_KEY)

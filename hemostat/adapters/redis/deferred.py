@@ -1,7 +1,7 @@
-"""What a group of readers has put off: sorted sets by the time at which each entry is decided again.
+"""Entries deferred by a consumer group, in sorted sets by the time at which each is decided again.
 
-An entry goes back on its stream only when there is something to do or to tell. Put back each time that it was
-looked at, requests that wait for people would push out of the stream what other roles have not read yet.
+An entry returns to its stream only if there is something to do or to report. If each check put entries back,
+requests that wait for approval would push entries out of the stream that other roles have not read yet.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from hemostat.ports import DueEntries, Entry
 
 DEFERRED_PREFIX: Final = f"{PREFIX}deferred:"
 MARK: Final = "\x1f"
-"""Between entry id and event of a deferred entry."""
+"""Separates entry id and event in a deferred entry."""
 
 REQUEUE_DUE_SCRIPT: Final = """
 local count = 0
@@ -31,8 +31,11 @@ for i, key in ipairs(KEYS) do
 end
 return count
 """
-"""Sorted sets as keys; now, the mark, and each set's stream. The streams are no keys here: a reader that
-defers nothing needs no right to write what it reads. Added before it is removed: a refusal loses nothing."""
+"""Keys: sorted sets. Arguments: now, the mark, and each set's stream.
+
+Streams are not declared as keys: a reader that defers nothing then needs no right to write its streams. Each
+entry is added before it is removed, so a refusal loses none.
+"""
 
 REQUEUE_SCRIPT: Final = """
 local count = 0
@@ -46,11 +49,11 @@ for i = 3, #ARGV do
 end
 return count
 """
-"""A sorted set as key; the mark, its stream, and members of it."""
+"""Key: a sorted set. Arguments: the mark, the set's stream, and members of the set."""
 
 
 class Deferred:
-    """Safe to use from several threads at once."""
+    """The deferred entries. Safe to use from several threads at once."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -74,7 +77,7 @@ class Deferred:
         )
 
     def _read_due(self, raw: Any, keys: Sequence[str], now: float, count: int) -> list[Any]:
-        """The same answers, where they are too large together."""
+        """The same answers, read in parts if they are too large together."""
         raw.ping()
 
         def read(key: str) -> list[Any]:
@@ -122,7 +125,7 @@ def make_defer_command(role: str, entry: Entry, until: float) -> Command:
 
 
 def _make_key(stream: str, role: str) -> str:
-    """A sorted set for each group of readers: those of another host can do nothing with what is in it."""
+    """The key of a group's sorted set: readers of another host could not act on these entries."""
     return f"{DEFERRED_PREFIX}{stream}:{role}" if role else DEFERRED_PREFIX + stream
 
 
@@ -132,7 +135,10 @@ def _make_member(entry: Entry) -> bytes:
 
 
 def _read_member(stream: str, member: bytes) -> Entry:
-    """What has no name was not put off here: it is its own event, goes back, and is buried."""
+    """The entry.
+
+    A member without an id was not deferred here: it is read as an event, put back and dead-lettered.
+    """
     name, mark, raw = member.partition(MARK.encode())
     if not (name and mark):
         return parse_entry(stream, "", {b"event": member})

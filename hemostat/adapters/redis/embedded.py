@@ -1,11 +1,11 @@
-"""A Redis of the user's own, for machines that have none: a private unix socket, an append-only file.
+"""An embedded Redis for machines without one, with a private unix socket and an append-only file.
 
-It is a daemon that nobody keeps: whoever finds it gone starts it, under a lock, and the last command to end
-shuts it down. The append-only file is written before Redis answers and synced every second: what was
-acknowledged survives a kill -9 of Redis; only a crash of the whole machine can cost its last second.
+It is a daemon without a supervisor: a command that finds it stopped starts it, under a lock, and the last
+command to end shuts it down. The append-only file is written before Redis answers, and synced every second.
+So acknowledged data survives a kill -9 of Redis; a crash of the machine can cost the last second.
 
-It holds a lock of its own for as long as it lives. So one that hangs, or is still reading its file, is waited
-for: a second one on the same file would be told one half of everything, and the first the other.
+The server holds a lock of its own while it lives. A server that hangs, or is still reading its file, is
+waited for: with a second server on the same file, each would receive only part of the data.
 """
 
 import fcntl
@@ -27,16 +27,18 @@ from hemostat.private_files import check_directory, check_file, check_owner, mak
 SERVER_NAMES: Final = ("redis-server", "valkey-server")
 SOCKET_NAME: Final = "redis.sock"
 MAX_MEMORY: Final = 256 << 20
-"""Bytes. A full Redis refuses to write: nothing is evicted, and streams are trimmed of what was handled."""
+"""Bytes. A full Redis refuses to write: it evicts nothing, and streams are trimmed of handled entries."""
 START_SECONDS: Final = 10.0
 END_SECONDS: Final = 2.0
-"""Seconds for which one that does not answer is taken for one that is just ending."""
+"""Seconds for which an unresponsive server is assumed to be shutting down."""
 POLL_SECONDS: Final = 0.01
 
 
 def resolve_url(url: str | None, directory: Path, *, start: bool) -> str | None:
-    """The address of the Redis to use: `url` if given; else the embedded one if it runs, or started if
-    `start`; else None. No other Redis is looked for: whoever runs it could give orders to HemoStat."""
+    """The address of Redis: `url`, else the embedded server if it runs or `start` is true, else None.
+
+    No other Redis is searched for: the user who runs it could give orders to HemoStat.
+    """
     if url:
         return url
     embedded = EmbeddedRedis(directory)
@@ -69,30 +71,36 @@ def find_binary() -> Path | None:
 
 
 class EmbeddedRedis:
-    """The one that belongs to a state directory."""
+    """The embedded Redis of a state directory."""
 
     def __init__(self, directory: Path, *, patience: float = START_SECONDS) -> None:
-        """`patience`: seconds for it to come up."""
+        """`patience`: seconds for the server to start."""
         self._directory = directory.absolute()
         self._patience = patience
         self._socket = self._directory / SOCKET_NAME
         self._life_file = self._directory / "redis.life"
-        """Locked by the server, which inherits it: unlike the number of a process, a lock never lies."""
+        """Locked by the server, which inherits the lock: unlike a process id, a lock is never stale."""
         self.url = f"unix://{self._socket}"
 
     def alive(self) -> bool:
-        """Whether it answers. Raises UnsafePathError where another user may have made its socket, BusError
-        where the state directory cannot be used."""
+        """Whether the server answers.
+
+        Raises UnsafePathError if another user may have made its socket, BusError if the state directory
+        cannot be used.
+        """
         with self._translate_errors():
             if not os.path.lexists(self._socket):
                 return False
             check_directory(self._directory)
-            with suppress(FileNotFoundError):  # it is just ending
+            with suppress(FileNotFoundError):  # it is shutting down
                 check_file(self._socket, is_kind="socket")
         return _is_answering(self.url)
 
     def ensure(self) -> str:
-        """Its address; started if it does not run. Raises BusUnreachableError where it cannot be."""
+        """The server's address, after starting it if necessary.
+
+        Raises BusUnreachableError if it cannot start.
+        """
         if not self.alive():
             with self._hold_lock():
                 if not self.alive():
@@ -101,7 +109,7 @@ class EmbeddedRedis:
         return self.url
 
     def shut_down_if_unused(self) -> bool:
-        """End it if it runs and nobody else is connected."""
+        """Shut the server down if it runs and has no other client. Returns whether it was shut down."""
         if not self.alive():
             return False
         with self._hold_lock(), suppress(BusError):
@@ -118,7 +126,7 @@ class EmbeddedRedis:
         return False
 
     def relieve(self) -> None:
-        """Make room in a full one."""
+        """Trim the streams of a full server."""
         client = connect(self.url)
         try:
             with suppress(BusError):
@@ -136,7 +144,7 @@ class EmbeddedRedis:
             time.sleep(POLL_SECONDS)
 
     def _has_process(self) -> bool:
-        """Whether there is a process, answering or not."""
+        """Whether the server's process exists, answering or not."""
         with _open_descriptor(self._life_file) as life:
             return not _try_lock(life)
 
@@ -173,7 +181,7 @@ class EmbeddedRedis:
         options = {
             "daemonize": "yes",
             "port": "0",
-            # What is too long for the kernel is given relative to `dir`.
+            # A path too long for the kernel is given relative to `dir`.
             "unixsocket": str(self._socket) if is_short(self._socket) else SOCKET_NAME,
             "unixsocketperm": "700",
             "dir": str(self._directory),
@@ -221,7 +229,7 @@ def _open_descriptor(path: Path) -> Iterator[int]:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Whether it could be had."""
+    """Whether the lock was acquired."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Entries of streams as Redis gives them, and as the roles are given them."""
+"""Parses stream entries from Redis into the entries of the Bus port."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from hemostat.ports import Entry
 
 
 def parse_entries(stream: str, rows: Sequence[Any]) -> list[Entry]:
-    """Entries as Redis gives them; those trimmed meanwhile have no fields and are passed over."""
+    """The parsed entries. Entries trimmed in the meantime have no fields and are left out."""
     return [parse_entry(stream, name.decode(), fields) for name, fields in rows if fields is not None]
 
 

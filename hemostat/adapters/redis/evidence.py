@@ -1,4 +1,4 @@
-"""The Dossiers port: one hash an incident, which expires a week after the last dossier."""
+"""The EvidenceStore port: one hash an incident, which expires a week after the last snapshot."""
 
 from typing import Any, Final
 
@@ -7,9 +7,9 @@ from hemostat.adapters.redis.rows import read_rows
 from hemostat.core.evidence.snapshot import EvidenceSnapshot, encode
 
 KEPT_SECONDS: Final = 7 * 24 * 3600
-"""Seconds."""
+"""Seconds after the last snapshot."""
 MAX_SNAPSHOTS: Final = 10
-"""Dossiers of one incident."""
+"""Snapshots of one incident."""
 
 PUT_SCRIPT: Final = """
 if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end

@@ -1,8 +1,8 @@
-"""What Redis's failures are called here: each by its cause, in one line without a password.
+"""Translates Redis's errors into BusErrors: each by its cause, in one line without a password.
 
-Most of them pass without anything being changed at HemoStat: roles wait for the end of each, and tell people
-which it is. The client takes the error's code off some texts and puts words before others: a code is looked
-for in the whole text, and by the class of the exception.
+Most pass without a change to HemoStat: roles wait for the end of each and report which it is. The client
+removes the code from some texts and puts text before others. So a code is searched for in the whole text, and
+derived from the class of the exception.
 """
 
 import re
@@ -18,11 +18,11 @@ from hemostat.errors import BusError, BusUnreachableError
 FORBIDDEN_PATTERN: Final = re.compile(
     r"\bNOPERM\b|\bThe user executing the script can't\b|\bACL failure in script\b"
 )
-"""Inside a script the versions of Redis have words of their own for it."""
+"""In scripts, versions of Redis word the refusal differently."""
 UNUSABLE_PATTERN: Final = re.compile("PEM lib|NO_CERTIFICATE_OR_CRL_FOUND|NO_START_LINE|KEY_VALUES_MISMATCH")
 CONNECTING_PATTERN: Final = re.compile(r"connecting to .+\. (?P<reason>[A-Z].+?)\.?$")
 MAX_QUOTED_CHARACTERS: Final = 200
-"""Characters of Redis's own words in an error: a pipeline's repeat the whole command."""
+"""Characters of Redis's own text in an error: a pipeline's text repeats the whole command."""
 
 
 class RedisFailure(NamedTuple):
@@ -96,14 +96,14 @@ NEEDLESS_PATTERN: Final = re.compile("without any password configured|no passwor
 
 
 def find_code(error: redis.RedisError) -> str:
-    """The key of CAUSES; empty for another failure."""
+    """The key of FAILURES_BY_CODE. Empty for another failure."""
     named = next((code for kind, code in CODES_BY_CLASS.items() if type(error) is kind), "")
     found = CODE_PATTERN.search(str(error))
     return named or (found[0] if found else "")
 
 
 def translate_failure(error: redis.RedisError, url: str, user: str = "default", master: str = "") -> BusError:
-    """`master`: the address that a replica follows, where it is known."""
+    """The BusError. `master`: the address that a replica follows, if known."""
     where = f"Redis at {mask_url(url)}"
     text = " ".join(str(error).split())
     if told := _translate_tls(text, where) or _translate_login(error, text, where, user):
@@ -127,7 +127,7 @@ def translate_failure(error: redis.RedisError, url: str, user: str = "default", 
 
 
 def _translate_login(error: redis.RedisError, text: str, where: str, user: str) -> BusError | None:
-    """What is wrong with the login; None for another error. People mend it while a role waits."""
+    """The error of a failed login, else None. An operator can fix it while a role waits."""
     if isinstance(error, exceptions.NoPermissionError) or FORBIDDEN_PATTERN.search(text):
         return BusError(
             f"{where} does not allow this to user {user} ({shorten(text)})",
@@ -152,7 +152,7 @@ def _translate_login(error: redis.RedisError, text: str, where: str, user: str) 
 
 
 def _translate_tls(text: str, where: str) -> BusError | None:
-    """What a failed TLS handshake means; None for another error. The words are OpenSSL's."""
+    """The error of a failed TLS handshake, else None. The searched texts are OpenSSL's."""
     if "CERTIFICATE_VERIFY_FAILED" in text:
         why = text.partition("certificate verify failed:")[2].partition("(_ssl")[0].strip(" .")
         message = f"{where} shows a certificate that is not trusted ({why})"
@@ -169,7 +169,7 @@ def _translate_tls(text: str, where: str) -> BusError | None:
 
 
 def _find_reason(text: str) -> str:
-    """The system's own word for it, which the client puts behind a number and the address."""
+    """The system's text, which the client puts after a number and the address."""
     if found := CONNECTING_PATTERN.search(text):
         return found["reason"]
     return text.partition(" connecting to ")[0].rstrip(".") or "no answer"

@@ -1,4 +1,4 @@
-"""How many entries of a stream a group of readers has not finished."""
+"""Counts the entries of a stream that a consumer group has not finished."""
 
 import logging
 import time
@@ -10,23 +10,28 @@ from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.parts import read_pages
 
 MAX_COUNTED: Final = 1000
-"""Entries that are counted one by one, where Redis does not tell the number."""
+"""Entries that are counted one by one if Redis does not report the number."""
 RETRY_SECONDS: Final = 60.0
-"""After which the groups of a stream are asked for again, where they could not be sent: each attempt keeps
-Redis busy."""
+"""Seconds until the groups of a stream are requested again after Redis could not send them.
+
+Each attempt keeps Redis busy.
+"""
 
 logger = logging.getLogger(__name__)
 
 
 class Lag:
-    """Every reader of a stream may make groups of it, of any name. Where Redis cannot send all of them, the
-    latest lag that is known stands. Safe to use from several threads at once."""
+    """Reads lags. Safe to use from several threads at once.
+
+    Every reader of a stream may create groups with any name. If Redis cannot send all of them, the last known
+    lag is returned.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._known: dict[tuple[str, str], int] = {}
         self._due: dict[str, float] = {}
-        """When the groups of a stream are asked for again (seconds of a clock that only runs forward)."""
+        """When the groups of a stream are requested again (seconds of a monotonic clock)."""
 
     def read(self, stream: str, group: str) -> int:
         known = self._known.get((stream, group), 0)
@@ -59,7 +64,7 @@ class Lag:
         return int(group["pending"]) + int(behind)
 
     def _count(self, raw: Any, key: str, last: bytes) -> int:
-        """Before Redis 7, or after a trim."""
+        """Count entries one by one: Redis reports no lag before version 7, or after a trim."""
 
         def ask(row: bytes | None, some: int) -> Any:
             return raw.xrange(key, min=b"(" + (row or last), count=some)

@@ -1,5 +1,7 @@
-"""What only refreshes a screen: the last values, and the latest numbers of each container. None of it is
-replayed after a crash of Redis, and all of it expires."""
+"""The last values and the latest measurements of each container, for dashboards.
+
+They are not restored after a crash of Redis, and all expire.
+"""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -13,9 +15,9 @@ from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, Metr
 from hemostat.events import ContainerStats, Event, Heartbeat, encode
 
 MAX_LISTED: Final = 10_000
-"""Last values of one type that are read, those first that expire first."""
+"""Last values of one type that are read, the earliest to expire first."""
 KEY_NAMES: Final = {"container_stats": "stats"}
-"""By event type, where keys have another name."""
+"""Key names by event type, if they differ."""
 
 SHOW_SCRIPT: Final = """
 -- Followers are told, the append-only file is not: what is lost with Redis would have expired all the same.
@@ -40,16 +42,17 @@ for name, rows in pairs(cmsgpack.unpack(ARGV[5])) do
   redis.call('ZREMRANGEBYSCORE', live, '-inf', latest)
 end
 """
-"""Prefix, seconds, how many points are kept and for how many milliseconds; and by event type rows of key,
-event, its time, and for a container's numbers the key of its history, the point, and the key under which
-third parties look for it, whatever its host. One command after the other would cost the sender more than all
-else that it does."""
+"""Arguments: prefix, seconds, points kept, their milliseconds, and rows by event type.
+
+A row is key, event and time; for a container also the key of its history, the point, and the key without a
+host for third parties. Single commands would cost the sender more than all its other work.
+"""
 
 Row = tuple[str | float, ...]
 
 
 def make_arguments(events: Iterable[Event], ttl: float, *, shared: bool = True) -> list[object]:
-    """What SHOW is called with. `shared`: write the key without a host as well."""
+    """The arguments of SHOW_SCRIPT. `shared`: also write the key without a host."""
     rows: dict[str, list[Row]] = {}
     for event in events:
         rows.setdefault(event.type, []).append(_make_row(event, shared=shared))
@@ -61,13 +64,16 @@ def make_live_key(name: str) -> str:
 
 
 def make_key_prefix(name: str) -> bytes:
-    """How the keys of last values begin. Several users may add to the list of these keys: one that names
-    another key, which a reader may not read, would make Redis refuse all of them."""
+    """The prefix of the keys of last values.
+
+    Several users may add to the list of these keys. Redis would refuse the whole request if one of them were
+    a key that a reader may not read.
+    """
     return f"{PREFIX}{KEY_NAMES.get(name, name)}:".encode()
 
 
 def read_values(raw: Any, name: str) -> list[tuple[str, bytes]]:
-    """The last values of one type, with their keys. A value that is too large to be sent costs no other."""
+    """The last values of one type, with their keys. A value too large to be sent affects no other."""
 
     def read_keys(places: Sequence[int]) -> Any:
         return raw.zrange(make_live_key(name), places[0], places[-1])
@@ -86,7 +92,7 @@ def make_history_key(host: str, container: str) -> str:
 
 
 def read_points(values: Iterable[bytes]) -> list[MetricPoint]:
-    """Past what is none: who listens must not end by what somebody else has written."""
+    """The points without malformed ones: a reader must not fail because of another user's values."""
     found = []
     for value in values:
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
@@ -95,8 +101,10 @@ def read_points(values: Iterable[bytes]) -> list[MetricPoint]:
 
 
 def make_value_key(event: Event) -> str:
-    """Under which it is kept. What somebody else's key holds is not believed: users may write the keys that
-    begin with the name of their own role."""
+    """The key of an event's last value.
+
+    Readers ignore a value under another key: users may write the keys that begin with their role's name.
+    """
     match event.data:
         case ContainerStats(container=container):
             return f"{PREFIX}stats:{event.host}:{container.name}"

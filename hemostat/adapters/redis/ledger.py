@@ -1,4 +1,4 @@
-"""The Ledger port: hashes of attempts, and one counter that every write moves. No rule stands here."""
+"""The Ledger port: hashes of attempts, and a counter that every write increments. It contains no rules."""
 
 import logging
 import math
@@ -23,7 +23,7 @@ from hemostat.core.settings.responder import MAX_LOOKBACK_SECONDS, MAX_RECENT_AT
 from hemostat.errors import BusError
 
 MAX_LATEST: Final = 1000
-"""Those that are kept, for whoever looks at the whole host: more than are done in an hour."""
+"""Ended attempts kept for views of the whole host: more than run in an hour."""
 
 REMOVE_LIMIT_SCRIPT: Final = """
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
@@ -35,16 +35,16 @@ RESTORED_WARNING: Final = (
     "the attempts of this process were written back; see maxmemory-policy and persistence there"
 )
 LOSS_WARNING_SECONDS: Final = 900.0
-"""Seconds for which people are told of a loss."""
+"""Seconds for which a loss is reported."""
 
 logger = logging.getLogger(__name__)
 
 
 class RedisLedger:
-    """What this process has written is written again where Redis has lost it."""
+    """The ledger. Writes of this process are repeated if Redis has lost them."""
 
     def __init__(self, client: Client, now: Callable[[], float] = time.time) -> None:
-        """`now` gives epoch seconds."""
+        """`now` returns epoch seconds."""
         self._client = client
         self._remove_limit_script = client.raw.register_script(REMOVE_LIMIT_SCRIPT)
         self._quarantine = Quarantine(client, now)
@@ -63,8 +63,10 @@ class RedisLedger:
         return book
 
     def check(self, host: str) -> str:
-        """A ledger without a version is given one: that it is missing tells of a loss from then on. Rows that
-        could not be read are set aside."""
+        """Find lost data and unreadable rows, and report them; empty if there are none.
+
+        A ledger without a version gets one, so that a later loss is detected. Unreadable rows are set aside.
+        """
         memory = self._memory[host]
         known = memory.known()
         version, pauses = self._client.atomic([("GET", _make_keys(host, "")[0]), ("HGETALL", PAUSES_KEY)])
@@ -79,7 +81,7 @@ class RedisLedger:
         return "; ".join(filter(None, (lost, format_unreadable_rows(aside))))
 
     def _repair_version(self, host: str, version: bytes | None, known: KnownRows) -> int:
-        """A counter that Redis cannot count on is set to what this process knows."""
+        """The version. A counter that Redis cannot increment is set to this process's value."""
         number = read_number(version)
         if number is None:
             logger.error("ledger.version_repaired host=%s known=%d", host, known.version)
@@ -103,7 +105,7 @@ class RedisLedger:
         except BusError as error:
             if error.transient:
                 raise
-            # An ACL may forbid the pauses to a responder: what is known counts for this process all the same.
+            # An ACL may forbid a responder to write pauses. This process still applies its own data.
             logger.warning("ledger.not_restored error=%s", error)
 
     def _read_snapshot(
@@ -140,14 +142,14 @@ class RedisLedger:
         return book, _make_pairs(pauses)
 
     def _read_attempts(self, values: list[bytes], key: str, kind: Kind = "hash") -> tuple[Attempt, ...]:
-        """Oldest first, without those that cannot be read: these are set aside later."""
+        """The attempts, oldest first. Unreadable rows are left out and set aside later."""
         attempts = [each for each in map(_read_attempt, values) if each is not None]
         if len(attempts) < len(values):
             self._quarantine.note(key, kind, Attempt)
         return tuple(sorted(attempts, key=lambda attempt: attempt.time))
 
     def _read_approval(self, raw: bytes | None) -> Approval | None:
-        """One that cannot be read allows nothing."""
+        """The approval. An unreadable one allows no action."""
         approval = read_row(raw, Approval)
         if raw and approval is None:
             self._quarantine.note(APPROVALS_KEY, "hash", Approval)
@@ -165,8 +167,11 @@ class RedisLedger:
             raw.set(_make_stop_key(host, container), kept, ex=seconds)
 
     def survey(self, host: str) -> LedgerSnapshot:
-        """No script: whoever only looks may not run any. No transaction: a full Redis refuses it. The version
-        is read first, so that what is decided on later rows is not written."""
+        """The host's whole ledger.
+
+        Not a script: users that only read may run none. Not a transaction: a full Redis refuses it. The
+        version is read first, so that a decision based on later rows fails to write.
+        """
         version_key, running_key, _ = _make_keys(host, "")
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             batch.get(version_key)
@@ -222,8 +227,11 @@ class RedisLedger:
             raw.hset(_make_limits_key(host), _make_limit_field(scaled), kept)
 
     def drop_scaled(self, host: str, scaled: RaisedLimit) -> bool:
-        """Rows are compared by value: another version may write the same row in other bytes, and a limit in
-        bytes is written as an integer and read as a float."""
+        """Rows are compared by value.
+
+        Another version may write the same row in other bytes, and a limit in bytes is written as an integer
+        and read as a float.
+        """
         with self._client.call() as raw:
             row: Any = raw.hget(_make_limits_key(host), _make_limit_field(scaled))
         if read_row(row, RaisedLimit) != scaled:
@@ -263,5 +271,5 @@ def _make_pairs(flat: list[bytes]) -> dict[bytes, bytes]:
 
 @lru_cache(maxsize=2 * MAX_LATEST)
 def _read_attempt(value: bytes) -> Attempt | None:
-    """A host's latest attempts come with every book, and are read anew where they have changed alone."""
+    """A host's latest attempts are part of every snapshot. Only changed rows are parsed again."""
     return read_row(value, Attempt)

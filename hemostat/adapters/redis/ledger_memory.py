@@ -1,7 +1,7 @@
-"""What a process knows to be in a ledger, so that a Redis that forgets does not set the budget back to zero.
+"""A process's copy of ledger rows, so that data loss in Redis does not reset the action budget to zero.
 
-Redis may lose keys while HemoStat runs: by eviction, by FLUSHALL, by a restart without persistence, by a
-failover to a replica that was behind. The version of the ledger, which only grows, tells of most losses.
+Redis may lose keys while HemoStat runs: by eviction, FLUSHALL, a restart without persistence, or a failover
+to a replica that was behind. The ledger's version, which only grows, reveals most losses.
 """
 
 import threading
@@ -16,24 +16,24 @@ from hemostat.core.settings.responder import MAX_LOOKBACK_SECONDS
 
 Pairs = Mapping[bytes, bytes]
 MARGIN_SECONDS: Final = 60.0
-"""Seconds before its end for which an attempt is not missed any more: others may have dropped it."""
+"""Seconds before its expiry from which a missing attempt is no loss: other clients may have removed it."""
 
 
 class KnownRows(msgspec.Struct, frozen=True):
-    """What was in Redis before a read began: the answer must hold it. Attempts are by key."""
+    """Rows that were in Redis before a read began, so the answer must contain them. Attempts are by key."""
 
     version: int = 0
     attempts: Mapping[str, Attempt] = {}
     pauses: Pairs = {}
 
     def is_lost(self, version: int, container: str, keys: Collection[str], *, has_ended: bool) -> bool:
-        """Whether an answer with this version, and these attempts of the container, lacks something."""
+        """Whether an answer with this version and these attempts of the container lacks a row."""
         own = {key for key, each in self.attempts.items() if each.container == container}
         ended = any(each.outcome is not None for each in self.attempts.values())
         return version < self.version or not own.issubset(keys) or (ended and not has_ended)
 
     def complete(self, book: LedgerSnapshot, container: str) -> LedgerSnapshot:
-        """With the attempts on the container that the book lacks."""
+        """The snapshot with the attempts on the container that it lacks."""
         keys = {each.key for each in book.attempts}
         own = [each for each in self.attempts.values() if each.container == container]
         missing = [each for each in own if each.key not in keys]
@@ -42,15 +42,15 @@ class KnownRows(msgspec.Struct, frozen=True):
 
 
 class LedgerMemory:
-    """Of one host, by this process. Safe to use from several threads."""
+    """The known rows of one host in this process. Safe to use from several threads."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        """`now` gives epoch seconds."""
+        """`now` returns epoch seconds."""
         self._now = now
         self._lock = threading.Lock()
         self._known = KnownRows()
         self.lost_at = 0.0
-        """When a loss was last noticed; epoch seconds, 0 for never."""
+        """When a loss was last noticed, epoch seconds. 0 for never."""
 
     def known(self) -> KnownRows:
         with self._lock:
@@ -84,8 +84,11 @@ def make_restore_commands(
     pauses: str,
     has_ended: bool,
 ) -> list[Command]:
-    """Commands that write back what is known. `keys`: of a container, the version, the running and all
-    attempts. The pauses come last: a user who may not write them has restored the rest."""
+    """Commands that write the known rows back.
+
+    `keys`: the keys of a container's version, running attempts and all attempts. The pauses come last: for a
+    user that may not write them, the rest is already restored.
+    """
     ordered = sorted(known.attempts.values(), key=lambda each: each.time)
     written = [(each, msgspec.json.encode(each), keys(each.container)) for each in ordered]
     lost_all = version < known.version

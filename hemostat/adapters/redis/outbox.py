@@ -1,7 +1,7 @@
-"""The Outbox port: for each channel a sorted set of incidents by when they are due, and a hash of the words.
+"""The Outbox port: for each channel a sorted set of incidents by due time, and a hash of notifications.
 
-A word is its own version: whoever changes or removes one says which one it means, and nothing is done if
-another has taken its place. Keys are not declared, so that each command needs the right to itself alone.
+A notification serves as its own version: a change or removal names the one it refers to, and has no effect if
+another has replaced it. Keys are not declared, so that each command needs only its own right.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from hemostat.adapters.redis.rows import Quarantine, Row, find_fault, read_row
 from hemostat.core.notify.notification import LastNotification, Notification, merge
 
 KEPT_SECONDS: Final = 7 * 24 * 3600
-"""Seconds for which words wait where no other comes any more."""
+"""Seconds for which notifications are kept if no other arrives."""
 REMEMBERED_SECONDS: Final = 30 * 24 * 3600
-"""Seconds for which is known what was told."""
+"""Seconds for which the last notification of an incident is remembered."""
 BOUND: Final = 10_000
 
 PUT_SCRIPT: Final = """
@@ -80,7 +80,10 @@ class RedisOutbox:
         self._settle_script = client.raw.register_script(SETTLE_SCRIPT)
 
     def put(self, channel: str, words: Sequence[tuple[Notification, float]]) -> int:
-        """Those whose place somebody else has taken in between are merged anew."""
+        """Merge notifications into the outbox.
+
+        Those changed concurrently are merged again. Returns the number dropped.
+        """
         dropped = 0
         while words:
             rows = self._merged(channel, words)
@@ -110,7 +113,7 @@ class RedisOutbox:
         ]
 
     def _set_aside(self, channel: str, incident: bytes, raw: bytes) -> None:
-        """A word that cannot be read waits no longer."""
+        """Remove an unreadable notification from the outbox."""
         due, words, _ = _make_keys(channel)
         if raw:
             self._quarantine.move(Row("hash", words, incident, raw, find_fault(raw, Notification)))
@@ -143,7 +146,7 @@ class RedisOutbox:
     def _merged(
         self, channel: str, words: Sequence[tuple[Notification, float]]
     ) -> list[tuple[str, bytes, bytes, float]]:
-        """Rows of incident, what waits, what is to, and until when; without those that change nothing."""
+        """Rows of incident, waiting and new notification, and due time, without rows that change nothing."""
         incidents = list({word.incident for word, _ in words})
         with self._client.call() as raw:
             found: Any = raw.hmget(_make_keys(channel)[1], incidents)

@@ -1,7 +1,7 @@
-"""Answers that another user of Redis can make large, read in parts.
+"""Reads answers in parts that another user of Redis can make large.
 
-Redis ends a connection whose answer is larger than `maxmemory-clients`. Who asks for that answer again and
-again would wait for ever, because of a value that somebody else has written.
+Redis ends a connection whose answer is larger than `maxmemory-clients`. A client that repeats the request
+would fail forever because of one value written by another user.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,9 +15,9 @@ from hemostat.events import MAX_BYTES
 from hemostat.ports import Entry
 
 FEWER: Final = 8
-"""By how many times fewer items are asked for after an answer that was too large."""
+"""Divisor of the number of requested items after an answer that was too large."""
 MAX_ENTRIES: Final = 16
-"""Of one answer of CUT: some 4 MiB."""
+"""Entries of one answer of CUT: some 4 MiB."""
 
 CUT: Final = """
 local rows = {}
@@ -32,22 +32,24 @@ for i = 3, #ARGV do
 end
 return rows
 """
-"""A stream, how many bytes of each event are read, and ids of entries. The stream is not declared as a key:
-Redis 7 would ask for the right to write it."""
+"""Arguments: a stream, the bytes of each event to read, and ids of entries.
+
+The stream is not declared as a key: Redis 7 would require the right to write it.
+"""
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
 class Entries:
-    """Reads entries by their ids. Of an event that is larger than any role sends, only the beginning."""
+    """Reads entries by their ids. An event larger than any role sends is cut."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._cut = client.raw.register_script(CUT)
 
     def read(self, stream: str, ids: Sequence[str]) -> Iterator[Entry]:
-        """Those that are there."""
+        """The entries that exist."""
         for start in range(0, len(ids), MAX_ENTRIES):
             words: list[Any] = [PREFIX + stream, MAX_BYTES + 1, *ids[start : start + MAX_ENTRIES]]
             with self._client.call():
@@ -62,8 +64,10 @@ def _fields(event: bytes | None) -> dict[bytes, bytes]:
 def read_parts(
     ask: Callable[[Sequence[Item]], Iterable[Answer]], items: Sequence[Item], ping: Callable[[], object]
 ) -> list[Answer]:
-    """What is answered for the items together, or for parts of them where the answer is too large. Passes
-    over an item whose own answer is. `ping` raises where Redis is away."""
+    """The answers for all items, requested together, or in parts if the answer is too large.
+
+    An item whose own answer is too large is left out. `ping` raises if Redis is unreachable.
+    """
     if not items:
         return []
     try:
@@ -80,9 +84,11 @@ def read_parts(
 def read_pages(
     ask: Callable[[Any, int], Sequence[Any]], count: int, ping: Callable[[], object], *, required: bool
 ) -> list[Any]:
-    """Rows of a stream, up to `count`. `ask` is given the id of the last row, or None, and a number. Ends
-    before a row that is too large for an answer of its own; raises there where `required` and it is the
-    first."""
+    """Rows of a stream, at most `count`. `ask` is given the id of the last row, or None, and a number.
+
+    The result ends before a row that is too large for an answer. If that row is the first and `required`, the
+    error is raised.
+    """
     rows: list[Any] = []
     step = count
     while step and len(rows) < count:

@@ -1,5 +1,7 @@
-"""The Casebook and Purse ports: a hash of outcomes by signature, a value that expires by likeness, a hash of
-spendings."""
+"""The PrecedentStore and LlmBudget ports.
+
+Keys are a hash of outcomes for each signature, an expiring value for each likeness, and a hash of costs.
+"""
 
 from typing import Any, Final
 
@@ -54,7 +56,7 @@ class RedisLlmBudget:
         self._client = client
 
     def read(self) -> tuple[int, list[LlmUsage]]:
-        """The version first: spendings that come between the two readings make the next swap fail."""
+        """The version is read first: costs written between the two reads make the next swap fail."""
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             batch.get(VERSION_KEY)
             batch.hvals(SPENT_KEY)

@@ -1,4 +1,6 @@
-"""Who can reach a Redis: by which addresses, without a password or not, and which local user serves it."""
+"""Finds who can reach a Redis: its addresses, whether it requires a password, and the local user that runs
+it.
+"""
 
 import pwd
 import socket
@@ -24,23 +26,23 @@ CREDENTIALS_FORMAT: Final = struct.Struct("3i")
 LOCALHOST: Final = "127.0.0.1"
 PROBE_SECONDS: Final = 0.5
 GREETINGS: Final = (b"+PONG", b"-NOAUTH", b"-DENIED", b"-LOADING", b"-MASTERDOWN")
-"""How a Redis answers a PING, with a password or without."""
+"""Beginnings of Redis's answer to PING, with or without a password."""
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found. None: it cannot be known from here."""
+    """How a Redis can be reached. None: unknown from here."""
 
     is_open: bool | None = None
-    """Whether Redis serves a client that gives no password."""
+    """Whether Redis serves a client without a password."""
     is_encrypted: bool = False
     addresses: tuple[str, ...] | None = None
-    """That it listens on; empty for a unix socket alone."""
+    """Addresses that Redis listens on. Empty if it listens only on a unix socket."""
     uid: int | None = None
-    """The user whose process listens, where it is on this machine."""
+    """The user of the listening process, if it is on this machine."""
     open_directory: str = ""
-    """The directory of the unix socket, if every user may put another socket there while Redis is away."""
+    """The unix socket's directory, if every user may put another socket there while Redis is stopped."""
     socket_mode: int | None = None
-    """Of the unix socket at which it is reached, if every user can get to its directory."""
+    """The mode of the unix socket, if every user can reach its directory."""
 
 
 def read_reach(client: Client) -> Reach:
@@ -58,8 +60,10 @@ def read_reach(client: Client) -> Reach:
 
 
 def find_local_owner() -> str:
-    """The user who runs a Redis on localhost, at the usual port; empty where there is none. Nothing is sent
-    but a PING."""
+    """The user who runs a Redis on localhost at the default port.
+
+    Empty if there is none. Only PING is sent.
+    """
     with (
         suppress(OSError),
         closing(socket.create_connection((LOCALHOST, DEFAULT_PORT), PROBE_SECONDS)) as tried,
@@ -79,7 +83,7 @@ def name_user(uid: int) -> str:
 
 
 def find_listener(port: int) -> int | None:
-    """The user who listens on this TCP port of the local host; None where that cannot be found."""
+    """The user who listens on this TCP port of the local host. None if unknown."""
     return next((uid for at, uid in _list_listeners() if at == port), None)
 
 

@@ -1,4 +1,4 @@
-"""The Store port: the newest events of each type in a list, each event once."""
+"""The RecentEvents port: the newest events of each type in a list, each event once."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -7,7 +7,7 @@ from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.events import Event, encode
 
 KEPT_SECONDS: Final = 7 * 24 * 3600
-"""Seconds for which an event can be looked up, and is known not to be new."""
+"""Seconds for which an event can be looked up and is recognised as not new."""
 LISTED: Final = 1000
 
 APPEND_SCRIPT: Final = """

@@ -1,4 +1,4 @@
-"""Finds and removes rows that cannot be read, for `hemostat repair`: set aside, or still in place."""
+"""Finds and removes unreadable rows, set aside or in place, for `hemostat repair`."""
 
 import math
 from fnmatch import fnmatchcase
@@ -52,18 +52,18 @@ TABLES: Final = (
     Table(f"{PREFIX}told:*", "string", LastNotification),
     Table(f"{PREFIX}memo:*", "string", msgspec.Raw),
 )
-"""Keys by pattern, the first that fits, and what their rows are."""
+"""Key patterns with the type of their rows. The first that matches applies."""
 STREAMS: Final = frozenset({DEAD_LETTER_STREAM, *(PREFIX + kind for kind in DURABLE)})
 LAST_MILLISECONDS: Final = b"%d-" % (2**64 - 1)
-"""How the last ids begin that Redis knows: a stream that has one takes a few more entries, or none."""
+"""Prefix of the highest ids: a stream that has one accepts few more entries, or none."""
 MISPLACED_TEXT: Final = "it is not of the type"
 WRONG_TYPE_TEXT: Final = "not of HemoStat's type"
 SCAN_COUNT: Final = 5000
-"""Keys of which Redis tells at a time."""
+"""Keys per answer of SCAN."""
 
 
 def list_aside(client: Client) -> dict[bytes, AsideRow]:
-    """What was set aside, by its name in the quarantine, oldest first."""
+    """The rows that were set aside, by their name in the quarantine, oldest first."""
     with client.call() as raw:
         stored: Any = raw.hgetall(QUARANTINE_KEY)
     unknown = AsideRow(
@@ -80,15 +80,14 @@ def clear_aside(client: Client, names: list[bytes]) -> None:
 
 
 def find_in_place(client: Client) -> list[Row]:
-    """Rows that cannot be read and stand where they were written. Raises BusError where this user may not
-    look."""
+    """The unreadable rows in their original keys. Raises BusError if this user may not read them."""
     with client.call() as raw:
         keys = sorted(raw.scan_iter(match=f"{PREFIX}*", count=SCAN_COUNT))
     return [row for key in keys for row in _find_unreadable(client, key.decode(errors="surrogateescape"))]
 
 
 def remove_in_place(client: Client, row: Row) -> None:
-    """Unless it is another by now."""
+    """Remove a row, unless another has replaced it."""
     made: Any = client.raw
     with client.call():
         if row.reason.startswith(MISPLACED_TEXT) or row.kind == "string":
@@ -121,7 +120,7 @@ def _find_unreadable(client: Client, key: str) -> list[Row]:
 
 
 def _find_exhausted(client: Client, key: str) -> list[Row]:
-    """Redis gives each entry a higher id than the one before, and somebody has written the last one."""
+    """The stream, if it accepts no entries: ids must increase, and a client wrote the last one."""
     with client.call() as raw:
         facts: Any = raw.xinfo_stream(key)
     last = facts["last-generated-id"]

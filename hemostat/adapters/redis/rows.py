@@ -1,7 +1,7 @@
-"""Rows that cannot be read: they are skipped where they are read, set aside, and listed for people.
+"""Handles unreadable rows: readers skip them, and they are set aside and listed for operators.
 
-A row may be unreadable because another version wrote it, or because somebody changed it. It must not keep the
-other rows from being read. What is set aside keeps its raw bytes, its key and the reason in one bounded hash.
+A row may be unreadable because another version wrote it or a user changed it. The other rows must stay
+readable. A row that is set aside keeps its raw bytes, its key and the reason in one bounded hash.
 """
 
 import base64
@@ -22,10 +22,10 @@ Kind = Literal["hash", "list", "string", "stream"]
 
 QUARANTINE_KEY: Final = f"{PREFIX}quarantine"
 MAX_ROWS: Final = 1000
-"""Rows that are kept set aside; of further ones only the log tells."""
+"""Rows that are kept aside. Further ones are only logged."""
 MAX_ROW_BYTES: Final = 16 * 1024
 COUNT_SECONDS: Final = 20.0
-"""Between two looks at how many rows are set aside."""
+"""Seconds between two counts of the rows set aside."""
 
 MOVE_SCRIPT: Final = """
 local kind, key, field, raw = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -34,13 +34,13 @@ if redis.call('HLEN', ARGV[5]) < tonumber(ARGV[6]) then redis.call('HSET', ARGV[
 if kind == 'hash' then return redis.call('HDEL', key, field) end
 return redis.call('LREM', key, 0, raw)
 """
-"""Keys are not declared, so that each command needs the right to itself alone."""
+"""Keys are not declared, so that each command needs only its own right."""
 
 logger = logging.getLogger(__name__)
 
 
 class Row(NamedTuple):
-    """`field` is empty in a list and for a string."""
+    """An unreadable row. `field` is empty in a list and for a string."""
 
     kind: Kind
     key: str
@@ -61,7 +61,7 @@ class AsideRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_row(raw: bytes | None, shape: type[T]) -> T | None:
-    """None where there is no row, and where it cannot be read."""
+    """The parsed row. None if there is no row or it is unreadable."""
     try:
         return None if raw is None else msgspec.json.decode(raw, type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -69,13 +69,13 @@ def read_row(raw: bytes | None, shape: type[T]) -> T | None:
 
 
 def read_rows(values: Sequence[bytes], shape: type[T]) -> list[T]:
-    """Those that can be read."""
+    """The readable rows, parsed."""
     rows = (read_row(value, shape) for value in values)
     return [each for each in rows if each is not None]
 
 
 def find_fault(raw: bytes, shape: type[Any]) -> str:
-    """Why a row cannot be read; empty if it can be."""
+    """Why a row is unreadable. Empty if it is readable."""
     try:
         msgspec.json.decode(raw, type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -84,7 +84,7 @@ def find_fault(raw: bytes, shape: type[Any]) -> str:
 
 
 def read_number(raw: bytes | None) -> int | None:
-    """A counter as Redis keeps it; None where Redis could not count on."""
+    """A counter's value. None if Redis could not increment it."""
     text = b"0" if raw is None else raw
     return int(text) if text.isdigit() and len(text) < 16 else None  # noqa: PLR2004 - 15 digits: exact in Lua
 
@@ -94,10 +94,10 @@ def decode_name(name: bytes) -> str:
 
 
 class Quarantine:
-    """Sets aside what this process could not read. Safe to use from several threads."""
+    """Sets aside rows that this process could not read. Safe to use from several threads."""
 
     def __init__(self, client: Client, now: Callable[[], float] = time.time) -> None:
-        """`now` gives epoch seconds."""
+        """`now` returns epoch seconds."""
         self._client = client
         self._now = now
         self._move_script = client.raw.register_script(MOVE_SCRIPT)
@@ -106,13 +106,15 @@ class Quarantine:
         self._count, self._counted = 0, 0.0
 
     def note(self, key: str, kind: Kind, shape: type[Any]) -> None:
-        """Have `sweep` look at a key in which a row could not be read."""
+        """Let `sweep` check a key that contains an unreadable row."""
         with self._lock:
             self._noted_keys[key] = (kind, shape)
 
     def sweep(self) -> int:
-        """Set aside what was noted; how many rows are set aside. What this user may not move stays where it
-        is, and is told as well."""
+        """Set aside the unreadable rows of noted keys. Returns the number of rows set aside.
+
+        Rows that this user may not move stay in place and are counted too.
+        """
         with self._lock:
             noted, self._noted_keys = self._noted_keys, {}
         rows = [row for key, (kind, shape) in noted.items() for row in self._find_rows(key, kind, shape)]
@@ -123,7 +125,7 @@ class Quarantine:
         return self._count
 
     def move(self, row: Row) -> bool:
-        """Set a row aside, unless it is another by now. Raises BusError."""
+        """Set a row aside, unless another has replaced it. Returns whether it was moved. Raises BusError."""
         aside = AsideRow(
             key=row.key,
             field=decode_name(row.field)[:200],

@@ -1,4 +1,4 @@
-"""What a Redis tells of itself, for `hemostat doctor`. It is asked, and nothing is changed."""
+"""Reads a Redis server's properties for `hemostat doctor`, without changing anything."""
 
 import re
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ COMMAND_FORMS: Final = {
     "xreadgroup": "GROUP g c STREAMS K >", "xgroup|create": "K g 0", "xinfo|groups": "K",
     "publish": "K m", "watch": "K",
 }  # fmt: skip
-"""Arguments with which Redis takes each command into a transaction; K is a key. It is never executed."""
+"""Arguments with which Redis queues each command in a transaction. K is a key. It is never executed."""
 REFUSED_PATTERN: Final = re.compile(
     r"NOPERM|no permissions to run|unknown command|unknown subcommand", re.IGNORECASE
 )
@@ -35,24 +35,24 @@ KEY_REFUSED_PATTERN: Final = re.compile(
 
 
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """None: this user may not ask."""
+    """Properties of a Redis server. None: this user may not ask."""
 
     name: str = "Redis"
     version: str = ""
     cluster: bool = False
     master: str = ""
-    """The address that this replica follows; empty for a master."""
+    """The address that this replica follows. Empty for a master."""
     policy: str = ""
     used: int = 0
     maximum: int = 0
-    """Bytes of memory; 0: no limit."""
+    """Bytes of memory. 0: no limit."""
     evicted: int = 0
     append_only: bool = False
     snapshots: bool | None = None
 
 
 def read_facts(client: Client) -> ServerFacts | None:
-    """None where this user may not run INFO."""
+    """The server's properties. None if this user may not run INFO."""
     try:
         with client.call() as raw:
             info: Any = raw.info()
@@ -76,8 +76,10 @@ def read_facts(client: Client) -> ServerFacts | None:
 
 
 def find_refused_commands(client: Client) -> list[str]:
-    """Commands that HemoStat's roles use and that this Redis lacks or does not allow to this user. They are
-    put into a transaction that is never executed: its connection is closed."""
+    """Commands of HemoStat's roles that this Redis lacks or does not allow to this user.
+
+    They are queued in a transaction that is never executed: its connection is closed.
+    """
     with client.call() as raw:
         connection: Any = raw.connection_pool.get_connection()
     try:
@@ -93,8 +95,11 @@ def find_refused_commands(client: Client) -> list[str]:
 
 
 def find_outdated_rights(client: Client) -> list[str]:
-    """How the rights of a user of HemoStat's differ from those that this version gives it: a command on a key
-    that is refused, or scripts that it may run and needs no more. Nothing is executed, as above."""
+    """Differences between a HemoStat user's rights and those that this version grants.
+
+    A difference is a refused command on a key, or scripts that are allowed and not needed. Nothing is
+    executed, as in `find_refused_commands`.
+    """
     granted = acl.find_grants(client.user)
     if granted is None:
         return []
@@ -118,7 +123,7 @@ def find_outdated_rights(client: Client) -> list[str]:
 
 
 def _make_sample_keys(grant: acl.Grant) -> list[str]:
-    """A key for each pattern of the grant."""
+    """A sample key for each pattern of the grant."""
     return [key.replace("*", "doctor") for key in (*grant.reads, *grant.writes, *grant.both, *grant.channels)]
 
 
@@ -145,7 +150,7 @@ def _make_words(name: str, key: str = PROBE_KEY) -> Iterable[str]:
 
 
 def _ask(connection: Any, *words: str) -> str:
-    """Redis's refusal; empty for none."""
+    """Redis's refusal. Empty if there is none."""
     connection.send_command(*words)
     try:
         connection.read_response()

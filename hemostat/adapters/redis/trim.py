@@ -1,7 +1,7 @@
-"""Room in a full Redis: streams are trimmed of old entries that every group of readers has acknowledged.
+"""Frees memory in a full Redis: trims old stream entries that every consumer group has acknowledged.
 
-A Redis that evicts nothing refuses to write when it is full, and roles wait. An entry that some role has not
-handled yet is therefore never removed here.
+A Redis that evicts nothing refuses to write when it is full, and roles wait. An entry that a role has not yet
+handled is therefore never removed here.
 """
 
 import logging
@@ -13,14 +13,17 @@ from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.events import DURABLE
 
 KEPT_LENGTHS: Final = (1000, 100, 0)
-"""Of each stream, for people who look back: fewer where more did not help."""
+"""Entries left in each stream for review by operators.
+
+The next number is used if the memory is still full.
+"""
 MAX_USED_SHARE: Final = 0.8
 """Share of the memory that may be in use afterwards."""
 logger = logging.getLogger(__name__)
 
 
 def trim_streams(client: Client) -> int:
-    """How many entries were removed. Raises BusError."""
+    """The number of entries removed. Raises BusError."""
     removed = 0
     with client.call() as raw:
         for length in KEPT_LENGTHS:
@@ -48,7 +51,7 @@ def _trim(raw: redis.Redis, stream: str, length: int) -> int:
 
 
 def _find_first_unhandled(raw: redis.Redis, stream: str) -> str | None:
-    """No entry with a lower id waits for any group; None where no group has ever read the stream."""
+    """The lowest id that a group may still need. None if no group has ever read the stream."""
     client: Any = raw
     firsts = []
     for group in client.xinfo_groups(stream):

@@ -1,4 +1,4 @@
-"""A Docker Engine that is not there: the same behaviour in memory, for tests and for `--simulate`."""
+"""A simulated Docker Engine in memory, for tests and for `--simulate`."""
 
 from hemostat.adapters.in_memory.engine.engine import InMemoryEngine
 

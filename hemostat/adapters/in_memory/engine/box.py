@@ -1,4 +1,4 @@
-"""One simulated container: its state, its faults and its counters. Knows no lock and no listener."""
+"""One simulated container: its state, its faults and its counters. It has no lock and no listeners."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from hemostat.events import Container
 from hemostat.ports import ContainerSpec
 
 IDLE_MEMORY_BYTES = 1 << 20
-"""Bytes a process without a fault is said to use."""
+"""Bytes of memory of a process without a fault."""
 
 
 @dataclass
 class Process:
-    """What runs until the next stop. A fault lives here, so a restart cures it.
+    """The container's process until the next stop. It contains the faults, so a restart removes them.
 
     `cores` is the load, `memory` bytes at `since` (epoch seconds), `growth` bytes a second from then.
     """
@@ -29,7 +29,7 @@ class Process:
     growth: float = 0.0
 
     def settle(self, now: float) -> None:
-        """Bring the counters up to `now`."""
+        """Advance the counters to `now`."""
         elapsed, self.since = max(now - self.since, 0.0), max(now, self.since)
         self.cpu += self.cores * elapsed
         self.memory += int(self.growth * elapsed)
@@ -47,7 +47,7 @@ class SimulatedContainer:
     exit_code: int = 0
     error: str = ""
     stopped: bool = False
-    """Whether the engine remembers that somebody stopped it, as Podman does."""
+    """Whether the engine remembers that a user stopped the container, as Podman does."""
     oom_killed: bool = False
     started_at: float = 0.0
     finished_at: float = 0.0
@@ -58,7 +58,7 @@ class SimulatedContainer:
 
     @classmethod
     def make(cls, spec: ContainerSpec, number: int, now: float) -> "SimulatedContainer":
-        """`number` makes the id one of its own."""
+        """A new container. `number` makes its id unique."""
         identity = hashlib.sha256(f"{number}:{spec.name}".encode()).hexdigest()
         return cls(id=identity, spec=spec, created=now, cpus=spec.cpus, memory=spec.memory)
 
@@ -81,7 +81,7 @@ class SimulatedContainer:
         return policy in {"always", "unless-stopped"} or (policy == "on-failure" and self.exit_code != 0)
 
     def carries(self, label: str) -> bool:
-        """`label` is `key` or `key=value`."""
+        """Whether the container has the label, `key` or `key=value`."""
         key, wanted, value = label.partition("=")
         return key in self.spec.labels and (not wanted or self.spec.labels[key] == value)
 

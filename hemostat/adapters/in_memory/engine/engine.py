@@ -1,4 +1,4 @@
-"""The Engine, Workshop and Sampler ports over simulated containers."""
+"""The Engine, TestContainers and Sampler ports over simulated containers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +16,7 @@ from hemostat.ports import ContainerSpec, EngineVersion
 
 
 class InMemoryEngine(EngineFaults):
-    """Deterministic, on the time of the clock it is handed."""
+    """The simulated engine. Deterministic, with the time of the given clock."""
 
     def version(self) -> EngineVersion:
         with self._available():
@@ -169,7 +169,7 @@ class InMemoryEngine(EngineFaults):
             return msgspec.structs.replace(found, members=members_of)
 
     def _list_replicas(self, service: str) -> list[SimulatedContainer]:
-        """Those of a compose service that run."""
+        """The running containers of a compose service."""
         running = [box for box in self._boxes.values() if box.process is not None]
         return [box for box in running if scaling.is_member(box.ref, service)]
 
@@ -186,7 +186,7 @@ class InMemoryEngine(EngineFaults):
             self.remove(box.id)
 
     def image(self, tag: str, program: str) -> None:
-        """Any image will do."""
+        """Accept any image."""
 
     def run(self, spec: ContainerSpec) -> str:
         with self._available():

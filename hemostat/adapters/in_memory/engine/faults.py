@@ -1,4 +1,4 @@
-"""What can be made to go wrong in the simulated engine, and how it then behaves as Docker does."""
+"""Faults of the simulated engine and its containers, which then behaves as Docker does."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,20 +16,20 @@ SIGTERM = 15
 
 
 class EngineFaults:
-    """The containers, what happened to them, and the ways to break them. Safe from several threads."""
+    """The containers, their events, and methods that cause faults. Safe to use from several threads."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.on_exec: Callable[[str, Sequence[str]], tuple[int, str]] = lambda _container, _command: (0, "")
-        """May raise TimeoutError: the command outlives its time."""
+        """May raise TimeoutError: the command exceeds its time limit."""
         self.litter: list[PrunableItem] = []
-        """Images, volumes and build cache that nothing uses."""
+        """Unused images, volumes and build cache."""
         self.services: dict[str, Service] = {}
         self._boxes: dict[str, SimulatedContainer] = {}
         self._made_count = 0
         self._history: list[EngineEvent] = []
         self._turn = 0
-        """Even while connected: counts the losses and the returns."""
+        """Counts connection losses and returns. Even while connected."""
         self._closed = False
         self._error: EngineError | None = None
         self._changed = threading.Condition(threading.RLock())
@@ -66,18 +66,18 @@ class EngineFaults:
             process.memory, process.growth = memory, growth
 
     def write(self, container: str, *, size: int = 0, log: str = "") -> None:
-        """`size` bytes more in the writable layer, and a line in the log."""
+        """Add `size` bytes to the writable layer, and lines to the log."""
         with self._box(container) as box:
             box.writable += size
             box.log.extend(log.splitlines())
 
     def fail(self, error: EngineError | None) -> None:
-        """Every call raises `error` until None is given."""
+        """Let every call raise `error`, until None is given."""
         with self._changed:
             self._error = error
 
     def disconnect(self) -> None:
-        """The engine is gone: calls fail, listeners hear of it."""
+        """Make the engine unreachable: calls fail, and listeners are informed."""
         self._set_turn(1)
 
     def reconnect(self) -> None:
@@ -99,7 +99,10 @@ class EngineFaults:
             return self._follow(len(self._history) - sum(1 for _ in past), self._turn - 1)
 
     def _follow(self, position: int, turn: int) -> Iterator[EngineEvent | Connected | Disconnected]:
-        """From `position` in the history, having told of the turns up to `turn`."""
+        """Yield events from `position` in the history.
+
+        Changes of connection up to `turn` were yielded before.
+        """
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._has_news(turn, position))  # noqa: B023 - called here and now
@@ -127,7 +130,7 @@ class EngineFaults:
 
     @contextmanager
     def _box(self, container: str) -> Iterator[SimulatedContainer]:
-        """The container by id, its beginning, or name, with the lock held."""
+        """The container by id, id prefix or name, with the lock held."""
         with self._available():
             for box in self._boxes.values():
                 if container and (box.id.startswith(container) or box.spec.name == container):

@@ -120,9 +120,7 @@ def _read_process(directory: Path) -> _Process:
 
 
 def _read_stat(directory: Path) -> list[bytes]:
-    """The fields after the process name, which may contain any character: state, parent, group, session and so
-    on.
-    """
+    """The fields after the name, which may contain any character: state, parent, group, session and so on."""
     return (directory / "stat").read_bytes().rpartition(b")")[2].split()
 
 

@@ -1,4 +1,4 @@
-"""Reads the limits of the cgroups above a container's own: of a systemd slice, of compose's `cgroup_parent`."""
+"""Reads limits of the cgroups above a container's own: a systemd slice, compose's `cgroup_parent`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
