@@ -1,6 +1,6 @@
-"""The dashboard: containers and the remediation log, live. It listens, and acknowledges nothing.
+"""The dashboard: containers and the remediation log, live. It reads the bus and acknowledges nothing.
 
-It is handed its model; Textual is imported when it is run.
+The caller provides the DashboardContext. Textual is imported when the dashboard is run.
 """
 
 import difflib
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from hemostat.tui.context import DashboardContext
 
 SWITCH_SECONDS: Final = 0.001
-"""Seconds after which one thread has to let another go on."""
+"""Seconds after which a thread must let another continue."""
 
 
 def find_obstacle(environ: Mapping[str, str], *, screen: bool, keyboard: bool) -> str | None:
-    """Why there can be no dashboard here; None if there can. `screen` and `keyboard`: whether standard output
-    and standard input are terminals."""
+    """Why no dashboard can be shown here. None if one can.
+
+    `screen` and `keyboard`: whether standard output and standard input are terminals.
+    """
     if not screen:
         return "the dashboard needs a terminal to draw on, and standard output is none"
     if not keyboard:
@@ -33,14 +35,17 @@ def find_obstacle(environ: Mapping[str, str], *, screen: bool, keyboard: bool) -
 
 
 def suggest_hint(environ: Mapping[str, str], *, slow: bool) -> str:
-    """What to suggest where the dashboard is opened over SSH."""
+    """A hint for a dashboard opened over SSH, else empty."""
     remote = environ.get("SSH_TTY") or environ.get("SSH_CONNECTION")
     return "over SSH: hemostat tui --slow sends less, and ssh -C compresses it" if remote and not slow else ""
 
 
 def run(model: "DashboardContext") -> int:
-    """Show the dashboard until the user quits; the exit code. Raises ConfigError for an unknown theme, and
-    HemoStatError for what was ordered and not done when the user quit."""
+    """Show the dashboard until the user quits. Returns the exit code.
+
+    Raises ConfigError for an unknown theme, and HemoStatError for orders that were not carried out when the
+    user quit.
+    """
     from textual.theme import BUILTIN_THEMES
 
     from hemostat.tui.app import Dashboard
@@ -50,11 +55,11 @@ def run(model: "DashboardContext") -> int:
         near = difflib.get_close_matches(looks.theme, BUILTIN_THEMES, n=1, cutoff=0.0)[0]
         raise ConfigError(f"tui.theme: there is no theme {looks.theme!r}", hint=f"did you mean {near}?")
     colourless = is_colour_off(os.environ)
-    # Textual takes a variable that is set and empty for a wish; the convention does not.
+    # Textual applies NO_COLOR also if it is set and empty. By convention an empty value has no effect.
     os.environ.pop("NO_COLOR", None)
     if colourless:
         os.environ["NO_COLOR"] = "1"
-    # What listens must not keep keys waiting while much comes.
+    # The listening threads must not delay keys during heavy traffic.
     sys.setswitchinterval(SWITCH_SECONDS)
     told = suggest_hint(os.environ, slow=looks.slow)
     if model.replay is None:

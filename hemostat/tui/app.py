@@ -1,4 +1,4 @@
-"""The dashboard's frame: news in, the screen on top is told; keys that hold everywhere."""
+"""The dashboard's application: it updates the state, informs the top screen, and handles global keys."""
 
 import asyncio
 import io
@@ -28,13 +28,13 @@ from hemostat.tui.screens.main import Main
 from hemostat.tui.widgets.help import Help
 
 TICK: Final = 1.0
-"""Seconds between two looks at what time alone changes; nothing is drawn unless it did."""
+"""Seconds between two checks of time-dependent content. Only changes are drawn."""
 SLOW_TICK_SECONDS: Final = 2.0
-"""The same, and between two deliveries of news, where the line is slow."""
+"""The same, and seconds between two updates, on a slow line."""
 
 
 class Came(Message):
-    """News from the feed's thread."""
+    """An update from the feed's thread."""
 
     def __init__(self, news: FeedUpdate) -> None:
         super().__init__()
@@ -43,9 +43,9 @@ class Came(Message):
 
 class Dashboard(App[None]):
     CSS_PATH = "screens/main.tcss"
-    """The first screen's: Textual loads those of screens that are pushed itself."""
+    """Styles of the first screen. Textual loads those of pushed screens itself."""
     AUTO_FOCUS = None
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (190, "-wide")]  # noqa: RUF012 - the base class has it so
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (190, "-wide")]  # noqa: RUF012 - the base class declares it this way
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?", id="help", tooltip="the keys"),
         Binding("q", "quit", "Quit", id="quit", tooltip="leave; roles go on"),
@@ -70,7 +70,7 @@ class Dashboard(App[None]):
     ]
 
     def __init__(self, model: DashboardContext, *, colourless: bool = False, hint: str = "") -> None:
-        """`hint` is told once, at the beginning."""
+        """`hint` is shown once, at the start."""
         super().__init__(driver_class=_choose_driver(), ansi_color=True if colourless else None)
         self.animation_level = "none"
         self.model = model
@@ -89,9 +89,9 @@ class Dashboard(App[None]):
         return Main(self.model)
 
     def on_mount(self) -> None:
-        # Without this the terminal would be left in the dashboard's mode.
+        # Without this handler the terminal would stay in the dashboard's mode.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
-        # Whatever it loads, the first screen comes first.
+        # Draw the first screen before the feed loads any data.
         self.call_after_refresh(self._feed.start)
         self.set_interval(
             self._tick_seconds, lambda: self._apply_update(FeedUpdate(lost=self.model.state.lost))
@@ -129,7 +129,7 @@ class Dashboard(App[None]):
         self._apply_update(FeedUpdate(lost=self.model.state.lost))
 
     def _deliver_screen(self) -> None:
-        """A download or a file, never a page that the browser opens: it holds text of containers."""
+        """As a download or a file, never as a page that the browser opens: it contains text of containers."""
         picture = strip_fonts(self.export_screenshot())
         self.deliver_text(io.StringIO(picture), save_filename=f"hemostat-{self.model.clock.now():.0f}.svg")
 
@@ -140,7 +140,7 @@ class Dashboard(App[None]):
         self.notify(escape_controls(f"not written: {event.exception}"), severity="error", markup=False)
 
     async def action_quit(self) -> None:
-        # `ctrl+c` comes here before the screen has seen what was pressed earlier.
+        # `ctrl+c` arrives here before the screen has handled earlier keys.
         if not self.screen.call_later(self.exit):
             self.exit()
 
@@ -151,12 +151,12 @@ class Dashboard(App[None]):
         self.push_screen(Help(self._list_keys(self.screen)))
 
     def _list_keys(self, screen: Screen[object]) -> list[ActiveBinding]:
-        """Ours that hold now, the screen's first."""
+        """The bindings that are active now and have a tooltip, the screen's first."""
         ours = [each for each in screen.active_bindings.values() if each.binding.tooltip]
         return sorted(ours, key=lambda each: each.node is self)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Whatever a key does, so that nothing is here that help does not list; and what has no key."""
+        """Commands for every key, so that help lists them all, and commands without a key."""
         seen = {"command_palette"}
         for each in self._list_keys(screen):
             binding = each.binding
@@ -175,5 +175,5 @@ class Dashboard(App[None]):
 
 
 def _choose_driver() -> type[Driver] | None:
-    """None where the environment names one, as textual-serve does."""
+    """The driver. None if the environment names one, as textual-serve does."""
     return None if os.environ.get("TEXTUAL_DRIVER") else TerminalDriver

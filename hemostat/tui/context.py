@@ -1,4 +1,4 @@
-"""What the screens look at and may ask for, handed in by whoever opens the dashboard."""
+"""The data and services of the screens, provided by the code that opens the dashboard."""
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class Exports(StrEnum):
-    """Where an export goes, which says as well whether the dashboard may write on this machine's disk."""
+    """Where exports go, and so whether the dashboard may write to this machine's disk."""
 
     FILE = "file"
     """A file that the user names."""
     DOWNLOAD = "download"
-    """The browser of the user: the disk is the server's."""
+    """The user's browser: the disk is the server's."""
     NONE = "none"
-    """Nowhere: the user may look, and no more."""
+    """Nowhere: the user may only view."""
 
 
 def _find_no_evidence(_: str) -> Sequence[EvidenceSnapshot]:
@@ -35,11 +35,13 @@ def _find_no_evidence(_: str) -> Sequence[EvidenceSnapshot]:
 
 
 class DashboardContext:
-    """`state` is replaced with every news; the rest stays. What `evidence`, `history` and `engine` answer may
-    take long, and they raise AdapterError: ask from a worker, never from the loop that draws.
+    """The context of all screens. `state` is replaced with every update; the rest stays.
 
-    `act` has done what people order; None: the dashboard only shows. `saved` is the file in which the view
-    is kept; None: it is not. It is written, as exports are, only where `exports` is FILE.
+    `evidence`, `history` and `engine` may be slow and raise AdapterError: call them from a worker, never from
+    the drawing loop.
+
+    `act` builds operators' orders. None: the dashboard is read-only. `saved` is the file of the saved view.
+    None: the view is not saved. It is written, like exports, only if `exports` is FILE.
     """
 
     def __init__(
@@ -60,32 +62,32 @@ class DashboardContext:
         self.clock = clock
         self.looks = looks
         self.evidence = evidence
-        """What was kept of an incident before its actions, oldest first."""
+        """Returns an incident's evidence snapshots, oldest first."""
         self.act = act
         self.courier = OrderRunner()
         self.replay = replay
-        """The clock of the recording that is shown; None: what is shown is live."""
+        """The clock of the replay. None: the data is live."""
         self.safety = safety
-        """Where a host's containers stand towards the limits, by its name; None: it is not known."""
+        """Returns the limit status of a host's containers, by the host's name. None: unknown."""
         self.state = DashboardState(heard=clock.now())
         self.exports = exports
         self._saved = saved
         self.view, self.complaint = load_view(saved)
-        """How the dashboard is looked at, and what is wrong with the file that it is kept in, if anything."""
+        """How the dashboard is displayed, and the error of the file with the saved view, else empty."""
         self._engine = None if engine is None else Lazy(engine)
 
     def look(self, view: SavedView) -> None:
-        """Change the view, and keep it where files may be written."""
+        """Change the view, and save it if files may be written."""
         if view != self.view:
             self.view = view
             self.complaint = save_view(self._saved, view) if self.exports is Exports.FILE else ""
 
     def history(self, host: str, name: str) -> list[MetricPoint]:
-        """The latest numbers of the container of this name, oldest first."""
+        """The latest measurements of the container of this name, oldest first."""
         return self.bus.history(host, name)
 
     def engine(self) -> Engine | None:
-        """The engine, connected when the first thread asks it something; None where there is none to ask."""
+        """The engine, connected at the first request. None if there is no engine."""
         return cast("Engine | None", self._engine)
 
     def close(self) -> None:

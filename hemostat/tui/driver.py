@@ -1,6 +1,7 @@
-"""Textual's driver for standard output: it draws there, and leaves when there is no terminal any more.
+"""Textual's driver for standard output: it draws there, and exits when the terminal is gone.
 
-Textual draws on standard error, reads an input that has ended for ever, and waits for a writer that has died.
+Textual itself draws on standard error, keeps reading an input that has ended, and waits for a writer thread
+that has died.
 """
 
 import os
@@ -20,13 +21,15 @@ from textual.message import Message
 from hemostat.output_file import write_output
 
 POLL_SECONDS: Final = 0.1
-"""Seconds without a key after which the parser takes an escape for the key."""
+"""Seconds without a key after which the parser treats an escape as the key."""
 CHUNK_BYTES: Final = 4096
 
 
 class Screen:
-    """Standard output, for the thread that writes. What cannot be written is dropped: who waits for that
-    thread must not wait for ever."""
+    """Standard output for the writer thread. Text that cannot be written is dropped.
+
+    Otherwise code that waits for that thread could wait forever.
+    """
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
@@ -65,7 +68,7 @@ class TerminalDriver(LinuxDriver):
         name: str | None = None,
         **_: Any,
     ) -> None:
-        """Write it as every other export is written, into a new file."""
+        """Write the export into a new file, as every other export."""
         with binary:
             content = binary.read()
         data = content.encode("utf-8", "replace") if isinstance(content, str) else content
@@ -79,7 +82,7 @@ class TerminalDriver(LinuxDriver):
         self._app.post_message(event)
 
     def _get_terminal_size(self) -> tuple[int, int]:
-        """Of the terminal that is drawn on, which need not be the one that keys come from."""
+        """The size of the terminal that is drawn on, which may differ from the one that keys come from."""
         try:
             size = os.get_terminal_size(self._screen.fileno())
         except OSError:
@@ -87,7 +90,7 @@ class TerminalDriver(LinuxDriver):
         return (size.columns, size.lines) if size.columns and size.lines else get_terminal_size()
 
     def run_input_thread(self) -> None:
-        """Hand on what is typed, until the dashboard ends. Without a terminal the dashboard ends too."""
+        """Forward typed keys until the dashboard ends. Without a terminal the dashboard ends too."""
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
         while not self.exit_event.is_set():
@@ -99,7 +102,7 @@ class TerminalDriver(LinuxDriver):
                 self.process_message(message)
 
     def _read_typed(self) -> bytes | None:
-        """What was typed in the last moment; None if nothing can be typed any more."""
+        """The keys typed in the last moment. None if the input is gone."""
         try:
             if not select.select([self.fileno], [], [], POLL_SECONDS)[0]:
                 return b""

@@ -1,4 +1,4 @@
-"""The dashboard on a recording: the same, and keys to go about in it."""
+"""The dashboard for a replay, with keys to navigate in it."""
 
 from typing import ClassVar, Final
 
@@ -74,6 +74,6 @@ class Replayed(Dashboard):
         self._update_bars()
 
     def _update_bars(self) -> None:
-        """A key is answered at once."""
+        """Update the bars at once after a key."""
         for bar in self.screen.query(ReplayBar):
             bar.look()

@@ -1,4 +1,4 @@
-"""How somebody left the dashboard, in a small file: what was chosen, and nothing that hides anything."""
+"""The saved view of the dashboard in a small file: chosen settings, but no filters that hide containers."""
 
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ FILE_NAME: Final = "dashboard.json"
 
 
 class SavedView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`columns` and `theme` are the configuration's while they are empty."""
+    """The view's settings. Empty `columns` and `theme` mean the configured ones."""
 
     sort: Sort = "name"
     reverse: bool = False
@@ -23,7 +23,7 @@ class SavedView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def load_view(path: Path | None) -> tuple[SavedView, str]:
-    """The view, and why the one that was kept could not be used; empty if it could, or there was none."""
+    """The view, and why the saved one could not be used. Empty if it could, or if none was saved."""
     if path is None or not path.exists():
         return SavedView(), ""
     try:
@@ -33,7 +33,7 @@ def load_view(path: Path | None) -> tuple[SavedView, str]:
 
 
 def save_view(path: Path | None, view: SavedView) -> str:
-    """Keep the view; why that could not be done, empty if it was."""
+    """Save the view. Returns the error, empty on success."""
     if path is None:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""The process behind a page in a browser: what whoever looks at it can use up is bounded."""
+"""The process behind a dashboard page in a browser. Its memory and CPU use are bounded."""
 
 import os
 import resource
@@ -10,20 +10,20 @@ from textual.events import Resize
 from textual.message import Message
 
 MAX_DATA_BYTES: Final = 512 * 1024 * 1024
-"""Memory of one page, whatever is typed, pasted or searched for in it."""
+"""Memory of one page, whatever the user types, pastes or searches for."""
 NICENESS: Final = 10
-"""A page gives way to the roles and to the containers."""
+"""A page yields CPU time to the roles and to the containers."""
 
 
 class ServedDriver(WebDriver):
     def process_message(self, message: Message) -> None:
-        """Hand on what was typed, without a size as terminals tell it: the server bounds that of the page."""
+        """Forward typed keys, but not a terminal's size report: the server bounds the page's size."""
         if not isinstance(message, Resize):
             super().process_message(message)
 
 
 def confine() -> None:
-    """Bound memory and processor of this process. What asks for more memory gets MemoryError."""
-    with suppress(OSError, ValueError):  # a lower limit holds already, or this system has none
+    """Limit memory and CPU priority of this process. Allocations beyond the limit raise MemoryError."""
+    with suppress(OSError, ValueError):  # a lower limit applies already, or this system has none
         resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA_BYTES, MAX_DATA_BYTES))
     os.nice(NICENESS)

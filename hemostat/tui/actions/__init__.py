@@ -1,1 +1,1 @@
-"""Actions that a person starts from the dashboard, and the threads that run them."""
+"""Actions that an operator starts from the dashboard, and the threads that run them."""

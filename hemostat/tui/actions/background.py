@@ -1,6 +1,6 @@
-"""What may take long is asked for in a thread of its own; the screen is told the answer.
+"""Runs slow requests in their own threads and sends the results to the screen.
 
-A daemon: who quits is not kept waiting by an engine that does not answer.
+The threads are daemons, so an engine that does not answer cannot delay quitting.
 """
 
 import threading
@@ -14,7 +14,7 @@ from hemostat.errors import HemoStatError
 
 
 class BackgroundResult(Message):
-    """`why` says why there is no `value`; empty if there is one."""
+    """The result of a request. `why` is the error if there is no `value`, else empty."""
 
     def __init__(self, about: str, value: Any, why: str) -> None:
         super().__init__()
@@ -24,11 +24,14 @@ class BackgroundResult(Message):
 
 
 class Carried(Message):
-    """There are results of what was confirmed."""
+    """Results of confirmed orders are available."""
 
 
 def run_in_background(screen: Screen[Any], about: str, ask: Callable[[], object]) -> None:
-    """The screen gets an Answer; `about` tells it of several. `ask` may raise HemoStatError."""
+    """Call `ask` in a thread and send the screen a BackgroundResult.
+
+    `about` tells several requests apart. `ask` may raise HemoStatError.
+    """
 
     def run() -> None:
         try:

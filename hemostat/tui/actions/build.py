@@ -1,6 +1,6 @@
-"""What a person can have done from the dashboard: in words, as the command line that does the same, and done.
+"""Builds the orders that an operator can give: as text, as the equivalent command line, and as calls.
 
-Nothing goes round the responder: all of it is hemostat.operator, as on the command line.
+No order bypasses the responder: all use hemostat.operator, as the command line does.
 """
 
 import shlex
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from hemostat.operator import OperatorCommands
 
 PAUSE_LENGTHS: Final = (("10m", 600.0), ("30m", 1800.0), ("1h", 3600.0), ("", None))
-"""For how long a pause may be: as the command line has it, and in seconds; None is until it is lifted."""
+"""Lengths of a pause, as the command line's text and in seconds. None: until it is lifted."""
 
 
 class OrderTarget(msgspec.Struct, frozen=True):
-    """`named` is how the command line calls it: with its host, where there are several."""
+    """The container that an order is for.
+
+    `named` is its name on the command line, with its host if there are several.
+    """
 
     host: str
     container: Container
@@ -31,8 +34,11 @@ class OrderTarget(msgspec.Struct, frozen=True):
 
 
 class OrderResult(msgspec.Struct, frozen=True):
-    """What to say of it. `incident` is that under which the responder answers, empty where nothing comes any
-    more; `about` the container's name."""
+    """What to report after an order was sent.
+
+    `incident` is the incident in which the responder answers, empty if no answer follows. `about` is the
+    container's name.
+    """
 
     told: str
     incident: str = ""
@@ -40,8 +46,12 @@ class OrderResult(msgspec.Struct, frozen=True):
 
 
 class PlannedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """`ask` says what speaks against it now, and `do` does it for the reason that is given. Both may take
-    long, and raise HemoStatError."""
+    """One order that can be carried out.
+
+    `ask` returns the objections to it, and `do` carries it out for a reason.
+
+    Both may be slow and may raise HemoStatError.
+    """
 
     plan: str
     ask: Callable[[], str]
@@ -49,8 +59,11 @@ class PlannedOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is confirmed at once. `commands` do the same. `forced`: past budget and breakers; `other` is the
-    same plan the other way, None where there is none."""
+    """The orders that are confirmed together.
+
+    `commands` are the equivalent command lines. `forced`: ignores budget and breakers. `other` is the same
+    plan with the opposite of `forced`, None if there is none.
+    """
 
     deeds: tuple[PlannedOrder, ...]
     commands: tuple[tuple[str, ...], ...]
@@ -58,13 +71,13 @@ class OrderPlan(msgspec.Struct, frozen=True, kw_only=True):
     other: "Callable[[], OrderPlan] | None" = None
 
     def lines(self, reason: str) -> list[str]:
-        """The commands, for a shell."""
+        """The commands, quoted for a shell."""
         why = ("--reason", reason) if reason else ()
         return [shlex.join(("hemostat", *words, *why)) for words in self.commands]
 
 
 class OrderBuilder:
-    """The person's. `by` is who it is, as user@host."""
+    """Builds the orders of one operator. `by` is the operator as user@host."""
 
     def __init__(self, orders: "OperatorCommands", clock: Clock, *, by: str) -> None:
         self._operator = orders
@@ -76,7 +89,7 @@ class OrderBuilder:
     def order(
         self, action: Action, targets: Sequence[OrderTarget], resource: str = "", *, force: bool = False
     ) -> OrderPlan:
-        """Each container's is an order of its own. `resource` is what is scaled."""
+        """A plan with one order for each container. `resource` is the resource to scale."""
         what = (*(("--resource", resource) if resource else ()), *(("--force",) if force else ()))
         return OrderPlan(
             deeds=tuple(self._plan_order(action, target, resource, force=force) for target in targets),
@@ -108,7 +121,10 @@ class OrderBuilder:
         return self._operator.controls()
 
     def pause(self, names: Sequence[str], length: str, seconds: float | None) -> OrderPlan:
-        """`names` are those of containers, or EVERYTHING alone; `length` and `seconds` one of LENGTHS."""
+        """`names` are containers, or ALL_CONTAINERS alone.
+
+        `length` and `seconds` are one of PAUSE_LENGTHS.
+        """
         how_long = ("--for", length) if length else ()
         return OrderPlan(
             deeds=tuple(self._plan_pause(name, length, seconds) for name in names),
@@ -164,7 +180,7 @@ class OrderBuilder:
         return self._operator.approvals()
 
     def answer(self, approval: Approval, answer: ApprovalAnswer) -> OrderPlan:
-        """Of two answers the first counts."""
+        """A plan that answers an approval. The first of two answers counts."""
         what = f"{approval.action} of {approval.container}"
 
         def give(reason: str) -> OrderResult:

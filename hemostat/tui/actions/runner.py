@@ -1,5 +1,6 @@
-"""Has done what was confirmed, each plan in a thread of its own: who ordered goes on looking, whatever the
-bus does. Who quits meanwhile waits for it: what was ordered is sent, or it is told that it was not.
+"""Carries out confirmed plans, each in its own thread, so that the dashboard stays usable if the bus is slow.
+
+A user who quits meanwhile waits: an order is sent, or its failure is reported.
 """
 
 import queue
@@ -14,12 +15,12 @@ from hemostat.errors import HemoStatError
 from hemostat.tui.actions.build import OrderPlan, OrderResult
 
 FINISH_SECONDS: Final = 15.0
-"""Seconds that a user who quits is kept waiting; the bus gives up before."""
+"""Seconds that a user who quits may wait. The bus gives up earlier."""
 UNKNOWN_RESULT: Final = "nobody knows whether it was done: there was no answer in time"
 
 
 class OrderOutcome(msgspec.Struct, frozen=True):
-    """`why` says why it was not done; empty if it was."""
+    """The outcome of one order. `why` is the error, empty on success."""
 
     done: OrderResult
     why: str = ""
@@ -35,7 +36,7 @@ class OrderRunner:
         self._results: queue.SimpleQueue[OrderOutcome] = queue.SimpleQueue()
 
     def carry(self, plan: OrderPlan, reason: str, told: Callable[[], object]) -> None:
-        """`told` is called from the thread whenever there is a result."""
+        """Carry out the plan. `told` is called from the thread for each result."""
 
         def run() -> None:
             for number, deed in enumerate(plan.deeds):
@@ -56,15 +57,17 @@ class OrderRunner:
         thread.start()
 
     def results(self) -> list[OrderOutcome]:
-        """Those that nobody has asked for yet."""
+        """Results that were not fetched yet."""
         found: list[OrderOutcome] = []
         while not self._results.empty():
             found.append(self._results.get())
         return found
 
     def finish(self, patience: float = FINISH_SECONDS) -> list[str]:
-        """Wait for what is under way, `patience` seconds at most; in words what failed of which nobody was
-        told yet, and what nobody knows of."""
+        """Wait for running plans, at most `patience` seconds.
+
+        Returns texts for failures not yet reported, and for plans whose result is unknown.
+        """
         end = time.monotonic() + patience
         for thread, _ in self._running:
             thread.join(max(0.0, end - time.monotonic()))

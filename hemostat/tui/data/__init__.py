@@ -1,1 +1,1 @@
-"""What the dashboard shows, and where it comes from: the bus, an engine, a replay."""
+"""The dashboard's data and its sources: the bus, an engine, a replay."""

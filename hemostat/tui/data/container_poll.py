@@ -1,6 +1,6 @@
-"""A container as its engine knows it, looked at again and again from one thread: log, health checks, inspect.
+"""Polls the engine about one container from a thread: log, health checks and inspection.
 
-Only what changed is handed over; however much is logged, little is kept. Secrets are masked here.
+Only changes are delivered, and little of a long log is kept. Secrets are masked here.
 """
 
 import threading
@@ -19,13 +19,13 @@ MAX_LOG_LINES: Final = 300
 MAX_LOG_BYTES: Final = 32 * 1024
 """Lines and bytes of the log that are kept."""
 STOP_SECONDS: Final = 0.5
-"""Seconds that a user who leaves may be kept waiting."""
+"""Seconds that a user who leaves may have to wait."""
 NO_ENGINE_TEXT: Final = "nobody to ask here: a recording, or a dashboard without an engine"
 NOT_FOUND_TEXT: Final = "this host's engine has no such container: it is gone, or on another host"
 
 
 class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
-    """`why` says why there is nothing new; what was seen last stays beside it."""
+    """The container as last polled. `why` is the error of the last poll; the earlier data stays."""
 
     log: str = ""
     info: ContainerInfo | None = None
@@ -34,7 +34,7 @@ class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContainerPoll:
-    """`engine` may take long to connect, and gives None where there is none."""
+    """Polls one container. `engine` may be slow to connect, and returns None if there is no engine."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class ContainerPoll:
         self._thread.start()
 
     def stop(self) -> None:
-        """An engine that does not answer is not waited for."""
+        """Stop polling, without waiting long for an engine that does not answer."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
@@ -82,7 +82,7 @@ class ContainerPoll:
             return msgspec.structs.replace(self._last_view, why=NOT_FOUND_TEXT)
         except HemoStatError as error:
             return msgspec.structs.replace(self._last_view, why=error.message)
-        # Masking costs more than asking.
+        # Masking costs more than the request.
         log = self._last_view.log if raw == self._raw_log else build_log_tail(raw, MAX_LOG_BYTES)
         self._raw_log = raw
         return ContainerView(log=log, info=info, details=details)

@@ -1,7 +1,7 @@
-"""From the bus to the dashboard: one thread that listens, and hands over what came a few times a second.
+"""Feeds the dashboard from the bus: one thread subscribes, and delivers what arrived a few times a second.
 
-However much comes, little is kept: of what only refreshes the screen the last of each, of the rest as much
-as the log can show.
+Memory is bounded: of values that only refresh the screen the last of each is kept, of other events as many as
+the log can show.
 """
 
 import math
@@ -22,11 +22,11 @@ DELIVER_SECONDS: Final = 0.25
 """Seconds between two deliveries."""
 RETRY: Final = 1.0
 STATUS_SECONDS: Final = 2.0
-"""Seconds after which it is asked again where the hosts stand, when something has happened."""
+"""Seconds between two requests of the hosts' limit status if an event has arrived."""
 IDLE_STATUS_SECONDS: Final = 10.0
-"""The same when nothing has."""
+"""The same if none has."""
 STOP_SECONDS: Final = 4 * DELIVER_SECONDS
-"""Seconds that a user who quits may be kept waiting."""
+"""Seconds that a user who quits may have to wait."""
 
 Deliver = Callable[[FeedUpdate], object]
 
@@ -41,7 +41,7 @@ class Feed:
         every: float = DELIVER_SECONDS,
         safety: Callable[[str], HostLimitStatus] | None = None,
     ) -> None:
-        """`every`: seconds between two deliveries. `safety` is asked about every host that is heard of."""
+        """`every`: seconds between two deliveries. `safety` is called for every known host."""
         self._bus = bus
         self._clock = clock
         self._deliver = deliver
@@ -50,7 +50,7 @@ class Feed:
         self._asked_at = -math.inf
         self._hosts: set[str] = set()
         self._has_changed = False
-        """Whether anything has happened since."""
+        """Whether an event has arrived since the last request."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._durable: deque[Event] = deque(maxlen=MAX_LOG_EVENTS)
@@ -61,12 +61,14 @@ class Feed:
         self._thread.start()
 
     def recall(self, places: Mapping[str, tuple[str, str]]) -> None:
-        """Hand over what was kept of these containers too: host and name, by key. It may be called anew with
-        what has not come yet."""
+        """Deliver the history of these containers too: host and name, by key.
+
+        Missing ones may be requested again.
+        """
         self._requested = places
 
     def stop(self) -> None:
-        """Listen no more: whoever owns the bus may close it. A bus that does not answer is not waited for."""
+        """Stop, so that the owner of the bus can close it. A bus that does not answer is not waited for."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
@@ -82,8 +84,10 @@ class Feed:
                 self._stop.wait(RETRY)
 
     def _follow(self, *, anew: bool) -> None:
-        """History once the subscription stands, so that nothing falls between; then whatever comes. One that
-        ends led elsewhere: the history of the next takes the place of all that was known."""
+        """Deliver the history once the subscription exists, so that no event is missed, and then each event.
+
+        After a lost subscription the data may differ: the history of the next replaces all known data.
+        """
         if anew:
             self._durable.clear()
             self._live.clear()
@@ -93,7 +97,7 @@ class Feed:
                 return
             if due is None:
                 self._read_recent()
-                # Even if there is nothing: it says that the bus is there (again).
+                # Also if empty: the delivery reports that the bus is reachable (again).
                 self._deliver_update(anew=anew)
                 due = self._clock.now()
             if event is not None:
@@ -133,8 +137,10 @@ class Feed:
         self._live.clear()
 
     def _read_limit_status(self) -> dict[str, HostLimitStatus] | None:
-        """Where the hosts stand; None where that is not asked now: it changes with what is told, and slowly
-        with time."""
+        """The limit status of the hosts.
+
+        None if it is not due: it changes with events, and slowly with time.
+        """
         now = self._clock.now()
         rest = STATUS_SECONDS if self._has_changed else IDLE_STATUS_SECONDS
         if self._limit_status is None or not self._hosts or 0 <= now - self._asked_at < rest:
@@ -143,5 +149,5 @@ class Feed:
         try:
             return {host: self._limit_status(host) for host in self._hosts}
         except HemoStatError:
-            # Who may listen and not look there sees the rest all the same.
+            # A user without the right to read it still sees everything else.
             return None

@@ -1,4 +1,4 @@
-"""What is opened when something is first asked of it."""
+"""An object that is opened at its first use."""
 
 import threading
 from collections.abc import Callable
@@ -6,8 +6,11 @@ from typing import Any
 
 
 class Lazy:
-    """Has all that it opens has. Opening it, and loading what speaks to it, takes a while: meanwhile the
-    screen is there. What `opens` raises is raised by whatever was asked, and tried anew the next time."""
+    """Has all attributes of the opened object.
+
+    Opening it and importing its client take a while; meanwhile the screen is usable. An error of `opens` is
+    raised by the access, and the next access tries again.
+    """
 
     def __init__(self, opens: Callable[[], Any]) -> None:
         self._open = opens

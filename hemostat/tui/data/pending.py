@@ -1,4 +1,4 @@
-"""What was ordered here, until the responder has answered. Pure."""
+"""Orders of this dashboard that the responder has not answered yet. Pure."""
 
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -10,9 +10,9 @@ from hemostat.events import Event, Outcome, RemediationComplete
 from hemostat.tui.actions.build import OrderResult
 
 LATE_SECONDS: Final = 30.0
-"""Seconds without a word after which that is told."""
+"""Seconds without an answer after which that is reported."""
 MAX_PENDING: Final = 1000
-"""Orders that are waited for."""
+"""Orders that are tracked."""
 
 UNFINISHED_OUTCOMES: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
 Tone = Literal["information", "warning", "error"]
@@ -36,7 +36,7 @@ class PendingOrders:
                 del self._open[next(iter(self._open))]
 
     def news(self, log: Sequence[Event], now: float) -> list[tuple[str, Tone]]:
-        """What is new to say, and in what tone."""
+        """New messages and their tones."""
         if not self._open:
             self._reported.clear()
             return []

@@ -1,6 +1,6 @@
-"""A recording in the place of the bus: the dashboard hears what was said then, by a clock of its own.
+"""Replaces the bus by a replay: the dashboard receives recorded events by the replay's own clock.
 
-Nothing can be said here, and nothing done: whatever but listening is asked for is a mistake in the program.
+Nothing can be published or ordered here: any call except reading is a programming error.
 """
 
 import threading
@@ -17,11 +17,11 @@ from hemostat.events import Event
 from hemostat.ports import Clock
 
 MAX_ELAPSED_SECONDS: Final = 1.0
-"""Seconds that pass at most at a time: a computer that slept has not missed the recording."""
+"""The most seconds that pass at once: a computer that slept does not skip part of the replay."""
 
 
 class ReplayClock:
-    """Now is the recorded time, up to which everything was handed over. Safe to use from several threads."""
+    """The replay's time: all events up to it were delivered. Safe to use from several threads."""
 
     def __init__(self, recording: Replay, wall: Clock, name: str) -> None:
         self.recording = recording
@@ -36,7 +36,7 @@ class ReplayClock:
         return self._playback_position.position
 
     def sleep(self, seconds: float) -> None:
-        """As long as it takes to wait, whatever the speed."""
+        """Sleep in real seconds, whatever the speed."""
         self._wall.sleep(seconds)
 
     @property
@@ -45,11 +45,11 @@ class ReplayClock:
 
     @property
     def jumps(self) -> int:
-        """How often one went elsewhere: what was heard before holds no longer."""
+        """The number of jumps. Data received before the last one is obsolete."""
         return self._jump_count
 
     def pass_time(self, jumps: int, seconds: float) -> float | None:
-        """Wait; where one is then, for `reach`. None as soon as one went elsewhere after `jumps`."""
+        """Wait, and return the new position for `reach`. None if a jump after `jumps` happened."""
         with self._changed:
             if self._changed.wait_for(lambda: self._jump_count != jumps, seconds):
                 return None
@@ -58,7 +58,7 @@ class ReplayClock:
             return playback.advance(self.recording, self._playback_position, elapsed).position
 
     def reach(self, jumps: int, position: float) -> None:
-        """Everything up to `position` was handed over."""
+        """Note that everything up to `position` was delivered."""
         with self._changed:
             if self._jump_count == jumps:
                 self._playback_position = msgspec.structs.replace(self._playback_position, position=position)
@@ -66,7 +66,7 @@ class ReplayClock:
     # --- keys ---------------------------------------------------------------------------------------
 
     def pause(self) -> None:
-        """Stop or go on; from the end, begin again."""
+        """Pause or continue. At the end, start from the beginning."""
         if playback.is_at_end(self.recording, self._playback_position):
             self._set_position(PlaybackPosition(self.recording.begin, self._playback_position.speed))
         else:
@@ -96,7 +96,7 @@ class ReplayClock:
 
 
 class ReplayBus:
-    """What of the Bus port listens: `subscribe` ends where one went elsewhere, and is to be called anew."""
+    """The reading part of the Bus port. `subscribe` ends after a jump and must then be called again."""
 
     def __init__(self, clock: ReplayClock) -> None:
         self._clock = clock
@@ -121,7 +121,7 @@ class ReplayBus:
         return self._replay.history(host, container, self._clock.now(), count)
 
     def ping(self) -> None:
-        """It is always there."""
+        """Always available."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""

@@ -1,7 +1,7 @@
-"""What the dashboard knows, and how news changes it. Pure.
+"""The dashboard's state, and how updates change it. Pure.
 
-History and subscription overlap, so what is known already is passed over. Everything is bounded: the log by
-LOG, the rest by how many containers and roles there are.
+History and subscription overlap, so known events are skipped. Memory is bounded: the log by MAX_LOG_EVENTS,
+the rest by the number of containers and roles.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,26 +19,30 @@ from hemostat.events import ContainerStats, Event, Heartbeat, Outcome
 from hemostat.streams import ROLES_BY_NAME
 
 MAX_LOG_EVENTS: Final = 500
-"""Events that the log holds."""
+"""Events in the log."""
 TRAIL_SECONDS: Final = 24
-"""Seconds of a container's numbers that are kept for its sparklines."""
+"""Seconds of a container's measurements that are kept for its sparklines."""
 TOLERANCE_SECONDS: Final = 0.5
-"""Seconds by which a trail may be wrong about when it began: its values stand for a second each."""
+"""Seconds by which the start of a trail may be inexact: each value stands for a second."""
 STATS_TTL_SECONDS: Final = 10.0
-"""Seconds after which a container of which nothing is heard is gone."""
+"""Seconds after which a container without new statistics counts as gone."""
 LASTING_LAG_SECONDS: Final = 5.0
-"""Seconds after which a lag is more than a moment's: several heartbeats in a row have told of one. A monitor
-that looks every second is often told of with its next look waiting."""
+"""Seconds after which a lag is not momentary: several heartbeats in a row have reported it.
+
+A monitor with a short interval often reports a lag of its next round, which is waiting.
+"""
 LARGE_LAG_EVENTS: Final = 100
-"""Events from which on a lag is more than a moment's at once: a role handles hundreds a second."""
+"""A lag of this many events is never momentary: a role handles hundreds a second."""
 SILENT_SECONDS: Final = 5.0
-"""Seconds without any event after which the bus is said to be silent: heartbeats come every two."""
+"""Seconds without any event after which the bus counts as silent: heartbeats come every two."""
 
 
 class FeedUpdate(msgspec.Struct, frozen=True):
-    """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can.
-    `safety` is by host; None where it was not asked for again. `anew`: this is all there is to know, and what
-    was known before is not so. `past` is what was kept of some containers, by key."""
+    """Everything new since the last update.
+
+    `lost` is why the bus is unreachable, else empty. `safety` is by host, None if it was not requested again.
+    `anew`: this replaces everything known before. `past` is the history of some containers, by key.
+    """
 
     events: tuple[Event, ...] = ()
     lost: str = ""
@@ -48,8 +52,11 @@ class FeedUpdate(msgspec.Struct, frozen=True):
 
 
 class MetricTrail(msgspec.Struct, frozen=True, gc=False):
-    """The latest seconds of a container, oldest first: CPU in percent of one core, memory in bytes. `at` is
-    the time of the last (epoch seconds). `recalled`: it has what was kept from before it was heard of."""
+    """The latest seconds of a container, oldest first: CPU in percent of one core, memory in bytes.
+
+    `at` is the time of the last (epoch seconds). `recalled`: it includes the history from before the
+    dashboard's first event about the container.
+    """
 
     at: float
     cpu: tuple[float | None, ...]
@@ -62,9 +69,12 @@ class MetricTrail(msgspec.Struct, frozen=True, gc=False):
 
 
 class DashboardState(msgspec.Struct, frozen=True, kw_only=True):
-    """`heard` is the time of the newest event, or when the dashboard opened (epoch seconds). `unwell` are the
-    incidents that are open, by host and container name; `safety` is by host, where it is known; `behind` is
-    since when (epoch seconds) every heartbeat has told of a lag, by the role's source."""
+    """Everything the dashboard shows.
+
+    `heard` is the time of the newest event, or when the dashboard opened (epoch seconds). `unwell` are the
+    open incidents, by host and container name. `safety` is by host, if known. `behind` is since when (epoch
+    seconds) every heartbeat has reported a lag, by the role's source.
+    """
 
     heard: float
     lost: str = ""
@@ -125,7 +135,7 @@ def apply_update(state: DashboardState, news: FeedUpdate, now: float) -> Dashboa
 def _extend_log(
     state: DashboardState, fresh: Sequence[Event]
 ) -> tuple[tuple[Event, ...], dict[tuple[str, str], tuple[IncidentLog, ...]]]:
-    """The log with what is fresh, and what is open after it."""
+    """The log with the new events, and the open incidents in it."""
     log = {event.id: event for event in state.log}
     if all(event.id in log for event in fresh):
         return state.log, state.unwell
@@ -140,13 +150,16 @@ def _extend_log(
 
 
 def _add_point(trail: MetricTrail | None, point: MetricPoint) -> MetricTrail:
-    """One value a second: a container is told of when its numbers change, so between they were the same."""
+    """Add a point: one value a second.
+
+    Statistics are sent on a change, so values between points are unchanged.
+    """
     one = MetricTrail(point.time, (point.cpu,), (point.memory,))
     return one if trail is None else _join_trails(trail, one)
 
 
 def _join_trails(trail: MetricTrail, later: MetricTrail) -> MetricTrail:
-    """Of what was not told of for long, nothing is known between."""
+    """Join two trails. Values in a long gap between them are unknown."""
     gap = later.began - trail.at
     between = max(0, min(TRAIL_SECONDS, round(gap) - 1))
     cpu, memory = (trail.cpu[-1], trail.memory[-1]) if gap < STATS_TTL_SECONDS else (None, None)
@@ -159,7 +172,7 @@ def _join_trails(trail: MetricTrail, later: MetricTrail) -> MetricTrail:
 
 
 def _prepend_points(trail: MetricTrail, points: Sequence[MetricPoint]) -> MetricTrail:
-    """With what came before it began."""
+    """The trail with the points from before it began."""
     past: MetricTrail | None = None
     for point in points:
         if trail.began - TRAIL_SECONDS < point.time < trail.began - TOLERANCE_SECONDS:
@@ -169,7 +182,7 @@ def _prepend_points(trail: MetricTrail, points: Sequence[MetricPoint]) -> Metric
 
 
 def _select_current(beats: Iterable[Event]) -> dict[str, Event]:
-    """One a role and host: a process that was replaced is not missed."""
+    """The newest heartbeat of each role and host. A replaced process is not reported as missing."""
     newest: dict[tuple[str, str], Event] = {}
     for event in sorted(beats, key=lambda event: event.time):
         newest[event.host, event.source.partition("@")[0]] = event
@@ -183,7 +196,7 @@ def build_full_status(state: DashboardState, now: float) -> SystemStatus:
 
 
 def build_role_status(state: DashboardState, now: float) -> SystemStatus:
-    """The picture without containers and incidents, made often; the roles as they follow each other."""
+    """The status without containers and incidents, which is drawn often. Roles are in their usual order."""
     shown = build_status(state.roles.values(), (), (), expected=tuple(ROLES_BY_NAME), now=now)
     order = {name: number for number, name in enumerate(ROLES_BY_NAME)}
     ordered = sorted(shown.roles, key=lambda role: (order.get(role.role, len(order)), role.host))
@@ -191,7 +204,7 @@ def build_role_status(state: DashboardState, now: float) -> SystemStatus:
 
 
 def drop_brief_lags(state: DashboardState, shown: SystemStatus) -> SystemStatus:
-    """Without the lags of a moment, which everybody who works has."""
+    """The status without momentary lags, which every working role has."""
     lasting = {
         (event.host, event.data.role)
         for source, since in state.behind.items()
@@ -206,26 +219,26 @@ def drop_brief_lags(state: DashboardState, shown: SystemStatus) -> SystemStatus:
 
 
 def describe_mode(state: DashboardState) -> str:
-    """What the responders say of how they act; empty where none says it."""
+    """The responders' modes. Empty if none is reported."""
     said = (event.data.mode for event in state.roles.values() if isinstance(event.data, Heartbeat))
     return ", ".join(sorted({each for each in said if each}))
 
 
 def count_waiting(state: DashboardState) -> int:
-    """How many incidents wait for a person's approval."""
+    """How many incidents wait for approval."""
     return sum(story.status == Outcome.AWAITING_APPROVAL for told in state.unwell.values() for story in told)
 
 
 def format_silence(state: DashboardState, now: float) -> str:
-    """Since when nothing has come, `12 s`, or that nothing can; empty while something does."""
+    """How long no event has arrived, `12 s`, or that the bus is lost. Empty while events arrive."""
     silent = now - state.heard
     return show_duration(float(int(silent))) if silent >= SILENT_SECONDS else "bus lost" * bool(state.lost)
 
 
 def describe_silence(state: DashboardState, now: float) -> str:
-    """What to say of the bus when nothing comes from it; empty while something does."""
+    """A message about a silent or lost bus. Empty while events arrive."""
     if state.lost:
-        # What matters comes first: narrow screens cut the end.
+        # The important part comes first: narrow screens cut the end.
         return f"bus lost, retrying: {state.lost}"
     ago = format_silence(state, now)
     return f"bus silent for {ago}. Is anything running? Start it with: hemostat all" if ago else ""
@@ -241,6 +254,9 @@ def select_events(log: Sequence[Event], host: str, name: str) -> list[Event]:
 
 
 def find_latest_incident(log: Sequence[Event], place: tuple[str, str] | None) -> str | None:
-    """The incident told of last, of the container at `place` (host, name) or of any; None for none."""
+    """The latest incident of the container at `place` (host, name), or of any container.
+
+    None if there is none.
+    """
     events = log if place is None else select_events(log, *place)
     return next((event.incident for event in reversed(events) if event.incident is not None), None)

@@ -1,1 +1,1 @@
-"""Values as styled text. Pure functions; a colour never carries what a word or a glyph does not."""
+"""Values as styled text. Pure functions. Every colour is accompanied by a word or a glyph."""

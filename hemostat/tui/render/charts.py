@@ -13,24 +13,24 @@ from hemostat.tui.render.plot import Points, TimeSpan, draw_plot, round_up
 from hemostat.tui.render.text import FAINT, PLAIN, fit
 
 NEAR_LIMIT_SHARE: Final = 0.5
-"""Share of its limit from which on the axis ends at the limit."""
+"""Share of its limit from which the axis ends at the limit."""
 NAME_WIDTH: Final = 9
-"""Cells of `received`, and one between."""
+"""Cells of `received`, and one blank."""
 BARS_PATTERN: Final = r"[▁▂▃▄▅▆▇█]+"
 NO_FIGURES: Final = "no figures of that time"
 HOLD_SECONDS: Final = 12.0
-"""Seconds, as in plot.HOLD."""
+"""Seconds, as plot.HOLD_SECONDS."""
 
 
 class ChartLimits(NamedTuple):
-    """`cpu` in percent of one core, `memory` in bytes; None where there is none, or it is not known."""
+    """`cpu` in percent of one core, `memory` in bytes. None if there is no limit or it is unknown."""
 
     cpu: float | None = None
     memory: float | None = None
 
 
 def find_limits(stats: ContainerStats | None, kept: Sequence[EvidenceSnapshot] = ()) -> ChartLimits:
-    """As it is now, else as it was when evidence was kept."""
+    """The current limits, else those in the evidence snapshots."""
     details = next((each.details for each in reversed(kept) if each.details is not None), None)
     told = stats or details
     if told is None:
@@ -39,13 +39,13 @@ def find_limits(stats: ContainerStats | None, kept: Sequence[EvidenceSnapshot] =
 
 
 def merge_points(*several: Iterable[MetricPoint]) -> tuple[MetricPoint, ...]:
-    """In order of time, each moment once."""
+    """The points in order of time, each time once."""
     found = {point.time: point for points in several for point in points}
     return tuple(found[time] for time in sorted(found))
 
 
 def extend_points(points: tuple[MetricPoint, ...], event: Event | None) -> tuple[MetricPoint, ...]:
-    """With the numbers just heard, if they are newer."""
+    """The points with those of a new event, if it is newer."""
     if event is None or not isinstance(event.data, ContainerStats):
         return points
     if points and event.time <= points[-1].time:
@@ -54,12 +54,12 @@ def extend_points(points: tuple[MetricPoint, ...], event: Event | None) -> tuple
 
 
 def cut_after(points: tuple[MetricPoint, ...], now: float) -> tuple[MetricPoint, ...]:
-    """Without what is yet to come, where a replay went back."""
+    """The points up to `now`, for a replay that went back."""
     return points if not points or points[-1].time <= now else tuple(p for p in points if p.time <= now)
 
 
 def select_points(points: Iterable[MetricPoint], begin: float, end: float) -> tuple[MetricPoint, ...]:
-    """Those of this time (epoch seconds), and the one before, which may hold on."""
+    """The points in this time (epoch seconds), and the one before, which may still hold."""
     return tuple(point for point in points if begin - HOLD_SECONDS <= point.time <= end)
 
 
@@ -110,13 +110,13 @@ def has_network(points: Iterable[MetricPoint]) -> bool:
 
 
 def explain_no_network(points: Sequence[MetricPoint], width: int) -> Text:
-    """Why there is nothing to draw of it."""
+    """Why no network chart can be drawn."""
     why = "not known: it is the host's, or was not recorded" if points else NO_FIGURES
     return Text.assemble((fit("network", NAME_WIDTH), "bold"), (fit(why, max(1, width - NAME_WIDTH)), FAINT))
 
 
 def _draw_strip(name: str, numbers: Points, span: TimeSpan, width: int, height: int) -> Iterator[Text]:
-    """Without an axis of time: it stands below one that has the same."""
+    """A plot without a time axis: it is placed below one with the same axis."""
     yield _draw_caption(name, numbers, _format_rate, None, "", width)
     drawn = _draw_plot(numbers, span, None, show_size, width=width, height=height, marks={}, binary=True)
     yield from islice(drawn, height)
@@ -133,7 +133,10 @@ def _format_percent(value: float) -> str:
 def _draw_caption(
     name: str, numbers: Points, show: Callable[[float], str], limit: float | None, unit: str, width: int
 ) -> Text:
-    """`memory  32.0 MiB of 128.0 MiB, peak 79.0 MiB`; what matters comes first, for the end may be cut."""
+    """`memory  32.0 MiB of 128.0 MiB, peak 79.0 MiB`.
+
+    The important part comes first, as the end may be cut.
+    """
     values = [value for _, value in numbers if value is not None]
     last = numbers[-1][1] if numbers else None
     of = "" if limit is None else f" of {show(limit)}"

@@ -1,4 +1,4 @@
-"""What the container view says, as styled text. Pure; a colour never says what a word or a glyph does not."""
+"""The container screen as styled text. Pure. Every colour is accompanied by a word or a glyph."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
@@ -26,9 +26,9 @@ from hemostat.tui.render.wrap import clean_text, draw_paragraph, draw_row, forma
 PLOT_SECONDS: Final = 300.0
 """Seconds that the plots show."""
 MIN_WIDTH_BESIDE: Final = 76
-"""Columns from which on the plots stand beside each other."""
+"""Columns from which the plots are drawn side by side."""
 STRIP_HEIGHT: Final = 3
-"""How many times higher than the network's the plots of CPU and memory are."""
+"""Ratio of the height of the CPU and memory plots to that of the network's."""
 MAX_CHECKS: Final = 50
 """Runs of the health check that are shown."""
 PANES: Final = ("log", "health checks", "inspect", "incidents")
@@ -41,7 +41,7 @@ Place = tuple[str, str]
 
 
 def find_newest_stats(stats: Iterable[Event], place: Place) -> Event | None:
-    """A container that was made anew has the name, and another id."""
+    """The newest statistics of the container. A recreated container has the same name and another id."""
     found = (
         event
         for event in stats
@@ -51,8 +51,10 @@ def find_newest_stats(stats: Iterable[Event], place: Place) -> Event | None:
 
 
 def find_container_id(stats: Event | None, log: Sequence[Event], place: Place) -> str:
-    """The id of the container at this place, now or when it was last told of; empty where none is known. By
-    its name alone, another host's might be taken for it."""
+    """The id of the container at this place, now or in its latest event. Empty if unknown.
+
+    A name alone could refer to a container of another host.
+    """
     if stats is not None and isinstance(stats.data, ContainerStats):
         return stats.data.container.id
     told = (find_subject(event) for event in reversed(select_events(log, *place)))
@@ -66,7 +68,7 @@ def draw_title(host: str, name: str, width: int) -> Text:
 
 
 def draw_facts(stats: ContainerStats | None, bounds: str, width: int) -> Text:
-    """How it stands now; `bounds` is what towards_limits says."""
+    """The container's current state. `bounds` is the text of describe_limit_status."""
     if stats is None:
         return Text(fit("nothing is heard of it any more", width), FAINT)
     state, ref = stats.state, stats.container
@@ -82,7 +84,7 @@ def draw_facts(stats: ContainerStats | None, bounds: str, width: int) -> Text:
 
 
 def describe_limit_status(known: Mapping[str, HostLimitStatus], place: Place, now: float) -> str:
-    """How the container stands towards its breaker and its budget; empty where that is not known."""
+    """The container's breaker and budget. Empty if unknown."""
     if (overview := known.get(place[0])) is None:
         return ""
     stands = overview.of(place[1])
@@ -100,8 +102,10 @@ def _format_state(state: State) -> tuple[str, str]:
 def draw_plots(
     points: Sequence[MetricPoint], limit: ChartLimits, marks: Mapping[float, str], width: int, height: int
 ) -> list[Text]:
-    """The last minutes of CPU and memory, `height` lines each, and of the network in fewer below; beside each
-    other where there is room."""
+    """The last minutes of CPU and memory, `height` lines each, and of the network in fewer lines below.
+
+    Plots are side by side if there is room.
+    """
     room = width if width < MIN_WIDTH_BESIDE else (width - 1) // 2
     span = TimeSpan.back(points[-1].time if points else 0.0, PLOT_SECONDS, room - LABEL_WIDTH - 1)
     here = {time: mark for time, mark in marks.items() if span.begin <= time <= span.end}
@@ -117,7 +121,7 @@ def draw_plots(
     )
     network = [] if known else [charts.explain_no_network(shown, width)]
     if width < MIN_WIDTH_BESIDE:
-        # One axis of time serves them all; where there is no room for it, it is cut off.
+        # One time axis serves all plots. It is last, so it is cut off first if there is no room.
         end = 1 + height
         return [*cpu[:end], *memory[:end], *received, *sent, *network, *memory[end:]]
     return [*_put_beside(cpu, memory, room), *_put_beside(received, sent, room), *network]
@@ -129,7 +133,7 @@ def _put_beside(left: Sequence[Text], right: Sequence[Text], room: int) -> list[
 
 
 def find_marks(told: Iterable[IncidentTimeline]) -> dict[float, str]:
-    """What happened to it, by time."""
+    """Marks of alerts, actions and outcomes, by time."""
     return {
         step.time: mark
         for each in told
@@ -143,7 +147,7 @@ def _is_settled(stage: TimelineStage, status: str) -> bool:
 
 
 def draw_tabs(pane: str, told: str, width: int) -> Text:
-    """`told` is about the pane that is open: what is searched for, why there is nothing."""
+    """The tabs. `told` is a note on the open pane: the search text, or why it is empty."""
     text = Text()
     for number, name in enumerate(PANES, 1):
         text.append(f" {number} {name} ", "bold reverse" if name == pane else FAINT)
@@ -156,20 +160,20 @@ def draw_tabs(pane: str, told: str, width: int) -> Text:
 
 
 class LogMatches(msgspec.Struct, frozen=True):
-    """A log as it is shown: its rows, and in which of them each line that matches begins."""
+    """A log as displayed: its rows, and the index of the row in which each matching line begins."""
 
     rows: tuple[Text, ...]
     matches: tuple[int, ...]
 
 
 def is_match(line: str, wanted: str) -> bool:
-    """`!text` is what does not hold the text."""
+    """Whether the line matches. `!text` matches lines without the text."""
     text = wanted.removeprefix("!").lower()
     return bool(text) and (text in line.lower()) != wanted.startswith("!")
 
 
 def draw_log(text: str, wanted: str, width: int, *, only: bool) -> LogMatches:
-    """`only`: those lines alone that match what is wanted."""
+    """The log. `only`: only matching lines."""
     rows: list[Text] = []
     found: list[int] = []
     for line in text.splitlines():
@@ -189,14 +193,14 @@ def draw_log(text: str, wanted: str, width: int, *, only: bool) -> LogMatches:
 
 
 def merge_checks(now: Sequence[HealthcheckRun], kept: Iterable[EvidenceSnapshot]) -> list[HealthcheckRun]:
-    """The newest runs of its health check, oldest first, each once."""
+    """The newest runs of the health check, oldest first, each once."""
     before = (each for dossier in kept if dossier.details for each in dossier.details.checks)
     found = {each.time: each for each in (*before, *now)}
     return [found[time] for time in sorted(found)][-MAX_CHECKS:]
 
 
 def draw_checks(runs: Sequence[HealthcheckRun], width: int) -> list[Text]:
-    """Newest first, after a line that shows them all at once."""
+    """The runs, newest first, after a line that shows all as glyphs."""
     if not runs:
         return [Text("no run of a health check is known: it has none, or was not asked yet", FAINT)]
     strip = "".join("✓" if each.exit_code == 0 else "✗" for each in runs)

@@ -1,4 +1,4 @@
-"""An incident written out: what a file's suffix says. Secrets in it are masked."""
+"""Exports an incident in the format of the file's suffix, with secrets masked."""
 
 import io
 import re
@@ -31,7 +31,7 @@ def as_json(shown: IncidentContent) -> str:
 
 
 def as_svg(shown: IncidentContent) -> str:
-    """As the view shows it."""
+    """The incident as its screen shows it."""
     told = mask_timeline(shown.whole)
     last = shown._replace(whole=told, at=len(told.steps) - 1)
     console = Console(record=True, width=SVG_WIDTH, file=io.StringIO(), force_terminal=True)
@@ -54,13 +54,15 @@ FORMATS: Final[dict[str, Callable[[IncidentContent], str]]] = {
 
 
 def make_file_name(shown: IncidentContent, suffix: str) -> str:
-    """A name that no header and no file system takes for more than a name."""
+    """A file name that is safe in every header and file system."""
     return f"incident-{re.sub(r'[^A-Za-z0-9_-]', '', shown.whole.incident)[:40]}{suffix}"
 
 
 def write_export(shown: IncidentContent, path: Path, *, over: bool) -> Path:
-    """Write what the suffix says; the absolute path. `over`: a file that is there is replaced. Raises
-    HemoStatError."""
+    """Write the incident in the suffix's format, and return the absolute path.
+
+    `over`: replace an existing file. Raises HemoStatError.
+    """
     form = FORMATS.get(path.suffix.lower())
     if form is None:
         raise HemoStatError(f"{path}: the suffix says the format, one of {', '.join(FORMATS)}")

@@ -1,4 +1,4 @@
-"""What the incident view says, as styled text. Pure; a colour never says what a word or a glyph does not."""
+"""The incident screen as styled text. Pure. Every colour is accompanied by a word or a glyph."""
 
 from collections.abc import Iterator, Sequence
 from math import ceil
@@ -30,13 +30,13 @@ from hemostat.tui.render.wrap import draw_heading, draw_paragraph, draw_row, for
 
 SECONDS_BEFORE: Final = 60.0
 SECONDS_AFTER: Final = 30.0
-"""Seconds of figures shown before the failure began and after it was over."""
+"""Seconds of measurements shown before the failure began and after it ended."""
 STRIDE_SECONDS: Final = 15.0
-"""Seconds by which the figures of an open incident grow at a time: with each, all is drawn anew."""
+"""Seconds by which the time of an open incident's plots grows at once: each step redraws everything."""
 MAX_LOG_LINES: Final = 40
 """Lines of a log that are shown."""
 ROOMY_WIDTH: Final = 64
-"""Columns from which on a step has its time beside it."""
+"""Columns from which a step's time is shown beside it."""
 HOUR_SECONDS: Final = 3600.0
 ACTED_OUTCOMES: Final = frozenset({Outcome.HEALED, Outcome.FAILED})
 
@@ -51,7 +51,7 @@ _FAULTS: Final = frozenset({"failed", "escalated", "refused", "expired"})
 
 
 class IncidentContent(NamedTuple):
-    """What there is to show. `at` is the step looked at, counted from 0; `points` are in order of time."""
+    """The incident's data. `at` is the selected step, counted from 0; `points` are in order of time."""
 
     whole: IncidentTimeline
     at: int
@@ -69,7 +69,7 @@ class IncidentContent(NamedTuple):
 
 
 def draw_title(incident: str, told: IncidentTimeline | None, place: str, width: int) -> Text:
-    """`place` is which of how many incidents this is."""
+    """The title. `place` is this incident's position among all."""
     if told is None:
         return Text.assemble(
             (" incident ", "bold reverse"), f"  {fit(incident, 20).rstrip()} is not in the log"
@@ -84,7 +84,7 @@ def draw_title(incident: str, told: IncidentTimeline | None, place: str, width: 
 
 
 def draw_lead(shown: IncidentContent, width: int) -> Text:
-    """How long it took, in all and by what."""
+    """The duration, in all and by stage."""
     then, count = shown.then, len(shown.whole.steps)
     at = f"step {shown.at + 1} of {count}: " if shown.at + 1 < count else ""
     took = f"open since {format_clock(then.began)}"
@@ -94,7 +94,7 @@ def draw_lead(shown: IncidentContent, width: int) -> Text:
 
 
 def draw_steps(shown: IncidentContent, width: int) -> list[Text]:
-    """The timeline; of what came after the step that is looked at, nothing is known yet."""
+    """The timeline. Steps after the selected one are shown without content."""
     return [
         _draw_step(step, width) if number <= shown.at else _draw_unknown_step(step, width)
         for number, step in enumerate(shown.whole.steps)
@@ -135,9 +135,11 @@ def _choose_glyph(step: TimelineStep) -> tuple[str, str]:
 def draw_reasons(
     shown: IncidentContent, lately: int | None, width: int, *, bounds: str = "", room: int = 0
 ) -> list[Text]:
-    """What comes next, and why. `lately`: how many actions the container has seen in the hour before, None
-    where that is not told; `bounds`: how it stands towards the limits now; `room`: cells that the timeline
-    has, of whose step the rest is told here."""
+    """The next step and the reasons.
+
+    `lately`: the container's actions in the hour before, None if not shown. `bounds`: the current limit
+    status. `room`: cells of the timeline; a step's text that does not fit there is completed here.
+    """
     return list(_draw_reasons(shown, lately, bounds, width, (room or width) - _LEAD_WIDTH))
 
 
@@ -166,7 +168,7 @@ def _draw_reasons(
 
 
 def count_recent_actions(stories: Sequence[IncidentLog], told: IncidentTimeline, step: TimelineStep) -> int:
-    """Actions that were done to the container in the hour up to this step, as far as the log goes back."""
+    """Actions on the container in the hour up to this step, as far as the log goes back."""
     done = (
         event
         for story in stories
@@ -180,12 +182,14 @@ def count_recent_actions(stories: Sequence[IncidentLog], told: IncidentTimeline,
 
 
 def draw_evidence(shown: IncidentContent, width: int, plots: int) -> list[Text]:
-    """The figures around it, `plots` lines each, and what was kept of the container."""
+    """The measurements around the incident, `plots` lines each, and its evidence snapshots."""
     return [*_draw_figures(shown, width, plots), *_draw_snapshots(shown, width)]
 
 
 def find_window(shown: IncidentContent) -> TimeSpan:
-    """The same for all steps, so that one sees it go on; no longer than there are figures."""
+    """The plots' time span, the same for all steps so that progress is visible, and no longer than the
+    measurements.
+    """
     steps, times = shown.whole.steps, [point.time for point in shown.points]
     last = steps[-1].time
     begin = max(shown.whole.began - SECONDS_BEFORE, min(times, default=0.0))

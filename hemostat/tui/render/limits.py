@@ -1,4 +1,4 @@
-"""What stands between a container and the next action on it, in words. Pure."""
+"""The limits that may delay a container's next action, as text. Pure."""
 
 from collections.abc import Set as AbstractSet
 
@@ -21,7 +21,7 @@ def format_breaker(standing: ContainerLimitStatus | None, now: float) -> Cell:
 
 
 def format_budget(standing: ContainerLimitStatus | None, now: float) -> Cell:
-    """How many actions have been done of how many, `2/3`; while no more may be, for how long, `3/3 41:10`."""
+    """Actions done and allowed, `2/3`. If the budget is spent, with the time left, `3/3 41:10`."""
     if standing is None:
         return "-", FAINT
     found = standing.budget
@@ -32,8 +32,9 @@ def format_budget(standing: ContainerLimitStatus | None, now: float) -> Cell:
 
 
 def list_blocks(standing: ContainerLimitStatus | None, now: float, shown: AbstractSet[str]) -> list[str]:
-    """What keeps the next action from being done, `breaker 04:12`, `cooldown 41:10`, besides what the columns
-    `shown` say."""
+    """Limits that block the next action, `breaker 04:12`, `cooldown 41:10`, without those in the
+    columns `shown`.
+    """
     if standing is None:
         return []
     held, style = format_breaker(standing, now)
@@ -45,7 +46,7 @@ def list_blocks(standing: ContainerLimitStatus | None, now: float, shown: Abstra
 
 
 def find_own_pause(standing: ContainerLimitStatus | None, overview: HostLimitStatus | None) -> Pause | None:
-    """The pause of this container alone: one of everything is told once, for all."""
+    """The pause of this container alone. A pause of everything is shown once, for all."""
     if standing is None or overview is None or standing.pause == overview.pause:
         return None
     return standing.pause
@@ -57,7 +58,7 @@ def format_pause(pause: Pause, now: float) -> str:
 
 
 def find_countdown_second(standing: ContainerLimitStatus | None, now: float) -> int:
-    """What of it changes with time alone: the second of a countdown, 0 where nothing is counted down."""
+    """The second of a running countdown, for change detection. 0 if there is none."""
     if standing is None:
         return 0
     held = standing.breaker.until if standing.breaker.open else 0.0

@@ -1,6 +1,6 @@
-"""Numbers over time as lines of text: filled columns of block characters, an axis with units. Pure.
+"""Plots numbers over time as lines of text: columns of block characters, and an axis with units. Pure.
 
-It reads without colour, and every line has exactly the width asked for.
+The plot is readable without colour, and every line has exactly the requested width.
 """
 
 from bisect import bisect_right
@@ -14,10 +14,10 @@ from rich.cells import cell_len, set_cell_size
 LABEL_WIDTH: Final = 10
 """Cells of the axis at the left: `1023.9 MiB`."""
 HOLD_SECONDS: Final = 12.0
-"""Seconds for which a number holds that no newer one replaces: what has not changed is told every few."""
+"""Seconds for which a number holds without a newer one: unchanged values are sent every few seconds."""
 EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
 ROUND_STEPS: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-"""Where an axis may end, times a power of ten or of two."""
+"""Possible ends of an axis, times a power of ten or of two."""
 
 Points = Sequence[tuple[float, float | None]]
 
@@ -30,13 +30,16 @@ class TimeSpan(NamedTuple):
 
     @classmethod
     def back(cls, newest: float, seconds: float, columns: int) -> Self:
-        """So many seconds up to `newest`; it moves a column at a time, so that little is drawn anew."""
+        """The span of these seconds up to `newest`.
+
+        It moves one column at a time, so that little is redrawn.
+        """
         share = seconds / max(1, columns)
         end = ceil(newest / share) * share
         return cls(end - seconds, end)
 
     def column(self, time: float, width: int) -> int | None:
-        """In which of `width` columns this moment is; None outside."""
+        """The one of `width` columns that contains this time. None outside the span."""
         if not self.begin <= time <= self.end:
             return None
         return min(width - 1, int((time - self.begin) / max(self.end - self.begin, 1e-9) * width))
@@ -52,9 +55,12 @@ def draw_plot(
     show: Callable[[float], str],
     marks: Mapping[float, str] = {},
 ) -> list[str]:
-    """`height` lines of columns, the axis of time, and, where there are `marks` (a character by its time), a
-    line of them. `points` are in order of time; None is where there is no number. `top` is where the axis
-    ends, and what is higher is cut off there; `show` writes a number with its unit."""
+    """`height` lines of columns, the time axis, and a line of `marks` if there are any (a character by its
+    time).
+
+    `points` are in order of time; None means no number. The axis ends at `top`, and higher values are cut
+    off. `show` formats a number with its unit.
+    """
     room = max(1, width - LABEL_WIDTH - 1)
     levels = [_compute_level(value, top, height * 8) for value in compute_columns(points, span, room)]
     lines = []
@@ -70,8 +76,10 @@ def draw_plot(
 
 
 def compute_columns(points: Points, span: TimeSpan, width: int) -> list[float | None]:
-    """The highest number within each column, so that no peak is lost. A number holds until the next; nothing
-    is known after the last."""
+    """The highest number in each column, so that peaks stay visible.
+
+    A number holds until the next; after the last, values are unknown.
+    """
     times = [time for time, _ in points]
     last = max(times, default=span.begin)
     share = (span.end - span.begin) / width
@@ -102,7 +110,7 @@ def round_up(highest: float, *, binary: bool = False) -> float:
 
 
 def _compute_level(value: float | None, top: float, eighths: int) -> int | None:
-    """What is not nothing is seen: at least one eighth."""
+    """The level of a value. Every positive value is visible with at least one eighth."""
     if value is None:
         return None
     return max(1, min(eighths, round(value / top * eighths))) if value > 0 else 0
@@ -116,7 +124,7 @@ def _draw_times(span: TimeSpan, width: int) -> str:
 
 
 def _draw_marks(marks: Mapping[float, str], span: TimeSpan, width: int) -> str:
-    """The later one where two would stand on each other."""
+    """A line of marks. If two share a cell, the later one is shown."""
     cells = [" "] * width
     for time, mark in sorted(marks.items()):
         if (column := span.column(time, width)) is not None:

@@ -1,4 +1,4 @@
-"""What the dashboard says around its grid, as styled text. Pure; a colour never says what a word does not."""
+"""The dashboard's text around the table, styled. Pure. Every colour is accompanied by a word."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,14 +17,14 @@ from hemostat.events import Decided, Event, FalseAlarm, HealthAlert, Outcome, Ph
 NAME_WIDTH: Final = 18
 """Cells for a container's name in the log."""
 MAX_LINE_CHARACTERS: Final = 400
-"""Characters of an event that a line of the log holds: reasons come from outside, and may be a book."""
+"""Characters of an event in a line of the log: reasons come from outside and may be very long."""
 LATE_SECONDS: Final = 3.0
-"""Seconds after which a heartbeat's age is told: they come every two."""
+"""Seconds after which a heartbeat's age is shown: heartbeats come every two."""
 GOOD, BAD, BUSY, FAINT, PLAIN = "green", "bold red", "yellow", "dim", ""
 
 
 def draw_log_line(event: Event) -> Text:
-    """Time, container, what happened."""
+    """Time, container and event."""
     moment = datetime.fromtimestamp(event.time).astimezone()
     glyph, style = _choose_mark(event)
     return Text.assemble(
@@ -43,7 +43,10 @@ def _name_subject(event: Event) -> str:
 
 
 def draw_title(containers: int, incidents: int, hidden: Sequence[str], stale: str) -> Text:
-    """`hidden`: what is kept from sight, lest it be taken for gone; `stale`: since when nothing came."""
+    """The title.
+
+    `hidden`: active filters, so that hidden containers are not taken for gone. `stale`: time of silence.
+    """
     opened = (
         (f"✗ {_format_count(incidents, 'open incident')}", BAD) if incidents else ("✓ no open incident", GOOD)
     )
@@ -77,13 +80,13 @@ def draw_status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
 
 
 def draw_recorded_status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
-    """The same of a recording, which may have no signs of life: that is no fault of the roles."""
+    """The same for a replay. Missing heartbeats there are not a fault of the roles."""
     known = draw_status(shown, mode, lost=lost)
     return known if shown.roles else Text("nothing was recorded of the roles here", FAINT)
 
 
 def draw_notice(shown: SystemStatus, silence: str, waiting: str = "") -> Text:
-    """What somebody should know of, in a line; empty where there is nothing. `waiting`: for a person."""
+    """A line about problems, empty if there are none. `waiting`: a text about waiting approvals."""
     if silence:
         return Text(f"! {escape_controls(silence)}", BAD)
     told = [
@@ -96,7 +99,7 @@ def draw_notice(shown: SystemStatus, silence: str, waiting: str = "") -> Text:
 
 
 def draw_role(role: RoleState) -> list[Text]:
-    """One role in full."""
+    """The full status of one role."""
     style = BAD if role.fault else PLAIN
     state = f"✗ STALE {show_duration(float(int(role.age)))}" if role.stale else f"✓ {_format_age(role.age)}"
     where = f"{fit(role.role, 10)} {fit(role.host, 16)} {fit(role.instance, 20)}"
@@ -109,7 +112,7 @@ def _format_role(role: RoleState) -> tuple[str, str]:
     lag = f" lag {role.lag}" if role.lag else ""
     if role.stale:
         return f"✗ STALE {show_duration(float(int(role.age)))}{lag}", BAD
-    # The age of a heartbeat that is in time would be drawn anew every second.
+    # The age of a timely heartbeat would be redrawn every second.
     late = f" {_format_age(role.age)}" if role.age >= LATE_SECONDS else ""
     return (f"!{late}{lag}", BAD) if role.trouble else (f"✓{late}{lag}", GOOD)
 
@@ -119,7 +122,7 @@ def _format_age(seconds: float) -> str:
 
 
 def _format_engine(monitors: Sequence[RoleState]) -> tuple[str, str]:
-    """As the monitors see it: they wait for nothing else for long."""
+    """The engine's state as reported by the monitors, whose only longer waits are for the engine."""
     if not monitors or all(role.stale for role in monitors):
         return "? engine  ", BUSY
     return ("✗ engine  ", BAD) if any(role.trouble for role in monitors) else ("✓ engine  ", GOOD)
@@ -147,10 +150,10 @@ _OUTCOMES: Final[Mapping[Outcome, tuple[str, str]]] = {
 
 
 def fit(text: str, size: int, *, right: bool = False) -> str:
-    """Exactly `size` cells: cleaned, cut with an ellipsis, filled up with blanks."""
+    """The text in exactly `size` cells: cleaned, cut with an ellipsis, padded with blanks."""
     text = escape_controls(text).translate(VARIATION_SELECTORS)
     if text.isascii():
-        # Nearly everything is, and cells need not be counted then.
+        # Most text is ASCII, whose cells need not be counted.
         if len(text) > size:
             return text[: size - 1] + "…"
         return text.rjust(size) if right else text.ljust(size)
@@ -160,7 +163,7 @@ def fit(text: str, size: int, *, right: bool = False) -> str:
 
 
 VARIATION_SELECTORS: Final = dict.fromkeys((0xFE0E, 0xFE0F))
-"""Variation selectors: terminals disagree about how wide they make what is before them."""
+"""Variation selectors: terminals disagree about the width of the character before them."""
 
 
 def format_countdown(seconds: float) -> str:

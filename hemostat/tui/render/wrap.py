@@ -1,4 +1,4 @@
-"""Words on lines of a width: wrapped, under headings, cleaned of what a terminal would act on. Pure."""
+"""Wraps text to a width, with headings and labels, and removes terminal control characters. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,9 +12,9 @@ from hemostat.core.text import escape_controls
 from hemostat.tui.render.text import FAINT, PLAIN, VARIATION_SELECTORS, fit
 
 LABEL_WIDTH: Final = 15
-"""Cells of what stands before a text: `restart policy`."""
+"""Cells of a label before a text: `restart policy`."""
 MIN_WIDTH: Final = 8
-"""Cells that a text gets, however narrow it is."""
+"""Cells of a text, however narrow the screen is."""
 
 
 def format_clock(time: float) -> str:
@@ -26,7 +26,7 @@ def format_date(time: float) -> str:
 
 
 def strip_fonts(svg: str) -> str:
-    """Without the fonts, which would be fetched from the network."""
+    """The SVG without fonts, which would be fetched from the network."""
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
@@ -35,7 +35,7 @@ def clean_text(text: str) -> str:
 
 
 def wrap_text(text: str, width: int) -> list[str]:
-    """Broken between words where that can be, else wherever it must be; at least one line."""
+    """The lines, broken between words if possible. At least one line."""
     width = max(MIN_WIDTH, width)
     lines = [""]
     for word in clean_text(text).split():
@@ -56,13 +56,13 @@ def draw_heading(title: str, width: int) -> Text:
 
 
 def draw_row(label: str, text: str, width: int, style: str = PLAIN) -> Iterator[Text]:
-    """A label, and beside it the text, which hangs."""
+    """A label, and beside it the wrapped text with a hanging indent."""
     for number, part in enumerate(wrap_text(text, width - LABEL_WIDTH)):
         yield Text.assemble((fit(label if number == 0 else "", LABEL_WIDTH), "bold"), (part, style))
 
 
 def draw_paragraph(lines: Iterable[str], width: int, style: str = PLAIN) -> Iterator[Text]:
-    """Each of the lines as it is, wrapped; what is carried over is set in."""
+    """Each line wrapped, with continuation lines indented."""
     for line in lines:
         first, *rest = wrap_log(line, width)
         yield Text(first, style)
@@ -70,7 +70,7 @@ def draw_paragraph(lines: Iterable[str], width: int, style: str = PLAIN) -> Iter
 
 
 def wrap_log(line: str, width: int) -> list[str]:
-    """Its blanks are kept: they may be a table, or a traceback."""
+    """The wrapped line. Blanks are preserved: they may belong to a table or a traceback."""
     told, width = clean_text(line.expandtabs(4)), max(MIN_WIDTH, width)
     if cell_len(told) <= width:
         return [told]

@@ -1,1 +1,1 @@
-"""The dashboard's screens: each draws what the model holds, by a module of pure text functions of its own."""
+"""The dashboard's screens. Each draws the DashboardContext through its own module of pure text functions."""

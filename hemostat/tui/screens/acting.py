@@ -1,6 +1,6 @@
-"""Screens from which people act: on what they are about, through the responder and its limits.
+"""Screens from which operators act on the shown container, through the responder and its limits.
 
-Where the dashboard only shows, there are no keys for it.
+In a read-only dashboard these keys are absent.
 """
 
 from collections.abc import Iterable, Sequence
@@ -40,7 +40,7 @@ class Acting(Live):
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def about(self) -> Sequence[tuple[str, Container]]:
-        """What an action would be for: host and container."""
+        """Host and container that an action would apply to."""
         raise NotImplementedError
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -56,7 +56,7 @@ class Acting(Live):
             )
 
     def waiting(self) -> str:
-        """How many wait for a person, and the key that shows them; empty for none."""
+        """The number of waiting approvals, and the key that shows them. Empty if there are none."""
         count = count_waiting(self.model.state)
         if not count:
             return ""
@@ -103,10 +103,10 @@ class Acting(Live):
         if hand := self.model.act:
             self.app.push_screen(Approvals(self.model, hand))
 
-    # --- how ----------------------------------------------------------------------------------------
+    # --- helpers ------------------------------------------------------------------------------------
 
     def _list_targets(self) -> list[OrderTarget]:
-        """Empty, and a word why, where nothing can be ordered."""
+        """The targets of an order. Empty, with a message, if no order is possible."""
         now, stats = self.model.clock.now(), self.model.state.stats
         alive = {
             role.host
@@ -153,7 +153,7 @@ class Acting(Live):
         app.push_screen(Confirm(plan, do))
 
     def current(self, host: str, container: Container) -> Container:
-        """As it is now: it may have been made anew under its name."""
+        """The container as it is now: it may have been recreated under its name."""
         found = (
             event.data.container
             for event in self.model.state.stats.values()

@@ -1,4 +1,4 @@
-"""What waits for approval: how long it still does, what exactly would be done, and the answer."""
+"""Waiting approvals: the time left, the exact action, and the answer."""
 
 from typing import ClassVar, Final
 
@@ -21,7 +21,7 @@ from hemostat.tui.widgets.footer import Keys
 from hemostat.tui.widgets.lines import Lines
 
 REFRESH_SECONDS: Final = 2.0
-"""Seconds after which it is asked again what waits."""
+"""Seconds between two requests of the waiting approvals."""
 
 
 class Approvals(Live):
@@ -51,7 +51,10 @@ class Approvals(Live):
         self._approvals: dict[str, Approval] = {}
         """By id; oldest first."""
         self._chosen_id = ""
-        """Its id. What was chosen stays so when its time is up: y must not mean another."""
+        """The selected id.
+
+        A selected approval stays selected when it expires, so that y cannot apply to another.
+        """
         self._fetch_error = ""
         self._has_answer = False
 
@@ -77,7 +80,7 @@ class Approvals(Live):
 
     @property
     def _visible_approvals(self) -> list[Approval]:
-        """What is open, and the chosen one whatever became of it."""
+        """The open approvals, and the selected one in any state."""
         now = self.model.clock.now()
         return [each for each in self._approvals.values() if each.is_open(now) or each.id == self._chosen_id]
 
@@ -165,7 +168,7 @@ def _describe_state(approval: Approval) -> str:
 
 
 def _draw_plan(approval: Approval) -> Text:
-    """What exactly would be done, to what, why; and how to answer elsewhere."""
+    """The exact action, its target and reason, and how to answer from the command line."""
     return Text.assemble(
         ("what   ", FAINT),
         (escape_controls(approval.plan or f"{approval.action} {approval.container}"), "bold"),

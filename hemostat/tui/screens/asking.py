@@ -1,4 +1,4 @@
-"""Asks a person: which of several, and whether a plan is to be carried out."""
+"""Dialogs: choose one of several plans, and confirm a plan."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -17,11 +17,14 @@ from hemostat.tui.actions.build import OrderPlan
 from hemostat.tui.render.text import BAD, BUSY, FAINT, GOOD
 
 Choice = tuple[str, OrderPlan]
-"""What it is called, and what it would be."""
+"""A label and its plan."""
 
 
 class Choose(ModalScreen[OrderPlan | None]):
-    """`more` are choices that may take long to find; it may raise HemoStatError."""
+    """Choose one of several plans.
+
+    `more` returns choices that are slow to find, and may raise HemoStatError.
+    """
 
     CSS = """
     Choose { align: center middle; }
@@ -68,8 +71,10 @@ class Choose(ModalScreen[OrderPlan | None]):
 
 
 class Confirm(ModalScreen[None]):
-    """`do` is called with what was agreed to, and the reason, which may be empty: at once, for the next
-    key may be to quit."""
+    """Confirm a plan. `do` is called with the confirmed plan and the reason, which may be empty.
+
+    It is called at once, because the next key may quit.
+    """
 
     CSS = """
     Confirm { align: center middle; }
@@ -97,7 +102,7 @@ class Confirm(ModalScreen[None]):
         self._plan = plan
         self._do = do
         self._objections: dict[int, tuple[str, str]] = {}
-        """What speaks against a deed, by its number, and the style of that."""
+        """The objection to each order, by its number, and the text's style."""
 
     def compose(self) -> ComposeResult:
         with Vertical():

@@ -1,4 +1,4 @@
-"""How the views name a key: in the footer, in the help, and in the configuration."""
+"""Creates key bindings with their names in the footer, in the help and in the configuration."""
 
 from textual.binding import Binding
 
@@ -13,5 +13,5 @@ def make_binding(
     shown: bool = False,
     display: str | None = None,
 ) -> Binding:
-    """`shown`: in the footer, too; `name` is the configuration's."""
+    """A binding. `shown`: also in the footer. `name` is its name in the configuration."""
     return Binding(keys, action, label, show=shown, key_display=display, id=name, tooltip=tooltip)

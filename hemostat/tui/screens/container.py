@@ -1,4 +1,4 @@
-"""One container: its figures and its log as they come, its health checks, how it was made, its incidents."""
+"""The screen of one container: live plots and log, its health checks, its configuration and its incidents."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Final
@@ -30,15 +30,15 @@ from hemostat.tui.widgets.lines import Lines
 
 EVERY: Final = 2.0
 SLOW_POLL_SECONDS: Final = 5.0
-"""Seconds between two looks at the log; on a slow line."""
+"""Seconds between two reads of the log on a slow line."""
 PLOT_HEIGHTS: Final = (2, 8)
 """Lines of a plot, at least and at most."""
 MAX_INCIDENTS: Final = 5
-"""Incidents whose evidence is looked through for health checks."""
+"""Incidents whose evidence is searched for health checks."""
 
 
 class Seen(Message):
-    """What the engine says of it, from the tail's thread."""
+    """The container's data from the engine, sent by the polling thread."""
 
     def __init__(self, container: str, glimpse: ContainerView) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Container(Acting):
         self._snapshots: tuple[EvidenceSnapshot, ...] = ()
         self._log: tuple[Event, ...] | None = None
         self._timelines: list[IncidentTimeline] = []
-        """Its incidents, newest first."""
+        """The container's incidents, newest first."""
         self._pane = PANES[0]
         self._search_text = ""
         self._only_matches = False
@@ -105,7 +105,7 @@ class Container(Acting):
         yield field
         yield Keys()
 
-    # --- what is known ------------------------------------------------------------------------------
+    # --- data ---------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
         run_in_background(self, "history", lambda: self.model.history(*self._place))
@@ -142,7 +142,7 @@ class Container(Acting):
         state = self.model.state
         log, event = state.log, container_words.find_newest_stats(state.stats.values(), self._place)
         if (replay := self.model.replay) is not None:
-            # Elsewhere in a recording, other figures were known.
+            # At another position of a replay, other measurements were known.
             self._points = charts.cut_after(self._points, replay.now())
             if replay.jumps != self._jump_count:
                 self._jump_count = replay.jumps
@@ -305,7 +305,7 @@ class Container(Acting):
         self.redraw()
 
     def on_input_submitted(self) -> None:
-        """The last match is the newest."""
+        """Go to the last match, which is the newest."""
         self.query_one("#search", Input).display = False
         self.set_focus(None)
         self._match_index = len(self._log_matches.matches) - 1

@@ -1,4 +1,4 @@
-"""Asks where an incident is to be written, and writes it; or in which format it is to be downloaded."""
+"""Asks for the path of an incident's export and writes it, or for the format of a download."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -17,7 +17,7 @@ from hemostat.tui.render.incident import IncidentContent
 
 
 class Export(ModalScreen[Path | None]):
-    """Gives the path of what it wrote, None where nothing was."""
+    """Asks for a path. Returns the path that was written, None if none was."""
 
     CSS_PATH = "export.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
@@ -26,7 +26,7 @@ class Export(ModalScreen[Path | None]):
         super().__init__()
         self._incident = shown
         self._existing_path: str | None = None
-        """The path of a file that is there, and was asked about."""
+        """The path of an existing file for which confirmation was requested."""
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -51,7 +51,7 @@ class Export(ModalScreen[Path | None]):
 
 
 class Download(ModalScreen[str | None]):
-    """Gives the suffix of the format chosen."""
+    """Asks for a format. Returns its suffix."""
 
     CSS = """
     Download { align: center middle; }

@@ -1,4 +1,4 @@
-"""One incident: its timeline, why, what comes next, and what was kept; looked at step by step."""
+"""The screen of one incident: its timeline, the reasons, the next step and the evidence, step by step."""
 
 import io
 from pathlib import Path
@@ -32,12 +32,12 @@ from hemostat.tui.widgets.lines import Lines
 PLOT_HEIGHTS: Final = (3, 8)
 """Lines of a plot, at least and at most."""
 MAX_COPIED_CHARACTERS: Final = 60_000
-"""Characters that are copied at most: terminals take no more."""
+"""Characters copied to the clipboard at most: terminals accept no more."""
 
 
 class Incident(Acting):
     CSS_PATH = "incident.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - the base class has it so
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - the base class declares it this way
     BINDINGS: ClassVar[list[BindingType]] = [
         make_binding(
             "left,h", "step(-1)", "Step", "incident.earlier", "a step earlier", shown=True, display="← →"
@@ -67,12 +67,12 @@ class Incident(Acting):
         super().__init__(model)
         self._incident = incident
         self._log: tuple[Event, ...] = ()
-        """What the stories were made of."""
+        """The events from which the incident logs were built."""
         self._incident_logs: list[IncidentLog] = []
         self._timeline: IncidentTimeline | None = None
-        """What was told of it; kept when it drops out of the log."""
+        """The incident's timeline. It stays after the incident drops out of the log."""
         self._step_index: int | None = None
-        """The step looked at; None is the last, whatever comes."""
+        """The selected step. None: always the last one."""
         self._snapshots: tuple[EvidenceSnapshot, ...] = ()
         self._points: tuple[MetricPoint, ...] = ()
         self._drawn: object = None
@@ -110,7 +110,7 @@ class Incident(Acting):
             self._draw_content(self._content)
 
     def _read_state(self) -> None:
-        """What the log says of it by now; what was kept is asked for whenever there is more to tell."""
+        """Read the incident from the log, and request its evidence again after each new step."""
         log = self.model.state.log
         if log is not self._log:
             self._log, self._incident_logs = log, build_incident_logs(log)
@@ -118,7 +118,7 @@ class Incident(Acting):
         if place is not None:
             self._timeline = build_timeline(self._incident_logs[place])
         elif self.model.replay is not None:
-            # It went back to before it began.
+            # The replay went back to before the incident began.
             self._timeline = self._asked = None
         if self.model.replay is not None:
             self._points = charts.cut_after(self._points, self.model.clock.now())
@@ -155,7 +155,7 @@ class Incident(Acting):
 
     @property
     def _content(self) -> IncidentContent:
-        assert self._timeline is not None  # noqa: S101 - asked for only where there is one
+        assert self._timeline is not None  # noqa: S101 - used only if there is a timeline
         last = len(self._timeline.steps) - 1
         at = last if self._step_index is None else min(self._step_index, last)
         event = self._find_stats(self._timeline)
@@ -185,7 +185,7 @@ class Incident(Acting):
         evidence.show(rest if wide else [*reasons, *rest])
 
     def _scroll_to_step(self) -> None:
-        """The timeline grows, and how much of it there is room for is known once it is laid out."""
+        """Scroll to the selected step. The timeline grows, and its height is known only after layout."""
         if not self.is_current:
             return
         steps = self.query_one("#steps", Lines)
@@ -194,7 +194,7 @@ class Incident(Acting):
             steps.scroll_to(y=max(0, at - height + 1), animate=False)
 
     def _describe_limits(self, told: IncidentTimeline) -> str:
-        """Of an incident that is over it says nothing."""
+        """The limit status. Empty for an ended incident."""
         place, now = (told.host, told.container.name), self.model.clock.now()
         return (
             ""

@@ -1,4 +1,4 @@
-"""The main screen's keys. The configuration names them by their ids."""
+"""The main screen's keys. The configuration refers to them by their ids."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from textual.binding import BindingType
 from hemostat.tui.screens.binding import make_binding
 
 MAX_MOVE: Final = 1 << 30
-"""More lines than there can be."""
+"""More lines than can exist."""
 
 
 FIRST_BINDINGS: Final[list[BindingType]] = [
@@ -20,7 +20,7 @@ FIRST_BINDINGS: Final[list[BindingType]] = [
     ),
     make_binding("f", "faults", "Faults", "faults", "only containers with a fault, or all again", shown=True),
 ]
-"""What the footer shows before all else."""
+"""Keys that the footer shows first."""
 OTHER_BINDINGS: Final[list[BindingType]] = [
     make_binding("s", "sort", "Sort", "sort", "sort by name, CPU, memory, restarts", shown=True),
     make_binding("p", "group", "Projects", "group", "group by compose project, or not"),

@@ -1,4 +1,4 @@
-"""What all screens have in common: they are drawn after news and ticks, and only where something changed."""
+"""The base of all screens: they are drawn after updates and ticks, and only changes are drawn."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,7 +12,7 @@ from hemostat.tui.context import DashboardContext
 
 
 class Sought(Message):
-    """What was kept of these containers, by key, is to be looked up."""
+    """Requests the history of these containers, by key."""
 
     def __init__(self, places: Mapping[str, tuple[str, str]]) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class Sought(Message):
 
 
 class Live(Screen[None]):
-    """A screen whose `draw` is called after news, once a tick, and when it comes (back) on top."""
+    """A screen whose `draw` is called after updates, once a tick, and when the screen becomes the top one."""
 
     def __init__(self, model: DashboardContext) -> None:
         super().__init__()
@@ -34,20 +34,20 @@ class Live(Screen[None]):
             self.mount(ReplayBar(self.model.replay), before=0)
 
     def draw(self) -> None:
-        """Show the model as it is now. What did not change must not be drawn again."""
+        """Show the current state. Unchanged parts must not be drawn again."""
         raise NotImplementedError
 
     def commands(self) -> Iterable[SystemCommand]:
-        """What the palette offers here besides the keys."""
+        """Commands of the palette beside the keys."""
         return ()
 
     def redraw(self) -> None:
-        """Draw, if the screen is on top and stands: news come before it does, and while it is taken apart."""
+        """Draw if the screen is on top and laid out: updates arrive before that, and during its removal."""
         if self._is_laid_out and self.is_current and self.app.is_running:
             self.draw()
 
     def write(self, name: str, text: Text) -> None:
-        """Update the Static of this id only if its text changed: where nothing happens, nothing is sent."""
+        """Update the Static of this id if its text changed, so that an idle screen sends nothing."""
         place = self.query_one(f"#{name}", Static)
         if place.content != text:
             place.update(text)

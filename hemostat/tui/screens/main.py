@@ -1,6 +1,6 @@
-"""The main screen: the containers, and the log of remediations beside or below them.
+"""The main screen: the containers, and the remediation log beside or below them.
 
-The large ones among the other screens are imported when they are opened: this one is there sooner.
+Large screens are imported when they are opened, so that this one appears sooner.
 """
 
 import math
@@ -49,12 +49,12 @@ class Main(Acting):
         super().__init__(model)
         self._cached_rows: dict[str, CachedRow] = {}
         self._order: dict[str, int] = {}
-        """Places of all containers when they were last sorted, by key."""
+        """Positions of all containers at the last sort, by key."""
         self._sorted_at = self._touched_at = -math.inf
         self._entries: list[Row | ProjectHeading] = []
         self._drawn: dict[str, tuple[object, Text]] = {}
         self._log_lines: dict[str, Text] = {}
-        """The log's lines by event: what happened does not change."""
+        """The log's lines by event id: past events do not change."""
         self._chosen_key: str | None = None
         """The key of the container under the cursor."""
         self._marked_keys: set[str] = set()
@@ -81,8 +81,11 @@ class Main(Acting):
 
     @property
     def targets(self) -> list[Row]:
-        """What an action is for: the marked containers that are shown, else the one under the cursor, or the
-        only one that is shown."""
+        """The rows that an action applies to: the marked ones that are visible, else the one under the
+        cursor.
+
+        If only one row is visible, that row.
+        """
         shown = [each for each in self._entries if isinstance(each, Row)]
         marked = [row for row in shown if row.key in self._marked_keys]
         chosen = [row for row in shown if row.key == self._chosen_key]
@@ -185,7 +188,7 @@ class Main(Acting):
         return self.query_one("#filter", Input).value
 
     def _describe_hidden(self) -> list[str]:
-        """What is kept from sight, so that nobody takes it for gone; and what is marked."""
+        """The active filters, so that hidden containers are not taken for gone, and the number of marks."""
         parts = [f"filter {self._get_filter_text()}"] if self._get_filter_text() else []
         parts += ["faults only"] if self._is_faults_only else []
         return parts + ([f"{len(self._marked_keys)} marked"] if self._marked_keys else [])
@@ -244,7 +247,7 @@ class Main(Acting):
         self.draw()
 
     def _pick_row(self) -> Row | None:
-        """The container under the cursor; the first if there is no cursor yet."""
+        """The container under the cursor. The first if there is no cursor yet."""
         if self._find_chosen_row() is None:
             self.action_move(0)
         return self._find_chosen_row()

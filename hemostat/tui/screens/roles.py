@@ -1,4 +1,4 @@
-"""The roles in full: where each runs, its last heartbeat, what waits for it."""
+"""The full status of the roles: where each runs, its last heartbeat and its lag."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""Which columns the grid has."""
+"""Chooses the columns of the table."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -12,7 +12,7 @@ from hemostat.tui.table.columns import COLUMNS
 
 
 class Columns(ModalScreen[tuple[str, ...]]):
-    """Answers with the columns chosen; none: all that there is room for."""
+    """Returns the chosen columns. Empty: all that fit."""
 
     CSS = """
     Columns { align: center middle; }

@@ -1,1 +1,1 @@
-"""The table of containers: columns, rows, order."""
+"""The table of containers: its columns, rows and order."""

@@ -1,6 +1,6 @@
-"""The grid of containers: which columns there is room for, and each line in exactly as many cells. Pure.
+"""The table's columns: which fit, and each line in exactly as many cells. Pure.
 
-A colour never says what a word or a bar does not.
+Every colour is accompanied by a word or a bar.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,11 +25,11 @@ BAR_WIDTH: Final = 8
 NET_WIDTH: Final = 13
 """Cells of `↓63.4K ↑ 512B`."""
 TRAILS_WIDTH: Final = 24
-"""Cells for sparklines: where there are fewer, nobody who has not chosen the network misses it."""
+"""Cells for sparklines. If fewer are left, the network column is dropped unless the user has chosen it."""
 MAX_NUMBER_CHARACTERS: Final = 4
 """Cells of a number that has room for its tenths."""
 MARK_WIDTH: Final = 2
-"""Cells before the first column: marked or not."""
+"""Cells before the first column, for the mark."""
 HIGH_SHARE: Final = 0.85
 RISING_SHARE: Final = 0.6
 
@@ -45,8 +45,10 @@ _STATES: Final = {
 
 
 class Column(NamedTuple):
-    """Widths are in cells: `least` where there is hardly room, `good`, and `most` where there is plenty.
-    Where there is too little, those of the highest `rank` go first."""
+    """A column. Widths are in cells: `least` in a narrow table, `good`, and `most` in a wide one.
+
+    If there is too little room, columns with the highest `rank` are dropped first.
+    """
 
     least: int
     good: int
@@ -62,7 +64,7 @@ class PlacedColumn(NamedTuple):
 
 
 def find_pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[str]:
-    """Columns that would say nothing; `safety`: it is known where containers stand towards the limits."""
+    """Columns without information. `safety`: the containers' limit status is known."""
     found = set() if len({row.host for row in rows}) > 1 else {"host"}
     found |= set() if safety else {"breaker", "budget"}
     found |= set() if any(row.project for row in rows) else {"project", "service"}
@@ -73,8 +75,11 @@ def find_pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[s
 def lay_out(
     width: int, wanted: Sequence[str] = (), without: AbstractSet[str] = frozenset()
 ) -> tuple[PlacedColumn, ...]:
-    """The columns in `width` cells. `wanted`: those alone, in this order; empty: all but those `without` a
-    point, and the network only where there is room to spare."""
+    """The columns in `width` cells.
+
+    `wanted`: only these, in this order. If empty: all except `without`, and the network column only if there
+    is room to spare.
+    """
     usual = tuple(name for name in COLUMNS if name not in without)
     if not _fits(usual, width - MARK_WIDTH - TRAILS_WIDTH, good=True):
         usual = tuple(name for name in usual if name != "net")
@@ -102,13 +107,13 @@ def _fits(names: Sequence[str], room: int, *, good: bool) -> bool:
 
 
 def _list_droppable(names: Sequence[str]) -> list[str]:
-    """Those that are nice to have, the least important last."""
+    """Optional columns, the least important last."""
     spare = [name for name in names if COLUMNS[name].rank >= NICE_RANK]
     return sorted(spare, key=lambda name: COLUMNS[name].rank)
 
 
 def _grow(widths: dict[str, int], spare: int) -> None:
-    """Share what is left over out evenly."""
+    """Distribute the remaining cells evenly."""
     while spare > 0:
         growing = [name for name in widths if widths[name] < COLUMNS[name].most]
         if not growing:
@@ -134,7 +139,7 @@ def draw_line(row: Row, placed: Sequence[PlacedColumn], now: float, *, marked: b
         column = COLUMNS[name]
         content, style = column.cell(row, width, now)
         if name == "incident":
-            # What stands in the way of healing it is said here if there is no room for it elsewhere.
+            # Limits that delay the action are shown here if they have no column of their own.
             quiet = [format_pause(row.silenced, now)] if row.silenced else []
             parts = [*quiet, *list_blocks(row.safety, now, shown), content]
             content, style = ", ".join(filter(None, parts)), BAD if any(parts) else PLAIN
@@ -172,7 +177,7 @@ def _draw_memory(row: Row, width: int, _: float) -> Cell:
 def _draw_measure(
     share: float | None, number: str, trail: Sequence[float | None], top: float, width: int
 ) -> Cell:
-    """As much of sparkline, bar and number as there is room for."""
+    """As much of sparkline, bar and number as fits."""
     style = (
         FAINT if share is None else BAD if share >= HIGH_SHARE else BUSY if share >= RISING_SHARE else PLAIN
     )
@@ -210,7 +215,7 @@ def draw_bar(share: float | None, width: int) -> str:
 
 
 def draw_sparkline(values: Sequence[float | None], top: float, width: int) -> str:
-    """The last `width` values, oldest first, in eighths of `top`; a blank where there is none."""
+    """The last `width` values, oldest first, in eighths of `top`. A missing value is blank."""
     shown = values[-width:]
     return " " * (width - len(shown)) + "".join(_choose_eighth(value, top) for value in shown)
 
@@ -222,7 +227,7 @@ def _choose_eighth(value: float | None, top: float) -> str:
 
 
 NICE_RANK: Final = 4
-"""The rank from which on a column goes before the others are narrowed."""
+"""The rank from which a column is dropped before the others are narrowed."""
 
 COLUMNS: Final[Mapping[str, Column]] = {
     "host": Column(6, 10, 20, 3, lambda row, _, __: (row.host, PLAIN)),

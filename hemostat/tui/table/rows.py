@@ -1,6 +1,6 @@
-"""A container as the grid shows it, and which of them: filters. Pure.
+"""Rows of the table of containers, and their filter. Pure.
 
-A row is made anew only where something that it shows has changed, so that it can be compared by identity.
+A row is recreated only if something that it shows has changed, so rows can be compared by identity.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,16 +18,18 @@ from hemostat.tui.render.limits import find_own_pause
 
 NO_INCIDENTS: Final[tuple[IncidentLog, ...]] = ()
 ORDERLY_EXITS: Final = frozenset({0, 130, 137, 143})
-"""Exit codes of containers that were done, or ended by SIGINT, SIGKILL or SIGTERM."""
+"""Exit codes of containers that completed, or were ended by SIGINT, SIGKILL or SIGTERM."""
 LEFT_TO_PEOPLE: Final = frozenset({"escalated", "failed", "refused", "expired"})
-"""How incidents stand of which HemoStat does nothing more."""
+"""States of incidents for which HemoStat takes no further action."""
 URGENT, ILL, FAULTY, CALM = range(4)
-"""Ranks: an incident left to people, another open incident, a fault without one, and no fault."""
+"""Ranks: an incident left to operators, another open incident, a fault without an incident, and no fault."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """`cpu` is percent of one core, `cpu_limit` cores; memory is bytes, `received` and `sent` bytes a second.
-    `word` is the state or health; `rank` says how urgent it is, 0 most."""
+    """A container in the table. `word` is the state or health; `rank` is the urgency, 0 the highest.
+
+    `cpu` is percent of one core, `cpu_limit` cores. Memory is bytes, `received` and `sent` bytes a second.
+    """
 
     key: str
     host: str
@@ -51,7 +53,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A pause of this container alone."""
     rank: int = CALM
     ended_badly: bool = False
-    """Whether it exited by itself and not with 0."""
+    """Whether the container exited with a code that is not in ORDERLY_EXITS."""
 
     @property
     def place(self) -> tuple[str, str]:
@@ -59,7 +61,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def cpu_share(self) -> float | None:
-        """Of its limit, of one core without one; 1 is all."""
+        """The share of its limit, or of one core without a limit. 1 is all."""
         return None if self.cpu is None else self.cpu / 100 / (self.cpu_limit or 1.0)
 
     @property
@@ -68,7 +70,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class CachedRow(msgspec.Struct, frozen=True, gc=False):
-    """A row, and what it was made of."""
+    """A row, and the data from which it was made."""
 
     row: Row
     event: Event
@@ -77,7 +79,7 @@ class CachedRow(msgspec.Struct, frozen=True, gc=False):
 
 
 def update_rows(made: Mapping[str, CachedRow], state: DashboardState) -> dict[str, CachedRow]:
-    """The rows of all containers; those that would be the same again are the same."""
+    """The rows of all containers. Unchanged rows are the same objects."""
     found: dict[str, CachedRow] = {}
     for key, event in state.stats.items():
         if not isinstance(event.data, ContainerStats):
@@ -140,15 +142,15 @@ def _compute_rank(unwell: tuple[IncidentLog, ...], *, fault: bool) -> int:
 
 
 def find_unrecalled(shown: Iterable[object]) -> dict[str, tuple[str, str]]:
-    """By key, the places of those rows whose trails know nothing yet from before they were heard of."""
+    """The places of rows without recalled history, by key."""
     return {each.key: each.place for each in shown if isinstance(each, Row) and not each.trail.recalled}
 
 
 def filter_rows(rows: Iterable[Row], wanted: str, *, faults: bool) -> list[Row]:
-    """Those that hold every word of `wanted`, and if `faults` have one.
+    """The rows that contain every word of `wanted`, and have a fault if `faults`.
 
-    `!word` stands for those without it; `state:`, `host:`, `project:`, `service:`, `name:` and `incident:`
-    look there alone.
+    `!word` matches rows without the word. `state:`, `host:`, `project:`, `service:`, `name:` and `incident:`
+    restrict the search to that field.
     """
     terms = [_parse_term(word) for word in wanted.lower().split()]
     return [
@@ -164,13 +166,13 @@ def _parse_term(word: str) -> tuple[bool, str, str]:
     where, colon, text = rest.partition(":")
     if not colon or where not in _PLACES:
         where, text = "", rest
-    # A word of which only the beginning is typed yet must not empty the screen.
+    # A prefix without its text yet must not hide all rows.
     return rest != word and bool(text), where, text
 
 
 def _has_term(row: Row, where: str, text: str) -> bool:
     if where == "state":
-        # `healthy` is not to find `unhealthy`.
+        # `healthy` must not match `unhealthy`.
         return row.word.startswith(text)
     places = (_PLACES[where],) if where else _PLACES.values()
     return any(text in getattr(row, place).lower() for place in places)

@@ -1,7 +1,7 @@
-"""In which order containers stand, and when they may change places. Pure.
+"""The order of rows, and when it may change. Pure.
 
-Faults come first. A list that jumps cannot be read: it is sorted anew every few seconds at most, and not
-while somebody moves in it.
+Faults come first. Jumping rows are unreadable, so rows are sorted at most every few seconds, and not while
+the user moves the cursor.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple, get_args
 from hemostat.tui.table.rows import Row
 
 HOLD_SECONDS: Final = 3.0
-"""Seconds between two sortings, and after the cursor was moved."""
+"""Seconds between two sorts, and after the cursor was moved."""
 
 Sort = Literal["name", "cpu", "memory", "restarts"]
 SORTS: Final[Sequence[Sort]] = get_args(Sort)
@@ -24,7 +24,7 @@ _VALUES: Final[Mapping[Sort, Callable[[Row], float]]] = {
 
 
 class ProjectHeading(NamedTuple):
-    """The heading of a compose project; an empty name stands for containers of none."""
+    """The heading of a compose project. An empty name stands for containers without a project."""
 
     project: str
     size: int
@@ -32,25 +32,28 @@ class ProjectHeading(NamedTuple):
 
 
 def may_resort(now: float, sorted_at: float, touched_at: float) -> bool:
-    """Whether they may change places. A clock that was set back does not hold them for ever."""
+    """Whether the order may change. A clock that was set back does not block it."""
     return not 0 <= now - sorted_at < HOLD_SECONDS and not 0 <= now - touched_at < HOLD_SECONDS
 
 
 def sort_rows(rows: Sequence[Row], sort: Sort, *, reverse: bool = False) -> list[Row]:
-    """The most urgent first, then the largest, names from a to z; `reverse` leaves the urgency as it is."""
+    """The most urgent first, then the largest, names from a to z. `reverse` does not affect the urgency."""
     value, sign = _VALUES[sort], 1 if reverse else -1
     named = sorted(rows, key=lambda row: (row.name, row.host), reverse=reverse and sort == "name")
     return sorted(named, key=lambda row: (row.rank, sign * value(row)))
 
 
 def keep_order(rows: Sequence[Row], before: Mapping[str, int]) -> list[Row]:
-    """As they stood, by key; what is new comes last."""
+    """The rows in their previous order, by key. New rows come last."""
     end = len(before)
     return sorted(rows, key=lambda row: before.get(row.key, end))
 
 
 def group_rows(rows: Sequence[Row]) -> list[Row | ProjectHeading]:
-    """By project with a heading each, in order of each project's first: faults come first here, too."""
+    """The rows by project, with headings.
+
+    Projects are in the order of their first row, so faults come first.
+    """
     projects: dict[str, list[Row]] = {}
     for row in rows:
         projects.setdefault(row.project, []).append(row)

@@ -1,4 +1,4 @@
-"""The keys at the foot of a screen, the most important ones that there is room for; help and quit always."""
+"""The keys at the bottom of a screen: help and quit always, and the most important others that fit."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,12 +14,12 @@ PADDING_WIDTH: Final = 3
 
 
 class Keys(Footer):
-    """A screen's bindings are in order of importance."""
+    """The footer. A screen's bindings are in order of importance."""
 
     def __init__(self) -> None:
         super().__init__(show_command_palette=False)
         self._room = 0
-        """Columns for which they were chosen."""
+        """The width in columns for which the keys were chosen."""
 
     def compose(self) -> ComposeResult:
         self._room = self.app.size.width
@@ -34,7 +34,7 @@ class Keys(Footer):
 
 
 def choose_fitting(sizes: Sequence[int], always: Sequence[bool], room: int) -> list[bool]:
-    """Which are shown: what is always shown, and before it as many as there is room for."""
+    """Which keys are shown: those that always are, and as many of the others as fit."""
     left = room - sum(size for size, is_fixed in zip(sizes, always, strict=True) if is_fixed)
     shown: list[bool] = []
     for size, is_fixed in zip(sizes, always, strict=True):

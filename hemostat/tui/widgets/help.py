@@ -1,4 +1,4 @@
-"""The keys, out of the bindings, so that none is forgotten."""
+"""The list of keys, built from the bindings so that it is complete."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Final
@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 ROOMY_WIDTH: Final = 64
-"""Columns from which on there is room for the names."""
+"""Columns from which the names fit."""
 
 
 class Help(ModalScreen[None]):
@@ -55,7 +55,7 @@ def get_first_key(display: str) -> str:
 
 
 def make_table(bindings: Iterable[tuple[str, Binding]], *, named: bool) -> Table:
-    """Keys, what they do and, if `named`, the name by which the configuration gives other keys."""
+    """A table of keys, their effects and, if `named`, their names in the configuration."""
     found: dict[str, tuple[list[str], Binding]] = {}
     for key, binding in bindings:
         keys, known = found.get(binding.action, ([], binding))

@@ -1,4 +1,4 @@
-"""A list of lines of which only the cells that changed are drawn again."""
+"""A list of lines that redraws only the cells that changed."""
 
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar, overload
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 
 
 class Lazy(Sequence[Text], Generic[Item]):
-    """Lines that are made of items when they are asked for."""
+    """Lines that are drawn from items on access."""
 
     def __init__(self, items: Sequence[Item], draw: Callable[[Item], Text]) -> None:
         self._items = items
@@ -37,11 +37,10 @@ class Lazy(Sequence[Text], Generic[Item]):
 
 
 class Lines(ScrollView, can_focus=False):
-    """Only lines in sight are asked for, so `show` may be handed a sequence that makes them when they are.
-    One that is too long ends with `…`.
+    """A scrollable list of lines. It accesses only visible lines, so `show` may be given a lazy sequence.
 
-    `cursor` is the line shown in reverse; None is none. With `follow` the end stays in sight, whatever comes
-    and however the terminal is resized, until somebody scrolls away from it.
+    A line that is too long ends with `…`. `cursor` is the line shown in reverse, None for no line. With
+    `follow` the end stays visible after new lines and resizes, until the user scrolls away from it.
     """
 
     DEFAULT_CSS = "Lines { overflow-x: hidden; scrollbar-size-vertical: 1; }"
@@ -55,13 +54,13 @@ class Lines(ScrollView, can_focus=False):
             self.number = number
 
     class Resized(Message):
-        """There is another width now, or another height."""
+        """The width or height changed."""
 
     def __init__(self, *, follow: bool = False, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._lines: Sequence[Text] = ()
         self._painted: dict[int, tuple[object, list[Segment]]] = {}
-        """By line in sight: what it was made of, and what was drawn."""
+        """By visible line: its source, and the drawn segments."""
         self._is_following = follow
         self._is_at_end = True
         self._is_scrolling = False
@@ -69,7 +68,7 @@ class Lines(ScrollView, can_focus=False):
 
     @property
     def room(self) -> int:
-        """Columns that a line has, beside the scrollbar."""
+        """Columns of a line, without the scrollbar."""
         return self.scrollable_content_region.width
 
     def show(self, lines: Sequence[Text]) -> None:
@@ -82,7 +81,7 @@ class Lines(ScrollView, can_focus=False):
         self._repaint()
 
     def point(self, number: int | None) -> None:
-        """Put the cursor on a line, in sight."""
+        """Put the cursor on a line and scroll to it."""
         if number == self.cursor:
             return
         self.cursor = number
@@ -111,15 +110,15 @@ class Lines(ScrollView, can_focus=False):
             self.call_after_refresh(self._scroll_to_end)
 
     def _scroll_to_end(self) -> None:
-        if not self._is_at_end:  # somebody has scrolled away meanwhile
+        if not self._is_at_end:  # the user has scrolled away meanwhile
             return
-        # The end may move again before this has come to it; nobody has scrolled away then.
+        # The end may move again before the scroll reaches it. That is no scrolling by the user.
         self._is_scrolling = True
         self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
         self._is_scrolling = False
 
     def _repaint(self) -> None:
-        """Have those cells drawn again that changed."""
+        """Redraw the cells that changed."""
         top, before, self._painted = self.scroll_offset.y, self._painted, {}
         style = self.rich_style
         for number in range(top, top + self.size.height):
@@ -156,7 +155,7 @@ class Lines(ScrollView, can_focus=False):
 
 
 def find_changed(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[int, int] | None:
-    """The cells from the first to after the last that differ between two lines; all, after a resize."""
+    """The range of cells that differ between two lines. All cells after a resize."""
     old, new = _list_cells(before), _list_cells(after)
     if len(old) != len(new):
         return 0, max(len(old), len(new))
@@ -165,5 +164,5 @@ def find_changed(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[i
 
 
 def _list_cells(line: Sequence[Segment]) -> list[tuple[str, Style | None]]:
-    """What is in every cell; a wide character is in two."""
+    """The content of every cell. A wide character fills two."""
     return [(char, style) for text, style, _ in line for char in text for _ in range(cell_len(char))]

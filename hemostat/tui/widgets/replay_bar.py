@@ -1,4 +1,4 @@
-"""The bar over every screen of a replay: nobody must take what is shown for what is."""
+"""The bar on every screen of a replay, so that recorded data is not taken for live data."""
 
 from datetime import datetime
 from typing import Final
@@ -11,9 +11,9 @@ from hemostat.tui.data.replay import ReplayClock
 from hemostat.tui.render.text import fit
 
 REFRESH_SECONDS: Final = 0.25
-"""Seconds between two looks at where one is."""
+"""Seconds between two checks of the position."""
 NAME_WIDTH: Final = 16
-"""Cells for the recording's name."""
+"""Cells for the replay's name."""
 KEYS_TEXT: Final = "0 pause  - + speed  , . 10 s  < > incident"
 
 
@@ -37,7 +37,7 @@ class ReplayBar(Static):
 
 
 def draw_bar(clock: ReplayClock, width: int) -> Text:
-    """Two lines of `width` cells: what this is and where one is; the whole of it, and the keys."""
+    """Two lines of `width` cells: name, position and length of the replay; its track and the keys."""
     recording, now = clock.recording, clock.playing
     moment = f"{datetime.fromtimestamp(now.position).astimezone():%a %d %b %H:%M:%S}"
     passed, whole = now.position - recording.begin, recording.end - recording.begin
