@@ -1,5 +1,5 @@
-"""The command line: arguments in, one call of the layers below, text or JSON out. Nothing is decided here.
+"""The command line: it parses arguments, makes one call of the layers below, and prints text or JSON.
 
-A command is a plain click command in a module of its own, imported when it is asked for; what it returns is
-the exit code. `root` names them all. Whatever costs time to import is imported inside the callbacks.
+A command is a plain click command in its own module, imported when called; it returns the exit code. `root`
+lists all commands. Imports that take time are inside the callbacks.
 """

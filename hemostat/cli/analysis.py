@@ -1,6 +1,6 @@
-"""An incident analysed for whoever asks: what `analyze --once`, `explain` and `eval` share.
+"""Analyses an incident on request, for `analyze --once`, `explain` and `eval`.
 
-Nothing is acted on, and nothing is published.
+It takes no action and publishes nothing.
 """
 
 from collections.abc import Iterator

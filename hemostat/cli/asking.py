@@ -1,4 +1,4 @@
-"""What the commands that ask the store have in common: which events, and from when."""
+"""Filters and periods shared by the commands that query the event store."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`hemostat audit`: whether what is stored is what was stored."""
+"""`hemostat audit`: checks that stored events are unchanged."""
 
 import json
 import sys
@@ -96,7 +96,7 @@ def accept(given: Globals, reason: str, by: str | None, *, yes: bool) -> None:
 
 
 def _accept(settings: "Settings", by: str, reason: str) -> "ChainEnds":
-    """Up to the end at this moment, even where rows are stored meanwhile."""
+    """Accept the findings up to the current end, even if rows are stored meanwhile."""
     from hemostat import app
     from hemostat.core.history.audit_chain import AcceptedFindings, compress_findings
     from hemostat.core.history.audit_check import sign_acceptance
@@ -122,8 +122,10 @@ def _accept(settings: "Settings", by: str, reason: str) -> "ChainEnds":
 def _check(
     settings: "Settings", own: "ChainPosition | None", *, lost_key: bool = False
 ) -> "tuple[ChainEnds, AnchorNotes, list[AuditFinding], str]":
-    """The trail's ends, what is noted of it, what was found, and why Redis could not be asked. `own` is a
-    head that takes the place of the noted one. `lost_key`: look at signed rows without a key."""
+    """The chain's ends, its notes, the findings, and the error if Redis was unreachable.
+
+    `own` is a head that replaces the noted one. `lost_key`: check signed rows without a key.
+    """
     from hemostat import app
     from hemostat.core.history.audit_chain import AnchorNotes
     from hemostat.core.history.audit_chain import verify_chain as check
@@ -133,7 +135,7 @@ def _check(
         place = records.place(settings.host_name)
         before, _ = _read_notes(settings, records.ends().trail, place)
         with records.trail() as (ends, links):
-            # What is noted of the beginning may have moved on since then: rows go after it was noted.
+            # The anchor may have moved since the first read: it is noted before rows are removed.
             after, lost = _read_notes(settings, ends.trail, place)
             known = drop_untrusted_acceptance(after or AnchorNotes(), ends.trail, settings.audit_keys)
             noted = msgspec.structs.replace(known, head=own or (before.head if before else None))

@@ -1,4 +1,4 @@
-"""`hemostat alert --test`: whether people can be told, by asking every channel."""
+"""`hemostat alert --test`: sends a test message to every channel."""
 
 import json
 import time
@@ -56,7 +56,7 @@ def _make_message(host: str) -> "Message":
 
 
 def _send(notifier: "Notifier", message: "Message") -> str:
-    """What went wrong; empty for nothing."""
+    """The error, empty on success."""
     try:
         notifier.send(message)
     except NotifyError as error:

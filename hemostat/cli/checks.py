@@ -1,7 +1,7 @@
-"""What `hemostat doctor` looks at: each check is one question about this machine, asked without changing it.
+"""The checks of `hemostat doctor`. Each examines one property of this machine without changing it.
 
-A check returns a Finding or raises HemoStatError; `examine` makes either into a Check, so that one that
-fails keeps no other from being asked. Nothing secret goes into a message.
+A check returns a CheckResult or raises HemoStatError. `run_check` turns either into a Check, so a failed
+check does not stop the others. Messages contain no secrets.
 """
 
 import os
@@ -65,10 +65,10 @@ def _ask_check(question: DoctorCheck, machine: Machine) -> Check:
         level, message, hint = question.ask(machine)
     except HemoStatError as error:
         if not question.essential:
-            # What stands in the way has a check of its own, and its hint there.
+            # The obstacle has a check of its own, with its hint.
             return Check(name=question.name, level=Level.WARNING, message=f"unknown: {error.message}")
         level, message, hint = Level.FAILURE, error.message, error.hint
-    except Exception as error:  # noqa: BLE001 - the next question is asked all the same
+    except Exception as error:  # noqa: BLE001 - the next check must still run
         level, message, hint = Level.FAILURE, f"{type(error).__name__}: {error}", ""
     return Check(name=question.name, level=level, message=message, hint=hint)
 

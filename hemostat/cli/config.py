@@ -1,4 +1,4 @@
-"""`hemostat config init`, `show`, `check`."""
+"""`hemostat config init`, `show` and `check`: write, print and validate the configuration."""
 
 import json
 from pathlib import Path
@@ -87,7 +87,7 @@ def check(given: Globals) -> None:
 
 
 def _find_doubts(loaded: "Loaded") -> list[str]:
-    """Why messages of channels may not arrive. Raises ConfigError for an address that is none."""
+    """Reasons why messages of channels may not arrive. Raises ConfigError for an unusable address."""
     from hemostat.core.notify import webhook
 
     doubts = []
@@ -100,8 +100,10 @@ def _find_doubts(loaded: "Loaded") -> list[str]:
 
 
 def _refuse_mistyped(loaded: "Loaded") -> None:
-    """Raise ConfigError for variables that are settings' names but for a slip: other commands pass them over,
-    with a warning."""
+    """Raise ConfigError for mistyped names of settings in the environment.
+
+    Other commands warn and ignore them.
+    """
     if slips := [each for each in loaded.unknown if each.mistyped]:
         raise ConfigError(f"no setting: {', '.join(map(str, slips))}", hint="name it as it is, or unset it")
 
@@ -131,7 +133,7 @@ def format_origins(values: dict[str, Any], origins: dict[str, str]) -> list[str]
 
 
 def _format_inline(value: object) -> str:
-    """TOML on one line: what JSON writes, TOML reads, but for tables."""
+    """TOML on one line: the same as JSON, except for tables."""
     if isinstance(value, dict):
         pairs = (
             f"{json.dumps(name, ensure_ascii=False)} = {_format_inline(each)}" for name, each in value.items()

@@ -1,4 +1,4 @@
-"""`hemostat demo`: break a container of its own and watch it heal."""
+"""`hemostat demo`: breaks a container of its own and shows how it heals."""
 
 import difflib
 import json
@@ -72,7 +72,7 @@ def _play(given: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -
     settings, run = given.settings(), secrets.token_hex(4)
 
     def play_once(why_own: str = "") -> "DemoReport":
-        """`why_own`: why the roles that are running are not used."""
+        """`why_own`: why the roles that already run are not used."""
         with _open_stage(settings, stop, run, simulate=simulate, own=bool(why_own)) as stage:
             timeline.begin(borrowed=stage.borrowed, why_own=why_own)
             return play(scenario, stage, run=run, show=timeline.show)

@@ -1,7 +1,8 @@
-"""`hemostat approvals`, `approve`, `reject`, `pause`, `resume`, `reset`: what people tell the responders.
+"""`hemostat approvals`, `approve`, `reject`, `pause`, `resume`, `reset`: operators' decisions for the
+responders.
 
-They take effect before the next action of every responder. Who said what is recorded, and told: the user of
-this machine, or whom --by names.
+They take effect before the next action of every responder. The operator is recorded and notified to people:
+the user of this machine, or the name in --by.
 """
 
 import difflib
@@ -152,7 +153,10 @@ def reset(given: Globals, container: str, reason: str, by: str | None) -> None:
 
 
 def _require_known(given: Globals, container: str) -> None:
-    """Raise UsageError for a name that no watched container has. Where nothing is watched, any may come."""
+    """Raise UsageError for a name that no watched container has.
+
+    If nothing is watched, every name is accepted.
+    """
     from hemostat import app
 
     if container == ALL_CONTAINERS:

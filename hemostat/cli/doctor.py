@@ -1,4 +1,4 @@
-"""`hemostat doctor`: every check, one line each. It looks, and starts nothing."""
+"""`hemostat doctor`: runs every check and prints one line for each. It starts nothing."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What `hemostat doctor` asks of the Docker Engine."""
+"""Checks of the Docker Engine for `hemostat doctor`."""
 
 import re
 import time

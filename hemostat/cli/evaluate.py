@@ -1,4 +1,4 @@
-"""`hemostat eval`: how good an advisor's diagnoses are, on recorded incidents of which the truth is known."""
+"""`hemostat eval`: evaluates an advisor's diagnoses on eval cases, whose correct diagnosis is known."""
 
 import json
 import sys
@@ -104,7 +104,7 @@ def _load_cases(directory: Path) -> Iterator[tuple[str, "EvalCase", "ExpectedDia
 def _judge_cases(
     trial: "EvalRun", recordings: list[tuple[str, "EvalCase", "ExpectedDiagnosis"]], dollars: float
 ) -> list[ScoredCase]:
-    """Those that the money sufficed for. Raises AdvisorError for a service that is of no use at all."""
+    """The cases evaluated within the budget. Raises AdvisorError if the service keeps failing."""
     from hemostat.core.llm import score
 
     judged: list[ScoredCase] = []
@@ -155,7 +155,7 @@ def _make_row(each: ScoredCase) -> Row:
 
 
 def _describe_missed(each: ScoredCase) -> str:
-    """What would have been right where it is not."""
+    """The correct values of the wrong fields."""
     mark, truth = each.mark, each.truth
     wrong = [
         *([] if mark.cause else [f"cause {' or '.join(truth.causes)}"]),

@@ -1,4 +1,4 @@
-"""`hemostat events`: what was said, and with -f what is being said, one line an event."""
+"""`hemostat events`: prints past events and, with -f, new ones, one line an event."""
 
 import sys
 import time
@@ -90,7 +90,7 @@ class Reader:
         return [event for name in self._types if name in DURABLE for event in self._bus.recent(name, count)]
 
     def _select_unseen(self, found: Iterable[Event]) -> list[Event]:
-        """Those that are wanted and new, by time; from now on they are seen."""
+        """New events that match the filter, by time. They are marked as seen."""
         new = {event.id: event for event in found if event.id not in self._seen and self._is_wanted(event)}
         self._seen.update(event.id for event in new.values() if event.type in DURABLE)
         return sorted(new.values(), key=lambda event: (event.time, event.id))
@@ -100,7 +100,7 @@ class Reader:
 
 
 def _require_reader() -> None:
-    """Raises BrokenPipeError where the next event would, whenever that may be."""
+    """Raise BrokenPipeError if writing the next event would, without waiting for an event."""
     if is_reader_gone(sys.stdout):
         raise BrokenPipeError
 
@@ -127,5 +127,5 @@ def _write_line(event: Event) -> None:
 
 
 def _write_json(event: Event) -> None:
-    """Bytes as they are: exactly what travels."""
+    """The event's original bytes."""
     write_json(encode(event))

@@ -1,4 +1,4 @@
-"""`hemostat all`: one child process a role, each started with the options this command was given."""
+"""`hemostat all`: runs one child process for each role, with the options of this command."""
 
 import os
 import sys
@@ -55,9 +55,10 @@ def everything(given: Globals, checked: bool) -> int:
 
 
 def _check_settings(given: Globals, settings: "Settings") -> None:
-    """What cannot work from the beginning is told at once; what fails later is waited for.
+    """Report errors that prevent a start at once. Later errors are waited for.
 
-    Then this process begins anew: a supervisor needs none of what the check has imported (28 MB).
+    Then this process executes itself again: the supervisor needs none of the modules that the check has
+    imported (28 MB).
     """
     from hemostat import app
 

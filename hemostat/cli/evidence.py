@@ -1,4 +1,4 @@
-"""`hemostat evidence INCIDENT`: what was known before each action on an incident."""
+"""`hemostat evidence INCIDENT`: prints the evidence snapshots of an incident."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""`hemostat explain INCIDENT`: how an incident was diagnosed, from the alert to what came of it."""
+"""`hemostat explain INCIDENT`: shows how an incident was diagnosed, from the alert to the outcome."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -66,7 +66,7 @@ def format_incident(story: "IncidentLog") -> Iterator[str]:
 
 
 def _write_events(story: "IncidentLog") -> None:
-    """The events exactly as they travelled."""
+    """The original events."""
     import msgspec
 
     told = {

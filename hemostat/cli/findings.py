@@ -1,4 +1,4 @@
-"""What one check of `hemostat doctor` has found."""
+"""Results of the checks of `hemostat doctor`."""
 
 from collections.abc import Iterable
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""`hemostat history`: what was stored, one line an event, oldest first."""
+"""`hemostat history`: queries stored events, one line an event, oldest first."""
 
 import csv
 import sys
@@ -75,5 +75,5 @@ def _write_csv(rows: "list[EventRow]") -> None:
 
 
 def _escape_cell(text: str) -> str:
-    """Names and logs come from outside: a spreadsheet must not take them for a formula."""
+    """Text that a spreadsheet does not take for a formula: names and logs come from outside."""
     return f"'{text}" if text.startswith(FORMULA_PREFIXES) else text

@@ -1,4 +1,4 @@
-"""`hemostat incident`: incidents that were stored, however long ago, and one of them step by step."""
+"""`hemostat incident`: lists stored incidents, and shows one step by step."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -56,7 +56,7 @@ def list_(given: Globals, /, lines: int, **asked: Any) -> None:
 
 
 def _limit_query(records: "EventStore", query: EventQuery, lines: int) -> EventQuery:
-    """The same from the newest `lines` incidents on: the others need not be read."""
+    """The query restricted to the newest `lines` incidents, so that the others are not read."""
     if not lines:
         return query
     newest: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""`hemostat labels`: what HemoStat understood of the labels on containers, and which of them are mistakes."""
+"""`hemostat labels`: shows how HemoStat interprets the labels of containers, and which are mistakes."""
 
 import json
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
-"""Where log lines go and how they look: one line each, no secrets, no control characters.
+"""Formats log lines and writes them: one line each, without secrets and control characters.
 
-To stderr, or to a file that is rotated. On a terminal they are text; elsewhere each is a JSON object: `time`,
-`level`, `logger`, `event`, what the event has to say, and `incident` where there is one. Calls are of the
-form `logger.info("name.of.event key=%s", value)`: the keys become fields.
+They go to stderr, or to a rotated file. On a terminal they are text. Elsewhere each is a JSON object with
+`time`, `level`, `logger`, `event`, the event's fields, and `incident` if there is one. Calls have the form
+`logger.info("name.of.event key=%s", value)`: the keys become fields.
 """
 
 import json
@@ -81,7 +81,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _split_record(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
-    """The event and its fields; the whole message, and none, where it is not of our form."""
+    """The event and its fields. For a message of another form, its whole text and no fields."""
     name, _, rest = str(record.msg).partition(" ")
     values = record.args if isinstance(record.args, tuple) else ()
     keys = FIELD_PATTERN.findall(rest)
@@ -91,7 +91,7 @@ def _split_record(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
 
 
 def _clean_value(value: object) -> object:
-    """A number, or text without secrets, each line without what a terminal would act on."""
+    """A number, or text without secrets, each line without control characters."""
     if value is None or isinstance(value, bool | int | float):
         return value
     text = str(value)
@@ -99,13 +99,13 @@ def _clean_value(value: object) -> object:
         return text
     from hemostat.core.redact import redact
 
-    # Cut once more afterwards: the first cut may leave half of a secret, which is not known for one.
+    # Cut again afterwards: the first cut may leave half of a secret, which is then not recognised.
     masked = redact(text[: 2 * MAX_VALUE_CHARACTERS])[:MAX_VALUE_CHARACTERS]
     return masked if masked.isprintable() else "\n".join(map(escape_controls, masked.split("\n")))
 
 
 def _traceback(text: str) -> str:
-    """Its end, masked as a whole: a secret may stand on several lines."""
+    """The end of the traceback, masked as a whole: a secret may span several lines."""
     from hemostat.core.redact import redact
 
     masked = redact(text[-2 * MAX_VALUE_CHARACTERS :])[-MAX_VALUE_CHARACTERS:]

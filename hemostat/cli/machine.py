@@ -1,4 +1,4 @@
-"""What `hemostat doctor` looks at, opened when a check asks for it."""
+"""The connections used by the checks of `hemostat doctor`, opened at their first use."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack

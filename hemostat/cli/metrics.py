@@ -1,4 +1,4 @@
-"""`hemostat metrics`: numbers for Prometheus, until it is told to stop."""
+"""`hemostat metrics`: serves metrics for Prometheus until stopped."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""Whether the roles that live agree on the names of hosts, for `hemostat doctor`."""
+"""Checks for `hemostat doctor` that the running roles agree on the names of hosts."""
 
 import re
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def _find_duplicates(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult
 
 
 def _find_separated(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult]:
-    """A responder acts for its own host alone."""
+    """Monitors and responders under different host names: a responder acts only on its own host."""
     hosts = {role: {host for host, beat in beats if beat.role == role} for role in ("monitor", "responder")}
     watched, acted = hosts["monitor"] - hosts["responder"], hosts["responder"] - hosts["monitor"]
     if not (watched and acted):

@@ -1,4 +1,4 @@
-"""The options that every command takes, before or after its name; of two that disagree the later wins."""
+"""Global options, accepted before or after a command's name. Of two that conflict the later applies."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,7 +84,7 @@ def _has_password(key: str, value: str) -> bool:
 
 
 def _tell_unknown(unknown: "tuple[UnknownVariable, ...]") -> None:
-    """Once: they are taken out of the environment, which child processes inherit."""
+    """Warn once: the variables are removed from the environment that child processes inherit."""
     import os
 
     from hemostat.core.settings.environment import describe_unknown

@@ -1,6 +1,6 @@
-"""`hemostat order`: what a person wants done to containers. The responder of their host does it.
+"""`hemostat order`: sends an operator's orders to the responders of the containers' hosts.
 
-The plan and the question go to stderr, the answers to stdout.
+The plan and the question are printed to stderr, the answers to stdout.
 """
 
 import json
@@ -102,14 +102,14 @@ def order(
         ]
         _confirm_orders(orders, wanted, yes=yes)
         heard = bus.subscribe(("remediation_complete",), timeout=POLL_SECONDS)
-        next(heard)  # it listens from here on
+        next(heard)  # the subscription starts here
         placed = {orders.place(host, each): (host, each) for host, each in wanted}
         answers = _collect_answers(bus, heard, placed, timeout) if wait else {}
     return _print_answers(given, placed, answers, timeout if wait else None)
 
 
 def _find_containers(bus: Bus, names: Sequence[str]) -> list[tuple[str, Container]]:
-    """Each container that is named, once, and its host, on which a responder must run."""
+    """Each named container once, with its host. Raises HemoStatError if no responder runs there."""
     known = [
         (event.host, event.data.container)
         for event in bus.last("container_stats")
@@ -131,7 +131,10 @@ def _find_containers(bus: Bus, names: Sequence[str]) -> list[tuple[str, Containe
 def _find_container(
     name: str, known: Sequence[tuple[str, Container]], *, several: bool
 ) -> tuple[str, Container]:
-    """Where there are several hosts, one must be named: of two containers of one name one alone may show."""
+    """The named container.
+
+    If there are several hosts, one must be named: another host's container may be missing.
+    """
     if several and "/" not in name:
         raise UsageError(f"{name!r} may be on any of several hosts", hint="write HOST/CONTAINER")
     for host, each in known:
@@ -141,8 +144,10 @@ def _find_container(
 
 
 def _confirm_orders(orders: "OperatorCommands", wanted: Sequence[tuple[str, Order]], *, yes: bool) -> None:
-    """Show what would be done and what the limits say, and ask. Raises UsageError where nobody can be asked,
-    and click.Abort where the answer is no."""
+    """Show the plan and the limits, and ask for confirmation.
+
+    Raises UsageError without a terminal, and click.Abort if the answer is no.
+    """
     for host, each in wanted:
         click.echo(
             escape_controls(f"{describe_plan(each)}, on {host}: {orders.outlook(host, each)}"), err=True
@@ -157,7 +162,7 @@ def _confirm_orders(orders: "OperatorCommands", wanted: Sequence[tuple[str, Orde
 def _collect_answers(
     bus: Bus, heard: Iterator[Event | None], placed: PlacedOrders, timeout: float
 ) -> dict[str, Event]:
-    """The last word on each order that came in time, by incident; what it waits for is told meanwhile."""
+    """The final answer to each order that arrived in time, by incident. Interim states are printed."""
     deadline, seen = time.monotonic() + timeout, set[str]()
     answers: dict[str, Event] = {}
     for event in heard:
@@ -178,7 +183,7 @@ def _collect_answers(
 def _print_answers(
     given: Globals, placed: PlacedOrders, answers: Mapping[str, Event], timeout: float | None
 ) -> int:
-    """`timeout` None: nobody waits for answers."""
+    """`timeout`: None if the command does not wait for answers."""
     if given.json:
         click.echo(json.dumps([_build_object(key, place, answers.get(key)) for key, place in placed.items()]))
     else:

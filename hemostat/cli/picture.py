@@ -1,4 +1,4 @@
-"""What `hemostat status` shows of the picture: a headline and five tables."""
+"""Formats the output of `hemostat status`: a headline and five tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -31,7 +31,7 @@ def format_headline(shown: SystemStatus) -> str:
 
 
 def _format_mode(modes: Mapping[str, str]) -> str:
-    """One for all hosts, or each host's."""
+    """The common mode of all hosts, or the mode of each."""
     if len(set(modes.values())) == 1:
         return f"mode {next(iter(modes.values()))}"
     return "; ".join(f"mode {mode} on {host}" for host, mode in modes.items())
@@ -61,7 +61,7 @@ def _make_incident_rows(shown: SystemStatus) -> list[Row]:
 
 
 def _make_role_rows(shown: SystemStatus) -> list[Row]:
-    """Those that are missing come first: somebody has to start them."""
+    """Missing roles come first: an operator has to start them."""
     gone = [Row((name, "not running", "-", "-", ""), fault=True) for name in shown.missing if shown.running]
     there = [
         Row(
@@ -112,7 +112,7 @@ def _format_name(each: ContainerState, several: bool) -> str:
 
 
 def _make_limit_rows(shown: SystemStatus, several: bool, now: float) -> list[Row]:
-    """Hosts first, then containers; those alone of which there is anything to say."""
+    """Hosts first, then containers. Rows without information are left out."""
     hosts = [
         _make_limit_row(
             f"host {host}{_format_project(each)}",
@@ -138,7 +138,7 @@ def _make_limit_rows(shown: SystemStatus, several: bool, now: float) -> list[Row
 
 
 def _format_project(host: HostLimitStatus) -> str:
-    """Whose breaker is open, where it is not everybody's."""
+    """The project whose breaker is open, unless it is the whole host's."""
     if host.breaker_project is None:
         return ""
     return f", project {host.breaker_project}" if host.breaker_project else ", without a project"

@@ -1,4 +1,4 @@
-"""`hemostat record`: what the dashboard hears, in a file."""
+"""`hemostat record`: writes the events that the dashboard receives to a replay file."""
 
 import json
 import threading
@@ -160,7 +160,7 @@ class ReplayRecorder:
         self.count += 1
         self._seen.add(event.id)
         if event.type not in DURABLE:
-            # Of what replaces each other, only the latest can come again.
+            # Of events that replace each other, only the latest can arrive again.
             place = (event.type, get_replacement_key(event))
             self._seen.discard(self._latest.get(place, ""))
             self._latest[place] = event.id
@@ -174,7 +174,7 @@ def read_remembered(bus: ports.Bus, begin: float) -> list[Event]:
 
 
 def _read_stream(bus: ports.Bus, name: str, begin: float) -> list[Event]:
-    """Twice as many as long as there may be more since `begin`."""
+    """The events since `begin`. The number read is doubled while there may be more."""
     count, before = FIRST_EVENT_COUNT, -1
     while True:
         events = bus.recent(name, count)

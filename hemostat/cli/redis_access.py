@@ -1,4 +1,4 @@
-"""What `hemostat doctor` says of who can reach Redis: whoever can write there can give orders."""
+"""Checks for `hemostat doctor` who can reach Redis: a user with write access there can give orders."""
 
 import os
 from ipaddress import ip_address

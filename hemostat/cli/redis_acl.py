@@ -1,4 +1,4 @@
-"""`hemostat redis-acl`: a Redis ACL file, and the passwords that go with it."""
+"""`hemostat redis-acl`: prints a Redis ACL file, and creates its passwords."""
 
 import hashlib
 import os
@@ -65,7 +65,7 @@ def _hash_passwords(directory: Path, users: Iterable[str]) -> dict[str, str]:
 
 
 def _read_password(path: Path) -> str:
-    """That of the file, which is made, for its owner alone, if there is none."""
+    """The password in the file. A missing file is created with a new one, readable only by its owner."""
     try:
         with os.fdopen(open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
             file.write(secrets.token_urlsafe(32) + "\n")

@@ -1,4 +1,4 @@
-"""What `hemostat doctor` asks of Redis: whether it answers, what it is, and whether it keeps its data."""
+"""Checks of Redis for `hemostat doctor`: whether it answers, its kind, and whether it retains data."""
 
 import re
 from typing import TYPE_CHECKING, Final

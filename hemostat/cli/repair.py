@@ -1,4 +1,4 @@
-"""`hemostat repair`: rows in Redis that cannot be read. It lists them; with --clear it removes them."""
+"""`hemostat repair`: lists unreadable rows in Redis and, with --clear, removes them."""
 
 import json
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""`hemostat report`: what came of the incidents of the last days, in figures."""
+"""`hemostat report`: statistics of the incidents of the last days."""
 
 import json
 from collections.abc import Iterator

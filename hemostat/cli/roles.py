@@ -1,4 +1,4 @@
-"""`hemostat monitor`, `analyze`, `respond`, `alert`: one role in this process, until it is told to stop."""
+"""`hemostat monitor`, `analyze`, `respond`, `alert`: runs one role in this process until stopped."""
 
 import _thread
 import os

@@ -1,4 +1,4 @@
-"""The list of commands. Each is imported when it is called: `hemostat --help` reads this table alone."""
+"""The list of commands. Each is imported when called: `hemostat --help` reads only this table."""
 
 from importlib import import_module
 from typing import Final, NamedTuple

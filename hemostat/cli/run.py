@@ -1,6 +1,6 @@
-"""How a command ends: its exit code, and for every failure one line on stderr that says what to do.
+"""Runs a command and returns its exit code. Every failure prints one line to stderr, with a hint.
 
-This is the only place that turns exceptions into exit codes.
+This is the only module that turns exceptions into exit codes.
 """
 
 import errno
@@ -43,7 +43,7 @@ def _run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         terminal.discard_output(sys.stdout)
         return PIPE_CLOSED_CODE
-    except Exception as error:  # noqa: BLE001 - the last resort, and it is told
+    except Exception as error:  # noqa: BLE001 - the last resort, and it is reported
         return _explain(error, given)
     return code
 
@@ -88,7 +88,7 @@ def _explain(error: Exception, given: Globals) -> int:
 
 
 def _format_usage(error: click.ClickException) -> str:
-    """Click's sentence in the style of our own, and where to look."""
+    """Click's message in HemoStat's style, with a hint."""
     context = getattr(error, "ctx", None)
     near = getattr(error, "possibilities", None)
     text = (error.message if near else error.format_message()).rstrip(".")

@@ -1,4 +1,4 @@
-"""`hemostat schema`."""
+"""`hemostat schema`: prints the JSON Schema of all events."""
 
 import json
 from typing import Any

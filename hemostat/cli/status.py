@@ -1,4 +1,4 @@
-"""`hemostat status`: one look at containers, open incidents and roles."""
+"""`hemostat status`: prints containers, open incidents and roles once."""
 
 import json
 import time

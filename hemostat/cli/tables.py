@@ -1,4 +1,4 @@
-"""Tables as text: in rich's hands on a terminal, plainly aligned for whatever reads a pipe."""
+"""Prints tables: with rich on a terminal, as plain aligned text into a pipe."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""How results are written to a terminal."""
+"""Writes results to a terminal."""
 
 import os
 import sys

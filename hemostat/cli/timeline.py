@@ -1,4 +1,4 @@
-"""A demo's timeline: redrawn in place on a terminal, a line a step elsewhere."""
+"""Shows a demo's timeline: redrawn in place on a terminal, one line a step elsewhere."""
 
 import math
 import sys

@@ -1,4 +1,4 @@
-"""`hemostat tui`."""
+"""`hemostat tui`: opens the dashboard."""
 
 import os
 import sys
@@ -127,7 +127,7 @@ def _choose_exports(*, served: bool, read_only: bool) -> "Exports":
 
 
 def _repeat_options(replay: str | None, since: float | None) -> list[str]:
-    """The options again, for the process that draws."""
+    """The options, repeated for the process that draws."""
     if replay is not None:
         return ["--replay", replay]
     return [] if since is None else ["--since", str(since)]
@@ -179,7 +179,7 @@ def _open_live(
 def _open_recorded(
     given: Globals, looks: "TuiSettings", exports: "Exports", replay: str | None, since: float | None
 ) -> Iterator["DashboardContext"]:
-    """A model with nothing to act on, and nothing to ask but the recording."""
+    """A context with only the replay: there is nothing to act on and no engine."""
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.core.units import show_duration
     from hemostat.tui.context import DashboardContext
@@ -221,7 +221,7 @@ def find_demo_file() -> Path:
 
 
 def _import_app() -> Any:
-    """What opens everything; loading it takes longer than the first screen may."""
+    """Import `app` late: loading it takes longer than the first screen may."""
     from hemostat import app
 
     return app

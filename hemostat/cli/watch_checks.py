@@ -1,4 +1,4 @@
-"""Whether the monitor watches every container that the engine has, for `hemostat doctor`."""
+"""Checks for `hemostat doctor` that the monitor watches every container of the engine."""
 
 import time
 from collections.abc import Iterable, Sequence

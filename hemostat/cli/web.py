@@ -1,4 +1,4 @@
-"""`hemostat tui --web`: who may come in, and the process behind each page."""
+"""`hemostat tui --web`: access to the dashboard in a browser, and the process behind each page."""
 
 import os
 import secrets
@@ -66,8 +66,11 @@ def serve(
 
 @contextmanager
 def _describe_token(given: Globals, address: str, port: int, token_file: Path | None) -> Iterator[str]:
-    """What to print in place of the token; empty for the token itself. What is no terminal may be a log,
-    which others read: then the address is in a file for its owner alone, as long as the block lasts."""
+    """The text to print in place of the token. Empty for the token itself.
+
+    Output that is not a terminal may be a log that others read. Then the address is in a file that only its
+    owner can read, while the block lasts.
+    """
     if token_file is not None:
         yield f"(what is in {token_file})"
     elif is_interactive():
@@ -139,7 +142,7 @@ def _is_loopback(bind: str) -> bool:
 
 
 def _format_address(bind: str) -> str:
-    """In an address; of one that means all, this host's name."""
+    """The address in a URL. For an address that means all interfaces, this host's name."""
     if bind in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
         return socket.gethostname()
     return f"[{bind}]" if ":" in bind else bind

@@ -1,4 +1,4 @@
-"""Moments as people write and read them, in the zone of whoever asks."""
+"""Parses and formats times, in the local time zone."""
 
 import time
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Faults in real containers, and whether they healed by what the engine says. `hemostat demo`."""
+"""Causes faults in real containers, and checks with the engine that they heal: `hemostat demo`."""
 
 from hemostat.demo.play import play
 from hemostat.demo.report import DemoReport, DemoStep

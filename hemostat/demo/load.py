@@ -1,4 +1,4 @@
-"""How busy the host is while a demo is played: a fault that gets no CPU shows nothing."""
+"""Measures the host's load during a demo: a fault that gets no CPU shows nothing."""
 
 import os
 from typing import Final
@@ -10,12 +10,18 @@ from hemostat.ports import HostProbe
 SATURATED_SHARE: Final = 0.9
 """Share of the host's CPU in use from which a container may get less than it asks for."""
 MAX_OTHERS_SHARE: Final = 0.5
-"""Share of the host's CPU that others must use, so that the demo's own fault is not taken for the reason."""
+"""Share of the host's CPU that other processes must use, so that the demo's own fault is not taken for
+the cause.
+"""
 
 
 class HostLoad(msgspec.Struct, frozen=True, kw_only=True):
-    """`busy` is the share of the host's CPU that was in use, `own` the share that the demo's container used,
-    both 0 to 1; `average` is the load average of the last minute."""
+    """The host's load.
+
+    `busy` is the share of CPU in use, `own` the share used by the demo's container, both 0 to 1.
+
+    `average` is the load average of the last minute.
+    """
 
     busy: float
     own: float
@@ -34,7 +40,7 @@ class HostLoad(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadMeter:
-    """Measures from `start` to `read`."""
+    """Measures the load from `start` to `read`."""
 
     def __init__(self, host: HostProbe) -> None:
         self._host = host
@@ -46,11 +52,11 @@ class LoadMeter:
         self._used.clear()
 
     def note(self, time: float, cpu: float) -> None:
-        """What the container used at this time, in percent of a core."""
+        """Record the container's CPU use at this time, in percent of a core."""
         self._used[time] = cpu / 100 / self._cores
 
     def read(self, now: float) -> HostLoad | None:
-        """None where nothing is known of the host, for the engine's is another."""
+        """The load. None if the host cannot be measured, because the engine runs on another one."""
         sample = self._host.measure(now)
         if sample is None or sample.cpu is None:
             return None

@@ -1,4 +1,4 @@
-"""One scenario from the making of its container to the engine's verdict."""
+"""Plays one scenario, from creating its container to comparing the engine's facts."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -26,24 +26,24 @@ from hemostat.ports import ContainerSpec
 TICK_SECONDS: Final = 0.1
 READY_SECONDS: Final = 20.0
 SEEN_SECONDS: Final = 10.0
-"""Seconds within which roles that were running must have measured the container: they are up already."""
+"""Seconds within which roles that were already running must have measured the container."""
 OWN_STAGE_SECONDS: Final = 30.0
-"""Seconds after its window within which a fault must have been dealt with."""
+"""Seconds after its window within which a fault must have been handled."""
 BORROWED_STAGE_SECONDS: Final = 180.0
-"""The same for roles as the user configured them: the back-off alone may be a minute."""
+"""The same for roles configured by the user: the back-off alone may take a minute."""
 TRY_LATER_HINT: Final = "play it again when the host has CPU left, or add --simulate: that needs next to none"
 MAX_EVENTS_PER_STREAM: Final = 100
-"""Events of each type that are looked through: no more can have come since the last look."""
+"""Events of each type that are read: no more can have arrived since the last read."""
 
 Show = Callable[[Sequence[DemoStep], float], None]
-"""Shows the timeline, which is complete until so many seconds after the first fault."""
+"""Shows the timeline, which is complete up to the given number of seconds after the first fault."""
 
 
 def play(scenario: Scenario, stage: DemoStage, *, run: str, show: Show) -> DemoReport:
-    """Make the container, break it, wait for what comes of it, and ask the engine.
+    """Create the container, cause the fault, wait for the outcome, and query the engine.
 
-    `run` names this demo's containers; `show` is handed the timeline whenever time has passed. Raises
-    HemoStatError where it cannot be played.
+    `run` is part of the container's name. `show` is called with the timeline as time passes. Raises
+    HemoStatError if the scenario cannot be played.
     """
     stage.sweep()
     facts, meter = DemoFacts(), LoadMeter(stage.host)
@@ -80,7 +80,7 @@ def _run_container(scenario: Scenario, stage: DemoStage, run: str) -> Iterator[s
 
 
 def _listen(stage: DemoStage, container: str, facts: DemoFacts) -> None:
-    """Note the engine's events about the container, until the engine is closed."""
+    """Record the engine's events about the container, until the engine is closed."""
 
     def listen() -> None:
         for event in stage.engine.events(stage.clock.now()):
@@ -91,7 +91,9 @@ def _listen(stage: DemoStage, container: str, facts: DemoFacts) -> None:
 
 
 def _await_ready(stage: DemoStage, container: str, meter: LoadMeter, *, has_health: bool) -> None:
-    """Until it runs, passes its health check if it has one, and the monitor has measured it."""
+    """Wait until the container runs, passes its health check if it has one, and was measured by the
+    monitor.
+    """
     meter.start(began := stage.clock.now())
     while not (seen := bool(_read_cpu(stage, container))) or not _is_well(
         stage.engine.inspect(container), has_health
@@ -108,7 +110,7 @@ def _await_ready(stage: DemoStage, container: str, meter: LoadMeter, *, has_heal
 
 
 def _read_cpu(stage: DemoStage, container: str) -> list[tuple[float, float]]:
-    """What the monitor has measured last of the container: the time, and its CPU in percent of a core."""
+    """The monitor's latest measurement of the container: the time, and its CPU in percent of a core."""
     return [
         (event.time, event.data.cpu)
         for event in stage.bus.last("container_stats")
@@ -124,7 +126,7 @@ def _is_well(info: ContainerInfo, has_health: bool) -> bool:
 
 def _inject_fault(stage: DemoStage, container: str, scenario: Scenario, facts: DemoFacts) -> None:
     facts.faults.append(stage.clock.now())
-    # The fault may end the very process that would answer.
+    # The fault may end the process that would answer.
     with suppress(EngineError):
         stage.engine.exec(container, ["sh", "-c", scenario.fault])
 
@@ -132,7 +134,7 @@ def _inject_fault(stage: DemoStage, container: str, scenario: Scenario, facts: D
 def _await_end(
     scenario: Scenario, stage: DemoStage, container: str, facts: DemoFacts, meter: LoadMeter, show: Show
 ) -> None:
-    """Until HemoStat says that it has dealt with the latest fault, or the time is up."""
+    """Wait until HemoStat reports that it has handled the latest fault, or the time is up."""
     fault = facts.faults[-1]
     patience = BORROWED_STAGE_SECONDS if stage.borrowed else OWN_STAGE_SECONDS
     while not facts.ended(fault) and stage.clock.now() < fault + scenario.window + patience:
@@ -159,7 +161,7 @@ def _follow(
 def _observe(
     scenario: Scenario, stage: DemoStage, info: ContainerInfo, facts: DemoFacts
 ) -> dict[str, int | str | None]:
-    """The facts that the scenario asks for, by the engine."""
+    """The facts that the scenario expects, as observed."""
     known: dict[str, Callable[[], int | str | None]] = {
         "restarts": lambda: len(facts.starts(facts.first)),
         "status": lambda: info.status,

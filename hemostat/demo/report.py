@@ -1,4 +1,4 @@
-"""What happened, told in steps and judged by the engine. Pure."""
+"""Builds the report of a demo: its steps, and the verdict by the engine's facts. Pure."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,12 +22,12 @@ from hemostat.events import (
 )
 
 DELIVERY_SECONDS: Final = 0.5
-"""Seconds within which an event has come from the engine and from the bus."""
+"""Seconds within which events of the engine and of the bus have arrived."""
 UNACTED_OUTCOMES: Final = {Outcome.REFUSED, Outcome.ESCALATED, Outcome.DRY_RUN, Outcome.EXPIRED}
 
 
 class DemoStep(msgspec.Struct, frozen=True):
-    """`t` is seconds since the first fault."""
+    """A step. `t` is seconds since the first fault."""
 
     name: str
     t: float
@@ -35,8 +35,11 @@ class DemoStep(msgspec.Struct, frozen=True):
 
 
 class DemoFacts(msgspec.Struct, kw_only=True):
-    """What was heard since the container was made: `faults` are times (epoch seconds), `engine` the engine's
-    events about the container, `bus` HemoStat's; `load` is the host's since the first fault."""
+    """Everything recorded since the container was created.
+
+    `faults` are times (epoch seconds), `engine` the engine's events about the container, `bus` HemoStat's.
+    `load` is the host's since the first fault.
+    """
 
     faults: list[float] = []
     engine: list[EngineEvent] = []
@@ -61,14 +64,16 @@ class DemoFacts(msgspec.Struct, kw_only=True):
         ]
 
     def ended(self, since: float) -> list[Event]:
-        """What the responder, or the analyzer, said last about an alert."""
+        """The final events of the responder, or of the analyzer, about alerts."""
         ends = RemediationComplete | FalseAlarm
         return [event for event in self.bus if isinstance(event.data, ends) and event.time >= since]
 
 
 class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
-    """`ending` is what the scenario comes to where it ends otherwise than healed; `host_load` is None where
-    it is not known; `host_too_busy` is why it did not pass."""
+    """The result. `ending` is the expected end of a scenario that does not end with healing.
+
+    `host_load` is None if unknown. `host_too_busy`: the load is why it did not pass.
+    """
 
     scenario: str
     passed: bool
@@ -84,7 +89,7 @@ class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
     host_too_busy: bool = False
 
     def told(self) -> dict[str, Any]:
-        """As `--json` prints it."""
+        """The report as `--json` prints it."""
         built: dict[str, Any] = msgspec.to_builtins(self)
         del built["ending"]
         built["steps"] = [{"name": step.name, "t": step.t} for step in self.steps]
@@ -123,8 +128,10 @@ def build_steps(facts: DemoFacts) -> list[DemoStep]:
 
 
 def find_complete_until(facts: DemoFacts, now: float) -> float:
-    """Until when the timeline can get no more steps, in seconds since the first fault. Of an action HemoStat
-    tells when it is over, so that all of its steps come later than those of the engine."""
+    """The time up to which the timeline can get no more steps, in seconds since the first fault.
+
+    HemoStat reports an action when it is over, so all of its steps arrive later than those of the engine.
+    """
     open_since: dict[str | None, float] = {}
     for event in sorted(facts.bus, key=lambda event: event.time):
         if isinstance(event.data, RemediationNeeded):

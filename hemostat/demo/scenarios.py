@@ -1,4 +1,4 @@
-"""The scenarios as data: the container, the fault, and what the engine must say in the end."""
+"""The scenarios as data: the container, the fault, and the facts that the engine must report at the end."""
 
 from typing import Final, Literal
 
@@ -13,11 +13,11 @@ SPIN_SCRIPT: Final = "while :; do :; done"
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """`fault` is run in the container by `sh -c`.
+    """A scenario. `fault` is run in the container by `sh -c`.
 
-    `observe` are the engine's facts to compare with `expected`: `restarts` since the first fault, `status`,
-    `health`, `disk` (writable layer, against the threshold); and `alerts`, where there must be none.
-    `window` is how long the condition must hold before it is an alert, in seconds.
+    `expected` are facts to compare with the engine's: `restarts` since the first fault, `status`, `health`,
+    `disk` (writable layer, against the threshold); and `alerts`, where there must be none. `window` is how
+    long the condition must hold before it is an alert, in seconds.
     """
 
     name: str
@@ -31,15 +31,15 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     health: tuple[str, ...] | None = None
     window: float = 0.0
     calm: float = 0.0
-    """Seconds for which it must have run calmly before the fault."""
+    """Seconds without a fault before the first one."""
     rounds: int = 1
-    """How often the fault is made, each time when the one before has been dealt with."""
+    """How often the fault is caused, each time after the previous one was handled."""
     watch: float = 0.0
-    """Seconds to look on after the last fault where no remediation is expected."""
+    """Seconds to observe after the last fault if no remediation is expected."""
     cured_by: Literal["start", "healthy", "remediation", "nothing"] = "start"
-    """What shows that it is healed: the engine's event of that name, or that the remediation is over."""
+    """The sign of healing: the engine's event of that name, or the end of the remediation."""
     ending: str = ""
-    """What it comes to, where that is not a container that is healed in the end."""
+    """The expected end, if it is not a healed container."""
 
 
 def _make_window_label(seconds: int) -> dict[str, str]:
@@ -55,8 +55,11 @@ LEAK_SCRIPT: Final = (
     "began=$(now) had=0; while sleep 0.1; do due=$((($(now) - began) * 10)); "
     "head -c $((due - had))k /dev/zero >>/dev/shm/leak; had=$due; done"
 )
-"""50 MiB at once and 1 MB/s more, by the clock, so that it leaks as fast on a busy machine: over the
-threshold, and rising steadily."""
+"""50 MiB at once and then 1 MB/s.
+
+The rate follows the clock, so that it is the same on a busy machine: above the threshold, and rising
+steadily.
+"""
 
 SCENARIOS: Final = {
     scenario.name: scenario

@@ -1,4 +1,4 @@
-"""The scenarios' faults for the engine in memory: what each script does there."""
+"""Applies the scenarios' faults to the engine in memory: the effect of each script there."""
 
 import threading
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from hemostat.ports import Clock
 
 
 def make_faulty_engine(clock: Clock) -> InMemoryEngine:
-    """An engine in which the scripts of the scenarios, and cleaning up, have their effect."""
+    """An engine in which the scripts of the scenarios and of cleanup have their effects."""
     engine = InMemoryEngine(clock)
 
     def run(container: str, command: Sequence[str]) -> tuple[int, str]:
@@ -43,7 +43,7 @@ def make_faulty_engine(clock: Clock) -> InMemoryEngine:
 
 
 def _calm_down(engine: InMemoryEngine, container: str) -> None:
-    """After 2 s, as `timeout 2` has it."""
+    """End the load after 2 s, like `timeout 2`."""
 
     def calm() -> None:
         with suppress(EngineError):

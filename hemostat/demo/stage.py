@@ -1,4 +1,4 @@
-"""Where a demo plays: an engine, a bus, and roles that are at work. All of it is gone afterwards."""
+"""Provides an engine, a bus and running roles for a demo, and removes them afterwards."""
 
 import os
 import shutil
@@ -34,14 +34,14 @@ PREFIX: Final = "hemostat-demo-"
 POLL_SECONDS: Final = 0.05
 END_SECONDS: Final = 10.0
 NEEDED_ROLES: Final = frozenset({"monitor", "analyzer", "responder"})
-"""The roles that a healing takes."""
+"""The roles that remediation needs."""
 
 Command = Callable[[str, str], list[str]]
-"""A role's command and the instance's name, to an argument vector."""
+"""From a role's command and the instance's name, makes an argument vector."""
 
 
 class UnseenError(HemoStatError):
-    """The roles that were running do not look at the demo's container."""
+    """The roles that were already running do not watch the demo's container."""
 
 
 class DemoStage(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,23 +50,22 @@ class DemoStage(msgspec.Struct, frozen=True, kw_only=True):
     bus: Bus
     clock: Clock
     host: HostProbe = app.UnknownHost()
-    """The engine's host, where it is this one."""
+    """The engine's host, if it is this one."""
     simulated: bool = False
     redis_url: str = ""
-    """Of the stage's own Redis."""
+    """Address of the stage's own Redis."""
     borrowed: bool = False
-    """Whether the roles are not the demo's own, but those that were running."""
+    """Whether the roles were already running, and are not the demo's own."""
 
     def sweep(self) -> None:
-        """Remove the containers of demos on this host that ended without removing them."""
+        """Remove containers of earlier demos on this host that ended without removing them."""
         for info in self.workshop.find(DEMO_LABEL):
             if _is_orphan(info.ref.labels.get(OWNER_LABEL, "")):
                 self.workshop.remove(info.ref.id)
 
 
 def _sweep_directories() -> None:
-    """Remove what demos of this user left in the directory for temporary files when they were killed, and end
-    the Redis that lives there."""
+    """Remove this user's temporary directories of killed demos, and end the Redis servers in them."""
     from hemostat.adapters.redis import EmbeddedRedis
 
     for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
@@ -78,25 +77,25 @@ def _sweep_directories() -> None:
 
 
 def _end_server(server: "EmbeddedRedis") -> None:
-    """The roles of a demo that was killed end with it, and the last of them may still be at that."""
+    """Shut the server down. The roles of a killed demo end with it, and the last may still be ending."""
     deadline = time.monotonic() + END_SECONDS
     while server.alive() and not server.shut_down_if_unused() and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
 
 
 def make_labels(scenario: Scenario, run: str) -> dict[str, str]:
-    """Of the scenario's container."""
+    """Labels of the scenario's container."""
     return {**scenario.labels, DEMO_LABEL: run, OWNER_LABEL: describe_owner()}
 
 
 def is_selected(only: str, labels: dict[str, str]) -> bool:
-    """Whether a monitor with this setting `monitor.only` looks at a container with these labels."""
+    """Whether a monitor with this setting `monitor.only` watches a container with these labels."""
     key, has_value, value = only.partition("=")
     return not only or (key in labels and (not has_value or labels[key] == value))
 
 
 def describe_owner() -> str:
-    """This process, so that another can tell whether it still lives: host, pid and start time."""
+    """This process as host, pid and start time, so that another process can check whether it still runs."""
     pid = os.getpid()
     return f"{socket.gethostname()}:{pid}:{_read_start_time(pid)}"
 
@@ -108,7 +107,10 @@ def _is_orphan(label: str) -> bool:
 
 
 def _read_start_time(pid: int) -> str:
-    """In clock ticks since boot (proc(5), /proc/pid/stat, field 22); empty where there is no such process."""
+    """Start time in clock ticks since boot (proc(5), /proc/pid/stat, field 22).
+
+    Empty if there is no such process.
+    """
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
@@ -117,7 +119,7 @@ def _read_start_time(pid: int) -> str:
 
 @contextmanager
 def open_running_stage(settings: Settings, stop: threading.Event) -> Iterator[DemoStage | None]:
-    """The roles that are running on this host already; None where they are not."""
+    """A stage with the roles that already run on this host. None if they do not run."""
     with ExitStack() as stack:
         try:
             bus = app.open_bus(settings, start=False)
@@ -138,7 +140,7 @@ def open_running_stage(settings: Settings, stop: threading.Event) -> Iterator[De
 def open_own_stage(
     settings: Settings, stop: threading.Event, command: Command, run: str
 ) -> Iterator[DemoStage]:
-    """Roles of the demo's own, in processes of their own, which see nothing but its containers."""
+    """A stage with its own roles in processes of their own, which watch only its containers."""
     from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 
     clock = SystemClock(stop)
@@ -167,7 +169,7 @@ def open_own_stage(
 
 @contextmanager
 def open_simulated_stage(settings: Settings, stop: threading.Event) -> Iterator[DemoStage]:
-    """The same roles in threads, on an engine in memory."""
+    """A stage with the same roles in threads, on an engine in memory."""
     clock = SystemClock(stop)
     engine = make_faulty_engine(clock)
     parts = app.SimulatedBackends(engine)
@@ -222,7 +224,9 @@ def _find_running_roles(bus: Bus, host: str) -> set[str]:
 
 
 def _make_environ(settings: Settings, directory: Path, redis_url: str, run: str) -> dict[str, str]:
-    """Defaults throughout, whatever the user has configured: only the engine is the same."""
+    """Environment of the demo's roles: default settings whatever the user has configured, except for
+    the engine.
+    """
     config = directory / "hemostat.toml"
     config.touch()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HEMOSTAT_")}
