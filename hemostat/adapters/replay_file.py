@@ -42,7 +42,7 @@ def read_replay(path: Path) -> Replay:
 
 
 def _read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Lines with their ends. The last has none if the file was cut off."""
+    """Lines with their ends. The last line has no end if the file was cut off."""
     rest, size = b"", 0
     for chunk in _read_chunks(file):
         size += len(chunk)

@@ -1,8 +1,7 @@
-"""`hemostat approvals`, `approve`, `reject`, `pause`, `resume`, `reset`: operators' decisions for the
-responders.
+"""`hemostat approvals`, `approve`, `reject`, `pause`, `resume`, `reset`: decisions of operators.
 
-They take effect before the next action of every responder. The operator is recorded and notified to people:
-the user of this machine, or the name in --by.
+They take effect before the next action of every responder. Each is recorded, and notified with the
+operator's name: the user of this machine, or the name in --by.
 """
 
 import difflib

@@ -128,7 +128,7 @@ def build_steps(facts: DemoFacts) -> list[DemoStep]:
 
 
 def find_complete_until(facts: DemoFacts, now: float) -> float:
-    """The time up to which the timeline can get no more steps, in seconds since the first fault.
+    """The time up to which the timeline can get no further steps, in seconds since the first fault.
 
     HemoStat reports an action when it is over, so all of its steps arrive later than those of the engine.
     """

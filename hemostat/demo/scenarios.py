@@ -16,7 +16,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """A scenario. `fault` is run in the container by `sh -c`.
 
     `expected` are facts to compare with the engine's: `restarts` since the first fault, `status`, `health`,
-    `disk` (writable layer, against the threshold); and `alerts`, where there must be none. `window` is how
+    `disk` (writable layer, against the threshold); and `alerts`, if no alert may occur. `window` is how
     long the condition must hold before it is an alert, in seconds.
     """
 

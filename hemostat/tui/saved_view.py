@@ -23,7 +23,7 @@ class SavedView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def load_view(path: Path | None) -> tuple[SavedView, str]:
-    """The view, and why the saved one could not be used. Empty if it could, or if none was saved."""
+    """The view, and why the saved one could not be used. Empty if it could, or if no view was saved."""
     if path is None or not path.exists():
         return SavedView(), ""
     try:

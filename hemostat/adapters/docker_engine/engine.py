@@ -190,7 +190,7 @@ class DockerEngine:
             client.restart(container, timeout=patience)
 
     def _find_stop_seconds(self, container: str, timeout: float | None) -> int:
-        """Whole seconds before SIGKILL. The SDK adds them to its own timeout, so it must be told."""
+        """Whole seconds before SIGKILL. The SDK adds them to its own timeout, so it needs the number."""
         if timeout is None:
             timeout = parse.parse_stop_timeout(self._inspect(container)["Config"].get("StopTimeout"))
         return math.ceil(bound_stop_seconds(timeout, self._stop_timeout_max))

@@ -105,7 +105,7 @@ def inspect_all(
 
     After the first that hangs, the rest are inspected in parallel.
 
-    `group`: as in `reference`. `seconds`: the engine's time for each container, up to the first that hangs.
+    `group`: as in `build_reference`. `seconds`: time for each container, up to the first that hangs.
 
     Raises EngineUnreachableError, and EngineError for a transient failure.
     """

@@ -18,7 +18,7 @@ Json = Mapping[str, Any]
 
 
 def read_address(network: Json) -> str:
-    """The container's address, IPv4 before IPv6. Empty if there is none."""
+    """The container's address, IPv4 before IPv6. Empty without an address."""
     return next(iter(read_addresses(network, "IPAddress") + read_addresses(network, "GlobalIPv6Address")), "")
 
 

@@ -161,7 +161,7 @@ def _parse_age(words: str) -> float | None:
 
 
 def parse_info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
-    """`group`: as in `reference`."""
+    """The inspected container. `group`: as in `build_reference`."""
     state, host, config = inspected["State"], inspected["HostConfig"], inspected["Config"]
     policy = host.get("RestartPolicy") or {}
     health, network = state.get("Health") or {}, inspected.get("NetworkSettings") or {}

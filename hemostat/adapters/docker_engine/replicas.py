@@ -42,7 +42,7 @@ Inspected = Mapping[str, Any]
 
 
 class Replicas:
-    """The replicas of `service`, an id from `core.remediation.scaling.service`.
+    """The replicas of `service`, an id from `core.remediation.scaling.get_service_id`.
 
     If the id contains a digest of configuration and image, only containers with the same digest are replicas:
     the other labels can be set by any user. `stop_timeout_max`: the most seconds that a replica is given to

@@ -43,8 +43,8 @@ THINKING_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """Parameters that keep Claude from thinking longer than an incident can wait.
 
-By default it thinks at length, which counts as output. Other models get none, because many refuse these
-parameters.
+By default it thinks at length, which counts as output. Other models get no parameters, because many refuse
+these.
 """
 
 REASONING_PREFIXES: Final = ("gpt-5.4", "gpt-5.5", "gpt-5.6", "gpt-6-", "gpt-6.1-")

@@ -1,4 +1,4 @@
-"""Parses a model's conclusion, as requested by `core.llm.tools`, or lists its mistakes.
+"""Parses a model's conclusion, as `core.llm.tools.build_conclude_tool` asks for it, or lists its mistakes.
 
 Models write loosely: numbers as text, and extra fields. Every missing or out-of-bounds field is listed, so
 that one repair request can fix them all.

@@ -149,7 +149,7 @@ class OpenAIAdvisor:
 def _read_arguments(told: str | dict[str, Any]) -> Mapping[str, Any]:
     """The arguments that the model wrote.
 
-    Unreadable ones are empty, and the model is told what is missing.
+    Unreadable arguments count as empty, and the model is asked for the missing ones.
     """
     if isinstance(told, dict):
         return told

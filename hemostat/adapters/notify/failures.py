@@ -149,7 +149,7 @@ def _format_host(url: str) -> str:
 
 
 def _find_proxy(url: str) -> str:
-    """The proxy that the environment names for the address. Empty if there is none."""
+    """The proxy that the environment names for the address. Empty without a proxy."""
     with suppress(ValueError):
         return str(select_proxy(url, get_environ_proxies(url)) or "")
     return ""

@@ -2,7 +2,7 @@
 
 Mattermost, Rocket.Chat and Discord show only `text`, so it contains all that the blocks do, within the
 strictest limit of characters. The address is a secret and appears in no message and no log. Text from outside
-cannot mention people or contain links: core.markup escapes it.
+cannot mention people or contain links: core.markup ensures that.
 """
 
 import logging

@@ -6,7 +6,7 @@ neither: a user may run any of its commands on any of its keys.
 
 In Redis 7 a script's declared keys must be readable and writable (`EVALSHA` cannot declare what it does with
 them), and every command inside is checked as if the user had sent it. A user that may run scripts can block
-Redis forever with one, so users for viewing, metrics or orders may run none.
+Redis forever with one, so users for viewing, metrics or orders may not run scripts.
 
 A monitor, a responder and `hemostat all` can have a user for each host, which writes only that host's keys.
 """

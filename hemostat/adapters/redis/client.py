@@ -66,7 +66,7 @@ return 1
 
 
 class Tls(NamedTuple):
-    """PEM files. Empty: none."""
+    """PEM files. An empty name: no file."""
 
     ca_file: str = ""
     cert_file: str = ""
@@ -167,7 +167,7 @@ class Client:
     def transact(self, commands: Sequence[Command]) -> list[Any]:
         """As `atomic`, by MULTI, for users that may run no script.
 
-        If Redis rejects a command while queueing, none runs.
+        If Redis refuses a command while queueing, no command runs.
         """
         if not commands:
             return []
@@ -221,7 +221,7 @@ def connect(
 ) -> Client:
     """A client of `url`: redis://, rediss:// or unix://. It connects at the first use.
 
-    `username` and `password` apply if the URL has none. Raises BusError for an unusable address or file.
+    `username` and `password` apply if the URL has no login. Raises BusError for an unusable address or file.
     """
     login = {"username": username, "password": password}
     options = {name: value for name, value in login.items() if value} | _make_tls_options(url, tls)

@@ -34,7 +34,7 @@ return count
 """Keys: sorted sets. Arguments: now, the mark, and each set's stream.
 
 Streams are not declared as keys: a reader that defers nothing then needs no right to write its streams. Each
-entry is added before it is removed, so a refusal loses none.
+entry is added before it is removed, so a refusal loses no entry.
 """
 
 REQUEUE_SCRIPT: Final = """

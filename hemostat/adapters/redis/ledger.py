@@ -63,7 +63,7 @@ class RedisLedger:
         return book
 
     def check(self, host: str) -> str:
-        """Find lost data and unreadable rows, and report them; empty if there are none.
+        """Find lost data and unreadable rows, and report them. Empty if nothing was lost.
 
         A ledger without a version gets one, so that a later loss is detected. Unreadable rows are set aside.
         """
@@ -169,8 +169,8 @@ class RedisLedger:
     def survey(self, host: str) -> LedgerSnapshot:
         """The host's whole ledger.
 
-        Not a script: users that only read may run none. Not a transaction: a full Redis refuses it. The
-        version is read first, so that a decision based on later rows fails to write.
+        Not a script: users that only read may not run scripts. Not a transaction: a full Redis refuses it.
+        The version is read first, so that a decision based on later rows fails to write.
         """
         version_key, running_key, _ = _make_keys(host, "")
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:

@@ -62,7 +62,7 @@ def read_reach(client: Client) -> Reach:
 def find_local_owner() -> str:
     """The user who runs a Redis on localhost at the default port.
 
-    Empty if there is none. Only PING is sent.
+    Empty if no server answers. Only PING is sent.
     """
     with (
         suppress(OSError),

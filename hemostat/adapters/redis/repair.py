@@ -55,7 +55,7 @@ TABLES: Final = (
 """Key patterns with the type of their rows. The first that matches applies."""
 STREAMS: Final = frozenset({DEAD_LETTER_STREAM, *(PREFIX + kind for kind in DURABLE)})
 LAST_MILLISECONDS: Final = b"%d-" % (2**64 - 1)
-"""Prefix of the highest ids: a stream that has one accepts few more entries, or none."""
+"""Prefix of the highest ids: a stream with such an id accepts few entries or no entries."""
 MISPLACED_TEXT: Final = "it is not of the type"
 WRONG_TYPE_TEXT: Final = "not of HemoStat's type"
 SCAN_COUNT: Final = 5000

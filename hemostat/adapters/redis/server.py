@@ -150,7 +150,7 @@ def _make_words(name: str, key: str = PROBE_KEY) -> Iterable[str]:
 
 
 def _ask(connection: Any, *words: str) -> str:
-    """Redis's refusal. Empty if there is none."""
+    """Redis's refusal. Empty if the command is allowed."""
     connection.send_command(*words)
     try:
         connection.read_response()

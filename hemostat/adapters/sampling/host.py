@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def find_missing_path(info: ContainerInfo) -> str:
-    """The missing or changed path of the host that the container's start needs. Empty if there is none.
+    """The missing or changed path of the host that the container's start needs. Empty if all are present.
 
     Call it only if `sees_files` is true for the engine's process.
     """

@@ -22,7 +22,7 @@ MAX_SHOWN_BYTES: Final = 40
 
 
 def probe(target: ProbeTarget, address: str, timeout: float) -> str:
-    """The fault, or an empty text if there is none, within `timeout` seconds."""
+    """The fault, or an empty text if the answer is good, within `timeout` seconds."""
     deadline = monotonic() + timeout
     connected = False
     try:

@@ -1,7 +1,7 @@
 """The tables, and the migration steps that create them: at version N, the first N steps have run.
 
 A released step never changes; a change is a new step. Roles that write run the missing steps, one role at a
-time. Readers run none.
+time. Readers do not migrate.
 """
 
 import secrets

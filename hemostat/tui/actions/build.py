@@ -62,7 +62,7 @@ class OrderPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The orders that are confirmed together.
 
     `commands` are the equivalent command lines. `forced`: ignores budget and breakers. `other` is the same
-    plan with the opposite of `forced`, None if there is none.
+    plan with the opposite of `forced`, None if there is no such plan.
     """
 
     deeds: tuple[PlannedOrder, ...]

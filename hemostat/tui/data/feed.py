@@ -24,7 +24,7 @@ RETRY: Final = 1.0
 STATUS_SECONDS: Final = 2.0
 """Seconds between two requests of the hosts' limit status if an event has arrived."""
 IDLE_STATUS_SECONDS: Final = 10.0
-"""The same if none has."""
+"""The same if no event has arrived."""
 STOP_SECONDS: Final = 4 * DELIVER_SECONDS
 """Seconds that a user who quits may have to wait."""
 

@@ -29,7 +29,7 @@ STATS_TTL_SECONDS: Final = 10.0
 LASTING_LAG_SECONDS: Final = 5.0
 """Seconds after which a lag is not momentary: several heartbeats in a row have reported it.
 
-A monitor with a short interval often reports a lag of its next round, which is waiting.
+A monitor that measures every second often counts its waiting next round as a lag.
 """
 LARGE_LAG_EVENTS: Final = 100
 """A lag of this many events is never momentary: a role handles hundreds a second."""
@@ -219,7 +219,7 @@ def drop_brief_lags(state: DashboardState, shown: SystemStatus) -> SystemStatus:
 
 
 def describe_mode(state: DashboardState) -> str:
-    """The responders' modes. Empty if none is reported."""
+    """The responders' modes. Empty without a report."""
     said = (event.data.mode for event in state.roles.values() if isinstance(event.data, Heartbeat))
     return ", ".join(sorted({each for each in said if each}))
 
@@ -256,7 +256,7 @@ def select_events(log: Sequence[Event], host: str, name: str) -> list[Event]:
 def find_latest_incident(log: Sequence[Event], place: tuple[str, str] | None) -> str | None:
     """The latest incident of the container at `place` (host, name), or of any container.
 
-    None if there is none.
+    None without an incident.
     """
     events = log if place is None else select_events(log, *place)
     return next((event.incident for event in reversed(events) if event.incident is not None), None)

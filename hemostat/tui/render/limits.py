@@ -58,7 +58,7 @@ def format_pause(pause: Pause, now: float) -> str:
 
 
 def find_countdown_second(standing: ContainerLimitStatus | None, now: float) -> int:
-    """The second of a running countdown, for change detection. 0 if there is none."""
+    """The second of a running countdown, for change detection. 0 without a countdown."""
     if standing is None:
         return 0
     held = standing.breaker.until if standing.breaker.open else 0.0

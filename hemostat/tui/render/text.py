@@ -86,7 +86,7 @@ def draw_recorded_status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
 
 
 def draw_notice(shown: SystemStatus, silence: str, waiting: str = "") -> Text:
-    """A line about problems, empty if there are none. `waiting`: a text about waiting approvals."""
+    """A line about problems, empty without problems. `waiting`: a text about waiting approvals."""
     if silence:
         return Text(f"! {escape_controls(silence)}", BAD)
     told = [

@@ -56,7 +56,7 @@ class Acting(Live):
             )
 
     def waiting(self) -> str:
-        """The number of waiting approvals, and the key that shows them. Empty if there are none."""
+        """The number of waiting approvals, and the key that shows them. Empty if no approval waits."""
         count = count_waiting(self.model.state)
         if not count:
             return ""

@@ -17,7 +17,7 @@ from hemostat.tui.render.incident import IncidentContent
 
 
 class Export(ModalScreen[Path | None]):
-    """Asks for a path. Returns the path that was written, None if none was."""
+    """Asks for a path. Returns the path that was written, None after a cancel."""
 
     CSS_PATH = "export.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]

@@ -82,7 +82,7 @@ def _read_block_io(place: CgroupPath) -> int | None:
 
 
 def _read_processes(place: CgroupPath, proc: Path) -> list[_Process] | None:
-    """None if a process is unreadable or there are too many: part of the processes is no evidence of all."""
+    """None if a process is unreadable or there are too many: a part does not represent the whole."""
     pids = _list_pids(place)
     if len(pids) > MAX_PROCESSES:
         return None

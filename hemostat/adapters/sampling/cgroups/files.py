@@ -74,7 +74,7 @@ def find_files(directories: Mapping[str, Path]) -> CgroupFiles:
 
 
 def parse_field(text: bytes, key: bytes) -> int:
-    """The number after `key` at the start of a line, 0 if there is none."""
+    """The number after `key` at the start of a line, 0 if the key is missing."""
     if not key:
         return int(text)
     start = 0 if text.startswith(key) else text.find(b"\n" + key) + 1

@@ -97,7 +97,7 @@ class CgroupPaths:
         return found
 
     def _search(self, container: str) -> dict[str, Path]:
-        """The path in the hierarchy that counts memory, or CPU if none counts memory, applied to every
+        """The path in the hierarchy that counts memory, or CPU without a memory controller, applied to every
         hierarchy.
         """
         for mount in [each for name in ("memory", "", "cpuacct") for each in self._mounts.get(name, ())]:
