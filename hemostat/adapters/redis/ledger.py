@@ -63,7 +63,7 @@ class RedisLedger:
         return book
 
     def check(self, host: str) -> str:
-        """Find lost data and unreadable rows, and report them. Empty if nothing was lost.
+        """Detect lost data and unreadable rows. Returns a warning, or an empty text.
 
         A ledger without a version gets one, so that a later loss is detected. Unreadable rows are set aside.
         """
