@@ -53,7 +53,7 @@ def _read_mode(path: str) -> int | None:
 def sees_files(process: int) -> bool:
     """Whether this process sees the same files as `process`, the engine. False if unknown.
 
-    It does not inside a container, nor in a service with its own /tmp.
+    A process inside a container, or in a service with its own /tmp, sees other files.
     """
     try:
         own, other = (os.readlink(f"/proc/{each}/ns/mnt") for each in ("self", process))  # noqa: PTH115
