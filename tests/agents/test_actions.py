@@ -63,7 +63,7 @@ def asked(action: Action, container: Container = HOST, **parameters: float | str
 def operate(lab: Lab, action: Action, container: str, **options: object) -> ActionResult:
     found = lab.engine.inspect(container)
     parameters = options.pop("parameters", {})
-    return options.pop("by", surgeon(lab)).operate(asked(action, found.ref, **parameters), found, **options)
+    return options.pop("by", surgeon(lab)).perform(asked(action, found.ref, **parameters), found, **options)
 
 
 def plan(

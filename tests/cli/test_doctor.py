@@ -81,7 +81,7 @@ def test_what_cannot_be_opened_is_tried_once():
     ("api", "level"), [("1.40", "failure"), ("1.41", "ok"), ("1.47", "ok"), ("1.9", "failure")]
 )
 def test_engines_before_20_10_are_too_old(api, level):
-    assert checks.engine(with_engine(api=api)).level == level
+    assert checks.check_engine(with_engine(api=api)).level == level
 
 
 POSTS = [f"POST /containers/ID/{verb}" for verb in ("restart", "start", "stop", "update", "exec")]
@@ -98,7 +98,7 @@ POSTS = [f"POST /containers/ID/{verb}" for verb in ("restart", "start", "stop", 
     ],
 )
 def test_what_a_socket_proxy_forbids_is_named_with_what_to_allow(forbidden, mode, level, said):
-    found = checks.engine_access(with_engine(forbidden, mode))
+    found = checks.check_engine_access(with_engine(forbidden, mode))
     assert found.level == level
     assert re.search(said, found.message)
     assert found.hint == "" or "=1" in found.hint
@@ -119,10 +119,10 @@ def test_what_the_roles_do_without_is_said():
 def test_a_clock_that_differs_is_found():
     import time
 
-    assert checks.clock(with_engine(time=time.time())).level is Level.OK
-    assert checks.clock(with_engine(time=time.time() - 60)).level is Level.FAILURE
-    assert checks.clock(with_engine(time=time.time() + 60)).level is Level.FAILURE
-    assert checks.clock(with_engine()).level is Level.WARNING
+    assert checks.check_clock(with_engine(time=time.time())).level is Level.OK
+    assert checks.check_clock(with_engine(time=time.time() - 60)).level is Level.FAILURE
+    assert checks.check_clock(with_engine(time=time.time() + 60)).level is Level.FAILURE
+    assert checks.check_clock(with_engine()).level is Level.WARNING
 
 
 @pytest.fixture(params=["anthropic", "openai"])
