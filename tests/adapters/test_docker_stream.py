@@ -139,6 +139,6 @@ def test_the_engine_s_clock_may_be_set_back() -> None:
 
 def test_what_has_been_seen_is_forgotten_in_time() -> None:
     cursor = event_stream.EventCursor(START)
-    heard = [event_stream.parse.parse_message(line("start", number * SECOND // 10)) for number in range(1000)]
+    heard = [event_stream.parse.parse_line(line("start", number * SECOND // 10)) for number in range(1000)]
     assert all(cursor.admit(message) for message in heard)
     assert len(cursor._seen) <= 11
