@@ -16,8 +16,8 @@ from hemostat.events import Event, Heartbeat
 from hemostat.heartbeat import HeartbeatSender
 from hemostat.ports import Defer, Entry, RunInBackground
 from hemostat.streams import ROLES_BY_NAME
-from tests.engine_fixtures import eventually
-from tests.samples import alert, event, needed
+from tests.support.engine_fixtures import eventually
+from tests.support.samples import alert, event, needed
 
 ROLE = ROLES_BY_NAME["analyzer"]
 FIRST, SECOND = event(alert(), 0.0), event(alert(), 1.0)

@@ -18,9 +18,9 @@ from hemostat.deferral import (
 from hemostat.events import Container, Event
 from hemostat.ports import Defer, Interrupted, RunInBackground
 from hemostat.retry import Retry
-from tests.clock import FakeClock
-from tests.engine_fixtures import eventually
-from tests.samples import alert, event, needed
+from tests.support.clock import FakeClock
+from tests.support.engine_fixtures import eventually
+from tests.support.samples import alert, event, needed
 
 STREAM = "remediation_needed"
 ROLE = "responder:h"

@@ -19,7 +19,7 @@ from hemostat.events import (
     order_id,
     seal,
 )
-from tests import samples
+from tests.support import samples
 
 LARGE = "\x01" * 20_000
 """Six bytes a character as JSON."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hemostat.errors import DecodeError
 from hemostat.events import DURABLE, MAX_BYTES, TYPES, decode, encode, incident_id, schema
-from tests import samples
+from tests.support import samples
 
 
 def changed(**fields) -> bytes:

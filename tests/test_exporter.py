@@ -16,9 +16,9 @@ from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Figure
 from hemostat.exporter import MAX_ENTRIES_READ, Exporter
-from tests.clock import FakeClock
 from tests.core.notify.test_notification import word
-from tests.samples import CLEARED, alert, complete, event, heartbeat, needed, stats
+from tests.support.clock import FakeClock
+from tests.support.samples import CLEARED, alert, complete, event, heartbeat, needed, stats
 
 
 class Lost(InMemoryBus):

@@ -12,8 +12,8 @@ from hemostat.core.remediation.orders import ALLOWED_TEXT, NO_FORCE_TEXT
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Decided, Event, Word
 from hemostat.operator import OperatorCommands
-from tests.clock import FakeClock
-from tests.samples import NOW, order
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW, order
 
 ASKED = Approval(
     id="a1",

@@ -7,7 +7,7 @@ import pytest
 
 from hemostat.errors import UnsafePathError
 from hemostat.private_files import check_directory, check_file, make_directory, open_file, replace_file
-from tests.required import missing
+from tests.support.required import missing
 
 STRANGER = 65534
 

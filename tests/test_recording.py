@@ -23,10 +23,10 @@ from hemostat.core.history.audit_hash import Keys
 from hemostat.core.history.event_row import EventQuery
 from hemostat.core.settings.store import StoreSettings
 from hemostat.events import Event, Heartbeat
-from tests.clock import FakeClock
-from tests.engine_fixtures import eventually
-from tests.postgres_fixtures import Server
-from tests.samples import NOW, alert, complete, event
+from tests.support.clock import FakeClock
+from tests.support.engine_fixtures import eventually
+from tests.support.postgres_fixtures import Server
+from tests.support.samples import NOW, alert, complete, event
 
 pytestmark = pytest.mark.postgres
 PLAIN = Settings(host="h")

@@ -5,7 +5,7 @@ import pytest
 from hemostat.errors import BusUnreachableError, EngineError
 from hemostat.ports import Interrupted
 from hemostat.retry import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS, Retry
-from tests.clock import FakeClock
+from tests.support.clock import FakeClock
 
 
 def failing(count: int, error: Exception):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine_fixtures import eventually
+from tests.support.engine_fixtures import eventually
 
 PARENT = """
 import sys

@@ -39,7 +39,7 @@ from hemostat.web import (
     is_own_name,
     is_own_origin,
 )
-from tests.hook import certify
+from tests.support.hook import certify
 
 TOKEN = "a-token-of-some-length"  # noqa: S105 - of the test alone
 NAMES = frozenset({"ops-1"})

@@ -9,7 +9,7 @@ from hemostat.adapters.notify.apprise import Apprise, format_body
 from hemostat.core.notify.message import single
 from hemostat.errors import ConfigError, NotifyError
 from tests.core.notify.test_message import HEALED
-from tests.hook import SECRET, hooked
+from tests.support.hook import SECRET, hooked
 
 MESSAGE = single(HEALED, {})
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

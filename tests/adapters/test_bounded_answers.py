@@ -17,7 +17,7 @@ from hemostat.adapters.notify.slack import Slack
 from hemostat.core.notify.message import single
 from hemostat.errors import NotifyError
 from tests.core.notify.test_message import HEALED
-from tests.hook import hooked
+from tests.support.hook import hooked
 
 MESSAGE = single(HEALED, {})
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"

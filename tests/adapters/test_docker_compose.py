@@ -14,8 +14,8 @@ from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.model import ContainerInfo
 from hemostat.core.settings.trust import TRUST_OWN, get_replica_group
 from hemostat.errors import NoSuchContainerError, NotApplicableError
-from tests.engine_fixtures import IMAGE, SESSION, eventually
-from tests.required import program
+from tests.support.engine_fixtures import IMAGE, SESSION, eventually
+from tests.support.required import program
 
 ID = "a" * 64
 FILE = f"""

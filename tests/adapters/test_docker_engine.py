@@ -13,8 +13,8 @@ from hemostat.adapters.sampling.cgroups import CgroupSampler
 from hemostat.adapters.sampling.docker_stats import StatsSampler
 from hemostat.core.model import Connected, ContainerInfo, Disconnected
 from hemostat.errors import EngineError, EngineUnreachableError
-from tests.engine_fixtures import SESSION, Listener, eventually, spec
-from tests.proxy import Proxy
+from tests.support.engine_fixtures import SESSION, Listener, eventually, spec
+from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.docker
 

@@ -10,8 +10,8 @@ import pytest
 from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers, prunable
 from hemostat.core.model import PrunableItem, PrunableKind
 from hemostat.core.remediation.scaling import SWARM_SERVICE_LABEL
-from tests.engine_fixtures import SESSION, eventually
-from tests.second_engine import second_engine
+from tests.support.engine_fixtures import SESSION, eventually
+from tests.support.second_engine import second_engine
 
 LABELS = {"hemostat.test": SESSION}
 

@@ -12,7 +12,7 @@ from hemostat.adapters.sampling.docker_stats import StatsSampler
 from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.errors import EngineError, NoSuchContainerError
-from tests.engine_fixtures import eventually
+from tests.support.engine_fixtures import eventually
 
 CPU = {"cpu_usage": {"total_usage": 2_500_000_000}}
 

@@ -18,7 +18,7 @@ from hemostat.errors import (
     EngineTimeoutError,
     EngineUnreachableError,
 )
-from tests.rule_proxy import Rule, RuleProxy, Silence, page, stream, told
+from tests.support.rule_proxy import Rule, RuleProxy, Silence, page, stream, told
 
 VERSION = Rule("GET /version", told({"ApiVersion": "1.41", "Version": "20.10.24"}))
 LONG = "OCI runtime create failed: " + "x" * 2000 + ": no such file or directory: unknown"

@@ -4,7 +4,7 @@ import pytest
 
 from hemostat.adapters.notify.healthchecks_ping import HealthchecksPing
 from hemostat.errors import NotifyError
-from tests.hook import SECRET, Request, hooked
+from tests.support.hook import SECRET, Request, hooked
 
 
 @pytest.fixture

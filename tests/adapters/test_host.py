@@ -10,8 +10,8 @@ import pytest
 from hemostat.adapters.sampling import host
 from hemostat.adapters.sampling.host import HostPaths, HostSampler, find_missing_path, sees_files
 from hemostat.core.model import ContainerInfo, HostSample
-from tests.engine_fixtures import eventually
-from tests.samples import WEB
+from tests.support.engine_fixtures import eventually
+from tests.support.samples import WEB
 
 
 def stat(root: Path, line: str) -> None:

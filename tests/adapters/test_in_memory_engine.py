@@ -7,7 +7,7 @@ import pytest
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.core.model import Connected, Disconnected, Sample
 from hemostat.errors import EngineError, EngineUnreachableError
-from tests.engine_fixtures import spec
+from tests.support.engine_fixtures import spec
 
 
 class HandClock:

@@ -17,8 +17,8 @@ from hemostat.core.llm.budget import Prices
 from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.errors import AdvisorError, AdvisorUnreachableError, ConfigError
 from hemostat.ports import Tool
-from tests.model_server import ModelServer
-from tests.model_wires import KEY, Says, Sends
+from tests.support.model_server import ModelServer
+from tests.support.model_wires import KEY, Says, Sends
 
 NOW = 1_795_480_000.0
 CLAUDES, GPTS = "ANTHROPIC_API_KEY", "OPENAI_API_KEY"

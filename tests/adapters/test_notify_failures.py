@@ -11,7 +11,7 @@ from hemostat.adapters.notify.slack import Slack
 from hemostat.core.notify.message import single
 from hemostat.errors import NotifyError
 from tests.core.notify.test_message import HEALED
-from tests.hook import SECRET, hooked
+from tests.support.hook import SECRET, hooked
 
 MESSAGE = single(HEALED, {})
 

@@ -7,7 +7,7 @@ from hemostat.adapters.sampling.probe import probe
 from hemostat.core.detection.probe import find_address
 from hemostat.core.labels.definitions import PROBE
 from hemostat.core.labels.values import ProbeTarget
-from tests.engine_fixtures import eventually
+from tests.support.engine_fixtures import eventually
 
 pytestmark = pytest.mark.docker
 

@@ -24,9 +24,9 @@ from hemostat.core.metrics.definitions import (
     Numbers,
 )
 from hemostat.errors import AdapterError
-from tests.engine_fixtures import eventually
-from tests.prometheus_tools import promtool
-from tests.required import program
+from tests.support.engine_fixtures import eventually
+from tests.support.prometheus_tools import promtool
+from tests.support.required import program
 
 NUMBERS: Numbers = {
     ALERTS: {("exited", "critical", "h", 'a"b\\c\nd'): 3.0},

@@ -16,8 +16,8 @@ from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect
 from hemostat.adapters.redis.embedded import find_binary
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.errors import BusError, BusUnreachableError
-from tests.engine_fixtures import eventually
-from tests.samples import alert, event, heartbeat, stats
+from tests.support.engine_fixtures import eventually
+from tests.support.samples import alert, event, heartbeat, stats
 
 pytestmark = pytest.mark.redis
 

@@ -57,11 +57,22 @@ from hemostat.exporter import Exporter
 from hemostat.operator import OperatorCommands
 from hemostat.ports import Bus, Engine, EngineVersion, HostProbe, Interrupted, Ledger, Sampler
 from hemostat.streams import ROLES, ROLES_BY_NAME, Role
-from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
-from tests.clock import FakeClock
 from tests.core.notify.test_notification import word
-from tests.engine_fixtures import eventually, spec
-from tests.samples import DIAGNOSIS, NOW, alert, complete, decided, event, heartbeat, needed, order, stats
+from tests.support.clock import FakeClock
+from tests.support.engine_fixtures import eventually, spec
+from tests.support.guarded_redis import ADMIN, Guarded, guarded
+from tests.support.samples import (
+    DIAGNOSIS,
+    NOW,
+    alert,
+    complete,
+    decided,
+    event,
+    heartbeat,
+    needed,
+    order,
+    stats,
+)
 
 SAID = {
     "health_alert": event(alert()),

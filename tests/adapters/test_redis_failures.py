@@ -17,7 +17,7 @@ from hemostat.core.ledger.rows import Attempt
 from hemostat.core.notify.self_monitoring import LOST_DATA_PREFIX
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import Action, Outcome
-from tests.samples import NOW, alert, event
+from tests.support.samples import NOW, alert, event
 
 URL = "redis://u:SECRET@h:6379/0"
 

@@ -14,7 +14,7 @@ from hemostat.adapters.redis import (
 from hemostat.adapters.redis.trim import trim_streams
 from hemostat.errors import BusError
 from tests.e2e.command import environ, run
-from tests.samples import alert, event
+from tests.support.samples import alert, event
 
 pytestmark = pytest.mark.redis
 ROLE = "analyzer"

@@ -27,8 +27,8 @@ from hemostat.core.notify.notification import Notification
 from hemostat.core.settings.alert import Topic
 from hemostat.errors import BusError
 from hemostat.events import Action, Container, Kind, Outcome, Severity
-from tests.adapters.guarded_redis import guarded
-from tests.samples import NOW
+from tests.support.guarded_redis import guarded
+from tests.support.samples import NOW
 
 pytestmark = pytest.mark.redis
 

@@ -12,9 +12,9 @@ import pytest
 
 from hemostat.adapters.redis import RedisBus, Tls, connect
 from hemostat.errors import BusError, BusUnreachableError
-from tests.adapters.guarded_redis import serving
-from tests.engine_fixtures import eventually
-from tests.required import program
+from tests.support.engine_fixtures import eventually
+from tests.support.guarded_redis import serving
+from tests.support.required import program
 
 pytestmark = pytest.mark.redis
 

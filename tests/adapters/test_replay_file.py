@@ -10,7 +10,7 @@ from hemostat.adapters import replay_file
 from hemostat.adapters.replay_file import ReplayFile, read_replay
 from hemostat.core.history.replay import encode_event_line, encode_header
 from hemostat.errors import DecodeError, HemoStatError, UsageError
-from tests.samples import NOW, alert, event
+from tests.support.samples import NOW, alert, event
 
 LINES = [
     encode_header("h", NOW),

@@ -18,8 +18,8 @@ from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from hemostat.adapters.sampling.cgroups import CgroupSampler
 from hemostat.adapters.sampling.docker_stats import StatsSampler
 from hemostat.core.model import ContainerInfo, Sample
-from tests.engine_fixtures import IMAGE, SESSION, eventually
-from tests.required import program
+from tests.support.engine_fixtures import IMAGE, SESSION, eventually
+from tests.support.required import program
 
 pytestmark = pytest.mark.docker
 

@@ -13,7 +13,7 @@ from hemostat.core.settings.alert import Topic
 from hemostat.errors import NotifyError
 from tests.core.notify.test_message import HEALED
 from tests.core.notify.test_notification import word
-from tests.hook import SECRET, certify, hooked
+from tests.support.hook import SECRET, certify, hooked
 
 MESSAGE = single(HEALED, {})
 

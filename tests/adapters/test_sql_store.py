@@ -13,7 +13,7 @@ from hemostat.adapters.sql_store import SqlStore, connection
 from hemostat.core.history.audit_chain import AnchorNotes, verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.errors import ConfigError, StoreError, StoreUnreachableError
-from tests.samples import NOW, WEB, alert, event
+from tests.support.samples import NOW, WEB, alert, event
 
 
 def open_store(path):

@@ -13,10 +13,10 @@ from hemostat.core.remediation.scaling import Ceilings
 from hemostat.core.settings.trust import TrustSettings
 from hemostat.errors import EngineError, EngineUnreachableError, NotApplicableError
 from hemostat.events import Action, Container, Evidence, Kind, RemediationNeeded
-from tests.clock import FakeClock
 from tests.contracts.engine_lab import DockerLab, Lab, MemoryLab
-from tests.engine_fixtures import SESSION, Listener
-from tests.samples import DIAGNOSIS, alert, composed
+from tests.support.clock import FakeClock
+from tests.support.engine_fixtures import SESSION, Listener
+from tests.support.samples import DIAGNOSIS, alert, composed
 
 MIB = 1 << 20
 HOST = Container(id="", name="host")

@@ -5,8 +5,8 @@ from hemostat.adapters.in_memory.precedents import InMemoryPrecedents
 from hemostat.agents.analyzer import Analyzer
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Evidence, FalseAlarm, Kind, Outcome, Reason, RemediationNeeded
-from tests.clock import FakeClock
-from tests.samples import CLEARED, NOW, alert, complete, event
+from tests.support.clock import FakeClock
+from tests.support.samples import CLEARED, NOW, alert, complete, event
 
 CLOCK = FakeClock(NOW)
 ANALYZER = Analyzer(

@@ -12,9 +12,9 @@ from hemostat.core.diagnosis.case import Precedent, compute_signature
 from hemostat.errors import EngineUnreachableError, HemoStatError
 from hemostat.events import Action, Evidence, Kind, Outcome, Phase
 from hemostat.ports import ContainerSpec
-from tests.advisors import dossier
-from tests.clock import FakeClock
-from tests.samples import NOW, alert, complete, event, needed, stats
+from tests.support.advisors import dossier
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW, alert, complete, event, needed, stats
 
 
 class Scene:

@@ -19,10 +19,10 @@ from hemostat.core.settings.alert import AlertSettings, Channel, Topic
 from hemostat.errors import BusUnreachableError, NotifyError
 from hemostat.events import Severity
 from hemostat.ports import Interrupted
-from tests.clock import FakeClock
 from tests.core.notify.test_notification import word
-from tests.counted import Counted
-from tests.samples import NOW
+from tests.support.clock import FakeClock
+from tests.support.counted import Counted
+from tests.support.samples import NOW
 
 PASSING = NotifyError("busy", transient=True)
 LASTING = NotifyError("no such channel", transient=False)

@@ -12,8 +12,8 @@ from hemostat.core.metrics.definitions import ignore_count
 from hemostat.core.settings.alert import AlertSettings, Channel, Topic
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Event, Kind
-from tests.counted import Counted
-from tests.samples import ALL, CLEARED, NOW, alert, complete, event
+from tests.support.counted import Counted
+from tests.support.samples import ALL, CLEARED, NOW, alert, complete, event
 
 GRACE = AlertSettings(grace=30.0)
 

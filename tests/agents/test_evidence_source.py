@@ -11,9 +11,9 @@ from hemostat.core.diagnosis.case import Precedent, compute_signature, decode, e
 from hemostat.errors import DecodeError, EngineError, EngineUnreachableError
 from hemostat.events import Action, Container, Event, Kind, Outcome, Phase
 from hemostat.ports import ContainerSpec, Engine
-from tests.advisors import recording
-from tests.clock import FakeClock
-from tests.samples import NOW, alert, complete, event
+from tests.support.advisors import recording
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW, alert, complete, event
 
 
 class Scene:

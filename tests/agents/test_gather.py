@@ -10,8 +10,8 @@ from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.errors import BusError, EngineError
 from hemostat.events import Container
 from hemostat.ports import ContainerSpec
-from tests.clock import FakeClock
-from tests.samples import NOW, alert, needed
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW, alert, needed
 
 PATIENT = 20.0
 

@@ -14,7 +14,7 @@ from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.model import ContainerInfo
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.events import Container
-from tests.clock import FakeClock
+from tests.support.clock import FakeClock
 
 NEEDS = ",".join(f"x{number}" for number in range(20))
 

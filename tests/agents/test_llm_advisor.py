@@ -31,12 +31,12 @@ from hemostat.events import (
     RemediationNeeded,
 )
 from hemostat.ports import ModelTurn, RunInBackground, Turn, Usage
-from tests.advisors import Reply, ScriptedAdvisor, calling, concluding, recording, terms
-from tests.clock import FakeClock
-from tests.counted import Counted
-from tests.engine_fixtures import eventually
 from tests.injection.attack import outside
-from tests.samples import NOW, alert, event
+from tests.support.advisors import Reply, ScriptedAdvisor, calling, concluding, recording, terms
+from tests.support.clock import FakeClock
+from tests.support.counted import Counted
+from tests.support.engine_fixtures import eventually
+from tests.support.samples import NOW, alert, event
 
 BUSY = alert(
     kind=Kind.CPU_HIGH, window=10.0, evidence=(Evidence("cpu", 99.0, "%"), Evidence("received", 0.0, "B/s"))

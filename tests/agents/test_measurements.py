@@ -7,7 +7,7 @@ from unittest.mock import Mock
 from hemostat.agents.monitor.measurements import Measurements
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.settings.monitor import MonitorSettings
-from tests.engine_fixtures import eventually
+from tests.support.engine_fixtures import eventually
 
 TARGET = ProbeTarget("http", 80)
 

@@ -29,8 +29,8 @@ from hemostat.errors import (
 )
 from hemostat.events import ContainerStats, HealthAlert, Kind, Phase
 from hemostat.ports import ContainerSpec
-from tests.clock import FakeClock
-from tests.samples import composed
+from tests.support.clock import FakeClock
+from tests.support.samples import composed
 
 MIB = 1 << 20
 

@@ -36,8 +36,8 @@ from hemostat.events import (
     RemediationNeeded,
 )
 from hemostat.ports import ContainerSpec, Defer, RunInBackground
-from tests.clock import FakeClock
-from tests.samples import DIAGNOSIS, alert, composed
+from tests.support.clock import FakeClock
+from tests.support.samples import DIAGNOSIS, alert, composed
 
 MIB = 1 << 20
 

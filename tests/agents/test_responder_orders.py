@@ -8,7 +8,7 @@ from hemostat.errors import EngineUnreachableError
 from hemostat.events import Action, Container, Event, Kind, Order, Outcome, Reason, RemediationComplete, seal
 from hemostat.ports import Defer
 from tests.agents.test_responder import Scene, interrupt, taken
-from tests.samples import DIAGNOSIS, composed
+from tests.support.samples import DIAGNOSIS, composed
 
 
 @pytest.fixture

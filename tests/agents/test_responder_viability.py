@@ -8,7 +8,7 @@ from hemostat.errors import EngineError
 from hemostat.events import Action, Event, Kind, Outcome, Reason, RemediationNeeded
 from hemostat.ports import Defer
 from tests.agents.test_responder import Scene, taken
-from tests.samples import DIAGNOSIS, alert
+from tests.support.samples import DIAGNOSIS, alert
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from hemostat.app.roles import _scale_back_regularly
 from hemostat.errors import BusUnreachableError
 from hemostat.ports import Interrupted
-from tests.clock import FakeClock
-from tests.samples import complete, event
+from tests.support.clock import FakeClock
+from tests.support.samples import complete, event
 
 TOLD = event(complete())
 

@@ -8,8 +8,8 @@ from hemostat.core.notify.notification import Notification
 from hemostat.core.notify.self_monitoring import LOST_DATA_PREFIX
 from hemostat.errors import BusError, BusUnreachableError, NotifyError
 from hemostat.ports import Entry
-from tests.clock import FakeClock
-from tests.samples import NOW, event, heartbeat
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW, event, heartbeat
 
 ROLES = ("monitor", "alert")
 

@@ -10,8 +10,8 @@ from hemostat.core.history.audit_chain import INITIAL_HASH, verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.core.settings.store import StoreSettings
 from hemostat.errors import StoreUnreachableError
-from tests.clock import FakeClock
-from tests.samples import alert, event
+from tests.support.clock import FakeClock
+from tests.support.samples import alert, event
 
 DAY = 86_400.0
 

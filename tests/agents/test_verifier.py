@@ -5,8 +5,8 @@ from hemostat.agents.responder.verifier import Verifier
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Kind, Outcome
 from hemostat.ports import ContainerSpec
-from tests.clock import FakeClock
-from tests.samples import alert
+from tests.support.clock import FakeClock
+from tests.support.samples import alert
 
 
 class Ward:

@@ -23,7 +23,7 @@ from hemostat.events import Event, Heartbeat, encode
 from hemostat.heartbeat import HeartbeatSender
 from hemostat.ports import ContainerSpec
 from hemostat.watcher import Watcher
-from tests.engine_fixtures import eventually
+from tests.support.engine_fixtures import eventually
 
 TUNED = MonitorSettings(interval=0.02, disk_interval=0.02)
 

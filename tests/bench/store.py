@@ -18,8 +18,8 @@ from hemostat.app.store import MAX_BATCH
 from hemostat.core.history.audit_chain import AnchorNotes, verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.events import Container, Event, Outcome
-from tests.postgres_fixtures import Server, programs
-from tests.samples import NOW, alert, complete, event, needed
+from tests.support.postgres_fixtures import Server, programs
+from tests.support.samples import NOW, alert, complete, event, needed
 
 RATE_EVENTS = 20_000
 HISTORY = 1_000_000

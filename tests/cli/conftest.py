@@ -13,8 +13,8 @@ import pytest
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 from hemostat.adapters.redis.embedded import find_binary
 from hemostat.cli.run import run
-from tests.engine_fixtures import eventually
-from tests.required import missing
+from tests.support.engine_fixtures import eventually
+from tests.support.required import missing
 
 HEEDED = {"NO_COLOR", "FORCE_COLOR", "ANTHROPIC_API_KEY", "OPENAI_API_KEY"}
 """What else of the environment changes what a command does."""

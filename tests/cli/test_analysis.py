@@ -13,11 +13,11 @@ from hemostat.core.diagnosis.case import ExpectedDiagnosis, decode, encode
 from hemostat.core.evidence.build import build_snapshot
 from hemostat.errors import AdvisorError, AdvisorUnreachableError
 from hemostat.events import DURABLE, Action, FalseAlarm, Investigation, Kind, Quote
-from tests.advisors import ScriptedAdvisor, concluding, recording
-from tests.engine_fixtures import eventually
-from tests.model_server import ModelServer
-from tests.model_wires import CLAUDE, GPT, KEY, Says
-from tests.samples import DIAGNOSIS, LOOP, NOW, alert, complete, event, needed
+from tests.support.advisors import ScriptedAdvisor, concluding, recording
+from tests.support.engine_fixtures import eventually
+from tests.support.model_server import ModelServer
+from tests.support.model_wires import CLAUDE, GPT, KEY, Says
+from tests.support.samples import DIAGNOSIS, LOOP, NOW, alert, complete, event, needed
 
 BUSY = alert(kind=Kind.CPU_HIGH, evidence=LOOP)
 RUNAWAY = ExpectedDiagnosis(causes=("runaway",), actions=("restart",), roots=("web",))

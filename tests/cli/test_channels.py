@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.hook import SECRET, certify, hooked
+from tests.support.hook import SECRET, certify, hooked
 
 
 @pytest.fixture

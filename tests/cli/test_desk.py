@@ -9,7 +9,7 @@ from hemostat.adapters.redis import EmbeddedRedis, RedisControls, connect
 from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer
 from hemostat.events import Action
-from tests.samples import event, stats
+from tests.support.samples import event, stats
 
 FAR = 9e9
 ASKED = Approval(

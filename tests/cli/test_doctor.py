@@ -25,9 +25,9 @@ from hemostat.errors import ConfigError, EngineUnreachableError
 from hemostat.events import Heartbeat
 from hemostat.ports import EngineVersion
 from hemostat.streams import ROLES
-from tests.model_server import ModelServer
-from tests.model_wires import CLAUDE, GPT, KEY
-from tests.samples import NOW, alert, event
+from tests.support.model_server import ModelServer
+from tests.support.model_wires import CLAUDE, GPT, KEY
+from tests.support.samples import NOW, alert, event
 
 
 def fails_with(error):

@@ -10,7 +10,7 @@ from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.cli.events import Reader, name_subject
 from hemostat.errors import BusUnreachableError
 from hemostat.events import DURABLE, Container, encode
-from tests.samples import ALL, NOW, alert, complete, event, heartbeat, needed, stats
+from tests.support.samples import ALL, NOW, alert, complete, event, heartbeat, needed, stats
 
 TOLD = [event for event in ALL if event.type in DURABLE]
 

@@ -8,7 +8,7 @@ from hemostat.cli.evidence import format_snapshot
 from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun, MetricPoint, decode
 from hemostat.core.model import ContainerInfo
-from tests.samples import NOW, WEB, needed
+from tests.support.samples import NOW, WEB, needed
 
 KEPT = build_snapshot(
     needed(),

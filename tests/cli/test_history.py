@@ -15,7 +15,18 @@ from hemostat.adapters.redis.embedded import EmbeddedRedis
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.core.history.audit_chain import ChainPosition
 from hemostat.events import Investigation, Outcome, encode
-from tests.samples import ALL, CLEARED, DIAGNOSIS, NOW, WEB, FalseAlarm, alert, complete, event, needed
+from tests.support.samples import (
+    ALL,
+    CLEARED,
+    DIAGNOSIS,
+    NOW,
+    WEB,
+    FalseAlarm,
+    alert,
+    complete,
+    event,
+    needed,
+)
 
 DB = msgspec.structs.replace(WEB, id="c2", name="=db", labels={"com.docker.compose.project": "shop"})
 TOLD = msgspec.structs.replace(DIAGNOSIS, investigation=Investigation(model="m", tokens=1000, cost=0.25))

@@ -10,7 +10,7 @@ from hemostat.cli.checks import run_check
 from hemostat.cli.findings import Level
 from hemostat.cli.labels import LABELS_CHECK
 from hemostat.ports import ContainerSpec
-from tests.clock import FakeClock
+from tests.support.clock import FakeClock
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import urllib.request
 
 import pytest
 
-from tests.engine_fixtures import eventually
-from tests.hook import hooked
-from tests.samples import alert, complete, event
+from tests.support.engine_fixtures import eventually
+from tests.support.hook import hooked
+from tests.support.samples import alert, complete, event
 
 
 def fetch(port: int) -> list[str]:

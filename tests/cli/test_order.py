@@ -7,8 +7,8 @@ import pytest
 from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.events import Action, Event, Kind, Outcome, Reason, State
-from tests.engine_fixtures import eventually
-from tests.samples import complete, event, heartbeat, stats
+from tests.support.engine_fixtures import eventually
+from tests.support.samples import complete, event, heartbeat, stats
 
 pytestmark = pytest.mark.redis
 

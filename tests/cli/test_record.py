@@ -13,8 +13,8 @@ from hemostat.core.history.incident_log import build_incident_logs
 from hemostat.core.history.replay import encode_event_line, encode_header, parse
 from hemostat.errors import BusUnreachableError
 from hemostat.events import DURABLE, TYPES
-from tests.clock import FakeClock
-from tests.samples import ALL, NOW, alert, complete, event, heartbeat, stats
+from tests.support.clock import FakeClock
+from tests.support.samples import ALL, NOW, alert, complete, event, heartbeat, stats
 
 TOLD = [each for each in ALL if each.type in DURABLE]
 

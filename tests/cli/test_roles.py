@@ -13,7 +13,7 @@ from hemostat.cli.options import Globals
 from hemostat.cli.roles import Stop, stop_on_signals
 from hemostat.cli.root import hemostat as root
 from hemostat.streams import ROLES_BY_NAME
-from tests.engine_fixtures import eventually
+from tests.support.engine_fixtures import eventually
 
 
 def test_the_first_signal_asks_to_stop():

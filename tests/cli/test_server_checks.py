@@ -15,8 +15,8 @@ from hemostat.adapters.redis.server import ServerFacts
 from hemostat.cli import engine_checks, redis_access, redis_checks
 from hemostat.cli.findings import Level, find_worst
 from hemostat.cli.name_checks import judge_names
-from tests.engine_fixtures import eventually
-from tests.samples import event, heartbeat
+from tests.support.engine_fixtures import eventually
+from tests.support.samples import event, heartbeat
 
 MIB = 1 << 20
 WORD = "any"

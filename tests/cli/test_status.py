@@ -8,7 +8,7 @@ from hemostat.core.history.status import build_status
 from hemostat.core.labels.container_ref import build_reference
 from hemostat.events import Kind, Outcome, Reason, State
 from hemostat.streams import ROLES, ROLES_BY_NAME
-from tests.samples import NOW, alert, complete, event, heartbeat, stats
+from tests.support.samples import NOW, alert, complete, event, heartbeat, stats
 
 BEATS = [event(heartbeat(role.name), 0) for role in ROLES]
 

@@ -6,7 +6,7 @@ from hemostat.cli.findings import Level
 from hemostat.cli.watch_checks import judge_watch
 from hemostat.core.model import ListedContainer
 from hemostat.events import Container, ContainerStats, State
-from tests.samples import NOW, event, heartbeat
+from tests.support.samples import NOW, event, heartbeat
 
 
 def row(name: str, age: float | None = 60.0, status: str = "running", **labels: str) -> ListedContainer:

@@ -18,7 +18,7 @@ from aiohttp import ClientSession, CookieJar, WSMsgType
 
 from hemostat.cli import web
 from hemostat.errors import UsageError
-from tests.engine_fixtures import eventually
+from tests.support.engine_fixtures import eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

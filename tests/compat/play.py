@@ -18,13 +18,13 @@ from hemostat.config import Settings, load
 from hemostat.events import Event, Outcome, RemediationComplete
 from hemostat.ports import ContainerSpec, Engine, EngineVersion, HostProbe, Sampler
 from hemostat.streams import ROLES
-from tests.advisors import CONCLUSION
 from tests.e2e.command import environ, run
-from tests.engine_fixtures import eventually
-from tests.hook import Hook, hooked
-from tests.model_server import ModelServer
-from tests.model_wires import KEY, Says
-from tests.samples import composed
+from tests.support.advisors import CONCLUSION
+from tests.support.engine_fixtures import eventually
+from tests.support.hook import Hook, hooked
+from tests.support.model_server import ModelServer
+from tests.support.model_wires import KEY, Says
+from tests.support.samples import composed
 
 HOST: Final = "box"
 MIB: Final = 1 << 20

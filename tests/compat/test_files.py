@@ -10,9 +10,9 @@ from hemostat.core.history.incident_log import build_incident_logs
 from hemostat.events import DURABLE, TYPES, encode
 from hemostat.tui.data.replay import ReplayBus, ReplayClock
 from hemostat.tui.saved_view import load_view
-from tests.clock import FakeClock
 from tests.compat.record import COMMANDS, FIXTURES, SHOW_SETTINGS, VIEW, plain
 from tests.e2e.command import run
+from tests.support.clock import FakeClock
 
 ANSWERS = json.loads((FIXTURES / "answers.json").read_text())
 

@@ -7,7 +7,7 @@ from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.sampling.docker_stats import StatsSampler
 from hemostat.ports import Engine, Sampler, TestContainers
-from tests.engine_fixtures import Listener, spec
+from tests.support.engine_fixtures import Listener, spec
 
 SPIN = "(while :; do :; done) >/dev/null 2>&1 &"
 

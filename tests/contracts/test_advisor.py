@@ -10,8 +10,8 @@ from hemostat.adapters import llm
 from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.errors import AdvisorError, AdvisorUnreachableError
 from hemostat.ports import Advisor, ModelTurn, Tool, ToolResult, Turn, Usage
-from tests.model_server import CUT_SHORT, HTML, HUGE, REFUSES, UNKNOWN_TOOL, WRONG_SHAPE, ModelServer
-from tests.model_wires import CLAUDE, GPT, KEY, Fails, Says, Script, Sends, Spoils
+from tests.support.model_server import CUT_SHORT, HTML, HUGE, REFUSES, UNKNOWN_TOOL, WRONG_SHAPE, ModelServer
+from tests.support.model_wires import CLAUDE, GPT, KEY, Fails, Says, Script, Sends, Spoils
 
 SYSTEM = "You look into incidents."
 LOGS = Tool(

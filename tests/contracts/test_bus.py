@@ -15,9 +15,9 @@ from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, Metr
 from hemostat.errors import BusError
 from hemostat.events import Container, Event, encode
 from hemostat.ports import Bus, DueEntries
-from tests.clock import FakeClock
-from tests.engine_fixtures import eventually
-from tests.samples import NOW, alert, complete, event, heartbeat, needed, stats
+from tests.support.clock import FakeClock
+from tests.support.engine_fixtures import eventually
+from tests.support.samples import NOW, alert, complete, event, heartbeat, needed, stats
 
 STREAM = "health_alert"
 DB = Container(id="c2", name="db")

@@ -10,7 +10,7 @@ from hemostat.core.model import PrunableItem, PrunableKind, Sample
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.ports import Engine
 from tests.contracts.engine_lab import DockerLab, Lab, MemoryLab
-from tests.engine_fixtures import SESSION, eventually, spec
+from tests.support.engine_fixtures import SESSION, eventually, spec
 
 UNKNOWN = "hs-test-there-is-no-such"
 HEALTH = ("test", "!", "-e", "/tmp/sick")

@@ -8,7 +8,7 @@ from hemostat.adapters.redis import Client, RedisEvidence
 from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.ports import EvidenceStore
-from tests.samples import NOW, needed
+from tests.support.samples import NOW, needed
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])

@@ -15,8 +15,8 @@ from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls, Pa
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit, Resource
 from hemostat.events import Action, Outcome, Phase, Reason, seal
 from hemostat.ports import Bus, ControlStore, Ledger
-from tests.clock import FakeClock
-from tests.samples import alert, event, needed, order
+from tests.support.clock import FakeClock
+from tests.support.samples import alert, event, needed, order
 
 NOW = 1_795_480_000.0
 

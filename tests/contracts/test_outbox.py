@@ -11,7 +11,7 @@ from hemostat.core.notify.notification import LastNotification
 from hemostat.core.settings.alert import Topic
 from hemostat.ports import Outbox
 from tests.core.notify.test_notification import word
-from tests.samples import NOW
+from tests.support.samples import NOW
 
 OPENED = word(Topic.OPENED)
 HEALED = word(Topic.HEALED, 3.0)

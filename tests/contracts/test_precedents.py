@@ -9,8 +9,8 @@ from hemostat.core.diagnosis.case import Precedent
 from hemostat.core.llm.budget import HOUR_SECONDS, LlmUsage
 from hemostat.events import Action, Outcome
 from hemostat.ports import LlmBudget, PrecedentStore
-from tests.clock import FakeClock
-from tests.engine_fixtures import eventually
+from tests.support.clock import FakeClock
+from tests.support.engine_fixtures import eventually
 
 FIRST = Precedent(
     time=1.0, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="hung"

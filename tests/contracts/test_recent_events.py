@@ -11,7 +11,7 @@ from hemostat.adapters.redis import Client, RedisRecentEvents
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.events import decode
 from hemostat.ports import RecentEvents
-from tests.samples import ALL, NOW, alert, complete, event
+from tests.support.samples import ALL, NOW, alert, complete, event
 
 
 @pytest.fixture(

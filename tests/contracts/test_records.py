@@ -15,7 +15,7 @@ from hemostat.core.history.audit_chain import INITIAL_HASH, AnchorNotes, ChainPo
 from hemostat.core.history.event_row import EventQuery
 from hemostat.errors import NothingStoredError, StoreError
 from hemostat.events import Event, Outcome
-from tests.samples import ALL, DIAGNOSIS, NOW, WEB, FalseAlarm, alert, complete, event, needed
+from tests.support.samples import ALL, DIAGNOSIS, NOW, WEB, FalseAlarm, alert, complete, event, needed
 
 LATER = 3600.0
 NOTHING = AnchorNotes()

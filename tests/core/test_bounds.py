@@ -25,7 +25,7 @@ from hemostat.core.labels.definitions import LABELS, PROTECT
 from hemostat.core.labels.project import PROJECT_LABELS
 from hemostat.events import MAX_BYTES, Evidence, Kind, decode, encode
 from hemostat.events.fitting import MAX_NUMBER
-from tests import samples
+from tests.support import samples
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),

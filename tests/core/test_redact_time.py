@@ -10,7 +10,7 @@ import pytest
 from hemostat.core.evidence.build import MAX_LOG_BYTES, build_log_tail, build_snapshot
 from hemostat.core.evidence.log_text import render_final_text
 from hemostat.core.redact import headers, pairs, redact, redact_environment, redact_until, shapes
-from tests.samples import needed
+from tests.support.samples import needed
 from tests.tui.scenes import kept
 
 WORDS = (

@@ -8,7 +8,7 @@ from hemostat.demo import SCENARIOS
 from hemostat.demo.load import HostLoad
 from hemostat.demo.report import DemoFacts, build_report, build_steps, find_complete_until
 from hemostat.events import Outcome, Reason
-from tests.samples import CLEARED, NOW, WEB, alert, complete, event, needed
+from tests.support.samples import CLEARED, NOW, WEB, alert, complete, event, needed
 
 
 def engine(action: str, at: float, **fields) -> EngineEvent:

@@ -16,8 +16,8 @@ from hemostat.core.ledger.controls import Pause
 from tests.cli.test_desk import ASKED
 from tests.docs.commands import DOCUMENTS, commands, words
 from tests.docs.made import ROOT
-from tests.hook import hooked
-from tests.samples import NOW, alert, complete, event, heartbeat, needed, stats
+from tests.support.hook import hooked
+from tests.support.samples import NOW, alert, complete, event, heartbeat, needed, stats
 
 FOUND = sorted({(path.name, command) for path in DOCUMENTS for command in commands(path)})
 EVERY = sorted({" ".join(words(command)) for _, command in FOUND})

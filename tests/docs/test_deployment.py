@@ -13,8 +13,8 @@ import yaml
 from hemostat.streams import ROLES_BY_NAME
 from tests.docs.made import ROOT
 from tests.e2e.command import environ, run
-from tests.engine_fixtures import eventually
-from tests.required import program
+from tests.support.engine_fixtures import eventually
+from tests.support.required import program
 
 UNITS = sorted((ROOT / "docs/systemd").glob("*.service"))
 PROFILES = ("--profile", "prometheus", "--profile", "grafana", "--profile", "arcane")
@@ -50,7 +50,7 @@ def test_all_roles_and_their_redis_run_confined_as_in_the_unit(state_dir: Path):
     """By its filter of system calls, without capabilities and without executable memory."""
     shutil.which("systemd-analyze") or pytest.skip("there is no systemd-analyze")
     unit = str(ROOT / "docs/systemd/hemostat.service")
-    confined = [sys.executable, "-m", "tests.unit_sandbox", unit, sys.executable, "-m", "hemostat"]
+    confined = [sys.executable, "-m", "tests.support.unit_sandbox", unit, sys.executable, "-m", "hemostat"]
     env = environ(state_dir, MONITOR_ONLY="hemostat.test.none=1", HOST="unit")
     with subprocess.Popen([*confined, "all"], env=env, cwd=ROOT, stderr=subprocess.PIPE) as roles:
         try:

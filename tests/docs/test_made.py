@@ -11,7 +11,7 @@ from hemostat.config import FIELDS
 from hemostat.events import TYPES, encode
 from hemostat.streams import PEOPLE_EVENTS, ROLES_BY_NAME
 from tests.docs.made import MADE, ROOT, tables
-from tests.samples import ALL
+from tests.support.samples import ALL
 
 SCHEMA = Path(__file__).with_name("asyncapi-3.0.0.schema.json")
 """What the specification's authors publish."""

@@ -7,7 +7,7 @@ import pytest
 
 from hemostat.core.metrics.definitions import MEASURES, Form, Measure
 from tests.docs.made import ROOT
-from tests.prometheus_tools import promtool
+from tests.support.prometheus_tools import promtool
 
 PROMETHEUS = ROOT / "docs/prometheus"
 DASHBOARD = json.loads((ROOT / "docs/grafana/hemostat.json").read_text("utf-8"))

@@ -14,10 +14,10 @@ from hemostat.heartbeat import HeartbeatSender
 from hemostat.streams import ROLES_BY_NAME
 from tests.e2e.advice import FAULTS, VENDORS, play
 from tests.e2e.advice.rows import ALERT, Desk
-from tests.engine_fixtures import eventually
-from tests.model_server import ModelServer
-from tests.model_wires import Spoils
-from tests.samples import alert, event
+from tests.support.engine_fixtures import eventually
+from tests.support.model_server import ModelServer
+from tests.support.model_wires import Spoils
+from tests.support.samples import alert, event
 
 HANGS = ("silence", "a byte now and then")
 SHORT, LONG = 1.0, 20.0

@@ -8,8 +8,8 @@ import pytest
 
 from hemostat.demo.scenarios import HEALTH_COMMAND, SICKEN_SCRIPT
 from tests.e2e.test_everything import Everything, everything
-from tests.engine_fixtures import eventually
-from tests.required import program
+from tests.support.engine_fixtures import eventually
+from tests.support.required import program
 
 __all__ = ["everything"]
 pytestmark = [pytest.mark.docker, pytest.mark.redis]

@@ -12,8 +12,8 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
 from tests.e2e.command import environ, run, start
-from tests.engine_fixtures import SESSION, eventually
-from tests.proxy import Proxy
+from tests.support.engine_fixtures import SESSION, eventually
+from tests.support.proxy import Proxy
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 

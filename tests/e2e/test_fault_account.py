@@ -4,7 +4,7 @@ import pytest
 
 from hemostat.events import Outcome, Reason
 from tests.e2e.faults.account import Happening, account
-from tests.samples import NOW, WEB, alert, complete, event
+from tests.support.samples import NOW, WEB, alert, complete, event
 
 DEATH = Happening(NOW, WEB.id, "die")
 START = Happening(NOW + 3, WEB.id, "start")

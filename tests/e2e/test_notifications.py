@@ -16,9 +16,9 @@ from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect
 from hemostat.errors import BusError
 from hemostat.events import Container
 from tests.cli.conftest import bus, environ  # noqa: F401 - fixtures
-from tests.engine_fixtures import eventually
-from tests.hook import Hook, hooked
-from tests.samples import NOW, alert, complete, event, heartbeat
+from tests.support.engine_fixtures import eventually
+from tests.support.hook import Hook, hooked
+from tests.support.samples import NOW, alert, complete, event, heartbeat
 
 pytestmark = pytest.mark.redis
 

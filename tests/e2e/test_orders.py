@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.command import run
 from tests.e2e.test_everything import Everything, everything, watched
-from tests.engine_fixtures import OBEDIENT, eventually
+from tests.support.engine_fixtures import OBEDIENT, eventually
 
 __all__ = ["everything"]
 pytestmark = [pytest.mark.docker, pytest.mark.redis]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.outage import DATABASES, SHORT, play
 from tests.e2e.outage.account import Heard, Kill, Row, account
-from tests.samples import NOW, alert, complete, event
+from tests.support.samples import NOW, alert, complete, event
 
 SAID = [event(alert()), event(complete(), 3.0)]
 HEALED = Heard(NOW, "i1", ":white_check_mark: web is healed: exited")

@@ -6,11 +6,11 @@ import msgspec
 
 from hemostat.core.diagnosis.case import EvalCase, EvidenceCase, ExpectedDiagnosis, Precedent
 from hemostat.events import Action, Container, Kind, Outcome
-from tests.advisors import dossier
 from tests.e2e.scenarios.model import HOST, Expected
 from tests.e2e.scenarios.recorder import plain
 from tests.e2e.scenarios.suite import SCENARIOS
-from tests.samples import NOW, alert
+from tests.support.advisors import dossier
+from tests.support.samples import NOW, alert
 
 PREFIX = "hs-1a2b3c-memory-leak"
 LABELS = {"hemostat.scenario": "1a2b3c", "com.docker.compose.project": PREFIX}

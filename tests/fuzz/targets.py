@@ -25,9 +25,9 @@ from hemostat.core.redact import redact
 from hemostat.core.settings.monitor import MonitorSettings, resolve_thresholds
 from hemostat.errors import ConfigError, DecodeError
 from hemostat.events import MAX_BYTES, decode, encode
-from tests.advisors import CONCLUSION
 from tests.fuzz.hostile import damaged, mutated, texts
-from tests.samples import ALL
+from tests.support.advisors import CONCLUSION
+from tests.support.samples import ALL
 
 
 class Target(NamedTuple):

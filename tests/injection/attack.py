@@ -16,7 +16,7 @@ from hemostat.core.diagnosis.case import EvalCase, EvidenceCase, Precedent
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun, MetricPoint
 from hemostat.events import Action, Container, Evidence, HealthAlert, Kind, Outcome, State
 from hemostat.ports import ModelTurn, ToolCallRequest, Turn, Usage
-from tests.samples import LOOP, NOW, alert
+from tests.support.samples import LOOP, NOW, alert
 
 MARK = "zqx7"
 PASSWORD = "Tr0ub4dor" + "-and-3"

@@ -10,9 +10,9 @@ import pytest
 from hemostat.core.diagnosis.case import EvalCase
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun
 from hemostat.events import Evidence
-from tests.advisors import calling, concluding, terms
 from tests.agents.test_llm_advisor import BUSY, Bench
 from tests.core.test_redact import POSITIVE, bare, filled, secrets
+from tests.support.advisors import calling, concluding, terms
 
 TOOLS = ("log", "processes", "inspect", "events")
 LOOKS = [

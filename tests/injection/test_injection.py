@@ -20,8 +20,6 @@ from hemostat.core.llm.validate import list_choices
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, FalseAlarm, HealthAlert, Kind, RemediationNeeded
 from hemostat.ports import Advisor, ContainerSpec, RunInBackground
-from tests.advisors import terms
-from tests.clock import FakeClock
 from tests.injection.attack import (
     ATTACKS,
     MARK,
@@ -34,7 +32,9 @@ from tests.injection.attack import (
     outside,
     recorded,
 )
-from tests.samples import event
+from tests.support.advisors import terms
+from tests.support.clock import FakeClock
+from tests.support.samples import event
 
 OPEN = ResponderSettings(actions=tuple(Action), scale_memory_max=256 << 20, scale_cpu_max=1.5, verify_for=1.0)
 """As much as policy can allow: what is not done even so is done nowhere."""

@@ -12,8 +12,8 @@ from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.ports import Advisor
 from tests.injection.attack import ATTACKS, MARK, SECRETS, WAYS, Attack, outside
 from tests.injection.test_injection import SCENES, Stage
-from tests.model_server import ModelServer
-from tests.model_wires import KEY, Request, Says
+from tests.support.model_server import ModelServer
+from tests.support.model_wires import KEY, Request, Says
 
 SOME = (
     "chat template",

@@ -14,7 +14,7 @@ from tests.e2e import command
 from tests.e2e.scenarios.lab import LABEL, Lab
 from tests.e2e.scenarios.model import Box
 from tests.e2e.scenarios.observer import Observer
-from tests.engine_fixtures import eventually
+from tests.support.engine_fixtures import eventually
 
 DIGITS: Final = "9" * 400
 """A number that no float holds."""

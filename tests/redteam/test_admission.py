@@ -9,8 +9,8 @@ import pytest
 from docker.models.containers import Container
 
 from hemostat.events import Event, HealthAlert, Phase
-from tests.engine_fixtures import eventually
 from tests.redteam.scene import DIGITS, Scene
+from tests.support.engine_fixtures import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 

@@ -23,8 +23,8 @@ from hemostat.core.history.audit_hash import RowHasher
 from hemostat.core.history.event_row import build_row
 from hemostat.core.settings.store import StoreSettings
 from hemostat.errors import ConfigError, StoreUnreachableError
-from tests.clock import FakeClock
-from tests.samples import alert, event
+from tests.support.clock import FakeClock
+from tests.support.samples import alert, event
 
 pytestmark = pytest.mark.redis
 KEY, OTHER = "k" * 32, "o" * 32

@@ -12,8 +12,8 @@ from hemostat.adapters.docker_engine.processes import LINE_CHARACTERS
 from hemostat.core.labels.definitions import LABELS
 from hemostat.core.model import EngineEvent
 from tests.e2e.scenarios.model import Box
-from tests.engine_fixtures import eventually
 from tests.redteam.scene import DIGITS
+from tests.support.engine_fixtures import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 

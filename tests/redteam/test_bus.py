@@ -14,8 +14,8 @@ import pytest
 
 from hemostat.adapters.redis import EmbeddedRedis, connect
 from tests.e2e import command
-from tests.engine_fixtures import eventually
-from tests.required import missing
+from tests.support.engine_fixtures import eventually
+from tests.support.required import missing
 
 pytestmark = pytest.mark.redis
 STRANGER = 65534

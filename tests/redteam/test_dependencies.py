@@ -9,8 +9,8 @@ from docker.models.containers import Container
 from hemostat.events import Event, HealthAlert, Kind
 from tests.e2e.scenarios.mains import LISTEN
 from tests.e2e.scenarios.model import Box
-from tests.engine_fixtures import IMAGE
 from tests.redteam.scene import LABEL, VICTIM, Scene
+from tests.support.engine_fixtures import IMAGE
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.adapters.test_bounded_answers import CONTINUES, HEAD, HEADERS, answering
-from tests.engine_fixtures import eventually
-from tests.hook import hooked
+from tests.support.engine_fixtures import eventually
+from tests.support.hook import hooked
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 

@@ -16,10 +16,10 @@ import pytest
 from hemostat.streams import ROLES_BY_NAME
 from tests.docs.made import ROOT
 from tests.e2e.command import environ, run, start
-from tests.engine_fixtures import eventually
-from tests.required import program
-from tests.rule_proxy import ENGINE, Rule, RuleProxy
-from tests.rule_proxy import told as answer_json
+from tests.support.engine_fixtures import eventually
+from tests.support.required import program
+from tests.support.rule_proxy import ENGINE, Rule, RuleProxy
+from tests.support.rule_proxy import told as answer_json
 
 CONFIGURATION = ROOT / "docs/engine-proxy/haproxy.cfg"
 UNIT = ROOT / "docs/systemd/hemostat-engine-proxy.service"
@@ -76,7 +76,9 @@ def serve(stack: ExitStack, place: Path, engine: str) -> dict[str, Path]:
     )
     (place / "haproxy.cfg").write_text(text)
     confined = (
-        [sys.executable, "-m", "tests.unit_sandbox", str(UNIT)] if shutil.which("systemd-analyze") else []
+        [sys.executable, "-m", "tests.support.unit_sandbox", str(UNIT)]
+        if shutil.which("systemd-analyze")
+        else []
     )
     command = [program("haproxy"), "-db", "-q", "-f", str(place / "haproxy.cfg")]
     proxy = stack.enter_context(subprocess.Popen([*confined, *command], cwd=ROOT))

@@ -11,8 +11,6 @@ from hemostat.adapters.redis.controls import APPROVALS_KEY
 from hemostat.core.ledger.controls import Approval
 from hemostat.events import Action
 from hemostat.streams import ROLES, ROLES_BY_NAME
-from tests.adapters.guarded_redis import ADMIN, Guarded, guarded, takes
-from tests.engine_fixtures import eventually
 from tests.redteam.test_seals import (
     ALERT,
     ANALYZER,
@@ -25,6 +23,8 @@ from tests.redteam.test_seals import (
     Site,
 )
 from tests.redteam.test_users import FOR_EVER, is_healed
+from tests.support.engine_fixtures import eventually
+from tests.support.guarded_redis import ADMIN, Guarded, guarded, takes
 
 MIB = 1 << 20
 OPTIONS = [word for limit in SERVER_LIMITS for word in f"--{limit}".split()]

@@ -7,7 +7,7 @@ import pytest
 
 from hemostat.core.ledger.rows import Attempt
 from hemostat.events import Action, Kind, Outcome, RemediationComplete, RemediationNeeded
-from tests.engine_fixtures import eventually
+from tests.support.engine_fixtures import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 TEN_YEARS = 315_360_000

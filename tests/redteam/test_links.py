@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.core.test_markup import MARKS
-from tests.engine_fixtures import eventually
-from tests.hook import hooked
+from tests.support.engine_fixtures import eventually
+from tests.support.hook import hooked
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 

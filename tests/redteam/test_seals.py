@@ -41,12 +41,12 @@ from hemostat.events import (
 from hemostat.operator import OperatorCommands
 from hemostat.ports import Interrupted
 from hemostat.streams import ROLES, ROLES_BY_NAME, Role
-from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
 from tests.adapters.test_redis_acl import OnMemory
-from tests.clock import FakeClock
-from tests.engine_fixtures import eventually, spec
 from tests.redteam.scene import Scene
-from tests.samples import DIAGNOSIS, alert, event, stats
+from tests.support.clock import FakeClock
+from tests.support.engine_fixtures import eventually, spec
+from tests.support.guarded_redis import ADMIN, Guarded, guarded
+from tests.support.samples import DIAGNOSIS, alert, event, stats
 
 pytestmark = pytest.mark.redis
 HOST, OTHER = "h", "other"

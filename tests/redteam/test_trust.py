@@ -9,10 +9,10 @@ from docker.models.containers import Container
 
 from hemostat.events import HealthAlert, RemediationComplete
 from tests.e2e.scenarios.model import Box
-from tests.engine_fixtures import IMAGE, eventually
-from tests.model_server import ModelServer
-from tests.model_wires import GPT, KEY, Reply, Request, Says
 from tests.redteam.scene import LABEL, VICTIM, Scene
+from tests.support.engine_fixtures import IMAGE, eventually
+from tests.support.model_server import ModelServer
+from tests.support.model_wires import GPT, KEY, Reply, Request, Says
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 

@@ -13,8 +13,6 @@ from hemostat.adapters.redis.acl import SERVER_LIMITS
 from hemostat.adapters.redis.repair import find_in_place, remove_in_place
 from hemostat.events import Heartbeat, Outcome, RemediationComplete
 from hemostat.streams import ROLES, ROLES_BY_NAME
-from tests.adapters.guarded_redis import ADMIN, Guarded, guarded, takes
-from tests.engine_fixtures import eventually
 from tests.redteam.test_seals import (
     ALERT,
     ANALYZER,
@@ -30,7 +28,9 @@ from tests.redteam.test_seals import (
     server,
     site,
 )
-from tests.samples import alert, event
+from tests.support.engine_fixtures import eventually
+from tests.support.guarded_redis import ADMIN, Guarded, guarded, takes
+from tests.support.samples import alert, event
 
 __all__ = ["server", "site"]
 pytestmark = pytest.mark.redis

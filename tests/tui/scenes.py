@@ -22,8 +22,8 @@ from hemostat.events import (
     Reason,
     State,
 )
-from tests.clock import FakeClock
-from tests.samples import NOW, WEB, alert, complete, event, heartbeat, needed, stats
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW, WEB, alert, complete, event, heartbeat, needed, stats
 
 MIB = 1 << 20
 DB = Container(id="c2", name="db")

@@ -22,8 +22,8 @@ from hemostat.tui.actions.runner import UNKNOWN_RESULT, OrderRunner
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.screens.asking import Confirm
-from tests.clock import FakeClock
-from tests.samples import NOW, WEB, complete, event, heartbeat, stats
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW, WEB, complete, event, heartbeat, stats
 from tests.tui.test_app import filled, says, screen, until
 
 ME = "ann@laptop"

@@ -17,8 +17,8 @@ from hemostat.errors import BusUnreachableError, ConfigError
 from hemostat.events import Container, Event
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
-from tests.clock import FakeClock
-from tests.samples import NOW, alert, complete, event, heartbeat, stats
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW, alert, complete, event, heartbeat, stats
 from tests.tui.standing import host, standing
 
 DB = Container(id="c2", name="db")

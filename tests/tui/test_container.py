@@ -19,8 +19,8 @@ from hemostat.tui.render import container as container_words
 from hemostat.tui.render.charts import ChartLimits
 from hemostat.tui.screens.container import Container
 from hemostat.tui.widgets.lines import Lines
-from tests.clock import FakeClock
-from tests.samples import NOW, WEB, alert, complete, event, stats
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW, WEB, alert, complete, event, stats
 from tests.tui import scenes
 from tests.tui.scenes import MIB, kept
 from tests.tui.snapshots import compare, utc

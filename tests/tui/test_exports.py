@@ -26,8 +26,8 @@ from hemostat.tui.driver import TerminalDriver
 from hemostat.tui.saved_view import SavedView
 from hemostat.tui.screens.incident import Incident
 from hemostat.tui.table.sorting import SORTS
-from tests.clock import FakeClock
-from tests.samples import NOW
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW
 from tests.tui import scenes
 from tests.tui.scenes import kept
 from tests.tui.test_acting import Office

@@ -10,8 +10,8 @@ from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import Container, Event
 from hemostat.tui.data.feed import DELIVER_SECONDS, Feed
 from hemostat.tui.data.state import MAX_LOG_EVENTS, TRAIL_SECONDS, FeedUpdate
-from tests.clock import FakeClock
-from tests.samples import NOW, alert, event, heartbeat, stats
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW, alert, event, heartbeat, stats
 
 BOXES = [Container(id=str(number), name=f"web-{number}") for number in range(50)]
 

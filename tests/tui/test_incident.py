@@ -20,8 +20,8 @@ from hemostat.tui.context import DashboardContext
 from hemostat.tui.render import incident as incident_words
 from hemostat.tui.screens.incident import Incident
 from hemostat.tui.widgets.lines import Lines
-from tests.clock import FakeClock
-from tests.samples import DIAGNOSIS, NOW, alert, complete, event, needed, stats
+from tests.support.clock import FakeClock
+from tests.support.samples import DIAGNOSIS, NOW, alert, complete, event, needed, stats
 from tests.tui import scenes
 from tests.tui.scenes import MIB, kept
 from tests.tui.snapshots import compare, utc

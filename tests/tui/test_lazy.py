@@ -11,8 +11,8 @@ from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.errors import BusUnreachableError
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.lazy import Lazy
-from tests.clock import FakeClock
-from tests.samples import NOW, alert, event
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW, alert, event
 
 
 def test_it_is_opened_once_when_something_is_asked_of_it():

@@ -13,9 +13,9 @@ from hemostat.ports import Listener
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.replay import ReplayBus, ReplayClock
 from hemostat.tui.replay_app import Replayed
-from tests.clock import FakeClock
 from tests.core.history.test_replay import recorded
-from tests.samples import ALL, NOW, alert, complete, event, heartbeat, stats
+from tests.support.clock import FakeClock
+from tests.support.samples import ALL, NOW, alert, complete, event, heartbeat, stats
 from tests.tui.test_app import DB, says, screen, until
 
 ROLES = ("monitor", "analyzer", "responder", "alert")

@@ -11,7 +11,7 @@ from hemostat.tui.render.text import BAD, BUSY, FAINT
 from hemostat.tui.table import sorting
 from hemostat.tui.table.columns import COLUMNS
 from hemostat.tui.table.rows import filter_rows, find_unrecalled, update_rows
-from tests.samples import NOW, alert, complete, event, stats
+from tests.support.samples import NOW, alert, complete, event, stats
 
 SICK = Condition(status="running", health="unhealthy")
 

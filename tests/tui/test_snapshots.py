@@ -8,8 +8,8 @@ from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.events import Container, Kind, State
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
-from tests.clock import FakeClock
-from tests.samples import NOW, alert, complete, event, heartbeat, needed, stats
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW, alert, complete, event, heartbeat, needed, stats
 from tests.tui.snapshots import compare, utc
 from tests.tui.standing import host, standing
 from tests.tui.test_app import says, until

@@ -15,7 +15,7 @@ from hemostat.tui.data.state import (
     drop_brief_lags,
     select_events,
 )
-from tests.samples import ALL, NOW, alert, complete, event, heartbeat, stats
+from tests.support.samples import ALL, NOW, alert, complete, event, heartbeat, stats
 
 OPENED = DashboardState(heard=NOW)
 

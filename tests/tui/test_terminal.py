@@ -22,8 +22,8 @@ PROGRAM = """
 from hemostat import tui
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.tui.context import DashboardContext
-from tests.clock import FakeClock
-from tests.samples import NOW, event, stats
+from tests.support.clock import FakeClock
+from tests.support.samples import NOW, event, stats
 clock = FakeClock(NOW)  # stands still: on a busy machine numbers would be too old before they are shown
 bus = InMemoryBus(clock)
 bus.show([event(stats(cpu=99.0), 0.0)], ttl=600)

@@ -13,7 +13,19 @@ from hemostat.tui.render.limits import find_own_pause, format_breaker, format_bu
 from hemostat.tui.table import columns
 from hemostat.tui.table.rows import update_rows
 from hemostat.tui.table.sorting import ProjectHeading
-from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, decided, event, heartbeat, needed, stats
+from tests.support.samples import (
+    ALL,
+    DIAGNOSIS,
+    NOW,
+    WEB,
+    alert,
+    complete,
+    decided,
+    event,
+    heartbeat,
+    needed,
+    stats,
+)
 from tests.tui.standing import CLEAR, host, standing
 
 HOSTILE = [

@@ -6,7 +6,7 @@ from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.dependencies.root_cause import HoldReason, HostState, find_root_cause, update_host_state
 from hemostat.core.model import ContainerInfo, HostSample
 from hemostat.events import Kind
-from tests.samples import NOW, WEB
+from tests.support.samples import NOW, WEB
 
 TIMED_OUT = "Health check exceeded timeout (1s)"
 

@@ -4,7 +4,7 @@ import msgspec
 
 from hemostat.core.detection.event_cursor import OVERLAP_SECONDS, Cursor
 from hemostat.core.model import EngineEvent
-from tests.samples import NOW, WEB
+from tests.support.samples import NOW, WEB
 
 
 def happened(at: float, action: str = "die") -> EngineEvent:

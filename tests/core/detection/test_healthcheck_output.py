@@ -11,7 +11,7 @@ from hemostat.core.detection.healthcheck_output import (
 from hemostat.core.diagnosis.rules import diagnose
 from hemostat.core.model import ContainerInfo, HealthCheck
 from hemostat.events import Action, Evidence, Kind
-from tests.samples import NOW, WEB, alert
+from tests.support.samples import NOW, WEB, alert
 
 
 @pytest.mark.parametrize(

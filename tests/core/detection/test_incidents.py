@@ -2,7 +2,7 @@
 
 from hemostat.core.detection.incidents import IncidentRegister
 from hemostat.events import Kind, Phase, Severity
-from tests.samples import NOW, WEB
+from tests.support.samples import NOW, WEB
 
 
 def test_a_failure_that_comes_again_is_the_same_incident_once_more():

@@ -13,7 +13,7 @@ from hemostat.core.detection.restart_owner import (
 )
 from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.model import ContainerInfo
-from tests.samples import NOW
+from tests.support.samples import NOW
 
 
 def made(name: str = "web", **labels: str):

@@ -15,7 +15,7 @@ from hemostat.core.detection.stop_intent import (
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.events import Action, Outcome
-from tests.samples import NOW, WEB
+from tests.support.samples import NOW, WEB
 
 HUP, INT, QUIT, KILL, USR1, TERM = 1, 2, 3, 9, 10, 15
 

@@ -8,7 +8,7 @@ from hemostat.core.diagnosis.precedents import apply_precedents, should_load_pre
 from hemostat.core.diagnosis.rules import diagnose
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Evidence, Kind, Outcome
-from tests.samples import alert
+from tests.support.samples import alert
 
 HUNG = alert(
     kind=Kind.UNHEALTHY,

@@ -5,7 +5,7 @@ import pytest
 from hemostat.core.diagnosis.rules import HIGH_PRESSURE_PERCENT, diagnose
 from hemostat.core.usage.cpu import WORK_BYTES_PER_SECOND
 from hemostat.events import Action, Container, Evidence, Kind
-from tests.samples import alert
+from tests.support.samples import alert
 
 MIB = 1 << 20
 

@@ -16,7 +16,7 @@ from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun, Me
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import DecodeError
 from hemostat.events import Evidence
-from tests.samples import NOW, WEB, alert, needed
+from tests.support.samples import NOW, WEB, alert, needed
 
 DEAD = ContainerInfo(ref=WEB, status="exited", exit_code=1)
 SECRET = "hunter2-and-more"  # noqa: S105 - nobody's

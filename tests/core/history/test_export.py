@@ -8,7 +8,7 @@ from hemostat.core.history.export import build_export, render_markdown
 from hemostat.core.history.incident_log import build_incident_logs
 from hemostat.core.history.timeline import IncidentTimeline, build_timeline
 from hemostat.events import Event, Evidence, decode
-from tests.samples import DIAGNOSIS, NOW, alert, complete, event, needed
+from tests.support.samples import DIAGNOSIS, NOW, alert, complete, event, needed
 from tests.tui.scenes import kept, told
 
 HOSTILE = "</td><script>alert(1)</script> | [x](http://y) `~~~~` *b* \x1b[2J"

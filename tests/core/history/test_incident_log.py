@@ -4,7 +4,7 @@ import pytest
 
 from hemostat.core.history.incident_log import build_incident_logs, find_subject, format_event_line
 from hemostat.events import Action, Evidence, FalseAlarm, Kind, Outcome, Phase, Reason, Word
-from tests.samples import (
+from tests.support.samples import (
     CLEARED,
     DIAGNOSIS,
     NOW,

@@ -5,7 +5,7 @@ import pytest
 from hemostat.core.history import playback
 from hemostat.core.history.playback import JUMP_SPEED, PlaybackPosition, advance
 from tests.core.history.test_replay import recorded
-from tests.samples import NOW, alert, complete, event, stats
+from tests.support.samples import NOW, alert, complete, event, stats
 
 TOLD = recorded(
     event(alert(), 100.0, incident="a"),

@@ -8,7 +8,7 @@ from hemostat.core.history import replay
 from hemostat.core.history.replay import Replay, encode_event_line, encode_header, parse
 from hemostat.errors import DecodeError
 from hemostat.events import DURABLE, TYPES, Container, Diagnosis, encode
-from tests.samples import ALL, NOW, WEB, alert, complete, event, heartbeat, stats
+from tests.support.samples import ALL, NOW, WEB, alert, complete, event, heartbeat, stats
 
 HEAD = encode_header("h", NOW)
 

@@ -9,7 +9,7 @@ from hemostat.core.history.incident_log import build_incident_logs
 from hemostat.core.history.summary import DurationSpread, Offender, compute_spread, summarize
 from hemostat.core.history.summary_chart import render_svg
 from hemostat.events import Investigation, Outcome, Reason
-from tests.samples import DIAGNOSIS, NOW, alert, complete, event, needed
+from tests.support.samples import DIAGNOSIS, NOW, alert, complete, event, needed
 
 HOUR = 3600.0
 

@@ -29,7 +29,7 @@ from hemostat.events import (
     Reason,
     State,
 )
-from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, event, needed
+from tests.support.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, event, needed
 
 ALERT = event(alert(since=NOW - 0.02))
 ASKED = event(needed(), 0.1)

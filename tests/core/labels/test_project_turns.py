@@ -1,7 +1,7 @@
 """A round that must not take long, and what there was no time for."""
 
 from hemostat.core.labels.project_turns import Turns
-from tests.clock import FakeClock
+from tests.support.clock import FakeClock
 
 
 def make(clock: FakeClock, seconds: float = 1.0) -> Turns[str]:

@@ -9,7 +9,7 @@ from hemostat.core.ledger.controls import ALL_CONTAINERS, Controls
 from hemostat.core.ledger.leases import MAX_LEASE_SECONDS, get_lease_end, is_leased, limit_lease
 from hemostat.core.ledger.rows import Attempt
 from hemostat.events import Action
-from tests.samples import NOW
+from tests.support.samples import NOW
 
 TIMES = st.floats(allow_nan=False, allow_infinity=False)
 

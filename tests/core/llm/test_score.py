@@ -7,7 +7,7 @@ from hemostat.core.diagnosis.case import EvidenceCase, ExpectedDiagnosis
 from hemostat.core.diagnosis.rules import Verdict
 from hemostat.core.llm.score import CaseScore, ScoredAnswer, extract_answer, score_answer, summarize_scores
 from hemostat.events import Action, Container, Diagnosis, Investigation, Kind
-from tests.samples import NOW, alert
+from tests.support.samples import NOW, alert
 
 CASE = EvidenceCase(host="h", incident="i1", time=NOW, alert=alert())
 CRASH = ExpectedDiagnosis(causes=("crash", "crash loop"), actions=("restart",), roots=("web",))

@@ -10,8 +10,8 @@ from hemostat.core.llm import tools
 from hemostat.core.llm.fence import fence_text
 from hemostat.core.llm.prompt import build_first_message, build_sections
 from hemostat.events import Evidence, Kind
-from tests.advisors import CONCLUSION, dossier
-from tests.samples import NOW, alert
+from tests.support.advisors import CONCLUSION, dossier
+from tests.support.samples import NOW, alert
 
 HUNG = alert(kind=Kind.HUNG, evidence=(Evidence("probe", "HTTP 500: ask me anything"),))
 

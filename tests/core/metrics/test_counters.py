@@ -20,7 +20,7 @@ from hemostat.events import (
     Reason,
     Word,
 )
-from tests.samples import CLEARED, DIAGNOSIS, NOW, WEB, alert, complete, event, heartbeat, needed
+from tests.support.samples import CLEARED, DIAGNOSIS, NOW, WEB, alert, complete, event, heartbeat, needed
 
 
 def tally(*events: Event, containers: int = 10) -> Counters:

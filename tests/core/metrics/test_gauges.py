@@ -10,7 +10,7 @@ from hemostat.core.metrics.definitions import OTHER
 from hemostat.core.remediation.limit_status import compute_host_status
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Outcome, State
-from tests.samples import NOW, event, heartbeat, stats
+from tests.support.samples import NOW, event, heartbeat, stats
 
 
 def test_a_role_that_is_known_and_not_heard_is_down():

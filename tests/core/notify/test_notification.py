@@ -14,7 +14,7 @@ from hemostat.core.notify.notification import (
 )
 from hemostat.core.settings.alert import Topic
 from hemostat.events import Action, Container, Diagnosis, FalseAlarm, Kind, Outcome, Reason, Severity, Word
-from tests.samples import ALL, CLEARED, DIAGNOSIS, NOW, alert, complete, decided, event, order
+from tests.support.samples import ALL, CLEARED, DIAGNOSIS, NOW, alert, complete, decided, event, order
 
 
 def word(topic: Topic, at: float = 0.0, **changes) -> Notification:

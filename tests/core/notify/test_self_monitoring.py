@@ -13,7 +13,7 @@ from hemostat.core.notify.self_monitoring import (
     update_and_notify,
 )
 from hemostat.core.settings.alert import Topic
-from tests.samples import NOW, event, heartbeat
+from tests.support.samples import NOW, event, heartbeat
 
 ROLES = ("monitor", "alert")
 UNREADABLE_PAUSE = Controls(pauses={ALL_CONTAINERS: FALLBACK_PAUSE}).notice(NOW)

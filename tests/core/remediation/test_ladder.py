@@ -5,7 +5,7 @@ import pytest
 
 from hemostat.core.remediation.ladder import find_following_action, find_next_untried
 from hemostat.events import Action, Kind, Outcome, Reason, State
-from tests.samples import alert, complete
+from tests.support.samples import alert, complete
 
 DEAD = State(status="exited", exit_code=1)
 

@@ -13,7 +13,7 @@ from hemostat.core.remediation.orders import preview_decision
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Reason
 from tests.core.remediation.test_policy import attempt, failed
-from tests.samples import NOW, order
+from tests.support.samples import NOW, order
 
 LIMITS = ResponderSettings()
 

@@ -21,7 +21,7 @@ from hemostat.core.remediation.repetition import build_attempt_key
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Kind, Outcome, Reason, order_id, seal
 from tests.core.remediation.test_policy import LEASE, PAUSED, attempt, failed
-from tests.samples import NOW, alert, needed, order
+from tests.support.samples import NOW, alert, needed, order
 
 LIMITS = ResponderSettings()
 SPENT = tuple(attempt(ago) for ago in (3000.0, 2000.0, 1000.0))

@@ -30,7 +30,7 @@ from hemostat.core.remediation.repetition import build_attempt_key
 from hemostat.core.settings.responder import MAX_LOOKBACK_SECONDS, ResponderSettings
 from hemostat.core.settings.trust import TrustSettings, get_replica_group
 from hemostat.events import Action, Container, Kind, Order, Outcome, Reason, RemediationNeeded, seal
-from tests.samples import NOW, WEB, alert, composed, needed, order
+from tests.support.samples import NOW, WEB, alert, composed, needed, order
 
 LEASE = 120.0
 LIMITS = ResponderSettings()

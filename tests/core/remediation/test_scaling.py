@@ -21,7 +21,7 @@ from hemostat.core.remediation.scaling import (
 from hemostat.core.settings.trust import TRUST_COMPOSE, TRUST_OWN
 from hemostat.errors import NotApplicableError
 from hemostat.events import Container
-from tests.samples import composed
+from tests.support.samples import composed
 
 MIB = 1 << 20
 HOST = Ceilings(memory=4096 * MIB, cpus=2.0)

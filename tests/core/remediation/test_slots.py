@@ -17,7 +17,7 @@ from hemostat.core.remediation.slots import (
 )
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Outcome
-from tests.samples import NOW
+from tests.support.samples import NOW
 
 PROJECT = "com.docker.compose.project"
 LIMITS = ResponderSettings()

@@ -10,7 +10,7 @@ from hemostat.core.remediation.verify import (
     find_needless_reason,
 )
 from hemostat.events import Evidence, Kind, Reason
-from tests.samples import NOW, WEB, alert
+from tests.support.samples import NOW, WEB, alert
 
 
 def info(**fields) -> ContainerInfo:

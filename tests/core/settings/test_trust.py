@@ -10,7 +10,7 @@ from hemostat.core.dependencies.shared_networks import find_detached
 from hemostat.core.model import ConnectionPeers, ContainerInfo
 from hemostat.core.settings.trust import TRUST_COMPOSE, TRUST_OWN, TrustSettings, get_replica_group
 from hemostat.events import Container
-from tests.samples import composed
+from tests.support.samples import composed
 
 NEEDS = "com.docker.compose.depends_on"
 NET = ("shop_default",)

@@ -15,7 +15,7 @@ from hemostat.core.usage.tracker import (
     should_read_activity,
 )
 from hemostat.events import Action, Container, Kind
-from tests.samples import alert
+from tests.support.samples import alert
 
 SECONDS = 10.0
 KIB, MIB = 1 << 10, 1 << 20

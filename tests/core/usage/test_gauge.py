@@ -13,7 +13,7 @@ from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.usage.gauge import Gauge, compute_cpu_percent, compute_share, update_gauge
 from hemostat.events import Container, Kind, Phase
-from tests.samples import NOW, WEB
+from tests.support.samples import NOW, WEB
 
 WEB_TASK = Container(id="t", name="web.1.x", labels={"com.docker.swarm.task.name": "web.1.x"})
 WEB_JOB = Container(id="j", name="job", labels={"hemostat.job": "true"})

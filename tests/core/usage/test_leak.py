@@ -21,7 +21,7 @@ from hemostat.core.usage.tracker import (
 )
 from hemostat.core.usage.trend import Trend, extend_trend
 from hemostat.events import Action, HealthAlert, Kind, Phase, Severity
-from tests.samples import WEB
+from tests.support.samples import WEB
 
 KIB, MIB = 1 << 10, 1 << 20
 LIMIT = 48 * MIB

@@ -5,7 +5,7 @@ import pytest
 
 from hemostat.core.model import Sample
 from hemostat.core.usage.network import STALE_RATE_SECONDS, NetworkRates, update_rates
-from tests.samples import NOW
+from tests.support.samples import NOW
 
 
 def sample(second: float, received: int | None = None, sent: int | None = None) -> Sample:

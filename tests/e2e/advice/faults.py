@@ -6,8 +6,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from hemostat.adapters import llm
-from tests.model_server import CUT_SHORT, HTML, HUGE, REFUSES, UNKNOWN_TOOL, WRONG_SHAPE, endless
-from tests.model_wires import Fails, Reply, Says, Script, Sends, Spoils
+from tests.support.model_server import CUT_SHORT, HTML, HUGE, REFUSES, UNKNOWN_TOOL, WRONG_SHAPE, endless
+from tests.support.model_wires import Fails, Reply, Says, Script, Sends, Spoils
 
 VENDORS: Final = tuple(llm.DEFAULT_MODELS)
 CONCLUSION: Final[Mapping[str, Any]] = {

@@ -20,11 +20,11 @@ from hemostat.core.units import show_duration
 from hemostat.errors import AdvisorError
 from hemostat.events import Event, Evidence, FalseAlarm, HealthAlert, Kind, RemediationNeeded
 from hemostat.ports import Advisor, RunInBackground
-from tests.advisors import recording
 from tests.e2e.advice.faults import FAULTS
-from tests.model_server import ModelServer
-from tests.model_wires import KEY
-from tests.samples import alert, event
+from tests.support.advisors import recording
+from tests.support.model_server import ModelServer
+from tests.support.model_wires import KEY
+from tests.support.samples import alert, event
 
 MARGIN: Final = 2.0
 """Seconds beyond the time limit that a machine with much to do may need."""

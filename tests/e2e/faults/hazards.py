@@ -32,11 +32,11 @@ from hemostat.events import (
     incident_id,
 )
 from hemostat.ports import ContainerSpec, Defer, RunInBackground
-from tests.clock import FakeClock
 from tests.e2e.faults.account import Happening, Row, account
 from tests.e2e.faults.rows import BUDGET, Size, told
 from tests.e2e.faults.site import provide_image, site, wait_until
-from tests.samples import DIAGNOSIS, complete, event, heartbeat, needed, stats
+from tests.support.clock import FakeClock
+from tests.support.samples import DIAGNOSIS, complete, event, heartbeat, needed, stats
 
 HOUR = 3600.0
 DISK = 24 << 20

@@ -10,8 +10,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Final, Protocol
 
-from tests import postgres_fixtures
-from tests.postgres_fixtures import Server
+from tests.support import postgres_fixtures
+from tests.support.postgres_fixtures import Server
 
 
 class Database(Protocol):

@@ -8,8 +8,8 @@ from hemostat.events import Action, Container, Event, Outcome, Phase, Reason
 from tests.e2e.outage.account import Row, account
 from tests.e2e.outage.databases import Database
 from tests.e2e.outage.site import ROLES, Site, site
-from tests.engine_fixtures import eventually
-from tests.samples import NOW, alert, complete, event, needed
+from tests.support.engine_fixtures import eventually
+from tests.support.samples import NOW, alert, complete, event, needed
 
 LONGEST: Final = 600.0
 """Seconds until it is given up that something comes about."""

@@ -19,7 +19,7 @@ from hemostat.streams import ROLES_BY_NAME, STORE_ROLE
 from tests.e2e import command
 from tests.e2e.outage.account import Heard, Kill
 from tests.e2e.outage.databases import Database
-from tests.engine_fixtures import eventually
+from tests.support.engine_fixtures import eventually
 
 ALERT = ROLES_BY_NAME["alert"]
 ROLES = ("one", "two")

@@ -13,9 +13,9 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 from requests import RequestException
 
-from tests.engine_fixtures import IMAGE
-from tests.proxy import Proxy
-from tests.rule_proxy import RuleProxy
+from tests.support.engine_fixtures import IMAGE
+from tests.support.proxy import Proxy
+from tests.support.rule_proxy import RuleProxy
 
 if TYPE_CHECKING:
     from tests.e2e.scenarios.model import Box

@@ -16,8 +16,8 @@ from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.model import Facts, Scenario
 from tests.e2e.scenarios.observer import Observer
 from tests.e2e.scenarios.second import SecondEngine
-from tests.proxy import Proxy
-from tests.rule_proxy import Rule, RuleProxy, page
+from tests.support.proxy import Proxy
+from tests.support.rule_proxy import Rule, RuleProxy, page
 
 TICK: Final = 0.25
 PATIENCE: Final = 40.0

@@ -18,7 +18,7 @@ from hemostat.core.diagnosis.case import EvalCase
 from hemostat.events import Event, HealthAlert, Phase, digest
 from tests.e2e.scenarios.lab import LABEL, Lab
 from tests.e2e.scenarios.model import HOST, Scenario
-from tests.engine_fixtures import IMAGE
+from tests.support.engine_fixtures import IMAGE
 
 THREADS: Final = 4
 PATIENCE: Final = 20.0

@@ -10,7 +10,7 @@ import docker
 from docker.errors import DockerException
 from requests import RequestException
 
-from tests.engine_fixtures import IMAGE
+from tests.support.engine_fixtures import IMAGE
 
 PATIENCE = 30.0
 SHUTDOWN = 3

@@ -27,7 +27,7 @@ from tests.e2e.scenarios.judge import Result
 from tests.e2e.scenarios.model import Scenario
 from tests.e2e.scenarios.observer import TOGETHER, Observer
 from tests.e2e.scenarios.play import Played, play
-from tests.engine_fixtures import IMAGE
+from tests.support.engine_fixtures import IMAGE
 
 AT_A_TIME: Final = 6
 BUSY: Final = 0.8

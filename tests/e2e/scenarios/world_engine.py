@@ -8,7 +8,7 @@ from hemostat.events import Kind, Outcome
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.mains import on_go
 from tests.e2e.scenarios.model import IDLE, RESTARTED, STOPPED, Box, Expected, Scenario
-from tests.rule_proxy import Answer, Rule, RuleProxy, Silence, page, told
+from tests.support.rule_proxy import Answer, Rule, RuleProxy, Silence, page, told
 
 CRASH: Final = (Expected(kind=Kind.EXITED, causes=(Cause.CRASH,)),)
 APP: Final = (Box(main=on_go("exit 3")),)

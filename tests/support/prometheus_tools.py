@@ -2,7 +2,7 @@
 
 import subprocess
 
-from tests.required import program
+from tests.support.required import program
 
 
 def promtool(*arguments: str, text: str = "") -> None:

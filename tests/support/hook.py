@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.required import program
+from tests.support.required import program
 
 SECRET = "T000-B000-XXXXXXXX"  # noqa: S105 - an example
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from hemostat.adapters.redis import Client, connect
 from hemostat.adapters.redis.acl import format_acl, list_grants
 from hemostat.adapters.redis.embedded import find_binary
-from tests.engine_fixtures import eventually
+from tests.support.engine_fixtures import eventually
 
 ADMIN = "admin"
 FORMER = Path(__file__).with_name("former_users.acl")

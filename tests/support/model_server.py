@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any, Self
 
-from tests.model_wires import (
+from tests.support.model_wires import (
     KEY,
     Fails,
     Reply,

@@ -1,7 +1,7 @@
 """Runs a command as systemd would run a unit, as far as that takes no systemd: without capabilities, with the
 unit's system call filter, its refusal of executable memory and its umask.
 
-    python -m tests.unit_sandbox UNIT COMMAND ARGUMENT...
+    python -m tests.support.unit_sandbox UNIT COMMAND ARGUMENT...
 """
 
 import ctypes

@@ -12,7 +12,7 @@ from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, HealthAlert, State
 from hemostat.ports import ModelTurn, Tool, ToolCallRequest, Turn, Usage
-from tests.samples import NOW
+from tests.support.samples import NOW
 
 Reply = ModelTurn | Exception | Callable[[Sequence[Turn]], ModelTurn]
 

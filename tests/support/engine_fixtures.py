@@ -13,7 +13,7 @@ from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from hemostat.core.model import Connected, Disconnected, EngineEvent
 from hemostat.errors import EngineUnreachableError
 from hemostat.ports import ContainerSpec, Engine
-from tests.required import is_ci
+from tests.support.required import is_ci
 
 IMAGE = "hemostat-test:busybox"
 """Left on the engine: the next run is quicker for it."""

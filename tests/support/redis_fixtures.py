@@ -8,7 +8,7 @@ import pytest
 
 from hemostat.adapters.redis import Client, EmbeddedRedis, connect
 from hemostat.adapters.redis.embedded import find_binary
-from tests.required import missing
+from tests.support.required import missing
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.errors import EngineError
-from tests.engine_fixtures import eventually
+from tests.support.engine_fixtures import eventually
 
 SCRIPT = 'ip link set lo up && exec "$@"'
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.required import missing
+from tests.support.required import missing
 
 PLACES = (
     "/usr/lib/postgresql/*/bin/pg_ctl",
