@@ -2,31 +2,40 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from math import inf
 
 import msgspec
 import pytest
 
-from hemostat.acknowledgement import MAX_DELIVERIES, AnswerDeadLetter
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.consumer import MAX_QUEUED_PER_THREAD, EventConsumer
+from hemostat.consumer import (
+    MAX_DELIVERIES,
+    AnswerDeadLetter,
+    BatchConsumer,
+    ConsumerContext,
+    ConsumerLimits,
+    EventConsumer,
+)
+from hemostat.consumer.event_consumer import MAX_QUEUED_PER_THREAD
 from hemostat.errors import BusUnreachableError, EngineUnreachableError
 from hemostat.events import Event, Heartbeat
-from hemostat.heartbeat import HeartbeatSender
 from hemostat.ports import Defer, Entry, RunInBackground
 from hemostat.streams import ROLES_BY_NAME
+from tests.support.consumers import make_consumer_context
 from tests.support.engine_fixtures import eventually
 from tests.support.samples import alert, event, needed
 
 ROLE = ROLES_BY_NAME["analyzer"]
 FIRST, SECOND = event(alert(), 0.0), event(alert(), 1.0)
 ANSWER, LATE = event(needed(), 2.0), event(needed(), 3.0)
+BATCHES = ConsumerLimits(ahead=64)
 Answer = Sequence[Event] | Defer | RunInBackground
 
 
 class Loop:
-    """A runner in a thread, on a bus in memory."""
+    """A consumer in a thread, on a bus in memory."""
 
     def __init__(self) -> None:
         self.stop = threading.Event()
@@ -34,37 +43,46 @@ class Loop:
         self.bus = InMemoryBus(self.clock)
         self.seen: list[Event] = []
 
-    @contextmanager
     def running(
         self,
         step: Callable[[Event], Answer],
         workers: int = 1,
-        buried: AnswerDeadLetter = lambda *_: (),
-        keep: Callable[[Sequence[Event]], object] = list,
-        notice: Callable[[], str] = str,
-        ahead: int = 0,
-    ) -> Iterator[None]:
+        answer_dead_letter: AnswerDeadLetter = lambda *_: (),
+        describe_warning: Callable[[], str] = str,
+    ) -> AbstractContextManager[None]:
+        """An EventConsumer."""
+
         def note(told: Event, _: float) -> Answer:
             self.seen.append(told)
             return step(told)
 
-        pulse = HeartbeatSender("analyzer", bus=self.bus, clock=self.clock, host="h", instance="i", pid=1)
-        runner = EventConsumer(
-            ROLE,
-            note,
-            group="analyzer",
-            bus=self.bus,
-            clock=self.clock,
-            pulse=pulse,
-            consumer="i",
-            workers=workers,
-            stop=self.stop,
-            buried=buried,
-            keep=keep,
-            notice=notice,
-            ahead=ahead,
+        return self._run(
+            EventConsumer(
+                self._make_context(),
+                ConsumerLimits(workers),
+                note,
+                answer_dead_letter=answer_dead_letter,
+                describe_warning=describe_warning,
+            )
         )
-        self.thread = threading.Thread(target=runner.run)
+
+    def running_batches(
+        self,
+        handle: Callable[[Sequence[Event]], object],
+        limits: ConsumerLimits = BATCHES,
+        describe_warning: Callable[[], str] = str,
+    ) -> AbstractContextManager[None]:
+        """A BatchConsumer."""
+        return self._run(
+            BatchConsumer(self._make_context(), limits, handle, describe_warning=describe_warning)
+        )
+
+    def _make_context(self) -> ConsumerContext:
+        return make_consumer_context(ROLE, self.bus, self.clock, self.stop)
+
+    @contextmanager
+    def _run(self, consumer: EventConsumer | BatchConsumer) -> Iterator[None]:
+        self.thread = threading.Thread(target=consumer.run)
         self.thread.start()
         try:
             yield
@@ -118,7 +136,7 @@ def test_people_are_told_of_what_is_buried(loop, told):
         said.append((event, error))
         return [ANSWER]
 
-    with loop.running(lambda _: 1 / 0, buried=buried):
+    with loop.running(lambda _: 1 / 0, answer_dead_letter=buried):
         eventually(lambda: loop.lag() == 0)
     assert said == ([(FIRST, "ZeroDivisionError: division by zero")] if told else [])
     assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER] if told else [])
@@ -143,9 +161,9 @@ def test_what_is_to_be_kept_is_kept_before_it_is_acknowledged(loop):
         if len(kept) == 1:
             raise BusUnreachableError("gone for a moment")
 
-    with loop.running(lambda _: [], keep=keep):
+    with loop.running_batches(keep):
         eventually(lambda: loop.lag() == 0)
-    assert (kept, loop.seen) == ([([FIRST], 1)] * 2, [FIRST])
+    assert kept == [([FIRST], 1)] * 2
 
 
 def test_what_passes_is_waited_out(loop):
@@ -414,7 +432,7 @@ def test_the_word_on_a_buried_event_is_left_out_where_it_cannot_be_encoded(loop)
     def step(told: Event) -> list[Event]:
         return [ANSWER] if told == SECOND else 1 / 0
 
-    with loop.running(step, buried=lambda *_: [SURROGATE]):
+    with loop.running(step, answer_dead_letter=lambda *_: [SURROGATE]):
         eventually(lambda: loop.lag() == 0)
     assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER])
 
@@ -441,7 +459,7 @@ def test_one_event_that_cannot_be_kept_holds_up_no_other(loop):
         kept.extend(batch)
 
     loop.bus.publish(events)
-    with loop.running(lambda _: [], keep=keep, ahead=64):
+    with loop.running_batches(keep):
         eventually(lambda: loop.lag() == 0)
     assert {each.id for each in kept} == {each.id for each in events} - {events[7].id}
     assert [entry.event for entry, _ in loop.bus.dead] == [events[7]]
@@ -453,15 +471,69 @@ def test_what_keeps_no_event_at_all_is_not_taken_for_the_fault_of_each(loop):
         raise OverflowError("the store's own fault")
 
     loop.bus.publish([FIRST, SECOND])
-    with loop.running(lambda _: [], keep=keep):
+    with loop.running_batches(keep):
         loop.thread.join(20)
     assert (loop.bus.buried(), loop.lag()) == (0, 2)
 
 
 def test_a_role_that_cannot_say_how_it_is_works_on(loop):
     loop.bus.publish([FIRST])
-    with loop.running(lambda _: [ANSWER], notice=lambda: str(1 / 0)):
+    with loop.running(lambda _: [ANSWER], describe_warning=lambda: str(1 / 0)):
         eventually(lambda: loop.lag() == 0)
         eventually(lambda: loop.bus.last("heartbeat"))
     (beat,) = loop.bus.last("heartbeat")
     assert beat.data.trouble == "its notice fails: ZeroDivisionError; the log says more"
+
+
+# --- batches --------------------------------------------------------------------------------------------
+
+
+def test_batch_consumer_handles_waiting_events_in_one_batch(loop):
+    events = [event(alert(), float(number)) for number in range(30)]
+    batches: list[Sequence[Event]] = []
+    loop.bus.publish(events)
+    with loop.running_batches(batches.append):
+        eventually(lambda: loop.lag() == 0)
+    assert batches == [events]
+
+
+def test_batch_consumer_moves_an_undecodable_entry_to_the_dead_letters(loop):
+    loop.bus.put("health_alert", b"\xff{ nonsense")
+    loop.bus.publish([SECOND])
+    batches: list[Sequence[Event]] = []
+    with loop.running_batches(batches.append):
+        eventually(lambda: loop.lag() == 0)
+    assert (len(loop.bus.dead), batches) == (1, [[SECOND]])
+
+
+@pytest.mark.parametrize(("max_deliveries", "handled"), [(MAX_DELIVERIES, []), (inf, [[FIRST]])])
+def test_batch_consumer_gives_an_entry_up_after_max_deliveries(loop, max_deliveries, handled):
+    loop.bus.publish([FIRST])
+    loop.bus.read("analyzer", "i", ROLE.reads, count=1, timeout=0)
+    for _ in range(MAX_DELIVERIES):
+        loop.bus.keep("analyzer", "i", loop.bus.unfinished("analyzer", "i", ROLE.reads))
+    batches: list[Sequence[Event]] = []
+    with loop.running_batches(batches.append, ConsumerLimits(deliveries=max_deliveries)):
+        eventually(lambda: loop.lag() == 0)
+    assert (batches, [error for _, error in loop.bus.dead]) == (
+        handled,
+        [] if handled else [f"given up after {MAX_DELIVERIES + 1} deliveries"],
+    )
+
+
+def test_batch_consumer_leaves_its_entries_when_it_is_told_to_stop(loop):
+    loop.bus.publish([FIRST])
+
+    def handle(_: Sequence[Event]) -> None:
+        loop.stop.set()
+        loop.clock.sleep(60)
+
+    with loop.running_batches(handle):
+        eventually(loop.stop.is_set)
+    assert loop.lag() == 1
+
+
+def test_heartbeat_of_a_batch_consumer_shows_its_warning(loop):
+    with loop.running_batches(lambda _: None, describe_warning=lambda: "the disk is full"):
+        eventually(lambda: loop.bus.last("heartbeat"))
+    assert loop.bus.last("heartbeat")[0].data.trouble == "the disk is full"

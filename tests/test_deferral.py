@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.deferral import (
+from hemostat.consumer.deferral import (
     LOOK_SECONDS,
     MAX_ENTRIES_READ,
     MAX_PAUSE,
@@ -17,13 +17,15 @@ from hemostat.deferral import (
 )
 from hemostat.events import Container, Event
 from hemostat.ports import Defer, Interrupted, RunInBackground
-from hemostat.retry import Retry
+from hemostat.streams import ROLES_BY_NAME
 from tests.support.clock import FakeClock
+from tests.support.consumers import make_consumer_context
 from tests.support.engine_fixtures import eventually
 from tests.support.samples import alert, event, needed
 
 STREAM = "remediation_needed"
 ROLE = "responder:h"
+RESPONDER = ROLES_BY_NAME["responder"]._replace(reads=(STREAM,))
 Answer = Sequence[Event] | Defer | RunInBackground
 
 
@@ -38,16 +40,8 @@ class Scene:
         self.paused = True
         self.seconds = 0.0
         """That a decision takes."""
-        self.waiting = DeferredEntries(
-            self._decide,
-            group=ROLE,
-            reads=[STREAM],
-            bus=self.bus,
-            clock=self.clock,
-            patience=Retry(self.clock),
-            stop=threading.Event(),
-            is_used=True,
-        )
+        context = make_consumer_context(RESPONDER, self.bus, self.clock, threading.Event())
+        self.waiting = DeferredEntries(self._decide, context)
         self.put_off([f"c{number}" for number in range(count)], project)
 
     def put_off(self, names: list[str], project: str = "") -> None:

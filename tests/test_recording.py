@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from hemostat import app, streams
-from hemostat.acknowledgement import MAX_DELIVERIES
 from hemostat.adapters.in_memory.audit_anchor import InMemoryAuditAnchor
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.in_memory.outbox import InMemoryOutbox
@@ -18,6 +17,7 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.app import Backends
 from hemostat.app.store import STUCK_SECONDS, StoreBacklog
 from hemostat.config import Settings
+from hemostat.consumer import MAX_DELIVERIES
 from hemostat.core.history.audit_chain import verify_chain
 from hemostat.core.history.audit_hash import Keys
 from hemostat.core.history.event_row import EventQuery

@@ -26,7 +26,8 @@ from hemostat.app.connections import (
 from hemostat.app.llm import advisor, open_eval_run
 from hemostat.app.metrics import run_metrics
 from hemostat.app.notifications import find_webhook_doubts, open_notifiers
-from hemostat.app.roles import RoleContext, run_role
+from hemostat.app.role_context import RoleContext
+from hemostat.app.roles import run_role
 
 __all__ = [
     "Backends",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from hemostat.adapters.system_clock import seconds_of_day
+from hemostat.app.role_context import RoleContext
 from hemostat.config import Settings
 from hemostat.core.notify import webhook
 from hemostat.core.notify.notification import Notification
@@ -16,7 +17,6 @@ from hemostat.streams import ROLES_BY_NAME
 
 if TYPE_CHECKING:
     from hemostat.agents.notifier.channel_sender import ChannelSender
-    from hemostat.app.roles import RoleContext
 
 STOP_SECONDS: Final = 4.0
 """Seconds that channel senders have, when told to stop, to receive the result of a delivery."""
@@ -28,7 +28,7 @@ def open_notifiers(settings: Settings) -> dict[str, Notifier]:
 
 
 @contextmanager
-def run_notifiers(place: "RoleContext", outbox: Outbox) -> Iterator[Callable[[], str]]:
+def run_notifiers(place: RoleContext, outbox: Outbox) -> Iterator[Callable[[], str]]:
     """Send notifications while the block lasts. Yields a function that returns why they cannot be delivered
     at present."""
     couriers = _make_senders(place, outbox)
@@ -58,7 +58,7 @@ def _make_notifier(name: str, url: str) -> Notifier:
     return Apprise(name, url)
 
 
-def _make_senders(place: "RoleContext", outbox: Outbox) -> "list[ChannelSender]":
+def _make_senders(place: RoleContext, outbox: Outbox) -> "list[ChannelSender]":
     from hemostat.agents.notifier.channel_sender import ChannelSender
 
     settings = place.settings
@@ -79,7 +79,7 @@ def _make_senders(place: "RoleContext", outbox: Outbox) -> "list[ChannelSender]"
     ]
 
 
-def _start_self_monitor(place: "RoleContext", couriers: "Sequence[ChannelSender]") -> None:
+def _start_self_monitor(place: RoleContext, couriers: "Sequence[ChannelSender]") -> None:
     """Start the self-monitor, where there is a channel or a ping URL to report to."""
     from hemostat.agents.notifier.self_monitor import SelfMonitor
 

@@ -3,27 +3,20 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hemostat import streams
-from hemostat.acknowledgement import MAX_DELIVERIES, AnswerDeadLetter
-from hemostat.adapters.system_clock import SystemClock
 from hemostat.app.backends import Backends, RealBackends
 from hemostat.app.llm import advisor, make_terms
 from hemostat.app.notifications import run_notifiers
+from hemostat.app.role_context import RoleContext
+from hemostat.app.store import run_store_writer
 from hemostat.config import Settings
-from hemostat.consumer import EventConsumer, Step
+from hemostat.consumer import BatchConsumer, ConsumerLimits, EventConsumer
 from hemostat.errors import AdapterError, HemoStatError
-from hemostat.events import Event
-from hemostat.heartbeat import HeartbeatSender
-from hemostat.ports import (
-    Advisor,
-    Bus,
-    Clock,
-    Interrupted,
-)
+from hemostat.ports import Advisor, Bus, Interrupted
 from hemostat.retry import Retry
 
 if TYPE_CHECKING:
@@ -49,62 +42,6 @@ UNKNOWN_MEMORY_BYTES: Final = 1 << 62
 """Bytes: no usage fills a host whose memory is unknown."""
 
 logger = logging.getLogger(__name__)
-
-
-class RoleContext:
-    """One role in its process: its name, settings, clock and backends."""
-
-    def __init__(
-        self, role: streams.Role, settings: Settings, parts: Backends, instance: str, stop: threading.Event
-    ) -> None:
-        self.role = role
-        self.settings = settings
-        self.parts = parts
-        self.instance = instance
-        self.source = f"{role.name}@{instance}"
-        self.stop = stop
-        self.clock: Clock = SystemClock(stop)
-        self.patience = Retry(self.clock)
-        self.pulse = HeartbeatSender(
-            role.name,
-            bus=parts.bus,
-            clock=self.clock,
-            host=settings.host_name,
-            instance=instance,
-            pid=os.getpid(),
-            mode=settings.responder.mode if role.name == "responder" else "",
-        )
-
-    def consume(
-        self,
-        step: Step,
-        *,
-        workers: int,
-        ahead: int,
-        apart: int = 1,
-        notice: Callable[[], str] = str,
-        buried: AnswerDeadLetter = lambda *_: (),
-        keep: Callable[[Sequence[Event]], object] = list,
-        tries: float = MAX_DELIVERIES,
-    ) -> None:
-        EventConsumer(
-            self.role,
-            step,
-            group=self.role.group(self.settings.host_name),
-            bus=self.parts.bus,
-            clock=self.clock,
-            patience=self.patience,
-            pulse=self.pulse,
-            consumer=self.instance,
-            workers=workers,
-            stop=self.stop,
-            notice=notice,
-            ahead=ahead,
-            apart=apart,
-            buried=buried,
-            keep=keep,
-            tries=tries,
-        ).run()
 
 
 def run_role(
@@ -179,14 +116,13 @@ def _run_analyzer(place: RoleContext) -> None:
         source=place.source,
         consultant=_make_llm_advisor(place, advisor(settings, os.environ)),
     )
-    place.consume(
+    EventConsumer(
+        place.make_consumer_context(),
+        ConsumerLimits(ANALYZER_WORKERS, MAX_ENTRIES_AHEAD, background=settings.analyzer.concurrency),
         analyzer.step,
-        workers=ANALYZER_WORKERS,
-        ahead=MAX_ENTRIES_AHEAD,
-        apart=settings.analyzer.concurrency,
-        notice=lambda: analyzer.notice(place.clock.now()),
-        buried=analyzer.buried,
-    )
+        answer_dead_letter=analyzer.buried,
+        describe_warning=lambda: analyzer.notice(place.clock.now()),
+    ).run()
 
 
 def _make_llm_advisor(place: RoleContext, model: Advisor | None) -> "LlmAdvisor | None":
@@ -237,16 +173,16 @@ def _run_responder(place: RoleContext) -> None:
     threading.Thread(
         target=_scale_back_regularly, args=(place, responder), name="tending", daemon=True
     ).start()
-    place.consume(
+    # More than may act: of two that decide at the same time, one has to decide again. Also as many as may
+    # start within a minute, because a start may hang for that long and holds no slot meanwhile.
+    background = 2 * settings.responder.concurrency + settings.responder.rush
+    EventConsumer(
+        place.make_consumer_context(),
+        ConsumerLimits(RESPONDER_WORKERS, RESPONDER_AHEAD, background),
         responder.step,
-        workers=RESPONDER_WORKERS,
-        ahead=RESPONDER_AHEAD,
-        # More than may act: of two that decide at the same time, one has to decide again. Also as many as may
-        # start within a minute, because a start may hang for that long and holds no slot meanwhile.
-        apart=2 * settings.responder.concurrency + settings.responder.rush,
-        notice=lambda: responder.notice(place.clock.now()),
-        buried=responder.buried,
-    )
+        answer_dead_letter=responder.buried,
+        describe_warning=lambda: responder.notice(place.clock.now()),
+    ).run()
 
 
 def _scale_back_regularly(place: RoleContext, responder: "Responder") -> None:
@@ -269,19 +205,17 @@ def _scale_back_regularly(place: RoleContext, responder: "Responder") -> None:
 
 def _run_alert(place: RoleContext) -> None:
     from hemostat.agents.notifier.enqueue import Enqueuer
-    from hemostat.app.store import run_store_writer
 
     settings, outbox = place.settings, place.parts.outbox()
     count = place.pulse.count
     alert = Enqueuer(place.parts.store(), outbox, settings.channels, settings.alert, count=count)
     with run_notifiers(place, outbox) as told, run_store_writer(place) as recorded:
-        place.consume(
-            alert.step,
-            workers=1,
-            ahead=MAX_ENTRIES_AHEAD,
-            keep=alert.keep,
-            notice=lambda: "; ".join(filter(None, (told(), recorded()))),
-        )
+        BatchConsumer(
+            place.make_consumer_context(),
+            ConsumerLimits(ahead=MAX_ENTRIES_AHEAD),
+            alert.keep,
+            describe_warning=lambda: "; ".join(filter(None, (told(), recorded()))),
+        ).run()
 
 
 _RUN_BY_NAME: Final[Mapping[str, Callable[[RoleContext], None]]] = {

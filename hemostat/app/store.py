@@ -10,6 +10,8 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from hemostat import streams
+from hemostat.app.role_context import RoleContext
+from hemostat.consumer import BatchConsumer, ConsumerLimits
 from hemostat.core.units import show_duration
 from hemostat.errors import HemoStatError
 from hemostat.heartbeat import HEARTBEAT_SECONDS, HeartbeatSender
@@ -18,7 +20,6 @@ from hemostat.retry import MAX_DELAY_SECONDS
 
 if TYPE_CHECKING:
     from hemostat.agents.store_writer import StoreWriter
-    from hemostat.app.roles import RoleContext
 
 MAX_BATCH: Final = 256
 """Maximum number of entries read at once, and stored together."""
@@ -57,7 +58,7 @@ class StoreBacklog(HeartbeatSender):
 
 
 @contextmanager
-def run_store_writer(place: "RoleContext") -> Iterator[Callable[[], str]]:
+def run_store_writer(place: RoleContext) -> Iterator[Callable[[], str]]:
     """Store events on a thread until the role is told to stop. Yields a function that returns its current
     warnings."""
     parts = place.parts.records()
@@ -66,7 +67,6 @@ def run_store_writer(place: "RoleContext") -> Iterator[Callable[[], str]]:
         return
     from hemostat.adapters.syslog import write_line
     from hemostat.agents.store_writer import AuditWatch, StoreWriter
-    from hemostat.app.roles import RoleContext
 
     records, notary = parts
     keeper = RoleContext(streams.STORE_ROLE, place.settings, place.parts, place.instance, place.stop)
@@ -97,21 +97,19 @@ def run_store_writer(place: "RoleContext") -> Iterator[Callable[[], str]]:
         records.close()
 
 
-def _consume_events(keeper: "RoleContext", recorder: "StoreWriter", backlog: StoreBacklog) -> None:
+def _consume_events(keeper: RoleContext, recorder: "StoreWriter", backlog: StoreBacklog) -> None:
     """Store events, and restart after any error, so that the role's first loop continues. No event is given
     up: deliveries add up when the role is killed while the database is down, which is not the event's
     fault."""
     with suppress(Interrupted):
         while not keeper.stop.is_set():
             try:
-                keeper.consume(
-                    recorder.step,
-                    workers=1,
-                    ahead=MAX_BATCH,
-                    keep=recorder.keep,
-                    notice=recorder.check,
-                    tries=inf,
-                )
+                BatchConsumer(
+                    keeper.make_consumer_context(),
+                    ConsumerLimits(ahead=MAX_BATCH, deliveries=inf),
+                    recorder.keep,
+                    describe_warning=recorder.check,
+                ).run()
             except HemoStatError as error:
                 backlog.trouble = str(error)
                 logger.warning("recording.failed error=%s", error)

@@ -8,12 +8,12 @@ import pytest
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.consumer import EventConsumer
+from hemostat.consumer import ConsumerLimits, EventConsumer
 from hemostat.events import Event
-from hemostat.heartbeat import HeartbeatSender
 from hemostat.streams import ROLES_BY_NAME
 from tests.e2e.advice import FAULTS, VENDORS, play
 from tests.e2e.advice.rows import ALERT, Desk
+from tests.support.consumers import make_consumer_context
 from tests.support.engine_fixtures import eventually
 from tests.support.model_server import ModelServer
 from tests.support.model_wires import Spoils
@@ -49,16 +49,7 @@ def test_a_crash_is_answered_while_an_investigation_hangs(hung: tuple[Desk, Mode
     clock = SystemClock(stop)
     bus = InMemoryBus(clock)
     runner = EventConsumer(
-        ROLE,
-        desk.analyzer.step,
-        group="analyzer",
-        bus=bus,
-        clock=clock,
-        pulse=HeartbeatSender("analyzer", bus=bus, clock=clock, host="h", instance="i", pid=1),
-        consumer="i",
-        workers=1,
-        stop=stop,
-        apart=1,
+        make_consumer_context(ROLE, bus, clock, stop), ConsumerLimits(), desk.analyzer.step
     )
 
     def answered() -> list[Event]:

@@ -36,10 +36,6 @@ class Enqueuer:
         self._alerting = alerting
         self._count = count
 
-    def step(self, _: Event, __: float) -> list[Event]:
-        """Return no events: `keep` handles the events in batches, which costs less."""
-        return []
-
     def keep(self, events: Sequence[Event]) -> None:
         """Store the events, before they are acknowledged."""
         self._enqueue(events)

@@ -38,10 +38,6 @@ class StoreWriter:
         self._sweep_due = 0.0
         self._watch = watch or AuditWatch(records, notary, clock, place="")
 
-    def step(self, _: Event, __: float) -> list[Event]:
-        """Return no events: `keep` handles the events in batches."""
-        return []
-
     def check(self) -> str:
         """Check the audit trail. Called at every heartbeat, whether events are stored or not."""
         self._watch.check()

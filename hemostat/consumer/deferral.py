@@ -4,18 +4,17 @@ Where the answer is again to wait, the entry stays deferred, for longer the long
 returns to its stream and is handled like any other entry, where its failures are counted.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from math import inf
 from typing import Final
 
+from hemostat.consumer.context import ConsumerContext
 from hemostat.core.history.incident_log import find_subject
 from hemostat.core.labels.project import NO_PROJECT, get_project, take_turns
 from hemostat.events import Event
 from hemostat.heartbeat import HEARTBEAT_SECONDS
-from hemostat.ports import Bus, Clock, Defer, Entry, Interrupted, RunInBackground
-from hemostat.retry import Retry
+from hemostat.ports import Defer, Entry, Interrupted, RunInBackground
 
 LOOK_SECONDS: Final = 0.05
 """Seconds between two checks for due entries."""
@@ -46,29 +45,19 @@ def _find_project(entry: Entry) -> str:
 
 class DeferredEntries:
     """The entries that a role has deferred. `decide` is the role's step, which may be called several times
-    for one entry. `is_used`: whether the role may have deferred any entry."""
+    for one entry."""
 
-    def __init__(
-        self,
-        decide: Decide,
-        *,
-        group: str,
-        reads: Sequence[str],
-        bus: Bus,
-        clock: Clock,
-        patience: Retry,
-        stop: threading.Event,
-        is_used: bool,
-    ) -> None:
+    def __init__(self, decide: Decide, context: ConsumerContext) -> None:
         self._decide = decide
-        self._group = group
-        self._reads = reads
-        self._bus = bus
-        self._clock = clock
-        self._retry = patience
-        self._stop = stop
-        self._is_used = is_used
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"{group}-waiting")
+        self._group = context.group
+        self._reads = context.role.reads
+        self._bus = context.bus
+        self._clock = context.clock
+        self._retry = context.retry
+        self._stop = context.stop
+        self._is_used = context.role.defers
+        """Whether the role may have deferred any entry."""
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"{context.group}-waiting")
         self._job: Future[None] | None = None
         self._last_look = 0.0
         """When due entries were last read."""

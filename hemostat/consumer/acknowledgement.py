@@ -12,19 +12,17 @@ from typing import Final
 
 import msgspec
 
+from hemostat.consumer.context import MAX_DELIVERIES, AnswerDeadLetter, ConsumerContext
 from hemostat.core.backoff import compute_backoff
 from hemostat.core.redact import redact
 from hemostat.errors import AdapterError
 from hemostat.events import Event, encode
-from hemostat.ports import Bus, Clock, Defer, Entry
-from hemostat.retry import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS, Retry
+from hemostat.ports import Defer, Entry
+from hemostat.retry import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS
 
-MAX_DELIVERIES: Final = 5
 MAX_ERROR_CHARACTERS: Final = 1000
 """Maximum characters of the error stored with a dead letter."""
 
-AnswerDeadLetter = Callable[[Event, str, float], Sequence[Event]]
-"""Returns the events that a role publishes for a dead letter; takes the event, its error and the time."""
 FinishedEntry = tuple[Entry, Sequence[Event]]
 """An entry, and the events to publish when it is acknowledged."""
 
@@ -32,25 +30,22 @@ logger = logging.getLogger(__name__)
 
 
 class Acknowledger:
-    """Finishes entries. `keep` receives the events that are about to be acknowledged. Safe to use from
-    several threads."""
+    """Finishes entries. Safe to use from several threads."""
 
     def __init__(
         self,
-        bus: Bus,
-        group: str,
-        clock: Clock,
-        patience: Retry,
+        context: ConsumerContext,
         *,
-        keep: Callable[[Sequence[Event]], object],
-        buried: AnswerDeadLetter,
+        handle_first: Callable[[Sequence[Event]], object] = lambda _: None,
+        answer_dead_letter: AnswerDeadLetter = lambda *_: (),
     ) -> None:
-        self._bus = bus
-        self._group = group
-        self._clock = clock
-        self._retry = patience
-        self._store_events = keep
-        self._answer_dead_letter = buried
+        """`handle_first` receives the events that are about to be acknowledged."""
+        self._bus = context.bus
+        self._group = context.group
+        self._clock = context.clock
+        self._retry = context.retry
+        self._handle_first = handle_first
+        self._answer_dead_letter = answer_dead_letter
         self._acknowledged = 0
         """Entries acknowledged since the role started."""
 
@@ -81,7 +76,7 @@ class Acknowledger:
     def _try_acknowledge(self, done: Sequence[FinishedEntry]) -> Exception | None:
         events = [entry.event for entry, _ in done if entry.event is not None]
         try:
-            self._retry(lambda: self._store_events(events))
+            self._retry(lambda: self._handle_first(events))
             self._retry(lambda: self._bus.ack_all(self._group, done))
         except AdapterError:
             raise

@@ -1,0 +1,50 @@
+"""One role in its process."""
+
+import os
+import threading
+
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.app.backends import Backends
+from hemostat.config import Settings
+from hemostat.consumer import ConsumerContext
+from hemostat.heartbeat import HeartbeatSender
+from hemostat.ports import Clock
+from hemostat.retry import Retry
+from hemostat.streams import Role
+
+
+class RoleContext:
+    """One role in its process: its name, settings, clock and backends."""
+
+    def __init__(
+        self, role: Role, settings: Settings, parts: Backends, instance: str, stop: threading.Event
+    ) -> None:
+        self.role = role
+        self.settings = settings
+        self.parts = parts
+        self.instance = instance
+        self.source = f"{role.name}@{instance}"
+        self.stop = stop
+        self.clock: Clock = SystemClock(stop)
+        self.patience = Retry(self.clock)
+        self.pulse = HeartbeatSender(
+            role.name,
+            bus=parts.bus,
+            clock=self.clock,
+            host=settings.host_name,
+            instance=instance,
+            pid=os.getpid(),
+            mode=settings.responder.mode if role.name == "responder" else "",
+        )
+
+    def make_consumer_context(self) -> ConsumerContext:
+        return ConsumerContext(
+            role=self.role,
+            group=self.role.group(self.settings.host_name),
+            name=self.instance,
+            bus=self.parts.bus,
+            clock=self.clock,
+            heartbeat=self.pulse,
+            retry=self.patience,
+            stop=self.stop,
+        )
