@@ -16,8 +16,8 @@ from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Figure
 from hemostat.exporter import MAX_ENTRIES_READ, Exporter
-from tests.core.notify.test_notification import word
 from tests.support.clock import FakeClock
+from tests.support.notifications import make_notification
 from tests.support.samples import CLEARED, alert, complete, event, heartbeat, needed, stats
 
 
@@ -124,7 +124,9 @@ def test_what_waits_for_a_channel_is_told_although_its_role_is_gone(bus, outbox,
     told = exporter()
     figure = Figure(definitions.NOTIFICATIONS.name, ("ops", DeliveryResult.DELIVERED), 0)
     bus.show([event(heartbeat("alert", figures=(figure,)))], ttl=60)
-    outbox.put("ops", [(word(Topic.HEALED), 0.0), (word(Topic.HEALED, incident="i2"), 0.0)])
+    outbox.put(
+        "ops", [(make_notification(Topic.HEALED), 0.0), (make_notification(Topic.HEALED, incident="i2"), 0.0)]
+    )
     numbers = told.numbers()
     assert numbers[definitions.NOTIFICATIONS] == {("ops", "delivered"): 0.0}
     assert numbers[definitions.WAITING_NOTIFICATIONS] == {("ops",): 2.0}

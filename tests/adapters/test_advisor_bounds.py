@@ -9,7 +9,7 @@ from hemostat.adapters.llm.anthropic import AnthropicAdvisor
 from hemostat.adapters.llm.openai import OpenAIAdvisor
 from hemostat.core.llm.tools import build_conclude_tool
 from hemostat.errors import AdvisorError
-from tests.adapters.test_bounded_answers import answering
+from tests.support.endless_server import serve_endlessly
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 ENDLESS = {
@@ -24,7 +24,7 @@ ENDLESS = {
 @pytest.mark.parametrize("answer", ENDLESS.values(), ids=ENDLESS)
 def test_an_answer_without_end_is_given_up(monkeypatch, vendor, answer):
     monkeypatch.setattr(body_limit, "GRACE_SECONDS", 0.2)
-    with answering(*answer) as place:
+    with serve_endlessly(*answer) as place:
         advisor = vendor("model-x", key="k", base_url=f"http://{place}")
         begin = time.monotonic()
         with pytest.raises(AdvisorError):

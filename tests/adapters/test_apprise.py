@@ -8,8 +8,8 @@ import pytest
 from hemostat.adapters.notify.apprise import Apprise, format_body
 from hemostat.core.notify.message import single
 from hemostat.errors import ConfigError, NotifyError
-from tests.core.notify.test_message import HEALED
 from tests.support.hook import SECRET, hooked
+from tests.support.notifications import HEALED
 
 MESSAGE = single(HEALED, {})
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -1,11 +1,9 @@
 """Services whose answers do not end, lead elsewhere or are larger than they look."""
 
 import gzip
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 
 import pytest
 import requests
@@ -16,35 +14,12 @@ from hemostat.adapters.notify.healthchecks_ping import HealthchecksPing
 from hemostat.adapters.notify.slack import Slack
 from hemostat.core.notify.message import single
 from hemostat.errors import NotifyError
-from tests.core.notify.test_message import HEALED
+from tests.support.endless_server import CONTINUES, HEAD, HEADERS, serve_endlessly
 from tests.support.hook import hooked
+from tests.support.notifications import HEALED
 
 MESSAGE = single(HEALED, {})
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@contextmanager
-def answering(head: bytes, again: bytes, pause: float = 0.0) -> Iterator[str]:
-    """A web server that sends `head` and then `again` until it is not heard; its host and port."""
-
-    def answer(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            connection.recv(65536)
-            connection.sendall(head)
-            while True:
-                connection.sendall(again)
-                time.sleep(pause)
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=answer, args=(listening.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"127.0.0.1:{listening.getsockname()[1]}"
-        listening.shutdown(socket.SHUT_RDWR)
 
 
 def slack(place: str) -> Callable[[], None]:
@@ -61,8 +36,6 @@ def service(place: str) -> Callable[[], None]:
 
 
 CALLS = [slack, heartbeat, service]
-HEADERS = (HEAD + b"X-Slow: ", b"a", 0.05)
-CONTINUES = (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +46,7 @@ def short(monkeypatch):
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("answer", [HEADERS, CONTINUES], ids=["headers", "continues"])
 def test_a_header_without_end_is_given_up(call, answer):
-    with answering(*answer) as place:
+    with serve_endlessly(*answer) as place:
         begin = time.monotonic()
         with pytest.raises(NotifyError) as caught:
             call(place)()
@@ -83,14 +56,14 @@ def test_a_header_without_end_is_given_up(call, answer):
 
 @pytest.mark.parametrize("extra", [b"", b"Content-Encoding: br\r\n", b"Content-Encoding: gzip, gzip\r\n"])
 def test_a_body_without_end_is_given_up(extra):
-    with answering(HEAD + extra + b"\r\n", bytes(65536)) as place, pytest.raises(NotifyError):
+    with serve_endlessly(HEAD + extra + b"\r\n", bytes(65536)) as place, pytest.raises(NotifyError):
         service(place)()
 
 
 def test_a_compressed_body_is_read_up_to_a_smaller_bound():
     packed = gzip.compress(bytes(50_000_000))
     head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: 99999999\r\n\r\n" + packed
-    with answering(head, packed) as place, response_limit.bounded_answers():
+    with serve_endlessly(head, packed) as place, response_limit.bounded_answers():
         reply = requests.get(f"http://{place}/", stream=True, timeout=2)
         with pytest.raises(requests.RequestException):
             _ = reply.content

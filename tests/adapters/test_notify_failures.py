@@ -10,8 +10,8 @@ from hemostat.adapters.notify.healthchecks_ping import HealthchecksPing
 from hemostat.adapters.notify.slack import Slack
 from hemostat.core.notify.message import single
 from hemostat.errors import NotifyError
-from tests.core.notify.test_message import HEALED
 from tests.support.hook import SECRET, hooked
+from tests.support.notifications import HEALED
 
 MESSAGE = single(HEALED, {})
 

@@ -55,12 +55,13 @@ from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Figure, Outcome
 from hemostat.exporter import Exporter
 from hemostat.operator import OperatorCommands
-from hemostat.ports import Bus, Engine, EngineVersion, HostProbe, Interrupted, Ledger, Sampler
+from hemostat.ports import Bus, Interrupted, Ledger
 from hemostat.streams import ROLES, ROLES_BY_NAME, Role
-from tests.core.notify.test_notification import word
+from tests.support.backends import InMemoryEngineBackends
 from tests.support.clock import FakeClock
 from tests.support.engine_fixtures import eventually, spec
 from tests.support.guarded_redis import ADMIN, Guarded, guarded
+from tests.support.notifications import make_notification
 from tests.support.samples import (
     DIAGNOSIS,
     NOW,
@@ -185,7 +186,7 @@ def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
     assert store.append([SAID["health_alert"]])
     assert store.has_event(SAID["health_alert"].id)
     outbox = RedisOutbox(every_server.client(ALERT))
-    assert outbox.put("ops", [(word(Topic.HEALED), NOW)]) == 0
+    assert outbox.put("ops", [(make_notification(Topic.HEALED), NOW)]) == 0
     _tell(outbox)
     assert RedisControls(every_server.client(RESPONDER)).ask(ASKED) == ASKED
     kept = build_snapshot(needed(), None, now=NOW)
@@ -287,7 +288,7 @@ def read(ledger: Ledger) -> LedgerSnapshot:
 
 
 def _tell(outbox: RedisOutbox) -> None:
-    healed = word(Topic.HEALED)
+    healed = make_notification(Topic.HEALED)
     outbox.put_off("ops", [healed], NOW)
     outbox.take("ops", NOW, lease=0.0, count=1)
     outbox.settle("ops", [healed], told=True)
@@ -361,7 +362,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     "reserve an action": (lambda s, u: _reserve(RedisLedger(s.client(u))), {RESPONDER}),
     "store an event": (lambda s, u: RedisRecentEvents(s.client(u)).append([SAID["health_alert"]]), {ALERT}),
     "leave word for people": (
-        lambda s, u: RedisOutbox(s.client(u)).put("ops", [(word(Topic.HEALED), NOW)]),
+        lambda s, u: RedisOutbox(s.client(u)).put("ops", [(make_notification(Topic.HEALED), NOW)]),
         {ALERT},
     ),
     "tell people": (lambda s, u: _tell(RedisOutbox(s.client(u))), {ALERT}),
@@ -439,20 +440,6 @@ def test_nobody_comes_in_without_a_name_or_with_a_wrong_password(server: Guarded
             assert not caught.value.transient
 
 
-class OnMemory(app.RealBackends):
-    """A role's real Redis, and an engine in memory."""
-
-    def __init__(self, settings: Settings, engine: InMemoryEngine) -> None:
-        super().__init__(settings)
-        self._memory = engine
-
-    def engine(self) -> tuple[Engine, Sampler]:
-        return self._memory, self._memory
-
-    def surroundings(self, engine: EngineVersion) -> HostProbe:
-        return app.UnknownHost()
-
-
 @contextmanager
 def roles_at_work(server: Guarded, directory: Path, host: str = ANY_HOST) -> Iterator[InMemoryEngine]:
     """An engine that all roles look after, each logged in as its own user, by its password's file."""
@@ -466,7 +453,9 @@ def roles_at_work(server: Guarded, directory: Path, host: str = ANY_HOST) -> Ite
         login = Redis(url=server.url, username=name, password_file=str(file))
         settings = Settings(host="h", state_dir=str(directory / "state"), redis=login)
         with suppress(Interrupted):
-            app.run_role(role.name, settings, instance="i", stop=stop, parts=OnMemory(settings, engine))
+            app.run_role(
+                role.name, settings, instance="i", stop=stop, parts=InMemoryEngineBackends(settings, engine)
+            )
 
     threads = [threading.Thread(target=work, args=(role,)) for role in ROLES]
     for thread in threads:

@@ -11,9 +11,8 @@ from hemostat.adapters.notify.slack import MAX_SECTION_CHARACTERS, MAX_TEXT_CHAR
 from hemostat.core.notify.message import build_digest, single
 from hemostat.core.settings.alert import Topic
 from hemostat.errors import NotifyError
-from tests.core.notify.test_message import HEALED
-from tests.core.notify.test_notification import word
 from tests.support.hook import SECRET, certify, hooked
+from tests.support.notifications import HEALED, make_notification
 
 MESSAGE = single(HEALED, {})
 
@@ -65,7 +64,7 @@ HOSTILE = "<!channel> <@U1> @here @all @channel & <http://evil.example|click> [c
 
 @pytest.mark.parametrize("place", ["container", "cause", "done", "what", "host", "project", "incident"])
 def test_text_from_outside_calls_nobody_and_links_nowhere(place):
-    hostile = word(Topic.FAILED, **{place: HOSTILE})
+    hostile = make_notification(Topic.FAILED, **{place: HOSTILE})
     for message in (single(hostile, {}), build_digest([hostile, HEALED], {})):
         sent = json.dumps(build_payload(message), ensure_ascii=False)
         assert "<" not in sent
@@ -78,7 +77,9 @@ def test_text_from_outside_calls_nobody_and_links_nowhere(place):
 
 
 def test_each_fact_has_its_part_of_the_text_however_long_the_others_are():
-    hostile = word(Topic.FAILED, container="&" * 999, cause="<" * 9999, done="@u" * 9999, what=">" * 9999)
+    hostile = make_notification(
+        Topic.FAILED, container="&" * 999, cause="<" * 9999, done="@u" * 9999, what=">" * 9999
+    )
     lines = build_payload(single(hostile, {}))["text"].splitlines()
     assert [line.partition(":")[0] for line in lines[1:5]] == ["Where", "What", "Why", "Outcome"]
 
@@ -92,7 +93,9 @@ def _texts(told) -> list[dict]:
 
 
 def test_nothing_is_longer_than_slack_takes():
-    hostile = word(Topic.FAILED, container="&" * 999, cause="<" * 9999, done="&" * 9999, what=">" * 9999)
+    hostile = make_notification(
+        Topic.FAILED, container="&" * 999, cause="<" * 9999, done="&" * 9999, what=">" * 9999
+    )
     for message in (single(hostile, {}), build_digest([hostile] * 50, {})):
         assert len(build_payload(message)["text"]) <= MAX_TEXT_CHARACTERS
         for block in build_payload(message)["blocks"]:

@@ -19,15 +19,15 @@ from hemostat.core.settings.alert import AlertSettings, Channel, Topic
 from hemostat.errors import BusUnreachableError, NotifyError
 from hemostat.events import Severity
 from hemostat.ports import Interrupted
-from tests.core.notify.test_notification import word
 from tests.support.clock import FakeClock
 from tests.support.counted import Counted
+from tests.support.notifications import make_notification
 from tests.support.samples import NOW
 
 PASSING = NotifyError("busy", transient=True)
 LASTING = NotifyError("no such channel", transient=False)
-HEALED = word(Topic.HEALED)
-GONE = word(Topic.GONE, kind="", container="Redis", incident="hemostat:Redis")
+HEALED = make_notification(Topic.HEALED)
+GONE = make_notification(Topic.GONE, kind="", container="Redis", incident="hemostat:Redis")
 
 
 class Phone:
@@ -90,7 +90,7 @@ class Line:
 
 def several(count: int, topic: Topic = Topic.HEALED) -> list[Notification]:
     return [
-        word(topic, number / 1000, incident=f"i{number}", container=f"web-{number}")
+        make_notification(topic, number / 1000, incident=f"i{number}", container=f"web-{number}")
         for number in range(count)
     ]
 
@@ -104,33 +104,36 @@ def test_what_waits_is_told_once():
 
 def test_what_came_and_went_by_itself_is_not_told():
     line = Line(Phone())
-    line.put(word(Topic.OPENED), word(Topic.OVER))
+    line.put(make_notification(Topic.OPENED), make_notification(Topic.OVER))
     assert line.after(0.0) == []
     assert line.outbox.take("ops", NOW + 999, lease=0.0, count=9) == []
 
 
 def test_that_it_is_over_is_told_to_whom_it_was_told_that_it_came():
     line = Line(Phone())
-    line.put(word(Topic.OPENED))
+    line.put(make_notification(Topic.OPENED))
     line.after(0.0)
-    line.put(word(Topic.OVER, 1.0))
+    line.put(make_notification(Topic.OVER, 1.0))
     assert line.after(1.0) == ["web: exited", "web: exited is settled"]
 
 
 def test_each_action_that_waits_for_approval_is_asked_about():
     """The first one failed, and the next rung of the ladder comes at once."""
     line = Line(Phone())
-    line.put(word(Topic.APPROVAL, action="restart"))
+    line.put(make_notification(Topic.APPROVAL, action="restart"))
     line.after(1.0)
-    line.put(word(Topic.FAILED, 2.0, action="restart"), word(Topic.APPROVAL, 2.1, action="scale"))
+    line.put(
+        make_notification(Topic.FAILED, 2.0, action="restart"),
+        make_notification(Topic.APPROVAL, 2.1, action="scale"),
+    )
     assert line.after(2.0) == ["web waits for approval: restart", "web waits for approval: scale"]
-    line.put(word(Topic.APPROVAL, 2.1, action="scale"))
+    line.put(make_notification(Topic.APPROVAL, 2.1, action="scale"))
     assert len(line.after(1.0)) == 2
 
 
 def test_a_channel_hears_the_topics_that_it_wants():
     line = Line(Phone(), channel=Channel(topics=(Topic.ESCALATED,)))
-    line.put(HEALED, word(Topic.ESCALATED, incident="i2"))
+    line.put(HEALED, make_notification(Topic.ESCALATED, incident="i2"))
     assert line.after(0.0) == ["web needs a person: exited"]
 
 
@@ -150,7 +153,11 @@ def test_a_service_that_is_busy_is_left_alone_longer_each_time():
 def test_a_message_that_a_service_always_fails_at_keeps_no_other_from_being_told():
     """As a mail server that takes one for spam: it says no more than that it failed."""
     line = Line(Picky("web"))
-    line.put(word(Topic.HEALED, -2.0), word(Topic.HEALED, -1.0, incident="other"), *several(2))
+    line.put(
+        make_notification(Topic.HEALED, -2.0),
+        make_notification(Topic.HEALED, -1.0, incident="other"),
+        *several(2),
+    )
     for _ in range(5):
         line.after(5.0)
     assert line.phone.heard == ["web-0 is healed: exited", "web-1 is healed: exited"]
@@ -221,7 +228,7 @@ def test_what_was_delivered_failed_and_dropped_is_counted_and_known_before_it_ha
     line.after(0.0)
     line.after(2.0)
     line.after(GIVE_UP_SECONDS + 1)
-    line.put(word(Topic.HEALED, GIVE_UP_SECONDS + 2, incident="i2"))
+    line.put(make_notification(Topic.HEALED, GIVE_UP_SECONDS + 2, incident="i2"))
     line.after(2.0)
     assert line.counted == {("ops", "delivered"): 1, ("ops", "failed"): 3, ("ops", "dropped"): 1}
 
@@ -237,7 +244,7 @@ def test_a_library_that_breaks_does_not_end_the_thread():
 
 def test_in_a_storm_the_ration_goes_alone_and_the_rest_as_one():
     line = Line(Phone(), per_minute=3)
-    line.put(*several(20), word(Topic.ESCALATED, incident="bad", container="db"))
+    line.put(*several(20), make_notification(Topic.ESCALATED, incident="bad", container="db"))
     heard = line.after(1.0)
     assert heard == [
         "db needs a person: exited",
@@ -253,14 +260,17 @@ def test_in_a_storm_the_ration_goes_alone_and_the_rest_as_one():
 def test_one_project_has_half_of_the_messages_while_others_fail():
     """What is beyond its half goes as one, and the word of another project does not wait for it."""
     line = Line(Phone(), per_minute=6)
-    evil = [word(Topic.HEALED, incident=f"e{n}", container=f"evil-{n}", project="evil") for n in range(20)]
-    line.put(*evil, word(Topic.HEALED, incident="s", container="shop", project="shop"))
+    evil = [
+        make_notification(Topic.HEALED, incident=f"e{n}", container=f"evil-{n}", project="evil")
+        for n in range(20)
+    ]
+    line.put(*evil, make_notification(Topic.HEALED, incident="s", container="shop", project="shop"))
     assert line.after(1.0) == [
         *("evil-0 is healed: exited", "shop is healed: exited", "evil-1 is healed: exited"),
         "18 incidents: 18 healed",
     ]
-    line.put(word(Topic.HEALED, 2.0, incident="e99", container="evil-99", project="evil"))
-    line.put(word(Topic.HEALED, 2.0, incident="s2", container="shop-2", project="shop"))
+    line.put(make_notification(Topic.HEALED, 2.0, incident="e99", container="evil-99", project="evil"))
+    line.put(make_notification(Topic.HEALED, 2.0, incident="s2", container="shop-2", project="shop"))
     assert line.after(2.0)[4:] == ["shop-2 is healed: exited"]
     assert line.after(60.0)[5:] == ["evil-99 is healed: exited"]
 
@@ -274,16 +284,16 @@ def test_what_was_told_in_one_message_is_not_told_again():
 
 def test_quiet_hours_end_and_then_one_word_an_incident_is_told():
     line = Line(Phone(), quiet="12:00-13:00")
-    line.put(word(Topic.ESCALATED))
+    line.put(make_notification(Topic.ESCALATED))
     line.after(10.0)
-    line.put(word(Topic.HEALED, 20.0))
+    line.put(make_notification(Topic.HEALED, 20.0))
     assert line.after(3000.0) == []
     assert line.after(600.0) == ["web is healed: exited"]
 
 
 def test_what_is_critical_does_not_wait_for_the_morning():
     line = Line(Phone(), quiet="12:00-13:00")
-    line.put(word(Topic.ESCALATED, severity=Severity.CRITICAL))
+    line.put(make_notification(Topic.ESCALATED, severity=Severity.CRITICAL))
     assert line.after(1.0) == ["web needs a person: exited"]
 
 
@@ -380,7 +390,7 @@ def test_a_clock_that_is_set_back_stops_nobody(back):
     line = Line(Phone(PASSING))
     line.put(HEALED)
     line.after(1.0)
-    line.put(msgspec.structs.replace(word(Topic.FAILED, -back - 10), incident="i2"))
+    line.put(msgspec.structs.replace(make_notification(Topic.FAILED, -back - 10), incident="i2"))
     assert line.after(-back) == ["web: an action has failed"]
 
 
@@ -413,7 +423,7 @@ def test_a_word_of_which_no_message_can_be_made_holds_up_no_other(monkeypatch):
         return single(each, *arguments, **named)
 
     monkeypatch.setattr(message, "single", refuse)
-    line.put(word(Topic.HEALED, container="evil", incident="e"), HEALED)
+    line.put(make_notification(Topic.HEALED, container="evil", incident="e"), HEALED)
     assert len(line.after(0)) == 1
     line.after(LEASE_SECONDS + 1)
     assert line.outbox.waiting("ops") == 0

@@ -5,8 +5,6 @@ from signal import SIGQUIT
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.engine import InMemoryEngine
-from hemostat.agents.monitor import Monitor
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.model import (
     Connected,
@@ -18,89 +16,21 @@ from hemostat.core.model import (
     HostSample,
     ParentLimits,
     Probed,
-    Sample,
     Samples,
 )
-from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.errors import (
     BusUnreachableError,
     EngineError,
     EngineUnreachableError,
 )
-from hemostat.events import ContainerStats, HealthAlert, Kind, Phase
-from hemostat.ports import ContainerSpec
-from tests.support.clock import FakeClock
+from hemostat.events import Kind, Phase
+from tests.support.monitor_harness import MIB, MonitorHarness
 from tests.support.samples import composed
-
-MIB = 1 << 20
-
-
-class Watch:
-    """A monitor on an engine in memory, told of everything that happens there."""
-
-    def __init__(self, **thresholds) -> None:
-        self.clock = FakeClock()
-        self.engine = InMemoryEngine(self.clock)
-        self.monitor = self.new_monitor(**thresholds)
-        self.heard = 0
-        self.alerts: list[HealthAlert] = []
-        self.incidents: list[str] = []
-        self.stats: list[ContainerStats] = []
-        self.samples: list[Sample] = []
-        self.tell(Connected())
-
-    def new_monitor(self, history=lambda _: (), **thresholds) -> Monitor:
-        return Monitor(
-            self.engine,
-            self.engine,
-            MonitorSettings(**thresholds),
-            host="h",
-            source="monitor@1",
-            host_memory=4096 * MIB,
-            history=history,
-        )
-
-    def tell(self, observation) -> None:
-        for event in self.monitor.step(observation, self.clock.now()):
-            if isinstance(event.data, HealthAlert):
-                self.alerts.append(event.data)
-                self.incidents.append(event.incident)
-            else:
-                self.stats.append(event.data)
-
-    def listen(self) -> None:
-        """Pass on what the engine has said since the last time."""
-        history = self.engine._history
-        news, self.heard = history[self.heard :], len(history)
-        for event in news:
-            self.tell(event)
-
-    def sample(self, seconds: int = 1) -> None:
-        for _ in range(seconds):
-            self.clock.advance(1.0)
-            self.listen()
-            samples = self.engine.sample(self.monitor.running(), self.clock.now())
-            self.samples += samples
-            self.tell(Samples(tuple(samples)))
-
-    def make(self, **fields) -> str:
-        spec = {"name": "web", "image": "busybox", "command": ("x",), "labels": {}}
-        container = self.engine.run(ContainerSpec(**{**spec, **fields}))
-        self.listen()
-        return container
-
-    def restart_monitor(self, **fields) -> None:
-        memo = self.monitor.memo()
-        self.monitor = self.new_monitor(**fields)
-        self.monitor.restore(memo)
-
-    def told(self) -> list[tuple[Kind, Phase]]:
-        return [(alert.kind, alert.phase) for alert in self.alerts]
 
 
 @pytest.fixture
-def watch() -> Watch:
-    return Watch()
+def watch() -> MonitorHarness:
+    return MonitorHarness()
 
 
 def test_a_crash_is_an_alert_with_its_exit_code(watch):
@@ -364,7 +294,7 @@ def test_a_second_death_that_happened_meanwhile_is_told_although_the_first_is_no
     assert [alert.occurrence for alert in watch.alerts] == [1, 2]
 
 
-def survive_a_signal(watch: Watch) -> str:
+def survive_a_signal(watch: MonitorHarness) -> str:
     """A thread dump, say; a while ago."""
     web = watch.make()
     watch.tell(
@@ -415,7 +345,7 @@ def test_a_container_removed_meanwhile_ends_its_incident(watch):
     assert watch.told()[1:] == [(Kind.EXITED, Phase.CLEARED)]
 
 
-def first_look_at(watch: Watch, exit_code: int) -> None:
+def first_look_at(watch: MonitorHarness, exit_code: int) -> None:
     watch.engine.crash(watch.make(), exit_code)
     watch.monitor, watch.heard = watch.new_monitor(), len(watch.engine._history)
     watch.alerts.clear()
@@ -483,7 +413,7 @@ def test_an_unknown_event_is_looked_at_and_passed_over(watch):
     assert watch.alerts == []
 
 
-def names(watch: Watch) -> list[tuple[str, str, str]]:
+def names(watch: MonitorHarness) -> list[tuple[str, str, str]]:
     """Container, kind and root of every alert that was raised."""
     raised = (alert for alert in watch.alerts if alert.phase is Phase.RAISED)
     return [(alert.container.name, alert.kind.value, alert.root) for alert in raised]
@@ -494,7 +424,7 @@ def compose(service: str, depends_on: str = "") -> dict[str, str]:
     return composed(service, **needs)
 
 
-def crash_and_start(watch: Watch, container: str, times: int) -> None:
+def crash_and_start(watch: MonitorHarness, container: str, times: int) -> None:
     for _ in range(times):
         watch.engine.crash(container, 1)
         watch.listen()
@@ -637,7 +567,7 @@ def test_a_death_is_told_where_the_engine_will_not_show_what_the_dead_depends_on
     assert names(watch) == [("web", "exited", "")]
 
 
-def busy_host(watch: Watch, seconds: int, cpu: float) -> None:
+def busy_host(watch: MonitorHarness, seconds: int, cpu: float) -> None:
     for _ in range(seconds):
         watch.tell(HostSample(time=watch.clock.now(), cpu=cpu))
         watch.sample()
@@ -752,7 +682,7 @@ def test_a_high_value_ends_with_the_container_that_had_it(watch):
 
 
 def test_a_habit_is_no_news_once_it_is_known(watch):
-    watch = Watch(baseline=True, baseline_window=60.0)
+    watch = MonitorHarness(baseline=True, baseline_window=60.0)
     web = watch.make()
     watch.engine.spin(web, 0.9)
     watch.sample(120)

@@ -11,14 +11,14 @@ from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEv
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.errors import EngineTimeoutError
 from hemostat.events import Action, Kind, Outcome, Phase
-from tests.agents.test_monitor import MIB, Watch
+from tests.support.monitor_harness import MIB, MonitorHarness
 
 TERM, KILL, QUIT, HUP = 15, 9, 3, 1
 RAISED, CLEARED = Phase.RAISED, Phase.CLEARED
 PODMAN = {"podman": True}
 
 
-class Scene(Watch):
+class Scene(MonitorHarness):
     """With a ledger, and with events that come as the test says."""
 
     def new_monitor(self, **thresholds) -> Monitor:

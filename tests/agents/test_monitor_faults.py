@@ -8,14 +8,14 @@ from hemostat.core.labels.masking import veiled
 from hemostat.core.model import Answering, Connected, Listing
 from hemostat.errors import EngineUnreachableError
 from hemostat.events import Container, Kind, Phase
-from tests.agents.test_monitor import Watch
+from tests.support.monitor_harness import MonitorHarness
 
 RAISED = [(Kind.EXITED, Phase.RAISED)]
 
 
 @pytest.fixture
-def watch() -> Watch:
-    return Watch()
+def watch() -> MonitorHarness:
+    return MonitorHarness()
 
 
 class Mine:

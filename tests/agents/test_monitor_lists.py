@@ -6,12 +6,12 @@ import pytest
 from hemostat.core.model import Answering, Connected, ContainerInfo, Disconnected, Listing
 from hemostat.errors import EngineError, EngineTimeoutError
 from hemostat.events import Kind, Phase
-from tests.agents.test_monitor import Watch
+from tests.support.monitor_harness import MonitorHarness
 
 
 @pytest.fixture
-def watch() -> Watch:
-    return Watch()
+def watch() -> MonitorHarness:
+    return MonitorHarness()
 
 
 class Stuck:

@@ -1,14 +1,10 @@
 """The only role that acts: once, within its limits, and not on what has recovered."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.controls import InMemoryControls
-from hemostat.adapters.in_memory.engine import InMemoryEngine
-from hemostat.adapters.in_memory.evidence import InMemoryEvidence
-from hemostat.adapters.in_memory.ledger import InMemoryLedger
 from hemostat.agents.responder import Responder
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.ledger.controls import ApprovalAnswer, Pause
@@ -28,96 +24,20 @@ from hemostat.events import (
     Container,
     Event,
     Evidence,
-    HealthAlert,
     Kind,
     Outcome,
     Reason,
     RemediationComplete,
     RemediationNeeded,
 )
-from hemostat.ports import ContainerSpec, Defer, RunInBackground
-from tests.support.clock import FakeClock
+from hemostat.ports import Defer, RunInBackground
+from tests.support.responder_harness import MIB, ResponderHarness, interrupt, run_step
 from tests.support.samples import DIAGNOSIS, alert, composed
-
-MIB = 1 << 20
-
-
-def taken(responder: Responder, event: Event, now: float) -> list[Event] | Defer:
-    """The step's answer, and what came of it if it runs apart."""
-    answer = responder.step(event, now)
-    return answer.work(now) if isinstance(answer, RunInBackground) else answer
-
-
-class Scene:
-    """A responder, an engine in memory with one container, and a ledger."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.engine = InMemoryEngine(self.clock)
-        self.desk = InMemoryControls()
-        self.incidents: dict[tuple[str, str | None], str] = {}
-        """What a monitor has told of."""
-        self.seals: dict[tuple[str, str | None], str] = {}
-        """Of what people have ordered."""
-        self.ledger = InMemoryLedger(self.desk, self.incidents, self.seals)
-        self.dossiers = InMemoryEvidence()
-        self.history: dict[str, Sequence[MetricPoint]] = {}
-        self.web = self.make("web")
-        self.clock.advance(60)
-
-    def make(self, name: str, **fields) -> str:
-        spec = {"name": name, "image": "busybox", "command": ("x",), "labels": {}}
-        return self.engine.run(ContainerSpec(**{**spec, **fields}))
-
-    def responder(self, name: str = "a", **limits) -> Responder:
-        return Responder(
-            self.engine,
-            self.engine,
-            self.ledger,
-            self.desk,
-            self.dossiers,
-            self.clock,
-            ResponderSettings(**limits),
-            host="h",
-            source=f"responder@{name}",
-            host_memory=4096 * MIB,
-            recent=lambda container: self.history.get(container.name, ()),
-        )
-
-    def request(self, kind: Kind = Kind.EXITED, action: Action = Action.RESTART, **changes) -> Event:
-        ref = self.engine.inspect(changes.pop("container", "web")).ref
-        incident, parameters = changes.pop("incident", "i1"), changes.pop("parameters", {})
-        told: HealthAlert = alert(kind=kind, container=ref, since=self.clock.now(), **changes)
-        self.incidents["h", incident] = ref.name
-        data = RemediationNeeded(alert=told, action=action, diagnosis=DIAGNOSIS, parameters=parameters)
-        return Event.make(data, time=self.clock.now(), host="h", source="analyzer@1", incident=incident)
-
-    def crashed(self, **changes) -> Event:
-        self.engine.crash("web", 7)
-        return self.request(**changes)
-
-    def step(self, event: Event, responder: Responder | None = None) -> RemediationComplete | Defer:
-        answer = taken(responder or self.responder(), event, self.clock.now())
-        if isinstance(answer, Defer):
-            return answer
-        (told,) = answer
-        assert isinstance(told.data, RemediationComplete)
-        return told.data
-
-    def finish(self, event: Event, responder: Responder | None = None) -> RemediationComplete:
-        """Also where it is put off while the container comes up."""
-        responder = responder or self.responder()
-        while isinstance(done := self.step(event, responder), Defer):
-            self.clock.sleep(max(0.1, done.until - self.clock.now()))
-        return done
-
-    def starts(self) -> int:
-        return sum(event.action == "start" for event in self.engine._history) - len(self.engine._boxes)
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def scene() -> ResponderHarness:
+    return ResponderHarness()
 
 
 def test_a_crashed_container_is_started_and_verified(scene):
@@ -164,10 +84,6 @@ def test_who_died_after_the_action_does_not_act_again(scene):
     assert scene.starts() == 1
 
 
-def interrupt(_: float) -> None:
-    raise RuntimeError("killed while it verified")
-
-
 def test_who_died_before_the_action_acts_when_it_is_back(scene):
     request = scene.crashed()
     scene.engine.start, start = broken(EngineUnreachableError("engine gone")), scene.engine.start
@@ -178,7 +94,7 @@ def test_who_died_before_the_action_acts_when_it_is_back(scene):
     assert scene.starts() == 1
 
 
-def begun(scene: Scene, responder: Responder) -> Event:
+def begun(scene: ResponderHarness, responder: Responder) -> Event:
     """A request to restart whose responder dies just before it acts."""
     event = scene.request(Kind.UNHEALTHY, container=scene.make("app", health=("true",)))
     scene.engine.set_health("app", "unhealthy")
@@ -328,7 +244,7 @@ def test_the_lease_lasts_for_as_long_as_the_container_may_take_to_stop(scene, ow
     assert lease_of(scene, "slow", labels=labels) == plain + more
 
 
-def lease_of(scene: Scene, name: str, **fields) -> float:
+def lease_of(scene: ResponderHarness, name: str, **fields) -> float:
     scene.make(name, **fields)
     scene.engine.crash(name, 7)
     scene.step(scene.request(container=name, incident=name))
@@ -343,7 +259,7 @@ def test_a_request_told_twice_at_once_is_done_once(scene):
 
     def restart_slowly(container: str, timeout: float | None = None) -> None:
         scene.engine.restart = restart
-        answers.append(taken(responder, twin, scene.clock.now()))
+        answers.append(run_step(responder, twin, scene.clock.now()))
         restart(container, timeout)
 
     scene.engine.restart = restart_slowly
@@ -363,7 +279,7 @@ def test_a_container_that_takes_long_to_stop_is_not_restarted_twice(scene):
     def restart_slowly(container: str, timeout: float | None = None) -> None:
         scene.engine.restart = restart
         scene.clock.advance(500)
-        answers.append(taken(responder, unhealthy, scene.clock.now()))
+        answers.append(run_step(responder, unhealthy, scene.clock.now()))
         restart(container, timeout)
 
     scene.engine.restart = restart_slowly
@@ -510,13 +426,15 @@ def test_containers_of_another_host_are_not_ours(scene):
     assert not scene.engine.inspect("web").running
 
 
-def put_off(scene: Scene, event: Event, responder: Responder) -> Defer:
-    answer = taken(responder, event, scene.clock.now())
+def put_off(scene: ResponderHarness, event: Event, responder: Responder) -> Defer:
+    answer = run_step(responder, event, scene.clock.now())
     assert isinstance(answer, Defer)
     return answer
 
 
-def later(scene: Scene, event: Event, responder: Responder) -> tuple[str, list[RemediationComplete]]:
+def later(
+    scene: ResponderHarness, event: Event, responder: Responder
+) -> tuple[str, list[RemediationComplete]]:
     answer = put_off(scene, event, responder)
     return answer.why, [told.data for told in answer.told]
 
@@ -656,7 +574,7 @@ def test_evidence_that_cannot_be_kept_keeps_nobody_down(scene, monkeypatch):
     assert scene.step(scene.crashed()).outcome is Outcome.HEALED
 
 
-def scaled_up(scene: Scene, **limits) -> Responder:
+def scaled_up(scene: ResponderHarness, **limits) -> Responder:
     """A container that has died of its memory limit twice is given more."""
     labels = {"hemostat.scale.memory_max": "128MiB", "hemostat.exec": "redis-cli -a s3cret shutdown"}
     scene.make("hungry", memory=64 * MIB, labels=labels)
@@ -804,7 +722,7 @@ def test_what_the_engine_will_not_plan_is_told_and_not_given_up_in_silence(scene
         assert done.alert is not None
 
 
-def host_alert(scene: Scene) -> Event:
+def host_alert(scene: ResponderHarness) -> Event:
     facts = (
         Evidence("disk", 95.0, "%"),
         Evidence("threshold", 90.0, "%"),
@@ -911,7 +829,7 @@ def test_nothing_is_done_for_a_request_that_no_alert_came_before(scene):
     assert not scene.engine.inspect("web").running
 
 
-def at_evidence(scene: Scene, happens) -> None:
+def at_evidence(scene: ResponderHarness, happens) -> None:
     """Let it happen while evidence is gathered: after the attempt is reserved, before anything is done."""
     put = scene.dossiers.put
 
@@ -1105,7 +1023,7 @@ def test_twins_of_a_request_ask_people_once(scene):
     answer = put_off(scene, event, responder)
     scene.clock.advance(1)
     twin = scene.request(action=Action.START)
-    assert taken(responder, twin, scene.clock.now()) == []
+    assert run_step(responder, twin, scene.clock.now()) == []
     (waiting,) = scene.desk.approvals()
     scene.desk.answer(waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now())
     assert scene.step(answer.event, responder).action is Action.RESTART
@@ -1161,7 +1079,7 @@ def test_what_a_command_prints_is_cut_where_no_cut_lays_a_secret_open(scene):
     assert key[:15] not in done.detail
 
 
-def ask_during_restart(scene: Scene, meanwhile: Callable[[], object]) -> list[Event] | Defer:
+def ask_during_restart(scene: ResponderHarness, meanwhile: Callable[[], object]) -> list[Event] | Defer:
     """What another request for the container is answered during its restart, after `meanwhile`."""
     hung, unhealthy = scene.request(Kind.HUNG), scene.request(Kind.HUNG, incident="i2")
     responder, restart, answers = scene.responder(backoff=0.0), scene.engine.restart, []
@@ -1169,7 +1087,7 @@ def ask_during_restart(scene: Scene, meanwhile: Callable[[], object]) -> list[Ev
     def restart_slowly(container: str, timeout: float | None = None) -> None:
         scene.engine.restart = restart
         meanwhile()
-        answers.append(taken(responder, unhealthy, scene.clock.now()))
+        answers.append(run_step(responder, unhealthy, scene.clock.now()))
         restart(container, timeout)
 
     scene.engine.restart = restart_slowly
@@ -1244,7 +1162,7 @@ def test_an_engine_that_shuts_down_during_a_restart_is_no_persons_stop(scene):
     assert scene.step(request).outcome is Outcome.HEALED
 
 
-def hang_up(scene: Scene, request: Event, responder: Responder | None = None) -> None:
+def hang_up(scene: ResponderHarness, request: Event, responder: Responder | None = None) -> None:
     """The responder dies while it verifies: its attempt stays in the ledger."""
     scene.clock.on_sleep = interrupt
     with pytest.raises(RuntimeError):
@@ -1252,7 +1170,7 @@ def hang_up(scene: Scene, request: Event, responder: Responder | None = None) ->
     scene.clock.on_sleep = None
 
 
-def fill_slots(scene: Scene, count: int = 4, **fields) -> None:
+def fill_slots(scene: ResponderHarness, count: int = 4, **fields) -> None:
     """Attempts of a responder that has died hold all slots of the host."""
     for number in range(count):
         name = f"t{number}"
@@ -1363,9 +1281,9 @@ def test_a_slow_stop_is_not_done_twice_by_two_responders_whatever_the_clock_does
     def restart_slowly(container: str, timeout: float | None = None) -> None:
         scene.engine.restart = restart
         scene.clock.advance(jump)
-        answers.extend(taken(other, each, scene.clock.now()) for each in (hung, unhealthy))
+        answers.extend(run_step(other, each, scene.clock.now()) for each in (hung, unhealthy))
         scene.clock.advance(30)
-        answers.extend(taken(other, each, scene.clock.now()) for each in (hung, unhealthy))
+        answers.extend(run_step(other, each, scene.clock.now()) for each in (hung, unhealthy))
         restart(container, timeout)
 
     scene.engine.restart = restart_slowly

@@ -15,15 +15,15 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
 )
-from tests.agents.test_responder import Scene
+from tests.support.responder_harness import ResponderHarness
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def scene() -> ResponderHarness:
+    return ResponderHarness()
 
 
-def note(scene: Scene, request: Event, **changes: object) -> None:
+def note(scene: ResponderHarness, request: Event, **changes: object) -> None:
     """As a monitor does when it raises, or clears, the alert that this request answers."""
     assert isinstance(request.data, RemediationNeeded)
     told = msgspec.structs.replace(request, data=msgspec.structs.replace(request.data.alert, **changes))
@@ -31,7 +31,7 @@ def note(scene: Scene, request: Event, **changes: object) -> None:
         scene.incidents["h", f"{told.incident}{suffix}"] = value
 
 
-def busy(scene: Scene, **changes: object) -> Event:
+def busy(scene: ResponderHarness, **changes: object) -> Event:
     """A request against a CPU that a monitor told of."""
     request = scene.request(Kind.CPU_HIGH)
     note(scene, request)
@@ -102,7 +102,7 @@ def test_request_of_an_earlier_occurrence_is_done_while_the_incident_lasts(scene
     assert scene.step(request).outcome is Outcome.HEALED
 
 
-def failed(scene: Scene, action: Action) -> None:
+def failed(scene: ResponderHarness, action: Action) -> None:
     """An attempt of ours against the first rung."""
     attempt = Attempt(
         key="i1:1:0", container="web", action=action, time=scene.clock.now(), by="responder@a", lease=0.0

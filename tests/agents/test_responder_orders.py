@@ -7,17 +7,17 @@ from hemostat.core.ledger.controls import Pause
 from hemostat.errors import EngineUnreachableError
 from hemostat.events import Action, Container, Event, Kind, Order, Outcome, Reason, RemediationComplete, seal
 from hemostat.ports import Defer
-from tests.agents.test_responder import Scene, interrupt, taken
+from tests.support.responder_harness import ResponderHarness, interrupt, run_step
 from tests.support.samples import DIAGNOSIS, composed
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def scene() -> ResponderHarness:
+    return ResponderHarness()
 
 
 def ordered(
-    scene: Scene, action: Action = Action.RESTART, *, host: str = "h", incident="o1", **fields
+    scene: ResponderHarness, action: Action = Action.RESTART, *, host: str = "h", incident="o1", **fields
 ) -> Event:
     fields.setdefault("container", scene.engine.inspect("web").ref)
     data = Order(action=action, by="ann@h", **fields)
@@ -26,14 +26,14 @@ def ordered(
     return Event.make(data, time=now, host=host, source="people@ann@h", incident="o1")
 
 
-def stops(scene: Scene) -> int:
+def stops(scene: ResponderHarness) -> int:
     return sum(event.action == "stop" for event in scene.engine._history)
 
 
 def test_a_healthy_container_is_restarted_by_order_and_the_answer_says_by_whom(scene):
     before = scene.engine.inspect("web").started_at
     event = ordered(scene, reason="it is slow")
-    (answer,) = taken(scene.responder(), event, scene.clock.now())
+    (answer,) = run_step(scene.responder(), event, scene.clock.now())
     done = answer.data
     assert scene.engine.inspect("web").started_at > before
     assert (answer.incident, answer.cause) == ("o1", event.id)
@@ -143,7 +143,7 @@ def test_a_container_that_is_gone_is_told_as_gone(scene):
 
 
 def test_an_order_for_another_host_is_another_responders(scene):
-    assert taken(scene.responder(), ordered(scene, host="other"), scene.clock.now()) == []
+    assert run_step(scene.responder(), ordered(scene, host="other"), scene.clock.now()) == []
     assert scene.starts() == 0
 
 

@@ -7,24 +7,24 @@ from hemostat.core.model import HealthCheck
 from hemostat.errors import EngineError
 from hemostat.events import Action, Event, Kind, Outcome, Reason, RemediationNeeded
 from hemostat.ports import Defer
-from tests.agents.test_responder import Scene, taken
+from tests.support.responder_harness import ResponderHarness, run_step
 from tests.support.samples import DIAGNOSIS, alert
 
 
 @pytest.fixture
-def scene() -> Scene:
-    made = Scene()
+def scene() -> ResponderHarness:
+    made = ResponderHarness()
     made.make("app", health=("true",))
     made.clock.advance(60)
     return made
 
 
-def ill(scene: Scene, **changes) -> Event:
+def ill(scene: ResponderHarness, **changes) -> Event:
     scene.engine.set_health("app", "unhealthy")
     return scene.request(Kind.UNHEALTHY, container="app", **changes)
 
 
-def shares(scene: Scene, owner: str) -> None:
+def shares(scene: ResponderHarness, owner: str) -> None:
     """The namespace of another container, as the engine tells it."""
     inspect = scene.engine.inspect
     scene.engine.inspect = lambda name: (
@@ -68,7 +68,7 @@ def test_people_are_not_told_again_when_what_is_missing_does_not_come_back(scene
     scene.engine.crash("app", 1)
     waits = scene.step(scene.request(container="app"))
     scene.clock.advance(1000)
-    assert taken(scene.responder(), waits.event, scene.clock.now()) == []
+    assert run_step(scene.responder(), waits.event, scene.clock.now()) == []
 
 
 def test_a_container_whose_networks_owner_is_down_is_left_as_it_is(scene):
@@ -79,7 +79,7 @@ def test_a_container_whose_networks_owner_is_down_is_left_as_it_is(scene):
     assert scene.step(ill(scene)).outcome is Outcome.HEALED
 
 
-def missing(scene: Scene, **limits):
+def missing(scene: ResponderHarness, **limits):
     """A responder that finds that a path is not there."""
     responder = scene.responder(**limits)
     responder._decider._start_check._find_missing_path = lambda _: (
@@ -95,7 +95,7 @@ def test_a_container_whose_mount_is_gone_is_left_as_it_is_in_rehearsals_too(scen
     assert scene.starts() == 0
 
 
-def half(scene: Scene, why: str) -> None:
+def half(scene: ResponderHarness, why: str) -> None:
     """The stop works and no start does."""
 
     def refuse(*_: object) -> None:
@@ -194,13 +194,13 @@ def test_a_failure_that_shows_while_it_is_verified_is_told_once(scene):
         for action in (Action.NONE, Action.RESTART):
             data = RemediationNeeded(alert=again, action=action, diagnosis=DIAGNOSIS)
             other = msgspec.structs.replace(event, id=str(action), data=data)
-            assert isinstance(taken(responder, other, scene.clock.now()), Defer)
+            assert isinstance(run_step(responder, other, scene.clock.now()), Defer)
             seen.append(other)
 
     scene.engine.restart = restart_in_vain
     assert scene.step(event, responder).reason is Reason.NOT_VERIFIED
     scene.clock.advance(30)
-    assert [taken(responder, other, scene.clock.now()) for other in seen] == [[], []]
+    assert [run_step(responder, other, scene.clock.now()) for other in seen] == [[], []]
     assert scene.starts() == 1
 
 

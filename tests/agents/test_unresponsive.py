@@ -9,17 +9,17 @@ from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import EngineTimeoutError
 from hemostat.events import Outcome, Reason
 from hemostat.ports import Defer, RunInBackground
-from tests.agents.test_responder import Scene
+from tests.support.responder_harness import ResponderHarness
 
 HANGS = "took too long"
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def scene() -> ResponderHarness:
+    return ResponderHarness()
 
 
-def make_hang(scene: Scene, name: str, *calls: str) -> list[str]:
+def make_hang(scene: ResponderHarness, name: str, *calls: str) -> list[str]:
     """Which calls about this container have hung since; start and inspect unless others are named."""
     hung, identity = [], scene.engine.inspect(name).ref.id
 

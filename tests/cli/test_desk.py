@@ -7,22 +7,9 @@ import pytest
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisControls, connect
 from hemostat.core.labels.container_ref import build_reference
-from hemostat.core.ledger.controls import Approval, ApprovalAnswer
-from hemostat.events import Action
+from hemostat.core.ledger.controls import ApprovalAnswer
+from tests.support.approvals import PENDING_APPROVAL
 from tests.support.samples import event, stats
-
-FAR = 9e9
-ASKED = Approval(
-    id="a1b2c3",
-    key="i1:1:0",
-    incident="i1",
-    host="h",
-    container="web",
-    action=Action.RESTART,
-    cause="crash",
-    asked=FAR - 60,
-    until=FAR,
-)
 
 pytestmark = pytest.mark.redis
 
@@ -55,7 +42,7 @@ def test_a_pause_for_no_time_at_all_is_a_mistake(hemostat, desk):
 
 
 def test_what_waits_is_listed_and_answered(hemostat, desk):
-    desk.ask(ASKED)
+    desk.ask(PENDING_APPROVAL)
     assert "a1b2c3" in hemostat("approvals").out
     assert [each["id"] for each in hemostat("approvals", "--json").json] == ["a1b2c3"]
     said = hemostat("approve", "a1b2c3", "--by", "ann")
@@ -65,7 +52,7 @@ def test_what_waits_is_listed_and_answered(hemostat, desk):
 
 
 def test_who_comes_second_is_told_what_the_first_said(hemostat, desk):
-    desk.ask(ASKED)
+    desk.ask(PENDING_APPROVAL)
     hemostat("reject", "a1b2c3", "--by", "ann", "--reason", "not now")
     said = hemostat("approve", "a1b2c3", "--by", "bob")
     assert said.code == 1

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from hemostat.consumer import CURRENT_INCIDENT
-from tests.core.test_redact import BODY, PEM
+from tests.support.redact_corpus import BODY, PEM
 
 SAID = "probe.said word=%s count=%d"
 

@@ -10,11 +10,11 @@ from hemostat.adapters.redis import outbox as redis_outbox
 from hemostat.core.notify.notification import LastNotification
 from hemostat.core.settings.alert import Topic
 from hemostat.ports import Outbox
-from tests.core.notify.test_notification import word
+from tests.support.notifications import make_notification
 from tests.support.samples import NOW
 
-OPENED = word(Topic.OPENED)
-HEALED = word(Topic.HEALED, 3.0)
+OPENED = make_notification(Topic.OPENED)
+HEALED = make_notification(Topic.HEALED, 3.0)
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
@@ -43,7 +43,9 @@ def test_a_later_word_takes_the_place_of_the_one_that_waits(outbox):
 
 
 def test_of_one_incident_in_one_go_one_word_is_left(outbox):
-    outbox.put("ops", [(OPENED, NOW + 30), (HEALED, NOW + 3), (word(Topic.OVER, 13.0), NOW + 13)])
+    outbox.put(
+        "ops", [(OPENED, NOW + 30), (HEALED, NOW + 3), (make_notification(Topic.OVER, 13.0), NOW + 13)]
+    )
     assert taken(outbox, 99.0) == [(HEALED, None)]
 
 
@@ -113,7 +115,7 @@ def test_no_more_wait_than_the_bound_and_the_rest_is_told(outbox, monkeypatch):
 
 
 def test_how_many_wait_is_told_by_channel(outbox):
-    outbox.put("ops", [(OPENED, NOW), (word(Topic.HEALED, incident="i2"), NOW + 999)])
+    outbox.put("ops", [(OPENED, NOW), (make_notification(Topic.HEALED, incident="i2"), NOW + 999)])
     taken(outbox)
     assert (outbox.waiting("ops"), outbox.waiting("other")) == (2, 0)
     outbox.settle("ops", [OPENED], told=True)

@@ -12,8 +12,8 @@ from hemostat.adapters.notify.slack import build_payload
 from hemostat.core.markup import ZERO_WIDTH_SPACE, neutralize_markup
 from hemostat.core.notify.message import build_digest, single
 from hemostat.core.settings.alert import Topic
-from tests.core.notify.test_message import HEALED
-from tests.core.notify.test_notification import word
+from tests.support.markup import MARKS
+from tests.support.notifications import HEALED, make_notification
 
 HOSTILE = [
     "[click to approve](https://evil.example)",
@@ -46,10 +46,6 @@ HOSTILE = [
     "$$x$$",
     "<b>x</b><script>x</script><img src=x>",
 ]
-MARKS = re.compile(
-    r"\]\(|\]\[|\]:|://|@[\w&!]|<[^\s\u200b]|`|\*|(?<!\w)_|_(?!\w)|__|~|\|\||\$\$|!\[|&#?\w|\w\.[a-z]{2}|mailto:|javascript:"
-    r"|:\w+:|#\w|^[#>+-]|^1\.",
-)
 FIELDS = ("container", "cause", "done", "what", "host", "project", "incident")
 
 
@@ -95,7 +91,7 @@ def test_names_and_numbers_stay_what_they_are_to_the_character(text):
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("field", FIELDS)
 def test_no_channel_is_sent_it(field, text):
-    hostile = word(Topic.FAILED, **{field: f"{text} {text}"})
+    hostile = make_notification(Topic.FAILED, **{field: f"{text} {text}"})
     for message in (single(hostile, {}), build_digest([hostile, HEALED], {})):
         sent = build_payload(message)
         ours = re.compile(r":[a-z_]+: |^More: `|`$", re.MULTILINE)

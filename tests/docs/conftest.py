@@ -1,5 +1,5 @@
 """The command line, as tests/cli has it."""
 
-from tests.cli.conftest import environ, hemostat
+from tests.support.cli_fixtures import environ, hemostat
 
 __all__ = ["environ", "hemostat"]

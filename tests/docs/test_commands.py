@@ -13,9 +13,9 @@ from hemostat.adapters.sql_store import SqlStore
 from hemostat.app.backends import HISTORY_FILE
 from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.ledger.controls import Pause
-from tests.cli.test_desk import ASKED
 from tests.docs.commands import DOCUMENTS, commands, words
 from tests.docs.made import ROOT
+from tests.support.approvals import PENDING_APPROVAL
 from tests.support.hook import hooked
 from tests.support.samples import NOW, alert, complete, event, heartbeat, needed, stats
 
@@ -90,7 +90,7 @@ def world(environ, redis_client, redis_url, state, tmp_path):
     bus.publish(night())
     bus.show([event(data, now - NOW) for data in (stats(), heartbeat("responder"))], ttl=60)
     RedisEvidence(redis_client).put("i3", build_snapshot(needed(), None, now=now, log="refused"))
-    desk.ask(msgspec.structs.replace(ASKED, id="i3", incident="i3"))
+    desk.ask(msgspec.structs.replace(PENDING_APPROVAL, id="i3", incident="i3"))
     for paused in ("*", "web"):
         desk.pause(paused, Pause(by="ann", at=now))
     environ.setenv("HEMOSTAT_REDIS_URL", redis_url)

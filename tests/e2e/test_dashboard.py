@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from hemostat.demo.scenarios import HEALTH_COMMAND, SICKEN_SCRIPT
-from tests.e2e.test_everything import Everything, everything
+from tests.e2e.everything import Everything
 from tests.support.engine_fixtures import eventually
 from tests.support.required import program
 
-__all__ = ["everything"]
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 
 PATIENT = ("sh", "-c", "rm -f /tmp/sick; trap 'exit 0' TERM; while :; do sleep 0.1; done")

@@ -15,7 +15,6 @@ import redis
 from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect
 from hemostat.errors import BusError
 from hemostat.events import Container
-from tests.cli.conftest import bus, environ  # noqa: F401 - fixtures
 from tests.support.engine_fixtures import eventually
 from tests.support.hook import Hook, hooked
 from tests.support.samples import NOW, alert, complete, event, heartbeat
@@ -72,7 +71,7 @@ def heard(hook: Hook) -> Counter[str]:
     return Counter(request.json["blocks"][-1]["elements"][0]["text"] for request in hook.heard)
 
 
-def test_a_dead_channel_delays_neither_the_others_nor_the_events(bus, hook, tmp_path):  # noqa: F811
+def test_a_dead_channel_delays_neither_the_others_nor_the_events(bus, hook, tmp_path):
     with hooked() as dead:
         dead.silent = True
         file = tmp_path / "hemostat.toml"
@@ -89,7 +88,7 @@ def test_a_dead_channel_delays_neither_the_others_nor_the_events(bus, hook, tmp_
 
 
 def test_people_hear_that_redis_is_gone_and_back_and_somebody_outside_that_all_is_well(
-    environ,  # noqa: F811
+    environ,
     hook,
     state_dir,
 ):

@@ -5,10 +5,9 @@ import json
 import pytest
 
 from tests.e2e.command import run
-from tests.e2e.test_everything import Everything, everything, watched
+from tests.e2e.everything import Everything, watched
 from tests.support.engine_fixtures import OBEDIENT, eventually
 
-__all__ = ["everything"]
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 
 

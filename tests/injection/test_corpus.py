@@ -10,9 +10,9 @@ import pytest
 from hemostat.core.diagnosis.case import EvalCase
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun
 from hemostat.events import Evidence
-from tests.agents.test_llm_advisor import BUSY, Bench
-from tests.core.test_redact import POSITIVE, bare, filled, secrets
 from tests.support.advisors import calling, concluding, terms
+from tests.support.analyzer_harness import BUSY, AnalyzerHarness
+from tests.support.redact_corpus import POSITIVE, fill_shapes, list_secrets, unmark
 
 TOOLS = ("log", "processes", "inspect", "events")
 LOOKS = [
@@ -50,7 +50,7 @@ def filled_with(line: str) -> EvalCase:
         evidence=(*BUSY.evidence, Evidence("probe", line)),
         downstream=("db", line),
     )
-    case = Bench(LOOKS[-1]).recording.case
+    case = AnalyzerHarness(LOOKS[-1]).recording.case
     story = (f"1 s ago, web: {line}", f"1 s ago, web: hung -> restart: {line}")
     case = msgspec.structs.replace(case, alert=told, dossier=kept, story=story)
     return EvalCase(case=case, neighbours={"db": kept})
@@ -59,7 +59,7 @@ def filled_with(line: str) -> EvalCase:
 def shown(line: str, **on: Any) -> str:
     """All that a model that looks at everything is shown, but for the names of fences."""
     recording = filled_with(line)
-    bench = Bench(*LOOKS, told=recording.case.alert, on=terms(max_tokens=10_000_000, **on))
+    bench = AnalyzerHarness(*LOOKS, told=recording.case.alert, on=terms(max_tokens=10_000_000, **on))
     bench.consultant._evidence_source._eval_case = recording
     assert bench.answer().diagnosis.advisor == "test:model"
     return re.sub("evidence-[0-9a-f]+", "evidence", bench.advisor.seen())
@@ -72,11 +72,11 @@ def plain() -> Mapping[bool, str]:
 
 
 @pytest.mark.parametrize("logs", [True, False])
-@pytest.mark.parametrize("marked", [filled(line) for line in POSITIVE])
+@pytest.mark.parametrize("marked", [fill_shapes(line) for line in POSITIVE])
 def test_no_secret_reaches_a_model(marked: str, logs: bool, plain: Mapping[bool, str]) -> None:
-    told = shown(bare(marked), send_logs=logs)
+    told = shown(unmark(marked), send_logs=logs)
     masked = told.replace("[redacted: ", "")
-    for secret in secrets(marked):
+    for secret in list_secrets(marked):
         assert masked.count(secret) <= plain[logs].count(secret)
 
 
@@ -96,7 +96,7 @@ def test_without_logs_nothing_that_a_program_printed_reaches_a_model() -> None:
     )
     case = msgspec.structs.replace(told.case, alert=alert, dossier=kept, story=story)
     looks: Sequence[Any] = [calling(tool, container="web") for tool in TOOLS]
-    bench = Bench(
+    bench = AnalyzerHarness(
         *looks, concluding(evidence=[{"source": "alert", "quote": "probe"}]), on=terms(send_logs=False)
     )
     bench.consultant._evidence_source._eval_case = EvalCase(case=case, neighbours={"db": kept})

@@ -11,7 +11,7 @@ from hemostat.config import Settings
 from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.ports import Advisor
 from tests.injection.attack import ATTACKS, MARK, SECRETS, WAYS, Attack, outside
-from tests.injection.test_injection import SCENES, Stage
+from tests.injection.stage import SCENES, Stage
 from tests.support.model_server import ModelServer
 from tests.support.model_wires import KEY, Request, Says
 

@@ -1,8 +1,13 @@
+"""Fixtures of the tests with an adversary."""
+
 from collections.abc import Iterator
 
 import pytest
 
 from tests.redteam.scene import Scene
+from tests.redteam.site import server, site
+
+__all__ = ["scene", "server", "site"]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.adapters.test_bounded_answers import CONTINUES, HEAD, HEADERS, answering
+from tests.support.endless_server import CONTINUES, HEAD, HEADERS, serve_endlessly
 from tests.support.engine_fixtures import eventually
 from tests.support.hook import hooked
 
@@ -17,7 +17,7 @@ def test_endless_answers_delay_neither_restarts_nor_other_channels(scene):
     pytest.importorskip("apprise")
     with ExitStack() as open_servers, hooked() as hook:
         continues, headers, body = (
-            open_servers.enter_context(answering(*answer))
+            open_servers.enter_context(serve_endlessly(*answer))
             for answer in (CONTINUES, HEADERS, (HEAD + b"\r\n", bytes(65536)))
         )
         channels = {

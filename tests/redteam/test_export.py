@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("textual_serve")
+from tests.support.web_dashboard import (
+    dashboard_command,
+    get,
+    open_dashboard,
+    open_incident,
+    served,
+    shown,
+    text_of,
+)
 
-from tests.test_web import dashboard_command, get, open_dashboard, open_incident, served, shown, text_of
+pytest.importorskip("textual_serve")
 
 
 def snapshot(directory: Path) -> dict[str, bytes]:

@@ -6,23 +6,23 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.redis import RedisBus, RedisControls, RedisLedger
-from hemostat.adapters.redis.acl import SERVER_LIMITS, VIEWER_USER, get_user_name
+from hemostat.adapters.redis.acl import METRICS_USER, SERVER_LIMITS, VIEWER_USER, get_user_name
 from hemostat.adapters.redis.controls import APPROVALS_KEY
 from hemostat.core.ledger.controls import Approval
 from hemostat.events import Action
 from hemostat.streams import ROLES, ROLES_BY_NAME
-from tests.redteam.test_seals import (
+from tests.redteam.site import (
     ALERT,
     ANALYZER,
+    FOR_EVER,
     HOST,
-    METRICS_USER,
     MONITOR,
     OTHER,
     RESPONDER,
     STRANGER,
     Site,
+    is_healed,
 )
-from tests.redteam.test_users import FOR_EVER, is_healed
 from tests.support.engine_fixtures import eventually
 from tests.support.guarded_redis import ADMIN, Guarded, guarded, takes
 

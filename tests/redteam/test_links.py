@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.core.test_markup import MARKS
 from tests.support.engine_fixtures import eventually
 from tests.support.hook import hooked
+from tests.support.markup import MARKS
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 

@@ -1,15 +1,12 @@
 """What the password of one user is good for: a real Redis with HemoStat's users, and all roles at work."""
 
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from hemostat import app
-from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, RedisControls, RedisLedger, connect
 from hemostat.adapters.redis.acl import (
     EVERY_ROLE_USER,
@@ -20,8 +17,6 @@ from hemostat.adapters.redis.acl import (
     list_grants,
 )
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.config import Redis, Settings
-from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import BusError
 from hemostat.events import (
@@ -35,99 +30,18 @@ from hemostat.events import (
     Outcome,
     Phase,
     Reason,
-    RemediationComplete,
     RemediationNeeded,
 )
 from hemostat.operator import OperatorCommands
-from hemostat.ports import Interrupted
-from hemostat.streams import ROLES, ROLES_BY_NAME, Role
-from tests.adapters.test_redis_acl import OnMemory
+from hemostat.streams import ROLES, ROLES_BY_NAME
 from tests.redteam.scene import Scene
+from tests.redteam.site import ANALYZER, HOST, MONITOR, OTHER, STRANGER, Site
 from tests.support.clock import FakeClock
-from tests.support.engine_fixtures import eventually, spec
-from tests.support.guarded_redis import ADMIN, Guarded, guarded
+from tests.support.engine_fixtures import eventually
+from tests.support.guarded_redis import Guarded
 from tests.support.samples import DIAGNOSIS, alert, event, stats
 
 pytestmark = pytest.mark.redis
-HOST, OTHER = "h", "other"
-MONITOR, RESPONDER = (get_user_name(ROLES_BY_NAME[name], HOST) for name in ("monitor", "responder"))
-ANALYZER, ALERT = (get_user_name(ROLES_BY_NAME[name]) for name in ("analyzer", "alert"))
-STRANGER = get_user_name(ROLES_BY_NAME["monitor"], OTHER)
-
-
-@pytest.fixture(scope="module")
-def server(redis_url: str) -> Iterator[Guarded]:
-    with guarded(7, hosts=(HOST, OTHER)) as opened:
-        yield opened
-
-
-class Site:
-    """All roles of one host, each logged in as the user that it has there, and their containers."""
-
-    def __init__(self, server: Guarded, directory: Path) -> None:
-        self._server = server
-        self._directory = directory
-        self._stop = threading.Event()
-        self.engine = InMemoryEngine(SystemClock(self._stop))
-        self.web, self.db = (
-            self.engine.run(msgspec.structs.replace(spec(), name=each)) for each in ("web", "db")
-        )
-        self._threads = [threading.Thread(target=self._work, args=(role,)) for role in ROLES]
-        for thread in self._threads:
-            thread.start()
-        eventually(lambda: len(self.bus(VIEWER_USER).last("container_stats")) == 2)
-
-    def _work(self, role: Role) -> None:
-        name = get_user_name(role, HOST)
-        file = self._directory / name
-        file.write_text(name[::-1])
-        settings = Settings(
-            host=HOST,
-            state_dir=str(self._directory / "state"),
-            redis=Redis(url=self._server.url, username=name, password_file=str(file)),
-            monitor=MonitorSettings(settle=0.5),
-            responder=ResponderSettings(verify_for=0.2),
-        )
-        with suppress(Interrupted):
-            app.run_role(
-                role.name, settings, instance="i", stop=self._stop, parts=OnMemory(settings, self.engine)
-            )
-
-    def bus(self, name: str) -> RedisBus:
-        return RedisBus(self._server.client(name))
-
-    def said(self, stream: str) -> list[Event]:
-        return self.bus(VIEWER_USER).recent(stream, 50)
-
-    def starts(self) -> dict[str, float]:
-        return {name: self.engine.inspect(name).started_at for name in ("web", "db")}
-
-    def crash_and_heal(self) -> Event:
-        """Web dies and is healed, and its monitor says so; the request."""
-        self.engine.crash("web", 7)
-        eventually(lambda: any(each.data.phase is Phase.CLEARED for each in self.said("health_alert")))
-        return next(each for each in self.said("remediation_needed") if each.data.action is Action.RESTART)
-
-    def answer(self, asked: Event) -> RemediationComplete:
-        """What the responder makes of it."""
-        eventually(lambda: any(each.cause == asked.id for each in self.said("remediation_complete")))
-        answers = [each.data for each in self.said("remediation_complete") if each.cause == asked.id]
-        (done,) = [each for each in answers if isinstance(each, RemediationComplete)]
-        return done
-
-    def close(self) -> None:
-        self._stop.set()
-        self.engine.close()
-        for thread in self._threads:
-            thread.join()
-
-
-@pytest.fixture
-def site(server: Guarded, tmp_path: Path) -> Iterator[Site]:
-    server.client(ADMIN).raw.flushall()
-    opened = Site(server, tmp_path)
-    yield opened
-    opened.close()
 
 
 def request(alert: HealthAlert, incident: str, at: float, **more: object) -> Event:

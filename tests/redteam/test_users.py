@@ -9,44 +9,34 @@ import msgspec
 import pytest
 
 from hemostat.adapters.redis import RedisBus
-from hemostat.adapters.redis.acl import SERVER_LIMITS
+from hemostat.adapters.redis.acl import METRICS_USER, SERVER_LIMITS, VIEWER_USER, get_user_name
 from hemostat.adapters.redis.repair import find_in_place, remove_in_place
-from hemostat.events import Heartbeat, Outcome, RemediationComplete
+from hemostat.events import Heartbeat
 from hemostat.streams import ROLES, ROLES_BY_NAME
-from tests.redteam.test_seals import (
+from tests.redteam.site import (
     ALERT,
     ANALYZER,
+    FOR_EVER,
     HOST,
-    METRICS_USER,
     MONITOR,
     OTHER,
     RESPONDER,
     STRANGER,
-    VIEWER_USER,
     Site,
-    get_user_name,
-    server,
-    site,
+    is_healed,
 )
 from tests.support.engine_fixtures import eventually
 from tests.support.guarded_redis import ADMIN, Guarded, guarded, takes
 from tests.support.samples import alert, event
 
-__all__ = ["server", "site"]
 pytestmark = pytest.mark.redis
 STRANGE_RESPONDER = get_user_name(ROLES_BY_NAME["responder"], OTHER)
 LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
-FOR_EVER = 9e15
 OPTIONS = [word for limit in SERVER_LIMITS for word in f"--{limit}".split()]
 
 
 def hears_all(bus: RedisBus) -> bool:
     return len(bus.last("heartbeat")) == len(ROLES)
-
-
-def is_healed(site: Site) -> bool:
-    answers = [each.data for each in site.said("remediation_complete")]
-    return any(isinstance(each, RemediationComplete) and each.outcome is Outcome.HEALED for each in answers)
 
 
 @pytest.mark.parametrize("name", [ALERT, ANALYZER, STRANGE_RESPONDER, STRANGER, RESPONDER])

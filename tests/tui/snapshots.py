@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.test_app import screen
+from tests.support.dashboard import screen
 
 PLACE = Path(__file__).parent / "snapshots"
 STILL = 150

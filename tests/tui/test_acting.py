@@ -1,8 +1,6 @@
 """Acting from the dashboard, under a pilot: what is asked, what is ordered, and what comes back."""
 
-import asyncio
 import threading
-from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
@@ -10,24 +8,19 @@ from textual.events import Key
 
 from hemostat import tui
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.adapters.in_memory.controls import InMemoryControls
-from hemostat.adapters.in_memory.ledger import InMemoryLedger
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer
-from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import BusUnreachableError, HemoStatError
-from hemostat.events import Action, Container, Event, Kind, Outcome, Reason
-from hemostat.operator import OperatorCommands
-from hemostat.tui.actions.build import OrderBuilder, OrderPlan, OrderResult, PlannedOrder
+from hemostat.events import Action, Container, Outcome, Reason
+from hemostat.tui.actions.build import OrderPlan, OrderResult, PlannedOrder
 from hemostat.tui.actions.runner import UNKNOWN_RESULT, OrderRunner
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.screens.asking import Confirm
 from tests.support.clock import FakeClock
+from tests.support.dashboard import says, screen, until
+from tests.support.dashboard_actions import LIMITS, ME, ActionHarness
 from tests.support.samples import NOW, WEB, complete, event, heartbeat, stats
-from tests.tui.test_app import filled, says, screen, until
 
-ME = "ann@laptop"
-LIMITS = ResponderSettings(orders=tuple(each for each in Action if each is not Action.NONE))
 ASKED = Approval(
     id="a1",
     key="i2:1:0",
@@ -40,46 +33,6 @@ ASKED = Approval(
     asked=NOW,
     until=NOW + 70,
 )
-Play = Callable[["Office", Dashboard, object], Awaitable[None]]
-
-
-class Office:
-    """A responder's desk and ledger in memory, and the dashboard of somebody who may act."""
-
-    def __init__(self, limits: ResponderSettings = LIMITS, *, bus: type[InMemoryBus] = InMemoryBus) -> None:
-        self.clock, self.desk = FakeClock(NOW + 5), InMemoryControls()
-        self.bus = filled(self.clock, bus)
-        ledger = InMemoryLedger(self.desk, self.bus.incidents, self.bus.seals)
-        self.hand = OrderBuilder(
-            OperatorCommands(self.bus, self.desk, ledger, self.clock, limits, host="laptop"),
-            self.clock,
-            by=ME,
-        )
-
-    def ordered(self) -> list[Event]:
-        return self.bus.recent("order", 99)
-
-    def decided(self) -> list[tuple[str, str, str, str]]:
-        return [
-            (each.data.what, each.data.container, each.data.by, each.data.reason)
-            for each in self.bus.recent("decision", 99)
-        ]
-
-    def play(self, script: Play, *, size: tuple[int, int] = (100, 30), acts: bool = True) -> DashboardContext:
-        model = DashboardContext(self.bus, self.clock, act=self.hand if acts else None)
-
-        async def run() -> None:
-            app = Dashboard(model)
-            async with app.run_test(size=size, notifications=True) as pilot:
-                await until(pilot, lambda: says(app, "restart h") and says(app, "✓ responder"))
-                await script(self, app, pilot)
-
-        asyncio.run(run())
-        return model
-
-    def answer(self, to: Event, **changes) -> None:
-        done = complete(container=to.data.container, kind=Kind.ORDERED, action=to.data.action, **changes)
-        self.bus.publish([event(done, self.clock.now() - NOW, incident=to.incident)])
 
 
 async def confirmed(app, pilot, *keys: str, shown: str) -> None:
@@ -105,7 +58,7 @@ def test_a_restart_is_shown_confirmed_ordered_and_its_answer_told():
         office.answer(given, durations={"total": 2.4})
         await until(pilot, lambda: office.clock.advance(0.3) and says(app, "web: restart done in 2.4 s"))
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 def test_the_only_container_that_a_filter_leaves_is_meant():
@@ -115,7 +68,7 @@ def test_the_only_container_that_a_filter_leaves_is_meant():
         await pilot.press("R")
         await until(pilot, lambda: says(app, "restart web, on h"))
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 @pytest.mark.parametrize("no", ["n", "escape"])
@@ -128,7 +81,7 @@ def test_no_is_no(no):
         await pilot.press("y")
         assert office.ordered() == []
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +100,7 @@ def test_every_action_has_its_key(keys, action, parameters):
         (given,) = office.ordered()
         assert (given.data.action, given.data.parameters) == (action, parameters)
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 RUNS = msgspec.structs.replace(WEB, labels={"hemostat.exec": "flush --all"})
@@ -166,7 +119,7 @@ def test_the_command_that_a_label_names_is_shown_and_run():
         (given,) = office.ordered()
         assert (given.data.action, given.data.container.name) == (Action.EXEC, "web")
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 def test_without_that_label_it_says_so():
@@ -174,13 +127,13 @@ def test_without_that_label_it_says_so():
         await pilot.press("j", "E")
         await until(pilot, lambda: says(app, "run in db: nothing, for it has no label hemostat.exec"))
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
-def spent(*, override: bool) -> "Office":
+def spent(*, override: bool) -> "ActionHarness":
     """Where the container's budget is spent."""
     limits = msgspec.structs.replace(LIMITS, budget=0, orders_override=override)
-    return Office(limits)
+    return ActionHarness(limits)
 
 
 def test_force_is_chosen_while_it_is_asked_and_taken_back_and_stands_in_the_command():
@@ -224,7 +177,7 @@ def test_a_pause_cannot_be_forced():
         await pilot.press("f")
         assert not says(app, "--force")
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 # --- quitting meanwhile ---------------------------------------------------------------------------------
@@ -255,7 +208,7 @@ def test_who_quits_with_the_key_after_yes_has_ordered_all_the_same(leave):
         app.post_message(Key(leave, None))
         await until(pilot, lambda: not app.is_running)
 
-    office = Office(bus=Slow)
+    office = ActionHarness(bus=Slow)
     model = office.play(script)
     assert office.ordered() == []
     office.bus.let.set()
@@ -307,7 +260,7 @@ def test_what_is_marked_is_ordered_each_for_itself():
         assert {each.data.container.name for each in office.ordered()} == {"db", "web"}
         assert len({each.incident for each in office.ordered()}) == 2
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 def test_what_would_be_refused_is_said_before_and_after():
@@ -318,7 +271,7 @@ def test_what_would_be_refused_is_said_before_and_after():
         office.answer(given, outcome=Outcome.REFUSED, reason=Reason.PROTECTED)
         await until(pilot, lambda: office.clock.advance(0.3) and says(app, "web: restart refused: protected"))
 
-    Office(msgspec.structs.replace(LIMITS, protect=("web",))).play(script)
+    ActionHarness(msgspec.structs.replace(LIMITS, protect=("web",))).play(script)
 
 
 def test_what_an_order_waits_for_is_told_and_then_its_end():
@@ -331,7 +284,7 @@ def test_what_an_order_waits_for_is_told_and_then_its_end():
         office.answer(given, durations={"total": 1.0})
         await until(pilot, lambda: office.clock.advance(0.3) and says(app, "db: restart done in 1 s"))
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 def test_no_answer_is_told_once():
@@ -343,7 +296,7 @@ def test_no_answer_is_told_once():
         told = [each.message for each in app._notifications]
         assert told.count("db: no answer from the responder yet") == 1
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 def test_where_no_responder_runs_nothing_is_asked():
@@ -354,7 +307,7 @@ def test_where_no_responder_runs_nothing_is_asked():
         await until(pilot, lambda: says(app, "no responder runs on far"))
         assert not says(app, "y does it")
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 class Gone(InMemoryBus):
@@ -373,7 +326,7 @@ def test_an_order_that_cannot_be_given_is_an_error_of_one_line():
         told = [each.message for each in app._notifications]
         assert told == ["restart db, on h: Redis is gone; not tried: 1 more"]
 
-    Office(bus=Gone).play(script)
+    ActionHarness(bus=Gone).play(script)
 
 
 @pytest.mark.parametrize("keys", [["enter"], ["i"]])
@@ -388,7 +341,7 @@ def test_it_is_acted_from_the_views_too(keys):
         office.answer(given, durations={"total": 2.4})
         await until(pilot, lambda: office.clock.advance(0.3) and says(app, "web: restart done in 2.4 s"))
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 # --- pauses and breakers --------------------------------------------------------------------------------
@@ -416,7 +369,7 @@ def test_a_container_is_silenced_and_everything_is_paused_and_both_are_lifted():
             ("resumed", "*", ME),
         ]
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 def test_a_pause_that_takes_anothers_place_says_so():
@@ -425,7 +378,7 @@ def test_a_pause_that_takes_anothers_place_says_so():
         await pilot.press("j", "Z", "enter")
         await until(pilot, lambda: says(app, "this takes the place of: paused by bob@h (deploy)"))
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 def test_a_breaker_is_closed():
@@ -435,14 +388,14 @@ def test_a_breaker_is_closed():
         assert office.desk.controls().reset("db") == NOW + 5
         assert office.decided() == [("reset", "db", ME, "")]
 
-    Office().play(script)
+    ActionHarness().play(script)
 
 
 # --- approvals ------------------------------------------------------------------------------------------
 
 
-def waiting() -> Office:
-    office = Office()
+def waiting() -> ActionHarness:
+    office = ActionHarness()
     office.desk.ask(ASKED)
     done = complete(
         container=Container(id="c2", name="db"), outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL
@@ -517,7 +470,7 @@ def test_who_may_only_look_has_no_keys_for_it(view):
         assert not titles & {"Restart", "Pause", "Waiting", "Close all breakers"}
         assert office.ordered() == office.decided() == []
 
-    Office().play(script, acts=False)
+    ActionHarness().play(script, acts=False)
 
 
 def test_who_may_act_finds_it_in_help_and_palette():
@@ -527,7 +480,7 @@ def test_who_may_act_finds_it_in_help_and_palette():
         await pilot.press("question_mark")
         await until(pilot, lambda: says(app, "have it restarted"))
 
-    Office().play(script, size=(100, 50))
+    ActionHarness().play(script, size=(100, 50))
 
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 24)])
@@ -539,7 +492,7 @@ def test_hostile_names_neither_break_the_question_nor_the_command(size):
         await until(pilot, lambda: says(app, "y does it") and says(app, "hemostat order"))
         assert all(line.isprintable() for line in screen(app))
 
-    office = Office()
+    office = ActionHarness()
     office.bus.show([event(stats(container=Container(id="x", name=name)), 5.0)], ttl=60)
     office.bus.show([event(heartbeat("responder"), 5.0)], ttl=60)
     office.play(script, size=size)

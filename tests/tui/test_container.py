@@ -20,13 +20,12 @@ from hemostat.tui.render.charts import ChartLimits
 from hemostat.tui.screens.container import Container
 from hemostat.tui.widgets.lines import Lines
 from tests.support.clock import FakeClock
+from tests.support.dashboard import HOSTILE, says, screen, until
+from tests.support.dashboard_replay import play_replay
 from tests.support.samples import NOW, WEB, alert, complete, event, stats
 from tests.tui import scenes
 from tests.tui.scenes import MIB, kept
 from tests.tui.snapshots import compare, utc
-from tests.tui.test_app import says, screen, until
-from tests.tui.test_replay import play as replayed
-from tests.tui.test_text import HOSTILE
 
 __all__ = ["utc"]
 
@@ -352,7 +351,7 @@ def test_where_a_replay_goes_back_no_figure_is_known_of_what_was_to_come():
         await pilot.press("full_stop", "full_stop")
         await until(pilot, lambda: newest() >= late)
 
-    replayed(script)
+    play_replay(script)
 
 
 def test_what_is_gone_is_said_to_be():

@@ -27,11 +27,11 @@ from hemostat.tui.saved_view import SavedView
 from hemostat.tui.screens.incident import Incident
 from hemostat.tui.table.sorting import SORTS
 from tests.support.clock import FakeClock
+from tests.support.dashboard import says, until
+from tests.support.dashboard_actions import ActionHarness
 from tests.support.samples import NOW
 from tests.tui import scenes
 from tests.tui.scenes import kept
-from tests.tui.test_acting import Office
-from tests.tui.test_app import says, until
 
 CHANGES = ("os.", "shutil.", "subprocess.", "webbrowser.", "pty.", "tempfile.", "sqlite3.", "fcntl.")
 READS = ("os.listdir", "os.scandir", "os.getxattr", "os.listxattr", "os.walk", "fcntl.ioctl", "os.fwalk")
@@ -151,7 +151,7 @@ def test_every_binding_is_known_to_touch_no_disk_or_to_be_withheld():
     assert named - LOOKING - ACTING - EXPORTING == set()
 
 
-def opened(exports: Exports, script, *, office: Office, saved=None, acts: bool = False) -> None:
+def opened(exports: Exports, script, *, office: ActionHarness, saved=None, acts: bool = False) -> None:
     async def run() -> None:
         hand = office.hand if acts else None
         model = DashboardContext(
@@ -174,7 +174,7 @@ def test_every_command_is_known(exports, acts):
         withheld = {"Screenshot"} if exports is Exports.NONE else set()
         assert offered == COMMANDS - withheld - (set() if acts else {"Close all breakers"})
 
-    opened(exports, script, office=Office(), acts=acts)
+    opened(exports, script, office=ActionHarness(), acts=acts)
 
 
 @pytest.mark.parametrize("exports", [Exports.DOWNLOAD, Exports.NONE])
@@ -199,7 +199,7 @@ def test_a_page_writes_no_file_and_starts_no_process(exports, monkeypatch, tmp_p
             await pilot.pause()
         assert seen == []
 
-    opened(exports, script, office=Office(), saved=tmp_path / "state" / "dashboard.json")
+    opened(exports, script, office=ActionHarness(), saved=tmp_path / "state" / "dashboard.json")
     assert list(tmp_path.iterdir()) == []
     ends = {name.rpartition(".")[2] for name in delivered}
     assert ends == ({"md", "svg"} if exports is Exports.DOWNLOAD else set())
@@ -211,7 +211,7 @@ def test_a_terminal_keeps_the_view(tmp_path):
     async def script(app, pilot) -> None:
         app.model.look(SavedView(sort="cpu"))
 
-    opened(Exports.FILE, script, office=Office(), saved=file)
+    opened(Exports.FILE, script, office=ActionHarness(), saved=file)
     assert b"cpu" in file.read_bytes()
     assert file.stat().st_mode & 0o777 == 0o600
 

@@ -3,7 +3,7 @@
 import pytest
 
 from hemostat.tui.widgets.footer import choose_fitting
-from tests.tui.test_app import play, says, screen, until
+from tests.support.dashboard import play, says, screen, until
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,12 @@ from hemostat.tui.render import incident as incident_words
 from hemostat.tui.screens.incident import Incident
 from hemostat.tui.widgets.lines import Lines
 from tests.support.clock import FakeClock
+from tests.support.dashboard import HOSTILE, says, screen, until
+from tests.support.dashboard_replay import play_replay
 from tests.support.samples import DIAGNOSIS, NOW, alert, complete, event, needed, stats
 from tests.tui import scenes
 from tests.tui.scenes import MIB, kept
 from tests.tui.snapshots import compare, utc
-from tests.tui.test_app import says, screen, until
-from tests.tui.test_replay import play as replayed
-from tests.tui.test_text import HOSTILE
 
 __all__ = ["utc"]
 
@@ -326,7 +325,7 @@ def test_where_a_replay_goes_back_before_it_nothing_is_known_of_it():
         await pilot.press("full_stop", "full_stop")
         await until(pilot, lambda: says(app, "web: exited, healed"))
 
-    replayed(script)
+    play_replay(script)
 
 
 def test_an_incident_of_which_nothing_is_known_is_said():

@@ -14,8 +14,8 @@ from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.state import FeedUpdate, apply_update
 from hemostat.tui.widgets.lines import Lines, find_changed
 from tests.support.clock import FakeClock
+from tests.support.dashboard import until
 from tests.support.samples import NOW, alert, event, heartbeat, stats
-from tests.tui.test_app import until
 
 RED = Style(color="red")
 

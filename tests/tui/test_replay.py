@@ -1,40 +1,18 @@
 """A recording in the place of the bus: what is heard, and the dashboard on it under a pilot."""
 
-import asyncio
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.core.history.replay import Replay
 from hemostat.events import DURABLE, TYPES, Event
 from hemostat.ports import Listener
-from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.replay import ReplayBus, ReplayClock
-from hemostat.tui.replay_app import Replayed
-from tests.core.history.test_replay import recorded
 from tests.support.clock import FakeClock
-from tests.support.samples import ALL, NOW, alert, complete, event, heartbeat, stats
-from tests.tui.test_app import DB, says, screen, until
-
-ROLES = ("monitor", "analyzer", "responder", "alert")
-
-
-def afternoon() -> Replay:
-    """Two minutes: web is healed in the first, db is left to people in the second."""
-    signs = [
-        event(each, at)
-        for at in range(0, 121, 2)
-        for each in (stats(), stats(container=DB), *(heartbeat(role) for role in ROLES))
-    ]
-    told = [
-        event(alert(), 20.0, incident="a"),
-        event(complete(), 23.0, incident="a"),
-        event(alert(container=DB), 80.0, incident="b"),
-    ]
-    return recorded(*sorted([*signs, *told], key=lambda each: each.time))
-
+from tests.support.dashboard import says, screen, until
+from tests.support.dashboard_replay import afternoon, play_replay
+from tests.support.replays import make_replay
+from tests.support.samples import ALL, NOW, alert, complete, event
 
 # --- what is heard -----------------------------------------------------------------------------------
 
@@ -47,7 +25,7 @@ def of_memory(events: list[Event]) -> Listener:
 
 
 def of_recording(events: list[Event]) -> Listener:
-    clock = ReplayClock(recorded(*events), FakeClock(), "test")
+    clock = ReplayClock(make_replay(*events), FakeClock(), "test")
     clock.step(10)
     return ReplayBus(clock)
 
@@ -135,19 +113,6 @@ def test_at_the_end_pause_begins_again():
 # --- the dashboard -----------------------------------------------------------------------------------
 
 
-def play(script, recording: Replay | None = None, *, size=(100, 30)) -> None:
-    wall = FakeClock()
-    clock = ReplayClock(afternoon() if recording is None else recording, wall, "afternoon.gz")
-
-    async def run() -> None:
-        app = Replayed(DashboardContext(ReplayBus(clock), clock, replay=clock), clock)
-        async with app.run_test(size=size, notifications=True) as pilot:
-            await script(app, pilot, wall)
-
-    asyncio.run(run())
-    assert not [thread for thread in threading.enumerate() if thread.name == "feed"]
-
-
 @pytest.mark.parametrize("size", [(80, 24), (60, 16), (200, 60)])
 def test_every_screen_says_that_it_is_a_replay(size):
     async def script(app, pilot, _):
@@ -157,7 +122,7 @@ def test_every_screen_says_that_it_is_a_replay(size):
             await until(pilot, lambda: " REPLAY  afternoon.gz" in screen(app)[0])
         assert all(len(line) <= size[0] for line in screen(app))
 
-    play(script, size=size)
+    play_replay(script, size=size)
 
 
 def test_it_plays_and_what_happened_is_shown_as_it_happened():
@@ -168,7 +133,7 @@ def test_it_plays_and_what_happened_is_shown_as_it_happened():
         await until(pilot, lambda: wall.advance(0.5) and says(app, "restart healed"))
         await until(pilot, lambda: says(app, "no open incident"))
 
-    play(script)
+    play_replay(script)
 
 
 def test_going_back_takes_back_what_had_not_happened_yet():
@@ -180,7 +145,7 @@ def test_going_back_takes_back_what_had_not_happened_yet():
         await until(pilot, lambda: says(app, "0:17 of 2:00"))
         assert not says(app, "exit code")
 
-    play(script)
+    play_replay(script)
 
 
 def test_pause_and_speed_are_shown():
@@ -194,7 +159,7 @@ def test_pause_and_speed_are_shown():
         await pilot.press(*["full_stop"] * 12)
         await until(pilot, lambda: says(app, "■ END"))
 
-    play(script)
+    play_replay(script)
 
 
 @pytest.mark.parametrize("speed", [0, 5])
@@ -210,7 +175,7 @@ def test_nobody_is_stale_because_time_flies(speed):
         await until(pilot, lambda: says(app, "✓ responder") and says(app, "✓ healthy"))
         assert not says(app, "STALE")
 
-    play(script)
+    play_replay(script)
 
 
 def test_the_keys_are_in_the_help_and_typed_into_the_filter():
@@ -222,7 +187,7 @@ def test_the_keys_are_in_the_help_and_typed_into_the_filter():
         await until(pilot, lambda: says(app, "[filter 0-]"))
         assert says(app, "▶ 1x")
 
-    play(script, size=(100, 40))
+    play_replay(script, size=(100, 40))
 
 
 def test_of_the_streams_alone_nobody_is_missed():
@@ -234,7 +199,7 @@ def test_of_the_streams_alone_nobody_is_missed():
         assert not says(app, "missing")
         assert not says(app, "Start it with")
 
-    play(script, recorded(event(alert(), 20.0), event(complete(), 60.0)))
+    play_replay(script, make_replay(event(alert(), 20.0), event(complete(), 60.0)))
 
 
 def test_what_was_left_out_is_told():
@@ -243,4 +208,4 @@ def test_what_was_left_out_is_told():
 
     told = afternoon()
     told.notes = ("line 9, the last, was cut off and is left out",)
-    play(script, told)
+    play_replay(script, told)

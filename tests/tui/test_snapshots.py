@@ -9,10 +9,10 @@ from hemostat.events import Container, Kind, State
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
 from tests.support.clock import FakeClock
+from tests.support.dashboard import says, until
 from tests.support.samples import NOW, alert, complete, event, heartbeat, needed, stats
 from tests.tui.snapshots import compare, utc
 from tests.tui.standing import host, standing
-from tests.tui.test_app import says, until
 
 __all__ = ["utc"]
 

@@ -13,6 +13,7 @@ from hemostat.tui.render.limits import find_own_pause, format_breaker, format_bu
 from hemostat.tui.table import columns
 from hemostat.tui.table.rows import update_rows
 from hemostat.tui.table.sorting import ProjectHeading
+from tests.support.dashboard import HOSTILE
 from tests.support.samples import (
     ALL,
     DIAGNOSIS,
@@ -27,17 +28,6 @@ from tests.support.samples import (
     stats,
 )
 from tests.tui.standing import CLEAR, host, standing
-
-HOSTILE = [
-    "\x1b[2J\x1b[31mred",
-    "[bold red]x[/]",
-    "容器" * 60,
-    "n" * 200,
-    "two\nlines",
-    "\u202eright-to-left",
-    "\u26a0\ufe0f",
-    "",
-]
 
 
 def row(*extra, safety=None, **changes):

@@ -4,10 +4,10 @@ import pytest
 
 from hemostat.core.history import playback
 from hemostat.core.history.playback import JUMP_SPEED, PlaybackPosition, advance
-from tests.core.history.test_replay import recorded
+from tests.support.replays import make_replay
 from tests.support.samples import NOW, alert, complete, event, stats
 
-TOLD = recorded(
+TOLD = make_replay(
     event(alert(), 100.0, incident="a"),
     event(complete(), 101.0, incident="a"),
     event(alert(), 300.0, incident="b"),
@@ -67,5 +67,5 @@ def test_speeds_have_ends():
 def test_the_track_shows_where_one_is_and_where_incidents_are():
     assert playback.draw_track(TOLD, NOW + 250, 10) == "━━!━━●!───"
     assert playback.draw_track(TOLD, NOW + 500, 10) == "━━!━━━!━━●"
-    assert playback.draw_track(recorded(), NOW, 4) == "━━━●"
+    assert playback.draw_track(make_replay(), NOW, 4) == "━━━●"
     assert playback.draw_track(TOLD, NOW, 0) == ""

@@ -5,20 +5,17 @@ import json
 import pytest
 
 from hemostat.core.history import replay
-from hemostat.core.history.replay import Replay, encode_event_line, encode_header, parse
+from hemostat.core.history.replay import encode_event_line, encode_header, parse
 from hemostat.errors import DecodeError
 from hemostat.events import DURABLE, TYPES, Container, Diagnosis, encode
+from tests.support.replays import make_replay
 from tests.support.samples import ALL, NOW, WEB, alert, complete, event, heartbeat, stats
 
 HEAD = encode_header("h", NOW)
 
 
-def recorded(*events, begin=NOW) -> Replay:
-    return parse([encode_header("h", begin), *(encode_event_line(each, each.time) for each in events)])
-
-
 def test_every_type_of_event_comes_back_as_it_was():
-    told = recorded(*ALL, begin=NOW - 1)
+    told = make_replay(*ALL, begin=NOW - 1)
     assert list(told.between(NOW - 1, NOW + 10, tuple(TYPES))) == list(ALL)
     assert (told.host, told.begin, told.end, len(told)) == ("h", NOW - 1, NOW + 5, len(ALL))
 
@@ -32,13 +29,13 @@ def test_what_was_heard_is_in_order_of_when_it_was_heard_not_of_when_it_was_said
 
 
 def test_a_stretch_goes_up_to_and_with_its_end():
-    told = recorded(event(alert(), 1.0), event(complete(), 2.0))
+    told = make_replay(event(alert(), 1.0), event(complete(), 2.0))
     assert [each.time - NOW for each in told.between(NOW + 1, NOW + 2, DURABLE)] == [2.0]
     assert list(told.between(NOW, NOW + 2, ("heartbeat",))) == []
 
 
 def test_of_a_stream_the_newest_are_known_that_had_come():
-    told = recorded(*(event(alert(since=NOW + n), n) for n in range(5)))
+    told = make_replay(*(event(alert(since=NOW + n), n) for n in range(5)))
     assert [each.time - NOW for each in told.recent("health_alert", 2, NOW + 3)] == [2.0, 3.0]
     assert told.recent("health_alert", 2, NOW - 1) == []
     assert told.recent("false_alarm", 2, NOW + 3) == []
@@ -46,7 +43,7 @@ def test_of_a_stream_the_newest_are_known_that_had_come():
 
 def test_last_values_are_one_a_name_and_grow_old():
     first, second, other = event(stats(), 1.0), event(stats(cpu=50.0), 2.0), event(heartbeat(), 2.0)
-    told = recorded(first, second, other)
+    told = make_replay(first, second, other)
     assert told.last("container_stats", NOW + 1.5) == [first]
     assert told.last("container_stats", NOW + 2) == [second]
     assert told.last("heartbeat", NOW + 2) == [other]
@@ -54,7 +51,7 @@ def test_last_values_are_one_a_name_and_grow_old():
 
 
 def test_a_containers_numbers_are_those_up_to_now():
-    told = recorded(*(event(stats(cpu=float(n)), n) for n in range(400)))
+    told = make_replay(*(event(stats(cpu=float(n)), n) for n in range(400)))
     assert [point.cpu for point in told.history("h", "web", NOW + 2)] == [0.0, 1.0, 2.0]
     assert len(told.history("h", "web", NOW + 399)) == 300
     assert [point.cpu for point in told.history("h", "web", NOW + 2, 2)] == [1.0, 2.0]
@@ -63,7 +60,7 @@ def test_a_containers_numbers_are_those_up_to_now():
 
 
 def test_incidents_are_where_each_was_first_raised_within_the_stretch():
-    told = recorded(
+    told = make_replay(
         event(alert(), -5.0, incident="before"),
         event(alert(), 1.0, incident="a"),
         event(alert(occurrence=2), 2.0, incident="a"),
@@ -134,6 +131,6 @@ def test_a_damaged_line_is_named(damaged):
 
 
 def test_an_empty_stretch_is_one():
-    told = recorded()
+    told = make_replay()
     assert (told.begin, told.end, told.incidents, told.has_live) == (NOW, NOW, (), False)
     assert told.history("h", WEB.name, NOW) == []

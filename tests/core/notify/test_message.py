@@ -11,17 +11,7 @@ from hemostat.core.notify.message import (
 )
 from hemostat.core.settings.alert import Topic
 from hemostat.events import Severity
-from tests.core.notify.test_notification import word
-
-HEALED = word(
-    Topic.HEALED,
-    project="shop",
-    what="exited: exit code 1",
-    cause="crash: exit code 1",
-    action="restart",
-    done="restart healed in 3.1 s",
-    took=3.1,
-)
+from tests.support.notifications import HEALED, make_notification
 
 
 def test_a_message_says_what_where_why_what_was_done_how_long_and_how_to_see_more():
@@ -44,7 +34,7 @@ def test_brief_is_the_headline_alone():
 
 @pytest.mark.parametrize("topic", list(Topic))
 def test_every_topic_has_a_headline_without_a_hole(topic):
-    told = format_headline(word(topic), {})
+    told = format_headline(make_notification(topic), {})
     assert told
     assert "{" not in told
     assert "  " not in told
@@ -63,7 +53,7 @@ def test_a_headline_reaches_nothing_but_the_fields(template):
 
 
 def test_what_comes_from_outside_is_on_one_line_masked_and_short():
-    message = single(word(Topic.FAILED, cause="a\nb password=hunter2hunter2 " + "x" * 999), {})
+    message = single(make_notification(Topic.FAILED, cause="a\nb password=hunter2hunter2 " + "x" * 999), {})
     why = dict(message.facts)["Why"]
     assert "\n" not in why
     assert "hunter2" not in why
@@ -71,8 +61,10 @@ def test_what_comes_from_outside_is_on_one_line_masked_and_short():
 
 
 def test_many_are_one_message_and_those_who_need_people_come_first():
-    many = [word(Topic.HEALED, float(n), incident=f"i{n}", container=f"web-{n}") for n in range(30)]
-    message = build_digest([*many, word(Topic.ESCALATED, 99.0, severity=Severity.CRITICAL)], {})
+    many = [
+        make_notification(Topic.HEALED, float(n), incident=f"i{n}", container=f"web-{n}") for n in range(30)
+    ]
+    message = build_digest([*many, make_notification(Topic.ESCALATED, 99.0, severity=Severity.CRITICAL)], {})
     assert message.title == "31 incidents: 30 healed, 1 escalated"
     assert message.lines[0] == "web needs a person: exited (h)"
     assert message.lines[MAX_LISTED_INCIDENTS:] == ("and 11 more",)

@@ -2,7 +2,6 @@
 
 from itertools import permutations
 
-import msgspec
 import pytest
 
 from hemostat.core.notify.notification import (
@@ -14,12 +13,8 @@ from hemostat.core.notify.notification import (
 )
 from hemostat.core.settings.alert import Topic
 from hemostat.events import Action, Container, Diagnosis, FalseAlarm, Kind, Outcome, Reason, Severity, Word
+from tests.support.notifications import make_notification
 from tests.support.samples import ALL, CLEARED, DIAGNOSIS, NOW, alert, complete, decided, event, order
-
-
-def word(topic: Topic, at: float = 0.0, **changes) -> Notification:
-    plain = Notification(incident="i1", topic=topic, time=NOW + at, host="h", container="web", kind="exited")
-    return msgspec.structs.replace(plain, **changes)
 
 
 def told_of(*topics: Topic) -> list[Topic]:
@@ -27,7 +22,7 @@ def told_of(*topics: Topic) -> list[Topic]:
     heard: list[Topic] = []
     last = None
     for number, topic in enumerate(topics):
-        each = word(topic, float(number))
+        each = make_notification(topic, float(number))
         if should_notify(each, last):
             heard.append(topic)
             last = LastNotification(topic, each.time)
@@ -38,7 +33,9 @@ def left_of(*topics: Topic) -> Notification:
     """What waits of words that came one after the other."""
     waiting = None
     for number, topic in enumerate(topics):
-        waiting = merge(waiting, word(topic, float(number), what=f"what {number}", done=f"done {number}"))
+        waiting = merge(
+            waiting, make_notification(topic, float(number), what=f"what {number}", done=f"done {number}")
+        )
     return waiting
 
 
@@ -133,7 +130,7 @@ def test_the_latest_word_waits_unless_it_would_hide_more(topics, left):
 
 
 def test_what_came_late_changes_nothing():
-    assert merge(word(Topic.HEALED, 3.0), word(Topic.OPENED)).topic is Topic.HEALED
+    assert merge(make_notification(Topic.HEALED, 3.0), make_notification(Topic.OPENED)).topic is Topic.HEALED
 
 
 ENDS = (Topic.HEALED, Topic.ESCALATED, Topic.FAILED, Topic.OVER)
@@ -146,7 +143,7 @@ def test_it_does_not_matter_in_which_order_they_came(topics, order):
     done."""
     waiting = None
     for number in order:
-        each = word(topics[number], float(number), done=f"done {number}")
+        each = make_notification(topics[number], float(number), done=f"done {number}")
         waiting = merge(waiting, each)
     left = left_of(*topics)
     assert (waiting.topic, waiting.time, waiting.aloud) == (left.topic, left.time, left.aloud)
@@ -154,7 +151,10 @@ def test_it_does_not_matter_in_which_order_they_came(topics, order):
 
 def test_a_healing_says_what_was_wrong():
     assert left_of(Topic.OPENED, Topic.OVER).what == "what 0"
-    assert merge(word(Topic.OPENED, what="exit code 7"), word(Topic.HEALED, 1.0)).what == "exit code 7"
+    assert (
+        merge(make_notification(Topic.OPENED, what="exit code 7"), make_notification(Topic.HEALED, 1.0)).what
+        == "exit code 7"
+    )
 
 
 def test_what_was_left_to_people_and_is_over_is_told_with_both():
@@ -189,6 +189,6 @@ def test_a_channel_hears_what_is_new_to_it(topics, heard):
 
 
 def test_the_same_word_again_is_no_news():
-    healed = word(Topic.HEALED)
+    healed = make_notification(Topic.HEALED)
     assert not should_notify(healed, LastNotification(Topic.HEALED, healed.time))
-    assert not should_notify(word(Topic.FAILED), LastNotification(Topic.HEALED, healed.time))
+    assert not should_notify(make_notification(Topic.FAILED), LastNotification(Topic.HEALED, healed.time))

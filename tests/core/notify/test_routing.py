@@ -11,7 +11,7 @@ from hemostat.core.notify.routing import (
 )
 from hemostat.core.settings.alert import AlertSettings, Channel, Topic, find_alert_mistakes
 from hemostat.events import Kind, Severity
-from tests.core.notify.test_notification import word
+from tests.support.notifications import make_notification
 
 NIGHT = AlertSettings(quiet="22:00-07:00")
 HOUR = 3600.0
@@ -33,11 +33,11 @@ HOUR = 3600.0
     ],
 )
 def test_a_channel_selects_by_what_and_where(channel, expected):
-    assert is_incident_selected(channel, word(Topic.OPENED, project="shop")) is expected
+    assert is_incident_selected(channel, make_notification(Topic.OPENED, project="shop")) is expected
 
 
 def test_troubles_of_hemostat_are_of_no_kind_or_project():
-    gone = word(Topic.GONE, kind="", severity=Severity.CRITICAL)
+    gone = make_notification(Topic.GONE, kind="", severity=Severity.CRITICAL)
     assert is_incident_selected(Channel(kinds=(Kind.OOM,), projects=("shop",)), gone)
     assert not is_incident_selected(Channel(hosts=("other",)), gone)
 
@@ -49,7 +49,7 @@ def test_topics_select_what_is_said():
 
 def test_only_what_may_be_over_soon_waits():
     alerting = AlertSettings(grace=30.0)
-    opened, failed = word(Topic.OPENED), word(Topic.FAILED)
+    opened, failed = make_notification(Topic.OPENED), make_notification(Topic.FAILED)
     assert compute_due_time(alerting, opened) == opened.time + 30
     assert compute_due_time(alerting, failed) == failed.time
 
@@ -58,14 +58,16 @@ def test_only_what_may_be_over_soon_waits():
     ("hour", "left"), [(21.9, 0.0), (22.0, 9.0), (23.5, 7.5), (0.0, 7.0), (6.5, 0.5), (7.0, 0.0), (12.0, 0.0)]
 )
 def test_quiet_hours_may_go_past_midnight(hour, left):
-    assert compute_quiet_seconds(NIGHT, word(Topic.HEALED), hour * HOUR) == pytest.approx(left * HOUR)
+    assert compute_quiet_seconds(NIGHT, make_notification(Topic.HEALED), hour * HOUR) == pytest.approx(
+        left * HOUR
+    )
 
 
 def test_what_is_critical_and_needs_people_wakes_them_where_they_want_that():
-    bad = word(Topic.ESCALATED, severity=Severity.CRITICAL)
+    bad = make_notification(Topic.ESCALATED, severity=Severity.CRITICAL)
     assert compute_quiet_seconds(NIGHT, bad, 0.0) == 0
-    assert compute_quiet_seconds(NIGHT, word(Topic.ESCALATED), 0.0) > 0
-    assert compute_quiet_seconds(NIGHT, word(Topic.HEALED, severity=Severity.CRITICAL), 0.0) > 0
+    assert compute_quiet_seconds(NIGHT, make_notification(Topic.ESCALATED), 0.0) > 0
+    assert compute_quiet_seconds(NIGHT, make_notification(Topic.HEALED, severity=Severity.CRITICAL), 0.0) > 0
     assert compute_quiet_seconds(AlertSettings(quiet="22:00-07:00", quiet_critical=False), bad, 0.0) > 0
 
 

@@ -12,7 +12,7 @@ from hemostat.core.remediation.limit_status import HostLimitStatus, RestartBudge
 from hemostat.core.remediation.orders import preview_decision
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Reason
-from tests.core.remediation.test_policy import attempt, failed
+from tests.support.attempts import attempt, failed
 from tests.support.samples import NOW, order
 
 LIMITS = ResponderSettings()

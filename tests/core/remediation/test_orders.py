@@ -20,7 +20,7 @@ from hemostat.core.remediation.policy import decide
 from hemostat.core.remediation.repetition import build_attempt_key
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Kind, Outcome, Reason, order_id, seal
-from tests.core.remediation.test_policy import LEASE, PAUSED, attempt, failed
+from tests.support.attempts import LEASE, PAUSED, attempt, failed
 from tests.support.samples import NOW, alert, needed, order
 
 LIMITS = ResponderSettings()

@@ -30,27 +30,12 @@ from hemostat.core.remediation.repetition import build_attempt_key
 from hemostat.core.settings.responder import MAX_LOOKBACK_SECONDS, ResponderSettings
 from hemostat.core.settings.trust import TrustSettings, get_replica_group
 from hemostat.events import Action, Container, Kind, Order, Outcome, Reason, RemediationNeeded, seal
+from tests.support.attempts import LEASE, PAUSED, attempt, failed
 from tests.support.samples import NOW, WEB, alert, composed, needed, order
 
-LEASE = 120.0
 LIMITS = ResponderSettings()
 NO_WORD = Controls()
 ALONE = ReplicaHealth()
-
-
-def attempt(ago: float, *, outcome: Outcome | None = Outcome.HEALED, **changes) -> Attempt:
-    """An attempt on `web`, begun `ago` seconds before NOW and over in a second."""
-    plain = Attempt(
-        key=f"old:{ago}",
-        container="web",
-        action=Action.RESTART,
-        time=NOW - ago,
-        by="responder@a",
-        lease=NOW - ago + LEASE,
-        outcome=outcome,
-        finished=None if outcome is None else NOW - ago + 1,
-    )
-    return msgspec.structs.replace(plain, **changes)
 
 
 def ask(
@@ -262,9 +247,6 @@ def test_what_is_verified_for_long_keeps_no_other_container_waiting():
     assert isinstance(ask(running=[msgspec.structs.replace(slow[0], container="web")]), Wait)
 
 
-PAUSED = Pause(by="ann", at=NOW - 5)
-
-
 @pytest.mark.parametrize("name", ["*", "web"])
 def test_the_kill_switch_holds_everything_back_and_says_who_pressed_it(name):
     decision = ask(controls=Controls(pauses={name: PAUSED}))
@@ -377,10 +359,6 @@ def test_yes_does_not_widen_any_limit():
 def test_the_strictest_of_the_modes_that_apply_wins(limits, labels, kind):
     told = alert(since=NOW - 1, container=Container(id="c1", name="web", labels=labels))
     assert isinstance(ask(limits=limits, alert=told), kind)
-
-
-def failed(ago: float, **changes) -> Attempt:
-    return attempt(ago, outcome=Outcome.FAILED, **changes)
 
 
 ROOMY = ResponderSettings(budget=100, backoff=0.0)

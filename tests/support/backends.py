@@ -1,0 +1,20 @@
+"""Backends of a role: a real Redis, an in-memory engine."""
+
+from hemostat import app
+from hemostat.adapters.in_memory.engine import InMemoryEngine
+from hemostat.config import Settings
+from hemostat.ports import Engine, EngineVersion, HostProbe, Sampler
+
+
+class InMemoryEngineBackends(app.RealBackends):
+    """A role's real Redis, and an engine in memory."""
+
+    def __init__(self, settings: Settings, engine: InMemoryEngine) -> None:
+        super().__init__(settings)
+        self._memory = engine
+
+    def engine(self) -> tuple[Engine, Sampler]:
+        return self._memory, self._memory
+
+    def surroundings(self, engine: EngineVersion) -> HostProbe:
+        return app.UnknownHost()

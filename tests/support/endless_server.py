@@ -1,0 +1,36 @@
+"""A web server whose answer never ends."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+
+
+@contextmanager
+def serve_endlessly(head: bytes, again: bytes, pause: float = 0.0) -> Iterator[str]:
+    """A web server that sends `head` and then `again` until it is not heard; its host and port."""
+
+    def answer(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(head)
+            while True:
+                connection.sendall(again)
+                time.sleep(pause)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=(listening.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+HEADERS = (HEAD + b"X-Slow: ", b"a", 0.05)
+CONTINUES = (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0.0)

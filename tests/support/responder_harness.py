@@ -1,0 +1,101 @@
+"""A responder on an in-memory engine with one container."""
+
+from collections.abc import Sequence
+
+from hemostat.adapters.in_memory.controls import InMemoryControls
+from hemostat.adapters.in_memory.engine import InMemoryEngine
+from hemostat.adapters.in_memory.evidence import InMemoryEvidence
+from hemostat.adapters.in_memory.ledger import InMemoryLedger
+from hemostat.agents.responder import Responder
+from hemostat.core.evidence.snapshot import MetricPoint
+from hemostat.core.settings.responder import ResponderSettings
+from hemostat.events import (
+    Action,
+    Event,
+    HealthAlert,
+    Kind,
+    RemediationComplete,
+    RemediationNeeded,
+)
+from hemostat.ports import ContainerSpec, Defer, RunInBackground
+from tests.support.clock import FakeClock
+from tests.support.samples import DIAGNOSIS, alert
+
+MIB = 1 << 20
+
+
+def run_step(responder: Responder, event: Event, now: float) -> list[Event] | Defer:
+    """The step's answer, and what came of it if it runs apart."""
+    answer = responder.step(event, now)
+    return answer.work(now) if isinstance(answer, RunInBackground) else answer
+
+
+class ResponderHarness:
+    """A responder, an engine in memory with one container, and a ledger."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.engine = InMemoryEngine(self.clock)
+        self.desk = InMemoryControls()
+        self.incidents: dict[tuple[str, str | None], str] = {}
+        """What a monitor has told of."""
+        self.seals: dict[tuple[str, str | None], str] = {}
+        """Of what people have ordered."""
+        self.ledger = InMemoryLedger(self.desk, self.incidents, self.seals)
+        self.dossiers = InMemoryEvidence()
+        self.history: dict[str, Sequence[MetricPoint]] = {}
+        self.web = self.make("web")
+        self.clock.advance(60)
+
+    def make(self, name: str, **fields) -> str:
+        spec = {"name": name, "image": "busybox", "command": ("x",), "labels": {}}
+        return self.engine.run(ContainerSpec(**{**spec, **fields}))
+
+    def responder(self, name: str = "a", **limits) -> Responder:
+        return Responder(
+            self.engine,
+            self.engine,
+            self.ledger,
+            self.desk,
+            self.dossiers,
+            self.clock,
+            ResponderSettings(**limits),
+            host="h",
+            source=f"responder@{name}",
+            host_memory=4096 * MIB,
+            recent=lambda container: self.history.get(container.name, ()),
+        )
+
+    def request(self, kind: Kind = Kind.EXITED, action: Action = Action.RESTART, **changes) -> Event:
+        ref = self.engine.inspect(changes.pop("container", "web")).ref
+        incident, parameters = changes.pop("incident", "i1"), changes.pop("parameters", {})
+        told: HealthAlert = alert(kind=kind, container=ref, since=self.clock.now(), **changes)
+        self.incidents["h", incident] = ref.name
+        data = RemediationNeeded(alert=told, action=action, diagnosis=DIAGNOSIS, parameters=parameters)
+        return Event.make(data, time=self.clock.now(), host="h", source="analyzer@1", incident=incident)
+
+    def crashed(self, **changes) -> Event:
+        self.engine.crash("web", 7)
+        return self.request(**changes)
+
+    def step(self, event: Event, responder: Responder | None = None) -> RemediationComplete | Defer:
+        answer = run_step(responder or self.responder(), event, self.clock.now())
+        if isinstance(answer, Defer):
+            return answer
+        (told,) = answer
+        assert isinstance(told.data, RemediationComplete)
+        return told.data
+
+    def finish(self, event: Event, responder: Responder | None = None) -> RemediationComplete:
+        """Also where it is put off while the container comes up."""
+        responder = responder or self.responder()
+        while isinstance(done := self.step(event, responder), Defer):
+            self.clock.sleep(max(0.1, done.until - self.clock.now()))
+        return done
+
+    def starts(self) -> int:
+        return sum(event.action == "start" for event in self.engine._history) - len(self.engine._boxes)
+
+
+def interrupt(_: float) -> None:
+    raise RuntimeError("killed while it verified")
