@@ -585,6 +585,30 @@ def test_a_container_that_a_busy_host_starves_is_left_alone_until_it_is_calm(wat
     assert names(watch)[1:] == [("web", "unhealthy", "")]
 
 
+def test_a_host_that_stays_busy_holds_a_container_for_two_minutes_only(watch):
+    """Work of the lowest priority keeps a host busy, and takes no CPU from anybody."""
+    web = watch.make(health=("true",))
+    busy_host(watch, 5, 1.0)
+    watch.engine.set_health(web, "unhealthy")
+    watch.listen()
+    busy_host(watch, 110, 1.0)
+    assert names(watch) == [("web", "unhealthy", "h")]
+    busy_host(watch, 20, 1.0)
+    assert names(watch)[1:] == [("web", "unhealthy", "")]
+    assert watch.alerts[-1].fact("host_cpu") is None
+
+
+def test_a_busy_host_does_not_prolong_what_a_storm_holds(watch):
+    containers = [watch.make(name=f"c{number}", health=("true",)) for number in range(8)]
+    busy_host(watch, 1, 0.2)
+    for container in containers:
+        watch.engine.set_health(container, "unhealthy")
+    watch.listen()
+    assert names(watch)[-1] == ("c7", "unhealthy", "h")
+    busy_host(watch, 160, 1.0)
+    assert names(watch)[-1] == ("c7", "unhealthy", "")
+
+
 def test_the_container_that_makes_the_host_busy_is_no_victim_of_it(watch):
     web = watch.make(health=("true",))
     watch.engine.spin(web, 0.9)

@@ -16,6 +16,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from hemostat.core import bounds
 from hemostat.core.labels.container_ref import SYSTEMD_UNIT_LABEL
 from hemostat.core.model import ContainerInfo
 from hemostat.events import Container
@@ -31,6 +32,8 @@ MIN_SLOW_DEATHS: Final = 5
 """Number of ends with 0 after a short run (MIN_CLEAN_ENDS), and of failures, within SLOW_LOOP_WINDOWS loop
 windows that make a slow loop."""
 SLOW_LOOP_WINDOWS: Final = 12.0
+MAX_WORKLOAD_CHARACTERS: Final = 200
+"""Characters of a workload's key, which labels determine."""
 
 
 class Orchestrator(NamedTuple):
@@ -101,7 +104,7 @@ def get_workload_key(container: Container) -> str:
         return container.id
     if owner.trait:
         values.append(container.name if owner.trait == "name" else container.image)
-    return "/".join((owner.name, *values))
+    return bounds.shorten_identifier("/".join((owner.name, *values)), MAX_WORKLOAD_CHARACTERS)
 
 
 def find_replacements(

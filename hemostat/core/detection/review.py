@@ -16,6 +16,7 @@ from hemostat.core.detection.restart_owner import (
 )
 from hemostat.core.detection.stop_intent import is_requested_death
 from hemostat.core.detection.watched_container import WatchedContainer
+from hemostat.core.detection.workload_records import forget_absent_workloads
 from hemostat.core.model import ContainerInfo
 from hemostat.core.usage.tracker import GAUGED_KINDS
 from hemostat.events import Evidence, Kind
@@ -25,15 +26,19 @@ HOLD_SECONDS: Final = 900.0
 UNRELATED_HOLD_SECONDS: Final = 60.0
 """The same for a dependency that was only observed by a connection and is in another project. After that the
 failure counts as the container's own."""
+HOST_HOLD_SECONDS: Final = 120.0
+"""Maximum seconds for which a container waits for a host whose CPU is saturated. Any container can keep a
+host busy for as long as it likes, at a weight that starves no other container."""
 DRY_RUN: Final = "dry-run"
 NO_ACTION_KINDS: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
 """Kinds for which no action is taken in any mode."""
 
 
 def prepare_review(ward: ContainerRegistry, now: float) -> None:
-    """Remove incidents that ended long ago, before open incidents are reviewed."""
+    """Remove incidents that ended and workloads that vanished long ago, before incidents are reviewed."""
     ward.began = now if ward.began is None else ward.began
     ward.register.expire(now)
+    forget_absent_workloads(ward)
     ward.storms.expire(now, ward.thresholds.storm_window)
 
 
@@ -67,7 +72,7 @@ def _release(ward: ContainerRegistry, incident: Incident, now: float) -> list[In
     cause = ward.find_cause(patient, incident.kind, now)
     stormy = incident.held is HoldReason.STORM and ward.is_in_storm(patient, now)
     passed = _has_passed(incident, patient)
-    if passed or stormy or (cause.held and not _has_waited(ward, incident, now)):
+    if passed or stormy or (cause.held and not _has_waited(ward, incident, cause, now)):
         ward.unheld_since.pop(incident.key, None)
         return []
     if cause.held:
@@ -79,12 +84,12 @@ def _release(ward: ContainerRegistry, incident: Incident, now: float) -> list[In
     return [ward.open_incident(patient, incident.kind, now, incident.window, facts, cause, relapsed=False)]
 
 
-def _has_waited(ward: ContainerRegistry, incident: Incident, now: float) -> bool:
-    """Return whether the incident has waited long enough for a failing dependency. A dependency that a user
-    stopped is awaited until it is started again."""
-    if incident.held is not HoldReason.DEPENDENCY:
-        return False
+def _has_waited(ward: ContainerRegistry, incident: Incident, cause: RootCause, now: float) -> bool:
+    """Return whether the incident has waited long enough for its present `cause`, whatever held it before. A
+    dependency that a user stopped is awaited until it is started again."""
     observations, waited = ward.observations(), now - incident.since
+    if cause.held is HoldReason.HOST:
+        return waited >= HOST_HOLD_SECONDS
     root = ward.relations.topology.root(incident.container.id, observations)
     if root is None:
         return False
@@ -101,7 +106,7 @@ def _find_cause_after_wait(
     ward: ContainerRegistry, incident: Incident, cause: RootCause, now: float
 ) -> RootCause:
     root = ward.relations.topology.root(incident.container.id, ward.observations())
-    if root is not None and not _must_wait(ward, incident, root):
+    if root is None or not _must_wait(ward, incident, root):
         return OWN_FAULT
     return RootCause(evidence=(*cause.evidence, Evidence("waited", round(now - incident.since, 1), "s")))
 
