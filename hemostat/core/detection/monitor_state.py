@@ -13,7 +13,9 @@ import msgspec
 
 from hemostat.core.detection.alert_rate import WaitingAlert
 from hemostat.core.detection.event_cursor import Cursor
+from hemostat.core.detection.incidents import Incident
 from hemostat.core.detection.watched_container import RestoredContainers
+from hemostat.core.labels.container_ref import keep_short_labels
 from hemostat.events.fitting import is_finite
 
 MAX_NAMED_ENTRIES: Final = 5
@@ -31,6 +33,10 @@ FIELDWISE_TYPES: Final = (MonitorState, RestoredContainers, Cursor)
 """Types that are read and written field by field. Each item of their collections is one entry."""
 
 
+MAX_LABEL_CHARACTERS: Final = 2048
+"""Characters of the labels of one container in the state. The state is written as a whole, and labels may be
+twenty times as long. A container that still exists has all of its labels again after a restart."""
+
 NULL_VALUE_PATTERN: Final = re.compile(rb"[:,\[]null")
 """The encoded form of a number that is not finite."""
 
@@ -46,6 +52,7 @@ class LostEntries(list[str]):
 def encode_state(memo: MonitorState) -> tuple[bytes, LostEntries]:
     """Return the bytes, and the entries that were left out: numbers that are not finite, and text that cannot
     be encoded."""
+    memo = _limit_labels(memo)
     try:
         raw = msgspec.json.encode(memo)
     except Exception:  # noqa: BLE001 - on any error the entries are tried one by one
@@ -55,6 +62,29 @@ def encode_state(memo: MonitorState) -> tuple[bytes, LostEntries]:
     lost = LostEntries()
     kept = _rebuild(MonitorState, _get_fields(memo), lost, _check_encodable)
     return msgspec.json.encode(kept), lost
+
+
+def _limit_labels(memo: MonitorState) -> MonitorState:
+    past = msgspec.structs.replace(
+        memo.past,
+        incidents=tuple(map(_limit_incident_labels, memo.past.incidents)),
+        ended=tuple(map(_limit_incident_labels, memo.past.ended)),
+    )
+    return msgspec.structs.replace(memo, past=past, waiting=tuple(map(_limit_alert_labels, memo.waiting)))
+
+
+def _limit_incident_labels(incident: Incident) -> Incident:
+    container = keep_short_labels(incident.container, MAX_LABEL_CHARACTERS)
+    if container is incident.container:
+        return incident
+    return msgspec.structs.replace(incident, container=container)
+
+
+def _limit_alert_labels(waiting: WaitingAlert) -> WaitingAlert:
+    container = keep_short_labels(waiting.alert.container, MAX_LABEL_CHARACTERS)
+    if container is waiting.alert.container:
+        return waiting
+    return msgspec.structs.replace(waiting, alert=msgspec.structs.replace(waiting.alert, container=container))
 
 
 def decode_state(raw: bytes) -> tuple[MonitorState, LostEntries]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
+import msgspec
+
 from hemostat.core import bounds
 from hemostat.core.labels.definitions import LABEL_PREFIX, LABELS
 from hemostat.core.labels.mistakes import is_meant_for_hemostat
@@ -99,3 +101,19 @@ def _find_unknown(labels: Mapping[str, str]) -> Iterator[str]:
     others = (name for name in labels if not name.startswith(LABEL_PREFIX) and name not in OWNER_LABELS)
     judged = islice(others, MAX_COMPARED_LABELS)
     yield from (name for name in judged if name not in LABELS and is_meant_for_hemostat(name))
+
+
+def keep_short_labels(container: Container, most: int) -> Container:
+    """Return the container with labels of at most `most` characters in total, the shortest first."""
+    lengths = {name: len(name) + len(value) for name, value in container.labels.items()}
+    if sum(lengths.values()) <= most:
+        return container
+    kept, size = set[str](), 0
+    for name in sorted(lengths, key=lambda each: (lengths[each], each)):
+        size += lengths[name]
+        if size > most:
+            break
+        kept.add(name)
+    return msgspec.structs.replace(
+        container, labels={name: value for name, value in container.labels.items() if name in kept}
+    )

@@ -93,3 +93,15 @@ def test_a_field_of_another_shape_costs_that_field():
 def test_what_is_no_memo_is_refused(raw):
     with pytest.raises(ValueError, match=r"."):
         decode_state(raw)
+
+
+def test_labels_of_any_length_do_not_fill_the_state():
+    labels = {"hemostat.exec": "x" * 4096, "hemostat.depends_on": "y" * 4096, "hemostat.mode": "approve"}
+    labels |= {f"com.docker.swarm.{number}": "z" * 256 for number in range(50)}
+    large = msgspec.structs.replace(BAD, container=Container(id="e", name="evil", labels=labels))
+    raw, lost = encode_state(replaced(incidents=(WEB, large), ended=(large,)))
+    assert len(raw) < 10_000
+    read, _ = decode_state(raw)
+    assert read.past.incidents[0] == WEB
+    kept = read.past.incidents[1].container
+    assert (kept.id, kept.labels["hemostat.mode"], lost) == ("e", "approve", [])
