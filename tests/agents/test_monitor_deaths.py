@@ -331,6 +331,19 @@ def test_service_that_is_scaled_to_0_tells_nothing(scene):
     assert scene.alerts == []
 
 
+def test_workloads_that_are_gone_do_not_fill_the_state(scene):
+    """Labels name the workload, and each of these containers names another one."""
+    names = ("service.id", "service.name", "task.name")
+    for number in range(500):
+        labels = {f"com.docker.swarm.{name}": f"{number}{'x' * 250}" for name in names}
+        made = scene.make(name=f"t{number}", labels=labels)
+        scene.end(made, 3)
+        scene.engine.remove(made)
+        scene.listen()
+        scene.sample()
+    assert len(scene.monitor.memo()) < 200_000
+
+
 def test_unit_that_systemd_starts_again_in_five_seconds_tells_nothing(scene):
     web = scene.make(labels={"PODMAN_SYSTEMD_UNIT": "web.service"})
     scene.end(web, 1)
@@ -394,6 +407,20 @@ def test_restart_that_was_cut_off_is_known_after_a_restart_of_the_monitor(scene)
     assert scene.told() == [(Kind.UNHEALTHY, RAISED)]
     scene.sample(15)
     assert scene.told()[1:] == [(Kind.UNHEALTHY, CLEARED), (Kind.EXITED, RAISED)]
+
+
+def test_restart_of_another_container_does_not_hide_a_stop_by_a_person(scene):
+    """Two restarts of ours at once, and a person who stops one of the two containers meanwhile."""
+    web = ill(scene)
+    other = scene.make(name="other")
+    scene.clock.advance(1)
+    scene.restart_by_us(web)
+    scene.restart_by_us(other, key="o")
+    for container in (web, other, web):
+        scene.clock.advance(0.5)
+        scene.kill(container, TERM)
+    assert scene.ledger.read("h", "web").stopping is not None
+    assert scene.ledger.read("h", "other").stopping is None
 
 
 def test_stop_by_a_person_after_our_restart_is_theirs(scene):

@@ -62,8 +62,8 @@ class DeathWatch:
         self._oom_checks: dict[str, float] = {}
         """When to judge whether a container has survived an OOM kill of one of its processes (epoch
         seconds)."""
-        self._own_signals: dict[tuple[str, str], int] = {}
-        """Stop signals seen during the latest restart by HemoStat, by container and attempt."""
+        self._own_signals: dict[str, tuple[str, int]] = {}
+        """By container: the key of its current restart by HemoStat, and the stop signals seen during it."""
         self._overridden_stops: dict[str, tuple[str, float]] = {}
         """Names of containers that a person seems to have stopped during a restart by HemoStat, and when
         (epoch seconds)."""
@@ -243,7 +243,7 @@ class DeathWatch:
         if stop is not None and not ours and patient is not None and self._ledger is not None:
             noted = ManualStop(event.time, stop.hold)
             self._ledger.note_stop(self._host, patient.ref.name, noted)
-            if any(identity == patient.ref.id for identity, _ in self._own_signals):
+            if patient.ref.id in self._own_signals:
                 self._overridden_stops[patient.ref.id] = patient.ref.name, now
         return []
 
@@ -266,9 +266,10 @@ class DeathWatch:
             return False
         if not stop_intent.is_stop_signal(event, info):
             return True
-        key = (info.ref.id, attempt.key)
-        self._own_signals = {key: self._own_signals.get(key, 0) + 1}
-        return self._own_signals[key] <= attempt.tries
+        key, seen = self._own_signals.get(info.ref.id, ("", 0))
+        seen = seen + 1 if key == attempt.key else 1
+        self._own_signals[info.ref.id] = attempt.key, seen
+        return seen <= attempt.tries
 
     def stopped(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         """Handle a stop that the engine carried out on request: a held exit was intended."""
@@ -287,15 +288,16 @@ class DeathWatch:
             self._registry.awaited,
             self._next_looks,
             self._kill_times,
+            self._own_signals,
         ):
             known.pop(event.container.id, None)
         return []
 
     def forget(self, container_id: str) -> None:
         """Forget a removed container."""
-        for known in (self._next_looks, self._oom_checks, self._kill_times, self._overridden_stops):
+        times = self._next_looks, self._oom_checks, self._kill_times
+        for known in (*times, self._own_signals, self._overridden_stops):
             known.pop(container_id, None)
-        self._own_signals = {key: each for key, each in self._own_signals.items() if key[0] != container_id}
 
     def found_dead(self, patient: WatchedContainer, seen_until: float, now: float) -> list[IncidentAlert]:
         if not seen_until:
