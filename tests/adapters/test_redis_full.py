@@ -1,5 +1,7 @@
 """An embedded Redis that is full: what was handled makes room, and what waits for a role stays."""
 
+from contextlib import suppress
+
 import pytest
 
 from hemostat.adapters.redis import (
@@ -7,12 +9,15 @@ from hemostat.adapters.redis import (
     RedisAuditAnchor,
     RedisBus,
     RedisControls,
+    RedisEvidence,
     RedisLedger,
     RedisLlmBudget,
+    RedisRecentEvents,
     connect,
 )
 from hemostat.adapters.redis.trim import trim_streams
 from hemostat.errors import BusError
+from tests.contracts.test_evidence import kept
 from tests.e2e.command import environ, run
 from tests.support.samples import alert, event
 
@@ -100,6 +105,25 @@ def test_the_newest_entries_are_kept_for_people_where_they_fit(full):
     full.ack_all(ROLE, [(entry, ()) for entry in read_all(full)])
     trim_streams(full._client)
     assert 1000 <= len(full.recent(STREAM, 2000)) <= 1100
+
+
+def test_what_is_stored_for_review_makes_room_the_oldest_first(full):
+    """Incidents of one user's containers, with their events and evidence: more than fits, for a week."""
+    client = full._client
+    evidence, events = RedisEvidence(client), RedisRecentEvents(client)
+    full.publish([event(alert())])
+    notes = sorted(client.raw.keys("hemostat:incident:*"))
+    snapshot = kept(log="".join(f"{number} a line of the log\n" for number in range(1000)))
+    for number in range(400):
+        with suppress(BusError):
+            evidence.put(f"i{number}", snapshot)
+        with suppress(BusError):
+            events.append([event(alert(), number)] * 5)
+    assert sorted(client.raw.keys("hemostat:incident:*")) == notes
+    assert client.raw.exists("hemostat:health_alert") == 1
+    assert evidence.get("i399")
+    assert not evidence.get("i0")
+    full.publish([event(alert())])
 
 
 def test_a_full_redis_can_still_be_read(full):

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from hemostat.adapters.in_memory.controls import InMemoryControls
-from hemostat.adapters.redis import RedisControls
+from hemostat.adapters.redis import Client, RedisControls
+from hemostat.adapters.redis.controls import APPROVALS_KEY
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer, Pause
 from hemostat.events import Action
 from hemostat.ports import ControlStore
@@ -113,3 +114,15 @@ def test_of_many_that_answer_at_once_one_is_heard(desk: ControlStore) -> None:
     for thread in threads:
         thread.join()
     assert len({each.by for each in told if each}) == 1
+
+
+@pytest.mark.redis
+def test_expired_requests_are_removed_early_where_there_are_many(redis_client: Client) -> None:
+    """A label asks for approval: a user may cause any number of requests."""
+    desk = RedisControls(redis_client)
+    for number in range(1100):
+        late = msgspec.structs.replace(ASKED, id=str(number), key=f"i{number}:1:0", until=NOW + number)
+        redis_client.raw.hset(APPROVALS_KEY, late.key, msgspec.json.encode(late))
+    desk.ask(msgspec.structs.replace(ASKED, id="b1", key="i9999:1:0", asked=NOW + 4000, until=NOW + 5000))
+    assert min(each.until for each in desk.approvals()) == NOW + 400
+    assert "b1" in {each.id for each in desk.approvals()}

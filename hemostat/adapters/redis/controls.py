@@ -21,6 +21,10 @@ FALLBACK_PAUSE: Final = Pause(
 KEPT_SECONDS: Final = 24 * 3600.0
 """Seconds for which a request is kept after it expired."""
 
+MAX_KEPT: Final = 1000
+"""Requests from which on those that expired are kept for CROWDED_SECONDS only. A label requests approval, and
+each request reads all of them."""
+CROWDED_SECONDS: Final = 3600.0
 MAX_APPROVAL_BYTES: Final = 1 << 20
 """Limit of one request.
 
@@ -29,16 +33,18 @@ No responder writes a larger one, and the list must stay small enough for Redis 
 
 ASK_SCRIPT: Final = """
 local kept = redis.call('HGETALL', KEYS[1])
+local oldest = tonumber(#kept > 2 * ARGV[5] and ARGV[6] or ARGV[3])
 for i = 1, #kept, 2 do
   local is_large = #kept[i] + #kept[i + 1] > tonumber(ARGV[4])
   local fine, row = pcall(cjson.decode, is_large and '' or kept[i + 1])
   local last = fine and type(row) == 'table' and type(row['until']) == 'number' and row['until']
-  if is_large or (last and last < tonumber(ARGV[3])) then redis.call('HDEL', KEYS[1], kept[i]) end
+  if is_large or (last and last < oldest) then redis.call('HDEL', KEYS[1], kept[i]) end
 end
 redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
 return redis.call('HGET', KEYS[1], ARGV[1])
 """
-"""Arguments: the request's key and value, the time before which others are removed, and the largest size."""
+"""Arguments: the request's key and value, the time before which others are removed, the largest size, the
+number from which on there are too many, and the time before which others are removed then."""
 
 
 def build_controls(pauses: Mapping[bytes, bytes], resets: Mapping[bytes, bytes]) -> Controls:
@@ -100,7 +106,10 @@ class RedisControls:
             with self._client.call():
                 raw: Any = self._ask_script(
                     keys=[APPROVALS_KEY],
-                    args=[approval.key, asked, approval.asked - KEPT_SECONDS, MAX_APPROVAL_BYTES],
+                    args=[
+                        *(approval.key, asked, approval.asked - KEPT_SECONDS, MAX_APPROVAL_BYTES),
+                        *(MAX_KEPT, approval.asked - CROWDED_SECONDS),
+                    ],
                 )
             if (found := read_row(raw, Approval)) is not None:
                 return found

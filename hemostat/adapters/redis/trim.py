@@ -1,10 +1,14 @@
-"""Frees memory in a full Redis: trims old stream entries that every consumer group has acknowledged.
+"""Frees memory in a full Redis: removes what is stored for review, oldest first.
 
-A Redis that evicts nothing refuses to write when it is full, and roles wait. An entry that a role has not yet
-handled is therefore never removed here.
+A Redis that evicts nothing refuses to write when it is full, and roles wait. Any user of the engine can
+cause thousands of incidents, each with events and evidence that are stored for a week. So these are removed
+when the memory is full: first old stream entries that every consumer group has acknowledged, then copies of
+stored events, then evidence, then precedents, then notes of sent notifications. An entry that a role has not
+yet handled is never removed, and neither is anything that decides about actions.
 """
 
 import logging
+from collections.abc import Iterator
 from typing import Any, Final
 
 import redis
@@ -19,6 +23,13 @@ The next number is used if the memory is still full.
 """
 MAX_USED_SHARE: Final = 0.8
 """Share of the memory that may be in use afterwards."""
+REVIEW_PATTERNS: Final = tuple(f"{PREFIX}{name}:*" for name in ("event", "evidence", "past", "told"))
+"""Keys of what is stored for review, in the order in which it is removed. All of them expire."""
+LISTED_EVENTS: Final = 100
+"""Events of each type that the lists of the newest events then keep."""
+SCANNED: Final = 1000
+BATCH: Final = 200
+"""Keys removed between two checks of the memory."""
 logger = logging.getLogger(__name__)
 
 
@@ -34,6 +45,37 @@ def trim_streams(client: Client) -> int:
     if removed:
         logger.warning("redis.trimmed entries=%d because=its memory was full", removed)
     return removed
+
+
+def remove_reviews(client: Client) -> int:
+    """The number of keys removed, so that there is room again. Raises BusError."""
+    removed = 0
+    with client.call() as raw:
+        if _has_room(raw):
+            return 0
+        for kind in DURABLE:
+            raw.ltrim(f"{PREFIX}events:{kind}", 0, LISTED_EVENTS - 1)
+        for keys in _list_reviews(raw):
+            if _has_room(raw):
+                break
+            removed += int(raw.unlink(*keys))
+    if removed:
+        logger.warning("redis.reviews_removed keys=%d because=its memory was full", removed)
+    return removed
+
+
+def _list_reviews(raw: redis.Redis) -> Iterator[list[bytes]]:
+    """Batches of keys, by kind; within a kind those that expire first, which are the oldest."""
+    for pattern in REVIEW_PATTERNS:
+        keys = list(raw.scan_iter(match=pattern, count=SCANNED))
+        times: dict[bytes, int] = {}
+        for at in range(0, len(keys), SCANNED):
+            with raw.pipeline(transaction=False) as batch:
+                for key in keys[at : at + SCANNED]:
+                    batch.pttl(key)
+                times.update(zip(keys[at : at + SCANNED], batch.execute(), strict=True))
+        keys.sort(key=times.__getitem__)
+        yield from (keys[at : at + BATCH] for at in range(0, len(keys), BATCH))
 
 
 def _has_room(raw: redis.Redis) -> bool:
