@@ -64,13 +64,13 @@ def encode_state(memo: MonitorState) -> tuple[bytes, LostEntries]:
     return msgspec.json.encode(kept), lost
 
 
-def _limit_labels(memo: MonitorState) -> MonitorState:
+def _limit_labels(state: MonitorState) -> MonitorState:
     past = msgspec.structs.replace(
-        memo.past,
-        incidents=tuple(map(_limit_incident_labels, memo.past.incidents)),
-        ended=tuple(map(_limit_incident_labels, memo.past.ended)),
+        state.past,
+        incidents=tuple(map(_limit_incident_labels, state.past.incidents)),
+        ended=tuple(map(_limit_incident_labels, state.past.ended)),
     )
-    return msgspec.structs.replace(memo, past=past, waiting=tuple(map(_limit_alert_labels, memo.waiting)))
+    return msgspec.structs.replace(state, past=past, waiting=tuple(map(_limit_alert_labels, state.waiting)))
 
 
 def _limit_incident_labels(incident: Incident) -> Incident:
@@ -80,11 +80,11 @@ def _limit_incident_labels(incident: Incident) -> Incident:
     return msgspec.structs.replace(incident, container=container)
 
 
-def _limit_alert_labels(waiting: WaitingAlert) -> WaitingAlert:
-    container = keep_short_labels(waiting.alert.container, MAX_LABEL_CHARACTERS)
-    if container is waiting.alert.container:
-        return waiting
-    return msgspec.structs.replace(waiting, alert=msgspec.structs.replace(waiting.alert, container=container))
+def _limit_alert_labels(entry: WaitingAlert) -> WaitingAlert:
+    container = keep_short_labels(entry.alert.container, MAX_LABEL_CHARACTERS)
+    if container is entry.alert.container:
+        return entry
+    return msgspec.structs.replace(entry, alert=msgspec.structs.replace(entry.alert, container=container))
 
 
 def decode_state(raw: bytes) -> tuple[MonitorState, LostEntries]:

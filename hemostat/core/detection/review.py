@@ -34,12 +34,12 @@ NO_ACTION_KINDS: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
 """Kinds for which no action is taken in any mode."""
 
 
-def prepare_review(ward: ContainerRegistry, now: float) -> None:
+def prepare_review(registry: ContainerRegistry, now: float) -> None:
     """Remove incidents that ended and workloads that vanished long ago, before incidents are reviewed."""
-    ward.began = now if ward.began is None else ward.began
-    ward.register.expire(now)
-    forget_absent_workloads(ward)
-    ward.storms.expire(now, ward.thresholds.storm_window)
+    registry.began = now if registry.began is None else registry.began
+    registry.register.expire(now)
+    forget_absent_workloads(registry)
+    registry.storms.expire(now, registry.thresholds.storm_window)
 
 
 def review_incident(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:

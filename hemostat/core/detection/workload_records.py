@@ -17,13 +17,15 @@ MAX_ABSENT_WORKLOADS: Final = 200
 """Number of workloads without a container whose records are kept: those that failed last."""
 
 
-def forget_absent_workloads(ward: ContainerRegistry) -> None:
+def forget_absent_workloads(registry: ContainerRegistry) -> None:
     """Remove the oldest records of workloads that have no container, where there are too many."""
-    if max(len(ward.deaths), len(ward.runs)) <= MAX_ABSENT_WORKLOADS:
+    if max(len(registry.deaths), len(registry.runs)) <= MAX_ABSENT_WORKLOADS:
         return
-    present = {get_workload_key(each.ref) for each in ward}
-    ward.deaths = _drop_oldest(ward.deaths, present, lambda deaths: max(deaths, default=0.0))
-    ward.runs = _drop_oldest(ward.runs, present, lambda runs: max((run.ended for run in runs), default=0.0))
+    present = {get_workload_key(each.ref) for each in registry}
+    registry.deaths = _drop_oldest(registry.deaths, present, lambda deaths: max(deaths, default=0.0))
+    registry.runs = _drop_oldest(
+        registry.runs, present, lambda runs: max((run.ended for run in runs), default=0.0)
+    )
 
 
 def _drop_oldest(
