@@ -500,6 +500,15 @@ def test_people_are_asked_without_the_secret_in_the_command(scene):
     assert "s3cret" not in waiting.plan
 
 
+def test_a_request_that_waits_for_approval_takes_no_worker(scene):
+    """Any label can ask for approval: requests that wait must leave the workers and the stream to others."""
+    responder = scene.responder(mode="approve")
+    answer = put_off(scene, scene.crashed(), responder)
+    again = responder.step(answer.event, scene.clock.now())
+    assert isinstance(again, Defer)
+    assert (again.why, again.told, again.event) == ("it waits for approval", (), None)
+
+
 def test_of_two_responders_one_asks(scene):
     answer = put_off(scene, scene.crashed(), scene.responder("a", mode="approve"))
     assert len(answer.told) == 1

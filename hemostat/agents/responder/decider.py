@@ -29,6 +29,7 @@ from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.trust import TrustSettings, get_replica_group
 from hemostat.events import Action, Reason
 
+APPROVAL_PENDING: Final = "it waits for approval"
 ACTION_SECONDS: Final = 60.0
 CLEANUP_SECONDS: Final = 300.0
 """Seconds allowed for the action itself, in the lease: for a stop timeout and a start, and for an engine that
@@ -77,6 +78,9 @@ class Decider:
         if isinstance(decision, Act | Resume) and self._has_half(case, situation, now):
             others = self._host_containers.others(case.request.alert.container, now)
             decision = self._ask_policy(case, msgspec.structs.replace(situation, others=others), now)
+        if isinstance(decision, RequestApproval) and Reason.APPROVAL in case.request.told:
+            # Any label can request an approval: one that is pending needs neither a worker nor an event.
+            return Wait(min(decision.until, now + policy.PEOPLE_RETRY_SECONDS), APPROVAL_PENDING)
         return self._refuse_hopeless(case, decision)
 
     def _note_future(self, book: LedgerSnapshot, now: float) -> dict[str, float]:

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.actions import ActionExecutor
-from hemostat.agents.responder.decider import Decider
+from hemostat.agents.responder.decider import APPROVAL_PENDING, Decider
 from hemostat.agents.responder.execution import Execution, inspect_if_present, refuse_early
 from hemostat.agents.responder.host_containers import HostContainers
 from hemostat.agents.responder.in_flight import InFlight
@@ -312,9 +312,7 @@ class Responder:
         a stored approval stays. Where another request waits for the same approval, this one is dropped, and
         the other carries on."""
         request, name = case.request, repetition.build_attempt_key(case.request, case.incident)
-        again, why = min(until, now + policy.PEOPLE_RETRY_SECONDS), "it waits for approval"
-        if Reason.APPROVAL in request.told:
-            return Defer(again, why)
+        again, why = min(until, now + policy.PEOPLE_RETRY_SECONDS), APPROVAL_PENDING
         try:
             plan = redact(self._executor.plan(request, case.found).detail)
         except NotApplicableError as error:

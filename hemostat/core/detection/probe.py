@@ -5,6 +5,7 @@ start period count as part of the start.
 """
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Final
 
 import msgspec
@@ -35,7 +36,18 @@ def find_address(info: ContainerInfo, others: Mapping[str, ContainerInfo]) -> st
             return None
         seen.add(owner.ref.id)
         info = owner
-    return LOOPBACK_ADDRESS if info.network_mode == "host" else info.address or None
+    if info.network_mode == "host":
+        return LOOPBACK_ADDRESS
+    return info.address if _is_of_container(info.address) else None
+
+
+def _is_of_container(address: str) -> bool:
+    """Return whether the address can be that of a container. A user who creates a network chooses its
+    addresses, and those of the loopback network belong to the host."""
+    try:
+        return not ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def is_unreachable(error: str) -> bool:

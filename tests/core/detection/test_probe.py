@@ -92,6 +92,7 @@ def others(*infos: ContainerInfo) -> dict[str, ContainerInfo]:
         (container("web"), None),
         (container("web", "container:vpn"), "172.17.0.9"),
         (container("web", "container:vpn-id"), "172.17.0.9"),
+        (container("web", address="127.0.0.1"), None),
         (container("web", "container:gone"), None),
         (container("web", "container:near"), "127.0.0.1"),
         (container("web", "container:ring"), None),
