@@ -158,9 +158,7 @@ class DockerEngine:
 
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
         begin = time.time() if since is None else since
-        return event_stream.follow_events(
-            self._open_events, self._open_sockets.closed, int(begin * 1e6) * 1000
-        )
+        return event_stream.follow_events(self._open_events, self._open_sockets.closed, begin)
 
     @contextmanager
     def _open_events(self, since: str) -> Iterator[event_stream.OpenStream]:

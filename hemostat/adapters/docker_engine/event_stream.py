@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from math import inf
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -21,6 +22,7 @@ from urllib3.exceptions import ReadTimeoutError
 
 from hemostat.adapters.docker_engine import answers, parse
 from hemostat.adapters.docker_engine.connection import raise_for_status
+from hemostat.core.detection.event_cursor import OVERLAP_SECONDS, Cursor
 from hemostat.core.model import Connected, Disconnected, EngineEvent
 from hemostat.errors import EngineError
 
@@ -37,32 +39,6 @@ KEEP_ALIVE_OPTIONS: Final = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, s
 
 PODMAN_SERVER: Final = "Libpod"
 """Podman's name in the header `Server`."""
-
-OVERLAP_NANOS: Final = parse.NANOS_PER_SECOND
-"""Nanoseconds that are requested again after a loss: the engine timestamps events before it orders them."""
-
-
-class EventCursor:
-    """The read position of the stream, and the events received near it. Times are epoch nanoseconds."""
-
-    def __init__(self, since: int) -> None:
-        self._since = since
-        self._seen: dict[tuple[int, str, str], None] = {}
-
-    @property
-    def since(self) -> str:
-        """The position as the engine's parameter: seconds with nine decimals."""
-        return f"{self._since // parse.NANOS_PER_SECOND}.{self._since % parse.NANOS_PER_SECOND:09d}"
-
-    def admit(self, heard: parse.EventLine) -> bool:
-        """Whether the event is new. The position follows the engine's clock, also backwards."""
-        if heard.key in self._seen:
-            return False
-        self._since = max(heard.nanos - OVERLAP_NANOS, 0)
-        self._seen[heard.key] = None
-        while (oldest := next(iter(self._seen)))[0] < self._since:
-            del self._seen[oldest]
-        return True
 
 
 class StreamSilentError(Exception):
@@ -143,21 +119,24 @@ def open_stream(
 
 
 def follow_events(
-    connect: Callable[[str], AbstractContextManager[OpenStream]], stop: threading.Event, since: int
+    connect: Callable[[str], AbstractContextManager[OpenStream]], stop: threading.Event, since: float
 ) -> Iterator[EngineEvent | Connected | Disconnected]:
-    """Connect, yield events and connect again, until `stop` is set.
+    """Connect, yield events since then (epoch seconds) and connect again, until `stop` is set.
 
     Each cause of an outage is reported once.
     """
-    cursor, delay, connected, told = EventCursor(since), FIRST_DELAY, False, ""
+    cursor, delay, connected, told = Cursor(since + OVERLAP_SECONDS), FIRST_DELAY, False, ""
     while not stop.is_set():
         error = "the engine ended the stream"
         try:
-            with connect(cursor.since) as opened:
+            with connect(f"{max(0.0, cursor.since or 0.0):.6f}") as opened:
                 if not connected:
                     yield Connected()
                 delay, connected, told = FIRST_DELAY, True, ""
-                yield from _read_events(opened, cursor)
+                for event in _read_events(opened):
+                    if not cursor.knows(event):
+                        cursor = cursor.past(event, last=inf)
+                        yield event
         except StreamSilentError:
             continue
         except EngineError as lost:
@@ -170,12 +149,11 @@ def follow_events(
         delay = min(2 * delay, MAX_DELAY_SECONDS)
 
 
-def _read_events(opened: OpenStream, cursor: EventCursor) -> Iterator[EngineEvent]:
+def _read_events(opened: OpenStream) -> Iterator[EngineEvent]:
     for line in _read_until_broken(opened.lines):
         event = None
         try:
-            heard = parse.parse_line(line)
-            event = parse.parse_event(heard, podman=opened.podman) if cursor.admit(heard) else None
+            event = parse.parse_event(parse.parse_line(line), podman=opened.podman)
         except Exception as error:  # noqa: BLE001 - one event must not end the stream
             logger.warning("engine.event_malformed error=%s", f"{type(error).__name__}: {error}"[:300])
         if event is not None:

@@ -63,10 +63,6 @@ class EventLine(msgspec.Struct, rename={"action": "Action", "actor": "Actor", "n
     actor: Actor
     nanos: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
-    @property
-    def key(self) -> tuple[int, str, str]:
-        return self.nanos, self.actor.id, self.action
-
 
 def parse_line(line: bytes) -> EventLine:
     """Raises msgspec.MsgspecError or UnicodeDecodeError for a line that is not an event."""

@@ -1,5 +1,5 @@
-"""Records how far the engine's events were processed, so that a new monitor neither misses nor repeats an
-event.
+"""Records how far the engine's events were received or processed, so that a new connection or a new monitor
+neither misses nor repeats an event.
 
 The engine stamps events before it orders them, so a time alone is no exact boundary. The events near that
 time are recorded by name. The cursor follows the engine's clock, also when the clock goes back.
@@ -35,14 +35,11 @@ class Cursor(msgspec.Struct, frozen=True):
         of the last event received, because events may be handled out of order. Without them, `event` is the
         last one."""
         until = event.time if first is None else first
-        horizon = until if last is None else last
-        near = {**self.near, _make_event_key(event): event.time}
-        kept = {
-            name: time
-            for name, time in near.items()
-            if until - OVERLAP_SECONDS <= time <= horizon + OVERLAP_SECONDS
-        }
-        return Cursor(until, kept)
+        begin, end = until - OVERLAP_SECONDS, (until if last is None else last) + OVERLAP_SECONDS
+        near = {name: time for name, time in self.near.items() if begin <= time <= end}
+        if begin <= event.time <= end:
+            near[_make_event_key(event)] = event.time
+        return Cursor(until, near)
 
 
 def _make_event_key(event: EngineEvent) -> str:

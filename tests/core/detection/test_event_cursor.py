@@ -1,5 +1,7 @@
 """How far the engine's events have been acted on."""
 
+from math import inf
+
 import msgspec
 
 from hemostat.core.detection.event_cursor import OVERLAP_SECONDS, Cursor
@@ -31,6 +33,14 @@ def test_what_is_long_past_is_forgotten():
     for second in range(100):
         cursor = cursor.past(happened(float(second)))
     assert len(cursor.near) <= 2
+
+
+def test_events_before_the_overlap_are_forgotten_without_an_end():
+    cursor = Cursor(NOW)
+    for number in range(1000):
+        assert not cursor.knows(happened(number / 10, "start"))
+        cursor = cursor.past(happened(number / 10, "start"), last=inf)
+    assert len(cursor.near) <= 11
 
 
 def test_a_clock_that_is_set_back_is_followed():
