@@ -110,10 +110,6 @@ class Bus(Listener, Protocol):
         them."""
         ...
 
-    def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
-        """Publish the outputs and acknowledge the entry, in one transaction."""
-        ...
-
     def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
         """Publish and acknowledge several entries with their outputs, in one transaction."""
         ...

@@ -31,7 +31,6 @@ class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
     root: str
     """The engine's data directory."""
     cgroup_version: str
-    cgroup_driver: str
     cpus: int
     memory: int
     """Bytes. `cpus` and `memory` are 0 where unknown."""

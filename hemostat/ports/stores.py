@@ -112,8 +112,6 @@ class RecentEvents(Protocol):
         """Store the events, and return those that were new."""
         ...
 
-    def has_event(self, event_id: str) -> bool: ...
-
 
 class EventStore(RecentEvents, Protocol):
     """A store with queries, whose rows are linked by hashes (core.history.audit_chain)."""

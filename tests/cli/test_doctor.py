@@ -43,7 +43,7 @@ def machine(environ=(), **settings):
 
 def with_engine(forbidden=(), mode="auto", **changes):
     fields = {"version": "20.10.24", "api": "1.41", "name": "h", "root": "/", "cgroup_version": "2"}
-    version = EngineVersion(**{**fields, "cgroup_driver": "", "cpus": 1, "memory": 1, **changes})
+    version = EngineVersion(**{**fields, "cpus": 1, "memory": 1, **changes})
     found = machine(responder=ResponderSettings(mode=mode))
     told = SimpleNamespace(version=lambda: version, containers=list, forbidden=lambda: list(forbidden))
     found.engine = lambda: told

@@ -103,7 +103,7 @@ def test_acknowledging_publishes_what_came_of_it(bus: Bus) -> None:
     bus.publish([event(alert())])
     (entry,) = read(bus)
     answer = event(needed(), 1)
-    bus.ack("analyzer", entry, [answer])
+    bus.ack_all("analyzer", [(entry, [answer])])
     assert [entry.event for entry in read(bus, role="responder")] == [entry.event, answer]
     assert bus.unfinished("analyzer", "a", BOTH) == []
 
@@ -117,7 +117,7 @@ def test_what_cannot_be_told_is_not_acknowledged(redis_client: Client) -> None:
     redis_client.raw.delete("hemostat:remediation_needed")
     redis_client.raw.set("hemostat:remediation_needed", "no stream")
     with pytest.raises(BusError, match="not of HemoStat's type"):
-        bus.ack("analyzer", entry, [event(needed())])
+        bus.ack_all("analyzer", [(entry, [event(needed())])])
     assert len(bus.unfinished("analyzer", "a", [STREAM])) == 1
 
 
@@ -126,7 +126,7 @@ def test_lag_counts_what_waits_and_what_is_in_hand(bus: Bus) -> None:
     assert bus.lag("analyzer", [STREAM]) == 3
     first, *_ = read(bus, count=2)
     assert bus.lag("analyzer", [STREAM]) == 3
-    bus.ack("analyzer", first)
+    bus.ack_all("analyzer", [(first, [])])
     assert bus.lag("analyzer", [STREAM]) == 2
 
 
@@ -298,7 +298,7 @@ def test_a_subscriber_hears_everything_said_from_now_on(bus: Bus) -> None:
     types = [STREAM, "remediation_needed", "container_stats"]
     with closing(_subscription(bus, types)) as heard:
         bus.publish([event(alert(), 1), event(complete(), 1)])
-        bus.ack("analyzer", entry, [event(needed(), 2)])
+        bus.ack_all("analyzer", [(entry, [event(needed(), 2)])])
         bus.show([event(stats(), 3)], ttl=5)
         got: list[Event] = []
         while len(got) < 3:
@@ -321,7 +321,7 @@ def test_many_threads_share_one_bus(bus: Bus) -> None:
     def work(name: str) -> None:
         while entries := bus.read("analyzer", name, [STREAM], count=3, timeout=0):
             for entry in entries:
-                bus.ack("analyzer", entry, [event(needed(), entry.event.time)])
+                bus.ack_all("analyzer", [(entry, [event(needed(), entry.event.time)])])
                 handled.append(entry.event.id)
 
     workers = [threading.Thread(target=work, args=(f"w{n}",)) for n in range(4)]

@@ -1,6 +1,5 @@
 """Reads a container's networks, ports and mounts from its inspection. Each list is bounded in length."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
@@ -12,7 +11,6 @@ ENGINE_NETWORKS: Final = frozenset({"bridge", "host", "none", "podman"})
 MAX_ADDRESS_CHARACTERS: Final = 64
 MAX_PORTS: Final = 10_000
 MAX_PORT: Final = 65_535
-PORT_PATTERN: Final = re.compile(r"[0-9]{1,5}")
 
 Json = Mapping[str, Any]
 

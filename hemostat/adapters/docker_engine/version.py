@@ -39,7 +39,6 @@ def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersio
             root=info.get("DockerRootDir") or DEFAULT_ROOT,
             cgroup_version=info.get("CgroupVersion")
             or (_find_cgroup_version(root) if local and no_info else "1"),
-            cgroup_driver=info.get("CgroupDriver") or "",
             cpus=int(info.get("NCPU") or (os.cpu_count() if local else 0) or 0),
             memory=int(info.get("MemTotal") or (_read_memory(root) if local else 0)),
             local=local,

@@ -150,21 +150,17 @@ class InMemoryBus:
                     kept = msgspec.structs.replace(pending.entry, deliveries=entry.deliveries)
                     pending.entry, pending.consumer, pending.since = kept, consumer, self._clock.now()
 
-    def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
-        with self._changed:
-            self.publish(outputs)
-            self._groups[role, entry.stream].pending.pop(entry.id, None)
-            self._changed.notify_all()
-
     def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
         with self._changed:
             for entry, outputs in done:
-                self.ack(role, entry, outputs)
+                self.publish(outputs)
+                self._groups[role, entry.stream].pending.pop(entry.id, None)
+            self._changed.notify_all()
 
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
         with self._changed:
             self._deferred.append((role, until, entry))
-            self.ack(role, entry, outputs)
+            self.ack_all(role, [(entry, outputs)])
 
     def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
         with self._changed:
@@ -216,7 +212,7 @@ class InMemoryBus:
         outputs: Sequence[Event] = (),
     ) -> None:
         with self._changed:
-            self.ack(role, entry, outputs)
+            self.ack_all(role, [(entry, outputs)])
             self.dead.append((entry, error))
             self._dead_letter_at = now
 

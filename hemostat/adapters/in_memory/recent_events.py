@@ -16,7 +16,3 @@ class InMemoryRecentEvents:
             fresh = {event.id: event for event in reversed(events) if event.id not in self.events}
             self.events |= fresh
             return list(reversed(fresh.values()))
-
-    def has_event(self, event_id: str) -> bool:
-        with self._lock:
-            return event_id in self.events

@@ -25,7 +25,6 @@ from hemostat.events import DURABLE, TYPES
 from hemostat.streams import PEOPLE_EVENTS, ROLES, Role
 
 NEWEST_VERSION: Final = 7
-VERSIONS: Final = (NEWEST_VERSION, 6)
 EVERY_ROLE_USER: Final = "hemostat-all"
 """The user of `hemostat all`, whose roles share their settings."""
 METRICS_USER: Final = "hemostat-metrics"
@@ -246,7 +245,7 @@ _STORE_GRANTS: Final[Mapping[str, Callable[[str], tuple[Grant, ...]]]] = {
     "alert": lambda _: (
         _QUARANTINE_GRANT,
         Grant(
-            (*SCRIPT_COMMANDS, "set", "lpush", "ltrim", "exists"),
+            (*SCRIPT_COMMANDS, "set", "lpush", "ltrim"),
             both=(f"{PREFIX}event:*", f"{PREFIX}events:*"),
         ),
         Grant(

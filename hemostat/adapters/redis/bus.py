@@ -149,9 +149,6 @@ class RedisBus:
                 if isinstance(answer, redis.RedisError) and not str(answer).startswith(GROUP_LOST_ERRORS):
                     raise answer
 
-    def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
-        self.ack_all(role, [(entry, outputs)])
-
     def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
         told = _make_publish_commands([event for _, outputs in done for event in outputs])
         self._client.atomic([*told, *_make_ack_commands(role, [entry for entry, _ in done])])

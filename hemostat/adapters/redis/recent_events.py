@@ -38,10 +38,6 @@ class RedisRecentEvents:
             )
         return [events[index] for index in fresh]
 
-    def has_event(self, event_id: str) -> bool:
-        with self._client.call() as raw:
-            return bool(raw.exists(_make_key(event_id)))
-
 
 def _make_key(event_id: str) -> str:
     return f"{PREFIX}event:{event_id}"

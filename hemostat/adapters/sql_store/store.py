@@ -71,11 +71,6 @@ class SqlStore:
                 self._require_stored(connection, links)
         return fresh
 
-    def has_event(self, event_id: str) -> bool:
-        with self._begin_reading() as connection:
-            found = sql.select(events.c.number).where(events.c.id == fit_column(event_id))
-            return connection.execute(found).first() is not None
-
     def outdated(self, before: float | None, most: int, *, limit: int) -> ChainPosition | None:
         with self._begin_reading() as connection:
             ends = _read_ends(connection)

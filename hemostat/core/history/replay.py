@@ -139,11 +139,6 @@ class Replay:
     def __len__(self) -> int:
         return len(self._events)
 
-    @property
-    def has_live(self) -> bool:
-        """Whether measurements and heartbeats were recorded, in addition to the streams."""
-        return bool(self._live_places)
-
     def between(self, after: float, until: float, streams: Sequence[str]) -> Iterator[Event]:
         """The events received after `after` and up to `until`, inclusive."""
         for place in range(bisect_right(self._times, after), bisect_right(self._times, until)):

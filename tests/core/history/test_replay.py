@@ -132,5 +132,5 @@ def test_a_damaged_line_is_named(damaged):
 
 def test_an_empty_stretch_is_one():
     told = make_replay()
-    assert (told.begin, told.end, told.incidents, told.has_live) == (NOW, NOW, (), False)
+    assert (told.begin, told.end, told.incidents) == (NOW, NOW, ())
     assert told.history("h", WEB.name, NOW) == []

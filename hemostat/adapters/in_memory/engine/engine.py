@@ -26,7 +26,6 @@ class InMemoryEngine(EngineFaults):
                 name="simulated",
                 root="/var/lib/docker",
                 cgroup_version="2",
-                cgroup_driver="none",
                 cpus=2,
                 memory=4 << 30,
             )
