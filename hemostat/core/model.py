@@ -167,8 +167,7 @@ class ParentLimits(msgspec.Struct, frozen=True, kw_only=True):
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """Counters and levels of one container at one moment, None if not read this time or not available.
 
-    Values that are expensive to read and change slowly (network, block I/O, descriptors) are not read in
-    every round.
+    Values that are expensive to read and change slowly (network, descriptors) are not read in every round.
     """
 
     container_id: str
@@ -188,9 +187,6 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     received: int | None = None
     """Bytes received on the container's network interfaces, without the loopback interface."""
     sent: int | None = None
-    read: int | None = None
-    """Bytes read from block devices."""
-    written: int | None = None
     descriptors: int | None = None
     """Open files of the main process."""
     descriptors_limit: int | None = None

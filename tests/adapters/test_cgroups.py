@@ -371,8 +371,6 @@ FULL = Sample(
     pids=6,
     received=1234,
     sent=307,
-    read=4100,
-    written=120,
     descriptors=3,
     descriptors_limit=1024,
     oom_kills=3,
@@ -396,13 +394,31 @@ def full(request: pytest.FixtureRequest, tmp_path: Path) -> Tree:
 
 
 def dear(sample: Sample) -> bool:
-    return sample.read is not None
+    return sample.pressure is not None
 
 
 def test_everything_that_is_counted_is_read(full: Tree) -> None:
     (sample,) = full.sample(info(cpus=0.5))
     assert replace(sample, pressure=None) == FULL
     assert sample.pressure == (1.25 if (full.root / "sys/fs/cgroup/system.slice").exists() else None)
+
+
+def read_block_io(tree: Tree) -> int | None:
+    activity = CgroupSampler(tree.root).activity(info(), 5.0)
+    assert activity is not None
+    return activity.block
+
+
+def test_block_io_of_all_devices_is_read_with_the_activity(full: Tree) -> None:
+    assert read_block_io(full) == 4220
+
+
+@pytest.mark.parametrize("missing", ["io.stat", "blkio.throttle.io_service_bytes_recursive"])
+def test_block_io_that_is_not_counted_is_unknown(full: Tree, missing: str) -> None:
+    for path in full.root.rglob(missing):
+        path.unlink()
+    has_v1 = (full.root / "sys/fs/cgroup/memory").exists()
+    assert read_block_io(full) == (4220 if has_v1 == (missing == "io.stat") else None)
 
 
 def test_without_a_cpu_quota_there_are_no_periods(full: Tree) -> None:
@@ -422,8 +438,6 @@ def test_of_a_process_with_too_many_open_files_the_number_is_unknown(
     ("missing", "field"),
     [
         ("pids.current", "pids"),
-        ("io.stat", "read"),
-        ("blkio.throttle.io_service_bytes_recursive", "written"),
         ("memory.events", "oom_kills"),
         ("memory.oom_control", "oom_kills"),
         ("memory.pressure", "pressure"),
@@ -438,7 +452,7 @@ def test_what_is_not_counted_here_is_unknown_and_the_rest_is_known(
         path.unlink()
     (sample,) = full.sample(info())
     assert (sample.cpu, sample.memory) == (2.5, 30_000)
-    if (full.root / "sys/fs/cgroup/memory").exists() == (missing not in {"io.stat", "memory.events"}):
+    if (full.root / "sys/fs/cgroup/memory").exists() == (missing != "memory.events"):
         assert getattr(sample, field) is None
 
 
@@ -457,10 +471,11 @@ def test_an_older_kernel_counts_block_io_under_another_name(tmp_path: Path) -> N
     tree = Tree(tmp_path, V1_MOUNTS)
     tree.v1(V2_PATHS[0])
     tree.v1_rest(V2_PATHS[0])
+    tree.write(f"sys/fs/cgroup/pids{V2_PATHS[0]}/cgroup.procs", "")
     directory = tmp_path / f"sys/fs/cgroup/blkio{V2_PATHS[0]}"
     name = "blkio.throttle.io_service_bytes"
     (directory / f"{name}_recursive").rename(directory / name)
-    assert [(sample.read, sample.written) for sample in tree.sample()] == [(4100, 120)]
+    assert read_block_io(tree) == 4220
 
 
 def test_the_host_s_network_is_nobody_s(full: Tree) -> None:

@@ -109,17 +109,30 @@ def test_everything_that_is_counted_is_told(prefix: str) -> None:
             pids=6,
             received=1234,
             sent=307,
-            read=4100,
-            written=120,
         )
     ]
+    assert read_block_io(sampler) == 4220
     sampler.close()
+
+
+def read_block_io(sampler: StatsSampler) -> int | None:
+    activity = sampler.activity(info("c1"), 7.0)
+    assert activity is not None
+    return activity.block
 
 
 @pytest.mark.parametrize("blkio", [None, {}, {"io_service_bytes_recursive": None}])
 def test_block_io_that_is_not_counted_is_unknown(blkio: dict[str, Any] | None) -> None:
     sampler = StatsSampler(lambda _container: stats({"usage": 1}, blkio_stats=blkio))
-    assert [(sample.read, sample.written) for sample in sampler.sample([info("c1")], 7.0)] == [(None, None)]
+    assert read_block_io(sampler) is None
+    sampler.close()
+
+
+def test_malformed_block_io_leaves_the_sample_and_no_activity() -> None:
+    broken = stats({"usage": 1}, blkio_stats={"io_service_bytes_recursive": [{}]})
+    sampler = StatsSampler(lambda _container: broken)
+    assert [sample.memory for sample in sampler.sample([info("c1")], 7.0)] == [1]
+    assert sampler.activity(info("c1"), 7.0) is None
     sampler.close()
 
 
@@ -299,7 +312,6 @@ def test_without_cpu_accounting_memory_is_told_all_the_same() -> None:
         stats({"usage": "much"}),
         stats({"usage": 1}, read="yesterday"),
         stats({"usage": 1}, networks=[1]),
-        stats({"usage": 1}, blkio_stats={"io_service_bytes_recursive": [{}]}),
     ],
 )
 def test_a_malformed_answer_costs_that_container_only(

@@ -77,7 +77,7 @@ def _read_block_io(place: CgroupPath) -> int | None:
     for name in names:
         if directory is not None and name:
             with suppress(OSError, ValueError):
-                return sum(layout.parse_block_io((directory / name).read_bytes()))
+                return layout.parse_block_io((directory / name).read_bytes())
     return None
 
 

@@ -5,6 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
+BLOCK_IO_FIELDS: Final = frozenset({b"Read", b"Write", b"rbytes", b"wbytes"})
+
 
 class CgroupFiles(NamedTuple):
     """The files of one cgroup version, each as (controller, names to try).
@@ -91,15 +93,10 @@ def parse_pressure(text: bytes) -> float:
     return float(after.split(None, 1)[0])
 
 
-def parse_block_io(text: bytes) -> tuple[int, int]:
+def parse_block_io(text: bytes) -> int:
     """Bytes read and written on all devices: `8:0 Read 4096` (v1), `8:0 rbytes=4096 wbytes=0` (v2)."""
-    read = written = 0
-    for name, number in pairwise(text.replace(b"=", b" ").split()):
-        if name in {b"Read", b"rbytes"}:
-            read += int(number)
-        elif name in {b"Write", b"wbytes"}:
-            written += int(number)
-    return read, written
+    pairs = pairwise(text.replace(b"=", b" ").split())
+    return sum(int(number) for name, number in pairs if name in BLOCK_IO_FIELDS)
 
 
 def parse_network(text: bytes) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from hemostat.core.model import ContainerInfo, Sample
 T = TypeVar("T")
 
 DETAIL_ROUNDS: Final = 5
-"""Rounds between two readings of network, block I/O, descriptors and pressure."""
+"""Rounds between two readings of network, descriptors and pressure."""
 RARE_ROUNDS: Final = 12
 """Detail readings between two readings of the limits."""
 MAX_COUNTED: Final = 50_000
@@ -66,7 +66,6 @@ class CgroupReader:
         self._quota_file = self._open_first(*files.quota)
         self._oom_file = self._open_first(*files.oom)
         self._pids_file = self._open_first(*files.pids)
-        self._io_file = self._open_first(*files.io)
         self._pressure_file = self._open_first(*files.pressure)
 
     def _open_process(self) -> None:
@@ -151,12 +150,9 @@ class CgroupReader:
             parents = read_parents(self._place)
         self._readings += 1
         received, sent = self._read_network(container) or (None, None)
-        read, written = _read_optional(self._io_file, layout.parse_block_io) or (None, None)
         return {
             "received": received,
             "sent": sent,
-            "read": read,
-            "written": written,
             "descriptors": self._count_descriptors(),
             "descriptors_limit": self._limit,
             "pressure": _read_optional(self._pressure_file, layout.parse_pressure),

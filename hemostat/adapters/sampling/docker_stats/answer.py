@@ -6,7 +6,8 @@ from math import nan
 from typing import Any, Final
 
 from hemostat.core import bounds
-from hemostat.core.model import Sample
+from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.usage.process_activity import Activity
 from hemostat.events import MAX_TIME
 
 Answer = Mapping[str, Any]
@@ -20,7 +21,7 @@ MALFORMED_ERRORS: Final = (
     ArithmeticError,
     RecursionError,
 )
-"""Exceptions of `is_running` and `parse_sample` for an answer that lacks a standard field."""
+"""Exceptions of the parsers for an answer that lacks a standard field."""
 
 
 def is_running(stats: Answer) -> bool:
@@ -48,7 +49,6 @@ def parse_sample(container: str, stats: Answer, now: float) -> Sample:
     memory = {"usage": 0, **(stats.get("memory_stats") or {})}
     throttling = (stats.get("cpu_stats") or {}).get("throttling_data") or {}
     working_set = bounds.clamp_int(int(memory["usage"])) - _parse_inactive(memory)
-    read, written = _parse_block_io(stats.get("blkio_stats") or {})
     pids = (stats.get("pids_stats") or {}).get("current")
     return Sample(
         container_id=container,
@@ -61,8 +61,6 @@ def parse_sample(container: str, stats: Answer, now: float) -> Sample:
         pids=None if pids is None else bounds.clamp_int(pids),
         received=_sum_network(stats, "rx_bytes"),
         sent=_sum_network(stats, "tx_bytes"),
-        read=read,
-        written=written,
     )
 
 
@@ -78,17 +76,26 @@ def _parse_file_cache(memory: Answer, name: str) -> int:
     return bounds.clamp_int(detail.get(f"total_{name}", detail.get(name, 0)))
 
 
-def _parse_block_io(blkio: Answer) -> tuple[int | None, int | None]:
-    """Bytes read and written on all devices. None if the engine does not count them."""
+def parse_activity(container: ContainerInfo, stats: Answer, now: float) -> Activity:
+    """The engine counts no network bytes for a container on the host's network."""
+    sample = parse_sample(container.ref.id, stats, now)
+    is_counted = container.network_mode != "host"
+    return Activity(
+        time=sample.time,
+        received=sample.received if is_counted else None,
+        sent=sample.sent if is_counted else None,
+        block=_parse_block_io(stats.get("blkio_stats") or {}),
+    )
+
+
+def _parse_block_io(blkio: Answer) -> int | None:
+    """Bytes read and written on all devices. None if the engine does not count them. The cgroup version
+    decides whether names begin with a capital letter."""
     rows = blkio.get("io_service_bytes_recursive")
     if rows is None:
-        return None, None
-    return _sum_operations(rows, "read"), _sum_operations(rows, "write")
-
-
-def _sum_operations(rows: list[Answer], name: str) -> int:
-    """The cgroup version decides whether names begin with a capital letter."""
-    return bounds.clamp_int(sum(bounds.clamp_int(row["value"]) for row in rows if row["op"].lower() == name))
+        return None
+    numbers = (bounds.clamp_int(row["value"]) for row in rows if row["op"].lower() in {"read", "write"})
+    return bounds.clamp_int(sum(numbers))
 
 
 def _sum_network(stats: Answer, counter: str) -> int | None:

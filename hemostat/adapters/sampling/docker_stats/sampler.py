@@ -88,7 +88,16 @@ class StatsSampler:
         return [sample for sample in samples if sample is not None]
 
     def activity(self, container: ContainerInfo, now: float) -> Activity | None:
-        return next((_build_activity(sample, container) for sample in self.sample([container], now)), None)
+        if not self.sample([container], now):
+            return None
+        with self._changed:
+            feed = self._feeds.get(container.ref.id)
+            stats = None if feed is None else feed.stats
+        try:
+            return None if stats is None else answer.parse_activity(container, stats, now)
+        except answer.MALFORMED_ERRORS as error:
+            logger.debug("stats.malformed container=%s error=%r", container.ref.name, error)
+            return None
 
     def close(self) -> None:
         with self._changed:
@@ -189,15 +198,3 @@ class StatsSampler:
         feed.busy = False
         feed.cut = lambda: None
         self._changed.notify_all()
-
-
-def _build_activity(sample: Sample, container: ContainerInfo) -> Activity:
-    """The engine counts no network bytes for a container on the host's network."""
-    known = container.network_mode != "host"
-    block = None if sample.read is None or sample.written is None else sample.read + sample.written
-    return Activity(
-        time=sample.time,
-        received=sample.received if known else None,
-        sent=sample.sent if known else None,
-        block=block,
-    )
