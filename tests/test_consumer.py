@@ -253,11 +253,11 @@ class Flaky(InMemoryBus):
 
     failed = False
 
-    def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
+    def ack_all(self, role: str, finished: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
         if not self.failed:
             self.failed = True
             raise BusUnreachableError("Redis is gone")
-        super().ack_all(role, done)
+        super().ack_all(role, finished)
 
 
 def test_a_bus_that_is_gone_for_a_moment_costs_nothing_and_repeats_nothing(loop):

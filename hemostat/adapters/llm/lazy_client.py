@@ -2,18 +2,16 @@
 that.
 """
 
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Final
 
+from hemostat.background import run_in_background
 from hemostat.core.redact import redact
 from hemostat.core.text import escape_controls
 from hemostat.errors import AdvisorError, AdvisorUnreachableError, HemoStatError
 from hemostat.ports import Advisor, ModelTurn, Tool, Turn
 
-T = TypeVar("T")
 MAX_REASON_CHARACTERS: Final = 200
 
 
@@ -22,7 +20,7 @@ class LazyAdvisor:
 
     def __init__(self, name: str, make: Callable[[], Advisor]) -> None:
         self.name = name
-        self._future = _run_in_thread(make)
+        self._future = run_in_background(make, "advisor")
 
     def say(
         self,
@@ -42,7 +40,7 @@ class LazyAdvisor:
         """Probe the advisor, in at most twice the timeout, however slowly data arrives."""
         made = self._await_advisor()
         try:
-            _run_in_thread(lambda: made.probe(timeout)).result(2 * timeout)
+            run_in_background(lambda: made.probe(timeout), "advisor").result(2 * timeout)
         except TimeoutError:
             raise AdvisorUnreachableError(f"{self.name} did not answer in time") from None
 
@@ -70,17 +68,3 @@ def _make_unusable_error(name: str, error: Exception) -> AdvisorError:
         return AdvisorError(message, hint=hint, transient=False)
     reason = escape_controls(redact(str(error)))[:MAX_REASON_CHARACTERS]
     return AdvisorError(f"{name} cannot be used: {type(error).__name__}: {reason}", transient=False)
-
-
-def _run_in_thread(work: Callable[[], T]) -> Future[T]:
-    """Run in a thread that does not keep the process from ending."""
-    told: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            told.set_result(work())
-        except Exception as error:  # noqa: BLE001 - the caller receives it
-            told.set_exception(error)
-
-    threading.Thread(target=run, name="advisor", daemon=True).start()
-    return told

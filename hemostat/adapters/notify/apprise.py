@@ -5,10 +5,11 @@ may contain the secret address. So their logs are silenced.
 """
 
 import logging
-import threading
+from concurrent.futures import Future, wait
 from typing import Final
 
 from hemostat.adapters.notify.response_limit import bounded_answers
+from hemostat.background import run_in_background
 from hemostat.core.notify.message import Message
 from hemostat.core.notify.notification import ENDED_TOPICS, PEOPLE_TOPICS
 from hemostat.core.settings.alert import Topic
@@ -32,8 +33,8 @@ class Apprise:
             logging.getLogger(talker).setLevel(logging.CRITICAL + 1)
         self._apprise = apprise.Apprise()
         self._name = name
-        self._sending: threading.Thread | None = None
-        """A send that did not end in time."""
+        self._sending: Future[bool] | None = None
+        """The last send, which may not have ended in time."""
         self._format = apprise.NotifyFormat.TEXT
         if not self._apprise.add(url):
             raise ConfigError(
@@ -42,33 +43,23 @@ class Apprise:
             )
 
     def send(self, message: Message) -> None:
-        if self._sending is not None and self._sending.is_alive():
+        if self._sending is not None and not self._sending.done():
             raise NotifyError("the service has not ended its answer to the message before", transient=True)
-        outcomes: list[bool | Exception] = []
-        self._sending = threading.Thread(
-            target=self._send, args=(message, outcomes), name=f"{self._name} sends", daemon=True
-        )
-        self._sending.start()
-        self._sending.join(SEND_SECONDS)
-        if not outcomes:
+        self._sending = run_in_background(lambda: self._send(message), f"{self._name} sends")
+        if not wait([self._sending], SEND_SECONDS).done:
             raise NotifyError("the service does not answer in time", transient=True)
-        if isinstance(outcomes[0], Exception):
-            raise outcomes[0]
-        if not outcomes[0]:
+        if not self._sending.result():
             raise NotifyError("the service did not take it, or was not reached", transient=True)
 
-    def _send(self, message: Message, outcomes: list[bool | Exception]) -> None:
-        try:
-            with bounded_answers():
-                sent = self._apprise.notify(
-                    title=message.title,
-                    body=format_body(message),
-                    notify_type=choose_type(message),
-                    body_format=self._format,
-                )
-            outcomes.append(bool(sent))
-        except Exception as error:  # noqa: BLE001 - raised again in the waiting thread
-            outcomes.append(error)
+    def _send(self, message: Message) -> bool:
+        with bounded_answers():
+            sent = self._apprise.notify(
+                title=message.title,
+                body=format_body(message),
+                notify_type=choose_type(message),
+                body_format=self._format,
+            )
+        return bool(sent)
 
 
 def format_body(message: Message) -> str:

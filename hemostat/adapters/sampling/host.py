@@ -5,9 +5,11 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Final
 
+from hemostat.background import run_in_background
 from hemostat.core.model import ContainerInfo, HostSample
 
 ROOT: Final = Path("/")
@@ -72,34 +74,24 @@ class HostPaths:
     def __init__(self, process: int) -> None:
         self._sees_files = sees_files(process)
         self._lock = threading.Lock()
-        self._hanging: set[str] = set()
-        """Containers whose check has not ended."""
+        self._hanging: dict[str, Future[str]] = {}
+        """By container id: checks that did not end in time."""
 
     def missing(self, info: ContainerInfo) -> str:
-        """As `find_missing_path`. Empty also if the check hangs."""
+        """As `find_missing_path`. Empty also if the check hangs or fails."""
         container = info.ref.id
         with self._lock:
+            self._hanging = {key: check for key, check in self._hanging.items() if not check.done()}
             is_barred = container in self._hanging or len(self._hanging) >= MAX_HANGING
         if is_barred or not (self._sees_files and info.host_paths):
             return ""
-        said: list[str] = []
-        done = threading.Event()
-
-        def look() -> None:
-            try:
-                said.append(find_missing_path(info))
-            finally:
-                with self._lock:
-                    done.set()
-                    self._hanging.discard(container)
-
-        threading.Thread(target=look, name="host-paths", daemon=True).start()
-        done.wait(LOOK_SECONDS)
+        check = run_in_background(lambda: find_missing_path(info), "host-paths")
+        if wait([check], LOOK_SECONDS).done:
+            return "" if check.exception() else check.result()
+        logger.warning("host_paths.hang container=%s", info.ref.name)
         with self._lock:
-            if not done.is_set():
-                logger.warning("host_paths.hang container=%s", info.ref.name)
-                self._hanging.add(container)
-        return next(iter(said), "")
+            self._hanging[container] = check
+        return ""
 
 
 class HostSampler:

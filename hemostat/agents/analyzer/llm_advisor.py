@@ -9,12 +9,14 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import wait
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from hemostat.agents.analyzer.investigation import Investigator
+from hemostat.background import run_in_background
 from hemostat.core.diagnosis.case import (
     EvidenceCase,
     compute_log_fingerprint,
@@ -234,32 +236,24 @@ class LlmAdvisor:
             raise AdviceError("there was no time left to ask")
         if not self._thread_slots.acquire(blocking=False):
             raise AdviceError("too many investigations hang")
-        done, answers, errors = threading.Event(), list[T](), list[Exception]()
 
-        def run() -> None:
+        def run() -> T:
             try:
-                answers.append(work())
-            except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
-                errors.append(error)
+                return work()
             finally:
                 self._thread_slots.release()
-                done.set()
 
-        # A daemon: a thread that hangs must not keep the process from ending.
-        threading.Thread(target=run, name="investigation", daemon=True).start()
-        slices = (
-            int(self.analysis.timeout / POLL_SECONDS) + 1
-        )  # The number of waits is bounded, too: a clock may be set back meanwhile.
-        while not done.wait(POLL_SECONDS):
+        future = run_in_background(run, "investigation")
+        # The number of waits is bounded, too: a clock may be set back meanwhile.
+        slices = int(self.analysis.timeout / POLL_SECONDS) + 1
+        while not wait([future], POLL_SECONDS).done:
             self._clock.sleep(0)
             slices -= 1
             if slices <= 0 or self._clock.now() >= until:
                 raise AdvisorUnreachableError(
                     f"{self._advisor.name} did not answer within {show_duration(self.analysis.timeout)}"
                 )
-        if errors:
-            raise errors[0]
-        return answers[0]
+        return future.result()
 
 
 def classify_failure(error: AdviceError | AdvisorError) -> AdviceFailure:
