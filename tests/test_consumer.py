@@ -25,7 +25,7 @@ from hemostat.ports import Defer, Entry, RunInBackground
 from hemostat.streams import ROLES_BY_NAME
 from tests.support.consumers import make_consumer_context
 from tests.support.engine_fixtures import eventually
-from tests.support.samples import alert, event, needed
+from tests.support.samples import NOW, alert, event, needed
 
 ROLE = ROLES_BY_NAME["analyzer"]
 FIRST, SECOND = event(alert(), 0.0), event(alert(), 1.0)
@@ -463,6 +463,21 @@ def test_one_event_that_cannot_be_kept_holds_up_no_other(loop):
         eventually(lambda: loop.lag() == 0)
     assert {each.id for each in kept} == {each.id for each in events} - {events[7].id}
     assert [entry.event for entry, _ in loop.bus.dead] == [events[7]]
+
+
+def test_entries_that_are_finished_together_are_acknowledged_together(loop, monkeypatch):
+    batches: list[int] = []
+
+    def count_entries(group, done):
+        batches.append(len(done))
+        InMemoryBus.ack_all(loop.bus, group, done)
+
+    monkeypatch.setattr(loop.clock, "now", lambda: NOW)
+    monkeypatch.setattr(loop.bus, "ack_all", count_entries)
+    loop.bus.publish([event(alert(), at) for at in range(5)])
+    with loop._run(EventConsumer(loop._make_context(), ConsumerLimits(ahead=9), lambda *_: [])):
+        eventually(lambda: loop.lag() == 0)
+    assert batches == [5]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

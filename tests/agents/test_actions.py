@@ -4,7 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from hemostat.agents.responder.actions import ActionExecutor, ActionPlan, ActionResult
+from hemostat.agents.responder.actions import (
+    MAX_OUTPUT_CHARACTERS,
+    ActionExecutor,
+    ActionPlan,
+    ActionResult,
+)
 from hemostat.agents.responder.network_restart import MAX_UNRELATED_SECONDS
 from hemostat.core.ledger.rows import RaisedLimit, Resource
 from hemostat.core.model import ContainerInfo, PrunableItem, PrunableKind, Service
@@ -429,6 +434,14 @@ def test_the_label_s_command_is_run_without_a_shell(docker_lab):
     container = docker_lab.make(labels={"hemostat.exec": "echo 'a  b' $HOME;"})
     assert plan(docker_lab, Action.EXEC, container).detail == "run echo 'a  b' '$HOME;'"
     assert operate(docker_lab, Action.EXEC, container).detail == "exit code 0: a  b $HOME;"
+
+
+def test_output_of_a_command_is_reported_up_to_a_maximum(memory_lab):
+    memory_lab.fake.on_exec = lambda *_: (0, "flushed 3 queues" + " and more" * 99)
+    container = memory_lab.make(labels={"hemostat.exec": "flush"})
+    detail = operate(memory_lab, Action.EXEC, container).detail
+    assert detail.startswith("exit code 0: flushed 3 queues and more")
+    assert len(detail) <= len("exit code 0: ") + MAX_OUTPUT_CHARACTERS
 
 
 @pytest.mark.docker

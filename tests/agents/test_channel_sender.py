@@ -8,6 +8,7 @@ from hemostat.agents.notifier.channel_sender import (
     GIVE_UP_SECONDS,
     LEASE_SECONDS,
     MAX_BACKOFF_SECONDS,
+    MAX_NOTIFICATIONS_TAKEN,
     MAX_RETRY_SECONDS,
     REFUSED_RETRY_SECONDS,
     ChannelSender,
@@ -294,6 +295,14 @@ def test_quiet_hours_end_and_then_one_word_an_incident_is_told():
 def test_what_is_critical_does_not_wait_for_the_morning():
     line = Line(Phone(), quiet="12:00-13:00")
     line.put(make_notification(Topic.ESCALATED, severity=Severity.CRITICAL))
+    assert line.after(1.0) == ["web needs a person: exited"]
+
+
+def test_critical_notification_is_sent_behind_many_that_wait_for_morning():
+    line = Line(Phone(), quiet="12:00-13:00")
+    line.put(*several(MAX_NOTIFICATIONS_TAKEN, Topic.ESCALATED))
+    line.put(make_notification(Topic.ESCALATED, 1.0, incident="urgent", severity=Severity.CRITICAL))
+    line.after(1.0)
     assert line.after(1.0) == ["web needs a person: exited"]
 
 

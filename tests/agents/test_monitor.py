@@ -681,6 +681,17 @@ def test_a_probe_that_keeps_failing_is_a_hang_until_it_passes(watch):
     assert watch.alerts[0].fact("probe") == "refused"
 
 
+def test_late_probe_results_of_a_stopped_container_are_no_hang(watch):
+    web = watch.make(labels={"hemostat.probe": "tcp://:80"})
+    watch.tell(Probed(container_id=web, time=watch.clock.now()))
+    watch.engine.stop(web)
+    watch.listen()
+    for _ in range(5):
+        watch.clock.advance(5)
+        watch.tell(Probed(container_id=web, time=watch.clock.now(), error="refused"))
+    assert watch.told() == []
+
+
 def test_a_full_filesystem_of_the_engine_is_an_alert_about_the_host(watch):
     for used in (50, 95, 95, 80):
         for _ in range(12):

@@ -149,6 +149,17 @@ def test_trail_that_is_replaced_while_nothing_is_stored_is_told(store, clock):
     assert "was replaced" in role.notice()
 
 
+def test_replaced_trail_is_logged_once(store, clock, caplog):
+    role = watched(store, InMemoryAuditAnchor(), clock, [])
+    role.keep(many(3))
+    with store._begin_writing() as connection:
+        connection.execute(trail.update().values(name="other"))
+    for _ in range(3):
+        role.keep(many(1))
+    assert caplog.text.count("audit.replaced") == 1
+    assert role.notice()
+
+
 def test_database_that_is_away_is_no_objection(store, clock, monkeypatch):
     role = watched(store, InMemoryAuditAnchor(), clock, [])
     role.keep(many(3))

@@ -163,6 +163,18 @@ def test_what_is_kept_cannot_be_claimed_and_counts_no_delivery(lab: Lab) -> None
     assert lab.bus.unfinished("analyzer", "a", BOTH)[0].deliveries == 2
 
 
+@pytest.mark.redis
+def test_roles_continue_after_redis_has_lost_its_data(redis_client: Client) -> None:
+    bus = RedisBus(redis_client)
+    bus.publish([event(alert())])
+    read(bus)
+    redis_client.raw.flushall()
+    assert bus.claim("analyzer", "a", BOTH, idle=0) == []
+    redis_client.raw.flushall()
+    bus.publish([event(alert(), 1)])
+    assert [entry.event for entry in read(bus)] == [event(alert(), 1)]
+
+
 def test_a_deferred_entry_comes_again_when_it_is_due(bus: Bus) -> None:
     """Not before, and once, however many ask for it."""
     bus.publish([event(alert())])

@@ -252,6 +252,14 @@ def test_what_is_raised_is_remembered_until_somebody_takes_it_back(ledger: Ledge
     assert ledger.scaled("h") == []
 
 
+def test_raised_limits_of_two_containers_are_remembered_separately(ledger: Ledger) -> None:
+    other = msgspec.structs.replace(RAISED, container="c2")
+    ledger.keep_scaled("h", RAISED)
+    ledger.keep_scaled("h", other)
+    assert ledger.drop_scaled("h", RAISED)
+    assert ledger.scaled("h") == [other]
+
+
 def test_a_raised_limit_in_whole_bytes_is_dropped(ledger: Ledger) -> None:
     """As it is raised: the engine tells of a memory limit as an integer."""
     ledger.keep_scaled("h", msgspec.structs.replace(RAISED, before=64 << 20, after=96 << 20))

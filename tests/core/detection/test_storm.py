@@ -2,6 +2,7 @@
 
 from math import inf, nan
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,15 @@ def test_failures_far_apart_are_no_storm():
 def test_a_few_of_very_many_are_no_storm():
     assert failing(*BURST, running=16)[1] == [A] * 5
     assert failing(*BURST, running=15)[1] == [A, A, A, A, B]
+
+
+@pytest.mark.parametrize("kind", [Kind.EXITED, Kind.CRASH_LOOP, Kind.OOM, Kind.UNHEALTHY, Kind.HUNG])
+def test_many_failures_of_any_kind_are_a_storm(kind):
+    storms = Storms()
+    verdicts = [
+        storms.add(StormFailure(now, f"id{number}", kind), LIMITS, WatchedCounts(6)) for now, number in BURST
+    ]
+    assert [verdict for _, verdict in verdicts] == [A, A, A, A, B]
 
 
 def test_many_that_are_busy_are_no_storm():

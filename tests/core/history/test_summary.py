@@ -8,7 +8,7 @@ import pytest
 from hemostat.core.history.incident_log import build_incident_logs
 from hemostat.core.history.summary import DurationSpread, Offender, compute_spread, summarize
 from hemostat.core.history.summary_chart import render_svg
-from hemostat.events import Investigation, Outcome, Reason
+from hemostat.events import Investigation, Kind, Outcome, Reason
 from tests.support.samples import DIAGNOSIS, NOW, alert, complete, event, needed
 
 HOUR = 3600.0
@@ -82,6 +82,13 @@ def test_offenders_are_named_by_host_and_how_often_they_failed():
     assert [each.host for each in told.offenders] == ["h", "b"]
 
 
+def test_orders_by_people_are_counted_apart_from_incidents():
+    told = summary(
+        event(alert()), event(alert(), 1, incident="i2"), event(alert(kind=Kind.ORDERED), 2, incident="i3")
+    )
+    assert (told.incidents, told.orders) == (2, 1)
+
+
 def test_a_picture_shows_every_incident_where_it_began():
     late = alert(since=NOW + HOUR * 0.75)
     told = summary(event(alert()), event(complete(), 1), event(late, HOUR * 0.75, incident="i2"))
@@ -98,3 +105,17 @@ def test_actions_of_a_dry_run_are_counted_by_container():
     raised = [event(alert(), 0, incident=name) for name in ("i1", "i2")]
     found = summarize(build_incident_logs([*raised, *rehearsed]), [NOW - 1], NOW + 10)
     assert (found.dry_runs, found.dry_run_containers) == (2, 1)
+
+
+def test_all_parts_of_a_chart_are_inside_the_picture():
+    told = summary(event(alert()), event(complete(), 1), event(alert(), 2, incident="i2"), bars=24)
+    drawn = ET.fromstring(render_svg(told, lambda moment: f"{moment:.0f}", "a"))  # noqa: S314 - our own
+    width, height = float(drawn.attrib["width"]), float(drawn.attrib["height"])
+    assert drawn.attrib["viewBox"] == f"0 0 {width:.0f} {height:.0f}"
+    parts = [each.attrib for each in drawn.iter() if each.tag.rpartition("}")[2] in {"rect", "text"}]
+    for part in parts:
+        x, y = float(part.get("x", 0)), float(part.get("y", 0))
+        assert 0 <= x <= x + float(part.get("width", 0)) <= width
+        assert 0 <= y <= y + float(part.get("height", 0)) <= height
+    bars = [each.attrib for each in drawn.iter() if any(child.tag.endswith("}title") for child in each)][1:]
+    assert [float(bar["height"]) > height / 4 for bar in bars] == [True, True]

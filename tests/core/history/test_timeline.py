@@ -78,6 +78,11 @@ def test_a_healed_incident_is_told_from_the_alert_to_the_outcome_with_durations(
     assert steps[5].text == "restart healed in 2.9 s"
 
 
+def test_state_that_could_not_be_read_is_unknown():
+    healed = event(complete(before=DIED, after=None, durations={"act": 0.3, "verify": 2.0}), 3.0)
+    assert "exited with 1 -> unknown" in [step.text for step in told(ALERT, ASKED, healed).steps]
+
+
 def test_what_a_person_ordered_is_a_decision_whatever_came_of_it():
     order = next(each for each in ALL if isinstance(each.data, Order))
     for status, steps in (("acting", [order]), ("healed", [order, event(complete(), 9, incident="i2")])):

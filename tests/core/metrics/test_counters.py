@@ -1,5 +1,7 @@
 """What is counted, from events alone."""
 
+import json
+
 import msgspec
 import pytest
 
@@ -232,6 +234,15 @@ def test_what_is_no_longer_counted_so_is_left_behind():
     made = Counters(containers=1)
     made.restore(b'{"counts": [["hemostat_gone_total", ["a"], 1], ["hemostat_alerts_total", ["a"], 1]]}')
     assert not any(made.numbers().values())
+
+
+@pytest.mark.parametrize("name", ["hemostat_gone_seconds", definitions.TIME_TO_DETECT.name])
+def test_stored_durations_in_other_buckets_are_dropped(name):
+    made = Counters(containers=1)
+    made.restore(json.dumps({"spread": [[name, ["exited"], [1, 2], 3.0]]}).encode())
+    made.take("health_alert", "1-0", event(alert()))
+    (found,) = made.numbers()[definitions.TIME_TO_DETECT].values()
+    assert sum(found.counts) == 1
 
 
 def test_an_incident_lasts_until_its_condition_ends():

@@ -42,6 +42,13 @@ def test_containers_past_the_limit_are_added_up_without_their_limits():
     assert told[definitions.CONTAINER_MEMORY_LIMIT] == {("h", "web"): 128 * 1024**2}
 
 
+def test_foreign_event_among_the_measurements_is_skipped():
+    told = gauges.measure_containers(
+        [event(heartbeat()), event(stats())], lambda _, value: value, lambda each, _: each.name
+    )
+    assert told[definitions.CONTAINERS] == {("running", "h"): 1}
+
+
 def test_a_container_that_was_not_measured_has_no_number():
     told = gauges.measure_containers(
         [event(stats(cpu=None, memory=None))], lambda _, value: value, lambda each, _: each.name

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.usage.trend import BUCKETS_PER_WINDOW, Rise, Trend, extend_trend, find_rise, is_sawtooth
+from hemostat.core.usage.trend import (
+    BUCKETS_PER_WINDOW,
+    MAX_CEILING_WINDOWS,
+    Rise,
+    Trend,
+    extend_trend,
+    find_rise,
+    is_sawtooth,
+)
 
 MIB = 1 << 20
 WINDOW, LIMIT = 300.0, 1000 * MIB
@@ -111,6 +119,17 @@ def test_a_tooth_longer_than_the_window_is_known_after_the_first():
     assert found
     assert max(found) < 800
     assert is_sawtooth(fed(seconds(tooth, 1200)))
+
+
+def test_equal_peaks_stay_known_for_longer_than_a_ceiling_lasts():
+    """As those of a heap with a maximum size, whose garbage collection is slower than the window."""
+
+    def tooth(t: int) -> float:
+        return 200 + 0.5 * (t % 800)
+
+    trend = fed(seconds(tooth, int(800 + MAX_CEILING_WINDOWS * WINDOW + 350)))
+    assert is_sawtooth(trend)
+    assert find_rise(trend, LIMIT, window=WINDOW) is None
 
 
 @pytest.mark.parametrize("name", [name for name in HEALTHY if name.startswith("saw-tooth")])
