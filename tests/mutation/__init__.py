@@ -1,0 +1,1 @@
+"""Mutation testing: changes the code at random and shows which changes no test notices."""
