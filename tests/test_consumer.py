@@ -468,9 +468,9 @@ def test_one_event_that_cannot_be_kept_holds_up_no_other(loop):
 def test_entries_that_are_finished_together_are_acknowledged_together(loop, monkeypatch):
     batches: list[int] = []
 
-    def count_entries(group, done):
-        batches.append(len(done))
-        InMemoryBus.ack_all(loop.bus, group, done)
+    def count_entries(group, entries):
+        batches.append(len(entries))
+        InMemoryBus.ack_all(loop.bus, group, entries)
 
     monkeypatch.setattr(loop.clock, "now", lambda: NOW)
     monkeypatch.setattr(loop.bus, "ack_all", count_entries)
