@@ -40,12 +40,12 @@ class Calls:
             self._by_file[path].append(test)
 
     def find_tests(self, change: Change, *, seconds: float) -> list[CoveringTest]:
-        """Return the tests that call the changed function; or any function of the file, if the change is
-        outside of functions; or are near, if the file has no functions. Tests near the changed module are
-        first, then fast ones. All together take at most about `seconds`."""
-        tests = self._by_function.get(f"{change.path}:{change.function}") or self._by_file.get(change.path)
-        tests = tests or [test for test in self._tests if is_near(test.path, change.path)]
-        order = sorted(tests, key=lambda test: (not is_near(test.path, change.path), test.seconds))
+        """Return the tests that call the changed function, or any function of the file if the change is
+        outside of functions; and those near the changed module, which may call the function when they are
+        imported. Near tests are first, then fast ones. All together take at most about `seconds`."""
+        calling = self._by_function.get(f"{change.path}:{change.function}") or self._by_file.get(change.path)
+        tests = {test for test in self._tests if is_near(test.path, change.path)}.union(calling or ())
+        order = sorted(tests, key=lambda test: (not is_near(test.path, change.path), test.seconds, test.name))
         return list(_take_seconds(order, seconds))
 
 

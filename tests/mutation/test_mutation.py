@@ -87,6 +87,7 @@ def test_tests_near_the_change_run_first_and_within_the_time():
         calls.add(CoveringTest(f"tests/{path}.py::test_x", seconds), [f"{PATH}:is_over"])
     calls.add(CoveringTest("tests/core/test_limits.py::test_y", 0.1), [f"{PATH}:Box.fill"])
     assert [test.name for test in calls.find_tests(change, seconds=4.0)] == [
+        "tests/core/test_limits.py::test_y",
         "tests/core/test_limits.py::test_x",
         "tests/cli/test_b.py::test_x",
         "tests/cli/test_a.py::test_x",
