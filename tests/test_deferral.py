@@ -159,3 +159,16 @@ def test_a_role_that_is_told_to_stop_leaves_what_waits():
     scene.clock.advance(1.0)
     scene.look()
     assert scene.on_stream == 2
+
+
+def test_entries_that_wait_on_are_written_together(monkeypatch):
+    scene, sizes = Scene(5), []
+
+    def count_entries(role, entries):
+        sizes.append(len(entries))
+        InMemoryBus.put_off(scene.bus, role, entries)
+
+    monkeypatch.setattr(scene.bus, "put_off", count_entries)
+    scene.clock.advance(2)
+    scene.look()
+    assert sizes == [5]

@@ -265,7 +265,8 @@ def test_a_limit_that_is_raised_already_is_not_raised_again(lab):
     container = lab.make(memory=64 * MIB, labels={"hemostat.scale.memory_max": "1g"})
     scaled = plan(lab, Action.SCALE, container, resource="memory").scaled
     for _ in range(2):
-        operate(lab, Action.SCALE, container, scaled=scaled)
+        detail = operate(lab, Action.SCALE, container, scaled=scaled).detail
+        assert detail == "memory 64.0 MiB → 96.0 MiB"
         assert lab.engine.inspect(container).memory_limit == 96 * MIB
 
 

@@ -130,3 +130,12 @@ def test_the_last_alert_of_an_incident_is_the_one_that_is_analysed(scene):
     scene.bus.publish([event(complete(container=scene.ref), incident="i2")])
     with pytest.raises(HemoStatError, match="the alert of incident i2 is not kept any more"):
         scene.archive.raised("i2")
+
+
+def test_incident_is_found_by_the_beginning_of_its_id_alone(scene):
+    scene.bus.publish([event(scene.told, incident="abc1"), event(scene.told, 1, incident="abd2")])
+    assert scene.archive.story("abd").incident == "abd2"
+    with pytest.raises(HemoStatError, match="2 incidents begin with 'ab'"):
+        scene.archive.story("ab")
+    with pytest.raises(HemoStatError, match="no incident 'other' is known"):
+        scene.archive.story("other")

@@ -319,6 +319,20 @@ def test_a_clock_that_is_set_back_keeps_nobody_waiting_for_longer():
     silent.set()
 
 
+def test_hanging_investigation_does_not_keep_the_process_from_ending():
+    silent, daemons = threading.Event(), []
+
+    def wait(_: Sequence[Turn]) -> ModelTurn:
+        daemons.append(threading.current_thread().daemon)
+        silent.wait(10)
+        return concluding()
+
+    bench = AnalyzerHarness(wait, on=terms(timeout=0.3))
+    bench.answer()
+    silent.set()
+    assert daemons == [True]
+
+
 def test_those_that_hang_do_not_become_more_and_more(monkeypatch):
     monkeypatch.setattr("hemostat.agents.analyzer.llm_advisor.HANGING", 1)
     silent = threading.Event()

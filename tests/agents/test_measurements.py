@@ -6,6 +6,7 @@ from unittest.mock import Mock
 
 from hemostat.agents.monitor.measurements import Measurements
 from hemostat.core.labels.values import ProbeTarget
+from hemostat.core.model import ConnectionPeers
 from hemostat.core.settings.monitor import MonitorSettings
 from tests.support.engine_fixtures import eventually
 
@@ -41,3 +42,22 @@ def test_a_container_whose_probe_hangs_is_not_probed_again_meanwhile():
     finally:
         go.set()
         measuring.stop()
+
+
+def test_connections_are_reported_to_the_monitor():
+    answers = [ConnectionPeers(container_id="web", clients=("10.0.0.2",)), None]
+    observations: list[object] = []
+    measuring = Measurements(
+        Mock(),
+        Mock(),
+        Mock(),
+        SimpleNamespace(peers=lambda *_: answers.pop(0)),
+        Mock(now=lambda: 0.0),
+        MonitorSettings(),
+        Mock(),
+        observations.append,
+    )
+    measuring._tell_peers()
+    measuring._tell_peers()
+    measuring.stop()
+    assert observations == [ConnectionPeers(container_id="web", clients=("10.0.0.2",))]

@@ -294,6 +294,33 @@ def test_a_second_death_that_happened_meanwhile_is_told_although_the_first_is_no
     assert [alert.occurrence for alert in watch.alerts] == [1, 2]
 
 
+def test_death_is_found_although_later_events_arrive_before_the_list(watch):
+    """The engine has forgotten the events of the time without a connection."""
+    web, db = watch.make(), watch.make(name="db")
+    watch.sample(2)
+    watch.tell(Disconnected("gone"))
+    watch.clock.advance(5)
+    watch.engine.crash(web)
+    watch.heard = len(watch.engine._history)
+    watch.clock.advance(5)
+    watch.engine.restart(db)
+    watch.listen()
+    watch.tell(Connected())
+    assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
+
+
+def test_stop_by_a_person_before_a_lost_connection_explains_the_death(watch):
+    web = watch.make()
+    watch.sample(2)
+    ref = watch.engine.inspect(web).ref
+    watch.tell(EngineEvent(time=watch.clock.now(), action="kill", container=ref, signal=15))
+    watch.tell(Disconnected("gone"))
+    watch.clock.advance(2)
+    watch.engine.crash(web, 1)
+    watch.tell(Connected())
+    assert watch.told() == []
+
+
 def survive_a_signal(watch: MonitorHarness) -> str:
     """A thread dump, say; a while ago."""
     web = watch.make()
@@ -679,6 +706,18 @@ def test_a_probe_that_keeps_failing_is_a_hang_until_it_passes(watch):
         watch.tell(Probed(container_id=web, time=watch.clock.now(), error=error))
     assert watch.told() == [(Kind.HUNG, Phase.RAISED), (Kind.HUNG, Phase.CLEARED)]
     assert watch.alerts[0].fact("probe") == "refused"
+
+
+def test_hang_is_over_when_the_probe_passes_after_a_restart(watch):
+    web = watch.make(labels={"hemostat.probe": "tcp://:80"})
+    for error in ("", "refused", "refused", "refused", "refused"):
+        watch.clock.advance(5)
+        watch.tell(Probed(container_id=web, time=watch.clock.now(), error=error))
+    watch.engine.restart(web)
+    for _ in range(30):
+        watch.sample(5)
+        watch.tell(Probed(container_id=web, time=watch.clock.now()))
+    assert watch.told() == [(Kind.HUNG, Phase.RAISED), (Kind.HUNG, Phase.CLEARED)]
 
 
 def test_late_probe_results_of_a_stopped_container_are_no_hang(watch):

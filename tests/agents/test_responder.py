@@ -858,6 +858,16 @@ def test_what_a_person_stops_while_evidence_is_gathered_stays_stopped(scene):
     assert scene.ledger.read("h", "web").running == ()
 
 
+def test_container_that_is_being_stopped_by_a_person_is_not_restarted(scene):
+    """Its stop begins while evidence is gathered, and it takes its time to stop."""
+    before = scene.engine.inspect("web").started_at
+    scene.clock.advance(60)
+    now = scene.clock.now()
+    at_evidence(scene, lambda: scene.ledger.note_stop("h", "web", ManualStop(now, now + 90)))
+    assert scene.step(scene.request(Kind.HUNG)).reason is Reason.STOPPED
+    assert scene.engine.inspect("web").started_at == before
+
+
 def test_what_is_removed_while_evidence_is_gathered_is_told_as_gone(scene):
     event = scene.crashed()
     at_evidence(scene, lambda: scene.engine.remove("web"))

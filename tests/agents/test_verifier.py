@@ -41,3 +41,32 @@ def test_a_clock_that_is_set_back_meanwhile_prolongs_nothing():
     ward.clock.on_sleep = set_back
     assert ward.outcome() is Outcome.HEALED
     assert sum(steps) < ResponderSettings().verify_timeout
+
+
+def test_probe_of_a_container_that_shares_a_network_asks_the_owners_address():
+    addresses: list[str] = []
+
+    def answer(_target: object, address: str, _seconds: float) -> str:
+        addresses.append(address)
+        return ""
+
+    clock = FakeClock()
+    engine = InMemoryEngine(clock)
+    engine.run(ContainerSpec(name="proxy", image="x", command=("x",), labels={}, network="host"))
+    labels = {"hemostat.probe": "tcp://:80"}
+    engine.run(ContainerSpec(name="web", image="x", command=("x",), labels=labels, network="container:proxy"))
+    alarm = alert(kind=Kind.HUNG, container=engine.inspect("web").ref, since=clock.now())
+    end = Verifier(engine, engine, clock, ResponderSettings(), 4 << 30, answer).verify(alarm)
+    assert (end.outcome, set(addresses)) == (Outcome.HEALED, {"127.0.0.1"})
+
+
+def test_container_that_takes_its_time_to_stop_is_waited_for():
+    ward = Ward()
+    ward.clock.on_sleep = lambda _: ward.engine.stop("web")
+    assert ward.verifier.stopped("web").outcome is Outcome.HEALED
+
+
+def test_container_that_does_not_stop_in_time_is_a_failure():
+    ward = Ward()
+    assert ward.verifier.stopped("web").outcome is Outcome.FAILED
+    assert ward.clock.now() - ward.began >= ResponderSettings().verify_timeout

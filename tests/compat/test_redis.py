@@ -22,6 +22,7 @@ from hemostat.adapters.redis import (
     RedisRecentEvents,
 )
 from hemostat.core.detection.monitor_state import decode_state, encode_state
+from hemostat.core.diagnosis.case import compute_signature
 from hemostat.events import DURABLE, encode, seal
 from hemostat.streams import ROLES, STORE_ROLE
 from tests.compat.play import HOST
@@ -214,6 +215,12 @@ def test_precedents_are_as_recorded(loaded, recorded, values):
     for signature in names(recorded, "past:"):
         past = plain(RedisPrecedents(loaded).past(signature))
         assert past == sorted(values(f"past:{signature}").values(), key=lambda each: each["time"])
+
+
+def test_alerts_find_the_precedents_of_the_former_version(loaded, recorded):
+    alerts = [each.data for each in RedisBus(loaded).recent("health_alert", 1000)]
+    found = {compute_signature(alert) for alert in alerts}
+    assert set(names(recorded, "past:")) <= found
 
 
 def test_what_models_have_cost_is_as_recorded(loaded, values):

@@ -12,6 +12,7 @@ from hemostat.core.glyphs import ASCII_FALLBACK, to_ascii
         ("┌─┐│┤└", "+-+||+"),
         ("café naïve", "cafe naive"),
         ("32 → 64…", "32 > 64~"),
+        ("\u2500\u257f\u2580\u259f\u2800\u28ff", "-+##**"),
     ],
 )
 def test_symbols_are_written_in_ascii(text, shown):

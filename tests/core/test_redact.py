@@ -48,6 +48,8 @@ def test_an_ordinary_line_stays_as_it_is(line):
 
 def test_what_surrounds_a_secret_stays():
     assert redact("user=bob password=x1 host=db") == "user=bob password=[redacted: password] host=db"
+    assert redact("bob password=x1 host db") == "bob password=[redacted: password] host db"
+    assert redact("password=x1 y2 z3") == "password=[redacted: password]"
     assert redact("postgres://app:x1@db:5432/app") == "postgres://app:[redacted: password]@db:5432/app"
     assert redact(f"before\n{PEM}\nafter") == "before\n[redacted: private key]\nafter"
 
@@ -229,3 +231,12 @@ def test_no_group_is_repeated_possessively():
 )
 def test_colours_of_a_terminal_hide_no_secret(text):
     assert "Zq7Kp2Vx9Lm" not in redact(text.format("Zq7Kp2Vx9Lm"))
+
+
+def test_lines_of_a_private_key_are_hidden_behind_the_prefix_of_a_log():
+    lines = ["-----BEGIN PRIVATE KEY-----", "MIIEvQIBADANBgkqhkiG9w0B", "AQEFAASCBKcwggSjAgEAAoIB"]
+    log = "\n".join(f"12:00:0{number} app | {line}" for number, line in enumerate(lines))
+    shown = redact(f"{log}\nready")
+    assert "MIIEvQ" not in shown
+    assert "AQEFAA" not in shown
+    assert shown.endswith("ready")

@@ -4,6 +4,7 @@ import msgspec
 
 from hemostat.core.dependencies.root_cause import HostState
 from hemostat.core.detection import registry
+from hemostat.core.detection.probe import Probing
 from hemostat.core.model import ContainerInfo
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.events import Container, Kind
@@ -23,3 +24,13 @@ def test_a_failure_among_many_containers_does_not_look_at_all_of_them(monkeypatc
         host.fail(host.upsert(died, 200.0), Kind.EXITED, since=200.0, now=200.0)
     assert host.is_in_storm(patient, 200.0)
     assert len(asked) < 5 * 200
+
+
+def test_failed_probes_still_count_when_another_failure_is_not_reported():
+    host = registry.ContainerRegistry(MonitorSettings(), HostState(name="h"))
+    patient = host.upsert(ContainerInfo(ref=Container(id="c", name="c"), status="running"), 100.0)
+    patient.probing = Probing(failures=2)
+    patient.unraise(Kind.UNHEALTHY)
+    assert patient.probing.failures == 2
+    patient.unraise(Kind.HUNG)
+    assert patient.probing.failures == 0

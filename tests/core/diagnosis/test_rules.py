@@ -103,7 +103,7 @@ def test_a_signal_is_named():
 
 
 def test_a_leak_is_told_with_the_time_that_is_left():
-    assert "full in 15 s" in LEAK.diagnosis.reasons[1]
+    assert LEAK.diagnosis.reasons[1] == "growing by 1.0 MiB/s, full in 15 s"
 
 
 def test_evidence_of_a_wrong_type_does_not_stop_the_diagnosis():

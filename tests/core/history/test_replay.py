@@ -55,6 +55,7 @@ def test_a_containers_numbers_are_those_up_to_now():
     assert [point.cpu for point in told.history("h", "web", NOW + 2)] == [0.0, 1.0, 2.0]
     assert len(told.history("h", "web", NOW + 399)) == 300
     assert [point.cpu for point in told.history("h", "web", NOW + 2, 2)] == [1.0, 2.0]
+    assert [point.cpu for point in told.history("h", "web", NOW)] == [0.0]
     assert told.history("h", "db", NOW + 399) == []
     assert told.history("h", "web", NOW + 2000) == []
 

@@ -96,6 +96,8 @@ def test_a_picture_shows_every_incident_where_it_began():
     drawn = ET.fromstring(render_svg(told, lambda moment: f"<{moment:.0f}>", "a & b"))  # noqa: S314 - our own
     words = [each.text for each in drawn.iter("{http://www.w3.org/2000/svg}title")]
     assert words == ["a & b", "1 healed", "1 not healed"]
+    visible = [each.text for each in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert visible[:4] == ["a & b", "healed", "no action needed", "not healed"]
 
 
 def test_actions_of_a_dry_run_are_counted_by_container():

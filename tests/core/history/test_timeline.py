@@ -78,6 +78,11 @@ def test_a_healed_incident_is_told_from_the_alert_to_the_outcome_with_durations(
     assert steps[5].text == "restart healed in 2.9 s"
 
 
+def test_diagnosis_of_an_incident_is_the_latest_whatever_follows():
+    assert told(ALERT, ASKED, HEALED, OVER).diagnosis == DIAGNOSIS
+    assert told(ALERT).diagnosis is None
+
+
 def test_state_that_could_not_be_read_is_unknown():
     healed = event(complete(before=DIED, after=None, durations={"act": 0.3, "verify": 2.0}), 3.0)
     assert "exited with 1 -> unknown" in [step.text for step in told(ALERT, ASKED, healed).steps]

@@ -102,3 +102,10 @@ def test_the_schemas_are_schemas_and_a_conclusion_fits():
     ]:
         jsonschema.Draft202012Validator.check_schema(dict(tool.parameters))
     jsonschema.validate(CONCLUSION, dict(tools.build_conclude_tool(["restart", "none"]).parameters))
+
+
+def test_events_are_shown_with_details_if_outputs_may_be_sent():
+    line = "2 s ago, db: exited: exit code 1"
+    assert tools.format_events([line], outputs=True, emails=False) == line
+    assert tools.format_events([line], outputs=False, emails=False) == "2 s ago, db: exited"
+    assert tools.format_events([], outputs=True, emails=False) == "nothing was told"

@@ -236,6 +236,11 @@ def test_what_is_no_longer_counted_so_is_left_behind():
     assert not any(made.numbers().values())
 
 
+@pytest.mark.parametrize("measure", definitions.COUNTED_MEASURES, ids=lambda each: each.name)
+def test_buckets_of_a_measure_ascend(measure):
+    assert list(measure.buckets) == sorted(set(measure.buckets))
+
+
 @pytest.mark.parametrize("name", ["hemostat_gone_seconds", definitions.TIME_TO_DETECT.name])
 def test_stored_durations_in_other_buckets_are_dropped(name):
     made = Counters(containers=1)

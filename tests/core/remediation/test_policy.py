@@ -265,7 +265,9 @@ def test_what_was_begun_is_not_gone_on_with_while_paused():
     assert isinstance(ask(mine, controls=Controls(pauses={"*": PAUSED})), Wait)
 
 
-def approval(answer: ApprovalAnswer | None = None, until: float = NOW + 60) -> Approval:
+def approval(
+    answer: ApprovalAnswer | None = None, until: float = NOW + 60, reason: str = "not now"
+) -> Approval:
     return Approval(
         id="a1",
         key="i1:1:0",
@@ -279,7 +281,7 @@ def approval(answer: ApprovalAnswer | None = None, until: float = NOW + 60) -> A
         answer=answer,
         answered=NOW - 1,
         by="ann",
-        reason="not now",
+        reason=reason,
     )
 
 
@@ -325,6 +327,7 @@ def test_yes_does_not_hold_for_longer_than_a_request_lives():
         (approval(until=NOW + 600), RequestApproval(NOW + 600)),
         (approval(until=NOW - 1), Refuse(Reason.NO_ANSWER, "nobody approved it within 15 min")),
         (approval(ApprovalAnswer.REJECTED), Refuse(Reason.REJECTED, "by ann: not now")),
+        (approval(ApprovalAnswer.REJECTED, reason=""), Refuse(Reason.REJECTED, "by ann")),
     ],
 )
 def test_who_was_asked_has_all_the_time_that_was_promised(given, decision):

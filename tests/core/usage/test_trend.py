@@ -130,6 +130,7 @@ def test_equal_peaks_stay_known_for_longer_than_a_ceiling_lasts():
     trend = fed(seconds(tooth, int(800 + MAX_CEILING_WINDOWS * WINDOW + 350)))
     assert is_sawtooth(trend)
     assert find_rise(trend, LIMIT, window=WINDOW) is None
+    assert find_rise(fed(seconds(tooth, 1599)), LIMIT, window=WINDOW) is None, "at the peak itself"
 
 
 @pytest.mark.parametrize("name", [name for name in HEALTHY if name.startswith("saw-tooth")])
