@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hemostat.config import Settings
 from hemostat.core.labels.values import ProbeTarget
@@ -303,22 +304,14 @@ def make_bus(redis: "Client") -> Bus:
 
 def make_redis_client(settings: Settings, *, start: bool) -> "Client":
     """Return a client of the configured Redis, or of the embedded one, which is restarted if it dies."""
-    from hemostat.adapters.redis import EmbeddedRedis, Tls, connect, resolve_url
+    from hemostat.adapters.redis import EmbeddedRedis, Tls, connect, make_room, resolve_url
 
     embedded = EmbeddedRedis(settings.state_path)
     url = resolve_url(settings.redis.url or None, settings.state_path, start=start)
     if url is None:
         raise BusUnreachableError("no Redis is running", hint="start HemoStat with: hemostat all")
-    own = url == embedded.url
-    revive = embedded.ensure if start and own else None
-    relieve = embedded.relieve if own else None
+    revive = embedded.ensure if start and url == embedded.url else None
     given = settings.redis
     tls = Tls(ca_file=given.ca_file, cert_file=given.cert_file, key_file=given.key_file)
-    return connect(
-        url,
-        username=given.username,
-        password=settings.redis_password,
-        tls=tls,
-        revive=revive,
-        relieve=relieve,
-    )
+    login: dict[str, Any] = {"username": given.username, "password": settings.redis_password, "tls": tls}
+    return connect(url, revive=revive, relieve=partial(make_room, url, **login), **login)

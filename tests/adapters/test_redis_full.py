@@ -1,6 +1,6 @@
 """An embedded Redis that is full: what was handled makes room, and what waits for a role stays."""
 
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 
@@ -16,6 +16,8 @@ from hemostat.adapters.redis import (
     connect,
 )
 from hemostat.adapters.redis.trim import trim_streams
+from hemostat.app.backends import make_redis_client
+from hemostat.config import Redis, Settings
 from hemostat.errors import BusError
 from tests.contracts.test_evidence import kept
 from tests.e2e.command import environ, run
@@ -124,6 +126,18 @@ def test_what_is_stored_for_review_makes_room_the_oldest_first(full):
     assert evidence.get("i399")
     assert not evidence.get("i0")
     full.publish([event(alert())])
+
+
+def test_room_is_made_in_a_redis_of_ones_own_too(full, tmp_path):
+    """The one in compose, for example."""
+    url = full._client.url
+    client = make_redis_client(Settings(redis=Redis(url=url), state_dir=str(tmp_path)), start=False)
+    snapshot = kept(log="".join(f"{number} a line of the log\n" for number in range(1000)))
+    with closing(client):
+        for number in range(300):
+            with suppress(BusError):
+                RedisEvidence(client).put(f"i{number}", snapshot)
+        assert RedisEvidence(client).put("last", snapshot)
 
 
 def test_a_full_redis_can_still_be_read(full):

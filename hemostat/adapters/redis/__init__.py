@@ -47,6 +47,7 @@ from hemostat.adapters.redis.ledger import RedisLedger
 from hemostat.adapters.redis.outbox import RedisOutbox
 from hemostat.adapters.redis.precedents import RedisLlmBudget, RedisPrecedents
 from hemostat.adapters.redis.recent_events import RedisRecentEvents
+from hemostat.adapters.redis.trim import make_room
 
 __all__ = [
     "Client",
@@ -62,5 +63,6 @@ __all__ = [
     "RedisRecentEvents",
     "Tls",
     "connect",
+    "make_room",
     "resolve_url",
 ]

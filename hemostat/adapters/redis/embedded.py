@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hemostat.adapters.redis.client import connect, is_short
-from hemostat.adapters.redis.trim import remove_reviews, trim_streams
+from hemostat.adapters.redis.trim import make_room
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.private_files import check_directory, check_file, check_owner, make_directory, open_file
 
@@ -127,14 +127,7 @@ class EmbeddedRedis:
 
     def relieve(self) -> None:
         """Make room in a full server."""
-        client = connect(self.url)
-        try:
-            with suppress(BusError):
-                trim_streams(client)
-            with suppress(BusError):
-                remove_reviews(client)
-        finally:
-            client.close()
+        make_room(self.url)
 
     def _await_end(self) -> None:
         deadline = time.monotonic() + END_SECONDS

@@ -9,11 +9,13 @@ yet handled is never removed, and neither is anything that decides about actions
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import redis
 
-from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.adapters.redis.client import PREFIX, Client, connect
+from hemostat.errors import BusError
 from hemostat.events import DURABLE
 
 KEPT_LENGTHS: Final = (1000, 100, 0)
@@ -31,6 +33,17 @@ SCANNED: Final = 1000
 BATCH: Final = 200
 """Keys removed between two checks of the memory."""
 logger = logging.getLogger(__name__)
+
+
+def make_room(url: str, **login: Any) -> None:
+    """Make room in a full Redis, as far as this user may. `login` is as in `connect`."""
+    client = connect(url, **login)
+    try:
+        for remove in (trim_streams, remove_reviews):
+            with suppress(BusError):
+                remove(client)
+    finally:
+        client.close()
 
 
 def trim_streams(client: Client) -> int:
