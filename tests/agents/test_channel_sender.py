@@ -9,6 +9,7 @@ from hemostat.agents.notifier.channel_sender import (
     LEASE_SECONDS,
     MAX_BACKOFF_SECONDS,
     MAX_NOTIFICATIONS_TAKEN,
+    MAX_REMEMBERED,
     MAX_RETRY_SECONDS,
     REFUSED_RETRY_SECONDS,
     ChannelSender,
@@ -436,3 +437,12 @@ def test_a_word_of_which_no_message_can_be_made_holds_up_no_other(monkeypatch):
     assert len(line.after(0)) == 1
     line.after(LEASE_SECONDS + 1)
     assert line.outbox.waiting("ops") == 0
+
+
+def test_remembered_failures_are_bounded_while_a_service_is_down():
+    line = Line(Phone())
+    for number in range(3):
+        line.courier._note_refused(
+            [make_notification(Topic.HEALED, incident=f"{number}-{each}") for each in range(MAX_REMEMBERED)]
+        )
+    assert len(line.courier._failed_at) <= 2 * MAX_REMEMBERED

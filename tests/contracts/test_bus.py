@@ -175,6 +175,16 @@ def test_roles_continue_after_redis_has_lost_its_data(redis_client: Client) -> N
     assert [entry.event for entry in read(bus)] == [event(alert(), 1)]
 
 
+@pytest.mark.redis
+def test_entries_that_cannot_be_kept_raise(redis_client: Client) -> None:
+    bus = RedisBus(redis_client)
+    bus.publish([event(alert())])
+    entries = read(bus)
+    redis_client.raw.set(f"hemostat:{STREAM}", "no stream")
+    with pytest.raises(BusError):
+        bus.keep("analyzer", "a", entries)
+
+
 def test_a_deferred_entry_comes_again_when_it_is_due(bus: Bus) -> None:
     """Not before, and once, however many ask for it."""
     bus.publish([event(alert())])

@@ -2,10 +2,12 @@
 
 import msgspec
 
+from hemostat.core.dependencies.connections import MIN_HUB_SERVICES
 from hemostat.core.dependencies.declared import MissingDependency
 from hemostat.core.dependencies.relations import Relations
 from hemostat.core.model import ConnectionPeers, ContainerInfo
 from hemostat.events import Container
+from tests.support.samples import composed
 
 
 def info(name: str, needs: str = "", status: str = "running") -> ContainerInfo:
@@ -56,3 +58,15 @@ def test_a_connection_in_a_shared_network_makes_no_dependency():
     relations.remove("evil")
     relations.connect(seen, 2.0)
     assert relations.topology.upstream("web") == {"db"}
+
+
+def test_replicas_of_one_service_make_no_hub_of_their_client():
+    relations, addresses = Relations(), [f"10.0.0.{number}" for number in range(2, 2 + MIN_HUB_SERVICES)]
+    web = Container(id="web", name="web", labels=composed("web"))
+    relations.update(ContainerInfo(ref=web, status="running", networks=("n",)))
+    for address in addresses:
+        ref = Container(id=address, name=f"db-{address}", labels=composed("db"))
+        relations.update(ContainerInfo(ref=ref, status="running", networks=("n",), addresses=(address,)))
+    servers = tuple((address, 5432) for address in addresses)
+    relations.connect(ConnectionPeers(container_id="web", servers=servers), 1.0)
+    assert relations.topology.upstream("web") == set(addresses)

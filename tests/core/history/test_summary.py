@@ -76,8 +76,9 @@ def test_offenders_are_named_by_host_and_how_often_they_failed():
         event(complete(), 1),
         event(alert(), 2, incident="i2"),
         event(alert(), 3, incident="i3", host="b"),
+        event(alert(), 4, incident="i4"),
     )
-    first = Offender(host="h", container="web", incidents=2, alerts=2, healed=1, kinds={"exited": 2})
+    first = Offender(host="h", container="web", incidents=3, alerts=3, healed=1, kinds={"exited": 3})
     assert told.offenders[0] == first
     assert [each.host for each in told.offenders] == ["h", "b"]
 
@@ -98,6 +99,7 @@ def test_a_picture_shows_every_incident_where_it_began():
     assert words == ["a & b", "1 healed", "1 not healed"]
     visible = [each.text for each in drawn.iter("{http://www.w3.org/2000/svg}text")]
     assert visible[:4] == ["a & b", "healed", "no action needed", "not healed"]
+    assert visible[-2:] == [f"<{NOW:.0f}>", f"<{NOW + HOUR / 2:.0f}>"]
 
 
 def test_actions_of_a_dry_run_are_counted_by_container():

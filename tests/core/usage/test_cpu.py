@@ -1,10 +1,12 @@
 """A loop is told from work and from computations by what the processes do."""
 
+import msgspec
 import pytest
 
 from hemostat.core.diagnosis.rules import diagnose
 from hemostat.core.model import Sample
 from hemostat.core.settings.monitor import MonitorSettings
+from hemostat.core.usage.cpu import WORK_BYTES_PER_SECOND, describe_file_work
 from hemostat.core.usage.findings import ResourceLimits
 from hemostat.core.usage.process_activity import Activity, Thread, compare_activity
 from hemostat.core.usage.tracker import (
@@ -14,7 +16,7 @@ from hemostat.core.usage.tracker import (
     observe,
     should_read_activity,
 )
-from hemostat.events import Action, Container, Kind
+from hemostat.events import Action, Container, Evidence, Kind
 from tests.support.samples import alert
 
 SECONDS = 10.0
@@ -220,3 +222,19 @@ def test_processes_are_asked_twice_at_most_and_only_while_cpu_is_high():
 def test_a_process_that_only_worked_is_not_called_calm(share):
     found = facts(samples(*[share] * 60, *[1.0] * 12), create_tracker((), started=-1.0 + 1e-9))
     assert found["calm"] == 0.0
+
+
+def test_counter_that_one_reading_lacks_is_no_evidence():
+    """Another user's processes, for example, cannot be read after their user was changed."""
+    with_counters = Activity(time=0.0, received=10, sent=10, moved={1: 10})
+    without = Activity(time=10.0)
+    assert compare_activity(with_counters, without) == ()
+    assert compare_activity(msgspec.structs.replace(without, time=-10.0), with_counters) == ()
+
+
+@pytest.mark.parametrize(
+    ("rate", "is_work"), [(WORK_BYTES_PER_SECOND, True), (WORK_BYTES_PER_SECOND - 1, False)]
+)
+def test_file_work_explains_cpu_from_the_least_rate_of_work_on(rate, is_work):
+    found = alert(kind=Kind.CPU_HIGH, evidence=(Evidence("read_write", float(rate), "B/s"),))
+    assert bool(describe_file_work(found)) == is_work

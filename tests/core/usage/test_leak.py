@@ -10,8 +10,10 @@ from hemostat.core.diagnosis.rules import diagnose
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.model import Sample
 from hemostat.core.settings.monitor import MonitorSettings
-from hemostat.core.usage.findings import ResourceLimits
+from hemostat.core.usage.findings import ResourceLimits, UsageFinding
+from hemostat.core.usage.gauge import Gauge
 from hemostat.core.usage.growth import measure_growth
+from hemostat.core.usage.leak import MemoryTrend, judge_memory
 from hemostat.core.usage.tracker import (
     UsageTracker,
     create_tracker,
@@ -230,3 +232,10 @@ def test_what_does_not_grow_is_told_from_what_is_not_known(values, slope):
 
 def test_what_was_loaded_at_once_does_not_hide_the_growth_after_it():
     assert grown([5.0, 300.0, *[600.0 + 4 * t for t in range(20)]]).slope == pytest.approx(4)
+
+
+def test_high_memory_ends_although_a_leak_is_reported():
+    over = UsageFinding(Kind.MEMORY_HIGH, Phase.CLEARED, 0.0)
+    (sample,) = sampled(lambda _: 1.0, 1)
+    _, findings = judge_memory(MemoryTrend(leaking=True), sample, Gauge(), over, LIMITS, TUNED)
+    assert findings == [over]
