@@ -1,9 +1,12 @@
 """What the engine's reckoning of its disk is taken for, and that only what nothing uses is ever removed."""
 
 import io
+import os
 import secrets
+import shutil
 import tarfile
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -11,7 +14,8 @@ from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers, 
 from hemostat.core.model import PrunableItem, PrunableKind
 from hemostat.core.remediation.scaling import SWARM_SERVICE_LABEL
 from tests.support.engine_fixtures import SESSION, eventually
-from tests.support.second_engine import second_engine
+from tests.support.lab.image import provide_image
+from tests.support.lab.private_engine import PrivateEngine
 
 LABELS = {"hemostat.test": SESSION}
 
@@ -135,9 +139,17 @@ def test_a_volume_is_removed_only_while_nothing_uses_it(docker_engine, docker_wo
 
 @pytest.fixture(scope="module")
 def other_engine() -> Iterator[DockerEngine]:
-    with second_engine() as engine:
-        DockerTestContainers(engine).image("hemostat-test:busybox", "/bin/busybox")
+    if os.geteuid() or not all(map(shutil.which, ("dockerd", "unshare", "ip"))):
+        pytest.skip("a private engine needs root, dockerd, unshare and ip")
+    try:
+        private = PrivateEngine()
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    with closing(private):
+        provide_image(private.url)
+        engine = DockerEngine.connect(private.url)
         yield engine
+        engine.close()
 
 
 @pytest.mark.docker

@@ -20,7 +20,7 @@ from hemostat.app.backends import make_redis_client
 from hemostat.config import Redis, Settings
 from hemostat.errors import BusError
 from tests.contracts.test_evidence import kept
-from tests.e2e.command import environ, run
+from tests.support.lab.command import environ, run
 from tests.support.samples import alert, event
 
 pytestmark = pytest.mark.redis

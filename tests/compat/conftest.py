@@ -13,7 +13,7 @@ from hemostat.adapters.redis import Client
 from tests.compat import redis_text
 from tests.compat.play import AUDIT_KEY, HOST
 from tests.compat.record import FIXTURES, STORE_KEY, STORE_URL, place
-from tests.e2e.command import environ, run
+from tests.support.lab.command import environ, run
 
 Keys = dict[str, Any]
 

@@ -18,10 +18,10 @@ from hemostat.config import Settings, load
 from hemostat.events import Event, Outcome, RemediationComplete
 from hemostat.ports import ContainerSpec, Engine, EngineVersion, HostProbe, Sampler
 from hemostat.streams import ROLES
-from tests.e2e.command import environ, run
 from tests.support.advisors import CONCLUSION
 from tests.support.engine_fixtures import eventually
 from tests.support.hook import Hook, hooked
+from tests.support.lab.command import environ, run
 from tests.support.model_server import ModelServer
 from tests.support.model_wires import KEY, Says
 from tests.support.samples import composed

@@ -20,7 +20,7 @@ from hemostat.adapters.sql_store import SqlStore
 from hemostat.tui.saved_view import SavedView, save_view
 from tests.compat import redis_text
 from tests.compat.play import HOST, environment, play
-from tests.e2e.command import run
+from tests.support.lab.command import run
 
 FIXTURES: Final = Path(__file__).parent / "fixtures"
 STORE_URL: Final = "sqlite:////var/lib/hemostat/history.db"

@@ -11,8 +11,8 @@ from hemostat.events import DURABLE, TYPES, encode
 from hemostat.tui.data.replay import ReplayBus, ReplayClock
 from hemostat.tui.saved_view import load_view
 from tests.compat.record import COMMANDS, FIXTURES, SHOW_SETTINGS, VIEW, plain
-from tests.e2e.command import run
 from tests.support.clock import FakeClock
+from tests.support.lab.command import run
 
 ANSWERS = json.loads((FIXTURES / "answers.json").read_text())
 

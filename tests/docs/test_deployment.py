@@ -12,8 +12,8 @@ import yaml
 
 from hemostat.streams import ROLES_BY_NAME
 from tests.docs.made import ROOT
-from tests.e2e.command import environ, run
 from tests.support.engine_fixtures import eventually
+from tests.support.lab.command import environ, run
 from tests.support.required import program
 
 UNITS = sorted((ROOT / "docs/systemd").glob("*.service"))

@@ -7,32 +7,22 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
-from tests.e2e.command import environ, run, start
 from tests.support.engine_fixtures import SESSION, eventually
+from tests.support.lab.hemostat_all import HemoStatAll
 
 CRASHING = ("sh", "-c", "trap 'exit 0' TERM; trap 'exit 7' USR1; while :; do sleep 0.1; done")
 
 
-class Everything:
+class Everything(HemoStatAll):
     """`hemostat all` in a process, watching this session's containers alone."""
 
     def __init__(self, state_dir: Path, **settings: str) -> None:
         only = f"hemostat.test={SESSION}"
-        self.env = environ(state_dir, MONITOR_ONLY=only, RESPONDER_BACKOFF="0.2", **settings)
-        self.log = state_dir / "all.log"
-        with self.log.open("w") as out:
-            self.process = start("all", env=self.env, stderr=out.fileno())
-        eventually(lambda: len(self.roles()) == 4)
-
-    def status(self) -> dict:
-        return json.loads(run("status", "--json", env=self.env).stdout)
-
-    def roles(self) -> dict[str, int]:
-        """Pid by role, of those that are alive."""
-        return {role["role"]: role["pid"] for role in self.status()["roles"] if not role["stale"]}
+        super().__init__(state_dir, MONITOR_ONLY=only, RESPONDER_BACKOFF="0.2", **settings)
+        self.await_roles()
 
     def events(self, container: str) -> list[dict]:
-        told = run("events", "--json", "--container", container, env=self.env).stdout
+        told = self.run("events", "--json", "--container", container).stdout
         return [json.loads(line) for line in told.splitlines()]
 
     def outcomes(self, container: str) -> list[str]:
@@ -47,8 +37,7 @@ class Everything:
 def everything(state_dir: Path) -> Iterator[Everything]:
     running = Everything(state_dir)
     yield running
-    running.process.terminate()
-    running.process.communicate(timeout=30)
+    running.stop()
 
 
 def watched(everything: Everything, make_container: Callable[..., str], engine: DockerEngine) -> str:

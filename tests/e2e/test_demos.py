@@ -11,8 +11,8 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerTestContainers
 from hemostat.demo import SCENARIOS
-from tests.e2e.command import environ, run, start
 from tests.support.engine_fixtures import eventually
+from tests.support.lab.command import environ, run, start
 
 NO_ROLES = {"REDIS_URL": "unix:///nonexistent/redis.sock"}
 """Whatever runs on this machine, the demo is to start roles of its own."""

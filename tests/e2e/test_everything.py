@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
-from tests.e2e.command import environ, run
 from tests.e2e.everything import Everything, watched
 from tests.support.engine_fixtures import eventually
+from tests.support.lab.command import environ, run
 from tests.support.proxy import Proxy
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
@@ -70,7 +70,7 @@ def test_a_killed_embedded_redis_costs_nothing(everything, state_dir, make_conta
 
 def test_an_engine_that_was_away_for_a_while_costs_nothing(state_dir, make_container, docker_engine):
     proxy = Proxy(state_dir / "engine.sock")
-    running = Everything(state_dir, ENGINE_URL=f"unix://{proxy.path}")
+    running = Everything(state_dir, ENGINE_URL=proxy.url)
     try:
         name = watched(running, make_container, docker_engine)
         proxy.cut()
@@ -80,8 +80,7 @@ def test_an_engine_that_was_away_for_a_while_costs_nothing(state_dir, make_conta
         proxy.open()
         eventually(lambda: running.outcomes(name) == ["healed"], seconds=40)
     finally:
-        running.process.terminate()
-        running.process.communicate(timeout=30)
+        running.stop()
         proxy.cut()
     assert docker_engine.inspect(name).running
 
@@ -152,6 +151,5 @@ def test_what_needs_approval_is_done_when_a_person_has_approved_it(state_dir, ma
         assert run("approve", waiting["id"], env=running.env).returncode == 0
         eventually(lambda: running.outcomes(name) == ["awaiting_approval", "healed"])
     finally:
-        running.process.terminate()
-        running.process.communicate(timeout=30)
+        running.stop()
     assert docker_engine.inspect(name).running

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.e2e.command import run
 from tests.e2e.everything import Everything, watched
 from tests.support.engine_fixtures import OBEDIENT, eventually
+from tests.support.lab.command import run
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 
@@ -63,7 +63,7 @@ def test_an_order_for_a_protected_container_is_refused(everything, make_containe
 
 
 def test_of_two_responders_one_does_what_is_ordered(everything, make_container, docker_engine):
-    from tests.e2e.command import start
+    from tests.support.lab.command import start
 
     second = start("respond", env=everything.env)
     try:

@@ -10,11 +10,11 @@ from docker.models.containers import Container
 
 from hemostat.core.history.incident_log import find_subject
 from hemostat.events import Event
-from tests.e2e import command
 from tests.e2e.scenarios.lab import LABEL, Lab
 from tests.e2e.scenarios.model import Box
 from tests.e2e.scenarios.observer import Observer
 from tests.support.engine_fixtures import eventually
+from tests.support.lab import command
 
 DIGITS: Final = "9" * 400
 """A number that no float holds."""

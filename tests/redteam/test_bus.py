@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.redis import EmbeddedRedis, connect
-from tests.e2e import command
 from tests.support.engine_fixtures import eventually
+from tests.support.lab import command
 from tests.support.required import missing
 
 pytestmark = pytest.mark.redis

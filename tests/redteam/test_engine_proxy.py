@@ -15,8 +15,8 @@ import pytest
 
 from hemostat.streams import ROLES_BY_NAME
 from tests.docs.made import ROOT
-from tests.e2e.command import environ, run, start
 from tests.support.engine_fixtures import eventually
+from tests.support.lab.command import environ, run, start
 from tests.support.required import program
 from tests.support.rule_proxy import ENGINE, Rule, RuleProxy
 from tests.support.rule_proxy import told as answer_json

@@ -1,20 +1,15 @@
 """Prints the table, or JSON; ends with 1 if a row is not as it should be."""
 
 import argparse
-import json
 import logging
 import re
 import sys
 
-import msgspec
 from rich.box import MARKDOWN
-from rich.console import Console
 from rich.table import Table
 
 from tests.e2e.advice import FAULTS, VENDORS, Row, play
-
-WIDE = 400
-"""Columns where nobody looks: a document wants a row a line."""
+from tests.support.lab.report import print_rows
 
 
 def table(rows: list[Row]) -> Table:
@@ -47,11 +42,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     rows = [play(vendor, name, timeout=options.timeout) for vendor in VENDORS for name in options.only]
-    if options.json:
-        print(json.dumps([msgspec.to_builtins(row) | {"clean": row.clean} for row in rows]))
-    else:
-        Console(width=None if sys.stdout.isatty() else WIDE).print(table(rows))
-    return 0 if all(row.clean for row in rows) else 1
+    return print_rows(rows, table, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,15 @@
 """Prints the table, or JSON; ends with 1 if a row is not clean."""
 
 import argparse
-import json
-import signal
 import sys
 import time
 
-import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from tests.e2e.faults import FAULTS, FULL, SHORT
 from tests.e2e.faults.account import Row
-from tests.e2e.faults.site import provide_image
+from tests.support.lab.image import provide_image
+from tests.support.lab.report import clean_up_on_sigterm, print_rows
 
 
 def table(rows: list[Row]) -> Table:
@@ -32,19 +29,14 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", metavar="FAULT", choices=FAULTS, default=list(FAULTS))
     parser.add_argument("--full", action="store_true", help="as many as the table in docs/FAULTS.md")
     options = parser.parse_args()
-    # Ended like this, it must still clear up what it has made.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    clean_up_on_sigterm()
     provide_image()
     rows = []
     for name in options.only:
         began = time.monotonic()
         rows.append(FAULTS[name](FULL if options.full else SHORT))
         print(f"{name}: {time.monotonic() - began:.0f} s", rows[-1], file=sys.stderr, flush=True)
-    if options.json:
-        print(json.dumps([msgspec.to_builtins(row) | {"clean": row.clean} for row in rows]))
-    else:
-        Console().print(table(rows))
-    return 0 if all(row.clean for row in rows) else 1
+    return print_rows(rows, table, as_json=options.json)
 
 
 if __name__ == "__main__":

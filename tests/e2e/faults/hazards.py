@@ -1,10 +1,11 @@
 """Faults that need a world of their own: hostile words, a full disk, a restarted engine, a wrong clock."""
 
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -34,8 +35,11 @@ from hemostat.events import (
 from hemostat.ports import ContainerSpec, Defer, RunInBackground
 from tests.e2e.faults.account import Happening, Row, account
 from tests.e2e.faults.rows import BUDGET, Size, told
-from tests.e2e.faults.site import provide_image, site, wait_until
+from tests.e2e.faults.site import site
 from tests.support.clock import FakeClock
+from tests.support.lab.image import provide_image
+from tests.support.lab.private_engine import PrivateEngine
+from tests.support.lab.waiting import wait_until
 from tests.support.samples import DIAGNOSIS, complete, event, heartbeat, needed, stats
 
 HOUR = 3600.0
@@ -125,54 +129,21 @@ def full_disk(size: Size) -> Row:
 
 # --- an engine that restarts ------------------------------------------------------------------------------
 
-DAEMON = """
-while :; do
-  dockerd --data-root {0}/data --exec-root {0}/exec -H unix://{0}/docker.sock --pidfile {0}/docker.pid \
-    --bridge=none --iptables=false --ip6tables=false --live-restore --storage-driver=vfs
-  sleep 2
-done
-"""
-
-
-@contextmanager
-def private_engine(directory: Path) -> Iterator[str]:
-    """A dockerd of our own, in namespaces of its own, that comes back whenever it is killed; its address."""
-    with (directory / "dockerd.log").open("wb") as log:
-        command = ["unshare", "--net", "--mount", "sh", "-c", DAEMON.format(directory)]
-        shell = subprocess.Popen(command, stdout=log, stderr=log)
-    url = f"unix://{directory}/docker.sock"
-    try:
-        wait_until(lambda: _answers(url), "a dockerd of our own", 60)
-        yield url
-    finally:
-        shell.kill()
-        shell.wait()
-        _kill_daemon(directory, "TERM")
-        wait_until(lambda: not (directory / "docker.pid").exists(), "dockerd has ended", 30)
-
-
-def _answers(url: str) -> bool:
-    return subprocess.run(["docker", "-H", url, "ps"], check=False, capture_output=True).returncode == 0
-
-
-def _kill_daemon(directory: Path, signal: str) -> None:
-    subprocess.run(["kill", f"-{signal}", (directory / "docker.pid").read_text()], check=True)
-
 
 def restarted_engine(size: Size) -> Row:
     """Ended and killed; its containers run on (live-restore), and some crash while it is away."""
-    with tempfile.TemporaryDirectory(prefix="hs-engine-") as place, private_engine(Path(place)) as url:
-        provide_image(url)
-        with site(size.containers, docker_url=url) as at:
-            at.begin(ENGINE_URL=url)
-            for signal in ("TERM", "KILL"):
+    engine = PrivateEngine("--live-restore", "--storage-driver=vfs")
+    with closing(engine):
+        provide_image(engine.url)
+        with site(size.containers, docker_url=engine.url) as at:
+            at.begin(ENGINE_URL=engine.url)
+            for number in (signal.SIGTERM, signal.SIGKILL):
                 at.crash_for(size.crashes // 2, 0.2, 20)
                 at.settle()
                 at.remember()
-                _kill_daemon(Path(place), signal)
-                wait_until(lambda: not _answers(url), "the engine is away")
+                engine.kill(number)
                 at.crash_unseen(2)
-                wait_until(lambda: _answers(url), "the engine is back")
+                wait_until(engine.is_reachable, "the engine is back")
                 back = time.time()
                 at.listen()
                 wait_until(at.all_run, "all run")

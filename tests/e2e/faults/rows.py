@@ -14,10 +14,10 @@ import msgspec
 
 from hemostat.adapters.redis import EmbeddedRedis
 from tests.e2e.faults.account import Row, account
-from tests.e2e.faults.gate import Gate
-from tests.e2e.faults.site import Site, site, wait_until
+from tests.e2e.faults.site import Site, site
+from tests.support.lab.waiting import wait_until
+from tests.support.proxy import Proxy
 
-DOCKER = "/var/run/docker.sock"
 UNLIMITED = 100_000
 BUDGET = 3
 
@@ -136,7 +136,7 @@ def _names(path: Path, needle: bytes) -> bool:
 
 def cut_engine(size: Size) -> Row:
     with site(size.containers) as at:
-        gate = Gate(at.directory / "engine.sock", DOCKER)
+        gate = Proxy(at.directory / "engine.sock")
         at.begin(ENGINE_URL=gate.url)
         for _ in range(2):
             gate.cut()
@@ -148,7 +148,7 @@ def cut_engine(size: Size) -> Row:
 
 def frozen_engine(size: Size) -> Row:
     with site(size.containers) as at:
-        gate = Gate(at.directory / "engine.sock", DOCKER)
+        gate = Proxy(at.directory / "engine.sock")
         at.begin(ENGINE_URL=gate.url)
         gate.freeze()
         until = time.monotonic() + size.frozen
@@ -158,9 +158,9 @@ def frozen_engine(size: Size) -> Row:
         return told(at, f"the engine silent for {size.frozen:g} s", time.time())
 
 
-def _behind_gate(at: Site) -> Gate:
+def _behind_gate(at: Site) -> Proxy:
     EmbeddedRedis(at.directory).ensure()
-    return Gate(at.directory / "gate.sock", str(at.directory / "redis.sock"))
+    return Proxy(at.directory / "gate.sock", str(at.directory / "redis.sock"))
 
 
 def cut_network(size: Size) -> Row:

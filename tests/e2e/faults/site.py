@@ -1,32 +1,29 @@
 """Containers that crash when told to, `hemostat all` that watches them, and a witness of both."""
 
-import json
 import os
 import random
 import secrets
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import docker
 
-from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect
 from hemostat.events import DURABLE, Event
 from hemostat.streams import ROLES
 from tests.bench.lab import descendants
-from tests.e2e.command import environ
 from tests.e2e.faults.account import Happening
+from tests.support.engine_fixtures import IMAGE
+from tests.support.lab.hemostat_all import HemoStatAll
+from tests.support.lab.waiting import wait_until
 
-IMAGE = "hemostat-test:busybox"
 LABEL = "hemostat.faults"
 CRASHES = ["sh", "-c", "trap 'exit 0' TERM; trap 'exit 7' USR1; while :; do sleep 3600 & wait $!; done"]
 """Ends with code 7 on SIGUSR1: a failure even where nobody saw it happen."""
@@ -44,14 +41,6 @@ GENEROUS = {
 }
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"within {seconds:g} s: {what}")
-        time.sleep(0.05)
-
-
 class Site:
     """One HemoStat on one engine. `redis` is where its Redis listens, as this process reaches it."""
 
@@ -64,7 +53,7 @@ class Site:
         self.random = random.Random()  # noqa: S311 - which container crashes is no secret
         self.begun = time.time()
         self.pids: dict[str, int] = {}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._hemostat: HemoStatAll | None = None
         self._client: Client | None = None
         self._network = "none" if docker_url else "bridge"
         self.containers = [self._make() for _ in range(containers)]
@@ -94,23 +83,27 @@ class Site:
 
     def begin(self, **settings: str) -> None:
         """Start `hemostat all`, and wait until it watches."""
-        options = {**GENEROUS, "MONITOR_ONLY": self.label, **settings}
-        self.env = environ(self.directory, **options)
-        with (self.directory / "all.log").open("ab") as log:
-            command = [sys.executable, "-m", "hemostat", "all"]
-            self._process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
+        settings = {**GENEROUS, "MONITOR_ONLY": self.label, **settings}
+        self._hemostat = HemoStatAll(self.directory, **settings)
         wait_until(self.is_watching, "hemostat all watches the containers")
         self.begun = time.time()
 
+    @property
+    def hemostat(self) -> HemoStatAll:
+        assert self._hemostat is not None, "begin first"
+        return self._hemostat
+
+    @property
+    def env(self) -> dict[str, str]:
+        return self.hemostat.env
+
     def command(self, *arguments: str) -> str:
         """What it prints; empty where it fails."""
-        called = [sys.executable, "-m", "hemostat", *arguments]
-        done = subprocess.run(called, env=self.env, capture_output=True, check=False, text=True)
+        done = self.hemostat.run(*arguments)
         return done.stdout if done.returncode == 0 else ""
 
     def status(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.command("status", "--json") or "{}")
-        return told
+        return self.hemostat.status()
 
     def is_watching(self) -> bool:
         told = self.status()
@@ -122,7 +115,7 @@ class Site:
 
     def roles(self) -> list[int]:
         """The pids of the roles that run."""
-        return [] if self._process is None else descendants(self._process.pid)[1:]
+        return descendants(self.hemostat.process.pid)[1:]
 
     @property
     def redis_pid(self) -> int:
@@ -209,11 +202,8 @@ class Site:
         return ""
 
     def close(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(30)
-            self._process.kill()
+        if self._hemostat is not None:
+            self._hemostat.stop()
         if self._client is not None:
             self._client.close()
         self._events.close()
@@ -234,9 +224,3 @@ def site(containers: int, docker_url: str | None = None, directory: Path | None 
             if keep := os.environ.get("KEEP_LOGS"):
                 shutil.copy(place / "all.log", keep)
             EmbeddedRedis(place).shut_down_if_unused()
-
-
-def provide_image(url: str | None = None) -> None:
-    engine = DockerEngine.connect(url)
-    DockerTestContainers(engine).image(IMAGE, shutil.which("busybox") or "/bin/busybox")
-    engine.close()

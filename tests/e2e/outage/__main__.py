@@ -1,19 +1,13 @@
 """Prints the table, or JSON; ends with 1 if a row is not clean."""
 
 import argparse
-import json
-import signal
 import sys
 
-import msgspec
 from rich.box import MARKDOWN
-from rich.console import Console
 from rich.table import Table
 
 from tests.e2e.outage import DATABASES, FULL, SHORT, Row, play
-
-WIDE = 400
-"""Columns where nobody looks: a document wants a row a line."""
+from tests.support.lab.report import clean_up_on_sigterm, print_rows
 
 
 def table(rows: list[Row]) -> Table:
@@ -46,17 +40,12 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="200 incidents and the program's own waits")
     parser.add_argument("--seed", type=int, default=7, help="of what is killed when")
     options = parser.parse_args()
-    # Ended like this, it must still clear up what it has made.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    clean_up_on_sigterm()
     rows = []
     for name in options.only:
         with DATABASES[name]() as database:
             rows.append(play(database, FULL if options.full else SHORT, options.seed))
-    if options.json:
-        print(json.dumps([msgspec.to_builtins(row) | {"clean": row.clean} for row in rows]))
-    else:
-        Console(width=None if sys.stdout.isatty() else WIDE).print(table(rows))
-    return 0 if all(row.clean for row in rows) else 1
+    return print_rows(rows, table, as_json=options.json)
 
 
 if __name__ == "__main__":

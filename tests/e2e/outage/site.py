@@ -16,10 +16,10 @@ from hemostat.adapters.sql_store import SqlStore
 from hemostat.core.history.event_row import EventQuery
 from hemostat.events import DURABLE, Event, Heartbeat
 from hemostat.streams import ROLES_BY_NAME, STORE_ROLE
-from tests.e2e import command
 from tests.e2e.outage.account import Heard, Kill
 from tests.e2e.outage.databases import Database
 from tests.support.engine_fixtures import eventually
+from tests.support.lab import command
 
 ALERT = ROLES_BY_NAME["alert"]
 ROLES = ("one", "two")

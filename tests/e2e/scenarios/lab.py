@@ -14,12 +14,13 @@ from docker.models.networks import Network
 from requests import RequestException
 
 from tests.support.engine_fixtures import IMAGE
+from tests.support.lab.waiting import wait_until
 from tests.support.proxy import Proxy
 from tests.support.rule_proxy import RuleProxy
 
 if TYPE_CHECKING:
     from tests.e2e.scenarios.model import Box
-    from tests.e2e.scenarios.second import SecondEngine
+    from tests.support.lab.private_engine import PrivateEngine
 
 NANO = 10**9
 LABEL = "hemostat.scenario"
@@ -30,7 +31,7 @@ class Lab:
     """`group` is the value of LABEL that the HemoStat which looks on watches."""
 
     def __init__(
-        self, scenario: str, group: str, url: str | None = None, *, second: "SecondEngine | None" = None
+        self, scenario: str, group: str, url: str | None = None, *, second: "PrivateEngine | None" = None
     ) -> None:
         self.client = docker.DockerClient(base_url=url, timeout=60) if url else docker.from_env(timeout=60)
         self.second = second
@@ -137,23 +138,18 @@ class Lab:
 
     def until(self, box: str, **wanted: object) -> None:
         """Wait until the engine says so of the box: `running=False`, `health="healthy"`."""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
+
+        def is_so() -> bool:
             state = self.state(box)
-            told = {"running": state.get("Running"), "health": state.get("Health", {}).get("Status")}
-            if all(told[key] == value for key, value in wanted.items()):
-                return
-            time.sleep(0.05)
-        raise TimeoutError(f"{box}: {wanted} has not come, {self.state(box)}")
+            seen = {"running": state.get("Running"), "health": state.get("Health", {}).get("Status")}
+            return all(seen[key] == value for key, value in wanted.items())
+
+        wait_until(is_so, f"{box}: {wanted}", PATIENCE)
 
     def until_checked(self, box: str) -> None:
         """Wait until the next health check of the box has ended."""
         before = self._checks(box)
-        deadline = time.monotonic() + PATIENCE
-        while self._checks(box) == before:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{box}: its health check does not run")
-            time.sleep(0.05)
+        wait_until(lambda: self._checks(box) != before, f"{box}: its health check runs", PATIENCE)
 
     def _checks(self, box: str) -> list[str]:
         return [each["Start"] for each in self.state(box).get("Health", {}).get("Log") or ()]

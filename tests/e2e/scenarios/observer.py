@@ -1,9 +1,7 @@
 """`hemostat all` of the suite's own: its windows shortened, nothing else; and everything that it says."""
 
-import subprocess
 import tempfile
 import threading
-import time
 from pathlib import Path
 from typing import Final
 
@@ -11,9 +9,9 @@ from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 from hemostat.config import Settings
 from hemostat.core.history.incident_log import find_subject
 from hemostat.events import DURABLE, ContainerStats, Event
-from tests.e2e.command import environ, start
 from tests.e2e.scenarios.lab import LABEL, Lab
 from tests.e2e.scenarios.recorder import Recorder
+from tests.support.lab.hemostat_all import HemoStatAll
 
 WINDOWS: Final = {
     "MONITOR_WINDOW": "3s",
@@ -37,7 +35,6 @@ TOGETHER: Final = {
     "RESPONDER_HOST_BREAKER_FAILURES": "1000",
 }
 """For the one that many scenarios share: their faults are no storm, and none waits for the others."""
-ROLES: Final = 4
 PATIENCE: Final = 40.0
 
 
@@ -63,11 +60,9 @@ class Observer:
         self._thread = threading.Thread(target=self._listen, name="observer")
         self._thread.start()
         own = {"REDIS_URL": url, "MONITOR_ONLY": f"{LABEL}={group}", **WINDOWS, **settings}
-        self.log = directory / "log"
-        self.env = environ(directory, **own)
-        with self.log.open("w") as log:
-            self._process = start("all", env=self.env, stderr=log.fileno())
-        self._await_roles()
+        self._hemostat = HemoStatAll(directory, **own)
+        self.env = self._hemostat.env
+        self._hemostat.await_roles(PATIENCE)
 
     def _listen(self) -> None:
         for event in self._bus.subscribe((*DURABLE, "container_stats"), timeout=0.2):
@@ -88,26 +83,15 @@ class Observer:
             if about[0].id in lab.names or (lab.alone and about[0].is_host):
                 self.recorder.note(event, lab)
 
-    def _await_roles(self) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while len(self._bus.last("heartbeat")) < ROLES:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"hemostat all does not come up: {self.log.read_text()}")
-            time.sleep(0.05)
-
     def close(self) -> str:
         """What it has logged."""
-        self._process.terminate()
-        try:
-            self._process.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
+        self._hemostat.stop()
         self._stop.set()
         self._thread.join()
         if self.recorder is not None:
             self.recorder.close()
         self._client.close()
         self._redis.shut_down_if_unused()
-        logged = self.log.read_text()
+        logged = self._hemostat.log.read_text()
         self._directory.cleanup()
         return logged

@@ -15,7 +15,9 @@ from tests.e2e.scenarios.judge import Result, acts, judge, seen, settled
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.model import Facts, Scenario
 from tests.e2e.scenarios.observer import Observer
-from tests.e2e.scenarios.second import SecondEngine
+from tests.support.lab.image import provide_image
+from tests.support.lab.private_engine import PrivateEngine
+from tests.support.lab.waiting import wait_until
 from tests.support.proxy import Proxy
 from tests.support.rule_proxy import Rule, RuleProxy, page
 
@@ -69,16 +71,16 @@ def _stage(
     with ExitStack() as stack:
         second = None
         if scenario.way == "second":
-            second = SecondEngine()
+            second = PrivateEngine()
             stack.callback(second.close)
-            second.load()
+            provide_image(second.url)
         lab = Lab(scenario.name, group, second.url if second else None, second=second)
         stack.callback(lab.close)
         settings = dict(scenario.settings or {})
         if scenario.way == "proxy":
             lab.proxy = Proxy(lab.directory / "engine.sock")
             stack.callback(lab.proxy.cut)
-            settings["ENGINE_URL"] = f"unix://{lab.proxy.path}"
+            settings["ENGINE_URL"] = lab.proxy.url
         if scenario.way == "rules":
             forbidden = [Rule(scenario.forbidden, page(403))] if scenario.forbidden else []
             lab.rules = stack.enter_context(RuleProxy(lab.directory / "engine.sock", *forbidden))
@@ -101,11 +103,9 @@ def _make(scenario: Scenario, lab: Lab, observer: Observer) -> None:
         if box.health and box.healthy:
             lab.until(box.name, health="healthy")
     wanted = {str(lab[box.name].id) for box in scenario.boxes if box.watched}
-    deadline = time.monotonic() + PATIENCE
-    while not wanted <= observer.measured:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{scenario.name}: the monitor does not see all of its containers")
-        time.sleep(0.05)
+    wait_until(
+        lambda: wanted <= observer.measured, f"{scenario.name}: the monitor sees all containers", PATIENCE
+    )
     _facts(lab)
 
 

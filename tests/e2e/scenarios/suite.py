@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from tests.e2e.scenarios import (
     faults_death,
     faults_health,
@@ -27,7 +26,7 @@ from tests.e2e.scenarios.judge import Result
 from tests.e2e.scenarios.model import Scenario
 from tests.e2e.scenarios.observer import TOGETHER, Observer
 from tests.e2e.scenarios.play import Played, play
-from tests.support.engine_fixtures import IMAGE
+from tests.support.lab.image import provide_image
 
 AT_A_TIME: Final = 6
 BUSY: Final = 0.8
@@ -57,7 +56,7 @@ def run(
 ) -> list[Played]:
     """Play these scenarios; each is told when it is done. In their order. `record`: incidents too. `busy`:
     the host is to be busy, so that no verdict is void for it."""
-    _image()
+    provide_image()
     chosen = [SCENARIOS[name] for name in names]
     group = secrets.token_hex(3)
     played = _together([each for each in chosen if not each.alone], group, tell, record)
@@ -120,9 +119,3 @@ def _broken(scenario: Scenario, began: float, why: str) -> Played:
         wrong_actions=[],
     )
     return Played(result=result, about=scenario.about, began=began, events=[], containers={})
-
-
-def _image() -> None:
-    engine = DockerEngine.connect()
-    DockerTestContainers(engine).image(IMAGE, "/bin/busybox")
-    engine.close()

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-LONGEST = 100
+COMMAND_SECONDS = 100
 """Seconds that a command may take before its test gives up."""
 
 
@@ -18,13 +18,15 @@ def environ(state_dir: Path, **settings: str) -> dict[str, str]:
     return {**inherited, **{f"HEMOSTAT_{name}": value for name, value in own.items()}}
 
 
-def start(*arguments: str, env: dict[str, str], stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+def start(
+    *arguments: str, env: dict[str, str], stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "hemostat", *arguments],
         env=env,
         text=True,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=stderr,
     )
 
@@ -32,7 +34,7 @@ def start(*arguments: str, env: dict[str, str], stderr: int = subprocess.PIPE) -
 def run(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     with start(*arguments, env=env) as process:
         try:
-            out, err = process.communicate(timeout=LONGEST)
+            out, err = process.communicate(timeout=COMMAND_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             raise

@@ -1,0 +1,88 @@
+"""A Docker Engine of a test's own, for what must not be done to the machine's."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import docker
+from docker.errors import DockerException
+from requests import RequestException
+
+from tests.support.lab.waiting import wait_until
+
+SECONDS = 60.0
+LOOP = 'ip link set lo up; while :; do "$@"; sleep 0.3; done'
+"""Starts dockerd again in the same namespaces whenever it ends."""
+
+
+class PrivateEngine:
+    """Has a directory, mounts and a network namespace of its own: an engine without a bridge removes the
+    host's. Its mounts go with its namespaces. Raises RuntimeError if it does not start."""
+
+    def __init__(self, *options: str) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="hs-engine-", ignore_cleanup_errors=True)
+        self.path = Path(self._directory.name)
+        daemon = [
+            "dockerd",
+            f"--data-root={self.path}/data",
+            f"--exec-root={self.path}/exec",
+            f"--pidfile={self._pid_file}",
+            f"--host={self.url}",
+            "--containerd-namespace=hs-test",
+            "--containerd-plugins-namespace=hs-test-plugins",
+            "--shutdown-timeout=3",
+            "--bridge=none",
+            "--iptables=false",
+            "--ip6tables=false",
+            *options,
+        ]
+        with (self.path / "log").open("ab") as log:
+            self._loop = subprocess.Popen(
+                ["unshare", "--mount", "--net", "sh", "-c", LOOP, "sh", *daemon], stdout=log, stderr=log
+            )
+        try:
+            wait_until(self.is_reachable, "the private engine answers", SECONDS)
+        except TimeoutError as error:
+            log_end = (self.path / "log").read_text()[-2000:]
+            self.close()
+            raise RuntimeError(f"the private engine does not start: {log_end}") from error
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.path}/docker.sock"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.path / "pid"
+
+    def is_reachable(self) -> bool:
+        try:
+            client = docker.DockerClient(base_url=self.url, version="1.41")
+        except DockerException:
+            return False
+        try:
+            return bool(client.ping())
+        except (DockerException, RequestException):
+            return False
+        finally:
+            client.close()
+
+    def kill(self, number: int = signal.SIGTERM) -> None:
+        """Ends dockerd, which then starts again."""
+        os.kill(int(self._pid_file.read_text()), number)
+        wait_until(lambda: not self.is_reachable(), "the private engine is away", SECONDS)
+
+    def restart(self) -> None:
+        """Returns when dockerd answers again."""
+        self.kill()
+        wait_until(self.is_reachable, "the private engine is back", SECONDS)
+
+    def close(self) -> None:
+        self._loop.kill()
+        self._loop.wait()
+        if self._pid_file.exists():
+            os.kill(int(self._pid_file.read_text()), signal.SIGTERM)
+            wait_until(lambda: not self._pid_file.exists(), "dockerd has ended", SECONDS)
+        self._directory.cleanup()
