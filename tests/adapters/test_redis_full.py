@@ -19,7 +19,7 @@ from hemostat.adapters.redis.trim import trim_streams
 from hemostat.app.backends import make_redis_client
 from hemostat.config import Redis, Settings
 from hemostat.errors import BusError
-from tests.contracts.test_evidence import kept
+from tests.support.evidence import make_snapshot
 from tests.support.lab.command import environ, run
 from tests.support.samples import alert, event
 
@@ -115,7 +115,7 @@ def test_what_is_stored_for_review_makes_room_the_oldest_first(full):
     evidence, events = RedisEvidence(client), RedisRecentEvents(client)
     full.publish([event(alert())])
     notes = sorted(client.raw.keys("hemostat:incident:*"))
-    snapshot = kept(log="".join(f"{number} a line of the log\n" for number in range(1000)))
+    snapshot = make_snapshot(log="".join(f"{number} a line of the log\n" for number in range(1000)))
     for number in range(400):
         with suppress(BusError):
             evidence.put(f"i{number}", snapshot)

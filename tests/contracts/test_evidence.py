@@ -5,10 +5,9 @@ import pytest
 
 from hemostat.adapters.in_memory.evidence import InMemoryEvidence
 from hemostat.adapters.redis import Client, RedisEvidence
-from hemostat.core.evidence.build import build_snapshot
-from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.ports import EvidenceStore
-from tests.support.samples import NOW, needed
+from tests.support.evidence import make_snapshot
+from tests.support.samples import NOW
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
@@ -18,46 +17,41 @@ def dossiers(request: pytest.FixtureRequest) -> EvidenceStore:
     return RedisEvidence(request.getfixturevalue("redis_client"))
 
 
-def kept(occurrence: int = 1, rung: int = 0, log: str = "it broke\n") -> EvidenceSnapshot:
-    made = build_snapshot(needed(), None, now=NOW, log=log)
-    return msgspec.structs.replace(made, occurrence=occurrence, rung=rung)
-
-
 def test_what_is_put_is_found_by_its_incident(dossiers: EvidenceStore) -> None:
     assert dossiers.get("i1") == []
-    assert dossiers.put("i1", kept())
-    assert dossiers.get("i1") == [kept()]
+    assert dossiers.put("i1", make_snapshot())
+    assert dossiers.get("i1") == [make_snapshot()]
     assert dossiers.get("i2") == []
 
 
 def test_the_first_of_an_occurrence_stays(dossiers: EvidenceStore) -> None:
     """A redelivered request sees the container as the action left it."""
-    assert dossiers.put("i1", kept(log="before"))
-    assert not dossiers.put("i1", kept(log="after"))
-    assert dossiers.get("i1") == [kept(log="before")]
+    assert dossiers.put("i1", make_snapshot(log="before"))
+    assert not dossiers.put("i1", make_snapshot(log="after"))
+    assert dossiers.get("i1") == [make_snapshot(log="before")]
 
 
 def test_each_rung_of_the_ladder_has_its_own(dossiers: EvidenceStore) -> None:
     for occurrence, rung in ((2, 0), (1, 1), (1, 0)):
-        assert dossiers.put("i1", kept(occurrence, rung))
-    assert dossiers.get("i1") == [kept(1, 0), kept(1, 1), kept(2, 0)]
+        assert dossiers.put("i1", make_snapshot(occurrence, rung))
+    assert dossiers.get("i1") == [make_snapshot(1, 0), make_snapshot(1, 1), make_snapshot(2, 0)]
 
 
 def test_the_newest_ten_are_kept(dossiers: EvidenceStore) -> None:
     for occurrence in range(1, 13):
-        assert dossiers.put("i1", kept(occurrence))
+        assert dossiers.put("i1", make_snapshot(occurrence))
     assert [each.occurrence for each in dossiers.get("i1")] == list(range(3, 13))
 
 
 @pytest.mark.redis
 def test_evidence_expires_after_a_week(redis_client: Client) -> None:
-    RedisEvidence(redis_client).put("i1", kept())
+    RedisEvidence(redis_client).put("i1", make_snapshot())
     week = 7 * 24 * 3600
     assert week - 60 < redis_client.raw.ttl("hemostat:evidence:i1") <= week
 
 
 def test_the_fake_forgets_after_a_week_too() -> None:
     dossiers = InMemoryEvidence()
-    dossiers.put("old", kept())
-    dossiers.put("new", msgspec.structs.replace(kept(), time=NOW + 8 * 24 * 3600))
+    dossiers.put("old", make_snapshot())
+    dossiers.put("new", msgspec.structs.replace(make_snapshot(), time=NOW + 8 * 24 * 3600))
     assert (dossiers.get("old"), len(dossiers.get("new"))) == ([], 1)
