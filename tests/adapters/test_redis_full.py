@@ -132,7 +132,7 @@ def test_room_is_made_in_a_redis_of_ones_own_too(full, tmp_path):
     """The one in compose, for example."""
     url = full._client.url
     client = make_redis_client(Settings(redis=Redis(url=url), state_dir=str(tmp_path)), start=False)
-    snapshot = kept(log="".join(f"{number} a line of the log\n" for number in range(1000)))
+    snapshot = make_snapshot(log="".join(f"{number} a line of the log\n" for number in range(1000)))
     with closing(client):
         for number in range(300):
             with suppress(BusError):

@@ -28,7 +28,7 @@ from tests.compat import redis_text
 from tests.compat.conftest import Keys
 from tests.compat.play import AUDIT_KEY, HOST, SPECS, RecordedParts, wait
 from tests.compat.record import FIXTURES, STORE_KEY, STORE_URL, place
-from tests.e2e.command import environ, run
+from tests.support.lab.command import environ, run
 
 pytestmark = pytest.mark.redis
 

@@ -166,7 +166,9 @@ def test_swapped_rows_with_their_numbers_are_removed_and_reordered():
 
 def test_head_differs_from_the_noted_head():
     rows = make_chain()
-    assert verify(rows, ends_of(rows), AnchorNotes(head=ChainPosition(ROWS, rows[0].hash))) == [("changed", ROWS)]
+    assert verify(rows, ends_of(rows), AnchorNotes(head=ChainPosition(ROWS, rows[0].hash))) == [
+        ("changed", ROWS)
+    ]
 
 
 def test_missing_tail_is_cut_off_by_the_chains_own_head():
