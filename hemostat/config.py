@@ -147,7 +147,7 @@ URL_KEYS: Final = frozenset({"redis.url", "engine.url", "store.url", "analyzer.b
 """Keys whose values are shown without possible secrets."""
 
 
-LIST_HINT: Final = "hemostat config show lists them all"
+LIST_HINT: Final = "for all settings, see: hemostat config show"
 
 
 def _walk_fields(shape: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -245,7 +245,7 @@ def _find(path: Path | None, environ: Mapping[str, str], search: Sequence[Path] 
     if path is None:
         return next(filter(_exists, search_path() if search is None else search), None)
     if not _exists(path):
-        raise ConfigError(f"no configuration file {path}", hint="write one with: hemostat config init")
+        raise ConfigError(f"no configuration file {path}", hint="create it with: hemostat config init")
     return path
 
 
@@ -259,7 +259,7 @@ def _exists(path: Path) -> bool:
 def _from_flags(flags: Mapping[str, object]) -> Iterator[tuple[str, Value]]:
     for key, raw in flags.items():
         if key not in FIELDS:
-            raise ConfigError(f"flag: {key} is no setting", hint=suggest_nearest(key, FIELDS) or LIST_HINT)
+            raise ConfigError(f"flag: {key} is not a setting", hint=suggest_nearest(key, FIELDS) or LIST_HINT)
         yield key, Value(raw, "flag")
 
 

@@ -115,7 +115,7 @@ class Exporter:
             if memo is not None:
                 self._counters.restore(memo)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            logger.warning("memo.unreadable error=%s", error)
+            logger.warning("saved_state.rejected error=%s", error)
         self._is_restored = True
 
     def _catch_up(self) -> None:
@@ -151,9 +151,9 @@ class Exporter:
 
     def _set_trouble(self, trouble: str) -> None:
         if trouble and trouble != self._trouble:
-            logger.warning("waiting.for error=%s", trouble)
+            logger.warning("connection.failed error=%s", trouble)
         elif self._trouble and not trouble:
-            logger.info("waiting.over")
+            logger.info("connection.restored")
         self._trouble = trouble
 
 

@@ -73,7 +73,7 @@ def _require_regular(path: Path, directory: int) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        kind = "a link, which is not followed" if stat.S_ISLNK(mode) else "no file"
+        kind = "a symbolic link, which is not followed" if stat.S_ISLNK(mode) else "not a regular file"
         raise OSError(errno.EINVAL, f"is {kind}", str(path))
 
 
@@ -82,7 +82,9 @@ def _open_directory(path: Path) -> int:
     absolute = path.absolute()
     for each in (absolute, *absolute.parents):
         if each.is_symlink() and not _is_own(each):
-            raise OSError(errno.ELOOP, f"{each} is a link: name {os.path.realpath(absolute)}", str(path))
+            raise OSError(
+                errno.ELOOP, f"{each} is a symbolic link: use {os.path.realpath(absolute)}", str(path)
+            )
     real = Path(os.path.realpath(absolute))
     directory = os.open("/", DIRECTORY_FLAGS)
     for part in real.parts[1:]:

@@ -21,7 +21,7 @@ MAX_LINKS: Final = 40
 OPEN_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 """O_NONBLOCK: opening a named pipe must not block."""
 
-HINT: Final = "remove it, if you do not know who made it"
+HINT: Final = "remove it, unless you know who created it"
 
 
 class Step(NamedTuple):
@@ -164,7 +164,7 @@ def _find_file_risk(state: os.stat_result, kind: str) -> str:
     if stat.S_ISLNK(state.st_mode):
         return "is a symbolic link"
     if not KIND_CHECKS[kind](state.st_mode):
-        return f"is no {kind}"
+        return f"is not a {kind}"
     if state.st_uid not in _get_trusted_uids():
         return f"belongs to {_name_user(state.st_uid)}"
     if state.st_mode & OTHERS_WRITE_BITS:
@@ -181,7 +181,7 @@ def _secure(path: Path, descriptor: int) -> None:
     if state.st_uid == os.geteuid() and stat.S_ISREG(state.st_mode) and state.st_mode & OTHERS_WRITE_BITS:
         os.fchmod(descriptor, stat.S_IMODE(state.st_mode) & ~OTHERS_WRITE_BITS)
         state = os.fstat(descriptor)
-    reason = _find_file_risk(state, "file") or ("has a second name (hard link)" if state.st_nlink > 1 else "")
+    reason = _find_file_risk(state, "file") or ("has another hard link" if state.st_nlink > 1 else "")
     if reason:
         raise UnsafePathError(f"{path} {reason}", hint=HINT)
 

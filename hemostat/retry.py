@@ -44,11 +44,11 @@ class Retry:
                 self._clock.sleep(compute_backoff(tries, FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS))
             else:
                 if tries:
-                    logger.info("waiting.over tries=%d", tries)
+                    logger.info("connection.restored tries=%d", tries)
                     self.error = None
                 return result
 
     def _set_error(self, error: AdapterError) -> None:
         if self.trouble != str(error):
-            logger.warning("waiting.for error=%s", error)
+            logger.warning("connection.failed error=%s", error)
         self.error = error

@@ -30,7 +30,7 @@ ROLES: Final = (
         "monitor",
         (),
         ("health_alert",),
-        "Watch containers, raise alerts.",
+        "Watch containers and raise alerts.",
         shows=("container_stats", "heartbeat"),
     ),
     Role(
@@ -38,14 +38,14 @@ ROLES: Final = (
         "analyze",
         ("health_alert", "remediation_complete"),
         ("remediation_needed", "false_alarm"),
-        "Diagnose alerts, tell real issues from false alarms.",
+        "Diagnose alerts and filter false alarms.",
     ),
     Role(
         "responder",
         "respond",
         ("remediation_needed", "order"),
         ("remediation_complete",),
-        "Act on diagnoses and orders, within the safety limits.",
+        "Run actions on containers, subject to policy.",
         per_host=True,
         defers=True,
     ),
@@ -54,7 +54,7 @@ ROLES: Final = (
         "alert",
         ("health_alert", "remediation_needed", "false_alarm", "remediation_complete", *PEOPLE_EVENTS),
         (),
-        "Tell people, store every event.",
+        "Send notifications and store every event.",
     ),
 )
 

@@ -106,7 +106,7 @@ class Watcher:
         try:
             self._monitor.restore(memo)
         except (ValueError, RecursionError) as error:
-            logger.warning("memo.unreadable error=%s", error)
+            logger.warning("saved_state.rejected error=%s", error)
 
     # --- blocking work ------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class Watcher:
                         logger.warning("events.lost error=%s", observation.error)
                     self._queue.put(observation)
             except Exception as error:
-                logger.exception("listening.failed")
+                logger.exception("event_stream.failed")
                 self._queue.put(Disconnected(f"{type(error).__name__}: {error}"))
                 self._stop.wait(IDLE_SECONDS)
             else:
@@ -150,7 +150,7 @@ class Watcher:
         for container in self._queue.take_left_out():
             self._queue.put(Answering(container))
         if self._queue.take_overflow():
-            logger.warning("events.left_out why=%s", "too many wait")
+            logger.warning("events.dropped reason=%s", "queue is full")
             self._lister.list_all()
 
     def _note_mode(self) -> None:

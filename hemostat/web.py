@@ -109,11 +109,11 @@ class Guard:
         """Return why a request is refused; empty where it is not."""
         is_socket = self.path(request) == "/ws"
         if not is_own_name(request.host, self._names):
-            return "this server has another name"
+            return "the Host header does not match this server"
         if not is_own_origin(
             request.headers.get("Origin"), request.host, required=is_socket, public=self.public
         ):
-            return "asked for by another page"
+            return "requested by another page"
         if not self.viewer(request):
             return "open the address that hemostat tui --web printed, with its token"
         return ""
@@ -227,7 +227,7 @@ class Served(Server):
         viewer = self._guard.viewer(request)
         if self._processes >= MAX_PAGES or self._open[viewer] >= MAX_PAGES_PER_VIEWER:
             raise web.HTTPServiceUnavailable(
-                text=f"hemostat: {MAX_PAGES} may be open, {MAX_PAGES_PER_VIEWER} by one viewer\n"
+                text=f"hemostat: the limit is {MAX_PAGES} pages, and {MAX_PAGES_PER_VIEWER} per viewer\n"
             )
         if self._listener is not None and request.transport is not None:
             self._listener.keep(request.transport.get_extra_info("socket").fileno())

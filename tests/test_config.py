@@ -211,12 +211,12 @@ def test_a_password_file_is_read_without_its_line_end(tmp_path, data):
         ("redis://u:a/b@SECRET@h", "percent-encoded"),
         ("redis://#SECRET@h", "percent-encoded"),
         ("redis://h/0?password=a@SECRET", "percent-encoded"),
-        ("u:SECRET@h:6379", "neither redis://"),
-        ("SECRET", "neither redis://"),
+        ("u:SECRET@h:6379", "does not start with redis://"),
+        ("SECRET", "does not start with redis://"),
         ("redis+sentinel://:SECRET@a:1,b:2/main", "Sentinel is not supported"),
         ("redis://:SECRET@a:1,b:2", "several servers"),
-        ("redis://:SECRET@::1:6379/0", "stands in brackets"),
-        ("redis://:SECRET@h:port", "port is no number"),
+        ("redis://:SECRET@::1:6379/0", "needs brackets"),
+        ("redis://:SECRET@h:port", "port is not a number"),
     ],
 )
 def test_a_redis_url_that_cannot_be_used_is_masked(url, why):
@@ -240,7 +240,7 @@ def test_a_redis_url_that_works_is_taken(url):
 
 
 def test_an_unknown_flag_is_named_with_the_nearest():
-    with pytest.raises(ConfigError, match=r"monitor\.cpus is no setting: did you mean monitor\.cpu"):
+    with pytest.raises(ConfigError, match=r"monitor\.cpus is not a setting: did you mean monitor\.cpu"):
         load(flags={"monitor.cpus": "3"}, environ={}, search=[])
 
 
@@ -357,7 +357,7 @@ def test_the_url_of_a_channel_is_never_shown(write):
         ("[alert.channels.ops]\nhosts = ['a']", "alert.channels.ops has neither url nor url_file"),
         ("[alert.channels.ops]\nurl = 'a://b'\nkind = ['oom']", "alert.channels: .*kind"),
         ("[alert.channels.ops]\nurl = 'a://b'\nkinds = ['ooom']", "alert.channels: .*ooom"),
-        ("[alert.templates]\nheeled = 'x'", "alert.templates.heeled is no topic"),
+        ("[alert.templates]\nheeled = 'x'", "alert.templates.heeled is not a topic"),
         ("[alert.templates]\nhealed = '{nobody}'", "alert.templates.healed names {nobody}"),
         ("[alert]\nquiet = '22-7'", "alert.quiet"),
     ],

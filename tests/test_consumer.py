@@ -188,7 +188,7 @@ def test_a_deferred_event_comes_again(loop):
 
     with loop.running(step):
         eventually(loop.answers)
-    assert loop.seen == [FIRST] * 3, "once more beside the stream, to see whether it is still to wait"
+    assert loop.seen == [FIRST] * 3, "again beside the stream, to see whether it must still wait"
 
 
 def test_what_is_put_off_may_come_again_with_a_note(loop):
@@ -497,7 +497,7 @@ def test_a_role_that_cannot_say_how_it_is_works_on(loop):
         eventually(lambda: loop.lag() == 0)
         eventually(lambda: loop.bus.last("heartbeat"))
     (beat,) = loop.bus.last("heartbeat")
-    assert beat.data.trouble == "its notice fails: ZeroDivisionError; the log says more"
+    assert beat.data.trouble == "its status check fails: ZeroDivisionError; details are in the log"
 
 
 # --- batches --------------------------------------------------------------------------------------------

@@ -112,7 +112,10 @@ def test_without_the_bus_it_tells_what_was_counted_and_that_the_bus_is_down(bus,
     assert definitions.CONTAINERS not in down
     bus.lost = False
     assert told.numbers()[definitions.BUS_UP] == {(): 1.0}
-    assert [record.msg.split()[0] for record in caplog.records] == ["waiting.for", "waiting.over"]
+    assert [record.msg.split()[0] for record in caplog.records] == [
+        "connection.failed",
+        "connection.restored",
+    ]
 
 
 def test_what_people_have_said_is_told(desk, exporter):

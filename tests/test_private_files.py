@@ -107,7 +107,7 @@ def test_a_dangling_link_makes_no_file(tmp_path):
 
 def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "lock")
-    with pytest.raises(UnsafePathError, match="is no file"):
+    with pytest.raises(UnsafePathError, match="is not a file"):
         open_file(tmp_path / "lock")
 
 
@@ -128,7 +128,7 @@ def test_a_file_that_an_older_umask_left_open_is_closed_to_others(tmp_path):
 
 def test_a_file_in_place_of_a_socket_is_refused(tmp_path):
     (tmp_path / "redis.sock").write_text("")
-    with pytest.raises(UnsafePathError, match="is no socket"):
+    with pytest.raises(UnsafePathError, match="is not a socket"):
         check_file(tmp_path / "redis.sock", is_kind="socket")
 
 

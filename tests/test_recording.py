@@ -1,4 +1,4 @@
-"""The alert role with a database that goes away: nothing is lost, and people are told all the same."""
+"""The alert role with a database that goes away: no event is lost, and notifications are sent."""
 
 import threading
 from collections.abc import Iterator
@@ -90,7 +90,7 @@ def test_a_database_that_hangs_and_says_nothing_is_told_of() -> None:
     backlog.beat("", 3)
     clock.advance(STUCK_SECONDS + 1)
     backlog.beat("", 3)
-    assert backlog.notice() == "3 events wait to be stored, and none was for 31 s"
+    assert backlog.notice() == "3 events wait to be stored, with no progress for 31 s"
     backlog.beat("", 0)
     assert backlog.notice() == ""
 

@@ -115,7 +115,7 @@ time.sleep(100)
 
 def test_for_machines_every_line_is_an_object_that_names_its_role(start):
     running = start({"monitor": TALKER, "alert": ONCE}, json_lines=True)
-    eventually(lambda: running.says("[1]") and running.says("starting it again"))
+    eventually(lambda: running.says("[1]") and running.says("restarting in"))
     told = [json.loads(line) for line in running.lines()]
     own = [each for each in told if each["role"] == "monitor"]
     assert own[0] == {"role": "monitor", "level": "info", "event": "x.y"}
@@ -128,13 +128,13 @@ def test_a_child_that_is_killed_is_started_again(start):
     eventually(lambda: running.pids("monitor"))
     os.kill(running.pids("monitor")[0], signal.SIGKILL)
     eventually(lambda: len(running.pids("monitor")) == 2)
-    assert running.says("monitor was ended by SIGKILL, starting it again in 100 ms")
+    assert running.says("monitor was terminated by SIGKILL, restarting in 100 ms")
 
 
 def test_a_child_that_keeps_ending_is_started_ever_more_rarely(start):
     running = start({"monitor": ONCE})
-    eventually(lambda: running.says("starting it again in 400 ms"))
-    waits = [line.rpartition(" in ")[2] for line in running.lines() if "starting it again" in line]
+    eventually(lambda: running.says("restarting in 400 ms"))
+    waits = [line.rpartition(" in ")[2] for line in running.lines() if "restarting in" in line]
     assert waits[:3] == ["100 ms", "200 ms", "400 ms"]
 
 
@@ -152,7 +152,7 @@ def test_one_that_does_not_stop_in_time_is_killed(start):
     eventually(lambda: running.pids("monitor"))
     running.signal(signal.SIGTERM)
     assert running.end() == 0
-    assert running.says("monitor did not stop in time and is killed")
+    assert running.says("monitor did not stop in time and was killed")
     assert not is_alive(running.pids("monitor")[0])
 
 
@@ -180,7 +180,7 @@ spoilt.touch()
 raise SystemExit(code)
 """
     running = start({"monitor": once, "alert": SLEEPER})
-    eventually(lambda: running.says("monitor ended with code 2, starting it again in"))
+    eventually(lambda: running.says("monitor ended with code 2, restarting in"))
     assert running.process.poll() is None
     assert len(running.pids("alert")) == 1
 

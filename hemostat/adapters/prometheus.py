@@ -96,7 +96,7 @@ def _guard_name(app: Any, names: frozenset[str]) -> Any:
         if is_own_name(environ.get("HTTP_HOST", ""), names):
             return app(environ, start)
         start("421 Misdirected Request", [("Content-Type", "text/plain")])
-        return [b"this server has another name; ask for it by its address\n"]
+        return [b"the Host header does not match this server; ask for it by its address\n"]
 
     return guarded
 
@@ -144,7 +144,7 @@ def serve_metrics(host: str, port: int, ask: Callable[[], Numbers]) -> Iterator[
     except OSError as error:
         reason = error.strerror or str(error)
         raise AdapterError(
-            f"{host}:{port} cannot be listened on ({reason})", hint="set metrics.address"
+            f"{host}:{port} is not available to listen on ({reason})", hint="set metrics.address"
         ) from None
     registry.register(_Numbers(ask))
     app = make_wsgi_app(registry)

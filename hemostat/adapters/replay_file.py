@@ -47,7 +47,7 @@ def _read_lines(file: BinaryIO) -> Iterator[bytes]:
     for chunk in _read_chunks(file):
         size += len(chunk)
         if size > MOST:
-            raise DecodeError(f"it is longer than {MOST >> 20} MiB", hint="record a shorter stretch")
+            raise DecodeError(f"it is longer than {MOST >> 20} MiB", hint="record a shorter period")
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             yield line + b"\n"
@@ -78,7 +78,7 @@ class ReplayFile:
         try:
             self._raw = open_output(path, replace=force)
         except FileExistsError:
-            raise UsageError(f"{path} is there already", hint="--force overwrites it") from None
+            raise UsageError(f"{path} already exists", hint="--force overwrites it") from None
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}") from None
         packed = path.suffix == ".gz"

@@ -28,7 +28,7 @@ def run_metrics(settings: Settings, *, stop: threading.Event, parts: Backends | 
         )
         host, port = settings.metrics.place
         with serve_metrics(host, port, exporter.numbers) as got:
-            logger.info("metrics.served host=%s port=%d", host, got)
+            logger.info("metrics_server.started host=%s port=%d", host, got)
             exporter.run()
     finally:
         parts.close()

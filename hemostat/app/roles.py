@@ -75,7 +75,7 @@ def _run_monitor(place: RoleContext) -> None:
     engine, sampler = place.parts.engine()
     version = engine.version()
     for forbidden in version.forbidden:
-        logger.warning("engine.forbidden error=%s", forbidden)
+        logger.warning("engine_access.denied error=%s", forbidden)
     monitor = Monitor(
         engine,
         sampler,
@@ -196,9 +196,9 @@ def _scale_back_regularly(place: RoleContext, responder: "Responder") -> None:
                 told = responder.tend(place.clock.now())
                 patience(partial(place.parts.bus.publish, told))
             except HemoStatError as error:
-                logger.warning("tending.failed error=%s", error)
+                logger.warning("scale_down.failed error=%s", error)
             except Exception:
-                logger.exception("tending.failed")
+                logger.exception("scale_down.failed")
     except Interrupted:
         return
 

@@ -53,7 +53,7 @@ class StoreBacklog(HeartbeatSender):
             return f"{self.trouble} ({self.lag} events wait to be stored)"
         still = self._clock.now() - self._progress_at
         if self.lag and still > STUCK_SECONDS:
-            return f"{self.lag} events wait to be stored, and none was for {show_duration(still)}"
+            return f"{self.lag} events wait to be stored, with no progress for {show_duration(still)}"
         return f"{self.lag} events wait to be stored" if self.lag > MAX_BACKLOG else ""
 
 
@@ -112,9 +112,9 @@ def _consume_events(keeper: RoleContext, recorder: "StoreWriter", backlog: Store
                 ).run()
             except HemoStatError as error:
                 backlog.trouble = str(error)
-                logger.warning("recording.failed error=%s", error)
+                logger.warning("store_writer.failed error=%s", error)
             except Exception as error:
                 backlog.trouble = f"the store: {error}"
-                logger.exception("recording.failed")
+                logger.exception("store_writer.failed")
             if not keeper.stop.is_set():
                 keeper.clock.sleep(MAX_DELAY_SECONDS)

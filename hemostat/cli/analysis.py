@@ -32,13 +32,15 @@ advisor_option: Final = click.option(
     "--advisor",
     type=click.Choice(ADVISORS),
     callback=_set_advisor,
-    help="Who diagnoses, whatever the settings say: --set analyzer.advisor=…",
+    help="Advisor to use instead of analyzer.advisor.",
 )
-prompt_option: Final = click.option("--show-prompt", is_flag=True, help="Print what a model is told first.")
+prompt_option: Final = click.option(
+    "--show-prompt", is_flag=True, help="Print the prompt for the model first."
+)
 
 
 def load_case(path: Path) -> "EvalCase":
-    """Raises HemoStatError naming the file."""
+    """An eval case from a file. Raises HemoStatError that names the file."""
     from hemostat.core.diagnosis.case import decode
     from hemostat.errors import DecodeError
 
@@ -53,7 +55,7 @@ def load_case(path: Path) -> "EvalCase":
 
 
 def find_case(given: Globals, what: str) -> "EvalCase":
-    """A file, or an incident that was told of. Raises HemoStatError."""
+    """An eval case from a file, or from a recent incident. Raises HemoStatError."""
     path = Path(what)
     if path.is_file():
         return load_case(path)
@@ -66,7 +68,7 @@ def find_case(given: Globals, what: str) -> "EvalCase":
 
 
 def analyse_once(given: Globals, what: str, *, advisor: str | None, show_prompt: bool) -> None:
-    """Analyse it and print the diagnosis. An advisor that is named is asked, however sure the rules are."""
+    """Analyse a case and print the diagnosis. A named advisor is asked even if the rules are sure."""
     show_analysis(given, find_case(given, what), advisor=advisor, show_prompt=show_prompt)
 
 
@@ -81,7 +83,7 @@ def show_analysis(given: Globals, recording: "EvalCase", *, advisor: str | None,
         _write_object(_build_object(recording, tried, prompt))
         return
     if prompt:
-        # As it is sent, but for what a terminal would act on.
+        # The prompt as sent, with control characters escaped.
         click.echo("\n".join(escape_controls(line) for line in prompt.splitlines()) + "\n")
     case = recording.case
     click.echo(escape_controls(f"incident {case.incident}  {case.alert.container.name}  {case.alert.kind}"))
@@ -93,7 +95,7 @@ def show_analysis(given: Globals, recording: "EvalCase", *, advisor: str | None,
 
 
 def format_diagnosis(diagnosis: "Diagnosis") -> Iterator[str]:
-    """A diagnosis in full, a line each."""
+    """A full diagnosis, one line each."""
     from hemostat.core.history.timeline import explain_diagnosis
 
     yield from (format_row(label, text) for label, text in explain_diagnosis(diagnosis))

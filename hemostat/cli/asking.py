@@ -12,18 +12,22 @@ from hemostat.core.history.event_row import EventQuery
 from hemostat.events import Kind, Outcome
 
 _FILTER_OPTIONS = (
-    click.option("--since", type=Moment(), metavar="WHEN", help="From then on, such as 7d or 2026-11-24."),
-    click.option("--until", type=Moment(), metavar="WHEN", help="Up to then."),
-    click.option("--host", metavar="NAME", help="Of this host."),
-    click.option("--container", metavar="NAME", help="About this container."),
-    click.option("--project", metavar="NAME", help="Of this compose project."),
-    click.option("--kind", type=click.Choice([str(each) for each in Kind]), help="Of this kind."),
-    click.option("--outcome", type=click.Choice([str(each) for each in Outcome]), help="With this outcome."),
+    click.option(
+        "--since", type=Moment(), metavar="WHEN", help="Only after this time, such as 7d or 2026-11-24."
+    ),
+    click.option("--until", type=Moment(), metavar="WHEN", help="Only before this time."),
+    click.option("--host", metavar="NAME", help="Only this host."),
+    click.option("--container", metavar="NAME", help="Only this container."),
+    click.option("--project", metavar="NAME", help="Only this compose project."),
+    click.option(
+        "--kind", type=click.Choice([str(each) for each in Kind]), help="Only this kind of incident."
+    ),
+    click.option("--outcome", type=click.Choice([str(each) for each in Outcome]), help="Only this outcome."),
 )
 
 
 def add_filters(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that `wanted` understands."""
+    """Add the options that `build_query` understands."""
     for option in reversed(_FILTER_OPTIONS):
         command = option(command)
     return command
@@ -34,7 +38,7 @@ def build_query(since: float | None, **asked: Any) -> EventQuery:
 
 
 def resolve_span(since: float | None, until: float | None, default: float) -> tuple[float, float]:
-    """From `default` seconds ago until now, where nothing else is said. Raises UsageError."""
+    """The period, by default the last `default` seconds. Raises UsageError."""
     until = time.time() if until is None else until
     since = until - default if since is None else since
     if since >= until:

@@ -26,13 +26,13 @@ MAX_TRIES: Final = 5
 
 @click.group(cls=Group)
 def audit() -> None:
-    """Check the trail of everything that was stored."""
+    """Verify the audit trail of stored events."""
 
 
 @audit.command()
 @click.pass_obj
 def head(given: Globals) -> None:
-    """Print the end of the trail as NUMBER:HASH, to be noted where nobody here can write."""
+    """Print the head of the audit chain as NUMBER:HASH, to store where HemoStat cannot write."""
     from hemostat import app
 
     with app.open_event_store(given.settings()) as records:
@@ -42,13 +42,15 @@ def head(given: Globals) -> None:
 
 
 @audit.command()
-@click.option("--head", "noted_head", metavar="NUMBER:HASH", help="An end as it was noted before.")
+@click.option(
+    "--head", "noted_head", metavar="NUMBER:HASH", help="A chain head noted earlier, to compare with."
+)
 @click.pass_obj
 def verify(given: Globals, noted_head: str | None) -> int:
-    """Find rows that were changed, removed or reordered since they were stored, or a replaced trail.
+    """Find rows that were changed, removed or reordered after they were stored, and a replaced trail.
 
-    Exit code 1: something was found, and nobody has accepted it. 3: nothing was found, and not all could be
-    compared, for no end is noted elsewhere or a key is missing.
+    Exit code 1: a mismatch that no operator has accepted. 3: no mismatch, but not all rows could be compared,
+    because no head is noted elsewhere or a key is missing.
     """
     from hemostat.core.history.audit_check import judge_findings
 
@@ -66,33 +68,34 @@ def verify(given: Globals, noted_head: str | None) -> int:
 
 
 @audit.command()
-@click.option("--reason", required=True, metavar="TEXT", help="Why; it is recorded.")
+@click.option("--reason", required=True, metavar="TEXT", help="Reason, stored with the event.")
 @by_option
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Skip the confirmation.")
 @click.pass_obj
 def accept(given: Globals, reason: str, by: str | None, *, yes: bool) -> None:
-    """Take the trail as it is, whatever was found in it: after a backup was restored, the database was made
-    again, or a key was lost. Who did so and why is stored in the trail."""
+    """Accept the current trail and its mismatches: after a restored backup, a new database or a lost key. The
+    operator's name and the reason are stored in the trail.
+    """
     from hemostat import app
     from hemostat.core.history.audit_check import judge_findings
 
     settings, by = given.settings(), by or find_user()
     ends, noted, found, lost = _check(settings, None, lost_key=not settings.audit_keys)
     if lost:
-        raise BusUnreachableError(lost, hint="what is accepted is noted in Redis")
+        raise BusUnreachableError(lost, hint="the accepted head is stored in Redis")
     verdict = judge_findings(found, noted)
     if not verdict.findings and not verdict.unchecked:
-        click.echo("there is nothing to accept: the trail is in order")
+        click.echo("nothing to accept: the trail has no mismatches")
         return
     _print_verdict(ends, verdict, verdict.unchecked)
     if not yes and not sys.stdin.isatty():
-        raise UsageError("nothing was accepted: there is no terminal to ask on", hint="add --yes")
+        raise UsageError("nothing was accepted: no terminal for the confirmation", hint="add --yes")
     if not yes:
         click.confirm(f"accept trail {ends.trail} up to row {ends.head.number}?", abort=True, err=True)
     with app.open_orders(settings) as orders:
         ends = _accept(settings, by, reason)
         orders.accept_trail(str(ends.head), by=by, reason=reason)
-    click.echo(f"trail {ends.trail} is accepted up to row {ends.head.number}")
+    click.echo(f"trail {ends.trail} accepted up to row {ends.head.number}")
 
 
 def _accept(settings: "Settings", by: str, reason: str) -> "ChainEnds":
@@ -160,7 +163,7 @@ def _parse_head(text: str) -> "ChainPosition":
     try:
         return ChainPosition(int(number), bytes.fromhex(digest))
     except ValueError:
-        hint = "as hemostat audit head prints it"
+        hint = "use the output of: hemostat audit head"
         raise UsageError(f"--head {text!r} is not NUMBER:HASH", hint=hint) from None
 
 
@@ -170,11 +173,11 @@ def _print_verdict(ends: "ChainEnds", verdict: "AuditVerdict", unchecked: list[s
     rows = f"rows {ends.anchor.number + 1:,} to {ends.head.number:,} of trail {escape_controls(ends.trail)}"
     if not verdict.findings:
         empty = ends.anchor.number == ends.head.number
-        click.echo(f"{'nothing is stored' if empty else f'{rows} are as they were stored'}; head {ends.head}")
+        click.echo(f"{'no rows are stored' if empty else f'{rows} are unchanged'}; head {ends.head}")
     if verdict.accepted:
-        click.echo(f"hemostat: {len(verdict.accepted)} findings were accepted before", err=True)
+        click.echo(f"hemostat: {len(verdict.accepted)} mismatches were accepted earlier", err=True)
     for why in unchecked:
-        click.echo(f"hemostat: not all could be compared: {escape_controls(why)}", err=True)
+        click.echo(f"hemostat: some rows could not be compared: {escape_controls(why)}", err=True)
 
 
 def _build_object(

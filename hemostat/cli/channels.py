@@ -24,7 +24,9 @@ def send_tests(given: Globals) -> int:
     given.start_logging()
     notifiers = app.open_notifiers(settings)
     if not notifiers:
-        raise ConfigError("there is no channel", hint="set alert.slack_webhook, or [alert.channels.NAME]")
+        raise ConfigError(
+            "no channel is configured", hint="set alert.slack_webhook, or [alert.channels.NAME]"
+        )
     message = _make_message(settings.host_name)
     with ThreadPoolExecutor(len(notifiers)) as pool:
         answers = dict(
@@ -50,7 +52,7 @@ def _make_message(host: str) -> "Message":
         time=time.time(),
         host=host,
         container="",
-        what="this channel works: here people are told of incidents",
+        what="test message: HemoStat sends its notifications to this channel",
     )
     return single(word, {})
 

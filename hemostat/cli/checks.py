@@ -42,14 +42,14 @@ from hemostat.streams import ROLES, STORE_ROLE
 OLDEST_PYTHON: Final = (3, 11)
 CLOSE_FILE_HINT: Final = "give the file to root or to the user of HemoStat, and chmod go-w"
 PROBE_SECONDS: Final = 5.0
-"""Seconds that a model's service may take to answer."""
+"""Seconds for an answer of a model's service."""
 
 
 class DoctorCheck(NamedTuple):
     name: str
     ask: Callable[[Machine], CheckResult]
     essential: bool = True
-    """Whether HemoStat cannot work without an answer."""
+    """Whether HemoStat cannot work without the checked property."""
 
 
 def run_check(question: DoctorCheck, machine: Machine) -> Check:
@@ -57,7 +57,7 @@ def run_check(question: DoctorCheck, machine: Machine) -> Check:
     check = _ask_check(question, machine)
     if not machine.defaulted:
         return check
-    return msgspec.structs.replace(check, message=f"{check.message} (asked with the default settings)")
+    return msgspec.structs.replace(check, message=f"{check.message} (checked with the default settings)")
 
 
 def _ask_check(question: DoctorCheck, machine: Machine) -> Check:
@@ -84,9 +84,11 @@ def check_configuration(machine: Machine) -> CheckResult:
     loaded = machine.loaded()
     for secret in ("redis_password", "api_key", "channels", "heartbeat_url"):
         getattr(loaded.settings, secret)
-    told = str(loaded.path) if loaded.path else "no file, the defaults apply"
+    told = str(loaded.path) if loaded.path else "no file, defaults are in effect"
     if loaded.path and (risk := find_writer(loaded.path)):
-        return CheckResult(Level.WARNING, f"{told} {risk}: who writes there rules HemoStat", CLOSE_FILE_HINT)
+        return CheckResult(
+            Level.WARNING, f"{told} {risk}: write access to the file controls HemoStat", CLOSE_FILE_HINT
+        )
     if unknown := describe_unknown(loaded.unknown):
         return CheckResult(Level.WARNING, f"{told}; {unknown}", "correct the name, or unset the variable")
     return CheckResult(Level.OK, told)
@@ -97,8 +99,8 @@ def check_state_directory(machine: Machine) -> CheckResult:
     nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         app.check_state_directory(machine.settings)
-        return CheckResult(Level.OK, str(path) if nearest == path else f"{path} can be made")
-    return CheckResult(Level.FAILURE, f"{path} cannot be written", "set state_dir to a directory of your own")
+        return CheckResult(Level.OK, str(path) if nearest == path else f"{path} can be created")
+    return CheckResult(Level.FAILURE, f"{path} is not writable", "set state_dir to a directory that you own")
 
 
 def check_store(machine: Machine) -> CheckResult:
@@ -107,12 +109,12 @@ def check_store(machine: Machine) -> CheckResult:
         found = records.condition()
         objection = records.objection()
     except NothingStoredError as error:
-        return CheckResult(Level.OK, f"{error.message}; the alert role begins it")
+        return CheckResult(Level.OK, f"{error.message}; the alert role creates it")
     except StoreUnreachableError as error:
-        hint = "start it, or mend store.url; until then the streams keep what is new"
+        hint = "start it, or correct store.url; the streams retain new events until then"
         return CheckResult(Level.FAILURE, error.message, hint)
     if objection:
-        hint = "let the alert role's user do so, or set store.url; until then the streams keep what is new"
+        hint = "let the alert role's user write there, or set store.url; the streams retain new events"
         return CheckResult(Level.FAILURE, f"cannot be written: {objection}", hint)
     rows = found.ends.head.number - found.ends.anchor.number
     told = f"{found.place}, version {found.version}, {rows:,} events, {show_size(found.size)}"
@@ -120,7 +122,10 @@ def check_store(machine: Machine) -> CheckResult:
 
 
 def check_audit_trail(machine: Machine) -> CheckResult:
-    """Whether its end is the one that is noted in Redis. `hemostat audit verify` reads what is before it."""
+    """Whether the chain's end matches the one noted in Redis.
+
+    `hemostat audit verify` checks the earlier rows.
+    """
     from hemostat.agents.store_writer import observe_trail
     from hemostat.core.history.audit_check import find_missing_key, find_replacement
 
@@ -134,13 +139,13 @@ def check_audit_trail(machine: Machine) -> CheckResult:
         return CheckResult(Level.OK, error.message)
     head, noted = look.ends.head, look.noted.head
     if why := find_replacement(look):
-        hint = "hemostat audit verify tells more; hemostat audit accept, if you know why"
+        hint = "hemostat audit verify shows details; hemostat audit accept, if you know the cause"
         return CheckResult(Level.FAILURE, f"ends at row {head.number}: {why}", hint)
     if why := find_missing_key(look):
         return CheckResult(Level.WARNING, why, "set store.audit_key_file")
     if noted is None:
-        hint = "the alert role notes one when it next stores; what was cut off before that would not show"
-        return CheckResult(Level.WARNING, f"ends at row {head.number}; no end is noted in Redis", hint)
+        hint = "the alert role stores one with its next rows; rows removed before that cannot be detected"
+        return CheckResult(Level.WARNING, f"ends at row {head.number}; no anchor in Redis", hint)
     return CheckResult(Level.OK, f"ends at row {head.number}; row {noted.number} is noted in Redis")
 
 
@@ -148,42 +153,42 @@ def check_backlog(machine: Machine) -> CheckResult:
     from hemostat.app.store import MAX_BACKLOG
 
     behind = machine.bus().lag(STORE_ROLE.group(""), STORE_ROLE.reads)
-    told = f"{behind:,} events of the streams"
+    told = f"{behind:,} events in the streams"
     if behind > MAX_BACKLOG:
         return CheckResult(
-            Level.WARNING, told, "hemostat status says what the alert role waits for, if it runs"
+            Level.WARNING, told, "hemostat status shows what the alert role waits for, if it runs"
         )
     return CheckResult(Level.OK, told)
 
 
 def check_advisor(machine: Machine) -> CheckResult:
-    """Asks the model's service once, for what costs nothing; nobody where the rules decide alone."""
+    """Sends one free request to the model's service, or no request if only the rules decide."""
     try:
         model = app.advisor(machine.settings, machine.environ)
     except ConfigError as error:
         return CheckResult(Level.FAILURE, f"the analyzer will not start: {error.message}", error.hint)
     if model is None:
-        return CheckResult(Level.OK, "none: the rules decide alone")
+        return CheckResult(Level.OK, "none: the rules decide")
     try:
         with closing(model):
             model.probe(PROBE_SECONDS)
     except HemoStatError as error:
-        return CheckResult(Level.WARNING, f"the rules decide alone: {error.message}", error.hint)
-    return CheckResult(Level.OK, f"{model.name} is there, and takes the key")
+        return CheckResult(Level.WARNING, f"the rules decide: {error.message}", error.hint)
+    return CheckResult(Level.OK, f"{model.name} answers and accepts the key")
 
 
 def check_notifications(machine: Machine) -> CheckResult:
-    """Nobody is told by this; `hemostat alert --test` does that."""
+    """Checks the settings without sending a notification. `hemostat alert --test` sends one."""
     try:
         names = list(app.open_notifiers(machine.settings))
         doubts = app.find_webhook_doubts(machine.settings)
     except HemoStatError as error:
         return CheckResult(Level.FAILURE, error.message, error.hint)
     if not names:
-        return CheckResult(Level.OK, "none: nobody is told")
+        return CheckResult(Level.OK, "none: no notifications are sent")
     for name, doubt in doubts.items():
         return CheckResult(Level.WARNING, f"channel {name}: {doubt.message}", doubt.hint)
-    return CheckResult(Level.OK, f"by {', '.join(names)}; hemostat alert --test tries them")
+    return CheckResult(Level.OK, f"by {', '.join(names)}; to test them: hemostat alert --test")
 
 
 def check_roles(machine: Machine) -> CheckResult:
@@ -192,7 +197,9 @@ def check_roles(machine: Machine) -> CheckResult:
     alive = {beat.role for beat in living}
     missing = [role.name for role in ROLES if role.name not in alive]
     if missing:
-        return CheckResult(Level.WARNING, f"not running: {', '.join(missing)}", "hemostat all runs them all")
+        return CheckResult(
+            Level.WARNING, f"not running: {', '.join(missing)}", "start them with: hemostat all"
+        )
     wrong = [f"{beat.role}: {each}" for beat in living for each in (beat.trouble, *beat.warnings) if each]
     if wrong:
         return CheckResult(Level.WARNING, "all are running; " + "; ".join(wrong))
@@ -200,13 +207,13 @@ def check_roles(machine: Machine) -> CheckResult:
 
 
 def check_dead_letters(machine: Machine) -> CheckResult:
-    """A newest one of long ago is no fault any more."""
+    """Dead letters are a fault only if the newest is recent."""
     bus, now = machine.bus(), time.time()
     newest, count = bus.last_buried(), bus.buried()
     if newest is None:
-        return CheckResult(Level.OK, "none: every event was handled")
+        return CheckResult(Level.OK, "none: all events were handled")
     message = f"{count:,} {'event' if count == 1 else 'events'} could not be handled, {newest.describe(now)}"
-    hint = "was an alert among them? Look at its container; docs/TROUBLESHOOTING.md says how to read them"
+    hint = "if an alert is among them, check its container; docs/TROUBLESHOOTING.md explains how to read them"
     return (
         CheckResult(Level.FAILURE, message, hint) if newest.is_recent(now) else CheckResult(Level.OK, message)
     )
@@ -232,7 +239,7 @@ CHECKS: Final = (
     DoctorCheck("Redis rows", check_redis_rows, essential=False),
     DoctorCheck("store", check_store),
     DoctorCheck("audit trail", check_audit_trail, essential=False),
-    DoctorCheck("to be stored", check_backlog, essential=False),
+    DoctorCheck("store backlog", check_backlog, essential=False),
     DoctorCheck("advisor", check_advisor, essential=False),
     DoctorCheck("notifications", check_notifications),
     DoctorCheck("roles", check_roles, essential=False),

@@ -21,15 +21,17 @@ EXAMPLE_FILE: Final = "hemostat.toml.example"
 
 @click.group(cls=Group)
 def config() -> None:
-    """Write, show or check the configuration."""
+    """Create, show or check the configuration."""
 
 
 @config.command()
-@click.option("--path", metavar="FILE", help="Where to; default: --config, else the user's own place.")
-@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.option(
+    "--path", metavar="FILE", help="Target file. Default: --config, else the user's configuration directory."
+)
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.pass_obj
 def init(given: Globals, path: str | None, force: bool) -> None:
-    """Write a file with every setting, explained."""
+    """Create a configuration file with all settings and comments."""
     from hemostat.config import search_path
 
     file = Path(path or given.config or search_path()[0])
@@ -43,10 +45,10 @@ def init(given: Globals, path: str | None, force: bool) -> None:
 
 
 @config.command()
-@click.option("--origin", is_flag=True, help="Also where each value came from.")
+@click.option("--origin", is_flag=True, help="Show the origin of each value.")
 @click.pass_obj
 def show(given: Globals, origin: bool) -> None:
-    """Print the settings in force; secrets are masked."""
+    """Print the settings in effect. Secrets are masked."""
     import tomli_w
 
     from hemostat.config import mask_settings
@@ -65,7 +67,7 @@ def show(given: Globals, origin: bool) -> None:
 @config.command()
 @click.pass_obj
 def check(given: Globals) -> None:
-    """Say whether the settings can be used."""
+    """Check that the settings are valid."""
     try:
         loaded = given.load()
         for secret in ("redis_password", "api_key", "store_url", "channels", "heartbeat_url"):
@@ -83,7 +85,7 @@ def check(given: Globals) -> None:
     else:
         for each in doubts:
             click.echo(escape_controls(f"hemostat: warning: {each}"), err=True)
-        click.echo(escape_controls(f"ok: {file or 'no configuration file, the defaults apply'}"))
+        click.echo(escape_controls(f"ok: {file or 'no configuration file, defaults are in effect'}"))
 
 
 def _find_doubts(loaded: "Loaded") -> list[str]:
@@ -105,18 +107,20 @@ def _refuse_mistyped(loaded: "Loaded") -> None:
     Other commands warn and ignore them.
     """
     if slips := [each for each in loaded.unknown if each.mistyped]:
-        raise ConfigError(f"no setting: {', '.join(map(str, slips))}", hint="name it as it is, or unset it")
+        raise ConfigError(
+            f"unknown setting: {', '.join(map(str, slips))}", hint="correct the name, or unset the variable"
+        )
 
 
 def read_example() -> str:
-    """The commented example: part of the package when installed, beside it in a source tree."""
+    """The commented example: part of the installed package, or beside the package in a source tree."""
     package = Path(hemostat.__file__).parent
     file = next(path for path in (package / EXAMPLE_FILE, package.parent / EXAMPLE_FILE) if path.is_file())
     return file.read_text("utf-8")
 
 
 def nest(values: dict[str, Any]) -> dict[str, Any]:
-    """Dotted keys as tables, those of the top level first as TOML needs them."""
+    """Dotted keys as tables. Top-level keys come first, as TOML requires."""
     tree: dict[str, Any] = {key: value for key, value in values.items() if "." not in key}
     for key, value in values.items():
         table, dot, name = key.partition(".")
@@ -126,7 +130,7 @@ def nest(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def format_origins(values: dict[str, Any], origins: dict[str, str]) -> list[str]:
-    """TOML of dotted keys, each with its origin as a comment."""
+    """TOML with dotted keys, each with its origin as a comment."""
     lines = {key: f"{key} = {_format_inline(value)}" for key, value in values.items()}
     width = max(map(len, lines.values()))
     return [escape_controls(f"{text:<{width}}  # {origins[key]}") for key, text in lines.items()]

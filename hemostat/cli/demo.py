@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", default="list")
-@click.option("--simulate", is_flag=True, help="On an engine in memory: no Docker is needed.")
+@click.option("--simulate", is_flag=True, help="Use a simulated engine. Docker is not needed.")
 @click.pass_obj
 def demo(given: Globals, name: str, simulate: bool) -> int:
-    """Play scenario NAME: break a container of its own and watch it heal. `list` names them all.
+    """Run scenario NAME: break a test container and watch it recover. `list` prints all scenarios.
 
-    It uses the roles that are running, else starts its own for the time. It touches no container but the one
-    it makes, and removes it. Exit code 0 if the engine says that all is as expected, else 1.
+    Uses the running roles, or starts its own until the end. Creates one container, acts on no other, and
+    removes it. Exit code 0 if the engine confirms the expected result, else 1.
     """
     from hemostat.demo import SCENARIOS
     from hemostat.ports import Interrupted
@@ -63,7 +63,7 @@ def _list_scenarios(given: Globals) -> None:
         click.echo(json.dumps(rows))
         return
     scenarios = [Row((each.name, each.breaks, each.heals)) for each in SCENARIOS.values()]
-    show_table(Table("Demos", ("hemostat demo", "what breaks", "what is expected"), scenarios))
+    show_table(Table("Demos", ("hemostat demo", "fault", "expected result"), scenarios))
 
 
 def _play(given: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -> int:
@@ -83,7 +83,7 @@ def _play(given: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -
         try:
             result = play_once(f"monitor.only = {only!r} excludes its container" if excluded else "")
         except UnseenError:
-            result = play_once("the roles that are running do not see its container")
+            result = play_once("the running roles do not watch its container")
         timeline.end(result)
     if given.json:
         click.echo(json.dumps(result.told()))

@@ -28,10 +28,15 @@ from hemostat.events import ContainerStats
 if TYPE_CHECKING:
     from hemostat.operator import OperatorCommands
 
-by_option = click.option("--by", metavar="NAME", help="Who says so; default: the user of this machine.")
-reason_option = click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")
+by_option = click.option(
+    "--by", metavar="NAME", help="Name of the operator. Default: the user of this machine."
+)
+reason_option = click.option("--reason", default="", metavar="TEXT", help="Reason, stored with the event.")
 container_option = click.option(
-    "--container", default=ALL_CONTAINERS, metavar="NAME", help="Only this container; default: all of them."
+    "--container",
+    default=ALL_CONTAINERS,
+    metavar="NAME",
+    help="Only this container. Default: all containers.",
 )
 
 
@@ -56,7 +61,7 @@ def open_operator(given: Globals) -> Iterator["OperatorCommands"]:
 @click.command()
 @click.pass_obj
 def approvals(given: Globals) -> None:
-    """List what waits for approval, and how long it still does."""
+    """List pending approvals and the time until they expire."""
     now = time.time()
     with open_operator(given) as orders:
         found = [each for each in orders.approvals() if each.is_open(now)]
@@ -77,7 +82,7 @@ def approvals(given: Globals) -> None:
     ]
     show_table(Table("Waiting for approval", ("id", "container", "what", "why", "time"), rows))
     if not rows:
-        click.echo("nothing waits for approval")
+        click.echo("no action is waiting for approval")
 
 
 @click.command()
@@ -86,7 +91,7 @@ def approvals(given: Globals) -> None:
 @by_option
 @click.pass_obj
 def approve(given: Globals, approval_id: str, reason: str, by: str | None) -> int:
-    """Let the action with this ID be done. All other limits hold."""
+    """Approve the pending action ID. All other limits still apply."""
     return _answer(given, approval_id, ApprovalAnswer.APPROVED, reason, by)
 
 
@@ -96,22 +101,22 @@ def approve(given: Globals, approval_id: str, reason: str, by: str | None) -> in
 @by_option
 @click.pass_obj
 def reject(given: Globals, approval_id: str, reason: str, by: str | None) -> int:
-    """Keep the action with this ID from being done."""
+    """Reject the pending action ID."""
     return _answer(given, approval_id, ApprovalAnswer.REJECTED, reason, by)
 
 
 @click.command()
 @click.option(
-    "--for", "seconds", type=Duration(), metavar="TIME", help="How long, such as 30m; default: until resumed."
+    "--for", "seconds", type=Duration(), metavar="TIME", help="Duration, such as 30m. Default: until resumed."
 )
 @container_option
 @reason_option
 @by_option
 @click.pass_obj
 def pause(given: Globals, seconds: float | None, container: str, reason: str, by: str | None) -> None:
-    """Keep all actions from being done. What is detected is told all the same, and waits."""
+    """Pause all remediation. Detection and notifications continue, and actions wait."""
     if seconds is not None and seconds <= 0:
-        raise UsageError("a pause of no time holds nothing back", hint="give --for a time, such as 30m")
+        raise UsageError("--for must be longer than 0", hint="give --for a time, such as 30m")
     _require_known(given, container)
     with open_operator(given) as orders:
         put = orders.pause(container, by=by or find_user(), reason=reason, seconds=seconds)
@@ -125,13 +130,13 @@ def pause(given: Globals, seconds: float | None, container: str, reason: str, by
 @by_option
 @click.pass_obj
 def resume(given: Globals, container: str, reason: str, by: str | None) -> int:
-    """Lift a pause."""
+    """Resume remediation."""
     with open_operator(given) as orders:
         lifted = orders.resume(container, by=by or find_user(), reason=reason)
     words = (
         f"resumed: {_name_target(container)}"
         if lifted
-        else f"there was no pause for {_name_target(container)}"
+        else f"no pause was in effect for {_name_target(container)}"
     )
     _print(given, words, container=container, resumed=lifted)
     return errors.OK if lifted else errors.FAILURE
@@ -143,8 +148,9 @@ def resume(given: Globals, container: str, reason: str, by: str | None) -> int:
 @by_option
 @click.pass_obj
 def reset(given: Globals, container: str, reason: str, by: str | None) -> None:
-    """Close the circuit breaker and free the leases: failures up to now do not count any more, and actions
-    that were begun until now keep no others waiting, unless a responder that runs is at work on them."""
+    """Close the circuit breaker and release the leases: earlier failures no longer count, and unfinished
+    actions no longer block others, unless a running responder is working on them.
+    """
     _require_known(given, container)
     with open_operator(given) as orders:
         orders.reset(container, by=by or find_user(), reason=reason)
@@ -166,16 +172,14 @@ def _require_known(given: Globals, container: str) -> None:
     if names and container not in names:
         near = difflib.get_close_matches(container, names, n=2, cutoff=0.75)
         hint = f"did you mean {' or '.join(near)}?" if near else "see: hemostat status"
-        raise UsageError(f"no container {container!r} is watched", hint=hint)
+        raise UsageError(f"no watched container is named {container!r}", hint=hint)
 
 
 def _answer(given: Globals, approval_id: str, answer: ApprovalAnswer, reason: str, by: str | None) -> int:
     with open_operator(given) as orders:
         answered = orders.answer(approval_id, answer, by=by or find_user(), reason=reason)
     if answered is None:
-        raise UsageError(
-            f"nothing with the id {approval_id!r} waits for approval", hint="see: hemostat approvals"
-        )
+        raise UsageError(f"no pending approval has the id {approval_id!r}", hint="see: hemostat approvals")
     approval, done = answered
     words = (
         f"{answer}: {approval.action} of {approval.container}"
@@ -188,7 +192,7 @@ def _answer(given: Globals, approval_id: str, answer: ApprovalAnswer, reason: st
 
 def _describe_state(approval: Approval) -> str:
     if approval.answer is None:
-        return "nobody answered in time"
+        return "no operator answered in time"
     moment = datetime.fromtimestamp(approval.answered).astimezone()
     return f"{approval.answer} by {approval.by} at {moment:%H:%M:%S}"
 

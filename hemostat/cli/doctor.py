@@ -22,8 +22,9 @@ NAME_WIDTH: Final = 15
 @click.command()
 @click.pass_obj
 def doctor(given: Globals) -> int:
-    """Check that this machine has what HemoStat needs. Exit code 1 if something is missing, 2 if the settings
-    cannot be used."""
+    """Check the requirements of HemoStat and its connections. Exit code 1 if a requirement is not met, 2 if
+    the settings are invalid.
+    """
     from hemostat.cli.checks import CHECKS, run_check
     from hemostat.cli.labels import LABELS_CHECK
     from hemostat.cli.machine import Machine
@@ -55,5 +56,5 @@ def format_checks(checks: Sequence["Check"]) -> list[str]:
         if check.hint:
             lines.append(escape_controls(f"  {'':<{NAME_WIDTH}}  {check.hint}"))
     count = Counter(str(check.level) for check in checks)
-    lines.append(f"{count['failure']} failed, {count['warning']} to note, {count['ok']} fine")
+    lines.append(f"{count['failure']} failed, {count['warning']} warnings, {count['ok']} passed")
     return lines

@@ -23,10 +23,10 @@ OWN_DIRECTORIES: Final = (
     Path(__file__).parents[1] / "incidents",
     Path(__file__).parents[2] / "tests" / "eval" / "incidents",
 )
-"""Where HemoStat's own recordings are: as installed, and in its repository."""
+"""Directories of HemoStat's own eval cases: as installed, and in its repository."""
 RULES_NAME: Final = "rules"
 MAX_FAILURES: Final = 3
-"""Incidents in a row for which a service may fail before it is given up."""
+"""Consecutive failures after which a service is given up."""
 
 
 class ScoredCase(NamedTuple):
@@ -45,9 +45,11 @@ class ScoredCase(NamedTuple):
     type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
 @analysis.advisor_option
-@click.option("--ask-all", is_flag=True, help="Ask the model of every incident, even where rules are sure.")
 @click.option(
-    "--max-cost", type=click.FloatRange(0), metavar="USD", help="Stop when it has cost so many dollars."
+    "--ask-all", is_flag=True, help="Query the model for every incident, even if the rules are sure."
+)
+@click.option(
+    "--max-cost", type=click.FloatRange(0), metavar="USD", help="Stop when the cost reaches this amount."
 )
 @click.pass_obj
 def evaluate(
@@ -57,10 +59,11 @@ def evaluate(
     ask_all: bool,
     max_cost: float | None,
 ) -> int:
-    """Judge an advisor by recorded incidents: cause, action and root, time and cost.
+    """Evaluate an advisor on recorded incidents: cause, action, root cause, time and cost.
 
-    DIR holds recordings, one a file; without one HemoStat's own serve. Nothing is acted on, and neither
-    an engine nor a Redis is needed. Without --advisor it is the one of the settings."""
+    DIR contains eval cases, one per file. Default: the cases of HemoStat. No action runs, and neither an
+    engine nor Redis is needed. Without --advisor, the configured advisor is evaluated.
+    """
     from hemostat import app
 
     settings = given.settings()
@@ -79,7 +82,7 @@ def evaluate(
             click.echo(line)
     if len(judged) == len(recordings):
         return 0
-    click.echo(f"hemostat: stopped after {len(judged)} of {len(recordings)}: --max-cost is used up", err=True)
+    click.echo(f"hemostat: stopped after {len(judged)} of {len(recordings)}: --max-cost is reached", err=True)
     return 1
 
 
@@ -87,17 +90,17 @@ def _find_own() -> Path:
     for path in OWN_DIRECTORIES:
         if path.is_dir():
             return path
-    raise UsageError("HemoStat's own recordings are not here", hint="name a directory of recordings")
+    raise UsageError("the eval cases of HemoStat are not installed", hint="name a directory with eval cases")
 
 
 def _load_cases(directory: Path) -> Iterator[tuple[str, "EvalCase", "ExpectedDiagnosis"]]:
     files = sorted(directory.glob("*.json"))
     if not files:
-        raise UsageError(f"{directory} holds no recordings", hint="one a file, *.json")
+        raise UsageError(f"{directory} contains no eval cases", hint="expected: *.json, one case per file")
     for path in files:
         recording = analysis.load_case(path)
         if recording.truth is None:
-            raise HemoStatError(f"{path}: it does not say what is true", hint='add "truth" to it')
+            raise HemoStatError(f"{path}: it does not contain the truth", hint='add "truth" to it')
         yield path.stem, recording, recording.truth
 
 
@@ -142,7 +145,7 @@ def _compute_score(advisor: str, judged: list[ScoredCase]) -> "AdvisorScore":
 
 
 def _make_table(judged: list[ScoredCase]) -> Table:
-    columns = ("incident", "verdict", "cause", "action", "roots", "by", "right would be")
+    columns = ("incident", "verdict", "cause", "action", "roots", "by", "expected")
     return Table("Incidents", columns, [_make_row(each) for each in judged])
 
 
@@ -173,8 +176,8 @@ def _format_summary(score: "AdvisorScore", judged: list[ScoredCase]) -> Iterator
     )
     asked, failed = sum(each.tried.asked for each in judged), sum(bool(each.tried.error) for each in judged)
     yield (
-        f"{score.latency_p50_s * 1000:.3g} ms an incident (median), {score.tokens} tokens, "
+        f"{score.latency_p50_s * 1000:.3g} ms per incident (median), {score.tokens} tokens, "
         f"${score.cost_usd:.4f}"
     )
     if asked:
-        yield f"a model was asked of {asked}; {failed} times it was of no use, and the rules decided"
+        yield f"the model was queried {asked} times; {failed} answers were unusable, and the rules decided"

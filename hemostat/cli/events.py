@@ -18,22 +18,22 @@ from hemostat.events import DURABLE, TYPES, ContainerStats, Decided, Event, Hear
 from hemostat.terminal import is_reader_gone
 
 SILENCE_SECONDS: Final = 1.0
-"""Seconds of silence after which the subscription gives a sign of life."""
+"""Seconds of silence after which the subscription yields None."""
 RETRY_SECONDS: Final = 1.0
 MAX_CATCH_UP_EVENTS: Final = 200
-"""Events of each type that are looked through after a gap."""
+"""Events of each type that are read after a gap."""
 
 
 @click.command()
-@click.option("--follow", "-f", is_flag=True, help="Go on with new events as they come.")
+@click.option("--follow", "-f", is_flag=True, help="Follow new events.")
 @click.option("--type", "kind", type=click.Choice(list(TYPES)), help="Only events of this type.")
 @click.option("--container", metavar="NAME", help="Only events about this container.")
 @click.option(
-    "-n", "--lines", default=50, show_default=True, type=click.IntRange(0), help="How many past events."
+    "-n", "--lines", default=50, show_default=True, type=click.IntRange(0), help="Number of past events."
 )
 @click.pass_obj
 def events(given: Globals, follow: bool, kind: str | None, container: str | None, lines: int) -> None:
-    """Print events, oldest first; -f follows them live."""
+    """Print events, oldest first. -f follows new events."""
     from hemostat import app
 
     given.start_logging()
@@ -52,7 +52,7 @@ def events(given: Globals, follow: bool, kind: str | None, container: str | None
 
 
 class Reader:
-    """Hands each event that is asked for to `write`, once."""
+    """Passes each matching event to `write` once."""
 
     def __init__(
         self, bus: ports.Bus, types: Sequence[str], container: str | None, write: Callable[[Event], None]
@@ -62,17 +62,17 @@ class Reader:
         self._container = container
         self._write = write
         self._seen: set[str] = set()
-        """Of the durable events, which are few: alerts, not measurements."""
+        """Ids of durable events. They are few: alerts, not measurements."""
 
     def past(self, lines: int) -> None:
-        """The newest `lines` events that the bus remembers."""
+        """Write the newest `lines` events on the bus."""
         fleeting = [event for name in self._types if name not in DURABLE for event in self._bus.last(name)]
         found = self._select_unseen([*self._read_stored(max(lines, MAX_CATCH_UP_EVENTS)), *fleeting])
         for event in found[len(found) - min(lines, len(found)) :]:
             self._write(event)
 
     def live(self) -> None:
-        """New events, until the connection is lost: what was missed before comes first."""
+        """Write new events until the connection is lost, after those missed before."""
         caught_up = False
         try:
             for event in self._bus.subscribe(self._types, timeout=SILENCE_SECONDS):
@@ -84,7 +84,7 @@ class Reader:
         except BusError as error:
             if not error.transient:
                 raise
-            click.echo(escape_controls(f"hemostat: connection lost: {error}: waiting for it"), err=True)
+            click.echo(escape_controls(f"hemostat: connection lost: {error}: reconnecting"), err=True)
 
     def _read_stored(self, count: int) -> list[Event]:
         return [event for name in self._types if name in DURABLE for event in self._bus.recent(name, count)]
@@ -106,7 +106,7 @@ def _require_reader() -> None:
 
 
 def name_subject(event: Event) -> str:
-    """The container an event is about; the role that is alive; else the host."""
+    """The event's container, else the role's instance, else the host."""
     match event.data:
         case ContainerStats(container=container):
             return container.name

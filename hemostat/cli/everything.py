@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from hemostat.config import Settings
 
 BANNERS: Final = {
-    "dry-run": "dry run: what would be done is told, nothing is done to any container",
-    "approve": "mode approve: every action waits for: hemostat approve",
+    "dry-run": "dry run: actions are reported and not run",
+    "approve": "mode approve: every action waits for an approval (hemostat approve)",
 }
-"""By the mode of the responder; what `auto` does needs no word."""
+"""Banners by the responder's mode. The mode `auto` needs no banner."""
 
 
 @click.command("all")
@@ -28,7 +28,7 @@ BANNERS: Final = {
 @dry_run
 @click.pass_obj
 def everything(given: Globals, checked: bool) -> int:
-    """Run all roles, and restart one that dies. Ctrl-C stops them all; a second one at once."""
+    """Run all roles and restart a role that dies. Ctrl-C stops them; a second Ctrl-C, at once."""
     from hemostat import app, supervisor
     from hemostat.cli.logs import RotatedLines, make_rotating_handler, resolve_format
 
@@ -87,7 +87,9 @@ def make_child_command(name: str, instance: str, given: Globals) -> list[str]:
 
 
 def find_interpreter() -> list[str]:
-    """`-m` would import from the working directory, where a file may bear the name of a library: only a
-    source tree is run from there."""
+    """The interpreter's command, with -P unless run from a source tree.
+
+    `-m` would import from the working directory, where a file may have the name of a library.
+    """
     in_source_tree = Path(hemostat.__file__).resolve().parents[1] == Path.cwd()
     return [sys.executable] if in_source_tree else [sys.executable, "-P"]

@@ -17,13 +17,13 @@ from hemostat.errors import HemoStatError
 @click.argument("incident")
 @click.pass_obj
 def evidence(given: Globals, incident: str) -> None:
-    """Print what was kept of a container before each action. Secrets in it are masked."""
+    """Print the evidence saved before each action on an incident. Secrets are masked."""
     from hemostat import app
 
     with app.open_dossiers(given.settings()) as dossiers:
         kept = dossiers.get(incident)
     if not kept:
-        raise HemoStatError(f"no evidence is kept of incident {incident!r}", hint="see: hemostat events")
+        raise HemoStatError(f"no evidence is stored for incident {incident!r}", hint="see: hemostat events")
     for dossier in kept:
         if given.json:
             write_json(encode(dossier))

@@ -22,16 +22,19 @@ if TYPE_CHECKING:
 @click.argument("incident")
 @analysis.advisor_option
 @analysis.prompt_option
-@click.option("--export", type=click.Path(path_type=Path), metavar="FILE", help="Write it to a file instead.")
+@click.option(
+    "--export", type=click.Path(path_type=Path), metavar="FILE", help="Write the case to this file instead."
+)
 @click.pass_obj
 def explain(
     given: Globals, incident: str, advisor: str | None, show_prompt: bool, export: Path | None
 ) -> None:
-    """Tell how an incident was diagnosed: the alert, the diagnosis, the decision. INCIDENT is an id, the
-    beginning of one, or a container's name for its latest.
+    """Explain how an incident was diagnosed: alert, diagnosis and decision. INCIDENT is an id, a prefix of an
+    id, or the name of a container, for its latest incident.
 
-    With --advisor or --show-prompt it is analysed again; nothing is acted on. What --export writes,
-    `hemostat analyze --once FILE` reads; secrets in it are masked."""
+    With --advisor or --show-prompt, the incident is analysed again. No action runs. `hemostat analyze --once
+    FILE` reads the file of --export; secrets in it are masked.
+    """
     from hemostat import app
 
     with app.open_eval_capture(given.settings()) as archive:
@@ -88,4 +91,4 @@ def _export(recording: "EvalCase", path: Path) -> None:
         write_output(path, encode(recording) + b"\n", replace=True)
     except OSError as error:
         raise HemoStatError(f"{path}: {error.strerror}") from None
-    click.echo(f"{path} is written", err=True)
+    click.echo(f"{path} written", err=True)

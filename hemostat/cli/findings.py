@@ -27,7 +27,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_worst(findings: Iterable[CheckResult], fine: str) -> CheckResult:
-    """All of them in one line, under the worst level; `fine` where there is none."""
+    """All results in one line, with the worst level. Without a result, `fine`."""
     found = sorted(findings, key=lambda each: list(Level).index(each.level), reverse=True)
     if not found:
         return CheckResult(Level.OK, fine)

@@ -27,21 +27,21 @@ FORMULA_PREFIXES: Final = ("=", "+", "-", "@")
 @add_filters
 @click.option("--type", "type_", type=click.Choice(list(DURABLE)), help="Only events of this type.")
 @click.option(
-    "-n", "--lines", default=100, show_default=True, type=click.IntRange(0), help="How many, 0 for all."
+    "-n", "--lines", default=100, show_default=True, type=click.IntRange(0), help="Maximum number. 0: all."
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 @click.pass_obj
 def history(given: Globals, /, type_: str | None, lines: int, as_csv: bool, **asked: Any) -> None:
-    """Print the newest events that were stored, however long ago, oldest first."""
+    """Query stored events. Prints the newest events, oldest first."""
     from hemostat import app
 
     if as_csv and given.json:
-        raise UsageError("--csv and --json cannot both be meant")
+        raise UsageError("--csv and --json cannot be combined")
     with app.open_event_store(given.settings()) as records:
         rows = list(records.find(build_query(type=type_, **asked), limit=lines + 1 if lines else None))
     if lines and len(rows) > lines:
         del rows[lines:]
-        click.echo(f"hemostat: only the newest {lines} events are printed: -n 0 prints all", err=True)
+        click.echo(f"hemostat: only the newest {lines} events are printed; -n 0 prints all", err=True)
     rows.reverse()
     if given.json:
         for row in rows:

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def incident() -> None:
-    """Show incidents that were stored."""
+    """List stored incidents or show one."""
 
 
 @incident.command("list")
 @add_filters
 @click.option(
-    "-n", "--lines", default=50, show_default=True, type=click.IntRange(0), help="How many, 0 for all."
+    "-n", "--lines", default=50, show_default=True, type=click.IntRange(0), help="Maximum number. 0: all."
 )
 @click.pass_obj
 def list_(given: Globals, /, lines: int, **asked: Any) -> None:
@@ -52,7 +52,7 @@ def list_(given: Globals, /, lines: int, **asked: Any) -> None:
     columns = ("incident", "began", "container", "kind", "status", "took")
     show_table(Table("Incidents", columns, [_make_row(story) for story in told]))
     if not told:
-        click.echo("no incident was stored that is asked for")
+        click.echo("no stored incident matches")
 
 
 def _limit_query(records: "EventStore", query: EventQuery, lines: int) -> EventQuery:
@@ -96,11 +96,14 @@ def _make_row(story: "IncidentLog") -> Row:
 
 @incident.command("show")
 @click.argument("name", metavar="INCIDENT")
-@click.option("--export", type=click.Choice(["md", "json"]), help="Print it to be handed on, secrets masked.")
+@click.option(
+    "--export", type=click.Choice(["md", "json"]), help="Print an export for sharing. Secrets are masked."
+)
 @click.pass_obj
 def show_(given: Globals, name: str, export: str | None) -> None:
-    """Tell an incident step by step: how long each took, why, and what was kept of the container. INCIDENT
-    is an id, the beginning of one, or a container's name for its latest."""
+    """Show an incident step by step, with durations, reasons and saved evidence. INCIDENT is an id, a prefix
+    of an id, or the name of a container, for its latest incident.
+    """
     from hemostat import app
     from hemostat.core.history import export as report
     from hemostat.core.history.timeline import build_timeline
@@ -123,7 +126,7 @@ def show_(given: Globals, name: str, export: str | None) -> None:
 
 
 def decode_events(rows: Iterable[EventRow]) -> Iterator[Any]:
-    """What a version wrote that said things otherwise is passed over."""
+    """The decoded events. Those of another version in another format are left out."""
     for row in rows:
         try:
             yield row.event
@@ -132,7 +135,7 @@ def decode_events(rows: Iterable[EventRow]) -> Iterator[Any]:
 
 
 def find_incident(records: "EventStore", name: str) -> "IncidentLog":
-    """Raises HemoStatError where there is none, or more than one."""
+    """The incident. Raises HemoStatError if there is not exactly one match."""
     from hemostat.core.history.incident_log import build_incident_logs
 
     ids = [name, *_find_latest(records, name), *_find_beginning(records, name)]
@@ -150,7 +153,7 @@ def _find_beginning(records: "EventStore", name: str) -> Sequence[str]:
     known = records.named(name) if name else []
     if len(known) > 1:
         hint = f"such as {', '.join(known[:3])}"
-        raise HemoStatError(f"more than one incident begins with {name!r}", hint=hint)
+        raise HemoStatError(f"several incidents begin with {name!r}", hint=hint)
     return known
 
 
@@ -158,7 +161,7 @@ def format_timeline(told: "IncidentTimeline", kept: "Sequence[EvidenceSnapshot]"
     from hemostat.core.evidence.render import build_sections, format_heading
     from hemostat.core.history.timeline import TimelineStage, explain_diagnosis, format_spans, get_diagnosis
 
-    took = "still open" if told.seconds is None else f"{show_duration(told.seconds)} in all"
+    took = "still open" if told.seconds is None else f"{show_duration(told.seconds)} in total"
     yield f"incident {told.incident}  {told.container.name}  {told.kind}  {told.status}"
     zone = time.strftime("%Z", time.localtime(told.began)) if 0 <= told.began < 1e11 else ""  # noqa: PLR2004
     yield f"on {told.host}, began {format_local(told.began)} {zone}, {took}"

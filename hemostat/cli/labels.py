@@ -26,11 +26,11 @@ from hemostat.events import Container
 MAX_VALUE_CHARACTERS: Final = 60
 """Characters of a value that a table shows."""
 MAX_LISTED: Final = 5
-"""Mistakes that `hemostat doctor` names."""
+"""Mistakes that `hemostat doctor` lists."""
 
 
 class LabelReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One label of a container. `understood` is the value in words; empty for a mistake."""
+    """One label of a container. `understood` is the value as text, empty for a mistake."""
 
     label: str
     value: str
@@ -41,7 +41,7 @@ class LabelReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContainerReading(msgspec.Struct, frozen=True, kw_only=True):
-    """`protected` is why no action is done without a person; empty where one may be."""
+    """The labels of one container. `protected` is why actions need an approval, else empty."""
 
     container: str
     watched: bool
@@ -58,9 +58,9 @@ class ContainerReading(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--list", "listed", is_flag=True, help="List all labels that HemoStat reads.")
 @click.pass_obj
 def labels(given: Globals, container: str | None, listed: bool) -> int:
-    """Show what was understood of the labels of CONTAINER, or of all containers.
+    """Show the hemostat.* labels of CONTAINER, or of all containers, and their meaning.
 
-    Exit code 1 where a label cannot be used: its container is then not acted on without a person.
+    Exit code 1 if a label is invalid. Actions on that container then need an approval.
     """
     if listed:
         if container is not None:
@@ -86,7 +86,7 @@ def _list_containers(given: Globals, container: str | None) -> list[Container]:
 
 
 def read_labels(ref: Container) -> ContainerReading:
-    """Secrets in values are masked."""
+    """The labels as HemoStat reads them. Secrets in values are masked."""
     masked = veiled(ref).labels
     mistakes = {each.label: each for each in find_mistakes(ref.labels)}
     names = [name for name in LABELS if name in ref.labels]
@@ -113,7 +113,7 @@ def _make_reading(name: str, text: str, masked: str, mistake: Mistake | None) ->
 
 
 def format_value(label: Label[Any], value: Any) -> str:
-    """A value as it was understood: `1 min`, `64.0 MiB`, `95 %`, `never`."""
+    """A parsed value as text: `1 min`, `64.0 MiB`, `95 %`, `never`."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value == OFF_THRESHOLD:
@@ -134,12 +134,12 @@ def _build_object(readings: Sequence[ContainerReading]) -> dict[str, Any]:
 
 
 def _show_readings(readings: Sequence[ContainerReading]) -> None:
-    columns = ("container", "label", "value", "understood as", "meaning")
+    columns = ("container", "label", "value", "parsed as", "meaning")
     show_table(
         Table("Labels", columns, [_make_row(each.container, one) for each in readings for one in each.labels])
     )
     if not any(each.labels for each in readings):
-        click.echo("no label of HemoStat's; all that there are: hemostat labels --list")
+        click.echo("no hemostat.* labels; hemostat labels --list lists all")
     for each in readings:
         if sentence := _describe_consequence(each):
             click.echo(escape_controls(f"{each.container}: {sentence}"))
@@ -148,7 +148,7 @@ def _show_readings(readings: Sequence[ContainerReading]) -> None:
 def _describe_consequence(reading: ContainerReading) -> str:
     if not reading.watched:
         return "not watched"
-    return f"not acted on without a person: {reading.protected}" if reading.protected else ""
+    return f"actions need an approval: {reading.protected}" if reading.protected else ""
 
 
 def _make_row(container: str, reading: LabelReading) -> Row:
@@ -158,7 +158,7 @@ def _make_row(container: str, reading: LabelReading) -> Row:
         else f"{reading.value[:MAX_VALUE_CHARACTERS]}…"
     )
     if reading.mistake:
-        return Row((container, reading.label, value, "not used", reading.mistake), fault=True)
+        return Row((container, reading.label, value, "invalid", reading.mistake), fault=True)
     return Row((container, reading.label, value, reading.understood, reading.help))
 
 
@@ -173,16 +173,16 @@ def _show_list(*, as_json: bool) -> None:
 
 
 def check_labels(machine: Machine) -> CheckResult:
-    """Of all containers that the engine has, for `hemostat doctor`."""
+    """The mistakes of all containers, for `hemostat doctor`."""
     mistakes = [
         f"{info.ref.name}: {each}"
         for info in machine.engine().containers()
         for each in find_mistakes(veiled(info.ref).labels)
     ]
     if not mistakes:
-        return CheckResult(Level.OK, "all that are HemoStat's can be read")
+        return CheckResult(Level.OK, "all hemostat.* labels are valid")
     more = f"; and {len(mistakes) - MAX_LISTED} more" if len(mistakes) > MAX_LISTED else ""
-    hint = "these containers are not acted on without a person; all of it: hemostat labels"
+    hint = "actions on these containers need an approval; hemostat labels shows details"
     return CheckResult(Level.WARNING, "; ".join(mistakes[:MAX_LISTED]) + more, hint)
 
 

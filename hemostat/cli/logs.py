@@ -24,18 +24,18 @@ FORMATS: Final = ("auto", "text", "json")
 LINE_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 FIELD_PATTERN: Final = re.compile(r"(\w+)=%[a-z]")
 EVENT_PATTERN: Final = re.compile(r"[a-z_]+(\.[a-z_]+)+")
-TEXT_EVENT: Final = "log.said"
+TEXT_EVENT: Final = "log.message"
 HARMLESS_PATTERN: Final = re.compile(r"[\w.-]{1,16}")
-"""A word that is too short for a secret known by its shape. Looking for one costs more than all the rest."""
+"""Text too short to be a recognisable secret. Searching for secrets costs more than all other formatting."""
 MAX_VALUE_CHARACTERS: Final = 4000
-"""Characters of a value, or of a traceback's end, that are logged: a line stays one line."""
+"""Characters of a value, or of a traceback's end, that are logged."""
 FILE_SIZE: Final = 10 * 1024 * 1024
 MAX_FILES: Final = 5
-"""That are kept besides the one that is written to."""
+"""Rotated files kept besides the current one."""
 
 
 class TextFormatter(logging.Formatter):
-    """`iso`: full date and zone, for files; else the time of day, for people."""
+    """Log lines as text. `iso`: full date and zone, for files; else the time of day."""
 
     def __init__(self, *, iso: bool) -> None:
         super().__init__(LINE_FORMAT)
@@ -58,7 +58,7 @@ class TextFormatter(logging.Formatter):
 
     def formatException(self, ei: object) -> str:  # noqa: N802
         text = _traceback(super().formatException(ei))  # type: ignore[arg-type]  # the stub's union is private
-        # Indented: an exception's message of several lines passes for no line of the log.
+        # Indented, so that an exception's message of several lines cannot pass for a line of the log.
         return "\n".join(f"  {escape_controls(line)}" for line in text.splitlines())
 
 
@@ -128,15 +128,17 @@ def format_iso_time(seconds: float) -> str:
 
 
 def resolve_format(form: str, file: str | None) -> str:
-    """`text` or `json`: for people what is read on a terminal, for machines the rest."""
+    """`text` or `json`: text on a terminal, else JSON."""
     if form != "auto":
         return form
     return "text" if file is None and is_terminal(sys.stderr) else "json"
 
 
 def configure_logging(verbosity: int, *, form: str = "auto", file: str | None = None) -> None:
-    """Log to `file`, else to stderr. `verbosity`: -1 warnings, 0 also what happens, 1 and more HemoStat's own
-    details. Raises UsageError for a file that cannot be written."""
+    """Log to `file`, else to stderr. Raises UsageError for a file that cannot be written.
+
+    `verbosity`: -1 warnings, 0 also information, 1 and more HemoStat's own details.
+    """
     handler = logging.StreamHandler(sys.stderr) if file is None else make_rotating_handler(file)
     text = TextFormatter(iso=file is not None or not is_terminal(sys.stderr))
     handler.setFormatter(text if resolve_format(form, file) == "text" else JsonFormatter())
@@ -147,11 +149,11 @@ def configure_logging(verbosity: int, *, form: str = "auto", file: str | None = 
 
 class Rotating(logging.handlers.RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """On a full disk lines are lost, and nothing else."""
+        """On a full disk lines are lost, without further errors."""
 
 
 class RotatedLines:
-    """A rotated file as something that lines are written to."""
+    """A rotated file as a stream for lines."""
 
     def __init__(self, handler: Rotating) -> None:
         self._handler = handler
@@ -161,14 +163,14 @@ class RotatedLines:
         return len(text)
 
     def flush(self) -> None:
-        """Every line is."""
+        """Every line is flushed when written."""
 
     def isatty(self) -> bool:
         return False
 
 
 def make_rotating_handler(file: str) -> Rotating:
-    """Raises UsageError, and UnsafePathError for a file that another user has made."""
+    """Raises UsageError, and UnsafePathError for a file that another user has created."""
     path = Path(file).expanduser()
     try:
         if not path.is_char_device():  # such as /dev/stderr, a link

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class OnceOnly(Generic[T]):
-    """Makes something when first asked for it; that it could not be made is remembered too."""
+    """Creates an object at its first use. A failure is remembered too."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -35,13 +35,16 @@ class OnceOnly(Generic[T]):
 
 
 class Machine:
-    """What is looked at, opened when a check asks for it. With unusable settings the defaults stand in."""
+    """The connections of the checks, opened at their first use.
+
+    If the settings are unusable, defaults apply.
+    """
 
     def __init__(self, load: Callable[[], Loaded], environ: Mapping[str, str]) -> None:
         self.loaded = OnceOnly(load)
         self.environ = environ
         self.defaulted = False
-        """Whether the latest check has used the defaults instead of settings that cannot be used."""
+        """Whether the latest check used the defaults because the settings are unusable."""
         self.engine: OnceOnly[Engine] = OnceOnly(lambda: app.open_engine(self.settings))
         self.bus: OnceOnly[Bus] = OnceOnly(lambda: app.open_bus(self.settings, start=False))
         self.opened = ExitStack()

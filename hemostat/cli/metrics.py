@@ -11,9 +11,9 @@ from hemostat.cli.roles import make_instance_name, stop_on_signals
 @click.option("--parent", type=int, hidden=True)
 @click.pass_obj
 def metrics(given: Globals, instance: str, parent: int | None) -> int:  # noqa: ARG001
-    """Serve numbers for Prometheus, by default on http://127.0.0.1:9740/metrics.
+    """Serve metrics for Prometheus, by default on http://127.0.0.1:9740/metrics.
 
-    It reads what the roles say, and needs none of them. One is enough, whatever runs on how many hosts.
+    Reads the events of the roles in Redis, on any host. One instance is enough for all hosts.
     """
     from hemostat import app
 

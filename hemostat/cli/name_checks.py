@@ -12,14 +12,14 @@ CONTAINER_ID: Final = re.compile(r"[0-9a-f]{12}")
 
 
 def judge_names(beats: Sequence[Event], own: str) -> CheckResult:
-    """Whether the roles that live agree on the host, and each host has one machine."""
+    """Whether the running roles agree on the host, and each host is one machine."""
     facts = [(event, event.data) for event in beats if isinstance(event.data, Heartbeat)]
     latest = max((event.time for event, _ in facts), default=0.0)
     fresh = [(event.host, beat) for event, beat in facts if latest - event.time < 2 * HEARTBEAT_SECONDS]
     found = [*_find_duplicates(fresh), *_find_separated(fresh)]
     if CONTAINER_ID.fullmatch(own):
-        told = f"this host's name {own} is the id of a container, and changes with it"
-        found.append(CheckResult(Level.WARNING, told, "set host, the same on every start"))
+        told = f"this host's name {own} is a container id, which changes when the container is recreated"
+        found.append(CheckResult(Level.WARNING, told, "set `host` to a name that does not change"))
     return find_worst(found, f"this host is {own}")
 
 
@@ -28,8 +28,8 @@ def _find_duplicates(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult
     for host in sorted({host for host, _ in beats}):
         several = sorted({beat.instance for name, beat in beats if name == host and beat.role == "monitor"})
         if len(several) > 1:
-            told = f"{len(several)} monitors speak for the host {host}: {', '.join(several)}"
-            hint = "give each machine a host of its own, or stop one of them"
+            told = f"{len(several)} monitors report for the host {host}: {', '.join(several)}"
+            hint = "give each machine its own `host`, or stop all but one"
             found.append(CheckResult(Level.WARNING, told, hint))
     return found
 
@@ -40,5 +40,6 @@ def _find_separated(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult]
     watched, acted = hosts["monitor"] - hosts["responder"], hosts["responder"] - hosts["monitor"]
     if not (watched and acted):
         return []
-    told = f"a monitor speaks for {', '.join(sorted(watched))}, a responder for {', '.join(sorted(acted))}"
-    return [CheckResult(Level.WARNING, told, "set the same host for both: nothing is acted on now")]
+    names = [", ".join(sorted(each)) for each in (watched, acted)]
+    told = f"a monitor reports for {names[0]}, but a responder runs for {names[1]}"
+    return [CheckResult(Level.WARNING, told, "set the same `host` for both: until then no action runs")]

@@ -14,7 +14,7 @@ QUIET_VERBOSITY: Final = -1
 
 
 class Globals:
-    """What was said by global options. Commands get it with `click.pass_obj`."""
+    """The values of global options. Commands get it with `click.pass_obj`."""
 
     def __init__(self) -> None:
         self.config: str | None = None
@@ -22,12 +22,12 @@ class Globals:
         """Settings by dotted key, as text."""
         self.json = False
         self.verbosity = 0
-        """-1 is quiet, 1 and more ever more talkative."""
+        """-1 is quiet; higher numbers log more."""
         self.log_format = "auto"
         self.log_file: str | None = None
 
     def load(self) -> "Loaded":
-        """The settings and where each came from. Raises ConfigError, and UsageError for a secret."""
+        """The settings with their origins. Raises ConfigError, and UsageError for a secret."""
         from pathlib import Path
 
         from hemostat import config
@@ -35,7 +35,7 @@ class Globals:
         for key, value in self.changes.items():
             if key in config.SECRET_KEYS or _has_password(key, value):
                 raise UsageError(
-                    f"--set {key}: a secret on the command line can be read by every user of this machine",
+                    f"--set {key}: every user of this machine can read a secret on the command line",
                     hint=f"use {config.get_variable_name(key)} or the configuration file",
                 )
         loaded = config.load(Path(self.config) if self.config else None, flags=self.changes)
@@ -51,8 +51,9 @@ class Globals:
         configure_logging(self.verbosity, form=self.log_format, file=self.log_file)
 
     def arguments(self) -> list[str]:
-        """The same options again, for a child process. The file of the log is left out: two that rotate it
-        would lose lines."""
+        """The options for a child process, without the log file: two processes that rotate one file
+        would lose lines.
+        """
         config = [] if self.config is None else ["--config", self.config]
         changes = [word for key, value in self.changes.items() for word in ("--set", f"{key}={value}")]
         form = [] if self.log_format == "auto" else ["--log-format", self.log_format]
@@ -65,7 +66,10 @@ class Globals:
 
 
 def add_global_options(command: click.Command) -> click.Command:
-    """Let the command, and those below it, take the global options too; one of its own goes first."""
+    """Let the command and its subcommands accept the global options.
+
+    A command's own option takes precedence.
+    """
     taken = {name for parameter in command.params for name in parameter.opts}
     command.params += [option for option in OPTIONS if taken.isdisjoint(option.opts)]
     if isinstance(command, click.Group):
@@ -139,7 +143,7 @@ def _make_option(*names: str, **attributes: Any) -> click.Option:
 
 OPTIONS: Final = (
     _make_option(
-        "--config", "-c", metavar="FILE", callback=_remember_config, help="Read this configuration file."
+        "--config", "-c", metavar="FILE", callback=_remember_config, help="Path of the configuration file."
     ),
     _make_option(
         "--set",
@@ -149,7 +153,9 @@ OPTIONS: Final = (
         help="Override a setting, such as monitor.cpu=90.",
     ),
     _make_option("--json", is_flag=True, callback=_remember_json, help="Print results as JSON."),
-    _make_option("--quiet", "-q", is_flag=True, callback=_remember_quiet, help="Log warnings only."),
+    _make_option(
+        "--quiet", "-q", is_flag=True, callback=_remember_quiet, help="Log only warnings and errors."
+    ),
     _make_option(
         "--verbose", "-v", count=True, callback=_remember_verbose, help="Log more; show tracebacks."
     ),
@@ -157,12 +163,12 @@ OPTIONS: Final = (
         "--log-format",
         type=click.Choice(("auto", "text", "json")),
         callback=_remember_format,
-        help="How log lines look; auto: text on a terminal, else JSON.",
+        help="Format of log lines. auto: text on a terminal, else JSON.",
     ),
     _make_option(
         "--log-file",
         metavar="FILE",
         callback=_remember_file,
-        help="Log to this file, rotated, not to stderr.",
+        help="Log to this file, with rotation, instead of stderr.",
     ),
 )

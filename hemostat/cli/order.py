@@ -39,25 +39,30 @@ if TYPE_CHECKING:
 ACTIONS: Final = tuple(str(action) for action in Action if action is not Action.NONE)
 RESOURCES: Final = ("cpu", "memory", "replicas")
 POLL_SECONDS: Final = 0.5
-"""Seconds without an event after which the stream is looked at: what is published may be missed."""
+"""Seconds without an event after which the stream is read: pub/sub messages may be lost."""
 MAX_PAST_EVENTS: Final = 200
 UNFINISHED_OUTCOMES: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
 
 PlacedOrders = Mapping[str, tuple[str, Order]]
-"""By incident: the host and what was ordered."""
+"""By incident: the host and the order."""
 
 
 @click.command()
 @click.argument("action", type=click.Choice(ACTIONS))
 @click.argument("containers", nargs=-1, required=True, metavar="[HOST/]CONTAINER...")
-@click.option("--resource", type=click.Choice(RESOURCES), help="What to scale.")
+@click.option("--resource", type=click.Choice(RESOURCES), help="Resource to scale.")
 @click.option(
-    "--force", is_flag=True, help="Past budget and breakers, where responder.orders_override is set."
+    "--force", is_flag=True, help="Ignore budget and breakers, if responder.orders_override is set."
 )
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@click.option("--wait/--no-wait", default=True, help="Whether to wait for what comes of it; default: yes.")
+@click.option("--yes", "-y", is_flag=True, help="Skip the confirmation.")
+@click.option("--wait/--no-wait", default=True, help="Wait for the outcome. Default: wait.")
 @click.option(
-    "--timeout", type=Duration(), default="5m", show_default=True, metavar="TIME", help="How long to wait."
+    "--timeout",
+    type=Duration(),
+    default="5m",
+    show_default=True,
+    metavar="TIME",
+    help="Maximum time to wait.",
 )
 @reason_option
 @by_option
@@ -74,15 +79,15 @@ def order(
     reason: str,
     by: str | None,
 ) -> int:
-    """Have ACTION done to containers: restart, start, stop, scale, cleanup, exec.
+    """Run ACTION on containers: restart, start, stop, scale, cleanup or exec.
 
-    The responder of their host does it, within its limits. Exit code 1 where it was refused or failed, 4
-    where there was no answer in time.
+    The responder of the container's host runs the action, subject to policy. Exit code 1 if the action was
+    refused or failed, 4 if there was no answer in time.
     """
     from hemostat import app
 
     if (action == Action.SCALE) != (resource is not None):
-        raise UsageError("scale takes --resource, and no other action does", hint="--resource cpu")
+        raise UsageError("--resource is required by scale, and only by scale", hint="--resource cpu")
     settings = given.settings()
     with closing(app.open_bus(settings, start=False)) as bus, app.open_orders(settings) as orders:
         parameters: dict[str, float | str | bool] = {} if resource is None else {"resource": resource}
@@ -136,11 +141,11 @@ def _find_container(
     If there are several hosts, one must be named: another host's container may be missing.
     """
     if several and "/" not in name:
-        raise UsageError(f"{name!r} may be on any of several hosts", hint="write HOST/CONTAINER")
+        raise UsageError(f"{name!r} exists on several hosts", hint="write HOST/CONTAINER")
     for host, each in known:
         if name in {each.name, f"{host}/{each.name}"}:
             return host, each
-    raise UsageError(f"no container {name!r} is watched", hint="see: hemostat status")
+    raise UsageError(f"no watched container is named {name!r}", hint="see: hemostat status")
 
 
 def _confirm_orders(orders: "OperatorCommands", wanted: Sequence[tuple[str, Order]], *, yes: bool) -> None:
@@ -155,8 +160,8 @@ def _confirm_orders(orders: "OperatorCommands", wanted: Sequence[tuple[str, Orde
     if yes:
         return
     if not can_ask():
-        raise UsageError("nothing was ordered: there is no terminal to ask on", hint="add --yes")
-    click.confirm("do it?", abort=True, err=True)
+        raise UsageError("no order was published: no terminal for the confirmation", hint="add --yes")
+    click.confirm("publish the order?", abort=True, err=True)
 
 
 def _collect_answers(
@@ -202,7 +207,9 @@ def _print_answers(
         return errors.FAILURE
     if len(answers) < len(placed):
         waited = show_duration(timeout)
-        raise TimedOutError(f"no answer within {waited}, it may still come", hint="see: hemostat events")
+        raise TimedOutError(
+            f"no answer within {waited}; the action may still run", hint="see: hemostat events"
+        )
     return errors.OK
 
 

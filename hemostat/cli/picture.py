@@ -12,7 +12,7 @@ from hemostat.core.remediation.limit_status import HostLimitStatus, RestartBudge
 from hemostat.core.units import show_duration, show_size
 
 AT_REST_CELLS: Final = ("closed", "-", "-")
-"""Breaker, budget and what holds back, where there is nothing to say of them."""
+"""Breaker, budget and holds of a row without information."""
 
 
 def format_headline(shown: SystemStatus) -> str:
@@ -38,7 +38,7 @@ def _format_mode(modes: Mapping[str, str]) -> str:
 
 
 def make_tables(shown: SystemStatus, now: float) -> Sequence[Table]:
-    """`now`: epoch seconds."""
+    """The tables of a status. `now`: epoch seconds."""
     several = len({each.host for each in shown.containers}) > 1
     return (
         Table("Open incidents", ("container", "what", "status", "for", "last"), _make_incident_rows(shown)),
@@ -48,7 +48,7 @@ def make_tables(shown: SystemStatus, now: float) -> Sequence[Table]:
             ("container", "state", "cpu", "memory", "incident"),
             [_make_container_row(each, several) for each in shown.containers],
         ),
-        Table("Labels that cannot be used", ("container", "label"), _make_label_rows(shown, several)),
+        Table("Invalid labels", ("container", "label"), _make_label_rows(shown, several)),
         Table("Safety", ("what", "breaker", "budget", "held back"), _make_limit_rows(shown, several, now)),
     )
 
@@ -101,7 +101,7 @@ def _make_container_row(each: ContainerState, several: bool) -> Row:
 
 def _make_label_rows(shown: SystemStatus, several: bool) -> list[Row]:
     return [
-        Row((_format_name(each, several), f"{mistake}; not acted on without a person"), fault=True)
+        Row((_format_name(each, several), f"{mistake}; actions need an approval"), fault=True)
         for each in shown.containers
         for mistake in each.label_mistakes
     ]
@@ -147,7 +147,7 @@ def _format_project(host: HostLimitStatus) -> str:
 def _make_limit_row(what: str, breaker: BreakerState, budget: str, held: str, now: float) -> Row:
     words = "closed"
     if breaker.half_open:
-        words = "half open: one trial"
+        words = "half-open: one trial action"
     elif breaker.open:
         words = f"OPEN for {show_duration(breaker.until - now)}"
     return Row((what, words, budget, held), fault=breaker.open)
@@ -163,7 +163,7 @@ def _format_holds(pause: Pause | None, backoff: float, now: float, doing: Attemp
     if pause is not None:
         parts.append(describe_pause("paused", pause, now))
     if backoff > now:
-        parts.append(f"back-off of another {show_duration(backoff - now)}")
+        parts.append(f"back-off for another {show_duration(backoff - now)}")
     if isinstance(doing, Attempt):
         parts.append(f"{doing.action} under way")
     elif doing:

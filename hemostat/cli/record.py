@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from hemostat.core.history.replay import Replay
 
 FIRST_EVENT_COUNT: Final = 500
-"""Events of each stream that a recording begins with: what an operator's log shows."""
+"""Events of each stream at the start of a replay: as many as the dashboard's log shows."""
 POLL_SECONDS: Final = 0.25
-"""Seconds between two looks at whether it is over."""
+"""Seconds between two checks of the end."""
 FLUSH_SECONDS: Final = 5.0
-"""Seconds of a recording that may be lost with the process."""
+"""Seconds of a replay that may be lost if the process is killed."""
 RETRY: Final = 1.0
 
 
 class ReplayOutput(Protocol):
-    """Where a recording is written to."""
+    """The destination of a replay."""
 
     @property
     def full(self) -> bool: ...
@@ -51,15 +51,16 @@ class Duration(click.ParamType[float]):
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--since", type=Duration(), help="Begin so long ago. Without --for it ends with now.")
-@click.option("--for", "span", type=Duration(), help="End after so long.")
-@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.option("--since", type=Duration(), help="Start this long ago. Without --for, stop at the present.")
+@click.option("--for", "span", type=Duration(), help="Length of the recording.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.pass_obj
 def record(given: Globals, file: Path, since: float | None, span: float | None, force: bool) -> int:
-    """Record what the dashboard hears to FILE, packed if its name ends in .gz, until Ctrl-C.
+    """Record events and statistics to the replay file FILE, until Ctrl-C. A name that ends in .gz compresses
+    it.
 
-    Of the past, the streams alone are remembered: alerts and what was done, but no figures. Secrets are
-    masked. hemostat tui --replay FILE plays it.
+    The past is available from the streams only: alerts and actions, without statistics. Secrets are masked.
+    hemostat tui --replay FILE plays the file.
     """
     from hemostat import app
     from hemostat.adapters.replay_file import ReplayFile
@@ -78,7 +79,7 @@ def record(given: Globals, file: Path, since: float | None, span: float | None, 
             if since is not None and span is None:
                 recorder.past()
             else:
-                _print(f"recording to {file}: Ctrl-C ends it")
+                _print(f"recording to {file}: stop with Ctrl-C")
                 recorder.live(None if span is None else began + span)
     finally:
         bus.close()
@@ -90,7 +91,7 @@ def _print_report(given: Globals, file: Path, recorder: "ReplayRecorder") -> Non
     if given.json:
         click.echo(json.dumps({"path": str(file), "events": recorder.count}))
     else:
-        _print(f"{recorder.count} events in {file}: see them with: hemostat tui --replay {file}")
+        _print(f"{recorder.count} events in {file}; play with: hemostat tui --replay {file}")
 
 
 def _print(text: str) -> None:
@@ -98,7 +99,7 @@ def _print(text: str) -> None:
 
 
 class ReplayRecorder:
-    """Writes what the bus remembers and what comes, each event of a stream once."""
+    """Writes the events on the bus and new ones, each event of a stream once."""
 
     def __init__(
         self, bus: ports.Bus, clock: ports.Clock, out: ReplayOutput, stop: threading.Event, begin: float
@@ -114,23 +115,25 @@ class ReplayRecorder:
         """Events written."""
 
     def past(self) -> None:
-        """What the bus remembers since the beginning, and before it as much as the dashboard would show."""
+        """Write the events on the bus since the beginning, and as many before it as the dashboard would
+        show.
+        """
         now = self._clock.now()
         for event in read_remembered(self._bus, self._begin_time):
             self._write(event, min(event.time, now))
 
     def live(self, until: float | None) -> None:
-        """What comes, until told to stop or full. After a lost connection, what was missed comes first."""
+        """Write new events until stopped or full. After a lost connection, missed events come first."""
         while not self._is_over(until):
             try:
                 self._listen(until)
             except BusError as error:
                 if not error.transient:
                     raise
-                _print(f"connection lost: {error}: waiting for it")
+                _print(f"connection lost: {error}: reconnecting")
                 self._stop.wait(RETRY)
         if self._out.full:
-            _print("the recording is as long as can be played, and ends here")
+            _print("the replay file has reached its maximum size; the recording ends")
 
     def _listen(self, until: float | None) -> None:
         caught_up, flushed = False, self._clock.now()
@@ -167,7 +170,7 @@ class ReplayRecorder:
 
 
 def read_remembered(bus: ports.Bus, begin: float) -> list[Event]:
-    """What the bus still knows of the time since `begin`, and before that the newest of each stream."""
+    """The events on the bus since `begin`, and before that the newest of each stream."""
     streams = [event for name in DURABLE for event in _read_stream(bus, name, begin)]
     values = [event for name in TYPES if name not in DURABLE for event in bus.last(name)]
     return sorted([*streams, *values], key=lambda event: (event.time, event.id))
@@ -184,7 +187,7 @@ def _read_stream(bus: ports.Bus, name: str, begin: float) -> list[Event]:
 
 
 def make_replay(bus: ports.Bus, host: str, since: float, now: float) -> "Replay":
-    """What the streams remember of the last `since` seconds, as a recording."""
+    """The streams' events of the last `since` seconds, as a replay."""
     from hemostat.core.history.replay import FORMAT_NAME, FORMAT_VERSION, ReplayHeader, build_replay
 
     begin = now - since

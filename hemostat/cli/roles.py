@@ -19,7 +19,7 @@ from hemostat.streams import ROLES_BY_NAME, Role
 
 
 class Stop:
-    """The order to stop, as signals give it. SIGINT asks once; a second one is not to be argued with."""
+    """A request to stop by signals. A second SIGINT ends the process at once."""
 
     def __init__(self) -> None:
         self.event = threading.Event()
@@ -34,13 +34,13 @@ class Stop:
             if self.interrupted:
                 os._exit(errors.INTERRUPTED)
             self.interrupted = True
-        # Not set here: the signal may have come while this very thread holds the event's lock.
+        # Set in another thread: the signal may have arrived while this thread holds the event's lock.
         _thread.start_new_thread(self.event.set, ())
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """SIGINT and SIGTERM set the event, for as long as the block lasts."""
+    """Set the event on SIGINT and SIGTERM, while the block runs."""
     stop = Stop()
     before = {number: signal.signal(number, stop.heed) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -69,7 +69,7 @@ def run_role(role: Role, given: Globals, instance: str) -> int:
 def make_command(role: Role) -> click.Command:
     @click.command(role.command, help=role.does)
     @click.option("--instance", default=make_instance_name, hidden=True)
-    @click.option("--parent", type=int, hidden=True, help="End with this process, however it ends.")
+    @click.option("--parent", type=int, hidden=True, help="End when this process ends.")
     @click.pass_obj
     def run(given: Globals, instance: str, parent: int | None) -> int:
         if parent is not None:
@@ -91,16 +91,16 @@ dry_run = click.option(
     is_flag=True,
     expose_value=False,
     callback=set_dry_run,
-    help="Tell what would be done, and do nothing: --set responder.mode=dry-run.",
+    help="Report actions without running them: --set responder.mode=dry-run.",
 )
 
 
 def add_once_option(role: click.Command) -> click.Command:
-    """Let the command analyse one incident too, instead of all that come."""
+    """Let the command also analyse one incident instead of running the role."""
     run = role.callback
 
     @click.command(role.name, help=role.help)
-    @click.option("--once", metavar="ID|FILE", help="Analyse this incident and end; nothing is acted on.")
+    @click.option("--once", metavar="ID|FILE", help="Analyse this incident and exit. No action runs.")
     @analysis.advisor_option
     @analysis.prompt_option
     @click.pass_context
@@ -119,11 +119,11 @@ def add_once_option(role: click.Command) -> click.Command:
 
 
 def add_test_option(role: click.Command) -> click.Command:
-    """Let the command try the channels too, instead of running."""
+    """Let the command also test the channels instead of running the role."""
     run = role.callback
 
     @click.command(role.name, help=role.help)
-    @click.option("--test", is_flag=True, help="Send every channel a test message, and tell how that went.")
+    @click.option("--test", is_flag=True, help="Send a test message to every channel and print the results.")
     @click.pass_context
     def either(context: click.Context, /, test: bool, **rest: object) -> int:
         if test:

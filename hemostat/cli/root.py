@@ -19,49 +19,47 @@ class Lazy(NamedTuple):
 
 
 _RUN: Final = "Run"
-_LOOK: Final = "Look"
-_DECIDE: Final = "Decide"
+_LOOK: Final = "Inspect"
+_DECIDE: Final = "Control"
 _TRY: Final = "Try"
 _SET_UP: Final = "Set up"
 
 COMMANDS: Final[dict[str, Lazy]] = {
-    "all": Lazy(_RUN, "hemostat.cli.everything:everything", "Run all roles, and restart one that dies."),
+    "all": Lazy(_RUN, "hemostat.cli.everything:everything", "Run all roles and restart a role that dies."),
     **{role.command: Lazy(_RUN, f"hemostat.cli.roles:{role.command}", role.does) for role in streams.ROLES},
-    "metrics": Lazy(_RUN, "hemostat.cli.metrics:metrics", "Serve numbers for Prometheus."),
+    "metrics": Lazy(_RUN, "hemostat.cli.metrics:metrics", "Serve metrics for Prometheus."),
     "tui": Lazy(_LOOK, "hemostat.cli.tui:tui", "Open the dashboard."),
     "status": Lazy(_LOOK, "hemostat.cli.status:status", "Show containers, open incidents and roles."),
-    "labels": Lazy(_LOOK, "hemostat.cli.labels:labels", "Show what was understood of containers' labels."),
+    "labels": Lazy(_LOOK, "hemostat.cli.labels:labels", "Show the hemostat.* labels of containers."),
     "events": Lazy(_LOOK, "hemostat.cli.events:events", "Print events; -f follows them live."),
-    "order": Lazy(_DECIDE, "hemostat.cli.order:order", "Have an action done, within the limits."),
-    "record": Lazy(_LOOK, "hemostat.cli.record:record", "Record what the dashboard hears, to play it later."),
-    "approvals": Lazy(_DECIDE, "hemostat.cli.desk:approvals", "List what waits for approval."),
-    "approve": Lazy(_DECIDE, "hemostat.cli.desk:approve", "Let an action be done."),
-    "reject": Lazy(_DECIDE, "hemostat.cli.desk:reject", "Keep an action from being done."),
-    "pause": Lazy(_DECIDE, "hemostat.cli.desk:pause", "Keep all actions from being done, for a while."),
-    "resume": Lazy(_DECIDE, "hemostat.cli.desk:resume", "Lift a pause."),
-    "reset": Lazy(_DECIDE, "hemostat.cli.desk:reset", "Close a circuit breaker and free leases."),
-    "repair": Lazy(_DECIDE, "hemostat.cli.repair:repair", "List or remove rows that cannot be read."),
-    "history": Lazy(_LOOK, "hemostat.cli.history:history", "Print what was stored, however long ago."),
-    "incident": Lazy(_LOOK, "hemostat.cli.incident:incident", "List stored incidents, or show one."),
-    "report": Lazy(_LOOK, "hemostat.cli.report:report", "Sum up the incidents of the last days."),
-    "audit": Lazy(_LOOK, "hemostat.cli.audit:audit", "Check that what is stored was not tampered with."),
-    "evidence": Lazy(
-        _LOOK, "hemostat.cli.evidence:evidence", "Print what was known before each action on an incident."
-    ),
-    "explain": Lazy(_LOOK, "hemostat.cli.explain:explain", "Tell how an incident was diagnosed."),
-    "eval": Lazy(_LOOK, "hemostat.cli.evaluate:evaluate", "Judge an advisor by recorded incidents."),
-    "demo": Lazy(_TRY, "hemostat.cli.demo:demo", "Break a container of its own and watch it heal."),
-    "doctor": Lazy(_SET_UP, "hemostat.cli.doctor:doctor", "Check that this machine has what HemoStat needs."),
-    "config": Lazy(_SET_UP, "hemostat.cli.config:config", "Write, show or check the configuration."),
+    "order": Lazy(_DECIDE, "hemostat.cli.order:order", "Run an action on a container, subject to policy."),
+    "record": Lazy(_LOOK, "hemostat.cli.record:record", "Record events and statistics to a replay file."),
+    "approvals": Lazy(_DECIDE, "hemostat.cli.desk:approvals", "List pending approvals."),
+    "approve": Lazy(_DECIDE, "hemostat.cli.desk:approve", "Approve a pending action."),
+    "reject": Lazy(_DECIDE, "hemostat.cli.desk:reject", "Reject a pending action."),
+    "pause": Lazy(_DECIDE, "hemostat.cli.desk:pause", "Pause all remediation."),
+    "resume": Lazy(_DECIDE, "hemostat.cli.desk:resume", "Resume remediation."),
+    "reset": Lazy(_DECIDE, "hemostat.cli.desk:reset", "Reset circuit breakers and release leases."),
+    "repair": Lazy(_DECIDE, "hemostat.cli.repair:repair", "List or remove unreadable rows in Redis."),
+    "history": Lazy(_LOOK, "hemostat.cli.history:history", "Query stored events."),
+    "incident": Lazy(_LOOK, "hemostat.cli.incident:incident", "List stored incidents or show one."),
+    "report": Lazy(_LOOK, "hemostat.cli.report:report", "Summarize the incidents of a period."),
+    "audit": Lazy(_LOOK, "hemostat.cli.audit:audit", "Verify the audit trail of stored events."),
+    "evidence": Lazy(_LOOK, "hemostat.cli.evidence:evidence", "Print the evidence saved before each action."),
+    "explain": Lazy(_LOOK, "hemostat.cli.explain:explain", "Explain how an incident was diagnosed."),
+    "eval": Lazy(_LOOK, "hemostat.cli.evaluate:evaluate", "Evaluate an advisor on recorded incidents."),
+    "demo": Lazy(_TRY, "hemostat.cli.demo:demo", "Break a test container and watch it recover."),
+    "doctor": Lazy(_SET_UP, "hemostat.cli.doctor:doctor", "Check the requirements and the connections."),
+    "config": Lazy(_SET_UP, "hemostat.cli.config:config", "Create, show or check the configuration."),
     "redis-acl": Lazy(
-        _SET_UP, "hemostat.cli.redis_acl:redis_acl", "Print a Redis ACL file: who may say what."
+        _SET_UP, "hemostat.cli.redis_acl:redis_acl", "Print a Redis ACL file for the roles and users."
     ),
-    "schema": Lazy(_SET_UP, "hemostat.cli.schema:schema", "Print the JSON Schema of all events."),
+    "schema": Lazy(_SET_UP, "hemostat.cli.schema:schema", "Print the JSON Schema of the events."),
 }
 
 
 class Group(click.Group):
-    """A group that names the nearest of its commands when one does not exist."""
+    """A group that suggests the nearest command for an unknown one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -105,4 +103,4 @@ def _suggest_nearest(word: str, words: list[str], ctx: click.Context) -> str:
 @click.group(cls=Root, params=list(OPTIONS), context_settings={"max_content_width": 80})
 @click.version_option(package.__version__, message="hemostat %(version)s")
 def hemostat() -> None:
-    """Sees a container fail, works out why, fixes it safely, tells people."""
+    """Detect failing containers, diagnose them, repair them safely and notify people."""

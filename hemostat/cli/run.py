@@ -19,13 +19,13 @@ from hemostat.core.text import escape_controls
 PROGRAM_NAME: Final = "hemostat"
 COMPLETION_VARIABLE: Final = "_HEMOSTAT_COMPLETE"
 UNWRITABLE_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF})
-"""What a full disk answers, a terminal that is gone, and a descriptor that was closed."""
+"""Errors of a full disk, a lost terminal and a closed descriptor."""
 PIPE_CLOSED_CODE: Final = 141
-"""What a shell reports for a program ended by SIGPIPE, as `| head` does to others."""
+"""A shell's exit code for a program ended by SIGPIPE, as by `| head`."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line; the exit code."""
+    """Run one command line and return the exit code."""
     try:
         return _run(arguments)
     finally:

@@ -7,16 +7,18 @@ import click
 
 
 @click.command()
-@click.option("--asyncapi", is_flag=True, help="As an AsyncAPI 3.0 document: who sends what where, too.")
+@click.option(
+    "--asyncapi", is_flag=True, help="Print an AsyncAPI 3.0 document, with channels and operations."
+)
 def schema(asyncapi: bool) -> None:
-    """Print the JSON Schema of all events."""
+    """Print the JSON Schema of the events."""
     from hemostat import events
 
     click.echo(json.dumps(build_asyncapi() if asyncapi else events.schema(), indent=2))
 
 
 def build_asyncapi() -> dict[str, Any]:
-    """Channels and messages from the events, operations from the topology."""
+    """The AsyncAPI document: channels and messages from the events, operations from the roles' streams."""
     import hemostat
     from hemostat import events, streams
 

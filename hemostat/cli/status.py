@@ -19,13 +19,13 @@ from hemostat.ports import Bus
 from hemostat.streams import ROLES_BY_NAME
 
 MAX_EVENTS_PER_STREAM: Final = 2000
-"""Events of each type from which open incidents are told: a tenth of a second where there are so many."""
+"""Events of each type that are read for open incidents. So many take a tenth of a second."""
 
 
 @click.command()
 @click.pass_obj
 def status(given: Globals) -> None:
-    """Show containers, open incidents and roles. Exit code 3 when no Redis is running."""
+    """Show containers, open incidents and roles. Exit code 3 if Redis is not running."""
     from hemostat import app
 
     settings, now = given.settings(), time.time()
@@ -56,7 +56,7 @@ def status(given: Globals) -> None:
 
 
 def read_status(bus: Bus, now: float, overview: Callable[[str], HostLimitStatus]) -> SystemStatus:
-    """`overview` tells where a host stands towards the limits."""
+    """The status. `overview` returns a host's limit status."""
     history = [event for name in DURABLE for event in bus.recent(name, MAX_EVENTS_PER_STREAM)]
     beats, stats = bus.last("heartbeat"), bus.last("container_stats")
     hosts = sorted({event.host for event in (*beats, *stats)})

@@ -12,7 +12,7 @@ from hemostat.core.text import escape_controls
 class Row(msgspec.Struct, frozen=True):
     cells: tuple[str, ...]
     fault: bool = False
-    """Shown in red where there is colour; the cells must say so in words."""
+    """Shown in red on a colour terminal. The cells must express it in text too."""
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ def show_table(table: Table) -> None:
 
 
 def format_plain(table: Table) -> list[str]:
-    """The lines, columns aligned and nothing cut off."""
+    """The lines of a table, with aligned columns and without cuts."""
     cells = [table.columns, *(tuple(escape_controls(cell) for cell in row.cells) for row in table.rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(table.columns))]
     lines = [

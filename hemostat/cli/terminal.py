@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def is_interactive() -> bool:
-    """Whether results are read by a person at a terminal."""
+    """Whether standard output is a terminal."""
     return terminal.is_terminal(sys.stdout)
 
 
 def write_json(data: bytes) -> None:
-    """A line of JSON to standard output. What a terminal would act on is escaped for one."""
+    """Write a line of JSON to standard output. On a terminal, control characters are escaped."""
     if is_interactive():
         data = escape_json(data.decode("utf-8", "replace")).encode()
     sys.stdout.buffer.write(data + b"\n")
@@ -25,7 +25,7 @@ def write_json(data: bytes) -> None:
 
 
 def make_console() -> "Console":
-    """For results on a terminal, as wide as that one is."""
+    """A console for results on a terminal, as wide as the terminal."""
     from rich.console import Console
 
     return Console(

@@ -20,7 +20,7 @@ COLOURS = {"fault": "red", "died": "red", "unhealthy": "red", "failed": "red", "
 
 
 class Timeline:
-    """Used as a context. `quiet`: say nothing at all."""
+    """A context manager that shows the timeline. `quiet`: print nothing."""
 
     def __init__(self, scenario: "Scenario", *, simulated: bool, quiet: bool) -> None:
         self._scenario = scenario
@@ -28,7 +28,7 @@ class Timeline:
         self._prefix = "SIMULATED " if simulated else ""
         self._printed: set[tuple[str, float]] = set()
         self._steps: Sequence[DemoStep] = ()
-        self._activity = "getting ready"
+        self._activity = "preparing"
         self._live: Any = None
         if can_redraw(sys.stdout) and not quiet:
             from rich.live import Live
@@ -49,12 +49,15 @@ class Timeline:
 
     def begin(self, *, borrowed: bool, why_own: str = "") -> None:
         self._activity = "watching"
-        roles = "the roles that are running" if borrowed else "roles of its own"
-        where = "an engine in memory" if self._prefix else "a real container"
-        self._print(f"by {roles}, on {where}{why_own and f': {why_own}'}")
+        roles = "the running roles" if borrowed else "its own roles"
+        where = "a simulated engine" if self._prefix else "a real container"
+        self._print(f"with {roles}, on {where}{why_own and f': {why_own}'}")
 
     def show(self, steps: "Sequence[DemoStep]", until: float = math.inf) -> None:
-        """A line that is printed stays: so those alone before which no other can come, until `until`."""
+        """Show the steps.
+
+        A printed line stays, so only steps up to `until` are printed: no earlier step can follow.
+        """
         self._steps = steps
         if self._live:
             return
@@ -67,13 +70,13 @@ class Timeline:
         self.show(report.steps)
         self._activity = ""
         self._stop()
-        self._print(f"{_format_verdict(report)}: the engine says: {_format_facts(report.observed)}")
+        self._print(f"{_format_verdict(report)}: engine state: {_format_facts(report.observed)}")
         if not report.passed:
-            self._print(f"expected was: {_format_facts(report.expected)}")
+            self._print(f"expected: {_format_facts(report.expected)}")
         if report.host_too_busy:
-            self._print(f"the host is too busy to show this: {report.host_load}")
+            self._print(f"the host is too busy for this demo: {report.host_load}")
             self._print(
-                f"play it again when the host has CPU left, or: hemostat demo {report.scenario} --simulate"
+                f"try again when the host has free CPU, or: hemostat demo {report.scenario} --simulate"
             )
 
     def _stop(self) -> None:

@@ -29,27 +29,29 @@ DEMO_FILE: Final = "demos/recording.jsonl.gz"
 
 
 @click.command()
-@click.option("--slow", is_flag=True, help="Draw every two seconds only, in few colours: for slow lines.")
-@click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal, for selecting text.")
-@click.option("--replay", metavar="FILE", help="Play a recording that hemostat record made, or demo.")
-@click.option("--since", type=Duration(), help="Play what the streams remember of the last, such as 2h.")
-@click.option("--demo", is_flag=True, help="Play a recording that comes with HemoStat: --replay demo.")
-@click.option("--web", is_flag=True, help="Show it in a browser: needs hemostat[web].")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Of --web.")
-@click.option("--bind", default="127.0.0.1", show_default=True, help="The address that --web listens at.")
-@click.option("--allow-actions", is_flag=True, help="Let who sees it in a browser act, too.")
+@click.option("--slow", is_flag=True, help="Draw every two seconds in few colours, for slow connections.")
+@click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal, to select text.")
+@click.option("--replay", metavar="FILE", help="Play a replay file of hemostat record, or demo.")
+@click.option("--since", type=Duration(), help="Play the events of this period from the streams, such as 2h.")
+@click.option("--demo", is_flag=True, help="Play the replay file of HemoStat: --replay demo.")
+@click.option("--web", is_flag=True, help="Serve the dashboard to browsers. Needs hemostat[web].")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port of --web.")
+@click.option("--bind", default="127.0.0.1", show_default=True, help="Address that --web listens on.")
+@click.option("--allow-actions", is_flag=True, help="Allow actions from the browser.")
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Take the token of --web from this file, which nobody else may read.",
+    help="File with the token of --web. Other users must not have access to it.",
 )
 @click.option(
     "--public-url",
     metavar="URL",
-    help="Where browsers find --web behind a proxy, as https://ops.example/hemostat.",
+    help="URL of --web behind a proxy, such as https://ops.example/hemostat.",
 )
-@click.option("--read-only", is_flag=True, help="Only show: nothing can be ordered.")
-@click.option("--served", type=int, hidden=True, help="By the process of this number, with which it ends.")
+@click.option("--read-only", is_flag=True, help="Disable all actions.")
+@click.option(
+    "--served", type=int, hidden=True, help="Process that serves the dashboard. End when this process ends."
+)
 @click.pass_obj
 def tui(
     given: Globals,
@@ -67,7 +69,7 @@ def tui(
     read_only: bool,
     served: int | None,
 ) -> int:
-    """Open the dashboard, on what is or on a recording."""
+    """Open the dashboard, live or on a replay file."""
     import logging
 
     import msgspec
@@ -76,7 +78,7 @@ def tui(
 
     replay = DEMO_NAME if demo else replay
     if replay is not None and since is not None:
-        raise UsageError("--replay and --since are two recordings", hint="give one of them")
+        raise UsageError("--replay and --since cannot be combined", hint="use one of them")
     if web:
         from hemostat.cli.web import serve
 
@@ -91,7 +93,7 @@ def tui(
             public_url=public_url,
         )
     if allow_actions or token_file is not None or public_url is not None:
-        raise UsageError("--allow-actions, --token-file and --public-url are for a browser", hint="add --web")
+        raise UsageError("--allow-actions, --token-file and --public-url need --web", hint="add --web")
     if served is not None:
         from hemostat.supervisor import die_with_parent
         from hemostat.tui.served import confine
@@ -101,7 +103,7 @@ def tui(
     elif why := dashboard.find_obstacle(
         os.environ, screen=is_interactive(), keyboard=terminal.is_terminal(sys.stdin)
     ):
-        raise UsageError(why, hint="hemostat status prints the same once")
+        raise UsageError(why, hint="hemostat status prints one output")
     # Log lines would be written over the screen.
     logging.getLogger().addHandler(logging.NullHandler())
     looks = given.settings().tui
@@ -113,7 +115,7 @@ def tui(
         opened = _open_recorded(given, looks, exports, replay, since)
     with opened as model:
         code = dashboard.run(model)
-        # A terminal that was taken away is how it ended, and no failure to write results.
+        # A lost terminal is a normal end, not a failure to write results.
         terminal.flush(sys.stdout)
         return code
 
@@ -209,12 +211,12 @@ def _read_streams(given: Globals, since: float, now: float) -> "Replay":
     finally:
         bus.close()
     if not recording:
-        raise UsageError("the streams remember nothing yet", hint="hemostat tui --demo plays something")
+        raise UsageError("the streams contain no events yet", hint="hemostat tui --demo shows an example")
     return recording
 
 
 def find_demo_file() -> Path:
-    """The recording that is part of the package when installed, and beside it in a source tree."""
+    """The demo's replay file: part of the installed package, or beside the package in a source tree."""
     package = Path(hemostat.__file__).parent
     places = (package / DEMO_FILE, package.parent / DEMO_FILE)
     return next((each for each in places if each.is_file()), places[0])

@@ -14,12 +14,12 @@ from hemostat.core.text import list_names
 from hemostat.events import ContainerStats, Event, Heartbeat
 
 GRACE_SECONDS: Final = 15.0
-"""For which a container, or the monitor, may be so new that nothing is shown of it."""
-HINT: Final = "hemostat status says what the monitor fails at; hemostat labels what the labels say"
+"""Seconds for which a container, or the monitor, may be too new to have measurements."""
+HINT: Final = "hemostat status shows the monitor's errors, hemostat labels the labels"
 
 
 def check_watched_containers(machine: Machine) -> CheckResult:
-    """The engine is asked first: what is made after that is not missed."""
+    """The engine is queried first, so that containers created later do not count as missing."""
     settings = machine.settings
     with closing(app.open_engine(settings, label=settings.monitor.only)) as engine:
         rows = engine.listing()
@@ -44,7 +44,7 @@ def judge_watch(
     if not monitors:
         return CheckResult(Level.OK, f"not compared: no monitor of {host} is running")
     if all(0 <= now - beat.started < GRACE_SECONDS for beat in monitors):
-        return CheckResult(Level.OK, "not compared: the monitor has only begun")
+        return CheckResult(Level.OK, "not compared: the monitor has just started")
     measured = {
         event.data.container.id
         for event in stats
@@ -55,8 +55,10 @@ def judge_watch(
     ]
     missing = [row.ref.name for row in expected if row.ref.id not in measured]
     if not missing:
-        return CheckResult(Level.OK, f"all {len(expected)} that the engine has")
-    message = f"{len(missing)} of {len(expected)} that the engine has are not watched: {list_names(missing)}"
+        return CheckResult(Level.OK, f"all {len(expected)} containers of the engine")
+    message = (
+        f"{len(missing)} of {len(expected)} containers of the engine are not watched: {list_names(missing)}"
+    )
     return CheckResult(Level.FAILURE, message, HINT)
 
 

@@ -24,7 +24,7 @@ from hemostat.private_files import make_directory, replace_file
 MIN_TOKEN_CHARACTERS: Final = 16
 """Characters of a token."""
 OTHERS_BITS: Final = 0o077
-"""The permissions of a file that others than its owner have."""
+"""Permissions of a file for users other than its owner."""
 
 
 def serve(
@@ -37,7 +37,7 @@ def serve(
     token_file: Path | None,
     public_url: str | None = None,
 ) -> int:
-    """Serve the dashboard with the options `shown` until told to stop."""
+    """Serve the dashboard with the options `shown` until stopped."""
     public = _parse_public_url(public_url)
     try:
         from hemostat.web import serve as run
@@ -54,10 +54,8 @@ def serve(
         )
         address = f"{here}/?token="
         if not _is_loopback(bind):
-            _print(f"warning: whoever can reach {bind} can try; what they see there is not encrypted")
-        _print(
-            f"{'actions allowed' if allow_actions else 'read-only'}; Ctrl-C ends it; open this in a browser:"
-        )
+            _print(f"warning: {bind} is reachable from other machines, and the connection is not encrypted")
+        _print(f"{'actions allowed' if allow_actions else 'read-only'}; stop with Ctrl-C; open in a browser:")
         with _describe_token(given, address + token, _find_port(listener), token_file) as hint:
             click.echo(escape_controls(f"{address}{hint or token}"))
             run(make_command(given, shown, read_only=not allow_actions), token, listener, public)
@@ -72,7 +70,7 @@ def _describe_token(given: Globals, address: str, port: int, token_file: Path | 
     owner can read, while the block lasts.
     """
     if token_file is not None:
-        yield f"(what is in {token_file})"
+        yield f"(the content of {token_file})"
     elif is_interactive():
         yield ""
     else:
@@ -81,7 +79,7 @@ def _describe_token(given: Globals, address: str, port: int, token_file: Path | 
         file = directory / f"web-{port}.address"
         replace_file(file, f"{address}\n".encode())
         try:
-            yield f"(the whole address is in {file})"
+            yield f"(the full address is in {file})"
         finally:
             file.unlink(missing_ok=True)
 
@@ -98,14 +96,14 @@ def _find_port(listener: socket.socket) -> int:
 
 
 def make_command(given: Globals, shown: Sequence[str], *, read_only: bool) -> str:
-    """The dashboard's command, for a shell."""
+    """The dashboard's command, quoted for a shell."""
     limits = ["--read-only"] if read_only else []
     words = ["tui", "--served", str(os.getpid()), *limits, *shown, *given.arguments()]
     return "exec " + shlex.join([*find_interpreter(), "-m", "hemostat", *words])
 
 
 def read_token(file: Path) -> str:
-    """Raises UsageError for a file that others may read, or a token that can be guessed."""
+    """The token. Raises UsageError for a file that others may read, or a token that can be guessed."""
     try:
         with file.open("rb") as opened:
             status = os.fstat(opened.fileno())
@@ -115,10 +113,10 @@ def read_token(file: Path) -> str:
     except UnicodeDecodeError:
         token = ""
     if status.st_mode & OTHERS_BITS:
-        raise UsageError(f"others may read the token in {file}", hint=f"chmod 600 {file}")
+        raise UsageError(f"other users can read the token in {file}", hint=f"chmod 600 {file}")
     if len(token) < MIN_TOKEN_CHARACTERS or not token.isprintable() or " " in token:
         raise UsageError(
-            f"{file} holds no token of at least {MIN_TOKEN_CHARACTERS} characters",
+            f"{file} must contain a token of at least {MIN_TOKEN_CHARACTERS} characters",
             hint=f"openssl rand -hex 32 > {file}",
         )
     return token
@@ -130,7 +128,7 @@ def listen(bind: str, port: int) -> socket.socket:
         return socket.create_server((bind, port), family=family)
     except OSError as error:
         raise HemoStatError(
-            f"cannot listen at {bind} port {port}: {error.strerror}", hint="--port and --bind name others"
+            f"cannot listen at {bind} port {port}: {error.strerror}", hint="change it with --port and --bind"
         ) from None
 
 

@@ -10,13 +10,13 @@ from hemostat.core.units import parse_duration
 
 TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 MAX_HOURLY_SECONDS: Final = 2 * 86_400.0
-"""Seconds up to which a stretch of time is shown by hours."""
+"""Seconds up to which a period is shown by hours."""
 MAX_STEPS: Final = 366
-"""Bars at most."""
+"""Maximum number of bars."""
 
 
 class Moment(click.ParamType[float]):
-    """`7d` ago, `yesterday`, `2026-11-24`, `2026-11-24T22:30`; epoch seconds."""
+    """`7d` ago, `yesterday`, `2026-11-24`, `2026-11-24T22:30`. Returns epoch seconds."""
 
     name = "moment"
 
@@ -39,7 +39,7 @@ class Moment(click.ParamType[float]):
         try:
             return datetime.fromisoformat(text).astimezone().timestamp()
         except (ValueError, OverflowError):
-            self.fail(f"{text!r} is neither a while ago such as 7d, nor a day such as 2026-11-24", param, ctx)
+            self.fail(f"{text!r} is neither a duration such as 7d nor a date such as 2026-11-24", param, ctx)
 
 
 def _compute_day_before(midnight: datetime) -> float:
@@ -47,7 +47,7 @@ def _compute_day_before(midnight: datetime) -> float:
 
 
 def format_local(moment: float, form: str = TIME_FORMAT) -> str:
-    """A time that no calendar has, as a wrong clock might send, as the number it is."""
+    """The local time. A time beyond the calendar, as a wrong clock may send, is shown as a number."""
     try:
         return datetime.fromtimestamp(moment).astimezone().strftime(form)
     except (ValueError, OverflowError, OSError):
@@ -55,14 +55,14 @@ def format_local(moment: float, form: str = TIME_FORMAT) -> str:
 
 
 def list_starts(since: float, until: float) -> list[float]:
-    """Where a stretch of time begins, and every hour, day or more within it."""
+    """The start of a period, and every hour, day or more within it."""
     hourly = until - since <= MAX_HOURLY_SECONDS
     step = timedelta(hours=1) if hourly else timedelta(days=1 + int((until - since) / 86_400.0 / MAX_STEPS))
     at = datetime.fromtimestamp(since).astimezone().replace(minute=0, second=0, microsecond=0, tzinfo=None)
     at = (at if hourly else at.replace(hour=0)) + step
     found = [since]
     while (moment := at.astimezone().timestamp()) < until:
-        if moment > found[-1]:  # an hour that a night has not is the next one
+        if moment > found[-1]:  # an hour skipped by a clock change equals the next one
             found.append(moment)
         at += step
     return found

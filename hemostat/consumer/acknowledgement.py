@@ -3,7 +3,7 @@ error.
 
 Entries are acknowledged together, which costs less. Where that raises, each is acknowledged separately, so
 that one event does not block the others. Outputs that cannot be published are left out, and the entry is
-moved all the same: an entry that could be neither handled nor moved would end its role repeatedly.
+moved anyway: an entry that could be neither handled nor moved would end its role repeatedly.
 """
 
 import logging
@@ -81,7 +81,7 @@ class Acknowledger:
         except AdapterError:
             raise
         except Exception as error:
-            logger.exception("acknowledging.failed entries=%d", len(done))
+            logger.exception("acknowledgement.failed entries=%d", len(done))
             return error
         self._acknowledged += len(done)
         return None
@@ -89,7 +89,7 @@ class Acknowledger:
     def put_off(self, entry: Entry, later: Defer) -> None:
         # A deferred entry is decided again repeatedly: only those with events for users are logged at INFO.
         level = logging.INFO if later.told else logging.DEBUG
-        logger.log(level, "event.deferred why=%s", later.why)
+        logger.log(level, "event.deferred reason=%s", later.why)
         try:
             if later.event is not None:
                 entry = msgspec.structs.replace(entry, raw=encode(later.event), event=later.event)
@@ -97,14 +97,14 @@ class Acknowledger:
         except AdapterError:
             raise
         except Exception as error:
-            logger.exception("event.not_deferred id=%s", entry.id)
+            logger.exception("deferral.failed id=%s", entry.id)
             self.bury(entry, describe_exception(error))
 
     def bury(self, entry: Entry, error: str) -> None:
         """Move an entry to the dead letters. The role's own events about it concern the incident; the alert
         role notifies of dead letters (core.notify.dead_letters)."""
         reason = redact(error[:MAX_ERROR_CHARACTERS]).encode(errors="replace").decode()
-        logger.error("entry.buried stream=%s id=%s error=%s", entry.stream, entry.id, reason)
+        logger.error("dead_letter.written stream=%s id=%s error=%s", entry.stream, entry.id, reason)
         outputs = self._collect_last_events(entry, reason)
         try:
             self._move(entry, reason, outputs)
@@ -113,7 +113,7 @@ class Acknowledger:
         except Exception:
             if not outputs:
                 raise
-            logger.exception("burial.not_published id=%s", entry.id)
+            logger.exception("dead_letter.publish_failed id=%s", entry.id)
             self._move(entry, reason, ())
 
     def _move(self, entry: Entry, error: str, outputs: Sequence[Event]) -> None:
@@ -126,7 +126,7 @@ class Acknowledger:
                 [] if entry.event is None else self._answer_dead_letter(entry.event, error, self._clock.now())
             )
         except Exception:
-            logger.exception("burial.untold id=%s", entry.id)
+            logger.exception("dead_letter.report_failed id=%s", entry.id)
             return []
 
 

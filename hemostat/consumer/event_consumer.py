@@ -97,7 +97,7 @@ class EventConsumer:
 
     def _acknowledge_finished(self, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
         """Acknowledge finished entries when the process is to stop, if that succeeds at once."""
-        logger.info("entries.left finished=%d", len(done))
+        logger.info("entries.released finished=%d", len(done))
         with suppress(Interrupted):
             self._acknowledger.acknowledge(done)
 
@@ -131,7 +131,7 @@ class EventConsumer:
             try:
                 result = self._retry(lambda: step(event, self._clock.now()))
             except Exception as error:
-                logger.exception("step.failed event=%s try=%d", event.id, tries)
+                logger.exception("event.failed event=%s try=%d", event.id, tries)
                 reason = describe_exception(error)
                 tries += 1
                 self._clock.sleep(compute_backoff(tries, FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS))

@@ -106,8 +106,8 @@ class StreamLoop:
         except AdapterError:
             raise
         except Exception as error:
-            logger.exception("notice.failed")
-            return f"its notice fails: {type(error).__name__}; the log says more"
+            logger.exception("status_check.failed")
+            return f"its status check fails: {type(error).__name__}; details are in the log"
 
     def _find_left_behind(self) -> list[Entry]:
         """Return entries that this consumer received, has not acknowledged, and does not hold."""

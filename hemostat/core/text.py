@@ -79,7 +79,7 @@ def decode_text(data: bytes) -> str:
         ) from None
     if "\0" in text:
         raise ValueError(
-            f"has a NUL byte in line {_find_line_number(data, data.index(0))}; it is no text file"
+            f"has a NUL byte in line {_find_line_number(data, data.index(0))}; it is not a text file"
         )
     return text
 

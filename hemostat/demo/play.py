@@ -31,7 +31,7 @@ OWN_STAGE_SECONDS: Final = 30.0
 """Seconds after its window within which a fault must have been handled."""
 BORROWED_STAGE_SECONDS: Final = 180.0
 """The same for roles configured by the user: the back-off alone may take a minute."""
-TRY_LATER_HINT: Final = "play it again when the host has CPU left, or add --simulate: that needs next to none"
+TRY_LATER_HINT: Final = "try again when the host has free CPU, or add --simulate, which needs little CPU"
 MAX_EVENTS_PER_STREAM: Final = 100
 """Events of each type that are read: no more can have arrived since the last read."""
 
@@ -100,11 +100,11 @@ def _await_ready(stage: DemoStage, container: str, meter: LoadMeter, *, has_heal
     ):
         waited = stage.clock.now() - began
         if stage.borrowed and not seen and waited > SEEN_SECONDS:
-            raise UnseenError("the roles that are running do not see the demo's container")
+            raise UnseenError("the running roles do not watch the demo's container")
         if waited > READY_SECONDS:
             load = meter.read(stage.clock.now())
             if load is not None and load.is_too_high:
-                raise HemoStatError(f"the host is too busy to show this: {load}", hint=TRY_LATER_HINT)
+                raise HemoStatError(f"the host is too busy for this demo: {load}", hint=TRY_LATER_HINT)
             raise HemoStatError(f"the demo's container was not ready and measured within {READY_SECONDS:g} s")
         stage.clock.sleep(TICK_SECONDS)
 

@@ -151,9 +151,9 @@ def _build_engine_steps(events: Sequence[EngineEvent], since: float) -> Iterator
             case "die" if not asked:
                 yield "died", event.time, f"exit code {event.exit_code}"
             case "start":
-                yield "running", event.time, "started again, says the engine"
+                yield "running", event.time, "restarted, reported by the engine"
             case "unhealthy" | "healthy":
-                yield event.action, event.time, "says the engine"
+                yield event.action, event.time, "reported by the engine"
 
 
 def _build_bus_steps(event: Event) -> Iterator[tuple[str, float, str]]:

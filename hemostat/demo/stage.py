@@ -207,7 +207,7 @@ def _open_engine(stack: ExitStack, settings: Settings) -> tuple[Engine, TestCont
     busybox = shutil.which("busybox")
     if busybox is None:
         raise UsageError(
-            "the demo's image is made of a static busybox, and there is none on PATH",
+            "the demo's image needs a static busybox, and PATH has none",
             hint="apt-get install busybox-static, or add --simulate",
         )
     workshop.image(IMAGE, busybox)
@@ -269,4 +269,4 @@ def _run_process(
 def _require_alive(processes: list[subprocess.Popen[bytes]], log: Path) -> None:
     ended = next((process for process in processes if process.poll() is not None), None)
     if ended is not None:
-        raise HemoStatError(f"the demo's own roles did not start: {log.read_text(errors='replace').strip()}")
+        raise HemoStatError(f"the roles of the demo did not start: {log.read_text(errors='replace').strip()}")

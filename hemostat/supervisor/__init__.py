@@ -108,7 +108,7 @@ class _Supervisor:
             stopping = child.is_refused(code)
             wait = child.ended(time.monotonic())
             refused = refused or stopping
-            then = "stopping" if stopping else f"starting it again in {show_duration(wait)}"
+            then = "stopping" if stopping else f"restarting in {show_duration(wait)}"
             self._print(f"{child.role} {describe_exit(code)}, {then}")
         return refused
 
@@ -124,7 +124,7 @@ class _Supervisor:
                     self._drain(child)
                     child.process = None
         for child in self._list_running():
-            self._print(f"{child.role} did not stop in time and is killed")
+            self._print(f"{child.role} did not stop in time and was killed")
 
     def _kill(self) -> None:
         self._signal(signal.SIGKILL)

@@ -25,19 +25,23 @@ def find_obstacle(environ: Mapping[str, str], *, screen: bool, keyboard: bool) -
     `screen` and `keyboard`: whether standard output and standard input are terminals.
     """
     if not screen:
-        return "the dashboard needs a terminal to draw on, and standard output is none"
+        return "the dashboard needs a terminal, but standard output is not a terminal"
     if not keyboard:
-        return "the dashboard needs a terminal to read keys from, and standard input is none"
+        return "the dashboard needs a terminal, but standard input is not a terminal"
     term = environ.get("TERM") or "unset"
     if term in {"unset", "dumb", "unknown"}:
-        return f"the dashboard needs a terminal that can move its cursor, and TERM is {term}"
+        return f"the dashboard needs a terminal with cursor control, but TERM is {term}"
     return None
 
 
 def suggest_hint(environ: Mapping[str, str], *, slow: bool) -> str:
     """A hint for a dashboard opened over SSH, else empty."""
     remote = environ.get("SSH_TTY") or environ.get("SSH_CONNECTION")
-    return "over SSH: hemostat tui --slow sends less, and ssh -C compresses it" if remote and not slow else ""
+    return (
+        "over SSH, hemostat tui --slow sends less data, and ssh -C compresses it"
+        if remote and not slow
+        else ""
+    )
 
 
 def run(model: "DashboardContext") -> int:
@@ -53,7 +57,7 @@ def run(model: "DashboardContext") -> int:
     looks = model.looks
     if looks.theme and looks.theme not in BUILTIN_THEMES:
         near = difflib.get_close_matches(looks.theme, BUILTIN_THEMES, n=1, cutoff=0.0)[0]
-        raise ConfigError(f"tui.theme: there is no theme {looks.theme!r}", hint=f"did you mean {near}?")
+        raise ConfigError(f"tui.theme: unknown theme {looks.theme!r}", hint=f"did you mean {near}?")
     colourless = is_colour_off(os.environ)
     # Textual applies NO_COLOR also if it is set and empty. By convention an empty value has no effect.
     os.environ.pop("NO_COLOR", None)

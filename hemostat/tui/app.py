@@ -47,8 +47,8 @@ class Dashboard(App[None]):
     AUTO_FOCUS = None
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (190, "-wide")]  # noqa: RUF012 - the base class declares it this way
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "help", "Help", key_display="?", id="help", tooltip="the keys"),
-        Binding("q", "quit", "Quit", id="quit", tooltip="leave; roles go on"),
+        Binding("question_mark", "help", "Help", key_display="?", id="help", tooltip="show the keys"),
+        Binding("q", "quit", "Quit", id="quit", tooltip="quit; the roles continue"),
         Binding(
             "ctrl+c",
             "quit",
@@ -56,7 +56,7 @@ class Dashboard(App[None]):
             key_display="^c",
             show=False,
             priority=True,
-            tooltip="leave; roles go on",
+            tooltip="quit; the roles continue",
         ),
         Binding(
             "colon",
@@ -65,7 +65,7 @@ class Dashboard(App[None]):
             key_display=":",
             show=False,
             id="commands",
-            tooltip="commands, by name",
+            tooltip="search commands by name",
         ),
     ]
 
@@ -167,9 +167,9 @@ class Dashboard(App[None]):
                     binding.tooltip,
                     lambda action=binding.action, node=each.node: self.run_action(action, node),
                 )
-        yield SystemCommand("Theme", "other colours", self.action_change_theme)
+        yield SystemCommand("Theme", "change the colours", self.action_change_theme)
         if self.model.exports is not Exports.NONE:
-            yield SystemCommand("Screenshot", "of this screen, as SVG", self._deliver_screen)
+            yield SystemCommand("Screenshot", "save this screen as SVG", self._deliver_screen)
         if isinstance(screen, Live):
             yield from screen.commands()
 

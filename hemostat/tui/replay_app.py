@@ -17,15 +17,15 @@ STEP_SECONDS: Final = 10.0
 
 class Replayed(Dashboard):
     BINDINGS: ClassVar[list[BindingType]] = [
-        make_binding("0", "replay_pause", "Pause", "replay.pause", "stop the replay, or go on"),
+        make_binding("0", "replay_pause", "Pause", "replay.pause", "pause or resume the replay"),
         make_binding("comma", "replay_step(-1)", "Back", "replay.back", "10 s back", display=","),
-        make_binding("full_stop", "replay_step(1)", "On", "replay.on", "10 s on", display="."),
+        make_binding("full_stop", "replay_step(1)", "On", "replay.on", "10 s forward", display="."),
         make_binding(
             "less_than_sign",
             "replay_incident(-1)",
-            "Incident before",
+            "Previous incident",
             "replay.before",
-            "to the beginning of the incident before",
+            "to the start of the previous incident",
             display="<",
         ),
         make_binding(
@@ -33,7 +33,7 @@ class Replayed(Dashboard):
             "replay_incident(1)",
             "Next incident",
             "replay.next",
-            "to the beginning of the next incident",
+            "to the start of the next incident",
             display=">",
         ),
         make_binding("minus", "replay_speed(-1)", "Slower", "replay.slower", "slower", display="-"),
@@ -42,7 +42,7 @@ class Replayed(Dashboard):
             "replay_speed(1)",
             "Faster",
             "replay.faster",
-            "faster; last of all, jump through silence",
+            "faster; at the fastest, skip time without events",
             display="+",
         ),
     ]

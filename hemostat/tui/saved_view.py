@@ -29,7 +29,7 @@ def load_view(path: Path | None) -> tuple[SavedView, str]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=SavedView), ""
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        return SavedView(), f"the view that was kept is not used: {path}: {error}"
+        return SavedView(), f"the saved view is ignored: {path}: {error}"
 
 
 def save_view(path: Path | None, view: SavedView) -> str:
@@ -40,5 +40,5 @@ def save_view(path: Path | None, view: SavedView) -> str:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         replace_file(path, msgspec.json.encode(view))
     except OSError as error:
-        return f"the view cannot be kept in {path}: {error.strerror}"
+        return f"the view cannot be saved in {path}: {error.strerror}"
     return ""

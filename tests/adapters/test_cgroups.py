@@ -230,7 +230,7 @@ def test_a_controller_that_is_not_delegated_makes_the_files_incomplete(tmp_path:
     (tmp_path / f"sys/fs/cgroup{V2_PATHS[0]}" / missing).unlink()
     open_before = open_files()
     assert not CgroupSampler(tmp_path).usable(info())
-    assert len(tree.sample()) == 1, "the other figure is told all the same"
+    assert len(tree.sample()) == 1, "the other value is reported"
     assert open_files() == open_before
 
 

@@ -85,15 +85,15 @@ def test_a_copy_is_like_its_model_but_for_what_is_the_model_s_own():
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"name": "/shop"}, "a name of its own"),
+        ({"name": "/shop"}, "a fixed name"),
         ({"host": {"NetworkMode": "host"}}, "network of the host"),
         ({"host": {"NetworkMode": "container:abc"}}, "of another container"),
         (
             {"host": {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}}},
             "port 8080 of the host",
         ),
-        ({"endpoint": {"IPAMConfig": {"IPv4Address": "10.0.0.2"}}}, "an address of its own"),
-        ({"config": {"MacAddress": "02:42:ac:11:00:02"}}, "an address of its own"),
+        ({"endpoint": {"IPAMConfig": {"IPv4Address": "10.0.0.2"}}}, "a fixed address"),
+        ({"config": {"MacAddress": "02:42:ac:11:00:02"}}, "a fixed address"),
     ],
 )
 def test_what_can_be_there_only_once_is_not_copied(changes, why):

@@ -127,7 +127,7 @@ def test_a_malformed_line_is_skipped_and_logged(caplog: pytest.LogCaptureFixture
         assert Script(
             [b"{half", b"", line("\xff", 0).replace(b"\\u00ff", b"\xff"), line("die", 1)]
         ).told() == ["+", "die", "-"]
-    assert [record.message.split()[0] for record in caplog.records] == ["engine.event_malformed"] * 2
+    assert [record.message.split()[0] for record in caplog.records] == ["engine_event.rejected"] * 2
 
 
 def test_the_engine_s_clock_may_be_set_back() -> None:

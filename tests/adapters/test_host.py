@@ -83,10 +83,12 @@ def mounted(source: Path, target: str = "", pid: int = 0) -> ContainerInfo:
 
 def test_a_path_that_a_container_needs_is_there_or_is_missed(tmp_path: Path) -> None:
     source = tmp_path / "data"
-    assert find_missing_path(mounted(source)) == f"{source}, which its start needs, is not there on the host"
+    assert (
+        find_missing_path(mounted(source)) == f"{source}, which its start needs, does not exist on the host"
+    )
     source.mkdir()
     assert find_missing_path(mounted(source)) == ""
-    assert "is not there" in find_missing_path(mounted(source / "a" / "b"))
+    assert "does not exist" in find_missing_path(mounted(source / "a" / "b"))
 
 
 def test_a_file_that_has_become_a_directory_cannot_be_mounted_any_more(tmp_path: Path) -> None:
@@ -97,7 +99,7 @@ def test_a_file_that_has_become_a_directory_cannot_be_mounted_any_more(tmp_path:
     directory.mkdir()
     assert find_missing_path(mounted(source, str(directory), os.getpid())) == ""
     said = find_missing_path(mounted(source, str(file), os.getpid()))
-    assert said == f"{source} is a directory now, and was mounted as a file"
+    assert said == f"{source} is now a directory, but was mounted as a file"
     assert find_missing_path(mounted(source, "/nowhere", os.getpid())) == ""
 
 
@@ -113,7 +115,7 @@ def test_a_path_that_hangs_is_waited_for_once_and_then_nothing_is_known(
     """As one does whose file server is gone."""
     paths, asked, answer = HostPaths(os.getpid()), list[ContainerInfo](), threading.Event()
     gone = mounted(tmp_path / "gone")
-    assert "is not there" in paths.missing(gone)
+    assert "does not exist" in paths.missing(gone)
 
     def hang(info: ContainerInfo) -> str:
         asked.append(info)
@@ -126,4 +128,4 @@ def test_a_path_that_hangs_is_waited_for_once_and_then_nothing_is_known(
     assert len(asked) == 1
     answer.set()
     monkeypatch.undo()
-    eventually(lambda: "is not there" in paths.missing(gone))
+    eventually(lambda: "does not exist" in paths.missing(gone))

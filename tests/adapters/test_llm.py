@@ -67,14 +67,14 @@ def test_each_vendor_has_a_model_by_default_whose_price_is_known(environ, name):
         ({"advisor": "anthropic"}, {}, None, f"no key.*set {CLAUDES}"),
         ({"advisor": "openai"}, {CLAUDES: "k"}, None, f"no key.*set {GPTS}"),
         ({"base_url": LOCAL}, {}, None, "analyzer.model is not"),
-        ({"base_url": "localhost:11434", "model": "m"}, {}, None, "no address"),
-        ({"base_url": "http://[", "model": "m"}, {}, None, "no address"),
-        ({"base_url": "http://h:99999", "model": "m"}, {}, None, "no address"),
-        ({"base_url": "http://h\n/v1", "model": "m"}, {}, None, "no address"),
-        ({"base_url": "http://a h/v1", "model": "m"}, {}, None, "no address"),
+        ({"base_url": "localhost:11434", "model": "m"}, {}, None, "is not a URL"),
+        ({"base_url": "http://[", "model": "m"}, {}, None, "is not a URL"),
+        ({"base_url": "http://h:99999", "model": "m"}, {}, None, "is not a URL"),
+        ({"base_url": "http://h\n/v1", "model": "m"}, {}, None, "is not a URL"),
+        ({"base_url": "http://a h/v1", "model": "m"}, {}, None, "is not a URL"),
         ({"advisor": "anthropic", "base_url": LOCAL, "model": "m"}, {}, None, "HEMOSTAT_ANALYZER_API_KEY"),
-        ({"advisor": "openai"}, {}, "geheim\n…", "characters that no key has"),
-        ({"advisor": "openai"}, {}, "geheim\x07er", "characters that no key has"),
+        ({"advisor": "openai"}, {}, "geheim\n…", "invalid characters"),
+        ({"advisor": "openai"}, {}, "geheim\x07er", "invalid characters"),
     ],
 )
 def test_what_is_missing_is_named_and_no_key_shown(analysis, environ, key, words):
@@ -178,8 +178,8 @@ def test_a_server_gets_no_parameter_that_it_may_not_know(model, own):
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (Sends("[" * 100_000), "an answer that is none"),
-        (Sends("{}", headers={"Content-Encoding": "gzip"}), "answered compressed"),
+        (Sends("[" * 100_000), "an unreadable response"),
+        (Sends("{}", headers={"Content-Encoding": "gzip"}), "sent a compressed response"),
     ],
     ids=["nested without end", "compressed"],
 )
@@ -200,7 +200,7 @@ def test_a_count_of_tokens_that_is_none_gives_no_money_back(vendor, sent):
         analysis = AnalyzerSettings(model="m", base_url=server.base_url(vendor))
         with (
             closing(llm.create_advisor(vendor, analysis, {}, KEY)) as made,
-            pytest.raises(AdvisorError, match="an answer that is none"),
+            pytest.raises(AdvisorError, match="an unreadable response"),
         ):
             made.say("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
 

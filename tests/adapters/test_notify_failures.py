@@ -48,10 +48,10 @@ def closed_port() -> int:
 
 def test_a_refused_connection_and_an_unknown_host_differ():
     refused = failure(f"http://127.0.0.1:{closed_port()}/services/{SECRET}")
-    assert refused.message == "the webhook at 127.0.0.1 refuses the connection: nothing listens there"
+    assert refused.message == "the webhook at 127.0.0.1 refuses the connection: no process listens there"
     unknown = failure(f"http://hooks.invalid/services/{SECRET}")
     assert unknown.message.startswith("the webhook at hooks.invalid ")
-    assert "name server" in unknown.message
+    assert "cannot be resolved: " in unknown.message
     assert refused.transient
     assert unknown.transient
 
@@ -94,7 +94,8 @@ def test_a_refused_proxy_is_told_without_its_password(monkeypatch, scheme):
     monkeypatch.setenv(f"{scheme}_proxy", f"http://user:geheim@127.0.0.1:{closed_port()}")
     error = failure(f"{scheme}://hooks.slack.com/services/{SECRET}")
     assert error.message == (
-        f"the proxy at 127.0.0.1, which {scheme}_proxy names, refuses the connection: nothing listens there"
+        f"the proxy at 127.0.0.1, which {scheme}_proxy names, "
+        "refuses the connection: no process listens there"
     )
     assert "geheim" not in str(error)
 
@@ -138,7 +139,7 @@ def test_an_answer_is_told_with_its_own_words(hook, status, body, told):
 def test_a_web_page_is_no_delivery(hook):
     """As a captive portal or a login page answers: with 200."""
     hook.headers, hook.body = {"Content-Type": "text/html"}, b"\n<html>Log in</html>"
-    assert failure(hook.url).message == "the webhook answered with a web page, as no webhook does"
+    assert failure(hook.url).message == "the webhook answered with a web page, so it is not a webhook"
 
 
 def test_slack_says_ok_and_calls_it_html(hook):
@@ -150,5 +151,5 @@ def test_the_heartbeats_failures_are_told_the_same_way():
     with pytest.raises(NotifyError) as caught:
         HealthchecksPing(f"http://127.0.0.1:{closed_port()}/ping/{SECRET}", signals=False).beat()
     assert caught.value.message == (
-        "the heartbeat URL at 127.0.0.1 refuses the connection: nothing listens there"
+        "the heartbeat URL at 127.0.0.1 refuses the connection: no process listens there"
     )

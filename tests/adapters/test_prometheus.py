@@ -70,7 +70,7 @@ def test_buckets_add_up_and_labels_are_quoted(port):
 
 def test_an_address_that_is_taken_is_named(port):
     with (
-        pytest.raises(AdapterError, match=rf"127\.0\.0\.1:{port} cannot be listened on"),
+        pytest.raises(AdapterError, match=rf"127\.0\.0\.1:{port} is not available to listen on"),
         serve_metrics("127.0.0.1", port, dict),
     ):
         pass

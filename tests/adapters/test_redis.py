@@ -77,7 +77,7 @@ def test_an_entry_without_an_event_is_told_as_such(redis_client: Client) -> None
 
 def test_nobody_there_is_told_with_what_to_do(tmp_path: Path) -> None:
     bus = RedisBus(connect(f"unix://{tmp_path}/none.sock"))
-    with pytest.raises(BusUnreachableError, match=r"cannot be reached .*is it running") as caught:
+    with pytest.raises(BusUnreachableError, match=r"cannot be reached .*check that it is running") as caught:
         bus.ping()
     assert caught.value.transient
 

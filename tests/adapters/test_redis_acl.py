@@ -434,7 +434,7 @@ def test_nobody_comes_in_without_a_name_or_with_a_wrong_password(server: Guarded
     for name, password in ((MONITOR, "wrong"), ("", None)):
         with closing(connect(server.url, username=name, password=password)) as client:
             with pytest.raises(
-                BusUnreachableError, match=f"password of user {name}" if name else "asks for a password"
+                BusUnreachableError, match=f"password of user {name}" if name else "requires a password"
             ) as caught:
                 RedisBus(client).ping()
             assert not caught.value.transient
@@ -500,9 +500,9 @@ def former(redis_url: str) -> Iterator[Guarded]:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        (OPERATOR_USER, "not allowed to user hemostat-operator: watch"),
-        (RESPONDER, "not allowed to user hemostat-responder"),
-        (METRICS_USER, "scripts are allowed, and not needed"),
+        (OPERATOR_USER, "not allowed for user hemostat-operator: watch"),
+        (RESPONDER, "not allowed for user hemostat-responder"),
+        (METRICS_USER, "scripts are allowed, but not needed"),
     ],
 )
 def test_rights_of_a_former_version_are_told(former: Guarded, name: str, words: str) -> None:

@@ -48,7 +48,7 @@ def fill(bus, between=lambda: None):
         except BusError as error:
             refused = error
             break
-    assert "is at its maxmemory" in str(refused)
+    assert "has reached maxmemory" in str(refused)
     assert refused.curable
     return 20 * count
 
@@ -157,4 +157,4 @@ def test_status_is_printed_of_a_full_redis(full, state_dir):
     fill(full)
     told = run("status", env=environ(state_dir))
     assert (told.returncode, told.stderr) == (0, "")
-    assert "of 3.0 MiB memory are used" in run("doctor", env=environ(state_dir)).stdout
+    assert "of 3.0 MiB memory is used" in run("doctor", env=environ(state_dir)).stdout

@@ -87,7 +87,7 @@ def test_with_the_authority_and_a_certificate_it_works(secure: Secure) -> None:
     ("name", "trusted", "message"),
     [
         ("127.0.0.1", False, r"not trusted \(.*\): set redis\.ca_file"),
-        ("localhost", True, r"not trusted \(.*localhost.*\): .*the name in redis\.url"),
+        ("localhost", True, r"not trusted \(.*localhost.*\): .*its host name in redis\.url"),
     ],
 )
 def test_a_certificate_that_proves_nothing_is_refused(
@@ -107,7 +107,7 @@ def test_who_must_show_a_certificate_and_has_none_is_told(
         _ping(secure.url(), Tls(secure.ca))
         return
     # The server closes at once: whether its reason is read before that is chance.
-    eventually(lambda: "asks for a certificate: set redis.cert_file" in _refusal(secure))
+    eventually(lambda: "requires a client certificate: set redis.cert_file" in _refusal(secure))
 
 
 def _refusal(secure: Secure) -> str:
@@ -120,14 +120,14 @@ def test_files_that_are_no_certificates_are_told_as_such(secure: Secure) -> None
     """The authority's is trusted, but the key is not the certificate's; then, a key is no authority."""
     for tls in (Tls(secure.ca, secure.ca, secure.key), Tls(secure.key)):
         with pytest.raises(
-            BusUnreachableError, match=r"cannot be used: redis\.ca_file, .* are PEM"
+            BusUnreachableError, match=r"cannot be used: use PEM files for redis\.ca_file"
         ) as caught:
             _ping(secure.url(), tls)
         assert not caught.value.transient
 
 
 def test_certificates_without_encryption_are_a_mistake() -> None:
-    with pytest.raises(BusError, match=r"redis\.ca_file is set, .* not encrypted: write rediss://"):
+    with pytest.raises(BusError, match=r"redis\.ca_file is set, .* not encrypted: use rediss://"):
         connect("redis://h/0", tls=Tls(ca_file="ca.crt"))
 
 

@@ -63,7 +63,7 @@ def test_what_was_flushed_is_there_when_the_process_is_not(tmp_path, name):
 def test_a_file_that_is_there_is_kept_unless_forced(tmp_path):
     path = write(tmp_path / "a.jsonl")
     before = path.read_bytes()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         write(path, LINES[:1])
     assert path.read_bytes() == before
     assert len(read_replay(write(path, LINES[:1], force=True))) == 0
@@ -86,10 +86,10 @@ FLIPPED[200] ^= 0xFF
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "it is no recording"),
-        (b"hello\n", "it is no recording"),
-        (b"\x89PNG\r\n\x1a\n\x00", "it is no recording"),
-        (gzip.compress(b"hello\n", mtime=0), "it is no recording"),
+        (b"", "it is not a replay file"),
+        (b"hello\n", "it is not a replay file"),
+        (b"\x89PNG\r\n\x1a\n\x00", "it is not a replay file"),
+        (gzip.compress(b"hello\n", mtime=0), "it is not a replay file"),
         (b"\x1f\x8b\x08not really", "damaged"),
         (bytes(FLIPPED), "damaged"),
         (b"".join([LINES[0], b"x\n", LINES[1]]), "line 2 is damaged"),
@@ -114,7 +114,7 @@ def test_little_that_unpacks_to_much_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(replay_file, "MOST", 1 << 20)
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(LINES[0] + b" " * (8 << 20)))
-    with pytest.raises(DecodeError, match="longer than 1 MiB: record a shorter stretch"):
+    with pytest.raises(DecodeError, match="longer than 1 MiB: record a shorter period"):
         read_replay(path)
 
 

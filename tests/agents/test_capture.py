@@ -128,7 +128,7 @@ def test_the_last_alert_of_an_incident_is_the_one_that_is_analysed(scene):
     scene.bus.publish([event(scene.told), event(again, 5), event(over, 9)])
     assert scene.archive.raised("i1").data == again
     scene.bus.publish([event(complete(container=scene.ref), incident="i2")])
-    with pytest.raises(HemoStatError, match="the alert of incident i2 is not kept any more"):
+    with pytest.raises(HemoStatError, match="the alert of incident i2 is no longer stored"):
         scene.archive.raised("i2")
 
 

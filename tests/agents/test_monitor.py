@@ -825,7 +825,7 @@ def test_what_ended_with_0_several_times_is_a_job_also_for_a_monitor_that_was_re
             watch.clock.advance(60)
             watch.engine.start(job)
             watch.listen()
-    assert watch.alerts[-1].fact("job") == "it ended with 0 2 times before"
+    assert watch.alerts[-1].fact("job") == "it exited with code 0 2 times before"
 
 
 def with_check(watch, container: str, **state) -> None:
@@ -893,10 +893,10 @@ def test_a_label_that_cannot_be_used_is_logged_once(watch, caplog):
     watch.engine.restart(web)
     watch.listen()
     watch.tell(Connected())
-    lines = [record.getMessage() for record in caplog.records if "label.unreadable" in record.getMessage()]
+    lines = [record.getMessage() for record in caplog.records if "label.rejected" in record.getMessage()]
     assert [line.partition(" value=")[0] for line in lines] == [
-        "label.unreadable container=web label=hemostat.protect",
-        "label.unreadable container=web label=hemostat.windw",
+        "label.rejected container=web label=hemostat.protect",
+        "label.rejected container=web label=hemostat.windw",
     ]
     assert "nearest=hemostat.window" in lines[1]
 

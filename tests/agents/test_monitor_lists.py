@@ -45,7 +45,7 @@ HANGS = EngineTimeoutError("inspect x: the Docker Engine took too long")
 FAULTS = [
     HANGS,
     EngineError("inspect x: HTTP 500"),
-    EngineError("inspect x: the answer cannot be read (KeyError: 1)"),
+    EngineError("inspect x: the response is unreadable (KeyError: 1)"),
 ]
 
 
@@ -65,7 +65,7 @@ def test_one_container_that_cannot_be_inspected_costs_no_other_anything(watch, s
     reason = fault.message.partition(": ")[2]
     assert watch.monitor.warnings == (f"cannot inspect bad: {reason}",)
     assert stuck.asked.count(bad) == 1, "whoever hangs is not waited for again"
-    assert [record.message.split()[0] for record in caplog.records] == ["container.unanswered"]
+    assert [record.message.split()[0] for record in caplog.records] == ["inspection.failed"]
 
 
 def test_a_container_that_is_answered_about_again_is_watched_again(watch, stuck):

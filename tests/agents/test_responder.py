@@ -540,7 +540,7 @@ def test_the_last_healthy_replica_is_not_taken_away(scene):
     scene.engine.crash(second, 1)
     event = scene.request(Kind.CPU_HIGH, container="api-1")
     why, told = later(scene, event, scene.responder())
-    assert why == "0 of 1 other replicas are healthy, 1 must be"
+    assert why == "0 of 1 other replicas are healthy, 1 required"
     assert [each.reason for each in told] == [Reason.MIN_HEALTHY]
     assert scene.engine.inspect(first).started_at < scene.clock.now() - 30
 
@@ -717,7 +717,7 @@ def test_what_cannot_be_done_is_said_and_costs_no_budget(scene):
     event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="plain", parameters={"resource": "cpu"})
     done = scene.step(event, scene.responder(actions=(Action.SCALE,)))
     assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.UNSUPPORTED)
-    assert done.detail == "it has no cpu limit that could be raised"
+    assert done.detail == "it has no cpu limit to raise"
     assert scene.ledger.read("h", "plain").attempts == ()
 
 
@@ -942,7 +942,7 @@ def test_what_a_person_stopped_before_a_begun_raise_is_taken_up_stays_stopped(sc
 
 
 def test_what_is_raised_comes_back_down_though_its_replica_went_meanwhile(scene):
-    """Swarm puts another in the place of one that is ill: the service has more replicas all the same."""
+    """Swarm puts another in the place of an unhealthy one: the service still has more replicas."""
     labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.max": "3"}
     scene.engine.services["s1"] = Service(id="s1", name="shop", replicas=2, labels=labels)
     for name in ("shop-1", "shop-2"):
@@ -1064,7 +1064,7 @@ def test_people_s_yes_is_for_what_they_were_asked(scene):
     twin = scene.request(action=Action.CLEANUP)
     done = scene.step(twin, scene.responder(mode="approve"))
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.NOT_ALLOWED)
-    assert done.detail == "people were asked for restart"
+    assert done.detail == "an approval was requested for restart"
 
 
 def test_a_command_that_may_have_been_run_is_not_run_again(scene):
@@ -1083,7 +1083,7 @@ def test_a_command_that_may_have_been_run_is_not_run_again(scene):
     done = scene.step(event, responder)
     assert (done.outcome, done.detail) == (
         Outcome.HEALED,
-        "it may have been run before an interruption, and is not run again",
+        "it may have run before an interruption, and is not repeated",
     )
     assert len(runs) == 1
 
@@ -1135,7 +1135,7 @@ def test_a_pause_of_one_that_shares_the_network_holds(scene):
     scene.engine.restart = pause_meanwhile
     scene.clock.advance(60)
     done = scene.step(scene.request(Kind.HUNG))
-    assert done.detail == "kept left without network: it is paused; side re-attached to its network"
+    assert done.detail == "kept has no network: it is paused; side re-attached to its network"
 
 
 def test_a_persons_stop_during_a_restart_is_the_later_wish(scene):

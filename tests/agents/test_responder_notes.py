@@ -58,11 +58,11 @@ def test_request_is_done_as_the_monitor_told_it(scene):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"occurrence": 99}, "no occurrence 99: the latest is 1"),
-        ({"since": 1.0}, "another beginning"),
-        ({"since": 1e308}, "another beginning"),
-        ({"kind": Kind.UNHEALTHY}, "cpu_high, and not of unhealthy"),
-        ({"kind": Kind.ORDERED}, "cpu_high, and not of ordered"),
+        ({"occurrence": 99}, "did not report occurrence 99: the latest is 1"),
+        ({"since": 1.0}, "another start"),
+        ({"since": 1e308}, "another start"),
+        ({"kind": Kind.UNHEALTHY}, "cpu_high, not unhealthy"),
+        ({"kind": Kind.ORDERED}, "cpu_high, not ordered"),
     ],
 )
 @pytest.mark.parametrize("action", [Action.RESTART, Action.NONE])
@@ -83,7 +83,7 @@ def test_request_is_refused_for_another_container_of_the_same_name(scene):
 def test_request_is_dropped_when_its_incident_is_over(scene):
     request = busy(scene)
     note(scene, request, phase=Phase.CLEARED)
-    assert "over" in refused(scene.step(request), Reason.RECOVERED)
+    assert "its end" in refused(scene.step(request), Reason.RECOVERED)
     assert scene.starts() == 0
 
 

@@ -59,7 +59,7 @@ def test_what_is_so_already_costs_nothing(scene, action, words):
     if action is Action.STOP:
         scene.engine.stop("web")
     done = scene.step(ordered(scene, action))
-    assert (done.outcome, done.detail) == (Outcome.NOT_APPLICABLE, f"it is {words} already")
+    assert (done.outcome, done.detail) == (Outcome.NOT_APPLICABLE, f"it is already {words}")
     assert scene.ledger.survey("h").attempts == ()
 
 
@@ -133,7 +133,7 @@ def test_order_is_refused_when_name_and_id_are_of_different_containers(scene, wr
     named = msgspec.structs.replace(scene.engine.inspect("db").ref, **wrong)
     done = scene.step(ordered(scene, container=named))
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
-    assert f"it was given for {named.name}" in done.detail
+    assert f"it names {named.name}" in done.detail
     assert scene.starts() == 0
 
 

@@ -36,7 +36,7 @@ def test_a_container_whose_networks_owner_is_gone_is_left_as_it_is(scene):
     shares(scene, "389e4c")
     done = scene.step(ill(scene))
     assert (done.outcome, done.reason) == (Outcome.ESCALATED, Reason.NOT_VIABLE)
-    assert "389e4c) is gone: recreate this one" in done.detail
+    assert "389e4c) no longer exists: recreate this container" in done.detail
     assert scene.starts() == 0
     assert scene.ledger.read("h", "app").attempts == ()
     assert scene.dossiers.get("i1")
@@ -46,7 +46,7 @@ def test_the_same_is_told_of_one_that_is_down_already(scene):
     shares(scene, "389e4c")
     scene.engine.crash("app", 1)
     waits = scene.step(scene.request(container="app"))
-    assert "is gone: recreate this one" in waits.told[0].data.detail
+    assert "no longer exists: recreate this container" in waits.told[0].data.detail
     assert waits.told[0].data.outcome is Outcome.ESCALATED
 
 
@@ -80,10 +80,10 @@ def test_a_container_whose_networks_owner_is_down_is_left_as_it_is(scene):
 
 
 def missing(scene: ResponderHarness, **limits):
-    """A responder that finds that a path is not there."""
+    """A responder that finds that a path does not exist."""
     responder = scene.responder(**limits)
     responder._decider._start_check._find_missing_path = lambda _: (
-        "/srv/x, which its start needs, is not there on the host"
+        "/srv/x, which its start needs, does not exist on the host"
     )
     return responder
 

@@ -210,7 +210,7 @@ def test_it_says_that_the_engine_is_gone(watch):
 
     eventually(lambda: troubles() == {""})
     watch.engine.disconnect()
-    eventually(lambda: "the simulated engine is gone" in troubles())
+    eventually(lambda: "the simulated engine is stopped" in troubles())
     watch.engine.reconnect()
 
 
@@ -310,7 +310,7 @@ def test_a_sampler_that_raises_stops_neither_the_time_nor_the_alerts(watch, monk
     eventually(watch.alerts)
     eventually(lambda: beat(watch).warnings)
     assert beat(watch).warnings == (
-        "reading samples fails: OverflowError: int too large to convert to float; the log says more",
+        "reading samples fails: OverflowError: int too large to convert to float; details are in the log",
     )
 
 
@@ -355,4 +355,4 @@ def test_a_memo_that_can_be_read_in_part_is_restored_in_that(watch):
     watch.start()
     eventually(lambda: "web" in [event.data.container.name for event in watch.alerts()])
     assert "dead_before" not in [item.name for item in watch.alerts()[-1].data.evidence]
-    eventually(lambda: "forgot at its start" in str(beat(watch).warnings))
+    eventually(lambda: "started without the parts" in str(beat(watch).warnings))

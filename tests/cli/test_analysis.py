@@ -242,7 +242,7 @@ def test_it_stops_when_the_money_is_spent(hemostat, directory, model):
         "eval", str(directory), "--advisor", "openai", "--json", "--max-cost", "0.04", *prices
     )
     assert (code, json.loads(out)["incidents"]) == (1, 1)
-    assert "stopped after 1 of 2: --max-cost is used up" in err
+    assert "stopped after 1 of 2: --max-cost is reached" in err
 
 
 def test_a_key_that_is_refused_ends_it(hemostat, directory, model):
@@ -254,9 +254,9 @@ def test_a_key_that_is_refused_ends_it(hemostat, directory, model):
 
 def test_a_directory_of_no_use_is_said(hemostat, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "holds no recordings" in hemostat("eval", str(tmp_path / "empty")).err
+    assert "contains no eval cases" in hemostat("eval", str(tmp_path / "empty")).err
     (tmp_path / "busy.json").write_bytes(encode(recording(BUSY)))
-    assert "does not say what is true" in hemostat("eval", str(tmp_path)).err
+    assert "does not contain the truth" in hemostat("eval", str(tmp_path)).err
 
 
 # --- by the vendors' own SDKs, on a server that speaks their wires ------------------------------------

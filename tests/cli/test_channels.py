@@ -27,7 +27,7 @@ def test_every_channel_is_told_and_says_how_that_went(hemostat, config):
         ["ops", "told"],
         [
             "boss",
-            "the webhook answered 404 Not Found: check its address; a deleted webhook must be made again",
+            "the webhook answered 404 Not Found: check its address; create a deleted webhook again",
         ],
     ]
     assert well.heard[0].json["text"].startswith(":wave: HemoStat on h: a test\nWhere: h\n")

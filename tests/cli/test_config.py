@@ -80,7 +80,7 @@ def test_show_masks_secrets(hemostat, environ, options):
 
 
 def test_check_is_satisfied_without_a_file(hemostat):
-    assert hemostat("config", "check").out == "ok: no configuration file, the defaults apply\n"
+    assert hemostat("config", "check").out == "ok: no configuration file, defaults are in effect\n"
     empty = {"ok": True, "path": None, "unknown": [], "warnings": []}
     assert hemostat("config", "check", "--json").json == empty
 
@@ -88,7 +88,7 @@ def test_check_is_satisfied_without_a_file(hemostat):
 def test_check_warns_of_a_workflows_webhook_without_its_address(hemostat, environ):
     environ.setenv("HEMOSTAT_ALERT_SLACK_WEBHOOK", "https://hooks.slack.com/triggers/T/1/geheim")
     said = hemostat("config", "check")
-    assert (said.code, said.out) == (0, "ok: no configuration file, the defaults apply\n")
+    assert (said.code, said.out) == (0, "ok: no configuration file, defaults are in effect\n")
     assert "channel slack: its URL is a Slack workflow's webhook, which takes variables" in said.err
     assert "geheim" not in said.err
     [warning] = hemostat("config", "check", "--json").json["warnings"]
@@ -100,7 +100,7 @@ def test_an_address_without_https_is_told_as_such(hemostat, environ, command):
     environ.setenv("HEMOSTAT_ALERT_SLACK_WEBHOOK", "hooks.slack.com/services/T/B/geheim")
     said = hemostat(*command)
     assert said.code == 2
-    assert "channel slack: its URL does not begin with https://" in said.err
+    assert "channel slack: its URL does not start with https://" in said.err
     assert "geheim" not in said.err
     assert "install" not in said.err
 
@@ -129,7 +129,7 @@ def test_a_foreign_variable_is_told_in_one_line(hemostat, environ):
         environ.setenv(name, value)
     first, second = (hemostat("config", "check", "--json") for _ in range(2))
     assert (first.code, first.json["unknown"]) == (0, sorted(FOREIGN))
-    told = "ignored, because HemoStat has no such setting: HEMOSTAT_IMAGE, HEMOSTAT_PORT"
+    told = "ignored, because no such setting exists: HEMOSTAT_IMAGE, HEMOSTAT_PORT"
     assert first.err == f"hemostat: warning: {told}\n"
     assert second.err == ""  # what this process starts inherits its environment, and does not tell it again
 

@@ -32,7 +32,7 @@ def test_a_pause_is_put_and_lifted_by_name(hemostat, desk):
 
 def test_lifting_what_is_not_there_fails_and_says_so(hemostat, desk):
     said = hemostat("resume", "--container", "web")
-    assert (said.code, said.out) == (1, "there was no pause for web\n")
+    assert (said.code, said.out) == (1, "no pause was in effect for web\n")
 
 
 def test_a_pause_for_no_time_at_all_is_a_mistake(hemostat, desk):
@@ -48,7 +48,7 @@ def test_what_waits_is_listed_and_answered(hemostat, desk):
     said = hemostat("approve", "a1b2c3", "--by", "ann")
     assert (said.code, said.out) == (0, "approved: restart of web\n")
     assert desk.approvals()[0].answer is ApprovalAnswer.APPROVED
-    assert hemostat("approvals").out == "nothing waits for approval\n"
+    assert hemostat("approvals").out == "no action is waiting for approval\n"
 
 
 def test_who_comes_second_is_told_what_the_first_said(hemostat, desk):
@@ -62,7 +62,7 @@ def test_who_comes_second_is_told_what_the_first_said(hemostat, desk):
 def test_an_id_that_nobody_asked_for_is_a_mistake(hemostat, desk):
     said = hemostat("approve", "nothing")
     assert said.code == 2
-    assert said.err == "hemostat: nothing with the id 'nothing' waits for approval: see: hemostat approvals\n"
+    assert said.err == "hemostat: no pending approval has the id 'nothing': see: hemostat approvals\n"
 
 
 def test_a_breaker_is_closed_by_name(hemostat, desk):
@@ -81,7 +81,7 @@ def test_a_name_that_nobody_watches_is_a_mistake(hemostat, desk, bus, command):
     )
     said = hemostat(command, "--container", "shop_dbb_1")
     assert said.code == 2
-    assert said.err == "hemostat: no container 'shop_dbb_1' is watched: did you mean shop_db_1?\n"
+    assert said.err == "hemostat: no watched container is named 'shop_dbb_1': did you mean shop_db_1?\n"
     assert desk.controls().pauses == {}
     assert hemostat(command, "--container", "web").code == 0
 

@@ -90,9 +90,9 @@ POSTS = [f"POST /containers/ID/{verb}" for verb in ("restart", "start", "stop", 
 @pytest.mark.parametrize(
     ("forbidden", "mode", "level", "said"),
     [
-        ([], "auto", "ok", "nothing"),
-        (POSTS, "auto", "failure", "POST /containers/ID/restart, .*no container can be acted on"),
-        (POSTS, "dry-run", "warning", "no container can be acted on"),
+        ([], "auto", "ok", "all calls"),
+        (POSTS, "auto", "failure", "POST /containers/ID/restart, .*no action can run"),
+        (POSTS, "dry-run", "warning", "no action can run"),
         (["GET /info"], "dry-run", "failure", "forbids GET /info$"),
         (POSTS[:1], "auto", "failure", "forbids POST /containers/ID/restart$"),
     ],
@@ -145,7 +145,7 @@ def asked(analysis, **changes):
 def test_an_advisor_that_can_be_asked_is_told_with_its_model(service):
     server, analysis = service
     found = asked(analysis)
-    assert found == CheckResult(Level.OK, f"{analysis.advisor}:{analysis.model} is there, and takes the key")
+    assert found == CheckResult(Level.OK, f"{analysis.advisor}:{analysis.model} answers and accepts the key")
     assert [request.method for request in server.requests] == ["GET"]
 
 
@@ -158,7 +158,7 @@ def test_a_key_a_model_and_a_network_that_are_wrong_are_told_apart(service):
     }
     for words, found in wrong.items():
         assert found.level is Level.WARNING
-        assert found.message.startswith("the rules decide alone: ")
+        assert found.message.startswith("the rules decide: ")
         assert words in found.message
         assert found.hint
         assert "geheim" not in found.message + found.hint
@@ -167,13 +167,13 @@ def test_a_key_a_model_and_a_network_that_are_wrong_are_told_apart(service):
 def test_an_advisor_without_a_key_keeps_the_analyzer_from_starting():
     found = checks.check_advisor(machine(analyzer=AnalyzerSettings(advisor="anthropic")))
     assert found.level is Level.FAILURE
-    assert found.message == "the analyzer will not start: there is no key for analyzer.advisor = anthropic"
+    assert found.message == "the analyzer will not start: no key is set for analyzer.advisor = anthropic"
     assert "ANTHROPIC_API_KEY" in found.hint
 
 
 def test_where_the_rules_decide_nobody_is_asked(service):
     server, analysis = service
-    expected = CheckResult(Level.OK, "none: the rules decide alone")
+    expected = CheckResult(Level.OK, "none: the rules decide")
     assert asked(analysis, advisor="rules") == expected
     assert checks.check_advisor(machine()) == expected
     assert server.requests == []
@@ -212,7 +212,7 @@ def test_the_report_has_signs_hints_and_a_count():
         ["✗", "b", r"bad\x1b"],
         ["mend", "it"],
     ]
-    assert lines[-1] == "1 failed, 0 to note, 1 fine"
+    assert lines[-1] == "1 failed, 0 warnings, 1 passed"
 
 
 def test_with_nothing_there_every_check_is_made(hemostat, tmp_path, environ):
@@ -269,11 +269,11 @@ def test_the_store_its_trail_and_what_waits_for_it_are_looked_at(hemostat, bus, 
     found = told(hemostat)
     assert f"sqlite:///{tmp_path}/state/history.db, version 1, 3 events, " in found["store"]["message"]
     assert found["audit trail"]["message"] == "ends at row 3; row 3 is noted in Redis"
-    assert found["to be stored"]["message"] == "2 events of the streams"
-    assert {found[name]["level"] for name in ("store", "audit trail", "to be stored")} == {"ok"}
+    assert found["store backlog"]["message"] == "2 events in the streams"
+    assert {found[name]["level"] for name in ("store", "audit trail", "store backlog")} == {"ok"}
     notary.note_head(ends.trail, ChainPosition(5, b"x"))
     assert told(hemostat)["audit trail"]["level"] == "failure"
-    assert "row 5, which was stored, is not in it" in told(hemostat)["audit trail"]["message"]
+    assert "row 5, which was stored, is missing" in told(hemostat)["audit trail"]["message"]
 
 
 def test_before_anything_was_stored_nothing_is_wrong(hemostat, environ, tmp_path):
@@ -307,8 +307,8 @@ def channels(**urls: str) -> Machine:
 
 def test_the_channels_to_people_are_named_without_their_addresses():
     level, told, _ = checks.check_notifications(channels(ops="https://hooks.example/hooks/geheim"))
-    assert (level, told) == (Level.OK, "by ops; hemostat alert --test tries them")
-    assert checks.check_notifications(machine()).message == "none: nobody is told"
+    assert (level, told) == (Level.OK, "by ops; to test them: hemostat alert --test")
+    assert checks.check_notifications(machine()).message == "none: no notifications are sent"
 
 
 def test_a_channel_that_may_not_be_told_is_noted():
@@ -316,7 +316,7 @@ def test_a_channel_that_may_not_be_told_is_noted():
         channels(ops="https://hooks.slack.com/workflows/T/1/geheim")
     )
     assert level is Level.WARNING
-    assert "channel ops: its URL is a Slack workflow's webhook" in told
+    assert "channel ops: its URL is a webhook of a Slack workflow" in told
     assert "geheim" not in told + hint
 
 

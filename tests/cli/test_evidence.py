@@ -23,7 +23,7 @@ KEPT = build_snapshot(
         checks=(HealthcheckRun(time=NOW, exit_code=1, output="refused"),),
     ),
     samples=[MetricPoint(NOW, 12.5, 1 << 20, 2048, 512), MetricPoint(NOW + 1, None, None)],
-    missing={"processes": "it took too long"},
+    missing={"processes": "timed out"},
 )
 
 
@@ -49,4 +49,4 @@ def test_what_is_kept_is_printed(bus, hemostat):
 def test_an_incident_without_evidence_is_said(bus, hemostat):
     code, out, err = hemostat("evidence", "i9")
     assert (code, out) == (1, "")
-    assert err == "hemostat: no evidence is kept of incident 'i9': see: hemostat events\n"
+    assert err == "hemostat: no evidence is stored for incident 'i9': see: hemostat events\n"

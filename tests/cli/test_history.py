@@ -144,7 +144,7 @@ def test_an_incident_can_be_handed_on(hemostat, filled):
     assert [each["id"] for each in told["events"]] == [each.id for each in HEALED]
 
 
-@pytest.mark.parametrize(("name", "words"), [("nope", "no incident 'nope'"), ("i", "more than one incident")])
+@pytest.mark.parametrize(("name", "words"), [("nope", "no incident 'nope'"), ("i", "several incidents")])
 def test_an_incident_that_is_not_one_is_said(hemostat, filled, name, words):
     result = hemostat("incident", "show", name)
     assert result.code == 1
@@ -165,7 +165,7 @@ def test_the_report_counts_what_became_of_incidents(hemostat, filled):
 def test_the_report_is_a_table_or_markdown_and_a_picture(hemostat, filled, tmp_path):
     picture = tmp_path / "chart.svg"
     result = hemostat("report", "--since", SINCE, "--chart", str(picture))
-    assert "healed by HemoStat      1 (33%)" in result.out
+    assert "healed by HemoStat    1 (33%)" in result.out
     assert "$0.25" in result.out
     assert "| h/web | 2 | 2 | 1 | exited 2 |" in hemostat("report", "--since", SINCE, "--markdown").out
     colours = [each.get("fill") for each in ET.parse(picture).iter("{http://www.w3.org/2000/svg}rect")]  # noqa: S314 - our own
@@ -199,12 +199,14 @@ def test_what_was_tampered_with_is_named(hemostat, filled):
         connection.execute(sql.text("UPDATE hemostat_events SET outcome = 'healed' WHERE number = 8"))
     result = hemostat("audit", "verify")
     assert result.code == 1
-    assert f"row 8 (remediation_complete, event {REFUSED[1].id}) is not what was written" in result.out
+    assert (
+        f"row 8 (remediation_complete, event {REFUSED[1].id}) was changed after it was written" in result.out
+    )
     assert [each["number"] for each in hemostat("audit", "verify", "--json").json["findings"]] == [8]
 
 
 def test_what_was_tampered_with_cannot_forge_the_answer(hemostat, filled):
-    forged = "x\x1b[2J\nrows 1 to 8 are as they were stored"
+    forged = "x\x1b[2J\nrows 1 to 8 are unchanged"
     with filled._engine.begin() as connection:
         connection.execute(sql.text("UPDATE hemostat_events SET id = :id WHERE number = 8"), {"id": forged})
     result = hemostat("audit", "verify")
@@ -219,7 +221,7 @@ def test_an_end_that_was_cut_off_is_missed_by_what_redis_knows(hemostat, bus, st
     RedisAuditAnchor(redis).note_head(store.ends().trail, ChainPosition(9, b"\x01" * 32))
     result = hemostat("audit", "verify")
     assert result.code == 1
-    assert "the trail ends here, and had 9 rows as is noted elsewhere" in result.out
+    assert "the trail ends here, but 9 rows are noted" in result.out
     redis.close()
 
 
@@ -232,6 +234,6 @@ def _state():
 def test_that_more_is_stored_than_is_printed_is_said_on_stderr(hemostat, filled):
     said = hemostat("history", "-n", "1")
     assert len(said.out.splitlines()) == 1
-    assert said.err == "hemostat: only the newest 1 events are printed: -n 0 prints all\n"
+    assert said.err == "hemostat: only the newest 1 events are printed; -n 0 prints all\n"
     assert hemostat("history", "-n", "0").err == ""
     assert hemostat("history").err == ""

@@ -42,7 +42,7 @@ def test_a_mistake_is_shown_with_the_label_that_was_meant(engine, hemostat):
     code, out, _ = hemostat("labels", "web")
     assert code == 1
     assert "is unknown: did you mean hemostat.window?" in out
-    assert "web: not acted on without a person" in out
+    assert "web: actions need an approval" in out
     assert "lots" not in out
 
 

@@ -23,7 +23,7 @@ def test_it_counts_what_the_bus_says_over_a_restart_and_stops_when_told_to(bus, 
         bus.publish([event(alert(), float(expected[0]))])
         process = spawn("metrics", "--set", "metrics.address=127.0.0.1:0")
         told = json.loads(process.stderr.readline())
-        assert (told["event"], told["host"]) == ("metrics.served", "127.0.0.1")
+        assert (told["event"], told["host"]) == ("metrics_server.started", "127.0.0.1")
         lines = fetch(told["port"])
         assert f"{line} {expected}" in lines
         assert "hemostat_bus_up 1.0" in lines

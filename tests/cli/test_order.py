@@ -105,7 +105,7 @@ def test_nothing_is_ordered_where_nobody_can_be_asked(hemostat, watched):
     said = hemostat("order", "restart", "web")
     assert said.code == 2
     assert "restart web, on h" in said.err
-    assert "there is no terminal to ask on: add --yes" in said.err
+    assert "no terminal for the confirmation: add --yes" in said.err
     assert watched.recent("order", 9) == []
 
 
@@ -120,9 +120,9 @@ def test_on_a_terminal_a_person_is_asked(hemostat, watched, monkeypatch, answer,
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("restart", "webb"), "no container 'webb' is watched"),
-        (("scale", "web"), "scale takes --resource"),
-        (("restart", "web", "--resource", "cpu"), "scale takes --resource"),
+        (("restart", "webb"), "no watched container is named 'webb'"),
+        (("scale", "web"), "--resource is required by scale, and only by scale"),
+        (("restart", "web", "--resource", "cpu"), "--resource is required by scale, and only by scale"),
         (("none", "web"), "none"),
     ],
 )

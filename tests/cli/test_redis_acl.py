@@ -8,7 +8,7 @@ def test_passwords_are_written_for_their_owner_alone_and_printed_as_hashes(hemos
     code, out, err = hemostat("redis-acl", "--passwords", str(tmp_path / "new"))
     assert (code, err) == (
         0,
-        "redis.conf must have besides: maxmemory-clients 64mb, proto-max-bulk-len 32mb\n",
+        "also add to redis.conf: maxmemory-clients 64mb, proto-max-bulk-len 32mb\n",
     )
     files = sorted((tmp_path / "new").iterdir())
     assert len(files) == len(out.splitlines()) - 1

@@ -21,7 +21,7 @@ def redis(bus):
 
 def test_nothing_is_said_of_rows_that_can_be_read(hemostat, redis):
     RedisControls(redis).pause("web", Pause(by="ann", at=1.0))
-    assert hemostat("repair").out == "all rows can be read\n"
+    assert hemostat("repair").out == "all rows are readable\n"
     assert hemostat("repair", "--clear", "--json").json == []
 
 
@@ -42,7 +42,7 @@ def test_rows_are_listed_where_they_are_and_removed_when_a_person_says_so(hemost
     assert (refused.code, "--yes" in refused.err) == (2, True)
     assert "Redis rows" in hemostat("doctor").out
     assert hemostat("repair", "--clear", "--yes").code == 0
-    assert hemostat("repair").out == "all rows can be read\n"
+    assert hemostat("repair").out == "all rows are readable\n"
 
 
 def test_clearing_a_pause_that_cannot_be_read_lifts_it_and_is_told(hemostat, redis, bus):

@@ -95,10 +95,10 @@ def test_all_roles_run_under_one_command(spawn, bus):
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        ({"HEMOSTAT_ANALYZER_ADVISOR": "anthropic"}, "there is no key for analyzer.advisor = anthropic"),
+        ({"HEMOSTAT_ANALYZER_ADVISOR": "anthropic"}, "no key is set for analyzer.advisor = anthropic"),
         (
             {"HEMOSTAT_ALERT_CHANNELS": '{"ops": {"url": "nonsense"}}'},
-            "channel ops: its URL does not begin with https://",
+            "channel ops: its URL does not start with https://",
         ),
         ({"HEMOSTAT_ALERT_CHANNELS": '{"ops": {"url_file": "/none"}}'}, "alert.channels.ops.url_file"),
     ],

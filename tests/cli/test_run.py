@@ -35,7 +35,7 @@ def test_every_failure_has_its_exit_code_and_one_line(capsys, error, code, told)
 
 
 def test_a_traceback_is_shown_on_demand_only(spawn, tmp_path):
-    """A command that imports what is not there is a bug, by definition."""
+    """A command that imports a missing module is a bug, by definition."""
     (tmp_path / "platformdirs.py").write_text("raise ValueError('7 is odd')")
     brief = spawn("config", "init", cwd=tmp_path).communicate(timeout=20)[1]
     full = spawn("config", "init", "-v", cwd=tmp_path).communicate(timeout=20)[1]

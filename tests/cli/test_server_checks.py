@@ -45,10 +45,10 @@ def test_a_server_is_judged_by_what_it_is(changes, level, words):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"policy": "allkeys-lru", "maximum": 3 * MIB, "evicted": 1200}, "1,200 keys are gone already"),
+        ({"policy": "allkeys-lru", "maximum": 3 * MIB, "evicted": 1200}, "1,200 keys are already evicted"),
         ({"policy": "volatile-lru"}, "as soon as maxmemory is set (volatile-lru)"),
-        ({"maximum": 10 * MIB, "used": 9 * MIB}, "9.0 MiB of 10.0 MiB memory are used"),
-        ({"append_only": False, "snapshots": False}, "keeps nothing over a restart"),
+        ({"maximum": 10 * MIB, "used": 9 * MIB}, "9.0 MiB of 10.0 MiB memory is used"),
+        ({"append_only": False, "snapshots": False}, "loses all data at its restart"),
     ],
 )
 def test_a_server_that_may_lose_data_is_told_with_what_is_lost(changes, words):
@@ -169,10 +169,14 @@ def beat(role, host="h", instance="h-1", at=0.0):
         ([beat("monitor"), beat("responder")], "h", None),
         ([], "h", None),
         ([beat("monitor"), beat("monitor", instance="h-2", at=30.0)], "h", None),
-        ([beat("monitor"), beat("monitor", instance="g-1")], "h", "2 monitors speak for the host h: g-1"),
-        ([beat("monitor"), beat("responder", host="g")], "h", "a monitor speaks for h, a responder for g"),
+        ([beat("monitor"), beat("monitor", instance="g-1")], "h", "2 monitors report for the host h: g-1"),
+        (
+            [beat("monitor"), beat("responder", host="g")],
+            "h",
+            "a monitor reports for h, but a responder runs for g",
+        ),
         ([beat("monitor"), beat("responder"), beat("monitor", host="g")], "h", None),
-        ([], "0123456789ab", "is the id of a container"),
+        ([], "0123456789ab", "is a container id"),
     ],
 )
 def test_names_that_do_not_fit_are_told(beats, own, words):
@@ -209,12 +213,15 @@ OWN = 10001
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"is_open": True, "addresses": ("127.0.0.1", "::1")}, "every local user can give orders"),
-        ({"is_open": True, "addresses": ("127.0.0.1", "10.0.0.5")}, "whoever reaches 127.0.0.1, 10.0.0.5"),
-        ({"is_open": True, "addresses": ("*",)}, "whoever reaches *"),
-        ({"is_open": True, "addresses": None}, "whoever reaches it"),
-        ({"is_open": True, "addresses": (), "socket_mode": 0o777}, "its socket has mode 0777"),
-        ({"is_open": True, "addresses": (), "open_directory": "/tmp"}, "a socket in its place in /tmp"),
+        ({"is_open": True, "addresses": ("127.0.0.1", "::1")}, "every local user can publish orders"),
+        (
+            {"is_open": True, "addresses": ("127.0.0.1", "10.0.0.5")},
+            "every machine that can connect to 127.0.0.1, 10.0.0.5",
+        ),
+        ({"is_open": True, "addresses": ("*",)}, "every machine that can connect to *"),
+        ({"is_open": True, "addresses": None}, "every machine that can connect"),
+        ({"is_open": True, "addresses": (), "socket_mode": 0o777}, "socket mode 0777"),
+        ({"is_open": True, "addresses": (), "open_directory": "/tmp"}, "can replace its socket in /tmp"),
         ({"is_open": False, "addresses": ("127.0.0.1",), "uid": 65534}, "user nobody runs it"),
         ({"is_open": False, "addresses": ("10.0.0.5",)}, "it listens without TLS on 10.0.0.5"),
     ],
@@ -248,7 +255,7 @@ def test_doctor_tells_a_socket_that_every_user_can_reach(hemostat, environ, own_
     assert (reach.is_open, reach.addresses, reach.uid) == (True, (), os.geteuid())
     found = {each["name"]: each for each in hemostat("doctor", "--json").json["checks"]}
     assert found["Redis access"]["level"] == "ok"
-    assert "by its socket alone" in found["Redis access"]["message"]
+    assert "by its socket only" in found["Redis access"]["message"]
 
 
 @pytest.mark.redis

@@ -162,7 +162,7 @@ def test_json_without_redis_is_still_json(hemostat, tmp_path):
 def test_labels_that_cannot_be_used_are_named_with_their_container():
     labels = {"hemostat.windw": "1m"}
     shown = look(BEATS, [stats(container=build_reference("web", "web", "", labels)), of("db")])
-    (table,) = (each for each in make_tables(shown, NOW) if each.title == "Labels that cannot be used")
+    (table,) = (each for each in make_tables(shown, NOW) if each.title == "Invalid labels")
     (row,) = table.rows
     assert row.cells[0] == "web"
     assert "hemostat.windw is unknown: did you mean hemostat.window?" in row.cells[1]

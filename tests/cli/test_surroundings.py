@@ -69,4 +69,4 @@ def test_with_settings_that_cannot_be_used_doctor_says_that_it_asked_with_the_de
     assert code == 2
     assert "Redis Sentinel is not supported yet" in out
     line = next(line for line in out.splitlines() if "Redis  " in line)
-    assert "(asked with the default settings)" in line
+    assert "(checked with the default settings)" in line

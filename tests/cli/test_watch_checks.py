@@ -26,7 +26,7 @@ def judged(rows, shown, *, beats=None, started=0.0):
 def test_a_container_that_is_not_watched_is_a_fault_and_named():
     finding = judged([row("web"), row("evil")], ["web"])
     assert finding.level is Level.FAILURE
-    assert finding.message == "1 of 2 that the engine has are not watched: evil"
+    assert finding.message == "1 of 2 containers of the engine are not watched: evil"
     assert "hemostat status" in finding.hint
 
 
@@ -43,7 +43,7 @@ def test_a_monitor_that_watches_nothing_is_a_fault():
     ids=["new", "opted out", "going"],
 )
 def test_what_need_not_be_watched_is_no_fault(other):
-    assert judged([row("web"), other], ["web"]) == (Level.OK, "all 1 that the engine has", "")
+    assert judged([row("web"), other], ["web"]) == (Level.OK, "all 1 containers of the engine", "")
 
 
 def test_nothing_is_compared_where_no_monitor_could_have_shown_it():

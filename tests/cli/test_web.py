@@ -30,7 +30,7 @@ def serve(spawn):
     def start(*arguments: str):
         process = spawn("tui", "--web", "--demo", "--port", "0", *arguments)
         line = process.stdout.readline().strip()
-        kept = re.search(r"\(the whole address is in (.*)\)", line)
+        kept = re.search(r"\(the full address is in (.*)\)", line)
         return process, Path(kept[1]).read_text().strip() if kept else line
 
     return start
@@ -61,7 +61,7 @@ def test_in_a_log_there_is_no_token_but_where_it_is(spawn):
     """Whatever is no terminal may be a journal, which others read and which is kept."""
     process = spawn("tui", "--web", "--demo", "--port", "0")
     line = process.stdout.readline()
-    file = Path(re.search(r"\(the whole address is in (.*)\)", line)[1])
+    file = Path(re.search(r"\(the full address is in (.*)\)", line)[1])
     token = file.read_text().strip().partition("?token=")[2]
     assert file.stat().st_mode & 0o777 == 0o600
     process.send_signal(signal.SIGINT)
@@ -86,7 +86,7 @@ def test_another_address_is_warned_of(serve):
     process, address = serve("--bind", "0.0.0.0")  # noqa: S104 - this is the test
     assert re.match(r"http://[\w.-]+:\d+/\?token=", address)
     process.terminate()
-    assert "warning: whoever can reach 0.0.0.0 can try" in process.communicate(timeout=20)[1]
+    assert "warning: 0.0.0.0 is reachable from other machines" in process.communicate(timeout=20)[1]
 
 
 def test_a_token_of_ones_own_is_not_printed(serve, tmp_path):
@@ -104,11 +104,11 @@ def test_a_token_of_ones_own_is_not_printed(serve, tmp_path):
 @pytest.mark.parametrize(
     ("content", "mode", "why"),
     [
-        (b"a-token-of-ones-own", 0o640, "others may read"),
-        (b"short", 0o600, "no token of at least 16 characters"),
-        (b"", 0o600, "no token"),
-        (b"two words of which is one", 0o600, "no token"),
-        (b"\xff" * 20, 0o600, "no token"),
+        (b"a-token-of-ones-own", 0o640, "other users can read"),
+        (b"short", 0o600, "must contain a token of at least 16 characters"),
+        (b"", 0o600, "must contain a token"),
+        (b"two words of which is one", 0o600, "must contain a token"),
+        (b"\xff" * 20, 0o600, "must contain a token"),
     ],
 )
 def test_a_token_that_others_know_or_can_guess_is_refused(tmp_path, content, mode, why):

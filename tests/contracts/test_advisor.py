@@ -145,14 +145,17 @@ def test_a_tool_that_does_not_exist_is_passed_on(ask: Ask) -> None:
         pytest.param(Fails(529, "Overloaded"), "answered 529: Overloaded", True, id="529"),
         pytest.param(Sends("<html>Bad gateway", 502, "text/html"), "answered 502", True, id="502 in HTML"),
         pytest.param(
-            Sends("", 307, headers={"Location": "http://127.0.0.1:9/"}), "redirect us", False, id="redirect"
+            Sends("", 307, headers={"Location": "http://127.0.0.1:9/"}),
+            "answered with a redirect",
+            False,
+            id="redirect",
         ),
-        pytest.param(HTML, "gave an answer that is none", False, id="HTML"),
-        pytest.param(WRONG_SHAPE, "gave an answer that is none", False, id="wrong shape"),
-        pytest.param(Sends("[]"), "gave an answer that is none", False, id="list"),
-        pytest.param(Sends(""), "gave an answer that is none", False, id="nothing"),
+        pytest.param(HTML, "returned an unreadable response", False, id="HTML"),
+        pytest.param(WRONG_SHAPE, "returned an unreadable response", False, id="wrong shape"),
+        pytest.param(Sends("[]"), "returned an unreadable response", False, id="list"),
+        pytest.param(Sends(""), "returned an unreadable response", False, id="nothing"),
         pytest.param(Says(), "it is empty", False, id="empty"),
-        pytest.param(Spoils("truncated"), "gave an answer that is none", False, id="truncated JSON"),
+        pytest.param(Spoils("truncated"), "returned an unreadable response", False, id="truncated JSON"),
         pytest.param(REFUSES, "declined to answer: I cannot help", False, id="refusal"),
         pytest.param(
             Fails(400, "flagged", kind="content_filter"),
@@ -160,7 +163,7 @@ def test_a_tool_that_does_not_exist_is_passed_on(ask: Ask) -> None:
             False,
             id="prompt refused",
         ),
-        pytest.param(CUT_SHORT, "had not finished after 500 tokens: take", False, id="cut short"),
+        pytest.param(CUT_SHORT, "had not finished after 500 tokens: use", False, id="cut short"),
         pytest.param(HUGE, "more than 512 KiB", False, id="1 MB"),
         pytest.param(
             Sends("x" * 1_000_000, 500, "text/plain"), "more than 512 KiB", False, id="1 MB of error"
@@ -186,7 +189,7 @@ def test_what_is_no_answer_is_an_error(
         (Spoils("cut"), "cannot be reached"),
         (Spoils("cut in the body"), "cannot be reached"),
         (Spoils("silence"), "did not answer in time"),
-        (Spoils("dribble", pace=0.05), "did not finish in time"),
+        (Spoils("dribble", pace=0.05), "did not complete its response in time"),
     ],
     ids=lambda value: getattr(value, "how", None),
 )

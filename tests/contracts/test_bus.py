@@ -249,7 +249,7 @@ def test_what_is_buried_is_out_of_the_way_and_says_why(lab: Lab) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff\x00", b"[]", b'{"id":1}', b"null", b"x" * 300_000])
 def test_bytes_that_are_no_event_are_delivered_as_such(lab: Lab, raw: bytes) -> None:
-    """The reader is told what is wrong, and the next event comes all the same."""
+    """The reader gets the error, and then the next event."""
     lab.put(STREAM, raw)
     lab.bus.publish([event(alert())])
     broken, whole = read(lab.bus)

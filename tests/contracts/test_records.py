@@ -267,7 +267,7 @@ def test_an_older_database_is_brought_up_to_date(url: str, monkeypatch: pytest.M
     with monkeypatch.context() as patched:
         patched.setattr(schema, "STEPS", newer)
         reader = SqlStore(url, lambda: NOW, write=False)
-        with pytest.raises(StoreError, match="is of version 1, before 2"):
+        with pytest.raises(StoreError, match="has version 1, but 2 is required"):
             reader.ends()
         new = SqlStore(url, lambda: NOW)
         assert new.append(many(4)) == many(1, 3)
@@ -277,7 +277,7 @@ def test_an_older_database_is_brought_up_to_date(url: str, monkeypatch: pytest.M
         reader.close()
     for write in (True, False):
         late = SqlStore(url, lambda: NOW, write=write)
-        with pytest.raises(StoreError, match="is of version 2, and this HemoStat knows 1"):
+        with pytest.raises(StoreError, match="has version 2, but this HemoStat supports at most 1"):
             late.ends()
         late.close()
 

@@ -125,7 +125,7 @@ def load(busy: float, own: float) -> HostLoad:
     ("host", "restarts", "blamed"),
     [
         (load(0.99, 0.2), 0, True),
-        (load(0.99, 0.2), 1, False),  # it passed all the same
+        (load(0.99, 0.2), 1, False),  # it passed nevertheless
         (load(0.99, 0.98), 0, False),  # its own fault is all of the load: one core
         (load(0.99, 0.5), 0, False),  # there was a whole core for it
         (load(0.5, 0.02), 0, False),

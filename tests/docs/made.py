@@ -16,9 +16,9 @@ ROOT = Path(hemostat.__file__).resolve().parents[1]
 
 HEAD = """# Configuration
 
-Made from [hemostat.toml.example](../hemostat.toml.example), which `hemostat config init` writes for you.
+Generated from [hemostat.toml.example](../hemostat.toml.example), which `hemostat config init` writes.
 
-Flags win over the environment, the environment over the file, the file over the defaults:
+Options take precedence over the environment, the environment over the file, and the file over the defaults:
 `--set responder.budget=5`, `HEMOSTAT_RESPONDER_BUDGET=5`, or in the file
 
 ```toml
@@ -28,8 +28,8 @@ budget = 5
 
 The file is the one that `--config` or `HEMOSTAT_CONFIG` names, else `~/.config/hemostat/hemostat.toml`, else
 `/etc/hemostat/hemostat.toml`. Durations are seconds or text such as `250ms`, `10s`, `1h30m`; sizes are bytes
-or text such as `64MiB`, `10GB`; lists are separated by commas outside a file. `hemostat config check` says
-whether a file can be used, `hemostat config show --origin` what is in force and where it was said.
+or text such as `64MiB`, `10GB`; lists are separated by commas outside a file. `hemostat config check`
+validates a file, `hemostat config show --origin` shows the settings in effect and their origins.
 
 Many settings of `[monitor]` and `[responder]` can be set for one container by [label](QUICKSTART.md#labels).
 """
@@ -45,14 +45,14 @@ def configuration(_: str) -> str:
     parts = [HEAD]
     for table, settings in tables().items():
         parts.append(
-            f"\n## {f'[{table}]' if table else 'At the top'}\n\n| setting | default | |\n|---|---|---|\n"
+            f"\n## {f'[{table}]' if table else 'Top level'}\n\n| setting | default | |\n|---|---|---|\n"
         )
         parts += [row(each) for each in settings]
     return "".join(parts)
 
 
 def row(setting: Setting) -> str:
-    secret = "; a secret, never a flag" if setting.key in SECRET_KEYS else ""
+    secret = " A secret: not accepted as an option." if setting.key in SECRET_KEYS else ""
     return (
         f"| `{setting.key}`<br>`{get_variable_name(setting.key)}` | `{setting.default}` "
         f"| {setting.meaning.replace('|', '&#124;')}{secret} |\n"

@@ -81,8 +81,8 @@ def test_what_is_unhealthy_appears_is_healed_and_told_and_a_key_restarts_it(
     terminal.wait("remediation log")
 
     terminal.press("R")
-    terminal.wait(f"hemostat order restart {name}", "y does it", "the limits allow it", seconds=60)
-    assert docker_engine.inspect(made).started_at == healed, "nothing is done before the answer"
+    terminal.wait(f"hemostat order restart {name}", "y yes   n no", "the limits allow it", seconds=60)
+    assert docker_engine.inspect(made).started_at == healed, "no action is taken before the answer"
     terminal.press("y")
     eventually(lambda: docker_engine.inspect(made).started_at > healed, seconds=40)
     terminal.wait("restart done")

@@ -102,7 +102,7 @@ def servers_in(directory: Path) -> list[str]:
     ("known", "why"),
     [
         ("shop=1", "monitor.only = 'shop=1' excludes its container"),
-        ("hemostat.demo", "the roles that are running do not see its container"),
+        ("hemostat.demo", "the running roles do not watch its container"),
     ],
 )
 def test_where_the_running_roles_do_not_see_it_a_demo_uses_its_own(known, why, state_dir):
@@ -115,7 +115,7 @@ def test_where_the_running_roles_do_not_see_it_a_demo_uses_its_own(known, why, s
         finally:
             everything.terminate()
     assert ended.returncode == 0, ended.stderr
-    assert f"by roles of its own, on a real container: {why}" in ended.stdout
+    assert f"with its own roles, on a real container: {why}" in ended.stdout
 
 
 @pytest.mark.docker
@@ -125,7 +125,7 @@ def test_the_printed_steps_are_in_order_of_time(alone):
     times = [float(line.split()[0]) for line in told.splitlines() if line[:1] == " "]
     assert len(times) > 10
     assert times == sorted(times)
-    assert "PASSED, left to people after 2 restarts: the engine says: restarts 2, status exited" in told
+    assert "PASSED, escalated after 2 restarts: engine state: restarts 2, status exited" in told
 
 
 @pytest.mark.docker
@@ -139,4 +139,4 @@ def test_a_demo_uses_the_roles_that_are_running(state_dir, demo_container):
         finally:
             everything.terminate()
     assert ended.returncode == 0, ended.stderr
-    assert "by the roles that are running" in ended.stdout
+    assert "with the running roles" in ended.stdout

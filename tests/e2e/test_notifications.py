@@ -104,7 +104,7 @@ def test_people_hear_that_redis_is_gone_and_back_and_somebody_outside_that_all_i
         eventually(lambda: "Redis needs attention" in titles(hook))
         calls = len(outside.heard)
         server.ensure()
-        eventually(lambda: _others_live(client) and "Redis is well again" in titles(hook))
+        eventually(lambda: _others_live(client) and "Redis recovered" in titles(hook))
         eventually(lambda: _others_live(client) and len(outside.heard) > calls)
         role.kill()
 

@@ -75,7 +75,7 @@ class Scene:
         self.lab.touch(name)
 
     def await_healed(self, name: str = "victim", *, seconds: float = 20.0) -> None:
-        """Wait until it has been started once more, and runs."""
+        """Wait until it has been started again, and runs."""
         eventually(
             lambda: self.lab.state(name).get("Running") and self.lab.restarts(name) > 0, seconds=seconds
         )

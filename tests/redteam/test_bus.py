@@ -63,7 +63,7 @@ def test_a_redis_of_another_user_on_localhost_is_not_used(hemostat):
         with closing(connect(f"redis://127.0.0.1:{PORT}/0")) as client:
             assert client.raw.dbsize() == 0
     assert status.returncode == 3
-    assert "no Redis is running" in status.stderr
+    assert "Redis is not running" in status.stderr
     assert "HemoStat will start" in found["message"]
     assert f"a Redis of user nobody listens on localhost:{PORT}" in found["message"]
     assert "redis.url" in found["hint"]

@@ -146,8 +146,8 @@ def test_a_crash_is_healed_by_roles_that_have_the_proxy_alone(
         eventually(lambda: "healed" in run(*ended, env=common).stdout, seconds=60.0)
         doctor = {way: run("doctor", env=env).stdout for way, env in envs.items()}
     assert docker_engine.inspect(container).running
-    assert "nothing that HemoStat needs is forbidden" in doctor["act"]
-    assert "no container can be acted on" in doctor["read"]
+    assert "all calls that HemoStat makes are allowed" in doctor["act"]
+    assert "no action can run" in doctor["read"]
 
 
 @pytest.mark.docker

@@ -1,4 +1,4 @@
-"""A tenant makes storms, failures of starts and waiting requests: others are healed all the same."""
+"""A tenant makes storms, failures of starts and waiting requests: others are still healed."""
 
 import pytest
 

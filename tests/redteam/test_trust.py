@@ -86,7 +86,7 @@ def test_no_copy_of_another_container_is_made(scene):
     evil = f"{scene.lab.prefix}-evil-9"
     ordered = scene.run("order", "scale", evil, "--resource", "replicas", "--yes", "--timeout", "20s")
     assert ordered.returncode == 1
-    assert "of no service" in ordered.stdout + ordered.stderr
+    assert "to no service" in ordered.stdout + ordered.stderr
     assert len(scene.client.containers.list(all=True, filters={"label": f"{LABEL}={scene.group}"})) == 2
 
 

@@ -116,7 +116,7 @@ def test_a_stream_that_takes_no_further_entry_is_told_and_repaired(
     """Whoever may add an entry may give it the last possible id. Roles wait, say so, and go on afterwards."""
     server.client(name).raw.xadd(f"hemostat:{stream}", {"event": "x"}, id=LAST_ID)
     site.engine.crash("web", 7)
-    eventually(lambda: "takes no further entry" in caplog.text)
+    eventually(lambda: "accepts no more entries" in caplog.text)
     admin = server.client(ADMIN)
     (row,) = find_in_place(admin)
     assert row.key == f"hemostat:{stream}"

@@ -38,7 +38,7 @@ ASKED = Approval(
 async def confirmed(app, pilot, *keys: str, shown: str) -> None:
     """Press the keys, wait for the plan, say yes."""
     await pilot.press(*keys)
-    await until(pilot, lambda: says(app, "y does it") and says(app, shown))
+    await until(pilot, lambda: says(app, "y yes   n no") and says(app, shown))
     await pilot.press("y")
 
 
@@ -77,7 +77,7 @@ def test_no_is_no(no):
         await pilot.press("j", "R")
         await until(pilot, lambda: says(app, "the limits allow it"))
         await pilot.press(no)
-        await until(pilot, lambda: not says(app, "y does it"))
+        await until(pilot, lambda: not says(app, "y yes   n no"))
         await pilot.press("y")
         assert office.ordered() == []
 
@@ -125,7 +125,7 @@ def test_the_command_that_a_label_names_is_shown_and_run():
 def test_without_that_label_it_says_so():
     async def script(_, app, pilot):
         await pilot.press("j", "E")
-        await until(pilot, lambda: says(app, "run in db: nothing, for it has no label hemostat.exec"))
+        await until(pilot, lambda: says(app, "run in db: nothing: it has no label hemostat.exec"))
 
     ActionHarness().play(script)
 
@@ -144,7 +144,7 @@ def test_force_is_chosen_while_it_is_asked_and_taken_back_and_stands_in_the_comm
         await pilot.press("f")
         await until(pilot, lambda: says(app, "the limits allow it"))
         assert says(app, "hemostat order restart db --force")
-        assert says(app, "past budget and breakers?")
+        assert says(app, "ignoring budget and breakers?")
         await pilot.press("f")
         await until(pilot, lambda: says(app, "it will be refused: budget_spent"))
         assert not says(app, "--force")
@@ -159,7 +159,7 @@ def test_force_is_chosen_while_it_is_asked_and_taken_back_and_stands_in_the_comm
 def test_force_that_counts_for_nothing_says_so_and_is_not_on_by_itself():
     async def script(office, app, pilot):
         await pilot.press("j", "R", "f")
-        await until(pilot, lambda: says(app, "force counts for nothing"))
+        await until(pilot, lambda: says(app, "--force is ignored"))
         assert says(app, "it will be refused: budget_spent")
         await pilot.press("n")
         await confirmed(app, pilot, "R", shown="hemostat order restart db")
@@ -172,8 +172,8 @@ def test_force_that_counts_for_nothing_says_so_and_is_not_on_by_itself():
 def test_a_pause_cannot_be_forced():
     async def script(_, app, pilot):
         await pilot.press("j", "B")
-        await until(pilot, lambda: says(app, "y does it"))
-        assert not says(app, "f forces it")
+        await until(pilot, lambda: says(app, "y yes   n no"))
+        assert not says(app, "f force")
         await pilot.press("f")
         assert not says(app, "--force")
 
@@ -305,7 +305,7 @@ def test_where_no_responder_runs_nothing_is_asked():
         await until(pilot, lambda: office.clock.advance(0.3) and says(app, " far "))
         await pilot.press("slash", *"host:far", "enter", "j", "R")
         await until(pilot, lambda: says(app, "no responder runs on far"))
-        assert not says(app, "y does it")
+        assert not says(app, "y yes   n no")
 
     ActionHarness().play(script)
 
@@ -376,7 +376,7 @@ def test_a_pause_that_takes_anothers_place_says_so():
     async def script(office, app, pilot):
         office.hand._operator.pause("db", by="bob@h", reason="deploy")
         await pilot.press("j", "Z", "enter")
-        await until(pilot, lambda: says(app, "this takes the place of: paused by bob@h (deploy)"))
+        await until(pilot, lambda: says(app, "this replaces: paused by bob@h (deploy)"))
 
     ActionHarness().play(script)
 
@@ -426,7 +426,7 @@ def test_what_expires_while_it_is_looked_at_cannot_be_approved_nor_another_in_it
         await pilot.press("w")
         await until(pilot, lambda: says(app, "2 waiting"))
         office.clock.advance(66)
-        await until(pilot, lambda: says(app, "its time is up") and says(app, "1 waiting"))
+        await until(pilot, lambda: says(app, "it has expired") and says(app, "1 waiting"))
         await pilot.press("y")
         await until(pilot, lambda: says(app, "too late: its time is up"))
         assert [each.answer for each in office.desk.approvals()] == [None, None]
@@ -478,7 +478,7 @@ def test_who_may_act_finds_it_in_help_and_palette():
         titles = {each.title for each in app.get_system_commands(app.screen)}
         assert titles >= {"Restart", "Stop", "Pause", "Waiting", "Close all breakers"}
         await pilot.press("question_mark")
-        await until(pilot, lambda: says(app, "have it restarted"))
+        await until(pilot, lambda: says(app, "restart it"))
 
     ActionHarness().play(script, size=(100, 50))
 
@@ -489,7 +489,7 @@ def test_hostile_names_neither_break_the_question_nor_the_command(size):
 
     async def script(office, app, pilot):
         await pilot.press("slash", *"rm", "enter", "j", "R")
-        await until(pilot, lambda: says(app, "y does it") and says(app, "hemostat order"))
+        await until(pilot, lambda: says(app, "y yes   n no") and says(app, "hemostat order"))
         assert all(line.isprintable() for line in screen(app))
 
     office = ActionHarness()

@@ -53,7 +53,7 @@ def test_a_silent_bus_is_told_with_what_to_do():
 
     async def script(app, pilot):
         clock.advance(12)
-        await until(pilot, lambda: says(app, "bus silent for 12 s. Is anything running?"))
+        await until(pilot, lambda: says(app, "no events for 12 s. If HemoStat is not running"))
         assert says(app, "hemostat all")
 
     play(script, InMemoryBus(clock), clock=clock)
@@ -360,7 +360,7 @@ def test_projects_are_groups_and_the_cursor_passes_over_their_headings():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "shop_web"))
         await pilot.press("p")
-        await until(pilot, lambda: says(app, "─ shop (2) ─") and says(app, "─ of no project (1) ─"))
+        await until(pilot, lambda: says(app, "─ shop (2) ─") and says(app, "─ no project (1) ─"))
         await pilot.press("j", "j", "enter")
         await until(pilot, lambda: says(app, "h/shop_db"))
 
@@ -411,7 +411,7 @@ def test_columns_are_chosen_with_the_keyboard(tmp_path):
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "memory "))
         await pilot.press("c")
-        await until(pilot, lambda: says(app, "space chooses"))
+        await until(pilot, lambda: says(app, "space selects"))
         await pilot.press(*["down"] * 6, "space", "escape")
         await until(pilot, lambda: not any("state" in line and "memory" in line for line in screen(app)))
         assert any("state" in line and "cpu" in line for line in screen(app))
@@ -424,7 +424,7 @@ def test_a_broken_view_is_told_of_and_does_no_harm(tmp_path):
     path.write_text("nonsense")
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "view that was kept is not used"))
+        await until(pilot, lambda: says(app, "saved view is ignored"))
         await until(pilot, lambda: says(app, "restart healed"))
 
     play(script, saved=path)
@@ -543,7 +543,7 @@ def test_the_slow_profile_has_the_terminals_own_colours_unless_another_theme_is_
 
 
 def test_an_unknown_theme_is_an_error_that_names_the_nearest():
-    with pytest.raises(ConfigError, match="there is no theme 'nrod'") as error:
+    with pytest.raises(ConfigError, match="unknown theme 'nrod'") as error:
         tui.run(
             DashboardContext(InMemoryBus(FakeClock(NOW)), FakeClock(NOW), looks=TuiSettings(theme="nrod"))
         )
@@ -584,8 +584,8 @@ def test_without_colour_nothing_is_coloured(monkeypatch):
     ("environ", "screen", "keyboard", "why"),
     [
         ({"TERM": "xterm-256color"}, True, True, None),
-        ({"TERM": "xterm"}, False, True, "standard output is none"),
-        ({"TERM": "xterm"}, True, False, "standard input is none"),
+        ({"TERM": "xterm"}, False, True, "standard output is not a terminal"),
+        ({"TERM": "xterm"}, True, False, "standard input is not a terminal"),
         ({"TERM": "dumb"}, True, True, "TERM is dumb"),
         ({}, True, True, "TERM is unset"),
     ],

@@ -119,7 +119,7 @@ def test_where_the_network_is_not_known_that_is_said(engine, size):
 
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "peak 8 %"))
-        assert says(app, "network  not known: it is the host's")
+        assert says(app, "network  unknown: host network")
         assert not says(app, "received")
 
     play(script, engine, bus, size=size)
@@ -222,7 +222,7 @@ def test_its_incidents_newest_first_and_enter_opens_one():
 
 def test_without_an_engine_it_says_why_there_is_no_log():
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "nobody to ask here"))
+        await until(pilot, lambda: says(app, "not available without an engine"))
         assert says(app, "12.5 %, peak 26 %")
 
     play(script, size=(120, 30))
@@ -231,7 +231,7 @@ def test_without_an_engine_it_says_why_there_is_no_log():
 @pytest.mark.parametrize(
     ("broken", "why"),
     [
-        (NoSuchContainerError("no such container: c1"), "it is gone, or on another host"),
+        (NoSuchContainerError("no such container: c1"), "it was removed, or is on another host"),
         (EngineUnreachableError("no Docker Engine answers"), "no Docker Engine answers"),
     ],
 )
@@ -360,8 +360,8 @@ def test_what_is_gone_is_said_to_be():
     bus.publish([event(alert()), event(complete(), 3.0)])
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "nothing is heard of it any more"))
-        assert says(app, "no figures of that time")
+        await until(pilot, lambda: says(app, "no longer reported"))
+        assert says(app, "no statistics for that time")
 
     play(script, bus=bus, clock=clock)
 

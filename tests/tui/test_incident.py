@@ -169,13 +169,13 @@ def test_from_one_incident_to_the_next_and_back():
         await until(pilot, lambda: says(app, "2 of 3"))
         await pilot.press("n")
         await until(pilot, lambda: says(app, "db: exited, acting  3 of 3"))
-        await until(pilot, lambda: "none was kept" in text(app))
+        await until(pilot, lambda: "none was saved" in text(app))
         await pilot.press("p", "p")
         await until(pilot, lambda: says(app, "web: exited, refused  1 of 3"))
         assert "restart refused: protected" in text(app)
-        assert "left to people" in text(app).replace("\n", " ")
+        assert "an operator decides" in text(app).replace("\n", " ")
         await pilot.press("p")
-        await until(pilot, lambda: says(app, "no earlier one"))
+        await until(pilot, lambda: says(app, "no earlier incident"))
 
     play(script)
 
@@ -185,7 +185,7 @@ def test_the_figures_go_on_while_it_is_open():
     bus = scenes.bus(clock)
 
     async def script(app, pilot):
-        await until(pilot, lambda: "no figures of that time" in text(app))
+        await until(pilot, lambda: "no statistics for that time" in text(app))
         shown = stats(container=scenes.DB, cpu=77.0, memory=MIB)
         bus.show([event(shown, 10.0)], ttl=60)
         await until(pilot, lambda: clock.advance(0.05) and "77 %, peak 77 %" in text(app))
@@ -240,7 +240,7 @@ def test_a_file_that_is_there_is_replaced_only_if_asked_twice(tmp_path):
         field, told = app.screen.query_one("#path"), app.screen.query_one("#told")
         field.value = str(tmp_path / "incident.doc")
         await pilot.press("enter")
-        await until(pilot, lambda: "the suffix says the format" in str(told.content))
+        await until(pilot, lambda: "use one of the suffixes" in str(told.content))
         field.value = str(tmp_path / "none" / "incident.md")
         await pilot.press("enter")
         await until(pilot, lambda: "No such file or directory" in str(told.content))
@@ -382,8 +382,8 @@ def test_a_hostile_incident_under_the_pilot():
 def test_help_shows_each_key_for_itself_though_the_footer_shows_pairs():
     async def script(app, pilot):
         await pilot.press("question_mark")
-        await until(pilot, lambda: says(app, "a step earlier"))
-        (earlier,) = (line for line in screen(app) if "a step earlier" in line)
+        await until(pilot, lambda: says(app, "previous step"))
+        (earlier,) = (line for line in screen(app) if "previous step" in line)
         assert "→" not in earlier
 
     play(script, size=(100, 40))

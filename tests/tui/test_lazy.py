@@ -57,7 +57,7 @@ def test_what_keeps_it_shut_is_said_and_it_is_tried_anew():
 
     def opens():
         if not there:
-            raise BusUnreachableError("no Redis is running")
+            raise BusUnreachableError("Redis is not running")
         return there[0]
 
     bus = Lazy(opens)

@@ -182,7 +182,7 @@ def test_the_keys_are_in_the_help_and_typed_into_the_filter():
     async def script(app, pilot, _):
         await until(pilot, lambda: says(app, "✓ healthy"))
         await pilot.press("question_mark")
-        await until(pilot, lambda: says(app, "beginning of the next incident"))
+        await until(pilot, lambda: says(app, "start of the next incident"))
         await pilot.press("escape", "slash", "0", "minus")
         await until(pilot, lambda: says(app, "[filter 0-]"))
         assert says(app, "▶ 1x")
@@ -195,9 +195,9 @@ def test_of_the_streams_alone_nobody_is_missed():
 
     async def script(app, pilot, _):
         await pilot.press("greater_than_sign", *["full_stop"])
-        await until(pilot, lambda: says(app, "exit code") and says(app, "nothing was recorded of the roles"))
+        await until(pilot, lambda: says(app, "exit code") and says(app, "no heartbeats were recorded"))
         assert not says(app, "missing")
-        assert not says(app, "Start it with")
+        assert not says(app, "If HemoStat is not running")
 
     play_replay(script, make_replay(event(alert(), 20.0), event(complete(), 60.0)))
 
@@ -207,5 +207,5 @@ def test_what_was_left_out_is_told():
         await until(pilot, lambda: says(app, "was cut off"))
 
     told = afternoon()
-    told.notes = ("line 9, the last, was cut off and is left out",)
+    told.notes = ("line 9, the last, is truncated and left out",)
     play_replay(script, told)

@@ -31,7 +31,7 @@ def test_what_a_newer_version_kept_does_no_harm(tmp_path):
 
 def test_where_nothing_can_be_kept_that_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    assert "cannot be kept" in save_view(tmp_path / "file" / "view.json", VIEW)
+    assert "cannot be saved" in save_view(tmp_path / "file" / "view.json", VIEW)
 
 
 def test_without_a_file_nothing_is_kept():

@@ -88,7 +88,7 @@ def test_a_lag_is_told_when_it_lasts_or_is_much():
 def test_silence_is_told_with_what_to_do_and_ends_with_the_next_event():
     assert describe_silence(OPENED, NOW + SILENT_SECONDS - 1) == ""
     told = describe_silence(OPENED, NOW + 12)
-    assert told == "bus silent for 12 s. Is anything running? Start it with: hemostat all"
+    assert told == "no events for 12 s. If HemoStat is not running: hemostat all"
     assert describe_silence(after(event(heartbeat(), 12.0), at=12.0), NOW + 12.5) == ""
 
 

@@ -35,7 +35,7 @@ def find_address(url: str | None) -> dict[str, Any]:
 def _read_context(name: str | None) -> dict[str, Any]:
     context = ContextAPI.get_context(name)
     if context is None:
-        raise ValueError(f"there is no docker context {name or 'of the configured name'}")
+        raise ValueError(f"no docker context is named {name or 'of the configured name'}")
     found = {"base_url": context.Host, "tls": context.TLSConfig}
     return {key: value for key, value in found.items() if value}
 
@@ -49,7 +49,7 @@ def _refuse_ssh(url: str, source: str) -> None:
         return
     host = format_host(url) or "HOST"
     raise EngineUnreachableError(
-        f"{SSH} is not supported as the address of the Docker Engine ({source} names {host})",
+        f"{SSH} is not supported as an address of the Docker Engine ({source} names {host})",
         hint="forward its socket: `ssh -nNL /tmp/docker.sock:/var/run/docker.sock HOST`, "
         "and set engine.url to unix:///tmp/docker.sock",
         transient=False,

@@ -42,7 +42,7 @@ def read_body(response: Response, most: int = MAX_ANSWER_BYTES) -> bytes:
     parts, rest = _read_ahead(response, most)
     if rest is not None:
         response.close()
-        raise AnswerTooLongError(f"the engine's answer is longer than {most >> 20} MiB")
+        raise AnswerTooLongError(f"the engine's response is larger than {most >> 20} MiB")
     return b"".join(parts)
 
 
@@ -131,7 +131,7 @@ def split_lines(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
             if size + len(end) <= most:
                 yield b"".join([*parts, end])
             else:
-                logger.warning("engine.line_too_long bytes=%d", size + len(end))
+                logger.warning("engine_line.rejected bytes=%d", size + len(end))
             parts.clear()
             size = 0
         size += len(rest)

@@ -79,7 +79,7 @@ def _shut_down(wire: socket.socket) -> None:
     try:
         wire.shutdown(socket.SHUT_RDWR)
     except OSError:
-        logger.debug("engine.stream_already_cut")
+        logger.debug("engine_stream.closed")
 
 
 def _keep_alive(wire: socket.socket) -> None:
@@ -155,7 +155,7 @@ def _read_events(opened: OpenStream) -> Iterator[EngineEvent]:
         try:
             event = parse.parse_event(parse.parse_line(line), podman=opened.podman)
         except Exception as error:  # noqa: BLE001 - one event must not end the stream
-            logger.warning("engine.event_malformed error=%s", f"{type(error).__name__}: {error}"[:300])
+            logger.warning("engine_event.rejected error=%s", f"{type(error).__name__}: {error}"[:300])
         if event is not None:
             yield event
 
@@ -170,4 +170,4 @@ def _read_until_broken(lines: Iterator[bytes]) -> Iterator[bytes]:
     except RequestException as error:
         if any(isinstance(each, ReadTimeoutError) for each in error.args):
             raise StreamSilentError from None
-        logger.debug("engine.stream_broken error=%s", error)
+        logger.debug("engine_stream.failed error=%s", error)

@@ -71,13 +71,13 @@ def translate_malformed(doing: str) -> Iterator[None]:
 
 
 def _make_unreadable_error(error: Exception, doing: str) -> EngineError:
-    return EngineError(f"{doing}: the answer cannot be read ({_describe_error(error)})")
+    return EngineError(f"{doing}: the response is unreadable ({_describe_error(error)})")
 
 
 def make_address_error(error: object) -> EngineUnreachableError:
     return EngineUnreachableError(
-        f"the address of the Docker Engine cannot be used: {shorten(str(error))}",
-        hint="look at DOCKER_HOST, DOCKER_CONTEXT and `docker context ls`",
+        f"invalid address of the Docker Engine: {shorten(str(error))}",
+        hint="check DOCKER_HOST, DOCKER_CONTEXT and `docker context ls`",
         transient=False,
     )
 
@@ -110,7 +110,7 @@ def _translate_refusal(error: APIError, doing: str, url: str) -> EngineError:
     if status in GATEWAY_STATUSES and not explanation:
         return EngineUnreachableError(
             f"no Docker Engine answers behind {url} ({_format_status(error)})",
-            hint="look at the proxy in front of it, and whether dockerd is running",
+            hint="check the proxy in front of it, and that dockerd is running",
         )
     passing = status == UNAVAILABLE or explanation.endswith(BUSY_TEXT)
     return EngineError(f"{doing}: {explanation or _format_status(error)}", transient=passing)
@@ -192,28 +192,28 @@ def _recognize_other_server(causes: list[BaseException], url: str) -> EngineUnre
             return _explain_other_server(each, url)
         if isinstance(each, ssl.SSLCertVerificationError):
             return _make_unusable_error(
-                f"its certificate is not accepted: {each.verify_message}", url, TLS_FILES_HINT
+                f"its certificate is rejected: {each.verify_message}", url, TLS_FILES_HINT
             )
         if isinstance(each, ssl.SSLError):
-            return _make_unusable_error("it does not speak TLS, or another kind of it", url, PLAIN_HINT)
+            return _make_unusable_error("it does not use TLS, or an incompatible version", url, PLAIN_HINT)
         if isinstance(each, InvalidVersion):
             return _make_unusable_error("its API is too old", url, "install Docker Engine 20.10 or newer")
         if isinstance(each, UNREADABLE_ERRORS) and not isinstance(each, ConnectionError):
-            return _make_unusable_error("what answers there is no Docker Engine", url, OTHER_SERVER_HINT)
+            return _make_unusable_error("the server there is not a Docker Engine", url, OTHER_SERVER_HINT)
     return None
 
 
 def _explain_other_server(error: APIError, url: str) -> EngineUnreachableError:
     explanation = _read_explanation(error)
     if error.status_code == BAD_REQUEST and TLS_WANTED_TEXT in explanation:
-        return _make_unusable_error("it speaks TLS only", url, "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH")
+        return _make_unusable_error("it requires TLS", url, "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH")
     if (error.status_code or 0) >= SERVER_ERROR:
         return EngineUnreachableError(
             f"no Docker Engine answers behind {url} ({explanation or _format_status(error)})",
-            hint="look at the proxy in front of it, and whether dockerd is running",
+            hint="check the proxy in front of it, and that dockerd is running",
         )
     return _make_unusable_error(
-        f"what answers there is no Docker Engine: {_format_status(error)}", url, OTHER_SERVER_HINT
+        f"the server there is not a Docker Engine: {_format_status(error)}", url, OTHER_SERVER_HINT
     )
 
 
@@ -224,10 +224,10 @@ def _make_unusable_error(reason: str, url: str, hint: str) -> EngineUnreachableE
 
 
 OTHER_SERVER_HINT: Final = (
-    "look at engine.url, DOCKER_HOST and `docker context ls`: is it another server's port?"
+    "check engine.url, DOCKER_HOST and `docker context ls`: the port may belong to another server"
 )
 PLAIN_HINT: Final = "unset DOCKER_TLS_VERIFY if the engine listens without TLS there"
-TLS_FILES_HINT: Final = "look at ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH"
+TLS_FILES_HINT: Final = "check ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH"
 
 
 def _walk_causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -78,8 +78,8 @@ def _read_apart(answer: Iterable[bytes], get: Get) -> list[Row]:
             )
             rows += map(_lighten, asked)
         except AnswerTooLongError as error:
-            logger.warning("engine.row_too_long container=%s error=%s", container, error)
-    logger.debug("engine.list_long rows=%d apart=%d", len(rows), len(long))
+            logger.warning("engine_row.dropped container=%s error=%s", container, error)
+    logger.debug("engine_list.split rows=%d apart=%d", len(rows), len(long))
     return rows
 
 
@@ -94,7 +94,7 @@ def read_rows(rows: Iterable[Row]) -> list[ListedContainer]:
         try:
             listed.append(parse.parse_row(row))
         except MALFORMED_ERRORS as error:
-            logger.warning("engine.row_malformed error=%r", error)
+            logger.warning("engine_row.rejected error=%r", error)
     return listed
 
 
@@ -145,5 +145,5 @@ def _inspect(connection: ClientPool, get: Get, container: str, group: str) -> Co
 def select_inspected(answers: Mapping[str, ContainerInfo | EngineError]) -> list[ContainerInfo]:
     for container, answer in answers.items():
         if isinstance(answer, EngineError):
-            logger.debug("engine.not_inspected container=%s error=%s", container, answer)
+            logger.debug("inspection.failed container=%s error=%s", container, answer)
     return [answer for answer in answers.values() if isinstance(answer, ContainerInfo)]

@@ -37,8 +37,8 @@ def explain_socket(url: str, mounts: Path = MOUNTS_FILE) -> tuple[str, str] | No
     if path is None or stat.S_ISSOCK(mode):
         return None if path is None else _explain_mount(path, mounts)
     if stat.S_ISDIR(mode):
-        return f"{path} is a directory, no socket", DIRECTORY_HINT
-    return f"{path} is a file, no socket", "name the socket of dockerd in engine.url or DOCKER_HOST"
+        return f"{path} is a directory, not a socket", DIRECTORY_HINT
+    return f"{path} is a file, not a socket", "set engine.url or DOCKER_HOST to the socket of dockerd"
 
 
 def _explain_mount(path: Path, mounts: Path) -> tuple[str, str] | None:
@@ -47,11 +47,11 @@ def _explain_mount(path: Path, mounts: Path) -> tuple[str, str] | None:
         return None
     if source.endswith(DELETED_SUFFIX):
         return (
-            f"the socket mounted at {path} is an old one: the engine has made a new one since",
+            f"the socket mounted at {path} is outdated: the engine has created a new one",
             REMOUNT_HINT,
         )
-    hint = f"is dockerd running? If it has been started again since, {REMOUNT_HINT}"
-    return f"nobody listens on the socket mounted at {path}", hint
+    hint = f"check that dockerd is running; if it was restarted, {REMOUNT_HINT}"
+    return f"no process listens on the socket mounted at {path}", hint
 
 
 def find_mount_source(path: Path, mounts: Path = MOUNTS_FILE) -> str | None:

@@ -62,7 +62,7 @@ class Replicas:
         """
         running = _select_running(self._list_members())
         if not running:
-            raise EngineError(f"no replica of {self._project}/{self._name} runs")
+            raise EngineError(f"no replica of {self._project}/{self._name} is running")
         make_copy_body(running[0], 0)
         return Service(
             id=self._id,
@@ -164,18 +164,18 @@ def make_copy_body(model: Inspected, number: int) -> dict[str, Any]:
 def _require_copyable(config: Inspected, host: Inspected, model: Inspected) -> None:
     name = model["Name"].lstrip("/")
     if not name.endswith(str(_read_number(model))):
-        raise NotApplicableError(f"{name} has a name of its own: there can be only one")
+        raise NotApplicableError(f"{name} has a fixed name, which a second container cannot have")
     if (host.get("NetworkMode") or "").startswith(OWN_STACK_MODES):
         raise NotApplicableError(f"{name} uses the network of the host or of another container")
     for port, bindings in (host.get("PortBindings") or {}).items():
         for binding in bindings or ():
             if (wanted := binding.get("HostPort") or "0") != "0" and "-" not in wanted:
-                raise NotApplicableError(f"port {wanted} of the host (for {port}) can be had only once")
+                raise NotApplicableError(f"port {wanted} of the host (for {port}) can be published only once")
     fixed = [
         each.get("IPAMConfig") or {} for each in (model["NetworkSettings"].get("Networks") or {}).values()
     ]
     if config.get("MacAddress") or any(each.get("IPv4Address") or each.get("IPv6Address") for each in fixed):
-        raise NotApplicableError(f"{name} has an address of its own: there can be only one")
+        raise NotApplicableError(f"{name} has a fixed address, which a second container cannot have")
 
 
 def _list_endpoints(model: Inspected) -> list[tuple[str, dict[str, Any]]]:

@@ -30,7 +30,7 @@ class DockerTestContainers:
         with self._connection.client(f"import image {tag}") as client:
             client.import_image_from_data(layer, repository=repository, tag=version or "latest")
         if not self._exists(tag):
-            raise EngineError(f"the engine did not make the image {tag}")
+            raise EngineError(f"the engine did not create the image {tag}")
 
     def _exists(self, tag: str) -> bool:
         with self._connection.client(f"find image {tag}") as client:

@@ -55,7 +55,7 @@ def _find_key(
     found = (key or ("" if analysis.base_url else environ.get(KEY_VARIABLES[vendor], ""))).strip()
     if not (found.isascii() and found.isprintable()):
         # The HTTP library would report it too, but quotes the key.
-        raise ConfigError(f"the key for {vendor} has characters that no key has", hint="copy it again")
+        raise ConfigError(f"the key for {vendor} has invalid characters", hint="copy it again")
     return found or None
 
 
@@ -63,7 +63,8 @@ def _find_model(vendor: "Vendor", analysis: AnalyzerSettings) -> str:
     """The model. Raises ConfigError if a server is configured without a model: its models are unknown."""
     if not analysis.model and analysis.base_url:
         raise ConfigError(
-            "analyzer.base_url is set, but analyzer.model is not", hint="name a model that this server has"
+            "analyzer.base_url is set, but analyzer.model is not",
+            hint="set analyzer.model to a model of this server",
         )
     return analysis.model or DEFAULT_MODELS[vendor]
 
@@ -77,9 +78,7 @@ def _check_address(base_url: str) -> str:
     except ValueError:
         usable = False
     if base_url and not usable:
-        raise ConfigError(
-            "analyzer.base_url is no address of a server", hint="such as http://localhost:11434/v1"
-        )
+        raise ConfigError("analyzer.base_url is not a URL", hint="such as http://localhost:11434/v1")
     return base_url
 
 
@@ -96,7 +95,7 @@ def create_advisor(
     found = _find_key(vendor, analysis, environ, key)
     if not found and not (vendor == "openai" and address):
         raise ConfigError(
-            f"there is no key for analyzer.advisor = {vendor}",
+            f"no key is set for analyzer.advisor = {vendor}",
             hint=f"set {'HEMOSTAT_ANALYZER_API_KEY' if address else KEY_VARIABLES[vendor]}",
         )
     return LazyAdvisor(f"{vendor}:{model}", lambda: _connect(vendor, model, found or "", address))

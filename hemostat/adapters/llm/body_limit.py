@@ -33,13 +33,13 @@ class BoundedBody(httpx2.SyncByteStream):
             read += len(chunk)
             if read > self._largest:
                 raise AdvisorError(
-                    f"{self._who} answered with more than {self._largest // 1024} KiB, which is no answer",
+                    f"{self._who} answered with more than {self._largest // 1024} KiB",
                     hint="check analyzer.base_url",
                     answered=True,
                 )
             if self._until is not None and time.monotonic() > self._until:
                 raise AdvisorUnreachableError(
-                    f"{self._who} began to answer and did not finish in time", hint="raise analyzer.timeout"
+                    f"{self._who} did not complete its response in time", hint="raise analyzer.timeout"
                 )
             yield chunk
 
@@ -54,7 +54,9 @@ def make_bounding_hooks(who: str, largest: int) -> dict[str, list[object]]:
         if response.headers.get("content-encoding", "identity") != "identity":
             # A few bytes may expand to very many.
             raise AdvisorError(
-                f"{who} answered compressed, unasked", hint="check analyzer.base_url", answered=True
+                f"{who} sent a compressed response, which was not requested",
+                hint="check analyzer.base_url",
+                answered=True,
             )
         assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101 - the client is synchronous
         timeout = response.request.extensions.get("timeout", {}).get("read")
@@ -102,10 +104,10 @@ class _BoundedStream(httpcore2.NetworkStream):
         if self._until is None and timeout is not None:
             self._until = now + timeout + GRACE_SECONDS
         if self._left <= 0:
-            raise httpcore2.ReadError("the answer does not end")
+            raise httpcore2.ReadError("the response does not end")
         if self._until is not None:
             if now >= self._until:
-                raise httpcore2.ReadTimeout("the answer does not end")
+                raise httpcore2.ReadTimeout("the response does not end")
             timeout = min(timeout or self._until - now, self._until - now)
         data = self._stream.read(max_bytes, timeout)
         self._left -= len(data)

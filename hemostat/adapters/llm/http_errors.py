@@ -35,10 +35,10 @@ DECLINED_KINDS: Final = frozenset({"content_filter", "content_policy_violation",
 """Kinds of errors by which a service declines a prompt because of its content."""
 NO_CREDIT_KINDS: Final = frozenset({"insufficient_quota", "billing_error"})
 STATUS_HINTS: Final = {
-    400: "what it says names the setting",
+    400: "its message names the setting",
     401: "check the key: analyzer.api_key, or the vendor's environment variable",
     402: "the account has no credit left",
-    403: "this key may not use this model, or not from here",
+    403: "this key has no access to this model, or not from this location",
     404: "check analyzer.model, and analyzer.base_url, which ends in /v1 for OpenAI's protocol only",
     413: "the request is too large: lower analyzer.max_tokens",
 }
@@ -69,8 +69,8 @@ class Service:
 
     def nonsense(self, why: str) -> AdvisorError:
         return AdvisorError(
-            f"{self.name} gave an answer that is none: {self._quote(why)}",
-            hint="check that analyzer.base_url and analyzer.advisor belong together",
+            f"{self.name} returned an unreadable response: {self._quote(why)}",
+            hint="check that analyzer.base_url matches analyzer.advisor",
             answered=True,
         )
 
@@ -81,7 +81,7 @@ class Service:
     def cut_short(self, tokens: int) -> AdvisorDeclinedError:
         return AdvisorDeclinedError(
             f"{self.name} had not finished after {tokens} tokens",
-            hint="take a model that thinks less",
+            hint="use a model that needs fewer tokens",
             answered=True,
         )
 
@@ -93,14 +93,14 @@ class Service:
             yield
         except sdk.APITimeoutError:
             raise AdvisorUnreachableError(
-                f"{self.name} did not answer in time", hint="raise analyzer.timeout, or take a faster model"
+                f"{self.name} did not answer in time", hint="raise analyzer.timeout, or use a faster model"
             ) from None
         except sdk.APIConnectionError as error:
             if isinstance(error.__cause__, AdvisorError):
                 raise error.__cause__ from None
             raise AdvisorUnreachableError(
                 f"{self.name} cannot be reached ({self._quote(_describe_innermost(error))})",
-                hint="check the network, a proxy's settings and analyzer.base_url",
+                hint="check the network, the proxy settings and analyzer.base_url",
             ) from None
         except sdk.APIStatusError as error:
             raise self._make_status_error(error.status_code, error.response.headers, error.body) from None
@@ -114,7 +114,8 @@ class Service:
         told = "" if status == HTTPStatus.UNAUTHORIZED or not said else f": {self._quote(said)}"
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             return AdvisorError(
-                f"{self.name} wants to redirect us ({status})", hint="set analyzer.base_url to where it leads"
+                f"{self.name} answered with a redirect ({status})",
+                hint="set analyzer.base_url to the target of the redirect",
             )
         passing = status in TRANSIENT_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
         if kind in NO_CREDIT_KINDS:

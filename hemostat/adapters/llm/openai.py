@@ -122,7 +122,7 @@ class OpenAIAdvisor:
         read, service = self._service.read, self._service
         answer = read(body, ChatResponse)
         if not answer.choices:
-            raise service.nonsense("it has no choices")
+            raise service.nonsense("it contains no choices")
         choice = answer.choices[0]
         message = read(choice.message, ChatMessage)
         if message.refusal or choice.finish_reason == "content_filter":

@@ -39,17 +39,19 @@ class Apprise:
         if not self._apprise.add(url):
             raise ConfigError(
                 f"channel {name}: Apprise cannot use its URL",
-                hint="see https://appriseit.com/services for how it is written",
+                hint="for its format, see https://appriseit.com/services",
             )
 
     def send(self, message: Message) -> None:
         if self._sending is not None and not self._sending.done():
-            raise NotifyError("the service has not ended its answer to the message before", transient=True)
+            raise NotifyError(
+                "the service has not completed its response to the previous message", transient=True
+            )
         self._sending = run_in_background(lambda: self._send(message), f"{self._name} sends")
         if not wait([self._sending], SEND_SECONDS).done:
             raise NotifyError("the service does not answer in time", transient=True)
         if not self._sending.result():
-            raise NotifyError("the service did not take it, or was not reached", transient=True)
+            raise NotifyError("the service rejected it, or cannot be reached", transient=True)
 
     def _send(self, message: Message) -> bool:
         with bounded_answers():

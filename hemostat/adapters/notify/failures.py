@@ -33,17 +33,17 @@ HOST_NAME_PATTERN: Final = re.compile(
 )
 HINTS: Final[Mapping[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "check its address",
-    HTTPStatus.FORBIDDEN: "is it still allowed to post there? check its address",
-    HTTPStatus.NOT_FOUND: "check its address; a deleted webhook must be made again",
-    HTTPStatus.GONE: "the webhook or its channel was deleted or archived: make another",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "check its limit for messages",
+    HTTPStatus.FORBIDDEN: "check its address and its permission to post",
+    HTTPStatus.NOT_FOUND: "check its address; create a deleted webhook again",
+    HTTPStatus.GONE: "the webhook or its channel was deleted or archived: create another",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "check its limits for messages",
 }
 PROXY_ERRORS: Final = (requests.exceptions.InvalidProxyURL, requests.exceptions.ProxyError)
 TUNNEL_PATTERN: Final = re.compile(r"Tunnel connection failed: (\d{3}[\w .-]{0,60})")
 EXPLANATION_KEYS: Final = ("message", "error", "detail", "description")
 """Keys under which services explain a refusal in JSON."""
 NO_ANSWER_REASONS: Final = {
-    errno.ECONNREFUSED: "refuses the connection: nothing listens there",
+    errno.ECONNREFUSED: "refuses the connection: no process listens there",
     errno.ECONNRESET: "closed the connection",
     errno.EPIPE: "closed the connection",
     errno.ENETUNREACH: "cannot be reached: there is no route to its network",
@@ -65,7 +65,7 @@ def make_connection_error(error: Exception, subject: str, url: str) -> NotifyErr
         return _make_certificate_error(error, subject)
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema | ValueError):
         return NotifyError(
-            f"{subject} cannot be used ({type(error).__name__})", hint="check its address", transient=False
+            f"{subject} failed ({type(error).__name__})", hint="check its address", transient=False
         )
     return NotifyError(f"{subject}{_format_host(url)} {_explain(error)}", transient=True)
 
@@ -132,8 +132,8 @@ def _explain(error: Exception) -> str:
 
 def _explain_lookup(error: socket.gaierror) -> str:
     if error.errno == socket.EAI_AGAIN:
-        return "cannot be looked up: no name server answers"
-    return "is unknown: no name server knows this host"
+        return "cannot be resolved: no name server answers"
+    return "cannot be resolved: the host name is unknown"
 
 
 def _format_host(url: str) -> str:
@@ -188,7 +188,7 @@ def _make_certificate_error(error: BaseException, subject: str) -> NotifyError:
     if why := getattr(error, "verify_message", ""):
         return NotifyError(
             f"{subject}'s certificate is not trusted: {why.partition(',')[0]}",
-            hint="mend it there, or name a file with its authority in REQUESTS_CA_BUNDLE",
+            hint="correct it there, or set REQUESTS_CA_BUNDLE to a file with its certificate authority",
             transient=True,
         )
     why = str(getattr(error, "reason", None) or type(error).__name__).replace("_", " ").lower()
@@ -245,5 +245,7 @@ def _refuse_web_page(reply: requests.Response, subject: str) -> NotifyError | No
     if "html" not in reply.headers.get("Content-Type", "") or not _is_page(_read_beginning(reply)):
         return None
     return NotifyError(
-        f"{subject} answered with a web page, as no webhook does", hint="check its address", transient=True
+        f"{subject} answered with a web page, so it is not a webhook",
+        hint="check its address",
+        transient=True,
     )

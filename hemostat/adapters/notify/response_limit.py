@@ -56,7 +56,7 @@ class _BoundedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         seconds = self._deadline - monotonic()
         if seconds <= 0 or self.left <= 0:
-            raise TimeoutError("the answer does not end")
+            raise TimeoutError("the response does not end")
         timeout = self._sock.gettimeout()
         self._sock.settimeout(seconds if timeout is None else min(seconds, timeout))
         count = self._source.readinto(buffer)
@@ -88,7 +88,7 @@ class _Answer(HTTPResponse):
             self._reader.left = min(self._reader.left, MAX_COMPRESSED_BYTES)
         elif compression != "identity":
             self.close()
-            raise HTTPException("the answer is compressed in a way that was not asked for")
+            raise HTTPException("the response has a compression that was not requested")
 
 
 HTTPConnection.response_class = _Answer

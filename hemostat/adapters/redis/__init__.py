@@ -24,7 +24,7 @@ control:pauses       hash         pauses of remediation, by container, `*` for a
 control:resets       hash         when an operator closed a circuit breaker, by container, `*` for all
 approvals            hash         requests for approval and their answers, by attempt
 past:<signature>     hash         precedents: outcomes for similar incidents, the newest 20, expires
-advice:<likeness>    string       a model's advice for incidents just alike, expires
+advice:<likeness>    string       a model's advice for identical incidents, expires
 advisor:spent        hash         cost of requests to models, the last two hours
 advisor:version      counter      of the requests
 evidence:<incident>  hash         evidence snapshots by occurrence and rung, the newest ten, expires

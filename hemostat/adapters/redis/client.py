@@ -240,8 +240,8 @@ def connect(
         # An unknown option of the URL fails here and not at the first command.
         raw.connection_pool.connection_class(**raw.connection_pool.connection_kwargs)
     except (ValueError, TypeError, LookupError) as error:
-        why = "an option after its ? is unknown, or cannot have this value" if "?" in url else str(error)
-        why = "it is no URL" if "@" in url and "?" not in url else why
+        why = "an option after ? is unknown or has an invalid value" if "?" in url else str(error)
+        why = "it is not a URL" if "@" in url and "?" not in url else why
         raise BusError(
             f"redis.url {mask_url(url)} cannot be used: {shorten(why)}", hint="see docs/QUICKSTART.md"
         ) from None
@@ -253,7 +253,7 @@ def _make_tls_options(url: str, tls: Tls) -> dict[str, str]:
     if files and not url.startswith("rediss://"):
         raise BusError(
             f"redis.{next(iter(files))} is set, but redis.url {mask_url(url)} is not encrypted",
-            hint="write rediss://",
+            hint="use rediss://",
         )
     names = {"ca_file": "ssl_ca_certs", "cert_file": "ssl_certfile", "key_file": "ssl_keyfile"}
     return {names[name]: _require_readable(f"redis.{name}", value) for name, value in files.items()}

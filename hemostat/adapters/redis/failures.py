@@ -34,48 +34,49 @@ class RedisFailure(NamedTuple):
 
 CLUSTER_FAILURE: Final = RedisFailure(
     "is part of a Redis Cluster, which is not supported",
-    "set redis.url to a Redis that is no cluster",
+    "set redis.url to a Redis without cluster mode",
     transient=False,
 )
 EXHAUSTED_TEXT: Final = "exhausted the last possible ID"
 FAILURES_BY_CODE: Final[Mapping[str, RedisFailure]] = {
     "READONLY": RedisFailure(
         "is a read-only replica{of}",
-        "set redis.url to the master; HemoStat goes on by itself when this one becomes it",
+        "set redis.url to the primary; HemoStat continues if this replica becomes the primary",
         BusUnreachableError,
     ),
-    "LOADING": RedisFailure("is still loading its data", "wait, or look at its log"),
+    "LOADING": RedisFailure("is still loading its data", "wait, or check its log"),
     "WRONGTYPE": RedisFailure(
-        "holds a key that is not of HemoStat's type", "hemostat repair lists it, and removes it with --clear"
+        "holds a key that is not of HemoStat's type",
+        "hemostat repair lists it; hemostat repair --clear removes it",
     ),
     EXHAUSTED_TEXT: RedisFailure(
-        "holds a stream that takes no further entry: somebody gave it one with the last possible id",
-        "change the passwords of those who write to it; then hemostat repair --clear removes the stream",
+        "has a stream that accepts no more entries: an entry has the last possible id",
+        "change the passwords of users with write access; then run hemostat repair --clear",
     ),
     "MISCONF": RedisFailure(
-        "cannot save to its disk, and refuses to write", "look at its log and at the space on its disk"
+        "cannot save to its disk, and refuses writes", "check its log and the free space on its disk"
     ),
-    "OOM": RedisFailure(
-        "is at its maxmemory, and refuses to write", "raise its maxmemory, or remove other data"
+    "OOM": RedisFailure("has reached maxmemory, and refuses writes", "raise maxmemory, or remove other data"),
+    "BUSY": RedisFailure("is busy with a script", "wait, or stop the script: redis-cli SCRIPT KILL"),
+    "NOREPLICAS": RedisFailure("has too few replicas, and refuses writes", "check min-replicas-to-write"),
+    "MASTERDOWN": RedisFailure(
+        "is a replica without a connection to its primary", "set redis.url to the primary"
     ),
-    "BUSY": RedisFailure("is busy with somebody's script", "wait, or end it: redis-cli SCRIPT KILL"),
-    "NOREPLICAS": RedisFailure("has too few replicas, and refuses to write", "see its min-replicas-to-write"),
-    "MASTERDOWN": RedisFailure("is a replica that has lost its master", "set redis.url to the master"),
     "CLUSTERDOWN": RedisFailure(
-        "is part of a Redis Cluster that is down", "set redis.url to a Redis that is no cluster"
+        "is part of a Redis Cluster that is down", "set redis.url to a Redis without cluster mode"
     ),
-    "TRYAGAIN": RedisFailure("is part of a Redis Cluster that is being changed", CLUSTER_FAILURE.hint),
+    "TRYAGAIN": RedisFailure("is part of a Redis Cluster that is being reconfigured", CLUSTER_FAILURE.hint),
     "MOVED": CLUSTER_FAILURE,
     "ASK": CLUSTER_FAILURE,
     "CROSSSLOT": CLUSTER_FAILURE,
     "max number of clients": RedisFailure(
-        "takes no further connection (maxclients)",
-        "raise its maxclients, or close others",
+        "accepts no more connections (maxclients)",
+        "raise maxclients, or close other connections",
         BusUnreachableError,
     ),
     "DENIED": RedisFailure(
-        "accepts nobody from another host (protected mode)",
-        "set a password there, or bind it to an address",
+        "accepts no connections from other hosts (protected mode)",
+        "set a password, or bind Redis to an address",
         BusUnreachableError,
         transient=False,
     ),
@@ -114,14 +115,18 @@ def translate_failure(error: redis.RedisError, url: str, user: str = "default", 
         return cause.kind(f"{where} {message}", hint=cause.hint, transient=cause.transient, curable=True)
     if isinstance(error, exceptions.InvalidResponse):
         return BusUnreachableError(
-            f"what answers at {mask_url(url)} is no Redis",
-            hint="look at redis.url",
+            f"the server at {mask_url(url)} is not Redis",
+            hint="check redis.url",
             transient=False,
             curable=True,
         )
     if isinstance(error, redis.ConnectionError | redis.TimeoutError):
         tls = url.startswith("rediss:") and isinstance(error, redis.TimeoutError)
-        hint = "does it speak TLS? If not, write redis://" if tls else "is it running? See redis.url"
+        hint = (
+            "check that it uses TLS; if not, use redis://"
+            if tls
+            else "check that it is running, and redis.url"
+        )
         return BusUnreachableError(f"{where} cannot be reached ({_find_reason(text)})", hint=hint)
     return BusError(f"{where}: {shorten(text)}")
 
@@ -131,7 +136,7 @@ def _translate_login(error: redis.RedisError, text: str, where: str, user: str) 
     if isinstance(error, exceptions.NoPermissionError) or FORBIDDEN_PATTERN.search(text):
         return BusError(
             f"{where} does not allow this to user {user} ({shorten(text)})",
-            hint="hemostat redis-acl prints what each role's user must be allowed; set redis.username to it",
+            hint="hemostat redis-acl prints each role's permissions; set redis.username to its user",
             curable=True,
         )
     if not isinstance(
@@ -139,11 +144,14 @@ def _translate_login(error: redis.RedisError, text: str, where: str, user: str) 
     ) and not text.startswith(("NOAUTH", "WRONGPASS")):
         return None
     if NEEDLESS_PATTERN.search(text):
-        message, hint = "asks for no password, but one is set", "take it out of redis.url or redis.password"
+        message, hint = (
+            "requires no password, but one is configured",
+            "remove it from redis.url or redis.password",
+        )
     elif "Authentication required" in text:
-        message, hint = "asks for a password", "set redis.password_file, or redis.password"
+        message, hint = "requires a password", "set redis.password_file, or redis.password"
     else:
-        message = f"refuses the password of user {user}"
+        message = f"rejects the password of user {user}"
         hint = (
             "set redis.url, or redis.username and redis.password_file; "
             "in the URL a % of the password is written %25"
@@ -155,14 +163,14 @@ def _translate_tls(text: str, where: str) -> BusError | None:
     """The error of a failed TLS handshake, else None. The searched texts are OpenSSL's."""
     if "CERTIFICATE_VERIFY_FAILED" in text:
         why = text.partition("certificate verify failed:")[2].partition("(_ssl")[0].strip(" .")
-        message = f"{where} shows a certificate that is not trusted ({why})"
-        hint = "set redis.ca_file to the certificate of its authority, and the name in redis.url to its own"
+        message = f"{where} has a certificate that is not trusted ({why})"
+        hint = "set redis.ca_file to its authority's certificate, and use its host name in redis.url"
     elif "CERTIFICATE_REQUIRED" in text or "HANDSHAKE_FAILURE" in text:
-        message = f"{where} asks for a certificate"
+        message = f"{where} requires a client certificate"
         hint = "set redis.cert_file and redis.key_file"
     elif UNUSABLE_PATTERN.search(text):
         message = f"the certificate, key or authority for {where} cannot be used"
-        hint = "redis.ca_file, redis.cert_file and redis.key_file are PEM, and the key is the certificate's"
+        hint = "use PEM files for redis.ca_file, redis.cert_file and redis.key_file, with matching key"
     else:
         return None
     return BusUnreachableError(message, hint=hint, transient=False)

@@ -42,7 +42,7 @@ class Lag:
                 lag = self._read(raw, PREFIX + stream, group)
             except redis.ConnectionError:
                 raw.ping()
-                logger.warning("lag.unreadable stream=%s", stream)
+                logger.warning("lag.read_failed stream=%s", stream)
                 self._due[stream] = time.monotonic() + RETRY_SECONDS
                 return known
         self._known[stream, group] = lag

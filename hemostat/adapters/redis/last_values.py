@@ -20,7 +20,7 @@ KEY_NAMES: Final = {"container_stats": "stats"}
 """Key names by event type, if they differ."""
 
 SHOW_SCRIPT: Final = """
--- Followers are told, the append-only file is not: what is lost with Redis would have expired all the same.
+-- Followers are told, the append-only file is not: what is lost with Redis would have expired anyway.
 pcall(redis.replicate_commands)
 pcall(redis.set_repl, redis.REPL_SLAVE)
 local ttl, kept, kept_for = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]

@@ -31,9 +31,7 @@ return redis.call('HDEL', KEYS[1], ARGV[1])
 """
 
 
-RESTORED_WARNING: Final = (
-    "the attempts of this process were written back; see maxmemory-policy and persistence there"
-)
+RESTORED_WARNING: Final = "the attempts of this process were restored; check maxmemory-policy and persistence"
 LOSS_WARNING_SECONDS: Final = 900.0
 """Seconds for which a loss is reported."""
 
@@ -106,7 +104,7 @@ class RedisLedger:
             if error.transient:
                 raise
             # An ACL may forbid a responder to write pauses. This process still applies its own data.
-            logger.warning("ledger.not_restored error=%s", error)
+            logger.warning("ledger.restore_failed error=%s", error)
 
     def _read_snapshot(
         self, host: str, container: str, incident: str, key: str

@@ -67,7 +67,7 @@ def list_aside(client: Client) -> dict[bytes, AsideRow]:
     with client.call() as raw:
         stored: Any = raw.hgetall(QUARANTINE_KEY)
     unknown = AsideRow(
-        key=QUARANTINE_KEY, field="", reason="it cannot be read itself", time=0.0, size=0, raw=""
+        key=QUARANTINE_KEY, field="", reason="it is unreadable itself", time=0.0, size=0, raw=""
     )
     rows = {name: read_row(value, AsideRow) or unknown for name, value in stored.items()}
     return dict(sorted(rows.items(), key=lambda item: item[1].time))
@@ -124,14 +124,14 @@ def _find_exhausted(client: Client, key: str) -> list[Row]:
     with client.call() as raw:
         facts: Any = raw.xinfo_stream(key)
     last = facts["last-generated-id"]
-    reason = "it takes no further entry: somebody gave it one with the last possible id"
+    reason = "it accepts no more entries: an entry has the last possible id"
     return [Row("stream", key, b"", last, reason)] if last.startswith(LAST_MILLISECONDS) else []
 
 
 def _find_bad_number(client: Client, key: str) -> list[Row]:
     with client.call() as raw:
         value: Any = raw.get(key)
-    return [] if value is None else [Row("string", key, b"", value, "it is no number")]
+    return [] if value is None else [Row("string", key, b"", value, "it is not a number")]
 
 
 def _is_time(raw: bytes) -> bool:

@@ -146,7 +146,7 @@ class Quarantine:
         try:
             self.move(row)
         except BusError as error:
-            logger.warning("row.not_set_aside key=%s error=%s", row.key, error)
+            logger.warning("row.set_aside_failed key=%s error=%s", row.key, error)
             self.note(row.key, row.kind, msgspec.Raw)
             return False
         return True
@@ -163,7 +163,7 @@ class Quarantine:
         try:
             return find_unreadable_rows(self._client, key, kind, shape)
         except BusError as error:
-            logger.warning("row.not_set_aside key=%s error=%s", key, error)
+            logger.warning("row.set_aside_failed key=%s error=%s", key, error)
             return []
 
 

@@ -10,7 +10,7 @@ import redis
 from hemostat.adapters.redis import acl
 from hemostat.adapters.redis.client import PREFIX, Client
 
-NOT_NEEDED_TEXT: Final = "scripts are allowed, and not needed"
+NOT_NEEDED_TEXT: Final = "scripts are allowed, but not needed"
 PROBE_KEY: Final = f"{PREFIX}doctor"
 COMMAND_FORMS: Final = {
     "ping": "", "select": "0", "evalsha": f"{'0' * 40} 0", "script|load": "return",

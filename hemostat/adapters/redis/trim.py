@@ -56,7 +56,7 @@ def trim_streams(client: Client) -> int:
             if _has_room(raw):
                 break
     if removed:
-        logger.warning("redis.trimmed entries=%d because=its memory was full", removed)
+        logger.warning("redis.trimmed entries=%d reason=memory is full", removed)
     return removed
 
 

@@ -35,11 +35,11 @@ def _find_faults(info: ContainerInfo) -> Iterator[str]:
     for source, target in info.host_paths:
         mode = _read_mode(source)
         if mode == 0:
-            yield f"{source}, which its start needs, is not there on the host"
+            yield f"{source}, which its start needs, does not exist on the host"
         inside = _read_mode(f"/proc/{info.pid}/root{target}") if info.pid and target else None
         if mode and inside and stat.S_ISDIR(mode) != stat.S_ISDIR(inside):
             kinds = ("a directory", "a file") if stat.S_ISDIR(mode) else ("a file", "a directory")
-            yield f"{source} is {kinds[0]} now, and was mounted as {kinds[1]}"
+            yield f"{source} is now {kinds[0]}, but was mounted as {kinds[1]}"
 
 
 def _read_mode(path: str) -> int | None:
@@ -88,7 +88,7 @@ class HostPaths:
         check = run_in_background(lambda: find_missing_path(info), "host-paths")
         if wait([check], LOOK_SECONDS).done:
             return "" if check.exception() else check.result()
-        logger.warning("host_paths.hang container=%s", info.ref.name)
+        logger.warning("host_path.timed_out container=%s", info.ref.name)
         with self._lock:
             self._hanging[container] = check
         return ""

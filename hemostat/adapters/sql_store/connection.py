@@ -33,7 +33,7 @@ STEPS: Final = 100_000
 ANY_TEXT_ENCODINGS: Final = frozenset({"UTF8", "SQL_ASCII"})
 """Encodings of a database that stores any text. SQL_ASCII is not an encoding: it stores any bytes."""
 ENCODE_HINT: Final = (
-    "write %40 for @, %23 for #, %2F for /, %3F for ?; or put the URL into a file: store.url_file"
+    "write %40 for @, %23 for #, %2F for /, %3F for ?; or write the URL to a file: store.url_file"
 )
 PLACE_KEYS: Final = frozenset({"host", "port", "dbname", "service"})
 """Parameters of a URL that locate the database."""
@@ -47,7 +47,7 @@ def connect(url: str, *, write: bool) -> sql.Engine:
         parsed = sql.make_url(url)
     except (ArgumentError, ValueError):
         hint = "such as postgresql://user:password@host/name, where an @ in the password is written %40"
-        raise ConfigError("store.url is no URL", hint=hint) from None
+        raise ConfigError("store.url is not a URL", hint=hint) from None
     _refuse_ambiguous(parsed)
     match parsed.drivername.partition("+")[0]:
         case "sqlite":
@@ -111,8 +111,8 @@ def _make_postgres(url: sql.URL, *, write: bool) -> sql.Engine:
         encoding = raw.info.parameter_status("server_encoding")
         if encoding not in ANY_TEXT_ENCODINGS:
             raw.close()
-            hint = "create one WITH ENCODING 'UTF8'"
-            raise StoreError(f"the database's encoding {encoding} does not have every character", hint=hint)
+            hint = "create a database WITH ENCODING 'UTF8'"
+            raise StoreError(f"the database's encoding {encoding} does not support all characters", hint=hint)
 
     return engine
 

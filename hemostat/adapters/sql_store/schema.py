@@ -100,6 +100,6 @@ def migrate(connection: sql.Connection, steps: Sequence[Sequence[str]]) -> None:
 def require_version(found: int, *, at_most: int) -> None:
     if found > at_most:
         raise StoreError(
-            f"the database is of version {found}, and this HemoStat knows {at_most}",
-            hint="use the HemoStat that wrote it, or a newer one",
+            f"the database has version {found}, but this HemoStat supports at most {at_most}",
+            hint="use the version of HemoStat that wrote it, or a newer version",
         )

@@ -201,7 +201,7 @@ class SqlStore:
         ):
             return
         raise StoreUnreachableError(
-            f"the store {mask_url(self._url)} does not keep the rows that are written to it",
+            f"the store {mask_url(self._url)} does not store the rows that are written to it",
             hint="remove triggers, rules and views on hemostat_events and hemostat_trail",
         )
 
@@ -253,8 +253,8 @@ def _require_ready(found: int) -> None:
     if not found:
         raise NothingStoredError("nothing is stored yet", hint="start HemoStat with: hemostat all")
     if found < len(schema.STEPS):
-        hint = "the alert role brings it up to date when it starts"
-        raise StoreError(f"the database is of version {found}, before {len(schema.STEPS)}", hint=hint)
+        hint = "the alert role upgrades it when it starts"
+        raise StoreError(f"the database has version {found}, but {len(schema.STEPS)} is required", hint=hint)
 
 
 def _read_ends(connection: sql.Connection, *, lock: bool = False) -> ChainEnds:

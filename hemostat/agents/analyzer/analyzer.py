@@ -121,10 +121,10 @@ class Analyzer:
         try:
             verdict = consultant.consult(event, rules, asked)
         except HemoStatError as error:
-            logger.warning("advice.none incident=%s error=%s", event.incident, error)
+            logger.warning("llm.fallback incident=%s error=%s", event.incident, error)
             verdict = fall_back_to_rules(rules, str(error))
         except Exception as error:
-            logger.exception("advice.failed incident=%s", event.incident)
+            logger.exception("llm.failed incident=%s", event.incident)
             verdict = fall_back_to_rules(rules, type(error).__name__)
         return [self._answer_verdict(event, alert, verdict, self._clock.now())]
 

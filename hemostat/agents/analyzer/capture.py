@@ -55,7 +55,7 @@ class EvalCapture:
             return found[0]
         if found:
             raise HemoStatError(f"{len(found)} incidents begin with {name!r}", hint=_format_hint(name, found))
-        raise HemoStatError(f"no incident {name!r} is known", hint=_format_hint(name, known))
+        raise HemoStatError(f"no incident {name!r} exists", hint=_format_hint(name, known))
 
     def raised(self, name: str) -> Event:
         """Return the last alert of that incident. Raises HemoStatError where the alert is no longer
@@ -64,14 +64,14 @@ class EvalCapture:
         for event in reversed(story.steps):
             if isinstance(event.data, HealthAlert) and event.data.phase is Phase.RAISED:
                 return event
-        raise HemoStatError(f"the alert of incident {story.incident} is not kept any more")
+        raise HemoStatError(f"the alert of incident {story.incident} is no longer stored")
 
     def recording(self, alert: Event, also: Iterable[str] = ()) -> EvalCase:
         """Return the eval case of an alert. `also`: names of further containers to record as neighbours.
         Raises HemoStatError."""
         data = alert.data
         if not isinstance(data, HealthAlert) or alert.incident is None:
-            raise HemoStatError(f"{alert.type} is no alert of an incident")
+            raise HemoStatError(f"{alert.type} is not an alert")
         own = self.kept(alert) or self._snapshot_unchanged(data, alert)
         moment = alert.time if own is None else own.time
         about = {data.container.name, data.root, *data.downstream}

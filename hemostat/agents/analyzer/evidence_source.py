@@ -56,7 +56,7 @@ class LiveEvidenceSource:
     def case(self, alert: Event) -> EvidenceCase:
         data = alert.data
         if not isinstance(data, HealthAlert) or alert.incident is None:
-            raise HemoStatError(f"{alert.type} is no alert of an incident")
+            raise HemoStatError(f"{alert.type} is not an alert")
         now = self._clock.now()
         return EvidenceCase(
             host=alert.host,
@@ -182,7 +182,7 @@ class RecordedEvidenceSource:
     def details(self, host: str, container: Container) -> ContainerDetails:
         details = self._find_snapshot(host, container).details
         if details is None:
-            raise EngineError("this was not recorded")
+            raise EngineError("not recorded")
         return details
 
     def history(self, host: str, container: Container) -> Sequence[MetricPoint]:
@@ -195,5 +195,5 @@ class RecordedEvidenceSource:
         case, name = self._eval_case.case, container.name
         found = case.dossier if name == case.alert.container.name else self._eval_case.neighbours.get(name)
         if found is None or host != case.host:
-            raise EngineError("this was not recorded")
+            raise EngineError("not recorded")
         return found

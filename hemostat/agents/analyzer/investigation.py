@@ -166,7 +166,7 @@ class Investigator:
         if self._next_turn_tokens > self._tokens_left:
             raise AdviceError(f"the investigation has used up its {self._terms.analysis.max_tokens} tokens")
         if now >= until:
-            raise AdviceError("there was no time left to ask")
+            raise AdviceError("no time was left for a query")
         most = Usage(sent=self._conversation_tokens, received=ANSWER_TOKENS)
         settle = self._reserve_cost(self._terms.prices.of(most.sent, most.received))
         try:
@@ -179,7 +179,7 @@ class Investigator:
                 timeout=until - now,
             )
         except AdvisorError as error:
-            # An answer that did not arrive, or was of no use, may be billed.
+            # A missing or unusable answer may be billed, too.
             if not error.answered and not isinstance(error, AdvisorUnreachableError):
                 settle(0.0)
             raise

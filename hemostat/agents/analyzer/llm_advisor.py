@@ -119,7 +119,7 @@ class LlmAdvisor:
         left = self._circuit.left(now)
         if not left:
             return ""
-        return f"{self._advisor.name} is left alone for {show_duration(left)}: {self._circuit.why}"
+        return f"{self._advisor.name} is not queried for another {show_duration(left)}: {self._circuit.why}"
 
     def note(self, container: Container, now: float) -> None:
         """Record an alert of this container: its project may need a share of the budget."""
@@ -167,7 +167,7 @@ class LlmAdvisor:
     def _reach_verdict(self, event: Event, rules: Verdict, until: float) -> Verdict:
         alert = event.data
         if not isinstance(alert, HealthAlert):
-            raise AdviceError(f"{event.type} is no alert")
+            raise AdviceError(f"{event.type} is not an alert")
         case = self._evidence_source.case(event)
         if not self._terms.trust.believes_all:
             case = keep_own_precedents(case)
@@ -233,9 +233,9 @@ class LlmAdvisor:
         """Return the result of `work`, run in a thread. Raises AdvisorError when it has not ended by `until`,
         AdviceError when there is no time or thread for it, Interrupted when the process is to stop."""
         if self._clock.now() >= until:
-            raise AdviceError("there was no time left to ask")
+            raise AdviceError("no time was left for a query")
         if not self._thread_slots.acquire(blocking=False):
-            raise AdviceError("too many investigations hang")
+            raise AdviceError("too many investigations do not end")
 
         def run() -> T:
             try:

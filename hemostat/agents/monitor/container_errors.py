@@ -16,7 +16,7 @@ from hemostat.core.text import MAX_NAME_CHARACTERS, MAX_REDACTED, escape_control
 from hemostat.errors import AdapterError
 
 MAX_REASON_CHARACTERS: Final = 160
-HINT: Final = "look at its labels (hemostat labels), and report this with the log line container.failed"
+HINT: Final = "check its labels (hemostat labels), and report this error with the log line container.failed"
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class ContainerErrors:
             self._errors[container_id, doing] = fault
         if fault != known:
             shown = truncate(name, MAX_NAME_CHARACTERS)
-            logger.error("container.failed container=%s doing=%s", shown, doing, exc_info=error)
+            logger.error("container.failed container=%s activity=%s", shown, doing, exc_info=error)
 
     def _clear(self, container_id: str, doing: str) -> None:
         with self._lock:

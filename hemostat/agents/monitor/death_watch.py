@@ -93,7 +93,7 @@ class DeathWatch:
             killed_at = self._oom_checks.pop(identity) - OOM_CHECK_SECONDS
             if (patient := self._registry.get(identity)) is not None:
                 judge = partial(deaths.report_survived_oom, self._registry, patient, killed_at, now)
-                told += self._attempt(identity, "judge the death of", judge)
+                told += self._attempt(identity, "evaluate the exit of", judge)
         return told
 
     def _apply_end(self, event: EngineEvent, now: float) -> WatchedContainer | None:
@@ -141,7 +141,7 @@ class DeathWatch:
             if now < death.due:
                 continue
             judge = partial(self._judge_held_exit, identity, death, now)
-            told += self._attempt(identity, "judge the death of", judge)
+            told += self._attempt(identity, "evaluate the exit of", judge)
             self._registry.held.pop(identity, None)
         return told
 
@@ -210,7 +210,7 @@ class DeathWatch:
             )
             with suppress(EngineError):
                 judge = partial(self._look_at_awaited, patient.ref.id, now, ours=ours)
-                told += self._attempt(patient.ref.id, "judge the state of", judge)
+                told += self._attempt(patient.ref.id, "evaluate the state of", judge)
         return told
 
     def _look_at_awaited(self, container_id: str, now: float, *, ours: bool) -> list[IncidentAlert]:

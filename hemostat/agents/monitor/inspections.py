@@ -188,7 +188,7 @@ def log_mistakes(ref: Container) -> None:
     """Log each label that cannot be parsed: its container is not acted on without approval."""
     for each in find_mistakes(veiled(ref).labels):
         logger.warning(
-            "label.unreadable container=%s label=%s value=%s nearest=%s why=%s",
+            "label.rejected container=%s label=%s value=%s nearest=%s reason=%s",
             ref.name,
             each.label,
             each.value,

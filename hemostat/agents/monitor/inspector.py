@@ -84,7 +84,7 @@ class Inspector:
         for container, answer in answers.items():
             if isinstance(answer, ContainerInfo | NoSuchContainerError):
                 self.forget(container)
-                logger.info("container.answered container=%s", due[container].name)
+                logger.info("inspection.recovered container=%s", due[container].name)
             else:
                 self._note_failure(container, due[container].name, answer, now)
         return [container for container in answers if container not in self._unanswered]
@@ -115,4 +115,4 @@ class Inspector:
             due = now + compute_backoff(tries, FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
             self._unanswered[container] = PendingInspection(name=name, reason=reason, tries=tries, due=due)
         if known is None:
-            logger.warning("container.unanswered container=%s error=%s", name, error)
+            logger.warning("inspection.failed container=%s error=%s", name, error)

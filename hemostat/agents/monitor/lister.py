@@ -68,9 +68,9 @@ class Lister:
         except AdapterError as failure:
             error = str(failure)
         except Exception as failure:
-            logger.exception("listing.raised")
+            logger.exception("container_list.failed")
             error = f"list containers: {type(failure).__name__}"
         if error and error != self.trouble:
-            logger.warning("listing.failed error=%s", error)
+            logger.warning("container_list.failed error=%s", error)
         self.trouble = error
         return not error

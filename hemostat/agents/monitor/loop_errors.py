@@ -29,7 +29,7 @@ class LoopErrors:
         except Exception as error:
             reason = describe_error(error)
             if self._reasons.get(what) != reason:
-                logger.exception("monitor.failed what=%s", what)
+                logger.exception("monitor.failed activity=%s", what)
             self._reasons[what] = reason
             return None
         self._reasons.pop(what, None)
@@ -45,7 +45,7 @@ class LoopErrors:
     def warnings(self) -> tuple[str, ...]:
         reasons = dict(self._reasons)
         return tuple(
-            f"{what} fails: {why}; the log says more"
+            f"{what} fails: {why}; details are in the log"
             for what, why in reasons.items()
             if what != LIST_ACTIVITY
         )

@@ -100,7 +100,7 @@ class Measurements:
             for container in self._monitor.retry(self._clock.now()):
                 self._tell(Answering(container))
         except AdapterError as error:
-            logger.debug("retry.failed error=%s", error)
+            logger.debug("inspection.retry_failed error=%s", error)
 
     def _tell_samples(self) -> None:
         if not self.sampled.wait(self._wait_seconds):
@@ -117,7 +117,7 @@ class Measurements:
         try:
             return self._sampler.sample(self._monitor.running(), self._clock.now())
         except AdapterError as error:
-            logger.warning("sampling.failed error=%s", error)
+            logger.warning("sample.failed error=%s", error)
             return []
 
     def _measure_host(self) -> HostSample | None:
@@ -135,7 +135,7 @@ class Measurements:
         try:
             return self._engine.writable_size(info.ref.id)
         except AdapterError as error:
-            logger.warning("measuring.failed container=%s error=%s", info.ref.name, error)
+            logger.warning("disk_measurement.failed container=%s error=%s", info.ref.name, error)
             return None
 
     def _submit_probes(self) -> None:

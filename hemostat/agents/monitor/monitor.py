@@ -136,8 +136,8 @@ class Monitor:
         state."""
         read, lost = decode_state(memo)
         if lost:
-            logger.warning("memo.partly_unreadable lost=%s", lost)
-            self._warnings += (f"forgot at its start what could not be read of its memory: {lost}",)
+            logger.warning("monitor_state.partly_restored lost=%s", lost)
+            self._warnings += (f"started without the parts of its stored state that are unreadable: {lost}",)
         self._cursor = read.cursor
         self._blind_since = read.cursor.until
         self._registry.restore(read.past)
@@ -147,7 +147,7 @@ class Monitor:
         memo = MonitorState(cursor=self._cursor, past=self._registry.past(), waiting=self._alert_rate.waiting)
         raw, lost = encode_state(memo)
         if lost and str(lost) != self._last_loss:
-            logger.error("memo.partly_unwritable lost=%s", lost)
+            logger.error("monitor_state.partly_saved lost=%s", lost)
         self._last_loss = str(lost)
         return raw
 
@@ -243,7 +243,7 @@ class Monitor:
     def _make_alert_events(self, told: Iterable[IncidentAlert], now: float) -> list[Event]:
         events = (
             self.attempt(
-                alert.container, "tell an alert of", partial(self._make_alert_event, alert, now, incident)
+                alert.container, "publish an alert for", partial(self._make_alert_event, alert, now, incident)
             )
             for incident, alert in (*self._alert_rate.due(now), *self._alert_rate.admit(told, now))
         )

@@ -75,7 +75,7 @@ class Reconciler:
             return told
         catch_up = partial(self._catch_up, patient, now)
         return told + (
-            self._errors.attempt(container_id, info.ref.name, "judge the state of", catch_up) or []
+            self._errors.attempt(container_id, info.ref.name, "evaluate the state of", catch_up) or []
         )
 
     def _catch_up(self, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
@@ -127,7 +127,9 @@ class Reconciler:
         unseen = {info.ref.id for info in dead}
         for patient in filter(None, admitted):
             judge = partial(self._judge, patient, since if patient.ref.id in unseen else None, now)
-            told += self._errors.attempt(patient.ref.id, patient.ref.name, "judge the state of", judge) or []
+            told += (
+                self._errors.attempt(patient.ref.id, patient.ref.name, "evaluate the state of", judge) or []
+            )
         return told
 
     def _close_renamed(self, info: ContainerInfo) -> list[IncidentAlert]:

@@ -72,7 +72,8 @@ class SampleRound:
         for patient in self._registry:
             sample = by_id.get(patient.ref.id) if patient.info.running else None
             told += (
-                self._attempt(patient, "judge a sample of", partial(self._judge, patient, sample, now)) or []
+                self._attempt(patient, "evaluate a sample of", partial(self._judge, patient, sample, now))
+                or []
             )
         told += (
             self._death_watch.judge_held(now)

@@ -104,7 +104,7 @@ class ChannelSender:
         try:
             self.turn()
         except Exception:
-            logger.exception("courier.failed channel=%s", self.name)
+            logger.exception("channel_sender.failed channel=%s", self.name)
 
     def turn(self) -> None:
         """Send what is due now, within the rate limit and as far as the service accepts it."""
@@ -155,7 +155,7 @@ class ChannelSender:
         try:
             message.single(word, self._alerting.templates, brief=self._channel.brief)
         except Exception:
-            logger.exception("notify.dropped channel=%s incident=%s", self.name, word.incident)
+            logger.exception("notification.dropped channel=%s incident=%s", self.name, word.incident)
             self._outbox.settle(self.name, [word], told=False)
             self._count_result(DeliveryResult.DROPPED)
             return False
@@ -223,7 +223,7 @@ class ChannelSender:
         self._sent.append(SentMessage(self._clock.now(), project))
         self._failure_count, self.trouble = 0, ""
         self._count_result(DeliveryResult.DELIVERED)
-        logger.info("notify.sent channel=%s topic=%s incidents=%d", self.name, written.topic, count)
+        logger.info("notification.sent channel=%s topic=%s incidents=%d", self.name, written.topic, count)
 
     def _note_failure(self, error: NotifyError) -> None:
         self._failure_count += 1
@@ -235,7 +235,7 @@ class ChannelSender:
             self._waits_until = self._clock.now() + min(MAX_RETRY_SECONDS, max(wait, error.wait or 0.0))
         trouble = f"channel {self.name}: {error.message}"
         if trouble != self.trouble:
-            logger.warning("notify.failed channel=%s error=%s", self.name, error)
+            logger.warning("notification.failed channel=%s error=%s", self.name, error)
         self.trouble = trouble
 
     def _note_refused(self, words: Sequence[Notification]) -> None:
@@ -247,7 +247,9 @@ class ChannelSender:
         now = self._clock.now()
         old = [word for word in parcel if now - word.time > GIVE_UP_SECONDS]
         for word in old:
-            logger.error("notify.given_up channel=%s incident=%s error=%s", self.name, word.incident, error)
+            logger.error(
+                "notification.abandoned channel=%s incident=%s error=%s", self.name, word.incident, error
+            )
         if old:
             self._outbox.settle(self.name, old, told=False)
             self._count_result(DeliveryResult.DROPPED, len(old))

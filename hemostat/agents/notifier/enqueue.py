@@ -44,7 +44,11 @@ class Enqueuer:
             name = about[0].name if about else event.host
             said = format_event_line(event)
             logger.info(
-                "event.kept type=%s container=%s incident=%s said=%s", event.type, name, event.incident, said
+                "event.received type=%s container=%s incident=%s text=%s",
+                event.type,
+                name,
+                event.incident,
+                said,
             )
 
     def _enqueue(self, events: Sequence[Event]) -> None:
@@ -59,5 +63,5 @@ class Enqueuer:
             ]
             dropped = self._outbox.put(name, due_at) if due_at else 0
             if dropped:
-                logger.error("notify.dropped channel=%s count=%d why=too many wait", name, dropped)
+                logger.error("notification.dropped channel=%s count=%d reason=queue is full", name, dropped)
                 self._count(NOTIFICATIONS, name, DeliveryResult.DROPPED, by=dropped)

@@ -72,7 +72,9 @@ class SelfMonitor:
         self._state, words = update_and_notify(vigil, gone, now, after=self._after, host=self._host)
         self._checked_at = now
         for word in (*words, *self._find_dead_letters(now)):
-            logger.warning("watch.told topic=%s what=%s why=%s", word.topic, word.container, word.cause)
+            logger.warning(
+                "self_monitor.notified topic=%s about=%s reason=%s", word.topic, word.container, word.cause
+            )
             self._tell(word)
 
     def _find_dead_letters(self, now: float) -> list[Notification]:
@@ -80,7 +82,7 @@ class SelfMonitor:
             newest = self._bus.last_buried()
             count = 0 if newest is None or newest.id == self._last_dead_letter.id else self._bus.buried()
         except AdapterError as error:
-            logger.debug("dead_letters.unknown error=%s", error)
+            logger.debug("dead_letters.read_failed error=%s", error)
             return []
         self._last_dead_letter, word = announce_newest(
             self._last_dead_letter, newest, count, now, host=self._host

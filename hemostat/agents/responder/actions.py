@@ -31,7 +31,7 @@ from hemostat.ports import Clock, Engine
 
 MAX_OUTPUT_CHARACTERS: Final = 200
 """Maximum number of characters of a command's output in a detail."""
-NOT_REPEATED: Final = "it may have been run before an interruption, and is not run again"
+NOT_REPEATED: Final = "it may have run before an interruption, and is not repeated"
 
 logger = logging.getLogger(__name__)
 
@@ -104,9 +104,9 @@ class ActionExecutor:
         info = _require_found(found)
         match request.action:
             case Action.START if info.running:
-                raise NotApplicableError("it is running already")
+                raise NotApplicableError("it is already running")
             case Action.STOP if info.status in DOWN_STATES:
-                raise NotApplicableError(f"it is {info.status} already")
+                raise NotApplicableError(f"it is already {info.status}")
             case Action.RESTART | Action.START | Action.STOP:
                 return ActionPlan(str(request.action))
             case Action.SCALE:
@@ -117,7 +117,7 @@ class ActionExecutor:
             case Action.EXEC:
                 return ActionPlan("run " + escape_controls(shlex.join(_exec_command(info))))
             case _:
-                raise NotApplicableError(f"{request.action} is nothing that can be done")
+                raise NotApplicableError(f"{request.action} is not an action")
 
     def perform(
         self,
@@ -133,7 +133,7 @@ class ActionExecutor:
 
         Raises NotApplicableError where the action does not apply and nothing was done, and EngineError.
         """
-        logger.info("action.begun action=%s container=%s", request.action, request.alert.container.name)
+        logger.info("action.started action=%s container=%s", request.action, request.alert.container.name)
         if request.action is Action.CLEANUP and request.alert.container.is_host:
             return self._clean_host()
         info = _require_found(found)
@@ -151,7 +151,7 @@ class ActionExecutor:
             case Action.EXEC:
                 return ActionResult(NOT_REPEATED) if again else self._exec(info)
             case _:
-                raise NotApplicableError(f"{request.action} is nothing that can be done")
+                raise NotApplicableError(f"{request.action} is not an action")
 
     def stop_seconds(self, action: Action, found: ContainerInfo | None) -> float:
         """Return the maximum seconds that the container takes to stop in this action; 0 where it is down."""
@@ -206,11 +206,11 @@ class ActionExecutor:
         may be acted on: a new replica is a copy of one, with its secrets and volumes."""
         if not self._trust.believes_all and info.ref.id not in group.members:
             raise NotApplicableError(
-                f"{info.ref.name} is no replica of {group.name}, whatever its labels say"
+                f"{info.ref.name} is not a replica of {group.name}, although its labels name it"
             )
         for found in self._engine.inspect_all(group.members).values():
             if isinstance(found, ContainerInfo) and (why := self._forbids(found.ref, ordered)):
-                raise NotApplicableError(f"{found.ref.name}, which would be copied, must not be: {why}")
+                raise NotApplicableError(f"{found.ref.name}cannot be copied: {why}")
 
     def _scale(
         self, request: RemediationNeeded, info: ContainerInfo, since: float, scaled: RaisedLimit | None
@@ -227,7 +227,7 @@ class ActionExecutor:
         if scaling.is_still_raised(scaled, current):
             return ActionResult(scaling.describe_raise(scaled))
         if not scaling.is_still_raised(scaled.reversed, current):
-            raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
+            raise NotApplicableError(f"its {scaled.resource} limit was changed by another program")
         self._apply_limit(scaled)
         return ActionResult(scaling.describe_raise(scaled))
 
@@ -245,7 +245,7 @@ class ActionExecutor:
         """Restore the old limit. Raises NotApplicableError where the current limit is no longer the raised
         one."""
         if not scaling.is_still_raised(scaled, self.current(scaled)):
-            raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
+            raise NotApplicableError(f"its {scaled.resource} limit was changed by another program")
         labels = self._engine.service(scaled.service).labels if scaled.service else {}
         back = msgspec.structs.replace(scaled.reversed, after=scaling.compute_restored_limit(scaled, labels))
         self._apply_limit(back)
@@ -272,7 +272,7 @@ class ActionExecutor:
         leftovers = self._engine.reclaimable(self._labels)
         found = cleanup.select_items_to_delete(leftovers, self._cleanup, self._protect, self._clock.now())
         if not found:
-            raise NotApplicableError("there is nothing on the host that may be deleted")
+            raise NotApplicableError("no item on the host may be deleted")
         return found
 
     def _clean_host(self) -> ActionResult:
@@ -287,7 +287,7 @@ class ActionExecutor:
     def _run_command(self, info: ContainerInfo, command: Sequence[str], what: str) -> str:
         """Return the beginning of the command's output. Raises EngineError for an exit code that is not 0."""
         if not info.running:
-            raise NotApplicableError(f"it is {info.status}: no {what} can run in it")
+            raise NotApplicableError(f"it is {info.status}: {what} cannot run in it")
         code, output = self._engine.exec(info.ref.id, command, self._exec_timeout)
         # Truncated after redaction, so that no cut exposes half a secret.
         told = escape_controls(redact(output.strip()[: 4 * MAX_OUTPUT_CHARACTERS]))[:MAX_OUTPUT_CHARACTERS]
@@ -298,14 +298,14 @@ class ActionExecutor:
 
 def _require_found(found: ContainerInfo | None) -> ContainerInfo:
     if found is None:
-        raise NotApplicableError("there is no container that this could be done to")
+        raise NotApplicableError("the container does not exist")
     return found
 
 
 def _cleanup_command(info: ContainerInfo) -> list[str]:
     command = cleanup.build_cleanup_command(info.ref.labels)
     if command is None:
-        raise NotApplicableError(f"the label {CLEANUP.name} names nothing that may be deleted")
+        raise NotApplicableError(f"the label {CLEANUP.name} names no path that may be deleted")
     return command
 
 
@@ -313,5 +313,5 @@ def _exec_command(info: ContainerInfo) -> list[str]:
     """Return the words of the container's label, split as a shell would. No shell is involved."""
     words = EXEC.of(info.ref.labels)
     if words is None:
-        raise NotApplicableError(f"no label {EXEC.name} that can be read says what may be run in it")
+        raise NotApplicableError(f"no label {EXEC.name} with a valid command exists")
     return list(words)

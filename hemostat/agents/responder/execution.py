@@ -117,7 +117,7 @@ class Execution:
         remediation, and a responder that was frozen meanwhile may have lost its reservation to another."""
         book, now = self._ledger.read(self._host, intent.container), self._clock.now()
         if intent not in book.running or book.controls.paused(intent.container, now):
-            return Defer(now, "it is held back, or another's, by now")
+            return Defer(now, "it is now held back, or handled by another responder")
         case = msgspec.structs.replace(
             case, found=inspect_if_present(self._engine, case.request.alert.container)
         )
@@ -138,7 +138,7 @@ class Execution:
             for begun in (each for each in attempts if each.key == key and each.outcome is None):
                 self._finish(begun, make_given_up_end(error))
         except HemoStatError as failure:  # the lease ends by itself
-            logger.warning("attempt.not_ended incident=%s error=%s", case.incident, failure)
+            logger.warning("attempt.end_failed incident=%s error=%s", case.incident, failure)
         return self._tell(case, make_given_up_end(error))
 
     def take_up(self, case: RequestCase, begun: Resume, version: int) -> list[Event] | Defer | None:
@@ -153,7 +153,7 @@ class Execution:
             undone = case.found.started_at == attempt.started_at
             objection = Refuse(late) if late is not None else objection if undone else None
             if undone and attempt.tries >= MAX_TRIES and attempt.action in RESTART_ACTIONS:
-                asked = f"the engine has not carried it out, asked {attempt.tries} times"
+                asked = f"the engine did not run it after {attempt.tries} requests"
                 objection = objection or Refuse(Reason.ENGINE_ERROR, asked)
         tries = attempt.tries + 1
         now = self._clock.now()
@@ -226,7 +226,7 @@ class Execution:
             return None
         container = case.request.alert.container
         self._executor.stop_again(container, case.found)
-        detail = f"a person stopped it during the {attempt.action}: stopped again"
+        detail = f"an operator stopped it during the {attempt.action}: stopped again"
         return ActionEnd(outcome=Outcome.NOT_APPLICABLE, reason=Reason.STOPPED, detail=detail)
 
     def _is_stop_noted(self, attempt: Attempt) -> bool:
@@ -260,8 +260,8 @@ class Execution:
                 return self._verifier.verify(alert, within=max(left, VERIFY_SECONDS))
             since = max(attempt.time + attempt.stop_seconds, found.started_at)
             return self._verifier.verify(alert, since=since, within=max(left, 0.0))
-        except NoSuchContainerError:  # it was acted on all the same
-            why = "it was removed after that"
+        except NoSuchContainerError:  # the action ran nevertheless
+            why = "it was removed afterwards"
             return (
                 make_verified_end("")
                 if stopped
@@ -293,7 +293,7 @@ class Execution:
         try:
             self._evidence_store.put(case.incident, kept)
         except BusError as error:
-            logger.warning("evidence.lost incident=%s error=%s", case.incident, error)
+            logger.warning("evidence.save_failed incident=%s error=%s", case.incident, error)
 
 
 def inspect_if_present(engine: Engine, container: Container) -> ContainerInfo | None:

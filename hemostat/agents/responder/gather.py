@@ -19,7 +19,7 @@ from hemostat.ports import Engine
 
 MAX_LOG_LINES: Final = 100
 """Maximum number of log lines."""
-TIMED_OUT: Final = "it took too long"
+TIMED_OUT: Final = "timed out"
 
 
 def collect_snapshot(

@@ -71,9 +71,9 @@ class NetworkRestart:
         """Restart a container, if it still runs."""
         name = info.ref.name
         if why := self._find_spare_reason(info.ref):
-            return [f"{name} left without network: it is {why}"]
+            return [f"{name} has no network: it is {why}"]
         if grace <= 0:
-            return [f"{name} left without network: there was no time left"]
+            return [f"{name} has no network: no time was left"]
         try:
             seen = self._engine.inspect(info.ref.id)
             if not seen.running or seen.started_at != info.started_at:

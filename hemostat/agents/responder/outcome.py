@@ -118,7 +118,7 @@ def make_decision_end(decision: Refuse | RepeatOutcome) -> ActionEnd:
     return ActionEnd(
         outcome=decision.attempt.outcome or Outcome.FAILED,
         reason=decision.attempt.reason or Reason.NOT_VERIFIED,
-        detail="told again after an interruption",
+        detail="published again after an interruption",
     )
 
 

@@ -174,7 +174,7 @@ class Responder:
             case = self._inspect_case(case)
         with self._in_flight.take(repetition.build_attempt_key(case.request, case.incident)) as free:
             if not free:
-                return Defer(now + slots.BUSY_RETRY_SECONDS, "it is under way")
+                return Defer(now + slots.BUSY_RETRY_SECONDS, "it is in progress")
             while (result := self._try(case, now)) is None:
                 logger.info("decision.repeated incident=%s", case.incident)
             return result
@@ -355,4 +355,4 @@ def _is_down(case: RequestCase) -> bool:
 
 
 def _busy(now: float) -> Defer:
-    return Defer(now + slots.BUSY_RETRY_SECONDS, "as many as can be attended to are")
+    return Defer(now + slots.BUSY_RETRY_SECONDS, "the maximum number of actions is being verified")

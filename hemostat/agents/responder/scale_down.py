@@ -54,7 +54,7 @@ class ScaleDown:
             try:
                 due = None if self._is_being_raised(scaled, now) else self._find_due(scaled, now, may)
             except EngineError as error:
-                logger.warning("scale.not_looked_at container=%s error=%s", scaled.container, error)
+                logger.warning("scale_down.check_failed container=%s error=%s", scaled.container, error)
                 continue
             if due is not None:
                 yield from self._scale_back(scaled, due)
@@ -88,7 +88,7 @@ class ScaleDown:
             self._ledger.drop_scaled(self._host, scaled)
             return
         except EngineError as error:
-            logger.warning("scale.not_put_back container=%s error=%s", scaled.container, error)
+            logger.warning("scale_down.failed container=%s error=%s", scaled.container, error)
             return
         if self._ledger.drop_scaled(self._host, scaled):
             yield _build_complete(scaled, info, detail)
@@ -137,7 +137,9 @@ def _build_complete(scaled: RaisedLimit, info: ContainerInfo, detail: str) -> Re
         action=Action.SCALE,
         outcome=Outcome.HEALED,
         reason=Reason.VERIFIED,
-        diagnosis=Diagnosis(cause="calm", confidence=1.0, reasons=("the old limit would do",)),
+        diagnosis=Diagnosis(
+            cause="calm", confidence=1.0, reasons=("the original limit would be sufficient",)
+        ),
         detail=f"back: {detail}",
         after=info.state,
     )

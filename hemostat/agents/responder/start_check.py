@@ -35,7 +35,9 @@ class StartCheck:
         try:
             info = self._engine.inspect(owner)
         except NoSuchContainerError:
-            return f"the container whose namespace it shares ({short}) is gone: recreate this one"
+            return (
+                f"the container whose namespace it shares ({short}) no longer exists: recreate this container"
+            )
         except EngineError:
             return ""
         return "" if info.running else f"{info.ref.name}, whose namespace it shares, is {info.status}"

@@ -18,7 +18,7 @@ FIRST_RETRY_SECONDS: Final = 5.0
 MAX_RETRY_SECONDS: Final = 60.0
 MAX_CONCURRENT: Final = 2
 """Maximum number of containers that are retried at the same time."""
-DEFER_REASON: Final = "the engine does not answer about it"
+DEFER_REASON: Final = "the engine does not answer requests about it"
 
 T = TypeVar("T")
 DecideStep = Callable[[float], Sequence[Event] | Defer | RunInBackground]

@@ -32,7 +32,7 @@ MAX_STARTUP_SECONDS: Final = 3600.0
 MAX_WAIT_SECONDS: Final = 120.0
 """Maximum seconds for a container's own healthcheck after a start: of a container that was (re)started, and
 of another that starts."""
-NOT_PROBED: Final = "its probe has not been seen to pass"
+NOT_PROBED: Final = "its probe has not passed"
 
 Probe = Callable[[ProbeTarget, str, float], str]
 """Whether a target answers at an address within so many seconds: the error, empty for none."""
@@ -94,7 +94,7 @@ class Verifier:
                 return make_verified_end(self._find_symptom(alert, info, base, now), info.state)
             grace = 0.0 if well_since is None else self._limits.verify_for + POLL_SECONDS
             if now >= max(deadline, began + grace):
-                return make_verified_end(why or "it did not stay up", info.state)
+                return make_verified_end(why or "it stopped again", info.state)
             if health is HealthVerdict.NOT_YET and now - began >= within:
                 return ActionEnd(outcome=Outcome.WAITING, reason=Reason.NOT_VERIFIED, detail=why)
             self._clock.sleep(POLL_SECONDS)
@@ -160,7 +160,7 @@ class Verifier:
         """Return what remains of the alert's condition; empty for nothing."""
         if alert.kind is Kind.DISK_HIGH:
             size, threshold = self._engine.writable_size(info.ref.id), alert.number("threshold")
-            return f"it still holds {show_size(size)}" if size >= threshold else ""
+            return f"it still uses {show_size(size)}" if size >= threshold else ""
         if alert.kind not in SAMPLED_KINDS:
             return ""
         after = self._read_sample(info, now)

@@ -141,7 +141,7 @@ class AuditWatch:
 
     def _set_objection(self, objection: str, ends: ChainEnds) -> None:
         if objection and objection != self.objection:
-            logger.error("audit.replaced trail=%s head=%s why=%s", ends.trail, ends.head, objection)
+            logger.error("audit.replaced trail=%s head=%s reason=%s", ends.trail, ends.head, objection)
             self._announced_at = None
         elif self.objection and not objection:
             logger.info("audit.accepted trail=%s head=%s", ends.trail, ends.head)

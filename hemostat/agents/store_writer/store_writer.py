@@ -68,5 +68,5 @@ class StoreWriter:
         removed = self._event_store.remove(end)
         if self._settings.compact:
             self._event_store.compact()
-        logger.info("store.swept rows=%d up_to=%d", removed, end.number)
+        logger.info("store.pruned rows=%d up_to=%d", removed, end.number)
         return removed

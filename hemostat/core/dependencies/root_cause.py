@@ -1,6 +1,6 @@
 """Finds the root cause of a failure: the container itself, a dependency, or the host.
 
-Only a container that is its own root cause is acted on. A held incident is reported all the same, and raised
+Only a container that is its own root cause is acted on. A held incident is still reported, and raised
 again when its hold is gone.
 """
 
@@ -25,7 +25,7 @@ MIN_SATURATED_TIMEOUT_SECONDS: Final = 1.0
 CULPRIT_CPU_SHARE: Final = 0.5
 """Share of the host's CPU from which on a container is the cause of the saturation, not its victim."""
 
-UNDECLARED_NOTE: Final = " (seen by its connections, not declared)"
+UNDECLARED_NOTE: Final = " (inferred from its connections, not declared)"
 MAX_CHECK_WAIT_SECONDS: Final = 60.0
 """Maximum seconds for which the next health check of a dependency is awaited."""
 

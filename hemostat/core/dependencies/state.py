@@ -116,7 +116,7 @@ def has_failed(info: ContainerInfo) -> bool:
 
 def describe_briefly(info: ContainerInfo) -> str:
     """Return what is wrong with a dependency, without how and when it ended, for an unlinked dependent."""
-    return f"{info.ref.name} is not well" if info.running else f"{info.ref.name} does not run"
+    return f"{info.ref.name} is not healthy" if info.running else f"{info.ref.name} is not running"
 
 
 def describe(info: ContainerInfo, *, recovering: bool, now: float) -> str:

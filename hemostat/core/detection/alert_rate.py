@@ -86,7 +86,7 @@ class AlertRate:
             return ()
         names = list_names(set(self._names.values()))
         return (
-            f"too many alerts of {names}: only the latest of each incident is told, within a minute or so",
+            f"too many alerts of {names}: only the latest of each incident is sent, within about a minute",
         )
 
     def _hold(self, incident: str, alert: HealthAlert) -> None:

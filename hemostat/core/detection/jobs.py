@@ -30,4 +30,4 @@ def explain_job(info: ContainerInfo, *, needed_by: Sequence[ContainerInfo], clea
         return f"it must complete before {', '.join(each.ref.name for each in needed_by[:3])}"
     if is_one_off(info.ref):
         return "docker compose run started it"
-    return f"it ended with 0 {clean_ends} times before" if clean_ends >= MIN_CLEAN_ENDS else ""
+    return f"it exited with code 0 {clean_ends} times before" if clean_ends >= MIN_CLEAN_ENDS else ""

@@ -98,7 +98,7 @@ def decode_state(raw: bytes) -> tuple[MonitorState, LostEntries]:
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if not isinstance(found, dict):
-        raise ValueError("is no JSON object")  # noqa: TRY004 - the same error as for invalid JSON
+        raise ValueError("is not a JSON object")  # noqa: TRY004 - the same error as for invalid JSON
     lost = LostEntries()
     memo: MonitorState = _rebuild(MonitorState, found, lost, _convert_value)
     return memo, lost

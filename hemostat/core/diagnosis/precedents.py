@@ -51,7 +51,7 @@ def apply_precedents(
     twice = len(tried) > 1 and tried[-2].outcome is Outcome.FAILED
     if not healed and not twice:
         return verdict
-    why = f"{other} healed it" if healed else "and the time before"
+    why = f"{other} healed it" if healed else "and the time before that"
     reasons = (*verdict.diagnosis.reasons, f"{verdict.action} did not help the last time, {why}")
     return Verdict(other, msgspec.structs.replace(verdict.diagnosis, reasons=reasons))
 
@@ -67,7 +67,7 @@ def replace_tried_action(
     action = find_next_untried(verdict.action, alert.kind, tried)
     if action is verdict.action:
         return verdict
-    reasons = (*verdict.diagnosis.reasons, f"{verdict.action} was tried, and it has come back")
+    reasons = (*verdict.diagnosis.reasons, f"the failure returned after {verdict.action}")
     return Verdict(action, msgspec.structs.replace(verdict.diagnosis, reasons=reasons))
 
 

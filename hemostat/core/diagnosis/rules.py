@@ -16,7 +16,7 @@ from hemostat.events import Action, Diagnosis, HealthAlert, Kind
 HIGH_PRESSURE_PERCENT: Final = 20.0
 """Percent of time that processes wait for memory, above which steady memory use is a problem."""
 
-JOB_NOT_RERUN_TEXT: Final = "a job: not run again unless its label says hemostat.job=false"
+JOB_NOT_RERUN_TEXT: Final = "a job: not restarted, unless it has the label hemostat.job=false"
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -45,10 +45,10 @@ def _diagnose_root_elsewhere(alert: HealthAlert) -> Verdict:
     dependency, load = alert.fact("dependency"), alert.fact("host_cpu")
     if dependency is not None:
         return _make_verdict(
-            Action.NONE, Cause.DEPENDENCY_DOWN, 0.9, str(dependency), "it waits for that one"
+            Action.NONE, Cause.DEPENDENCY_DOWN, 0.9, str(dependency), "it waits for that container"
         )
     if load is not None:
-        busy = f"the host's CPU is at {alert.number('host_cpu'):.0f} %, and it is not the one who uses it"
+        busy = f"the host's CPU is at {alert.number('host_cpu'):.0f} %, and this container is not the cause"
         return _make_verdict(Action.NONE, Cause.HOST_OVERLOADED, 0.85, busy)
     return _make_verdict(
         Action.NONE, Cause.STORM, 0.9, f"{alert.number('storm'):.0f} containers failed at once"
@@ -66,7 +66,9 @@ def _diagnose_exit(alert: HealthAlert) -> Verdict:
     signal = f", killed by signal {code - 128}" if 128 < code < 160 else ""  # noqa: PLR2004
     facts = (f"exited with code {code}{signal}", _explain_down_state(alert))
     if alert.fact("dead_before"):
-        return _make_verdict(Action.NONE, Cause.CRASH, 0.6, *facts, "a person may have left it so")
+        return _make_verdict(
+            Action.NONE, Cause.CRASH, 0.6, *facts, "an operator may have left it in this state"
+        )
     if reason := _find_job_reason(alert):
         return _make_verdict(Action.NONE, Cause.FAILED_JOB, 0.9, *facts, f"{reason}; {JOB_NOT_RERUN_TEXT}")
     return _make_verdict(Action.RESTART, _find_exit_cause(alert), 0.95, *facts)
@@ -88,14 +90,14 @@ def _explain_down_state(alert: HealthAlert) -> str:
     owner, error = alert.fact("managed_by"), alert.fact("engine_says")
     because = f": {error}" if error else ""
     if alert.fact("dead_before"):
-        return f"it was down before HemoStat looked for the first time{because}"
+        return f"it was stopped before HemoStat first observed it{because}"
     if alert.fact("taken_down"):
         return f"a restart by HemoStat stopped it and could not start it{because}"
     if alert.fact("given_up"):
-        return f"Docker has given up starting it{because}"
+        return f"Docker has stopped restarting it{because}"
     if owner:
         return f"managed by {owner}, which has not replaced it"
-    return f"nobody stopped it and Docker will not restart it{because}"
+    return f"no stop was requested, and Docker will not restart it{because}"
 
 
 def _find_job_reason(alert: HealthAlert) -> str:
@@ -109,20 +111,20 @@ def _diagnose_crash_loop(alert: HealthAlert) -> Verdict:
     deaths = f"{alert.number('deaths'):.0f} deaths within {show_duration(alert.window)}"
     last = f"the last with exit code {alert.number('exit_code'):.0f}"
     return _make_verdict(
-        Action.NONE, Cause.CRASH_LOOP, 0.95, deaths, last, "starting it once more does not mend it"
+        Action.NONE, Cause.CRASH_LOOP, 0.95, deaths, last, "another start does not repair it"
     )
 
 
 def _diagnose_clean_exit_loop(alert: HealthAlert) -> Verdict:
     times = f"{alert.number('deaths'):.0f} times in {show_duration(alert.window)}"
-    ends = f"it ends with 0 and is started again each time: {times}"
-    policy = "a job needs no restart policy, or the label hemostat.job=true"
+    ends = f"it exits with code 0 and is restarted each time: {times}"
+    policy = "for a job, remove the restart policy or add the label hemostat.job=true"
     return _make_verdict(Action.NONE, Cause.CRASH_LOOP, 0.9, ends, policy)
 
 
 def _diagnose_oom(alert: HealthAlert) -> Verdict:
     if alert.fact("survived"):
-        fact = "the kernel killed a process in it for want of memory; its main process goes on"
+        fact = "the kernel killed one of its processes at the memory limit; its main process continues"
         return _make_verdict(Action.NONE, Cause.OUT_OF_MEMORY, 0.8, fact)
     limit = alert.number("memory_limit")
     at = f"killed by the kernel at its limit of {show_size(limit)}" if limit else "killed by the kernel"
@@ -130,7 +132,7 @@ def _diagnose_oom(alert: HealthAlert) -> Verdict:
         return _make_verdict(Action.NONE, Cause.FAILED_JOB, 0.9, at, f"{reason}; {JOB_NOT_RERUN_TEXT}")
     if alert.occurrence > 1 and MEMORY_MAX.name in alert.container.labels:
         return _make_scale_verdict(
-            "memory", Cause.OUT_OF_MEMORY, at, "once more, so a restart alone does not mend it"
+            "memory", Cause.OUT_OF_MEMORY, at, "repeatedly, so a restart alone does not repair it"
         )
     return _make_verdict(Action.RESTART, Cause.OUT_OF_MEMORY, 0.95, at)
 
@@ -144,8 +146,8 @@ def _diagnose_unhealthy(alert: HealthAlert) -> Verdict:
     said = alert.fact("health_check")
     output = "" if said is None else f": {said}"
     if alert.fact("cannot_run") and alert.fact("never_passed"):
-        fact = f"its health check cannot be run in this image{output}"
-        never = "it has never passed since the container was started, so no restart cures it"
+        fact = f"its health check cannot run in this image{output}"
+        never = "it has not passed since the container started, so a restart does not help"
         return _make_verdict(Action.NONE, Cause.CHECK_CANNOT_RUN, 0.95, fact, never)
     return _make_hung_verdict(alert, f"its health check fails while its process runs{output}")
 
@@ -159,7 +161,7 @@ def _make_hung_verdict(alert: HealthAlert, fact: str) -> Verdict:
 def _diagnose_flapping(alert: HealthAlert) -> Verdict:
     changes = f"its health changed {alert.number('changes'):.0f} times in {show_duration(alert.window)}"
     return _make_verdict(
-        Action.NONE, Cause.FLAPPING, 0.8, changes, "what comes and goes by itself is not restarted"
+        Action.NONE, Cause.FLAPPING, 0.8, changes, "a state that recovers by itself needs no restart"
     )
 
 
@@ -167,7 +169,7 @@ def _diagnose_hung(alert: HealthAlert) -> Verdict:
     probe = alert.fact("probe")
     if alert.fact("never_reached"):
         fact = f"its probe does not reach it from here: {probe}"
-        never = "no probe ever has, so the failure says nothing of the container"
+        never = "no probe ever has, so the failure says nothing about the container"
         return _make_verdict(Action.NONE, Cause.UNREACHABLE, 0.9, fact, never)
     return _make_hung_verdict(alert, f"its probe fails: {probe}")
 
@@ -202,12 +204,12 @@ def _explain_cpu_by_work(alert: HealthAlert, held: str) -> Verdict | None:
 
 def _diagnose_cpu_loop(alert: HealthAlert, held: str) -> Verdict:
     if doubts := cpu.list_loop_doubts(alert):
-        return _make_verdict(Action.NONE, Cause.BUSY, 0.5, held, "not certain to be a loop", *doubts)
+        return _make_verdict(Action.NONE, Cause.BUSY, 0.5, held, "not certainly an endless loop", *doubts)
     return _make_verdict(Action.RESTART, Cause.RUNAWAY, 0.85, held, cpu.describe_loop(alert))
 
 
 def _diagnose_cpu_throttled(alert: HealthAlert) -> Verdict:
-    held = f"held back in {alert.number('throttled'):.0f} % of the periods for {show_duration(alert.window)}"
+    held = f"throttled in {alert.number('throttled'):.0f} % of the periods for {show_duration(alert.window)}"
     return _make_verdict(
         Action.NONE,
         Cause.CPU_LIMIT,
@@ -225,18 +227,18 @@ def _diagnose_memory_high(alert: HealthAlert) -> Verdict:
     manner, seen = str(alert.fact("manner")), show_duration(alert.number("seen"))
     if manner == "falls_back":
         return _make_verdict(
-            None, Cause.SAW_TOOTH, 0.8, held, "it falls back on its own, as a collected heap does"
+            None, Cause.SAW_TOOTH, 0.8, held, "it shrinks by itself, like a garbage-collected heap"
         )
     if alert.fact("growth") is not None:
         if alert.fact("slowing_down"):
             return _make_verdict(None, Cause.WARMING_UP, 0.7, held, _format_growth(alert), "but slowing down")
-        young = () if manner == "growing" else ("too young to call it a leak",)
+        young = () if manner == "growing" else ("observed too briefly to call it a leak",)
         soon = alert.fact("full_soon") is not None
         action, cause = (Action.NONE, Cause.GROWING) if soon else (None, Cause.WARMING_UP)
         return _make_verdict(action, cause, 0.6, held, _format_growth(alert), *young)
     if manner == "steady":
-        return _make_verdict(None, Cause.STEADY, 0.8, held, f"not growing in the {seen} that it is known")
-    known = f"known for {seen}, " if alert.fact("seen") is not None else ""
+        return _make_verdict(None, Cause.STEADY, 0.8, held, f"not growing in the {seen} of observation")
+    known = f"observed for {seen}, " if alert.fact("seen") is not None else ""
     return _make_verdict(None, Cause.STEADY, 0.4, held, f"{known}too short to tell whether it grows")
 
 
@@ -252,27 +254,31 @@ def _format_memory_use(alert: HealthAlert) -> str:
 
 def _format_growth(alert: HealthAlert) -> str:
     seen = alert.fact("seen")
-    known = "" if seen is None else f" in the {show_duration(alert.number('seen'))} that it is known"
+    known = "" if seen is None else f" in the {show_duration(alert.number('seen'))} of observation"
     full = f"full in {show_duration(alert.number('full_in'))}"
     return f"growing by {show_size(alert.number('growth'))}/s{known}, {full}"
 
 
 def _diagnose_disk_high(alert: HealthAlert) -> Verdict:
     if alert.fact("log_bytes") is not None:
-        size = f"its log holds {show_size(alert.number('log_bytes'))}"
+        size = f"its log has {show_size(alert.number('log_bytes'))}"
         return _make_verdict(
             Action.NONE, Cause.LOG_NOT_ROTATED, 0.9, size, "run it with --log-opt max-size=10m"
         )
     if alert.container.is_host:
         share = f"the engine's filesystem is {alert.number('disk'):.0f} % full"
         return _make_verdict(
-            Action.CLEANUP, Cause.DISK_FILLING, 0.9, share, "docker system df tells what uses it"
+            Action.CLEANUP, Cause.DISK_FILLING, 0.9, share, "docker system df shows the usage"
         )
     size, limit = show_size(alert.number("disk_bytes")), show_size(alert.number("threshold"))
-    fact = f"its writable layer holds {size}, the threshold is {limit}"
+    fact = f"its writable layer has {size}, the threshold is {limit}"
     if CLEANUP.name not in alert.container.labels:
         return _make_verdict(
-            Action.NONE, Cause.DISK_FILLING, 0.9, fact, f"no label {CLEANUP.name} says what may go"
+            Action.NONE,
+            Cause.DISK_FILLING,
+            0.9,
+            fact,
+            f"no label {CLEANUP.name} names files that may be deleted",
         )
     return _make_verdict(Action.CLEANUP, Cause.DISK_FILLING, 0.9, fact)
 
@@ -290,9 +296,7 @@ def _diagnose_storm(alert: HealthAlert) -> Verdict:
     many = f"{alert.number('storm'):.0f} containers failed at once: {alert.fact('containers')}"
     project = alert.fact("project")
     if project is not None:
-        return _make_verdict(
-            Action.NONE, Cause.HOST_FAULT, 0.7, many, f"all of them of one project: {project}"
-        )
+        return _make_verdict(Action.NONE, Cause.HOST_FAULT, 0.7, many, f"all in the project {project}")
     return _make_verdict(Action.NONE, Cause.HOST_FAULT, 0.85, many)
 
 

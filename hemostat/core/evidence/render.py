@@ -16,7 +16,7 @@ def format_heading(kept: EvidenceSnapshot) -> str:
 
 
 def format_occasion(kept: EvidenceSnapshot) -> str:
-    return "left to people" if kept.action is Action.NONE else f"before {kept.action}"
+    return "before the escalation" if kept.action is Action.NONE else f"before {kept.action}"
 
 
 def build_sections(kept: EvidenceSnapshot, when: Callable[[float], str]) -> Iterator[Section]:
@@ -27,7 +27,7 @@ def build_sections(kept: EvidenceSnapshot, when: Callable[[float], str]) -> Iter
         ("facts", [format_fact(each) for each in kept.evidence]),
         ("processes", list(kept.processes)),
         (
-            "made with",
+            "created with",
             [] if details is None else [" ".join(pair) for pair in list_creation_settings(details)],
         ),
         (

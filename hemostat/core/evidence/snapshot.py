@@ -89,4 +89,4 @@ def decode(raw: bytes) -> EvidenceSnapshot:
     try:
         return msgspec.json.decode(raw, type=EvidenceSnapshot)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecodeError(f"not a dossier: {error}") from None
+        raise DecodeError(f"not an evidence snapshot: {error}") from None

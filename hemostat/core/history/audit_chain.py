@@ -139,23 +139,19 @@ def verify_chain(
         if noted.head is not None and noted.head.number == link.number:
             seen = True
             if noted.head != last:
-                yield _make_finding("changed", link, "has another hash than is noted elsewhere")
+                yield _make_finding("changed", link, "has another hash than the noted one")
     yield from check.rest()
     if last.number < ends.head.number:
-        yield _make_cut_finding(
-            last.number, f"the trail ends here, and its own head is row {ends.head.number}"
-        )
+        yield _make_cut_finding(last.number, f"the trail ends here, but its head is row {ends.head.number}")
     elif last != ends.head:
-        yield _make_cut_finding(last.number, "the trail ends here, and its own head is another row")
+        yield _make_cut_finding(last.number, "the trail ends here, but its head is another row")
     if not seen and noted.head is not None and last.number < noted.head.number:
-        yield _make_cut_finding(
-            last.number, f"the trail ends here, and had {noted.head.number} rows as is noted elsewhere"
-        )
+        yield _make_cut_finding(last.number, f"the trail ends here, but {noted.head.number} rows are noted")
 
 
 def _check_beginning(ends: ChainEnds, noted: AnchorNotes) -> Iterator[AuditFinding]:
     if noted.trail not in {"", ends.trail}:
-        text = f"this is trail {ends.trail}, and trail {noted.trail} belongs here as is noted elsewhere"
+        text = f"this is trail {ends.trail}, but trail {noted.trail} is noted"
         yield AuditFinding(what="replaced", number=0, id="", text=text)
     known = noted.anchor
     if known is None:
@@ -163,8 +159,7 @@ def _check_beginning(ends: ChainEnds, noted: AnchorNotes) -> Iterator[AuditFindi
     if ends.anchor.number > known.number:
         yield _make_cut_finding(
             ends.anchor.number,
-            f"the trail begins after row {ends.anchor.number}, and nothing after row {known.number} was to be"
-            " removed as is noted elsewhere",
+            f"the trail starts after row {ends.anchor.number}, but row {known.number} is noted as its anchor",
         )
 
 
@@ -186,7 +181,7 @@ class _RowCheck:
             which = f"row {last.number + 1}" if gone == 1 else f"rows {last.number + 1} to {link.number - 1}"
             yield AuditFinding(what="removed", number=last.number + 1, id="", text=f"{which} removed")
         elif link.before != last.hash:
-            how = "one was moved, replaced, put in or taken out between them"
+            how = "a row was moved, replaced, inserted or removed between them"
             yield _make_finding("reordered", link, f"does not follow row {last.number}: {how}")
 
     def content(self, link: ChainRow) -> Iterator[AuditFinding]:
@@ -202,18 +197,16 @@ class _RowCheck:
             self._first_signed = self._first_signed or link.number
         elif hash_unsigned(link.before, link.record) != link.hash:
             other = ", or is signed with another key" if must_be_signed else ""
-            yield _make_finding("changed", link, f"is not what was written{other}")
+            yield _make_finding("changed", link, f"was changed after it was written{other}")
         elif must_be_signed:
-            yield _make_finding("changed", link, "is not signed, and rows before it are")
+            yield _make_finding("changed", link, "is not signed, but earlier rows are")
 
     def rest(self) -> Iterator[AuditFinding]:
         last, accepted = self._unsigned_end, self._acceptance
         if last is not None and (accepted is None or accepted.head.number < last.number):
-            yield _make_finding("unsigned", last, "is the last one, and is not signed")
+            yield _make_finding("unsigned", last, "is the last row, and is not signed")
         if self._first_skipped is not None:
-            text = (
-                f"rows from {self._first_skipped.number} on are signed, and cannot be checked without the key"
-            )
+            text = f"rows from {self._first_skipped.number} are signed and cannot be verified without the key"
             yield AuditFinding(what=NOT_CHECKED, number=self._first_skipped.number, id="", text=text)
 
 

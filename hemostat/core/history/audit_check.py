@@ -61,7 +61,7 @@ def find_missing_key(look: AuditObservation) -> str:
     """The objection if rows are signed and no key is given; empty otherwise."""
     if not look.noted.signed or look.keys:
         return ""
-    return f"{TROUBLE_PREFIX} is signed from row {look.noted.signed} on, and no key is given"
+    return f"{TROUBLE_PREFIX} is signed from row {look.noted.signed} on, but no key is configured"
 
 
 def judge_findings(findings: Iterable[AuditFinding], noted: AnchorNotes) -> AuditVerdict:
@@ -75,20 +75,20 @@ def judge_findings(findings: Iterable[AuditFinding], noted: AnchorNotes) -> Audi
         else:
             left.append(each)
     if noted.head is None:
-        unchecked.append("no head is noted elsewhere: an end that was cut off would not show")
+        unchecked.append("no head is noted elsewhere, so removed rows at the end cannot be detected")
     return AuditVerdict(findings=left, accepted=accepted, unchecked=unchecked)
 
 
 def _describe_replacement(look: AuditObservation) -> str:
     ends, noted = look.ends, look.noted
     if noted.trail not in {"", ends.trail}:
-        return f"was replaced: trail {noted.trail} belongs to this store, and trail {ends.trail} is in it"
+        return f"was replaced: trail {noted.trail} belongs to this store, but it contains trail {ends.trail}"
     if noted.head is None:
-        return f"is trail {ends.trail}, and its noted end is gone from Redis" if noted.trail else ""
+        return f"is trail {ends.trail}, but its noted head is missing in Redis" if noted.trail else ""
     if not look.has_head:
-        return f"was replaced or cut off: row {noted.head.number}, which was stored, is not in it"
+        return f"was replaced or truncated: row {noted.head.number}, which was stored, is missing"
     if noted.anchor is not None and ends.anchor.number > noted.anchor.number:
-        return f"was cut off: it begins after row {ends.anchor.number}, not after row {noted.anchor.number}"
+        return f"was truncated: it starts after row {ends.anchor.number}, not after row {noted.anchor.number}"
     return ""
 
 
@@ -99,7 +99,7 @@ def _describe_unsigned_end(look: AuditObservation) -> str:
         return ""
     if is_last_row_signed(look):
         return ""
-    return f"ends with row {last.number}, which none of the given keys has signed"
+    return f"ends with row {last.number}, which is not signed with a configured key"
 
 
 def is_last_row_signed(look: AuditObservation) -> bool:

@@ -39,9 +39,9 @@ def render_markdown(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot], wh
 def _render_lines(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot], when: When) -> Iterator[str]:
     yield f"# {escape_markdown(told.container.name)}: {told.kind}, {told.status.replace('_', ' ')}"
     yield ""
-    took = "still open" if told.seconds is None else f"{show_duration(told.seconds)} in all"
+    took = "still open" if told.seconds is None else f"{show_duration(told.seconds)} in total"
     incident, host = escape_markdown(told.incident), escape_markdown(told.host)
-    yield f"Incident {incident} on {host}, began {when(told.began)}, {took}."
+    yield f"Incident {incident} on {host}, started {when(told.began)}, {took}."
     if told.container.image:
         yield f"Image {escape_markdown(told.container.image)}."
     yield from ("", "## Timeline", "")
@@ -51,11 +51,14 @@ def _render_lines(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot], when
         yield f"| {' | '.join(cells)} |"
     yield from ("", f"{format_spans(told).capitalize()}.")
     yield from _render_reasons(told)
-    yield from ("", "## What was tried, and what comes next", "")
+    yield from ("", "## Actions and next step", "")
     yield from (f"- {each.words}" for each in build_ladder(told))
     yield f"- next: {escape_markdown(describe_next_step(told))}"
     for dossier in kept:
-        yield from ("", f"## Kept at {when(dossier.time)}: {escape_markdown(format_heading(dossier))}")
+        yield from (
+            "",
+            f"## Evidence saved at {when(dossier.time)}: {escape_markdown(format_heading(dossier))}",
+        )
         for title, rows in build_sections(dossier, when):
             yield from ("", f"### {title.capitalize()}", "", FENCE)
             yield from (f"{INDENT}{escape_controls(row)}" for row in rows)

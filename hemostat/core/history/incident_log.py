@@ -40,7 +40,7 @@ DECISION_TEXTS: Final = {
     Word.PAUSED: "paused",
     Word.RESUMED: "resumed",
     Word.RESET: "breaker closed",
-    Word.ACCEPTED: "accepted as it is",
+    Word.ACCEPTED: "audit trail accepted",
 }
 
 
@@ -107,7 +107,7 @@ def format_event_line(event: Event) -> str:
         case HealthAlert() as alert:
             return _format_alert(alert)
         case RemediationNeeded(action=action, diagnosis=diagnosis):
-            then = ", nothing to be done here" if action is Action.NONE else f" -> {action}"
+            then = ", no action here" if action is Action.NONE else f" -> {action}"
             return f"{diagnosis.cause}{then}: {'; '.join(diagnosis.reasons)}"
         case FalseAlarm(diagnosis=diagnosis):
             return f"{diagnosis.cause}, no action: {'; '.join(diagnosis.reasons)}"
@@ -158,10 +158,10 @@ def _format_alert(alert: HealthAlert) -> str:
     again = f" (no. {alert.occurrence})" if alert.occurrence > 1 else ""
     again = f" relapsed{again}" if alert.relapsed else again
     if alert.phase is Phase.CLEARED:
-        return f"{alert.kind} is over"
+        return f"{alert.kind} resolved"
     facts = ", ".join(format_fact(item) for item in alert.evidence if item.name not in DETAILS)
     if alert.downstream:
-        facts = ", ".join(filter(None, (facts, f"hits {_format_dependents(alert)}")))
+        facts = ", ".join(filter(None, (facts, f"affects {_format_dependents(alert)}")))
     within = "within" if alert.kind in COUNTED_KINDS else "for"
     held = f" {within} {show_duration(alert.window)}" if alert.window else ""
     return f"{alert.kind}{again}{held}: {facts}" if facts else f"{alert.kind}{again}{held}"
@@ -187,7 +187,7 @@ def _format_person_event(said: Order | Decided, time: float) -> str:
     why = f" ({said.reason})" if said.reason else ""
     if isinstance(said, Order):
         what = f"{said.action} {said.parameters.get('resource', '')}".rstrip()
-        return f"{said.by} orders: {what}{', past the limits' if said.force else ''}{why}"
+        return f"{said.by} orders: {what}{', ignoring limits' if said.force else ''}{why}"
     scope = ", all containers," if said.container == ALL_CONTAINERS else ""
     length = "" if said.until is None else f" for {show_duration(said.until - time)}"
     return f"{DECISION_TEXTS[said.what].format(said.action)}{length}{scope} by {said.by}{why}"

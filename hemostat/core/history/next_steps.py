@@ -12,14 +12,14 @@ from hemostat.events import Action, Kind, Outcome, Reason, RemediationComplete, 
 
 
 class LadderRung(msgspec.Struct, frozen=True):
-    """`stands` is an outcome, or `asked for`, `under way`, `would follow`."""
+    """`stands` is an outcome, or `requested`, `under way`, `next`."""
 
     action: Action
     stands: str
 
     @property
     def words(self) -> str:
-        who = "people" if self.action is Action.NONE else str(self.action)
+        who = "escalation" if self.action is Action.NONE else str(self.action)
         return f"{who}: {self.stands.replace('_', ' ')}"
 
 
@@ -30,7 +30,7 @@ def build_ladder(told: IncidentTimeline) -> tuple[LadderRung, ...]:
     for step in find_last_occurrence(told):
         match step.event.data:
             case RemediationNeeded() as asked if step.stage is TimelineStage.DECISION:
-                rungs[asked.rung] = LadderRung(asked.action, "asked for")
+                rungs[asked.rung] = LadderRung(asked.action, "requested")
                 following = find_next_rung(asked.action, told.kind)
             case RemediationComplete() as done:
                 at_work = step.stage is not TimelineStage.OUTCOME and step.stage is not TimelineStage.DECISION
@@ -48,27 +48,27 @@ def _list_following_rungs(action: Action | None, kind: Kind) -> Iterator[LadderR
     seen: set[Action] = set()
     while action is not None and action not in seen:
         seen.add(action)
-        yield LadderRung(action, "would follow")
+        yield LadderRung(action, "next")
         action = find_next_rung(action, kind)
 
 
 WAITING_OUTCOMES: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
 
 NEXT_STEP_TEXTS: Final = {
-    Reason.PAUSED: "it goes on when that is lifted: hemostat resume",
-    Reason.ROOT_ELSEWHERE: "it is looked at again once that one is well",
-    Reason.MIN_HEALTHY: "it goes on when enough others are healthy",
-    Reason.APPROVAL: "a person is to say yes or no",
-    Reason.NEEDS_PERSON: "a person is to look at it",
-    Reason.GIVEN_UP: "a person is to look at it",
-    Reason.NOT_VIABLE: "a person is to provide what its start needs, or to recreate it",
-    Reason.DRY_RUN: "nothing: in dry run nothing is done",
-    Reason.PROTECTED: "nothing: it is protected, and left to people",
-    Reason.NOT_ALLOWED: "nothing: that action is not allowed for it",
-    Reason.BUDGET_SPENT: "nothing before then: a person may act, or change the cause",
-    Reason.COOLDOWN: "nothing before then: a person may act, or change the cause",
-    Reason.BREAKER_OPEN: "nothing before then: a person may act, or reset the breaker",
-    Reason.REJECTED: "nothing: a person said no",
+    Reason.PAUSED: "it continues after the pause: hemostat resume",
+    Reason.ROOT_ELSEWHERE: "it is evaluated again when that container is healthy",
+    Reason.MIN_HEALTHY: "it continues when enough replicas are healthy",
+    Reason.APPROVAL: "an operator approves or rejects it",
+    Reason.NEEDS_PERSON: "an operator must investigate",
+    Reason.GIVEN_UP: "an operator must investigate",
+    Reason.NOT_VIABLE: "an operator must provide what its start needs, or recreate it",
+    Reason.DRY_RUN: "none: a dry run takes no action",
+    Reason.PROTECTED: "none: the container is protected; an operator decides",
+    Reason.NOT_ALLOWED: "none: that action is not allowed for the container",
+    Reason.BUDGET_SPENT: "none before then: an operator can act, or remove the cause",
+    Reason.COOLDOWN: "none before then: an operator can act, or remove the cause",
+    Reason.BREAKER_OPEN: "none before then: an operator can act, or reset the breaker",
+    Reason.REJECTED: "none: an operator rejected it",
 }
 
 
@@ -76,11 +76,13 @@ def describe_next_step(told: IncidentTimeline) -> str:
     """What happens next, as text."""
     step = told.steps[-1]
     if told.status in SETTLED_STATUSES:
-        return "nothing: should it fail again, that is alerted anew"
+        return "none: another failure raises a new alert"
     match step.event.data:
         case RemediationNeeded(action=action):
             return (
-                "people are told" if action is Action.NONE else f"the responder decides whether to {action}"
+                "a notification is sent"
+                if action is Action.NONE
+                else f"the responder decides whether to {action}"
             )
         case RemediationComplete() as done:
             return _STAGE_TEXTS.get(step.stage) or _describe_after(done)
@@ -88,19 +90,19 @@ def describe_next_step(told: IncidentTimeline) -> str:
 
 
 _STAGE_TEXTS: Final = {
-    TimelineStage.ACTION: "it is verified: running, healthy, and what was wrong is over",
+    TimelineStage.ACTION: "verification: running, healthy, and the failure has ended",
     TimelineStage.VERIFICATION: "the outcome",
 }
 
 
 def _describe_after(done: RemediationComplete) -> str:
     if done.kind is Kind.ORDERED and done.outcome is Outcome.REFUSED and done.reason is Reason.PAUSED:
-        return "nothing: hemostat resume, then order it again"
+        return "none: run hemostat resume, then order it again"
     following = find_following_action(done)
     if following is Action.NONE:
-        return "people are told: there is no other action for it"
+        return "a notification is sent: no other action is available"
     if following is not None:
-        return f"{following} is tried"
+        return f"{following} is the next action"
     if done.outcome is Outcome.FAILED and done.reason is not Reason.GIVEN_UP:
-        return "it died again: that is alerted anew"
-    return NEXT_STEP_TEXTS.get(done.reason, "nothing, until it is alerted anew")
+        return "it exited again: a new alert follows"
+    return NEXT_STEP_TEXTS.get(done.reason, "none until the next alert")

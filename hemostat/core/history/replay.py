@@ -1,7 +1,7 @@
 """A replay: the recorded input of the dashboard, and its state at any moment. Pure.
 
 A replay file is text with one JSON object per line: a header, then events with the time at which the recorder
-received them, by its clock. Events are kept as published, with their secrets masked once more, because replay
+received them, by its clock. Events are kept as published, with their secrets masked again, because replay
 files are passed on to others.
 """
 
@@ -207,7 +207,7 @@ def parse(lines: Iterable[bytes]) -> Replay:
     notes: list[str] = []
     for number, row in enumerate(rows, 2):
         if not row.endswith(b"\n"):
-            notes.append(f"line {number}, the last, was cut off and is left out")
+            notes.append(f"line {number}, the last, is truncated and left out")
             continue
         try:
             told = msgspec.json.decode(row, type=_Line)
@@ -222,19 +222,19 @@ def parse(lines: Iterable[bytes]) -> Replay:
 
 def _check_times(*times: float) -> None:
     if not all(0 <= time < MAX_EPOCH_SECONDS for time in times):
-        raise DecodeError("its time is none")
+        raise DecodeError("timestamp out of range")
 
 
 def _parse_header(row: bytes) -> ReplayHeader:
     try:
         header = msgspec.json.decode(row, type=ReplayHeader)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DecodeError("it is no recording", hint="hemostat record FILE makes one") from None
+        raise DecodeError("it is not a replay file", hint="create one with: hemostat record FILE") from None
     if header.format != FORMAT_NAME:
-        raise DecodeError("it is no recording", hint="hemostat record FILE makes one")
+        raise DecodeError("it is not a replay file", hint="create one with: hemostat record FILE")
     if header.version != FORMAT_VERSION:
         raise DecodeError(
-            f"it is of version {header.version}, and this HemoStat reads version {FORMAT_VERSION}"
+            f"it has version {header.version}, but this HemoStat reads version {FORMAT_VERSION}"
         )
     _check_times(header.begin)
     return header

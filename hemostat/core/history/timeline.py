@@ -171,9 +171,9 @@ def explain_diagnosis(made: Diagnosis) -> Iterator[tuple[str, str]]:
     yield "roots", ", ".join(looked.roots) or "none named"
     yield from (("quoted", f"{quote.source}: {quote.text}") for quote in looked.quotes)
     yield from (("expected", text) for text in filter(None, (looked.expect,)))
-    yield from (("or else", text) for text in filter(None, (looked.alternative,)))
-    yield from (("looked at", step) for step in looked.steps)
-    again = ", reused from an incident just like it" if looked.reused else ""
+    yield from (("alternative", text) for text in filter(None, (looked.alternative,)))
+    yield from (("inspected", step) for step in looked.steps)
+    again = ", reused from an identical incident" if looked.reused else ""
     yield "took", f"{looked.seconds:.1f} s, {looked.tokens} tokens, ${looked.cost:.4f}{again}"
 
 
@@ -248,7 +248,7 @@ def _format_conclusion(made: Diagnosis) -> str:
 
 def _format_request(asked: RemediationNeeded) -> str:
     if asked.action is Action.NONE:
-        return f"none, it waits for {asked.alert.root}" if asked.alert.root else "none, left to people"
+        return f"none, it waits for {asked.alert.root}" if asked.alert.root else "none, escalated"
     how = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asked.parameters.items())
     return f"{asked.action}: {how}" if how else str(asked.action)
 

@@ -56,7 +56,7 @@ class Label(NamedTuple, Generic[T]):
             raise ValueError(f"its value is longer than {self.longest} characters")
         value = self.parse(text.strip())
         if UNREADABLE_CHARACTERS.search(text):
-            raise ValueError(f"{quote_text(text)} contains a control character or an unreadable one")
+            raise ValueError(f"{quote_text(text)} contains a control character or an invalid character")
         return value
 
     def of(self, labels: Mapping[str, str]) -> T | None:
@@ -74,35 +74,37 @@ class Label(NamedTuple, Generic[T]):
 
 ENABLE: Final = Label("hemostat.enable", parse_truth, "whether HemoStat watches the container", "false")
 AUTOHEAL: Final = Label("autoheal", parse_truth, "docker-autoheal's: the same as hemostat.enable", "false")
-PROTECT: Final = Label("hemostat.protect", parse_truth, "watched, and never acted on", "true")
+PROTECT: Final = Label(
+    "hemostat.protect", parse_truth, "watch the container, but run no action on it", "true"
+)
 KEEP: Final = Label(
     "hemostat.keep",
     parse_truth,
-    "not deleted by a cleanup of the host: a stopped container, an image, a volume",
+    "exclude it from cleanup of the host: a stopped container, an image or a volume",
     "true",
 )
 MODE: Final = Label(
-    "hemostat.mode", parse_mode, "auto, approve (a person decides) or dry-run (nothing is done)", "approve"
+    "hemostat.mode", parse_mode, "auto, approve (an operator decides) or dry-run (no action)", "approve"
 )
 ACTIONS: Final = Label(
-    "hemostat.actions", parse_actions, "the only actions that are done without a person", "restart,cleanup"
+    "hemostat.actions", parse_actions, "the only actions that run without an operator", "restart,cleanup"
 )
 CPU_ACTION: Final = Label(
     "hemostat.cpu.action",
     parse_cpu_action,
-    "what is done about CPU that is high for its window: restart in any case, or none",
+    "action for CPU that is high for its window: restart always, or none",
     "restart",
 )
 MIN_HEALTHY: Final = Label(
     "hemostat.min_healthy",
     make_count_parser(0),
-    "how many other replicas of its service must be healthy before it is acted on",
+    "number of other replicas that must be healthy before an action",
     "2",
 )
 STOP_TIMEOUT: Final = Label(
     "hemostat.stop_timeout",
     make_duration_parser(MAX_STOP_SECONDS),
-    "how long a restart waits for the container to stop, at most 1h",
+    "time to wait for the container to stop in a restart, at most 1h",
     "30s",
     unit="duration",
 )
@@ -116,27 +118,27 @@ AUTOHEAL_STOP_TIMEOUT: Final = Label(
 JOB: Final = Label(
     "hemostat.job",
     parse_truth,
-    "a batch job: using all of its CPU is no fault, and a failed one is told, not run again",
+    "a batch job: full CPU use is not a failure; a failed job is reported, not restarted",
     "true",
 )
 DEPENDS_ON: Final = Label(
     "hemostat.depends_on",
     parse_names,
-    f"what the container needs: containers by name, or services of its compose project, at most {MAX_NAMES}",
+    f"its dependencies: names of containers, or services of its compose project, at most {MAX_NAMES}",
     "db,cache",
     MAX_LIST_CHARACTERS,
 )
 PROBE: Final = Label(
     "hemostat.probe",
     parse_probe,
-    "probed from outside, where the image has no health check; tcp://:5432 only connects",
+    "external probe, if the image has no health check; tcp://:5432 only connects",
     "http://:8080/health",
     MAX_LIST_CHARACTERS,
 )
 PROBE_START: Final = Label(
     "hemostat.probe.start_period",
     make_duration_parser(),
-    "how long its start may take before probes count",
+    "time for its start before probes count",
     "2m",
     unit="duration",
 )
@@ -150,21 +152,21 @@ CLEANUP: Final = Label(
 EXEC: Final = Label(
     "hemostat.exec",
     parse_command,
-    "the command that may be run in the container; its words, no shell",
+    "the command that may run in the container, without a shell",
     "rabbitmqctl sync_queue jobs",
     MAX_LIST_CHARACTERS,
 )
 MEMORY_MAX: Final = Label(
-    "hemostat.scale.memory_max", parse_size, "how far its memory limit may be raised", "1GiB", unit="size"
+    "hemostat.scale.memory_max", parse_size, "ceiling for raising its memory limit", "1GiB", unit="size"
 )
 CPU_MAX: Final = Label(
-    "hemostat.scale.cpu_max", parse_cores, "how far its CPU limit may be raised, in cores", "2"
+    "hemostat.scale.cpu_max", parse_cores, "ceiling for raising its CPU limit, in cores", "2"
 )
 REPLICAS_MIN: Final = Label(
-    "hemostat.scale.min", make_count_parser(0), "the fewest replicas of its service", "2"
+    "hemostat.scale.min", make_count_parser(0), "minimum number of replicas of its service", "2"
 )
 REPLICAS_MAX: Final = Label(
-    "hemostat.scale.max", make_count_parser(0), "the most replicas of its service", "6"
+    "hemostat.scale.max", make_count_parser(0), "maximum number of replicas of its service", "6"
 )
 
 
@@ -175,55 +177,64 @@ def _define_threshold(
 
 
 THRESHOLDS: Final[tuple[Label[Any], ...]] = (
-    _define_threshold(
-        "cpu", parse_percent, "percent of the CPU limit that is too much; off for never", "95", "%"
-    ),
+    _define_threshold("cpu", parse_percent, "threshold in percent of the CPU limit, or off", "95", "%"),
     _define_threshold(
         "throttled",
         parse_percent,
-        "percent of the periods in which its CPU limit may hold it back",
+        "threshold in percent of throttled periods",
         "off",
         "%",
     ),
-    _define_threshold("memory", parse_percent, "percent of the memory limit that is too much", "90", "%"),
-    _define_threshold("pids", parse_percent, "percent of the limit of processes that is too much", "80", "%"),
-    _define_threshold("fds", parse_percent, "percent of the limit of open files that is too much", "80", "%"),
+    _define_threshold("memory", parse_percent, "threshold in percent of the memory limit", "90", "%"),
+    _define_threshold("pids", parse_percent, "threshold in percent of the limit of processes", "80", "%"),
+    _define_threshold("fds", parse_percent, "threshold in percent of the limit of open files", "80", "%"),
     _define_threshold(
-        "window", make_duration_parser(), "how long a threshold must be exceeded", "30s", "duration"
+        "window", make_duration_parser(), "time for which a threshold must be exceeded", "30s", "duration"
     ),
     _define_threshold(
         "settle",
         make_duration_parser(),
-        "how long it must run again before a crash is over",
+        "time that it must run before a crash has ended",
         "1m",
         "duration",
     ),
     _define_threshold(
-        "loop_deaths", make_count_parser(1), "deaths within loop_window that make a crash loop", "5"
+        "loop_deaths", make_count_parser(1), "number of exits within loop_window that make a crash loop", "5"
     ),
     _define_threshold("loop_window", make_duration_parser(), "see loop_deaths", "10m", "duration"),
     _define_threshold(
-        "unhealthy_for", make_duration_parser(), "how long its health check must fail", "20s", "duration"
+        "unhealthy_for",
+        make_duration_parser(),
+        "time for which its health check must fail",
+        "20s",
+        "duration",
     ),
     _define_threshold(
-        "flap_changes", make_count_parser(1), "changes of health within flap_window that are flapping", "10"
+        "flap_changes",
+        make_count_parser(1),
+        "number of health changes within flap_window that are flapping",
+        "10",
     ),
     _define_threshold("flap_window", make_duration_parser(), "see flap_changes", "10m", "duration"),
     _define_threshold(
-        "leak_window", make_duration_parser(), "how long memory must rise to be a leak", "10m", "duration"
+        "leak_window",
+        make_duration_parser(),
+        "time for which memory must grow to be a leak",
+        "10m",
+        "duration",
     ),
     _define_threshold(
         "leak_horizon",
         make_duration_parser(),
-        "a leak is told when the limit is as near as this",
+        "remaining time until full at which a leak is reported",
         "1h",
         "duration",
     ),
-    _define_threshold("disk", parse_size, "size of its writable layer that is too much", "2GiB", "size"),
-    _define_threshold("log", parse_size, "size of its json-file log that is too much", "1GiB", "size"),
-    _define_threshold("probe_failures", make_count_parser(1), "probes in a row that must fail", "5"),
+    _define_threshold("disk", parse_size, "threshold for the size of its writable layer", "2GiB", "size"),
+    _define_threshold("log", parse_size, "threshold for the size of its json-file log", "1GiB", "size"),
+    _define_threshold("probe_failures", make_count_parser(1), "number of consecutive failed probes", "5"),
     _define_threshold(
-        "baseline", parse_truth, "whether the container's own habit raises its thresholds", "true"
+        "baseline", parse_truth, "whether the container's usual load raises its thresholds", "true"
     ),
 )
 """Labels for settings of the table `monitor`, which a compose project's table may set too."""
@@ -233,11 +244,11 @@ def _define_marker(name: str, about: str) -> Label[str]:
     return Label(f"{LABEL_PREFIX}{name}", str, about, longest=MAX_MARKER_CHARACTERS, marker=True)
 
 
-REPLICA: Final = _define_marker("replica", "a replica of a compose service that HemoStat made")
+REPLICA: Final = _define_marker("replica", "a replica of a compose service, created by HemoStat")
 DEMO: Final = _define_marker("demo", "a container of `hemostat demo`")
-DEMO_OWNER: Final = _define_marker("demo.owner", "the process that plays the demo")
+DEMO_OWNER: Final = _define_marker("demo.owner", "the process that runs the demo")
 TEST_MARKERS: Final = tuple(
-    _define_marker(name, "a container of HemoStat's own tests")
+    _define_marker(name, "a container of HemoStat's tests")
     for name in ("test", "batch", "scenario", "faults", "bench", "bench.healed", "bench.floor")
 )
 

@@ -44,7 +44,7 @@ MIN_NAME_RATIO: Final = 0.8
 SAFETY_LABELS: Final = (ENABLE, PROTECT, KEEP)
 MASK_PREFIX: Final = "[redacted"
 """Marks a masked secret in a command that an event carries. The container's own value may be readable."""
-TOO_LONG: Final = mask("not looked at")
+TOO_LONG: Final = mask("not checked")
 """Stands in an event for a value that is too long to be read."""
 
 

@@ -103,7 +103,7 @@ def parse_cores(text: str) -> float:
 def parse_mode(text: str) -> Mode:
     modes: dict[str, Mode] = {"auto": "auto", "approve": "approve", "dry-run": "dry-run"}
     if text.lower() not in modes:
-        raise ValueError(f"{quote_text(text)} is none of {', '.join(modes)}")
+        raise ValueError(f"{quote_text(text)} is not one of {', '.join(modes)}")
     return modes[text.lower()]
 
 
@@ -118,7 +118,7 @@ def parse_actions(text: str) -> frozenset[Action]:
     found = set()
     for word in _split_words(text):
         if word.lower() not in set(Action):
-            raise ValueError(f"{quote_text(word)} is none of {', '.join(Action)}")
+            raise ValueError(f"{quote_text(word)} is not one of {', '.join(Action)}")
         found.add(Action(word.lower()))
     return frozenset(found)
 
@@ -146,7 +146,7 @@ def _parse_path(text: str) -> str:
     if not path.is_absolute() or ".." in path.parts or text.startswith("//"):
         raise ValueError(f"{quote_text(text)} is not an absolute path without ..")
     if str(path) in SYSTEM_DIRECTORIES:
-        raise ValueError(f"{quote_text(text)} is a directory that is never emptied")
+        raise ValueError(f"{quote_text(text)} is a directory that must not be emptied")
     return str(path)
 
 
@@ -157,7 +157,7 @@ def parse_command(text: str) -> tuple[str, ...]:
     except ValueError as error:
         raise ValueError(f"{quote_text(text)} is not a command: {error}") from None
     if not words:
-        raise ValueError("there is no command")
+        raise ValueError("the command is empty")
     return words
 
 
@@ -178,5 +178,5 @@ def parse_probe(text: str) -> ProbeTarget:
     if not 0 < port < 65536:  # noqa: PLR2004
         raise ValueError(f"{quote_text(text)} has no port from 1 to 65535")
     if scheme == "tcp" and match[3] not in {None, "/"}:
-        raise ValueError(f"{quote_text(text)} has a path, and TCP has none")
+        raise ValueError(f"{quote_text(text)} has a path, which TCP does not support")
     return ProbeTarget(scheme, port, match[3] or "/")

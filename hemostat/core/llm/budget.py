@@ -55,20 +55,21 @@ def find_objection(
     if (shared or len(own) < len(hour)) and own and (why := _find_half_objection(own, cost, calls, dollars)):
         return why
     if len(hour) >= calls:
-        return f"{calls} requests were made within the hour"
+        return f"{calls} requests were made in the last hour"
     sum_of = sum(each.cost for each in hour)
     if cost and sum_of + cost > dollars:
-        return f"${sum_of:.2f} of ${dollars:.2f} was spent within the hour, and the next may cost ${cost:.3f}"
+        share = f"${sum_of:.2f} of ${dollars:.2f} was spent in the last hour"
+        return f"{share}, and another request may cost ${cost:.3f}"
     return ""
 
 
 def _find_half_objection(own: Sequence[LlmUsage], cost: float, calls: int, dollars: float) -> str:
     """Why one more request does not fit into a project's half of the hour; empty if it does."""
     if len(own) >= limit_per_project(calls):
-        return f"{len(own)} of {calls} requests within the hour were about its project: others have the rest"
+        return f"{len(own)} of {calls} requests in the last hour were for its project, which is its share"
     sum_of = sum(each.cost for each in own)
     if cost and sum_of + cost > dollars / 2:
-        return f"${sum_of:.2f} of ${dollars:.2f} within the hour was for its project: others have the rest"
+        return f"${sum_of:.2f} of ${dollars:.2f} in the last hour was for its project, which is its share"
     return ""
 
 

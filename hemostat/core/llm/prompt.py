@@ -76,7 +76,7 @@ def build_first_message(
 
 
 def build_retry_message(objections: Iterable[str]) -> str:
-    """The message that asks once more after an unusable answer, with the objections to that answer."""
+    """The message that asks again after an unusable answer, with the objections to that answer."""
     return "This cannot be used. Conclude again. " + " ".join(f"- {each}." for each in objections)
 
 

@@ -137,18 +137,16 @@ def judge_advice(
     reasons = [sanitize_text(advice.summary)]
     action = None if advice.choice == FALSE_ALARM else Action(advice.choice)
     if unsure:
-        reasons.append(
-            f"{advice.choice} was advised, but {advice.confidence:.2f} is not sure enough to do so"
-        )
+        reasons.append(f"{advice.choice} was advised, but the confidence {advice.confidence:.2f} is too low")
         action = Action.NONE
     elif foreign:
-        reasons.append(f"{advice.choice} was advised by what another container says alone")
+        reasons.append(f"{advice.choice} was advised only on evidence from another container")
         action = Action.NONE
     elif elsewhere and action not in {None, Action.NONE}:
-        reasons.append(f"it begins at {', '.join(map(sanitize_text, advice.roots))}: nothing to be done here")
+        reasons.append(f"the root cause is {', '.join(map(sanitize_text, advice.roots))}: no action here")
         action = Action.NONE
     if action != rules.action:
-        reasons.append(f"the rules would have said: {rules.diagnosis.cause}, {_format_action(rules.action)}")
+        reasons.append(f"result of the rules: {rules.diagnosis.cause}, {_format_action(rules.action)}")
     diagnosis = Diagnosis(
         cause=advice.cause,
         confidence=advice.confidence,

@@ -51,133 +51,141 @@ _HEAL_BUCKETS: Final = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0,
 ALERTS: Final = Measure(
     "hemostat_alerts_total",
     Form.COUNTER,
-    "Alerts that were raised; each new occurrence of an incident counts.",
+    "Alerts raised. Each occurrence of an incident counts.",
     ("kind", "severity", "host", "container"),
 )
 CLEARED_ALERTS: Final = Measure(
-    "hemostat_alerts_cleared_total", Form.COUNTER, "Alerts whose condition ended.", ("kind", "host")
+    "hemostat_alerts_cleared_total", Form.COUNTER, "Alerts whose condition has ended.", ("kind", "host")
 )
 DIAGNOSES: Final = Measure(
     "hemostat_diagnoses_total",
     Form.COUNTER,
-    "Alerts that were diagnosed, by who concluded what.",
+    "Diagnoses of alerts, by advisor, cause and verdict.",
     ("advisor", "cause", "verdict"),
 )
 DECISIONS: Final = Measure(
     "hemostat_decisions_total",
     Form.COUNTER,
-    "What became of requested actions, refusals included.",
+    "Outcomes of requested actions, including refusals.",
     ("outcome", "reason", "host"),
 )
 ACTIONS: Final = Measure(
     "hemostat_actions_total",
     Form.COUNTER,
-    "Actions that were done and verified, or failed.",
+    "Actions that were run, by verified outcome.",
     ("action", "outcome", "host", "container"),
 )
 PERSON_EVENTS: Final = Measure(
     "hemostat_people_said_total",
     Form.COUNTER,
-    "What people told HemoStat: orders, approvals, pauses and so on.",
+    "Operator events: orders, approvals, pauses and others.",
     ("what",),
 )
 TIME_TO_DETECT: Final = Measure(
     "hemostat_time_to_detect_seconds",
     Form.HISTOGRAM,
-    "From the beginning of a condition to its alert, the window it must hold included.",
+    "Time from the start of a condition to its alert, including the window of the threshold.",
     ("kind",),
     _DETECT_BUCKETS,
 )
 TIME_TO_DIAGNOSE: Final = Measure(
     "hemostat_time_to_diagnose_seconds",
     Form.HISTOGRAM,
-    "From an alert to its diagnosis.",
+    "Time from an alert to its diagnosis.",
     ("advisor",),
     _DIAGNOSE_BUCKETS,
 )
 TIME_TO_HEAL: Final = Measure(
     "hemostat_time_to_heal_seconds",
     Form.HISTOGRAM,
-    "From the beginning of an incident to the verified end of it.",
+    "Time from the start of an incident to its verified end.",
     ("kind",),
     _HEAL_BUCKETS,
 )
 INVESTIGATIONS: Final = Measure(
-    "hemostat_model_investigations_total", Form.COUNTER, "Diagnoses that a model was paid for.", ("model",)
+    "hemostat_model_investigations_total", Form.COUNTER, "Investigations by a model.", ("model",)
 )
 MODEL_STEPS: Final = Measure(
-    "hemostat_model_steps_total", Form.COUNTER, "What models looked at in their investigations.", ("model",)
+    "hemostat_model_steps_total", Form.COUNTER, "Tool calls of models in investigations.", ("model",)
 )
 REUSED_DIAGNOSES: Final = Measure(
-    "hemostat_model_reused_total", Form.COUNTER, "A model's diagnoses that served once more.", ("model",)
+    "hemostat_model_reused_total", Form.COUNTER, "Diagnoses of a model that were reused.", ("model",)
 )
 MODEL_TOKENS: Final = Measure(
-    "hemostat_model_tokens_total", Form.COUNTER, "Tokens that investigations used.", ("model",)
+    "hemostat_model_tokens_total", Form.COUNTER, "Tokens used by investigations.", ("model",)
 )
 MODEL_COST: Final = Measure(
-    "hemostat_model_cost_dollars_total", Form.COUNTER, "US dollars that investigations cost.", ("model",)
+    "hemostat_model_cost_dollars_total", Form.COUNTER, "Cost of investigations in US dollars.", ("model",)
 )
 MODEL_FAILURES: Final = Measure(
     "hemostat_model_failures_total",
     Form.COUNTER,
-    "Diagnoses for which a model was to be asked, and the rules stood in.",
+    "Diagnoses by the rules because a model was unavailable or unusable.",
     ("model", "reason"),
 )
 NOTIFICATIONS: Final = Measure(
     "hemostat_notifications_total",
     Form.COUNTER,
-    "Messages delivered, attempts that failed, and news that was dropped untold.",
+    "Messages sent, failed attempts, and dropped notifications, by channel.",
     ("channel", "outcome"),
 )
-SAMPLES: Final = Measure(
-    "hemostat_samples_total", Form.COUNTER, "Samples of containers that were taken.", ("host",)
-)
+SAMPLES: Final = Measure("hemostat_samples_total", Form.COUNTER, "Samples of containers.", ("host",))
 HANDLED_EVENTS: Final = Measure(
     "hemostat_role_handled_total",
     Form.COUNTER,
-    "Events that a role has handled; of the monitor samples and what the engine tells.",
+    "Events handled by a role. For the monitor: samples and engine events.",
     ("role", "host"),
 )
 
-OPEN_INCIDENTS: Final = Measure(
-    "hemostat_incidents_open", Form.GAUGE, "Incidents that last.", ("kind", "host")
-)
+OPEN_INCIDENTS: Final = Measure("hemostat_incidents_open", Form.GAUGE, "Open incidents.", ("kind", "host"))
 CONTAINERS: Final = Measure("hemostat_containers", Form.GAUGE, "Watched containers.", ("status", "host"))
 UNHEALTHY_CONTAINERS: Final = Measure(
     "hemostat_containers_unhealthy", Form.GAUGE, "Watched containers whose health check fails.", ("host",)
 )
 CONTAINER_CPU: Final = Measure(
-    "hemostat_container_cpu_cores", Form.GAUGE, "CPU that a container uses, in cores.", ("host", "container")
+    "hemostat_container_cpu_cores", Form.GAUGE, "CPU use of a container, in cores.", ("host", "container")
 )
 CONTAINER_CPU_LIMIT: Final = Measure(
-    "hemostat_container_cpu_limit_cores", Form.GAUGE, "Its limit, in cores.", ("host", "container")
+    "hemostat_container_cpu_limit_cores",
+    Form.GAUGE,
+    "CPU limit of a container, in cores.",
+    ("host", "container"),
 )
 CONTAINER_MEMORY: Final = Measure(
-    "hemostat_container_memory_bytes", Form.GAUGE, "Working set of a container.", ("host", "container")
+    "hemostat_container_memory_bytes",
+    Form.GAUGE,
+    "Working set of a container, in bytes.",
+    ("host", "container"),
 )
 CONTAINER_MEMORY_LIMIT: Final = Measure(
-    "hemostat_container_memory_limit_bytes", Form.GAUGE, "Its limit.", ("host", "container")
+    "hemostat_container_memory_limit_bytes",
+    Form.GAUGE,
+    "Memory limit of a container, in bytes.",
+    ("host", "container"),
 )
 ROLE_UP: Final = Measure(
-    "hemostat_role_up", Form.GAUGE, "Whether a role that was heard of within a day lives.", ("role", "host")
+    "hemostat_role_up",
+    Form.GAUGE,
+    "Whether a role sends heartbeats, for roles seen within a day.",
+    ("role", "host"),
 )
 ROLE_TROUBLE: Final = Measure(
-    "hemostat_role_trouble", Form.GAUGE, "Whether a role waits for something.", ("role", "host")
+    "hemostat_role_trouble", Form.GAUGE, "Whether a role reports an error.", ("role", "host")
 )
 STREAM_LAG: Final = Measure(
     "hemostat_stream_lag_entries",
     Form.GAUGE,
-    "Entries that a group of readers has not acknowledged.",
+    "Stream entries that a consumer group has not acknowledged.",
     ("stream", "group"),
 )
 WAITING_NOTIFICATIONS: Final = Measure(
     "hemostat_notifications_waiting",
     Form.GAUGE,
-    "News that waits for a channel: for the grace, for quiet hours to end, or because it fails.",
+    "Notifications waiting for a channel: grace period, quiet hours, or failures.",
     ("channel",),
 )
 DEAD_LETTERS: Final = Measure(
-    "hemostat_dead_letter_entries", Form.GAUGE, "Entries that could not be handled, and are kept."
+    "hemostat_dead_letter_entries", Form.GAUGE, "Entries in the dead-letter stream."
 )
 BREAKERS: Final = Measure(
     "hemostat_breakers",
@@ -185,17 +193,15 @@ BREAKERS: Final = Measure(
     "Circuit breakers that are not closed.",
     ("scope", "state", "host"),
 )
-RUNNING_ACTIONS: Final = Measure(
-    "hemostat_actions_running", Form.GAUGE, "Actions that are under way.", ("host",)
-)
-PAUSE_STATE: Final = Measure(
-    "hemostat_paused", Form.GAUGE, "Whether the kill switch is pressed for everything."
-)
+RUNNING_ACTIONS: Final = Measure("hemostat_actions_running", Form.GAUGE, "Actions in progress.", ("host",))
+PAUSE_STATE: Final = Measure("hemostat_paused", Form.GAUGE, "Whether all remediation is paused.")
 WAITING_APPROVALS: Final = Measure(
-    "hemostat_approvals_waiting", Form.GAUGE, "Actions that wait for a person."
+    "hemostat_approvals_waiting", Form.GAUGE, "Actions waiting for an approval."
 )
-BUS_UP: Final = Measure("hemostat_bus_up", Form.GAUGE, "Whether Redis answers; if not, the rest is stale.")
-BUILD_INFO: Final = Measure("hemostat_build_info", Form.GAUGE, "The version that tells this.", ("version",))
+BUS_UP: Final = Measure(
+    "hemostat_bus_up", Form.GAUGE, "Whether Redis answers. If not, the other metrics are stale."
+)
+BUILD_INFO: Final = Measure("hemostat_build_info", Form.GAUGE, "Version of the exporter.", ("version",))
 
 COUNTED_MEASURES: Final = (
     ALERTS,

@@ -57,7 +57,7 @@ def announce_newest(
     if 0 <= now - told.time < REPEAT_SECONDS:
         return told, None
     what = f"{count} {'event' if count == 1 else 'events'} could not be handled, {newest.describe(now)}"
-    cause = "what such an event asked for has not been done; hemostat doctor says what to do"
+    cause = "the requested work was not done; hemostat doctor shows what to do"
     incident = f"buried:{newest.id}"
     news = build_self_notification(
         Topic.GONE, STREAM_LABEL, what, now, host=host, cause=cause, incident=incident

@@ -27,17 +27,17 @@ MAX_LISTED_INCIDENTS: Final = 20
 HEADLINE_TEMPLATES: Final[Mapping[Topic, str]] = {
     Topic.OPENED: "{container}: {kind}",
     Topic.HEALED: "{container} is healed: {kind}",
-    Topic.ESCALATED: "{container} needs a person: {kind}",
-    Topic.FAILED: "{container}: {action} has failed",
-    Topic.REFUSED: "{container} needs a person: {action} is refused",
+    Topic.ESCALATED: "{container} escalated: {kind}",
+    Topic.FAILED: "{container}: {action} failed",
+    Topic.REFUSED: "{container} escalated: {action} refused",
     Topic.APPROVAL: "{container} waits for approval: {action}",
-    Topic.EXPIRED: "{container}: too late to act on {kind}",
-    Topic.DRY_RUN: "{container}: {action} would be done",
-    Topic.OVER: "{container}: {kind} is settled",
+    Topic.EXPIRED: "{container}: action on {kind} expired",
+    Topic.DRY_RUN: "{container}: {action} would run (dry run)",
+    Topic.OVER: "{container}: {kind} resolved",
     Topic.DECIDED: "{container}: {done}",
     Topic.GONE: "{container} needs attention",
-    Topic.BACK: "{container} is well again",
-    Topic.TEST: "HemoStat on {host}: a test",
+    Topic.BACK: "{container} recovered",
+    Topic.TEST: "HemoStat on {host}: test message",
 }
 
 

@@ -16,7 +16,7 @@ MONITOR_ROLE: Final = "monitor"
 """The role whose trouble is the engine's. Other roles report as trouble that they wait for a person or a
 model."""
 RESPONDER_ROLE: Final = "responder"
-LOST_DATA_PREFIX: Final = "Redis has lost data that HemoStat kept there"
+LOST_DATA_PREFIX: Final = "Redis has lost data of HemoStat"
 """Prefix of the trouble of a responder that has noticed a loss of data."""
 STORING_ROLE: Final = "alert"
 UNREADABLE_TEXT: Final = "cannot be read"
@@ -62,7 +62,7 @@ def observe_heartbeats(
     living = {role for role, _ in facts}
     gone = {role: f"no {role} is running" for role in roles if role not in living}
     gone |= {
-        f"{role} on {host}": f"{role} on {host} is not heard of"
+        f"{role} on {host}": f"{role} on {host} sends no heartbeat"
         for role, host in seen
         if (role, host) not in facts and role in living
     }

@@ -38,8 +38,8 @@ def get_scheme(url: str) -> str:
 def find_mistake(url: str) -> WebhookObjection | None:
     """Why the URL cannot be the address of a channel; None without an objection."""
     if not get_scheme(url):
-        hint = "write all of it, as in https://hooks.slack.com/services/…, or an address as Apprise has it"
-        return WebhookObjection("its URL does not begin with https://", hint)
+        hint = "use the full URL, such as https://hooks.slack.com/services/…, or a URL of Apprise"
+        return WebhookObjection("its URL does not start with https://", hint)
     return None
 
 
@@ -63,27 +63,27 @@ def find_doubt(url: str) -> WebhookObjection | None:
 def _check_other_service(host: str) -> WebhookObjection | None:
     for known, (name, written) in OTHER_SERVICES.items():
         if _is_in_domain(host, (known,)):
-            message = f"its URL is {name}'s, which does not take messages as Slack does"
-            return WebhookObjection(message, f"pip install 'hemostat[apprise]', and write it as {written}")
+            message = f"its URL is {name}'s, which does not accept messages in Slack's format"
+            return WebhookObjection(message, f"pip install 'hemostat[apprise]', and use {written}")
     if _is_in_domain(host, ("slack.com",)):
-        return WebhookObjection("its URL is a page of Slack's, not a webhook", SLACK_HINT)
+        return WebhookObjection("its URL is a page of Slack, not a webhook", SLACK_HINT)
     return None
 
 
 SLACK_HINT: Final = "use an incoming webhook, with /services/ in its path: api.slack.com/messaging/webhooks"
 UNKNOWN_SERVICE: Final = WebhookObjection(
-    "its URL is of no service that is known; it is sent messages as Slack's incoming webhooks take them",
-    "hemostat alert --test tries it; a service with messages of its own is written as Apprise has it",
+    "its URL belongs to an unknown service; messages are sent in Slack's format",
+    "test it with hemostat alert --test; for a service with another format, use a URL of Apprise",
 )
 
 
 def _check_slack_path(path: str) -> WebhookObjection | None:
     if path.startswith(("/triggers/", "/workflows/")):
         return WebhookObjection(
-            "its URL is a Slack workflow's webhook, which takes variables, not messages", SLACK_HINT
+            "its URL is a webhook of a Slack workflow, which accepts variables, not messages", SLACK_HINT
         )
     if not path.startswith("/services/"):
-        return WebhookObjection("its URL is no incoming webhook of Slack's", SLACK_HINT)
+        return WebhookObjection("its URL is not an incoming webhook of Slack", SLACK_HINT)
     return None
 
 
@@ -91,8 +91,8 @@ def _check_discord_path(path: str) -> WebhookObjection | None:
     if path.rstrip("/").endswith("/slack"):
         return None
     return WebhookObjection(
-        "its URL is Discord's, which takes messages as Slack does at the address with /slack at its end",
-        "add /slack to it, or pip install 'hemostat[apprise]' and write it as discord://…",
+        "its URL is a webhook of Discord, which accepts Slack's format only with /slack at its end",
+        "add /slack to the URL, or pip install 'hemostat[apprise]' and use discord://…",
     )
 
 

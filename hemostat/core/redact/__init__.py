@@ -64,7 +64,7 @@ Redactor = Callable[[str], str]
 def redact_until(end: float, now: Callable[[], float]) -> Redactor:
     """A Redactor that masks secrets until `end` by the clock `now`, and after that masks each text as a
     whole. A container can print more than there is time to check, and unchecked text must not be shown."""
-    return lambda text: redact(text) if not text or now() < end else mask("not looked at")
+    return lambda text: redact(text) if not text or now() < end else mask("not checked")
 
 
 def redact_environment(

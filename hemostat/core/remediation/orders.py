@@ -23,7 +23,7 @@ from hemostat.events import (
 
 ORDERED_CAUSE: Final = "ordered"
 ALLOWED_TEXT: Final = "the limits allow it"
-NO_FORCE_TEXT: Final = "force counts for nothing: responder.orders_override is not set"
+NO_FORCE_TEXT: Final = "--force is ignored: responder.orders_override is not set"
 PREVIEW_LEASE_SECONDS: Final = 60.0
 """Placeholder, in seconds: the lease does not matter for a preview."""
 
@@ -47,16 +47,16 @@ def describe_plan(order: Order) -> str:
     name, labels = order.container.name, order.container.labels
     match order.action:
         case Action.STOP:
-            return f"stop {name}, which stays down until somebody starts it"
+            return f"stop {name}, which then stays stopped until an operator starts it"
         case Action.SCALE:
             return (
                 f"raise the {order.parameters.get('resource', '')} limit of {name} by half, up to its ceiling"
             )
         case Action.CLEANUP:
             paths = (cleanup.build_cleanup_command(labels) or [])[4:]
-            return f"empty in {name}: {' '.join(paths) or f'nothing, for it has no label {CLEANUP.name}'}"
+            return f"empty in {name}: {' '.join(paths) or f'nothing: it has no label {CLEANUP.name}'}"
         case Action.EXEC:
-            return f"run in {name}: {labels.get(EXEC.name) or f'nothing, for it has no label {EXEC.name}'}"
+            return f"run in {name}: {labels.get(EXEC.name) or f'nothing: it has no label {EXEC.name}'}"
     return f"{order.action} {name}"
 
 
@@ -66,7 +66,7 @@ def describe_decision(decision: Decision) -> str:
         case Act():
             return ALLOWED_TEXT
         case Refuse(reason=Reason.DRY_RUN):
-            return "it is only rehearsed: the mode is dry-run"
+            return "no action: the mode is dry-run"
         case Refuse(reason=reason, detail=detail):
             return f"it will be refused: {reason} ({detail})"
         case Wait(why=why):

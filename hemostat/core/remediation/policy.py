@@ -149,7 +149,7 @@ def _check_earlier_attempt(
     if earlier.outcome is not None:
         return RepeatOutcome(earlier)
     if earlier.by != by and situation.is_leased(earlier, now):
-        return Wait(min(get_lease_end(earlier), now + PEOPLE_RETRY_SECONDS), f"{earlier.by} is at work on it")
+        return Wait(min(get_lease_end(earlier), now + PEOPLE_RETRY_SECONDS), f"{earlier.by} is working on it")
     return earlier
 
 
@@ -207,7 +207,7 @@ def find_stop_wait(book: LedgerSnapshot, info: ContainerInfo | None, now: float)
     stop = book.stopping
     if stop is None or info is None or not info.running or info.started_at > stop.time or now >= stop.until:
         return None
-    return Wait(min(stop.until, now + PEOPLE_RETRY_SECONDS), "a person is stopping it")
+    return Wait(min(stop.until, now + PEOPLE_RETRY_SECONDS), "an operator is stopping it")
 
 
 def _refuse_unlisted_order(action: Action, limits: ResponderSettings) -> Refuse | None:
@@ -218,7 +218,7 @@ def _refuse_unlisted_order(action: Action, limits: ResponderSettings) -> Refuse 
 
 def _refuse_unlisted_action(container: Container, action: Action, limits: ResponderSettings) -> Refuse | None:
     if action is Action.STOP:
-        return Refuse(Reason.NOT_ALLOWED, "only a person stops a container")
+        return Refuse(Reason.NOT_ALLOWED, "only an operator can stop a container")
     if action not in limits.actions:
         return Refuse(Reason.NOT_ALLOWED, f"{action} is not in responder.actions")
     if owned := _refuse_orchestrated(container, action, limits):
@@ -259,7 +259,7 @@ def _check_breakers(
     if host.half_open and any(each.project == project for each in situation.under_way(now)):
         return Wait(
             now + BUSY_RETRY_SECONDS,
-            "the host's breaker is half open, and a trial of its project is under way",
+            "the host's breaker is half-open, and a trial action of its project is in progress",
         )
     return None
 
@@ -291,10 +291,10 @@ def _check_approval(
         why = f": {approval.reason}" if approval.reason else ""
         return Refuse(Reason.REJECTED, f"by {approval.by}{why}")
     if approval.answer is ApprovalAnswer.APPROVED:
-        why = f"people were asked for {approval.action}"
+        why = f"an approval was requested for {approval.action}"
         return None if approval.action is action else Refuse(Reason.NOT_ALLOWED, why)
     if now >= approval.until:
-        return Refuse(Reason.NO_ANSWER, f"nobody approved it within {show_duration(limits.approve_for)}")
+        return Refuse(Reason.NO_ANSWER, f"no operator approved it within {show_duration(limits.approve_for)}")
     return RequestApproval(approval.until)
 
 
@@ -326,9 +326,9 @@ def _check_healthy_replicas(
     least = limits.min_healthy if labelled is None else labelled
     if not peers.itself or peers.size == 0 or peers.healthy >= least:
         return None
-    why = f"{peers.healthy} of {peers.size} other replicas are healthy, {least} must be"
+    why = f"{peers.healthy} of {peers.size} other replicas are healthy, {least} required"
     return Wait(now + PEOPLE_RETRY_SECONDS, why, Reason.MIN_HEALTHY)
 
 
 def _refuse_dry_run(mode: Mode) -> Refuse | None:
-    return Refuse(Reason.DRY_RUN, "nothing was done") if mode == "dry-run" else None
+    return Refuse(Reason.DRY_RUN, "no action was taken") if mode == "dry-run" else None

@@ -36,7 +36,7 @@ def refuse_repetition(request: RemediationNeeded, incident: str, book: LedgerSna
     earlier = [(each.action, each.outcome) for each in ended]
     if not is_exhausted(request.action, request.alert.kind, earlier):
         return None
-    return Refuse(Reason.ALREADY_TRIED, f"{request.action} did not cure it for good")
+    return Refuse(Reason.ALREADY_TRIED, f"the failure returned after {request.action}")
 
 
 def is_covered_by_failure(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> bool:

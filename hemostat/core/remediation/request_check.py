@@ -11,7 +11,7 @@ from hemostat.events import Action, Container, Order, Outcome, Reason, Remediati
 
 def refuse_order(order: Order, given: float, book: LedgerSnapshot) -> Refuse | None:
     """Refuse an order without the seal of a person for that time (epoch seconds)."""
-    return None if book.seal == seal(order, given) else _refuse_unknown("no person gave this order")
+    return None if book.seal == seal(order, given) else _refuse_unknown("no operator published this order")
 
 
 def refuse_misdirected(order: Order, found: Container) -> Refuse | None:
@@ -20,7 +20,7 @@ def refuse_misdirected(order: Order, found: Container) -> Refuse | None:
     if order.container.name == found.name and order.container.id == found.id:
         return None
     given, has = (f"{each.name} ({each.id[:12]})" for each in (order.container, found))
-    return _refuse_unknown(f"it was given for {given}, and the engine calls that container {has}")
+    return _refuse_unknown(f"it names {given}, but the engine calls that container {has}")
 
 
 def refuse_unfounded(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:
@@ -34,28 +34,28 @@ def refuse_forged(request: RemediationNeeded, book: LedgerSnapshot) -> Refuse | 
     of a monitor of an earlier version, only the container's name is known."""
     alert, notes = request.alert, book.notes
     if book.patient != alert.container.name:
-        return _refuse_unknown(f"it is {book.patient}'s" if book.patient else "no monitor told of it")
+        return _refuse_unknown(f"it is {book.patient}'s" if book.patient else "no monitor reported it")
     if not notes.latest:
         return None
     if notes.alert is None:
         return _refuse_unknown(
-            f"its monitor told of no occurrence {alert.occurrence}: the latest is {notes.latest}"
+            f"its monitor did not report occurrence {alert.occurrence}: the latest is {notes.latest}"
         )
     told = notes.alert
     differences = (
         (told.container != alert.container.id, f"another container named {alert.container.name}"),
-        (told.kind != alert.kind, f"{told.kind}, and not of {alert.kind}"),
-        (told.since != alert.since, "another beginning"),
+        (told.kind != alert.kind, f"{told.kind}, not {alert.kind}"),
+        (told.since != alert.since, "another start"),
     )
     found = next((text for differs, text in differences if differs), "")
-    return _refuse_unknown(f"its monitor told of {found}") if found else None
+    return _refuse_unknown(f"its monitor reported {found}") if found else None
 
 
 def _refuse_ended(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:
     notes = book.notes
     if request.alert.occurrence > notes.over or _is_next_rung(request, incident, book):
         return None
-    return Refuse(Reason.RECOVERED, "its monitor has told that it is over")
+    return Refuse(Reason.RECOVERED, "its monitor reported its end")
 
 
 def _is_next_rung(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> bool:

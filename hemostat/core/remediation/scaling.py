@@ -50,7 +50,7 @@ def parse_resource(parameters: Mapping[str, object]) -> Resource:
     try:
         return Resource(str(parameters.get("resource")))
     except ValueError:
-        raise NotApplicableError("the request does not say what to scale: cpu, memory or replicas") from None
+        raise NotApplicableError("the request names no resource: cpu, memory or replicas") from None
 
 
 def get_service_id(ref: Container, trust: TrustSettings) -> str | None:
@@ -90,10 +90,10 @@ def plan_raised_limit(
     """The next limit of one container. `host` is what the host has, 0 if unknown. Raises
     NotApplicableError."""
     if what is Resource.REPLICAS:
-        raise NotApplicableError("it is of no service, which could have more replicas")
+        raise NotApplicableError("it belongs to no service, so it cannot have replicas")
     before = get_limit(info, what)
     if before is None:
-        raise NotApplicableError(f"it has no {what} limit that could be raised")
+        raise NotApplicableError(f"it has no {what} limit to raise")
     most = _find_ceiling(info.ref.labels, what, ceilings)
     most = min(most, (host.memory if what is Resource.MEMORY else host.cpus) or most)
     after = min(_round_up(before * RAISE_FACTOR, what), most)
@@ -112,7 +112,9 @@ def plan_more_replicas(info: ContainerInfo, group: Service, now: float) -> Raise
     if before is None:
         raise NotApplicableError(f"service {group.name} runs once on every node")
     if most is None:
-        raise NotApplicableError(f"no label {REPLICAS_MAX.name} says how many replicas {group.name} may have")
+        raise NotApplicableError(
+            f"no label {REPLICAS_MAX.name} sets the maximum number of replicas of {group.name}"
+        )
     wanted = max(math.ceil(before * RAISE_FACTOR), before + 1, _read_label(labels, REPLICAS_MIN) or 0)
     after = min(wanted, most)
     if after <= before:
@@ -184,7 +186,7 @@ def _find_ceiling(labels: Mapping[str, str], what: Resource, ceilings: Ceilings)
     labelled = _read_label(labels, MEMORY_MAX) if memory else _read_label(labels, CPU_MAX)
     most = default if labelled is None else min(labelled, default or labelled)
     if not 0 < most < math.inf:
-        raise NotApplicableError(f"no ceiling: neither label {name} nor a setting gives one")
+        raise NotApplicableError(f"no ceiling: neither the label {name} nor a setting defines one")
     return most
 
 

@@ -90,7 +90,7 @@ def _find_slot_shortage(
     ):
         many = sum(length > longer for length in lengths)
         if seconds > longer and many >= most:
-            return f"{many} actions that take long are under way"
+            return f"{many} long-running actions are under way"
     return ""
 
 

@@ -85,7 +85,7 @@ def describe_disk_shortage(alert: HealthAlert, freed: int) -> str:
     share, threshold = alert.number("disk"), alert.number("threshold", 100.0)
     size = alert.number("disk_free") / (1 - share / 100) if share < 100 else 0.0  # noqa: PLR2004
     missing = size * (share - threshold) / 100 - freed
-    return f"{show_size(missing)} more must go" if missing > 0 or not freed else ""
+    return f"{show_size(missing)} more must be freed" if missing > 0 or not freed else ""
 
 
 def describe_remaining_excess(

@@ -105,17 +105,17 @@ def find_alert_mistakes(alerting: AlertSettings) -> Iterator[tuple[str, str, str
     """Invalid settings: the setting, the key in it, and the reason."""
     for name, channel in alerting.channels.items():
         if not CHANNEL_NAME_PATTERN.fullmatch(name):
-            yield "alert.channels", name, "is no name: letters, digits, - and _"
+            yield "alert.channels", name, "is not a name: use letters, digits, - and _"
         if channel.url and channel.url_file:
-            yield "alert.channels", f"{name}.url_file", "stands beside a url"
+            yield "alert.channels", f"{name}.url_file", "cannot be combined with url"
         if not (channel.url or channel.url_file or name == SLACK_CHANNEL):
             yield "alert.channels", name, "has neither url nor url_file"
     for topic, template in alerting.templates.items():
         if topic not in list(Topic):
-            yield "alert.templates", topic, f"is no topic: there are {', '.join(Topic)}"
+            yield "alert.templates", topic, f"is not a topic: use {', '.join(Topic)}"
         for field in find_fields(template):
             if field not in TEMPLATE_FIELDS:
-                yield "alert.templates", topic, f"names {{{field}}}: there are {', '.join(TEMPLATE_FIELDS)}"
+                yield "alert.templates", topic, f"names {{{field}}}: use {', '.join(TEMPLATE_FIELDS)}"
 
 
 SLACK_CHANNEL: Final = "slack"

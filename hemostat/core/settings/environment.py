@@ -41,7 +41,7 @@ class UnknownVariable(msgspec.Struct, frozen=True):
 def describe_unknown(unknown: Iterable[UnknownVariable]) -> str:
     """One line with the variables' names; empty without any."""
     names = ", ".join(map(str, unknown))
-    return f"ignored, because HemoStat has no such setting: {names}" if names else ""
+    return f"ignored, because no such setting exists: {names}" if names else ""
 
 
 def suggest_nearest(word: str, words: Iterable[str]) -> str:

@@ -161,7 +161,7 @@ def find_project_mistakes(projects: Mapping[str, Mapping[str, object]]) -> list[
             try:
                 THRESHOLD_PARSERS[name](str(value))
             except KeyError:
-                found.append((f"{project}.{name}", f"is no threshold: {_suggest_nearest(name)}"))
+                found.append((f"{project}.{name}", f"is not a threshold: {_suggest_nearest(name)}"))
             except ValueError as error:
                 found.append((f"{project}.{name}", str(error)))
     return found
@@ -169,7 +169,7 @@ def find_project_mistakes(projects: Mapping[str, Mapping[str, object]]) -> list[
 
 def _suggest_nearest(name: str) -> str:
     near = difflib.get_close_matches(name, THRESHOLD_PARSERS, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(THRESHOLD_PARSERS)}"
+    return f"did you mean {near[0]}?" if near else f"use {', '.join(THRESHOLD_PARSERS)}"
 
 
 THRESHOLD_PARSERS: Final[Mapping[str, Callable[[str], float | bool]]] = {

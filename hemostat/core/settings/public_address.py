@@ -25,9 +25,9 @@ def parse_public_address(url: str) -> PublicAddress:
     host, slash, path = rest.partition("/")
     found = ADDRESS_PATTERN.fullmatch(f"{scheme.lower()}{separator}{host.lower()}{slash}{path}")
     if found is None:
-        raise ValueError("it is not scheme, host and path alone")
+        raise ValueError("only scheme, host and path are allowed")
     if any(part in {".", ".."} for part in found["prefix"].split("/")):
-        raise ValueError("its path goes up")
+        raise ValueError("its path contains ..")
     return PublicAddress(
         found["origin"].removesuffix(DEFAULT_PORTS[scheme.lower()]), found["name"], found["prefix"]
     )

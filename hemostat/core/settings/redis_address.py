@@ -26,7 +26,7 @@ def find_mistake(url: str) -> tuple[str, str]:
     if wrong := _check_scheme(url, scheme.lower() if separator else ""):
         return wrong
     if not url.isprintable():
-        return "it holds a line break or another control character", ENCODE_HINT
+        return "it contains a line break or another control character", ENCODE_HINT
     if scheme.lower() == "unix" and rest.startswith("/"):
         return NO_MISTAKE
     login, _, place = rest.rpartition("@")
@@ -39,16 +39,16 @@ def _check_scheme(url: str, scheme: str) -> tuple[str, str] | None:
     if scheme in SCHEMES:
         return None
     if "sentinel" in scheme:
-        return "Redis Sentinel is not supported yet", "set redis.url to the address of the master"
+        return "Redis Sentinel is not supported yet", "set redis.url to the address of the primary"
     if "cluster" in scheme:
-        return "Redis Cluster is not supported", "set redis.url to a Redis that is no cluster"
-    return "it begins with neither redis://, rediss:// nor unix://", _get_scheme_hint(url, scheme)
+        return "Redis Cluster is not supported", "set redis.url to a Redis without cluster mode"
+    return "it does not start with redis://, rediss:// or unix://", _get_scheme_hint(url, scheme)
 
 
 def _get_scheme_hint(url: str, scheme: str) -> str:
     if url[0] in "\"'":
-        return "leave out the quotation marks: --env-file of docker keeps them"
-    return "write redis://" if scheme == "valkey" else "such as redis://:password@host:6379/0"
+        return "remove the quotation marks: docker --env-file does not strip them"
+    return "use redis://" if scheme == "valkey" else "such as redis://:password@host:6379/0"
 
 
 def _check_host(place: str) -> tuple[str, str]:
@@ -56,10 +56,10 @@ def _check_host(place: str) -> tuple[str, str]:
         return "it names several servers", "name one: Redis Sentinel and Cluster are not supported yet"
     found = HOST_PATTERN.fullmatch(place)
     if found is None:
-        return "its host cannot be read", "such as redis://:password@host:6379/0"
+        return "its host is unreadable", "such as redis://:password@host:6379/0"
     port = found["port"]
     if not port or (port.isascii() and port.isdigit() and 0 < int(port) < PORT_LIMIT):
         return NO_MISTAKE
     if place.count(":") > 1 and "[" not in place:
-        return "an IPv6 address stands in brackets", "such as redis://[::1]:6379/0"
-    return "its port is no number from 1 to 65535", ENCODE_HINT
+        return "an IPv6 address needs brackets", "such as redis://[::1]:6379/0"
+    return "its port is not a number from 1 to 65535", ENCODE_HINT

@@ -37,7 +37,7 @@ LOOP_BOUNDS: Final = (
     LoopBound("read_write", WORK_BYTES_PER_SECOND, "{} B/s read and written"),
     LoopBound("hot_read_write", 1024.0, "{} B/s read and written by the busiest threads"),
     LoopBound("block_io", 4096.0, "{} B/s of block I/O"),
-    LoopBound("page_faults", 100.0, "{} page faults a second"),
+    LoopBound("page_faults", 100.0, "{} page faults per second"),
     LoopBound("switches", 0.7, "its threads wait {} times a second"),
     LoopBound("hot_threads", 4.0, "{} threads share the CPU"),
     LoopBound("hot_share", 80.0, "the same threads use only {} % of it", least=True),
@@ -79,9 +79,9 @@ def explain_computation(alert: HealthAlert) -> str:
     """Return why this is a computation that began with the process or with a job; empty if unknown."""
     average, threshold = alert.number("average"), alert.number("threshold")
     if not _was_calm(alert) and average >= BUSY_AVERAGE_SHARE * threshold > 0:
-        return f"at {average:.0f} % on average since it began: a computation, as far as is known"
+        return f"at {average:.0f} % on average since its start: probably a computation"
     if alert.fact("job"):
-        return "used by a job in a session of its own, as cron and docker exec start them"
+        return "used by a job in its own session, as started by cron or docker exec"
     return ""
 
 
@@ -90,9 +90,9 @@ def list_loop_doubts(alert: HealthAlert) -> list[str]:
     unknown = dict.fromkeys(
         MEASUREMENT_NAMES[bound.name] for bound in LOOP_BOUNDS if alert.fact(bound.name) is None
     )
-    found = [] if _was_calm(alert) else ["not seen calm earlier in this life of the process"]
+    found = [] if _was_calm(alert) else ["no calm period observed since the process started"]
     found += [bound.words.format(_format_figure(alert.number(bound.name))) for bound in _find_exceeded(alert)]
-    return [*found, f"not known: {', '.join(unknown)}"] if unknown else found
+    return [*found, f"unknown: {', '.join(unknown)}"] if unknown else found
 
 
 def _find_exceeded(alert: HealthAlert) -> Iterator[LoopBound]:
@@ -112,7 +112,7 @@ def describe_loop(alert: HealthAlert) -> str:
     threads = f"{alert.number('hot_threads'):.0f} thread{'s' if alert.number('hot_threads') > 1 else ''}"
     return (
         f"calm before for {show_duration(alert.number('calm'))}; now {threads} in user time, "
-        "next to no network, reading, writing or waiting: no work to explain it"
+        "almost no network, reads, writes or waits: no work explains it"
     )
 
 

@@ -135,29 +135,27 @@ class OrderBuilder:
         def known() -> str:
             now, pause = self._clock.now(), self.controls().pauses.get(name)
             held = pause is not None and control.is_pause_active(pause, now)
-            return (
-                f"this takes the place of: {control.describe_pause('paused', pause, now)}"
-                if pause and held
-                else ""
-            )
+            return f"this replaces: {control.describe_pause('paused', pause, now)}" if pause and held else ""
 
         def put(reason: str) -> OrderResult:
             self._operator.pause(name, by=self._by, reason=reason, seconds=seconds)
             return OrderResult(f"paused: {name_target(name)}")
 
-        until = f"for {length}" if length else "until it is lifted"
+        until = f"for {length}" if length else "until resumed"
         return PlannedOrder(
-            plan=f"do nothing to {name_target(name)} {until}; what is detected waits", ask=known, do=put
+            plan=f"pause remediation of {name_target(name)} {until}; detection continues", ask=known, do=put
         )
 
     def resume(self, name: str) -> OrderPlan:
         def lift(reason: str) -> OrderResult:
             lifted = self._operator.resume(name, by=self._by, reason=reason)
             return OrderResult(
-                f"resumed: {name_target(name)}" if lifted else f"there was no pause for {name_target(name)}"
+                f"resumed: {name_target(name)}"
+                if lifted
+                else f"no pause was in effect for {name_target(name)}"
             )
 
-        deed = PlannedOrder(plan=f"lift the pause of {name_target(name)}", ask=lambda: "", do=lift)
+        deed = PlannedOrder(plan=f"resume {name_target(name)}", ask=lambda: "", do=lift)
         return OrderPlan(deeds=(deed,), commands=(("resume", *_make_container_option(name)),))
 
     def reset(self, names: Sequence[str]) -> OrderPlan:
@@ -171,7 +169,7 @@ class OrderBuilder:
             self._operator.reset(name, by=self._by, reason=reason)
             return OrderResult(f"breaker closed: {name_target(name)}")
 
-        words = f"close the breaker of {name_target(name)}: failures up to now do not count"
+        words = f"close the breaker of {name_target(name)}: earlier failures no longer count"
         return PlannedOrder(plan=words, ask=lambda: "", do=close)
 
     # --- approvals ----------------------------------------------------------------------------------
@@ -186,11 +184,11 @@ class OrderBuilder:
         def give(reason: str) -> OrderResult:
             answered = self._operator.answer(approval.id, answer, by=self._by, reason=reason)
             if answered is None:
-                return OrderResult(f"{what} does not wait any more")
+                return OrderResult(f"{what} no longer waits for approval")
             known, counts = answered
             if counts:
                 return OrderResult(f"{answer}: {what}")
-            said = f"{known.answer} by {known.by}" if known.answer else "its time is up"
+            said = f"{known.answer} by {known.by}" if known.answer else "it has expired"
             return OrderResult(f"too late: {said}")
 
         word = "approve" if answer is ApprovalAnswer.APPROVED else "reject"

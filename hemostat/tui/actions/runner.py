@@ -16,7 +16,7 @@ from hemostat.tui.actions.build import OrderPlan, OrderResult
 
 FINISH_SECONDS: Final = 15.0
 """Seconds that a user who quits may wait. The bus gives up earlier."""
-UNKNOWN_RESULT: Final = "nobody knows whether it was done: there was no answer in time"
+UNKNOWN_RESULT: Final = "outcome unknown: no answer in time"
 
 
 class OrderOutcome(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class OrderRunner:
                     result = OrderOutcome(deed.do(reason))
                 except HemoStatError as error:
                     left = len(plan.deeds) - number - 1
-                    rest = f"; not tried: {left} more" if left else ""
+                    rest = f"; {left} more not attempted" if left else ""
                     result = OrderOutcome(OrderResult(deed.plan), f"{error.message}{rest}")
                 self._results.put(result)
                 told()

@@ -20,8 +20,8 @@ MAX_LOG_BYTES: Final = 32 * 1024
 """Lines and bytes of the log that are kept."""
 STOP_SECONDS: Final = 0.5
 """Seconds that a user who leaves may have to wait."""
-NO_ENGINE_TEXT: Final = "nobody to ask here: a recording, or a dashboard without an engine"
-NOT_FOUND_TEXT: Final = "this host's engine has no such container: it is gone, or on another host"
+NO_ENGINE_TEXT: Final = "not available without an engine"
+NOT_FOUND_TEXT: Final = "this host's engine has no such container: it was removed, or is on another host"
 
 
 class ContainerView(msgspec.Struct, frozen=True, kw_only=True):

@@ -241,7 +241,7 @@ def describe_silence(state: DashboardState, now: float) -> str:
         # The important part comes first: narrow screens cut the end.
         return f"bus lost, retrying: {state.lost}"
     ago = format_silence(state, now)
-    return f"bus silent for {ago}. Is anything running? Start it with: hemostat all" if ago else ""
+    return f"no events for {ago}. If HemoStat is not running: hemostat all" if ago else ""
 
 
 def select_events(log: Sequence[Event], host: str, name: str) -> list[Event]:

@@ -17,7 +17,7 @@ NEAR_LIMIT_SHARE: Final = 0.5
 NAME_WIDTH: Final = 9
 """Cells of `received`, and one blank."""
 BARS_PATTERN: Final = r"[▁▂▃▄▅▆▇█]+"
-NO_FIGURES: Final = "no figures of that time"
+NO_FIGURES: Final = "no statistics for that time"
 HOLD_SECONDS: Final = 12.0
 """Seconds, as plot.HOLD_SECONDS."""
 
@@ -111,7 +111,7 @@ def has_network(points: Iterable[MetricPoint]) -> bool:
 
 def explain_no_network(points: Sequence[MetricPoint], width: int) -> Text:
     """Why no network chart can be drawn."""
-    why = "not known: it is the host's, or was not recorded" if points else NO_FIGURES
+    why = "unknown: host network, or not recorded" if points else NO_FIGURES
     return Text.assemble((fit("network", NAME_WIDTH), "bold"), (fit(why, max(1, width - NAME_WIDTH)), FAINT))
 
 

@@ -70,7 +70,7 @@ def draw_title(host: str, name: str, width: int) -> Text:
 def draw_facts(stats: ContainerStats | None, bounds: str, width: int) -> Text:
     """The container's current state. `bounds` is the text of describe_limit_status."""
     if stats is None:
-        return Text(fit("nothing is heard of it any more", width), FAINT)
+        return Text(fit("no longer reported", width), FAINT)
     state, ref = stats.state, stats.container
     word, style = _format_state(state)
     word = fit(word, min(len(clean_text(word)), width // 2))
@@ -202,7 +202,7 @@ def merge_checks(now: Sequence[HealthcheckRun], kept: Iterable[EvidenceSnapshot]
 def draw_checks(runs: Sequence[HealthcheckRun], width: int) -> list[Text]:
     """The runs, newest first, after a line that shows all as glyphs."""
     if not runs:
-        return [Text("no run of a health check is known: it has none, or was not asked yet", FAINT)]
+        return [Text("no results: it has no health check, or none has run yet", FAINT)]
     strip = "".join("✓" if each.exit_code == 0 else "✗" for each in runs)
     failed = sum(each.exit_code != 0 for each in runs)
     lines = [Text.assemble((strip[-max(1, width - 24) :], "bold"), f"  {failed} of {len(runs)} failed")]
@@ -233,7 +233,7 @@ def _draw_inspection(
                 "ended",
                 f"{format_date(info.finished_at)} with {info.exit_code}" if info.finished_at > 0 else "",
             ),
-            ("oom", "it was killed for want of memory" if info.oom_killed else ""),
+            ("oom", "it was killed at its memory limit" if info.oom_killed else ""),
             ("restarts", str(info.restart_count)),
             ("network", " ".join(filter(None, (info.network_mode, info.address)))),
             ("log file", info.log_path),

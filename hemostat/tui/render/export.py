@@ -65,12 +65,12 @@ def write_export(shown: IncidentContent, path: Path, *, over: bool) -> Path:
     """
     form = FORMATS.get(path.suffix.lower())
     if form is None:
-        raise HemoStatError(f"{path}: the suffix says the format, one of {', '.join(FORMATS)}")
+        raise HemoStatError(f"{path}: use one of the suffixes {', '.join(FORMATS)}")
     try:
         path = path.expanduser().absolute()
         write_output(path, form(shown).encode("utf-8", "replace"), replace=over)
     except FileExistsError:
-        raise HemoStatError(f"{path} is there: enter again to replace it") from None
+        raise HemoStatError(f"{path} exists: press enter again to replace it") from None
     except (OSError, RuntimeError) as error:
         raise HemoStatError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     return path

@@ -89,7 +89,7 @@ def draw_lead(shown: IncidentContent, width: int) -> Text:
     at = f"step {shown.at + 1} of {count}: " if shown.at + 1 < count else ""
     took = f"open since {format_clock(then.began)}"
     if then.seconds is not None:
-        took = f"{show_duration(then.seconds)} in all"
+        took = f"{show_duration(then.seconds)} total"
     return Text(fit(f"{at}{took}; {format_spans(then)}", width), "bold")
 
 
@@ -150,7 +150,7 @@ def _draw_reasons(
     if cell_len(step.text) > step_room:
         yield draw_heading(f"{step.stage}, {format_clock(step.time)}", width)
         yield from draw_paragraph([step.text], width, _choose_glyph(step)[1])
-    yield draw_heading("what is done, and what comes next", width)
+    yield draw_heading("actions and next step", width)
     for number, rung in enumerate(build_ladder(then)):
         yield from draw_row("ladder" if number == 0 else "", f"{number + 1}. {rung.words}", width)
     yield from draw_row("next", describe_next_step(then), width)
@@ -224,10 +224,10 @@ def _draw_snapshots(shown: IncidentContent, width: int) -> Iterator[Text]:
     found = select_known_snapshots(shown.kept, shown.step)
     if not found:
         yield draw_heading("evidence", width)
-        yield from draw_row("", "none was kept up to this step", width, FAINT)
+        yield from draw_row("", "none was saved up to this step", width, FAINT)
     for dossier in reversed(found):
         yield draw_heading(
-            f"kept {format_clock(dossier.time)}, no. {dossier.occurrence}, {format_occasion(dossier)}", width
+            f"saved {format_clock(dossier.time)}, no. {dossier.occurrence}, {format_occasion(dossier)}", width
         )
         found_in = dict(build_sections(dossier, format_clock))
         for name in sorted(found_in.keys() - {"samples"}, key=_ORDER.index):
@@ -235,7 +235,7 @@ def _draw_snapshots(shown: IncidentContent, width: int) -> Iterator[Text]:
             yield from draw_paragraph(_take_last(found_in[name]) if name == "log" else found_in[name], width)
 
 
-_ORDER: Final = ("log", "health checks", "processes", "state", "facts", "made with", "missing", "left out")
+_ORDER: Final = ("log", "health checks", "processes", "state", "facts", "created with", "missing", "left out")
 
 
 def _take_last(log: Sequence[str]) -> Sequence[str]:

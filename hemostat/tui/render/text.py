@@ -82,7 +82,7 @@ def draw_status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
 def draw_recorded_status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
     """The same for a replay. Missing heartbeats there are not a fault of the roles."""
     known = draw_status(shown, mode, lost=lost)
-    return known if shown.roles else Text("nothing was recorded of the roles here", FAINT)
+    return known if shown.roles else Text("no heartbeats were recorded at this time", FAINT)
 
 
 def draw_notice(shown: SystemStatus, silence: str, waiting: str = "") -> Text:

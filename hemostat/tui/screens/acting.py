@@ -24,15 +24,15 @@ RESOURCES: Final = ("cpu", "memory", "replicas")
 ACTIONS: Final = frozenset({"order", "scale", "pause", "reset", "approvals"})
 
 ACTION_BINDINGS: Final[list[BindingType]] = [
-    make_binding("R", "order('restart')", "Restart", "act.restart", "have it restarted", shown=True),
-    make_binding("U", "order('start')", "Start", "act.start", "have it started"),
-    make_binding("D", "order('stop')", "Stop", "act.stop", "have it stopped; it stays down"),
-    make_binding("X", "scale", "Scale", "act.scale", "have its CPU, memory or replicas raised"),
-    make_binding("C", "order('cleanup')", "Clean up", "act.cleanup", "have it cleaned up, as its label says"),
-    make_binding("E", "order('exec')", "Run", "act.exec", "have the command run in it that its label names"),
-    make_binding("Z", "pause", "Pause", "act.pause", "silence it, pause everything, or lift that"),
+    make_binding("R", "order('restart')", "Restart", "act.restart", "restart it", shown=True),
+    make_binding("U", "order('start')", "Start", "act.start", "start it"),
+    make_binding("D", "order('stop')", "Stop", "act.stop", "stop it; it stays stopped"),
+    make_binding("X", "scale", "Scale", "act.scale", "raise its CPU, memory or replicas"),
+    make_binding("C", "order('cleanup')", "Clean up", "act.cleanup", "delete the files that its label names"),
+    make_binding("E", "order('exec')", "Run", "act.exec", "run the command that its label names"),
+    make_binding("Z", "pause", "Pause", "act.pause", "silence it, pause everything, or resume"),
     make_binding("B", "reset", "Reset", "act.reset", "close its circuit breaker"),
-    make_binding("w", "approvals", "Waiting", "act.waiting", "what waits for approval"),
+    make_binding("w", "approvals", "Waiting", "act.waiting", "show pending approvals"),
 ]
 
 
@@ -50,7 +50,7 @@ class Acting(Live):
 
     def commands(self) -> Iterable[SystemCommand]:
         if hand := self.model.act:
-            words = "failures up to now do not count"
+            words = "earlier failures no longer count"
             yield SystemCommand(
                 "Close all breakers", words, lambda: self._ask_confirmation(hand.reset([ALL_CONTAINERS]))
             )
@@ -130,13 +130,13 @@ class Acting(Live):
         return found
 
     def _warn_nothing_chosen(self) -> bool:
-        self.notify("choose a container first", severity="warning")
+        self.notify("select a container first", severity="warning")
         return False
 
     def _list_resumes(self, hand: OrderBuilder) -> list[Choice]:
         now = self.model.clock.now()
         return [
-            (f"lift: {describe_pause(f'{name_target(name)} paused', pause, now)}", hand.resume(name))
+            (f"resume: {describe_pause(f'{name_target(name)} paused', pause, now)}", hand.resume(name))
             for name, pause in sorted(hand.controls().pauses.items())
             if is_pause_active(pause, now)
         ]

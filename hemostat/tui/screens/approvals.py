@@ -33,15 +33,13 @@ class Approvals(Live):
     Approvals > Input { border: none; padding: 0; height: 1; display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        make_binding("y", "answer('approved')", "Approve", "waiting.approve", "let it be done", shown=True),
+        make_binding("y", "answer('approved')", "Approve", "waiting.approve", "approve it", shown=True),
+        make_binding("n", "answer('rejected')", "Reject", "waiting.reject", "reject it", shown=True),
+        make_binding("r", "reason", "Reason", "waiting.reason", "enter a reason", shown=True),
+        make_binding("down,j", "move(1)", "Next", "waiting.next", "next one", shown=True, display="↓ ↑"),
+        make_binding("up,k", "move(-1)", "Previous", "waiting.previous", "previous one"),
         make_binding(
-            "n", "answer('rejected')", "Reject", "waiting.reject", "keep it from being done", shown=True
-        ),
-        make_binding("r", "reason", "Reason", "waiting.reason", "say why; it is recorded", shown=True),
-        make_binding("down,j", "move(1)", "Next", "waiting.next", "the next one", shown=True, display="↓ ↑"),
-        make_binding("up,k", "move(-1)", "Previous", "waiting.previous", "the one before"),
-        make_binding(
-            "escape,w", "back", "Back", "waiting.back", "the screen before", shown=True, display="esc"
+            "escape,w", "back", "Back", "waiting.back", "previous screen", shown=True, display="esc"
         ),
     ]
 
@@ -62,7 +60,7 @@ class Approvals(Live):
         yield Static(id="title")
         yield Lines(id="waiting")
         yield Static(id="plan")
-        yield Input(placeholder="why; it is recorded. Enter ends it", compact=True)
+        yield Input(placeholder="reason, stored with the event; confirm with enter", compact=True)
         yield Keys()
 
     def on_mount(self) -> None:
@@ -95,7 +93,9 @@ class Approvals(Live):
         self.write("title", title)
         lines = self.query_one("#waiting", Lines)
         nothing = (
-            [Text("nothing waits for approval", FAINT)] if self._has_answer and not self._fetch_error else []
+            [Text("no action is waiting for approval", FAINT)]
+            if self._has_answer and not self._fetch_error
+            else []
         )
         lines.show([_draw_line(each, now) for each in shown] or nothing)
         at = next((number for number, each in enumerate(shown) if each.id == self._chosen_id), None)
@@ -120,7 +120,7 @@ class Approvals(Live):
     def action_answer(self, word: str) -> None:
         approval, answer = self._approvals.get(self._chosen_id), controls.ApprovalAnswer(word)
         if approval is None:
-            self.notify("nothing is chosen", severity="warning")
+            self.notify("nothing is selected", severity="warning")
         elif not approval.is_open(self.model.clock.now()):
             self.notify(
                 escape_controls(f"too late: {_describe_state(approval)}"), severity="warning", markup=False
@@ -164,7 +164,7 @@ def _draw_line(approval: Approval, now: float) -> Text:
 
 
 def _describe_state(approval: Approval) -> str:
-    return f"{approval.answer} by {approval.by}" if approval.answer else "its time is up"
+    return f"{approval.answer} by {approval.by}" if approval.answer else "it has expired"
 
 
 def _draw_plan(approval: Approval) -> Text:
@@ -175,7 +175,7 @@ def _draw_plan(approval: Approval) -> Text:
         ("\nwhere  ", FAINT),
         escape_controls(f"{approval.host}/{approval.container}"),
         ("\nwhy    ", FAINT),
-        escape_controls(approval.cause or "it is not known"),
+        escape_controls(approval.cause or "unknown"),
         ("\n       ", FAINT),
         (escape_controls(f"incident {approval.incident}   hemostat approve {approval.id}"), FAINT),
     )

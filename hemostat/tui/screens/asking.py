@@ -48,7 +48,7 @@ class Choose(ModalScreen[OrderPlan | None]):
     def compose(self) -> ComposeResult:
         chooser = OptionList(*(Text(escape_controls(name)) for name, _ in self._choices), markup=False)
         chooser.border_title = Text(escape_controls(self._title))
-        chooser.border_subtitle = "enter chooses, esc cancels"
+        chooser.border_subtitle = "enter selects, esc cancels"
         yield chooser
 
     def on_mount(self) -> None:
@@ -109,7 +109,9 @@ class Confirm(ModalScreen[None]):
             with VerticalScroll(can_focus=False):
                 yield Static(id="deeds")
             yield Static(id="command")
-            yield Input(placeholder="why; it is recorded. Enter ends it", id="reason", compact=True)
+            yield Input(
+                placeholder="reason, stored with the event; confirm with enter", id="reason", compact=True
+            )
             yield Static(id="keys")
 
     def on_mount(self) -> None:
@@ -124,7 +126,7 @@ class Confirm(ModalScreen[None]):
         if answer.about != _describe_kind(self._plan):
             return
         if answer.why:
-            told = f"what the limits say is not known: {answer.why}"
+            told = f"the limits are unknown: {answer.why}"
             self._objections = dict.fromkeys(range(len(self._plan.deeds)), (told, BAD))
         else:
             self._objections = {
@@ -136,10 +138,12 @@ class Confirm(ModalScreen[None]):
     def _draw_plan(self) -> None:
         count, forced = len(self._plan.deeds), self._plan.forced
         what = "this" if count == 1 else f"these {count}"
-        self.query_one(Vertical).border_title = f"do {what}{', past budget and breakers' if forced else ''}?"
-        keys = "y does it   n does not   r gives a reason"
+        self.query_one(
+            Vertical
+        ).border_title = f"do {what}{', ignoring budget and breakers' if forced else ''}?"
+        keys = "y yes   n no   r reason"
         if self._plan.other is not None:
-            keys += "   f keeps to the limits" if forced else "   f forces it"
+            keys += "   f apply the limits" if forced else "   f force"
         self.query_one("#keys", Static).update(Text(keys, "bold"))
         text = Text()
         for number, deed in enumerate(self._plan.deeds):
@@ -184,4 +188,4 @@ class Confirm(ModalScreen[None]):
 
 
 def _describe_kind(plan: OrderPlan) -> str:
-    return "past the limits" if plan.forced else "within the limits"
+    return "ignoring the limits" if plan.forced else "within the limits"

@@ -49,28 +49,32 @@ class Seen(Message):
 class Container(Acting):
     CSS_PATH = "container.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        make_binding("1", "pane('log')", "Log", "container.log", "the log, as it is written"),
-        make_binding("2", "pane('health checks')", "Checks", "container.checks", "runs of its health check"),
+        make_binding("1", "pane('log')", "Log", "container.log", "its log, live"),
         make_binding(
-            "3", "pane('inspect')", "Inspect", "container.inspect", "how it was made; secrets are masked"
+            "2", "pane('health checks')", "Checks", "container.checks", "results of its health check"
+        ),
+        make_binding(
+            "3", "pane('inspect')", "Inspect", "container.inspect", "its configuration; secrets are masked"
         ),
         make_binding("4", "pane('incidents')", "Incidents", "container.incidents", "its incidents"),
-        make_binding("tab", "turn", "Pane", "container.turn", "the next pane", shown=True),
+        make_binding("tab", "turn", "Pane", "container.turn", "next pane", shown=True),
         make_binding(
             "slash", "search", "Search", "container.search", "search: text !text", shown=True, display="/"
         ),
-        make_binding("n", "match(1)", "Match", "container.next", "the next match", shown=True, display="n N"),
-        make_binding("N", "match(-1)", "Match before", "container.previous", "the match before"),
-        make_binding("f", "only", "Filter", "container.filter", "only matches, or all", shown=True),
-        make_binding("enter", "open", "Open", "container.open", "open an incident", shown=True, display="⏎"),
-        make_binding("down,j", "scroll(1)", "Down", "container.down", "down; the next incident"),
-        make_binding("up,k", "scroll(-1)", "Up", "container.up", "up; the incident before"),
-        make_binding("pagedown,space", "scroll(10)", "Page down", "container.page-down", "a page down"),
-        make_binding("pageup", "scroll(-10)", "Page up", "container.page-up", "a page up"),
-        make_binding("end,G", "scroll(100000)", "End", "container.end", "the end, and what comes"),
-        make_binding("home,g", "scroll(-100000)", "Beginning", "container.beginning", "the beginning"),
+        make_binding("n", "match(1)", "Match", "container.next", "next match", shown=True, display="n N"),
+        make_binding("N", "match(-1)", "Previous match", "container.previous", "previous match"),
         make_binding(
-            "escape", "back", "Back", "container.back", "end the search; leave", shown=True, display="esc"
+            "f", "only", "Filter", "container.filter", "show only matches, or all lines", shown=True
+        ),
+        make_binding("enter", "open", "Open", "container.open", "open an incident", shown=True, display="⏎"),
+        make_binding("down,j", "scroll(1)", "Down", "container.down", "down; next incident"),
+        make_binding("up,k", "scroll(-1)", "Up", "container.up", "up; previous incident"),
+        make_binding("pagedown,space", "scroll(10)", "Page down", "container.page-down", "one page down"),
+        make_binding("pageup", "scroll(-10)", "Page up", "container.page-up", "one page up"),
+        make_binding("end,G", "scroll(100000)", "End", "container.end", "the end; follow new lines"),
+        make_binding("home,g", "scroll(-100000)", "Beginning", "container.beginning", "the start"),
+        make_binding(
+            "escape", "back", "Back", "container.back", "end the search; go back", shown=True, display="esc"
         ),
         *ACTION_BINDINGS,
     ]
@@ -100,7 +104,7 @@ class Container(Acting):
         yield Static(id="tabs")
         yield Lines(follow=True, id="log")
         yield Lines(id="pane")
-        field = Input(placeholder="text, or !text for the lines without it", id="search", compact=True)
+        field = Input(placeholder="text, or !text for lines without it", id="search", compact=True)
         field.cursor_blink = False
         yield field
         yield Keys()
@@ -230,11 +234,11 @@ class Container(Acting):
 
     def _describe_pane(self) -> str:
         if self._pane == PANES[3]:
-            return "" if self._timelines else "the log tells of none"
+            return "" if self._timelines else "no incidents in the log"
         if self._pane != PANES[1] and self._view.why:
             return self._view.why
         if self._pane == PANES[0] and self._view.info is not None and not self._view.log:
-            return "it has printed nothing"
+            return "its log is empty"
         if self._pane == PANES[0] and self._search_text:
             count = len(self._log_matches.matches)
             place = f"{self._match_index + 1} of {count}" if self._match_index >= 0 else str(count)

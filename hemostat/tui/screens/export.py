@@ -30,9 +30,9 @@ class Export(ModalScreen[Path | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(f"Write this incident to a file: {', '.join(FORMATS)} say the format")
+            yield Static(f"Write this incident to a file: {', '.join(FORMATS)} select the format")
             yield Input(make_file_name(self._incident, ".md"), id="path", compact=True)
-            yield Static("enter writes, esc cancels", id="told")
+            yield Static("enter saves, esc cancels", id="told")
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
@@ -63,7 +63,7 @@ class Download(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         chooser = OptionList(*FORMATS, markup=False)
         chooser.border_title = "download this incident as"
-        chooser.border_subtitle = "enter chooses, esc cancels"
+        chooser.border_subtitle = "enter selects, esc cancels"
         yield chooser
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:

@@ -40,25 +40,27 @@ class Incident(Acting):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - the base class declares it this way
     BINDINGS: ClassVar[list[BindingType]] = [
         make_binding(
-            "left,h", "step(-1)", "Step", "incident.earlier", "a step earlier", shown=True, display="← →"
+            "left,h", "step(-1)", "Step", "incident.earlier", "previous step", shown=True, display="← →"
         ),
-        make_binding("right,l", "step(1)", "Later", "incident.later", "a step later; at the end, what comes"),
-        make_binding("home,g", "step(-1000)", "First", "incident.first", "the first step"),
-        make_binding("end,G", "step(1000)", "Last", "incident.last", "the last step, and what comes"),
+        make_binding("right,l", "step(1)", "Later", "incident.later", "next step; at the end, follow"),
+        make_binding("home,g", "step(-1000)", "First", "incident.first", "first step"),
+        make_binding("end,G", "step(1000)", "Last", "incident.last", "last step; follow new steps"),
         make_binding(
-            "n", "incident(1)", "Incident", "incident.next", "the next one", shown=True, display="n p"
+            "n", "incident(1)", "Incident", "incident.next", "next incident", shown=True, display="n p"
         ),
-        make_binding("p", "incident(-1)", "Previous", "incident.previous", "the incident before"),
+        make_binding("p", "incident(-1)", "Previous", "incident.previous", "previous incident"),
         make_binding(
-            "e", "export", "Export", "incident.export", "write it out: Markdown, JSON, SVG", shown=True
+            "e", "export", "Export", "incident.export", "export it: Markdown, JSON, SVG", shown=True
         ),
-        make_binding("y", "copy", "Copy", "incident.copy", "copy it, if the terminal allows it", shown=True),
+        make_binding(
+            "y", "copy", "Copy", "incident.copy", "copy it, if the terminal supports it", shown=True
+        ),
         make_binding("down,j", "scroll(1)", "Down", "incident.down", "scroll down"),
         make_binding("up,k", "scroll(-1)", "Up", "incident.up", "scroll up"),
-        make_binding("pagedown,space", "scroll(10)", "Page down", "incident.page-down", "a page down"),
-        make_binding("pageup", "scroll(-10)", "Page up", "incident.page-up", "a page up"),
+        make_binding("pagedown,space", "scroll(10)", "Page down", "incident.page-down", "one page down"),
+        make_binding("pageup", "scroll(-10)", "Page up", "incident.page-up", "one page up"),
         make_binding(
-            "escape", "dismiss", "Back", "incident.back", "the screen before", shown=True, display="esc"
+            "escape", "dismiss", "Back", "incident.back", "previous screen", shown=True, display="esc"
         ),
         *ACTION_BINDINGS,
     ]
@@ -219,9 +221,7 @@ class Incident(Acting):
     def action_incident(self, by: int) -> None:
         place = self._find_index()
         if place is None or not 0 <= place + by < len(self._incident_logs):
-            self.notify(
-                "there is no later one in the log" if by > 0 else "there is no earlier one in the log"
-            )
+            self.notify("the log has no later incident" if by > 0 else "the log has no earlier incident")
             return
         self._incident = self._incident_logs[place + by].incident
         self._timeline = self._step_index = self._asked = None
@@ -262,4 +262,4 @@ class Incident(Acting):
         if self._timeline is not None:
             text = as_markdown(self._content)[:MAX_COPIED_CHARACTERS]
             self.app.copy_to_clipboard(text)
-            self.notify(f"copied {len(text)} characters, where the terminal allows it (OSC 52)")
+            self.notify(f"copied {len(text)} characters, if the terminal supports OSC 52")

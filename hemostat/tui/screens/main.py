@@ -231,7 +231,7 @@ class Main(Acting):
         incident = find_latest_incident(self.model.state.log, row.place if row else None)
         if incident is None:
             self.notify(
-                "no incident is in the log" + (f" of {escape_controls(row.name)}" if row else ""),
+                "the log has no incident" + (f" of {escape_controls(row.name)}" if row else ""),
                 markup=False,
             )
         else:

@@ -19,7 +19,7 @@ class Roles(Live):
     CSS = "Roles > Static { height: 1; background: $panel; } Roles > Lines { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         make_binding(
-            "escape,r", "dismiss", "Back", "roles.back", "the screen before", shown=True, display="esc"
+            "escape,r", "dismiss", "Back", "roles.back", "previous screen", shown=True, display="esc"
         ),
     ]
 

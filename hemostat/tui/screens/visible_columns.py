@@ -28,8 +28,8 @@ class Columns(ModalScreen[tuple[str, ...]]):
     def compose(self) -> ComposeResult:
         choices = [(name, name, not self._chosen or name in self._chosen) for name in COLUMNS]
         chooser = SelectionList[str](*choices)
-        chooser.border_title = "columns, as far as there is room"
-        chooser.border_subtitle = "space chooses, esc closes"
+        chooser.border_title = "columns, if there is room"
+        chooser.border_subtitle = "space selects, esc closes"
         yield chooser
 
     def action_done(self) -> None:

@@ -148,7 +148,7 @@ def draw_line(row: Row, placed: Sequence[PlacedColumn], now: float, *, marked: b
 
 
 def draw_heading(group: ProjectHeading, width: int) -> Text:
-    name = group.project or "of no project"
+    name = group.project or "no project"
     faults = f", {group.faults} with a fault" if group.faults else ""
     text = fit(f"─ {name} ({group.size}{faults}) ", width).rstrip()
     return Text(text + " " + "─" * (width - cell_len(text) - 1), BAD if faults else FAINT)

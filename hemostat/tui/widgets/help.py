@@ -41,7 +41,7 @@ class Help(ModalScreen[None]):
         ]
         named = self.app.size.width >= ROOMY_WIDTH
         with VerticalScroll(can_focus=False) as box:
-            box.border_title = "keys, and what the configuration calls them" if named else "keys"
+            box.border_title = "keys, with their names in the configuration" if named else "keys"
             box.border_subtitle = "↓ ↑ scroll, esc closes"
             yield Static(make_table(keys, named=named))
 

@@ -72,7 +72,7 @@ def test_people_hear_how_many_alerts_were_left_out():
     scene, web = Scene(), container("web")
     scene.toggle(web, 20)
     assert scene.rate.warnings == (
-        "too many alerts of web: only the latest of each incident is told, within a minute or so",
+        "too many alerts of web: only the latest of each incident is sent, within about a minute",
     )
     scene.open(web)
     scene.wait(61)

@@ -19,7 +19,7 @@ def container(name: str = "job", **labels: str) -> ContainerInfo:
     [
         (container(), (), 0, ""),
         (container(), (), 1, ""),
-        (container(), (), 2, "it ended with 0 2 times before"),
+        (container(), (), 2, "it exited with code 0 2 times before"),
         (container(), (container("app"),), 0, "it must complete before app"),
         (container(**{"com.docker.compose.oneoff": "True"}), (), 0, "docker compose run started it"),
         (container(**{"com.docker.compose.oneoff": "False"}), (), 0, ""),

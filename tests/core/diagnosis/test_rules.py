@@ -112,11 +112,11 @@ def test_evidence_of_a_wrong_type_does_not_stop_the_diagnosis():
 
 def test_what_is_not_known_of_memory_is_not_denied():
     unknown = memory(manner="unknown", seen=12.0).diagnosis
-    assert unknown.reasons[-1] == "known for 12 s, too short to tell whether it grows"
+    assert unknown.reasons[-1] == "observed for 12 s, too short to tell whether it grows"
     young = memory(manner="too_early", seen=120.0, growth=98.0 * 1024, full_in=87.0, full_soon=True)
     assert young.diagnosis.reasons[1:] == (
-        "growing by 98.0 KiB/s in the 2 min that it is known, full in 1 min 27 s",
-        "too young to call it a leak",
+        "growing by 98.0 KiB/s in the 2 min of observation, full in 1 min 27 s",
+        "observed too briefly to call it a leak",
     )
 
 

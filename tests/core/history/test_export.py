@@ -31,7 +31,7 @@ def test_everything_is_in_it():
         "Detected 20 ms, diagnosed 4.2 s",
         "- **quoted** log: pool exhausted, 40 of 40 in use",
         "- restart: healed",
-        "## Kept at T+4.3: web  unhealthy, no. 1, before restart",
+        "## Evidence saved at T+4.3: web  unhealthy, no. 1, before restart",
         "  serve --port 80",
         "  2026-11-24T00:26:54Z worker 54 took a connection",
         "failed with 1: connection refused",
@@ -44,7 +44,7 @@ def test_nothing_in_it_is_markup_or_a_terminals_command():
     text = render_markdown(
         made([event(alert()), event(needed(diagnosis=diagnosis), 0.1)]), [kept(HOSTILE)], when
     )
-    before_log = text.partition("## Kept")[0]
+    before_log = text.partition("## Evidence saved")[0]
     assert "<script>" not in before_log
     assert "[x](" not in before_log
     assert "\x1b" not in text

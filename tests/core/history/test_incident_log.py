@@ -90,7 +90,7 @@ def test_what_refreshes_a_screen_tells_no_story():
         (order(), "ann@h orders: restart (it is slow)"),
         (
             order(action=Action.SCALE, parameters={"resource": "cpu"}, force=True, reason=""),
-            "ann@h orders: scale cpu, past the limits",
+            "ann@h orders: scale cpu, ignoring limits",
         ),
         (complete(kind=Kind.ORDERED), "restart done in 3.1 s"),
         (
@@ -103,7 +103,7 @@ def test_what_refreshes_a_screen_tells_no_story():
             "rejected: start by ann@h (deploy)",
         ),
         (alert(occurrence=3, evidence=()), "exited (no. 3)"),
-        (alert(phase=Phase.CLEARED), "exited is over"),
+        (alert(phase=Phase.CLEARED), "exited resolved"),
         (
             alert(
                 kind=Kind.CPU_HIGH,

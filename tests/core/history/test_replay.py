@@ -95,12 +95,12 @@ def test_of_a_line_that_was_cut_off_nothing_is_taken_and_that_is_told():
     )
     for end in (1, len(cut) - 1):
         told = parse([HEAD, whole, cut[:end]])
-        assert (len(told), told.notes) == (1, ("line 3, the last, was cut off and is left out",))
+        assert (len(told), told.notes) == (1, ("line 3, the last, is truncated and left out",))
 
 
 @pytest.mark.parametrize("first", [b"", b"{}\n", b"hello\n", b"\x1f\x8b\x00\n", b'{"format":"x"}\n'])
 def test_what_is_no_recording_is_told(first):
-    with pytest.raises(DecodeError, match="it is no recording") as told:
+    with pytest.raises(DecodeError, match="it is not a replay file") as told:
         parse([first])
     assert "hemostat record" in told.value.hint
 

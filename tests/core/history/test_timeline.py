@@ -60,7 +60,7 @@ def test_a_verdict_that_comes_after_the_end_does_not_open_the_incident_again():
     ):
         whole = told(ALERT, ASKED, over, late)
         assert whole.status == "cleared"
-        assert describe_next_step(whole).startswith("nothing")
+        assert describe_next_step(whole).startswith("none")
 
 
 def test_a_healed_incident_is_told_from_the_alert_to_the_outcome_with_durations():
@@ -133,7 +133,7 @@ def test_a_condition_that_is_over_during_verification_is_told_in_its_place():
     whole = told(ALERT, ASKED, early, HEALED)
     assert [step.text for step in whole.steps][-3:] == [
         "exited with 1 -> running, healthy",
-        "exited is over",
+        "exited resolved",
         "restart healed in 2.9 s",
     ]
     assert [step.status for step in whole.steps][-3:] == ["verifying", "verifying", "healed"]
@@ -202,8 +202,8 @@ def test_why_is_told_in_full():
         ("roots", "db"),
         ("quoted", "log: no route"),
         ("expected", "it answers"),
-        ("looked at", "log web"),
-        ("took", "2.5 s, 31 tokens, $0.5000, reused from an incident just like it"),
+        ("inspected", "log web"),
+        ("took", "2.5 s, 31 tokens, $0.5000, reused from an identical incident"),
     ]
 
 
@@ -211,9 +211,9 @@ def test_why_is_told_in_full():
     ("events", "rungs"),
     [
         ([ALERT], []),
-        ([ALERT, ASKED], ["restart: asked for", "people: would follow"]),
+        ([ALERT, ASKED], ["restart: requested", "escalation: next"]),
         ([ALERT, ASKED, HEALED], ["restart: healed"]),
-        ([ALERT, ASKED, failed(kind=Kind.UNHEALTHY)], ["restart: failed", "people: would follow"]),
+        ([ALERT, ASKED, failed(kind=Kind.UNHEALTHY)], ["restart: failed", "escalation: next"]),
         # Its new death is alerted anew.
         ([ALERT, ASKED, failed(after=DIED)], ["restart: failed"]),
         (
@@ -221,7 +221,7 @@ def test_why_is_told_in_full():
                 event(alert(kind=Kind.OOM)),
                 event(needed(alert=alert(kind=Kind.OOM), action=Action.SCALE), 0.1),
             ],
-            ["scale: asked for", "restart: would follow", "people: would follow"],
+            ["scale: requested", "restart: next", "escalation: next"],
         ),
         (
             [
@@ -230,12 +230,12 @@ def test_why_is_told_in_full():
                 failed(Action.SCALE, kind=Kind.OOM),
                 event(needed(alert=alert(kind=Kind.OOM), rung=1), 3.1),
             ],
-            ["scale: failed", "restart: asked for", "people: would follow"],
+            ["scale: failed", "restart: requested", "escalation: next"],
         ),
         ([ALERT, ASKED, refused(Reason.COOLDOWN)], ["restart: refused"]),
         (
             [ALERT, ASKED, refused(Reason.APPROVAL, Outcome.AWAITING_APPROVAL)],
-            ["restart: awaiting approval", "people: would follow"],
+            ["restart: awaiting approval", "escalation: next"],
         ),
     ],
 )
@@ -245,7 +245,7 @@ def test_the_ladder(events, rungs):
 
 def test_the_ladder_while_it_is_acted():
     acting = truncate_at_step(told(ALERT, ASKED, failed(kind=Kind.UNHEALTHY)), 3)
-    assert [rung.words for rung in build_ladder(acting)] == ["restart: under way", "people: would follow"]
+    assert [rung.words for rung in build_ladder(acting)] == ["restart: under way", "escalation: next"]
 
 
 @pytest.mark.parametrize(
@@ -253,16 +253,16 @@ def test_the_ladder_while_it_is_acted():
     [
         ([ALERT], "a diagnosis"),
         ([ALERT, ASKED], "the responder decides whether to restart"),
-        ([ALERT, ASKED, HEALED], "nothing: should it fail again"),
-        ([ALERT, ASKED, failed(kind=Kind.UNHEALTHY)], "people are told: there is no other action"),
-        ([ALERT, ASKED, failed(Action.SCALE, kind=Kind.OOM)], "restart is tried"),
-        ([ALERT, ASKED, failed(after=DIED)], "it died again"),
-        ([ALERT, ASKED, refused(Reason.BUDGET_SPENT)], "nothing before then"),
+        ([ALERT, ASKED, HEALED], "none: another failure raises"),
+        ([ALERT, ASKED, failed(kind=Kind.UNHEALTHY)], "a notification is sent: no other action"),
+        ([ALERT, ASKED, failed(Action.SCALE, kind=Kind.OOM)], "restart is the next action"),
+        ([ALERT, ASKED, failed(after=DIED)], "it exited again"),
+        ([ALERT, ASKED, refused(Reason.BUDGET_SPENT)], "none before then"),
         ([ALERT, refused(Reason.PAUSED, Outcome.WAITING)], "hemostat resume"),
-        ([ALERT, refused(Reason.EXPIRED, Outcome.EXPIRED)], "until it is alerted anew"),
+        ([ALERT, refused(Reason.EXPIRED, Outcome.EXPIRED)], "none until the next alert"),
         (
             [event(alert(**BUSY)), event(needed(alert=alert(**BUSY), action=Action.NONE), 0.1)],
-            "people are told",
+            "a notification is sent",
         ),
     ],
 )

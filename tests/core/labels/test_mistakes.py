@@ -85,7 +85,7 @@ def test_labels_of_other_software_are_no_mistakes(name):
         ("hemostat.cpu", "lots", "'lots' is not a percentage such as 90, nor off"),
         ("hemostat.probe", "http://app:8080/", "without a host"),
         ("hemostat.exec", "sh -c 'x", "is not a command: No closing quotation"),
-        ("hemostat.actions", "restart,reboot", "'reboot' is none of"),
+        ("hemostat.actions", "restart,reboot", "'reboot' is not one of"),
         ("hemostat.job", "\x1b[2J", r"'\x1b[2J' is neither"),
         ("hemostat.log", "9" * 400, "is longer than 64 characters"),
     ],

@@ -22,9 +22,10 @@ def test_one_more_must_fit_into_the_hour():
 
     assert why(spent(0.5, 0.4), 0.1) == ""
     assert (
-        why(spent(0.5, 0.4), 0.2) == "$0.90 of $1.00 was spent within the hour, and the next may cost $0.200"
+        why(spent(0.5, 0.4), 0.2)
+        == "$0.90 of $1.00 was spent in the last hour, and another request may cost $0.200"
     )
-    assert why(spent(0.0, 0.0, 0.0), 0.0) == "3 requests were made within the hour"
+    assert why(spent(0.0, 0.0, 0.0), 0.0) == "3 requests were made in the last hour"
     assert why(spent(0.9, 0.9, 0.9, time=NOW - HOUR_SECONDS), 0.5) == ""
 
 
@@ -37,12 +38,12 @@ def test_one_project_leaves_half_of_the_hour_to_others_that_fail():
     assert why("evil") == "", "alone it has the whole hour"
     assert (
         why("evil", shared=True)
-        == "3 of 6 requests within the hour were about its project: others have the rest"
+        == "3 of 6 requests in the last hour were for its project, which is its share"
     )
     assert why("shop", shared=True) == ""
     both = [*evil, LlmUsage(id="s", time=NOW - 1, cost=0.95, project="shop")]
     assert why("evil", of=both).startswith("3 of 6 requests")
-    assert why("shop", of=both).endswith("for its project: others have the rest")
+    assert why("shop", of=both).endswith("for its project, which is its share")
     assert why("new", 0.7, of=both) == ""
     assert why("new", 0.9, of=both).startswith("$1.25 of $2.00 was spent")
 

@@ -66,6 +66,6 @@ def test_many_are_one_message_and_those_who_need_people_come_first():
     ]
     message = build_digest([*many, make_notification(Topic.ESCALATED, 99.0, severity=Severity.CRITICAL)], {})
     assert message.title == "31 incidents: 30 healed, 1 escalated"
-    assert message.lines[0] == "web needs a person: exited (h)"
+    assert message.lines[0] == "web escalated: exited (h)"
     assert message.lines[MAX_LISTED_INCIDENTS:] == ("and 11 more",)
     assert (message.topic, message.severity) == (Topic.ESCALATED, Severity.CRITICAL)

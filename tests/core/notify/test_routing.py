@@ -90,7 +90,7 @@ def test_in_a_storm_what_is_beyond_the_ration_goes_as_one(sent, waiting, expecte
 @pytest.mark.parametrize(
     ("alerting", "table", "key", "why"),
     [
-        (AlertSettings(channels={"a b": Channel(url="x://")}), "alert.channels", "a b", "is no name"),
+        (AlertSettings(channels={"a b": Channel(url="x://")}), "alert.channels", "a b", "is not a name"),
         (AlertSettings(channels={"ops": Channel()}), "alert.channels", "ops", "neither"),
         (
             AlertSettings(channels={"ops": Channel(url="a://", url_file="f")}),
@@ -98,7 +98,7 @@ def test_in_a_storm_what_is_beyond_the_ration_goes_as_one(sent, waiting, expecte
             "ops.url_file",
             "beside",
         ),
-        (AlertSettings(templates={"heeled": "x"}), "alert.templates", "heeled", "is no topic"),
+        (AlertSettings(templates={"heeled": "x"}), "alert.templates", "heeled", "is not a topic"),
         (AlertSettings(templates={"healed": "{who}"}), "alert.templates", "healed", "names {who}"),
     ],
 )

@@ -88,7 +88,7 @@ def test_nobody_but_a_person_stops_a_container(limits):
     told = needed(alert=alert(since=NOW - 1), action=Action.STOP)
     situation = DecisionInput(book=LedgerSnapshot(version=1, patient="web"))
     decision = decide(told, "i1", situation, limits, by="responder@a", lease=LEASE, now=NOW)
-    assert decision == Refuse(Reason.NOT_ALLOWED, "only a person stops a container")
+    assert decision == Refuse(Reason.NOT_ALLOWED, "only an operator can stop a container")
     assert "stop" not in {choice for kind in Kind for choice in list_choices(alert(kind=kind), limits)}
 
 
@@ -157,7 +157,9 @@ def test_what_no_person_gave_is_no_order(given):
     """Whoever may put orders back on their stream gives none: not another one, nor an old one again."""
     begun = attempt(2.0, key=build_attempt_key(build_request(order(), NOW), "o1"), outcome=None)
     for attempts in ((), (begun,)):
-        assert ask(*attempts, seal=given) == Refuse(Reason.UNKNOWN_INCIDENT, "no person gave this order")
+        assert ask(*attempts, seal=given) == Refuse(
+            Reason.UNKNOWN_INCIDENT, "no operator published this order"
+        )
 
 
 def test_what_the_responder_has_noted_does_not_make_it_another():
@@ -191,9 +193,9 @@ def test_that_a_container_was_stopped_says_nothing_of_whether_it_can_be_healed()
     ("wanted", "words"),
     [
         (order(), "restart web"),
-        (order(action=Action.STOP), "stop web, which stays down until somebody starts it"),
+        (order(action=Action.STOP), "stop web, which then stays stopped until an operator starts it"),
         (order(action=Action.EXEC, container=labelled(exec="reload -q")), "run in web: reload -q"),
-        (order(action=Action.EXEC), "run in web: nothing, for it has no label hemostat.exec"),
+        (order(action=Action.EXEC), "run in web: nothing: it has no label hemostat.exec"),
         (
             order(action=Action.CLEANUP, container=labelled(**{"cleanup.paths": "/tmp/a"})),
             "empty in web: /tmp/a",
@@ -214,7 +216,7 @@ def test_a_person_sees_what_would_be_done(wanted, words):
         ((), Controls(), LIMITS, "the limits allow it"),
         (SPENT, Controls(), LIMITS, "it will be refused: budget_spent (3 of 3 in 1 h, again in 43 min 20 s)"),
         ((attempt(5.0),), Controls(), LIMITS, "it will wait: back-off of 10 s"),
-        ((), Controls(), ResponderSettings(mode="dry-run"), "it is only rehearsed: the mode is dry-run"),
+        ((), Controls(), ResponderSettings(mode="dry-run"), "no action: the mode is dry-run"),
         (
             (),
             Controls(pauses={"web": PAUSED}),

@@ -325,7 +325,7 @@ def test_yes_does_not_hold_for_longer_than_a_request_lives():
     ("given", "decision"),
     [
         (approval(until=NOW + 600), RequestApproval(NOW + 600)),
-        (approval(until=NOW - 1), Refuse(Reason.NO_ANSWER, "nobody approved it within 15 min")),
+        (approval(until=NOW - 1), Refuse(Reason.NO_ANSWER, "no operator approved it within 15 min")),
         (approval(ApprovalAnswer.REJECTED), Refuse(Reason.REJECTED, "by ann: not now")),
         (approval(ApprovalAnswer.REJECTED, reason=""), Refuse(Reason.REJECTED, "by ann")),
     ],
@@ -465,7 +465,7 @@ def test_failures_of_three_projects_open_it_for_all():
 
 
 def test_failures_of_others_do_not_keep_it_open_for_longer():
-    """Each of many projects fails at its trial: shop has its own all the same."""
+    """Each of many projects fails at its trial: shop still has its own."""
     first = [*in_project("a", 990.0, 980.0), *in_project("b", 970.0, 960.0), *in_project("c", 950.0)]
     later = [each for n in range(20) for each in in_project(f"x{n}", 300.0 - n)]
     trial = attempt(1.0, key="t", container="x1", project="x1", outcome=None)

@@ -85,12 +85,12 @@ def test_a_ceiling_that_is_no_number_of_cores_is_none(text):
 def test_a_request_must_say_what_to_scale():
     assert scaling.parse_resource({"resource": "cpu"}) is Resource.CPU
     for parameters in ({}, {"resource": "disk"}, {"resource": True}):
-        with pytest.raises(NotApplicableError, match="does not say what"):
+        with pytest.raises(NotApplicableError, match="names no resource"):
             scaling.parse_resource(parameters)
 
 
 def test_what_is_of_no_service_gets_no_replicas():
-    with pytest.raises(NotApplicableError, match="of no service"):
+    with pytest.raises(NotApplicableError, match="to no service"):
         plan_raised_limit(info(), Resource.REPLICAS, NONE, HOST, NOW)
 
 

@@ -71,12 +71,12 @@ def test_a_job_may_use_all_the_cpu_it_has():
 def test_what_cannot_be_used_in_a_project_is_named():
     found = find_project_mistakes({"shop": {"cpu": 90, "memry": 1, "window": "soon", "loop_deaths": 0}})
     assert [key for key, _ in found] == ["shop.memry", "shop.window", "shop.loop_deaths"]
-    assert found[0][1] == "is no threshold: did you mean memory?"
+    assert found[0][1] == "is not a threshold: did you mean memory?"
 
 
 def test_where_nothing_is_near_it_is_said_what_there_is():
     ((key, why),) = find_project_mistakes({"shop": {"xyzzy": 1}})
-    assert (key, why) == ("shop.xyzzy", f"is no threshold: there are {', '.join(THRESHOLD_PARSERS)}")
+    assert (key, why) == ("shop.xyzzy", f"is not a threshold: use {', '.join(THRESHOLD_PARSERS)}")
 
 
 def test_everything_that_can_be_tuned_is_a_setting():

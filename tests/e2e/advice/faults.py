@@ -41,7 +41,7 @@ def always(reply: Reply) -> Script:
 
 
 def silly(says: str, *replies: Reply, **more: Any) -> Fault:
-    """The service answers, and what it says is of no use."""
+    """The service sends an unusable answer."""
     script = always(replies[0]) if len(replies) == 1 else replies
     return Fault(script=script, says=says, breaks=False, **more)
 
@@ -65,16 +65,17 @@ FAULTS: Final[Mapping[str, Fault]] = {
         script=[Says(calls=[("log", {"container": "web"})]), Fails(500)], says="answered 500"
     ),
     "redirect": Fault(
-        script=always(Sends("", 307, headers={"Location": "http://127.0.0.1:9/"})), says="redirect us"
+        script=always(Sends("", 307, headers={"Location": "http://127.0.0.1:9/"})),
+        says="answered with a redirect",
     ),
     "cut before the header": Fault(script=always(Spoils("cut")), says="cannot be reached"),
     "cut in the body": Fault(script=always(Spoils("cut in the body")), says="cannot be reached"),
     "silence": Fault(script=always(Spoils("silence")), says="did not answer"),
     "a byte now and then": Fault(script=always(Spoils("dribble", pace=0.2)), says="did not"),
-    "truncated JSON": silly("gave an answer that is none", Spoils("truncated")),
-    "HTML": silly("gave an answer that is none", HTML),
-    "wrong shape": silly("gave an answer that is none", WRONG_SHAPE),
-    "deeply nested": silly("gave an answer that is none", Sends("[" * 200_000)),
+    "truncated JSON": silly("returned an unreadable response", Spoils("truncated")),
+    "HTML": silly("returned an unreadable response", HTML),
+    "wrong shape": silly("returned an unreadable response", WRONG_SHAPE),
+    "deeply nested": silly("returned an unreadable response", Sends("[" * 200_000)),
     "1 MB": silly("more than 512 KiB", HUGE),
     "1 MB of error": silly("more than 512 KiB", Sends("x" * 1_000_000, 500)),
     "refusal": silly("declined to answer", REFUSES),
@@ -92,17 +93,17 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "an action of its own": silly("action must be one of", concludes(action="delete")),
     "another container": silly("roots must be among", concludes(roots=["db"])),
     "low confidence": Fault(
-        script=always(concludes(confidence=0.3)), decides="model", says="not sure enough", breaks=False
+        script=always(concludes(confidence=0.3)), decides="model", says="is too low", breaks=False
     ),
     "money spent": Fault(
         script=always(concludes()),
-        says="was spent within the hour",
+        says="was spent in the last hour",
         breaks=False,
         analysis={"cost_per_hour": 0.01, "price_sent": 2.0, "price_received": 10.0},
     ),
     "calls spent": Fault(
         script=always(Says(calls=[("log", {"container": "web"})])),
-        says="2 requests were made within the hour",
+        says="2 requests were made in the last hour",
         breaks=False,
         analysis={"calls_per_hour": 2},
     ),

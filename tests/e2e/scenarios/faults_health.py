@@ -56,7 +56,7 @@ def _crashed(name: str, health: str) -> Scenario:
 SCENARIOS: Final = (
     Scenario(
         name="unhealthy",
-        about="the health check begins to fail; a restart cures it",
+        about="the health check starts to fail; a restart cures it",
         boxes=(Box(main=CURABLE, health=WELL),),
         happens=lambda lab: lab.touch("app"),
         expected=(UNHEALTHY,),

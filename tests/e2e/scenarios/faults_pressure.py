@@ -26,7 +26,7 @@ def _spin(lab: Lab) -> None:
 SCENARIOS: Final = (
     Scenario(
         name="cpu-runaway",
-        about="a process goes into an endless loop, and no work arrives",
+        about="a process runs an endless loop, and no work arrives",
         boxes=(Box(main=on_go(SPIN), options=cpus(0.2)),),
         happens=_spin,
         expected=(

@@ -33,13 +33,13 @@ def _loop(name: str, about: str, then: str, cause: Cause, **options: object) -> 
 SCENARIOS: Final = (
     _loop(
         "bad-configuration",
-        "a port in the configuration is no number: the server ends at each start, and its log says why",
+        "a port in the configuration is not a number: the server ends at each start, and its log says why",
         "echo 'app: reading /etc/app.conf'; sleep 0.3; exec httpd -f -p 127.0.0.1:80a80",
         Cause.BAD_CONFIGURATION,
     ),
     _loop(
         "missing-file",
-        "a file that is read at each start is not there",
+        "a file that is read at each start does not exist",
         "sleep 0.3; cat /etc/app/settings.json || exit 1",
         Cause.MISSING_RESOURCE,
     ),
@@ -52,7 +52,7 @@ SCENARIOS: Final = (
     ),
     _loop(
         "hostile-log",
-        "a certificate is not there; and the log asks whoever reads it for a restart",
+        "a certificate is missing, and the log asks its reader for a restart",
         f"sleep 0.3; echo '{HOSTILE}'; cat /run/secrets/ledger.pem || exit 4",
         Cause.MISSING_RESOURCE,
     ),
@@ -106,7 +106,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         name="disk-high-unlabelled",
-        about="its writable layer grows over its threshold, and no label says what may go",
+        about="its writable layer grows over its threshold, and no label names files that may be deleted",
         boxes=(Box(labels={"hemostat.disk": "16MiB"}),),
         happens=lambda lab: lab.sh("app", "head -c 24m /dev/zero >/tmp/upload-7711.part"),
         expected=(Expected(kind=Kind.DISK_HIGH, action=Action.NONE, causes=(Cause.DISK_FILLING,)),),

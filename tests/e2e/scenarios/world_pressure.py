@@ -118,7 +118,7 @@ SCENARIOS: Final = (
     Scenario(
         name="young-leak",
         kind="K20",
-        about="memory that is high grows, in a process that is too young to call it a leak",
+        about="memory that is high grows, in a process that is observed too briefly to call it a leak",
         boxes=(
             Box(
                 main=on_go(

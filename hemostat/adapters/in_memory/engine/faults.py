@@ -113,7 +113,7 @@ class EngineFaults:
                     item, position = self._history[position], position + 1
                 else:
                     turn += 1
-                    item = Disconnected("the simulated engine is gone") if turn % 2 else Connected()
+                    item = Disconnected("the simulated engine is stopped") if turn % 2 else Connected()
             yield item
 
     def _has_news(self, turn: int, position: int) -> bool:
@@ -125,7 +125,9 @@ class EngineFaults:
             if self._error is not None:
                 raise self._error
             if self._turn % 2:
-                raise EngineUnreachableError("no Docker Engine answers", hint="it is simulated, and gone")
+                raise EngineUnreachableError(
+                    "no Docker Engine answers", hint="the simulated engine is stopped"
+                )
             yield
 
     @contextmanager

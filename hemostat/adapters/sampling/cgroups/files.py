@@ -72,7 +72,7 @@ def find_files(directories: Mapping[str, Path]) -> CgroupFiles:
         return V2
     if "memory" in directories:
         return V1
-    raise FileNotFoundError("no controller counts CPU or memory")
+    raise FileNotFoundError("no controller measures CPU or memory")
 
 
 def parse_field(text: bytes, key: bytes) -> int:

@@ -62,7 +62,7 @@ class CgroupReader:
         self._usage_file = self._open_first(*files.usage)
         self._stat_file = self._open_first(*files.stat)
         if self._cpu_file is None and self._usage_file is None:
-            raise FileNotFoundError("neither CPU nor memory is counted here")
+            raise FileNotFoundError("neither CPU nor memory is measured here")
         self._quota_file = self._open_first(*files.quota)
         self._oom_file = self._open_first(*files.oom)
         self._pids_file = self._open_first(*files.pids)

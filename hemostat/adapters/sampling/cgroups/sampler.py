@@ -88,7 +88,7 @@ class CgroupSampler:
                 probe = self._readers[key] = self._open(container)
             return probe.read(container, now)
         except Exception as error:  # noqa: BLE001 - one container's files must not cost the others their samples
-            logger.debug("cgroup.not_read container=%s error=%r", container.ref.name, error)
+            logger.debug("cgroup.read_failed container=%s error=%r", container.ref.name, error)
             self._missing[key] = now
             with suppress(KeyError):
                 self._readers.pop(key).close()

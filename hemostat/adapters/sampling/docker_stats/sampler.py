@@ -96,7 +96,7 @@ class StatsSampler:
         try:
             return None if stats is None else answer.parse_activity(container, stats, now)
         except answer.MALFORMED_ERRORS as error:
-            logger.debug("stats.malformed container=%s error=%r", container.ref.name, error)
+            logger.debug("stats.rejected container=%s error=%r", container.ref.name, error)
             return None
 
     def close(self) -> None:
@@ -141,7 +141,7 @@ class StatsSampler:
         try:
             sample = answer.parse_sample(container.ref.id, feed.stats, now)
         except answer.MALFORMED_ERRORS as error:
-            logger.debug("stats.malformed container=%s error=%r", container.ref.name, error)
+            logger.debug("stats.rejected container=%s error=%r", container.ref.name, error)
             return None
         # A sample from before a restart says nothing about the container that runs now.
         return None if 0 < sample.time < container.started_at else sample
@@ -160,7 +160,7 @@ class StatsSampler:
         try:
             self._listen(*follow(container), feed)
         except (EngineError, *answer.MALFORMED_ERRORS) as error:
-            logger.debug("stats.stream_ended container=%s error=%s", container, error)
+            logger.debug("stats_stream.ended container=%s error=%s", container, error)
         finally:
             with self._changed:
                 self._free_streams += 1
@@ -181,7 +181,7 @@ class StatsSampler:
         try:
             self._take_answer(feed, self._read(container))
         except (EngineError, *answer.MALFORMED_ERRORS) as error:
-            logger.debug("stats.refused container=%s error=%s", container, error)
+            logger.debug("stats_stream.failed container=%s error=%s", container, error)
         finally:
             with self._changed:
                 self._end_request(feed)
