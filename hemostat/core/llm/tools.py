@@ -53,10 +53,10 @@ def build_reading_tools(names: Sequence[str], *, logs: bool) -> list[Tool]:
     others = [
         _make_tool("processes", "The command lines that run in the container.", names),
         _make_tool(
-            "inspect", "How it was made: command, limits, networks, environment, health checks.", names
+            "inspect", "Its configuration: command, limits, networks, environment, health checks.", names
         ),
         _make_tool("metrics", "Its CPU, memory and network over the last minutes.", names),
-        _make_tool("events", "What was told of it lately: alerts, diagnoses, remediations.", names),
+        _make_tool("events", "Its recent events: alerts, diagnoses, remediations.", names),
     ]
     return [log, *others] if logs else others
 
@@ -76,12 +76,12 @@ def build_conclude_tool(choices: Sequence[str]) -> Tool:
         "roots": {
             "type": "array",
             "items": text,
-            "description": "Where it begins: containers, or `host`.",
+            "description": "The root cause: containers, or `host`.",
         },
         "evidence": {"type": "array", "items": quote, "minItems": 1, "maxItems": 8},
         "action": {"type": "string", "enum": list(choices)},
-        "expected_effect": {"type": "string", "description": "What should be seen if you are right."},
-        "alternative": {"type": "string", "description": "What else it may be."},
+        "expected_effect": {"type": "string", "description": "The observation to expect if you are right."},
+        "alternative": {"type": "string", "description": "Alternative causes."},
     }
     required = ["cause", "summary", "confidence", "roots", "evidence", "action"]
     return Tool(
@@ -105,7 +105,7 @@ def format_log(text: str, grep: str, *, emails: bool) -> str:
 
 
 def format_processes(lines: Sequence[str], *, emails: bool) -> str:
-    return bound_lines(_clean_line(line, emails)[:300] for line in lines[:100]) or "nothing runs"
+    return bound_lines(_clean_line(line, emails)[:300] for line in lines[:100]) or "no processes"
 
 
 def format_details(details: ContainerDetails, *, outputs: bool, emails: bool) -> str:
@@ -142,7 +142,7 @@ def format_metrics(points: Sequence[MetricPoint], now: float) -> str:
         f"CPU {_format_cpu(each)}, memory {_format_memory(each)}{_format_network(each)}"
         for each in some
     ]
-    return bound_lines(lines) or "nothing was measured"
+    return bound_lines(lines) or "no measurements"
 
 
 def _format_cpu(point: MetricPoint) -> str:
@@ -163,7 +163,7 @@ def format_events(lines: Iterable[str], *, outputs: bool, emails: bool) -> str:
     """`outputs`: include details, which may contain text of programs."""
     told = (_clean_line(line, emails) for line in lines)
     some = [line[:500] if outputs else ": ".join(line.split(": ", 2)[:2]) for line in told]
-    return bound_lines(some) or "nothing was told"
+    return bound_lines(some) or "no events"
 
 
 def format_precedents(past: Sequence[Precedent], now: float) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hemostat.operator import OperatorCommands
 
 PAUSE_LENGTHS: Final = (("10m", 600.0), ("30m", 1800.0), ("1h", 3600.0), ("", None))
-"""Lengths of a pause, as the command line's text and in seconds. None: until it is lifted."""
+"""Lengths of a pause, as the command line's text and in seconds. None: until resumed."""
 
 
 class OrderTarget(msgspec.Struct, frozen=True):

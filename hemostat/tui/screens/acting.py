@@ -81,7 +81,7 @@ class Acting(Live):
         if hand := self.model.act:
             names = sorted({container.name for _, container in self.about()})
             choices = [
-                (f"{words} {f'for {length}' if length else 'until it is lifted'}", plan)
+                (f"{words} {f'for {length}' if length else 'until resumed'}", plan)
                 for words, of in (
                     (f"silence {_name_subjects(self.about())}", names),
                     ("everything", [ALL_CONTAINERS]),

@@ -47,7 +47,7 @@ def test_numbers_are_thinned_evenly_and_the_last_is_there():
     assert tools.format_metrics([MetricPoint(NOW, None, None)], NOW) == "0 ms ago: CPU ?, memory ?"
     told = tools.format_metrics([MetricPoint(NOW, 5.0, 1 << 20, 2048, 0)], NOW)
     assert told == "0 ms ago: CPU 5 % of a core, memory 1.0 MiB, received 2.0 KiB/s, sent 0 B/s"
-    assert tools.format_metrics([], NOW) == "nothing was measured"
+    assert tools.format_metrics([], NOW) == "no measurements"
 
 
 def test_how_it_was_made_is_told_with_values_masked():
