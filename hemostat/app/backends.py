@@ -309,7 +309,7 @@ def make_redis_client(settings: Settings, *, start: bool) -> "Client":
     embedded = EmbeddedRedis(settings.state_path)
     url = resolve_url(settings.redis.url or None, settings.state_path, start=start)
     if url is None:
-        raise BusUnreachableError("no Redis is running", hint="start HemoStat with: hemostat all")
+        raise BusUnreachableError("Redis is not running", hint="start HemoStat with: hemostat all")
     revive = embedded.ensure if start and url == embedded.url else None
     given = settings.redis
     tls = Tls(ca_file=given.ca_file, cert_file=given.cert_file, key_file=given.key_file)

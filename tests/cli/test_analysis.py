@@ -126,7 +126,18 @@ def test_an_incident_is_explained_from_the_alert_to_the_outcome(hemostat, bus):
     assert lines[0].split() == ["incident", "i1", "web", "exited", "healed"]
     order = [line[21:].split()[0] for line in lines[1:]]
     assert order == [
-        *("alert", "diagnosis", "because", "because", "roots", "quoted", "expected", "or", "looked", "took"),
+        *(
+            "alert",
+            "diagnosis",
+            "because",
+            "because",
+            "roots",
+            "quoted",
+            "expected",
+            "alternative",
+            "inspected",
+            "took",
+        ),
         *("decision", "action", "verification", "outcome"),
     ]
     text = "\n".join(lines)
@@ -178,7 +189,7 @@ def test_an_unknown_incident_is_said_with_the_nearest(hemostat, bus, name, hint)
 
 
 def test_without_incidents_it_is_said_where_to_look(hemostat, bus):
-    assert "no incident 'i1' is known: see: hemostat events" in hemostat("explain", "i1").err
+    assert "no incident 'i1' exists: see: hemostat events" in hemostat("explain", "i1").err
 
 
 # --- eval ---------------------------------------------------------------------------------------------
@@ -305,5 +316,5 @@ def test_an_investigation_is_explained(hemostat, bus, spawn, vendor, server):
     bus.publish([event(BUSY)])
     eventually(lambda: bus.recent("remediation_needed", 1))
     out = hemostat("explain", "web").out
-    for part in (f"by {vendor}:", "roots        web", "alert: received 0 B/s", "looked at    events web"):
+    for part in (f"by {vendor}:", "roots        web", "alert: received 0 B/s", "inspected    events web"):
         assert part in out, out

@@ -91,7 +91,7 @@ def test_the_first_message_says_what_the_rules_think_and_what_may_be_chosen():
         case, diagnose(HUNG), ("restart", "none"), build_sections(case, logs=True, emails=False)
     )
     assert "hung, action restart" in text
-    assert "- none: do nothing, and tell people" in text
+    assert "- none: take no action and notify people" in text
     assert "scale" not in text
 
 
