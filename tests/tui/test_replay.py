@@ -204,7 +204,7 @@ def test_of_the_streams_alone_nobody_is_missed():
 
 def test_what_was_left_out_is_told():
     async def script(app, pilot, _):
-        await until(pilot, lambda: says(app, "was cut off"))
+        await until(pilot, lambda: says(app, "is truncated"))
 
     told = afternoon()
     told.notes = ("line 9, the last, is truncated and left out",)
