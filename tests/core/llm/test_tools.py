@@ -108,4 +108,4 @@ def test_events_are_shown_with_details_if_outputs_may_be_sent():
     line = "2 s ago, db: exited: exit code 1"
     assert tools.format_events([line], outputs=True, emails=False) == line
     assert tools.format_events([line], outputs=False, emails=False) == "2 s ago, db: exited"
-    assert tools.format_events([], outputs=True, emails=False) == "nothing was told"
+    assert tools.format_events([], outputs=True, emails=False) == "no events"
