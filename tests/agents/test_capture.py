@@ -137,5 +137,5 @@ def test_incident_is_found_by_the_beginning_of_its_id_alone(scene):
     assert scene.archive.story("abd").incident == "abd2"
     with pytest.raises(HemoStatError, match="2 incidents begin with 'ab'"):
         scene.archive.story("ab")
-    with pytest.raises(HemoStatError, match="no incident 'other' is known"):
+    with pytest.raises(HemoStatError, match="no incident 'other' exists"):
         scene.archive.story("other")

@@ -304,7 +304,7 @@ def test_critical_notification_is_sent_behind_many_that_wait_for_morning():
     line.put(*several(MAX_NOTIFICATIONS_TAKEN, Topic.ESCALATED))
     line.put(make_notification(Topic.ESCALATED, 1.0, incident="urgent", severity=Severity.CRITICAL))
     line.after(1.0)
-    assert line.after(1.0) == ["web needs a person: exited"]
+    assert line.after(1.0) == ["web escalated: exited"]
 
 
 class Cut(InMemoryOutbox):
