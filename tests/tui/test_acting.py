@@ -394,7 +394,7 @@ def test_a_breaker_is_closed():
 # --- approvals ------------------------------------------------------------------------------------------
 
 
-def waiting() -> ActionHarness:
+def harness_with_approval() -> ActionHarness:
     office = ActionHarness()
     office.desk.ask(ASKED)
     done = complete(
@@ -418,7 +418,7 @@ def test_what_waits_is_hinted_at_shown_and_answered(key, answer):
         assert (known.answer, known.by, known.reason) == (answer, ME, "why")
         assert office.decided() == [(answer, "db", ME, "why")]
 
-    waiting().play(script)
+    harness_with_approval().play(script)
 
 
 def test_what_expires_while_it_is_looked_at_cannot_be_approved_nor_another_in_its_place():
@@ -433,7 +433,7 @@ def test_what_expires_while_it_is_looked_at_cannot_be_approved_nor_another_in_it
         await pilot.press("j", "y")
         await until(pilot, lambda: says(app, "approved: restart of web"))
 
-    office = waiting()
+    office = harness_with_approval()
     later = {"id": "a2", "key": "k2", "container": "web", "asked": NOW + 1, "until": NOW + 600}
     office.desk.ask(msgspec.structs.replace(ASKED, **later))
     office.play(script)
@@ -448,7 +448,7 @@ def test_of_two_answers_the_first_counts():
         await until(pilot, lambda: says(app, "too late: rejected by bob@h"))
         assert office.decided() == []
 
-    waiting().play(script)
+    harness_with_approval().play(script)
 
 
 # --- where one only looks -------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ def test_in_a_storm_what_is_beyond_the_ration_goes_as_one(sent, waiting, expecte
             AlertSettings(channels={"ops": Channel(url="a://", url_file="f")}),
             "alert.channels",
             "ops.url_file",
-            "beside",
+            "combined",
         ),
         (AlertSettings(templates={"heeled": "x"}), "alert.templates", "heeled", "is not a topic"),
         (AlertSettings(templates={"healed": "{who}"}), "alert.templates", "healed", "names {who}"),
