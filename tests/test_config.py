@@ -33,14 +33,14 @@ def read(path=None, environ=(), **flags):
     return load(path, flags=changes, environ=dict(environ), search=[])
 
 
-def test_without_anything_the_defaults_hold():
+def test_defaults_apply_without_configuration():
     loaded = read()
     assert loaded.settings == Settings()
     assert set(loaded.origins.values()) == {"default"}
     assert loaded.path is None
 
 
-def test_flags_win_over_environment_over_file_over_defaults(write):
+def test_flags_precede_environment_file_and_defaults(write):
     path = write("[responder]\nbudget = 5\nconcurrency = 6\ncooldown = '2h'\n")
     environ = {"HEMOSTAT_RESPONDER_BUDGET": "7", "HEMOSTAT_RESPONDER_CONCURRENCY": "8"}
     loaded = read(path, environ, responder__budget="9")
@@ -64,7 +64,7 @@ def test_flags_win_over_environment_over_file_over_defaults(write):
         ("responder.protect", "", ()),
     ],
 )
-def test_text_is_read_alike_from_flags_and_environment(key, text, value):
+def test_flags_and_environment_parse_text_alike(key, text, value):
     from_flag = load(flags={key: text}, environ={}, search=[]).settings
     from_environ = load(environ={get_variable_name(key): text}, search=[]).settings
     table, name = key.split(".")
@@ -88,7 +88,7 @@ def test_text_is_read_alike_from_flags_and_environment(key, text, value):
         (f"a = {'9' * 9999}", "is not TOML"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named_with_the_key(write, text, message):
+def test_invalid_file_is_named_with_its_key(write, text, message):
     path = write(text)
     with pytest.raises(ConfigError) as caught:
         read(path)
@@ -109,12 +109,12 @@ FOREIGN = {
 
 @pytest.mark.parametrize("text", ["inf", "nan", "1e308", "1e309", "-inf", "9" * 30])
 @pytest.mark.parametrize("key", ["window", "cpu", "loop_deaths", "disk"])
-def test_a_number_that_nobody_can_count_with_is_refused(write, key, text):
+def test_unusable_number_is_refused(write, key, text):
     with pytest.raises(ConfigError, match=f"monitor.{key}: .{{1,200}}$"):
         load(write(f"[monitor]\n{key} = {text}"), environ={})
 
 
-def test_a_foreign_variable_is_named_and_ignored():
+def test_foreign_variable_is_named_and_ignored():
     loaded = read(environ=FOREIGN)
     assert loaded.settings == Settings()
     assert {each.name for each in loaded.unknown} == set(FOREIGN)
@@ -130,12 +130,12 @@ def test_a_foreign_variable_is_named_and_ignored():
         ("HEMOSTAT_RESPONDER_BUGDET", "HEMOSTAT_RESPONDER_BUDGET"),
     ],
 )
-def test_a_mistyped_variable_is_named_with_the_nearest(name, meant):
+def test_misspelt_variable_is_named_with_the_nearest(name, meant):
     (unknown,) = read(environ={name: "3"}).unknown
     assert (unknown.nearest, unknown.mistyped) == (meant, True)
 
 
-def test_no_setting_has_the_name_of_a_service_link():
+def test_no_setting_is_named_like_a_docker_service_link():
     assert not any(environment.SERVICE_LINK_SUFFIX.search(get_variable_name(key)) for key in FIELDS)
 
 
@@ -146,7 +146,7 @@ def test_an_empty_variable_counts_as_unset(write):
     assert (loaded.settings.host, loaded.origins["responder.budget"]) == ("here", "default")
 
 
-def test_a_variable_may_end_with_a_carriage_return():
+def test_variable_may_end_with_a_carriage_return():
     assert read(environ={"HEMOSTAT_RESPONDER_BUDGET": "7\r\n"}).settings.responder.budget == 7
 
 
@@ -176,14 +176,14 @@ def test_a_file_from_windows_is_read(tmp_path, data):
         (b'host = "here"\n\0\n', "NUL byte in line 2"),
     ],
 )
-def test_a_file_in_another_encoding_is_named(tmp_path, data, told):
+def test_file_in_another_encoding_is_named(tmp_path, data, told):
     path = tmp_path / "hemostat.toml"
     path.write_bytes(data)
     with pytest.raises(ConfigError, match=told):
         read(path)
 
 
-def test_a_directory_or_pipe_is_no_configuration_file(tmp_path):
+def test_directory_or_pipe_is_refused_as_configuration(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ConfigError, match="is a named pipe, not a file"):
         read(tmp_path / "pipe")
@@ -196,7 +196,7 @@ def test_dev_null_is_an_empty_configuration():
 
 
 @pytest.mark.parametrize("data", [b"\xef\xbb\xbfpa ss/#\r\n", b"pa ss/#", b"pa ss/#\nnot this"])
-def test_a_password_file_is_read_without_its_line_end(tmp_path, data):
+def test_password_file_is_read_without_its_line_end(tmp_path, data):
     path = tmp_path / "password"
     path.write_bytes(data)
     settings = read(redis__password_file=str(path)).settings
@@ -219,7 +219,7 @@ def test_a_password_file_is_read_without_its_line_end(tmp_path, data):
         ("redis://:SECRET@h:port", "port is not a number"),
     ],
 )
-def test_a_redis_url_that_cannot_be_used_is_masked(url, why):
+def test_invalid_redis_url_is_masked(url, why):
     with pytest.raises(ConfigError, match=why) as raised:
         read(environ={"HEMOSTAT_REDIS_URL": url})
     assert "SECRET" not in str(raised.value)
@@ -235,7 +235,7 @@ def test_a_redis_url_that_cannot_be_used_is_masked(url, why):
         "redis://localhost",
     ],
 )
-def test_a_redis_url_that_works_is_taken(url):
+def test_valid_redis_url_is_accepted(url):
     assert read(environ={"HEMOSTAT_REDIS_URL": url}).settings.redis.url == url
 
 
@@ -244,20 +244,20 @@ def test_an_unknown_flag_is_named_with_the_nearest():
         load(flags={"monitor.cpus": "3"}, environ={}, search=[])
 
 
-def test_a_file_that_is_asked_for_must_exist(tmp_path):
+def test_explicit_file_must_exist(tmp_path):
     with pytest.raises(ConfigError, match="no configuration file"):
         read(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="no configuration file"):
         read(environ={"HEMOSTAT_CONFIG": str(tmp_path / "none.toml")})
 
 
-def test_the_first_file_that_is_there_is_read(write, tmp_path):
+def test_first_existing_file_is_read(write, tmp_path):
     path = write("host = 'here'")
     loaded = load(environ={}, search=[tmp_path / "none.toml", path])
     assert (loaded.settings.host, loaded.path) == ("here", path)
 
 
-def test_secrets_are_masked_where_settings_are_shown():
+def test_secrets_are_masked_in_shown_settings():
     settings = read(
         environ={
             "HEMOSTAT_ALERT_SLACK_WEBHOOK": "https://hooks.example/T0/geheim",
@@ -272,24 +272,24 @@ def test_secrets_are_masked_where_settings_are_shown():
     assert told["redis.url"] == "redis://********@db:6379/0"
 
 
-def test_a_secret_is_the_first_line_of_its_file(tmp_path):
+def test_secret_is_the_first_line_of_its_file(tmp_path):
     file = tmp_path / "webhook"
     file.write_text("https://hooks.example/x\nsecond line\n")
     settings = read(alert__slack_webhook_file=str(file)).settings
     assert settings.slack_url == "https://hooks.example/x"
 
 
-def test_a_missing_file_of_a_secret_is_named_with_its_key(tmp_path):
+def test_missing_secret_file_is_named_with_its_key(tmp_path):
     settings = read(redis__password_file=str(tmp_path / "none")).settings
     with pytest.raises(ConfigError, match=r"redis\.password_file: .* cannot be read"):
         _ = settings.redis_password
 
 
-def test_the_example_says_the_defaults():
+def test_example_contains_the_defaults():
     assert load(EXAMPLE, environ={}).settings == Settings()
 
 
-def test_the_example_lacks_no_setting():
+def test_example_contains_every_setting():
     origins = load(EXAMPLE, environ={}).origins
     assert {key for key, origin in origins.items() if origin == "default"} == set()
 
@@ -303,7 +303,7 @@ def test_the_example_explains_every_setting():
         assert lines[number - 1].startswith("#") or number - 1 in keys, lines[number]
 
 
-def test_every_setting_has_a_variable_of_its_own():
+def test_every_setting_has_its_own_variable():
     assert len({get_variable_name(key) for key in FIELDS}) == len(FIELDS)
     assert config.OWN_VARIABLES.isdisjoint(map(get_variable_name, FIELDS))
 
@@ -316,7 +316,7 @@ hosts = ["db*"]
 """
 
 
-def test_a_channel_says_where_and_what(write):
+def test_channel_has_a_url_and_filters(write):
     ops = read(write(OPS)).settings.channels["ops"]
     assert ops == Channel(url="ntfys://ops-geheim", severity=Severity.CRITICAL, hosts=("db*",))
 
@@ -326,7 +326,7 @@ def test_channels_may_come_from_the_environment_as_json():
     assert read(None, environ).settings.channels == {"ops": Channel(url="ntfys://topic", kinds=(Kind.OOM,))}
 
 
-def test_slacks_webhook_is_a_channel_that_may_be_narrowed(write):
+def test_slack_webhook_is_a_channel_with_filters(write):
     file = write("[alert]\nslack_webhook = 'https://hooks.example/x'\n[alert.channels.slack]\nhosts = ['db']")
     assert read(file).settings.channels == {"slack": Channel(url="https://hooks.example/x", hosts=("db",))}
     environ = {"HEMOSTAT_ALERT_SLACK_WEBHOOK": "https://hooks.example/x"}
@@ -334,7 +334,7 @@ def test_slacks_webhook_is_a_channel_that_may_be_narrowed(write):
     assert read().settings.channels == {}
 
 
-def test_the_url_of_a_channel_may_be_in_a_file(tmp_path, write):
+def test_url_of_a_channel_may_be_in_a_file(tmp_path, write):
     secret = tmp_path / "url"
     secret.write_text("ntfys://topic\n")
     settings = read(write(f"[alert.channels.ops]\nurl_file = '{secret}'")).settings
@@ -345,7 +345,7 @@ def test_the_url_of_a_channel_may_be_in_a_file(tmp_path, write):
         _ = settings.channels
 
 
-def test_the_url_of_a_channel_is_never_shown(write):
+def test_url_of_a_channel_is_never_shown(write):
     values = mask_settings(read(write(OPS + "[alert]\nheartbeat_url = 'https://hc.example/geheim'")).settings)
     assert "geheim" not in str(values)
     assert values["alert.channels"]["ops"]["hosts"] == ("db*",)
@@ -362,7 +362,7 @@ def test_the_url_of_a_channel_is_never_shown(write):
         ("[alert]\nquiet = '22-7'", "alert.quiet"),
     ],
 )
-def test_a_mistake_in_a_channel_or_a_template_names_file_and_key(write, text, told):
+def test_error_in_a_channel_names_file_and_key(write, text, told):
     path = write(text)
     with pytest.raises(ConfigError, match=f"file {path}: {told}"):
         read(path)
@@ -372,7 +372,7 @@ GUIDE = EXAMPLE.parent / "docs" / "NOTIFICATIONS.md"
 
 
 @pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL))
-def test_what_the_guide_to_notifications_shows_can_be_used(write, text):
+def test_examples_of_the_notification_guide_are_valid(write, text):
     alerting = read(write(text)).settings.alert
     assert alerting.channels or alerting.templates
 
@@ -385,7 +385,7 @@ def test_audit_keys_are_the_lines_of_their_file(tmp_path):
     assert read().settings.audit_keys == ()
 
 
-def test_audit_key_may_be_a_credential_of_systemd(tmp_path, monkeypatch):
+def test_audit_key_may_be_a_systemd_credential(tmp_path, monkeypatch):
     (tmp_path / "hemostat-audit-key").write_text("c" * 32)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     assert read().settings.audit_keys == (b"c" * 32,)
@@ -394,7 +394,7 @@ def test_audit_key_may_be_a_credential_of_systemd(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "short", f"{'a' * 16}\nshort"])
-def test_audit_key_that_is_too_short_is_refused(tmp_path, text):
+def test_short_audit_key_is_refused(tmp_path, text):
     (file := tmp_path / "key").write_text(text)
     with pytest.raises(ConfigError, match=r"store\.audit_key_file: .* needs a key of at least 16"):
         _ = read(store__audit_key_file=str(file)).settings.audit_keys

@@ -102,14 +102,14 @@ def loop() -> Loop:
     return Loop()
 
 
-def test_what_comes_of_an_event_is_published_and_the_event_acknowledged(loop):
+def test_result_is_published_and_the_event_acknowledged(loop):
     loop.bus.publish([FIRST])
     with loop.running(lambda _: [ANSWER]):
         eventually(lambda: loop.lag() == 0)
     assert loop.answers() == [ANSWER]
 
 
-def test_a_step_that_always_fails_is_buried_with_its_error_and_the_next_has_its_turn(loop):
+def test_failing_event_becomes_a_dead_letter_with_its_error(loop):
     loop.bus.publish([FIRST, SECOND])
 
     def step(told: Event) -> list[Event]:
@@ -125,7 +125,7 @@ def test_a_step_that_always_fails_is_buried_with_its_error_and_the_next_has_its_
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_people_are_told_of_what_is_buried(loop, told):
+def test_dead_letter_is_published(loop, told):
     """If the role can say anything; that it cannot keeps nobody up either."""
     loop.bus.publish([FIRST])
     said: list[tuple[Event, str]] = []
@@ -142,7 +142,7 @@ def test_people_are_told_of_what_is_buried(loop, told):
     assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER] if told else [])
 
 
-def test_what_is_no_event_is_buried_unseen(loop):
+def test_invalid_event_becomes_a_dead_letter(loop):
     loop.bus.put("health_alert", b"\xff{ nonsense")
     loop.bus.publish([SECOND])
     with loop.running(lambda _: []):
@@ -151,7 +151,7 @@ def test_what_is_no_event_is_buried_unseen(loop):
     assert loop.seen == [SECOND]
 
 
-def test_what_is_to_be_kept_is_kept_before_it_is_acknowledged(loop):
+def test_event_is_stored_before_it_is_acknowledged(loop):
     """However often that takes: what cannot be kept now is neither lost nor done again."""
     loop.bus.publish([FIRST])
     kept = []
@@ -166,7 +166,7 @@ def test_what_is_to_be_kept_is_kept_before_it_is_acknowledged(loop):
     assert kept == [([FIRST], 1)] * 2
 
 
-def test_what_passes_is_waited_out(loop):
+def test_transient_error_is_retried(loop):
     loop.bus.publish([FIRST])
     failures = [EngineUnreachableError("gone")] * 7
 
@@ -180,7 +180,7 @@ def test_what_passes_is_waited_out(loop):
     assert (loop.answers(), loop.bus.dead) == ([ANSWER], [])
 
 
-def test_a_deferred_event_comes_again(loop):
+def test_deferred_event_is_delivered_again(loop):
     loop.bus.publish([FIRST])
 
     def step(_: Event) -> list[Event] | Defer:
@@ -191,7 +191,7 @@ def test_a_deferred_event_comes_again(loop):
     assert loop.seen == [FIRST] * 3, "again beside the stream, to see whether it must still wait"
 
 
-def test_what_is_put_off_may_come_again_with_a_note(loop):
+def test_deferred_event_may_carry_a_note(loop):
     loop.bus.publish([FIRST])
     noted = msgspec.structs.replace(FIRST, data=alert(window=7.0))
 
@@ -203,7 +203,7 @@ def test_what_is_put_off_may_come_again_with_a_note(loop):
     assert loop.seen == [FIRST, noted, noted]
 
 
-def test_what_this_consumer_left_unfinished_is_taken_up(loop):
+def test_unfinished_event_of_this_consumer_is_resumed(loop):
     loop.bus.publish([FIRST])
     loop.bus.read("analyzer", "i", ROLE.reads, count=1, timeout=0)
     with loop.running(lambda _: [ANSWER]):
@@ -211,7 +211,7 @@ def test_what_this_consumer_left_unfinished_is_taken_up(loop):
     assert loop.answers() == [ANSWER]
 
 
-def test_what_is_in_hand_when_told_to_stop_stays_for_the_next(loop):
+def test_pending_event_stays_for_the_next_run_after_a_stop(loop):
     loop.bus.publish([FIRST])
 
     def step(_: Event) -> list[Event]:
@@ -224,7 +224,7 @@ def test_what_is_in_hand_when_told_to_stop_stays_for_the_next(loop):
     assert (loop.answers(), loop.lag()) == ([], 1)
 
 
-def test_a_slow_event_does_not_hold_up_the_others(loop):
+def test_slow_event_does_not_delay_others(loop):
     loop.bus.publish([FIRST, SECOND])
     done = threading.Event()
 
@@ -240,7 +240,7 @@ def test_a_slow_event_does_not_hold_up_the_others(loop):
     assert loop.bus.dead == []
 
 
-def test_it_says_that_it_lives_and_what_waits_for_it(loop):
+def test_heartbeat_contains_the_lag(loop):
     with loop.running(lambda _: []):
         eventually(lambda: loop.bus.last("heartbeat"))
     beat = loop.bus.last("heartbeat")[0].data
@@ -260,7 +260,7 @@ class Flaky(InMemoryBus):
         super().ack_all(role, finished)
 
 
-def test_a_bus_that_is_gone_for_a_moment_costs_nothing_and_repeats_nothing(loop):
+def test_short_bus_outage_processes_each_event_once(loop):
     loop.bus = Flaky(loop.clock)
     loop.bus.publish([FIRST])
     with loop.running(lambda _: [ANSWER]):
@@ -281,7 +281,7 @@ class Lossy(InMemoryBus):
         return entries
 
 
-def test_what_was_in_an_answer_that_was_lost_is_asked_for_again(loop):
+def test_entries_of_a_lost_response_are_requested_again(loop):
     loop.bus = Lossy(loop.clock)
     loop.bus.publish([FIRST])
     with loop.running(lambda _: [ANSWER]):
@@ -302,7 +302,7 @@ class Frozen(Lossy):
         return entries
 
 
-def test_what_nobody_has_worked_on_yet_is_not_given_up_for_answers_that_were_lost(loop):
+def test_lost_responses_do_not_exhaust_deliveries(loop):
     loop.bus = Frozen(loop.clock)
     loop.bus.publish([FIRST])
     with loop.running(lambda _: [ANSWER]):
@@ -310,7 +310,7 @@ def test_what_nobody_has_worked_on_yet_is_not_given_up_for_answers_that_were_los
     assert (loop.seen, loop.answers(), loop.bus.dead) == ([FIRST], [ANSWER], [])
 
 
-def test_what_is_in_hand_while_an_answer_is_lost_is_not_taken_up_twice(loop):
+def test_running_event_is_not_started_twice_on_lost_responses(loop):
     loop.bus = Lossy(loop.clock)
     loop.bus.lost = True
     loop.bus.publish([FIRST])
@@ -338,7 +338,7 @@ class Adjustable(SystemClock):
         return super().now() - self.behind
 
 
-def test_a_clock_set_back_silences_nobody_and_makes_nothing_wait_longer(loop):
+def test_clock_set_back_delays_nothing(loop):
     loop.clock = Adjustable(loop.stop)
     loop.bus = InMemoryBus(loop.clock)
     loop.bus.publish([FIRST])
@@ -354,7 +354,7 @@ def test_a_clock_set_back_silences_nobody_and_makes_nothing_wait_longer(loop):
     assert loop.seen == [FIRST, FIRST]
 
 
-def test_what_waited_behind_an_entry_that_kills_its_worker_is_not_given_up_with_it(loop):
+def test_events_behind_a_killing_entry_are_processed(loop):
     loop.bus.publish([FIRST, SECOND])
     loop.bus.read("analyzer", "i", ROLE.reads, count=2, timeout=0)
     for _ in range(MAX_DELIVERIES):
@@ -365,7 +365,7 @@ def test_what_waited_behind_an_entry_that_kills_its_worker_is_not_given_up_with_
     assert (loop.seen, loop.answers()) == ([SECOND], [ANSWER])
 
 
-def test_what_takes_long_keeps_nothing_waiting_that_is_quick(loop):
+def test_slow_work_does_not_delay_quick_events(loop):
     loop.bus.publish([FIRST, SECOND])
     slowly = threading.Event()
 
@@ -384,7 +384,7 @@ def test_what_takes_long_keeps_nothing_waiting_that_is_quick(loop):
     assert loop.answers() == [ANSWER, LATE]
 
 
-def test_where_there_is_no_room_for_what_takes_long_the_other_answer_is_given(loop):
+def test_fallback_is_used_when_no_background_slot_is_free(loop):
     many = [event(alert(), float(number)) for number in range(MAX_QUEUED_PER_THREAD + 1)]
     loop.bus.publish(many)
     slowly = threading.Event()
@@ -400,7 +400,7 @@ def test_where_there_is_no_room_for_what_takes_long_the_other_answer_is_given(lo
         eventually(lambda: loop.lag() == 0)
 
 
-def test_what_fails_apart_is_buried_like_any_other(loop):
+def test_failing_background_work_becomes_a_dead_letter(loop):
     loop.bus.publish([FIRST])
 
     def poison(_: float) -> list[Event]:
@@ -414,7 +414,7 @@ def test_what_fails_apart_is_buried_like_any_other(loop):
 SURROGATE = msgspec.structs.replace(event(needed(), 4.0), host="half of a pair: \ud800")
 
 
-def test_an_answer_that_cannot_be_encoded_holds_up_no_other_event(loop):
+def test_unencodable_result_does_not_delay_others(loop):
     loop.bus.publish([SECOND, FIRST])
 
     def step(told: Event) -> list[Event]:
@@ -426,7 +426,7 @@ def test_an_answer_that_cannot_be_encoded_holds_up_no_other_event(loop):
     assert loop.answers() == [ANSWER]
 
 
-def test_the_word_on_a_buried_event_is_left_out_where_it_cannot_be_encoded(loop):
+def test_unencodable_dead_letter_event_is_left_out(loop):
     loop.bus.publish([FIRST, SECOND])
 
     def step(told: Event) -> list[Event]:
@@ -437,7 +437,7 @@ def test_the_word_on_a_buried_event_is_left_out_where_it_cannot_be_encoded(loop)
     assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER])
 
 
-def test_an_event_that_cannot_be_put_off_is_buried(loop):
+def test_event_that_cannot_be_deferred_is_a_dead_letter(loop):
     loop.bus.publish([FIRST, SECOND])
 
     def step(told: Event) -> list[Event] | Defer:
@@ -448,7 +448,7 @@ def test_an_event_that_cannot_be_put_off_is_buried(loop):
     assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER])
 
 
-def test_one_event_that_cannot_be_kept_holds_up_no_other(loop):
+def test_event_that_cannot_be_stored_delays_no_other(loop):
     """Whoever keeps many together: the store, and the alert role."""
     events = [event(alert(), float(number)) for number in range(30)]
     kept: list[Event] = []
@@ -481,7 +481,7 @@ def test_entries_that_are_finished_together_are_acknowledged_together(loop, monk
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_what_keeps_no_event_at_all_is_not_taken_for_the_fault_of_each(loop):
+def test_failing_store_is_not_an_error_of_each_event(loop):
     def keep(_: Sequence[Event]) -> None:
         raise OverflowError("the store's own fault")
 
@@ -491,7 +491,7 @@ def test_what_keeps_no_event_at_all_is_not_taken_for_the_fault_of_each(loop):
     assert (loop.bus.buried(), loop.lag()) == (0, 2)
 
 
-def test_a_role_that_cannot_say_how_it_is_works_on(loop):
+def test_role_works_without_its_heartbeat(loop):
     loop.bus.publish([FIRST])
     with loop.running(lambda _: [ANSWER], describe_warning=lambda: str(1 / 0)):
         eventually(lambda: loop.lag() == 0)

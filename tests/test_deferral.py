@@ -71,7 +71,7 @@ class Scene:
         return len(self.bus.recent(STREAM, 10_000))
 
 
-def test_what_waits_for_an_hour_is_not_written_to_the_stream():
+def test_deferred_request_is_not_rewritten_every_round():
     scene = Scene(20)
     for _ in range(600):
         scene.clock.advance(6.0)
@@ -80,7 +80,7 @@ def test_what_waits_for_an_hour_is_not_written_to_the_stream():
     assert len(scene.decided) >= 20 * 500
 
 
-def test_what_no_longer_waits_goes_back_to_the_stream_at_once():
+def test_request_that_can_proceed_returns_at_once():
     scene = Scene(3)
     scene.clock.advance(1.0)
     scene.look()
@@ -101,7 +101,7 @@ def test_what_no_longer_waits_goes_back_to_the_stream_at_once():
     ],
     ids=["fails", "told", "noted", "apart"],
 )
-def test_what_fails_and_what_is_to_be_told_is_left_to_the_readers_of_the_stream(answer):
+def test_failing_or_final_requests_return_to_the_stream(answer):
     scene = Scene(2)
     scene.answers["c0"] = answer
     scene.clock.advance(1.0)
@@ -110,7 +110,7 @@ def test_what_fails_and_what_is_to_be_told_is_left_to_the_readers_of_the_stream(
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.02])
-def test_no_more_are_put_back_at_a_time_than_can_be_dealt_with(seconds):
+def test_returned_requests_are_limited_for_each_round(seconds):
     scene = Scene(100)
     scene.paused, scene.seconds = False, seconds
     scene.clock.advance(1.0)
@@ -119,7 +119,7 @@ def test_no_more_are_put_back_at_a_time_than_can_be_dealt_with(seconds):
 
 
 @pytest.mark.parametrize(("count", "paused"), [(2 * MAX_READY, False), (MAX_ENTRIES_READ + 1, True)])
-def test_what_a_look_has_left_over_is_looked_at_soon(count, paused):
+def test_remaining_requests_are_checked_soon(count, paused):
     scene = Scene(count)
     scene.paused = paused
     scene.clock.advance(1.0)
@@ -127,7 +127,7 @@ def test_what_a_look_has_left_over_is_looked_at_soon(count, paused):
     assert scene.waiting.seconds(10.0) == LOOK_SECONDS
 
 
-def test_the_requests_of_one_project_keep_no_other_waiting():
+def test_requests_of_one_project_delay_no_other():
     scene = Scene(100, "evil")
     scene.put_off(["victim"], "shop")
     scene.paused = False
@@ -136,7 +136,7 @@ def test_the_requests_of_one_project_keep_no_other_waiting():
     assert "victim" in scene.decided[:2]
 
 
-def test_the_pauses_grow_with_the_time_that_it_has_waited():
+def test_check_interval_grows_with_the_waiting_time():
     assert compute_next_look(until=1000.5, since=999.0, now=1000.0) == 1000.5
     assert compute_next_look(until=1000.5, since=960.0, now=1000.0) == 1002.0
     assert compute_next_look(until=1000.5, since=0.0, now=1000.0) == 1000.0 + MAX_PAUSE
@@ -144,7 +144,7 @@ def test_the_pauses_grow_with_the_time_that_it_has_waited():
     assert compute_next_look(until=1000.5, since=2000.0, now=1000.0) == 1000.5
 
 
-def test_everything_is_decided_again_where_the_clock_was_set_back():
+def test_clock_set_back_checks_all_requests_again():
     scene = Scene(3)
     scene.clock.advance(1.0)
     scene.look()
@@ -153,7 +153,7 @@ def test_everything_is_decided_again_where_the_clock_was_set_back():
     assert scene.on_stream == 6
 
 
-def test_a_role_that_is_told_to_stop_leaves_what_waits():
+def test_stopping_role_leaves_deferred_requests():
     scene = Scene(2)
     scene.answers["c0"] = Interrupted()
     scene.clock.advance(1.0)

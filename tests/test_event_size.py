@@ -54,20 +54,20 @@ def written(data):
         samples.heartbeat(figures=tuple(Figure(name, MANY, 5) for name in MANY)),
     ],
 )
-def test_data_of_any_size_is_sent_in_an_event_that_can_be_read(data):
+def test_data_of_any_size_gives_a_readable_event(data):
     assert type(written(data)) is type(data)
 
 
-def test_names_of_dependents_are_left_out_before_anything_else():
+def test_names_of_dependents_are_dropped_first():
     alert = samples.alert(downstream=MANY, downstream_count=50)
     assert written(alert) == msgspec.structs.replace(alert, downstream=())
 
 
-def test_labels_that_protect_a_container_are_never_left_out():
+def test_protection_labels_are_never_dropped():
     assert written(samples.alert(container=PROTECTED)).container.labels == {"hemostat.protect": "true"}
 
 
-def test_parameters_of_an_action_are_sent_as_they_are_or_not_at_all():
+def test_action_parameters_are_complete_or_absent():
     told = samples.needed(alert=samples.alert(container=HUGE), parameters={"command": "x" * 100_000})
     assert written(told).parameters == told.parameters
     with pytest.raises(ValueError, match="larger than"):
@@ -79,7 +79,7 @@ def test_parameters_of_an_action_are_sent_as_they_are_or_not_at_all():
 
 
 @pytest.mark.parametrize("number", NOT_FINITE)
-def test_numbers_are_finite_where_they_leave(number):
+def test_numbers_in_events_are_finite(number):
     for data in (
         samples.alert(window=number, since=number, evidence=(Evidence("x", number), Evidence("y", 1.0))),
         samples.complete(durations={"act": number}, after=State(status="x", started_at=number)),
@@ -91,7 +91,7 @@ def test_numbers_are_finite_where_they_leave(number):
     assert written(samples.alert(evidence=(Evidence("x", number), Evidence("y", 1.0)))).number("y") == 1.0
 
 
-def test_an_event_is_the_same_before_and_after_it_was_sent():
+def test_event_is_equal_after_encoding():
     """A seal is of what was sent: else no responder would find an order that was given."""
     order = samples.order(container=HUGE, parameters={"cpus": math.inf}, reason="\ud800")
     event = samples.event(order)
@@ -100,12 +100,12 @@ def test_an_event_is_the_same_before_and_after_it_was_sent():
     assert order_id("h", event.data, 1.0)
 
 
-def test_halves_of_surrogate_pairs_do_not_keep_an_event_from_being_sent():
+def test_lone_surrogates_are_encodable():
     alert = samples.alert(container=Container(id="c1", name="\ud800web", labels={"\udfff": "\ud800"}))
     assert written(alert).container.name == "\ufffdweb"
 
 
-def test_an_envelope_that_cannot_be_read_is_not_written():
+def test_unreadable_envelope_is_not_written():
     with pytest.raises(ValueError, match="cannot be sent"):
         encode(msgspec.structs.replace(samples.ALL[0], time=math.inf))
     with pytest.raises(ValueError, match="cannot be sent"):
@@ -130,6 +130,6 @@ orders = st.builds(samples.order, container=containers, by=texts, reason=texts)
 
 @settings(max_examples=50)
 @given(alerts | orders | st.builds(samples.needed, alert=alerts) | st.builds(samples.complete, alert=alerts))
-def test_whatever_is_encoded_is_decoded_as_the_same(data):
+def test_encoded_event_decodes_to_the_same(data):
     event = samples.event(data)
     assert decode(encode(event)) == event

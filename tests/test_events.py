@@ -17,13 +17,13 @@ def changed(**fields) -> bytes:
     return json.dumps({**json.loads(encode(samples.ALL[0])), **fields}).encode()
 
 
-def test_there_is_a_sample_of_every_type():
+def test_every_type_has_a_sample():
     assert [event.type for event in samples.ALL] == list(TYPES)
     assert set(DURABLE) < set(TYPES)
 
 
 @pytest.mark.parametrize("event", samples.ALL, ids=lambda event: event.type)
-def test_an_event_comes_back_as_it_was(event):
+def test_event_is_unchanged_by_encoding(event):
     assert decode(encode(event)) == event
 
 
@@ -32,19 +32,19 @@ def test_an_event_satisfies_the_schema(event):
     jsonschema.Draft202012Validator(schema()).validate(json.loads(encode(event)))
 
 
-def test_the_schema_is_valid_and_refuses_what_is_no_event():
+def test_schema_is_valid_and_refuses_other_objects():
     jsonschema.Draft202012Validator.check_schema(schema())
     validator = jsonschema.Draft202012Validator(schema())
     assert not validator.is_valid(json.loads(changed(type="gossip")))
     assert not validator.is_valid(json.loads(changed(data={"kind": "exited"})))
 
 
-def test_fields_of_a_newer_sender_are_passed_over():
+def test_unknown_fields_are_ignored():
     data = {**json.loads(encode(samples.ALL[0]))["data"], "mood": "grim"}
     assert decode(changed(weather="rain", data=data)) == samples.ALL[0]
 
 
-def test_numbers_of_an_older_monitor_are_read_without_what_it_did_not_know():
+def test_stats_of_an_older_monitor_are_read():
     told = samples.event(samples.stats(received=1200, sent=34))
     raw = json.loads(encode(told))
     del raw["data"]["received"], raw["data"]["sent"]
@@ -67,34 +67,34 @@ def test_numbers_of_an_older_monitor_are_read_without_what_it_did_not_know():
         (b" " * (MAX_BYTES + 1), "larger than"),
     ],
 )
-def test_what_is_no_event_is_refused(raw, message):
+def test_invalid_event_is_refused(raw, message):
     with pytest.raises(DecodeError, match=message):
         decode(raw)
 
 
 @pytest.mark.parametrize("number", ["1e300", "9" * 400, "-1e19"])
-def test_an_event_with_a_number_out_of_range_is_refused(number):
+def test_event_with_a_number_out_of_range_is_refused(number):
     raw = encode(samples.ALL[0]).replace(b'"window":0.0', f'"window":{number}'.encode())
     with pytest.raises(DecodeError, match="out of range"):
         decode(raw)
 
 
 @given(st.binary(max_size=200))
-def test_bytes_are_an_event_or_a_decode_error(raw):
+def test_any_bytes_are_an_event_or_a_decode_error(raw):
     try:
         decode(raw)
     except DecodeError as error:
         assert str(error)  # noqa: PT017 - either outcome is right, another exception is not
 
 
-def test_the_same_event_has_the_same_id_and_ids_sort_by_time():
+def test_event_ids_are_stable_and_sort_by_time():
     first, again, later = samples.event(samples.alert()), samples.event(samples.alert()), samples.ALL[3]
     assert first.id == again.id
     assert first.id < later.id
     assert samples.event(samples.alert(occurrence=2)).id != first.id
 
 
-def test_an_incident_is_named_alike_by_whoever_sees_it():
+def test_incident_id_does_not_depend_on_the_observer():
     named = incident_id("h", "c1", samples.alert().kind, samples.NOW)
     assert named == incident_id("h", "c1", samples.alert().kind, samples.NOW)
     assert named != incident_id("other", "c1", samples.alert().kind, samples.NOW)

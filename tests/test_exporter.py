@@ -60,7 +60,7 @@ def total(numbers, measure) -> float:
     return sum(numbers[measure].values())
 
 
-def test_an_incident_is_counted_from_its_alert_to_its_end(bus, exporter):
+def test_incident_is_counted_from_alert_to_end(bus, exporter):
     bus.publish([event(alert()), event(needed(), 0.1), event(complete(), 3), event(CLEARED, 3)])
     bus.show([event(heartbeat("responder")), event(stats())], ttl=60)
     told = exporter().numbers()
@@ -80,7 +80,7 @@ def test_an_incident_is_counted_from_its_alert_to_its_end(bus, exporter):
     assert set(told) == set(definitions.MEASURES)
 
 
-def test_a_restart_neither_loses_nor_doubles(bus, exporter):
+def test_restart_neither_loses_nor_doubles_counts(bus, exporter):
     first = exporter()
     bus.publish([event(alert())])
     first.numbers()
@@ -90,7 +90,7 @@ def test_a_restart_neither_loses_nor_doubles(bus, exporter):
     assert total(first.numbers(), definitions.ALERTS) == 2
 
 
-def test_a_backlog_is_counted_in_the_order_in_which_it_was_said(bus, exporter):
+def test_backlog_is_counted_in_order_of_time(bus, exporter):
     """More than is read at once, on one stream of two: each end finds the beginning it belongs to."""
     for number in range(MAX_ENTRIES_READ + 10):
         bus.publish([event(alert(), number, incident=f"i{number}")])
@@ -100,7 +100,7 @@ def test_a_backlog_is_counted_in_the_order_in_which_it_was_said(bus, exporter):
     assert told[definitions.TIME_TO_HEAL]["exited",].sum == MAX_ENTRIES_READ + 20
 
 
-def test_without_the_bus_it_tells_what_was_counted_and_that_the_bus_is_down(bus, exporter, caplog):
+def test_exporter_without_bus_serves_counts_and_bus_down(bus, exporter, caplog):
     caplog.set_level("INFO", "hemostat")
     bus.publish([event(alert())])
     told = exporter()
@@ -118,12 +118,12 @@ def test_without_the_bus_it_tells_what_was_counted_and_that_the_bus_is_down(bus,
     ]
 
 
-def test_what_people_have_said_is_told(desk, exporter):
+def test_pauses_and_approvals_are_exported(desk, exporter):
     desk.pause("*", Pause(by="ann", at=0.0))
     assert exporter().numbers()[definitions.PAUSE_STATE] == {(): 1.0}
 
 
-def test_what_waits_for_a_channel_is_told_although_its_role_is_gone(bus, outbox, exporter):
+def test_outbox_size_is_exported_without_its_role(bus, outbox, exporter):
     told = exporter()
     figure = Figure(definitions.NOTIFICATIONS.name, ("ops", DeliveryResult.DELIVERED), 0)
     bus.show([event(heartbeat("alert", figures=(figure,)))], ttl=60)
@@ -137,12 +137,12 @@ def test_what_waits_for_a_channel_is_told_although_its_role_is_gone(bus, outbox,
     assert told.numbers()[definitions.WAITING_NOTIFICATIONS] == {("ops",): 2.0}
 
 
-def test_a_memo_of_somebody_else_is_no_obstacle(bus, exporter):
+def test_state_of_another_exporter_is_ignored(bus, exporter):
     bus.publish([event(alert())], memo=("metrics", b"\xff"))
     assert total(exporter().numbers(), definitions.ALERTS) == 1
 
 
-def test_many_may_ask_at_once(bus, exporter):
+def test_concurrent_scrapes_are_served(bus, exporter):
     told = exporter()
     bus.publish([event(alert(), at) for at in range(50)])
     threads = [threading.Thread(target=told.numbers) for _ in range(8)]

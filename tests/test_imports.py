@@ -27,7 +27,7 @@ def command(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ()])
-def test_help_imports_only_what_it_prints(arguments):
+def test_help_imports_no_vendor_library(arguments):
     modules = loaded(command(*arguments))
     assert modules.isdisjoint({*VENDORS, "msgspec", "asyncio", "difflib", "dataclasses"})
     assert not any(
@@ -73,19 +73,19 @@ def test_roles_and_their_composition_import_no_vendor(module):
     assert loaded(f"import {module}").isdisjoint(VENDORS)
 
 
-def test_the_bus_brings_neither_docker_nor_a_screen():
+def test_bus_imports_neither_docker_nor_textual():
     """The analyzer's process holds Redis and nothing else from outside."""
     modules = loaded("import hemostat.app, hemostat.adapters.redis, hemostat.agents.analyzer")
     assert modules.isdisjoint(set(VENDORS) - {"redis", "requests"} | {"docker"})
 
 
-def test_without_a_model_the_analyzer_pays_for_none():
+def test_analyzer_without_model_imports_no_vendor():
     code = "from hemostat import app, config\nassert app.advisor(config.Settings(), {}) is None"
     assert loaded(code).isdisjoint({"anthropic", "openai", "httpx2", "pydantic"})
 
 
 @pytest.mark.parametrize(("vendor", "other"), [("anthropic", "openai"), ("openai", "anthropic")])
-def test_of_two_vendors_the_one_that_is_asked_is_loaded(vendor, other):
+def test_only_the_configured_vendor_is_imported(vendor, other):
     code = (
         "from hemostat import app, config\n"
         f"app.advisor(config.Settings(), {{'{vendor.upper()}_API_KEY': 'k'}}).close()"

@@ -43,32 +43,32 @@ def office() -> Office:
     return Office()
 
 
-def test_an_order_goes_to_the_containers_host_and_says_who_gave_it(office):
+def test_order_names_the_host_and_the_operator(office):
     incident = office.orders.place("far", order())
     (told,) = office.told("order")
     assert (told.host, told.incident, told.source, told.data) == ("far", incident, "people@ann@h", order())
     assert office.bus.incidents == {}, "a request cannot hide behind it"
 
 
-def test_the_same_order_given_twice_is_two(office):
+def test_repeated_order_is_a_second_order(office):
     first = office.orders.place("far", order())
     office.clock.advance(1)
     assert office.orders.place("far", order()) != first
 
 
-def test_nothing_is_told_where_one_only_looks(office):
+def test_read_only_commands_publish_nothing(office):
     assert isinstance(office.orders.prospect("far", order()), Act)
     assert office.orders.overview("far").running == 0
     assert office.told("order") == office.told() == []
 
 
-def test_where_force_counts_for_nothing_that_is_said(office):
+def test_ineffective_force_is_reported(office):
     assert office.orders.outlook("far", order()) == ALLOWED_TEXT
     forced = msgspec.structs.replace(order(), force=True)
     assert office.orders.outlook("far", forced) == f"{ALLOWED_TEXT}; {NO_FORCE_TEXT}"
 
 
-def test_whatever_people_decide_is_in_force_and_told(office):
+def test_decision_takes_effect_and_is_published(office):
     orders = office.orders
     orders.pause(ALL_CONTAINERS, by="ann", reason="deploy", seconds=60)
     orders.reset("web", by="bob")
@@ -82,7 +82,7 @@ def test_whatever_people_decide_is_in_force_and_told(office):
     assert {(each.host, each.incident) for each in office.told()} == {("h", None)}
 
 
-def test_an_answer_is_told_with_its_incident_and_only_where_it_counts(office):
+def test_effective_answer_is_published_with_its_incident(office):
     office.desk.ask(ASKED)
     approval, counts = office.orders.answer("a1", ApprovalAnswer.REJECTED, by="ann", reason="not now")
     assert (approval.answer, counts) == (ApprovalAnswer.REJECTED, True)
@@ -96,7 +96,7 @@ def test_an_answer_is_told_with_its_incident_and_only_where_it_counts(office):
     )
 
 
-def test_what_changes_nothing_is_not_told(office):
+def test_decision_without_effect_is_not_published(office):
     assert not office.orders.resume("web", by="ann")
     assert office.orders.answer("a1", ApprovalAnswer.APPROVED, by="ann") is None
     assert office.told() == []

@@ -17,7 +17,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_new_file_is_its_owners_alone_whatever_the_umask(tmp_path):
+def test_new_file_is_private_under_any_umask(tmp_path):
     before = os.umask(0)
     try:
         write_output(tmp_path / "x", b"secret")
@@ -26,7 +26,7 @@ def test_a_new_file_is_its_owners_alone_whatever_the_umask(tmp_path):
     assert ((tmp_path / "x").read_bytes(), mode(tmp_path / "x")) == (b"secret", 0o600)
 
 
-def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(tmp_path):
+def test_existing_file_is_kept_unless_replaced(tmp_path):
     file = tmp_path / "x"
     file.write_bytes(b"old")
     file.chmod(0o644)
@@ -37,7 +37,7 @@ def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(tmp_path):
     assert (file.read_bytes(), mode(file), names(tmp_path)) == (b"new", 0o600, ["x"])
 
 
-def test_whoever_has_the_old_file_open_does_not_see_the_new_one(tmp_path):
+def test_open_old_file_does_not_change(tmp_path):
     file = tmp_path / "x"
     file.write_bytes(b"old")
     os.link(file, tmp_path / "twin")
@@ -49,7 +49,7 @@ def test_whoever_has_the_old_file_open_does_not_see_the_new_one(tmp_path):
 
 @pytest.mark.parametrize("replace", [True, False])
 @pytest.mark.parametrize("there", [True, False])
-def test_a_link_is_not_followed(tmp_path, replace, there):
+def test_symlink_is_not_followed(tmp_path, replace, there):
     aim, link = tmp_path / "authorized_keys", tmp_path / "x.md"
     if there:
         aim.write_bytes(b"mine")
@@ -62,7 +62,7 @@ def test_a_link_is_not_followed(tmp_path, replace, there):
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_a_link_on_the_way_is_not_followed_and_the_real_place_is_named(tmp_path, deep):
+def test_symlinked_parent_is_refused_with_the_real_path(tmp_path, deep):
     aim = tmp_path / "etc"
     (aim / "inner").mkdir(parents=True)
     (tmp_path / "volume").symlink_to(aim)
@@ -72,7 +72,7 @@ def test_a_link_on_the_way_is_not_followed_and_the_real_place_is_named(tmp_path,
     assert list(aim.glob("**/x")) == []
 
 
-def test_a_link_below_the_home_directory_is_the_users_own(tmp_path, monkeypatch):
+def test_symlink_in_the_home_directory_is_accepted(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "dotfiles").mkdir()
     (tmp_path / ".config").symlink_to("dotfiles")
@@ -81,13 +81,13 @@ def test_a_link_below_the_home_directory_is_the_users_own(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
-def test_what_is_no_file_is_not_replaced(tmp_path, make):
+def test_directory_or_device_is_not_replaced(tmp_path, make):
     make(tmp_path / "x")
     with pytest.raises(OSError, match="is not a regular file"):
         write_output(tmp_path / "x", b"new", replace=True)
 
 
-def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+def test_failure_leaves_only_the_old_file(tmp_path, monkeypatch):
     file = tmp_path / "x"
     file.write_bytes(b"old")
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
@@ -98,7 +98,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     assert (file.read_bytes(), names(tmp_path)) == (b"old", ["x"])
 
 
-def test_a_file_that_is_written_on_takes_its_place_at_once(tmp_path):
+def test_streamed_file_is_in_place_at_once(tmp_path):
     file = tmp_path / "x"
     file.write_bytes(b"old")
     with open_output(file, b"head ", replace=True) as opened:
@@ -107,6 +107,6 @@ def test_a_file_that_is_written_on_takes_its_place_at_once(tmp_path):
     assert file.read_bytes() == b"head body"
 
 
-def test_a_device_of_the_host_is_written_to():
+def test_device_is_written_to():
     write_output(Path("/dev/null"), b"gone", replace=True)
     assert Path("/dev/null").is_char_device()

@@ -20,14 +20,14 @@ def give():
     return lambda path: os.chown(path, STRANGER, STRANGER, follow_symlinks=False)
 
 
-def test_a_directory_of_this_user_is_made_for_this_user_alone(tmp_path):
+def test_new_directory_is_private(tmp_path):
     make_directory(wanted := tmp_path / "a" / "b")
     assert stat.S_IMODE(wanted.stat().st_mode) == 0o700
     make_directory(wanted)
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o702, 0o720, 0o1777])
-def test_a_directory_that_others_can_write_to_is_refused(tmp_path, mode):
+def test_directory_writable_by_others_is_refused(tmp_path, mode):
     (state := tmp_path / "state").mkdir()
     state.chmod(mode)
     with pytest.raises(UnsafePathError, match=r"can be written by other users .*: chmod go-w"):
@@ -35,7 +35,7 @@ def test_a_directory_that_others_can_write_to_is_refused(tmp_path, mode):
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o757])
-def test_a_directory_that_others_can_rename_is_refused(tmp_path, mode):
+def test_directory_that_others_can_rename_is_refused(tmp_path, mode):
     (parent := tmp_path / "parent").mkdir()
     (parent / "state").mkdir(mode=0o700)
     parent.chmod(mode)
@@ -46,13 +46,13 @@ def test_a_directory_that_others_can_rename_is_refused(tmp_path, mode):
     assert not (parent / "other").exists()
 
 
-def test_a_sticky_parent_such_as_tmp_is_no_risk(tmp_path):
+def test_sticky_parent_such_as_tmp_is_accepted(tmp_path):
     (parent := tmp_path / "parent").mkdir()
     parent.chmod(0o1777)
     make_directory(parent / "state")
 
 
-def test_a_directory_of_another_user_is_refused(tmp_path, give):
+def test_directory_of_another_user_is_refused(tmp_path, give):
     (state := tmp_path / "state").mkdir(mode=0o700)
     give(state)
     with pytest.raises(UnsafePathError, match="belongs to user nobody"):
@@ -61,7 +61,7 @@ def test_a_directory_of_another_user_is_refused(tmp_path, give):
         check_directory(state / "below")
 
 
-def test_a_link_of_another_user_is_refused_wherever_it_leads(tmp_path, give):
+def test_symlink_of_another_user_is_refused(tmp_path, give):
     (target := tmp_path / "target").mkdir(mode=0o700)
     (link := tmp_path / "link").symlink_to(target)
     check_directory(link)
@@ -73,7 +73,7 @@ def test_a_link_of_another_user_is_refused_wherever_it_leads(tmp_path, give):
     assert not (target / "below").exists()
 
 
-def test_what_an_own_link_leads_to_is_judged_too(tmp_path):
+def test_target_of_an_own_symlink_is_checked(tmp_path):
     (target := tmp_path / "target").mkdir()
     target.chmod(0o777)
     (link := tmp_path / "link").symlink_to("target")
@@ -81,7 +81,7 @@ def test_what_an_own_link_leads_to_is_judged_too(tmp_path):
         check_directory(link)
 
 
-def test_links_in_a_circle_are_an_error_of_the_system(tmp_path):
+def test_symlink_loop_raises_an_os_error(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(OSError, match="symbolic links"):
@@ -90,7 +90,7 @@ def test_links_in_a_circle_are_an_error_of_the_system(tmp_path):
 
 @pytest.mark.parametrize("flags", [os.O_RDWR | os.O_CREAT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC])
 @pytest.mark.parametrize("link", [os.symlink, os.link])
-def test_a_file_behind_a_link_stays_as_it_is(tmp_path, link, flags):
+def test_file_behind_a_symlink_is_unchanged(tmp_path, link, flags):
     (target := tmp_path / "target").write_text("precious")
     link(target, tmp_path / "lock")
     with pytest.raises(UnsafePathError, match="link"):
@@ -98,20 +98,20 @@ def test_a_file_behind_a_link_stays_as_it_is(tmp_path, link, flags):
     assert target.read_text() == "precious"
 
 
-def test_a_dangling_link_makes_no_file(tmp_path):
+def test_dangling_symlink_creates_no_file(tmp_path):
     (tmp_path / "lock").symlink_to(tmp_path / "target")
     with pytest.raises(UnsafePathError, match="symbolic link"):
         open_file(tmp_path / "lock")
     assert not (tmp_path / "target").exists()
 
 
-def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path):
+def test_named_pipe_is_refused_without_blocking(tmp_path):
     os.mkfifo(tmp_path / "lock")
     with pytest.raises(UnsafePathError, match="is not a file"):
         open_file(tmp_path / "lock")
 
 
-def test_a_file_of_another_user_is_refused(tmp_path, give):
+def test_file_of_another_user_is_refused(tmp_path, give):
     (file := tmp_path / "lock").write_text("theirs")
     give(file)
     with pytest.raises(UnsafePathError, match="belongs to user nobody"):
@@ -119,20 +119,20 @@ def test_a_file_of_another_user_is_refused(tmp_path, give):
     assert file.read_text() == "theirs"
 
 
-def test_a_file_that_an_older_umask_left_open_is_closed_to_others(tmp_path):
+def test_permissions_of_an_older_file_are_restricted(tmp_path):
     (file := tmp_path / "log").write_text("")
     file.chmod(0o666)
     os.close(open_file(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
 
-def test_a_file_in_place_of_a_socket_is_refused(tmp_path):
+def test_file_in_place_of_a_socket_is_refused(tmp_path):
     (tmp_path / "redis.sock").write_text("")
     with pytest.raises(UnsafePathError, match="is not a socket"):
         check_file(tmp_path / "redis.sock", is_kind="socket")
 
 
-def test_a_file_is_replaced_and_a_link_of_its_name_not_followed(tmp_path):
+def test_symlink_of_the_name_is_replaced_not_followed(tmp_path):
     (target := tmp_path / "target").write_text("precious")
     (file := tmp_path / "view").symlink_to(target)
     (tmp_path / f".view.{os.getpid()}").symlink_to(target)

@@ -79,7 +79,7 @@ def running(wired: Wired, settings: Settings = PLAIN) -> Iterator[None]:
     thread.join()
 
 
-def test_a_database_that_hangs_and_says_nothing_is_told_of() -> None:
+def test_hanging_database_is_reported() -> None:
     clock = FakeClock(NOW)
     backlog = StoreBacklog("store", bus=InMemoryBus(clock), clock=clock, host="h", instance="i", pid=1)
     for _ in range(20):
@@ -112,9 +112,7 @@ def waiting(parts: Wired, role: streams.Role) -> int:
     return parts.bus.lag(role.group("h"), role.reads)
 
 
-def test_what_comes_while_the_database_is_away_is_stored_when_it_is_back(
-    parts: Wired, postgres_server: Server
-) -> None:
+def test_events_during_an_outage_are_stored_later(parts: Wired, postgres_server: Server) -> None:
     before, meanwhile = [event(alert())], [event(alert(), 1), event(complete(), 2)]
     parts.bus.publish(before)
     eventually(lambda: not waiting(parts, streams.STORE_ROLE))
@@ -135,7 +133,7 @@ def test_what_comes_while_the_database_is_away_is_stored_when_it_is_back(
     store.close()
 
 
-def test_an_event_is_stored_however_often_the_role_was_killed_before_it_could_be(postgres_url: str) -> None:
+def test_event_is_stored_after_repeated_kills_of_the_role(postgres_url: str) -> None:
     wired, said, keeper = Wired(postgres_url), [event(alert())], streams.STORE_ROLE
     wired.bus.publish(said)
     wired.bus.read(keeper.group("h"), "h-1", keeper.reads, count=1, timeout=0)
@@ -146,7 +144,7 @@ def test_an_event_is_stored_however_often_the_role_was_killed_before_it_could_be
     assert stored(wired) == said
 
 
-def test_people_are_told_while_the_key_of_the_trail_cannot_be_read(postgres_url: str, tmp_path: Path) -> None:
+def test_unreadable_audit_key_is_notified(postgres_url: str, tmp_path: Path) -> None:
     wired, key = Wired(postgres_url), tmp_path / "key"
     settings = Settings(host="h", store=StoreSettings(audit_key_file=str(key)))
     wired.keys = lambda: settings.audit_keys

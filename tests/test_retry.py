@@ -19,7 +19,7 @@ def failing(count: int, error: Exception):
     return call
 
 
-def test_it_waits_ever_longer_and_not_for_ever_longer():
+def test_wait_grows_to_a_maximum():
     waits: list[float] = []
     clock = FakeClock(on_sleep=waits.append)
     assert Retry(clock)(failing(12, BusUnreachableError("gone"))) == "done"
@@ -27,7 +27,7 @@ def test_it_waits_ever_longer_and_not_for_ever_longer():
     assert max(waits) == MAX_DELAY_SECONDS
 
 
-def test_it_says_what_it_waits_for_while_it_does():
+def test_reason_of_the_wait_is_reported():
     said: list[str] = []
     patience = Retry(FakeClock(on_sleep=lambda _: said.append(patience.trouble)))
     patience(failing(2, BusUnreachableError("gone")))
@@ -35,12 +35,12 @@ def test_it_says_what_it_waits_for_while_it_does():
     assert patience.trouble == ""
 
 
-def test_what_does_not_pass_is_not_waited_for():
+def test_permanent_error_is_not_retried():
     with pytest.raises(EngineError):
         Retry(FakeClock())(failing(1, EngineError("no")))
 
 
-def test_it_ends_when_told_to_stop():
+def test_stop_ends_the_wait():
     def stop(_: float) -> None:
         raise Interrupted
 

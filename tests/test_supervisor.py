@@ -99,7 +99,7 @@ def is_alive(pid: int) -> bool:
     return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 
-def test_every_line_of_a_child_is_labelled_and_cannot_act_on_the_terminal(start):
+def test_child_output_is_labelled_and_escaped(start):
     running = start({"monitor": RUDE, "alert": SLEEPER})
     eventually(lambda: running.says("clear") and running.pids("alert"))
     assert "monitor  | \N{REPLACEMENT CHARACTER}[2Jclear" in running.lines()
@@ -113,7 +113,7 @@ time.sleep(100)
 """
 
 
-def test_for_machines_every_line_is_an_object_that_names_its_role(start):
+def test_json_lines_of_children_name_their_role(start):
     running = start({"monitor": TALKER, "alert": ONCE}, json_lines=True)
     eventually(lambda: running.says("[1]") and running.says("restarting in"))
     told = [json.loads(line) for line in running.lines()]
@@ -123,7 +123,7 @@ def test_for_machines_every_line_is_an_object_that_names_its_role(start):
     assert any(each["role"] == "hemostat" and "alert ended with code 3" in each["text"] for each in told)
 
 
-def test_a_child_that_is_killed_is_started_again(start):
+def test_killed_child_is_started_again(start):
     running = start({"monitor": SLEEPER})
     eventually(lambda: running.pids("monitor"))
     os.kill(running.pids("monitor")[0], signal.SIGKILL)
@@ -131,7 +131,7 @@ def test_a_child_that_is_killed_is_started_again(start):
     assert running.says("monitor was terminated by SIGKILL, restarting in 100 ms")
 
 
-def test_a_child_that_keeps_ending_is_started_ever_more_rarely(start):
+def test_repeatedly_failing_child_is_started_with_backoff(start):
     running = start({"monitor": ONCE})
     eventually(lambda: running.says("restarting in 400 ms"))
     waits = [line.rpartition(" in ")[2] for line in running.lines() if "restarting in" in line]
@@ -139,7 +139,7 @@ def test_a_child_that_keeps_ending_is_started_ever_more_rarely(start):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_signal_stops_them_all(start, number, code):
+def test_signal_stops_all_children(start, number, code):
     running = start({"monitor": SLEEPER, "alert": SLEEPER})
     eventually(lambda: running.pids("monitor") and running.pids("alert"))
     running.signal(number)
@@ -147,7 +147,7 @@ def test_a_signal_stops_them_all(start, number, code):
     assert not any(is_alive(pid) for role in ("monitor", "alert") for pid in running.pids(role))
 
 
-def test_one_that_does_not_stop_in_time_is_killed(start):
+def test_child_that_does_not_stop_in_time_is_killed(start):
     running = start({"monitor": STUBBORN}, grace=0.1)
     eventually(lambda: running.pids("monitor"))
     running.signal(signal.SIGTERM)
@@ -166,13 +166,13 @@ def test_a_second_interrupt_does_not_wait(start):
     assert not is_alive(running.pids("monitor")[0])
 
 
-def test_a_child_whose_configuration_is_wrong_ends_them_all(start):
+def test_child_with_invalid_configuration_ends_all(start):
     running = start({"monitor": MISCONFIGURED, "alert": SLEEPER})
     assert running.end() == 2
     assert running.says("monitor ended with code 2, stopping")
 
 
-def test_a_configuration_that_was_spoilt_later_ends_nobody(start, tmp_path):
+def test_configuration_broken_later_ends_no_child(start, tmp_path):
     once = f"""import pathlib
 spoilt = pathlib.Path({str(tmp_path)!r}, "spoilt")
 code = 2 if spoilt.exists() else 3
@@ -185,7 +185,7 @@ raise SystemExit(code)
     assert len(running.pids("alert")) == 1
 
 
-def test_a_second_supervisor_of_the_same_state_is_refused(start):
+def test_second_supervisor_of_the_same_state_is_refused(start):
     first = start({"monitor": SLEEPER})
     eventually(lambda: first.pids("monitor"))
     second = start({"monitor": SLEEPER})
@@ -194,7 +194,7 @@ def test_a_second_supervisor_of_the_same_state_is_refused(start):
     assert second.says(f"as process {first.process.pid}")
 
 
-def test_a_full_disk_under_its_log_ends_nobody(tmp_path):
+def test_full_disk_under_the_log_ends_no_child(tmp_path):
     children = {"monitor": f"import pathlib; pathlib.Path({str(tmp_path)!r}, 'runs').touch(); {ONCE}"}
     state = str(tmp_path / "state")
     program = PARENT.format(children=children, state=state, grace=10.0, json_lines=False)

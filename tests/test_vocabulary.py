@@ -2,7 +2,17 @@
 
 import pytest
 
-from tests.vocabulary import ROOT, WORDS, Use, Vocabulary, growth, read_baseline, shrinkage
+from tests.vocabulary import (
+    MAX_TEST_NAME,
+    ROOT,
+    WORDS,
+    Use,
+    Vocabulary,
+    find_long_test_names,
+    growth,
+    read_baseline,
+    shrinkage,
+)
 
 SMALL = """
 [parts]
@@ -41,6 +51,17 @@ def test_no_word_is_used_more_often_than_in_the_baseline():
     if fewer := shrinkage(uses, baseline):
         print("used less often; run python -m tests.vocabulary --update:", *fewer)
     assert not (messages := growth(uses, baseline)), "\n".join(messages)
+
+
+def test_no_test_name_is_longer_than_70_characters():
+    assert find_long_test_names(ROOT) == []
+
+
+def test_long_test_name_is_reported_with_its_place(tmp_path):
+    path, name = tmp_path / "tests" / "test_x.py", "test_".ljust(MAX_TEST_NAME, "x")
+    path.parent.mkdir()
+    path.write_text(f"def {name}(): ...\ndef {name}y(): ...\n")
+    assert find_long_test_names(tmp_path) == [f"tests/test_x.py:2: {name}y"]
 
 
 def test_every_allowed_use_has_a_reason_and_a_path():

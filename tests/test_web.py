@@ -69,7 +69,7 @@ from tests.support.web_dashboard import (
         ("", False),
     ],
 )
-def test_a_name_that_is_not_its_own_is_none(host, own):
+def test_foreign_host_header_is_refused(host, own):
     assert is_own_name(host, NAMES | {"localhost"}) is own
 
 
@@ -85,14 +85,14 @@ def test_a_name_that_is_not_its_own_is_none(host, own):
         (None, False, True),
     ],
 )
-def test_a_page_of_another_origin_is_not_its_own(origin, required, own):
+def test_foreign_origin_is_refused(origin, required, own):
     assert is_own_origin(origin, "localhost:8000", required=required) is own
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/?token=", "/?token=wrong", "/ws", "/static/js/textual.js", "/download/x"]
 )
-def test_without_the_token_there_is_nothing(path):
+def test_request_without_token_is_refused(path):
     async def script(browser, at):
         answer = await get(browser, at + path, headers={"Origin": at})
         assert (answer.status, "Set-Cookie" in answer.headers) == (403, False)
@@ -101,7 +101,7 @@ def test_without_the_token_there_is_nothing(path):
     served(script)
 
 
-def test_a_cookie_is_of_no_use_at_another_address():
+def test_cookie_is_invalid_at_another_address():
     """Browsers send it to every port of the host that they open: a container may listen at one."""
 
     async def script(browser, at):
@@ -114,7 +114,7 @@ def test_a_cookie_is_of_no_use_at_another_address():
     served(script)
 
 
-def test_the_token_is_taken_once_for_a_cookie_that_scripts_and_other_sites_do_not_get():
+def test_token_is_exchanged_for_an_http_only_cookie():
     async def script(browser, at):
         answer = await get(browser, f"{at}/?token={TOKEN}", allow_redirects=False)
         assert (answer.status, answer.headers["Location"]) == (303, "/")
@@ -140,7 +140,7 @@ def test_the_token_is_taken_once_for_a_cookie_that_scripts_and_other_sites_do_no
         ({"Origin": "null"}, "another page"),
     ],
 )
-def test_who_has_the_cookie_is_still_asked_where_from(headers, why):
+def test_request_with_cookie_needs_an_own_origin(headers, why):
     async def script(browser, at):
         await come_in(browser, at)
         for path in ("/", "/ws"):
@@ -152,7 +152,7 @@ def test_who_has_the_cookie_is_still_asked_where_from(headers, why):
     served(script)
 
 
-def test_a_websocket_says_where_it_is_from():
+def test_websocket_needs_an_own_origin():
     async def script(browser, at):
         await come_in(browser, at)
         for headers in ({}, {"Origin": "http://evil.example"}, {"Origin": "http://127.0.0.1:1"}):
@@ -163,7 +163,7 @@ def test_a_websocket_says_where_it_is_from():
     served(script)
 
 
-def test_it_is_the_dashboard_and_heeds_keys_and_is_gone_with_the_page(monkeypatch):
+def test_page_shows_the_dashboard_and_ends_with_it(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
 
     async def script(browser, at):
@@ -181,7 +181,7 @@ async def refused_page(browser: ClientSession, at: str) -> int:
     return refused.value.status
 
 
-def test_no_more_than_some_at_a_time_and_one_that_does_not_go_is_killed(monkeypatch):
+def test_number_of_pages_is_limited_and_stuck_ones_are_killed(monkeypatch):
     monkeypatch.setattr("hemostat.web.PATIENCE", 0.1)
 
     async def script(browser, at):
@@ -204,7 +204,7 @@ def test_no_more_than_some_at_a_time_and_one_that_does_not_go_is_killed(monkeypa
     served(script, command="exec cat")
 
 
-def test_closed_pages_count_until_their_processes_have_ended(monkeypatch, tmp_path):
+def test_closed_page_counts_until_its_process_ended(monkeypatch, tmp_path):
     """A viewer who opens and closes pages without end must not start a process for each of them."""
     monkeypatch.setattr("hemostat.web.PATIENCE", 60.0)
     (needed := tmp_path / "needed").touch()
@@ -236,7 +236,7 @@ async def is_admitted(browser: ClientSession, at: str) -> bool:
     return True
 
 
-def test_a_page_ends_with_its_dashboard():
+def test_page_ends_with_its_dashboard():
     """One that cannot start, too: nobody looks at a blank page for ever."""
 
     async def script(browser, at):
@@ -247,7 +247,7 @@ def test_a_page_ends_with_its_dashboard():
     served(script, command="exit 3")
 
 
-def test_nonsense_ends_the_page_alone(monkeypatch):
+def test_invalid_message_ends_only_its_page(monkeypatch):
     monkeypatch.setattr("hemostat.web.PATIENCE", 0.1)
 
     async def script(browser, at):
@@ -273,7 +273,7 @@ while len(head := os.read(0, 5)) == 5:
 
 
 @pytest.mark.parametrize("size", ["width=99999&height=99999", "width=-5&height=0", "width=x&height=1e9", ""])
-def test_the_size_of_a_page_is_bounded(size):
+def test_size_of_a_page_is_bounded(size):
     """The process behind it tells how large it was made, and how large it is made later."""
 
     async def script(browser, at):
@@ -291,7 +291,7 @@ def test_the_size_of_a_page_is_bounded(size):
 
 
 @pytest.mark.parametrize("nonsense", [None, "1", 1.5, [], {}])
-def test_a_size_that_is_no_number_ends_the_page_alone(nonsense, monkeypatch):
+def test_invalid_size_ends_only_its_page(nonsense, monkeypatch):
     monkeypatch.setattr("hemostat.web.PATIENCE", 0.1)
 
     async def script(browser, at):
@@ -303,7 +303,7 @@ def test_a_size_that_is_no_number_ends_the_page_alone(nonsense, monkeypatch):
     served(script, command="exec cat")
 
 
-def test_a_size_that_is_typed_as_terminals_tell_it_is_not_taken(monkeypatch):
+def test_typed_resize_sequence_is_ignored(monkeypatch):
     """Drawn in it, one frame would have millions of cells."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
 
@@ -332,7 +332,7 @@ except MemoryError:
 """
 
 
-def test_a_page_has_bounded_memory_and_gives_way():
+def test_memory_of_a_page_is_bounded():
     done = subprocess.run(
         [sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=60, check=True
     )
@@ -345,7 +345,7 @@ def limits_of_children() -> list[str]:
     return [Path(f"/proc/{each}/limits").read_text() for each in own]
 
 
-def test_the_process_behind_a_page_is_confined(monkeypatch):
+def test_process_of_a_page_is_confined(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
 
     async def script(browser, at):
@@ -357,7 +357,7 @@ def test_the_process_behind_a_page_is_confined(monkeypatch):
     served(script, command=dashboard_command())
 
 
-def test_a_message_that_nests_too_deep_ends_the_page_alone(monkeypatch):
+def test_deeply_nested_message_ends_only_its_page(monkeypatch):
     monkeypatch.setattr("hemostat.web.PATIENCE", 0.1)
 
     async def script(browser, at):
@@ -450,9 +450,7 @@ def certificate(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize(("prefix", "strips"), [("", False), ("/hemostat", True), ("/ops/hemostat", False)])
-def test_behind_tls_and_a_prefix_it_is_the_dashboard_and_exports_are_downloads(
-    prefix, strips, certificate, monkeypatch
-):
+def test_dashboard_and_downloads_work_behind_tls_and_prefix(prefix, strips, certificate, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
 
     async def script(browser, public, _):
@@ -485,7 +483,7 @@ def test_behind_tls_and_a_prefix_it_is_the_dashboard_and_exports_are_downloads(
     behind_tls(script, certificate, prefix, strips=strips, command=dashboard_command())
 
 
-def test_behind_a_proxy_only_its_own_page_gets_in(certificate):
+def test_only_the_public_origin_is_accepted_behind_a_proxy(certificate):
     async def script(browser, public, inside):
         assert (await get(browser, f"{public}/?token={TOKEN}")).status == 200
         for origin in (inside, public.replace("https", "http", 1), "https://evil.example", "null"):
@@ -508,7 +506,7 @@ def test_behind_a_proxy_only_its_own_page_gets_in(certificate):
         ("http://[::1]:80/x", ("http://[::1]", "[::1]", "/x")),
     ],
 )
-def test_a_public_address_is_read(url, known):
+def test_public_url_is_parsed(url, known):
     assert parse_public_address(url) == known
 
 
@@ -525,12 +523,12 @@ def test_a_public_address_is_read(url, known):
         ),
     ],
 )
-def test_what_is_no_public_address_is_refused_without_repeating_it(url):
+def test_invalid_public_url_is_refused_without_repeating_it(url):
     with pytest.raises(ValueError, match=r"only scheme, host and path|contains \.\.") as refused:
         parse_public_address(url)
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("prefix", ["", "/x"])
-def test_other_messages_to_the_page_are_left_alone(prefix):
+def test_other_messages_to_the_page_are_unchanged(prefix):
     assert add_prefix('["pong", 1]', prefix) == '["pong", 1]'

@@ -27,13 +27,13 @@ def connect(listener, opened):
     return client, opened.enter_context(listener.accept()[0])
 
 
-def test_one_connection_more_ends_the_oldest(listener):
+def test_connection_above_the_limit_ends_the_oldest(listener):
     with ExitStack() as opened:
         clients = [connect(listener, opened)[0] for _ in range(5)]
         assert [is_ended(each) for each in clients] == [True, True, False, False, False]
 
 
-def test_a_connection_that_is_kept_is_not_ended(listener):
+def test_upgraded_connection_is_not_ended(listener):
     with ExitStack() as opened:
         first, accepted = connect(listener, opened)
         listener.keep(accepted.fileno())
@@ -41,7 +41,7 @@ def test_a_connection_that_is_kept_is_not_ended(listener):
         assert [is_ended(each) for each in clients] == [False, True, False, False, False]
 
 
-def test_connections_that_were_closed_do_not_count(listener):
+def test_closed_connections_do_not_count(listener):
     with ExitStack() as opened:
         first, _ = connect(listener, opened)
         for _ in range(9):

@@ -19,6 +19,8 @@ WORDS = Path(__file__).with_suffix(".toml")
 BASELINE = Path(__file__).with_name("vocabulary_baseline.json")
 SCANNED = ("hemostat", "tests", "docs", "demos", ".github", "README.md", "hemostat.toml.example")
 SUFFIXES = frozenset({".py", ".md", ".example"})
+MAX_TEST_NAME = 70
+"""Characters of the name of a test, which says condition and result."""
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -150,6 +152,17 @@ def identifiers(tree: ast.Module) -> Iterator[tuple[str, int]]:
                 for each in getattr(node, field, ())
             )
             pending += [(each, has_fields) for each in inner]
+
+
+def find_long_test_names(root: Path) -> list[str]:
+    """The places of tests whose names are longer than MAX_TEST_NAME."""
+    return [
+        f"{path.relative_to(root)}:{line}: {name}"
+        for path in files(root, ["tests"])
+        if path.suffix == ".py"
+        for name, line in identifiers(ast.parse(path.read_text("utf-8")))
+        if name.startswith("test_") and len(name) > MAX_TEST_NAME
+    ]
 
 
 def is_self(node: ast.expr) -> bool:

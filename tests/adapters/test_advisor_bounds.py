@@ -22,7 +22,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("vendor", [OpenAIAdvisor, AnthropicAdvisor])
 @pytest.mark.parametrize("answer", ENDLESS.values(), ids=ENDLESS)
-def test_an_answer_without_end_is_given_up(monkeypatch, vendor, answer):
+def test_endless_response_of_a_model_is_aborted(monkeypatch, vendor, answer):
     monkeypatch.setattr(body_limit, "GRACE_SECONDS", 0.2)
     with serve_endlessly(*answer) as place:
         advisor = vendor("model-x", key="k", base_url=f"http://{place}")

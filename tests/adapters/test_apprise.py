@@ -27,7 +27,7 @@ def channel(hook) -> Apprise:
     return Apprise("ops", hook.url.replace("http://", "json://"))
 
 
-def test_a_service_is_told_all_of_it(hook):
+def test_service_receives_title_and_body(hook):
     channel(hook).send(MESSAGE)
     told = hook.heard[0].json
     assert told["title"] == "web is healed: exited"
@@ -42,7 +42,7 @@ def test_a_service_is_told_all_of_it(hook):
     assert told["type"] == "success"
 
 
-def test_a_service_that_refuses_is_an_error_that_keeps_the_secret(hook, caplog, capfd):
+def test_refusal_is_an_error_without_the_secret(hook, caplog, capfd):
     hook.status = 500
     with caplog.at_level(logging.DEBUG, "hemostat"), pytest.raises(NotifyError) as caught:
         channel(hook).send(MESSAGE)
@@ -50,18 +50,18 @@ def test_a_service_that_refuses_is_an_error_that_keeps_the_secret(hook, caplog, 
     assert SECRET not in str(caught.value) + caplog.text + "".join(capfd.readouterr())
 
 
-def test_a_url_that_it_does_not_know_is_a_mistake_that_keeps_the_secret():
+def test_unknown_url_scheme_is_an_error_without_the_secret():
     pytest.importorskip("apprise")
     with pytest.raises(ConfigError, match="ops") as caught:
         Apprise("ops", f"nosuch://{SECRET}")
     assert SECRET not in str(caught.value)
 
 
-def test_without_apprise_people_are_told_what_to_install(monkeypatch):
+def test_missing_apprise_names_the_package_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(ConfigError, match="hemostat\\[apprise\\]"):
         Apprise("ops", "ntfy://topic")
 
 
-def test_what_is_brief_has_a_body_all_the_same():
+def test_brief_message_has_a_body():
     assert format_body(single(HEALED, {}, brief=True)) == "web is healed: exited"

@@ -45,7 +45,7 @@ def short(monkeypatch):
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("answer", [HEADERS, CONTINUES], ids=["headers", "continues"])
-def test_a_header_without_end_is_given_up(call, answer):
+def test_endless_header_is_aborted(call, answer):
     with serve_endlessly(*answer) as place:
         begin = time.monotonic()
         with pytest.raises(NotifyError) as caught:
@@ -55,12 +55,12 @@ def test_a_header_without_end_is_given_up(call, answer):
 
 
 @pytest.mark.parametrize("extra", [b"", b"Content-Encoding: br\r\n", b"Content-Encoding: gzip, gzip\r\n"])
-def test_a_body_without_end_is_given_up(extra):
+def test_endless_body_is_aborted(extra):
     with serve_endlessly(HEAD + extra + b"\r\n", bytes(65536)) as place, pytest.raises(NotifyError):
         service(place)()
 
 
-def test_a_compressed_body_is_read_up_to_a_smaller_bound():
+def test_compressed_body_has_a_smaller_limit():
     packed = gzip.compress(bytes(50_000_000))
     head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: 99999999\r\n\r\n" + packed
     with serve_endlessly(head, packed) as place, response_limit.bounded_answers():
@@ -71,7 +71,7 @@ def test_a_compressed_body_is_read_up_to_a_smaller_bound():
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed(status):
+def test_redirect_is_not_followed(status):
     with hooked() as other, hooked() as hook:
         hook.status = status
         hook.headers = {"Location": other.url}
@@ -82,13 +82,13 @@ def test_a_redirect_is_not_followed(status):
         assert other.requests == []
 
 
-def test_other_requests_are_not_bounded():
+def test_requests_of_other_code_have_no_limit():
     with hooked() as hook:
         hook.body = bytes(response_limit.MAX_ANSWER_BYTES + 1)
         assert len(requests.get(hook.url, timeout=5).content) == len(hook.body)
 
 
-def test_a_service_that_does_not_return_is_told_once_at_a_time(monkeypatch):
+def test_hanging_service_receives_one_message_at_a_time(monkeypatch):
     pytest.importorskip("apprise")
     monkeypatch.setattr(apprise, "SEND_SECONDS", 0.1)
     channel, over, calls = Apprise("ops", "json://127.0.0.1:9/x"), threading.Event(), []

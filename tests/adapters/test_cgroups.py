@@ -160,7 +160,7 @@ EXPECTED = [Sample(container_id=ID, time=5.0, cpu=2.5, memory=30_000, parents=Pa
 
 
 @pytest.mark.parametrize("path", [f"/docker/{ID}", f"/system.slice/docker-{ID}.scope"])
-def test_version_1_with_either_driver(tmp_path: Path, path: str) -> None:
+def test_version_1_is_read_with_either_driver(tmp_path: Path, path: str) -> None:
     tree = Tree(tmp_path, V1_MOUNTS)
     tree.v1(path)
     assert tree.sample() == EXPECTED
@@ -168,27 +168,27 @@ def test_version_1_with_either_driver(tmp_path: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", V2_PATHS)
-def test_version_2_with_every_driver(tmp_path: Path, path: str) -> None:
+def test_version_2_is_read_with_every_driver(tmp_path: Path, path: str) -> None:
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(path)
     assert tree.sample() == EXPECTED
     assert CgroupSampler(tmp_path).usable(info())
 
 
-def test_a_process_in_a_cgroup_below_stands_for_the_whole_container(tmp_path: Path) -> None:
+def test_process_in_a_child_cgroup_leads_to_the_container(tmp_path: Path) -> None:
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(V2_PATHS[3], below="/container/init.scope")
     assert tree.sample() == EXPECTED
 
 
-def test_a_mount_whose_top_is_not_the_hierarchy_s(tmp_path: Path) -> None:
+def test_mount_of_a_part_of_the_hierarchy_is_read(tmp_path: Path) -> None:
     tree = Tree(tmp_path, V2_MOUNTS.replace("0:29 / /sys", "0:29 /lxc/one /sys"))
     tree.v2(f"/docker/{ID}")
     tree.write(f"proc/{PID}/cgroup", f"0::/lxc/one/docker/{ID}\n")
     assert tree.sample() == EXPECTED
 
 
-def test_a_pid_that_is_now_another_container_s_is_not_believed(tmp_path: Path) -> None:
+def test_pid_reused_by_another_container_is_ignored(tmp_path: Path) -> None:
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(f"/docker/{'aa' * 32}")
     tree.write(f"proc/{PID}/net/dev", "a\nb\n eth0: 9 0\n")
@@ -197,23 +197,21 @@ def test_a_pid_that_is_now_another_container_s_is_not_believed(tmp_path: Path) -
     assert CgroupSampler(tmp_path).activity(info(), 5.0) is None
 
 
-def test_more_inactive_cache_than_usage_is_no_negative_memory(tmp_path: Path) -> None:
+def test_memory_is_not_negative_when_cache_exceeds_usage(tmp_path: Path) -> None:
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(V2_PATHS[0])
     tree.write(f"sys/fs/cgroup{V2_PATHS[0]}/memory.stat", "inactive_file 60000\n")
     assert [sample.memory for sample in tree.sample()] == [50_000]
 
 
-def test_what_cannot_be_read_is_left_out_and_the_rest_is_not(tmp_path: Path) -> None:
+def test_unreadable_container_is_skipped_and_others_are_read(tmp_path: Path) -> None:
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(V2_PATHS[0])
     absent, stopped = info("bb" * 32, pid=77), info("cc" * 32, pid=0)
     assert tree.sample(absent, info(), stopped) == EXPECTED
 
 
-def test_files_that_read_as_no_number_cost_only_their_container(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_malformed_files_affect_only_their_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def overflow(*_: object) -> None:
         raise OverflowError("int too large to convert to float")
 
@@ -224,7 +222,7 @@ def test_files_that_read_as_no_number_cost_only_their_container(
 
 
 @pytest.mark.parametrize("missing", ["cpu.stat", "memory.current", "memory.stat"])
-def test_a_controller_that_is_not_delegated_makes_the_files_incomplete(tmp_path: Path, missing: str) -> None:
+def test_missing_controller_makes_the_files_incomplete(tmp_path: Path, missing: str) -> None:
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(V2_PATHS[0])
     (tmp_path / f"sys/fs/cgroup{V2_PATHS[0]}" / missing).unlink()
@@ -234,11 +232,11 @@ def test_a_controller_that_is_not_delegated_makes_the_files_incomplete(tmp_path:
     assert open_files() == open_before
 
 
-def test_a_machine_without_cgroups_has_no_usable_container(tmp_path: Path) -> None:
+def test_machine_without_cgroups_has_no_usable_container(tmp_path: Path) -> None:
     assert not CgroupSampler(tmp_path).usable(info())
 
 
-def test_counters_are_read_anew_and_descriptors_given_back(tmp_path: Path) -> None:
+def test_counters_are_read_again_and_descriptors_are_closed(tmp_path: Path) -> None:
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(V2_PATHS[0])
     open_before = open_files()
@@ -250,7 +248,7 @@ def test_counters_are_read_anew_and_descriptors_given_back(tmp_path: Path) -> No
     assert open_files() == open_before
 
 
-def test_a_restarted_container_is_looked_up_again(tmp_path: Path) -> None:
+def test_restarted_container_is_looked_up_again(tmp_path: Path) -> None:
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(V2_PATHS[0])
     sampler = CgroupSampler(tmp_path)
@@ -262,7 +260,7 @@ def test_a_restarted_container_is_looked_up_again(tmp_path: Path) -> None:
     sampler.close()
 
 
-def test_the_least_limit_of_the_cgroups_above_is_read_in_version_2(tmp_path: Path) -> None:
+def test_lowest_limit_of_parent_cgroups_applies_in_version_2(tmp_path: Path) -> None:
     tree, top = Tree(tmp_path, V2_MOUNTS), "sys/fs/cgroup"
     tree.v2(f"/team.slice/team-web.slice/docker-{ID}.scope")
     tree.write(f"{top}/cgroup.procs", "")
@@ -278,7 +276,7 @@ def test_the_least_limit_of_the_cgroups_above_is_read_in_version_2(tmp_path: Pat
     assert sample.parents == ParentLimits(memory=64_000_000, memory_of="/team.slice", cpu=1.5, pids=50)
 
 
-def test_the_least_limit_of_the_cgroups_above_is_read_in_version_1(tmp_path: Path) -> None:
+def test_lowest_limit_of_parent_cgroups_applies_in_version_1(tmp_path: Path) -> None:
     tree, top = Tree(tmp_path, V1_MOUNTS), "sys/fs/cgroup"
     tree.v1(f"/team/web/{ID}")
     tree.v1_rest(f"/team/web/{ID}")
@@ -305,7 +303,7 @@ def active(tmp_path: Path) -> Tree:
     return tree
 
 
-def test_activity_tells_of_every_process_and_thread(active: Tree) -> None:
+def test_activity_lists_every_process_and_thread(active: Tree) -> None:
     found = CgroupSampler(active.root).activity(info(), 5.0)
     assert found is not None
     assert (found.received, found.sent, found.local, found.cpu) == (1234, 307, 5000, 2.5)
@@ -319,7 +317,7 @@ def test_activity_tells_of_every_process_and_thread(active: Tree) -> None:
 
 
 @pytest.mark.parametrize(("session", "is_job"), [(77, True), (76, False), (PID, False)])
-def test_what_docker_exec_runs_is_a_job_while_its_session_leader_lives(
+def test_exec_process_is_a_job_while_its_session_leader_lives(
     active: Tree, session: int, is_job: bool
 ) -> None:
     """It is started from outside the container. Its orphans belong to the container."""
@@ -329,14 +327,14 @@ def test_what_docker_exec_runs_is_a_job_while_its_session_leader_lives(
     assert [each.is_job for each in found.threads or () if each.process == 77] == [is_job, is_job]
 
 
-def test_a_network_of_the_host_s_is_not_the_container_s(active: Tree) -> None:
+def test_host_network_counters_are_not_the_containers(active: Tree) -> None:
     found = CgroupSampler(active.root).activity(info(network="host"), 5.0)
     assert found is not None
     assert (found.received, found.sent, found.local) == (None, None, None)
     assert CgroupSampler(active.root).activity(info(pid=PID + 1), 5.0) is None
 
 
-def test_of_a_container_with_too_many_processes_none_is_read(active: Tree) -> None:
+def test_container_with_too_many_processes_has_no_activity(active: Tree) -> None:
     """Each takes time, for which the other containers are not looked at."""
     pids = "".join(f"{pid}\n" for pid in range(100_000, 100_000 + MAX_PROCESSES))
     active.write(f"sys/fs/cgroup{V2_PATHS[0]}/below/cgroup.procs", pids)
@@ -346,14 +344,14 @@ def test_of_a_container_with_too_many_processes_none_is_read(active: Tree) -> No
     assert found.cpu == 2.5
 
 
-def test_a_process_that_has_ended_is_left_out_of_the_activity(active: Tree) -> None:
+def test_ended_process_is_left_out_of_the_activity(active: Tree) -> None:
     shutil.rmtree(active.root / "proc/77")
     found = CgroupSampler(active.root).activity(info(), 5.0)
     assert found is not None
     assert found.moved == {PID: 300}
 
 
-def test_a_process_that_does_not_show_what_it_does_makes_the_whole_unknown(active: Tree) -> None:
+def test_activity_is_unknown_when_a_process_is_unreadable(active: Tree) -> None:
     active.write("proc/77/io", "rchar: nonsense\n")
     found = CgroupSampler(active.root).activity(info(), 5.0)
     assert found is not None
@@ -397,7 +395,7 @@ def dear(sample: Sample) -> bool:
     return sample.pressure is not None
 
 
-def test_everything_that_is_counted_is_read(full: Tree) -> None:
+def test_every_available_counter_is_read(full: Tree) -> None:
     (sample,) = full.sample(info(cpus=0.5))
     assert replace(sample, pressure=None) == FULL
     assert sample.pressure == (1.25 if (full.root / "sys/fs/cgroup/system.slice").exists() else None)
@@ -421,14 +419,12 @@ def test_block_io_that_is_not_counted_is_unknown(full: Tree, missing: str) -> No
     assert read_block_io(full) == (4220 if has_v1 == (missing == "io.stat") else None)
 
 
-def test_without_a_cpu_quota_there_are_no_periods(full: Tree) -> None:
+def test_container_without_cpu_quota_has_no_periods(full: Tree) -> None:
     (sample,) = full.sample(info())
     assert (sample.periods, sample.throttled) == (0, 0)
 
 
-def test_of_a_process_with_too_many_open_files_the_number_is_unknown(
-    full: Tree, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_count_of_open_files_is_unknown_above_the_limit(full: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hemostat.adapters.sampling.cgroups.reader.MAX_COUNTED", 2)
     (sample,) = full.sample()
     assert (sample.descriptors, sample.descriptors_limit) == (None, 1024)
@@ -445,9 +441,7 @@ def test_of_a_process_with_too_many_open_files_the_number_is_unknown(
         ("limits", "descriptors_limit"),
     ],
 )
-def test_what_is_not_counted_here_is_unknown_and_the_rest_is_known(
-    full: Tree, missing: str, field: str
-) -> None:
+def test_missing_counters_are_unknown_and_others_are_read(full: Tree, missing: str, field: str) -> None:
     for path in full.root.rglob(missing):
         path.unlink()
     (sample,) = full.sample(info())
@@ -456,18 +450,18 @@ def test_what_is_not_counted_here_is_unknown_and_the_rest_is_known(
         assert getattr(sample, field) is None
 
 
-def test_files_of_another_user_s_process_are_unknown(full: Tree) -> None:
+def test_open_files_of_another_users_process_are_unknown(full: Tree) -> None:
     shutil.rmtree(full.root / f"proc/{PID}/fd")
     (sample,) = full.sample(info())
     assert (sample.descriptors, sample.descriptors_limit, sample.memory) == (None, 1024, 30_000)
 
 
-def test_a_process_without_a_limit_of_open_files(full: Tree) -> None:
+def test_process_without_limit_of_open_files_has_none(full: Tree) -> None:
     full.write(f"proc/{PID}/limits", LIMITS.replace("1024  ", "unlimited"))
     assert [sample.descriptors_limit for sample in full.sample(info())] == [None]
 
 
-def test_an_older_kernel_counts_block_io_under_another_name(tmp_path: Path) -> None:
+def test_block_io_of_an_older_kernel_is_read(tmp_path: Path) -> None:
     tree = Tree(tmp_path, V1_MOUNTS)
     tree.v1(V2_PATHS[0])
     tree.v1_rest(V2_PATHS[0])
@@ -478,12 +472,12 @@ def test_an_older_kernel_counts_block_io_under_another_name(tmp_path: Path) -> N
     assert read_block_io(tree) == 4220
 
 
-def test_the_host_s_network_is_nobody_s(full: Tree) -> None:
+def test_host_network_belongs_to_no_container(full: Tree) -> None:
     (sample,) = full.sample(info(network="host"))
     assert (sample.received, sample.sent, sample.pids) == (None, None, 6)
 
 
-def test_a_container_s_first_sample_is_whole_and_later_ones_take_turns(tmp_path: Path) -> None:
+def test_first_sample_is_complete_and_later_ones_alternate(tmp_path: Path) -> None:
     tree = Tree(tmp_path, V2_MOUNTS)
     containers = [info(f"{number:064x}", pid=PID + number) for number in range(10)]
     for each in containers:
@@ -500,7 +494,7 @@ def test_a_container_s_first_sample_is_whole_and_later_ones_take_turns(tmp_path:
     sampler.close()
 
 
-def test_a_kill_for_want_of_memory_is_seen_in_the_round_in_which_usage_moves(full: Tree) -> None:
+def test_oom_kill_is_seen_in_the_round_in_which_usage_changes(full: Tree) -> None:
     sampler = CgroupSampler(full.root)
     sampler.sample([info()], 1.0)
     for name, text in (("memory.events", "oom 5\noom_kill 4\n"), ("memory.oom_control", "oom_kill 4\n")):
@@ -529,7 +523,7 @@ def host_mounted(full: Tree, at: str) -> None:
 
 
 @pytest.mark.parametrize("at", ["/host/sys/fs/cgroup", "/mnt"])
-def test_from_inside_a_container_the_host_s_hierarchy_is_searched(full: Tree, at: str) -> None:
+def test_host_hierarchy_is_searched_inside_a_container(full: Tree, at: str) -> None:
     host_mounted(full, at)
     (sample,) = full.sample(info(cpus=0.5))
     unseen = {"received": None, "sent": None, "descriptors": None, "descriptors_limit": None}
@@ -538,7 +532,7 @@ def test_from_inside_a_container_the_host_s_hierarchy_is_searched(full: Tree, at
     assert CgroupSampler(full.root).activity(info(), 5.0) is None
 
 
-def test_a_process_of_our_own_with_the_container_s_number_is_not_believed(full: Tree) -> None:
+def test_own_process_with_the_containers_pid_is_ignored(full: Tree) -> None:
     host_mounted(full, "/mnt")
     full.write(f"proc/{PID}/cgroup", "0::/\n")
     full.process()
@@ -546,7 +540,7 @@ def test_a_process_of_our_own_with_the_container_s_number_is_not_believed(full: 
     assert (sample.memory, sample.received, sample.descriptors) == (30_000, None, None)
 
 
-def test_podman_s_monitor_of_a_container_is_not_the_container(tmp_path: Path) -> None:
+def test_conmon_of_podman_is_not_the_container(tmp_path: Path) -> None:
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(V2_PATHS[3])
     tree.v2(f"/machine.slice/libpod-conmon-{ID}.scope")
@@ -555,13 +549,13 @@ def test_podman_s_monitor_of_a_container_is_not_the_container(tmp_path: Path) ->
     assert tree.sample() == EXPECTED
 
 
-def test_a_root_elsewhere_may_be_told_as_seen_from_the_top(full: Tree) -> None:
+def test_root_may_be_given_as_seen_from_the_top(full: Tree) -> None:
     mounts = full.root / "proc/self/mountinfo"
     mounts.write_text(mounts.read_text().replace(" /sys", f" {full.root}/sys"))
     assert replace(*full.sample(info(cpus=0.5)), pressure=None) == FULL
 
 
-def test_a_container_that_is_not_here_is_not_looked_for_in_every_round(full: Tree) -> None:
+def test_missing_container_is_not_searched_in_every_round(full: Tree) -> None:
     sampler = CgroupSampler(full.root)
     absent = info("bb" * 32, pid=PID + 1)
     assert sampler.sample([absent], 0.0) == []
@@ -576,7 +570,7 @@ def test_a_container_that_is_not_here_is_not_looked_for_in_every_round(full: Tre
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_without_the_memory_controller_cpu_is_read_all_the_same(tmp_path: Path, version: str) -> None:
+def test_cpu_is_read_without_the_memory_controller(tmp_path: Path, version: str) -> None:
     """A kernel booted with cgroup_disable=memory, as on a Raspberry Pi."""
     path = f"/docker/{ID}"
     mounts = "\n".join(line for line in V1_MOUNTS.splitlines() if "memory" not in line)
@@ -592,7 +586,7 @@ def test_without_the_memory_controller_cpu_is_read_all_the_same(tmp_path: Path, 
     sampler.close()
 
 
-def test_without_the_memory_controller_containers_are_found_by_search_too(tmp_path: Path) -> None:
+def test_search_works_without_the_memory_controller(tmp_path: Path) -> None:
     tree = Tree(tmp_path, "\n".join(line for line in V1_MOUNTS.splitlines() if "memory" not in line))
     tree.v1(f"/docker/{ID}", pid=1)
     sampler = CgroupSampler(tmp_path)
@@ -600,7 +594,7 @@ def test_without_the_memory_controller_containers_are_found_by_search_too(tmp_pa
     sampler.close()
 
 
-def test_without_cpu_accounting_memory_is_read_all_the_same(tmp_path: Path) -> None:
+def test_memory_is_read_without_cpu_accounting(tmp_path: Path) -> None:
     tree = Tree(tmp_path, V1_MOUNTS)
     tree.v1(f"/docker/{ID}")
     shutil.rmtree(tmp_path / "sys/fs/cgroup/cpu,cpuacct")

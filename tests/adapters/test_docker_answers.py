@@ -48,7 +48,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
     return [data[begin:end] for begin, end in pairwise(bounds)]
 
 
-def test_an_answer_that_is_too_long_is_not_read_to_its_end():
+def test_response_above_the_limit_is_not_read_to_its_end():
     endless = response(*[b"x" * (1 << 20)] * 100)
     with pytest.raises(AnswerTooLongError, match="longer than 16 MiB"):
         read_body(endless)
@@ -58,16 +58,16 @@ def test_an_answer_that_is_too_long_is_not_read_to_its_end():
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=30))
-def test_a_list_is_split_into_its_rows_wherever_its_chunks_end(places):
+def test_list_is_split_into_rows_at_any_chunk_boundary(places):
     for data in (json.dumps(ROWS).encode(), json.dumps(ROWS, separators=(",", ":")).encode()):
         assert [json.loads(row) for row in split_rows(cut(data, places))] == ROWS
 
 
-def test_a_list_without_rows_has_none():
+def test_empty_list_has_no_rows():
     assert list(split_rows([b"[", b"]\n"])) == []
 
 
-def test_a_row_that_is_too_long_is_cut_and_the_next_one_is_whole():
+def test_row_above_the_limit_is_cut_and_the_next_is_complete():
     long = {"Id": "c" * 64, "Labels": {"x": "y" * 5_000_000}}
     data = json.dumps([long, *ROWS], separators=(",", ":")).encode()
     first, *others = split_rows(data[place : place + 1000] for place in range(0, len(data), 1000))
@@ -76,7 +76,7 @@ def test_a_row_that_is_too_long_is_cut_and_the_next_one_is_whole():
     assert [json.loads(row) for row in others] == ROWS
 
 
-def test_containers_with_huge_labels_are_asked_for_one_by_one(monkeypatch):
+def test_containers_with_huge_labels_are_listed_one_by_one(monkeypatch):
     """Their labels are not all held at once, and the other containers are listed as ever."""
     monkeypatch.setattr(answers, "MAX_ANSWER_BYTES", 10_000)
     huge = [
@@ -103,12 +103,12 @@ def test_containers_with_huge_labels_are_asked_for_one_by_one(monkeypatch):
 @given(
     st.lists(st.binary(max_size=30).filter(lambda line: b"\n" not in line)), st.lists(st.integers(0, 1000))
 )
-def test_lines_are_those_that_were_written(lines, places):
+def test_lines_are_read_as_written(lines, places):
     data = b"".join(line + b"\n" for line in lines)
     assert [line for line in split_lines(cut(data, places), 100) if line] == [line for line in lines if line]
 
 
-def test_a_line_that_is_too_long_is_left_out_and_the_next_one_is_read():
+def test_line_above_the_limit_is_skipped_and_the_next_is_read():
     chunks = [b"a\n", b"x" * 60, b"x" * 60, b"x\nb", b"\n", b"y" * 101 + b"\nc"]
     assert list(split_lines(chunks, 100)) == [b"a", b"b", b"c"]
 
@@ -118,12 +118,12 @@ def frames(*pieces: bytes) -> bytes:
 
 
 @given(st.lists(st.binary(max_size=50), max_size=20), st.lists(st.integers(0, 1000)))
-def test_a_log_comes_without_its_frames_wherever_its_chunks_end(pieces, places):
+def test_log_frames_are_removed_at_any_chunk_boundary(pieces, places):
     assert read_log_end(response(*cut(frames(*pieces), places)), framed=True) == b"".join(pieces)
 
 
 @pytest.mark.parametrize("framed", [True, False])
-def test_of_a_log_that_is_too_long_the_end_is_kept(framed):
+def test_log_above_the_limit_keeps_its_end(framed):
     pieces = [b"x" * 1_000_000] * 30 + [b"the end"]
     log = read_log_end(response(*(frames(each) if framed else each for each in pieces)), framed=framed)
     assert len(log) <= MAX_LOG_BYTES

@@ -71,7 +71,7 @@ def inspected(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_copy_is_like_its_model_but_for_what_is_the_model_s_own():
+def test_copy_equals_its_model_except_for_identity():
     own = "b" * 64
     body = make_copy_body(inspected(host={"Binds": [f"{own}:/data", "shop_files:/files", "/srv:/srv:ro"]}), 4)
     assert body["Image"] == "web:1"
@@ -96,13 +96,13 @@ def test_a_copy_is_like_its_model_but_for_what_is_the_model_s_own():
         ({"config": {"MacAddress": "02:42:ac:11:00:02"}}, "a fixed address"),
     ],
 )
-def test_what_can_be_there_only_once_is_not_copied(changes, why):
+def test_container_with_exclusive_resources_is_not_copied(changes, why):
     with pytest.raises(NotApplicableError, match=why):
         make_copy_body(inspected(**changes), 2)
 
 
 @pytest.mark.parametrize("port", ["", "0", "8000-8010"])
-def test_a_port_that_the_engine_chooses_is_no_hindrance(port):
+def test_container_with_an_ephemeral_port_is_copied(port):
     bindings = {"80/tcp": [{"HostIp": "", "HostPort": port}], "81/tcp": None}
     assert (
         make_copy_body(inspected(host={"PortBindings": bindings}), 2)["HostConfig"]["PortBindings"]
@@ -134,9 +134,7 @@ def compose(
 
 
 @pytest.mark.docker
-def test_compose_takes_the_replicas_for_its_own_and_takes_them_away(
-    docker_engine: DockerEngine, compose: tuple[str, Compose]
-):
+def test_compose_owns_and_removes_the_replicas(docker_engine: DockerEngine, compose: tuple[str, Compose]):
     project, run = compose
     service = f"compose:{project}/web"
     docker_engine.set_replicas(service, 3)
@@ -160,7 +158,7 @@ def test_compose_takes_the_replicas_for_its_own_and_takes_them_away(
 
 @pytest.mark.docker
 @pytest.mark.parametrize("compose", [LINKED], indirect=True)
-def test_containers_of_compose_vouch_for_each_other_and_forged_ones_do_not(
+def test_forged_containers_are_not_members_of_a_compose_service(
     docker_engine: DockerEngine, compose: tuple[str, Compose]
 ):
     """By what a real Compose and a real engine tell of them, without believing labels alone."""

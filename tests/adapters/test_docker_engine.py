@@ -38,7 +38,7 @@ def engine(proxy: Proxy) -> Iterator[DockerEngine]:
     engine.close()
 
 
-def test_an_engine_that_went_away_and_came_back_has_lost_nothing_and_repeats_nothing(
+def test_reconnected_stream_has_each_event_once(
     proxy: Proxy, engine: DockerEngine, docker_engine: DockerEngine, make_container: Callable[..., str]
 ) -> None:
     listener = Listener(engine)
@@ -62,9 +62,7 @@ def test_an_engine_that_went_away_and_came_back_has_lost_nothing_and_repeats_not
     assert (turns[0], {*turns[1:-1]}, turns[-1]) == (Connected, {Disconnected}, Connected)
 
 
-def test_calls_through_a_dead_connection_say_that_the_engine_is_unreachable(
-    proxy: Proxy, engine: DockerEngine
-) -> None:
+def test_calls_on_a_dead_connection_raise_engine_unreachable(proxy: Proxy, engine: DockerEngine) -> None:
     assert engine.version().cpus > 0
     proxy.cut()
     for call in (engine.containers, engine.version, lambda: engine.restart("any")):
@@ -74,13 +72,13 @@ def test_calls_through_a_dead_connection_say_that_the_engine_is_unreachable(
     assert engine.version().cpus > 0
 
 
-def test_no_engine_at_the_address(tmp_path: Path) -> None:
+def test_address_without_an_engine_is_unreachable(tmp_path: Path) -> None:
     with pytest.raises(EngineUnreachableError, match="No such file or directory") as raised:
         DockerEngine.connect(f"unix://{tmp_path}/none.sock")
     assert raised.value.transient
 
 
-def test_an_engine_that_hangs(tmp_path: Path) -> None:
+def test_hanging_engine_is_unreachable(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "mute.sock"))
         listener.listen()
@@ -90,13 +88,13 @@ def test_an_engine_that_hangs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["nonsense", "tcp://", "gopher://127.0.0.1"])
-def test_an_address_that_cannot_be_one(url: str) -> None:
+def test_invalid_address_is_refused(url: str) -> None:
     with pytest.raises(EngineUnreachableError, match="cannot be used") as raised:
         DockerEngine.connect(url)
     assert not raised.value.transient
 
 
-def test_a_context_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_context_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setenv("DOCKER_CONTEXT", "hs-test-no-such-context")
     with pytest.raises(EngineUnreachableError, match="hs-test-no-such-context") as raised:
@@ -104,7 +102,7 @@ def test_a_context_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not raised.value.transient
 
 
-def test_the_environment_names_the_engine(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_docker_host_selects_the_engine(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{proxy.path}")
     engine = DockerEngine.connect()
     proxy.cut()
@@ -113,7 +111,7 @@ def test_the_environment_names_the_engine(proxy: Proxy, monkeypatch: pytest.Monk
     engine.close()
 
 
-def test_closing_ends_a_stream_that_waits_for_its_next_attempt(proxy: Proxy, engine: DockerEngine) -> None:
+def test_close_ends_a_stream_that_waits_to_reconnect(proxy: Proxy, engine: DockerEngine) -> None:
     listener = Listener(engine)
     listener.wait_for_connections(1)
     proxy.cut()
@@ -122,7 +120,7 @@ def test_closing_ends_a_stream_that_waits_for_its_next_attempt(proxy: Proxy, eng
     assert listener.join()
 
 
-def test_several_threads_share_one_engine(
+def test_several_threads_share_one_engine_client(
     docker_engine: DockerEngine, make_container: Callable[..., str]
 ) -> None:
     containers = [make_container() for _ in range(3)]
@@ -140,7 +138,7 @@ def test_several_threads_share_one_engine(
     assert sorted(found) == sorted(containers)
 
 
-def test_a_container_that_is_removed_while_it_is_listed_is_left_out(
+def test_container_removed_during_a_list_is_left_out(
     docker_engine: DockerEngine, make_container: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     container = make_container()
@@ -149,7 +147,7 @@ def test_a_container_that_is_removed_while_it_is_listed_is_left_out(
     assert [info.ref.id for info in docker_engine.containers()] == [container]
 
 
-def test_a_container_that_cannot_start_leaves_nothing_behind(docker_workshop: DockerTestContainers) -> None:
+def test_container_that_cannot_start_is_removed(docker_workshop: DockerTestContainers) -> None:
     wanted = spec(("/no/such/program",))
     with pytest.raises(EngineError, match="/no/such/program"):
         docker_workshop.run(wanted)
@@ -157,7 +155,7 @@ def test_a_container_that_cannot_start_leaves_nothing_behind(docker_workshop: Do
     assert wanted.name not in names
 
 
-def test_logs_are_the_tail_of_both_streams_and_never_fail_to_decode(
+def test_logs_are_the_decoded_tail_of_both_streams(
     docker_engine: DockerEngine, make_container: Callable[..., str]
 ) -> None:
     script = "echo one; echo two; printf 'br\\377ken\\n' >&2; sleep 1000"
@@ -167,7 +165,7 @@ def test_logs_are_the_tail_of_both_streams_and_never_fail_to_decode(
     assert len(docker_engine.logs(container, tail=2).splitlines()) == 2
 
 
-def test_an_out_of_memory_kill_is_told_as_such(
+def test_oom_kill_is_reported_as_an_event(
     docker_engine: DockerEngine, make_container: Callable[..., str]
 ) -> None:
     script = "sleep 0.5; head -c 64000000 /dev/zero | tail"
@@ -178,7 +176,7 @@ def test_an_out_of_memory_kill_is_told_as_such(
     assert info.exit_code == 137
 
 
-def test_both_samplers_see_the_same_container_alike(
+def test_both_samplers_agree_on_one_container(
     docker_engine: DockerEngine, make_container: Callable[..., str]
 ) -> None:
     container = make_container(HOG)
@@ -203,7 +201,7 @@ def test_both_samplers_see_the_same_container_alike(
     assert here.threads
 
 
-def test_streams_of_stats_follow_containers_and_give_back_threads_and_sockets(
+def test_stats_streams_follow_containers_and_are_closed(
     docker_engine: DockerEngine, make_container: Callable[..., str]
 ) -> None:
     infos = [docker_engine.inspect(make_container()) for _ in range(3)]
@@ -219,7 +217,7 @@ def test_streams_of_stats_follow_containers_and_give_back_threads_and_sockets(
     eventually(lambda: (threading.active_count(), open_files()) == before)
 
 
-def test_a_closed_engine_ends_its_streams_of_stats(
+def test_close_ends_the_stats_streams(
     proxy: Proxy, engine: DockerEngine, docker_engine: DockerEngine, make_container: Callable[..., str]
 ) -> None:
     info = docker_engine.inspect(make_container())
@@ -238,7 +236,7 @@ def open_files() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def test_cgroup_files_of_a_container_that_stopped_are_let_go(
+def test_cgroup_files_of_a_stopped_container_are_closed(
     docker_engine: DockerEngine, make_container: Callable[..., str]
 ) -> None:
     container = make_container()

@@ -55,7 +55,7 @@ def assert_is_bounded(found: Any, *, unknown_cpu: bool = False) -> None:
 
 
 @pytest.mark.parametrize("path", list(places(INSPECTED)), ids=str)
-def test_no_value_of_an_inspection_is_out_of_bounds(path):
+def test_hostile_inspection_stays_within_bounds(path):
     for value in [*HOSTILE, *INFINITE]:
         document = with_value(INSPECTED, path, value)
         try:
@@ -71,14 +71,14 @@ def test_no_value_of_an_inspection_is_out_of_bounds(path):
 
 
 @pytest.mark.parametrize("path", list(places(LISTED)), ids=str)
-def test_no_value_of_a_list_is_out_of_bounds(path):
+def test_hostile_list_stays_within_bounds(path):
     for value in [*HOSTILE, *INFINITE]:
         with suppress(*failures.MALFORMED_ERRORS):
             assert_is_bounded(parse.parse_row(with_value(LISTED, path, value)))
 
 
 @pytest.mark.parametrize("path", list(places(STATS)), ids=str)
-def test_no_value_of_the_stats_is_out_of_bounds(path):
+def test_hostile_stats_stay_within_bounds(path):
     for value in [*HOSTILE, *INFINITE]:
         try:
             sample = answer.parse_sample("c", with_value(STATS, path, value), 1.0)
@@ -88,7 +88,7 @@ def test_no_value_of_the_stats_is_out_of_bounds(path):
 
 
 @pytest.mark.parametrize("path", list(places(HEARD)), ids=str)
-def test_no_value_of_an_event_is_out_of_bounds(path):
+def test_hostile_event_stays_within_bounds(path):
     for value in HOSTILE:
         raw = msgspec.json.encode(with_value(HEARD, path, value))
         try:
@@ -101,13 +101,13 @@ def test_no_value_of_an_event_is_out_of_bounds(path):
 
 
 @pytest.mark.parametrize("label", ["containerExitCode", "podId", "name", "image", "exitCode", "Server"])
-def test_no_label_makes_an_engine_pass_for_podman(label):
+def test_label_does_not_identify_the_engine_as_podman(label):
     """The engine merges a container's labels into the attributes of its events."""
     heard = with_value(HEARD, ("Actor", "Attributes", label), "137")
     assert not parse.parse_event(parse.parse_line(msgspec.json.encode(heard))).podman
 
 
-def test_nested_answers_are_malformed_and_nothing_else():
+def test_deeply_nested_responses_are_malformed():
     for raw in (b'{"a":' * 100_000, b"[" * 100_000):
         with pytest.raises((msgspec.MsgspecError, RecursionError)):
             parse.parse_line(raw)

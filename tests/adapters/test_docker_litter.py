@@ -38,7 +38,7 @@ def found(**used: object) -> list[PrunableItem]:
     ]
 
 
-def test_an_image_without_a_name_frees_what_it_shares_with_none():
+def test_untagged_image_frees_its_unshared_size():
     (told,) = found(Images=[image(RepoTags=["<none>:<none>"], RepoDigests=["<none>@<none>"])])
     assert (told.what, told.id, told.size, told.since) == (PrunableKind.IMAGE, "sha256:1", 70, 7)
 
@@ -46,7 +46,7 @@ def test_an_image_without_a_name_frees_what_it_shares_with_none():
 @pytest.mark.parametrize(
     "fields", [{"RepoTags": ["a:1"]}, {"RepoDigests": ["a@sha256:2"]}, {"Containers": 1}]
 )
-def test_an_image_with_a_name_or_a_container_is_in_use(fields):
+def test_image_with_a_tag_or_a_container_is_in_use(fields):
     assert found(Images=[image(**fields)]) == []
 
 
@@ -60,12 +60,12 @@ def test_an_image_with_a_name_or_a_container_is_in_use(fields):
         {"Options": {"type": "nfs", "o": "addr=10.0.0.1"}},
     ],
 )
-def test_a_volume_that_is_used_or_kept_elsewhere_is_left(fields):
+def test_volume_in_use_or_on_another_driver_is_not_prunable(fields):
     assert [told.name for told in found(Volumes=[volume()])] == ["v"]
     assert found(Volumes=[volume(**fields)]) == []
 
 
-def test_the_build_cache_is_one_and_has_no_labels():
+def test_build_cache_is_one_item_without_labels():
     rows = [{"Size": 10}, {"Size": 20}, {"Size": 40, "InUse": True}, {"Size": 80, "Shared": True}]
     assert found(BuildCache=rows) == [PrunableItem(what=PrunableKind.BUILD_CACHE, size=30)]
     assert list(prunable.list_build_cache({"BuildCache": rows}, ["team"])) == []
@@ -75,12 +75,12 @@ def test_the_build_cache_is_one_and_has_no_labels():
     ("wanted", "count"),
     [([], 2), (["team"], 1), (["team=a"], 1), (["team=b"], 0), (["team", "team=a"], 1), (["team", "x"], 0)],
 )
-def test_only_what_carries_all_labels_is_told_of(wanted, count):
+def test_only_items_with_all_labels_are_listed(wanted, count):
     used = {"Images": [image(), image(Labels={"team": "a"})]}
     assert len(list(prunable.list_images(used, wanted))) == count
 
 
-def test_an_engine_that_has_nothing_tells_of_nothing():
+def test_engine_without_prunable_items_lists_none():
     assert found(Images=None, Volumes=None, BuildCache=None) == found() == []
 
 
@@ -100,7 +100,7 @@ def of(engine: DockerEngine, what: PrunableKind) -> list[PrunableItem]:
 
 
 @pytest.mark.docker
-def test_a_dangling_image_is_found_and_removed(docker_engine):
+def test_dangling_image_is_listed_and_removed(docker_engine):
     dangling(docker_engine)
     (told,) = of(docker_engine, PrunableKind.IMAGE)
     assert docker_engine.discard(told) == told.size >= 200_000
@@ -109,7 +109,7 @@ def test_a_dangling_image_is_found_and_removed(docker_engine):
 
 
 @pytest.mark.docker
-def test_an_engine_that_is_bounded_by_a_label_tells_of_nothing_else(docker_engine):
+def test_engine_with_a_label_filter_lists_only_matches(docker_engine):
     bounded = DockerEngine.connect(label="hemostat.test=nobody-s")
     dangling(docker_engine)
     (told,) = of(docker_engine, PrunableKind.IMAGE)
@@ -119,7 +119,7 @@ def test_an_engine_that_is_bounded_by_a_label_tells_of_nothing_else(docker_engin
 
 
 @pytest.mark.docker
-def test_a_volume_is_removed_only_while_nothing_uses_it(docker_engine, docker_workshop: DockerTestContainers):
+def test_volume_is_removed_only_while_unused(docker_engine, docker_workshop: DockerTestContainers):
     name = f"hs-test-{secrets.token_hex(4)}"
     with docker_engine.connection.client("make a volume") as client:
         client.create_volume(name, labels=LABELS)
@@ -153,7 +153,7 @@ def other_engine() -> Iterator[DockerEngine]:
 
 
 @pytest.mark.docker
-def test_the_build_cache_is_found_and_emptied(other_engine):
+def test_build_cache_is_listed_and_emptied(other_engine):
     build(other_engine)
     (told,) = other_engine.reclaimable()
     assert told.what is PrunableKind.BUILD_CACHE
@@ -177,7 +177,7 @@ def build(engine: DockerEngine) -> None:
 
 
 @pytest.mark.docker
-def test_a_service_is_scaled_and_keeps_all_else(other_engine):
+def test_scaled_service_keeps_its_other_settings(other_engine):
     with other_engine.connection.client("make a service") as client:
         client.init_swarm(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
         container = {"Image": "hemostat-test:busybox", "Command": ["sleep", "1000"], "StopGracePeriod": 10**8}

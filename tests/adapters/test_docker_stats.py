@@ -60,7 +60,9 @@ def sampler() -> Iterator[StatsSampler]:
         ("wired", 50_000, 1234),
     ],
 )
-def test_one_sample(sampler: StatsSampler, container: str, memory: int, received: int | None) -> None:
+def test_sample_has_the_values_of_the_stats(
+    sampler: StatsSampler, container: str, memory: int, received: int | None
+) -> None:
     sent = None if received is None else 0
     expected = Sample(container_id=container, time=7.0, cpu=2.5, memory=memory, received=received, sent=sent)
     assert sampler.sample([info(container)], 7.0) == [expected]
@@ -72,7 +74,7 @@ def test_one_sample(sampler: StatsSampler, container: str, memory: int, received
 @pytest.mark.parametrize(
     ("read_at", "time"), [("2023-11-14T22:13:20.25Z", 1_700_000_000.25), ("0001-01-01T00:00:00Z", 7.0)]
 )
-def test_a_sample_bears_the_time_the_engine_took_it_at(read_at: str, time: float) -> None:
+def test_sample_has_the_time_of_the_engine(read_at: str, time: float) -> None:
     sampler = StatsSampler(lambda _container: stats({"usage": 50_000}, read=read_at))
     assert [sample.time for sample in sampler.sample([info("late")], 7.0)] == [time]
     sampler.close()
@@ -88,7 +90,7 @@ BLOCK_IO = [
 
 
 @pytest.mark.parametrize("prefix", ["", "total_"])
-def test_everything_that_is_counted_is_told(prefix: str) -> None:
+def test_every_available_counter_is_in_the_sample(prefix: str) -> None:
     told = stats(
         {"usage": 50_000, "stats": {f"{prefix}inactive_file": 20_000, f"{prefix}active_file": 4_000}},
         cpu_stats={**CPU, "throttling_data": {"periods": 90, "throttled_periods": 12}},
@@ -122,7 +124,7 @@ def read_block_io(sampler: StatsSampler) -> int | None:
 
 
 @pytest.mark.parametrize("blkio", [None, {}, {"io_service_bytes_recursive": None}])
-def test_block_io_that_is_not_counted_is_unknown(blkio: dict[str, Any] | None) -> None:
+def test_missing_block_io_is_unknown(blkio: dict[str, Any] | None) -> None:
     sampler = StatsSampler(lambda _container: stats({"usage": 1}, blkio_stats=blkio))
     assert read_block_io(sampler) is None
     sampler.close()
@@ -136,13 +138,13 @@ def test_malformed_block_io_leaves_the_sample_and_no_activity() -> None:
     sampler.close()
 
 
-def test_what_stopped_or_went_is_left_out_and_the_rest_keeps_its_order(sampler: StatsSampler) -> None:
+def test_stopped_containers_are_skipped_and_order_is_stable(sampler: StatsSampler) -> None:
     containers = [info("v2"), info("stopped"), info("gone"), info("bare", "exited"), info("v1")]
     assert [sample.container_id for sample in sampler.sample(containers, 7.0)] == ["v2", "v1"]
     assert sampler.activity(info("gone"), 7.0) is None
 
 
-def test_an_engine_that_refuses_gives_no_samples() -> None:
+def test_refusal_by_the_engine_gives_no_samples() -> None:
     def refuse(container: str) -> Mapping[str, Any]:
         raise EngineError(f"stats of {container}: refused")
 
@@ -204,9 +206,7 @@ def usage(sampler: StatsSampler, *containers: ContainerInfo) -> list[int]:
     return [sample.memory for sample in sampler.sample(containers, 7.0)]
 
 
-def test_a_stream_is_opened_once_and_its_newest_answer_told(
-    station: Station, streaming: StatsSampler
-) -> None:
+def test_stream_is_opened_once_and_its_newest_value_used(station: Station, streaming: StatsSampler) -> None:
     station.tell("c1", stats({"usage": 1}))
     assert usage(streaming, info("c1")) == [1]
     assert usage(streaming, info("c1")) == [1]
@@ -215,9 +215,7 @@ def test_a_stream_is_opened_once_and_its_newest_answer_told(
     assert (station.opened, station.asked) == (["c1"], [])
 
 
-def test_containers_beyond_the_bound_are_asked_and_get_a_stream_when_one_is_free(
-    station: Station, streaming: StatsSampler
-) -> None:
+def test_containers_above_the_stream_limit_are_polled(station: Station, streaming: StatsSampler) -> None:
     for container in ("c1", "c2", "c3"):
         station.tell(container, stats({"usage": 1}))
     containers = [info("c1"), info("c2"), info("c3")]
@@ -228,7 +226,7 @@ def test_containers_beyond_the_bound_are_asked_and_get_a_stream_when_one_is_free
     assert station.opened == ["c1", "c2", "c3"]
 
 
-def test_a_stream_that_breaks_is_opened_again(station: Station, streaming: StatsSampler) -> None:
+def test_broken_stream_is_opened_again(station: Station, streaming: StatsSampler) -> None:
     station.tell("c1", stats({"usage": 1}))
     assert usage(streaming, info("c1")) == [1]
     station.tell("c1", EngineError("gone"), stats({"usage": 2}))
@@ -236,16 +234,14 @@ def test_a_stream_that_breaks_is_opened_again(station: Station, streaming: Stats
     assert station.opened == ["c1", "c1"]
 
 
-def test_a_container_that_stopped_ends_its_stream_and_is_left_out(
-    station: Station, streaming: StatsSampler
-) -> None:
+def test_stream_of_a_stopped_container_ends(station: Station, streaming: StatsSampler) -> None:
     station.tell("c1", stats({"usage": 1}))
     assert usage(streaming, info("c1")) == [1]
     station.tell("c1", STOPPED, STOPPED)
     eventually(lambda: usage(streaming, info("c1")) == [])
 
 
-def test_an_answer_that_is_old_or_of_a_former_life_is_not_told(
+def test_stale_stats_or_stats_of_an_earlier_run_are_ignored(
     station: Station, streaming: StatsSampler
 ) -> None:
     taken = "2023-11-14T22:13:20Z"
@@ -257,7 +253,7 @@ def test_an_answer_that_is_old_or_of_a_former_life_is_not_told(
     assert usage(streaming, info("c1", started_at=1_700_000_001.0)) == [2]
 
 
-def test_a_stream_that_nobody_asks_for_is_given_up(station: Station, streaming: StatsSampler) -> None:
+def test_unused_stream_is_closed(station: Station, streaming: StatsSampler) -> None:
     station.tell("c1", stats({"usage": 1}))
     assert usage(streaming, info("c1")) == [1]
     Time.now += 60
@@ -267,9 +263,7 @@ def test_a_stream_that_nobody_asks_for_is_given_up(station: Station, streaming: 
     assert streaming._feeds == {}
 
 
-def test_received_bytes_come_from_the_stream_and_the_host_s_are_nobody_s(
-    station: Station, streaming: StatsSampler
-) -> None:
+def test_received_bytes_are_unknown_on_the_host_network(station: Station, streaming: StatsSampler) -> None:
     station.tell("c1", stats({"usage": 1}, networks={"eth0": {"rx_bytes": 12, "tx_bytes": 0}}))
     activity = streaming.activity(info("c1"), 7.0)
     hosts = streaming.activity(info("c1", network_mode="host"), 7.0)
@@ -279,7 +273,7 @@ def test_received_bytes_come_from_the_stream_and_the_host_s_are_nobody_s(
     assert (station.opened, station.asked) == (["c1"], [])
 
 
-def test_closing_ends_streams_that_wait_and_opens_no_more(station: Station, streaming: StatsSampler) -> None:
+def test_close_ends_waiting_streams_and_opens_no_more(station: Station, streaming: StatsSampler) -> None:
     station.tell("c1", stats({"usage": 1}))
     assert usage(streaming, info("c1")) == [1]
     streaming.close()
@@ -290,14 +284,14 @@ def test_closing_ends_streams_that_wait_and_opens_no_more(station: Station, stre
 # --- one that is unlike the others ----------------------------------------------------------------------
 
 
-def test_without_the_memory_controller_cpu_is_told_all_the_same() -> None:
+def test_cpu_is_sampled_without_the_memory_controller() -> None:
     sampler = StatsSampler(lambda _container: stats({}, pids_stats={"current": 3}))
     (sample,) = sampler.sample([info("c1")], 7.0)
     assert (sample.cpu, sample.memory, sample.pids) == (2.5, 0, 3)
     sampler.close()
 
 
-def test_without_cpu_accounting_memory_is_told_all_the_same() -> None:
+def test_memory_is_sampled_without_cpu_accounting() -> None:
     sampler = StatsSampler(lambda _container: {"memory_stats": {"usage": 5}, "cpu_stats": None})
     (sample,) = sampler.sample([info("c1")], 7.0)
     assert sample.memory == 5
@@ -314,7 +308,7 @@ def test_without_cpu_accounting_memory_is_told_all_the_same() -> None:
         stats({"usage": 1}, networks=[1]),
     ],
 )
-def test_a_malformed_answer_costs_that_container_only(
+def test_malformed_stats_affect_only_their_container(
     station: Station, streaming: StatsSampler, broken: dict[str, Any]
 ) -> None:
     station.tell("c1", broken)
@@ -323,7 +317,7 @@ def test_a_malformed_answer_costs_that_container_only(
     assert usage(streaming, info("c1"), info("c2")) == [2]
 
 
-def test_a_container_whose_stats_hang_keeps_the_others_waiting_once(
+def test_hanging_stats_delay_other_containers_once(
     station: Station, streaming: StatsSampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []

@@ -54,35 +54,35 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "FIRST_DELAY", 0.0)
 
 
-def test_every_connection_and_every_loss_is_told() -> None:
+def test_stream_reports_each_connection_and_each_loss() -> None:
     script = Script([line("start", 1)], [line("die", 2)])
     assert script.told() == ["+", "start", "-", "+", "die", "-"]
 
 
-def test_what_is_told_again_after_a_loss_is_not_passed_on_again() -> None:
+def test_event_repeated_after_a_loss_is_passed_on_once() -> None:
     first = [line("start", 1), line("kill", 2), line("die", 2)]
     again = [*first, line("die", 2, "c2"), line("stop", 3)]
     assert Script(first, again).told() == ["+", "start", "kill", "die", "-", "+", "die", "stop", "-"]
 
 
-def test_an_event_that_was_stamped_before_but_ordered_after_the_last_one_is_not_lost() -> None:
+def test_late_event_with_an_earlier_time_is_passed_on() -> None:
     script = Script([line("start", 10)], [line("die", 9, "c2"), line("start", 10)])
     assert script.told() == ["+", "start", "-", "+", "die", "-"]
 
 
-def test_resuming_asks_for_the_time_shortly_before_the_last_event() -> None:
+def test_resume_starts_shortly_before_the_last_event() -> None:
     script = Script([line("start", 5 * SECOND + 7000)])
     script.told()
     assert script.since == ["1700000000.000000", "1700000004.000007"]
 
 
-def test_a_connection_without_an_event_is_resumed_where_it_began() -> None:
+def test_resume_without_events_starts_at_the_connection() -> None:
     script = Script([], [])
     script.told()
     assert script.since == ["1700000000.000000"] * 3
 
 
-def test_an_outage_is_told_once_for_each_cause_however_many_attempts_fail() -> None:
+def test_outage_is_reported_once_for_each_cause() -> None:
     gone, refused = EngineUnreachableError("gone"), EngineUnreachableError("refused")
     script = Script([line("start", 1)], gone, gone, refused, refused, [line("die", 2)])
     assert script.told() == ["+", "start", "-", "-", "-", "+", "die", "-"]
@@ -94,7 +94,7 @@ def silence(*lines: bytes) -> Iterator[bytes]:
     raise requests.ConnectionError(ReadTimeoutError(HTTPConnectionPool("engine"), "/events", "timed out"))
 
 
-def test_a_silent_stream_is_renewed_from_the_last_event_without_being_told_as_lost() -> None:
+def test_silent_stream_is_renewed_without_reporting_a_loss() -> None:
     script = Script(
         silence(line("start", 5 * SECOND)), silence(), [line("start", 5 * SECOND), line("die", 6 * SECOND)]
     )
@@ -102,27 +102,27 @@ def test_a_silent_stream_is_renewed_from_the_last_event_without_being_told_as_lo
     assert script.since[1:] == ["1700000004.000000"] * 2 + ["1700000005.000000"]
 
 
-def test_a_silent_stream_that_cannot_be_renewed_is_lost() -> None:
+def test_silent_stream_is_lost_when_renewal_fails() -> None:
     script = Script(silence(), EngineUnreachableError("gone"), [line("die", 1)])
     assert script.told() == ["+", "-", "+", "die", "-"]
 
 
-def test_events_in_another_order_than_their_times_are_all_passed_on() -> None:
+def test_events_out_of_order_are_all_passed_on() -> None:
     script = Script([line("die", 9), line("kill", 3), line("start", 20, "c2"), line("stop", 10)])
     assert script.told() == ["+", "die", "kill", "start", "stop", "-"]
 
 
-def test_an_event_without_attributes_is_passed_on() -> None:
+def test_event_without_attributes_is_passed_on() -> None:
     bare = b'{"Action":"die","Actor":{"ID":"c1","Attributes":null},"timeNano":%d}' % START
     assert Script([bare]).told() == ["+", "die", "-"]
 
 
-def test_an_engine_that_is_away_from_the_start_is_told_as_lost() -> None:
+def test_engine_unreachable_at_the_start_is_reported_as_lost() -> None:
     script = Script(EngineUnreachableError("gone"), [])
     assert script.told() == ["-", "+", "-"]
 
 
-def test_a_malformed_line_is_skipped_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_malformed_line_is_skipped_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert Script(
             [b"{half", b"", line("\xff", 0).replace(b"\\u00ff", b"\xff"), line("die", 1)]
@@ -130,7 +130,7 @@ def test_a_malformed_line_is_skipped_and_logged(caplog: pytest.LogCaptureFixture
     assert [record.message.split()[0] for record in caplog.records] == ["engine_event.rejected"] * 2
 
 
-def test_the_engine_s_clock_may_be_set_back() -> None:
+def test_events_are_passed_on_after_the_engines_clock_is_set_back() -> None:
     script = Script(
         [line("start", 3600 * SECOND), line("die", 1 * SECOND)], [line("die", 1 * SECOND), line("start", 2)]
     )

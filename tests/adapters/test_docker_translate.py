@@ -35,25 +35,25 @@ def inspected(**parts: dict[str, Any]) -> dict[str, Any]:
     return {"Id": "c1", "Name": "/web", "State": state, "HostConfig": parts.get("host", {}), "Config": config}
 
 
-def test_a_death_carries_its_exit_code_and_the_microsecond() -> None:
+def test_die_event_has_its_exit_code_and_microseconds() -> None:
     event = heard("die", exitCode="137")
     assert (event.action, event.exit_code, event.time) == ("die", 137, 1_700_000_000.123456)
     assert (event.container.id, event.container.name, event.container.image) == ("c1", "web", "nginx")
 
 
 @pytest.mark.parametrize("nanos", [-1, 2**63, 10**400])
-def test_an_event_with_an_impossible_time_is_malformed(nanos: int) -> None:
+def test_event_with_an_impossible_time_is_malformed(nanos: int) -> None:
     told = json.dumps({"Type": "container", "Action": "die", "Actor": {"ID": "c1"}, "timeNano": nanos})
     with pytest.raises(msgspec.ValidationError):
         parse.parse_line(told.encode())
 
 
-def test_labels_that_are_none_of_our_business_are_left_behind() -> None:
+def test_labels_of_other_software_are_dropped() -> None:
     event = heard("start", **{"hemostat.cpu": "90", "password": "x"})
     assert event.container.labels == {"hemostat.cpu": "90"}
 
 
-def test_the_label_that_selects_the_containers_is_left_behind() -> None:
+def test_label_that_selects_the_containers_is_dropped() -> None:
     labels = {"hemostat.team": "red", "hemostat.cpu": "90"}
     assert parse.parse_info(inspected(config={"Labels": labels}), "hemostat.team").ref.labels == {
         "hemostat.cpu": "90"
@@ -71,7 +71,7 @@ def test_the_label_that_selects_the_containers_is_left_behind() -> None:
         ("oom", {}, "oom"),
     ],
 )
-def test_both_engines_names_of_an_action_are_understood(
+def test_action_names_of_docker_and_podman_are_read(
     said: str, attributes: dict[str, str], action: str
 ) -> None:
     assert heard(said, **attributes).action == action
@@ -80,7 +80,7 @@ def test_both_engines_names_of_an_action_are_understood(
 @pytest.mark.parametrize(
     "said", ["exec_start: sh", "exec_die", "attach", "top", "health_status: starting", ""]
 )
-def test_what_is_no_news_is_ignored(said: str) -> None:
+def test_irrelevant_events_are_ignored(said: str) -> None:
     assert heard(said) is None
 
 
@@ -88,12 +88,12 @@ def test_what_is_no_news_is_ignored(said: str) -> None:
     ("text", "signal"),
     [("15", 15), ("SIGTERM", 15), ("KILL", 9), ("RTMIN+3", 37), ("SIGRTMAX-14", 50), ("x", None), ("", None)],
 )
-def test_a_signal_is_told_by_number_or_by_name(text: str, signal: int | None) -> None:
+def test_signal_is_read_by_number_or_name(text: str, signal: int | None) -> None:
     assert heard("kill", signal=text).signal == signal
 
 
 @pytest.mark.parametrize("raw", [b"{", b"[]", b'{"Action": "die"}', b"\xff\xfe", b"null"])
-def test_a_line_that_is_no_event_is_a_decode_error(raw: bytes) -> None:
+def test_line_without_an_event_raises_a_decode_error(raw: bytes) -> None:
     with pytest.raises((msgspec.MsgspecError, UnicodeDecodeError)):
         parse.parse_line(raw)
 
@@ -111,7 +111,7 @@ def test_a_line_that_is_no_event_is_a_decode_error(raw: bytes) -> None:
         (None, 0.0),
     ],
 )
-def test_timestamps(text: str | None, seconds: float) -> None:
+def test_timestamps_are_read_in_every_form(text: str | None, seconds: float) -> None:
     assert parse.parse_seconds(text) == seconds
 
 
@@ -126,17 +126,17 @@ def test_timestamps(text: str | None, seconds: float) -> None:
         ({}, None),
     ],
 )
-def test_a_cpu_limit_is_told_in_cores_however_it_was_set(host: dict[str, int], cores: float | None) -> None:
+def test_cpu_limit_is_in_cores_whichever_option_set_it(host: dict[str, int], cores: float | None) -> None:
     assert parse.parse_info(inspected(host=host)).cpu_limit == cores
 
 
-def test_a_container_without_anything_special() -> None:
+def test_plain_container_has_default_details() -> None:
     info = parse.parse_info(inspected(host={"Memory": 0, "RestartPolicy": {"Name": ""}}))
     assert (info.memory_limit, info.restart_policy, info.health, info.ref.labels) == (None, "no", None, {})
     assert (info.ref.name, info.started_at, info.finished_at) == ("web", 1_700_000_000.123456, 0.0)
 
 
-def test_a_long_secret_in_a_health_checks_output_is_masked_before_it_is_cut() -> None:
+def test_secret_in_health_output_is_masked_before_the_cut() -> None:
     address = f"postgres://app:{'Hx7q9Zw2k' * 40}@db/app"
     log = [{"Output": f"cannot connect to {address}", "ExitCode": 1}]
     info = parse.parse_info(inspected(state={"Health": {"Status": "unhealthy", "Log": log}}))
@@ -144,7 +144,7 @@ def test_a_long_secret_in_a_health_checks_output_is_masked_before_it_is_cut() ->
     assert "Hx7q9Zw2k" not in str(told.value)
 
 
-def test_what_a_health_check_said_last_and_how_often_it_has_failed() -> None:
+def test_health_has_the_last_output_and_failing_streak() -> None:
     log = [{"Output": "well"}, {"Output": "\nrefused " + "x" * 5000}]
     info = parse.parse_info(
         inspected(state={"Health": {"Status": "unhealthy", "FailingStreak": 4, "Log": log}})
@@ -154,22 +154,22 @@ def test_what_a_health_check_said_last_and_how_often_it_has_failed() -> None:
 
 
 @pytest.mark.parametrize("health", [{}, {"Status": "starting", "FailingStreak": 0, "Log": None}, {"Log": []}])
-def test_a_health_check_that_has_not_run_has_said_nothing(health: dict[str, Any]) -> None:
+def test_health_check_that_has_not_run_has_no_output(health: dict[str, Any]) -> None:
     info = parse.parse_info(inspected(state={"Health": health}))
     assert (info.failing_streak, info.health_output) == (0, "")
 
 
 @pytest.mark.parametrize(("said", "limit"), [(100, 100), (0, None), (-1, None), (None, None)])
-def test_a_limit_of_processes(said: int | None, limit: int | None) -> None:
+def test_limit_of_processes_is_read(said: int | None, limit: int | None) -> None:
     assert parse.parse_info(inspected(host={"PidsLimit": said})).pids_limit == limit
 
 
-def test_the_signal_a_container_is_stopped_by() -> None:
+def test_stop_signal_is_read() -> None:
     assert parse.parse_info(inspected(config={"StopSignal": "SIGQUIT"})).stop_signal == 3
     assert parse.parse_info(inspected()).stop_signal is None
 
 
-def test_the_seconds_a_container_is_given_to_stop() -> None:
+def test_stop_timeout_is_read() -> None:
     assert parse.parse_info(inspected(config={"StopTimeout": 90})).stop_timeout == 90
     assert parse.parse_info(inspected()).stop_timeout is None
 
@@ -183,12 +183,12 @@ def test_the_seconds_a_container_is_given_to_stop() -> None:
         (None, ""),
     ],
 )
-def test_the_address_is_the_first_one_there_is(networks: dict[str, Any] | None, address: str) -> None:
+def test_address_is_the_first_available_one(networks: dict[str, Any] | None, address: str) -> None:
     told = {**inspected(), "NetworkSettings": {"Networks": networks}}
     assert parse.parse_info(told).address == address
 
 
-def test_when_it_was_made_and_where_it_logs() -> None:
+def test_creation_time_and_log_driver_are_read() -> None:
     made = {**inspected(), "Created": "2023-11-14T22:13:20Z", "LogPath": "/var/lib/docker/c1-json.log"}
     info = parse.parse_info(made)
     assert (info.created_at, info.log_path) == (1_700_000_000.0, "/var/lib/docker/c1-json.log")
@@ -209,7 +209,7 @@ def test_addresses_gateways_and_published_ports_are_read() -> None:
     assert (info.addresses, info.gateways, info.published) == (("10.0.0.2",), ("10.0.0.1",), (8080,))
 
 
-def test_the_present_failing_streak_of_a_check_begins_with_its_first_failure() -> None:
+def test_failing_streak_starts_at_its_first_failure() -> None:
     log = [
         {"Start": f"2023-11-14T22:13:{second}Z", "ExitCode": code}
         for second, code in ((10, 1), (15, 0), (20, 1), (25, -1))
@@ -233,14 +233,14 @@ def test_the_present_failing_streak_of_a_check_begins_with_its_first_failure() -
         ),
     ],
 )
-def test_how_a_check_is_run_is_known_with_the_engines_defaults(
+def test_health_check_has_the_engines_default_options(
     configured: dict[str, Any], check: HealthCheck | None
 ) -> None:
     assert parse.parse_info(inspected(config={"Healthcheck": configured})).check == check
 
 
 @pytest.mark.parametrize(("status", "health"), [("", None), ("none", None), ("unhealthy", "unhealthy")])
-def test_no_health_check_is_no_health(status: str, health: str | None) -> None:
+def test_container_without_health_check_has_no_health(status: str, health: str | None) -> None:
     assert parse.parse_info(inspected(state={"Health": {"Status": status}})).health == health
 
 
@@ -255,13 +255,11 @@ def test_no_health_check_is_no_health(status: str, health: str | None) -> None:
         ({"Memory": 100, "MemorySwap": -1}, {"NanoCpus": 500_000_000, "Memory": 200, "MemorySwap": -1}),
     ],
 )
-def test_an_update_speaks_the_units_the_container_was_made_with(
-    host: dict[str, int], body: dict[str, int]
-) -> None:
+def test_update_uses_the_units_of_the_containers_options(host: dict[str, int], body: dict[str, int]) -> None:
     assert parse.make_limits(host, 0.5, 200) == body
 
 
-def test_an_update_of_one_limit_leaves_the_other() -> None:
+def test_update_of_one_limit_keeps_the_other() -> None:
     assert parse.make_limits({}, 2.0, None) == {"NanoCpus": 2_000_000_000}
     assert parse.make_limits({"Memory": 100}, None, 200) == {"Memory": 200, "MemorySwap": 0}
 
@@ -287,13 +285,13 @@ def api_error(kind: type[APIError], status: int, explanation: str) -> APIError:
         (DockerException("Install paramiko"), EngineUnreachableError, False),
     ],
 )
-def test_failures_are_told_apart(error: Exception, kind: type[EngineError], transient: bool) -> None:
+def test_failures_map_to_distinct_errors(error: Exception, kind: type[EngineError], transient: bool) -> None:
     found = translate_failure(error, "restart web", URL)
     assert (type(found), found.transient) == (kind, transient)
     assert "\n" not in str(found)
 
 
-def test_the_engine_s_own_explanation_is_kept() -> None:
+def test_error_contains_the_engines_explanation() -> None:
     found = translate_failure(api_error(APIError, 500, "OCI runtime:\n no such file"), "start web", URL)
     assert str(found) == "start web: OCI runtime: no such file"
 
@@ -305,7 +303,7 @@ def wrapped(number: int) -> Exception:
     return error
 
 
-def test_a_missing_permission_is_no_missing_engine() -> None:
+def test_missing_permission_differs_from_a_missing_engine() -> None:
     denied = translate_failure(wrapped(13), "connect", URL)
     assert "permission denied" in denied.message
     assert "docker group" in denied.hint
@@ -337,7 +335,7 @@ def test_a_missing_permission_is_no_missing_engine() -> None:
         ("Hoch seit (gestern)", None, None, None),
     ],
 )
-def test_a_row_of_the_list_tells_health_exit_code_and_the_most_age(
+def test_list_row_has_health_exit_code_and_maximum_age(
     status: str, health: str | None, exit_code: int | None, age: float | None
 ) -> None:
     row = {"Id": "c1", "Names": ["/other/db", "/web"], "Image": "nginx", "Labels": None, "State": "running"}

@@ -41,9 +41,7 @@ def is_one_short_line(error: EngineError) -> bool:
 
 
 @pytest.mark.parametrize("status", [401, 403, 405])
-def test_a_refusal_by_a_socket_proxy_names_the_endpoint_and_what_to_allow(
-    proxy: RuleProxy, status: int
-) -> None:
+def test_proxy_refusal_names_the_endpoint_and_the_permission(proxy: RuleProxy, status: int) -> None:
     engine = connect(proxy, Rule("^POST ", page(status)))
     with pytest.raises(EngineForbiddenError, match="forbids POST /containers/ID/restart") as raised:
         engine.restart("web", timeout=1)
@@ -53,7 +51,7 @@ def test_a_refusal_by_a_socket_proxy_names_the_endpoint_and_what_to_allow(
     assert is_one_short_line(raised.value)
 
 
-def test_a_refusal_by_a_plugin_keeps_the_plugin_s_reason(proxy: RuleProxy) -> None:
+def test_plugin_refusal_contains_the_plugins_reason(proxy: RuleProxy) -> None:
     denied = told({"message": "authorization denied by plugin opa: read only"}, 403)
     engine = connect(proxy, Rule("POST /containers/.*/stop", denied))
     with pytest.raises(EngineForbiddenError, match="plugin opa: read only"):
@@ -61,7 +59,7 @@ def test_a_refusal_by_a_plugin_keeps_the_plugin_s_reason(proxy: RuleProxy) -> No
 
 
 @pytest.mark.parametrize("status", [500, 404, 418])
-def test_a_page_of_html_is_told_as_its_status(proxy: RuleProxy, status: int) -> None:
+def test_html_error_page_is_reported_by_its_status(proxy: RuleProxy, status: int) -> None:
     engine = connect(proxy, Rule("GET /containers/web/json", page(status)))
     with pytest.raises(EngineError, match=f"inspect web: HTTP {status}") as raised:
         engine.inspect("web")
@@ -69,7 +67,7 @@ def test_a_page_of_html_is_told_as_its_status(proxy: RuleProxy, status: int) -> 
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_a_gateway_without_an_engine_behind_is_waited_for(proxy: RuleProxy, status: int) -> None:
+def test_gateway_error_is_transient(proxy: RuleProxy, status: int) -> None:
     engine = connect(proxy)
     proxy.rules = [Rule(".", page(status))]
     for call in (lambda: engine.inspect("web"), lambda: DockerEngine.connect(proxy.url)):
@@ -79,7 +77,7 @@ def test_a_gateway_without_an_engine_behind_is_waited_for(proxy: RuleProxy, stat
         assert is_one_short_line(raised.value)
 
 
-def test_a_long_explanation_keeps_its_beginning_and_its_end(proxy: RuleProxy) -> None:
+def test_long_explanation_keeps_its_start_and_end(proxy: RuleProxy) -> None:
     engine = connect(proxy, Rule("POST .*/start", told({"message": LONG}, 500)))
     with pytest.raises(
         EngineError, match=r"^start web: OCI runtime.* … .*no such file or directory: unknown$"
@@ -98,7 +96,7 @@ def test_a_long_explanation_keeps_its_beginning_and_its_end(proxy: RuleProxy) ->
     ],
     ids=["html-404", "html-200", "other-json", "json-404", "no-http"],
 )
-def test_another_server_at_the_port_is_no_engine(answered: bytes) -> None:
+def test_other_server_at_the_port_is_not_an_engine(answered: bytes) -> None:
     with (
         RuleProxy(None, Rule(".", answered), upstream="") as proxy,
         pytest.raises(
@@ -111,7 +109,7 @@ def test_another_server_at_the_port_is_no_engine(answered: bytes) -> None:
     assert is_one_short_line(raised.value)
 
 
-def test_an_engine_that_wants_tls_says_so() -> None:
+def test_engine_that_requires_tls_is_named() -> None:
     wanted = told({"message": "Client sent an HTTP request to an HTTPS server."}, 400)
     with (
         RuleProxy(None, Rule(".", wanted), upstream="") as proxy,
@@ -120,7 +118,7 @@ def test_an_engine_that_wants_tls_says_so() -> None:
         DockerEngine.connect(proxy.url)
 
 
-def test_tls_towards_an_engine_without_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_tls_to_an_engine_without_tls_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "")
     with RuleProxy(None, VERSION, upstream="") as proxy:
         url = proxy.url.replace("tcp:", "https:")
@@ -129,20 +127,20 @@ def test_tls_towards_an_engine_without_it_says_so(monkeypatch: pytest.MonkeyPatc
     assert is_one_short_line(raised.value)
 
 
-def test_an_engine_whose_api_is_too_old_says_so(proxy: RuleProxy) -> None:
+def test_engine_with_an_old_api_is_named(proxy: RuleProxy) -> None:
     proxy.rules = [Rule("GET /version", told({"ApiVersion": "1.12", "Version": "1.0"}))]
     with pytest.raises(EngineUnreachableError, match=r"API is too old.*install Docker Engine"):
         DockerEngine.connect(proxy.url)
 
 
-def test_a_call_without_an_answer_is_told_as_such(proxy: RuleProxy) -> None:
+def test_call_without_response_is_reported_as_a_timeout(proxy: RuleProxy) -> None:
     engine = connect(proxy, Rule("GET /containers/web/logs", Silence()), timeout=0.1)
     with pytest.raises(EngineTimeoutError, match=r"logs of web: .*took too long") as raised:
         engine.logs("web")
     assert raised.value.transient
 
 
-def test_a_version_that_may_not_be_asked_for_does_not_matter(proxy: RuleProxy) -> None:
+def test_forbidden_version_call_is_tolerated(proxy: RuleProxy) -> None:
     proxy.rules = [
         Rule("GET /version", page(403)),
         Rule("GET /containers/web/json", told({"message": "No such container: web"}, 404)),
@@ -156,7 +154,7 @@ def test_a_version_that_may_not_be_asked_for_does_not_matter(proxy: RuleProxy) -
 
 
 @pytest.mark.parametrize("forbidden", ["GET /info", "GET /(info|version)"])
-def test_what_the_engine_may_not_be_asked_this_host_tells(proxy: RuleProxy, forbidden: str) -> None:
+def test_host_facts_replace_a_forbidden_info_call(proxy: RuleProxy, forbidden: str) -> None:
     engine = connect(proxy, Rule(forbidden, page(403)))
     found = engine.version()
     assert found.cpus == os.cpu_count()
@@ -166,13 +164,13 @@ def test_what_the_engine_may_not_be_asked_this_host_tells(proxy: RuleProxy, forb
     assert all("forbids GET /" in each and "=1" in each and "<" not in each for each in found.forbidden)
 
 
-def test_of_another_host_nothing_is_made_up() -> None:
+def test_facts_of_a_remote_host_are_not_guessed() -> None:
     with RuleProxy(None, Rule("GET /info", page(403)), VERSION, upstream="") as proxy:
         found = DockerEngine.connect(proxy.url).version()
     assert (found.cpus, found.memory, found.local) == (0, 0, False)
 
 
-def test_each_endpoint_that_is_forbidden_is_found_out_without_changing_anything(proxy: RuleProxy) -> None:
+def test_forbidden_endpoints_are_detected_without_changes(proxy: RuleProxy) -> None:
     nobody = Rule("/containers/0+/", told({"message": "No such container: 0"}, 404))
     engine = connect(proxy, Rule("^POST |GET /info|GET /containers/.*/logs", page(403)), nobody)
     assert engine.forbidden() == [
@@ -194,7 +192,7 @@ def event_line(action: str, nanos: int) -> bytes:
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_a_stream_that_ends_amid_a_line_and_falls_silent_is_renewed(
+def test_stream_cut_within_a_line_is_renewed(
     proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch, chunked: bool
 ) -> None:
     monkeypatch.setattr(docker_stream, "SILENCE_SECONDS", 0.2)
@@ -210,7 +208,7 @@ def test_a_stream_that_ends_amid_a_line_and_falls_silent_is_renewed(
     engine.close()
 
 
-def test_a_proxy_that_accepts_and_never_answers_is_told_as_lost(
+def test_proxy_that_never_responds_is_reported_as_lost(
     proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(docker_stream, "SILENCE_SECONDS", 0.1)
@@ -222,7 +220,7 @@ def test_a_proxy_that_accepts_and_never_answers_is_told_as_lost(
     engine.close()
 
 
-def test_forbidden_events_are_named(proxy: RuleProxy) -> None:
+def test_forbidden_events_endpoint_is_named(proxy: RuleProxy) -> None:
     engine = connect(proxy, Rule("GET /events", page(403)))
     lost = next(engine.events())
     assert isinstance(lost, Disconnected)
@@ -232,7 +230,7 @@ def test_forbidden_events_are_named(proxy: RuleProxy) -> None:
     engine.close()
 
 
-def test_a_connection_over_tcp_is_kept_alive() -> None:
+def test_tcp_connection_uses_keepalive() -> None:
     with RuleProxy(None, VERSION, Rule("GET /events", stream()), upstream="") as proxy:
         engine = DockerEngine.connect(proxy.url)
         events = engine.events()
@@ -272,7 +270,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_one_container_that_cannot_be_inspected_is_left_out(proxy: RuleProxy, fault: str) -> None:
+def test_container_with_a_failing_inspection_is_left_out(proxy: RuleProxy, fault: str) -> None:
     rules = [Rule(f"GET /containers/{name}/json", inspected(name)) for name in ("one", "two")]
     rules += [Rule("GET /containers/gone/json", NO_SUCH), Rule("GET /containers/bad/json", FAULTS[fault])]
     engine = connect(proxy, *rules, listed("one", "bad", "gone", "two"))
@@ -284,9 +282,7 @@ def test_one_container_that_cannot_be_inspected_is_left_out(proxy: RuleProxy, fa
     assert bad.message.startswith("inspect bad: ")
 
 
-def test_several_containers_that_hang_do_not_add_up(
-    proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hanging_inspections_do_not_add_up(proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "INSPECT_SECONDS", 0.3)
     names = [f"c{number}" for number in range(12)]
     rules = [Rule(f"GET /containers/{name}/json", inspected(name)) for name in names[::2]]
@@ -297,7 +293,7 @@ def test_several_containers_that_hang_do_not_add_up(
     assert [type(answer) for answer in engine.inspect_all(names[1::2]).values()] == [EngineTimeoutError] * 6
 
 
-def test_after_one_that_hangs_the_others_are_given_less_time(
+def test_inspections_after_a_hanging_one_have_less_time(
     proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inspection, "INSPECT_SECONDS", 600.0)
@@ -308,20 +304,20 @@ def test_after_one_that_hangs_the_others_are_given_less_time(
     assert [type(answer) for answer in answers.values()] == [EngineTimeoutError] * len(names)
 
 
-def test_a_malformed_row_costs_that_row_only(proxy: RuleProxy) -> None:
+def test_malformed_row_is_skipped_alone(proxy: RuleProxy) -> None:
     rows = [{}, {"Id": "c1", "Names": None, "Labels": 7}, {"Id": "c2", "Names": ["/two"], "State": "running"}]
     engine = connect(proxy, Rule("GET /containers/json", told(rows)))
     assert [row.ref.name for row in engine.listing()] == ["two"]
 
 
-def test_a_list_that_hangs_ends_in_time(proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_list_times_out(proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "LIST_SECONDS", 0.1)
     engine = connect(proxy, Rule("GET /containers/json", Silence()))
     with pytest.raises(EngineTimeoutError, match="list containers"):
         engine.listing()
 
 
-def test_containers_in_a_shared_network_are_found_past_one_that_hangs(
+def test_network_members_are_listed_despite_a_hanging_one(
     proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inspection, "INSPECT_SECONDS", 0.2)
@@ -335,7 +331,7 @@ def test_containers_in_a_shared_network_are_found_past_one_that_hangs(
 
 
 @pytest.mark.parametrize("source", ["engine.url", "DOCKER_HOST", "docker context far"])
-def test_ssh_is_refused_in_one_line_that_says_what_to_do(
+def test_ssh_address_is_refused_with_a_hint(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str
 ) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
@@ -368,13 +364,13 @@ def make_context(monkeypatch: pytest.MonkeyPatch, directory: Path, name: str, ho
 # --- the socket in a container --------------------------------------------------------------------------
 
 
-def test_a_directory_in_place_of_the_socket_is_called_one(tmp_path: Path) -> None:
+def test_directory_in_place_of_the_socket_is_named(tmp_path: Path) -> None:
     (tmp_path / "docker.sock").mkdir()
     with pytest.raises(EngineUnreachableError, match=r"is a directory, not a socket.*recreate the container"):
         DockerEngine.connect(f"unix://{tmp_path}/docker.sock")
 
 
-def test_a_file_in_place_of_the_socket_is_called_one(tmp_path: Path) -> None:
+def test_file_in_place_of_the_socket_is_named(tmp_path: Path) -> None:
     (tmp_path / "docker.sock").write_text("")
     with pytest.raises(EngineUnreachableError, match="is a file, not a socket"):
         DockerEngine.connect(f"unix://{tmp_path}/docker.sock")
@@ -389,7 +385,7 @@ def deserted(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_socket_that_nobody_listens_on_asks_for_dockerd(deserted: Path) -> None:
+def test_socket_without_listener_suggests_dockerd(deserted: Path) -> None:
     with pytest.raises(EngineUnreachableError, match=r"Connection refused.*is dockerd running"):
         DockerEngine.connect(f"unix://{deserted}")
 
@@ -401,9 +397,7 @@ def test_a_socket_that_nobody_listens_on_asks_for_dockerd(deserted: Path) -> Non
         ("/run/docker.sock", "no process listens on the socket mounted at"),
     ],
 )
-def test_a_socket_that_is_itself_a_mount_is_told_from_others(
-    deserted: Path, tmp_path: Path, source: str, said: str
-) -> None:
+def test_mounted_socket_is_recognised(deserted: Path, tmp_path: Path, source: str, said: str) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(
         "22 1 0:21 / /sys rw,nosuid - sysfs sysfs rw\n"
@@ -414,7 +408,7 @@ def test_a_socket_that_is_itself_a_mount_is_told_from_others(
     assert "mount its directory instead of the socket, or recreate this container" in hint
 
 
-def test_a_socket_beside_mounts_is_no_mount(deserted: Path, tmp_path: Path) -> None:
+def test_socket_beside_mounts_is_not_a_mount(deserted: Path, tmp_path: Path) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"36 22 0:25 /run {deserted.parent} rw - tmpfs tmpfs rw\nshort line\n")
     assert mounted_socket.explain_socket(f"unix://{deserted}", mounts) is None

@@ -16,19 +16,19 @@ def hook():
 PATH = f"/services/{SECRET}"
 
 
-def test_the_url_is_called_while_all_is_well(hook):
+def test_url_is_called_when_all_roles_are_healthy(hook):
     HealthchecksPing(hook.url, signals=False).beat()
     assert hook.heard == [Request("GET", PATH, b"")]
 
 
-def test_one_that_knows_no_signals_is_spared_them(hook):
+def test_service_without_signals_gets_no_signals(hook):
     heart = HealthchecksPing(hook.url, signals=False)
     heart.start()
     heart.fail("no monitor is running")
     assert hook.requests == []
 
 
-def test_signals_go_after_the_path(hook):
+def test_signal_is_appended_to_the_path(hook):
     heart = HealthchecksPing(f"{hook.url}?rid=1", signals=True)
     heart.start()
     heart.fail("no monitor is running")
@@ -39,20 +39,20 @@ def test_signals_go_after_the_path(hook):
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/{}", "nothing/{}", "http://[/{}"])
-def test_where_nobody_answers_the_secret_is_kept(url):
+def test_connection_error_does_not_contain_the_secret(url):
     with pytest.raises(NotifyError) as caught:
         HealthchecksPing(url.format(SECRET), signals=False).beat()
     assert SECRET not in str(caught.value)
 
 
-def test_a_refusal_is_an_error(hook):
+def test_refusal_is_an_error(hook):
     hook.status = 404
     with pytest.raises(NotifyError, match="404") as caught:
         HealthchecksPing(hook.url, signals=False).beat()
     assert SECRET not in str(caught.value)
 
 
-def test_an_answer_is_neither_read_nor_logged(hook, caplog):
+def test_response_is_neither_read_nor_logged(hook, caplog):
     hook.endless = hook.torn = True
     HealthchecksPing(hook.url, signals=False).beat()
     assert hook.heard

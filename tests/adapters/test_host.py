@@ -40,11 +40,11 @@ def busy(root: Path, before: str, after: str) -> float | None:
         ("", None),
     ],
 )
-def test_busy_is_what_was_neither_idle_nor_waiting(tmp_path: Path, after: str, share: float | None) -> None:
+def test_busy_share_excludes_idle_and_iowait(tmp_path: Path, after: str, share: float | None) -> None:
     assert busy(tmp_path, "cpu 0 0 0 0 0 0 0 0 0 0", after) == share
 
 
-def test_a_share_is_of_the_time_since_the_call_before(tmp_path: Path) -> None:
+def test_share_covers_the_time_since_the_previous_call(tmp_path: Path) -> None:
     stat(tmp_path, "cpu 100 0 0 100 0 0 0 0 0 0")
     sampler = HostSampler("/var/lib/docker", tmp_path)
     stat(tmp_path, "cpu 110 0 0 190 0 0 0 0 0 0")
@@ -54,15 +54,15 @@ def test_a_share_is_of_the_time_since_the_call_before(tmp_path: Path) -> None:
     assert sampler.sample(3.0).cpu is None
 
 
-def test_counters_that_started_anew_tell_nothing(tmp_path: Path) -> None:
+def test_reset_counters_give_no_share(tmp_path: Path) -> None:
     assert busy(tmp_path, "cpu 900 0 0 900 0 0 0 0", "cpu 1 0 0 1 0 0 0 0") is None
 
 
-def test_a_machine_that_tells_nothing(tmp_path: Path) -> None:
+def test_machine_without_proc_has_no_values(tmp_path: Path) -> None:
     assert HostSampler("/var/lib/docker", tmp_path).sample(4.0) == HostSample(time=4.0)
 
 
-def test_the_disk_is_that_of_the_engine_s_directory(tmp_path: Path) -> None:
+def test_disk_is_the_one_of_the_engines_directory(tmp_path: Path) -> None:
     (tmp_path / "var/lib/docker").mkdir(parents=True)
     sample = HostSampler("/var/lib/docker", tmp_path).sample(1.0)
     usage = shutil.disk_usage(tmp_path)
@@ -70,7 +70,7 @@ def test_the_disk_is_that_of_the_engine_s_directory(tmp_path: Path) -> None:
     assert sample.disk_used == pytest.approx(usage.used, abs=64 << 20)
 
 
-def test_blocks_kept_for_root_are_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reserved_blocks_count_as_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = os.statvfs_result((4096, 4096, 1000, 300, 250, 10, 10, 10, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda _path: disk)
     sample = HostSampler("/var/lib/docker", tmp_path).sample(1.0)
@@ -81,7 +81,7 @@ def mounted(source: Path, target: str = "", pid: int = 0) -> ContainerInfo:
     return ContainerInfo(ref=WEB, status="running", pid=pid, host_paths=((str(source), target),))
 
 
-def test_a_path_that_a_container_needs_is_there_or_is_missed(tmp_path: Path) -> None:
+def test_missing_path_of_a_mount_is_reported(tmp_path: Path) -> None:
     source = tmp_path / "data"
     assert (
         find_missing_path(mounted(source)) == f"{source}, which its start needs, does not exist on the host"
@@ -91,7 +91,7 @@ def test_a_path_that_a_container_needs_is_there_or_is_missed(tmp_path: Path) -> 
     assert "does not exist" in find_missing_path(mounted(source / "a" / "b"))
 
 
-def test_a_file_that_has_become_a_directory_cannot_be_mounted_any_more(tmp_path: Path) -> None:
+def test_file_replaced_by_a_directory_is_reported(tmp_path: Path) -> None:
     """This very process stands for the container: its root has both kinds."""
     source, file, directory = tmp_path / "source", tmp_path / "file", tmp_path / "directory"
     source.mkdir()
@@ -103,15 +103,13 @@ def test_a_file_that_has_become_a_directory_cannot_be_mounted_any_more(tmp_path:
     assert find_missing_path(mounted(source, "/nowhere", os.getpid())) == ""
 
 
-def test_who_sees_the_same_files_is_told_by_the_kernel() -> None:
+def test_host_filesystem_is_recognised_by_the_kernel() -> None:
     assert sees_files(os.getpid())
     assert not sees_files(0)
     assert not sees_files(2**22 + 1)
 
 
-def test_a_path_that_hangs_is_waited_for_once_and_then_nothing_is_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hanging_path_is_unknown_after_one_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As one does whose file server is gone."""
     paths, asked, answer = HostPaths(os.getpid()), list[ContainerInfo](), threading.Event()
     gone = mounted(tmp_path / "gone")

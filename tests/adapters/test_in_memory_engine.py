@@ -58,7 +58,7 @@ def test_load_and_growth_are_integrated_over_the_clock(engine: InMemoryEngine, c
     assert (second.cpu, second.memory) == (6.0, 14_000)
 
 
-def test_a_restart_cures_every_fault(engine: InMemoryEngine, clock: HandClock) -> None:
+def test_restart_removes_every_fault(engine: InMemoryEngine, clock: HandClock) -> None:
     container = engine.run(spec(health=("true",)))
     engine.spin(container, 1.0)
     engine.use(container, 1 << 30, growth=1e6)
@@ -72,7 +72,7 @@ def test_a_restart_cures_every_fault(engine: InMemoryEngine, clock: HandClock) -
     assert (info.health, info.started_at) == ("healthy", 1010.0)
 
 
-def test_an_out_of_memory_kill_is_told_before_the_death(engine: InMemoryEngine) -> None:
+def test_oom_event_precedes_the_die_event(engine: InMemoryEngine) -> None:
     container = engine.run(spec())
     engine.oom(container)
     info = engine.inspect(container)
@@ -90,7 +90,7 @@ def test_an_out_of_memory_kill_is_told_before_the_death(engine: InMemoryEngine) 
         ("on-failure", 0, False),
     ],
 )
-def test_docker_s_restart_policies(
+def test_restart_policies_match_docker(
     engine: InMemoryEngine, policy: str, exit_code: int, running: bool
 ) -> None:
     container = engine.run(spec(restart_policy=policy))
@@ -99,14 +99,14 @@ def test_docker_s_restart_policies(
     assert (info.running, info.restart_count) == (running, int(running))
 
 
-def test_a_paused_container_says_so(engine: InMemoryEngine) -> None:
+def test_paused_container_has_status_paused(engine: InMemoryEngine) -> None:
     container = engine.run(spec())
     engine.pause(container)
     assert engine.inspect(container).status == "paused"
     assert story(engine, 3) == ["create", "start", "pause"]
 
 
-def test_the_engine_can_go_away_and_come_back(engine: InMemoryEngine) -> None:
+def test_engine_can_disconnect_and_reconnect(engine: InMemoryEngine) -> None:
     events = engine.events()
     assert next(events) == Connected()
     engine.disconnect()
@@ -119,7 +119,7 @@ def test_the_engine_can_go_away_and_come_back(engine: InMemoryEngine) -> None:
     assert [next(events).container.id for _ in range(2)] == [container] * 2
 
 
-def test_a_loss_that_was_over_before_anyone_looked_is_told_nevertheless(engine: InMemoryEngine) -> None:
+def test_short_loss_is_reported_after_it_ended(engine: InMemoryEngine) -> None:
     events = engine.events()
     next(events)
     engine.disconnect()
@@ -127,7 +127,7 @@ def test_a_loss_that_was_over_before_anyone_looked_is_told_nevertheless(engine: 
     assert [type(next(events)) for _ in range(2)] == [Disconnected, Connected]
 
 
-def test_a_failure_is_raised_until_it_is_taken_back(engine: InMemoryEngine) -> None:
+def test_failure_is_raised_until_it_is_removed(engine: InMemoryEngine) -> None:
     container = engine.run(spec())
     engine.fail(EngineError("no space left on device"))
     with pytest.raises(EngineError, match="no space"):
@@ -137,7 +137,7 @@ def test_a_failure_is_raised_until_it_is_taken_back(engine: InMemoryEngine) -> N
     assert engine.inspect(container).running
 
 
-def test_logs_are_the_tail_of_what_was_written(engine: InMemoryEngine) -> None:
+def test_logs_are_the_tail_of_the_output(engine: InMemoryEngine) -> None:
     container = engine.run(spec())
     engine.write(container, log="one\ntwo\nthree")
     assert engine.logs(container, tail=2) == "two\nthree\n"

@@ -43,11 +43,11 @@ LOCAL = "http://localhost:11434/v1"
         ({"advisor": "anthropic"}, {}, None, "anthropic"),
     ],
 )
-def test_who_is_asked(analysis, environ, key, vendor):
+def test_advisor_is_selected_by_settings_and_keys(analysis, environ, key, vendor):
     assert llm.choose_vendor(AnalyzerSettings(**analysis), environ, key) == vendor
 
 
-def test_with_no_key_nobody_is_asked():
+def test_no_advisor_is_used_without_a_key():
     assert advisor(Settings(), {}) is None
 
 
@@ -55,7 +55,7 @@ def test_with_no_key_nobody_is_asked():
     ("environ", "name"),
     [({CLAUDES: "k"}, "anthropic:claude-sonnet-5-5"), ({GPTS: "k"}, "openai:gpt-6.1-terra")],
 )
-def test_each_vendor_has_a_model_by_default_whose_price_is_known(environ, name):
+def test_default_model_of_each_vendor_has_a_price(environ, name):
     with closing(advisor(Settings(), environ)) as made:
         assert made.name == name
         assert llm.find_prices(AnalyzerSettings(), made).sent > 0
@@ -77,7 +77,7 @@ def test_each_vendor_has_a_model_by_default_whose_price_is_known(environ, name):
         ({"advisor": "openai"}, {}, "geheim\x07er", "invalid characters"),
     ],
 )
-def test_what_is_missing_is_named_and_no_key_shown(analysis, environ, key, words):
+def test_error_names_the_missing_setting_and_shows_no_key(analysis, environ, key, words):
     with pytest.raises(ConfigError, match=words) as caught:
         llm.create_advisor(
             llm.choose_vendor(AnalyzerSettings(**analysis), environ, key),
@@ -91,7 +91,7 @@ def test_what_is_missing_is_named_and_no_key_shown(analysis, environ, key, words
 @pytest.mark.parametrize(
     ("vendor", "key"), [("anthropic", "configured"), ("openai", "configured"), ("openai", None)]
 )
-def test_what_the_environment_has_for_a_vendor_goes_to_nobody_else(vendor, key, monkeypatch):
+def test_vendor_key_is_not_sent_to_another_vendor(vendor, key, monkeypatch):
     environ = {CLAUDES: "the-environment's", GPTS: "the-environment's"}
     headers = "X-Gateway: the-environment's\nAuthorization: Bearer the-environment's"
     for name in ("ANTHROPIC_CUSTOM_HEADERS", "OPENAI_CUSTOM_HEADERS"):
@@ -116,7 +116,7 @@ def test_what_the_environment_has_for_a_vendor_goes_to_nobody_else(vendor, key, 
         ({"base_url": "http://localhost:1", "model": "claude-sonnet-5-5"}, Prices()),
     ],
 )
-def test_prices_are_the_settings_then_the_list_s_then_nothing(analysis, prices):
+def test_price_is_from_settings_then_the_catalogue(analysis, prices):
     settings = Settings(analyzer=AnalyzerSettings(advisor="anthropic", api_key="k", **analysis))
     with closing(advisor(settings, {})) as made:
         assert llm.find_prices(settings.analyzer, made) == prices
@@ -140,7 +140,7 @@ def test_prices_are_the_settings_then_the_list_s_then_nothing(analysis, prices):
         ({"retry-after": "1", "x-ratelimit-reset-tokens": "6m0s"}, 1),
     ],
 )
-def test_when_a_service_wants_to_be_asked_again(headers, seconds):
+def test_retry_after_is_read_in_every_form(headers, seconds):
     assert read_retry_after(headers, NOW) == (None if seconds is None else pytest.approx(seconds))
 
 
@@ -154,7 +154,7 @@ def sent(vendor: str, model: str) -> Mapping[str, Any]:
     return server.requests[0].body
 
 
-def test_claude_is_not_forced_and_thinks_little():
+def test_claude_request_has_no_forced_tool_and_low_effort():
     body = sent("anthropic", "claude-sonnet-5-5")
     assert "tool_choice" not in body
     assert body["thinking"] == {"type": "between_tools"}
@@ -170,7 +170,7 @@ def test_claude_is_not_forced_and_thinks_little():
         ("gpt-oss:20b", {"max_tokens"}),
     ],
 )
-def test_a_server_gets_no_parameter_that_it_may_not_know(model, own):
+def test_custom_server_gets_only_standard_parameters(model, own):
     assert sent("openai", model).keys() == {"model", "messages", "tools"} | own
     assert len(sent("openai", model)["messages"]) == 2
 
@@ -183,7 +183,7 @@ def test_a_server_gets_no_parameter_that_it_may_not_know(model, own):
     ],
     ids=["nested without end", "compressed"],
 )
-def test_an_answer_that_would_take_all_there_is_is_none(answer, told):
+def test_response_above_the_limit_is_unreadable(answer, told):
     with ModelServer([answer], key=None) as server:
         analysis = AnalyzerSettings(model="m", base_url=server.base_url("openai"))
         with (
@@ -195,7 +195,7 @@ def test_an_answer_that_would_take_all_there_is_is_none(answer, told):
 
 @pytest.mark.parametrize("vendor", ["anthropic", "openai"])
 @pytest.mark.parametrize("sent", [-1_000_000, 10**30])
-def test_a_count_of_tokens_that_is_none_gives_no_money_back(vendor, sent):
+def test_invalid_token_count_refunds_no_budget(vendor, sent):
     with ModelServer([Says("Hello.", sent=sent)], key=None) as server:
         analysis = AnalyzerSettings(model="m", base_url=server.base_url(vendor))
         with (
@@ -205,7 +205,7 @@ def test_a_count_of_tokens_that_is_none_gives_no_money_back(vendor, sent):
             made.say("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
 
 
-def test_an_advisor_that_is_still_loading_is_waited_for_by_who_asks_it():
+def test_request_waits_for_a_loading_client():
     probed, here = [], threading.Event()
     real = SimpleNamespace(probe=probed.append)
 
@@ -220,7 +220,7 @@ def test_an_advisor_that_is_still_loading_is_waited_for_by_who_asks_it():
     assert probed == [5]
 
 
-def test_one_that_answers_a_byte_at_a_time_is_not_probed_for_ever():
+def test_probe_of_a_slow_server_times_out():
     over = threading.Event()
     late = LazyAdvisor("v:m", lambda: SimpleNamespace(probe=lambda _: over.wait()))
     with pytest.raises(AdvisorUnreachableError, match="did not answer in time"):
@@ -236,7 +236,7 @@ def test_one_that_answers_a_byte_at_a_time_is_not_probed_for_ever():
         (ModuleNotFoundError("no SDK"), "ModuleNotFoundError: no SDK"),
     ],
 )
-def test_a_client_that_cannot_be_made_is_the_advisors_failure(error, told):
+def test_client_that_cannot_be_created_is_an_advisor_error(error, told):
     """Not a bug of the analyzer's: the rules decide then."""
 
     def make():

@@ -46,7 +46,7 @@ def closed_port() -> int:
         return port
 
 
-def test_a_refused_connection_and_an_unknown_host_differ():
+def test_refused_connection_and_unknown_host_differ():
     refused = failure(f"http://127.0.0.1:{closed_port()}/services/{SECRET}")
     assert refused.message == "the webhook at 127.0.0.1 refuses the connection: no process listens there"
     unknown = failure(f"http://hooks.invalid/services/{SECRET}")
@@ -76,13 +76,13 @@ def peer(answer: bytes):
         server.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_server_that_hangs_up_is_told_as_such():
+def test_connection_closed_by_the_server_is_named():
     with peer(b"") as port:
         told = failure(f"http://127.0.0.1:{port}/services/{SECRET}").message
     assert told == "the webhook at 127.0.0.1 closed the connection without an answer"
 
 
-def test_a_socks_proxy_without_pysocks_is_named_as_the_cause(monkeypatch):
+def test_missing_pysocks_is_named_as_the_cause(monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "socks5h://user:geheim@127.0.0.1:1080")
     error = failure(f"https://hooks.slack.com/services/{SECRET}")
     assert error.message == "the proxy of ALL_PROXY is a SOCKS proxy, which needs PySocks"
@@ -90,7 +90,7 @@ def test_a_socks_proxy_without_pysocks_is_named_as_the_cause(monkeypatch):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_refused_proxy_is_told_without_its_password(monkeypatch, scheme):
+def test_refused_proxy_is_named_without_its_password(monkeypatch, scheme):
     monkeypatch.setenv(f"{scheme}_proxy", f"http://user:geheim@127.0.0.1:{closed_port()}")
     error = failure(f"{scheme}://hooks.slack.com/services/{SECRET}")
     assert error.message == (
@@ -100,7 +100,7 @@ def test_a_refused_proxy_is_told_without_its_password(monkeypatch, scheme):
     assert "geheim" not in str(error)
 
 
-def test_a_proxy_that_wants_a_password_is_told(monkeypatch):
+def test_proxy_that_requires_a_password_is_named(monkeypatch):
     with peer(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n<html>no</html>") as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         error = failure(f"https://hooks.slack.com/services/{SECRET}")
@@ -129,25 +129,25 @@ def test_a_proxy_that_wants_a_password_is_told(monkeypatch):
         (500, b"x" * 9000, "answered 500 Internal Server Error: xxx"),
     ],
 )
-def test_an_answer_is_told_with_its_own_words(hook, status, body, told):
+def test_error_contains_the_text_of_the_response(hook, status, body, told):
     hook.status, hook.body = status, body
     error = failure(hook.url)
     assert error.message.startswith(f"the webhook {told}")
     assert len(error.message) < 220
 
 
-def test_a_web_page_is_no_delivery(hook):
+def test_html_response_is_not_a_delivery(hook):
     """As a captive portal or a login page answers: with 200."""
     hook.headers, hook.body = {"Content-Type": "text/html"}, b"\n<html>Log in</html>"
     assert failure(hook.url).message == "the webhook answered with a web page, so it is not a webhook"
 
 
-def test_slack_says_ok_and_calls_it_html(hook):
+def test_ok_of_slack_with_an_html_type_is_a_delivery(hook):
     hook.headers, hook.body = {"Content-Type": "text/html"}, b"ok"
     Slack(hook.url).send(MESSAGE)
 
 
-def test_the_heartbeats_failures_are_told_the_same_way():
+def test_ping_failures_have_the_same_texts():
     with pytest.raises(NotifyError) as caught:
         HealthchecksPing(f"http://127.0.0.1:{closed_port()}/ping/{SECRET}", signals=False).beat()
     assert caught.value.message == (

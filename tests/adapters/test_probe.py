@@ -118,31 +118,31 @@ def tls(certificate) -> ssl.SSLContext:
         (b"", "closed without an answer"),
     ],
 )
-def test_the_first_line_of_the_answer_decides(start, says, error):
+def test_status_line_decides_the_result(start, says, error):
     server = start(says)
     assert probe(ProbeTarget("http", server.port, "/"), LOCAL, PATIENT) == error
 
 
-def test_it_asks_for_the_path_in_the_containers_own_name(start):
+def test_request_has_the_path_and_the_containers_host(start):
     server = start(b"HTTP/1.1 200 OK\r\n\r\n")
     probe(ProbeTarget("http", server.port, "/health?full=1"), LOCAL, PATIENT)
     assert server.heard[0].startswith(b"GET /health?full=1 HTTP/1.1\r\nHost: localhost:")
 
 
-def test_a_redirect_is_not_followed(start):
+def test_redirect_is_not_followed(start):
     elsewhere = start(b"HTTP/1.1 500 Oops\r\n\r\n")
     says = f"HTTP/1.1 301 Moved\r\nLocation: http://{LOCAL}:{elsewhere.port}/\r\n\r\n"
     assert probe(ProbeTarget("http", start(says.encode()).port), LOCAL, PATIENT) == ""
     assert elsewhere.heard == []
 
 
-def test_the_environments_proxy_is_not_asked(start, monkeypatch):
+def test_proxy_of_the_environment_is_not_used(start, monkeypatch):
     monkeypatch.setenv("http_proxy", f"http://{LOCAL}:9")
     server = start(b"HTTP/1.1 200 OK\r\n\r\n")
     assert probe(ProbeTarget("http", server.port), LOCAL, PATIENT) == ""
 
 
-def test_an_endless_body_is_not_waited_for(start):
+def test_endless_body_is_not_read(start):
     def endless(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         while True:
@@ -151,13 +151,13 @@ def test_an_endless_body_is_not_waited_for(start):
     assert probe(ProbeTarget("http", start(behave=endless).port), LOCAL, PATIENT) == ""
 
 
-def test_a_silent_server_is_left_when_the_time_is_over(start):
+def test_silent_server_times_out(start):
     silent = start(behave=lambda connection: connection.recv(1024) and connection.recv(1024))
     assert probe(ProbeTarget("http", silent.port), LOCAL, SHORT) == "no answer within 0.2 s"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_server_that_drips_is_left_when_the_time_is_over(start, scheme):
+def test_slow_server_times_out(start, scheme):
     """Each byte comes within the time; all of them never would."""
 
     def drip(connection: socket.socket) -> None:
@@ -175,15 +175,15 @@ def closed_port() -> int:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "tcp"])
-def test_a_refused_connection_is_told(scheme):
+def test_refused_connection_is_a_failure(scheme):
     assert probe(ProbeTarget(scheme, closed_port()), LOCAL, PATIENT) == "connection refused"
 
 
-def test_an_open_port_is_enough_for_tcp(start):
+def test_tcp_probe_passes_on_an_open_port(start):
     assert probe(ProbeTarget("tcp", start(behave=lambda connection: None).port), LOCAL, PATIENT) == ""
 
 
-def test_a_certificate_of_its_own_is_as_good_as_any(start, tls):
+def test_self_signed_certificate_is_accepted(start, tls):
     server = start(b"HTTP/1.1 200 OK\r\n\r\n", tls=tls)
     assert probe(ProbeTarget("https", server.port, "/"), LOCAL, PATIENT) == ""
     assert (
@@ -192,7 +192,7 @@ def test_a_certificate_of_its_own_is_as_good_as_any(start, tls):
     )
 
 
-def test_a_server_that_speaks_no_tls_is_told(start):
+def test_server_without_tls_is_a_failure(start):
     def plain(connection: socket.socket) -> None:
         connection.recv(1024)
         connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")

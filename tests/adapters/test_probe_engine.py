@@ -29,7 +29,7 @@ def asked(engine: DockerEngine, container: str) -> tuple[ProbeTarget, str]:
     return wanted, address
 
 
-def test_a_container_that_answers_is_well(docker_engine, server):
+def test_probe_passes_when_the_container_responds(docker_engine, server):
     wanted, address = asked(docker_engine, server)
     eventually(lambda: probe(wanted, address, PATIENT) == "")
     assert probe(ProbeTarget("http", 8080, "/nothing"), address, PATIENT) == "status 404"
@@ -37,7 +37,7 @@ def test_a_container_that_answers_is_well(docker_engine, server):
     assert probe(ProbeTarget("tcp", 8081), address, PATIENT) == "connection refused"
 
 
-def test_a_container_that_hangs_is_not(docker_engine, make_container):
+def test_probe_fails_when_the_container_hangs(docker_engine, make_container):
     """The kernel takes the connection, and nobody answers it."""
     hung = make_container(
         (

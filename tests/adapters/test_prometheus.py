@@ -68,7 +68,7 @@ def test_buckets_add_up_and_labels_are_quoted(port):
     assert "hemostat_dead_letter_entries 0.0" in lines
 
 
-def test_an_address_that_is_taken_is_named(port):
+def test_address_in_use_is_named(port):
     with (
         pytest.raises(AdapterError, match=rf"127\.0\.0\.1:{port} is not available to listen on"),
         serve_metrics("127.0.0.1", port, dict),
@@ -76,14 +76,14 @@ def test_an_address_that_is_taken_is_named(port):
         pass
 
 
-def test_after_the_block_nobody_answers():
+def test_server_stops_when_the_block_ends():
     with serve_metrics("127.0.0.1", 0, lambda: NUMBERS) as port:
         assert fetch(port)
     with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=5):
         pass
 
 
-def test_every_name_is_as_prometheus_wants_it():
+def test_every_metric_name_is_valid():
     with serve_metrics("127.0.0.1", 0, every) as port:
         text = fetch(port)
     assert text.count("# HELP") == len(MEASURES)
@@ -140,14 +140,14 @@ def asked(port: int, host: str = "localhost", *, rest: str = "") -> str:
         *(("127.0.0.1.evil.example", 421), ("[evil]", 421)),
     ],
 )
-def test_only_a_name_of_its_own_is_answered_on_loopback(host, status):
+def test_loopback_server_rejects_foreign_host_names(host, status):
     with serve_metrics("127.0.0.1", 0, lambda: NUMBERS) as port:
         answer = asked(port, host)
     assert answer.startswith(f"HTTP/1.0 {status} ")
     assert ("hemostat_" in answer) is (status == 200)
 
 
-def test_connections_that_say_nothing_do_not_keep_prometheus_out_and_are_no_threads_without_end():
+def test_idle_connections_do_not_block_scrapes():
     with ExitStack() as opened, serve_metrics("127.0.0.1", 0, lambda: NUMBERS) as port:
         begin = threading.active_count()
         for number in range(5 * MAX_CONNECTIONS):
@@ -159,7 +159,7 @@ def test_connections_that_say_nothing_do_not_keep_prometheus_out_and_are_no_thre
         eventually(lambda: threading.active_count() - begin <= MAX_CONNECTIONS + 1)
 
 
-def test_a_connection_that_says_nothing_is_ended(monkeypatch):
+def test_idle_connection_is_closed(monkeypatch):
     monkeypatch.setattr("hemostat.adapters.prometheus._Handler.timeout", 0.1)
     with (
         serve_metrics("127.0.0.1", 0, lambda: NUMBERS) as port,

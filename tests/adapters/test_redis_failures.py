@@ -50,7 +50,7 @@ URL = "redis://u:SECRET@h:6379/0"
         (exceptions.InvalidResponse("Protocol Error: b'HTTP/1.1'"), "is not Redis"),
     ],
 )  # fmt: skip
-def test_a_refusal_is_told_by_its_cause(error, told):
+def test_refusal_is_reported_by_its_cause(error, told):
     failure = translate_failure(error, URL, "u", "m:1")
     assert told in failure.message
     assert ("cannot be reached" in failure.message) == told.startswith("(")
@@ -58,7 +58,7 @@ def test_a_refusal_is_told_by_its_cause(error, told):
     assert failure.transient or failure.curable
 
 
-def test_an_unknown_error_is_not_waited_for():
+def test_unknown_error_is_not_retried():
     failure = translate_failure(redis.ResponseError("unknown command 'XADD'"), URL)
     assert (failure.transient, failure.curable) == (False, False)
 
@@ -83,7 +83,7 @@ def ledger(redis_client):
 @pytest.mark.parametrize(
     "command", ["FLUSHALL", "DEL hemostat:ledger:h:of:web", "DEL hemostat:ledger:h:ended"]
 )
-def test_a_lost_ledger_is_restored(ledger, redis_client, command):
+def test_lost_ledger_is_restored(ledger, redis_client, command):
     before = ledger.read("h", "web")
     redis_client.raw.execute_command(*command.split())
     after = ledger.read("h", "web")
@@ -94,7 +94,7 @@ def test_a_lost_ledger_is_restored(ledger, redis_client, command):
     assert ledger.check("h").startswith(LOST_DATA_PREFIX)
 
 
-def test_the_budget_holds_where_the_ledger_may_not_be_restored(ledger, redis_client, monkeypatch):
+def test_budget_applies_when_the_ledger_cannot_be_restored(ledger, redis_client, monkeypatch):
     """As with an ACL file that was printed by an earlier version."""
     redis_client.raw.flushall()
     forbidden = BusError("does not allow this", curable=True)
@@ -109,7 +109,7 @@ def test_the_budget_holds_where_the_ledger_may_not_be_restored(ledger, redis_cli
     assert len(ledger.read("h", "web").attempts) == 4
 
 
-def test_a_loss_is_noticed_without_a_decision(ledger, redis_client):
+def test_loss_of_the_ledger_is_detected_without_a_decision(ledger, redis_client):
     desk = RedisControls(redis_client)
     desk.pause("*", Pause(by="ann", at=NOW))
     assert ledger.check("h") == ""
@@ -119,7 +119,7 @@ def test_a_loss_is_noticed_without_a_decision(ledger, redis_client):
     assert len(ledger.read("h", "web").attempts) == 4
 
 
-def test_a_pause_that_a_person_lifts_stays_lifted(ledger, redis_client):
+def test_resumed_pause_is_not_restored(ledger, redis_client):
     desk = RedisControls(redis_client)
     desk.pause("*", Pause(by="ann", at=NOW))
     ledger.check("h")
@@ -128,7 +128,7 @@ def test_a_pause_that_a_person_lifts_stays_lifted(ledger, redis_client):
     assert desk.controls().pauses == {}
 
 
-def test_a_group_that_is_lost_while_it_is_waited_for_is_made_again(redis_client, redis_url):
+def test_group_lost_during_a_read_is_created_again(redis_client, redis_url):
     bus, other = RedisBus(redis_client), connect(redis_url)
     assert bus.read("alert", "me", ["health_alert"], count=1, timeout=0.05) == []
     entries = []
@@ -154,7 +154,7 @@ def mute():
         yield server.getsockname()[1]
 
 
-def test_a_subscription_that_is_cut_without_a_word_is_found(redis_client, monkeypatch):
+def test_half_open_subscription_is_detected(redis_client, monkeypatch):
     monkeypatch.setattr(redis_bus, "ASK_AFTER", 0.05)
     monkeypatch.setattr(redis_bus, "TIMEOUT", 0.2)
     heard = RedisBus(redis_client).subscribe(["health_alert"], timeout=0.02)
@@ -166,12 +166,12 @@ def test_a_subscription_that_is_cut_without_a_word_is_found(redis_client, monkey
         list(itertools.islice(heard, 100))
 
 
-def test_a_server_that_never_answers_is_not_waited_for(mute, monkeypatch):
+def test_server_that_never_responds_times_out(mute, monkeypatch):
     monkeypatch.setattr("hemostat.adapters.redis.client.TIMEOUT", 0.1)
     with pytest.raises(BusError, match="cannot be reached"):
         RedisBus(connect(f"redis://127.0.0.1:{mute}/0")).ping()
 
 
-def test_an_option_of_the_url_that_does_not_exist_is_named():
+def test_unknown_option_of_the_url_is_named():
     with pytest.raises(BusError, match="an option after \\?"):
         connect("redis://h?nonsense=1")

@@ -57,7 +57,7 @@ def read_all(bus):
     return bus.read(ROLE, "one", [STREAM], count=100_000, timeout=0)
 
 
-def test_the_embedded_redis_has_a_limit_and_evicts_nothing(state_dir):
+def test_embedded_redis_has_a_memory_limit_without_eviction(state_dir):
     client = connect(EmbeddedRedis(state_dir).ensure())
     assert client.raw.config_get("maxmemory*")["maxmemory"] == str(256 << 20)
     assert client.raw.config_get("maxmemory*")["maxmemory-policy"] == "noeviction"
@@ -71,7 +71,7 @@ def test_handled_entries_make_room_for_new_ones(full):
     assert read_all(full)
 
 
-def test_entries_that_wait_for_a_role_are_never_trimmed(full):
+def test_unread_entries_are_not_trimmed(full):
     read_all(full)
     count = fill(full)
     with pytest.raises(BusError):
@@ -79,7 +79,7 @@ def test_entries_that_wait_for_a_role_are_never_trimmed(full):
     assert len(read_all(full)) == count
 
 
-def test_entries_in_the_hands_of_a_role_are_never_trimmed(full):
+def test_pending_entries_are_not_trimmed(full):
     read_all(full)
     fill(full)
     given = read_all(full)
@@ -91,7 +91,7 @@ def test_entries_in_the_hands_of_a_role_are_never_trimmed(full):
     full.publish([event(alert())])
 
 
-def test_entries_that_one_of_two_groups_has_read_are_kept_for_the_other(full):
+def test_entries_unread_by_one_group_are_not_trimmed(full):
     read_all(full)
     full.read("alert", "two", [STREAM], count=1, timeout=0)
     count = fill(full)
@@ -100,7 +100,7 @@ def test_entries_that_one_of_two_groups_has_read_are_kept_for_the_other(full):
     assert len(full.read("alert", "two", [STREAM], count=100_000, timeout=0)) == count
 
 
-def test_the_newest_entries_are_kept_for_people_where_they_fit(full):
+def test_newest_entries_stay_for_viewers_if_they_fit(full):
     read_all(full)
     for _ in range(15):
         full.publish([event(alert())] * 100)
@@ -109,7 +109,7 @@ def test_the_newest_entries_are_kept_for_people_where_they_fit(full):
     assert 1000 <= len(full.recent(STREAM, 2000)) <= 1100
 
 
-def test_what_is_stored_for_review_makes_room_the_oldest_first(full):
+def test_oldest_review_data_is_removed_to_make_room(full):
     """Incidents of one user's containers, with their events and evidence: more than fits, for a week."""
     client = full._client
     evidence, events = RedisEvidence(client), RedisRecentEvents(client)
@@ -128,7 +128,7 @@ def test_what_is_stored_for_review_makes_room_the_oldest_first(full):
     full.publish([event(alert())])
 
 
-def test_room_is_made_in_a_redis_of_ones_own_too(full, tmp_path):
+def test_external_redis_makes_room_for_new_entries(full, tmp_path):
     """The one in compose, for example."""
     url = full._client.url
     client = make_redis_client(Settings(redis=Redis(url=url), state_dir=str(tmp_path)), start=False)
@@ -140,7 +140,7 @@ def test_room_is_made_in_a_redis_of_ones_own_too(full, tmp_path):
         assert RedisEvidence(client).put("last", snapshot)
 
 
-def test_a_full_redis_can_still_be_read(full):
+def test_full_redis_can_be_read(full):
     """A Redis that is full refuses transactions, even those that only read."""
     read_all(full)
     fill(full)

@@ -31,7 +31,7 @@ def away():
     raise redis.ConnectionError("refused")
 
 
-def test_an_answer_that_fits_is_asked_for_once():
+def test_response_that_fits_takes_one_request():
     asked = []
     assert read_parts(lambda part: asked.append(part) or part, [1, 2, 3], away) == [1, 2, 3]
     assert asked == [[1, 2, 3]]
@@ -41,31 +41,31 @@ def test_an_answer_that_fits_is_asked_for_once():
     ("items", "expected"),
     [([], []), ([11], []), ([6, 6], [6, 6]), ([1, 99, 2, 3, 9, 99, 1], [1, 2, 3, 9, 1])],
 )
-def test_an_item_that_is_too_large_costs_no_other(items, expected):
+def test_item_above_the_limit_affects_no_other(items, expected):
     assert read_parts(ask, items, lambda: None) == expected
 
 
-def test_a_redis_that_is_away_is_no_large_answer():
+def test_unreachable_redis_differs_from_a_large_response():
     with pytest.raises(redis.ConnectionError, match="refused"):
         read_parts(ask, [11], away)
     with pytest.raises(redis.ConnectionError, match="refused"):
         read_pages(Stream(11), 9, away, required=False)
 
 
-def test_rows_are_read_at_once_where_they_fit():
+def test_rows_that_fit_are_read_in_one_request():
     stream = Stream(1, 1, 1)
     assert len(read_pages(stream, 9, away, required=True)) == 3
     assert stream.asked == [9]
 
 
-def test_rows_that_are_too_large_together_are_read_in_pages():
+def test_rows_above_the_limit_are_read_in_pages():
     sizes = [9, 1, 1, 1, 9, 9, 9, 1]
     for count in (3, len(sizes), 1000):
         found = read_pages(Stream(*sizes), count, lambda: None, required=True)
         assert [size for _, size in found] == sizes[:count]
 
 
-def test_a_row_that_is_too_large_ends_the_page():
+def test_row_above_the_limit_ends_the_page():
     found = read_pages(Stream(1, 2, 11, 3), 9, lambda: None, required=True)
     assert [size for _, size in found] == [1, 2]
     assert read_pages(Stream(11, 3), 9, lambda: None, required=False) == []

@@ -60,7 +60,7 @@ def spoil(client: Client, *keys: str) -> None:
             client.raw.hset(key, f"x{number}", value)
 
 
-def test_a_ledger_with_rows_that_cannot_be_read_goes_on_and_sets_them_aside(redis_client):
+def test_ledger_quarantines_unreadable_rows(redis_client):
     ledger = RedisLedger(redis_client)
     assert ledger.reserve("h", attempt(), 0)
     ledger.finish("h", attempt(outcome=Outcome.HEALED, finished=NOW + 1))
@@ -84,7 +84,7 @@ def test_a_ledger_with_rows_that_cannot_be_read_goes_on_and_sets_them_aside(redi
 
 
 @pytest.mark.parametrize("value", ["", "x", "-1", "1.5", "9" * 400, "0x10", " 5"])
-def test_a_version_of_the_ledger_that_is_no_number_is_repaired(redis_client, value):
+def test_invalid_version_of_the_ledger_is_repaired(redis_client, value):
     ledger = RedisLedger(redis_client)
     assert ledger.reserve("h", attempt(), 0)
     ledger.check("h")
@@ -100,7 +100,7 @@ def test_a_version_of_the_ledger_that_is_no_number_is_repaired(redis_client, val
 
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("name", [ALL_CONTAINERS, "web"])
-def test_a_pause_that_cannot_be_read_holds_until_a_person_lifts_it(redis_client, name, value):
+def test_unreadable_pause_applies_until_it_is_resumed(redis_client, name, value):
     desk, ledger = RedisControls(redis_client), RedisLedger(redis_client)
     desk.pause("db", Pause(by="ann", at=NOW, until=NOW + 60))
     redis_client.raw.hset("hemostat:control:pauses", name, value)
@@ -115,13 +115,13 @@ def test_a_pause_that_cannot_be_read_holds_until_a_person_lifts_it(redis_client,
     assert desk.controls().paused("web", NOW) is None
 
 
-def test_a_pause_whose_name_cannot_be_read_holds_everything(redis_client):
+def test_pause_with_an_unreadable_name_applies_to_all(redis_client):
     redis_client.raw.hset("hemostat:control:pauses", b"\xff", msgspec.json.encode(Pause(by="ann", at=NOW)))
     assert RedisControls(redis_client).controls().paused("web", NOW) is not None
 
 
 @pytest.mark.parametrize("value", ["", "nan", "inf", "-inf", "soon", b"\xff"])
-def test_a_reset_that_cannot_be_read_resets_nothing(redis_client, value):
+def test_unreadable_reset_has_no_effect(redis_client, value):
     desk = RedisControls(redis_client)
     desk.reset("db", NOW)
     redis_client.raw.hset("hemostat:control:resets", "web", value)
@@ -138,7 +138,7 @@ def approval(key: str = "i1:1:0") -> Approval:
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-def test_an_approval_that_cannot_be_read_allows_nothing_and_hides_no_other(redis_client, value):
+def test_unreadable_approval_permits_nothing(redis_client, value):
     desk, ledger = RedisControls(redis_client), RedisLedger(redis_client)
     desk.ask(approval("i2:1:0"))
     redis_client.raw.hset("hemostat:approvals", "i1:1:0", value)
@@ -150,7 +150,7 @@ def test_an_approval_that_cannot_be_read_allows_nothing_and_hides_no_other(redis
     assert len(list_aside(redis_client)) == 1
 
 
-def test_words_of_a_channel_that_cannot_be_read_wait_no_longer(redis_client):
+def test_unreadable_notifications_leave_the_outbox(redis_client):
     outbox = RedisOutbox(redis_client)
     word = Notification(
         incident="i1", topic=Topic.GONE, time=NOW, host="h", container="web", severity=Severity.CRITICAL
@@ -165,7 +165,7 @@ def test_words_of_a_channel_that_cannot_be_read_wait_no_longer(redis_client):
     assert outbox.waiting("slack") == 1
 
 
-def test_evidence_precedents_and_spendings_are_read_past_what_cannot_be(redis_client):
+def test_unreadable_rows_of_the_stores_are_skipped(redis_client):
     dossiers, casebook, purse = (
         RedisEvidence(redis_client),
         RedisPrecedents(redis_client),
@@ -191,7 +191,7 @@ def test_evidence_precedents_and_spendings_are_read_past_what_cannot_be(redis_cl
     assert len(find_in_place(redis_client)) >= 2 * len(HOSTILE)
 
 
-def test_an_end_of_the_trail_that_cannot_be_read_is_no_end_and_keeps_none_from_being_noted(redis_client):
+def test_unreadable_audit_anchor_can_be_replaced(redis_client):
     notary = RedisAuditAnchor(redis_client)
     redis_client.raw.hset("hemostat:audit:t", mapping={"head": "many", "head:hash": "zz"})
     assert notary.noted("t").head is None
@@ -199,7 +199,7 @@ def test_an_end_of_the_trail_that_cannot_be_read_is_no_end_and_keeps_none_from_b
     assert notary.noted("t").head == ChainPosition(5, b"\1" * 32)
 
 
-def test_the_quarantine_is_bounded_and_knows_a_row_once(redis_client):
+def test_quarantine_is_bounded_and_holds_each_row_once(redis_client):
     quarantine = Quarantine(redis_client, lambda: NOW)
     for number in range(MAX_ROWS + 5):
         raw = b"x" * (2 * MAX_ROW_BYTES) + str(number).encode()
@@ -211,7 +211,7 @@ def test_the_quarantine_is_bounded_and_knows_a_row_once(redis_client):
     assert redis_client.raw.hget("hemostat:approvals", "k") == b"another"
 
 
-def test_keys_of_another_type_are_found_and_removed(redis_client):
+def test_keys_of_a_wrong_type_are_listed_and_removed(redis_client):
     redis_client.raw.set("hemostat:ledger:h:running", "a string")
     redis_client.raw.lpush("hemostat:approvals", "a list")
     redis_client.raw.set("hemostat:ledger:h:version", "many")
@@ -226,7 +226,7 @@ def test_keys_of_another_type_are_found_and_removed(redis_client):
     assert RedisLedger(redis_client).read("h", "web").running == ()
 
 
-def test_a_row_that_was_written_meanwhile_is_not_removed(redis_client):
+def test_row_written_meanwhile_is_not_removed(redis_client):
     redis_client.raw.hset("hemostat:approvals", "k", "nonsense")
     (row,) = find_in_place(redis_client)
     redis_client.raw.hset("hemostat:approvals", "k", msgspec.json.encode(approval("k")))
@@ -234,7 +234,7 @@ def test_a_row_that_was_written_meanwhile_is_not_removed(redis_client):
     assert [each.key for each in RedisControls(redis_client).approvals()] == ["k"]
 
 
-def test_scaled_rows_that_can_be_read_are_still_put_back(redis_client):
+def test_readable_raised_limits_are_restored(redis_client):
     ledger = RedisLedger(redis_client)
     raised = RaisedLimit(container="c1", resource="memory", before=1.0, after=2.0, time=NOW)
     ledger.keep_scaled("h", raised)
@@ -249,7 +249,7 @@ def users(request):
         yield server
 
 
-def test_the_users_of_an_acl_may_set_rows_aside_list_them_and_clear_them(users):
+def test_acl_users_may_quarantine_list_and_clear_rows(users):
     administrator, responder = users.client("admin"), users.client("hemostat-responder")
     administrator.raw.hset("hemostat:ledger:h:running", "x", "hostile")
     administrator.raw.lpush("hemostat:ledger:h:ended", "hostile")

@@ -79,7 +79,7 @@ def _ping(url: str, tls: Tls) -> None:
         RedisBus(client).ping()
 
 
-def test_with_the_authority_and_a_certificate_it_works(secure: Secure) -> None:
+def test_connection_works_with_ca_and_client_certificate(secure: Secure) -> None:
     _ping(secure.url(), Tls(secure.ca, secure.cert, secure.key))
 
 
@@ -90,9 +90,7 @@ def test_with_the_authority_and_a_certificate_it_works(secure: Secure) -> None:
         ("localhost", True, r"not trusted \(.*localhost.*\): .*its host name in redis\.url"),
     ],
 )
-def test_a_certificate_that_proves_nothing_is_refused(
-    secure: Secure, name: str, trusted: bool, message: str
-) -> None:
+def test_untrusted_certificate_is_refused(secure: Secure, name: str, trusted: bool, message: str) -> None:
     tls = Tls(secure.ca if trusted else "", secure.cert, secure.key)
     with pytest.raises(BusUnreachableError, match=message) as caught:
         _ping(secure.url(name), tls)
@@ -100,9 +98,7 @@ def test_a_certificate_that_proves_nothing_is_refused(
     assert "\n" not in str(caught.value)
 
 
-def test_who_must_show_a_certificate_and_has_none_is_told(
-    secure: Secure, request: pytest.FixtureRequest
-) -> None:
+def test_missing_client_certificate_is_reported(secure: Secure, request: pytest.FixtureRequest) -> None:
     if request.node.callspec.params["secure"] == "no":
         _ping(secure.url(), Tls(secure.ca))
         return
@@ -116,7 +112,7 @@ def _refusal(secure: Secure) -> str:
     return str(caught.value)
 
 
-def test_files_that_are_no_certificates_are_told_as_such(secure: Secure) -> None:
+def test_invalid_certificate_files_are_named(secure: Secure) -> None:
     """The authority's is trusted, but the key is not the certificate's; then, a key is no authority."""
     for tls in (Tls(secure.ca, secure.ca, secure.key), Tls(secure.key)):
         with pytest.raises(
@@ -126,11 +122,11 @@ def test_files_that_are_no_certificates_are_told_as_such(secure: Secure) -> None
         assert not caught.value.transient
 
 
-def test_certificates_without_encryption_are_a_mistake() -> None:
+def test_certificates_without_tls_are_refused() -> None:
     with pytest.raises(BusError, match=r"redis\.ca_file is set, .* not encrypted: use rediss://"):
         connect("redis://h/0", tls=Tls(ca_file="ca.crt"))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_certificate_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BusError, match=r"redis\.key_file: .*none cannot be read: No such file"):
         connect("rediss://h/0", tls=Tls(key_file=str(tmp_path / "none")))

@@ -26,7 +26,7 @@ def write(path: Path, lines=LINES, **options) -> Path:
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
-def test_what_is_written_is_read(tmp_path, name):
+def test_written_events_are_read_back(tmp_path, name):
     path = write(tmp_path / name)
     told = read_replay(path)
     assert (len(told), told.begin, told.end, told.notes) == (200, NOW, NOW + 199, ())
@@ -34,12 +34,12 @@ def test_what_is_written_is_read(tmp_path, name):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_one_that_was_renamed_is_read_all_the_same(tmp_path):
+def test_renamed_file_is_read(tmp_path):
     assert len(read_replay(write(tmp_path / "a.gz").rename(tmp_path / "b.jsonl"))) == 200
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
-def test_of_one_that_was_cut_off_the_whole_part_is_read(tmp_path, name):
+def test_intact_part_of_a_truncated_file_is_read(tmp_path, name):
     """As the kill of a recorder leaves it; wherever that is."""
     path = write(tmp_path / name)
     content = path.read_bytes()
@@ -51,7 +51,7 @@ def test_of_one_that_was_cut_off_the_whole_part_is_read(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
-def test_what_was_flushed_is_there_when_the_process_is_not(tmp_path, name):
+def test_flushed_events_survive_a_killed_process(tmp_path, name):
     path = tmp_path / name
     with ReplayFile(path) as file:
         for each in LINES:
@@ -60,7 +60,7 @@ def test_what_was_flushed_is_there_when_the_process_is_not(tmp_path, name):
         assert len(read_replay(path)) == 200
 
 
-def test_a_file_that_is_there_is_kept_unless_forced(tmp_path):
+def test_existing_file_is_not_overwritten_unless_forced(tmp_path):
     path = write(tmp_path / "a.jsonl")
     before = path.read_bytes()
     with pytest.raises(UsageError, match="already exists"):
@@ -69,12 +69,12 @@ def test_a_file_that_is_there_is_kept_unless_forced(tmp_path):
     assert len(read_replay(write(path, LINES[:1], force=True))) == 0
 
 
-def test_where_none_can_be_made_is_told(tmp_path):
+def test_file_that_cannot_be_created_is_reported(tmp_path):
     with pytest.raises(UsageError, match="No such file or directory"):
         write(tmp_path / "none" / "a.jsonl")
 
 
-def test_a_full_disk_is_told():
+def test_full_disk_is_reported():
     with pytest.raises(HemoStatError, match="/dev/full cannot be written: No space left"):
         write(Path("/dev/full"), force=True)
 
@@ -95,7 +95,7 @@ FLIPPED[200] ^= 0xFF
         (b"".join([LINES[0], b"x\n", LINES[1]]), "line 2 is damaged"),
     ],
 )
-def test_what_cannot_be_played_is_told_in_a_line(tmp_path, content, why):
+def test_unplayable_file_is_reported_in_one_line(tmp_path, content, why):
     path = tmp_path / "a.jsonl"
     path.write_bytes(content)
     with pytest.raises(DecodeError, match=f"a.jsonl cannot be played: .*{why}") as told:
@@ -103,14 +103,14 @@ def test_what_cannot_be_played_is_told_in_a_line(tmp_path, content, why):
     assert "\n" not in str(told.value)
 
 
-def test_one_that_is_not_there_is_told(tmp_path):
+def test_missing_file_is_reported(tmp_path):
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         read_replay(tmp_path / "none")
     with pytest.raises(UsageError, match="cannot be read: Is a directory"):
         read_replay(tmp_path)
 
 
-def test_little_that_unpacks_to_much_is_refused(tmp_path, monkeypatch):
+def test_decompression_bomb_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(replay_file, "MOST", 1 << 20)
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(LINES[0] + b" " * (8 << 20)))
@@ -118,7 +118,7 @@ def test_little_that_unpacks_to_much_is_refused(tmp_path, monkeypatch):
         read_replay(path)
 
 
-def test_one_that_says_it_is_full_can_be_read(tmp_path, monkeypatch):
+def test_file_that_reached_its_limit_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(replay_file, "MOST", 1 << 20)
     path = tmp_path / "a.jsonl"
     with ReplayFile(path) as file:

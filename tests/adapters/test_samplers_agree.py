@@ -160,7 +160,7 @@ def read_block_io(sampler: CgroupSampler | StatsSampler, container: ContainerInf
     return activity.block
 
 
-def test_three_ways_of_asking_give_the_same_numbers(
+def test_three_samplers_give_the_same_numbers(
     docker_engine: DockerEngine, run: Run, near: CgroupSampler, far: StatsSampler
 ) -> None:
     server = run(SERVE)
@@ -198,9 +198,7 @@ def test_three_ways_of_asking_give_the_same_numbers(
         assert read_block_io(near, containers[-1]) >= 12 * MIB
 
 
-def test_the_share_of_the_cpu_is_the_one_docker_stats_shows(
-    run: Run, near: CgroupSampler, far: StatsSampler
-) -> None:
+def test_cpu_share_equals_docker_stats(run: Run, near: CgroupSampler, far: StatsSampler) -> None:
     spinning = run(SPIN, "--cpus=0.2")
     shares: list[tuple[float, ...]] = []
 
@@ -219,7 +217,7 @@ def share(before: Sample, after: Sample) -> float:
     return 100 * (after.cpu - before.cpu) / max(after.time - before.time, 1e-9)
 
 
-def test_files_and_limits_of_the_main_process_and_kills_in_it(run: Run, near: CgroupSampler) -> None:
+def test_samplers_agree_on_files_limits_and_oom_kills(run: Run, near: CgroupSampler) -> None:
     script = f"tail /dev/zero > /dev/null; exec 7</dev/null 8</dev/null; {READY}"
     info = run(script, "--ulimit=nofile=512:1024", "--memory=12m", "--memory-swap=12m")
     (sample,) = near.sample([info], 1.0)
@@ -229,7 +227,7 @@ def test_files_and_limits_of_the_main_process_and_kills_in_it(run: Run, near: Cg
     assert sample.oom_kills >= 1
 
 
-def test_networks_of_others_and_of_one_s_own(run: Run, near: CgroupSampler, far: StatsSampler) -> None:
+def test_samplers_agree_on_own_and_shared_networks(run: Run, near: CgroupSampler, far: StatsSampler) -> None:
     own = run(SERVE)
     guest = run(FETCH.format(own.address), "--network", f"container:{own.ref.id}")
     alone = run(READY, "--network", "none")
@@ -247,9 +245,7 @@ def test_networks_of_others_and_of_one_s_own(run: Run, near: CgroupSampler, far:
         assert activity.received == pytest.approx(received[0], abs=4000)
 
 
-def test_from_inside_a_container_the_counters_are_the_same(
-    run: Run, near: CgroupSampler, tmp_path: Path
-) -> None:
+def test_counters_are_the_same_inside_a_container(run: Run, near: CgroupSampler, tmp_path: Path) -> None:
     """A root that has the host's cgroups, and a /proc in which the container's process is not."""
     info = run(SPUN)
     inside = tmp_path / "proc/self"

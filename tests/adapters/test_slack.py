@@ -35,7 +35,7 @@ def failure(url: str) -> NotifyError:
     return caught.value
 
 
-def test_the_message_says_what_where_why_what_was_done_how_long_and_how_to_see_more(hook):
+def test_message_has_headline_facts_and_command(hook):
     Slack(hook.url).send(MESSAGE)
     told = hook.heard[0].json
     assert told["text"].splitlines() == [
@@ -63,7 +63,7 @@ HOSTILE = "<!channel> <@U1> @here @all @channel & <http://evil.example|click> [c
 
 
 @pytest.mark.parametrize("place", ["container", "cause", "done", "what", "host", "project", "incident"])
-def test_text_from_outside_calls_nobody_and_links_nowhere(place):
+def test_untrusted_text_has_no_mentions_and_no_links(place):
     hostile = make_notification(Topic.FAILED, **{place: HOSTILE})
     for message in (single(hostile, {}), build_digest([hostile, HEALED], {})):
         sent = json.dumps(build_payload(message), ensure_ascii=False)
@@ -76,7 +76,7 @@ def test_text_from_outside_calls_nobody_and_links_nowhere(place):
         assert all(text["verbatim"] for text in _texts(build_payload(message)))
 
 
-def test_each_fact_has_its_part_of_the_text_however_long_the_others_are():
+def test_each_fact_has_its_share_of_the_text():
     hostile = make_notification(
         Topic.FAILED, container="&" * 999, cause="<" * 9999, done="@u" * 9999, what=">" * 9999
     )
@@ -92,7 +92,7 @@ def _texts(told) -> list[dict]:
     return [text for each in told for text in _texts(each)] if isinstance(told, list) else []
 
 
-def test_nothing_is_longer_than_slack_takes():
+def test_message_stays_within_the_limits_of_slack():
     hostile = make_notification(
         Topic.FAILED, container="&" * 999, cause="<" * 9999, done="&" * 9999, what=">" * 9999
     )
@@ -106,7 +106,7 @@ def test_nothing_is_longer_than_slack_takes():
 @pytest.mark.parametrize(
     ("status", "passing"), [(429, True), (500, True), (503, True), (404, False), (400, False), (302, False)]
 )
-def test_a_refused_message_is_an_error_that_keeps_the_secret(hook, status, passing):
+def test_refused_message_is_an_error_without_the_secret(hook, status, passing):
     hook.status = status
     hook.headers = {"Location": "http://127.0.0.1:9/"}
     error = failure(hook.url)
@@ -115,17 +115,17 @@ def test_a_refused_message_is_an_error_that_keeps_the_secret(hook, status, passi
 
 
 @pytest.mark.parametrize(("header", "wait"), [("30", 30.0), ("soon", None), ("-1", None)])
-def test_how_long_the_service_wants_to_be_left_alone_is_told(hook, header, wait):
+def test_retry_after_of_the_service_is_in_the_error(hook, header, wait):
     hook.status = 429
     hook.headers = {"Retry-After": header}
     assert failure(hook.url).wait == wait
 
 
-def test_an_address_where_nobody_answers_passes():
+def test_unreachable_address_is_a_transient_error():
     assert failure(f"http://127.0.0.1:9/services/{SECRET}").transient
 
 
-def test_a_server_that_never_answers_is_not_waited_for(hook, monkeypatch):
+def test_server_that_never_responds_times_out(hook, monkeypatch):
     monkeypatch.setattr(slack, "TIMEOUT", 0.1)
     hook.silent = True
     error = failure(hook.url)
@@ -133,13 +133,13 @@ def test_a_server_that_never_answers_is_not_waited_for(hook, monkeypatch):
     assert error.message == "the webhook at 127.0.0.1 does not answer in time"
 
 
-def test_an_answer_is_not_read_that_may_never_end(hook):
+def test_response_body_is_read_up_to_a_limit(hook):
     hook.endless = True
     Slack(hook.url).send(MESSAGE)
     assert hook.heard
 
 
-def test_a_torn_answer_brings_the_secret_into_no_log(hook, caplog):
+def test_malformed_response_does_not_log_the_secret(hook, caplog):
     hook.torn = True
     Slack(hook.url).send(MESSAGE)
     assert hook.heard
@@ -147,11 +147,11 @@ def test_a_torn_answer_brings_the_secret_into_no_log(hook, caplog):
 
 
 @pytest.mark.parametrize("url", [f"http://[/{SECRET}", f"https:///{SECRET}"])
-def test_an_address_that_is_none_does_not_pass(url):
+def test_invalid_address_is_a_permanent_error(url):
     assert not failure(url).transient
 
 
-def test_a_certificate_that_nobody_trusts_is_told_as_such_until_it_is_trusted(self_signed, monkeypatch):
+def test_untrusted_certificate_is_named_until_trusted(self_signed, monkeypatch):
     """It passes, for a certificate is renewed without anything being changed here."""
     with hooked(self_signed) as server:
         error = failure(server.url)
@@ -162,14 +162,14 @@ def test_a_certificate_that_nobody_trusts_is_told_as_such_until_it_is_trusted(se
         assert len(server.heard) == 1
 
 
-def test_a_certificate_of_somebody_else_is_told_without_the_address(self_signed, monkeypatch):
+def test_certificate_of_another_host_is_named_without_the_url(self_signed, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(self_signed))
     with hooked(self_signed) as server:
         error = failure(server.url.replace("127.0.0.1", "localhost"))
     assert error.message == "the webhook's certificate is not trusted: Hostname mismatch"
 
 
-def test_a_server_without_tls_is_an_error(hook):
+def test_server_without_tls_is_an_error(hook):
     error = failure(hook.url.replace("http://", "https://"))
     assert error.message == "TLS with the webhook failed: wrong version number"
     assert error.transient

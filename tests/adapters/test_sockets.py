@@ -25,12 +25,12 @@ def told(table: str) -> ConnectionPeers:
     return find_peers(CONTAINER, list(parse(table)))
 
 
-def test_who_listens_on_the_port_has_accepted_the_connection():
+def test_listener_of_the_port_accepted_the_connection():
     assert (told(DB).clients, told(DB).servers) == (("172.17.0.2",), ())
     assert (told(WEB).clients, told(WEB).servers) == ((), (("172.17.0.3", 5432),))
 
 
-def test_ipv4_in_ipv6_is_ipv4():
+def test_ipv4_mapped_ipv6_address_is_ipv4():
     servers = told(WEB6).servers
     assert ("172.17.0.3", 5432) in servers
     assert len(servers) == 2
@@ -39,7 +39,7 @@ def test_ipv4_in_ipv6_is_ipv4():
 @pytest.mark.parametrize(
     "table", ["", HEADER, f"{HEADER}nonsense\n", WEB[:-120], f"{HEADER} 0: 02:9 zz:1 01 x"]
 )
-def test_a_malformed_or_cut_table_shows_what_can_be_read(table):
+def test_malformed_table_gives_its_readable_rows(table):
     assert told(table).clients == ()
 
 
@@ -59,7 +59,7 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_a_container_is_read_once_it_has_run_for_a_moment(root):
+def test_container_is_read_after_a_short_runtime(root):
     reader = SocketReader(root)
     assert reader.next([container()], MIN_AGE_SECONDS - 0.1) is None
     found = reader.next([container()], MIN_AGE_SECONDS)
@@ -67,13 +67,13 @@ def test_a_container_is_read_once_it_has_run_for_a_moment(root):
     assert found.servers == (("172.17.0.3", 5432),)
 
 
-def test_a_process_that_is_anothers_by_now_is_not_read(root):
+def test_reused_pid_is_not_read(root):
     (root / "proc/7/cgroup").write_text("0::/user.slice\n")
     assert SocketReader(root).next([container()], 10.0) is None
     assert SocketReader(root).next([container(pid=8)], 10.0) is None
 
 
-def test_containers_take_turns_and_reading_rests_in_proportion_to_its_cost(root):
+def test_containers_alternate_and_pauses_follow_the_cost(root):
     reader = SocketReader(root)
     other = ContainerInfo(ref=Container(id="d" * 64, name="db"), status="running", pid=9)
     assert reader.next([container(), other], 10.0) is not None
@@ -83,7 +83,7 @@ def test_containers_take_turns_and_reading_rests_in_proportion_to_its_cost(root)
 
 
 @pytest.mark.parametrize(("cgroup", "shown"), [("0::/docker/other", 0), (f"0::/docker/{CONTAINER}/init", 1)])
-def test_what_a_process_outside_the_container_has_opened_is_not_shown(root, cgroup, shown):
+def test_sockets_of_processes_outside_are_not_shown(root, cgroup, shown):
     """Another container may have joined its network."""
     other = root / "proc" / "8"
     for process in (root / "proc" / "7", other):

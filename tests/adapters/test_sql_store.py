@@ -20,7 +20,7 @@ def open_store(path):
     return SqlStore(f"sqlite:///{path}", lambda: NOW)
 
 
-def test_what_is_stored_is_for_its_owner_alone(tmp_path):
+def test_database_file_is_private(tmp_path):
     path = tmp_path / "state" / "history.db"
     store = open_store(path)
     store.append([event(alert())])
@@ -28,7 +28,7 @@ def test_what_is_stored_is_for_its_owner_alone(tmp_path):
     store.close()
 
 
-def test_space_is_given_back_to_the_disk(tmp_path):
+def test_deleted_rows_free_disk_space(tmp_path):
     path = tmp_path / "history.db"
     store = open_store(path)
     store.append([event(alert(), at) for at in range(1000)])
@@ -49,7 +49,7 @@ def _pages(path):
 
 @pytest.mark.parametrize("value", ["'no blob'", "CAST(x'ff' AS TEXT)", "99"])
 @pytest.mark.parametrize("column", ["body", "hash", "id"])
-def test_a_row_that_bears_what_no_writer_writes_is_found(tmp_path, column, value):
+def test_row_with_an_impossible_value_is_reported(tmp_path, column, value):
     """SQLite takes any value in any column."""
     store = open_store(tmp_path / "history.db")
     store.append([event(alert(), at) for at in range(3)])
@@ -63,13 +63,13 @@ def test_a_row_that_bears_what_no_writer_writes_is_found(tmp_path, column, value
 @pytest.mark.parametrize(
     "url", ["nonsense", "mysql://x/y", "sqlite://", "sqlite:///:memory:", "postgresql://me:p@ss:w0rd@h/db"]
 )
-def test_a_database_that_cannot_be_meant_is_refused(url):
+def test_unsupported_database_url_is_refused(url):
     with pytest.raises(ConfigError, match=r"store\.url") as caught:
         SqlStore(url, lambda: NOW)
     assert "w0rd" not in str(caught.value)
 
 
-def test_a_failure_is_one_line_without_a_password_and_waiting_may_mend_it():
+def test_failure_is_one_line_without_password_and_retried():
     store = SqlStore("postgresql://me:secret@127.0.0.1:1/db?password=secret", lambda: NOW)
     with pytest.raises(StoreUnreachableError) as failed:
         store.ends()
@@ -80,7 +80,7 @@ def test_a_failure_is_one_line_without_a_password_and_waiting_may_mend_it():
     assert failed.value.transient
 
 
-def test_a_disk_that_is_full_is_waited_out(tmp_path):
+def test_full_disk_is_retried(tmp_path):
     store = open_store(tmp_path / "history.db")
     store.append([event(alert())])
     with store._engine.connect() as connection:
@@ -117,7 +117,7 @@ NAMED = event(alert(container=msgspec.structs.replace(WEB, name="wéb→")))
 
 
 @pytest.mark.postgres
-def test_a_database_that_does_not_know_its_encoding_takes_any_name(encoded):
+def test_sql_ascii_database_takes_any_name(encoded):
     store = encoded("SQL_ASCII")
     assert store.append([NAMED]) == [NAMED]
     assert [row.event for row in store.find(EventQuery())] == [NAMED]
@@ -125,7 +125,7 @@ def test_a_database_that_does_not_know_its_encoding_takes_any_name(encoded):
 
 
 @pytest.mark.postgres
-def test_a_database_that_cannot_take_every_name_is_refused_at_once(encoded):
+def test_database_without_unicode_is_refused(encoded):
     store = encoded("LATIN1")
     with pytest.raises(StoreError, match="LATIN1") as caught:
         store.append([event(alert())])
@@ -134,7 +134,7 @@ def test_a_database_that_cannot_take_every_name_is_refused_at_once(encoded):
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
-def test_a_database_behind_a_link_is_waited_for_and_not_written(tmp_path, link):
+def test_database_behind_a_symlink_is_not_written(tmp_path, link):
     (target := tmp_path / "target").write_bytes(b"")
     link(target, tmp_path / "history.db")
     store = SqlStore(f"sqlite:///{tmp_path / 'history.db'}", lambda: 0.0)
@@ -151,7 +151,7 @@ END
 """
 
 
-def test_a_trigger_that_never_ends_is_ended(tmp_path, monkeypatch):
+def test_endless_trigger_is_aborted(tmp_path, monkeypatch):
     """Who writes the database must not keep the alert role from ending."""
     monkeypatch.setattr(connection, "STATEMENT_MILLISECONDS", 300)
     store = SqlStore(f"sqlite:///{tmp_path / 'h.db'}", time.time)

@@ -23,7 +23,7 @@ def test_line_is_written_with_its_priority_and_program(log):
     assert line.endswith("]: audit head=3:ab")
 
 
-def test_line_is_lost_when_the_log_takes_no_more(log):
+def test_line_is_dropped_when_syslog_blocks(log):
     """It is full and nobody reads it: without a time limit of its own this would wait for good."""
     _, path = log
     assert not all(write_line("x" * 1000, path) for _ in range(2000))
@@ -32,6 +32,6 @@ def test_line_is_lost_when_the_log_takes_no_more(log):
 @pytest.mark.parametrize(
     "make", [lambda _: None, lambda path: path.write_text(""), lambda path: path.mkdir()]
 )
-def test_line_is_lost_where_there_is_no_log(tmp_path, make):
+def test_line_is_dropped_without_a_syslog_socket(tmp_path, make):
     make(tmp_path / "log")
     assert not write_line("x", tmp_path / "log")

@@ -85,7 +85,7 @@ def start_of(lab: Lab, container: str) -> float:
 # --- restart, start ---------------------------------------------------------------------------------
 
 
-def test_what_runs_is_restarted_and_what_is_dead_is_started(lab):
+def test_running_container_is_restarted_and_dead_one_started(lab):
     container = lab.make()
     before = start_of(lab, container)
     operate(lab, Action.RESTART, container)
@@ -96,7 +96,7 @@ def test_what_runs_is_restarted_and_what_is_dead_is_started(lab):
     assert lab.engine.inspect(container).running
 
 
-def test_a_restart_that_was_carried_out_is_not_done_again(lab):
+def test_completed_restart_is_not_repeated(lab):
     container = lab.make()
     since = start_of(lab, container)
     operate(lab, Action.RESTART, container, since=since)
@@ -107,14 +107,14 @@ def test_a_restart_that_was_carried_out_is_not_done_again(lab):
 
 @pytest.mark.docker
 @pytest.mark.parametrize(("patience", "code"), [("1s", 137), ("10s", 0)])
-def test_a_restart_waits_as_long_as_the_label_says(docker_lab, patience, code):
+def test_restart_uses_the_stop_timeout_of_the_label(docker_lab, patience, code):
     container = docker_lab.make(command=SLOW, labels={"hemostat.stop_timeout": patience})
     listener: Listener = docker_lab.listen()
     operate(docker_lab, Action.RESTART, container)
     assert listener.wait_for(container, "die").exit_code == code
 
 
-def test_those_that_share_the_network_are_restarted_after_it_in_order(lab):
+def test_network_members_are_restarted_after_the_owner(lab):
     owner = lab.make()
     network = f"container:{owner}"
     database = lab.make(network=network)
@@ -131,7 +131,7 @@ def test_those_that_share_the_network_are_restarted_after_it_in_order(lab):
     assert done.detail.index(name) < done.detail.index(lab.engine.inspect(app).ref.name)
 
 
-def test_who_died_between_the_restart_and_the_re_attachment_makes_up_for_it(lab):
+def test_interrupted_reattachment_is_completed(lab):
     owner = lab.make()
     sharer = lab.make(network=f"container:{owner}")
     since = start_of(lab, owner)
@@ -143,7 +143,7 @@ def test_who_died_between_the_restart_and_the_re_attachment_makes_up_for_it(lab)
     assert operate(lab, Action.RESTART, owner, since=since).detail == ""
 
 
-def test_a_protected_one_is_not_touched_and_named(lab):
+def test_protected_network_member_is_named_and_not_restarted(lab):
     owner = lab.make()
     network = f"container:{owner}"
     labels = {"hemostat.protect": "true"}, {"hemostat.enable": "false"}, {}
@@ -157,7 +157,7 @@ def test_a_protected_one_is_not_touched_and_named(lab):
     )
 
 
-def test_a_paused_one_is_not_touched_and_named(memory_lab):
+def test_paused_network_member_is_named_and_not_restarted(memory_lab):
     owner = memory_lab.make()
     sharer = memory_lab.make(network=f"container:{owner}")
     before, name = start_of(memory_lab, sharer), memory_lab.engine.inspect(sharer).ref.name
@@ -167,7 +167,7 @@ def test_a_paused_one_is_not_touched_and_named(memory_lab):
     assert start_of(memory_lab, sharer) == before
 
 
-def test_what_a_person_stops_while_it_waits_for_its_re_attachment_stays_stopped(memory_lab):
+def test_member_stopped_by_a_person_is_not_reattached(memory_lab):
     owner = memory_lab.make()
     sharers = [memory_lab.make(network=f"container:{owner}") for _ in range(2)]
     first, second = sorted(sharers, key=lambda each: memory_lab.engine.inspect(each).ref.name)
@@ -184,7 +184,7 @@ def test_what_a_person_stops_while_it_waits_for_its_re_attachment_stays_stopped(
 
 
 @pytest.mark.docker
-def test_a_sharer_has_the_network_again(docker_lab):
+def test_network_member_is_attached_again(docker_lab):
     def addresses(container: str) -> str:
         return docker_lab.engine.exec(container, ["ip", "-o", "-4", "addr", "show", "eth0"])[1]
 
@@ -215,18 +215,18 @@ def refused(memory_lab, labels: dict[str, str]) -> tuple[str, str]:
     return owner, "; ".join(told if labels else reversed(told))
 
 
-def test_one_that_cannot_be_re_attached_is_told_and_keeps_none_waiting(memory_lab):
+def test_failed_reattachment_is_reported_and_others_continue(memory_lab):
     owner, told = refused(memory_lab, composed("app"))
     with pytest.raises(EngineError, match=told):
         operate(memory_lab, Action.RESTART, owner)
 
 
-def test_a_stranger_that_cannot_be_re_attached_is_told_and_is_no_failure(memory_lab):
+def test_failed_reattachment_of_a_stranger_is_not_a_failure(memory_lab):
     owner, told = refused(memory_lab, {})
     assert operate(memory_lab, Action.RESTART, owner).detail == told
 
 
-def test_strangers_that_share_a_network_do_not_hold_up_its_owner(memory_lab):
+def test_strangers_in_the_network_do_not_delay_its_owner(memory_lab):
     owner = memory_lab.make()
     for _ in range(30):
         memory_lab.make(network=f"container:{owner}", labels={"hemostat.stop_timeout": "100s"})
@@ -247,7 +247,7 @@ def test_strangers_that_share_a_network_do_not_hold_up_its_owner(memory_lab):
 # --- scale ------------------------------------------------------------------------------------------
 
 
-def test_memory_and_cpu_are_raised_within_the_ceiling_and_put_back(lab):
+def test_memory_and_cpu_limits_are_raised_and_restored(lab):
     container = lab.make(memory=64 * MIB, cpus=0.5, labels={"hemostat.scale.memory_max": "80m"})
     by = surgeon(lab, Ceilings(cpus=0.7))
     memory = plan(lab, Action.SCALE, container, by, resource="memory")
@@ -261,7 +261,7 @@ def test_memory_and_cpu_are_raised_within_the_ceiling_and_put_back(lab):
     assert lab.engine.inspect(container).memory_limit == 64 * MIB
 
 
-def test_a_limit_that_is_raised_already_is_not_raised_again(lab):
+def test_raised_limit_is_not_raised_again(lab):
     container = lab.make(memory=64 * MIB, labels={"hemostat.scale.memory_max": "1g"})
     scaled = plan(lab, Action.SCALE, container, resource="memory").scaled
     for _ in range(2):
@@ -270,7 +270,7 @@ def test_a_limit_that_is_raised_already_is_not_raised_again(lab):
         assert lab.engine.inspect(container).memory_limit == 96 * MIB
 
 
-def test_a_limit_that_somebody_else_has_changed_is_left(lab):
+def test_limit_changed_by_others_is_not_restored(lab):
     container = lab.make(memory=64 * MIB, labels={"hemostat.scale.memory_max": "1g"})
     scaled = plan(lab, Action.SCALE, container, resource="memory").scaled
     lab.engine.update(container, memory=72 * MIB)
@@ -281,19 +281,19 @@ def test_a_limit_that_somebody_else_has_changed_is_left(lab):
     assert lab.engine.inspect(container).memory_limit == 72 * MIB
 
 
-def test_without_a_limit_nothing_is_raised(lab):
+def test_container_without_a_limit_is_not_scaled(lab):
     with pytest.raises(NotApplicableError, match="no cpu limit"):
         operate(lab, Action.SCALE, lab.make(), parameters={"resource": "cpu"})
 
 
-def test_what_is_gone_has_no_limit_to_put_back(lab):
+def test_removed_container_has_no_limit_to_restore(lab):
     gone = RaisedLimit(container="0" * 64, resource=Resource.MEMORY, before=1, after=2, time=0)
     assert surgeon(lab).current(gone) is None
     with pytest.raises(NotApplicableError):
         surgeon(lab).scale_back(gone)
 
 
-def test_a_replica_s_service_gets_more_replicas_and_fewer_again(memory_lab):
+def test_swarm_service_is_scaled_up_and_down(memory_lab):
     labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.max": "4", "hemostat.scale.min": "2"}
     memory_lab.fake.services["s1"] = Service(id="s1", name="shop", replicas=2, labels={})
     container, by = memory_lab.make(labels=labels, memory=64 * MIB), surgeon(memory_lab)
@@ -304,7 +304,7 @@ def test_a_replica_s_service_gets_more_replicas_and_fewer_again(memory_lab):
     assert memory_lab.engine.service("s1").replicas == 2
 
 
-def test_a_compose_service_gets_company_where_its_label_says_how_much(memory_lab):
+def test_compose_service_is_scaled_up_to_its_label(memory_lab):
     labels = composed(**{"hemostat.scale.max": "2"})
     container = memory_lab.make(name="shop-web-1", labels=labels, cpus=0.5)
     by = surgeon(memory_lab)
@@ -317,7 +317,7 @@ def test_a_compose_service_gets_company_where_its_label_says_how_much(memory_lab
     assert [info.ref.id for info in memory_lab.engine.containers()] == [container]
 
 
-def test_without_a_hash_of_its_configuration_no_container_is_a_replica(memory_lab):
+def test_container_without_config_hash_is_not_a_replica(memory_lab):
     labels = {**composed(), "com.docker.compose.config-hash": "", "hemostat.scale.max": "4"}
     memory_lab.make(name="shop-web-1", labels=composed())
     evil = memory_lab.make(name="evil-9", labels=labels, cpus=0.5)
@@ -325,7 +325,7 @@ def test_without_a_hash_of_its_configuration_no_container_is_a_replica(memory_la
         plan(memory_lab, Action.SCALE, evil, resource="replicas")
 
 
-def test_a_forged_replica_is_copied_itself_and_nothing_else(memory_lab):
+def test_forged_replica_is_the_only_container_copied(memory_lab):
     secret = {"DB_PASSWORD": "x"}
     memory_lab.make(name="shop-web-1", labels=composed(), environment=secret)
     labels = {**composed(config="0"), "hemostat.scale.max": "4"}
@@ -337,7 +337,7 @@ def test_a_forged_replica_is_copied_itself_and_nothing_else(memory_lab):
 
 
 @pytest.mark.parametrize("service", ["s1", "shop_web"])
-def test_a_forged_task_scales_no_service_of_a_swarm(memory_lab, service):
+def test_forged_task_does_not_scale_a_swarm_service(memory_lab, service):
     memory_lab.fake.services[service] = Service(id="s1", name="shop_web", replicas=2, members=("a" * 64,))
     labels = {"com.docker.swarm.service.id": service, "hemostat.scale.max": "90"}
     with pytest.raises(NotApplicableError, match="not a replica of shop_web, although its labels name it"):
@@ -345,7 +345,7 @@ def test_a_forged_task_scales_no_service_of_a_swarm(memory_lab, service):
 
 
 @pytest.mark.parametrize("trust", [TrustSettings(), TrustSettings(labels="compose")])
-def test_no_copy_is_made_where_one_of_the_replicas_must_not_be_acted_on(memory_lab, trust):
+def test_service_with_a_protected_replica_is_not_copied(memory_lab, trust):
     labels = composed(**{"hemostat.scale.max": "4"})
     memory_lab.make(name="shop-web-1", labels=labels)
     asker = memory_lab.make(name="shop-web-2", labels=labels)
@@ -358,7 +358,7 @@ def test_no_copy_is_made_where_one_of_the_replicas_must_not_be_acted_on(memory_l
         plan(memory_lab, Action.SCALE, asker, by, resource="replicas")
 
 
-def test_replicas_have_the_ceiling_of_the_one_that_is_copied(memory_lab):
+def test_replicas_have_the_maximum_of_the_copied_container(memory_lab):
     memory_lab.make(name="shop-web-1", labels=composed())
     asker = memory_lab.make(name="shop-web-2", labels=composed(**{"hemostat.scale.max": "9"}))
     with pytest.raises(NotApplicableError, match=r"no label hemostat\.scale\.max"):
@@ -369,7 +369,7 @@ def test_replicas_have_the_ceiling_of_the_one_that_is_copied(memory_lab):
 
 
 @pytest.mark.docker
-def test_a_cleanup_empties_what_the_label_names_and_says_how_much(docker_lab):
+def test_cleanup_empties_labelled_paths_and_reports_the_size(docker_lab):
     container = docker_lab.make(labels={"hemostat.cleanup.paths": "/tmp/cache"})
     fill = "mkdir /tmp/cache && head -c 3000000 /dev/zero > /tmp/cache/x && head -c 1000 /dev/zero > /root/y"
     assert docker_lab.engine.exec(container, ["sh", "-c", fill])[0] == 0
@@ -383,12 +383,12 @@ def test_a_cleanup_empties_what_the_label_names_and_says_how_much(docker_lab):
     ]
 
 
-def test_without_the_label_nothing_is_emptied(lab):
+def test_cleanup_without_the_label_deletes_nothing(lab):
     with pytest.raises(NotApplicableError, match="names no path that may be deleted"):
         operate(lab, Action.CLEANUP, lab.make())
 
 
-def test_a_cleanup_of_the_host_takes_what_is_old_and_unprotected(lab):
+def test_host_cleanup_removes_old_unprotected_items(lab):
     batch = {"hemostat.batch": "clear"}
     old, kept, running = (
         lab.make(labels=batch),
@@ -409,7 +409,7 @@ def test_a_cleanup_of_the_host_takes_what_is_old_and_unprotected(lab):
     assert left == {kept, running}
 
 
-def test_volumes_are_taken_where_the_settings_say_so(memory_lab):
+def test_volumes_are_removed_only_if_the_settings_permit(memory_lab):
     labels = {"hemostat.test": SESSION}
     volume = PrunableItem(what=PrunableKind.VOLUME, id="data", name="data", size=5 * MIB, labels=labels)
     memory_lab.fake.litter = [volume]
@@ -431,7 +431,7 @@ def failing(lab: Lab, container: str, **options: object) -> str:
 
 
 @pytest.mark.docker
-def test_the_label_s_command_is_run_without_a_shell(docker_lab):
+def test_command_of_the_label_runs_without_a_shell(docker_lab):
     container = docker_lab.make(labels={"hemostat.exec": "echo 'a  b' $HOME;"})
     assert plan(docker_lab, Action.EXEC, container).detail == "run echo 'a  b' '$HOME;'"
     assert operate(docker_lab, Action.EXEC, container).detail == "exit code 0: a  b $HOME;"
@@ -446,7 +446,7 @@ def test_output_of_a_command_is_reported_up_to_a_maximum(memory_lab):
 
 
 @pytest.mark.docker
-def test_what_a_command_prints_is_told_in_part_and_made_safe(docker_lab):
+def test_command_output_is_cut_and_masked(docker_lab):
     container = docker_lab.make(labels={"hemostat.exec": r"printf '\033[31mred\n%1000s' x"})
     detail = operate(docker_lab, Action.EXEC, container).detail
     assert detail.startswith(r"exit code 0: red\n ")
@@ -454,7 +454,7 @@ def test_what_a_command_prints_is_told_in_part_and_made_safe(docker_lab):
 
 
 @pytest.mark.docker
-def test_a_command_that_fails_or_takes_too_long_is_a_failure(docker_lab):
+def test_command_that_fails_or_times_out_is_a_failure(docker_lab):
     failed = docker_lab.make(labels={"hemostat.exec": "sh -c 'echo no; exit 3'"})
     assert failing(docker_lab, failed) == "command failed with exit code 3: no"
     missing = docker_lab.make(labels={"hemostat.exec": "/no/such"})
@@ -464,14 +464,14 @@ def test_a_command_that_fails_or_takes_too_long_is_a_failure(docker_lab):
 
 
 @pytest.mark.parametrize(("label", "why"), [(None, "no label"), ("  ", "no label"), ("echo 'a", "no label")])
-def test_without_a_command_that_can_be_read_none_is_run(memory_lab, label, why):
+def test_unreadable_command_is_not_run(memory_lab, label, why):
     memory_lab.fake.on_exec = lambda *_: pytest.fail("something was run")
     container = memory_lab.make(labels={} if label is None else {"hemostat.exec": label})
     with pytest.raises(NotApplicableError, match=why):
         operate(memory_lab, Action.EXEC, container)
 
 
-def test_nothing_is_run_in_what_does_not_run(lab):
+def test_no_command_runs_in_a_stopped_container(lab):
     container = lab.make(labels={"hemostat.exec": "true"})
     lab.engine.stop(container)
     with pytest.raises(NotApplicableError, match="it is exited"):
@@ -482,13 +482,13 @@ def test_nothing_is_run_in_what_does_not_run(lab):
 
 
 @pytest.mark.parametrize("action", [each for each in Action if each is not Action.CLEANUP])
-def test_what_is_for_containers_cannot_be_done_to_the_host(memory_lab, action):
+def test_container_actions_on_the_host_are_refused(memory_lab, action):
     for do in (surgeon(memory_lab).perform, surgeon(memory_lab).plan):
         with pytest.raises(NotApplicableError):
             do(asked(action), None)
 
 
-def test_a_plan_does_nothing(memory_lab):
+def test_dry_run_plan_changes_nothing(memory_lab):
     labels = {"hemostat.exec": "true", "hemostat.scale.cpu_max": "2", "hemostat.cleanup.paths": "/tmp/x"}
     container = memory_lab.make(labels=labels, cpus=0.5)
     before: ContainerInfo = memory_lab.engine.inspect(container)
@@ -498,7 +498,7 @@ def test_a_plan_does_nothing(memory_lab):
     assert memory_lab.engine.inspect(container) == before
 
 
-def test_an_engine_that_is_away_is_no_verdict(memory_lab):
+def test_unreachable_engine_is_not_an_outcome(memory_lab):
     container = memory_lab.engine.inspect(memory_lab.make())
     memory_lab.fake.disconnect()
     with pytest.raises(EngineUnreachableError):

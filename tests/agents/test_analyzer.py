@@ -15,24 +15,24 @@ ANALYZER = Analyzer(
 STEADY = alert(kind=Kind.MEMORY_HIGH, evidence=(Evidence("growth", 0.0), Evidence("memory_limit", 100)))
 
 
-def test_a_real_issue_asks_for_a_remediation_of_the_same_incident():
+def test_alert_leads_to_a_request_of_the_same_incident():
     asked = event(alert())
     (told,) = ANALYZER.step(asked, NOW + 1)
     assert isinstance(told.data, RemediationNeeded)
     assert (told.incident, told.cause, told.host) == (asked.incident, asked.id, asked.host)
 
 
-def test_a_false_alarm_is_told_as_one():
+def test_false_alarm_is_published():
     (told,) = ANALYZER.step(event(STEADY), NOW + 1)
     assert isinstance(told.data, FalseAlarm)
 
 
-def test_the_end_of_a_condition_asks_for_nothing():
+def test_cleared_alert_leads_to_no_request():
     assert ANALYZER.step(event(CLEARED), NOW) == []
     assert ANALYZER.step(event(complete()), NOW) == []
 
 
-def test_what_cannot_be_judged_is_a_persons():
+def test_undiagnosed_alert_needs_a_person():
     """The next rung too; and the error tells no secret."""
     for told, rung in ((event(alert()), 0), (failed(rung=1), 2)):
         (asked,) = ANALYZER.buried(told, "ValueError: password=hunter2", NOW)
@@ -47,20 +47,20 @@ def failed(**changes):
     return event(complete(**{**plain, **changes}))
 
 
-def test_what_did_not_help_is_followed_by_the_next_rung():
+def test_failed_action_leads_to_the_next_ladder_step():
     (told,) = ANALYZER.step(failed(action=Action.EXEC), NOW)
     assert (told.data.action, told.data.rung) == (Action.RESTART, 1)
     (told,) = ANALYZER.step(failed(rung=1), NOW)
     assert (told.data.action, told.data.rung, told.incident) == (Action.NONE, 2, "i1")
 
 
-def test_what_healed_or_was_refused_is_followed_by_nothing():
+def test_healed_or_refused_action_has_no_next_step():
     assert ANALYZER.step(event(complete(alert=alert())), NOW) == []
     refused = event(complete(outcome=Outcome.REFUSED, reason=Reason.BUDGET_SPENT, alert=alert()))
     assert ANALYZER.step(refused, NOW) == []
 
 
-def test_a_failure_that_has_come_back_is_not_met_by_what_was_tried_against_it():
+def test_relapse_skips_actions_that_were_tried():
     analyzer = Analyzer(
         InMemoryPrecedents(CLOCK), InMemoryEvidence(), CLOCK, ResponderSettings(), source="analyzer@1"
     )

@@ -44,7 +44,7 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_what_was_kept_before_the_action_goes_first_and_does_not_tell_the_action(scene):
+def test_stored_evidence_comes_first_without_the_action(scene):
     scene.dossiers.put("i1", dossier(scene.told, time=NOW + 1, action=Action.RESTART, log="as it was"))
     scene.dossiers.put("i1", dossier(scene.told, time=NOW + 9, action=Action.NONE, rung=1, log="after it"))
     scene.engine.restart("web")
@@ -53,14 +53,14 @@ def test_what_was_kept_before_the_action_goes_first_and_does_not_tell_the_action
     assert case.time == NOW + 1
 
 
-def test_of_another_occurrence_nothing_is_taken_for_this_one(scene):
+def test_other_occurrence_is_not_in_the_eval_case(scene):
     scene.dossiers.put("i1", dossier(scene.told, log="the first time"))
     scene.clock.advance(1)
     scene.engine.restart("web")
     assert scene.recording(occurrence=2).case.dossier is None
 
 
-def test_the_engine_is_asked_of_a_container_that_is_as_it_was(scene):
+def test_unchanged_container_is_inspected(scene):
     scene.bus.show([event(stats(container=scene.ref), -5), event(stats(container=scene.ref), 5)], ttl=60)
     scene.clock.advance(10)
     found = scene.recording("cache")
@@ -71,7 +71,7 @@ def test_the_engine_is_asked_of_a_container_that_is_as_it_was(scene):
 
 
 @pytest.mark.parametrize("change", ["restart", "stop", "remove"])
-def test_of_what_has_changed_since_nothing_is_told(scene, change):
+def test_changed_container_is_left_out(scene, change):
     scene.clock.advance(1)
     for name in ("web", "db"):
         getattr(scene.engine, change)(name)
@@ -79,7 +79,7 @@ def test_of_what_has_changed_since_nothing_is_told(scene, change):
     assert (found.case.dossier, found.neighbours) == (None, {})
 
 
-def test_neither_another_hosts_engine_nor_one_that_is_gone_is_missed(scene):
+def test_remote_or_unreachable_engine_is_tolerated(scene):
     def gone():
         raise EngineUnreachableError("gone")
 
@@ -88,7 +88,7 @@ def test_neither_another_hosts_engine_nor_one_that_is_gone_is_missed(scene):
     assert scene.archive.recording(event(scene.told, host="elsewhere")).neighbours == {}
 
 
-def test_what_came_of_it_is_not_in_its_story(scene):
+def test_outcome_is_not_in_the_eval_case(scene):
     db = msgspec.structs.replace(scene.told, container=scene.engine.inspect("db").ref, root="")
     scene.bus.publish(
         [
@@ -113,7 +113,7 @@ def test_what_came_of_it_is_not_in_its_story(scene):
     assert case.past == (past,)
 
 
-def test_secrets_in_what_was_told_are_masked(scene):
+def test_secrets_in_events_are_masked(scene):
     fact = Evidence("probe", "401 for password=hunter2")
     labelled = msgspec.structs.replace(scene.ref, labels={"hemostat.exec": "login --password=hunter2"})
     scene.bus.publish([event(msgspec.structs.replace(scene.told, evidence=(fact,), container=labelled))])
@@ -122,7 +122,7 @@ def test_secrets_in_what_was_told_are_masked(scene):
     assert "[redacted: password]" in found.case.alert.fact("probe")
 
 
-def test_the_last_alert_of_an_incident_is_the_one_that_is_analysed(scene):
+def test_last_alert_of_an_incident_is_analysed(scene):
     again = msgspec.structs.replace(scene.told, occurrence=2)
     over = msgspec.structs.replace(scene.told, phase=Phase.CLEARED)
     scene.bus.publish([event(scene.told), event(again, 5), event(over, 9)])

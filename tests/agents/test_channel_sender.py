@@ -97,21 +97,21 @@ def several(count: int, topic: Topic = Topic.HEALED) -> list[Notification]:
     ]
 
 
-def test_what_waits_is_told_once():
+def test_due_notification_is_sent_once():
     line = Line(Phone())
     line.put(HEALED)
     line.after(0.0)
     assert line.after(LEASE_SECONDS) == ["web is healed: exited"]
 
 
-def test_what_came_and_went_by_itself_is_not_told():
+def test_incident_that_cleared_itself_is_not_sent():
     line = Line(Phone())
     line.put(make_notification(Topic.OPENED), make_notification(Topic.OVER))
     assert line.after(0.0) == []
     assert line.outbox.take("ops", NOW + 999, lease=0.0, count=9) == []
 
 
-def test_that_it_is_over_is_told_to_whom_it_was_told_that_it_came():
+def test_end_is_sent_to_channels_that_got_the_start():
     line = Line(Phone())
     line.put(make_notification(Topic.OPENED))
     line.after(0.0)
@@ -119,7 +119,7 @@ def test_that_it_is_over_is_told_to_whom_it_was_told_that_it_came():
     assert line.after(1.0) == ["web: exited", "web: exited resolved"]
 
 
-def test_each_action_that_waits_for_approval_is_asked_about():
+def test_each_pending_approval_is_sent():
     """The first one failed, and the next rung of the ladder comes at once."""
     line = Line(Phone())
     line.put(make_notification(Topic.APPROVAL, action="restart"))
@@ -133,13 +133,13 @@ def test_each_action_that_waits_for_approval_is_asked_about():
     assert len(line.after(1.0)) == 2
 
 
-def test_a_channel_hears_the_topics_that_it_wants():
+def test_channel_receives_its_topics_only():
     line = Line(Phone(), channel=Channel(topics=(Topic.ESCALATED,)))
     line.put(HEALED, make_notification(Topic.ESCALATED, incident="i2"))
     assert line.after(0.0) == ["web escalated: exited"]
 
 
-def test_a_service_that_is_busy_is_left_alone_longer_each_time():
+def test_backoff_doubles_for_a_busy_service():
     line = Line(Phone(PASSING, PASSING))
     line.put(HEALED)
     line.after(0.0)
@@ -152,7 +152,7 @@ def test_a_service_that_is_busy_is_left_alone_longer_each_time():
     assert line.after(0.2) == ["web is healed: exited"]
 
 
-def test_a_message_that_a_service_always_fails_at_keeps_no_other_from_being_told():
+def test_failing_message_does_not_block_others():
     """As a mail server that takes one for spam: it says no more than that it failed."""
     line = Line(Picky("web"))
     line.put(
@@ -166,7 +166,7 @@ def test_a_message_that_a_service_always_fails_at_keeps_no_other_from_being_told
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_trouble_that_a_service_always_fails_at_keeps_no_word_from_being_told(times):
+def test_failing_system_message_does_not_block_others(times):
     line = Line(Picky(GONE.container))
     for number in range(times):
         line.courier.tell(msgspec.structs.replace(GONE, time=NOW + number))
@@ -176,7 +176,7 @@ def test_a_trouble_that_a_service_always_fails_at_keeps_no_word_from_being_told(
     assert line.phone.heard == ["web is healed: exited"]
 
 
-def test_a_trouble_that_comes_again_is_told_again_although_the_channel_failed_both_times():
+def test_repeated_trouble_is_sent_again_after_failures():
     line = Line(Phone(PASSING))
     for number in range(2):
         line.courier.tell(msgspec.structs.replace(GONE, time=NOW + 60 * number))
@@ -186,7 +186,7 @@ def test_a_trouble_that_comes_again_is_told_again_although_the_channel_failed_bo
     assert line.phone.heard == ["Redis needs attention", "Redis needs attention"]
 
 
-def test_the_wait_has_a_ceiling():
+def test_backoff_has_a_maximum():
     line = Line(Phone(*[PASSING] * 40))
     line.put(HEALED)
     for _ in range(30):
@@ -196,7 +196,7 @@ def test_the_wait_has_a_ceiling():
     assert line.phone.tries == tries + 1
 
 
-def test_a_service_is_left_alone_for_as_long_as_it_asks():
+def test_retry_after_of_the_service_is_respected():
     line = Line(Phone(NotifyError("busy", transient=True, wait=120.0)))
     line.put(HEALED)
     line.after(0.0)
@@ -204,7 +204,7 @@ def test_a_service_is_left_alone_for_as_long_as_it_asks():
     assert line.after(1.5) == ["web is healed: exited"]
 
 
-def test_a_message_that_is_refused_keeps_no_other_waiting_and_is_tried_again():
+def test_refused_message_is_retried_without_blocking_others():
     line = Line(Phone(LASTING))
     line.put(*several(2))
     assert line.after(1.0) == ["web-1 is healed: exited"]
@@ -213,7 +213,7 @@ def test_a_message_that_is_refused_keeps_no_other_waiting_and_is_tried_again():
     assert line.after(2.0) == ["web-1 is healed: exited", "web-0 is healed: exited"]
 
 
-def test_what_is_refused_for_days_is_given_up_loudly(caplog):
+def test_message_refused_for_days_is_dropped_with_an_error(caplog):
     line = Line(Phone(LASTING, LASTING))
     line.put(HEALED)
     line.after(0.0)
@@ -223,7 +223,7 @@ def test_what_is_refused_for_days_is_given_up_loudly(caplog):
     assert line.phone.tries == 2
 
 
-def test_what_was_delivered_failed_and_dropped_is_counted_and_known_before_it_happens():
+def test_delivery_counters_exist_from_the_start():
     line = Line(Phone(PASSING, LASTING, LASTING))
     assert line.counted == {("ops", outcome): 0 for outcome in ("delivered", "failed", "dropped")}
     line.put(HEALED)
@@ -235,7 +235,7 @@ def test_what_was_delivered_failed_and_dropped_is_counted_and_known_before_it_ha
     assert line.counted == {("ops", "delivered"): 1, ("ops", "failed"): 3, ("ops", "dropped"): 1}
 
 
-def test_a_library_that_breaks_does_not_end_the_thread():
+def test_library_error_does_not_end_the_thread():
     line = Line(Phone(RuntimeError("a bug of https://hooks.example/secret")))
     line.put(HEALED)
     assert line.after(0.0) == []
@@ -244,7 +244,7 @@ def test_a_library_that_breaks_does_not_end_the_thread():
     assert line.courier.trouble == ""
 
 
-def test_in_a_storm_the_ration_goes_alone_and_the_rest_as_one():
+def test_storm_sends_the_rest_as_one_digest():
     line = Line(Phone(), per_minute=3)
     line.put(*several(20), make_notification(Topic.ESCALATED, incident="bad", container="db"))
     heard = line.after(1.0)
@@ -259,7 +259,7 @@ def test_in_a_storm_the_ration_goes_alone_and_the_rest_as_one():
     assert line.after(30.0)[3:] == ["web-21 is healed: exited"]
 
 
-def test_one_project_has_half_of_the_messages_while_others_fail():
+def test_project_gets_half_of_the_messages_in_a_storm():
     """What is beyond its half goes as one, and the word of another project does not wait for it."""
     line = Line(Phone(), per_minute=6)
     evil = [
@@ -277,14 +277,14 @@ def test_one_project_has_half_of_the_messages_while_others_fail():
     assert line.after(60.0)[5:] == ["evil-99 is healed: exited"]
 
 
-def test_what_was_told_in_one_message_is_not_told_again():
+def test_incidents_in_a_digest_are_not_sent_again():
     line = Line(Phone(), per_minute=1)
     line.put(*several(5))
     line.after(1.0)
     assert line.after(LEASE_SECONDS * 2) == ["5 incidents: 5 healed"]
 
 
-def test_quiet_hours_end_and_then_one_word_an_incident_is_told():
+def test_one_message_an_incident_is_sent_after_quiet_hours():
     line = Line(Phone(), quiet="12:00-13:00")
     line.put(make_notification(Topic.ESCALATED))
     line.after(10.0)
@@ -293,7 +293,7 @@ def test_quiet_hours_end_and_then_one_word_an_incident_is_told():
     assert line.after(600.0) == ["web is healed: exited"]
 
 
-def test_what_is_critical_does_not_wait_for_the_morning():
+def test_critical_message_is_sent_in_quiet_hours():
     line = Line(Phone(), quiet="12:00-13:00")
     line.put(make_notification(Topic.ESCALATED, severity=Severity.CRITICAL))
     assert line.after(1.0) == ["web escalated: exited"]
@@ -325,7 +325,7 @@ class Cut(InMemoryOutbox):
             raise BusUnreachableError("Redis is gone")
 
 
-def test_people_hear_that_redis_is_gone_although_it_is_gone():
+def test_loss_of_redis_is_sent_without_redis():
     outbox = Cut()
     line = Line(Phone(), outbox)
     outbox.cut = "all"
@@ -334,14 +334,14 @@ def test_people_hear_that_redis_is_gone_although_it_is_gone():
     assert line.after(1.0) == ["Redis needs attention"]
 
 
-def test_they_hear_it_when_the_channel_is_back():
+def test_loss_of_redis_is_sent_when_the_channel_recovers():
     line = Line(Phone(PASSING))
     line.courier.tell(GONE)
     line.after(0.0)
     assert line.after(2.0) == ["Redis needs attention"]
 
 
-def test_what_could_not_be_settled_is_not_told_again():
+def test_message_that_could_not_be_settled_is_not_repeated():
     outbox = Cut()
     line = Line(Phone(), outbox)
     line.put(HEALED)
@@ -352,7 +352,7 @@ def test_what_could_not_be_settled_is_not_told_again():
     assert outbox.take("ops", NOW + 999, lease=0.0, count=9) == []
 
 
-def test_a_courier_that_dies_before_it_settles_is_followed_by_one_who_tells_again():
+def test_unsettled_message_is_sent_again_after_a_crash():
     outbox = Cut()
     first, second = Line(Phone(), outbox), Line(Phone(), outbox)
     first.put(HEALED)
@@ -363,7 +363,7 @@ def test_a_courier_that_dies_before_it_settles_is_followed_by_one_who_tells_agai
     assert second.after(1.0) == ["web is healed: exited"]
 
 
-def test_whatever_breaks_the_thread_goes_on(caplog):
+def test_thread_continues_after_any_error(caplog):
     class Broken(InMemoryOutbox):
         def take(self, *args, **options):
             raise RuntimeError("a bug")
@@ -380,7 +380,7 @@ def test_whatever_breaks_the_thread_goes_on(caplog):
     assert caplog.text.count("channel_sender.failed") > 1
 
 
-def test_an_hour_that_a_service_asks_for_is_kept():
+def test_wait_of_an_hour_is_respected():
     line = Line(Phone(NotifyError("busy", transient=True, wait=1e9)))
     line.put(HEALED)
     line.after(0.1)
@@ -389,14 +389,14 @@ def test_an_hour_that_a_service_asks_for_is_kept():
     assert line.after(MAX_RETRY_SECONDS) == ["web is healed: exited"]
 
 
-def test_troubles_that_do_not_concern_a_channel_are_not_told():
+def test_unrelated_trouble_is_not_sent_to_the_channel():
     line = Line(Phone(), channel=Channel(topics=(Topic.HEALED,)))
     line.courier.tell(GONE)
     assert line.after(0.0) == []
 
 
 @pytest.mark.parametrize("back", [3600.0, 86400.0])
-def test_a_clock_that_is_set_back_stops_nobody(back):
+def test_clock_set_back_does_not_stop_messages(back):
     line = Line(Phone(PASSING))
     line.put(HEALED)
     line.after(1.0)
@@ -404,7 +404,7 @@ def test_a_clock_that_is_set_back_stops_nobody(back):
     assert line.after(-back) == ["web: an action failed"]
 
 
-def test_a_trouble_that_is_refused_keeps_no_other_word_waiting_and_is_tried_again():
+def test_refused_system_message_is_retried_without_blocking():
     line = Line(Phone(LASTING))
     line.courier.tell(GONE)
     line.put(HEALED)
@@ -413,7 +413,7 @@ def test_a_trouble_that_is_refused_keeps_no_other_word_waiting_and_is_tried_agai
     assert line.after(REFUSED_RETRY_SECONDS) == ["web is healed: exited", "Redis needs attention"]
 
 
-def test_a_trouble_is_brief_where_everything_is():
+def test_system_message_is_brief_in_a_brief_channel():
     sent: list[Message] = []
     phone = Phone()
     phone.send = sent.append
@@ -423,7 +423,7 @@ def test_a_trouble_is_brief_where_everything_is():
     assert [(each.title, each.facts) for each in sent] == [("Redis needs attention", ())]
 
 
-def test_a_word_of_which_no_message_can_be_made_holds_up_no_other(monkeypatch):
+def test_unformattable_notification_does_not_block_others(monkeypatch):
     line = Line(Phone())
     single = message.single
 

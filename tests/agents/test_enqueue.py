@@ -26,13 +26,13 @@ def waiting(outbox: InMemoryOutbox, channel: str, at: float) -> list[Topic]:
     return [word.topic for word, _ in outbox.take(channel, NOW + at, lease=0.0, count=99)]
 
 
-def test_every_event_is_kept():
+def test_every_event_is_stored():
     store = InMemoryRecentEvents()
     role(store, InMemoryOutbox()).keep(ALL)
     assert all(each.id in store.events for each in ALL)
 
 
-def test_a_crash_that_is_healed_within_the_grace_is_one_message():
+def test_crash_healed_within_the_grace_is_one_message():
     outbox = InMemoryOutbox()
     told = role(InMemoryRecentEvents(), outbox, ops=Channel())
     told.keep([event(alert())])
@@ -41,13 +41,13 @@ def test_a_crash_that_is_healed_within_the_grace_is_one_message():
     assert waiting(outbox, "ops", 99.0) == [Topic.HEALED]
 
 
-def test_what_nobody_has_dealt_with_after_the_grace_is_told():
+def test_unhandled_incident_is_sent_after_the_grace():
     outbox = InMemoryOutbox()
     role(InMemoryRecentEvents(), outbox, ops=Channel()).keep([event(alert())])
     assert waiting(outbox, "ops", 30.0) == [Topic.OPENED]
 
 
-def test_each_channel_is_left_what_concerns_it():
+def test_each_channel_gets_its_own_notifications():
     outbox = InMemoryOutbox()
     told = role(InMemoryRecentEvents(), outbox, all=Channel(), memory=Channel(kinds=(Kind.OOM,)))
     told.keep([event(complete())])
@@ -55,7 +55,7 @@ def test_each_channel_is_left_what_concerns_it():
     assert waiting(outbox, "memory", 0.0) == []
 
 
-def test_what_there_is_no_room_for_is_counted(monkeypatch):
+def test_notification_above_the_limit_is_counted(monkeypatch):
     monkeypatch.setattr(memory_outbox, "BOUND", 1)
     counted = Counted()
     told = role(
@@ -77,7 +77,7 @@ class Forgetful(InMemoryRecentEvents):
         return super().append(events)
 
 
-def test_an_event_that_comes_again_leaves_one_word():
+def test_repeated_event_leaves_one_notification():
     store, outbox = Forgetful(), InMemoryOutbox()
     told = role(store, outbox, ops=Channel())
     done = event(complete())

@@ -41,7 +41,7 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_a_case_holds_what_the_container_is_like_what_was_told_and_what_came_of_it_before(scene):
+def test_case_has_container_alert_and_precedents(scene):
     scene.bus.publish([event(complete(container=scene.container)), scene.alert()])
     past = Precedent(
         time=NOW, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="runaway"
@@ -54,7 +54,7 @@ def test_a_case_holds_what_the_container_is_like_what_was_told_and_what_came_of_
     assert case.past == (past,)
 
 
-def test_of_another_host_only_what_was_told_is_known(scene):
+def test_case_of_another_host_has_events_only(scene):
     def connect() -> Engine:
         raise AssertionError("the wrong engine")
 
@@ -68,7 +68,7 @@ def test_of_another_host_only_what_was_told_is_known(scene):
     assert witness.story("h", scene.container) == []
 
 
-def test_an_engine_that_does_not_answer_leaves_a_thin_case(scene):
+def test_unreachable_engine_leaves_a_minimal_case(scene):
     def connect() -> Engine:
         raise EngineUnreachableError("gone")
 
@@ -78,19 +78,19 @@ def test_an_engine_that_does_not_answer_leaves_a_thin_case(scene):
         witness.log("h", scene.container, 5)
 
 
-def test_a_container_that_is_gone_leaves_a_thin_case(scene):
+def test_removed_container_leaves_a_minimal_case(scene):
     scene.engine.remove("web")
     assert scene.witness().case(scene.alert()).dossier is None
 
 
-def test_a_recording_is_read_as_it_was_written():
+def test_eval_case_is_read_back_as_written():
     kept = recording(alert(kind=Kind.CPU_HIGH, phase=Phase.RAISED))
     assert decode(encode(kept)) == kept
     with pytest.raises(DecodeError, match="not a recorded incident"):
         decode(b"{}")
 
 
-def test_a_recorded_container_is_seen_as_it_was():
+def test_container_of_an_eval_case_is_as_recorded():
     kept = recording(alert())
     witness = RecordedEvidenceSource(kept)
     web = kept.case.alert.container
@@ -101,14 +101,14 @@ def test_a_recorded_container_is_seen_as_it_was():
         witness.details("h", Container(id="other", name="other"))
 
 
-def test_a_name_that_is_another_containers_id_shows_nothing_of_that_container(scene):
+def test_name_equal_to_another_id_shows_no_other_container(scene):
     """The engine takes a full id for the container of that id, whatever is named like it."""
     spec = ContainerSpec(name=scene.container.id, image="web:1", command=("spy",), labels={})
     spy = scene.engine.inspect(scene.engine.run(spec)).ref
     assert scene.witness().processes("h", spy) == scene.engine.top(spy.id) != scene.engine.top("web")
 
 
-def test_a_story_holds_no_event_of_others_and_no_name_of_dependents(scene):
+def test_incident_log_has_no_foreign_events_or_names(scene):
     """Of the same name were a container that is gone, and the host itself."""
     others = (
         Container(id="gone", name="web"),

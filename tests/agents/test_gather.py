@@ -35,7 +35,7 @@ def look(engine, container, patience=PATIENT, **options):
     )
 
 
-def test_of_a_dead_container_the_log_and_how_it_was_made(engine):
+def test_dead_container_has_log_and_configuration(engine):
     container = run(engine, environment={"API_KEY": "abc", "MODE": "fast"})
     engine.crash(container)
     kept = look(engine, container)
@@ -44,13 +44,13 @@ def test_of_a_dead_container_the_log_and_how_it_was_made(engine):
     assert (kept.state.status, kept.processes, kept.missing) == ("exited", (), {})
 
 
-def test_of_a_running_container_what_runs_and_its_latest_numbers_too(engine):
+def test_running_container_has_processes_and_measurements(engine):
     container = run(engine)
     kept = look(engine, container, recent=lambda _: [MetricPoint(NOW, 97.0, 1 << 20)])
     assert (kept.processes, kept.samples) == (("serve",), (MetricPoint(NOW, 97.0, 1 << 20),))
 
 
-def test_what_fails_is_named(engine):
+def test_failing_source_is_named(engine):
     container = run(engine)
     found = engine.inspect(container)
     engine.fail(EngineError("the disk is full"))
@@ -66,12 +66,12 @@ def test_what_fails_is_named(engine):
     assert kept.state == found.state
 
 
-def test_a_bug_in_a_source_is_named_too(engine):
+def test_exception_in_a_source_is_named(engine):
     kept = look(engine, run(engine), recent=lambda _: 1 / 0)
     assert kept.missing == {"samples": "ZeroDivisionError"}
 
 
-def test_what_hangs_is_left_behind(engine):
+def test_hanging_source_is_left_out(engine):
     release = threading.Event()
 
     def recent(_):
@@ -83,7 +83,7 @@ def test_what_hangs_is_left_behind(engine):
     assert kept.missing["samples"] == TIMED_OUT
 
 
-def test_what_is_gone_has_the_alert_alone(engine):
+def test_removed_container_has_only_the_alert(engine):
     gone = Container(id="c9", name="gone")
     kept = collect_snapshot(engine, needed(alert=alert(container=gone)), None, NOW, patience=PATIENT)
     assert (kept.state, kept.log, kept.missing) == (None, "", {})

@@ -35,7 +35,7 @@ def make() -> tuple[Inspections, FakeClock, list[str]]:
     return Inspections(engine, ward, ContainerErrors(), clock.now), clock, asked
 
 
-def test_what_takes_long_to_be_asked_for_is_asked_for_seldom():
+def test_slow_inspections_are_made_less_often():
     lookups, clock, asked = make()
     for _ in range(5):
         lookups.find_absent()
@@ -45,7 +45,7 @@ def test_what_takes_long_to_be_asked_for_is_asked_for_seldom():
     assert len(asked) == len(set(asked)) == 2
 
 
-def test_a_clock_that_was_set_back_does_not_end_the_questions():
+def test_clock_set_back_does_not_stop_inspections():
     lookups, clock, asked = make()
     lookups.find_absent()
     clock.advance(-86400)
@@ -77,13 +77,13 @@ def crowd(number: int) -> tuple[Inspections, ContainerRegistry, FakeClock, list[
     return Inspections(engine, ward, ContainerErrors(), clock.now), ward, clock, asked
 
 
-def test_few_of_many_dependencies_are_looked_at_when_a_container_fails():
+def test_inspections_of_many_dependencies_are_bounded():
     lookups, _, clock, asked = crowd(100)
     lookups.look_upstream("c000", clock.now())
     assert len(asked) == MAX_UPSTREAM
 
 
-def test_a_dependency_of_many_is_looked_at_once_for_all_of_them():
+def test_shared_dependency_is_inspected_once():
     lookups, _, clock, asked = crowd(10)
     lookups.look_upstream("c000", clock.now())
     clock.advance(JUST_NOW_SECONDS / 2)
@@ -94,7 +94,7 @@ def test_a_dependency_of_many_is_looked_at_once_for_all_of_them():
     assert len(asked) == 19
 
 
-def test_a_container_under_watch_is_no_bystander_by_the_beginning_of_its_id():
+def test_watched_container_is_recognised_by_an_id_prefix():
     clock = FakeClock()
     engine, ward = InMemoryEngine(clock), ContainerRegistry(MonitorSettings(), HostState(name="h"))
     victim = ContainerInfo(ref=Container(id="ab12" * 16, name="init"), status="running")

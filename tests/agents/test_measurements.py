@@ -13,7 +13,7 @@ from tests.support.engine_fixtures import eventually
 TARGET = ProbeTarget("http", 80)
 
 
-def test_a_container_whose_probe_hangs_is_not_probed_again_meanwhile():
+def test_hanging_probe_is_not_started_again():
     go, asked, told = threading.Event(), list[str](), list[str]()
 
     def probe(_target: ProbeTarget, address: str, _timeout: float) -> str:

@@ -33,7 +33,7 @@ def watch() -> MonitorHarness:
     return MonitorHarness()
 
 
-def test_a_crash_is_an_alert_with_its_exit_code(watch):
+def test_crash_raises_an_alert_with_the_exit_code(watch):
     web = watch.make()
     watch.clock.advance(30)
     watch.engine.crash(web, 7)
@@ -43,14 +43,14 @@ def test_a_crash_is_an_alert_with_its_exit_code(watch):
     assert facts == {"exit_code": 7, "ran": 30.0}
 
 
-def test_an_oom_kill_is_told_with_the_limit(watch):
+def test_oom_kill_raises_an_alert_with_the_limit(watch):
     watch.engine.oom(watch.make(memory=64 * MIB))
     watch.listen()
     assert watch.told() == [(Kind.OOM, Phase.RAISED)]
     assert watch.alerts[0].fact("memory_limit") == 64 * MIB
 
 
-def test_what_is_ill_while_it_is_being_stopped_is_no_news(watch):
+def test_unhealthy_container_that_is_being_stopped_is_no_alert(watch):
     web = watch.make(health=("true",))
     watch.sample()
     ref = watch.engine.inspect(web).ref
@@ -62,7 +62,7 @@ def test_what_is_ill_while_it_is_being_stopped_is_no_news(watch):
     assert watch.alerts == []
 
 
-def test_a_secret_in_a_command_that_a_label_names_is_not_told(watch):
+def test_secret_in_a_label_command_is_masked_in_the_alert(watch):
     web = watch.make(
         labels={
             "hemostat.exec": "redis-cli -a s3cret shutdown",
@@ -79,7 +79,7 @@ def test_a_secret_in_a_command_that_a_label_names_is_not_told(watch):
     )
 
 
-def test_what_people_do_is_no_failure(watch):
+def test_actions_of_people_raise_no_alert(watch):
     web = watch.make()
     watch.engine.stop(web)
     watch.engine.start(web)
@@ -91,7 +91,7 @@ def test_what_people_do_is_no_failure(watch):
     assert watch.alerts == []
 
 
-def test_exit_0_and_dockers_own_restarts_are_no_failure(watch):
+def test_exit_0_and_restarts_by_docker_raise_no_alert(watch):
     watch.engine.crash(watch.make(), 0)
     watch.engine.crash(watch.make(name="db", restart_policy="always"), 1)
     watch.sample(2)
@@ -99,13 +99,13 @@ def test_exit_0_and_dockers_own_restarts_are_no_failure(watch):
 
 
 @pytest.mark.parametrize("labels", [{"hemostat.enable": "false"}, {"autoheal": "false"}])
-def test_a_container_that_opts_out_is_neither_watched_nor_measured(watch, labels):
+def test_opted_out_container_is_not_watched_or_measured(watch, labels):
     watch.engine.crash(watch.make(labels=labels), 1)
     watch.sample(2)
     assert (watch.alerts, watch.stats) == ([], [])
 
 
-def test_a_failing_health_check_is_an_incident_until_it_passes(watch):
+def test_failing_health_check_is_an_incident_until_it_passes(watch):
     web = watch.make(health=("true",))
     watch.engine.set_health(web, "unhealthy")
     watch.engine.set_health(web, "healthy")
@@ -123,7 +123,7 @@ def test_a_failing_health_check_is_an_incident_until_it_passes(watch):
     assert watch.told() == [(Kind.UNHEALTHY, Phase.RAISED), (Kind.UNHEALTHY, Phase.CLEARED)]
 
 
-def test_cpu_is_an_alert_when_it_was_high_for_its_window_and_over_when_it_was_low_as_long(watch):
+def test_cpu_alert_starts_and_ends_after_a_whole_window(watch):
     web = watch.make(labels={"hemostat.window": "5s"})
     watch.sample(2)
     watch.engine.spin(web, 1.0)
@@ -136,7 +136,7 @@ def test_cpu_is_an_alert_when_it_was_high_for_its_window_and_over_when_it_was_lo
     assert watch.told()[1:] == [(Kind.CPU_HIGH, Phase.CLEARED)]
 
 
-def test_a_short_spike_is_passed_over(watch):
+def test_short_cpu_spike_raises_no_alert(watch):
     web = watch.make()
     watch.engine.spin(web, 1.0)
     watch.sample(8)
@@ -145,7 +145,7 @@ def test_a_short_spike_is_passed_over(watch):
     assert watch.alerts == []
 
 
-def test_growing_memory_is_an_alert_with_its_growth(watch):
+def test_growing_memory_raises_an_alert_with_the_rate(watch):
     web = watch.make(memory=100 * MIB, labels={"hemostat.leak_window": "10s"})
     watch.engine.use(web, 70 * MIB, growth=1 * MIB)
     watch.sample(25)
@@ -153,7 +153,7 @@ def test_growing_memory_is_an_alert_with_its_growth(watch):
     assert watch.alerts[0].number("growth") == pytest.approx(MIB, rel=0.1)
 
 
-def test_a_restart_of_the_monitor_does_not_end_a_leak_that_goes_on(watch):
+def test_restart_of_the_monitor_does_not_clear_a_leak(watch):
     web = watch.make(memory=100 * MIB)
     watch.engine.use(web, 40 * MIB, growth=MIB // 10)
     watch.sample(320)
@@ -167,7 +167,7 @@ def test_a_restart_of_the_monitor_does_not_end_a_leak_that_goes_on(watch):
     assert watch.told()[1:] == [(Kind.MEMORY_LEAK, Phase.CLEARED)]
 
 
-def test_a_monitor_goes_on_with_the_numbers_that_were_kept(watch):
+def test_monitor_continues_from_stored_samples(watch):
     web = watch.make(memory=100 * MIB)
     watch.engine.use(web, 40 * MIB, growth=MIB // 10)
     watch.sample(200)
@@ -178,7 +178,7 @@ def test_a_monitor_goes_on_with_the_numbers_that_were_kept(watch):
     assert watch.told() == [(Kind.MEMORY_LEAK, Phase.RAISED)]
 
 
-def test_the_limit_of_a_parent_cgroup_binds_where_it_is_less(watch):
+def test_lower_limit_of_a_parent_cgroup_applies(watch):
     parents = ParentLimits(memory=50 * MIB, memory_of="/team.slice", cpu=0.5, pids=10)
     web = watch.make(memory=100 * MIB)
     watch.engine.use(web, 45 * MIB)
@@ -195,13 +195,13 @@ def test_the_limit_of_a_parent_cgroup_binds_where_it_is_less(watch):
     assert watch.stats[-1].memory_limit == 100 * MIB
 
 
-def test_the_memory_of_the_host_binds_where_there_is_no_limit(watch):
+def test_memory_of_the_host_is_the_limit_without_another(watch):
     watch.engine.use(watch.make(), 4000 * MIB)
     watch.sample(12)
     assert watch.alerts[0].fact("limit_of") == "the host"
 
 
-def test_numbers_that_cannot_be_read_hold_up_no_monitor(watch):
+def test_unreadable_samples_do_not_stop_the_monitor(watch):
     def fails(name: str) -> list[MetricPoint]:
         raise BusUnreachableError("gone")
 
@@ -212,7 +212,7 @@ def test_numbers_that_cannot_be_read_hold_up_no_monitor(watch):
     assert watch.told() == [(Kind.MEMORY_HIGH, Phase.RAISED)]
 
 
-def test_a_monitor_that_has_just_begun_does_not_end_what_flapped(watch):
+def test_new_monitor_does_not_clear_flapping(watch):
     web = watch.make(health=("true",), labels={"hemostat.unhealthy_for": "5s"})
     for health in ("unhealthy", "healthy") * 4:
         watch.engine.set_health(web, health)
@@ -225,14 +225,14 @@ def test_a_monitor_that_has_just_begun_does_not_end_what_flapped(watch):
     assert watch.told()[1:] == [(Kind.FLAPPING, Phase.CLEARED)]
 
 
-def test_a_large_writable_layer_is_an_alert_once(watch):
+def test_large_writable_layer_raises_one_alert(watch):
     web = watch.make(labels={"hemostat.disk": "16MiB"})
     for size in (8, 24, 30, 2):
         watch.tell(DiskUse(web, size * MIB))
     assert watch.told() == [(Kind.DISK_HIGH, Phase.RAISED), (Kind.DISK_HIGH, Phase.CLEARED)]
 
 
-def test_a_crash_is_over_when_the_container_has_run_long_enough(watch):
+def test_crash_is_cleared_after_the_container_ran_long_enough(watch):
     web = watch.make()
     watch.sample()
     watch.engine.crash(web)
@@ -244,7 +244,7 @@ def test_a_crash_is_over_when_the_container_has_run_long_enough(watch):
     assert watch.told()[1:] == [(Kind.EXITED, Phase.CLEARED)]
 
 
-def test_dying_again_before_that_is_the_same_incident_once_more(watch):
+def test_second_death_before_that_is_the_same_incident(watch):
     web = watch.make()
     for _ in range(2):
         watch.engine.crash(web)
@@ -255,7 +255,7 @@ def test_dying_again_before_that_is_the_same_incident_once_more(watch):
     assert len(set(watch.incidents)) == 1
 
 
-def test_a_restarted_monitor_tells_nothing_twice(watch):
+def test_restarted_monitor_repeats_no_alert(watch):
     web = watch.make()
     watch.engine.crash(web)
     watch.listen()
@@ -266,7 +266,7 @@ def test_a_restarted_monitor_tells_nothing_twice(watch):
     assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
 
 
-def test_a_death_that_happened_meanwhile_is_found_by_listing(watch):
+def test_death_while_the_monitor_was_down_is_detected(watch):
     web = watch.make()
     watch.sample(2)
     watch.tell(Disconnected("gone"))
@@ -278,7 +278,7 @@ def test_a_death_that_happened_meanwhile_is_found_by_listing(watch):
     assert len(watch.alerts) == 1
 
 
-def test_a_second_death_that_happened_meanwhile_is_told_although_the_first_is_not_over(watch):
+def test_second_unseen_death_of_an_open_incident_is_an_alert(watch):
     """As by an engine that was killed, and so remembers nothing of it."""
     web = watch.make()
     watch.engine.crash(web)
@@ -334,13 +334,13 @@ def survive_a_signal(watch: MonitorHarness) -> str:
     return web
 
 
-def test_a_signal_that_was_survived_does_not_end_the_incident_of_a_later_crash(watch):
+def test_survived_signal_does_not_clear_a_later_crash(watch):
     watch.engine.crash(survive_a_signal(watch), 7)
     watch.sample(60)
     assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
 
 
-def test_a_signal_that_was_survived_does_not_excuse_a_later_crash_that_nobody_saw(watch):
+def test_survived_signal_does_not_explain_an_unseen_crash(watch):
     web = survive_a_signal(watch)
     watch.engine.crash(web, 7)
     watch.tell(Connected())
@@ -348,7 +348,7 @@ def test_a_signal_that_was_survived_does_not_excuse_a_later_crash_that_nobody_sa
 
 
 @pytest.mark.parametrize("fault", ["cpu", "probe"])
-def test_what_fails_soon_after_a_signal_that_was_survived_is_told_once_it_is_no_end(watch, fault):
+def test_failure_after_a_survived_signal_is_one_alert(watch, fault):
     web = watch.make(labels={"hemostat.probe": "tcp://:80"})
     watch.tell(Probed(container_id=web, time=watch.clock.now()))
     ref = watch.engine.inspect(web).ref
@@ -363,7 +363,7 @@ def test_what_fails_soon_after_a_signal_that_was_survived_is_told_once_it_is_no_
     assert watch.told() == [({"cpu": Kind.CPU_HIGH, "probe": Kind.HUNG}[fault], Phase.RAISED)]
 
 
-def test_a_container_removed_meanwhile_ends_its_incident(watch):
+def test_removed_container_clears_its_incident(watch):
     web = watch.make()
     watch.engine.crash(web)
     watch.listen()
@@ -380,7 +380,7 @@ def first_look_at(watch: MonitorHarness, exit_code: int) -> None:
     watch.tell(Connected())
 
 
-def test_failure_before_the_first_look_is_told_once_with_its_exit_code(watch):
+def test_failure_before_the_first_list_is_one_alert(watch):
     first_look_at(watch, 3)
     watch.sample(30)
     watch.tell(Connected())
@@ -389,26 +389,26 @@ def test_failure_before_the_first_look_is_told_once_with_its_exit_code(watch):
 
 
 @pytest.mark.parametrize("exit_code", [0, 137, 143])
-def test_stop_before_the_first_look_is_not_told(watch, exit_code):
+def test_stop_before_the_first_list_raises_no_alert(watch, exit_code):
     first_look_at(watch, exit_code)
     assert watch.alerts == []
 
 
-def test_a_lost_engine_is_said_until_it_is_back(watch):
+def test_lost_engine_is_reported_until_it_is_back(watch):
     watch.tell(Disconnected("no Docker Engine answers"))
     assert watch.monitor.lost == "no Docker Engine answers"
     watch.tell(Connected())
     assert watch.monitor.lost == ""
 
 
-def test_every_round_tells_what_each_container_uses(watch):
+def test_each_round_publishes_stats_of_each_container(watch):
     watch.engine.spin(watch.make(memory=64 * MIB, cpus=2.0), 0.5)
     watch.sample(3)
     last = watch.stats[-1]
     assert (last.cpu, last.cpu_limit, last.memory_limit) == (50.0, 2.0, 64 * MIB)
 
 
-def test_it_is_told_how_much_goes_over_the_network(watch):
+def test_stats_contain_network_rates(watch):
     """Between two readings of the counters, the last rate; of a process that has begun anew, none yet."""
 
     def round_of(received: int | None = None, sent: int | None = None) -> tuple[float | None, float | None]:
@@ -425,7 +425,7 @@ def test_it_is_told_how_much_goes_over_the_network(watch):
     assert round_of(9, 9) == (None, None)
 
 
-def test_an_event_about_a_container_that_is_gone_already_harms_nothing(watch):
+def test_event_of_a_removed_container_is_ignored(watch):
     web = watch.make()
     watch.engine.crash(web)
     watch.engine.remove(web)
@@ -433,7 +433,7 @@ def test_an_event_about_a_container_that_is_gone_already_harms_nothing(watch):
     assert watch.alerts == []
 
 
-def test_an_unknown_event_is_looked_at_and_passed_over(watch):
+def test_unknown_event_is_ignored(watch):
     web = watch.make()
     info = watch.engine.inspect(web)
     watch.tell(EngineEvent(time=watch.clock.now(), action="rename", container=info.ref))
@@ -459,7 +459,7 @@ def crash_and_start(watch: MonitorHarness, container: str, times: int) -> None:
         watch.sample(2)
 
 
-def test_the_third_death_in_five_minutes_is_a_crash_loop_and_no_crash(watch):
+def test_third_death_in_five_minutes_is_a_crash_loop(watch):
     crash_and_start(watch, watch.make(), 4)
     assert watch.told() == [
         (Kind.EXITED, Phase.RAISED),
@@ -469,7 +469,7 @@ def test_the_third_death_in_five_minutes_is_a_crash_loop_and_no_crash(watch):
     ]
 
 
-def test_a_crash_loop_under_dockers_own_policy_is_told_once(watch):
+def test_crash_loop_under_a_restart_policy_is_one_alert(watch):
     web = watch.make(restart_policy="always")
     for _ in range(5):
         watch.engine.crash(web, 1)
@@ -477,7 +477,7 @@ def test_a_crash_loop_under_dockers_own_policy_is_told_once(watch):
     assert watch.told() == [(Kind.CRASH_LOOP, Phase.RAISED)]
 
 
-def test_a_crash_loop_is_over_when_the_deaths_are_long_past(watch):
+def test_crash_loop_is_cleared_long_after_the_last_death(watch):
     crash_and_start(watch, watch.make(labels={"hemostat.loop_window": "1m"}), 3)
     watch.sample(40)
     assert watch.told()[-1] == (Kind.CRASH_LOOP, Phase.RAISED)
@@ -485,7 +485,7 @@ def test_a_crash_loop_is_over_when_the_deaths_are_long_past(watch):
     assert watch.told()[-1] == (Kind.CRASH_LOOP, Phase.CLEARED)
 
 
-def test_a_restarted_monitor_remembers_earlier_deaths(watch):
+def test_restarted_monitor_remembers_earlier_deaths(watch):
     web = watch.make()
     crash_and_start(watch, web, 2)
     watch.restart_monitor()
@@ -494,7 +494,7 @@ def test_a_restarted_monitor_remembers_earlier_deaths(watch):
     assert watch.told()[-1] == (Kind.CRASH_LOOP, Phase.RAISED)
 
 
-def test_health_that_comes_and_goes_is_flapping_and_not_unhealthy_each_time(watch):
+def test_alternating_health_is_flapping(watch):
     web = watch.make(health=("true",), labels={"hemostat.unhealthy_for": "5s"})
     for health in ("unhealthy", "healthy") * 4:
         watch.engine.set_health(web, health)
@@ -504,7 +504,7 @@ def test_health_that_comes_and_goes_is_flapping_and_not_unhealthy_each_time(watc
     assert watch.told()[1:] == [(Kind.FLAPPING, Phase.CLEARED)]
 
 
-def test_health_that_came_round_by_itself_is_given_time_to_do_so_again(watch):
+def test_self_recovered_health_gets_time_to_recover_again(watch):
     web = watch.make(health=("true",))
     for health in ("unhealthy", "healthy", "unhealthy"):
         watch.engine.set_health(web, health)
@@ -515,7 +515,7 @@ def test_health_that_came_round_by_itself_is_given_time_to_do_so_again(watch):
     assert (watch.incidents[0], watch.alerts[1].relapsed) == (watch.incidents[1], True)
 
 
-def test_what_depends_on_a_container_that_is_down_waits_for_it(watch):
+def test_dependents_of_a_failed_container_wait_for_it(watch):
     db = watch.make(name="db", labels=compose("db"))
     web = watch.make(name="web", health=("true",), labels=compose("web", "db:service_started:true"))
     watch.engine.crash(db, 1)
@@ -530,7 +530,7 @@ def test_what_depends_on_a_container_that_is_down_waits_for_it(watch):
     assert names(watch)[2:] == [("web", "unhealthy", "")]
 
 
-def test_a_dependency_that_has_only_just_come_back_is_still_to_blame(watch):
+def test_recently_recovered_dependency_is_the_root_cause(watch):
     db = watch.make(name="db", labels=compose("db"))
     web = watch.make(name="web", health=("true",), labels=compose("web", "db:service_started:true"))
     watch.engine.crash(db, 1)
@@ -542,7 +542,7 @@ def test_a_dependency_that_has_only_just_come_back_is_still_to_blame(watch):
     assert names(watch) == [("db", "exited", ""), ("web", "unhealthy", "db")]
 
 
-def test_what_recovers_with_its_dependency_is_not_told_again(watch):
+def test_recovery_with_the_dependency_is_no_second_alert(watch):
     db = watch.make(name="db", labels=compose("db"))
     web = watch.make(name="web", health=("true",), labels=compose("web", "db:service_started:true"))
     watch.engine.stop(db)
@@ -556,7 +556,7 @@ def test_what_recovers_with_its_dependency_is_not_told_again(watch):
     assert watch.told()[-1] == (Kind.UNHEALTHY, Phase.CLEARED)
 
 
-def test_an_engine_that_is_gone_for_a_moment_loses_no_alert_of_a_round(watch):
+def test_short_loss_of_the_engine_loses_no_alert(watch):
     watch.make(name="db", labels=compose("db"))
     web = watch.make(name="web", labels=compose("web", "db:service_started:true"))
     watch.engine.spin(web, 1.0)
@@ -578,7 +578,7 @@ def test_an_engine_that_is_gone_for_a_moment_loses_no_alert_of_a_round(watch):
     assert names(watch) == [("web", "cpu_high", "")]
 
 
-def test_a_death_is_told_where_the_engine_will_not_show_what_the_dead_depends_on(watch):
+def test_death_is_an_alert_when_dependencies_are_unreadable(watch):
     db = watch.make(name="db", labels=compose("db"))
     web = watch.make(name="web", labels=compose("web", "db:service_started:true"))
     inspect = watch.engine.inspect
@@ -600,7 +600,7 @@ def busy_host(watch: MonitorHarness, seconds: int, cpu: float) -> None:
         watch.sample()
 
 
-def test_a_container_that_a_busy_host_starves_is_left_alone_until_it_is_calm(watch):
+def test_container_on_a_busy_host_waits_until_it_is_calm(watch):
     web = watch.make(health=("true",))
     busy_host(watch, 5, 1.0)
     watch.engine.set_health(web, "unhealthy")
@@ -625,7 +625,7 @@ def test_a_host_that_stays_busy_holds_a_container_for_two_minutes_only(watch):
     assert watch.alerts[-1].fact("host_cpu") is None
 
 
-def test_a_busy_host_does_not_prolong_what_a_storm_holds(watch):
+def test_busy_host_does_not_prolong_the_hold_of_a_storm(watch):
     containers = [watch.make(name=f"c{number}", health=("true",)) for number in range(8)]
     busy_host(watch, 1, 0.2)
     for container in containers:
@@ -636,7 +636,7 @@ def test_a_busy_host_does_not_prolong_what_a_storm_holds(watch):
     assert names(watch)[-1] == ("c7", "unhealthy", "")
 
 
-def test_the_container_that_makes_the_host_busy_is_no_victim_of_it(watch):
+def test_container_that_loads_the_host_is_not_excused(watch):
     web = watch.make(health=("true",))
     watch.engine.spin(web, 0.9)
     busy_host(watch, 5, 1.0)
@@ -645,7 +645,7 @@ def test_the_container_that_makes_the_host_busy_is_no_victim_of_it(watch):
     assert names(watch) == [("web", "unhealthy", "")]
 
 
-def test_many_that_fail_at_once_are_one_storm_and_wait(watch):
+def test_many_failures_at_once_are_one_storm(watch):
     containers = [watch.make(name=f"c{number}") for number in range(8)]
     for container in containers:
         watch.engine.crash(container, 1)
@@ -666,7 +666,7 @@ def project(name: str) -> dict[str, str]:
     return {"com.docker.compose.project": name}
 
 
-def test_a_tenant_with_a_third_of_the_containers_holds_nobody_else(watch):
+def test_storm_of_one_tenant_does_not_hold_others(watch):
     hostile = [watch.make(name=f"t{n}", labels=project("tenant")) for n in range(5)]
     others = [watch.make(name=f"c{n}", labels=project(f"p{n}")) for n in range(4)]
     for container in hostile:
@@ -682,7 +682,7 @@ def test_a_tenant_with_a_third_of_the_containers_holds_nobody_else(watch):
     assert names(watch)[-1] == ("t9", "exited", "h")
 
 
-def test_a_storm_that_is_renewed_ends_and_releases_what_it_held(watch):
+def test_renewed_storm_ends_and_releases_its_containers(watch):
     """Each of the tenant's containers fails again and again, in projects of different names."""
     hostile = [watch.make(name=f"t{n}", health=("x",), labels=project(f"f{n}")) for n in range(5)]
     victim = watch.make(name="victim")
@@ -699,7 +699,7 @@ def test_a_storm_that_is_renewed_ends_and_releases_what_it_held(watch):
     ]
 
 
-def test_a_probe_that_keeps_failing_is_a_hang_until_it_passes(watch):
+def test_failing_probe_is_a_hang_until_it_passes(watch):
     web = watch.make(labels={"hemostat.probe": "tcp://:80"})
     for error in ("", "refused", "refused", "refused", "refused", ""):
         watch.clock.advance(5)
@@ -731,7 +731,7 @@ def test_late_probe_results_of_a_stopped_container_are_no_hang(watch):
     assert watch.told() == []
 
 
-def test_a_full_filesystem_of_the_engine_is_an_alert_about_the_host(watch):
+def test_full_engine_filesystem_is_a_host_alert(watch):
     for used in (50, 95, 95, 80):
         for _ in range(12):
             now = watch.clock.advance(1)
@@ -740,13 +740,13 @@ def test_a_full_filesystem_of_the_engine_is_an_alert_about_the_host(watch):
     assert watch.alerts[0].container.is_host
 
 
-def test_a_log_that_grows_is_an_alert(watch):
+def test_growing_log_raises_an_alert(watch):
     web = watch.make(labels={"hemostat.log": "1MiB"})
     watch.tell(DiskUse(web, 0, 2 * MIB))
     assert watch.alerts[0].number("log_bytes") == 2 * MIB
 
 
-def test_a_high_value_ends_with_the_container_that_had_it(watch):
+def test_alert_is_cleared_when_the_container_is_removed(watch):
     web = watch.make(labels={"hemostat.window": "3s"})
     watch.engine.spin(web, 1.0)
     watch.sample(6)
@@ -755,7 +755,7 @@ def test_a_high_value_ends_with_the_container_that_had_it(watch):
     assert watch.told() == [(Kind.CPU_HIGH, Phase.RAISED), (Kind.CPU_HIGH, Phase.CLEARED)]
 
 
-def test_a_habit_is_no_news_once_it_is_known(watch):
+def test_usual_load_raises_no_alert_after_learning(watch):
     watch = MonitorHarness(baseline=True, baseline_window=60.0)
     web = watch.make()
     watch.engine.spin(web, 0.9)
@@ -766,7 +766,7 @@ def test_a_habit_is_no_news_once_it_is_known(watch):
     assert watch.told() == [(Kind.CPU_HIGH, Phase.RAISED)]
 
 
-def test_stats_that_do_not_change_are_told_now_and_then(watch):
+def test_unchanged_stats_are_published_at_intervals(watch):
     watch.make()
     watch.sample(3)
     watch.stats.clear()
@@ -774,7 +774,7 @@ def test_stats_that_do_not_change_are_told_now_and_then(watch):
     assert 3 <= len(watch.stats) <= 6
 
 
-def test_a_death_is_told_without_asking_an_engine_that_is_busy_with_it(watch):
+def test_death_is_an_alert_without_an_inspection(watch):
     web = watch.make()
     watch.clock.advance(1)
     watch.engine.crash(web, 3)
@@ -784,7 +784,7 @@ def test_a_death_is_told_without_asking_an_engine_that_is_busy_with_it(watch):
     assert watch.alerts[0].number("exit_code") == 3
 
 
-def test_what_is_not_to_be_touched_is_the_root_all_the_same(watch):
+def test_protected_container_can_be_the_root_cause(watch):
     db = watch.make(name="db", labels={**compose("db"), "hemostat.enable": "false"})
     web = watch.make(name="web", labels=compose("web", "db:service_started:false"), health=("true",))
     watch.sample(2)
@@ -795,7 +795,7 @@ def test_what_is_not_to_be_touched_is_the_root_all_the_same(watch):
     assert [(alert.container.name, alert.root) for alert in watch.alerts] == [("web", "db")]
 
 
-def test_a_set_up_container_that_is_done_does_not_hold_back_its_dependent(watch):
+def test_finished_init_container_does_not_hold_its_dependent(watch):
     migrate = watch.make(name="migrate", labels=compose("migrate"))
     watch.engine.crash(migrate, 0)
     app = watch.make(name="app", labels=compose("app", "migrate:service_started:false"))
@@ -805,7 +805,7 @@ def test_a_set_up_container_that_is_done_does_not_hold_back_its_dependent(watch)
     assert [(alert.container.name, alert.root) for alert in watch.alerts] == [("app", "")]
 
 
-def test_a_failed_job_that_others_need_is_told_as_a_job(watch):
+def test_failed_job_with_dependents_is_a_job_alert(watch):
     migrate = watch.make(name="migrate", labels=compose("migrate"))
     watch.make(name="app", labels=compose("app", "migrate:service_completed_successfully:false"))
     watch.engine.crash(migrate, 1)
@@ -813,7 +813,7 @@ def test_a_failed_job_that_others_need_is_told_as_a_job(watch):
     assert watch.alerts[0].fact("job") == "it must complete before app"
 
 
-def test_what_ended_with_0_several_times_is_a_job_also_for_a_monitor_that_was_restarted(watch):
+def test_restarted_monitor_recognises_a_recurring_job(watch):
     job = watch.make()
     for code in (0, 0, 3):
         watch.clock.advance(60)
@@ -835,7 +835,7 @@ def with_check(watch, container: str, **state) -> None:
     box.info = lambda: msgspec.structs.replace(told(), check=HealthCheck(interval=30, timeout=5), **state)
 
 
-def test_a_failing_check_waits_for_the_next_slower_check_of_its_dependency(watch):
+def test_failing_check_waits_for_a_slower_dependency_check(watch):
     db = watch.make(name="db", labels=compose("db"), health=("true",))
     web = watch.make(name="web", labels=compose("web", "db"), health=("true",))
     watch.engine.set_health(db, "healthy")
@@ -850,7 +850,7 @@ def test_a_failing_check_waits_for_the_next_slower_check_of_its_dependency(watch
     assert watch.alerts[0].fact("dependency") == "db failed its latest health check"
 
 
-def test_a_failing_check_waits_for_one_round_of_its_dependency_and_no_longer(watch):
+def test_failing_check_waits_one_round_of_its_dependency(watch):
     db = watch.make(name="db", labels=compose("db"), health=("true",))
     web = watch.make(name="web", labels=compose("web", "db"), health=("true",))
     watch.engine.set_health(db, "healthy")
@@ -863,7 +863,7 @@ def test_a_failing_check_waits_for_one_round_of_its_dependency_and_no_longer(wat
     assert names(watch) == [("web", "unhealthy", "")]
 
 
-def test_what_waits_for_a_dependency_that_fails_on_is_told_again_after_a_while(watch):
+def test_held_alert_is_repeated_while_the_dependency_fails(watch):
     db = watch.make(name="db", labels=compose("db"))
     web = watch.make(name="web", health=("true",), labels=compose("web", "db"))
     watch.engine.crash(db, 1)
@@ -877,7 +877,7 @@ def test_what_waits_for_a_dependency_that_fails_on_is_told_again_after_a_while(w
     assert str(told[1].fact("dependency")).startswith("db exited with code 1")
 
 
-def test_what_a_person_stopped_is_waited_for_until_it_is_started(watch):
+def test_dependent_waits_for_a_stopped_dependency(watch):
     db = watch.make(name="db", labels=compose("db"))
     web = watch.make(name="web", health=("true",), labels=compose("web", "db:service_healthy:false"))
     watch.sample()
@@ -887,7 +887,7 @@ def test_what_a_person_stopped_is_waited_for_until_it_is_started(watch):
     assert names(watch) == [("web", "unhealthy", "db")]
 
 
-def test_a_label_that_cannot_be_used_is_logged_once(watch, caplog):
+def test_unusable_label_is_logged_once(watch, caplog):
     web = watch.make(labels={"hemostat.windw": "1m", "hemostat.protect": "y", "hemostat.cpu": "95"})
     watch.sample(3)
     watch.engine.restart(web)
@@ -901,7 +901,7 @@ def test_a_label_that_cannot_be_used_is_logged_once(watch, caplog):
     assert "nearest=hemostat.window" in lines[1]
 
 
-def test_a_container_whose_enable_label_cannot_be_read_is_watched(watch):
+def test_container_with_an_unreadable_enable_label_is_watched(watch):
     watch.engine.crash(watch.make(labels={"hemostat.enable": "n"}), 7)
     watch.listen()
     assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
@@ -919,7 +919,7 @@ def restarted_ill(watch) -> str:
     return web
 
 
-def test_a_check_that_is_starting_is_not_over(watch):
+def test_starting_health_check_does_not_clear_the_incident(watch):
     start, watch.engine._start = watch.engine._start, lambda box: None
     watch.engine._start = lambda box: begin_ill(start, box)
     web = restarted_ill(watch)
@@ -942,7 +942,7 @@ def begin_ill(start, box) -> None:
     box.health = None if health is None else "starting"
 
 
-def test_a_failure_that_comes_back_within_the_relapse_window_reopens_its_incident(watch):
+def test_failure_in_the_relapse_window_reopens_the_incident(watch):
     web = watch.make(health=("true",))
     for _ in range(2):
         watch.engine.set_health(web, "unhealthy")
@@ -958,7 +958,7 @@ def test_a_failure_that_comes_back_within_the_relapse_window_reopens_its_inciden
     assert len(set(watch.incidents)) == 1
 
 
-def test_after_the_relapse_window_it_is_another_incident(watch):
+def test_failure_after_the_relapse_window_is_a_new_incident(watch):
     web = watch.make()
     for _ in range(2):
         watch.engine.crash(web, 1)

@@ -78,7 +78,7 @@ def scene() -> Scene:
 
 
 @pytest.mark.parametrize("seconds", [0.2, 9.0, 14.0])
-def test_stop_with_the_default_timeout_is_no_failure(scene, seconds):
+def test_stop_with_the_default_timeout_raises_no_alert(scene, seconds):
     web = scene.make()
     scene.kill(web, TERM)
     scene.clock.advance(seconds)
@@ -87,7 +87,7 @@ def test_stop_with_the_default_timeout_is_no_failure(scene, seconds):
     assert scene.alerts == []
 
 
-def test_stop_with_a_longer_timeout_is_known_by_the_word_of_the_engine(scene):
+def test_stop_with_a_longer_timeout_is_known_by_its_event(scene):
     web = scene.make()
     scene.kill(web, TERM)
     scene.sample(40)
@@ -99,7 +99,7 @@ def test_stop_with_a_longer_timeout_is_known_by_the_word_of_the_engine(scene):
 
 
 @pytest.mark.parametrize("signal", [TERM, QUIT, HUP])
-def test_signal_that_was_survived_does_not_excuse_a_later_death(scene, signal):
+def test_survived_signal_does_not_explain_a_later_death(scene, signal):
     web = scene.make()
     scene.kill(web, signal)
     scene.sample(20)
@@ -109,7 +109,7 @@ def test_signal_that_was_survived_does_not_excuse_a_later_death(scene, signal):
 
 
 @pytest.mark.parametrize(("signal", "seconds"), [(QUIT, 7), (HUP, 2), (TERM, 17)])
-def test_illness_after_a_signal_that_was_survived_is_told_within_seconds(scene, signal, seconds):
+def test_unhealthy_after_a_survived_signal_is_an_early_alert(scene, signal, seconds):
     web = scene.make(health=("true",))
     scene.sample()
     scene.kill(web, signal)
@@ -118,7 +118,7 @@ def test_illness_after_a_signal_that_was_survived_is_told_within_seconds(scene, 
     assert scene.told() == [(Kind.UNHEALTHY, RAISED)]
 
 
-def test_person_who_kills_and_starts_again_tells_nothing(scene):
+def test_kill_and_start_by_a_person_raises_no_alert(scene):
     web = scene.make(restart_policy="always")
     scene.kill(web, KILL)
     scene.end(web, 137)
@@ -132,7 +132,7 @@ def test_person_who_kills_and_starts_again_tells_nothing(scene):
 
 
 @pytest.mark.parametrize("code", [137, 143, 5])
-def test_stop_by_podman_is_known_by_its_word_after_the_death(scene, code):
+def test_podman_stop_is_known_by_an_event_after_the_death(scene, code):
     web = scene.make()
     scene.end(web, code, **PODMAN)
     scene.wait(0.5)
@@ -141,7 +141,7 @@ def test_stop_by_podman_is_known_by_its_word_after_the_death(scene, code):
     assert scene.alerts == []
 
 
-def test_stop_by_podman_without_any_event_is_known_by_what_it_remembers(scene):
+def test_podman_stop_without_event_is_known_by_inspection(scene):
     web = scene.make()
     scene.engine._boxes[web].stopped = True
     scene.end(web, 137, **PODMAN)
@@ -149,7 +149,7 @@ def test_stop_by_podman_without_any_event_is_known_by_what_it_remembers(scene):
     assert scene.alerts == []
 
 
-def test_restart_of_ours_under_podman_is_no_wish(scene):
+def test_own_restart_under_podman_is_not_a_stop_by_a_person(scene):
     web = ill(scene)
     attempt = scene.restart_by_us(web)
     scene.engine._boxes[web].stopped = True
@@ -160,7 +160,7 @@ def test_restart_of_ours_under_podman_is_no_wish(scene):
     assert scene.told()[-1] == (Kind.EXITED, RAISED)
 
 
-def test_stop_by_podman_is_known_by_its_word_before_the_death(scene):
+def test_podman_stop_is_known_by_an_event_before_the_death(scene):
     web = scene.make()
     scene.event(web, "stop")
     scene.clock.advance(0.2)
@@ -170,7 +170,7 @@ def test_stop_by_podman_is_known_by_its_word_before_the_death(scene):
 
 
 @pytest.mark.parametrize("code", [137, 1])
-def test_crash_under_podman_is_told_when_no_stop_has_come(scene, code):
+def test_crash_under_podman_is_an_alert_without_a_stop_event(scene, code):
     web = scene.make()
     scene.end(web, code, **PODMAN)
     assert scene.monitor.due() == scene.clock.now() + 1.5
@@ -181,7 +181,7 @@ def test_crash_under_podman_is_told_when_no_stop_has_come(scene, code):
     assert scene.monitor.due() is None
 
 
-def test_death_that_is_held_outlives_a_restart_of_the_monitor(scene):
+def test_held_death_survives_a_restart_of_the_monitor(scene):
     web = scene.make()
     scene.end(web, 7, **PODMAN)
     scene.restart_monitor()
@@ -190,7 +190,7 @@ def test_death_that_is_held_outlives_a_restart_of_the_monitor(scene):
     assert scene.told() == [(Kind.EXITED, RAISED)]
 
 
-def test_docker_that_tells_of_kills_has_a_killed_container_told_at_once(scene):
+def test_kill_under_docker_is_reported_at_once(scene):
     other, web = scene.make(name="other"), scene.make()
     scene.kill(other, HUP)
     scene.end(web, 137)
@@ -200,7 +200,7 @@ def test_docker_that_tells_of_kills_has_a_killed_container_told_at_once(scene):
 # --- the owner: Docker's restart policy -----------------------------------------------------------------
 
 
-def test_start_that_failed_is_told_with_the_reason_when_docker_gives_up(scene):
+def test_failed_start_is_an_alert_when_docker_gives_up(scene):
     web = scene.make(restart_policy="always")
     box = scene.engine._boxes[web]
     scene.clock.advance(20)
@@ -213,14 +213,14 @@ def test_start_that_failed_is_told_with_the_reason_when_docker_gives_up(scene):
     assert len(scene.alerts) == 1
 
 
-def test_container_that_waits_for_its_restart_is_left_to_docker(scene):
+def test_container_waiting_for_its_policy_is_left_to_docker(scene):
     web = scene.make(restart_policy="always")
     scene.end(web, 1, status="restarting")
     scene.sample(70)
     assert scene.alerts == []
 
 
-def test_start_that_failed_at_boot_is_told(scene):
+def test_failed_start_at_boot_is_an_alert(scene):
     web = scene.make(restart_policy="unless-stopped")
     scene.sample(3)
     scene.kill(web, TERM)
@@ -230,7 +230,7 @@ def test_start_that_failed_at_boot_is_told(scene):
     assert scene.told() == [(Kind.EXITED, RAISED)]
 
 
-def test_on_failure_is_given_up_after_its_last_try(scene):
+def test_on_failure_policy_ends_after_its_last_attempt(scene):
     web = scene.make(restart_policy="on-failure:1")
     box = scene.engine._boxes[web]
     box.spec = msgspec.structs.replace(box.spec, restart_policy="on-failure")
@@ -240,7 +240,7 @@ def test_on_failure_is_given_up_after_its_last_try(scene):
     assert scene.alerts == []
 
 
-def test_stop_by_a_person_under_a_policy_is_no_giving_up(scene):
+def test_stop_by_a_person_under_a_policy_raises_no_alert(scene):
     web = scene.make(restart_policy="always")
     scene.kill(web, TERM)
     scene.end(web, 137)
@@ -249,7 +249,7 @@ def test_stop_by_a_person_under_a_policy_is_no_giving_up(scene):
     assert scene.alerts == []
 
 
-def test_stop_while_docker_waits_to_restart_is_no_giving_up(scene):
+def test_stop_during_the_restart_delay_raises_no_alert(scene):
     web = scene.make(restart_policy="always")
     scene.end(web, 1, status="restarting")
     scene.sample(3)
@@ -267,7 +267,7 @@ def loop(scene: Scene, web: str, times: int, *, runs: float, waits: float, code:
         scene.begin(web, restarts=1)
 
 
-def test_loop_that_ends_with_0_is_told_once_and_over_when_it_runs(scene):
+def test_loop_with_exit_0_is_one_alert_until_it_runs(scene):
     web = scene.make(restart_policy="always")
     loop(scene, web, 30, runs=2, waits=5, code=0)
     assert scene.told() == [(Kind.CRASH_LOOP, RAISED)]
@@ -278,13 +278,13 @@ def test_loop_that_ends_with_0_is_told_once_and_over_when_it_runs(scene):
     assert scene.told()[1:] == [(Kind.CRASH_LOOP, CLEARED)]
 
 
-def test_job_that_runs_for_an_hour_and_ends_with_0_is_not_told(scene):
+def test_hourly_job_with_exit_0_raises_no_alert(scene):
     web = scene.make(restart_policy="always")
     loop(scene, web, 12, runs=3600, waits=0.1, code=0)
     assert scene.alerts == []
 
 
-def test_container_that_dies_every_seven_minutes_is_told_once(scene):
+def test_container_that_dies_every_seven_minutes_is_one_alert(scene):
     web = scene.make(restart_policy="always")
     loop(scene, web, 9, runs=420, waits=0.1, code=1)
     scene.sample(30)
@@ -298,7 +298,7 @@ def swarm(task: str) -> dict[str, str]:
     return {"com.docker.swarm.service.name": "p", "com.docker.swarm.task.name": f"p.1.{task}"}
 
 
-def test_task_that_swarm_replaces_is_not_told_until_it_loops(scene):
+def test_task_replaced_by_swarm_is_an_alert_only_in_a_loop(scene):
     for number in range(3):
         web = scene.make(name=f"p.1.{number}", labels=swarm(str(number)))
         scene.sample(20)
@@ -313,7 +313,7 @@ def test_task_that_swarm_replaces_is_not_told_until_it_loops(scene):
     assert scene.told()[1:] == [(Kind.CRASH_LOOP, CLEARED)]
 
 
-def test_task_that_swarm_does_not_replace_is_told(scene):
+def test_task_not_replaced_by_swarm_is_an_alert(scene):
     web = scene.make(name="p.1.a", labels=swarm("a"))
     scene.end(web, 1)
     scene.sample(29)
@@ -322,7 +322,7 @@ def test_task_that_swarm_does_not_replace_is_told(scene):
     assert scene.told() == [(Kind.EXITED, RAISED)]
 
 
-def test_service_that_is_scaled_to_0_tells_nothing(scene):
+def test_service_scaled_to_0_raises_no_alert(scene):
     web = scene.make(name="p.1.a", labels=swarm("a"))
     scene.kill(web, TERM)
     scene.end(web, 137)
@@ -331,7 +331,7 @@ def test_service_that_is_scaled_to_0_tells_nothing(scene):
     assert scene.alerts == []
 
 
-def test_workloads_that_are_gone_do_not_fill_the_state(scene):
+def test_removed_workloads_do_not_fill_the_state(scene):
     """Labels name the workload, and each of these containers names another one."""
     names = ("service.id", "service.name", "task.name")
     for number in range(500):
@@ -344,7 +344,7 @@ def test_workloads_that_are_gone_do_not_fill_the_state(scene):
     assert len(scene.monitor.memo()) < 200_000
 
 
-def test_unit_that_systemd_starts_again_in_five_seconds_tells_nothing(scene):
+def test_restart_by_systemd_in_five_seconds_raises_no_alert(scene):
     web = scene.make(labels={"PODMAN_SYSTEMD_UNIT": "web.service"})
     scene.end(web, 1)
     scene.sample(5)
@@ -364,7 +364,7 @@ def ill(scene: Scene) -> str:
     return web
 
 
-def test_container_that_a_restart_of_ours_took_down_stays_an_incident_and_is_raised(scene):
+def test_failed_own_restart_keeps_the_incident_open(scene):
     web = ill(scene)
     attempt = scene.restart_by_us(web)
     scene.kill(web, TERM)
@@ -384,7 +384,7 @@ def test_container_that_a_restart_of_ours_took_down_stays_an_incident_and_is_rai
     assert len(scene.alerts) == 3
 
 
-def test_restart_of_ours_that_works_tells_nothing_of_the_death(scene):
+def test_successful_own_restart_raises_no_alert(scene):
     web = ill(scene)
     scene.restart_by_us(web)
     scene.kill(web, TERM)
@@ -395,7 +395,7 @@ def test_restart_of_ours_that_works_tells_nothing_of_the_death(scene):
     assert (Kind.EXITED, RAISED) not in scene.told()
 
 
-def test_restart_that_was_cut_off_is_known_after_a_restart_of_the_monitor(scene):
+def test_interrupted_restart_is_known_to_a_new_monitor(scene):
     """The engine and we died between stop and start."""
     web = ill(scene)
     scene.restart_by_us(web, lease=scene.clock.now() + 30)
@@ -423,7 +423,7 @@ def test_restart_of_another_container_does_not_hide_a_stop_by_a_person(scene):
     assert scene.ledger.read("h", "other").stopping is None
 
 
-def test_stop_by_a_person_after_our_restart_is_theirs(scene):
+def test_stop_by_a_person_after_an_own_restart_is_respected(scene):
     web = ill(scene)
     scene.restart_by_us(web)
     scene.kill(web, TERM)
@@ -441,7 +441,7 @@ def test_stop_by_a_person_after_our_restart_is_theirs(scene):
 # --- from a rehearsal to the real thing -----------------------------------------------------------------
 
 
-def test_failure_that_was_only_rehearsed_is_told_again_when_the_mode_changes(scene):
+def test_dry_run_failure_is_repeated_when_the_mode_changes(scene):
     scene.tell(Mode("dry-run"))
     web, kept = ill(scene), scene.make(name="db")
     scene.engine.crash(kept, 3)
@@ -459,7 +459,7 @@ def test_failure_that_was_only_rehearsed_is_told_again_when_the_mode_changes(sce
 
 
 @pytest.mark.parametrize(("before", "after"), [("", "auto"), ("auto", "approve"), ("auto", "dry-run")])
-def test_no_other_change_of_mode_tells_anything(scene, before, after):
+def test_other_mode_changes_raise_no_alert(scene, before, after):
     scene.tell(Mode(before))
     ill(scene)
     scene.alerts.clear()
@@ -470,7 +470,7 @@ def test_no_other_change_of_mode_tells_anything(scene, before, after):
 # --- flags of one run -----------------------------------------------------------------------------------
 
 
-def test_flag_of_an_earlier_run_makes_no_later_death_an_oom(scene):
+def test_oom_flag_of_an_earlier_run_is_ignored(scene):
     web = scene.make(memory=64 * MIB)
     scene.engine.oom(web)
     scene.listen()
@@ -483,7 +483,7 @@ def test_flag_of_an_earlier_run_makes_no_later_death_an_oom(scene):
     assert [alert.kind for alert in scene.alerts if alert.phase is RAISED] == [Kind.OOM, Kind.EXITED]
 
 
-def test_kill_that_was_survived_is_mentioned_at_the_later_end(scene):
+def test_survived_oom_kill_is_mentioned_in_the_later_alert(scene):
     web = scene.make(memory=64 * MIB)
     scene.event(web, "oom")
     scene.clock.advance(25)
@@ -493,7 +493,7 @@ def test_kill_that_was_survived_is_mentioned_at_the_later_end(scene):
     assert scene.alerts[0].fact("memory_limit") is None
 
 
-def test_oom_that_was_survived_does_not_hide_a_death_that_nobody_saw(scene):
+def test_survived_oom_kill_does_not_hide_an_unseen_death(scene):
     web = scene.make(memory=64 * MIB)
     for kills in (0, 1):
         scene.clock.advance(1)
@@ -508,7 +508,7 @@ def test_oom_that_was_survived_does_not_hide_a_death_that_nobody_saw(scene):
     assert scene.told()[-1] == (Kind.EXITED, RAISED)
 
 
-def test_oom_that_was_survived_is_told_though_no_counter_was_read_before(scene):
+def test_survived_oom_kill_is_an_alert_without_a_baseline(scene):
     web = scene.make(memory=64 * MIB)
     scene.event(web, "oom")
     scene.sample(1)
@@ -518,7 +518,7 @@ def test_oom_that_was_survived_is_told_though_no_counter_was_read_before(scene):
     assert scene.alerts[0].fact("survived") is True
 
 
-def test_signal_that_was_survived_under_podman_does_not_excuse_a_later_crash(scene):
+def test_survived_signal_under_podman_explains_no_crash(scene):
     web = scene.make()
     scene.kill(web, HUP)
     scene.engine._boxes[web].stopped = True  # Podman sets it at any signal, for the whole run
@@ -528,7 +528,7 @@ def test_signal_that_was_survived_under_podman_does_not_excuse_a_later_crash(sce
     assert scene.told() == [(Kind.EXITED, RAISED)]
 
 
-def test_session_of_a_person_is_never_told(scene):
+def test_interactive_session_raises_no_alert(scene):
     shell = scene.make()
     box = scene.engine._boxes[shell]
     told = box.info
@@ -542,7 +542,7 @@ def test_session_of_a_person_is_never_told(scene):
 @pytest.mark.parametrize(
     ("tries", "signals", "wish"), [(1, 1, False), (1, 2, True), (2, 2, False), (2, 3, True)]
 )
-def test_stop_signal_that_a_restart_of_ours_has_not_sent_is_a_wish(scene, tries, signals, wish):
+def test_stop_signal_from_others_is_a_stop_by_a_person(scene, tries, signals, wish):
     web = ill(scene)
     scene.restart_by_us(web, tries=tries)
     for _ in range(signals):
@@ -551,7 +551,7 @@ def test_stop_signal_that_a_restart_of_ours_has_not_sent_is_a_wish(scene, tries,
     assert (scene.ledger.read("h", "web").stopping is not None) is wish
 
 
-def test_kill_at_the_timeout_of_a_restart_of_ours_is_no_wish(scene):
+def test_kill_at_the_timeout_of_an_own_restart_is_not_a_stop(scene):
     web = ill(scene)
     scene.restart_by_us(web)
     for signal in (TERM, KILL):
@@ -559,7 +559,7 @@ def test_kill_at_the_timeout_of_a_restart_of_ours_is_no_wish(scene):
     assert scene.ledger.read("h", "web").stopping is None
 
 
-def test_container_that_a_person_renames_is_in_the_persons_hands(scene):
+def test_renamed_container_is_left_to_the_person(scene):
     web = scene.make()
     scene.end(web, 3)
     scene.event(web, "rename")
@@ -569,7 +569,7 @@ def test_container_that_a_person_renames_is_in_the_persons_hands(scene):
     assert len(scene.alerts) == 2
 
 
-def test_oom_of_the_main_process_is_not_told_as_survived(scene):
+def test_oom_kill_of_the_main_process_is_not_survived(scene):
     web = scene.make(memory=64 * MIB)
     scene.event(web, "oom")
     scene.sample(1)
@@ -578,7 +578,7 @@ def test_oom_of_the_main_process_is_not_told_as_survived(scene):
     assert [alert.fact("survived") for alert in scene.alerts if alert.kind is Kind.OOM] == [None]
 
 
-def test_stop_by_an_engine_that_shuts_down_amid_a_restart_of_ours_is_no_wish(scene):
+def test_engine_shutdown_during_a_restart_is_not_a_stop(scene):
     web = ill(scene)
     scene.restart_by_us(web)
     for _ in range(2):
@@ -589,7 +589,7 @@ def test_stop_by_an_engine_that_shuts_down_amid_a_restart_of_ours_is_no_wish(sce
     assert stopping is None or stopping.until == 0.0
 
 
-def test_one_look_that_hangs_is_enough_for_a_round(scene, monkeypatch):
+def test_one_hanging_inspection_ends_the_round(scene, monkeypatch):
     """Docker is to start many again, and their starts hang."""
     names = {scene.make(name=f"c{number}", restart_policy="always") for number in range(5)}
     for each in names:

@@ -61,7 +61,7 @@ PLACES = [
 
 @pytest.mark.parametrize(("module", "name"), PLACES, ids=[name for _, name in PLACES])
 @pytest.mark.parametrize("when", ["start", "reconnect", "event"])
-def test_one_container_that_raises_leaves_the_others_watched(watch, mine, module, name, when):
+def test_error_in_one_container_leaves_others_watched(watch, mine, module, name, when):
     mine.lay(module, name)
     if when == "event":
         watch.make(name="evil")
@@ -83,7 +83,7 @@ def test_one_container_that_raises_leaves_the_others_watched(watch, mine, module
     assert [each.container.name for each in watch.alerts] == ["web"]
 
 
-def test_what_cannot_be_watched_is_named_with_the_reason_and_what_to_do(watch, mine):
+def test_unwatchable_container_is_named_with_reason_and_hint(watch, mine):
     mine.lay(watched_container, "resolve_thresholds", ValueError(f"password=hunter22 {'x' * 100_000}"))
     watch.make(name="evil")
     (warning,) = watch.monitor.warnings
@@ -93,7 +93,7 @@ def test_what_cannot_be_watched_is_named_with_the_reason_and_what_to_do(watch, m
     assert len(warning) < 400
 
 
-def test_many_that_cannot_be_watched_make_one_short_warning(watch, mine, monkeypatch):
+def test_many_unwatchable_containers_are_one_warning(watch, mine, monkeypatch):
     monkeypatch.setattr(inspections, "check_alone", lambda _: 1 / 0)
     for number in range(30):
         watch.make(name=f"evil-{number:02}-{'a' * 1000}")
@@ -102,7 +102,7 @@ def test_many_that_cannot_be_watched_make_one_short_warning(watch, mine, monkeyp
     assert len(warning) < 700
 
 
-def test_a_container_is_watched_once_it_can_be(watch, mine):
+def test_container_is_watched_once_it_is_readable(watch, mine):
     mine.lay(watched_container, "resolve_thresholds")
     evil = watch.make(name="evil")
     assert watch.monitor.running() == []
@@ -114,7 +114,7 @@ def test_a_container_is_watched_once_it_can_be(watch, mine):
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["destroy", "list"])
-def test_a_container_that_is_gone_is_named_no_more(watch, mine, told):
+def test_removed_container_is_no_longer_named(watch, mine, told):
     mine.lay(watched_container, "resolve_thresholds")
     watch.engine.remove(watch.make(name="evil"))
     if told:
@@ -124,7 +124,7 @@ def test_a_container_that_is_gone_is_named_no_more(watch, mine, told):
     assert watch.monitor.warnings == ()
 
 
-def test_an_incident_whose_review_raises_keeps_no_other_open(watch, mine):
+def test_error_in_one_incident_keeps_no_other_open(watch, mine):
     web, evil = watch.make(name="web"), watch.make(name="evil")
     watch.clock.advance(30)
     for each in (web, evil):
@@ -136,7 +136,7 @@ def test_an_incident_whose_review_raises_keeps_no_other_open(watch, mine):
     assert watch.told()[-1] == (Kind.EXITED, Phase.CLEARED)
 
 
-def test_an_alert_that_cannot_be_told_keeps_no_other_from_being_told(watch, monkeypatch):
+def test_alert_that_cannot_be_built_does_not_block_others(watch, monkeypatch):
     def refuse(ref: Container) -> Container:
         if ref.name == "evil":
             raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
@@ -152,7 +152,7 @@ def test_an_alert_that_cannot_be_told_keeps_no_other_from_being_told(watch, monk
     assert [each.container.name for each in watch.alerts] == ["web"]
 
 
-def test_an_engine_that_is_away_is_no_fault_of_one_container(watch, monkeypatch):
+def test_unreachable_engine_is_not_a_container_fault(watch, monkeypatch):
     web = watch.make(name="web")
 
     def away(*_: object, **__: object) -> object:
@@ -164,7 +164,7 @@ def test_an_engine_that_is_away_is_no_fault_of_one_container(watch, monkeypatch)
     assert watch.monitor.warnings == ()
 
 
-def test_what_is_gone_is_forgotten_also_of_containers_that_opted_out(watch):
+def test_removed_opted_out_container_is_forgotten(watch):
     for number in range(20):
         made = watch.make(name=f"c{number}", labels={"hemostat.enable": "false"})
         watch.engine.stop(made)
@@ -174,7 +174,7 @@ def test_what_is_gone_is_forgotten_also_of_containers_that_opted_out(watch):
     assert watch.monitor._death_watch._kill_times == {}
 
 
-def test_what_left_out_events_would_have_told_is_found_by_a_look(watch):
+def test_dropped_events_are_recovered_by_an_inspection(watch):
     web = watch.make(name="web", health=("true",))
     watch.sample()
     with watch.engine._changed:

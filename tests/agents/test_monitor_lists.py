@@ -50,7 +50,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=["hangs", "500", "malformed"])
-def test_one_container_that_cannot_be_inspected_costs_no_other_anything(watch, stuck, fault, caplog):
+def test_failing_inspection_affects_no_other_container(watch, stuck, fault, caplog):
     bad, good = watch.make(name="bad"), watch.make(name="good")
     watch.restart_monitor()
     stuck.asked.clear()
@@ -68,7 +68,7 @@ def test_one_container_that_cannot_be_inspected_costs_no_other_anything(watch, s
     assert [record.message.split()[0] for record in caplog.records] == ["inspection.failed"]
 
 
-def test_a_container_that_is_answered_about_again_is_watched_again(watch, stuck):
+def test_container_is_watched_when_inspection_works_again(watch, stuck):
     web = watch.make()
     watch.restart_monitor()
     stuck.hanging[web] = HANGS
@@ -87,7 +87,7 @@ def test_a_container_that_is_answered_about_again_is_watched_again(watch, stuck)
     assert watch.monitor.warnings == ()
 
 
-def test_a_container_that_hung_and_is_gone_is_forgotten(watch, stuck):
+def test_removed_container_with_hanging_inspection_is_forgotten(watch, stuck):
     web = watch.make()
     watch.restart_monitor()
     stuck.hanging[web] = HANGS
@@ -97,7 +97,7 @@ def test_a_container_that_hung_and_is_gone_is_forgotten(watch, stuck):
     assert watch.monitor.warnings == ()
 
 
-def test_a_list_inspects_only_what_has_changed(watch, stuck):
+def test_list_inspects_only_changed_containers(watch, stuck):
     for number in range(20):
         watch.make(name=f"c{number}")
     watch.clock.advance(600)
@@ -122,7 +122,7 @@ def unseen(watch, container: str, exit_code: int) -> None:
     watch.heard = len(watch.engine._history)
 
 
-def test_a_death_that_no_event_told_of_is_found_by_the_lists(watch):
+def test_death_without_an_event_is_detected_by_lists(watch):
     web, _ = watch.make(), watch.make(name="other")
     watch.clock.advance(600)
     unseen(watch, web, 7)
@@ -135,7 +135,7 @@ def test_a_death_that_no_event_told_of_is_found_by_the_lists(watch):
     assert len(watch.told()) == 1
 
 
-def test_a_death_that_later_events_have_overtaken_is_found_by_the_next_list(watch):
+def test_missed_death_is_detected_by_the_next_list(watch):
     web, other = watch.make(), watch.make(name="other")
     watch.clock.advance(600)
     unseen(watch, web, 7)
@@ -146,7 +146,7 @@ def test_a_death_that_later_events_have_overtaken_is_found_by_the_next_list(watc
     assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
 
 
-def test_a_person_s_stop_whose_events_come_late_is_no_failure(watch):
+def test_stop_by_a_person_with_late_events_raises_no_alert(watch):
     web = watch.make()
     watch.clock.advance(600)
     before = watch.heard
@@ -160,7 +160,7 @@ def test_a_person_s_stop_whose_events_come_late_is_no_failure(watch):
     assert watch.told() == []
 
 
-def test_a_container_that_was_removed_unseen_is_shown_as_removed_once(watch):
+def test_unseen_removal_is_published_once(watch):
     web = watch.make()
     watch.sample()
     watch.engine.remove(web)
@@ -172,7 +172,7 @@ def test_a_container_that_was_removed_unseen_is_shown_as_removed_once(watch):
     assert watch.monitor.running() == []
 
 
-def test_a_container_that_is_removed_is_shown_as_removed_at_once(watch):
+def test_removal_is_published_at_once(watch):
     web = watch.make()
     watch.sample()
     watch.stats.clear()
@@ -181,7 +181,7 @@ def test_a_container_that_is_removed_is_shown_as_removed_at_once(watch):
     assert [stats.state.status for stats in watch.stats] == ["removed"]
 
 
-def test_a_name_that_another_container_has_taken_is_not_shown_as_removed(watch):
+def test_reused_name_is_not_published_as_removed(watch):
     old = watch.make()
     watch.sample()
     watch.engine._boxes[old].spec = msgspec.structs.replace(watch.engine._boxes[old].spec, name="old_web")
@@ -194,7 +194,7 @@ def test_a_name_that_another_container_has_taken_is_not_shown_as_removed(watch):
     assert [stats.container.name for stats in watch.stats if stats.state.status == "removed"] == ["old_web"]
 
 
-def test_a_container_that_is_removed_while_it_is_listed_is_no_trouble(watch):
+def test_removal_during_a_list_is_no_trouble(watch):
     web = watch.make()
     rows = tuple(watch.engine.listing())
     watch.engine.remove(web)
@@ -203,14 +203,14 @@ def test_a_container_that_is_removed_while_it_is_listed_is_no_trouble(watch):
     assert watch.monitor.warnings == ()
 
 
-def test_a_list_that_is_older_than_a_container_does_not_remove_it(watch):
+def test_older_list_does_not_remove_a_new_container(watch):
     rows = tuple(watch.engine.listing())
     web = watch.make()
     watch.tell(Listing(rows))
     assert [info.ref.id for info in watch.monitor.running()] == [web]
 
 
-def test_events_that_do_not_come_are_said_though_the_list_comes(watch):
+def test_missing_events_are_reported_although_lists_work(watch):
     watch.tell(Disconnected("follow events: forbidden"))
     watch.tell(Listing(tuple(watch.engine.listing()), thorough=True))
     assert watch.monitor.lost == "follow events: forbidden"
@@ -218,7 +218,7 @@ def test_events_that_do_not_come_are_said_though_the_list_comes(watch):
     assert watch.monitor.lost == ""
 
 
-def test_one_look_that_hangs_is_enough_for_a_death(watch, stuck):
+def test_one_hanging_inspection_ends_the_look_at_a_death(watch, stuck):
     """Whoever names many that hang keeps the deaths of others waiting for no longer."""
     needs = [watch.make(name=f"db{number}") for number in range(5)]
     web = watch.make(labels={"hemostat.depends_on": ",".join(f"db{number}" for number in range(5))})

@@ -40,7 +40,7 @@ def scene() -> ResponderHarness:
     return ResponderHarness()
 
 
-def test_a_crashed_container_is_started_and_verified(scene):
+def test_crashed_container_is_started_and_verified(scene):
     done = scene.step(scene.crashed())
     assert (done.outcome, done.reason) == (Outcome.HEALED, Reason.VERIFIED)
     assert scene.engine.inspect("web").running
@@ -48,7 +48,7 @@ def test_a_crashed_container_is_started_and_verified(scene):
     assert done.durations["verify"] >= ResponderSettings().verify_for
 
 
-def test_the_evidence_tells_how_the_container_has_been(scene):
+def test_evidence_contains_recent_measurements(scene):
     points = (MetricPoint(scene.clock.now() - 1, 97.0, MIB), MetricPoint(scene.clock.now(), None, None))
     scene.history["web"] = points
     scene.step(scene.crashed())
@@ -56,7 +56,7 @@ def test_the_evidence_tells_how_the_container_has_been(scene):
     assert (kept.samples, kept.missing) == (points, {})
 
 
-def test_a_request_that_is_given_up_has_a_last_word(scene):
+def test_abandoned_request_has_a_final_outcome(scene):
     request, responder = scene.crashed(), scene.responder()
     (told,) = responder.buried(request, "KeyError: token=hunter2", scene.clock.now())
     assert (told.data.outcome, told.data.reason, told.incident) == (Outcome.FAILED, Reason.GIVEN_UP, "i1")
@@ -66,7 +66,7 @@ def test_a_request_that_is_given_up_has_a_last_word(scene):
     assert responder.buried(elsewhere, "", scene.clock.now()) == []
 
 
-def test_a_request_that_is_delivered_again_is_told_again_and_not_done_again(scene):
+def test_redelivered_request_is_answered_without_action(scene):
     request = scene.crashed()
     scene.step(request)
     again = scene.step(request)
@@ -74,7 +74,7 @@ def test_a_request_that_is_delivered_again_is_told_again_and_not_done_again(scen
     assert scene.starts() == 1
 
 
-def test_who_died_after_the_action_does_not_act_again(scene):
+def test_crash_after_the_action_does_not_repeat_it(scene):
     request = scene.crashed()
     scene.clock.on_sleep = interrupt
     with pytest.raises(RuntimeError):
@@ -84,7 +84,7 @@ def test_who_died_after_the_action_does_not_act_again(scene):
     assert scene.starts() == 1
 
 
-def test_who_died_before_the_action_acts_when_it_is_back(scene):
+def test_crash_before_the_action_leads_to_the_action(scene):
     request = scene.crashed()
     scene.engine.start, start = broken(EngineUnreachableError("engine gone")), scene.engine.start
     with pytest.raises(EngineUnreachableError):
@@ -105,7 +105,7 @@ def begun(scene: ResponderHarness, responder: Responder) -> Event:
     return event
 
 
-def test_what_recovered_before_a_begun_action_is_taken_up_is_left_alone(scene):
+def test_started_action_is_dropped_after_recovery(scene):
     responder, before = scene.responder(), scene.clock.now()
     event = begun(scene, responder)
     scene.clock.advance(600)
@@ -124,21 +124,21 @@ def test_what_recovered_before_a_begun_action_is_taken_up_is_left_alone(scene):
         ("Hemostat.Enable", "false", "label Hemostat.Enable is unknown: did you mean hemostat.enable?"),
     ],
 )
-def test_a_label_with_a_mistake_refuses_and_is_named_to_people(scene, label, text, said):
+def test_invalid_label_refuses_the_action_and_is_named(scene, label, text, said):
     scene.make("db", labels={label: text})
     done = scene.step(scene.request(Kind.HUNG, container="db"))
     assert (done.outcome, done.reason, done.detail) == (Outcome.REFUSED, Reason.PROTECTED, said)
     assert scene.starts() == 0
 
 
-def test_a_probe_with_a_secret_in_its_path_protects_nothing(scene):
+def test_secret_in_a_probe_path_does_not_protect(scene):
     scene.make("db", labels={"hemostat.probe": "http://:80/health?token=hunter2hunter2"})
     done = scene.step(scene.request(Kind.HUNG, container="db"))
     assert done.outcome is Outcome.HEALED
     assert "hunter2" not in str(done)
 
 
-def test_what_a_person_stopped_before_a_begun_action_is_taken_up_stays_stopped(scene):
+def test_started_action_is_dropped_after_a_stop_by_a_person(scene):
     responder = scene.responder()
     event = begun(scene, responder)
     scene.clock.advance(600)
@@ -147,7 +147,7 @@ def test_what_a_person_stopped_before_a_begun_action_is_taken_up_stays_stopped(s
     assert not scene.engine.inspect("app").running
 
 
-def test_what_a_begun_restart_has_stopped_is_started_again(scene):
+def test_container_stopped_by_a_started_restart_is_started(scene):
     responder = scene.responder()
     event = begun(scene, responder)
     scene.clock.advance(10)
@@ -164,7 +164,7 @@ def broken(error: EngineError):
     return call
 
 
-def test_another_responder_waits_for_the_one_that_is_at_work(scene):
+def test_other_responder_waits_for_the_running_action(scene):
     request = scene.crashed()
     scene.clock.on_sleep = interrupt
     with pytest.raises(RuntimeError):
@@ -176,7 +176,7 @@ def test_another_responder_waits_for_the_one_that_is_at_work(scene):
     assert scene.starts() == 1
 
 
-def test_what_is_taken_up_holds_its_place_until_it_is_verified(scene):
+def test_resumed_action_holds_its_slot_until_verified(scene):
     """By the one that is at work on it now, however long ago it was begun."""
     request = scene.crashed()
     scene.clock.on_sleep = interrupt
@@ -196,7 +196,7 @@ def test_what_is_taken_up_holds_its_place_until_it_is_verified(scene):
     assert (done.by, done.outcome) == ("responder@b", Outcome.HEALED)
 
 
-def test_of_two_that_take_up_the_same_one_does(scene):
+def test_one_of_two_responders_resumes_an_action(scene):
     """The other finds that the ledger has been written to, and that it is not its turn."""
     request = scene.crashed()
     scene.engine.start, start = broken(EngineUnreachableError("engine gone")), scene.engine.start
@@ -235,7 +235,7 @@ def test_of_two_that_take_up_the_same_one_does(scene):
         (None, "50m", 120),
     ],
 )
-def test_the_lease_lasts_for_as_long_as_the_container_may_take_to_stop(scene, own, label, more):
+def test_lease_covers_the_stop_timeout(scene, own, label, more):
     """By its own setting (`stop_grace_period`), or by the label that overrules it."""
     plain = lease_of(scene, "plain")
     labels = {} if label is None else {"hemostat.stop_timeout": label}
@@ -252,7 +252,7 @@ def lease_of(scene: ResponderHarness, name: str, **fields) -> float:
     return attempt.lease - attempt.time
 
 
-def test_a_request_told_twice_at_once_is_done_once(scene):
+def test_concurrent_duplicate_requests_run_once(scene):
     responder, restart = scene.responder(), scene.engine.restart
     event, twin = scene.request(Kind.HUNG), scene.request(Kind.HUNG)
     answers = []
@@ -270,7 +270,7 @@ def test_a_request_told_twice_at_once_is_done_once(scene):
     assert scene.starts() == 1
 
 
-def test_a_container_that_takes_long_to_stop_is_not_restarted_twice(scene):
+def test_container_with_a_slow_stop_is_restarted_once(scene):
     scene.make("db", labels={"hemostat.stop_timeout": "10m"})
     scene.clock.advance(60)
     hung, unhealthy = (scene.request(Kind.HUNG, container="db", incident=name) for name in ("i1", "i2"))
@@ -288,7 +288,7 @@ def test_a_container_that_takes_long_to_stop_is_not_restarted_twice(scene):
     assert scene.step(unhealthy, responder).reason is Reason.RECOVERED
 
 
-def test_the_fourth_in_an_hour_is_refused(scene):
+def test_fourth_action_in_an_hour_is_refused(scene):
     outcomes = []
     for occurrence in range(1, 5):
         outcomes.append(scene.step(scene.crashed(occurrence=occurrence)).outcome)
@@ -298,7 +298,7 @@ def test_the_fourth_in_an_hour_is_refused(scene):
     assert not scene.engine.inspect("web").running
 
 
-def test_back_off_puts_the_next_action_off(scene):
+def test_backoff_defers_the_next_action(scene):
     scene.step(scene.crashed())
     later = scene.step(scene.crashed(occurrence=2))
     assert isinstance(later, Defer)
@@ -315,13 +315,13 @@ def test_back_off_puts_the_next_action_off(scene):
         ({"mode": "dry-run"}, Reason.DRY_RUN),
     ],
 )
-def test_what_is_not_allowed_is_not_done(scene, limits, reason):
+def test_action_that_is_not_allowed_is_refused(scene, limits, reason):
     done = scene.step(scene.crashed(), scene.responder(**limits))
     assert done.reason is reason
     assert not scene.engine.inspect("web").running
 
 
-def test_what_came_back_by_itself_is_left_alone(scene):
+def test_recovered_container_is_not_acted_on(scene):
     request = scene.crashed()
     scene.engine.start("web")
     done = scene.step(request)
@@ -329,14 +329,14 @@ def test_what_came_back_by_itself_is_left_alone(scene):
     assert scene.starts() == 1
 
 
-def test_what_a_person_stopped_meanwhile_stays_stopped(scene):
+def test_container_stopped_by_a_person_is_not_started(scene):
     request = scene.request(Kind.UNHEALTHY)
     scene.engine.stop("web")
     assert scene.step(request).reason is Reason.STOPPED
     assert not scene.engine.inspect("web").running
 
 
-def test_what_a_person_started_and_stopped_while_the_request_waited_stays_stopped(scene):
+def test_container_started_and_stopped_by_a_person_stays_stopped(scene):
     request, responder = scene.crashed(), scene.responder()
     scene.desk.pause("*", Pause(by="ada", at=scene.clock.now()))
     assert isinstance(scene.step(request, responder), Defer)
@@ -350,13 +350,13 @@ def test_what_a_person_started_and_stopped_while_the_request_waited_stays_stoppe
     assert not scene.engine.inspect("web").running
 
 
-def test_what_is_gone_is_not_looked_for(scene):
+def test_removed_container_is_not_searched(scene):
     request = scene.crashed()
     scene.engine.remove("web")
     assert scene.step(request).reason is Reason.GONE
 
 
-def test_a_container_that_dies_again_at_once_is_not_healed(scene):
+def test_container_that_dies_again_is_not_healed(scene):
     request = scene.crashed()
     scene.clock.on_sleep = lambda _: scene.engine.inspect("web").running and scene.engine.crash("web", 9)
     done = scene.step(request)
@@ -364,7 +364,7 @@ def test_a_container_that_dies_again_at_once_is_not_healed(scene):
     assert "exited again with code 9" in done.detail
 
 
-def test_cpu_that_is_high_again_after_the_restart_is_not_healed(scene):
+def test_high_cpu_after_the_restart_is_not_healed(scene):
     scene.engine.spin("web", 1.0)
     request = scene.request(Kind.CPU_HIGH, evidence=(Evidence("threshold", 85.0, "%"),))
     scene.clock.on_sleep = lambda _: scene.engine.spin("web", 1.0)
@@ -373,7 +373,7 @@ def test_cpu_that_is_high_again_after_the_restart_is_not_healed(scene):
     assert "its CPU is still at" in done.detail
 
 
-def test_a_refusal_by_the_engine_is_told_and_spends_the_attempt(scene):
+def test_refusal_by_the_engine_is_a_failed_attempt(scene):
     request = scene.crashed()
     scene.engine.start = broken(EngineError("no such image"))
     done = scene.step(request)
@@ -381,7 +381,7 @@ def test_a_refusal_by_the_engine_is_told_and_spends_the_attempt(scene):
     assert len(scene.ledger.read("h", "web").attempts) == 1
 
 
-def test_a_call_that_is_forbidden_is_told_with_what_to_allow_and_is_no_failure_of_the_host(scene):
+def test_forbidden_call_names_the_permission(scene):
     request = scene.crashed()
     scene.engine.start = broken(EngineForbiddenError("start web: the proxy forbids POST", hint="allow POST"))
     done = scene.step(request)
@@ -396,7 +396,7 @@ def test_a_call_that_is_forbidden_is_told_with_what_to_allow_and_is_no_failure_o
     )
 
 
-def test_a_cleanup_empties_what_the_label_names_and_restarts_nothing(scene):
+def test_cleanup_empties_labelled_paths_without_a_restart(scene):
     scene.make("cache", labels={"hemostat.cleanup.paths": "/tmp/cache"})
     scene.engine.write("cache", size=24 * MIB)
     commands = []
@@ -413,14 +413,14 @@ def test_a_cleanup_empties_what_the_label_names_and_restarts_nothing(scene):
     assert scene.starts() == 0
 
 
-def test_what_only_a_person_can_settle_is_escalated(scene):
+def test_request_that_needs_a_person_is_escalated(scene):
     done = scene.step(scene.request(Kind.CPU_HIGH, Action.NONE))
     assert (done.outcome, done.reason) == (Outcome.ESCALATED, Reason.NEEDS_PERSON)
     assert scene.starts() == 0
     assert [kept.action for kept in scene.dossiers.get("i1")] == [Action.NONE]
 
 
-def test_containers_of_another_host_are_not_ours(scene):
+def test_request_for_another_host_is_skipped(scene):
     elsewhere = msgspec.structs.replace(scene.crashed(), host="elsewhere")
     assert scene.responder().step(elsewhere, scene.clock.now()) == []
     assert not scene.engine.inspect("web").running
@@ -439,7 +439,7 @@ def later(
     return answer.why, [told.data for told in answer.told]
 
 
-def test_while_paused_nothing_is_done_and_people_are_told_once(scene):
+def test_pause_defers_actions_with_one_notification(scene):
     scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
     event, responder = scene.crashed(), scene.responder()
     answer = put_off(scene, event, responder)
@@ -453,7 +453,7 @@ def test_while_paused_nothing_is_done_and_people_are_told_once(scene):
     assert scene.step(event, responder).outcome is Outcome.HEALED
 
 
-def test_a_request_waits_for_a_person_and_is_done_when_approved(scene):
+def test_approved_request_is_executed(scene):
     event, responder = scene.crashed(), scene.responder(mode="approve")
     answer = put_off(scene, event, responder)
     (waiting,) = scene.desk.approvals()
@@ -466,7 +466,7 @@ def test_a_request_waits_for_a_person_and_is_done_when_approved(scene):
     assert scene.step(event, responder).outcome is Outcome.HEALED
 
 
-def test_a_rejected_request_is_refused_with_who_and_why(scene):
+def test_rejected_request_names_who_rejected_it_and_why(scene):
     event, responder = scene.crashed(), scene.responder(mode="approve")
     later(scene, event, responder)
     (waiting,) = scene.desk.approvals()
@@ -481,7 +481,7 @@ def test_a_rejected_request_is_refused_with_who_and_why(scene):
     )
 
 
-def test_nobodys_answer_is_no(scene):
+def test_approval_that_expires_is_a_refusal(scene):
     event, responder = scene.crashed(), scene.responder(mode="approve", approve_for=60.0)
     later(scene, event, responder)
     scene.clock.advance(61)
@@ -490,7 +490,7 @@ def test_nobodys_answer_is_no(scene):
     assert not scene.engine.inspect("web").running
 
 
-def test_people_are_asked_without_the_secret_in_the_command(scene):
+def test_approval_masks_the_secret_in_the_command(scene):
     scene.make("redis", labels={"hemostat.exec": "redis-cli -a s3cret shutdown"})
     event = scene.request(Kind.HUNG, Action.EXEC, container="redis")
     responder = scene.responder(mode="approve", actions=(Action.EXEC,))
@@ -509,14 +509,14 @@ def test_a_request_that_waits_for_approval_takes_no_worker(scene):
     assert (again.why, again.told, again.event) == ("it waits for approval", (), None)
 
 
-def test_of_two_responders_one_asks(scene):
+def test_one_of_two_responders_requests_the_approval(scene):
     answer = put_off(scene, scene.crashed(), scene.responder("a", mode="approve"))
     assert len(answer.told) == 1
     assert later(scene, answer.event, scene.responder("b", mode="approve"))[1] == []
     assert len(scene.desk.approvals()) == 1
 
 
-def test_who_died_between_asking_and_telling_tells_when_it_is_back(scene):
+def test_approval_is_published_after_a_crash(scene):
     """The request comes again as it was: that there is something on the desk is no proof that people know."""
     event = scene.crashed()
     first = put_off(scene, event, scene.responder(mode="approve"))
@@ -527,13 +527,13 @@ def test_who_died_between_asking_and_telling_tells_when_it_is_back(scene):
     assert scene.desk.approvals() == [asked], "the time to answer is not counted anew"
 
 
-def test_a_request_that_waits_is_looked_at_again_when_the_time_to_answer_is_up(scene):
+def test_deferred_approval_is_due_at_its_expiry(scene):
     responder = scene.responder(mode="approve", approve_for=0.4)
     answer = put_off(scene, scene.crashed(), responder)
     assert answer.until == scene.clock.now() + 0.4
 
 
-def test_the_last_healthy_replica_is_not_taken_away(scene):
+def test_last_healthy_replica_is_not_restarted(scene):
     labels = composed("api")
     first, second = scene.make("api-1", labels=labels), scene.make("api-2", labels=labels)
     scene.clock.advance(60)
@@ -546,7 +546,7 @@ def test_the_last_healthy_replica_is_not_taken_away(scene):
 
 
 @pytest.mark.parametrize("config", ["", "0" * 64])
-def test_a_forged_replica_does_not_keep_a_service_from_its_restart(scene, config):
+def test_forged_replica_does_not_block_a_restart(scene, config):
     """Nor does one of the service that was made and never started."""
     scene.make("api-1", labels=composed("api"))
     forged = scene.make("evil", labels={**composed("api"), "com.docker.compose.config-hash": config})
@@ -557,7 +557,7 @@ def test_a_forged_replica_does_not_keep_a_service_from_its_restart(scene, config
     assert scene.step(scene.request(Kind.CPU_HIGH, container="api-1")).outcome is Outcome.HEALED
 
 
-def test_what_did_not_help_tells_what_it_answered_so_that_the_next_rung_can_follow(scene):
+def test_failed_outcome_contains_the_alert(scene):
     event = scene.request(Kind.UNHEALTHY)
     scene.engine.set_health("web", "unhealthy")
     scene.clock.on_sleep = lambda _: scene.engine.set_health("web", "unhealthy")
@@ -566,7 +566,7 @@ def test_what_did_not_help_tells_what_it_answered_so_that_the_next_rung_can_foll
     assert done.alert == event.data.alert
 
 
-def test_what_was_known_is_kept_before_the_action_without_its_secrets(scene):
+def test_masked_evidence_is_stored_before_the_action(scene):
     scene.engine.write("web", log="connecting to postgres://app:hunter2@db/app")
     scene.step(scene.crashed())
     (kept,) = scene.dossiers.get("i1")
@@ -575,7 +575,7 @@ def test_what_was_known_is_kept_before_the_action_without_its_secrets(scene):
     assert "hunter2" not in kept.log
 
 
-def test_evidence_that_cannot_be_kept_keeps_nobody_down(scene, monkeypatch):
+def test_evidence_that_cannot_be_stored_blocks_no_action(scene, monkeypatch):
     def lost(*_):
         raise BusUnreachableError("gone")
 
@@ -596,7 +596,7 @@ def scaled_up(scene: ResponderHarness, **limits) -> Responder:
     return responder
 
 
-def test_what_was_raised_runs_with_more_and_comes_back_down_after_calm(scene):
+def test_raised_limit_is_restored_after_calm(scene):
     responder = scaled_up(scene)
     assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
     assert responder.tend(scene.clock.advance(60)) == []
@@ -608,7 +608,7 @@ def test_what_was_raised_runs_with_more_and_comes_back_down_after_calm(scene):
 
 
 @pytest.mark.parametrize("where", ["update", "drop_scaled"])
-def test_who_died_while_putting_back_is_followed_by_one_that_does_it(scene, where):
+def test_interrupted_scale_down_is_completed(scene, where):
     """Whether it died before the limit was put back or after: nothing stays raised, and the record goes."""
     responder = scaled_up(scene)
     owner = scene.engine if where == "update" else scene.ledger
@@ -622,7 +622,7 @@ def test_who_died_while_putting_back_is_followed_by_one_that_does_it(scene, wher
     assert scene.ledger.scaled("h") == []
 
 
-def test_who_died_before_the_outcome_of_a_raise_was_written_is_followed_by_one_that_puts_it_back(scene):
+def test_raise_without_outcome_is_restored_after_a_crash(scene):
     finish, scene.ledger.finish = scene.ledger.finish, interrupted
     with pytest.raises(RuntimeError):
         scaled_up(scene)
@@ -631,7 +631,7 @@ def test_who_died_before_the_outcome_of_a_raise_was_written_is_followed_by_one_t
     assert [each.before for each in scene.ledger.scaled("h")] == [64 * MIB]
 
 
-def test_what_is_raised_further_while_it_is_due_goes_back_to_where_it_was_first(scene):
+def test_second_raise_is_restored_to_the_first_limit(scene):
     """A look at it between the second raise and its record finds a limit that no record tells of."""
     responder = scaled_up(scene, backoff=0.0)
     scene.clock.advance(3600)
@@ -652,7 +652,7 @@ def interrupted(*_: object, **__: object) -> None:
     raise RuntimeError("killed")
 
 
-def test_what_somebody_else_has_changed_meanwhile_is_left_to_them(scene):
+def test_limit_changed_by_others_is_not_restored(scene):
     responder = scaled_up(scene)
     scene.engine.update("hungry", memory=100 * MIB)
     assert responder.tend(scene.clock.advance(3600)) == []
@@ -661,7 +661,7 @@ def test_what_somebody_else_has_changed_meanwhile_is_left_to_them(scene):
 
 
 @pytest.mark.parametrize(("cores", "replicas"), [(0.1, 2), (0.4, 3)], ids=["calm", "busy"])
-def test_replicas_go_away_again_when_what_all_of_them_do_could_be_done_by_fewer(scene, cores, replicas):
+def test_replicas_are_removed_when_fewer_suffice(scene, cores, replicas):
     """Each may use half a core: three that use 0.1 do the work of 0.6, three that use 0.4 that of 2.4."""
     labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.max": "3"}
     scene.engine.services["s1"] = Service(id="s1", name="shop", replicas=2, labels=labels)
@@ -679,14 +679,14 @@ def test_replicas_go_away_again_when_what_all_of_them_do_could_be_done_by_fewer(
     assert [each.data.detail for each in told] == (["back: replicas 3 → 2"] if replicas == 2 else [])
 
 
-def test_while_paused_nothing_is_put_back_either(scene):
+def test_pause_defers_scale_down(scene):
     responder = scaled_up(scene)
     scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
     assert responder.tend(scene.clock.advance(3600)) == []
     assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
 
 
-def test_nothing_is_put_back_of_a_container_that_is_paused_by_itself(scene):
+def test_pause_of_a_container_defers_its_scale_down(scene):
     responder = scaled_up(scene)
     scene.desk.pause("hungry", Pause(by="ann", at=scene.clock.now()))
     assert responder.tend(scene.clock.advance(3600)) == []
@@ -695,14 +695,14 @@ def test_nothing_is_put_back_of_a_container_that_is_paused_by_itself(scene):
     assert len(responder.tend(scene.clock.now())) == 1
 
 
-def test_nothing_is_put_back_where_scaling_is_only_rehearsed(scene):
+def test_dry_run_scales_nothing_down(scene):
     scaled_up(scene)
     responder = scene.responder(modes={Action.SCALE: "dry-run"})
     assert responder.tend(scene.clock.advance(3600)) == []
     assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
 
 
-def test_what_cannot_be_put_back_does_not_keep_the_rest_raised(scene):
+def test_failed_scale_down_does_not_block_others(scene):
     scene.ledger.keep_scaled(
         "h",
         RaisedLimit(container="c0", resource=Resource.REPLICAS, before=1, after=2, time=0.0, service="gone"),
@@ -712,7 +712,7 @@ def test_what_cannot_be_put_back_does_not_keep_the_rest_raised(scene):
     assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
 
 
-def test_what_cannot_be_done_is_said_and_costs_no_budget(scene):
+def test_impossible_action_costs_no_budget(scene):
     scene.make("plain", memory=64 * MIB)
     event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="plain", parameters={"resource": "cpu"})
     done = scene.step(event, scene.responder(actions=(Action.SCALE,)))
@@ -721,7 +721,7 @@ def test_what_cannot_be_done_is_said_and_costs_no_budget(scene):
     assert scene.ledger.read("h", "plain").attempts == ()
 
 
-def test_what_the_engine_will_not_plan_is_told_and_not_given_up_in_silence(scene):
+def test_plan_refused_by_the_engine_is_reported(scene):
     scene.make("replica", labels={"com.docker.swarm.service.id": "s1"})
     event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="replica", parameters={"resource": "cpu"})
     for mode in ("auto", "approve"):
@@ -745,7 +745,7 @@ def host_alert(scene: ResponderHarness) -> Event:
     return Event.make(data, time=scene.clock.now(), host="h", source="analyzer@1", incident="i9")
 
 
-def test_nothing_of_the_host_is_deleted_unless_people_have_allowed_it(scene):
+def test_host_cleanup_needs_permission_in_the_settings(scene):
     done = scene.step(host_alert(scene))
     assert (done.outcome, done.reason, done.detail) == (
         Outcome.REFUSED,
@@ -754,7 +754,7 @@ def test_nothing_of_the_host_is_deleted_unless_people_have_allowed_it(scene):
     )
 
 
-def test_a_cleanup_of_the_host_is_judged_by_what_it_freed(scene):
+def test_host_cleanup_is_verified_by_the_freed_space(scene):
     old = scene.make("old")
     scene.engine.write(old, size=6 * MIB)
     scene.engine.stop(old)
@@ -769,7 +769,7 @@ def test_a_cleanup_of_the_host_is_judged_by_what_it_freed(scene):
 BUSY = (Evidence("threshold", 85.0, "%"),)
 
 
-def test_what_has_passed_while_the_request_waited_is_not_acted_on(scene):
+def test_condition_that_ended_meanwhile_is_not_acted_on(scene):
     event, responder = scene.request(Kind.CPU_HIGH, evidence=BUSY), scene.responder()
     scene.desk.pause("*", Pause(by="ann", at=scene.clock.now(), until=scene.clock.now() + 120))
     later(scene, event, responder)
@@ -779,14 +779,14 @@ def test_what_has_passed_while_the_request_waited_is_not_acted_on(scene):
     assert scene.starts() == 0
 
 
-def test_what_goes_on_for_as_long_as_the_request_waited_is_acted_on(scene):
+def test_condition_that_lasts_is_acted_on(scene):
     event, responder = scene.request(Kind.CPU_HIGH, evidence=BUSY), scene.responder()
     scene.engine.spin("web", 1.0)
     scene.clock.advance(60)
     assert scene.step(event, responder).outcome is Outcome.HEALED
 
 
-def test_what_was_begun_and_is_forbidden_by_now_is_not_done_any_more(scene):
+def test_started_action_that_is_now_forbidden_is_not_resumed(scene):
     event = scene.crashed()
     found = scene.engine.inspect("web")
     attempt = Attempt(
@@ -805,7 +805,7 @@ def test_what_was_begun_and_is_forbidden_by_now_is_not_done_any_more(scene):
     assert scene.ledger.read("h", "web").running == ()
 
 
-def test_only_what_is_to_be_done_runs_apart(scene):
+def test_only_actions_run_in_the_background(scene):
     """Whoever is refused, or has to wait, is answered at once; where there is no room the others wait."""
     event, now = scene.crashed(), scene.clock.now()
     assert isinstance(scene.responder(protect=("web",)).step(event, now), list)
@@ -815,7 +815,7 @@ def test_only_what_is_to_be_done_runs_apart(scene):
     assert not scene.engine.inspect("web").running
 
 
-def test_what_is_done_apart_is_decided_anew(scene):
+def test_stale_decision_is_made_again_in_the_background(scene):
     """It may have waited, and the container been started by hand, or the kill switch pressed meanwhile."""
     responder = scene.responder()
     answer = responder.step(scene.crashed(), scene.clock.now())
@@ -830,7 +830,7 @@ def test_what_is_done_apart_is_decided_anew(scene):
     assert scene.starts() == 1
 
 
-def test_nothing_is_done_for_a_request_that_no_alert_came_before(scene):
+def test_request_without_an_alert_is_refused(scene):
     event = scene.crashed()
     scene.incidents.clear()
     done = scene.step(event)
@@ -850,7 +850,7 @@ def at_evidence(scene: ResponderHarness, happens) -> None:
     scene.dossiers.put = put_meanwhile
 
 
-def test_what_a_person_stops_while_evidence_is_gathered_stays_stopped(scene):
+def test_stop_while_evidence_is_gathered_is_respected(scene):
     at_evidence(scene, lambda: scene.engine.stop("web"))
     done = scene.step(scene.request(Kind.HUNG))
     assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.STOPPED)
@@ -868,13 +868,13 @@ def test_container_that_is_being_stopped_by_a_person_is_not_restarted(scene):
     assert scene.engine.inspect("web").started_at == before
 
 
-def test_what_is_removed_while_evidence_is_gathered_is_told_as_gone(scene):
+def test_removal_while_evidence_is_gathered_is_reported(scene):
     event = scene.crashed()
     at_evidence(scene, lambda: scene.engine.remove("web"))
     assert scene.step(event).reason is Reason.GONE
 
 
-def test_a_pause_holds_back_what_is_about_to_be_done(scene):
+def test_pause_stops_an_action_that_is_about_to_run(scene):
     """Whoever has reserved is not at work yet: what it gathers and plans may take long."""
     event, responder = scene.crashed(), scene.responder()
     at_evidence(scene, lambda: scene.desk.pause("*", Pause(by="ann", at=scene.clock.now())))
@@ -887,7 +887,7 @@ def test_a_pause_holds_back_what_is_about_to_be_done(scene):
     assert scene.starts() == 1
 
 
-def test_who_was_frozen_until_another_took_over_does_not_act(scene):
+def test_responder_that_lost_its_lease_does_not_act(scene):
     event = scene.request(Kind.HUNG)
     answers = []
 
@@ -901,7 +901,7 @@ def test_who_was_frozen_until_another_took_over_does_not_act(scene):
     assert scene.starts() == 1
 
 
-def test_a_plan_that_takes_long_does_not_shorten_the_lease(scene):
+def test_slow_plan_does_not_shorten_the_lease(scene):
     event = scene.crashed()
     responder = scene.responder()
     plan = responder._executor.plan
@@ -916,7 +916,7 @@ def test_a_plan_that_takes_long_does_not_shorten_the_lease(scene):
     assert attempt.lease > scene.clock.now() + 100
 
 
-def test_a_request_cannot_lend_a_container_another_ones_name(scene):
+def test_request_with_a_mismatched_name_is_refused(scene):
     """Nor hide its labels: what it names is looked at, and an alert must have told of that one."""
     scene.make("db", labels={"hemostat.protect": "true"})
     request = scene.request(Kind.HUNG)
@@ -928,7 +928,7 @@ def test_a_request_cannot_lend_a_container_another_ones_name(scene):
     assert scene.starts() == 0
 
 
-def test_what_a_person_stopped_before_a_begun_raise_is_taken_up_stays_stopped(scene):
+def test_started_raise_is_dropped_after_a_stop_by_a_person(scene):
     app = scene.make("app", cpus=0.5, labels={"hemostat.scale.cpu_max": "2"})
     responder = scene.responder(actions=(Action.SCALE,))
     event = scene.request(Kind.CPU_HIGH, Action.SCALE, container=app, parameters={"resource": "cpu"})
@@ -941,7 +941,7 @@ def test_what_a_person_stopped_before_a_begun_raise_is_taken_up_stays_stopped(sc
     assert not scene.engine.inspect(app).running
 
 
-def test_what_is_raised_comes_back_down_though_its_replica_went_meanwhile(scene):
+def test_raised_service_is_restored_after_its_replica_left(scene):
     """Swarm puts another in the place of an unhealthy one: the service still has more replicas."""
     labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.max": "3"}
     scene.engine.services["s1"] = Service(id="s1", name="shop", replicas=2, labels=labels)
@@ -957,7 +957,7 @@ def test_what_is_raised_comes_back_down_though_its_replica_went_meanwhile(scene)
     assert scene.engine.service("s1").replicas == 2
 
 
-def test_a_second_raise_that_fails_leaves_the_first_to_be_put_back(scene):
+def test_failed_second_raise_keeps_the_first_restorable(scene):
     responder = scaled_up(scene, backoff=0.0)
     scene.clock.advance(60)
     scene.engine.oom("hungry")
@@ -976,7 +976,7 @@ def refused(*_: object, **__: object) -> None:
     raise EngineError("the engine does not want to")
 
 
-def test_what_was_raised_before_a_crash_and_is_forbidden_by_now_comes_back_down(scene):
+def test_raise_that_is_now_forbidden_is_restored_after_a_crash(scene):
     scene.make("busy", cpus=0.5, labels={"hemostat.scale.cpu_max": "2"})
     event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="busy", parameters={"resource": "cpu"})
     scene.clock.on_sleep = interrupt
@@ -988,7 +988,7 @@ def test_what_was_raised_before_a_crash_and_is_forbidden_by_now_comes_back_down(
     assert scene.engine.inspect("busy").cpu_limit == 0.5
 
 
-def test_a_service_that_another_replica_s_failure_raises_further_goes_back_to_where_it_was_first(scene):
+def test_service_raised_twice_is_restored_to_its_first_size(scene):
     labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.max": "9"}
     scene.engine.services["s1"] = Service(id="s1", name="shop", replicas=2, labels=labels)
     responder, told = scene.responder(actions=(Action.SCALE,)), []
@@ -1005,7 +1005,7 @@ def test_a_service_that_another_replica_s_failure_raises_further_goes_back_to_wh
     assert [(each.before, each.after) for each in scene.ledger.scaled("h")] == [(2, 5)]
 
 
-def test_a_pause_holds_within_the_round_that_puts_things_back(scene):
+def test_pause_applies_within_a_scale_down_round(scene):
     """A look at what is used takes a second for each."""
     labels = {"hemostat.scale.cpu_max": "2"}
     scene.make("busy", cpus=0.5, labels=labels)
@@ -1018,14 +1018,14 @@ def test_a_pause_holds_within_the_round_that_puts_things_back(scene):
     assert scene.engine.inspect("busy").cpu_limit == raised > 0.5
 
 
-def test_nothing_is_put_back_of_a_container_that_is_protected_by_now(scene):
+def test_container_that_is_now_protected_is_not_scaled_down(scene):
     scaled_up(scene)
     responder = scene.responder(actions=(Action.SCALE,), protect=("hun*",))
     assert responder.tend(scene.clock.advance(3600)) == []
     assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
 
 
-def test_what_was_restarted_and_then_removed_has_been_acted_on(scene):
+def test_container_removed_after_its_restart_counts_as_acted_on(scene):
     """Or whatever is made anew again and again would be restarted again and again."""
     event = scene.request(Kind.HUNG)
     scene.clock.on_sleep = lambda _: scene.engine.remove("web")
@@ -1036,7 +1036,7 @@ def test_what_was_restarted_and_then_removed_has_been_acted_on(scene):
     assert isinstance(scene.step(scene.request(Kind.HUNG, incident="i2")), Defer), "there is a back-off"
 
 
-def test_twins_of_a_request_ask_people_once(scene):
+def test_duplicate_requests_create_one_approval(scene):
     """An analyzer that two alerts of one failure reach asks twice, and not always for the same."""
     event, responder = scene.crashed(), scene.responder(mode="approve")
     answer = put_off(scene, event, responder)
@@ -1048,7 +1048,7 @@ def test_twins_of_a_request_ask_people_once(scene):
     assert scene.step(answer.event, responder).action is Action.RESTART
 
 
-def test_what_people_were_asked_is_told_again_as_the_same_event(scene):
+def test_repeated_approval_event_has_the_same_id(scene):
     """After a crash, or where the request is on its stream twice: whoever keeps events knows it."""
     event = scene.crashed()
     first = put_off(scene, event, scene.responder(mode="approve"))
@@ -1057,7 +1057,7 @@ def test_what_people_were_asked_is_told_again_as_the_same_event(scene):
     assert again.told == first.told
 
 
-def test_people_s_yes_is_for_what_they_were_asked(scene):
+def test_approval_applies_only_to_the_requested_action(scene):
     later(scene, scene.crashed(), scene.responder(mode="approve"))
     (waiting,) = scene.desk.approvals()
     scene.desk.answer(waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now())
@@ -1067,7 +1067,7 @@ def test_people_s_yes_is_for_what_they_were_asked(scene):
     assert done.detail == "an approval was requested for restart"
 
 
-def test_a_command_that_may_have_been_run_is_not_run_again(scene):
+def test_command_that_may_have_run_is_not_repeated(scene):
     """Nothing tells whether it was: it is judged by whether the symptom is gone."""
     scene.make("cache", labels={"hemostat.exec": "cache flush"})
     event, responder = (
@@ -1088,7 +1088,7 @@ def test_a_command_that_may_have_been_run_is_not_run_again(scene):
     assert len(runs) == 1
 
 
-def test_what_a_command_prints_is_cut_where_no_cut_lays_a_secret_open(scene):
+def test_command_output_is_cut_without_exposing_a_secret(scene):
     scene.make("cache", labels={"hemostat.exec": "cache dump"})
     key = "AKIA" + "IOSFODNN7EXAMPLE"
     scene.engine.on_exec = lambda *_: (0, "x" * 180 + " " + key)
@@ -1115,13 +1115,13 @@ def ask_during_restart(scene: ResponderHarness, meanwhile: Callable[[], object])
     return answer
 
 
-def test_what_this_process_is_at_work_on_holds_its_place_though_its_lease_is_over(scene):
+def test_running_action_holds_its_slot_after_its_lease(scene):
     """Those that share its network may take long to stop, too; or the clock has been set ahead."""
     assert isinstance(ask_during_restart(scene, lambda: scene.clock.advance(700)), Defer)
     assert scene.starts() == 1
 
 
-def test_a_pause_of_one_that_shares_the_network_holds(scene):
+def test_pause_of_a_network_member_applies(scene):
     """But not one of everything that comes in between: what was begun is brought to its end."""
     for name in ("kept", "side"):
         scene.make(name, network=f"container:{scene.web}")
@@ -1138,7 +1138,7 @@ def test_a_pause_of_one_that_shares_the_network_holds(scene):
     assert done.detail == "kept has no network: it is paused; side re-attached to its network"
 
 
-def test_a_persons_stop_during_a_restart_is_the_later_wish(scene):
+def test_stop_by_a_person_during_a_restart_is_respected(scene):
     request, restart = scene.request(Kind.HUNG), scene.engine.restart
 
     def restart_slowly(container: str, timeout: float | None = None) -> None:
@@ -1153,7 +1153,7 @@ def test_a_persons_stop_during_a_restart_is_the_later_wish(scene):
     assert scene.engine.inspect(scene.web).status == "exited"
 
 
-def test_a_restart_that_the_engine_does_not_answer_is_asked_for_a_few_times_only(scene):
+def test_unanswered_restart_is_retried_a_few_times(scene):
     request, calls = scene.request(Kind.HUNG), []
 
     def hang(container: str, timeout: float | None = None) -> None:
@@ -1168,7 +1168,7 @@ def test_a_restart_that_the_engine_does_not_answer_is_asked_for_a_few_times_only
     assert len(calls) == 5
 
 
-def test_an_engine_that_shuts_down_during_a_restart_is_no_persons_stop(scene):
+def test_engine_shutdown_during_a_restart_is_not_a_stop(scene):
     request, restart = scene.request(Kind.HUNG), scene.engine.restart
 
     def restart_amid_a_shutdown(container: str, timeout: float | None = None) -> None:
@@ -1198,7 +1198,7 @@ def fill_slots(scene: ResponderHarness, count: int = 4, **fields) -> None:
         hang_up(scene, scene.request(container=name, incident=name), scene.responder("dead"))
 
 
-def test_a_request_that_is_given_up_ends_its_attempt(scene):
+def test_abandoned_request_ends_its_attempt(scene):
     request, responder = scene.crashed(), scene.responder()
     hang_up(scene, request, responder)
     (told,) = responder.buried(request, "OverflowError: too large", scene.clock.now())
@@ -1208,7 +1208,7 @@ def test_a_request_that_is_given_up_ends_its_attempt(scene):
     assert [(each.outcome, each.reason) for each in book.ended] == [(Outcome.FAILED, Reason.GIVEN_UP)]
 
 
-def test_slots_of_containers_that_are_gone_are_free(scene):
+def test_slot_of_a_removed_container_is_free(scene):
     fill_slots(scene)
     request = scene.crashed()
     assert isinstance(scene.step(request), Defer)
@@ -1217,7 +1217,7 @@ def test_slots_of_containers_that_are_gone_are_free(scene):
     assert scene.step(request).outcome is Outcome.HEALED
 
 
-def test_a_persons_reset_frees_the_slots_of_a_responder_that_died(scene):
+def test_reset_frees_the_slots_of_a_dead_responder(scene):
     fill_slots(scene)
     request = scene.crashed()
     assert isinstance(scene.step(request), Defer)
@@ -1225,7 +1225,7 @@ def test_a_persons_reset_frees_the_slots_of_a_responder_that_died(scene):
     assert scene.step(request).outcome is Outcome.HEALED
 
 
-def test_a_persons_reset_of_one_container_lets_its_action_be_taken_up(scene):
+def test_reset_of_a_container_lets_its_action_be_resumed(scene):
     request = scene.crashed()
     hang_up(scene, request, scene.responder("dead"))
     scene.clock.advance(5)
@@ -1235,7 +1235,7 @@ def test_a_persons_reset_of_one_container_lets_its_action_be_taken_up(scene):
     assert scene.starts() == 1
 
 
-def test_a_reset_does_not_begin_twice_what_this_process_is_at_work_on(scene):
+def test_reset_does_not_repeat_a_running_action(scene):
     def reset() -> None:
         scene.clock.advance(20)
         scene.desk.reset("*", scene.clock.now())
@@ -1244,7 +1244,7 @@ def test_a_reset_does_not_begin_twice_what_this_process_is_at_work_on(scene):
     assert scene.starts() == 1
 
 
-def test_a_begun_action_on_a_container_that_is_gone_is_ended(scene):
+def test_started_action_on_a_removed_container_ends(scene):
     request = scene.crashed()
     hang_up(scene, request)
     scene.engine.remove("web")
@@ -1253,7 +1253,7 @@ def test_a_begun_action_on_a_container_that_is_gone_is_ended(scene):
     assert scene.ledger.read("h", "web").running == ()
 
 
-def test_what_no_request_will_end_is_swept_from_the_ledger(scene):
+def test_abandoned_attempt_is_removed_from_the_ledger(scene):
     fill_slots(scene, 2)
     responder = scene.responder()
     scene.engine.remove("t0")
@@ -1265,7 +1265,7 @@ def test_what_no_request_will_end_is_swept_from_the_ledger(scene):
     assert scene.ledger.read("h", "t1").running == ()
 
 
-def test_one_project_leaves_slots_to_others(scene):
+def test_project_leaves_slots_to_others(scene):
     labels = {"com.docker.compose.project": "shop"}
     fill_slots(scene, 2, labels=labels)
     more = scene.make("more", labels=labels)
@@ -1279,7 +1279,7 @@ def test_one_project_leaves_slots_to_others(scene):
     assert scene.step(request).outcome is Outcome.HEALED
 
 
-def test_no_container_is_given_longer_to_stop_than_the_operator_allows(scene):
+def test_stop_timeout_is_limited_by_the_settings(scene):
     given = []
     restart = scene.engine.restart
     scene.engine.restart = lambda name, timeout=None: (given.append(timeout), restart(name, timeout))
@@ -1291,7 +1291,7 @@ def test_no_container_is_given_longer_to_stop_than_the_operator_allows(scene):
 
 
 @pytest.mark.parametrize("jump", [60.0, 200.0, -30.0, -600.0, -86400.0])
-def test_a_slow_stop_is_not_done_twice_by_two_responders_whatever_the_clock_does(scene, jump):
+def test_slow_stop_runs_once_with_two_responders(scene, jump):
     scene.make("db", labels={"hemostat.stop_timeout": "90s"})
     scene.clock.advance(60)
     hung, unhealthy = (scene.request(Kind.HUNG, container="db", incident=name) for name in ("i1", "i2"))

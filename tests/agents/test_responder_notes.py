@@ -51,7 +51,7 @@ def refused(done: object, reason: Reason = Reason.UNKNOWN_INCIDENT) -> str:
     return done.detail
 
 
-def test_request_is_done_as_the_monitor_told_it(scene):
+def test_request_that_equals_the_alert_is_executed(scene):
     assert scene.step(busy(scene)).outcome is Outcome.HEALED
 
 
@@ -87,7 +87,7 @@ def test_request_is_dropped_when_its_incident_is_over(scene):
     assert scene.starts() == 0
 
 
-def test_request_is_done_when_its_incident_has_come_back(scene):
+def test_request_is_executed_when_its_incident_reopened(scene):
     request = busy(scene)
     note(scene, request, phase=Phase.CLEARED)
     note(scene, request, occurrence=2)
@@ -95,7 +95,7 @@ def test_request_is_done_when_its_incident_has_come_back(scene):
     assert scene.step(changed(request, occurrence=2)).outcome is Outcome.HEALED
 
 
-def test_request_of_an_earlier_occurrence_is_done_while_the_incident_lasts(scene):
+def test_request_of_an_earlier_occurrence_is_executed_while_open(scene):
     """A relapse does not end it: the request of the relapse may be left out because of this one."""
     request = busy(scene)
     note(scene, request, occurrence=2, since=scene.clock.now() + 5)
@@ -110,7 +110,7 @@ def failed(scene: ResponderHarness, action: Action) -> None:
     scene.ledger.finish("h", msgspec.structs.replace(attempt, outcome=Outcome.FAILED, finished=attempt.time))
 
 
-def test_container_that_our_restart_left_down_is_started_when_the_incident_is_over(scene):
+def test_container_left_down_by_a_restart_is_started(scene):
     request = busy(scene)
     failed(scene, Action.RESTART)
     note(scene, request, phase=Phase.CLEARED)
@@ -121,7 +121,7 @@ def test_container_that_our_restart_left_down_is_started_when_the_incident_is_ov
 
 
 @pytest.mark.parametrize(("action", "outcome"), [(Action.START, None), (Action.RESTART, Outcome.FAILED)])
-def test_next_rung_is_dropped_when_the_incident_is_over(scene, action, outcome):
+def test_next_ladder_step_is_dropped_when_the_incident_ended(scene, action, outcome):
     """A start without a failed attempt of ours, and a restart of what is well."""
     request = busy(scene)
     if outcome is not None:
@@ -132,7 +132,7 @@ def test_next_rung_is_dropped_when_the_incident_is_over(scene, action, outcome):
     refused(scene.step(changed(request, action=action, rung=1)), Reason.RECOVERED)
 
 
-def test_next_rung_is_done_when_the_failure_is_back(scene):
+def test_next_ladder_step_is_executed_when_the_failure_returns(scene):
     """The request of the relapse is left out, for it began while the attempt was verified."""
     request = busy(scene)
     failed(scene, Action.EXEC)
@@ -143,13 +143,13 @@ def test_next_rung_is_done_when_the_failure_is_back(scene):
     assert scene.step(changed(request, rung=1)).outcome is Outcome.HEALED
 
 
-def test_incident_of_a_former_monitor_is_known_by_name_alone(scene):
+def test_incident_of_an_older_monitor_is_known_by_name(scene):
     """It notes nothing else; what it told of must be healed during an update."""
     assert scene.step(scene.request(Kind.CPU_HIGH)).outcome is Outcome.HEALED
 
 
 @pytest.mark.parametrize("suffix", [":latest", ":over", ":1"])
-def test_note_is_no_container_name(scene, suffix):
+def test_note_is_not_read_as_a_container_name(scene, suffix):
     """A container named 1, and a request whose incident names the key of a note."""
     scene.make("1")
     note(scene, scene.request(Kind.CPU_HIGH))

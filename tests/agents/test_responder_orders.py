@@ -30,7 +30,7 @@ def stops(scene: ResponderHarness) -> int:
     return sum(event.action == "stop" for event in scene.engine._history)
 
 
-def test_a_healthy_container_is_restarted_by_order_and_the_answer_says_by_whom(scene):
+def test_ordered_restart_names_the_operator(scene):
     before = scene.engine.inspect("web").started_at
     event = ordered(scene, reason="it is slow")
     (answer,) = run_step(scene.responder(), event, scene.clock.now())
@@ -42,20 +42,20 @@ def test_a_healthy_container_is_restarted_by_order_and_the_answer_says_by_whom(s
     assert scene.dossiers.get("o1"), "evidence is kept before it, as before any action"
 
 
-def test_a_container_is_stopped_by_order_and_then_it_is_down(scene):
+def test_ordered_stop_stops_the_container(scene):
     done = scene.step(ordered(scene, Action.STOP))
     assert (done.outcome, done.reason, done.after.status) == (Outcome.HEALED, Reason.VERIFIED, "exited")
     assert scene.engine.inspect("web").status == "exited"
 
 
-def test_a_container_that_is_down_is_started_by_order(scene):
+def test_ordered_start_starts_the_container(scene):
     scene.engine.stop("web")
     assert scene.step(ordered(scene, Action.START)).outcome is Outcome.HEALED
     assert scene.engine.inspect("web").running
 
 
 @pytest.mark.parametrize(("action", "words"), [(Action.START, "running"), (Action.STOP, "exited")])
-def test_what_is_so_already_costs_nothing(scene, action, words):
+def test_order_for_the_present_state_costs_no_budget(scene, action, words):
     if action is Action.STOP:
         scene.engine.stop("web")
     done = scene.step(ordered(scene, action))
@@ -63,13 +63,13 @@ def test_what_is_so_already_costs_nothing(scene, action, words):
     assert scene.ledger.survey("h").attempts == ()
 
 
-def test_a_redelivered_order_is_answered_again_and_not_done_again(scene):
+def test_redelivered_order_is_answered_without_action(scene):
     event = ordered(scene)
     first, again = scene.step(event), scene.step(event, scene.responder("b"))
     assert (first.outcome, again.outcome, scene.starts()) == (Outcome.HEALED, Outcome.HEALED, 1)
 
 
-def test_of_two_responders_that_get_the_same_order_one_does_it(scene):
+def test_one_of_two_responders_executes_an_order(scene):
     event, second = ordered(scene), []
 
     def get_it_too(_: float) -> None:
@@ -83,7 +83,7 @@ def test_of_two_responders_that_get_the_same_order_one_does_it(scene):
 
 
 @pytest.mark.parametrize("action", [Action.RESTART, Action.STOP])
-def test_an_order_is_finished_after_a_crash_and_not_begun_anew(scene, action):
+def test_order_is_completed_after_a_crash_without_repetition(scene, action):
     event = ordered(scene, action)
     scene.clock.on_sleep = interrupt
     stopped, stop = scene.engine.stop, scene.engine.stop
@@ -102,7 +102,7 @@ def test_an_order_is_finished_after_a_crash_and_not_begun_anew(scene, action):
     assert (scene.starts(), stops(scene)) == ((1, 1) if action is Action.RESTART else (0, 1))
 
 
-def test_a_stop_that_came_through_is_not_repeated_on_what_somebody_has_started_since(scene):
+def test_completed_stop_is_not_repeated_after_a_later_start(scene):
     event = ordered(scene, Action.STOP)
     scene.engine.stop, stop = (
         lambda *_: (_ for _ in ()).throw(EngineUnreachableError("gone")),
@@ -119,7 +119,7 @@ def test_a_stop_that_came_through_is_not_repeated_on_what_somebody_has_started_s
     assert scene.engine.inspect("web").running
 
 
-def test_the_labels_are_the_containers_own_whatever_the_order_says(scene):
+def test_labels_are_read_from_the_container_not_the_order(scene):
     scene.make("kept", labels={"hemostat.protect": "true"})
     real = scene.engine.inspect("kept").ref
     done = scene.step(ordered(scene, container=msgspec.structs.replace(real, labels={})))
@@ -137,24 +137,24 @@ def test_order_is_refused_when_name_and_id_are_of_different_containers(scene, wr
     assert scene.starts() == 0
 
 
-def test_a_container_that_is_gone_is_told_as_gone(scene):
+def test_order_for_a_removed_container_is_answered(scene):
     done = scene.step(ordered(scene, container=Container(id="gone", name="gone")))
     assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.GONE)
 
 
-def test_an_order_for_another_host_is_another_responders(scene):
+def test_order_for_another_host_is_skipped(scene):
     assert run_step(scene.responder(), ordered(scene, host="other"), scene.clock.now()) == []
     assert scene.starts() == 0
 
 
-def test_while_paused_an_order_is_refused(scene):
+def test_order_is_refused_while_paused(scene):
     scene.desk.pause("web", Pause(by="bob", at=scene.clock.now()))
     done = scene.step(ordered(scene))
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.PAUSED)
     assert done.detail == "by bob: resume, then order it again"
 
 
-def test_what_an_order_waits_for_is_told_once(scene):
+def test_waiting_order_is_reported_once(scene):
     """A healthy replica is not taken away where it is the last one."""
     scene.make("s-1", labels=composed("s"))
     scene.make("s-2", labels=composed("s"))
@@ -168,7 +168,7 @@ def test_what_an_order_waits_for_is_told_once(scene):
     assert scene.step(later.event).outcome is Outcome.HEALED
 
 
-def test_an_order_that_fails_is_not_tried_in_other_ways(scene):
+def test_failed_order_has_no_next_ladder_step(scene):
     """The analyzer climbs a ladder only where it is handed the alert."""
     scene.clock.on_sleep = lambda _: (
         scene.engine.crash("web", 7) if scene.engine.inspect("web").running else None
@@ -177,13 +177,13 @@ def test_an_order_that_fails_is_not_tried_in_other_ways(scene):
     assert (done.outcome, done.alert) == (Outcome.FAILED, None)
 
 
-def test_an_order_that_cannot_be_dealt_with_is_answered_all_the_same(scene):
+def test_unprocessable_order_is_answered(scene):
     event = ordered(scene)
     (told,) = scene.responder().buried(event, "RuntimeError", scene.clock.now())
     assert (told.incident, told.data.reason) == ("o1", Reason.GIVEN_UP)
 
 
-def test_an_order_that_no_person_gave_is_refused(scene):
+def test_order_without_a_person_is_refused(scene):
     forged = ordered(scene, Action.STOP)
     scene.seals.clear()
     done = scene.step(forged)
@@ -191,7 +191,7 @@ def test_an_order_that_no_person_gave_is_refused(scene):
     assert scene.engine.inspect("web").running
 
 
-def test_a_request_cannot_pass_for_an_order(scene):
+def test_request_is_not_accepted_as_an_order(scene):
     """Not even by the order's own incident: only what comes from people is one."""
     event = ordered(scene)
     scene.step(event)
@@ -203,13 +203,13 @@ def test_a_request_cannot_pass_for_an_order(scene):
     assert done.diagnosis == DIAGNOSIS
 
 
-def test_what_is_told_of_an_order_holds_no_secret_of_the_labels(scene):
+def test_outcome_of_an_order_masks_secrets_of_labels(scene):
     scene.make("cache", labels={"hemostat.exec": "redis-cli -a s3cret shutdown"})
     ref = scene.engine.inspect("cache").ref
     assert "s3cret" not in str(scene.step(ordered(scene, container=ref)))
 
 
-def test_an_order_that_was_refused_is_not_done_when_it_is_repeated(scene):
+def test_refused_order_is_not_executed_when_redelivered(scene):
     """Its seal is still valid. Who may write to the stream, and not give orders, can repeat it."""
     scene.desk.pause("web", Pause(by="bob", at=scene.clock.now()))
     event = ordered(scene)
@@ -220,7 +220,7 @@ def test_an_order_that_was_refused_is_not_done_when_it_is_repeated(scene):
     assert stops(scene) == 0
 
 
-def test_an_order_without_a_seal_leaves_nothing_in_the_ledger(scene):
+def test_order_without_a_seal_writes_no_ledger_row(scene):
     event = ordered(scene)
     scene.seals.clear()
     assert scene.step(event).reason is Reason.UNKNOWN_INCIDENT

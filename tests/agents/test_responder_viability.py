@@ -32,7 +32,7 @@ def shares(scene: ResponderHarness, owner: str) -> None:
     )
 
 
-def test_a_container_whose_networks_owner_is_gone_is_left_as_it_is(scene):
+def test_container_without_its_network_owner_is_not_touched(scene):
     shares(scene, "389e4c")
     done = scene.step(ill(scene))
     assert (done.outcome, done.reason) == (Outcome.ESCALATED, Reason.NOT_VIABLE)
@@ -42,7 +42,7 @@ def test_a_container_whose_networks_owner_is_gone_is_left_as_it_is(scene):
     assert scene.dossiers.get("i1")
 
 
-def test_the_same_is_told_of_one_that_is_down_already(scene):
+def test_stopped_container_without_its_network_owner_is_reported(scene):
     shares(scene, "389e4c")
     scene.engine.crash("app", 1)
     waits = scene.step(scene.request(container="app"))
@@ -50,7 +50,7 @@ def test_the_same_is_told_of_one_that_is_down_already(scene):
     assert waits.told[0].data.outcome is Outcome.ESCALATED
 
 
-def test_what_is_down_is_started_once_what_its_start_needs_is_back(scene):
+def test_container_is_started_when_its_requirement_returns(scene):
     shares(scene, scene.web)
     scene.engine.crash("web", 1)
     scene.engine.crash("app", 1)
@@ -63,7 +63,7 @@ def test_what_is_down_is_started_once_what_its_start_needs_is_back(scene):
     assert scene.step(waits.event).outcome is Outcome.HEALED
 
 
-def test_people_are_not_told_again_when_what_is_missing_does_not_come_back(scene):
+def test_missing_requirement_is_notified_once(scene):
     shares(scene, "389e4c")
     scene.engine.crash("app", 1)
     waits = scene.step(scene.request(container="app"))
@@ -71,7 +71,7 @@ def test_people_are_not_told_again_when_what_is_missing_does_not_come_back(scene
     assert run_step(scene.responder(), waits.event, scene.clock.now()) == []
 
 
-def test_a_container_whose_networks_owner_is_down_is_left_as_it_is(scene):
+def test_container_with_a_stopped_network_owner_is_not_touched(scene):
     shares(scene, scene.web)
     scene.engine.crash("web", 1)
     assert scene.step(ill(scene)).detail == "web, whose namespace it shares, is exited"
@@ -88,7 +88,7 @@ def missing(scene: ResponderHarness, **limits):
     return responder
 
 
-def test_a_container_whose_mount_is_gone_is_left_as_it_is_in_rehearsals_too(scene):
+def test_container_without_its_mount_is_not_touched(scene):
     for mode in ("auto", "dry-run", "approve"):
         done = scene.step(ill(scene), missing(scene, mode=mode))
         assert (done.reason, done.detail[:6]) == (Reason.NOT_VIABLE, "/srv/x"), mode
@@ -114,7 +114,7 @@ def follow(event: Event, done, **changes) -> Event:
     return msgspec.structs.replace(event, id="next", data=data)
 
 
-def test_what_a_restart_has_left_down_is_started_again_after_the_back_off(scene):
+def test_container_left_down_by_a_restart_starts_after_backoff(scene):
     restart, start = scene.engine.restart, scene.engine.start
     half(scene, "port is already allocated")
     event = ill(scene)
@@ -129,7 +129,7 @@ def test_what_a_restart_has_left_down_is_started_again_after_the_back_off(scene)
     assert scene.engine.inspect("app").running
 
 
-def test_what_a_person_has_started_meanwhile_is_not_started_again(scene):
+def test_container_started_by_a_person_is_not_started_again(scene):
     start = scene.engine.start
     half(scene, "OCI runtime create failed")
     event = ill(scene)
@@ -140,7 +140,7 @@ def test_what_a_person_has_started_meanwhile_is_not_started_again(scene):
     assert scene.step(follow(event, done, action=Action.START)).reason is Reason.RECOVERED
 
 
-def test_a_container_whose_own_check_takes_long_is_given_that_time(scene):
+def test_verification_waits_for_a_slow_health_check(scene):
     check = HealthCheck(interval=5.0, timeout=5.0, retries=2, start_period=180.0)
     inspect = scene.engine.inspect
     scene.engine.inspect = lambda name: msgspec.structs.replace(inspect(name), check=check)
@@ -162,7 +162,7 @@ def test_a_container_whose_own_check_takes_long_is_given_that_time(scene):
     assert attempt.lease - attempt.time > 180 + 20
 
 
-def test_what_hung_is_healed_only_when_its_probe_has_passed(scene):
+def test_hang_is_healed_only_when_the_probe_passes(scene):
     scene.make("api", labels={"hemostat.probe": "tcp://:80"})
     inspect = scene.engine.inspect
     scene.engine.inspect = lambda name: msgspec.structs.replace(inspect(name), address="10.0.0.2")
@@ -176,7 +176,7 @@ def test_what_hung_is_healed_only_when_its_probe_has_passed(scene):
     assert done.outcome is Outcome.HEALED
 
 
-def test_a_failure_that_shows_while_it_is_verified_is_told_once(scene):
+def test_failure_during_verification_is_reported_once(scene):
     """The monitor sees the check fail again just before the verification does."""
     event, responder, restart = ill(scene), scene.responder(), scene.engine.restart
     seen = []
@@ -204,7 +204,7 @@ def test_a_failure_that_shows_while_it_is_verified_is_told_once(scene):
     assert scene.starts() == 1
 
 
-def test_the_same_action_is_not_done_again_when_the_failure_comes_back(scene):
+def test_same_action_is_not_repeated_after_a_relapse(scene):
     assert scene.step(ill(scene)).outcome is Outcome.HEALED
     scene.clock.advance(300)
     done = scene.step(ill(scene, occurrence=2))

@@ -46,13 +46,13 @@ class Rounds:
 
 
 @pytest.mark.parametrize("failure", [BusUnreachableError("gone"), ValueError("an unreadable record")])
-def test_a_round_that_fails_is_followed_by_the_next(failure):
+def test_failed_round_is_followed_by_the_next(failure):
     rounds = Rounds(failure, None)
     rounds.run()
     assert rounds.published == [TOLD]
 
 
-def test_what_was_put_back_is_told_when_the_bus_is_there_again():
+def test_scale_down_is_published_when_the_bus_returns():
     rounds = Rounds(None)
     rounds.away = 2
     rounds.run()

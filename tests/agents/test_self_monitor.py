@@ -85,7 +85,7 @@ def house() -> House:
     return House()
 
 
-def test_a_role_that_is_gone_for_long_is_told_and_so_is_that_it_is_back(house):
+def test_lost_role_and_its_return_are_notified(house):
     house.later(10)
     house.living = ("alert",)
     assert house.later(60) == []
@@ -94,7 +94,7 @@ def test_a_role_that_is_gone_for_long_is_told_and_so_is_that_it_is_back(house):
     assert house.later(2) == ["monitor gone", "monitor back"]
 
 
-def test_a_bus_that_is_gone_is_told_and_the_roles_are_not_blamed(house):
+def test_lost_bus_is_notified_instead_of_the_roles(house):
     house.later(10)
     house.bus.cut = True
     assert house.later(120) == ["Redis gone"]
@@ -102,7 +102,7 @@ def test_a_bus_that_is_gone_is_told_and_the_roles_are_not_blamed(house):
     assert house.later(2) == ["Redis gone", "Redis back"]
 
 
-def test_a_redis_that_refuses_to_write_is_told_and_the_roles_are_not_blamed(house):
+def test_read_only_redis_is_notified_instead_of_the_roles(house):
     """Heartbeats can be read there and not be renewed: all of them expire."""
     house.later(10)
     house.living, house.refusal = (), "Redis at h is a read-only replica of m:1"
@@ -112,14 +112,14 @@ def test_a_redis_that_refuses_to_write_is_told_and_the_roles_are_not_blamed(hous
     assert house.later(30) == ["Redis gone", "Redis back"]
 
 
-def test_a_lost_ledger_is_told_once(house):
+def test_lost_ledger_is_notified_once(house):
     house.later(10)
     house.living = (*ROLES, "responder")
     house.trouble = f"{LOST_DATA_PREFIX}; it was written back"
     assert house.later(120) == ["data in Redis of h gone"]
 
 
-def test_somebody_outside_hears_while_all_is_well_and_nothing_otherwise(house):
+def test_health_ping_is_sent_only_while_healthy(house):
     house.later(10)
     house.watchman.signal(house.ear)
     assert house.ear.heard == ["well"]
@@ -132,7 +132,7 @@ def test_somebody_outside_hears_while_all_is_well_and_nothing_otherwise(house):
     assert house.ear.heard == ["well", "no monitor is running"]
 
 
-def test_nothing_is_well_before_it_was_looked_at_and_when_nobody_looks_any_more(house):
+def test_health_ping_needs_a_recent_check(house):
     house.watchman.signal(house.ear)
     house.later(10)
     house.clock.advance(STALE_SECONDS)
@@ -140,7 +140,7 @@ def test_nothing_is_well_before_it_was_looked_at_and_when_nobody_looks_any_more(
     assert house.ear.heard == []
 
 
-def test_an_outside_that_does_not_answer_stops_nobody(house):
+def test_unreachable_ping_service_does_not_block(house):
     house.later(10)
     house.ear.deaf = True
     house.watchman.signal(house.ear)
@@ -154,7 +154,7 @@ def bury(house: House, error: str = "poison") -> None:
     house.bus.bury("analyzer", entry, error, house.clock.now())
 
 
-def test_a_buried_event_is_told_at_once_and_a_flood_of_them_once_an_hour(house):
+def test_dead_letters_are_notified_at_once_then_hourly(house):
     assert house.later(10) == []
     bury(house, "ValueError: password=hunter2")
     assert house.later(2) == ["the dead-letter stream gone"]
@@ -165,13 +165,13 @@ def test_a_buried_event_is_told_at_once_and_a_flood_of_them_once_an_hour(house):
     assert house.later(7200) == ["the dead-letter stream gone"] * 2
 
 
-def test_dead_letters_of_long_ago_are_no_news(house):
+def test_old_dead_letters_are_not_notified(house):
     bury(house)
     house.clock.advance(100_000)
     assert house.later(10) == []
 
 
-def test_an_alert_role_that_may_not_read_dead_letters_watches_all_else(house, monkeypatch):
+def test_missing_right_on_dead_letters_is_tolerated(house, monkeypatch):
     def refuse() -> None:
         raise BusError("the user hemostat-alert may not run xrevrange")
 

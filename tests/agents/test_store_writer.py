@@ -41,7 +41,7 @@ def findings(store, notary):
         return list(verify_chain(links, ends, notary.noted(ends.trail)))
 
 
-def test_the_head_is_noted_with_what_is_stored(store, clock):
+def test_chain_head_is_noted_with_each_write(store, clock):
     notary = InMemoryAuditAnchor()
     role = StoreWriter(store, notary, clock, StoreSettings())
     role.keep(many(3))
@@ -51,7 +51,7 @@ def test_the_head_is_noted_with_what_is_stored(store, clock):
     assert ends.head.number == 5
 
 
-def test_what_is_older_than_its_time_goes(store, clock):
+def test_expired_rows_are_deleted(store, clock):
     notary = InMemoryAuditAnchor()
     role = StoreWriter(store, notary, clock, StoreSettings(retention=7 * DAY))
     role.keep(many(3))
@@ -61,7 +61,7 @@ def test_what_is_older_than_its_time_goes(store, clock):
     assert findings(store, notary) == []
 
 
-def test_what_is_too_much_goes_and_nothing_is_looked_for_at_every_event(store, clock):
+def test_excess_rows_are_deleted_at_intervals(store, clock):
     notary = InMemoryAuditAnchor()
     role = StoreWriter(store, notary, clock, StoreSettings(max_events=4))
     role.keep(many(10))
@@ -74,7 +74,7 @@ def test_what_is_too_much_goes_and_nothing_is_looked_for_at_every_event(store, c
     assert findings(store, notary) == []
 
 
-def test_what_is_to_be_kept_for_ever_is(store, clock):
+def test_rows_without_expiry_are_kept(store, clock):
     role = StoreWriter(store, InMemoryAuditAnchor(), clock, StoreSettings(retention=0))
     role.keep(many(3))
     clock.advance(4000 * DAY)
@@ -83,7 +83,7 @@ def test_what_is_to_be_kept_for_ever_is(store, clock):
 
 
 @pytest.mark.parametrize("most", [0, 9])
-def test_rows_that_somebody_else_removed_from_the_beginning_are_missed(store, clock, most):
+def test_rows_removed_from_the_start_are_detected(store, clock, most):
     """The anchor was moved with them, but not where it is noted."""
     notary = InMemoryAuditAnchor()
     role = StoreWriter(store, notary, clock, StoreSettings(max_events=most))
@@ -94,7 +94,7 @@ def test_rows_that_somebody_else_removed_from_the_beginning_are_missed(store, cl
     assert [(each.what, each.number) for each in findings(store, notary)] == [("cut_off", 5)]
 
 
-def test_an_end_that_was_cut_off_is_missed_however_much_was_stored_since(store, clock):
+def test_removed_tail_is_detected_after_later_writes(store, clock):
     """With its head, as whoever can write the database would."""
     notary = InMemoryAuditAnchor()
     StoreWriter(store, notary, clock, StoreSettings()).keep(many(5))
@@ -107,7 +107,7 @@ def test_an_end_that_was_cut_off_is_missed_however_much_was_stored_since(store, 
         assert [(each.what, each.number) for each in findings(store, notary)] == [("changed", 5)]
 
 
-def test_a_head_that_was_noted_before_its_row_was_removed_does_not_hold_up_the_next(store, clock):
+def test_head_of_a_removed_row_does_not_block_writes(store, clock):
     notary = InMemoryAuditAnchor()
     role = StoreWriter(store, notary, clock, StoreSettings())
     role.keep(many(5))
@@ -123,7 +123,7 @@ def watched(store, notary, clock, lines):
     return StoreWriter(store, notary, clock, StoreSettings(), watch)
 
 
-def test_end_is_announced_every_hour_whether_anything_is_stored_or_not(store, clock):
+def test_chain_head_is_published_every_hour(store, clock):
     notary, lines = InMemoryAuditAnchor(), []
     role = watched(store, notary, clock, lines)
     for _ in range(130):
@@ -137,7 +137,7 @@ def test_end_is_announced_every_hour_whether_anything_is_stored_or_not(store, cl
     assert f"head={store.ends().head}" in lines[-1]
 
 
-def test_trail_that_is_replaced_while_nothing_is_stored_is_told(store, clock):
+def test_replaced_chain_is_reported_without_writes(store, clock):
     notary = InMemoryAuditAnchor()
     role = watched(store, notary, clock, [])
     role.keep(many(3))
@@ -160,7 +160,7 @@ def test_replaced_trail_is_logged_once(store, clock, caplog):
     assert role.notice()
 
 
-def test_database_that_is_away_is_no_objection(store, clock, monkeypatch):
+def test_unreachable_database_is_not_a_finding(store, clock, monkeypatch):
     role = watched(store, InMemoryAuditAnchor(), clock, [])
     role.keep(many(3))
 
@@ -173,7 +173,7 @@ def test_database_that_is_away_is_no_objection(store, clock, monkeypatch):
     assert role.notice() == ""
 
 
-def test_rows_that_two_roles_store_are_no_objection(store, clock):
+def test_rows_of_two_roles_are_not_a_finding(store, clock):
     """Nor those that one removes while the other notes."""
     notary = InMemoryAuditAnchor()
     one, other = (watched(store, notary, clock, []) for _ in range(2))

@@ -37,7 +37,7 @@ def make_hang(scene: ResponderHarness, name: str, *calls: str) -> list[str]:
     return hung
 
 
-def test_what_hangs_is_put_off_and_asked_about_apart_from_the_others(scene):
+def test_hanging_container_is_deferred_and_polled_separately(scene):
     request, responder = scene.crashed(), scene.responder()
     hung = make_hang(scene, "web")
     assert isinstance(scene.step(request, responder), Defer)
@@ -48,7 +48,7 @@ def test_what_hangs_is_put_off_and_asked_about_apart_from_the_others(scene):
     assert isinstance(answer.work(scene.clock.now()), Defer)
 
 
-def test_one_whose_start_hangs_again_is_still_asked_about_apart_from_the_others(scene):
+def test_container_with_a_hanging_start_is_polled_separately(scene):
     request, responder = scene.crashed(), scene.responder()
     make_hang(scene, "web", "start")
     for _ in range(2):
@@ -58,7 +58,7 @@ def test_one_whose_start_hangs_again_is_still_asked_about_apart_from_the_others(
     assert hung == [], "no inspection before it runs apart"
 
 
-def test_one_that_hangs_and_holds_a_slot_keeps_decisions_on_others_short(scene):
+def test_hanging_container_in_a_slot_does_not_slow_decisions(scene):
     request, responder = scene.crashed(), scene.responder(concurrency=1)
     scene.engine.crash(scene.make("shop"), 1)
     other = scene.request(container="shop", incident="i2")
@@ -75,7 +75,7 @@ def test_one_that_hangs_and_holds_a_slot_keeps_decisions_on_others_short(scene):
     assert (hung, brief_calls) == (["inspect"], [True])
 
 
-def test_it_is_asked_about_less_and_less_often_and_given_up_in_the_end(scene):
+def test_hanging_container_is_polled_less_often_then_abandoned(scene):
     request, responder = scene.crashed(), scene.responder()
     hung = make_hang(scene, "web")
     done = scene.finish(request, responder)
@@ -85,7 +85,7 @@ def test_it_is_asked_about_less_and_less_often_and_given_up_in_the_end(scene):
     assert not scene.ledger.read("h", "web").running
 
 
-def test_a_request_that_was_approved_late_is_not_given_up_at_once(scene):
+def test_late_approval_is_not_abandoned_at_once(scene):
     responder = scene.responder(mode="approve", approve_for=3600.0)
     waits = scene.step(scene.crashed(), responder)
     (waiting,) = scene.desk.approvals()
@@ -98,7 +98,7 @@ def test_a_request_that_was_approved_late_is_not_given_up_at_once(scene):
     assert scene.finish(waits.event, responder).outcome is Outcome.HEALED
 
 
-def test_one_that_is_answered_about_again_is_healed(scene):
+def test_container_that_responds_again_is_healed(scene):
     request, responder = scene.crashed(), scene.responder()
     start, inspect = scene.engine.start, scene.engine.inspect
     make_hang(scene, "web")
@@ -107,7 +107,7 @@ def test_one_that_is_answered_about_again_is_healed(scene):
     assert scene.finish(request, responder).outcome is Outcome.HEALED
 
 
-def test_an_engine_that_answers_nobody_is_waited_out(scene):
+def test_unresponsive_engine_is_waited_for(scene):
     request, responder = scene.crashed(), scene.responder()
     make_hang(scene, "web")
 

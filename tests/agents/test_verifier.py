@@ -22,7 +22,7 @@ class Ward:
         return self.verifier.verify(told).outcome
 
 
-def test_a_container_that_an_engine_with_a_faster_clock_started_can_be_well():
+def test_container_started_by_a_faster_clock_can_be_verified():
     """Or one that was started before the clock was set back: its start is ahead of us, and no other start."""
     ward = Ward()
     ward.clock.advance(-3600)
@@ -30,7 +30,7 @@ def test_a_container_that_an_engine_with_a_faster_clock_started_can_be_well():
     assert ward.clock.now() < ward.began - 3600 + ResponderSettings().verify_timeout
 
 
-def test_a_clock_that_is_set_back_meanwhile_prolongs_nothing():
+def test_clock_set_back_does_not_prolong_verification():
     ward, steps = Ward(), []
 
     def set_back(seconds: float) -> None:
@@ -43,7 +43,7 @@ def test_a_clock_that_is_set_back_meanwhile_prolongs_nothing():
     assert sum(steps) < ResponderSettings().verify_timeout
 
 
-def test_probe_of_a_container_that_shares_a_network_asks_the_owners_address():
+def test_probe_in_a_shared_network_targets_the_owners_address():
     addresses: list[str] = []
 
     def answer(_target: object, address: str, _seconds: float) -> str:

@@ -81,19 +81,19 @@ def watch() -> Iterator[Watch]:
     watch.end()
 
 
-def test_a_crash_becomes_an_alert(watch):
+def test_crash_is_published_as_an_alert(watch):
     watch.engine.crash(watch.make())
     eventually(watch.alerts)
     assert [event.data.kind for event in watch.alerts()] == ["exited"]
 
 
-def test_a_full_layer_is_measured_and_told(watch):
+def test_large_writable_layer_is_published(watch):
     watch.engine.write(watch.make(disk="1MiB"), size=2 << 20)
     eventually(watch.alerts)
     assert [event.data.kind for event in watch.alerts()] == ["disk_high"]
 
 
-def test_what_happens_while_the_engine_cannot_be_reached_is_told_afterwards(watch):
+def test_events_during_an_engine_outage_are_published_later(watch):
     web = watch.make()
     watch.engine.disconnect()
     with watch.engine._changed:
@@ -107,7 +107,7 @@ def test_what_happens_while_the_engine_cannot_be_reached_is_told_afterwards(watc
 
 
 @pytest.mark.parametrize("source", ["sample", "events"])
-def test_a_source_that_fails_once_in_a_way_nobody_thought_of_is_asked_again(watch, source, monkeypatch):
+def test_unexpected_error_of_a_source_is_retried(watch, source, monkeypatch):
     watch.end()
     asked = getattr(watch.engine, source)
 
@@ -121,7 +121,7 @@ def test_a_source_that_fails_once_in_a_way_nobody_thought_of_is_asked_again(watc
     eventually(watch.alerts)
 
 
-def test_a_list_that_the_engine_refuses_once_is_asked_for_again(watch, monkeypatch):
+def test_refused_list_is_retried(watch, monkeypatch):
     web = watch.make(disk="1MiB")
     watch.end()
     listing = watch.engine.listing
@@ -136,7 +136,7 @@ def test_a_list_that_the_engine_refuses_once_is_asked_for_again(watch, monkeypat
     eventually(watch.alerts)
 
 
-def test_a_restarted_monitor_goes_on_where_the_last_one_was(watch):
+def test_restarted_monitor_resumes_its_state(watch):
     first, second = watch.make("first"), watch.make("second")
     watch.engine.crash(first)
     eventually(watch.alerts)
@@ -148,7 +148,7 @@ def test_a_restarted_monitor_goes_on_where_the_last_one_was(watch):
 
 
 @pytest.mark.parametrize("memo", [b'{"cursor": 1}', b"", b"\xff", b"[" * 100_000, b'"\xff"', b"9" * 5000])
-def test_a_memo_that_cannot_be_read_is_passed_over(watch, memo):
+def test_unreadable_monitor_state_is_ignored(watch, memo):
     watch.end()
     watch.bus.publish([], memo=("monitor:h", memo))
     watch.start()
@@ -156,7 +156,7 @@ def test_a_memo_that_cannot_be_read_is_passed_over(watch, memo):
     eventually(watch.alerts)
 
 
-def test_an_alert_waits_for_a_bus_that_is_gone(watch):
+def test_alert_waits_for_the_bus(watch):
     web = watch.make()
     publish, failures = watch.bus.publish, [BusUnreachableError("gone")] * 4
 
@@ -180,7 +180,7 @@ class Clumsy(Monitor):
         return super().step(observation, now)
 
 
-def test_one_observation_that_cannot_be_handled_does_not_end_the_loop(watch):
+def test_failing_observation_does_not_end_the_loop(watch):
     watch.end()
     watch.start(Clumsy)
     watch.engine.crash(watch.make("cursed"))
@@ -188,7 +188,7 @@ def test_one_observation_that_cannot_be_handled_does_not_end_the_loop(watch):
     eventually(lambda: any(event.data.container.name == "web" for event in watch.alerts()))
 
 
-def test_sampling_that_fails_is_tried_again(watch):
+def test_failed_sampling_is_retried(watch):
     web = watch.make()
     sample, failures = watch.engine.sample, [EngineError("busy")] * 3
 
@@ -202,7 +202,7 @@ def test_sampling_that_fails_is_tried_again(watch):
     eventually(lambda: not failures and watch.bus.last("container_stats")[0].data.cpu)
 
 
-def test_it_says_that_the_engine_is_gone(watch):
+def test_heartbeat_reports_the_lost_engine(watch):
     def troubles() -> set[str]:
         return {
             event.data.trouble for event in watch.bus.last("heartbeat") if isinstance(event.data, Heartbeat)
@@ -214,7 +214,7 @@ def test_it_says_that_the_engine_is_gone(watch):
     watch.engine.reconnect()
 
 
-def test_its_heartbeat_says_how_many_samples_it_took(watch):
+def test_heartbeat_contains_the_number_of_samples(watch):
     watch.make()
 
     def counted() -> dict[tuple[str, ...], int]:
@@ -227,7 +227,7 @@ def test_its_heartbeat_says_how_many_samples_it_took(watch):
     eventually(lambda: counted().get(("h",), 0) > 1)
 
 
-def test_a_list_that_hangs_keeps_no_event_waiting(watch, monkeypatch):
+def test_hanging_list_does_not_delay_events(watch, monkeypatch):
     web = watch.make()
     watch.end()
     listing, hanging = watch.engine.listing, threading.Event()
@@ -243,7 +243,7 @@ def test_a_list_that_hangs_keeps_no_event_waiting(watch, monkeypatch):
     hanging.set()
 
 
-def test_a_list_that_is_refused_is_the_monitor_s_trouble(watch, monkeypatch):
+def test_refused_list_is_a_trouble_of_the_monitor(watch, monkeypatch):
     watch.end()
     forbidden = EngineForbiddenError(
         "list containers: the proxy forbids GET /containers/json", hint="allow it"
@@ -257,7 +257,7 @@ def test_a_list_that_is_refused_is_the_monitor_s_trouble(watch, monkeypatch):
     eventually(lambda: str(forbidden) in [beat.data.trouble for beat in watch.bus.last("heartbeat")])
 
 
-def test_without_events_containers_are_listed_all_the_same(watch, monkeypatch):
+def test_containers_are_listed_without_events(watch, monkeypatch):
     web = watch.make()
     watch.end()
     watch.bus.show(watch.bus.last("container_stats"), ttl=0)
@@ -267,7 +267,7 @@ def test_without_events_containers_are_listed_all_the_same(watch, monkeypatch):
     eventually(lambda: [event.data.container.id for event in watch.bus.last("container_stats")] == [web])
 
 
-def test_a_container_that_cannot_be_inspected_is_told_beside_what_goes_on(watch, monkeypatch):
+def test_uninspectable_container_is_a_trouble(watch, monkeypatch):
     watch.make("bad")
     watch.make("good")
     watch.end()
@@ -287,7 +287,7 @@ def test_a_container_that_cannot_be_inspected_is_told_beside_what_goes_on(watch,
     )
 
 
-def test_a_container_that_is_removed_is_at_once_no_longer_among_the_last_values(watch):
+def test_removed_container_leaves_the_last_values_at_once(watch):
     web = watch.make()
     watch.engine.remove(web)
     eventually(lambda: not watch.bus.last("container_stats"), seconds=2)
@@ -298,7 +298,7 @@ def beat(watch: Watch) -> Heartbeat:
     return next(event.data for event in watch.bus.last("heartbeat"))
 
 
-def test_a_sampler_that_raises_stops_neither_the_time_nor_the_alerts(watch, monkeypatch):
+def test_sampler_error_does_not_stop_alerts(watch, monkeypatch):
     watch.end()
 
     def explode(*_: object) -> list[object]:
@@ -314,7 +314,7 @@ def test_a_sampler_that_raises_stops_neither_the_time_nor_the_alerts(watch, monk
     )
 
 
-def test_a_list_that_cannot_be_worked_on_is_trouble_until_it_can(watch, monkeypatch):
+def test_failing_list_is_a_trouble_until_it_succeeds(watch, monkeypatch):
     watch.end()
     step = Monitor.step
     broken = [True]
@@ -332,7 +332,7 @@ def test_a_list_that_cannot_be_worked_on_is_trouble_until_it_can(watch, monkeypa
     eventually(lambda: not beat(watch).trouble)
 
 
-def test_a_heartbeat_is_short_enough_to_be_read_whatever_it_names(watch):
+def test_heartbeat_is_bounded_in_size(watch):
     made = HeartbeatSender("monitor", bus=watch.bus, clock=watch.clock, host="h", instance="2", pid=2)
     made.beat("x" * 300_000, 0, tuple(f"{number} \ud800 {'y' * 300_000}" for number in range(300)))
     (event,) = [each for each in watch.bus.last("heartbeat") if each.data.instance == "2"]
@@ -340,7 +340,7 @@ def test_a_heartbeat_is_short_enough_to_be_read_whatever_it_names(watch):
     assert event.data.warnings[-1] == "and 280 more warnings"
 
 
-def test_a_memo_that_can_be_read_in_part_is_restored_in_that(watch):
+def test_readable_part_of_the_monitor_state_is_restored(watch):
     """A crash while no monitor runs is told by what is left of the memory of the last one."""
     web, other = watch.make("web"), watch.make("other")
     watch.engine.crash(other)

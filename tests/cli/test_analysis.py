@@ -51,14 +51,14 @@ def told(bus):
     return bus
 
 
-def test_a_file_is_analysed_by_rules_without_redis(hemostat, file):
+def test_file_is_analysed_by_rules_without_redis(hemostat, file):
     code, out, _ = hemostat("analyze", "--once", file, "--advisor", "rules")
     assert code == 0
     assert "runaway, confidence 0.85, by rules" in out
     assert out.splitlines()[-1].split() == ["action", "restart"]
 
 
-def test_a_model_that_is_named_is_asked_and_its_answer_shown(hemostat, file, model):
+def test_named_model_is_asked_and_its_conclusion_shown(hemostat, file, model):
     shown = hemostat("analyze", "--once", file, "--advisor", "openai", "--json").json
     made = shown["diagnosis"]["investigation"]
     assert (shown["container"], shown["kind"], shown["action"]) == ("web", "cpu_high", "restart")
@@ -67,21 +67,21 @@ def test_a_model_that_is_named_is_asked_and_its_answer_shown(hemostat, file, mod
     assert len(model.asked) == 1
 
 
-def test_a_model_that_is_of_no_use_leaves_the_rules_and_says_why(hemostat, file, model):
+def test_failing_model_falls_back_to_rules_with_the_reason(hemostat, file, model):
     model.replies = [AdvisorUnreachableError("no route to it")]
     out = hemostat("analyze", "--once", file, "--advisor", "openai").out
     assert "by the rules: no route to it" in out
     assert "restart" in out
 
 
-def test_the_prompt_is_shown_as_it_would_be_sent(hemostat, file, model):
+def test_prompt_is_shown_as_it_would_be_sent(hemostat, file, model):
     out = hemostat("analyze", "--once", file, "--advisor", "openai", "--show-prompt").out
     system, first = str(model.asked[0][0]), out
     assert all(line in first for line in system.splitlines())
     assert "You are the on-call engineer" in out
 
 
-def test_what_is_no_recording_is_said(hemostat, tmp_path):
+def test_file_that_is_not_an_eval_case_is_refused(hemostat, tmp_path):
     path = tmp_path / "bad.json"
     path.write_text("{}")
     code, _, err = hemostat("analyze", "--once", str(path))
@@ -92,7 +92,7 @@ def test_what_is_no_recording_is_said(hemostat, tmp_path):
     assert hemostat("analyze", "--show-prompt").code == 2
 
 
-def test_an_incident_is_found_by_the_beginning_of_its_id(hemostat, told, model):
+def test_incident_is_found_by_an_id_prefix(hemostat, told, model):
     shown = hemostat("analyze", "--once", "i", "--advisor", "openai", "--json").json
     assert (shown["incident"], shown["action"]) == ("i1", "restart")
     seen = model.seen()
@@ -101,14 +101,14 @@ def test_an_incident_is_found_by_the_beginning_of_its_id(hemostat, told, model):
     assert "healed" not in seen, "it must not be told what came of it"
 
 
-def test_analysing_publishes_nothing(hemostat, told, model):
+def test_analysis_publishes_nothing(hemostat, told, model):
     before = [told.recent(stream, 100) for stream in DURABLE]
     hemostat("analyze", "--once", "i1", "--advisor", "openai")
     hemostat("explain", "i1", "--advisor", "openai")
     assert [told.recent(stream, 100) for stream in DURABLE] == before
 
 
-def test_an_incident_is_explained_from_the_alert_to_the_outcome(hemostat, bus):
+def test_explanation_covers_alert_to_outcome(hemostat, bus):
     made = Investigation(
         model="vendor:m",
         roots=("db",),
@@ -145,12 +145,12 @@ def test_an_incident_is_explained_from_the_alert_to_the_outcome(hemostat, bus):
         assert part in text
 
 
-def test_a_false_alarm_is_explained_as_one(hemostat, bus):
+def test_false_alarm_is_explained(hemostat, bus):
     bus.publish([event(alert()), event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), 0.1)])
     assert hemostat("explain", "i1").out.splitlines()[-1].split() == ["decision", "false_alarm"]
 
 
-def test_an_explanation_for_programs_is_the_events_themselves(hemostat, told):
+def test_json_explanation_contains_the_events(hemostat, told):
     shown = hemostat("explain", "i1", "--json").json
     assert (shown["incident"], shown["container"], shown["status"]) == ("i1", "web", "healed")
     assert [each["type"] for each in shown["events"]] == [
@@ -158,7 +158,7 @@ def test_an_explanation_for_programs_is_the_events_themselves(hemostat, told):
     ]
 
 
-def test_an_exported_incident_is_analysed_elsewhere(hemostat, told, tmp_path):
+def test_exported_incident_is_analysed_elsewhere(hemostat, told, tmp_path):
     path = tmp_path / "i1.json"
     assert hemostat("explain", "i1", "--export", str(path)).code == 0
     exported = decode(path.read_bytes())
@@ -180,7 +180,7 @@ def test_an_exported_incident_is_analysed_elsewhere(hemostat, told, tmp_path):
         ("i", "2 incidents begin with 'i'"),
     ],
 )
-def test_an_unknown_incident_is_said_with_the_nearest(hemostat, bus, name, hint):
+def test_unknown_incident_is_reported_with_the_nearest(hemostat, bus, name, hint):
     bus.publish([event(alert()), event(alert(), 1, incident="i2")])
     code, out, err = hemostat("explain", name)
     assert (code, out) == (1, "")
@@ -188,7 +188,7 @@ def test_an_unknown_incident_is_said_with_the_nearest(hemostat, bus, name, hint)
     assert err.count("\n") == 1
 
 
-def test_without_incidents_it_is_said_where_to_look(hemostat, bus):
+def test_no_incidents_prints_where_to_look(hemostat, bus):
     assert "no incident 'i1' exists: see: hemostat events" in hemostat("explain", "i1").err
 
 
@@ -209,7 +209,7 @@ def directory(tmp_path):
     return path
 
 
-def test_the_rules_are_judged_without_redis(hemostat, directory):
+def test_rules_are_evaluated_without_redis(hemostat, directory):
     shown = hemostat("eval", str(directory), "--advisor", "rules", "--json").json
     assert shown.pop("latency_p50_s") < 1
     assert shown == {
@@ -224,7 +224,7 @@ def test_the_rules_are_judged_without_redis(hemostat, directory):
     }
 
 
-def test_the_table_says_what_would_have_been_right(hemostat, directory):
+def test_evaluation_table_shows_the_expected_result(hemostat, directory):
     out = hemostat("eval", str(directory), "--advisor", "rules").out
     rows = {line.split()[0]: line for line in out.splitlines() if line.startswith(("right", "wrong"))}
     assert rows["right"].split()[1:] == ["right", "runaway", "restart", "web", "rules"]
@@ -233,7 +233,7 @@ def test_the_table_says_what_would_have_been_right(hemostat, directory):
     assert "2 incidents by rules: cause 50.0%, action 50.0%, root 50.0%, 1 unsafe actions" in out
 
 
-def test_a_model_is_asked_where_the_analyzer_would_ask(hemostat, directory, model):
+def test_evaluation_asks_the_model_only_for_ambiguous_cases(hemostat, directory, model):
     shown = hemostat("eval", str(directory), "--advisor", "openai", "--json").json
     assert (shown["advisor"], shown["tokens"], len(model.asked)) == ("test:model", 2200, 2)
     plain = directory / "plain.json"
@@ -245,7 +245,7 @@ def test_a_model_is_asked_where_the_analyzer_would_ask(hemostat, directory, mode
     assert len(model.asked) == 7
 
 
-def test_it_stops_when_the_money_is_spent(hemostat, directory, model):
+def test_evaluation_stops_when_the_budget_is_spent(hemostat, directory, model):
     prices = ("--set", "analyzer.price_sent=10", "--set", "analyzer.price_received=10")
     shown = hemostat("eval", str(directory), "--advisor", "openai", "--json", *prices)
     assert (shown.code, shown.json["cost_usd"]) == (0, 0.022)
@@ -256,14 +256,14 @@ def test_it_stops_when_the_money_is_spent(hemostat, directory, model):
     assert "stopped after 1 of 2: --max-cost is reached" in err
 
 
-def test_a_key_that_is_refused_ends_it(hemostat, directory, model):
+def test_refused_key_ends_the_evaluation(hemostat, directory, model):
     model.replies = [AdvisorError("the key is refused", transient=False)]
     code, out, err = hemostat("eval", str(directory), "--advisor", "openai")
     assert (code, out) == (1, "")
     assert "the key is refused" in err
 
 
-def test_a_directory_of_no_use_is_said(hemostat, tmp_path):
+def test_directory_without_eval_cases_is_reported(hemostat, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "contains no eval cases" in hemostat("eval", str(tmp_path / "empty")).err
     (tmp_path / "busy.json").write_bytes(encode(recording(BUSY)))
@@ -301,14 +301,14 @@ def server(vendor, environ):
         yield server
 
 
-def test_a_model_on_a_server_is_judged(hemostat, directory, vendor, server):
+def test_model_on_a_server_is_evaluated(hemostat, directory, vendor, server):
     shown = hemostat("eval", str(directory), "--advisor", vendor, "--json").json
     assert (shown["incidents"], shown["cause_accuracy"], shown["tokens"]) == (2, 0.5, 3 * 120), shown
     assert shown["advisor"].startswith(f"{vendor}:")
 
 
 @pytest.mark.redis
-def test_an_investigation_is_explained(hemostat, bus, spawn, vendor, server):
+def test_explanation_lists_investigation_steps(hemostat, bus, spawn, vendor, server):
     """As the analyzer made it, on its own."""
     spawn("analyze", "--advisor", vendor, "--set", "engine.url=unix:///nowhere.sock")
     eventually(lambda: bus.last("heartbeat"))

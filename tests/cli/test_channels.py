@@ -18,7 +18,7 @@ def config(tmp_path):
     return write
 
 
-def test_every_channel_is_told_and_says_how_that_went(hemostat, config):
+def test_test_message_is_sent_to_every_channel_with_results(hemostat, config):
     with hooked() as well, hooked() as ill:
         ill.status = 404
         code, out, err = hemostat("alert", "--test", "--config", config(ops=well.url, boss=ill.url))
@@ -33,7 +33,7 @@ def test_every_channel_is_told_and_says_how_that_went(hemostat, config):
     assert well.heard[0].json["text"].startswith(":wave: HemoStat on h: a test\nWhere: h\n")
 
 
-def test_a_certificate_that_nobody_trusts_is_told_on_one_line_without_the_address(hemostat, config, tmp_path):
+def test_untrusted_certificate_is_one_line_without_the_url(hemostat, config, tmp_path):
     with hooked(certify(tmp_path)) as ill:
         code, out, err = hemostat("alert", "--test", "--config", config(ops=ill.url))
     assert (code, err) == (1, "")
@@ -42,14 +42,14 @@ def test_a_certificate_that_nobody_trusts_is_told_on_one_line_without_the_addres
     assert SECRET not in out
 
 
-def test_it_is_written_for_programs_too(hemostat, config):
+def test_results_are_printed_as_json(hemostat, config):
     with hooked() as well:
         code, out, _ = hemostat("alert", "--test", "--json", "--config", config(ops=well.url))
     assert code == 0
     assert json.loads(out) == [{"channel": "ops", "ok": True, "error": ""}]
 
 
-def test_one_that_is_dead_does_not_hinder_the_others_and_no_secret_is_told(hemostat, config):
+def test_failing_channel_does_not_block_others(hemostat, config):
     with hooked() as well:
         dead = f"http://127.0.0.1:9/{SECRET}"
         code, out, err = hemostat("alert", "--test", "--config", config(dead=dead, ops=well.url))
@@ -59,13 +59,13 @@ def test_one_that_is_dead_does_not_hinder_the_others_and_no_secret_is_told(hemos
     assert SECRET not in out + err
 
 
-def test_without_a_channel_it_says_how_to_have_one(hemostat):
+def test_missing_channels_print_how_to_configure_one(hemostat):
     code, _, err = hemostat("alert", "--test")
     assert code == 2
     assert "alert.slack_webhook" in err
 
 
-def test_settings_are_shown_without_the_addresses(hemostat, config):
+def test_settings_are_shown_without_the_urls(hemostat, config):
     file = config(ops=f"https://hooks.example/{SECRET}")
     for words in (("show",), ("show", "--origin"), ("show", "--json"), ("check",)):
         code, out, _ = hemostat("config", *words, "--config", file)

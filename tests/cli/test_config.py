@@ -11,7 +11,7 @@ from hemostat.cli.config import read_example
 from hemostat.config import FIELDS
 
 
-def test_init_writes_the_example_for_its_owner_alone(hemostat, tmp_path):
+def test_init_writes_a_private_example(hemostat, tmp_path):
     code, out, _ = hemostat("config", "init")
     file = tmp_path / "config" / "hemostat" / "hemostat.toml"
     assert (code, out) == (0, f"written: {file}\n")
@@ -20,7 +20,7 @@ def test_init_writes_the_example_for_its_owner_alone(hemostat, tmp_path):
     assert hemostat("config", "check").out == f"ok: {file}\n"
 
 
-def test_init_never_overwrites_unless_told_to(hemostat, tmp_path):
+def test_init_overwrites_only_with_force(hemostat, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("host = 'mine'")
     file.chmod(0o644)
@@ -31,13 +31,13 @@ def test_init_never_overwrites_unless_told_to(hemostat, tmp_path):
     assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (read_example(), 0o600)
 
 
-def test_init_writes_where_the_configuration_is_to_be_read_from(hemostat, tmp_path):
+def test_init_writes_to_the_configuration_path(hemostat, tmp_path):
     file = tmp_path / "new.toml"
     assert hemostat("-c", str(file), "config", "init", "--json").json == {"path": str(file)}
     assert file.is_file()
 
 
-def test_init_says_where_it_cannot_write(hemostat, tmp_path):
+def test_init_names_the_path_it_cannot_write(hemostat, tmp_path):
     (tmp_path / "file").touch()
     code, _, err = hemostat("config", "init", "--path", str(tmp_path / "file" / "x.toml"))
     assert code == 2
@@ -53,7 +53,7 @@ def test_show_prints_toml_that_can_be_used(hemostat, tmp_path):
     assert tomllib.loads(shown)["responder"]["protect"] == ["db", "postgres*"]
 
 
-def test_show_tells_origins_in_toml_too(hemostat, environ):
+def test_show_prints_origins_in_toml(hemostat, environ):
     environ.setenv("HEMOSTAT_MONITOR_MEMORY", "70")
     out = hemostat("config", "show", "--origin", "--set", "monitor.cpu=50").out
     origins = {line.split(" = ")[0]: line.rpartition("  # ")[2] for line in out.splitlines()}
@@ -96,7 +96,7 @@ def test_check_warns_of_a_workflows_webhook_without_its_address(hemostat, enviro
 
 
 @pytest.mark.parametrize("command", [("config", "check"), ("alert", "--test")])
-def test_an_address_without_https_is_told_as_such(hemostat, environ, command):
+def test_url_without_https_is_reported(hemostat, environ, command):
     environ.setenv("HEMOSTAT_ALERT_SLACK_WEBHOOK", "hooks.slack.com/services/T/B/geheim")
     said = hemostat(*command)
     assert said.code == 2
@@ -124,7 +124,7 @@ def test_check_reads_the_files_of_secrets(hemostat, tmp_path):
 FOREIGN = {"HEMOSTAT_IMAGE": "registry/hemostat:1", "HEMOSTAT_PORT": "tcp://10.0.0.1:80"}
 
 
-def test_a_foreign_variable_is_told_in_one_line(hemostat, environ):
+def test_foreign_variable_is_reported_in_one_line(hemostat, environ):
     for name, value in FOREIGN.items():
         environ.setenv(name, value)
     first, second = (hemostat("config", "check", "--json") for _ in range(2))
@@ -141,7 +141,7 @@ def test_check_refuses_a_mistyped_variable(hemostat, environ):
     assert "HEMOSTAT_RESPONDER_BUGDET (did you mean HEMOSTAT_RESPONDER_BUDGET?)" in err.splitlines()[-1]
 
 
-def test_a_url_with_a_login_is_refused_on_the_command_line(hemostat):
+def test_url_with_a_password_is_refused_on_the_command_line(hemostat):
     for key, value in {"redis.url": "redis://:x@h", "engine.url": "u:x@h", "redis.password": "x"}.items():
         assert hemostat("config", "check", "--set", f"{key}={value}").code == 2
     assert hemostat("config", "check", "--set", "engine.url=ssh://me@host").code == 0

@@ -21,7 +21,7 @@ def desk(bus):
     client.close()
 
 
-def test_a_pause_is_put_and_lifted_by_name(hemostat, desk):
+def test_pause_and_resume_accept_a_name(hemostat, desk):
     said = hemostat("pause", "--for", "30m", "--by", "ann", "--reason", "deploy")
     assert (said.code, said.out) == (0, "paused: everything, for 30 min\n")
     (pause,) = desk.controls().pauses.values()
@@ -30,18 +30,18 @@ def test_a_pause_is_put_and_lifted_by_name(hemostat, desk):
     assert desk.controls().pauses == {}
 
 
-def test_lifting_what_is_not_there_fails_and_says_so(hemostat, desk):
+def test_resume_without_a_pause_fails(hemostat, desk):
     said = hemostat("resume", "--container", "web")
     assert (said.code, said.out) == (1, "no pause was in effect for web\n")
 
 
-def test_a_pause_for_no_time_at_all_is_a_mistake(hemostat, desk):
+def test_pause_with_an_invalid_duration_is_refused(hemostat, desk):
     said = hemostat("pause", "--for", "a while")
     assert said.code == 2
     assert "is not a duration such as 10s" in said.err
 
 
-def test_what_waits_is_listed_and_answered(hemostat, desk):
+def test_pending_approvals_are_listed_and_answered(hemostat, desk):
     desk.ask(PENDING_APPROVAL)
     assert "a1b2c3" in hemostat("approvals").out
     assert [each["id"] for each in hemostat("approvals", "--json").json] == ["a1b2c3"]
@@ -51,7 +51,7 @@ def test_what_waits_is_listed_and_answered(hemostat, desk):
     assert hemostat("approvals").out == "no action is waiting for approval\n"
 
 
-def test_who_comes_second_is_told_what_the_first_said(hemostat, desk):
+def test_second_answer_is_refused_with_the_first_one(hemostat, desk):
     desk.ask(PENDING_APPROVAL)
     hemostat("reject", "a1b2c3", "--by", "ann", "--reason", "not now")
     said = hemostat("approve", "a1b2c3", "--by", "bob")
@@ -59,23 +59,23 @@ def test_who_comes_second_is_told_what_the_first_said(hemostat, desk):
     assert said.out.startswith("too late: rejected by ann at ")
 
 
-def test_an_id_that_nobody_asked_for_is_a_mistake(hemostat, desk):
+def test_unknown_approval_id_is_refused(hemostat, desk):
     said = hemostat("approve", "nothing")
     assert said.code == 2
     assert said.err == "hemostat: no pending approval has the id 'nothing': see: hemostat approvals\n"
 
 
-def test_a_breaker_is_closed_by_name(hemostat, desk):
+def test_circuit_breaker_is_reset_by_name(hemostat, desk):
     assert hemostat("reset", "--container", "web").out == "breaker closed: web\n"
     assert desk.controls().reset("web") > 0
 
 
-def test_without_a_redis_there_is_nobody_to_tell(hemostat):
+def test_controls_fail_without_redis(hemostat):
     assert hemostat("pause").code == 3
 
 
 @pytest.mark.parametrize("command", ["pause", "reset"])
-def test_a_name_that_nobody_watches_is_a_mistake(hemostat, desk, bus, command):
+def test_unknown_container_name_is_refused(hemostat, desk, bus, command):
     bus.show(
         [event(stats(container=build_reference("c", name, "", {}))) for name in ("shop_db_1", "web")], ttl=60
     )
@@ -86,12 +86,12 @@ def test_a_name_that_nobody_watches_is_a_mistake(hemostat, desk, bus, command):
     assert hemostat(command, "--container", "web").code == 0
 
 
-def test_where_nothing_is_watched_yet_any_name_may_be_paused(hemostat, desk):
+def test_any_name_may_be_paused_before_the_first_list(hemostat, desk):
     assert hemostat("pause", "--container", "later").code == 0
 
 
 @pytest.mark.parametrize("time", ["0s", "0"])
-def test_a_pause_of_zero_seconds_is_a_mistake(hemostat, desk, time):
+def test_pause_of_zero_seconds_is_refused(hemostat, desk, time):
     said = hemostat("pause", "--for", time)
     assert said.code == 2
     assert desk.controls().pauses == {}

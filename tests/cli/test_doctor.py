@@ -58,13 +58,13 @@ def with_engine(forbidden=(), mode="auto", **changes):
         (ZeroDivisionError("oops"), True, Level.FAILURE),
     ],
 )
-def test_a_check_that_fails_is_a_finding(error, essential, level):
+def test_failing_check_is_a_finding(error, essential, level):
     check = run_check(DoctorCheck("engine", fails_with(error), essential), machine())
     assert check.level is level
     assert str(error).partition(":")[0] in check.message
 
 
-def test_what_cannot_be_opened_is_tried_once():
+def test_failed_connection_is_tried_once():
     tries = []
 
     def load():
@@ -80,7 +80,7 @@ def test_what_cannot_be_opened_is_tried_once():
 @pytest.mark.parametrize(
     ("api", "level"), [("1.40", "failure"), ("1.41", "ok"), ("1.47", "ok"), ("1.9", "failure")]
 )
-def test_engines_before_20_10_are_too_old(api, level):
+def test_engine_before_20_10_is_too_old(api, level):
     assert checks.check_engine(with_engine(api=api)).level == level
 
 
@@ -97,14 +97,14 @@ POSTS = [f"POST /containers/ID/{verb}" for verb in ("restart", "start", "stop", 
         (POSTS[:1], "auto", "failure", "forbids POST /containers/ID/restart$"),
     ],
 )
-def test_what_a_socket_proxy_forbids_is_named_with_what_to_allow(forbidden, mode, level, said):
+def test_endpoints_forbidden_by_a_proxy_are_named(forbidden, mode, level, said):
     found = checks.check_engine_access(with_engine(forbidden, mode))
     assert found.level == level
     assert re.search(said, found.message)
     assert found.hint == "" or "=1" in found.hint
 
 
-def test_what_the_roles_do_without_is_said():
+def test_warnings_of_roles_are_reported():
     beats = [
         event(Heartbeat(role=role.name, instance="1", pid=1, started=NOW, every=2.0, warnings=warnings))
         for role, warnings in zip(ROLES, [("cannot inspect web: it hangs",), (), (), ()], strict=True)
@@ -116,7 +116,7 @@ def test_what_the_roles_do_without_is_said():
     assert "cannot inspect web: it hangs" in told.message
 
 
-def test_a_clock_that_differs_is_found():
+def test_clock_difference_is_reported():
     import time
 
     assert checks.check_clock(with_engine(time=time.time())).level is Level.OK
@@ -142,14 +142,14 @@ def asked(analysis, **changes):
     )
 
 
-def test_an_advisor_that_can_be_asked_is_told_with_its_model(service):
+def test_reachable_advisor_is_reported_with_its_model(service):
     server, analysis = service
     found = asked(analysis)
     assert found == CheckResult(Level.OK, f"{analysis.advisor}:{analysis.model} answers and accepts the key")
     assert [request.method for request in server.requests] == ["GET"]
 
 
-def test_a_key_a_model_and_a_network_that_are_wrong_are_told_apart(service):
+def test_wrong_key_model_and_network_are_distinguished(service):
     _, analysis = service
     wrong = {
         "nonesuch": asked(analysis, model="nonesuch"),
@@ -164,14 +164,14 @@ def test_a_key_a_model_and_a_network_that_are_wrong_are_told_apart(service):
         assert "geheim" not in found.message + found.hint
 
 
-def test_an_advisor_without_a_key_keeps_the_analyzer_from_starting():
+def test_advisor_without_a_key_is_a_failure():
     found = checks.check_advisor(machine(analyzer=AnalyzerSettings(advisor="anthropic")))
     assert found.level is Level.FAILURE
     assert found.message == "the analyzer will not start: no key is set for analyzer.advisor = anthropic"
     assert "ANTHROPIC_API_KEY" in found.hint
 
 
-def test_where_the_rules_decide_nobody_is_asked(service):
+def test_rules_only_setup_makes_no_llm_check(service):
     server, analysis = service
     expected = CheckResult(Level.OK, "none: the rules decide")
     assert asked(analysis, advisor="rules") == expected
@@ -179,7 +179,7 @@ def test_where_the_rules_decide_nobody_is_asked(service):
     assert server.requests == []
 
 
-def test_a_state_directory_is_judged_and_not_made(tmp_path):
+def test_state_directory_is_checked_and_not_created(tmp_path):
     wanted = tmp_path / "a" / "b"
     assert checks.check_state_directory(machine(state_dir=str(wanted))).level is Level.OK
     assert not wanted.parent.exists()
@@ -188,7 +188,7 @@ def test_a_state_directory_is_judged_and_not_made(tmp_path):
 
 
 @pytest.mark.parametrize(("mode", "level"), [(0o600, "ok"), (0o644, "ok"), (0o666, "warning")])
-def test_a_configuration_that_others_can_write_to_is_noted(hemostat, tmp_path, mode, level):
+def test_writable_configuration_is_a_warning(hemostat, tmp_path, mode, level):
     (file := tmp_path / "own.toml").write_text("")
     file.chmod(mode)
     found = {each["name"]: each for each in hemostat("doctor", "--json", "-c", str(file)).json["checks"]}
@@ -201,7 +201,7 @@ def test_a_state_directory_must_be_writable(tmp_path):
     assert checks.check_state_directory(machine(state_dir=str(tmp_path))).level is Level.FAILURE
 
 
-def test_the_report_has_signs_hints_and_a_count():
+def test_report_has_symbols_hints_and_a_count():
     found = [
         Check(name="a", level=Level.OK, message="fine"),
         Check(name="b", level=Level.FAILURE, message="bad\x1b", hint="mend it"),
@@ -215,7 +215,7 @@ def test_the_report_has_signs_hints_and_a_count():
     assert lines[-1] == "1 failed, 0 warnings, 1 passed"
 
 
-def test_with_nothing_there_every_check_is_made(hemostat, tmp_path, environ):
+def test_every_check_runs_on_an_empty_machine(hemostat, tmp_path, environ):
     environ.setenv("HEMOSTAT_REDIS_URL", f"unix://{tmp_path}/none.sock?password=geheim")
     code, out, err = hemostat("doctor", "--json", "--set", f"engine.url=unix://{tmp_path}/none.sock")
     assert code == 1
@@ -228,7 +228,7 @@ def test_with_nothing_there_every_check_is_made(hemostat, tmp_path, environ):
     assert not (tmp_path / "state").exists()
 
 
-def test_a_bad_configuration_hides_nothing_else(hemostat, tmp_path):
+def test_invalid_configuration_does_not_stop_other_checks(hemostat, tmp_path):
     file = tmp_path / "bad.toml"
     file.write_text("nonsense = 1\n")
     code, out, _ = hemostat("doctor", "-c", str(file))
@@ -239,7 +239,7 @@ def test_a_bad_configuration_hides_nothing_else(hemostat, tmp_path):
 
 @pytest.mark.docker
 @pytest.mark.redis
-def test_on_a_machine_with_everything_nothing_fails(hemostat, bus):
+def test_complete_machine_has_no_failures(hemostat, bus):
     code, out, _ = hemostat("doctor")
     assert "✗" not in out
     assert code == 0
@@ -260,7 +260,7 @@ def told(hemostat):
 
 
 @pytest.mark.redis
-def test_the_store_its_trail_and_what_waits_for_it_are_looked_at(hemostat, bus, kept, tmp_path):
+def test_store_audit_chain_and_backlog_are_checked(hemostat, bus, kept, tmp_path):
     notary = RedisAuditAnchor(bus._client)
     ends = kept.ends()
     assert told(hemostat)["audit trail"]["level"] == "warning"
@@ -276,16 +276,14 @@ def test_the_store_its_trail_and_what_waits_for_it_are_looked_at(hemostat, bus, 
     assert "row 5, which was stored, is missing" in told(hemostat)["audit trail"]["message"]
 
 
-def test_before_anything_was_stored_nothing_is_wrong(hemostat, environ, tmp_path):
+def test_empty_store_has_no_findings(hemostat, environ, tmp_path):
     found = told(hemostat)
     assert [found[name]["level"] for name in ("store", "audit trail")] == ["ok", "ok"]
     assert "nothing is stored yet" in found["store"]["message"]
     assert not (tmp_path / "state").exists()
 
 
-def test_a_store_that_is_away_cannot_be_written_or_is_of_a_newer_version_is_told_with_what_to_do(
-    hemostat, environ, kept, monkeypatch
-):
+def test_unusable_store_is_reported_with_a_hint(hemostat, environ, kept, monkeypatch):
     monkeypatch.setattr(SqlStore, "objection", lambda _: "the store sqlite:///x: readonly")
     readonly = told(hemostat)["store"]
     with kept._engine.connect() as connection:
@@ -305,13 +303,13 @@ def channels(**urls: str) -> Machine:
     return machine(alert=AlertSettings(channels={name: Channel(url=url) for name, url in urls.items()}))
 
 
-def test_the_channels_to_people_are_named_without_their_addresses():
+def test_channels_are_listed_without_their_urls():
     level, told, _ = checks.check_notifications(channels(ops="https://hooks.example/hooks/geheim"))
     assert (level, told) == (Level.OK, "by ops; to test them: hemostat alert --test")
     assert checks.check_notifications(machine()).message == "none: no notifications are sent"
 
 
-def test_a_channel_that_may_not_be_told_is_noted():
+def test_workflow_webhook_url_is_a_warning():
     level, told, hint = checks.check_notifications(
         channels(ops="https://hooks.slack.com/workflows/T/1/geheim")
     )
@@ -321,7 +319,7 @@ def test_a_channel_that_may_not_be_told_is_noted():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_channel_that_cannot_be_used_is_a_failure_that_keeps_its_address():
+def test_unusable_channel_is_a_failure_without_its_url():
     pytest.importorskip("apprise")
     found = checks.check_notifications(channels(ops="nosuch://geheim"))
     assert found.level is Level.FAILURE
@@ -329,7 +327,7 @@ def test_a_channel_that_cannot_be_used_is_a_failure_that_keeps_its_address():
     assert "geheim" not in found.message + found.hint
 
 
-def test_a_long_error_of_a_dead_letter_shows_no_part_of_a_secret():
+def test_error_of_a_dead_letter_is_masked_before_the_cut():
     token = "ghp_" + "Zq7Kp2Vx9L" * 4
     letter = DeadLetter(id="1-0", time=NOW, stream="health_alert", error=f"{'x' * 180} {token} {'y' * 5000}")
     text = letter.describe(NOW)
@@ -338,7 +336,7 @@ def test_a_long_error_of_a_dead_letter_shows_no_part_of_a_secret():
 
 
 @pytest.mark.parametrize(("age", "level"), [(60.0, Level.FAILURE), (100_000.0, Level.OK)])
-def test_a_recent_dead_letter_is_a_fault(age, level, monkeypatch):
+def test_recent_dead_letter_is_a_failure(age, level, monkeypatch):
     letter = DeadLetter(id="1-0", time=NOW - age, stream="health_alert", error="ValueError: token=hunter2")
     found = machine()
     found.bus = lambda: SimpleNamespace(last_buried=lambda: letter, buried=lambda: 3)

@@ -74,14 +74,14 @@ def test_events_are_chosen_by_type_and_container(memory):
     assert heard_of_container == [other]
 
 
-def test_what_is_not_stored_is_shown_as_last_seen(memory):
+def test_last_values_are_shown_for_unstored_types(memory):
     memory.show([event(stats()), event(heartbeat())], ttl=10)
     past, heard = reader(memory, types=("container_stats",))
     past.past(50)
     assert [name_subject(each) for each in heard] == ["web"]
 
 
-def test_each_event_is_told_once_over_lost_connections(capsys):
+def test_each_event_is_printed_once_after_reconnects(capsys):
     """What is published while nobody listens is made up for."""
     first, unheard, last = event(alert()), event(needed(), 1), event(complete(), 2)
     bus = Flaky([first], [last])
@@ -94,7 +94,7 @@ def test_each_event_is_told_once_over_lost_connections(capsys):
     assert capsys.readouterr().err.count("connection lost") == 2
 
 
-def test_older_events_that_were_not_asked_for_stay_untold():
+def test_older_events_are_not_printed_unless_requested():
     bus = Flaky([])
     bus.publish(TOLD)
     follow, heard = reader(bus)
@@ -103,7 +103,7 @@ def test_older_events_that_were_not_asked_for_stay_untold():
     assert heard == TOLD[-1:]
 
 
-def test_what_waiting_cannot_mend_ends_it():
+def test_permanent_error_ends_the_command():
     class Refusing(InMemoryBus):
         def subscribe(self, streams, *, timeout):
             raise BusUnreachableError("wrong password", transient=False)
@@ -123,13 +123,13 @@ def test_lines_are_plain_and_in_local_time(hemostat, bus):
 
 
 @pytest.mark.redis
-def test_json_is_what_travels(hemostat, bus):
+def test_json_lines_are_the_events_on_the_stream(hemostat, bus):
     bus.publish(TOLD)
     assert hemostat("events", "--json").out.encode().splitlines() == [encode(each) for each in TOLD]
 
 
 @pytest.mark.redis
-def test_hostile_names_do_no_harm(hemostat, bus):
+def test_hostile_names_are_escaped(hemostat, bus):
     container = Container(id="c", name="a\x1b[2Jb\nc")
     bus.publish([event(alert(container=container))])
     [line] = hemostat("events").out.splitlines()
@@ -137,7 +137,7 @@ def test_hostile_names_do_no_harm(hemostat, bus):
 
 
 @pytest.mark.redis
-def test_followed_events_are_flushed_and_ctrl_c_is_130_without_a_word(spawn, bus):
+def test_follow_flushes_and_ctrl_c_exits_with_130(spawn, bus):
     bus.publish(TOLD[:1])
     process = spawn("events", "-f", "--json")
     assert process.stdout.readline().encode() == encode(TOLD[0]) + b"\n"
@@ -149,7 +149,7 @@ def test_followed_events_are_flushed_and_ctrl_c_is_130_without_a_word(spawn, bus
 
 
 @pytest.mark.redis
-def test_following_ends_when_nobody_reads_any_more(spawn, bus):
+def test_follow_ends_when_the_pipe_is_closed(spawn, bus):
     """Though no event comes that could not be written."""
     reader, writer = os.pipe()
     process = spawn("events", "-f", stdout=writer, stderr=subprocess.DEVNULL)

@@ -27,7 +27,7 @@ KEPT = build_snapshot(
 )
 
 
-def test_every_part_is_shown():
+def test_every_part_of_the_evidence_is_shown():
     shown = list(format_snapshot(KEPT))
     assert "web  exited, no. 1, before restart" in shown[0]
     assert "  exit code 1" in shown
@@ -39,14 +39,14 @@ def test_every_part_is_shown():
     assert any(line.endswith("cpu 12.5 % memory 1.0 MiB received 2.0 KiB/s sent 512 B/s") for line in shown)
 
 
-def test_what_is_kept_is_printed(bus, hemostat):
+def test_stored_evidence_is_printed(bus, hemostat):
     server = EmbeddedRedis(Path(os.environ["HEMOSTAT_STATE_DIR"]))
     RedisEvidence(connect(server.url)).put("i1", KEPT)
     assert "out of cheese" in hemostat("evidence", "i1").out
     assert decode(hemostat("evidence", "i1", "--json").out.encode()) == KEPT
 
 
-def test_an_incident_without_evidence_is_said(bus, hemostat):
+def test_incident_without_evidence_is_reported(bus, hemostat):
     code, out, err = hemostat("evidence", "i9")
     assert (code, out) == (1, "")
     assert err == "hemostat: no evidence is stored for incident 'i9': see: hemostat events\n"

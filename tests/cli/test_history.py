@@ -64,14 +64,14 @@ def filled(store):
     return store
 
 
-def test_before_anything_was_stored_it_says_so(hemostat):
+def test_empty_store_is_reported(hemostat):
     result = hemostat("history")
     assert result.code == 1
     assert "nothing is stored yet" in result.err
     assert "hemostat all" in result.err
 
 
-def test_history_is_told_in_lines_in_the_zone_of_who_asks(hemostat, filled):
+def test_history_is_printed_in_the_local_time_zone(hemostat, filled):
     assert NOW == 1_795_480_000
     first, *_ = hemostat("history").out.splitlines()
     assert first == "2026-11-24 09:26:40  web               health_alert          exited: exit code 1"
@@ -90,13 +90,13 @@ def test_history_is_told_in_lines_in_the_zone_of_who_asks(hemostat, filled):
         (["--until", "2026-11-24T09:27:00"], HEALED),
     ],
 )
-def test_history_is_filtered_and_printed_as_it_travelled(hemostat, filled, arguments, expected):
+def test_history_is_filtered_and_printed_as_json(hemostat, filled, arguments, expected):
     assert hemostat("history", "--json", *arguments).out.encode() == b"".join(
         encode(each) + b"\n" for each in expected
     )
 
 
-def test_history_as_a_table_for_a_spreadsheet_holds_no_formula(hemostat, filled):
+def test_csv_history_contains_no_formulas(hemostat, filled):
     rows = list(csv.DictReader(io.StringIO(hemostat("history", "--csv").out)))
     assert [row["id"] for row in rows] == [each.id for each in (*HEALED, *FALSE, *REFUSED)]
     assert rows[0]["time"] == "2026-11-24T09:26:40.500000+0900"
@@ -105,12 +105,12 @@ def test_history_as_a_table_for_a_spreadsheet_holds_no_formula(hemostat, filled)
 
 
 @pytest.mark.parametrize("words", [["--since", "someday"], ["--kind", "bad"], ["--csv", "--json"]])
-def test_what_cannot_be_meant_is_said(hemostat, filled, words):
+def test_invalid_arguments_are_reported(hemostat, filled, words):
     result = hemostat("history", *words)
     assert (result.code, result.out) == (2, "")
 
 
-def test_incidents_are_listed_with_how_they_ended(hemostat, filled):
+def test_incidents_are_listed_with_their_outcome(hemostat, filled):
     told = hemostat("incident", "list", "--json").json
     assert [(each["incident"], each["status"], each["seconds"]) for each in told] == [
         ("i1", "healed", 4.0),
@@ -122,7 +122,7 @@ def test_incidents_are_listed_with_how_they_ended(hemostat, filled):
     assert "i1" not in hemostat("incident", "list", "--project", "shop").out
 
 
-def test_an_incident_is_told_step_by_step(hemostat, filled):
+def test_incident_is_printed_step_by_step(hemostat, filled):
     result = hemostat("incident", "show", "i1")
     assert result.code == 0
     for words in ("healed", "+500 ms", "alert", "diagnosis", "because: exit code 1", "detected 500 ms"):
@@ -131,27 +131,27 @@ def test_an_incident_is_told_step_by_step(hemostat, filled):
     assert hemostat("incident", "show", "j").out.startswith("incident j3")
 
 
-def test_what_people_ordered_is_listed_and_shown(hemostat, filled):
+def test_orders_are_listed_and_shown(hemostat, filled):
     order = next(each for each in ALL if each.type == "order")
     filled.append([msgspec.structs.replace(order, incident="o1")])
     assert "ordered" in hemostat("incident", "list").out
     assert "ann@h orders: restart" in hemostat("incident", "show", "o1").out
 
 
-def test_an_incident_can_be_handed_on(hemostat, filled):
+def test_incident_is_exported(hemostat, filled):
     assert hemostat("incident", "show", "i1", "--export", "md").out.startswith("# web: exited, healed")
     told = hemostat("incident", "show", "i1", "--export", "json").json
     assert [each["id"] for each in told["events"]] == [each.id for each in HEALED]
 
 
 @pytest.mark.parametrize(("name", "words"), [("nope", "no incident 'nope'"), ("i", "several incidents")])
-def test_an_incident_that_is_not_one_is_said(hemostat, filled, name, words):
+def test_unknown_incident_is_reported(hemostat, filled, name, words):
     result = hemostat("incident", "show", name)
     assert result.code == 1
     assert words in result.err
 
 
-def test_the_report_counts_what_became_of_incidents(hemostat, filled):
+def test_report_counts_outcomes_of_incidents(hemostat, filled):
     filled.append([event(alert(), 700, incident="k4"), event(CLEARED, 701, incident="k4")])
     told = hemostat("report", "--since", SINCE, "--json").json
     expected = {"incidents": 4, "healed": 1, "false_alarms": 1, "recovered": 1, "refused": 1, "open": 1}
@@ -162,7 +162,7 @@ def test_the_report_counts_what_became_of_incidents(hemostat, filled):
     assert sum(bar["healed"] + bar["settled"] + bar["rest"] for bar in told["bars"]) == 4
 
 
-def test_the_report_is_a_table_or_markdown_and_a_picture(hemostat, filled, tmp_path):
+def test_report_is_a_table_or_markdown_with_a_chart(hemostat, filled, tmp_path):
     picture = tmp_path / "chart.svg"
     result = hemostat("report", "--since", SINCE, "--chart", str(picture))
     assert "healed by HemoStat    1 (33%)" in result.out
@@ -173,7 +173,7 @@ def test_the_report_is_a_table_or_markdown_and_a_picture(hemostat, filled, tmp_p
     assert "nan" not in picture.read_text()
 
 
-def test_a_report_of_a_time_without_incidents_has_no_figures(hemostat, filled, tmp_path):
+def test_report_without_incidents_has_no_figures(hemostat, filled, tmp_path):
     picture = tmp_path / "chart.svg"
     told = hemostat(
         "report", "--since", "2026-11-01", "--until", "2026-11-02", "--json", "--chart", str(picture)
@@ -183,7 +183,7 @@ def test_a_report_of_a_time_without_incidents_has_no_figures(hemostat, filled, t
     assert hemostat("report", "--since", "2026-11-02", "--until", "2026-11-01").code == 2
 
 
-def test_a_trail_as_it_was_written_is_verified(hemostat, filled):
+def test_intact_audit_chain_is_verified(hemostat, filled):
     result = hemostat("audit", "verify")
     assert result.code == 3
     assert "rows 1 to 8" in result.out
@@ -194,7 +194,7 @@ def test_a_trail_as_it_was_written_is_verified(hemostat, filled):
     assert hemostat("audit", "verify", "--head", "nonsense").code == 2
 
 
-def test_what_was_tampered_with_is_named(hemostat, filled):
+def test_changed_rows_are_named(hemostat, filled):
     with filled._engine.begin() as connection:
         connection.execute(sql.text("UPDATE hemostat_events SET outcome = 'healed' WHERE number = 8"))
     result = hemostat("audit", "verify")
@@ -205,7 +205,7 @@ def test_what_was_tampered_with_is_named(hemostat, filled):
     assert [each["number"] for each in hemostat("audit", "verify", "--json").json["findings"]] == [8]
 
 
-def test_what_was_tampered_with_cannot_forge_the_answer(hemostat, filled):
+def test_changed_row_cannot_forge_the_report(hemostat, filled):
     forged = "x\x1b[2J\nrows 1 to 8 are unchanged"
     with filled._engine.begin() as connection:
         connection.execute(sql.text("UPDATE hemostat_events SET id = :id WHERE number = 8"), {"id": forged})
@@ -215,7 +215,7 @@ def test_what_was_tampered_with_cannot_forge_the_answer(hemostat, filled):
 
 
 @pytest.mark.redis
-def test_an_end_that_was_cut_off_is_missed_by_what_redis_knows(hemostat, bus, store):
+def test_removed_tail_is_detected_by_the_note_in_redis(hemostat, bus, store):
     store.append(HEALED)
     redis = connect(EmbeddedRedis(_state()).url)
     RedisAuditAnchor(redis).note_head(store.ends().trail, ChainPosition(9, b"\x01" * 32))
@@ -231,7 +231,7 @@ def _state():
     return Path(os.environ["HEMOSTAT_STATE_DIR"])
 
 
-def test_that_more_is_stored_than_is_printed_is_said_on_stderr(hemostat, filled):
+def test_truncated_output_is_mentioned_on_stderr(hemostat, filled):
     said = hemostat("history", "-n", "1")
     assert len(said.out.splitlines()) == 1
     assert said.err == "hemostat: only the newest 1 events are printed; -n 0 prints all\n"

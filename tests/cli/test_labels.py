@@ -26,7 +26,7 @@ def make(engine: InMemoryEngine, name: str, **labels: str) -> None:
     engine.run(ContainerSpec(name=name, image="busybox", command=("x",), labels=named))
 
 
-def test_a_readable_label_is_shown_with_its_value_in_words(engine, hemostat):
+def test_valid_label_is_shown_with_its_value_in_words(engine, hemostat):
     make(engine, "web", hemostat__window="90s", hemostat__disk="64m", hemostat__cpu="off", hemostat__job="no")
     make(engine, "plain")
     code, out, _ = hemostat("labels")
@@ -36,7 +36,7 @@ def test_a_readable_label_is_shown_with_its_value_in_words(engine, hemostat):
     assert "plain" not in out
 
 
-def test_a_mistake_is_shown_with_the_label_that_was_meant(engine, hemostat):
+def test_misspelt_label_is_shown_with_the_nearest(engine, hemostat):
     make(engine, "web", hemostat__windw="1m", hemostat__protect="true")
     make(engine, "other", hemostat__cpu="lots")
     code, out, _ = hemostat("labels", "web")
@@ -46,25 +46,25 @@ def test_a_mistake_is_shown_with_the_label_that_was_meant(engine, hemostat):
     assert "lots" not in out
 
 
-def test_a_container_without_labels_is_said_to_have_none(engine, hemostat):
+def test_container_without_labels_is_reported(engine, hemostat):
     make(engine, "plain")
     code, out, _ = hemostat("labels", "plain")
     assert code == 0
     assert "hemostat labels --list" in out
 
 
-def test_a_container_that_is_not_watched_is_said_not_to_be(engine, hemostat):
+def test_unwatched_container_is_reported(engine, hemostat):
     make(engine, "web", hemostat__enable="false")
     assert "web: not watched" in hemostat("labels").out
 
 
-def test_a_secret_in_a_command_is_masked(engine, hemostat):
+def test_secret_in_a_command_is_masked(engine, hemostat):
     make(engine, "web", hemostat__exec="mysql --password=hunter2", hemostat__exce="mysql --password=hunter2")
     for options in ([], ["--json"]):
         assert "hunter2" not in hemostat(*options, "labels").out
 
 
-def test_everything_is_in_the_json(engine, hemostat):
+def test_json_contains_all_labels(engine, hemostat):
     make(engine, "web", hemostat__enable="n")
     told = hemostat("--json", "labels").json
     assert told["ok"] is False
@@ -82,12 +82,12 @@ def test_all_labels_are_listed_without_an_engine(hemostat, tmp_path):
     assert {"label", "example", "help"} == hemostat("labels", "--list", "--json").json["labels"][0].keys()
 
 
-def test_a_container_that_is_not_there_is_an_error(engine, hemostat):
+def test_missing_container_is_an_error(engine, hemostat):
     code, _, err = hemostat("labels", "nobody")
     assert code not in {0, 1} or err
 
 
-def test_doctor_names_the_first_mistakes(engine):
+def test_doctor_names_the_first_label_errors(engine):
     machine = SimpleNamespace(engine=lambda: engine)
     make(engine, "web")
     assert run_check(LABELS_CHECK, machine).level is Level.OK

@@ -38,47 +38,47 @@ def incident():
 
 @pytest.mark.parametrize(("verbosity", "lines"), [(-1, 1), (0, 2), (1, 3), (2, 3)])
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_verbosity_decides_what_is_logged(log, verbosity, lines, form):
+def test_verbosity_selects_the_log_level(log, verbosity, lines, form):
     assert len(log(verbosity, form=form)) == lines
 
 
-def test_libraries_are_heard_from_warnings_on(log):
+def test_libraries_log_from_level_warning(log):
     assert len(log(2, "docker.probe")) == 1
 
 
-def test_a_line_has_time_level_name_and_no_control_characters(log):
+def test_line_has_time_level_and_name(log):
     [line] = log(-1)
     time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}"
     assert re.fullmatch(rf"{time} WARNING hemostat\.probe probe\.said word=a\\x07\\nb count=3", line)
 
 
-def test_people_get_the_time_of_day():
+def test_text_log_shows_the_time_of_day():
     from hemostat.cli.logs import TextFormatter
 
     record = logging.LogRecord("hemostat.x", logging.INFO, "", 0, "x.y z=%d", (1,), None)
     assert re.fullmatch(r"\d\d:\d\d:\d\d INFO hemostat\.x x\.y z=1", TextFormatter(iso=False).format(record))
 
 
-def test_a_traceback_keeps_its_lines_and_loses_its_control_characters(log):
+def test_traceback_keeps_lines_without_control_characters(log):
     error = ValueError("a\x1b[2J\x07 b")
     lines = log(-1, exc_info=(ValueError, error, None))
     assert lines[1:] == [r"  ValueError: a\x07 b"]
 
 
-def test_a_message_of_several_lines_is_no_line_of_the_log(log):
+def test_multiline_message_cannot_forge_a_log_line(log):
     error = ValueError("a\n2026-11-29T10:00:00.000+0000 ERROR hemostat.x forged.event\x85b=1\u2028c")
     assert all(line.startswith("  ") for line in log(-1, exc_info=(ValueError, error, None))[1:])
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_secret_on_several_lines_of_a_traceback_is_masked(log, form):
+def test_multiline_secret_in_a_traceback_is_masked(log, form):
     error = ValueError(f"cannot use\n{PEM}")
     told = "\n".join(log(-1, form=form, exc_info=(ValueError, error, None)))
     assert "[redacted: private key]" in told
     assert BODY.splitlines()[1] not in told
 
 
-def test_machines_get_an_object_with_the_fields(log):
+def test_json_log_has_the_fields(log):
     [line] = log(-1, form="json")
     told = json.loads(line)
     assert told.pop("time")
@@ -91,22 +91,22 @@ def test_machines_get_an_object_with_the_fields(log):
     }
 
 
-def test_without_a_terminal_machines_are_served(log):
+def test_log_is_json_without_a_terminal(log):
     assert all(json.loads(line) for line in log(form="auto"))
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_every_line_of_a_step_names_its_incident(log, incident, form):
+def test_every_line_of_a_step_has_its_incident(log, incident, form):
     assert all("1a2b3c" in line for line in log(form=form))
 
 
-def test_an_incident_that_is_told_is_not_told_twice(log, incident, capsys):
+def test_incident_is_not_repeated_in_a_line(log, incident, capsys):
     log()
     logging.getLogger("hemostat.x").info("x.y incident=%s", "other")
     assert capsys.readouterr().err.endswith("x.y incident=other\n")
 
 
-def test_a_traceback_is_a_field(log):
+def test_traceback_is_a_json_field(log):
     [line] = log(-1, form="json", exc_info=(ValueError, ValueError("password=geheim1\x1b"), None))
     told = json.loads(line)["traceback"]
     assert told.startswith("ValueError: ")
@@ -127,7 +127,7 @@ def test_secrets_are_masked(hemostat, capsys, form, secret):
     assert err.count("redacted") == 2
 
 
-def test_a_long_value_is_cut(hemostat, capsys):
+def test_long_value_is_cut(hemostat, capsys):
     from hemostat.cli.logs import MAX_VALUE_CHARACTERS, configure_logging
 
     configure_logging(0, form="json")
@@ -135,7 +135,7 @@ def test_a_long_value_is_cut(hemostat, capsys):
     assert len(json.loads(capsys.readouterr().err)["error"]) <= MAX_VALUE_CHARACTERS
 
 
-def test_a_file_is_rotated_and_stderr_is_silent(hemostat, capsys, tmp_path, monkeypatch):
+def test_log_file_is_rotated_and_stderr_is_empty(hemostat, capsys, tmp_path, monkeypatch):
     from hemostat.cli import logs
 
     monkeypatch.setattr(logs, "FILE_SIZE", 1000)
@@ -151,13 +151,13 @@ def test_a_file_is_rotated_and_stderr_is_silent(hemostat, capsys, tmp_path, monk
     assert capsys.readouterr().err == ""
 
 
-def test_a_file_that_cannot_be_written_is_named(hemostat, tmp_path):
+def test_unwritable_log_file_is_named(hemostat, tmp_path):
     code, _, err = hemostat("events", "--log-file", str(tmp_path / "no" / "x.log"))
     assert code == 2
     assert err == f"hemostat: --log-file {tmp_path}/no/x.log: No such file or directory\n"
 
 
-def test_every_call_of_ours_has_an_event_and_a_key_for_every_value():
+def test_every_log_call_has_an_event_and_named_values():
     """Else its line has no fields to search by."""
     import ast
     from pathlib import Path
@@ -179,7 +179,7 @@ def test_every_call_of_ours_has_an_event_and_a_key_for_every_value():
     assert wrong == []
 
 
-def test_the_formats_offered_are_those_there_are():
+def test_offered_log_formats_exist():
     from hemostat.cli.logs import FORMATS
     from hemostat.cli.options import OPTIONS
 

@@ -17,7 +17,7 @@ def fetch(port: int) -> list[str]:
 
 
 @pytest.mark.redis
-def test_it_counts_what_the_bus_says_over_a_restart_and_stops_when_told_to(bus, spawn):
+def test_counters_continue_after_a_restart(bus, spawn):
     line = 'hemostat_alerts_total{container="web",host="h",kind="exited",severity="critical"}'
     for expected in ("1.0", "2.0"):
         bus.publish([event(alert(), float(expected[0]))])
@@ -32,7 +32,7 @@ def test_it_counts_what_the_bus_says_over_a_restart_and_stops_when_told_to(bus, 
 
 
 @pytest.mark.parametrize("address", ["9740", "host:", "host:http", "host:99999"])
-def test_an_address_that_is_none_is_told_before_anything_is_started(hemostat, address):
+def test_invalid_address_is_reported_before_the_start(hemostat, address):
     code, _, err = hemostat("metrics", "--set", f"metrics.address={address}")
     assert code == 2
     assert f"metrics.address: {address!r} is not host:port" in err
@@ -42,7 +42,7 @@ def test_an_address_that_is_none_is_told_before_anything_is_started(hemostat, ad
     ("address", "place"),
     [("", ("127.0.0.1", 9740)), (":9741", ("127.0.0.1", 9741)), ("[::1]:80", ("::1", 80))],
 )
-def test_without_a_host_it_is_loopback(address, place):
+def test_default_host_is_loopback(address, place):
     from hemostat.config import Settings
 
     shape = type(Settings().metrics)
@@ -50,7 +50,7 @@ def test_without_a_host_it_is_loopback(address, place):
 
 
 @pytest.mark.redis
-def test_what_became_of_notifications_is_told_by_the_role_that_sends_them(bus, spawn, environ):
+def test_alert_role_reports_delivery_counters(bus, spawn, environ):
     with hooked() as hook:
         hook.statuses = [500]
         environ.setenv("HEMOSTAT_ALERT_SLACK_WEBHOOK", hook.url)

@@ -31,7 +31,7 @@ def test_global_options_stand_anywhere(hemostat, host_file, place):
     assert (told["host"], told["monitor"]["cpu"]) == ("a", 50.0)
 
 
-def test_the_later_wins(hemostat, host_file):
+def test_later_option_overrides_the_earlier(hemostat, host_file):
     before = ("-c", host_file("a"), "--set", "monitor.cpu=50", "--set", "monitor.memory=60")
     after = ("-c", host_file("b"), "--set", "monitor.cpu=70", "--json")
     told = hemostat(*before, "config", "show", *after).json
@@ -46,18 +46,18 @@ def test_the_later_wins(hemostat, host_file):
         ("redis.url=unix:///run/redis.sock?password=geheim", "HEMOSTAT_REDIS_URL"),
     ],
 )
-def test_secrets_are_refused_and_not_repeated(hemostat, pair, hint):
+def test_secret_option_is_refused_without_repeating_it(hemostat, pair, hint):
     code, out, err = hemostat("config", "check", "--set", pair)
     assert (code, out) == (2, "")
     assert hint in err
     assert "geheim" not in err
 
 
-def test_an_address_without_a_login_is_no_secret(hemostat):
+def test_url_without_password_is_accepted(hemostat):
     assert hemostat("config", "check", "--set", "redis.url=redis://db:6379/0?db=1").code == 0
 
 
-def test_a_setting_that_does_not_exist_names_the_nearest(hemostat):
+def test_unknown_setting_names_the_nearest(hemostat):
     code, _, err = hemostat("config", "check", "--set", "responder.budgte=3")
     assert code == 2
     assert "did you mean responder.budget?" in err
@@ -67,7 +67,7 @@ def test_a_setting_that_does_not_exist_names_the_nearest(hemostat):
     ("arguments", "verbosity"),
     [(("-q", "probe"), -1), (("probe", "-vv"), 2), (("-q", "probe", "-v"), 1), (("-v", "probe", "-q"), -1)],
 )
-def test_the_later_of_quiet_and_verbose_wins(arguments, verbosity):
+def test_later_of_quiet_and_verbose_applies(arguments, verbosity):
     heard = []
 
     @click.group(invoke_without_command=True)
@@ -86,7 +86,7 @@ def test_the_later_of_quiet_and_verbose_wins(arguments, verbosity):
     assert heard == [verbosity]
 
 
-def test_a_child_is_given_the_same_options():
+def test_child_process_gets_the_same_options():
     given = Globals()
     given.config, given.changes, given.verbosity = "f.toml", {"monitor.cpu": "9"}, 2
     assert given.arguments() == ["--config", "f.toml", "--set", "monitor.cpu=9", "-v", "-v"]

@@ -54,7 +54,7 @@ def answering(bus, **outcomes: Outcome) -> threading.Thread:
     return thread
 
 
-def test_what_is_ordered_is_shown_given_and_answered(hemostat, watched):
+def test_order_is_shown_published_and_answered(hemostat, watched):
     answers = answering(watched, web=Outcome.HEALED)
     said = hemostat("order", "restart", "web", "--yes", "--by", "ann@h", "--reason", "it is slow")
     answers.join()
@@ -70,7 +70,7 @@ def test_what_is_ordered_is_shown_given_and_answered(hemostat, watched):
     )
 
 
-def test_of_several_each_is_answered_and_one_failure_is_one(hemostat, watched):
+def test_each_of_several_orders_is_answered(hemostat, watched):
     answers = answering(watched, web=Outcome.HEALED, db=Outcome.REFUSED)
     said = hemostat("order", "stop", "web", "db", "web", "--yes", "--json")
     answers.join()
@@ -81,13 +81,13 @@ def test_of_several_each_is_answered_and_one_failure_is_one(hemostat, watched):
     ]
 
 
-def test_who_does_not_wait_is_told_that_it_is_ordered(hemostat, watched):
+def test_no_wait_reports_the_published_order(hemostat, watched):
     said = hemostat("order", "start", "h/web", "--yes", "--no-wait")
     assert (said.code, said.out) == (0, "web: ordered\n")
     assert len(watched.recent("order", 9)) == 1
 
 
-def test_of_several_hosts_one_must_be_named(hemostat, watched):
+def test_host_is_required_with_several_hosts(hemostat, watched):
     """And a responder must run on it."""
     watched.show([event(stats(container=build_reference("x", "far", "", {})), host="other")], ttl=60)
     assert "write HOST/CONTAINER" in hemostat("order", "restart", "web", "--yes").err
@@ -95,13 +95,13 @@ def test_of_several_hosts_one_must_be_named(hemostat, watched):
     assert "no responder runs on other" in hemostat("order", "restart", "other/far", "--yes").err
 
 
-def test_no_answer_in_time_is_a_code_of_its_own(hemostat, watched):
+def test_missing_answer_has_its_own_exit_code(hemostat, watched):
     said = hemostat("order", "restart", "web", "--yes", "--timeout", "0.1s")
     assert (said.code, said.out) == (4, "web: no answer yet\n")
     assert "no answer within 100 ms" in said.err
 
 
-def test_nothing_is_ordered_where_nobody_can_be_asked(hemostat, watched):
+def test_order_without_terminal_needs_yes(hemostat, watched):
     said = hemostat("order", "restart", "web")
     assert said.code == 2
     assert "restart web, on h" in said.err
@@ -110,7 +110,7 @@ def test_nothing_is_ordered_where_nobody_can_be_asked(hemostat, watched):
 
 
 @pytest.mark.parametrize(("answer", "orders"), [("n\n", 0), ("y\n", 1)])
-def test_on_a_terminal_a_person_is_asked(hemostat, watched, monkeypatch, answer, orders):
+def test_order_on_a_terminal_asks_for_confirmation(hemostat, watched, monkeypatch, answer, orders):
     monkeypatch.setattr("hemostat.cli.order.can_ask", lambda: True)
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: answer.strip())
     hemostat("order", "restart", "web", "--no-wait")
@@ -126,20 +126,20 @@ def test_on_a_terminal_a_person_is_asked(hemostat, watched, monkeypatch, answer,
         (("none", "web"), "none"),
     ],
 )
-def test_what_cannot_be_meant_is_said_with_what_to_do(hemostat, watched, arguments, words):
+def test_invalid_order_is_reported_with_a_hint(hemostat, watched, arguments, words):
     said = hemostat("order", *arguments, "--yes")
     assert said.code != 0
     assert words in said.err
     assert watched.recent("order", 9) == []
 
 
-def test_what_the_limits_say_is_shown_before(hemostat, watched):
+def test_limits_are_shown_before_confirmation(hemostat, watched):
     hemostat("pause", "--container", "web", "--by", "bob")
     said = hemostat("order", "restart", "web", "--yes", "--no-wait")
     assert "it will be refused: paused (by bob: resume, then order it again)" in said.err
 
 
-def test_status_shows_who_holds_what_back(hemostat, watched):
+def test_status_shows_pauses_with_their_author(hemostat, watched):
     assert "SAFETY" not in hemostat("status").out
     hemostat("pause", "--container", "web", "--by", "bob", "--reason", "deploy")
     assert "paused by bob (deploy)" in hemostat("status").out
@@ -151,7 +151,7 @@ def test_status_shows_who_holds_what_back(hemostat, watched):
     assert (ALL_CONTAINERS in safety["h"]["containers"], "web" in safety["h"]["containers"]) == (False, True)
 
 
-def test_everything_that_people_do_is_told_in_words(hemostat, watched):
+def test_each_decision_is_described_in_words(hemostat, watched):
     hemostat("pause", "--for", "30m", "--by", "ann", "--reason", "deploy")
     hemostat("resume", "--by", "ann")
     hemostat("reset", "--container", "web", "--by", "bob")
@@ -165,7 +165,7 @@ def test_everything_that_people_do_is_told_in_words(hemostat, watched):
     ]
 
 
-def test_a_container_that_is_down_can_be_named(hemostat, watched):
+def test_stopped_container_can_be_ordered(hemostat, watched):
     down = stats(
         container=build_reference("d", "down", "", {}), state=State(status="exited"), cpu=None, memory=None
     )

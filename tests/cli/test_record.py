@@ -68,22 +68,22 @@ def record(*script, past=(), begin=NOW):
     return page.heard()
 
 
-def test_the_past_and_what_comes_are_written_each_once():
+def test_past_and_new_events_are_written_once():
     assert record(ALL[3:], past=ALL[:3]) == list(ALL)
 
 
-def test_last_values_are_part_of_the_past():
+def test_last_values_are_recorded():
     values = [event(stats(), 1.0), event(heartbeat(), 2.0)]
     assert record([], past=values) == values
 
 
-def test_what_was_missed_while_the_connection_was_lost_is_made_up_for(monkeypatch, capsys):
+def test_events_missed_during_a_reconnect_are_recorded(monkeypatch, capsys):
     monkeypatch.setattr("hemostat.cli.record.RETRY", 0.0)
     assert record(ALL[:2], ALL[3:], past=[]) == [*ALL[:2], *ALL[3:]]
     assert "connection lost: gone: reconnecting" in capsys.readouterr().err
 
 
-def test_it_ends_in_time_and_before_it_is_too_long_to_be_played(capsys):
+def test_recording_ends_at_its_duration_and_size_limit(capsys):
     bus, stop, page = InMemoryBus(FakeClock(NOW)), threading.Event(), Page()
     ReplayRecorder(bus, FakeClock(NOW + 9), page, stop, NOW).live(NOW + 5)
     page.full = True
@@ -91,7 +91,7 @@ def test_it_ends_in_time_and_before_it_is_too_long_to_be_played(capsys):
     assert "has reached its maximum size" in capsys.readouterr().err
 
 
-def test_of_the_streams_all_is_remembered_since_the_beginning():
+def test_streams_are_recorded_from_the_beginning():
     """More than the dashboard's log holds, where there was more."""
     bus = InMemoryBus(FakeClock(NOW))
     bus.publish([event(alert(since=NOW + n), n) for n in range(5 * FIRST_EVENT_COUNT)])
@@ -104,7 +104,7 @@ def test_of_the_streams_all_is_remembered_since_the_beginning():
 
 
 @pytest.mark.redis
-def test_ctrl_c_leaves_a_whole_file(spawn, bus, tmp_path):
+def test_ctrl_c_leaves_a_complete_file(spawn, bus, tmp_path):
     file = tmp_path / "a.jsonl.gz"
     bus.publish(TOLD[:1])
     process = spawn("record", str(file))
@@ -121,7 +121,7 @@ def test_ctrl_c_leaves_a_whole_file(spawn, bus, tmp_path):
 
 
 @pytest.mark.redis
-def test_the_past_alone_ends_by_itself(hemostat, bus, tmp_path):
+def test_recording_of_the_past_ends_by_itself(hemostat, bus, tmp_path):
     bus.publish(TOLD)
     file = tmp_path / "a.jsonl"
     told = hemostat("record", str(file), "--since", "1000d", "--json")
@@ -131,7 +131,7 @@ def test_the_past_alone_ends_by_itself(hemostat, bus, tmp_path):
 
 
 @pytest.mark.redis
-def test_a_file_that_is_there_is_not_written_over(hemostat, bus, tmp_path):
+def test_existing_file_is_not_overwritten(hemostat, bus, tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text("mine")
     told = hemostat("record", str(file), "--since", "1h")
@@ -148,14 +148,14 @@ def test_a_file_that_is_there_is_not_written_over(hemostat, bus, tmp_path):
         (("tui", "--served", "1", "--replay", "/none"), 2, "/none cannot be read: No such file"),
     ],
 )
-def test_what_cannot_be_meant_is_told_in_a_line(hemostat, monkeypatch, arguments, code, why):
+def test_invalid_arguments_are_one_line(hemostat, monkeypatch, arguments, code, why):
     monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
     told = hemostat(*arguments)
     assert (told.code, told.err.count("\n")) == (code, 1)
     assert why in told.err
 
 
-def test_a_damaged_recording_is_told_in_a_line(hemostat, monkeypatch, tmp_path):
+def test_damaged_replay_file_is_reported_in_one_line(hemostat, monkeypatch, tmp_path):
     monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
     file = tmp_path / "a.jsonl"
     file.write_bytes(encode_header("h", NOW) + b"x\n" + encode_event_line(event(complete()), NOW))
@@ -164,7 +164,7 @@ def test_a_damaged_recording_is_told_in_a_line(hemostat, monkeypatch, tmp_path):
     assert "cannot be played: line 2 is damaged" in told.err
 
 
-def test_the_demo_shows_an_incident_that_is_healed_and_one_that_is_left_to_people():
+def test_demo_has_a_healed_and_an_escalated_incident():
     told = read_replay(find_demo_file())
     assert told.notes == ()
     assert 60 < told.end - told.begin < 600
@@ -180,7 +180,7 @@ def test_the_demo_shows_an_incident_that_is_healed_and_one_that_is_left_to_peopl
     }
 
 
-def test_the_demo_is_small_and_tells_nothing_of_where_it_was_made():
+def test_demo_file_is_small_and_anonymous():
     assert find_demo_file().stat().st_size < 200_000
     told = read_replay(find_demo_file())
     assert {each.host for each in told.between(0, told.end, tuple(TYPES))} == {"ops-1"}
@@ -196,7 +196,7 @@ def opened(monkeypatch):
 
 
 @pytest.mark.redis
-def test_what_the_streams_remember_is_played_from_so_long_ago(hemostat, bus, opened):
+def test_replay_of_the_streams_starts_at_the_given_age(hemostat, bus, opened):
     bus.publish(TOLD)
     assert hemostat("tui", "--served", "1", "--since", "1000d").code == 0
     replay = opened[0].replay
@@ -206,13 +206,13 @@ def test_what_the_streams_remember_is_played_from_so_long_ago(hemostat, bus, ope
 
 
 @pytest.mark.redis
-def test_where_nothing_is_remembered_it_is_told(hemostat, bus, opened):
+def test_empty_streams_are_reported(hemostat, bus, opened):
     told = hemostat("tui", "--served", "1", "--since", "2h")
     assert (told.code, opened) == (2, [])
     assert "the streams contain no events yet: hemostat tui --demo" in told.err
 
 
-def test_nothing_can_be_done_in_a_replay_and_nothing_but_the_recording_is_asked(hemostat, opened):
+def test_replay_is_read_only_and_offline(hemostat, opened):
     """It needs neither Docker nor Redis, and reaches neither."""
     assert hemostat("tui", "--served", "1", "--demo").code == 0
     model = opened[0]

@@ -4,7 +4,7 @@ import hashlib
 import stat
 
 
-def test_passwords_are_written_for_their_owner_alone_and_printed_as_hashes(hemostat, tmp_path):
+def test_password_files_are_private_and_printed_as_hashes(hemostat, tmp_path):
     code, out, err = hemostat("redis-acl", "--passwords", str(tmp_path / "new"))
     assert (code, err) == (
         0,
@@ -19,7 +19,7 @@ def test_passwords_are_written_for_their_owner_alone_and_printed_as_hashes(hemos
         assert f"user {file.name} on #{hashlib.sha256(password.encode()).hexdigest()} " in out
 
 
-def test_passwords_that_are_there_are_kept(hemostat, tmp_path):
+def test_existing_passwords_are_kept(hemostat, tmp_path):
     first = hemostat("redis-acl", "--passwords", str(tmp_path)).out
     (tmp_path / "hemostat-viewer").unlink()
     second = hemostat("redis-acl", "--passwords", str(tmp_path)).out
@@ -27,33 +27,33 @@ def test_passwords_that_are_there_are_kept(hemostat, tmp_path):
     assert {line.split()[1] for line in changed} == {"hemostat-viewer"}
 
 
-def test_without_passwords_nobody_can_log_in(hemostat):
+def test_users_without_password_cannot_log_in(hemostat):
     out = hemostat("redis-acl").out
     assert all(" resetpass " in line for line in out.splitlines())
     assert "nopass" not in out
 
 
-def test_redis_6_gets_what_it_understands(hemostat):
+def test_acl_for_redis_6_uses_its_syntax(hemostat):
     out = hemostat("redis-acl", "--compatible", "6").out
     assert "%R~" not in out
     assert "(" not in out
 
 
-def test_an_empty_password_is_refused(hemostat, tmp_path):
+def test_empty_password_is_refused(hemostat, tmp_path):
     (tmp_path / "hemostat-alert").touch()
     code, out, err = hemostat("redis-acl", "--passwords", str(tmp_path))
     assert (code, out) == (2, "")
     assert "hemostat-alert is empty: write a password" in err
 
 
-def test_a_directory_that_cannot_be_is_told(hemostat, tmp_path):
+def test_unusable_directory_is_reported(hemostat, tmp_path):
     (tmp_path / "file").touch()
     code, out, err = hemostat("redis-acl", "--passwords", str(tmp_path / "file"))
     assert (code, out) == (2, "")
     assert "cannot be used" in err
 
 
-def test_a_host_gets_users_of_its_own_besides_the_others(hemostat, tmp_path):
+def test_host_gets_its_own_users(hemostat, tmp_path):
     before = {line.split()[1] for line in hemostat("redis-acl").out.splitlines()}
     out = hemostat("redis-acl", "--host", "web1", "--host", "web2", "--passwords", str(tmp_path)).out
     own = {f"hemostat-{role}-{host}" for role in ("monitor", "responder", "all") for host in ("web1", "web2")}
@@ -61,7 +61,7 @@ def test_a_host_gets_users_of_its_own_besides_the_others(hemostat, tmp_path):
     assert own <= {file.name for file in tmp_path.iterdir()}
 
 
-def test_a_host_whose_name_is_a_pattern_is_refused(hemostat):
+def test_host_name_with_a_pattern_is_refused(hemostat):
     code, out, err = hemostat("redis-acl", "--host", "web*")
     assert (code, out) == (2, "")
     assert "--host 'web*'" in err

@@ -19,13 +19,13 @@ def redis(bus):
     client.close()
 
 
-def test_nothing_is_said_of_rows_that_can_be_read(hemostat, redis):
+def test_readable_rows_are_not_listed(hemostat, redis):
     RedisControls(redis).pause("web", Pause(by="ann", at=1.0))
     assert hemostat("repair").out == "all rows are readable\n"
     assert hemostat("repair", "--clear", "--json").json == []
 
 
-def test_rows_are_listed_where_they_are_and_removed_when_a_person_says_so(hemostat, redis):
+def test_unreadable_rows_are_listed_and_removed_on_request(hemostat, redis):
     redis.raw.hset("hemostat:ledger:h:running", "k1", '{"lease":null}')
     redis.raw.hset("hemostat:approvals", "hostile", b"\xff\x1b[2J")
     ledger = RedisLedger(redis)
@@ -45,7 +45,7 @@ def test_rows_are_listed_where_they_are_and_removed_when_a_person_says_so(hemost
     assert hemostat("repair").out == "all rows are readable\n"
 
 
-def test_clearing_a_pause_that_cannot_be_read_lifts_it_and_is_told(hemostat, redis, bus):
+def test_clearing_an_unreadable_pause_resumes_and_is_published(hemostat, redis, bus):
     redis.raw.hset("hemostat:control:pauses", "*", "nonsense")
     assert "cannot be read" in RedisControls(redis).controls().notice(1.0)
     hemostat("repair", "--clear", "--yes", "--by", "ann")

@@ -16,7 +16,7 @@ from hemostat.streams import ROLES_BY_NAME
 from tests.support.engine_fixtures import eventually
 
 
-def test_the_first_signal_asks_to_stop():
+def test_first_signal_requests_a_stop():
     with stop_on_signals() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.event.wait(10)
@@ -27,7 +27,7 @@ def test_the_first_signal_asks_to_stop():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_stopping_does_not_need_the_lock_of_the_event():
+def test_stop_does_not_need_the_lock_of_the_event():
     """The signal may come while the main thread, which runs the handler, holds it."""
     stop = Stop()
     with stop.event._cond:
@@ -36,7 +36,7 @@ def test_stopping_does_not_need_the_lock_of_the_event():
 
 
 @pytest.mark.parametrize("name", ["respond", "all"])
-def test_dry_run_is_a_setting(name):
+def test_dry_run_option_sets_the_mode(name):
     given = Globals()
     with root.make_context("hemostat", [name, "--dry-run"], obj=given) as context:
         command = root.get_command(context, name)
@@ -44,7 +44,7 @@ def test_dry_run_is_a_setting(name):
     assert given.changes == {"responder.mode": "dry-run"}
 
 
-def test_children_are_given_what_their_parent_was():
+def test_children_get_the_settings_of_the_parent():
     given = Globals()
     given.changes["responder.mode"] = "dry-run"
     command = make_child_command("respond", "h-1", given)
@@ -54,7 +54,7 @@ def test_children_are_given_what_their_parent_was():
     )
 
 
-def test_children_import_nothing_from_where_they_are_started(tmp_path, monkeypatch):
+def test_children_do_not_import_from_the_working_directory(tmp_path, monkeypatch):
     """A file named redis.py in the working directory must not become ours."""
     monkeypatch.chdir(tmp_path)
     assert find_interpreter() == [sys.executable, "-P"]
@@ -64,7 +64,7 @@ def test_children_import_nothing_from_where_they_are_started(tmp_path, monkeypat
 
 @pytest.mark.redis
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_role_ends_when_it_is_told_to(spawn, bus, number, code):
+def test_role_ends_on_a_signal(spawn, bus, number, code):
     process = spawn("analyze", "--instance", "probe")
     eventually(lambda: bus.last("heartbeat"))
     assert [beat.data.instance for beat in bus.last("heartbeat")] == ["probe"]
@@ -74,7 +74,7 @@ def test_a_role_ends_when_it_is_told_to(spawn, bus, number, code):
     assert "role.stopped" in err
 
 
-def test_a_role_whose_supervisor_is_gone_does_not_begin(spawn):
+def test_role_without_its_supervisor_does_not_start(spawn):
     process = spawn("analyze", "--parent", "1")
     assert process.wait(20) == -signal.SIGTERM
 
@@ -103,7 +103,7 @@ def test_all_roles_run_under_one_command(spawn, bus):
         ({"HEMOSTAT_ALERT_CHANNELS": '{"ops": {"url_file": "/none"}}'}, "alert.channels.ops.url_file"),
     ],
 )
-def test_what_no_role_could_begin_with_is_told_before_one_does(spawn, monkeypatch, setting, told):
+def test_common_startup_error_is_reported_before_any_role(spawn, monkeypatch, setting, told):
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     for name, value in setting.items():
         monkeypatch.setenv(name, value)
@@ -114,7 +114,7 @@ def test_what_no_role_could_begin_with_is_told_before_one_does(spawn, monkeypatc
     assert told in err
 
 
-def test_a_role_that_cannot_begin_says_why_in_one_line(hemostat, tmp_path):
+def test_role_that_cannot_start_prints_one_line(hemostat, tmp_path):
     file = tmp_path / "bad.toml"
     file.write_text("[responder]\nbudget = 'many'\n")
     code, out, err = hemostat("respond", "--config", str(file))

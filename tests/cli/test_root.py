@@ -28,7 +28,7 @@ def test_every_command_explains_itself(hemostat, name):
     assert {"--config", "--set", "--json", "--quiet", "--verbose"} <= set(out.replace(",", " ").split())
 
 
-def test_the_version_is_told(hemostat):
+def test_version_is_printed(hemostat):
     assert hemostat("--version").out == f"hemostat {package.__version__}\n"
 
 
@@ -46,14 +46,14 @@ def test_the_version_is_told(hemostat):
         (("--set", "cpu", "schema"), "invalid value for '--set': 'cpu' is not KEY=VALUE"),
     ],
 )
-def test_a_wrong_command_line_gets_one_line_with_what_to_do(hemostat, arguments, message):
+def test_usage_error_is_one_line_with_a_hint(hemostat, arguments, message):
     code, out, err = hemostat(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith(f"hemostat: {message}")
     assert err.count("\n") == 1
 
 
-def test_a_group_without_a_command_lists_them(hemostat):
+def test_group_without_a_command_lists_its_commands(hemostat):
     code, out, _ = hemostat("config")
     assert code == 0
     assert "init" in out

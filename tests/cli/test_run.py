@@ -44,17 +44,17 @@ def test_a_traceback_is_shown_on_demand_only(spawn, tmp_path):
     assert full.endswith("hemostat: bug: ValueError: 7 is odd\n")
 
 
-def test_what_a_terminal_would_act_on_is_written_out(capsys):
+def test_control_characters_are_escaped(capsys):
     _explain(errors.EngineError("a\x1b[31mb\nc\rd\x07é"), Globals())
     assert capsys.readouterr().err == "hemostat: a\\x1b[31mb\\nc\\rd\\x07é\n"
 
 
 @pytest.mark.parametrize("text", ["plain", "Grüße ✓", "", "日本"])
-def test_harmless_text_stays_as_it_is(text):
+def test_harmless_text_is_unchanged(text):
     assert escape_controls(text) == text
 
 
-def test_no_redis_is_exit_code_3_for_whoever_only_looks(hemostat, tmp_path):
+def test_missing_redis_exits_with_3_in_viewers(hemostat, tmp_path):
     address = f"unix://{tmp_path}/none.sock"
     for command in (("status",), ("events",), ("events", "-f")):
         code, out, err = hemostat(*command, "--set", f"redis.url={address}")
@@ -63,7 +63,7 @@ def test_no_redis_is_exit_code_3_for_whoever_only_looks(hemostat, tmp_path):
         assert "Traceback" not in err
 
 
-def test_a_closed_pipe_is_not_worth_a_word(spawn):
+def test_closed_pipe_prints_nothing(spawn):
     reader, writer = os.pipe()
     os.close(reader)
     process = spawn("schema", stdout=writer)
@@ -72,7 +72,7 @@ def test_a_closed_pipe_is_not_worth_a_word(spawn):
     assert (process.returncode, err) == (141, "")
 
 
-def test_a_closed_standard_output_is_no_failure(environ):
+def test_closed_stdout_is_tolerated(environ):
     """As daemons are started."""
     command = ["/bin/sh", "-c", 'exec "$0" -m hemostat schema >&-', sys.executable]
     result = subprocess.run(command, check=False, stderr=subprocess.PIPE)
@@ -88,7 +88,7 @@ def test_a_closed_standard_output_is_no_failure(environ):
         {"LC_ALL": "", "LC_CTYPE": "", "LANG": "de_DE.ISO-8859-15@euro", "PYTHONCOERCECLOCALE": "0"},
     ],
 )
-def test_characters_that_the_encoding_lacks_are_written_in_ascii(spawn, environ, locale):
+def test_unencodable_characters_are_written_in_ascii(spawn, environ, locale):
     for name, value in locale.items():
         environ.setenv(name, value)
     out, err = spawn("doctor").communicate(timeout=60)
@@ -98,13 +98,13 @@ def test_characters_that_the_encoding_lacks_are_written_in_ascii(spawn, environ,
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_streams_are_no_failure(environ, closed):
+def test_closed_streams_are_tolerated(environ, closed):
     command = ["/bin/sh", "-c", f'exec "$0" -m hemostat schema {closed}', sys.executable]
     result = subprocess.run(command, check=False, capture_output=True)
     assert (result.returncode, result.stderr) == (0, b"")
 
 
-def test_a_closed_descriptor_is_not_given_to_the_next_file(environ):
+def test_closed_descriptor_is_not_reused_by_a_file(environ):
     """A socket that became standard error would be sent the log."""
     program = (
         "import os; from hemostat.terminal import prepare_streams; prepare_streams();"
@@ -114,7 +114,7 @@ def test_a_closed_descriptor_is_not_given_to_the_next_file(environ):
     assert subprocess.run(command, check=False).returncode == 0
 
 
-def test_a_full_disk_is_named_as_the_cause(environ):
+def test_full_disk_is_named_as_the_cause(environ):
     command = ["/bin/sh", "-c", 'exec "$0" -m hemostat schema >/dev/full', sys.executable]
     result = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
     told = "hemostat: standard output cannot be written: No space left on device\n"

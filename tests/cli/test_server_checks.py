@@ -35,7 +35,7 @@ GOOD = ServerFacts(version="7.2.4", policy="noeviction", append_only=True)
         ({"master": "10.0.0.1:6379"}, "failure", "read-only replica of 10.0.0.1:6379"),
     ],
 )
-def test_a_server_is_judged_by_what_it_is(changes, level, words):
+def test_server_checks_depend_on_its_configuration(changes, level, words):
     facts = ServerFacts(**{"version": "7.2.4", **changes})
     found = find_worst(redis_checks.judge_server(facts), "fine")
     assert found.level == level
@@ -51,7 +51,7 @@ def test_a_server_is_judged_by_what_it_is(changes, level, words):
         ({"append_only": False, "snapshots": False}, "loses all data at its restart"),
     ],
 )
-def test_a_server_that_may_lose_data_is_told_with_what_is_lost(changes, words):
+def test_server_that_may_lose_data_is_reported(changes, words):
     facts = ServerFacts(**{"policy": "noeviction", "append_only": True, **changes})
     found = find_worst(redis_checks.judge_keeping(facts), "fine")
     assert found.level is Level.WARNING
@@ -59,7 +59,7 @@ def test_a_server_that_may_lose_data_is_told_with_what_is_lost(changes, words):
     assert found.hint
 
 
-def test_a_server_that_keeps_everything_is_described():
+def test_durable_server_is_described():
     assert redis_checks.judge_keeping(GOOD) == []
     assert (
         redis_checks.describe_keeping(GOOD)
@@ -83,7 +83,7 @@ def own_server(tmp_path):
 
 
 @pytest.mark.redis
-def test_a_server_is_asked_and_not_changed(own_server):
+def test_checks_do_not_change_the_server(own_server):
     with closing(connect(own_server)) as client:
         client.raw.set("hemostat:x", 1)
         facts = server.read_facts(client)
@@ -93,7 +93,7 @@ def test_a_server_is_asked_and_not_changed(own_server):
 
 
 @pytest.mark.redis
-def test_doctor_tells_a_replica_that_evicts(hemostat, environ, own_server):
+def test_doctor_reports_an_evicting_replica(hemostat, environ, own_server):
     environ.setenv("HEMOSTAT_REDIS_URL", own_server)
     with closing(connect(own_server)) as client:
         client.raw.config_set("maxmemory", 3 * MIB)
@@ -107,7 +107,7 @@ def test_doctor_tells_a_replica_that_evicts(hemostat, environ, own_server):
 
 
 @pytest.mark.redis
-def test_a_user_without_one_command_is_found(own_server):
+def test_missing_command_right_is_reported(own_server):
     with closing(connect(own_server)) as admin:
         admin.raw.execute_command(
             *[
@@ -130,7 +130,7 @@ def test_a_user_without_one_command_is_found(own_server):
 
 
 @pytest.mark.redis
-def test_the_users_of_the_acl_file_may_run_all_they_need(own_server):
+def test_users_of_the_acl_file_have_all_rights(own_server):
     with closing(connect(own_server)) as admin:
         for line in acl.format_acl({}).splitlines()[1:]:
             _, name, *rules = line.split(" ", 2)
@@ -154,7 +154,7 @@ def _rules(text):
     return [word for word in words if word]
 
 
-def test_every_command_of_a_role_can_be_tried():
+def test_every_command_of_a_role_is_checkable():
     used = {name for grants in acl.list_grants().values() for grant in grants for name in grant.commands}
     assert used - server.COMMAND_FORMS.keys() <= {"subscribe", "unsubscribe"}
 
@@ -179,7 +179,7 @@ def beat(role, host="h", instance="h-1", at=0.0):
         ([], "0123456789ab", "is a container id"),
     ],
 )
-def test_names_that_do_not_fit_are_told(beats, own, words):
+def test_mismatched_host_names_are_reported(beats, own, words):
     found = judge_names(beats, own)
     assert (found.level, words or f"this host is {own}") == (
         Level.WARNING if words else Level.OK,
@@ -197,12 +197,12 @@ def test_names_that_do_not_fit_are_told(beats, own, words):
         "monit",
     ],
 )
-def test_another_healer_is_found_by_its_image(image):
+def test_other_healing_tool_is_found_by_its_image(image):
     assert engine_checks.HEALER_PATTERN.search(image)
 
 
 @pytest.mark.parametrize("image", ["monitor:1", "grafana/grafana", "app/watchtower-ui:2", "nginx"])
-def test_another_image_is_no_healer(image):
+def test_other_image_is_not_a_healing_tool(image):
     assert not engine_checks.HEALER_PATTERN.search(image)
 
 
@@ -226,7 +226,7 @@ OWN = 10001
         ({"is_open": False, "addresses": ("10.0.0.5",)}, "it listens without TLS on 10.0.0.5"),
     ],
 )
-def test_who_else_can_reach_redis_is_told_with_a_cure(changes, words):
+def test_exposed_redis_is_reported_with_a_remedy(changes, words):
     found = find_worst(redis_access.judge_access(Reach(**changes), OWN), "fine")
     assert found.level is Level.WARNING
     assert words in found.message
@@ -243,13 +243,13 @@ def test_who_else_can_reach_redis_is_told_with_a_cure(changes, words):
         {"is_open": None, "addresses": None},
     ],
 )
-def test_a_redis_that_nobody_else_can_write_to_is_described(changes):
+def test_private_redis_is_described(changes):
     assert redis_access.judge_access(Reach(**changes), OWN) == []
     assert redis_access.describe_access(Reach(**changes))
 
 
 @pytest.mark.redis
-def test_doctor_tells_a_socket_that_every_user_can_reach(hemostat, environ, own_server, tmp_path):
+def test_doctor_reports_a_world_writable_socket(hemostat, environ, own_server, tmp_path):
     environ.setenv("HEMOSTAT_REDIS_URL", own_server)
     reach = read_reach(connect(own_server))
     assert (reach.is_open, reach.addresses, reach.uid) == (True, (), os.geteuid())
@@ -260,7 +260,7 @@ def test_doctor_tells_a_socket_that_every_user_can_reach(hemostat, environ, own_
 
 @pytest.mark.redis
 @pytest.mark.parametrize("password", ["", "geheim"])
-def test_whether_redis_asks_for_a_password_is_tried(tmp_path, password):
+def test_password_requirement_of_redis_is_checked(tmp_path, password):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ["--port", str(port), "--bind", "127.0.0.1", "--requirepass", password, "--save", ""]

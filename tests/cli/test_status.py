@@ -23,13 +23,13 @@ def look(beats=(), containers=(), history=(), after=1.0):
     )
 
 
-def test_nothing_running_is_said_with_what_to_do():
+def test_status_without_roles_prints_a_hint():
     shown = look()
     assert not shown.running
     assert format_headline(shown) == "HemoStat is not running: start it with: hemostat all"
 
 
-def test_all_is_well():
+def test_status_of_a_healthy_system():
     shown = look(BEATS, [of("web")])
     assert format_headline(shown) == "0 open incidents, 1 container, 4 roles running"
     assert not any(row.fault for table in make_tables(shown, NOW) for row in table.rows)
@@ -40,7 +40,7 @@ def test_dead_letters_are_counted():
     assert format_headline(shown) == "0 open incidents, 0 containers, 4 roles running, 2 dead letters"
 
 
-def test_missing_and_stale_and_troubled_roles_come_first():
+def test_roles_with_problems_come_first():
     beats = [event(heartbeat("alert"), 0), event(heartbeat("analyzer"), -9), event(heartbeat("monitor"), 0)]
     beats.append(event(heartbeat("monitor", instance="h-2", trouble="no engine"), 0))
     shown = look(beats)
@@ -57,7 +57,7 @@ def test_missing_and_stale_and_troubled_roles_come_first():
     assert format_headline(shown).endswith("not running: responder")
 
 
-def test_containers_in_trouble_come_first():
+def test_containers_with_incidents_come_first():
     containers = [
         of("a"),
         of("c", state=State(status="running", health="unhealthy")),
@@ -101,19 +101,19 @@ def test_numbers_have_units_and_limits():
     assert row.cells[2:4] == ("-", "-")
 
 
-def test_containers_of_several_hosts_are_told_apart():
+def test_containers_of_several_hosts_are_distinguished():
     beside = [event(of("web"), host="a"), event(of("web"), host="b")]
     shown = build_status(BEATS, beside, [], expected=tuple(ROLES_BY_NAME), now=NOW)
     assert [row.cells[0] for row in make_tables(shown, NOW)[2].rows] == ["a/web", "b/web"]
 
 
-def test_plain_tables_are_aligned_and_harmless():
+def test_plain_tables_are_aligned_and_escaped():
     table = Table("Things", ("name", "state"), [Row(("a\x1bb", "up")), Row(("longer name", "down"))])
     assert format_plain(table) == ["THINGS", "name         state", r"a\x1bb       up", "longer name  down"]
 
 
 @pytest.mark.redis
-def test_json_tells_everything(hemostat, bus):
+def test_json_contains_the_whole_status(hemostat, bus):
     bus.show([*BEATS, event(stats())], ttl=30)
     bus.publish([event(alert())])
     (entry,) = bus.read("alert", "a", ["health_alert"], count=1, timeout=0)
@@ -129,7 +129,7 @@ def test_json_tells_everything(hemostat, bus):
 
 
 @pytest.mark.redis
-def test_an_incident_that_stays_open_is_not_hidden_by_newer_ones(hemostat, bus):
+def test_old_open_incident_is_shown_beside_newer_ones(hemostat, bus):
     bus.publish([event(alert(), 0, incident="old")])
     for number in range(600):
         name, later = f"i{number}", float(number + 1)
@@ -138,7 +138,7 @@ def test_an_incident_that_stays_open_is_not_hidden_by_newer_ones(hemostat, bus):
 
 
 @pytest.mark.redis
-def test_text_is_plain_in_a_pipe(hemostat, bus):
+def test_text_in_a_pipe_has_no_colour(hemostat, bus):
     bus.show([*BEATS, event(stats())], ttl=30)
     code, out, _ = hemostat("status")
     assert code == 0
@@ -147,19 +147,19 @@ def test_text_is_plain_in_a_pipe(hemostat, bus):
 
 
 @pytest.mark.redis
-def test_a_redis_without_roles_is_no_failure(hemostat, bus):
+def test_redis_without_roles_exits_with_0(hemostat, bus):
     code, out, _ = hemostat("status")
     assert (code, out) == (0, "HemoStat is not running: start it with: hemostat all\n")
 
 
-def test_json_without_redis_is_still_json(hemostat, tmp_path):
+def test_status_json_without_redis_is_valid_json(hemostat, tmp_path):
     code, out, err = hemostat("status", "--json", "--set", f"redis.url=unix://{tmp_path}/none.sock")
     assert code == 3
     assert '"running": false' in out
     assert err.startswith("hemostat: Redis at ")
 
 
-def test_labels_that_cannot_be_used_are_named_with_their_container():
+def test_unusable_labels_are_named_with_their_container():
     labels = {"hemostat.windw": "1m"}
     shown = look(BEATS, [stats(container=build_reference("web", "web", "", labels)), of("db")])
     (table,) = (each for each in make_tables(shown, NOW) if each.title == "Invalid labels")
@@ -169,7 +169,7 @@ def test_labels_that_cannot_be_used_are_named_with_their_container():
     assert [each["label_mistakes"] for each in shown.told()["containers"] if each["name"] == "db"] == [()]
 
 
-def test_the_mode_of_the_responders_is_said():
+def test_mode_of_the_responders_is_shown():
     rehearsal = event(heartbeat("responder", mode="dry-run"))
     assert format_headline(look([*BEATS[:2], rehearsal, BEATS[3]])).endswith("4 roles running, mode dry-run")
     other = event(heartbeat("responder", mode="auto"), host="b")
@@ -178,7 +178,7 @@ def test_the_mode_of_the_responders_is_said():
     assert told.told()["modes"] == {"b": "auto", "h": "dry-run"}
 
 
-def test_how_a_container_ended_is_said():
+def test_exit_of_a_container_is_shown():
     shown = look(BEATS, [of("web", state=State(status="exited", exit_code=3)), of("db")])
     (table,) = (each for each in make_tables(shown, NOW) if each.title == "Containers")
     assert {row.cells[0]: row.cells[1] for row in table.rows} == {

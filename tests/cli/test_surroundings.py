@@ -13,7 +13,7 @@ SERVICE = {
 
 @pytest.mark.redis
 @pytest.mark.parametrize("command", ["status", "events", "approvals", "config show"])
-def test_a_command_works_among_foreign_variables(hemostat, bus, environ, command):
+def test_command_works_with_foreign_variables(hemostat, bus, environ, command):
     for name, value in SERVICE.items():
         environ.setenv(name, value)
     code, _, err = hemostat(*command.split())
@@ -35,7 +35,7 @@ HIDDEN = "geheim"
 
 @pytest.mark.parametrize("character", list("#/?[]"))
 @pytest.mark.parametrize("command", ["status", "config check", "config show", "approvals", "doctor"])
-def test_a_password_that_no_url_can_hold_is_told_and_never_shown(hemostat, environ, character, command):
+def test_unencodable_password_is_reported_and_masked(hemostat, environ, character, command):
     environ.setenv("HEMOSTAT_REDIS_URL", f"redis://:a{character}{HIDDEN}@127.0.0.1:1/0")
     code, out, err = hemostat(*command.split())
     assert code == 2
@@ -46,7 +46,7 @@ def test_a_password_that_no_url_can_hold_is_told_and_never_shown(hemostat, envir
 
 
 @pytest.mark.parametrize("character", list("%@:\"' \\"))
-def test_a_password_that_a_url_can_hold_is_never_shown(hemostat, environ, character):
+def test_encoded_password_is_masked(hemostat, environ, character):
     environ.setenv("HEMOSTAT_REDIS_URL", f"redis://:a{character}{HIDDEN}@127.0.0.1:1/0")
     code, out, err = hemostat("status")
     assert code == 3
@@ -55,7 +55,7 @@ def test_a_password_that_a_url_can_hold_is_never_shown(hemostat, environ, charac
 
 
 @pytest.mark.parametrize("login", ["u:a@{}@127.0.0.1:1/d", "#{}", "u/x:{}@127.0.0.1:1/d"])
-def test_a_store_url_that_is_ambiguous_is_told_and_never_shown(hemostat, environ, login):
+def test_ambiguous_store_url_is_reported_and_masked(hemostat, environ, login):
     environ.setenv("HEMOSTAT_STORE_URL", "postgresql://" + login.format(HIDDEN))
     code, out, err = hemostat("history")
     assert code == 2
@@ -63,7 +63,7 @@ def test_a_store_url_that_is_ambiguous_is_told_and_never_shown(hemostat, environ
     assert "percent-encoded" in err
 
 
-def test_with_settings_that_cannot_be_used_doctor_says_that_it_asked_with_the_defaults(hemostat, environ):
+def test_doctor_mentions_defaults_for_invalid_settings(hemostat, environ):
     environ.setenv("HEMOSTAT_REDIS_URL", "sentinel://h")
     code, out, _ = hemostat("doctor")
     assert code == 2

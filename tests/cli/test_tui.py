@@ -8,7 +8,7 @@ from hemostat.cli.desk import find_user
 @pytest.mark.parametrize(
     ("options", "acts"), [((), True), (("--read-only",), False), (("--demo",), False)], ids=str
 )
-def test_only_a_live_dashboard_that_is_not_read_only_acts(hemostat, monkeypatch, options, acts):
+def test_only_a_live_writable_dashboard_can_act(hemostat, monkeypatch, options, acts):
     models = []
     monkeypatch.setattr("hemostat.tui.run", lambda model: models.append(model) or 0)
     monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)

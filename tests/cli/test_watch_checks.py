@@ -23,14 +23,14 @@ def judged(rows, shown, *, beats=None, started=0.0):
     return judge_watch(rows, stats, running, event(heartbeat("monitor")).host, NOW)
 
 
-def test_a_container_that_is_not_watched_is_a_fault_and_named():
+def test_unwatched_container_is_a_failure():
     finding = judged([row("web"), row("evil")], ["web"])
     assert finding.level is Level.FAILURE
     assert finding.message == "1 of 2 containers of the engine are not watched: evil"
     assert "hemostat status" in finding.hint
 
 
-def test_a_monitor_that_watches_nothing_is_a_fault():
+def test_monitor_without_containers_is_a_failure():
     finding = judged([row(f"c{number}-{'x' * 300}") for number in range(100)], [])
     assert finding.level is Level.FAILURE
     assert "and 95 more" in finding.message
@@ -42,10 +42,10 @@ def test_a_monitor_that_watches_nothing_is_a_fault():
     [row("x", age=3.0), row("x", enable="false"), row("x", status="removing")],
     ids=["new", "opted out", "going"],
 )
-def test_what_need_not_be_watched_is_no_fault(other):
+def test_containers_outside_the_watch_are_not_failures(other):
     assert judged([row("web"), other], ["web"]) == (Level.OK, "all 1 containers of the engine", "")
 
 
-def test_nothing_is_compared_where_no_monitor_could_have_shown_it():
+def test_watch_check_is_skipped_without_a_monitor():
     assert judged([row("web")], [], beats=[]).level is Level.OK
     assert judged([row("web")], [], started=NOW - 3.0).level is Level.OK

@@ -44,7 +44,7 @@ async def status(url: str, **options) -> int:
         return answer.status
 
 
-def test_it_prints_an_address_with_a_token_listens_here_alone_and_ends(serve):
+def test_server_prints_a_token_url_and_listens_on_loopback(serve):
     process, address = serve()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{43}", address)
     assert asyncio.run(status(address)) == 200
@@ -57,7 +57,7 @@ def test_it_prints_an_address_with_a_token_listens_here_alone_and_ends(serve):
     assert address.partition("=")[2] not in out + err
 
 
-def test_in_a_log_there_is_no_token_but_where_it_is(spawn):
+def test_log_contains_the_path_of_the_token_only(spawn):
     """Whatever is no terminal may be a journal, which others read and which is kept."""
     process = spawn("tui", "--web", "--demo", "--port", "0")
     line = process.stdout.readline()
@@ -71,25 +71,25 @@ def test_in_a_log_there_is_no_token_but_where_it_is(spawn):
     assert not file.exists()
 
 
-def test_a_public_address_is_printed_in_place_of_the_own(serve):
+def test_public_url_replaces_the_local_one(serve):
     _, address = serve("--public-url", "https://ops.example/hemostat/")
     assert re.fullmatch(r"https://ops\.example/hemostat/\?token=[\w-]{43}", address)
 
 
-def test_a_public_address_that_is_none_is_told(hemostat):
+def test_invalid_public_url_is_reported(hemostat):
     told = hemostat("tui", "--web", "--public-url", "https://u:secret@ops.example")
     assert told.code == 2
     assert "secret" not in told.err
 
 
-def test_another_address_is_warned_of(serve):
+def test_non_loopback_address_prints_a_warning(serve):
     process, address = serve("--bind", "0.0.0.0")  # noqa: S104 - this is the test
     assert re.match(r"http://[\w.-]+:\d+/\?token=", address)
     process.terminate()
     assert "warning: 0.0.0.0 is reachable from other machines" in process.communicate(timeout=20)[1]
 
 
-def test_a_token_of_ones_own_is_not_printed(serve, tmp_path):
+def test_configured_token_is_not_printed(serve, tmp_path):
     file = tmp_path / "token"
     file.write_text("a-token-of-ones-own\n")
     file.chmod(0o600)
@@ -111,7 +111,7 @@ def test_a_token_of_ones_own_is_not_printed(serve, tmp_path):
         (b"\xff" * 20, 0o600, "must contain a token"),
     ],
 )
-def test_a_token_that_others_know_or_can_guess_is_refused(tmp_path, content, mode, why):
+def test_weak_or_readable_token_is_refused(tmp_path, content, mode, why):
     file = tmp_path / "token"
     file.write_bytes(content)
     file.chmod(mode)
@@ -120,20 +120,20 @@ def test_a_token_that_others_know_or_can_guess_is_refused(tmp_path, content, mod
         web.read_token(file)
 
 
-def test_a_token_file_that_is_not_there_is_told(hemostat, tmp_path):
+def test_missing_token_file_is_reported(hemostat, tmp_path):
     told = hemostat("tui", "--web", "--token-file", str(tmp_path / "none"))
     assert (told.code, told.err.count("\n")) == (2, 1)
     assert "cannot be read: No such file" in told.err
 
 
-def test_a_port_that_is_taken_is_told(hemostat):
+def test_port_in_use_is_reported(hemostat):
     with web.listen("127.0.0.1", 0) as taken:
         told = hemostat("tui", "--web", "--port", str(taken.getsockname()[1]))
     assert (told.code, told.err.count("\n")) == (1, 1)
     assert "Address already in use" in told.err
 
 
-def test_without_the_extra_it_says_what_to_install(hemostat, monkeypatch):
+def test_missing_web_extra_names_the_package(hemostat, monkeypatch):
     monkeypatch.setitem(sys.modules, "textual_serve", None)
     monkeypatch.setitem(sys.modules, "textual_serve.app_service", None)
     monkeypatch.delitem(sys.modules, "hemostat.web", raising=False)
@@ -143,7 +143,7 @@ def test_without_the_extra_it_says_what_to_install(hemostat, monkeypatch):
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_the_dashboard_behind_it_is_read_only_unless_allowed(hemostat, monkeypatch, allowed):
+def test_served_dashboard_is_read_only_by_default(hemostat, monkeypatch, allowed):
     commands = []
     monkeypatch.setattr("hemostat.web.serve", lambda command, *_: commands.append(command))
     hemostat("tui", "--web", "--port", "0", "--since", "2h", *(["--allow-actions"] if allowed else []))
@@ -194,7 +194,7 @@ async def tab(directory: Path):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-def test_a_browser_shows_it_and_takes_keys(serve, tmp_path):
+def test_browser_shows_the_dashboard_and_sends_keys(serve, tmp_path):
     _, address = serve()
 
     async def look() -> None:
@@ -214,7 +214,7 @@ def children(pid: int) -> list[str]:
 
 
 @pytest.mark.parametrize("order", [signal.SIGINT, signal.SIGKILL])
-def test_no_dashboard_outlives_it(serve, order):
+def test_dashboards_end_with_the_server(serve, order):
     process, address = serve()
     at = address.partition("/?")[0]
 

@@ -19,7 +19,7 @@ ANSWERS = json.loads((FIXTURES / "answers.json").read_text())
 
 @pytest.mark.redis
 @pytest.mark.parametrize("asked", COMMANDS, ids=" ".join)
-def test_a_command_answers_as_it_was_recorded(command, asked):
+def test_command_output_equals_the_recorded_one(command, asked):
     found = [json.loads(line) for line in command(*asked).splitlines()]
     assert found == [json.loads(line) for line in ANSWERS[" ".join(asked)]]
 
@@ -52,7 +52,7 @@ def test_the_recorded_replay_file_is_played():
     assert {each.container.name for each in build_incident_logs(heard)} >= {"web", "worker", "slow"}
 
 
-def test_the_recorded_eval_case_is_judged():
+def test_recorded_eval_case_is_evaluated():
     done = run(
         "--json", "eval", str(FIXTURES / "incidents"), "--advisor", "rules", env=plain(dict(os.environ))
     )

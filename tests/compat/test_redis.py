@@ -76,14 +76,14 @@ def test_raised_limits_are_as_recorded(loaded, values):
     assert plain(scaled) == list(values(f"ledger:{HOST}:scaled").values())
 
 
-def test_a_raised_limit_can_be_dropped(loaded):
+def test_raised_limit_can_be_dropped(loaded):
     ledger = RedisLedger(loaded)
     scaled = ledger.scaled(HOST)
     assert [ledger.drop_scaled(HOST, each) for each in scaled] == [True] * len(scaled)
     assert ledger.scaled(HOST) == []
 
 
-def test_a_stop_by_a_person_is_as_recorded(loaded, values):
+def test_stop_by_a_person_is_as_recorded(loaded, values):
     book = RedisLedger(loaded).read(HOST, "leaving")
     assert plain(book.stopping) == values(f"ledger:{HOST}:stop:leaving")
 
@@ -141,7 +141,7 @@ def test_events_of_a_stream_are_as_recorded(loaded, values, stream):
 
 
 @pytest.mark.parametrize("role", [*ROLES, STORE_ROLE], ids=lambda role: role.name)
-def test_a_role_goes_on_where_the_former_one_stopped(loaded, values, role):
+def test_role_resumes_where_the_older_version_stopped(loaded, values, role):
     """What the former process was given and did not finish is taken over; what it finished is not."""
     bus, group = RedisBus(loaded), role.group(HOST)
     for stream in role.reads:
@@ -177,7 +177,7 @@ def test_dead_letters_are_as_recorded(loaded, values):
     assert (newest.id, newest.error) == (max(letters), letters[max(letters)]["error"])
 
 
-def test_what_the_monitor_must_remember_is_as_recorded(loaded, values):
+def test_monitor_state_is_as_recorded(loaded, values):
     raw = RedisBus(loaded).recall(f"monitor:{HOST}")
     assert raw is not None
     memo, lost = decode_state(raw)
@@ -223,21 +223,21 @@ def test_alerts_find_the_precedents_of_the_former_version(loaded, recorded):
     assert set(names(recorded, "past:")) <= found
 
 
-def test_what_models_have_cost_is_as_recorded(loaded, values):
+def test_llm_costs_are_as_recorded(loaded, values):
     version, spent = RedisLlmBudget(loaded).read()
     assert version == int(values("advisor:version"))
     assert {each["id"]: each for each in plain(spent)} == values("advisor:spent")
 
 
 @pytest.mark.parametrize("channel", ["ops", "night"])
-def test_notifications_that_wait_are_as_recorded(loaded, recorded, values, channel):
+def test_pending_notifications_are_as_recorded(loaded, recorded, values, channel):
     taken = RedisOutbox(loaded).take(channel, FAR, lease=60.0, count=1000)
     assert {word.incident: plain(word) for word, _ in taken} == values(f"outbox:{channel}:news")
     sent = names(recorded, f"told:{channel}:")
     assert {word.incident for word, told in taken if told} == {word.incident for word, _ in taken} & set(sent)
 
 
-def test_a_notification_that_waits_can_be_settled(loaded):
+def test_pending_notification_can_be_settled(loaded):
     """Only a row that is written as it was recorded is removed."""
     outbox = RedisOutbox(loaded)
     taken = outbox.take("night", FAR, lease=60.0, count=1000)
@@ -245,7 +245,7 @@ def test_a_notification_that_waits_can_be_settled(loaded):
     assert outbox.waiting("night") == 0
 
 
-def test_no_recorded_event_is_new(loaded, recorded):
+def test_recorded_events_are_recognised_as_known(loaded, recorded):
     bus, store = RedisBus(loaded), RedisRecentEvents(loaded)
     known = set(names(recorded, "event:"))
     events = [each for stream in DURABLE for each in bus.recent(stream, 1000) if each.id in known]
@@ -253,7 +253,7 @@ def test_no_recorded_event_is_new(loaded, recorded):
     assert store.append(events) == []
 
 
-def test_the_noted_ends_of_the_audit_trail_are_as_recorded(loaded, recorded, values):
+def test_audit_anchor_is_as_recorded(loaded, recorded, values):
     at = place(STORE_URL)
     trail = values(f"audit:store:{at}")["trail"]
     expected = values(f"audit:{trail}")

@@ -71,13 +71,13 @@ def ask(advisor: Advisor, server: ModelServer) -> Ask:
     return ask
 
 
-def test_words_and_what_they_cost_come_back(ask: Ask, advisor: Advisor, vendor: str) -> None:
+def test_reply_has_text_and_token_counts(ask: Ask, advisor: Advisor, vendor: str) -> None:
     said = ask([Says("The disk is full.", sent=120, received=8, cached=100)])
     assert (said.text, said.calls, said.usage) == ("The disk is full.", (), Usage(sent=120, received=8))
     assert advisor.name == f"{'openai' if vendor == 'local' else vendor}:{MODELS[vendor]}"
 
 
-def test_the_request_says_what_it_was_given(ask: Ask, server: ModelServer) -> None:
+def test_request_contains_the_given_messages(ask: Ask, server: ModelServer) -> None:
     ask([Says("Nothing.")], "What ails it? Ünïcode, and what is none: \ud800.")
     body = server.requests[0].body
     assert SYSTEM in server.requests[0].words
@@ -109,7 +109,7 @@ def test_calls_are_answered_turn_by_turn(ask: Ask, server: ModelServer) -> None:
 
 @pytest.mark.parametrize("vendor", ["openai", "local"], indirect=True)
 @pytest.mark.parametrize("told", ["", "{", "[]", "null", "[" * 100_000, '{"a": "\\ud800"}', {"grep": "x"}])
-def test_arguments_that_cannot_be_read_are_none(ask: Ask, told: object) -> None:
+def test_unreadable_arguments_are_none(ask: Ask, told: object) -> None:
     """The model wrote them, so it can be told what is missing; the service is all right."""
     call = {"id": "c1", "function": {"name": "logs", "arguments": told}}
     message = {"role": "assistant", "tool_calls": [call]}
@@ -118,13 +118,13 @@ def test_arguments_that_cannot_be_read_are_none(ask: Ask, told: object) -> None:
     assert isinstance(told, str) or said.calls[0].arguments == told
 
 
-def test_a_tool_can_be_insisted_on(ask: Ask, server: ModelServer) -> None:
+def test_tool_call_can_be_forced(ask: Ask, server: ModelServer) -> None:
     said = ask([Says(calls=[("diagnose", {})])], must_call="diagnose")
     assert said.calls[0].name == "diagnose"
     assert "Call the tool diagnose now" in server.requests[0].words
 
 
-def test_a_tool_that_does_not_exist_is_passed_on(ask: Ask) -> None:
+def test_call_of_an_unknown_tool_is_passed_on(ask: Ask) -> None:
     assert ask([UNKNOWN_TOOL]).calls[0].name == "launch_missiles"
 
 
@@ -170,7 +170,7 @@ def test_a_tool_that_does_not_exist_is_passed_on(ask: Ask) -> None:
         ),
     ],
 )
-def test_what_is_no_answer_is_an_error(
+def test_unreadable_response_is_an_error(
     ask: Ask, server: ModelServer, reply: object, words: str, transient: bool
 ) -> None:
     with pytest.raises(AdvisorError, match=words) as caught:
@@ -193,7 +193,7 @@ def test_what_is_no_answer_is_an_error(
     ],
     ids=lambda value: getattr(value, "how", None),
 )
-def test_an_answer_that_does_not_arrive_is_an_error_that_passes(
+def test_missing_response_is_a_transient_error(
     ask: Ask, server: ModelServer, spoilt: Spoils, words: str
 ) -> None:
     with pytest.raises(AdvisorUnreachableError, match=words) as caught:
@@ -202,7 +202,7 @@ def test_an_answer_that_does_not_arrive_is_an_error_that_passes(
     assert len(server.requests) == 1
 
 
-def test_what_may_be_billed_is_told_from_what_was_not_answered(ask: Ask) -> None:
+def test_billable_errors_are_distinguished(ask: Ask) -> None:
     for reply in (REFUSES, CUT_SHORT, HTML, HUGE):
         with pytest.raises(AdvisorError) as caught:
             ask([reply])
@@ -213,14 +213,14 @@ def test_what_may_be_billed_is_told_from_what_was_not_answered(ask: Ask) -> None
         assert not caught.value.answered
 
 
-def test_after_a_fault_the_next_answer_is_heard(ask: Ask) -> None:
+def test_next_response_is_read_after_a_fault(ask: Ask) -> None:
     for spoilt in (Spoils("cut"), Spoils("cut in the body"), Fails(500), HUGE):
         with pytest.raises(AdvisorError):
             ask([spoilt])
         assert ask([Says("Here I am.")]).text == "Here I am."
 
 
-def test_where_nobody_listens_is_an_error_that_passes(vendor: str) -> None:
+def test_unreachable_server_is_a_transient_error(vendor: str) -> None:
     advisor = connect(vendor, "http://127.0.0.1:9")
     for call in (
         lambda: advisor.say(SYSTEM, ["?"], (), must_call=None, max_tokens=1, timeout=5),
@@ -230,7 +230,7 @@ def test_where_nobody_listens_is_an_error_that_passes(vendor: str) -> None:
             call()
 
 
-def test_a_time_to_wait_is_told(ask: Ask) -> None:
+def test_retry_after_is_in_the_error(ask: Ask) -> None:
     with pytest.raises(AdvisorError) as caught:
         ask([Fails(429, headers={"Retry-After": "17"})])
     assert caught.value.wait == 17
@@ -239,7 +239,7 @@ def test_a_time_to_wait_is_told(ask: Ask) -> None:
     assert caught.value.wait is None
 
 
-def test_a_server_that_quotes_the_key_does_not_spread_it(ask: Ask, vendor: str) -> None:
+def test_key_quoted_by_the_server_is_masked(ask: Ask, vendor: str) -> None:
     for status in (400, 401, 403, 500):
         with pytest.raises(AdvisorError) as caught:
             ask([Fails(status, f"what is {KEY}, or {KEY[:12]}?")])
@@ -247,7 +247,7 @@ def test_a_server_that_quotes_the_key_does_not_spread_it(ask: Ask, vendor: str) 
 
 
 @pytest.mark.parametrize("vendor", ["anthropic", "openai"], indirect=True)
-def test_a_key_that_is_refused_is_no_lack_of_network(vendor: str, server: ModelServer) -> None:
+def test_refused_key_differs_from_a_network_error(vendor: str, server: ModelServer) -> None:
     advisor = connect(vendor, server.base_url(vendor), key="sk-wrong-but-plausible-000")
     for call in (
         lambda: advisor.say(SYSTEM, ["?"], (), must_call=None, max_tokens=1, timeout=5),
@@ -261,12 +261,12 @@ def test_a_key_that_is_refused_is_no_lack_of_network(vendor: str, server: ModelS
     advisor.close()
 
 
-def test_a_probe_asks_once_and_for_no_answer(advisor: Advisor, server: ModelServer) -> None:
+def test_probe_makes_one_request(advisor: Advisor, server: ModelServer) -> None:
     advisor.probe(5)
     assert [request.method for request in server.requests] == ["GET"]
 
 
-def test_a_probe_tells_a_model_that_is_not_there(vendor: str, server: ModelServer) -> None:
+def test_probe_reports_a_missing_model(vendor: str, server: ModelServer) -> None:
     protocol = "openai" if vendor == "local" else vendor
     analysis = AnalyzerSettings(model="nonesuch", base_url=server.base_url(vendor))
     advisor = llm.create_advisor(protocol, analysis, {}, KEY)
@@ -277,7 +277,7 @@ def test_a_probe_tells_a_model_that_is_not_there(vendor: str, server: ModelServe
     advisor.close()
 
 
-def test_several_threads_may_ask_at_once(advisor: Advisor, server: ModelServer) -> None:
+def test_several_threads_may_send_requests(advisor: Advisor, server: ModelServer) -> None:
     server.script(lambda request: Says(request.words))
 
     def ask(number: int) -> bool:

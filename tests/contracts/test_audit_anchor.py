@@ -17,14 +17,14 @@ def notary(request: pytest.FixtureRequest) -> AuditAnchor:
     return RedisAuditAnchor(request.getfixturevalue("redis_client"))
 
 
-def test_what_is_noted_is_known_by_trail(notary: AuditAnchor) -> None:
+def test_note_is_stored_by_chain_name(notary: AuditAnchor) -> None:
     notary.note_head("a", SECOND)
     notary.note_anchor("a", FIRST)
     assert notary.noted("a") == AnchorNotes(anchor=FIRST, head=SECOND)
     assert notary.noted("b") == AnchorNotes()
 
 
-def test_one_that_is_behind_takes_nothing_back(notary: AuditAnchor) -> None:
+def test_older_note_does_not_replace_a_newer_one(notary: AuditAnchor) -> None:
     notary.note_head("a", SECOND)
     notary.note_head("a", FIRST)
     assert notary.noted("a") == AnchorNotes(head=SECOND)

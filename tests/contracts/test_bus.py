@@ -82,7 +82,7 @@ def test_every_role_gets_every_event_once(bus: Bus) -> None:
     assert [entry.event for entry in read(bus, role="alert")] == sent
 
 
-def test_what_was_published_before_a_role_began_is_meant_for_it_too(bus: Bus) -> None:
+def test_events_before_the_start_of_a_role_are_delivered(bus: Bus) -> None:
     bus.publish([event(alert())])
     assert len(read(bus, role="a new role")) == 1
 
@@ -99,7 +99,7 @@ def test_reading_waits_for_the_first_event(bus: Bus) -> None:
     assert len(got) == 1
 
 
-def test_acknowledging_publishes_what_came_of_it(bus: Bus) -> None:
+def test_acknowledge_publishes_the_result(bus: Bus) -> None:
     bus.publish([event(alert())])
     (entry,) = read(bus)
     answer = event(needed(), 1)
@@ -109,7 +109,7 @@ def test_acknowledging_publishes_what_came_of_it(bus: Bus) -> None:
 
 
 @pytest.mark.redis
-def test_what_cannot_be_told_is_not_acknowledged(redis_client: Client) -> None:
+def test_entry_is_not_acknowledged_when_publishing_fails(redis_client: Client) -> None:
     """Redis takes nothing back when it refuses a command: what is final comes last."""
     bus = RedisBus(redis_client)
     bus.publish([event(alert())])
@@ -121,7 +121,7 @@ def test_what_cannot_be_told_is_not_acknowledged(redis_client: Client) -> None:
     assert len(bus.unfinished("analyzer", "a", [STREAM])) == 1
 
 
-def test_lag_counts_what_waits_and_what_is_in_hand(bus: Bus) -> None:
+def test_lag_counts_unread_and_pending_entries(bus: Bus) -> None:
     bus.publish([event(alert(), at) for at in range(3)])
     assert bus.lag("analyzer", [STREAM]) == 3
     first, *_ = read(bus, count=2)
@@ -130,7 +130,7 @@ def test_lag_counts_what_waits_and_what_is_in_hand(bus: Bus) -> None:
     assert bus.lag("analyzer", [STREAM]) == 2
 
 
-def test_a_consumer_that_comes_back_finds_what_it_had_in_hand(bus: Bus) -> None:
+def test_returning_consumer_gets_its_pending_entries(bus: Bus) -> None:
     """And nothing of its neighbour's; it counts as a delivery as soon as it says that it works on it."""
     bus.publish([event(alert(), at) for at in range(2)])
     read(bus, consumer="a", count=1)
@@ -144,7 +144,7 @@ def test_a_consumer_that_comes_back_finds_what_it_had_in_hand(bus: Bus) -> None:
     assert entry.deliveries == 3
 
 
-def test_what_a_consumer_dropped_is_claimed_by_another_after_a_while(lab: Lab) -> None:
+def test_abandoned_entry_is_claimed_by_another_consumer(lab: Lab) -> None:
     lab.bus.publish([event(alert())])
     read(lab.bus, consumer="dead")
     assert lab.bus.claim("analyzer", "b", BOTH, idle=60) == []
@@ -154,7 +154,7 @@ def test_what_a_consumer_dropped_is_claimed_by_another_after_a_while(lab: Lab) -
     assert [entry.id for entry in lab.bus.unfinished("analyzer", "b", BOTH)] == [entry.id]
 
 
-def test_what_is_kept_cannot_be_claimed_and_counts_no_delivery(lab: Lab) -> None:
+def test_renewed_entry_is_not_claimed_or_counted(lab: Lab) -> None:
     lab.bus.publish([event(alert())])
     (entry,) = read(lab.bus, consumer="a")
     lab.pass_time(0.5)
@@ -185,7 +185,7 @@ def test_entries_that_cannot_be_kept_raise(redis_client: Client) -> None:
         bus.keep("analyzer", "a", entries)
 
 
-def test_a_deferred_entry_comes_again_when_it_is_due(bus: Bus) -> None:
+def test_deferred_entry_returns_when_due(bus: Bus) -> None:
     """Not before, and once, however many ask for it."""
     bus.publish([event(alert())])
     (entry,) = read(bus)
@@ -209,7 +209,7 @@ def test_a_deferred_entry_comes_again_when_it_is_due(bus: Bus) -> None:
     assert bus.due("analyzer", BOTH, 100.0, count=9) == DueEntries([])
 
 
-def test_what_is_put_off_again_stays_off_the_stream(bus: Bus) -> None:
+def test_entry_deferred_again_stays_off_the_stream(bus: Bus) -> None:
     bus.publish([event(alert()), event(alert(container=DB))])
     for number, entry in enumerate(read(bus)):
         bus.defer("analyzer", entry, until=100.0 + number)
@@ -226,7 +226,7 @@ def test_what_is_put_off_again_stays_off_the_stream(bus: Bus) -> None:
 
 
 @pytest.mark.redis
-def test_what_an_earlier_version_has_put_off_is_put_back(redis_client: Client) -> None:
+def test_entry_deferred_by_an_older_version_returns(redis_client: Client) -> None:
     bus = RedisBus(redis_client)
     redis_client.raw.zadd(f"hemostat:deferred:{STREAM}", {b"1-1\x1f" + encode(event(alert())): 100.0})
     assert bus.due("analyzer", BOTH, 200.0, count=9) == DueEntries([])
@@ -234,7 +234,7 @@ def test_what_an_earlier_version_has_put_off_is_put_back(redis_client: Client) -
     assert [each.event for each in read(bus)] == [event(alert())]
 
 
-def test_what_is_buried_is_out_of_the_way_and_says_why(lab: Lab) -> None:
+def test_dead_letter_has_the_reason_and_is_acknowledged(lab: Lab) -> None:
     lab.bus.publish([event(alert())])
     (entry,) = read(lab.bus)
     assert lab.bus.buried() == 0
@@ -248,7 +248,7 @@ def test_what_is_buried_is_out_of_the_way_and_says_why(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff\x00", b"[]", b'{"id":1}', b"null", b"x" * 300_000])
-def test_bytes_that_are_no_event_are_delivered_as_such(lab: Lab, raw: bytes) -> None:
+def test_invalid_bytes_are_delivered_as_invalid(lab: Lab, raw: bytes) -> None:
     """The reader gets the error, and then the next event."""
     lab.put(STREAM, raw)
     lab.bus.publish([event(alert())])
@@ -257,14 +257,14 @@ def test_bytes_that_are_no_event_are_delivered_as_such(lab: Lab, raw: bytes) -> 
     assert whole.event == event(alert())
 
 
-def test_the_newest_events_are_told_oldest_first(lab: Lab) -> None:
+def test_recent_events_are_ordered_oldest_first(lab: Lab) -> None:
     lab.put(STREAM, b"not an event")
     lab.bus.publish([event(alert(), at) for at in range(5)])
     assert [each.time for each in lab.bus.recent(STREAM, 3)] == [event(alert(), at).time for at in (2, 3, 4)]
     assert lab.bus.recent("false_alarm", 3) == []
 
 
-def test_the_last_values_are_one_for_each_and_expire(lab: Lab) -> None:
+def test_last_values_are_one_for_each_source_and_expire(lab: Lab) -> None:
     web, db = stats(), stats(container=DB)
     lab.bus.show([event(web, 0), event(db, 0)], ttl=60)
     lab.bus.show([event(web, 1), event(heartbeat("monitor"), 1), event(heartbeat("alert"), 1)], ttl=60)
@@ -276,14 +276,14 @@ def test_the_last_values_are_one_for_each_and_expire(lab: Lab) -> None:
     assert [each.data.container.name for each in lab.bus.last("container_stats")] == ["db"]
 
 
-def test_containers_of_one_name_on_two_hosts_are_two(lab: Lab) -> None:
+def test_same_name_on_two_hosts_is_two_containers(lab: Lab) -> None:
     here = event(stats())
     there = msgspec.structs.replace(here, host="elsewhere")
     lab.bus.show([here, there], ttl=60)
     assert {each.host for each in lab.bus.last("container_stats")} == {"h", "elsewhere"}
 
 
-def test_the_latest_numbers_of_a_container_are_its_history(bus: Bus) -> None:
+def test_history_is_the_latest_points_of_a_container(bus: Bus) -> None:
     """Of that name on that host; oldest first, and no more than is worth keeping."""
     assert bus.history("h", "web") == []
     bus.show([event(stats(cpu=None, memory=None)), event(stats(cpu=99.0), host="other")], ttl=5)
@@ -297,7 +297,7 @@ def test_the_latest_numbers_of_a_container_are_its_history(bus: Bus) -> None:
     assert bus.history("h", "db") == [MetricPoint(NOW, None, None, 1200, 0)]
 
 
-def test_the_history_of_what_is_gone_is_forgotten(lab: Lab) -> None:
+def test_history_of_a_removed_container_expires(lab: Lab) -> None:
     """It outlives the last value, for the evidence of a container that has died, and not for ever."""
     lab.bus.show([event(stats())], ttl=0.02)
     lab.pass_time(0.03)
@@ -306,14 +306,14 @@ def test_the_history_of_what_is_gone_is_forgotten(lab: Lab) -> None:
     assert 0 < lab.lasts("hemostat:history:h:web") <= POINTS_TTL_SECONDS
 
 
-def test_a_memo_is_kept_with_the_events_that_it_belongs_to(bus: Bus) -> None:
+def test_state_is_stored_together_with_its_events(bus: Bus) -> None:
     assert bus.recall("monitor:h") is None
     bus.publish([event(alert())], memo=("monitor:h", b"first"))
     bus.publish([], memo=("monitor:h", b"second"))
     assert (bus.recall("monitor:h"), bus.recall("monitor:other")) == (b"second", None)
 
 
-def test_a_subscriber_hears_everything_said_from_now_on(bus: Bus) -> None:
+def test_subscriber_receives_all_later_events(bus: Bus) -> None:
     """Durable events, outputs of an acknowledgement and what only refreshes a screen; silence is told."""
     bus.publish([event(alert(), 0)])
     (entry,) = read(bus)
@@ -356,14 +356,14 @@ def test_many_threads_share_one_bus(bus: Bus) -> None:
     assert len(bus.recent("remediation_needed", 100)) == 60
 
 
-def test_an_event_is_the_same_on_the_other_side(bus: Bus) -> None:
+def test_event_is_unchanged_by_the_bus(bus: Bus) -> None:
     sent = event(complete(), 1)
     bus.publish([sent])
     (entry,) = bus.read("alert", "a", ["remediation_complete"], count=1, timeout=0)
     assert (entry.event, entry.raw) == (sent, encode(sent))
 
 
-def test_what_follows_an_entry_is_read_without_taking_it_from_anybody(lab: Lab) -> None:
+def test_entries_after_an_id_are_read_without_a_group(lab: Lab) -> None:
     lab.bus.publish([event(alert(), at) for at in range(5)])
     lab.put(STREAM, b"not an event")
     first, second = lab.bus.after(STREAM, "0-0", 2)

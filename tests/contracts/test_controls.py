@@ -45,7 +45,7 @@ def answer(
     return desk.answer(name, given, by=by, reason="", now=at)
 
 
-def test_a_pause_holds_until_it_is_over_or_lifted(desk: ControlStore) -> None:
+def test_pause_applies_until_it_expires_or_is_resumed(desk: ControlStore) -> None:
     desk.pause(ALL_CONTAINERS, PAUSE)
     desk.pause("db", msgspec.structs.replace(PAUSE, until=None))
     controls = desk.controls()
@@ -57,21 +57,21 @@ def test_a_pause_holds_until_it_is_over_or_lifted(desk: ControlStore) -> None:
     assert desk.controls().paused("db", NOW + 9999) is None
 
 
-def test_a_breaker_is_closed_for_one_or_for_all(desk: ControlStore) -> None:
+def test_circuit_breaker_is_reset_for_one_or_all(desk: ControlStore) -> None:
     desk.reset("web", NOW)
     assert (desk.controls().reset("web"), desk.controls().reset("db")) == (NOW, 0.0)
     desk.reset(ALL_CONTAINERS, NOW + 5)
     assert (desk.controls().reset("web"), desk.controls().reset("db")) == (NOW + 5, NOW + 5)
 
 
-def test_a_request_is_put_on_the_desk_once(desk: ControlStore) -> None:
+def test_approval_is_created_once(desk: ControlStore) -> None:
     assert desk.ask(ASKED) == ASKED
     again = msgspec.structs.replace(ASKED, id="a2", asked=NOW + 5)
     assert desk.ask(again) == ASKED
     assert desk.approvals() == [ASKED]
 
 
-def test_an_answer_is_kept_with_who_gave_it(desk: ControlStore) -> None:
+def test_answer_is_stored_with_its_author(desk: ControlStore) -> None:
     desk.ask(ASKED)
     told = desk.answer("a1", ApprovalAnswer.REJECTED, by="ann", reason="not now", now=NOW + 1)
     assert told is not None
@@ -90,16 +90,16 @@ def test_the_first_answer_stands(desk: ControlStore) -> None:
     assert answer(desk, ApprovalAnswer.REJECTED, by="bob", at=NOW + 2) == first
 
 
-def test_after_its_time_a_request_can_be_answered_no_more(desk: ControlStore) -> None:
+def test_expired_approval_cannot_be_answered(desk: ControlStore) -> None:
     desk.ask(ASKED)
     assert answer(desk, at=NOW + 60) == ASKED
 
 
-def test_what_nobody_asked_cannot_be_answered(desk: ControlStore) -> None:
+def test_unknown_approval_cannot_be_answered(desk: ControlStore) -> None:
     assert answer(desk, name="nothing") is None
 
 
-def test_of_many_that_answer_at_once_one_is_heard(desk: ControlStore) -> None:
+def test_one_of_many_concurrent_answers_is_stored(desk: ControlStore) -> None:
     desk.ask(ASKED)
     told: list[Approval | None] = []
     ready = threading.Barrier(8)

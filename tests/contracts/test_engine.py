@@ -27,7 +27,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         lab.tear_down()
 
 
-def test_a_new_container_is_listed_and_found_by_its_labels(lab: Lab) -> None:
+def test_new_container_is_listed_and_found_by_labels(lab: Lab) -> None:
     container = lab.make(labels={"hemostat.window": "5s"})
     assert container in [info.ref.id for info in lab.engine.containers()]
     assert [info.ref.id for info in lab.workshop.find("hemostat.window=5s")] == [container]
@@ -35,7 +35,7 @@ def test_a_new_container_is_listed_and_found_by_its_labels(lab: Lab) -> None:
     assert lab.workshop.find("hemostat.window=6s") == []
 
 
-def test_inspect_tells_what_the_container_was_made_with(lab: Lab) -> None:
+def test_inspect_returns_the_containers_options(lab: Lab) -> None:
     container = lab.make(memory=64 << 20, cpus=0.5, restart_policy="on-failure", labels={"secret": "x"})
     info = lab.engine.inspect(container)
     assert (info.status, info.running, info.health) == ("running", True, None)
@@ -48,7 +48,7 @@ def test_inspect_tells_what_the_container_was_made_with(lab: Lab) -> None:
     assert lab.engine.inspect(info.ref.name) == info
 
 
-def test_the_members_of_a_service_are_found(lab: Lab) -> None:
+def test_members_of_a_service_are_listed(lab: Lab) -> None:
     compose = {"com.docker.compose.project": SESSION, "com.docker.compose.service": "db"}
     db = lab.make(labels=compose)
     lab.make(labels={**compose, "com.docker.compose.service": "web"})
@@ -56,7 +56,7 @@ def test_the_members_of_a_service_are_found(lab: Lab) -> None:
     assert lab.engine.members(SESSION, "cache") == []
 
 
-def test_a_container_without_limits_has_none(lab: Lab) -> None:
+def test_container_without_limits_has_none(lab: Lab) -> None:
     info = lab.engine.inspect(lab.make())
     assert (info.memory_limit, info.cpu_limit, info.restart_policy) == (None, None, "no")
 
@@ -77,12 +77,12 @@ def test_a_container_without_limits_has_none(lab: Lab) -> None:
     ],
     ids=["inspect", "start", "stop", "restart", "restart-now", "update", "logs", "top", "exec", "size"],
 )
-def test_an_unknown_container_is_named_as_such(lab: Lab, verb: Callable[[Engine], object]) -> None:
+def test_unknown_container_is_named_in_the_error(lab: Lab, verb: Callable[[Engine], object]) -> None:
     with pytest.raises(NoSuchContainerError, match=UNKNOWN):
         verb(lab.engine)
 
 
-def test_stop_and_start(lab: Lab) -> None:
+def test_stopped_container_can_be_started(lab: Lab) -> None:
     container = lab.make()
     before = lab.engine.inspect(container)
     lab.engine.stop(container, timeout=5)
@@ -95,7 +95,7 @@ def test_stop_and_start(lab: Lab) -> None:
     assert after.started_at > stopped.finished_at
 
 
-def test_restart_gives_the_container_a_new_life(lab: Lab) -> None:
+def test_restart_starts_a_new_process(lab: Lab) -> None:
     container = lab.make()
     before = lab.engine.inspect(container)
     lab.engine.restart(container, timeout=5)
@@ -105,7 +105,7 @@ def test_restart_gives_the_container_a_new_life(lab: Lab) -> None:
     assert after.pid != before.pid
 
 
-def test_starting_what_runs_and_stopping_what_is_stopped_change_nothing(lab: Lab) -> None:
+def test_start_and_stop_are_idempotent(lab: Lab) -> None:
     container = lab.make()
     before = lab.engine.inspect(container)
     lab.engine.start(container)
@@ -116,7 +116,7 @@ def test_starting_what_runs_and_stopping_what_is_stopped_change_nothing(lab: Lab
     assert lab.engine.inspect(container) == stopped
 
 
-def test_a_crash_is_told_with_its_exit_code(lab: Lab) -> None:
+def test_crash_emits_a_die_event_with_the_exit_code(lab: Lab) -> None:
     container = lab.make()
     listener = lab.listen()
     lab.crash(container, 3)
@@ -128,7 +128,7 @@ def test_a_crash_is_told_with_its_exit_code(lab: Lab) -> None:
     eventually(lambda: lab.engine.inspect(container).exit_code == 3)
 
 
-def test_a_stop_is_told_as_kill_then_die_then_stop(lab: Lab) -> None:
+def test_stop_emits_kill_die_and_stop_events(lab: Lab) -> None:
     container = lab.make()
     listener = lab.listen()
     lab.engine.stop(container, timeout=5)
@@ -137,7 +137,7 @@ def test_a_stop_is_told_as_kill_then_die_then_stop(lab: Lab) -> None:
     assert listener.events(container)[0].signal == 15
 
 
-def test_a_restart_is_told_as_a_stop_and_a_start(lab: Lab) -> None:
+def test_restart_emits_stop_and_start_events(lab: Lab) -> None:
     container = lab.make()
     listener = lab.listen()
     lab.engine.restart(container, timeout=5)
@@ -145,7 +145,7 @@ def test_a_restart_is_told_as_a_stop_and_a_start(lab: Lab) -> None:
     assert listener.actions(container) == ["kill", "die", "stop", "start"]
 
 
-def test_a_removal_is_told_as_the_end(lab: Lab) -> None:
+def test_removal_emits_a_destroy_event(lab: Lab) -> None:
     container = lab.make()
     listener = lab.listen()
     lab.workshop.remove(container)
@@ -154,7 +154,7 @@ def test_a_removal_is_told_as_the_end(lab: Lab) -> None:
     assert listener.events(container)[1].exit_code == 137
 
 
-def test_events_since_the_past_begin_with_the_past(lab: Lab) -> None:
+def test_events_since_a_past_time_start_there(lab: Lab) -> None:
     begin = lab.now()
     container = lab.make()
     lab.engine.stop(container, timeout=5)
@@ -164,7 +164,7 @@ def test_events_since_the_past_begin_with_the_past(lab: Lab) -> None:
     assert all(event.time >= begin for event in listener.events(container))
 
 
-def test_docker_s_own_policy_restarts_and_counts(lab: Lab) -> None:
+def test_restart_policy_restarts_and_counts(lab: Lab) -> None:
     container = lab.make(restart_policy="on-failure")
     listener = lab.listen()
     lab.crash(container, 3)
@@ -174,7 +174,7 @@ def test_docker_s_own_policy_restarts_and_counts(lab: Lab) -> None:
     assert lab.engine.inspect(container).running
 
 
-def test_health_turns_with_the_fault_and_with_the_restart(lab: Lab) -> None:
+def test_health_changes_with_fault_and_restart(lab: Lab) -> None:
     container = lab.make(health=HEALTH)
     listener = lab.listen()
     eventually(lambda: lab.engine.inspect(container).health == "healthy")
@@ -199,7 +199,7 @@ def test_counters_grow_while_the_container_spins(lab: Lab) -> None:
     eventually(lambda: sample().cpu > first.cpu + 0.1)
 
 
-def test_a_stopped_container_has_no_counters(lab: Lab) -> None:
+def test_stopped_container_has_no_counters(lab: Lab) -> None:
     container = lab.make()
     running = lab.engine.inspect(container)
     lab.engine.stop(container)
@@ -222,13 +222,13 @@ def test_exec_gives_the_exit_code_and_both_streams(lab: Lab) -> None:
     assert sorted(output.split()) == ["err", "out"]
 
 
-def test_a_command_that_takes_too_long_is_given_up(lab: Lab) -> None:
+def test_command_that_takes_too_long_times_out(lab: Lab) -> None:
     with pytest.raises(EngineError, match=r"not done within 0\.5 s") as caught:
         lab.engine.exec(lab.make(), ["sh", "-c", "sleep 5"], timeout=0.5)
     assert not caught.value.transient
 
 
-def test_top_tells_the_command_lines_of_what_runs(lab: Lab) -> None:
+def test_top_returns_command_lines_of_processes(lab: Lab) -> None:
     container = lab.make()
     assert any("while sleep" in line for line in lab.engine.top(container))
     lab.engine.stop(container)
@@ -249,7 +249,7 @@ def reclaimable(lab: Lab, **labels: str) -> dict[str, PrunableItem]:
     return {leftover.id: leftover for leftover in lab.engine.reclaimable(labels)}
 
 
-def test_what_is_stopped_is_reclaimable_with_its_size_and_since_when(lab: Lab) -> None:
+def test_stopped_container_is_prunable_with_size_and_time(lab: Lab) -> None:
     running, stopped = lab.make(), lab.make(labels={"hemostat.batch": "mine"})
     lab.write(stopped, 300_000)
     lab.engine.stop(stopped)
@@ -263,7 +263,7 @@ def test_what_is_stopped_is_reclaimable_with_its_size_and_since_when(lab: Lab) -
     assert reclaimable(lab, batch="yours") == {}
 
 
-def test_what_is_discarded_is_gone_and_what_runs_again_stays(lab: Lab) -> None:
+def test_discard_removes_stopped_and_keeps_running_containers(lab: Lab) -> None:
     gone, again = lab.make(), lab.make()
     for container in (gone, again):
         lab.write(container, 300_000)
@@ -277,7 +277,7 @@ def test_what_is_discarded_is_gone_and_what_runs_again_stays(lab: Lab) -> None:
     assert {gone, again} & left == {again}
 
 
-def test_who_lives_in_another_s_network_is_told_while_it_runs(lab: Lab) -> None:
+def test_running_members_of_a_network_are_listed(lab: Lab) -> None:
     owner = lab.make()
     sharer, stopped = (lab.make(network=f"container:{owner}") for _ in range(2))
     lab.engine.stop(stopped)
@@ -287,7 +287,7 @@ def test_who_lives_in_another_s_network_is_told_while_it_runs(lab: Lab) -> None:
     assert found[sharer] == lab.engine.inspect(sharer)
 
 
-def test_a_service_that_does_not_exist_is_refused(lab: Lab) -> None:
+def test_missing_service_is_refused(lab: Lab) -> None:
     with pytest.raises(EngineError):
         lab.engine.service(UNKNOWN)
     with pytest.raises(EngineError):
@@ -304,7 +304,7 @@ def compose(project: str, number: int) -> dict[str, str]:
     }
 
 
-def test_a_compose_service_gets_replicas_and_loses_only_those(lab: Lab) -> None:
+def test_compose_service_is_scaled_up_and_down(lab: Lab) -> None:
     project = f"hs-test-{secrets.token_hex(4)}"
     names = [f"{project}_web_{number}" for number in (1, 2, 3)]
     first = lab.make(name=names[0], labels=compose(project, 1), memory=64 << 20, environment={"A": "b"})
@@ -326,12 +326,12 @@ def test_a_compose_service_gets_replicas_and_loses_only_those(lab: Lab) -> None:
     assert left == [first]
 
 
-def test_a_compose_service_without_a_replica_is_refused(lab: Lab) -> None:
+def test_compose_service_without_a_replica_is_refused(lab: Lab) -> None:
     with pytest.raises(EngineError):
         lab.engine.service(f"compose:{UNKNOWN}/web")
 
 
-def test_removing_twice_is_silent(lab: Lab) -> None:
+def test_second_removal_is_tolerated(lab: Lab) -> None:
     container = lab.make()
     lab.workshop.remove(container)
     lab.workshop.remove(container)
@@ -339,26 +339,26 @@ def test_removing_twice_is_silent(lab: Lab) -> None:
         lab.engine.inspect(container)
 
 
-def test_a_second_container_of_the_same_name_is_refused(lab: Lab) -> None:
+def test_second_container_of_the_same_name_is_refused(lab: Lab) -> None:
     name = lab.engine.inspect(lab.make()).ref.name
     with pytest.raises(EngineError, match="already in use"):
         lab.workshop.run(msgspec.structs.replace(spec(), name=name))
 
 
-def test_the_engine_says_what_it_is(lab: Lab) -> None:
+def test_engine_reports_its_version(lab: Lab) -> None:
     version = lab.engine.version()
     assert version.cpus > 0
     assert version.memory > 0
     assert version.root.startswith("/")
 
 
-def test_closing_ends_the_events(lab: Lab) -> None:
+def test_close_ends_the_events(lab: Lab) -> None:
     listener = lab.listen()
     lab.engine.close()
     assert listener.join()
 
 
-def test_details_tell_how_a_container_was_made(lab: Lab) -> None:
+def test_details_contain_the_containers_configuration(lab: Lab) -> None:
     container = lab.make(memory=64 << 20, cpus=0.5, environment={"MODE": "fast", "API_KEY": "abc"})
     details = lab.engine.details(container)
     assert details.command[:2] == ("sh", "-c")

@@ -17,21 +17,21 @@ def dossiers(request: pytest.FixtureRequest) -> EvidenceStore:
     return RedisEvidence(request.getfixturevalue("redis_client"))
 
 
-def test_what_is_put_is_found_by_its_incident(dossiers: EvidenceStore) -> None:
+def test_evidence_is_found_by_its_incident(dossiers: EvidenceStore) -> None:
     assert dossiers.get("i1") == []
     assert dossiers.put("i1", make_snapshot())
     assert dossiers.get("i1") == [make_snapshot()]
     assert dossiers.get("i2") == []
 
 
-def test_the_first_of_an_occurrence_stays(dossiers: EvidenceStore) -> None:
+def test_first_evidence_of_an_occurrence_is_kept(dossiers: EvidenceStore) -> None:
     """A redelivered request sees the container as the action left it."""
     assert dossiers.put("i1", make_snapshot(log="before"))
     assert not dossiers.put("i1", make_snapshot(log="after"))
     assert dossiers.get("i1") == [make_snapshot(log="before")]
 
 
-def test_each_rung_of_the_ladder_has_its_own(dossiers: EvidenceStore) -> None:
+def test_each_ladder_step_has_its_own_evidence(dossiers: EvidenceStore) -> None:
     for occurrence, rung in ((2, 0), (1, 1), (1, 0)):
         assert dossiers.put("i1", make_snapshot(occurrence, rung))
     assert dossiers.get("i1") == [make_snapshot(1, 0), make_snapshot(1, 1), make_snapshot(2, 0)]
@@ -50,7 +50,7 @@ def test_evidence_expires_after_a_week(redis_client: Client) -> None:
     assert week - 60 < redis_client.raw.ttl("hemostat:evidence:i1") <= week
 
 
-def test_the_fake_forgets_after_a_week_too() -> None:
+def test_in_memory_evidence_expires_after_a_week() -> None:
     dossiers = InMemoryEvidence()
     dossiers.put("old", make_snapshot())
     dossiers.put("new", msgspec.structs.replace(make_snapshot(), time=NOW + 8 * 24 * 3600))

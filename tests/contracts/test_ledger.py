@@ -51,14 +51,14 @@ def attempt(key: str = "i1:1:0", container: str = "web", time: float = NOW) -> A
     )
 
 
-def test_stop_by_a_person_is_read_with_the_book_of_its_container(ledger: Ledger) -> None:
+def test_stop_by_a_person_is_in_the_ledger_snapshot(ledger: Ledger) -> None:
     stop = ManualStop(NOW, NOW + 90)
     ledger.note_stop("h", "web", stop)
     assert read(ledger, "web").stopping == stop
     assert (read(ledger, "db").stopping, read(ledger, "web", "other").stopping) == (None, None)
 
 
-def test_attempts_of_a_container_are_read_whether_they_have_ended_or_not(ledger: Ledger) -> None:
+def test_running_and_finished_attempts_are_read(ledger: Ledger) -> None:
     first, second = attempt(), attempt("i2:1:0", time=NOW + 1)
     ledger.reserve("h", first, 0)
     ledger.finish("h", msgspec.structs.replace(first, outcome=Outcome.FAILED, finished=NOW + 1))
@@ -67,7 +67,7 @@ def test_attempts_of_a_container_are_read_whether_they_have_ended_or_not(ledger:
     assert [each.outcome for each in ledger.attempts("h", "web")] == [Outcome.FAILED, None]
 
 
-def test_an_intent_is_written_if_nobody_wrote_since_the_reading(ledger: Ledger) -> None:
+def test_intent_is_written_on_an_unchanged_snapshot(ledger: Ledger) -> None:
     book = read(ledger, "web")
     assert ledger.reserve("h", attempt(), book.version)
     after = read(ledger, "web")
@@ -75,7 +75,7 @@ def test_an_intent_is_written_if_nobody_wrote_since_the_reading(ledger: Ledger) 
 
 
 @pytest.mark.parametrize("container", ["web", "db"])
-def test_nothing_is_written_on_an_outdated_reading(ledger: Ledger, container: str) -> None:
+def test_outdated_snapshot_writes_nothing(ledger: Ledger, container: str) -> None:
     """Another container's attempt makes it outdated too: there is a limit for the whole host."""
     book = read(ledger, "web")
     assert ledger.reserve("h", attempt(container=container), book.version)
@@ -83,7 +83,7 @@ def test_nothing_is_written_on_an_outdated_reading(ledger: Ledger, container: st
     assert [each.key for each in read(ledger, "web").attempts if each.key == "i2:1:0"] == []
 
 
-def test_an_intent_is_renewed_if_nobody_wrote_since_the_reading(ledger: Ledger) -> None:
+def test_intent_is_renewed_on_an_unchanged_snapshot(ledger: Ledger) -> None:
     """It stays one; of two that take it over, one does."""
     assert ledger.reserve("h", attempt(), ledger.read("h", "web").version)
     version = ledger.read("h", "web").version
@@ -95,14 +95,14 @@ def test_an_intent_is_renewed_if_nobody_wrote_since_the_reading(ledger: Ledger) 
     assert (book.attempts, book.running) == ((taken,), (taken,))
 
 
-def test_an_outcome_makes_earlier_readings_outdated(ledger: Ledger) -> None:
+def test_outcome_makes_earlier_snapshots_outdated(ledger: Ledger) -> None:
     assert ledger.reserve("h", attempt(), read(ledger, "web").version)
     book = read(ledger, "web")
     ledger.finish("h", msgspec.structs.replace(attempt(), outcome=Outcome.HEALED))
     assert not ledger.reserve("h", attempt("i2:1:0"), book.version)
 
 
-def test_of_many_that_reserve_at_once_exactly_one_does(ledger: Ledger) -> None:
+def test_one_of_many_concurrent_reservations_succeeds(ledger: Ledger) -> None:
     version = read(ledger, "web").version
     won: list[bool] = []
     ready = threading.Barrier(10)
@@ -120,7 +120,7 @@ def test_of_many_that_reserve_at_once_exactly_one_does(ledger: Ledger) -> None:
     assert len(read(ledger, "web").attempts) == 1
 
 
-def test_a_finished_attempt_is_kept_and_runs_no_more(ledger: Ledger) -> None:
+def test_finished_attempt_is_kept_and_not_running(ledger: Ledger) -> None:
     assert ledger.reserve("h", attempt(), read(ledger, "web").version)
     done = msgspec.structs.replace(
         attempt(), outcome=Outcome.HEALED, reason=Reason.VERIFIED, finished=NOW + 3
@@ -130,7 +130,7 @@ def test_a_finished_attempt_is_kept_and_runs_no_more(ledger: Ledger) -> None:
     assert (book.attempts, book.running) == ((done,), ())
 
 
-def test_a_container_has_its_own_attempts_and_the_host_all_that_run(ledger: Ledger) -> None:
+def test_snapshot_has_own_attempts_and_all_running_ones(ledger: Ledger) -> None:
     for number, name in enumerate(("web", "db")):
         version = read(ledger, name).version
         assert ledger.reserve("h", attempt(f"i{number}:1:0", name, NOW + number), version)
@@ -141,14 +141,14 @@ def test_a_container_has_its_own_attempts_and_the_host_all_that_run(ledger: Ledg
     assert (other.attempts, other.running) == ((), ())
 
 
-def test_attempts_are_told_oldest_first(ledger: Ledger) -> None:
+def test_attempts_are_ordered_oldest_first(ledger: Ledger) -> None:
     for time in (NOW + 5, NOW + 1, NOW + 3):
         assert ledger.reserve("h", attempt(f"{time}:1:0", time=time), read(ledger, "web").version)
     times = [each.time for each in read(ledger, "web").attempts]
     assert times == [NOW + 1, NOW + 3, NOW + 5]
 
 
-def test_what_people_have_said_is_read_with_the_book(lab: Lab) -> None:
+def test_pauses_and_resets_are_in_the_ledger_snapshot(lab: Lab) -> None:
     """On everything, and on this very request alone."""
     assert (read(lab.ledger, "web").controls, read(lab.ledger, "web").approval) == (Controls(), None)
     pause = Pause(by="ann", at=NOW)
@@ -175,7 +175,7 @@ def test_what_people_have_said_is_read_with_the_book(lab: Lab) -> None:
     assert book.approval == told
 
 
-def test_an_incident_is_known_once_a_monitor_has_told_of_it(lab: Lab) -> None:
+def test_incident_is_known_after_the_monitors_alert(lab: Lab) -> None:
     """To its own host; neither what ended nor a request makes one known."""
     lab.bus.publish([event(alert(phase=Phase.CLEARED)), event(needed())])
     assert read(lab.ledger, "web").patient == ""
@@ -183,7 +183,7 @@ def test_an_incident_is_known_once_a_monitor_has_told_of_it(lab: Lab) -> None:
     assert [read(lab.ledger, "db", host).patient for host in ("h", "other")] == ["web", ""]
 
 
-def test_notes_of_an_incident_are_read_as_far_as_the_request_goes(lab: Lab) -> None:
+def test_notes_are_read_up_to_the_request(lab: Lab) -> None:
     for each in (alert(), alert(phase=Phase.CLEARED), alert(occurrence=2, since=NOW + 5)):
         lab.bus.publish([event(each)])
     told = {key: lab.ledger.read("h", "web", "i1", key).notes for key in ("i1:1:0", "i1:2:3", "i1:3:0")}
@@ -195,13 +195,13 @@ def test_notes_of_an_incident_are_read_as_far_as_the_request_goes(lab: Lab) -> N
 
 
 @pytest.mark.redis
-def test_a_note_that_cannot_be_read_is_none(redis_client: Client) -> None:
+def test_unreadable_note_is_ignored(redis_client: Client) -> None:
     for key in ("i1:1", "i1:latest", "i1:over", "i1"):
         redis_client.raw.set(f"hemostat:incident:h:{key}", b'\xff["2"]')
     assert read(RedisLedger(redis_client), "web").notes == IncidentNotes()
 
 
-def test_an_order_is_a_persons_once_it_was_given(lab: Lab) -> None:
+def test_order_is_valid_once_it_has_a_seal(lab: Lab) -> None:
     """To its own host, under its own incident, and it makes no incident known."""
     assert read(lab.ledger, "web").seal == ""
     lab.bus.publish([event(order())])
@@ -211,12 +211,12 @@ def test_an_order_is_a_persons_once_it_was_given(lab: Lab) -> None:
 
 
 @pytest.mark.redis
-def test_an_incident_is_known_for_as_long_as_an_attempt_is_kept(redis_client: Client) -> None:
+def test_incident_is_known_as_long_as_its_attempts(redis_client: Client) -> None:
     RedisBus(redis_client).publish([event(alert())])
     assert 0 <= 48 * 3600 - redis_client.raw.ttl("hemostat:incident:h:i1") < 60
 
 
-def test_a_survey_tells_of_all_containers_of_the_host_alone(lab: Lab) -> None:
+def test_overview_covers_all_containers_of_the_host(lab: Lab) -> None:
     """However many were acted on, oldest first, with what people have said."""
     for number in range(60):
         one = attempt(f"i{number}:1:0", f"c{number % 30}", NOW + number)
@@ -234,7 +234,7 @@ def test_a_survey_tells_of_all_containers_of_the_host_alone(lab: Lab) -> None:
 
 
 @pytest.mark.redis
-def test_attempts_of_long_ago_are_dropped(redis_client: object) -> None:
+def test_old_attempts_are_dropped(redis_client: object) -> None:
     ledger = RedisLedger(redis_client)
     for key, time in (("old", NOW - 49 * 3600), ("new", NOW)):
         assert ledger.reserve("h", attempt(key, time=time), read(ledger, "web").version)
@@ -244,7 +244,7 @@ def test_attempts_of_long_ago_are_dropped(redis_client: object) -> None:
 RAISED = RaisedLimit(container="c1", resource=Resource.MEMORY, before=64.0, after=96.0, time=NOW)
 
 
-def test_what_is_raised_is_remembered_until_somebody_takes_it_back(ledger: Ledger) -> None:
+def test_raised_limit_is_stored_until_it_is_restored(ledger: Ledger) -> None:
     ledger.keep_scaled("h", RAISED)
     assert (ledger.scaled("h"), ledger.scaled("other")) == ([RAISED], [])
     assert ledger.drop_scaled("h", RAISED)
@@ -260,14 +260,14 @@ def test_raised_limits_of_two_containers_are_remembered_separately(ledger: Ledge
     assert ledger.scaled("h") == [other]
 
 
-def test_a_raised_limit_in_whole_bytes_is_dropped(ledger: Ledger) -> None:
+def test_raised_limit_in_whole_bytes_is_dropped(ledger: Ledger) -> None:
     """As it is raised: the engine tells of a memory limit as an integer."""
     ledger.keep_scaled("h", msgspec.structs.replace(RAISED, before=64 << 20, after=96 << 20))
     assert ledger.drop_scaled("h", *ledger.scaled("h"))
     assert ledger.scaled("h") == []
 
 
-def test_what_is_raised_twice_goes_back_to_where_it_was_first(ledger: Ledger) -> None:
+def test_limit_raised_twice_keeps_its_first_value(ledger: Ledger) -> None:
     ledger.keep_scaled("h", RAISED)
     ledger.keep_scaled("h", msgspec.structs.replace(RAISED, before=96.0, after=144.0))
     assert [(each.before, each.after) for each in ledger.scaled("h")] == [(64.0, 144.0)]

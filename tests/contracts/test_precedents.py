@@ -42,7 +42,7 @@ def purse(kind, request) -> LlmBudget:
     )
 
 
-def test_the_past_is_told_oldest_first_and_each_remediation_once(casebook):
+def test_precedents_are_oldest_first_without_duplicates(casebook):
     second = msgspec.structs.replace(FIRST, time=2.0, outcome=Outcome.FAILED)
     casebook.remember("s", "i2:1:0", second)
     for _ in range(2):
@@ -51,21 +51,21 @@ def test_the_past_is_told_oldest_first_and_each_remediation_once(casebook):
     assert casebook.past("other") == []
 
 
-def test_of_a_signature_the_newest_twenty_are_kept(casebook):
+def test_newest_twenty_precedents_of_a_signature_are_kept(casebook):
     for number in range(25):
         casebook.remember("s", str(number), msgspec.structs.replace(FIRST, time=float(number)))
     assert [past.time for past in casebook.past("s")] == [float(number) for number in range(5, 25)]
 
 
 @pytest.mark.redis
-def test_what_another_version_has_written_of_the_past_keeps_nobody_from_the_rest(redis_client):
+def test_unreadable_precedent_is_skipped(redis_client):
     casebook = RedisPrecedents(redis_client)
     redis_client.raw.hset("hemostat:past:s", "i0:1:0", b'{"time": 1.0, "action": "teleport"}')
     casebook.remember("s", "i1:1:0", FIRST)
     assert casebook.past("s") == [FIRST]
 
 
-def test_advice_serves_until_its_time_is_up(casebook, kind, clock):
+def test_advice_is_reused_until_it_expires(casebook, kind, clock):
     casebook.keep("l", b"restart", 0.05 if kind == "redis" else 60.0)
     casebook.keep("m", b"wait", 60.0)
     assert casebook.advice("m") == b"wait"
@@ -74,7 +74,7 @@ def test_advice_serves_until_its_time_is_up(casebook, kind, clock):
     assert casebook.advice("n") is None
 
 
-def test_of_two_that_read_the_same_sum_one_may_spend_on_it(purse):
+def test_one_of_two_concurrent_reservations_succeeds(purse):
     version, spent = purse.read()
     assert spent == []
     assert purse.take(SPENT, version)
@@ -82,7 +82,7 @@ def test_of_two_that_read_the_same_sum_one_may_spend_on_it(purse):
     assert purse.read() == (version + 1, [SPENT])
 
 
-def test_what_was_taken_is_replaced_by_what_it_was_in_the_end(purse):
+def test_reserved_cost_is_replaced_by_the_actual_cost(purse):
     assert purse.take(SPENT, purse.read()[0])
     real = msgspec.structs.replace(SPENT, cost=0.1)
     purse.settle(real)

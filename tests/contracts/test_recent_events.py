@@ -39,7 +39,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RecentEven
             sql_store.close()
 
 
-def test_an_event_is_kept_once(store: RecentEvents) -> None:
+def test_event_is_stored_once(store: RecentEvents) -> None:
     """A redelivered event is not news."""
     assert store.append([event(alert())]) == [event(alert())]
     assert store.append([event(alert()), event(alert(), 1), event(alert(), 1)]) == [event(alert(), 1)]
@@ -48,13 +48,13 @@ def test_an_event_is_kept_once(store: RecentEvents) -> None:
     assert store.append([event(complete())]) == [event(complete())]
 
 
-def test_every_type_can_be_kept_together(store: RecentEvents) -> None:
+def test_all_types_can_be_stored_together(store: RecentEvents) -> None:
     assert store.append(ALL) == list(ALL)
     assert store.append(ALL) == []
 
 
 @pytest.mark.parametrize("name", ["\x00", "\ud7ff\u2028", "x" * 50_000, "'; DROP TABLE", ""])
-def test_a_hostile_sender_blocks_nobody(store: RecentEvents, name: str) -> None:
+def test_hostile_sender_does_not_block_others(store: RecentEvents, name: str) -> None:
     """Whatever an event is called, it is kept, and those beside it too."""
     data = alert(container=msgspec.structs.replace(alert().container, name=name, id=name))
     hostile = msgspec.structs.replace(event(data), id=name, host=name, incident=name)
@@ -67,7 +67,7 @@ def test_a_hostile_sender_blocks_nobody(store: RecentEvents, name: str) -> None:
 
 
 @pytest.mark.redis
-def test_third_parties_find_the_newest_first_by_type(redis_client: Client) -> None:
+def test_newest_events_come_first_by_type(redis_client: Client) -> None:
     store = RedisRecentEvents(redis_client)
     store.append([*(event(alert(), at) for at in (1, 2, 2)), event(complete(), 3)])
     listed = [decode(raw) for raw in redis_client.raw.lrange("hemostat:events:health_alert", 0, -1)]

@@ -58,14 +58,14 @@ def many(count: int, start: int = 0) -> list[Event]:
     return [event(alert(), at) for at in range(start, start + count)]
 
 
-def test_what_was_kept_is_found_as_it_was_newest_first(store: SqlStore) -> None:
+def test_stored_rows_are_returned_newest_first(store: SqlStore) -> None:
     store.append(ALL)
     assert found(store) == list(reversed(ALL))
     assert [row.event for row in store.find(EventQuery(), limit=2)] == [ALL[-1], ALL[-2]]
     assert found(store, since=ALL[1].time, until=ALL[3].time) == [ALL[2], ALL[1]]
 
 
-def test_events_are_found_by_what_they_say(store: SqlStore) -> None:
+def test_events_are_found_by_their_fields(store: SqlStore) -> None:
     shop = event(alert(container=DB), incident="i9", host="other")
     failed = event(complete(outcome=Outcome.FAILED), 7)
     store.append([*ALL, shop, failed])
@@ -79,14 +79,14 @@ def test_events_are_found_by_what_they_say(store: SqlStore) -> None:
     assert found(store, kind="oom") == []
 
 
-def test_an_incident_is_told_whole_where_part_of_it_is_asked_for(store: SqlStore) -> None:
+def test_query_can_return_whole_incidents(store: SqlStore) -> None:
     other = event(alert(container=DB), incident="i2")
     store.append([event(complete(), 5), other, event(alert()), event(needed(), 1)])
     told = [row.event for row in store.incidents(EventQuery(since=NOW + 4))]
     assert told == [event(alert()), event(needed(), 1), event(complete(), 5)]
 
 
-def test_the_trail_begins_with_nothing_and_grows_by_what_is_new(store: SqlStore) -> None:
+def test_chain_starts_empty_and_grows_by_new_events(store: SqlStore) -> None:
     assert store.ends().head == store.ends().anchor == ChainPosition(0, INITIAL_HASH)
     store.append(many(2))
     store.append(many(3))
@@ -94,7 +94,7 @@ def test_the_trail_begins_with_nothing_and_grows_by_what_is_new(store: SqlStore)
     assert findings(store) == []
 
 
-def test_several_roles_at_once_write_one_trail(url: str) -> None:
+def test_concurrent_roles_write_one_chain(url: str) -> None:
     """Each is delivered what another had and dropped, too."""
     stores = [SqlStore(url, lambda: NOW) for _ in range(4)]
 
@@ -123,19 +123,19 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("statements", CHANGES.values(), ids=CHANGES)
-def test_a_changed_row_is_found(store: SqlStore, statements: list[str]) -> None:
+def test_changed_row_is_detected(store: SqlStore, statements: list[str]) -> None:
     store.append(many(6))
     tamper(store, *statements)
     assert findings(store) == [("changed", 3)]
 
 
-def test_a_removed_row_is_found(store: SqlStore) -> None:
+def test_removed_row_is_detected(store: SqlStore) -> None:
     store.append(many(6))
     tamper(store, "DELETE FROM hemostat_events WHERE number = 3")
     assert findings(store) == [("removed", 3)]
 
 
-def test_a_removed_row_is_found_where_the_others_were_renumbered(store: SqlStore) -> None:
+def test_removed_row_is_detected_after_renumbering(store: SqlStore) -> None:
     store.append(many(4))
     tamper(
         store,
@@ -147,7 +147,7 @@ def test_a_removed_row_is_found_where_the_others_were_renumbered(store: SqlStore
     assert findings(store) == [("reordered", 2)]
 
 
-def test_reordered_rows_are_found(store: SqlStore) -> None:
+def test_reordered_rows_are_detected(store: SqlStore) -> None:
     store.append(many(6))
     tamper(
         store,
@@ -158,7 +158,7 @@ def test_reordered_rows_are_found(store: SqlStore) -> None:
     assert findings(store) == [("reordered", 3), ("reordered", 4), ("reordered", 5)]
 
 
-def test_a_row_that_was_replaced_with_its_hash_is_found_by_the_next(store: SqlStore, url: str) -> None:
+def test_replaced_row_with_a_new_hash_is_detected_by_the_next(store: SqlStore, url: str) -> None:
     store.append(many(3))
     with store.trail() as (_, links):
         forged = list(links)[2]
@@ -173,15 +173,13 @@ def _literal(url: str, value: bytes) -> str:
     return f"x'{value.hex()}'" if url.startswith("sqlite") else f"'\\x{value.hex()}'::bytea"
 
 
-def test_an_end_that_was_cut_off_is_found(store: SqlStore) -> None:
+def test_removed_tail_is_detected(store: SqlStore) -> None:
     store.append(many(4))
     tamper(store, "DELETE FROM hemostat_events WHERE number > 2")
     assert findings(store) == [("cut_off", 2)]
 
 
-def test_an_end_that_was_cut_off_with_the_head_is_found_by_what_is_noted_elsewhere(
-    store: SqlStore, url: str
-) -> None:
+def test_removed_tail_with_its_head_is_detected_by_the_notes(store: SqlStore, url: str) -> None:
     store.append(many(4))
     head = store.ends().head
     with store.trail() as (_, links):
@@ -195,7 +193,7 @@ def test_an_end_that_was_cut_off_with_the_head_is_found_by_what_is_noted_elsewhe
     assert findings(store, AnchorNotes(head=head)) == [("cut_off", 2)]
 
 
-def test_a_trail_that_was_written_anew_is_found_by_what_is_noted_elsewhere(store: SqlStore, url: str) -> None:
+def test_rewritten_chain_is_detected_by_the_notes(store: SqlStore, url: str) -> None:
     store.append(many(2))
     head = store.ends().head
     tamper(
@@ -208,7 +206,7 @@ def test_a_trail_that_was_written_anew_is_found_by_what_is_noted_elsewhere(store
     assert findings(store, AnchorNotes(head=head)) == [("changed", 2)]
 
 
-def test_old_rows_go_and_the_rest_can_still_be_verified(url: str) -> None:
+def test_chain_is_verifiable_after_old_rows_are_deleted(url: str) -> None:
     moment = NOW
     store = SqlStore(url, lambda: moment)
     store.append(many(4))
@@ -228,7 +226,7 @@ def test_old_rows_go_and_the_rest_can_still_be_verified(url: str) -> None:
     store.close()
 
 
-def test_the_oldest_rows_are_outdated_up_to_how_many_may_stay(store: SqlStore) -> None:
+def test_oldest_rows_above_the_maximum_are_outdated(store: SqlStore) -> None:
     assert store.outdated(NOW + 1, 0, limit=100) is None
     store.append(many(10))
     assert store.outdated(None, 0, limit=100) is None
@@ -242,7 +240,7 @@ def _number(end: ChainPosition | None) -> int | None:
     return end and end.number
 
 
-def test_one_that_only_asks_finds_nothing_before_something_was_stored(url: str) -> None:
+def test_reader_of_a_missing_database_finds_nothing(url: str) -> None:
     reader = SqlStore(url, lambda: NOW, write=False)
     with pytest.raises(StoreError, match="nothing is stored yet"):
         reader.ends()
@@ -255,7 +253,7 @@ def test_one_that_only_asks_finds_nothing_before_something_was_stored(url: str) 
     writer.close()
 
 
-def test_an_older_database_is_brought_up_to_date(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_older_database_is_migrated(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first version stands for the older ones, a version that does not exist yet for the newer."""
     old = SqlStore(url, lambda: NOW)
     old.append(many(3))
@@ -282,7 +280,7 @@ def test_an_older_database_is_brought_up_to_date(url: str, monkeypatch: pytest.M
         late.close()
 
 
-def test_every_version_leads_to_this_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_version_migrates_to_the_current_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for version in range(1, len(schema.STEPS) + 1):
         with monkeypatch.context() as patched:
             patched.setattr(schema, "STEPS", schema.STEPS[:version])
@@ -295,7 +293,7 @@ def test_every_version_leads_to_this_one(url: str, monkeypatch: pytest.MonkeyPat
         new.close()
 
 
-def test_its_condition_is_known_without_changing_it(store: SqlStore, url: str) -> None:
+def test_status_is_read_without_changes(store: SqlStore, url: str) -> None:
     reader = SqlStore(url, lambda: NOW, write=False)
     with pytest.raises(NothingStoredError):
         reader.condition()
@@ -310,7 +308,7 @@ def test_its_condition_is_known_without_changing_it(store: SqlStore, url: str) -
     reader.close()
 
 
-def test_that_it_cannot_be_written_is_known_without_trying(store: SqlStore, url: str) -> None:
+def test_read_only_database_is_known_without_a_write(store: SqlStore, url: str) -> None:
     store.append(many(3))
     store.close()
     reader = SqlStore(_read_only(url), lambda: NOW, write=False)

@@ -6,7 +6,7 @@ from hemostat.core.backoff import compute_backoff, count_restart_streak
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(0, 0), (1, 10), (2, 20), (5, 160), (6, 300), (10_000, 300)])
-def test_the_wait_doubles_up_to_the_ceiling(count, seconds):
+def test_wait_doubles_up_to_the_maximum(count, seconds):
     assert compute_backoff(count, 10.0, 300.0) == seconds
 
 
@@ -21,5 +21,5 @@ def test_the_wait_doubles_up_to_the_ceiling(count, seconds):
         ([0.0, 100.0, 200.0], 0),
     ],
 )
-def test_a_streak_is_broken_by_calm(ends, count):
+def test_calm_ends_a_streak(ends, count):
     assert count_restart_streak(ends, now=1000.0, reset=600.0) == count

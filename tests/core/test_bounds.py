@@ -35,7 +35,7 @@ anything = st.recursive(
 
 
 @given(anything)
-def test_any_value_becomes_a_text_or_a_number_within_bounds(value):
+def test_any_value_becomes_a_bounded_text_or_number(value):
     for text in (
         bounds.limit_text(value, 10),
         bounds.shorten_identifier(value, 60),
@@ -54,7 +54,7 @@ def test_numbers_are_clamped_to_their_range(value):
     assert bounds.clamp_float(value, 50.0, 10.0) in {10.0, 50.0}
 
 
-def test_names_that_are_too_long_keep_both_ends_and_differ():
+def test_long_names_keep_both_ends_and_differ():
     one, other = (bounds.shorten_identifier(f"shop-{'a' * 100_000}{each}-db", 255) for each in "xy")
     assert one != other
     assert one.startswith("shop-a")
@@ -72,7 +72,7 @@ def test_evidence_is_bounded_in_number_and_length():
     assert bounds.limit_evidence([Evidence("survived", value=True)])[0].value is True
 
 
-def test_an_alert_names_some_dependents_and_counts_all():
+def test_alert_names_some_dependents_and_counts_all():
     names = tuple(f"web{number}" for number in range(300))
     ref = build_reference("c", "db", "", {})
     _, alert = IncidentRegister("h").opened(ref, Kind.EXITED, since=1.0, downstream=names)
@@ -80,18 +80,18 @@ def test_an_alert_names_some_dependents_and_counts_all():
     assert alert.downstream_count == 300
 
 
-def test_the_labels_of_every_orchestrator_are_kept():
+def test_orchestrator_labels_are_kept():
     for owner in ORCHESTRATORS:
         found = dict.fromkeys((*owner.marks, *owner.workload), "x")
         assert select_labels(found) == found
 
 
-def test_the_labels_that_name_a_project_are_kept():
+def test_project_labels_are_kept():
     found = dict.fromkeys(PROJECT_LABELS, "shop")
     assert select_labels(found) == found
 
 
-def test_every_label_that_the_code_reads_is_kept():
+def test_every_label_read_by_the_code_is_kept():
     """One that is read and not kept would be read as missing."""
     source = "\n".join(path.read_text() for path in Path(hemostat.__file__).parent.rglob("*.py"))
     read = re.findall(r'"((?:com\.docker\.(?:compose|swarm|stack)|io\.podman)\.[a-z._-]*[a-z])"', source)
@@ -99,14 +99,14 @@ def test_every_label_that_the_code_reads_is_kept():
     assert select_labels(dict.fromkeys(read, "x")) == dict.fromkeys(read, "x")
 
 
-def test_a_label_that_is_altered_cannot_be_read_as_another_value():
+def test_shortened_label_is_not_read_as_another_value():
     for name, label in LABELS.items():
         for text in ("true\x1b", "a" * 5000, f"{' ' * 5000}true", "9\ud800", "\0"):
             assert label.of(select_labels({name: text})) is None
 
 
 @pytest.mark.parametrize("char", ["x", "\U0001f4a5", '"', "\x01", "\ud800", "\n"])
-def test_an_alert_of_a_container_with_the_longest_labels_is_sent_whole(char):
+def test_alert_with_maximum_labels_is_sent_complete(char):
     named = [*LABELS, *OWNER_LABELS, COMPOSE_DEPENDS_ON_LABEL, *(f"hemostat.x{n}" for n in range(1000))]
     labels = dict.fromkeys(named, char * 1000000) | {f"{char * 100_000}hemostat.x": char}
     alert = samples.alert(container=build_reference("c" * 64, char * 100_000, char * 100_000, labels))
@@ -116,13 +116,13 @@ def test_an_alert_of_a_container_with_the_longest_labels_is_sent_whole(char):
     assert len(encode(complete)) <= MAX_BYTES
 
 
-def test_labels_that_were_meant_for_hemostat_are_bounded_in_number():
+def test_misspelt_hemostat_labels_are_bounded_in_number():
     ref = build_reference("c", "c", "", {f"hemostat.x{number}": "1" for number in range(1000)})
     assert len(ref.labels) == MAX_UNKNOWN_LABELS
 
 
 @pytest.mark.parametrize("prefix", ["k", "hemostat.k", "com.docker.compose.k", "hemo.k"])
-def test_the_time_for_many_labels_does_not_grow_with_their_number(prefix):
+def test_time_for_many_labels_is_bounded(prefix):
     """Comparing a name with all of HemoStat's takes much longer than passing over it."""
 
     def seconds(number):

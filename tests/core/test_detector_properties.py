@@ -50,22 +50,22 @@ WHOLE = st.integers(-(2**40), 2**40)
 
 
 @given(st.lists(LOW, max_size=60))
-def test_what_stays_below_is_never_told(values):
+def test_value_below_the_threshold_raises_no_alert(values):
     assert told(steps(values)) == []
 
 
 @given(st.lists(HIGH, min_size=12, max_size=60))
-def test_what_stays_above_is_told_once(values):
+def test_value_above_the_threshold_is_one_alert(values):
     assert told(steps(values)) == [Phase.RAISED]
 
 
 @given(st.lists(HIGH, min_size=12, max_size=30), st.lists(CALM, min_size=12, max_size=30))
-def test_what_was_above_and_stays_below_is_told_to_be_over_once(above, below):
+def test_return_below_the_threshold_clears_once(above, below):
     assert told(steps([*above, *below])) == [Phase.RAISED, Phase.CLEARED]
 
 
 @given(st.lists(st.floats(THRESHOLD * RELEASE_SHARE, 1e6), max_size=60))
-def test_what_only_dips_into_the_hysteresis_is_not_over(values):
+def test_dip_into_the_hysteresis_does_not_clear(values):
     assert told(steps(values), raised=True) == []
 
 
@@ -88,7 +88,7 @@ def test_neither_unit_nor_time_of_day_matters(values, unit, start):
 
 
 @given(st.lists(st.integers(0, 200), max_size=80))
-def test_the_more_is_too_much_the_less_is_told(values):
+def test_higher_threshold_raises_fewer_alerts(values):
     """A higher threshold never raises earlier."""
 
     def first(threshold: float) -> float:
@@ -99,7 +99,7 @@ def test_the_more_is_too_much_the_less_is_told(values):
 
 
 @given(st.lists(st.tuples(ANY, LOW | st.sampled_from(ODD)), max_size=60))
-def test_no_clock_raises_what_is_below_or_no_number(readings):
+def test_no_clock_raises_a_low_or_invalid_value(readings):
     assert told(readings) == []
 
 
@@ -109,14 +109,14 @@ def test_no_clock_raises_what_is_below_or_no_number(readings):
     st.lists(LOW, max_size=20),
     st.sampled_from([1.0, 11.0, 1e6, -1e6, nan, inf]),
 )
-def test_one_high_value_is_never_enough_whatever_the_clock_does(before, high, after, jump):
+def test_one_high_value_is_not_enough_under_any_clock(before, high, after, jump):
     readings = steps([*before, high])
     times = steps(after, start=readings[-1][0] + jump)
     assert told([(-1.0, 0.0), *readings[:-1], (readings[-1][0] + jump, high), *times]) == []
 
 
 @given(st.floats(11.0, 1e6))
-def test_a_clock_set_back_does_not_silence_what_stays_above(back):
+def test_clock_set_back_does_not_suppress_an_alert(back):
     readings = [*steps([90.0] * 5, start=back), *steps([90.0] * 14)]
     assert told(readings) == [Phase.RAISED]
 
@@ -152,17 +152,17 @@ FULL = st.tuples(st.floats(0, 0.84), st.floats(0.8, 1.0))
 
 
 @given(st.lists(QUIET, max_size=50))
-def test_a_quiet_container_is_never_told(shares):
+def test_quiet_container_raises_no_alert(shares):
     assert found(sampled(shares)) == []
 
 
 @given(st.lists(HOT, min_size=6, max_size=50))
-def test_a_busy_container_is_told_once(shares):
+def test_busy_container_is_one_alert(shares):
     assert [(each.kind, each.phase) for each in found(sampled(shares))] == [(Kind.CPU_HIGH, Phase.RAISED)]
 
 
 @given(st.lists(FULL, min_size=6, max_size=50))
-def test_a_full_container_is_told_once_and_again_only_when_it_turns_out_to_grow(shares):
+def test_full_container_is_one_alert_unless_it_grows(shares):
     first, *later = found(sampled(shares))
     assert {each.phase for each in (first, *later)} == {Phase.RAISED}
     assert first.kind in {Kind.MEMORY_HIGH, Kind.MEMORY_LEAK}
@@ -172,7 +172,7 @@ def test_a_full_container_is_told_once_and_again_only_when_it_turns_out_to_grow(
 
 
 @given(st.lists(QUIET | HOT | FULL, max_size=40), st.sampled_from([0.5, 4.0]), st.integers(0, 2**30))
-def test_neither_the_size_of_the_limits_nor_the_time_matters(shares, scale, start):
+def test_limits_and_time_do_not_change_the_result(shares, scale, start):
     larger = ResourceLimits(cpu=scale, memory=int(100 * MIB * scale), pids=100)
     plain = [(each.kind, each.phase, each.since) for each in found(sampled(shares))]
     other = found(sampled(shares, start=float(start), scale=scale), larger)
@@ -182,7 +182,7 @@ def test_neither_the_size_of_the_limits_nor_the_time_matters(shares, scale, star
 @given(
     st.lists(QUIET, max_size=20), st.lists(QUIET, max_size=20), st.sampled_from([-1e9, -5.0, 0.0, 60.0, 1e9])
 )
-def test_a_new_process_at_another_time_is_told_of_nothing(before, after, jump):
+def test_new_process_raises_no_alert(before, after, jump):
     first = sampled(before)
     assert found([*first, *sampled(after, start=len(first) + jump)]) == []
 
@@ -214,7 +214,7 @@ SAMPLES = st.builds(
     ),
     st.sets(st.sampled_from(Kind)),
 )
-def test_nothing_makes_it_fail_and_nothing_is_told_twice(samples, limits, raised):
+def test_any_input_is_valid_and_no_alert_repeats(samples, limits, raised):
     state = Counter(dict.fromkeys(raised, 1))
     for finding in found(samples, limits, create_tracker(raised)):
         assert finding.phase in set(Phase)
@@ -230,6 +230,6 @@ def test_cpu_is_a_number_or_none(before, after):
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_a_reading_that_is_no_number_leaves_the_gauge_as_it_was(odd):
+def test_invalid_reading_keeps_the_gauge(odd):
     gauge = Gauge(raised=False, since=5.0)
     assert update_gauge(gauge, odd, THRESHOLD, window=WINDOW, begun=6.0, now=7.0) == (gauge, None)

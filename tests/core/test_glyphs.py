@@ -20,10 +20,10 @@ def test_symbols_are_written_in_ascii(text, shown):
 
 
 @pytest.mark.parametrize("text", ["日本", "ﬁle", "½", "👍", "⠋", "e\N{COMBINING ACUTE ACCENT}", "Ж", "↵"])
-def test_a_stand_in_takes_as_many_cells(text):
+def test_replacement_has_the_same_width(text):
     assert cell_len(to_ascii(text)) == cell_len(text)
     assert to_ascii(text).isascii()
 
 
-def test_what_an_encoding_has_is_left_alone():
+def test_encodable_symbols_are_unchanged():
     assert "é · ✓".encode("latin-1", ASCII_FALLBACK) == b"\xe9 \xb7 +"

@@ -58,14 +58,14 @@ def read(text: str) -> str:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_nothing_of_it_is_marked_up_and_it_reads_the_same(text):
+def test_escaped_text_has_no_markup_and_reads_the_same(text):
     told = neutralize_markup(text)
     assert not MARKS.search(told), told
     assert read(told) == text
 
 
 @given(st.text("[]()<>@:/!#&*_`~|$.\\ ab1", max_size=30))
-def test_whatever_is_put_together_is_broken(text):
+def test_any_combination_of_markup_is_escaped(text):
     assert not MARKS.search(neutralize_markup(text))
     assert read(neutralize_markup(text)) == text
 
@@ -84,13 +84,13 @@ def test_whatever_is_put_together_is_broken(text):
         "a/b_c",
     ],
 )
-def test_names_and_numbers_stay_what_they_are_to_the_character(text):
+def test_names_and_numbers_are_unchanged(text):
     assert neutralize_markup(text) == text
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("field", FIELDS)
-def test_no_channel_is_sent_it(field, text):
+def test_no_channel_receives_markup(field, text):
     hostile = make_notification(Topic.FAILED, **{field: f"{text} {text}"})
     for message in (single(hostile, {}), build_digest([hostile, HEALED], {})):
         sent = build_payload(message)
@@ -100,6 +100,6 @@ def test_no_channel_is_sent_it(field, text):
                 assert not MARKS.search(line.removeprefix("- ")), line
 
 
-def test_an_operators_template_may_link():
+def test_template_of_the_operator_may_link():
     template = {"healed": "[{container}](https://wiki.example/{project})"}
     assert single(HEALED, template).title == "[web](https://wiki.example/shop)"

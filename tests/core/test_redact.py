@@ -42,11 +42,11 @@ def test_a_secret_is_masked(line):
 
 
 @pytest.mark.parametrize("line", NEGATIVE)
-def test_an_ordinary_line_stays_as_it_is(line):
+def test_ordinary_line_is_unchanged(line):
     assert redact(line) == line
 
 
-def test_what_surrounds_a_secret_stays():
+def test_text_around_a_secret_is_unchanged():
     assert redact("user=bob password=x1 host=db") == "user=bob password=[redacted: password] host=db"
     assert redact("bob password=x1 host db") == "bob password=[redacted: password] host db"
     assert redact("password=x1 y2 z3") == "password=[redacted: password]"
@@ -54,14 +54,14 @@ def test_what_surrounds_a_secret_stays():
     assert redact(f"before\n{PEM}\nafter") == "before\n[redacted: private key]\nafter"
 
 
-def test_what_stands_between_two_elements_stays():
+def test_text_between_two_elements_is_unchanged():
     line = "<password>x1</password> cpu 99 % <password>x2</password>"
     once = redact(line)
     assert once == line.replace("x1", "[redacted: password]").replace("x2", "[redacted: password]")
     assert redact(once) == once
 
 
-def test_a_key_that_is_cut_off_at_its_beginning_is_masked():
+def test_key_without_its_start_is_masked():
     assert redact(PEM[100:] + "\nafter") == "[redacted: private key]\nafter"
 
 
@@ -71,7 +71,7 @@ def test_addresses_are_masked_when_asked_for():
     assert redact(line, emails=True) == "mail from [redacted: email] to <[redacted: email]>"
 
 
-def test_an_environment_is_masked_by_its_names():
+def test_environment_is_masked_by_variable_names():
     masked = redact_environment(
         [
             *("PATH=/usr/bin", "DB_PASSWORD=a b=c", "URL=redis://:x1@h", "PWD=/app", "API_TOKEN=", "FLAG"),
@@ -128,7 +128,7 @@ ANY = st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=40).map("".join)
 
 
 @given(ANY, st.booleans())
-def test_twice_is_the_same_as_once(text, emails):
+def test_redaction_is_idempotent(text, emails):
     once = redact(text, emails=emails)
     assert redact(once, emails=emails) == once
 
@@ -153,13 +153,13 @@ AROUND = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_s
     ],
 )
 @given(before=AROUND, secret=SECRET, after=AROUND)
-def test_no_surroundings_save_a_secret(template, before, secret, after):
+def test_secret_is_masked_in_any_context(template, before, secret, after):
     assert secret not in redact(before + template.format(secret) + after)
 
 
 @pytest.mark.parametrize("shape", sorted(SHAPES))
 @given(before=AROUND, after=AROUND)
-def test_no_surroundings_save_a_secret_of_known_shape(shape, before, after):
+def test_secret_of_known_shape_is_masked_in_any_context(shape, before, after):
     prefix = {"slack_hook": "https://hooks.slack.com/", "discord_hook": "https://discord.com/api/webhooks/"}
     text = f"{before} {prefix.get(shape, '')}{SHAPES[shape]} {after}"
     assert SHAPES[shape] not in redact(text)
@@ -202,11 +202,11 @@ def test_no_surroundings_save_a_secret_of_known_shape(shape, before, after):
     ],
 )
 @pytest.mark.timeout(60)
-def test_a_hostile_line_of_a_megabyte_comes_to_an_end(unit):
+def test_hostile_line_of_a_megabyte_is_processed_in_time(unit):
     redact((unit * (1_000_000 // len(unit) + 1))[:1_000_000], emails=True)
 
 
-def test_no_group_is_repeated_possessively():
+def test_patterns_have_no_possessive_groups():
     """`re` of Python 3.11 before 3.11.5, the one of Debian 12 among them, then masks the wrong characters or
     raises SystemError."""
     possessive = re.compile(r"\)(?:[*+?]|\{[\d,]+\})\+")
@@ -229,7 +229,7 @@ def test_no_group_is_repeated_possessively():
         '{{"msg":"\\\\u001b[1mpassword\\\\u001b(B\\\\u001b[m: {}"}}',
     ],
 )
-def test_colours_of_a_terminal_hide_no_secret(text):
+def test_terminal_colours_do_not_hide_a_secret(text):
     assert "Zq7Kp2Vx9Lm" not in redact(text.format("Zq7Kp2Vx9Lm"))
 
 

@@ -177,23 +177,23 @@ def test_every_shape_takes_linear_time():
         "a" * 1900 + "\n",
     ],
 )
-def test_what_a_terminal_would_do_takes_linear_time(unit):
+def test_terminal_emulation_takes_linear_time(unit):
     begin = "a" * 60_000
     assert linear(lambda text: render_final_text(begin[: len(text)] + text), unit)
     assert linear(lambda text: build_log_tail(text, MAX_LOG_BYTES), unit)
 
 
 @pytest.mark.parametrize("pattern", [headers.WHOLE_HEAD, headers.BARE_HEAD])
-def test_the_head_of_a_value_is_bounded(pattern):
+def test_inspected_part_of_a_value_is_bounded(pattern):
     assert pattern.match("a" * 10_000).end() <= 128
 
 
 @pytest.mark.parametrize("value", ["/" + "a/" * 300 + "x", "{{" + "x" * 300, "is" * 200, "1" * 400])
-def test_a_value_longer_than_its_head_is_masked_to_its_end(value):
+def test_long_value_is_masked_to_its_end(value):
     assert redact(f"token={value} end") == "token=[redacted: token] end"
 
 
-def test_what_there_was_no_time_for_is_masked_whole():
+def test_text_beyond_the_time_limit_is_masked():
     now = iter([0.0, 0.4, 1.1, 9.0])
     hide = redact_until(1.0, lambda: next(now))
     assert [hide("a password=x"), hide("b"), hide("c"), hide(""), hide("d")] == [
@@ -205,7 +205,7 @@ def test_what_there_was_no_time_for_is_masked_whole():
     ]
 
 
-def test_a_dossier_out_of_time_shows_nothing_that_was_not_looked_at():
+def test_snapshot_out_of_time_shows_only_redacted_text():
     details = kept().details
     found = build_snapshot(
         needed(), None, now=0.0, log="hunter2\n" * 9, processes=["run hunter2"], details=details,
@@ -216,5 +216,5 @@ def test_a_dossier_out_of_time_shows_nothing_that_was_not_looked_at():
     assert set(found.details.environment.values()) <= {"[redacted: not looked at]", "[redacted: key]"}
 
 
-def test_an_environment_is_masked_by_what_is_given():
+def test_environment_is_masked_by_given_names():
     assert redact_environment({"MODE": "x"}, lambda _: "y") == {"MODE": "y"}

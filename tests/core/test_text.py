@@ -8,7 +8,7 @@ from hemostat.core.text import MAX_LISTED_NAMES, escape_json, list_names
 
 
 @pytest.mark.parametrize("char", list("\x1b\x9b\u202e\u2066\u200b\u2028\0\x7f\U000e0041"))
-def test_json_for_a_terminal_means_the_same_and_shows_nothing_it_acts_on(char):
+def test_terminal_json_is_equivalent_without_control_characters(char):
     plain = json.dumps({"a" + char: ["x" + char + "é😀"]}, ensure_ascii=False)
     told = escape_json(plain)
     assert told.isprintable()

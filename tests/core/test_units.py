@@ -21,12 +21,12 @@ from hemostat.core.units import parse_duration, parse_size, show_duration, show_
         (" 3s ", 3),
     ],
 )
-def test_durations_as_people_write_them(text, seconds):
+def test_durations_are_parsed(text, seconds):
     assert parse_duration(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("text", ["", "soon", "10 parsecs", "-1", "-1s", "inf", "nan", "1h30", "s"])
-def test_what_is_no_duration_is_refused(text):
+def test_invalid_duration_is_refused(text):
     with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)
 
@@ -45,12 +45,12 @@ def test_what_is_no_duration_is_refused(text):
         ("0", 0),
     ],
 )
-def test_sizes_as_people_write_them(text, count):
+def test_sizes_are_parsed(text, count):
     assert parse_size(text) == count
 
 
 @pytest.mark.parametrize("text", ["", "big", "64q", "-1", "1e3", "1..5m"])
-def test_what_is_no_size_is_refused(text):
+def test_invalid_size_is_refused(text):
     with pytest.raises(ValueError, match="is not a size"):
         parse_size(text)
 
@@ -84,7 +84,7 @@ def test_sizes_are_shown_in_binary_units(count, text):
 
 
 @given(st.floats(min_value=0, max_value=1e9))
-def test_every_duration_can_be_shown(seconds):
+def test_every_duration_can_be_formatted(seconds):
     assert show_duration(seconds).split()[-1] in {"ms", "s", "min", "h", "d"}
 
 

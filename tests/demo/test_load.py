@@ -16,7 +16,7 @@ class Host:
         return HostSample(time=now, cpu=next(self.cpu))
 
 
-def test_the_containers_share_is_of_all_cores(monkeypatch):
+def test_share_of_a_container_is_of_all_cores(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     meter = LoadMeter(Host(None, 0.96))
     meter.start(0.0)
@@ -30,7 +30,7 @@ def test_the_containers_share_is_of_all_cores(monkeypatch):
     assert "96% of its CPU was in use, 25% by the demo's container" in str(told)
 
 
-def test_of_another_host_nothing_is_said():
+def test_load_of_a_remote_host_is_not_reported():
     meter = LoadMeter(Host(None, None))
     meter.start(0.0)
     assert meter.read(1.0) is None

@@ -28,7 +28,7 @@ def healed_crash() -> DemoFacts:
     )
 
 
-def test_the_timeline_is_in_order_of_time_from_the_fault():
+def test_timeline_is_ordered_by_time_from_the_fault():
     assert [(step.name, step.t) for step in build_steps(healed_crash())] == [
         ("fault", 0.0),
         ("died", 0.1),
@@ -41,24 +41,24 @@ def test_the_timeline_is_in_order_of_time_from_the_fault():
     ]
 
 
-def test_nothing_after_a_diagnosis_is_shown_before_its_action_is_told():
+def test_steps_wait_for_the_action_after_a_diagnosis():
     facts = healed_crash()
     facts.bus = facts.bus[:2]
     assert find_complete_until(facts, NOW + 2.4) == pytest.approx(0.12)
     assert find_complete_until(healed_crash(), NOW + 9.0) == pytest.approx(8.5)
 
 
-def test_an_event_that_may_still_be_on_its_way_is_awaited():
+def test_delayed_event_is_awaited():
     assert find_complete_until(DemoFacts(faults=[NOW]), NOW + 1.0) == pytest.approx(0.5)
 
 
-def test_a_death_that_was_asked_for_is_no_step():
+def test_requested_death_is_not_a_step():
     asked = [engine("kill", 1.0, signal=15), engine("die", 1.1, exit_code=0), engine("start", 1.2)]
     facts = DemoFacts(faults=[NOW], engine=asked)
     assert [step.name for step in build_steps(facts)] == ["fault", "running"]
 
 
-def test_a_refusal_ends_with_its_reason():
+def test_refusal_ends_with_its_reason():
     refused = complete(outcome=Outcome.REFUSED, reason=Reason.BUDGET_SPENT, durations={})
     facts = DemoFacts(faults=[NOW], bus=[event(refused, 1.0)])
     last = build_steps(facts)[-1]
@@ -71,13 +71,13 @@ def test_detected_and_healed_are_seconds_since_the_fault():
     assert (told.passed, told.detected_s, told.healed_s, told.incident) == (True, 0.11, 0.4, "i1")
 
 
-def test_where_nothing_was_expected_nothing_is_detected_or_healed():
+def test_trap_scenario_detects_and_heals_nothing():
     calm = SCENARIOS["false-alarm"]
     told = build_report(calm, DemoFacts(faults=[NOW]), calm.expected, simulated=False)
     assert (told.passed, told.detected_s, told.healed_s, told.incident) == (True, None, None, None)
 
 
-def test_healed_by_its_health_check_counts_only_after_the_restart():
+def test_health_counts_only_after_the_restart():
     facts = DemoFacts(
         faults=[NOW], engine=[engine("healthy", 0.1), engine("start", 1.0), engine("healthy", 2.0)]
     )
@@ -85,13 +85,13 @@ def test_healed_by_its_health_check_counts_only_after_the_restart():
     assert build_report(unhealthy, facts, unhealthy.expected, simulated=False).healed_s == 2.0
 
 
-def test_the_engine_decides_whatever_hemostat_says():
+def test_engine_state_decides_the_result():
     observed = {**SCENARIOS["crash"].expected, "restarts": 2}
     assert not build_report(SCENARIOS["crash"], healed_crash(), observed, simulated=False).passed
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda scenario: scenario.name)
-def test_every_scenario_is_told_as_the_documented_object(scenario):
+def test_every_scenario_prints_the_documented_object(scenario):
     told = build_report(scenario, DemoFacts(faults=[NOW]), scenario.expected, simulated=True).told()
     assert set(told) == {
         "scenario",
@@ -111,7 +111,7 @@ def test_every_scenario_is_told_as_the_documented_object(scenario):
 
 
 @pytest.mark.parametrize("name", ["crash-loop", "restart-limit", "false-alarm"])
-def test_what_ends_otherwise_than_healed_is_not_called_healed(name):
+def test_other_outcomes_are_not_reported_as_healed(name):
     told = build_report(SCENARIOS[name], healed_crash(), SCENARIOS[name].expected, simulated=False)
     assert (told.passed, told.healed_s) == (True, None)
     assert told.ending
@@ -132,7 +132,7 @@ def load(busy: float, own: float) -> HostLoad:
         (None, 0, False),
     ],
 )
-def test_a_busy_host_is_why_a_demo_fails_where_others_use_the_cpu(host, restarts, blamed):
+def test_failure_on_a_busy_host_names_the_load(host, restarts, blamed):
     observed = {**SCENARIOS["cpu-spike"].expected, "restarts": restarts}
     told = build_report(SCENARIOS["cpu-spike"], DemoFacts(faults=[NOW], load=host), observed, simulated=False)
     assert told.host_too_busy is blamed

@@ -17,5 +17,5 @@ from hemostat.demo import SCENARIOS, is_selected, make_labels
         ("hemostat.demo=", False),
     ],
 )
-def test_a_container_is_seen_where_its_labels_match(only, seen):
+def test_container_is_visible_when_its_labels_match(only, seen):
     assert is_selected(only, make_labels(SCENARIOS["cpu-spike"], "run1")) is seen

@@ -57,12 +57,12 @@ def test_commands_are_found():
     assert len(FOUND) > 60
 
 
-def test_nothing_is_set_apart_that_no_document_names():
+def test_every_exception_is_used_by_a_document():
     assert {*APART, *NAMED} - {*EVERY} == set()
 
 
 @pytest.mark.parametrize("command", sorted({*APART, *NAMED}))
-def test_a_command_that_is_not_run_can_be_typed(hemostat, command):
+def test_command_that_is_not_run_parses(hemostat, command):
     code, _, err = hemostat(*command.split(), "--help")
     assert (code, err) == (0, "")
 
@@ -129,7 +129,7 @@ def meant(state, tmp_path):
 
 @pytest.mark.redis
 @pytest.mark.parametrize("command", sorted({*EVERY} - {*APART} - NAMED))
-def test_a_command_does_what_it_should(hemostat, world, meant, command):
+def test_documented_command_succeeds(hemostat, world, meant, command):
     name, *rest = next(words(each) for _, each in FOUND if " ".join(words(each)) == command)
     typed = [name, *(meant(word, name) for word in rest)]
     ended = () if set(ENDED.get(name, ())) & set(typed) else ENDED.get(name, ())
@@ -139,7 +139,7 @@ def test_a_command_does_what_it_should(hemostat, world, meant, command):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_what_a_document_links_to_is_there(document):
+def test_link_targets_exist(document):
     links = re.findall(r"\]\(([^)#: ]+)(?:#[^)]*)?\)", document.read_text("utf-8"))
     missing = [link for link in links if not (document.parent / link).exists()]
     assert missing == []
@@ -153,7 +153,7 @@ SCRIPTS = sorted(
 
 
 @pytest.mark.parametrize(("document", "script"), SCRIPTS)
-def test_a_script_that_a_document_names_is_there(document, script):
+def test_scripts_in_documents_exist(document, script):
     """They take minutes, and an engine: each is run for the figures beside it."""
     path = ROOT / (script if "/" in script else script.replace(".", "/"))
     found = (path, path.with_suffix(".py"), path / "__main__.py")

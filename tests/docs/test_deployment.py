@@ -35,7 +35,7 @@ def test_systemd_understands_the_unit(unit: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
-def test_the_unit_exposes_little_by_the_measure_of_systemd(unit: Path, tmp_path: Path):
+def test_unit_has_a_low_systemd_exposure(unit: Path, tmp_path: Path):
     copy = tmp_path / unit.name.replace("@", "@monitor")
     copy.write_text(unit.read_text("utf-8"))
     analyze = shutil.which("systemd-analyze") or pytest.skip("there is no systemd-analyze")
@@ -46,7 +46,7 @@ def test_the_unit_exposes_little_by_the_measure_of_systemd(unit: Path, tmp_path:
 
 @pytest.mark.docker
 @pytest.mark.redis
-def test_all_roles_and_their_redis_run_confined_as_in_the_unit(state_dir: Path):
+def test_all_roles_run_in_the_units_sandbox(state_dir: Path):
     """By its filter of system calls, without capabilities and without executable memory."""
     shutil.which("systemd-analyze") or pytest.skip("there is no systemd-analyze")
     unit = str(ROOT / "docs/systemd/hemostat.service")
@@ -69,7 +69,7 @@ def test_all_roles_and_their_redis_run_confined_as_in_the_unit(state_dir: Path):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_printed_as_the_document_says(shell):
+def test_completion_is_printed_as_documented(shell):
     environment = {**os.environ, "_HEMOSTAT_COMPLETE": f"{shell}_source"}
     done = subprocess.run(
         [sys.executable, "-m", "hemostat"], env=environment, capture_output=True, text=True, check=True
@@ -90,7 +90,7 @@ def compose(*arguments: str, **environment: str) -> str:
     return done.stdout
 
 
-def test_compose_understands_its_file():
+def test_compose_file_is_valid():
     told = compose("config", "--services").split()
     assert set(told) == {
         "redis",
@@ -106,14 +106,14 @@ def test_compose_understands_its_file():
     }
 
 
-def test_compose_hands_on_what_it_is_given():
+def test_compose_passes_environment_variables():
     told = compose("config", DOCKER_GID="123", HEMOSTAT_RESPONDER_MODE="dry-run", HEMOSTAT_HOST="web1")
     assert told.count("- '123'") + told.count('- "123"') == len({"engine-proxy"})
     for variable in ("HEMOSTAT_RESPONDER_MODE: dry-run", "HEMOSTAT_HOST: web1"):
         assert told.count(variable) == len({*ROLES_BY_NAME, "metrics"})
 
 
-def test_compose_sets_no_variable_that_is_no_setting():
+def test_compose_sets_only_known_settings():
     from hemostat.config import FIELDS, get_variable_name
 
     known = {get_variable_name(key) for key in FIELDS}
@@ -127,7 +127,7 @@ def services(**environment: str) -> dict[str, dict]:
     return yaml.safe_load(compose("config", **environment))["services"]
 
 
-def test_redis_and_the_proxy_of_the_engine_are_on_no_network():
+def test_redis_and_engine_proxy_have_no_network():
     """Every user of a host can reach the addresses of its containers."""
     found = services()
     for name in ("redis", "engine-proxy"):
@@ -139,12 +139,12 @@ def test_redis_and_the_proxy_of_the_engine_are_on_no_network():
     }
 
 
-def test_only_the_proxy_and_arcane_get_the_socket_of_the_engine():
+def test_only_proxy_and_arcane_mount_the_engine_socket():
     holders = {name for name, each in services().items() if any("docker.sock" in v for v in _volumes(each))}
     assert holders == {"engine-proxy", "arcane"}
 
 
-def test_a_role_gets_the_requests_that_it_needs_and_cannot_replace_a_socket():
+def test_role_gets_only_its_requests_and_cannot_replace_sockets():
     found = services()
     sockets = {
         name: {each for each in _volumes(found[name]) if "/run/hemostat" in each}
@@ -161,14 +161,14 @@ def _volumes(service: dict) -> list[str]:
     return service.get("volumes", [])
 
 
-def test_every_service_is_bounded_in_memory_and_processes():
+def test_every_service_has_memory_and_process_limits():
     for name, each in services().items():
         assert each.get("mem_limit"), name
         assert each.get("pids_limit"), name
 
 
 @pytest.mark.parametrize("password", ["", "p1"])
-def test_grafana_does_not_begin_with_the_password_that_everybody_knows(password):
+def test_grafana_has_no_default_password(password):
     found = services(GRAFANA_PASSWORD=password)
     grafana, guard = found["grafana"], found["grafana-password"]
     assert grafana["depends_on"] == {"grafana-password": {"condition": "service_completed_successfully"}}
@@ -183,7 +183,7 @@ KEYS = {"ARCANE_ENCRYPTION_KEY": "k1", "ARCANE_JWT_SECRET": "k2"}
 
 
 @pytest.mark.parametrize("missing", [None, *KEYS])
-def test_arcane_does_not_begin_without_keys_of_its_own(missing):
+def test_arcane_requires_its_own_keys(missing):
     """Docker's socket, behind keys that everybody knows, would be everybody's."""
     keys = {name: value for name, value in KEYS.items() if name != missing}
     services = yaml.safe_load(compose("config", **keys))["services"]
@@ -197,7 +197,7 @@ def test_arcane_does_not_begin_without_keys_of_its_own(missing):
     assert missing is None or f"is not set: export {missing}=$(openssl rand -hex 32)" in done.stderr
 
 
-def test_the_image_is_given_what_it_copies():
+def test_build_context_contains_copied_files():
     """What .dockerignore keeps out cannot be copied."""
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line[0] == "!"}
     copied = {

@@ -18,19 +18,19 @@ SCHEMA = Path(__file__).with_name("asyncapi-3.0.0.schema.json")
 
 
 @pytest.mark.parametrize("name", list(MADE))
-def test_the_document_is_up_to_date(name):
+def test_generated_document_is_up_to_date(name):
     """If not: python -m tests.docs."""
     text = (ROOT / name).read_text("utf-8")
     assert MADE[name](text) == text
 
 
-def test_every_setting_is_in_the_document_with_what_it_means():
+def test_every_setting_is_documented():
     settings = [each for table in tables().values() for each in table]
     assert [each.key for each in settings] == list(FIELDS)
     assert all(each.meaning for each in settings)
 
 
-def test_it_is_an_asyncapi_document():
+def test_asyncapi_document_is_valid():
     schema = json.loads(SCHEMA.read_text("utf-8"))
     document = json.loads(json.dumps(build_asyncapi()))
     jsonschema.validate(document, schema)
@@ -58,7 +58,7 @@ def resolve(document: dict, reference: str) -> object:
     return node
 
 
-def test_every_reference_of_the_asyncapi_document_leads_somewhere():
+def test_asyncapi_references_resolve():
     document = build_asyncapi()
     found = set(references(document))
     assert len(found) > len(TYPES)
@@ -66,7 +66,7 @@ def test_every_reference_of_the_asyncapi_document_leads_somewhere():
         assert resolve(document, reference)
 
 
-def test_its_operations_are_the_topology():
+def test_asyncapi_operations_match_the_streams():
     said = {
         (operation["tags"][0]["name"], operation["action"], operation["channel"]["$ref"].rsplit("/", 1)[1])
         for operation in build_asyncapi()["operations"].values()
@@ -79,7 +79,7 @@ def test_its_operations_are_the_topology():
 
 
 @pytest.mark.parametrize("event", ALL, ids=lambda event: event.type)
-def test_what_travels_is_a_message_of_its_channel(event):
+def test_event_is_a_message_of_its_channel(event):
     document = build_asyncapi()
     [reference] = [each["$ref"] for each in document["channels"][event.type]["messages"].values()]
     payload = resolve(document, reference)["payload"]
@@ -89,5 +89,5 @@ def test_what_travels_is_a_message_of_its_channel(event):
         jsonschema.validate({**json.loads(encode(event)), "data": {}}, schema)
 
 
-def test_the_command_prints_it(hemostat):
+def test_command_prints_the_asyncapi_document(hemostat):
     assert hemostat("schema", "--asyncapi").out == (ROOT / "docs/asyncapi.json").read_text("utf-8")

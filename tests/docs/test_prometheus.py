@@ -26,7 +26,7 @@ KNOWN = set().union(*map(series, MEASURES))
 
 
 @pytest.mark.parametrize("text", [RULES, "\n".join(EXPRESSIONS)], ids=["rules", "dashboard"])
-def test_every_number_that_is_asked_for_is_told(text):
+def test_every_queried_metric_exists(text):
     asked = set(re.findall(NAMES, text))
     assert len(asked) > 8
     assert asked - KNOWN == set()
@@ -37,11 +37,11 @@ def test_the_rules_and_the_configuration_are_valid():
     promtool("check", "config", str(PROMETHEUS / "prometheus.yml"))
 
 
-def test_the_rules_fire_when_they_should():
+def test_alert_rules_fire_as_expected():
     promtool("test", "rules", str(PROMETHEUS / "hemostat.test.yml"))
 
 
-def test_every_expression_of_the_dashboard_is_one(tmp_path):
+def test_every_dashboard_expression_is_valid(tmp_path):
     """As rules, of which promtool says so."""
     plain = [re.sub(r"\$__(rate_interval|range)", "5m", each).replace("$host", ".*") for each in EXPRESSIONS]
     rules = [{"record": f"panel:{number}", "expr": each} for number, each in enumerate(plain)]
@@ -50,7 +50,7 @@ def test_every_expression_of_the_dashboard_is_one(tmp_path):
     promtool("check", "rules", str(file))
 
 
-def test_no_panel_lies_over_another():
+def test_panels_do_not_overlap():
     places = {
         (x, y)
         for panel in DASHBOARD["panels"]

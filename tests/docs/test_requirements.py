@@ -55,7 +55,7 @@ def test_every_line_is_a_version_with_hashes(name):
 
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("name", WANTED)
-def test_what_the_project_needs_is_locked_in_a_version_that_it_allows(name, python):
+def test_dependencies_are_locked_in_a_permitted_version(name, python):
     found = versions(name, python)
     wanted = [Requirement(each) for each in WANTED[name]]
     there = {"python_version": python.rpartition(".")[0]}
@@ -65,12 +65,12 @@ def test_what_the_project_needs_is_locked_in_a_version_that_it_allows(name, pyth
 
 
 @pytest.mark.parametrize("name", ["run", "build"])
-def test_what_is_tested_is_what_runs(name):
+def test_tested_versions_equal_runtime_versions(name):
     for python in PYTHONS:
         assert versions(name, python).items() <= versions("dev", python).items()
 
 
-def test_the_extras_that_are_tested_are_locked():
+def test_tested_extras_are_locked():
     extras = [
         Requirement(each).name.lower() for name in EXTRAS if name != "embedded" for each in EXTRAS[name]
     ]

@@ -13,13 +13,13 @@ ACTION = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+(\.\d+)*")
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_an_action_is_named_by_its_commit(path):
+def test_actions_are_pinned_by_commit(path):
     used = re.findall(r"uses: (.+)", path.read_text("utf-8"))
     assert [each for each in used if not ACTION.fullmatch(each)] == []
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_workflow_may_read_alone_and_keeps_no_credentials(path):
+def test_workflows_are_read_only_without_credentials(path):
     workflow = yaml.safe_load(path.read_text("utf-8"))
     assert workflow["permissions"] == {"contents": "read"}
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
@@ -28,7 +28,7 @@ def test_a_workflow_may_read_alone_and_keeps_no_credentials(path):
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "demos/setup.sh", "docs/DEPLOYMENT.md", *WORKFLOWS])
-def test_packages_are_installed_by_their_hashes(name):
+def test_packages_are_installed_by_hash(name):
     """What has no hash is HemoStat itself, or what HEMOSTAT_NEWEST=1 asks for: the newest of all."""
     lines = (ROOT / name).read_text("utf-8").splitlines()
     installs = [line for line in lines if re.search(r"pip(_install| install| download) ", line)]
@@ -42,17 +42,17 @@ def test_packages_are_installed_by_their_hashes(name):
     assert loose == []
 
 
-def test_a_bot_pins_the_images_and_the_actions():
+def test_renovate_pins_images_and_actions():
     """A digest can be asked of a registry only; a tag in the repository is pinned by the bot."""
     settings = json.loads((ROOT / ".github/renovate.json").read_text("utf-8"))
     assert {"docker:pinDigests", "helpers:pinGitHubActionDigests"} <= {*settings["extends"]}
     assert {"dockerfile", "docker-compose", "github-actions"} == {*settings["enabledManagers"]}
 
 
-def test_the_image_is_built_with_its_contents_and_provenance():
+def test_image_is_built_with_sbom_and_provenance():
     text = (ROOT / ".github/workflows/image.yml").read_text("utf-8")
     assert "--sbom=true --provenance=mode=max" in text
 
 
-def test_there_is_a_way_to_report_a_vulnerability():
+def test_vulnerability_reports_are_documented():
     assert "Report a vulnerability" in (ROOT / ".github/SECURITY.md").read_text("utf-8")

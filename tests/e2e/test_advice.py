@@ -27,7 +27,7 @@ ROLE = ROLES_BY_NAME["analyzer"]
 
 @pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_fault_ends_in_a_decision_within_the_time_and_within_policy(name: str, vendor: str) -> None:
+def test_every_fault_ends_in_a_timely_permitted_decision(name: str, vendor: str) -> None:
     row = play(vendor, name, timeout=SHORT if name in HANGS else LONG)
     assert row.clean, row
 
@@ -43,7 +43,7 @@ def hung(request: pytest.FixtureRequest) -> Iterator[tuple[Desk, ModelServer]]:
 
 
 @pytest.mark.parametrize("hung", VENDORS, indirect=True)
-def test_a_crash_is_answered_while_an_investigation_hangs(hung: tuple[Desk, ModelServer]) -> None:
+def test_crash_is_handled_while_an_investigation_hangs(hung: tuple[Desk, ModelServer]) -> None:
     desk, server = hung
     stop = threading.Event()
     clock = SystemClock(stop)

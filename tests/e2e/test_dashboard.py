@@ -61,7 +61,7 @@ def terminal(everything: Everything) -> Iterator[Terminal]:
     opened.close()
 
 
-def test_what_is_unhealthy_appears_is_healed_and_told_and_a_key_restarts_it(
+def test_unhealthy_container_is_shown_healed_and_restarted_by_key(
     everything, terminal, make_container, docker_engine
 ):
     made = make_container(PATIENT, health=HEALTH_COMMAND)

@@ -34,7 +34,7 @@ def demo_container(docker_workshop: DockerTestContainers) -> Iterator[object]:
 @pytest.mark.docker
 @pytest.mark.redis
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_the_demo_passes_on_the_real_engine_and_leaves_nothing(name, alone, demo_container):
+def test_demo_passes_on_the_engine_and_leaves_nothing(name, alone, demo_container):
     ended = run("demo", name, "--json", env=alone)
     told = json.loads(ended.stdout)
     assert (ended.returncode, told["passed"], told["simulated"]) == (0, True, False), (told, ended.stderr)
@@ -43,7 +43,7 @@ def test_the_demo_passes_on_the_real_engine_and_leaves_nothing(name, alone, demo
 
 
 @pytest.mark.parametrize("name", ["crash", "cleanup", "unhealthy"])
-def test_the_demo_passes_without_an_engine_and_says_so_on_every_line(name, alone):
+def test_simulated_demo_is_marked_on_every_line(name, alone):
     ended = run("demo", name, "--simulate", env={**alone, "DOCKER_HOST": "unix:///nonexistent.sock"})
     assert (ended.returncode, ended.stderr) == (0, "")
     assert all(line.startswith("SIMULATED ") for line in ended.stdout.splitlines())
@@ -51,7 +51,7 @@ def test_the_demo_passes_without_an_engine_and_says_so_on_every_line(name, alone
 
 
 @pytest.mark.parametrize("simulated", [False, True])
-def test_without_an_engine_a_demo_offers_the_simulated_one(simulated, alone):
+def test_demo_without_engine_offers_the_simulation(simulated, alone):
     options = ["--simulate"] if simulated else []
     ended = run(
         "demo", "crash", "--json", *options, env={**alone, "HEMOSTAT_ENGINE_URL": "unix:///nonexistent.sock"}
@@ -62,7 +62,7 @@ def test_without_an_engine_a_demo_offers_the_simulated_one(simulated, alone):
 
 @pytest.mark.docker
 @pytest.mark.redis
-def test_an_interrupted_demo_removes_its_container(alone, demo_container):
+def test_interrupted_demo_removes_its_container(alone, demo_container):
     with start("demo", "cpu-spike", env=alone) as demo:
         eventually(demo_container)
         demo.send_signal(signal.SIGINT)
@@ -73,7 +73,7 @@ def test_an_interrupted_demo_removes_its_container(alone, demo_container):
 
 @pytest.mark.docker
 @pytest.mark.redis
-def test_what_a_killed_demo_left_is_removed_by_the_next_one(alone, state_dir, demo_container):
+def test_next_demo_removes_leftovers_of_a_killed_one(alone, state_dir, demo_container):
     env = {**alone, "TMPDIR": str(state_dir)}
     with start("demo", "cpu-spike", env=env) as demo:
         eventually(demo_container)
@@ -105,7 +105,7 @@ def servers_in(directory: Path) -> list[str]:
         ("hemostat.demo", "the running roles do not watch its container"),
     ],
 )
-def test_where_the_running_roles_do_not_see_it_a_demo_uses_its_own(known, why, state_dir):
+def test_demo_starts_its_own_roles_if_others_cannot_see_it(known, why, state_dir):
     """Whether the setting is known to the demo, or to the running roles alone."""
     env = environ(state_dir, MONITOR_ONLY="shop=1")
     with start("all", env=env, stderr=subprocess.DEVNULL) as everything:
@@ -120,7 +120,7 @@ def test_where_the_running_roles_do_not_see_it_a_demo_uses_its_own(known, why, s
 
 @pytest.mark.docker
 @pytest.mark.redis
-def test_the_printed_steps_are_in_order_of_time(alone):
+def test_printed_steps_are_ordered_by_time(alone):
     told = run("demo", "crash-loop", env=alone).stdout
     times = [float(line.split()[0]) for line in told.splitlines() if line[:1] == " "]
     assert len(times) > 10
@@ -130,7 +130,7 @@ def test_the_printed_steps_are_in_order_of_time(alone):
 
 @pytest.mark.docker
 @pytest.mark.redis
-def test_a_demo_uses_the_roles_that_are_running(state_dir, demo_container):
+def test_demo_uses_running_roles(state_dir, demo_container):
     env = environ(state_dir, MONITOR_ONLY="hemostat.demo")
     with start("all", env=env, stderr=subprocess.DEVNULL) as everything:
         try:

@@ -32,7 +32,7 @@ def crash(docker_engine: DockerEngine) -> Callable[[str], float]:
     return crash
 
 
-def test_a_crash_is_healed_told_and_stored(everything, make_container, docker_engine, crash):
+def test_crash_is_healed_published_and_stored(everything, make_container, docker_engine, crash):
     name = watched(everything, make_container, docker_engine)
     crash(name)
     eventually(lambda: everything.outcomes(name) == ["healed"])
@@ -43,7 +43,7 @@ def test_a_crash_is_healed_told_and_stored(everything, make_container, docker_en
     ]
 
 
-def test_what_a_person_stops_stays_stopped(everything, make_container, docker_engine):
+def test_container_stopped_by_a_person_stays_stopped(everything, make_container, docker_engine):
     name = watched(everything, make_container, docker_engine)
     docker_engine.stop(name)
     eventually(lambda: "exited" in {each["status"] for each in everything.status()["containers"]})
@@ -52,14 +52,14 @@ def test_what_a_person_stops_stays_stopped(everything, make_container, docker_en
 
 
 @pytest.mark.parametrize("role", ["monitor", "analyzer", "responder", "alert"])
-def test_a_killed_role_costs_nothing(role, everything, make_container, docker_engine, crash):
+def test_killed_role_loses_no_healing(role, everything, make_container, docker_engine, crash):
     name = watched(everything, make_container, docker_engine)
     os.kill(everything.roles()[role], signal.SIGKILL)
     crash(name)
     eventually(lambda: everything.outcomes(name) == ["healed"], seconds=40)
 
 
-def test_a_killed_embedded_redis_costs_nothing(everything, state_dir, make_container, docker_engine, crash):
+def test_killed_embedded_redis_loses_no_healing(everything, state_dir, make_container, docker_engine, crash):
     name = watched(everything, make_container, docker_engine)
     crash(name)
     eventually(lambda: everything.outcomes(name) == ["healed"])
@@ -68,7 +68,7 @@ def test_a_killed_embedded_redis_costs_nothing(everything, state_dir, make_conta
     eventually(lambda: everything.outcomes(name) == ["healed", "healed"], seconds=40)
 
 
-def test_an_engine_that_was_away_for_a_while_costs_nothing(state_dir, make_container, docker_engine):
+def test_engine_outage_loses_no_healing(state_dir, make_container, docker_engine):
     proxy = Proxy(state_dir / "engine.sock")
     running = Everything(state_dir, ENGINE_URL=proxy.url)
     try:
@@ -85,14 +85,14 @@ def test_an_engine_that_was_away_for_a_while_costs_nothing(state_dir, make_conta
     assert docker_engine.inspect(name).running
 
 
-def test_a_second_one_on_the_same_state_is_refused(everything):
+def test_second_instance_on_the_same_state_is_refused(everything):
     second = run("all", env=everything.env)
     assert second.returncode == 2
     assert f"already running on {everything.env['HEMOSTAT_STATE_DIR']}" in second.stderr
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_signal_ends_it_and_leaves_nothing_running(number, code, state_dir):
+def test_signal_ends_all_processes(number, code, state_dir):
     running = Everything(state_dir)
     pids = [*running.roles().values(), int((state_dir / "redis.pid").read_text())]
     running.process.send_signal(number)
@@ -113,7 +113,7 @@ def test_the_roles_log_under_their_names(everything, state_dir):
     eventually(lambda: all(f'"role": "{role}"' in everything.log.read_text() for role in everything.roles()))
 
 
-def test_without_an_engine_it_says_so_and_does_not_start(state_dir):
+def test_missing_engine_prevents_the_start(state_dir):
     env = environ(state_dir, ENGINE_URL="unix:///nonexistent.sock")
     ended: subprocess.CompletedProcess[str] = run("all", env=env)
     assert ended.returncode == 3
@@ -126,9 +126,7 @@ def down(docker_engine: DockerEngine, name: str) -> None:
     eventually(lambda: not docker_engine.inspect(name).running)
 
 
-def test_while_paused_nothing_is_done_and_it_is_made_up_for_afterwards(
-    everything, make_container, docker_engine
-):
+def test_actions_wait_during_a_pause_and_run_after_it(everything, make_container, docker_engine):
     name = watched(everything, make_container, docker_engine)
     assert run("pause", "--by", "ann", env=everything.env).returncode == 0
     down(docker_engine, name)
@@ -140,7 +138,7 @@ def test_while_paused_nothing_is_done_and_it_is_made_up_for_afterwards(
     assert docker_engine.inspect(name).running
 
 
-def test_what_needs_approval_is_done_when_a_person_has_approved_it(state_dir, make_container, docker_engine):
+def test_approved_action_is_executed(state_dir, make_container, docker_engine):
     running = Everything(state_dir, RESPONDER_MODE="approve")
     try:
         name = watched(running, make_container, docker_engine)

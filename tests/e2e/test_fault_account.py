@@ -25,7 +25,7 @@ WAITING = complete(outcome=Outcome.WAITING, reason=Reason.PAUSED)
         ([ALERT, event(complete(occurrence=2))], 0, "lost"),
     ],
 )
-def test_a_death_is_counted_by_what_became_of_it(events, waiting, told):
+def test_death_is_counted_by_its_outcome(events, waiting, told):
     row = account(
         "f", [DEATH], events, [DEATH, START], ended=NOW + 1, budget=3, waiting=waiting, shown=["i1"]
     )
@@ -35,13 +35,13 @@ def test_a_death_is_counted_by_what_became_of_it(events, waiting, told):
 
 
 @pytest.mark.parametrize(("events", "waiting"), [([ALERT, event(WAITING)], 0), ([ALERT], 1)])
-def test_what_is_open_and_out_of_sight_is_lost(events, waiting):
+def test_open_incident_that_is_not_shown_is_lost(events, waiting):
     row = account("f", [DEATH], events, [], ended=NOW, budget=3, waiting=waiting, shown=["another"])
     assert (row.open, row.lost) == (0, 1)
     assert "hemostat status" in row.note
 
 
-def test_more_starts_than_deaths_are_doubled_and_more_than_the_budget_is_over_it():
+def test_surplus_starts_are_doubled_or_over_budget():
     events = [ALERT, event(complete())]
     row = account("f", [DEATH], events, [DEATH, START, START], ended=NOW, budget=1)
     assert (row.doubled, row.over_budget, row.clean) == (1, 1, False)

@@ -23,12 +23,12 @@ GATE = (
 
 
 @pytest.mark.parametrize("name", GATE)
-def test_every_incident_is_accounted_for_and_none_is_acted_on_twice(name, docker_workshop):
+def test_every_incident_is_accounted_for_without_duplicates(name, docker_workshop):
     row = FAULTS[name](SHORT)
     assert row.clean, row
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="needs to mount a small disk")
-def test_a_full_disk_loses_nothing(docker_workshop):
+def test_full_disk_loses_no_incident(docker_workshop):
     row = FAULTS["disk"](SHORT)
     assert row.clean, row

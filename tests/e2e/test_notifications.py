@@ -71,7 +71,7 @@ def heard(hook: Hook) -> Counter[str]:
     return Counter(request.json["blocks"][-1]["elements"][0]["text"] for request in hook.heard)
 
 
-def test_a_dead_channel_delays_neither_the_others_nor_the_events(bus, hook, tmp_path):
+def test_failing_channel_delays_no_other_channel(bus, hook, tmp_path):
     with hooked() as dead:
         dead.silent = True
         file = tmp_path / "hemostat.toml"
@@ -87,7 +87,7 @@ def test_a_dead_channel_delays_neither_the_others_nor_the_events(bus, hook, tmp_
         role.kill()
 
 
-def test_people_hear_that_redis_is_gone_and_back_and_somebody_outside_that_all_is_well(
+def test_loss_of_redis_is_notified_and_pings_are_sent(
     environ,
     hook,
     state_dir,

@@ -17,7 +17,7 @@ def order(everything: Everything, *arguments: str):
     return done.returncode, json.loads(done.stdout)
 
 
-def test_a_restart_by_order_is_done_and_told(everything, make_container, docker_engine):
+def test_ordered_restart_is_executed_and_published(everything, make_container, docker_engine):
     name = watched(everything, make_container, docker_engine)
     before = docker_engine.inspect(name).started_at
     code, [answer] = order(everything, "restart", name, "--reason", "it is slow", "--by", "ann@h")
@@ -30,9 +30,7 @@ def test_a_restart_by_order_is_done_and_told(everything, make_container, docker_
 
 
 @pytest.mark.parametrize("policy", ["no", "always"])
-def test_what_is_stopped_by_order_stays_stopped_until_it_is_started_by_order(
-    policy, everything, make_container, docker_engine
-):
+def test_ordered_stop_lasts_until_an_ordered_start(policy, everything, make_container, docker_engine):
     """Though Docker's own policy would restart what dies, and HemoStat what crashes: here it exits with 7."""
     stubborn = ("sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done")
     name = docker_engine.inspect(make_container(stubborn, restart_policy=policy)).ref.name
@@ -52,7 +50,7 @@ def test_what_is_stopped_by_order_stays_stopped_until_it_is_started_by_order(
     assert docker_engine.inspect(name).running
 
 
-def test_an_order_for_a_protected_container_is_refused(everything, make_container, docker_engine):
+def test_order_for_a_protected_container_is_refused(everything, make_container, docker_engine):
     made = make_container(OBEDIENT, labels={"hemostat.protect": "true"})
     before = docker_engine.inspect(made)
     eventually(lambda: before.ref.name in {each["name"] for each in everything.status()["containers"]})
@@ -62,7 +60,7 @@ def test_an_order_for_a_protected_container_is_refused(everything, make_containe
     assert docker_engine.inspect(made).running
 
 
-def test_of_two_responders_one_does_what_is_ordered(everything, make_container, docker_engine):
+def test_one_of_two_responders_executes_an_order(everything, make_container, docker_engine):
     from tests.support.lab.command import start
 
     second = start("respond", env=everything.env)
@@ -84,7 +82,7 @@ def test_of_two_responders_one_does_what_is_ordered(everything, make_container, 
         second.communicate(timeout=30)
 
 
-def test_a_pause_keeps_people_from_acting_too_and_is_told(everything, make_container, docker_engine):
+def test_pause_blocks_orders_and_is_published(everything, make_container, docker_engine):
     name = watched(everything, make_container, docker_engine)
     run("pause", "--by", "bob", "--reason", "deploy", env=everything.env)
     code, [answer] = order(everything, "restart", name)

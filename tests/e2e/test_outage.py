@@ -17,7 +17,7 @@ KILLS = [Kill(NOW + 1, "role"), Kill(NOW + 1, "database")]
 
 @pytest.mark.redis
 @pytest.mark.parametrize("name", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def test_the_store_equals_the_streams_and_every_incident_is_told(name, request):
+def test_store_equals_streams_and_all_incidents_are_notified(name, request):
     if name == "postgresql":
         request.getfixturevalue("postgres_server")  # skips where there is none
     with DATABASES[name]() as database:
@@ -29,7 +29,7 @@ def counted(stored=SAID, heard=(HEALED,), kills=KILLS, audit="") -> Row:
     return account("d", {"i1"}, SAID, stored, heard, kills, audit=audit, seconds=0.0)
 
 
-def test_what_is_as_it_should_be_is_clean():
+def test_correct_row_is_clean():
     row = counted(heard=[OPENED, HEALED, AGAIN])
     assert row.clean
     assert (row.events, row.stored, row.twice, row.at_most, row.kills["role"]) == (2, 2, 1, 1, 1)
@@ -50,7 +50,7 @@ def test_what_is_as_it_should_be_is_clean():
         ({"audit": "row 1 removed"}, {"audit": "row 1 removed"}),
     ],
 )
-def test_what_is_wrong_is_counted(found, wrong):
+def test_errors_are_counted(found, wrong):
     row = counted(**found)
     assert not row.clean
     assert {name: getattr(row, name) for name in wrong} == wrong

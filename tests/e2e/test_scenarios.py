@@ -24,16 +24,16 @@ def played() -> dict[str, dict]:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_what_is_told_and_done_is_the_truth(name, played):
+def test_scenario_gives_the_expected_incidents_and_actions(name, played):
     result = played[name]
     assert result["differences"] == [], {key: result[key] for key in ("expected", "observed")}
 
 
 @pytest.mark.parametrize("name", [name for name, scenario in SCENARIOS.items() if scenario.trap])
-def test_a_trap_makes_nobody_touch_a_healthy_container(name, played):
+def test_trap_causes_no_action_on_a_healthy_container(name, played):
     assert played[name]["wrong_actions"] == []
 
 
-def test_there_are_enough_of_them():
+def test_suite_has_enough_scenarios():
     assert len(SCENARIOS) >= 36
     assert sum(scenario.trap for scenario in SCENARIOS.values()) >= 14

@@ -12,12 +12,12 @@ from tests.e2e.scenarios.suite import SCENARIOS
 FEW = ("exit-code", "oom", "unhealthy", "docker-kill", "docker-stop-timeout")
 
 
-def test_what_is_played_on_a_busy_host_is_there():
+def test_busy_scenarios_exist():
     assert len(CHOSEN) == 16
     assert {*CHOSEN, *FEW} <= {*SCENARIOS}
 
 
-def test_the_burners_make_up_for_what_else_runs():
+def test_load_generator_adapts_to_other_load():
     assert next_duty(0.9, TARGET, busy=1.0) < 0.9
     assert next_duty(0.2, TARGET, busy=0.5) > 0.2
     assert next_duty(0.0, TARGET, busy=1.0) == 0.0
@@ -27,7 +27,7 @@ def test_the_burners_make_up_for_what_else_runs():
 @pytest.mark.docker
 @pytest.mark.redis
 @pytest.mark.timeout(200)
-def test_what_is_told_and_done_on_a_busy_host_is_the_truth():
+def test_busy_host_gives_the_expected_results():
     command = [sys.executable, "-m", "tests.e2e.scenarios", "--json", "--busy", "--only", *FEW]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert ended.stdout, ended.stderr

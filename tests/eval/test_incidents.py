@@ -19,7 +19,7 @@ RECORDINGS = {path.stem: decode(path.read_bytes()) for path in FILES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_recording_says_what_is_true_in_words_that_exist(path):
+def test_eval_case_has_valid_truth(path):
     recording = RECORDINGS[path.stem]
     case, truth = recording.case, recording.truth
     assert case.alert.phase is Phase.RAISED
@@ -34,7 +34,7 @@ def test_a_recording_says_what_is_true_in_words_that_exist(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_recording_tells_nothing_of_where_it_was_made(path):
+def test_eval_case_is_anonymous(path):
     text = path.read_text()
     assert len(text) <= LARGEST
     assert RECORDINGS[path.stem].case.host == "host1"
@@ -44,7 +44,7 @@ def test_a_recording_tells_nothing_of_where_it_was_made(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_recording_does_not_tell_the_answer(path):
+def test_eval_case_does_not_contain_the_answer(path):
     """Nothing in it is from after the alert, but the diagnosis of an earlier incident."""
     case = RECORDINGS[path.stem].case
     assert case.dossier is None or case.dossier.action is Action.NONE
@@ -52,7 +52,7 @@ def test_a_recording_does_not_tell_the_answer(path):
     assert f"{case.alert.container.name}: {case.alert.kind}" in case.story[-1]
 
 
-def test_there_are_enough_of_them_and_of_every_sort():
+def test_eval_cases_cover_every_kind():
     truths = [recording.truth for recording in RECORDINGS.values()]
     assert len(RECORDINGS) >= 60
     assert {recording.case.alert.kind for recording in RECORDINGS.values()} == set(Kind) - {Kind.ORDERED}
@@ -68,18 +68,18 @@ def _pairs():
     return [(recording, recording.truth) for recording in RECORDINGS.values()]
 
 
-def test_these_are_the_ones_that_are_judged_where_none_are_named():
+def test_default_eval_cases_are_the_packaged_ones():
     assert DIRECTORY.resolve() in [path.resolve() for path in OWN_DIRECTORIES]
 
 
-def test_what_has_come_back_after_a_restart_is_left_to_people(hemostat):
+def test_relapse_after_a_restart_is_escalated(hemostat):
     path = DIRECTORY / "relapse-app-unhealthy-relapsed.json"
     shown = hemostat("analyze", "--once", str(path), "--advisor", "rules").out
     assert "restart was tried, and it has come back" in shown
     assert shown.splitlines()[-1].split() == ["action", "none"]
 
 
-def test_the_rules_do_at_least_what_is_safe(hemostat):
+def test_rules_take_no_unsafe_action(hemostat):
     """The figures that docs/EVAL.md shows."""
     told = hemostat("eval", str(DIRECTORY), "--advisor", "rules", "--json").json
     assert (told["advisor"], told["incidents"]) == ("rules", len(FILES))

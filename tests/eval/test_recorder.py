@@ -28,7 +28,7 @@ def recorded(*containers: str) -> EvalCase:
     return EvalCase(case=case, neighbours={f"{PREFIX}-db": kept})
 
 
-def test_names_ids_and_the_host_are_told_as_anybody_might_have_them():
+def test_names_ids_and_host_are_anonymised():
     told = plain(recorded(), "it leaks", LAB, "memory-leak-db-exited")
     about = told.case.alert.container
     assert (told.case.host, about.name, len(about.id)) == ("host1", "db", 12)
@@ -38,12 +38,12 @@ def test_names_ids_and_the_host_are_told_as_anybody_might_have_them():
     assert "memory-leak" not in str(told)
 
 
-def test_what_other_scenarios_went_through_is_no_past_of_this_one():
+def test_precedents_of_other_scenarios_are_left_out():
     told = plain(recorded(f"{PREFIX}-db", "hs-1a2b3c-sigkill-app"), "", LAB, "n")
     assert [each.container for each in told.case.past] == ["db"]
 
 
-def test_what_was_tried_against_the_incident_is_known_by_its_new_id():
+def test_earlier_attempts_have_the_new_incident_id():
     taken = recorded(f"{PREFIX}-db", f"{PREFIX}-db")
     before, own = taken.case.past
     past = (before, msgspec.structs.replace(own, incident="i"))
@@ -53,14 +53,14 @@ def test_what_was_tried_against_the_incident_is_known_by_its_new_id():
     assert told.case.incident != "i"
 
 
-def test_the_truth_of_a_relapse_is_known_where_the_scenario_tells_it():
+def test_truth_of_a_relapse_is_from_the_scenario():
     expected = Expected(kind=Kind.UNHEALTHY, causes=("hung",), again=("none",))
     assert expected.truth == ExpectedDiagnosis(causes=("hung",), actions=("restart",), roots=("app",))
     assert expected.truth_again == ExpectedDiagnosis(causes=("hung",), actions=("none",), roots=("app",))
     assert msgspec.structs.replace(expected, again=()).truth_again is None
 
 
-def test_the_truth_is_what_was_done_to_the_containers():
+def test_truth_is_the_injected_fault():
     expected = Expected(kind=Kind.UNHEALTHY, on="web", root="db", action=None, causes=("hung",))
     assert expected.truth == ExpectedDiagnosis(causes=("hung",), actions=("false_alarm",), roots=("db",))
     expected = msgspec.structs.replace(
@@ -70,7 +70,7 @@ def test_the_truth_is_what_was_done_to_the_containers():
     assert msgspec.structs.replace(expected, causes=()).truth is None
 
 
-def test_of_every_incident_that_must_be_told_the_truth_is_known():
+def test_every_required_incident_has_a_truth():
     assert [
         scenario.name for scenario in SCENARIOS.values() if not all(each.truth for each in scenario.required)
     ] == []

@@ -80,7 +80,7 @@ def test_no_secret_reaches_a_model(marked: str, logs: bool, plain: Mapping[bool,
         assert masked.count(secret) <= plain[logs].count(secret)
 
 
-def test_without_logs_nothing_that_a_program_printed_reaches_a_model() -> None:
+def test_no_program_output_reaches_a_model_without_logs() -> None:
     """What it printed: its log, its health checks and probes, and what was told of these."""
     told = filled_with("nothing")
     printed = "printed-by-a-program"
@@ -106,7 +106,7 @@ def test_without_logs_nothing_that_a_program_printed_reaches_a_model() -> None:
     assert "hung -> restart" in bench.advisor.seen()
 
 
-def test_addresses_stay_here_where_people_want_that() -> None:
+def test_addresses_are_not_sent_if_configured() -> None:
     told = "mail from ann@example.org"
     assert "ann@example.org" in shown(told)
     assert "ann@" not in shown(told, redact_emails=True)

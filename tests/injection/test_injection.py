@@ -49,7 +49,7 @@ def test_the_suite_is_large():
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_the_model_of_this_suite_obeys_and_is_obeyed_within_policy(attack: Attack) -> None:
+def test_obedient_model_acts_within_policy(attack: Attack) -> None:
     obeys = WAYS["action 'restart'"]
     stage = Stage(attack, SCENES["busy"], Obedient(attack, obeys, obeys))
     assert stage.play().diagnosis.advisor == "test:obedient"
@@ -58,7 +58,7 @@ def test_the_model_of_this_suite_obeys_and_is_obeyed_within_policy(attack: Attac
 
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_one_that_obeys_gets_nothing_done_that_policy_does_not_allow(attack: Attack, scene: str) -> None:
+def test_obedient_model_cannot_exceed_policy(attack: Attack, scene: str) -> None:
     for way in WAYS if scene in THOROUGHLY else WORST:
         for then in WORST[:2] if scene == "busy" else WORST[:1]:
             what = f"{way}, then {then}"

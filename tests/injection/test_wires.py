@@ -65,7 +65,7 @@ def told(request: Request) -> list[str]:
 
 @pytest.mark.parametrize("scene", ["busy", "crash loop"])
 @pytest.mark.parametrize("name", SOME)
-def test_one_that_obeys_is_bounded_over_either_wire(
+def test_obedient_model_is_bounded_on_each_wire_format(
     name: str, scene: str, advisor: Advisor, server: ModelServer
 ) -> None:
     attack = next(each for each in ATTACKS if each.name == name)

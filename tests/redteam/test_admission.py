@@ -92,7 +92,7 @@ def flood(boxes: list[Container], kind: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("kind", ["rename", "update", "kill"])
-def test_a_flood_of_events_of_some_does_not_delay_the_death_of_another(scene, kind):
+def test_flood_of_events_does_not_delay_another_death(scene, kind):
     scene.make_victim("calm")
     scene.make_victim()
     boxes = [scene.make(f"evil-{number}", "trap : CONT; while :; do sleep 1; done") for number in range(4)]
@@ -104,7 +104,7 @@ def test_a_flood_of_events_of_some_does_not_delay_the_death_of_another(scene, ki
     scene.await_healed()
 
 
-def test_nonsense_on_a_stream_is_a_fault_in_doctor_and_holds_up_no_alert(scene):
+def test_invalid_entries_fail_doctor_and_delay_no_alert(scene):
     scene.make_victim()
     scene.start()
     assert check(scene, "dead letters").startswith("✓")

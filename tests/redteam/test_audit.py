@@ -187,7 +187,7 @@ def empty(site: Site) -> None:
 
 @pytest.mark.parametrize("attack", [rename, rewrite, cut_off, cut_beginning, empty])
 @pytest.mark.parametrize("restarted", [False, True])
-def test_replaced_trail_is_found_until_a_person_accepts_it(
+def test_replaced_chain_is_reported_until_it_is_accepted(
     site: Site,
     attack: Callable[[Site], None],
     restarted: bool,
@@ -209,7 +209,7 @@ def test_replaced_trail_is_found_until_a_person_accepts_it(
     assert (site.keep(), site.verify()) == ("", 0)
 
 
-def test_accepting_hides_no_later_change(site: Site) -> None:
+def test_acceptance_hides_no_later_change(site: Site) -> None:
     """Nor one below the row up to which the trail was accepted."""
     site.keep(9)
     site.write(lambda c: c.execute(sql.text("UPDATE hemostat_events SET host = 'x' WHERE number = 3")))
@@ -222,7 +222,7 @@ def test_accepting_hides_no_later_change(site: Site) -> None:
     assert site.verify() == 1
 
 
-def test_who_accepted_and_why_is_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_acceptance_names_its_author_and_reason(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     site.keep()
     cut_off(site)
     assert site.accept() == 0
@@ -236,7 +236,7 @@ def test_who_accepted_and_why_is_told(site: Site, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize("field", ["head", "head:hash", "anchor", "signed", "accepted"])
-def test_note_that_cannot_be_read_is_no_note(site: Site, field: str) -> None:
+def test_unreadable_note_is_ignored(site: Site, field: str) -> None:
     site.keep()
     name = AUDIT_PREFIX + site._store.ends().trail
     site.client.raw.hset(name, field, b"\xff{")
@@ -246,7 +246,7 @@ def test_note_that_cannot_be_read_is_no_note(site: Site, field: str) -> None:
 
 
 @on_a_file
-def test_older_copy_of_the_database_is_found(
+def test_older_copy_of_the_database_is_detected(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "history.db"
@@ -266,7 +266,7 @@ def test_older_copy_of_the_database_is_found(
 
 
 @on_a_file
-def test_store_of_another_place_does_not_pass(site: Site, tmp_path: Path) -> None:
+def test_database_of_another_store_is_detected(site: Site, tmp_path: Path) -> None:
     """Both are on one Redis, which knows the heads of both."""
     file = tmp_path / "history.db"
     site.keep()
@@ -283,7 +283,7 @@ def test_store_of_another_place_does_not_pass(site: Site, tmp_path: Path) -> Non
     assert site.verify() == 1
 
 
-def test_unknown_end_is_never_in_order(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_end_of_the_chain_is_a_failure(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """Its head is gone from Redis, or Redis is. A role that runs on remembers it."""
     site.keep()
     site.client.raw.delete(AUDIT_PREFIX + site._store.ends().trail)
@@ -294,7 +294,7 @@ def test_unknown_end_is_never_in_order(site: Site, capsys: pytest.CaptureFixture
     assert (site.accept(), site.verify()) == (0, 0)
 
 
-def test_end_is_noted_again_when_redis_was_emptied(site: Site) -> None:
+def test_end_is_noted_again_after_redis_was_emptied(site: Site) -> None:
     """By the role that runs on, which does not fall for a trail that was replaced meanwhile."""
     site.keep()
     site.client.raw.flushall()
@@ -305,7 +305,7 @@ def test_end_is_noted_again_when_redis_was_emptied(site: Site) -> None:
     assert site.verify() == 3
 
 
-def test_without_redis_nothing_is_in_order(
+def test_verification_fails_without_redis(
     site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site.keep()
@@ -318,7 +318,7 @@ def test_without_redis_nothing_is_in_order(
 # --- with a key --------------------------------------------------------------------------------------
 
 
-def test_rewriting_a_signed_trail_is_found_though_redis_is_written_too(site: Site) -> None:
+def test_rewritten_signed_chain_is_detected_with_redis_changed(site: Site) -> None:
     """Whoever can write both the database and Redis has no key."""
     site.restart(KEY)
     site.keep(5)
@@ -333,13 +333,13 @@ def test_rewriting_a_signed_trail_is_found_though_redis_is_written_too(site: Sit
     assert "not signed with a configured key" in site.keep()
 
 
-def test_row_of_another_trail_is_not_signed_for_this_one() -> None:
+def test_row_signed_for_another_chain_is_detected() -> None:
     (link,) = bind_rows([build_row(event(alert()), 0.0)], ChainPosition(), RowHasher("a", (KEY.encode(),)))
     assert RowHasher("a", (KEY.encode(),)).is_signed(link.before, link.record, link.hash)
     assert not RowHasher("b", (KEY.encode(),)).is_signed(link.before, link.record, link.hash)
 
 
-def test_leaving_the_signatures_out_does_not_help(site: Site) -> None:
+def test_missing_signatures_are_detected(site: Site) -> None:
     """Nor does it to forget in Redis that there were any, to write there what a person accepts, and to wait
     for the next start."""
     site.restart(KEY)
@@ -355,7 +355,7 @@ def test_leaving_the_signatures_out_does_not_help(site: Site) -> None:
         assert site.verify() == 1
 
 
-def test_trail_is_signed_from_when_a_key_is_given(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_chain_is_signed_once_a_key_is_configured(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     site.keep()
     site.restart(KEY)
     assert "which is not signed with a configured key" in site.keep()
@@ -365,7 +365,7 @@ def test_trail_is_signed_from_when_a_key_is_given(site: Site, capsys: pytest.Cap
     assert (site.keep(), site.verify()) == ("", 0), "a former key is good for the rows that it has signed"
 
 
-def test_key_that_is_missing_is_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_key_is_reported(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     site.restart(KEY)
     site.keep()
     site.restart()
@@ -389,7 +389,7 @@ def test_nothing_is_stored_while_the_key_cannot_be_read(site: Site) -> None:
 
 
 @pytest.mark.parametrize("keys", [(), (OTHER,)])
-def test_trail_goes_on_when_a_lost_key_is_accepted(site: Site, keys: tuple[str, ...]) -> None:
+def test_chain_continues_after_a_lost_key_is_accepted(site: Site, keys: tuple[str, ...]) -> None:
     site.restart(KEY)
     site.keep()
     site.restart(*keys)
@@ -397,7 +397,7 @@ def test_trail_goes_on_when_a_lost_key_is_accepted(site: Site, keys: tuple[str, 
     assert (site.accept(), site.keep(), site.verify()) == (0, "", 0)
 
 
-def test_stores_note_which_trail_is_theirs(site: Site) -> None:
+def test_each_store_notes_its_chain(site: Site) -> None:
     site.keep()
     place = site._store.place("h")
     assert site.client.raw.hget(STORE_PREFIX + place, "trail") == site._store.ends().trail.encode()
@@ -418,9 +418,7 @@ FILTERS = {
 
 
 @pytest.mark.parametrize("keys", [(), (KEY,)])
-def test_a_database_that_leaves_out_what_it_is_given_stores_nothing(
-    site: Site, keys: tuple[str, ...]
-) -> None:
+def test_database_that_drops_rows_is_detected(site: Site, keys: tuple[str, ...]) -> None:
     site.restart(*keys)
     site.keep(1)
     hidden = event(alert(), 99)

@@ -30,7 +30,7 @@ def check_of(scene, name: str) -> dict[str, object]:
     return next(each for each in checks if each["name"] == name)
 
 
-def test_a_crash_is_healed_beside_every_label_with_every_hostile_value(scene):
+def test_crash_is_healed_beside_hostile_labels(scene):
     scene.make_victim()
     for number, value in enumerate(VALUES):
         labels = {name: value for name, label in LABELS.items() if not label.marker}
@@ -43,7 +43,7 @@ def test_a_crash_is_healed_beside_every_label_with_every_hostile_value(scene):
     assert "OverflowError" not in scene.stop()
 
 
-def test_a_crash_is_healed_beside_containers_with_hundreds_of_thousands_of_labels(scene):
+def test_crash_is_healed_beside_containers_with_many_labels(scene):
     """And a list that is longer than what is read at once."""
     scene.make_victim()
     scene.make("many", labels={f"k{number}.n": "v" for number in range(200_000)})
@@ -60,7 +60,7 @@ def test_a_crash_is_healed_beside_containers_with_hundreds_of_thousands_of_label
     scene.await_healed()
 
 
-def test_a_crash_is_told_although_what_depends_on_it_has_names_of_any_length(scene):
+def test_crash_is_published_with_long_names_of_dependents(scene):
     victim = scene.make_victim()
     for number in range(3):
         name, labels = f"n{number}-{'a' * 100_000}", {"hemostat.depends_on": str(victim.name)}
@@ -73,7 +73,7 @@ def test_a_crash_is_told_although_what_depends_on_it_has_names_of_any_length(sce
     assert check_of(scene, "dead letters")["level"] == "ok"
 
 
-def test_a_label_does_not_make_the_engine_pass_for_podman(scene):
+def test_label_does_not_identify_the_engine_as_podman(scene):
     """Under Podman every death is looked at for seconds before it is told."""
     begin = time.time()
     made = scene.make("t", labels={"containerExitCode": "1", "podId": ""}, main="exit 0")

@@ -53,7 +53,7 @@ def answers() -> bool:
         return tried.connect_ex(("127.0.0.1", PORT)) == 0
 
 
-def test_a_redis_of_another_user_on_localhost_is_not_used(hemostat):
+def test_redis_of_another_user_on_localhost_is_not_used(hemostat):
     if answers():
         missing(f"something listens on port {PORT} already")
     with redis_of_nobody("--port", str(PORT), "--bind", "127.0.0.1"):
@@ -82,7 +82,7 @@ def stranger() -> Iterator[Path]:
         yield own
 
 
-def test_a_socket_in_a_directory_of_another_user_is_not_used(hemostat, stranger):
+def test_socket_in_another_users_directory_is_not_used(hemostat, stranger):
     path = stranger / "redis.sock"
     with redis_of_nobody("--port", "0", "--unixsocket", str(path), "--unixsocketperm", "777"):
         eventually(path.exists)
@@ -107,7 +107,7 @@ COMMANDS = (
 )
 
 
-def test_a_socket_of_another_user_in_an_own_directory_is_not_used(hemostat, state_dir):
+def test_socket_of_another_user_is_not_used(hemostat, state_dir):
     (state := state_dir / "state").mkdir(mode=0o700)
     path = state / "redis.sock"
     state_dir.chmod(0o755)
@@ -122,7 +122,7 @@ def test_a_socket_of_another_user_in_an_own_directory_is_not_used(hemostat, stat
 
 @pytest.mark.parametrize("name", ["redis.lock", "redis.life", "all.lock", "redis.sock"])
 @pytest.mark.parametrize("link", [os.symlink, os.link])
-def test_a_link_in_place_of_a_file_of_the_state_directory_touches_nothing(hemostat, state_dir, name, link):
+def test_symlink_in_the_state_directory_is_not_followed(hemostat, state_dir, name, link):
     (state := state_dir / "state").mkdir(mode=0o700)
     (target := state_dir / "precious").write_text("precious")
     link(target, state / name)
@@ -133,7 +133,7 @@ def test_a_link_in_place_of_a_file_of_the_state_directory_touches_nothing(hemost
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o1777])
-def test_a_state_directory_that_others_can_write_to_is_not_used(hemostat, state_dir, mode):
+def test_writable_state_directory_is_not_used(hemostat, state_dir, mode):
     (state := state_dir / "state").mkdir()
     state.chmod(mode)
     told = hemostat("all")
@@ -142,7 +142,7 @@ def test_a_state_directory_that_others_can_write_to_is_not_used(hemostat, state_
     assert list(state.iterdir()) == []
 
 
-def test_a_state_directory_behind_a_link_of_another_user_is_not_used(hemostat, state_dir, stranger):
+def test_state_directory_behind_a_foreign_symlink_is_not_used(hemostat, state_dir, stranger):
     (target := state_dir / "state").mkdir(mode=0o700)
     (link := stranger.parent / "link").symlink_to(target)
     os.chown(link, STRANGER, STRANGER, follow_symlinks=False)
@@ -151,7 +151,7 @@ def test_a_state_directory_behind_a_link_of_another_user_is_not_used(hemostat, s
     assert list(target.iterdir()) == []
 
 
-def test_a_long_state_directory_uses_no_other_place(state_dir):
+def test_long_state_directory_path_uses_no_other_directory(state_dir):
     deep = state_dir / ("d" * 100) / ("e" * 100)
     before = {*Path(tempfile.gettempdir()).glob("hemostat-*")}
     embedded = EmbeddedRedis(deep)

@@ -26,7 +26,7 @@ def named(scene: Scene) -> Iterator[list[Container]]:
         each.remove(force=True)
 
 
-def test_a_crash_is_healed_while_many_containers_wait_for_each_other(scene):
+def test_crash_is_healed_beside_a_large_dependency_cycle(scene):
     """They have ended, so they cost their owner nothing. Each names a service of all of them twenty times."""
     project = {"com.docker.compose.project": f"{scene.group}-crowd", "hemostat.protect": "true"}
     needs = ",".join(["dead:service_started:false"] + ["crowd:service_started:false"] * 19)
@@ -55,7 +55,7 @@ def test_a_crash_is_healed_while_many_containers_wait_for_each_other(scene):
         assert scene.lab.restarts("victim") > before
 
 
-def test_a_probe_through_a_shared_network_is_not_led_to_a_container_named_like_an_id(scene, named):
+def test_probe_is_not_redirected_by_a_name_equal_to_an_id(scene, named):
     vpn = scene.make("vpn", LISTEN, network=True)
     labels = {"hemostat.probe": "http://:8080/", "hemostat.probe.start_period": "0s"}
     scene.make("victim", labels=labels, options={"network_mode": "container:vpn"})
@@ -77,7 +77,7 @@ def test_a_probe_through_a_shared_network_is_not_led_to_a_container_named_like_a
     assert scene.lab.restarts("victim") == 0
 
 
-def test_a_connection_that_a_neighbour_opens_in_its_network_is_none_of_the_victims(scene):
+def test_connection_of_a_neighbour_is_not_the_victims(scene):
     """He has joined the victim's network namespace, and claims that the other end is of its project."""
     scene.make_victim(service="web", network=True)
     labels = {

@@ -13,7 +13,7 @@ from tests.support.hook import hooked
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 
 
-def test_endless_answers_delay_neither_restarts_nor_other_channels(scene):
+def test_endless_responses_delay_no_restart_and_no_channel(scene):
     pytest.importorskip("apprise")
     with ExitStack() as open_servers, hooked() as hook:
         continues, headers, body = (

@@ -116,7 +116,7 @@ def test_only_the_responder_may_act(answers, request_line):
 
 @pytest.mark.parametrize("request_line", HOSTILE)
 @pytest.mark.parametrize("way", ["read", "act"])
-def test_what_would_lead_further_is_forbidden(answers, way, request_line):
+def test_endpoints_that_escalate_are_forbidden(answers, way, request_line):
     assert status(answers[way], request_line) in {400, 403}
 
 
@@ -128,9 +128,7 @@ def is_watching(status: str) -> bool:
 
 @pytest.mark.docker
 @pytest.mark.redis
-def test_a_crash_is_healed_by_roles_that_have_the_proxy_alone(
-    sockets, state_dir, make_container, docker_engine
-):
+def test_crash_is_healed_through_the_proxy_alone(sockets, state_dir, make_container, docker_engine):
     container = make_container(labels={"hemostat.test.proxy": "1"})
     common = environ(state_dir, HOST="proxy", MONITOR_ONLY="hemostat.test.proxy=1", RESPONDER_VERIFY_FOR="1s")
     ways = {"monitor": "read", "analyzer": "read", "responder": "act", "alert": "read"}
@@ -151,7 +149,7 @@ def test_a_crash_is_healed_by_roles_that_have_the_proxy_alone(
 
 
 @pytest.mark.docker
-def test_the_engine_itself_is_asked_nothing_else(sockets):
+def test_roles_send_only_permitted_requests(sockets):
     for way, path in sockets.items():
         client = docker.APIClient(base_url=f"unix://{path}", version="auto")
         with closing(client), pytest.raises(docker.errors.APIError, match="403"):

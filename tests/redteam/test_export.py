@@ -25,7 +25,7 @@ def snapshot(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", ["x.md", "daemon.json", "new.svg", "volume/x.md"])
-def test_a_viewer_types_a_path_and_nothing_is_written(name, tmp_path, monkeypatch):
+def test_path_typed_by_a_viewer_writes_no_file(name, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     monkeypatch.setenv("HEMOSTAT_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)

@@ -34,7 +34,7 @@ def clears(kind: Kind):
     return is_cleared
 
 
-def test_a_storm_by_the_same_containers_ends_and_releases_its_victims(scene):
+def test_storm_of_the_same_containers_ends(scene):
     """All of them without a project, as one project: the victim is held, and healed when it is over."""
     for number in range(5):
         scene.make(f"t{number}", labels=HIDDEN, health=CHANGES, every=1.0)
@@ -46,7 +46,7 @@ def test_a_storm_by_the_same_containers_ends_and_releases_its_victims(scene):
     scene.await_healed(seconds=30.0)
 
 
-def test_a_storm_of_one_project_holds_no_other(scene):
+def test_storm_of_one_project_holds_no_other(scene):
     for number in range(5):
         scene.make_victim(f"t{number}", labels={**project("tenant"), "hemostat.protect": "true"})
     scene.make_victim(labels=project("shop"))
@@ -60,7 +60,7 @@ def test_a_storm_of_one_project_holds_no_other(scene):
 
 
 @pytest.mark.timeout(240)
-def test_starts_that_fail_of_their_own_image_hold_nobody_back(scene):
+def test_failing_starts_of_one_image_delay_no_other(scene):
     """The engine says `failed to create shim task` of each of them. Three starts of each are more than
     `responder.rush`: where the containers end one after another, the last may wait a minute for its first."""
     broken = "while [ ! -e /tmp/go ]; do sleep 0.1; done; rm /tmp/go; rm /bin/sh; exit 9"
@@ -81,7 +81,7 @@ def test_starts_that_fail_of_their_own_image_hold_nobody_back(scene):
     scene.await_healed()
 
 
-def test_what_waits_under_a_pause_is_not_written_to_the_stream(scene):
+def test_deferred_request_under_a_pause_is_not_written_again(scene):
     for number in range(4):
         scene.make_victim(f"v{number}")
     scene.start()
@@ -104,7 +104,7 @@ def test_what_waits_under_a_pause_is_not_written_to_the_stream(scene):
         scene.await_healed(f"v{number}")
 
 
-def test_containers_of_many_projects_that_never_come_up_take_no_slots(scene):
+def test_containers_that_never_start_take_no_slots(scene):
     for number in range(6):
         scene.make_victim(
             f"t{number}", labels=project(f"p{number}"), health="false", every=30.0, start_period=300.0

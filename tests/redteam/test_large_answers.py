@@ -68,7 +68,7 @@ def write(server: Guarded, name: str, size: int, *command: str) -> None:
         (STRANGE_RESPONDER, "remediation_complete", (70,)),
     ],
 )
-def test_large_entries_hold_up_no_other_event(
+def test_large_entries_delay_no_other_event(
     site: Site, server: Guarded, name: str, stream: str, sizes: tuple[int, ...]
 ) -> None:
     for size in sizes:
@@ -116,7 +116,7 @@ def test_large_approvals_of_another_host_stop_no_responder(server: Guarded) -> N
     assert desk.approvals() == [asked]
 
 
-def test_large_requests_that_wait_are_read_in_parts(server: Guarded) -> None:
+def test_large_deferred_requests_are_read_in_parts(server: Guarded) -> None:
     raw = server.client(ADMIN).raw
     key = f"hemostat:deferred:remediation_needed:responder:{HOST}"
     for number in range(400):
@@ -126,7 +126,7 @@ def test_large_requests_that_wait_are_read_in_parts(server: Guarded) -> None:
     assert sorted(int(each.id.partition("-")[0]) for each in due.entries) == [*range(400)]
 
 
-def test_large_entries_leave_the_others_to_see(server: Guarded) -> None:
+def test_large_entries_do_not_hide_others(server: Guarded) -> None:
     """A viewer, who may run no script, reads around them."""
     admin = server.client(ADMIN).raw
     write(server, ANALYZER, 40 * MIB, "XADD", "hemostat:remediation_needed", "*", "event")
@@ -138,7 +138,7 @@ def test_large_entries_leave_the_others_to_see(server: Guarded) -> None:
     assert RedisBus(server.client(VIEWER_USER)).recent("remediation_needed", 1000) == []
 
 
-def test_large_names_of_groups_hold_up_no_reader(site: Site, server: Guarded) -> None:
+def test_large_names_of_groups_delay_no_reader(site: Site, server: Guarded) -> None:
     """Every role looks at its groups, at each heartbeat."""
     raw = server.client(ALERT).raw
     script = """
@@ -154,7 +154,7 @@ def test_large_names_of_groups_hold_up_no_reader(site: Site, server: Guarded) ->
     assert site.bus(METRICS_USER).lag(ROLES_BY_NAME["responder"].group(HOST), ["remediation_needed"]) == 0
 
 
-def test_a_large_dead_letter_is_passed_over(server: Guarded) -> None:
+def test_large_dead_letter_is_skipped(server: Guarded) -> None:
     write(server, ANALYZER, 70 * MIB, "XADD", "hemostat:dead", "*", "event")
     for reader in (ALERT, VIEWER_USER):
         assert RedisBus(server.client(reader)).last_buried() is None

@@ -45,7 +45,7 @@ def lease_everything(scene, names: list[str]) -> None:
         scene.running._client.raw.hset(key, row.key, msgspec.json.encode(row))
 
 
-def test_slow_stops_leave_slots_to_a_container_that_is_down(scene):
+def test_slow_stops_leave_slots_to_a_stopped_container(scene):
     make_slow(scene, 6)
     scene.make_victim()
     scene.start(**CALM)
@@ -61,7 +61,7 @@ def test_slow_stops_leave_slots_to_a_container_that_is_down(scene):
     scene.await_healed()
 
 
-def test_a_container_is_killed_when_it_has_had_the_longest_stop_that_is_allowed(scene):
+def test_container_is_killed_after_the_maximum_stop_timeout(scene):
     make_slow(scene, 1)
     scene.start(RESPONDER_STOP_TIMEOUT_MAX="2s", **CALM)
     about = scene.about("t0")
@@ -75,7 +75,7 @@ def test_a_container_is_killed_when_it_has_had_the_longest_stop_that_is_allowed(
 
 
 @pytest.mark.parametrize("freed_by", ["removal", "reset"])
-def test_leases_for_ten_years_end_with_a_container_or_with_a_reset(scene, freed_by):
+def test_lease_of_ten_years_ends_with_container_or_reset(scene, freed_by):
     made = [scene.make(f"idle{number}") for number in range(4)]
     scene.make_victim()
     scene.start(**CALM)
@@ -91,7 +91,7 @@ def test_leases_for_ten_years_end_with_a_container_or_with_a_reset(scene, freed_
     scene.await_healed()
 
 
-def test_one_project_leaves_half_of_the_slots_to_the_others(scene):
+def test_project_leaves_half_of_the_slots_to_others(scene):
     labels = {"com.docker.compose.project": "greedy"}
     for number in range(5):
         scene.make(f"t{number}", DEAF, health="false", healthy=False, labels=labels)

@@ -14,7 +14,7 @@ PROJECT = "[click to approve](https://evil.example) @everyone <!channel> <@U1> `
 
 
 @pytest.mark.parametrize("kind", ["slack", "apprise"])
-def test_no_channel_is_sent_a_link_or_a_mention(kind, scene):
+def test_no_channel_receives_a_link_or_a_mention(kind, scene):
     if kind == "apprise":
         pytest.importorskip("apprise")
     with hooked() as hook:

@@ -17,7 +17,7 @@ HIDDEN = (
 """Its command does not hold them, for that is shown as well."""
 
 
-def test_four_neighbours_that_print_names_of_secrets_do_not_delay_a_restart(scene):
+def test_neighbours_with_secret_names_in_logs_delay_no_restart(scene):
     for number in range(4):
         scene.make(f"flood{number}", FLOOD + VICTIM)
     scene.make_victim()
@@ -28,7 +28,7 @@ def test_four_neighbours_that_print_names_of_secrets_do_not_delay_a_restart(scen
     scene.await_healed()
 
 
-def test_no_command_prints_what_a_log_hides(scene):
+def test_no_command_prints_text_masked_in_logs(scene):
     scene.make("talker", HIDDEN + VICTIM)
     scene.start()
     scene.crash("talker")

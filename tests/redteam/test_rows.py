@@ -17,7 +17,7 @@ def check(scene, name: str) -> dict[str, str]:
     return next(each for each in checks if each["name"] == name)
 
 
-def test_rows_that_cannot_be_read_keep_no_container_down(scene):
+def test_unreadable_rows_block_no_restart(scene):
     scene.make_victim()
     scene.start()
     redis, ledger = scene.running._client.raw, f"hemostat:ledger:{scene.group}"
@@ -38,7 +38,7 @@ def test_rows_that_cannot_be_read_keep_no_container_down(scene):
     assert check(scene, "Redis rows")["level"] == "ok"
 
 
-def test_a_kill_switch_that_cannot_be_read_stays_closed_until_a_person_opens_it(scene):
+def test_unreadable_global_pause_applies_until_it_is_resumed(scene):
     scene.make_victim()
     scene.start()
     scene.running._client.raw.hset("hemostat:control:pauses", "*", '{"by":')

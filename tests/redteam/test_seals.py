@@ -49,7 +49,7 @@ def request(alert: HealthAlert, incident: str, at: float, **more: object) -> Eve
     return Event.make(data, time=at, host=HOST, source="analyzer@x", incident=incident)
 
 
-def test_analyzer_alone_restarts_nothing_that_is_well(site: Site) -> None:
+def test_analyzer_alone_cannot_restart_a_healthy_container(site: Site) -> None:
     honest = site.crash_and_heal()
     assert isinstance(honest.data, RemediationNeeded)
     assert honest.incident is not None
@@ -69,7 +69,7 @@ def test_analyzer_alone_restarts_nothing_that_is_well(site: Site) -> None:
     assert site.starts() == before
 
 
-def test_monitor_cannot_turn_an_order_to_another_container(site: Site, server: Guarded) -> None:
+def test_monitor_cannot_redirect_an_order(site: Site, server: Guarded) -> None:
     """It shows the id of one container under the name of another; a person orders by name."""
     before = site.starts()
     shown = Container(id=site.db, name="web", image="busybox")
@@ -87,7 +87,7 @@ def test_monitor_cannot_turn_an_order_to_another_container(site: Site, server: G
     assert site.starts() == before
 
 
-def test_monitor_of_another_host_has_nothing_restarted(site: Site, server: Guarded) -> None:
+def test_monitor_of_another_host_cannot_cause_a_restart(site: Site, server: Guarded) -> None:
     """It may say what it wants on the stream that all monitors share; the notes are out of its reach."""
     before, now = site.starts(), SystemClock(threading.Event()).now()
     ref = site.engine.inspect("web").ref
@@ -134,7 +134,7 @@ def family(*names: str) -> set[str]:
     return {*names, EVERY_ROLE_USER, *(per_host & set(list_grants((HOST, OTHER))))}
 
 
-def test_users_that_look_count_or_order_can_run_no_script(server: Guarded) -> None:
+def test_viewer_metrics_and_operator_users_cannot_run_scripts(server: Guarded) -> None:
     """A script that does not end keeps Redis from everybody. The others need scripts: docs/SECURITY.md."""
     roles = family(*(get_user_name(each) for each in ROLES))
     assert allowed(server, "SCRIPT", "LOAD", "return 1") == roles
@@ -152,7 +152,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("stream", DURABLE)
-def test_who_writes_to_a_stream_can_empty_it_and_no_other_user(server: Guarded, stream: str) -> None:
+def test_only_writers_of_a_stream_can_empty_it(server: Guarded, stream: str) -> None:
     """XADD takes MAXLEN, and no right of Redis tells the two apart: docs/SECURITY.md."""
     assert allowed(server, "XADD", f"hemostat:{stream}", "MAXLEN", "0", "*", "event", "x") == WRITERS[stream]
     for words in (("XTRIM", "MAXLEN", "0"), ("XDEL", "1-1")):
@@ -160,7 +160,7 @@ def test_who_writes_to_a_stream_can_empty_it_and_no_other_user(server: Guarded, 
 
 
 @pytest.mark.docker
-def test_replayed_request_restarts_no_healed_container(scene: Scene) -> None:
+def test_replayed_request_does_not_restart_a_healed_container(scene: Scene) -> None:
     """On a real engine, as somebody who can write to the whole bus but was no monitor."""
     scene.make_victim()
     scene.start()

@@ -50,7 +50,7 @@ def forge(scene: Scene, attack: str) -> tuple[str, dict[str, str], dict[str, Any
     return attack, labels, options
 
 
-def test_a_crash_is_healed_whatever_neighbours_claim(scene):
+def test_crash_is_healed_despite_forged_labels(scene):
     """That it is a job; that they need it; that they are what it needs, and down; or its replicas."""
     attacks = ("job", "dependent", "network", "service", "replica")
     for attack in attacks:
@@ -70,7 +70,7 @@ def test_a_crash_is_healed_whatever_neighbours_claim(scene):
         assert alert.data.root == "", attack
 
 
-def test_a_replica_that_never_ran_keeps_no_service_from_its_restart(scene):
+def test_forged_replica_blocks_no_restart(scene):
     scene.make("web", BUSY, service="web", labels={"hemostat.cpu.action": "restart", "hemostat.cpu": "10"})
     scene.lab.make(Box(name="evil", labels=claimed(scene, "web")), start=False)
     scene.lab.state("web")
@@ -78,7 +78,7 @@ def test_a_replica_that_never_ran_keeps_no_service_from_its_restart(scene):
     scene.await_healed("web", seconds=60)
 
 
-def test_no_copy_of_another_container_is_made(scene):
+def test_no_other_container_is_copied(scene):
     scene.make("web", service="web", options={"environment": {"DB_PASSWORD": "s3cret"}})
     labels = {**claimed(scene, "web"), "hemostat.scale.max": "4"}
     scene.make("evil-9", labels=labels)
@@ -90,7 +90,7 @@ def test_no_copy_of_another_container_is_made(scene):
     assert len(scene.client.containers.list(all=True, filters={"label": f"{LABEL}={scene.group}"})) == 2
 
 
-def test_a_restart_takes_no_container_with_it_that_shares_anothers_network(scene, raw):
+def test_restart_affects_no_foreign_network_member(scene, raw):
     """A container is called like the id of the one whose network the victim shares."""
     vpn = scene.make("vpn", network=True)
     scene.make("victim", options={"network_mode": "container:vpn"})
@@ -131,7 +131,7 @@ def obedient(evil: str) -> Any:
     return reply
 
 
-def test_a_neighbours_log_reaches_no_model_that_is_asked_about_another_container(scene):
+def test_neighbours_log_is_not_sent_to_the_model(scene):
     victim, evil = f"{scene.lab.prefix}-victim", f"{scene.lab.prefix}-evil"
     scene.make("victim", BUSY, service="web", labels={"hemostat.cpu": "20"})
     forged = {**claimed(scene, "web"), "hemostat.depends_on": victim}

@@ -40,7 +40,7 @@ def hears_all(bus: RedisBus) -> bool:
 
 
 @pytest.mark.parametrize("name", [ALERT, ANALYZER, STRANGE_RESPONDER, STRANGER, RESPONDER])
-def test_a_key_in_the_list_of_heartbeats_stops_no_reader(site: Site, server: Guarded, name: str) -> None:
+def test_foreign_key_in_the_heartbeat_list_stops_no_reader(site: Site, server: Guarded, name: str) -> None:
     """Each role adds its key to the list. A key that readers may not read must not cost them the others."""
     keys = ["hemostat:none", "hemostat:seal:x", "hemostat:heartbeats", b"hemostat:\xff", ""]
     server.client(name).raw.zadd("hemostat:live:heartbeat", dict.fromkeys(keys, FOR_EVER))
@@ -52,7 +52,7 @@ def test_a_key_in_the_list_of_heartbeats_stops_no_reader(site: Site, server: Gua
     eventually(lambda: is_healed(site))
 
 
-def test_a_key_in_the_list_of_numbers_stops_no_reader(site: Site, server: Guarded) -> None:
+def test_foreign_key_in_the_stats_list_stops_no_reader(site: Site, server: Guarded) -> None:
     server.client(STRANGER).raw.zadd("hemostat:live:container_stats", {"hemostat:none": FOR_EVER})
     for reader in (VIEWER_USER, METRICS_USER):
         assert {each.data.container.name for each in site.bus(reader).last("container_stats")} == {
@@ -62,7 +62,7 @@ def test_a_key_in_the_list_of_numbers_stops_no_reader(site: Site, server: Guarde
 
 
 @pytest.mark.parametrize("source", ["alert@x", "responder@x"])
-def test_a_role_shows_no_heartbeat_of_another(site: Site, server: Guarded, source: str) -> None:
+def test_role_cannot_publish_a_heartbeat_of_another(site: Site, server: Guarded, source: str) -> None:
     """The monitor takes the mode of this host's responders from theirs."""
     beat = Heartbeat(role="responder", instance="x", pid=1, started=0.0, every=2.0, mode="dry-run")
     forged = msgspec.structs.replace(event(beat, host=HOST), source=source)
@@ -73,7 +73,7 @@ def test_a_role_shows_no_heartbeat_of_another(site: Site, server: Guarded, sourc
 
 
 @pytest.mark.parametrize("stream", ROLES_BY_NAME["responder"].reads)
-def test_a_reader_that_puts_nothing_off_cannot_have_requests_put_back(server: Guarded, stream: str) -> None:
+def test_reader_without_deferrals_cannot_return_requests(server: Guarded, stream: str) -> None:
     """The responder adds to the stream what is in the list: who writes the list would write requests."""
     for name in (ALERT, ANALYZER):
         with pytest.raises(Exception, match=r"no permission|NOPERM"):
@@ -82,7 +82,9 @@ def test_a_reader_that_puts_nothing_off_cannot_have_requests_put_back(server: Gu
 
 @pytest.mark.parametrize("group", ["", "responder:h"])
 @pytest.mark.parametrize("member", [b"none", b"\x1f{}", b"", b"\x1f", b"\xff\xfe\x1f{}", b"1-1\x1f\xff"])
-def test_what_was_put_off_and_cannot_be_read_is_put_back(server: Guarded, group: str, member: bytes) -> None:
+def test_unreadable_deferred_request_returns_to_the_stream(
+    server: Guarded, group: str, member: bytes
+) -> None:
     """There it is buried like any other. Kept, it would end each responder as it begins."""
     raw = server.client(ADMIN).raw
     raw.flushall()
@@ -110,7 +112,7 @@ def test_what_was_put_off_and_cannot_be_read_is_put_back(server: Guarded, group:
         (STRANGE_RESPONDER, "remediation_complete"),
     ],
 )
-def test_a_stream_that_takes_no_further_entry_is_told_and_repaired(
+def test_blocked_stream_is_reported_and_repaired(
     site: Site, server: Guarded, caplog: pytest.LogCaptureFixture, name: str, stream: str
 ) -> None:
     """Whoever may add an entry may give it the last possible id. Roles wait, say so, and go on afterwards."""
@@ -132,7 +134,7 @@ def test_streams_that_take_entries_are_not_repaired(site: Site, server: Guarded)
 
 
 @pytest.mark.skipif(not takes(*OPTIONS), reason="needs Redis 7")
-def test_answers_that_a_viewer_does_not_read_keep_nobody_from_writing() -> None:
+def test_slow_viewer_does_not_block_writers() -> None:
     """With the limits that `hemostat redis-acl` names: Redis ends the connections that hold most."""
     memory = ("--maxmemory", "64mb", "--maxmemory-policy", "noeviction")
     with guarded(7, options=(*memory, *OPTIONS)) as opened:

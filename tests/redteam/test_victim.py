@@ -7,7 +7,7 @@ from hemostat.events import RemediationComplete
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 
 
-def test_a_victim_heals_while_nobody_attacks(scene):
+def test_victim_heals_without_an_attack(scene):
     scene.make_victim()
     scene.start()
     scene.crash()

@@ -42,7 +42,7 @@ async def confirmed(app, pilot, *keys: str, shown: str) -> None:
     await pilot.press("y")
 
 
-def test_a_restart_is_shown_confirmed_ordered_and_its_answer_told():
+def test_restart_is_confirmed_ordered_and_answered():
     async def script(office, app, pilot):
         await pilot.press("j", "j", "R")
         await until(pilot, lambda: says(app, "restart web, on h") and says(app, "the limits allow it"))
@@ -61,7 +61,7 @@ def test_a_restart_is_shown_confirmed_ordered_and_its_answer_told():
     ActionHarness().play(script)
 
 
-def test_the_only_container_that_a_filter_leaves_is_meant():
+def test_only_visible_container_is_the_target():
     async def script(office, app, pilot):
         await pilot.press("slash", *"name:web", "enter")
         await until(pilot, lambda: not says(app, "exited open"))
@@ -72,7 +72,7 @@ def test_the_only_container_that_a_filter_leaves_is_meant():
 
 
 @pytest.mark.parametrize("no", ["n", "escape"])
-def test_no_is_no(no):
+def test_declined_confirmation_orders_nothing(no):
     async def script(office, app, pilot):
         await pilot.press("j", "R")
         await until(pilot, lambda: says(app, "the limits allow it"))
@@ -106,7 +106,7 @@ def test_every_action_has_its_key(keys, action, parameters):
 RUNS = msgspec.structs.replace(WEB, labels={"hemostat.exec": "flush --all"})
 
 
-def test_the_command_that_a_label_names_is_shown_and_run():
+def test_command_of_the_label_is_shown_and_run():
     async def script(office, app, pilot):
         office.bus.show([event(stats(container=RUNS), 5.5)], ttl=60)
         await until(pilot, lambda: office.clock.advance(0.3) and len(app.model.state.stats) == 2)
@@ -122,7 +122,7 @@ def test_the_command_that_a_label_names_is_shown_and_run():
     ActionHarness().play(script)
 
 
-def test_without_that_label_it_says_so():
+def test_missing_command_label_is_reported():
     async def script(_, app, pilot):
         await pilot.press("j", "E")
         await until(pilot, lambda: says(app, "run in db: nothing: it has no label hemostat.exec"))
@@ -136,7 +136,7 @@ def spent(*, override: bool) -> "ActionHarness":
     return ActionHarness(limits)
 
 
-def test_force_is_chosen_while_it_is_asked_and_taken_back_and_stands_in_the_command():
+def test_force_is_toggled_in_the_confirmation():
     async def script(office, app, pilot):
         await pilot.press("j", "R")
         await until(pilot, lambda: says(app, "it will be refused: budget_spent"))
@@ -156,7 +156,7 @@ def test_force_is_chosen_while_it_is_asked_and_taken_back_and_stands_in_the_comm
     spent(override=True).play(script)
 
 
-def test_force_that_counts_for_nothing_says_so_and_is_not_on_by_itself():
+def test_ineffective_force_is_reported_and_off_by_default():
     async def script(office, app, pilot):
         await pilot.press("j", "R", "f")
         await until(pilot, lambda: says(app, "--force is ignored"))
@@ -169,7 +169,7 @@ def test_force_that_counts_for_nothing_says_so_and_is_not_on_by_itself():
     spent(override=False).play(script)
 
 
-def test_a_pause_cannot_be_forced():
+def test_pause_cannot_be_forced():
     async def script(_, app, pilot):
         await pilot.press("j", "B")
         await until(pilot, lambda: says(app, "y yes   n no"))
@@ -197,7 +197,7 @@ class Slow(InMemoryBus):
 
 
 @pytest.mark.parametrize("leave", ["q", "ctrl+c"])
-def test_who_quits_with_the_key_after_yes_has_ordered_all_the_same(leave):
+def test_quit_after_confirmation_publishes_the_order(leave):
     async def script(_, app, pilot):
         await pilot.press("j", "R")
         await until(pilot, lambda: says(app, "the limits allow it"))
@@ -216,7 +216,7 @@ def test_who_quits_with_the_key_after_yes_has_ordered_all_the_same(leave):
     assert [each.data.container.name for each in office.ordered()] == ["db"]
 
 
-def test_what_fails_while_one_quits_is_told_and_what_is_not_known():
+def test_failure_during_quit_is_printed():
     deed = PlannedOrder(plan="restart db, on h", ask=lambda: "", do=lambda _: gone())
     plan = OrderPlan(deeds=(deed, deed), commands=())
 
@@ -237,7 +237,7 @@ def test_what_fails_while_one_quits_is_told_and_what_is_not_known():
     assert courier.finish() == []
 
 
-def test_the_command_ends_with_what_failed_while_one_quit(monkeypatch):
+def test_exit_code_reflects_a_failure_during_quit(monkeypatch):
     clock = FakeClock(NOW)
     model = DashboardContext(InMemoryBus(clock), clock)
 
@@ -253,7 +253,7 @@ def test_the_command_ends_with_what_failed_while_one_quit(monkeypatch):
         tui.run(model)
 
 
-def test_what_is_marked_is_ordered_each_for_itself():
+def test_each_marked_container_is_ordered_separately():
     async def script(office, app, pilot):
         await confirmed(app, pilot, "asterisk", "D", shown="hemostat order stop db web")
         await until(pilot, lambda: len(office.ordered()) == 2)
@@ -263,7 +263,7 @@ def test_what_is_marked_is_ordered_each_for_itself():
     ActionHarness().play(script)
 
 
-def test_what_would_be_refused_is_said_before_and_after():
+def test_expected_refusal_is_shown_before_and_after():
     async def script(office, app, pilot):
         await confirmed(app, pilot, "j", "j", "R", shown="it will be refused: protected")
         await until(pilot, office.ordered)
@@ -274,7 +274,7 @@ def test_what_would_be_refused_is_said_before_and_after():
     ActionHarness(msgspec.structs.replace(LIMITS, protect=("web",))).play(script)
 
 
-def test_what_an_order_waits_for_is_told_and_then_its_end():
+def test_waiting_order_shows_reason_then_outcome():
     async def script(office, app, pilot):
         await confirmed(app, pilot, "j", "R", shown="restart db")
         await until(pilot, office.ordered)
@@ -287,7 +287,7 @@ def test_what_an_order_waits_for_is_told_and_then_its_end():
     ActionHarness().play(script)
 
 
-def test_no_answer_is_told_once():
+def test_missing_answer_is_shown_once():
     async def script(office, app, pilot):
         await confirmed(app, pilot, "j", "R", shown="restart db")
         await until(pilot, lambda: says(app, "ordered: restart db"))
@@ -299,7 +299,7 @@ def test_no_answer_is_told_once():
     ActionHarness().play(script)
 
 
-def test_where_no_responder_runs_nothing_is_asked():
+def test_order_needs_a_running_responder():
     async def script(office, app, pilot):
         office.bus.show([event(stats(), 5.0, host="far")], ttl=60)
         await until(pilot, lambda: office.clock.advance(0.3) and says(app, " far "))
@@ -319,7 +319,7 @@ class Gone(InMemoryBus):
         super().publish(events, memo=memo)
 
 
-def test_an_order_that_cannot_be_given_is_an_error_of_one_line():
+def test_failed_order_is_one_error_line():
     async def script(office, app, pilot):
         await confirmed(app, pilot, "asterisk", "R", shown="hemostat order restart db web")
         await until(pilot, lambda: says(app, "Redis is gone"))
@@ -330,7 +330,7 @@ def test_an_order_that_cannot_be_given_is_an_error_of_one_line():
 
 
 @pytest.mark.parametrize("keys", [["enter"], ["i"]])
-def test_it_is_acted_from_the_views_too(keys):
+def test_actions_work_in_container_and_incident_views(keys):
     async def script(office, app, pilot):
         await pilot.press("j", "j", *keys)
         await until(pilot, lambda: not says(app, "remediation log"))
@@ -347,7 +347,7 @@ def test_it_is_acted_from_the_views_too(keys):
 # --- pauses and breakers --------------------------------------------------------------------------------
 
 
-def test_a_container_is_silenced_and_everything_is_paused_and_both_are_lifted():
+def test_container_and_global_pauses_are_set_and_resumed():
     async def script(office, app, pilot):
         await confirmed(app, pilot, "j", "Z", "enter", shown="hemostat pause --for 10m --container db")
         await until(pilot, lambda: says(app, "paused: db"))
@@ -372,7 +372,7 @@ def test_a_container_is_silenced_and_everything_is_paused_and_both_are_lifted():
     ActionHarness().play(script)
 
 
-def test_a_pause_that_takes_anothers_place_says_so():
+def test_replaced_pause_is_mentioned():
     async def script(office, app, pilot):
         office.hand._operator.pause("db", by="bob@h", reason="deploy")
         await pilot.press("j", "Z", "enter")
@@ -381,7 +381,7 @@ def test_a_pause_that_takes_anothers_place_says_so():
     ActionHarness().play(script)
 
 
-def test_a_breaker_is_closed():
+def test_circuit_breaker_is_reset():
     async def script(office, app, pilot):
         await confirmed(app, pilot, "j", "B", shown="hemostat reset --container db")
         await until(pilot, lambda: says(app, "breaker closed: db"))
@@ -405,7 +405,7 @@ def harness_with_approval() -> ActionHarness:
 
 
 @pytest.mark.parametrize(("key", "answer"), [("y", ApprovalAnswer.APPROVED), ("n", ApprovalAnswer.REJECTED)])
-def test_what_waits_is_hinted_at_shown_and_answered(key, answer):
+def test_pending_approval_is_shown_and_answered(key, answer):
     async def script(office, app, pilot):
         await until(pilot, lambda: says(app, "1 waits for approval: w"))
         await pilot.press("w")
@@ -421,7 +421,7 @@ def test_what_waits_is_hinted_at_shown_and_answered(key, answer):
     harness_with_approval().play(script)
 
 
-def test_what_expires_while_it_is_looked_at_cannot_be_approved_nor_another_in_its_place():
+def test_expired_approval_cannot_be_approved():
     async def script(office, app, pilot):
         await pilot.press("w")
         await until(pilot, lambda: says(app, "2 waiting"))
@@ -439,7 +439,7 @@ def test_what_expires_while_it_is_looked_at_cannot_be_approved_nor_another_in_it
     office.play(script)
 
 
-def test_of_two_answers_the_first_counts():
+def test_first_of_two_answers_is_used():
     async def script(office, app, pilot):
         await pilot.press("w")
         await until(pilot, lambda: says(app, "1 waiting"))
@@ -457,7 +457,7 @@ KEYS = ["R", "U", "D", "X", "C", "E", "Z", "B", "w"]
 
 
 @pytest.mark.parametrize("view", [[], ["enter"], ["i"]])
-def test_who_may_only_look_has_no_keys_for_it(view):
+def test_read_only_dashboard_has_no_action_keys(view):
     async def script(office, app, pilot):
         await pilot.press("j", "j", *view)
         await until(pilot, lambda: bool(view) != says(app, "remediation log"))
@@ -473,7 +473,7 @@ def test_who_may_only_look_has_no_keys_for_it(view):
     ActionHarness().play(script, acts=False)
 
 
-def test_who_may_act_finds_it_in_help_and_palette():
+def test_actions_are_in_help_and_palette():
     async def script(_, app, pilot):
         titles = {each.title for each in app.get_system_commands(app.screen)}
         assert titles >= {"Restart", "Stop", "Pause", "Waiting", "Close all breakers"}
@@ -484,7 +484,7 @@ def test_who_may_act_finds_it_in_help_and_palette():
 
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 24)])
-def test_hostile_names_neither_break_the_question_nor_the_command(size):
+def test_hostile_names_are_escaped_in_the_confirmation(size):
     name = "\x1b[2J[bold]x; rm -rf $HOME"
 
     async def script(office, app, pilot):

@@ -23,7 +23,7 @@ from tests.tui.standing import host, standing
 
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 40), (200, 60), (60, 16)])
-def test_containers_faults_first_and_the_log_are_shown(size):
+def test_failing_containers_come_first_above_the_log(size):
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "restart healed") and says(app, "✗ healthy"))
         lines = screen(app)
@@ -36,7 +36,7 @@ def test_containers_faults_first_and_the_log_are_shown(size):
     play(script, size=size)
 
 
-def test_what_happens_is_shown_as_it_happens():
+def test_events_are_shown_as_they_arrive():
     clock = FakeClock(NOW + 5)
     bus = filled(clock)
 
@@ -48,7 +48,7 @@ def test_what_happens_is_shown_as_it_happens():
     play(script, bus, clock=clock)
 
 
-def test_a_silent_bus_is_told_with_what_to_do():
+def test_silent_bus_is_reported_with_a_hint():
     clock = FakeClock(NOW + 5)
 
     async def script(app, pilot):
@@ -72,7 +72,7 @@ class Flaky(InMemoryBus):
         return super().subscribe(streams, timeout=timeout)
 
 
-def test_a_lost_bus_is_told_and_found_again():
+def test_lost_bus_is_reported_and_reconnected():
     clock = FakeClock(NOW + 5)
     bus = Flaky(clock)
 
@@ -86,7 +86,7 @@ def test_a_lost_bus_is_told_and_found_again():
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-def test_the_last_of_many_containers_is_in_sight_at_the_end(size):
+def test_end_key_shows_the_last_container(size):
     clock = FakeClock(NOW + 5)
     bus = InMemoryBus(clock)
     boxes = (Container(id=str(number), name=f"web-{number:03}") for number in range(100))
@@ -112,7 +112,7 @@ class Asked(InMemoryBus):
         return super().history(host, container, count)
 
 
-def test_sparklines_begin_before_the_dashboard_for_those_in_sight_alone():
+def test_sparklines_load_history_for_visible_rows():
     clock = FakeClock(NOW + 5)
     bus = Asked(clock)
     for second in range(6):
@@ -129,7 +129,7 @@ def test_sparklines_begin_before_the_dashboard_for_those_in_sight_alone():
     play(script, bus, clock=clock, size=(180, 30))
 
 
-def test_the_filter_hides_and_says_so_and_escape_ends_it():
+def test_filter_hides_rows_until_escape():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "db"))
         await pilot.press("slash", *"web", "enter")
@@ -141,7 +141,7 @@ def test_the_filter_hides_and_says_so_and_escape_ends_it():
     play(script)
 
 
-def test_faults_only():
+def test_faults_only_view_hides_healthy_containers():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "db"))
         await pilot.press("f")
@@ -151,7 +151,7 @@ def test_faults_only():
     play(script)
 
 
-def test_l_shows_the_log_of_the_chosen_container_alone():
+def test_log_key_shows_the_log_of_the_selected_container():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "restart healed"))
         await pilot.press("j", "j", "l")
@@ -164,7 +164,7 @@ def test_l_shows_the_log_of_the_chosen_container_alone():
     play(script)
 
 
-def test_enter_looks_at_a_container_and_escape_comes_back():
+def test_enter_opens_a_container_and_escape_returns():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "restart healed"))
         await pilot.press("j", "enter")
@@ -175,7 +175,7 @@ def test_enter_looks_at_a_container_and_escape_comes_back():
     play(script)
 
 
-def test_i_opens_the_latest_incident_of_the_container():
+def test_incident_key_opens_the_latest_incident():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "restart healed"))
         await pilot.press("j", "j", "i")
@@ -195,7 +195,7 @@ def test_help_lists_the_keys():
 
 
 @pytest.mark.parametrize("keys", [["q"], ["ctrl+c"], ["question_mark", "ctrl+c"], ["slash", "ctrl+c"]])
-def test_it_quits_from_everywhere_and_leaves_the_bus_alone(keys):
+def test_quit_works_everywhere_and_keeps_the_bus(keys):
     """Whoever opened the bus closes it next: nothing may be listening any more."""
 
     async def script(app, pilot):
@@ -207,7 +207,7 @@ def test_it_quits_from_everywhere_and_leaves_the_bus_alone(keys):
     assert not [thread for thread in threading.enumerate() if thread.name == "feed"]
 
 
-def test_news_while_the_screen_is_taken_apart_do_no_harm(monkeypatch):
+def test_events_during_shutdown_are_ignored(monkeypatch):
     monkeypatch.setattr("hemostat.tui.app.TICK", 0.001)
 
     async def script(app, pilot):
@@ -223,7 +223,7 @@ def crowded(clock: FakeClock) -> InMemoryBus:
     return bus
 
 
-def test_the_log_keeps_its_end_in_sight_when_the_terminal_shrinks():
+def test_log_shows_its_end_when_the_terminal_shrinks():
     clock = FakeClock(NOW + 5)
     bus = crowded(clock)
     bus.publish([event(complete(), 4.0)])
@@ -236,7 +236,7 @@ def test_the_log_keeps_its_end_in_sight_when_the_terminal_shrinks():
     play(script, bus, clock=clock, size=(80, 40))
 
 
-def test_who_scrolled_the_log_back_is_left_there():
+def test_scrolled_log_keeps_its_position():
     clock = FakeClock(NOW + 5)
     bus = crowded(clock)
 
@@ -260,7 +260,7 @@ def test_who_scrolled_the_log_back_is_left_there():
     play(script, bus, clock=clock)
 
 
-def test_who_scrolls_back_while_the_log_follows_is_not_taken_to_its_end():
+def test_scrolling_stops_following_the_log():
     async def script(app, pilot):
         log = app.screen.query_one("#log")
         await until(pilot, lambda: log.max_scroll_y and log.scroll_offset.y == log.max_scroll_y)
@@ -275,7 +275,7 @@ def test_who_scrolls_back_while_the_log_follows_is_not_taken_to_its_end():
     play(script, crowded(clock), clock=clock)
 
 
-def test_a_flood_leaves_it_responsive_and_bounded():
+def test_flood_of_events_keeps_the_dashboard_responsive():
     clock = FakeClock(NOW + 5)
     bus = InMemoryBus(clock)
 
@@ -309,7 +309,7 @@ def shown(app: Dashboard, *names: str) -> list[str]:
     return [name for line in lines for name in names if f" {name} " in f"{line} "]
 
 
-def test_sorting_by_key_keeps_the_choice_for_the_next_time(tmp_path):
+def test_sort_order_is_saved(tmp_path):
     clock = FakeClock(NOW + 5)
     bus, saved = crowd(clock, aa=1.0, bb=50.0, cc=20.0), tmp_path / "view.json"
 
@@ -327,7 +327,7 @@ def test_sorting_by_key_keeps_the_choice_for_the_next_time(tmp_path):
     play(again, bus, clock=clock, saved=saved)
 
 
-def test_nothing_changes_places_for_three_seconds_nor_under_the_cursor():
+def test_rows_keep_their_place_for_three_seconds():
     clock = FakeClock(NOW + 5)
     bus = crowd(clock, aa=1.0, bb=2.0)
 
@@ -354,7 +354,7 @@ def test_nothing_changes_places_for_three_seconds_nor_under_the_cursor():
     play(script, bus, clock=clock)
 
 
-def test_projects_are_groups_and_the_cursor_passes_over_their_headings():
+def test_cursor_skips_headings_of_projects():
     clock = FakeClock(NOW + 5)
 
     async def script(app, pilot):
@@ -367,7 +367,7 @@ def test_projects_are_groups_and_the_cursor_passes_over_their_headings():
     play(script, crowd(clock, shop_web=1.0, shop_db=2.0, alone=3.0), clock=clock)
 
 
-def test_marks_are_what_an_action_is_for_and_escape_takes_them_off():
+def test_marks_are_action_targets_until_escape():
     clock = FakeClock(NOW + 5)
 
     async def script(app, pilot):
@@ -386,7 +386,7 @@ def test_marks_are_what_an_action_is_for_and_escape_takes_them_off():
     play(script, crowd(clock, aa=1.0, bb=2.0, cc=3.0), clock=clock)
 
 
-def test_a_marked_container_that_is_filtered_away_is_no_target():
+def test_hidden_marked_container_is_not_a_target():
     clock = FakeClock(NOW + 5)
 
     async def script(app, pilot):
@@ -398,7 +398,7 @@ def test_a_marked_container_that_is_filtered_away_is_no_target():
     play(script, crowd(clock, aa=1.0, bb=2.0, cc=3.0), clock=clock)
 
 
-def test_filtering_by_what_is_meant():
+def test_filter_matches_fields():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "✓ healthy"))
         await pilot.press("slash", *"!name:web", "enter")
@@ -419,7 +419,7 @@ def test_columns_are_chosen_with_the_keyboard(tmp_path):
     play(script, saved=tmp_path / "view.json")
 
 
-def test_a_broken_view_is_told_of_and_does_no_harm(tmp_path):
+def test_broken_saved_view_is_reported_and_ignored(tmp_path):
     path = tmp_path / "view.json"
     path.write_text("nonsense")
 
@@ -430,7 +430,7 @@ def test_a_broken_view_is_told_of_and_does_no_harm(tmp_path):
     play(script, saved=path)
 
 
-def test_the_log_can_be_put_away():
+def test_log_can_be_hidden():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "restart healed"))
         await pilot.press("v")
@@ -439,7 +439,7 @@ def test_the_log_can_be_put_away():
     play(script)
 
 
-def test_roles_in_full():
+def test_roles_view_shows_details():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "✓ responder"))
         await pilot.press("r")
@@ -450,7 +450,7 @@ def test_roles_in_full():
     play(script)
 
 
-def test_pauses_and_notices_have_a_line_of_their_own():
+def test_pauses_and_notices_have_their_own_line():
     clock = FakeClock(NOW + 5)
     bus = filled(clock)
     bus.show([event(heartbeat("responder", trouble="paused by ann", mode="approve"), 5.0)], ttl=60)
@@ -462,7 +462,7 @@ def test_pauses_and_notices_have_a_line_of_their_own():
     play(script, bus, clock=clock)
 
 
-def test_keys_of_the_configuration_replace_ours_and_help_knows():
+def test_configured_keys_replace_defaults_and_appear_in_help():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "db"))
         await pilot.press("f")
@@ -475,7 +475,7 @@ def test_keys_of_the_configuration_replace_ours_and_help_knows():
     play(script, looks=TuiSettings(keys={"faults": "F"}), size=(100, 40))
 
 
-def test_commands_are_found_by_name():
+def test_palette_finds_commands_by_name():
     clock = FakeClock(NOW + 5)
 
     async def script(app, pilot):
@@ -490,7 +490,7 @@ def test_commands_are_found_by_name():
     play(script, crowd(clock, aa=1.0, bb=2.0), clock=clock)
 
 
-def test_where_hosts_are_several_each_is_named():
+def test_host_is_shown_with_several_hosts():
     clock = FakeClock(NOW + 5)
     bus = filled(clock)
     bus.show([event(stats(), 5.0, host="other")], ttl=60)
@@ -501,7 +501,7 @@ def test_where_hosts_are_several_each_is_named():
     play(script, bus, clock=clock)
 
 
-def test_safety_is_asked_for_and_shown():
+def test_limit_status_is_requested_and_shown():
     clock = FakeClock(NOW + 5)
     barred = standing(open_until=NOW + 257, used=2)
 
@@ -513,7 +513,7 @@ def test_safety_is_asked_for_and_shown():
     )
 
 
-def test_the_mouse_chooses_a_line():
+def test_mouse_selects_a_line():
     clock = FakeClock(NOW + 5)
 
     async def script(app, pilot):
@@ -531,7 +531,7 @@ def test_over_ssh_the_slow_profile_is_suggested_once():
     assert tui.suggest_hint({}, slow=False) == ""
 
 
-def test_the_slow_profile_has_the_terminals_own_colours_unless_another_theme_is_wished():
+def test_slow_profile_uses_terminal_colours_by_default():
     async def ansi(app, pilot):
         assert app.theme == "ansi-dark"
 
@@ -551,7 +551,7 @@ def test_an_unknown_theme_is_an_error_that_names_the_nearest():
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (40, 12), (10, 4)])
-def test_hostile_names_break_no_line(size):
+def test_hostile_names_stay_on_one_line(size):
     clock = FakeClock(NOW + 5)
     bus = InMemoryBus(clock)
     names = ["\x1b[2J", "[bold red]x[/]", "容器" * 60, "n" * 200, "a\nb", "\u26a0\ufe0f", "\u202e"]
@@ -570,7 +570,7 @@ def test_hostile_names_break_no_line(size):
     play(script, bus, clock=clock, size=size)
 
 
-def test_without_colour_nothing_is_coloured(monkeypatch):
+def test_no_colour_option_removes_colours(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
 
     async def script(app, pilot):
@@ -590,6 +590,6 @@ def test_without_colour_nothing_is_coloured(monkeypatch):
         ({}, True, True, "TERM is unset"),
     ],
 )
-def test_where_there_can_be_no_dashboard(environ, screen, keyboard, why):
+def test_dashboard_without_terminal_is_refused(environ, screen, keyboard, why):
     told = tui.find_obstacle(environ, screen=screen, keyboard=keyboard)
     assert (told is None) if why is None else why in told

@@ -86,7 +86,7 @@ def following() -> list[threading.Thread]:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-def test_it_looks_as_it_is_meant_to(engine, size, utc):
+def test_container_view_matches_its_snapshot(engine, size, utc):
     async def script(app, pilot):
         await until(pilot, lambda: (says(app, "worker 54") and says(app, "▅▅▅▅▅")) or says(app, "███"))
         await until(pilot, lambda: says(app, "worker 54"))
@@ -97,7 +97,7 @@ def test_it_looks_as_it_is_meant_to(engine, size, utc):
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (46, 16)])
-def test_figures_and_log_are_there_at_every_size(engine, size):
+def test_values_and_log_are_shown_at_every_size(engine, size):
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "worker 54") and says(app, "32.0 MiB of 128.0 MiB"))
         assert says(app, "✓ healthy")
@@ -110,7 +110,7 @@ def test_figures_and_log_are_there_at_every_size(engine, size):
 
 
 @pytest.mark.parametrize("size", [(80, 24), (46, 16)])
-def test_where_the_network_is_not_known_that_is_said(engine, size):
+def test_unknown_network_rate_is_shown(engine, size):
     """As of a container on the host's network, and in a recording of an older version."""
     bus = InMemoryBus(FakeClock(NOW + 10))
     for second in range(9):
@@ -125,7 +125,7 @@ def test_where_the_network_is_not_known_that_is_said(engine, size):
     play(script, engine, bus, size=size)
 
 
-def test_the_log_goes_on_its_secrets_masked_and_nothing_in_it_acts(engine):
+def test_log_is_followed_masked_and_escaped(engine):
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "worker 54"))
         engine.log += "\x1b[2J\x1b[31mred [bold]x[/]\npassword=hunter2\n"
@@ -137,7 +137,7 @@ def test_the_log_goes_on_its_secrets_masked_and_nothing_in_it_acts(engine):
     play(script, engine)
 
 
-def test_the_figures_go_on():
+def test_values_are_updated():
     clock = FakeClock(NOW + 10)
     bus = scenes.bus(clock)
 
@@ -149,7 +149,7 @@ def test_the_figures_go_on():
     play(script, bus=bus, clock=clock)
 
 
-def test_a_search_marks_what_matches_and_goes_from_one_to_the_next(engine):
+def test_search_highlights_and_visits_matches(engine):
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "worker 54"))
         await pilot.press("slash", *"worker 1", "enter")
@@ -166,7 +166,7 @@ def test_a_search_marks_what_matches_and_goes_from_one_to_the_next(engine):
     play(script, engine)
 
 
-def test_the_filter_hides_what_does_not_match_and_says_so(engine):
+def test_filter_hides_other_lines(engine):
     async def script(app, pilot):
         log = app.screen.query_one("#log", Lines)
         await until(pilot, lambda: says(app, "worker 54"))
@@ -182,7 +182,7 @@ def test_the_filter_hides_what_does_not_match_and_says_so(engine):
     play(script, engine)
 
 
-def test_health_checks_of_now_and_of_what_was_kept(engine):
+def test_current_and_stored_health_checks_are_shown(engine):
     async def script(app, pilot):
         await pilot.press("2")
         await until(pilot, lambda: says(app, "✓✗✓  1 of 3 failed"))
@@ -192,7 +192,7 @@ def test_health_checks_of_now_and_of_what_was_kept(engine):
     play(script, engine)
 
 
-def test_inspect_tells_how_it_was_made_and_no_secret(engine):
+def test_inspection_is_shown_with_masked_secrets(engine):
     async def script(app, pilot):
         await pilot.press("3")
         await until(pilot, lambda: says(app, "MODE=production"))
@@ -203,7 +203,7 @@ def test_inspect_tells_how_it_was_made_and_no_secret(engine):
     play(script, engine, size=(100, 40))
 
 
-def test_its_incidents_newest_first_and_enter_opens_one():
+def test_incidents_are_newest_first_and_open_on_enter():
     async def script(app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: says(app, "unhealthy, healed in 6.7 s: hung"))
@@ -220,7 +220,7 @@ def test_its_incidents_newest_first_and_enter_opens_one():
     play(script)
 
 
-def test_without_an_engine_it_says_why_there_is_no_log():
+def test_missing_engine_is_the_reason_for_no_log():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "not available without an engine"))
         assert says(app, "12.5 %, peak 26 %")
@@ -235,7 +235,7 @@ def test_without_an_engine_it_says_why_there_is_no_log():
         (EngineUnreachableError("no Docker Engine answers"), "no Docker Engine answers"),
     ],
 )
-def test_an_engine_that_does_not_know_it_is_said_and_asked_again(engine, broken, why):
+def test_unknown_container_is_reported_and_retried(engine, broken, why):
     engine.broken = broken
 
     async def script(app, pilot):
@@ -249,7 +249,7 @@ def test_an_engine_that_does_not_know_it_is_said_and_asked_again(engine, broken,
     play(script, engine, size=(140, 30))
 
 
-def test_a_container_made_anew_is_followed_by_its_new_id(engine):
+def test_recreated_container_is_followed_by_its_new_id(engine):
     clock = FakeClock(NOW + 10)
     bus = scenes.bus(clock)
 
@@ -263,7 +263,7 @@ def test_a_container_made_anew_is_followed_by_its_new_id(engine):
     play(script, engine, bus, clock=clock)
 
 
-def test_a_container_of_this_name_on_another_host_is_not_taken_for_it(engine):
+def test_same_name_on_another_host_is_not_matched(engine):
     clock = FakeClock(NOW + 10)
     bus = scenes.bus(clock)
     bus.show([event(stats(container=Ref(id="far", name="web"), cpu=3.0), 9.5, host="h2")], ttl=60)
@@ -278,7 +278,7 @@ def test_a_container_of_this_name_on_another_host_is_not_taken_for_it(engine):
 
 
 @pytest.mark.parametrize("leave", [["escape"], ["4", "enter"], ["q"]])
-def test_nothing_is_followed_once_it_is_not_looked_at(engine, leave):
+def test_closed_view_stops_following(engine, leave):
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "worker 54"))
         await pilot.press(*leave)
@@ -288,7 +288,7 @@ def test_nothing_is_followed_once_it_is_not_looked_at(engine, leave):
     assert not following()
 
 
-def test_it_is_followed_again_when_one_comes_back(engine):
+def test_reopened_view_follows_again(engine):
     async def script(app, pilot):
         await pilot.press("4", "enter")
         await until(pilot, lambda: says(app, " incident ") and not following())
@@ -298,7 +298,7 @@ def test_it_is_followed_again_when_one_comes_back(engine):
     play(script, engine)
 
 
-def test_who_leaves_is_not_kept_waiting_by_an_engine_that_hangs(engine):
+def test_hanging_engine_does_not_block_leaving(engine):
     let = threading.Event()
     engine.logs = lambda *_: let.wait(60) and ""
 
@@ -311,7 +311,7 @@ def test_who_leaves_is_not_kept_waiting_by_an_engine_that_hangs(engine):
     let.set()
 
 
-def test_where_nothing_happens_nothing_is_drawn(engine, monkeypatch):
+def test_idle_view_draws_nothing(engine, monkeypatch):
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "worker 54"))
         await pilot.pause(0.1)
@@ -327,7 +327,7 @@ def test_where_nothing_happens_nothing_is_drawn(engine, monkeypatch):
     play(script, engine)
 
 
-def test_a_flood_of_log_is_bounded(engine):
+def test_flood_of_log_lines_is_bounded(engine):
     engine.log = "x" * 10_000_000
 
     async def script(app, pilot):
@@ -338,7 +338,7 @@ def test_a_flood_of_log_is_bounded(engine):
     play(script, engine)
 
 
-def test_where_a_replay_goes_back_no_figure_is_known_of_what_was_to_come():
+def test_rewound_replay_shows_no_future_values():
     async def script(app, pilot, _):
         await pilot.press("greater_than_sign", "full_stop")
         await until(pilot, lambda: says(app, "exit code"))
@@ -354,7 +354,7 @@ def test_where_a_replay_goes_back_no_figure_is_known_of_what_was_to_come():
     play_replay(script)
 
 
-def test_what_is_gone_is_said_to_be():
+def test_removed_container_is_shown_as_removed():
     clock = FakeClock(NOW + 60)
     bus = InMemoryBus(clock)
     bus.publish([event(alert()), event(complete(), 3.0)])
@@ -368,7 +368,7 @@ def test_what_is_gone_is_said_to_be():
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_hostile_words_fit_and_control_nothing(hostile, width):
+def test_hostile_text_fits_and_is_escaped(hostile, width):
     container = Ref(id="c9", name=hostile, image=hostile, labels={"hemostat.x": hostile})
     stands = stats(container=container, state=State(status="running", health=hostile))
     run = HealthcheckRun(time=NOW, exit_code=1, output=hostile)
@@ -400,16 +400,16 @@ def test_hostile_words_fit_and_control_nothing(hostile, width):
         ("anything", "!", False),
     ],
 )
-def test_what_a_search_matches(line, wanted, holds):
+def test_search_matches_expected_lines(line, wanted, holds):
     assert container_words.is_match(line, wanted) is holds
 
 
-def test_a_match_is_marked_in_the_rows_it_is_on():
+def test_match_is_highlighted_on_its_rows():
     found = container_words.draw_log("one\ntwo two\nthree", "two", 40, only=False)
     assert (len(found.rows), found.matches) == (3, (1,))
     assert [(span.start, span.end) for span in found.rows[1].spans] == [(0, 3), (4, 7)]
 
 
-def test_details_that_say_nothing_say_nothing():
+def test_empty_details_are_left_out():
     assert container_words.draw_inspection(None, None, 80) == []
     assert msgspec.structs.asdict(ContainerDetails())["checks"] == ()

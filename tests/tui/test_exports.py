@@ -138,7 +138,7 @@ def classes(base: type) -> set[type]:
     return found
 
 
-def test_every_binding_is_known_to_touch_no_disk_or_to_be_withheld():
+def test_every_binding_is_diskless_or_disabled_in_pages():
     ours = {*classes(Screen), *classes(App), *classes(Widget)}
     theirs = {Input, OptionList, SelectionList, CommandPalette, VerticalScroll, CommandInput}
     named = {
@@ -167,7 +167,7 @@ def opened(exports: Exports, script, *, office: ActionHarness, saved=None, acts:
 
 @pytest.mark.parametrize("acts", [True, False])
 @pytest.mark.parametrize("exports", list(Exports))
-def test_every_command_is_known(exports, acts):
+def test_every_command_is_classified(exports, acts):
     async def script(app, pilot) -> None:
         keys = {each.binding.description for each in app.screen.active_bindings.values()}
         offered = {each.title for each in app.get_system_commands(app.screen)} - keys
@@ -178,7 +178,7 @@ def test_every_command_is_known(exports, acts):
 
 
 @pytest.mark.parametrize("exports", [Exports.DOWNLOAD, Exports.NONE])
-def test_a_page_writes_no_file_and_starts_no_process(exports, monkeypatch, tmp_path):
+def test_page_writes_no_file_and_starts_no_process(exports, monkeypatch, tmp_path):
     """Not with a path that is typed, with a picture of the screen, or when a setting is changed."""
     delivered = []
     monkeypatch.setattr(
@@ -205,7 +205,7 @@ def test_a_page_writes_no_file_and_starts_no_process(exports, monkeypatch, tmp_p
     assert ends == ({"md", "svg"} if exports is Exports.DOWNLOAD else set())
 
 
-def test_a_terminal_keeps_the_view(tmp_path):
+def test_terminal_saves_the_view(tmp_path):
     file = tmp_path / "state" / "dashboard.json"
 
     async def script(app, pilot) -> None:
@@ -217,7 +217,7 @@ def test_a_terminal_keeps_the_view(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".md", ".json", ".svg"])
-def test_a_page_hands_an_incident_to_the_browser(suffix, monkeypatch):
+def test_page_exports_an_incident_as_a_download(suffix, monkeypatch):
     delivered = []
     monkeypatch.setattr(
         HeadlessDriver,
@@ -245,7 +245,7 @@ def test_a_page_hands_an_incident_to_the_browser(suffix, monkeypatch):
     assert "healed" in text
 
 
-def test_a_picture_of_the_screen_is_a_private_file_in_a_terminal(tmp_path, monkeypatch):
+def test_screenshot_is_a_private_file_in_a_terminal(tmp_path, monkeypatch):
     posted = []
 
     class Frame:

@@ -48,7 +48,7 @@ def told(bus: InMemoryBus, clock: FakeClock, **options) -> list[FeedUpdate]:
     raise AssertionError
 
 
-def test_of_a_flood_little_is_kept_and_it_is_handed_over_a_few_times():
+def test_flood_is_bounded_and_delivered_in_batches():
     clock = FakeClock(NOW)
     came = told(Flood(clock), clock)
     assert len(came) <= 2 + 1 / DELIVER_SECONDS
@@ -62,7 +62,7 @@ def test_of_a_flood_little_is_kept_and_it_is_handed_over_a_few_times():
     assert last["web-49"] == 4999.0
 
 
-def test_over_a_slow_line_it_is_handed_over_more_seldom():
+def test_slow_profile_delivers_less_often():
     slow, fast = FakeClock(NOW), FakeClock(NOW)
     assert len(told(Flood(slow), slow, every=1.0)) < len(told(Flood(fast), fast))
 
@@ -81,7 +81,7 @@ class Lost(Flood):
         return super().subscribe(streams, timeout=timeout)
 
 
-def test_a_lost_bus_is_told_and_listened_to_again(monkeypatch):
+def test_lost_bus_is_reported_and_subscribed_again(monkeypatch):
     monkeypatch.setattr("hemostat.tui.data.feed.RETRY", 0.0)
     clock = FakeClock(NOW)
     came = told(Lost(clock), clock)
@@ -89,14 +89,14 @@ def test_a_lost_bus_is_told_and_listened_to_again(monkeypatch):
     assert came[1].lost == ""
 
 
-def test_where_hosts_stand_is_asked_now_and_then_for_those_that_are_heard_of():
+def test_limits_of_known_hosts_are_polled():
     clock, asked = FakeClock(NOW), []
     came = told(Flood(clock), clock, safety=asked.append)
     assert set(asked) == {"h"}
     assert len(asked) < len(came)
 
 
-def test_where_hosts_stand_may_be_kept_from_who_listens():
+def test_limits_may_be_forbidden_to_viewers():
     def refused(_: str) -> None:
         raise BusError("no right to read it")
 
@@ -120,7 +120,7 @@ class Kept(Flood):
 
 
 @pytest.mark.parametrize(("refused", "found"), [(False, [MetricPoint(NOW, 1.0, TRAIL_SECONDS)]), (True, ())])
-def test_what_was_kept_is_looked_up_for_those_that_are_asked_for(refused, found):
+def test_history_is_loaded_for_requested_containers(refused, found):
     clock, came = FakeClock(NOW), []
     feed = Feed(Kept(clock, refused=refused), clock, came.append)
     feed.recall({"h/web-7": ("h", "web-7")})

@@ -16,13 +16,13 @@ from tests.support.dashboard import play, says, screen, until
         (5, "HQ"),
     ],
 )
-def test_the_first_ones_that_there_is_room_for_and_help_and_quit_always(room, shown):
+def test_footer_shows_first_keys_help_and_quit(room, shown):
     keys, always = "abcHQ", [False, False, False, True, True]
     found = choose_fitting([10, 10, 10, 5, 5], always, room)
     assert "".join(key for key, is_shown in zip(keys, found, strict=True) if is_shown) == shown
 
 
-def test_another_width_shows_more_or_fewer():
+def test_footer_adapts_to_the_width():
     def foot(app):
         return screen(app)[-1]
 
@@ -39,7 +39,7 @@ def test_another_width_shows_more_or_fewer():
 
 
 @pytest.mark.parametrize("keys", [[], ["enter"], ["i"], ["r"]])
-def test_in_every_view_one_sees_how_to_leave_and_to_get_help(keys):
+def test_every_view_shows_keys_to_leave_and_for_help(keys):
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "restart h"))
         await pilot.press(*keys)

@@ -58,7 +58,7 @@ def text(app: Dashboard, *names: str) -> str:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-def test_it_looks_as_it_is_meant_to(size, utc):
+def test_incident_view_matches_its_snapshot(size, utc):
     async def script(app, pilot):
         await until(pilot, lambda: "worker 54" in text(app))
         await pilot.pause()
@@ -70,7 +70,7 @@ def test_it_looks_as_it_is_meant_to(size, utc):
     play(script, size=size)
 
 
-def test_without_colour_it_says_the_same(utc):
+def test_text_is_the_same_without_colour(utc):
     async def script(app, pilot):
         await until(pilot, lambda: "worker 54" in text(app))
         await pilot.pause()
@@ -85,7 +85,7 @@ def test_without_colour_it_says_the_same(utc):
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (46, 16)])
-def test_all_there_is_to_say_of_it_is_there_at_every_size(size):
+def test_all_parts_are_shown_at_every_size(size):
     async def script(app, pilot):
         await until(pilot, lambda: "worker 54" in text(app))
         everything = text(app).replace("\n", " ")
@@ -106,7 +106,7 @@ def test_all_there_is_to_say_of_it_is_there_at_every_size(size):
     play(script, size=size)
 
 
-def test_going_back_shows_what_was_known_then_and_no_more():
+def test_earlier_step_shows_no_later_information():
     async def script(app, pilot):
         await until(pilot, lambda: "worker 54" in text(app))
         await pilot.press("home")
@@ -127,7 +127,7 @@ def test_going_back_shows_what_was_known_then_and_no_more():
     play(script)
 
 
-def test_at_the_last_step_it_goes_on_with_what_comes_and_elsewhere_it_stays():
+def test_last_step_follows_new_events():
     clock = FakeClock(NOW + 10)
     bus = scenes.bus(clock)
 
@@ -145,7 +145,7 @@ def test_at_the_last_step_it_goes_on_with_what_comes_and_elsewhere_it_stays():
     play(script, bus, clock=clock, incident="i2")
 
 
-def test_the_step_looked_at_is_in_sight_however_long_the_timeline_and_small_the_terminal():
+def test_selected_step_is_visible_at_any_size():
     clock = FakeClock(NOW + 10)
     bus = scenes.bus(clock)
     again = [
@@ -164,7 +164,7 @@ def test_the_step_looked_at_is_in_sight_however_long_the_timeline_and_small_the_
     play(script, bus, clock=clock, incident="i2")
 
 
-def test_from_one_incident_to_the_next_and_back():
+def test_keys_move_between_incidents():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "2 of 3"))
         await pilot.press("n")
@@ -180,7 +180,7 @@ def test_from_one_incident_to_the_next_and_back():
     play(script)
 
 
-def test_the_figures_go_on_while_it_is_open():
+def test_values_are_updated_while_open():
     clock = FakeClock(NOW + 10)
     bus = scenes.bus(clock)
 
@@ -193,7 +193,7 @@ def test_the_figures_go_on_while_it_is_open():
     play(script, bus, clock=clock, incident="i2")
 
 
-def test_where_nothing_happens_nothing_is_drawn(monkeypatch):
+def test_idle_view_draws_nothing(monkeypatch):
     async def script(app, pilot):
         await until(pilot, lambda: "worker 54" in text(app))
         await pilot.pause(0.1)
@@ -208,7 +208,7 @@ def test_where_nothing_happens_nothing_is_drawn(monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", [".md", ".json", ".svg"])
-def test_it_is_written_to_the_file_that_was_asked_for(suffix, tmp_path):
+def test_export_is_written_to_the_given_file(suffix, tmp_path):
     path = tmp_path / f"incident{suffix}"
 
     async def script(app, pilot):
@@ -230,7 +230,7 @@ def test_it_is_written_to_the_file_that_was_asked_for(suffix, tmp_path):
         ET.fromstring(told)  # noqa: S314 - our own
 
 
-def test_a_file_that_is_there_is_replaced_only_if_asked_twice(tmp_path):
+def test_existing_file_is_replaced_only_on_a_second_request(tmp_path):
     path = tmp_path / "incident.md"
     path.write_text("mine")
 
@@ -255,7 +255,7 @@ def test_a_file_that_is_there_is_replaced_only_if_asked_twice(tmp_path):
     assert path.read_text().startswith("# web")
 
 
-def test_it_is_copied_as_markdown(monkeypatch):
+def test_incident_is_copied_as_markdown(monkeypatch):
     copied = []
     monkeypatch.setattr(Dashboard, "copy_to_clipboard", lambda _, told: copied.append(told))
 
@@ -268,7 +268,7 @@ def test_it_is_copied_as_markdown(monkeypatch):
     assert copied[0].startswith("# web: unhealthy, healed")
 
 
-def test_evidence_that_cannot_be_had_is_said_and_the_rest_is_shown():
+def test_unavailable_evidence_is_reported():
     def lost(_: str):
         raise BusError("Redis is gone")
 
@@ -279,7 +279,7 @@ def test_evidence_that_cannot_be_had_is_said_and_the_rest_is_shown():
     play(script, evidence=lost)
 
 
-def test_who_leaves_is_not_kept_waiting_by_evidence_that_does_not_come():
+def test_slow_evidence_does_not_block_leaving():
     asked, let = threading.Event(), threading.Event()
 
     def hangs(_: str):
@@ -298,7 +298,7 @@ def test_who_leaves_is_not_kept_waiting_by_evidence_that_does_not_come():
     let.set()
 
 
-def test_an_incident_that_dropped_out_of_the_log_stays_in_sight():
+def test_incident_dropped_from_the_log_stays_visible():
     clock = FakeClock(NOW + 10)
     bus = scenes.bus(clock)
 
@@ -312,7 +312,7 @@ def test_an_incident_that_dropped_out_of_the_log_stays_in_sight():
     play(script, bus, clock=clock)
 
 
-def test_where_a_replay_goes_back_before_it_nothing_is_known_of_it():
+def test_replay_before_the_incident_shows_nothing():
     async def script(app, pilot, _):
         await pilot.press("greater_than_sign", "full_stop")
         await until(pilot, lambda: says(app, "restart healed"))
@@ -328,7 +328,7 @@ def test_where_a_replay_goes_back_before_it_nothing_is_known_of_it():
     play_replay(script)
 
 
-def test_an_incident_of_which_nothing_is_known_is_said():
+def test_unknown_incident_is_reported():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "i9"))
         assert says(app, "is not in the log")
@@ -339,7 +339,7 @@ def test_an_incident_of_which_nothing_is_known_is_said():
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_hostile_words_fit_and_control_nothing(hostile, width):
+def test_hostile_text_fits_and_is_escaped(hostile, width):
     container = Container(id="c9", name=hostile)
     said = alert(container=container, kind=Kind.UNHEALTHY, evidence=(Evidence("health_output", hostile),))
     diagnosis = msgspec.structs.replace(DIAGNOSIS, cause=hostile, reasons=(hostile, hostile))
@@ -365,7 +365,7 @@ def test_hostile_words_fit_and_control_nothing(hostile, width):
         assert cell_len(line.plain) <= width
 
 
-def test_a_hostile_incident_under_the_pilot():
+def test_hostile_incident_is_displayed_safely():
     clock = FakeClock(NOW + 10)
     bus = InMemoryBus(clock)
     container = Container(id="c9", name="\x1b[2J[bold]容器" * 20)
@@ -379,7 +379,7 @@ def test_a_hostile_incident_under_the_pilot():
     play(script, bus, clock=clock, size=(60, 20))
 
 
-def test_help_shows_each_key_for_itself_though_the_footer_shows_pairs():
+def test_help_lists_each_key_separately():
     async def script(app, pilot):
         await pilot.press("question_mark")
         await until(pilot, lambda: says(app, "previous step"))

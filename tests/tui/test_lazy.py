@@ -15,7 +15,7 @@ from tests.support.clock import FakeClock
 from tests.support.samples import NOW, alert, event
 
 
-def test_it_is_opened_once_when_something_is_asked_of_it():
+def test_engine_is_opened_once_on_first_use():
     opened = []
 
     def opens():
@@ -30,7 +30,7 @@ def test_it_is_opened_once_when_something_is_asked_of_it():
     assert len(opened) == 1
 
 
-def test_of_threads_that_ask_at_once_one_opens_the_engine():
+def test_one_of_concurrent_threads_opens_the_engine():
     """Of a view that is left while its engine is being connected, and the next that asks for it."""
     opened, gate = [], threading.Barrier(5)
 
@@ -52,7 +52,7 @@ def test_of_threads_that_ask_at_once_one_opens_the_engine():
     model.close()
 
 
-def test_what_keeps_it_shut_is_said_and_it_is_tried_anew():
+def test_opening_error_is_reported_and_retried():
     there = []
 
     def opens():

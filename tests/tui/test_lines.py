@@ -32,11 +32,11 @@ RED = Style(color="red")
         (["web "], ["we"], (0, 4)),
     ],
 )
-def test_the_cells_that_differ(before, after, span):
+def test_changed_cells_are_found(before, after, span):
     assert find_changed([Segment(each) for each in before], [Segment(each) for each in after]) == span
 
 
-def test_another_style_is_a_difference():
+def test_changed_style_is_a_difference():
     assert find_changed([Segment("a"), Segment("b")], [Segment("a"), Segment("b", RED)]) == (1, 2)
 
 
@@ -49,7 +49,7 @@ def test_another_style_is_a_difference():
         ("a" + "器" * 40, "a" + "器" * 39 + "…"),
     ],
 )
-def test_a_line_that_is_too_long_says_so(line, shown):
+def test_long_line_ends_with_a_mark(line, shown):
     clock = FakeClock(NOW + 5)
 
     async def run() -> None:
@@ -63,7 +63,7 @@ def test_a_line_that_is_too_long_says_so(line, shown):
     asyncio.run(run())
 
 
-def test_where_nothing_changes_nothing_is_drawn_and_else_only_that_cell(monkeypatch):
+def test_only_changed_cells_are_drawn(monkeypatch):
     clock = FakeClock(NOW + 5)
     bus = InMemoryBus(clock)
     bus.show([event(stats(), 5.0), event(heartbeat(), 5.0)], ttl=60)

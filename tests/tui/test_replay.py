@@ -36,7 +36,7 @@ def listener(request):
     return request.param(list(ALL))
 
 
-def test_listening_to_a_recording_is_listening_to_a_bus(listener):
+def test_replay_bus_behaves_like_a_bus(listener):
     for name in TYPES:
         said = [each for each in ALL if each.type == name]
         assert (listener.recent(name, 10) if name in DURABLE else listener.last(name)) == said
@@ -68,7 +68,7 @@ def listening() -> tuple[ReplayClock, Ear]:
     return clock, Ear(clock, wall)
 
 
-def test_time_is_the_recordings_and_passes_with_what_is_heard():
+def test_clock_follows_the_replay():
     clock, ear = listening()
     clock.change_speed(5)
     assert clock.now() == NOW
@@ -78,7 +78,7 @@ def test_time_is_the_recordings_and_passes_with_what_is_heard():
     assert clock.now() == NOW + 24
 
 
-def test_time_stands_while_it_is_paused_and_at_the_end():
+def test_clock_stops_on_pause_and_at_the_end():
     clock, ear = listening()
     clock.pause()
     ear.hear(1.0)
@@ -89,13 +89,13 @@ def test_time_stands_while_it_is_paused_and_at_the_end():
     assert clock.now() == NOW + 120
 
 
-def test_a_computer_that_slept_did_not_miss_the_recording():
+def test_suspended_computer_does_not_skip_the_replay():
     clock, ear = listening()
     ear.hear(3600.0)
     assert clock.now() == NOW + 1
 
 
-def test_who_goes_elsewhere_is_to_listen_anew_and_nothing_is_heard_twice():
+def test_jump_resubscribes_without_duplicates():
     clock, ear = listening()
     clock.step(30)
     with pytest.raises(StopIteration):
@@ -103,7 +103,7 @@ def test_who_goes_elsewhere_is_to_listen_anew_and_nothing_is_heard_twice():
     assert [each.time - NOW for each in ReplayBus(clock).recent("remediation_complete", 9)] == [23.0]
 
 
-def test_at_the_end_pause_begins_again():
+def test_pause_key_at_the_end_restarts_the_replay():
     clock, _ = listening()
     clock.step(999)
     clock.pause()
@@ -114,7 +114,7 @@ def test_at_the_end_pause_begins_again():
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 16), (200, 60)])
-def test_every_screen_says_that_it_is_a_replay(size):
+def test_every_screen_is_marked_as_a_replay(size):
     async def script(app, pilot, _):
         await until(pilot, lambda: says(app, "✓ healthy"))
         for keys in ((), ("j", "enter"), ("escape", "greater_than_sign", "i")):
@@ -125,7 +125,7 @@ def test_every_screen_says_that_it_is_a_replay(size):
     play_replay(script, size=size)
 
 
-def test_it_plays_and_what_happened_is_shown_as_it_happened():
+def test_replay_shows_events_in_time():
     async def script(app, pilot, wall):
         await until(pilot, lambda: says(app, "no open incident") and says(app, "✓ responder"))
         assert not says(app, "exit code")
@@ -136,7 +136,7 @@ def test_it_plays_and_what_happened_is_shown_as_it_happened():
     play_replay(script)
 
 
-def test_going_back_takes_back_what_had_not_happened_yet():
+def test_rewind_removes_later_events():
     async def script(app, pilot, _):
         await pilot.press("greater_than_sign", "greater_than_sign", *["full_stop"] * 2)
         await until(pilot, lambda: says(app, "1 open incident") and says(app, "restart healed"))
@@ -163,7 +163,7 @@ def test_pause_and_speed_are_shown():
 
 
 @pytest.mark.parametrize("speed", [0, 5])
-def test_nobody_is_stale_because_time_flies(speed):
+def test_fast_playback_makes_no_role_stale(speed):
     """What is known and what time it is go together, at any speed."""
 
     async def script(app, pilot, wall):
@@ -178,7 +178,7 @@ def test_nobody_is_stale_because_time_flies(speed):
     play_replay(script)
 
 
-def test_the_keys_are_in_the_help_and_typed_into_the_filter():
+def test_replay_keys_are_in_help_and_usable_in_the_filter():
     async def script(app, pilot, _):
         await until(pilot, lambda: says(app, "✓ healthy"))
         await pilot.press("question_mark")
@@ -190,7 +190,7 @@ def test_the_keys_are_in_the_help_and_typed_into_the_filter():
     play_replay(script, size=(100, 40))
 
 
-def test_of_the_streams_alone_nobody_is_missed():
+def test_replay_of_streams_reports_no_missing_roles():
     """The past that the streams remember has no signs of life: no role is blamed for that."""
 
     async def script(app, pilot, _):
@@ -202,7 +202,7 @@ def test_of_the_streams_alone_nobody_is_missed():
     play_replay(script, make_replay(event(alert(), 20.0), event(complete(), 60.0)))
 
 
-def test_what_was_left_out_is_told():
+def test_omitted_events_are_reported():
     async def script(app, pilot, _):
         await until(pilot, lambda: says(app, "is truncated"))
 

@@ -60,16 +60,16 @@ def names(found):
         ("", True, ["api"]),
     ],
 )
-def test_filtering(wanted, faults, found):
+def test_filter_selects_matching_rows(wanted, faults, found):
     assert names(filter_rows(rows(shown(*CROWD)), wanted, faults=faults)) == found
 
 
-def test_an_incident_is_found_and_makes_a_fault():
+def test_open_incident_marks_the_row_as_failing():
     state = shown(*CROWD, event(alert(container=box("web", "shop"))))
     assert names(filter_rows(rows(state), "incident:exited", faults=True)) == ["web"]
 
 
-def test_only_what_changed_is_made_anew():
+def test_only_changed_rows_are_rebuilt():
     state = shown(*CROWD)
     made = update_rows({}, state)
     again = update_rows(made, shown(event(stats(container=box("web", "shop"), cpu=51.0), 1.0), before=state))
@@ -87,11 +87,11 @@ def test_only_what_changed_is_made_anew():
         ("memory", False, ["api", "db", "web"]),
     ],
 )
-def test_faults_come_first_however_it_is_sorted(sort, reverse, found):
+def test_failing_rows_come_first_in_any_sort_order(sort, reverse, found):
     assert names(sorting.sort_rows(rows(shown(*CROWD)), sort, reverse=reverse)) == found
 
 
-def test_between_sortings_everything_keeps_its_place_and_what_is_new_comes_last():
+def test_rows_keep_their_place_between_sorts():
     crowd = rows(shown(*CROWD))
     places = {crowd[1].key: 0, crowd[2].key: 1}
     assert names(sorting.keep_order(crowd, places)) == ["api", "db", "web"]
@@ -101,11 +101,11 @@ def test_between_sortings_everything_keeps_its_place_and_what_is_new_comes_last(
     ("sorted_at", "touched_at", "due"),
     [(0.0, 0.0, True), (8.0, 0.0, False), (0.0, 9.0, False), (99.0, 99.0, True)],
 )
-def test_nothing_moves_soon_after_a_sorting_or_under_the_cursor(sorted_at, touched_at, due):
+def test_rows_do_not_move_after_a_sort_or_under_the_cursor(sorted_at, touched_at, due):
     assert sorting.may_resort(10.0, sorted_at, touched_at) is due
 
 
-def test_groups_stand_in_order_of_their_first():
+def test_groups_are_ordered_by_their_first_row():
     found = sorting.group_rows(sorting.sort_rows(rows(shown(*CROWD)), "cpu"))
     assert [each.project if isinstance(each, sorting.ProjectHeading) else each.name for each in found] == [
         "shop",
@@ -117,7 +117,7 @@ def test_groups_stand_in_order_of_their_first():
     assert found[0] == sorting.ProjectHeading("shop", 2, 1)
 
 
-def test_a_trail_has_a_value_a_second_although_only_changes_are_told():
+def test_sparkline_has_a_value_for_each_second():
     state = shown(event(stats(cpu=1.0)))
     state = shown(event(stats(cpu=2.0), 3.0), before=state)
     (trail,) = state.trails.values()
@@ -130,7 +130,7 @@ def recalled(state, *points):
     return after.trails[key]
 
 
-def test_a_trail_begins_before_the_dashboard_where_more_was_kept():
+def test_sparkline_starts_with_stored_history():
     state = shown(event(stats(cpu=5.0), 8.0))
     state = shown(event(stats(cpu=6.0), 9.0), before=state)
     kept = [MetricPoint(NOW + second, float(second), 1) for second in (0, 2, 3, 8, 9)]
@@ -141,7 +141,7 @@ def test_a_trail_begins_before_the_dashboard_where_more_was_kept():
     assert apply_update(state, FeedUpdate(past={"gone": ()}), NOW + 10).trails == state.trails
 
 
-def test_nothing_is_made_up_where_nothing_was_told_for_long_or_was_kept():
+def test_sparkline_has_gaps_without_data():
     state = shown(event(stats(cpu=5.0), 8.0))
     assert recalled(state) == msgspec.structs.replace(*state.trails.values(), recalled=True)
     trail = recalled(state, MetricPoint(NOW - 5, 1.0, 1))
@@ -151,7 +151,7 @@ def test_nothing_is_made_up_where_nothing_was_told_for_long_or_was_kept():
     )
 
 
-def test_a_row_is_made_anew_when_its_past_is_known():
+def test_row_is_rebuilt_when_its_history_arrives():
     state = shown(event(stats(), 8.0))
     before = update_rows({}, state)
     (key,) = before
@@ -162,7 +162,7 @@ def test_a_row_is_made_anew_when_its_past_is_known():
     assert find_unrecalled(made.row for made in after.values()) == {}
 
 
-def test_a_trail_is_bounded_and_goes_with_its_container():
+def test_sparkline_is_bounded_and_removed_with_its_row():
     state = DashboardState(heard=NOW)
     for second in range(3 * TRAIL_SECONDS):
         state = apply_update(state, FeedUpdate((event(stats(cpu=float(second)), second),)), NOW + second)
@@ -175,7 +175,7 @@ def dead(name: str, exit_code: int):
     return event(stats(container=box(name), state=Condition(status="exited", exit_code=exit_code)))
 
 
-def test_the_most_urgent_come_first():
+def test_most_urgent_rows_come_first():
     """What is left to people, another open incident, a fault without one; then what ended badly is marked."""
     left = event(complete(container=box("left"), outcome=Outcome.ESCALATED), incident="i9")
     seen = shown(
@@ -201,7 +201,7 @@ def test_the_most_urgent_come_first():
     ("name", "cell"),
     [("left", ("✗ exited 3", BAD)), ("ended", ("○ exited 4", BUSY)), ("done", ("○ exited 0", FAINT))],
 )
-def test_the_state_column_shows_an_incident_and_how_it_ended(name, cell):
+def test_state_column_shows_incident_and_outcome(name, cell):
     seen = shown(
         dead("left", 3),
         event(alert(container=box("left")), incident="i9"),

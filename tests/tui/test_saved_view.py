@@ -7,7 +7,7 @@ from hemostat.tui.saved_view import SavedView, load_view, save_view
 VIEW = SavedView(sort="cpu", grouped=True, columns=("state", "cpu"))
 
 
-def test_what_was_kept_comes_back(tmp_path):
+def test_saved_view_is_loaded(tmp_path):
     path = tmp_path / "not" / "yet" / "view.json"
     assert save_view(path, VIEW) == ""
     assert load_view(path) == (VIEW, "")
@@ -15,7 +15,7 @@ def test_what_was_kept_comes_back(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b'{"sort": "colour"}', b"[1]", b"\xff"])
-def test_a_broken_file_is_told_of_and_not_used(tmp_path, content):
+def test_broken_file_is_reported_and_ignored(tmp_path, content):
     path = tmp_path / "view.json"
     path.write_bytes(content)
     view, word = load_view(path)
@@ -23,17 +23,17 @@ def test_a_broken_file_is_told_of_and_not_used(tmp_path, content):
     assert str(path) in word
 
 
-def test_what_a_newer_version_kept_does_no_harm(tmp_path):
+def test_unknown_fields_of_a_newer_version_are_ignored(tmp_path):
     path = tmp_path / "view.json"
     path.write_bytes(b'{"sort": "cpu", "later": 1}')
     assert load_view(path) == (SavedView(sort="cpu"), "")
 
 
-def test_where_nothing_can_be_kept_that_is_told(tmp_path):
+def test_failure_to_save_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     assert "cannot be saved" in save_view(tmp_path / "file" / "view.json", VIEW)
 
 
-def test_without_a_file_nothing_is_kept():
+def test_view_without_a_file_is_not_saved():
     assert load_view(None) == (SavedView(), "")
     assert save_view(None, VIEW) == ""

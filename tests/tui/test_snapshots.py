@@ -80,10 +80,10 @@ async def look(view: str, snapshot: str, *, colourless: bool = False) -> None:
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_the_screen_looks_as_it_did(name, utc):
+def test_screen_matches_its_snapshot(name, utc):
     asyncio.run(look(name, name))
 
 
-def test_without_colour_the_same_is_said(monkeypatch, utc):
+def test_text_is_the_same_without_colour(monkeypatch, utc):
     monkeypatch.setenv("NO_COLOR", "1")
     asyncio.run(look("80x24", "80x24", colourless=True))

@@ -24,7 +24,7 @@ def after(*events, at: float = 5.0) -> DashboardState:
     return apply_update(OPENED, FeedUpdate(events), NOW + at)
 
 
-def test_history_and_subscription_may_tell_the_same_event():
+def test_event_from_history_and_subscription_is_shown_once():
     once = after(*ALL)
     assert apply_update(once, FeedUpdate(ALL), NOW + 5).log == once.log
     assert [each.type for each in once.log] == [
@@ -37,7 +37,7 @@ def test_history_and_subscription_may_tell_the_same_event():
     ]
 
 
-def test_the_log_is_in_order_of_time_whatever_comes_first():
+def test_log_is_ordered_by_time():
     late, early = event(complete(), 3.0), event(alert(), 1.0)
     assert after(late, early).log == (early, late)
 
@@ -47,19 +47,19 @@ def test_the_log_keeps_the_newest():
     assert after(*many).log == tuple(many[50:])
 
 
-def test_a_container_of_which_nothing_is_heard_any_more_disappears():
+def test_silent_container_disappears():
     shown = after(event(stats(), 4.0))
     assert len(build_full_status(shown, NOW + 5).containers) == 1
     assert apply_update(shown, FeedUpdate(), NOW + 60).stats == {}
 
 
-def test_a_role_that_was_restarted_is_there_once():
+def test_restarted_role_is_listed_once():
     old, new = event(heartbeat(instance="h-1"), 1.0), event(heartbeat(instance="h-2"), 4.0)
     roles = build_full_status(after(old, new), NOW + 5).roles
     assert [role.instance for role in roles] == ["h-2"]
 
 
-def test_a_role_that_fell_silent_is_stale_and_others_are_missing():
+def test_silent_role_is_stale_and_absent_role_missing():
     picture = build_full_status(after(event(heartbeat(), 0.0)), NOW + 60)
     assert picture.roles[0].stale
     assert picture.missing == ("analyzer", "responder", "alert")
@@ -78,31 +78,31 @@ def lags(*told: int, trouble: str = "") -> list[int]:
     return said
 
 
-def test_a_lag_is_told_when_it_lasts_or_is_much():
+def test_lag_is_reported_if_lasting_or_large():
     assert lags(1, 0, 2, 1, 0) == [0] * 5
     assert lags(1, 3, 1, 2, 0, 1) == [0, 0, 0, 2, 0, 0]
     assert lags(LARGE_LAG_EVENTS, 5) == [LARGE_LAG_EVENTS, 0]
     assert lags(2, trouble="Redis waits") == [2]
 
 
-def test_silence_is_told_with_what_to_do_and_ends_with_the_next_event():
+def test_silence_is_reported_until_the_next_event():
     assert describe_silence(OPENED, NOW + SILENT_SECONDS - 1) == ""
     told = describe_silence(OPENED, NOW + 12)
     assert told == "no events for 12 s. If HemoStat is not running: hemostat all"
     assert describe_silence(after(event(heartbeat(), 12.0), at=12.0), NOW + 12.5) == ""
 
 
-def test_what_history_tells_does_not_break_the_silence():
+def test_events_of_the_history_do_not_end_the_silence():
     assert describe_silence(after(event(alert(), -3600.0), at=0.0), NOW + 12)
 
 
-def test_a_lost_bus_is_told_until_it_is_back():
+def test_lost_bus_is_reported_until_it_is_back():
     lost = apply_update(OPENED, FeedUpdate(lost="Redis is gone"), NOW)
     assert describe_silence(lost, NOW) == "bus lost, retrying: Redis is gone"
     assert describe_silence(apply_update(lost, FeedUpdate(), NOW + 1), NOW + 1) == ""
 
 
-def test_the_log_of_one_container():
+def test_log_can_be_limited_to_one_container():
     other = msgspec.structs.replace(alert().container, name="other")
     mine, others = event(alert(), 1.0), event(alert(container=other), 2.0)
     assert select_events((mine, others), "h", "other") == [others]

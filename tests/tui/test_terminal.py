@@ -66,12 +66,12 @@ def _read(terminal: int, enough: Callable[[bytes], bool]) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["NO_COLOR", "HEMOSTAT_NO_COLOR"])
-def test_without_colour_no_colour_is_sent(name):
+def test_no_colour_option_sends_no_colour(name):
     sent = shown({name: "1"}, lambda sent: b"99.0 %" in sent)
     assert COLOUR.findall(sent) == []
 
 
-def test_an_empty_no_color_is_no_wish():
+def test_empty_no_color_variable_is_ignored():
     """And the pattern finds colours where there are some; the terminal gets its own screen back."""
     sent = shown({"NO_COLOR": ""}, lambda sent: b"99.0 %" in sent)
     assert COLOUR.findall(sent)
@@ -148,7 +148,7 @@ def terminal(columns: int = 80, rows: int = 24) -> Iterator[Pty]:
 
 
 @pytest.mark.parametrize("name", ["stdin", "stdout"])
-def test_without_keyboard_or_screen_there_is_one_line_and_code_2(name):
+def test_missing_terminal_is_one_line_and_exit_code_2(name):
     with terminal() as tty, Path(os.devnull).open("r+b") as null:
         ended = Session(tty, **{name: null.fileno()}).end()
     assert ended.code == 2
@@ -157,7 +157,7 @@ def test_without_keyboard_or_screen_there_is_one_line_and_code_2(name):
     assert ended.cpu < 3
 
 
-def test_a_pipe_that_never_closes_is_no_keyboard():
+def test_open_pipe_is_not_a_keyboard():
     read, write = os.pipe()
     with terminal() as tty:
         assert Session(tty, stdin=read).end().code == 2
@@ -165,7 +165,7 @@ def test_a_pipe_that_never_closes_is_no_keyboard():
     os.close(write)
 
 
-def test_the_dashboard_draws_on_standard_output_not_on_errors_file(tmp_path):
+def test_dashboard_draws_on_stdout(tmp_path):
     with terminal() as tty, (tmp_path / "log").open("wb") as log:
         session = Session(tty, stderr=log.fileno())
         session.until(b"shop-web-1")
@@ -174,7 +174,7 @@ def test_the_dashboard_draws_on_standard_output_not_on_errors_file(tmp_path):
     assert (tmp_path / "log").read_bytes() == b""
 
 
-def test_a_terminal_that_is_taken_away_ends_the_dashboard():
+def test_lost_terminal_ends_the_dashboard():
     """Though SIGHUP is ignored, as under nohup."""
     with terminal() as tty:
         session = Session(tty)
@@ -187,7 +187,7 @@ def test_a_terminal_that_is_taken_away_ends_the_dashboard():
     assert ended.cpu < 6
 
 
-def test_a_keyboard_that_is_taken_away_ends_the_dashboard():
+def test_lost_keyboard_ends_the_dashboard():
     with terminal() as tty, terminal() as keyboard:
         session = Session(tty, stdin=keyboard.theirs)
         session.until(b"shop-web-1")
@@ -198,7 +198,7 @@ def test_a_keyboard_that_is_taken_away_ends_the_dashboard():
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(0, 0), (1, 1), (20, 5), (300, 2)])
-def test_a_terminal_of_any_size_is_drawn_on_and_left(columns, rows):
+def test_terminal_of_any_size_is_drawn_and_restored(columns, rows):
     """A size that is told differently from different streams would be laid out again without end."""
     with terminal(columns, rows) as tty, terminal(100, 30) as keyboard:
         session = Session(tty, stdin=keyboard.theirs)
@@ -214,7 +214,7 @@ def test_a_terminal_of_any_size_is_drawn_on_and_left(columns, rows):
     "environ",
     [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}, {"LC_ALL": "en_US.ISO-8859-1"}],
 )
-def test_the_dashboard_is_drawn_in_ascii_where_the_encoding_lacks_symbols(environ):
+def test_dashboard_is_drawn_in_ascii_if_required(environ):
     with terminal() as tty:
         session = Session(tty, environ)
         session.until(b"+ healthy")

@@ -48,7 +48,7 @@ def header(width: int) -> str:
 
 @pytest.mark.parametrize("width", [20, 40, 80, 116, 200])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_fits_its_column_and_controls_nothing(name, width):
+def test_hostile_name_fits_its_column_and_is_escaped(name, width):
     container = type(WEB)(id="c1", name=name)
     text = container_line(row(container=container), width)
     assert cell_len(text) <= width
@@ -56,13 +56,13 @@ def test_a_hostile_name_fits_its_column_and_controls_nothing(name, width):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_stays_one_line_of_the_log(name):
+def test_hostile_name_stays_on_one_log_line(name):
     container = type(WEB)(id="c1", name=name)
     assert words.draw_log_line(event(alert(container=container))).plain.isprintable()
 
 
 @pytest.mark.parametrize("width", [80, 116, 200])
-def test_columns_stand_under_their_headers(width):
+def test_columns_are_aligned_with_their_headers(width):
     head, text = header(width), container_line(row(cpu=100.0), width)
     assert text.index("web") == head.index("container")
     assert text.index("100.0 %") - head.index("cpu") == dict(columns.lay_out(width, (), {"host"}))[
@@ -71,7 +71,7 @@ def test_columns_stand_under_their_headers(width):
     assert cell_len(head) <= width
 
 
-def test_the_state_is_a_word_beside_its_glyph():
+def test_state_has_a_word_beside_its_symbol():
     assert container_line(row(), 80).strip().startswith("✓ healthy")
     assert (
         container_line(row(state=type(stats().state)(status="exited", health="unhealthy")), 80)
@@ -81,7 +81,7 @@ def test_the_state_is_a_word_beside_its_glyph():
 
 
 @pytest.mark.parametrize("width", [60, 80, 116, 200])
-def test_the_largest_figures_keep_their_units(width):
+def test_largest_values_keep_their_units(width):
     text = container_line(row(cpu=1600.0, memory=1000 << 20, memory_limit=1023 << 20), width)
     assert "1600.0 %" in text
     assert "1000.0 MiB" in text
@@ -94,19 +94,19 @@ def test_the_share_of_the_limit_is_a_bar_on_narrow_screens_too():
 
 
 @pytest.mark.parametrize("width", range(1, 260))
-def test_columns_never_need_more_than_there_is(width):
+def test_columns_fit_the_width(width):
     placed = columns.lay_out(width)
     assert placed
     needed = columns.MARK_WIDTH + sum(each.width for each in placed) + len(placed) - 1
     assert needed <= max(width, columns.MARK_WIDTH + 11)
 
 
-def test_what_is_wrong_is_the_last_to_go_and_a_wide_screen_shows_everything():
+def test_fault_column_is_dropped_last():
     assert [each.name for each in columns.lay_out(40)] == ["state", "container", "incident"]
     assert {each.name for each in columns.lay_out(230)} == set(columns.COLUMNS)
 
 
-def test_columns_without_a_point_are_left_out_unless_they_are_wished():
+def test_uninformative_columns_are_hidden_unless_selected():
     assert "host" not in dict(columns.lay_out(230, (), {"host"}))
     assert "host" in dict(columns.lay_out(230, ("host",), {"host"}))
 
@@ -121,7 +121,7 @@ def test_columns_without_a_point_are_left_out_unless_they_are_wished():
         (3 << 40, 1023 * 1024 * 1024, "↓ 3.0T ↑1023M"),
     ],
 )
-def test_what_goes_over_the_network_has_a_column_for_who_wants_it(received, sent, said):
+def test_network_column_can_be_selected(received, sent, said):
     each = row(received=received, sent=sent)
     assert (
         columns.draw_line(each, columns.lay_out(40, ("net", "container")), NOW, marked=False)
@@ -130,7 +130,7 @@ def test_what_goes_over_the_network_has_a_column_for_who_wants_it(received, sent
     )
 
 
-def test_the_network_takes_no_room_that_sparklines_need():
+def test_network_column_yields_to_sparklines():
     assert "net" not in dict(columns.lay_out(160))
     wide = dict(columns.lay_out(210))
     assert wide["net"] == columns.NET_WIDTH
@@ -144,7 +144,7 @@ def test_columns_can_be_chosen():
     ]
 
 
-def test_a_sparkline_ends_with_now_and_says_nothing_of_what_is_not_known():
+def test_sparkline_ends_at_the_present_with_gaps():
     assert columns.draw_sparkline((0.0, 50.0, None, 100.0), 100.0, 6) == "  ▁▅ █"
     assert columns.draw_sparkline((10.0,) * 50, 100.0, 3) == "▁▁▁"
 
@@ -164,11 +164,11 @@ SPENT = standing(used=3, until=NOW + 3670)
         (SPENT, ("closed", "3/3 1:01:10")),
     ],
 )
-def test_safety_is_told_in_words(safety, said):
+def test_limit_status_is_described_in_words(safety, said):
     assert (format_breaker(safety, NOW)[0], format_budget(safety, NOW)[0]) == said
 
 
-def test_what_stands_in_the_way_is_beside_the_incident():
+def test_blocking_limit_is_beside_the_incident():
     assert (
         "breaker 04:12"
         in columns.draw_line(
@@ -183,7 +183,7 @@ def test_what_stands_in_the_way_is_beside_the_incident():
     )
 
 
-def test_a_pause_of_one_container_is_beside_it_and_one_of_all_is_not():
+def test_pause_of_a_container_is_beside_it():
     mine = Pause(by="ann", at=NOW, until=NOW + 252)
     held = msgspec.structs.replace(CLEAR, pause=mine)
     shown = columns.draw_line(row(safety=held), columns.lay_out(120), NOW, marked=False).plain
@@ -191,24 +191,24 @@ def test_a_pause_of_one_container_is_beside_it_and_one_of_all_is_not():
     assert find_own_pause(held, msgspec.structs.replace(host({}), pause=mine)) is None
 
 
-def test_what_has_a_column_is_not_said_twice():
+def test_value_with_a_column_is_not_repeated():
     text = columns.draw_line(row(safety=OPEN), columns.lay_out(120), NOW, marked=False).plain
     assert text.count("04:12") == 1
 
 
-def test_a_mark_is_a_sign_and_a_group_says_how_many_are_at_fault():
+def test_mark_has_a_symbol_and_group_a_count_of_faults():
     assert columns.draw_line(row(), columns.lay_out(80), NOW, marked=True).plain.startswith("◆")
     text = columns.draw_heading(ProjectHeading("shop", 9, 2), 60).plain
     assert text.startswith("─ shop (9, 2 with a fault) ─")
     assert cell_len(text) == 60
 
 
-def test_a_book_of_reasons_is_cut_in_the_log():
+def test_long_reasons_are_cut_in_the_log():
     book = msgspec.structs.replace(DIAGNOSIS, reasons=("\x1b[2J" * 50_000,))
     assert len(words.draw_log_line(event(needed(diagnosis=book))).plain) < 10 * words.MAX_LINE_CHARACTERS
 
 
-def test_an_open_incident_is_beside_its_container():
+def test_open_incident_is_beside_its_container():
     assert container_line(row(event(alert())), 80).rstrip().endswith("exited open")
 
 
@@ -220,7 +220,7 @@ def test_an_open_incident_is_beside_its_container():
         ({"outcome": Outcome.REFUSED, "reason": Reason.BUDGET_SPENT}, "■", "refused: budget_spent"),
     ],
 )
-def test_the_log_says_the_outcome_in_words(changes, glyph, said):
+def test_log_describes_the_outcome_in_words(changes, glyph, said):
     text = words.draw_log_line(event(complete(**changes))).plain
     assert glyph in text
     assert said in text
@@ -245,22 +245,22 @@ def test_the_status_line_names_missing_stale_and_waiting_roles():
     assert words.draw_notice(shown, "").plain == "! monitor: no Docker Engine answers"
 
 
-def test_without_a_monitor_nothing_is_known_of_the_engine():
+def test_engine_state_is_unknown_without_a_monitor():
     assert (
         "? engine" in words.draw_status(build_status((), (), (), expected=(), now=NOW), "", lost=True).plain
     )
 
 
-def test_every_role_is_told_in_full():
+def test_every_role_is_described_in_full():
     (role,) = build_status([event(heartbeat(lag=3, trouble="waits"))], (), (), expected=(), now=NOW + 1).roles
     text = "\n".join(each.plain for each in words.draw_role(role))
     assert all(each in text for each in ("monitor", "h-1", "1 s ago", "lag 3", "waits"))
 
 
-def test_what_a_person_has_decided_names_whom_it_is_about():
+def test_decision_names_its_subject():
     assert " everything " in words.draw_log_line(event(decided(), incident=None)).plain
     assert " web " in words.draw_log_line(event(decided(container="web"), incident=None)).plain
 
 
-def test_every_event_has_its_line():
+def test_every_event_has_a_log_line():
     assert all(words.draw_log_line(each).plain.strip() for each in ALL)

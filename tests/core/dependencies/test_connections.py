@@ -16,7 +16,7 @@ def container(name: str, *addresses: str, **state) -> ContainerInfo:
 WEB, DB, CACHE = container("web", "10.0.0.2"), container("db", "10.0.0.3", "fd00::3"), container("cache")
 
 
-def test_who_opened_the_connection_depends_on_who_accepted_it():
+def test_opener_of_a_connection_depends_on_the_acceptor():
     infos = [WEB, DB]
     assert find_edges(ConnectionPeers(container_id="web", servers=(("10.0.0.3", 5432),)), infos) == {
         ("web", "db")
@@ -27,7 +27,7 @@ def test_who_opened_the_connection_depends_on_who_accepted_it():
     assert find_edges(ConnectionPeers(container_id="db", clients=("10.0.0.2",)), infos) == {("web", "db")}
 
 
-def test_addresses_outside_and_its_own_show_no_dependency():
+def test_external_and_own_addresses_are_no_dependency():
     assert (
         find_edges(
             ConnectionPeers(container_id="web", servers=(("1.2.3.4", 5432), ("10.0.0.2", 5432))), [WEB, DB]
@@ -36,7 +36,7 @@ def test_addresses_outside_and_its_own_show_no_dependency():
     )
 
 
-def test_a_published_port_of_the_host_leads_to_its_container():
+def test_published_port_leads_to_its_container():
     db = container("db", "10.0.0.3", gateways=("10.0.0.1",), published=(15432,))
     for address, port, expected in (
         ("10.0.0.1", 15432, {("web", "db")}),
@@ -48,34 +48,34 @@ def test_a_published_port_of_the_host_leads_to_its_container():
         )
 
 
-def test_a_network_that_is_shared_is_its_owners():
+def test_connection_in_a_shared_network_is_the_owners():
     sidecar = container("sidecar", "10.0.0.3", network_mode="container:db")
     assert find_edges(
         ConnectionPeers(container_id="web", servers=(("10.0.0.3", 5432),)), [WEB, DB, sidecar]
     ) == {("web", "db")}
 
 
-def test_what_talks_to_most_of_the_others_depends_on_none_of_them():
+def test_container_connected_to_most_others_depends_on_none():
     names = ["proxy", "a", "b", "c", "d", "e", "f"]
     services = {name: name for name in names}
     seen = {("proxy", each): NOW for each in "abcd"} | {("a", "b"): NOW}
     assert find_dependencies(seen, services, NOW) == {"a": frozenset("b")}
 
 
-def test_replicas_of_one_service_are_one():
+def test_replicas_of_one_service_count_as_one():
     services = {"web": "web", **{f"db{number}": "db" for number in range(6)}}
     seen = {("web", f"db{number}"): NOW for number in range(6)}
     assert len(find_dependencies(seen, services, NOW)["web"]) == 6
 
 
-def test_a_connection_that_was_not_seen_for_long_counts_no_more():
+def test_old_connection_expires():
     services = {"web": "web", "db": "db"}
     seen = {("web", "db"): NOW}
     assert find_dependencies(seen, services, NOW + CONNECTION_TTL_SECONDS) == {"web": frozenset({"db"})}
     assert find_dependencies(seen, services, NOW + CONNECTION_TTL_SECONDS + 1) == {}
 
 
-def test_a_dependency_by_its_connections_is_a_root_that_is_not_declared():
+def test_connection_shows_an_undeclared_root_cause():
     relations = Relations()
     for info in (WEB, DB, CACHE):
         relations.update(info)
@@ -88,7 +88,7 @@ def test_a_dependency_by_its_connections_is_a_root_that_is_not_declared():
     assert relations.topology.root("cache") is None
 
 
-def test_a_container_that_is_removed_takes_its_connections_with_it():
+def test_connections_of_a_removed_container_are_removed():
     relations = Relations()
     for info in (WEB, DB):
         relations.update(info)

@@ -53,14 +53,14 @@ GONE = {"status": "exited", "exit_code": 1}
         {"health": "healthy", "failing_streak": 1},
     ],
 )
-def test_a_service_that_is_down_is_the_root_of_what_needs_it(state):
+def test_stopped_service_is_the_root_cause_of_its_dependents(state):
     assert (
         root("shop-web-1", service("web", "db:service_healthy:true"), service("db", **state)) == "shop-db-1"
     )
 
 
 @pytest.mark.parametrize("state", [{}, {"health": "healthy"}])
-def test_a_service_that_is_well_is_nobodys_root(state):
+def test_healthy_service_is_not_a_root_cause(state):
     assert root("shop-web-1", service("web", "db:service_started:false"), service("db", **state)) is None
 
 
@@ -73,63 +73,63 @@ def test_a_service_that_is_well_is_nobodys_root(state):
         (GONE, "shop-init-1"),
     ],
 )
-def test_a_job_that_must_complete_is_down_only_when_it_failed(state, blamed):
+def test_job_that_must_complete_is_down_only_after_a_failure(state, blamed):
     needs = "init:service_completed_successfully:false"
     assert root("shop-web-1", service("web", needs), service("init", **state)) == blamed
 
 
-def test_one_that_is_still_starting_is_not_there_yet():
+def test_starting_container_counts_as_down():
     starting = service("db", health="starting")
     assert root("shop-web-1", service("web", "db:service_started:false"), starting) == "shop-db-1"
 
 
-def test_the_deepest_of_a_chain_is_the_root():
+def test_deepest_failed_dependency_is_the_root_cause():
     web, api, db = service("web", "api:service_started"), service("api", "db"), service("db", **GONE)
     assert root("shop-web-1", web, api, db) is None
     ill = service("api", "db", health="unhealthy")
     assert root("shop-web-1", web, ill, db) == "shop-db-1"
 
 
-def test_what_is_down_by_itself_is_the_root_though_it_is_near():
+def test_shared_dependency_is_the_root_cause():
     infos = (service("web", "api,db"), service("api", "db", **GONE), service("db", **GONE))
     assert root("shop-web-1", *infos) == "shop-db-1"
 
 
-def test_one_well_replica_is_enough():
+def test_one_healthy_replica_is_enough():
     web = service("web", "db")
     ill, well = service("db", number=1, **GONE), service("db", number=2)
     assert root("shop-web-1", web, ill, well) is None
     assert root("shop-web-1", web, ill, service("db", number=2, **GONE)) == "shop-db-1"
 
 
-def test_a_one_off_container_is_no_replica():
+def test_one_off_container_is_not_a_replica():
     run = service("db", number=9, labels={"com.docker.compose.oneoff": "True"})
     assert root("shop-web-1", service("web", "db"), service("db", **GONE), run) == "shop-db-1"
 
 
-def test_another_projects_service_is_not_meant():
+def test_service_of_another_project_is_not_matched():
     assert root("shop-web-1", service("web", "db"), service("db", project="blog", **GONE)) is None
 
 
 @pytest.mark.parametrize("mode", ["container:vpn", "container:" + f"{'vpn':0<64}", "container:vpn000000000"])
-def test_a_container_needs_the_one_whose_network_it_shares(mode):
+def test_container_depends_on_its_network_owner(mode):
     assert root("app", container("app", network=mode), container("vpn", **GONE)) == "vpn"
 
 
-def test_a_label_names_containers_or_services_of_the_same_project():
+def test_label_names_containers_or_services_of_the_project():
     named = container("app", needs=" cache , db")
     assert root("app", named, container("cache"), container("db", **GONE)) == "db"
     web = service("web", labels={"hemostat.depends_on": "db"})
     assert root("shop-web-1", web, service("db", **GONE), container("db")) == "shop-db-1"
 
 
-def test_what_is_needed_and_not_there_blames_nobody():
+def test_missing_dependency_is_not_a_root_cause():
     assert root("app", container("app", needs="nobody,,", network="container:gone")) is None
     assert DependencyGraph.of(()).root("unknown") is None
     assert DependencyGraph.of(()).downstream("unknown") == ()
 
 
-def test_containers_that_need_each_other_blame_nobody_among_them():
+def test_dependency_cycle_has_no_root_cause():
     a, b = container("a", needs="b", **GONE), container("b", needs="a,c", **GONE)
     assert root("a", a, b, container("c")) is None
     assert root("b", a, b, container("c")) is None
@@ -137,7 +137,7 @@ def test_containers_that_need_each_other_blame_nobody_among_them():
     assert root("d", container("d", needs="a"), a, b, container("c")) in {"a", "b"}
 
 
-def test_everything_that_depends_on_it_is_downstream():
+def test_all_dependents_are_downstream():
     infos = (
         service("web", "api"),
         service("api", "db"),
@@ -154,7 +154,7 @@ STATES = ({}, GONE, {"health": "unhealthy"}, {"failing_streak": 1}, {"status": "
 
 
 @given(st.permutations(NAMES), st.lists(st.lists(st.sampled_from(NAMES)), min_size=6, max_size=6), st.data())
-def test_any_graph_has_one_answer_and_the_root_is_down_and_upstream(order, needs, data):
+def test_root_cause_in_any_graph_is_down_and_upstream(order, needs, data):
     states = [data.draw(st.sampled_from(STATES)) for _ in NAMES]
     infos = {
         name: container(name, needs=",".join(words), **state)
@@ -171,7 +171,7 @@ def test_any_graph_has_one_answer_and_the_root_is_down_and_upstream(order, needs
 
 
 @given(st.lists(st.lists(st.sampled_from(NAMES)), min_size=6, max_size=6))
-def test_upstream_is_who_is_downstream_of(needs):
+def test_upstream_is_the_inverse_of_downstream(needs):
     infos = [container(name, needs=",".join(words)) for name, words in zip(NAMES, needs, strict=True)]
     topology = DependencyGraph.of(infos)
     for one in infos:
@@ -179,7 +179,7 @@ def test_upstream_is_who_is_downstream_of(needs):
         assert above == {other.ref.id for other in infos if one in topology.downstream(other.ref.id)}
 
 
-def test_a_container_that_has_changed_is_judged_as_it_is_now():
+def test_changed_container_is_evaluated_in_its_present_state():
     web, db = service("web", "db"), service("db")
     topology = DependencyGraph.of((web, db))
     assert topology.root(web.ref.id) is None
@@ -189,7 +189,7 @@ def test_a_container_that_has_changed_is_judged_as_it_is_now():
     assert found.ref.name == "shop-db-1"
 
 
-def test_what_containers_need_that_all_need_each_other_is_found_in_time():
+def test_fully_connected_graph_is_resolved_in_time():
     """Fifty times the time that it takes; it took longer when each name was followed for itself."""
     needs = ",".join(["dead:service_started:false"] + ["crowd:service_started:false"] * 19)
     labels = {"hemostat.depends_on": ",".join(["crowd"] * 20)}
@@ -201,7 +201,7 @@ def test_what_containers_need_that_all_need_each_other_is_found_in_time():
     assert {found.ref.name for found in roots if found} == {"shop-dead-1"}
 
 
-def test_a_descent_through_many_needs_ends():
+def test_search_through_many_dependencies_ends():
     layers = [[f"s{depth}-{number}" for number in range(15)] for depth in range(15)]
     infos = [
         container(name, needs=",".join(below), **GONE)
@@ -218,14 +218,14 @@ def test_a_descent_through_many_needs_ends():
     assert len(judged) < MAX_CONDITIONS + 15
 
 
-def test_the_nearest_of_what_a_container_depends_on_come_first():
+def test_nearest_dependencies_come_first():
     infos = [container("web", needs="b,a"), container("a", needs="c"), container("b"), container("c")]
     found = DependencyGraph.of(infos).nearest(infos[0].ref.id, 3)
     assert [each.rstrip("0") for each in found] == ["b", "a", "c"]
     assert DependencyGraph.of(infos).nearest(infos[0].ref.id, 1) == found[:1]
 
 
-def test_replicas_that_are_connected_to_each_other_are_found_in_time():
+def test_connected_replicas_are_resolved_in_time():
     """Ten times the time that it takes; it took longer when each was compared with each for each of them."""
     labels = {"com.docker.compose.config-hash": "0" * 64}
     crowd = [
@@ -238,7 +238,7 @@ def test_replicas_that_are_connected_to_each_other_are_found_in_time():
     assert topology.upstream(crowd[0].ref.id) == ids - {crowd[0].ref.id}
 
 
-def test_labels_that_cannot_be_read_are_not_read_again_for_each_topology():
+def test_unreadable_labels_are_parsed_once():
     secrets = "password=abc " * 300
     infos = [container(f"c{number}", needs=f"{secrets}{number}") for number in range(50)]
     DependencyGraph.of(infos)

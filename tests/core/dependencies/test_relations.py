@@ -15,7 +15,7 @@ def info(name: str, needs: str = "", status: str = "running") -> ContainerInfo:
     return ContainerInfo(ref=Container(id=name, name=name, labels=labels), status=status)
 
 
-def test_what_is_absent_follows_who_comes_goes_and_is_outside_the_watch():
+def test_absent_dependencies_follow_container_changes():
     relations, db = Relations(), {MissingDependency(name="db")}
     relations.update(info("web", "db"))
     assert relations.absent() == db
@@ -29,7 +29,7 @@ def test_what_is_absent_follows_who_comes_goes_and_is_outside_the_watch():
     assert relations.absent() == set()
 
 
-def test_a_state_that_changes_asks_for_nothing_anew():
+def test_state_change_triggers_no_new_lookup():
     relations = Relations()
     relations.update(info("web", "db"))
     before = relations.absent()
@@ -37,7 +37,7 @@ def test_a_state_that_changes_asks_for_nothing_anew():
     assert relations.absent() is before
 
 
-def test_what_comes_under_watch_is_no_bystander_any_more():
+def test_watched_container_is_no_longer_external():
     relations = Relations()
     relations.update(info("web"), watched=False)
     assert relations.is_bystander("web")
@@ -45,7 +45,7 @@ def test_what_comes_under_watch_is_no_bystander_any_more():
     assert not relations.is_bystander("web")
 
 
-def test_a_connection_in_a_shared_network_makes_no_dependency():
+def test_connection_in_a_shared_network_is_no_dependency():
     relations, net = Relations(), {"networks": ("n",)}
     web, db = msgspec.structs.replace(info("web"), **net), msgspec.structs.replace(info("db"), **net)
     db = msgspec.structs.replace(db, addresses=("10.0.0.2",))

@@ -39,11 +39,11 @@ def held(
         (held(9.0, kind=Kind.EXITED), None),
     ],
 )
-def test_a_busy_host_is_blamed_for_what_it_starves_and_not_by_the_one_that_makes_it_busy(found, expected):
+def test_busy_host_is_the_root_cause_except_of_its_load(found, expected):
     assert found is expected
 
 
-def test_a_host_that_is_calm_again_is_blamed_for_nothing():
+def test_calm_host_is_not_a_root_cause():
     host = update_host_state(HostState(name="h"), HostSample(time=NOW - 9, cpu=1.0))
     host = update_host_state(host, HostSample(time=NOW - 1, cpu=0.5))
     info = web()

@@ -39,12 +39,12 @@ def ended(code: int, at: float, **state) -> ContainerInfo:
         (ended(1, START - 5), DependencyState.DOWN),
     ],
 )
-def test_only_what_went_down_or_fails_holds_a_dependent_back(info, expected):
+def test_only_a_failed_dependency_holds_its_dependent(info, expected):
     assert judge_dependency(info, APP) is expected
 
 
 @pytest.mark.parametrize("at", [START - 50, START + 1, START + 500])
-def test_a_set_up_container_that_ended_with_0_is_done(at):
+def test_init_container_with_exit_0_is_complete(at):
     assert judge_dependency(ended(0, at), APP) is DependencyState.DONE
 
 
@@ -57,15 +57,15 @@ def test_a_set_up_container_that_ended_with_0_is_done(at):
         ({}, UNOBSERVED),
     ],
 )
-def test_a_service_that_ended_with_0_is_down(state, observed):
+def test_service_with_exit_0_is_down(state, observed):
     assert judge_dependency(ended(0, START + 30, **state), APP, observed) is DependencyState.DOWN
 
 
-def test_a_service_by_declaration_is_never_done():
+def test_declared_service_is_never_complete():
     assert judge_dependency(ended(0, START + 30), APP, must_run=True) is DependencyState.DOWN
 
 
-def test_a_set_up_container_outside_the_watch_that_ends_as_its_dependent_starts_is_done():
+def test_unwatched_init_container_is_complete():
     assert judge_dependency(ended(0, START + 1), APP, UNOBSERVED) is DependencyState.DONE
 
 
@@ -79,15 +79,15 @@ def test_a_set_up_container_outside_the_watch_that_ends_as_its_dependent_starts_
         (1, STOPPED, DependencyState.STOPPED),
     ],
 )
-def test_what_a_person_stopped_before_the_dependent_was_started_is_not_missed(code, observed, expected):
+def test_dependency_stopped_before_the_start_is_not_missing(code, observed, expected):
     assert judge_dependency(ended(code, START - 5), APP, observed) is expected
 
 
-def test_what_a_person_stopped_afterwards_is_missed():
+def test_dependency_stopped_after_the_start_is_missing():
     assert judge_dependency(ended(143, START + 5), APP, STOPPED) is DependencyState.DOWN
 
 
-def test_a_dependent_that_dies_again_and_again_since_the_stop_misses_the_dependency():
+def test_crash_looping_dependent_misses_its_dependency():
     again = container("app", status="restarting", restart_count=3, started_at=START, finished_at=START + 1)
     assert judge_dependency(ended(143, START - 5), again, STOPPED) is DependencyState.DOWN
     settled = container("app", status="exited", restart_count=3, started_at=START, finished_at=START + 900)
@@ -104,5 +104,5 @@ def test_a_dependent_that_dies_again_and_again_since_the_stop_misses_the_depende
         (container("db", health="healthy"), True, "db is recovering"),
     ],
 )
-def test_the_fault_of_a_dependency_is_named_and_no_healthy_one_is_called_down(info, recovering, words):
+def test_fault_of_the_dependency_is_named(info, recovering, words):
     assert describe(info, recovering=recovering, now=START + 3) == words

@@ -55,7 +55,7 @@ class Scene:
 
 
 @pytest.mark.parametrize("ends_open", [True, False])
-def test_a_container_that_toggles_is_told_at_most_so_often_and_its_last_state_for_certain(ends_open):
+def test_toggling_container_is_rate_limited_with_its_last_state(ends_open):
     scene, web = Scene(), container("web")
     for minute in range(1, 6):
         scene.toggle(web, 30)
@@ -68,7 +68,7 @@ def test_a_container_that_toggles_is_told_at_most_so_often_and_its_last_state_fo
     assert scene.rate.warnings == ()
 
 
-def test_people_hear_how_many_alerts_were_left_out():
+def test_number_of_dropped_alerts_is_reported():
     scene, web = Scene(), container("web")
     scene.toggle(web, 20)
     assert scene.rate.warnings == (
@@ -80,21 +80,21 @@ def test_people_hear_how_many_alerts_were_left_out():
     assert any((alert.fact("alerts_left_out") or 0) > 5 for alert in raised)
 
 
-def test_the_first_alerts_of_another_container_are_told_at_once():
+def test_first_alerts_of_another_container_are_immediate():
     scene, evil, victim = Scene(new=False), container("evil"), container("victim")
     scene.toggle(evil, 30)
     scene.open(victim, Kind.EXITED)
     assert scene.of(victim) == [Phase.RAISED]
 
 
-def test_the_host_itself_is_told_always():
+def test_host_alerts_are_not_limited():
     scene = Scene()
     for _ in range(100):
         scene.open(HOST, Kind.STORM)
     assert len(scene.of(HOST)) == 100
 
 
-def test_an_incident_that_came_and_went_while_it_waited_is_not_told():
+def test_incident_cleared_while_held_is_not_published():
     scene, web = Scene(), container("web")
     scene.toggle(web, MAX_CONTAINER_ALERTS // 2, every=0)
     scene.open(web, Kind.OOM)
@@ -105,7 +105,7 @@ def test_an_incident_that_came_and_went_while_it_waited_is_not_told():
 
 
 @pytest.mark.parametrize("images", [1, 1000], ids=["one image", "many images"])
-def test_new_containers_under_ever_new_names_are_told_at_most_so_often(images):
+def test_alerts_of_ever_new_names_are_limited(images):
     scene = Scene(new=True)
     bound = MAX_NEW_IMAGE_ALERTS if images == 1 else MAX_NEW_CONTAINER_ALERTS
     count = 2 * bound
@@ -119,7 +119,7 @@ def test_new_containers_under_ever_new_names_are_told_at_most_so_often(images):
     assert len(scene.rate.waiting) <= bound, "only ends of what was told wait"
 
 
-def test_a_new_container_of_another_image_is_not_held_up_by_them():
+def test_container_of_another_image_is_not_limited_by_them():
     scene = Scene(new=True)
     for number in range(MAX_NEW_IMAGE_ALERTS * 3):
         scene.open(container(f"c{number}"), Kind.EXITED)
@@ -127,7 +127,7 @@ def test_a_new_container_of_another_image_is_not_held_up_by_them():
     assert scene.of(container("victim", "shop")) == [Phase.RAISED]
 
 
-def test_all_alerts_that_wait_are_told_in_the_end():
+def test_all_held_alerts_are_published_eventually():
     scene = Scene(new=True)
     count = 3 * MAX_NEW_IMAGE_ALERTS
     for number in range(count):
@@ -136,7 +136,7 @@ def test_all_alerts_that_wait_are_told_in_the_end():
     assert {alert.container.name for _, alert in scene.heard} == {f"c{number}" for number in range(count)}
 
 
-def test_a_host_that_runs_many_short_containers_of_one_image_is_told_of_each_at_once():
+def test_short_lived_containers_of_one_image_are_immediate():
     """Two a second, as continuous integration makes them: a rate that delays them delays their healing."""
     scene = Scene(new=True)
     for number in range(120):
@@ -146,7 +146,7 @@ def test_a_host_that_runs_many_short_containers_of_one_image_is_told_of_each_at_
     assert scene.rate.waiting == ()
 
 
-def test_what_waits_survives_a_restart():
+def test_held_alerts_survive_a_restart():
     scene, web = Scene(), container("web")
     for _ in range(MAX_CONTAINER_ALERTS + 1):
         scene.open(web)
@@ -158,7 +158,7 @@ def test_what_waits_survives_a_restart():
     assert [alert.occurrence for _, alert in scene.heard] == [MAX_CONTAINER_ALERTS + 1]
 
 
-def test_a_clock_that_is_set_back_holds_nothing_up():
+def test_clock_set_back_holds_no_alert():
     scene, web = Scene(), container("web")
     for _ in range(MAX_CONTAINER_ALERTS):
         scene.open(web)
@@ -167,5 +167,5 @@ def test_a_clock_that_is_set_back_holds_nothing_up():
     assert len(scene.heard) == MAX_CONTAINER_ALERTS + 1
 
 
-def test_a_memo_of_before_has_nothing_that_waits():
+def test_state_of_an_older_version_has_no_held_alerts():
     assert msgspec.json.decode(b"{}", type=MonitorState).waiting == ()

@@ -36,7 +36,7 @@ DOWN_ROW = row(status="exited", exit_code=3, health=None)
     ],
     ids=["same", "no-health-in-list", "no-age", "image-by-its-id", "down", "paused"],
 )
-def test_what_is_as_it_was_is_not_inspected(before: ContainerInfo, listed: ListedContainer) -> None:
+def test_unchanged_container_is_not_inspected(before: ContainerInfo, listed: ListedContainer) -> None:
     assert not has_changed(before, listed, NOW)
 
 
@@ -56,13 +56,13 @@ def test_what_is_as_it_was_is_not_inspected(before: ContainerInfo, listed: Liste
     ],
     ids=["new", "died", "sick", "renamed", "began-again", "earlier", "young", "code", "died-again", "up"],
 )
-def test_what_may_have_changed_unseen_is_inspected(
+def test_possibly_changed_container_is_inspected(
     before: ContainerInfo | None, listed: ListedContainer
 ) -> None:
     assert has_changed(before, listed, NOW)
 
 
-def test_a_death_is_unseen_where_that_process_was_not_known_to_have_ended() -> None:
+def test_death_of_a_process_known_as_running_is_unseen() -> None:
     assert is_unseen_death(known(), DOWN)
     assert is_unseen_death(None, DOWN)
     assert is_unseen_death(known(status="exited", started_at=NOW - 900), DOWN)
@@ -70,7 +70,7 @@ def test_a_death_is_unseen_where_that_process_was_not_known_to_have_ended() -> N
     assert not is_unseen_death(known(), known())
 
 
-def test_a_fresh_death_is_left_to_its_events_until_later_ones_have_come() -> None:
+def test_recent_death_waits_for_its_events() -> None:
     fresh = known(status="exited", finished_at=NOW - 5)
     assert is_left_to_events(fresh, NOW - 100, NOW)
     assert not is_left_to_events(fresh, NOW - 2, NOW)

@@ -13,22 +13,22 @@ def happened(at: float, action: str = "die") -> EngineEvent:
     return EngineEvent(time=NOW + at, action=action, container=WEB)
 
 
-def test_before_the_first_event_nothing_is_asked_for():
+def test_cursor_without_events_requests_no_past():
     assert Cursor().since is None
 
 
-def test_a_little_of_the_past_is_asked_for_again_and_recognised():
+def test_overlap_is_requested_again_and_recognised():
     cursor = Cursor().past(happened(0.0)).past(happened(0.5, "start"))
     assert cursor.since == NOW + 0.5 - OVERLAP_SECONDS
     assert cursor.knows(happened(0.0))
     assert cursor.knows(happened(0.5, "start"))
 
 
-def test_an_event_at_the_same_moment_that_was_not_seen_is_news():
+def test_unseen_event_of_the_same_time_is_new():
     assert not Cursor().past(happened(0.0)).knows(happened(0.0, "oom"))
 
 
-def test_what_is_long_past_is_forgotten():
+def test_old_events_are_forgotten():
     cursor = Cursor()
     for second in range(100):
         cursor = cursor.past(happened(float(second)))
@@ -43,12 +43,12 @@ def test_events_before_the_overlap_are_forgotten_without_an_end():
     assert len(cursor.near) <= 11
 
 
-def test_a_clock_that_is_set_back_is_followed():
+def test_clock_set_back_is_followed():
     cursor = Cursor().past(happened(100.0)).past(happened(0.0))
     assert cursor.since == NOW - OVERLAP_SECONDS
     assert not cursor.knows(happened(100.0))
 
 
-def test_it_survives_a_restart():
+def test_cursor_survives_a_restart():
     cursor = Cursor().past(happened(0.0))
     assert msgspec.json.decode(msgspec.json.encode(cursor), type=Cursor) == cursor

@@ -45,7 +45,7 @@ def order(intake: EventQueue) -> list[str]:
 
 
 @pytest.mark.parametrize("action", FLOODS)
-def test_a_flood_of_one_container_does_not_delay_the_death_of_another(action):
+def test_flood_of_one_container_does_not_delay_another(action):
     intake = EventQueue()
     for number in range(5000):
         intake.add(event("evil", action, 100.0 + number / 500))
@@ -53,7 +53,7 @@ def test_a_flood_of_one_container_does_not_delay_the_death_of_another(action):
     assert "victim die" in order(intake)[:2]
 
 
-def test_a_mixed_flood_of_one_container_delays_the_death_of_another_by_little():
+def test_mixed_flood_of_one_container_delays_another_little():
     intake = EventQueue()
     for number, action in enumerate(itertools.islice(itertools.cycle(FLOODS), 5000)):
         intake.add(event("evil", action, 100.0 + number / 500))
@@ -63,7 +63,7 @@ def test_a_mixed_flood_of_one_container_delays_the_death_of_another_by_little():
     assert order(intake).index("victim die") < 200
 
 
-def test_floods_of_many_containers_delay_the_death_of_another_by_one_turn_each():
+def test_floods_of_many_containers_delay_another_one_turn():
     intake = EventQueue()
     for number in range(5000):
         intake.add(event(f"evil-{number % 50}", "kill", 100.0 + number / 500))
@@ -71,7 +71,7 @@ def test_floods_of_many_containers_delay_the_death_of_another_by_one_turn_each()
     assert order(intake).index("victim die") <= 50
 
 
-def test_the_events_of_one_container_keep_their_order():
+def test_events_of_one_container_keep_their_order():
     intake = EventQueue()
     told = ["create", "rename", "start", "kill", "die", "stop", "start", "update", "kill", "die", "destroy"]
     for action in told:
@@ -80,7 +80,7 @@ def test_the_events_of_one_container_keep_their_order():
     assert [each for each in order(intake) if each.startswith("web")] == [f"web {action}" for action in told]
 
 
-def test_what_is_no_event_is_handled_after_all_that_came_before_it_and_before_what_came_later():
+def test_other_observations_keep_their_order():
     intake = EventQueue()
     for observation in (
         event("a", "rename"),
@@ -92,7 +92,7 @@ def test_what_is_no_event_is_handled_after_all_that_came_before_it_and_before_wh
     assert order(intake) == ["b die", "a rename", "Listing", "c die"]
 
 
-def test_a_container_of_which_something_was_left_out_is_named_and_no_end_of_it_is_left_out():
+def test_dropped_events_name_the_container_and_keep_deaths():
     intake = EventQueue()
     for number in range(100):
         intake.add(event("evil", "kill", 100.0 + number / 1000))
@@ -104,7 +104,7 @@ def test_a_container_of_which_something_was_left_out_is_named_and_no_end_of_it_i
     assert {"evil die", "quiet kill"} <= set(handled)
 
 
-def test_events_within_the_rate_are_all_handled():
+def test_events_within_the_rate_are_all_processed():
     intake = EventQueue()
     for number in range(400):
         intake.add(event("web", "unhealthy" if number % 2 else "healthy", 100.0 + number / 4))
@@ -112,7 +112,7 @@ def test_events_within_the_rate_are_all_handled():
     assert intake.left_out == set()
 
 
-def test_what_waits_is_bounded_in_all_whoever_made_it():
+def test_queue_is_bounded_in_total():
     intake = EventQueue()
     for number in range(MAX_EVENTS + 5000):
         intake.add(event(f"c{number}", "die", 100.0 + number / 1000))
@@ -125,7 +125,7 @@ def test_what_waits_is_bounded_in_all_whoever_made_it():
     assert len(intake) == 0
 
 
-def test_a_monitor_that_is_restarted_amid_a_flood_misses_no_event_and_repeats_none():
+def test_restart_in_a_flood_processes_each_event_once():
     """The cursor says up to where all events were handled, though some were handled before older ones."""
     intake = EventQueue()
     told = [

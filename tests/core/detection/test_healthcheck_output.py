@@ -28,7 +28,7 @@ from tests.support.samples import NOW, WEB, alert
         (-1, "exec /check: exec format error"),
     ],
 )
-def test_a_check_that_cannot_be_run(code, output):
+def test_check_that_cannot_run_is_recognised(code, output):
     assert is_unrunnable(code, output)
 
 
@@ -48,7 +48,7 @@ def test_a_check_that_cannot_be_run(code, output):
         (-1, "cannot exec in a stopped state: unknown"),
     ],
 )
-def test_a_check_that_runs_and_fails(code, output):
+def test_check_that_runs_and_fails_is_recognised(code, output):
     assert not is_unrunnable(code, output)
 
 
@@ -57,7 +57,7 @@ def info(**fields) -> ContainerInfo:
     return ContainerInfo(ref=WEB, status="running", check=check, **fields)
 
 
-def test_a_check_has_its_start_period_and_all_its_retries_to_pass():
+def test_check_gets_its_start_period_and_retries():
     assert compute_startup_seconds(info(check=HealthCheck())) == 180.0
     assert (
         compute_startup_seconds(info(check=HealthCheck(interval=5, timeout=30, retries=2, start_period=180)))
@@ -67,12 +67,12 @@ def test_a_check_has_its_start_period_and_all_its_retries_to_pass():
 
 
 @pytest.mark.parametrize(("streak", "always"), [(290, True), (2000, True), (20, False), (1, False)])
-def test_the_engines_count_tells_whether_it_has_ever_passed(streak, always):
+def test_failing_streak_shows_whether_it_ever_passed(streak, always):
     seen = info(started_at=NOW, checked_at=NOW + 620, failing_streak=streak)
     assert has_always_failed(seen) is always
 
 
-def test_what_the_check_said_is_told_without_secrets():
+def test_output_of_the_check_is_masked():
     said = info(check_exit_code=127, health_output="sh: curl: not found\npassword=hunter2")
     told = list(build_check_evidence(said, never_passed=True))
     assert told[1:] == [Evidence("cannot_run", value=True), Evidence("never_passed", value=True)]
@@ -86,19 +86,19 @@ def ill(*facts: str):
     return alert(kind=Kind.UNHEALTHY, evidence=(Evidence("health_check", "exit code 127"), *named))
 
 
-def test_what_no_restart_can_cure_is_left_to_people_with_the_output():
+def test_incurable_check_is_escalated_with_its_output():
     verdict = diagnose(ill("cannot_run", "never_passed"))
     assert (verdict.action, verdict.diagnosis.cause) == (Action.NONE, "health check cannot run")
     assert "exit code 127" in verdict.diagnosis.reasons[0]
 
 
 @pytest.mark.parametrize("facts", [("never_passed",), ("cannot_run",), ()])
-def test_a_check_that_has_passed_or_that_runs_may_be_cured(facts):
+def test_check_that_passed_or_runs_may_be_cured(facts):
     """Its command may have been there before: what is full or gone since, a restart may bring back."""
     assert diagnose(ill(*facts)).action is Action.RESTART
 
 
-def test_a_probe_that_never_got_there_is_no_reason_to_restart():
+def test_unreachable_probe_is_no_reason_to_restart():
     facts = (Evidence("probe", "no route to host"), Evidence("never_reached", value=True))
     verdict = diagnose(alert(kind=Kind.HUNG, evidence=facts))
     assert (verdict.action, verdict.diagnosis.cause) == (Action.NONE, "not reachable from here")

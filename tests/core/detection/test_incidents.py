@@ -5,7 +5,7 @@ from hemostat.events import Kind, Phase, Severity
 from tests.support.samples import NOW, WEB
 
 
-def test_a_failure_that_comes_again_is_the_same_incident_once_more():
+def test_repeated_failure_is_the_same_incident():
     register = IncidentRegister("h")
     first, alert = register.opened(WEB, Kind.EXITED, since=NOW)
     second, again = register.opened(WEB, Kind.EXITED, since=NOW + 5)
@@ -14,7 +14,7 @@ def test_a_failure_that_comes_again_is_the_same_incident_once_more():
     assert again.since == NOW + 5
 
 
-def test_after_it_was_closed_it_is_a_new_one():
+def test_failure_after_the_close_is_a_new_incident():
     register = IncidentRegister("h")
     first, _ = register.opened(WEB, Kind.EXITED, since=NOW)
     ((closed, told),) = register.closed(WEB.id)
@@ -23,7 +23,7 @@ def test_after_it_was_closed_it_is_a_new_one():
     assert second != first
 
 
-def test_kinds_are_incidents_of_their_own():
+def test_each_kind_is_its_own_incident():
     register = IncidentRegister("h")
     register.opened(WEB, Kind.EXITED, since=NOW)
     register.opened(WEB, Kind.UNHEALTHY, since=NOW)
@@ -31,18 +31,18 @@ def test_kinds_are_incidents_of_their_own():
     assert (WEB.id, Kind.EXITED) in register
 
 
-def test_what_is_not_open_cannot_be_closed():
+def test_incident_that_is_not_open_cannot_be_closed():
     assert IncidentRegister("h").closed(WEB.id) == []
 
 
-def test_a_register_restored_from_its_incidents_goes_on_with_them():
+def test_restored_registry_continues_its_incidents():
     register = IncidentRegister("h")
     name, _ = register.opened(WEB, Kind.EXITED, since=NOW)
     restored = IncidentRegister("h", tuple(register))
     assert restored.opened(WEB, Kind.EXITED, since=NOW + 1)[0] == name
 
 
-def test_a_death_is_critical_and_a_threshold_a_warning():
+def test_death_is_critical_and_threshold_a_warning():
     register = IncidentRegister("h")
     assert register.opened(WEB, Kind.OOM, since=NOW)[1].severity is Severity.CRITICAL
     assert register.opened(WEB, Kind.CPU_HIGH, since=NOW)[1].severity is Severity.WARNING

@@ -26,7 +26,7 @@ def container(name: str = "job", **labels: str) -> ContainerInfo:
         (container(**{"hemostat.job": "false"}), (container("app"),), 5, ""),
     ],
 )
-def test_a_job_is_recognised_by_what_it_is_needed_for_and_how_it_ended(info, needed_by, clean_ends, reason):
+def test_job_is_recognised_by_dependents_and_exit(info, needed_by, clean_ends, reason):
     assert explain_job(info, needed_by=needed_by, clean_ends=clean_ends) == reason
 
 
@@ -42,6 +42,6 @@ def test_a_job_is_recognised_by_what_it_is_needed_for_and_how_it_ended(info, nee
         ({}, {"interactive": True, "check": HealthCheck()}, False),
     ],
 )
-def test_a_container_that_a_person_works_in_is_a_session(labels, state, session):
+def test_interactive_container_is_a_session(labels, state, session):
     info = msgspec.structs.replace(container(**labels), **state)
     assert is_session(info) is session

@@ -30,14 +30,14 @@ def replaced(**changes: object) -> MonitorState:
     return msgspec.structs.replace(MEMO, past=msgspec.structs.replace(PAST, **changes))
 
 
-def test_a_memo_is_read_as_it_was_written():
+def test_state_is_read_back_as_written():
     raw, lost = encode_state(MEMO)
     assert decode_state(raw) == (MEMO, lost)
     assert lost == []
 
 
 @pytest.mark.parametrize("number", [inf, -inf, nan])
-def test_an_entry_that_cannot_be_written_costs_that_entry(number):
+def test_unwritable_entry_is_dropped_alone(number):
     window = msgspec.structs.replace(BAD, window=number)
     raw, lost = encode_state(
         replaced(incidents=(WEB, window), deaths={"e": (number,), "w": (1.0, 2.0)}, began=number)
@@ -46,7 +46,7 @@ def test_an_entry_that_cannot_be_written_costs_that_entry(number):
     assert sorted(lost) == ["past.began", "past.deaths.e", "past.incidents.1"]
 
 
-def test_text_that_cannot_be_written_costs_its_entry():
+def test_unencodable_text_drops_its_entry():
     surrogate = msgspec.structs.replace(BAD, container=Container(id="e", name="\ud800"))
     raw, lost = encode_state(replaced(incidents=(surrogate, WEB), clean_ends={"\ud800": 1}))
     assert (decode_state(raw)[0], len(lost)) == (MEMO, 2)
@@ -64,7 +64,7 @@ SPOILT = {
 
 @pytest.mark.parametrize("value", SPOILT.values(), ids=SPOILT)
 @pytest.mark.parametrize("field", ["incidents", "ended"])
-def test_an_incident_that_cannot_be_read_costs_no_other(field, value):
+def test_unreadable_incident_affects_no_other(field, value):
     found = json.loads(encode_state(MEMO)[0])
     found["past"][field] = [value, msgspec.to_builtins(WEB)]
     memo, lost = decode_state(json.dumps(found).encode())
@@ -74,7 +74,7 @@ def test_an_incident_that_cannot_be_read_costs_no_other(field, value):
 
 @pytest.mark.parametrize("value", SPOILT.values(), ids=SPOILT)
 @pytest.mark.parametrize("field", ["stops", "deaths", "held", "awaited", "runs", "habits"])
-def test_an_entry_of_one_container_that_cannot_be_read_costs_no_other(field, value):
+def test_unreadable_entry_affects_no_other_container(field, value):
     found = json.loads(encode_state(MEMO)[0])
     found["past"].setdefault(field, {})["e"] = value
     memo, _ = decode_state(json.dumps(found).encode())
@@ -82,7 +82,7 @@ def test_an_entry_of_one_container_that_cannot_be_read_costs_no_other(field, val
     assert getattr(memo.past, field).get("w") == getattr(PAST, field).get("w")
 
 
-def test_a_field_of_another_shape_costs_that_field():
+def test_malformed_field_is_dropped_alone():
     found = json.loads(encode_state(MEMO)[0])
     found["past"] |= {"kills": "often", "stops": 7, "new": 1}
     memo, lost = decode_state(json.dumps(found).encode())
@@ -90,7 +90,7 @@ def test_a_field_of_another_shape_costs_that_field():
 
 
 @pytest.mark.parametrize("raw", [b"", b"\xff", b"{", b"[]", b"1", b"[" * 100_000], ids=len)
-def test_what_is_no_memo_is_refused(raw):
+def test_invalid_state_is_refused(raw):
     with pytest.raises(ValueError, match=r"."):
         decode_state(raw)
 

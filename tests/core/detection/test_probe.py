@@ -24,12 +24,12 @@ from hemostat.events import Container, Phase
         ("tcp://:5432/", ProbeTarget("tcp", 5432)),
     ],
 )
-def test_a_label_names_scheme_port_and_path(label, asked):
+def test_label_gives_scheme_port_and_path(label, asked):
     assert PROBE.read(label) == asked
     assert PROBE.read(str(asked)) == asked
 
 
-def test_a_container_asks_by_label_or_not_at_all():
+def test_container_without_label_has_no_probe():
     assert PROBE.of({"hemostat.probe": "tcp://:5432"}) == ProbeTarget("tcp", 5432)
     assert PROBE.of({"hemostat.probe": "tcp://db:5432"}) is None
     assert PROBE.of({}) is None
@@ -46,7 +46,7 @@ def test_a_container_asks_by_label_or_not_at_all():
         "tcp://localhost:5432",
     ],
 )
-def test_a_label_that_names_a_host_is_refused(label):
+def test_label_with_a_host_is_refused(label):
     with pytest.raises(ValueError, match="without a host"):
         PROBE.read(label)
 
@@ -69,7 +69,7 @@ def test_a_label_that_names_a_host_is_refused(label):
         "http://:8\u0660/",
     ],
 )
-def test_a_label_that_is_no_probe_is_refused(label):
+def test_invalid_probe_label_is_refused(label):
     with pytest.raises(ValueError, match=r"probe|port|path"):
         PROBE.read(label)
 
@@ -98,7 +98,7 @@ def others(*infos: ContainerInfo) -> dict[str, ContainerInfo]:
         (container("web", "container:ring"), None),
     ],
 )
-def test_a_probe_goes_to_the_containers_own_address(info, address):
+def test_probe_targets_the_containers_address(info, address):
     known = others(
         info,
         container("vpn", address="172.17.0.9"),
@@ -109,7 +109,7 @@ def test_a_probe_goes_to_the_containers_own_address(info, address):
 
 
 @pytest.mark.parametrize(("text", "period"), [("90s", 90.0), ("0", 0.0), ("soon", 60.0), (None, 60.0)])
-def test_the_start_period_is_told_by_a_label(text, period):
+def test_start_period_is_read_from_a_label(text, period):
     labels = {} if text is None else {"hemostat.probe.start_period": text}
     assert (
         resolve_thresholds(MonitorSettings(), Container(id="c", name="c", labels=labels)).probe_start
@@ -128,37 +128,37 @@ def judged(answers: str, *, started: float = -100.0, state: Probing | None = Non
     return found
 
 
-def test_three_failures_in_a_row_are_told_once():
+def test_three_failures_in_a_row_are_one_alert():
     assert judged("+------") == [(3, Phase.RAISED)]
     assert judged("+--+--+--+") == []
 
 
-def test_a_success_ends_it():
+def test_success_clears_the_alert():
     assert judged("+---++---") == [(3, Phase.RAISED), (4, Phase.CLEARED), (8, Phase.RAISED)]
 
 
-def test_a_slow_start_is_no_failure():
+def test_slow_start_is_not_a_failure():
     assert judged("-" * 60, started=0.0) == []
     assert judged("-" * 63, started=0.0) == [(62, Phase.RAISED)]
 
 
-def test_the_start_is_over_with_the_first_success():
+def test_start_period_ends_with_the_first_success():
     assert judged("--+---", started=0.0) == [(5, Phase.RAISED)]
 
 
-def test_what_was_told_before_can_end_and_is_not_told_again():
+def test_earlier_alert_can_end_and_is_not_repeated():
     assert judged("---", state=Probing(raised=True)) == []
     assert judged("-+", state=Probing(raised=True), started=0.0) == [(1, Phase.CLEARED)]
 
 
-def test_it_began_with_the_first_of_the_failures():
+def test_alert_starts_at_the_first_failure():
     state = Probing(succeeded=True)
     for second in (5.0, 6.0, 7.0):
         state, _ = record_probe_result(state, "refused", now=second, started_at=0.0)
     assert state == Probing(failures=3, since=5.0, succeeded=True, raised=True, reached=True)
 
 
-def test_a_probe_that_has_never_reached_its_container_says_nothing_of_it():
+def test_probe_that_never_connected_is_no_evidence():
     """Until it reaches it, which is another failure then."""
     state = Probing()
     for second in range(61, 64):
@@ -174,7 +174,7 @@ def test_a_probe_that_has_never_reached_its_container_says_nothing_of_it():
 
 
 @pytest.mark.parametrize("error", ["no connection within 2 s", "no route to host", "network is unreachable"])
-def test_what_a_probe_has_reached_once_hangs_when_it_is_reached_no_more(error):
+def test_container_reached_once_hangs_when_unreachable(error):
     state, _ = record_probe_result(Probing(), "", now=0.0, started_at=0.0)
     state = state.of_next_process()
     for second in range(61, 64):
@@ -183,7 +183,7 @@ def test_what_a_probe_has_reached_once_hangs_when_it_is_reached_no_more(error):
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(allow_nan=True, allow_infinity=True))))
-def test_transitions_alternate_whatever_the_clock_says(answers):
+def test_transitions_alternate_under_any_clock(answers):
     state, phases = Probing(), []
     for well, now in answers:
         state, phase = record_probe_result(state, "" if well else "refused", now=now, started_at=0.0)
@@ -200,7 +200,7 @@ def test_two_failures_in_a_row_are_never_enough(answers):
 
 
 @given(st.text(max_size=20))
-def test_any_text_is_a_probe_of_the_container_itself_or_refused(text):
+def test_any_text_is_a_local_probe_or_refused(text):
     try:
         asked = PROBE.read(text)
     except ValueError:

@@ -10,7 +10,7 @@ from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.events import Container, Kind
 
 
-def test_a_failure_among_many_containers_does_not_look_at_all_of_them(monkeypatch):
+def test_failure_does_not_scan_all_containers(monkeypatch):
     """When an engine fails, all its containers do, and the first of them waits for the work on all."""
     asked: list[Container] = []
     monkeypatch.setattr(registry, "get_project", lambda ref: asked.append(ref) or ref.project or "")

@@ -33,18 +33,18 @@ def made(name: str = "web", **labels: str):
         ("io.hass.type", "Home Assistant"),
     ],
 )
-def test_orchestrator_is_known_by_its_labels_which_events_carry(label, name):
+def test_orchestrator_is_known_by_labels_in_events(label, name):
     owner = find_orchestrator(build_reference("c", "c", "", {label: "x"}))
     assert owner is not None
     assert owner.name == name
 
 
 @pytest.mark.parametrize("label", ["com.docker.compose.project", "hemostat.job", "io.kubernetesque"])
-def test_compose_and_others_own_nothing(label):
+def test_compose_is_not_a_restart_owner(label):
     assert find_orchestrator(build_reference("c", "c", "", {label: "x"})) is None
 
 
-def test_no_other_label_of_an_orchestrator_is_carried():
+def test_other_labels_of_an_orchestrator_are_dropped():
     secret = {"io.kubernetes.container.preStopHandler": "curl -u a:b", "com.hashicorp.nomad.token": "x"}
     assert build_reference("c", "c", "", secret).labels == {}
 
@@ -71,7 +71,7 @@ def task(slot: int, task_id: str):
         ({"io.hass.type": "addon", "io.hass.name": "mqtt"}, {}, {}),
     ],
 )
-def test_a_container_with_copied_labels_is_no_replacement(labels, own, forged):
+def test_container_with_copied_labels_is_not_a_replacement(labels, own, forged):
     victim = build_reference("v", "web", "web:1", {**labels, **own})
     evil = ContainerInfo(
         ref=build_reference("e", "evil", "evil:1", {**labels, **forged}), status="running", started_at=NOW + 5

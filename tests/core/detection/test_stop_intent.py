@@ -37,7 +37,7 @@ def info(**fields) -> ContainerInfo:
         (TERM, QUIT, True),
     ],
 )
-def test_signal_is_a_wish_when_it_ends_this_container(signal, stop_signal, is_wish):
+def test_fatal_signal_is_a_stop_intent(signal, stop_signal, is_wish):
     assert (read_kill_event(kill(signal), info(stop_signal=stop_signal)) is not None) is is_wish
 
 
@@ -52,7 +52,7 @@ def test_signal_is_a_wish_when_it_ends_this_container(signal, stop_signal, is_wi
         (TERM, {"stop_signal": QUIT}, 5),
     ],
 )
-def test_death_is_wanted_within_the_time_of_its_signal_and_not_after(signal, fields, seconds):
+def test_death_is_intended_only_soon_after_its_signal(signal, fields, seconds):
     stop = read_kill_event(kill(signal), info(**fields))
     assert is_requested_death(stop, NOW + seconds - 0.1)
     assert not is_requested_death(stop, NOW + seconds + 0.1)
@@ -60,19 +60,19 @@ def test_death_is_wanted_within_the_time_of_its_signal_and_not_after(signal, fie
     assert not is_stopping(stop, NOW + seconds + 0.1)
 
 
-def test_second_signal_of_a_long_stop_renews_the_wish():
+def test_second_signal_of_a_long_stop_renews_the_intent():
     """`docker stop -t 60` sends SIGKILL at the end."""
     late = EngineEvent(time=NOW + 60, action="kill", container=WEB, signal=KILL)
     assert is_requested_death(read_kill_event(late, info()), NOW + 60.2)
 
 
-def test_the_word_of_the_engine_proves_a_wish_before_or_after_the_death():
+def test_stop_event_proves_the_intent_before_or_after():
     said = read_stop_event(EngineEvent(time=NOW, action="stop", container=WEB))
     assert is_requested_death(said, NOW - 0.2)
     assert is_requested_death(said, NOW + 0.2)
 
 
-def test_a_stop_of_ours_is_nobodys_wish():
+def test_own_stop_is_not_a_stop_intent():
     assert not is_requested_death(StopRequest(time=NOW, until=NOW + 10, ours=True), NOW + 1)
 
 
@@ -86,7 +86,7 @@ def test_a_stop_of_ours_is_nobodys_wish():
         (StopRequest(time=NOW, until=NOW), 7, False, True, stop_intent.HINTED_STOP_WAIT_SECONDS),
     ],
 )
-def test_death_is_held_only_where_a_stop_event_may_still_come(stop, code, podman, kills, seconds):
+def test_death_is_held_while_a_stop_event_may_follow(stop, code, podman, kills, seconds):
     assert get_stop_wait(stop, code, podman=podman, kills=kills) == seconds
 
 
@@ -114,5 +114,5 @@ DOWN = {"status": "exited", "finished_at": NOW + 10}
         ({**DOWN, "started_at": NOW + 5}, {}, False),
     ],
 )
-def test_restart_is_ours_when_it_began_on_this_very_process(fields, made, ours):
+def test_restart_is_own_when_it_targeted_this_process(fields, made, ours):
     assert (find_own_restart(info(**fields), [attempt(**made)], NOW + 20) is not None) is ours

@@ -38,7 +38,7 @@ RESTART_HEALED = ended(Action.RESTART, Outcome.HEALED, 2.0)
     ],
     ids=["no past", "failed once", "then restart healed", "failed twice", "healed before", "healed at last"],
 )
-def test_what_helped_the_last_time_is_tried_first(past, action):
+def test_action_that_helped_is_tried_first(past, action):
     verdict = apply_precedents(HUNG, diagnose(HUNG), past, ALL, host="h")
     assert verdict.action is action
     told = "did not help the last time" in verdict.diagnosis.reasons[-1]
@@ -46,12 +46,12 @@ def test_what_helped_the_last_time_is_tried_first(past, action):
 
 
 @pytest.mark.parametrize("other", [{"container": "other"}, {"host": "elsewhere"}])
-def test_what_came_of_another_container_says_nothing_of_this_one(other):
+def test_precedents_of_other_containers_do_not_apply(other):
     past = [msgspec.structs.replace(each, **other) for each in (EXEC_FAILED, EXEC_AGAIN)]
     assert apply_precedents(HUNG, diagnose(HUNG), past, ALL, host="h").action is Action.EXEC
 
 
-def test_what_policy_forbids_is_not_remembered():
+def test_forbidden_action_is_not_suggested():
     past = [EXEC_FAILED, EXEC_AGAIN]
     assert (
         apply_precedents(
@@ -61,7 +61,7 @@ def test_what_policy_forbids_is_not_remembered():
     )
 
 
-def test_nothing_is_made_of_what_only_people_can_mend():
+def test_no_action_is_suggested_for_incurable_failures():
     down = alert(kind=Kind.CRASH_LOOP)
     assert (
         apply_precedents(
@@ -71,7 +71,7 @@ def test_nothing_is_made_of_what_only_people_can_mend():
     )
 
 
-def test_the_past_is_not_looked_up_for_a_crash():
+def test_precedents_are_not_used_for_a_crash():
     assert not should_load_precedents(alert(), diagnose(alert()))
     assert should_load_precedents(HUNG, diagnose(HUNG))
 
@@ -87,7 +87,7 @@ def test_incidents_of_one_image_kind_and_exit_code_share_a_signature():
         assert compute_signature(changed) != compute_signature(alert())
 
 
-def test_logs_that_differ_in_numbers_times_and_ids_are_alike():
+def test_logs_that_differ_only_in_numbers_are_equal():
     first = "2026-01-01T10:00:00 pid 7: cannot open /data/5f3a9c1e: no space left\nbye"
     second = "2026-02-03T11:22:33 pid 12345: cannot open /data/77aa00ff: no space left\nbye"
     assert (
@@ -104,5 +104,5 @@ def test_logs_that_differ_in_numbers_times_and_ids_are_alike():
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("unit", ["a-", "a", "0x", "1-", "-"])
-def test_no_log_holds_up_whoever_compares_it(unit):
+def test_log_comparison_takes_bounded_time(unit):
     assert compute_log_fingerprint(unit * 100_000)

@@ -88,29 +88,29 @@ def test_each_kind_gets_its_action_and_cause(found, action, cause):
         (Evidence("storm", 9), "part of a storm"),
     ],
 )
-def test_what_comes_from_elsewhere_is_not_treated_where_it_shows(fact, cause):
+def test_root_cause_elsewhere_gets_no_local_action(fact, cause):
     found = diagnose(alert(kind=Kind.UNHEALTHY, root="db", evidence=(fact,)))
     assert (found.action, found.diagnosis.cause) == (Action.NONE, cause)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.ORDERED])
-def test_every_kind_has_its_rule(kind):
+def test_every_kind_has_a_rule(kind):
     assert diagnose(alert(kind=kind)).diagnosis.cause
 
 
-def test_a_signal_is_named():
+def test_signal_is_named_in_the_diagnosis():
     assert "killed by signal 11" in verdict(Kind.EXITED, exit_code=139).diagnosis.reasons[0]
 
 
-def test_a_leak_is_told_with_the_time_that_is_left():
+def test_leak_diagnosis_has_the_remaining_time():
     assert LEAK.diagnosis.reasons[1] == "growing by 1.0 MiB/s, full in 15 s"
 
 
-def test_evidence_of_a_wrong_type_does_not_stop_the_diagnosis():
+def test_evidence_of_a_wrong_type_is_tolerated():
     assert verdict(Kind.EXITED, exit_code="one").action is Action.RESTART
 
 
-def test_what_is_not_known_of_memory_is_not_denied():
+def test_unknown_memory_growth_is_not_denied():
     unknown = memory(manner="unknown", seen=12.0).diagnosis
     assert unknown.reasons[-1] == "observed for 12 s, too short to tell whether it grows"
     young = memory(manner="too_early", seen=120.0, growth=98.0 * 1024, full_in=87.0, full_soon=True)
@@ -120,5 +120,5 @@ def test_what_is_not_known_of_memory_is_not_denied():
     )
 
 
-def test_memory_is_told_with_whose_limit_it_is():
+def test_memory_diagnosis_names_the_owner_of_the_limit():
     assert "the limit of its slice /foo" in memory(limit_of="its slice /foo").diagnosis.reasons[0]

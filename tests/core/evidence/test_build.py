@@ -29,7 +29,7 @@ DETAILS = ContainerDetails(
 text = st.text(max_size=3000)
 
 
-def test_every_part_is_kept_and_read_back():
+def test_every_part_is_stored_and_read_back():
     made = build_snapshot(
         needed(),
         DEAD,
@@ -46,7 +46,7 @@ def test_every_part_is_kept_and_read_back():
     assert made.left_out == ()
 
 
-def test_no_secret_of_any_part_is_in_it():
+def test_secrets_of_all_parts_are_masked():
     request = needed(alert=alert(evidence=(Evidence("probe", f"http://u:{SECRET}@web/ failed"),)))
     made = build_snapshot(
         request,
@@ -63,14 +63,14 @@ def test_no_secret_of_any_part_is_in_it():
     assert made.details.environment["MODE"] == "fast"
 
 
-def test_a_secret_in_colours_is_one_all_the_same():
+def test_coloured_secret_is_masked():
     assert (
         build_log_tail("\x1b[31mpassword\x1b[0m=\x1b[1mhunter2\x1b[0m", 1000)
         == "password=[redacted: password]"
     )
 
 
-def test_a_long_log_loses_its_beginning():
+def test_long_log_loses_its_start():
     log = "".join(f"line {number}\n" for number in range(10_000))
     end = build_log_tail(log, MAX_LOG_BYTES)
     assert end.startswith(CUT_NOTE + "line ")
@@ -78,31 +78,31 @@ def test_a_long_log_loses_its_beginning():
     assert MAX_LOG_BYTES // 2 < len(end) <= MAX_LOG_BYTES
 
 
-def test_a_log_of_one_endless_line_is_cut_too():
+def test_log_of_one_long_line_is_cut():
     assert build_log_tail("token=" + "a1" * 500_000, MAX_LOG_BYTES) == "token=[redacted: token]"
 
 
-def test_a_line_of_a_megabyte_is_cut_with_a_mark():
+def test_line_of_a_megabyte_is_cut_with_a_mark():
     end = build_log_tail("before\n" + "x" * 1_000_000 + "\nafter\n", MAX_LOG_BYTES)
     assert end == f"before\n{'x' * 2000}{LINE_CUT_NOTE}\nafter\n"
     assert build_log_tail(end, MAX_LOG_BYTES) == end
 
 
-def test_many_long_lines_lose_the_first():
+def test_first_of_many_long_lines_are_dropped():
     end = build_log_tail("".join(f"{number} {'x' * 9000}\n" for number in range(300)), MAX_LOG_BYTES)
     assert end.startswith(CUT_NOTE)
     assert end.endswith(f"x{LINE_CUT_NOTE}\n")
     assert len(end) <= MAX_LOG_BYTES
 
 
-def test_of_a_progress_bar_the_last_state_is_kept():
+def test_last_state_of_a_progress_bar_is_kept():
     bar = "".join(f"\r{number:3d} % token=abcdef{number:03d}" for number in range(101))
     assert (
         build_log_tail(f"pull\n{bar}\ndone\n", MAX_LOG_BYTES) == "pull\n100 % token=[redacted: token]\ndone\n"
     )
 
 
-def test_samples_are_the_latest():
+def test_latest_samples_are_kept():
     made = build_snapshot(needed(), DEAD, now=NOW, samples=[MetricPoint(at, 1.0, 1) for at in range(500)])
     assert [each.time for each in made.samples] == list(range(380, 500))
 
@@ -114,7 +114,7 @@ def test_samples_of_an_older_version_are_read():
     assert decode(older) == made
 
 
-def test_what_does_not_fit_is_given_up_in_order():
+def test_parts_that_do_not_fit_are_dropped_in_order():
     details = ContainerDetails(environment={f"N{number}": "ü" * 400 for number in range(200)})
     made = build_snapshot(
         needed(), DEAD, now=NOW, log="out of cheese\n", details=details, samples=[MetricPoint(NOW, 1.0, 1)]
@@ -125,7 +125,7 @@ def test_what_does_not_fit_is_given_up_in_order():
 
 
 @given(log=text, line=text, size=st.integers(1, 400))
-def test_it_is_never_too_large(log, line, size):
+def test_snapshot_is_never_too_large(log, line, size):
     made = build_snapshot(
         needed(alert=alert(evidence=(Evidence(line, line * 20),) * 60)),
         DEAD,
@@ -144,6 +144,6 @@ def test_it_is_never_too_large(log, line, size):
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b"\xff", b'{"time": "x"}'])
-def test_what_is_no_dossier_is_refused(raw):
+def test_invalid_snapshot_is_refused(raw):
     with pytest.raises(DecodeError):
         decode(raw)

@@ -42,16 +42,16 @@ PULL = (
         ("\x1b[999999999A\x1b[999999999Bx", "\nx"),
     ],
 )
-def test_what_a_terminal_shows_in_the_end(printed, left):
+def test_carriage_returns_are_applied(printed, left):
     assert render_final_text(printed) == left
 
 
-def test_a_value_is_not_taken_for_overwritten():
+def test_value_is_not_treated_as_overwritten():
     assert remove_controls("a\rb\x1b[31mc\b") == "abc"
 
 
 @given(st.text(st.sampled_from("ab\r\n\b\x1b[]2;KAJFm\x07\x9b\0é")))
-def test_nothing_that_a_terminal_acts_on_is_left(printed):
+def test_control_sequences_are_removed(printed):
     left = render_final_text(printed)
     assert re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", left) is None
     assert left.count("\n") <= printed.count("\n") + sum(map(printed.count, "BE"))

@@ -22,7 +22,7 @@ def when(time: float) -> str:
     return f"T{time - NOW:+.1f}"
 
 
-def test_everything_is_in_it():
+def test_export_contains_every_part():
     text = render_markdown(made(told()), [kept()], when)
     for part in (
         "# web: unhealthy, healed",
@@ -39,7 +39,7 @@ def test_everything_is_in_it():
         assert part in text
 
 
-def test_nothing_in_it_is_markup_or_a_terminals_command():
+def test_export_contains_no_markup_or_control_sequences():
     diagnosis = msgspec.structs.replace(DIAGNOSIS, reasons=(HOSTILE,))
     text = render_markdown(
         made([event(alert()), event(needed(diagnosis=diagnosis), 0.1)]), [kept(HOSTILE)], when
@@ -56,7 +56,7 @@ ENDS_A_FENCE = "~~~~~~\n\n# told by a container\n\n[x](http://y.example) <img sr
 
 
 @pytest.mark.parametrize("indent", ["", " ", "   ", "\t", "> ", "- "])
-def test_a_log_does_not_end_the_block_that_it_stands_in(indent):
+def test_log_does_not_close_its_code_block(indent):
     """As readers of Markdown see it: a fence may end up to three blanks from the margin."""
     log = "".join(f"{indent}{line}\n" for line in ENDS_A_FENCE.splitlines())
     read = MarkdownIt().parse(render_markdown(made([event(alert())]), [kept(log)], when))
@@ -65,14 +65,14 @@ def test_a_log_does_not_end_the_block_that_it_stands_in(indent):
 
 
 @pytest.mark.parametrize("text", ["https://y.example/a", "see www.y.example", "@org/team look", "(@org)"])
-def test_words_of_a_container_link_to_nothing_and_call_nobody(text):
+def test_container_text_has_no_links_or_mentions(text):
     diagnosis = msgspec.structs.replace(DIAGNOSIS, reasons=(text,))
     told = render_markdown(made([event(alert()), event(needed(diagnosis=diagnosis), 0.1)]), [], when)
     assert text not in told
     assert text in told.replace("\N{ZERO WIDTH SPACE}", "")
 
 
-def test_secrets_are_masked_in_both():
+def test_secrets_are_masked_in_both_formats():
     spoken = alert(evidence=(Evidence("health_output", "password=hunter2 refused"),))
     whole = made(
         [event(spoken), event(complete(detail="token=ghp_0123456789abcdef0123456789abcdef0123"), 3.0)]
@@ -84,7 +84,7 @@ def test_secrets_are_masked_in_both():
         assert "redacted" in text
 
 
-def test_programs_get_the_events_as_they_travelled_and_the_steps():
+def test_json_export_has_events_and_steps():
     whole = made(told())
     read = msgspec.json.decode(msgspec.json.encode(build_export(whole, [kept()])))
     assert [decode(msgspec.json.encode(each)) for each in read["events"]] == [

@@ -53,7 +53,7 @@ FALSE_ALARM = FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS)
         ([alert(), needed(), decided(what=Word.APPROVED)], "acting", True),
     ],
 )
-def test_an_incident_stands_as_its_last_event_says(told, status, is_open):
+def test_status_of_an_incident_is_from_its_last_event(told, status, is_open):
     [story] = build_incident_logs(event(data, at) for at, data in enumerate(told))
     assert (story.status, story.open) == (status, is_open)
     assert [step.data for step in story.steps] == told
@@ -64,21 +64,21 @@ def test_events_may_come_in_any_order():
     assert build_incident_logs(reversed(told)) == build_incident_logs(told)
 
 
-def test_incidents_are_told_apart_and_begin_with_their_condition():
+def test_incidents_are_separate_and_start_with_the_alert():
     found = build_incident_logs([event(alert(), 5, incident="b"), event(alert(since=NOW - 60), incident="a")])
     assert [(story.incident, story.since) for story in found] == [("a", NOW - 60), ("b", NOW)]
 
 
-def test_a_story_whose_beginning_is_lost_begins_with_what_is_left():
+def test_log_without_its_start_begins_with_the_next_event():
     [story] = build_incident_logs([event(complete(), 7)])
     assert (story.since, story.kind, story.container.name) == (NOW + 7, Kind.EXITED, "web")
 
 
-def test_what_people_decide_on_everything_is_no_incident():
+def test_global_decision_is_not_an_incident():
     assert build_incident_logs([event(decided(), incident=None)]) == []
 
 
-def test_what_refreshes_a_screen_tells_no_story():
+def test_last_values_are_not_in_the_log():
     assert build_incident_logs([event(stats()), event(heartbeat())]) == []
     assert find_subject(event(heartbeat())) is None
 
@@ -125,5 +125,5 @@ def test_what_refreshes_a_screen_tells_no_story():
         (heartbeat(lag=2, trouble="no Redis"), "monitor alive, lag 2, no Redis"),
     ],
 )
-def test_an_event_in_one_line(data, text):
+def test_event_is_formatted_in_one_line(data, text):
     assert format_event_line(event(data)) == text

@@ -31,7 +31,7 @@ def here(at: float, **changes) -> PlaybackPosition:
         (here(499), 2.0, 500.0),
     ],
 )
-def test_time_passes_at_the_speed(before, elapsed, after):
+def test_time_passes_at_the_playback_speed(before, elapsed, after):
     assert advance(TOLD, before, elapsed).position == NOW + after
 
 
@@ -39,7 +39,7 @@ def test_time_passes_at_the_speed(before, elapsed, after):
     ("before", "after"),
     [(0, 97), (98, 98.25), (102, 102.25), (103.5, 103.75), (104, 297), (302, 302.25), (304, 500)],
 )
-def test_a_jump_passes_over_what_nothing_is_told_of(before, after):
+def test_jump_skips_quiet_periods(before, after):
     """A little is left to be seen before and after; the end is where there is nothing more."""
     assert advance(TOLD, here(before, speed=JUMP_SPEED), 0.25).position == NOW + after
 
@@ -48,23 +48,23 @@ def test_a_jump_passes_over_what_nothing_is_told_of(before, after):
     ("before", "direction", "after"),
     [(0, 1, 97), (97, 1, 297), (297, 1, 297), (400, -1, 297), (299, -1, 97), (50, -1, 50), (99, -1, 99)],
 )
-def test_incidents_are_come_to_shortly_before_they_begin(before, direction, after):
+def test_jump_lands_shortly_before_an_incident(before, direction, after):
     assert playback.jump_to_incident(TOLD, here(before), direction).position == NOW + after
 
 
-def test_nobody_leaves_the_recording():
+def test_position_stays_within_the_replay():
     assert playback.move_to(TOLD, here(5), NOW - 9).position == NOW
     assert playback.move_to(TOLD, here(5), NOW + 900).position == NOW + 500
 
 
-def test_speeds_have_ends():
+def test_speed_has_a_minimum_and_maximum():
     slow, fast = here(0, speed=0.5), here(0, speed=JUMP_SPEED)
     assert playback.change_speed(slow, -1) == slow
     assert playback.change_speed(fast, 1) == fast
     assert playback.change_speed(here(0, speed=32.0), 1) == fast
 
 
-def test_the_track_shows_where_one_is_and_where_incidents_are():
+def test_track_shows_position_and_incidents():
     assert playback.draw_track(TOLD, NOW + 250, 10) == "━━!━━●!───"
     assert playback.draw_track(TOLD, NOW + 500, 10) == "━━!━━━!━━●"
     assert playback.draw_track(make_replay(), NOW, 4) == "━━━●"

@@ -14,13 +14,13 @@ from tests.support.samples import ALL, NOW, WEB, alert, complete, event, heartbe
 HEAD = encode_header("h", NOW)
 
 
-def test_every_type_of_event_comes_back_as_it_was():
+def test_every_type_of_event_is_read_back_unchanged():
     told = make_replay(*ALL, begin=NOW - 1)
     assert list(told.between(NOW - 1, NOW + 10, tuple(TYPES))) == list(ALL)
     assert (told.host, told.begin, told.end, len(told)) == ("h", NOW - 1, NOW + 5, len(ALL))
 
 
-def test_what_was_heard_is_in_order_of_when_it_was_heard_not_of_when_it_was_said():
+def test_events_are_ordered_by_arrival():
     """Clocks of hosts differ; the dashboard was where it was heard."""
     early, late = event(alert(), 100.0), event(complete(), 1.0)
     told = parse([HEAD, encode_event_line(late, NOW + 2), encode_event_line(early, NOW + 1)])
@@ -28,20 +28,20 @@ def test_what_was_heard_is_in_order_of_when_it_was_heard_not_of_when_it_was_said
     assert told.end == NOW + 2
 
 
-def test_a_stretch_goes_up_to_and_with_its_end():
+def test_range_includes_its_end():
     told = make_replay(event(alert(), 1.0), event(complete(), 2.0))
     assert [each.time - NOW for each in told.between(NOW + 1, NOW + 2, DURABLE)] == [2.0]
     assert list(told.between(NOW, NOW + 2, ("heartbeat",))) == []
 
 
-def test_of_a_stream_the_newest_are_known_that_had_come():
+def test_recent_events_are_those_that_had_arrived():
     told = make_replay(*(event(alert(since=NOW + n), n) for n in range(5)))
     assert [each.time - NOW for each in told.recent("health_alert", 2, NOW + 3)] == [2.0, 3.0]
     assert told.recent("health_alert", 2, NOW - 1) == []
     assert told.recent("false_alarm", 2, NOW + 3) == []
 
 
-def test_last_values_are_one_a_name_and_grow_old():
+def test_last_values_are_one_for_each_name_and_expire():
     first, second, other = event(stats(), 1.0), event(stats(cpu=50.0), 2.0), event(heartbeat(), 2.0)
     told = make_replay(first, second, other)
     assert told.last("container_stats", NOW + 1.5) == [first]
@@ -50,7 +50,7 @@ def test_last_values_are_one_a_name_and_grow_old():
     assert told.last("container_stats", NOW + 2 + replay.LIVE_SECONDS) == []
 
 
-def test_a_containers_numbers_are_those_up_to_now():
+def test_points_of_a_container_end_at_the_present():
     told = make_replay(*(event(stats(cpu=float(n)), n) for n in range(400)))
     assert [point.cpu for point in told.history("h", "web", NOW + 2)] == [0.0, 1.0, 2.0]
     assert len(told.history("h", "web", NOW + 399)) == 300
@@ -60,7 +60,7 @@ def test_a_containers_numbers_are_those_up_to_now():
     assert told.history("h", "web", NOW + 2000) == []
 
 
-def test_incidents_are_where_each_was_first_raised_within_the_stretch():
+def test_incidents_are_at_their_first_alert_in_the_range():
     told = make_replay(
         event(alert(), -5.0, incident="before"),
         event(alert(), 1.0, incident="a"),
@@ -70,7 +70,7 @@ def test_incidents_are_where_each_was_first_raised_within_the_stretch():
     assert [at - NOW for at in told.incidents] == [1.0, 3.0]
 
 
-def test_secrets_are_masked_and_what_is_referred_to_is_not():
+def test_secrets_are_masked_and_identifiers_are_not():
     """Also where whoever published did not: a recording is handed on."""
     bare = Container(
         id="c1", name="token=abcdef123456", labels={"hemostat.exec": "x --password=hunter2hunter2"}
@@ -88,7 +88,7 @@ def test_masking_changes_nothing_else():
     assert [replay.encode_masked_event(each) for each in ALL] == [encode(each) for each in ALL]
 
 
-def test_of_a_line_that_was_cut_off_nothing_is_taken_and_that_is_told():
+def test_truncated_line_is_dropped_and_reported():
     whole, cut = (
         encode_event_line(event(alert(), 1.0), NOW + 1),
         encode_event_line(event(complete(), 2.0), NOW + 2),
@@ -99,13 +99,13 @@ def test_of_a_line_that_was_cut_off_nothing_is_taken_and_that_is_told():
 
 
 @pytest.mark.parametrize("first", [b"", b"{}\n", b"hello\n", b"\x1f\x8b\x00\n", b'{"format":"x"}\n'])
-def test_what_is_no_recording_is_told(first):
+def test_file_that_is_not_a_replay_is_reported(first):
     with pytest.raises(DecodeError, match="it is not a replay file") as told:
         parse([first])
     assert "hemostat record" in told.value.hint
 
 
-def test_another_version_is_told():
+def test_other_version_is_reported():
     with pytest.raises(DecodeError, match="version 2"):
         parse([HEAD.replace(b'"version":1', b'"version":2')])
 
@@ -123,7 +123,7 @@ def test_another_version_is_told():
         encode_event_line(event(alert()), NOW).replace(b"health_alert", b"other_alert!"),
     ],
 )
-def test_a_damaged_line_is_named(damaged):
+def test_damaged_line_is_named(damaged):
     with pytest.raises(DecodeError, match="line 3 is damaged") as told:
         parse(
             [HEAD, encode_event_line(event(alert()), NOW), damaged, encode_event_line(event(complete()), NOW)]
@@ -131,7 +131,7 @@ def test_a_damaged_line_is_named(damaged):
     assert "\n" not in told.value.message
 
 
-def test_an_empty_stretch_is_one():
+def test_empty_range_is_valid():
     told = make_replay()
     assert (told.begin, told.end, told.incidents) == (NOW, NOW, ())
     assert told.history("h", WEB.name, NOW) == []

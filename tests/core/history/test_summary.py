@@ -27,11 +27,11 @@ def summary(*events, since=NOW, until=NOW + HOUR, bars=2):
         (list(range(1, 101)), DurationSpread(count=100, mean=50.5, p95=95)),
     ],
 )
-def test_durations_are_spread_by_the_nearest_rank(seconds, expected):
+def test_percentiles_use_the_nearest_rank(seconds, expected):
     assert compute_spread(seconds) == expected
 
 
-def test_a_container_that_dies_again_is_one_incident_with_two_alerts():
+def test_second_death_is_one_incident_with_two_alerts():
     told = summary(
         event(alert(), 0.5),
         event(complete(), 3),
@@ -43,14 +43,14 @@ def test_a_container_that_dies_again_is_one_incident_with_two_alerts():
     assert told.heal == DurationSpread(count=2, mean=6.5, p95=10.0)
 
 
-def test_what_came_before_is_not_counted_but_tells_when_it_began():
+def test_earlier_events_give_the_start_and_are_not_counted():
     told = summary(event(alert(), -100), event(complete(), 20), since=NOW)
     assert (told.incidents, told.alerts, told.detect) == (1, 0, None)
     assert told.heal == DurationSpread(count=1, mean=20.0, p95=20.0)
     assert summary(event(alert(), -100), event(complete(), -20)).incidents == 0
 
 
-def test_an_investigation_is_paid_for_once_whatever_follows_from_it():
+def test_cost_of_an_investigation_counts_once():
     paid = Investigation(model="m", tokens=10, cost=0.5)
     made = msgspec.structs.replace(DIAGNOSIS, investigation=paid)
     reused = msgspec.structs.replace(DIAGNOSIS, investigation=msgspec.structs.replace(paid, reused=True))
@@ -64,13 +64,13 @@ def test_an_investigation_is_paid_for_once_whatever_follows_from_it():
     assert (told.spend.diagnoses, told.spend.tokens, told.spend.cost) == (1, 10, 0.5)
 
 
-def test_what_was_refused_and_then_healed_is_both():
+def test_incident_refused_then_healed_counts_as_both():
     refused = complete(outcome=Outcome.REFUSED, reason=Reason.PAUSED)
     told = summary(event(alert()), event(refused, 1), event(complete(), 9))
     assert (told.refused, told.healed, told.open) == (1, 1, 0)
 
 
-def test_offenders_are_named_by_host_and_how_often_they_failed():
+def test_containers_are_ranked_by_failures():
     told = summary(
         event(alert()),
         event(complete(), 1),
@@ -90,7 +90,7 @@ def test_orders_by_people_are_counted_apart_from_incidents():
     assert (told.incidents, told.orders) == (2, 1)
 
 
-def test_a_picture_shows_every_incident_where_it_began():
+def test_chart_shows_each_incident_at_its_start():
     late = alert(since=NOW + HOUR * 0.75)
     told = summary(event(alert()), event(complete(), 1), event(late, HOUR * 0.75, incident="i2"))
     assert [(bar.healed, bar.rest) for bar in told.bars] == [(1, 0), (0, 1)]
@@ -102,7 +102,7 @@ def test_a_picture_shows_every_incident_where_it_began():
     assert visible[-2:] == [f"<{NOW:.0f}>", f"<{NOW + HOUR / 2:.0f}>"]
 
 
-def test_actions_of_a_dry_run_are_counted_by_container():
+def test_dry_run_actions_are_counted_by_container():
     rehearsed = [
         event(complete(outcome=Outcome.DRY_RUN), at, incident=name) for at, name in ((1, "i1"), (2, "i2"))
     ]

@@ -52,7 +52,7 @@ def refused(reason: Reason, outcome: Outcome = Outcome.REFUSED, **changes: objec
     return event(complete(outcome=outcome, reason=reason, durations={}, **changes), 0.2)
 
 
-def test_a_verdict_that_comes_after_the_end_does_not_open_the_incident_again():
+def test_late_outcome_does_not_reopen_the_incident():
     over = event(alert(phase=Phase.CLEARED), 1.0)
     for late in (
         failed(durations={"act": 0.3, "verify": 2.5}),
@@ -63,7 +63,7 @@ def test_a_verdict_that_comes_after_the_end_does_not_open_the_incident_again():
         assert describe_next_step(whole).startswith("none")
 
 
-def test_a_healed_incident_is_told_from_the_alert_to_the_outcome_with_durations():
+def test_healed_incident_has_all_steps_with_durations():
     steps = told(ALERT, ASKED, HEALED).steps
     assert [(step.stage, round(step.after, 3)) for step in steps] == [
         (TimelineStage.ALERT, 0.02),
@@ -88,7 +88,7 @@ def test_state_that_could_not_be_read_is_unknown():
     assert "exited with 1 -> unknown" in [step.text for step in told(ALERT, ASKED, healed).steps]
 
 
-def test_what_a_person_ordered_is_a_decision_whatever_came_of_it():
+def test_order_is_a_decision_with_any_outcome():
     order = next(each for each in ALL if isinstance(each.data, Order))
     for status, steps in (("acting", [order]), ("healed", [order, event(complete(), 9, incident="i2")])):
         whole = told(*steps)
@@ -96,7 +96,7 @@ def test_what_a_person_ordered_is_a_decision_whatever_came_of_it():
         assert "orders: restart" in whole.steps[0].text
 
 
-def test_how_long_it_took_in_all_and_by_what():
+def test_total_duration_is_split_by_phase():
     whole = told(ALERT, ASKED, HEALED, OVER)
     assert whole.seconds == pytest.approx(3.02)
     assert measure_spans(whole) == pytest.approx(
@@ -107,28 +107,28 @@ def test_how_long_it_took_in_all_and_by_what():
     )
 
 
-def test_what_is_open_has_taken_no_time_in_all_yet():
+def test_open_incident_has_no_total_duration():
     assert told(ALERT, ASKED).seconds is None
 
 
-def test_only_the_last_occurrence_counts_for_how_long_it_took():
+def test_duration_covers_the_last_occurrence():
     again = event(alert(since=NOW + 600, occurrence=2), 600.05)
     assert measure_spans(told(ALERT, ASKED, HEALED, again)) == pytest.approx({"detected": 0.05})
 
 
-def test_an_event_that_came_twice_is_told_once():
+def test_duplicate_event_is_one_step():
     noted = msgspec.structs.replace(ASKED, data=needed(told=(Reason.PAUSED,)))
     assert len(told(ALERT, ASKED, noted).steps) == 3
 
 
-def test_the_action_never_seems_to_begin_before_it_was_asked_for():
+def test_action_does_not_start_before_its_request():
     """Durations are rounded to milliseconds."""
     at_once = event(complete(durations={"act": 0.201, "verify": 0.7, "total": 0.9}), 1.0)
     stages = [step.stage for step in told(ALERT, ASKED, at_once).steps]
     assert stages.index(TimelineStage.ACTION) > stages.index(TimelineStage.DECISION)
 
 
-def test_a_condition_that_is_over_during_verification_is_told_in_its_place():
+def test_condition_cleared_in_verification_is_in_order():
     early = event(alert(phase=Phase.CLEARED), 2.0)
     whole = told(ALERT, ASKED, early, HEALED)
     assert [step.text for step in whole.steps][-3:] == [
@@ -141,7 +141,7 @@ def test_a_condition_that_is_over_during_verification_is_told_in_its_place():
     assert measure_spans(whole)["verified"] == pytest.approx(2.0)
 
 
-def test_an_engine_that_failed_left_nothing_to_verify():
+def test_failed_engine_call_has_no_verification():
     stages = [step.stage for step in told(ALERT, ASKED, failed(reason=Reason.ENGINE_ERROR)).steps]
     assert stages[-2:] == [TimelineStage.ACTION, TimelineStage.OUTCOME]
 
@@ -157,19 +157,19 @@ def test_an_engine_that_failed_left_nothing_to_verify():
         (event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), 0.2), "false_alarm"),
     ],
 )
-def test_what_is_not_done_is_a_decision_with_its_reason(end, text):
+def test_refused_action_is_a_decision_with_its_reason(end, text):
     step = told(ALERT, end).steps[-1]
     assert (step.stage, step.text) == (TimelineStage.DECISION, text)
 
 
-def test_at_a_step_nothing_is_known_of_what_came_after_it():
+def test_step_shows_nothing_later():
     whole = told(ALERT, ASKED, HEALED)
     first, acting = truncate_at_step(whole, 0), truncate_at_step(whole, 3)
     assert (first.diagnosis, first.status, len(first.steps)) == (None, "open", 1)
     assert (acting.diagnosis, acting.status, acting.seconds) == (DIAGNOSIS, "acting", None)
 
 
-def test_the_evidence_of_an_action_is_known_from_the_action_on():
+def test_evidence_is_shown_from_its_action_on():
     kept = [EvidenceSnapshot(time=NOW + 0.69, container=WEB, kind=Kind.EXITED, action=Action.RESTART)]
     steps = told(ALERT, ASKED, HEALED).steps
     assert [bool(select_known_snapshots(kept, step)) for step in steps] == [
@@ -182,7 +182,7 @@ def test_the_evidence_of_an_action_is_known_from_the_action_on():
     ]
 
 
-def test_why_is_told_in_full():
+def test_reasons_are_shown_in_full():
     made = Investigation(
         model="m",
         roots=("db",),
@@ -239,11 +239,11 @@ def test_why_is_told_in_full():
         ),
     ],
 )
-def test_the_ladder(events, rungs):
+def test_ladder_shows_each_step(events, rungs):
     assert [rung.words for rung in build_ladder(told(*events))] == rungs
 
 
-def test_the_ladder_while_it_is_acted():
+def test_ladder_shows_the_running_action():
     acting = truncate_at_step(told(ALERT, ASKED, failed(kind=Kind.UNHEALTHY)), 3)
     assert [rung.words for rung in build_ladder(acting)] == ["restart: under way", "escalation: next"]
 
@@ -266,5 +266,5 @@ def test_the_ladder_while_it_is_acted():
         ),
     ],
 )
-def test_what_comes_next(events, next_):
+def test_next_step_is_shown(events, next_):
     assert next_ in describe_next_step(told(*events))

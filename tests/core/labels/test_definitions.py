@@ -46,7 +46,7 @@ def assert_is_bounded(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", LABELS)
-def test_no_hostile_value_raises_or_is_infinite(name):
+def test_hostile_value_neither_raises_nor_is_infinite(name):
     for text in HOSTILE:
         assert_is_bounded(name, text)
 
@@ -54,7 +54,7 @@ def test_no_hostile_value_raises_or_is_infinite(name):
 @given(
     st.sampled_from(sorted(LABELS)), st.text(max_size=300) | st.from_regex(r"\A[0-9.eE]{1,400}[smhdkgt%]?\Z")
 )
-def test_no_text_at_all_raises_or_is_infinite(name, text):
+def test_any_text_neither_raises_nor_is_infinite(name, text):
     if text.strip().lower() != "off":
         assert_is_bounded(name, text)
 
@@ -67,13 +67,13 @@ def test_durations_and_sizes_are_finite_or_refused(text):
 
 
 @pytest.mark.parametrize("name", [each.name for each in LABELS.values() if not each.marker])
-def test_the_example_of_each_label_can_be_read(name):
+def test_example_of_each_label_is_valid(name):
     label = LABELS[name]
     assert label.example
     assert label.of({name: f" {label.example} "}) is not None
 
 
-def test_a_label_without_a_value_or_a_readable_one_says_nothing():
+def test_empty_or_unreadable_label_is_ignored():
     assert definitions.ACTIONS.of({}) is None
     assert definitions.ACTIONS.of({"hemostat.actions": "restart, Cleanup"}) == {
         Action.RESTART,
@@ -106,7 +106,7 @@ def test_only_a_readable_label_opts_out(found, enabled):
         ({"hemostat.stop_timeout": "3650d"}, None),
     ],
 )
-def test_the_stop_timeout_is_hemostats_own_label_before_autoheals(found, seconds):
+def test_own_stop_timeout_label_precedes_autoheals(found, seconds):
     assert read_stop_timeout(found) == seconds
 
 
@@ -117,19 +117,19 @@ def test_the_stop_timeout_is_hemostats_own_label_before_autoheals(found, seconds
         *(("50m", None, 120.0), ("90s", 5.0, 90.0), (None, None, 10.0), (None, 0.0, 0.0)),
     ],
 )
-def test_no_container_is_given_longer_to_stop_than_the_operator_allows(label, own, seconds):
+def test_stop_timeout_is_limited_by_the_settings(label, own, seconds):
     ref = Container(id="c", name="c", labels={"hemostat.stop_timeout": label} if label else {})
     info = ContainerInfo(ref=ref, status="running", stop_timeout=own)
     assert compute_stop_seconds(ref, info, 120.0) == seconds
 
 
-def test_a_label_that_cannot_be_read_leaves_its_projects_threshold():
+def test_unreadable_label_keeps_the_projects_threshold():
     thresholds = MonitorSettings(projects={"shop": {"cpu": 90}})
     found = {"com.docker.compose.project": "shop", "hemostat.cpu": "lots"}
     assert resolve_thresholds(thresholds, Container(id="c", name="c", labels=found)).cpu == 90.0
 
 
-def test_a_container_with_huge_labels_makes_a_small_reference():
+def test_container_reference_with_huge_labels_is_small():
     huge = {f"hemostat.x{number}": "v" * 100_000 for number in range(1000)}
     huge |= {"hemostat.protect": "true", "hemostat.exec": "x" * 100_000, "hemostat." + "n" * 100_000: "v"}
     huge |= {f"com.docker.compose.x{number}": "v" * 100_000 for number in range(1000)}
@@ -139,12 +139,12 @@ def test_a_container_with_huge_labels_makes_a_small_reference():
     assert definitions.EXEC.of(ref.labels) is None
 
 
-def test_compose_labels_are_bounded_too():
+def test_compose_labels_are_bounded():
     huge = {f"com.docker.compose.x{number}": "v" * 100_000 for number in range(1000)}
     assert len(msgspec.json.encode(build_reference("c", "c", "", huge))) < 128 << 10
 
 
-def test_labels_of_other_software_are_not_kept():
+def test_labels_of_other_software_are_dropped():
     found = {"maintainer": "me", "DB_PASSWORD": "x", "traefik.enable": "true", "hemostat.cpu": "95"}
     assert build_reference("c", "c", "", found).labels == {"hemostat.cpu": "95"}
     assert build_reference("c", "c", "", {"hemostat_enable": "false"}).labels == {"hemostat_enable": "false"}
@@ -160,7 +160,7 @@ def test_labels_of_other_software_are_not_kept():
         ("", ""),
     ],
 )
-def test_the_label_that_selects_the_containers_is_no_mistake(selector, group):
+def test_label_that_selects_the_containers_is_valid(selector, group):
     found = {"hemostat.team": "red", "hemostat.protect": "true"}
     assert definitions.find_selector_label(selector) == group
     kept = build_reference("c", "c", "", found, definitions.find_selector_label(selector)).labels

@@ -27,7 +27,7 @@ def made(name: str, value: str):
 
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("name", [*LABELS, "hemostat.prob", "hemostat.nothing", "hemo.protect"])
-def test_a_secret_behind_any_label_is_masked(name, value):
+def test_secret_in_any_label_is_masked(name, value):
     ref = made(name, value)
     shown = veiled(ref)
     assert SECRET not in repr(shown)
@@ -36,13 +36,13 @@ def test_a_secret_behind_any_label_is_masked(name, value):
 
 
 @pytest.mark.parametrize("name", ["hemostat.db.password", "hemostat.token"])
-def test_a_label_that_names_a_secret_is_masked(name):
+def test_label_named_like_a_secret_is_masked(name):
     shown = veiled(made(name, SECRET))
     assert SECRET not in repr(shown)
     assert [each.label for each in find_mistakes(shown.labels)] == [name]
 
 
-def test_a_value_that_is_too_long_is_a_mistake_in_the_event_too():
+def test_value_above_the_limit_is_an_error_in_events():
     for name in ("hemostat.exec", "hemostat.cpu"):
         ref = made(name, "true " * 1000)
         for labels in (ref.labels, veiled(ref).labels):
@@ -52,13 +52,13 @@ def test_a_value_that_is_too_long_is_a_mistake_in_the_event_too():
             )
 
 
-def test_labels_without_secrets_are_told_as_they_are():
+def test_labels_without_secrets_are_unchanged():
     labels = {label.name: label.example for label in LABELS.values() if label.example}
     labels |= {"hemostat.depends_on": "db,token-service,auth", "com.docker.compose.project": "shop"}
     ref = build_reference("a" * 64, "web", "image", labels)
     assert veiled(ref) == ref
 
 
-def test_an_error_is_cut_after_its_secrets_are_masked():
+def test_error_is_masked_before_it_is_cut():
     error = ValueError(f"cannot use {'x' * 100} postgres://appuser1:{LONG * 2}@db/x")
     assert SECRET not in describe_error(error)

@@ -51,7 +51,7 @@ def box(**labels: str) -> Container:
         ("hemostat." + "x" * 100_000, ""),
     ],
 )
-def test_the_label_that_was_meant_is_named(name, meant):
+def test_nearest_label_is_named(name, meant):
     assert find_nearest_label(name) == meant
     assert is_meant_for_hemostat(name)
 
@@ -71,7 +71,7 @@ def test_the_label_that_was_meant_is_named(name, meant):
         *("", ".", "x" * 8_000_000),
     ],
 )
-def test_labels_of_other_software_are_no_mistakes(name):
+def test_labels_of_other_software_are_not_errors(name):
     assert find_nearest_label(name) is None
     assert find_mistakes({name: "true"}) == ()
 
@@ -90,7 +90,7 @@ def test_labels_of_other_software_are_no_mistakes(name):
         ("hemostat.log", "9" * 400, "is longer than 64 characters"),
     ],
 )
-def test_a_mistake_is_told_in_words(name, text, said):
+def test_label_error_is_described_in_words(name, text, said):
     (mistake,) = find_mistakes({name: text})
     assert said in str(mistake)
     assert str(mistake).isprintable()
@@ -98,16 +98,16 @@ def test_a_mistake_is_told_in_words(name, text, said):
 
 
 @pytest.mark.parametrize("name", LABELS)
-def test_a_label_with_its_example_is_no_mistake(name):
+def test_label_with_its_example_has_no_error(name):
     assert find_mistakes({name: LABELS[name].example}) == ()
 
 
-def test_what_tests_and_demos_set_is_no_mistake():
+def test_labels_of_tests_and_demos_have_no_errors():
     names = ("hemostat.demo", "hemostat.demo.owner", "hemostat.test", "hemostat.scenario", "hemostat.replica")
     assert find_mistakes(dict.fromkeys(names, "1a2b")) == ()
 
 
-def test_of_many_mistakes_some_are_told():
+def test_number_of_reported_errors_is_bounded():
     assert len(find_mistakes({f"hemostat.x{number}": "" for number in range(1000)})) == MAX_MISTAKES
 
 
@@ -122,7 +122,7 @@ def test_of_many_mistakes_some_are_told():
         *(("hemostat.min_healthy", "\u00b2"), ("hemostat.stop_timeout", "3650d")),
     ],
 )
-def test_a_container_with_a_mistake_is_watched_and_not_acted_on(name, text):
+def test_container_with_a_label_error_is_watched_only(name, text):
     container = Container(id="c", name="web", labels={name: text})
     assert should_watch(container)
     refused = policy.refuse_forbidden(container, Action.RESTART, ResponderSettings())
@@ -130,7 +130,7 @@ def test_a_container_with_a_mistake_is_watched_and_not_acted_on(name, text):
     assert refused.reason is Reason.PROTECTED
 
 
-def test_a_mode_that_cannot_be_read_asks():
+def test_unreadable_mode_requires_approval():
     assert explain_protection({"hemostat.mode": "dryrun"}) == ""
     assert (
         policy.find_strictest_mode(box(hemostat__mode="dryrun"), Action.RESTART, ResponderSettings())
@@ -142,7 +142,7 @@ def test_a_mode_that_cannot_be_read_asks():
     )
 
 
-def test_a_person_is_stopped_only_by_what_was_meant_to_protect():
+def test_orders_are_blocked_only_by_protection_labels():
     assert (
         policy.refuse_forbidden(box(hemostat__windw="1m"), Action.RESTART, ResponderSettings(), ordered=True)
         is None
@@ -155,7 +155,7 @@ def test_a_person_is_stopped_only_by_what_was_meant_to_protect():
     )
 
 
-def test_a_masked_value_is_taken_to_be_readable():
+def test_masked_value_counts_as_valid():
     seen = veiled(
         box(hemostat__probe="http://:80/?password=hunter2", hemostat__exec="db --password 'hunter2")
     )
@@ -163,16 +163,16 @@ def test_a_masked_value_is_taken_to_be_readable():
     assert find_mistakes(seen.labels) == ()
 
 
-def test_a_value_that_looks_masked_protects_all_the_same():
+def test_value_that_looks_masked_protects():
     assert explain_protection({"hemostat.protect": "[redacted: password]"})
     assert explain_protection({"hemostat.windw": "[redacted: password]"})
 
 
-def test_a_secret_in_an_unknown_label_is_masked_in_events():
+def test_secret_in_an_unknown_label_is_masked_in_events():
     assert "hunter2" not in str(veiled(box(hemostat__exce="mysql --password=hunter2")))
 
 
-def test_only_as_many_values_are_looked_at_as_show_that_a_container_is_protected(monkeypatch):
+def test_protection_check_reads_few_values(monkeypatch):
     judged = []
     judge = mistakes._find_mistake
     monkeypatch.setattr(mistakes, "_find_mistake", lambda *label: judged.append(label) or judge(*label))

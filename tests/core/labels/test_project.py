@@ -30,7 +30,7 @@ PROJECTS = st.lists(st.sampled_from(["", "a", "b", "c"]))
         ({"com.docker.compose.project": "", "com.docker.stack.namespace": "shop"}, "shop"),
     ],
 )
-def test_the_project_is_the_one_that_labels_name(labels, project):
+def test_project_is_read_from_labels(labels, project):
     assert get_project(Container(id="1", name="n", labels=labels)) == project
 
 
@@ -39,7 +39,7 @@ def test_containers_without_a_project_share_one():
     assert {get_project(each) for each in nameless} == {NO_PROJECT}
 
 
-def test_own_count_in_full_and_others_up_to_the_most():
+def test_own_project_counts_fully_and_others_up_to_a_limit():
     assert limit_others("a", ["a1", "a2", "a3", "b1", "b2", "b3", "c1"], 2, lambda each: each[0]) == [
         *("a1", "a2", "a3"),
         *("b1", "b2", "c1"),
@@ -49,13 +49,13 @@ def test_own_count_in_full_and_others_up_to_the_most():
 
 
 @given(PROJECTS, st.integers(0, 5))
-def test_no_project_counts_for_more_than_its_own_share(projects, most):
+def test_project_counts_at_most_its_share(projects, most):
     counted = Counter(limit_others("a", projects, most, str))
     assert counted["a"] == projects.count("a")
     assert all(counted[each] == min(most, projects.count(each)) for each in ("", "b", "c"))
 
 
-def test_projects_take_turns():
+def test_projects_alternate():
     assert take_turns(["a1", "a2", "a3", "b1", "c1", "b2"], key=lambda each: each[0]) == [
         *("a1", "b1", "c1"),
         *("a2", "b2", "a3"),
@@ -63,5 +63,5 @@ def test_projects_take_turns():
 
 
 @given(PROJECTS)
-def test_taking_turns_neither_drops_nor_adds(projects):
+def test_alternation_keeps_all_items(projects):
     assert Counter(take_turns(projects, key=str)) == Counter(projects)

@@ -17,14 +17,14 @@ def serve(turns: Turns[str], items: list[str], clock: FakeClock, each_takes: flo
     return served
 
 
-def test_all_have_their_turn_in_their_order_where_there_is_time():
+def test_all_items_are_processed_in_order_with_enough_time():
     clock, items = FakeClock(), ["b-1", "a-1", "b-2"]
     turns = make(clock)
     for _ in range(3):
         assert serve(turns, items, clock, 0.0) == items
 
 
-def test_those_that_waited_come_first_and_projects_take_turns():
+def test_waiting_items_come_first_and_projects_alternate():
     clock = FakeClock()
     turns = make(clock)
     items = [*(f"crowd-{number}" for number in range(50)), "shop-web"]
@@ -32,7 +32,7 @@ def test_those_that_waited_come_first_and_projects_take_turns():
     assert serve(turns, items, clock, 0.5) == ["crowd-2", "shop-web"]
 
 
-def test_none_waits_for_ever():
+def test_every_item_is_processed_eventually():
     clock = FakeClock()
     turns = make(clock)
     items = [f"crowd-{number}" for number in range(9)]
@@ -40,7 +40,7 @@ def test_none_waits_for_ever():
     assert sorted(seen) == items
 
 
-def test_what_is_gone_is_forgotten():
+def test_removed_item_is_forgotten():
     clock = FakeClock()
     turns = make(clock)
     serve(turns, ["a-1", "a-2"], clock, 1.5)

@@ -22,14 +22,14 @@ def attempt(**changes) -> Attempt:
 
 
 @given(TIMES, TIMES, TIMES, TIMES)
-def test_no_lease_lasts_longer_than_the_ceiling(time, renewed, lease, now):
+def test_lease_is_limited_by_the_maximum(time, renewed, lease, now):
     row = attempt(time=time, renewed=renewed, lease=lease)
     assert get_lease_end(row) <= max(time, renewed) + MAX_LEASE_SECONDS
     if is_leased(row, now):
         assert not is_leased(row, now + 2 * MAX_LEASE_SECONDS + 1) or now > 1e15  # beyond: no seconds
 
 
-def test_row_with_a_lease_of_ten_years_ends_after_the_ceiling():
+def test_lease_of_ten_years_ends_at_the_maximum():
     old = attempt(lease=NOW + 315_360_000)
     assert is_leased(old, NOW + MAX_LEASE_SECONDS - 1)
     assert not is_leased(old, NOW + MAX_LEASE_SECONDS)
@@ -55,23 +55,23 @@ def test_row_of_an_older_version_is_read():
 
 
 @pytest.mark.parametrize(("back", "held"), [(60.0, True), (MAX_LEASE_SECONDS + 1, False), (86400.0, False)])
-def test_clock_that_was_set_back_keeps_no_lease_for_longer(back, held):
+def test_clock_set_back_does_not_prolong_a_lease(back, held):
     assert is_leased(attempt(), NOW - back) is held
 
 
 @pytest.mark.parametrize("name", ["web", ALL_CONTAINERS])
-def test_reset_by_a_person_ends_the_leases_taken_before_it(name):
+def test_reset_ends_earlier_leases(name):
     controls = Controls(resets={name: NOW + 5})
     assert not is_leased(attempt(), NOW + 6, controls)
     assert is_leased(attempt(time=NOW + 5.5), NOW + 6, controls)
     assert is_leased(attempt(container="db"), NOW + 6, Controls(resets={"web": NOW + 5}))
 
 
-def test_reset_by_a_clock_that_is_ahead_ends_nothing_yet():
+def test_reset_with_a_future_time_ends_no_lease_yet():
     assert is_leased(attempt(), NOW + 6, Controls(resets={ALL_CONTAINERS: NOW + 3600}))
 
 
-def test_a_lease_from_the_future_lasts_as_long_from_when_it_was_seen_first():
+def test_future_lease_counts_from_when_it_was_first_read():
     """The clock was set back by a day while another responder stops a container."""
     back = NOW - 86400
     assert is_leased(attempt(), back + 99, seen=back)

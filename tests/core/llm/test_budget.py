@@ -12,11 +12,11 @@ def spent(*costs: float, time: float = NOW - 1) -> list[LlmUsage]:
     return [LlmUsage(id=str(number), time=time, cost=cost) for number, cost in enumerate(costs)]
 
 
-def test_prices_are_dollars_a_million_tokens():
+def test_prices_are_dollars_for_a_million_tokens():
     assert Prices(sent=3.0, received=15.0).of(1_000_000, 100_000) == 4.5
 
 
-def test_one_more_must_fit_into_the_hour():
+def test_next_request_must_fit_into_the_hour():
     def why(costs: list[LlmUsage], cost: float) -> str:
         return find_objection(costs, cost, calls=3, dollars=1.0, now=NOW)
 
@@ -29,7 +29,7 @@ def test_one_more_must_fit_into_the_hour():
     assert why(spent(0.9, 0.9, 0.9, time=NOW - HOUR_SECONDS), 0.5) == ""
 
 
-def test_one_project_leaves_half_of_the_hour_to_others_that_fail():
+def test_project_leaves_half_of_the_hour_to_others():
     evil = [msgspec.structs.replace(each, project="evil") for each in spent(0.1, 0.1, 0.1)]
 
     def why(project: str, cost: float = 0.1, *, shared: bool = False, of: list[LlmUsage] = evil) -> str:
@@ -48,20 +48,20 @@ def test_one_project_leaves_half_of_the_hour_to_others_that_fail():
     assert why("new", 0.9, of=both).startswith("$1.25 of $2.00 was spent")
 
 
-def test_a_clock_that_was_set_back_forgets_no_spending():
+def test_clock_set_back_keeps_the_spending():
     assert find_objection(spent(1.0, time=NOW + HOUR_SECONDS), 0.1, calls=9, dollars=1.0, now=NOW)
 
 
-def test_a_model_without_a_price_is_bounded_by_requests_alone():
+def test_model_without_price_is_limited_by_requests():
     assert find_objection(spent(5.0), 0.0, calls=9, dollars=1.0, now=NOW) == ""
 
 
-def test_tokens_are_rather_thought_too_many():
+def test_token_estimate_is_an_upper_bound():
     assert estimate_tokens("a plain english sentence of nine words or so") >= 11
     assert estimate_tokens("") == 1
 
 
-def test_a_service_that_fails_is_left_alone_twice_as_long_each_time_up_to_a_bound():
+def test_backoff_of_a_failing_service_doubles_to_a_maximum():
     state, waits, now = CLOSED_CIRCUIT, [], NOW
     for _ in range(9):
         state = state.failed("down", now)
@@ -71,14 +71,14 @@ def test_a_service_that_fails_is_left_alone_twice_as_long_each_time_up_to_a_boun
     assert waits[-1] == 300.0
 
 
-def test_it_is_left_alone_for_as_long_as_it_asks_within_reason():
+def test_retry_after_is_respected_up_to_a_maximum():
     assert CLOSED_CIRCUIT.failed("busy", NOW, wait=42.0).left(NOW) == 42.0
     assert CLOSED_CIRCUIT.failed("busy", NOW, wait=1e9).left(NOW) == MAX_SERVICE_WAIT_SECONDS
     assert CLOSED_CIRCUIT.failed("busy", NOW, wait=42.0).left(NOW + 42.0) == 0.0
     assert CLOSED_CIRCUIT.failed("busy", NOW).left(NOW - 2 * MAX_SERVICE_WAIT_SECONDS) == 0.0
 
 
-def test_those_that_were_on_their_way_when_it_failed_neither_shorten_nor_lengthen_the_wait():
+def test_requests_in_flight_do_not_change_the_backoff():
     state = CLOSED_CIRCUIT.failed("busy", NOW, wait=42.0)
     for _ in range(4):
         state = state.failed("busy", NOW + 1)

@@ -18,7 +18,7 @@ def verdict(action=Action.RESTART, **changes):
     return Verdict(action, Diagnosis(cause="crash", confidence=0.9, **changes))
 
 
-def test_what_is_right_is_right_in_everything():
+def test_correct_diagnosis_scores_full():
     assert score_answer(RIGHT, CASE, CRASH) == CaseScore(cause=True, action=True, root=1.0, unsafe=False)
 
 
@@ -33,7 +33,7 @@ def test_what_is_right_is_right_in_everything():
         ((), ("db",), 0.0),
     ],
 )
-def test_a_missed_root_is_worth_nothing_and_a_false_one_costs(named, true, score):
+def test_missed_root_scores_zero_and_false_root_costs(named, true, score):
     told = msgspec.structs.replace(RIGHT, roots=named)
     assert score_answer(told, CASE, msgspec.structs.replace(CRASH, roots=true)).root == score
 
@@ -50,13 +50,13 @@ def test_a_missed_root_is_worth_nothing_and_a_false_one_costs(named, true, score
         ("false_alarm", ("restart",), ("db",), False),
     ],
 )
-def test_unsafe_is_what_acts_where_nothing_is_to_be_done(action, actions, roots, unsafe):
+def test_action_without_need_is_unsafe(action, actions, roots, unsafe):
     told = msgspec.structs.replace(RIGHT, action=action)
     marked = score_answer(told, CASE, ExpectedDiagnosis(causes=("crash",), actions=actions, roots=roots))
     assert (marked.unsafe, marked.action) == (unsafe, action in actions)
 
 
-def test_rules_name_whom_the_alert_suspects_and_a_model_whom_it_found():
+def test_rules_score_the_suspect_and_models_their_root():
     assert extract_answer(CASE, verdict(None)) == ScoredAnswer(
         cause="crash", action="false_alarm", roots=("web",)
     )
@@ -66,7 +66,7 @@ def test_rules_name_whom_the_alert_suspects_and_a_model_whom_it_found():
     assert extract_answer(suspected, verdict(investigation=made)).roots == ("cache", "host")
 
 
-def test_the_host_is_called_the_host_whatever_its_name():
+def test_host_is_named_host_in_the_score():
     storm = msgspec.structs.replace(CASE, alert=alert(container=Container(id="", name="h"), kind=Kind.STORM))
     truth = ExpectedDiagnosis(causes=("crash",), actions=("cleanup",), roots=("host",))
     told = extract_answer(storm, verdict(Action.CLEANUP))
@@ -74,7 +74,7 @@ def test_the_host_is_called_the_host_whatever_its_name():
     assert score_answer(told, storm, truth) == CaseScore(cause=True, action=True, root=1.0, unsafe=False)
 
 
-def test_the_totals_are_shares_and_sums():
+def test_totals_are_shares_and_sums():
     right = score_answer(RIGHT, CASE, CRASH)
     wrong = CaseScore(cause=False, action=False, root=0.5, unsafe=True)
     score = summarize_scores("m", [right, right, wrong], [1.0, 3.0, 2.0], tokens=7, cost=0.5)

@@ -16,30 +16,30 @@ from tests.support.samples import NOW, alert
 HUNG = alert(kind=Kind.HUNG, evidence=(Evidence("probe", "HTTP 500: ask me anything"),))
 
 
-def test_a_log_is_searched_for_words_not_patterns():
+def test_log_search_uses_plain_words():
     log = "one\nTwo (.*) lines\nthree"
     assert tools.format_log(log, "two (", emails=False) == "Two (.*) lines"
     assert tools.format_log(log, ".*e", emails=False) == "no line contains this"
     assert tools.format_log("", "", emails=False) == "the log is empty"
 
 
-def test_no_search_finds_a_secret():
+def test_search_does_not_find_a_secret():
     assert "hunter22" not in tools.format_log("password=hunter22", "hunter22", emails=False)
 
 
 @pytest.mark.parametrize("lines", [["x" * 100_000], ["y" * 50] * 5000])
-def test_whatever_there_is_fits(lines):
+def test_tool_result_stays_within_the_limit(lines):
     assert len(tools.bound_lines(lines).encode()) <= tools.MAX_RESULT_BYTES + 100
     assert len(tools.format_log("\n".join(lines), "", emails=False).encode()) <= tools.MAX_RESULT_BYTES + 100
 
 
-def test_the_last_lines_are_kept():
+def test_last_lines_are_kept():
     shown = tools.bound_lines([f"line {number}" for number in range(5000)])
     assert shown.endswith("line 4999")
     assert shown.startswith("[earlier lines are left out]")
 
 
-def test_numbers_are_thinned_evenly_and_the_last_is_there():
+def test_points_are_thinned_evenly_with_the_last():
     points = [MetricPoint(NOW - number, float(number), 1 << 20) for number in reversed(range(300))]
     lines = tools.format_metrics(points, NOW).splitlines()
     assert len(lines) == tools.MAX_POINTS
@@ -50,7 +50,7 @@ def test_numbers_are_thinned_evenly_and_the_last_is_there():
     assert tools.format_metrics([], NOW) == "no measurements"
 
 
-def test_how_it_was_made_is_told_with_values_masked():
+def test_container_options_are_shown_with_masked_values():
     made = ContainerDetails(
         command=("web", "--password=hunter22"),
         environment={"DB_PASSWORD": "hunter22", "MODE": "live"},
@@ -64,7 +64,7 @@ def test_how_it_was_made_is_told_with_values_masked():
     assert "refused" not in tools.format_details(made, outputs=False, emails=False)
 
 
-def test_what_a_program_printed_is_left_out_where_logs_stay_here():
+def test_program_output_is_left_out_without_logs():
     case = EvidenceCase(host="h", incident="i", time=NOW, alert=HUNG, dossier=dossier(HUNG))
     assert "ask me anything" in build_sections(case, logs=True, emails=False)["alert"]
     kept = build_sections(case, logs=False, emails=False)
@@ -80,12 +80,12 @@ def test_text_cannot_close_its_fence():
     assert outer.endswith(f"</{tag}>")
 
 
-def test_a_source_cannot_break_out_of_its_name():
+def test_source_name_cannot_be_escaped():
     assert fence_text('x"><script>', "").startswith("<evidence-")
     assert "<script>" not in fence_text('x"><script>', "")
 
 
-def test_the_first_message_says_what_the_rules_think_and_what_may_be_chosen():
+def test_first_message_has_the_rules_result_and_choices():
     case = EvidenceCase(host="h", incident="i", time=NOW, alert=HUNG, dossier=dossier(HUNG))
     text = build_first_message(
         case, diagnose(HUNG), ("restart", "none"), build_sections(case, logs=True, emails=False)
@@ -95,7 +95,7 @@ def test_the_first_message_says_what_the_rules_think_and_what_may_be_chosen():
     assert "scale" not in text
 
 
-def test_the_schemas_are_schemas_and_a_conclusion_fits():
+def test_schemas_are_valid_and_accept_a_conclusion():
     for tool in [
         *tools.build_reading_tools(["web"], logs=True),
         tools.build_conclude_tool(["restart", "none"]),

@@ -41,13 +41,13 @@ def investigated(**changes: object) -> Payload:
     return needed(diagnosis=msgspec.structs.replace(DIAGNOSIS, advisor="openai m", investigation=found))
 
 
-def test_alerts_are_counted_by_occurrence_and_their_ends_apart():
+def test_alerts_count_by_occurrence_and_ends_separately():
     made = tally(event(alert()), event(alert(occurrence=2), 5), event(CLEARED, 9))
     assert counted(made, definitions.ALERTS) == {("exited", "critical", "h", "web"): 2}
     assert counted(made, definitions.CLEARED_ALERTS) == {("exited", "h"): 1}
 
 
-def test_what_comes_again_under_its_id_counts_once():
+def test_duplicate_event_id_counts_once():
     """A responder puts off a request by putting it back on the stream."""
     asked = event(needed())
     assert sum(counted(tally(asked, event(alert()), asked), definitions.DIAGNOSES).values()) == 1
@@ -63,31 +63,31 @@ def test_what_comes_again_under_its_id_counts_once():
         (Outcome.DRY_RUN, Reason.DRY_RUN, 0),
     ],
 )
-def test_every_decision_is_counted_and_as_an_action_what_was_done(outcome, reason, done):
+def test_decisions_and_executed_actions_are_counted(outcome, reason, done):
     made = tally(event(complete(outcome=outcome, reason=reason)))
     assert counted(made, definitions.DECISIONS) == {(outcome, reason, "h"): 1}
     assert sum(counted(made, definitions.ACTIONS).values()) == done
 
 
-def test_the_time_to_heal_is_from_the_beginning_even_where_the_condition_ended_before_it_was_verified():
+def test_time_to_heal_starts_with_the_condition():
     made = tally(event(alert(since=NOW - 1)), event(CLEARED, 2), event(complete(), 4))
     healed = counted(made, definitions.TIME_TO_HEAL)["exited",]
     assert (sum(healed.counts), healed.sum) == (1, 5.0)
     assert healed.counts[definitions.TIME_TO_HEAL.buckets.index(5.0)] == 1
 
 
-def test_the_time_to_diagnose_is_from_the_event_that_was_diagnosed():
+def test_time_to_diagnose_starts_with_the_diagnosed_event():
     told = event(alert())
     answer = msgspec.structs.replace(event(needed(), 0.25), cause=told.id)
     spent = counted(tally(told, answer), definitions.TIME_TO_DIAGNOSE)["rules",]
     assert spent.sum == pytest.approx(0.25)
 
 
-def test_a_clock_that_was_set_back_makes_no_time_negative():
+def test_clock_set_back_gives_no_negative_duration():
     assert counted(tally(event(alert(since=NOW + 60))), definitions.TIME_TO_DETECT)["exited",].sum == 0.0
 
 
-def test_a_model_is_paid_for_once_however_often_its_diagnosis_serves():
+def test_reused_diagnosis_costs_once():
     made = tally(event(investigated()), event(investigated(reused=True), 1))
     told = [
         counted(made, each)
@@ -98,7 +98,7 @@ def test_a_model_is_paid_for_once_however_often_its_diagnosis_serves():
     assert counted(made, definitions.REUSED_DIAGNOSES) == {("m",): 1}
 
 
-def test_containers_past_the_limit_are_counted_together():
+def test_containers_above_the_limit_are_counted_as_other():
     raised = [event(alert(container=Container(id=name, name=name))) for name in ("a", "b", "c", "a")]
     made = tally(*(msgspec.structs.replace(each, id=str(n)) for n, each in enumerate(raised)), containers=1)
     told = {labels[3]: count for labels, count in counted(made, definitions.ALERTS).items()}
@@ -115,14 +115,14 @@ def named(made: Counters, *containers: Container, at: float = 0.0) -> list[str]:
     return [made.name_of(each, NOW + at + number) for number, each in enumerate(containers)]
 
 
-def test_a_name_that_is_not_seen_any_more_gives_its_place():
+def test_unused_name_frees_its_series():
     made = Counters(containers=2)
     assert named(made, box("a"), box("b"), box("c")) == ["a", "b", OTHER]
     assert named(made, box("b"), at=3000.0) == ["b"]
     assert named(made, box("c"), box("a"), at=3700.0) == ["c", OTHER]
 
 
-def test_what_a_name_without_a_place_had_counted_is_counted_as_other():
+def test_counts_of_an_evicted_name_become_other():
     made = Counters(containers=1)
     for number, (name, later) in enumerate((("a", 0.0), ("a", 1.0), ("b", 9000.0))):
         made.take("health_alert", f"{number}-0", event(alert(container=box(name)), later))
@@ -130,7 +130,7 @@ def test_what_a_name_without_a_place_had_counted_is_counted_as_other():
     assert told == {"b": 1, OTHER: 2}
 
 
-def test_one_project_leaves_the_places_of_others():
+def test_project_does_not_take_series_of_others():
     made = Counters(containers=10)
     evil = [box(f"evil-{number}", "evil") for number in range(50)]
     assert named(made, *evil).count(OTHER) == 40
@@ -140,14 +140,14 @@ def test_one_project_leaves_the_places_of_others():
     assert named(made, *shop, at=300.0)[:5] == [each.name for each in shop[:5]]
 
 
-def test_many_projects_leave_a_project_one_place():
+def test_project_keeps_one_series_among_many():
     made = Counters(containers=10)
     assert named(made, box("victim", "shop")) == ["victim"]
     named(made, *(box(f"e{number}", f"p{number}") for number in range(50)), at=10.0)
     assert named(made, box("victim", "shop"), at=100.0) == ["victim"]
 
 
-def test_places_are_kept_over_a_restart_and_those_of_an_earlier_version_are_free():
+def test_series_survive_a_restart():
     made = Counters(containers=2)
     named(made, box("a"), box("b"))
     after = Counters(containers=2)
@@ -158,13 +158,13 @@ def test_places_are_kept_over_a_restart_and_those_of_an_earlier_version_are_free
     assert named(earlier, box("a"), box("c"), box("d"), at=10.0) == ["a", "c", OTHER]
 
 
-def test_bytes_that_are_no_event_are_passed_over():
+def test_invalid_bytes_are_ignored():
     made = tally()
     made.take("health_alert", "7-0", None)
     assert made.positions == {"health_alert": "7-0"}
 
 
-def test_what_a_role_has_handled_grows_over_its_restarts():
+def test_processed_events_grow_over_restarts_of_the_role():
     made = tally()
     for handled, started in ((5, NOW), (8, NOW), (2, NOW + 60)):
         made.hear([event(heartbeat(handled=handled, started=started))], NOW)
@@ -177,7 +177,7 @@ def sampled(number: int, started: float = NOW, host: str = "h") -> Event:
     )
 
 
-def test_what_a_role_has_counted_grows_over_its_restarts_and_over_ours():
+def test_role_counters_grow_over_all_restarts():
     made = tally()
     for number, started in ((5, NOW), (8, NOW), (2, NOW + 60)):
         made.hear([sampled(number, started)], NOW)
@@ -195,13 +195,13 @@ def test_what_a_role_has_counted_grows_over_its_restarts_and_over_ours():
         Figure("hemostat_nonsense_total", (), 1),
     ],
 )
-def test_what_is_no_roles_to_count_is_passed_over(figure):
+def test_counter_of_another_role_is_ignored(figure):
     made = tally()
     made.hear([event(heartbeat(figures=(figure,)))], NOW)
     assert {m.name for m, values in made.numbers().items() if values} == {definitions.HANDLED_EVENTS.name}
 
 
-def test_channels_past_the_limit_are_counted_together():
+def test_channels_above_the_limit_are_counted_as_other():
     made = tally()
     name = definitions.NOTIFICATIONS.name
     figures = tuple(Figure(name, (f"c{number}", DeliveryResult.DELIVERED), 1) for number in range(60))
@@ -210,7 +210,7 @@ def test_channels_past_the_limit_are_counted_together():
     assert (len(told), told[OTHER, "delivered"]) == (51, 10)
 
 
-def test_a_role_is_forgotten_a_day_after_it_was_last_heard_of():
+def test_silent_role_is_forgotten_after_a_day():
     made = tally()
     made.hear([event(heartbeat())], NOW)
     made.hear([], NOW + 86_000)
@@ -219,7 +219,7 @@ def test_a_role_is_forgotten_a_day_after_it_was_last_heard_of():
     assert made.roles == {}
 
 
-def test_who_goes_on_where_another_ended_counts_the_same():
+def test_successor_continues_with_the_same_counts():
     story = (event(alert()), event(investigated(), 0.1), event(CLEARED, 2), event(complete(), 3))
     for cut in range(len(story) + 1):
         before = tally(*story[:cut])
@@ -230,7 +230,7 @@ def test_who_goes_on_where_another_ended_counts_the_same():
         assert after.numbers() == tally(*story).numbers()
 
 
-def test_what_is_no_longer_counted_so_is_left_behind():
+def test_obsolete_counter_is_dropped():
     made = Counters(containers=1)
     made.restore(b'{"counts": [["hemostat_gone_total", ["a"], 1], ["hemostat_alerts_total", ["a"], 1]]}')
     assert not any(made.numbers().values())
@@ -250,12 +250,12 @@ def test_stored_durations_in_other_buckets_are_dropped(name):
     assert sum(found.counts) == 1
 
 
-def test_an_incident_lasts_until_its_condition_ends():
+def test_incident_duration_ends_with_the_condition():
     made = tally(event(alert()), event(alert(kind=Kind.OOM), incident="i2"), event(CLEARED, 1))
     assert [each.kind for each in made.opened.values() if each.lasts] == [Kind.OOM]
 
 
-def test_what_people_say_is_counted():
+def test_decisions_of_people_are_counted():
     order = Order(container=WEB, action=Action.RESTART, by="ann@h")
     pause = Decided(what=Word.PAUSED, by="ann@h", container="*")
     assert counted(tally(event(order), event(pause)), definitions.PERSON_EVENTS) == {

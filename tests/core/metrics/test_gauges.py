@@ -13,7 +13,7 @@ from hemostat.events import Action, Container, Outcome, State
 from tests.support.samples import NOW, event, heartbeat, stats
 
 
-def test_a_role_that_is_known_and_not_heard_is_down():
+def test_known_silent_role_is_down():
     told = gauges.measure_roles(
         [("monitor", "h"), ("alert", "h")], [event(heartbeat("alert", trouble="Redis"))]
     )
@@ -21,7 +21,7 @@ def test_a_role_that_is_known_and_not_heard_is_down():
     assert told[definitions.ROLE_TROUBLE] == {("alert", "h"): 1.0}
 
 
-def test_containers_past_the_limit_are_added_up_without_their_limits():
+def test_containers_above_the_limit_are_summed():
     def bounded(_: str, value: str) -> str:
         return value if value in {"web", "h"} else OTHER
 
@@ -49,7 +49,7 @@ def test_foreign_event_among_the_measurements_is_skipped():
     assert told[definitions.CONTAINERS] == {("running", "h"): 1}
 
 
-def test_a_container_that_was_not_measured_has_no_number():
+def test_container_without_samples_has_no_gauge():
     told = gauges.measure_containers(
         [event(stats(cpu=None, memory=None))], lambda _, value: value, lambda each, _: each.name
     )
@@ -72,7 +72,7 @@ FAILED = Attempt(
     ("later", "resets", "state"),
     [(0.0, {}, "open"), (3600.0, {}, "half_open"), (0.0, {"web": NOW}, None), (0.0, {"*": NOW}, None)],
 )
-def test_a_breaker_is_told_as_the_responder_sees_it(later, resets, state):
+def test_circuit_breaker_gauge_equals_the_responders_state(later, resets, state):
     attempts = tuple(msgspec.structs.replace(FAILED, key=str(number)) for number in range(3))
     book = LedgerSnapshot(version=1, attempts=attempts, ended=attempts, controls=Controls(resets=resets))
     told = gauges.measure_breakers({"h": compute_host_status(book, ResponderSettings(), NOW + later)})

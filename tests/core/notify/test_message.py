@@ -14,7 +14,7 @@ from hemostat.events import Severity
 from tests.support.notifications import HEALED, make_notification
 
 
-def test_a_message_says_what_where_why_what_was_done_how_long_and_how_to_see_more():
+def test_message_has_headline_facts_and_command():
     message = single(HEALED, {})
     assert message.title == "web is healed: exited"
     assert message.facts == (
@@ -33,26 +33,26 @@ def test_brief_is_the_headline_alone():
 
 
 @pytest.mark.parametrize("topic", list(Topic))
-def test_every_topic_has_a_headline_without_a_hole(topic):
+def test_every_topic_has_a_complete_headline(topic):
     told = format_headline(make_notification(topic), {})
     assert told
     assert "{" not in told
     assert "  " not in told
 
 
-def test_a_headline_of_ones_own_names_fields():
+def test_custom_headline_uses_fields():
     templates = {"healed": "{host}/{container} is up after {took} ({severity})"}
     assert format_headline(HEALED, templates) == "h/web is up after 3.1 s (warning)"
 
 
 @pytest.mark.parametrize("template", ["{container.__class__}", "{0}", "{container!r}", "{took:>99}", "{{x}}"])
-def test_a_headline_reaches_nothing_but_the_fields(template):
+def test_custom_headline_accesses_only_fields(template):
     told = format_headline(HEALED, {"healed": template})
     assert "class '" not in told
     assert len(told) <= len(template)
 
 
-def test_what_comes_from_outside_is_on_one_line_masked_and_short():
+def test_untrusted_text_is_one_short_masked_line():
     message = single(make_notification(Topic.FAILED, cause="a\nb password=hunter2hunter2 " + "x" * 999), {})
     why = dict(message.facts)["Why"]
     assert "\n" not in why
@@ -60,7 +60,7 @@ def test_what_comes_from_outside_is_on_one_line_masked_and_short():
     assert len(why) == MAX_FACT_CHARACTERS
 
 
-def test_many_are_one_message_and_those_who_need_people_come_first():
+def test_digest_lists_incidents_that_need_people_first():
     many = [
         make_notification(Topic.HEALED, float(n), incident=f"i{n}", container=f"web-{n}") for n in range(30)
     ]

@@ -39,7 +39,7 @@ def left_of(*topics: Topic) -> Notification:
     return waiting
 
 
-def test_what_only_refreshes_a_screen_or_asks_a_role_is_no_news():
+def test_last_values_and_requests_are_not_notified():
     assert [each.type for each in ALL if build_notification(each)] == [
         "health_alert",
         "false_alarm",
@@ -49,7 +49,7 @@ def test_what_only_refreshes_a_screen_or_asks_a_role_is_no_news():
     assert build_notification(event(complete(outcome=Outcome.WAITING, reason=Reason.BUDGET_SPENT))) is None
 
 
-def test_a_remediation_says_what_where_why_and_what_was_done():
+def test_remediation_notification_has_all_facts():
     shop = Container(id="c", name="web", labels={"com.docker.compose.project": "shop"})
     assert build_notification(event(complete(container=shop, alert=alert()))) == Notification(
         incident="i1",
@@ -84,12 +84,12 @@ def test_a_remediation_says_what_where_why_and_what_was_done():
         (complete(outcome=Outcome.NOT_APPLICABLE, reason=Reason.RECOVERED), Topic.OVER, False),
     ],
 )
-def test_every_turn_of_an_incident_has_a_topic(told, topic, people):
+def test_every_change_of_an_incident_has_a_topic(told, topic, people):
     found = build_notification(event(told))
     assert (found.topic, found.needs_people) == (topic, people)
 
 
-def test_what_people_ordered_says_who_and_is_not_for_them_to_look_at():
+def test_order_notification_names_the_operator():
     ordered = Diagnosis(cause="ordered", confidence=1.0, advisor="ann@h")
     refused = complete(kind=Kind.ORDERED, diagnosis=ordered, outcome=Outcome.REFUSED, reason=Reason.PAUSED)
     found = build_notification(event(refused))
@@ -97,19 +97,19 @@ def test_what_people_ordered_says_who_and_is_not_for_them_to_look_at():
     assert build_notification(event(order())) is None
 
 
-def test_what_a_person_rejected_needs_nobody():
+def test_rejected_action_does_not_need_a_person():
     rejected = complete(outcome=Outcome.REFUSED, reason=Reason.REJECTED)
     assert build_notification(event(rejected)).topic is Topic.DECIDED
 
 
-def test_a_pause_is_told_and_an_answer_with_what_comes_of_it():
+def test_pause_is_notified_and_answer_with_its_result():
     paused = build_notification(event(decided(container="*"), incident=None))
     assert (paused.topic, paused.container) == (Topic.DECIDED, "everything")
     assert "ann@h" in paused.done
     assert build_notification(event(decided(what=Word.APPROVED), incident="i1")) is None
 
 
-def test_how_bad_it_is_depends_on_the_kind():
+def test_severity_depends_on_the_kind():
     assert build_notification(event(complete(kind=Kind.CPU_HIGH))).severity is Severity.WARNING
 
 
@@ -125,11 +125,11 @@ def test_how_bad_it_is_depends_on_the_kind():
         ([Topic.HEALED, Topic.OPENED], Topic.OPENED),
     ],
 )
-def test_the_latest_word_waits_unless_it_would_hide_more(topics, left):
+def test_latest_notification_is_pending_unless_less_severe(topics, left):
     assert left_of(*topics).topic is left
 
 
-def test_what_came_late_changes_nothing():
+def test_late_event_changes_nothing():
     assert merge(make_notification(Topic.HEALED, 3.0), make_notification(Topic.OPENED)).topic is Topic.HEALED
 
 
@@ -138,7 +138,7 @@ ENDS = (Topic.HEALED, Topic.ESCALATED, Topic.FAILED, Topic.OVER)
 
 @pytest.mark.parametrize("topics", [(Topic.OPENED, first, second) for first in ENDS for second in ENDS])
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_it_does_not_matter_in_which_order_they_came(topics, order):
+def test_order_of_arrival_does_not_matter(topics, order):
     """Each stream is in order, and several are read at once: that it is over may be read before what was
     done."""
     waiting = None
@@ -149,7 +149,7 @@ def test_it_does_not_matter_in_which_order_they_came(topics, order):
     assert (waiting.topic, waiting.time, waiting.aloud) == (left.topic, left.time, left.aloud)
 
 
-def test_a_healing_says_what_was_wrong():
+def test_healed_notification_names_the_fault():
     assert left_of(Topic.OPENED, Topic.OVER).what == "what 0"
     assert (
         merge(make_notification(Topic.OPENED, what="exit code 7"), make_notification(Topic.HEALED, 1.0)).what
@@ -157,18 +157,18 @@ def test_a_healing_says_what_was_wrong():
     )
 
 
-def test_what_was_left_to_people_and_is_over_is_told_with_both():
+def test_escalated_then_cleared_names_both():
     left = left_of(Topic.ESCALATED, Topic.OVER)
     assert (left.topic, left.done) == (Topic.OVER, "done 0")
     assert should_notify(left, None)
 
 
 @pytest.mark.parametrize("first", [Topic.ESCALATED, Topic.HEALED])
-def test_it_is_told_although_it_came_again_in_between(first):
+def test_end_is_notified_after_a_repeated_alert(first):
     assert should_notify(left_of(first, Topic.OPENED, Topic.OVER), None)
 
 
-def test_what_came_and_went_by_itself_is_no_news():
+def test_self_cleared_incident_is_not_notified():
     assert not should_notify(left_of(Topic.OPENED, Topic.OVER), None)
 
 
@@ -184,11 +184,11 @@ def test_what_came_and_went_by_itself_is_no_news():
         ([Topic.HEALED, Topic.OPENED, Topic.HEALED], [Topic.HEALED, Topic.OPENED, Topic.HEALED]),
     ],
 )
-def test_a_channel_hears_what_is_new_to_it(topics, heard):
+def test_channel_gets_only_new_topics(topics, heard):
     assert told_of(*topics) == heard
 
 
-def test_the_same_word_again_is_no_news():
+def test_repeated_topic_is_not_notified():
     healed = make_notification(Topic.HEALED)
     assert not should_notify(healed, LastNotification(Topic.HEALED, healed.time))
     assert not should_notify(make_notification(Topic.FAILED), LastNotification(Topic.HEALED, healed.time))

@@ -32,22 +32,22 @@ HOUR = 3600.0
         (Channel(containers=("db",)), False),
     ],
 )
-def test_a_channel_selects_by_what_and_where(channel, expected):
+def test_channel_selects_by_topic_and_origin(channel, expected):
     assert is_incident_selected(channel, make_notification(Topic.OPENED, project="shop")) is expected
 
 
-def test_troubles_of_hemostat_are_of_no_kind_or_project():
+def test_system_troubles_have_no_kind_or_project():
     gone = make_notification(Topic.GONE, kind="", severity=Severity.CRITICAL)
     assert is_incident_selected(Channel(kinds=(Kind.OOM,), projects=("shop",)), gone)
     assert not is_incident_selected(Channel(hosts=("other",)), gone)
 
 
-def test_topics_select_what_is_said():
+def test_topics_select_notifications():
     assert is_topic_selected(Channel(), Topic.HEALED)
     assert not is_topic_selected(Channel(topics=(Topic.ESCALATED,)), Topic.HEALED)
 
 
-def test_only_what_may_be_over_soon_waits():
+def test_only_transient_topics_wait_for_the_grace():
     alerting = AlertSettings(grace=30.0)
     opened, failed = make_notification(Topic.OPENED), make_notification(Topic.FAILED)
     assert compute_due_time(alerting, opened) == opened.time + 30
@@ -57,13 +57,13 @@ def test_only_what_may_be_over_soon_waits():
 @pytest.mark.parametrize(
     ("hour", "left"), [(21.9, 0.0), (22.0, 9.0), (23.5, 7.5), (0.0, 7.0), (6.5, 0.5), (7.0, 0.0), (12.0, 0.0)]
 )
-def test_quiet_hours_may_go_past_midnight(hour, left):
+def test_quiet_hours_may_cross_midnight(hour, left):
     assert compute_quiet_seconds(NIGHT, make_notification(Topic.HEALED), hour * HOUR) == pytest.approx(
         left * HOUR
     )
 
 
-def test_what_is_critical_and_needs_people_wakes_them_where_they_want_that():
+def test_critical_topics_ignore_quiet_hours_if_configured():
     bad = make_notification(Topic.ESCALATED, severity=Severity.CRITICAL)
     assert compute_quiet_seconds(NIGHT, bad, 0.0) == 0
     assert compute_quiet_seconds(NIGHT, make_notification(Topic.ESCALATED), 0.0) > 0
@@ -83,7 +83,7 @@ def test_what_is_critical_and_needs_people_wakes_them_where_they_want_that():
         ([], 0, (0, False)),
     ],
 )
-def test_in_a_storm_what_is_beyond_the_ration_goes_as_one(sent, waiting, expected):
+def test_messages_above_the_rate_are_one_digest(sent, waiting, expected):
     assert allot_messages(sent, waiting, 3, 110.0) == expected
 
 
@@ -102,11 +102,11 @@ def test_in_a_storm_what_is_beyond_the_ration_goes_as_one(sent, waiting, expecte
         (AlertSettings(templates={"healed": "{who}"}), "alert.templates", "healed", "names {who}"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(alerting, table, key, why):
+def test_configuration_error_names_its_key(alerting, table, key, why):
     ((where, what, told),) = find_alert_mistakes(alerting)
     assert (where, what) == (table, key)
     assert why in told
 
 
-def test_the_channel_slack_needs_no_url_of_its_own():
+def test_channel_slack_needs_no_url():
     assert not list(find_alert_mistakes(AlertSettings(channels={"slack": Channel(hosts=("db*",))})))

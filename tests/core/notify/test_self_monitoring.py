@@ -31,18 +31,18 @@ def told(vigil: SelfMonitoringState, gone: dict[str, str], now: float):
     return vigil, [(each.topic, each.container) for each in words]
 
 
-def test_all_is_well_while_every_role_beats():
+def test_system_is_healthy_while_all_roles_send_heartbeats():
     vigil, gone = observe_heartbeats(SelfMonitoringState(), BOTH, ROLES, 0.0)
     assert gone == {}
     assert update_and_notify(vigil, gone, 0.0, after=60.0, host="a")[0].well
 
 
-def test_a_role_that_is_nowhere_is_gone():
+def test_role_without_heartbeat_is_lost():
     _, gone = observe_heartbeats(SelfMonitoringState(), beats(("alert", "a")), ROLES, 0.0)
     assert gone == {"monitor": "no monitor is running"}
 
 
-def test_a_role_is_missed_where_it_has_lived():
+def test_role_is_missed_on_its_host():
     vigil, _ = observe_heartbeats(SelfMonitoringState(), [*BOTH, *beats(("monitor", "b"))], ROLES, 0.0)
     vigil, gone = observe_heartbeats(vigil, BOTH, ROLES, 10.0)
     assert list(gone) == ["monitor on b"]
@@ -50,14 +50,14 @@ def test_a_role_is_missed_where_it_has_lived():
     assert gone == {}
 
 
-def test_the_engine_is_gone_when_a_monitor_says_so_and_others_may_wait_for_people():
+def test_engine_is_lost_when_a_monitor_reports_it():
     ill = beats(("monitor", "a"), trouble="no engine") + beats(("alert", "a"), trouble="paused")
     _, gone = observe_heartbeats(SelfMonitoringState(), ill, ROLES, 0.0)
     assert gone == {"engine of a": "no engine"}
 
 
 @pytest.mark.parametrize("trouble", [format_unreadable_rows(1), format_unreadable_rows(7), UNREADABLE_PAUSE])
-def test_rows_that_cannot_be_read_are_told_to_people(trouble):
+def test_unreadable_rows_are_notified(trouble):
     alive = beats(("responder", "a"), trouble=trouble) + beats(("alert", "a"))
     vigil, gone = observe_heartbeats(SelfMonitoringState(), alive, ("responder", "alert"), 0.0)
     assert gone == {"data in Redis of a": trouble}
@@ -68,7 +68,7 @@ def test_rows_that_cannot_be_read_are_told_to_people(trouble):
     assert told(vigil, {}, 130.0)[1] == [(Topic.BACK, "data in Redis of a")]
 
 
-def test_what_is_gone_for_long_is_told_once_and_so_is_that_it_is_back():
+def test_long_loss_and_return_are_notified_once():
     vigil, words = told(SelfMonitoringState(), {BUS_NAME: "refused"}, 0.0)
     assert words == []
     assert not vigil.well
@@ -85,7 +85,7 @@ def test_what_is_gone_for_long_is_told_once_and_so_is_that_it_is_back():
     assert vigil.well
 
 
-def test_what_was_gone_for_a_moment_is_never_told():
+def test_short_loss_is_not_notified():
     vigil, _ = told(SelfMonitoringState(), {BUS_NAME: "refused"}, 0.0)
     vigil, words = told(vigil, {}, 30.0)
     assert words == []
@@ -93,7 +93,7 @@ def test_what_was_gone_for_a_moment_is_never_told():
     assert words == []
 
 
-def test_a_clock_that_was_set_back_delays_nothing_for_ever():
+def test_clock_set_back_delays_for_a_bounded_time():
     vigil, _ = told(SelfMonitoringState(), {BUS_NAME: "refused"}, 5000.0)
     vigil, _ = told(vigil, {BUS_NAME: "refused"}, 0.0)
     assert told(vigil, {BUS_NAME: "refused"}, 60.0)[1] == [(Topic.GONE, BUS_NAME)]
@@ -103,12 +103,12 @@ def test_a_clock_that_was_set_back_delays_nothing_for_ever():
     ("trouble", "name"),
     [("Redis at x does not allow this to user m", "Redis"), ("no Docker Engine answers", "engine of h")],
 )
-def test_a_monitors_trouble_is_told_of_what_it_is_about(trouble, name):
+def test_trouble_of_a_monitor_names_its_subject(trouble, name):
     beats = [event(heartbeat("monitor", trouble=trouble))]
     assert observe_heartbeats(SelfMonitoringState(), beats, ["monitor"], NOW)[1] == {name: trouble}
 
 
-def test_trouble_with_the_audit_trail_is_told_of_and_no_other_of_its_role():
+def test_only_audit_trouble_of_the_store_role_is_notified():
     trouble = "slack: it waits; the audit trail was replaced: see hemostat audit verify; 3 events wait"
     beats = [event(heartbeat("alert", trouble=trouble))]
     told = {"the audit trail of h": "the audit trail was replaced: see hemostat audit verify"}

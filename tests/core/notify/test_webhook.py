@@ -16,7 +16,7 @@ from hemostat.core.notify.webhook import find_doubt, find_mistake
         "mailto://a:b@example.org",
     ],
 )
-def test_addresses_that_take_such_messages_are_not_doubted(url):
+def test_known_webhook_urls_are_accepted(url):
     assert find_mistake(url) is None
     assert find_doubt(url) is None
 
@@ -39,7 +39,7 @@ def test_addresses_that_take_such_messages_are_not_doubted(url):
         ("https://[/secretpart", "malformed"),
     ],
 )
-def test_others_are_doubted_without_their_address(url, words):
+def test_unknown_webhook_url_is_doubted_without_showing_it(url, words):
     found = find_doubt(url)
     assert found is not None
     assert words in found.message
@@ -47,7 +47,7 @@ def test_others_are_doubted_without_their_address(url, words):
 
 
 @pytest.mark.parametrize("url", ["hooks.slack.com/services/T/B/x", "x", "//hooks.slack.com/services/x", ":"])
-def test_an_address_without_a_scheme_is_a_mistake(url):
+def test_url_without_scheme_is_refused(url):
     found = find_mistake(url)
     assert found is not None
     assert "https://" in found.message

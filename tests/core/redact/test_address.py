@@ -21,7 +21,7 @@ LOGINS = [
 
 
 @pytest.mark.parametrize("scheme", ["redis://", "postgresql+psycopg://", "https://", "unix://", ""])
-def test_no_secret_is_shown_whatever_its_characters(scheme):
+def test_secret_with_any_characters_is_masked(scheme):
     local = scheme == "unix://"  # where a slash begins a path
     urls = [scheme + login for login in LOGINS if not (local and login.startswith("/"))]
     assert [url for url in urls if "SECRET" in mask_url(url) + format_host(url)] == []
@@ -40,11 +40,11 @@ def test_no_secret_is_shown_whatever_its_characters(scheme):
         ("", ""),
     ],
 )
-def test_what_is_no_secret_is_shown(url, shown):
+def test_other_parts_of_the_url_are_shown(url, shown):
     assert mask_url(url) == shown
 
 
-def test_a_password_is_taken_out_of_a_vendors_words():
+def test_password_is_masked_in_error_texts():
     assert mask_secret("no host 'SECRET@h'", "SECRET", None, "") == "no host '********@h'"
 
 
@@ -68,7 +68,7 @@ def test_a_password_is_taken_out_of_a_vendors_words():
         ),
     ],
 )
-def test_a_url_of_which_a_part_is_forgotten_shows_nothing(url):
+def test_incomplete_url_is_masked(url):
     assert "SECRET" not in mask_url(url)
     assert "SECRET" not in format_host(url)
 
@@ -76,7 +76,7 @@ def test_a_url_of_which_a_part_is_forgotten_shows_nothing(url):
 @pytest.mark.parametrize(
     "url", ["redis://u:SECRET", "tcp://u:SECRET@h", "http://h/?key=SECRET", "redis://h:12x"]
 )
-def test_what_may_be_a_login_is_known_for_one(url):
+def test_possible_login_is_recognised(url):
     assert has_login(url)
 
 
@@ -91,5 +91,5 @@ def test_what_may_be_a_login_is_known_for_one(url):
         "http://h:1/v",
     ],
 )
-def test_a_plain_address_is_shown_and_is_no_login(url):
+def test_plain_address_is_shown(url):
     assert (mask_url(url), has_login(url)) == (url, False)

@@ -20,21 +20,21 @@ from hemostat.core.remediation.cleanup import (
 @pytest.mark.parametrize(
     "path", ["tmp", "../x", "/tmp/../etc", "//etc", "", " ", *sorted(SYSTEM_DIRECTORIES), "/etc/", "/./"]
 )
-def test_what_could_hurt_the_system_is_never_emptied(path):
+def test_system_paths_are_never_emptied(path):
     assert build_cleanup_command({CLEANUP.name: path}) is None
 
 
-def test_without_the_label_nothing_may_be_deleted():
+def test_nothing_is_deleted_without_the_label():
     assert build_cleanup_command({}) is None
 
 
-def test_every_path_that_the_label_names_is_emptied():
+def test_every_labelled_path_is_emptied():
     found = build_cleanup_command({CLEANUP.name: "/tmp/cache, /var/cache/app,"})
     assert found is not None
     assert found[4:] == ["/tmp/cache", "/var/cache/app"]
 
 
-def test_nothing_is_emptied_where_one_of_several_paths_could_hurt():
+def test_one_dangerous_path_refuses_all():
     assert build_cleanup_command({CLEANUP.name: "/tmp/cache, /etc ,/var/cache/app"}) is None
 
 
@@ -46,7 +46,7 @@ def run(root: Path | str, *paths: Path | str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_the_contents_go_and_the_directory_stays(tmp_path):
+def test_contents_are_deleted_and_the_directory_is_kept(tmp_path):
     cache = tmp_path / "a cache"
     (cache / "deep" / "er").mkdir(parents=True)
     (cache / "deep" / "er" / "-rf").write_text("x")
@@ -60,7 +60,7 @@ def test_the_contents_go_and_the_directory_stays(tmp_path):
     assert kept.read_text() == "x"
 
 
-def test_another_device_is_left_alone():
+def test_other_device_is_not_emptied():
     done = run("/", "/proc")
     assert done.returncode == 1
     assert "/proc is a mount" in done.stderr
@@ -80,18 +80,18 @@ def planned(*leftovers: PrunableItem, protect: tuple[str, ...] = (), **settings:
     return [each.name for each in select_items_to_delete(leftovers, Cleanup(**settings), protect, NOW)]
 
 
-def test_containers_go_when_they_have_been_stopped_for_long_enough():
+def test_long_stopped_containers_are_removed():
     assert planned(leftover(name="a", hours=25), leftover(name="b", hours=23)) == ["a"]
     assert planned(leftover(hours=25), stopped_older_than=26 * HOUR) == []
 
 
-def test_volumes_go_only_where_that_is_asked_for():
+def test_volumes_are_removed_only_if_configured():
     volume = leftover(PrunableKind.VOLUME, "data")
     assert planned(volume) == []
     assert planned(volume, volumes=True) == ["data"]
 
 
-def test_images_and_build_cache_go_unless_they_are_kept():
+def test_images_and_build_cache_are_removed_unless_protected():
     both = leftover(PrunableKind.IMAGE, "i"), leftover(PrunableKind.BUILD_CACHE, "b")
     assert planned(*both) == ["i", "b"]
     assert planned(*both, images=False) == ["b"]
@@ -108,20 +108,20 @@ def test_images_and_build_cache_go_unless_they_are_kept():
     ],
 )
 @pytest.mark.parametrize("what", list(PrunableKind))
-def test_what_a_label_keeps_is_kept(what, label, text):
+def test_items_protected_by_a_label_are_kept(what, label, text):
     assert planned(leftover(what, **{label: text}), volumes=True) == []
 
 
-def test_what_the_settings_protect_by_name_is_kept():
+def test_items_protected_by_name_are_kept():
     assert planned(leftover(name="postgres-1"), leftover(name="web"), protect=("postgres*",)) == ["web"]
 
 
-def test_containers_go_before_what_they_may_have_used():
+def test_containers_are_removed_before_images_and_volumes():
     everything = [leftover(what, what.name) for what in reversed(PrunableKind)]
     assert planned(*everything, volumes=True) == [what.name for what in PrunableKind]
 
 
-def test_it_is_told_by_kind():
+def test_result_is_reported_by_kind():
     items = [(leftover(), 1 << 20), (leftover(name="b"), 0), (leftover(PrunableKind.BUILD_CACHE), 1 << 30)]
     assert describe_items(items) == "2 stopped containers 1.0 MiB, build cache 1.0 GiB"
     assert describe_items([(leftover(PrunableKind.IMAGE), 512)]) == "1 dangling image 512 B"

@@ -60,12 +60,12 @@ def unsupported(kind: Kind):
         (complete(outcome=Outcome.REFUSED, reason=Reason.COOLDOWN), None),
     ],
 )
-def test_each_rung_has_one_that_follows_and_the_last_is_people(done, action):
+def test_each_step_has_a_next_and_the_last_is_a_person(done, action):
     assert find_following_action(done) is action
 
 
 @pytest.mark.parametrize("action", [action for action in Action if action is not Action.NONE])
-def test_no_ladder_goes_on_for_ever(action):
+def test_every_ladder_ends(action):
     seen = [action]
     while (following := find_following_action(failed(seen[-1]))) not in {None, Action.NONE}:
         assert following not in seen
@@ -84,5 +84,5 @@ def test_no_ladder_goes_on_for_ever(action):
         (Action.CLEANUP, Kind.DISK_HIGH, [(Action.CLEANUP, Outcome.FAILED)], Action.NONE),
     ],
 )
-def test_a_failure_that_came_back_is_met_by_the_next_rung(action, kind, earlier, then):
+def test_relapse_leads_to_the_next_step(action, kind, earlier, then):
     assert find_next_untried(action, kind, earlier) is then

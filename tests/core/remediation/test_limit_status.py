@@ -29,7 +29,7 @@ def look(
     return compute_host_status(book, limits, NOW)
 
 
-def test_who_was_never_acted_on_has_its_whole_budget():
+def test_container_without_actions_has_its_full_budget():
     own = look(attempt(5.0, container="db")).of("web")
     assert (own.budget, own.breaker, own.backoff, own.pause, own.attempt) == (
         RestartBudget(0, 3),
@@ -40,20 +40,20 @@ def test_who_was_never_acted_on_has_its_whole_budget():
     )
 
 
-def test_each_container_has_a_budget_of_its_own():
+def test_each_container_has_its_own_budget():
     seen = look(attempt(1000.0), attempt(20.0, container="db"), attempt(10.0, container="db"))
     assert (seen.of("web").budget, seen.of("db").budget) == (RestartBudget(1, 3), RestartBudget(2, 3))
     assert (seen.of("web").backoff, seen.of("db").backoff) == (0.0, NOW - 9 + 20)
 
 
-def test_a_spent_budget_and_the_cooldown_after_it_say_when_they_end():
+def test_spent_budget_and_cooldown_have_an_end_time():
     spent = look(*(attempt(ago) for ago in (3000.0, 2000.0, 1000.0))).of("web")
     assert spent.budget == RestartBudget(3, 3, NOW + 2600)
     resting = look(*(attempt(ago) for ago in (5000.0, 4000.0, 3000.0))).of("web")
     assert resting.budget == RestartBudget(1, 3, NOW + 600)
 
 
-def test_breakers_are_open_then_half_open():
+def test_circuit_breakers_are_open_then_half_open():
     fresh = look(*(failed(ago, host_fault=True) for ago in (300.0, 200.0, 100.0)))
     assert fresh.of("web").breaker == BreakerState(3, open=True, until=NOW - 99 + 600)
     assert fresh.breaker == BreakerState(3), "the host's needs failures of several containers"
@@ -63,7 +63,7 @@ def test_breakers_are_open_then_half_open():
     assert closed.of("web").breaker == BreakerState()
 
 
-def test_the_breaker_of_the_host_is_shown_with_the_project_that_it_holds():
+def test_host_breaker_is_shown_with_its_project():
     evil = [failed(float(n), container=f"e{n}", project="evil", host_fault=True) for n in range(50, 20, -5)]
     seen = look(*evil)
     assert (seen.breaker.open, seen.breaker_project) == (True, "evil")
@@ -73,7 +73,7 @@ def test_the_breaker_of_the_host_is_shown_with_the_project_that_it_holds():
 
 
 @pytest.mark.parametrize("containers", [1, 20])
-def test_the_time_for_an_overview_is_linear_in_the_attempts(containers):
+def test_overview_time_is_linear_in_the_attempts(containers):
     """A screen and each reading of the metrics ask for all that the ledger keeps."""
 
     def seconds(number: int) -> float:
@@ -89,7 +89,7 @@ def test_the_time_for_an_overview_is_linear_in_the_attempts(containers):
     assert seconds(1000) < 30 * seconds(100) + 0.02
 
 
-def test_a_pause_shows_where_it_holds():
+def test_pause_is_shown_where_it_applies():
     pause, over = Pause(by="ann", at=NOW - 9), Pause(by="ann", at=NOW - 9, until=NOW - 1)
     seen = look(controls=Controls(pauses={"web": pause, "db": over}))
     assert (seen.pause, seen.of("web").pause, seen.of("db").pause) == (None, pause, None)
@@ -98,7 +98,7 @@ def test_a_pause_shows_where_it_holds():
     assert everything.containers == {}
 
 
-def test_what_is_under_way_shows_until_its_lease_is_over():
+def test_running_action_is_shown_until_its_lease_ends():
     acting, dropped = attempt(1.0, outcome=None), attempt(500.0, outcome=None, container="db")
     seen = look(dropped, acting)
     assert (seen.of("web").attempt, seen.of("db").attempt, seen.running) == (acting, None, 1)
@@ -116,7 +116,7 @@ def test_what_is_under_way_shows_until_its_lease_is_over():
         (attempt(1.0, outcome=None),),
     ],
 )
-def test_what_is_shown_is_what_is_decided_by(attempts):
+def test_shown_limits_are_those_of_the_decision(attempts):
     own = look(*attempts).of("web")
     decision = preview_decision(
         order(), LedgerSnapshot(version=1, attempts=attempts, running=attempts[-1:]), LIMITS, NOW

@@ -49,7 +49,7 @@ def labelled(**labels: str) -> Container:
 
 
 @pytest.mark.parametrize("action", [action for action in Action if action is not Action.NONE])
-def test_what_a_person_orders_is_done_though_nothing_has_failed(action):
+def test_order_is_permitted_without_a_failure(action):
     decision = ask(wanted=order(action=action))
     assert isinstance(decision, Act)
     assert decision.attempt.action is action
@@ -58,7 +58,7 @@ def test_what_a_person_orders_is_done_though_nothing_has_failed(action):
 @pytest.mark.parametrize(
     "limits", [ResponderSettings(mode="approve"), ResponderSettings(modes={Action.RESTART: "approve"})]
 )
-def test_an_order_is_an_approval(limits):
+def test_order_needs_no_approval(limits):
     assert isinstance(ask(limits=limits), Act)
 
 
@@ -73,18 +73,18 @@ def test_an_order_is_an_approval(limits):
         (ResponderSettings(budget=0), labelled(), Reason.BUDGET_SPENT),
     ],
 )
-def test_what_is_forbidden_is_refused_whoever_orders_it(limits, container, reason):
+def test_forbidden_action_is_refused_for_everyone(limits, container, reason):
     decision = ask(limits=limits, wanted=order(container=container))
     assert isinstance(decision, Refuse)
     assert decision.reason is reason
 
 
-def test_the_label_says_what_is_done_without_a_person_and_not_what_one_may_order():
+def test_actions_label_does_not_limit_orders():
     assert isinstance(ask(wanted=order(container=labelled(actions=""))), Act)
 
 
 @pytest.mark.parametrize("limits", [LIMITS, ResponderSettings(actions=tuple(Action))])
-def test_nobody_but_a_person_stops_a_container(limits):
+def test_stop_needs_an_order(limits):
     told = needed(alert=alert(since=NOW - 1), action=Action.STOP)
     situation = DecisionInput(book=LedgerSnapshot(version=1, patient="web"))
     decision = decide(told, "i1", situation, limits, by="responder@a", lease=LEASE, now=NOW)
@@ -92,7 +92,7 @@ def test_nobody_but_a_person_stops_a_container(limits):
     assert "stop" not in {choice for kind in Kind for choice in list_choices(alert(kind=kind), limits)}
 
 
-def test_nothing_is_no_order():
+def test_action_none_is_not_an_order():
     assert isinstance(ask(wanted=order(action=Action.NONE)), Refuse)
 
 
@@ -108,7 +108,7 @@ def test_nothing_is_no_order():
         ),
     ],
 )
-def test_the_limits_hold_for_people_too_unless_they_may_and_do_override_them(attempts, book, reason):
+def test_limits_apply_to_orders_unless_overridden(attempts, book, reason):
     forced = order(force=True)
     for wanted, limits in ((order(), LIMITS), (order(), OVERRIDE), (forced, LIMITS)):
         decision = ask(*attempts, wanted=wanted, limits=limits, **book)
@@ -117,14 +117,14 @@ def test_the_limits_hold_for_people_too_unless_they_may_and_do_override_them(att
     assert isinstance(ask(*attempts, wanted=forced, limits=OVERRIDE, **book), Act)
 
 
-def test_back_off_and_the_minimum_of_healthy_replicas_hold_for_people_too():
+def test_backoff_and_minimum_replicas_apply_to_orders():
     thin = ReplicaHealth(2, 0, itself=True)
     assert isinstance(ask(attempt(5.0)), Wait)
     assert isinstance(ask(peers=thin), Wait)
     assert isinstance(ask(attempt(5.0), wanted=order(force=True), limits=OVERRIDE, peers=thin), Act)
 
 
-def test_nobody_overrides_what_is_under_way_or_protected():
+def test_override_does_not_cover_running_or_protected():
     busy = attempt(1.0, key="other", outcome=None)
     forced = order(force=True)
     assert isinstance(ask(wanted=forced, limits=OVERRIDE, running=(busy,)), Wait)
@@ -133,18 +133,18 @@ def test_nobody_overrides_what_is_under_way_or_protected():
 
 
 @pytest.mark.parametrize("limits", [LIMITS, OVERRIDE])
-def test_while_paused_an_order_is_refused_and_not_kept_for_later(limits):
+def test_order_is_refused_while_paused(limits):
     decision = ask(wanted=order(force=True), limits=limits, controls=Controls(pauses={"*": PAUSED}))
     assert decision == Refuse(Reason.PAUSED, "by ann: resume, then order it again")
     over = Pause(by="ann", at=NOW - 60, until=NOW - 1)
     assert isinstance(ask(controls=Controls(pauses={"*": over})), Act)
 
 
-def test_an_order_that_nobody_took_in_time_is_not_done_any_more():
+def test_expired_order_is_not_executed():
     assert ask(at=NOW - 960) == Refuse(Reason.EXPIRED, "ordered 16 min ago")
 
 
-def test_an_order_is_done_once():
+def test_order_is_executed_once():
     done = attempt(2.0, key=build_attempt_key(build_request(order(), NOW), "o1"))
     assert ask(done) == RepeatOutcome(done)
     begun = msgspec.structs.replace(done, outcome=None)
@@ -153,7 +153,7 @@ def test_an_order_is_done_once():
 
 
 @pytest.mark.parametrize("given", ["", seal(order(action=Action.STOP), NOW - 1), seal(order(), NOW - 9)])
-def test_what_no_person_gave_is_no_order(given):
+def test_order_without_a_seal_is_refused(given):
     """Whoever may put orders back on their stream gives none: not another one, nor an old one again."""
     begun = attempt(2.0, key=build_attempt_key(build_request(order(), NOW), "o1"), outcome=None)
     for attempts in ((), (begun,)):
@@ -162,12 +162,12 @@ def test_what_no_person_gave_is_no_order(given):
         )
 
 
-def test_what_the_responder_has_noted_does_not_make_it_another():
+def test_notes_of_the_responder_keep_the_seal_valid():
     noted = order(told=(Reason.MIN_HEALTHY,))
     assert isinstance(ask(wanted=noted, seal=seal(order(), NOW - 1)), Act)
 
 
-def test_two_orders_are_two_and_one_is_one():
+def test_orders_are_identified_by_their_id():
     ids = [
         order_id("h", each, at)
         for each, at in (
@@ -181,7 +181,7 @@ def test_two_orders_are_two_and_one_is_one():
     assert order_id("h", order(told=(Reason.MIN_HEALTHY,)), NOW) == ids[0]
 
 
-def test_that_a_container_was_stopped_says_nothing_of_whether_it_can_be_healed():
+def test_ordered_stop_does_not_count_as_a_failure():
     recent = [failed(ago) for ago in (300.0, 200.0, 100.0)]
     stopped = attempt(50.0, action=Action.STOP, outcome=Outcome.HEALED)
     decision = ask(*recent, stopped, limits=ResponderSettings(budget=9, backoff=0.0))
@@ -206,7 +206,7 @@ def test_that_a_container_was_stopped_says_nothing_of_whether_it_can_be_healed()
         ),
     ],
 )
-def test_a_person_sees_what_would_be_done(wanted, words):
+def test_preview_shows_the_action(wanted, words):
     assert describe_plan(wanted) == words
 
 
@@ -225,7 +225,7 @@ def test_a_person_sees_what_would_be_done(wanted, words):
         ),
     ],
 )
-def test_a_person_sees_what_the_limits_say_before_ordering(attempts, controls, limits, words):
+def test_preview_shows_the_limits(attempts, controls, limits, words):
     elsewhere = tuple(attempt(ago, container="db") for ago in (3.0, 2.0, 1.0))
     survey = LedgerSnapshot(version=1, attempts=(*elsewhere, *attempts), controls=controls)
     assert describe_decision(preview_decision(order(), survey, limits, NOW)) == words

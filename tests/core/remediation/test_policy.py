@@ -72,7 +72,7 @@ SWARM = {"com.docker.swarm.task.name": "web.1.x"}
 
 
 @pytest.mark.parametrize("action", [Action.RESTART, Action.START])
-def test_container_of_an_orchestrator_is_not_started_unless_the_settings_say_so(action):
+def test_orchestrated_container_needs_permission_to_start(action):
     task = alert(since=NOW - 1, container=Container(id="c1", name="web", labels=SWARM))
     refused = ask(alert=task, action=action)
     assert refused == Refuse(Reason.NOT_ALLOWED, "managed by Swarm")
@@ -92,7 +92,7 @@ def running(started_at: float) -> ContainerInfo:
         (None, NOW - 17, NOW + 73, False),
     ],
 )
-def test_no_action_begins_while_a_person_stops_this_process(info, since, until, waits):
+def test_no_action_starts_during_a_stop_by_a_person(info, since, until, waits):
     book = LedgerSnapshot(version=1, stopping=ManualStop(since, until))
     assert (find_stop_wait(book, info, NOW) is not None) is waits
 
@@ -117,39 +117,39 @@ def test_the_first_request_is_acted_on():
         (LIMITS, alert(since=NOW - 901), Reason.EXPIRED),
     ],
 )
-def test_what_is_forbidden_is_refused_with_its_reason(limits, told, reason):
+def test_forbidden_action_is_refused_with_its_reason(limits, told, reason):
     decision = ask(limits=limits, alert=told)
     assert isinstance(decision, Refuse)
     assert decision.reason is reason
 
 
 @pytest.mark.parametrize("patient", ["", "db"])
-def test_nothing_is_done_for_an_incident_that_no_monitor_told_of(patient: str):
+def test_unknown_incident_is_refused(patient: str):
     """Nor to another container than the one it told of."""
     decision = ask(patient=patient)
     assert isinstance(decision, Refuse)
     assert decision.reason is Reason.UNKNOWN_INCIDENT
 
 
-def test_what_was_begun_is_taken_up_though_its_incident_is_forgotten():
+def test_started_action_is_resumed_without_its_incident():
     open_intent = attempt(1, key="i1:1:0", outcome=None)
     assert isinstance(ask(open_intent, patient=""), Resume)
 
 
-def test_a_label_may_allow_less_but_never_more():
+def test_label_restricts_actions_and_never_extends_them():
     assert isinstance(ask(alert=labelled(actions="restart")), Act)
     wide = ask(limits=ResponderSettings(actions=(Action.CLEANUP,)), alert=labelled(actions="restart,scale"))
     assert isinstance(wide, Refuse)
 
 
-def test_the_budget_of_an_hour_is_spent_by_three():
+def test_three_actions_spend_the_hourly_budget():
     used = [attempt(ago) for ago in (3000.0, 2000.0, 1000.0)]
     decision = ask(*used)
     assert decision == Refuse(Reason.BUDGET_SPENT, "3 of 3 in 1 h, again in 43 min 20 s")
     assert isinstance(ask(*used[1:]), Act)
 
 
-def test_the_cooldown_lasts_an_hour_from_the_last_action():
+def test_cooldown_lasts_an_hour_from_the_last_action():
     used = [attempt(ago) for ago in (5000.0, 4000.0, 3000.0)]
     decision = ask(*used)
     assert isinstance(decision, Refuse)
@@ -157,39 +157,39 @@ def test_the_cooldown_lasts_an_hour_from_the_last_action():
     assert isinstance(ask(*(attempt(ago) for ago in (6000.0, 5000.0, 3700.0))), Act)
 
 
-def test_what_was_never_done_costs_no_budget():
+def test_action_that_never_ran_costs_no_budget():
     free = [attempt(ago, outcome=Outcome.NOT_APPLICABLE) for ago in (50.0, 40.0, 30.0, 20.0)]
     assert isinstance(ask(*free), Act)
 
 
 @pytest.mark.parametrize(("earlier", "wait"), [([5.0], 6.0), ([40.0, 5.0], 16.0)])
-def test_back_off_grows_with_every_action(earlier, wait):
+def test_backoff_grows_with_every_action(earlier, wait):
     decision = ask(*(attempt(ago) for ago in earlier))
     assert isinstance(decision, Wait)
     assert decision.until == NOW + wait
 
 
-def test_a_clock_that_was_set_back_makes_nobody_wait_for_longer():
+def test_clock_set_back_does_not_prolong_a_wait():
     decision = ask(attempt(-5.0), limits=ResponderSettings(backoff_reset=1e9))
     assert decision.until <= NOW + 10.0
     assert isinstance(ask(attempt(-3600.0)), Act)
 
 
-def test_after_calm_the_back_off_begins_anew():
+def test_backoff_restarts_after_calm():
     assert isinstance(ask(attempt(700.0)), Act)
 
 
-def test_what_was_finished_is_told_again_and_not_done_again():
+def test_finished_action_is_answered_without_repetition():
     done = attempt(2.0, key="i1:1:0")
     assert ask(done) == RepeatOutcome(done)
 
 
-def test_what_this_responder_began_is_taken_up():
+def test_action_of_this_responder_is_resumed():
     mine = attempt(2.0, key="i1:1:0", outcome=None)
     assert ask(mine, running=[mine]) == Resume(mine, lease=NOW + LEASE)
 
 
-def test_what_another_began_is_waited_for_until_its_lease_is_over():
+def test_action_of_another_is_awaited_until_its_lease_ends():
     theirs = attempt(2.0, key="i1:1:0", outcome=None)
     decision = ask(theirs, by="responder@b")
     assert isinstance(decision, Wait)
@@ -198,7 +198,7 @@ def test_what_another_began_is_waited_for_until_its_lease_is_over():
     assert ask(dropped, by="responder@b") == Resume(dropped, lease=NOW + LEASE)
 
 
-def test_what_has_lost_its_place_is_taken_up_when_the_place_is_free():
+def test_action_without_its_slot_resumes_when_one_is_free():
     """While its lease was over another action may have been begun on the container."""
     mine = attempt(200.0, key="i1:1:0", outcome=None)
     other = attempt(1.0, key="i2:1:0", outcome=None)
@@ -208,7 +208,7 @@ def test_what_has_lost_its_place_is_taken_up_when_the_place_is_free():
     assert isinstance(ask(mine, running=[mine, *elsewhere[1:]]), Resume)
 
 
-def test_the_same_container_and_service_get_one_action_at_a_time():
+def test_container_and_service_get_one_action_at_a_time():
     under_way = attempt(1.0, key="other", outcome=None)
     assert isinstance(ask(running=[under_way]), Wait)
     assert isinstance(ask(running=[msgspec.structs.replace(under_way, container="db")]), Act)
@@ -226,21 +226,21 @@ def test_the_same_container_and_service_get_one_action_at_a_time():
         {"com.docker.compose.project": "other"},
     ],
 )
-def test_an_action_on_a_forged_replica_holds_up_no_other(forged):
+def test_action_on_a_forged_replica_blocks_no_other(forged):
     victim = Container(id="c2", name="s-2", image="s:1", labels=composed("s", "p"))
     forger = msgspec.structs.replace(victim, id="e", name="evil", labels={**victim.labels, **forged})
     evil = attempt(1.0, container="evil", service=get_replica_group(forger, TrustSettings()), outcome=None)
     assert isinstance(ask(running=[evil], alert=alert(since=NOW - 1, container=victim), patient="s-2"), Act)
 
 
-def test_a_host_gets_so_many_actions_at_a_time():
+def test_concurrent_actions_on_a_host_are_limited():
     busy = [attempt(1.0, key=f"k{n}", container=f"c{n}", outcome=None) for n in range(LIMITS.concurrency)]
     assert isinstance(ask(running=busy), Wait)
     assert isinstance(ask(running=busy[1:]), Act)
     assert isinstance(ask(running=[msgspec.structs.replace(each, lease=NOW - 1) for each in busy]), Act)
 
 
-def test_what_is_verified_for_long_keeps_no_other_container_waiting():
+def test_long_verification_does_not_block_others():
     slow = [attempt(130.0, key=f"k{n}", container=f"c{n}", outcome=None) for n in range(LIMITS.concurrency)]
     slow = [msgspec.structs.replace(each, lease=NOW + 100) for each in slow]
     assert isinstance(ask(running=slow), Act)
@@ -248,19 +248,19 @@ def test_what_is_verified_for_long_keeps_no_other_container_waiting():
 
 
 @pytest.mark.parametrize("name", ["*", "web"])
-def test_the_kill_switch_holds_everything_back_and_says_who_pressed_it(name):
+def test_global_pause_blocks_all_and_names_its_author(name):
     decision = ask(controls=Controls(pauses={name: PAUSED}))
     assert isinstance(decision, Wait)
     assert (decision.reason, decision.why) == (Reason.PAUSED, "paused by ann")
 
 
-def test_a_pause_for_another_container_or_one_that_is_over_holds_nothing_back():
+def test_other_or_expired_pause_blocks_nothing():
     assert isinstance(ask(controls=Controls(pauses={"db": PAUSED})), Act)
     over = msgspec.structs.replace(PAUSED, until=NOW - 1)
     assert isinstance(ask(controls=Controls(pauses={"*": over})), Act)
 
 
-def test_what_was_begun_is_not_gone_on_with_while_paused():
+def test_started_action_is_not_resumed_while_paused():
     mine = attempt(2.0, key="i1:1:0", outcome=None)
     assert isinstance(ask(mine, controls=Controls(pauses={"*": PAUSED})), Wait)
 
@@ -288,7 +288,7 @@ def approval(
 APPROVE = ResponderSettings(mode="approve")
 
 
-def test_in_approve_mode_a_person_is_asked_and_waited_for():
+def test_approve_mode_waits_for_an_approval():
     assert ask(limits=APPROVE) == RequestApproval(NOW + APPROVE.approve_for)
     assert ask(limits=APPROVE, approval=approval()) == RequestApproval(approval().until)
 
@@ -300,18 +300,18 @@ def test_in_approve_mode_a_person_is_asked_and_waited_for():
         (approval(until=NOW - 1), Reason.NO_ANSWER),
     ],
 )
-def test_no_and_no_answer_are_both_no(given, reason):
+def test_rejection_and_expiry_are_refusals(given, reason):
     decision = ask(limits=APPROVE, approval=given)
     assert isinstance(decision, Refuse)
     assert decision.reason is reason
 
 
-def test_yes_is_yes_even_where_it_took_longer_than_a_request_lives():
+def test_late_approval_is_valid():
     late = alert(since=NOW - 901)
     assert isinstance(ask(limits=APPROVE, approval=approval(ApprovalAnswer.APPROVED), alert=late), Act)
 
 
-def test_yes_does_not_hold_for_longer_than_a_request_lives():
+def test_approval_expires_with_the_requests_lifetime():
     late, long_ago = (
         alert(since=NOW - 5000),
         msgspec.structs.replace(approval(ApprovalAnswer.APPROVED), answered=NOW - 901),
@@ -330,12 +330,12 @@ def test_yes_does_not_hold_for_longer_than_a_request_lives():
         (approval(ApprovalAnswer.REJECTED, reason=""), Refuse(Reason.REJECTED, "by ann")),
     ],
 )
-def test_who_was_asked_has_all_the_time_that_was_promised(given, decision):
+def test_approval_stays_open_until_its_deadline(given, decision):
     """However long the failure itself has lasted by then."""
     assert ask(limits=APPROVE, approval=given, alert=alert(since=NOW - 901)) == decision
 
 
-def test_yes_does_not_widen_any_limit():
+def test_approval_does_not_extend_limits():
     used = [attempt(ago) for ago in (3000.0, 2000.0, 1000.0)]
     decision = ask(*used, limits=APPROVE, approval=approval(ApprovalAnswer.APPROVED))
     assert isinstance(decision, Refuse)
@@ -359,7 +359,7 @@ def test_yes_does_not_widen_any_limit():
         (ResponderSettings(mode="approve"), {"hemostat.mode": "dry-run"}, Refuse),
     ],
 )
-def test_the_strictest_of_the_modes_that_apply_wins(limits, labels, kind):
+def test_strictest_mode_applies(limits, labels, kind):
     told = alert(since=NOW - 1, container=Container(id="c1", name="web", labels=labels))
     assert isinstance(ask(limits=limits, alert=told), kind)
 
@@ -367,7 +367,7 @@ def test_the_strictest_of_the_modes_that_apply_wins(limits, labels, kind):
 ROOMY = ResponderSettings(budget=100, backoff=0.0)
 
 
-def test_after_repeated_failures_the_breaker_of_the_container_opens_and_lets_one_trial_through_later():
+def test_repeated_failures_open_the_containers_breaker():
     recent = [failed(ago) for ago in (300.0, 200.0, 100.0)]
     decision = ask(*recent, limits=ROOMY)
     assert decision == Refuse(
@@ -377,18 +377,18 @@ def test_after_repeated_failures_the_breaker_of_the_container_opens_and_lets_one
     assert isinstance(ask(*recent[:2], attempt(50.0), *recent[2:], limits=ROOMY), Act)
 
 
-def test_a_failed_trial_opens_it_again():
+def test_failed_trial_opens_the_breaker_again():
     tried = [failed(ago) for ago in (1900.0, 1800.0, 1700.0, 30.0)]
     assert isinstance(ask(*tried, limits=ROOMY), Refuse)
 
 
-def test_a_person_can_close_it():
+def test_reset_closes_the_breaker():
     recent = [failed(ago) for ago in (300.0, 200.0, 100.0)]
     assert isinstance(ask(*recent, limits=ROOMY, controls=Controls(resets={"web": NOW - 10})), Act)
     assert isinstance(ask(*recent, limits=ROOMY, controls=Controls(resets={"*": NOW - 10})), Act)
 
 
-def test_the_breaker_of_the_host_opens_when_several_containers_cannot_be_healed():
+def test_failures_of_several_containers_open_the_host_breaker():
     several = [failed(float(ago), container=f"c{ago % 2}", host_fault=True) for ago in range(50, 100, 10)]
     spread = [msgspec.structs.replace(each, container=f"c{n % 2}") for n, each in enumerate(several)]
     decision = ask(ended=spread, limits=ROOMY)
@@ -397,7 +397,7 @@ def test_the_breaker_of_the_host_opens_when_several_containers_cannot_be_healed(
     assert isinstance(ask(ended=several, limits=ROOMY), Act)
 
 
-def test_failures_that_say_nothing_of_the_host_hold_no_other_container_back():
+def test_container_failures_do_not_count_for_the_host():
     several = [failed(float(ago), container=f"c{ago}") for ago in range(50, 100, 10)]
     assert isinstance(ask(ended=several, limits=ROOMY), Act)
 
@@ -430,7 +430,7 @@ def test_failures_that_say_nothing_of_the_host_hold_no_other_container_back():
         ("start db: 403 Forbidden", False),
     ],
 )
-def test_what_an_engine_says_is_the_hosts_fault_or_the_containers(error, host):
+def test_engine_errors_are_attributed_to_host_or_container(error, host):
     assert is_host_fault(error) is host
 
 
@@ -451,7 +451,7 @@ def oldest_first(*attempts: Attempt) -> list[Attempt]:
     return sorted(attempts, key=lambda each: each.time)
 
 
-def test_one_project_does_not_open_the_breaker_of_the_host_for_others():
+def test_one_project_does_not_open_the_host_breaker_for_others():
     ended = oldest_first(*in_project("evil", *range(10, 100, 10)), *in_project("", 200.0, 300.0))
     assert isinstance(ask(ended=ended, limits=ROOMY, alert=of_project("shop")), Act)
     held = ask(ended=ended, limits=ROOMY, alert=of_project("evil"))
@@ -464,7 +464,7 @@ def test_failures_of_three_projects_open_it_for_all():
     assert isinstance(ask(ended=ended, limits=ROOMY, alert=of_project("shop")), Wait)
 
 
-def test_failures_of_others_do_not_keep_it_open_for_longer():
+def test_failures_of_others_do_not_prolong_it():
     """Each of many projects fails at its trial: shop still has its own."""
     first = [*in_project("a", 990.0, 980.0), *in_project("b", 970.0, 960.0), *in_project("c", 950.0)]
     later = [each for n in range(20) for each in in_project(f"x{n}", 300.0 - n)]
@@ -476,7 +476,7 @@ def test_failures_of_others_do_not_keep_it_open_for_longer():
     assert isinstance(ask(ended=ended, running=[own], limits=ROOMY, alert=of_project("shop")), Wait)
 
 
-def test_what_an_earlier_version_wrote_without_a_project_counts_as_one():
+def test_attempts_without_project_count_as_one_project():
     ended = oldest_first(*in_project("", *range(10, 100, 10)))
     assert isinstance(ask(ended=ended, limits=ROOMY), Wait)
     assert isinstance(ask(ended=ended, limits=ROOMY, alert=of_project("shop")), Act)
@@ -498,34 +498,34 @@ EARLIER = {"key": "i1:1:0"}
         (Kind.OOM, Outcome.FAILED, True),
     ],
 )
-def test_no_rung_is_tried_twice_against_one_failure(kind, outcome, again):
+def test_ladder_step_is_not_repeated_for_one_failure(kind, outcome, again):
     told = alert(kind=kind, since=NOW, occurrence=2)
     decision = ask(attempt(300.0, outcome=outcome, **EARLIER), alert=told)
     assert isinstance(decision, Act if again else Refuse)
     assert again or decision.reason is Reason.ALREADY_TRIED
 
 
-def test_another_failure_of_the_same_container_may_be_treated():
+def test_other_failure_of_the_container_may_be_acted_on():
     told = alert(kind=Kind.EXITED, since=NOW)
     earlier = attempt(300.0, outcome=Outcome.FAILED, key="i0:1:0")
     assert isinstance(ask(earlier, alert=told), Act)
 
 
-def test_the_second_half_of_a_restart_is_permitted_where_the_restart_is():
+def test_start_after_an_own_stop_follows_the_restart_permission():
     ref = msgspec.structs.replace(WEB, labels={"hemostat.actions": "restart"})
     told = alert(kind=Kind.UNHEALTHY, since=NOW, container=ref)
     assert isinstance(ask(alert=told, action=Action.START, rung=1), Act)
     assert isinstance(ask(alert=told, action=Action.START), Refuse)
 
 
-def test_a_half_open_breaker_of_the_host_lets_one_through_at_a_time():
+def test_half_open_host_breaker_permits_one_action():
     old = [failed(1000.0 + n, container=f"c{n}", host_fault=True) for n in range(5)]
     assert isinstance(ask(ended=old, limits=ROOMY), Act)
     trial = attempt(1.0, key="t", container="c9", outcome=None)
     assert isinstance(ask(ended=old, running=[trial], limits=ROOMY), Wait)
 
 
-def test_a_rush_of_actions_on_one_host_is_slowed_down():
+def test_rush_of_actions_on_a_host_is_limited():
     rush = [attempt(float(n), container=f"c{n}") for n in range(1, 11)]
     decision = ask(ended=rush)
     assert isinstance(decision, Wait)
@@ -542,17 +542,17 @@ def test_a_rush_of_actions_on_one_host_is_slowed_down():
         (ReplicaHealth(0, 0, itself=True), Act),
     ],
 )
-def test_a_healthy_replica_is_not_taken_away_where_too_few_are_left(peers, kind):
+def test_restart_respects_the_minimum_of_healthy_replicas(peers, kind):
     assert isinstance(ask(peers=peers), kind)
 
 
-def test_a_label_says_how_many_must_stay():
+def test_label_sets_the_minimum_of_replicas():
     told = labelled(min_healthy="2")
     assert isinstance(ask(peers=ReplicaHealth(2, 1, itself=True), alert=told), Wait)
 
 
 @pytest.mark.parametrize("name", ["budget_window", "cooldown", "breaker_open", "backoff_reset", "expire"])
-def test_no_rule_looks_back_for_longer_than_attempts_are_kept(name):
+def test_rules_look_back_at_most_the_retention(name):
     """Or a budget of three a week would be three every other day."""
     assert msgspec.convert({name: MAX_LOOKBACK_SECONDS}, ResponderSettings)
     with pytest.raises(msgspec.ValidationError):

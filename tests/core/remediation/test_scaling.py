@@ -44,14 +44,14 @@ def cpu(before: float, ceilings: Ceilings = NONE, **labels: str) -> float:
     return plan_raised_limit(info(before, **labels), Resource.CPU, ceilings, HOST, NOW).after
 
 
-def test_a_limit_is_raised_by_half_in_whole_mib_and_tenths_of_a_core():
+def test_limit_is_raised_by_half_in_rounded_units():
     assert memory(64 * MIB, memory_max="1g") == 96 * MIB
     assert memory(33 * MIB, memory_max="1g") == 50 * MIB
     assert cpu(0.5, cpu_max="2") == 0.8
     assert cpu(0.2, cpu_max="2") == 0.3
 
 
-def test_the_ceiling_is_the_lowest_of_label_setting_and_host():
+def test_maximum_is_the_lowest_of_label_setting_and_host():
     assert memory(64 * MIB, Ceilings(memory=80 * MIB)) == 80 * MIB
     assert memory(64 * MIB, Ceilings(memory=80 * MIB), memory_max="70m") == 70 * MIB
     assert memory(64 * MIB, Ceilings(memory=80 * MIB), memory_max="1g") == 80 * MIB
@@ -71,25 +71,25 @@ def test_the_ceiling_is_the_lowest_of_label_setting_and_host():
         (info(memory_max="0"), "neither"),
     ],
 )
-def test_without_a_limit_or_a_ceiling_nothing_is_raised(found, why):
+def test_nothing_is_raised_without_limit_or_maximum(found, why):
     with pytest.raises(NotApplicableError, match=why):
         plan_raised_limit(found, Resource.MEMORY, NONE, HOST, NOW)
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-1", "two", ""])
-def test_a_ceiling_that_is_no_number_of_cores_is_none(text):
+def test_invalid_maximum_is_ignored(text):
     with pytest.raises(NotApplicableError, match="cpu"):
         plan_raised_limit(info(cpu_max=text), Resource.CPU, NONE, HOST, NOW)
 
 
-def test_a_request_must_say_what_to_scale():
+def test_scale_request_must_name_the_resource():
     assert scaling.parse_resource({"resource": "cpu"}) is Resource.CPU
     for parameters in ({}, {"resource": "disk"}, {"resource": True}):
         with pytest.raises(NotApplicableError, match="names no resource"):
             scaling.parse_resource(parameters)
 
 
-def test_what_is_of_no_service_gets_no_replicas():
+def test_container_without_service_gets_no_replicas():
     with pytest.raises(NotApplicableError, match="to no service"):
         plan_raised_limit(info(), Resource.REPLICAS, NONE, HOST, NOW)
 
@@ -98,12 +98,12 @@ def replicas(count: int | None, **labels: str) -> RaisedLimit:
     return plan_more_replicas(info(**labels), Service(id="s1", name="shop", replicas=count), NOW)
 
 
-def test_a_service_gets_half_as_many_replicas_more_within_its_labels():
+def test_service_grows_by_half_within_its_labels():
     assert [replicas(count, max="5").after for count in (0, 1, 2, 3, 4)] == [1, 2, 3, 5, 5]
     assert replicas(1, min="4", max="5").after == 4
 
 
-def test_labels_of_the_service_count_before_those_of_its_containers():
+def test_service_labels_precede_container_labels():
     service = Service(id="s1", name="shop", replicas=2, labels={"hemostat.scale.max": "9"})
     assert plan_more_replicas(info(max="2"), service, NOW).after == 3
 
@@ -117,7 +117,7 @@ def test_labels_of_the_service_count_before_those_of_its_containers():
         (None, {"max": "5"}, "once on every node"),
     ],
 )
-def test_a_service_without_room_stays_as_it_is(count, labels, why):
+def test_service_at_its_maximum_is_unchanged(count, labels, why):
     with pytest.raises(NotApplicableError, match=why):
         replicas(count, **labels)
 
@@ -137,13 +137,13 @@ SHOP = composed()
         ({"hemostat.scale.max": "3"}, Resource.CPU, False),
     ],
 )
-def test_replicas_are_added_where_they_are_asked_for_or_named_by_label(labels, what, company):
+def test_replicas_are_added_by_request_or_label(labels, what, company):
     assert (
         scaling.should_add_replicas(Container(id="c1", name="web", labels=labels), what, TRUST_OWN) is company
     )
 
 
-def test_a_service_of_compose_is_known_by_its_project():
+def test_compose_service_is_identified_with_its_project():
     web = Container(id="c1", name="web", labels=SHOP)
     assert scaling.get_service_id(web, TRUST_COMPOSE) == "compose:shop/web"
     own = scaling.get_service_id(web, TRUST_OWN)
@@ -161,7 +161,7 @@ def test_a_service_of_compose_is_known_by_its_project():
         {"com.docker.compose.project": "shop/web", "com.docker.compose.service": "x"},
     ],
 )
-def test_labels_set_by_hand_make_no_replica(labels):
+def test_labels_set_by_hand_do_not_make_a_replica(labels):
     web = Container(id="c1", name="web", image="web:1", labels=SHOP)
     forged = Container(id="c2", name="evil", image="web:1", labels={**SHOP, **labels})
     other_image = Container(id="c3", name="evil", image="evil:1", labels=SHOP)
@@ -173,20 +173,20 @@ def test_labels_set_by_hand_make_no_replica(labels):
 UP = RaisedLimit(container="c1", resource=Resource.MEMORY, before=100, after=150, time=NOW)
 
 
-def test_it_comes_back_after_calm_when_the_old_limit_is_enough():
+def test_limit_is_restored_after_calm_if_sufficient():
     assert should_restore_limit(UP, 150, 79, NOW + CALM_SECONDS)
     assert not should_restore_limit(UP, 150, 79, NOW + CALM_SECONDS - 1)
     assert not should_restore_limit(UP, 150, 80, NOW + CALM_SECONDS)
     assert not should_restore_limit(UP, 150, None, NOW + CALM_SECONDS)
 
 
-def test_what_somebody_else_has_changed_stays():
+def test_limit_changed_by_others_is_kept():
     assert not should_restore_limit(UP, 200, 10, NOW + CALM_SECONDS)
     assert not should_restore_limit(UP, None, 10, NOW + CALM_SECONDS)
     assert [is_still_raised(UP, current) for current in (150, 100, None)] == [True, False, False]
 
 
-def test_replicas_never_fall_below_the_label_s_minimum():
+def test_replicas_stay_above_the_labels_minimum():
     up = RaisedLimit(container="c1", resource=Resource.REPLICAS, before=1, after=4, time=NOW, service="s1")
     assert compute_restored_limit(up, {"hemostat.scale.min": "2"}) == 2
     assert compute_restored_limit(up, {}) == 1
@@ -194,7 +194,7 @@ def test_replicas_never_fall_below_the_label_s_minimum():
 
 
 @given(before=st.integers(6 * MIB, 1 << 45), most=st.integers(1, 1 << 45))
-def test_memory_is_only_ever_raised_and_never_above_a_ceiling(before, most):
+def test_memory_is_raised_up_to_a_maximum_only(before, most):
     try:
         after = plan_raised_limit(
             info(memory=before), Resource.MEMORY, Ceilings(memory=most), HOST, NOW
@@ -205,7 +205,7 @@ def test_memory_is_only_ever_raised_and_never_above_a_ceiling(before, most):
         assert before < after <= min(most, HOST.memory, math.ceil(before * 1.5) + MIB)
 
 
-def test_it_reads_as_people_write_it():
+def test_limits_are_formatted_readably():
     assert scaling.describe_raise(UP) == "memory 100 B → 150 B"
     assert (
         scaling.describe_raise(plan_raised_limit(info(cpu_max="2"), Resource.CPU, NONE, HOST, NOW))

@@ -54,13 +54,13 @@ def waits(project: str, held: list[Attempt], **changes) -> bool:
         *((OtherProjects.FAILING, 1, False), (OtherProjects.FAILING, 2, True)),
     ],
 )
-def test_a_project_holds_as_many_slots_as_the_others_leave_it(others, held, waiting):
+def test_project_uses_slots_that_others_leave(others, held, waiting):
     own = [attempt(number, "shop") for number in range(held)]
     assert waits("shop", own, others=others) is waiting
     assert waits("blog", own, others=others) is (held == 4)
 
 
-def test_a_host_with_one_slot_has_it_for_everybody():
+def test_single_slot_is_shared_by_all_projects():
     limits = ResponderSettings(concurrency=1)
     assert not waits("shop", [], limits=limits, others=OtherProjects.FAILING)
     assert not waits("shop", [], limits=limits, others=OtherProjects.FAILING, stop_seconds=90.0)
@@ -68,7 +68,7 @@ def test_a_host_with_one_slot_has_it_for_everybody():
 
 
 @given(st.integers(1, 100), st.sampled_from(OtherProjects))
-def test_a_share_is_at_least_one_slot_and_never_all_of_several(concurrency, others):
+def test_share_is_at_least_one_and_never_all_slots(concurrency, others):
     assert 1 <= compute_project_share(others, concurrency) <= concurrency
     if others is OtherProjects.FAILING:
         assert compute_project_share(others, concurrency) <= max(1, concurrency / 2)
@@ -76,7 +76,7 @@ def test_a_share_is_at_least_one_slot_and_never_all_of_several(concurrency, othe
         assert compute_project_share(others, concurrency) < concurrency
 
 
-def test_slow_stops_of_many_projects_leave_slots_to_a_container_that_is_down():
+def test_slow_stops_leave_a_slot_to_a_stopped_container():
     slow = [
         attempt(number, f"p{number}", stop_seconds=120.0)
         for number in range(limit_per_project(LIMITS.concurrency))
@@ -87,7 +87,7 @@ def test_slow_stops_of_many_projects_leave_slots_to_a_container_that_is_down():
 
 
 @pytest.mark.parametrize("action", [Action.RESTART, Action.CLEANUP, Action.EXEC])
-def test_whatever_stops_or_runs_long_leaves_a_slot_to_a_container_that_only_needs_a_start(action):
+def test_long_actions_leave_a_slot_to_a_start(action):
     """However many projects the others name."""
     stop = 10.0 if action is Action.RESTART else 0.0
     held: list[Attempt] = []
@@ -97,21 +97,21 @@ def test_whatever_stops_or_runs_long_leaves_a_slot_to_a_container_that_only_need
     assert not waits("shop", held)
 
 
-def test_a_container_that_is_slow_to_come_up_takes_no_slot_meanwhile():
+def test_verification_of_a_slow_start_takes_no_slot():
     held = [attempt(number, f"p{number}", time=NOW - START_SECONDS) for number in range(4)]
     assert not waits("shop", held)
     stopping = [msgspec.structs.replace(each, stop_seconds=10.0) for each in held]
     assert waits("shop", stopping)
 
 
-def test_a_slot_of_a_container_that_is_gone_is_free():
+def test_slot_of_a_removed_container_is_free():
     held = [attempt(number) for number in range(4)]
     assert waits("", held)
     assert not waits("", held, gone=frozenset({"k0"}))
     assert waits("", held, gone=frozenset({"k0"}), in_hand=frozenset({"k0"}))
 
 
-def test_rows_of_an_older_version_count_to_the_project_of_their_service():
+def test_rows_of_an_older_version_count_by_service():
     old = [attempt(number, service=f"shop/s{number}") for number in range(2)]
     assert waits("shop", old, others=OtherProjects.FAILING)
     assert not waits("blog", old, others=OtherProjects.FAILING)
@@ -121,7 +121,7 @@ def begun(number: int, project: str) -> Attempt:
     return attempt(number, project, time=NOW - 30 + number / 10, outcome=Outcome.HEALED, finished=NOW - 20)
 
 
-def test_a_project_that_has_used_up_the_rush_keeps_only_itself_waiting():
+def test_project_at_its_rush_limit_waits_alone():
     book = LedgerSnapshot(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
     assert find_rush_wait(container("shop"), 0.0, book, LIMITS, NOW) is not None
     assert find_rush_wait(container("blog"), 0.0, book, LIMITS, NOW) is None
@@ -139,9 +139,7 @@ def test_a_project_that_has_used_up_the_rush_keeps_only_itself_waiting():
         (0.0, 0.0, True),
     ],
 )
-def test_what_has_run_long_does_not_wait_for_what_has_not_whatever_projects_that_names(
-    ran, others_ran, waiting
-):
+def test_long_runner_does_not_wait_for_short_ones(ran, others_ran, waiting):
     ended = tuple(
         msgspec.structs.replace(begun(number, f"p{number}"), ran=others_ran) for number in range(40)
     )
@@ -149,6 +147,6 @@ def test_what_has_run_long_does_not_wait_for_what_has_not_whatever_projects_that
     assert (find_rush_wait(container("shop"), ran, book, LIMITS, NOW) is not None) is waiting
 
 
-def test_a_project_waits_for_its_own_however_short_they_ran():
+def test_project_waits_for_its_own_short_runners():
     book = LedgerSnapshot(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
     assert find_rush_wait(container("shop"), 3600.0, book, LIMITS, NOW) is not None

@@ -37,7 +37,7 @@ def info(**fields) -> ContainerInfo:
         (Kind.MEMORY_HIGH, info(status="exited"), Reason.STOPPED),
     ],
 )
-def test_an_action_is_needed_only_while_the_same_process_is_ill(kind, found, why):
+def test_action_is_needed_while_the_same_process_fails(kind, found, why):
     assert find_needless_reason(alert(kind=kind, since=NOW), found) is why
 
 
@@ -53,7 +53,7 @@ def test_an_action_is_needed_only_while_the_same_process_is_ill(kind, found, why
         (info(status="paused"), HealthVerdict.NOT_YET),
     ],
 )
-def test_health_is_what_the_engine_says(found, health):
+def test_health_is_read_from_the_engine(found, health):
     assert assess_health(found)[0] is health
 
 
@@ -73,6 +73,6 @@ def sample(time: float, cpu: float, memory: int = 0) -> Sample:
         (Kind.EXITED, info(), sample(1, 0.9, 1000), False),
     ],
 )
-def test_the_alerts_condition_must_be_gone(kind, found, after, high):
+def test_condition_of_the_alert_must_have_ended(kind, found, after, high):
     told = alert(kind=kind, evidence=(Evidence("threshold", 85.0, "%"),))
     assert bool(describe_remaining_excess(told, found, sample(0, 0.0), after, host_memory=1000)) is high

@@ -73,12 +73,12 @@ def test_replicas_share_project_service_configuration_and_image():
         {"com.docker.compose.service": "db"},
     ],
 )
-def test_other_labels_make_no_replica(changes):
+def test_other_labels_do_not_make_a_replica(changes):
     own = get_replica_group(Container(id="1", name="a", labels=composed()), TRUST_OWN)
     assert get_replica_group(Container(id="2", name="b", labels={**composed(), **changes}), TRUST_OWN) != own
 
 
-def test_podmans_hash_counts_as_well():
+def test_config_hash_of_podman_compose_is_accepted():
     labels = {**composed(), "com.docker.compose.config-hash": "", "io.podman.compose.config-hash": "1"}
     assert get_replica_group(Container(id="1", name="a", labels=labels), TRUST_OWN) is not None
 
@@ -87,27 +87,27 @@ def test_podmans_hash_counts_as_well():
 
 
 @pytest.mark.parametrize("trust", [TRUST_OWN, TRUST_COMPOSE])
-def test_a_container_of_compose_waits_for_what_its_labels_name(trust):
+def test_compose_container_waits_for_its_dependencies(trust):
     assert root(real("web", "db"), real("db", **DOWN), trust=trust) == "shop-db-1"
 
 
 @pytest.mark.parametrize("network", [{"networks": ()}, {"networks": ("custom",)}])
-def test_it_waits_without_a_network_of_the_project_too(network):
+def test_dependency_needs_no_project_network(network):
     assert root(real("web", "db", **network), real("db", **DOWN, **network)) == "shop-db-1"
 
 
-def test_it_waits_for_a_set_up_container_without_a_network():
+def test_dependency_on_an_init_container_needs_no_network():
     init = real("init", **DOWN, networks=(), network_mode="none")
     assert root(real("web", "init"), init) == "shop-init-1"
 
 
-def test_what_shares_the_network_of_a_member_is_a_member():
+def test_container_in_a_members_network_is_a_member():
     db = real("db")
     exporter = real("exporter", **DOWN, networks=(), network_mode=f"container:{db.ref.id}")
     assert root(real("web", "exporter"), db, exporter) == "shop-exporter-1"
 
 
-def test_labels_that_were_set_by_hand_hold_their_own_container():
+def test_labels_set_by_hand_affect_only_their_container():
     """Somebody who plays Compose with labels alone: nothing vouches for anything."""
     claim = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web", NEEDS: "db"}
     assert root(container("web", claim), forged("db", **DOWN)) == "evil-db"
@@ -123,7 +123,7 @@ def test_labels_that_were_set_by_hand_hold_their_own_container():
         ({"com.docker.compose.container-number": "1"}, {"network_mode": "host"}),
     ],
 )
-def test_a_forged_service_neither_holds_a_container_nor_frees_it(labels, state):
+def test_forged_service_neither_holds_nor_releases(labels, state):
     web, db = real("web", "db"), real("db")
     assert root(web, db, forged("db", labels, **state, **DOWN)) is None
     down = real("db", **DOWN)
@@ -136,22 +136,22 @@ def test_a_forged_service_neither_holds_a_container_nor_frees_it(labels, state):
 
 @pytest.mark.parametrize("labels", [{NEEDS: JOB}, {NEEDS: JOB, **FORGED_ORIGIN}, {NEEDS: f"{JOB},{JOB}"}])
 @pytest.mark.parametrize("state", [{}, {"networks": ("proxy",)}, {"networks": ("shop_default2",)}])
-def test_a_stranger_makes_no_job_of_a_container(labels, state):
+def test_stranger_cannot_mark_a_container_as_a_job(labels, state):
     job = real("job")
     assert topology(job, forged("app", labels, **state)).must_complete(job.ref.id) == ()
 
 
-def test_a_container_of_the_project_makes_a_job_of_another():
+def test_project_member_can_mark_another_as_a_job():
     job, app = real("job"), real("app", JOB)
     assert topology(job, app).must_complete(job.ref.id) == (app,)
 
 
-def test_where_labels_are_believed_anybody_of_the_project_does():
+def test_trusted_labels_let_any_project_member_do_so():
     job, app = real("job"), forged("app", {NEEDS: JOB})
     assert topology(job, app, trust=TRUST_COMPOSE).must_complete(job.ref.id) == (app,)
 
 
-def test_dependents_of_the_project_come_before_strangers():
+def test_dependents_of_the_project_precede_strangers():
     victim = real("db")
     evil = [container(f"a{n}x", {"hemostat.depends_on": victim.ref.name}) for n in range(30)]
     named = topology(victim, *evil, real("web", "db")).downstream(victim.ref.id)
@@ -159,14 +159,14 @@ def test_dependents_of_the_project_come_before_strangers():
     assert len(named) == 31
 
 
-def test_a_dependent_that_is_down_does_not_hold_what_it_names():
+def test_stopped_dependent_does_not_hold_its_dependency():
     victim = real("db")
     evil = container("evil", {"hemostat.depends_on": victim.ref.name}, **DOWN)
     claim = forged("db", {"hemostat.depends_on": victim.ref.name}, **DOWN)
     assert root(victim, evil, claim) is None
 
 
-def test_a_stranger_joins_no_circle():
+def test_stranger_does_not_join_a_cycle():
     """Containers that need each other are not blamed for each other: one that a stranger closes is none."""
     db = real("db", "cache", **DOWN)
     closing = forged("cache", {"hemostat.depends_on": "shop-web-1"}, **DOWN)
@@ -176,7 +176,7 @@ def test_a_stranger_joins_no_circle():
 # --- names ----------------------------------------------------------------------------------------------
 
 
-def test_a_name_that_is_another_containers_id_is_not_taken_for_it():
+def test_name_equal_to_another_id_is_not_matched():
     vpn = container("abcdef")
     app = container("app", network_mode=f"container:{vpn.ref.id}")
     evil = ContainerInfo(
@@ -220,18 +220,18 @@ CLIENT, SERVER = {"addresses": ("10.0.0.2",)}, {"addresses": ("10.0.0.3",), **DO
         (container("proxy", networks=NET, **CLIENT), real("app", **SERVER)),
     ],
 )
-def test_a_stranger_holds_nobody_that_is_connected_to_it(client, server):
+def test_stranger_does_not_hold_connected_containers(client, server):
     assert observed(client, server) == ""
     assert observed(client, server, TRUST_COMPOSE) == server.ref.name
 
 
-def test_a_connection_within_a_project_or_a_network_shows_a_dependency():
+def test_connection_within_a_project_is_a_dependency():
     assert observed(real("web", **CLIENT), real("db", **SERVER)) == "shop-db-1"
     plain = container("web", networks=("n",), **CLIENT), container("db", networks=("n",), **SERVER)
     assert observed(*plain) == "db"
 
 
-def test_only_the_container_that_opens_a_connection_speaks_for_it():
+def test_only_the_opener_of_a_connection_depends():
     """Who has its own network in hand can make it look as if anybody had called."""
     client, server = real("web", **CLIENT), real("db", **SERVER)
     assert observed(client, server, seen_at=server.ref.id) == ""

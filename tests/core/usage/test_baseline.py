@@ -28,11 +28,11 @@ def limit(baseline: Baseline, configured: float = 85.0) -> float:
     return raise_thresholds(msgspec.structs.replace(TUNED, cpu=configured), baseline).cpu
 
 
-def test_it_is_off_by_default():
+def test_baseline_is_off_by_default():
     assert raise_thresholds(MonitorSettings(), learned(*[90.0] * 200)) == MonitorSettings()
 
 
-def test_only_the_ceiling_counts_before_a_whole_window_was_seen():
+def test_maximum_applies_before_a_whole_window():
     assert limit(Baseline()) == 98.0
     assert limit(learned(*[20.0] * 100)) == 98.0
     assert limit(learned(*[20.0] * 101)) == 85.0
@@ -51,42 +51,42 @@ def test_only_the_ceiling_counts_before_a_whole_window_was_seen():
         (50, 99, 99),
     ],
 )
-def test_the_threshold_is_above_the_usual_within_its_bounds(usual, configured, expected):
+def test_threshold_is_above_usual_load_within_bounds(usual, configured, expected):
     assert limit(learned(*[float(usual)] * 101), configured) == pytest.approx(expected)
 
 
-def test_cpu_and_memory_are_each_learned():
+def test_cpu_and_memory_are_learned_separately():
     found = raise_thresholds(TUNED, learned(*[160.0] * 101))
     assert (found.cpu, found.memory) == (98.0, pytest.approx(85.0))
 
 
-def test_a_spike_is_hardly_learned():
+def test_spike_changes_the_baseline_little():
     assert learned(*[20.0] * 500, *[100.0] * 5).levels[CPU] == pytest.approx(24, abs=1)
 
 
-def test_what_changes_for_good_is_learned_within_a_few_windows():
+def test_permanent_change_is_learned_in_a_few_windows():
     assert learned(*[20.0] * 200, *[90.0] * 400).levels[CPU] == pytest.approx(90, abs=2)
 
 
 @pytest.mark.parametrize("odd", [nan, inf, -inf])
-def test_numbers_that_are_none_are_passed_over(odd):
+def test_invalid_numbers_are_ignored(odd):
     usual = learned(*[20.0] * 200)
     assert learn(usual, {CPU: odd, MEMORY: 10.0}, 500.0, TUNED) == usual
     assert learn(usual, {CPU: 50.0, MEMORY: 10.0}, odd, TUNED) == usual
 
 
-def test_one_value_after_a_long_gap_does_not_count_for_the_gap():
+def test_value_after_a_gap_does_not_cover_the_gap():
     assert learn(learned(*[20.0] * 2000), {CPU: 100.0}, 1e6, TUNED).levels[CPU] < 23
 
 
-def test_a_clock_set_back_teaches_nothing_and_learning_goes_on():
+def test_clock_set_back_changes_no_baseline():
     usual = learned(*[20.0] * 200)
     back = learn(usual, {CPU: 100.0}, 50.0, TUNED)
     assert back.levels == usual.levels
     assert learn(back, {CPU: 100.0}, 51.0, TUNED).levels[CPU] > usual.levels[CPU]
 
 
-def test_it_is_remembered_in_whole_percent_and_seldom_changes():
+def test_stored_baseline_is_in_whole_percent():
     assert round_baseline(learned(*[40.4] * 200), TUNED) == Baseline({CPU: 40.0, MEMORY: 20.0}, 100.0)
     assert round_baseline(learned(*[40.4] * 56), TUNED).observed == 50.0
     baseline, changes, kept = Baseline(), 0, Baseline()
@@ -96,7 +96,7 @@ def test_it_is_remembered_in_whole_percent_and_seldom_changes():
     assert changes < 30
 
 
-def test_what_is_remembered_is_known_at_once():
+def test_stored_baseline_applies_at_once():
     kept = round_baseline(learned(*[90.2] * 200), TUNED)
     again = msgspec.json.decode(msgspec.json.encode(kept), type=Baseline)
     assert limit(again) == 95.0
@@ -108,7 +108,7 @@ SHARES = st.lists(st.floats(0, 400), min_size=1, max_size=50)
 
 
 @given(st.lists(st.tuples(ANY, ANY)), st.floats(0.1, 1e5))
-def test_nothing_makes_it_fail_or_leave_its_bounds(values, window):
+def test_any_input_keeps_the_baseline_in_bounds(values, window):
     tuned, baseline = msgspec.structs.replace(TUNED, baseline_window=window), Baseline()
     for share, now in values:
         baseline = round_baseline(learn(baseline, {CPU: share}, now, tuned), tuned)
@@ -117,12 +117,12 @@ def test_nothing_makes_it_fail_or_leave_its_bounds(values, window):
 
 
 @given(SHARES)
-def test_the_level_is_between_the_least_and_the_greatest(shares):
+def test_level_is_between_minimum_and_maximum(shares):
     level = learned(shares[0], *shares).levels[CPU]
     assert min(shares) - 1e-6 <= level <= max(shares) + 1e-6
 
 
 @given(SHARES, st.floats(0, 50))
-def test_who_is_used_to_more_is_allowed_more(shares, more):
+def test_higher_usual_load_raises_the_threshold(shares, more):
     shares = [*shares, *[shares[0]] * 101]
     assert limit(learned(*[share + more for share in shares])) >= limit(learned(*shares)) - 1e-6

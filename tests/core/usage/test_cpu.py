@@ -99,13 +99,13 @@ WORK = {
 
 
 @pytest.mark.parametrize("name", LOOPS)
-def test_a_loop_in_a_calm_process_is_restarted(name):
+def test_loop_in_a_calm_process_is_restarted(name):
     found = judged(LOOPS[name])
     assert (found.action, found.diagnosis.cause) == (Action.RESTART, "runaway")
 
 
 @pytest.mark.parametrize("name", WORK)
-def test_work_and_what_is_uncertain_are_not_restarted(name):
+def test_work_and_uncertain_load_are_not_restarted(name):
     assert judged(WORK[name]).action is Action.NONE
 
 
@@ -115,7 +115,7 @@ def test_cpu_that_was_never_low_is_a_computation(name):
     assert (found.action, found.diagnosis.cause) == (Action.NONE, "computation")
 
 
-def test_a_past_that_is_not_known_is_uncertain():
+def test_unknown_past_is_uncertain():
     found = judged(doing(SPIN), calm=0.0, average=None)
     assert (found.action, found.diagnosis.cause, found.diagnosis.confidence) == (Action.NONE, "busy", 0.5)
     assert "no calm period observed since the process started" in found.diagnosis.reasons
@@ -124,7 +124,7 @@ def test_a_past_that_is_not_known_is_uncertain():
 @pytest.mark.parametrize(
     "unknown", ["received", "sent", "local", "block", "moved", "faults", "threads", "cpu"]
 )
-def test_what_is_not_known_is_no_evidence_of_a_loop(unknown):
+def test_unknown_values_are_no_evidence_of_a_loop(unknown):
     before, after = doing(SPIN)
     found = judged((_without(before, unknown), _without(after, unknown)))
     assert found.action is Action.NONE
@@ -147,17 +147,17 @@ def _without(reading: Activity, name: str) -> Activity:
         ("rubbish", None, Action.NONE),
     ],
 )
-def test_a_label_says_what_becomes_of_high_cpu(wanted, readings, action):
+def test_label_selects_the_action_on_high_cpu(wanted, readings, action):
     assert judged(readings, labels={"hemostat.cpu.action": wanted}).action is action
 
 
-def test_work_without_a_limit_is_no_emergency():
+def test_work_without_a_limit_is_not_critical():
     assert judged(WORK["gzip of a volume"], cpu_limit=None).action is None
     assert judged(doing(SPIN), calm=0.0, average=97.0, cpu_limit=None).action is None
     assert judged(doing(SPIN), cpu_limit=None).action is Action.RESTART
 
 
-def test_the_reasons_name_what_explains_the_cpu():
+def test_reasons_name_the_evidence():
     reasons = judged(WORK["gzip of a volume"]).diagnosis.reasons
     assert "it reads and writes 20.0 MiB/s" in reasons
     waits = judged(doing(thread(3, cpu=1.0, switches=40))).diagnosis.reasons
@@ -188,20 +188,20 @@ def facts(series: list[Sample], track: UsageTracker) -> dict[str, object]:
     return {}
 
 
-def test_calm_that_was_seen_is_evidence():
+def test_observed_calm_is_evidence():
     found = facts(samples(*[0.1] * 30, *[1.0] * 12), UsageTracker())
     assert found["calm"] == 30.0
     assert (found["hot_threads"], found["user_time"]) == (1, 100.0)
 
 
-def test_calm_before_the_monitor_began_is_known_by_the_cpu_used_in_all():
+def test_earlier_calm_is_derived_from_total_cpu():
     found = facts(samples(*[1.0] * 12, start=3600.0, used=40.0), create_tracker((), started=1.0))
     assert found["calm"] > 3400
     found = facts(samples(*[1.0] * 12, start=3600.0, used=3500.0), create_tracker((), started=1.0))
     assert (found["calm"], found["average"]) == (0.0, pytest.approx(97.2, abs=0.1))
 
 
-def test_calm_of_the_process_before_does_not_count():
+def test_calm_of_an_earlier_process_does_not_count():
     track = UsageTracker()
     for sample in samples(*[0.1] * 30):
         track = observe(track, sample, LIMITS, TUNED).track
@@ -209,7 +209,7 @@ def test_calm_of_the_process_before_does_not_count():
     assert interrupt_tracker(track).idle_longest == 30.0
 
 
-def test_processes_are_asked_twice_at_most_and_only_while_cpu_is_high():
+def test_processes_are_read_at_most_twice_while_cpu_is_high():
     track, asked = UsageTracker(), []
     for sample in samples(*[0.1] * 30, *[1.0] * 60, *[0.0] * 5):
         if should_read_activity(track, sample, LIMITS, TUNED):
@@ -219,7 +219,7 @@ def test_processes_are_asked_twice_at_most_and_only_while_cpu_is_high():
 
 
 @pytest.mark.parametrize("share", [0.9, 0.5])
-def test_a_process_that_only_worked_is_not_called_calm(share):
+def test_process_that_always_worked_is_not_calm(share):
     found = facts(samples(*[share] * 60, *[1.0] * 12), create_tracker((), started=-1.0 + 1e-9))
     assert found["calm"] == 0.0
 

@@ -28,7 +28,7 @@ def dead(**fields) -> ContainerInfo:
     ("exit_code", "oom", "kind"),
     [(1, False, Kind.EXITED), (137, False, Kind.EXITED), (137, True, Kind.OOM), (3, True, Kind.EXITED)],
 )
-def test_only_a_kill_by_the_kernel_in_this_run_is_an_oom(exit_code, oom, kind):
+def test_only_a_kernel_kill_of_this_run_is_an_oom(exit_code, oom, kind):
     assert classify_exit(exit_code, oom=oom) is kind
 
 
@@ -43,7 +43,7 @@ def test_only_a_kill_by_the_kernel_in_this_run_is_an_oom(exit_code, oom, kind):
         (dead(auto_remove=True), False),
     ],
 )
-def test_it_stays_down_when_the_engine_says_exited_and_will_not_remove_it(info, down):
+def test_exited_container_without_removal_is_down(info, down):
     assert stays_down(info) is down
 
 
@@ -68,7 +68,7 @@ def test_three_deaths_in_five_minutes_are_a_crash_loop(ages, loop):
         (dead(status="running"), None),
     ],
 )
-def test_a_death_that_nobody_saw_is_given_the_benefit_of_the_doubt(info, kind):
+def test_unseen_death_with_a_stop_code_raises_no_alert(info, kind):
     assert classify_missed_exit(info, seen_until=NOW - 10) is kind
 
 
@@ -86,7 +86,7 @@ def test_a_death_that_nobody_saw_is_given_the_benefit_of_the_doubt(info, kind):
         (dead(ref=WEB_JOB), False),
     ],
 )
-def test_a_death_before_the_first_look_is_told_only_if_it_looks_like_a_failure(info, told):
+def test_death_before_the_first_list_needs_a_failure_code(info, told):
     assert has_failed_before(info, NOW) is told
 
 
@@ -100,13 +100,13 @@ def readings(values, *, window: float = 10.0, threshold: float = 80.0) -> list[t
     return found
 
 
-def test_a_threshold_must_hold_for_the_whole_window():
+def test_threshold_must_be_exceeded_for_the_whole_window():
     assert readings([90] * 9) == []
     assert readings([90] * 12) == [(10, Phase.RAISED)]
     assert readings([90] * 9 + [10] + [90] * 9) == []
 
 
-def test_it_is_over_only_when_well_below_for_as_long():
+def test_alert_clears_after_a_window_well_below():
     assert readings([90] * 10 + [75] * 60) == [(10, Phase.RAISED)]
     assert readings([90] * 10 + [71] * 10) == [(10, Phase.RAISED), (20, Phase.CLEARED)]
     assert readings([90] * 10 + [71] * 9 + [90] + [71] * 9) == [(10, Phase.RAISED)]
@@ -116,14 +116,14 @@ def sample(time: float, cpu: float) -> Sample:
     return Sample(container_id="c", time=time, cpu=cpu, memory=0)
 
 
-def test_cpu_is_told_in_dockers_convention():
+def test_cpu_is_in_dockers_convention():
     assert compute_cpu_percent(sample(0, 1.0), sample(2, 4.0)) == 150.0
 
 
 @pytest.mark.parametrize("after", [sample(0, 2.0), sample(-1, 2.0), sample(1, 0.5)])
-def test_samples_that_cannot_be_compared_give_no_number(after):
+def test_incomparable_samples_give_no_value(after):
     assert compute_cpu_percent(sample(0, 1.0), after) is None
 
 
-def test_the_share_is_of_the_limit_if_there_is_one():
+def test_share_is_of_the_limit_if_set():
     assert (compute_share(50.0, 0.5), compute_share(50.0, None)) == (100.0, 50.0)

@@ -80,7 +80,7 @@ def operators_leak(t: float) -> float:
     return 8 + 9 * t if t < 2 else 26.2 + 98.5 / 1024 * (t - 2)
 
 
-def test_a_young_leak_is_told_with_what_is_known_and_restarted_before_its_limit():
+def test_young_leak_is_restarted_before_its_limit():
     _, told = run(sampled(operators_leak, 222))
     (first, kind, _, facts), *later = told
     assert (kind, facts["manner"], facts["full_soon"]) == (Kind.MEMORY_HIGH, "too_early", True)
@@ -93,7 +93,7 @@ def test_a_young_leak_is_told_with_what_is_known_and_restarted_before_its_limit(
     assert verdict(*later[0][1:]) is Action.RESTART
 
 
-def test_a_leak_with_a_longer_history_is_restarted_long_before_its_limit():
+def test_leak_with_a_long_history_is_restarted_early():
     _, told = run(sampled(lambda t: 20 + 40 / 1024 * t, 700))
     assert [kind for _, kind, _, _ in told] == [Kind.MEMORY_LEAK]
     assert told[0][0] < 400
@@ -113,18 +113,18 @@ HARMLESS = {
 
 @pytest.mark.parametrize("name", HARMLESS)
 @pytest.mark.parametrize("jitter", [0.0, 0.25])
-def test_what_is_no_leak_is_never_restarted(name, jitter):
+def test_memory_without_a_leak_is_not_restarted(name, jitter):
     _, told = run(sampled(HARMLESS[name], 900, jitter=jitter))
     assert Action.RESTART not in [verdict(*each[1:]) for each in told if each[2] is Phase.RAISED]
     assert len(told) <= 16
 
 
-def test_a_flat_level_is_told_with_how_long_it_is_known():
+def test_flat_memory_alert_has_the_observed_time():
     _, told = run(sampled(lambda _: 42.0, 60, jitter=0.0))
     assert [(each[3]["manner"], each[3]["seen"]) for each in told] == [("steady", 9.0)]
 
 
-def test_memory_that_was_steady_is_judged_again_when_it_rises():
+def test_steady_memory_is_evaluated_again_when_it_rises():
     def level(t: float) -> float:
         return 39.0 if t < 600 else min(39 + 0.05 * (t - 600), 47.9)
 
@@ -133,27 +133,27 @@ def test_memory_that_was_steady_is_judged_again_when_it_rises():
     assert any(600 < each[0] < 760 and each[3].get("full_soon") for each in told)
 
 
-def test_memory_in_a_young_process_without_noise_is_judged_in_seconds():
+def test_memory_of_a_young_process_is_evaluated_in_seconds():
     _, told = run(sampled(lambda t: 30 + t / 2, 32, jitter=0.0))
     assert told[0][3]["manner"] == "too_early"
     assert told[0][3]["full_in"] <= 10
 
 
-def test_memory_of_which_little_is_known_is_told_once_it_is_known_to_grow():
+def test_short_history_is_an_alert_once_growth_is_known():
     """On a busy host samples are few: a first word of "too short to tell" would be a false alarm."""
     _, told = run(sampled(lambda t: 36 + t / 4, 40, jitter=0.0)[::4])
     assert [(each[1], each[3]["manner"]) for each in told] == [(Kind.MEMORY_HIGH, "too_early")]
     assert told[0][3]["full_soon"] is True
 
 
-def test_memory_of_which_little_is_known_is_told_after_another_window_all_the_same():
+def test_short_history_is_an_alert_after_another_window():
     random = Random(5)  # noqa: S311 - a test's
     _, told = run(sampled(lambda _: random.uniform(41, 44), 60)[::3])
     assert [each[1] for each in told] == [Kind.MEMORY_HIGH]
     assert told[0][0] <= 24
 
 
-def test_memory_that_falls_before_it_is_known_whether_it_grew_is_not_told():
+def test_memory_that_falls_early_raises_no_alert():
     _, told = run(sampled(lambda t: 42.0 if t < 12 else 10.0, 60)[::5])
     assert [each[2] for each in told if each[2] is Phase.RAISED] == []
 
@@ -161,19 +161,19 @@ def test_memory_that_falls_before_it_is_known_whether_it_grew_is_not_told():
 # --- restarts of HemoStat ---------------------------------------------------------------------------
 
 
-def test_a_restart_of_the_monitor_does_not_end_a_leak_that_goes_on():
+def test_restart_of_the_monitor_does_not_clear_a_leak():
     _, told = run(sampled(operators_leak, 120, start=60), create_tracker({Kind.MEMORY_LEAK}, 0.0))
     assert told == []
 
 
-def test_a_leak_is_over_when_it_has_not_grown_for_a_good_part_of_the_window():
+def test_leak_clears_without_growth_for_part_of_the_window():
     track, told = run(sampled(lambda _: 30.0, 110), create_tracker({Kind.MEMORY_LEAK}, 0.0))
     assert (told, track.calm(Kind.MEMORY_LEAK)) == ([], False)
     track, told = run(sampled(lambda _: 30.0, 200, start=110), track)
     assert [each[1:3] for each in told] == [(Kind.MEMORY_LEAK, Phase.CLEARED)]
 
 
-def test_kept_samples_of_this_process_go_on_with_the_trend():
+def test_stored_samples_of_this_process_continue_the_trend():
     def level(t: float) -> float:
         return 15 + 60 / 1024 * t
 
@@ -186,13 +186,13 @@ def test_kept_samples_of_this_process_go_on_with_the_trend():
     assert [(each[0] < 300, each[1]) for each in told] == [(True, Kind.MEMORY_LEAK)]
 
 
-def test_kept_samples_of_the_process_before_are_not_taken():
+def test_stored_samples_of_an_earlier_process_are_ignored():
     points = [MetricPoint(float(t), 1.0, round(operators_leak(t) * MIB)) for t in range(2, 250)]
     first = sampled(lambda _: 30.0, 1, start=262)[0]
     assert restore_history(create_tracker((), 255.0), points, first, TUNED).memory.long == Trend()
 
 
-def test_little_memory_is_no_reason_to_read_what_was_kept():
+def test_low_memory_does_not_load_stored_samples():
     small = Sample(container_id="c", time=1.0, cpu=0.0, memory=MIB)
     assert not should_read_history(create_tracker((), 1.0), small, LIMITS)
     assert should_read_history(create_tracker({Kind.MEMORY_LEAK}, 1.0), small, LIMITS)
@@ -226,11 +226,11 @@ def test_growth_is_measured_in_spite_of_jitter():
         ([], None),
     ],
 )
-def test_what_does_not_grow_is_told_from_what_is_not_known(values, slope):
+def test_steady_memory_is_distinguished_from_unknown(values, slope):
     assert grown(values).slope == slope
 
 
-def test_what_was_loaded_at_once_does_not_hide_the_growth_after_it():
+def test_initial_load_does_not_hide_later_growth():
     assert grown([5.0, 300.0, *[600.0 + 4 * t for t in range(20)]]).slope == pytest.approx(4)
 
 

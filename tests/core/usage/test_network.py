@@ -19,7 +19,7 @@ def rates(*samples: Sample) -> tuple[int | None, int | None]:
     return traffic.received, traffic.sent
 
 
-def test_a_rate_is_known_from_the_second_reading_on_and_holds_until_the_next():
+def test_rate_is_known_from_the_second_reading():
     first, second = sample(0, 1000, 0), sample(5, 6000, 500)
     assert rates(first) == (None, None)
     assert rates(first, sample(1), second) == (1000, 100)
@@ -27,22 +27,22 @@ def test_a_rate_is_known_from_the_second_reading_on_and_holds_until_the_next():
     assert rates(first, second, sample(6), sample(10, 6000, 500)) == (0, 0)
 
 
-def test_without_counters_nothing_is_known():
+def test_rate_is_unknown_without_counters():
     assert rates(sample(0), sample(1), sample(2)) == (None, None)
 
 
-def test_a_rate_is_given_up_when_the_counters_are_read_no_more():
+def test_rate_expires_without_new_counters():
     assert rates(sample(0, 0, 0), sample(5, 50, 50), sample(5 + STALE_RATE_SECONDS)) == (None, None)
 
 
-def test_a_sample_told_twice_and_one_with_half_the_counters_change_nothing():
+def test_repeated_or_partial_samples_are_ignored():
     known = (sample(0, 0, 0), sample(5, 50, 5))
     assert rates(*known, known[-1]) == (10, 1)
     assert rates(*known, sample(6, 9000)) == (10, 1)
 
 
 @pytest.mark.parametrize("odd", [sample(8, 10, 90), sample(8, 90, 1), sample(-60, 90, 90)])
-def test_where_clock_or_counters_went_back_it_begins_anew(odd):
+def test_rate_restarts_when_clock_or_counters_go_back(odd):
     known = (sample(0, 0, 0), sample(5, 50, 50))
     assert rates(*known, odd) == (None, None)
     later = msgspec.structs.replace(odd, time=odd.time + 10, received=odd.received + 100, sent=odd.sent + 200)

@@ -45,14 +45,14 @@ def filling(seconds: int, *, start: int, growth: int):
     ]
 
 
-def test_sustained_cpu_is_found_once_when_its_window_is_over():
+def test_sustained_cpu_is_one_alert_after_its_window():
     _, found = run(spinning(10))
     assert [(time, finding.kind, finding.phase) for time, finding in found] == [
         (3.0, Kind.CPU_HIGH, Phase.RAISED)
     ]
 
 
-def test_it_began_when_the_first_high_value_began():
+def test_alert_starts_at_the_first_high_value():
     _, found = run(spinning(10))
     assert found[0][1].since == 0.0
 
@@ -62,7 +62,7 @@ def test_cpu_is_measured_against_the_containers_own_limit():
     assert run(spinning(10, cores=0.5), limits=ResourceLimits(cpu=0.5, memory=MIB * 100))[1]
 
 
-def test_memory_is_told_with_its_growth():
+def test_memory_alert_has_its_growth():
     _, found = run(filling(9, start=71, growth=2), tuned=MonitorSettings(window=3.0, leak_window=4.0))
     facts = {item.name: item.value for item in found[0][1].evidence}
     assert found[0][1].kind is Kind.MEMORY_LEAK
@@ -70,27 +70,27 @@ def test_memory_is_told_with_its_growth():
     assert facts["memory_limit"] == 100 * MIB
 
 
-def test_what_was_alerted_before_is_not_alerted_again_and_can_end():
+def test_earlier_alert_is_not_repeated_and_can_clear():
     again = create_tracker({Kind.CPU_HIGH, Kind.EXITED})
     assert run(spinning(10), track=again)[1] == []
     _, found = run(spinning(10, cores=0.0), track=again)
     assert [finding.phase for _, finding in found] == [Phase.CLEARED]
 
 
-def test_counters_that_went_back_are_a_new_process_and_no_finding():
+def test_reset_counters_are_a_new_process():
     track, _ = run(spinning(2))
     reading = observe(track, Sample(container_id="c", time=3.0, cpu=0.1, memory=0), LIMITS, TUNED)
     assert (reading.cpu, reading.findings) == (None, ())
 
 
-def test_memory_is_judged_where_the_host_counts_no_cpu():
+def test_memory_is_evaluated_without_cpu_accounting():
     samples = [
         Sample(container_id="c", time=float(t), cpu=nan, memory=90 * MIB, periods=10) for t in range(30)
     ]
     assert kinds(samples) == [(Kind.MEMORY_HIGH, Phase.RAISED)]
 
 
-def test_calm_is_neither_high_nor_on_its_way():
+def test_calm_is_neither_high_nor_rising():
     track, _ = run(spinning(1))
     assert not track.calm(Kind.CPU_HIGH)
     assert run(spinning(5, cores=0.0))[0].calm(Kind.CPU_HIGH)
@@ -108,15 +108,15 @@ def used(megabytes, **fields) -> list[Sample]:
     ]
 
 
-def test_memory_that_is_high_and_steady_is_no_leak():
+def test_high_steady_memory_is_not_a_leak():
     assert kinds(used([90] * 30)) == [(Kind.MEMORY_HIGH, Phase.RAISED)]
 
 
-def test_something_loaded_once_is_no_leak():
+def test_single_load_is_not_a_leak():
     assert kinds(used([10] * 5 + [80, 86, 95] + [95] * 30)) == [(Kind.MEMORY_HIGH, Phase.RAISED)]
 
 
-def test_memory_that_rises_for_long_is_a_leak_before_it_is_high():
+def test_long_rise_is_a_leak_before_memory_is_high():
     track, found = run(used([50 + t / 20 for t in range(400)]))
     assert [finding.kind for _, finding in found] == [Kind.MEMORY_LEAK]
     time, finding = found[0]
@@ -125,31 +125,31 @@ def test_memory_that_rises_for_long_is_a_leak_before_it_is_high():
     assert not track.calm(Kind.MEMORY_LEAK)
 
 
-def test_a_heap_that_is_collected_is_no_leak_however_high_its_teeth():
+def test_garbage_collected_heap_is_not_a_leak():
     teeth = [40 + (t % 40) * 1.4 for t in range(400)]
     raised = [(time, found) for time, found in run(used(teeth))[1] if found.phase is Phase.RAISED]
     assert {finding.kind for _, finding in raised} == {Kind.MEMORY_HIGH}
     assert {finding.evidence[-1].value for time, finding in raised if time > 50} == {"falls_back"}
 
 
-def test_a_fast_rise_late_in_life_is_a_leak():
+def test_fast_late_rise_is_a_leak():
     assert kinds(used([30] * 300 + [80 + t for t in range(10)])) == [(Kind.MEMORY_LEAK, Phase.RAISED)]
 
 
-def test_a_young_process_may_be_warming_up():
+def test_warm_up_of_a_young_process_is_not_a_leak():
     found = run(used([10] * 5 + list(range(80, 99))))[1]
     told = [(f.kind, f.evidence[-1].value) for _, f in found]
     assert told == [(Kind.MEMORY_HIGH, "too_early")]
 
 
-def test_file_cache_that_grows_is_no_leak():
+def test_growing_file_cache_is_not_a_leak():
     samples = [
         Sample(container_id="c", time=float(t), cpu=0.0, memory=t * MIB, cache=t * MIB) for t in range(100)
     ]
     assert kinds(samples) == [(Kind.MEMORY_HIGH, Phase.RAISED)]
 
 
-def test_a_container_held_back_below_its_limit_is_throttled():
+def test_container_below_its_limit_can_be_throttled():
     bursts = [
         Sample(container_id="c", time=float(t), cpu=0.3 * t, memory=0, periods=10 * t, throttled=6 * t)
         for t in range(10)
@@ -157,7 +157,7 @@ def test_a_container_held_back_below_its_limit_is_throttled():
     assert kinds(bursts) == [(Kind.CPU_THROTTLED, Phase.RAISED)]
 
 
-def test_one_that_uses_its_whole_limit_is_busy_and_not_throttled_too():
+def test_container_at_its_limit_is_busy_not_throttled():
     busy_one = [
         Sample(container_id="c", time=float(t), cpu=1.0 * t, memory=0, periods=10 * t, throttled=9 * t)
         for t in range(10)
@@ -173,19 +173,19 @@ def test_processes_and_open_files_are_measured_against_their_limits():
     assert kinds(files) == [(Kind.FD_HIGH, Phase.RAISED)]
 
 
-def test_values_that_are_read_now_and_then_hold_in_between():
+def test_occasional_values_apply_in_between():
     samples = used([1] * 12)
     for t in (0, 5, 10):
         samples[t] = used([1] * 12, descriptors=1000, descriptors_limit=1024)[t]
     assert kinds(samples) == [(Kind.FD_HIGH, Phase.RAISED)]
 
 
-def test_a_process_that_the_kernel_killed_inside_is_told():
+def test_oom_kill_of_a_child_process_is_an_alert():
     samples = [*used([1, 1], oom_kills=0), used([1] * 3, oom_kills=1)[2]]
     assert kinds(samples) == [(Kind.OOM, Phase.RAISED)]
 
 
-def test_a_leak_that_was_told_is_not_told_again_by_another_monitor_and_can_end():
+def test_restarted_monitor_does_not_repeat_a_leak():
     again = create_tracker({Kind.MEMORY_LEAK})
     assert kinds(used([85 + t / 4 for t in range(20)]), track=again) == []
     assert kinds(used([20] * 100), track=again) == []

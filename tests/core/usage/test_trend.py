@@ -51,7 +51,7 @@ def noise(t: int) -> float:
     return sin(t * t * 12.9898) * sin(t * 78.233)
 
 
-def test_a_leak_is_told_with_its_slope_and_the_time_that_is_left():
+def test_leak_has_its_slope_and_remaining_time():
     found = risen(lambda t: 100 + 0.5 * t)
     assert found is not None
     assert found.slope == pytest.approx(0.5 * MIB, rel=0.01)
@@ -59,7 +59,7 @@ def test_a_leak_is_told_with_its_slope_and_the_time_that_is_left():
     assert found.left == pytest.approx(1200, rel=0.05)
 
 
-def test_a_leak_is_told_once_it_has_lasted_for_the_window():
+def test_leak_is_reported_after_a_whole_window():
     assert ever(lambda t: 100 + 0.5 * t, 400)[0] in range(270, 310)
 
 
@@ -71,14 +71,14 @@ def test_three_seconds_are_enough_for_a_short_window():
     assert find_rise(fed(seconds(lambda t: 20 + 1.25 * t, 2), window=3), 64 * MIB, window=3) is None
 
 
-def test_a_leak_under_a_saw_tooth_is_told_by_its_troughs():
+def test_leak_in_a_sawtooth_is_found_by_its_troughs():
     found = risen(lambda t: 100 + 0.4 * t + 3 * (t % 50))
     assert found is not None
     assert found.slope == pytest.approx(0.4 * MIB, rel=0.1)
 
 
 @pytest.mark.parametrize("size", [5, 20, 60])
-def test_a_leak_under_noise_is_told(size):
+def test_leak_under_noise_is_detected(size):
     assert risen(lambda t: 100 + 0.8 * t + size * noise(t)) is not None
 
 
@@ -102,16 +102,16 @@ HEALTHY = {
 
 
 @pytest.mark.parametrize("name", HEALTHY)
-def test_what_is_healthy_does_not_rise(name):
+def test_healthy_memory_does_not_rise(name):
     assert [t for t in ever(HEALTHY[name], 1200) if t > 400] == []
 
 
 @pytest.mark.parametrize("name", [name for name in HEALTHY if name not in {"warmed up long ago", "a wave"}])
-def test_what_is_healthy_has_never_risen(name):
+def test_healthy_memory_has_never_risen(name):
     assert ever(HEALTHY[name], 1200) == []
 
 
-def test_a_tooth_longer_than_the_window_is_known_after_the_first():
+def test_sawtooth_above_the_window_is_known_after_one_period():
     def tooth(t: int) -> float:
         return 200 + 0.5 * (t % 800)
 
@@ -134,7 +134,7 @@ def test_equal_peaks_stay_known_for_longer_than_a_ceiling_lasts():
 
 
 @pytest.mark.parametrize("name", [name for name in HEALTHY if name.startswith("saw-tooth")])
-def test_teeth_are_known_at_any_height(name):
+def test_sawtooth_is_recognised_at_any_height(name):
     trend, unknown = Trend(), []
     for time, value in seconds(HEALTHY[name], 1200):
         trend = extend_trend(trend, time, value, window=WINDOW)
@@ -153,12 +153,12 @@ def test_teeth_are_known_at_any_height(name):
         lambda t: 100 + 0.5 * t + 20 * noise(t),
     ],
 )
-def test_what_is_flat_or_rises_has_no_teeth_but_noise(value):
+def test_flat_or_rising_memory_has_no_sawtooth(value):
     assert not is_sawtooth(fed(seconds(value, 600)))
     assert not is_sawtooth(Trend())
 
 
-def test_a_leak_that_slows_down_is_given_the_time_it_has():
+def test_slowing_leak_has_a_longer_remaining_time():
     steep = risen(lambda t: 100 + 0.5 * t)
     slowing = risen(lambda t: 400 - 300 * (1 - t / 600) ** 2 if t < 600 else 400, 500)
     assert steep is not None
@@ -166,17 +166,17 @@ def test_a_leak_that_slows_down_is_given_the_time_it_has():
     assert slowing.left > steep.left / 2
 
 
-def test_a_new_process_is_no_rise():
+def test_new_process_is_not_a_rise():
     assert risen(lambda t: 100 + 0.5 * t if t < 450 else 5 + 0.5 * (t - 450)) is None
 
 
 @pytest.mark.parametrize("jump", [-1000.0, -0.5, 301.0, 1e9])
-def test_a_clock_that_jumps_begins_anew(jump):
+def test_clock_jump_restarts_the_trend(jump):
     before = seconds(lambda t: 100 + 0.5 * t, 600)
     assert find_rise(fed([*before, (600 + jump, 500 * MIB)]), LIMIT, window=WINDOW) is None
 
 
-def test_a_gap_with_more_behind_it_is_no_rise():
+def test_higher_value_after_a_gap_is_not_a_rise():
     series = [*seconds(lambda t: 100, 10), *seconds(lambda t: 500 + t / 100, 400, start=290)]
     trend = Trend()
     for time, value in series:
@@ -185,12 +185,12 @@ def test_a_gap_with_more_behind_it_is_no_rise():
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, nan, inf])
-def test_without_a_limit_there_is_no_rise(limit):
+def test_no_rise_is_reported_without_a_limit(limit):
     assert find_rise(fed(seconds(lambda t: 100 + 0.5 * t, 600)), limit, window=WINDOW) is None
 
 
 @pytest.mark.parametrize("odd", [(601.0, nan), (nan, 5.0), (601.0, inf), (inf, 5.0), (600.0, 0.0)])
-def test_numbers_that_are_none_are_passed_over(odd):
+def test_invalid_numbers_are_ignored(odd):
     before = seconds(lambda t: 100 + 0.5 * t, 600)
     assert fed([*before, odd]) == fed(before)
 
@@ -200,7 +200,7 @@ HEIGHTS = st.lists(st.integers(0, 1000), min_size=1, max_size=60)
 
 
 @given(st.lists(st.tuples(WILD, WILD), max_size=60), WILD, st.sampled_from([0.0, 3.0, 300.0]))
-def test_nothing_makes_it_fail_or_grow(values, limit, window):
+def test_any_input_is_valid_and_bounded(values, limit, window):
     trend = fed(values, window)
     assert len(trend.points) <= BUCKETS_PER_WINDOW + 2
     found = find_rise(trend, limit, window=window)
@@ -209,7 +209,7 @@ def test_nothing_makes_it_fail_or_grow(values, limit, window):
 
 
 @given(HEIGHTS, st.integers(-10_000, 10_000))
-def test_when_it_happens_does_not_matter(heights, later):
+def test_time_of_the_samples_does_not_matter(heights, later):
     early = fed([(t, float(h)) for t, h in enumerate(heights)], 10.0)
     late = fed([(t + later, float(h)) for t, h in enumerate(heights)], 10.0)
     assert find_rise(early, 1000.0, window=10.0) == find_rise(late, 1000.0, window=10.0)
@@ -225,12 +225,12 @@ def test_the_unit_does_not_matter(heights, unit):
 
 
 @given(st.lists(st.integers(0, 40), min_size=11, max_size=60))
-def test_what_stays_within_the_share_never_rises(heights):
+def test_memory_within_the_share_does_not_rise(heights):
     assert find_rise(fed([(t, float(h)) for t, h in enumerate(heights)], 10.0), 2000.0, window=10.0) is None
 
 
 @given(st.integers(1, 50), st.integers(0, 500), st.integers(11, 40))
-def test_what_rises_steadily_is_told_as_long_as_it_does(step, base, count):
+def test_steady_rise_is_reported_while_it_lasts(step, base, count):
     found = find_rise(
         fed([(t, float(base + step * t)) for t in range(count)], 10.0), step * 100.0, window=10.0
     )
@@ -239,7 +239,7 @@ def test_what_rises_steadily_is_told_as_long_as_it_does(step, base, count):
 
 
 @given(st.lists(st.integers(100, 900), min_size=1, max_size=8), st.integers(2, 6))
-def test_a_flat_floor_never_rises_however_high_the_teeth(tops, period):
+def test_sawtooth_with_a_flat_floor_does_not_rise(tops, period):
     """Every tooth comes back to the same floor within a window of three teeth."""
     heights = [50 + (top - 50) * step // period for top in tops * 8 for step in range(period)]
     trend, window = Trend(), period * 4.0
