@@ -70,6 +70,6 @@ def test_relapse_skips_actions_that_were_tried():
     again = alert(kind=Kind.UNHEALTHY, occurrence=2, relapsed=True)
     (asked,) = analyzer.step(event(again), NOW + 60)
     assert (asked.data.action, asked.data.diagnosis.cause) == (Action.NONE, "hung")
-    assert "restart was tried, and it has come back" in asked.data.diagnosis.reasons
+    assert "the failure returned after restart" in asked.data.diagnosis.reasons
     (other,) = analyzer.step(event(again, incident="i2"), NOW + 60)
     assert other.data.action is Action.RESTART

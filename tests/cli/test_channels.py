@@ -30,7 +30,7 @@ def test_test_message_is_sent_to_every_channel_with_results(hemostat, config):
             "the webhook answered 404 Not Found: check its address; create a deleted webhook again",
         ],
     ]
-    assert well.heard[0].json["text"].startswith(":wave: HemoStat on h: a test\nWhere: h\n")
+    assert well.heard[0].json["text"].startswith(":wave: HemoStat on h: test message\nWhere: h\n")
 
 
 def test_untrusted_certificate_is_one_line_without_the_url(hemostat, config, tmp_path):
@@ -38,7 +38,7 @@ def test_untrusted_certificate_is_one_line_without_the_url(hemostat, config, tmp
         code, out, err = hemostat("alert", "--test", "--config", config(ops=ill.url))
     assert (code, err) == (1, "")
     (line,) = out.splitlines()[3:]
-    assert "not trusted: self-signed certificate: mend it there" in line
+    assert "not trusted: self-signed certificate: correct it there" in line
     assert SECRET not in out
 
 

@@ -89,7 +89,7 @@ def test_check_warns_of_a_workflows_webhook_without_its_address(hemostat, enviro
     environ.setenv("HEMOSTAT_ALERT_SLACK_WEBHOOK", "https://hooks.slack.com/triggers/T/1/geheim")
     said = hemostat("config", "check")
     assert (said.code, said.out) == (0, "ok: no configuration file, defaults are in effect\n")
-    assert "channel slack: its URL is a Slack workflow's webhook, which takes variables" in said.err
+    assert "channel slack: its URL is a webhook of a Slack workflow, which accepts variables" in said.err
     assert "geheim" not in said.err
     [warning] = hemostat("config", "check", "--json").json["warnings"]
     assert "variables, not messages" in warning

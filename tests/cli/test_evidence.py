@@ -34,7 +34,7 @@ def test_every_part_of_the_evidence_is_shown():
     assert {"  exited, exit code 1", "  environment API_KEY=[redacted: key]", "  mount /data:ro"} <= set(
         shown
     )
-    assert {"  out of cheese", "  processes: it took too long"} <= set(shown)
+    assert {"  out of cheese", "  processes: timed out"} <= set(shown)
     assert any(line.endswith("failed with 1: refused") for line in shown)
     assert any(line.endswith("cpu 12.5 % memory 1.0 MiB received 2.0 KiB/s sent 512 B/s") for line in shown)
 

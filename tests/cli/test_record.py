@@ -136,7 +136,7 @@ def test_existing_file_is_not_overwritten(hemostat, bus, tmp_path):
     file.write_text("mine")
     told = hemostat("record", str(file), "--since", "1h")
     assert (told.code, file.read_text()) == (2, "mine")
-    assert told.err.strip().endswith("is there already: --force overwrites it")
+    assert told.err.strip().endswith("already exists: --force overwrites it")
 
 
 @pytest.mark.parametrize(
