@@ -199,9 +199,9 @@ def test_text_beyond_the_time_limit_is_masked():
     assert [hide("a password=x"), hide("b"), hide("c"), hide(""), hide("d")] == [
         "a password=[redacted: password]",
         "b",
-        "[redacted: not looked at]",
+        "[redacted: not checked]",
         "",
-        "[redacted: not looked at]",
+        "[redacted: not checked]",
     ]
 
 
@@ -212,8 +212,8 @@ def test_snapshot_out_of_time_shows_only_redacted_text():
         hide=redact_until(0.0, lambda: 1.0),
     )  # fmt: skip
     assert "hunter2" not in repr(found)
-    assert found.log == "[redacted: not looked at]"
-    assert set(found.details.environment.values()) <= {"[redacted: not looked at]", "[redacted: key]"}
+    assert found.log == "[redacted: not checked]"
+    assert set(found.details.environment.values()) <= {"[redacted: not checked]", "[redacted: key]"}
 
 
 def test_environment_is_masked_by_given_names():
