@@ -42,6 +42,7 @@ class Loop:
         self.clock = SystemClock(self.stop)
         self.bus = InMemoryBus(self.clock)
         self.seen: list[Event] = []
+        self.reported: list[Sequence[str]] = []
 
     def running(
         self,
@@ -52,8 +53,9 @@ class Loop:
     ) -> AbstractContextManager[None]:
         """An EventConsumer."""
 
-        def note(told: Event, _: float) -> Answer:
+        def note(told: Event, _: float, reported: Sequence[str]) -> Answer:
             self.seen.append(told)
+            self.reported.append(reported)
             return step(told)
 
         return self._run(
@@ -191,16 +193,18 @@ def test_deferred_event_is_delivered_again(loop):
     assert loop.seen == [FIRST] * 3, "again beside the stream, to see whether it must still wait"
 
 
-def test_deferred_event_may_carry_a_note(loop):
+def test_deferred_event_returns_with_the_reasons_reported(loop):
     loop.bus.publish([FIRST])
-    noted = msgspec.structs.replace(FIRST, data=alert(window=7.0))
 
     def step(_: Event) -> list[Event] | Defer:
-        return [ANSWER] if len(loop.seen) > 1 else Defer(loop.clock.now(), "approval", event=noted)
+        reason = ("paused", "approval", "")[len(loop.reported[-1])]
+        return Defer(loop.clock.now(), "it waits", reported=reason) if reason else [ANSWER]
 
     with loop.running(step):
         eventually(loop.answers)
-    assert loop.seen == [FIRST, noted, noted]
+    assert loop.seen == [FIRST] * 5
+    both = ("paused", "approval")
+    assert loop.reported == [(), both[:1], both[:1], both, both]
 
 
 def test_unfinished_event_of_this_consumer_is_resumed(loop):
@@ -441,7 +445,7 @@ def test_event_that_cannot_be_deferred_is_a_dead_letter(loop):
     loop.bus.publish([FIRST, SECOND])
 
     def step(told: Event) -> list[Event] | Defer:
-        return [ANSWER] if told == SECOND else Defer(until=0.0, why="", event=SURROGATE)
+        return [ANSWER] if told == SECOND else Defer(until=0.0, why="", outputs=(SURROGATE,))
 
     with loop.running(step):
         eventually(lambda: loop.lag() == 0)

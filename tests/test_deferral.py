@@ -52,7 +52,7 @@ class Scene:
         for entry in self.bus.read(ROLE, "a", [STREAM], count=10_000, timeout=0):
             self.bus.defer(ROLE, entry, self.clock.now() + 1)
 
-    def _decide(self, asked: Event) -> Answer:
+    def _decide(self, asked: Event, _: object) -> Answer:
         name = asked.data.alert.container.name
         self.decided.append(name)
         self.clock.advance(self.seconds)
@@ -95,11 +95,11 @@ def test_request_that_can_proceed_returns_at_once():
     "answer",
     [
         ValueError("poison"),
-        Defer(0.0, "no more of that", told=(event(needed(), 0.0),)),
-        Defer(0.0, "noted", event=event(needed(), 0.0)),
+        Defer(0.0, "no more of that", outputs=(event(needed(), 0.0),)),
+        Defer(0.0, "no more of that", reported="paused"),
         RunInBackground(work=lambda _: [], otherwise=lambda _: []),
     ],
-    ids=["fails", "told", "noted", "apart"],
+    ids=["fails", "outputs", "reported", "background"],
 )
 def test_failing_or_final_requests_return_to_the_stream(answer):
     scene = Scene(2)

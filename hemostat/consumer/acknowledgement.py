@@ -88,12 +88,12 @@ class Acknowledger:
 
     def put_off(self, entry: Entry, later: Defer) -> None:
         # A deferred entry is decided again repeatedly: only those with events for users are logged at INFO.
-        level = logging.INFO if later.told else logging.DEBUG
+        level = logging.INFO if later.outputs else logging.DEBUG
         logger.log(level, "event.deferred reason=%s", later.why)
         try:
-            if later.event is not None:
-                entry = msgspec.structs.replace(entry, raw=encode(later.event), event=later.event)
-            self._retry(lambda: self._bus.defer(self._group, entry, later.until, later.told))
+            if later.reported:
+                entry = msgspec.structs.replace(entry, notes=(*entry.notes, later.reported))
+            self._retry(lambda: self._bus.defer(self._group, entry, later.until, later.outputs))
         except AdapterError:
             raise
         except Exception as error:

@@ -29,7 +29,8 @@ MAX_PAUSE: Final = 5.0
 """An entry that has waited for some seconds is decided again after WAITED_SHARE of them, at most
 MAX_PAUSE."""
 
-Decide = Callable[[Event], Sequence[Event] | Defer | RunInBackground]
+Decide = Callable[[Event, Sequence[str]], Sequence[Event] | Defer | RunInBackground]
+"""The role's step on an event, with the reasons to wait that were reported already."""
 
 
 def compute_next_look(until: float, since: float, now: float) -> float:
@@ -143,10 +144,10 @@ class DeferredEntries:
         if entry.event is None:
             return None
         try:
-            result = self._decide(entry.event)
+            result = self._decide(entry.event, entry.reported)
         except Exception:  # noqa: BLE001 - it fails again on the stream, which counts
             return None
-        if not isinstance(result, Defer) or result.told or result.event is not None:
+        if not isinstance(result, Defer) or result.outputs or result.reported:
             return None
         return compute_next_look(result.until, entry.event.time, self._clock.now())
 

@@ -28,8 +28,12 @@ GATHER_SECONDS: Final = 0.005
 MAX_QUEUED_PER_THREAD: Final = 4
 """Maximum entries for each background thread, running and waiting together."""
 
-Step = Callable[[Event, float], Sequence[Event] | Defer | RunInBackground]
-"""A role's work on one event at one time: returns the events to publish, a deferral, or background work."""
+StepResult = Sequence[Event] | Defer | RunInBackground
+"""The events to publish, a deferral, or background work."""
+Step = Callable[[Event, float, Sequence[str]], StepResult]
+"""A role's work on one event at one time, with the reasons to wait that were reported already."""
+Work = Callable[[float], StepResult]
+"""Work on an entry at one time: a step, or the background work that a step returned."""
 
 logger = logging.getLogger(__name__)
 
@@ -107,29 +111,30 @@ class EventConsumer:
         if self._stop.is_set():
             raise Interrupted
         if entry.event is not None:
-            return self._process_event(entry, entry.event, self._step)
+            event, reported = entry.event, entry.reported
+            return self._process_event(entry, event, lambda now: self._step(event, now, reported))
         self._acknowledger.bury(entry, entry.error)
         return None
 
-    def _run_step(self, event: Event) -> Sequence[Event] | Defer | RunInBackground:
+    def _run_step(self, event: Event, reported: Sequence[str]) -> StepResult:
         about = CURRENT_INCIDENT.set(event.incident or "")
         try:
-            return self._step(event, self._clock.now())
+            return self._step(event, self._clock.now(), reported)
         finally:
             CURRENT_INCIDENT.reset(about)
 
-    def _process_event(self, entry: Entry, event: Event, step: Step) -> Sequence[Event] | None:
+    def _process_event(self, entry: Entry, event: Event, work: Work) -> Sequence[Event] | None:
         about = CURRENT_INCIDENT.set(event.incident or "")
         try:
-            return self._try_step(entry, event, step)
+            return self._try_work(entry, event, work)
         finally:
             CURRENT_INCIDENT.reset(about)
 
-    def _try_step(self, entry: Entry, event: Event, step: Step) -> Sequence[Event] | None:
+    def _try_work(self, entry: Entry, event: Event, work: Work) -> Sequence[Event] | None:
         tries = entry.deliveries
         while tries <= self._max_deliveries:
             try:
-                result = self._retry(lambda: step(event, self._clock.now()))
+                result = self._retry(lambda: work(self._clock.now()))
             except Exception as error:
                 logger.exception("event.failed event=%s try=%d", event.id, tries)
                 reason = describe_exception(error)
@@ -142,27 +147,23 @@ class EventConsumer:
         )
         return None
 
-    def _handle_result(
-        self, entry: Entry, event: Event, result: Sequence[Event] | Defer | RunInBackground
-    ) -> Sequence[Event] | None:
+    def _handle_result(self, entry: Entry, event: Event, result: StepResult) -> Sequence[Event] | None:
         match result:
             case Defer():
                 self._acknowledger.put_off(entry, result)
                 self._deferred.note(result.until)
             case RunInBackground(work=work) if self._background_slots.acquire(blocking=False):
-                future = self._background_pool.submit(
-                    self._handle_in_background, entry, event, lambda _, now: work(now)
-                )
+                future = self._background_pool.submit(self._handle_in_background, entry, event, work)
                 self._loop.add_background(future, entry)
             case RunInBackground(otherwise=otherwise):
-                return self._process_event(entry, event, lambda _, now: otherwise(now))
+                return self._process_event(entry, event, otherwise)
             case _:
                 return result
         return None
 
-    def _handle_in_background(self, entry: Entry, event: Event, step: Step) -> None:
+    def _handle_in_background(self, entry: Entry, event: Event, work: Work) -> None:
         try:
-            outputs = self._process_event(entry, event, step)
+            outputs = self._process_event(entry, event, work)
             if outputs is not None:
                 self._acknowledger.acknowledge([(entry, outputs)])
         except Interrupted:

@@ -37,6 +37,7 @@ from hemostat.events.envelope import (
     encode,
     incident_id,
     order_id,
+    read_earlier_note,
     schema,
     seal,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "encode",
     "incident_id",
     "order_id",
+    "read_earlier_note",
     "schema",
     "seal",
 ]

@@ -123,8 +123,6 @@ class RemediationNeeded(msgspec.Struct, frozen=True, kw_only=True):
     diagnosis: Diagnosis
     parameters: dict[str, float | str | bool] = {}
     rung: int = 0
-    told: tuple[Reason, ...] = ()
-    """Reasons to wait that were reported already: the responder's own note in an event that it defers."""
 
 
 class FalseAlarm(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,8 +159,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     parameters: dict[str, float | str | bool] = {}
     force: bool = False
-    told: tuple[Reason, ...] = ()
-    """As in RemediationNeeded."""
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):

@@ -116,6 +116,14 @@ class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
     data: msgspec.Raw
 
 
+class _EarlierData(msgspec.Struct):
+    told: tuple[str, ...] = ()
+
+
+class _EarlierEvent(msgspec.Struct):
+    data: _EarlierData
+
+
 def digest(content: bytes, size: int = 5) -> str:
     return hashlib.blake2s(content, digest_size=size).hexdigest()
 
@@ -128,14 +136,24 @@ def incident_id(host: str, container_id: str, kind: Kind, since: float) -> str:
 
 def seal(order: Order, time: float) -> str:
     """Return the hash of an order and its time: an order with other content, or given again, has another
-    one."""
-    given = msgspec.structs.replace(order, told=())
-    return digest(msgspec.json.encode(given) + f"{time:.6f}".encode(), 16)
+    one. The hash covers the empty field `told`, which orders had once: stored seals stay valid."""
+    content = msgspec.json.encode(order).removesuffix(b"}") + b',"told":[]}'
+    return digest(content + f"{time:.6f}".encode(), 16)
 
 
 def order_id(host: str, order: Order, time: float) -> str:
     """Return the order's id, derived like that of an incident: an order is an incident of its own."""
     return digest(f"{host}\n{seal(order, time)}".encode())
+
+
+def read_earlier_note(raw: bytes) -> tuple[str, ...]:
+    """Return the reasons to wait that an earlier version noted in an event that it deferred."""
+    if b'"told":["' not in raw:
+        return ()
+    try:
+        return msgspec.json.decode(raw, type=_EarlierEvent).data.told
+    except msgspec.DecodeError:
+        return ()
 
 
 def encode(event: Event) -> bytes:

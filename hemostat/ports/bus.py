@@ -7,17 +7,18 @@ import msgspec
 
 from hemostat.core.evidence.snapshot import MAX_POINTS, MetricPoint
 from hemostat.core.notify.dead_letters import DeadLetter
-from hemostat.events import Event
+from hemostat.events import Event, read_earlier_note
 
 
 class Defer(msgspec.Struct, frozen=True):
-    """A step's answer: deliver this event again at `until` (epoch seconds). `told` is published meanwhile.
-    `event` is delivered in its place, None for the same."""
+    """A step's answer: deliver this event again at `until` (epoch seconds). `outputs` are published
+    meanwhile. `reported` is the reason that they report. The deferred entry stores the reason, and each later
+    delivery passes the stored reasons to the step."""
 
     until: float
     why: str
-    told: tuple[Event, ...] = ()
-    event: Event | None = None
+    outputs: tuple[Event, ...] = ()
+    reported: str = ""
 
 
 class RunInBackground(msgspec.Struct, frozen=True):
@@ -46,6 +47,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     event: Event | None
     error: str = ""
     deliveries: int = 1
+    notes: tuple[str, ...] = ()
+    """Reasons to wait that were reported when the entry was deferred, as stored with the entry."""
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The reasons to wait that were reported already. Earlier versions stored them in the event."""
+        return (*read_earlier_note(self.raw), *self.notes)
 
 
 class Listener(Protocol):

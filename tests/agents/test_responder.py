@@ -426,28 +426,29 @@ def test_request_for_another_host_is_skipped(scene):
     assert not scene.engine.inspect("web").running
 
 
-def put_off(scene: ResponderHarness, event: Event, responder: Responder) -> Defer:
-    answer = run_step(responder, event, scene.clock.now())
+def put_off(scene: ResponderHarness, event: Event, responder: Responder, *reported: str) -> Defer:
+    answer = run_step(responder, event, scene.clock.now(), reported)
     assert isinstance(answer, Defer)
     return answer
 
 
 def later(
-    scene: ResponderHarness, event: Event, responder: Responder
+    scene: ResponderHarness, event: Event, responder: Responder, *reported: str
 ) -> tuple[str, list[RemediationComplete]]:
-    answer = put_off(scene, event, responder)
-    return answer.why, [told.data for told in answer.told]
+    answer = put_off(scene, event, responder, *reported)
+    return answer.why, [told.data for told in answer.outputs]
 
 
 def test_pause_defers_actions_with_one_notification(scene):
     scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
     event, responder = scene.crashed(), scene.responder()
     answer = put_off(scene, event, responder)
-    assert (answer.why, [(each.data.outcome, each.data.reason) for each in answer.told]) == (
+    assert (answer.why, [(each.data.outcome, each.data.reason) for each in answer.outputs]) == (
         "paused by ann",
         [(Outcome.WAITING, Reason.PAUSED)],
     )
-    assert later(scene, answer.event, scene.responder("another"))[1] == []
+    assert answer.reported == Reason.PAUSED
+    assert later(scene, event, scene.responder("another"), answer.reported)[1] == []
     assert not scene.engine.inspect("web").running
     scene.desk.resume("*")
     assert scene.step(event, responder).outcome is Outcome.HEALED
@@ -457,11 +458,10 @@ def test_approved_request_is_executed(scene):
     event, responder = scene.crashed(), scene.responder(mode="approve")
     answer = put_off(scene, event, responder)
     (waiting,) = scene.desk.approvals()
-    assert [(each.data.outcome, each.data.detail) for each in answer.told] == [
+    assert [(each.data.outcome, each.data.detail) for each in answer.outputs] == [
         (Outcome.AWAITING_APPROVAL, f"restart? hemostat approve {waiting.id}")
     ]
-    event = answer.event
-    assert later(scene, event, responder)[1] == []
+    assert later(scene, event, responder, answer.reported)[1] == []
     scene.desk.answer(waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now())
     assert scene.step(event, responder).outcome is Outcome.HEALED
 
@@ -510,9 +510,10 @@ def test_a_request_that_waits_for_approval_takes_no_worker(scene):
 
 
 def test_one_of_two_responders_requests_the_approval(scene):
-    answer = put_off(scene, scene.crashed(), scene.responder("a", mode="approve"))
-    assert len(answer.told) == 1
-    assert later(scene, answer.event, scene.responder("b", mode="approve"))[1] == []
+    event = scene.crashed()
+    answer = put_off(scene, event, scene.responder("a", mode="approve"))
+    assert len(answer.outputs) == 1
+    assert later(scene, event, scene.responder("b", mode="approve"), answer.reported)[1] == []
     assert len(scene.desk.approvals()) == 1
 
 
@@ -523,7 +524,7 @@ def test_approval_is_published_after_a_crash(scene):
     (asked,) = scene.desk.approvals()
     scene.clock.advance(5)
     again = put_off(scene, event, scene.responder(mode="approve"))
-    assert [each.data.detail for each in again.told] == [each.data.detail for each in first.told]
+    assert [each.data.detail for each in again.outputs] == [each.data.detail for each in first.outputs]
     assert scene.desk.approvals() == [asked], "the time to answer is not counted anew"
 
 
@@ -880,8 +881,8 @@ def test_pause_stops_an_action_that_is_about_to_run(scene):
     at_evidence(scene, lambda: scene.desk.pause("*", Pause(by="ann", at=scene.clock.now())))
     answer = put_off(scene, event, responder)
     assert not scene.engine.inspect("web").running
-    again = put_off(scene, answer.event or event, responder)
-    assert [each.data.reason for each in again.told] == [Reason.PAUSED]
+    again = put_off(scene, event, responder, answer.reported)
+    assert [each.data.reason for each in again.outputs] == [Reason.PAUSED]
     scene.desk.resume("*")
     assert scene.step(event, responder).outcome is Outcome.HEALED
     assert scene.starts() == 1
@@ -1045,7 +1046,7 @@ def test_duplicate_requests_create_one_approval(scene):
     assert run_step(responder, twin, scene.clock.now()) == []
     (waiting,) = scene.desk.approvals()
     scene.desk.answer(waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now())
-    assert scene.step(answer.event, responder).action is Action.RESTART
+    assert scene.step(event, responder, [answer.reported]).action is Action.RESTART
 
 
 def test_repeated_approval_event_has_the_same_id(scene):
@@ -1054,7 +1055,7 @@ def test_repeated_approval_event_has_the_same_id(scene):
     first = put_off(scene, event, scene.responder(mode="approve"))
     scene.clock.advance(5)
     again = put_off(scene, event, scene.responder(mode="approve"))
-    assert again.told == first.told
+    assert again.outputs == first.outputs
 
 
 def test_approval_applies_only_to_the_requested_action(scene):

@@ -161,11 +161,11 @@ def test_waiting_order_is_reported_once(scene):
     scene.engine.crash("s-2", 7)
     event = ordered(scene, Action.STOP, container=scene.engine.inspect("s-1").ref)
     later = scene.step(event)
-    assert [each.data.reason for each in later.told] == [Reason.MIN_HEALTHY]
-    again = scene.step(later.event)
-    assert again.told == ()
+    assert [each.data.reason for each in later.outputs] == [Reason.MIN_HEALTHY]
+    again = scene.step(event, reported=[later.reported])
+    assert again.outputs == ()
     scene.engine.start("s-2")
-    assert scene.step(later.event).outcome is Outcome.HEALED
+    assert scene.step(event, reported=[later.reported]).outcome is Outcome.HEALED
 
 
 def test_failed_order_has_no_next_ladder_step(scene):

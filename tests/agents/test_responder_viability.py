@@ -46,29 +46,31 @@ def test_stopped_container_without_its_network_owner_is_reported(scene):
     shares(scene, "389e4c")
     scene.engine.crash("app", 1)
     waits = scene.step(scene.request(container="app"))
-    assert "no longer exists: recreate this container" in waits.told[0].data.detail
-    assert waits.told[0].data.outcome is Outcome.ESCALATED
+    assert "no longer exists: recreate this container" in waits.outputs[0].data.detail
+    assert waits.outputs[0].data.outcome is Outcome.ESCALATED
 
 
 def test_container_is_started_when_its_requirement_returns(scene):
     shares(scene, scene.web)
     scene.engine.crash("web", 1)
     scene.engine.crash("app", 1)
-    waits = scene.step(scene.request(container="app"))
+    request = scene.request(container="app")
+    waits = scene.step(request)
     scene.clock.advance(10)
-    again = scene.step(waits.event)
-    assert again.told == ()
+    again = scene.step(request, reported=[waits.reported])
+    assert again.outputs == ()
     scene.engine.start("web")
     scene.clock.advance(10)
-    assert scene.step(waits.event).outcome is Outcome.HEALED
+    assert scene.step(request, reported=[waits.reported]).outcome is Outcome.HEALED
 
 
 def test_missing_requirement_is_notified_once(scene):
     shares(scene, "389e4c")
     scene.engine.crash("app", 1)
-    waits = scene.step(scene.request(container="app"))
+    request = scene.request(container="app")
+    waits = scene.step(request)
     scene.clock.advance(1000)
-    assert run_step(scene.responder(), waits.event, scene.clock.now()) == []
+    assert run_step(scene.responder(), request, scene.clock.now(), [waits.reported]) == []
 
 
 def test_container_with_a_stopped_network_owner_is_not_touched(scene):

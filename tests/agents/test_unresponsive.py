@@ -87,15 +87,16 @@ def test_hanging_container_is_polled_less_often_then_abandoned(scene):
 
 def test_late_approval_is_not_abandoned_at_once(scene):
     responder = scene.responder(mode="approve", approve_for=3600.0)
-    waits = scene.step(scene.crashed(), responder)
+    request = scene.crashed()
+    reported = [scene.step(request, responder).reported]
     (waiting,) = scene.desk.approvals()
     scene.clock.advance(ResponderSettings().expire + 100)
     scene.desk.answer(waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now())
     start = scene.engine.start
     make_hang(scene, "web", "start")
-    assert isinstance(scene.step(waits.event, responder), Defer)
+    assert isinstance(scene.step(request, responder, reported), Defer)
     scene.engine.start = start
-    assert scene.finish(waits.event, responder).outcome is Outcome.HEALED
+    assert scene.finish(request, responder, reported).outcome is Outcome.HEALED
 
 
 def test_container_that_responds_again_is_healed(scene):

@@ -85,6 +85,14 @@ def plain(env: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if not name.startswith("HEMOSTAT_")}
 
 
+def without_note(recorded: Any) -> Any:
+    """A recorded event without the field `told`, in which the former responder noted reported reasons."""
+    data = recorded.get("data") if isinstance(recorded, dict) else None
+    if not isinstance(data, dict):
+        return recorded
+    return {**recorded, "data": {name: value for name, value in data.items() if name != "told"}}
+
+
 def write(name: str, value: Any) -> None:
     (FIXTURES / name).write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 

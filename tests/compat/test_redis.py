@@ -26,7 +26,7 @@ from hemostat.core.diagnosis.case import compute_signature
 from hemostat.events import DURABLE, encode, seal
 from hemostat.streams import ROLES, STORE_ROLE
 from tests.compat.play import HOST
-from tests.compat.record import STORE_URL, place
+from tests.compat.record import STORE_URL, place, without_note
 
 pytestmark = pytest.mark.redis
 
@@ -133,7 +133,10 @@ def test_events_of_a_stream_are_as_recorded(loaded, values, stream):
     readable = [each for each in entries if each.event is not None]
     expected = [each["event"] for each in values(stream)["entries"].values()]
     assert [json.loads(encode(each.event)) for each in readable] == [
-        each for each in expected if isinstance(each, dict)
+        without_note(each) for each in expected if isinstance(each, dict)
+    ]
+    assert [each.reported for each in readable] == [
+        tuple(each["data"].get("told", ())) for each in expected if isinstance(each, dict)
     ]
     assert [each.raw.decode() for each in entries if each.event is None] == [
         each for each in expected if isinstance(each, str)
@@ -164,9 +167,29 @@ def test_deferred_requests_are_as_recorded(loaded, recorded):
     bus = RedisBus(loaded)
     due = bus.due(group, ["remediation_needed"], FAR, count=100)
     assert sorted((json.loads(encode(each.event)) for each in due.entries), key=str) == sorted(
-        expected, key=str
+        map(without_note, expected), key=str
     )
     assert bus.put_back(group, due.entries) == len(expected)
+
+
+def test_reasons_that_the_former_version_reported_are_not_reported_again(loaded):
+    group, stream = f"responder:{HOST}", "remediation_needed"
+    bus = RedisBus(loaded)
+    due = bus.due(group, [stream], FAR, count=100).entries
+    reported = {each.event.incident: each.reported for each in due}
+    assert sorted(reported.values()) == [("approval",), ("paused",)]
+    bus.put_off(group, [(each, FAR + 1) for each in due])
+    assert bus.due(group, [stream], FAR, count=100).entries == []
+    assert bus.promote(group, [stream], FAR + 1) == len(due)
+    read = bus.read(group, "next", [stream], count=1000, timeout=0.01)
+    for entry in read[-len(due) :]:
+        assert entry.reported == reported[entry.event.incident]
+        later = msgspec.structs.replace(entry, notes=("min_healthy",))
+        bus.defer(group, later, FAR)
+    again = bus.due(group, [stream], FAR, count=100).entries
+    assert {each.event.incident: each.reported for each in again} == {
+        incident: (*reasons, "min_healthy") for incident, reasons in reported.items()
+    }
 
 
 def test_dead_letters_are_as_recorded(loaded, values):

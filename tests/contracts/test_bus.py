@@ -225,6 +225,41 @@ def test_entry_deferred_again_stays_off_the_stream(bus: Bus) -> None:
     assert len(bus.recent(STREAM, 9)) == 4
 
 
+@pytest.mark.parametrize("way", ["put_back", "promote"])
+def test_reported_reasons_stay_with_a_deferred_entry(bus: Bus, way: str) -> None:
+    bus.publish([event(alert())])
+    (entry,) = read(bus)
+    assert entry.reported == ()
+    reasons = ("paused", "a reason of a later version", "")
+    bus.defer("analyzer", msgspec.structs.replace(entry, notes=reasons), until=100.0)
+    (due,) = bus.due("analyzer", BOTH, 100.0, count=9).entries
+    assert (due.id, due.event, due.reported) == (entry.id, entry.event, reasons)
+    bus.put_off("analyzer", [(due, 200.0)])
+    assert bus.due("analyzer", BOTH, 100.0, count=9) == DueEntries([], 200.0)
+    if way == "put_back":
+        assert bus.put_back("analyzer", [due]) == 1
+    else:
+        assert bus.promote("analyzer", BOTH, 200.0) == 1
+    (again,) = read(bus)
+    assert (again.event, again.reported) == (entry.event, reasons)
+    bus.defer("analyzer", again, until=100.0)
+    (due,) = bus.due("analyzer", BOTH, 100.0, count=9).entries
+    assert due.reported == reasons
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("name", [b" ", b" 1-1", b"1-1 ", b"1-1 \xff,", b"1-1  ,"])
+def test_deferred_entry_of_any_name_can_be_put_off_and_back(redis_client: Client, name: bytes) -> None:
+    bus = RedisBus(redis_client)
+    member = name + b"\x1f" + encode(event(alert()))
+    redis_client.raw.zadd(f"hemostat:deferred:{STREAM}:analyzer", {member: 100.0})
+    (due,) = bus.due("analyzer", BOTH, 100.0, count=9).entries
+    bus.put_off("analyzer", [(due, 200.0)])
+    assert bus.due("analyzer", BOTH, 100.0, count=9) == DueEntries([], 200.0)
+    assert bus.put_back("analyzer", [due]) == 1
+    assert [each.event for each in read(bus)] == [event(alert())]
+
+
 @pytest.mark.redis
 def test_entry_deferred_by_an_older_version_returns(redis_client: Client) -> None:
     bus = RedisBus(redis_client)

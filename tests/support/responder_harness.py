@@ -24,9 +24,11 @@ from tests.support.samples import DIAGNOSIS, alert
 MIB = 1 << 20
 
 
-def run_step(responder: Responder, event: Event, now: float) -> list[Event] | Defer:
+def run_step(
+    responder: Responder, event: Event, now: float, reported: Sequence[str] = ()
+) -> list[Event] | Defer:
     """The step's answer, and what came of it if it runs apart."""
-    answer = responder.step(event, now)
+    answer = responder.step(event, now, reported)
     return answer.work(now) if isinstance(answer, RunInBackground) else answer
 
 
@@ -78,18 +80,22 @@ class ResponderHarness:
         self.engine.crash("web", 7)
         return self.request(**changes)
 
-    def step(self, event: Event, responder: Responder | None = None) -> RemediationComplete | Defer:
-        answer = run_step(responder or self.responder(), event, self.clock.now())
+    def step(
+        self, event: Event, responder: Responder | None = None, reported: Sequence[str] = ()
+    ) -> RemediationComplete | Defer:
+        answer = run_step(responder or self.responder(), event, self.clock.now(), reported)
         if isinstance(answer, Defer):
             return answer
         (told,) = answer
         assert isinstance(told.data, RemediationComplete)
         return told.data
 
-    def finish(self, event: Event, responder: Responder | None = None) -> RemediationComplete:
+    def finish(
+        self, event: Event, responder: Responder | None = None, reported: Sequence[str] = ()
+    ) -> RemediationComplete:
         """Also where it is put off while the container comes up."""
         responder = responder or self.responder()
-        while isinstance(done := self.step(event, responder), Defer):
+        while isinstance(done := self.step(event, responder, reported), Defer):
             self.clock.sleep(max(0.1, done.until - self.clock.now()))
         return done
 

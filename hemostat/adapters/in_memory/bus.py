@@ -53,7 +53,7 @@ class InMemoryBus:
         self.seals: dict[tuple[str, str | None], str] = {}
         """The seals of orders, by the same keys."""
 
-    def put(self, stream: str, raw: bytes) -> None:
+    def put(self, stream: str, raw: bytes, notes: tuple[str, ...] = ()) -> None:
         """Append raw bytes, as a malicious client might."""
         with self._changed:
             event, error = None, ""
@@ -61,7 +61,8 @@ class InMemoryBus:
                 event = decode(raw)
             except DecodeError as wrong:
                 error = str(wrong)
-            entry = Entry(stream=stream, id=f"{next(self._ids)}-0", raw=raw, event=event, error=error)
+            name = f"{next(self._ids)}-0"
+            entry = Entry(stream=stream, id=name, raw=raw, event=event, error=error, notes=notes)
             self._streams[stream].append(entry)
             self._changed.notify_all()
 
@@ -159,8 +160,8 @@ class InMemoryBus:
 
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
         with self._changed:
-            self._deferred.append((role, until, entry))
             self.ack_all(role, [(entry, outputs)])
+            self._deferred.append((role, until, entry))
 
     def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
         with self._changed:
@@ -200,7 +201,7 @@ class InMemoryBus:
     def _requeue(self, found: Sequence[tuple[str, float, Entry]]) -> int:
         self._deferred = [each for each in self._deferred if each not in found]
         for _, _, entry in found:
-            self.put(entry.stream, entry.raw)
+            self.put(entry.stream, entry.raw, entry.notes)
         return len(found)
 
     def bury(

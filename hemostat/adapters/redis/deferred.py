@@ -10,21 +10,34 @@ from typing import Any, Final
 import redis
 
 from hemostat.adapters.redis.client import PREFIX, Client, Command
-from hemostat.adapters.redis.entries import parse_entry
+from hemostat.adapters.redis.entries import format_notes, parse_entry
 from hemostat.adapters.redis.parts import read_parts
 from hemostat.ports import DueEntries, Entry
 
 DEFERRED_PREFIX: Final = f"{PREFIX}deferred:"
 MARK: Final = "\x1f"
-"""Separates entry id and event in a deferred entry."""
+"""Separates entry id and event in a deferred entry. Reasons that were reported follow the id and a space."""
 
-REQUEUE_DUE_SCRIPT: Final = """
+ADD_FUNCTION: Final = """
+local function add(stream, member, separator)
+  local mark = string.find(member, separator, 1, true) or 0
+  local fields = {'event', string.sub(member, mark + 1)}
+  local space = string.find(string.sub(member, 1, math.max(0, mark - 1)), ' ', 1, true)
+  if space then
+    fields[3], fields[4] = 'reported', string.sub(member, space + 1, mark - 1)
+  end
+  redis.call('XADD', stream, '*', unpack(fields))
+end
+"""
+"""Puts a deferred entry back on its stream, with the reasons that were reported."""
+
+REQUEUE_DUE_SCRIPT: Final = f"""
+{ADD_FUNCTION}
 local count = 0
 for i, key in ipairs(KEYS) do
   local due = redis.call('ZRANGEBYSCORE', key, '-inf', ARGV[1], 'LIMIT', 0, 100)
   for _, member in ipairs(due) do
-    local mark = string.find(member, ARGV[2], 1, true) or 0
-    redis.call('XADD', ARGV[i + 2], '*', 'event', string.sub(member, mark + 1))
+    add(ARGV[i + 2], member, ARGV[2])
     redis.call('ZREM', key, member)
   end
   count = count + #due
@@ -37,12 +50,12 @@ Streams are not declared as keys: a reader that defers nothing then needs no rig
 entry is added before it is removed, so a refusal loses no entry.
 """
 
-REQUEUE_SCRIPT: Final = """
+REQUEUE_SCRIPT: Final = f"""
+{ADD_FUNCTION}
 local count = 0
 for i = 3, #ARGV do
   if redis.call('ZADD', KEYS[1], 'XX', 'INCR', 0, ARGV[i]) then
-    local mark = string.find(ARGV[i], ARGV[1], 1, true) or 0
-    redis.call('XADD', ARGV[2], '*', 'event', string.sub(ARGV[i], mark + 1))
+    add(ARGV[2], ARGV[i], ARGV[1])
     redis.call('ZREM', KEYS[1], ARGV[i])
     count = count + 1
   end
@@ -130,7 +143,8 @@ def _make_key(stream: str, role: str) -> str:
 
 
 def _make_member(entry: Entry) -> bytes:
-    name = f"{entry.id}{MARK}" if entry.id else ""
+    reported = f" {format_notes(entry.notes)}" if entry.notes else ""
+    name = f"{entry.id}{reported}{MARK}" if entry.id else ""
     return name.encode(errors="surrogateescape") + entry.raw
 
 
@@ -142,4 +156,8 @@ def _read_member(stream: str, member: bytes) -> Entry:
     name, mark, raw = member.partition(MARK.encode())
     if not (name and mark):
         return parse_entry(stream, "", {b"event": member})
-    return parse_entry(stream, name.decode(errors="surrogateescape"), {b"event": raw})
+    fields = {b"event": raw}
+    entry_id, space, reported = name.partition(b" ")
+    if entry_id and space:
+        name, fields[b"reported"] = entry_id, reported
+    return parse_entry(stream, name.decode(errors="surrogateescape"), fields)

@@ -14,10 +14,21 @@ def parse_entries(stream: str, rows: Sequence[Any]) -> list[Entry]:
 
 
 def parse_entry(stream: str, name: str, fields: dict[bytes, bytes]) -> Entry:
-    raw = fields.get(b"event")
+    raw, reported = fields.get(b"event"), fields.get(b"reported")
     if raw is None:
         return Entry(stream=stream, id=name, raw=b"", event=None, error="entry without the field event")
+    notes = () if reported is None else parse_notes(reported)
     try:
-        return Entry(stream=stream, id=name, raw=raw, event=decode(raw))
+        return Entry(stream=stream, id=name, raw=raw, event=decode(raw), notes=notes)
     except DecodeError as error:
-        return Entry(stream=stream, id=name, raw=raw, event=None, error=str(error))
+        return Entry(stream=stream, id=name, raw=raw, event=None, error=str(error), notes=notes)
+
+
+def format_notes(notes: Sequence[str]) -> str:
+    """The field `reported` of an entry that was deferred."""
+    return ",".join(notes)
+
+
+def parse_notes(reported: bytes) -> tuple[str, ...]:
+    """Inverse of `format_notes`, for any bytes: a deferred entry is found by its exact bytes."""
+    return tuple(reported.decode(errors="surrogateescape").split(","))

@@ -60,7 +60,7 @@ class Analyzer:
         self._source = source
         self._llm_advisor = consultant
 
-    def step(self, event: Event, now: float) -> Sequence[Event] | RunInBackground:
+    def step(self, event: Event, now: float, *_: object) -> Sequence[Event] | RunInBackground:
         match event.data:
             case HealthAlert(phase=Phase.RAISED) as alert:
                 return self._judge(event, alert, now)

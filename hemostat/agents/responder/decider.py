@@ -78,7 +78,7 @@ class Decider:
         if isinstance(decision, Act | Resume) and self._has_half(case, situation, now):
             others = self._host_containers.others(case.request.alert.container, now)
             decision = self._ask_policy(case, msgspec.structs.replace(situation, others=others), now)
-        if isinstance(decision, RequestApproval) and Reason.APPROVAL in case.request.told:
+        if isinstance(decision, RequestApproval) and Reason.APPROVAL in case.reported:
             # Any label can request an approval: one that is pending needs neither a worker nor an event.
             return Wait(min(decision.until, now + policy.PEOPLE_RETRY_SECONDS), APPROVAL_PENDING)
         return self._refuse_hopeless(case, decision)

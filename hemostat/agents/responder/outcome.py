@@ -1,5 +1,6 @@
 """The outcome of a request, and the event that reports it."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -59,6 +60,8 @@ class RequestCase(msgspec.Struct, frozen=True):
     found: ContainerInfo | None
     order: Order | None = None
     """The order that the request was made from, where a person made it."""
+    reported: Sequence[str] = ()
+    """The reasons to wait that were reported already."""
 
 
 def build_complete(case: RequestCase, ended: ActionEnd) -> RemediationComplete:

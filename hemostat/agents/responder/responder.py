@@ -145,8 +145,11 @@ class Responder:
             source=source,
         )
 
-    def step(self, event: Event, now: float) -> list[Event] | Defer | RunInBackground:
-        case = self._open_case(event)
+    def step(
+        self, event: Event, now: float, reported: Sequence[str] = ()
+    ) -> list[Event] | Defer | RunInBackground:
+        """`reported`: the reasons to wait for which an earlier step has published an event."""
+        case = self._open_case(event, reported)
         if case is None:
             return []
         if case in self._unresponsive:
@@ -205,17 +208,16 @@ class Responder:
         automatic = policy.find_strictest_mode(container, Action.SCALE, self._limits) == "auto"
         return automatic and self._control_store.controls().paused(container.name, self._clock.now()) is None
 
-    def _open_case(self, event: Event) -> RequestCase | None:
+    def _open_case(self, event: Event, reported: Sequence[str] = ()) -> RequestCase | None:
         """Return the request of an event; None where it is not for this responder."""
         if event.host != self._host or event.incident is None:
             return None
         match event.data:
             case RemediationNeeded() as request:
-                return RequestCase(event, request, event.incident, None)
+                return RequestCase(event, request, event.incident, None, reported=reported)
             case Order() as order:
-                return RequestCase(
-                    event, orders.build_request(order, event.time), event.incident, None, order
-                )
+                request = orders.build_request(order, event.time)
+                return RequestCase(event, request, event.incident, None, order, reported)
         return None
 
     def _inspect_case(self, case: RequestCase) -> RequestCase:
@@ -280,7 +282,7 @@ class Responder:
         if decision.reason is Reason.ALREADY_TRIED:
             answered = repetition.is_covered_by_failure(case.request, case.incident, book)
             return [] if answered else self._tell(case, make_decision_end(decision))
-        known = Reason.NOT_VIABLE in case.request.told
+        known = Reason.NOT_VIABLE in case.reported
         if decision.reason is Reason.EXPIRED and known:
             return []
         if decision.reason is Reason.NOT_VIABLE and not known:
@@ -340,14 +342,10 @@ class Responder:
     def _put_off(
         self, case: RequestCase, until: float, why: str, ended: ActionEnd | None, at: float | None = None
     ) -> Defer:
-        """Report once what a request waits for: the deferred request records that it was reported."""
-        request = case.request
-        if ended is None or ended.reason in request.told:
+        """Report once what a request waits for: the deferred entry stores the reason."""
+        if ended is None or ended.reason in case.reported:
             return Defer(until, why)
-        said = request if case.order is None else case.order
-        noted = msgspec.structs.replace(said, told=(*request.told, ended.reason))
-        event = msgspec.structs.replace(case.event, data=noted)
-        return Defer(until, why, tuple(self._tell(case, ended, at)), event)
+        return Defer(until, why, tuple(self._tell(case, ended, at)), ended.reason)
 
 
 def _is_down(case: RequestCase) -> bool:

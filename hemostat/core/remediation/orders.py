@@ -38,7 +38,6 @@ def build_request(order: Order, time: float) -> RemediationNeeded:
         action=order.action,
         diagnosis=Diagnosis(cause=ORDERED_CAUSE, confidence=1.0, reasons=reasons, advisor=order.by),
         parameters=order.parameters,
-        told=order.told,
     )
 
 

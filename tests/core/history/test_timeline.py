@@ -117,7 +117,7 @@ def test_duration_covers_the_last_occurrence():
 
 
 def test_duplicate_event_is_one_step():
-    noted = msgspec.structs.replace(ASKED, data=needed(told=(Reason.PAUSED,)))
+    noted = msgspec.structs.replace(ASKED, data=needed(parameters={"resource": "cpu"}))
     assert len(told(ALERT, ASKED, noted).steps) == 3
 
 

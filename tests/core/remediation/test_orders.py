@@ -19,9 +19,21 @@ from hemostat.core.remediation.orders import build_request, describe_decision, d
 from hemostat.core.remediation.policy import decide
 from hemostat.core.remediation.repetition import build_attempt_key
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.events import Action, Container, Kind, Outcome, Reason, order_id, seal
+from hemostat.events import (
+    Action,
+    Container,
+    Kind,
+    Order,
+    Outcome,
+    Reason,
+    decode,
+    encode,
+    order_id,
+    read_earlier_note,
+    seal,
+)
 from tests.support.attempts import LEASE, PAUSED, attempt, failed
-from tests.support.samples import NOW, alert, needed, order
+from tests.support.samples import NOW, alert, event, needed, order
 
 LIMITS = ResponderSettings()
 SPENT = tuple(attempt(ago) for ago in (3000.0, 2000.0, 1000.0))
@@ -162,9 +174,13 @@ def test_order_without_a_seal_is_refused(given):
         )
 
 
-def test_notes_of_the_responder_keep_the_seal_valid():
-    noted = order(told=(Reason.MIN_HEALTHY,))
-    assert isinstance(ask(wanted=noted, seal=seal(order(), NOW - 1)), Act)
+def test_order_keeps_its_seal_with_the_note_of_an_earlier_version():
+    given = event(order())
+    raw = encode(given).replace(b'"force":false', b'"force":false,"told":["min_healthy"]')
+    noted = decode(raw)
+    assert read_earlier_note(raw) == ("min_healthy",)
+    assert isinstance(noted.data, Order)
+    assert seal(noted.data, NOW) == seal(order(), NOW)
 
 
 def test_orders_are_identified_by_their_id():
@@ -178,7 +194,7 @@ def test_orders_are_identified_by_their_id():
         )
     ]
     assert len(set(ids)) == len(ids)
-    assert order_id("h", order(told=(Reason.MIN_HEALTHY,)), NOW) == ids[0]
+    assert order_id("h", order(), NOW) == ids[0]
 
 
 def test_ordered_stop_does_not_count_as_a_failure():

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -201,8 +201,8 @@ class _Clockwork:
         )
         return msgspec.structs.replace(row, recovered=round(longest, 1))
 
-    def _step(self, event: Event) -> list[Event] | Defer:
-        result = self.responder.step(event, self.clock.now())
+    def _step(self, event: Event, reported: Sequence[str]) -> list[Event] | Defer:
+        result = self.responder.step(event, self.clock.now(), reported)
         return result.work(self.clock.now()) if isinstance(result, RunInBackground) else result
 
     def _crash(self, occurrence: int) -> float:
@@ -225,10 +225,10 @@ class _Clockwork:
         ]
         self.bus.publish(told[:1])
         self.events.append(told[0])
-        waited, asked = 0.0, told[1]
-        while isinstance(result := self._step(asked), Defer):
-            self.events += result.told
-            asked = result.event or asked
+        waited, reported = 0.0, [""]
+        while isinstance(result := self._step(told[1], reported), Defer):
+            self.events += result.outputs
+            reported.append(result.reported)
             waited += result.until - self.clock.now()
             self.clock.time = result.until
         self.events += result
