@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from hemostat.agents.responder import Responder
+from hemostat.agents.responder.responder import DECISION_SECONDS
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.ledger.controls import ApprovalAnswer, Pause
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit, Resource
@@ -204,14 +205,10 @@ def test_one_of_two_responders_resumes_an_action(scene):
         scene.step(request)
     scene.engine.start = start
     scene.clock.advance(500)
-    read, readings = scene.ledger.read, []
+    read = scene.ledger.read
 
     def read_and_be_overtaken(*asked: str) -> LedgerSnapshot:
-        """After the second reading: the first one only shows that there is something to do."""
         book = read(*asked)
-        readings.append(book)
-        if len(readings) < 2:
-            return book
         scene.ledger.read, scene.clock.on_sleep = read, interrupt
         with pytest.raises(RuntimeError):
             scene.step(request, scene.responder("c"))
@@ -502,11 +499,11 @@ def test_approval_masks_the_secret_in_the_command(scene):
 
 def test_a_request_that_waits_for_approval_takes_no_worker(scene):
     """Any label can ask for approval: requests that wait must leave the workers and the stream to others."""
-    responder = scene.responder(mode="approve")
-    answer = put_off(scene, scene.crashed(), responder)
-    again = responder.step(answer.event, scene.clock.now())
+    event, responder = scene.crashed(), scene.responder(mode="approve")
+    answer = put_off(scene, event, responder)
+    again = responder.step(event, scene.clock.now(), [answer.reported])
     assert isinstance(again, Defer)
-    assert (again.why, again.told, again.event) == ("it waits for approval", (), None)
+    assert (again.why, again.outputs, again.reported) == ("it waits for approval", (), "")
 
 
 def test_one_of_two_responders_requests_the_approval(scene):
@@ -820,6 +817,7 @@ def test_stale_decision_is_made_again_in_the_background(scene):
     """It may have waited, and the container been started by hand, or the kill switch pressed meanwhile."""
     responder = scene.responder()
     answer = responder.step(scene.crashed(), scene.clock.now())
+    scene.clock.advance(DECISION_SECONDS)
     scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
     assert isinstance(answer.work(scene.clock.now()), Defer)
     scene.desk.resume("*")

@@ -4,7 +4,8 @@
    again; an unfinished one is resumed. A refused or unnecessary request is reported with the reason. A
    request that must wait, or needs approval, is deferred. All that takes long from here on runs in the
    background.
-2. Reserve the attempt by compare-and-set: if the ledger was changed meanwhile, decide again.
+2. Reserve the attempt by compare-and-set. Decide again only if the ledger was changed meanwhile, or if the
+   work has waited for a thread.
 3. Save evidence, inspect again, and act; what was done before a crash is not repeated.
 4. Verify: running, healthy and the alert's condition gone, for long enough.
 5. Write the outcome to the ledger, then report it.
@@ -63,8 +64,8 @@ from hemostat.ports import Clock, ControlStore, Defer, Engine, EvidenceStore, Le
 
 VIABILITY_RETRY: Final = 10.0
 """Seconds until the next check whether the requirements of a start are met, for a container that is down."""
-RECENT_SECONDS: Final = 0.1
-"""Seconds for which an inspection counts as current."""
+DECISION_SECONDS: Final = 1.0
+"""Seconds for which a decision, and the inspection that it is based on, count as current."""
 
 logger = logging.getLogger(__name__)
 
@@ -163,23 +164,31 @@ class Responder:
         decision, book = self._decide(case, now)
         if isinstance(decision, Refuse | RepeatOutcome | Wait):
             return self._answer(case, decision, book)
-        return self._run_in_background(case, partial(self._redecide, seen=now))
+        return self._run_in_background(
+            case, partial(self._carry_out, decision=decision, book=book, decided=now)
+        )
 
     def _run_in_background(
         self, case: RequestCase, work: Callable[[RequestCase, float], list[Event] | Defer]
     ) -> RunInBackground:
         return RunInBackground(lambda now: self._unresponsive.attempt(case, partial(work, case, now)), _busy)
 
-    def _redecide(self, case: RequestCase, now: float, *, seen: float) -> list[Event] | Defer:
-        """Decide again, because the state may have changed since the container was `seen` (epoch seconds),
-        and act on the decision."""
-        if not 0 <= now - seen < RECENT_SECONDS:
+    def _carry_out(
+        self, case: RequestCase, now: float, *, decision: Decision, book: LedgerSnapshot, decided: float
+    ) -> list[Event] | Defer:
+        """Act on a decision of the time `decided` (epoch seconds). Decide again if the decision is no longer
+        current, and each time that the ledger was changed meanwhile."""
+        current = 0 <= now - decided < DECISION_SECONDS
+        if not current:
             case = self._inspect_case(case)
         with self._in_flight.take(repetition.build_attempt_key(case.request, case.incident)) as free:
             if not free:
                 return Defer(now + slots.BUSY_RETRY_SECONDS, "it is in progress")
-            while (result := self._try(case, now)) is None:
+            if not current:
+                decision, book = self._decide(case, now)
+            while (result := self._try(case, decision, book, now)) is None:
                 logger.info("decision.repeated incident=%s", case.incident)
+                decision, book = self._decide(case, now)
             return result
 
     def buried(self, event: Event, error: str, now: float) -> list[Event]:  # noqa: ARG002
@@ -249,10 +258,10 @@ class Responder:
 
     # --- deciding -----------------------------------------------------------------------------------
 
-    def _try(self, case: RequestCase, now: float) -> list[Event] | Defer | None:
-        """Decide, and act on the decision; None where the ledger was changed meanwhile."""
-        decision, book = self._decide(case, now)
-        version = book.version
+    def _try(
+        self, case: RequestCase, decision: Decision, book: LedgerSnapshot, now: float
+    ) -> list[Event] | Defer | None:
+        """Act on the decision; None where the ledger was changed since it was made."""
         result: list[Event] | Defer | None = None
         match decision:
             case Wait() | Refuse() | RepeatOutcome():
@@ -260,9 +269,9 @@ class Responder:
             case RequestApproval(until=until):
                 result = self._request_approval(case, until, now)
             case Resume():
-                result = self._execution.take_up(case, decision, version)
+                result = self._execution.take_up(case, decision, book.version)
             case Act(attempt=attempt):
-                result = self._execution.begin(case, attempt, version)
+                result = self._execution.begin(case, attempt, book.version)
         return result
 
     def _answer(
