@@ -148,27 +148,29 @@ def _make_llm_advisor(place: RoleContext, model: Advisor | None) -> "LlmAdvisor 
 
 
 def _run_responder(place: RoleContext) -> None:
-    from hemostat.agents.responder import Responder
+    from hemostat.agents.responder import Responder, ResponderDependencies
 
     settings = place.settings
     engine, sampler = place.parts.engine()
     version = engine.version()
     surroundings = place.parts.surroundings(version)
     responder = Responder(
-        engine,
-        sampler,
-        place.parts.ledger(),
-        place.parts.desk(),
-        place.parts.dossiers(),
-        place.clock,
-        settings.responder,
-        host=settings.host_name,
-        source=place.source,
-        host_memory=version.memory or UNKNOWN_MEMORY_BYTES,
-        recent=lambda container: place.parts.bus.history(settings.host_name, container.name),
-        probe=surroundings.probe,
-        missing=surroundings.missing,
-        trust=settings.trust,
+        ResponderDependencies(
+            engine=engine,
+            sampler=sampler,
+            ledger=place.parts.ledger(),
+            control_store=place.parts.desk(),
+            evidence_store=place.parts.dossiers(),
+            clock=place.clock,
+            limits=settings.responder,
+            host=settings.host_name,
+            source=place.source,
+            host_memory=version.memory or UNKNOWN_MEMORY_BYTES,
+            trust=settings.trust,
+            read_metrics=lambda container: place.parts.bus.history(settings.host_name, container.name),
+            probe=surroundings.probe,
+            find_missing_path=surroundings.missing,
+        )
     )
     threading.Thread(
         target=_scale_back_regularly, args=(place, responder), name="tending", daemon=True

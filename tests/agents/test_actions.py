@@ -13,8 +13,7 @@ from hemostat.agents.responder.actions import (
 from hemostat.agents.responder.network_restart import MAX_UNRELATED_SECONDS
 from hemostat.core.ledger.rows import RaisedLimit, Resource
 from hemostat.core.model import ContainerInfo, PrunableItem, PrunableKind, Service
-from hemostat.core.remediation.cleanup import Cleanup
-from hemostat.core.remediation.scaling import Ceilings
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.trust import TrustSettings
 from hemostat.errors import EngineError, EngineUnreachableError, NotApplicableError
 from hemostat.events import Action, Container, Evidence, Kind, RemediationNeeded
@@ -24,6 +23,7 @@ from tests.support.engine_fixtures import SESSION, Listener
 from tests.support.samples import DIAGNOSIS, alert, composed
 
 MIB = 1 << 20
+DEFAULT_LIMITS = ResponderSettings()
 HOST = Container(id="", name="host")
 SLOW = ("sh", "-c", "trap 'sleep 2; exit 0' TERM; while :; do sleep 0.05; done")
 """Takes two seconds to stop."""
@@ -54,10 +54,12 @@ def memory_lab() -> Iterator[MemoryLab]:
     lab.tear_down()
 
 
-def surgeon(lab: Lab, *args: object, ahead: float = 0.0, **options: object) -> ActionExecutor:
+def surgeon(
+    lab: Lab, limits: ResponderSettings = DEFAULT_LIMITS, *, ahead: float = 0.0, **options: object
+) -> ActionExecutor:
     """Minds this session's containers alone; its clock may run `ahead`."""
     labels = {"hemostat.test": SESSION, **options.pop("labels", {})}
-    return ActionExecutor(lab.engine, FakeClock(lab.now() + ahead), *args, labels=labels, **options)
+    return ActionExecutor(lab.engine, FakeClock(lab.now() + ahead), limits, labels=labels, **options)
 
 
 def asked(action: Action, container: Container = HOST, **parameters: float | str | bool) -> RemediationNeeded:
@@ -150,7 +152,7 @@ def test_protected_network_member_is_named_and_not_restarted(lab):
     kept = [lab.make(network=network, labels=each) for each in labels]
     before = [start_of(lab, container) for container in kept]
     named = lab.engine.inspect(kept[2]).ref.name
-    done = operate(lab, Action.RESTART, owner, by=surgeon(lab, protect=(named,)))
+    done = operate(lab, Action.RESTART, owner, by=surgeon(lab, ResponderSettings(protect=(named,))))
     assert [start_of(lab, container) for container in kept] == before
     assert all(
         f"{lab.engine.inspect(container).ref.name} has no network" in done.detail for container in kept
@@ -249,7 +251,7 @@ def test_strangers_in_the_network_do_not_delay_its_owner(memory_lab):
 
 def test_memory_and_cpu_limits_are_raised_and_restored(lab):
     container = lab.make(memory=64 * MIB, cpus=0.5, labels={"hemostat.scale.memory_max": "80m"})
-    by = surgeon(lab, Ceilings(cpus=0.7))
+    by = surgeon(lab, ResponderSettings(scale_cpu_max=0.7))
     memory = plan(lab, Action.SCALE, container, by, resource="memory")
     assert memory.detail == "memory 64.0 MiB → 80.0 MiB"
     for scaled in (memory.scaled, plan(lab, Action.SCALE, container, by, resource="cpu").scaled):
@@ -415,7 +417,7 @@ def test_volumes_are_removed_only_if_the_settings_permit(memory_lab):
     memory_lab.fake.litter = [volume]
     with pytest.raises(NotApplicableError):
         surgeon(memory_lab).perform(asked(Action.CLEANUP), None)
-    done = surgeon(memory_lab, Ceilings(), Cleanup(volumes=True)).perform(asked(Action.CLEANUP), None)
+    done = surgeon(memory_lab, ResponderSettings(cleanup_volumes=True)).perform(asked(Action.CLEANUP), None)
     assert done == ActionResult("1 unused volume 5.0 MiB: 5.0 MiB freed", 5 * MIB)
     assert memory_lab.fake.litter == []
 
@@ -460,7 +462,9 @@ def test_command_that_fails_or_times_out_is_a_failure(docker_lab):
     missing = docker_lab.make(labels={"hemostat.exec": "/no/such"})
     assert "failed with exit code 12" in failing(docker_lab, missing)
     endless = docker_lab.make(labels={"hemostat.exec": "sh -c 'while :; do echo x; sleep 0.01; done'"})
-    assert "not done within 0.5 s" in failing(docker_lab, endless, by=surgeon(docker_lab, exec_timeout=0.5))
+    assert "not done within 0.5 s" in failing(
+        docker_lab, endless, by=surgeon(docker_lab, ResponderSettings(exec_timeout=0.5))
+    )
 
 
 @pytest.mark.parametrize(("label", "why"), [(None, "no label"), ("  ", "no label"), ("echo 'a", "no label")])

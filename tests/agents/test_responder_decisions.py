@@ -10,16 +10,17 @@ from hemostat.core.ledger.controls import Pause
 from hemostat.core.remediation import policy
 from hemostat.events import Action, Event, Outcome, Reason
 from hemostat.ports import Defer, RunInBackground
-from tests.agents.test_responder import Scene, put_off, taken
+from tests.agents.test_responder import put_off
+from tests.support.responder_harness import ResponderHarness, run_step
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def scene() -> ResponderHarness:
+    return ResponderHarness()
 
 
 @pytest.fixture
-def counts(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+def counts(scene: ResponderHarness, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Calls of the policy, of the ledger and of the engine."""
     counter: Counter[str] = Counter()
     for owner, name in ((policy, "decide"), (scene.ledger, "read"), (scene.engine, "inspect")):
@@ -35,7 +36,7 @@ def count_calls(counter: Counter[str], name: str, function: Callable[..., object
     return call
 
 
-def decide(scene: Scene, event: Event, responder: Responder) -> RunInBackground:
+def decide(scene: ResponderHarness, event: Event, responder: Responder) -> RunInBackground:
     answer = responder.step(event, scene.clock.now())
     assert isinstance(answer, RunInBackground)
     return answer
@@ -45,7 +46,7 @@ def test_crash_takes_one_decision_and_three_ledger_reads(scene, counts):
     """The reads are: before the decision, before the action, and after it."""
     event = scene.crashed()
     counts.clear()
-    (done,) = taken(scene.responder(), event, scene.clock.now())
+    (done,) = run_step(scene.responder(), event, scene.clock.now())
     assert done.data.outcome is Outcome.HEALED
     assert (counts["decide"], counts["read"]) == (1, 3)
 

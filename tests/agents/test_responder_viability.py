@@ -168,9 +168,9 @@ def test_hang_is_healed_only_when_the_probe_passes(scene):
     scene.make("api", labels={"hemostat.probe": "tcp://:80"})
     inspect = scene.engine.inspect
     scene.engine.inspect = lambda name: msgspec.structs.replace(inspect(name), address="10.0.0.2")
-    responder = scene.responder(backoff=0)
     answers = ["connection refused"] * 1000
-    responder._verifier._probe = lambda *_: answers.pop() if answers else ""
+    scene.probe = lambda *_: answers.pop() if answers else ""
+    responder = scene.responder(backoff=0)
     done = scene.finish(scene.request(Kind.HUNG, container="api"), responder)
     assert (done.reason, done.detail) == (Reason.NOT_VERIFIED, "its probe still fails: connection refused")
     del answers[3:]

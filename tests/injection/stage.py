@@ -11,7 +11,7 @@ from hemostat.adapters.in_memory.evidence import InMemoryEvidence
 from hemostat.adapters.in_memory.ledger import InMemoryLedger
 from hemostat.adapters.in_memory.precedents import InMemoryLlmBudget, InMemoryPrecedents
 from hemostat.agents.analyzer import AdvisorTerms, Analyzer, LlmAdvisor, RecordedEvidenceSource
-from hemostat.agents.responder import Responder
+from hemostat.agents.responder import Responder, ResponderDependencies
 from hemostat.core.diagnosis.rules import diagnose
 from hemostat.core.llm.validate import list_choices
 from hemostat.core.settings.responder import ResponderSettings
@@ -121,16 +121,18 @@ class Stage:
         # By the name that the engine knows, which no attack can choose.
         known = {(raised.host, raised.incident): self.web.name}
         self.responder = Responder(
-            self.engine,
-            self.engine,
-            InMemoryLedger(desk, known),
-            desk,
-            InMemoryEvidence(),
-            self.clock,
-            scene.limits,
-            host="h",
-            source="responder@1",
-            host_memory=4 << 30,
+            ResponderDependencies(
+                engine=self.engine,
+                sampler=self.engine,
+                ledger=InMemoryLedger(desk, known),
+                control_store=desk,
+                evidence_store=InMemoryEvidence(),
+                clock=self.clock,
+                limits=scene.limits,
+                host="h",
+                source="responder@1",
+                host_memory=4 << 30,
+            )
         )
 
     def _strike(self, kind: Kind) -> None:

@@ -6,7 +6,8 @@ from hemostat.adapters.in_memory.controls import InMemoryControls
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.in_memory.evidence import InMemoryEvidence
 from hemostat.adapters.in_memory.ledger import InMemoryLedger
-from hemostat.agents.responder import Responder
+from hemostat.agents.responder import Responder, ResponderDependencies
+from hemostat.agents.responder.verifier import Probe
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import (
@@ -46,6 +47,7 @@ class ResponderHarness:
         self.ledger = InMemoryLedger(self.desk, self.incidents, self.seals)
         self.dossiers = InMemoryEvidence()
         self.history: dict[str, Sequence[MetricPoint]] = {}
+        self.probe: Probe | None = None
         self.web = self.make("web")
         self.clock.advance(60)
 
@@ -55,17 +57,20 @@ class ResponderHarness:
 
     def responder(self, name: str = "a", **limits) -> Responder:
         return Responder(
-            self.engine,
-            self.engine,
-            self.ledger,
-            self.desk,
-            self.dossiers,
-            self.clock,
-            ResponderSettings(**limits),
-            host="h",
-            source=f"responder@{name}",
-            host_memory=4096 * MIB,
-            recent=lambda container: self.history.get(container.name, ()),
+            ResponderDependencies(
+                engine=self.engine,
+                sampler=self.engine,
+                ledger=self.ledger,
+                control_store=self.desk,
+                evidence_store=self.dossiers,
+                clock=self.clock,
+                limits=ResponderSettings(**limits),
+                host="h",
+                source=f"responder@{name}",
+                host_memory=4096 * MIB,
+                read_metrics=lambda container: self.history.get(container.name, ()),
+                probe=self.probe,
+            )
         )
 
     def request(self, kind: Kind = Kind.EXITED, action: Action = Action.RESTART, **changes) -> Event:

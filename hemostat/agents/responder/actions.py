@@ -22,6 +22,7 @@ from hemostat.core.remediation.cleanup import Cleanup
 from hemostat.core.remediation.scaling import Ceilings
 from hemostat.core.remediation.stop_timeout import compute_stop_seconds
 from hemostat.core.remediation.verify import DEAD_STATES, DOWN_STATES
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
 from hemostat.core.text import escape_controls
 from hemostat.core.units import show_size
@@ -52,35 +53,32 @@ class ActionPlan(msgspec.Struct, frozen=True):
 
 
 class ActionExecutor:
-    """Carries out actions. `protect`: names that must not be acted on. `labels`: a cleanup of the host
-    considers only what has these. `exec_timeout`: seconds for a command in a container. `stop_timeout_max`:
-    maximum seconds that a container is given to stop. `paused`: whether an operator has paused a container.
-    `forbids`: why a container must not be scaled, the second argument being whether by order; empty where it
-    may be."""
+    """Carries out actions. `labels`: a cleanup of the host considers only what has these. `paused`: whether
+    an operator has paused a container. `forbids`: why a container must not be scaled, the second argument
+    being whether by order; empty where it may be."""
 
     def __init__(
         self,
         engine: Engine,
         clock: Clock,
-        ceilings: Ceilings = Ceilings(),  # noqa: B008 - it is frozen
-        rubbish: Cleanup = Cleanup(),  # noqa: B008 - it is frozen
+        limits: ResponderSettings,
         *,
-        protect: Sequence[str] = (),
         labels: Mapping[str, str] = {},
-        exec_timeout: float = 30.0,
-        stop_timeout_max: float = 120.0,
         paused: Callable[[str], bool] = lambda _: False,
         forbids: Callable[[Container, bool], str] = lambda *_: "",
         trust: TrustSettings = TRUST_OWN,
     ) -> None:
         self._engine = engine
         self._clock = clock
-        self._ceilings = ceilings
-        self._cleanup = rubbish
-        self._protect = protect
+        self._ceilings = Ceilings(memory=limits.scale_memory_max, cpus=limits.scale_cpu_max)
+        self._cleanup = Cleanup(
+            stopped_older_than=limits.cleanup_stopped_older_than,
+            images=limits.cleanup_images,
+            build_cache=limits.cleanup_build_cache,
+            volumes=limits.cleanup_volumes,
+        )
+        self._limits = limits
         self._labels = labels
-        self._exec_timeout = exec_timeout
-        self._stop_timeout_max = stop_timeout_max
         self._paused = paused
         self._forbids = forbids
         self._trust = trust
@@ -159,10 +157,10 @@ class ActionExecutor:
         return self._find_stop_seconds(found) if stops and found is not None else 0.0
 
     def stop_again(self, container: Container, found: ContainerInfo | None) -> None:
-        self._engine.stop(container.id, compute_stop_seconds(container, found, self._stop_timeout_max))
+        self._engine.stop(container.id, compute_stop_seconds(container, found, self._limits.stop_timeout_max))
 
     def _find_stop_seconds(self, info: ContainerInfo) -> float:
-        return compute_stop_seconds(info.ref, info, self._stop_timeout_max)
+        return compute_stop_seconds(info.ref, info, self._limits.stop_timeout_max)
 
     # --- restart, start, stop -----------------------------------------------------------------------
 
@@ -183,7 +181,7 @@ class ActionExecutor:
 
     def _find_spare_reason(self, container: Container) -> str:
         """Return why a container must not be acted on; empty if it may be."""
-        if cleanup.is_protected(container, self._protect):
+        if cleanup.is_protected(container, self._limits.protect):
             return "protected"
         return "paused" if self._paused(container.name) else ""
 
@@ -270,7 +268,9 @@ class ActionExecutor:
 
     def _list_litter(self) -> tuple[PrunableItem, ...]:
         leftovers = self._engine.reclaimable(self._labels)
-        found = cleanup.select_items_to_delete(leftovers, self._cleanup, self._protect, self._clock.now())
+        found = cleanup.select_items_to_delete(
+            leftovers, self._cleanup, self._limits.protect, self._clock.now()
+        )
         if not found:
             raise NotApplicableError("no item on the host may be deleted")
         return found
@@ -288,7 +288,7 @@ class ActionExecutor:
         """Return the beginning of the command's output. Raises EngineError for an exit code that is not 0."""
         if not info.running:
             raise NotApplicableError(f"it is {info.status}: {what} cannot run in it")
-        code, output = self._engine.exec(info.ref.id, command, self._exec_timeout)
+        code, output = self._engine.exec(info.ref.id, command, self._limits.exec_timeout)
         # Truncated after redaction, so that no cut exposes half a secret.
         told = escape_controls(redact(output.strip()[: 4 * MAX_OUTPUT_CHARACTERS]))[:MAX_OUTPUT_CHARACTERS]
         if code:

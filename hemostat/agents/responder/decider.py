@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.actions import ActionExecutor
+from hemostat.agents.responder.dependencies import ResponderDependencies
 from hemostat.agents.responder.execution import RESTART_ACTIONS
 from hemostat.agents.responder.host_containers import HostContainers
 from hemostat.agents.responder.in_flight import InFlight
@@ -25,8 +26,7 @@ from hemostat.core.remediation.decision import (
 )
 from hemostat.core.remediation.stop_timeout import bound_stop_seconds, find_requested_stop
 from hemostat.core.remediation.verify import compute_run_seconds
-from hemostat.core.settings.responder import ResponderSettings
-from hemostat.core.settings.trust import TrustSettings, get_replica_group
+from hemostat.core.settings.trust import get_replica_group
 from hemostat.events import Action, Reason
 
 APPROVAL_PENDING: Final = "it waits for approval"
@@ -39,24 +39,21 @@ computes its disk usage."""
 class Decider:
     def __init__(
         self,
-        surgeon: ActionExecutor,
+        dependencies: ResponderDependencies,
+        executor: ActionExecutor,
         verifier: Verifier,
-        viability: StartCheck,
-        neighbours: HostContainers,
-        hands: InFlight,
-        limits: ResponderSettings,
-        trust: TrustSettings,
-        *,
-        source: str,
+        start_check: StartCheck,
+        host_containers: HostContainers,
+        in_flight: InFlight,
     ) -> None:
-        self._executor = surgeon
+        self._executor = executor
         self._verifier = verifier
-        self._start_check = viability
-        self._host_containers = neighbours
-        self._in_flight = hands
-        self._limits = limits
-        self._trust = trust
-        self._source = source
+        self._start_check = start_check
+        self._host_containers = host_containers
+        self._in_flight = in_flight
+        self._limits = dependencies.limits
+        self._trust = dependencies.trust
+        self._source = dependencies.source
         self._first_seen: dict[str, float] = {}
 
     def decide(self, case: RequestCase, book: LedgerSnapshot, now: float) -> Decision:

@@ -2,12 +2,12 @@
 outcome."""
 
 import logging
-from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
 from hemostat.agents.responder.actions import ActionExecutor, ActionResult
+from hemostat.agents.responder.dependencies import ResponderDependencies
 from hemostat.agents.responder.gather import collect_snapshot
 from hemostat.agents.responder.outcome import (
     ActionEnd,
@@ -20,7 +20,6 @@ from hemostat.agents.responder.outcome import (
 )
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core.evidence.build import MAX_REDACTION_SECONDS
-from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, RaisedLimit
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact_until
@@ -43,7 +42,7 @@ from hemostat.errors import (
     NotApplicableError,
 )
 from hemostat.events import Action, Container, Event, Outcome, Reason
-from hemostat.ports import Clock, Defer, Engine, EvidenceStore, Ledger
+from hemostat.ports import Defer, Engine
 
 FRESH_SECONDS: Final = 30.0
 """Seconds for which a measurement is trusted; after that it is taken again before an action."""
@@ -70,26 +69,21 @@ class Execution:
 
     def __init__(
         self,
-        engine: Engine,
-        surgeon: ActionExecutor,
+        dependencies: ResponderDependencies,
+        executor: ActionExecutor,
         verifier: Verifier,
-        ledger: Ledger,
-        dossiers: EvidenceStore,
-        clock: Clock,
         tell: OutcomePublisher,
-        *,
-        recent: Callable[[Container], Sequence[MetricPoint]] | None,
     ) -> None:
-        self._engine = engine
-        self._executor = surgeon
+        self._engine = dependencies.engine
+        self._executor = executor
         self._verifier = verifier
-        self._ledger = ledger
-        self._evidence_store = dossiers
-        self._clock = clock
+        self._ledger = dependencies.ledger
+        self._evidence_store = dependencies.evidence_store
+        self._clock = dependencies.clock
         self._tell = tell
-        self._host = tell.host
-        self._source = tell.source
-        self._read_metrics = recent
+        self._host = dependencies.host
+        self._source = dependencies.source
+        self._read_metrics = dependencies.read_metrics
 
     def begin(self, case: RequestCase, attempt: Attempt, version: int) -> list[Event] | Defer | None:
         """Reserve, then act. Returns None where the ledger was changed meanwhile. An action that does not

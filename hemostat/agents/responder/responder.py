@@ -20,6 +20,7 @@ import msgspec
 
 from hemostat.agents.responder.actions import ActionExecutor
 from hemostat.agents.responder.decider import APPROVAL_PENDING, Decider
+from hemostat.agents.responder.dependencies import ResponderDependencies
 from hemostat.agents.responder.execution import Execution, inspect_if_present, refuse_early
 from hemostat.agents.responder.host_containers import HostContainers
 from hemostat.agents.responder.in_flight import InFlight
@@ -35,15 +36,13 @@ from hemostat.agents.responder.scale_down import ScaleDown
 from hemostat.agents.responder.start_check import StartCheck
 from hemostat.agents.responder.sweeper import Sweeper
 from hemostat.agents.responder.unresponsive import UnresponsiveContainers
-from hemostat.agents.responder.verifier import Probe, Verifier
-from hemostat.core.evidence.snapshot import MetricPoint
+from hemostat.agents.responder.verifier import Verifier
 from hemostat.core.labels.masking import veiled
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval
 from hemostat.core.ledger.rows import LedgerSnapshot
-from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.remediation import orders, policy, repetition, slots
-from hemostat.core.remediation.cleanup import Cleanup, is_protected
+from hemostat.core.remediation.cleanup import is_protected
 from hemostat.core.remediation.decision import (
     Act,
     Decision,
@@ -54,13 +53,10 @@ from hemostat.core.remediation.decision import (
     Wait,
 )
 from hemostat.core.remediation.request_check import refuse_forged
-from hemostat.core.remediation.scaling import Ceilings
 from hemostat.core.remediation.verify import DEAD_STATES
-from hemostat.core.settings.responder import ResponderSettings
-from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
 from hemostat.errors import NotApplicableError
 from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded, digest
-from hemostat.ports import Clock, ControlStore, Defer, Engine, EvidenceStore, Ledger, RunInBackground, Sampler
+from hemostat.ports import Defer, RunInBackground
 
 VIABILITY_RETRY: Final = 10.0
 """Seconds until the next check whether the requirements of a start are met, for a container that is down."""
@@ -71,79 +67,37 @@ logger = logging.getLogger(__name__)
 
 
 class Responder:
-    def __init__(
-        self,
-        engine: Engine,
-        sampler: Sampler,
-        ledger: Ledger,
-        desk: ControlStore,
-        dossiers: EvidenceStore,
-        clock: Clock,
-        limits: ResponderSettings,
-        *,
-        host: str,
-        source: str,
-        host_memory: int,
-        recent: Callable[[Container], Sequence[MetricPoint]] | None = None,
-        probe: Probe | None = None,
-        missing: Callable[[ContainerInfo], str] | None = None,
-        trust: TrustSettings = TRUST_OWN,
-    ) -> None:
-        """`recent` returns a container's latest measurements, for the evidence. `probe` and `missing` are as
-        in Verifier and StartCheck."""
+    def __init__(self, dependencies: ResponderDependencies) -> None:
+        engine, limits, trust = dependencies.engine, dependencies.limits, dependencies.trust
+        clock, control_store = dependencies.clock, dependencies.control_store
         self._engine = engine
-        self._ledger = ledger
-        self._control_store = desk
+        self._ledger = dependencies.ledger
+        self._control_store = control_store
         self._clock = clock
         self._limits = limits
-        self._trust = trust
-        self._host = host
-        self._source = source
+        self._host = dependencies.host
+        self._source = dependencies.source
         self._executor = ActionExecutor(
             engine,
             clock,
-            Ceilings(memory=limits.scale_memory_max, cpus=limits.scale_cpu_max),
-            Cleanup(
-                stopped_older_than=limits.cleanup_stopped_older_than,
-                images=limits.cleanup_images,
-                build_cache=limits.cleanup_build_cache,
-                volumes=limits.cleanup_volumes,
-            ),
-            protect=limits.protect,
-            exec_timeout=limits.exec_timeout,
-            stop_timeout_max=limits.stop_timeout_max,
-            paused=lambda name: desk.controls().paused_itself(name, clock.now()),
+            limits,
+            paused=lambda name: control_store.controls().paused_itself(name, clock.now()),
             forbids=lambda ref, ordered: policy.find_scaling_objection(ref, limits, ordered=ordered),
             trust=trust,
         )
-        self._tell = OutcomePublisher(clock, host, source)
-        self._verifier = Verifier(engine, sampler, clock, limits, host_memory, probe)
-        self._execution = Execution(
-            engine,
-            self._executor,
-            self._verifier,
-            ledger,
-            dossiers,
-            clock,
-            self._tell,
-            recent=recent,
+        self._tell = OutcomePublisher(clock, dependencies.host, dependencies.source)
+        verifier = Verifier(
+            engine, dependencies.sampler, clock, limits, dependencies.host_memory, dependencies.probe
         )
+        self._execution = Execution(dependencies, self._executor, verifier, self._tell)
         self._unresponsive = UnresponsiveContainers(engine, clock, limits.expire, self._execution.give_up)
-        self._scale_down = ScaleDown(
-            engine, sampler, ledger, self._executor, clock, host=host, calm=limits.scale_calm
-        )
+        self._scale_down = ScaleDown(dependencies, self._executor)
         self._in_flight = InFlight()
-        neighbours = HostContainers(engine, limits, trust)
-        self._sweeper = Sweeper(ledger, neighbours, self._in_flight, host=host)
+        host_containers = HostContainers(engine, limits, trust)
+        self._sweeper = Sweeper(self._ledger, host_containers, self._in_flight, host=self._host)
+        start_check = StartCheck(engine, dependencies.find_missing_path)
         self._decider = Decider(
-            self._executor,
-            self._verifier,
-            StartCheck(engine, missing),
-            neighbours,
-            self._in_flight,
-            limits,
-            trust,
-            source=source,
+            dependencies, self._executor, verifier, start_check, host_containers, self._in_flight
         )
 
     def step(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from hemostat.agents.responder.actions import ActionExecutor
+from hemostat.agents.responder.dependencies import ResponderDependencies
 from hemostat.core.labels.masking import veiled
 from hemostat.core.ledger.leases import is_leased
 from hemostat.core.ledger.rows import RaisedLimit, Resource
@@ -13,7 +14,6 @@ from hemostat.core.remediation import scaling
 from hemostat.core.usage.gauge import compute_cpu_percent
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
 from hemostat.events import Action, Container, Diagnosis, Kind, Outcome, Reason, RemediationComplete
-from hemostat.ports import Clock, Engine, Ledger, Sampler
 
 MEASURE_SECONDS: Final = 1.0
 """Seconds over which CPU is measured."""
@@ -27,24 +27,14 @@ logger = logging.getLogger(__name__)
 
 
 class ScaleDown:
-    def __init__(
-        self,
-        engine: Engine,
-        sampler: Sampler,
-        ledger: Ledger,
-        surgeon: ActionExecutor,
-        clock: Clock,
-        *,
-        host: str,
-        calm: float,
-    ) -> None:
-        self._engine = engine
-        self._sampler = sampler
-        self._ledger = ledger
-        self._executor = surgeon
-        self._clock = clock
-        self._host = host
-        self._calm_seconds = calm
+    def __init__(self, dependencies: ResponderDependencies, executor: ActionExecutor) -> None:
+        self._engine = dependencies.engine
+        self._sampler = dependencies.sampler
+        self._ledger = dependencies.ledger
+        self._executor = executor
+        self._clock = dependencies.clock
+        self._host = dependencies.host
+        self._calm_seconds = dependencies.limits.scale_calm
 
     def round(self, now: float, may: Callable[[Container], bool]) -> Iterator[RemediationComplete]:
         """Restore the limits that are due, where `may` allows it. The record is removed afterwards, so that

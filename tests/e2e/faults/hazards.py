@@ -20,7 +20,7 @@ from hemostat.adapters.redis import (
     RedisLedger,
     connect,
 )
-from hemostat.agents.responder import Responder
+from hemostat.agents.responder import Responder, ResponderDependencies
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import (
     DURABLE,
@@ -177,16 +177,18 @@ class _Clockwork:
         self.starts: list[Happening] = []
         limits = ResponderSettings(budget=BUDGET, backoff=10.0, verify_for=1.0)
         self.responder = Responder(
-            self.engine,
-            self.engine,
-            RedisLedger(redis),
-            RedisControls(redis),
-            RedisEvidence(redis),
-            self.clock,
-            limits,
-            host="h",
-            source="responder@1",
-            host_memory=1 << 30,
+            ResponderDependencies(
+                engine=self.engine,
+                sampler=self.engine,
+                ledger=RedisLedger(redis),
+                control_store=RedisControls(redis),
+                evidence_store=RedisEvidence(redis),
+                clock=self.clock,
+                limits=limits,
+                host="h",
+                source="responder@1",
+                host_memory=1 << 30,
+            )
         )
 
     def play(self) -> Row:
