@@ -1,15 +1,18 @@
 """What can be found out about an incident as it happens, and of one that was recorded."""
 
+import threading
+
 import msgspec
 import pytest
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.in_memory.precedents import InMemoryPrecedents
-from hemostat.agents.analyzer import LiveEvidenceSource, RecordedEvidenceSource
+from hemostat.agents.analyzer import LiveEvidenceSource, RecordedEvidenceSource, evidence_source
 from hemostat.core.diagnosis.case import Precedent, compute_signature, decode, encode
 from hemostat.errors import DecodeError, EngineError, EngineUnreachableError
 from hemostat.events import Action, Container, Event, Kind, Outcome, Phase
+from hemostat.evidence_collector import TIMED_OUT
 from hemostat.ports import ContainerSpec, Engine
 from tests.support.advisors import recording
 from tests.support.clock import FakeClock
@@ -81,6 +84,16 @@ def test_unreachable_engine_leaves_a_minimal_case(scene):
 def test_removed_container_leaves_a_minimal_case(scene):
     scene.engine.remove("web")
     assert scene.witness().case(scene.alert()).dossier is None
+
+
+def test_source_that_hangs_does_not_delay_the_snapshot(scene, monkeypatch):
+    release = threading.Event()
+    monkeypatch.setattr(evidence_source, "EVIDENCE_SECONDS", 0.2)
+    monkeypatch.setattr(scene.engine, "top", lambda _: release.wait(20.0))
+    snapshot = evidence_source.take_snapshot(lambda: scene.engine, lambda _: (), scene.told, NOW)
+    release.set()
+    assert snapshot.missing == {"processes": TIMED_OUT}
+    assert snapshot.details is not None
 
 
 def test_eval_case_is_read_back_as_written():

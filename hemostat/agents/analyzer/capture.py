@@ -133,7 +133,7 @@ class EvalCapture:
         except HemoStatError:
             return None
         return take_snapshot(
-            self._engine, lambda: [each for each in points if each.time <= alert.time], data, alert.time
+            self._engine, lambda _: [each for each in points if each.time <= alert.time], data, alert.time
         )
 
 

@@ -1,15 +1,13 @@
 """Sources of evidence about an incident: the engine and the bus, or an eval case."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import msgspec
 
 from hemostat.core.diagnosis.case import EvalCase, EvidenceCase, compute_signature
-from hemostat.core.evidence.build import MAX_REDACTION_SECONDS, build_snapshot
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, MetricPoint
 from hemostat.core.history.incident_log import find_subject, format_event_line
-from hemostat.core.redact import Redactor, redact, redact_until
 from hemostat.core.units import show_duration
 from hemostat.errors import EngineError, HemoStatError
 from hemostat.events import (
@@ -21,16 +19,16 @@ from hemostat.events import (
     HealthAlert,
     RemediationNeeded,
 )
+from hemostat.evidence_collector import collect_snapshot
 from hemostat.ports import Bus, Clock, Engine, PrecedentStore
 
-MAX_LOG_LINES: Final = 100
-"""Lines of log in the first evidence."""
+EVIDENCE_SECONDS: Final = 3.0
+"""Maximum seconds for collecting the first evidence: an engine that hangs must not use up the time of an
+investigation."""
 MAX_EVENTS_PER_STREAM: Final = 200
 """Events of each stream that are searched."""
 MAX_EVENT_LINES: Final = 20
 """Lines of the incident log."""
-
-T = TypeVar("T")
 
 
 class LiveEvidenceSource:
@@ -65,10 +63,10 @@ class LiveEvidenceSource:
             alert=data,
             dossier=take_snapshot(
                 lambda: self._require_engine(alert.host),
-                lambda: self.history(alert.host, data.container),
+                lambda container: self.history(alert.host, container),
                 data,
                 now,
-                lambda: redact_until(self._clock.now() + MAX_REDACTION_SECONDS, self._clock.now),
+                self._clock,
             ),
             story=tuple(self.story(alert.host, data.container)),
             past=tuple(self._precedent_store.past(compute_signature(data))),
@@ -129,36 +127,30 @@ def describe_events(events: Iterable[Event], names: Collection[str], now: float)
 
 
 def take_snapshot(
-    engine: Callable[[], Engine],
-    history: Callable[[], Sequence[MetricPoint]],
+    connect_engine: Callable[[], Engine],
+    read_metrics: Callable[[Container], Sequence[MetricPoint]],
     alert: HealthAlert,
     now: float,
-    hide: Callable[[], Redactor] = lambda: redact,
+    clock: Clock | None = None,
 ) -> EvidenceSnapshot | None:
-    """Return a snapshot of the alert's container as it is. For each part that cannot be read, the snapshot
-    holds the reason."""
-    container = alert.container
-    if container.is_host:
+    """Return a snapshot of the alert's container as it is; None for the host, and where the engine does not
+    know the container."""
+    if alert.container.is_host:
         return None
-    missing: dict[str, str] = {}
-
-    def tried(source: str, ask: Callable[[], T]) -> T | None:
-        try:
-            return ask()
-        except HemoStatError as error:
-            missing[source] = error.message
-            return None
-
-    found = tried("state", lambda: engine().inspect(container.id))
-    if found is None:
+    try:
+        engine = connect_engine()
+        found = engine.inspect(alert.container.id)
+    except HemoStatError:
         return None
-    parts: dict[str, Any] = {
-        "log": tried("log", lambda: engine().logs(container.id, MAX_LOG_LINES)) or "",
-        "details": tried("details", lambda: engine().details(container.id)),
-        "processes": (found.running and tried("processes", lambda: engine().top(container.id))) or (),
-        "samples": tried("samples", history) or (),
-    }
-    return build_snapshot(_make_empty_request(alert), found, now=now, missing=missing, hide=hide(), **parts)
+    return collect_snapshot(
+        engine,
+        _make_empty_request(alert),
+        found,
+        now,
+        patience=EVIDENCE_SECONDS,
+        read_metrics=read_metrics,
+        clock=clock,
+    )
 
 
 def _make_empty_request(alert: HealthAlert) -> RemediationNeeded:

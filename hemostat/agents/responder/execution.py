@@ -8,7 +8,6 @@ import msgspec
 
 from hemostat.agents.responder.actions import ActionExecutor, ActionResult
 from hemostat.agents.responder.dependencies import ResponderDependencies
-from hemostat.agents.responder.gather import collect_snapshot
 from hemostat.agents.responder.outcome import (
     ActionEnd,
     OutcomePublisher,
@@ -19,10 +18,8 @@ from hemostat.agents.responder.outcome import (
     make_verified_end,
 )
 from hemostat.agents.responder.verifier import Verifier
-from hemostat.core.evidence.build import MAX_REDACTION_SECONDS
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, RaisedLimit
 from hemostat.core.model import ContainerInfo
-from hemostat.core.redact import redact_until
 from hemostat.core.remediation import policy, repetition, scaling
 from hemostat.core.remediation.circuit_breaker import is_host_fault
 from hemostat.core.remediation.decision import Refuse, Resume
@@ -42,6 +39,7 @@ from hemostat.errors import (
     NotApplicableError,
 )
 from hemostat.events import Action, Container, Event, Outcome, Reason
+from hemostat.evidence_collector import collect_snapshot
 from hemostat.ports import Defer, Engine
 
 FRESH_SECONDS: Final = 30.0
@@ -281,8 +279,8 @@ class Execution:
             case.found,
             now,
             patience=EVIDENCE_SECONDS,
-            recent=self._read_metrics,
-            hide=redact_until(now + EVIDENCE_SECONDS + MAX_REDACTION_SECONDS, self._clock.now),
+            read_metrics=self._read_metrics,
+            clock=self._clock,
         )
         try:
             self._evidence_store.put(case.incident, kept)

@@ -1,6 +1,6 @@
 """Builds the evidence snapshot: what was known of a container before an action, bounded and without secrets.
 
-This module decides what is kept; agents/responder/gather collects the material. A snapshot never exceeds
+This module decides what is kept; hemostat.evidence_collector collects the material. A snapshot never exceeds
 MAX_SNAPSHOT_BYTES: the least important parts are dropped first.
 """
 

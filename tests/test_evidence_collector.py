@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from hemostat.adapters.in_memory.engine import InMemoryEngine
-from hemostat.agents.responder.gather import TIMED_OUT, collect_snapshot
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.errors import BusError, EngineError
 from hemostat.events import Container
+from hemostat.evidence_collector import TIMED_OUT, collect_snapshot
 from hemostat.ports import ContainerSpec
 from tests.support.clock import FakeClock
 from tests.support.samples import NOW, alert, needed
@@ -46,7 +46,7 @@ def test_dead_container_has_log_and_configuration(engine):
 
 def test_running_container_has_processes_and_measurements(engine):
     container = run(engine)
-    kept = look(engine, container, recent=lambda _: [MetricPoint(NOW, 97.0, 1 << 20)])
+    kept = look(engine, container, read_metrics=lambda _: [MetricPoint(NOW, 97.0, 1 << 20)])
     assert (kept.processes, kept.samples) == (("serve",), (MetricPoint(NOW, 97.0, 1 << 20),))
 
 
@@ -59,7 +59,7 @@ def test_failing_source_is_named(engine):
         raise BusError("Redis is away")
 
     kept = collect_snapshot(
-        engine, needed(alert=alert(container=found.ref)), found, NOW, patience=PATIENT, recent=recent
+        engine, needed(alert=alert(container=found.ref)), found, NOW, patience=PATIENT, read_metrics=recent
     )
     full = "the disk is full"
     assert kept.missing == {"log": full, "details": full, "processes": full, "samples": "Redis is away"}
@@ -67,7 +67,7 @@ def test_failing_source_is_named(engine):
 
 
 def test_exception_in_a_source_is_named(engine):
-    kept = look(engine, run(engine), recent=lambda _: 1 / 0)
+    kept = look(engine, run(engine), read_metrics=lambda _: 1 / 0)
     assert kept.missing == {"samples": "ZeroDivisionError"}
 
 
@@ -78,7 +78,7 @@ def test_hanging_source_is_left_out(engine):
         release.wait(PATIENT)
         return []
 
-    kept = look(engine, run(engine), patience=0.2, recent=recent)
+    kept = look(engine, run(engine), patience=0.2, read_metrics=recent)
     release.set()
     assert kept.missing["samples"] == TIMED_OUT
 
