@@ -64,7 +64,7 @@ def test_maximum_is_the_lowest_of_label_setting_and_host():
     ("found", "why"),
     [
         (info(memory=None, memory_max="1g"), "has no memory limit"),
-        (info(), "neither label hemostat.scale.memory_max nor a setting"),
+        (info(), "neither the label hemostat.scale.memory_max nor a setting"),
         (info(memory_max="64m"), "limit is 64.0 MiB, the ceiling 64.0 MiB"),
         (info(memory_max="32m"), "the ceiling 32.0 MiB"),
         (info(memory_max="lots"), "cannot be read: 'lots'"),
