@@ -19,6 +19,7 @@ from hemostat.consumer import (
     EventConsumer,
 )
 from hemostat.consumer.event_consumer import MAX_QUEUED_PER_THREAD
+from hemostat.consumer.stream_loop import CLAIM_IDLE_SECONDS
 from hemostat.errors import BusUnreachableError, EngineUnreachableError
 from hemostat.events import Event, Heartbeat
 from hemostat.ports import Defer, Entry, RunInBackground
@@ -226,6 +227,22 @@ def test_pending_event_stays_for_the_next_run_after_a_stop(loop):
     with loop.running(step):
         eventually(loop.stop.is_set)
     assert (loop.answers(), loop.lag()) == ([], 1)
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_stopped_consumer_releases_what_it_has_not_finished(loop, background):
+    loop.bus.publish([FIRST])
+
+    def wait_until_stopped(_: object) -> list[Event]:
+        loop.stop.set()
+        loop.clock.sleep(60)
+        return [ANSWER]
+
+    later = RunInBackground(work=wait_until_stopped, otherwise=lambda _: [])
+    with loop.running(lambda told: later if background else wait_until_stopped(told)):
+        eventually(loop.stop.is_set)
+    (entry,) = loop.bus.claim("analyzer", "another", ROLE.reads, idle=CLAIM_IDLE_SECONDS)
+    assert entry.event == FIRST
 
 
 def test_slow_event_does_not_delay_others(loop):

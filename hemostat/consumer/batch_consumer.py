@@ -34,8 +34,9 @@ class BatchConsumer:
         self._loop = StreamLoop(context, limits, self._handle_entries, describe_warning=describe_warning)
 
     def run(self) -> None:
-        """Work until `stop` is set. Entries held then are finished, or left for the next delivery."""
+        """Work until `stop` is set. Entries held then are finished, or released to other consumers."""
         self._loop.run()
+        self._loop.release()
 
     def _handle_entries(self, entries: Sequence[Entry]) -> None:
         if self._stop.is_set():

@@ -72,11 +72,12 @@ class EventConsumer:
         )
 
     def run(self) -> None:
-        """Work until `stop` is set. Entries held then are finished, or left for the next delivery."""
+        """Work until `stop` is set. Entries held then are finished, or released to other consumers."""
         with self._background_pool, closing(self._deferred):
             with suppress(Interrupted):
                 self._retry(self._deferred.begin)
             self._loop.run()
+        self._loop.release()
 
     def _look_at_deferred(self) -> float:
         self._deferred.look()

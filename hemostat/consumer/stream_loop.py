@@ -65,6 +65,15 @@ class StreamLoop:
                 pass
         logger.info("role.stopped role=%s handled=%d", context.role.name, context.heartbeat.handled)
 
+    def release(self) -> None:
+        """Let other consumers take over the entries that this one has left, without waiting until they are
+        idle. Called after all work has ended."""
+        context = self._context
+        try:
+            context.bus.release(context.group, context.name, context.role.reads)
+        except AdapterError as error:
+            logger.warning("entries.not_released error=%s", error)
+
     def add_background(self, future: Future[None], entry: Entry) -> None:
         """Hold an entry until `future` is done. Worker threads call this before they return."""
         self._started.append((future, entry))

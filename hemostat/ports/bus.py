@@ -118,6 +118,10 @@ class Bus(Listener, Protocol):
         them."""
         ...
 
+    def release(self, role: str, consumer: str, streams: Sequence[str]) -> None:
+        """Let any consumer claim this consumer's unfinished entries at once."""
+        ...
+
     def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
         """Publish and acknowledge several entries with their outputs, in one transaction."""
         ...

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from hemostat.agents.responder import Responder
+from hemostat.agents.responder.execution import Execution
 from hemostat.agents.responder.responder import DECISION_SECONDS
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.ledger.controls import ApprovalAnswer, Pause
-from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit, Resource
+from hemostat.core.ledger.rows import RELEASED, Attempt, LedgerSnapshot, ManualStop, RaisedLimit, Resource
 from hemostat.core.model import Service
 from hemostat.core.remediation import circuit_breaker
 from hemostat.core.settings.responder import ResponderSettings
@@ -31,7 +32,7 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
 )
-from hemostat.ports import Defer, RunInBackground
+from hemostat.ports import Defer, Interrupted, RunInBackground
 from tests.support.responder_harness import MIB, ResponderHarness, interrupt, run_step
 from tests.support.samples import DIAGNOSIS, alert, composed
 
@@ -175,6 +176,67 @@ def test_other_responder_waits_for_the_running_action(scene):
     scene.clock.advance(500)
     assert scene.step(request, scene.responder("b")).outcome is Outcome.HEALED
     assert scene.starts() == 1
+
+
+def stop_responder(_: float) -> None:
+    raise Interrupted
+
+
+def stop_during_verification(scene: ResponderHarness, request: Event) -> None:
+    scene.clock.on_sleep = stop_responder
+    with pytest.raises(Interrupted):
+        scene.step(request)
+    scene.clock.on_sleep = None
+
+
+def test_attempt_of_a_stopped_responder_is_resumed_by_another_at_once(scene):
+    request = scene.crashed()
+    stop_during_verification(scene, request)
+    done = scene.step(request, scene.responder("b"))
+    assert (done.outcome, scene.starts()) == (Outcome.HEALED, 1)
+    (attempt,) = scene.ledger.read("h", "web").attempts
+    assert (attempt.by, attempt.tries) == ("responder@b", 2)
+
+
+def test_attempt_of_a_stopped_responder_stays_under_way(scene):
+    """A request of another failure of the container waits until the attempt is resumed, or its lease ends."""
+    stop_during_verification(scene, scene.crashed())
+    (attempt,) = scene.ledger.read("h", "web").running
+    assert (attempt.by, attempt.outcome) == (RELEASED, None)
+    scene.engine.crash("web", 7)
+    other = scene.request(incident="i2")
+    assert put_off(scene, other, scene.responder("b")).why == "restart of web is under way"
+
+
+def test_only_one_responder_resumes_a_released_attempt(scene):
+    request = scene.crashed()
+    stop_during_verification(scene, request)
+    answer = scene.responder("b").step(request, scene.clock.now())
+    assert isinstance(answer, RunInBackground)
+    scene.clock.on_sleep = interrupt
+    with pytest.raises(RuntimeError):
+        scene.step(request, scene.responder("c"))
+    scene.clock.on_sleep = None
+    assert isinstance(answer.work(scene.clock.now()), Defer)
+    assert scene.starts() == 1
+
+
+def test_attempt_stays_with_its_responder_when_it_cannot_be_released(scene, monkeypatch):
+    request = scene.crashed()
+    read = scene.ledger.read
+    scene.clock.on_sleep = stop_responder
+
+    def read_until_stopped(*args: str) -> LedgerSnapshot:
+        if scene.starts():
+            raise BusUnreachableError("Redis is away")
+        return read(*args)
+
+    monkeypatch.setattr(scene.ledger, "read", read_until_stopped)
+    monkeypatch.setattr(Execution, "_end_if_stopped", lambda *_: None)
+    with pytest.raises(Interrupted):
+        scene.step(request)
+    (attempt,) = read("h", "web").running
+    assert attempt.by == "responder@a"
 
 
 def test_resumed_action_holds_its_slot_until_verified(scene):

@@ -185,6 +185,19 @@ def test_entries_that_cannot_be_kept_raise(redis_client: Client) -> None:
         bus.keep("analyzer", "a", entries)
 
 
+def test_released_entry_can_be_claimed_at_once(lab: Lab) -> None:
+    lab.bus.publish([event(alert()), event(alert(container=DB))])
+    (mine,) = read(lab.bus, consumer="a", count=1)
+    (other,) = read(lab.bus, consumer="b", count=1)
+    assert lab.bus.claim("analyzer", "c", BOTH, idle=60) == []
+    lab.bus.release("analyzer", "a", BOTH)
+    (claimed,) = lab.bus.claim("analyzer", "c", BOTH, idle=60)
+    assert (claimed.id, claimed.event, claimed.deliveries) == (mine.id, mine.event, 2)
+    assert [each.id for each in lab.bus.unfinished("analyzer", "b", BOTH)] == [other.id]
+    lab.bus.release("analyzer", "a", BOTH)
+    assert lab.bus.claim("analyzer", "b", BOTH, idle=60) == []
+
+
 def test_deferred_entry_returns_when_due(bus: Bus) -> None:
     """Not before, and once, however many ask for it."""
     bus.publish([event(alert())])

@@ -5,6 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from math import inf
 
 import msgspec
 
@@ -150,6 +151,12 @@ class InMemoryBus:
                 if pending is not None:
                     kept = msgspec.structs.replace(pending.entry, deliveries=entry.deliveries)
                     pending.entry, pending.consumer, pending.since = kept, consumer, self._clock.now()
+
+    def release(self, role: str, consumer: str, streams: Sequence[str]) -> None:
+        with self._changed:
+            for pending in self._list_pending(role, streams):
+                if pending.consumer == consumer:
+                    pending.since = -inf
 
     def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
         with self._changed:

@@ -31,6 +31,8 @@ INCIDENT_SECONDS: Final = 48 * 3600
 """Seconds for which an incident is known after its latest alert: as long as attempts are kept."""
 MAX_PENDING_READ: Final = 1000
 """Entries of one consumer that are read: more than a consumer is ever given at once."""
+RELEASED_IDLE_MS: Final = 86_400_000
+"""Idle time, in milliseconds, that an entry has after its consumer has released it."""
 GROUP_LOST_ERRORS: Final = ("NOGROUP", "UNBLOCKED")
 """Redis's errors for a group lost with its stream, by eviction or FLUSHALL, also in a waiting read."""
 ASK_AFTER: Final = 15.0
@@ -148,6 +150,16 @@ class RedisBus:
             for answer in answers:
                 if isinstance(answer, redis.RedisError) and not str(answer).startswith(GROUP_LOST_ERRORS):
                     raise answer
+
+    def release(self, role: str, consumer: str, streams: Sequence[str]) -> None:
+        left = self.unfinished(role, consumer, streams)
+        if not left:
+            return
+        with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
+            for entry in left:
+                stream = PREFIX + entry.stream
+                batch.xclaim(stream, role, consumer, 0, [entry.id], idle=RELEASED_IDLE_MS, justid=True)
+            batch.execute()
 
     def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
         told = _make_publish_commands([event for _, outputs in done for event in outputs])

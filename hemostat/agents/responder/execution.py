@@ -18,7 +18,7 @@ from hemostat.agents.responder.outcome import (
     make_verified_end,
 )
 from hemostat.agents.responder.verifier import Verifier
-from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, RaisedLimit
+from hemostat.core.ledger.rows import RELEASED, Attempt, LedgerSnapshot, RaisedLimit
 from hemostat.core.model import ContainerInfo
 from hemostat.core.remediation import policy, repetition, scaling
 from hemostat.core.remediation.circuit_breaker import is_host_fault
@@ -40,7 +40,7 @@ from hemostat.errors import (
 )
 from hemostat.events import Action, Container, Event, Outcome, Reason
 from hemostat.evidence_collector import collect_snapshot
-from hemostat.ports import Defer, Engine
+from hemostat.ports import Defer, Engine, Interrupted
 
 FRESH_SECONDS: Final = 30.0
 """Seconds for which a measurement is trusted; after that it is taken again before an action."""
@@ -160,13 +160,30 @@ class Execution:
         self, case: RequestCase, attempt: Attempt, objection: Refuse | None, *, again: bool = False
     ) -> list[Event] | Defer:
         """Act and verify, unless there is an objection."""
-        ended = (
-            self._perform(case, attempt, again=again) if objection is None else make_decision_end(objection)
-        )
+        try:
+            ended = (
+                self._perform(case, attempt, again=again)
+                if objection is None
+                else make_decision_end(objection)
+            )
+        except Interrupted:
+            self._release(attempt)
+            raise
         if ended.outcome is Outcome.WAITING:
             return Defer(self._clock.now() + VERIFY_RETRY, ended.detail)
         self._finish(attempt, ended)
         return self._tell(case, ended)
+
+    def _release(self, attempt: Attempt) -> None:
+        """Let any responder resume the attempt at once, because this process stops. The attempt stays under
+        way for other decisions until its lease ends."""
+        released = msgspec.structs.replace(attempt, by=RELEASED)
+        try:
+            while attempt in (book := self._ledger.read(self._host, attempt.container)).running:
+                if self._ledger.reserve(self._host, released, book.version):
+                    break
+        except HemoStatError as error:
+            logger.warning("attempt.not_released container=%s error=%s", attempt.container, error)
 
     def _finish(self, attempt: Attempt, ended: ActionEnd) -> None:
         finished = msgspec.structs.replace(

@@ -1,6 +1,7 @@
 """Rows of the ledger: attempts, raised limits, and the snapshot from which a request is decided."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -43,6 +44,10 @@ class RaisedLimit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return msgspec.structs.replace(self, before=earlier.before)
 
 
+RELEASED: Final = ""
+"""Stands for the responder of an attempt that a responder left when it was stopped."""
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One remediation in the ledger: written as an intent before the action, completed after it.
 
@@ -56,6 +61,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     action: Action
     time: float
     by: str
+    """The responder that works on the attempt; RELEASED where none does and any may resume it."""
     lease: float
     renewed: float = 0.0
     """When the lease was last renewed (epoch seconds), 0 for never. It was first taken at `time`."""

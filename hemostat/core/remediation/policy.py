@@ -30,7 +30,7 @@ from hemostat.core.labels.project import get_project
 from hemostat.core.labels.values import Mode
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls
 from hemostat.core.ledger.leases import get_lease_end
-from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
+from hemostat.core.ledger.rows import RELEASED, Attempt, LedgerSnapshot
 from hemostat.core.model import ContainerInfo
 from hemostat.core.remediation import limit_status
 from hemostat.core.remediation.decision import (
@@ -148,7 +148,7 @@ def _check_earlier_attempt(
         return None
     if earlier.outcome is not None:
         return RepeatOutcome(earlier)
-    if earlier.by != by and situation.is_leased(earlier, now):
+    if earlier.by not in {by, RELEASED} and situation.is_leased(earlier, now):
         return Wait(min(get_lease_end(earlier), now + PEOPLE_RETRY_SECONDS), f"{earlier.by} is working on it")
     return earlier
 
