@@ -11,6 +11,7 @@ import pytest
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.consumer import (
+    CURRENT_INCIDENT,
     MAX_DELIVERIES,
     AnswerDeadLetter,
     BatchConsumer,
@@ -573,3 +574,16 @@ def test_heartbeat_of_a_batch_consumer_shows_its_warning(loop):
     with loop.running_batches(lambda _: None, describe_warning=lambda: "the disk is full"):
         eventually(lambda: loop.bus.last("heartbeat"))
     assert loop.bus.last("heartbeat")[0].data.trouble == "the disk is full"
+
+
+def test_deferred_event_is_decided_again_with_its_incident_in_the_log(loop):
+    loop.bus.publish([FIRST])
+    incidents: list[str] = []
+
+    def step(_: Event) -> list[Event] | Defer:
+        incidents.append(CURRENT_INCIDENT.get())
+        return [ANSWER] if len(loop.seen) > 1 else Defer(loop.clock.now(), "back-off")
+
+    with loop.running(step):
+        eventually(loop.answers)
+    assert incidents == [FIRST.incident] * 3

@@ -16,7 +16,14 @@ from hemostat.adapters.redis import (
 from hemostat.adapters.redis.audit_anchor import RedisAuditAnchor
 from hemostat.adapters.redis.precedents import RedisLlmBudget
 from hemostat.adapters.redis.repair import clear_aside, find_in_place, list_aside, remove_in_place
-from hemostat.adapters.redis.rows import MAX_ROW_BYTES, MAX_ROWS, QUARANTINE_KEY, Quarantine, Row
+from hemostat.adapters.redis.rows import (
+    COUNT_SECONDS,
+    MAX_ROW_BYTES,
+    MAX_ROWS,
+    QUARANTINE_KEY,
+    Quarantine,
+    Row,
+)
 from hemostat.core.diagnosis.case import Precedent
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.core.history.audit_chain import ChainPosition
@@ -268,3 +275,14 @@ def test_acl_users_may_quarantine_list_and_clear_rows(users):
     clear_aside(operator, list(list_aside(operator)))
     assert list_aside(operator) == {}
     assert find_in_place(administrator) == []
+
+
+def test_rows_set_aside_are_counted_once_in_a_while(redis_client, monkeypatch):
+    """A sweep at every heartbeat must not cost a round trip."""
+    times, counts = [NOW], []
+    quarantine = Quarantine(redis_client, lambda: times[0])
+    monkeypatch.setattr(quarantine, "_count_stored", lambda: counts.append(times[0]) or 0)
+    for seconds in (0.0, 1.0, COUNT_SECONDS - 1, COUNT_SECONDS):
+        times[0] = NOW + seconds
+        quarantine.sweep()
+    assert counts == [NOW, NOW + COUNT_SECONDS]

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from hemostat.core.evidence.snapshot import MetricPoint
+from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
@@ -967,3 +968,12 @@ def test_failure_after_the_relapse_window_is_a_new_incident(watch):
         watch.sample(1900)
     assert [alert.relapsed for alert in watch.alerts] == [False, False, False, False]
     assert len(set(watch.incidents)) == 2
+
+
+def test_containers_that_request_a_probe_are_probed_while_they_run(watch):
+    web = watch.make(labels={"hemostat.probe": "tcp://:80"}, network="host")
+    watch.make(name="db", network="host")
+    assert watch.monitor.probed() == [(web, ProbeTarget("tcp", 80), "127.0.0.1")]
+    watch.engine.stop(web)
+    watch.listen()
+    assert watch.monitor.probed() == []

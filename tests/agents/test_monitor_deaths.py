@@ -372,7 +372,7 @@ def test_failed_own_restart_keeps_the_incident_open(scene):
     scene.end(web, 137)
     scene.engine._boxes[web].error = "network 389e not found"
     scene.sample(40)
-    assert scene.told() == [(Kind.UNHEALTHY, RAISED)]
+    assert (scene.told(), scene.monitor.warnings) == ([(Kind.UNHEALTHY, RAISED)], ())
     scene.finish(attempt, Outcome.FAILED)
     scene.sample(4)
     assert scene.told()[1:] == [(Kind.UNHEALTHY, CLEARED), (Kind.EXITED, RAISED)]

@@ -1370,3 +1370,11 @@ def test_slow_stop_runs_once_with_two_responders(scene, jump):
     assert scene.step(hung, scene.responder("a")).outcome is Outcome.HEALED
     assert all(isinstance(each, Defer) for each in answers), answers
     assert scene.starts() == 1
+
+
+def test_crash_is_healed_without_a_list_of_all_containers(scene, monkeypatch):
+    """The list takes long on a host with many containers."""
+    calls: list[str] = []
+    monkeypatch.setattr(scene.engine, "listing", lambda: calls.append("listing") or [])
+    assert scene.step(scene.crashed()).outcome is Outcome.HEALED
+    assert calls == []

@@ -70,3 +70,15 @@ def test_container_that_does_not_stop_in_time_is_a_failure():
     ward = Ward()
     assert ward.verifier.stopped("web").outcome is Outcome.FAILED
     assert ward.clock.now() - ward.began >= ResponderSettings().verify_timeout
+
+
+def test_probe_of_a_container_without_an_address_is_not_passed():
+    clock, addresses = FakeClock(), []
+    engine = InMemoryEngine(clock)
+    labels = {"hemostat.probe": "tcp://:80"}
+    engine.run(ContainerSpec(name="web", image="x", command=("x",), labels=labels, network="none"))
+    alarm = alert(kind=Kind.HUNG, container=engine.inspect("web").ref, since=clock.now())
+    verifier = Verifier(
+        engine, engine, clock, ResponderSettings(), 4 << 30, lambda *asked: addresses.append(asked) or ""
+    )
+    assert (verifier.verify(alarm).outcome, addresses) == (Outcome.FAILED, [])

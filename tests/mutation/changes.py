@@ -1,6 +1,7 @@
 """Lists the changes that can be made to a source file: each is one replaced piece of text.
 
-Changes to log lines, docstrings, annotations and f-strings are left out: users would not miss what they do.
+Changes to log lines, docstrings, annotations, f-strings and options of classes are left out: users would not
+miss what they do.
 """
 
 import ast
@@ -21,6 +22,7 @@ COMPARISONS: Final[dict[type[ast.cmpop], tuple[str, str]]] = {
     ast.In: (r"\bin\b", "not in"),
     ast.NotIn: (r"\bnot\s+in\b", "in"),
 }
+LEFT_OUT_FIELDS: Final = frozenset({"annotation", "returns", "decorator_list", "op", "ops", "ctx"})
 MAX_COUNTED: Final = 10
 """Numbers up to this are counts, and become one more. Greater ones are bounds, and become 0."""
 
@@ -73,7 +75,7 @@ class _Lister:
         if is_scope:
             self._scope.append(node.name if isinstance(node, ast.ClassDef) else f"{node.name}.<locals>")
         for field, child in ast.iter_fields(node):
-            if field not in {"annotation", "returns", "decorator_list", "op", "ops", "ctx"}:
+            if field not in LEFT_OUT_FIELDS and not (field == "keywords" and isinstance(node, ast.ClassDef)):
                 for each in child if isinstance(child, list) else [child]:
                     if isinstance(each, ast.AST):
                         yield from self._visit(each)

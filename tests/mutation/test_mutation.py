@@ -20,7 +20,7 @@ def is_over(value: int, limit: int) -> bool:
     return value > limit
 
 
-class Box:
+class Box(Struct, frozen=True):
     size = 20
 
     def fill(self) -> None:

@@ -46,3 +46,14 @@ def test_death_is_critical_and_threshold_a_warning():
     register = IncidentRegister("h")
     assert register.opened(WEB, Kind.OOM, since=NOW)[1].severity is Severity.CRITICAL
     assert register.opened(WEB, Kind.CPU_HIGH, since=NOW)[1].severity is Severity.WARNING
+
+
+def test_ended_incident_is_forgotten_after_the_relapse_window():
+    register = IncidentRegister("h", relapse_window=60.0)
+    register.opened(WEB, Kind.EXITED, since=NOW)
+    register.closed(WEB.id)
+    register.expire(NOW)
+    register.expire(NOW + 59)
+    assert [each.kind for each in register.ended] == [Kind.EXITED]
+    register.expire(NOW + 61)
+    assert register.ended == ()

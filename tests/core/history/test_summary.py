@@ -123,3 +123,6 @@ def test_all_parts_of_a_chart_are_inside_the_picture():
         assert 0 <= y <= y + float(part.get("height", 0)) <= height
     bars = [each.attrib for each in drawn.iter() if any(child.tag.endswith("}title") for child in each)][1:]
     assert [float(bar["height"]) > height / 4 for bar in bars] == [True, True]
+    middles = {round(float(bar["x"]) + float(bar["width"]) / 2, 1) for bar in bars}
+    labels = {float(part["x"]) for part in parts if part.get("text-anchor") == "middle"}
+    assert min(abs(middle - label) for middle in middles for label in labels) < 1

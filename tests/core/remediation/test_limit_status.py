@@ -67,6 +67,8 @@ def test_host_breaker_is_shown_with_its_project():
     evil = [failed(float(n), container=f"e{n}", project="evil", host_fault=True) for n in range(50, 20, -5)]
     seen = look(*evil)
     assert (seen.breaker.open, seen.breaker_project) == (True, "evil")
+    few = look(*evil[:3])
+    assert (few.breaker.failures, few.breaker.open, few.breaker_project) == (3, False, None)
     others = [failed(20.0 - n, container=f"o{n}", project=f"p{n}", host_fault=True) for n in range(3)]
     everyone = look(*evil, *others)
     assert (everyone.breaker.open, everyone.breaker_project) == (True, None)

@@ -226,8 +226,8 @@ def test_process_that_always_worked_is_not_calm(share):
 
 def test_counter_that_one_reading_lacks_is_no_evidence():
     """Another user's processes, for example, cannot be read after their user was changed."""
-    with_counters = Activity(time=0.0, received=10, sent=10, moved={1: 10})
-    without = Activity(time=10.0)
+    with_counters = Activity(time=0.0, cpu=0.0, received=10, sent=10, moved={1: 10}, threads=(SPIN,))
+    without = Activity(time=10.0, cpu=1.0)
     assert compare_activity(with_counters, without) == ()
     assert compare_activity(msgspec.structs.replace(without, time=-10.0), with_counters) == ()
 
