@@ -225,7 +225,7 @@ def test_failure_during_quit_is_printed():
 
     courier = OrderRunner()
     courier.carry(plan, "", lambda: None)
-    assert courier.finish() == ["restart db, on h: Redis is gone; not tried: 1 more"]
+    assert courier.finish() == ["restart db, on h: Redis is gone; 1 more not attempted"]
     assert courier.finish() == []
     let = threading.Event()
     held = PlannedOrder(
@@ -324,7 +324,7 @@ def test_failed_order_is_one_error_line():
         await confirmed(app, pilot, "asterisk", "R", shown="hemostat order restart db web")
         await until(pilot, lambda: says(app, "Redis is gone"))
         told = [each.message for each in app._notifications]
-        assert told == ["restart db, on h: Redis is gone; not tried: 1 more"]
+        assert told == ["restart db, on h: Redis is gone; 1 more not attempted"]
 
     ActionHarness(bus=Gone).play(script)
 
@@ -357,7 +357,7 @@ def test_container_and_global_pauses_are_set_and_resumed():
         await until(pilot, lambda: says(app, "paused: everything"))
         assert office.desk.controls().paused(ALL_CONTAINERS, NOW + 9e9).by == ME
         await pilot.press("Z")
-        await until(pilot, lambda: says(app, "lift: db paused by ann@laptop for another 10 min"))
+        await until(pilot, lambda: says(app, "resume: db paused by ann@laptop for another 10 min"))
         await pilot.press(*["down"] * 8, "enter")
         await until(pilot, lambda: says(app, "hemostat resume"))
         await pilot.press("y")
@@ -428,7 +428,7 @@ def test_expired_approval_cannot_be_approved():
         office.clock.advance(66)
         await until(pilot, lambda: says(app, "it has expired") and says(app, "1 waiting"))
         await pilot.press("y")
-        await until(pilot, lambda: says(app, "too late: its time is up"))
+        await until(pilot, lambda: says(app, "too late: it has expired"))
         assert [each.answer for each in office.desk.approvals()] == [None, None]
         await pilot.press("j", "y")
         await until(pilot, lambda: says(app, "approved: restart of web"))
