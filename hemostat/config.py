@@ -320,7 +320,7 @@ def _convert(key: str, value: Value) -> object:
         raw = parse_value(field.type, value.raw)
         strict = not value.origin.startswith(("environment", "flag"))
         return _check_bounds(msgspec.convert(raw, field.type, strict=strict))
-    except (ValueError, msgspec.MsgspecError) as error:
+    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
         where = "" if value.origin == "default" else f"{value.origin}: "
         raise ConfigError(f"{where}{key}: {error}") from None
 

@@ -1,15 +1,19 @@
-"""Reads the text files that users provide: configuration, passwords, eval cases."""
+"""Reads the files that users provide: configuration, passwords, eval cases, replay files.
+
+Other users may have written such a file, or put something else under its name.
+"""
 
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from hemostat.core.text import decode_text
 from hemostat.errors import ConfigError
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 MIN_KEY_BYTES: Final = 16
+OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 def read_text_file(path: Path, what: str = "") -> str:
@@ -17,7 +21,7 @@ def read_text_file(path: Path, what: str = "") -> str:
     value of one. Raises ConfigError for a path that cannot be read, is not a file, or is not UTF-8."""
     name = f"{what}: {path}" if what else str(path)
     try:
-        return decode_text(_read_bytes(path)).replace("\r\n", "\n")
+        return decode_text(read_bytes(path)).replace("\r\n", "\n")
     except OSError as error:
         raise ConfigError(f"{name} cannot be read: {error.strerror}") from None
     except ValueError as error:
@@ -47,20 +51,38 @@ def find_credential(name: str) -> str:
     return str(path) if directory and path.exists() else ""
 
 
-def _read_bytes(path: Path) -> bytes:
-    """Return at most MAX_BYTES. A named pipe is not opened: that would wait for a writer."""
-    mode = path.stat().st_mode
-    for is_kind, kind in _REFUSED_KINDS:
-        if is_kind(mode):
-            raise ValueError(f"is {kind}, not a file")
-    with path.open("rb") as file:
+def open_regular_file(path: Path) -> BinaryIO:
+    """Open a regular file, or /dev/null, for reading. Neither opening nor reading waits for another process:
+    a named pipe would wait for its writer, and a file under a lease for its holder. A device is not opened,
+    because that may have effects. Raises OSError, and ValueError for anything else than a file."""
+    _require_regular(path.stat())
+    file = os.fdopen(os.open(path, OPEN_FLAGS), "rb")
+    try:
+        _require_regular(os.fstat(file.fileno()))
+    except ValueError:
+        file.close()
+        raise
+    return file
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return at most MAX_BYTES. Raises as open_regular_file does, and ValueError for a larger file."""
+    with open_regular_file(path) as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ValueError(f"is larger than {MAX_BYTES >> 20} MiB")
     return data
 
 
-_REFUSED_KINDS: Final = (
+def _require_regular(state: os.stat_result) -> None:
+    is_null = stat.S_ISCHR(state.st_mode) and state.st_rdev == NULL_DEVICE
+    if not stat.S_ISREG(state.st_mode) and not is_null:
+        kind = next((kind for is_kind, kind in _KINDS if is_kind(state.st_mode)), "a device")
+        raise ValueError(f"is {kind}, not a file")
+
+
+NULL_DEVICE: Final = os.makedev(1, 3)
+_KINDS: Final = (
     (stat.S_ISDIR, "a directory"),
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"),

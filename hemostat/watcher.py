@@ -29,6 +29,7 @@ from hemostat.core.model import (
 )
 from hemostat.core.remediation.policy import MODES_BY_STRICTNESS
 from hemostat.core.settings.monitor import MonitorSettings
+from hemostat.errors import BusError
 from hemostat.events import DURABLE, ContainerStats, Event, Heartbeat
 from hemostat.heartbeat import HeartbeatSender
 from hemostat.ports import Bus, Clock, Engine, HostProbe, Interrupted, Sampler
@@ -42,6 +43,9 @@ GONE_SECONDS: Final = 0.001
 
 MAX_RELIST_SECONDS: Final = 60.0
 """Maximum seconds between two attempts to watch the listed containers, after failures."""
+MODE_SHARE: Final = 20.0
+MAX_MODE_SECONDS: Final = 300.0
+"""The heartbeats of responders are read again after MODE_SHARE of the time that reading took."""
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +76,7 @@ class Watcher:
         self._queue = ObservationQueue()
         self._saved_state = b""
         self._mode = ""
+        self._mode_due = 0.0
         self._lister = Lister(engine, clock, self._queue.put)
         self._failures = LoopErrors()
         self._measurements = Measurements(
@@ -155,7 +160,18 @@ class Watcher:
 
     def _note_mode(self) -> None:
         """Tell the monitor when the responders of this host have changed their mode."""
-        told = self._retry(lambda: self._bus.last("heartbeat"))
+        began = self._clock.now()
+        if 0 < self._mode_due - began < MAX_MODE_SECONDS:
+            return
+        try:
+            told = self._bus.last("heartbeat")
+        except BusError as error:
+            if not (error.transient or error.curable):
+                raise
+            told = []
+        # Other users may send heartbeats of any number and size.
+        now = self._clock.now()
+        self._mode_due = now + min(MAX_MODE_SECONDS / 2, MODE_SHARE * (now - began))
         beats = [event.data for event in told if event.host == self._heartbeat.host]
         modes = {each.mode for each in beats if isinstance(each, Heartbeat) and each.role == "responder"}
         mode = (

@@ -189,6 +189,13 @@ def test_directory_or_pipe_is_refused_as_configuration(tmp_path):
         read(tmp_path / "pipe")
     with pytest.raises(ConfigError, match="is a directory, not a file"):
         load(environ={}, search=[tmp_path])
+    with pytest.raises(ConfigError, match="is a device, not a file"):
+        read(Path("/dev/zero"))
+
+
+def test_table_of_any_depth_in_the_environment_is_refused():
+    with pytest.raises(ConfigError, match=r"ALERT_CHANNELS: alert\.channels: maximum"):
+        load(environ={"HEMOSTAT_ALERT_CHANNELS": "[" * 100_000}, search=[])
 
 
 def test_dev_null_is_an_empty_configuration():

@@ -15,10 +15,13 @@ from hemostat.core.history.replay import Replay
 from hemostat.errors import DecodeError, HemoStatError, UsageError
 from hemostat.events import MAX_BYTES
 from hemostat.output_file import open_output
+from hemostat.text_file import open_regular_file
 
 MOST: Final = 256 << 20
 """Bytes, uncompressed, of the longest replay, which is read into memory: some seven hours of 20 containers.
 """
+MAX_LINE_BYTES: Final = 2 * MAX_BYTES
+"""A longer rest would be copied with every chunk."""
 CHUNK_BYTES: Final = 1 << 16
 GZIP_MAGIC: Final = b"\x1f\x8b"
 GZIP_WINDOW_BITS: Final = 31
@@ -31,10 +34,12 @@ def read_replay(path: Path) -> Replay:
     Raises UsageError if the file cannot be read, DecodeError if it is not a playable replay.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             return replay.parse(_read_lines(file))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"{path} {error}") from None
     except zlib.error as error:
         raise DecodeError(f"{path} cannot be played: it is damaged: {error}") from None
     except DecodeError as error:
@@ -51,6 +56,8 @@ def _read_lines(file: BinaryIO) -> Iterator[bytes]:
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             yield line + b"\n"
+        if len(rest) > MAX_LINE_BYTES:
+            raise DecodeError("a line is longer than any event")
     if rest:
         yield rest
 

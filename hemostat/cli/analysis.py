@@ -13,6 +13,7 @@ from hemostat.cli.options import Globals
 from hemostat.cli.terminal import write_json
 from hemostat.core.text import decode_text, escape_controls
 from hemostat.errors import HemoStatError, UsageError
+from hemostat.text_file import read_bytes
 
 if TYPE_CHECKING:
     from hemostat.agents.analyzer.evaluation import EvalResult
@@ -45,7 +46,7 @@ def load_case(path: Path) -> "EvalCase":
     from hemostat.errors import DecodeError
 
     try:
-        return decode(decode_text(path.read_bytes()).encode())
+        return decode(decode_text(read_bytes(path)).encode())
     except OSError as error:
         raise HemoStatError(f"{path}: {error.strerror}") from None
     except ValueError as error:

@@ -20,6 +20,7 @@ from hemostat.core.settings.public_address import PublicAddress, parse_public_ad
 from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError, UsageError
 from hemostat.private_files import make_directory, replace_file
+from hemostat.text_file import open_regular_file
 
 MIN_TOKEN_CHARACTERS: Final = 16
 """Characters of a token."""
@@ -105,13 +106,15 @@ def make_command(given: Globals, shown: Sequence[str], *, read_only: bool) -> st
 def read_token(file: Path) -> str:
     """The token. Raises UsageError for a file that others may read, or a token that can be guessed."""
     try:
-        with file.open("rb") as opened:
+        with open_regular_file(file) as opened:
             status = os.fstat(opened.fileno())
             token = opened.read(4096).decode("ascii").strip()
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         token = ""
+    except ValueError as error:
+        raise UsageError(f"{file} {error}") from None
     if status.st_mode & OTHERS_BITS:
         raise UsageError(f"other users can read the token in {file}", hint=f"chmod 600 {file}")
     if len(token) < MIN_TOKEN_CHARACTERS or not token.isprintable() or " " in token:

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from hemostat.private_files import replace_file
+from hemostat.text_file import read_bytes
 from hemostat.tui.table.sorting import Sort
 
 FILE_NAME: Final = "dashboard.json"
@@ -27,8 +28,8 @@ def load_view(path: Path | None) -> tuple[SavedView, str]:
     if path is None or not path.exists():
         return SavedView(), ""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=SavedView), ""
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.json.decode(read_bytes(path), type=SavedView), ""
+    except (OSError, ValueError, RecursionError) as error:
         return SavedView(), f"the saved view is ignored: {path}: {error}"
 
 

@@ -126,6 +126,7 @@ def test_proxy_that_requires_a_password_is_named(monkeypatch):
         (403, b"\x1b[31mno\x1b[0m\r\n\r\nway\x07", "answered 403 Forbidden: no way"),
         (418, b'["odd"]', "answered 418 I'm a Teapot"),
         (799, b"\xff\xfe", "answered 799"),
+        (400, b"[" * 3000, "answered 400 Bad Request: [[["),
         (500, b"x" * 9000, "answered 500 Internal Server Error: xxx"),
     ],
 )

@@ -20,6 +20,7 @@ from tests.support.engine_fixtures import eventually
 from tests.support.samples import alert, event, heartbeat, stats
 
 pytestmark = pytest.mark.redis
+DEEP = b"[1.0,0,0,0,0," + b"[" * 100_000
 
 
 def test_documented_keys_exist_for_third_parties(redis_client: Client) -> None:
@@ -37,7 +38,7 @@ def test_documented_keys_exist_for_third_parties(redis_client: Client) -> None:
 def test_history_skips_invalid_points_and_reads_old_ones(redis_client: Client) -> None:
     """Who listens must not end by what somebody else has written."""
     redis_client.raw.rpush(
-        "hemostat:history:h:web", b"[1.5,2.5,3]", b"nonsense", b"\xff", b"[4.5,null,null,5,6]"
+        "hemostat:history:h:web", b"[1.5,2.5,3]", b"nonsense", b"\xff", DEEP, b"[4.5,null,null,5,6]"
     )
     assert RedisBus(redis_client).history("h", "web") == [
         MetricPoint(1.5, 2.5, 3),

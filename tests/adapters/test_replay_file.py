@@ -1,6 +1,7 @@
 """Recordings as files: what is written is read, and what cannot be read is told in a line."""
 
 import gzip
+import os
 import stat
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def test_unplayable_file_is_reported_in_one_line(tmp_path, content, why):
 def test_missing_file_is_reported(tmp_path):
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         read_replay(tmp_path / "none")
-    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+    with pytest.raises(UsageError, match="is a directory, not a file"):
         read_replay(tmp_path)
 
 
@@ -126,3 +127,27 @@ def test_file_that_reached_its_limit_is_read(tmp_path, monkeypatch):
         while not file.full:
             file.write(LINES[1])
     assert len(read_replay(path)) > 1000
+
+
+def test_file_of_another_kind_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="pipe is a named pipe, not a file"):
+        read_replay(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is a device, not a file"):
+        read_replay(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (b'{"at":1.0,"event":' + b"[" * 100_000 + b"}\n", "line 2 is damaged: maximum recursion depth"),
+        (bytes(64 << 20), "a line is longer than any event"),
+    ],
+)
+def test_row_of_any_depth_and_length_is_refused_in_a_line(tmp_path, name, row, why):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(LINES[0] + row, 1) if name.endswith(".gz") else LINES[0] + row)
+    with pytest.raises(DecodeError, match=why) as told:
+        read_replay(path)
+    assert "\n" not in str(told.value)

@@ -5,9 +5,9 @@ import pytest
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.agents.notifier.self_monitor import STALE_SECONDS, SelfMonitor
 from hemostat.core.notify.notification import Notification
-from hemostat.core.notify.self_monitoring import LOST_DATA_PREFIX
+from hemostat.core.notify.self_monitoring import LOST_DATA_PREFIX, SelfMonitoringState
 from hemostat.errors import BusError, BusUnreachableError, NotifyError
-from hemostat.ports import Entry
+from hemostat.ports import Entry, Interrupted
 from tests.support.clock import FakeClock
 from tests.support.samples import NOW, event, heartbeat
 
@@ -178,3 +178,23 @@ def test_missing_right_on_dead_letters_is_tolerated(house, monkeypatch):
     monkeypatch.setattr(house.bus, "last_buried", refuse)
     house.living = ("alert",)
     assert house.later(100) == ["monitor gone"]
+
+
+def test_an_error_ends_neither_the_checks_nor_the_pings(house, monkeypatch):
+    calls = []
+
+    def fail(*_: object) -> None:
+        calls.append(1)
+        if len(calls) > 3:
+            raise Interrupted
+        raise RecursionError
+
+    monkeypatch.setattr(house.bus, "last", fail)
+    house.watchman.run()
+    assert len(calls) == 4
+    calls.clear()
+    monkeypatch.setattr(house.ear, "start", fail)
+    house.watchman._state = SelfMonitoringState(ill={"x": (0.0, "x")}, told=frozenset({"x"}))
+    monkeypatch.setattr(house.ear, "fail", fail)
+    house.watchman.beat(house.ear, 1.0)
+    assert len(calls) == 4

@@ -268,6 +268,12 @@ def test_directory_without_eval_cases_is_reported(hemostat, tmp_path):
     assert "contains no eval cases" in hemostat("eval", str(tmp_path / "empty")).err
     (tmp_path / "busy.json").write_bytes(encode(recording(BUSY)))
     assert "does not contain the truth" in hemostat("eval", str(tmp_path)).err
+    os.mkfifo(tmp_path / "a.json")
+    assert "a.json is a named pipe, not a file" in hemostat("eval", str(tmp_path)).err
+    (tmp_path / "a.json").unlink()
+    with (tmp_path / "a.json").open("wb") as sparse:
+        sparse.truncate(1 << 40)
+    assert "a.json is larger than 16 MiB" in hemostat("eval", str(tmp_path)).err
 
 
 # --- by the vendors' own SDKs, on a server that speaks their wires ------------------------------------

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import signal
@@ -118,6 +119,12 @@ def test_weak_or_readable_token_is_refused(tmp_path, content, mode, why):
     assert stat.S_IMODE(file.stat().st_mode) == mode
     with pytest.raises(UsageError, match=why):
         web.read_token(file)
+
+
+def test_named_pipe_as_token_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "token", 0o600)
+    with pytest.raises(UsageError, match="is a named pipe, not a file"):
+        web.read_token(tmp_path / "token")
 
 
 def test_missing_token_file_is_reported(hemostat, tmp_path):

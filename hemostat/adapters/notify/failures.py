@@ -219,7 +219,7 @@ def _extract_text(text: str) -> str:
     """The explanation in a JSON object, else the whole text."""
     try:
         found = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return text
     while isinstance(found, dict):
         found = next((found[key] for key in EXPLANATION_KEYS if found.get(key)), "")

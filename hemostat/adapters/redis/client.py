@@ -13,6 +13,7 @@ from redis.retry import Retry
 from hemostat.adapters.redis.failures import find_code, shorten, translate_failure
 from hemostat.core.redact.address import mask_url
 from hemostat.errors import BusError, BusUnreachableError
+from hemostat.text_file import open_regular_file
 
 PREFIX: Final = "hemostat:"
 TIMEOUT: Final = 5.0
@@ -262,9 +263,9 @@ def _make_tls_options(url: str, tls: Tls) -> dict[str, str]:
 def _require_readable(key: str, name: str) -> str:
     path = Path(name).expanduser()
     try:
-        if path.exists() and not path.is_file():  # opening a named pipe would block
-            raise BusError(f"{key}: {path} is not a file")
-        path.open("rb").close()
+        open_regular_file(path).close()
     except OSError as error:
         raise BusError(f"{key}: {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise BusError(f"{key}: {path} {error}") from None
     return str(path)

@@ -95,7 +95,7 @@ def read_points(values: Iterable[bytes]) -> list[MetricPoint]:
     """The points without malformed ones: a reader must not fail because of another user's values."""
     found = []
     for value in values:
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             found.append(msgspec.json.decode(value, type=MetricPoint))
     return found
 

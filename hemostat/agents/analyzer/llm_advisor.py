@@ -196,7 +196,7 @@ class LlmAdvisor:
             return None
         try:
             kept = msgspec.json.decode(raw, type=CachedAdvice)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         if kept.advice.choice not in list_choices(alert, self._terms.limits):
             return None

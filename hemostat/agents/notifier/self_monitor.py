@@ -55,9 +55,16 @@ class SelfMonitor:
         try:
             while True:
                 self._clock.sleep(CHECK_SECONDS)
-                self.look()
+                self._try_look()
         except Interrupted:
             return
+
+    def _try_look(self) -> None:
+        """Check, and log any error: an error that ends the thread would end the self-monitoring."""
+        try:
+            self.look()
+        except Exception:
+            logger.exception("self_monitor.failed")
 
     def look(self) -> None:
         now = self._clock.now()
@@ -112,3 +119,5 @@ class SelfMonitor:
             call()
         except NotifyError as error:
             logger.warning("heartbeat.failed error=%s", error)
+        except Exception as error:  # noqa: BLE001 - an answer must not end the thread; the error may show the URL
+            logger.warning("heartbeat.failed error=%s", type(error).__name__)

@@ -215,7 +215,7 @@ def parse(lines: Iterable[bytes]) -> Replay:
             event = decode(raw)
             _check_times(told.at, event.time)
             heard.append(_make_replayed_event(told.at, event, raw))
-        except (msgspec.DecodeError, UnicodeDecodeError, DecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DecodeError) as error:
             raise DecodeError(f"line {number} is damaged: {error}") from None
     return Replay(header, heard, notes)
 
@@ -228,7 +228,7 @@ def _check_times(*times: float) -> None:
 def _parse_header(row: bytes) -> ReplayHeader:
     try:
         header = msgspec.json.decode(row, type=ReplayHeader)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise DecodeError("it is not a replay file", hint="create one with: hemostat record FILE") from None
     if header.format != FORMAT_NAME:
         raise DecodeError("it is not a replay file", hint="create one with: hemostat record FILE")

@@ -77,6 +77,6 @@ def _encode(value: msgspec.Struct) -> str:
 
 
 def _decode(raw: str | bytes | None, shape: type[T]) -> T | None:
-    with suppress(msgspec.MsgspecError, UnicodeError):
+    with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
         return msgspec.json.decode(raw or b"", type=shape)
     return None

@@ -1,13 +1,16 @@
 """Self-monitoring of HemoStat: which parts are gone, since when, and which notifications were sent."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from hemostat.core.bounds import MAX_NAME_CHARACTERS, shorten_identifier
 from hemostat.core.history.audit_check import TROUBLE_PREFIX as AUDIT
 from hemostat.core.notify.notification import Notification, build_self_notification
 from hemostat.core.settings.alert import Topic
+from hemostat.core.text import MAX_LISTED_NAMES, truncate
 from hemostat.core.units import show_duration
 from hemostat.events import Event, Heartbeat
 
@@ -23,6 +26,14 @@ UNREADABLE_TEXT: Final = "cannot be read"
 """Part of a responder's trouble about unreadable rows in Redis, such as a pause."""
 MAX_UNSEEN_SECONDS: Final = 86400.0
 """Seconds after which a silent role of one host is no longer expected, if the role runs elsewhere."""
+MAX_HOSTS: Final = 250
+"""Hosts of one role that are watched. Each user who may send a role's heartbeats can name any number."""
+MAX_TROUBLE_CHARACTERS: Final = 2000
+MAX_NOTIFICATIONS: Final = 10
+"""Notifications about parts of single hosts in NOTIFICATION_SECONDS. The last one is about all others."""
+NOTIFICATION_SECONDS: Final = 600.0
+DIGEST_NAME: Final = "roles of several hosts"
+DIGEST_CAUSE: Final = "their heartbeats do not arrive, or name a problem: hemostat doctor shows more"
 
 
 def format_unreadable_rows(rows: int) -> str:
@@ -33,11 +44,13 @@ def format_unreadable_rows(rows: int) -> str:
 
 class SelfMonitoringState(msgspec.Struct, frozen=True, kw_only=True):
     """`seen`: when each role and host last sent a heartbeat. `ill`: what is gone, since when and why. `told`:
-    what a notification was sent for. Times are epoch seconds."""
+    what a notification was sent for. `sent`: the times of notifications about parts of single hosts. Times
+    are epoch seconds."""
 
     seen: dict[tuple[str, str], float] = {}
     ill: dict[str, tuple[float, str]] = {}
     told: frozenset[str] = frozenset()
+    sent: tuple[float, ...] = ()
 
     @property
     def well(self) -> bool:
@@ -54,12 +67,10 @@ def observe_heartbeats(
 ) -> tuple[SelfMonitoringState, dict[str, str]]:
     """The state updated with the roles that run now, and what is gone, with the reason. Each role must run on
     some host, and on every host where it has run."""
-    facts = {
-        (event.data.role, event.host): event.data for event in beats if isinstance(event.data, Heartbeat)
-    }
     recent = {place: time for place, time in vigil.seen.items() if now - time < MAX_UNSEEN_SECONDS}
+    facts = _select_heartbeats(all_beats := list(beats), recent)
     seen = recent | dict.fromkeys(facts, now)
-    living = {role for role, _ in facts}
+    living = {event.data.role for event in all_beats if isinstance(event.data, Heartbeat)}
     gone = {role: f"no {role} is running" for role in roles if role not in living}
     gone |= {
         f"{role} on {host}": f"{role} on {host} sends no heartbeat"
@@ -85,6 +96,28 @@ def observe_heartbeats(
     return msgspec.structs.replace(vigil, seen=seen), gone
 
 
+def _select_heartbeats(
+    beats: Iterable[Event], known: Mapping[tuple[str, str], float]
+) -> dict[tuple[str, str], Heartbeat]:
+    """The heartbeats by role and host, on MAX_HOSTS hosts of each role: first those known. A Redis user may
+    send the heartbeats of one role, and of names that begin with it and an @, which are no roles."""
+    found = {}
+    for event in beats:
+        if isinstance(event.data, Heartbeat) and "@" not in event.data.role:
+            place = event.data.role, shorten_identifier(event.host, MAX_NAME_CHARACTERS)
+            found[place] = event.data
+    hosts = Counter(role for role, _ in known)
+    selected = {place: beat for place, beat in found.items() if place in known}
+    for place, beat in found.items():
+        if place not in known and hosts[place[0]] < MAX_HOSTS:
+            hosts[place[0]] += 1
+            selected[place] = beat
+    return {
+        place: msgspec.structs.replace(beat, trouble=truncate(beat.trouble, MAX_TROUBLE_CHARACTERS))
+        for place, beat in selected.items()
+    }
+
+
 def _find_segment(trouble: str, beginning: str) -> str:
     """The part of a role's trouble that starts with this text."""
     return next((each for each in trouble.split("; ") if each.startswith(beginning)), trouble)
@@ -94,15 +127,46 @@ def update_and_notify(
     vigil: SelfMonitoringState, gone: Mapping[str, str], now: float, *, after: float, host: str
 ) -> tuple[SelfMonitoringState, list[Notification]]:
     """The new state and its notifications: one for each part gone longer than `after` seconds, and one when
-    it is back."""
+    it is back. Beyond MAX_NOTIFICATIONS, one notification is about several parts, or waits."""
     ill = {name: (min(now, vigil.ill.get(name, (now, ""))[0]), why) for name, why in gone.items()}
     told = {name for name in vigil.told if name in ill}
     late = [name for name, (since, _) in ill.items() if name not in told and now - since >= after]
-    words = [_make_gone_notification(name, *ill[name], now, host) for name in late]
-    words += [
-        _make_back_notification(name, vigil.ill[name][0], now, host) for name in sorted(vigil.told - told)
+    sent = [time for time in vigil.sent if 0 <= now - time < NOTIFICATION_SECONDS]
+    single, rest = _split_late(late, MAX_NOTIFICATIONS - len(sent))
+    words = [_make_gone_notification(name, *ill[name], now, host) for name in single]
+    if rest and len(sent) < MAX_NOTIFICATIONS:
+        words.append(_make_digest(rest, now, host))
+        told.update(rest)
+    sent += [now for word in words if _is_of_host(word.container)]
+    back = [name for name in sorted(vigil.told - ill.keys()) if not _is_of_host(name)]
+    back += [name for name in sorted(vigil.told - ill.keys()) if _is_of_host(name)][
+        : MAX_NOTIFICATIONS - len(sent)
     ]
-    return msgspec.structs.replace(vigil, ill=ill, told=frozenset(told.union(late))), words
+    words += [_make_back_notification(name, vigil.ill[name][0], now, host) for name in back]
+    sent += [now for name in back if _is_of_host(name)]
+    state = msgspec.structs.replace(vigil, ill=ill, told=frozenset(told.union(single)), sent=tuple(sent))
+    return state, words
+
+
+def _split_late(names: Sequence[str], free: int) -> tuple[list[str], list[str]]:
+    """The parts that get a notification each, and those that do not. Roles and Redis always get one."""
+    of_hosts = [name for name in names if _is_of_host(name)]
+    alone = of_hosts if len(of_hosts) <= free else of_hosts[: max(0, free - 1)]
+    single = [name for name in names if not _is_of_host(name) or name in alone]
+    return single, of_hosts[len(alone) :]
+
+
+def _is_of_host(name: str) -> bool:
+    """Whether the part's name contains the name of a host, which a heartbeat chooses."""
+    return " " in name
+
+
+def _make_digest(names: Sequence[str], now: float, host: str) -> Notification:
+    """One notification about several parts: those first whose heartbeats were known first."""
+    more = len(names) - MAX_LISTED_NAMES
+    listed = ", ".join(names[:MAX_LISTED_NAMES]) + (f" and {more} more" if more > 0 else "")
+    what = f"{len(names)} parts of HemoStat: {listed}"
+    return build_self_notification(Topic.GONE, DIGEST_NAME, what, now, host=host, cause=DIGEST_CAUSE)
 
 
 def _make_gone_notification(name: str, since: float, why: str, now: float, host: str) -> Notification:

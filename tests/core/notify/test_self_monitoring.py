@@ -6,6 +6,8 @@ from hemostat.adapters.redis.controls import FALLBACK_PAUSE
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Controls
 from hemostat.core.notify.self_monitoring import (
     BUS_NAME,
+    MAX_HOSTS,
+    MAX_NOTIFICATIONS,
     MAX_UNSEEN_SECONDS,
     SelfMonitoringState,
     format_unreadable_rows,
@@ -113,3 +115,36 @@ def test_only_audit_trouble_of_the_store_role_is_notified():
     beats = [event(heartbeat("alert", trouble=trouble))]
     told = {"the audit trail of h": "the audit trail was replaced: see hemostat audit verify"}
     assert observe_heartbeats(SelfMonitoringState(), beats, ["alert"], NOW)[1] == told
+
+
+def test_invented_hosts_cannot_flood_the_channels():
+    """Each Redis user of a role may send heartbeats of any host, of any size."""
+    vigil, words, now = SelfMonitoringState(), [], NOW
+    for turn in range(20):
+        now += 2.0
+        crowd = beats(*(("alert", f"{turn % 7}-{n}" + "x" * 1000) for n in range(300)), trouble="y" * 9000)
+        vigil, gone = observe_heartbeats(vigil, [*BOTH, *crowd, *beats(("alert@x", "a"))], ROLES, now)
+        vigil, more = update_and_notify(vigil, gone, now, after=4.0, host="a")
+        words += more
+    assert 0 < len(words) <= MAX_NOTIFICATIONS
+    assert len(vigil.seen) <= 2 * MAX_HOSTS
+    assert max(len(host) for _, host in vigil.seen) <= 255
+    assert ("alert@x", "a") not in vigil.seen
+    vigil, gone = observe_heartbeats(vigil, [*BOTH, *beats(("alert", "late"))], ROLES, now)
+    assert {"monitor", "alert"}.isdisjoint(gone)
+    vigil, gone = observe_heartbeats(vigil, beats(("alert", "a")), ROLES, now)
+    vigil, _ = update_and_notify(vigil, gone, now, after=4.0, host="a")
+    _, words = update_and_notify(vigil, gone, now + 4, after=4.0, host="a")
+    assert [each.container for each in words] == ["monitor"]
+
+
+def test_hosts_beyond_the_limit_are_named_in_one_notification():
+    names = [f"monitor on {n}" for n in range(30)]
+    vigil, words = told(SelfMonitoringState(), dict.fromkeys(names, "gone"), 0.0)
+    vigil, words = told(vigil, dict.fromkeys(names, "gone"), 60.0)
+    assert words == [*((Topic.GONE, name) for name in names[:9]), (Topic.GONE, "roles of several hosts")]
+    vigil, words = told(vigil, dict.fromkeys([*names, "monitor on 31"], "gone"), 62.0)
+    vigil, words = told(vigil, dict.fromkeys([*names, "monitor on 31"], "gone"), 130.0)
+    assert words == []
+    vigil, words = told(vigil, dict.fromkeys([*names, "monitor on 31"], "gone"), 661.0)
+    assert words == [(Topic.GONE, "monitor on 31")]
