@@ -16,6 +16,8 @@ NEW_FILE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | o
 DIRECTORY_FLAGS: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE_MODE: Final = 0o600
 DEVICE_DIRECTORY: Final = Path("/dev")
+MAX_LINKS: Final = 40
+"""Links followed on the way to one directory, as in Linux."""
 MAX_NAME: Final = 100
 """Characters of a name that its temporary file repeats."""
 
@@ -78,24 +80,51 @@ def _require_regular(path: Path, directory: int) -> None:
 
 
 def _open_directory(path: Path) -> int:
-    """Return a descriptor of the directory. Raises OSError where the path contains another user's link."""
-    absolute = path.absolute()
-    for each in (absolute, *absolute.parents):
-        if each.is_symlink() and not _is_own(each):
-            raise OSError(
-                errno.ELOOP, f"{each} is a symbolic link: use {os.path.realpath(absolute)}", str(path)
-            )
-    real = Path(os.path.realpath(absolute))
+    """Return a descriptor of the directory. Raises OSError where the path contains another user's link. Each
+    part is opened in its directory: the owner of a directory may replace a part between two looks."""
+    place, links = Path("/"), 0
+    pending = [*reversed(path.absolute().parts[1:])]
     directory = os.open("/", DIRECTORY_FLAGS)
-    for part in real.parts[1:]:
-        try:
-            inner = os.open(part, DIRECTORY_FLAGS, dir_fd=directory)
-        finally:
-            os.close(directory)
-        directory = inner
+    try:
+        while pending:
+            part = pending.pop()
+            target = _read_link(part, directory)
+            if target is None:
+                inner = os.open(part, DIRECTORY_FLAGS, dir_fd=directory)
+                os.close(directory)
+                directory, place = inner, place.parent if part == ".." else place / part
+                continue
+            links += 1
+            _check_link(place / part, links, path)
+            pending += reversed(target.parts[target.is_absolute() :])
+            if target.is_absolute():
+                os.close(directory)
+                directory, place = os.open("/", DIRECTORY_FLAGS), Path("/")
+    except BaseException:
+        os.close(directory)
+        raise
     return directory
+
+
+def _check_link(link: Path, links: int, path: Path) -> None:
+    if not _is_own(link):
+        real = os.path.realpath(path.absolute())
+        raise OSError(errno.ELOOP, f"{link} is a symbolic link: use {real}", str(path))
+    if links > MAX_LINKS:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+
+
+def _read_link(name: str, directory: int) -> Path | None:
+    """Return where the link leads; None for anything else."""
+    try:
+        return Path(os.readlink(name, dir_fd=directory))
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return None
 
 
 def _is_own(link: Path) -> bool:
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises without a home directory
-    return link.parent == Path("/") or (home != Path("/") and home in link.parents)
+    homes = {home, Path(os.path.realpath(home))} - {Path("/")}
+    return link.parent == Path("/") or not homes.isdisjoint(link.parents)

@@ -80,6 +80,37 @@ def test_symlink_in_the_home_directory_is_accepted(tmp_path, monkeypatch):
     assert (tmp_path / "dotfiles" / "x").read_bytes() == b"mine"
 
 
+def test_a_directory_that_is_replaced_by_a_link_meanwhile_is_not_followed(tmp_path, monkeypatch):
+    """Its owner may exchange both at any moment, such as after it was looked at."""
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "etc").mkdir()
+    find_target, looks = os.readlink, []
+
+    def exchange(name: str, **options: int) -> str:
+        try:
+            return find_target(name, **options)
+        finally:
+            if name == "volume" and not looks:
+                looks.append(name)
+                (tmp_path / "volume").rmdir()
+                (tmp_path / "volume").symlink_to("etc")
+
+    monkeypatch.setattr(os, "readlink", exchange)
+    with pytest.raises(OSError, match=r"Not a directory|is a symbolic link"):
+        write_output(tmp_path / "volume" / "x", b"theirs", replace=True)
+    assert list((tmp_path / "etc").iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["loop", "../loop"])
+def test_links_that_lead_to_each_other_end(tmp_path, monkeypatch, target):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    (home / "loop").symlink_to(target if target == "loop" else "../home/loop")
+    with pytest.raises(OSError, match="Too many levels"):
+        write_output(home / "loop" / "x", b"mine")
+
+
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
 def test_directory_or_device_is_not_replaced(tmp_path, make):
     make(tmp_path / "x")

@@ -20,7 +20,7 @@ from hemostat.text_file import open_regular_file
 MOST: Final = 256 << 20
 """Bytes, uncompressed, of the longest replay, which is read into memory: some seven hours of 20 containers.
 """
-MAX_LINE_BYTES: Final = 2 * MAX_BYTES
+MAX_LINE_BYTES: Final = 4 * MAX_BYTES
 """A longer rest would be copied with every chunk."""
 CHUNK_BYTES: Final = 1 << 16
 GZIP_MAGIC: Final = b"\x1f\x8b"

@@ -34,7 +34,7 @@ CONNECTION_COMMANDS: Final = ("ping", "select", "multi", "exec")
 SCRIPT_COMMANDS: Final = ("evalsha", "script|load")
 CONSUMER_COMMANDS: Final = (
     "xreadgroup", "xack", "xclaim", "xautoclaim", "xpending",
-    "xgroup|create", "xinfo|groups", "xlen", "xrange",
+    "xgroup|create", "xgroup|setid", "xinfo|groups", "xlen", "xrange",
 )  # fmt: skip
 CONTROL_KEYS: Final = f"{PREFIX}control:*"
 EVIDENCE_KEYS: Final = f"{PREFIX}evidence:*"

@@ -118,10 +118,8 @@ class RedisBus:
                 for stream in streams:
                     self._ensure_group(role, stream)
                 answer = raw.xreadgroup(role, consumer, names, count=count, block=block)
-        read: list[Entry] = []
-        for name, rows in answer or ():
-            read += parse_entries(name.decode().removeprefix(PREFIX), rows)
-        return read
+        named = [(name.decode().removeprefix(PREFIX), rows) for name, rows in answer or ()]
+        return [entry for stream, rows in named for entry in parse_entries(stream, rows)]
 
     def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
         """Reads pending entries without claiming them.
@@ -256,6 +254,7 @@ class RedisBus:
 
     def _ensure_group(self, role: str, stream: str) -> None:
         """Create the group at the stream's beginning: a role's first start handles earlier events too."""
+        self._count_stream_lag.own_groups.add((stream, role))
         with self._client.call() as raw:
             try:
                 raw.xgroup_create(PREFIX + stream, role, id="0", mkstream=True)

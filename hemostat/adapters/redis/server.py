@@ -22,8 +22,8 @@ COMMAND_FORMS: Final = {
     "zrangebyscore": "K 0 0", "zrem": "K m", "zremrangebyscore": "K 0 0", "zpopmin": "K",
     "xadd": "K * f v", "xack": "K g 0-1", "xclaim": "K g c 0 0-1", "xautoclaim": "K g c 0 0",
     "xpending": "K g", "xlen": "K", "xrange": "K - +", "xrevrange": "K + -",
-    "xreadgroup": "GROUP g c STREAMS K >", "xgroup|create": "K g 0", "xinfo|groups": "K",
-    "publish": "K m", "watch": "K",
+    "xreadgroup": "GROUP g c STREAMS K >", "xgroup|create": "K g 0", "xgroup|setid": "K g 0",
+    "xinfo|groups": "K", "publish": "K m", "watch": "K",
 }  # fmt: skip
 """Arguments with which Redis queues each command in a transaction. K is a key. It is never executed."""
 REFUSED_PATTERN: Final = re.compile(

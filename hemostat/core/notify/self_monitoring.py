@@ -44,13 +44,13 @@ def format_unreadable_rows(rows: int) -> str:
 
 class SelfMonitoringState(msgspec.Struct, frozen=True, kw_only=True):
     """`seen`: when each role and host last sent a heartbeat. `ill`: what is gone, since when and why. `told`:
-    what a notification was sent for. `sent`: the times of notifications about parts of single hosts. Times
-    are epoch seconds."""
+    what a notification was sent for. `notified_at`: the times of notifications about parts of single hosts.
+    Times are epoch seconds."""
 
     seen: dict[tuple[str, str], float] = {}
     ill: dict[str, tuple[float, str]] = {}
     told: frozenset[str] = frozenset()
-    sent: tuple[float, ...] = ()
+    notified_at: tuple[float, ...] = ()
 
     @property
     def well(self) -> bool:
@@ -97,19 +97,20 @@ def observe_heartbeats(
 
 
 def _select_heartbeats(
-    beats: Iterable[Event], known: Mapping[tuple[str, str], float]
+    beats: Iterable[Event], last_times: Mapping[tuple[str, str], float]
 ) -> dict[tuple[str, str], Heartbeat]:
-    """The heartbeats by role and host, on MAX_HOSTS hosts of each role: first those known. A Redis user may
-    send the heartbeats of one role, and of names that begin with it and an @, which are no roles."""
+    """The heartbeats by role and host, on MAX_HOSTS hosts of each role, and first those in `last_times`. A
+    Redis user may send the heartbeats of one role, and of names that begin with it and an @, which are no
+    roles."""
     found = {}
     for event in beats:
         if isinstance(event.data, Heartbeat) and "@" not in event.data.role:
             place = event.data.role, shorten_identifier(event.host, MAX_NAME_CHARACTERS)
             found[place] = event.data
-    hosts = Counter(role for role, _ in known)
-    selected = {place: beat for place, beat in found.items() if place in known}
+    hosts = Counter(role for role, _ in last_times)
+    selected = {place: beat for place, beat in found.items() if place in last_times}
     for place, beat in found.items():
-        if place not in known and hosts[place[0]] < MAX_HOSTS:
+        if place not in last_times and hosts[place[0]] < MAX_HOSTS:
             hosts[place[0]] += 1
             selected[place] = beat
     return {
@@ -131,20 +132,22 @@ def update_and_notify(
     ill = {name: (min(now, vigil.ill.get(name, (now, ""))[0]), why) for name, why in gone.items()}
     told = {name for name in vigil.told if name in ill}
     late = [name for name, (since, _) in ill.items() if name not in told and now - since >= after]
-    sent = [time for time in vigil.sent if 0 <= now - time < NOTIFICATION_SECONDS]
-    single, rest = _split_late(late, MAX_NOTIFICATIONS - len(sent))
+    times = [time for time in vigil.notified_at if 0 <= now - time < NOTIFICATION_SECONDS]
+    single, rest = _split_late(late, MAX_NOTIFICATIONS - len(times))
     words = [_make_gone_notification(name, *ill[name], now, host) for name in single]
-    if rest and len(sent) < MAX_NOTIFICATIONS:
+    if rest and len(times) < MAX_NOTIFICATIONS:
         words.append(_make_digest(rest, now, host))
         told.update(rest)
-    sent += [now for word in words if _is_of_host(word.container)]
+    times += [now for word in words if _is_of_host(word.container)]
     back = [name for name in sorted(vigil.told - ill.keys()) if not _is_of_host(name)]
     back += [name for name in sorted(vigil.told - ill.keys()) if _is_of_host(name)][
-        : MAX_NOTIFICATIONS - len(sent)
+        : MAX_NOTIFICATIONS - len(times)
     ]
     words += [_make_back_notification(name, vigil.ill[name][0], now, host) for name in back]
-    sent += [now for name in back if _is_of_host(name)]
-    state = msgspec.structs.replace(vigil, ill=ill, told=frozenset(told.union(single)), sent=tuple(sent))
+    times += [now for name in back if _is_of_host(name)]
+    state = msgspec.structs.replace(
+        vigil, ill=ill, told=frozenset(told.union(single)), notified_at=tuple(times)
+    )
     return state, words
 
 
@@ -162,7 +165,7 @@ def _is_of_host(name: str) -> bool:
 
 
 def _make_digest(names: Sequence[str], now: float, host: str) -> Notification:
-    """One notification about several parts: those first whose heartbeats were known first."""
+    """One notification about several parts: those first whose heartbeats came first."""
     more = len(names) - MAX_LISTED_NAMES
     listed = ", ".join(names[:MAX_LISTED_NAMES]) + (f" and {more} more" if more > 0 else "")
     what = f"{len(names)} parts of HemoStat: {listed}"
