@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from hemostat.adapters.sql_store import SqlStore, connection
+from hemostat.adapters.sql_store.schema import MAX_CHARACTERS_READ
 from hemostat.core.history.audit_chain import AnchorNotes, verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.errors import ConfigError, StoreError, StoreUnreachableError
@@ -165,4 +166,19 @@ def test_endless_trigger_is_aborted(tmp_path, monkeypatch):
     time.sleep(0.4)
     assert len(store.append([event(alert(), incident="b")])) == 1
     store.compact()
+    store.close()
+
+
+def test_row_of_any_size_is_read_in_part_and_found(tmp_path):
+    """The alert role reads the last row whenever it stores events."""
+    store = open_store(tmp_path / "x.db")
+    store.append([event(alert())])
+    with closing(sqlite3.connect(tmp_path / "x.db")) as raw:
+        raw.execute("UPDATE hemostat_events SET body = body || hex(zeroblob(20000000)), host = body")
+        raw.execute("UPDATE hemostat_trail SET name = name || hex(zeroblob(20000000))")
+        raw.commit()
+    row = store.row(store.ends().head.number)
+    assert len(row.record.body) == MAX_CHARACTERS_READ
+    assert len(store.ends().trail) == MAX_CHARACTERS_READ
+    assert [len(each.body) for each in store.find(EventQuery())] == [MAX_CHARACTERS_READ]
     store.close()

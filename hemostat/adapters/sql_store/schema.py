@@ -6,12 +6,14 @@ time. Readers do not migrate.
 
 import secrets
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sql
 
 from hemostat.core.history.audit_chain import INITIAL_HASH
+from hemostat.core.history.event_row import EventRow
 from hemostat.errors import StoreError
+from hemostat.events import MAX_BYTES
 
 LOCK_ID: Final = 0x48454D4F
 """PostgreSQL's advisory lock for the role that migrates."""
@@ -67,6 +69,29 @@ trail = sql.Table(
     sql.Column("anchor_hash", sql.LargeBinary),
 )
 schema = sql.Table("hemostat_schema", metadata, sql.Column("version", sql.Integer))
+
+FIELDS: Final = EventRow.__struct_fields__
+MAX_CHARACTERS_READ: Final = MAX_BYTES + 1
+"""Characters or bytes of a value that are read. No event is longer, and others may have written rows of a
+gigabyte."""
+
+
+def _limit_column(column: sql.ColumnElement[Any], name: str) -> sql.ColumnElement[Any]:
+    return sql.func.substr(column, 1, MAX_CHARACTERS_READ).label(name)
+
+
+RECORD_COLUMNS: Final[list[sql.ColumnElement[Any]]] = [
+    _limit_column(events.c[name], name) if isinstance(events.c[name].type, sql.Text) else events.c[name]
+    for name in FIELDS
+]
+HASH_COLUMNS: Final = [
+    _limit_column(sql.cast(events.c[name], sql.LargeBinary), name) for name in ("before", "hash")
+]
+"""Cast to bytes: an SQLite column may contain any type of value."""
+ENDS_COLUMNS: Final[list[sql.ColumnElement[Any]]] = [
+    _limit_column(trail.c.name, "name"),
+    *(trail.c[name] for name in ("head", "head_hash", "anchor", "anchor_hash")),
+]
 
 
 def read_version(connection: sql.Connection) -> int:

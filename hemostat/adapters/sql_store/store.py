@@ -23,10 +23,6 @@ ROWS_PER_BATCH: Final = 1000
 """Rows fetched at a time."""
 MAX_IDS: Final = 10
 COMPACT_STATEMENT: Final = "PRAGMA incremental_vacuum;"
-FIELDS: Final = EventRow.__struct_fields__
-RECORD_COLUMNS: Final = [events.c[name] for name in FIELDS]
-HASH_COLUMNS: Final = [sql.cast(events.c[name], sql.LargeBinary).label(name) for name in ("before", "hash")]
-"""Cast to bytes: an SQLite column may contain any type of value."""
 
 
 class SqlStore:
@@ -105,7 +101,7 @@ class SqlStore:
 
     def find(self, wanted: EventQuery, *, limit: int | None = None) -> Iterator[EventRow]:
         query = (
-            sql.select(*RECORD_COLUMNS)
+            sql.select(*schema.RECORD_COLUMNS)
             .where(*_make_conditions(wanted, self._engine.dialect.name))
             .order_by(events.c.time.desc(), events.c.number.desc())
             .limit(limit)
@@ -118,7 +114,7 @@ class SqlStore:
         said = _make_conditions(wanted, self._engine.dialect.name)
         asked = sql.select(events.c.incident).where(*said, events.c.incident != "")
         query = (
-            sql.select(*RECORD_COLUMNS)
+            sql.select(*schema.RECORD_COLUMNS)
             .where(events.c.incident.in_(asked), events.c.incident != "")
             .order_by(events.c.time, events.c.number)
         )
@@ -159,7 +155,7 @@ class SqlStore:
     def bears(self, end: ChainPosition) -> bool:
         with self._begin_reading() as connection:
             row = connection.execute(
-                sql.select(HASH_COLUMNS[1]).where(events.c.number == end.number)
+                sql.select(schema.HASH_COLUMNS[1]).where(events.c.number == end.number)
             ).scalar()
             return row == end.hash or end.number <= _read_ends(connection).anchor.number
 
@@ -194,7 +190,7 @@ class SqlStore:
         """
         first, last = links[0], links[-1]
         rows = events.c.number.between(first.number, last.number)
-        query = sql.select(HASH_COLUMNS[1]).where(rows).order_by(events.c.number)
+        query = sql.select(schema.HASH_COLUMNS[1]).where(rows).order_by(events.c.number)
         hashes = list(connection.execute(query).scalars())
         if hashes == [link.hash for link in links] and _read_ends(connection).head == ChainPosition(
             last.number, last.hash
@@ -208,7 +204,9 @@ class SqlStore:
     @contextmanager
     def trail(self) -> Iterator[tuple[ChainEnds, Iterator[ChainRow]]]:
         with self._begin_reading() as connection:
-            query = sql.select(events.c.number, *RECORD_COLUMNS, *HASH_COLUMNS).order_by(events.c.number)
+            query = sql.select(events.c.number, *schema.RECORD_COLUMNS, *schema.HASH_COLUMNS).order_by(
+                events.c.number
+            )
             rows = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query)
             yield _read_ends(connection), map(_make_chain_row, rows.mappings())
 
@@ -262,7 +260,7 @@ def _read_ends(connection: sql.Connection, *, lock: bool = False) -> ChainEnds:
 
     `lock`: block other writers until the transaction ends, as SQLite always does.
     """
-    query = sql.select(trail)
+    query = sql.select(*schema.ENDS_COLUMNS)
     row = connection.execute(query.with_for_update() if lock else query).one()
     return ChainEnds(
         trail=row.name,
@@ -303,13 +301,15 @@ The condition is repeated so that the database may use the index.
 
 
 def _read_row(connection: sql.Connection, number: int) -> ChainRow | None:
-    query = sql.select(events.c.number, *RECORD_COLUMNS, *HASH_COLUMNS).where(events.c.number == number)
+    query = sql.select(events.c.number, *schema.RECORD_COLUMNS, *schema.HASH_COLUMNS).where(
+        events.c.number == number
+    )
     found = connection.execute(query).mappings().first()
     return None if found is None else _make_chain_row(found)
 
 
 def _make_columns(link: ChainRow) -> dict[str, Any]:
-    columns = {name: getattr(link.record, name) for name in FIELDS}
+    columns = {name: getattr(link.record, name) for name in schema.FIELDS}
     return {"number": link.number, "before": link.before, "hash": link.hash, **columns}
 
 
@@ -318,5 +318,5 @@ def _make_chain_row(row: Any) -> ChainRow:
         number=row["number"],
         before=bytes(row["before"]),
         hash=bytes(row["hash"]),
-        record=EventRow(**{name: row[name] for name in FIELDS}),
+        record=EventRow(**{name: row[name] for name in schema.FIELDS}),
     )
