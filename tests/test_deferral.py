@@ -172,3 +172,12 @@ def test_entries_that_wait_on_are_written_together(monkeypatch):
     scene.clock.advance(2)
     scene.look()
     assert sizes == [5]
+
+
+def test_start_ends_while_another_user_adds_deferred_entries(monkeypatch):
+    """Responders of all hosts may write the entries that earlier versions deferred."""
+    scene = Scene(1)
+    rounds: list[str] = []
+    monkeypatch.setattr(scene.bus, "promote", lambda group, *_: rounds.append(group) or 100)
+    scene.waiting.begin()
+    assert 0 < len(rounds) <= 1000

@@ -19,6 +19,7 @@ from hemostat.ports import Defer, Entry, Interrupted, RunInBackground
 LOOK_SECONDS: Final = 0.05
 """Seconds between two checks for due entries."""
 MAX_ENTRIES_READ: Final = 500
+MAX_ROUNDS: Final = 200
 MAX_READY: Final = 8
 """Entries put back at a time: of those that wait for the same resource, few can get it."""
 FLUSH_SECONDS: Final = 0.05
@@ -67,8 +68,8 @@ class DeferredEntries:
 
     def begin(self) -> None:
         """Put back the entries that an earlier version has deferred."""
-        while self._is_used and self._bus.promote("", self._reads, inf):
-            pass
+        if self._is_used:
+            self._put_back_all("")
 
     def note(self, until: float) -> None:
         """Record that an entry was deferred until then."""
@@ -83,9 +84,15 @@ class DeferredEntries:
         elif not self._is_busy() and not 0 <= now - self._last_look < LOOK_SECONDS:
             self._decide_due(now)
 
+    def _put_back_all(self, group: str) -> None:
+        """Put back all deferred entries, in MAX_ROUNDS at most: another user may add entries meanwhile."""
+        for _ in range(MAX_ROUNDS):
+            if not self._bus.promote(group, self._reads, inf):
+                return
+
     def _decide_due(self, now: float) -> None:
-        while now < self._last_look - HEARTBEAT_SECONDS and self._bus.promote(self._group, self._reads, inf):
-            pass
+        if now < self._last_look - HEARTBEAT_SECONDS:
+            self._put_back_all(self._group)
         self._next_due = inf
         due = self._bus.due(self._group, self._reads, now, count=MAX_ENTRIES_READ)
         self._last_look = now

@@ -265,3 +265,17 @@ def _processes(directory: Path) -> list[int]:
             if f"{directory}/".encode() in process.read_bytes():
                 found.append(int(process.parent.name))
     return found
+
+
+@pytest.mark.parametrize("sequence", [0, 2**64 - 1])
+def test_a_stream_that_begins_again_is_read_after_the_last_possible_id(
+    redis_client: Client, sequence: int
+) -> None:
+    bus, raw = RedisBus(redis_client), redis_client.raw
+    last = f"{2**64 - 1}-{sequence}"
+    raw.xadd("hemostat:health_alert", {"event": "x"}, id=last)
+    assert [each.id for each in bus.after("health_alert", "0", 10)] == [last]
+    assert bus.after("health_alert", last, 10) == []
+    raw.delete("hemostat:health_alert")
+    bus.publish([event(alert())])
+    assert len(bus.after("health_alert", last, 10)) == 1

@@ -12,7 +12,7 @@ from hemostat.adapters.redis.client import PREFIX, TIMEOUT, Client, Command
 from hemostat.adapters.redis.deferred import Deferred, make_defer_command
 from hemostat.adapters.redis.entries import parse_entries
 from hemostat.adapters.redis.lag import Lag
-from hemostat.adapters.redis.parts import Entries, read_pages
+from hemostat.adapters.redis.parts import Entries, find_start, read_pages
 from hemostat.core.evidence.snapshot import MAX_POINTS, MetricPoint
 from hemostat.core.ledger.alert_notes import build_notes
 from hemostat.core.notify.dead_letters import DeadLetter
@@ -215,10 +215,11 @@ class RedisBus:
 
     def after(self, stream: str, position: str, count: int) -> list[Entry]:
         def ask(last: bytes | None, some: int) -> Any:
-            return raw.xrange(PREFIX + stream, min=b"(" + (last or position.encode()), count=some)
+            return raw.xrange(PREFIX + stream, min=b"(" + (last or start or b""), count=some)
 
         with self._client.call() as raw:
-            rows = read_pages(ask, count, raw.ping, required=True)
+            start = find_start(raw, PREFIX + stream, position.encode())
+            rows = read_pages(ask, count, raw.ping, required=True) if start else []
         return parse_entries(stream, rows)
 
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:

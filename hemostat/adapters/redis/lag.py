@@ -11,7 +11,7 @@ from typing import Any, Final
 import redis
 
 from hemostat.adapters.redis.client import PREFIX, Client
-from hemostat.adapters.redis.parts import read_pages
+from hemostat.adapters.redis.parts import LAST_ID, read_pages
 
 MAX_COUNTED: Final = 1000
 """Entries that are counted one by one if Redis does not report the number."""
@@ -21,7 +21,6 @@ RETRY_SECONDS: Final = 60.0
 Each attempt keeps Redis busy.
 """
 
-LAST_ID: Final = b"%d-%d" % (2**64 - 1, 2**64 - 1)
 MAX_AHEAD_SECONDS: Final = 5.0
 """How far a position may be ahead of this host's clock: ids contain the time of Redis's host."""
 REREAD_SECONDS: Final = 900.0

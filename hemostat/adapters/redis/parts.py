@@ -37,6 +37,11 @@ return rows
 The stream is not declared as a key: Redis 7 would require the right to write it.
 """
 
+LAST_ID: Final = b"%d-%d" % (2**64 - 1, 2**64 - 1)
+"""The highest id. Redis refuses to read behind it."""
+LAST_MILLISECONDS: Final = b"%d-" % (2**64 - 1)
+"""Prefix of the highest ids: a stream with such an id accepts few entries or no entries."""
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -105,3 +110,15 @@ def read_pages(
         if len(page) < wanted:
             break
     return rows
+
+
+def find_start(raw: Any, key: str, position: bytes) -> bytes | None:
+    """The id to read behind, for a reader at this position; None where no entry can follow.
+
+    A stream that ended with one of the highest ids is removed (hemostat repair), and begins again.
+    """
+    if not position.startswith(LAST_MILLISECONDS):
+        return position
+    if not raw.xrange(key, min=position, max=position):
+        return b"0-0"
+    return None if position == LAST_ID else position

@@ -9,6 +9,7 @@ import msgspec
 from hemostat.adapters.redis.bus import DEAD_LETTER_STREAM
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.controls import APPROVALS_KEY, PAUSES_KEY, RESETS_KEY
+from hemostat.adapters.redis.parts import LAST_MILLISECONDS
 from hemostat.adapters.redis.rows import (
     QUARANTINE_KEY,
     AsideRow,
@@ -54,8 +55,6 @@ TABLES: Final = (
 )
 """Key patterns with the type of their rows. The first that matches applies."""
 STREAMS: Final = frozenset({DEAD_LETTER_STREAM, *(PREFIX + kind for kind in DURABLE)})
-LAST_MILLISECONDS: Final = b"%d-" % (2**64 - 1)
-"""Prefix of the highest ids: a stream with such an id accepts few entries or no entries."""
 MISPLACED_TEXT: Final = "it is not of the type"
 WRONG_TYPE_TEXT: Final = "not of HemoStat's type"
 SCAN_COUNT: Final = 5000
