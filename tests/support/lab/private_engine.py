@@ -2,13 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
-
-import docker
-from docker.errors import DockerException
-from requests import RequestException
 
 from tests.support.lab.waiting import wait_until
 
@@ -58,16 +55,14 @@ class PrivateEngine:
         return self.path / "pid"
 
     def is_reachable(self) -> bool:
-        try:
-            client = docker.DockerClient(base_url=self.url, version="1.41")
-        except DockerException:
-            return False
-        try:
-            return bool(client.ping())
-        except (DockerException, RequestException):
-            return False
-        finally:
-            client.close()
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(2.0)
+            try:
+                connection.connect(str(self.path / "docker.sock"))
+                connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+                return b" 200 " in connection.recv(64)
+            except OSError:
+                return False
 
     def kill(self, number: int = signal.SIGTERM) -> None:
         """Ends dockerd, which then starts again."""
