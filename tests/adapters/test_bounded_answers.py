@@ -104,6 +104,6 @@ def test_hanging_service_receives_one_message_at_a_time(monkeypatch):
         assert caught.value.transient
     assert calls == [1]
     over.set()
-    channel._sending.join(5)
+    channel._sending.result(5)
     channel.send(MESSAGE)
     assert calls == [1, 1]

@@ -65,7 +65,7 @@ def test_redis_of_another_user_on_localhost_is_not_used(hemostat):
     assert status.returncode == 3
     assert "Redis is not running" in status.stderr
     assert "HemoStat will start" in found["message"]
-    assert f"a Redis of user nobody listens on localhost:{PORT}" in found["message"]
+    assert f"a Redis of user nobody on localhost:{PORT} is not used" in found["message"]
     assert "redis.url" in found["hint"]
 
 
