@@ -77,6 +77,16 @@ def test_gateway_error_is_transient(proxy: RuleProxy, status: int) -> None:
         assert is_one_short_line(raised.value)
 
 
+def test_engine_without_swarm_is_not_asked_again(proxy: RuleProxy) -> None:
+    refusal = told(
+        {"message": 'This node is not a swarm manager. Use "docker swarm init" to connect it.'}, 503
+    )
+    engine = connect(proxy, Rule("GET /services/s1", refusal))
+    with pytest.raises(EngineError, match="not a swarm manager") as raised:
+        engine.service("s1")
+    assert not raised.value.transient
+
+
 def test_long_explanation_keeps_its_start_and_end(proxy: RuleProxy) -> None:
     engine = connect(proxy, Rule("POST .*/start", told({"message": LONG}, 500)))
     with pytest.raises(

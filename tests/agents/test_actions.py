@@ -10,7 +10,7 @@ from hemostat.agents.responder.actions import (
     ActionPlan,
     ActionResult,
 )
-from hemostat.agents.responder.network_restart import MAX_UNRELATED_SECONDS
+from hemostat.agents.responder.network_restart import MAX_SECONDS
 from hemostat.core.ledger.rows import RaisedLimit, Resource
 from hemostat.core.model import ContainerInfo, PrunableItem, PrunableKind, Service
 from hemostat.core.settings.responder import ResponderSettings
@@ -220,30 +220,55 @@ def refused(memory_lab, labels: dict[str, str]) -> tuple[str, str]:
 def test_failed_reattachment_is_reported_and_others_continue(memory_lab):
     owner, told = refused(memory_lab, composed("app"))
     with pytest.raises(EngineError, match=told):
-        operate(memory_lab, Action.RESTART, owner)
+        operate(
+            memory_lab, Action.RESTART, owner, by=surgeon(memory_lab, trust=TrustSettings(labels="compose"))
+        )
+
+
+def test_labels_alone_make_no_reattachment_a_failure(memory_lab):
+    owner, told = refused(memory_lab, composed("app"))
+    assert sorted(operate(memory_lab, Action.RESTART, owner).detail.split("; ")) == sorted(told.split("; "))
 
 
 def test_failed_reattachment_of_a_stranger_is_not_a_failure(memory_lab):
     owner, told = refused(memory_lab, {})
-    assert operate(memory_lab, Action.RESTART, owner).detail == told
+    assert sorted(operate(memory_lab, Action.RESTART, owner).detail.split("; ")) == sorted(told.split("; "))
 
 
-def test_strangers_in_the_network_do_not_delay_its_owner(memory_lab):
-    owner = memory_lab.make()
+@pytest.mark.parametrize("labels", [{}, composed("vpn")])
+def test_network_members_share_a_limited_time(memory_lab, labels):
+    owner = memory_lab.make(labels=composed("vpn"))
     for _ in range(30):
-        memory_lab.make(network=f"container:{owner}", labels={"hemostat.stop_timeout": "100s"})
-    restart, by = memory_lab.fake.restart, surgeon(memory_lab)
+        memory_lab.make(network=f"container:{owner}", labels={**labels, "hemostat.stop_timeout": "100s"})
+    restart, by, given = memory_lab.fake.restart, surgeon(memory_lab), []
 
     def slow(container: str, timeout: float | None = None) -> None:
-        by._clock.advance(0.0 if container == owner else timeout)
+        if container != owner:
+            given.append(timeout)
+            by._clock.advance(timeout + 2)
         restart(container, timeout)
 
     memory_lab.fake.restart = slow
     began = by._clock.now()
     detail = operate(memory_lab, Action.RESTART, owner, by=by).detail
-    assert by._clock.now() - began <= MAX_UNRELATED_SECONDS
-    assert "no time was left" in detail
+    assert by._clock.now() - began <= MAX_SECONDS + 3
+    assert 5 < len(given) < 30
+    assert max(given) <= 1.0
     assert detail.endswith("and 20 more")
+
+
+def test_single_network_member_has_its_own_stop_timeout(memory_lab):
+    owner = memory_lab.make()
+    member = memory_lab.make(network=f"container:{owner}", labels={"hemostat.stop_timeout": "20s"})
+    restart, given = memory_lab.fake.restart, {}
+
+    def note(container: str, timeout: float | None = None) -> None:
+        given[container] = timeout
+        restart(container, timeout)
+
+    memory_lab.fake.restart = note
+    operate(memory_lab, Action.RESTART, owner)
+    assert given[member] == 20.0
 
 
 # --- scale ------------------------------------------------------------------------------------------
@@ -338,7 +363,7 @@ def test_forged_replica_is_the_only_container_copied(memory_lab):
     assert [name for name, details in made.items() if details.environment] == ["shop-web-1"]
 
 
-@pytest.mark.parametrize("service", ["s1", "shop_web"])
+@pytest.mark.parametrize("service", ["s1", "shopweb"])
 def test_forged_task_does_not_scale_a_swarm_service(memory_lab, service):
     memory_lab.fake.services[service] = Service(id="s1", name="shop_web", replicas=2, members=("a" * 64,))
     labels = {"com.docker.swarm.service.id": service, "hemostat.scale.max": "90"}
@@ -356,7 +381,7 @@ def test_service_with_a_protected_replica_is_not_copied(memory_lab, trust):
         return "protected, responder.protect" if ref.name == "shop-web-1" else ""
 
     by = surgeon(memory_lab, forbids=forbids, trust=trust)
-    with pytest.raises(NotApplicableError, match="shop-web-1cannot be copied: protected"):
+    with pytest.raises(NotApplicableError, match="shop-web-1 cannot be copied: protected"):
         plan(memory_lab, Action.SCALE, asker, by, resource="replicas")
 
 

@@ -47,6 +47,8 @@ GATEWAY_STATUSES: Final = frozenset({502, 503, 504})
 BAD_REQUEST: Final = 400
 BUSY_TEXT: Final = "operation is already running"
 """The engine's refusal of a second disk usage walk, or a second prune, at the same time."""
+NO_SWARM_TEXT: Final = "not a swarm manager"
+"""An engine without a swarm refuses requests about services with 503, and will not do otherwise."""
 TLS_WANTED_TEXT: Final = "HTTP request to an HTTPS server"
 SERVER_ERROR: Final = 500
 
@@ -112,7 +114,8 @@ def _translate_refusal(error: APIError, doing: str, url: str) -> EngineError:
             f"no Docker Engine answers behind {url} ({_format_status(error)})",
             hint="check the proxy in front of it, and that dockerd is running",
         )
-    passing = status == UNAVAILABLE or explanation.endswith(BUSY_TEXT)
+    is_lasting = NO_SWARM_TEXT in explanation
+    passing = not is_lasting and (status == UNAVAILABLE or explanation.endswith(BUSY_TEXT))
     return EngineError(f"{doing}: {explanation or _format_status(error)}", transient=passing)
 
 

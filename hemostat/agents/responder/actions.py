@@ -208,7 +208,7 @@ class ActionExecutor:
             )
         for found in self._engine.inspect_all(group.members).values():
             if isinstance(found, ContainerInfo) and (why := self._forbids(found.ref, ordered)):
-                raise NotApplicableError(f"{found.ref.name}cannot be copied: {why}")
+                raise NotApplicableError(f"{found.ref.name} cannot be copied: {why}")
 
     def _scale(
         self, request: RemediationNeeded, info: ContainerInfo, since: float, scaled: RaisedLimit | None

@@ -1,9 +1,9 @@
 """Restarts the containers that share the network of a restarted container, because they have lost that
 network.
 
-Any project may create such a container, so it must not affect the one whose network it shares. The failure of
-a container of another project is reported, but is no failure of the action. All such containers together get
-at most MAX_UNRELATED_SECONDS.
+Any user may create such a container, with the labels of any project, so it must not affect the one whose
+network it shares. All of them together get at most MAX_SECONDS, in equal shares. The failure of one is
+reported, but is no failure of the action, unless labels are trusted (`trust.labels`).
 """
 
 from collections.abc import Callable
@@ -16,7 +16,8 @@ from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import Container
 from hemostat.ports import Clock, Engine
 
-MAX_UNRELATED_SECONDS: Final = 30.0
+MAX_SECONDS: Final = 30.0
+"""Seconds for all containers that share one network: they occupy a thread of the responder."""
 MAX_LISTED: Final = 10
 """Maximum number of containers named in the detail."""
 
@@ -42,30 +43,29 @@ class NetworkRestart:
 
     def run(self, container_id: str) -> str:
         """Return what was restarted, in words. A failure does not delay the next container. Raises
-        EngineError at the end where a container of the same project failed."""
+        EngineError at the end where a container failed whose labels are trusted."""
         owner, began = self._engine.inspect(container_id), self._clock.now()
-        told: list[str] = []
+        done: list[str] = []
         failed: list[str] = []
-        lost = find_detached(owner, self._engine.attached())
-        for info in sorted(lost, key=lambda each: not self._may_restart(owner, each)):
-            akin = self._may_restart(owner, info)
-            left = MAX_UNRELATED_SECONDS - (self._clock.now() - began)
+        members = find_detached(owner, self._engine.attached())
+        members = sorted(members, key=lambda each: (not self._is_of_project(owner, each), each.created_at))
+        for number, info in enumerate(members):
+            left = MAX_SECONDS - (self._clock.now() - began)
+            share = left / (len(members) - number)
+            is_trusted = self._trust.believes_all and self._is_of_project(owner, info)
             try:
-                told += self._restart(
-                    info, self._find_stop_seconds(info) if akin else min(self._find_stop_seconds(info), left)
-                )
+                done += self._restart(info, min(self._find_stop_seconds(info), share))
             except EngineError as error:
-                if akin and error.transient:
+                if is_trusted and error.transient:
                     raise
-                (failed if akin else told).append(f"{info.ref.name} not re-attached: {error.message}")
+                (failed if is_trusted else done).append(f"{info.ref.name} not re-attached: {error.message}")
         if failed:
-            raise EngineError(_join_lines(told + failed))
-        return _join_lines(told)
+            raise EngineError(_join_lines(done + failed))
+        return _join_lines(done)
 
-    def _may_restart(self, owner: ContainerInfo, info: ContainerInfo) -> bool:
+    def _is_of_project(self, owner: ContainerInfo, info: ContainerInfo) -> bool:
         networks = frozenset(owner.networks)
-        akin = is_vouched(owner.ref, info.ref, networks=networks, others=networks)
-        return self._trust.believes_all or akin
+        return self._trust.believes_all or is_vouched(owner.ref, info.ref, networks=networks, others=networks)
 
     def _restart(self, info: ContainerInfo, grace: float) -> list[str]:
         """Restart a container, if it still runs."""

@@ -7,6 +7,7 @@ instead of a higher limit. So does a Compose service whose label gives a maximum
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -34,6 +35,8 @@ LIMIT_TOLERANCE: Final = 1e-3
 """Engines store CPU limits as whole microseconds of a period, so smaller differences are the same limit."""
 
 SWARM_SERVICE_LABEL: Final = "com.docker.swarm.service.id"
+SWARM_ID_PATTERN: Final = re.compile(r"[a-z0-9]{1,64}")
+"""Any user can set the label, and its value becomes a part of a URL of the engine."""
 COMPOSE_ID_PREFIX: Final = "compose:"
 """Prefix of a Compose service's id, followed by its replica group. Compose itself gives services no id."""
 
@@ -54,9 +57,10 @@ def parse_resource(parameters: Mapping[str, object]) -> Resource:
 
 
 def get_service_id(ref: Container, trust: TrustSettings) -> str | None:
-    """Id of the service of which the container is a replica, according to its labels."""
+    """Return the id of the service of which the container is a replica, according to its labels. A label that
+    is not the id of a swarm service names no service."""
     if (swarm := ref.labels.get(SWARM_SERVICE_LABEL)) is not None:
-        return swarm
+        return swarm if SWARM_ID_PATTERN.fullmatch(swarm) else None
     group = get_replica_group(ref, trust)
     return None if group is None else COMPOSE_ID_PREFIX + group
 

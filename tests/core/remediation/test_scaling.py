@@ -143,6 +143,14 @@ def test_replicas_are_added_by_request_or_label(labels, what, company):
     )
 
 
+@pytest.mark.parametrize(
+    "value", ["", "../events?since=1", "compose:shop/web", "S1", "a" * 65, "s1/x", "s1\n"]
+)
+def test_label_that_is_no_swarm_id_names_no_service(value):
+    labels = {"com.docker.swarm.service.id": value}
+    assert scaling.get_service_id(Container(id="c1", name="web", labels=labels), TRUST_COMPOSE) is None
+
+
 def test_compose_service_is_identified_with_its_project():
     web = Container(id="c1", name="web", labels=SHOP)
     assert scaling.get_service_id(web, TRUST_COMPOSE) == "compose:shop/web"
