@@ -89,7 +89,7 @@ def test_hanging_engine_is_unreachable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["nonsense", "tcp://", "gopher://127.0.0.1"])
 def test_invalid_address_is_refused(url: str) -> None:
-    with pytest.raises(EngineUnreachableError, match="cannot be used") as raised:
+    with pytest.raises(EngineUnreachableError, match="invalid address of the Docker Engine") as raised:
         DockerEngine.connect(url)
     assert not raised.value.transient
 
