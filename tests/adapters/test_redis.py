@@ -162,6 +162,14 @@ def test_concurrent_commands_start_one_embedded_redis(state_dir: Path) -> None:
     assert len(_processes(state_dir)) == 1
 
 
+def test_file_that_vanishes_during_the_owner_check_is_no_error(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state_dir.mkdir(mode=0o700, exist_ok=True)
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter([path / "temp-1.aof"]))
+    assert connect(EmbeddedRedis(state_dir).ensure()).call()
+
+
 def test_killed_redis_keeps_acknowledged_writes(state_dir: Path) -> None:
     embedded = EmbeddedRedis(state_dir)
     client = connect(embedded.ensure(), revive=embedded.ensure)

@@ -195,7 +195,8 @@ class EmbeddedRedis:
         with self._translate_errors():
             make_directory(self._directory)
             for path in self._directory.iterdir():
-                check_owner(path)
+                with suppress(FileNotFoundError):  # a server that starts renames its temporary files
+                    check_owner(path)
             lock = open_file(self._directory / "redis.lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
