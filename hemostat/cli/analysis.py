@@ -58,10 +58,10 @@ def load_case(path: Path) -> "EvalCase":
 def find_case(given: Globals, what: str) -> "EvalCase":
     """An eval case from a file, or from a recent incident. Raises HemoStatError."""
     path = Path(what)
-    if path.is_file():
+    if path.suffix == ".json" and not path.exists():
+        raise UsageError(f"file {what} does not exist")
+    if path.is_file() or path.suffix == ".json":
         return load_case(path)
-    if path.suffix == ".json":
-        raise UsageError(f"there is no file {what}")
     from hemostat import app
 
     with app.open_eval_capture(given.settings()) as archive:

@@ -94,6 +94,8 @@ def _find_own() -> Path:
 
 
 def _load_cases(directory: Path) -> Iterator[tuple[str, "EvalCase", "ExpectedDiagnosis"]]:
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"{directory} is not a directory", hint="name a directory with eval cases")
     files = sorted(directory.glob("*.json"))
     if not files:
         raise UsageError(f"{directory} contains no eval cases", hint="expected: *.json, one case per file")

@@ -88,7 +88,7 @@ def test_file_that_is_not_an_eval_case_is_refused(hemostat, tmp_path):
     assert code == 1
     assert str(path) in err
     code, _, err = hemostat("analyze", "--once", str(tmp_path / "none.json"))
-    assert (code, "there is no file" in err) == (2, True)
+    assert (code, "does not exist" in err) == (2, True)
     assert hemostat("analyze", "--show-prompt").code == 2
 
 
@@ -324,3 +324,10 @@ def test_explanation_lists_investigation_steps(hemostat, bus, spawn, vendor, ser
     out = hemostat("explain", "web").out
     for part in (f"by {vendor}:", "roots        web", "alert: received 0 B/s", "inspected    events web"):
         assert part in out, out
+
+
+def test_pipe_is_refused_as_eval_case_and_as_directory(hemostat, tmp_path):
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    assert f"{pipe} is a named pipe, not a file" in hemostat("analyze", "--once", str(pipe)).err
+    assert f"{pipe} is not a directory" in hemostat("eval", str(pipe)).err
