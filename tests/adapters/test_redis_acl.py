@@ -172,7 +172,7 @@ def test_each_role_can_use_its_stores(every_server: Guarded) -> None:
     assert purse.take(SPENT, purse.read()[0])
     purse.settle(SPENT)
     assert purse.read() == (1, [SPENT])
-    ledger = RedisLedger(every_server.client(RESPONDER))
+    ledger = RedisLedger(every_server.client(RESPONDER), lambda: NOW)
     assert ledger.reserve("h", ATTEMPT, read(ledger).version)
     ledger.finish("h", ATTEMPT)
     raised = RaisedLimit(container="c", resource=Resource.CPU, before=1.0, after=1.5, time=NOW)

@@ -15,7 +15,7 @@ from hemostat.adapters.redis import (
     RedisRecentEvents,
     connect,
 )
-from hemostat.adapters.redis.trim import trim_streams
+from hemostat.adapters.redis.trim import expire_attempts, trim_streams
 from hemostat.app.backends import make_redis_client
 from hemostat.config import Redis, Settings
 from hemostat.errors import BusError
@@ -126,6 +126,16 @@ def test_oldest_review_data_is_removed_to_make_room(full):
     assert evidence.get("i399")
     assert not evidence.get("i0")
     full.publish([event(alert())])
+
+
+def test_attempts_of_earlier_versions_expire_once_redis_was_full(full):
+    raw = full._client.raw
+    raw.hset("hemostat:ledger:h:of:old", "k", "{}")
+    raw.hset("hemostat:ledger:h:of:new", "k", "{}")
+    raw.expire("hemostat:ledger:h:of:new", 100)
+    assert expire_attempts(full._client) == 1
+    assert raw.ttl("hemostat:ledger:h:of:old") > 48 * 3600
+    assert raw.ttl("hemostat:ledger:h:of:new") <= 100
 
 
 def test_external_redis_makes_room_for_new_entries(full, tmp_path):

@@ -20,7 +20,7 @@ import pytest
 from hemostat import app
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.redis import Client, RedisBus
-from hemostat.adapters.redis.bus import make_seal_key
+from hemostat.adapters.redis.incident_notes import make_seal_key
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings, load
 from hemostat.events import DURABLE, Event, HealthAlert, Outcome, Phase, RemediationComplete, seal

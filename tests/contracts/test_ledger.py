@@ -9,8 +9,8 @@ import pytest
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.in_memory.controls import InMemoryControls
 from hemostat.adapters.in_memory.ledger import InMemoryLedger
-from hemostat.adapters.redis import Client, RedisBus, RedisControls, RedisLedger
-from hemostat.core.ledger.alert_notes import IncidentNotes, RaisedAlert
+from hemostat.adapters.redis import Client, RedisBus, RedisControls, RedisLedger, connect
+from hemostat.core.ledger.alert_notes import MAX_OCCURRENCES, IncidentNotes, RaisedAlert
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls, Pause
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit, Resource
 from hemostat.events import Action, Outcome, Phase, Reason, seal
@@ -187,11 +187,32 @@ def test_notes_are_read_up_to_the_request(lab: Lab) -> None:
     for each in (alert(), alert(phase=Phase.CLEARED), alert(occurrence=2, since=NOW + 5)):
         lab.bus.publish([event(each)])
     told = {key: lab.ledger.read("h", "web", "i1", key).notes for key in ("i1:1:0", "i1:2:3", "i1:3:0")}
-    raised = RaisedAlert("c1", "exited", NOW)
-    later = RaisedAlert("c1", "exited", NOW + 5)
+    raised = RaisedAlert("c1", "exited", NOW, 1)
+    later = RaisedAlert("c1", "exited", NOW + 5, 2)
     assert told["i1:1:0"] == IncidentNotes(alert=raised, latest=2, over=1)
     assert told["i1:2:3"] == IncidentNotes(alert=later, latest=2, over=1)
     assert told["i1:3:0"] == IncidentNotes(latest=2, over=1)
+
+
+@pytest.mark.redis
+def test_notes_of_an_ended_incident_expire_within_an_hour(redis_client: Client) -> None:
+    bus = RedisBus(redis_client)
+    for number in range(1, 30):
+        bus.publish([event(alert(occurrence=number, since=NOW + number))])
+    expiries = {key: redis_client.raw.pttl(key) for key in redis_client.raw.keys("hemostat:incident:*")}
+    assert len(expiries) == MAX_OCCURRENCES + 2
+    assert min(expiries.values()) > 47 * 3600_000
+    bus.publish([event(alert(occurrence=29, since=NOW + 29, phase=Phase.CLEARED))])
+    expiries = {key: redis_client.raw.pttl(key) for key in redis_client.raw.keys("hemostat:incident:*")}
+    assert len(expiries) == MAX_OCCURRENCES + 3
+    assert max(expiries.values()) <= 3600_000
+    assert read(RedisLedger(redis_client), "web").notes == IncidentNotes(latest=29, over=29)
+
+
+@pytest.mark.redis
+def test_end_of_an_unknown_incident_makes_none_known(redis_client: Client) -> None:
+    RedisBus(redis_client).publish([event(alert(phase=Phase.CLEARED))])
+    assert redis_client.raw.keys("hemostat:incident:*") == [b"hemostat:incident:h:i1:over"]
 
 
 @pytest.mark.redis
@@ -239,6 +260,53 @@ def test_old_attempts_are_dropped(redis_client: object) -> None:
     for key, time in (("old", NOW - 49 * 3600), ("new", NOW)):
         assert ledger.reserve("h", attempt(key, time=time), read(ledger, "web").version)
     assert [each.key for each in read(ledger, "web").attempts] == ["new"]
+
+
+@pytest.mark.redis
+def test_attempts_expire_after_the_longest_time_of_a_rule(redis_client: Client) -> None:
+    ledger = RedisLedger(redis_client)
+    ledger.finish("h", attempt("i2:1:0", "db"))
+    assert ledger.reserve("h", attempt(), read(ledger, "web").version)
+    for name in ("web", "db"):
+        assert 0 < redis_client.raw.ttl(f"hemostat:ledger:h:of:{name}") - 48 * 3600 <= 3600
+
+
+@pytest.mark.redis
+def test_expired_attempts_are_not_taken_for_lost_data(redis_client: Client) -> None:
+    now = [NOW]
+    ledger = RedisLedger(redis_client, lambda: now[0])
+    assert ledger.check("h") == ""
+    ledger.finish("h", attempt())
+    redis_client.raw.delete("hemostat:ledger:h:of:web")
+    now[0] += 49 * 3600
+    assert read(ledger, "web").attempts == ()
+    assert ledger.check("h") == ""
+
+
+@pytest.mark.redis
+def test_restored_attempts_expire(redis_client: Client) -> None:
+    ledger = RedisLedger(redis_client, lambda: NOW)
+    ledger.finish("h", attempt())
+    redis_client.raw.flushall()
+    assert read(ledger, "web").attempts == (attempt(),)
+    assert redis_client.raw.ttl("hemostat:ledger:h:of:web") > 48 * 3600
+
+
+@pytest.mark.redis
+def test_attempts_are_written_without_the_right_to_expire(redis_client: Client) -> None:
+    """With an ACL file of an earlier version."""
+    rules = ["on", ">secret", "allkeys", "+@all", "-expire"]
+    redis_client.raw.execute_command("ACL", "SETUSER", "earlier", *rules)
+    client = connect(redis_client.url, username="earlier", password="secret")  # noqa: S106
+    try:
+        ledger = RedisLedger(client)
+        assert ledger.reserve("h", attempt(), read(ledger, "web").version)
+        ledger.finish("h", attempt())
+        assert read(ledger, "web").attempts == (attempt(),)
+        assert redis_client.raw.ttl("hemostat:ledger:h:of:web") == -1
+    finally:
+        client.close()
+        redis_client.raw.execute_command("ACL", "DELUSER", "earlier")
 
 
 RAISED = RaisedLimit(container="c1", resource=Resource.MEMORY, before=64.0, after=96.0, time=NOW)

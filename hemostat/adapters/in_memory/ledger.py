@@ -45,7 +45,7 @@ class InMemoryLedger:
                 controls=self._control_store.controls(),
                 approval=next(asked, None),
                 patient=patient or "",
-                notes=read_notes(*notes),
+                notes=read_notes(key, *notes),
                 seal=self._seals.get((host, incident), ""),
                 stopping=self._stops.get((host, container)),
             )

@@ -12,6 +12,7 @@ heartbeat:<source>   string       last heartbeat, expires
 live:<type>          sorted set   keys of the last values of both types; score is when they expire
 history:<host>:<container>  list  the latest points (time, cpu, memory, network), oldest first, expires
 incident:<host>:<id> string       the container named by the alerts of this incident, expires
+incident:<host>:<id>:<note> string  notes of its latest alerts (core.ledger.alert_notes), expire
 seal:<host>:<id>     string       of an operator's order under this incident, expires
 memo:<key>           string       a role's state that must survive a restart
 events:<type>        list         the newest stored events, newest first
@@ -32,7 +33,7 @@ ledger:<host>:version      counter    of all writes to the host's ledger
 ledger:<host>:running      hash       attempts without an outcome, by key
 ledger:<host>:ended        list       the latest attempts that have an outcome, newest first
 ledger:<host>:scaled       hash       raised limits that will be lowered again, by container
-ledger:<host>:of:<name>    hash       attempts on one container, by key
+ledger:<host>:of:<name>    hash       attempts on one container, by key, expires
 
 No other package knows these keys.
 """

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from hemostat.adapters.redis.audit_anchor import AUDIT_PREFIX
-from hemostat.adapters.redis.bus import DEAD_LETTER_STREAM, INCIDENT_PREFIX, SEAL_PREFIX
+from hemostat.adapters.redis.bus import DEAD_LETTER_STREAM
 from hemostat.adapters.redis.client import HOST_USERS, PREFIX
 from hemostat.adapters.redis.controls import APPROVALS_KEY
 from hemostat.adapters.redis.deferred import DEFERRED_PREFIX
+from hemostat.adapters.redis.incident_notes import INCIDENT_PREFIX, SEAL_PREFIX
 from hemostat.adapters.redis.rows import QUARANTINE_KEY
 from hemostat.events import DURABLE, TYPES
 from hemostat.streams import PEOPLE_EVENTS, ROLES, Role
@@ -231,7 +232,7 @@ _STORE_GRANTS: Final[Mapping[str, Callable[[str], tuple[Grant, ...]]]] = {
         Grant(
             (
                 *(*SCRIPT_COMMANDS, "get", "incr", "incrby", "lrange", "lpush", "lrem", "ltrim"),
-                *("hset", "hsetnx", "hget", "hgetall", "hvals", "hdel"),
+                *("hset", "hsetnx", "hget", "hgetall", "hvals", "hdel", "expire"),
             ),
             both=(_make_key_pattern(LEDGER_PREFIX, host),),
         ),

@@ -11,13 +11,13 @@ from hemostat.adapters.redis import last_values
 from hemostat.adapters.redis.client import PREFIX, TIMEOUT, Client, Command
 from hemostat.adapters.redis.deferred import Deferred, make_defer_command
 from hemostat.adapters.redis.entries import parse_entries
+from hemostat.adapters.redis.incident_notes import IncidentNoteWriter
 from hemostat.adapters.redis.lag import Lag
 from hemostat.adapters.redis.parts import Entries, find_start, read_pages
 from hemostat.core.evidence.snapshot import MAX_POINTS, MetricPoint
-from hemostat.core.ledger.alert_notes import build_notes
 from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.errors import DecodeError
-from hemostat.events import Event, Order, decode, encode, seal
+from hemostat.events import Event, decode, encode
 from hemostat.ports import DueEntries, Entry
 
 MAX_STREAM_LENGTH: Final = 100_000
@@ -25,10 +25,6 @@ MAX_DEAD_LETTERS: Final = 10_000
 MAX_DEAD_LETTER_BYTES: Final = 16 * 1024
 """Bytes kept of a dead letter's event: a sender of malformed events must not fill the memory."""
 DEAD_LETTER_STREAM: Final = f"{PREFIX}dead"
-INCIDENT_PREFIX: Final = f"{PREFIX}incident:"
-SEAL_PREFIX: Final = f"{PREFIX}seal:"
-INCIDENT_SECONDS: Final = 48 * 3600
-"""Seconds for which an incident is known after its latest alert: as long as attempts are kept."""
 MAX_PENDING_READ: Final = 1000
 """Entries of one consumer that are read: more than a consumer is ever given at once."""
 RELEASED_IDLE_MS: Final = 86_400_000
@@ -73,11 +69,12 @@ class RedisBus:
         self._deferred = Deferred(client)
         self._entries = Entries(client)
         self._count_stream_lag = Lag(client)
+        self._notes = IncidentNoteWriter()
         self._show_script = client.raw.register_script(last_values.SHOW_SCRIPT)
 
     def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
         kept = [] if memo is None else [("SET", f"{PREFIX}memo:{memo[0]}", memo[1])]
-        self._client.transact([*_make_publish_commands(events), *kept])
+        self._client.transact([*self._make_publish_commands(events), *kept])
 
     def recall(self, key: str) -> bytes | None:
         with self._client.call() as raw:
@@ -160,13 +157,13 @@ class RedisBus:
             batch.execute()
 
     def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
-        told = _make_publish_commands([event for _, outputs in done for event in outputs])
+        told = self._make_publish_commands([event for _, outputs in done for event in outputs])
         self._client.atomic([*told, *_make_ack_commands(role, [entry for entry, _ in done])])
 
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
         self._client.atomic(
             [
-                *_make_publish_commands(outputs),
+                *self._make_publish_commands(outputs),
                 make_defer_command(role, entry, until),
                 *_make_ack_commands(role, [entry]),
             ]
@@ -188,7 +185,7 @@ class RedisBus:
         what = ("stream", entry.stream, "id", entry.id, "error", error, "time", now)
         fields = (*what, "event", entry.raw[:MAX_DEAD_LETTER_BYTES])
         dead = ("XADD", DEAD_LETTER_STREAM, *_limit_length(MAX_DEAD_LETTERS), *fields)
-        self._client.atomic([*_make_publish_commands(outputs), dead, *_make_ack_commands(role, [entry])])
+        self._client.atomic([*self._make_publish_commands(outputs), dead, *_make_ack_commands(role, [entry])])
 
     def buried(self) -> int:
         with self._client.call() as raw:
@@ -243,6 +240,15 @@ class RedisBus:
     def close(self) -> None:
         self._client.close()
 
+    def _make_publish_commands(self, events: Sequence[Event]) -> list[Command]:
+        """The commands that publish. Notes of an alert and the seal of an order precede the event."""
+        said = [(PREFIX + event.type, encode(event)) for event in events]
+        return [
+            *self._notes.make_commands(events),
+            *(("XADD", key, *_limit_length(MAX_STREAM_LENGTH), "event", value) for key, value in said),
+            *(("PUBLISH", key, value) for key, value in said),
+        ]
+
     # --- groups -------------------------------------------------------------------------------------
 
     def _read_given(self, role: str, consumer: str, stream: str) -> Iterator[Entry]:
@@ -281,35 +287,6 @@ def _make_dead_letter(name: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
     return DeadLetter(id=name.decode(), time=milliseconds / 1000, stream=stream, error=error)
 
 
-def make_seal_key(host: str, incident: str | None) -> str:
-    return f"{SEAL_PREFIX}{host}:{incident}"
-
-
-def _make_publish_commands(events: Sequence[Event]) -> list[Command]:
-    """The commands that publish. A monitor's notes of an alert and the seal of an order precede the event."""
-    said = [(event, PREFIX + event.type, encode(event)) for event in events]
-    return [
-        *(
-            ("SET", make_incident_key(each.host, each.incident) + suffix, note, "EX", INCIDENT_SECONDS)
-            for each in events
-            for suffix, note in build_notes(each)
-        ),
-        *(
-            (
-                "SET",
-                make_seal_key(each.host, each.incident),
-                seal(each.data, each.time),
-                "EX",
-                INCIDENT_SECONDS,
-            )
-            for each in events
-            if isinstance(each.data, Order)
-        ),
-        *(("XADD", key, *_limit_length(MAX_STREAM_LENGTH), "event", value) for _, key, value in said),
-        *(("PUBLISH", key, value) for _, key, value in said),
-    ]
-
-
 def _make_ack_commands(role: str, entries: Sequence[Entry]) -> list[Command]:
     """The commands that acknowledge. They come last: an acknowledged entry is not delivered again."""
     ids: dict[str, list[str]] = {}
@@ -331,7 +308,3 @@ def _decode_events(values: Any) -> list[Event]:
         except DecodeError:
             continue
     return events
-
-
-def make_incident_key(host: str, incident: str | None) -> str:
-    return f"{INCIDENT_PREFIX}{host}:{incident}"

@@ -32,7 +32,8 @@ ATOMIC_SCRIPT: Final = """
 local answers, at = {}, 1
 while at <= #ARGV do
   local last = at + ARGV[at]
-  local answer = redis.call(unpack(ARGV, at + 1, last))
+  local run = ARGV[at + 1] == 'EXPIRE' and redis.pcall or redis.call
+  local answer = run(unpack(ARGV, at + 1, last))
   if type(answer) == 'string' then answer = string.sub(answer, 1, 1048576) end
   answers[#answers + 1] = answer
   at = last + 1
@@ -42,8 +43,8 @@ return answers
 """Runs commands, each after the number of its words.
 
 Their keys are not declared: Redis 7 would require the right to read and write each. It checks every command
-when called. A value longer than 1 MiB is no row of HemoStat and is cut: Redis could not send it whole
-(adapters.redis.parts).
+when called. An expiry is tried, as in SWAP_SCRIPT. A value longer than 1 MiB is no row of HemoStat and is
+cut: Redis could not send it whole (adapters.redis.parts).
 """
 
 
@@ -62,8 +63,10 @@ for i = 1, #kept, 2 do
   local time = fine and type(row) == 'table' and type(row.time) == 'number' and row.time
   if time and time < tonumber(ARGV[4]) then redis.call('HDEL', KEYS[#KEYS], kept[i]) end
 end
+if tonumber(ARGV[5]) > 0 then redis.pcall('EXPIRE', KEYS[#KEYS], ARGV[5]) end
 return 1
 """
+"""An expiry is tried: an ACL file of an earlier version does not permit it, and the write counts anyway."""
 
 
 class Tls(NamedTuple):
@@ -188,15 +191,23 @@ class Client:
         return self.user.startswith(HOST_USERS)
 
     def swap(
-        self, counter: str, version: int, hashes: Sequence[str], field: str, value: bytes, *, since: float
+        self,
+        counter: str,
+        version: int,
+        hashes: Sequence[str],
+        field: str,
+        value: bytes,
+        *,
+        since: float,
+        ttl: int = 0,
     ) -> bool:
         """Compare and swap: write the value into the hashes if the counter is at `version`. Returns success.
 
         Of all clients that read this version, one succeeds. The value is JSON with a `time`. Rows of the last
-        hash from before `since` (epoch seconds) are removed.
+        hash from before `since` (epoch seconds) are removed. The hash expires after `ttl` seconds, unless 0.
         """
         with self.call():
-            return bool(self._swap_script(keys=[counter, *hashes], args=[version, field, value, since]))
+            return bool(self._swap_script(keys=[counter, *hashes], args=[version, field, value, since, ttl]))
 
     def close(self) -> None:
         self.raw.close()

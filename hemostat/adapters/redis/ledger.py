@@ -10,10 +10,15 @@ from typing import Any, Final
 
 import msgspec
 
-from hemostat.adapters.redis.bus import make_incident_key, make_seal_key
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.controls import APPROVALS_KEY, PAUSES_KEY, RESETS_KEY, build_controls
-from hemostat.adapters.redis.ledger_memory import KnownRows, LedgerMemory, make_restore_commands
+from hemostat.adapters.redis.incident_notes import make_incident_key, make_seal_key
+from hemostat.adapters.redis.ledger_memory import (
+    ATTEMPTS_SECONDS,
+    KnownRows,
+    LedgerMemory,
+    make_restore_commands,
+)
 from hemostat.adapters.redis.rows import Kind, Quarantine, read_number, read_row, read_rows
 from hemostat.core.ledger.alert_notes import list_note_suffixes, read_notes
 from hemostat.core.ledger.controls import Approval
@@ -133,7 +138,7 @@ class RedisLedger:
             controls=build_controls(_make_pairs(pauses), _make_pairs(resets)),
             approval=self._read_approval(approval),
             patient=(patient or b"").decode(errors="replace"),
-            notes=read_notes(*notes),
+            notes=read_notes(key, *notes),
             seal=(seal or b"").decode(errors="replace"),
             stopping=read_row(stop, ManualStop),
         )
@@ -189,7 +194,9 @@ class RedisLedger:
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
         counter, *hashes = _make_keys(host, attempt.container)
         told, since = msgspec.json.encode(attempt), attempt.time - MAX_LOOKBACK_SECONDS
-        won = self._client.swap(counter, version, hashes, attempt.key, told, since=since)
+        won = self._client.swap(
+            counter, version, hashes, attempt.key, told, since=since, ttl=ATTEMPTS_SECONDS
+        )
         if won:
             self._memory[host].note_attempt(attempt)
         return won
@@ -204,6 +211,7 @@ class RedisLedger:
                 ("LPUSH", _make_ended_key(host), told),
                 ("LTRIM", _make_ended_key(host), 0, MAX_LATEST - 1),
                 ("HDEL", running, attempt.key),
+                ("EXPIRE", attempts, ATTEMPTS_SECONDS),
             ]
         )
         self._memory[host].note_attempt(attempt)

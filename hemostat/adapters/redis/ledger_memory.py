@@ -19,6 +19,10 @@ MARGIN_SECONDS: Final = 60.0
 """Seconds before its expiry from which a missing attempt is no loss: other clients may have removed it."""
 
 
+ATTEMPTS_SECONDS: Final = int(MAX_LOOKBACK_SECONDS) + 3600
+"""Seconds for which the attempts on a container are kept after the last of them."""
+
+
 class KnownRows(msgspec.Struct, frozen=True):
     """Rows that were in Redis before a read began, so the answer must contain them. Attempts are by key."""
 
@@ -53,15 +57,18 @@ class LedgerMemory:
         """When a loss was last noticed, epoch seconds. 0 for never."""
 
     def known(self) -> KnownRows:
+        """The rows that an answer must contain: without attempts that Redis may have removed or expired."""
         with self._lock:
-            return self._known
+            return msgspec.structs.replace(self._known, attempts=self._list_current())
 
     def note_attempt(self, attempt: Attempt) -> None:
-        since = self._now() - MAX_LOOKBACK_SECONDS + MARGIN_SECONDS
         with self._lock:
-            kept = {key: each for key, each in self._known.attempts.items() if each.time > since}
-            kept[attempt.key] = attempt
-            self._known = msgspec.structs.replace(self._known, attempts=kept)
+            attempts = self._list_current() | {attempt.key: attempt}
+            self._known = msgspec.structs.replace(self._known, attempts=attempts)
+
+    def _list_current(self) -> dict[str, Attempt]:
+        since = self._now() - MAX_LOOKBACK_SECONDS + MARGIN_SECONDS
+        return {key: each for key, each in self._known.attempts.items() if each.time > since}
 
     def note_answer(self, version: int, pauses: Pairs) -> None:
         with self._lock:
@@ -100,6 +107,7 @@ def make_restore_commands(
             if each.outcome is None
         ),
         *(("LPUSH", ended, raw) for each, raw, _ in written if each.outcome is not None and not has_ended),
+        *(("EXPIRE", key, ATTEMPTS_SECONDS) for key in dict.fromkeys(own for _, _, (_, _, own) in written)),
         *([("INCRBY", keys("")[0], known.version - version)] if lost_all else []),
         *(("HSETNX", pauses, name, value) for name, value in known.pauses.items() if lost_all),
     ]

@@ -15,6 +15,7 @@ from typing import Any, Final
 import redis
 
 from hemostat.adapters.redis.client import PREFIX, Client, connect
+from hemostat.adapters.redis.ledger_memory import ATTEMPTS_SECONDS
 from hemostat.errors import BusError
 from hemostat.events import DURABLE
 
@@ -27,6 +28,7 @@ MAX_USED_SHARE: Final = 0.8
 """Share of the memory that may be in use afterwards."""
 REVIEW_PATTERNS: Final = tuple(f"{PREFIX}{name}:*" for name in ("event", "evidence", "past", "told"))
 """Keys of what is stored for review, in the order in which it is removed. All of them expire."""
+ATTEMPT_PATTERN: Final = f"{PREFIX}ledger:*:of:*"
 LISTED_EVENTS: Final = 100
 """Events of each type that the lists of the newest events then keep."""
 SCANNED: Final = 1000
@@ -39,7 +41,7 @@ def make_room(url: str, **login: Any) -> None:
     """Make room in a full Redis, as far as this user may. `login` is as in `connect`."""
     client = connect(url, **login)
     try:
-        for remove in (trim_streams, remove_reviews):
+        for remove in (trim_streams, remove_reviews, expire_attempts):
             with suppress(BusError):
                 remove(client)
     finally:
@@ -75,6 +77,24 @@ def remove_reviews(client: Client) -> int:
     if removed:
         logger.warning("redis.reviews_removed keys=%d because=its memory was full", removed)
     return removed
+
+
+def expire_attempts(client: Client) -> int:
+    """Let the attempts on containers expire where an earlier version set no expiry. Returns how many
+    keys were changed. Raises BusError."""
+    set_count = 0
+    with client.call() as raw:
+        keys = list(raw.scan_iter(match=ATTEMPT_PATTERN, count=SCANNED))
+        for at in range(0, len(keys), SCANNED):
+            some = keys[at : at + SCANNED]
+            with raw.pipeline(transaction=False) as batch:
+                for key in some:
+                    batch.ttl(key)
+                for key in (key for key, ttl in zip(some, batch.execute(), strict=True) if ttl < 0):
+                    batch.expire(key, ATTEMPTS_SECONDS)
+                    set_count += 1
+                batch.execute()
+    return set_count
 
 
 def _list_reviews(raw: redis.Redis) -> Iterator[list[bytes]]:

@@ -1,4 +1,5 @@
-"""Limits how many alerts enter the bus: per container in a minute, and for all new containers together.
+"""Limits how many alerts enter the bus: per container in a minute, for all new containers together, and for
+the host.
 
 Every role processes each alert, and an alert is stored for a long time. Labels may switch the detection of
 flapping off, and a container may be created repeatedly under new names. Alerts beyond the rate wait, and only
@@ -26,6 +27,11 @@ MAX_NEW_IMAGE_ALERTS: Final = 300
 in that time, so a project that runs many short containers gets an alert for each."""
 MAX_NEW_CONTAINER_ALERTS: Final = 1200
 """Alerts per minute for all new containers. A container is new in its first minute."""
+MAX_HOST_ALERTS: Final = 600
+"""Alerts per minute of a host, beyond which each container has only CROWDED_CONTAINER_ALERTS. A limit of the
+host alone would delay the first alert of a container because of others."""
+CROWDED_CONTAINER_ALERTS: Final = 4
+HOST_KEY: Final = ("every", "container", "together")
 
 IsNew = Callable[[Container], bool]
 
@@ -101,7 +107,7 @@ class AlertRate:
             self._waiting_alerts[incident] = WaitingAlert(incident=incident, alert=alert, raised=raised)
 
     def _send(self, alert: HealthAlert, now: float) -> HealthAlert:
-        for key, _ in self._list_limits(alert.container):
+        for key in [HOST_KEY, *(key for key, _ in self._list_limits(alert.container, now))]:
             self._sent_times.setdefault(key, deque()).append(now)
         if alert.phase is Phase.CLEARED or not (count := self._left_out_counts.pop(alert.container.id, 0)):
             return alert
@@ -109,13 +115,15 @@ class AlertRate:
         return msgspec.structs.replace(alert, evidence=evidence)
 
     def _may_send(self, container: Container, now: float) -> bool:
-        return all(self._count_recent(key, now) < most for key, most in self._list_limits(container))
+        return all(self._count_recent(key, now) < most for key, most in self._list_limits(container, now))
 
-    def _list_limits(self, container: Container) -> list[tuple[tuple[str, ...], int]]:
+    def _list_limits(self, container: Container, now: float) -> list[tuple[tuple[str, ...], int]]:
         """Return no limits for the host itself, which has few alerts."""
         if container.is_host:
             return []
-        limits: list[tuple[tuple[str, ...], int]] = [((container.id,), MAX_CONTAINER_ALERTS)]
+        crowded = self._count_recent(HOST_KEY, now) >= MAX_HOST_ALERTS
+        own = CROWDED_CONTAINER_ALERTS if crowded else MAX_CONTAINER_ALERTS
+        limits: list[tuple[tuple[str, ...], int]] = [((container.id,), own)]
         if self._is_new(container):
             limits += [(_get_group_key(container), MAX_NEW_IMAGE_ALERTS), ((), MAX_NEW_CONTAINER_ALERTS)]
         return limits

@@ -3,6 +3,9 @@
 A client that may write requests can write any incident, occurrence or time into one. The monitor therefore
 notes each alert that it raises, and each incident that ended, in keys that only its user may write. The
 responder compares a request with these notes (core.remediation.request_check).
+
+An incident has a bounded number of notes, however often it returns: the note of an occurrence replaces that
+of the one MAX_OCCURRENCES before. Monitors of earlier versions wrote a note for each occurrence.
 """
 
 from contextlib import suppress
@@ -14,16 +17,22 @@ from hemostat.events import Event, HealthAlert, Phase
 
 LATEST_SUFFIX: Final = ":latest"
 OVER_SUFFIX: Final = ":over"
+MAX_OCCURRENCES: Final = 8
+"""Occurrences of an incident that have a note: the latest. One request of an incident is carried out at a
+time, and a budget allows a few actions an hour."""
+MAX_DIGITS: Final = 18
 
 T = TypeVar("T")
 
 
 class RaisedAlert(msgspec.Struct, frozen=True, array_like=True):
-    """One alert: the id of the container, the kind, and when the condition began (epoch seconds)."""
+    """One alert: the id of the container, the kind, and when the condition began (epoch seconds). Monitors of
+    earlier versions wrote no occurrence."""
 
     container: str
     kind: str
     since: float
+    occurrence: int = 0
 
 
 class Progress(msgspec.Struct, frozen=True, array_like=True):
@@ -45,31 +54,67 @@ def build_notes(event: Event) -> list[tuple[str, str]]:
     alert = event.data
     if not isinstance(alert, HealthAlert) or event.incident is None:
         return []
-    progress = _encode(Progress(alert.occurrence))
     if alert.phase is Phase.CLEARED:
-        return [(OVER_SUFFIX, progress)]
-    raised = RaisedAlert(alert.container.id, alert.kind, alert.since)
-    # The name is first and expires first: while it exists, the other notes of the alert exist too.
-    return [("", alert.container.name), (f":{alert.occurrence}", _encode(raised)), (LATEST_SUFFIX, progress)]
+        return [(OVER_SUFFIX, _encode(Progress(alert.occurrence)))]
+    return build_raised_notes(alert)
+
+
+def build_raised_notes(alert: HealthAlert) -> list[tuple[str, str]]:
+    """Return the notes of an alert that was raised, the name first. The name expires first: while it exists,
+    the other notes of the alert exist too."""
+    progress = _encode(Progress(alert.occurrence))
+    return [("", alert.container.name), build_occurrence_note(alert), (LATEST_SUFFIX, progress)]
+
+
+def build_occurrence_note(alert: HealthAlert) -> tuple[str, str]:
+    """Return the key's suffix and the value of the note that this occurrence was raised."""
+    raised = RaisedAlert(alert.container.id, alert.kind, alert.since, alert.occurrence)
+    return make_occurrence_suffix(alert.occurrence), _encode(raised)
+
+
+def make_occurrence_suffix(occurrence: int) -> str:
+    return f":{_get_place(occurrence)}"
 
 
 def list_note_suffixes(key: str) -> tuple[str, ...]:
     """Return the suffixes of the notes for a request with this key (core.remediation.repetition): first that
     of the container's name, then those of the notes in the order of `read_notes`."""
-    occurrence = key.rpartition(":")[0].rpartition(":")[2]
-    return "", f":{occurrence}", LATEST_SUFFIX, OVER_SUFFIX
+    occurrence = _get_occurrence(key)
+    return "", make_occurrence_suffix(occurrence), f":{occurrence}", LATEST_SUFFIX, OVER_SUFFIX
 
 
 def read_notes(
-    alert: str | bytes | None, latest: str | bytes | None, over: str | bytes | None
+    key: str,
+    alert: str | bytes | None,
+    earlier: str | bytes | None,
+    latest: str | bytes | None,
+    over: str | bytes | None,
 ) -> IncidentNotes:
-    """Return the notes from the values under the request's occurrence, LATEST_SUFFIX and OVER_SUFFIX. An
-    unreadable value counts as no note."""
+    """Return the notes for a request with this key from the values under its suffixes, without that of the
+    name. `earlier` is under the suffix of earlier versions. An unreadable value counts as no note."""
+    wanted = _get_occurrence(key)
+    candidates = ((_decode(alert, RaisedAlert), _get_place(wanted)), (_decode(earlier, RaisedAlert), wanted))
+    own = (
+        raised
+        for raised, place in candidates
+        if raised is not None and wanted == (raised.occurrence or place)
+    )
     return IncidentNotes(
-        alert=_decode(alert, RaisedAlert),
+        alert=next(own, None),
         latest=(_decode(latest, Progress) or Progress()).occurrence,
         over=(_decode(over, Progress) or Progress()).occurrence,
     )
+
+
+def _get_place(occurrence: int) -> int:
+    """Return the number of an occurrence's note, from 1 to MAX_OCCURRENCES."""
+    return (occurrence - 1) % MAX_OCCURRENCES + 1
+
+
+def _get_occurrence(key: str) -> int:
+    """Return the occurrence of a request's key; 0 if the key has none."""
+    text = key.rpartition(":")[0].rpartition(":")[2]
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else 0
 
 
 def _encode(value: msgspec.Struct) -> str:

@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from hemostat.core.detection.alert_rate import (
+    CROWDED_CONTAINER_ALERTS,
     MAX_CONTAINER_ALERTS,
+    MAX_HOST_ALERTS,
     MAX_NEW_CONTAINER_ALERTS,
     MAX_NEW_IMAGE_ALERTS,
     AlertRate,
@@ -85,6 +87,22 @@ def test_first_alerts_of_another_container_are_immediate():
     scene.toggle(evil, 30)
     scene.open(victim, Kind.EXITED)
     assert scene.of(victim) == [Phase.RAISED]
+
+
+def test_alerts_of_many_old_containers_are_limited_without_delaying_others():
+    scene, rounds = Scene(), 10
+    for _ in range(rounds):
+        for number in range(300):
+            scene.open(container(f"evil{number}"), Kind.UNHEALTHY)
+            scene.close(container(f"evil{number}"))
+    assert len(scene.heard) <= MAX_HOST_ALERTS + 300 * CROWDED_CONTAINER_ALERTS
+    victim = container("victim", "shop")
+    for _ in range(CROWDED_CONTAINER_ALERTS // 2):
+        scene.open(victim, Kind.EXITED)
+        scene.close(victim)
+    assert scene.of(victim).count(Phase.RAISED) == CROWDED_CONTAINER_ALERTS // 2
+    scene.wait(61)
+    assert scene.rate.waiting == ()
 
 
 def test_host_alerts_are_not_limited():
