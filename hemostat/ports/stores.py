@@ -156,9 +156,10 @@ class EventStore(RecentEvents, Protocol):
         """Open the ends and all rows between them, in order, as of one moment."""
         ...
 
-    def outdated(self, before: float | None, most: int, *, limit: int) -> ChainPosition | None:
+    def outdated(self, before: float | None, most: int, *, limit: int, size: int = 0) -> ChainPosition | None:
         """Return the last row to remove: of those stored before that time (epoch seconds), or in excess of
-        `most` (0: no maximum), within the first `limit` rows. None without such rows."""
+        `most` (0: no maximum), within the first `limit` rows. Where all rows take more than `size` bytes (0:
+        no maximum; SQLite only), the oldest tenth is in excess. None without such rows."""
         ...
 
     def remove(self, end: ChainPosition) -> int:

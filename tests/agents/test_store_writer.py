@@ -4,8 +4,10 @@ import pytest
 
 from hemostat.adapters.in_memory.audit_anchor import InMemoryAuditAnchor
 from hemostat.adapters.sql_store import SqlStore
+from hemostat.adapters.sql_store.inspect import measure_content
 from hemostat.adapters.sql_store.schema import events, trail
 from hemostat.agents.store_writer import SWEEP_SECONDS, AuditWatch, StoreWriter
+from hemostat.agents.store_writer.audit_watch import ANNOUNCE_SECONDS
 from hemostat.core.history.audit_chain import INITIAL_HASH, verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.core.settings.store import StoreSettings
@@ -74,6 +76,18 @@ def test_excess_rows_are_deleted_at_intervals(store, clock):
     assert findings(store, notary) == []
 
 
+def test_store_that_is_too_large_shrinks_below_its_maximum(store, clock):
+    notary = InMemoryAuditAnchor()
+    role = StoreWriter(store, notary, clock, StoreSettings(max_size=300_000))
+    for number in range(50):
+        clock.advance(SWEEP_SECONDS)
+        role.keep(many(20, 20 * number))
+    with store._begin_reading() as connection:
+        assert measure_content(connection) < 400_000
+    assert 100 < kept(store) < 900
+    assert findings(store, notary) == []
+
+
 def test_rows_without_expiry_are_kept(store, clock):
     role = StoreWriter(store, InMemoryAuditAnchor(), clock, StoreSettings(retention=0))
     role.keep(many(3))
@@ -132,7 +146,7 @@ def test_chain_head_is_published_every_hour(store, clock):
     assert len(lines) == 3
     role.keep(many(2))
     assert len(lines) == 3
-    clock.advance(SWEEP_SECONDS)
+    clock.advance(ANNOUNCE_SECONDS)
     role.check()
     assert f"head={store.ends().head}" in lines[-1]
 

@@ -236,6 +236,18 @@ def test_oldest_rows_above_the_maximum_are_outdated(store: SqlStore) -> None:
     assert _number(store.outdated(NOW + 1, 0, limit=6)) == 6
 
 
+def test_oldest_tenth_of_rows_above_the_size_is_outdated(store: SqlStore) -> None:
+    store.append(many(25))
+    assert store.outdated(None, 0, limit=100, size=1 << 40) is None
+    end = store.outdated(None, 0, limit=100, size=1)
+    if not store._url.startswith("sqlite"):
+        assert end is None
+        return
+    assert _number(end) == 3
+    assert _number(store.outdated(None, 20, limit=100, size=1)) == 5
+    assert _number(store.outdated(None, 0, limit=2, size=1)) == 2
+
+
 def _number(end: ChainPosition | None) -> int | None:
     return end and end.number
 

@@ -1,4 +1,4 @@
-"""Measures a database's size and checks whether it is writable, without writing."""
+"""Measures and compacts a database, and checks whether it is writable, without writing."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ SIZE_QUERY: Final = (
 WRITABLE_QUERY: Final = "SELECT current_setting('transaction_read_only') = 'off'"
 NO_CHANGE: Final = "UPDATE hemostat_trail SET head = head WHERE 0"
 """Changes no row, but requires the right and the lock to do so."""
+CONTENT_PRAGMAS: Final = ("page_count", "freelist_count", "page_size")
 NEEDED_RIGHTS: Final = tuple(
     (name, right)
     for name, rights in ((events.name, ("SELECT", "INSERT", "DELETE")), (trail.name, ("SELECT", "UPDATE")))
@@ -26,6 +27,24 @@ def measure_size(connection: sql.Connection) -> int:
         path = str(connection.engine.url.database)
         return sum(each.stat().st_size for each in (Path(path), Path(f"{path}-wal")) if each.exists())
     return int(connection.execute(sql.text(SIZE_QUERY), {"names": list(metadata.tables)}).scalar() or 0)
+
+
+def measure_content(connection: sql.Connection) -> int:
+    """Bytes of an SQLite file in use, without the pages of removed rows. 0 for PostgreSQL, which does not
+    count them."""
+    if connection.dialect.name != "sqlite":
+        return 0
+    pages, free, size = (
+        int(connection.execute(sql.text(f"PRAGMA {name}")).scalar() or 0) for name in CONTENT_PRAGMAS
+    )
+    return (pages - free) * size
+
+
+def compact(connection: sql.Connection) -> None:
+    """Return an SQLite file's free pages to the file system."""
+    if connection.dialect.name == "sqlite":
+        raw: Any = connection.connection
+        raw.executescript("PRAGMA incremental_vacuum;")
 
 
 def find_write_obstacle(connection: sql.Connection) -> str:

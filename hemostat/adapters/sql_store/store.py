@@ -22,7 +22,6 @@ from hemostat.events import Event
 ROWS_PER_BATCH: Final = 1000
 """Rows fetched at a time."""
 MAX_IDS: Final = 10
-COMPACT_STATEMENT: Final = "PRAGMA incremental_vacuum;"
 
 
 class SqlStore:
@@ -67,10 +66,12 @@ class SqlStore:
                 self._require_stored(connection, links)
         return fresh
 
-    def outdated(self, before: float | None, most: int, *, limit: int) -> ChainPosition | None:
+    def outdated(self, before: float | None, most: int, *, limit: int, size: int = 0) -> ChainPosition | None:
         with self._begin_reading() as connection:
             ends = _read_ends(connection)
             last = ends.head.number - most if most else 0
+            if size and inspect.measure_content(connection) > size:
+                last = max(last, ends.head.number - (ends.head.number - ends.anchor.number) * 9 // 10)
             found = None
             for number, kept, hash_ in connection.execute(
                 sql.select(events.c.number, events.c.kept, events.c.hash)
@@ -92,10 +93,8 @@ class SqlStore:
 
     def compact(self) -> None:
         """Return free space to the file system. PostgreSQL does so by itself."""
-        if self._engine.dialect.name == "sqlite":
-            with translate_errors(self._url), self._engine.connect() as connection:
-                raw: Any = connection.connection
-                raw.executescript(COMPACT_STATEMENT)
+        with translate_errors(self._url), self._engine.connect() as connection:
+            inspect.compact(connection)
 
     # --- reading ------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from hemostat.core.settings.store import StoreSettings
 from hemostat.events import Event
 from hemostat.ports import AuditAnchor, Clock, EventStore
 
-SWEEP_SECONDS: Final = 3600.0
+SWEEP_SECONDS: Final = 60.0
 """Seconds between two removals of old rows."""
 MAX_ROWS_PER_SWEEP: Final = 5000
 """Rows removed at a time: a removal must not delay writers for long."""
@@ -60,7 +60,9 @@ class StoreWriter:
         """Remove old rows and return their number. The new anchor is noted first: rows that disappear without
         a note count as missing."""
         oldest = now - self._settings.retention if self._settings.retention else None
-        end = self._event_store.outdated(oldest, self._settings.max_events, limit=MAX_ROWS_PER_SWEEP)
+        end = self._event_store.outdated(
+            oldest, self._settings.max_events, limit=MAX_ROWS_PER_SWEEP, size=self._settings.max_size
+        )
         if end is None:
             return 0
         ends = self._event_store.ends()

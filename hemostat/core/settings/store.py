@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from hemostat.core.units import Seconds
+from hemostat.core.units import Bytes, Seconds
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,7 +22,9 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Whether the last hash of the audit chain goes to the system log every hour, if /dev/log exists."""
     retention: Seconds = 31_536_000.0
     """Seconds for which an event is stored; 0 means forever."""
-    max_events: Annotated[int, Meta(ge=0)] = 0
+    max_events: Annotated[int, Meta(ge=0)] = 1_000_000
     """Maximum number of stored events, of which the newest are kept; 0 means all."""
+    max_size: Bytes = 2 << 30
+    """Bytes that the events in an SQLite file may take, beyond which the oldest are removed; 0 means any."""
     compact: bool = True
     """Whether an SQLite file returns space to the filesystem when old events are removed."""
