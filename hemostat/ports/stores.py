@@ -256,7 +256,7 @@ class Outbox(Protocol):
 
     def put(self, channel: str, words: Sequence[tuple[Notification, float]]) -> int:
         """Store these, each until its time (epoch seconds), merged with those that wait. Returns how many
-        others were dropped, because more than 10,000 would wait."""
+        others were dropped, because more than 10,000 would wait: those of the project that has most."""
         ...
 
     def take(

@@ -7,7 +7,7 @@ from hemostat.adapters.in_memory import outbox as memory_outbox
 from hemostat.adapters.in_memory.outbox import InMemoryOutbox
 from hemostat.adapters.redis import RedisOutbox
 from hemostat.adapters.redis import outbox as redis_outbox
-from hemostat.core.notify.notification import LastNotification
+from hemostat.core.notify.notification import LastNotification, build_self_notification
 from hemostat.core.settings.alert import Topic
 from hemostat.ports import Outbox
 from tests.support.notifications import make_notification
@@ -112,6 +112,29 @@ def test_notifications_above_the_limit_are_reported(outbox, monkeypatch):
     words = [msgspec.structs.replace(HEALED, incident=f"i{number}") for number in range(5)]
     assert outbox.put("ops", [(each, NOW + number) for number, each in enumerate(words)]) == 2
     assert [each for each, _ in taken(outbox, 9.0)] == words[2:]
+
+
+def test_flood_of_one_project_drops_no_notification_of_another(outbox, monkeypatch):
+    for module in (memory_outbox, redis_outbox):
+        monkeypatch.setattr(module, "BOUND", 10)
+    victim = msgspec.structs.replace(HEALED, incident="victim", project="shop", what='a "project":"evil"')
+    own = build_self_notification(Topic.GONE, "monitor", "no heartbeat", NOW, host="h")
+    outbox.put("ops", [(victim, NOW), (own, NOW)])
+    flood = [msgspec.structs.replace(HEALED, incident=f"i{number}", project="evil") for number in range(50)]
+    assert outbox.put("ops", [(each, NOW + 1 + number) for number, each in enumerate(flood)]) == 42
+    assert [each for each, _ in taken(outbox, 99.0)] == [own, victim, *flood[-8:]]
+
+
+def test_excess_of_two_projects_is_dropped_in_turn(outbox, monkeypatch):
+    for module in (memory_outbox, redis_outbox):
+        monkeypatch.setattr(module, "BOUND", 4)
+    words = [
+        msgspec.structs.replace(HEALED, incident=f"{project}{number}", project=project)
+        for project, count in (("a", 5), ("b", 3), ("", 1))
+        for number in range(count)
+    ]
+    assert outbox.put("ops", [(each, NOW + number) for number, each in enumerate(words)]) == 5
+    assert [each.incident for each, _ in taken(outbox, 99.0)] == ["a4", "b1", "b2", "0"]
 
 
 def test_pending_notifications_are_counted_by_channel(outbox):

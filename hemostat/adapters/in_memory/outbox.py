@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
+from hemostat.core.notify.excess import select_excess
 from hemostat.core.notify.notification import LastNotification, Notification, merge
 
 BOUND: Final = 10_000
@@ -24,11 +25,10 @@ class InMemoryOutbox:
                 merged = merge(earlier and earlier[0], word)
                 if earlier is None or merged != earlier[0]:
                     waiting[word.incident] = merged, due
-            excess = sorted(waiting, key=lambda incident: waiting[incident][1])[
-                : max(0, len(waiting) - BOUND)
-            ]
-            for incident in excess:
-                del waiting[incident]
+            ordered = sorted(waiting.values(), key=lambda each: each[1])
+            excess = select_excess([word for word, _ in ordered], BOUND)
+            for word in excess:
+                del waiting[word.incident]
             return len(excess)
 
     def take(

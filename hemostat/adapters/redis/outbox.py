@@ -31,13 +31,35 @@ for at = 5, #ARGV, 4 do
   end
 end
 local excess = math.max(0, redis.call('ZCARD', due) - ARGV[3])
-for _ = 1, excess do
-  redis.call('HDEL', words, redis.call('ZPOPMIN', due)[1])
+if excess > 0 then
+  excess = excess + math.floor(ARGV[3] / 100)
+  local incidents, groups, rows = redis.call('ZRANGEBYSCORE', due, '-inf', '+inf'), {}, {}
+  for at = 1, #incidents, 1000 do
+    local some = redis.call('HMGET', words, unpack(incidents, at, math.min(at + 999, #incidents)))
+    for i = 1, #some do
+      local row = some[i] or ''
+      local project = string.match(row, '"project":"([^"]*)"') or ''
+      local name = string.find(row, '"kind":"', 1, true) and 'of ' .. project or 'without a failure'
+      groups[name] = (groups[name] or 0) + 1
+      rows[#rows + 1] = {at + i - 1, name}
+    end
+  end
+  for _, row in ipairs(rows) do
+    row[3], groups[row[2]] = groups[row[2]], groups[row[2]] - 1
+  end
+  table.sort(rows, function(a, b) return a[3] > b[3] or (a[3] == b[3] and a[1] < b[1]) end)
+  for i = 1, excess do
+    redis.call('ZREM', due, incidents[rows[i][1]])
+    redis.call('HDEL', words, incidents[rows[i][1]])
+  end
 end
 redis.call('EXPIRE', due, ARGV[4])
 redis.call('EXPIRE', words, ARGV[4])
 return {excess, lost}
 """
+"""Of too many notifications, those of the project that has most are removed, the earliest due first, as in
+core.notify.excess. A hundredth more is removed, so that a flood does not cause this work each time. A
+quotation mark in a text is escaped, so that no text is taken for the name of a field."""
 
 TAKE_SCRIPT: Final = """
 local taken = {}
