@@ -192,4 +192,5 @@ def make_replay(bus: ports.Bus, host: str, since: float, now: float) -> "Replay"
 
     begin = now - since
     header = ReplayHeader(format=FORMAT_NAME, version=FORMAT_VERSION, host=host, begin=begin)
-    return build_replay(header, [each for name in DURABLE for each in _read_stream(bus, name, begin)])
+    events = [each for name in DURABLE for each in _read_stream(bus, name, begin)]
+    return build_replay(header, events, latest=now)

@@ -23,8 +23,8 @@ from hemostat.events.words import Kind
 VERSION: Final = 1
 MAX_BYTES: Final = 256 * 1024
 """Larger messages are refused unread: evidence is stored beside the stream, not in it."""
-MAX_TIME: Final = 253_402_300_799.0
-"""The last second of the year 9999, epoch seconds."""
+MAX_TIME: Final = 250_000_000_000.0
+"""The latest time that a calendar can show in every time zone, epoch seconds: in the year 9892."""
 MAX_DATA_BYTES: Final = MAX_BYTES - 16 * 1024
 """Maximum bytes of an event's data, which leaves room for the envelope."""
 

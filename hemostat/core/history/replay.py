@@ -18,14 +18,14 @@ from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, Metr
 from hemostat.core.history.status import get_replacement_key
 from hemostat.core.redact import redact, redact_environment
 from hemostat.errors import DecodeError
-from hemostat.events import DURABLE, ContainerStats, Event, HealthAlert, Phase, decode, encode
+from hemostat.events import DURABLE, MAX_TIME, ContainerStats, Event, HealthAlert, Phase, decode, encode
 
 FORMAT_NAME: Final = "hemostat-recording"
 FORMAT_VERSION: Final = 1
 LIVE_SECONDS: Final = 60.0
 """Seconds for which a last value is valid: long enough to see that a role fell silent."""
-MAX_EPOCH_SECONDS: Final = 250_000_000_000.0
-"""The latest time that a calendar can show, in epoch seconds: the year 9892."""
+MAX_DAMAGED_NAMED: Final = 5
+"""Damaged lines that are named. Further ones are counted."""
 UNMASKED_FIELDS: Final = frozenset({"id", "name", "host", "source", "role", "instance", "incident", "cause"})
 """Fields that other fields refer to, which must not be masked."""
 
@@ -188,23 +188,29 @@ def _make_replayed_event(at: float, event: Event, raw: bytes) -> ReplayedEvent:
     return ReplayedEvent(at, intern(event.type), raw, intern(get_replacement_key(event)), place, opens)
 
 
-def build_replay(header: ReplayHeader, events: Iterable[Event]) -> Replay:
-    """A replay of the events that a bus holds. Each counts as received at its own time."""
+def build_replay(header: ReplayHeader, events: Iterable[Event], latest: float = MAX_TIME) -> Replay:
+    """A replay of the events that a bus holds. Each counts as received at its own time, at `latest` (epoch
+    seconds) at the latest: the clock of a host may be wrong."""
     return Replay(
-        header, [_make_replayed_event(event.time, event, encode_masked_event(event)) for event in events]
+        header,
+        [
+            _make_replayed_event(min(event.time, latest), event, encode_masked_event(event))
+            for event in events
+        ],
     )
 
 
 def parse(lines: Iterable[bytes]) -> Replay:
     """Reads a replay file. A last line without its end is left out, because the recorder may have been
-    killed.
+    killed. So are damaged lines, because other users may have written what was recorded.
 
-    Raises DecodeError for a file that is not a replay, is of another version, or is damaged.
+    Raises DecodeError for a file that is not a replay, is of another version, or has only damaged lines.
     """
     rows = iter(lines)
     header = _parse_header(next(rows, b""))
     heard: list[ReplayedEvent] = []
     notes: list[str] = []
+    damaged: list[str] = []
     for number, row in enumerate(rows, 2):
         if not row.endswith(b"\n"):
             notes.append(f"line {number}, the last, is truncated and left out")
@@ -216,12 +222,21 @@ def parse(lines: Iterable[bytes]) -> Replay:
             _check_times(told.at, event.time)
             heard.append(_make_replayed_event(told.at, event, raw))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DecodeError) as error:
-            raise DecodeError(f"line {number} is damaged: {error}") from None
-    return Replay(header, heard, notes)
+            damaged.append(f"line {number} is damaged: {error}")
+    if damaged and not heard:
+        raise DecodeError(damaged[0])
+    return Replay(header, heard, [*_describe_damage(damaged), *notes])
+
+
+def _describe_damage(damaged: Sequence[str]) -> Iterator[str]:
+    for each in damaged[:MAX_DAMAGED_NAMED]:
+        yield f"left out: {each}"
+    if len(damaged) > MAX_DAMAGED_NAMED:
+        yield f"left out: {len(damaged) - MAX_DAMAGED_NAMED} more damaged lines"
 
 
 def _check_times(*times: float) -> None:
-    if not all(0 <= time < MAX_EPOCH_SECONDS for time in times):
+    if not all(0 <= time <= MAX_TIME for time in times):
         raise DecodeError("timestamp out of range")
 
 

@@ -1,13 +1,15 @@
 """Recordings: what is written is what is read, what was so at a moment, and what is none."""
 
 import json
+from datetime import datetime, timedelta, timezone
 
+import msgspec
 import pytest
 
 from hemostat.core.history import replay
 from hemostat.core.history.replay import encode_event_line, encode_header, parse
 from hemostat.errors import DecodeError
-from hemostat.events import DURABLE, TYPES, Container, Diagnosis, encode
+from hemostat.events import DURABLE, MAX_TIME, TYPES, Container, Diagnosis, encode
 from tests.support.replays import make_replay
 from tests.support.samples import ALL, NOW, WEB, alert, complete, event, heartbeat, stats
 
@@ -123,12 +125,35 @@ def test_other_version_is_reported():
         encode_event_line(event(alert()), NOW).replace(b"health_alert", b"other_alert!"),
     ],
 )
-def test_damaged_line_is_named(damaged):
-    with pytest.raises(DecodeError, match="line 3 is damaged") as told:
-        parse(
-            [HEAD, encode_event_line(event(alert()), NOW), damaged, encode_event_line(event(complete()), NOW)]
-        )
-    assert "\n" not in told.value.message
+def test_damaged_line_is_left_out_and_named(damaged):
+    lines = [encode_event_line(event(each), NOW) for each in (alert(), complete())]
+    told = parse([HEAD, lines[0], damaged, lines[1]])
+    (note,) = told.notes
+    assert len(told) == 2
+    assert note.startswith("left out: line 3 is damaged: ")
+    assert "\n" not in note
+    with pytest.raises(DecodeError, match="line 2 is damaged") as error:
+        parse([HEAD, damaged])
+    assert "\n" not in error.value.message
+
+
+def test_many_damaged_lines_are_counted():
+    told = parse([HEAD, *[b"x\n"] * 50, encode_event_line(event(alert()), NOW)])
+    assert (len(told), len(told.notes)) == (1, 6)
+    assert told.notes[-1] == "left out: 45 more damaged lines"
+
+
+def test_every_event_that_can_be_sent_can_be_replayed():
+    latest = msgspec.structs.replace(event(alert()), time=MAX_TIME)
+    told = parse([HEAD, encode_event_line(latest, NOW), encode_event_line(latest, latest.time)])
+    assert (len(told), told.notes) == (2, ())
+    datetime.fromtimestamp(told.end, timezone(timedelta(hours=14))).astimezone(timezone(timedelta(hours=-12)))
+
+
+def test_event_of_a_clock_ahead_counts_as_received_now():
+    ahead = msgspec.structs.replace(event(alert()), time=MAX_TIME)
+    header = msgspec.json.decode(HEAD, type=replay.ReplayHeader)
+    assert replay.build_replay(header, [ahead], latest=NOW + 5).end == NOW + 5
 
 
 def test_empty_range_is_valid():
