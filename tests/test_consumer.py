@@ -262,6 +262,22 @@ def test_slow_event_does_not_delay_others(loop):
     assert loop.bus.dead == []
 
 
+def test_slow_event_does_not_delay_those_read_with_it(loop):
+    events = [event(alert(), float(number)) for number in range(8)]
+    loop.bus.publish(events)
+    slowly = threading.Event()
+
+    def step(told: Event, *_: object) -> list[Event]:
+        if told == events[0]:
+            slowly.wait(20)
+        return []
+
+    with loop._run(EventConsumer(loop._make_context(), ConsumerLimits(workers=2, ahead=15), step)):
+        eventually(lambda: loop.lag() == 1)
+        slowly.set()
+        eventually(lambda: loop.lag() == 0)
+
+
 def test_heartbeat_contains_the_lag(loop):
     with loop.running(lambda _: []):
         eventually(lambda: loop.bus.last("heartbeat"))

@@ -4,7 +4,7 @@ Where a batch fails, each entry is handled and acknowledged separately. An entry
 the dead letters.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from hemostat.consumer.acknowledgement import Acknowledger
@@ -38,7 +38,7 @@ class BatchConsumer:
         self._loop.run()
         self._loop.release()
 
-    def _handle_entries(self, entries: Sequence[Entry]) -> None:
+    def _handle_entries(self, entries: Iterable[Entry]) -> None:
         if self._stop.is_set():
             return
         with suppress(Interrupted):

@@ -9,7 +9,7 @@ the role publishes its events for that case, and the next entry is handled.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import Final
@@ -83,7 +83,7 @@ class EventConsumer:
         self._deferred.look()
         return self._deferred.seconds(WAIT_SECONDS)
 
-    def _handle(self, entries: Sequence[Entry]) -> None:
+    def _handle(self, entries: Iterable[Entry]) -> None:
         """Handle entries one after the other. Those finished within GATHER_SECONDS are acknowledged
         together."""
         done: list[tuple[Entry, Sequence[Event]]] = []

@@ -6,8 +6,9 @@ again.
 """
 
 import logging
+import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Final
 
@@ -22,8 +23,9 @@ WAIT_SECONDS: Final = 1.0
 CLAIM_IDLE_SECONDS: Final = 30.0
 """Seconds without a sign of life of its consumer after which an entry is taken over."""
 
-HandleEntries = Callable[[Sequence[Entry]], None]
-"""Handles entries in a worker thread. An entry that is neither acknowledged nor moved is delivered again."""
+HandleEntries = Callable[[Iterable[Entry]], None]
+"""Handles entries in a worker thread, and takes each one when its handling begins. An entry that is neither
+acknowledged nor moved is delivered again."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,10 @@ class StreamLoop:
         self._handle = handle
         self._prepare_read = prepare_read
         self._describe_warning = describe_warning
+        self._lock = threading.Lock()
+        """Held while an entry moves from `_queued` to the entries of a worker."""
+        self._queued: deque[Entry] = deque()
+        """Entries that wait for a worker. One that takes long delays none of those behind it."""
         self._working: dict[Future[None], Sequence[Entry]] = {}
         self._in_background: dict[Future[None], Sequence[Entry]] = {}
         self._started: deque[tuple[Future[None], Entry]] = deque()
@@ -89,8 +95,11 @@ class StreamLoop:
             self._do_housekeeping(pool)
         timeout = self._prepare_read()
         self._collect_in_hand()
+        if self._queued and not self._working:  # the workers have failed
+            self._start_workers(pool, len(self._queued))
         ahead = self._limits.ahead
-        free = self._limits.workers + ahead - sum(map(len, self._working.values()))
+        busy = min(len(self._working), self._limits.workers)
+        free = self._limits.workers + ahead - len(self._queued) - busy
         if free <= ahead // 2:  # a read that returns few entries costs more than it gains
             wait(self._working, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
         else:
@@ -133,16 +142,28 @@ class StreamLoop:
             while self._started:  # after the futures that may have started background work were collected
                 future, entry = self._started.popleft()
                 self._in_background[future] = [entry]
-        held = (*self._working.values(), *self._in_background.values())
-        return [entry for entries in held for entry in entries]
+        with self._lock:
+            held = (self._queued, *self._working.values(), *self._in_background.values())
+            return [entry for entries in held for entry in entries]
 
     def _submit(self, pool: ThreadPoolExecutor, entries: Sequence[Entry]) -> None:
-        """Submit entries in batches where steps are short: passing single entries between threads costs
-        more."""
-        size = 1 + self._limits.ahead
-        for start in range(0, len(entries), size):
-            some = entries[start : start + size]
-            self._working[pool.submit(self._handle, some)] = some
+        with self._lock:
+            self._queued.extend(entries)
+        self._start_workers(pool, len(entries))
+
+    def _start_workers(self, pool: ThreadPoolExecutor, entries: int) -> None:
+        """Let workers take this many queued entries. Each takes up to `1 + ahead`, one at a time."""
+        for _ in range(min(entries, self._limits.workers)):
+            taken: list[Entry] = []
+            self._working[pool.submit(self._handle, self._take_queued(taken))] = taken
+
+    def _take_queued(self, taken: list[Entry]) -> Iterator[Entry]:
+        for _ in range(1 + self._limits.ahead):
+            with self._lock:
+                if not self._queued:
+                    return
+                taken.append(self._queued.popleft())
+            yield taken[-1]
 
     def _resubmit(self, pool: ThreadPoolExecutor, entries: Sequence[Entry]) -> None:
         """Submit each entry separately, in order. An entry that kills its worker is among the first ones:

@@ -74,9 +74,9 @@ class Engine(Protocol):
 
     def inspect(self, container: str) -> ContainerInfo: ...
 
-    def members(self, project: str, service: str) -> list[ContainerInfo]:
+    def members(self, project: str, service: str, *, brief: bool = False) -> list[ContainerInfo]:
         """Return the containers of a Compose service, stopped ones included, whatever filter applies to
-        `containers`."""
+        `containers`. `brief`: as in `inspect_all`."""
         ...
 
     def was_stopped(self, container: str) -> bool:

@@ -24,7 +24,8 @@ def make() -> tuple[Inspections, FakeClock, list[str]]:
     clock, asked = FakeClock(), list[str]()
     engine, ward = InMemoryEngine(clock), ContainerRegistry(MonitorSettings(), HostState(name="h"))
 
-    def members(_: str, service: str) -> list[ContainerInfo]:
+    def members(_: str, service: str, *, brief: bool) -> list[ContainerInfo]:
+        assert brief
         asked.append(service)
         clock.advance(MAX_ASKING_SECONDS + 0.1)
         return []

@@ -591,7 +591,7 @@ def test_engine_shutdown_during_a_restart_is_not_a_stop(scene):
 
 def test_one_hanging_inspection_ends_the_round(scene, monkeypatch):
     """Docker is to start many again, and their starts hang."""
-    names = {scene.make(name=f"c{number}", restart_policy="always") for number in range(5)}
+    names = {scene.make(name=f"c{number}", restart_policy="always") for number in range(4)}
     for each in names:
         scene.end(each, 7, status="restarting")
     hung, inspect = [], scene.engine.inspect

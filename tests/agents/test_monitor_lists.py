@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from hemostat.agents.monitor.inspector import MAX_HANGS
 from hemostat.core.model import Answering, Connected, ContainerInfo, Disconnected, Listing
 from hemostat.errors import EngineError, EngineTimeoutError
 from hemostat.events import Kind, Phase
@@ -74,17 +75,37 @@ def test_container_is_watched_when_inspection_works_again(watch, stuck):
     stuck.hanging[web] = HANGS
     watch.tell(Listing(tuple(watch.engine.listing()), thorough=True))
     assert watch.monitor.running() == []
-    assert watch.monitor.retry(watch.clock.now()) == [], "not at once"
+    assert list(watch.monitor.retry(watch.clock.now())) == [], "not at once"
     watch.clock.advance(5)
-    assert watch.monitor.retry(watch.clock.now()) == []
+    assert list(watch.monitor.retry(watch.clock.now())) == []
     stuck.hanging.clear()
     watch.clock.advance(9)
-    assert watch.monitor.retry(watch.clock.now()) == [], "later, the second time"
+    assert list(watch.monitor.retry(watch.clock.now())) == [], "later, the second time"
     watch.clock.advance(1)
-    assert watch.monitor.retry(watch.clock.now()) == [web]
+    assert list(watch.monitor.retry(watch.clock.now())) == [web]
     watch.tell(Answering(web))
     assert [info.ref.id for info in watch.monitor.running()] == [web]
     assert watch.monitor.warnings == ()
+
+
+def test_inspections_are_separate_after_several_have_hung(watch, stuck):
+    web, names = watch.make(), [f"t{number}" for number in range(20)]
+    stuck.hanging = dict.fromkeys((watch.make(name=name) for name in names), HANGS)
+    watch.clock.advance(1)
+    for each in (*stuck.hanging, web):
+        watch.engine.crash(each, 1)
+    watch.listen()
+    stuck.asked.clear()
+    for each in (*stuck.hanging, web):
+        watch.engine.start(each)
+    watch.listen()
+    assert len(stuck.asked) == MAX_HANGS
+    assert web not in {info.ref.id for info in watch.monitor.running()}
+    assert list(watch.monitor.retry(watch.clock.now())) == [web]
+    watch.tell(Answering(web))
+    assert [info.ref.id for info in watch.monitor.running()] == [web]
+    (warning,) = watch.monitor.warnings
+    assert warning.startswith("cannot inspect t0, t1")
 
 
 def test_removed_container_with_hanging_inspection_is_forgotten(watch, stuck):

@@ -72,7 +72,31 @@ def test_hanging_container_in_a_slot_does_not_slow_decisions(scene):
 
     scene.engine.inspect_all = note_brief
     assert isinstance(scene.step(other, responder), Defer)
-    assert (hung, brief_calls) == (["inspect"], [True])
+    assert (hung, set(brief_calls)) == (["inspect"], {True})
+
+
+def test_first_inspections_are_brief_after_a_hang(scene):
+    request, responder = scene.crashed(), scene.responder()
+    others = [scene.make(name) for name in ("slow", "shop")]
+    for name in ("slow", "shop"):
+        scene.engine.crash(name, 1)
+    late, other = (scene.request(container=name, incident=name) for name in ("slow", "shop"))
+    make_hang(scene, "web", "inspect")
+    scene.step(request, responder)
+    inspect_all, brief_calls = scene.engine.inspect_all, []
+
+    def note_brief(containers: Sequence[str], *, brief: bool = False):
+        brief_calls.append((containers, brief))
+        is_slow = brief and containers == [others[0]]
+        return {others[0]: EngineTimeoutError(HANGS)} if is_slow else inspect_all(containers, brief=brief)
+
+    scene.engine.inspect_all = note_brief
+    retry = responder.step(late, scene.clock.now())
+    responder.step(other, scene.clock.now())
+    assert brief_calls[:2] == [([each], True) for each in others]
+    assert isinstance(retry, Defer)
+    assert retry.until == scene.clock.now(), "the slow container is retried at once, with more time"
+    assert scene.finish(late, responder).outcome is Outcome.HEALED
 
 
 def test_hanging_container_is_polled_less_often_then_abandoned(scene):

@@ -114,15 +114,16 @@ class DockerEngine:
     def containers(self) -> list[ContainerInfo]:
         return self.find(self._filters)
 
-    def find(self, filters: Mapping[str, Any]) -> list[ContainerInfo]:
+    def find(self, filters: Mapping[str, Any], *, brief: bool = False) -> list[ContainerInfo]:
         """Every container that matches the engine's `filters`, inspected."""
         rows = inspection.list_rows(self.connection, filters)
-        return inspection.select_inspected(self.inspect_all([row["Id"] for row in rows if "Id" in row]))
+        found = [row["Id"] for row in rows if "Id" in row]
+        return inspection.select_inspected(self.inspect_all(found, brief=brief))
 
-    def members(self, project: str, service: str) -> list[ContainerInfo]:
+    def members(self, project: str, service: str, *, brief: bool = False) -> list[ContainerInfo]:
         compose = {"project": project, "service": service}
         labels = [f"com.docker.compose.{key}={value}" for key, value in compose.items()]
-        return self.find({"label": labels})
+        return self.find({"label": labels}, brief=brief)
 
     def attached(self) -> list[ContainerInfo]:
         rows = inspection.list_rows(self.connection, self._filters, stopped=False)
@@ -142,7 +143,7 @@ class DockerEngine:
     def was_stopped(self, container: str) -> bool:
         with self.connection.client(f"inspect {container}") as client:
             url = f"{client.base_url}{PODMAN_API}/containers/{container}/json"
-            answer = client.get(url, timeout=client.timeout, stream=True)
+            answer = client.get(url, timeout=inspection.INSPECT_SECONDS, stream=True)
             if not answer.ok:
                 return False
             return bool((read_json(answer).get("State") or {}).get("StoppedByUser"))

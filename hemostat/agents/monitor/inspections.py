@@ -172,7 +172,8 @@ class Inspections:
                 return
 
     def _inspect_outside(self, wanted: MissingDependency) -> Iterable[ContainerInfo]:
-        members = self._engine.members(wanted.project, wanted.service) if wanted.service else []
+        service = wanted.service
+        members = self._engine.members(wanted.project, service, brief=True) if service else []
         answers = self._engine.inspect_all([wanted.name], brief=True) if wanted.name and not members else {}
         return [*members, *(each for each in answers.values() if isinstance(each, ContainerInfo))]
 

@@ -2,11 +2,12 @@
 
 A container that the engine does not answer about is logged once, then skipped and retried separately, with
 growing intervals. After an inspection has hung, the next ones get less time, because many containers may
-hang.
+hang. After several have hung within a minute, the next ones are made separately, too.
 """
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
@@ -23,13 +24,19 @@ FIRST_RETRY_SECONDS: Final = 5.0
 MAX_RETRY_SECONDS: Final = 60.0
 BRIEF_AFTER_HANG_SECONDS: Final = 600.0
 """Seconds after a hung inspection for which the next ones get less time: other work waits for them."""
+MAX_HANGS: Final = 4
+"""Hung inspections in HANG_WINDOW_SECONDS after which other work waits for no further inspection; twice as
+many for a container that has answered a separate inspection meanwhile."""
+HANG_WINDOW_SECONDS: Final = 60.0
+MAX_RETRIES: Final = 8
+"""Maximum number of containers that are inspected again in a round, those that are due the longest first."""
 
 logger = logging.getLogger(__name__)
 
 
 class PendingInspection(msgspec.Struct, frozen=True, kw_only=True):
     """A container that could not be inspected in `tries` attempts; the next attempt is `due` (epoch
-    seconds)."""
+    seconds). No attempt was made where too many others had hung."""
 
     name: str
     reason: str
@@ -48,10 +55,21 @@ class Inspector:
         """When an inspection that other work waits for last hung (epoch seconds)."""
         self.hung = 0
         """How many such inspections have hung."""
+        self._hang_times: deque[float] = deque(maxlen=2 * MAX_HANGS)
+        """When the latest of them hung (epoch seconds)."""
 
-    def inspect(self, container: str, name: str, now: float) -> ContainerInfo | None:
-        """Return None where the engine does not answer about this container now. Raises NoSuchContainerError
-        where it was removed, and an EngineError that affects all containers."""
+    def inspect(
+        self, container: str, name: str, now: float, *, answered: bool = False
+    ) -> ContainerInfo | None:
+        """Return None where the engine does not answer about this container now, and where it is inspected
+        separately. Raises NoSuchContainerError where it was removed, and an EngineError that affects all
+        containers. `answered`: whether the engine has answered about it in a separate inspection."""
+        hangs = sum(0 <= now - time < HANG_WINDOW_SECONDS for time in self._hang_times)
+        if hangs >= MAX_HANGS * (1 + answered):
+            waiting = PendingInspection(name=name, reason="", tries=0, due=now)
+            with self._lock:
+                self._unanswered.setdefault(container, waiting)
+            return None
         return next(iter(self.inspect_all({container: name}, now)), None)
 
     def inspect_all(
@@ -60,6 +78,7 @@ class Inspector:
         """Yield those of `names` (by id) that the engine answers about. `gone` is called with each removed
         container; without it, NoSuchContainerError is raised."""
         asked = [container for container in names if container not in self._unanswered]
+        hung = self.hung
         brief = 0 <= now - self._hung_at < BRIEF_AFTER_HANG_SECONDS
         for container, answer in self._engine.inspect_all(asked, brief=brief).items():
             if isinstance(answer, ContainerInfo):
@@ -72,19 +91,27 @@ class Inspector:
                 raise answer
             else:
                 gone(container)
+        if self.hung > hung:
+            self._hang_times.append(now)
 
-    def retry(self, now: float) -> list[str]:
-        """Inspect again the containers that are due. Returns those that the engine answers about now, or that
-        were removed."""
+    def retry(self, now: float) -> Iterator[str]:
+        """Inspect the containers that are due, those without an attempt first. Yields those that the engine
+        answers about now, or that were removed."""
         with self._lock:
             due = {container: each for container, each in self._unanswered.items() if each.due <= now}
-        if not due:
-            return []
-        answers = self._engine.inspect_all(list(due))
+        new = [container for container, each in due.items() if not each.tries]
+        again = sorted(due.keys() - set(new), key=lambda each: due[each].due)[:MAX_RETRIES]
+        for asked, brief in ((new, True), (again, False)):
+            if asked:
+                yield from self._retry({each: due[each] for each in asked}, now, brief=brief)
+
+    def _retry(self, due: dict[str, PendingInspection], now: float, *, brief: bool) -> list[str]:
+        answers = self._engine.inspect_all(list(due), brief=brief)
         for container, answer in answers.items():
             if isinstance(answer, ContainerInfo | NoSuchContainerError):
                 self.forget(container)
-                logger.info("inspection.recovered container=%s", due[container].name)
+                if due[container].tries:
+                    logger.info("inspection.recovered container=%s", due[container].name)
             else:
                 self._note_failure(container, due[container].name, answer, now)
         return [container for container in answers if container not in self._unanswered]
@@ -104,7 +131,8 @@ class Inspector:
         """Return the warnings for users, one for each reason."""
         names: dict[str, list[str]] = {}
         for each in tuple(self._unanswered.values()):
-            names.setdefault(each.reason, []).append(each.name)
+            if each.tries:
+                names.setdefault(each.reason, []).append(each.name)
         return tuple(f"cannot inspect {list_names(found)}: {why}" for why, found in names.items())
 
     def _note_failure(self, container: str, name: str, error: EngineError, now: float) -> None:
@@ -114,5 +142,5 @@ class Inspector:
             tries = 1 if known is None else known.tries + 1
             due = now + compute_backoff(tries, FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
             self._unanswered[container] = PendingInspection(name=name, reason=reason, tries=tries, due=due)
-        if known is None:
+        if tries == 1:
             logger.warning("inspection.failed container=%s error=%s", name, error)

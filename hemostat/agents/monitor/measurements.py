@@ -31,7 +31,7 @@ PEERS_SECONDS: Final = 1.0
 """Seconds between two checks whether the connections of the next container are to be read."""
 FIRST_SAMPLE_SECONDS: Final = 5.0
 """Seconds that the first round of samples waits for the engine's list."""
-RETRY_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 1.0
 """Seconds between two checks whether a container that the engine has not answered about is due."""
 
 logger = logging.getLogger(__name__)

@@ -165,9 +165,9 @@ class Monitor:
             + self._alert_rate.warnings
         )
 
-    def retry(self, now: float) -> list[str]:
-        """Ask the engine again about containers that it did not answer about, and return those that it
-        answers about now. Blocks, and is safe to call from another thread."""
+    def retry(self, now: float) -> Iterable[str]:
+        """Ask the engine again about containers that it did not answer about, and yield those that it answers
+        about now. Blocks, and is safe to call from another thread."""
         return self._inspections.inspector.retry(now)
 
     # --- what is to be measured: safe to call from other threads -------------------------------------

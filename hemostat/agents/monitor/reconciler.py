@@ -64,7 +64,7 @@ class Reconciler:
         """Inspect a container that the engine answers about again."""
         try:
             name = self._inspections.name(container_id)
-            info = self._inspections.inspector.inspect(container_id, name, now)
+            info = self._inspections.inspector.inspect(container_id, name, now, answered=True)
         except NoSuchContainerError:
             return self._remove_container(container_id)
         if info is None:

@@ -40,6 +40,7 @@ from hemostat.agents.responder.verifier import Verifier
 from hemostat.core.labels.masking import veiled
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval
 from hemostat.core.ledger.rows import LedgerSnapshot
+from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.remediation import orders, policy, repetition, slots
 from hemostat.core.remediation.cleanup import is_protected
@@ -112,7 +113,7 @@ class Responder:
         return self._unresponsive.attempt(case, partial(self._step, case, now))
 
     def _step(self, case: RequestCase, now: float) -> list[Event] | Defer | RunInBackground:
-        case = self._inspect_case(case)
+        case = _set_found(case, self._unresponsive.inspect(case))
         if case.request.action is Action.NONE and case.order is None:
             return self._run_in_background(case, self._escalate)
         decision, book = self._decide(case, now)
@@ -134,7 +135,7 @@ class Responder:
         current, and each time that the ledger was changed meanwhile."""
         current = 0 <= now - decided < DECISION_SECONDS
         if not current:
-            case = self._inspect_case(case)
+            case = _set_found(case, inspect_if_present(self._engine, case.request.alert.container))
         with self._in_flight.take(repetition.build_attempt_key(case.request, case.incident)) as free:
             if not free:
                 return Defer(now + slots.BUSY_RETRY_SECONDS, "it is in progress")
@@ -182,16 +183,6 @@ class Responder:
                 request = orders.build_request(order, event.time)
                 return RequestCase(event, request, event.incident, None, order, reported)
         return None
-
-    def _inspect_case(self, case: RequestCase) -> RequestCase:
-        """Return the case with the container as it is now. Name and labels are taken from the engine, never
-        from the sender of the request."""
-        alert = case.request.alert
-        found = inspect_if_present(self._engine, alert.container)
-        if found is not None:
-            alert = msgspec.structs.replace(alert, container=veiled(found.ref))
-        request = msgspec.structs.replace(case.request, alert=alert)
-        return msgspec.structs.replace(case, found=found, request=request)
 
     def _escalate(self, case: RequestCase, now: float) -> list[Event] | Defer:
         """Report a request without an action, and save evidence for the person who has to act. A container
@@ -309,6 +300,16 @@ class Responder:
         if ended is None or ended.reason in case.reported:
             return Defer(until, why)
         return Defer(until, why, tuple(self._tell(case, ended, at)), ended.reason)
+
+
+def _set_found(case: RequestCase, found: ContainerInfo | None) -> RequestCase:
+    """Return the case with the container as it is now. Name and labels are taken from the engine, never from
+    the sender of the request."""
+    alert = case.request.alert
+    if found is not None:
+        alert = msgspec.structs.replace(alert, container=veiled(found.ref))
+    request = msgspec.structs.replace(case.request, alert=alert)
+    return msgspec.structs.replace(case, found=found, request=request)
 
 
 def _is_down(case: RequestCase) -> bool:

@@ -1,16 +1,19 @@
 """Handles containers that the engine does not answer about, while it answers about others.
 
 A start can hang for good, and every inspection of its container with it. So no thread waits for such a
-container: its requests are deferred, longer each time, and few containers are retried at the same time. An
-engine that does not answer at all affects all containers: that is waited out by the caller.
+container: its requests are deferred, longer each time, and few containers are retried at the same time.
+After one has hung, first inspections get less time, because many containers may hang. An engine that does not
+answer at all affects all containers: that is waited out by the caller.
 """
 
 import threading
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
+from hemostat.agents.responder.execution import inspect_if_present
 from hemostat.agents.responder.outcome import RequestCase
-from hemostat.errors import EngineTimeoutError
+from hemostat.core.model import ContainerInfo
+from hemostat.errors import EngineError, EngineTimeoutError, NoSuchContainerError
 from hemostat.events import Event
 from hemostat.ports import Clock, Defer, Engine, RunInBackground
 
@@ -18,6 +21,8 @@ FIRST_RETRY_SECONDS: Final = 5.0
 MAX_RETRY_SECONDS: Final = 60.0
 MAX_CONCURRENT: Final = 2
 """Maximum number of containers that are retried at the same time."""
+BRIEF_AFTER_HANG_SECONDS: Final = 600.0
+"""Seconds after a hang for which first inspections get less time: other requests wait for the thread."""
 DEFER_REASON: Final = "the engine does not answer requests about it"
 
 T = TypeVar("T")
@@ -42,10 +47,28 @@ class UnresponsiveContainers:
         self._give_up = give_up
         self._since: dict[str, float] = {}
         """When the engine first did not answer about each, by container id (epoch seconds)."""
+        self._hung_at = 0.0
+        """When the engine last did not answer about a container (epoch seconds)."""
         self._slots = threading.BoundedSemaphore(MAX_CONCURRENT)
 
     def __contains__(self, case: RequestCase) -> bool:
         return case.request.alert.container.id in self._since
+
+    def inspect(self, case: RequestCase) -> ContainerInfo | None:
+        """Inspect the container of a request; None where it was removed, and for the host. A container that
+        does not answer in the short time after a hang is retried separately at once."""
+        container = case.request.alert.container
+        if container.is_host or case in self or not self._has_hung_lately():
+            return inspect_if_present(self._engine, container)
+        answer = self._engine.inspect_all([container.id], brief=True)[container.id]
+        if isinstance(answer, NoSuchContainerError):
+            return None
+        if isinstance(answer, EngineError):
+            raise answer
+        return answer
+
+    def _has_hung_lately(self) -> bool:
+        return 0 <= self._clock.now() - self._hung_at < BRIEF_AFTER_HANG_SECONDS
 
     def attempt(self, case: RequestCase, call: Callable[[], T]) -> T | list[Event] | Defer:
         """Return the call's result, or defer the request. Raises EngineError where the engine does not answer
@@ -73,6 +96,10 @@ class UnresponsiveContainers:
 
     def _postpone(self, case: RequestCase, error: EngineTimeoutError) -> list[Event] | Defer:
         container, now = case.request.alert.container.id, self._clock.now()
+        if container not in self._since and self._has_hung_lately():
+            self._since[container] = self._hung_at = now
+            return Defer(now, DEFER_REASON)
+        self._hung_at = now
         age = now - max(self._since.setdefault(container, now), case.event.time)
         if age > self._expire:
             self._since.pop(container, None)

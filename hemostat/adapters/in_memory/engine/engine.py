@@ -63,7 +63,13 @@ class InMemoryEngine(EngineFaults):
         with self._box(container) as box:
             return box.info()
 
-    def members(self, project: str, service: str) -> list[ContainerInfo]:
+    def members(
+        self,
+        project: str,
+        service: str,
+        *,
+        brief: bool = False,  # noqa: ARG002 - it answers at once
+    ) -> list[ContainerInfo]:
         with self._available():
             refs = ((box.ref.project, box.ref.service, box.info()) for box in self._boxes.values())
             return [info for *names, info in refs if names == [project, service]]
