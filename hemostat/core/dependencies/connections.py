@@ -1,12 +1,11 @@
 """Finds undeclared dependencies, from the TCP connections observed between containers.
 
 A container that has opened a connection to another one counts as its dependent, only for the choice of a root
-cause and the order of restarts. A container that is connected to most of the others serves them all, as a
-proxy or a metrics collector does: its failure has another cause.
+cause and the order of restarts. Whether it is a hub, which depends on none, is decided in declared.py.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from hemostat.core.dependencies.declared import SHARED_NETWORK_PREFIX
@@ -14,9 +13,6 @@ from hemostat.core.model import ConnectionPeers, ContainerInfo
 
 CONNECTION_TTL_SECONDS: Final = 1800.0
 """Seconds for which a connection counts after it was last observed. Pools open and close connections."""
-MIN_HUB_SERVICES: Final = 4
-"""Minimum number of different services of a hub. A container that is connected to that many, and to half of
-the host's other services, counts as the dependent of none of them."""
 MAX_PEERS: Final = 100
 """Addresses of one container that are considered."""
 
@@ -47,21 +43,12 @@ def has_own_network(info: ContainerInfo) -> bool:
 
 
 def find_dependencies(
-    seen: Mapping[Edge, float], services: Mapping[str, str], now: float
+    seen: Mapping[Edge, float], known: Collection[str], now: float
 ) -> dict[str, frozenset[str]]:
-    """Return the ids of each container's dependencies, by container id. `seen`: when each connection was last
-    observed (epoch seconds). `services`: by id, the name that replicas share."""
+    """Return the ids that each container has opened connections to, by container id. `seen`: when each
+    connection was last observed (epoch seconds). `known`: the ids of all containers."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for (client, server), time in seen.items():
-        if now - time <= CONNECTION_TTL_SECONDS and client in services and server in services:
+        if now - time <= CONNECTION_TTL_SECONDS and client in known and server in known:
             found[client].add(server)
-    others = len(set(services.values())) - 1
-    return {
-        client: frozenset(servers)
-        for client, servers in found.items()
-        if not _is_hub(len({services[each] for each in servers}), others)
-    }
-
-
-def _is_hub(services: int, others: int) -> bool:
-    return services >= MIN_HUB_SERVICES and services * 2 >= others
+    return {client: frozenset(servers) for client, servers in found.items()}

@@ -2,7 +2,8 @@
 
 A label may name any container, and any container may claim to be the service that a label names. A claim
 therefore counts only as far as something vouches for it (core.settings.trust). A container's own labels
-decide only what it waits for itself.
+decide only what it waits for itself. A container that is connected to most of those that it is linked to
+serves them all, as a proxy or a metrics collector does: its failure has another cause.
 """
 
 from collections import defaultdict
@@ -50,6 +51,10 @@ DURATION_BY_CONDITION: Final = {
 MAX_NEEDS: Final = 20
 """Dependencies of one container, for each of its labels."""
 
+MIN_HUB_SERVICES: Final = 4
+"""Minimum number of different services of a hub. A container that is connected to that many, and to half of
+the other services that it is linked to, counts as the dependent of none of them."""
+
 
 class Dependency(NamedTuple):
     """`members` are container ids, by name. `observed`: connections show the undeclared dependency."""
@@ -96,6 +101,7 @@ class NameIndex:
         self._ids_by_service = {key: tuple(members) for key, members in services.items()}
         self._near: dict[tuple[object, ...], tuple[str, ...]] = {}
         """Trusted members of a service, by what decides the trust."""
+        self._linked_services: dict[tuple[object, ...], frozenset[str]] = {}
 
     def needs(self, info: ContainerInfo, connected: Collection[str] = ()) -> tuple[Dependency, ...]:
         named = dict.fromkeys(_iter_needs(info))
@@ -103,8 +109,9 @@ class NameIndex:
             dict.fromkeys(Dependency(self._find_members(info, each), until) for each, until in named)
         )
         known = {member for need in declared for member in need.members} | {info.ref.id}
-        linked = (each for each in connected if each not in known and self.is_linked(info.ref.id, each))
-        seen = {self._find_replicas(each) for each in linked}
+        linked = [each for each in connected if self.is_linked(info.ref.id, each)]
+        counted = () if self._is_hub(info, linked) else (each for each in linked if each not in known)
+        seen = {self._find_replicas(each) for each in counted}
         found = [
             *declared,
             *(Dependency(group, NeedDuration.RUNNING, observed=True) for group in sorted(seen)),
@@ -138,6 +145,25 @@ class NameIndex:
             return False
         plain = not (self._infos[one].ref.project or self._infos[other].ref.project)
         return self.is_vouched(one, other) or (plain and bool(self._networks[one] & self._networks[other]))
+
+    def _is_hub(self, info: ContainerInfo, servers: Collection[str]) -> bool:
+        """Return whether a container serves most services that it is linked to. Others do not decide that:
+        anybody may create some."""
+        services = {_get_service_key(self._infos[each].ref) for each in servers}
+        if len(services) < MIN_HUB_SERVICES:
+            return False
+        others = self._find_linked_services(info) - {_get_service_key(info.ref)}
+        return len(services) * 2 >= len(others)
+
+    def _find_linked_services(self, info: ContainerInfo) -> frozenset[str]:
+        """Return the services of all containers that this one is linked to. Containers of one project share
+        the result."""
+        key = (identify_voucher(info.ref), self._networks[info.ref.id])
+        if key not in self._linked_services:
+            own = info.ref.id
+            linked = (each.ref for each in self._infos.values() if self.is_linked(own, each.ref.id))
+            self._linked_services[key] = frozenset(map(_get_service_key, linked))
+        return self._linked_services[key]
 
     def _find_members(self, info: ContainerInfo, wanted: MissingDependency) -> tuple[str, ...]:
         """Return the members of a dependency. A name in the label is a service of the project if there is
@@ -203,6 +229,11 @@ def list_declared_names(container: Container) -> list[str]:
     """Return the dependencies that the container's own labels declare: services of its Compose project, or
     containers by name."""
     return [need.service or need.name for need, _ in _iter_labelled_needs(container)]
+
+
+def _get_service_key(ref: Container) -> str:
+    """Return what all replicas of the container's service have in common; its name without a service."""
+    return f"{ref.project}/{ref.service}" if ref.service else ref.name
 
 
 def is_one_off(container: Container) -> bool:

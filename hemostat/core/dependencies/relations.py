@@ -65,8 +65,7 @@ class Relations:
             shared = self._is_network_shared(peers.container_id)
             seen = {edge for edge in seen if edge[0] == peers.container_id and not shared}
         self._edges |= dict.fromkeys(seen, now)
-        services = {key: _get_service_key(info) for key, info in self._infos.items()}
-        found = find_dependencies(self._edges, services, now)
+        found = find_dependencies(self._edges, self._infos, now)
         if found != self._connections:
             self._connections = found
             self._graph = None
@@ -120,8 +119,3 @@ class Relations:
 def _get_relation_key(info: ContainerInfo) -> tuple[object, ...]:
     """Return the properties that decide the container's relations."""
     return info.ref, info.network_mode, info.networks
-
-
-def _get_service_key(info: ContainerInfo) -> str:
-    """Return what all replicas of the container's service have in common; its name without a service."""
-    return f"{info.ref.project}/{info.ref.service}" if info.ref.service else info.ref.name

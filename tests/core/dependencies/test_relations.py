@@ -1,9 +1,9 @@
 """Who is asked for outside the list follows what is known."""
 
 import msgspec
+import pytest
 
-from hemostat.core.dependencies.connections import MIN_HUB_SERVICES
-from hemostat.core.dependencies.declared import MissingDependency
+from hemostat.core.dependencies.declared import MIN_HUB_SERVICES, MissingDependency
 from hemostat.core.dependencies.relations import Relations
 from hemostat.core.model import ConnectionPeers, ContainerInfo
 from hemostat.events import Container
@@ -70,3 +70,25 @@ def test_replicas_of_one_service_make_no_hub_of_their_client():
     servers = tuple((address, 5432) for address in addresses)
     relations.connect(ConnectionPeers(container_id="web", servers=servers), 1.0)
     assert relations.topology.upstream("web") == set(addresses)
+
+
+def make_shop(services: int) -> tuple[Relations, tuple[tuple[str, int], ...]]:
+    """A proxy and the other services of its project, with their addresses."""
+    relations, names = Relations(), [f"s{number}" for number in range(services)]
+    for name in ("proxy", *names):
+        ref = Container(id=name, name=name, labels=composed(name))
+        fields = {"status": "running", "networks": ("shop_default",), "addresses": (f"10.0.0.{name}",)}
+        relations.update(ContainerInfo(ref=ref, **fields))
+    return relations, tuple((f"10.0.0.{name}", 80) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("services", "connected", "hub"), [(6, 6, True), (8, 4, True), (9, 4, False), (3, 3, False)]
+)
+@pytest.mark.parametrize("strangers", [0, 50])
+def test_containers_of_others_decide_no_hub(services, connected, hub, strangers):
+    relations, servers = make_shop(services)
+    for number in range(strangers):
+        relations.update(msgspec.structs.replace(info(f"t{number}"), networks=("bridge_t",)))
+    relations.connect(ConnectionPeers(container_id="proxy", servers=servers[:connected]), 1.0)
+    assert len(relations.topology.upstream("proxy")) == (0 if hub else connected)
