@@ -11,6 +11,7 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine, inspection, mounted_socket
 from hemostat.adapters.docker_engine import event_stream as docker_stream
+from hemostat.adapters.docker_engine.answers import MAX_ANSWER_BYTES, AnswerTooLongError
 from hemostat.core.model import Connected, Disconnected
 from hemostat.errors import (
     EngineError,
@@ -85,6 +86,35 @@ def test_engine_without_swarm_is_not_asked_again(proxy: RuleProxy) -> None:
     with pytest.raises(EngineError, match="not a swarm manager") as raised:
         engine.service("s1")
     assert not raised.value.transient
+
+
+CALLS = {
+    "inspect": lambda engine: engine.inspect("web"),
+    "start": lambda engine: engine.start("web"),
+    "exec": lambda engine: engine.exec("web", ["true"]),
+    "service": lambda engine: engine.service("s1"),
+    "logs": lambda engine: engine.logs("web"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("status", [301, 303, 307])
+def test_redirect_of_the_engine_is_not_followed(proxy: RuleProxy, call, status: int) -> None:
+    elsewhere = "/v1.41/elsewhere"
+    moved = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n"
+    engine = connect(proxy, Rule("elsewhere", told({})), Rule("(containers|services)/", moved.encode()))
+    with pytest.raises(EngineError, match=f"a redirect .HTTP {status}") as raised:
+        call(engine)
+    assert not raised.value.transient
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("status", [200, 500])
+def test_response_above_the_limit_is_refused(proxy: RuleProxy, call, status: int) -> None:
+    endless = told({"message": "x" * (MAX_ANSWER_BYTES + 1)}, status)
+    engine = connect(proxy, Rule("(containers|services)/", endless))
+    with pytest.raises(AnswerTooLongError, match="larger than 16 MiB"):
+        call(engine)
 
 
 def test_long_explanation_keeps_its_start_and_end(proxy: RuleProxy) -> None:

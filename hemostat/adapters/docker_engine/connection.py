@@ -16,6 +16,7 @@ from hemostat.adapters.docker_engine.answers import MAX_ANSWER_BYTES, read_body
 from hemostat.adapters.docker_engine.failures import SDK_FAILURES, is_forbidden, translate_failure
 from hemostat.adapters.docker_engine.mounted_socket import find_socket_path
 from hemostat.core.redact.address import mask_url
+from hemostat.errors import EngineError
 
 OLDEST_API = "1.41"
 """The API version of Docker 20.10, used where a proxy forbids asking the engine for its own."""
@@ -25,6 +26,32 @@ SOCKET = "http+docker://localhost"
 There the SDK would keep a connection open for each of the last 25 paths it requested, so the pool sends
 `Connection: close`.
 """
+
+
+class BoundedClient(docker.APIClient):
+    """An SDK client that reads answers up to a limit and follows no redirect, whatever method is called."""
+
+    def send(self, request: PreparedRequest, **options: Any) -> Response:
+        request.register_hook("response", _bound_answer)  # type: ignore[no-untyped-call]  # the stub has no types
+        return super().send(request, **options)
+
+
+def _bound_answer(response: Response, *, stream: bool = False, **_: Any) -> None:
+    _refuse_redirect(response)
+    if not stream:
+        _load_body(response)
+
+
+def _refuse_redirect(response: Response) -> None:
+    """Raise EngineError: the address that an answer names is not the configured engine."""
+    if response.is_redirect:
+        response.close()
+        raise EngineError(f"the engine answers with a redirect (HTTP {response.status_code})")
+
+
+def _load_body(response: Response) -> None:
+    """Read the body up to the limit, where the SDK will look for it."""
+    response._content = read_body(response)  # noqa: SLF001 - requests itself has no limit
 
 
 class ClientPool:
@@ -70,11 +97,11 @@ class ClientPool:
 
     def _connect(self) -> docker.APIClient:
         try:
-            return docker.APIClient(version=self._version, timeout=self._timeout, **self._address)  # type: ignore[arg-type]  # the stub allows whole seconds only
+            return BoundedClient(version=self._version, timeout=self._timeout, **self._address)  # type: ignore[arg-type]  # the stub allows whole seconds only
         except DockerException as error:
             if not is_forbidden(error):
                 raise
-            return docker.APIClient(version=OLDEST_API, timeout=self._timeout, **self._address)  # type: ignore[arg-type]  # as above
+            return BoundedClient(version=OLDEST_API, timeout=self._timeout, **self._address)  # type: ignore[arg-type]  # as above
 
     def _give_back(self, client: docker.APIClient) -> None:
         self._idle.append(client)
@@ -154,6 +181,9 @@ def read_json(response: Response) -> dict[str, Any]:
 
 def raise_for_status(response: Response) -> None:
     """Raise the SDK's error for a request made without a method of the SDK."""
+    _refuse_redirect(response)
+    if not response.ok:
+        _load_body(response)
     try:
         response.raise_for_status()
     except HTTPError as error:

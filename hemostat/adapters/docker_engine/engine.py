@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Self
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 from docker.utils import convert_filters
@@ -273,9 +273,8 @@ class DockerEngine:
 
     def _inspect_service(self, service: str) -> dict[str, Any]:
         with self.connection.client(f"inspect service {service}") as client:
-            return read_json(
-                client.get(f"{find_base_url(client)}/services/{service}", timeout=client.timeout)
-            )
+            url = f"{find_base_url(client)}/services/{quote(service, safe='')}"
+            return read_json(client.get(url, timeout=client.timeout))
 
     def set_replicas(self, service: str, replicas: int) -> None:
         """Set a service's number of replicas.

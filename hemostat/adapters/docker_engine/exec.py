@@ -50,7 +50,10 @@ def run_exec(client: docker.APIClient, run: str, timeout: float, wires: OpenSock
 def _read_pieces(response: Response) -> Iterator[bytes]:
     with suppress(HTTPError):  # a broken connection ends the output as a closed one does
         while len(header := response.raw.read(FRAME_HEADER.size)) == FRAME_HEADER.size:
-            yield response.raw.read(FRAME_HEADER.unpack(header)[1])
+            left = FRAME_HEADER.unpack(header)[1]
+            while piece := response.raw.read(min(left, MAX_OUTPUT_BYTES)):
+                yield piece
+                left -= len(piece)
 
 
 def _limit_output(pieces: Iterator[bytes]) -> Iterator[bytes]:
