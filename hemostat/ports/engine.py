@@ -127,8 +127,9 @@ class Engine(Protocol):
         """
         ...
 
-    def writable_size(self, container: str) -> int:
-        """Return the bytes of the container's writable layer. The engine has to walk over all its files."""
+    def writable_size(self, container: str, *, brief: bool = False) -> int:
+        """Return the bytes of the container's writable layer. The engine has to walk over all its files. With
+        `brief`, this gets a short time."""
         ...
 
     def reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:

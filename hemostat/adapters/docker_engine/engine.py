@@ -32,7 +32,6 @@ from hemostat.adapters.docker_engine.failures import translate_malformed
 from hemostat.adapters.docker_engine.processes import read_processes
 from hemostat.adapters.docker_engine.replicas import Replicas
 from hemostat.adapters.docker_engine.version import read_version
-from hemostat.core import bounds
 from hemostat.core.dependencies.declared import SHARED_NETWORK_PREFIX
 from hemostat.core.evidence.snapshot import ContainerDetails
 from hemostat.core.labels.definitions import find_selector_label
@@ -217,14 +216,11 @@ class DockerEngine:
             run = client.exec_create(container, list(command))["Id"]
             return run_exec(client, run, timeout, self._open_sockets)
 
-    def writable_size(self, container: str) -> int:
-        identity = self._inspect(container)["Id"]
+    def writable_size(self, container: str, *, brief: bool = False) -> int:
+        identity = container if inspection.is_full_id(container) else self._inspect(container)["Id"]
         with self.connection.client(f"size of {container}") as client:
-            query = urlencode({"all": 1, "size": 1, "filters": convert_filters({"id": identity})})
-            rows = msgspec.json.decode(
-                make_getter(client)("/containers/json", query), type=list[dict[str, Any]]
-            )
-        return sum(bounds.clamp_int(row.get("SizeRw")) for row in rows)
+            get = make_getter(client, inspection.INSPECT_SECONDS if brief else None)
+            return inspection.read_writable_size(get, identity)
 
     def reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
         with self.connection.client("disk usage") as client:

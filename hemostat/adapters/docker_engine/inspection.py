@@ -20,9 +20,10 @@ from hemostat.adapters.docker_engine.connection import (
     make_opener,
 )
 from hemostat.adapters.docker_engine.failures import MALFORMED_ERRORS, translate_malformed
+from hemostat.core import bounds
 from hemostat.core.labels.container_ref import select_labels
 from hemostat.core.model import ContainerInfo, ListedContainer
-from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableError
+from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableError, NoSuchContainerError
 
 LIST_SECONDS: Final = 10.0
 INSPECT_SECONDS: Final = 5.0
@@ -140,6 +141,19 @@ def _inspect(connection: ClientPool, get: Get, container: str, group: str) -> Co
         ):
             raise
         return error
+
+
+def is_full_id(container: str) -> bool:
+    return re.fullmatch(r"[0-9a-f]{64}", container) is not None
+
+
+def read_writable_size(get: Get, container: str) -> int:
+    """Bytes of the writable layer. Raises NoSuchContainerError. `container` is a full id."""
+    query = urlencode({"all": 1, "size": 1, "filters": convert_filters({"id": container})})
+    rows = msgspec.json.decode(get(LIST_PATH, query), type=list[dict[str, Any]])
+    if not rows:
+        raise NoSuchContainerError(f"size of {container}: No such container")
+    return sum(bounds.clamp_int(row.get("SizeRw")) for row in rows)
 
 
 def select_inspected(answers: Mapping[str, ContainerInfo | EngineError]) -> list[ContainerInfo]:

@@ -4,16 +4,14 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Final
 
+from hemostat.agents.monitor.disk_measurements import DiskMeasurements
 from hemostat.agents.monitor.loop_errors import LoopErrors
 from hemostat.agents.monitor.monitor import Monitor
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import (
     Answering,
-    ContainerInfo,
-    DiskUse,
     HostSample,
     Observation,
     Probed,
@@ -52,7 +50,6 @@ class Measurements:
         tell: Callable[[Observation], None],
     ) -> None:
         self._monitor = monitor
-        self._engine = engine
         self._sampler = sampler
         self._host_probe = surroundings
         self._clock = clock
@@ -62,6 +59,7 @@ class Measurements:
         self._prober = ThreadPoolExecutor(MAX_PROBE_THREADS, thread_name_prefix="probe")
         self._probing: set[str] = set()
         """Containers whose probe has not ended."""
+        self._disks = DiskMeasurements(monitor, engine, surroundings, tell)
         self._wait_seconds = FIRST_SAMPLE_SECONDS
         self.sampled = threading.Event()
         """Set once the containers are listed, and when the last round of samples has been handled: a slow bus
@@ -72,7 +70,7 @@ class Measurements:
         limits = self._thresholds
         rounds = (
             ("sampling", self._tell_samples, limits.interval),
-            ("measuring disk use", self._measure_disks, limits.disk_interval),
+            ("measuring disk use", self._disks.submit, limits.disk_interval),
             ("probing", self._submit_probes, limits.probe_interval),
             ("reading connections", self._tell_peers, PEERS_SECONDS),
             ("inspecting again", self._retry_inspections, RETRY_SECONDS),
@@ -82,6 +80,7 @@ class Measurements:
 
     def stop(self) -> None:
         self._prober.shutdown(wait=False, cancel_futures=True)
+        self._disks.stop()
 
     def _repeat(self, what: str, interval: float, observe: Callable[[], None]) -> None:
         due = self._clock.now()
@@ -122,21 +121,6 @@ class Measurements:
 
     def _measure_host(self) -> HostSample | None:
         return self._host_probe.measure(self._clock.now())
-
-    def _measure_disks(self) -> None:
-        for info in self._monitor.measured():
-            self._monitor.attempt(info.ref, "measure the disk use of", partial(self._measure_disk, info))
-
-    def _measure_disk(self, info: ContainerInfo) -> None:
-        log = self._host_probe.size(info.log_path) if info.log_path else None
-        self._tell(DiskUse(info.ref.id, self._measure_writable_size(info), log))
-
-    def _measure_writable_size(self, info: ContainerInfo) -> int | None:
-        try:
-            return self._engine.writable_size(info.ref.id)
-        except AdapterError as error:
-            logger.warning("disk_measurement.failed container=%s error=%s", info.ref.name, error)
-            return None
 
     def _submit_probes(self) -> None:
         for container_id, target, address in self._monitor.probed():

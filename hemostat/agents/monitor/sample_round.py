@@ -1,7 +1,7 @@
 """Handles one round of samples: judges and shows each container, then judges held exits and open
 incidents."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
@@ -18,13 +18,14 @@ from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.labels.project import NO_PROJECT, get_project
 from hemostat.core.labels.project_turns import Turns
 from hemostat.core.model import Sample
+from hemostat.core.usage.process_activity import Activity
 from hemostat.errors import HemoStatError
 from hemostat.events import ContainerStats, Kind, Phase
 from hemostat.ports import Sampler
 
 ROUND_SECONDS: Final = 0.25
-"""Seconds in each round for inspecting what incidents wait for, and as many for reviewing incidents: exits
-wait meanwhile."""
+"""Seconds in each round for reading what processes do, as many for inspecting what incidents wait for, and as
+many for reviewing incidents: exits wait meanwhile."""
 
 T = TypeVar("T")
 
@@ -54,6 +55,7 @@ class SampleRound:
         self._sampler = sampler
         self._host_memory = host_memory
         self._history = history
+        self._readings = Turns[str](stopwatch, ROUND_SECONDS, key=str, project=self._project)
         self._glances = Turns[str](stopwatch, ROUND_SECONDS, key=str, project=self._project)
         self._reviews = Turns[Incident](
             stopwatch,
@@ -68,13 +70,12 @@ class SampleRound:
 
     def judge(self, samples: Iterable[Sample], now: float) -> list[IncidentAlert]:
         by_id = {sample.container_id: sample for sample in samples}
+        activities = self._read_activities(by_id, now)
         told: list[IncidentAlert] = []
         for patient in self._registry:
             sample = by_id.get(patient.ref.id) if patient.info.running else None
-            told += (
-                self._attempt(patient, "evaluate a sample of", partial(self._judge, patient, sample, now))
-                or []
-            )
+            judge = partial(self._judge, patient, sample, activities.get(patient.ref.id), now)
+            told += self._attempt(patient, "evaluate a sample of", judge) or []
         told += (
             self._death_watch.judge_held(now)
             + self._death_watch.judge_ooms(now)
@@ -98,17 +99,39 @@ class SampleRound:
     def _attempt(self, patient: WatchedContainer, doing: str, call: Callable[[], T]) -> T | None:
         return self._errors.attempt(patient.ref.id, patient.ref.name, doing, call)
 
-    def _judge(self, patient: WatchedContainer, sample: Sample | None, now: float) -> list[IncidentAlert]:
-        told = [] if sample is None else self._observe(patient, sample, now)
+    def _read_activities(self, samples: Mapping[str, Sample], now: float) -> dict[str, Activity | None]:
+        """Read what the processes of each container do that uses much CPU, by id, as far as there is time."""
+        found: dict[str, Activity | None] = {}
+        wanted = [
+            patient
+            for patient in self._registry
+            if patient.info.running
+            and (sample := samples.get(patient.ref.id)) is not None
+            and self._attempt(patient, "check the CPU of", partial(self._uses_much_cpu, patient, sample))
+        ]
+        for each in self._readings.take([patient.ref.id for patient in wanted]):
+            if (patient := self._registry.get(each)) is not None:
+                read = partial(self._sampler.activity, patient.info, now)
+                found[each] = self._attempt(patient, "read the processes of", read)
+        return found
+
+    def _uses_much_cpu(self, patient: WatchedContainer, sample: Sample) -> bool:
+        return on_sample.should_read_activity(
+            patient, sample, on_sample.find_limits(patient, self._host_memory)
+        )
+
+    def _judge(
+        self, patient: WatchedContainer, sample: Sample | None, activity: Activity | None, now: float
+    ) -> list[IncidentAlert]:
+        told = [] if sample is None else self._observe(patient, sample, activity, now)
         return told + on_event.judge_health(self._registry, patient, now)
 
-    def _observe(self, patient: WatchedContainer, sample: Sample, now: float) -> list[IncidentAlert]:
+    def _observe(
+        self, patient: WatchedContainer, sample: Sample, activity: Activity | None, now: float
+    ) -> list[IncidentAlert]:
         ward, bounds = self._registry, on_sample.find_limits(patient, self._host_memory)
         if on_sample.should_read_history(patient, sample, bounds):
             self._restore_trend(patient, sample)
-        activity = None
-        if on_sample.should_read_activity(patient, sample, bounds):
-            activity = self._sampler.activity(patient.info, now)
         told: list[IncidentAlert] = []
         for kind, phase, since, evidence in on_sample.record_sample(patient, sample, bounds, activity):
             if phase is Phase.CLEARED:

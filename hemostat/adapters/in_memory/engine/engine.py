@@ -131,7 +131,7 @@ class InMemoryEngine(EngineFaults):
         if box.process is None:
             raise EngineError(f"container {box.id} is not running")
 
-    def writable_size(self, container: str) -> int:
+    def writable_size(self, container: str, *, brief: bool = False) -> int:  # noqa: ARG002 - as above
         with self._box(container) as box:
             return box.writable
 
