@@ -267,8 +267,8 @@ def test_slow_event_does_not_delay_those_read_with_it(loop):
     loop.bus.publish(events)
     slowly = threading.Event()
 
-    def step(told: Event, *_: object) -> list[Event]:
-        if told == events[0]:
+    def step(entry: Event, *_: object) -> list[Event]:
+        if entry == events[0]:
             slowly.wait(20)
         return []
 

@@ -151,19 +151,19 @@ class StreamLoop:
             self._queued.extend(entries)
         self._start_workers(pool, len(entries))
 
-    def _start_workers(self, pool: ThreadPoolExecutor, entries: int) -> None:
+    def _start_workers(self, pool: ThreadPoolExecutor, count: int) -> None:
         """Let workers take this many queued entries. Each takes up to `1 + ahead`, one at a time."""
-        for _ in range(min(entries, self._limits.workers)):
-            taken: list[Entry] = []
-            self._working[pool.submit(self._handle, self._take_queued(taken))] = taken
+        for _ in range(min(count, self._limits.workers)):
+            entries: list[Entry] = []
+            self._working[pool.submit(self._handle, self._take_queued(entries))] = entries
 
-    def _take_queued(self, taken: list[Entry]) -> Iterator[Entry]:
+    def _take_queued(self, entries: list[Entry]) -> Iterator[Entry]:
         for _ in range(1 + self._limits.ahead):
             with self._lock:
                 if not self._queued:
                     return
-                taken.append(self._queued.popleft())
-            yield taken[-1]
+                entries.append(self._queued.popleft())
+            yield entries[-1]
 
     def _resubmit(self, pool: ThreadPoolExecutor, entries: Sequence[Entry]) -> None:
         """Submit each entry separately, in order. An entry that kills its worker is among the first ones:

@@ -47,8 +47,8 @@ def test_hanging_disk_measurement_delays_no_other():
         for round_ in range(2, 5):
             scene.disks.submit()
             eventually(lambda count=round_: scene.measured.count("web") == count)
-        patient_calls = [name for name, brief in scene.brief_calls if not brief]
-        assert len(patient_calls) == 1, "one thread waits for those that took too long"
+        full_calls = [name for name, brief in scene.brief_calls if not brief]
+        assert len(full_calls) == 1, "one thread waits for those that took too long"
         assert MAX_THREADS > 1
     finally:
         scene.go.set()

@@ -116,8 +116,8 @@ class DockerEngine:
     def find(self, filters: Mapping[str, Any], *, brief: bool = False) -> list[ContainerInfo]:
         """Every container that matches the engine's `filters`, inspected."""
         rows = inspection.list_rows(self.connection, filters)
-        found = [row["Id"] for row in rows if "Id" in row]
-        return inspection.select_inspected(self.inspect_all(found, brief=brief))
+        containers = [row["Id"] for row in rows if "Id" in row]
+        return inspection.select_inspected(self.inspect_all(containers, brief=brief))
 
     def members(self, project: str, service: str, *, brief: bool = False) -> list[ContainerInfo]:
         compose = {"project": project, "service": service}

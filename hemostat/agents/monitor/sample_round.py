@@ -101,23 +101,23 @@ class SampleRound:
 
     def _read_activities(self, samples: Mapping[str, Sample], now: float) -> dict[str, Activity | None]:
         """Read what the processes of each container do that uses much CPU, by id, as far as there is time."""
-        found: dict[str, Activity | None] = {}
-        wanted = [
-            patient
-            for patient in self._registry
-            if patient.info.running
-            and (sample := samples.get(patient.ref.id)) is not None
-            and self._attempt(patient, "check the CPU of", partial(self._uses_much_cpu, patient, sample))
-        ]
-        for each in self._readings.take([patient.ref.id for patient in wanted]):
-            if (patient := self._registry.get(each)) is not None:
-                read = partial(self._sampler.activity, patient.info, now)
-                found[each] = self._attempt(patient, "read the processes of", read)
-        return found
+        busy = {
+            each.ref.id: each
+            for each in self._registry
+            if each.info.running
+            and (sample := samples.get(each.ref.id)) is not None
+            and self._attempt(each, "check the CPU of", partial(self._uses_much_cpu, each, sample))
+        }
+        return {
+            key: self._attempt(
+                busy[key], "read the processes of", partial(self._sampler.activity, busy[key].info, now)
+            )
+            for key in self._readings.take(busy)
+        }
 
-    def _uses_much_cpu(self, patient: WatchedContainer, sample: Sample) -> bool:
+    def _uses_much_cpu(self, container: WatchedContainer, sample: Sample) -> bool:
         return on_sample.should_read_activity(
-            patient, sample, on_sample.find_limits(patient, self._host_memory)
+            container, sample, on_sample.find_limits(container, self._host_memory)
         )
 
     def _judge(

@@ -113,7 +113,7 @@ class Responder:
         return self._unresponsive.attempt(case, partial(self._step, case, now))
 
     def _step(self, case: RequestCase, now: float) -> list[Event] | Defer | RunInBackground:
-        case = _set_found(case, self._unresponsive.inspect(case))
+        case = _set_container(case, self._unresponsive.inspect(case))
         if case.request.action is Action.NONE and case.order is None:
             return self._run_in_background(case, self._escalate)
         decision, book = self._decide(case, now)
@@ -135,7 +135,7 @@ class Responder:
         current, and each time that the ledger was changed meanwhile."""
         current = 0 <= now - decided < DECISION_SECONDS
         if not current:
-            case = _set_found(case, inspect_if_present(self._engine, case.request.alert.container))
+            case = _set_container(case, inspect_if_present(self._engine, case.request.alert.container))
         with self._in_flight.take(repetition.build_attempt_key(case.request, case.incident)) as free:
             if not free:
                 return Defer(now + slots.BUSY_RETRY_SECONDS, "it is in progress")
@@ -302,14 +302,13 @@ class Responder:
         return Defer(until, why, tuple(self._tell(case, ended, at)), ended.reason)
 
 
-def _set_found(case: RequestCase, found: ContainerInfo | None) -> RequestCase:
-    """Return the case with the container as it is now. Name and labels are taken from the engine, never from
-    the sender of the request."""
+def _set_container(case: RequestCase, info: ContainerInfo | None) -> RequestCase:
+    """Return the case with the container as it is now, its name and labels as the engine knows them."""
     alert = case.request.alert
-    if found is not None:
-        alert = msgspec.structs.replace(alert, container=veiled(found.ref))
+    if info is not None:
+        alert = msgspec.structs.replace(alert, container=veiled(info.ref))
     request = msgspec.structs.replace(case.request, alert=alert)
-    return msgspec.structs.replace(case, found=found, request=request)
+    return msgspec.structs.replace(case, found=info, request=request)
 
 
 def _is_down(case: RequestCase) -> bool:

@@ -43,12 +43,12 @@ def has_own_network(info: ContainerInfo) -> bool:
 
 
 def find_dependencies(
-    seen: Mapping[Edge, float], known: Collection[str], now: float
+    seen: Mapping[Edge, float], containers: Collection[str], now: float
 ) -> dict[str, frozenset[str]]:
     """Return the ids that each container has opened connections to, by container id. `seen`: when each
-    connection was last observed (epoch seconds). `known`: the ids of all containers."""
+    connection was last observed (epoch seconds). `containers`: the ids of all containers."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for (client, server), time in seen.items():
-        if now - time <= CONNECTION_TTL_SECONDS and client in known and server in known:
+        if now - time <= CONNECTION_TTL_SECONDS and client in containers and server in containers:
             found[client].add(server)
     return {client: frozenset(servers) for client, servers in found.items()}
