@@ -2,6 +2,7 @@
 
 import pytest
 
+from hemostat.adapters.sampling import sockets
 from hemostat.adapters.sampling.sockets import MIN_AGE_SECONDS, SocketReader, find_peers, parse
 from hemostat.core.model import ConnectionPeers, ContainerInfo
 from hemostat.events import Container
@@ -80,6 +81,20 @@ def test_containers_alternate_and_pauses_follow_the_cost(root):
     now = 10.0 + 60.0
     assert reader.next([container(), other], now) is None  # it was the other's turn
     assert reader.next([container(), other], now + 60.0) is not None
+
+
+def test_pause_after_a_long_reading_is_kept(root, monkeypatch):
+    spent = iter(range(0, 100, 5))
+    monkeypatch.setattr(sockets.time, "thread_time", lambda: next(spent) / 10)
+    reader = SocketReader(root)
+    other = ContainerInfo(ref=Container(id="d" * 64, name="db"), status="running", pid=9)
+    readings: list[str] = []
+    monkeypatch.setattr(reader, "_read", lambda info: readings.append(info.ref.name))
+    for second in range(10, 510):
+        reader.next([container(), other], float(second))
+    assert readings == ["web", "db"], "each takes half a second"
+    reader.next([container(), other], 510.0)
+    assert readings == ["web", "db", "web"]
 
 
 @pytest.mark.parametrize(("cgroup", "shown"), [("0::/docker/other", 0), (f"0::/docker/{CONTAINER}/init", 1)])

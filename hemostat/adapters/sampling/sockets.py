@@ -16,7 +16,11 @@ from hemostat.core.model import ConnectionPeers, ContainerInfo
 
 ROOT: Final = Path("/")
 READ_TIME_SHARE: Final = 0.001
-"""Share of one core that is spent on reading."""
+"""Share of one core that is spent on reading, within the maximum pauses."""
+MAX_PAUSE_SECONDS: Final = 60.0
+"""Maximum pause before the next container is read, however long one has taken."""
+MAX_OWN_PAUSE_SECONDS: Final = 600.0
+"""Maximum pause before the same container is read again."""
 LISTENING, ESTABLISHED = "0A", "01"
 MAX_BYTES: Final = 512 * 1024
 """Bytes of one table that are read: some 3,500 connections."""
@@ -33,11 +37,13 @@ class TcpConnection(NamedTuple):
 
 
 class SocketReader:
-    """Reads one container at a time, the least recently read, with pauses in between."""
+    """Reads one container at a time, the one first that has been due for longest, with pauses in between. A
+    container with many connections is read less often, and others wait a minute at most."""
 
     def __init__(self, root: Path = ROOT) -> None:
         self._proc = root / "proc"
-        self._read_at: dict[tuple[str, float], float] = {}
+        self._due_at: dict[tuple[str, float], float] = {}
+        """When each container may be read again (epoch seconds)."""
         self._rests_until = 0.0
 
     def next(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
@@ -47,14 +53,17 @@ class SocketReader:
             for info in containers
             if now - info.started_at >= MIN_AGE_SECONDS
         }
-        self._read_at = {key: at for key, at in self._read_at.items() if key in due}
-        if not due or now < self._rests_until <= now + 60.0:
+        self._due_at = {key: at for key, at in self._due_at.items() if key in due}
+        if not due or now < self._rests_until <= now + MAX_PAUSE_SECONDS:
             return None
-        key = min(due, key=lambda each: self._read_at.get(each, 0.0))
+        key = min(due, key=lambda each: self._due_at.get(each, 0.0))
+        if now < self._due_at.get(key, 0.0) <= now + MAX_OWN_PAUSE_SECONDS:
+            return None
         began = time.thread_time()
         found = self._read(due[key])
-        self._read_at[key] = now
-        self._rests_until = now + (time.thread_time() - began) / READ_TIME_SHARE
+        pause = (time.thread_time() - began) / READ_TIME_SHARE
+        self._rests_until = now + min(pause, MAX_PAUSE_SECONDS)
+        self._due_at[key] = now + min(pause, MAX_OWN_PAUSE_SECONDS)
         return found
 
     def _read(self, info: ContainerInfo) -> ConnectionPeers | None:
