@@ -322,6 +322,31 @@ def test_task_not_replaced_by_swarm_is_an_alert(scene):
     assert scene.told() == [(Kind.EXITED, RAISED)]
 
 
+ECS = {
+    "com.amazonaws.ecs.task-definition-family": "shop",
+    "com.amazonaws.ecs.container-name": "web",
+}
+
+
+def test_crash_loop_under_copied_labels_hides_no_death(scene):
+    """ECS has no label whose value only the containers of one task share."""
+    web = scene.make(name="ecs-web", labels=ECS)
+    evil = scene.make(name="evil", labels=ECS)
+    for _ in range(5):
+        scene.sample(10)
+        scene.end(evil, 1)
+        scene.sample(5)
+        scene.engine.start(evil)
+    assert [(each.container.name, each.kind) for each in scene.alerts] == [("evil", Kind.CRASH_LOOP)]
+    scene.sample(10)
+    scene.end(web, 1)
+    scene.sample(5)
+    scene.engine.restart(evil)
+    scene.sample(300)
+    alerts = [each for each in scene.alerts if each.container.name == "ecs-web"]
+    assert [(each.kind, each.phase) for each in alerts] == [(Kind.EXITED, RAISED)]
+
+
 def test_service_scaled_to_0_raises_no_alert(scene):
     web = scene.make(name="p.1.a", labels=swarm("a"))
     scene.kill(web, TERM)

@@ -203,11 +203,11 @@ def _report_failure(
     """Report a crash loop after too many deaths, otherwise a crash, unless the owner handles it."""
     ref, tuned, register = patient.ref, patient.tuned, ward.register
     key = restart_owner.get_workload_key(ref)
-    earlier = ward.deaths.get(key, ())
-    deaths = (*(death for death in earlier if abs(since - death) < tuned.loop_window), since)[-MAX_DEATHS:]
-    ward.deaths[key] = deaths
+    recent = [death for death in ward.deaths.get(key, ()) if abs(since - death) < tuned.loop_window]
+    ward.deaths[key] = (*recent, since)[-MAX_DEATHS:]
+    deaths = (*(death for death in recent if restart_owner.may_precede(patient.info, death)), since)
     if exits.is_crash_loop(deaths, tuned, now):
-        if ward.is_looping(ref):
+        if ward.is_looping(patient.info):
             return []
         facts = [
             Evidence("deaths", len(deaths)),
@@ -232,10 +232,8 @@ def _report_failure(
 def _report_slow_loop(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
     """Report a loop that the owner keeps going: its runs end with 0, or it is slower than the loop window."""
     window = patient.tuned.loop_window
-    runs = restart_owner.find_slow_loop(
-        ward.runs.get(restart_owner.get_workload_key(patient.ref), ()), window, now
-    )
-    if not runs or ward.is_looping(patient.ref) or is_job(patient.ref):
+    runs = restart_owner.find_slow_loop(ward.list_runs(patient.info), window, now)
+    if not runs or ward.is_looping(patient.info) or is_job(patient.ref):
         return []
     lasted = now - runs[0].ended + runs[0].seconds
     facts = [

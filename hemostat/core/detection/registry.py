@@ -23,7 +23,7 @@ from hemostat.core.dependencies.state import Observations
 from hemostat.core.detection import storm
 from hemostat.core.detection.incidents import Incident, IncidentAlert, IncidentRegister
 from hemostat.core.detection.jobs import explain_job, is_session
-from hemostat.core.detection.restart_owner import EndedRun, get_workload_key
+from hemostat.core.detection.restart_owner import EndedRun, get_workload_key, is_predecessor, may_precede
 from hemostat.core.detection.stop_intent import (
     SIGNAL_MARGIN_SECONDS,
     PendingExit,
@@ -213,11 +213,24 @@ class ContainerRegistry:
         """Report a state from before the first look, as no part of a storm and without another root cause."""
         return self.open_incident(patient, kind, since, 0.0, evidence, OWN_FAULT)
 
-    def is_looping(self, container: Container) -> bool:
+    def list_deaths(self, info: ContainerInfo) -> tuple[float, ...]:
+        """Return the recorded deaths of the container, and of those that it may replace."""
+        deaths = self.deaths.get(get_workload_key(info.ref), ())
+        return tuple(death for death in deaths if may_precede(info, death))
+
+    def list_runs(self, info: ContainerInfo) -> tuple[EndedRun, ...]:
+        """Return the recorded runs of the container, and of those that it may replace."""
+        runs = self.runs.get(get_workload_key(info.ref), ())
+        return tuple(run for run in runs if may_precede(info, run.ended))
+
+    def is_looping(self, info: ContainerInfo) -> bool:
         """Return whether a crash loop of the container, or of one that it replaces, is already reported."""
-        key = get_workload_key(container)
+        key = get_workload_key(info.ref)
         return any(
-            each.kind is Kind.CRASH_LOOP and get_workload_key(each.container) == key for each in self.register
+            each.kind is Kind.CRASH_LOOP
+            and get_workload_key(each.container) == key
+            and ((other := self.get(each.container.id)) is None or is_predecessor(other.info, info))
+            for each in self.register
         )
 
     def open_incident(

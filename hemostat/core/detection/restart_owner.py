@@ -32,6 +32,8 @@ MIN_SLOW_DEATHS: Final = 5
 """Number of ends with 0 after a short run (MIN_CLEAN_ENDS), and of failures, within SLOW_LOOP_WINDOWS loop
 windows that make a slow loop."""
 SLOW_LOOP_WINDOWS: Final = 12.0
+END_MARGIN_SECONDS: Final = 1.0
+"""Difference in seconds between the times that the engine's event and the inspection name for one end."""
 MAX_WORKLOAD_CHARACTERS: Final = 200
 """Characters of a workload's key, which labels determine."""
 
@@ -110,9 +112,31 @@ def get_workload_key(container: Container) -> str:
 def find_replacements(
     container: Container, died_at: float, others: Sequence[ContainerInfo]
 ) -> list[ContainerInfo]:
-    """Return what was started in the container's place since it died: another container, or the same one."""
+    """Return what was started in the container's place since it died: the same container, or another one that
+    was created since then."""
     key = get_workload_key(container)
-    return [each for each in others if each.started_at > died_at and get_workload_key(each.ref) == key]
+    return [
+        each
+        for each in others
+        if each.started_at > died_at
+        and get_workload_key(each.ref) == key
+        and (each.ref.id == container.id or each.created_at > died_at)
+    ]
+
+
+def may_precede(info: ContainerInfo, time: float) -> bool:
+    """Return whether the end of a process at `time` (epoch seconds) may concern the container or one that it
+    replaces. While it ran, the end was another container's: labels alone may name the same workload."""
+    if time <= info.started_at + END_MARGIN_SECONDS:
+        return True
+    return not info.running and abs(time - info.finished_at) <= END_MARGIN_SECONDS
+
+
+def is_predecessor(other: ContainerInfo, info: ContainerInfo) -> bool:
+    """Return whether `other` may be the same container or one that it replaces: it ended before."""
+    if other.ref.id == info.ref.id:
+        return True
+    return not other.running and may_precede(info, other.finished_at)
 
 
 def is_restarted_by_docker(info: ContainerInfo, exit_code: int = 1) -> bool:

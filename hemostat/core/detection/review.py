@@ -11,7 +11,6 @@ from hemostat.core.detection.restart_owner import (
     find_orchestrator,
     find_replacements,
     find_slow_loop,
-    get_workload_key,
     is_calm,
 )
 from hemostat.core.detection.stop_intent import is_requested_death
@@ -139,10 +138,9 @@ def _is_replaced(ward: ContainerRegistry, incident: Incident, patient: WatchedCo
 
 
 def _is_looping(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> bool:
-    key = get_workload_key(patient.ref)
-    runs = find_slow_loop(ward.runs.get(key, ()), patient.tuned.loop_window, now)
+    runs = find_slow_loop(ward.list_runs(patient.info), patient.tuned.loop_window, now)
     going = bool(runs) and not is_calm(runs, patient.info.started_at, now)
-    return going or exits.is_crash_loop(ward.deaths.get(key, ()), patient.tuned, now)
+    return going or exits.is_crash_loop(ward.list_deaths(patient.info), patient.tuned, now)
 
 
 def _is_calm(ward: ContainerRegistry, incident: Incident, patient: WatchedContainer, now: float) -> bool:

@@ -74,10 +74,16 @@ def task(slot: int, task_id: str):
 def test_container_with_copied_labels_is_not_a_replacement(labels, own, forged):
     victim = build_reference("v", "web", "web:1", {**labels, **own})
     evil = ContainerInfo(
-        ref=build_reference("e", "evil", "evil:1", {**labels, **forged}), status="running", started_at=NOW + 5
+        ref=build_reference("e", "evil", "evil:1", {**labels, **forged}),
+        status="running",
+        started_at=NOW + 5,
+        created_at=NOW + 4,
     )
     again = ContainerInfo(
-        ref=build_reference("w", "web", "web:1", {**labels, **own}), status="running", started_at=NOW + 5
+        ref=build_reference("w", "web", "web:1", {**labels, **own}),
+        status="running",
+        started_at=NOW + 5,
+        created_at=NOW + 4,
     )
     assert find_replacements(victim, NOW, [evil]) == []
     assert find_replacements(victim, NOW, [evil, again]) == [again]
@@ -86,9 +92,9 @@ def test_container_with_copied_labels_is_not_a_replacement(labels, own, forged):
 
 def test_replacement_fills_the_same_slot_and_another_replica_does_not():
     assert get_workload_key(task(1, "a")) == get_workload_key(task(1, "b")) != get_workload_key(task(2, "c"))
-    running = ContainerInfo(ref=task(2, "c"), status="running", started_at=NOW + 5)
+    running = ContainerInfo(ref=task(2, "c"), status="running", started_at=NOW + 5, created_at=NOW + 4)
     assert not find_replacements(task(1, "a"), NOW, [running])
-    again = ContainerInfo(ref=task(1, "b"), status="running", started_at=NOW + 5)
+    again = ContainerInfo(ref=task(1, "b"), status="running", started_at=NOW + 5, created_at=NOW + 4)
     assert find_replacements(task(1, "a"), NOW, [running, again])
 
 
