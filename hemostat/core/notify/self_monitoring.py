@@ -1,5 +1,6 @@
 """Self-monitoring of HemoStat: which parts are gone, since when, and which notifications were sent."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -24,6 +25,11 @@ LOST_DATA_PREFIX: Final = "Redis has lost data of HemoStat"
 STORING_ROLE: Final = "alert"
 UNREADABLE_TEXT: Final = "cannot be read"
 """Part of a responder's trouble about unreadable rows in Redis, such as a pause."""
+DATA_TROUBLE_PATTERN: Final = re.compile(
+    rf"{LOST_DATA_PREFIX}|\d+ rows? in Redis {UNREADABLE_TEXT}|(\S+ )?paused by .*{UNREADABLE_TEXT}"
+)
+"""Beginning of a responder's trouble about its data. An error of the engine begins with the operation. It may
+quote a label further on."""
 MAX_UNSEEN_SECONDS: Final = 86400.0
 """Seconds after which a silent role of one host is no longer expected, if the role runs elsewhere."""
 MAX_HOSTS: Final = 250
@@ -85,13 +91,12 @@ def observe_heartbeats(
     gone |= {
         f"data in Redis of {host}": beat.trouble
         for (role, host), beat in facts.items()
-        if role == RESPONDER_ROLE
-        and (beat.trouble.startswith(LOST_DATA_PREFIX) or UNREADABLE_TEXT in beat.trouble)
+        if role == RESPONDER_ROLE and DATA_TROUBLE_PATTERN.match(beat.trouble)
     }
     gone |= {
-        f"{AUDIT} of {host}": _find_segment(beat.trouble, AUDIT)
+        f"{AUDIT} of {host}": segment
         for (role, host), beat in facts.items()
-        if role == STORING_ROLE and AUDIT in beat.trouble
+        if role == STORING_ROLE and (segment := _find_segment(beat.trouble, AUDIT))
     }
     return msgspec.structs.replace(vigil, seen=seen), gone
 
@@ -120,8 +125,8 @@ def _select_heartbeats(
 
 
 def _find_segment(trouble: str, beginning: str) -> str:
-    """The part of a role's trouble that starts with this text."""
-    return next((each for each in trouble.split("; ") if each.startswith(beginning)), trouble)
+    """The part of a role's trouble that starts with this text; empty without one."""
+    return next((each for each in trouble.split("; ") if each.startswith(beginning)), "")
 
 
 def update_and_notify(

@@ -3,9 +3,10 @@
 import pytest
 
 from hemostat.adapters.redis.controls import FALLBACK_PAUSE
-from hemostat.core.ledger.controls import ALL_CONTAINERS, Controls
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Controls, Pause
 from hemostat.core.notify.self_monitoring import (
     BUS_NAME,
+    LOST_DATA_PREFIX,
     MAX_HOSTS,
     MAX_NOTIFICATIONS,
     MAX_UNSEEN_SECONDS,
@@ -68,6 +69,21 @@ def test_unreadable_rows_are_notified(trouble):
     assert words == [(Topic.GONE, "data in Redis of a")]
     assert told(vigil, gone, 120.0)[1] == []
     assert told(vigil, {}, 130.0)[1] == [(Topic.BACK, "data in Redis of a")]
+
+
+@pytest.mark.parametrize("words", [format_unreadable_rows(1), UNREADABLE_PAUSE, f"{LOST_DATA_PREFIX}; x"])
+def test_label_in_an_error_of_the_engine_names_no_data(words):
+    quoting = beats(("responder", "a"), trouble=f"inspect service {words}; {words}: HTTP 503")
+    assert observe_heartbeats(SelfMonitoringState(), quoting, ["responder"], NOW)[1] == {}
+
+
+def test_unreadable_pause_after_another_one_is_notified():
+    pauses = {"api": Pause(by="ann", at=NOW, reason="release"), "web": FALLBACK_PAUSE}
+    trouble = Controls(pauses=pauses).notice(NOW)
+    alive = beats(("responder", "a"), trouble=trouble)
+    assert list(observe_heartbeats(SelfMonitoringState(), alive, ["responder"], NOW)[1]) == [
+        "data in Redis of a"
+    ]
 
 
 def test_long_loss_and_return_are_notified_once():
