@@ -8,6 +8,7 @@ import click
 
 from hemostat.cli.asking import add_filters, build_query
 from hemostat.cli.options import Globals
+from hemostat.cli.terminal import write_json
 from hemostat.cli.when import format_local
 from hemostat.core.history.incident_log import format_event_line
 from hemostat.core.text import escape_controls
@@ -45,7 +46,7 @@ def history(given: Globals, /, type_: str | None, lines: int, as_csv: bool, **as
     rows.reverse()
     if given.json:
         for row in rows:
-            sys.stdout.write(row.body + "\n")
+            write_json(row.body.encode("utf-8", "replace"))
     elif as_csv:
         _write_csv(rows)
     else:

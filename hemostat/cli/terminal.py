@@ -17,10 +17,10 @@ def is_interactive() -> bool:
 
 
 def write_json(data: bytes) -> None:
-    """Write a line of JSON to standard output. On a terminal, control characters are escaped."""
-    if is_interactive():
-        data = escape_json(data.decode("utf-8", "replace")).encode()
-    sys.stdout.buffer.write(data + b"\n")
+    """Write a line of JSON to standard output. Characters that a terminal or an editor would act on are
+    escaped, whatever standard output is: a pager or a file shows them later."""
+    text = escape_json(data.decode("utf-8", "replace"))
+    sys.stdout.buffer.write(text.encode() + b"\n")
     sys.stdout.buffer.flush()
 
 

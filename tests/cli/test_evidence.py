@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import msgspec
+
 from hemostat.adapters.redis import EmbeddedRedis, RedisEvidence, connect
 from hemostat.cli.evidence import format_snapshot
 from hemostat.core.evidence.build import build_snapshot
@@ -44,6 +46,17 @@ def test_stored_evidence_is_printed(bus, hemostat):
     RedisEvidence(connect(server.url)).put("i1", KEPT)
     assert "out of cheese" in hemostat("evidence", "i1").out
     assert decode(hemostat("evidence", "i1", "--json").out.encode()) == KEPT
+
+
+def test_evidence_as_json_has_no_control_characters(bus, hemostat):
+    """The output is no terminal here, and may be shown on one later."""
+    server = EmbeddedRedis(Path(os.environ["HEMOSTAT_STATE_DIR"]))
+    kept = msgspec.structs.replace(KEPT, log="invoice \u202egpj.exe\u2066 \x9b2J\x7f é")
+    RedisEvidence(connect(server.url)).put("i1", kept)
+    told = hemostat("evidence", "i1", "--json").out
+    assert told.removesuffix("\n").isprintable()
+    assert "é" in told
+    assert decode(told.encode()) == kept
 
 
 def test_incident_without_evidence_is_reported(bus, hemostat):
