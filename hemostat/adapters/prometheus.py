@@ -4,8 +4,10 @@ Connections are bounded in number and time. On loopback a request must name this
 otherwise a web page in a local browser could be directed here by another server (DNS rebinding).
 """
 
+import math
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
@@ -28,7 +30,10 @@ MAX_CONNECTIONS: Final = 32
 One more ends the oldest, so that idle connections cannot keep Prometheus out.
 """
 TIMEOUT_SECONDS: Final = 10.0
-"""Seconds for which a connection may be silent."""
+"""Seconds for which a connection may be silent, and in which it must take a response."""
+REUSE_SECONDS: Final = 1.0
+"""Seconds for which read metrics answer further requests. Requests that wait for a slow bus are then answered
+together, and not one after the other."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -104,10 +109,20 @@ def _guard_name(app: Any, names: frozenset[str]) -> Any:
 class _Numbers(Collector):
     def __init__(self, ask: Callable[[], Numbers]) -> None:
         self._ask = ask
+        self._lock = threading.Lock()
+        self._numbers: Numbers = {}
+        self._read_at = -math.inf
 
     def collect(self) -> Iterator[Metric]:
-        for measure, values in self._ask().items():
+        for measure, values in self._read().items():
             yield make_family(measure, values)
+
+    def _read(self) -> Numbers:
+        with self._lock:
+            if time.monotonic() - self._read_at >= REUSE_SECONDS:
+                self._numbers = self._ask()
+                self._read_at = time.monotonic()
+            return self._numbers
 
 
 def make_family(measure: Measure, values: dict[Labels, float | Distribution]) -> Metric:

@@ -4,8 +4,10 @@ import json
 import socket
 import subprocess
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlencode
@@ -157,6 +159,38 @@ def test_idle_connections_do_not_block_scrapes():
                 connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: loc")
         assert asked(port).startswith("HTTP/1.0 200 ")
         eventually(lambda: threading.active_count() - begin <= MAX_CONNECTIONS + 1)
+
+
+def test_simultaneous_requests_share_one_reading():
+    """Each reading waits for the bus. One after the other they would keep Prometheus waiting."""
+    readings = []
+
+    def read_slowly() -> Numbers:
+        readings.append(1)
+        time.sleep(0.3)
+        return NUMBERS
+
+    with (
+        serve_metrics("127.0.0.1", 0, read_slowly) as port,
+        ThreadPoolExecutor(MAX_CONNECTIONS // 2) as threads,
+    ):
+        begin = time.monotonic()
+        answers = list(threads.map(lambda _: asked(port), range(MAX_CONNECTIONS // 2)))
+        assert time.monotonic() - begin < 2.0
+    assert all("hemostat_dead_letter_entries" in each for each in answers)
+    assert len(readings) <= 2
+
+
+def test_slow_reader_does_not_delay_other_requests(monkeypatch):
+    monkeypatch.setattr("hemostat.adapters.prometheus._Handler.timeout", 1.0)
+    large: Numbers = {DEAD_LETTERS: {(): 0.0}, BUS_UP: {(f"{number:0100}",): 1.0 for number in range(80_000)}}
+    with ExitStack() as opened, serve_metrics("127.0.0.1", 0, lambda: large) as port:
+        begin = threading.active_count()
+        for _ in range(2):
+            connection = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert asked(port, "evil.example").startswith("HTTP/1.0 421 ")
+        eventually(lambda: threading.active_count() <= begin)
 
 
 def test_idle_connection_is_closed(monkeypatch):
