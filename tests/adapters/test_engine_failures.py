@@ -367,6 +367,16 @@ def test_network_members_are_listed_despite_a_hanging_one(
     assert [info.ref.name for info in engine.attached()] == ["app"]
 
 
+def test_unused_containers_are_listed_despite_a_hanging_one(
+    proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "INSPECT_SECONDS", 0.2)
+    rows = [{"Id": name, "Names": [f"/{name}"], "State": "exited"} for name in ("stuck", "old")]
+    rules = [Rule("GET /containers/old/json", inspected("old")), Rule("GET /containers/stuck", Silence())]
+    engine = connect(proxy, *rules, Rule("GET /system/df", told({"Containers": rows})))
+    assert [each.name for each in engine.reclaimable()] == ["old"]
+
+
 # --- ssh ----------------------------------------------------------------------------------------------
 
 

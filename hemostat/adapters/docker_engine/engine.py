@@ -6,7 +6,7 @@ Answers are interpreted in `parse`. No call is retried.
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode
 
@@ -47,7 +47,7 @@ from hemostat.core.model import (
 from hemostat.core.remediation.scaling import COMPOSE_ID_PREFIX
 from hemostat.core.remediation.stop_timeout import bound_stop_seconds
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.errors import EngineError
 from hemostat.ports import EngineVersion
 
 DEFAULT_MAX_STOP_SECONDS: Final = ResponderSettings().stop_timeout_max
@@ -238,13 +238,9 @@ class DockerEngine:
         ]
 
     def _find_ends(self, containers: Sequence[str]) -> dict[str, float]:
-        """When each of the containers stopped, epoch seconds."""
-        ended = {}
-        for container in containers:
-            with suppress(NoSuchContainerError):
-                info = self.inspect(container)
-                ended[container] = max(info.finished_at, info.created_at)
-        return ended
+        """When each of the containers stopped, epoch seconds. Those that cannot be inspected are left out."""
+        infos = inspection.select_inspected(self.inspect_all(containers))
+        return {info.ref.id: max(info.finished_at, info.created_at) for info in infos}
 
     def discard(self, leftover: PrunableItem) -> int:
         try:
@@ -294,7 +290,8 @@ class DockerEngine:
             one_shot = (major, minor) >= ONE_SHOT_API
             query = "stream=false&one-shot=true" if one_shot else "stream=false"
             return msgspec.json.decode(
-                make_getter(client)(f"/containers/{container}/stats", query), type=dict[str, Any]
+                make_getter(client, STATS_SILENCE_SECONDS)(f"/containers/{container}/stats", query),
+                type=dict[str, Any],
             )
 
     def follow_stats(
