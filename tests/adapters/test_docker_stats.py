@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hemostat.adapters.sampling.docker_stats import StatsSampler
+from hemostat.adapters.sampling.docker_stats.sampler import FIRST_PAUSE_SECONDS, HANG_SECONDS
 from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.errors import EngineError, NoSuchContainerError
@@ -335,3 +336,21 @@ def test_hanging_stats_delay_other_containers_once(
     waits.clear()
     assert usage(streaming, info("c1"), info("c2")) == [2]
     assert (waits, station.opened.count("c1")) == ([0.0], 2)
+
+
+def test_hung_stats_are_requested_again_after_a_pause(
+    station: Station, streaming: StatsSampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Time, "now", 100.0)
+    monkeypatch.setattr(streaming._changed, "wait_for", lambda *_: False)
+    for pause in (FIRST_PAUSE_SECONDS, 2 * FIRST_PAUSE_SECONDS):
+        streaming.sample([info("c1")], 7.0)
+        Time.now += HANG_SECONDS
+        station.tell("c1", EngineError("follow stats of c1: took too long"))
+        eventually(lambda: not streaming._feeds["c1"].busy)
+        opened = len(station.opened)
+        streaming.sample([info("c1")], 7.0)
+        assert len(station.opened) == opened
+        Time.now += pause
+    streaming.sample([info("c1")], 7.0)
+    eventually(lambda: len(station.opened) == opened + 1)

@@ -15,6 +15,7 @@ from typing import Final
 
 from hemostat.adapters.sampling.docker_stats import answer
 from hemostat.adapters.sampling.docker_stats.answer import Answer
+from hemostat.core.backoff import compute_backoff
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.usage.process_activity import Activity
 from hemostat.errors import EngineError
@@ -28,6 +29,11 @@ FRESH_SECONDS: Final = 3.0
 """Seconds for which an answer is current."""
 IDLE_SECONDS: Final = 10.0
 """Seconds after which an unrequested stream is closed."""
+HANG_SECONDS: Final = 5.0
+"""Seconds after which a request or stream without an answer counts as hung. Then nothing is requested for the
+container for a while: many that hang must leave threads to the others."""
+FIRST_PAUSE_SECONDS: Final = 2.0
+MAX_PAUSE_SECONDS: Final = 20.0
 
 Cut = Callable[[], None]
 Follow = Callable[[str], tuple[Generator[Answer, None, None], Cut]]
@@ -47,6 +53,10 @@ class StatsFeed:
         self.busy = False
         self.answered = True
         """Whether the last attempt brought an answer. A hanging container is not waited for again."""
+        self.began = 0.0
+        self.hangs = 0
+        """How many attempts in a row have hung."""
+        self.paused_until = 0.0
         self.cut: Cut = lambda: None
 
 
@@ -115,13 +125,15 @@ class StatsSampler:
         """Request an answer. Returns whether to wait for it: no current answer has arrived yet."""
         feed = self._feeds.setdefault(container.ref.id, StatsFeed())
         new = feed.awaited != container.started_at or (feed.answered and not feed.busy)
+        if feed.awaited != container.started_at:
+            feed.hangs, feed.paused_until = 0, 0.0
         feed.asked, feed.awaited = self._clock(), container.started_at
-        if not feed.busy and not self._closed:
+        if not feed.busy and not self._closed and feed.asked >= feed.paused_until:
             self._begin_request(container.ref.id, feed)
         return new
 
     def _begin_request(self, container: str, feed: StatsFeed) -> None:
-        feed.busy, feed.answered = True, False
+        feed.busy, feed.answered, feed.began = True, False, self._clock()
         if self._follow is None or not self._free_streams:
             self._pool.submit(self._ask_once, container, feed)
             return
@@ -195,6 +207,10 @@ class StatsSampler:
             return feed.stats is not None and not self._closed and not self._is_idle(feed)
 
     def _end_request(self, feed: StatsFeed) -> None:
+        now = self._clock()
+        hung = not feed.answered and now - feed.began >= HANG_SECONDS
+        feed.hangs = feed.hangs + 1 if hung else 0
+        feed.paused_until = now + compute_backoff(feed.hangs, FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
         feed.busy = False
         feed.cut = lambda: None
         self._changed.notify_all()
