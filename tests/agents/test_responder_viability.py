@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from hemostat.core.model import HealthCheck
-from hemostat.errors import EngineError
+from hemostat.errors import EngineError, EngineTimeoutError
 from hemostat.events import Action, Event, Kind, Outcome, Reason, RemediationNeeded
 from hemostat.ports import Defer
 from tests.support.responder_harness import ResponderHarness, run_step
@@ -79,6 +79,39 @@ def test_container_with_a_stopped_network_owner_is_not_touched(scene):
     assert scene.step(ill(scene)).detail == "web, whose namespace it shares, is exited"
     scene.engine.start("web")
     assert scene.step(ill(scene)).outcome is Outcome.HEALED
+
+
+def hang_owner(scene: ResponderHarness, *owners: str) -> list[str]:
+    """The inspections of these owners of `app`'s namespaces have hung since, for half a second each."""
+    inspect, hung = scene.engine.inspect, []
+
+    def inspect_or_hang(name: str):
+        if name in owners:
+            hung.append(name)
+            scene.clock.advance(0.5)
+            raise EngineTimeoutError(f"inspect {name}: took too long")
+        info = inspect(name)
+        return msgspec.structs.replace(info, joined=owners) if info.ref.name == "app" else info
+
+    scene.engine.inspect = inspect_or_hang
+    return hung
+
+
+def test_running_container_with_a_silent_network_owner_is_deferred(scene):
+    responder, inspect = scene.responder(), scene.engine.inspect
+    hang_owner(scene, "o1")
+    request = ill(scene)
+    assert isinstance(scene.step(request, responder), Defer)
+    assert scene.starts() == 0
+    scene.engine.inspect = inspect
+    assert scene.finish(request, responder).outcome is Outcome.HEALED
+
+
+def test_down_container_with_silent_network_owners_is_started(scene):
+    scene.engine.crash("app", 1)
+    hung = hang_owner(scene, "o1", "o2", "o3")
+    assert scene.finish(scene.request(container="app")).outcome is Outcome.HEALED
+    assert hung == ["o1", "o2", "o3"], "each was asked about once"
 
 
 def missing(scene: ResponderHarness, **limits):

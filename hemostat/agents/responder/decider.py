@@ -59,7 +59,6 @@ class Decider:
     def decide(self, case: RequestCase, book: LedgerSnapshot, now: float) -> Decision:
         situation = DecisionInput(
             book=book,
-            peers=self._host_containers.peers(case.request.alert.container, case.found),
             order=case.order,
             in_hand=self._in_flight.full,
             trust=self._trust,
@@ -74,7 +73,13 @@ class Decider:
             decision = self._ask_policy(case, situation, now)
         if isinstance(decision, Act | Resume) and self._has_half(case, situation, now):
             others = self._host_containers.others(case.request.alert.container, now)
-            decision = self._ask_policy(case, msgspec.structs.replace(situation, others=others), now)
+            situation = msgspec.structs.replace(situation, others=others)
+            decision = self._ask_policy(case, situation, now)
+        if isinstance(decision, Act) or _is_rehearsal(decision):  # the replicas are the last rule
+            container = case.request.alert.container
+            peers = self._host_containers.peers(container, case.found, now, book.version)
+            if peers.size:
+                decision = self._ask_policy(case, msgspec.structs.replace(situation, peers=peers), now)
         if isinstance(decision, RequestApproval) and Reason.APPROVAL in case.reported:
             # Any label can request an approval: one that is pending needs neither a worker nor an event.
             return Wait(min(decision.until, now + policy.PEOPLE_RETRY_SECONDS), APPROVAL_PENDING)
@@ -130,8 +135,11 @@ class Decider:
     def _refuse_hopeless(self, case: RequestCase, decision: Decision) -> Decision:
         """Refuse an action whose start must fail, so that no container is stopped for it. A dry run reports
         the same."""
-        is_rehearsal = isinstance(decision, Refuse) and decision.reason is Reason.DRY_RUN
-        if not isinstance(decision, Act | RequestApproval) and not is_rehearsal:
+        if not isinstance(decision, Act | RequestApproval) and not _is_rehearsal(decision):
             return decision
         obstacle = self._start_check.obstacle(case.request.action, case.found)
         return Refuse(Reason.NOT_VIABLE, obstacle) if obstacle else decision
+
+
+def _is_rehearsal(decision: Decision) -> bool:
+    return isinstance(decision, Refuse) and decision.reason is Reason.DRY_RUN

@@ -1,11 +1,15 @@
 """Information about the other containers on the host.
 
-The engine is asked only where a decision depends on the answer.
+The engine is asked only where a decision depends on the answer, about a bounded number of containers, and
+within a short time: the threads that decide wait for the answers.
 """
 
-from collections.abc import Iterable
+import logging
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from hemostat.agents.responder.brief_inspector import Answers, BriefInspector
 from hemostat.core.labels.definitions import is_enabled
 from hemostat.core.labels.project import get_project
 from hemostat.core.ledger.rows import Attempt
@@ -14,85 +18,137 @@ from hemostat.core.remediation import policy
 from hemostat.core.remediation.decision import OtherProjects, ReplicaHealth
 from hemostat.core.remediation.verify import DOWN_STATES, HealthVerdict, assess_health
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.core.settings.trust import TrustSettings, get_replica_group, is_replica
-from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.core.settings.trust import TrustSettings, get_config_hash, get_replica_group, is_replica
+from hemostat.errors import EngineError, EngineTimeoutError, NoSuchContainerError
 from hemostat.events import Action, Container
 from hemostat.ports import Engine
 
 CACHE_SECONDS: Final = 2.0
 """Seconds for which an answer of the engine is cached: many requests may wait for the same slot."""
+MAX_REPLICAS: Final = 100
+"""Maximum number of replicas of a service that are inspected."""
+
+logger = logging.getLogger(__name__)
 
 
 class HostContainers:
     """Cached questions about the host's containers. Safe to use from several threads at once: at worst the
     engine is asked twice."""
 
-    def __init__(self, engine: Engine, limits: ResponderSettings, trust: TrustSettings) -> None:
+    def __init__(
+        self, engine: Engine, inspector: BriefInspector, limits: ResponderSettings, trust: TrustSettings
+    ) -> None:
         self._engine = engine
+        self._inspector = inspector
         self._trust = trust
         self._limits = limits
-        self._projects_cache: tuple[float, frozenset[tuple[str, OtherProjects]]] = (0.0, frozenset())
+        self._rows_cache: tuple[float, Sequence[ListedContainer]] = (0.0, ())
+        self._replicas_cache: dict[str, tuple[float, int, dict[str, bool]]] = {}
+        """By replica group: when it was inspected, the ledger's version at that time, and which of the
+        containers are healthy, by id."""
         self._gone_cache: dict[str, tuple[float, bool]] = {}
+        self._gone_lock = threading.Lock()
 
-    def peers(self, container: Container, found: ContainerInfo | None) -> ReplicaHealth:
+    def peers(
+        self, container: Container, found: ContainerInfo | None, now: float, version: int
+    ) -> ReplicaHealth:
         """Return the health of the other replicas of its Compose service. The engine is asked only for a
-        healthy replica, whose action would reduce the service."""
+        healthy replica, whose action would reduce the service. An answer of an earlier `version` of the
+        ledger does not count: another replica may have been acted on since."""
         group = get_replica_group(container, self._trust)
         if group is None or found is None or assess_health(found)[0] is not HealthVerdict.WELL:
             return ReplicaHealth()
-        others = [
-            info
-            for info in self._engine.containers()
-            if info.ref.id != container.id and is_replica(info, group, self._trust)
+        inspected_at, known, replicas = self._replicas_cache.get(group, (0.0, 0, {}))
+        if known != version or not 0 <= now - inspected_at < CACHE_SECONDS:
+            replicas = self._inspect_replicas(container, group, now)
+            recent = {
+                each: row for each, row in self._replicas_cache.items() if 0 <= now - row[0] < CACHE_SECONDS
+            }
+            self._replicas_cache = {**recent, group: (now, version, replicas)}
+        others = [is_healthy for each, is_healthy in replicas.items() if each != container.id]
+        return ReplicaHealth(len(others), sum(others), itself=True)
+
+    def _inspect_replicas(self, container: Container, group: str, now: float) -> dict[str, bool]:
+        """Return the replicas of the container's service, by id, and whether each is healthy. A replica that
+        the engine does not answer about is not healthy."""
+        service = self._identify_service(container)
+        rows = [
+            row
+            for row in self._list_rows(now)
+            if row.status != "created" and self._identify_service(row.ref) == service
         ]
-        healthy = sum(assess_health(info)[0] is HealthVerdict.WELL for info in others)
-        return ReplicaHealth(len(others), healthy, itself=True)
+        rows.sort(key=lambda row: _judge_state(row) is not OtherProjects.WELL)
+        answers = self._inspector.inspect([row.ref.id for row in rows[:MAX_REPLICAS]])
+        return {
+            each: isinstance(info, ContainerInfo) and assess_health(info)[0] is HealthVerdict.WELL
+            for each, info in answers.items()
+            if isinstance(info, EngineTimeoutError)
+            or (isinstance(info, ContainerInfo) and is_replica(info, group, self._trust))
+        }
+
+    def _identify_service(self, container: Container) -> tuple[str | None, ...]:
+        """Return what is equal for all replicas of a service, and known without an inspection."""
+        config = "" if self._trust.believes_all else get_config_hash(container)
+        return container.project, container.service, config
 
     def gone(self, attempts: Iterable[Attempt], now: float) -> frozenset[str]:
-        """Return the keys of the attempts whose container was removed."""
-        return frozenset(each.key for each in attempts if self._is_gone(each, now))
+        """Return the keys of the attempts whose container was removed. A cleanup without a container is the
+        host's."""
+        requested = {
+            each.key: each.container_id or each.container
+            for each in attempts
+            if each.container_id or each.action is not Action.CLEANUP
+        }
+        # While one thread asks, the others do not wait for the answer: to them nothing is gone yet.
+        if self._gone_lock.acquire(blocking=False):
+            try:
+                self._refresh_gone(requested, now)
+            finally:
+                self._gone_lock.release()
+        cache = self._gone_cache
+        return frozenset(key for key in requested if self._is_recent(cache.get(key), now) and cache[key][1])
 
-    def _is_gone(self, attempt: Attempt, now: float) -> bool:
-        """Return whether the attempt's container was removed. A cleanup without a container is the host's."""
-        if attempt.action is Action.CLEANUP and not attempt.container_id:
-            return False
-        looked_at, gone = self._gone_cache.get(attempt.key, (0.0, False))
-        if not 0 <= now - looked_at < CACHE_SECONDS:
-            gone = self._is_missing(attempt.container_id or attempt.container)
-            recent = {
-                key: seen for key, seen in self._gone_cache.items() if 0 <= now - seen[0] < CACHE_SECONDS
-            }
-            self._gone_cache = {**recent, attempt.key: (now, gone)}
-        return gone
-
-    def _is_missing(self, container: str) -> bool:
-        """Return whether the engine has no such container. False where it does not answer at once: other
-        requests wait for the answer."""
+    def _refresh_gone(self, requested: Mapping[str, str], now: float) -> None:
+        """Ask the engine about the containers that were not asked about just now. A container that the engine
+        does not answer about at once is not gone."""
+        recent = {key: row for key, row in self._gone_cache.items() if self._is_recent(row, now)}
+        stale = {key: container for key, container in requested.items() if key not in recent}
+        if not stale:
+            return
+        answers: Answers = {}
         try:
-            answers = self._engine.inspect_all([container], brief=True)
-        except EngineError:
-            return False
-        return isinstance(answers[container], NoSuchContainerError)
+            answers = self._inspector.inspect(list(stale.values()))
+        except EngineError as error:
+            logger.debug("inspection.failed error=%s", error)
+        rows = {
+            key: (now, isinstance(answers.get(container), NoSuchContainerError))
+            for key, container in stale.items()
+        }
+        self._gone_cache = {**recent, **rows}
+
+    @staticmethod
+    def _is_recent(row: tuple[float, bool] | None, now: float) -> bool:
+        return row is not None and 0 <= now - row[0] < CACHE_SECONDS
 
     def others(self, container: Container, now: float) -> OtherProjects:
         """Return whether containers of other projects may need an action. Where the engine does not answer,
         they may."""
-        listed_at, projects = self._projects_cache
-        if not 0 <= now - listed_at < CACHE_SECONDS:
-            try:
-                projects = self._list_projects()
-            except EngineError:
-                return OtherProjects.FAILING
-            self._projects_cache = (now, projects)
-        states = {state for project, state in projects if project != get_project(container)}
+        try:
+            rows = [row for row in self._list_rows(now) if self._may_want(row)]
+        except EngineError:
+            return OtherProjects.FAILING
+        states = {_judge_state(row) for row in rows if get_project(row.ref) != get_project(container)}
         return next(
             (state for state in (OtherProjects.FAILING, OtherProjects.WELL) if state in states),
             OtherProjects.NONE,
         )
 
-    def _list_projects(self) -> frozenset[tuple[str, OtherProjects]]:
-        rows = (row for row in self._engine.listing() if self._may_want(row))
-        return frozenset((get_project(row.ref), _judge_state(row)) for row in rows)
+    def _list_rows(self, now: float) -> Sequence[ListedContainer]:
+        listed_at, rows = self._rows_cache
+        if not 0 <= now - listed_at < CACHE_SECONDS:
+            rows = self._engine.listing()
+            self._rows_cache = (now, rows)
+        return rows
 
     def _may_want(self, row: ListedContainer) -> bool:
         if row.status in DOWN_STATES and not self._has_failed_lately(row):

@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.actions import ActionExecutor
+from hemostat.agents.responder.brief_inspector import BriefInspector
 from hemostat.agents.responder.decider import APPROVAL_PENDING, Decider
 from hemostat.agents.responder.dependencies import ResponderDependencies
 from hemostat.agents.responder.execution import Execution, inspect_if_present, refuse_early
@@ -94,9 +95,10 @@ class Responder:
         self._unresponsive = UnresponsiveContainers(engine, clock, limits.expire, self._execution.give_up)
         self._scale_down = ScaleDown(dependencies, self._executor)
         self._in_flight = InFlight()
-        host_containers = HostContainers(engine, limits, trust)
+        self._inspector = BriefInspector(engine, clock)
+        host_containers = HostContainers(engine, self._inspector, limits, trust)
         self._sweeper = Sweeper(self._ledger, host_containers, self._in_flight, host=self._host)
-        start_check = StartCheck(engine, dependencies.find_missing_path)
+        start_check = StartCheck(self._inspector, dependencies.find_missing_path)
         self._decider = Decider(
             dependencies, self._executor, verifier, start_check, host_containers, self._in_flight
         )

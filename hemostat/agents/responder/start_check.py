@@ -4,40 +4,56 @@ A restart stops first. Where the start must fail, a restart only takes down a ru
 """
 
 from collections.abc import Callable
+from typing import Final
 
+from hemostat.agents.responder.brief_inspector import BriefInspector
 from hemostat.core.model import ContainerInfo
-from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.errors import EngineError, EngineTimeoutError, NoSuchContainerError
 from hemostat.events import Action
-from hemostat.ports import Engine
 
-STARTING_ACTIONS = frozenset({Action.RESTART, Action.START})
+STARTING_ACTIONS: Final = frozenset({Action.RESTART, Action.START})
+MAX_OWNERS: Final = 8
+"""Maximum number of containers whose namespaces a container shares: one for each kind of namespace."""
 
 
 class StartCheck:
-    def __init__(self, engine: Engine, missing: Callable[[ContainerInfo], str] | None = None) -> None:
+    def __init__(
+        self, inspector: BriefInspector, missing: Callable[[ContainerInfo], str] | None = None
+    ) -> None:
         """`missing` returns which of a container's paths on the engine's host do not exist, empty for none or
         where that is unknown."""
-        self._engine = engine
+        self._inspector = inspector
         self._find_missing_path = missing
 
     def obstacle(self, action: Action, found: ContainerInfo | None) -> str:
         """Return why the container's start must fail, with what a person has to do; empty if no reason is
-        known."""
+        known. Raises EngineTimeoutError where the engine does not answer about a container whose namespace is
+        shared: the start would wait for that container, after the restart's stop. A container that is down
+        has nothing to lose, so its start is tried."""
         if action not in STARTING_ACTIONS or found is None:
             return ""
-        objections = (self._find_namespace_fault(owner) for owner in found.joined)
-        objection = next(filter(None, objections), "")
+        objection = self._find_namespace_fault(found)
         return objection or ("" if self._find_missing_path is None else self._find_missing_path(found))
 
-    def _find_namespace_fault(self, owner: str) -> str:
-        """Return what is wrong with a container whose namespace is shared; empty for nothing."""
-        short = owner[:12]
-        try:
-            info = self._engine.inspect(owner)
-        except NoSuchContainerError:
-            return (
-                f"the container whose namespace it shares ({short}) no longer exists: recreate this container"
-            )
-        except EngineError:
+    def _find_namespace_fault(self, found: ContainerInfo) -> str:
+        """Return what is wrong with the containers whose namespaces are shared; empty for nothing."""
+        if not found.joined:
             return ""
-        return "" if info.running else f"{info.ref.name}, whose namespace it shares, is {info.status}"
+        answers = self._inspector.inspect(found.joined[:MAX_OWNERS])
+        faults = (_describe_fault(owner, answer) for owner, answer in answers.items())
+        fault = next(filter(None, faults), "")
+        timeouts = (each for each in answers.values() if isinstance(each, EngineTimeoutError))
+        if not fault and found.running and (timeout := next(timeouts, None)) is not None:
+            raise timeout
+        return fault
+
+
+def _describe_fault(owner: str, answer: ContainerInfo | EngineError) -> str:
+    """Return why no container can join the owner; empty for no reason, and where the engine refuses to
+    say."""
+    if isinstance(answer, NoSuchContainerError):
+        gone = f"the container whose namespace it shares ({owner[:12]}) no longer exists"
+        return f"{gone}: recreate this container"
+    if isinstance(answer, EngineError) or answer.running:
+        return ""
+    return f"{answer.ref.name}, whose namespace it shares, is {answer.status}"
