@@ -13,6 +13,7 @@ from hemostat.core.ledger.controls import ApprovalAnswer, Pause
 from hemostat.core.ledger.rows import RELEASED, Attempt, LedgerSnapshot, ManualStop, RaisedLimit, Resource
 from hemostat.core.model import Service
 from hemostat.core.remediation import circuit_breaker
+from hemostat.core.remediation.slots import START_SECONDS
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import (
     BusUnreachableError,
@@ -1212,6 +1213,43 @@ def test_stop_by_a_person_during_a_restart_is_respected(scene):
     done = scene.step(request)
     assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.STOPPED)
     assert scene.engine.inspect(scene.web).status == "exited"
+
+
+def stop_during_starts(scene: ResponderHarness) -> list[float]:
+    """A person stops `web` during each start. Returns the seconds that the process then got to stop; it uses
+    all of them."""
+    start, stop, given = scene.engine.start, scene.engine.stop, []
+
+    def start_and_signal(container: str) -> None:
+        start(container)
+        now = scene.clock.now()
+        scene.ledger.note_stop("h", "web", ManualStop(now, now + 90))
+
+    def stop_slowly(container: str, timeout: float | None = None) -> None:
+        given.append(timeout)
+        scene.clock.advance(timeout or 0.0)
+        stop(container, timeout)
+
+    scene.engine.start, scene.engine.stop = start_and_signal, stop_slowly
+    return given
+
+
+def test_second_stop_after_a_start_takes_no_longer_than_a_slot(scene):
+    given, began = stop_during_starts(scene), scene.clock.now()
+    assert scene.step(scene.crashed()).reason is Reason.STOPPED
+    assert given == [START_SECONDS]
+    assert scene.clock.now() - began < 2 * START_SECONDS
+
+
+def test_second_stop_uses_budget(scene):
+    stop_during_starts(scene)
+    responder = scene.responder(backoff=0.0, budget=2)
+    for number in range(2):
+        scene.clock.advance(10)
+        assert scene.step(scene.crashed(incident=f"i{number}"), responder).reason is Reason.STOPPED
+    scene.clock.advance(10)
+    scene.engine._boxes[scene.web].exit_code = 7
+    assert scene.step(scene.request(incident="i3"), responder).reason is Reason.BUDGET_SPENT
 
 
 def test_unanswered_restart_is_retried_a_few_times(scene):

@@ -156,9 +156,6 @@ class ActionExecutor:
         stops = found is not None and found.running and action in {Action.RESTART, Action.STOP}
         return self._find_stop_seconds(found) if stops and found is not None else 0.0
 
-    def stop_again(self, container: Container, found: ContainerInfo | None) -> None:
-        self._engine.stop(container.id, compute_stop_seconds(container, found, self._limits.stop_timeout_max))
-
     def _find_stop_seconds(self, info: ContainerInfo) -> float:
         return compute_stop_seconds(info.ref, info, self._limits.stop_timeout_max)
 

@@ -8,6 +8,7 @@ import msgspec
 
 from hemostat.agents.responder.actions import ActionExecutor, ActionResult
 from hemostat.agents.responder.dependencies import ResponderDependencies
+from hemostat.agents.responder.late_request import find_late_reason
 from hemostat.agents.responder.outcome import (
     ActionEnd,
     OutcomePublisher,
@@ -18,18 +19,14 @@ from hemostat.agents.responder.outcome import (
     make_verified_end,
 )
 from hemostat.agents.responder.verifier import Verifier
-from hemostat.core.ledger.rows import RELEASED, Attempt, LedgerSnapshot, RaisedLimit
+from hemostat.core.ledger.rows import RELEASED, Attempt, RaisedLimit
 from hemostat.core.model import ContainerInfo
 from hemostat.core.remediation import policy, repetition, scaling
 from hemostat.core.remediation.circuit_breaker import is_host_fault
 from hemostat.core.remediation.decision import Refuse, Resume
-from hemostat.core.remediation.request_check import refuse_forged
-from hemostat.core.remediation.slots import compute_slot_end
-from hemostat.core.remediation.verify import (
-    find_needless_reason,
-    find_needless_start_reason,
-    find_stale_restart_reason,
-)
+from hemostat.core.remediation.slots import START_SECONDS, compute_slot_end
+from hemostat.core.remediation.stop_timeout import compute_stop_seconds
+from hemostat.core.remediation.verify import find_stale_restart_reason
 from hemostat.errors import (
     BusError,
     EngineError,
@@ -81,6 +78,7 @@ class Execution:
         self._tell = tell
         self._host = dependencies.host
         self._source = dependencies.source
+        self._stop_timeout_max = dependencies.limits.stop_timeout_max
         self._read_metrics = dependencies.read_metrics
 
     def begin(self, case: RequestCase, attempt: Attempt, version: int) -> list[Event] | Defer | None:
@@ -191,6 +189,7 @@ class Execution:
             outcome=ended.outcome,
             reason=ended.reason,
             finished=self._clock.now(),
+            acted=ended.acted,
             host_fault=ended.reason is Reason.ENGINE_ERROR and is_host_fault(ended.detail),
         )
         # The raised limit is stored first: a finished attempt is not resumed.
@@ -224,7 +223,9 @@ class Execution:
 
     def _end_if_stopped(self, case: RequestCase, attempt: Attempt) -> ActionEnd | None:
         """Stop the container again if a person stopped it during a restart. That stop is the later intention,
-        and the restart has overridden it: the engine starts the container whatever happened in between."""
+        and the restart has overridden it: the engine starts the container whatever happened in between. The
+        new process gets the rest of the action's slot to stop, START_SECONDS at least, because it occupies a
+        thread."""
         once = attempt.tries == 1 and attempt.action in RESTART_ACTIONS
         if not (once and self._is_stop_noted(attempt)):
             return None
@@ -233,10 +234,12 @@ class Execution:
         self._clock.sleep(SHUTDOWN_SECONDS)
         if not self._is_stop_noted(attempt):
             return None
+        left = max(compute_slot_end(attempt) - self._clock.now(), START_SECONDS)
         container = case.request.alert.container
-        self._executor.stop_again(container, case.found)
+        longest = min(left, self._stop_timeout_max)
+        self._engine.stop(container.id, compute_stop_seconds(container, case.found, longest))
         detail = f"an operator stopped it during the {attempt.action}: stopped again"
-        return ActionEnd(outcome=Outcome.NOT_APPLICABLE, reason=Reason.STOPPED, detail=detail)
+        return ActionEnd(outcome=Outcome.NOT_APPLICABLE, reason=Reason.STOPPED, detail=detail, acted=True)
 
     def _is_stop_noted(self, attempt: Attempt) -> bool:
         stop = self._ledger.read(self._host, attempt.container).stopping
@@ -311,23 +314,3 @@ def inspect_if_present(engine: Engine, container: Container) -> ContainerInfo | 
         return None if container.is_host else engine.inspect(container.id)
     except NoSuchContainerError:
         return None
-
-
-def find_late_reason(case: RequestCase) -> Reason | None:
-    """Return why an action would come too late; None where it would not."""
-    alert = case.request.alert
-    if alert.container.is_host:
-        return None
-    if case.found is None:
-        return Reason.GONE
-    if case.request.action is Action.START and case.request.rung > 0:
-        return find_needless_start_reason(alert, case.found)
-    return find_needless_reason(alert, case.found)
-
-
-def refuse_early(case: RequestCase, book: LedgerSnapshot) -> Refuse | None:
-    """Refuse what needs no policy: a request for an incident that no monitor reported, and a request that
-    comes too late."""
-    forged = refuse_forged(case.request, book) if case.order is None else None
-    reason = find_late_reason(case)
-    return forged or (None if reason is None else Refuse(reason))

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from hemostat.core.ledger.controls import Approval
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
@@ -21,6 +22,7 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
     State,
+    digest,
 )
 from hemostat.ports import Clock, Ledger
 
@@ -49,6 +51,8 @@ class ActionEnd(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     after: State | None = None
     durations: dict[str, float] = {}
+    acted: bool = False
+    """As in Attempt."""
 
 
 class RequestCase(msgspec.Struct, frozen=True):
@@ -122,6 +126,24 @@ def make_decision_end(decision: Refuse | RepeatOutcome) -> ActionEnd:
         outcome=decision.attempt.outcome or Outcome.FAILED,
         reason=decision.attempt.reason or Reason.NOT_VERIFIED,
         detail="published again after an interruption",
+    )
+
+
+def build_approval(case: RequestCase, plan: str, *, host: str, now: float, until: float) -> Approval:
+    """Return the question whether the action may be done. `plan` says what it would do."""
+    request, key = case.request, repetition.build_attempt_key(case.request, case.incident)
+    return Approval(
+        id=digest(key.encode(), 3),
+        key=key,
+        incident=case.incident,
+        host=host,
+        container=request.alert.container.name,
+        action=request.action,
+        plan=plan,
+        cause=request.diagnosis.cause,
+        request=case.event.id,
+        asked=now,
+        until=until,
     )
 
 

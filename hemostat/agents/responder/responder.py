@@ -22,13 +22,15 @@ from hemostat.agents.responder.actions import ActionExecutor
 from hemostat.agents.responder.brief_inspector import BriefInspector
 from hemostat.agents.responder.decider import APPROVAL_PENDING, Decider
 from hemostat.agents.responder.dependencies import ResponderDependencies
-from hemostat.agents.responder.execution import Execution, inspect_if_present, refuse_early
+from hemostat.agents.responder.execution import Execution, inspect_if_present
 from hemostat.agents.responder.host_containers import HostContainers
 from hemostat.agents.responder.in_flight import InFlight
+from hemostat.agents.responder.late_request import refuse_early
 from hemostat.agents.responder.outcome import (
     ActionEnd,
     OutcomePublisher,
     RequestCase,
+    build_approval,
     make_decision_end,
     make_no_action_end,
     tell_refusal,
@@ -39,7 +41,7 @@ from hemostat.agents.responder.sweeper import Sweeper
 from hemostat.agents.responder.unresponsive import UnresponsiveContainers
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core.labels.masking import veiled
-from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval
+from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
@@ -57,7 +59,7 @@ from hemostat.core.remediation.decision import (
 from hemostat.core.remediation.request_check import refuse_forged
 from hemostat.core.remediation.verify import DEAD_STATES
 from hemostat.errors import NotApplicableError
-from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded, digest
+from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded
 from hemostat.ports import Defer, RunInBackground
 
 VIABILITY_RETRY: Final = 10.0
@@ -187,9 +189,9 @@ class Responder:
         return None
 
     def _escalate(self, case: RequestCase, now: float) -> list[Event] | Defer:
-        """Report a request without an action, and save evidence for the person who has to act. A container
-        that waits for another gets no new snapshot. A failure that shows while an action against it is
-        verified is reported with the end of that action."""
+        """Report a request without an action, and have evidence saved for the person who has to act. A
+        container that waits for another gets no new snapshot. A failure that shows while an action against it
+        is verified is reported with the end of that action."""
         key = repetition.build_attempt_key(case.request, case.incident)
         book = self._ledger.read(self._host, case.request.alert.container.name, case.incident, key)
         if (forged := refuse_forged(case.request, book)) is not None:
@@ -269,25 +271,12 @@ class Responder:
         """Store the approval request, and report what exactly would be done. A crash in between repeats both:
         a stored approval stays. Where another request waits for the same approval, this one is dropped, and
         the other carries on."""
-        request, name = case.request, repetition.build_attempt_key(case.request, case.incident)
         again, why = min(until, now + policy.PEOPLE_RETRY_SECONDS), APPROVAL_PENDING
         try:
-            plan = redact(self._executor.plan(request, case.found).detail)
+            plan = redact(self._executor.plan(case.request, case.found).detail)
         except NotApplicableError as error:
             return self._tell(case, make_decision_end(Refuse(Reason.UNSUPPORTED, error.message)))
-        asked = Approval(
-            id=digest(name.encode(), 3),
-            key=name,
-            incident=case.incident,
-            host=self._host,
-            container=request.alert.container.name,
-            action=request.action,
-            plan=plan,
-            cause=request.diagnosis.cause,
-            request=case.event.id,
-            asked=now,
-            until=until,
-        )
+        asked = build_approval(case, plan, host=self._host, now=now, until=until)
         approval = self._control_store.ask(asked)
         if approval.request != asked.request:
             return []

@@ -85,6 +85,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether the reason of the failure concerns the host or its engine, not only this container."""
     ran: float = 0.0
     """Seconds that the container's process had run before it failed."""
+    acted: bool = False
+    """Whether the container was acted on although the outcome says that the action did not apply."""
 
 
 class ManualStop(msgspec.Struct, frozen=True):

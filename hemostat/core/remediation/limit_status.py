@@ -22,6 +22,11 @@ FREE_OUTCOMES: Final = frozenset({Outcome.NOT_APPLICABLE, Outcome.DRY_RUN, Outco
 """Outcomes of requests that did nothing to the container and so use no budget."""
 
 
+def is_free(attempt: Attempt) -> bool:
+    """Whether the attempt uses no budget. An attempt without an outcome is not free."""
+    return attempt.outcome in FREE_OUTCOMES and not attempt.acted
+
+
 class RestartBudget(msgspec.Struct, frozen=True):
     """Actions within the window, and the limit. `until` is when the next action is allowed (epoch seconds),
     once the window has moved on or the cooldown has passed; 0 if an action is allowed now."""
@@ -100,7 +105,7 @@ def _compute_container_status(
 def compute_budget(attempts: Iterable[Attempt], limits: ResponderSettings, now: float) -> RestartBudget:
     """The budget from one container's attempts, oldest first. The cooldown starts at the last of
     `limits.budget` attempts within the window."""
-    times = [attempt.time for attempt in attempts if attempt.outcome not in FREE_OUTCOMES]
+    times = [attempt.time for attempt in attempts if not is_free(attempt)]
     within = [time for time in times if now - time < limits.budget_window]
     if limits.budget == 0:
         return RestartBudget(len(within), 0)
@@ -120,7 +125,7 @@ def compute_backoff_end(
 ) -> tuple[float, float]:
     """When the back-off after a container's last attempt ends (epoch seconds), and its length (seconds);
     zeros without a back-off."""
-    ends = [a.finished or a.time for a in attempts if a.outcome not in FREE_OUTCOMES]
+    ends = [each.finished or each.time for each in attempts if not is_free(each)]
     wait = compute_backoff(
         count_restart_streak(ends, now, limits.backoff_reset), limits.backoff, limits.backoff_max
     )
