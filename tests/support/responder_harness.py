@@ -70,6 +70,7 @@ class ResponderHarness:
                 host_memory=4096 * MIB,
                 read_metrics=lambda container: self.history.get(container.name, ()),
                 probe=self.probe,
+                run_in_background=lambda work, _: work(),
             )
         )
 

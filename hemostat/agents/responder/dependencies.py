@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hemostat.agents.responder.verifier import Probe
+from hemostat.background import run_in_background
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.model import ContainerInfo
 from hemostat.core.settings.responder import ResponderSettings
@@ -31,6 +32,8 @@ class ResponderDependencies:
     """Returns a container's latest measurements, for the evidence."""
     probe: Probe | None = None
     """Without a probe, an alert about a failed probe cannot be verified."""
+    run_in_background: Callable[[Callable[[], None], str], object] = run_in_background
+    """Runs work in another thread, given the name of that thread."""
     find_missing_path: Callable[[ContainerInfo], str] | None = None
     """Returns which of a container's paths on the engine's host does not exist; empty for none or where that
     is unknown."""

@@ -22,6 +22,7 @@ from hemostat.agents.responder.actions import ActionExecutor
 from hemostat.agents.responder.brief_inspector import BriefInspector
 from hemostat.agents.responder.decider import APPROVAL_PENDING, Decider
 from hemostat.agents.responder.dependencies import ResponderDependencies
+from hemostat.agents.responder.escalation_evidence import EscalationEvidence
 from hemostat.agents.responder.execution import Execution, inspect_if_present
 from hemostat.agents.responder.host_containers import HostContainers
 from hemostat.agents.responder.in_flight import InFlight
@@ -95,6 +96,8 @@ class Responder:
         )
         self._execution = Execution(dependencies, self._executor, verifier, self._tell)
         self._unresponsive = UnresponsiveContainers(engine, clock, limits.expire, self._execution.give_up)
+        run, save = dependencies.run_in_background, self._execution.keep_evidence
+        self._evidence = EscalationEvidence(save, clock, run)
         self._scale_down = ScaleDown(dependencies, self._executor)
         self._in_flight = InFlight()
         self._inspector = BriefInspector(engine, clock)
@@ -202,7 +205,7 @@ class Responder:
             return []
         ended = make_no_action_end(case.request.alert)
         if ended.outcome is Outcome.ESCALATED and case.found is not None:
-            self._execution.keep_evidence(case)
+            self._evidence.request(case)
         return self._tell(case, ended)
 
     # --- deciding -----------------------------------------------------------------------------------
@@ -244,7 +247,7 @@ class Responder:
         if decision.reason is Reason.EXPIRED and known:
             return []
         if decision.reason is Reason.NOT_VIABLE and not known:
-            self._execution.keep_evidence(case)
+            self._evidence.request(case)
         ended = make_decision_end(decision)
         if decision.reason is Reason.NOT_VIABLE and case.order is None and _is_down(case):
             # A missing requirement may return, as a mount does: then the container is started.
