@@ -181,3 +181,49 @@ def test_start_ends_while_another_user_adds_deferred_entries(monkeypatch):
     monkeypatch.setattr(scene.bus, "promote", lambda group, *_: rounds.append(group) or 100)
     scene.waiting.begin()
     assert 0 < len(rounds) <= 1000
+
+
+def run_until(scene: Scene, name: str, seconds: float) -> float:
+    """The seconds until the entry is decided, at most `seconds`."""
+    began = scene.clock.now()
+    while name not in scene.decided and scene.clock.now() - began < seconds:
+        scene.look()
+        scene.clock.advance(LOOK_SECONDS)
+    return scene.clock.now() - began
+
+
+@pytest.mark.parametrize("projects", [1, 10])
+def test_thousands_of_due_requests_delay_no_other_project(projects):
+    scene = Scene(0)
+    for number in range(projects):
+        some = range(number, 3000, projects)
+        scene.put_off([f"c{each}" for each in some], f"evil{number}")
+    scene.clock.advance(10.0)
+    scene.put_off(["victim"], "shop")
+    scene.clock.advance(1.0)
+    scene.seconds = 0.005
+    assert run_until(scene, "victim", 15.0) < 5.0
+
+
+def test_postponed_requests_are_decided_in_the_end():
+    scene = Scene(1200, "evil")
+    scene.clock.advance(1.0)
+    scene.seconds = 0.001
+    began = scene.clock.now()
+    while len(set(scene.decided)) < 1200 and scene.clock.now() - began < 120:
+        scene.look()
+        scene.clock.advance(0.5)
+    assert len(set(scene.decided)) == 1200
+
+
+def test_requests_that_wait_for_long_follow_the_others_of_a_turn():
+    scene = Scene(0)
+    scene.put_off(["long1", "long2", "short"], "shop")
+    scene.put_off(["other"], "blog")
+    scene.clock.advance(1.0)
+    entries = [
+        msgspec.structs.replace(entry, notes=("approval",) if "long" in str(entry.event) else ())
+        for entry in scene.bus.due(ROLE, [STREAM], scene.clock.now() + 1, count=10).entries
+    ]
+    scene.waiting._decide_due_entries(entries, has_backlog=False)
+    assert scene.decided == ["short", "other", "long1", "long2"]

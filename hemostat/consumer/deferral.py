@@ -2,10 +2,16 @@
 
 Where the answer is again to wait, the entry stays deferred, for longer the longer it has waited. Otherwise it
 returns to its stream and is handled like any other entry, where its failures are counted.
+
+Any number of entries may wait for a person. So where more are due than one read returns, a pass decides few
+of each project, and postpones the rest of what was read: an entry that has just become due must not wait
+until thousands before it were decided.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from math import inf
 from typing import Final
 
@@ -25,6 +31,13 @@ MAX_READY: Final = 8
 FLUSH_SECONDS: Final = 0.05
 PASS_SECONDS: Final = 1.0
 """Seconds after which due entries are read again, so that the first entry of each project gets its turn."""
+BACKLOG_PASS_SECONDS: Final = 0.25
+MAX_DECIDED_OF_PROJECT: Final = 100
+"""Limits of a pass where more entries are due than were read: its seconds, and the entries of one project
+that wait for long, or that do not."""
+MAX_BACKLOG_PAUSE: Final = 30.0
+"""Maximum seconds for which an entry is postponed in such a pass without a decision. The pause doubles from
+MAX_PAUSE on while the backlog lasts."""
 WAITED_SHARE: Final = 0.05
 MAX_PAUSE: Final = 5.0
 """An entry that has waited for some seconds is decided again after WAITED_SHARE of them, at most
@@ -43,6 +56,15 @@ def compute_next_look(until: float, since: float, now: float) -> float:
 def _find_project(entry: Entry) -> str:
     about = None if entry.event is None else find_subject(entry.event)
     return NO_PROJECT if about is None else get_project(about[0])
+
+
+def _waits_long(entry: Entry) -> bool:
+    """Whether people were told what the entry waits for."""
+    return bool(entry.reported)
+
+
+def _find_turn(entry: Entry) -> tuple[str, bool]:
+    return _find_project(entry), _waits_long(entry)
 
 
 class DeferredEntries:
@@ -65,6 +87,8 @@ class DeferredEntries:
         """When due entries were last read."""
         self._next_due = inf
         """When the next entry is due, as far as known (epoch seconds)."""
+        self._backlog_pause = MAX_PAUSE
+        """Seconds for which entries are postponed without a decision."""
 
     def begin(self) -> None:
         """Put back the entries that an earlier version has deferred."""
@@ -98,10 +122,11 @@ class DeferredEntries:
         self._last_look = now
         if due.next is not None:
             self.note(due.next)
-        if len(due.entries) >= MAX_ENTRIES_READ:  # more may be due
+        has_backlog = len(due.entries) >= MAX_ENTRIES_READ  # more may be due
+        if has_backlog:
             self.note(now)
         if due.entries:
-            self._job = self._pool.submit(self._decide_all, take_turns(due.entries, _find_project))
+            self._job = self._pool.submit(self._decide_due_entries, due.entries, has_backlog=has_backlog)
 
     def seconds(self, most: float) -> float:
         """Return how long the caller may be busy until an entry is due, at most `most` seconds."""
@@ -122,28 +147,60 @@ class DeferredEntries:
         job.result()
         return False
 
-    def _decide_all(self, entries: Sequence[Entry]) -> None:
+    def _decide_due_entries(self, entries: Sequence[Entry], *, has_backlog: bool) -> None:
+        """Decide entries in turns. Those whose wait is long enough to be reported come after the others of
+        the same turn."""
+        ordered = take_turns(sorted(entries, key=_waits_long), _find_turn)
+        if not has_backlog:
+            self._backlog_pause = max(self._backlog_pause / 2, MAX_PAUSE)
+            self._decide_all(ordered, PASS_SECONDS)
+            return
+        counts: Counter[tuple[str, bool]] = Counter()
+        selected: list[Entry] = []
+        rest: list[Entry] = []
+        for entry in ordered:
+            turn = _find_turn(entry)
+            counts[turn] += 1
+            (selected if counts[turn] <= MAX_DECIDED_OF_PROJECT else rest).append(entry)
+        crowded = {turn for turn, count in counts.items() if count > MAX_DECIDED_OF_PROJECT}
+        left = self._decide_all(selected, BACKLOG_PASS_SECONDS, crowded)
+        decided = {_find_turn(entry) for entry in selected[: len(selected) - len(left)]}
+        rest += (entry for entry in left if _find_turn(entry) in decided)
+        now, pause = self._clock.now(), self._backlog_pause / max(1, len(rest))
+        self._backlog_pause = min(2 * self._backlog_pause, MAX_BACKLOG_PAUSE)
+        with suppress(Interrupted):  # spread, so that they are not all due at the same time again
+            self._write([(entry, now + number * pause) for number, entry in enumerate(rest, 1)], [])
+
+    def _decide_all(
+        self, entries: Sequence[Entry], seconds: float, crowded: Container[tuple[str, bool]] = ()
+    ) -> Sequence[Entry]:
+        """Decide entries for at most so many seconds. Returns those that no time was left for, which are due.
+        Entries of a `crowded` turn then wait for the backlog's pause at least."""
         later: list[tuple[Entry, float]] = []
         ready: list[Entry] = []
+        left: Sequence[Entry] = ()
         ready_count = 0
         began = since = self._clock.now()
         try:
-            for entry in entries:
-                if self._stop.is_set() or ready_count >= MAX_READY or since - began > PASS_SECONDS:
+            for number, entry in enumerate(entries):
+                if self._stop.is_set() or ready_count >= MAX_READY or since - began > seconds:
                     self.note(began)  # the rest is due
+                    left = entries[number:] if since - began > seconds else ()
                     break
                 until = self._compute_until(entry)
                 if until is None:
                     ready.append(entry)
                     ready_count += 1
                 else:
-                    later.append((entry, until))
+                    least = self._clock.now() + self._backlog_pause if _find_turn(entry) in crowded else 0.0
+                    later.append((entry, max(until, least)))
                 if not 0 <= self._clock.now() - since < FLUSH_SECONDS:
                     self._write(later, ready)
                     later, ready, since = [], [], self._clock.now()
             self._write(later, ready)
         except Interrupted:
-            return
+            return ()
+        return left
 
     def _compute_until(self, entry: Entry) -> float | None:
         """Return until when the entry is to wait; None where it may proceed, or where an event has to be

@@ -569,6 +569,21 @@ def test_a_request_that_waits_for_approval_takes_no_worker(scene):
     assert (again.why, again.outputs, again.reported) == ("it waits for approval", (), "")
 
 
+def test_pending_approval_costs_no_call_of_the_engine(scene, monkeypatch):
+    event, responder = scene.crashed(), scene.responder(mode="approve")
+    answer = put_off(scene, event, responder)
+    monkeypatch.setattr(scene.engine, "_box", None)  # each call fails
+    assert put_off(scene, event, responder, answer.reported).why == "it waits for approval"
+
+
+def test_pending_approval_ends_with_its_incident(scene):
+    event, responder = scene.crashed(), scene.responder(mode="approve")
+    answer = put_off(scene, event, responder)
+    scene.engine.start("web")
+    scene.incidents.clear()
+    assert scene.step(event, responder, [answer.reported]).outcome is not Outcome.AWAITING_APPROVAL
+
+
 def test_one_of_two_responders_requests_the_approval(scene):
     event = scene.crashed()
     answer = put_off(scene, event, scene.responder("a", mode="approve"))

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.actions import ActionExecutor
+from hemostat.agents.responder.approval_requests import APPROVAL_PENDING
 from hemostat.agents.responder.dependencies import ResponderDependencies
 from hemostat.agents.responder.execution import RESTART_ACTIONS
 from hemostat.agents.responder.host_containers import HostContainers
@@ -29,7 +30,6 @@ from hemostat.core.remediation.verify import compute_run_seconds
 from hemostat.core.settings.trust import get_replica_group
 from hemostat.events import Action, Reason
 
-APPROVAL_PENDING: Final = "it waits for approval"
 ACTION_SECONDS: Final = 60.0
 CLEANUP_SECONDS: Final = 300.0
 """Seconds allowed for the action itself, in the lease: for a stop timeout and a start, and for an engine that

@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from hemostat.core.ledger.controls import Approval
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
@@ -22,9 +21,8 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
     State,
-    digest,
 )
-from hemostat.ports import Clock, Ledger
+from hemostat.ports import Clock, Defer, Ledger
 
 NEXT_RUNG_REASONS: Final = frozenset(
     {Reason.VERIFIED, Reason.NOT_VERIFIED, Reason.ENGINE_ERROR, Reason.UNSUPPORTED, Reason.ALREADY_TRIED}
@@ -129,24 +127,6 @@ def make_decision_end(decision: Refuse | RepeatOutcome) -> ActionEnd:
     )
 
 
-def build_approval(case: RequestCase, plan: str, *, host: str, now: float, until: float) -> Approval:
-    """Return the question whether the action may be done. `plan` says what it would do."""
-    request, key = case.request, repetition.build_attempt_key(case.request, case.incident)
-    return Approval(
-        id=digest(key.encode(), 3),
-        key=key,
-        incident=case.incident,
-        host=host,
-        container=request.alert.container.name,
-        action=request.action,
-        plan=plan,
-        cause=request.diagnosis.cause,
-        request=case.event.id,
-        asked=now,
-        until=until,
-    )
-
-
 class OutcomePublisher(NamedTuple):
     """Creates the event of a remediation's end, or of what it waits for."""
 
@@ -167,6 +147,14 @@ class OutcomePublisher(NamedTuple):
                 cause=case.event.id,
             )
         ]
+
+    def put_off(
+        self, case: RequestCase, until: float, why: str, ended: ActionEnd | None, at: float | None = None
+    ) -> Defer:
+        """Report once what a request waits for: the deferred entry stores the reason."""
+        if ended is None or ended.reason in case.reported:
+            return Defer(until, why)
+        return Defer(until, why, tuple(self(case, ended, at)), ended.reason)
 
 
 def tell_refusal(tell: OutcomePublisher, ledger: Ledger, case: RequestCase, ended: ActionEnd) -> list[Event]:

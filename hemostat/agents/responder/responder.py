@@ -19,8 +19,9 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.actions import ActionExecutor
+from hemostat.agents.responder.approval_requests import ApprovalRequests
 from hemostat.agents.responder.brief_inspector import BriefInspector
-from hemostat.agents.responder.decider import APPROVAL_PENDING, Decider
+from hemostat.agents.responder.decider import Decider
 from hemostat.agents.responder.dependencies import ResponderDependencies
 from hemostat.agents.responder.escalation_evidence import EscalationEvidence
 from hemostat.agents.responder.execution import Execution, inspect_if_present
@@ -31,7 +32,6 @@ from hemostat.agents.responder.outcome import (
     ActionEnd,
     OutcomePublisher,
     RequestCase,
-    build_approval,
     make_decision_end,
     make_no_action_end,
     tell_refusal,
@@ -45,7 +45,6 @@ from hemostat.core.labels.masking import veiled
 from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.model import ContainerInfo
-from hemostat.core.redact import redact
 from hemostat.core.remediation import orders, policy, repetition, slots
 from hemostat.core.remediation.cleanup import is_protected
 from hemostat.core.remediation.decision import (
@@ -59,7 +58,6 @@ from hemostat.core.remediation.decision import (
 )
 from hemostat.core.remediation.request_check import refuse_forged
 from hemostat.core.remediation.verify import DEAD_STATES
-from hemostat.errors import NotApplicableError
 from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded
 from hemostat.ports import Defer, RunInBackground
 
@@ -91,6 +89,7 @@ class Responder:
             trust=trust,
         )
         self._tell = OutcomePublisher(clock, dependencies.host, dependencies.source)
+        self._approval_requests = ApprovalRequests(dependencies, self._executor, self._tell)
         verifier = Verifier(
             engine, dependencies.sampler, clock, limits, dependencies.host_memory, dependencies.probe
         )
@@ -115,6 +114,8 @@ class Responder:
         case = self._open_case(event, reported)
         if case is None:
             return []
+        if (pending := self._approval_requests.find_pending(case, now)) is not None:
+            return pending
         if case in self._unresponsive:
             return RunInBackground(partial(self._unresponsive.again, case, partial(self._step, case)), _busy)
         return self._unresponsive.attempt(case, partial(self._step, case, now))
@@ -219,7 +220,7 @@ class Responder:
             case Wait() | Refuse() | RepeatOutcome():
                 result = self._answer(case, decision, book)
             case RequestApproval(until=until):
-                result = self._request_approval(case, until, now)
+                result = self._approval_requests.ask(case, until, now)
             case Resume():
                 result = self._execution.take_up(case, decision, book.version)
             case Act(attempt=attempt):
@@ -235,7 +236,7 @@ class Responder:
             return self._tell(case, make_decision_end(decision))
         why, reason = decision.why, decision.reason
         ended = None if reason is None else ActionEnd(outcome=Outcome.WAITING, reason=reason, detail=why)
-        return self._put_off(case, decision.until, why, ended)
+        return self._tell.put_off(case, decision.until, why, ended)
 
     def _answer_refusal(
         self, case: RequestCase, decision: Refuse, book: LedgerSnapshot
@@ -252,7 +253,7 @@ class Responder:
         if decision.reason is Reason.NOT_VIABLE and case.order is None and _is_down(case):
             # A missing requirement may return, as a mount does: then the container is started.
             again = self._clock.now() + VIABILITY_RETRY
-            return self._put_off(case, again, decision.detail, ended)
+            return self._tell.put_off(case, again, decision.detail, ended)
         if case.order is not None and ended.outcome is Outcome.ESCALATED:
             ended = msgspec.structs.replace(ended, outcome=Outcome.REFUSED)
         return tell_refusal(self._tell, self._ledger, case, ended)
@@ -267,33 +268,6 @@ class Responder:
         if case.order is None and (stop := policy.find_stop_wait(book, case.found, now)) is not None:
             return stop, book
         return self._decider.decide(case, book, now), book
-
-    # --- approval and deferral ----------------------------------------------------------------------
-
-    def _request_approval(self, case: RequestCase, until: float, now: float) -> list[Event] | Defer:
-        """Store the approval request, and report what exactly would be done. A crash in between repeats both:
-        a stored approval stays. Where another request waits for the same approval, this one is dropped, and
-        the other carries on."""
-        again, why = min(until, now + policy.PEOPLE_RETRY_SECONDS), APPROVAL_PENDING
-        try:
-            plan = redact(self._executor.plan(case.request, case.found).detail)
-        except NotApplicableError as error:
-            return self._tell(case, make_decision_end(Refuse(Reason.UNSUPPORTED, error.message)))
-        asked = build_approval(case, plan, host=self._host, now=now, until=until)
-        approval = self._control_store.ask(asked)
-        if approval.request != asked.request:
-            return []
-        how = f"{approval.plan}? hemostat approve {approval.id}"
-        ended = ActionEnd(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, detail=how)
-        return self._put_off(case, again, why, ended, approval.asked)
-
-    def _put_off(
-        self, case: RequestCase, until: float, why: str, ended: ActionEnd | None, at: float | None = None
-    ) -> Defer:
-        """Report once what a request waits for: the deferred entry stores the reason."""
-        if ended is None or ended.reason in case.reported:
-            return Defer(until, why)
-        return Defer(until, why, tuple(self._tell(case, ended, at)), ended.reason)
 
 
 def _set_container(case: RequestCase, info: ContainerInfo | None) -> RequestCase:

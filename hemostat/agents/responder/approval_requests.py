@@ -1,0 +1,80 @@
+"""Requests that wait for a person's approval.
+
+Any label can request an approval, so a request that waits for one costs no call of the engine and no worker.
+"""
+
+from typing import Final
+
+from hemostat.agents.responder.actions import ActionExecutor
+from hemostat.agents.responder.dependencies import ResponderDependencies
+from hemostat.agents.responder.outcome import ActionEnd, OutcomePublisher, RequestCase, make_decision_end
+from hemostat.core.ledger.controls import Approval
+from hemostat.core.redact import redact
+from hemostat.core.remediation import policy, repetition
+from hemostat.core.remediation.decision import Refuse
+from hemostat.core.remediation.request_check import refuse_unfounded
+from hemostat.errors import NotApplicableError
+from hemostat.events import Event, Outcome, Reason, digest
+from hemostat.ports import Defer
+
+APPROVAL_PENDING: Final = "it waits for approval"
+
+
+class ApprovalRequests:
+    def __init__(
+        self, dependencies: ResponderDependencies, executor: ActionExecutor, tell: OutcomePublisher
+    ) -> None:
+        self._ledger = dependencies.ledger
+        self._control_store = dependencies.control_store
+        self._host = dependencies.host
+        self._executor = executor
+        self._tell = tell
+
+    def find_pending(self, case: RequestCase, now: float) -> Defer | None:
+        """Return the deferral of a request whose approval is still pending. The container is inspected again
+        after the answer; before that, only its monitor ends the incident."""
+        if Reason.APPROVAL not in case.reported:
+            return None
+        request, key = case.request, repetition.build_attempt_key(case.request, case.incident)
+        book = self._ledger.read(self._host, request.alert.container.name, case.incident, key)
+        approval = book.approval
+        if approval is None or approval.answer is not None or now >= approval.until:
+            return None
+        if refuse_unfounded(request, case.incident, book) is not None:
+            return None
+        return Defer(min(approval.until, now + policy.PEOPLE_RETRY_SECONDS), APPROVAL_PENDING)
+
+    def ask(self, case: RequestCase, until: float, now: float) -> list[Event] | Defer:
+        """Store the approval request, and report what exactly would be done. A crash in between repeats both:
+        a stored approval stays. Where another request waits for the same approval, this one is dropped, and
+        the other carries on."""
+        again = min(until, now + policy.PEOPLE_RETRY_SECONDS)
+        try:
+            plan = redact(self._executor.plan(case.request, case.found).detail)
+        except NotApplicableError as error:
+            return self._tell(case, make_decision_end(Refuse(Reason.UNSUPPORTED, error.message)))
+        asked = _build_approval(case, plan, host=self._host, now=now, until=until)
+        approval = self._control_store.ask(asked)
+        if approval.request != asked.request:
+            return []
+        how = f"{approval.plan}? hemostat approve {approval.id}"
+        ended = ActionEnd(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, detail=how)
+        return self._tell.put_off(case, again, APPROVAL_PENDING, ended, approval.asked)
+
+
+def _build_approval(case: RequestCase, plan: str, *, host: str, now: float, until: float) -> Approval:
+    """Return the question whether the action may be done. `plan` says what it would do."""
+    request, key = case.request, repetition.build_attempt_key(case.request, case.incident)
+    return Approval(
+        id=digest(key.encode(), 3),
+        key=key,
+        incident=case.incident,
+        host=host,
+        container=request.alert.container.name,
+        action=request.action,
+        plan=plan,
+        cause=request.diagnosis.cause,
+        request=case.event.id,
+        asked=now,
+        until=until,
+    )
