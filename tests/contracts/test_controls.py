@@ -117,6 +117,17 @@ def test_one_of_many_concurrent_answers_is_stored(desk: ControlStore) -> None:
 
 
 @pytest.mark.redis
+def test_redis_reads_all_requests_rarely(redis_client: Client) -> None:
+    """It would answer no other client meanwhile, and any label requests an approval."""
+    desk = RedisControls(redis_client)
+    for number in range(3):
+        redis_client.raw.execute_command("CONFIG", "RESETSTAT")
+        desk.ask(msgspec.structs.replace(ASKED, id=str(number), key=f"i{number}:1:0", asked=NOW + number))
+        calls = redis_client.raw.info("commandstats")
+        assert ("cmdstat_hgetall" in calls) is (number == 0)
+
+
+@pytest.mark.redis
 def test_expired_requests_are_removed_early_where_there_are_many(redis_client: Client) -> None:
     """A label asks for approval: a user may cause any number of requests."""
     desk = RedisControls(redis_client)

@@ -22,9 +22,10 @@ KEPT_SECONDS: Final = 24 * 3600.0
 """Seconds for which a request is kept after it expired."""
 
 MAX_KEPT: Final = 1000
-"""Requests from which on those that expired are kept for CROWDED_SECONDS only. A label requests approval, and
-each request reads all of them."""
+"""Requests from which on those that expired are kept for CROWDED_SECONDS only: a label requests approval."""
 CROWDED_SECONDS: Final = 3600.0
+REMOVAL_SECONDS: Final = 10.0
+"""Seconds after a removal of requests in which a process does not remove others."""
 MAX_APPROVAL_BYTES: Final = 1 << 20
 """Limit of one request.
 
@@ -32,7 +33,7 @@ No responder writes a larger one, and the list must stay small enough for Redis 
 """
 
 ASK_SCRIPT: Final = """
-local kept = redis.call('HGETALL', KEYS[1])
+local kept = ARGV[7] == '1' and redis.call('HGETALL', KEYS[1]) or {}
 local oldest = tonumber(#kept > 2 * ARGV[5] and ARGV[6] or ARGV[3])
 for i = 1, #kept, 2 do
   local is_large = #kept[i] + #kept[i + 1] > tonumber(ARGV[4])
@@ -44,7 +45,8 @@ redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
 return redis.call('HGET', KEYS[1], ARGV[1])
 """
 """Arguments: the request's key and value, the time before which others are removed, the largest size, the
-number from which on there are too many, and the time before which others are removed then."""
+number from which on there are too many, the time before which others are removed then, and whether others are
+removed at all: that takes Redis some microseconds for each of them."""
 
 
 def build_controls(pauses: Mapping[bytes, bytes], resets: Mapping[bytes, bytes]) -> Controls:
@@ -79,6 +81,8 @@ class RedisControls:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._quarantine = Quarantine(client)
+        self._removed_at = 0.0
+        """When expired requests were last removed (epoch seconds)."""
         self._ask_script = client.raw.register_script(ASK_SCRIPT)
 
     def controls(self) -> Controls:
@@ -102,13 +106,15 @@ class RedisControls:
 
     def ask(self, approval: Approval) -> Approval:
         asked = msgspec.json.encode(approval)
+        removes = not 0 <= approval.asked - self._removed_at < REMOVAL_SECONDS
+        self._removed_at = approval.asked if removes else self._removed_at
         while True:
             with self._client.call():
                 raw: Any = self._ask_script(
                     keys=[APPROVALS_KEY],
                     args=[
                         *(approval.key, asked, approval.asked - KEPT_SECONDS, MAX_APPROVAL_BYTES),
-                        *(MAX_KEPT, approval.asked - CROWDED_SECONDS),
+                        *(MAX_KEPT, approval.asked - CROWDED_SECONDS, int(removes)),
                     ],
                 )
             if (found := read_row(raw, Approval)) is not None:
