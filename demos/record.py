@@ -110,7 +110,7 @@ def recording(stage: DemoStage, out: Path) -> Iterator[None]:
         begin = stage.clock.now()
         file.write(encode_header(HOST, begin))
         recorder = ReplayRecorder(stage.bus, stage.clock, file, stop, begin)
-        thread = threading.Thread(target=recorder.live, args=(None,))
+        thread = threading.Thread(target=recorder.record_live, args=(None,))
         thread.start()
         try:
             yield

@@ -116,7 +116,7 @@ def pictures(
                 evidence=evidence,
                 engine=lambda: stage.engine,
                 act=OrderBuilder(orders, stage.clock, by=f"ann@{HOST}"),
-                safety=orders.overview,
+                safety=orders.read_overview,
             )
             picture = asyncio.run(draw(model, size, keys, last))
             (directory / f"{name}-{size[0]}x{size[1]}.svg").write_text(picture, "utf-8")
@@ -139,7 +139,7 @@ def make(directory: Path) -> None:
         try:
             open_shop(stage, made, ids)
             afternoon(fault, stage.clock.sleep)
-            with app.open_orders(opened) as orders, app.open_dossiers(opened) as dossiers:
+            with app.open_operator(opened) as orders, app.open_evidence_store(opened) as dossiers:
                 pictures(stage, orders, dossiers.get, directory)
         finally:
             for container in ids.values():

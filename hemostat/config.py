@@ -131,11 +131,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def channels(self) -> dict[str, alerting.Channel]:
         """The channels of notifications, by name, with their URLs."""
-        found = dict(self.alert.channels)
-        own = found.get(alerting.SLACK_CHANNEL, alerting.Channel())
+        channels = dict(self.alert.channels)
+        own = channels.get(alerting.SLACK_CHANNEL, alerting.Channel())
         if (slack := self.slack_url) and not own.url + own.url_file:
-            found[alerting.SLACK_CHANNEL] = msgspec.structs.replace(own, url=slack)
-        return {name: _with_url(name, channel) for name, channel in found.items()}
+            channels[alerting.SLACK_CHANNEL] = msgspec.structs.replace(own, url=slack)
+        return {name: _with_url(name, channel) for name, channel in channels.items()}
 
 
 CHANNELS_KEY: Final = "alert.channels"
@@ -203,7 +203,7 @@ def load(
     for table, key, why in alerting.find_alert_mistakes(settings.alert):
         raise ConfigError(f"{layers[table].origin}: {table}.{key} {why}")
     try:
-        _ = settings.metrics.place
+        _ = settings.metrics.host_and_port
     except ValueError as error:
         raise ConfigError(f"{layers['metrics.address'].origin}: metrics.address: {error}") from None
     why, hint = redis_address.find_mistake(settings.redis.url)
@@ -274,22 +274,22 @@ def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, Value]]:
 
 
 def _find_unknown(environ: Mapping[str, str]) -> Iterator[UnknownVariable]:
-    known = {*VARIABLES.values(), *OWN_VARIABLES}
+    known_names = {*VARIABLES.values(), *OWN_VARIABLES}
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known:
-            yield UnknownVariable.of(name, VARIABLES.values())
+        if name.startswith(PREFIX) and name not in known_names:
+            yield UnknownVariable.classify(name, VARIABLES.values())
 
 
 def _from_file(path: Path) -> Iterator[tuple[str, Value]]:
     text = read_text_file(path)
     try:
-        found = [*_flatten(tomllib.loads(text))]
+        entries = [*_flatten(tomllib.loads(text))]
     except (
         ValueError,
         RecursionError,
     ) as error:  # a TOMLDecodeError, a number that is too long, a deep table
         raise ConfigError(f"{path} is not TOML: {error}", hint="see hemostat.toml.example") from None
-    for key, raw in found:
+    for key, raw in entries:
         if key not in FIELDS:
             raise ConfigError(f"{path}: unknown key {key}", hint=suggest_nearest(key, FIELDS) or LIST_HINT)
         yield key, Value(raw, f"file {path}")

@@ -40,8 +40,8 @@ def collect_snapshot(
     sources: dict[str, Callable[[], Any]] = {}
     if found is not None:
         sources["log"] = lambda: engine.logs(container.id, MAX_LOG_LINES)
-        sources["details"] = lambda: engine.details(container.id)
-        if found.running:
+        sources["details"] = lambda: engine.read_details(container.id)
+        if found.is_running:
             sources["processes"] = lambda: engine.top(container.id)
     if read_metrics is not None and not container.is_host:
         sources["samples"] = lambda: read_metrics(container)

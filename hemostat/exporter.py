@@ -37,7 +37,7 @@ class Exporter:
         self,
         bus: Bus,
         ledger: Ledger,
-        desk: ControlStore,
+        control_store: ControlStore,
         outbox: Outbox,
         clock: Clock,
         limits: ResponderSettings,
@@ -47,7 +47,7 @@ class Exporter:
         """`containers`: how many containers get metrics by name."""
         self._bus = bus
         self._ledger = ledger
-        self._control_store = desk
+        self._control_store = control_store
         self._outbox = outbox
         self._clock = clock
         self._limits = limits
@@ -61,12 +61,12 @@ class Exporter:
         """Count new events until told to stop."""
         try:
             while True:
-                self.numbers()
+                self.collect()
                 self._clock.sleep(COLLECT_SECONDS)
         except Interrupted:
-            self.numbers()
+            self.collect()
 
-    def numbers(self) -> Numbers:
+    def collect(self) -> Numbers:
         """Return all metrics. Without the bus: the counters so far, and that the bus is down."""
         with self._lock:
             try:
@@ -76,44 +76,48 @@ class Exporter:
             except AdapterError as error:
                 self._set_trouble(str(error))
                 seen = {definitions.BUS_UP: {(): 0.0}}
-            told: Numbers = {**self._counters.numbers()}
-            told.update({measure: dict(values) for measure, values in seen.items()})
-            told[definitions.BUILD_INFO] = {(hemostat.__version__,): 1.0}
-            return told
+            events: Numbers = {**self._counters.collect_numbers()}
+            events.update({measure: dict(values) for measure, values in seen.items()})
+            events[definitions.BUILD_INFO] = {(hemostat.__version__,): 1.0}
+            return events
 
     def _read_metrics(self, now: float) -> dict[Measure, Values]:
         if not self._is_restored:
             self._restore()
         self._catch_up()
-        heartbeats = self._bus.last("heartbeat")
-        self._counters.hear(heartbeats, now)
-        known = list(self._counters.roles)
-        hosts = [host for role, host in known if role == "responder" and host != OTHER]
-        standing = {host: compute_host_status(self._ledger.survey(host), self._limits, now) for host in hosts}
-        paused = self._control_store.controls().paused(ALL_CONTAINERS, now)
-        waiting = sum(approval.is_open(now) for approval in self._control_store.approvals())
+        heartbeats = self._bus.read_last_values("heartbeat")
+        self._counters.count_heartbeats(heartbeats, now)
+        roles = list(self._counters.roles)
+        hosts = [host for role, host in roles if role == "responder" and host != OTHER]
+        limit_status = {
+            host: compute_host_status(self._ledger.read_host(host), self._limits, now) for host in hosts
+        }
+        paused = self._control_store.read_controls().find_pause(ALL_CONTAINERS, now)
+        open_approvals = sum(approval.is_open(now) for approval in self._control_store.list_approvals())
         return {
-            **gauges.measure_roles(known, heartbeats),
-            **gauges.measure_breakers(standing),
+            **gauges.measure_roles(roles, heartbeats),
+            **gauges.measure_breakers(limit_status),
             **gauges.measure_containers(
-                self._bus.last("container_stats"), self._counters.bounded, self._counters.name_of
+                self._bus.read_last_values("container_stats"),
+                self._counters.bound_value,
+                self._counters.get_container_name,
             ),
-            definitions.OPEN_INCIDENTS: gauges.count_open_incidents(self._counters.opened.values()),
+            definitions.OPEN_INCIDENTS: gauges.count_open_incidents(self._counters.open_incidents.values()),
             definitions.STREAM_LAG: self._read_lags(hosts),
             definitions.WAITING_NOTIFICATIONS: {
-                (name,): float(self._outbox.waiting(name)) for name in self._counters.channels
+                (name,): float(self._outbox.count_waiting(name)) for name in self._counters.channels
             },
-            definitions.DEAD_LETTERS: {(): float(self._bus.buried())},
+            definitions.DEAD_LETTERS: {(): float(self._bus.count_dead_letters())},
             definitions.PAUSE_STATE: {(): float(paused is not None)},
-            definitions.WAITING_APPROVALS: {(): float(waiting)},
+            definitions.WAITING_APPROVALS: {(): float(open_approvals)},
             definitions.BUS_UP: {(): 1.0},
         }
 
     def _restore(self) -> None:
-        memo = self._bus.recall(STATE_KEY)
+        state = self._bus.load_state(STATE_KEY)
         try:
-            if memo is not None:
-                self._counters.restore(memo)
+            if state is not None:
+                self._counters.restore(state)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             logger.warning("saved_state.rejected error=%s", error)
         self._is_restored = True
@@ -123,7 +127,7 @@ class Exporter:
         positions = self._counters.positions
         while True:
             read = [
-                self._bus.after(name, positions.get(name, START_POSITION), MAX_ENTRIES_READ)
+                self._bus.read_after(name, positions.get(name, START_POSITION), MAX_ENTRIES_READ)
                 for name in DURABLE
             ]
             full = [_sort_key(entries[-1]) for entries in read if len(entries) == MAX_ENTRIES_READ]
@@ -136,18 +140,18 @@ class Exporter:
 
     def _read_lags(self, hosts: list[str]) -> Values:
         groups: list[Labels] = [
-            (stream, role.group(host))
+            (stream, role.make_group_name(host))
             for role in ROLES
             for stream in role.reads
             for host in (hosts if role.per_host else [""])
         ]
-        return {(stream, group): float(self._bus.lag(group, [stream])) for stream, group in groups}
+        return {(stream, group): float(self._bus.count_lag(group, [stream])) for stream, group in groups}
 
     def _save_counters(self) -> None:
-        memo = self._counters.memo()
-        if memo != self._saved_state:
-            self._bus.publish([], memo=(STATE_KEY, memo))
-            self._saved_state = memo
+        state = self._counters.encode_state()
+        if state != self._saved_state:
+            self._bus.publish([], state=(STATE_KEY, state))
+            self._saved_state = state
 
     def _set_trouble(self, trouble: str) -> None:
         if trouble and trouble != self._trouble:

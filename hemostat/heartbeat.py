@@ -49,18 +49,18 @@ class HeartbeatSender:
         self._next_due = 0.0
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, Labels]] = Counter()
-        self.handled = 0
+        self.handled_count = 0
 
     def count(self, measure: Measure, *labels: str, by: int = 1) -> None:
         """As core.metrics.definitions.Count."""
         with self._lock:
             self._counts[measure.name, labels] += by
 
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         """Return whether a heartbeat is due. A clock that was set back does not stop heartbeats."""
         return not 0 < self._next_due - self._clock.now() <= HEARTBEAT_SECONDS
 
-    def beat(self, trouble: str, lag: int, warnings: tuple[str, ...] = ()) -> None:
+    def send(self, trouble: str, lag: int, warnings: tuple[str, ...] = ()) -> None:
         now = self._clock.now()
         self._next_due = now + HEARTBEAT_SECONDS
         with self._lock:
@@ -68,10 +68,10 @@ class HeartbeatSender:
         fact = msgspec.structs.replace(
             self._heartbeat,
             lag=lag,
-            handled=self.handled,
+            handled=self.handled_count,
             trouble=trouble,
             warnings=warnings,
             figures=figures,
         )
         event = Event.make(bound_heartbeat(fact), time=now, host=self.host, source=self._source)
-        self._bus.show([event], ttl=3 * HEARTBEAT_SECONDS)
+        self._bus.publish_live([event], ttl=3 * HEARTBEAT_SECONDS)

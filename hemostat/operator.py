@@ -24,7 +24,7 @@ class OperatorCommands:
     def __init__(
         self,
         bus: Bus,
-        desk: ControlStore,
+        control_store: ControlStore,
         ledger: Ledger,
         clock: Clock,
         limits: ResponderSettings,
@@ -32,7 +32,7 @@ class OperatorCommands:
         host: str,
     ) -> None:
         self._bus = bus
-        self._control_store = desk
+        self._control_store = control_store
         self._ledger = ledger
         self._clock = clock
         self._limits = limits
@@ -40,28 +40,28 @@ class OperatorCommands:
 
     # --- queries ------------------------------------------------------------------------------------
 
-    def controls(self) -> Controls:
-        return self._control_store.controls()
+    def read_controls(self) -> Controls:
+        return self._control_store.read_controls()
 
-    def approvals(self) -> list[Approval]:
-        return self._control_store.approvals()
+    def list_approvals(self) -> list[Approval]:
+        return self._control_store.list_approvals()
 
-    def overview(self, host: str) -> HostLimitStatus:
+    def read_overview(self, host: str) -> HostLimitStatus:
         """Return the state of the host's limits, as configured here."""
-        return compute_host_status(self._ledger.survey(host), self._limits, self._clock.now())
+        return compute_host_status(self._ledger.read_host(host), self._limits, self._clock.now())
 
-    def prospect(self, host: str, order: Order) -> Decision:
+    def predict_decision(self, host: str, order: Order) -> Decision:
         """Return what the responder would decide now, without any effect."""
-        return orders.preview_decision(order, self._ledger.survey(host), self._limits, self._clock.now())
+        return orders.preview_decision(order, self._ledger.read_host(host), self._limits, self._clock.now())
 
-    def outlook(self, host: str, order: Order) -> str:
+    def describe_prediction(self, host: str, order: Order) -> str:
         """Return the same in words, and whether force has an effect here."""
-        said = orders.describe_decision(self.prospect(host, order))
+        said = orders.describe_decision(self.predict_decision(host, order))
         return f"{said}; {orders.NO_FORCE_TEXT}" if order.force and not self._limits.orders_override else said
 
     # --- commands -----------------------------------------------------------------------------------
 
-    def place(self, host: str, order: Order) -> str:
+    def place_order(self, host: str, order: Order) -> str:
         """Publish the order to the responder of the container's host. Returns its incident id, under which
         the outcome is published."""
         now = self._clock.now()
@@ -69,25 +69,25 @@ class OperatorCommands:
         self._publish(order, order.by, now, host=host, incident=incident)
         return incident
 
-    def answer(
+    def answer_approval(
         self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str = ""
     ) -> tuple[Approval, bool] | None:
         """Answer an approval request. Returns the stored request, and whether this answer counts: of two
         answers the first counts and is published. None if no request has this id."""
         now = self._clock.now()
-        approval = self._control_store.answer(approval_id, answer, by=by, reason=reason, now=now)
+        approval = self._control_store.answer_approval(approval_id, answer, by=by, reason=reason, now=now)
         if approval is None:
             return None
         counts = (approval.answer, approval.by, approval.answered) == (answer, by, now)
         if counts:
-            told = Decided(
+            event = Decided(
                 what=Word(answer),
                 by=by,
                 container=approval.container,
                 reason=reason,
                 action=approval.action,
             )
-            self._publish(told, by, now, host=approval.host, incident=approval.incident)
+            self._publish(event, by, now, host=approval.host, incident=approval.incident)
         return approval, counts
 
     def pause(self, container: str, *, by: str, reason: str = "", seconds: float | None = None) -> Pause:
@@ -101,15 +101,15 @@ class OperatorCommands:
 
     def resume(self, container: str, *, by: str, reason: str = "") -> bool:
         """End the pause; returns False, without an event, if there was none."""
-        lifted = self._control_store.resume(container)
-        if lifted:
+        is_resumed = self._control_store.resume(container)
+        if is_resumed:
             self._publish_decision(Word.RESUMED, container, by, reason, self._clock.now())
-        return lifted
+        return is_resumed
 
-    def reset(self, container: str, *, by: str, reason: str = "") -> None:
+    def reset_breaker(self, container: str, *, by: str, reason: str = "") -> None:
         """Close the circuit breaker."""
         now = self._clock.now()
-        self._control_store.reset(container, now)
+        self._control_store.reset_breaker(container, now)
         self._publish_decision(Word.RESET, container, by, reason, now)
 
     def accept_trail(self, head: str, *, by: str, reason: str) -> None:
@@ -119,10 +119,10 @@ class OperatorCommands:
         self._publish_decision(Word.ACCEPTED, AUDIT_TRAIL, by, f"{reason}; up to row {head}", now)
 
     def _publish_decision(
-        self, what: Word, container: str, by: str, reason: str, now: float, until: float | None = None
+        self, decision: Word, container: str, by: str, reason: str, now: float, until: float | None = None
     ) -> None:
-        told = Decided(what=what, by=by, container=container, reason=reason, until=until)
-        self._publish(told, by, now, host=self._host)
+        event = Decided(what=decision, by=by, container=container, reason=reason, until=until)
+        self._publish(event, by, now, host=self._host)
 
     def _publish(
         self, data: Order | Decided, by: str, now: float, *, host: str, incident: str | None = None

@@ -105,24 +105,24 @@ def replace_file(path: Path, data: bytes) -> None:
 
 def _walk_path(path: Path) -> "list[Step]":
     """Return the steps from the root to the directory, each link before its target, as far as they exist."""
-    place, links, steps = Path("/"), 0, []
+    current, links, steps = Path("/"), 0, []
     pending = [*reversed(path.absolute().parts[1:])]
-    steps.append(Step(place, place.lstat(), not pending))
+    steps.append(Step(current, current.lstat(), not pending))
     while pending:
         part = pending.pop()
-        place = place.parent if part == ".." else place / part
+        current = current.parent if part == ".." else current / part
         try:
-            state = place.lstat()
+            state = current.lstat()
         except FileNotFoundError:
             break
         is_link = stat.S_ISLNK(state.st_mode)
-        steps.append(Step(place, state, not pending and not is_link))
+        steps.append(Step(current, state, not pending and not is_link))
         if not is_link:
             continue
         if (links := links + 1) > MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-        target = place.readlink()
-        place = Path("/") if target.is_absolute() else place.parent
+        target = current.readlink()
+        current = Path("/") if target.is_absolute() else current.parent
         pending += reversed(target.parts[target.is_absolute() :])
     return steps
 

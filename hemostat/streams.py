@@ -8,7 +8,7 @@ class Role(NamedTuple):
     command: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
-    does: str
+    description: str
     per_host: bool = False
     """Whether every host has its own consumer group: a role cannot reach the engine of another host."""
     shows: tuple[str, ...] = ("heartbeat",)
@@ -16,7 +16,7 @@ class Role(NamedTuple):
     defers: bool = False
     """Whether it defers entries, which return to the stream when they are due."""
 
-    def group(self, host: str) -> str:
+    def make_group_name(self, host: str) -> str:
         """Return the consumer group of this role on `host`."""
         return f"{self.name}:{host}" if self.per_host else self.name
 
@@ -60,6 +60,6 @@ ROLES: Final = (
 
 ROLES_BY_NAME: Final = {role.name: role for role in ROLES}
 
-STORE_ROLE: Final = ROLES_BY_NAME["alert"]._replace(name="store", does="Store every event.")
+STORE_ROLE: Final = ROLES_BY_NAME["alert"]._replace(name="store", description="Store every event.")
 """The alert role's second loop, with a consumer group of its own: a database that is down must not delay
 notifications."""

@@ -56,8 +56,8 @@ def can_colour(stream: Stream | None, environ: Mapping[str, str] = os.environ) -
 def find_width(stream: IO[str]) -> int | None:
     """Return the columns of the terminal that the stream is connected to; COLUMNS overrides it, None is
     unknown."""
-    if (told := os.environ.get("COLUMNS", "")).isdecimal() and int(told):
-        return int(told)
+    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns):
+        return int(columns)
     with suppress(OSError, ValueError):
         return os.get_terminal_size(stream.fileno()).columns or None
     return None
@@ -133,6 +133,8 @@ def _make_lenient(stream: Any, declared: str | None) -> None:
     if not hasattr(stream, "reconfigure"):
         return
     stream.reconfigure(errors=ASCII_FALLBACK)
-    wanted = declared or codecs.lookup(stream.encoding).name
+    encoding = declared or codecs.lookup(stream.encoding).name
     with suppress(LookupError, ValueError):
-        stream.reconfigure(encoding=ASCII_ENCODING if wanted == "ascii" else wanted, errors=ASCII_FALLBACK)
+        stream.reconfigure(
+            encoding=ASCII_ENCODING if encoding == "ascii" else encoding, errors=ASCII_FALLBACK
+        )

@@ -16,10 +16,10 @@ MIN_KEY_BYTES: Final = 16
 OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
-def read_text_file(path: Path, what: str = "") -> str:
-    """Return the text of the file, with line feeds as line ends. `what` names the setting, if the path is the
-    value of one. Raises ConfigError for a path that cannot be read, is not a file, or is not UTF-8."""
-    name = f"{what}: {path}" if what else str(path)
+def read_text_file(path: Path, setting: str = "") -> str:
+    """Return the text of the file, with line feeds as line ends. `setting` names the setting, if the path is
+    the value of one. Raises ConfigError for a path that cannot be read, is not a file, or is not UTF-8."""
+    name = f"{setting}: {path}" if setting else str(path)
     try:
         return decode_text(read_bytes(path)).replace("\r\n", "\n")
     except OSError as error:
@@ -28,18 +28,18 @@ def read_text_file(path: Path, what: str = "") -> str:
         raise ConfigError(f"{name} {error}") from None
 
 
-def read_secret_file(path: Path, what: str) -> str | None:
+def read_secret_file(path: Path, setting: str) -> str | None:
     """Return the first line without surrounding white space; None where it is empty."""
-    return read_text_file(path, what).partition("\n")[0].strip() or None
+    return read_text_file(path, setting).partition("\n")[0].strip() or None
 
 
-def read_key_file(path: Path, what: str) -> tuple[bytes, ...]:
+def read_key_file(path: Path, setting: str) -> tuple[bytes, ...]:
     """Return the keys, one per line. Raises ConfigError for a file without keys, and for a key that is too
     short."""
-    keys = tuple(filter(None, (line.strip().encode() for line in read_text_file(path, what).splitlines())))
+    keys = tuple(filter(None, (line.strip().encode() for line in read_text_file(path, setting).splitlines())))
     if not keys or min(map(len, keys)) < MIN_KEY_BYTES:
         hint = "write one with: openssl rand -hex 32"
-        raise ConfigError(f"{what}: {path} needs a key of at least {MIN_KEY_BYTES} characters", hint=hint)
+        raise ConfigError(f"{setting}: {path} needs a key of at least {MIN_KEY_BYTES} characters", hint=hint)
     return keys
 
 

@@ -57,11 +57,11 @@ class Watcher:
         *,
         engine: Engine,
         sampler: Sampler,
-        surroundings: HostProbe,
+        host_probe: HostProbe,
         bus: Bus,
         clock: Clock,
-        pulse: HeartbeatSender,
-        memo_key: str,
+        heartbeat: HeartbeatSender,
+        state_key: str,
         thresholds: MonitorSettings,
         stop: threading.Event,
     ) -> None:
@@ -69,8 +69,8 @@ class Watcher:
         self._engine = engine
         self._bus = bus
         self._clock = clock
-        self._heartbeat = pulse
-        self._state_key = memo_key
+        self._heartbeat = heartbeat
+        self._state_key = state_key
         self._stop = stop
         self._retry = Retry(clock)
         self._queue = ObservationQueue()
@@ -80,7 +80,7 @@ class Watcher:
         self._lister = Lister(engine, clock, self._queue.put)
         self._failures = LoopErrors()
         self._measurements = Measurements(
-            monitor, engine, sampler, surroundings, clock, thresholds, self._failures, self._queue.put
+            monitor, engine, sampler, host_probe, clock, thresholds, self._failures, self._queue.put
         )
         self._relist_tries = 0
         self._relist_due = inf
@@ -102,14 +102,14 @@ class Watcher:
             self._lister.stop()
             self._measurements.stop()
             self._engine.close()
-        logger.info("role.stopped role=%s handled=%d", "monitor", self._heartbeat.handled)
+        logger.info("role.stopped role=%s handled=%d", "monitor", self._heartbeat.handled_count)
 
     def _restore_state(self) -> None:
-        memo = self._bus.recall(self._state_key)
-        if memo is None:
+        state = self._bus.load_state(self._state_key)
+        if state is None:
             return
         try:
-            self._monitor.restore(memo)
+            self._monitor.restore_state(state)
         except (ValueError, RecursionError) as error:
             logger.warning("saved_state.rejected error=%s", error)
 
@@ -122,7 +122,7 @@ class Watcher:
             try:
                 for observation in self._engine.events(self._monitor.since):
                     if isinstance(observation, Connected):
-                        self._lister.list_all()
+                        self._lister.request_full_list()
                         continue
                     if isinstance(observation, Disconnected):
                         logger.warning("events.lost error=%s", observation.error)
@@ -137,16 +137,16 @@ class Watcher:
     # --- decisions ----------------------------------------------------------------------------------
 
     def _run_once(self) -> None:
-        if self._heartbeat.due():
-            trouble = self._retry.trouble or self._lister.trouble or self._monitor.lost
+        if self._heartbeat.is_due():
+            trouble = self._retry.trouble or self._lister.trouble or self._monitor.engine_trouble
             trouble = trouble or self._failures.trouble
             warnings = self._monitor.warnings + self._failures.warnings
-            self._retry(lambda: self._heartbeat.beat(trouble, len(self._queue), warnings))
+            self._retry(lambda: self._heartbeat.send(trouble, len(self._queue), warnings))
             self._failures.attempt("mode of the responders", self._note_mode)
             self._relist_if_due()
             self._handle_left_out()
         observation = self._queue.get(self._compute_wait())
-        if observation is None and self._monitor.due() is None:
+        if observation is None and self._monitor.find_next_due() is None:
             return
         self._handle(Waited() if observation is None else observation)
 
@@ -156,7 +156,7 @@ class Watcher:
             self._queue.put(Answering(container))
         if self._queue.take_overflow():
             logger.warning("events.dropped reason=%s", "queue is full")
-            self._lister.list_all()
+            self._lister.request_full_list()
 
     def _note_mode(self) -> None:
         """Tell the monitor when the responders of this host have changed their mode."""
@@ -164,15 +164,15 @@ class Watcher:
         if 0 < self._mode_due - began < MAX_MODE_SECONDS:
             return
         try:
-            told = self._bus.last("heartbeat")
+            events = self._bus.read_last_values("heartbeat")
         except BusError as error:
             if not (error.transient or error.curable):
                 raise
-            told = []
+            events = []
         # Other users may send heartbeats of any number and size.
         now = self._clock.now()
         self._mode_due = now + min(MAX_MODE_SECONDS / 2, MODE_SHARE * (now - began))
-        beats = [event.data for event in told if event.host == self._heartbeat.host]
+        beats = [event.data for event in events if event.host == self._heartbeat.host]
         modes = {each.mode for each in beats if isinstance(each, Heartbeat) and each.role == "responder"}
         mode = (
             min(modes, key=MODES_BY_STRICTNESS.index, default=self._mode)
@@ -185,14 +185,14 @@ class Watcher:
 
     def _compute_wait(self) -> float:
         """Return the maximum seconds to wait for the next observation."""
-        due = self._monitor.due()
+        due = self._monitor.find_next_due()
         return IDLE_SECONDS if due is None else min(IDLE_SECONDS, max(0.0, due - self._clock.now()))
 
     def _handle(self, observation: Observation) -> None:
         thorough = isinstance(observation, Listing) and observation.thorough
-        what = LIST_ACTIVITY if thorough else f"handling {type(observation).__name__}"
+        activity = LIST_ACTIVITY if thorough else f"handling {type(observation).__name__}"
         try:
-            events = self._failures.attempt(what, lambda: self._step(observation))
+            events = self._failures.attempt(activity, lambda: self._step(observation))
         finally:
             if isinstance(observation, Samples | Listing):
                 self._measurements.sampled.set()
@@ -206,33 +206,33 @@ class Watcher:
             # Otherwise the state may be stored with the next observation: the next monitor reads again what
             # the state lacks.
             self._failures.attempt("publishing", lambda: self._publish(events))
-        self._heartbeat.handled += 1
+        self._heartbeat.handled_count += 1
         if isinstance(observation, Samples):
             self._heartbeat.count(SAMPLES, self._heartbeat.host, by=len(observation.samples))
 
     def _step(self, observation: Observation) -> list[Event]:
-        self._monitor.arrivals = self._queue.span
+        self._monitor.event_span = self._queue.span
         return self._retry(lambda: self._monitor.step(observation, self._clock.now()))
 
     def _relist_if_due(self) -> None:
         """List all containers again: without the list no container is watched."""
         if self._clock.now() >= self._relist_due:
             self._relist_due = inf
-            self._lister.list_all()
+            self._lister.request_full_list()
 
     def _publish(self, events: list[Event]) -> None:
         durable = [event for event in events if event.type in DURABLE]
-        memo = self._monitor.memo()
-        if durable or memo != self._saved_state:
-            self._retry(lambda: self._bus.publish(durable, memo=(self._state_key, memo)))
-            self._saved_state = memo
+        state = self._monitor.encode_state()
+        if durable or state != self._saved_state:
+            self._retry(lambda: self._bus.publish(durable, state=(self._state_key, state)))
+            self._saved_state = state
         live = [event for event in events if event.type not in DURABLE]
-        gone = [event for event in live if _is_removed(event)]
-        if len(live) > len(gone):
-            kept = [event for event in live if event not in gone] if gone else live
-            self._retry(lambda: self._bus.show(kept, ttl=STATS_TTL_SECONDS))
-        if gone:
-            self._retry(lambda: self._bus.show(gone, ttl=GONE_SECONDS))
+        removed = [event for event in live if _is_removed(event)]
+        if len(live) > len(removed):
+            present = [event for event in live if event not in removed] if removed else live
+            self._retry(lambda: self._bus.publish_live(present, ttl=STATS_TTL_SECONDS))
+        if removed:
+            self._retry(lambda: self._bus.publish_live(removed, ttl=GONE_SECONDS))
 
 
 def _is_removed(event: Event) -> bool:

@@ -43,7 +43,7 @@ MESSAGE_ERRORS: Final = (AssertionError, AttributeError, LookupError, RecursionE
 """Errors raised by malformed messages, which no dashboard page sends."""
 DRIVER_PATH: Final = "hemostat.tui.served:ServedDriver"
 """The driver that draws a page, as named in Textual's environment."""
-PATIENCE: Final = 3.0
+STOP_SECONDS: Final = 3.0
 """Seconds that a dashboard has to stop when its page is closed."""
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -63,12 +63,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def is_own_name(host: str, names: frozenset[str]) -> bool:
     """Return whether a Host header names this server: an address cannot be made to lead elsewhere, a name
     can."""
-    if not (written := HOST_PATTERN.fullmatch(host.lower())):
+    if not (match := HOST_PATTERN.fullmatch(host.lower())):
         return False
     try:
-        ip_address(written["name"].strip("[]"))
+        ip_address(match["name"].strip("[]"))
     except ValueError:
-        return written["name"] in names
+        return match["name"] in names
     return True
 
 
@@ -98,33 +98,33 @@ class Guard:
         self._key = secrets.token_bytes(32)
         """Signs cookies. Cookies do not contain the token, so that a leaked cookie does not reveal it."""
 
-    def path(self, request: web.Request) -> str:
+    def find_path(self, request: web.Request) -> str:
         """Return the path without the prefix, which some proxies remove and others keep."""
         prefix = self.public.prefix if self.public else ""
         if prefix and (request.path == prefix or request.path.startswith(f"{prefix}/")):
             return request.path.removeprefix(prefix) or "/"
         return request.path
 
-    def refusal(self, request: web.Request) -> str:
+    def find_refusal(self, request: web.Request) -> str:
         """Return why a request is refused; empty where it is not."""
-        is_socket = self.path(request) == "/ws"
+        is_socket = self.find_path(request) == "/ws"
         if not is_own_name(request.host, self._names):
             return "the Host header does not match this server"
         if not is_own_origin(
             request.headers.get("Origin"), request.host, required=is_socket, public=self.public
         ):
             return "requested by another page"
-        if not self.viewer(request):
+        if not self.find_viewer(request):
             return "open the address that hemostat tui --web printed, with its token"
         return ""
 
-    def admits(self, request: web.Request) -> bool:
+    def should_admit(self, request: web.Request) -> bool:
         """Return whether this is the first request, with the token."""
         given = request.query.get("token")
-        at_home = self.path(request) == "/" and is_own_name(request.host, self._names)
+        at_home = self.find_path(request) == "/" and is_own_name(request.host, self._names)
         return given is not None and at_home and _is_equal(given, self._token)
 
-    def admit(self, request: web.Request) -> web.Response:
+    def make_admission(self, request: web.Request) -> web.Response:
         """Redirect to the page itself, so that the token does not stay in the address line."""
         home = f"{self.public.prefix if self.public else ''}/"
         answer = web.Response(status=303, headers={"Location": home})
@@ -140,7 +140,7 @@ class Guard:
         )
         return answer
 
-    def viewer(self, request: web.Request) -> str:
+    def find_viewer(self, request: web.Request) -> str:
         """Return the viewer of an admitted request; empty for others."""
         viewer, _, signature = request.cookies.get(self._cookie_name(request), "").partition(".")
         return viewer if _is_equal(signature, self._sign(viewer, request)) else ""
@@ -156,14 +156,14 @@ class Guard:
         each other's cookies."""
         if self.public:
             return "hemostat"
-        written = HOST_PATTERN.fullmatch(request.host)
-        return f"hemostat-{written['port'] if written else ''}"
+        match = HOST_PATTERN.fullmatch(request.host)
+        return f"hemostat-{match['port'] if match else ''}"
 
     @web.middleware
-    async def watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if self.admits(request):
-            answer: web.StreamResponse = self.admit(request)
-        elif why := self.refusal(request):
+    async def check_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.should_admit(request):
+            answer: web.StreamResponse = self.make_admission(request)
+        elif why := self.find_refusal(request):
             answer = web.Response(status=403, text=f"hemostat: {why}\n")
         else:
             answer = await handler(request)
@@ -172,9 +172,9 @@ class Guard:
         return answer
 
 
-def _is_equal(given: str, wanted: str) -> bool:
+def _is_equal(value: str, expected: str) -> bool:
     """Compare in constant time."""
-    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
+    return hmac.compare_digest(value.encode("utf-8", "replace"), expected.encode())
 
 
 class Served(Server):
@@ -192,7 +192,7 @@ class Served(Server):
 
     async def make_app(self) -> web.Application:
         app = await self._make_app()
-        app.middlewares.append(self._guard.watch)
+        app.middlewares.append(self._guard.check_request)
         if prefix := self._prefix:
             app.add_routes(
                 [
@@ -224,7 +224,7 @@ class Served(Server):
         return aiohttp_jinja2.render_template("app_index.html", request, context)
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
-        viewer = self._guard.viewer(request)
+        viewer = self._guard.find_viewer(request)
         if self._processes >= MAX_PAGES or self._open[viewer] >= MAX_PAGES_PER_VIEWER:
             raise web.HTTPServiceUnavailable(
                 text=f"hemostat: the limit is {MAX_PAGES} pages, and {MAX_PAGES_PER_VIEWER} per viewer\n"
@@ -289,7 +289,7 @@ class Dashboard(AppService):
         if self._process is not None:
             await self.send_meta({"type": "quit"})
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(STOP_SECONDS):
                     await self._process.wait()
             except TimeoutError:
                 self._process.kill()

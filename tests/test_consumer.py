@@ -95,10 +95,10 @@ class Loop:
             self.thread.join()
 
     def lag(self) -> int:
-        return self.bus.lag("analyzer", ROLE.reads)
+        return self.bus.count_lag("analyzer", ROLE.reads)
 
     def answers(self) -> list[Event]:
-        return self.bus.recent("remediation_needed", 10)
+        return self.bus.read_recent("remediation_needed", 10)
 
 
 @pytest.fixture
@@ -123,7 +123,9 @@ def test_failing_event_becomes_a_dead_letter_with_its_error(loop):
 
     with loop.running(step):
         eventually(lambda: loop.lag() == 0)
-    assert [error for _, error in loop.bus.dead] == ["ValueError: poison password=[redacted: password]"]
+    assert [error for _, error in loop.bus.dead_letters] == [
+        "ValueError: poison password=[redacted: password]"
+    ]
     assert loop.seen.count(FIRST) == MAX_DELIVERIES
     assert loop.answers() == [ANSWER]
 
@@ -143,15 +145,15 @@ def test_dead_letter_is_published(loop, told):
     with loop.running(lambda _: 1 / 0, answer_dead_letter=buried):
         eventually(lambda: loop.lag() == 0)
     assert said == ([(FIRST, "ZeroDivisionError: division by zero")] if told else [])
-    assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER] if told else [])
+    assert (loop.bus.count_dead_letters(), loop.answers()) == (1, [ANSWER] if told else [])
 
 
 def test_invalid_event_becomes_a_dead_letter(loop):
-    loop.bus.put("health_alert", b"\xff{ nonsense")
+    loop.bus.put_raw("health_alert", b"\xff{ nonsense")
     loop.bus.publish([SECOND])
     with loop.running(lambda _: []):
         eventually(lambda: loop.lag() == 0)
-    assert len(loop.bus.dead) == 1
+    assert len(loop.bus.dead_letters) == 1
     assert loop.seen == [SECOND]
 
 
@@ -181,7 +183,7 @@ def test_transient_error_is_retried(loop):
 
     with loop.running(step):
         eventually(lambda: loop.lag() == 0)
-    assert (loop.answers(), loop.bus.dead) == ([ANSWER], [])
+    assert (loop.answers(), loop.bus.dead_letters) == ([ANSWER], [])
 
 
 def test_deferred_event_is_delivered_again(loop):
@@ -259,7 +261,7 @@ def test_slow_event_does_not_delay_others(loop):
 
     with loop.running(step, workers=2):
         eventually(lambda: loop.lag() == 0)
-    assert loop.bus.dead == []
+    assert loop.bus.dead_letters == []
 
 
 def test_slow_event_does_not_delay_those_read_with_it(loop):
@@ -280,8 +282,8 @@ def test_slow_event_does_not_delay_those_read_with_it(loop):
 
 def test_heartbeat_contains_the_lag(loop):
     with loop.running(lambda _: []):
-        eventually(lambda: loop.bus.last("heartbeat"))
-    beat = loop.bus.last("heartbeat")[0].data
+        eventually(lambda: loop.bus.read_last_values("heartbeat"))
+    beat = loop.bus.read_last_values("heartbeat")[0].data
     assert isinstance(beat, Heartbeat)
     assert (beat.role, beat.instance, beat.lag) == ("analyzer", "i", 0)
 
@@ -332,8 +334,8 @@ class Frozen(Lossy):
 
     unanswered = MAX_DELIVERIES
 
-    def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
-        entries = super().unfinished(role, consumer, streams)
+    def read_unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
+        entries = super().read_unfinished(role, consumer, streams)
         if entries and self.unanswered:
             self.unanswered -= 1
             raise BusUnreachableError("no answer")
@@ -345,7 +347,7 @@ def test_lost_responses_do_not_exhaust_deliveries(loop):
     loop.bus.publish([FIRST])
     with loop.running(lambda _: [ANSWER]):
         eventually(lambda: loop.lag() == 0)
-    assert (loop.seen, loop.answers(), loop.bus.dead) == ([FIRST], [ANSWER], [])
+    assert (loop.seen, loop.answers(), loop.bus.dead_letters) == ([FIRST], [ANSWER], [])
 
 
 def test_running_event_is_not_started_twice_on_lost_responses(loop):
@@ -388,7 +390,7 @@ def test_clock_set_back_delays_nothing(loop):
         eventually(lambda: len(loop.seen) == 1 and loop.lag() == 0)
         loop.clock.behind = 3600.0
         eventually(loop.answers)
-        eventually(lambda: loop.bus.last("heartbeat")[0].time < loop.clock.now() + 60)
+        eventually(lambda: loop.bus.read_last_values("heartbeat")[0].time < loop.clock.now() + 60)
     assert loop.seen == [FIRST, FIRST]
 
 
@@ -396,10 +398,12 @@ def test_events_behind_a_killing_entry_are_processed(loop):
     loop.bus.publish([FIRST, SECOND])
     loop.bus.read("analyzer", "i", ROLE.reads, count=2, timeout=0)
     for _ in range(MAX_DELIVERIES):
-        loop.bus.keep("analyzer", "i", loop.bus.unfinished("analyzer", "i", ROLE.reads))
+        loop.bus.extend_delivery("analyzer", "i", loop.bus.read_unfinished("analyzer", "i", ROLE.reads))
     with loop.running(lambda _: [ANSWER]):
         eventually(lambda: loop.lag() == 0)
-    assert [error for _, error in loop.bus.dead] == [f"given up after {MAX_DELIVERIES + 1} deliveries"]
+    assert [error for _, error in loop.bus.dead_letters] == [
+        f"given up after {MAX_DELIVERIES + 1} deliveries"
+    ]
     assert (loop.seen, loop.answers()) == ([SECOND], [ANSWER])
 
 
@@ -446,7 +450,7 @@ def test_failing_background_work_becomes_a_dead_letter(loop):
 
     with loop.running(lambda _: RunInBackground(poison, lambda _: [])):
         eventually(lambda: loop.lag() == 0)
-    assert [error for _, error in loop.bus.dead] == ["ValueError: poison"]
+    assert [error for _, error in loop.bus.dead_letters] == ["ValueError: poison"]
 
 
 SURROGATE = msgspec.structs.replace(event(needed(), 4.0), host="half of a pair: \ud800")
@@ -460,7 +464,7 @@ def test_unencodable_result_does_not_delay_others(loop):
 
     with loop.running(step):
         eventually(lambda: loop.lag() == 0)
-    assert [entry.event for entry, _ in loop.bus.dead] == [FIRST]
+    assert [entry.event for entry, _ in loop.bus.dead_letters] == [FIRST]
     assert loop.answers() == [ANSWER]
 
 
@@ -472,7 +476,7 @@ def test_unencodable_dead_letter_event_is_left_out(loop):
 
     with loop.running(step, answer_dead_letter=lambda *_: [SURROGATE]):
         eventually(lambda: loop.lag() == 0)
-    assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER])
+    assert (loop.bus.count_dead_letters(), loop.answers()) == (1, [ANSWER])
 
 
 def test_event_that_cannot_be_deferred_is_a_dead_letter(loop):
@@ -483,7 +487,7 @@ def test_event_that_cannot_be_deferred_is_a_dead_letter(loop):
 
     with loop.running(step):
         eventually(lambda: loop.lag() == 0)
-    assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER])
+    assert (loop.bus.count_dead_letters(), loop.answers()) == (1, [ANSWER])
 
 
 def test_event_that_cannot_be_stored_delays_no_other(loop):
@@ -500,7 +504,7 @@ def test_event_that_cannot_be_stored_delays_no_other(loop):
     with loop.running_batches(keep):
         eventually(lambda: loop.lag() == 0)
     assert {each.id for each in kept} == {each.id for each in events} - {events[7].id}
-    assert [entry.event for entry, _ in loop.bus.dead] == [events[7]]
+    assert [entry.event for entry, _ in loop.bus.dead_letters] == [events[7]]
 
 
 def test_entries_that_are_finished_together_are_acknowledged_together(loop, monkeypatch):
@@ -526,15 +530,15 @@ def test_failing_store_is_not_an_error_of_each_event(loop):
     loop.bus.publish([FIRST, SECOND])
     with loop.running_batches(keep):
         loop.thread.join(20)
-    assert (loop.bus.buried(), loop.lag()) == (0, 2)
+    assert (loop.bus.count_dead_letters(), loop.lag()) == (0, 2)
 
 
 def test_role_works_without_its_heartbeat(loop):
     loop.bus.publish([FIRST])
     with loop.running(lambda _: [ANSWER], describe_warning=lambda: str(1 / 0)):
         eventually(lambda: loop.lag() == 0)
-        eventually(lambda: loop.bus.last("heartbeat"))
-    (beat,) = loop.bus.last("heartbeat")
+        eventually(lambda: loop.bus.read_last_values("heartbeat"))
+    (beat,) = loop.bus.read_last_values("heartbeat")
     assert beat.data.trouble == "its status check fails: ZeroDivisionError; details are in the log"
 
 
@@ -551,12 +555,12 @@ def test_batch_consumer_handles_waiting_events_in_one_batch(loop):
 
 
 def test_batch_consumer_moves_an_undecodable_entry_to_the_dead_letters(loop):
-    loop.bus.put("health_alert", b"\xff{ nonsense")
+    loop.bus.put_raw("health_alert", b"\xff{ nonsense")
     loop.bus.publish([SECOND])
     batches: list[Sequence[Event]] = []
     with loop.running_batches(batches.append):
         eventually(lambda: loop.lag() == 0)
-    assert (len(loop.bus.dead), batches) == (1, [[SECOND]])
+    assert (len(loop.bus.dead_letters), batches) == (1, [[SECOND]])
 
 
 @pytest.mark.parametrize(("max_deliveries", "handled"), [(MAX_DELIVERIES, []), (inf, [[FIRST]])])
@@ -564,11 +568,11 @@ def test_batch_consumer_gives_an_entry_up_after_max_deliveries(loop, max_deliver
     loop.bus.publish([FIRST])
     loop.bus.read("analyzer", "i", ROLE.reads, count=1, timeout=0)
     for _ in range(MAX_DELIVERIES):
-        loop.bus.keep("analyzer", "i", loop.bus.unfinished("analyzer", "i", ROLE.reads))
+        loop.bus.extend_delivery("analyzer", "i", loop.bus.read_unfinished("analyzer", "i", ROLE.reads))
     batches: list[Sequence[Event]] = []
     with loop.running_batches(batches.append, ConsumerLimits(deliveries=max_deliveries)):
         eventually(lambda: loop.lag() == 0)
-    assert (batches, [error for _, error in loop.bus.dead]) == (
+    assert (batches, [error for _, error in loop.bus.dead_letters]) == (
         handled,
         [] if handled else [f"given up after {MAX_DELIVERIES + 1} deliveries"],
     )
@@ -588,8 +592,8 @@ def test_batch_consumer_leaves_its_entries_when_it_is_told_to_stop(loop):
 
 def test_heartbeat_of_a_batch_consumer_shows_its_warning(loop):
     with loop.running_batches(lambda _: None, describe_warning=lambda: "the disk is full"):
-        eventually(lambda: loop.bus.last("heartbeat"))
-    assert loop.bus.last("heartbeat")[0].data.trouble == "the disk is full"
+        eventually(lambda: loop.bus.read_last_values("heartbeat"))
+    assert loop.bus.read_last_values("heartbeat")[0].data.trouble == "the disk is full"
 
 
 def test_deferred_event_is_decided_again_with_its_incident_in_the_log(loop):

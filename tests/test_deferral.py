@@ -68,7 +68,7 @@ class Scene:
 
     @property
     def on_stream(self) -> int:
-        return len(self.bus.recent(STREAM, 10_000))
+        return len(self.bus.read_recent(STREAM, 10_000))
 
 
 def test_deferred_request_is_not_rewritten_every_round():
@@ -88,7 +88,7 @@ def test_request_that_can_proceed_returns_at_once():
     scene.clock.advance(1.5)
     scene.look()
     assert scene.on_stream == 6
-    assert scene.bus.due(ROLE, [STREAM], scene.clock.now() + 100, count=9).entries == []
+    assert scene.bus.read_due(ROLE, [STREAM], scene.clock.now() + 100, count=9).entries == []
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,9 @@ def test_entries_that_wait_on_are_written_together(monkeypatch):
 
     def count_entries(role, entries):
         sizes.append(len(entries))
-        InMemoryBus.put_off(scene.bus, role, entries)
+        InMemoryBus.postpone(scene.bus, role, entries)
 
-    monkeypatch.setattr(scene.bus, "put_off", count_entries)
+    monkeypatch.setattr(scene.bus, "postpone", count_entries)
     scene.clock.advance(2)
     scene.look()
     assert sizes == [5]
@@ -178,7 +178,7 @@ def test_start_ends_while_another_user_adds_deferred_entries(monkeypatch):
     """Responders of all hosts may write the entries that earlier versions deferred."""
     scene = Scene(1)
     rounds: list[str] = []
-    monkeypatch.setattr(scene.bus, "promote", lambda group, *_: rounds.append(group) or 100)
+    monkeypatch.setattr(scene.bus, "requeue_due", lambda group, *_: rounds.append(group) or 100)
     scene.waiting.begin()
     assert 0 < len(rounds) <= 1000
 
@@ -223,7 +223,7 @@ def test_requests_that_wait_for_long_follow_the_others_of_a_turn():
     scene.clock.advance(1.0)
     entries = [
         msgspec.structs.replace(entry, notes=("approval",) if "long" in str(entry.event) else ())
-        for entry in scene.bus.due(ROLE, [STREAM], scene.clock.now() + 1, count=10).entries
+        for entry in scene.bus.read_due(ROLE, [STREAM], scene.clock.now() + 1, count=10).entries
     ]
     scene.waiting._decide_due_entries(entries, has_backlog=False)
     assert scene.decided == ["short", "other", "long1", "long2"]

@@ -88,7 +88,7 @@ def test_numbers_in_events_are_finite(number):
         samples.heartbeat(started=number, lag=number if isinstance(number, int) else 0),
     ):
         written(data)
-    assert written(samples.alert(evidence=(Evidence("x", number), Evidence("y", 1.0)))).number("y") == 1.0
+    assert written(samples.alert(evidence=(Evidence("x", number), Evidence("y", 1.0)))).get_number("y") == 1.0
 
 
 def test_event_is_equal_after_encoding():

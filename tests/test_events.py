@@ -102,9 +102,9 @@ def test_incident_id_does_not_depend_on_the_observer():
 
 def test_evidence_is_found_by_name():
     alert = samples.alert()
-    assert alert.fact("exit_code") == 1.0
-    assert alert.fact("cpu") is None
-    assert alert.number("cpu", 7.0) == 7.0
+    assert alert.get_fact("exit_code") == 1.0
+    assert alert.get_fact("cpu") is None
+    assert alert.get_number("cpu", 7.0) == 7.0
 
 
 def test_events_cannot_be_changed():

@@ -26,10 +26,10 @@ class Lost(InMemoryBus):
 
     lost = False
 
-    def last(self, stream):
+    def read_last_values(self, stream):
         if self.lost:
             raise BusUnreachableError("Redis does not answer")
-        return super().last(stream)
+        return super().read_last_values(stream)
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def total(numbers, measure) -> float:
 
 def test_incident_is_counted_from_alert_to_end(bus, exporter):
     bus.publish([event(alert()), event(needed(), 0.1), event(complete(), 3), event(CLEARED, 3)])
-    bus.show([event(heartbeat("responder")), event(stats())], ttl=60)
-    told = exporter().numbers()
+    bus.publish_live([event(heartbeat("responder")), event(stats())], ttl=60)
+    told = exporter().collect()
     counted = (
         definitions.ALERTS,
         definitions.DIAGNOSES,
@@ -83,11 +83,11 @@ def test_incident_is_counted_from_alert_to_end(bus, exporter):
 def test_restart_neither_loses_nor_doubles_counts(bus, exporter):
     first = exporter()
     bus.publish([event(alert())])
-    first.numbers()
+    first.collect()
     bus.publish([event(alert(occurrence=2), 1)])
-    assert total(exporter().numbers(), definitions.ALERTS) == 2
-    assert total(exporter().numbers(), definitions.ALERTS) == 2
-    assert total(first.numbers(), definitions.ALERTS) == 2
+    assert total(exporter().collect(), definitions.ALERTS) == 2
+    assert total(exporter().collect(), definitions.ALERTS) == 2
+    assert total(first.collect(), definitions.ALERTS) == 2
 
 
 def test_backlog_is_counted_in_order_of_time(bus, exporter):
@@ -95,7 +95,7 @@ def test_backlog_is_counted_in_order_of_time(bus, exporter):
     for number in range(MAX_ENTRIES_READ + 10):
         bus.publish([event(alert(), number, incident=f"i{number}")])
     bus.publish([event(complete(), MAX_ENTRIES_READ + 20, incident="i5")])
-    told = exporter().numbers()
+    told = exporter().collect()
     assert total(told, definitions.ALERTS) == MAX_ENTRIES_READ + 10
     assert told[definitions.TIME_TO_HEAL]["exited",].sum == MAX_ENTRIES_READ + 20
 
@@ -104,14 +104,14 @@ def test_exporter_without_bus_serves_counts_and_bus_down(bus, exporter, caplog):
     caplog.set_level("INFO", "hemostat")
     bus.publish([event(alert())])
     told = exporter()
-    told.numbers()
+    told.collect()
     bus.lost = True
-    down = [told.numbers() for _ in range(3)][-1]
+    down = [told.collect() for _ in range(3)][-1]
     assert down[definitions.BUS_UP] == {(): 0.0}
     assert total(down, definitions.ALERTS) == 1
     assert definitions.CONTAINERS not in down
     bus.lost = False
-    assert told.numbers()[definitions.BUS_UP] == {(): 1.0}
+    assert told.collect()[definitions.BUS_UP] == {(): 1.0}
     assert [record.msg.split()[0] for record in caplog.records] == [
         "connection.failed",
         "connection.restored",
@@ -120,34 +120,34 @@ def test_exporter_without_bus_serves_counts_and_bus_down(bus, exporter, caplog):
 
 def test_pauses_and_approvals_are_exported(desk, exporter):
     desk.pause("*", Pause(by="ann", at=0.0))
-    assert exporter().numbers()[definitions.PAUSE_STATE] == {(): 1.0}
+    assert exporter().collect()[definitions.PAUSE_STATE] == {(): 1.0}
 
 
 def test_outbox_size_is_exported_without_its_role(bus, outbox, exporter):
     told = exporter()
     figure = Figure(definitions.NOTIFICATIONS.name, ("ops", DeliveryResult.DELIVERED), 0)
-    bus.show([event(heartbeat("alert", figures=(figure,)))], ttl=60)
+    bus.publish_live([event(heartbeat("alert", figures=(figure,)))], ttl=60)
     outbox.put(
         "ops", [(make_notification(Topic.HEALED), 0.0), (make_notification(Topic.HEALED, incident="i2"), 0.0)]
     )
-    numbers = told.numbers()
+    numbers = told.collect()
     assert numbers[definitions.NOTIFICATIONS] == {("ops", "delivered"): 0.0}
     assert numbers[definitions.WAITING_NOTIFICATIONS] == {("ops",): 2.0}
     bus._clock.advance(61)
-    assert told.numbers()[definitions.WAITING_NOTIFICATIONS] == {("ops",): 2.0}
+    assert told.collect()[definitions.WAITING_NOTIFICATIONS] == {("ops",): 2.0}
 
 
 def test_state_of_another_exporter_is_ignored(bus, exporter):
-    bus.publish([event(alert())], memo=("metrics", b"\xff"))
-    assert total(exporter().numbers(), definitions.ALERTS) == 1
+    bus.publish([event(alert())], state=("metrics", b"\xff"))
+    assert total(exporter().collect(), definitions.ALERTS) == 1
 
 
 def test_concurrent_scrapes_are_served(bus, exporter):
     told = exporter()
     bus.publish([event(alert(), at) for at in range(50)])
-    threads = [threading.Thread(target=told.numbers) for _ in range(8)]
+    threads = [threading.Thread(target=told.collect) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert total(told.numbers(), definitions.ALERTS) == 50
+    assert total(told.collect(), definitions.ALERTS) == 50

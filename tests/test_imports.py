@@ -80,7 +80,7 @@ def test_bus_imports_neither_docker_nor_textual():
 
 
 def test_analyzer_without_model_imports_no_vendor():
-    code = "from hemostat import app, config\nassert app.advisor(config.Settings(), {}) is None"
+    code = "from hemostat import app, config\nassert app.make_advisor(config.Settings(), {}) is None"
     assert loaded(code).isdisjoint({"anthropic", "openai", "httpx2", "pydantic"})
 
 
@@ -88,7 +88,7 @@ def test_analyzer_without_model_imports_no_vendor():
 def test_only_the_configured_vendor_is_imported(vendor, other):
     code = (
         "from hemostat import app, config\n"
-        f"app.advisor(config.Settings(), {{'{vendor.upper()}_API_KEY': 'k'}}).close()"
+        f"app.make_advisor(config.Settings(), {{'{vendor.upper()}_API_KEY': 'k'}}).close()"
     )
     modules = loaded(code)
     assert vendor in modules

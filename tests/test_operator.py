@@ -35,7 +35,7 @@ class Office:
         self.orders = OperatorCommands(self.bus, self.desk, ledger, self.clock, ResponderSettings(), host="h")
 
     def told(self, stream: str = "decision") -> list[Event]:
-        return self.bus.recent(stream, 9)
+        return self.bus.read_recent(stream, 9)
 
 
 @pytest.fixture
@@ -44,35 +44,35 @@ def office() -> Office:
 
 
 def test_order_names_the_host_and_the_operator(office):
-    incident = office.orders.place("far", order())
+    incident = office.orders.place_order("far", order())
     (told,) = office.told("order")
     assert (told.host, told.incident, told.source, told.data) == ("far", incident, "people@ann@h", order())
     assert office.bus.incidents == {}, "a request cannot hide behind it"
 
 
 def test_repeated_order_is_a_second_order(office):
-    first = office.orders.place("far", order())
+    first = office.orders.place_order("far", order())
     office.clock.advance(1)
-    assert office.orders.place("far", order()) != first
+    assert office.orders.place_order("far", order()) != first
 
 
 def test_read_only_commands_publish_nothing(office):
-    assert isinstance(office.orders.prospect("far", order()), Act)
-    assert office.orders.overview("far").running == 0
+    assert isinstance(office.orders.predict_decision("far", order()), Act)
+    assert office.orders.read_overview("far").running == 0
     assert office.told("order") == office.told() == []
 
 
 def test_ineffective_force_is_reported(office):
-    assert office.orders.outlook("far", order()) == ALLOWED_TEXT
+    assert office.orders.describe_prediction("far", order()) == ALLOWED_TEXT
     forced = msgspec.structs.replace(order(), force=True)
-    assert office.orders.outlook("far", forced) == f"{ALLOWED_TEXT}; {NO_FORCE_TEXT}"
+    assert office.orders.describe_prediction("far", forced) == f"{ALLOWED_TEXT}; {NO_FORCE_TEXT}"
 
 
 def test_decision_takes_effect_and_is_published(office):
     orders = office.orders
     orders.pause(ALL_CONTAINERS, by="ann", reason="deploy", seconds=60)
-    orders.reset("web", by="bob")
-    assert office.desk.controls().reset("web") == NOW
+    orders.reset_breaker("web", by="bob")
+    assert office.desk.read_controls().get_reset_time("web") == NOW
     assert orders.resume(ALL_CONTAINERS, by="ann")
     assert [each.data for each in office.told()] == [
         Decided(what=Word.PAUSED, by="ann", container="*", reason="deploy", until=NOW + 60),
@@ -83,11 +83,13 @@ def test_decision_takes_effect_and_is_published(office):
 
 
 def test_effective_answer_is_published_with_its_incident(office):
-    office.desk.ask(ASKED)
-    approval, counts = office.orders.answer("a1", ApprovalAnswer.REJECTED, by="ann", reason="not now")
+    office.desk.request_approval(ASKED)
+    approval, counts = office.orders.answer_approval(
+        "a1", ApprovalAnswer.REJECTED, by="ann", reason="not now"
+    )
     assert (approval.answer, counts) == (ApprovalAnswer.REJECTED, True)
     office.clock.advance(1)
-    approval, counts = office.orders.answer("a1", ApprovalAnswer.APPROVED, by="ann")
+    approval, counts = office.orders.answer_approval("a1", ApprovalAnswer.APPROVED, by="ann")
     assert (approval.answer, counts) == (ApprovalAnswer.REJECTED, False)
     (told,) = office.told()
     assert (told.host, told.incident) == ("far", "i1")
@@ -98,5 +100,5 @@ def test_effective_answer_is_published_with_its_incident(office):
 
 def test_decision_without_effect_is_not_published(office):
     assert not office.orders.resume("web", by="ann")
-    assert office.orders.answer("a1", ApprovalAnswer.APPROVED, by="ann") is None
+    assert office.orders.answer_approval("a1", ApprovalAnswer.APPROVED, by="ann") is None
     assert office.told() == []

@@ -83,15 +83,15 @@ def test_hanging_database_is_reported() -> None:
     clock = FakeClock(NOW)
     backlog = StoreBacklog("store", bus=InMemoryBus(clock), clock=clock, host="h", instance="i", pid=1)
     for _ in range(20):
-        backlog.beat("", 3)
+        backlog.send("", 3)
         assert backlog.notice() == ""
-        backlog.handled += 1
+        backlog.handled_count += 1
         clock.advance(10.0)
-    backlog.beat("", 3)
+    backlog.send("", 3)
     clock.advance(STUCK_SECONDS + 1)
-    backlog.beat("", 3)
+    backlog.send("", 3)
     assert backlog.notice() == "3 events wait to be stored, with no progress for 31 s"
-    backlog.beat("", 0)
+    backlog.send("", 0)
     assert backlog.notice() == ""
 
 
@@ -104,12 +104,12 @@ def stored(parts: Wired) -> list[Event]:
 
 
 def trouble(parts: Wired) -> str:
-    beats = [event.data for event in parts.bus.last("heartbeat")]
+    beats = [event.data for event in parts.bus.read_last_values("heartbeat")]
     return next((beat.trouble for beat in beats if isinstance(beat, Heartbeat)), "")
 
 
 def waiting(parts: Wired, role: streams.Role) -> int:
-    return parts.bus.lag(role.group("h"), role.reads)
+    return parts.bus.count_lag(role.make_group_name("h"), role.reads)
 
 
 def test_events_during_an_outage_are_stored_later(parts: Wired, postgres_server: Server) -> None:
@@ -128,17 +128,17 @@ def test_events_during_an_outage_are_stored_later(parts: Wired, postgres_server:
     assert stored(parts) == [*before, *meanwhile]
     eventually(lambda: not trouble(parts))
     store = SqlStore(parts.url, lambda: NOW, write=False)
-    with store.trail() as (ends, links):
-        assert list(verify_chain(links, ends, parts.notary.noted(ends.trail))) == []
+    with store.open_trail() as (ends, links):
+        assert list(verify_chain(links, ends, parts.notary.read_notes(ends.trail))) == []
     store.close()
 
 
 def test_event_is_stored_after_repeated_kills_of_the_role(postgres_url: str) -> None:
     wired, said, keeper = Wired(postgres_url), [event(alert())], streams.STORE_ROLE
     wired.bus.publish(said)
-    wired.bus.read(keeper.group("h"), "h-1", keeper.reads, count=1, timeout=0)
+    wired.bus.read(keeper.make_group_name("h"), "h-1", keeper.reads, count=1, timeout=0)
     for _ in range(MAX_DELIVERIES):
-        wired.bus.unfinished(keeper.group("h"), "h-1", keeper.reads)
+        wired.bus.read_unfinished(keeper.make_group_name("h"), "h-1", keeper.reads)
     with running(wired):
         eventually(lambda: not waiting(wired, keeper))
     assert stored(wired) == said

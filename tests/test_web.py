@@ -182,7 +182,7 @@ async def refused_page(browser: ClientSession, at: str) -> int:
 
 
 def test_number_of_pages_is_limited_and_stuck_ones_are_killed(monkeypatch):
-    monkeypatch.setattr("hemostat.web.PATIENCE", 0.1)
+    monkeypatch.setattr("hemostat.web.STOP_SECONDS", 0.1)
 
     async def script(browser, at):
         await come_in(browser, at)
@@ -206,7 +206,7 @@ def test_number_of_pages_is_limited_and_stuck_ones_are_killed(monkeypatch):
 
 def test_closed_page_counts_until_its_process_ended(monkeypatch, tmp_path):
     """A viewer who opens and closes pages without end must not start a process for each of them."""
-    monkeypatch.setattr("hemostat.web.PATIENCE", 60.0)
+    monkeypatch.setattr("hemostat.web.STOP_SECONDS", 60.0)
     (needed := tmp_path / "needed").touch()
 
     async def script(browser, at):
@@ -248,7 +248,7 @@ def test_page_ends_with_its_dashboard():
 
 
 def test_invalid_message_ends_only_its_page(monkeypatch):
-    monkeypatch.setattr("hemostat.web.PATIENCE", 0.1)
+    monkeypatch.setattr("hemostat.web.STOP_SECONDS", 0.1)
 
     async def script(browser, at):
         await come_in(browser, at)
@@ -292,7 +292,7 @@ def test_size_of_a_page_is_bounded(size):
 
 @pytest.mark.parametrize("nonsense", [None, "1", 1.5, [], {}])
 def test_invalid_size_ends_only_its_page(nonsense, monkeypatch):
-    monkeypatch.setattr("hemostat.web.PATIENCE", 0.1)
+    monkeypatch.setattr("hemostat.web.STOP_SECONDS", 0.1)
 
     async def script(browser, at):
         await come_in(browser, at)
@@ -321,9 +321,9 @@ def test_typed_resize_sequence_is_ignored(monkeypatch):
 
 MEMORY = """
 import os
-from hemostat.tui.served import MAX_DATA_BYTES, NICENESS, confine
+from hemostat.tui.served import MAX_DATA_BYTES, NICENESS, limit_process
 before = os.nice(0)
-confine()
+limit_process()
 assert os.nice(0) >= min(19, before + NICENESS)
 try:
     bytearray(MAX_DATA_BYTES)
@@ -358,7 +358,7 @@ def test_process_of_a_page_is_confined(monkeypatch):
 
 
 def test_deeply_nested_message_ends_only_its_page(monkeypatch):
-    monkeypatch.setattr("hemostat.web.PATIENCE", 0.1)
+    monkeypatch.setattr("hemostat.web.STOP_SECONDS", 0.1)
 
     async def script(browser, at):
         await come_in(browser, at)

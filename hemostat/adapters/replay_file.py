@@ -17,7 +17,7 @@ from hemostat.events import MAX_BYTES
 from hemostat.output_file import open_output
 from hemostat.text_file import open_regular_file
 
-MOST: Final = 256 << 20
+MAX_FILE_BYTES: Final = 256 << 20
 """Bytes, uncompressed, of the longest replay, which is read into memory: some seven hours of 20 containers.
 """
 MAX_LINE_BYTES: Final = 4 * MAX_BYTES
@@ -51,8 +51,8 @@ def _read_lines(file: BinaryIO) -> Iterator[bytes]:
     rest, size = b"", 0
     for chunk in _read_chunks(file):
         size += len(chunk)
-        if size > MOST:
-            raise DecodeError(f"it is longer than {MOST >> 20} MiB", hint="record a shorter period")
+        if size > MAX_FILE_BYTES:
+            raise DecodeError(f"it is longer than {MAX_FILE_BYTES >> 20} MiB", hint="record a shorter period")
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             yield line + b"\n"
@@ -104,9 +104,9 @@ class ReplayFile:
             raise self._make_error(failed) from None
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether another event might exceed the length that can be read."""
-        return self.size > MOST - 2 * MAX_BYTES
+        return self.size > MAX_FILE_BYTES - 2 * MAX_BYTES
 
     def write(self, line: bytes) -> None:
         self.size += len(line)

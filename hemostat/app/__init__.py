@@ -16,14 +16,14 @@ from hemostat.app.backends import (
 from hemostat.app.connections import (
     open_audit_anchor,
     open_bus,
-    open_dossiers,
     open_engine,
     open_eval_capture,
     open_event_store,
-    open_orders,
+    open_evidence_store,
+    open_operator,
     open_redis,
 )
-from hemostat.app.llm import advisor, open_eval_run
+from hemostat.app.llm import make_advisor, open_eval_run
 from hemostat.app.metrics import run_metrics
 from hemostat.app.notifications import find_webhook_doubts, open_notifiers
 from hemostat.app.role_context import RoleContext
@@ -35,19 +35,19 @@ __all__ = [
     "RoleContext",
     "SimulatedBackends",
     "UnknownHost",
-    "advisor",
     "check_state_directory",
     "find_webhook_doubts",
+    "make_advisor",
     "make_host_probe",
     "open_audit_anchor",
     "open_bus",
-    "open_dossiers",
     "open_engine",
     "open_eval_capture",
     "open_eval_run",
     "open_event_store",
+    "open_evidence_store",
     "open_notifiers",
-    "open_orders",
+    "open_operator",
     "open_redis",
     "run_metrics",
     "run_role",

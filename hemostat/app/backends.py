@@ -48,11 +48,11 @@ class FallbackSampler:
         if len(samples) == len(containers):
             return samples
         read = {sample.container_id for sample in samples}
-        rest = [info for info in containers if info.ref.id not in read]
-        return samples + self._second.sample(rest, now)
+        unread = [info for info in containers if info.ref.id not in read]
+        return samples + self._second.sample(unread, now)
 
-    def activity(self, container: ContainerInfo, now: float) -> Activity | None:
-        return self._first.activity(container, now) or self._second.activity(container, now)
+    def read_activity(self, container: ContainerInfo, now: float) -> Activity | None:
+        return self._first.read_activity(container, now) or self._second.read_activity(container, now)
 
 
 class UnknownHost:
@@ -61,13 +61,13 @@ class UnknownHost:
     def measure(self, now: float) -> HostSample | None:  # noqa: ARG002
         return None
 
-    def size(self, path: str) -> int | None:  # noqa: ARG002
+    def measure_file(self, path: str) -> int | None:  # noqa: ARG002
         return None
 
-    def peers(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:  # noqa: ARG002
+    def read_peers(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:  # noqa: ARG002
         return None
 
-    def missing(self, info: ContainerInfo) -> str:  # noqa: ARG002
+    def find_missing_path(self, info: ContainerInfo) -> str:  # noqa: ARG002
         return ""
 
     def probe(self, target: ProbeTarget, address: str, timeout: float) -> str:
@@ -91,13 +91,13 @@ class LocalHost(UnknownHost):
     def measure(self, now: float) -> HostSample | None:
         return self._sampler.sample(now)
 
-    def peers(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
-        return self._sockets.next(containers, now)
+    def read_peers(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
+        return self._sockets.read_next(containers, now)
 
-    def missing(self, info: ContainerInfo) -> str:
+    def find_missing_path(self, info: ContainerInfo) -> str:
         return self._paths.missing(info)
 
-    def size(self, path: str) -> int | None:
+    def measure_file(self, path: str) -> int | None:
         try:
             return os.stat(path).st_size  # noqa: PTH116
         except OSError:
@@ -115,27 +115,27 @@ class Backends(Protocol):
     @property
     def bus(self) -> Bus: ...
 
-    def engine(self) -> tuple[Engine, Sampler]: ...
+    def get_engine(self) -> tuple[Engine, Sampler]: ...
 
-    def surroundings(self, engine: EngineVersion) -> HostProbe: ...
+    def get_host_probe(self, engine: EngineVersion) -> HostProbe: ...
 
-    def ledger(self) -> Ledger: ...
+    def get_ledger(self) -> Ledger: ...
 
-    def desk(self) -> ControlStore: ...
+    def get_control_store(self) -> ControlStore: ...
 
-    def store(self) -> RecentEvents: ...
+    def get_recent_events(self) -> RecentEvents: ...
 
-    def outbox(self) -> Outbox: ...
+    def get_outbox(self) -> Outbox: ...
 
-    def records(self) -> tuple[EventStore, AuditAnchor] | None:
+    def get_event_store(self) -> tuple[EventStore, AuditAnchor] | None:
         """Return the database, and where the ends of its audit trail are noted; None if nothing is stored."""
         ...
 
-    def dossiers(self) -> EvidenceStore: ...
+    def get_evidence_store(self) -> EvidenceStore: ...
 
-    def casebook(self) -> PrecedentStore: ...
+    def get_precedent_store(self) -> PrecedentStore: ...
 
-    def purse(self) -> LlmBudget: ...
+    def get_llm_budget(self) -> LlmBudget: ...
 
     def close(self) -> None: ...
 
@@ -148,7 +148,7 @@ class RealBackends:
         self._redis = make_redis_client(settings, start=True)
         self.bus = make_bus(self._redis)
 
-    def engine(self) -> tuple[Engine, Sampler]:
+    def get_engine(self) -> tuple[Engine, Sampler]:
         """Return the engine and a sampler: cgroup files where this host has them, else the engine's stats."""
         from hemostat.adapters.docker_engine import DockerEngine
         from hemostat.adapters.sampling.cgroups import CgroupSampler
@@ -160,47 +160,47 @@ class RealBackends:
             label=settings.monitor.only,
             stop_timeout_max=settings.responder.stop_timeout_max,
         )
-        return engine, FallbackSampler(CgroupSampler(), StatsSampler(engine.stats, engine.follow_stats))
+        return engine, FallbackSampler(CgroupSampler(), StatsSampler(engine.read_stats, engine.follow_stats))
 
-    def surroundings(self, engine: EngineVersion) -> HostProbe:
+    def get_host_probe(self, engine: EngineVersion) -> HostProbe:
         return make_host_probe(engine)
 
-    def ledger(self) -> Ledger:
+    def get_ledger(self) -> Ledger:
         from hemostat.adapters.redis import RedisLedger
 
         return RedisLedger(self._redis)
 
-    def desk(self) -> ControlStore:
+    def get_control_store(self) -> ControlStore:
         from hemostat.adapters.redis import RedisControls
 
         return RedisControls(self._redis)
 
-    def store(self) -> RecentEvents:
+    def get_recent_events(self) -> RecentEvents:
         from hemostat.adapters.redis import RedisRecentEvents
 
         return RedisRecentEvents(self._redis)
 
-    def outbox(self) -> Outbox:
+    def get_outbox(self) -> Outbox:
         from hemostat.adapters.redis import RedisOutbox
 
         return RedisOutbox(self._redis)
 
-    def records(self) -> tuple[EventStore, AuditAnchor] | None:
+    def get_event_store(self) -> tuple[EventStore, AuditAnchor] | None:
         from hemostat.adapters.redis import RedisAuditAnchor
 
         return make_event_store(self._settings, write=True), RedisAuditAnchor(self._redis)
 
-    def dossiers(self) -> EvidenceStore:
+    def get_evidence_store(self) -> EvidenceStore:
         from hemostat.adapters.redis import RedisEvidence
 
         return RedisEvidence(self._redis)
 
-    def casebook(self) -> PrecedentStore:
+    def get_precedent_store(self) -> PrecedentStore:
         from hemostat.adapters.redis import RedisPrecedents
 
         return RedisPrecedents(self._redis)
 
-    def purse(self) -> LlmBudget:
+    def get_llm_budget(self) -> LlmBudget:
         from hemostat.adapters.redis import RedisLlmBudget
 
         return RedisLlmBudget(self._redis)
@@ -232,34 +232,34 @@ class SimulatedBackends:
         self._outbox = InMemoryOutbox()
         self._evidence_store = InMemoryEvidence()
 
-    def engine(self) -> tuple[Engine, Sampler]:
+    def get_engine(self) -> tuple[Engine, Sampler]:
         return self._engine, self._engine
 
-    def surroundings(self, engine: EngineVersion) -> HostProbe:  # noqa: ARG002
+    def get_host_probe(self, engine: EngineVersion) -> HostProbe:  # noqa: ARG002
         return UnknownHost()
 
-    def ledger(self) -> Ledger:
+    def get_ledger(self) -> Ledger:
         return self._ledger
 
-    def desk(self) -> ControlStore:
+    def get_control_store(self) -> ControlStore:
         return self._control_store
 
-    def store(self) -> RecentEvents:
+    def get_recent_events(self) -> RecentEvents:
         return self._recent_events
 
-    def outbox(self) -> Outbox:
+    def get_outbox(self) -> Outbox:
         return self._outbox
 
-    def records(self) -> tuple[EventStore, AuditAnchor] | None:
+    def get_event_store(self) -> tuple[EventStore, AuditAnchor] | None:
         return None
 
-    def dossiers(self) -> EvidenceStore:
+    def get_evidence_store(self) -> EvidenceStore:
         return self._evidence_store
 
-    def casebook(self) -> PrecedentStore:
+    def get_precedent_store(self) -> PrecedentStore:
         return self._precedent_store
 
-    def purse(self) -> LlmBudget:
+    def get_llm_budget(self) -> LlmBudget:
         return self._llm_budget
 
     def close(self) -> None:
@@ -310,8 +310,8 @@ def make_redis_client(settings: Settings, *, start: bool) -> "Client":
     url = resolve_url(settings.redis.url or None, settings.state_path, start=start)
     if url is None:
         raise BusUnreachableError("Redis is not running", hint="start HemoStat with: hemostat all")
-    revive = embedded.ensure if start and url == embedded.url else None
-    given = settings.redis
-    tls = Tls(ca_file=given.ca_file, cert_file=given.cert_file, key_file=given.key_file)
-    login: dict[str, Any] = {"username": given.username, "password": settings.redis_password, "tls": tls}
+    revive = embedded.ensure_running if start and url == embedded.url else None
+    redis = settings.redis
+    tls = Tls(ca_file=redis.ca_file, cert_file=redis.cert_file, key_file=redis.key_file)
+    login: dict[str, Any] = {"username": redis.username, "password": settings.redis_password, "tls": tls}
     return connect(url, revive=revive, relieve=partial(make_room, url, **login), **login)

@@ -35,7 +35,7 @@ def open_redis(settings: Settings) -> "Iterator[Client]":
 
 
 @contextmanager
-def open_orders(settings: Settings) -> Iterator[OperatorCommands]:
+def open_operator(settings: Settings) -> Iterator[OperatorCommands]:
     """Yield the operator commands, in a running Redis. Raises BusUnreachableError."""
     from hemostat.adapters.redis import RedisControls, RedisLedger
 
@@ -73,7 +73,7 @@ def open_audit_anchor(settings: Settings) -> Iterator[AuditAnchor]:
 
 
 @contextmanager
-def open_dossiers(settings: Settings) -> Iterator[EvidenceStore]:
+def open_evidence_store(settings: Settings) -> Iterator[EvidenceStore]:
     """Yield the evidence snapshots in a running Redis. Raises BusUnreachableError."""
     from hemostat.adapters.redis import RedisEvidence
 

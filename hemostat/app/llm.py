@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hemostat.core.settings.analyzer import AnalyzerSettings
 
 
-def advisor(settings: Settings, environ: Mapping[str, str]) -> Advisor | None:
+def make_advisor(settings: Settings, environ: Mapping[str, str]) -> Advisor | None:
     """Return the language model; None: the rules decide alone. Raises ConfigError where a model is configured
     and its key or name is missing."""
     from hemostat.adapters.llm import choose_vendor, create_advisor
@@ -44,19 +44,21 @@ def make_terms(settings: Settings, model: Advisor) -> "AdvisorTerms":
 
 
 @contextmanager
-def open_eval_run(settings: Settings, *, always: bool) -> Iterator["EvalRun"]:
-    """Yield an evaluation of eval cases with the advisor of the settings, in memory. `always`: ask it about
-    every case. Raises ConfigError where its key or name is missing."""
+def open_eval_run(settings: Settings, *, asks_always: bool) -> Iterator["EvalRun"]:
+    """Yield an evaluation of eval cases with the advisor of the settings, in memory. `asks_always`: ask it
+    about every case. Raises ConfigError where its key or name is missing."""
     from hemostat.agents.analyzer.evaluation import EvalRun
 
     clock = SystemClock(threading.Event())
-    model = advisor(settings, os.environ)
+    model = make_advisor(settings, os.environ)
     if model is None:
         yield EvalRun(clock, settings.analyzer, settings.responder)
         return
     try:
         bench = _make_bench(model, make_terms(settings, model))
-        yield EvalRun(clock, settings.analyzer, settings.responder, bench, name=model.name, always=always)
+        yield EvalRun(
+            clock, settings.analyzer, settings.responder, bench, name=model.name, asks_always=asks_always
+        )
     finally:
         model.close()
 
@@ -69,13 +71,13 @@ def _make_bench(
     from hemostat.agents.analyzer.evaluation import EvalAdvisor
 
     def bench(recording: "EvalCase", clock: Clock, analysis: "AnalyzerSettings") -> "EvalAdvisor":
-        witness, casebook, purse = (
+        evidence_source, precedents, budget = (
             RecordedEvidenceSource(recording),
             InMemoryPrecedents(clock),
             InMemoryLlmBudget(),
         )
         own = terms._replace(analysis=analysis)
-        consultant = LlmAdvisor(model, witness, casebook, purse, clock, own, source="trial")
-        return EvalAdvisor(consultant, purse)
+        advisor = LlmAdvisor(model, evidence_source, precedents, budget, clock, own, source="trial")
+        return EvalAdvisor(advisor, budget)
 
     return bench

@@ -19,16 +19,16 @@ def run_metrics(settings: Settings, *, stop: threading.Event, parts: Backends | 
     try:
         exporter = Exporter(
             parts.bus,
-            parts.ledger(),
-            parts.desk(),
-            parts.outbox(),
+            parts.get_ledger(),
+            parts.get_control_store(),
+            parts.get_outbox(),
             SystemClock(stop),
             settings.responder,
             containers=settings.metrics.containers,
         )
-        host, port = settings.metrics.place
-        with serve_metrics(host, port, exporter.numbers) as got:
-            logger.info("metrics_server.started host=%s port=%d", host, got)
+        host, port = settings.metrics.host_and_port
+        with serve_metrics(host, port, exporter.collect) as bound_port:
+            logger.info("metrics_server.started host=%s port=%d", host, bound_port)
             exporter.run()
     finally:
         parts.close()

@@ -28,21 +28,21 @@ def open_notifiers(settings: Settings) -> dict[str, Notifier]:
 
 
 @contextmanager
-def run_notifiers(place: RoleContext, outbox: Outbox) -> Iterator[Callable[[], str]]:
+def run_notifiers(context: RoleContext, outbox: Outbox) -> Iterator[Callable[[], str]]:
     """Send notifications while the block lasts. Yields a function that returns why they cannot be delivered
     at present."""
-    couriers = _make_senders(place, outbox)
-    threads = [_start_thread(courier.run, courier.name) for courier in couriers]
-    _start_self_monitor(place, couriers)
-    yield lambda: "; ".join(courier.trouble for courier in couriers if courier.trouble)
+    couriers = _make_senders(context, outbox)
+    threads = [_start_thread(sender.run, sender.name) for sender in couriers]
+    _start_self_monitor(context, couriers)
+    yield lambda: "; ".join(sender.trouble for sender in couriers if sender.trouble)
     for thread in threads:
         thread.join(STOP_SECONDS / len(threads))
 
 
 def find_webhook_doubts(settings: Settings) -> dict[str, webhook.WebhookObjection]:
     """Return, by channel, why messages may not arrive, as far as the address tells. Raises ConfigError."""
-    found = {name: webhook.find_doubt(channel.url) for name, channel in settings.channels.items()}
-    return {name: why for name, why in found.items() if why is not None}
+    doubts = {name: webhook.find_doubt(channel.url) for name, channel in settings.channels.items()}
+    return {name: why for name, why in doubts.items() if why is not None}
 
 
 def _make_notifier(name: str, url: str) -> Notifier:
@@ -58,10 +58,10 @@ def _make_notifier(name: str, url: str) -> Notifier:
     return Apprise(name, url)
 
 
-def _make_senders(place: RoleContext, outbox: Outbox) -> "list[ChannelSender]":
+def _make_senders(context: RoleContext, outbox: Outbox) -> "list[ChannelSender]":
     from hemostat.agents.notifier.channel_sender import ChannelSender
 
-    settings = place.settings
+    settings = context.settings
     notifiers = open_notifiers(settings)
     return [
         ChannelSender(
@@ -69,43 +69,43 @@ def _make_senders(place: RoleContext, outbox: Outbox) -> "list[ChannelSender]":
             channel,
             notifiers[name],
             outbox,
-            place.clock,
+            context.clock,
             settings.alert,
             chance=random.random,
             of_day=seconds_of_day,
-            count=place.pulse.count,
+            count=context.heartbeat.count,
         )
         for name, channel in settings.channels.items()
     ]
 
 
-def _start_self_monitor(place: RoleContext, couriers: "Sequence[ChannelSender]") -> None:
+def _start_self_monitor(context: RoleContext, couriers: "Sequence[ChannelSender]") -> None:
     """Start the self-monitor, where there is a channel or a ping URL to report to."""
     from hemostat.agents.notifier.self_monitor import SelfMonitor
 
-    settings, url = place.settings, place.settings.heartbeat_url
+    settings, url = context.settings, context.settings.heartbeat_url
     if not couriers and not url:
         return
 
-    def tell(word: Notification) -> None:
-        for courier in couriers:
-            courier.tell(word)
+    def tell(notification: Notification) -> None:
+        for sender in couriers:
+            sender.queue_own(notification)
 
-    watchman = SelfMonitor(
-        place.parts.bus,
-        place.clock,
+    self_monitor = SelfMonitor(
+        context.parts.bus,
+        context.clock,
         tell,
         roles=ROLES_BY_NAME,
         host=settings.host_name,
         after=settings.alert.gone_after,
-        refusal=lambda: place.patience.trouble if isinstance(place.patience.error, BusError) else "",
+        refusal=lambda: context.retry.trouble if isinstance(context.retry.error, BusError) else "",
     )
-    _start_thread(watchman.run, "watchman")
+    _start_thread(self_monitor.run, "watchman")
     if url:
         from hemostat.adapters.notify.healthchecks_ping import HealthchecksPing
 
         heart = HealthchecksPing(url, signals=settings.alert.heartbeat_signals)
-        _start_thread(lambda: watchman.beat(heart, settings.alert.heartbeat_every), "heartbeat")
+        _start_thread(lambda: self_monitor.run_pings(heart, settings.alert.heartbeat_every), "heartbeat")
 
 
 def _start_thread(run: Callable[[], None], name: str) -> threading.Thread:

@@ -26,8 +26,8 @@ class RoleContext:
         self.source = f"{role.name}@{instance}"
         self.stop = stop
         self.clock: Clock = SystemClock(stop)
-        self.patience = Retry(self.clock)
-        self.pulse = HeartbeatSender(
+        self.retry = Retry(self.clock)
+        self.heartbeat = HeartbeatSender(
             role.name,
             bus=parts.bus,
             clock=self.clock,
@@ -40,11 +40,11 @@ class RoleContext:
     def make_consumer_context(self) -> ConsumerContext:
         return ConsumerContext(
             role=self.role,
-            group=self.role.group(self.settings.host_name),
+            group=self.role.make_group_name(self.settings.host_name),
             name=self.instance,
             bus=self.parts.bus,
             clock=self.clock,
-            heartbeat=self.pulse,
-            retry=self.patience,
+            heartbeat=self.heartbeat,
+            retry=self.retry,
             stop=self.stop,
         )

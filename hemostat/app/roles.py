@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from hemostat import streams
 from hemostat.app.backends import Backends, RealBackends
-from hemostat.app.llm import advisor, make_terms
+from hemostat.app.llm import make_advisor, make_terms
 from hemostat.app.notifications import run_notifiers
 from hemostat.app.role_context import RoleContext
 from hemostat.app.store import run_store_writer
@@ -67,12 +67,12 @@ def _require_bus(bus: Bus) -> None:
             raise
 
 
-def _run_monitor(place: RoleContext) -> None:
+def _run_monitor(context: RoleContext) -> None:
     from hemostat.agents.monitor import Monitor
     from hemostat.watcher import Watcher
 
-    settings = place.settings
-    engine, sampler = place.parts.engine()
+    settings = context.settings
+    engine, sampler = context.parts.get_engine()
     version = engine.version()
     for forbidden in version.forbidden:
         logger.warning("engine_access.denied error=%s", forbidden)
@@ -81,122 +81,124 @@ def _run_monitor(place: RoleContext) -> None:
         sampler,
         settings.monitor,
         host=settings.host_name,
-        source=place.source,
+        source=context.source,
         host_memory=version.memory,
         host_cores=version.cpus or 1,
-        history=partial(place.parts.bus.history, settings.host_name),
-        ledger=place.parts.ledger(),
+        history=partial(context.parts.bus.read_metrics, settings.host_name),
+        ledger=context.parts.get_ledger(),
         warnings=version.forbidden,
         trust=settings.trust,
-        stopwatch=place.clock.now,
+        stopwatch=context.clock.now,
     )
     Watcher(
         monitor,
         engine=engine,
         sampler=sampler,
-        surroundings=place.parts.surroundings(version),
-        bus=place.parts.bus,
-        clock=place.clock,
-        pulse=place.pulse,
-        memo_key=f"monitor:{settings.host_name}",
+        host_probe=context.parts.get_host_probe(version),
+        bus=context.parts.bus,
+        clock=context.clock,
+        heartbeat=context.heartbeat,
+        state_key=f"monitor:{settings.host_name}",
         thresholds=settings.monitor,
-        stop=place.stop,
+        stop=context.stop,
     ).run()
 
 
-def _run_analyzer(place: RoleContext) -> None:
+def _run_analyzer(context: RoleContext) -> None:
     from hemostat.agents.analyzer import Analyzer
 
-    parts, settings = place.parts, place.settings
+    parts, settings = context.parts, context.settings
     analyzer = Analyzer(
-        parts.casebook(),
-        parts.dossiers(),
-        place.clock,
+        parts.get_precedent_store(),
+        parts.get_evidence_store(),
+        context.clock,
         settings.responder,
-        source=place.source,
-        consultant=_make_llm_advisor(place, advisor(settings, os.environ)),
+        source=context.source,
+        llm_advisor=_make_llm_advisor(context, make_advisor(settings, os.environ)),
     )
     EventConsumer(
-        place.make_consumer_context(),
+        context.make_consumer_context(),
         ConsumerLimits(ANALYZER_WORKERS, MAX_ENTRIES_AHEAD, background=settings.analyzer.concurrency),
         analyzer.step,
-        answer_dead_letter=analyzer.buried,
-        describe_warning=lambda: analyzer.notice(place.clock.now()),
+        answer_dead_letter=analyzer.answer_dead_letter,
+        describe_warning=lambda: analyzer.notice(context.clock.now()),
     ).run()
 
 
-def _make_llm_advisor(place: RoleContext, model: Advisor | None) -> "LlmAdvisor | None":
+def _make_llm_advisor(context: RoleContext, model: Advisor | None) -> "LlmAdvisor | None":
     if model is None:
         return None
     from hemostat.agents.analyzer import LiveEvidenceSource, LlmAdvisor
 
-    parts = place.parts
-    casebook = parts.casebook()
-    host = place.settings.host_name
-    witness = LiveEvidenceSource(lambda: parts.engine()[0], parts.bus, casebook, place.clock, host=host)
-    terms = make_terms(place.settings, model)
+    parts = context.parts
+    precedents = parts.get_precedent_store()
+    host = context.settings.host_name
+    evidence_source = LiveEvidenceSource(
+        lambda: parts.get_engine()[0], parts.bus, precedents, context.clock, host=host
+    )
+    terms = make_terms(context.settings, model)
     return LlmAdvisor(
         model,
-        witness,
-        casebook,
-        parts.purse(),
-        place.clock,
+        evidence_source,
+        precedents,
+        parts.get_llm_budget(),
+        context.clock,
         terms,
-        source=place.source,
-        count=place.pulse.count,
+        source=context.source,
+        count=context.heartbeat.count,
     )
 
 
-def _run_responder(place: RoleContext) -> None:
+def _run_responder(context: RoleContext) -> None:
     from hemostat.agents.responder import Responder, ResponderDependencies
 
-    settings = place.settings
-    engine, sampler = place.parts.engine()
+    settings = context.settings
+    engine, sampler = context.parts.get_engine()
     version = engine.version()
-    surroundings = place.parts.surroundings(version)
+    host_probe = context.parts.get_host_probe(version)
     responder = Responder(
         ResponderDependencies(
             engine=engine,
             sampler=sampler,
-            ledger=place.parts.ledger(),
-            control_store=place.parts.desk(),
-            evidence_store=place.parts.dossiers(),
-            clock=place.clock,
+            ledger=context.parts.get_ledger(),
+            control_store=context.parts.get_control_store(),
+            evidence_store=context.parts.get_evidence_store(),
+            clock=context.clock,
             limits=settings.responder,
             host=settings.host_name,
-            source=place.source,
+            source=context.source,
             host_memory=version.memory or UNKNOWN_MEMORY_BYTES,
             trust=settings.trust,
-            read_metrics=lambda container: place.parts.bus.history(settings.host_name, container.name),
-            probe=surroundings.probe,
-            find_missing_path=surroundings.missing,
+            read_metrics=lambda container: context.parts.bus.read_metrics(settings.host_name, container.name),
+            probe=host_probe.probe,
+            find_missing_path=host_probe.find_missing_path,
         )
     )
     threading.Thread(
-        target=_scale_back_regularly, args=(place, responder), name="tending", daemon=True
+        target=_scale_back_regularly, args=(context, responder), name="tending", daemon=True
     ).start()
     # More than may act: of two that decide at the same time, one has to decide again. Also as many as may
     # start within a minute, because a start may hang for that long and holds no slot meanwhile.
     background = 2 * settings.responder.concurrency + settings.responder.rush
     EventConsumer(
-        place.make_consumer_context(),
+        context.make_consumer_context(),
         ConsumerLimits(RESPONDER_WORKERS, RESPONDER_AHEAD, background),
         responder.step,
-        answer_dead_letter=responder.buried,
-        describe_warning=lambda: responder.notice(place.clock.now()),
+        answer_dead_letter=responder.answer_dead_letter,
+        describe_warning=lambda: responder.notice(context.clock.now()),
     ).run()
 
 
-def _scale_back_regularly(place: RoleContext, responder: "Responder") -> None:
+def _scale_back_regularly(context: RoleContext, responder: "Responder") -> None:
     """Restore raised limits every SCALE_BACK_SECONDS, until the role is told to stop. No failure ends the
     loop: the limits would stay raised."""
-    patience = Retry(place.clock)
+    retry = Retry(context.clock)
     try:
         while True:
-            place.clock.sleep(SCALE_BACK_SECONDS)
+            context.clock.sleep(SCALE_BACK_SECONDS)
             try:
-                told = responder.tend(place.clock.now())
-                patience(partial(place.parts.bus.publish, told))
+                events = responder.scale_back_due(context.clock.now())
+                retry(partial(context.parts.bus.publish, events))
             except HemoStatError as error:
                 logger.warning("scale_down.failed error=%s", error)
             except Exception:
@@ -205,18 +207,20 @@ def _scale_back_regularly(place: RoleContext, responder: "Responder") -> None:
         return
 
 
-def _run_alert(place: RoleContext) -> None:
+def _run_alert(context: RoleContext) -> None:
     from hemostat.agents.notifier.enqueue import Enqueuer
 
-    settings, outbox = place.settings, place.parts.outbox()
-    count = place.pulse.count
-    alert = Enqueuer(place.parts.store(), outbox, settings.channels, settings.alert, count=count)
-    with run_notifiers(place, outbox) as told, run_store_writer(place) as recorded:
+    settings, outbox = context.settings, context.parts.get_outbox()
+    count = context.heartbeat.count
+    alert = Enqueuer(
+        context.parts.get_recent_events(), outbox, settings.channels, settings.alert, count=count
+    )
+    with run_notifiers(context, outbox) as describe_senders, run_store_writer(context) as recorded:
         BatchConsumer(
-            place.make_consumer_context(),
+            context.make_consumer_context(),
             ConsumerLimits(ahead=MAX_ENTRIES_AHEAD),
-            alert.keep,
-            describe_warning=lambda: "; ".join(filter(None, (told(), recorded()))),
+            alert.store_events,
+            describe_warning=lambda: "; ".join(filter(None, (describe_senders(), recorded()))),
         ).run()
 
 

@@ -40,11 +40,11 @@ class StoreBacklog(HeartbeatSender):
     _last_handled = -1
     _progress_at = 0.0
 
-    def beat(self, trouble: str, lag: int, warnings: tuple[str, ...] = ()) -> None:  # noqa: ARG002
+    def send(self, trouble: str, lag: int, warnings: tuple[str, ...] = ()) -> None:  # noqa: ARG002
         now = self._clock.now()
         self._next_due = now + HEARTBEAT_SECONDS
-        if not lag or self.handled != self._last_handled:
-            self._last_handled, self._progress_at = self.handled, now
+        if not lag or self.handled_count != self._last_handled:
+            self._last_handled, self._progress_at = self.handled_count, now
         self.trouble, self.lag = trouble, lag
 
     def notice(self) -> str:
@@ -58,41 +58,41 @@ class StoreBacklog(HeartbeatSender):
 
 
 @contextmanager
-def run_store_writer(place: RoleContext) -> Iterator[Callable[[], str]]:
+def run_store_writer(context: RoleContext) -> Iterator[Callable[[], str]]:
     """Store events on a thread until the role is told to stop. Yields a function that returns its current
     warnings."""
-    parts = place.parts.records()
+    parts = context.parts.get_event_store()
     if parts is None:
         yield str
         return
     from hemostat.adapters.syslog import write_line
     from hemostat.agents.store_writer import AuditWatch, StoreWriter
 
-    records, notary = parts
-    keeper = RoleContext(streams.STORE_ROLE, place.settings, place.parts, place.instance, place.stop)
-    backlog = keeper.pulse = StoreBacklog(
+    records, audit_anchor = parts
+    keeper = RoleContext(streams.STORE_ROLE, context.settings, context.parts, context.instance, context.stop)
+    backlog = keeper.heartbeat = StoreBacklog(
         keeper.role.name,
-        bus=place.parts.bus,
-        clock=place.clock,
-        host=place.settings.host_name,
-        instance=place.instance,
+        bus=context.parts.bus,
+        clock=context.clock,
+        host=context.settings.host_name,
+        instance=context.instance,
         pid=os.getpid(),
     )
     watch = AuditWatch(
         records,
-        notary,
-        place.clock,
-        place=records.place(place.settings.host_name),
-        keys=lambda: place.settings.audit_keys,
-        announce=write_line if place.settings.store.audit_syslog else lambda _: None,
+        audit_anchor,
+        context.clock,
+        location=records.get_location(context.settings.host_name),
+        keys=lambda: context.settings.audit_keys,
+        announce=write_line if context.settings.store.audit_syslog else lambda _: None,
     )
-    recorder = StoreWriter(records, notary, place.clock, place.settings.store, watch)
+    recorder = StoreWriter(records, audit_anchor, context.clock, context.settings.store, watch)
     thread = threading.Thread(target=_consume_events, args=(keeper, recorder, backlog), name="recording")
     thread.start()
     try:
         yield lambda: "; ".join(filter(None, (recorder.notice(), backlog.notice())))
     finally:
-        place.stop.set()
+        context.stop.set()
         thread.join()
         records.close()
 
@@ -107,7 +107,7 @@ def _consume_events(keeper: RoleContext, recorder: "StoreWriter", backlog: Store
                 BatchConsumer(
                     keeper.make_consumer_context(),
                     ConsumerLimits(ahead=MAX_BATCH, deliveries=inf),
-                    recorder.keep,
+                    recorder.store_events,
                     describe_warning=recorder.check,
                 ).run()
             except HemoStatError as error:

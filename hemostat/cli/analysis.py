@@ -55,33 +55,33 @@ def load_case(path: Path) -> "EvalCase":
         raise HemoStatError(f"{path}: {error.message}", hint="see: hemostat explain --help") from None
 
 
-def find_case(given: Globals, what: str) -> "EvalCase":
+def find_case(options: Globals, name: str) -> "EvalCase":
     """An eval case from a file, or from a recent incident. Raises HemoStatError."""
-    path = Path(what)
+    path = Path(name)
     if path.suffix == ".json" and not path.exists():
-        raise UsageError(f"file {what} does not exist")
+        raise UsageError(f"file {name} does not exist")
     if path.is_file() or path.suffix == ".json":
         return load_case(path)
     from hemostat import app
 
-    with app.open_eval_capture(given.settings()) as archive:
-        return archive.recording(archive.raised(what))
+    with app.open_eval_capture(options.load_settings()) as archive:
+        return archive.build_eval_case(archive.find_last_alert(name))
 
 
-def analyse_once(given: Globals, what: str, *, advisor: str | None, show_prompt: bool) -> None:
+def analyse_once(options: Globals, what: str, *, advisor: str | None, show_prompt: bool) -> None:
     """Analyse a case and print the diagnosis. A named advisor is asked even if the rules are sure."""
-    show_analysis(given, find_case(given, what), advisor=advisor, show_prompt=show_prompt)
+    show_analysis(options, find_case(options, what), advisor=advisor, show_prompt=show_prompt)
 
 
-def show_analysis(given: Globals, recording: "EvalCase", *, advisor: str | None, show_prompt: bool) -> None:
+def show_analysis(options: Globals, recording: "EvalCase", *, advisor: str | None, show_prompt: bool) -> None:
     from hemostat import app
     from hemostat.core.history.timeline import format_action
 
-    with app.open_eval_run(given.settings(), always=advisor is not None) as trial:
-        prompt = trial.prompt(recording) if show_prompt else ""
-        tried = trial.run(recording)
-    if given.json:
-        _write_object(_build_object(recording, tried, prompt))
+    with app.open_eval_run(options.load_settings(), asks_always=advisor is not None) as eval_run:
+        prompt = eval_run.build_prompt(recording) if show_prompt else ""
+        result = eval_run.run(recording)
+    if options.json:
+        _write_object(_build_object(recording, result, prompt))
         return
     if prompt:
         # The prompt as sent, with control characters escaped.
@@ -89,8 +89,8 @@ def show_analysis(given: Globals, recording: "EvalCase", *, advisor: str | None,
     case = recording.case
     click.echo(escape_controls(f"incident {case.incident}  {case.alert.container.name}  {case.alert.kind}"))
     for line in (
-        *format_diagnosis(tried.verdict.diagnosis),
-        format_row("action", format_action(tried.verdict.action)),
+        *format_diagnosis(result.verdict.diagnosis),
+        format_row("action", format_action(result.verdict.action)),
     ):
         click.echo(escape_controls(line))
 
@@ -106,10 +106,10 @@ def format_row(label: str, text: str) -> str:
     return f"{label:<13}{text}"
 
 
-def _build_object(recording: "EvalCase", tried: "EvalResult", prompt: str) -> dict[str, Any]:
+def _build_object(recording: "EvalCase", result: "EvalResult", prompt: str) -> dict[str, Any]:
     from hemostat.core.history.timeline import format_action
 
-    case, verdict = recording.case, tried.verdict
+    case, verdict = recording.case, result.verdict
     return {
         "incident": case.incident,
         "container": case.alert.container.name,
@@ -121,7 +121,7 @@ def _build_object(recording: "EvalCase", tried: "EvalResult", prompt: str) -> di
     }
 
 
-def _write_object(told: dict[str, Any]) -> None:
+def _write_object(fields: dict[str, Any]) -> None:
     import msgspec
 
-    write_json(msgspec.json.encode(told))
+    write_json(msgspec.json.encode(fields))

@@ -31,14 +31,14 @@ def audit() -> None:
 
 @audit.command()
 @click.pass_obj
-def head(given: Globals) -> None:
+def head(options: Globals) -> None:
     """Print the head of the audit chain as NUMBER:HASH, to store where HemoStat cannot write."""
     from hemostat import app
 
-    with app.open_event_store(given.settings()) as records:
-        ends = records.ends()
-    told = {"trail": ends.trail, "number": ends.head.number, "hash": ends.head.hash.hex()}
-    click.echo(json.dumps(told) if given.json else str(ends.head))
+    with app.open_event_store(options.load_settings()) as records:
+        ends = records.read_ends()
+    fields = {"trail": ends.trail, "number": ends.head.number, "hash": ends.head.hash.hex()}
+    click.echo(json.dumps(fields) if options.json else str(ends.head))
 
 
 @audit.command()
@@ -46,7 +46,7 @@ def head(given: Globals) -> None:
     "--head", "noted_head", metavar="NUMBER:HASH", help="A chain head noted earlier, to compare with."
 )
 @click.pass_obj
-def verify(given: Globals, noted_head: str | None) -> int:
+def verify(options: Globals, noted_head: str | None) -> int:
     """Find rows that were changed, removed or reordered after they were stored, and a replaced trail.
 
     Exit code 1: a mismatch that no operator has accepted. 3: no mismatch, but not all rows could be compared,
@@ -55,11 +55,11 @@ def verify(given: Globals, noted_head: str | None) -> int:
     from hemostat.core.history.audit_check import judge_findings
 
     own = _parse_head(noted_head) if noted_head else None
-    ends, noted, found, lost = _check(given.settings(), own)
-    verdict = judge_findings(found, noted)
-    unchecked = [*verdict.unchecked, *([lost] if lost and own is None else [])]
-    if given.json:
-        click.echo(json.dumps(_build_object(ends, noted, verdict, unchecked)))
+    ends, notes, findings, redis_error = _check(options.load_settings(), own)
+    verdict = judge_findings(findings, notes)
+    unchecked = [*verdict.unchecked, *([redis_error] if redis_error and own is None else [])]
+    if options.json:
+        click.echo(json.dumps(_build_object(ends, notes, verdict, unchecked)))
     else:
         _print_verdict(ends, verdict, unchecked)
     if verdict.findings:
@@ -72,18 +72,18 @@ def verify(given: Globals, noted_head: str | None) -> int:
 @by_option
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation.")
 @click.pass_obj
-def accept(given: Globals, reason: str, by: str | None, *, yes: bool) -> None:
+def accept(options: Globals, reason: str, by: str | None, *, yes: bool) -> None:
     """Accept the current trail and its mismatches: after a restored backup, a new database or a lost key. The
     operator's name and the reason are stored in the trail.
     """
     from hemostat import app
     from hemostat.core.history.audit_check import judge_findings
 
-    settings, by = given.settings(), by or find_user()
-    ends, noted, found, lost = _check(settings, None, lost_key=not settings.audit_keys)
-    if lost:
-        raise BusUnreachableError(lost, hint="the accepted head is stored in Redis")
-    verdict = judge_findings(found, noted)
+    settings, by = options.load_settings(), by or find_user()
+    ends, notes, findings, redis_error = _check(settings, None, lost_key=not settings.audit_keys)
+    if redis_error:
+        raise BusUnreachableError(redis_error, hint="the accepted head is stored in Redis")
+    verdict = judge_findings(findings, notes)
     if not verdict.findings and not verdict.unchecked:
         click.echo("nothing to accept: the trail has no mismatches")
         return
@@ -92,7 +92,7 @@ def accept(given: Globals, reason: str, by: str | None, *, yes: bool) -> None:
         raise UsageError("nothing was accepted: no terminal for the confirmation", hint="add --yes")
     if not yes:
         click.confirm(f"accept trail {ends.trail} up to row {ends.head.number}?", abort=True, err=True)
-    with app.open_orders(settings) as orders:
+    with app.open_operator(settings) as orders:
         ends = _accept(settings, by, reason)
         orders.accept_trail(str(ends.head), by=by, reason=reason)
     click.echo(f"trail {ends.trail} accepted up to row {ends.head.number}")
@@ -105,19 +105,19 @@ def _accept(settings: "Settings", by: str, reason: str) -> "ChainEnds":
     from hemostat.core.history.audit_check import sign_acceptance
 
     keys, now = settings.audit_keys, time.time()
-    with app.open_event_store(settings) as records, app.open_audit_anchor(settings) as notary:
+    with app.open_event_store(settings) as records, app.open_audit_anchor(settings) as audit_anchor:
         for _ in range(MAX_TRIES):
-            ends, _, found, _ = _check(settings, None, lost_key=not keys)
+            ends, _, findings, _ = _check(settings, None, lost_key=not keys)
             accepted = AcceptedFindings(
-                head=ends.head, findings=compress_findings(found), by=by, reason=reason, time=now
+                head=ends.head, findings=compress_findings(findings), by=by, reason=reason, time=now
             )
-            notary.accept(
-                records.place(settings.host_name),
+            audit_anchor.accept_trail(
+                records.get_location(settings.host_name),
                 ends,
                 sign_acceptance(accepted, ends.trail, keys),
                 signed=ends.head.number + 1 if keys else 0,
             )
-            if records.ends().head == ends.head:
+            if records.read_ends().head == ends.head:
                 break
     return ends
 
@@ -135,23 +135,23 @@ def _check(
     from hemostat.core.history.audit_check import drop_untrusted_acceptance
 
     with app.open_event_store(settings) as records:
-        place = records.place(settings.host_name)
-        before, _ = _read_notes(settings, records.ends().trail, place)
-        with records.trail() as (ends, links):
+        location = records.get_location(settings.host_name)
+        before, _ = _read_notes(settings, records.read_ends().trail, location)
+        with records.open_trail() as (ends, links):
             # The anchor may have moved since the first read: it is noted before rows are removed.
-            after, lost = _read_notes(settings, ends.trail, place)
-            known = drop_untrusted_acceptance(after or AnchorNotes(), ends.trail, settings.audit_keys)
-            noted = msgspec.structs.replace(known, head=own or (before.head if before else None))
-            noted = msgspec.structs.replace(noted, signed=0) if lost_key else noted
-            return ends, noted, list(check(links, ends, noted, settings.audit_keys)), lost
+            after, redis_error = _read_notes(settings, ends.trail, location)
+            known_notes = drop_untrusted_acceptance(after or AnchorNotes(), ends.trail, settings.audit_keys)
+            notes = msgspec.structs.replace(known_notes, head=own or (before.head if before else None))
+            notes = msgspec.structs.replace(notes, signed=0) if lost_key else notes
+            return ends, notes, list(check(links, ends, notes, settings.audit_keys)), redis_error
 
 
-def _read_notes(settings: "Settings", trail: str, place: str) -> "tuple[AnchorNotes | None, str]":
+def _read_notes(settings: "Settings", trail: str, location: str) -> "tuple[AnchorNotes | None, str]":
     from hemostat import app
 
     try:
-        with app.open_audit_anchor(settings) as notary:
-            return notary.noted(trail, place), ""
+        with app.open_audit_anchor(settings) as audit_anchor:
+            return audit_anchor.read_notes(trail, location), ""
     except BusError as error:
         return None, error.message
 
@@ -181,14 +181,14 @@ def _print_verdict(ends: "ChainEnds", verdict: "AuditVerdict", unchecked: list[s
 
 
 def _build_object(
-    ends: "ChainEnds", noted: "AnchorNotes", verdict: "AuditVerdict", unchecked: list[str]
+    ends: "ChainEnds", notes: "AnchorNotes", verdict: "AuditVerdict", unchecked: list[str]
 ) -> dict[str, object]:
     return {
         "trail": ends.trail,
         "first": ends.anchor.number + 1,
         "last": ends.head.number,
         "head": str(ends.head),
-        "noted": None if noted.head is None else str(noted.head),
+        "noted": None if notes.head is None else str(notes.head),
         "findings": msgspec.to_builtins(verdict.findings),
         "accepted": msgspec.to_builtins(verdict.accepted),
         "not_checked": unchecked,

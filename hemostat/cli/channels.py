@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from hemostat.ports import Notifier
 
 
-def send_tests(given: Globals) -> int:
+def send_tests(options: Globals) -> int:
     """All at once: one that is dead keeps no other waiting. Exit code 1 if one of them fails."""
     from hemostat import app
 
-    settings = given.settings()
-    given.start_logging()
+    settings = options.load_settings()
+    options.start_logging()
     notifiers = app.open_notifiers(settings)
     if not notifiers:
         raise ConfigError(
@@ -32,9 +32,9 @@ def send_tests(given: Globals) -> int:
         answers = dict(
             zip(notifiers, pool.map(lambda each: _send(each, message), notifiers.values()), strict=True)
         )
-    if given.json:
-        told = [{"channel": name, "ok": not error, "error": error} for name, error in answers.items()]
-        click.echo(json.dumps(told))
+    if options.json:
+        results = [{"channel": name, "ok": not error, "error": error} for name, error in answers.items()]
+        click.echo(json.dumps(results))
     else:
         rows = [Row((name, error or "told"), fault=bool(error)) for name, error in answers.items()]
         show_table(Table("Channels", ("channel", "answer"), rows))
@@ -46,7 +46,7 @@ def _make_message(host: str) -> "Message":
     from hemostat.core.notify.notification import Notification
     from hemostat.core.settings.alert import Topic
 
-    word = Notification(
+    notification = Notification(
         incident="test",
         topic=Topic.TEST,
         time=time.time(),
@@ -54,7 +54,7 @@ def _make_message(host: str) -> "Message":
         container="",
         what="test message: HemoStat sends its notifications to this channel",
     )
-    return single(word, {})
+    return single(notification, {})
 
 
 def _send(notifier: "Notifier", message: "Message") -> str:

@@ -53,9 +53,9 @@ class DoctorCheck(NamedTuple):
 
 
 def run_check(question: DoctorCheck, machine: Machine) -> Check:
-    machine.defaulted = False
+    machine.used_defaults = False
     check = _ask_check(question, machine)
-    if not machine.defaulted:
+    if not machine.used_defaults:
         return check
     return msgspec.structs.replace(check, message=f"{check.message} (checked with the default settings)")
 
@@ -84,19 +84,19 @@ def check_configuration(machine: Machine) -> CheckResult:
     loaded = machine.loaded()
     for secret in ("redis_password", "api_key", "channels", "heartbeat_url"):
         getattr(loaded.settings, secret)
-    told = str(loaded.path) if loaded.path else "no file, defaults are in effect"
+    source = str(loaded.path) if loaded.path else "no file, defaults are in effect"
     if loaded.path and (risk := find_writer(loaded.path)):
         return CheckResult(
-            Level.WARNING, f"{told} {risk}: write access to the file controls HemoStat", CLOSE_FILE_HINT
+            Level.WARNING, f"{source} {risk}: write access to the file controls HemoStat", CLOSE_FILE_HINT
         )
     if unknown := describe_unknown(loaded.unknown):
-        return CheckResult(Level.WARNING, f"{told}; {unknown}", "correct the name, or unset the variable")
-    return CheckResult(Level.OK, told)
+        return CheckResult(Level.WARNING, f"{source}; {unknown}", "correct the name, or unset the variable")
+    return CheckResult(Level.OK, source)
 
 
 def check_state_directory(machine: Machine) -> CheckResult:
     path = machine.settings.state_path
-    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    nearest = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         app.check_state_directory(machine.settings)
         return CheckResult(Level.OK, str(path) if nearest == path else f"{path} can be created")
@@ -104,10 +104,10 @@ def check_state_directory(machine: Machine) -> CheckResult:
 
 
 def check_store(machine: Machine) -> CheckResult:
-    records = machine.records()
+    records = machine.event_store()
     try:
-        found = records.condition()
-        objection = records.objection()
+        status = records.read_status()
+        objection = records.find_write_obstacle()
     except NothingStoredError as error:
         return CheckResult(Level.OK, f"{error.message}; the alert role creates it")
     except StoreUnreachableError as error:
@@ -116,9 +116,9 @@ def check_store(machine: Machine) -> CheckResult:
     if objection:
         hint = "let the alert role's user write there, or set store.url; the streams retain new events"
         return CheckResult(Level.FAILURE, f"cannot be written: {objection}", hint)
-    rows = found.ends.head.number - found.ends.anchor.number
-    told = f"{found.place}, version {found.version}, {rows:,} events, {show_size(found.size)}"
-    return CheckResult(Level.OK, told)
+    rows = status.ends.head.number - status.ends.anchor.number
+    summary = f"{status.place}, version {status.version}, {rows:,} events, {show_size(status.size)}"
+    return CheckResult(Level.OK, summary)
 
 
 def check_audit_trail(machine: Machine) -> CheckResult:
@@ -129,42 +129,42 @@ def check_audit_trail(machine: Machine) -> CheckResult:
     from hemostat.agents.store_writer import observe_trail
     from hemostat.core.history.audit_check import find_missing_key, find_replacement
 
-    records, settings = machine.records(), machine.settings
+    records, settings = machine.event_store(), machine.settings
     try:
-        records.ends()
+        records.read_ends()
         look = observe_trail(
-            records, machine.notary(), records.place(settings.host_name), settings.audit_keys
+            records, machine.audit_anchor(), records.get_location(settings.host_name), settings.audit_keys
         )
     except NothingStoredError as error:
         return CheckResult(Level.OK, error.message)
-    head, noted = look.ends.head, look.noted.head
+    head, notes = look.ends.head, look.noted.head
     if why := find_replacement(look):
         hint = "hemostat audit verify shows details; hemostat audit accept, if you know the cause"
         return CheckResult(Level.FAILURE, f"ends at row {head.number}: {why}", hint)
     if why := find_missing_key(look):
         return CheckResult(Level.WARNING, why, "set store.audit_key_file")
-    if noted is None:
+    if notes is None:
         hint = "the alert role stores one with its next rows; rows removed before that cannot be detected"
         return CheckResult(Level.WARNING, f"ends at row {head.number}; no anchor in Redis", hint)
-    return CheckResult(Level.OK, f"ends at row {head.number}; row {noted.number} is noted in Redis")
+    return CheckResult(Level.OK, f"ends at row {head.number}; row {notes.number} is noted in Redis")
 
 
 def check_backlog(machine: Machine) -> CheckResult:
     from hemostat.app.store import MAX_BACKLOG
 
-    behind = machine.bus().lag(STORE_ROLE.group(""), STORE_ROLE.reads)
-    told = f"{behind:,} events in the streams"
+    behind = machine.bus().count_lag(STORE_ROLE.make_group_name(""), STORE_ROLE.reads)
+    backlog = f"{behind:,} events in the streams"
     if behind > MAX_BACKLOG:
         return CheckResult(
-            Level.WARNING, told, "hemostat status shows what the alert role waits for, if it runs"
+            Level.WARNING, backlog, "hemostat status shows what the alert role waits for, if it runs"
         )
-    return CheckResult(Level.OK, told)
+    return CheckResult(Level.OK, backlog)
 
 
 def check_advisor(machine: Machine) -> CheckResult:
     """Sends one free request to the model's service, or no request if only the rules decide."""
     try:
-        model = app.advisor(machine.settings, machine.environ)
+        model = app.make_advisor(machine.settings, machine.environ)
     except ConfigError as error:
         return CheckResult(Level.FAILURE, f"the analyzer will not start: {error.message}", error.hint)
     if model is None:
@@ -192,7 +192,7 @@ def check_notifications(machine: Machine) -> CheckResult:
 
 
 def check_roles(machine: Machine) -> CheckResult:
-    beats = [event.data for event in machine.bus().last("heartbeat")]
+    beats = [event.data for event in machine.bus().read_last_values("heartbeat")]
     living = [beat for beat in beats if isinstance(beat, Heartbeat)]
     alive = {beat.role for beat in living}
     missing = [role.name for role in ROLES if role.name not in alive]
@@ -209,7 +209,7 @@ def check_roles(machine: Machine) -> CheckResult:
 def check_dead_letters(machine: Machine) -> CheckResult:
     """Dead letters are a fault only if the newest is recent."""
     bus, now = machine.bus(), time.time()
-    newest, count = bus.last_buried(), bus.buried()
+    newest, count = bus.read_last_dead_letter(), bus.count_dead_letters()
     if newest is None:
         return CheckResult(Level.OK, "none: all events were handled")
     message = f"{count:,} {'event' if count == 1 else 'events'} could not be handled, {newest.describe(now)}"
@@ -220,7 +220,7 @@ def check_dead_letters(machine: Machine) -> CheckResult:
 
 
 def check_names(machine: Machine) -> CheckResult:
-    return judge_names(machine.bus().last("heartbeat"), machine.settings.host_name)
+    return judge_names(machine.bus().read_last_values("heartbeat"), machine.settings.host_name)
 
 
 CHECKS: Final = (

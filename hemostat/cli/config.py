@@ -30,34 +30,34 @@ def config() -> None:
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.pass_obj
-def init(given: Globals, path: str | None, force: bool) -> None:
+def init(options: Globals, path: str | None, force: bool) -> None:
     """Create a configuration file with all settings and comments."""
     from hemostat.config import search_path
 
-    file = Path(path or given.config or search_path()[0])
+    file = Path(path or options.config or search_path()[0])
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_output(file, read_example().encode(), replace=force)
     except OSError as error:
         hint = "--force overwrites it" if file.is_file() and not force else ""
         raise ConfigError(f"{file} cannot be written: {error.strerror}", hint=hint) from None
-    click.echo(json.dumps({"path": str(file)}) if given.json else escape_controls(f"written: {file}"))
+    click.echo(json.dumps({"path": str(file)}) if options.json else escape_controls(f"written: {file}"))
 
 
 @config.command()
 @click.option("--origin", is_flag=True, help="Show the origin of each value.")
 @click.pass_obj
-def show(given: Globals, origin: bool) -> None:
+def show(options: Globals, origin: bool) -> None:
     """Print the settings in effect. Secrets are masked."""
     import tomli_w
 
     from hemostat.config import mask_settings
 
-    loaded = given.load()
+    loaded = options.load()
     values = mask_settings(loaded.settings)
-    if given.json:
-        told = {key: {"value": values[key], "origin": loaded.origins[key]} for key in values}
-        click.echo(json.dumps(told if origin else nest(values), indent=2))
+    if options.json:
+        fields = {key: {"value": values[key], "origin": loaded.origins[key]} for key in values}
+        click.echo(json.dumps(fields if origin else nest(values), indent=2))
     elif origin:
         click.echo("\n".join(format_origins(values, loaded.origins)))
     else:
@@ -66,20 +66,20 @@ def show(given: Globals, origin: bool) -> None:
 
 @config.command()
 @click.pass_obj
-def check(given: Globals) -> None:
+def check(options: Globals) -> None:
     """Check that the settings are valid."""
     try:
-        loaded = given.load()
+        loaded = options.load()
         for secret in ("redis_password", "api_key", "store_url", "channels", "heartbeat_url"):
             getattr(loaded.settings, secret)
         _refuse_mistyped(loaded)
         doubts = _find_doubts(loaded)
     except HemoStatError as error:
-        if given.json:
+        if options.json:
             click.echo(json.dumps({"ok": False, "error": str(error)}))
         raise
     file = str(loaded.path) if loaded.path else None
-    if given.json:
+    if options.json:
         unknown = [each.name for each in loaded.unknown]
         click.echo(json.dumps({"ok": True, "path": file, "unknown": unknown, "warnings": doubts}))
     else:

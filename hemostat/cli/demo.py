@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("name", default="list")
 @click.option("--simulate", is_flag=True, help="Use a simulated engine. Docker is not needed.")
 @click.pass_obj
-def demo(given: Globals, name: str, simulate: bool) -> int:
+def demo(options: Globals, name: str, simulate: bool) -> int:
     """Run scenario NAME: break a test container and watch it recover. `list` prints all scenarios.
 
     Uses the running roles, or starts its own until the end. Creates one container, acts on no other, and
@@ -36,26 +36,26 @@ def demo(given: Globals, name: str, simulate: bool) -> int:
     from hemostat.ports import Interrupted
 
     if name == "list":
-        _list_scenarios(given)
+        _list_scenarios(options)
         return errors.OK
     if name not in SCENARIOS:
         near = difflib.get_close_matches(name, SCENARIOS, n=1, cutoff=0.4)
         raise UsageError(
             f"no such demo {name!r}", hint=f"did you mean {near[0]}?" if near else "see: hemostat demo list"
         )
-    given.verbosity = given.verbosity or -1
-    given.start_logging()
+    options.verbosity = options.verbosity or -1
+    options.start_logging()
     with stop_on_signals() as stop:
         try:
-            return _play(given, SCENARIOS[name], stop, simulate=simulate)
+            return _play(options, SCENARIOS[name], stop, simulate=simulate)
         except Interrupted:
             return stop.exit_code
 
 
-def _list_scenarios(given: Globals) -> None:
+def _list_scenarios(options: Globals) -> None:
     from hemostat.demo import SCENARIOS
 
-    if given.json:
+    if options.json:
         rows = [
             {"scenario": each.name, "breaks": each.breaks, "heals": each.heals, "expected": each.expected}
             for each in SCENARIOS.values()
@@ -66,10 +66,10 @@ def _list_scenarios(given: Globals) -> None:
     show_table(Table("Demos", ("hemostat demo", "fault", "expected result"), scenarios))
 
 
-def _play(given: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -> int:
+def _play(options: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -> int:
     from hemostat.demo import UnseenError, is_selected, make_labels, play
 
-    settings, run = given.settings(), secrets.token_hex(4)
+    settings, run = options.load_settings(), secrets.token_hex(4)
 
     def play_once(why_own: str = "") -> "DemoReport":
         """`why_own`: why the roles that already run are not used."""
@@ -79,14 +79,14 @@ def _play(given: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -
 
     only = settings.monitor.only
     excluded = not simulate and not is_selected(only, make_labels(scenario, run))
-    with Timeline(scenario, simulated=simulate, quiet=given.json) as timeline:
+    with Timeline(scenario, simulated=simulate, quiet=options.json) as timeline:
         try:
             result = play_once(f"monitor.only = {only!r} excludes its container" if excluded else "")
         except UnseenError:
             result = play_once("the running roles do not watch its container")
         timeline.end(result)
-    if given.json:
-        click.echo(json.dumps(result.told()))
+    if options.json:
+        click.echo(json.dumps(result.to_json_object()))
     return errors.OK if result.passed else errors.FAILURE
 
 

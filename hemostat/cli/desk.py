@@ -51,22 +51,22 @@ class Duration(click.ParamType[float]):
 
 
 @contextmanager
-def open_operator(given: Globals) -> Iterator["OperatorCommands"]:
+def open_operator(options: Globals) -> Iterator["OperatorCommands"]:
     from hemostat import app
 
-    with app.open_orders(given.settings()) as orders:
+    with app.open_operator(options.load_settings()) as orders:
         yield orders
 
 
 @click.command()
 @click.pass_obj
-def approvals(given: Globals) -> None:
+def approvals(options: Globals) -> None:
     """List pending approvals and the time until they expire."""
     now = time.time()
-    with open_operator(given) as orders:
-        found = [each for each in orders.approvals() if each.is_open(now)]
-    if given.json:
-        click.echo(json.dumps([_build_object(each) for each in found]))
+    with open_operator(options) as orders:
+        open_approvals = [each for each in orders.list_approvals() if each.is_open(now)]
+    if options.json:
+        click.echo(json.dumps([_build_object(each) for each in open_approvals]))
         return
     rows = [
         Row(
@@ -78,7 +78,7 @@ def approvals(given: Globals) -> None:
                 f"{show_duration(each.until - now)} left",
             )
         )
-        for each in found
+        for each in open_approvals
     ]
     show_table(Table("Waiting for approval", ("id", "container", "what", "why", "time"), rows))
     if not rows:
@@ -90,9 +90,9 @@ def approvals(given: Globals) -> None:
 @reason_option
 @by_option
 @click.pass_obj
-def approve(given: Globals, approval_id: str, reason: str, by: str | None) -> int:
+def approve(options: Globals, approval_id: str, reason: str, by: str | None) -> int:
     """Approve the pending action ID. All other limits still apply."""
-    return _answer(given, approval_id, ApprovalAnswer.APPROVED, reason, by)
+    return _answer(options, approval_id, ApprovalAnswer.APPROVED, reason, by)
 
 
 @click.command()
@@ -100,9 +100,9 @@ def approve(given: Globals, approval_id: str, reason: str, by: str | None) -> in
 @reason_option
 @by_option
 @click.pass_obj
-def reject(given: Globals, approval_id: str, reason: str, by: str | None) -> int:
+def reject(options: Globals, approval_id: str, reason: str, by: str | None) -> int:
     """Reject the pending action ID."""
-    return _answer(given, approval_id, ApprovalAnswer.REJECTED, reason, by)
+    return _answer(options, approval_id, ApprovalAnswer.REJECTED, reason, by)
 
 
 @click.command()
@@ -113,15 +113,17 @@ def reject(given: Globals, approval_id: str, reason: str, by: str | None) -> int
 @reason_option
 @by_option
 @click.pass_obj
-def pause(given: Globals, seconds: float | None, container: str, reason: str, by: str | None) -> None:
+def pause(options: Globals, seconds: float | None, container: str, reason: str, by: str | None) -> None:
     """Pause all remediation. Detection and notifications continue, and actions wait."""
     if seconds is not None and seconds <= 0:
         raise UsageError("--for must be longer than 0", hint="give --for a time, such as 30m")
-    _require_known(given, container)
-    with open_operator(given) as orders:
-        put = orders.pause(container, by=by or find_user(), reason=reason, seconds=seconds)
+    _require_known(options, container)
+    with open_operator(options) as orders:
+        pause_set = orders.pause(container, by=by or find_user(), reason=reason, seconds=seconds)
     length = "until: hemostat resume" if seconds is None else f"for {show_duration(seconds)}"
-    _print(given, f"paused: {_name_target(container)}, {length}", container=container, until=put.until)
+    _print(
+        options, f"paused: {_name_target(container)}, {length}", container=container, until=pause_set.until
+    )
 
 
 @click.command()
@@ -129,17 +131,17 @@ def pause(given: Globals, seconds: float | None, container: str, reason: str, by
 @reason_option
 @by_option
 @click.pass_obj
-def resume(given: Globals, container: str, reason: str, by: str | None) -> int:
+def resume(options: Globals, container: str, reason: str, by: str | None) -> int:
     """Resume remediation."""
-    with open_operator(given) as orders:
-        lifted = orders.resume(container, by=by or find_user(), reason=reason)
-    words = (
+    with open_operator(options) as orders:
+        is_resumed = orders.resume(container, by=by or find_user(), reason=reason)
+    text = (
         f"resumed: {_name_target(container)}"
-        if lifted
+        if is_resumed
         else f"no pause was in effect for {_name_target(container)}"
     )
-    _print(given, words, container=container, resumed=lifted)
-    return errors.OK if lifted else errors.FAILURE
+    _print(options, text, container=container, resumed=is_resumed)
+    return errors.OK if is_resumed else errors.FAILURE
 
 
 @click.command()
@@ -147,17 +149,17 @@ def resume(given: Globals, container: str, reason: str, by: str | None) -> int:
 @reason_option
 @by_option
 @click.pass_obj
-def reset(given: Globals, container: str, reason: str, by: str | None) -> None:
+def reset(options: Globals, container: str, reason: str, by: str | None) -> None:
     """Close the circuit breaker and release the leases: earlier failures no longer count, and unfinished
     actions no longer block others, unless a running responder is working on them.
     """
-    _require_known(given, container)
-    with open_operator(given) as orders:
-        orders.reset(container, by=by or find_user(), reason=reason)
-    _print(given, f"breaker closed: {_name_target(container)}", container=container)
+    _require_known(options, container)
+    with open_operator(options) as orders:
+        orders.reset_breaker(container, by=by or find_user(), reason=reason)
+    _print(options, f"breaker closed: {_name_target(container)}", container=container)
 
 
-def _require_known(given: Globals, container: str) -> None:
+def _require_known(options: Globals, container: str) -> None:
     """Raise UsageError for a name that no watched container has.
 
     If nothing is watched, every name is accepted.
@@ -166,8 +168,8 @@ def _require_known(given: Globals, container: str) -> None:
 
     if container == ALL_CONTAINERS:
         return
-    with closing(app.open_bus(given.settings(), start=False)) as bus:
-        stats = [event.data for event in bus.last("container_stats")]
+    with closing(app.open_bus(options.load_settings(), start=False)) as bus:
+        stats = [event.data for event in bus.read_last_values("container_stats")]
     names = sorted({each.container.name for each in stats if isinstance(each, ContainerStats)})
     if names and container not in names:
         near = difflib.get_close_matches(container, names, n=2, cutoff=0.75)
@@ -175,19 +177,19 @@ def _require_known(given: Globals, container: str) -> None:
         raise UsageError(f"no watched container is named {container!r}", hint=hint)
 
 
-def _answer(given: Globals, approval_id: str, answer: ApprovalAnswer, reason: str, by: str | None) -> int:
-    with open_operator(given) as orders:
-        answered = orders.answer(approval_id, answer, by=by or find_user(), reason=reason)
+def _answer(options: Globals, approval_id: str, answer: ApprovalAnswer, reason: str, by: str | None) -> int:
+    with open_operator(options) as orders:
+        answered = orders.answer_approval(approval_id, answer, by=by or find_user(), reason=reason)
     if answered is None:
         raise UsageError(f"no pending approval has the id {approval_id!r}", hint="see: hemostat approvals")
-    approval, done = answered
-    words = (
+    approval, is_settled = answered
+    text = (
         f"{answer}: {approval.action} of {approval.container}"
-        if done
+        if is_settled
         else f"too late: {_describe_state(approval)}"
     )
-    _print(given, words, **_build_object(approval))
-    return errors.OK if done else errors.FAILURE
+    _print(options, text, **_build_object(approval))
+    return errors.OK if is_settled else errors.FAILURE
 
 
 def _describe_state(approval: Approval) -> str:
@@ -200,12 +202,12 @@ def _describe_state(approval: Approval) -> str:
 def _build_object(approval: Approval) -> dict[str, Any]:
     import msgspec
 
-    told: dict[str, Any] = msgspec.to_builtins(approval)
-    return told
+    fields: dict[str, Any] = msgspec.to_builtins(approval)
+    return fields
 
 
-def _print(given: Globals, words: str, **fields: Any) -> None:
-    click.echo(json.dumps(fields) if given.json else escape_controls(words))
+def _print(options: Globals, text: str, **fields: Any) -> None:
+    click.echo(json.dumps(fields) if options.json else escape_controls(text))
 
 
 def _name_target(container: str) -> str:

@@ -21,7 +21,7 @@ NAME_WIDTH: Final = 15
 
 @click.command()
 @click.pass_obj
-def doctor(given: Globals) -> int:
+def doctor(options: Globals) -> int:
     """Check the requirements of HemoStat and its connections. Exit code 1 if a requirement is not met, 2 if
     the settings are invalid.
     """
@@ -29,14 +29,14 @@ def doctor(given: Globals) -> int:
     from hemostat.cli.labels import LABELS_CHECK
     from hemostat.cli.machine import Machine
 
-    given.start_logging()
-    machine = Machine(given.load, os.environ)
+    options.start_logging()
+    machine = Machine(options.load, os.environ)
     try:
         checks = [run_check(question, machine) for question in (*CHECKS, LABELS_CHECK)]
     finally:
         machine.close()
     failed = any(check.level == "failure" for check in checks)
-    if given.json:
+    if options.json:
         rows = [
             {"name": each.name, "level": each.level, "message": each.message, "hint": each.hint}
             for each in checks

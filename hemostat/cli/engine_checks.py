@@ -24,27 +24,27 @@ HEALER_PATTERN: Final = re.compile(
 
 
 def check_engine(machine: Machine) -> CheckResult:
-    found = machine.engine().version()
-    told = f"Docker Engine {found.version}, API {found.api}, cgroup v{found.cgroup_version}"
-    if found.forbidden:
-        told += "; it does not report memory, CPUs and clock of its host"
-    if tuple(map(int, found.api.split("."))) < OLDEST_API:
-        return CheckResult(Level.FAILURE, f"{told} is too old", "install Docker Engine 20.10 or newer")
-    return CheckResult(Level.OK, told)
+    version = machine.engine().version()
+    summary = f"Docker Engine {version.version}, API {version.api}, cgroup v{version.cgroup_version}"
+    if version.forbidden:
+        summary += "; it does not report memory, CPUs and clock of its host"
+    if tuple(map(int, version.api.split("."))) < OLDEST_API:
+        return CheckResult(Level.FAILURE, f"{summary} is too old", "install Docker Engine 20.10 or newer")
+    return CheckResult(Level.OK, summary)
 
 
 def check_engine_access(machine: Machine) -> CheckResult:
     """Whether a socket proxy allows all calls that HemoStat makes."""
-    forbidden = machine.engine().forbidden()
+    forbidden = machine.engine().find_forbidden()
     if not forbidden:
         return CheckResult(Level.OK, "all calls that HemoStat makes are allowed")
     writes = all(each.startswith("POST ") for each in forbidden)
     harmless = writes and machine.settings.responder.mode == "dry-run"
-    told = f"a proxy or plugin of the engine forbids {', '.join(forbidden)}"
+    summary = f"a proxy or plugin of the engine forbids {', '.join(forbidden)}"
     if len([each for each in forbidden if each.startswith("POST ")]) == POST_ENDPOINT_COUNT:
-        told += ": no action can run"
+        summary += ": no action can run"
     hint = "allow them; in docker-socket-proxy: " + ", ".join(_make_proxy_settings(forbidden))
-    return CheckResult(Level.WARNING if harmless else Level.FAILURE, told, hint)
+    return CheckResult(Level.WARNING if harmless else Level.FAILURE, summary, hint)
 
 
 def _make_proxy_settings(endpoints: Iterable[str]) -> list[str]:
@@ -54,30 +54,30 @@ def _make_proxy_settings(endpoints: Iterable[str]) -> list[str]:
 
 
 def check_healers(machine: Machine) -> CheckResult:
-    return judge_healers(machine.engine().containers())
+    return judge_healers(machine.engine().inspect_everything())
 
 
 def check_cgroups(machine: Machine) -> CheckResult:
     from hemostat.adapters.sampling.cgroups import CgroupSampler
 
-    running = [info for info in machine.engine().containers() if info.running]
+    running = [info for info in machine.engine().inspect_everything() if info.is_running]
     if not running:
         return CheckResult(Level.OK, "no container is running to check this on")
     sampler = CgroupSampler()
-    readable = sum(sampler.usable(info) for info in running)
-    told = f"cgroup files of {readable} of {len(running)} running containers can be read"
+    readable = sum(sampler.is_usable(info) for info in running)
+    summary = f"cgroup files of {readable} of {len(running)} running containers can be read"
     if readable == len(running):
-        return CheckResult(Level.OK, told)
+        return CheckResult(Level.OK, summary)
     hint = "the others are measured by the stats API, which is slower; run HemoStat on the engine's host"
-    return CheckResult(Level.WARNING, told, hint)
+    return CheckResult(Level.WARNING, summary, hint)
 
 
 def check_clock(machine: Machine) -> CheckResult:
     before = time.time()
-    told = machine.engine().version().time
-    if not told:
+    engine_time = machine.engine().version().time
+    if not engine_time:
         return CheckResult(Level.WARNING, "the engine does not report its time")
-    off = max(before - told, told - time.time(), 0.0)
+    off = max(before - engine_time, engine_time - time.time(), 0.0)
     if off > MAX_SKEW_SECONDS:
         return CheckResult(
             Level.FAILURE,
@@ -88,7 +88,7 @@ def check_clock(machine: Machine) -> CheckResult:
 
 
 def judge_healers(containers: Iterable["ContainerInfo"]) -> CheckResult:
-    running = [info.ref for info in containers if info.running]
+    running = [info.ref for info in containers if info.is_running]
     healers = sorted(ref.name for ref in running if HEALER_PATTERN.search(ref.image))
     if not healers:
         return CheckResult(Level.OK, f"none among {len(running)} running containers, judging by their images")

@@ -32,9 +32,9 @@ MAX_FAILURES: Final = 3
 class ScoredCase(NamedTuple):
     name: str
     truth: "ExpectedDiagnosis"
-    tried: "EvalResult"
+    result: "EvalResult"
     answer: "ScoredAnswer"
-    mark: "CaseScore"
+    score: "CaseScore"
 
 
 @click.command("eval")
@@ -53,7 +53,7 @@ class ScoredCase(NamedTuple):
 )
 @click.pass_obj
 def evaluate(
-    given: Globals,
+    options: Globals,
     directory: Path | None,
     advisor: str | None,  # noqa: ARG001 - a setting by now
     ask_all: bool,
@@ -66,23 +66,23 @@ def evaluate(
     """
     from hemostat import app
 
-    settings = given.settings()
+    settings = options.load_settings()
     recordings = list(_load_cases(directory or _find_own()))
     dollars = settings.analyzer.cost_per_hour if max_cost is None else max_cost
-    with app.open_eval_run(settings, always=ask_all) as trial:
-        judged = _judge_cases(trial, recordings, dollars)
-    score = _compute_score(trial.name, judged)
-    if given.json:
+    with app.open_eval_run(settings, asks_always=ask_all) as eval_run:
+        scored = _judge_cases(eval_run, recordings, dollars)
+    score = _compute_score(eval_run.name, scored)
+    if options.json:
         import msgspec
 
         click.echo(json.dumps(msgspec.to_builtins(score)))
     else:
-        show_table(_make_table(judged))
-        for line in _format_summary(score, judged):
+        show_table(_make_table(scored))
+        for line in _format_summary(score, scored):
             click.echo(line)
-    if len(judged) == len(recordings):
+    if len(scored) == len(recordings):
         return 0
-    click.echo(f"hemostat: stopped after {len(judged)} of {len(recordings)}: --max-cost is reached", err=True)
+    click.echo(f"hemostat: stopped after {len(scored)} of {len(recordings)}: --max-cost is reached", err=True)
     return 1
 
 
@@ -107,61 +107,61 @@ def _load_cases(directory: Path) -> Iterator[tuple[str, "EvalCase", "ExpectedDia
 
 
 def _judge_cases(
-    trial: "EvalRun", recordings: list[tuple[str, "EvalCase", "ExpectedDiagnosis"]], dollars: float
+    eval_run: "EvalRun", recordings: list[tuple[str, "EvalCase", "ExpectedDiagnosis"]], dollars: float
 ) -> list[ScoredCase]:
     """The cases evaluated within the budget. Raises AdvisorError if the service keeps failing."""
     from hemostat.core.llm import score
 
-    judged: list[ScoredCase] = []
+    scored: list[ScoredCase] = []
     failed = 0
-    quiet = trial.name == RULES_NAME or not can_redraw(sys.stderr)
-    with click.progressbar(recordings, label=trial.name, file=sys.stderr, hidden=quiet) as shown:
-        for name, recording, truth in shown:
-            tried = trial.run(recording, dollars)
-            if tried.broke:
+    quiet = eval_run.name == RULES_NAME or not can_redraw(sys.stderr)
+    with click.progressbar(recordings, label=eval_run.name, file=sys.stderr, hidden=quiet) as progress:
+        for name, recording, truth in progress:
+            result = eval_run.run(recording, dollars)
+            if result.is_over_budget:
                 break
-            dollars -= tried.cost
-            failed = failed + 1 if isinstance(tried.error, AdvisorError) else 0
-            if isinstance(tried.error, AdvisorError) and (
-                failed == MAX_FAILURES or not tried.error.transient
+            dollars -= result.cost
+            failed = failed + 1 if isinstance(result.error, AdvisorError) else 0
+            if isinstance(result.error, AdvisorError) and (
+                failed == MAX_FAILURES or not result.error.transient
             ):
-                raise tried.error
-            answer = score.extract_answer(recording.case, tried.verdict)
-            judged.append(
-                ScoredCase(name, truth, tried, answer, score.score_answer(answer, recording.case, truth))
+                raise result.error
+            answer = score.extract_answer(recording.case, result.verdict)
+            scored.append(
+                ScoredCase(name, truth, result, answer, score.score_answer(answer, recording.case, truth))
             )
-    return judged
+    return scored
 
 
-def _compute_score(advisor: str, judged: list[ScoredCase]) -> "AdvisorScore":
+def _compute_score(advisor: str, scored: list[ScoredCase]) -> "AdvisorScore":
     from hemostat.core.llm.score import summarize_scores
 
-    made = [each.tried.verdict.diagnosis.investigation for each in judged]
+    investigations = [each.result.verdict.diagnosis.investigation for each in scored]
     return summarize_scores(
         advisor,
-        [each.mark for each in judged],
-        [each.tried.seconds for each in judged],
-        tokens=sum(each.tokens for each in made if each is not None),
-        cost=sum(each.tried.cost for each in judged),
+        [each.score for each in scored],
+        [each.result.seconds for each in scored],
+        tokens=sum(each.tokens for each in investigations if each is not None),
+        cost=sum(each.result.cost for each in scored),
     )
 
 
-def _make_table(judged: list[ScoredCase]) -> Table:
+def _make_table(scored: list[ScoredCase]) -> Table:
     columns = ("incident", "verdict", "cause", "action", "roots", "by", "expected")
-    return Table("Incidents", columns, [_make_row(each) for each in judged])
+    return Table("Incidents", columns, [_make_row(each) for each in scored])
 
 
 def _make_row(each: ScoredCase) -> Row:
-    answer, missed = each.answer, _describe_missed(each)
-    verdict = "UNSAFE" if each.mark.unsafe else "wrong" if missed else "right"
-    by, roots = each.tried.verdict.diagnosis.advisor, ", ".join(answer.roots)
-    cells = (each.name, verdict, answer.cause, answer.action, roots, by, missed)
+    answer, misses = each.answer, _describe_missed(each)
+    verdict = "UNSAFE" if each.score.unsafe else "wrong" if misses else "right"
+    by, roots = each.result.verdict.diagnosis.advisor, ", ".join(answer.roots)
+    cells = (each.name, verdict, answer.cause, answer.action, roots, by, misses)
     return Row(cells, fault=verdict != "right")
 
 
 def _describe_missed(each: ScoredCase) -> str:
     """The correct values of the wrong fields."""
-    mark, truth = each.mark, each.truth
+    mark, truth = each.score, each.truth
     wrong = [
         *([] if mark.cause else [f"cause {' or '.join(truth.causes)}"]),
         *([] if mark.action else [f"action {' or '.join(truth.actions)}"]),
@@ -170,16 +170,22 @@ def _describe_missed(each: ScoredCase) -> str:
     return "; ".join(wrong)
 
 
-def _format_summary(score: "AdvisorScore", judged: list[ScoredCase]) -> Iterator[str]:
+def _format_summary(score: "AdvisorScore", scored: list[ScoredCase]) -> Iterator[str]:
     yield ""
     yield (
         f"{score.incidents} incidents by {score.advisor}: cause {score.cause_accuracy:.1%}, action "
         f"{score.action_accuracy:.1%}, root {score.root_score:.1%}, {score.unsafe_actions} unsafe actions"
     )
-    asked, failed = sum(each.tried.asked for each in judged), sum(bool(each.tried.error) for each in judged)
+    model_cases, failed = (
+        sum(each.result.is_model_asked for each in scored),
+        sum(bool(each.result.error) for each in scored),
+    )
     yield (
         f"{score.latency_p50_s * 1000:.3g} ms per incident (median), {score.tokens} tokens, "
         f"${score.cost_usd:.4f}"
     )
-    if asked:
-        yield f"the model was queried {asked} times; {failed} answers were unusable, and the rules decided"
+    if model_cases:
+        yield (
+            f"the model was queried {model_cases} times; {failed} answers were unusable, "
+            "and the rules decided"
+        )

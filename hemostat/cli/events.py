@@ -32,20 +32,20 @@ MAX_CATCH_UP_EVENTS: Final = 200
     "-n", "--lines", default=50, show_default=True, type=click.IntRange(0), help="Number of past events."
 )
 @click.pass_obj
-def events(given: Globals, follow: bool, kind: str | None, container: str | None, lines: int) -> None:
+def events(options: Globals, follow: bool, kind: str | None, container: str | None, lines: int) -> None:
     """Print events, oldest first. -f follows new events."""
     from hemostat import app
 
-    given.start_logging()
+    options.start_logging()
     types = (kind,) if kind else DURABLE
-    write = _write_json if given.json else _write_line
-    bus = app.open_bus(given.settings(), start=False)
+    write = _write_json if options.json else _write_line
+    bus = app.open_bus(options.load_settings(), start=False)
     try:
         reader = Reader(bus, types, container, write)
-        reader.past(lines)
+        reader.read_past(lines)
         while follow:
             _require_reader()
-            reader.live()
+            reader.read_live()
             time.sleep(RETRY_SECONDS)
     finally:
         bus.close()
@@ -64,22 +64,24 @@ class Reader:
         self._seen: set[str] = set()
         """Ids of durable events. They are few: alerts, not measurements."""
 
-    def past(self, lines: int) -> None:
+    def read_past(self, lines: int) -> None:
         """Write the newest `lines` events on the bus."""
-        fleeting = [event for name in self._types if name not in DURABLE for event in self._bus.last(name)]
-        found = self._select_unseen([*self._read_stored(max(lines, MAX_CATCH_UP_EVENTS)), *fleeting])
-        for event in found[len(found) - min(lines, len(found)) :]:
+        fleeting = [
+            event for name in self._types if name not in DURABLE for event in self._bus.read_last_values(name)
+        ]
+        unseen = self._select_unseen([*self._read_stored(max(lines, MAX_CATCH_UP_EVENTS)), *fleeting])
+        for event in unseen[len(unseen) - min(lines, len(unseen)) :]:
             self._write(event)
 
-    def live(self) -> None:
+    def read_live(self) -> None:
         """Write new events until the connection is lost, after those missed before."""
         caught_up = False
         try:
             for event in self._bus.subscribe(self._types, timeout=SILENCE_SECONDS):
                 _require_reader()
-                missed = [] if caught_up else self._read_stored(MAX_CATCH_UP_EVENTS)
+                missed_events = [] if caught_up else self._read_stored(MAX_CATCH_UP_EVENTS)
                 caught_up = True
-                for each in self._select_unseen([*missed, *([event] if event else [])]):
+                for each in self._select_unseen([*missed_events, *([event] if event else [])]):
                     self._write(each)
         except BusError as error:
             if not error.transient:
@@ -87,11 +89,13 @@ class Reader:
             click.echo(escape_controls(f"hemostat: connection lost: {error}: reconnecting"), err=True)
 
     def _read_stored(self, count: int) -> list[Event]:
-        return [event for name in self._types if name in DURABLE for event in self._bus.recent(name, count)]
+        return [
+            event for name in self._types if name in DURABLE for event in self._bus.read_recent(name, count)
+        ]
 
-    def _select_unseen(self, found: Iterable[Event]) -> list[Event]:
+    def _select_unseen(self, events: Iterable[Event]) -> list[Event]:
         """New events that match the filter, by time. They are marked as seen."""
-        new = {event.id: event for event in found if event.id not in self._seen and self._is_wanted(event)}
+        new = {event.id: event for event in events if event.id not in self._seen and self._is_wanted(event)}
         self._seen.update(event.id for event in new.values() if event.type in DURABLE)
         return sorted(new.values(), key=lambda event: (event.time, event.id))
 
@@ -114,8 +118,8 @@ def name_subject(event: Event) -> str:
             return container
         case Heartbeat(instance=instance):
             return instance
-    about = find_subject(event)
-    return about[0].name if about else event.host
+    subject = find_subject(event)
+    return subject[0].name if subject else event.host
 
 
 def _write_line(event: Event) -> None:

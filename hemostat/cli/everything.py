@@ -27,34 +27,34 @@ BANNERS: Final = {
 @click.option("--checked", is_flag=True, hidden=True)
 @dry_run
 @click.pass_obj
-def everything(given: Globals, checked: bool) -> int:
+def everything(options: Globals, checked: bool) -> int:
     """Run all roles and restart a role that dies. Ctrl-C stops them; a second Ctrl-C, at once."""
     from hemostat import app, supervisor
     from hemostat.cli.logs import RotatedLines, make_rotating_handler, resolve_format
 
-    settings = given.settings()
+    settings = options.load_settings()
     if not checked:
-        _check_settings(given, settings)
-    given.start_logging()
+        _check_settings(options, settings)
+    options.start_logging()
     if (banner := BANNERS.get(settings.responder.mode)) and is_terminal(sys.stderr):
         click.echo(f"hemostat: {banner}", err=True)
-    given.log_format = resolve_format(given.log_format, given.log_file)
-    out = sys.stderr if given.log_file is None else RotatedLines(make_rotating_handler(given.log_file))
+    options.log_format = resolve_format(options.log_format, options.log_file)
+    out = sys.stderr if options.log_file is None else RotatedLines(make_rotating_handler(options.log_file))
 
     def child(role: str, instance: str) -> list[str]:
         command = ROLES_BY_NAME[role].command if role in ROLES_BY_NAME else role
-        return make_child_command(command, instance, given)
+        return make_child_command(command, instance, options)
 
     roles = [role.name for role in ROLES] + (["metrics"] if settings.metrics.address else [])
     try:
         return supervisor.supervise(
-            roles, child, state_dir=settings.state_path, out=out, json_lines=given.log_format == "json"
+            roles, child, state_dir=settings.state_path, out=out, json_lines=options.log_format == "json"
         )
     finally:
         app.stop_embedded_redis(settings)
 
 
-def _check_settings(given: Globals, settings: "Settings") -> None:
+def _check_settings(options: Globals, settings: "Settings") -> None:
     """Report errors that prevent a start at once. Later errors are waited for.
 
     Then this process executes itself again: the supervisor needs none of the modules that the check has
@@ -64,15 +64,15 @@ def _check_settings(given: Globals, settings: "Settings") -> None:
 
     app.open_engine(settings).close()
     app.open_notifiers(settings)
-    app.advisor(settings, os.environ)
+    app.make_advisor(settings, os.environ)
     app.open_bus(settings, start=True).close()
-    file = [] if given.log_file is None else ["--log-file", given.log_file]
-    command = [*find_interpreter(), "-m", "hemostat", "all", "--checked", *given.arguments(), *file]
+    file = [] if options.log_file is None else ["--log-file", options.log_file]
+    command = [*find_interpreter(), "-m", "hemostat", "all", "--checked", *options.build_arguments(), *file]
     sys.stdout.flush()
     os.execv(command[0], command)  # noqa: S606 - a fixed list
 
 
-def make_child_command(name: str, instance: str, given: Globals) -> list[str]:
+def make_child_command(name: str, instance: str, options: Globals) -> list[str]:
     return [
         *find_interpreter(),
         "-m",
@@ -82,7 +82,7 @@ def make_child_command(name: str, instance: str, given: Globals) -> list[str]:
         instance,
         "--parent",
         str(os.getpid()),
-        *given.arguments(),
+        *options.build_arguments(),
     ]
 
 

@@ -16,25 +16,25 @@ from hemostat.errors import HemoStatError
 @click.command()
 @click.argument("incident")
 @click.pass_obj
-def evidence(given: Globals, incident: str) -> None:
+def evidence(options: Globals, incident: str) -> None:
     """Print the evidence saved before each action on an incident. Secrets are masked."""
     from hemostat import app
 
-    with app.open_dossiers(given.settings()) as dossiers:
-        kept = dossiers.get(incident)
-    if not kept:
+    with app.open_evidence_store(options.load_settings()) as evidence_store:
+        snapshots = evidence_store.get(incident)
+    if not snapshots:
         raise HemoStatError(f"no evidence is stored for incident {incident!r}", hint="see: hemostat events")
-    for dossier in kept:
-        if given.json:
-            write_json(encode(dossier))
+    for snapshot in snapshots:
+        if options.json:
+            write_json(encode(snapshot))
         else:
-            click.echo("\n".join(escape_controls(line) for line in format_snapshot(dossier)))
+            click.echo("\n".join(escape_controls(line) for line in format_snapshot(snapshot)))
 
 
-def format_snapshot(kept: EvidenceSnapshot) -> Iterator[str]:
-    moment = datetime.fromtimestamp(kept.time).astimezone()
-    yield f"{moment:%Y-%m-%d %H:%M:%S}  {format_heading(kept)}"
-    for title, rows in build_sections(kept, _format_time):
+def format_snapshot(snapshot: EvidenceSnapshot) -> Iterator[str]:
+    moment = datetime.fromtimestamp(snapshot.time).astimezone()
+    yield f"{moment:%Y-%m-%d %H:%M:%S}  {format_heading(snapshot)}"
+    for title, rows in build_sections(snapshot, _format_time):
         yield f"{title}:"
         yield from (f"  {row}" for row in rows)
 

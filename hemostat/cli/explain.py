@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 def explain(
-    given: Globals, incident: str, advisor: str | None, show_prompt: bool, export: Path | None
+    options: Globals, incident: str, advisor: str | None, show_prompt: bool, export: Path | None
 ) -> None:
     """Explain how an incident was diagnosed: alert, diagnosis and decision. INCIDENT is an id, a prefix of an
     id, or the name of a container, for its latest incident.
@@ -37,50 +37,50 @@ def explain(
     """
     from hemostat import app
 
-    with app.open_eval_capture(given.settings()) as archive:
+    with app.open_eval_capture(options.load_settings()) as archive:
         if export is not None:
-            _export(archive.recording(archive.raised(incident)), export)
+            _export(archive.build_eval_case(archive.find_last_alert(incident)), export)
             return
         if advisor is not None or show_prompt:
-            recording = archive.recording(archive.raised(incident))
-            analysis.show_analysis(given, recording, advisor=advisor, show_prompt=show_prompt)
+            recording = archive.build_eval_case(archive.find_last_alert(incident))
+            analysis.show_analysis(options, recording, advisor=advisor, show_prompt=show_prompt)
             return
-        story = archive.story(incident)
-    if given.json:
-        _write_events(story)
+        incident_log = archive.find_incident(incident)
+    if options.json:
+        _write_events(incident_log)
         return
-    for line in format_incident(story):
+    for line in format_incident(incident_log):
         click.echo(escape_controls(line))
 
 
-def format_incident(story: "IncidentLog") -> Iterator[str]:
+def format_incident(incident_log: "IncidentLog") -> Iterator[str]:
     from hemostat.core.history.timeline import TimelineStage, build_timeline, explain_diagnosis, get_diagnosis
 
-    told = build_timeline(story)
-    yield f"incident {told.incident}  {told.container.name}  {told.kind}  {told.status}"
+    timeline = build_timeline(incident_log)
+    yield f"incident {timeline.incident}  {timeline.container.name}  {timeline.kind}  {timeline.status}"
     told_at = 0.0
-    for step in told.steps:
+    for step in timeline.steps:
         moment = f"{datetime.fromtimestamp(step.time).astimezone():%Y-%m-%d %H:%M:%S}"
-        made = get_diagnosis(step.event) if step.stage is TimelineStage.DIAGNOSIS else None
-        first, *rest = explain_diagnosis(made) if made else [(str(step.stage), step.text)]
+        diagnosis = get_diagnosis(step.event) if step.stage is TimelineStage.DIAGNOSIS else None
+        first, *rest = explain_diagnosis(diagnosis) if diagnosis else [(str(step.stage), step.text)]
         yield f"{'' if step.time == told_at else moment:<21}{analysis.format_row(*first)}"
         yield from (f"{'':21}{analysis.format_row(*each)}" for each in rest)
         told_at = step.time
 
 
-def _write_events(story: "IncidentLog") -> None:
+def _write_events(incident_log: "IncidentLog") -> None:
     """The original events."""
     import msgspec
 
-    told = {
-        "incident": story.incident,
-        "host": story.host,
-        "container": story.container.name,
-        "kind": story.kind,
-        "status": story.status,
-        "events": story.steps,
+    fields = {
+        "incident": incident_log.incident,
+        "host": incident_log.host,
+        "container": incident_log.container.name,
+        "kind": incident_log.kind,
+        "status": incident_log.status,
+        "events": incident_log.steps,
     }
-    write_json(msgspec.json.encode(told))
+    write_json(msgspec.json.encode(fields))
 
 
 def _export(recording: "EvalCase", path: Path) -> None:

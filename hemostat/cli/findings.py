@@ -28,8 +28,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_worst(findings: Iterable[CheckResult], fine: str) -> CheckResult:
     """All results in one line, with the worst level. Without a result, `fine`."""
-    found = sorted(findings, key=lambda each: list(Level).index(each.level), reverse=True)
-    if not found:
+    by_severity = sorted(findings, key=lambda each: list(Level).index(each.level), reverse=True)
+    if not by_severity:
         return CheckResult(Level.OK, fine)
-    hints = "; ".join(dict.fromkeys(each.hint for each in found if each.hint))
-    return CheckResult(found[0].level, "; ".join(each.message for each in found), hints)
+    hints = "; ".join(dict.fromkeys(each.hint for each in by_severity if each.hint))
+    return CheckResult(by_severity[0].level, "; ".join(each.message for each in by_severity), hints)

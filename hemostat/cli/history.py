@@ -32,28 +32,30 @@ FORMULA_PREFIXES: Final = ("=", "+", "-", "@")
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 @click.pass_obj
-def history(given: Globals, /, type_: str | None, lines: int, as_csv: bool, **asked: Any) -> None:
+def history(options: Globals, /, type_: str | None, lines: int, as_csv: bool, **asked: Any) -> None:
     """Query stored events. Prints the newest events, oldest first."""
     from hemostat import app
 
-    if as_csv and given.json:
+    if as_csv and options.json:
         raise UsageError("--csv and --json cannot be combined")
-    with app.open_event_store(given.settings()) as records:
+    with app.open_event_store(options.load_settings()) as records:
         rows = list(records.find(build_query(type=type_, **asked), limit=lines + 1 if lines else None))
     if lines and len(rows) > lines:
         del rows[lines:]
         click.echo(f"hemostat: only the newest {lines} events are printed; -n 0 prints all", err=True)
     rows.reverse()
-    if given.json:
+    if options.json:
         for row in rows:
             write_json(row.body.encode("utf-8", "replace"))
     elif as_csv:
         _write_csv(rows)
     else:
         for row in rows:
-            about = row.container or row.host
+            subject = row.container or row.host
             click.echo(
-                escape_controls(f"{format_local(row.time)}  {about:<16}  {row.type:<20}  {_format_text(row)}")
+                escape_controls(
+                    f"{format_local(row.time)}  {subject:<16}  {row.type:<20}  {_format_text(row)}"
+                )
             )
 
 
@@ -68,9 +70,9 @@ def _write_csv(rows: "list[EventRow]") -> None:
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(COLUMNS)
     for row in rows:
-        known = {"time": format_local(row.time, "%Y-%m-%dT%H:%M:%S.%f%z"), "text": _format_text(row)}
+        formatted = {"time": format_local(row.time, "%Y-%m-%dT%H:%M:%S.%f%z"), "text": _format_text(row)}
         out.writerow(
-            _escape_cell(escape_controls(known[name] if name in known else getattr(row, name)))
+            _escape_cell(escape_controls(formatted[name] if name in formatted else getattr(row, name)))
             for name in COLUMNS
         )
 

@@ -37,21 +37,23 @@ def incident() -> None:
     "-n", "--lines", default=50, show_default=True, type=click.IntRange(0), help="Maximum number. 0: all."
 )
 @click.pass_obj
-def list_(given: Globals, /, lines: int, **asked: Any) -> None:
+def list_(options: Globals, /, lines: int, **asked: Any) -> None:
     """List the newest incidents, oldest first."""
     from hemostat import app
     from hemostat.core.history.incident_log import build_incident_logs
 
-    with app.open_event_store(given.settings()) as records:
+    with app.open_event_store(options.load_settings()) as records:
         query = build_query(**asked)
-        told = build_incident_logs(decode_events(records.incidents(_limit_query(records, query, lines))))
-    told = told[-lines:] if lines else told
-    if given.json:
-        write_json(msgspec.json.encode([_build_object(story) for story in told]))
+        incident_logs = build_incident_logs(
+            decode_events(records.find_incident_rows(_limit_query(records, query, lines)))
+        )
+    incident_logs = incident_logs[-lines:] if lines else incident_logs
+    if options.json:
+        write_json(msgspec.json.encode([_build_object(incident_log) for incident_log in incident_logs]))
         return
     columns = ("incident", "began", "container", "kind", "status", "took")
-    show_table(Table("Incidents", columns, [_make_row(story) for story in told]))
-    if not told:
+    show_table(Table("Incidents", columns, [_make_row(incident_log) for incident_log in incident_logs]))
+    if not incident_logs:
         click.echo("no stored incident matches")
 
 
@@ -68,30 +70,37 @@ def _limit_query(records: "EventStore", query: EventQuery, lines: int) -> EventQ
     return query
 
 
-def _build_object(story: "IncidentLog") -> dict[str, Any]:
+def _build_object(incident_log: "IncidentLog") -> dict[str, Any]:
     from hemostat.core.history.timeline import build_timeline
 
     return {
-        "incident": story.incident,
-        "host": story.host,
-        "container": story.container.name,
-        "kind": story.kind,
-        "status": story.status,
-        "open": story.open,
-        "began": story.since,
-        "seconds": build_timeline(story).seconds,
-        "events": len(story.steps),
+        "incident": incident_log.incident,
+        "host": incident_log.host,
+        "container": incident_log.container.name,
+        "kind": incident_log.kind,
+        "status": incident_log.status,
+        "open": incident_log.is_open,
+        "began": incident_log.since,
+        "seconds": build_timeline(incident_log).seconds,
+        "events": len(incident_log.steps),
     }
 
 
-def _make_row(story: "IncidentLog") -> Row:
+def _make_row(incident_log: "IncidentLog") -> Row:
     from hemostat.core.history.timeline import build_timeline
 
-    seconds = build_timeline(story).seconds
+    seconds = build_timeline(incident_log).seconds
     took = "-" if seconds is None else show_duration(seconds)
-    name = story.container.name
-    cells = (story.incident, format_local(story.since), name, str(story.kind), story.status, took)
-    return Row(cells, fault=story.open)
+    name = incident_log.container.name
+    cells = (
+        incident_log.incident,
+        format_local(incident_log.since),
+        name,
+        str(incident_log.kind),
+        incident_log.status,
+        took,
+    )
+    return Row(cells, fault=incident_log.is_open)
 
 
 @incident.command("show")
@@ -100,7 +109,7 @@ def _make_row(story: "IncidentLog") -> Row:
     "--export", type=click.Choice(["md", "json"]), help="Print an export for sharing. Secrets are masked."
 )
 @click.pass_obj
-def show_(given: Globals, name: str, export: str | None) -> None:
+def show_(options: Globals, name: str, export: str | None) -> None:
     """Show an incident step by step, with durations, reasons and saved evidence. INCIDENT is an id, a prefix
     of an id, or the name of a container, for its latest incident.
     """
@@ -108,21 +117,21 @@ def show_(given: Globals, name: str, export: str | None) -> None:
     from hemostat.core.history import export as report
     from hemostat.core.history.timeline import build_timeline
 
-    settings = given.settings()
+    settings = options.load_settings()
     with app.open_event_store(settings) as records:
-        story = find_incident(records, name)
+        incident_log = find_incident(records, name)
     try:
-        with app.open_dossiers(settings) as dossiers:
-            kept = dossiers.get(story.incident)
+        with app.open_evidence_store(settings) as evidence_store:
+            snapshots = evidence_store.get(incident_log.incident)
     except BusError:
-        kept = []
-    told = build_timeline(story)
+        snapshots = []
+    timeline = build_timeline(incident_log)
     if export == "md":
-        click.echo(report.render_markdown(told, kept, format_local), nl=False)
-    elif export == "json" or given.json:
-        write_json(msgspec.json.encode(report.build_export(told, kept)))
+        click.echo(report.render_markdown(timeline, snapshots, format_local), nl=False)
+    elif export == "json" or options.json:
+        write_json(msgspec.json.encode(report.build_export(timeline, snapshots)))
     else:
-        click.echo("\n".join(map(escape_controls, format_timeline(told, kept))))
+        click.echo("\n".join(map(escape_controls, format_timeline(timeline, snapshots))))
 
 
 def decode_events(rows: Iterable[EventRow]) -> Iterator[Any]:
@@ -140,8 +149,10 @@ def find_incident(records: "EventStore", name: str) -> "IncidentLog":
 
     ids = [name, *_find_latest(records, name), *_find_beginning(records, name)]
     for each in ids:
-        if told := build_incident_logs(decode_events(records.incidents(EventQuery(incident=each)))):
-            return told[0]
+        if incident_logs := build_incident_logs(
+            decode_events(records.find_incident_rows(EventQuery(incident=each)))
+        ):
+            return incident_logs[0]
     raise HemoStatError(f"no incident {name!r} is stored", hint="see: hemostat incident list")
 
 
@@ -150,31 +161,31 @@ def _find_latest(records: "EventStore", name: str) -> Iterator[str]:
 
 
 def _find_beginning(records: "EventStore", name: str) -> Sequence[str]:
-    known = records.named(name) if name else []
+    known = records.find_incident_ids(name) if name else []
     if len(known) > 1:
         hint = f"such as {', '.join(known[:3])}"
         raise HemoStatError(f"several incidents begin with {name!r}", hint=hint)
     return known
 
 
-def format_timeline(told: "IncidentTimeline", kept: "Sequence[EvidenceSnapshot]") -> Iterator[str]:
+def format_timeline(timeline: "IncidentTimeline", snapshots: "Sequence[EvidenceSnapshot]") -> Iterator[str]:
     from hemostat.core.evidence.render import build_sections, format_heading
     from hemostat.core.history.timeline import TimelineStage, explain_diagnosis, format_spans, get_diagnosis
 
-    took = "still open" if told.seconds is None else f"{show_duration(told.seconds)} in total"
-    yield f"incident {told.incident}  {told.container.name}  {told.kind}  {told.status}"
-    zone = time.strftime("%Z", time.localtime(told.began)) if 0 <= told.began < 1e11 else ""  # noqa: PLR2004
-    yield f"on {told.host}, started {format_local(told.began)} {zone}, {took}"
+    took = "still open" if timeline.seconds is None else f"{show_duration(timeline.seconds)} in total"
+    yield f"incident {timeline.incident}  {timeline.container.name}  {timeline.kind}  {timeline.status}"
+    zone = time.strftime("%Z", time.localtime(timeline.began)) if 0 <= timeline.began < 1e11 else ""  # noqa: PLR2004
+    yield f"on {timeline.host}, started {format_local(timeline.began)} {zone}, {took}"
     yield ""
-    for step in told.steps:
-        made = get_diagnosis(step.event) if step.stage is TimelineStage.DIAGNOSIS else None
+    for step in timeline.steps:
+        diagnosis = get_diagnosis(step.event) if step.stage is TimelineStage.DIAGNOSIS else None
         after = f"+{show_duration(step.after)}"
         yield f"{format_local(step.time)}  {after:>14}  {step.stage:<12}  {step.text}"
-        for label, text in () if made is None else list(explain_diagnosis(made))[1:]:
+        for label, text in () if diagnosis is None else list(explain_diagnosis(diagnosis))[1:]:
             yield f"{'':51}{label}: {text}"
-    yield from ("", format_spans(told))
-    for dossier in kept:
-        yield from ("", f"evidence saved at {format_local(dossier.time)}: {format_heading(dossier)}")
-        for title, rows in build_sections(dossier, format_local):
+    yield from ("", format_spans(timeline))
+    for snapshot in snapshots:
+        yield from ("", f"evidence saved at {format_local(snapshot.time)}: {format_heading(snapshot)}")
+        for title, rows in build_sections(snapshot, format_local):
             yield f"{title}:"
             yield from (f"  {row}" for row in rows)

@@ -57,7 +57,7 @@ class ContainerReading(msgspec.Struct, frozen=True, kw_only=True):
 @click.argument("container", required=False, metavar="[CONTAINER]")
 @click.option("--list", "listed", is_flag=True, help="List all labels that HemoStat reads.")
 @click.pass_obj
-def labels(given: Globals, container: str | None, listed: bool) -> int:
+def labels(options: Globals, container: str | None, listed: bool) -> int:
     """Show the hemostat.* labels of CONTAINER, or of all containers, and their meaning.
 
     Exit code 1 if a label is invalid. Actions on that container then need an approval.
@@ -65,23 +65,23 @@ def labels(given: Globals, container: str | None, listed: bool) -> int:
     if listed:
         if container is not None:
             raise UsageError("--list takes no container")
-        _show_list(as_json=given.json)
+        _show_list(as_json=options.json)
         return errors.OK
-    readings = [read_labels(each) for each in _list_containers(given, container)]
+    readings = [read_labels(each) for each in _list_containers(options, container)]
     if container is None:
         readings = [each for each in readings if each.labels]
-    if given.json:
+    if options.json:
         click.echo(json.dumps(_build_object(readings)))
     else:
         _show_readings(readings)
     return errors.FAILURE if any(each.mistakes for each in readings) else errors.OK
 
 
-def _list_containers(given: Globals, container: str | None) -> list[Container]:
+def _list_containers(options: Globals, container: str | None) -> list[Container]:
     from hemostat import app
 
-    with closing(app.open_engine(given.settings())) as engine:
-        infos = engine.containers() if container is None else [engine.inspect(container)]
+    with closing(app.open_engine(options.load_settings())) as engine:
+        infos = engine.inspect_everything() if container is None else [engine.inspect(container)]
     return sorted((info.ref for info in infos), key=lambda ref: ref.name)
 
 
@@ -103,13 +103,13 @@ def read_labels(ref: Container) -> ContainerReading:
 
 def _make_reading(name: str, text: str, masked: str, mistake: Mistake | None) -> LabelReading:
     label = LABELS.get(name)
-    about = "" if label is None else label.help
+    description = "" if label is None else label.help
     if mistake is not None or label is None:
         why = "is unknown" if mistake is None else mistake.why
         near = "" if mistake is None else mistake.nearest
-        return LabelReading(label=name, value=masked, help=about, mistake=why, nearest=near)
-    words = masked if masked != text else format_value(label, label.read(text))
-    return LabelReading(label=name, value=masked, understood=words, help=about)
+        return LabelReading(label=name, value=masked, help=description, mistake=why, nearest=near)
+    understood = masked if masked != text else format_value(label, label.read(text))
+    return LabelReading(label=name, value=masked, understood=understood, help=description)
 
 
 def format_value(label: Label[Any], value: Any) -> str:
@@ -163,7 +163,7 @@ def _make_row(container: str, reading: LabelReading) -> Row:
 
 
 def _show_list(*, as_json: bool) -> None:
-    public = [label for label in LABELS.values() if not label.marker]
+    public = [label for label in LABELS.values() if not label.is_marker]
     if as_json:
         rows = [{"label": each.name, "example": each.example, "help": each.help} for each in public]
         click.echo(json.dumps({"labels": rows}))
@@ -176,7 +176,7 @@ def check_labels(machine: Machine) -> CheckResult:
     """The mistakes of all containers, for `hemostat doctor`."""
     mistakes = [
         f"{info.ref.name}: {each}"
-        for info in machine.engine().containers()
+        for info in machine.engine().inspect_everything()
         for each in find_mistakes(veiled(info.ref).labels)
     ]
     if not mistakes:

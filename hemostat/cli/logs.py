@@ -29,7 +29,7 @@ HARMLESS_PATTERN: Final = re.compile(r"[\w.-]{1,16}")
 """Text too short to be a recognisable secret. Searching for secrets costs more than all other formatting."""
 MAX_VALUE_CHARACTERS: Final = 4000
 """Characters of a value, or of a traceback's end, that are logged."""
-FILE_SIZE: Final = 10 * 1024 * 1024
+MAX_FILE_BYTES: Final = 10 * 1024 * 1024
 MAX_FILES: Final = 5
 """Rotated files kept besides the current one."""
 
@@ -72,19 +72,19 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
         }
-        told: dict[str, object] = {**head, "event": event, **fields}
-        if (incident := _get_incident()) and "incident" not in told:
-            told["incident"] = incident
+        line: dict[str, object] = {**head, "event": event, **fields}
+        if (incident := _get_incident()) and "incident" not in line:
+            line["incident"] = incident
         if record.exc_info:
-            told["traceback"] = _traceback(self.formatException(record.exc_info))
-        return escape_json(json.dumps(told, ensure_ascii=False))
+            line["traceback"] = _traceback(self.formatException(record.exc_info))
+        return escape_json(json.dumps(line, ensure_ascii=False))
 
 
 def _split_record(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
     """The event and its fields. For a message of another form, its whole text and no fields."""
-    name, _, rest = str(record.msg).partition(" ")
+    name, _, pairs = str(record.msg).partition(" ")
     values = record.args if isinstance(record.args, tuple) else ()
-    keys = FIELD_PATTERN.findall(rest)
+    keys = FIELD_PATTERN.findall(pairs)
     if EVENT_PATTERN.fullmatch(name) and len(keys) == len(values):
         return name, {key: _clean_value(value) for key, value in zip(keys, values, strict=True)}
     return str(_clean_value(record.getMessage())), {}
@@ -175,6 +175,8 @@ def make_rotating_handler(file: str) -> Rotating:
     try:
         if not path.is_char_device():  # such as /dev/stderr, a link
             os.close(open_file(path))
-        return Rotating(path, maxBytes=FILE_SIZE, backupCount=MAX_FILES, encoding="utf-8", errors="replace")
+        return Rotating(
+            path, maxBytes=MAX_FILE_BYTES, backupCount=MAX_FILES, encoding="utf-8", errors="replace"
+        )
     except OSError as error:
         raise UsageError(f"--log-file {path}: {error.strerror}") from None

@@ -43,19 +43,19 @@ class Machine:
     def __init__(self, load: Callable[[], Loaded], environ: Mapping[str, str]) -> None:
         self.loaded = OnceOnly(load)
         self.environ = environ
-        self.defaulted = False
+        self.used_defaults = False
         """Whether the latest check used the defaults because the settings are unusable."""
         self.engine: OnceOnly[Engine] = OnceOnly(lambda: app.open_engine(self.settings))
         self.bus: OnceOnly[Bus] = OnceOnly(lambda: app.open_bus(self.settings, start=False))
-        self.opened = ExitStack()
+        self.exit_stack = ExitStack()
         self.redis: OnceOnly[Client] = OnceOnly(
-            lambda: self.opened.enter_context(app.open_redis(self.settings))
+            lambda: self.exit_stack.enter_context(app.open_redis(self.settings))
         )
-        self.records: OnceOnly[EventStore] = OnceOnly(
-            lambda: self.opened.enter_context(app.open_event_store(self.settings))
+        self.event_store: OnceOnly[EventStore] = OnceOnly(
+            lambda: self.exit_stack.enter_context(app.open_event_store(self.settings))
         )
-        self.notary: OnceOnly[AuditAnchor] = OnceOnly(
-            lambda: self.opened.enter_context(app.open_audit_anchor(self.settings))
+        self.audit_anchor: OnceOnly[AuditAnchor] = OnceOnly(
+            lambda: self.exit_stack.enter_context(app.open_audit_anchor(self.settings))
         )
 
     @property
@@ -63,11 +63,11 @@ class Machine:
         try:
             return self.loaded().settings
         except HemoStatError:
-            self.defaulted = True
+            self.used_defaults = True
             return Settings()
 
     def close(self) -> None:
-        self.opened.close()
-        for opened in (self.engine.made, self.bus.made):
-            if opened is not None:
-                opened.close()
+        self.exit_stack.close()
+        for resource in (self.engine.made, self.bus.made):
+            if resource is not None:
+                resource.close()

@@ -10,7 +10,7 @@ from hemostat.cli.roles import make_instance_name, stop_on_signals
 @click.option("--instance", default=make_instance_name, hidden=True)
 @click.option("--parent", type=int, hidden=True)
 @click.pass_obj
-def metrics(given: Globals, instance: str, parent: int | None) -> int:  # noqa: ARG001
+def metrics(options: Globals, instance: str, parent: int | None) -> int:  # noqa: ARG001
     """Serve metrics for Prometheus, by default on http://127.0.0.1:9740/metrics.
 
     Reads the events of the roles in Redis, on any host. One instance is enough for all hosts.
@@ -21,8 +21,8 @@ def metrics(given: Globals, instance: str, parent: int | None) -> int:  # noqa: 
         from hemostat.supervisor import die_with_parent
 
         die_with_parent(parent)
-    settings = given.settings()
-    given.start_logging()
+    settings = options.load_settings()
+    options.start_logging()
     with stop_on_signals() as stop:
         app.run_metrics(settings, stop=stop.event)
         return stop.exit_code

@@ -16,22 +16,22 @@ def judge_names(beats: Sequence[Event], own: str) -> CheckResult:
     facts = [(event, event.data) for event in beats if isinstance(event.data, Heartbeat)]
     latest = max((event.time for event, _ in facts), default=0.0)
     fresh = [(event.host, beat) for event, beat in facts if latest - event.time < 2 * HEARTBEAT_SECONDS]
-    found = [*_find_duplicates(fresh), *_find_separated(fresh)]
+    results = [*_find_duplicates(fresh), *_find_separated(fresh)]
     if CONTAINER_ID.fullmatch(own):
-        told = f"this host's name {own} is a container id, which changes when the container is recreated"
-        found.append(CheckResult(Level.WARNING, told, "set `host` to a name that does not change"))
-    return find_worst(found, f"this host is {own}")
+        problem = f"this host's name {own} is a container id, which changes when the container is recreated"
+        results.append(CheckResult(Level.WARNING, problem, "set `host` to a name that does not change"))
+    return find_worst(results, f"this host is {own}")
 
 
 def _find_duplicates(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult]:
-    found = []
+    results = []
     for host in sorted({host for host, _ in beats}):
         several = sorted({beat.instance for name, beat in beats if name == host and beat.role == "monitor"})
         if len(several) > 1:
-            told = f"{len(several)} monitors report for the host {host}: {', '.join(several)}"
+            problem = f"{len(several)} monitors report for the host {host}: {', '.join(several)}"
             hint = "give each machine its own `host`, or stop all but one"
-            found.append(CheckResult(Level.WARNING, told, hint))
-    return found
+            results.append(CheckResult(Level.WARNING, problem, hint))
+    return results
 
 
 def _find_separated(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult]:
@@ -41,5 +41,5 @@ def _find_separated(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult]
     if not (watched and acted):
         return []
     names = [", ".join(sorted(each)) for each in (watched, acted)]
-    told = f"a monitor reports for {names[0]}, but a responder runs for {names[1]}"
-    return [CheckResult(Level.WARNING, told, "set the same `host` for both: until then no action runs")]
+    problem = f"a monitor reports for {names[0]}, but a responder runs for {names[1]}"
+    return [CheckResult(Level.WARNING, problem, "set the same `host` for both: until then no action runs")]

@@ -42,7 +42,7 @@ class Globals:
         _tell_unknown(loaded.unknown)
         return loaded
 
-    def settings(self) -> "Settings":
+    def load_settings(self) -> "Settings":
         return self.load().settings
 
     def start_logging(self) -> None:
@@ -50,12 +50,14 @@ class Globals:
 
         configure_logging(self.verbosity, form=self.log_format, file=self.log_file)
 
-    def arguments(self) -> list[str]:
+    def build_arguments(self) -> list[str]:
         """The options for a child process, without the log file: two processes that rotate one file
         would lose lines.
         """
         config = [] if self.config is None else ["--config", self.config]
-        changes = [word for key, value in self.changes.items() for word in ("--set", f"{key}={value}")]
+        changes = [
+            argument for key, value in self.changes.items() for argument in ("--set", f"{key}={value}")
+        ]
         form = [] if self.log_format == "auto" else ["--log-format", self.log_format]
         return (
             config
@@ -70,8 +72,8 @@ def add_global_options(command: click.Command) -> click.Command:
 
     A command's own option takes precedence.
     """
-    taken = {name for parameter in command.params for name in parameter.opts}
-    command.params += [option for option in OPTIONS if taken.isdisjoint(option.opts)]
+    used_names = {name for parameter in command.params for name in parameter.opts}
+    command.params += [option for option in OPTIONS if used_names.isdisjoint(option.opts)]
     if isinstance(command, click.Group):
         for child in command.commands.values():
             add_global_options(child)

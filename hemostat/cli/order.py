@@ -68,7 +68,7 @@ PlacedOrders = Mapping[str, tuple[str, Order]]
 @by_option
 @click.pass_obj
 def order(
-    given: Globals,
+    options: Globals,
     action: str,
     containers: Sequence[str],
     resource: str | None,
@@ -88,10 +88,10 @@ def order(
 
     if (action == Action.SCALE) != (resource is not None):
         raise UsageError("--resource is required by scale, and only by scale", hint="--resource cpu")
-    settings = given.settings()
-    with closing(app.open_bus(settings, start=False)) as bus, app.open_orders(settings) as orders:
+    settings = options.load_settings()
+    with closing(app.open_bus(settings, start=False)) as bus, app.open_operator(settings) as orders:
         parameters: dict[str, float | str | bool] = {} if resource is None else {"resource": resource}
-        wanted = [
+        orders_by_host = [
             (
                 host,
                 Order(
@@ -105,28 +105,28 @@ def order(
             )
             for host, container in _find_containers(bus, containers)
         ]
-        _confirm_orders(orders, wanted, yes=yes)
-        heard = bus.subscribe(("remediation_complete",), timeout=POLL_SECONDS)
-        next(heard)  # the subscription starts here
-        placed = {orders.place(host, each): (host, each) for host, each in wanted}
-        answers = _collect_answers(bus, heard, placed, timeout) if wait else {}
-    return _print_answers(given, placed, answers, timeout if wait else None)
+        _confirm_orders(orders, orders_by_host, yes=yes)
+        outcomes = bus.subscribe(("remediation_complete",), timeout=POLL_SECONDS)
+        next(outcomes)  # the subscription starts here
+        placed = {orders.place_order(host, each): (host, each) for host, each in orders_by_host}
+        answers = _collect_answers(bus, outcomes, placed, timeout) if wait else {}
+    return _print_answers(options, placed, answers, timeout if wait else None)
 
 
 def _find_containers(bus: Bus, names: Sequence[str]) -> list[tuple[str, Container]]:
     """Each named container once, with its host. Raises HemoStatError if no responder runs there."""
-    known = [
+    containers = [
         (event.host, event.data.container)
-        for event in bus.last("container_stats")
+        for event in bus.read_last_values("container_stats")
         if isinstance(event.data, ContainerStats)
     ]
     alive = {
         event.host
-        for event in bus.last("heartbeat")
+        for event in bus.read_last_values("heartbeat")
         if isinstance(event.data, Heartbeat) and event.data.role == "responder"
     }
-    several = len({host for host, _ in known} | alive) > 1
-    places = [_find_container(name, known, several=several) for name in dict.fromkeys(names)]
+    several = len({host for host, _ in containers} | alive) > 1
+    places = [_find_container(name, containers, several=several) for name in dict.fromkeys(names)]
     for host, _ in places:
         if host not in alive:
             raise HemoStatError(f"no responder runs on {host}", hint="start it there with: hemostat respond")
@@ -134,7 +134,7 @@ def _find_containers(bus: Bus, names: Sequence[str]) -> list[tuple[str, Containe
 
 
 def _find_container(
-    name: str, known: Sequence[tuple[str, Container]], *, several: bool
+    name: str, containers: Sequence[tuple[str, Container]], *, several: bool
 ) -> tuple[str, Container]:
     """The named container.
 
@@ -142,20 +142,21 @@ def _find_container(
     """
     if several and "/" not in name:
         raise UsageError(f"{name!r} exists on several hosts", hint="write HOST/CONTAINER")
-    for host, each in known:
+    for host, each in containers:
         if name in {each.name, f"{host}/{each.name}"}:
             return host, each
     raise UsageError(f"no watched container is named {name!r}", hint="see: hemostat status")
 
 
-def _confirm_orders(orders: "OperatorCommands", wanted: Sequence[tuple[str, Order]], *, yes: bool) -> None:
+def _confirm_orders(orders: "OperatorCommands", placed: Sequence[tuple[str, Order]], *, yes: bool) -> None:
     """Show the plan and the limits, and ask for confirmation.
 
     Raises UsageError without a terminal, and click.Abort if the answer is no.
     """
-    for host, each in wanted:
+    for host, each in placed:
         click.echo(
-            escape_controls(f"{describe_plan(each)}, on {host}: {orders.outlook(host, each)}"), err=True
+            escape_controls(f"{describe_plan(each)}, on {host}: {orders.describe_prediction(host, each)}"),
+            err=True,
         )
     if yes:
         return
@@ -165,19 +166,25 @@ def _confirm_orders(orders: "OperatorCommands", wanted: Sequence[tuple[str, Orde
 
 
 def _collect_answers(
-    bus: Bus, heard: Iterator[Event | None], placed: PlacedOrders, timeout: float
+    bus: Bus, events: Iterator[Event | None], placed: PlacedOrders, timeout: float
 ) -> dict[str, Event]:
     """The final answer to each order that arrived in time, by incident. Interim states are printed."""
-    deadline, seen = time.monotonic() + timeout, set[str]()
+    deadline, seen_ids = time.monotonic() + timeout, set[str]()
     answers: dict[str, Event] = {}
-    for event in heard:
-        for each in [event] if event else bus.recent("remediation_complete", MAX_PAST_EVENTS):
-            incident, done = each.incident or "", each.data
-            if incident not in placed or each.id in seen or not isinstance(done, RemediationComplete):
+    for event in events:
+        for each in [event] if event else bus.read_recent("remediation_complete", MAX_PAST_EVENTS):
+            incident, completion = each.incident or "", each.data
+            if (
+                incident not in placed
+                or each.id in seen_ids
+                or not isinstance(completion, RemediationComplete)
+            ):
                 continue
-            seen.add(each.id)
-            if done.outcome in UNFINISHED_OUTCOMES:
-                click.echo(escape_controls(f"{done.container.name}: {format_event_line(each)}"), err=True)
+            seen_ids.add(each.id)
+            if completion.outcome in UNFINISHED_OUTCOMES:
+                click.echo(
+                    escape_controls(f"{completion.container.name}: {format_event_line(each)}"), err=True
+                )
             else:
                 answers[incident] = each
         if len(answers) == len(placed) or time.monotonic() >= deadline:
@@ -186,21 +193,21 @@ def _collect_answers(
 
 
 def _print_answers(
-    given: Globals, placed: PlacedOrders, answers: Mapping[str, Event], timeout: float | None
+    options: Globals, placed: PlacedOrders, answers: Mapping[str, Event], timeout: float | None
 ) -> int:
     """`timeout`: None if the command does not wait for answers."""
-    if given.json:
+    if options.json:
         click.echo(json.dumps([_build_object(key, place, answers.get(key)) for key, place in placed.items()]))
     else:
         for key, (_, each) in placed.items():
-            said = (
+            text = (
                 format_event_line(answers[key])
                 if key in answers
                 else "ordered"
                 if timeout is None
                 else "no answer yet"
             )
-            click.echo(escape_controls(f"{each.container.name}: {said}"))
+            click.echo(escape_controls(f"{each.container.name}: {text}"))
     if timeout is None:
         return errors.OK
     if any(not _is_healed(event) for event in answers.values()):
@@ -218,7 +225,7 @@ def _is_healed(event: Event) -> bool:
 
 
 def _build_object(incident: str, place: tuple[str, Order], answer: Event | None) -> dict[str, Any]:
-    host, wanted = place
-    done: dict[str, Any] = msgspec.to_builtins(answer.data) if answer else {}
-    told = {name: done.get(name) for name in ("outcome", "reason", "detail", "durations")}
-    return {"incident": incident, "host": host, "container": wanted.container.name, **told}
+    host, order = place
+    outcome: dict[str, Any] = msgspec.to_builtins(answer.data) if answer else {}
+    fields = {name: outcome.get(name) for name in ("outcome", "reason", "detail", "durations")}
+    return {"incident": incident, "host": host, "container": order.container.name, **fields}

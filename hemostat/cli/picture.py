@@ -15,18 +15,18 @@ AT_REST_CELLS: Final = ("closed", "-", "-")
 """Breaker, budget and holds of a row without information."""
 
 
-def format_headline(shown: SystemStatus) -> str:
-    if not shown.running:
+def format_headline(status: SystemStatus) -> str:
+    if not status.running:
         return "HemoStat is not running: start it with: hemostat all"
     parts = [
-        _format_count(len(shown.incidents), "open incident"),
-        _format_count(len(shown.containers), "container"),
-        _format_count(len(shown.roles), "role") + " running",
+        _format_count(len(status.incidents), "open incident"),
+        _format_count(len(status.containers), "container"),
+        _format_count(len(status.roles), "role") + " running",
     ]
-    if shown.buried:
-        parts.append(_format_count(shown.buried, "dead letter"))
-    parts += [_format_mode(shown.modes)] if shown.modes else []
-    missing = f", not running: {', '.join(shown.missing)}" if shown.missing else ""
+    if status.buried:
+        parts.append(_format_count(status.buried, "dead letter"))
+    parts += [_format_mode(status.modes)] if status.modes else []
+    missing = f", not running: {', '.join(status.missing)}" if status.missing else ""
     return ", ".join(parts) + missing
 
 
@@ -37,40 +37,42 @@ def _format_mode(modes: Mapping[str, str]) -> str:
     return "; ".join(f"mode {mode} on {host}" for host, mode in modes.items())
 
 
-def make_tables(shown: SystemStatus, now: float) -> Sequence[Table]:
+def make_tables(status: SystemStatus, now: float) -> Sequence[Table]:
     """The tables of a status. `now`: epoch seconds."""
-    several = len({each.host for each in shown.containers}) > 1
+    several = len({each.host for each in status.containers}) > 1
     return (
-        Table("Open incidents", ("container", "what", "status", "for", "last"), _make_incident_rows(shown)),
-        Table("Roles", ("role", "state", "lag", "instance", "trouble"), _make_role_rows(shown)),
+        Table("Open incidents", ("container", "what", "status", "for", "last"), _make_incident_rows(status)),
+        Table("Roles", ("role", "state", "lag", "instance", "trouble"), _make_role_rows(status)),
         Table(
             "Containers",
             ("container", "state", "cpu", "memory", "incident"),
-            [_make_container_row(each, several) for each in shown.containers],
+            [_make_container_row(each, several) for each in status.containers],
         ),
-        Table("Invalid labels", ("container", "label"), _make_label_rows(shown, several)),
-        Table("Safety", ("what", "breaker", "budget", "held back"), _make_limit_rows(shown, several, now)),
+        Table("Invalid labels", ("container", "label"), _make_label_rows(status, several)),
+        Table("Safety", ("what", "breaker", "budget", "held back"), _make_limit_rows(status, several, now)),
     )
 
 
-def _make_incident_rows(shown: SystemStatus) -> list[Row]:
+def _make_incident_rows(status: SystemStatus) -> list[Row]:
     return [
         Row((each.container, each.kind, each.status, show_duration(each.age), each.last), fault=True)
-        for each in shown.incidents
+        for each in status.incidents
     ]
 
 
-def _make_role_rows(shown: SystemStatus) -> list[Row]:
+def _make_role_rows(status: SystemStatus) -> list[Row]:
     """Missing roles come first: an operator has to start them."""
-    gone = [Row((name, "not running", "-", "-", ""), fault=True) for name in shown.missing if shown.running]
+    missing = [
+        Row((name, "not running", "-", "-", ""), fault=True) for name in status.missing if status.running
+    ]
     there = [
         Row(
             (each.role, _format_liveness(each), str(each.lag), each.instance, _format_troubles(each)),
             fault=each.fault or bool(each.warnings),
         )
-        for each in shown.roles
+        for each in status.roles
     ]
-    return gone + there
+    return missing + there
 
 
 def _format_troubles(role: RoleState) -> str:
@@ -99,10 +101,10 @@ def _make_container_row(each: ContainerState, several: bool) -> Row:
     return Row(cells, fault=each.fault)
 
 
-def _make_label_rows(shown: SystemStatus, several: bool) -> list[Row]:
+def _make_label_rows(status: SystemStatus, several: bool) -> list[Row]:
     return [
         Row((_format_name(each, several), f"{mistake}; actions need an approval"), fault=True)
-        for each in shown.containers
+        for each in status.containers
         for mistake in each.label_mistakes
     ]
 
@@ -111,7 +113,7 @@ def _format_name(each: ContainerState, several: bool) -> str:
     return f"{each.host}/{each.name}" if several else each.name
 
 
-def _make_limit_rows(shown: SystemStatus, several: bool, now: float) -> list[Row]:
+def _make_limit_rows(status: SystemStatus, several: bool, now: float) -> list[Row]:
     """Hosts first, then containers. Rows without information are left out."""
     hosts = [
         _make_limit_row(
@@ -121,7 +123,7 @@ def _make_limit_rows(shown: SystemStatus, several: bool, now: float) -> list[Row
             _format_holds(each.pause, 0.0, now, each.running),
             now,
         )
-        for host, each in shown.safety.items()
+        for host, each in status.safety.items()
     ]
     containers = [
         _make_limit_row(
@@ -131,7 +133,7 @@ def _make_limit_rows(shown: SystemStatus, several: bool, now: float) -> list[Row
             _format_holds(own.pause if own.pause != each.pause else None, own.backoff, now, own.attempt),
             now,
         )
-        for host, each in shown.safety.items()
+        for host, each in status.safety.items()
         for name, own in each.containers.items()
     ]
     return [row for row in (*hosts, *containers) if row.cells[1:] != AT_REST_CELLS]
@@ -144,18 +146,18 @@ def _format_project(host: HostLimitStatus) -> str:
     return f", project {host.breaker_project}" if host.breaker_project else ", without a project"
 
 
-def _make_limit_row(what: str, breaker: BreakerState, budget: str, held: str, now: float) -> Row:
-    words = "closed"
+def _make_limit_row(subject: str, breaker: BreakerState, budget: str, blocks: str, now: float) -> Row:
+    breaker_text = "closed"
     if breaker.half_open:
-        words = "half-open: one trial action"
+        breaker_text = "half-open: one trial action"
     elif breaker.open:
-        words = f"OPEN for {show_duration(breaker.until - now)}"
-    return Row((what, words, budget, held), fault=breaker.open)
+        breaker_text = f"OPEN for {show_duration(breaker.until - now)}"
+    return Row((subject, breaker_text, budget, blocks), fault=breaker.open)
 
 
 def _format_budget(budget: RestartBudget, now: float) -> str:
-    left = f", again in {show_duration(budget.until - now)}" if budget.until > now else ""
-    return f"{budget.used} of {budget.limit}{left}" if budget.used or left else "-"
+    renewal = f", again in {show_duration(budget.until - now)}" if budget.until > now else ""
+    return f"{budget.used} of {budget.limit}{renewal}" if budget.used or renewal else "-"
 
 
 def _format_holds(pause: Pause | None, backoff: float, now: float, doing: Attempt | int | None) -> str:

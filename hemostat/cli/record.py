@@ -23,14 +23,14 @@ POLL_SECONDS: Final = 0.25
 """Seconds between two checks of the end."""
 FLUSH_SECONDS: Final = 5.0
 """Seconds of a replay that may be lost if the process is killed."""
-RETRY: Final = 1.0
+RETRY_SECONDS: Final = 1.0
 
 
 class ReplayOutput(Protocol):
     """The destination of a replay."""
 
     @property
-    def full(self) -> bool: ...
+    def is_full(self) -> bool: ...
 
     def write(self, line: bytes) -> None: ...
 
@@ -55,7 +55,7 @@ class Duration(click.ParamType[float]):
 @click.option("--for", "span", type=Duration(), help="Length of the recording.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.pass_obj
-def record(given: Globals, file: Path, since: float | None, span: float | None, force: bool) -> int:
+def record(options: Globals, file: Path, since: float | None, span: float | None, force: bool) -> int:
     """Record events and statistics to the replay file FILE, until Ctrl-C. A name that ends in .gz compresses
     it.
 
@@ -67,28 +67,28 @@ def record(given: Globals, file: Path, since: float | None, span: float | None, 
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.core.history.replay import encode_header
 
-    given.start_logging()
-    settings = given.settings()
+    options.start_logging()
+    settings = options.load_settings()
     bus = app.open_bus(settings, start=False)
     try:
         with stop_on_signals() as stop, ReplayFile(file, force=force) as out:
             clock = SystemClock(stop.event)
-            began = clock.now()
-            out.write(encode_header(settings.host_name, began - (since or 0.0)))
-            recorder = ReplayRecorder(bus, clock, out, stop.event, began - (since or 0.0))
+            started_at = clock.now()
+            out.write(encode_header(settings.host_name, started_at - (since or 0.0)))
+            recorder = ReplayRecorder(bus, clock, out, stop.event, started_at - (since or 0.0))
             if since is not None and span is None:
-                recorder.past()
+                recorder.record_past()
             else:
                 _print(f"recording to {file}: stop with Ctrl-C")
-                recorder.live(None if span is None else began + span)
+                recorder.record_live(None if span is None else started_at + span)
     finally:
         bus.close()
-    _print_report(given, file, recorder)
+    _print_report(options, file, recorder)
     return errors.OK
 
 
-def _print_report(given: Globals, file: Path, recorder: "ReplayRecorder") -> None:
-    if given.json:
+def _print_report(options: Globals, file: Path, recorder: "ReplayRecorder") -> None:
+    if options.json:
         click.echo(json.dumps({"path": str(file), "events": recorder.count}))
     else:
         _print(f"{recorder.count} events in {file}; play with: hemostat tui --replay {file}")
@@ -114,7 +114,7 @@ class ReplayRecorder:
         self.count = 0
         """Events written."""
 
-    def past(self) -> None:
+    def record_past(self) -> None:
         """Write the events on the bus since the beginning, and as many before it as the dashboard would
         show.
         """
@@ -122,7 +122,7 @@ class ReplayRecorder:
         for event in read_remembered(self._bus, self._begin_time):
             self._write(event, min(event.time, now))
 
-    def live(self, until: float | None) -> None:
+    def record_live(self, until: float | None) -> None:
         """Write new events until stopped or full. After a lost connection, missed events come first."""
         while not self._is_over(until):
             try:
@@ -131,15 +131,15 @@ class ReplayRecorder:
                 if not error.transient:
                     raise
                 _print(f"connection lost: {error}: reconnecting")
-                self._stop.wait(RETRY)
-        if self._out.full:
+                self._stop.wait(RETRY_SECONDS)
+        if self._out.is_full:
             _print("the replay file has reached its maximum size; the recording ends")
 
     def _listen(self, until: float | None) -> None:
         caught_up, flushed = False, self._clock.now()
         for event in self._bus.subscribe(tuple(TYPES), timeout=POLL_SECONDS):
             if not caught_up:
-                self.past()
+                self.record_past()
                 caught_up = True
             if event is not None:
                 self._write(event, self._clock.now())
@@ -150,29 +150,29 @@ class ReplayRecorder:
                 return
 
     def _is_over(self, until: float | None) -> bool:
-        late = until is not None and self._clock.now() >= until
-        return late or self._out.full or self._stop.is_set()
+        is_late = until is not None and self._clock.now() >= until
+        return is_late or self._out.is_full or self._stop.is_set()
 
     def _write(self, event: Event, at: float) -> None:
         from hemostat.core.history.replay import encode_event_line
         from hemostat.core.history.status import get_replacement_key
 
-        if event.id in self._seen or self._out.full:
+        if event.id in self._seen or self._out.is_full:
             return
         self._out.write(encode_event_line(event, at))
         self.count += 1
         self._seen.add(event.id)
         if event.type not in DURABLE:
             # Of events that replace each other, only the latest can arrive again.
-            place = (event.type, get_replacement_key(event))
-            self._seen.discard(self._latest.get(place, ""))
-            self._latest[place] = event.id
+            key = (event.type, get_replacement_key(event))
+            self._seen.discard(self._latest.get(key, ""))
+            self._latest[key] = event.id
 
 
 def read_remembered(bus: ports.Bus, begin: float) -> list[Event]:
     """The events on the bus since `begin`, and before that the newest of each stream."""
     streams = [event for name in DURABLE for event in _read_stream(bus, name, begin)]
-    values = [event for name in TYPES if name not in DURABLE for event in bus.last(name)]
+    values = [event for name in TYPES if name not in DURABLE for event in bus.read_last_values(name)]
     return sorted([*streams, *values], key=lambda event: (event.time, event.id))
 
 
@@ -180,7 +180,7 @@ def _read_stream(bus: ports.Bus, name: str, begin: float) -> list[Event]:
     """The events since `begin`. The number read is doubled while there may be more."""
     count, before = FIRST_EVENT_COUNT, -1
     while True:
-        events = bus.recent(name, count)
+        events = bus.read_recent(name, count)
         if len(events) == before or not events or events[0].time < begin:
             return events
         count, before = 2 * count, len(events)

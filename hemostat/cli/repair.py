@@ -27,49 +27,49 @@ MAX_TEXT_CHARACTERS: Final = 100
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation.")
 @by_option
 @click.pass_obj
-def repair(given: Globals, clear: bool, yes: bool, by: str | None) -> None:
+def repair(options: Globals, clear: bool, yes: bool, by: str | None) -> None:
     """List unreadable rows in Redis: rows that were set aside, and rows still in place.
 
     Only users that may run SCAN see the rows in place.
     """
     from hemostat import app
 
-    settings = given.settings()
+    settings = options.load_settings()
     with app.open_redis(settings) as redis:
-        aside, in_place, objection = _find(redis)
+        unreadable, in_place, objection = _find(redis)
         rows = [
-            *(_describe_aside(each) for each in aside.values()),
+            *(_describe_aside(each) for each in unreadable.values()),
             *(_describe_in_place(each) for each in in_place),
         ]
-        _show(given, rows, objection)
+        _show(options, rows, objection)
         if not (clear and rows):
             return
         _confirm(len(rows), yes=yes)
-        _clear(given, redis, aside, in_place, by or find_user())
+        _clear(options, redis, unreadable, in_place, by or find_user())
     click.echo(f"{len(rows)} removed", err=True)
 
 
 def _find(redis: "Client") -> tuple[dict[bytes, "AsideRow"], list["Row"], str]:
     from hemostat.adapters.redis.repair import find_in_place, list_aside
 
-    aside = list_aside(redis)
+    unreadable = list_aside(redis)
     try:
-        return aside, find_in_place(redis), ""
+        return unreadable, find_in_place(redis), ""
     except BusError as error:
-        return aside, [], f"rows in place were not checked: {error.message}"
+        return unreadable, [], f"rows in place were not checked: {error.message}"
 
 
 def _clear(
-    given: Globals, redis: "Client", aside: dict[bytes, "AsideRow"], in_place: list["Row"], by: str
+    options: Globals, redis: "Client", unreadable: dict[bytes, "AsideRow"], in_place: list["Row"], by: str
 ) -> None:
     from hemostat import app
     from hemostat.adapters.redis.controls import PAUSES_KEY
     from hemostat.adapters.redis.repair import clear_aside, remove_in_place
 
-    clear_aside(redis, list(aside))
+    clear_aside(redis, list(unreadable))
     for row in in_place:
         if row.key == PAUSES_KEY and row.raw and row.field.isascii():
-            with app.open_orders(given.settings()) as orders:
+            with app.open_operator(options.load_settings()) as orders:
                 orders.resume(row.field.decode(), by=by, reason="the pause was unreadable")
         else:
             remove_in_place(redis, row)
@@ -83,10 +83,10 @@ def _confirm(count: int, *, yes: bool) -> None:
     click.confirm(f"remove {count} row{'s' if count > 1 else ''}?", abort=True, err=True)
 
 
-def _show(given: Globals, rows: list[dict[str, Any]], objection: str) -> None:
+def _show(options: Globals, rows: list[dict[str, Any]], objection: str) -> None:
     if objection:
         click.echo(escape_controls(objection), err=True)
-    if given.json:
+    if options.json:
         click.echo(json.dumps(rows))
     elif rows:
         lines = [

@@ -34,7 +34,7 @@ MINUTES_FORMAT = "%Y-%m-%d %H:%M"
 )
 @click.pass_obj
 def report(
-    given: Globals,
+    options: Globals,
     since: float | None,
     until: float | None,
     host: str | None,
@@ -48,55 +48,55 @@ def report(
     from hemostat.core.history.incident_log import build_incident_logs
     from hemostat.core.history.summary import summarize
 
-    if markdown and given.json:
+    if markdown and options.json:
         raise UsageError("--markdown and --json cannot be combined")
     since, until = resolve_span(since, until, WEEK_SECONDS)
-    with app.open_event_store(given.settings()) as records:
-        rows = records.incidents(build_query(since, until=until, host=host, project=project))
-    past = [event for event in decode_events(rows) if event.time < until]
-    told = summarize(build_incident_logs(past), list_starts(since, until), until)
+    with app.open_event_store(options.load_settings()) as records:
+        rows = records.find_incident_rows(build_query(since, until=until, host=host, project=project))
+    events = [event for event in decode_events(rows) if event.time < until]
+    statistics = summarize(build_incident_logs(events), list_starts(since, until), until)
     if chart is not None:
-        _write_chart(told, chart)
-    if given.json:
-        click.echo(json.dumps(msgspec.to_builtins(told)))
+        _write_chart(statistics, chart)
+    if options.json:
+        click.echo(json.dumps(msgspec.to_builtins(statistics)))
     elif markdown:
-        click.echo("\n".join(_format_markdown(told)))
+        click.echo("\n".join(_format_markdown(statistics)))
     else:
-        click.echo(escape_controls(_format_title(told)))
-        for table in _make_tables(told):
+        click.echo(escape_controls(_format_title(statistics)))
+        for table in _make_tables(statistics):
             show_table(table)
 
 
-def _format_title(told: "IncidentSummary") -> str:
-    since = format_local(told.since, MINUTES_FORMAT)
-    return f"HemoStat from {since} to {format_local(told.until, f'{MINUTES_FORMAT} %Z')}"
+def _format_title(statistics: "IncidentSummary") -> str:
+    since = format_local(statistics.since, MINUTES_FORMAT)
+    return f"HemoStat from {since} to {format_local(statistics.until, f'{MINUTES_FORMAT} %Z')}"
 
 
-def _make_tables(told: "IncidentSummary") -> Iterator[Table]:
-    yield Table("Incidents", ("what", "number"), [Row(row) for row in _format_counts(told)])
-    times = [("detect", told.detect), ("heal", told.heal)]
+def _make_tables(statistics: "IncidentSummary") -> Iterator[Table]:
+    yield Table("Incidents", ("what", "number"), [Row(row) for row in _format_counts(statistics)])
+    times = [("detect", statistics.detect), ("heal", statistics.heal)]
     yield Table("Time", ("to", "mean", "p95", "of"), [Row(_format_spread(*each)) for each in times])
     yield Table(
         "Containers with most incidents",
         ("container", "alerts", "incidents", "healed", "kinds"),
-        [Row(_format_offender(each)) for each in told.offenders],
+        [Row(_format_offender(each)) for each in statistics.offenders],
     )
 
 
-def _format_counts(told: "IncidentSummary") -> Iterator[tuple[str, str]]:
-    yield "incidents", f"{told.incidents} with {told.alerts} alerts"
-    yield "healed by HemoStat", _format_share(told.healed, told.incidents)
-    yield "ended without action", _format_share(told.recovered, told.incidents)
-    yield "false alarms", _format_share(told.false_alarms, told.incidents)
-    yield "action failed", _format_share(told.failed, told.incidents)
-    yield "still open", _format_share(told.open, told.incidents)
-    yield "action refused", _format_share(told.refused, told.incidents)
-    yield "escalated", _format_share(told.escalated, told.incidents)
-    if told.dry_runs:
-        times, where = _format_times(told.dry_runs), _format_containers(told.dry_run_containers)
+def _format_counts(statistics: "IncidentSummary") -> Iterator[tuple[str, str]]:
+    yield "incidents", f"{statistics.incidents} with {statistics.alerts} alerts"
+    yield "healed by HemoStat", _format_share(statistics.healed, statistics.incidents)
+    yield "ended without action", _format_share(statistics.recovered, statistics.incidents)
+    yield "false alarms", _format_share(statistics.false_alarms, statistics.incidents)
+    yield "action failed", _format_share(statistics.failed, statistics.incidents)
+    yield "still open", _format_share(statistics.open, statistics.incidents)
+    yield "action refused", _format_share(statistics.refused, statistics.incidents)
+    yield "escalated", _format_share(statistics.escalated, statistics.incidents)
+    if statistics.dry_runs:
+        times, where = _format_times(statistics.dry_runs), _format_containers(statistics.dry_run_containers)
         yield "would have acted", f"{times} on {where} (dry run)"
-    yield "operator orders", str(told.orders)
-    spend = told.spend
+    yield "operator orders", str(statistics.orders)
+    spend = statistics.spend
     yield "model queries", f"{spend.diagnoses} diagnoses, {spend.tokens:,} tokens, ${spend.cost:.2f}"
 
 
@@ -108,14 +108,14 @@ def _format_containers(count: int) -> str:
     return "1 container" if count == 1 else f"{count} containers"
 
 
-def _format_share(count: int, whole: int) -> str:
-    return f"{count} ({count / whole:.0%})" if whole and count else str(count)
+def _format_share(count: int, total: int) -> str:
+    return f"{count} ({count / total:.0%})" if total and count else str(count)
 
 
-def _format_spread(name: str, told: "DurationSpread | None") -> tuple[str, ...]:
-    if told is None:
+def _format_spread(name: str, spread: "DurationSpread | None") -> tuple[str, ...]:
+    if spread is None:
         return name, "-", "-", "0"
-    return name, show_duration(told.mean), show_duration(told.p95), str(told.count)
+    return name, show_duration(spread.mean), show_duration(spread.p95), str(spread.count)
 
 
 def _format_offender(each: "Offender") -> tuple[str, ...]:
@@ -124,11 +124,11 @@ def _format_offender(each: "Offender") -> tuple[str, ...]:
     return where, str(each.alerts), str(each.incidents), str(each.healed), kinds
 
 
-def _format_markdown(told: "IncidentSummary") -> Iterator[str]:
+def _format_markdown(statistics: "IncidentSummary") -> Iterator[str]:
     from hemostat.core.history.export import escape_markdown
 
-    yield f"# {escape_markdown(_format_title(told))}"
-    for table in _make_tables(told):
+    yield f"# {escape_markdown(_format_title(statistics))}"
+    for table in _make_tables(statistics):
         yield from ("", f"## {table.title}", "")
         yield f"| {' | '.join(table.columns)} |"
         yield f"|{'---|' * len(table.columns)}"
@@ -136,16 +136,15 @@ def _format_markdown(told: "IncidentSummary") -> Iterator[str]:
             yield f"| {' | '.join(escape_markdown(cell) for cell in row.cells)} |"
 
 
-def _write_chart(told: "IncidentSummary", path: Path) -> None:
+def _write_chart(statistics: "IncidentSummary", path: Path) -> None:
     from hemostat.core.history.summary_chart import render_svg
     from hemostat.output_file import write_output
 
-    form = "%H:%M" if told.until - told.since <= MAX_HOURLY_SECONDS else "%d %b"
-    title = (
-        f"Incidents, {format_local(told.since, MINUTES_FORMAT)} to {format_local(told.until, MINUTES_FORMAT)}"
-    )
+    form = "%H:%M" if statistics.until - statistics.since <= MAX_HOURLY_SECONDS else "%d %b"
+    since, until = (format_local(time, MINUTES_FORMAT) for time in (statistics.since, statistics.until))
+    title = f"Incidents, {since} to {until}"
     try:
-        drawn = render_svg(told, lambda moment: format_local(moment, form), title)
+        drawn = render_svg(statistics, lambda moment: format_local(moment, form), title)
         write_output(path, drawn.encode(), replace=True)
     except OSError as error:
         raise HemoStatError(f"{path}: {error.strerror}") from None

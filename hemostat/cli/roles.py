@@ -29,7 +29,7 @@ class Stop:
     def exit_code(self) -> int:
         return errors.INTERRUPTED if self.interrupted else errors.OK
 
-    def heed(self, number: int, _: FrameType | None) -> None:
+    def handle_signal(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGINT:
             if self.interrupted:
                 os._exit(errors.INTERRUPTED)
@@ -42,7 +42,7 @@ class Stop:
 def stop_on_signals() -> Iterator[Stop]:
     """Set the event on SIGINT and SIGTERM, while the block runs."""
     stop = Stop()
-    before = {number: signal.signal(number, stop.heed) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop.handle_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
@@ -54,12 +54,12 @@ def make_instance_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
-def run_role(role: Role, given: Globals, instance: str) -> int:
+def run_role(role: Role, options: Globals, instance: str) -> int:
     from hemostat import app
     from hemostat.ports import Interrupted
 
-    settings = given.settings()
-    given.start_logging()
+    settings = options.load_settings()
+    options.start_logging()
     with stop_on_signals() as stop:
         with suppress(Interrupted):
             app.run_role(role.name, settings, instance=instance, stop=stop.event)
@@ -67,22 +67,22 @@ def run_role(role: Role, given: Globals, instance: str) -> int:
 
 
 def make_command(role: Role) -> click.Command:
-    @click.command(role.command, help=role.does)
+    @click.command(role.command, help=role.description)
     @click.option("--instance", default=make_instance_name, hidden=True)
     @click.option("--parent", type=int, hidden=True, help="End when this process ends.")
     @click.pass_obj
-    def run(given: Globals, instance: str, parent: int | None) -> int:
+    def run(options: Globals, instance: str, parent: int | None) -> int:
         if parent is not None:
             from hemostat.supervisor import die_with_parent
 
             die_with_parent(parent)
-        return run_role(role, given, instance)
+        return run_role(role, options, instance)
 
     return run
 
 
-def set_dry_run(context: click.Context, _: click.Parameter, asked: bool) -> None:
-    if asked:
+def set_dry_run(context: click.Context, _: click.Parameter, is_set: bool) -> None:
+    if is_set:
         context.obj.changes["responder.mode"] = "dry-run"
 
 

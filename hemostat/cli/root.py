@@ -26,7 +26,10 @@ _SET_UP: Final = "Set up"
 
 COMMANDS: Final[dict[str, Lazy]] = {
     "all": Lazy(_RUN, "hemostat.cli.everything:everything", "Run all roles and restart a role that dies."),
-    **{role.command: Lazy(_RUN, f"hemostat.cli.roles:{role.command}", role.does) for role in streams.ROLES},
+    **{
+        role.command: Lazy(_RUN, f"hemostat.cli.roles:{role.command}", role.description)
+        for role in streams.ROLES
+    },
     "metrics": Lazy(_RUN, "hemostat.cli.metrics:metrics", "Serve metrics for Prometheus."),
     "tui": Lazy(_LOOK, "hemostat.cli.tui:tui", "Open the dashboard."),
     "status": Lazy(_LOOK, "hemostat.cli.status:status", "Show containers, open incidents and roles."),
@@ -93,10 +96,10 @@ class Root(Group):
                 formatter.write_dl(rows)
 
 
-def _suggest_nearest(word: str, words: list[str], ctx: click.Context) -> str:
+def _suggest_nearest(name: str, names: list[str], ctx: click.Context) -> str:
     import difflib
 
-    near = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else f"see {ctx.command_path} --help"
 
 

@@ -33,10 +33,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    given = Globals()
+    options = Globals()
     try:
         terminal.prepare_streams()
-        code = _invoke(list(arguments), given)
+        code = _invoke(list(arguments), options)
         sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
         return errors.INTERRUPTED
@@ -44,19 +44,19 @@ def _run(arguments: Sequence[str]) -> int:
         terminal.discard_output(sys.stdout)
         return PIPE_CLOSED_CODE
     except Exception as error:  # noqa: BLE001 - the last resort, and it is reported
-        return _explain(error, given)
+        return _explain(error, options)
     return code
 
 
-def _invoke(arguments: list[str], given: Globals) -> int:
+def _invoke(arguments: list[str], options: Globals) -> int:
     if COMPLETION_VARIABLE in os.environ:
         from click.shell_completion import shell_complete
 
         return shell_complete(
-            hemostat, {"obj": given}, PROGRAM_NAME, COMPLETION_VARIABLE, os.environ[COMPLETION_VARIABLE]
+            hemostat, {"obj": options}, PROGRAM_NAME, COMPLETION_VARIABLE, os.environ[COMPLETION_VARIABLE]
         )
     try:
-        with hemostat.make_context(PROGRAM_NAME, arguments, obj=given) as context:
+        with hemostat.make_context(PROGRAM_NAME, arguments, obj=options) as context:
             return hemostat.invoke(context) or errors.OK
     except click.exceptions.Exit as leave:
         return leave.exit_code
@@ -65,7 +65,7 @@ def _invoke(arguments: list[str], given: Globals) -> int:
         return errors.OK
 
 
-def _explain(error: Exception, given: Globals) -> int:
+def _explain(error: Exception, options: Globals) -> int:
     match error:
         case OSError(errno=code) if code in UNWRITABLE_ERRORS:
             terminal.discard_output(sys.stdout)
@@ -77,12 +77,13 @@ def _explain(error: Exception, given: Globals) -> int:
         case click.ClickException():
             _print_error(_format_usage(error))
             return errors.USAGE
-    if given.verbosity > 0:
+    if options.verbosity > 0:
         import traceback
 
         traceback.print_exc()
     _print_error(
-        f"bug: {type(error).__name__}: {error}" + ("" if given.verbosity > 0 else ": -v shows the traceback")
+        f"bug: {type(error).__name__}: {error}"
+        + ("" if options.verbosity > 0 else ": -v shows the traceback")
     )
     return errors.BUG
 

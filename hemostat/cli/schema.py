@@ -22,8 +22,8 @@ def build_asyncapi() -> dict[str, Any]:
     import hemostat
     from hemostat import events, streams
 
-    told = events.schema(ref="#/components/schemas/{name}")
-    envelopes = {each["properties"]["type"]["const"]: each for each in told["oneOf"]}
+    schema = events.schema(ref="#/components/schemas/{name}")
+    envelopes = {each["properties"]["type"]["const"]: each for each in schema["oneOf"]}
 
     def channel(name: str) -> dict[str, Any]:
         durable = "a stream and a pub/sub channel" if name in events.DURABLE else "a pub/sub channel"
@@ -33,23 +33,23 @@ def build_asyncapi() -> dict[str, Any]:
             "messages": {name: {"$ref": f"#/components/messages/{name}"}},
         }
 
-    def operation(who: str, does: str, action: str, name: str) -> dict[str, Any]:
+    def operation(tag: str, does: str, action: str, name: str) -> dict[str, Any]:
         return {
             "action": action,
             "channel": {"$ref": f"#/channels/{name}"},
             "summary": does,
-            "tags": [{"name": who}],
+            "tags": [{"name": tag}],
             "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
         }
 
-    said = [("people", "Order and decide.", "send", name) for name in streams.PEOPLE_EVENTS]
-    said += [
-        (role.name, role.does, action, name)
+    operations_by_role = [("people", "Order and decide.", "send", name) for name in streams.PEOPLE_EVENTS]
+    operations_by_role += [
+        (role.name, role.description, action, name)
         for role in streams.ROLES
         for action, names in (("send", (*role.writes, *role.shows)), ("receive", role.reads))
         for name in names
     ]
-    operations = {f"{each[0]}.{each[2]}.{each[3]}": operation(*each) for each in said}
+    operations = {f"{each[0]}.{each[2]}.{each[3]}": operation(*each) for each in operations_by_role}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -64,6 +64,6 @@ def build_asyncapi() -> dict[str, Any]:
         "operations": operations,
         "components": {
             "messages": {name: {"name": name, "payload": shape} for name, shape in envelopes.items()},
-            "schemas": told["$defs"],
+            "schemas": schema["$defs"],
         },
     }

@@ -24,41 +24,41 @@ MAX_EVENTS_PER_STREAM: Final = 2000
 
 @click.command()
 @click.pass_obj
-def status(given: Globals) -> None:
+def status(options: Globals) -> None:
     """Show containers, open incidents and roles. Exit code 3 if Redis is not running."""
     from hemostat import app
 
-    settings, now = given.settings(), time.time()
+    settings, now = options.load_settings(), time.time()
     try:
         bus = app.open_bus(settings, start=False)
         try:
-            with app.open_orders(settings) as orders:
-                shown = read_status(bus, now, orders.overview)
+            with app.open_operator(settings) as orders:
+                system_status = read_status(bus, now, orders.read_overview)
         finally:
             bus.close()
     except BusError as error:
-        if given.json:
+        if options.json:
             click.echo(
                 json.dumps(
                     {
-                        **build_status((), (), (), expected=tuple(ROLES_BY_NAME), now=0.0).told(),
+                        **build_status((), (), (), expected=tuple(ROLES_BY_NAME), now=0.0).to_dict(),
                         "error": str(error),
                     }
                 )
             )
         raise
-    if given.json:
-        click.echo(json.dumps(shown.told()))
+    if options.json:
+        click.echo(json.dumps(system_status.to_dict()))
         return
-    click.echo(escape_controls(format_headline(shown)))
-    for table in make_tables(shown, now):
+    click.echo(escape_controls(format_headline(system_status)))
+    for table in make_tables(system_status, now):
         show_table(table)
 
 
 def read_status(bus: Bus, now: float, overview: Callable[[str], HostLimitStatus]) -> SystemStatus:
     """The status. `overview` returns a host's limit status."""
-    history = [event for name in DURABLE for event in bus.recent(name, MAX_EVENTS_PER_STREAM)]
-    beats, stats = bus.last("heartbeat"), bus.last("container_stats")
+    history = [event for name in DURABLE for event in bus.read_recent(name, MAX_EVENTS_PER_STREAM)]
+    beats, stats = bus.read_last_values("heartbeat"), bus.read_last_values("container_stats")
     hosts = sorted({event.host for event in (*beats, *stats)})
     return build_status(
         beats,
@@ -66,6 +66,6 @@ def read_status(bus: Bus, now: float, overview: Callable[[str], HostLimitStatus]
         history,
         expected=tuple(ROLES_BY_NAME),
         now=now,
-        buried=bus.buried(),
+        buried=bus.count_dead_letters(),
         safety={host: overview(host) for host in hosts},
     )

@@ -107,13 +107,13 @@ class Timeline:
         before = 0.0
         for step in self._steps:
             name = Text(step.name, style=COLOURS.get(step.name, "cyan"))
-            apart = f"+{step.t - before:.3f}" if step.t != before else ""
-            table.add_row(f"{self._prefix}{step.t:.3f} s", apart, name, Text(escape_controls(step.text)))
+            gap = f"+{step.t - before:.3f}" if step.t != before else ""
+            table.add_row(f"{self._prefix}{step.t:.3f} s", gap, name, Text(escape_controls(step.text)))
             before = step.t
-        rest = (
+        notes = (
             [Spinner("dots", Text(f"{self._prefix}{self._activity}", style="dim"))] if self._activity else []
         )
-        return Group(table, *rest)
+        return Group(table, *notes)
 
 
 def _format_verdict(report: "DemoReport") -> str:

@@ -54,7 +54,7 @@ DEMO_FILE: Final = "demos/recording.jsonl.gz"
 )
 @click.pass_obj
 def tui(
-    given: Globals,
+    options: Globals,
     slow: bool,
     no_mouse: bool,
     replay: str | None,
@@ -84,7 +84,7 @@ def tui(
 
         allowed = allow_actions and not read_only
         return serve(
-            given,
+            options,
             _repeat_options(replay, since),
             port,
             bind,
@@ -96,24 +96,26 @@ def tui(
         raise UsageError("--allow-actions, --token-file and --public-url need --web", hint="add --web")
     if served is not None:
         from hemostat.supervisor import die_with_parent
-        from hemostat.tui.served import confine
+        from hemostat.tui.served import limit_process
 
         die_with_parent(served)
-        confine()
+        limit_process()
     elif why := dashboard.find_obstacle(
         os.environ, screen=is_interactive(), keyboard=terminal.is_terminal(sys.stdin)
     ):
         raise UsageError(why, hint="hemostat status prints one output")
     # Log lines would be written over the screen.
     logging.getLogger().addHandler(logging.NullHandler())
-    looks = given.settings().tui
-    looks = msgspec.structs.replace(looks, slow=looks.slow or slow, mouse=looks.mouse and not no_mouse)
+    appearance = options.load_settings().tui
+    appearance = msgspec.structs.replace(
+        appearance, slow=appearance.slow or slow, mouse=appearance.mouse and not no_mouse
+    )
     exports = _choose_exports(served=served is not None, read_only=read_only)
     if replay is None and since is None:
-        opened = _open_live(given, looks, exports, read_only=read_only)
+        connection = _open_live(options, appearance, exports, read_only=read_only)
     else:
-        opened = _open_recorded(given, looks, exports, replay, since)
-    with opened as model:
+        connection = _open_recorded(options, appearance, exports, replay, since)
+    with connection as model:
         code = dashboard.run(model)
         # A lost terminal is a normal end, not a failure to write results.
         terminal.flush(sys.stdout)
@@ -137,7 +139,7 @@ def _repeat_options(replay: str | None, since: float | None) -> list[str]:
 
 @contextmanager
 def _open_live(
-    given: Globals, looks: "TuiSettings", exports: "Exports", *, read_only: bool
+    options: Globals, appearance: "TuiSettings", exports: "Exports", *, read_only: bool
 ) -> Iterator["DashboardContext"]:
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.cli.desk import find_user
@@ -147,25 +149,27 @@ def _open_live(
     from hemostat.tui.data.lazy import Lazy
     from hemostat.tui.saved_view import FILE_NAME
 
-    settings = given.settings()
+    settings = options.load_settings()
 
     def evidence(incident: str) -> Sequence["EvidenceSnapshot"]:
-        with _import_app().open_dossiers(settings) as dossiers:
-            kept: Sequence[EvidenceSnapshot] = dossiers.get(incident)
-            return kept
+        with _import_app().open_evidence_store(settings) as evidence_store:
+            snapshots: Sequence[EvidenceSnapshot] = evidence_store.get(incident)
+            return snapshots
 
     bus = Lazy(lambda: _import_app().open_bus(settings, start=False))
-    held = ExitStack()
-    orders = cast("OperatorCommands", Lazy(lambda: held.enter_context(_import_app().open_orders(settings))))
+    stack = ExitStack()
+    orders = cast(
+        "OperatorCommands", Lazy(lambda: stack.enter_context(_import_app().open_operator(settings)))
+    )
     clock = SystemClock(threading.Event())
     model = DashboardContext(
         cast("Bus", bus),
         clock,
-        looks=looks,
+        appearance=appearance,
         evidence=evidence,
         engine=lambda: _import_app().open_engine(settings),
         act=None if read_only else OrderBuilder(orders, clock, by=find_user()),
-        safety=lambda host: orders.overview(host),  # noqa: PLW0108 - looking `overview` up opens it
+        safety=lambda host: orders.read_overview(host),  # noqa: PLW0108 - looking `overview` up opens it
         saved=settings.state_path / FILE_NAME,
         exports=exports,
     )
@@ -173,13 +177,13 @@ def _open_live(
         yield model
     finally:
         model.close()
-        held.close()
+        stack.close()
         bus.close()
 
 
 @contextmanager
 def _open_recorded(
-    given: Globals, looks: "TuiSettings", exports: "Exports", replay: str | None, since: float | None
+    options: Globals, appearance: "TuiSettings", exports: "Exports", replay: str | None, since: float | None
 ) -> Iterator["DashboardContext"]:
     """A context with only the replay: there is nothing to act on and no engine."""
     from hemostat.adapters.system_clock import SystemClock
@@ -190,11 +194,11 @@ def _open_recorded(
     wall = SystemClock(threading.Event())
     if replay is None:
         span = since or 0.0
-        recording, name = _read_streams(given, span, wall.now()), f"last {show_duration(span)}"
+        recording, name = _read_streams(options, span, wall.now()), f"last {show_duration(span)}"
     else:
         recording, name = _read_replay(replay), Path(replay).name
     clock = ReplayClock(recording, wall, name)
-    yield DashboardContext(ReplayBus(clock), clock, looks=looks, replay=clock, exports=exports)
+    yield DashboardContext(ReplayBus(clock), clock, appearance=appearance, replay=clock, exports=exports)
 
 
 def _read_replay(replay: str) -> "Replay":
@@ -203,8 +207,8 @@ def _read_replay(replay: str) -> "Replay":
     return read_replay(find_demo_file() if replay == DEMO_NAME else Path(replay))
 
 
-def _read_streams(given: Globals, since: float, now: float) -> "Replay":
-    settings = given.settings()
+def _read_streams(options: Globals, since: float, now: float) -> "Replay":
+    settings = options.load_settings()
     bus = _import_app().open_bus(settings, start=False)
     try:
         recording = make_replay(bus, settings.host_name, since, now)
@@ -218,8 +222,8 @@ def _read_streams(given: Globals, since: float, now: float) -> "Replay":
 def find_demo_file() -> Path:
     """The demo's replay file: part of the installed package, or beside the package in a source tree."""
     package = Path(hemostat.__file__).parent
-    places = (package / DEMO_FILE, package.parent / DEMO_FILE)
-    return next((each for each in places if each.is_file()), places[0])
+    paths = (package / DEMO_FILE, package.parent / DEMO_FILE)
+    return next((each for each in paths if each.is_file()), paths[0])
 
 
 def _import_app() -> Any:

@@ -22,10 +22,14 @@ def check_watched_containers(machine: Machine) -> CheckResult:
     """The engine is queried first, so that containers created later do not count as missing."""
     settings = machine.settings
     with closing(app.open_engine(settings, label=settings.monitor.only)) as engine:
-        rows = engine.listing()
+        rows = engine.list_containers()
     bus = machine.bus()
     return judge_watch(
-        rows, bus.last("container_stats"), bus.last("heartbeat"), settings.host_name, time.time()
+        rows,
+        bus.read_last_values("container_stats"),
+        bus.read_last_values("heartbeat"),
+        settings.host_name,
+        time.time(),
     )
 
 

@@ -29,8 +29,8 @@ OTHERS_BITS: Final = 0o077
 
 
 def serve(
-    given: Globals,
-    shown: Sequence[str],
+    options: Globals,
+    arguments: Sequence[str],
     port: int,
     bind: str,
     *,
@@ -38,7 +38,7 @@ def serve(
     token_file: Path | None,
     public_url: str | None = None,
 ) -> int:
-    """Serve the dashboard with the options `shown` until stopped."""
+    """Serve the dashboard with the options `arguments` until stopped."""
     public = _parse_public_url(public_url)
     try:
         from hemostat.web import serve as run
@@ -57,14 +57,14 @@ def serve(
         if not _is_loopback(bind):
             _print(f"warning: {bind} is reachable from other machines, and the connection is not encrypted")
         _print(f"{'actions allowed' if allow_actions else 'read-only'}; stop with Ctrl-C; open in a browser:")
-        with _describe_token(given, address + token, _find_port(listener), token_file) as hint:
+        with _describe_token(options, address + token, _find_port(listener), token_file) as hint:
             click.echo(escape_controls(f"{address}{hint or token}"))
-            run(make_command(given, shown, read_only=not allow_actions), token, listener, public)
+            run(make_command(options, arguments, read_only=not allow_actions), token, listener, public)
     return errors.OK
 
 
 @contextmanager
-def _describe_token(given: Globals, address: str, port: int, token_file: Path | None) -> Iterator[str]:
+def _describe_token(options: Globals, address: str, port: int, token_file: Path | None) -> Iterator[str]:
     """The text to print in place of the token. Empty for the token itself.
 
     Output that is not a terminal may be a log that others read. Then the address is in a file that only its
@@ -75,7 +75,7 @@ def _describe_token(given: Globals, address: str, port: int, token_file: Path | 
     elif is_interactive():
         yield ""
     else:
-        directory = given.settings().state_path.resolve()
+        directory = options.load_settings().state_path.resolve()
         make_directory(directory)
         file = directory / f"web-{port}.address"
         replace_file(file, f"{address}\n".encode())
@@ -96,19 +96,19 @@ def _find_port(listener: socket.socket) -> int:
     return int(listener.getsockname()[1])
 
 
-def make_command(given: Globals, shown: Sequence[str], *, read_only: bool) -> str:
+def make_command(options: Globals, arguments: Sequence[str], *, read_only: bool) -> str:
     """The dashboard's command, quoted for a shell."""
     limits = ["--read-only"] if read_only else []
-    words = ["tui", "--served", str(os.getpid()), *limits, *shown, *given.arguments()]
-    return "exec " + shlex.join([*find_interpreter(), "-m", "hemostat", *words])
+    command = ["tui", "--served", str(os.getpid()), *limits, *arguments, *options.build_arguments()]
+    return "exec " + shlex.join([*find_interpreter(), "-m", "hemostat", *command])
 
 
 def read_token(file: Path) -> str:
     """The token. Raises UsageError for a file that others may read, or a token that can be guessed."""
     try:
-        with open_regular_file(file) as opened:
-            status = os.fstat(opened.fileno())
-            token = opened.read(4096).decode("ascii").strip()
+        with open_regular_file(file) as stream:
+            status = os.fstat(stream.fileno())
+            token = stream.read(4096).decode("ascii").strip()
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

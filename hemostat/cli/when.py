@@ -25,13 +25,13 @@ class Moment(click.ParamType[float]):
             return value
         text = str(value).strip()
         midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-        named = {
+        shortcuts = {
             "now": time.time(),
             "today": midnight.timestamp(),
             "yesterday": _compute_day_before(midnight),
         }
-        if text in named:
-            return named[text]
+        if text in shortcuts:
+            return shortcuts[text]
         try:
             return time.time() - parse_duration(text)
         except ValueError:
@@ -60,9 +60,9 @@ def list_starts(since: float, until: float) -> list[float]:
     step = timedelta(hours=1) if hourly else timedelta(days=1 + int((until - since) / 86_400.0 / MAX_STEPS))
     at = datetime.fromtimestamp(since).astimezone().replace(minute=0, second=0, microsecond=0, tzinfo=None)
     at = (at if hourly else at.replace(hour=0)) + step
-    found = [since]
+    starts = [since]
     while (moment := at.astimezone().timestamp()) < until:
-        if moment > found[-1]:  # an hour skipped by a clock change equals the next one
-            found.append(moment)
+        if moment > starts[-1]:  # an hour skipped by a clock change equals the next one
+            starts.append(moment)
         at += step
-    return found
+    return starts

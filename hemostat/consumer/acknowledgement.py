@@ -118,7 +118,7 @@ class Acknowledger:
 
     def _move(self, entry: Entry, error: str, outputs: Sequence[Event]) -> None:
         now = self._clock.now()
-        self._retry(lambda: self._bus.bury(self._group, entry, error, now, outputs))
+        self._retry(lambda: self._bus.move_to_dead_letters(self._group, entry, error, now, outputs))
 
     def _collect_last_events(self, entry: Entry, error: str) -> Sequence[Event]:
         try:

@@ -111,14 +111,14 @@ class DeferredEntries:
     def _put_back_all(self, group: str) -> None:
         """Put back all deferred entries, in MAX_ROUNDS at most: another user may add entries meanwhile."""
         for _ in range(MAX_ROUNDS):
-            if not self._bus.promote(group, self._reads, inf):
+            if not self._bus.requeue_due(group, self._reads, inf):
                 return
 
     def _decide_due(self, now: float) -> None:
         if now < self._last_look - HEARTBEAT_SECONDS:
             self._put_back_all(self._group)
         self._next_due = inf
-        due = self._bus.due(self._group, self._reads, now, count=MAX_ENTRIES_READ)
+        due = self._bus.read_due(self._group, self._reads, now, count=MAX_ENTRIES_READ)
         self._last_look = now
         if due.next is not None:
             self.note(due.next)
@@ -180,12 +180,12 @@ class DeferredEntries:
         ready: list[Entry] = []
         left: Sequence[Entry] = ()
         ready_count = 0
-        began = since = self._clock.now()
+        started_at = since = self._clock.now()
         try:
             for number, entry in enumerate(entries):
-                if self._stop.is_set() or ready_count >= MAX_READY or since - began > seconds:
-                    self.note(began)  # the rest is due
-                    left = entries[number:] if since - began > seconds else ()
+                if self._stop.is_set() or ready_count >= MAX_READY or since - started_at > seconds:
+                    self.note(started_at)  # the rest is due
+                    left = entries[number:] if since - started_at > seconds else ()
                     break
                 until = self._compute_until(entry)
                 if until is None:
@@ -217,7 +217,7 @@ class DeferredEntries:
 
     def _write(self, later: Sequence[tuple[Entry, float]], ready: Sequence[Entry]) -> None:
         if later:
-            self._retry(lambda: self._bus.put_off(self._group, later))
+            self._retry(lambda: self._bus.postpone(self._group, later))
             self.note(min(until for _, until in later))
         if ready:
-            self._retry(lambda: self._bus.put_back(self._group, ready))
+            self._retry(lambda: self._bus.requeue(self._group, ready))

@@ -69,7 +69,7 @@ class StreamLoop:
                     context.retry(lambda: self._run_once(pool))
             except Interrupted:
                 pass
-        logger.info("role.stopped role=%s handled=%d", context.role.name, context.heartbeat.handled)
+        logger.info("role.stopped role=%s handled=%d", context.role.name, context.heartbeat.handled_count)
 
     def release(self) -> None:
         """Let other consumers take over the entries that this one has left, without waiting until they are
@@ -88,10 +88,10 @@ class StreamLoop:
         bus, group, name = self._context.bus, self._context.group, self._context.name
         if self._may_have_left:
             left = self._find_left_behind()
-            bus.keep(group, name, left)
+            bus.extend_delivery(group, name, left)
             self._resubmit(pool, left)
         self._may_have_left = True
-        if self._context.heartbeat.due():
+        if self._context.heartbeat.is_due():
             self._do_housekeeping(pool)
         timeout = self._prepare_read()
         self._collect_in_hand()
@@ -112,10 +112,10 @@ class StreamLoop:
         consumers."""
         bus, group, name = self._context.bus, self._context.group, self._context.name
         reads = self._context.role.reads
-        bus.keep(group, name, self._collect_in_hand())
+        bus.extend_delivery(group, name, self._collect_in_hand())
         self._resubmit(pool, bus.claim(group, name, reads, idle=CLAIM_IDLE_SECONDS))
         trouble = self._context.retry.trouble or self._compute_warning()
-        self._context.heartbeat.beat(trouble, bus.lag(group, reads))
+        self._context.heartbeat.send(trouble, bus.count_lag(group, reads))
 
     def _compute_warning(self) -> str:
         """Return the role's warning. A role whose warning cannot be computed continues to work."""
@@ -131,13 +131,13 @@ class StreamLoop:
         """Return entries that this consumer received, has not acknowledged, and does not hold."""
         context = self._context
         in_hand = {(entry.stream, entry.id) for entry in self._collect_in_hand()}
-        received = context.bus.unfinished(context.group, context.name, context.role.reads)
+        received = context.bus.read_unfinished(context.group, context.name, context.role.reads)
         return [entry for entry in received if (entry.stream, entry.id) not in in_hand]
 
     def _collect_in_hand(self) -> list[Entry]:
         for working in (self._working, self._in_background):
             for future in [future for future in working if future.done()]:
-                self._context.heartbeat.handled += len(working.pop(future))
+                self._context.heartbeat.handled_count += len(working.pop(future))
                 future.result()
             while self._started:  # after the futures that may have started background work were collected
                 future, entry = self._started.popleft()

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 def count_restart_streak(ends: Sequence[float], now: float, reset: float) -> int:
     """Return how many of the latest restarts belong together: each followed the previous one within `reset`
     seconds, and the last was less than `reset` seconds ago. `ends` are epoch seconds, oldest first."""
-    count, later = 0, now
+    count, next_time = 0, now
     for end in reversed(ends):
-        if later - end >= reset:
+        if next_time - end >= reset:
             break
-        count, later = count + 1, end
+        count, next_time = count + 1, end
     return count
 
 

@@ -43,8 +43,8 @@ def limit_text(value: object, most: int) -> str:
     """Return at most `most` characters that an event can carry; empty if `value` is not a text."""
     if not isinstance(value, str):
         return ""
-    kept = value[:most]
-    return kept if kept.isprintable() else _DISALLOWED_CHARACTERS.sub(REPLACEMENT_CHARACTER, kept)
+    prefix = value[:most]
+    return prefix if prefix.isprintable() else _DISALLOWED_CHARACTERS.sub(REPLACEMENT_CHARACTER, prefix)
 
 
 def shorten_identifier(value: object, most: int) -> str:

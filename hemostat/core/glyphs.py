@@ -80,14 +80,14 @@ def _replace_unencodable(error: UnicodeError) -> tuple[str, int]:
 def _find_codec(name: str) -> codecs.CodecInfo | None:
     if name != ASCII_ENCODING:
         return None
-    found = codecs.lookup("ascii")
+    ascii_codec = codecs.lookup("ascii")
     return codecs.CodecInfo(
-        found.encode,
-        found.decode,
-        streamreader=found.streamreader,
-        streamwriter=found.streamwriter,
-        incrementalencoder=found.incrementalencoder,
-        incrementaldecoder=found.incrementaldecoder,
+        ascii_codec.encode,
+        ascii_codec.decode,
+        streamreader=ascii_codec.streamreader,
+        streamwriter=ascii_codec.streamwriter,
+        incrementalencoder=ascii_codec.incrementalencoder,
+        incrementaldecoder=ascii_codec.incrementaldecoder,
         name=ASCII_ENCODING,
     )
 

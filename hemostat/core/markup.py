@@ -43,7 +43,7 @@ LINE_START_MARKS: Final = re.compile(r"^(?=[#>+-]|\d+[.)]\s)")
 
 def neutralize_markup(text: str) -> str:
     """Return one line of text that looks the same, without anything that a channel would act on."""
-    plain = UNDERSCORE_MARKS.sub(lambda found: FULLWIDTH_LOW_LINE * len(found[0]), text.translate(LOOKALIKES))
+    plain = UNDERSCORE_MARKS.sub(lambda match: FULLWIDTH_LOW_LINE * len(match[0]), text.translate(LOOKALIKES))
     return LINE_START_MARKS.sub(
         ZERO_WIDTH_SPACE,
         SLASHLESS_SCHEMES.sub(rf"\g<0>{ZERO_WIDTH_SPACE}", BREAK_POINTS.sub(ZERO_WIDTH_SPACE, plain)),

@@ -85,7 +85,7 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Why the engine's last attempt to start the container failed."""
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         return self.status == "running"
 
     @property

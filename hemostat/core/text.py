@@ -47,8 +47,12 @@ def quote_text(text: str) -> str:
     from hemostat.core.redact import redact  # slow to import, and seldom needed
 
     masked = redact(text[:MAX_REDACTED])
-    shown = masked if "[redacted" in masked else text  # redacting drops escapes, which must be quoted
-    return repr(shown) if len(shown) <= MAX_QUOTED_CHARACTERS else f"{shown[:MAX_QUOTED_CHARACTERS]!r}…"
+    safe_text = masked if "[redacted" in masked else text  # redacting drops escapes, which must be quoted
+    return (
+        repr(safe_text)
+        if len(safe_text) <= MAX_QUOTED_CHARACTERS
+        else f"{safe_text[:MAX_QUOTED_CHARACTERS]!r}…"
+    )
 
 
 def truncate(text: str, most: int) -> str:
@@ -59,9 +63,9 @@ def truncate(text: str, most: int) -> str:
 def list_names(names: Iterable[str]) -> str:
     """Return the first names in order, each bounded in length, and the number of further ones."""
     ordered = sorted(names)
-    shown = ", ".join(truncate(name, MAX_NAME_CHARACTERS) for name in ordered[:MAX_LISTED_NAMES])
+    listing = ", ".join(truncate(name, MAX_NAME_CHARACTERS) for name in ordered[:MAX_LISTED_NAMES])
     more = len(ordered) - MAX_LISTED_NAMES
-    return f"{shown} and {more} more" if more > 0 else shown
+    return f"{listing} and {more} more" if more > 0 else listing
 
 
 def decode_text(data: bytes) -> str:

@@ -94,12 +94,12 @@ def _await_ready(stage: DemoStage, container: str, meter: LoadMeter, *, has_heal
     """Wait until the container runs, passes its health check if it has one, and was measured by the
     monitor.
     """
-    meter.start(began := stage.clock.now())
-    while not (seen := bool(_read_cpu(stage, container))) or not _is_well(
+    meter.start(started_at := stage.clock.now())
+    while not (is_measured := bool(_read_cpu(stage, container))) or not _is_well(
         stage.engine.inspect(container), has_health
     ):
-        waited = stage.clock.now() - began
-        if stage.borrowed and not seen and waited > SEEN_SECONDS:
+        waited = stage.clock.now() - started_at
+        if stage.borrowed and not is_measured and waited > SEEN_SECONDS:
             raise UnseenError("the running roles do not watch the demo's container")
         if waited > READY_SECONDS:
             load = meter.read(stage.clock.now())
@@ -113,7 +113,7 @@ def _read_cpu(stage: DemoStage, container: str) -> list[tuple[float, float]]:
     """The monitor's latest measurement of the container: the time, and its CPU in percent of a core."""
     return [
         (event.time, event.data.cpu)
-        for event in stage.bus.last("container_stats")
+        for event in stage.bus.read_last_values("container_stats")
         if isinstance(event.data, ContainerStats)
         and event.data.container.id == container
         and event.data.cpu is not None
@@ -121,7 +121,7 @@ def _read_cpu(stage: DemoStage, container: str) -> list[tuple[float, float]]:
 
 
 def _is_well(info: ContainerInfo, has_health: bool) -> bool:
-    return info.running and (info.health == "healthy" or not has_health)
+    return info.is_running and (info.health == "healthy" or not has_health)
 
 
 def _inject_fault(stage: DemoStage, container: str, scenario: Scenario, facts: DemoFacts) -> None:
@@ -136,8 +136,8 @@ def _await_end(
 ) -> None:
     """Wait until HemoStat reports that it has handled the latest fault, or the time is up."""
     fault = facts.faults[-1]
-    patience = BORROWED_STAGE_SECONDS if stage.borrowed else OWN_STAGE_SECONDS
-    while not facts.ended(fault) and stage.clock.now() < fault + scenario.window + patience:
+    extra = BORROWED_STAGE_SECONDS if stage.borrowed else OWN_STAGE_SECONDS
+    while not facts.list_ends(fault) and stage.clock.now() < fault + scenario.window + extra:
         _follow(TICK_SECONDS, stage, container, facts, meter, show)
 
 
@@ -150,8 +150,8 @@ def _follow(
         facts.bus[:] = [
             event
             for name in DURABLE
-            for event in stage.bus.recent(name, MAX_EVENTS_PER_STREAM)
-            if (about := find_subject(event)) and about[0].id == container
+            for event in stage.bus.read_recent(name, MAX_EVENTS_PER_STREAM)
+            if (subject := find_subject(event)) and subject[0].id == container
         ]
         for time, cpu in _read_cpu(stage, container):
             meter.note(time, cpu)
@@ -162,14 +162,14 @@ def _observe(
     scenario: Scenario, stage: DemoStage, info: ContainerInfo, facts: DemoFacts
 ) -> dict[str, int | str | None]:
     """The facts that the scenario expects, as observed."""
-    known: dict[str, Callable[[], int | str | None]] = {
-        "restarts": lambda: len(facts.starts(facts.first)),
+    facts_by_name: dict[str, Callable[[], int | str | None]] = {
+        "restarts": lambda: len(facts.list_starts(facts.first_fault)),
         "status": lambda: info.status,
         "health": lambda: info.health,
         "disk": lambda: _describe_disk(stage, info),
-        "alerts": lambda: len(facts.raised()),
+        "alerts": lambda: len(facts.list_raised()),
     }
-    return {name: known[name]() for name in scenario.expected}
+    return {name: facts_by_name[name]() for name in scenario.expected}
 
 
 def _describe_disk(stage: DemoStage, info: ContainerInfo) -> str:

@@ -47,26 +47,26 @@ class DemoFacts(msgspec.Struct, kw_only=True):
     load: HostLoad | None = None
 
     @property
-    def first(self) -> float:
+    def first_fault(self) -> float:
         return self.faults[0]
 
-    def starts(self, since: float) -> list[float]:
-        return self.times("start", since)
+    def list_starts(self, since: float) -> list[float]:
+        return self.list_times("start", since)
 
-    def times(self, action: str, since: float) -> list[float]:
+    def list_times(self, action: str, since: float) -> list[float]:
         return [event.time for event in self.engine if event.action == action and event.time >= since]
 
-    def raised(self) -> list[Event]:
+    def list_raised(self) -> list[Event]:
         return [
             event
             for event in self.bus
             if isinstance(event.data, HealthAlert) and event.data.phase is Phase.RAISED
         ]
 
-    def ended(self, since: float) -> list[Event]:
+    def list_ends(self, since: float) -> list[Event]:
         """The final events of the responder, or of the analyzer, about alerts."""
-        ends = RemediationComplete | FalseAlarm
-        return [event for event in self.bus if isinstance(event.data, ends) and event.time >= since]
+        end_types = RemediationComplete | FalseAlarm
+        return [event for event in self.bus if isinstance(event.data, end_types) and event.time >= since]
 
 
 class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
     host_load: HostLoad | None = None
     host_too_busy: bool = False
 
-    def told(self) -> dict[str, Any]:
+    def to_json_object(self) -> dict[str, Any]:
         """The report as `--json` prints it."""
         built: dict[str, Any] = msgspec.to_builtins(self)
         del built["ending"]
@@ -99,7 +99,7 @@ class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
 def build_report(
     scenario: Scenario, facts: DemoFacts, observed: dict[str, int | str | None], *, simulated: bool
 ) -> DemoReport:
-    raised = facts.raised()
+    raised = facts.list_raised()
     passed = observed == scenario.expected
     return DemoReport(
         scenario=scenario.name,
@@ -119,12 +119,12 @@ def build_report(
 
 def build_steps(facts: DemoFacts) -> list[DemoStep]:
     """The timeline so far, in order of time."""
-    told = [("fault", time, "") for time in facts.faults]
-    told += _build_engine_steps(facts.engine, facts.first)
+    steps = [("fault", time, "") for time in facts.faults]
+    steps += _build_engine_steps(facts.engine, facts.first_fault)
     for event in facts.bus:
-        told += _build_bus_steps(event)
-    ordered = sorted(told, key=lambda step: step[1])
-    return [DemoStep(name, round(time - facts.first, 3), text) for name, time, text in ordered]
+        steps += _build_bus_steps(event)
+    ordered = sorted(steps, key=lambda step: step[1])
+    return [DemoStep(name, round(time - facts.first_fault, 3), text) for name, time, text in ordered]
 
 
 def find_complete_until(facts: DemoFacts, now: float) -> float:
@@ -138,17 +138,17 @@ def find_complete_until(facts: DemoFacts, now: float) -> float:
             open_since[event.incident] = event.time
         elif isinstance(event.data, RemediationComplete):
             open_since.pop(event.incident, None)
-    return min(now - DELIVERY_SECONDS, *open_since.values(), math.inf) - facts.first
+    return min(now - DELIVERY_SECONDS, *open_since.values(), math.inf) - facts.first_fault
 
 
 def _build_engine_steps(events: Sequence[EngineEvent], since: float) -> Iterator[tuple[str, float, str]]:
-    asked = False
+    is_requested = False
     for event in events:
         if event.time < since:
             continue
-        asked = event.action == "kill" or (asked and event.action != "start")
+        is_requested = event.action == "kill" or (is_requested and event.action != "start")
         match event.action:
-            case "die" if not asked:
+            case "die" if not is_requested:
                 yield "died", event.time, f"exit code {event.exit_code}"
             case "start":
                 yield "running", event.time, "restarted, reported by the engine"
@@ -162,13 +162,13 @@ def _build_bus_steps(event: Event) -> Iterator[tuple[str, float, str]]:
             yield "alert", event.time, format_event_line(event)
         case RemediationNeeded() | FalseAlarm():
             yield "diagnosis", event.time, format_event_line(event)
-        case RemediationComplete(outcome=outcome, durations=durations) as done:
+        case RemediationComplete(outcome=outcome, durations=durations) as completion:
             if outcome in UNACTED_OUTCOMES or "verify" not in durations:
                 yield "decision", event.time, format_event_line(event)
                 return
             acted = event.time - durations["verify"]
-            yield "decision", acted - durations["act"], f"{done.action} is allowed"
-            yield "action", acted, f"{done.action} took {show_duration(durations['act'])}"
+            yield "decision", acted - durations["act"], f"{completion.action} is allowed"
+            yield "action", acted, f"{completion.action} took {show_duration(durations['act'])}"
             yield "verified" if outcome is Outcome.HEALED else "failed", event.time, format_event_line(event)
 
 
@@ -179,12 +179,16 @@ def _list_cures(scenario: Scenario, facts: DemoFacts) -> list[float]:
         case "nothing":
             return []
         case "start":
-            return facts.starts(facts.first)
+            return facts.list_starts(facts.first_fault)
         case "healthy":
-            return [time for start in facts.starts(facts.first)[:1] for time in facts.times("healthy", start)]
+            return [
+                time
+                for start in facts.list_starts(facts.first_fault)[:1]
+                for time in facts.list_times("healthy", start)
+            ]
         case "remediation":
-            return [event.time for event in facts.ended(facts.first)]
+            return [event.time for event in facts.list_ends(facts.first_fault)]
 
 
 def _find_seconds_after(facts: DemoFacts, times: Iterable[float]) -> float | None:
-    return next((round(time - facts.first, 3) for time in times), None)
+    return next((round(time - facts.first_fault, 3) for time in times), None)

@@ -70,8 +70,8 @@ def _sweep_directories() -> None:
 
     for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError, HemoStatError):
-            mine = directory.lstat().st_uid == os.getuid()
-            if mine and _is_orphan((directory / "owner").read_text()):
+            is_own = directory.lstat().st_uid == os.getuid()
+            if is_own and _is_orphan((directory / "owner").read_text()):
                 _end_server(EmbeddedRedis(directory / "state"))
                 shutil.rmtree(directory)
 
@@ -79,7 +79,7 @@ def _sweep_directories() -> None:
 def _end_server(server: "EmbeddedRedis") -> None:
     """Shut the server down. The roles of a killed demo end with it, and the last may still be ending."""
     deadline = time.monotonic() + END_SECONDS
-    while server.alive() and not server.shut_down_if_unused() and time.monotonic() < deadline:
+    while server.is_alive() and not server.shut_down_if_unused() and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
 
 
@@ -102,8 +102,8 @@ def describe_owner() -> str:
 
 def _is_orphan(label: str) -> bool:
     host, _, process = label.partition(":")
-    pid, _, started = process.partition(":")
-    return host == socket.gethostname() and pid.isdigit() and _read_start_time(int(pid)) != started
+    pid, _, start_time = process.partition(":")
+    return host == socket.gethostname() and pid.isdigit() and _read_start_time(int(pid)) != start_time
 
 
 def _read_start_time(pid: int) -> str:
@@ -130,10 +130,12 @@ def open_running_stage(settings: Settings, stop: threading.Event) -> Iterator[De
         if not _find_running_roles(bus, settings.host_name) >= NEEDED_ROLES:
             yield None
             return
-        engine, workshop = _open_engine(stack, settings)
+        engine, test_containers = _open_engine(stack, settings)
         clock = SystemClock(stop)
         host = app.make_host_probe(engine.version())
-        yield DemoStage(engine=engine, workshop=workshop, bus=bus, clock=clock, host=host, borrowed=True)
+        yield DemoStage(
+            engine=engine, workshop=test_containers, bus=bus, clock=clock, host=host, borrowed=True
+        )
 
 
 @contextmanager
@@ -145,12 +147,12 @@ def open_own_stage(
 
     clock = SystemClock(stop)
     with ExitStack() as stack:
-        engine, workshop = _open_engine(stack, settings)
+        engine, test_containers = _open_engine(stack, settings)
         _sweep_directories()
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
         (directory / "owner").write_text(describe_owner())
         embedded = EmbeddedRedis(directory / "state")
-        url = embedded.ensure()
+        url = embedded.ensure_running()
         stack.callback(embedded.shut_down_if_unused)
         bus = RedisBus(connect(url))
         stack.callback(bus.close)
@@ -164,7 +166,9 @@ def open_own_stage(
             _require_alive(processes, directory / "roles.log")
             clock.sleep(POLL_SECONDS)
         host = app.make_host_probe(engine.version())
-        yield DemoStage(engine=engine, workshop=workshop, bus=bus, clock=clock, host=host, redis_url=url)
+        yield DemoStage(
+            engine=engine, workshop=test_containers, bus=bus, clock=clock, host=host, redis_url=url
+        )
 
 
 @contextmanager
@@ -173,9 +177,9 @@ def open_simulated_stage(settings: Settings, stop: threading.Event) -> Iterator[
     clock = SystemClock(stop)
     engine = make_faulty_engine(clock)
     parts = app.SimulatedBackends(engine)
-    told = threading.Event()
+    stop_roles = threading.Event()
     threads = [
-        threading.Thread(target=_run_quietly, args=(role.name, settings, told, parts)) for role in ROLES
+        threading.Thread(target=_run_quietly, args=(role.name, settings, stop_roles, parts)) for role in ROLES
     ]
     for thread in threads:
         thread.start()
@@ -184,7 +188,7 @@ def open_simulated_stage(settings: Settings, stop: threading.Event) -> Iterator[
             clock.sleep(POLL_SECONDS)
         yield DemoStage(engine=engine, workshop=engine, bus=parts.bus, clock=clock, simulated=True)
     finally:
-        told.set()
+        stop_roles.set()
         engine.close()
         for thread in threads:
             thread.join()
@@ -203,22 +207,22 @@ def _open_engine(stack: ExitStack, settings: Settings) -> tuple[Engine, TestCont
 
     engine = DockerEngine.connect(settings.engine.url or None, label=DEMO_LABEL)
     stack.callback(engine.close)
-    workshop = DockerTestContainers(engine)
+    test_containers = DockerTestContainers(engine)
     busybox = shutil.which("busybox")
     if busybox is None:
         raise UsageError(
             "the demo's image needs a static busybox, and PATH has none",
             hint="apt-get install busybox-static, or add --simulate",
         )
-    workshop.image(IMAGE, busybox)
-    return engine, workshop
+    test_containers.make_image(IMAGE, busybox)
+    return engine, test_containers
 
 
 def _find_running_roles(bus: Bus, host: str) -> set[str]:
     """Roles with a heartbeat from this host that has not expired."""
     return {
         event.data.role
-        for event in bus.last("heartbeat")
+        for event in bus.read_last_values("heartbeat")
         if isinstance(event.data, Heartbeat) and event.host == host
     }
 
@@ -267,6 +271,6 @@ def _run_process(
 
 
 def _require_alive(processes: list[subprocess.Popen[bytes]], log: Path) -> None:
-    ended = next((process for process in processes if process.poll() is not None), None)
-    if ended is not None:
+    exited = next((process for process in processes if process.poll() is not None), None)
+    if exited is not None:
         raise HemoStatError(f"the roles of the demo did not start: {log.read_text(errors='replace').strip()}")

@@ -107,11 +107,11 @@ class HealthAlert(msgspec.Struct, frozen=True, kw_only=True):
     downstream_count: int = 0
     """How many containers depend on this one; 0 in events of an earlier version."""
 
-    def fact(self, name: str) -> float | str | bool | None:
+    def get_fact(self, name: str) -> float | str | bool | None:
         return next((item.value for item in self.evidence if item.name == name), None)
 
-    def number(self, name: str, default: float = 0.0) -> float:
-        value = self.fact(name)
+    def get_number(self, name: str, default: float = 0.0) -> float:
+        value = self.get_fact(name)
         return default if value is None or isinstance(value, str) else float(value)
 
 

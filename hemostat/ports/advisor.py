@@ -55,7 +55,7 @@ class Advisor(Protocol):
     name: str
     """`vendor:model`, as shown in diagnoses."""
 
-    def say(
+    def request_turn(
         self,
         system: str,
         conversation: Sequence[Turn],

@@ -59,15 +59,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Listener(Protocol):
     """What a screen reads from a bus. `stream` is an event type."""
 
-    def recent(self, stream: str, count: int) -> list[Event]:
+    def read_recent(self, stream: str, count: int) -> list[Event]:
         """Return the newest events of a stream, oldest first; entries that cannot be decoded are left out."""
         ...
 
-    def last(self, stream: str) -> list[Event]:
+    def read_last_values(self, stream: str) -> list[Event]:
         """Return the last values of this type that `show` stored and that have not expired."""
         ...
 
-    def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
+    def read_metrics(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
         """Return the latest measurements of the container of this name, at most `count`, oldest first. Empty
         where the container has not been seen for some minutes."""
         ...
@@ -84,15 +84,15 @@ class Listener(Protocol):
 class Bus(Listener, Protocol):
     """Streams with a consumer group per role, and pub/sub of the same names. `stream` is an event type."""
 
-    def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
-        """Append and publish in one transaction, which also stores the state `memo` (key, value)."""
+    def publish(self, events: Sequence[Event], *, state: tuple[str, bytes] | None = None) -> None:
+        """Append and publish in one transaction, which also stores the state `state` (key, value)."""
         ...
 
-    def recall(self, key: str) -> bytes | None:
+    def load_state(self, key: str) -> bytes | None:
         """Return the state last stored under this key."""
         ...
 
-    def show(self, events: Sequence[Event], ttl: float) -> None:
+    def publish_live(self, events: Sequence[Event], ttl: float) -> None:
         """Publish values that only refresh a screen, and store each as the last value for `ttl` seconds. The
         latest few hundred measurements of a container are stored as its history."""
         ...
@@ -108,12 +108,12 @@ class Bus(Listener, Protocol):
         has neither acknowledged nor kept; `deliveries` is incremented."""
         ...
 
-    def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
+    def read_unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
         """Return the entries that were delivered to this consumer and not acknowledged. `deliveries` is
         incremented only when an entry is kept, because this answer may be lost."""
         ...
 
-    def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
+    def extend_delivery(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
         """Mark these entries as in progress, with the number of their delivery, so that no consumer claims
         them."""
         ...
@@ -122,7 +122,7 @@ class Bus(Listener, Protocol):
         """Let any consumer claim this consumer's unfinished entries at once."""
         ...
 
-    def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
+    def ack_all(self, role: str, finished_entries: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
         """Publish and acknowledge several entries with their outputs, in one transaction."""
         ...
 
@@ -131,42 +131,44 @@ class Bus(Listener, Protocol):
         seconds), in one transaction."""
         ...
 
-    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
+    def read_due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
         """Return at most `count` entries of each stream that this role has deferred and that are due,
         earliest first. They stay deferred until they are put off or put back."""
         ...
 
-    def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
+    def postpone(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
         """Defer these deferred entries until a later time (epoch seconds) each."""
         ...
 
-    def put_back(self, role: str, entries: Sequence[Entry]) -> int:
+    def requeue(self, role: str, entries: Sequence[Entry]) -> int:
         """Put these deferred entries back on their streams, and return their number."""
         ...
 
-    def promote(self, role: str, streams: Sequence[str], now: float) -> int:
+    def requeue_due(self, role: str, streams: Sequence[str], now: float) -> int:
         """Put all due entries that this role has deferred back on these streams, and return their number. An
         empty role: entries deferred by earlier versions, which kept one list for all roles."""
         ...
 
-    def bury(self, role: str, entry: Entry, error: str, now: float, outputs: Sequence[Event] = ()) -> None:
+    def move_to_dead_letters(
+        self, role: str, entry: Entry, error: str, now: float, outputs: Sequence[Event] = ()
+    ) -> None:
         """Publish the outputs and move the entry to the dead-letter stream, with its error, in one
         transaction."""
         ...
 
-    def buried(self) -> int:
+    def count_dead_letters(self) -> int:
         """Return the number of entries in the dead-letter stream."""
         ...
 
-    def last_buried(self) -> DeadLetter | None:
+    def read_last_dead_letter(self) -> DeadLetter | None:
         """Return the newest entry of the dead-letter stream."""
         ...
 
-    def lag(self, role: str, streams: Sequence[str]) -> int:
+    def count_lag(self, role: str, streams: Sequence[str]) -> int:
         """Return how many entries this role has not acknowledged, undelivered ones included."""
         ...
 
-    def after(self, stream: str, position: str, count: int) -> list[Entry]:
+    def read_after(self, stream: str, position: str, count: int) -> list[Entry]:
         """Return at most `count` entries that follow the one of this id, oldest first, independent of other
         readers. Starts from the beginning for 0-0."""
         ...

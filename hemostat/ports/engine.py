@@ -50,12 +50,12 @@ class Engine(Protocol):
 
     def version(self) -> EngineVersion: ...
 
-    def forbidden(self) -> Sequence[str]:
+    def find_forbidden(self) -> Sequence[str]:
         """Return the endpoints that HemoStat needs and that a proxy in front of the engine forbids, each as
         `POST /containers/ID/restart`. Changes nothing."""
         ...
 
-    def listing(self) -> Sequence[ListedContainer]:
+    def list_containers(self) -> Sequence[ListedContainer]:
         """Return every container, stopped ones included, as one call lists them; within a short time."""
         ...
 
@@ -67,14 +67,14 @@ class Engine(Protocol):
         affects all containers."""
         ...
 
-    def containers(self) -> Sequence[ContainerInfo]:
+    def inspect_everything(self) -> Sequence[ContainerInfo]:
         """Return every container, stopped ones included. A container that was removed meanwhile, or cannot be
         inspected, is left out."""
         ...
 
     def inspect(self, container: str) -> ContainerInfo: ...
 
-    def members(self, project: str, service: str, *, brief: bool = False) -> list[ContainerInfo]:
+    def inspect_service(self, project: str, service: str, *, brief: bool = False) -> list[ContainerInfo]:
         """Return the containers of a Compose service, stopped ones included, whatever filter applies to
         `containers`. `brief`: as in `inspect_all`."""
         ...
@@ -84,12 +84,12 @@ class Engine(Protocol):
         event; False for other engines."""
         ...
 
-    def details(self, container: str) -> ContainerDetails:
+    def read_details(self, container: str) -> ContainerDetails:
         """Return how the container was created, with the secrets in its environment: for evidence, which
         masks them."""
         ...
 
-    def attached(self) -> Sequence[ContainerInfo]:
+    def list_attached(self) -> Sequence[ContainerInfo]:
         """Return the running containers that use another container's network namespace; otherwise as
         `containers`."""
         ...
@@ -132,17 +132,17 @@ class Engine(Protocol):
         `brief`, this gets a short time."""
         ...
 
-    def reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
+    def list_reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
         """Return unused items that have all `labels`. The build cache has no labels, so it is included only
         without `labels`. The engine has to walk over all its files."""
         ...
 
-    def discard(self, leftover: PrunableItem) -> int:
+    def discard(self, item: PrunableItem) -> int:
         """Remove an item, never by force, and return the bytes freed. An item that is removed or in use by
         now is left as it is: 0."""
         ...
 
-    def service(self, service: str) -> Service:
+    def read_service(self, service: str) -> Service:
         """Return a Swarm service by its id, or a Compose service by the id of
         `core.remediation.scaling.get_service_id`. Raises EngineError where it does not exist, or no swarm is
         managed here; NotApplicableError where it can have only one replica."""
@@ -176,7 +176,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
 class TestContainers(Protocol):
     """Creates and removes containers, for demos and tests. No role uses this."""
 
-    def image(self, tag: str, program: str) -> None:
+    def make_image(self, tag: str, program: str) -> None:
         """Build an image, unless it exists: one static program, busybox, with its applets as links."""
         ...
 
@@ -202,7 +202,7 @@ class Sampler(Protocol):
         complete; later ones are complete every few rounds."""
         ...
 
-    def activity(self, container: ContainerInfo, now: float) -> Activity | None:
+    def read_activity(self, container: ContainerInfo, now: float) -> Activity | None:
         """Return what its processes have done since it started, as far as known. Expensive: call it only
         where CPU is too high."""
         ...
@@ -214,16 +214,16 @@ class HostProbe(Protocol):
 
     def measure(self, now: float) -> HostSample | None: ...
 
-    def size(self, path: str) -> int | None:
+    def measure_file(self, path: str) -> int | None:
         """Return the bytes of a file on the engine's host."""
         ...
 
-    def peers(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
+    def read_peers(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
         """Return the connections of one of these running containers, in turn; None while the next one is not
         due, and where they cannot be read. To be used by one thread."""
         ...
 
-    def missing(self, info: ContainerInfo) -> str:
+    def find_missing_path(self, info: ContainerInfo) -> str:
         """Return which paths on the engine's host, needed by the container's start, do not exist; empty where
         none is known to be missing."""
         ...

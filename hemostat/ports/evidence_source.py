@@ -12,22 +12,22 @@ class EvidenceSource(Protocol):
     """Evidence about the containers of a host. Every method may raise HemoStatError, and may return
     secrets."""
 
-    def case(self, alert: Event) -> EvidenceCase:
+    def build_case(self, alert: Event) -> EvidenceCase:
         """Return the incident of this alert, with its first evidence; without secrets."""
         ...
 
-    def log(self, host: str, container: Container, tail: int) -> str:
+    def read_log(self, host: str, container: Container, tail: int) -> str:
         """Return the last `tail` lines."""
         ...
 
-    def processes(self, host: str, container: Container) -> Sequence[str]: ...
+    def list_processes(self, host: str, container: Container) -> Sequence[str]: ...
 
-    def details(self, host: str, container: Container) -> ContainerDetails: ...
+    def read_details(self, host: str, container: Container) -> ContainerDetails: ...
 
-    def history(self, host: str, container: Container) -> Sequence[MetricPoint]:
+    def read_metrics(self, host: str, container: Container) -> Sequence[MetricPoint]:
         """Return measurements, oldest first."""
         ...
 
-    def story(self, host: str, container: Container) -> Sequence[str]:
+    def describe_recent_events(self, host: str, container: Container) -> Sequence[str]:
         """Return recent events about the container, oldest first, a line each."""
         ...

@@ -31,7 +31,7 @@ class Ledger(Protocol):
         incident to end, what is known of these two is included."""
         ...
 
-    def attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
+    def list_attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
         """Return the attempts on the container of this name, oldest first."""
         ...
 
@@ -45,7 +45,7 @@ class Ledger(Protocol):
         were lost and are known to this process are written back."""
         ...
 
-    def survey(self, host: str) -> LedgerSnapshot:
+    def read_host(self, host: str) -> LedgerSnapshot:
         """Return the whole host, for displays: the latest attempts of all its containers, at least a
         thousand, with what `read` returns about the host. One round trip."""
         ...
@@ -59,15 +59,15 @@ class Ledger(Protocol):
         """Replace the intent of the same key by its outcome."""
         ...
 
-    def scaled(self, host: str) -> list[RaisedLimit]:
+    def list_raised_limits(self, host: str) -> list[RaisedLimit]:
         """Return the limits that are raised now and are to be restored."""
         ...
 
-    def keep_scaled(self, host: str, scaled: RaisedLimit) -> None:
+    def save_raised_limit(self, host: str, scaled: RaisedLimit) -> None:
         """Store a raised limit. A limit that is raised again is restored to its first value."""
         ...
 
-    def drop_scaled(self, host: str, scaled: RaisedLimit) -> bool:
+    def remove_raised_limit(self, host: str, scaled: RaisedLimit) -> bool:
         """Remove the record; False if another process has removed it, or has raised the limit again since."""
         ...
 
@@ -75,7 +75,7 @@ class Ledger(Protocol):
 class ControlStore(Protocol):
     """The operators' controls over the responders. They are read with the ledger before every action."""
 
-    def controls(self) -> Controls: ...
+    def read_controls(self) -> Controls: ...
 
     def pause(self, container: str, pause: Pause) -> None:
         """Pause remediation. `container` is a name, or ALL_CONTAINERS."""
@@ -85,22 +85,22 @@ class ControlStore(Protocol):
         """End the pause; False if there was none."""
         ...
 
-    def reset(self, container: str, now: float) -> None:
+    def reset_breaker(self, container: str, now: float) -> None:
         """Close the circuit breaker."""
         ...
 
-    def ask(self, approval: Approval) -> Approval:
+    def request_approval(self, approval: Approval) -> Approval:
         """Store an approval request, unless one of its key exists; returns the stored one."""
         ...
 
-    def answer(
+    def answer_approval(
         self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str, now: float
     ) -> Approval | None:
         """Answer an open request. Returns None if no request has this id. One that was answered, or has
         expired, stays as it is."""
         ...
 
-    def approvals(self) -> list[Approval]:
+    def list_approvals(self) -> list[Approval]:
         """Return all requests, oldest first; they are stored for a while after the answer."""
         ...
 
@@ -116,47 +116,49 @@ class RecentEvents(Protocol):
 class EventStore(RecentEvents, Protocol):
     """A store with queries, whose rows are linked by hashes (core.history.audit_chain)."""
 
-    def find(self, wanted: EventQuery, *, limit: int | None = None) -> Iterator[EventRow]:
+    def find(self, query: EventQuery, *, limit: int | None = None) -> Iterator[EventRow]:
         """Yield matching rows, newest first, at most `limit`."""
         ...
 
-    def incidents(self, wanted: EventQuery) -> list[EventRow]:
+    def find_incident_rows(self, query: EventQuery) -> list[EventRow]:
         """Return all rows of the incidents that any matching row belongs to, oldest first."""
         ...
 
-    def named(self, beginning: str) -> list[str]:
+    def find_incident_ids(self, beginning: str) -> list[str]:
         """Return some ids of incidents with this prefix."""
         ...
 
-    def ends(self) -> ChainEnds: ...
+    def read_ends(self) -> ChainEnds: ...
 
-    def condition(self) -> DatabaseStatus:
+    def read_status(self) -> DatabaseStatus:
         """Return the state of the database. Raises NothingStoredError where no role has ever written."""
         ...
 
-    def objection(self) -> str:
+    def find_write_obstacle(self) -> str:
         """Return why the store cannot be written, found out without writing; empty if it can."""
         ...
 
-    def bears(self, end: ChainPosition) -> bool:
+    def has_position(self, end: ChainPosition) -> bool:
         """Return whether the trail has that row with that hash, or `remove` removed it."""
         ...
 
-    def place(self, host: str) -> str:
+    def get_location(self, host: str) -> str:
         """Return a name of this store, independent of its content. `host` is where a file would be."""
         ...
 
-    def row(self, number: int) -> ChainRow | None: ...
+    def read_row(self, number: int) -> ChainRow | None: ...
 
     def accept_unsigned(self, number: int) -> None:
         """Allow signed rows after an unsigned row, up to this one."""
         ...
 
-    def trail(self) -> AbstractContextManager[tuple[ChainEnds, Iterator[ChainRow]]]:
+    def open_trail(self) -> AbstractContextManager[tuple[ChainEnds, Iterator[ChainRow]]]:
         """Open the ends and all rows between them, in order, as of one moment."""
         ...
 
-    def outdated(self, before: float | None, most: int, *, limit: int, size: int = 0) -> ChainPosition | None:
+    def find_outdated(
+        self, before: float | None, most: int, *, limit: int, size: int = 0
+    ) -> ChainPosition | None:
         """Return the last row to remove: of those stored before that time (epoch seconds), or in excess of
         `most` (0: no maximum), within the first `limit` rows. Where all rows take more than `size` bytes (0:
         no maximum; SQLite only), the oldest tenth is in excess. None without such rows."""
@@ -184,12 +186,12 @@ class AuditAnchor(Protocol):
         """Note the anchor. A later one stays."""
         ...
 
-    def noted(self, trail: str, place: str = "") -> AnchorNotes:
+    def read_notes(self, trail: str, location: str = "") -> AnchorNotes:
         """Return the notes about the trail, and which trail belongs to the store at this place
         (EventStore.place)."""
         ...
 
-    def note_trail(self, place: str, trail: str) -> None:
+    def note_trail(self, location: str, trail: str) -> None:
         """Note that this trail belongs to the store at this place, unless another one does."""
         ...
 
@@ -197,7 +199,9 @@ class AuditAnchor(Protocol):
         """Note that the trail is signed from this row on, unless that is noted already."""
         ...
 
-    def accept(self, place: str, ends: ChainEnds, accepted: AcceptedFindings, *, signed: int) -> None:
+    def accept_trail(
+        self, location: str, ends: ChainEnds, accepted: AcceptedFindings, *, signed: int
+    ) -> None:
         """Accept the trail as it is for this place, whatever was noted before. `signed` is the first row that
         must be signed from now on; 0: none."""
         ...
@@ -206,7 +210,7 @@ class AuditAnchor(Protocol):
 class EvidenceStore(Protocol):
     """Evidence snapshots of incidents: the newest ten, stored for a week."""
 
-    def put(self, incident: str, dossier: EvidenceSnapshot) -> bool:
+    def put(self, incident: str, snapshot: EvidenceSnapshot) -> bool:
         """Store the snapshot; False if one of this occurrence and rung exists. The first one stays: after an
         interruption, an action may have changed the container."""
         ...
@@ -219,19 +223,19 @@ class EvidenceStore(Protocol):
 class PrecedentStore(Protocol):
     """Outcomes of earlier remediations, by signature (core.diagnosis.case), and recent advice of models."""
 
-    def remember(self, signature: str, key: str, past: Precedent) -> None:
+    def add_precedent(self, signature: str, key: str, precedent: Precedent) -> None:
         """Store a remediation's outcome, once for each `key`: the newest 20 of a signature, for 30 days."""
         ...
 
-    def past(self, signature: str) -> list[Precedent]:
+    def list_precedents(self, signature: str) -> list[Precedent]:
         """Return the precedents, oldest first."""
         ...
 
-    def keep(self, likeness: str, advice: bytes, ttl: float) -> None:
+    def cache_advice(self, likeness: str, advice: bytes, ttl: float) -> None:
         """Store advice under the cache key `likeness`, for `ttl` seconds."""
         ...
 
-    def advice(self, likeness: str) -> bytes | None: ...
+    def get_cached_advice(self, likeness: str) -> bytes | None: ...
 
 
 class LlmBudget(Protocol):
@@ -254,7 +258,7 @@ class Outbox(Protocol):
     """Waiting notifications of every channel, one per incident, stored across restarts.
     core.notify.notification decides what is new, and what replaces what."""
 
-    def put(self, channel: str, words: Sequence[tuple[Notification, float]]) -> int:
+    def put(self, channel: str, notifications: Sequence[tuple[Notification, float]]) -> int:
         """Store these, each until its time (epoch seconds), merged with those that wait. Returns how many
         others were dropped, because more than 10,000 would wait: those of the project that has most."""
         ...
@@ -266,16 +270,16 @@ class Outbox(Protocol):
         seconds no other sender gets them."""
         ...
 
-    def put_off(self, channel: str, words: Sequence[Notification], until: float) -> None:
+    def postpone(self, channel: str, notifications: Sequence[Notification], until: float) -> None:
         """Let them wait longer, except those that have been replaced."""
         ...
 
-    def settle(self, channel: str, words: Sequence[Notification], *, told: bool) -> None:
-        """Remove them, except those that have been replaced. `told`: they were sent, which is remembered for
-        a month."""
+    def settle(self, channel: str, notifications: Sequence[Notification], *, is_sent: bool) -> None:
+        """Remove them, except those that have been replaced. `is_sent`: they were sent, which is remembered
+        for a month."""
         ...
 
-    def waiting(self, channel: str) -> int:
+    def count_waiting(self, channel: str) -> int:
         """Return how many notifications wait, taken ones included."""
         ...
 
@@ -291,10 +295,10 @@ class Notifier(Protocol):
 class HealthPing(Protocol):
     """Pings an external service, which alerts when the pings stop."""
 
-    def beat(self) -> None:
+    def ping_success(self) -> None:
         """Report that all is well. Raises NotifyError."""
         ...
 
-    def start(self) -> None: ...
+    def ping_start(self) -> None: ...
 
-    def fail(self, why: str) -> None: ...
+    def ping_failure(self, why: str) -> None: ...

@@ -71,16 +71,16 @@ class _Supervisor:
         self._selector.register(signals.fileno, selectors.EVENT_READ)
 
     def run(self) -> int:
-        refused = False
+        is_refused = False
         try:
-            while not (self._signals.received or refused):
+            while not (self._signals.received or is_refused):
                 self._start_due()
                 self._wait(self._compute_wait())
-                refused = self._reap()
+                is_refused = self._reap()
             self._stop()
         finally:
             self._kill()
-        if refused:
+        if is_refused:
             return USAGE
         return INTERRUPTED if signal.SIGINT in self._signals.received else OK
 
@@ -99,25 +99,25 @@ class _Supervisor:
 
     def _reap(self) -> bool:
         """Handle children that have exited. Returns whether one of them is not to be started again."""
-        refused = False
+        is_refused = False
         for child in self._children:
             code = None if child.process is None else child.process.poll()
             if code is None:
                 continue
             self._drain(child)
             stopping = child.is_refused(code)
-            wait = child.ended(time.monotonic())
-            refused = refused or stopping
+            wait = child.note_end(time.monotonic())
+            is_refused = is_refused or stopping
             then = "stopping" if stopping else f"restarting in {show_duration(wait)}"
             self._print(f"{child.role} {describe_exit(code)}, {then}")
-        return refused
+        return is_refused
 
     def _stop(self) -> None:
         """Send SIGTERM to all at once: their unfinished entries are on the streams. A second Ctrl-C ends the
         wait."""
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + self._grace
-        while self._list_running() and time.monotonic() < deadline and not self._signals.impatient:
+        while self._list_running() and time.monotonic() < deadline and not self._signals.is_impatient:
             self._wait(deadline - time.monotonic())
             for child in self._list_running():
                 if child.process is not None and child.process.poll() is not None:

@@ -44,7 +44,7 @@ class Child:
         """
         return code == USAGE and not self._ends
 
-    def ended(self, now: float) -> float:
+    def note_end(self, now: float) -> float:
         """Record the exit, and return the seconds until the next start."""
         self.process = None
         self._ends = [*self._ends[-20:], now]

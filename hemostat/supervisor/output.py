@@ -72,13 +72,13 @@ class LineSplitter:
 def _make_object(role: str, text: str) -> str:
     """Return the line as a JSON object that names its role; other text becomes the `text` of an object."""
     try:
-        told = json.loads(text)
+        fields = json.loads(text)
     except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
+        fields = None
+    if not isinstance(fields, dict):
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        told = {"time": now, "level": "warning", "event": "process.said", "text": text}
-    return json.dumps({"role": role, **told}, ensure_ascii=False)
+        fields = {"time": now, "level": "warning", "event": "process.said", "text": text}
+    return json.dumps({"role": role, **fields}, ensure_ascii=False)
 
 
 def _clean_line(line: bytes) -> str:

@@ -17,7 +17,7 @@ class Signals:
             os.set_blocking(end, False)
 
     @property
-    def impatient(self) -> bool:
+    def is_impatient(self) -> bool:
         return self.received.count(signal.SIGINT) > 1
 
     def __enter__(self) -> Self:

@@ -54,10 +54,10 @@ def run(model: "DashboardContext") -> int:
 
     from hemostat.tui.app import Dashboard
 
-    looks = model.looks
-    if looks.theme and looks.theme not in BUILTIN_THEMES:
-        near = difflib.get_close_matches(looks.theme, BUILTIN_THEMES, n=1, cutoff=0.0)[0]
-        raise ConfigError(f"tui.theme: unknown theme {looks.theme!r}", hint=f"did you mean {near}?")
+    appearance = model.looks
+    if appearance.theme and appearance.theme not in BUILTIN_THEMES:
+        near = difflib.get_close_matches(appearance.theme, BUILTIN_THEMES, n=1, cutoff=0.0)[0]
+        raise ConfigError(f"tui.theme: unknown theme {appearance.theme!r}", hint=f"did you mean {near}?")
     colourless = is_colour_off(os.environ)
     # Textual applies NO_COLOR also if it is set and empty. By convention an empty value has no effect.
     os.environ.pop("NO_COLOR", None)
@@ -65,13 +65,13 @@ def run(model: "DashboardContext") -> int:
         os.environ["NO_COLOR"] = "1"
     # The listening threads must not delay keys during heavy traffic.
     sys.setswitchinterval(SWITCH_SECONDS)
-    told = suggest_hint(os.environ, slow=looks.slow)
+    hint = suggest_hint(os.environ, slow=appearance.slow)
     if model.replay is None:
-        Dashboard(model, colourless=colourless, hint=told).run(mouse=looks.mouse)
+        Dashboard(model, colourless=colourless, hint=hint).run(mouse=appearance.mouse)
     else:
         from hemostat.tui.replay_app import Replayed
 
-        Replayed(model, model.replay, colourless=colourless, hint=told).run(mouse=looks.mouse)
-    if failed := model.courier.finish():
+        Replayed(model, model.replay, colourless=colourless, hint=hint).run(mouse=appearance.mouse)
+    if failed := model.order_runner.finish():
         raise HemoStatError("; ".join(failed))
     return 0

@@ -27,7 +27,7 @@ from hemostat.tui.screens.live import Live, Sought
 from hemostat.tui.screens.main import Main
 from hemostat.tui.widgets.help import Help
 
-TICK: Final = 1.0
+TICK_SECONDS: Final = 1.0
 """Seconds between two checks of time-dependent content. Only changes are drawn."""
 SLOW_TICK_SECONDS: Final = 2.0
 """The same, and seconds between two updates, on a slow line."""
@@ -36,9 +36,9 @@ SLOW_TICK_SECONDS: Final = 2.0
 class Came(Message):
     """An update from the feed's thread."""
 
-    def __init__(self, news: FeedUpdate) -> None:
+    def __init__(self, update: FeedUpdate) -> None:
         super().__init__()
-        self.news = news
+        self.news = update
 
 
 class Dashboard(App[None]):
@@ -77,13 +77,13 @@ class Dashboard(App[None]):
         self._hint = hint
         self._pending_orders = PendingOrders()
         slow = model.looks.slow
-        self._tick_seconds = SLOW_TICK_SECONDS if slow else TICK
+        self._tick_seconds = SLOW_TICK_SECONDS if slow else TICK_SECONDS
         every = SLOW_TICK_SECONDS if slow else DELIVER_SECONDS
         self._feed = Feed(model.bus, model.clock, self._post_update, every=every, safety=model.safety)
         self.set_keymap(model.looks.keys)
         if not colourless:
-            kept = model.view.theme if model.view.theme in self.available_themes else ""
-            self.theme = kept or model.looks.theme or ("ansi-dark" if slow else self.theme)
+            saved_theme = model.view.theme if model.view.theme in self.available_themes else ""
+            self.theme = saved_theme or model.looks.theme or ("ansi-dark" if slow else self.theme)
 
     def get_default_screen(self) -> Screen[None]:
         return Main(self.model)
@@ -97,30 +97,30 @@ class Dashboard(App[None]):
             self._tick_seconds, lambda: self._apply_update(FeedUpdate(lost=self.model.state.lost))
         )
         self.theme_changed_signal.subscribe(self, self._save_theme)
-        for told in filter(None, (self._hint, self.model.complaint)):
-            self.notify(escape_controls(told), markup=False)
+        for message in filter(None, (self._hint, self.model.save_error)):
+            self.notify(escape_controls(message), markup=False)
 
     def on_unmount(self) -> None:
         self._feed.stop()
 
-    def _post_update(self, news: FeedUpdate) -> None:
-        self.post_message(Came(news))
+    def _post_update(self, update: FeedUpdate) -> None:
+        self.post_message(Came(update))
 
     def on_came(self, message: Came) -> None:
         self._apply_update(message.news)
 
-    def _apply_update(self, news: FeedUpdate) -> None:
-        self.model.state = apply_update(self.model.state, news, self.model.clock.now())
+    def _apply_update(self, update: FeedUpdate) -> None:
+        self.model.state = apply_update(self.model.state, update, self.model.clock.now())
         if self.screen_stack and isinstance(self.screen, Live):
             self.screen.redraw()
-        for told, tone in self._pending_orders.news(self.model.state.log, self.model.clock.now()):
-            self.notify(escape_controls(told), severity=tone, markup=False)
+        for text, tone in self._pending_orders.take_messages(self.model.state.log, self.model.clock.now()):
+            self.notify(escape_controls(text), severity=tone, markup=False)
 
     def on_sought(self, message: Sought) -> None:
-        self._feed.recall(message.places)
+        self._feed.request_history(message.places)
 
     def on_carried(self) -> None:
-        for result in self.model.courier.results():
+        for result in self.model.order_runner.take_results():
             if result.why:
                 self.notify(escape_controls(result.failure), severity="error", markup=False)
                 continue
@@ -130,8 +130,8 @@ class Dashboard(App[None]):
 
     def _deliver_screen(self) -> None:
         """As a download or a file, never as a page that the browser opens: it contains text of containers."""
-        picture = strip_fonts(self.export_screenshot())
-        self.deliver_text(io.StringIO(picture), save_filename=f"hemostat-{self.model.clock.now():.0f}.svg")
+        screenshot = strip_fonts(self.export_screenshot())
+        self.deliver_text(io.StringIO(screenshot), save_filename=f"hemostat-{self.model.clock.now():.0f}.svg")
 
     def on_delivery_complete(self, event: DeliveryComplete) -> None:
         self.notify(escape_controls(f"written: {event.path}" if event.path else "downloaded"), markup=False)
@@ -145,23 +145,23 @@ class Dashboard(App[None]):
             self.exit()
 
     def _save_theme(self, theme: Theme) -> None:
-        self.model.look(msgspec.structs.replace(self.model.view, theme=theme.name))
+        self.model.change_view(msgspec.structs.replace(self.model.view, theme=theme.name))
 
     def action_help(self) -> None:
         self.push_screen(Help(self._list_keys(self.screen)))
 
     def _list_keys(self, screen: Screen[object]) -> list[ActiveBinding]:
         """The bindings that are active now and have a tooltip, the screen's first."""
-        ours = [each for each in screen.active_bindings.values() if each.binding.tooltip]
-        return sorted(ours, key=lambda each: each.node is self)
+        own_keys = [each for each in screen.active_bindings.values() if each.binding.tooltip]
+        return sorted(own_keys, key=lambda each: each.node is self)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Commands for every key, so that help lists them all, and commands without a key."""
-        seen = {"command_palette"}
+        listed = {"command_palette"}
         for each in self._list_keys(screen):
             binding = each.binding
-            if each.enabled and binding.action not in seen:
-                seen.add(binding.action)
+            if each.enabled and binding.action not in listed:
+                listed.add(binding.action)
                 yield SystemCommand(
                     binding.description,
                     binding.tooltip,
@@ -171,7 +171,7 @@ class Dashboard(App[None]):
         if self.model.exports is not Exports.NONE:
             yield SystemCommand("Screenshot", "save this screen as SVG", self._deliver_screen)
         if isinstance(screen, Live):
-            yield from screen.commands()
+            yield from screen.list_commands()
 
 
 def _choose_driver() -> type[Driver] | None:

@@ -49,7 +49,7 @@ class DashboardContext:
         bus: Listener,
         clock: Clock,
         *,
-        looks: TuiSettings = DEFAULT_TUI_SETTINGS,
+        appearance: TuiSettings = DEFAULT_TUI_SETTINGS,
         evidence: Callable[[str], Sequence[EvidenceSnapshot]] = _find_no_evidence,
         engine: Callable[[], Engine] | None = None,
         act: "OrderBuilder | None" = None,
@@ -60,11 +60,11 @@ class DashboardContext:
     ) -> None:
         self.bus = bus
         self.clock = clock
-        self.looks = looks
+        self.looks = appearance
         self.evidence = evidence
         """Returns an incident's evidence snapshots, oldest first."""
         self.act = act
-        self.courier = OrderRunner()
+        self.order_runner = OrderRunner()
         self.replay = replay
         """The clock of the replay. None: the data is live."""
         self.safety = safety
@@ -72,19 +72,19 @@ class DashboardContext:
         self.state = DashboardState(heard=clock.now())
         self.exports = exports
         self._saved = saved
-        self.view, self.complaint = load_view(saved)
+        self.view, self.save_error = load_view(saved)
         """How the dashboard is displayed, and the error of the file with the saved view, else empty."""
         self._engine = None if engine is None else Lazy(engine)
 
-    def look(self, view: SavedView) -> None:
+    def change_view(self, view: SavedView) -> None:
         """Change the view, and save it if files may be written."""
         if view != self.view:
             self.view = view
-            self.complaint = save_view(self._saved, view) if self.exports is Exports.FILE else ""
+            self.save_error = save_view(self._saved, view) if self.exports is Exports.FILE else ""
 
-    def history(self, host: str, name: str) -> list[MetricPoint]:
+    def read_metrics(self, host: str, name: str) -> list[MetricPoint]:
         """The latest measurements of the container of this name, oldest first."""
-        return self.bus.history(host, name)
+        return self.bus.read_metrics(host, name)
 
     def engine(self) -> Engine | None:
         """The engine, connected at the first request. None if there is no engine."""

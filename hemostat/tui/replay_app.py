@@ -58,7 +58,7 @@ class Replayed(Dashboard):
             self.notify(escape_controls(note), markup=False)
 
     def action_replay_pause(self) -> None:
-        self._clock.pause()
+        self._clock.toggle_pause()
         self._update_bars()
 
     def action_replay_step(self, direction: int) -> None:
@@ -66,7 +66,7 @@ class Replayed(Dashboard):
         self._update_bars()
 
     def action_replay_incident(self, direction: int) -> None:
-        self._clock.to_incident(direction)
+        self._clock.go_to_incident(direction)
         self._update_bars()
 
     def action_replay_speed(self, steps: int) -> None:
@@ -76,4 +76,4 @@ class Replayed(Dashboard):
     def _update_bars(self) -> None:
         """Update the bars at once after a key."""
         for bar in self.screen.query(ReplayBar):
-            bar.look()
+            bar.update_bar()

@@ -22,7 +22,7 @@ class ServedDriver(WebDriver):
             super().process_message(message)
 
 
-def confine() -> None:
+def limit_process() -> None:
     """Limit memory and CPU priority of this process. Allocations beyond the limit raise MemoryError."""
     with suppress(OSError, ValueError):  # a lower limit applies already, or this system has none
         resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA_BYTES, MAX_DATA_BYTES))

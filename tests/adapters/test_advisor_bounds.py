@@ -28,7 +28,7 @@ def test_endless_response_of_a_model_is_aborted(monkeypatch, vendor, answer):
         advisor = vendor("model-x", key="k", base_url=f"http://{place}")
         begin = time.monotonic()
         with pytest.raises(AdvisorError):
-            advisor.say(
+            advisor.request_turn(
                 "", ["hello"], [build_conclude_tool(["none"])], must_call=None, max_tokens=9, timeout=0.3
             )
         assert time.monotonic() - begin < 5

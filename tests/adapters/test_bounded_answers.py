@@ -27,7 +27,7 @@ def slack(place: str) -> Callable[[], None]:
 
 
 def heartbeat(place: str) -> Callable[[], None]:
-    return HealthchecksPing(f"http://{place}/ping", signals=True).beat
+    return HealthchecksPing(f"http://{place}/ping", signals=True).ping_success
 
 
 def service(place: str) -> Callable[[], None]:

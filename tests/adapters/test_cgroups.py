@@ -164,7 +164,7 @@ def test_version_1_is_read_with_either_driver(tmp_path: Path, path: str) -> None
     tree = Tree(tmp_path, V1_MOUNTS)
     tree.v1(path)
     assert tree.sample() == EXPECTED
-    assert CgroupSampler(tmp_path).usable(info())
+    assert CgroupSampler(tmp_path).is_usable(info())
 
 
 @pytest.mark.parametrize("path", V2_PATHS)
@@ -172,7 +172,7 @@ def test_version_2_is_read_with_every_driver(tmp_path: Path, path: str) -> None:
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(path)
     assert tree.sample() == EXPECTED
-    assert CgroupSampler(tmp_path).usable(info())
+    assert CgroupSampler(tmp_path).is_usable(info())
 
 
 def test_process_in_a_child_cgroup_leads_to_the_container(tmp_path: Path) -> None:
@@ -193,8 +193,8 @@ def test_pid_reused_by_another_container_is_ignored(tmp_path: Path) -> None:
     tree.v2(f"/docker/{'aa' * 32}")
     tree.write(f"proc/{PID}/net/dev", "a\nb\n eth0: 9 0\n")
     assert tree.sample() == []
-    assert not CgroupSampler(tmp_path).usable(info())
-    assert CgroupSampler(tmp_path).activity(info(), 5.0) is None
+    assert not CgroupSampler(tmp_path).is_usable(info())
+    assert CgroupSampler(tmp_path).read_activity(info(), 5.0) is None
 
 
 def test_memory_is_not_negative_when_cache_exceeds_usage(tmp_path: Path) -> None:
@@ -227,13 +227,13 @@ def test_missing_controller_makes_the_files_incomplete(tmp_path: Path, missing: 
     tree.v2(V2_PATHS[0])
     (tmp_path / f"sys/fs/cgroup{V2_PATHS[0]}" / missing).unlink()
     open_before = open_files()
-    assert not CgroupSampler(tmp_path).usable(info())
+    assert not CgroupSampler(tmp_path).is_usable(info())
     assert len(tree.sample()) == 1, "the other value is reported"
     assert open_files() == open_before
 
 
 def test_machine_without_cgroups_has_no_usable_container(tmp_path: Path) -> None:
-    assert not CgroupSampler(tmp_path).usable(info())
+    assert not CgroupSampler(tmp_path).is_usable(info())
 
 
 def test_counters_are_read_again_and_descriptors_are_closed(tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def active(tmp_path: Path) -> Tree:
 
 
 def test_activity_lists_every_process_and_thread(active: Tree) -> None:
-    found = CgroupSampler(active.root).activity(info(), 5.0)
+    found = CgroupSampler(active.root).read_activity(info(), 5.0)
     assert found is not None
     assert (found.received, found.sent, found.local, found.cpu) == (1234, 307, 5000, 2.5)
     assert (found.moved, found.faults) == ({PID: 300, 77: 300}, {PID: 12, 77: 12})
@@ -322,23 +322,23 @@ def test_exec_process_is_a_job_while_its_session_leader_lives(
 ) -> None:
     """It is started from outside the container. Its orphans belong to the container."""
     active.busy(77, parent=1, session=session, threads={77: (200, 0, 0)})
-    found = CgroupSampler(active.root).activity(info(), 5.0)
+    found = CgroupSampler(active.root).read_activity(info(), 5.0)
     assert found is not None
     assert [each.is_job for each in found.threads or () if each.process == 77] == [is_job, is_job]
 
 
 def test_host_network_counters_are_not_the_containers(active: Tree) -> None:
-    found = CgroupSampler(active.root).activity(info(network="host"), 5.0)
+    found = CgroupSampler(active.root).read_activity(info(network="host"), 5.0)
     assert found is not None
     assert (found.received, found.sent, found.local) == (None, None, None)
-    assert CgroupSampler(active.root).activity(info(pid=PID + 1), 5.0) is None
+    assert CgroupSampler(active.root).read_activity(info(pid=PID + 1), 5.0) is None
 
 
 def test_container_with_too_many_processes_has_no_activity(active: Tree) -> None:
     """Each takes time, for which the other containers are not looked at."""
     pids = "".join(f"{pid}\n" for pid in range(100_000, 100_000 + MAX_PROCESSES))
     active.write(f"sys/fs/cgroup{V2_PATHS[0]}/below/cgroup.procs", pids)
-    found = CgroupSampler(active.root).activity(info(), 5.0)
+    found = CgroupSampler(active.root).read_activity(info(), 5.0)
     assert found is not None
     assert (found.moved, found.faults, found.threads) == (None, None, None)
     assert found.cpu == 2.5
@@ -346,14 +346,14 @@ def test_container_with_too_many_processes_has_no_activity(active: Tree) -> None
 
 def test_ended_process_is_left_out_of_the_activity(active: Tree) -> None:
     shutil.rmtree(active.root / "proc/77")
-    found = CgroupSampler(active.root).activity(info(), 5.0)
+    found = CgroupSampler(active.root).read_activity(info(), 5.0)
     assert found is not None
     assert found.moved == {PID: 300}
 
 
 def test_activity_is_unknown_when_a_process_is_unreadable(active: Tree) -> None:
     active.write("proc/77/io", "rchar: nonsense\n")
-    found = CgroupSampler(active.root).activity(info(), 5.0)
+    found = CgroupSampler(active.root).read_activity(info(), 5.0)
     assert found is not None
     assert (found.moved, found.threads) == (None, None)
 
@@ -402,7 +402,7 @@ def test_every_available_counter_is_read(full: Tree) -> None:
 
 
 def read_block_io(tree: Tree) -> int | None:
-    activity = CgroupSampler(tree.root).activity(info(), 5.0)
+    activity = CgroupSampler(tree.root).read_activity(info(), 5.0)
     assert activity is not None
     return activity.block
 
@@ -425,7 +425,7 @@ def test_container_without_cpu_quota_has_no_periods(full: Tree) -> None:
 
 
 def test_count_of_open_files_is_unknown_above_the_limit(full: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hemostat.adapters.sampling.cgroups.reader.MAX_COUNTED", 2)
+    monkeypatch.setattr("hemostat.adapters.sampling.cgroups.reader.MAX_COUNTED_FILES", 2)
     (sample,) = full.sample()
     assert (sample.descriptors, sample.descriptors_limit) == (None, 1024)
 
@@ -528,8 +528,8 @@ def test_host_hierarchy_is_searched_inside_a_container(full: Tree, at: str) -> N
     (sample,) = full.sample(info(cpus=0.5))
     unseen = {"received": None, "sent": None, "descriptors": None, "descriptors_limit": None}
     assert replace(sample, pressure=None) == replace(FULL, **unseen)
-    assert CgroupSampler(full.root).usable(info())
-    assert CgroupSampler(full.root).activity(info(), 5.0) is None
+    assert CgroupSampler(full.root).is_usable(info())
+    assert CgroupSampler(full.root).read_activity(info(), 5.0) is None
 
 
 def test_own_process_with_the_containers_pid_is_ignored(full: Tree) -> None:

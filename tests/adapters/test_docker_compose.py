@@ -138,19 +138,19 @@ def test_compose_owns_and_removes_the_replicas(docker_engine: DockerEngine, comp
     project, run = compose
     service = f"compose:{project}/web"
     docker_engine.set_replicas(service, 3)
-    assert docker_engine.service(service).replicas == 3
+    assert docker_engine.read_service(service).replicas == 3
     assert len(run("ps", "-q", "web").split()) == 3
     peers = docker_engine.find({"label": f"com.docker.compose.project={project}"})
     for info in peers:
         # A volume that nobody named is each one's own.
         wait_for_file(docker_engine, info.ref.id, info.ref.id[:12])
-        assert docker_engine.details(info.ref.id).networks == (f"{project}_back", f"{project}_front")
+        assert docker_engine.read_details(info.ref.id).networks == (f"{project}_back", f"{project}_front")
     told = docker_engine.exec(peers[0].ref.id, ["nslookup", "web"])[1]
     assert all(info.address in told for info in peers), told
     volumes = [docker("inspect", "-f", "{{range .Mounts}}{{.Name}}{{end}}", info.ref.id) for info in peers]
     assert len(set(volumes)) == 3
     run("up", "-d")
-    assert docker_engine.service(service).replicas == 1
+    assert docker_engine.read_service(service).replicas == 1
     left = zip(volumes, peers, strict=True)
     # Compose leaves the volumes of what it takes away.
     docker("volume", "rm", *(volume for volume, info in left if is_gone(docker_engine, info)))
@@ -171,14 +171,14 @@ def test_forged_containers_are_not_members_of_a_compose_service(
     finally:
         docker("rm", "-f", evil)
     by_id = {info.ref.id: info.ref for info in infos}
-    topology = DependencyGraph.of(infos)
+    topology = DependencyGraph.build(infos)
     needs = {
-        info.ref.service: sorted(by_id[each].service or "" for each in topology.upstream(info.ref.id))
+        info.ref.service: sorted(by_id[each].service or "" for each in topology.find_upstream(info.ref.id))
         for info in infos
         if info.ref.id != evil
     }
     assert needs == {"web": ["db", "init"], "db": [], "exporter": ["db"], "init": [], "batch": ["init"]}
-    assert evil not in {each for info in infos for each in topology.upstream(info.ref.id)}
+    assert evil not in {each for info in infos for each in topology.find_upstream(info.ref.id)}
     groups = [get_replica_group(info.ref, TRUST_OWN) for info in infos if info.ref.service == "web"]
     assert len(groups) == 2
     assert len(set(groups)) == 1

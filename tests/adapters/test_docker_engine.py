@@ -65,7 +65,7 @@ def test_reconnected_stream_has_each_event_once(
 def test_calls_on_a_dead_connection_raise_engine_unreachable(proxy: Proxy, engine: DockerEngine) -> None:
     assert engine.version().cpus > 0
     proxy.cut()
-    for call in (engine.containers, engine.version, lambda: engine.restart("any")):
+    for call in (engine.inspect_everything, engine.version, lambda: engine.restart("any")):
         with pytest.raises(EngineUnreachableError, match="no Docker Engine answers"):
             call()
     proxy.open()
@@ -144,7 +144,7 @@ def test_container_removed_during_a_list_is_left_out(
     container = make_container()
     listed = [{"Id": "f" * 64}, {"Id": container}]
     monkeypatch.setattr(docker.APIClient, "containers", lambda *_, **__: listed)
-    assert [info.ref.id for info in docker_engine.containers()] == [container]
+    assert [info.ref.id for info in docker_engine.inspect_everything()] == [container]
 
 
 def test_container_that_cannot_start_is_removed(docker_workshop: DockerTestContainers) -> None:
@@ -170,7 +170,7 @@ def test_oom_kill_is_reported_as_an_event(
 ) -> None:
     script = "sleep 0.5; head -c 64000000 /dev/zero | tail"
     container = make_container(("sh", "-c", script), memory=8 * MIB)
-    eventually(lambda: not docker_engine.inspect(container).running)
+    eventually(lambda: not docker_engine.inspect(container).is_running)
     info = docker_engine.inspect(container)
     assert info.oom_killed
     assert info.exit_code == 137
@@ -182,9 +182,9 @@ def test_both_samplers_agree_on_one_container(
     container = make_container(HOG)
     eventually(lambda: docker_engine.exec(container, ["test", "-e", FULL])[0] == 0)
     info = docker_engine.inspect(container)
-    cgroups, stats = CgroupSampler(), StatsSampler(docker_engine.stats)
+    cgroups, stats = CgroupSampler(), StatsSampler(docker_engine.read_stats)
     try:
-        assert cgroups.usable(info)
+        assert cgroups.is_usable(info)
         (near,) = cgroups.sample([info], 1.0)
         (far,) = stats.sample([info], 1.0)
     finally:
@@ -194,7 +194,7 @@ def test_both_samplers_agree_on_one_container(
     assert near.memory == pytest.approx(far.memory, abs=4 * MIB)
     assert near.cpu > 0
     assert near.cpu == pytest.approx(far.cpu, abs=1.0)
-    here, there = cgroups.activity(info, 1.0), stats.activity(info, 1.0)
+    here, there = cgroups.read_activity(info, 1.0), stats.read_activity(info, 1.0)
     assert here is not None
     assert there is not None
     assert here.received == pytest.approx(there.received, abs=10_000)
@@ -206,7 +206,7 @@ def test_stats_streams_follow_containers_and_are_closed(
 ) -> None:
     infos = [docker_engine.inspect(make_container()) for _ in range(3)]
     before = threading.active_count(), open_files()
-    sampler = StatsSampler(docker_engine.stats, docker_engine.follow_stats, streams=2)
+    sampler = StatsSampler(docker_engine.read_stats, docker_engine.follow_stats, streams=2)
     assert len(sampler.sample(infos, 1.0)) == 3
     docker_engine.stop(infos[0].ref.id, timeout=5)
     eventually(lambda: [sample.container_id for sample in sampler.sample(infos, 1.0)] == ids(infos[1:]))
@@ -221,7 +221,7 @@ def test_close_ends_the_stats_streams(
     proxy: Proxy, engine: DockerEngine, docker_engine: DockerEngine, make_container: Callable[..., str]
 ) -> None:
     info = docker_engine.inspect(make_container())
-    sampler = StatsSampler(engine.stats, engine.follow_stats)
+    sampler = StatsSampler(engine.read_stats, engine.follow_stats)
     assert len(sampler.sample([info], 1.0)) == 1
     engine.close()
     eventually(lambda: not sampler._streams)
@@ -245,7 +245,7 @@ def test_cgroup_files_of_a_stopped_container_are_closed(
     assert len(sampler.sample([info], 1.0)) == 1
     docker_engine.stop(container, timeout=5)
     assert sampler.sample([info], 2.0) == []
-    assert not sampler.usable(info)
+    assert not sampler.is_usable(info)
     assert sampler._readers == {}
     docker_engine.start(container)
     assert len(sampler.sample([docker_engine.inspect(container)], 3.0)) == 1

@@ -91,12 +91,12 @@ def dangling(engine: DockerEngine) -> None:
         entry = tarfile.TarInfo("filler")
         entry.size = 200_000
         tar.addfile(entry, io.BytesIO(secrets.token_bytes(entry.size)))
-    with engine.connection.client("import image") as client:
+    with engine.connection.lend_client("import image") as client:
         client.import_image_from_data(buffer.getvalue(), changes=[f"LABEL hemostat.test={SESSION}"])
 
 
 def of(engine: DockerEngine, what: PrunableKind) -> list[PrunableItem]:
-    return [each for each in engine.reclaimable(LABELS) if each.what is what]
+    return [each for each in engine.list_reclaimable(LABELS) if each.what is what]
 
 
 @pytest.mark.docker
@@ -113,7 +113,7 @@ def test_engine_with_a_label_filter_lists_only_matches(docker_engine):
     bounded = DockerEngine.connect(label="hemostat.test=nobody-s")
     dangling(docker_engine)
     (told,) = of(docker_engine, PrunableKind.IMAGE)
-    assert bounded.reclaimable() == []
+    assert bounded.list_reclaimable() == []
     bounded.close()
     docker_engine.discard(told)
 
@@ -155,10 +155,10 @@ def other_engine() -> Iterator[DockerEngine]:
 @pytest.mark.docker
 def test_build_cache_is_listed_and_emptied(other_engine):
     build(other_engine)
-    (told,) = other_engine.reclaimable()
+    (told,) = other_engine.list_reclaimable()
     assert told.what is PrunableKind.BUILD_CACHE
     assert other_engine.discard(told) == told.size > 0
-    assert other_engine.reclaimable() == []
+    assert other_engine.list_reclaimable() == []
 
 
 def build(engine: DockerEngine) -> None:
@@ -169,7 +169,7 @@ def build(engine: DockerEngine) -> None:
         entry = tarfile.TarInfo("Dockerfile")
         entry.size = len(content)
         tar.addfile(entry, io.BytesIO(content))
-    with engine.connection.client("build") as client:
+    with engine.connection.lend_client("build") as client:
         url = f"{client.base_url}/v{client.api_version}/build"
         headers = {"Content-Type": "application/x-tar"}
         parameters = {"version": "2", "networkmode": "none"}
@@ -198,5 +198,5 @@ def test_scaled_service_keeps_its_other_settings(other_engine):
 
 def replicas(engine: DockerEngine, service: str) -> int:
     """That run, as the monitor sees them."""
-    infos = engine.containers()
-    return sum(info.running and info.ref.labels.get(SWARM_SERVICE_LABEL) == service for info in infos)
+    infos = engine.inspect_everything()
+    return sum(info.is_running and info.ref.labels.get(SWARM_SERVICE_LABEL) == service for info in infos)

@@ -67,7 +67,7 @@ def test_sample_has_the_values_of_the_stats(
     sent = None if received is None else 0
     expected = Sample(container_id=container, time=7.0, cpu=2.5, memory=memory, received=received, sent=sent)
     assert sampler.sample([info(container)], 7.0) == [expected]
-    activity = sampler.activity(info(container), 7.0)
+    activity = sampler.read_activity(info(container), 7.0)
     assert activity is not None
     assert (activity.received, activity.threads) == (received, None)
 
@@ -119,7 +119,7 @@ def test_every_available_counter_is_in_the_sample(prefix: str) -> None:
 
 
 def read_block_io(sampler: StatsSampler) -> int | None:
-    activity = sampler.activity(info("c1"), 7.0)
+    activity = sampler.read_activity(info("c1"), 7.0)
     assert activity is not None
     return activity.block
 
@@ -135,14 +135,14 @@ def test_malformed_block_io_leaves_the_sample_and_no_activity() -> None:
     broken = stats({"usage": 1}, blkio_stats={"io_service_bytes_recursive": [{}]})
     sampler = StatsSampler(lambda _container: broken)
     assert [sample.memory for sample in sampler.sample([info("c1")], 7.0)] == [1]
-    assert sampler.activity(info("c1"), 7.0) is None
+    assert sampler.read_activity(info("c1"), 7.0) is None
     sampler.close()
 
 
 def test_stopped_containers_are_skipped_and_order_is_stable(sampler: StatsSampler) -> None:
     containers = [info("v2"), info("stopped"), info("gone"), info("bare", "exited"), info("v1")]
     assert [sample.container_id for sample in sampler.sample(containers, 7.0)] == ["v2", "v1"]
-    assert sampler.activity(info("gone"), 7.0) is None
+    assert sampler.read_activity(info("gone"), 7.0) is None
 
 
 def test_refusal_by_the_engine_gives_no_samples() -> None:
@@ -266,8 +266,8 @@ def test_unused_stream_is_closed(station: Station, streaming: StatsSampler) -> N
 
 def test_received_bytes_are_unknown_on_the_host_network(station: Station, streaming: StatsSampler) -> None:
     station.tell("c1", stats({"usage": 1}, networks={"eth0": {"rx_bytes": 12, "tx_bytes": 0}}))
-    activity = streaming.activity(info("c1"), 7.0)
-    hosts = streaming.activity(info("c1", network_mode="host"), 7.0)
+    activity = streaming.read_activity(info("c1"), 7.0)
+    hosts = streaming.read_activity(info("c1", network_mode="host"), 7.0)
     assert activity is not None
     assert hosts is not None
     assert (activity.received, hosts.received) == (12, None)
@@ -332,7 +332,7 @@ def test_hanging_stats_delay_other_containers_once(
     station.tell("c2", stats({"usage": 2}))
     eventually(lambda: usage(streaming, info("c1"), info("c2")) == [2])
     station.tell("c1", EngineError("follow stats of c1: took too long"))
-    eventually(lambda: not streaming._feeds["c1"].busy)
+    eventually(lambda: not streaming._feeds["c1"].is_busy)
     waits.clear()
     assert usage(streaming, info("c1"), info("c2")) == [2]
     assert (waits, station.opened.count("c1")) == ([0.0], 2)
@@ -347,7 +347,7 @@ def test_hung_stats_are_requested_again_after_a_pause(
         streaming.sample([info("c1")], 7.0)
         Time.now += HANG_SECONDS
         station.tell("c1", EngineError("follow stats of c1: took too long"))
-        eventually(lambda: not streaming._feeds["c1"].busy)
+        eventually(lambda: not streaming._feeds["c1"].is_busy)
         opened = len(station.opened)
         streaming.sample([info("c1")], 7.0)
         assert len(station.opened) == opened

@@ -51,7 +51,7 @@ class Script:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "FIRST_DELAY", 0.0)
+    monkeypatch.setattr(event_stream, "FIRST_DELAY_SECONDS", 0.0)
 
 
 def test_stream_reports_each_connection_and_each_loss() -> None:

@@ -84,7 +84,7 @@ def test_engine_without_swarm_is_not_asked_again(proxy: RuleProxy) -> None:
     )
     engine = connect(proxy, Rule("GET /services/s1", refusal))
     with pytest.raises(EngineError, match="not a swarm manager") as raised:
-        engine.service("s1")
+        engine.read_service("s1")
     assert not raised.value.transient
 
 
@@ -213,13 +213,13 @@ def test_facts_of_a_remote_host_are_not_guessed() -> None:
 def test_forbidden_endpoints_are_detected_without_changes(proxy: RuleProxy) -> None:
     nobody = Rule("/containers/0+/", told({"message": "No such container: 0"}, 404))
     engine = connect(proxy, Rule("^POST |GET /info|GET /containers/.*/logs", page(403)), nobody)
-    assert engine.forbidden() == [
+    assert engine.find_forbidden() == [
         "GET /info",
         "GET /containers/ID/logs",
         *(f"POST /containers/ID/{verb}" for verb in ("restart", "start", "stop", "update", "exec")),
     ]
     proxy.rules = [nobody, VERSION]
-    assert engine.forbidden() == []
+    assert engine.find_forbidden() == []
     assert all("/containers/000" in each for each in proxy.asked if each.startswith("POST "))
 
 
@@ -314,7 +314,7 @@ def test_container_with_a_failing_inspection_is_left_out(proxy: RuleProxy, fault
     rules = [Rule(f"GET /containers/{name}/json", inspected(name)) for name in ("one", "two")]
     rules += [Rule("GET /containers/gone/json", NO_SUCH), Rule("GET /containers/bad/json", FAULTS[fault])]
     engine = connect(proxy, *rules, listed("one", "bad", "gone", "two"))
-    assert [info.ref.name for info in engine.containers()] == ["one", "two"]
+    assert [info.ref.name for info in engine.inspect_everything()] == ["one", "two"]
     answers = engine.inspect_all(["bad", "two"])
     bad = answers["bad"]
     assert isinstance(bad, EngineError)
@@ -328,7 +328,7 @@ def test_hanging_inspections_do_not_add_up(proxy: RuleProxy, monkeypatch: pytest
     rules = [Rule(f"GET /containers/{name}/json", inspected(name)) for name in names[::2]]
     engine = connect(proxy, *rules, Rule("GET /containers/c", Silence()), listed(*names))
     began = time.monotonic()
-    assert [info.ref.name for info in engine.containers()] == names[::2]
+    assert [info.ref.name for info in engine.inspect_everything()] == names[::2]
     assert time.monotonic() - began < 1.5
     assert [type(answer) for answer in engine.inspect_all(names[1::2]).values()] == [EngineTimeoutError] * 6
 
@@ -347,14 +347,14 @@ def test_inspections_after_a_hanging_one_have_less_time(
 def test_malformed_row_is_skipped_alone(proxy: RuleProxy) -> None:
     rows = [{}, {"Id": "c1", "Names": None, "Labels": 7}, {"Id": "c2", "Names": ["/two"], "State": "running"}]
     engine = connect(proxy, Rule("GET /containers/json", told(rows)))
-    assert [row.ref.name for row in engine.listing()] == ["two"]
+    assert [row.ref.name for row in engine.list_containers()] == ["two"]
 
 
 def test_hanging_list_times_out(proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "LIST_SECONDS", 0.1)
     engine = connect(proxy, Rule("GET /containers/json", Silence()))
     with pytest.raises(EngineTimeoutError, match="list containers"):
-        engine.listing()
+        engine.list_containers()
 
 
 def test_network_members_are_listed_despite_a_hanging_one(
@@ -364,7 +364,7 @@ def test_network_members_are_listed_despite_a_hanging_one(
     rows = [{"Id": name, "HostConfig": {"NetworkMode": "container:vpn"}} for name in ("stuck", "app")]
     rules = [Rule("GET /containers/app/json", inspected("app")), Rule("GET /containers/stuck", Silence())]
     engine = connect(proxy, *rules, Rule("GET /containers/json", told([*rows, {"Id": "vpn"}])))
-    assert [info.ref.name for info in engine.attached()] == ["app"]
+    assert [info.ref.name for info in engine.list_attached()] == ["app"]
 
 
 def test_unused_containers_are_listed_despite_a_hanging_one(
@@ -374,7 +374,7 @@ def test_unused_containers_are_listed_despite_a_hanging_one(
     rows = [{"Id": name, "Names": [f"/{name}"], "State": "exited"} for name in ("stuck", "old")]
     rules = [Rule("GET /containers/old/json", inspected("old")), Rule("GET /containers/stuck", Silence())]
     engine = connect(proxy, *rules, Rule("GET /system/df", told({"Containers": rows})))
-    assert [each.name for each in engine.reclaimable()] == ["old"]
+    assert [each.name for each in engine.list_reclaimable()] == ["old"]
 
 
 # --- ssh ----------------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ def test_restart_policies_match_docker(
     container = engine.run(spec(restart_policy=policy))
     engine.crash(container, exit_code)
     info = engine.inspect(container)
-    assert (info.running, info.restart_count) == (running, int(running))
+    assert (info.is_running, info.restart_count) == (running, int(running))
 
 
 def test_paused_container_has_status_paused(engine: InMemoryEngine) -> None:
@@ -112,7 +112,7 @@ def test_engine_can_disconnect_and_reconnect(engine: InMemoryEngine) -> None:
     engine.disconnect()
     assert isinstance(next(events), Disconnected)
     with pytest.raises(EngineUnreachableError):
-        engine.containers()
+        engine.inspect_everything()
     engine.reconnect()
     container = engine.run(spec())
     assert next(events) == Connected()
@@ -134,7 +134,7 @@ def test_failure_is_raised_until_it_is_removed(engine: InMemoryEngine) -> None:
         engine.restart(container)
     engine.fail(None)
     engine.restart(container)
-    assert engine.inspect(container).running
+    assert engine.inspect(container).is_running
 
 
 def test_logs_are_the_tail_of_the_output(engine: InMemoryEngine) -> None:

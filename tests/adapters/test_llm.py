@@ -11,7 +11,7 @@ import pytest
 from hemostat.adapters import llm
 from hemostat.adapters.llm.http_errors import read_retry_after
 from hemostat.adapters.llm.lazy_client import LazyAdvisor
-from hemostat.app import advisor
+from hemostat.app import make_advisor
 from hemostat.config import Settings
 from hemostat.core.llm.budget import Prices
 from hemostat.core.settings.analyzer import AnalyzerSettings
@@ -48,7 +48,7 @@ def test_advisor_is_selected_by_settings_and_keys(analysis, environ, key, vendor
 
 
 def test_no_advisor_is_used_without_a_key():
-    assert advisor(Settings(), {}) is None
+    assert make_advisor(Settings(), {}) is None
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_no_advisor_is_used_without_a_key():
     [({CLAUDES: "k"}, "anthropic:claude-sonnet-5-5"), ({GPTS: "k"}, "openai:gpt-6.1-terra")],
 )
 def test_default_model_of_each_vendor_has_a_price(environ, name):
-    with closing(advisor(Settings(), environ)) as made:
+    with closing(make_advisor(Settings(), environ)) as made:
         assert made.name == name
         assert llm.find_prices(AnalyzerSettings(), made).sent > 0
 
@@ -101,7 +101,7 @@ def test_vendor_key_is_not_sent_to_another_vendor(vendor, key, monkeypatch):
     with ModelServer([Says("Hello.")], key=None) as server:
         analysis = AnalyzerSettings(advisor=vendor, base_url=server.base_url(vendor), model="m")
         with closing(llm.create_advisor(vendor, analysis, environ, key)) as made:
-            made.say("", ["?"], (), must_call=None, max_tokens=9, timeout=5)
+            made.request_turn("", ["?"], (), must_call=None, max_tokens=9, timeout=5)
     sent = server.requests[0].headers
     assert sent["authorization"] == f"Bearer {key or 'none'}"
     assert "the-environment's" not in sent.values()
@@ -118,7 +118,7 @@ def test_vendor_key_is_not_sent_to_another_vendor(vendor, key, monkeypatch):
 )
 def test_price_is_from_settings_then_the_catalogue(analysis, prices):
     settings = Settings(analyzer=AnalyzerSettings(advisor="anthropic", api_key="k", **analysis))
-    with closing(advisor(settings, {})) as made:
+    with closing(make_advisor(settings, {})) as made:
         assert llm.find_prices(settings.analyzer, made) == prices
 
 
@@ -150,7 +150,7 @@ def sent(vendor: str, model: str) -> Mapping[str, Any]:
         analysis = AnalyzerSettings(model=model, base_url=server.base_url(vendor))
         tools = (Tool(name="conclude", description="d", parameters={"type": "object"}),)
         with closing(llm.create_advisor(vendor, analysis, {}, KEY)) as made:
-            made.say("s", ["?"], tools, must_call="conclude", max_tokens=9, timeout=5)
+            made.request_turn("s", ["?"], tools, must_call="conclude", max_tokens=9, timeout=5)
     return server.requests[0].body
 
 
@@ -190,7 +190,7 @@ def test_response_above_the_limit_is_unreadable(answer, told):
             closing(llm.create_advisor("openai", analysis, {}, None)) as made,
             pytest.raises(AdvisorError, match=told),
         ):
-            made.say("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
+            made.request_turn("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
 
 
 @pytest.mark.parametrize("vendor", ["anthropic", "openai"])
@@ -202,7 +202,7 @@ def test_invalid_token_count_refunds_no_budget(vendor, sent):
             closing(llm.create_advisor(vendor, analysis, {}, KEY)) as made,
             pytest.raises(AdvisorError, match="an unreadable response"),
         ):
-            made.say("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
+            made.request_turn("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
 
 
 def test_request_waits_for_a_loading_client():
@@ -244,7 +244,7 @@ def test_client_that_cannot_be_created_is_an_advisor_error(error, told):
 
     late = LazyAdvisor("openai:m", make)
     with pytest.raises(AdvisorError, match=told) as caught:
-        late.say("", [], [], must_call=None, max_tokens=1, timeout=1.0)
+        late.request_turn("", [], [], must_call=None, max_tokens=1, timeout=1.0)
     assert not caught.value.transient
     assert "\x1b" not in caught.value.message
     with pytest.raises(AdvisorError, match=told):

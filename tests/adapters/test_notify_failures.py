@@ -150,7 +150,7 @@ def test_ok_of_slack_with_an_html_type_is_a_delivery(hook):
 
 def test_ping_failures_have_the_same_texts():
     with pytest.raises(NotifyError) as caught:
-        HealthchecksPing(f"http://127.0.0.1:{closed_port()}/ping/{SECRET}", signals=False).beat()
+        HealthchecksPing(f"http://127.0.0.1:{closed_port()}/ping/{SECRET}", signals=False).ping_success()
     assert caught.value.message == (
         "the heartbeat URL at 127.0.0.1 refuses the connection: no process listens there"
     )

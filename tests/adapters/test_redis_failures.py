@@ -88,8 +88,8 @@ def test_lost_ledger_is_restored(ledger, redis_client, command):
     redis_client.raw.execute_command(*command.split())
     after = ledger.read("h", "web")
     assert after.attempts == before.attempts
-    assert {each.key for each in after.ended} == {"k0", "k1", "k2"}
-    assert {each.key for each in after.running} == {"running"}
+    assert {each.key for each in after.ended_attempts} == {"k0", "k1", "k2"}
+    assert {each.key for each in after.running_attempts} == {"running"}
     assert after.version >= before.version
     assert ledger.check("h").startswith(LOST_DATA_PREFIX)
 
@@ -115,7 +115,7 @@ def test_loss_of_the_ledger_is_detected_without_a_decision(ledger, redis_client)
     assert ledger.check("h") == ""
     redis_client.raw.flushall()
     assert ledger.check("h").startswith(LOST_DATA_PREFIX)
-    assert desk.controls().pauses["*"].by == "ann"
+    assert desk.read_controls().pauses["*"].by == "ann"
     assert len(ledger.read("h", "web").attempts) == 4
 
 
@@ -125,7 +125,7 @@ def test_resumed_pause_is_not_restored(ledger, redis_client):
     ledger.check("h")
     desk.resume("*")
     assert ledger.check("h") == ""
-    assert desk.controls().pauses == {}
+    assert desk.read_controls().pauses == {}
 
 
 def test_group_lost_during_a_read_is_created_again(redis_client, redis_url):
@@ -143,7 +143,7 @@ def test_group_lost_during_a_read_is_created_again(redis_client, redis_url):
     reader.join(5)
     assert len(entries) == 1
     other.raw.flushall()
-    bus.keep("alert", "me", entries)
+    bus.extend_delivery("alert", "me", entries)
     other.close()
 
 
@@ -155,8 +155,8 @@ def mute():
 
 
 def test_half_open_subscription_is_detected(redis_client, monkeypatch):
-    monkeypatch.setattr(redis_bus, "ASK_AFTER", 0.05)
-    monkeypatch.setattr(redis_bus, "TIMEOUT", 0.2)
+    monkeypatch.setattr(redis_bus, "PING_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr(redis_bus, "TIMEOUT_SECONDS", 0.2)
     heard = RedisBus(redis_client).subscribe(["health_alert"], timeout=0.02)
     since = time.monotonic()
     while time.monotonic() - since < 0.6:  # silent and alive: it is asked, and answers
@@ -167,7 +167,7 @@ def test_half_open_subscription_is_detected(redis_client, monkeypatch):
 
 
 def test_server_that_never_responds_times_out(mute, monkeypatch):
-    monkeypatch.setattr("hemostat.adapters.redis.client.TIMEOUT", 0.1)
+    monkeypatch.setattr("hemostat.adapters.redis.client.TIMEOUT_SECONDS", 0.1)
     with pytest.raises(BusError, match="cannot be reached"):
         RedisBus(connect(f"redis://127.0.0.1:{mute}/0")).ping()
 

@@ -32,9 +32,9 @@ SMALL = 3 << 20
 @pytest.fixture
 def full(state_dir, monkeypatch):
     """A bus on a Redis of 3 MiB, and the embedded Redis."""
-    monkeypatch.setattr("hemostat.adapters.redis.embedded.MAX_MEMORY", SMALL)
+    monkeypatch.setattr("hemostat.adapters.redis.embedded.MAX_MEMORY_BYTES", SMALL)
     embedded = EmbeddedRedis(state_dir)
-    client = connect(embedded.ensure(), relieve=embedded.relieve)
+    client = connect(embedded.ensure_running(), relieve=embedded.free_memory)
     yield RedisBus(client)
     client.close()
 
@@ -58,7 +58,7 @@ def read_all(bus):
 
 
 def test_embedded_redis_has_a_memory_limit_without_eviction(state_dir):
-    client = connect(EmbeddedRedis(state_dir).ensure())
+    client = connect(EmbeddedRedis(state_dir).ensure_running())
     assert client.raw.config_get("maxmemory*")["maxmemory"] == str(256 << 20)
     assert client.raw.config_get("maxmemory*")["maxmemory-policy"] == "noeviction"
     client.close()
@@ -85,7 +85,7 @@ def test_pending_entries_are_not_trimmed(full):
     given = read_all(full)
     full.ack_all(ROLE, [(entry, ()) for entry in given[: len(given) // 2]])
     assert trim_streams(full._client) > 0
-    assert [each.id for each in full.unfinished(ROLE, "one", [STREAM])] == [
+    assert [each.id for each in full.read_unfinished(ROLE, "one", [STREAM])] == [
         each.id for each in given[len(given) // 2 :]
     ][:1000]
     full.publish([event(alert())])
@@ -106,7 +106,7 @@ def test_newest_entries_stay_for_viewers_if_they_fit(full):
         full.publish([event(alert())] * 100)
     full.ack_all(ROLE, [(entry, ()) for entry in read_all(full)])
     trim_streams(full._client)
-    assert 1000 <= len(full.recent(STREAM, 2000)) <= 1100
+    assert 1000 <= len(full.read_recent(STREAM, 2000)) <= 1100
 
 
 def test_oldest_review_data_is_removed_to_make_room(full):
@@ -155,11 +155,11 @@ def test_full_redis_can_be_read(full):
     read_all(full)
     fill(full)
     client = full._client
-    assert not RedisLedger(client).survey("h").attempts
-    assert not RedisControls(client).controls().pauses
-    assert RedisAuditAnchor(client).noted("trail").head is None
+    assert not RedisLedger(client).read_host("h").attempts
+    assert not RedisControls(client).read_controls().pauses
+    assert RedisAuditAnchor(client).read_notes("trail").head is None
     assert RedisLlmBudget(client).read() == (0, [])
-    assert full.recent(STREAM, 1)
+    assert full.read_recent(STREAM, 1)
 
 
 def test_status_is_printed_of_a_full_redis(full, state_dir):

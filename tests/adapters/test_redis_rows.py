@@ -74,9 +74,9 @@ def test_ledger_quarantines_unreadable_rows(redis_client):
     spoil(redis_client, "hemostat:ledger:h:running", "hemostat:ledger:h:of:web", "hemostat:ledger:h:scaled")
     redis_client.raw.lpush("hemostat:ledger:h:ended", *HOSTILE)
     book = ledger.read("h", "web")
-    assert [each.key for each in book.attempts] == [each.key for each in book.ended] == ["i1:1:0"]
-    assert (book.running, ledger.scaled("h")) == ((), [])
-    assert len(ledger.attempts("h", "web")) == len(ledger.survey("h").ended) == 1
+    assert [each.key for each in book.attempts] == [each.key for each in book.ended_attempts] == ["i1:1:0"]
+    assert (book.running_attempts, ledger.list_raised_limits("h")) == ((), [])
+    assert len(ledger.list_attempts("h", "web")) == len(ledger.read_host("h").ended_attempts) == 1
     assert ledger.reserve("h", attempt("i2:1:0", time=NOW + 5), book.version)
     notice = ledger.check("h")
     forgotten = 2  # older than attempts are kept
@@ -111,29 +111,29 @@ def test_unreadable_pause_applies_until_it_is_resumed(redis_client, name, value)
     desk, ledger = RedisControls(redis_client), RedisLedger(redis_client)
     desk.pause("db", Pause(by="ann", at=NOW, until=NOW + 60))
     redis_client.raw.hset("hemostat:control:pauses", name, value)
-    for controls in (desk.controls(), ledger.read("h", "web").controls, ledger.survey("h").controls):
-        assert "cannot be read" in controls.paused("web", NOW).by
+    for controls in (desk.read_controls(), ledger.read("h", "web").controls, ledger.read_host("h").controls):
+        assert "cannot be read" in controls.find_pause("web", NOW).by
         assert controls.pauses["db"].by == "ann"
-        assert (controls.paused("cache", NOW) is not None) is (name == ALL_CONTAINERS)
+        assert (controls.find_pause("cache", NOW) is not None) is (name == ALL_CONTAINERS)
     ledger.check("h")
-    assert desk.controls().paused("web", NOW) is not None
+    assert desk.read_controls().find_pause("web", NOW) is not None
     assert [row.field for row in find_in_place(redis_client)] == [name.encode()]
     assert desk.resume(name)
-    assert desk.controls().paused("web", NOW) is None
+    assert desk.read_controls().find_pause("web", NOW) is None
 
 
 def test_pause_with_an_unreadable_name_applies_to_all(redis_client):
     redis_client.raw.hset("hemostat:control:pauses", b"\xff", msgspec.json.encode(Pause(by="ann", at=NOW)))
-    assert RedisControls(redis_client).controls().paused("web", NOW) is not None
+    assert RedisControls(redis_client).read_controls().find_pause("web", NOW) is not None
 
 
 @pytest.mark.parametrize("value", ["", "nan", "inf", "-inf", "soon", b"\xff"])
 def test_unreadable_reset_has_no_effect(redis_client, value):
     desk = RedisControls(redis_client)
-    desk.reset("db", NOW)
+    desk.reset_breaker("db", NOW)
     redis_client.raw.hset("hemostat:control:resets", "web", value)
-    controls = desk.controls()
-    assert (controls.reset("web"), controls.reset("db")) == (0.0, NOW)
+    controls = desk.read_controls()
+    assert (controls.get_reset_time("web"), controls.get_reset_time("db")) == (0.0, NOW)
     assert [row.field for row in find_in_place(redis_client)] == [b"web"]
 
 
@@ -147,13 +147,13 @@ def approval(key: str = "i1:1:0") -> Approval:
 @pytest.mark.parametrize("value", HOSTILE)
 def test_unreadable_approval_permits_nothing(redis_client, value):
     desk, ledger = RedisControls(redis_client), RedisLedger(redis_client)
-    desk.ask(approval("i2:1:0"))
+    desk.request_approval(approval("i2:1:0"))
     redis_client.raw.hset("hemostat:approvals", "i1:1:0", value)
     assert ledger.read("h", "web", "i1", "i1:1:0").approval is None
-    assert [each.key for each in desk.approvals()] == ["i2:1:0"]
-    answered = desk.answer("a-i2:1:0", ApprovalAnswer.APPROVED, by="ann", reason="", now=NOW + 1)
+    assert [each.key for each in desk.list_approvals()] == ["i2:1:0"]
+    answered = desk.answer_approval("a-i2:1:0", ApprovalAnswer.APPROVED, by="ann", reason="", now=NOW + 1)
     assert answered.answer is ApprovalAnswer.APPROVED
-    assert desk.ask(approval()) == approval()
+    assert desk.request_approval(approval()) == approval()
     assert len(list_aside(redis_client)) == 1
 
 
@@ -169,7 +169,7 @@ def test_unreadable_notifications_leave_the_outbox(redis_client):
     redis_client.raw.zadd("hemostat:outbox:slack", {"nothing": NOW - 2})
     told = outbox.take("slack", NOW + 1, lease=30, count=100)
     assert [each for each, _ in told] == [word]
-    assert outbox.waiting("slack") == 1
+    assert outbox.count_waiting("slack") == 1
 
 
 def test_unreadable_rows_of_the_stores_are_skipped(redis_client):
@@ -186,12 +186,12 @@ def test_unreadable_rows_of_the_stores_are_skipped(redis_client):
     )
     spent = LlmUsage(id="s1", time=NOW, cost=0.1)
     dossiers.put("i1", kept)
-    casebook.remember("sig", "k1", past)
+    casebook.add_precedent("sig", "k1", past)
     assert purse.take(spent, 0)
     spoil(redis_client, "hemostat:evidence:i1", "hemostat:past:sig", "hemostat:advisor:spent")
     assert dossiers.get("i1") == [kept]
     assert dossiers.put("i1", msgspec.structs.replace(kept, rung=1))
-    assert casebook.past("sig") == [past]
+    assert casebook.list_precedents("sig") == [past]
     version, spendings = purse.read()
     assert spendings == [spent]
     assert purse.take(msgspec.structs.replace(spent, id="s2"), version)
@@ -201,9 +201,9 @@ def test_unreadable_rows_of_the_stores_are_skipped(redis_client):
 def test_unreadable_audit_anchor_can_be_replaced(redis_client):
     notary = RedisAuditAnchor(redis_client)
     redis_client.raw.hset("hemostat:audit:t", mapping={"head": "many", "head:hash": "zz"})
-    assert notary.noted("t").head is None
+    assert notary.read_notes("t").head is None
     notary.note_head("t", ChainPosition(5, b"\1" * 32))
-    assert notary.noted("t").head == ChainPosition(5, b"\1" * 32)
+    assert notary.read_notes("t").head == ChainPosition(5, b"\1" * 32)
 
 
 def test_quarantine_is_bounded_and_holds_each_row_once(redis_client):
@@ -230,7 +230,7 @@ def test_keys_of_a_wrong_type_are_listed_and_removed(redis_client):
     for row in rows:
         remove_in_place(redis_client, row)
     assert find_in_place(redis_client) == []
-    assert RedisLedger(redis_client).read("h", "web").running == ()
+    assert RedisLedger(redis_client).read("h", "web").running_attempts == ()
 
 
 def test_row_written_meanwhile_is_not_removed(redis_client):
@@ -238,16 +238,16 @@ def test_row_written_meanwhile_is_not_removed(redis_client):
     (row,) = find_in_place(redis_client)
     redis_client.raw.hset("hemostat:approvals", "k", msgspec.json.encode(approval("k")))
     remove_in_place(redis_client, row)
-    assert [each.key for each in RedisControls(redis_client).approvals()] == ["k"]
+    assert [each.key for each in RedisControls(redis_client).list_approvals()] == ["k"]
 
 
 def test_readable_raised_limits_are_restored(redis_client):
     ledger = RedisLedger(redis_client)
     raised = RaisedLimit(container="c1", resource="memory", before=1.0, after=2.0, time=NOW)
-    ledger.keep_scaled("h", raised)
+    ledger.save_raised_limit("h", raised)
     spoil(redis_client, "hemostat:ledger:h:scaled")
-    (kept,) = ledger.scaled("h")
-    assert ledger.drop_scaled("h", kept)
+    (kept,) = ledger.list_raised_limits("h")
+    assert ledger.remove_raised_limit("h", kept)
 
 
 @pytest.fixture(scope="module", params=[7, 6])

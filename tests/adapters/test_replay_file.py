@@ -112,7 +112,7 @@ def test_missing_file_is_reported(tmp_path):
 
 
 def test_decompression_bomb_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(replay_file, "MOST", 1 << 20)
+    monkeypatch.setattr(replay_file, "MAX_FILE_BYTES", 1 << 20)
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(LINES[0] + b" " * (8 << 20)))
     with pytest.raises(DecodeError, match="longer than 1 MiB: record a shorter period"):
@@ -120,11 +120,11 @@ def test_decompression_bomb_is_refused(tmp_path, monkeypatch):
 
 
 def test_file_that_reached_its_limit_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(replay_file, "MOST", 1 << 20)
+    monkeypatch.setattr(replay_file, "MAX_FILE_BYTES", 1 << 20)
     path = tmp_path / "a.jsonl"
     with ReplayFile(path) as file:
         file.write(LINES[0])
-        while not file.full:
+        while not file.is_full:
             file.write(LINES[1])
     assert len(read_replay(path)) > 1000
 

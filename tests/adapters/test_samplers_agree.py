@@ -72,7 +72,7 @@ def near() -> Iterator[CgroupSampler]:
 
 @pytest.fixture
 def far(docker_engine: DockerEngine) -> Iterator[StatsSampler]:
-    sampler = StatsSampler(docker_engine.stats, docker_engine.follow_stats)
+    sampler = StatsSampler(docker_engine.read_stats, docker_engine.follow_stats)
     yield sampler
     sampler.close()
 
@@ -155,7 +155,7 @@ def whole(containers: Sequence[ContainerInfo]) -> list[Sample]:
 
 
 def read_block_io(sampler: CgroupSampler | StatsSampler, container: ContainerInfo) -> int | None:
-    activity = sampler.activity(container, time.time())
+    activity = sampler.read_activity(container, time.time())
     assert activity is not None
     return activity.block
 
@@ -240,7 +240,7 @@ def test_samplers_agree_on_own_and_shared_networks(run: Run, near: CgroupSampler
         assert received[0] == pytest.approx(received[1], abs=4000)
         assert received[2] in {0, None}
         assert received[3] is None
-        activity = sampler.activity(own, time.time())
+        activity = sampler.read_activity(own, time.time())
         assert activity is not None
         assert activity.received == pytest.approx(received[0], abs=4000)
 

@@ -126,7 +126,7 @@ def test_unreachable_address_is_a_transient_error():
 
 
 def test_server_that_never_responds_times_out(hook, monkeypatch):
-    monkeypatch.setattr(slack, "TIMEOUT", 0.1)
+    monkeypatch.setattr(slack, "TIMEOUT_SECONDS", 0.1)
     hook.silent = True
     error = failure(hook.url)
     assert error.transient

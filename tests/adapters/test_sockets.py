@@ -62,25 +62,25 @@ def root(tmp_path):
 
 def test_container_is_read_after_a_short_runtime(root):
     reader = SocketReader(root)
-    assert reader.next([container()], MIN_AGE_SECONDS - 0.1) is None
-    found = reader.next([container()], MIN_AGE_SECONDS)
+    assert reader.read_next([container()], MIN_AGE_SECONDS - 0.1) is None
+    found = reader.read_next([container()], MIN_AGE_SECONDS)
     assert found is not None
     assert found.servers == (("172.17.0.3", 5432),)
 
 
 def test_reused_pid_is_not_read(root):
     (root / "proc/7/cgroup").write_text("0::/user.slice\n")
-    assert SocketReader(root).next([container()], 10.0) is None
-    assert SocketReader(root).next([container(pid=8)], 10.0) is None
+    assert SocketReader(root).read_next([container()], 10.0) is None
+    assert SocketReader(root).read_next([container(pid=8)], 10.0) is None
 
 
 def test_containers_alternate_and_pauses_follow_the_cost(root):
     reader = SocketReader(root)
     other = ContainerInfo(ref=Container(id="d" * 64, name="db"), status="running", pid=9)
-    assert reader.next([container(), other], 10.0) is not None
+    assert reader.read_next([container(), other], 10.0) is not None
     now = 10.0 + 60.0
-    assert reader.next([container(), other], now) is None  # it was the other's turn
-    assert reader.next([container(), other], now + 60.0) is not None
+    assert reader.read_next([container(), other], now) is None  # it was the other's turn
+    assert reader.read_next([container(), other], now + 60.0) is not None
 
 
 def test_pause_after_a_long_reading_is_kept(root, monkeypatch):
@@ -91,9 +91,9 @@ def test_pause_after_a_long_reading_is_kept(root, monkeypatch):
     readings: list[str] = []
     monkeypatch.setattr(reader, "_read", lambda info: readings.append(info.ref.name))
     for second in range(10, 510):
-        reader.next([container(), other], float(second))
+        reader.read_next([container(), other], float(second))
     assert readings == ["web", "db"], "each takes half a second"
-    reader.next([container(), other], 510.0)
+    reader.read_next([container(), other], 510.0)
     assert readings == ["web", "db", "web"]
 
 
@@ -105,6 +105,6 @@ def test_sockets_of_processes_outside_are_not_shown(root, cgroup, shown):
         (process / "ns").mkdir(parents=True)
         (process / "ns/net").hardlink_to(root / "proc/7/net/tcp6")
     (other / "cgroup").write_text(cgroup)
-    found = SocketReader(root).next([container()], MIN_AGE_SECONDS)
+    found = SocketReader(root).read_next([container()], MIN_AGE_SECONDS)
     assert found is not None
     assert len(found.servers) == shown

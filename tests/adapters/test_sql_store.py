@@ -33,7 +33,7 @@ def test_deleted_rows_free_disk_space(tmp_path):
     path = tmp_path / "history.db"
     store = open_store(path)
     store.append([event(alert(), at) for at in range(1000)])
-    store.remove(store.outdated(None, 1, limit=1000))
+    store.remove(store.find_outdated(None, 1, limit=1000))
     before = _pages(path)
     store.compact()
     assert _pages(path) < before / 2
@@ -56,7 +56,7 @@ def test_row_with_an_impossible_value_is_reported(tmp_path, column, value):
     store.append([event(alert(), at) for at in range(3)])
     with store._engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE hemostat_events SET {column} = {value} WHERE number = 2")
-    with store.trail() as (ends, links):
+    with store.open_trail() as (ends, links):
         assert next(each.number for each in verify_chain(links, ends, AnchorNotes())) == 2
     store.close()
 
@@ -73,7 +73,7 @@ def test_unsupported_database_url_is_refused(url):
 def test_failure_is_one_line_without_password_and_retried():
     store = SqlStore("postgresql://me:secret@127.0.0.1:1/db?password=secret", lambda: NOW)
     with pytest.raises(StoreUnreachableError) as failed:
-        store.ends()
+        store.read_ends()
     told = str(failed.value)
     assert "secret" not in told
     assert "\n" not in told
@@ -177,8 +177,8 @@ def test_row_of_any_size_is_read_in_part_and_found(tmp_path):
         raw.execute("UPDATE hemostat_events SET body = body || hex(zeroblob(20000000)), host = body")
         raw.execute("UPDATE hemostat_trail SET name = name || hex(zeroblob(20000000))")
         raw.commit()
-    row = store.row(store.ends().head.number)
+    row = store.read_row(store.read_ends().head.number)
     assert len(row.record.body) == MAX_CHARACTERS_READ
-    assert len(store.ends().trail) == MAX_CHARACTERS_READ
+    assert len(store.read_ends().trail) == MAX_CHARACTERS_READ
     assert [len(each.body) for each in store.find(EventQuery())] == [MAX_CHARACTERS_READ]
     store.close()

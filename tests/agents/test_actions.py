@@ -95,7 +95,7 @@ def test_running_container_is_restarted_and_dead_one_started(lab):
     lab.engine.stop(container)
     operate(lab, Action.RESTART, container)
     assert before < between < start_of(lab, container)
-    assert lab.engine.inspect(container).running
+    assert lab.engine.inspect(container).is_running
 
 
 def test_completed_restart_is_not_repeated(lab):
@@ -128,7 +128,7 @@ def test_network_members_are_restarted_after_the_owner(lab):
     done = operate(lab, Action.RESTART, owner)
     times = [start_of(lab, container) for container in (owner, database, app)]
     assert times == sorted(times)
-    assert not lab.engine.inspect(stopped).running
+    assert not lab.engine.inspect(stopped).is_running
     assert start_of(lab, other) == before
     assert done.detail.index(name) < done.detail.index(lab.engine.inspect(app).ref.name)
 
@@ -182,7 +182,7 @@ def test_member_stopped_by_a_person_is_not_reattached(memory_lab):
 
     memory_lab.fake.restart = restart_and_stop
     operate(memory_lab, Action.RESTART, owner)
-    assert not memory_lab.engine.inspect(second).running
+    assert not memory_lab.engine.inspect(second).is_running
 
 
 @pytest.mark.docker
@@ -281,7 +281,7 @@ def test_memory_and_cpu_limits_are_raised_and_restored(lab):
     assert memory.detail == "memory 64.0 MiB → 80.0 MiB"
     for scaled in (memory.scaled, plan(lab, Action.SCALE, container, by, resource="cpu").scaled):
         assert operate(lab, Action.SCALE, container, by=by, scaled=scaled).detail.startswith(scaled.resource)
-        assert by.current(scaled) == scaled.after
+        assert by.read_current(scaled) == scaled.after
     info = lab.engine.inspect(container)
     assert (info.memory_limit, info.cpu_limit) == (80 * MIB, 0.7)
     assert by.scale_back(memory.scaled).detail == "memory 80.0 MiB → 64.0 MiB"
@@ -315,7 +315,7 @@ def test_container_without_a_limit_is_not_scaled(lab):
 
 def test_removed_container_has_no_limit_to_restore(lab):
     gone = RaisedLimit(container="0" * 64, resource=Resource.MEMORY, before=1, after=2, time=0)
-    assert surgeon(lab).current(gone) is None
+    assert surgeon(lab).read_current(gone) is None
     with pytest.raises(NotApplicableError):
         surgeon(lab).scale_back(gone)
 
@@ -326,9 +326,9 @@ def test_swarm_service_is_scaled_up_and_down(memory_lab):
     container, by = memory_lab.make(labels=labels, memory=64 * MIB), surgeon(memory_lab)
     scaled = plan(memory_lab, Action.SCALE, container, by, resource="cpu").scaled
     assert operate(memory_lab, Action.SCALE, container, by=by, scaled=scaled).detail == "replicas 2 → 3"
-    assert memory_lab.engine.service("s1").replicas == 3
+    assert memory_lab.engine.read_service("s1").replicas == 3
     assert by.scale_back(scaled).detail == "replicas 3 → 2"
-    assert memory_lab.engine.service("s1").replicas == 2
+    assert memory_lab.engine.read_service("s1").replicas == 2
 
 
 def test_compose_service_is_scaled_up_to_its_label(memory_lab):
@@ -337,11 +337,11 @@ def test_compose_service_is_scaled_up_to_its_label(memory_lab):
     by = surgeon(memory_lab)
     scaled = plan(memory_lab, Action.SCALE, container, by, resource="cpu").scaled
     assert operate(memory_lab, Action.SCALE, container, by=by, scaled=scaled).detail == "replicas 1 → 2"
-    assert by.current(scaled) == 2
+    assert by.read_current(scaled) == 2
     with pytest.raises(NotApplicableError, match="has 2 replicas, the ceiling is 2"):
         plan(memory_lab, Action.SCALE, container, by, resource="cpu")
     assert by.scale_back(scaled).detail == "replicas 2 → 1"
-    assert [info.ref.id for info in memory_lab.engine.containers()] == [container]
+    assert [info.ref.id for info in memory_lab.engine.inspect_everything()] == [container]
 
 
 def test_container_without_config_hash_is_not_a_replica(memory_lab):
@@ -358,7 +358,10 @@ def test_forged_replica_is_the_only_container_copied(memory_lab):
     labels = {**composed(config="0"), "hemostat.scale.max": "4"}
     evil = memory_lab.make(name="evil-9", labels=labels, cpus=0.5)
     operate(memory_lab, Action.SCALE, evil, parameters={"resource": "cpu"})
-    made = {info.ref.name: memory_lab.engine.details(info.ref.id) for info in memory_lab.engine.containers()}
+    made = {
+        info.ref.name: memory_lab.engine.read_details(info.ref.id)
+        for info in memory_lab.engine.inspect_everything()
+    }
     assert len(made) == 3
     assert [name for name, details in made.items() if details.environment] == ["shop-web-1"]
 
@@ -439,12 +442,12 @@ def test_host_cleanup_removes_old_unprotected_items(lab):
 def test_volumes_are_removed_only_if_the_settings_permit(memory_lab):
     labels = {"hemostat.test": SESSION}
     volume = PrunableItem(what=PrunableKind.VOLUME, id="data", name="data", size=5 * MIB, labels=labels)
-    memory_lab.fake.litter = [volume]
+    memory_lab.fake.prunable_items = [volume]
     with pytest.raises(NotApplicableError):
         surgeon(memory_lab).perform(asked(Action.CLEANUP), None)
     done = surgeon(memory_lab, ResponderSettings(cleanup_volumes=True)).perform(asked(Action.CLEANUP), None)
     assert done == ActionResult("1 unused volume 5.0 MiB: 5.0 MiB freed", 5 * MIB)
-    assert memory_lab.fake.litter == []
+    assert memory_lab.fake.prunable_items == []
 
 
 # --- exec -------------------------------------------------------------------------------------------

@@ -35,10 +35,14 @@ def test_cleared_alert_leads_to_no_request():
 def test_undiagnosed_alert_needs_a_person():
     """The next rung too; and the error tells no secret."""
     for told, rung in ((event(alert()), 0), (failed(rung=1), 2)):
-        (asked,) = ANALYZER.buried(told, "ValueError: password=hunter2", NOW)
+        (asked,) = ANALYZER.answer_dead_letter(told, "ValueError: password=hunter2", NOW)
         assert (asked.data.action, asked.data.rung, asked.incident) == (Action.NONE, rung, told.incident)
         assert asked.data.diagnosis.reasons == ("ValueError: password=[redacted: password]",)
-    assert ANALYZER.buried(event(CLEARED), "", NOW) == ANALYZER.buried(event(complete()), "", NOW) == []
+    assert (
+        ANALYZER.answer_dead_letter(event(CLEARED), "", NOW)
+        == ANALYZER.answer_dead_letter(event(complete()), "", NOW)
+        == []
+    )
 
 
 def failed(**changes):

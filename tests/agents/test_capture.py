@@ -36,7 +36,7 @@ class Scene:
         return self.engine.run(ContainerSpec(name=name, image="i:1", command=(name,), labels={}))
 
     def recording(self, *also: str, **changes):
-        return self.archive.recording(event(msgspec.structs.replace(self.told, **changes)), also)
+        return self.archive.build_eval_case(event(msgspec.structs.replace(self.told, **changes)), also)
 
 
 @pytest.fixture
@@ -61,7 +61,9 @@ def test_other_occurrence_is_not_in_the_eval_case(scene):
 
 
 def test_unchanged_container_is_inspected(scene):
-    scene.bus.show([event(stats(container=scene.ref), -5), event(stats(container=scene.ref), 5)], ttl=60)
+    scene.bus.publish_live(
+        [event(stats(container=scene.ref), -5), event(stats(container=scene.ref), 5)], ttl=60
+    )
     scene.clock.advance(10)
     found = scene.recording("cache")
     assert found.case.dossier.state.status == "running"
@@ -84,8 +86,8 @@ def test_remote_or_unreachable_engine_is_tolerated(scene):
         raise EngineUnreachableError("gone")
 
     archive = EvalCapture(gone, scene.bus, scene.dossiers, scene.casebook, host="h")
-    assert archive.recording(event(scene.told)).case.dossier is None
-    assert scene.archive.recording(event(scene.told, host="elsewhere")).neighbours == {}
+    assert archive.build_eval_case(event(scene.told)).case.dossier is None
+    assert scene.archive.build_eval_case(event(scene.told, host="elsewhere")).neighbours == {}
 
 
 def test_outcome_is_not_in_the_eval_case(scene):
@@ -102,8 +104,8 @@ def test_outcome_is_not_in_the_eval_case(scene):
     past = Precedent(
         time=NOW - 9, host="h", container="web", action=Action.RESTART, outcome=Outcome.FAILED, cause=""
     )
-    scene.casebook.remember(compute_signature(scene.told), "before", past)
-    scene.casebook.remember(
+    scene.casebook.add_precedent(compute_signature(scene.told), "before", past)
+    scene.casebook.add_precedent(
         compute_signature(scene.told), "after", msgspec.structs.replace(past, time=NOW + 2)
     )
     case = scene.recording().case
@@ -119,23 +121,23 @@ def test_secrets_in_events_are_masked(scene):
     scene.bus.publish([event(msgspec.structs.replace(scene.told, evidence=(fact,), container=labelled))])
     found = scene.recording(evidence=(fact,), container=labelled)
     assert "hunter2" not in str(found)
-    assert "[redacted: password]" in found.case.alert.fact("probe")
+    assert "[redacted: password]" in found.case.alert.get_fact("probe")
 
 
 def test_last_alert_of_an_incident_is_analysed(scene):
     again = msgspec.structs.replace(scene.told, occurrence=2)
     over = msgspec.structs.replace(scene.told, phase=Phase.CLEARED)
     scene.bus.publish([event(scene.told), event(again, 5), event(over, 9)])
-    assert scene.archive.raised("i1").data == again
+    assert scene.archive.find_last_alert("i1").data == again
     scene.bus.publish([event(complete(container=scene.ref), incident="i2")])
     with pytest.raises(HemoStatError, match="the alert of incident i2 is no longer stored"):
-        scene.archive.raised("i2")
+        scene.archive.find_last_alert("i2")
 
 
 def test_incident_is_found_by_the_beginning_of_its_id_alone(scene):
     scene.bus.publish([event(scene.told, incident="abc1"), event(scene.told, 1, incident="abd2")])
-    assert scene.archive.story("abd").incident == "abd2"
+    assert scene.archive.find_incident("abd").incident == "abd2"
     with pytest.raises(HemoStatError, match="2 incidents begin with 'ab'"):
-        scene.archive.story("ab")
+        scene.archive.find_incident("ab")
     with pytest.raises(HemoStatError, match="no incident 'other' exists"):
-        scene.archive.story("other")
+        scene.archive.find_incident("other")

@@ -86,7 +86,7 @@ class Line:
 
     def after(self, seconds: float) -> list[str]:
         self.clock.advance(seconds)
-        self.courier.turn()
+        self.courier.send_due()
         return self.phone.heard
 
 
@@ -169,7 +169,7 @@ def test_failing_message_does_not_block_others():
 def test_failing_system_message_does_not_block_others(times):
     line = Line(Picky(GONE.container))
     for number in range(times):
-        line.courier.tell(msgspec.structs.replace(GONE, time=NOW + number))
+        line.courier.queue_own(msgspec.structs.replace(GONE, time=NOW + number))
     line.put(HEALED)
     for _ in range(5):
         line.after(5.0)
@@ -179,7 +179,7 @@ def test_failing_system_message_does_not_block_others(times):
 def test_repeated_trouble_is_sent_again_after_failures():
     line = Line(Phone(PASSING))
     for number in range(2):
-        line.courier.tell(msgspec.structs.replace(GONE, time=NOW + 60 * number))
+        line.courier.queue_own(msgspec.structs.replace(GONE, time=NOW + 60 * number))
         line.phone.failures = [PASSING]
         line.after(1.0)
         line.after(59.0)
@@ -329,14 +329,14 @@ def test_loss_of_redis_is_sent_without_redis():
     outbox = Cut()
     line = Line(Phone(), outbox)
     outbox.cut = "all"
-    line.courier.tell(GONE)
+    line.courier.queue_own(GONE)
     assert line.after(0.0) == ["Redis needs attention"]
     assert line.after(1.0) == ["Redis needs attention"]
 
 
 def test_loss_of_redis_is_sent_when_the_channel_recovers():
     line = Line(Phone(PASSING))
-    line.courier.tell(GONE)
+    line.courier.queue_own(GONE)
     line.after(0.0)
     assert line.after(2.0) == ["Redis needs attention"]
 
@@ -374,7 +374,7 @@ def test_thread_continues_after_any_error(caplog):
 
     line = Line(Phone(), Broken())
     line.clock.on_sleep = stop
-    line.courier.tell(GONE)
+    line.courier.queue_own(GONE)
     line.courier.run()
     assert line.phone.heard == ["Redis needs attention"]
     assert caplog.text.count("channel_sender.failed") > 1
@@ -391,7 +391,7 @@ def test_wait_of_an_hour_is_respected():
 
 def test_unrelated_trouble_is_not_sent_to_the_channel():
     line = Line(Phone(), channel=Channel(topics=(Topic.HEALED,)))
-    line.courier.tell(GONE)
+    line.courier.queue_own(GONE)
     assert line.after(0.0) == []
 
 
@@ -406,7 +406,7 @@ def test_clock_set_back_does_not_stop_messages(back):
 
 def test_refused_system_message_is_retried_without_blocking():
     line = Line(Phone(LASTING))
-    line.courier.tell(GONE)
+    line.courier.queue_own(GONE)
     line.put(HEALED)
     assert line.after(1.0) == ["web is healed: exited"]
     assert line.after(REFUSED_RETRY_SECONDS) == ["web is healed: exited", "Redis needs attention"]
@@ -418,7 +418,7 @@ def test_system_message_is_brief_in_a_brief_channel():
     phone = Phone()
     phone.send = sent.append
     line = Line(phone, channel=Channel(brief=True))
-    line.courier.tell(GONE)
+    line.courier.queue_own(GONE)
     line.after(0.0)
     assert [(each.title, each.facts) for each in sent] == [("Redis needs attention", ())]
 
@@ -436,7 +436,7 @@ def test_unformattable_notification_does_not_block_others(monkeypatch):
     line.put(make_notification(Topic.HEALED, container="evil", incident="e"), HEALED)
     assert len(line.after(0)) == 1
     line.after(LEASE_SECONDS + 1)
-    assert line.outbox.waiting("ops") == 0
+    assert line.outbox.count_waiting("ops") == 0
 
 
 def test_remembered_failures_are_bounded_while_a_service_is_down():

@@ -24,7 +24,7 @@ class Scene:
             ContainerInfo(ref=Container(id=name, name=name), status="running") for name in (*TENANTS, "web")
         ]
         self.disks = DiskMeasurements(
-            SimpleNamespace(measured=lambda: infos, attempt=lambda _ref, _doing, call: call()),
+            SimpleNamespace(list_disk_measured=lambda: infos, attempt=lambda _ref, _doing, call: call()),
             SimpleNamespace(writable_size=self._measure),
             Mock(),
             lambda use: self.measured.append(use.container_id),

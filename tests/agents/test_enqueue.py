@@ -28,40 +28,40 @@ def waiting(outbox: InMemoryOutbox, channel: str, at: float) -> list[Topic]:
 
 def test_every_event_is_stored():
     store = InMemoryRecentEvents()
-    role(store, InMemoryOutbox()).keep(ALL)
+    role(store, InMemoryOutbox()).store_events(ALL)
     assert all(each.id in store.events for each in ALL)
 
 
 def test_crash_healed_within_the_grace_is_one_message():
     outbox = InMemoryOutbox()
     told = role(InMemoryRecentEvents(), outbox, ops=Channel())
-    told.keep([event(alert())])
+    told.store_events([event(alert())])
     assert waiting(outbox, "ops", 29.0) == []
-    told.keep([event(complete(), 3.0), event(CLEARED, 13.0)])
+    told.store_events([event(complete(), 3.0), event(CLEARED, 13.0)])
     assert waiting(outbox, "ops", 99.0) == [Topic.HEALED]
 
 
 def test_unhandled_incident_is_sent_after_the_grace():
     outbox = InMemoryOutbox()
-    role(InMemoryRecentEvents(), outbox, ops=Channel()).keep([event(alert())])
+    role(InMemoryRecentEvents(), outbox, ops=Channel()).store_events([event(alert())])
     assert waiting(outbox, "ops", 30.0) == [Topic.OPENED]
 
 
 def test_each_channel_gets_its_own_notifications():
     outbox = InMemoryOutbox()
     told = role(InMemoryRecentEvents(), outbox, all=Channel(), memory=Channel(kinds=(Kind.OOM,)))
-    told.keep([event(complete())])
+    told.store_events([event(complete())])
     assert waiting(outbox, "all", 0.0) == [Topic.HEALED]
     assert waiting(outbox, "memory", 0.0) == []
 
 
 def test_notification_above_the_limit_is_counted(monkeypatch):
-    monkeypatch.setattr(memory_outbox, "BOUND", 1)
+    monkeypatch.setattr(memory_outbox, "MAX_WAITING", 1)
     counted = Counted()
     told = role(
         InMemoryRecentEvents(), InMemoryOutbox(), counted, ops=Channel(), none=Channel(kinds=(Kind.OOM,))
     )
-    told.keep([event(complete(), incident=f"i{number}") for number in range(3)])
+    told.store_events([event(complete(), incident=f"i{number}") for number in range(3)])
     assert counted == {("ops", "dropped"): 2}
 
 
@@ -82,7 +82,7 @@ def test_repeated_event_leaves_one_notification():
     told = role(store, outbox, ops=Channel())
     done = event(complete())
     with pytest.raises(BusUnreachableError):
-        told.keep([done])
-    told.keep([done])
+        told.store_events([done])
+    told.store_events([done])
     assert waiting(outbox, "ops", 0.0) == [Topic.HEALED]
     assert done.id in store.events

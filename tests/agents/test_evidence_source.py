@@ -49,8 +49,8 @@ def test_case_has_container_alert_and_precedents(scene):
     past = Precedent(
         time=NOW, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="runaway"
     )
-    scene.casebook.remember(compute_signature(scene.told), "k", past)
-    case = scene.witness().case(scene.alert())
+    scene.casebook.add_precedent(compute_signature(scene.told), "k", past)
+    case = scene.witness().build_case(scene.alert())
     assert case.dossier.details is not None
     assert case.dossier.state.status == "running"
     assert any("web: restart healed" in line for line in case.story)
@@ -62,13 +62,13 @@ def test_case_of_another_host_has_events_only(scene):
         raise AssertionError("the wrong engine")
 
     witness = scene.witness(connect)
-    assert witness.case(scene.alert(host="elsewhere")).dossier is None
-    for look in (witness.processes, witness.details, lambda *where: witness.log(*where, 5)):
+    assert witness.build_case(scene.alert(host="elsewhere")).dossier is None
+    for look in (witness.list_processes, witness.read_details, lambda *where: witness.read_log(*where, 5)):
         with pytest.raises(EngineError, match="runs on elsewhere"):
             look("elsewhere", scene.container)
     scene.bus.publish([scene.alert(host="elsewhere")])
-    assert len(witness.story("elsewhere", scene.container)) == 1
-    assert witness.story("h", scene.container) == []
+    assert len(witness.describe_recent_events("elsewhere", scene.container)) == 1
+    assert witness.describe_recent_events("h", scene.container) == []
 
 
 def test_unreachable_engine_leaves_a_minimal_case(scene):
@@ -76,14 +76,14 @@ def test_unreachable_engine_leaves_a_minimal_case(scene):
         raise EngineUnreachableError("gone")
 
     witness = scene.witness(connect)
-    assert witness.case(scene.alert()).dossier is None
+    assert witness.build_case(scene.alert()).dossier is None
     with pytest.raises(EngineError, match="gone"):
-        witness.log("h", scene.container, 5)
+        witness.read_log("h", scene.container, 5)
 
 
 def test_removed_container_leaves_a_minimal_case(scene):
     scene.engine.remove("web")
-    assert scene.witness().case(scene.alert()).dossier is None
+    assert scene.witness().build_case(scene.alert()).dossier is None
 
 
 def test_source_that_hangs_does_not_delay_the_snapshot(scene, monkeypatch):
@@ -107,18 +107,18 @@ def test_container_of_an_eval_case_is_as_recorded():
     kept = recording(alert())
     witness = RecordedEvidenceSource(kept)
     web = kept.case.alert.container
-    assert witness.log("h", web, 1) == "connection refused, retrying at once"
-    assert witness.processes("h", web) == ("web --serve",)
-    assert len(witness.history("h", web)) == 2
+    assert witness.read_log("h", web, 1) == "connection refused, retrying at once"
+    assert witness.list_processes("h", web) == ("web --serve",)
+    assert len(witness.read_metrics("h", web)) == 2
     with pytest.raises(EngineError, match="not recorded"):
-        witness.details("h", Container(id="other", name="other"))
+        witness.read_details("h", Container(id="other", name="other"))
 
 
 def test_name_equal_to_another_id_shows_no_other_container(scene):
     """The engine takes a full id for the container of that id, whatever is named like it."""
     spec = ContainerSpec(name=scene.container.id, image="web:1", command=("spy",), labels={})
     spy = scene.engine.inspect(scene.engine.run(spec)).ref
-    assert scene.witness().processes("h", spy) == scene.engine.top(spy.id) != scene.engine.top("web")
+    assert scene.witness().list_processes("h", spy) == scene.engine.top(spy.id) != scene.engine.top("web")
 
 
 def test_incident_log_has_no_foreign_events_or_names(scene):
@@ -132,7 +132,7 @@ def test_incident_log_has_no_foreign_events_or_names(scene):
     told = [Event.make(dependent, time=NOW, host="h", source="monitor@1", incident="i1")]
     told += [event(complete(container=each, detail="OBEY")) for each in others]
     scene.bus.publish(told)
-    story = "\n".join(scene.witness().case(told[0]).story)
+    story = "\n".join(scene.witness().build_case(told[0]).story)
     assert "web" in story
     assert "evil" not in story
     assert "OBEY" not in story

@@ -36,7 +36,7 @@ def calls(scene: ResponderHarness) -> list[Any]:
 
         setattr(scene.engine, name, counted)
 
-    rows = scene.engine.listing  # it calls `containers` of the engine in memory
+    rows = scene.engine.list_containers  # it calls `containers` of the engine in memory
 
     def list_rows() -> Any:
         before = len(made)
@@ -45,7 +45,7 @@ def calls(scene: ResponderHarness) -> list[Any]:
         return answer
 
     count("containers", lambda: "containers")
-    scene.engine.listing = list_rows
+    scene.engine.list_containers = list_rows
     count("inspect_all", lambda containers, *, brief=False: (tuple(containers), brief))
     return made
 
@@ -88,7 +88,7 @@ def test_rehearsals_share_one_inspection_of_the_replicas(scene, calls):
 
 def ask(scene: ResponderHarness, hosts: HostContainers, version: int = 1) -> ReplicaHealth:
     found = scene.engine.inspect("api-1")
-    return hosts.peers(found.ref, found, scene.clock.now(), version)
+    return hosts.find_replica_health(found.ref, found, scene.clock.now(), version)
 
 
 def make_service(scene: ResponderHarness, replicas: int = 2) -> tuple[HostContainers, list[str]]:
@@ -139,5 +139,5 @@ def test_attempts_under_way_are_checked_by_one_inspection(scene, calls):
         Attempt(key=each, container=each, container_id=each, action=Action.START, time=now, by="", lease=now)
         for each in [*ids, "removed"]
     ]
-    assert hosts.gone(attempts, now) == hosts.gone(attempts, now + 1) == {"removed"}
+    assert hosts.find_gone(attempts, now) == hosts.find_gone(attempts, now + 1) == {"removed"}
     assert calls == [((*ids, "removed"), True)]

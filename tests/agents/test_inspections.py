@@ -30,7 +30,7 @@ def make() -> tuple[Inspections, FakeClock, list[str]]:
         clock.advance(MAX_ASKING_SECONDS + 0.1)
         return []
 
-    engine.members = members
+    engine.inspect_service = members
     labels = {"com.docker.compose.project": "p", "hemostat.depends_on": NEEDS}
     ward.upsert(ContainerInfo(ref=Container(id="a", name="a", labels=labels), status="running"), clock.now())
     return Inspections(engine, ward, ContainerErrors(), clock.now), clock, asked
@@ -80,18 +80,18 @@ def crowd(number: int) -> tuple[Inspections, ContainerRegistry, FakeClock, list[
 
 def test_inspections_of_many_dependencies_are_bounded():
     lookups, _, clock, asked = crowd(100)
-    lookups.look_upstream("c000", clock.now())
+    lookups.inspect_upstream("c000", clock.now())
     assert len(asked) == MAX_UPSTREAM
 
 
 def test_shared_dependency_is_inspected_once():
     lookups, _, clock, asked = crowd(10)
-    lookups.look_upstream("c000", clock.now())
+    lookups.inspect_upstream("c000", clock.now())
     clock.advance(JUST_NOW_SECONDS / 2)
-    lookups.look_upstream("c001", clock.now())
+    lookups.inspect_upstream("c001", clock.now())
     assert len(asked) == 10
     clock.advance(JUST_NOW_SECONDS)
-    lookups.look_upstream("c001", clock.now())
+    lookups.inspect_upstream("c001", clock.now())
     assert len(asked) == 19
 
 
@@ -104,4 +104,4 @@ def test_watched_container_is_recognised_by_an_id_prefix():
         ward.upsert(info, clock.now())
     engine.inspect_all = lambda names, **_: {names[0]: victim}
     Inspections(engine, ward, ContainerErrors(), clock.now).find_absent()
-    assert not ward.relations.is_bystander(victim.ref.id)
+    assert not ward.relations.is_unwatched(victim.ref.id)

@@ -24,7 +24,7 @@ def test_hanging_probe_is_not_started_again():
 
     names = [*(f"t{number}" for number in range(40)), "web"]
     measuring = Measurements(
-        SimpleNamespace(probed=lambda: [(name, TARGET, name) for name in names]),
+        SimpleNamespace(list_probes=lambda: [(name, TARGET, name) for name in names]),
         Mock(),
         Mock(),
         SimpleNamespace(probe=probe),
@@ -51,7 +51,7 @@ def test_connections_are_reported_to_the_monitor():
         Mock(),
         Mock(),
         Mock(),
-        SimpleNamespace(peers=lambda *_: answers.pop(0)),
+        SimpleNamespace(read_peers=lambda *_: answers.pop(0)),
         Mock(now=lambda: 0.0),
         MonitorSettings(),
         Mock(),

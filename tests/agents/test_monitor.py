@@ -48,7 +48,7 @@ def test_oom_kill_raises_an_alert_with_the_limit(watch):
     watch.engine.oom(watch.make(memory=64 * MIB))
     watch.listen()
     assert watch.told() == [(Kind.OOM, Phase.RAISED)]
-    assert watch.alerts[0].fact("memory_limit") == 64 * MIB
+    assert watch.alerts[0].get_fact("memory_limit") == 64 * MIB
 
 
 def test_unhealthy_container_that_is_being_stopped_is_no_alert(watch):
@@ -151,7 +151,7 @@ def test_growing_memory_raises_an_alert_with_the_rate(watch):
     watch.engine.use(web, 70 * MIB, growth=1 * MIB)
     watch.sample(25)
     assert watch.told() == [(Kind.MEMORY_LEAK, Phase.RAISED)]
-    assert watch.alerts[0].number("growth") == pytest.approx(MIB, rel=0.1)
+    assert watch.alerts[0].get_number("growth") == pytest.approx(MIB, rel=0.1)
 
 
 def test_restart_of_the_monitor_does_not_clear_a_leak(watch):
@@ -186,20 +186,20 @@ def test_lower_limit_of_a_parent_cgroup_applies(watch):
     watch.engine.spin(web, 0.5)
     for _ in range(15):
         watch.clock.advance(1)
-        samples = watch.engine.sample(watch.monitor.running(), watch.clock.now())
+        samples = watch.engine.sample(watch.monitor.list_running(), watch.clock.now())
         watch.tell(Samples(tuple(msgspec.structs.replace(each, parents=parents) for each in samples)))
     told = {alert.kind: alert for alert in watch.alerts}
     assert told.keys() == {Kind.MEMORY_HIGH, Kind.CPU_HIGH}
-    assert told[Kind.MEMORY_HIGH].number("memory") == 90.0
-    assert told[Kind.MEMORY_HIGH].fact("limit_of") == "its parent cgroup /team.slice"
-    assert told[Kind.CPU_HIGH].number("cpu_limit") == 0.5
+    assert told[Kind.MEMORY_HIGH].get_number("memory") == 90.0
+    assert told[Kind.MEMORY_HIGH].get_fact("limit_of") == "its parent cgroup /team.slice"
+    assert told[Kind.CPU_HIGH].get_number("cpu_limit") == 0.5
     assert watch.stats[-1].memory_limit == 100 * MIB
 
 
 def test_memory_of_the_host_is_the_limit_without_another(watch):
     watch.engine.use(watch.make(), 4000 * MIB)
     watch.sample(12)
-    assert watch.alerts[0].fact("limit_of") == "the host"
+    assert watch.alerts[0].get_fact("limit_of") == "the host"
 
 
 def test_unreadable_samples_do_not_stop_the_monitor(watch):
@@ -386,7 +386,7 @@ def test_failure_before_the_first_list_is_one_alert(watch):
     watch.sample(30)
     watch.tell(Connected())
     assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
-    assert (watch.alerts[0].fact("exit_code"), watch.alerts[0].fact("dead_before")) == (3, True)
+    assert (watch.alerts[0].get_fact("exit_code"), watch.alerts[0].get_fact("dead_before")) == (3, True)
 
 
 @pytest.mark.parametrize("exit_code", [0, 137, 143])
@@ -397,9 +397,9 @@ def test_stop_before_the_first_list_raises_no_alert(watch, exit_code):
 
 def test_lost_engine_is_reported_until_it_is_back(watch):
     watch.tell(Disconnected("no Docker Engine answers"))
-    assert watch.monitor.lost == "no Docker Engine answers"
+    assert watch.monitor.engine_trouble == "no Docker Engine answers"
     watch.tell(Connected())
-    assert watch.monitor.lost == ""
+    assert watch.monitor.engine_trouble == ""
 
 
 def test_each_round_publishes_stats_of_each_container(watch):
@@ -415,7 +415,7 @@ def test_stats_contain_network_rates(watch):
     def round_of(received: int | None = None, sent: int | None = None) -> tuple[float | None, float | None]:
         watch.clock.advance(1.0)
         watch.listen()
-        samples = watch.engine.sample(watch.monitor.running(), watch.clock.now())
+        samples = watch.engine.sample(watch.monitor.list_running(), watch.clock.now())
         counters = {"received": received, "sent": sent}
         watch.tell(Samples(tuple(msgspec.structs.replace(each, **counters) for each in samples)))
         return watch.stats[-1].received, watch.stats[-1].sent
@@ -570,7 +570,7 @@ def test_short_loss_of_the_engine_loses_no_alert(watch):
     watch.engine.inspect = gone
     for _ in range(60):
         watch.clock.advance(1.0)
-        samples = Samples(tuple(watch.engine.sample(watch.monitor.running(), watch.clock.now())))
+        samples = Samples(tuple(watch.engine.sample(watch.monitor.list_running(), watch.clock.now())))
         try:
             watch.tell(samples)
         except EngineUnreachableError:
@@ -608,7 +608,7 @@ def test_container_on_a_busy_host_waits_until_it_is_calm(watch):
     watch.listen()
     busy_host(watch, 5, 1.0)
     assert names(watch) == [("web", "unhealthy", "h")]
-    assert watch.alerts[0].number("host_cpu") == 100.0
+    assert watch.alerts[0].get_number("host_cpu") == 100.0
     busy_host(watch, 12, 0.2)
     assert names(watch)[1:] == [("web", "unhealthy", "")]
 
@@ -623,7 +623,7 @@ def test_a_host_that_stays_busy_holds_a_container_for_two_minutes_only(watch):
     assert names(watch) == [("web", "unhealthy", "h")]
     busy_host(watch, 20, 1.0)
     assert names(watch)[1:] == [("web", "unhealthy", "")]
-    assert watch.alerts[-1].fact("host_cpu") is None
+    assert watch.alerts[-1].get_fact("host_cpu") is None
 
 
 def test_busy_host_does_not_prolong_the_hold_of_a_storm(watch):
@@ -656,7 +656,7 @@ def test_many_failures_at_once_are_one_storm(watch):
     assert told[4] == ("h", "storm", "")
     assert told[5:] == [(f"c{number}", "exited", "h") for number in range(4, 8)]
     storm = next(alert for alert in watch.alerts if alert.kind is Kind.STORM)
-    assert (storm.container.is_host, storm.number("storm")) == (True, 5)
+    assert (storm.container.is_host, storm.get_number("storm")) == (True, 5)
     watch.sample(30)
     assert [alert.kind for alert in watch.alerts if alert.phase is Phase.CLEARED] == [Kind.STORM]
     released = names(watch)[len(told) :]
@@ -677,7 +677,7 @@ def test_storm_of_one_tenant_does_not_hold_others(watch):
     watch.listen()
     assert names(watch)[-1] == ("c0", "exited", "")
     storm = next(alert for alert in watch.alerts if alert.kind is Kind.STORM)
-    assert storm.fact("project") == "tenant"
+    assert storm.get_fact("project") == "tenant"
     watch.engine.crash(watch.make(name="t9", labels=project("tenant")), 1)
     watch.listen()
     assert names(watch)[-1] == ("t9", "exited", "h")
@@ -706,7 +706,7 @@ def test_failing_probe_is_a_hang_until_it_passes(watch):
         watch.clock.advance(5)
         watch.tell(Probed(container_id=web, time=watch.clock.now(), error=error))
     assert watch.told() == [(Kind.HUNG, Phase.RAISED), (Kind.HUNG, Phase.CLEARED)]
-    assert watch.alerts[0].fact("probe") == "refused"
+    assert watch.alerts[0].get_fact("probe") == "refused"
 
 
 def test_hang_is_over_when_the_probe_passes_after_a_restart(watch):
@@ -744,7 +744,7 @@ def test_full_engine_filesystem_is_a_host_alert(watch):
 def test_growing_log_raises_an_alert(watch):
     web = watch.make(labels={"hemostat.log": "1MiB"})
     watch.tell(DiskUse(web, 0, 2 * MIB))
-    assert watch.alerts[0].number("log_bytes") == 2 * MIB
+    assert watch.alerts[0].get_number("log_bytes") == 2 * MIB
 
 
 def test_alert_is_cleared_when_the_container_is_removed(watch):
@@ -782,7 +782,7 @@ def test_death_is_an_alert_without_an_inspection(watch):
     watch.engine.fail(EngineError("it takes its time"))
     watch.listen()
     assert names(watch) == [("web", "exited", "")]
-    assert watch.alerts[0].number("exit_code") == 3
+    assert watch.alerts[0].get_number("exit_code") == 3
 
 
 def test_protected_container_can_be_the_root_cause(watch):
@@ -811,7 +811,7 @@ def test_failed_job_with_dependents_is_a_job_alert(watch):
     watch.make(name="app", labels=compose("app", "migrate:service_completed_successfully:false"))
     watch.engine.crash(migrate, 1)
     watch.listen()
-    assert watch.alerts[0].fact("job") == "it must complete before app"
+    assert watch.alerts[0].get_fact("job") == "it must complete before app"
 
 
 def test_restarted_monitor_recognises_a_recurring_job(watch):
@@ -826,14 +826,16 @@ def test_restarted_monitor_recognises_a_recurring_job(watch):
             watch.clock.advance(60)
             watch.engine.start(job)
             watch.listen()
-    assert watch.alerts[-1].fact("job") == "it exited with code 0 2 times before"
+    assert watch.alerts[-1].get_fact("job") == "it exited with code 0 2 times before"
 
 
 def with_check(watch, container: str, **state) -> None:
     """As the engine would show it: a health check that runs every 30 s."""
     box = watch.engine._boxes[container]
-    told = box.info
-    box.info = lambda: msgspec.structs.replace(told(), check=HealthCheck(interval=30, timeout=5), **state)
+    told = box.build_info
+    box.build_info = lambda: msgspec.structs.replace(
+        told(), check=HealthCheck(interval=30, timeout=5), **state
+    )
 
 
 def test_failing_check_waits_for_a_slower_dependency_check(watch):
@@ -848,7 +850,7 @@ def test_failing_check_waits_for_a_slower_dependency_check(watch):
     with_check(watch, db, checked_at=watch.clock.now(), failing_streak=1)
     watch.sample(2)
     assert names(watch) == [("web", "unhealthy", "db")]
-    assert watch.alerts[0].fact("dependency") == "db failed its latest health check"
+    assert watch.alerts[0].get_fact("dependency") == "db failed its latest health check"
 
 
 def test_failing_check_waits_one_round_of_its_dependency(watch):
@@ -874,8 +876,8 @@ def test_held_alert_is_repeated_while_the_dependency_fails(watch):
     watch.sample(200)
     told = [alert for alert in watch.alerts if alert.container.name == "web"]
     assert [alert.root for alert in told] == ["db", ""]
-    assert told[1].number("waited") >= 900
-    assert str(told[1].fact("dependency")).startswith("db exited with code 1")
+    assert told[1].get_number("waited") >= 900
+    assert str(told[1].get_fact("dependency")).startswith("db exited with code 1")
 
 
 def test_dependent_waits_for_a_stopped_dependency(watch):
@@ -929,7 +931,7 @@ def test_starting_health_check_does_not_clear_the_incident(watch):
     watch.sample(30)
     assert watch.told()[1:] == [(Kind.UNHEALTHY, Phase.RAISED)]
     assert len(set(watch.incidents)) == 1
-    assert (watch.alerts[1].relapsed, watch.alerts[1].fact("never_passed")) == (True, True)
+    assert (watch.alerts[1].relapsed, watch.alerts[1].get_fact("never_passed")) == (True, True)
     watch.engine.set_health(web, "healthy")
     watch.sample(12)
     assert watch.told()[2:] == [(Kind.UNHEALTHY, Phase.CLEARED)]
@@ -973,7 +975,7 @@ def test_failure_after_the_relapse_window_is_a_new_incident(watch):
 def test_containers_that_request_a_probe_are_probed_while_they_run(watch):
     web = watch.make(labels={"hemostat.probe": "tcp://:80"}, network="host")
     watch.make(name="db", network="host")
-    assert watch.monitor.probed() == [(web, ProbeTarget("tcp", 80), "127.0.0.1")]
+    assert watch.monitor.list_probes() == [(web, ProbeTarget("tcp", 80), "127.0.0.1")]
     watch.engine.stop(web)
     watch.listen()
-    assert watch.monitor.probed() == []
+    assert watch.monitor.list_probes() == []

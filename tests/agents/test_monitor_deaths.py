@@ -173,12 +173,12 @@ def test_podman_stop_is_known_by_an_event_before_the_death(scene):
 def test_crash_under_podman_is_an_alert_without_a_stop_event(scene, code):
     web = scene.make()
     scene.end(web, code, **PODMAN)
-    assert scene.monitor.due() == scene.clock.now() + 1.5
+    assert scene.monitor.find_next_due() == scene.clock.now() + 1.5
     scene.wait(1.0)
     assert scene.alerts == []
     scene.wait(0.6)
     assert scene.told() == [(Kind.EXITED, RAISED)]
-    assert scene.monitor.due() is None
+    assert scene.monitor.find_next_due() is None
 
 
 def test_held_death_survives_a_restart_of_the_monitor(scene):
@@ -208,7 +208,7 @@ def test_failed_start_is_an_alert_when_docker_gives_up(scene):
     box.error = "bind source path does not exist: /tmp/p03"
     scene.sample(4)
     assert scene.told() == [(Kind.EXITED, RAISED)]
-    assert "bind source" in str(scene.alerts[0].fact("engine_says"))
+    assert "bind source" in str(scene.alerts[0].get_fact("engine_says"))
     scene.sample(30)
     assert len(scene.alerts) == 1
 
@@ -271,7 +271,7 @@ def test_loop_with_exit_0_is_one_alert_until_it_runs(scene):
     web = scene.make(restart_policy="always")
     loop(scene, web, 30, runs=2, waits=5, code=0)
     assert scene.told() == [(Kind.CRASH_LOOP, RAISED)]
-    assert scene.alerts[0].fact("exit_code") == 0
+    assert scene.alerts[0].get_fact("exit_code") == 0
     scene.sample(12)
     assert len(scene.alerts) == 1
     scene.sample(10)
@@ -307,7 +307,7 @@ def test_task_replaced_by_swarm_is_an_alert_only_in_a_loop(scene):
         if number < 2:
             assert scene.alerts == []
     assert scene.told() == [(Kind.CRASH_LOOP, RAISED)]
-    assert scene.alerts[0].fact("managed_by") == "Swarm"
+    assert scene.alerts[0].get_fact("managed_by") == "Swarm"
     scene.make(name="p.1.9", labels=swarm("9"))
     scene.sample(400)
     assert scene.told()[1:] == [(Kind.CRASH_LOOP, CLEARED)]
@@ -366,7 +366,7 @@ def test_removed_workloads_do_not_fill_the_state(scene):
         scene.engine.remove(made)
         scene.listen()
         scene.sample()
-    assert len(scene.monitor.memo()) < 200_000
+    assert len(scene.monitor.encode_state()) < 200_000
 
 
 def test_restart_by_systemd_in_five_seconds_raises_no_alert(scene):
@@ -401,8 +401,8 @@ def test_failed_own_restart_keeps_the_incident_open(scene):
     scene.finish(attempt, Outcome.FAILED)
     scene.sample(4)
     assert scene.told()[1:] == [(Kind.UNHEALTHY, CLEARED), (Kind.EXITED, RAISED)]
-    assert scene.alerts[-1].fact("taken_down") is True
-    assert "389e" in str(scene.alerts[-1].fact("engine_says"))
+    assert scene.alerts[-1].get_fact("taken_down") is True
+    assert "389e" in str(scene.alerts[-1].get_fact("engine_says"))
     for _ in range(3):
         scene.tell(Connected())
         scene.sample(30)
@@ -444,8 +444,8 @@ def test_restart_of_another_container_does_not_hide_a_stop_by_a_person(scene):
     for container in (web, other, web):
         scene.clock.advance(0.5)
         scene.kill(container, TERM)
-    assert scene.ledger.read("h", "web").stopping is not None
-    assert scene.ledger.read("h", "other").stopping is None
+    assert scene.ledger.read("h", "web").manual_stop is not None
+    assert scene.ledger.read("h", "other").manual_stop is None
 
 
 def test_stop_by_a_person_after_an_own_restart_is_respected(scene):
@@ -514,15 +514,15 @@ def test_survived_oom_kill_is_mentioned_in_the_later_alert(scene):
     scene.clock.advance(25)
     scene.end(web, 3)
     assert scene.told() == [(Kind.EXITED, RAISED)]
-    assert (scene.alerts[0].fact("exit_code"), scene.alerts[0].fact("after_oom_kill")) == (3, 25.0)
-    assert scene.alerts[0].fact("memory_limit") is None
+    assert (scene.alerts[0].get_fact("exit_code"), scene.alerts[0].get_fact("after_oom_kill")) == (3, 25.0)
+    assert scene.alerts[0].get_fact("memory_limit") is None
 
 
 def test_survived_oom_kill_does_not_hide_an_unseen_death(scene):
     web = scene.make(memory=64 * MIB)
     for kills in (0, 1):
         scene.clock.advance(1)
-        samples = scene.engine.sample(scene.monitor.running(), scene.clock.now())
+        samples = scene.engine.sample(scene.monitor.list_running(), scene.clock.now())
         scene.tell(Samples(tuple(msgspec.structs.replace(each, oom_kills=kills) for each in samples)))
     assert scene.alerts == []
     scene.sample(3)
@@ -540,7 +540,7 @@ def test_survived_oom_kill_is_an_alert_without_a_baseline(scene):
     assert scene.alerts == []
     scene.sample(3)
     assert scene.told() == [(Kind.OOM, RAISED)]
-    assert scene.alerts[0].fact("survived") is True
+    assert scene.alerts[0].get_fact("survived") is True
 
 
 def test_survived_signal_under_podman_explains_no_crash(scene):
@@ -556,8 +556,8 @@ def test_survived_signal_under_podman_explains_no_crash(scene):
 def test_interactive_session_raises_no_alert(scene):
     shell = scene.make()
     box = scene.engine._boxes[shell]
-    told = box.info
-    box.info = lambda: msgspec.structs.replace(told(), interactive=True)
+    told = box.build_info
+    box.build_info = lambda: msgspec.structs.replace(told(), interactive=True)
     scene.tell(Connected())
     scene.end(shell, 127)
     scene.sample(30)
@@ -573,7 +573,7 @@ def test_stop_signal_from_others_is_a_stop_by_a_person(scene, tries, signals, wi
     for _ in range(signals):
         scene.clock.advance(1)
         scene.kill(web, TERM)
-    assert (scene.ledger.read("h", "web").stopping is not None) is wish
+    assert (scene.ledger.read("h", "web").manual_stop is not None) is wish
 
 
 def test_kill_at_the_timeout_of_an_own_restart_is_not_a_stop(scene):
@@ -581,7 +581,7 @@ def test_kill_at_the_timeout_of_an_own_restart_is_not_a_stop(scene):
     scene.restart_by_us(web)
     for signal in (TERM, KILL):
         scene.kill(web, signal)
-    assert scene.ledger.read("h", "web").stopping is None
+    assert scene.ledger.read("h", "web").manual_stop is None
 
 
 def test_renamed_container_is_left_to_the_person(scene):
@@ -600,7 +600,7 @@ def test_oom_kill_of_the_main_process_is_not_survived(scene):
     scene.sample(1)
     scene.end(web, 137)
     scene.sample(5)
-    assert [alert.fact("survived") for alert in scene.alerts if alert.kind is Kind.OOM] == [None]
+    assert [alert.get_fact("survived") for alert in scene.alerts if alert.kind is Kind.OOM] == [None]
 
 
 def test_engine_shutdown_during_a_restart_is_not_a_stop(scene):
@@ -610,7 +610,7 @@ def test_engine_shutdown_during_a_restart_is_not_a_stop(scene):
         scene.clock.advance(1)
         scene.kill(web, TERM)
     scene.tell(Disconnected("the engine ended the stream"))
-    stopping = scene.ledger.read("h", "web").stopping
+    stopping = scene.ledger.read("h", "web").manual_stop
     assert stopping is None or stopping.until == 0.0
 
 

@@ -50,8 +50,8 @@ def mine(monkeypatch) -> Mine:
 
 PLACES = [
     (watched_container, "resolve_thresholds"),
-    (inspections, "check_alone"),
-    (inspections, "log_mistakes"),
+    (inspections, "check_readable"),
+    (inspections, "log_label_mistakes"),
     (on_event, "judge_health"),
     (on_sample, "record_sample"),
     (deaths, "report_earlier_death"),
@@ -94,7 +94,7 @@ def test_unwatchable_container_is_named_with_reason_and_hint(watch, mine):
 
 
 def test_many_unwatchable_containers_are_one_warning(watch, mine, monkeypatch):
-    monkeypatch.setattr(inspections, "check_alone", lambda _: 1 / 0)
+    monkeypatch.setattr(inspections, "check_readable", lambda _: 1 / 0)
     for number in range(30):
         watch.make(name=f"evil-{number:02}-{'a' * 1000}")
     (warning,) = watch.monitor.warnings
@@ -105,11 +105,11 @@ def test_many_unwatchable_containers_are_one_warning(watch, mine, monkeypatch):
 def test_container_is_watched_once_it_is_readable(watch, mine):
     mine.lay(watched_container, "resolve_thresholds")
     evil = watch.make(name="evil")
-    assert watch.monitor.running() == []
+    assert watch.monitor.list_running() == []
     mine.armed = False
     watch.clock.advance(60)
-    watch.tell(Listing(tuple(watch.engine.listing())))
-    assert [info.ref.id for info in watch.monitor.running()] == [evil]
+    watch.tell(Listing(tuple(watch.engine.list_containers())))
+    assert [info.ref.id for info in watch.monitor.list_running()] == [evil]
     assert watch.monitor.warnings == ()
 
 
@@ -120,7 +120,7 @@ def test_removed_container_is_no_longer_named(watch, mine, told):
     if told:
         watch.listen()
     else:
-        watch.tell(Listing(tuple(watch.engine.listing())))
+        watch.tell(Listing(tuple(watch.engine.list_containers())))
     assert watch.monitor.warnings == ()
 
 

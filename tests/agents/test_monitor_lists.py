@@ -39,7 +39,7 @@ def stuck(watch, monkeypatch) -> Stuck:
 
 def relist(watch, seconds: float = 60.0) -> None:
     watch.clock.advance(seconds)
-    watch.tell(Listing(tuple(watch.engine.listing())))
+    watch.tell(Listing(tuple(watch.engine.list_containers())))
 
 
 HANGS = EngineTimeoutError("inspect x: the Docker Engine took too long")
@@ -57,7 +57,7 @@ def test_failing_inspection_affects_no_other_container(watch, stuck, fault, capl
     stuck.asked.clear()
     stuck.hanging[bad] = fault
     for _ in range(3):
-        watch.tell(Listing(tuple(watch.engine.listing()), thorough=True))
+        watch.tell(Listing(tuple(watch.engine.list_containers()), thorough=True))
     watch.clock.advance(30)
     watch.engine.crash(good, 7)
     watch.engine.crash(bad, 7)
@@ -73,18 +73,18 @@ def test_container_is_watched_when_inspection_works_again(watch, stuck):
     web = watch.make()
     watch.restart_monitor()
     stuck.hanging[web] = HANGS
-    watch.tell(Listing(tuple(watch.engine.listing()), thorough=True))
-    assert watch.monitor.running() == []
-    assert list(watch.monitor.retry(watch.clock.now())) == [], "not at once"
+    watch.tell(Listing(tuple(watch.engine.list_containers()), thorough=True))
+    assert watch.monitor.list_running() == []
+    assert list(watch.monitor.retry_inspections(watch.clock.now())) == [], "not at once"
     watch.clock.advance(5)
-    assert list(watch.monitor.retry(watch.clock.now())) == []
+    assert list(watch.monitor.retry_inspections(watch.clock.now())) == []
     stuck.hanging.clear()
     watch.clock.advance(9)
-    assert list(watch.monitor.retry(watch.clock.now())) == [], "later, the second time"
+    assert list(watch.monitor.retry_inspections(watch.clock.now())) == [], "later, the second time"
     watch.clock.advance(1)
-    assert list(watch.monitor.retry(watch.clock.now())) == [web]
+    assert list(watch.monitor.retry_inspections(watch.clock.now())) == [web]
     watch.tell(Answering(web))
-    assert [info.ref.id for info in watch.monitor.running()] == [web]
+    assert [info.ref.id for info in watch.monitor.list_running()] == [web]
     assert watch.monitor.warnings == ()
 
 
@@ -100,10 +100,10 @@ def test_inspections_are_separate_after_several_have_hung(watch, stuck):
         watch.engine.start(each)
     watch.listen()
     assert len(stuck.asked) == MAX_HANGS
-    assert web not in {info.ref.id for info in watch.monitor.running()}
-    assert list(watch.monitor.retry(watch.clock.now())) == [web]
+    assert web not in {info.ref.id for info in watch.monitor.list_running()}
+    assert list(watch.monitor.retry_inspections(watch.clock.now())) == [web]
     watch.tell(Answering(web))
-    assert [info.ref.id for info in watch.monitor.running()] == [web]
+    assert [info.ref.id for info in watch.monitor.list_running()] == [web]
     (warning,) = watch.monitor.warnings
     assert warning.startswith("cannot inspect t0, t1")
 
@@ -112,7 +112,7 @@ def test_removed_container_with_hanging_inspection_is_forgotten(watch, stuck):
     web = watch.make()
     watch.restart_monitor()
     stuck.hanging[web] = HANGS
-    watch.tell(Listing(tuple(watch.engine.listing()), thorough=True))
+    watch.tell(Listing(tuple(watch.engine.list_containers()), thorough=True))
     watch.engine.remove(web)
     relist(watch)
     assert watch.monitor.warnings == ()
@@ -190,7 +190,7 @@ def test_unseen_removal_is_published_once(watch):
     relist(watch)
     relist(watch)
     assert [(stats.container.name, stats.state.status) for stats in watch.stats] == [("web", "removed")]
-    assert watch.monitor.running() == []
+    assert watch.monitor.list_running() == []
 
 
 def test_removal_is_published_at_once(watch):
@@ -217,26 +217,26 @@ def test_reused_name_is_not_published_as_removed(watch):
 
 def test_removal_during_a_list_is_no_trouble(watch):
     web = watch.make()
-    rows = tuple(watch.engine.listing())
+    rows = tuple(watch.engine.list_containers())
     watch.engine.remove(web)
     watch.tell(Listing(rows, thorough=True))
-    assert watch.monitor.running() == []
+    assert watch.monitor.list_running() == []
     assert watch.monitor.warnings == ()
 
 
 def test_older_list_does_not_remove_a_new_container(watch):
-    rows = tuple(watch.engine.listing())
+    rows = tuple(watch.engine.list_containers())
     web = watch.make()
     watch.tell(Listing(rows))
-    assert [info.ref.id for info in watch.monitor.running()] == [web]
+    assert [info.ref.id for info in watch.monitor.list_running()] == [web]
 
 
 def test_missing_events_are_reported_although_lists_work(watch):
     watch.tell(Disconnected("follow events: forbidden"))
-    watch.tell(Listing(tuple(watch.engine.listing()), thorough=True))
-    assert watch.monitor.lost == "follow events: forbidden"
-    watch.tell(Listing(tuple(watch.engine.listing()), thorough=True, connected=True))
-    assert watch.monitor.lost == ""
+    watch.tell(Listing(tuple(watch.engine.list_containers()), thorough=True))
+    assert watch.monitor.engine_trouble == "follow events: forbidden"
+    watch.tell(Listing(tuple(watch.engine.list_containers()), thorough=True, connected=True))
+    assert watch.monitor.engine_trouble == ""
 
 
 def test_one_hanging_inspection_ends_the_look_at_a_death(watch, stuck):

@@ -46,7 +46,7 @@ def scene() -> ResponderHarness:
 def test_crashed_container_is_started_and_verified(scene):
     done = scene.step(scene.crashed())
     assert (done.outcome, done.reason) == (Outcome.HEALED, Reason.VERIFIED)
-    assert scene.engine.inspect("web").running
+    assert scene.engine.inspect("web").is_running
     assert (done.before.status, done.after.status) == ("exited", "running")
     assert done.durations["verify"] >= ResponderSettings().verify_for
 
@@ -61,12 +61,12 @@ def test_evidence_contains_recent_measurements(scene):
 
 def test_abandoned_request_has_a_final_outcome(scene):
     request, responder = scene.crashed(), scene.responder()
-    (told,) = responder.buried(request, "KeyError: token=hunter2", scene.clock.now())
+    (told,) = responder.answer_dead_letter(request, "KeyError: token=hunter2", scene.clock.now())
     assert (told.data.outcome, told.data.reason, told.incident) == (Outcome.FAILED, Reason.GIVEN_UP, "i1")
     assert "KeyError" in told.data.detail
     assert "hunter2" not in told.data.detail
     elsewhere = msgspec.structs.replace(request, host="other")
-    assert responder.buried(elsewhere, "", scene.clock.now()) == []
+    assert responder.answer_dead_letter(elsewhere, "", scene.clock.now()) == []
 
 
 def test_redelivered_request_is_answered_without_action(scene):
@@ -116,7 +116,7 @@ def test_started_action_is_dropped_after_recovery(scene):
     done = scene.step(event, responder)
     assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.RECOVERED)
     assert scene.engine.inspect("app").started_at == before
-    assert scene.ledger.read("h", "app").running == ()
+    assert scene.ledger.read("h", "app").running_attempts == ()
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_started_action_is_dropped_after_a_stop_by_a_person(scene):
     scene.clock.advance(600)
     scene.engine.stop("app")
     assert scene.step(event, responder).reason is Reason.STOPPED
-    assert not scene.engine.inspect("app").running
+    assert not scene.engine.inspect("app").is_running
 
 
 def test_container_stopped_by_a_started_restart_is_started(scene):
@@ -157,7 +157,7 @@ def test_container_stopped_by_a_started_restart_is_started(scene):
     scene.engine.stop("app")
     scene.clock.advance(600)
     assert scene.step(event, responder).outcome is Outcome.HEALED
-    assert scene.engine.inspect("app").running
+    assert scene.engine.inspect("app").is_running
 
 
 def broken(error: EngineError):
@@ -202,7 +202,7 @@ def test_attempt_of_a_stopped_responder_is_resumed_by_another_at_once(scene):
 def test_attempt_of_a_stopped_responder_stays_under_way(scene):
     """A request of another failure of the container waits until the attempt is resumed, or its lease ends."""
     stop_during_verification(scene, scene.crashed())
-    (attempt,) = scene.ledger.read("h", "web").running
+    (attempt,) = scene.ledger.read("h", "web").running_attempts
     assert (attempt.by, attempt.outcome) == (RELEASED, None)
     scene.engine.crash("web", 7)
     other = scene.request(incident="i2")
@@ -236,7 +236,7 @@ def test_attempt_stays_with_its_responder_when_it_cannot_be_released(scene, monk
     monkeypatch.setattr(Execution, "_end_if_stopped", lambda *_: None)
     with pytest.raises(Interrupted):
         scene.step(request)
-    (attempt,) = read("h", "web").running
+    (attempt,) = read("h", "web").running_attempts
     assert attempt.by == "responder@a"
 
 
@@ -250,13 +250,13 @@ def test_resumed_action_holds_its_slot_until_verified(scene):
     held = []
 
     def look(_: float) -> None:
-        (attempt,) = scene.ledger.read("h", "web").running
+        (attempt,) = scene.ledger.read("h", "web").running_attempts
         held.append((attempt.by, attempt.lease > scene.clock.now()))
 
     scene.clock.on_sleep = look
     assert scene.step(request, scene.responder("b")).outcome is Outcome.HEALED
     assert set(held) == {("responder@b", True)}
-    (done,) = scene.ledger.read("h", "web").ended
+    (done,) = scene.ledger.read("h", "web").ended_attempts
     assert (done.by, done.outcome) == ("responder@b", Outcome.HEALED)
 
 
@@ -355,7 +355,7 @@ def test_fourth_action_in_an_hour_is_refused(scene):
         scene.clock.advance(300)
     assert outcomes == [Outcome.HEALED] * 3 + [Outcome.REFUSED]
     assert scene.starts() == 3
-    assert not scene.engine.inspect("web").running
+    assert not scene.engine.inspect("web").is_running
 
 
 def test_backoff_defers_the_next_action(scene):
@@ -378,7 +378,7 @@ def test_backoff_defers_the_next_action(scene):
 def test_action_that_is_not_allowed_is_refused(scene, limits, reason):
     done = scene.step(scene.crashed(), scene.responder(**limits))
     assert done.reason is reason
-    assert not scene.engine.inspect("web").running
+    assert not scene.engine.inspect("web").is_running
 
 
 def test_recovered_container_is_not_acted_on(scene):
@@ -393,7 +393,7 @@ def test_container_stopped_by_a_person_is_not_started(scene):
     request = scene.request(Kind.UNHEALTHY)
     scene.engine.stop("web")
     assert scene.step(request).reason is Reason.STOPPED
-    assert not scene.engine.inspect("web").running
+    assert not scene.engine.inspect("web").is_running
 
 
 def test_container_started_and_stopped_by_a_person_stays_stopped(scene):
@@ -407,7 +407,7 @@ def test_container_started_and_stopped_by_a_person_stays_stopped(scene):
     scene.desk.resume("*")
     done = scene.step(request, responder)
     assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.STOPPED)
-    assert not scene.engine.inspect("web").running
+    assert not scene.engine.inspect("web").is_running
 
 
 def test_removed_container_is_not_searched(scene):
@@ -418,7 +418,7 @@ def test_removed_container_is_not_searched(scene):
 
 def test_container_that_dies_again_is_not_healed(scene):
     request = scene.crashed()
-    scene.clock.on_sleep = lambda _: scene.engine.inspect("web").running and scene.engine.crash("web", 9)
+    scene.clock.on_sleep = lambda _: scene.engine.inspect("web").is_running and scene.engine.crash("web", 9)
     done = scene.step(request)
     assert (done.outcome, done.reason) == (Outcome.FAILED, Reason.NOT_VERIFIED)
     assert "exited again with code 9" in done.detail
@@ -450,7 +450,7 @@ def test_forbidden_call_names_the_permission(scene):
     book = scene.ledger.read("h", "web")
     assert (
         circuit_breaker.compute_container_state(
-            book.ended, failures=1, open_for=60.0, now=scene.clock.now()
+            book.ended_attempts, failures=1, open_for=60.0, now=scene.clock.now()
         ).failures
         == 0
     )
@@ -483,7 +483,7 @@ def test_request_that_needs_a_person_is_escalated(scene):
 def test_request_for_another_host_is_skipped(scene):
     elsewhere = msgspec.structs.replace(scene.crashed(), host="elsewhere")
     assert scene.responder().step(elsewhere, scene.clock.now()) == []
-    assert not scene.engine.inspect("web").running
+    assert not scene.engine.inspect("web").is_running
 
 
 def put_off(scene: ResponderHarness, event: Event, responder: Responder, *reported: str) -> Defer:
@@ -509,7 +509,7 @@ def test_pause_defers_actions_with_one_notification(scene):
     )
     assert answer.reported == Reason.PAUSED
     assert later(scene, event, scene.responder("another"), answer.reported)[1] == []
-    assert not scene.engine.inspect("web").running
+    assert not scene.engine.inspect("web").is_running
     scene.desk.resume("*")
     assert scene.step(event, responder).outcome is Outcome.HEALED
 
@@ -517,20 +517,22 @@ def test_pause_defers_actions_with_one_notification(scene):
 def test_approved_request_is_executed(scene):
     event, responder = scene.crashed(), scene.responder(mode="approve")
     answer = put_off(scene, event, responder)
-    (waiting,) = scene.desk.approvals()
+    (waiting,) = scene.desk.list_approvals()
     assert [(each.data.outcome, each.data.detail) for each in answer.outputs] == [
         (Outcome.AWAITING_APPROVAL, f"restart? hemostat approve {waiting.id}")
     ]
     assert later(scene, event, responder, answer.reported)[1] == []
-    scene.desk.answer(waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    scene.desk.answer_approval(
+        waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now()
+    )
     assert scene.step(event, responder).outcome is Outcome.HEALED
 
 
 def test_rejected_request_names_who_rejected_it_and_why(scene):
     event, responder = scene.crashed(), scene.responder(mode="approve")
     later(scene, event, responder)
-    (waiting,) = scene.desk.approvals()
-    scene.desk.answer(
+    (waiting,) = scene.desk.list_approvals()
+    scene.desk.answer_approval(
         waiting.id, ApprovalAnswer.REJECTED, by="ann", reason="deploying", now=scene.clock.now()
     )
     done = scene.step(event, responder)
@@ -547,7 +549,7 @@ def test_approval_that_expires_is_a_refusal(scene):
     scene.clock.advance(61)
     done = scene.step(event, responder)
     assert (done.outcome, done.reason) == (Outcome.EXPIRED, Reason.NO_ANSWER)
-    assert not scene.engine.inspect("web").running
+    assert not scene.engine.inspect("web").is_running
 
 
 def test_approval_masks_the_secret_in_the_command(scene):
@@ -555,7 +557,7 @@ def test_approval_masks_the_secret_in_the_command(scene):
     event = scene.request(Kind.HUNG, Action.EXEC, container="redis")
     responder = scene.responder(mode="approve", actions=(Action.EXEC,))
     assert "s3cret" not in later(scene, event, responder)[1][0].detail
-    (waiting,) = scene.desk.approvals()
+    (waiting,) = scene.desk.list_approvals()
     assert waiting.plan.startswith("run redis-cli -a")
     assert "s3cret" not in waiting.plan
 
@@ -589,18 +591,18 @@ def test_one_of_two_responders_requests_the_approval(scene):
     answer = put_off(scene, event, scene.responder("a", mode="approve"))
     assert len(answer.outputs) == 1
     assert later(scene, event, scene.responder("b", mode="approve"), answer.reported)[1] == []
-    assert len(scene.desk.approvals()) == 1
+    assert len(scene.desk.list_approvals()) == 1
 
 
 def test_approval_is_published_after_a_crash(scene):
     """The request comes again as it was: that there is something on the desk is no proof that people know."""
     event = scene.crashed()
     first = put_off(scene, event, scene.responder(mode="approve"))
-    (asked,) = scene.desk.approvals()
+    (asked,) = scene.desk.list_approvals()
     scene.clock.advance(5)
     again = put_off(scene, event, scene.responder(mode="approve"))
     assert [each.data.detail for each in again.outputs] == [each.data.detail for each in first.outputs]
-    assert scene.desk.approvals() == [asked], "the time to answer is not counted anew"
+    assert scene.desk.list_approvals() == [asked], "the time to answer is not counted anew"
 
 
 def test_deferred_approval_is_due_at_its_expiry(scene):
@@ -675,15 +677,15 @@ def scaled_up(scene: ResponderHarness, **limits) -> Responder:
 def test_raised_limit_is_restored_after_calm(scene):
     responder = scaled_up(scene)
     assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
-    assert responder.tend(scene.clock.advance(60)) == []
-    (told,) = responder.tend(scene.clock.advance(1800))
+    assert responder.scale_back_due(scene.clock.advance(60)) == []
+    (told,) = responder.scale_back_due(scene.clock.advance(1800))
     assert told.data.detail == "back: memory 96.0 MiB → 64.0 MiB"
     assert "s3cret" not in str(told.data)
     assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
-    assert responder.tend(scene.clock.advance(1800)) == []
+    assert responder.scale_back_due(scene.clock.advance(1800)) == []
 
 
-@pytest.mark.parametrize("where", ["update", "drop_scaled"])
+@pytest.mark.parametrize("where", ["update", "remove_raised_limit"])
 def test_interrupted_scale_down_is_completed(scene, where):
     """Whether it died before the limit was put back or after: nothing stays raised, and the record goes."""
     responder = scaled_up(scene)
@@ -691,11 +693,11 @@ def test_interrupted_scale_down_is_completed(scene, where):
     whole = getattr(owner, where)
     setattr(owner, where, interrupted)
     with pytest.raises(RuntimeError):
-        responder.tend(scene.clock.advance(3600))
+        responder.scale_back_due(scene.clock.advance(3600))
     setattr(owner, where, whole)
-    scene.responder(actions=(Action.SCALE,)).tend(scene.clock.advance(60))
+    scene.responder(actions=(Action.SCALE,)).scale_back_due(scene.clock.advance(60))
     assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
-    assert scene.ledger.scaled("h") == []
+    assert scene.ledger.list_raised_limits("h") == []
 
 
 def test_raise_without_outcome_is_restored_after_a_crash(scene):
@@ -704,7 +706,7 @@ def test_raise_without_outcome_is_restored_after_a_crash(scene):
         scaled_up(scene)
     scene.ledger.finish = finish
     assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
-    assert [each.before for each in scene.ledger.scaled("h")] == [64 * MIB]
+    assert [each.before for each in scene.ledger.list_raised_limits("h")] == [64 * MIB]
 
 
 def test_second_raise_is_restored_to_the_first_limit(scene):
@@ -715,12 +717,12 @@ def test_second_raise_is_restored_to_the_first_limit(scene):
     event = scene.request(
         Kind.OOM, Action.SCALE, container="hungry", parameters={"resource": "memory"}, incident="i2"
     )
-    scene.clock.on_sleep = lambda _: told.extend(responder.tend(scene.clock.now()))
+    scene.clock.on_sleep = lambda _: told.extend(responder.scale_back_due(scene.clock.now()))
     told = []
     assert scene.step(event, responder).detail == "memory 96.0 MiB → 128.0 MiB"
     assert told == []
     scene.clock.on_sleep = None
-    assert len(responder.tend(scene.clock.advance(3600))) == 1
+    assert len(responder.scale_back_due(scene.clock.advance(3600))) == 1
     assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
 
 
@@ -731,9 +733,9 @@ def interrupted(*_: object, **__: object) -> None:
 def test_limit_changed_by_others_is_not_restored(scene):
     responder = scaled_up(scene)
     scene.engine.update("hungry", memory=100 * MIB)
-    assert responder.tend(scene.clock.advance(3600)) == []
+    assert responder.scale_back_due(scene.clock.advance(3600)) == []
     assert scene.engine.inspect("hungry").memory_limit == 100 * MIB
-    assert scene.ledger.scaled("h") == []
+    assert scene.ledger.list_raised_limits("h") == []
 
 
 @pytest.mark.parametrize(("cores", "replicas"), [(0.1, 2), (0.4, 3)], ids=["calm", "busy"])
@@ -750,41 +752,41 @@ def test_replicas_are_removed_when_fewer_suffice(scene, cores, replicas):
     scene.engine.remove("shop-1")
     for name in ("shop-2", "shop-3"):
         scene.engine.spin(name, cores)
-    told = responder.tend(scene.clock.advance(3600))
-    assert scene.engine.service("s1").replicas == replicas
+    told = responder.scale_back_due(scene.clock.advance(3600))
+    assert scene.engine.read_service("s1").replicas == replicas
     assert [each.data.detail for each in told] == (["back: replicas 3 → 2"] if replicas == 2 else [])
 
 
 def test_pause_defers_scale_down(scene):
     responder = scaled_up(scene)
     scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
-    assert responder.tend(scene.clock.advance(3600)) == []
+    assert responder.scale_back_due(scene.clock.advance(3600)) == []
     assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
 
 
 def test_pause_of_a_container_defers_its_scale_down(scene):
     responder = scaled_up(scene)
     scene.desk.pause("hungry", Pause(by="ann", at=scene.clock.now()))
-    assert responder.tend(scene.clock.advance(3600)) == []
+    assert responder.scale_back_due(scene.clock.advance(3600)) == []
     assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
     scene.desk.resume("hungry")
-    assert len(responder.tend(scene.clock.now())) == 1
+    assert len(responder.scale_back_due(scene.clock.now())) == 1
 
 
 def test_dry_run_scales_nothing_down(scene):
     scaled_up(scene)
     responder = scene.responder(modes={Action.SCALE: "dry-run"})
-    assert responder.tend(scene.clock.advance(3600)) == []
+    assert responder.scale_back_due(scene.clock.advance(3600)) == []
     assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
 
 
 def test_failed_scale_down_does_not_block_others(scene):
-    scene.ledger.keep_scaled(
+    scene.ledger.save_raised_limit(
         "h",
         RaisedLimit(container="c0", resource=Resource.REPLICAS, before=1, after=2, time=0.0, service="gone"),
     )
     responder = scaled_up(scene)
-    assert len(responder.tend(scene.clock.advance(3600))) == 1
+    assert len(responder.scale_back_due(scene.clock.advance(3600))) == 1
     assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
 
 
@@ -877,8 +879,8 @@ def test_started_action_that_is_now_forbidden_is_not_resumed(scene):
     scene.ledger.reserve("h", attempt, scene.ledger.read("h", "web").version)
     done = scene.step(event, scene.responder(protect=("web",)))
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.PROTECTED)
-    assert not scene.engine.inspect("web").running
-    assert scene.ledger.read("h", "web").running == ()
+    assert not scene.engine.inspect("web").is_running
+    assert scene.ledger.read("h", "web").running_attempts == ()
 
 
 def test_only_actions_run_in_the_background(scene):
@@ -888,7 +890,7 @@ def test_only_actions_run_in_the_background(scene):
     answer = scene.responder().step(event, now)
     assert isinstance(answer, RunInBackground)
     assert isinstance(answer.otherwise(now), Defer)
-    assert not scene.engine.inspect("web").running
+    assert not scene.engine.inspect("web").is_running
 
 
 def test_stale_decision_is_made_again_in_the_background(scene):
@@ -912,7 +914,7 @@ def test_request_without_an_alert_is_refused(scene):
     scene.incidents.clear()
     done = scene.step(event)
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
-    assert not scene.engine.inspect("web").running
+    assert not scene.engine.inspect("web").is_running
 
 
 def at_evidence(scene: ResponderHarness, happens) -> None:
@@ -931,8 +933,8 @@ def test_stop_while_evidence_is_gathered_is_respected(scene):
     at_evidence(scene, lambda: scene.engine.stop("web"))
     done = scene.step(scene.request(Kind.HUNG))
     assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.STOPPED)
-    assert not scene.engine.inspect("web").running
-    assert scene.ledger.read("h", "web").running == ()
+    assert not scene.engine.inspect("web").is_running
+    assert scene.ledger.read("h", "web").running_attempts == ()
 
 
 def test_container_that_is_being_stopped_by_a_person_is_not_restarted(scene):
@@ -956,7 +958,7 @@ def test_pause_stops_an_action_that_is_about_to_run(scene):
     event, responder = scene.crashed(), scene.responder()
     at_evidence(scene, lambda: scene.desk.pause("*", Pause(by="ann", at=scene.clock.now())))
     answer = put_off(scene, event, responder)
-    assert not scene.engine.inspect("web").running
+    assert not scene.engine.inspect("web").is_running
     again = put_off(scene, event, responder, answer.reported)
     assert [each.data.reason for each in again.outputs] == [Reason.PAUSED]
     scene.desk.resume("*")
@@ -1015,7 +1017,7 @@ def test_started_raise_is_dropped_after_a_stop_by_a_person(scene):
     scene.engine.update = update
     scene.engine.stop(app)
     scene.step(event, responder)
-    assert not scene.engine.inspect(app).running
+    assert not scene.engine.inspect(app).is_running
 
 
 def test_raised_service_is_restored_after_its_replica_left(scene):
@@ -1030,8 +1032,8 @@ def test_raised_service_is_restored_after_its_replica_left(scene):
     done = scene.step(event, responder)
     scene.clock.on_sleep = None
     assert (done.outcome, done.reason) == (Outcome.FAILED, Reason.GONE)
-    responder.tend(scene.clock.advance(3600))
-    assert scene.engine.service("s1").replicas == 2
+    responder.scale_back_due(scene.clock.advance(3600))
+    assert scene.engine.read_service("s1").replicas == 2
 
 
 def test_failed_second_raise_keeps_the_first_restorable(scene):
@@ -1045,7 +1047,7 @@ def test_failed_second_raise_keeps_the_first_restorable(scene):
     assert scene.step(event, responder).outcome is Outcome.FAILED
     scene.engine.update = update
     scene.engine.start("hungry")
-    responder.tend(scene.clock.advance(3600))
+    responder.scale_back_due(scene.clock.advance(3600))
     assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
 
 
@@ -1061,7 +1063,7 @@ def test_raise_that_is_now_forbidden_is_restored_after_a_crash(scene):
         scene.step(event, scene.responder(actions=(Action.SCALE,)))
     scene.clock.on_sleep = None
     assert scene.step(event, scene.responder(actions=())).outcome is Outcome.REFUSED
-    scene.responder(actions=(Action.SCALE,)).tend(scene.clock.advance(3600))
+    scene.responder(actions=(Action.SCALE,)).scale_back_due(scene.clock.advance(3600))
     assert scene.engine.inspect("busy").cpu_limit == 0.5
 
 
@@ -1076,10 +1078,10 @@ def test_service_raised_twice_is_restored_to_its_first_size(scene):
             Kind.CPU_HIGH, Action.SCALE, container=name, parameters={"resource": "cpu"}, incident=name
         )
         scene.step(event, responder)
-        scene.clock.on_sleep = lambda _: told.extend(responder.tend(scene.clock.now()))
+        scene.clock.on_sleep = lambda _: told.extend(responder.scale_back_due(scene.clock.now()))
     scene.clock.on_sleep = None
-    assert (told, scene.engine.service("s1").replicas) == ([], 5)
-    assert [(each.before, each.after) for each in scene.ledger.scaled("h")] == [(2, 5)]
+    assert (told, scene.engine.read_service("s1").replicas) == ([], 5)
+    assert [(each.before, each.after) for each in scene.ledger.list_raised_limits("h")] == [(2, 5)]
 
 
 def test_pause_applies_within_a_scale_down_round(scene):
@@ -1091,14 +1093,14 @@ def test_pause_applies_within_a_scale_down_round(scene):
     scene.step(event, responder)
     raised = scene.engine.inspect("busy").cpu_limit
     scene.clock.on_sleep = lambda _: scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
-    responder.tend(scene.clock.advance(3600))
+    responder.scale_back_due(scene.clock.advance(3600))
     assert scene.engine.inspect("busy").cpu_limit == raised > 0.5
 
 
 def test_container_that_is_now_protected_is_not_scaled_down(scene):
     scaled_up(scene)
     responder = scene.responder(actions=(Action.SCALE,), protect=("hun*",))
-    assert responder.tend(scene.clock.advance(3600)) == []
+    assert responder.scale_back_due(scene.clock.advance(3600)) == []
     assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
 
 
@@ -1120,8 +1122,10 @@ def test_duplicate_requests_create_one_approval(scene):
     scene.clock.advance(1)
     twin = scene.request(action=Action.START)
     assert run_step(responder, twin, scene.clock.now()) == []
-    (waiting,) = scene.desk.approvals()
-    scene.desk.answer(waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    (waiting,) = scene.desk.list_approvals()
+    scene.desk.answer_approval(
+        waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now()
+    )
     assert scene.step(event, responder, [answer.reported]).action is Action.RESTART
 
 
@@ -1136,8 +1140,10 @@ def test_repeated_approval_event_has_the_same_id(scene):
 
 def test_approval_applies_only_to_the_requested_action(scene):
     later(scene, scene.crashed(), scene.responder(mode="approve"))
-    (waiting,) = scene.desk.approvals()
-    scene.desk.answer(waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    (waiting,) = scene.desk.list_approvals()
+    scene.desk.answer_approval(
+        waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now()
+    )
     twin = scene.request(action=Action.CLEANUP)
     done = scene.step(twin, scene.responder(mode="approve"))
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.NOT_ALLOWED)
@@ -1315,11 +1321,13 @@ def fill_slots(scene: ResponderHarness, count: int = 4, **fields) -> None:
 def test_abandoned_request_ends_its_attempt(scene):
     request, responder = scene.crashed(), scene.responder()
     hang_up(scene, request, responder)
-    (told,) = responder.buried(request, "OverflowError: too large", scene.clock.now())
+    (told,) = responder.answer_dead_letter(request, "OverflowError: too large", scene.clock.now())
     assert told.data.reason is Reason.GIVEN_UP
     book = scene.ledger.read("h", "web")
-    assert book.running == ()
-    assert [(each.outcome, each.reason) for each in book.ended] == [(Outcome.FAILED, Reason.GIVEN_UP)]
+    assert book.running_attempts == ()
+    assert [(each.outcome, each.reason) for each in book.ended_attempts] == [
+        (Outcome.FAILED, Reason.GIVEN_UP)
+    ]
 
 
 def test_slot_of_a_removed_container_is_free(scene):
@@ -1335,7 +1343,7 @@ def test_reset_frees_the_slots_of_a_dead_responder(scene):
     fill_slots(scene)
     request = scene.crashed()
     assert isinstance(scene.step(request), Defer)
-    scene.desk.reset("*", scene.clock.now())
+    scene.desk.reset_breaker("*", scene.clock.now())
     assert scene.step(request).outcome is Outcome.HEALED
 
 
@@ -1344,7 +1352,7 @@ def test_reset_of_a_container_lets_its_action_be_resumed(scene):
     hang_up(scene, request, scene.responder("dead"))
     scene.clock.advance(5)
     assert isinstance(scene.step(request), Defer)
-    scene.desk.reset("web", scene.clock.now())
+    scene.desk.reset_breaker("web", scene.clock.now())
     assert scene.step(request).outcome is Outcome.HEALED
     assert scene.starts() == 1
 
@@ -1352,7 +1360,7 @@ def test_reset_of_a_container_lets_its_action_be_resumed(scene):
 def test_reset_does_not_repeat_a_running_action(scene):
     def reset() -> None:
         scene.clock.advance(20)
-        scene.desk.reset("*", scene.clock.now())
+        scene.desk.reset_breaker("*", scene.clock.now())
 
     assert isinstance(ask_during_restart(scene, reset), Defer)
     assert scene.starts() == 1
@@ -1364,7 +1372,7 @@ def test_started_action_on_a_removed_container_ends(scene):
     scene.engine.remove("web")
     done = scene.step(request, scene.responder("b"))
     assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.GONE)
-    assert scene.ledger.read("h", "web").running == ()
+    assert scene.ledger.read("h", "web").running_attempts == ()
 
 
 def test_abandoned_attempt_is_removed_from_the_ledger(scene):
@@ -1372,11 +1380,11 @@ def test_abandoned_attempt_is_removed_from_the_ledger(scene):
     responder = scene.responder()
     scene.engine.remove("t0")
     scene.clock.advance(200)
-    responder.tend(scene.clock.now())
-    assert [each.container for each in scene.ledger.read("h", "t1").running] == ["t1"]
+    responder.scale_back_due(scene.clock.now())
+    assert [each.container for each in scene.ledger.read("h", "t1").running_attempts] == ["t1"]
     scene.clock.advance(49 * 3600)
-    responder.tend(scene.clock.now())
-    assert scene.ledger.read("h", "t1").running == ()
+    responder.scale_back_due(scene.clock.now())
+    assert scene.ledger.read("h", "t1").running_attempts == ()
 
 
 def test_project_leaves_slots_to_others(scene):
@@ -1428,6 +1436,6 @@ def test_slow_stop_runs_once_with_two_responders(scene, jump):
 def test_crash_is_healed_without_a_list_of_all_containers(scene, monkeypatch):
     """The list takes long on a host with many containers."""
     calls: list[str] = []
-    monkeypatch.setattr(scene.engine, "listing", lambda: calls.append("listing") or [])
+    monkeypatch.setattr(scene.engine, "list_containers", lambda: calls.append("list_containers") or [])
     assert scene.step(scene.crashed()).outcome is Outcome.HEALED
     assert calls == []

@@ -88,7 +88,7 @@ def test_pause_after_the_decision_holds_the_action_back(scene):
     scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
     assert isinstance(answer.work(scene.clock.now()), Defer)
     assert put_off(scene, event, responder).reported == Reason.PAUSED
-    assert (scene.engine.inspect("web").running, scene.starts()) == (False, 0)
+    assert (scene.engine.inspect("web").is_running, scene.starts()) == (False, 0)
     scene.desk.resume("*")
     assert scene.step(event, responder).action is Action.RESTART
     assert scene.starts() == 1

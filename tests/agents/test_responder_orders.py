@@ -51,7 +51,7 @@ def test_ordered_stop_stops_the_container(scene):
 def test_ordered_start_starts_the_container(scene):
     scene.engine.stop("web")
     assert scene.step(ordered(scene, Action.START)).outcome is Outcome.HEALED
-    assert scene.engine.inspect("web").running
+    assert scene.engine.inspect("web").is_running
 
 
 @pytest.mark.parametrize(("action", "words"), [(Action.START, "running"), (Action.STOP, "exited")])
@@ -60,7 +60,7 @@ def test_order_for_the_present_state_costs_no_budget(scene, action, words):
         scene.engine.stop("web")
     done = scene.step(ordered(scene, action))
     assert (done.outcome, done.detail) == (Outcome.NOT_APPLICABLE, f"it is already {words}")
-    assert scene.ledger.survey("h").attempts == ()
+    assert scene.ledger.read_host("h").attempts == ()
 
 
 def test_redelivered_order_is_answered_without_action(scene):
@@ -116,7 +116,7 @@ def test_completed_stop_is_not_repeated_after_a_later_start(scene):
     scene.engine.start("web")
     done = scene.step(event)
     assert (done.outcome, done.detail) == (Outcome.FAILED, "it is running")
-    assert scene.engine.inspect("web").running
+    assert scene.engine.inspect("web").is_running
 
 
 def test_labels_are_read_from_the_container_not_the_order(scene):
@@ -171,7 +171,7 @@ def test_waiting_order_is_reported_once(scene):
 def test_failed_order_has_no_next_ladder_step(scene):
     """The analyzer climbs a ladder only where it is handed the alert."""
     scene.clock.on_sleep = lambda _: (
-        scene.engine.crash("web", 7) if scene.engine.inspect("web").running else None
+        scene.engine.crash("web", 7) if scene.engine.inspect("web").is_running else None
     )
     done = scene.step(ordered(scene))
     assert (done.outcome, done.alert) == (Outcome.FAILED, None)
@@ -179,7 +179,7 @@ def test_failed_order_has_no_next_ladder_step(scene):
 
 def test_unprocessable_order_is_answered(scene):
     event = ordered(scene)
-    (told,) = scene.responder().buried(event, "RuntimeError", scene.clock.now())
+    (told,) = scene.responder().answer_dead_letter(event, "RuntimeError", scene.clock.now())
     assert (told.incident, told.data.reason) == ("o1", Reason.GIVEN_UP)
 
 
@@ -188,7 +188,7 @@ def test_order_without_a_person_is_refused(scene):
     scene.seals.clear()
     done = scene.step(forged)
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
-    assert scene.engine.inspect("web").running
+    assert scene.engine.inspect("web").is_running
 
 
 def test_request_is_not_accepted_as_an_order(scene):
@@ -224,4 +224,4 @@ def test_order_without_a_seal_writes_no_ledger_row(scene):
     event = ordered(scene)
     scene.seals.clear()
     assert scene.step(event).reason is Reason.UNKNOWN_INCIDENT
-    assert scene.ledger.attempts("h", "web") == ()
+    assert scene.ledger.list_attempts("h", "web") == ()

@@ -161,7 +161,7 @@ def test_container_left_down_by_a_restart_starts_after_backoff(scene):
     scene.engine.restart, scene.engine.start = restart, start
     scene.clock.advance(11)
     assert scene.step(again).outcome is Outcome.HEALED
-    assert scene.engine.inspect("app").running
+    assert scene.engine.inspect("app").is_running
 
 
 def test_container_started_by_a_person_is_not_started_again(scene):

@@ -12,14 +12,14 @@ READ_SECONDS = 0.1
 
 def test_slow_reads_of_processes_end_a_round_in_turns():
     watch, spent, reads = MonitorHarness(), [0.0], list[str]()
-    activity = watch.engine.activity
+    activity = watch.engine.read_activity
 
     def read(container, now):
         spent[0] += READ_SECONDS
         reads.append(container.ref.name)
         return activity(container, now)
 
-    watch.engine.activity = read
+    watch.engine.read_activity = read
     watch.monitor = Monitor(
         watch.engine,
         watch.engine,

@@ -27,7 +27,7 @@ class Rounds:
         if not (self.outcomes or self.untold):
             raise Interrupted
 
-    def tend(self, _: float) -> list[object]:
+    def scale_back_due(self, _: float) -> list[object]:
         failure = self.outcomes.pop(0)
         if failure is not None:
             raise failure

@@ -17,10 +17,10 @@ ROLES = ("monitor", "alert")
 class Cut(InMemoryBus):
     cut = False
 
-    def last(self, stream):
+    def read_last_values(self, stream):
         if self.cut:
             raise BusUnreachableError("Redis cannot be reached")
-        return super().last(stream)
+        return super().read_last_values(stream)
 
 
 class Ear:
@@ -30,13 +30,13 @@ class Ear:
         self.heard: list[str] = []
         self.deaf = False
 
-    def beat(self) -> None:
+    def ping_success(self) -> None:
         self._hear("well")
 
-    def start(self) -> None:
+    def ping_start(self) -> None:
         self._hear("start")
 
-    def fail(self, why: str) -> None:
+    def ping_failure(self, why: str) -> None:
         self._hear(why)
 
     def _hear(self, what: str) -> None:
@@ -75,8 +75,8 @@ class House:
             self.clock.advance(2.0)
             trouble = {"responder": self.trouble}
             beats = [heartbeat(role, trouble=trouble.get(role, "")) for role in self.living]
-            self.bus.show(list(map(event, beats)), ttl=6.0)
-            self.watchman.look()
+            self.bus.publish_live(list(map(event, beats)), ttl=6.0)
+            self.watchman.check()
         return self.told
 
 
@@ -121,37 +121,37 @@ def test_lost_ledger_is_notified_once(house):
 
 def test_health_ping_is_sent_only_while_healthy(house):
     house.later(10)
-    house.watchman.signal(house.ear)
+    house.watchman.ping(house.ear)
     assert house.ear.heard == ["well"]
     house.living = ("alert",)
     house.later(30)
-    house.watchman.signal(house.ear)
+    house.watchman.ping(house.ear)
     assert house.ear.heard == ["well"]
     house.later(60)
-    house.watchman.signal(house.ear)
+    house.watchman.ping(house.ear)
     assert house.ear.heard == ["well", "no monitor is running"]
 
 
 def test_health_ping_needs_a_recent_check(house):
-    house.watchman.signal(house.ear)
+    house.watchman.ping(house.ear)
     house.later(10)
     house.clock.advance(STALE_SECONDS)
-    house.watchman.signal(house.ear)
+    house.watchman.ping(house.ear)
     assert house.ear.heard == []
 
 
 def test_unreachable_ping_service_does_not_block(house):
     house.later(10)
     house.ear.deaf = True
-    house.watchman.signal(house.ear)
+    house.watchman.ping(house.ear)
     house.ear.deaf = False
-    house.watchman.signal(house.ear)
+    house.watchman.ping(house.ear)
     assert house.ear.heard == ["well"]
 
 
 def bury(house: House, error: str = "poison") -> None:
     entry = Entry(stream="health_alert", id="1-0", raw=b"x", event=None)
-    house.bus.bury("analyzer", entry, error, house.clock.now())
+    house.bus.move_to_dead_letters("analyzer", entry, error, house.clock.now())
 
 
 def test_dead_letters_are_notified_at_once_then_hourly(house):
@@ -175,7 +175,7 @@ def test_missing_right_on_dead_letters_is_tolerated(house, monkeypatch):
     def refuse() -> None:
         raise BusError("the user hemostat-alert may not run xrevrange")
 
-    monkeypatch.setattr(house.bus, "last_buried", refuse)
+    monkeypatch.setattr(house.bus, "read_last_dead_letter", refuse)
     house.living = ("alert",)
     assert house.later(100) == ["monitor gone"]
 
@@ -189,12 +189,12 @@ def test_an_error_ends_neither_the_checks_nor_the_pings(house, monkeypatch):
             raise Interrupted
         raise RecursionError
 
-    monkeypatch.setattr(house.bus, "last", fail)
+    monkeypatch.setattr(house.bus, "read_last_values", fail)
     house.watchman.run()
     assert len(calls) == 4
     calls.clear()
-    monkeypatch.setattr(house.ear, "start", fail)
+    monkeypatch.setattr(house.ear, "ping_start", fail)
     house.watchman._state = SelfMonitoringState(ill={"x": (0.0, "x")}, told=frozenset({"x"}))
-    monkeypatch.setattr(house.ear, "fail", fail)
-    house.watchman.beat(house.ear, 1.0)
+    monkeypatch.setattr(house.ear, "ping_failure", fail)
+    house.watchman.run_pings(house.ear, 1.0)
     assert len(calls) == 4

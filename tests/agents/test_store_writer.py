@@ -39,26 +39,26 @@ def kept(store):
 
 
 def findings(store, notary):
-    with store.trail() as (ends, links):
-        return list(verify_chain(links, ends, notary.noted(ends.trail)))
+    with store.open_trail() as (ends, links):
+        return list(verify_chain(links, ends, notary.read_notes(ends.trail)))
 
 
 def test_chain_head_is_noted_with_each_write(store, clock):
     notary = InMemoryAuditAnchor()
     role = StoreWriter(store, notary, clock, StoreSettings())
-    role.keep(many(3))
-    role.keep(many(5))
-    ends = store.ends()
-    assert notary.noted(ends.trail).head == ends.head
+    role.store_events(many(3))
+    role.store_events(many(5))
+    ends = store.read_ends()
+    assert notary.read_notes(ends.trail).head == ends.head
     assert ends.head.number == 5
 
 
 def test_expired_rows_are_deleted(store, clock):
     notary = InMemoryAuditAnchor()
     role = StoreWriter(store, notary, clock, StoreSettings(retention=7 * DAY))
-    role.keep(many(3))
+    role.store_events(many(3))
     clock.advance(8 * DAY)
-    role.keep(many(2, 10))
+    role.store_events(many(2, 10))
     assert kept(store) == 2
     assert findings(store, notary) == []
 
@@ -66,12 +66,12 @@ def test_expired_rows_are_deleted(store, clock):
 def test_excess_rows_are_deleted_at_intervals(store, clock):
     notary = InMemoryAuditAnchor()
     role = StoreWriter(store, notary, clock, StoreSettings(max_events=4))
-    role.keep(many(10))
+    role.store_events(many(10))
     assert kept(store) == 4
-    role.keep(many(3, 20))
+    role.store_events(many(3, 20))
     assert kept(store) == 7
     clock.advance(SWEEP_SECONDS)
-    role.keep(many(1, 30))
+    role.store_events(many(1, 30))
     assert kept(store) == 4
     assert findings(store, notary) == []
 
@@ -81,7 +81,7 @@ def test_store_that_is_too_large_shrinks_below_its_maximum(store, clock):
     role = StoreWriter(store, notary, clock, StoreSettings(max_size=300_000))
     for number in range(50):
         clock.advance(SWEEP_SECONDS)
-        role.keep(many(20, 20 * number))
+        role.store_events(many(20, 20 * number))
     with store._begin_reading() as connection:
         assert measure_content(connection) < 400_000
     assert 100 < kept(store) < 900
@@ -90,9 +90,9 @@ def test_store_that_is_too_large_shrinks_below_its_maximum(store, clock):
 
 def test_rows_without_expiry_are_kept(store, clock):
     role = StoreWriter(store, InMemoryAuditAnchor(), clock, StoreSettings(retention=0))
-    role.keep(many(3))
+    role.store_events(many(3))
     clock.advance(4000 * DAY)
-    role.keep(many(1, 10))
+    role.store_events(many(1, 10))
     assert kept(store) == 4
 
 
@@ -101,39 +101,39 @@ def test_rows_removed_from_the_start_are_detected(store, clock, most):
     """The anchor was moved with them, but not where it is noted."""
     notary = InMemoryAuditAnchor()
     role = StoreWriter(store, notary, clock, StoreSettings(max_events=most))
-    role.keep(many(10))
-    store.remove(store.outdated(None, 5, limit=100))
+    role.store_events(many(10))
+    store.remove(store.find_outdated(None, 5, limit=100))
     again = StoreWriter(store, notary, clock, StoreSettings())
-    again.keep(many(11))
+    again.store_events(many(11))
     assert [(each.what, each.number) for each in findings(store, notary)] == [("cut_off", 5)]
 
 
 def test_removed_tail_is_detected_after_later_writes(store, clock):
     """With its head, as whoever can write the database would."""
     notary = InMemoryAuditAnchor()
-    StoreWriter(store, notary, clock, StoreSettings()).keep(many(5))
+    StoreWriter(store, notary, clock, StoreSettings()).store_events(many(5))
     with store._begin_writing() as connection:
         connection.execute(events.delete())
         connection.execute(trail.update().values(head=0, head_hash=INITIAL_HASH))
     role = StoreWriter(store, notary, clock, StoreSettings())
     for start in (10, 20):
-        role.keep(many(6, start))
+        role.store_events(many(6, start))
         assert [(each.what, each.number) for each in findings(store, notary)] == [("changed", 5)]
 
 
 def test_head_of_a_removed_row_does_not_block_writes(store, clock):
     notary = InMemoryAuditAnchor()
     role = StoreWriter(store, notary, clock, StoreSettings())
-    role.keep(many(5))
-    notary.note_anchor(store.ends().trail, store.ends().head)
-    store.remove(store.outdated(None, 1, limit=100))
-    store.remove(store.ends().head)
-    role.keep(many(2, 10))
-    assert notary.noted(store.ends().trail).head == store.ends().head
+    role.store_events(many(5))
+    notary.note_anchor(store.read_ends().trail, store.read_ends().head)
+    store.remove(store.find_outdated(None, 1, limit=100))
+    store.remove(store.read_ends().head)
+    role.store_events(many(2, 10))
+    assert notary.read_notes(store.read_ends().trail).head == store.read_ends().head
 
 
 def watched(store, notary, clock, lines):
-    watch = AuditWatch(store, notary, clock, place="p", announce=lines.append)
+    watch = AuditWatch(store, notary, clock, location="p", announce=lines.append)
     return StoreWriter(store, notary, clock, StoreSettings(), watch)
 
 
@@ -144,17 +144,17 @@ def test_chain_head_is_published_every_hour(store, clock):
         assert role.check() == ""
         clock.advance(60)
     assert len(lines) == 3
-    role.keep(many(2))
+    role.store_events(many(2))
     assert len(lines) == 3
     clock.advance(ANNOUNCE_SECONDS)
     role.check()
-    assert f"head={store.ends().head}" in lines[-1]
+    assert f"head={store.read_ends().head}" in lines[-1]
 
 
 def test_replaced_chain_is_reported_without_writes(store, clock):
     notary = InMemoryAuditAnchor()
     role = watched(store, notary, clock, [])
-    role.keep(many(3))
+    role.store_events(many(3))
     with store._begin_writing() as connection:
         connection.execute(trail.update().values(name="other"))
     assert role.notice() == ""
@@ -165,23 +165,23 @@ def test_replaced_chain_is_reported_without_writes(store, clock):
 
 def test_replaced_trail_is_logged_once(store, clock, caplog):
     role = watched(store, InMemoryAuditAnchor(), clock, [])
-    role.keep(many(3))
+    role.store_events(many(3))
     with store._begin_writing() as connection:
         connection.execute(trail.update().values(name="other"))
     for _ in range(3):
-        role.keep(many(1))
+        role.store_events(many(1))
     assert caplog.text.count("audit.replaced") == 1
     assert role.notice()
 
 
 def test_unreachable_database_is_not_a_finding(store, clock, monkeypatch):
     role = watched(store, InMemoryAuditAnchor(), clock, [])
-    role.keep(many(3))
+    role.store_events(many(3))
 
     def away():
         raise StoreUnreachableError("away")
 
-    monkeypatch.setattr(store, "ends", away)
+    monkeypatch.setattr(store, "read_ends", away)
     clock.advance(60)
     role.check()
     assert role.notice() == ""
@@ -192,7 +192,7 @@ def test_rows_of_two_roles_are_not_a_finding(store, clock):
     notary = InMemoryAuditAnchor()
     one, other = (watched(store, notary, clock, []) for _ in range(2))
     for start in range(0, 60, 6):
-        one.keep(many(3, start))
-        other.keep(many(3, start + 3))
+        one.store_events(many(3, start))
+        other.store_events(many(3, start + 3))
         assert (one.notice(), other.notice()) == ("", "")
     assert findings(store, notary) == []

@@ -106,16 +106,18 @@ def test_hanging_container_is_polled_less_often_then_abandoned(scene):
     assert (done.outcome, done.reason) == (Outcome.FAILED, Reason.GIVEN_UP)
     assert HANGS in done.detail
     assert len(hung) < ResponderSettings().expire / 30
-    assert not scene.ledger.read("h", "web").running
+    assert not scene.ledger.read("h", "web").running_attempts
 
 
 def test_late_approval_is_not_abandoned_at_once(scene):
     responder = scene.responder(mode="approve", approve_for=3600.0)
     request = scene.crashed()
     reported = [scene.step(request, responder).reported]
-    (waiting,) = scene.desk.approvals()
+    (waiting,) = scene.desk.list_approvals()
     scene.clock.advance(ResponderSettings().expire + 100)
-    scene.desk.answer(waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    scene.desk.answer_approval(
+        waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now()
+    )
     start = scene.engine.start
     make_hang(scene, "web", "start")
     assert isinstance(scene.step(request, responder, reported), Defer)

@@ -63,12 +63,12 @@ def test_probe_in_a_shared_network_targets_the_owners_address():
 def test_container_that_takes_its_time_to_stop_is_waited_for():
     ward = Ward()
     ward.clock.on_sleep = lambda _: ward.engine.stop("web")
-    assert ward.verifier.stopped("web").outcome is Outcome.HEALED
+    assert ward.verifier.verify_stopped("web").outcome is Outcome.HEALED
 
 
 def test_container_that_does_not_stop_in_time_is_a_failure():
     ward = Ward()
-    assert ward.verifier.stopped("web").outcome is Outcome.FAILED
+    assert ward.verifier.verify_stopped("web").outcome is Outcome.FAILED
     assert ward.clock.now() - ward.began >= ResponderSettings().verify_timeout
 
 

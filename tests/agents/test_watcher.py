@@ -45,11 +45,13 @@ class Watch:
             made,
             engine=self.engine,
             sampler=self.engine,
-            surroundings=app.UnknownHost(),
+            host_probe=app.UnknownHost(),
             bus=self.bus,
             clock=self.clock,
-            pulse=HeartbeatSender("monitor", bus=self.bus, clock=self.clock, host="h", instance="1", pid=1),
-            memo_key="monitor:h",
+            heartbeat=HeartbeatSender(
+                "monitor", bus=self.bus, clock=self.clock, host="h", instance="1", pid=1
+            ),
+            state_key="monitor:h",
             thresholds=TUNED,
             stop=self.stop,
         )
@@ -66,11 +68,15 @@ class Watch:
                 name=name, image="x", command=("x",), labels={f"hemostat.{k}": v for k, v in labels.items()}
             )
         )
-        eventually(lambda: name in {event.data.container.name for event in self.bus.last("container_stats")})
+        eventually(
+            lambda: (
+                name in {event.data.container.name for event in self.bus.read_last_values("container_stats")}
+            )
+        )
         return container
 
     def alerts(self) -> list[Event]:
-        return self.bus.recent("health_alert", 100)
+        return self.bus.read_recent("health_alert", 100)
 
 
 @pytest.fixture
@@ -124,13 +130,13 @@ def test_unexpected_error_of_a_source_is_retried(watch, source, monkeypatch):
 def test_refused_list_is_retried(watch, monkeypatch):
     web = watch.make(disk="1MiB")
     watch.end()
-    listing = watch.engine.listing
+    listing = watch.engine.list_containers
 
     def refuse_once() -> list[ListedContainer]:
-        monkeypatch.setattr(watch.engine, "listing", listing)
+        monkeypatch.setattr(watch.engine, "list_containers", listing)
         raise EngineError("list containers: layer does not exist")
 
-    monkeypatch.setattr(watch.engine, "listing", refuse_once)
+    monkeypatch.setattr(watch.engine, "list_containers", refuse_once)
     watch.start()
     watch.engine.write(web, size=2 << 20)
     eventually(watch.alerts)
@@ -150,7 +156,7 @@ def test_restarted_monitor_resumes_its_state(watch):
 @pytest.mark.parametrize("memo", [b'{"cursor": 1}', b"", b"\xff", b"[" * 100_000, b'"\xff"', b"9" * 5000])
 def test_unreadable_monitor_state_is_ignored(watch, memo):
     watch.end()
-    watch.bus.publish([], memo=("monitor:h", memo))
+    watch.bus.publish([], state=("monitor:h", memo))
     watch.start()
     watch.engine.crash(watch.make())
     eventually(watch.alerts)
@@ -199,13 +205,15 @@ def test_failed_sampling_is_retried(watch):
 
     watch.engine.sample = flaky
     watch.engine.spin(web, 0.5)
-    eventually(lambda: not failures and watch.bus.last("container_stats")[0].data.cpu)
+    eventually(lambda: not failures and watch.bus.read_last_values("container_stats")[0].data.cpu)
 
 
 def test_heartbeat_reports_the_lost_engine(watch):
     def troubles() -> set[str]:
         return {
-            event.data.trouble for event in watch.bus.last("heartbeat") if isinstance(event.data, Heartbeat)
+            event.data.trouble
+            for event in watch.bus.read_last_values("heartbeat")
+            if isinstance(event.data, Heartbeat)
         }
 
     eventually(lambda: troubles() == {""})
@@ -220,7 +228,7 @@ def test_heartbeat_contains_the_number_of_samples(watch):
     def counted() -> dict[tuple[str, ...], int]:
         return {
             figure.labels: figure.value
-            for beat in watch.bus.last("heartbeat")
+            for beat in watch.bus.read_last_values("heartbeat")
             for figure in beat.data.figures
         }
 
@@ -230,13 +238,13 @@ def test_heartbeat_contains_the_number_of_samples(watch):
 def test_hanging_list_does_not_delay_events(watch, monkeypatch):
     web = watch.make()
     watch.end()
-    listing, hanging = watch.engine.listing, threading.Event()
+    listing, hanging = watch.engine.list_containers, threading.Event()
 
     def hang() -> list[ListedContainer]:
         hanging.wait(20)
         return listing()
 
-    monkeypatch.setattr(watch.engine, "listing", hang)
+    monkeypatch.setattr(watch.engine, "list_containers", hang)
     watch.start()
     watch.engine.crash(web)
     eventually(watch.alerts)
@@ -252,19 +260,23 @@ def test_refused_list_is_a_trouble_of_the_monitor(watch, monkeypatch):
     def refuse() -> list[ListedContainer]:
         raise forbidden
 
-    monkeypatch.setattr(watch.engine, "listing", refuse)
+    monkeypatch.setattr(watch.engine, "list_containers", refuse)
     watch.start()
-    eventually(lambda: str(forbidden) in [beat.data.trouble for beat in watch.bus.last("heartbeat")])
+    eventually(
+        lambda: str(forbidden) in [beat.data.trouble for beat in watch.bus.read_last_values("heartbeat")]
+    )
 
 
 def test_containers_are_listed_without_events(watch, monkeypatch):
     web = watch.make()
     watch.end()
-    watch.bus.show(watch.bus.last("container_stats"), ttl=0)
+    watch.bus.publish_live(watch.bus.read_last_values("container_stats"), ttl=0)
     monkeypatch.setattr(lister, "FIRST_LIST_SECONDS", 0.01)
     monkeypatch.setattr(watch.engine, "events", lambda _since: iter([Disconnected("forbidden")]))
     watch.start()
-    eventually(lambda: [event.data.container.id for event in watch.bus.last("container_stats")] == [web])
+    eventually(
+        lambda: [event.data.container.id for event in watch.bus.read_last_values("container_stats")] == [web]
+    )
 
 
 def test_uninspectable_container_is_a_trouble(watch, monkeypatch):
@@ -283,19 +295,22 @@ def test_uninspectable_container_is_a_trouble(watch, monkeypatch):
     watch.start()
     told = ("", ("cannot inspect bad: the Docker Engine took too long",))
     eventually(
-        lambda: told in [(beat.data.trouble, beat.data.warnings) for beat in watch.bus.last("heartbeat")]
+        lambda: (
+            told
+            in [(beat.data.trouble, beat.data.warnings) for beat in watch.bus.read_last_values("heartbeat")]
+        )
     )
 
 
 def test_removed_container_leaves_the_last_values_at_once(watch):
     web = watch.make()
     watch.engine.remove(web)
-    eventually(lambda: not watch.bus.last("container_stats"), seconds=2)
+    eventually(lambda: not watch.bus.read_last_values("container_stats"), seconds=2)
 
 
 def beat(watch: Watch) -> Heartbeat:
-    eventually(lambda: watch.bus.last("heartbeat"))
-    return next(event.data for event in watch.bus.last("heartbeat"))
+    eventually(lambda: watch.bus.read_last_values("heartbeat"))
+    return next(event.data for event in watch.bus.read_last_values("heartbeat"))
 
 
 def test_sampler_error_does_not_stop_alerts(watch, monkeypatch):
@@ -334,8 +349,8 @@ def test_failing_list_is_a_trouble_until_it_succeeds(watch, monkeypatch):
 
 def test_heartbeat_is_bounded_in_size(watch):
     made = HeartbeatSender("monitor", bus=watch.bus, clock=watch.clock, host="h", instance="2", pid=2)
-    made.beat("x" * 300_000, 0, tuple(f"{number} \ud800 {'y' * 300_000}" for number in range(300)))
-    (event,) = [each for each in watch.bus.last("heartbeat") if each.data.instance == "2"]
+    made.send("x" * 300_000, 0, tuple(f"{number} \ud800 {'y' * 300_000}" for number in range(300)))
+    (event,) = [each for each in watch.bus.read_last_values("heartbeat") if each.data.instance == "2"]
     assert len(encode(event)) < 30_000
     assert event.data.warnings[-1] == "and 280 more warnings"
 
@@ -346,11 +361,11 @@ def test_readable_part_of_the_monitor_state_is_restored(watch):
     watch.engine.crash(other)
     eventually(watch.alerts)
     watch.end()
-    memo = json.loads(watch.bus.recall("monitor:h"))
+    memo = json.loads(watch.bus.load_state("monitor:h"))
     (incident,) = memo["past"]["incidents"]
     memo["past"]["incidents"] = [{**incident, "window": None}]
     memo["past"]["deaths"] = {"x": None, **memo["past"]["deaths"]}
-    watch.bus.publish([], memo=("monitor:h", json.dumps(memo).encode()))
+    watch.bus.publish([], state=("monitor:h", json.dumps(memo).encode()))
     watch.engine.crash(web)
     watch.start()
     eventually(lambda: "web" in [event.data.container.name for event in watch.alerts()])

@@ -73,7 +73,7 @@ def measure() -> list[str]:
     trace, stop = CallTrace(), threading.Event()
     with tempfile.TemporaryDirectory() as directory:
         redis = EmbeddedRedis(Path(directory) / "redis")
-        settings = Settings(host="h", state_dir=f"{directory}/state", redis=Redis(url=redis.ensure()))
+        settings = Settings(host="h", state_dir=f"{directory}/state", redis=Redis(url=redis.ensure_running()))
         engine = InMemoryEngine(SystemClock(stop))
         container = engine.run(ContainerSpec(name="web", image="x", command=("x",), labels={}))
         trace.install()

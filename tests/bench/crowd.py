@@ -25,7 +25,7 @@ class Crowd:
         self._in_parallel(self._make, range(count - len(self.ids)))
 
     def _make(self, _: int) -> None:
-        with self._connection.client("make") as client:
+        with self._connection.lend_client("make") as client:
             made = client.create_container(
                 IMAGE,
                 ["sleep", "1000000"],
@@ -39,7 +39,7 @@ class Crowd:
         return self._lab.pid(container)
 
     def start(self, container: str) -> None:
-        with self._connection.client("start") as client:
+        with self._connection.lend_client("start") as client:
             client.start(container)
 
     def clear(self) -> None:
@@ -47,7 +47,7 @@ class Crowd:
         self._connection.close()
 
     def _remove(self, container: str) -> None:
-        with self._connection.client("remove") as client:
+        with self._connection.lend_client("remove") as client:
             client.remove_container(container, force=True)
 
     def _in_parallel(self, work: Callable[[Any], None], what: Sequence[Any]) -> None:

@@ -50,7 +50,7 @@ def lab() -> Iterator[Lab]:
     from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 
     engine = DockerEngine.connect()
-    DockerTestContainers(engine).image(IMAGE, "/bin/busybox")
+    DockerTestContainers(engine).make_image(IMAGE, "/bin/busybox")
     engine.close()
     made = Lab()
     try:

@@ -51,7 +51,7 @@ def _ward(clock: SystemClock) -> InMemoryEngine:
 
 
 class Rehearsal(app.RealBackends):
-    def engine(self) -> tuple[Engine, Sampler]:
+    def get_engine(self) -> tuple[Engine, Sampler]:
         made = _ward(SystemClock(threading.Event()))
         return made, made
 
@@ -84,7 +84,7 @@ def _roles(count: int, url: str, state: str) -> Iterator[None]:
 
 
 def _alerts(engine: InMemoryEngine, begin: int, count: int) -> list[Event]:
-    infos, now, events = engine.containers(), time.time(), []
+    infos, now, events = engine.inspect_everything(), time.time(), []
     for number in range(begin, begin + count):
         ref = infos[number % PATIENTS].ref
         data = HealthAlert(container=ref, kind=Kind.EXITED, severity=Severity.CRITICAL, since=now)
@@ -94,7 +94,9 @@ def _alerts(engine: InMemoryEngine, begin: int, count: int) -> list[Event]:
 
 
 def _lag(bus: RedisBus) -> int:
-    return sum(bus.lag(ROLES_BY_NAME[name].group(HOST), ROLES_BY_NAME[name].reads) for name in ROLES)
+    return sum(
+        bus.count_lag(ROLES_BY_NAME[name].make_group_name(HOST), ROLES_BY_NAME[name].reads) for name in ROLES
+    )
 
 
 def _await_quiet(bus: RedisBus) -> None:
@@ -126,18 +128,18 @@ def _steady(bus: RedisBus, engine: InMemoryEngine, rate: float) -> dict[str, lis
 
 
 def _delays(bus: RedisBus, asking: str, answering: str, sent: int) -> list[float]:
-    asked = {event.id: event.time for event in bus.recent(asking, sent)}
-    answers = bus.recent(answering, sent)
+    asked = {event.id: event.time for event in bus.read_recent(asking, sent)}
+    answers = bus.read_recent(answering, sent)
     return [event.time - asked[event.cause] for event in answers if event.cause in asked]
 
 
 def _one(count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="hs-pipe-") as directory:
         embedded = EmbeddedRedis(Path(directory))
-        client = connect(embedded.ensure())
+        client = connect(embedded.ensure_running())
         bus, engine = RedisBus(client), _ward(SystemClock(threading.Event()))
         with _roles(count, embedded.url, directory):
-            while len(bus.last("heartbeat")) < 2 * count + 1:
+            while len(bus.read_last_values("heartbeat")) < 2 * count + 1:
                 time.sleep(0.05)
             rate = _flood(bus, engine)
             hops = _steady(bus, engine, rate / 2)

@@ -18,7 +18,7 @@ def measure(lab: Lab) -> dict[str, float]:
         lab.start()
     engine = DockerEngine.connect()
     try:
-        mine = [info for info in engine.containers() if info.ref.name.startswith("hemostat-bench-")]
+        mine = [info for info in engine.inspect_everything() if info.ref.name.startswith("hemostat-bench-")]
         return {"HemoStat": _cgroups(mine), "docker stats": _docker_stats(len(mine))}
     finally:
         engine.close()

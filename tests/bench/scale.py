@@ -43,7 +43,7 @@ STORM = "monitor.storm_count"
 def _redis() -> Iterator[tuple[redis.Redis, str, int]]:
     """The Redis that HemoStat would start for itself: a client, its address, its process."""
     with tempfile.TemporaryDirectory(prefix="hemostat-bench-") as directory:
-        url = EmbeddedRedis(Path(directory)).ensure()
+        url = EmbeddedRedis(Path(directory)).ensure_running()
         with closing(redis.Redis.from_url(url)) as client:
             yield client, url, int(Path(directory, "redis.pid").read_text())
             client.shutdown(nosave=True)

@@ -95,7 +95,7 @@ def _timed(store: SqlStore, query: EventQuery) -> float:
 def verified(store: SqlStore) -> float:
     """Rows a second."""
     begin = time.perf_counter()
-    with store.trail() as (ends, links):
+    with store.open_trail() as (ends, links):
         wrong = list(verify_chain(links, ends, AnchorNotes()))
     if wrong:
         raise AssertionError(wrong)

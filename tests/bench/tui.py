@@ -153,7 +153,7 @@ class Crowd:
             for number in numbers
         ]
         for start in range(0, len(events), 100):
-            self._bus.show(events[start : start + 100], ttl=30)
+            self._bus.publish_live(events[start : start + 100], ttl=30)
 
     def beat(self) -> None:
         now = time.time()
@@ -163,7 +163,7 @@ class Crowd:
             )
             for name in ROLES_BY_NAME
         ]
-        self._bus.show(
+        self._bus.publish_live(
             [Event.make(each, time=now, host="bench", source=f"{each.role}@1") for each in beats], ttl=30
         )
 
@@ -305,7 +305,7 @@ def _hour(bus: RedisBus, environ: dict[str, str]) -> dict[str, float]:
 def _place() -> Iterator[tuple[Client, dict[str, str]]]:
     with tempfile.TemporaryDirectory(prefix="hs-bench-") as directory:
         server = EmbeddedRedis(Path(directory))
-        url = server.ensure()
+        url = server.ensure_running()
         client = connect(url)
         plain = {
             key: value for key, value in os.environ.items() if key not in {"COLUMNS", "LINES", "NO_COLOR"}

@@ -28,7 +28,7 @@ def model(monkeypatch):
     """A model in the place of a vendor's; it concludes that it is a runaway."""
     scripted = ScriptedAdvisor(concluding())
     chosen = lambda settings, environ: None if settings.analyzer.advisor == "rules" else scripted  # noqa: E731
-    monkeypatch.setattr(app.llm, "advisor", chosen)
+    monkeypatch.setattr(app.llm, "make_advisor", chosen)
     return scripted
 
 
@@ -102,10 +102,10 @@ def test_incident_is_found_by_an_id_prefix(hemostat, told, model):
 
 
 def test_analysis_publishes_nothing(hemostat, told, model):
-    before = [told.recent(stream, 100) for stream in DURABLE]
+    before = [told.read_recent(stream, 100) for stream in DURABLE]
     hemostat("analyze", "--once", "i1", "--advisor", "openai")
     hemostat("explain", "i1", "--advisor", "openai")
-    assert [told.recent(stream, 100) for stream in DURABLE] == before
+    assert [told.read_recent(stream, 100) for stream in DURABLE] == before
 
 
 def test_explanation_covers_alert_to_outcome(hemostat, bus):
@@ -317,10 +317,10 @@ def test_model_on_a_server_is_evaluated(hemostat, directory, vendor, server):
 def test_explanation_lists_investigation_steps(hemostat, bus, spawn, vendor, server):
     """As the analyzer made it, on its own."""
     spawn("analyze", "--advisor", vendor, "--set", "engine.url=unix:///nowhere.sock")
-    eventually(lambda: bus.last("heartbeat"))
+    eventually(lambda: bus.read_last_values("heartbeat"))
     server.script([Says(calls=[("events", {"container": "web"})]), Says(calls=[("conclude", PLAIN)])])
     bus.publish([event(BUSY)])
-    eventually(lambda: bus.recent("remediation_needed", 1))
+    eventually(lambda: bus.read_recent("remediation_needed", 1))
     out = hemostat("explain", "web").out
     for part in (f"by {vendor}:", "roots        web", "alert: received 0 B/s", "inspected    events web"):
         assert part in out, out

@@ -24,10 +24,10 @@ def desk(bus):
 def test_pause_and_resume_accept_a_name(hemostat, desk):
     said = hemostat("pause", "--for", "30m", "--by", "ann", "--reason", "deploy")
     assert (said.code, said.out) == (0, "paused: everything, for 30 min\n")
-    (pause,) = desk.controls().pauses.values()
+    (pause,) = desk.read_controls().pauses.values()
     assert (pause.by, pause.reason, round(pause.until - pause.at)) == ("ann", "deploy", 1800)
     assert hemostat("resume").code == 0
-    assert desk.controls().pauses == {}
+    assert desk.read_controls().pauses == {}
 
 
 def test_resume_without_a_pause_fails(hemostat, desk):
@@ -42,17 +42,17 @@ def test_pause_with_an_invalid_duration_is_refused(hemostat, desk):
 
 
 def test_pending_approvals_are_listed_and_answered(hemostat, desk):
-    desk.ask(PENDING_APPROVAL)
+    desk.request_approval(PENDING_APPROVAL)
     assert "a1b2c3" in hemostat("approvals").out
     assert [each["id"] for each in hemostat("approvals", "--json").json] == ["a1b2c3"]
     said = hemostat("approve", "a1b2c3", "--by", "ann")
     assert (said.code, said.out) == (0, "approved: restart of web\n")
-    assert desk.approvals()[0].answer is ApprovalAnswer.APPROVED
+    assert desk.list_approvals()[0].answer is ApprovalAnswer.APPROVED
     assert hemostat("approvals").out == "no action is waiting for approval\n"
 
 
 def test_second_answer_is_refused_with_the_first_one(hemostat, desk):
-    desk.ask(PENDING_APPROVAL)
+    desk.request_approval(PENDING_APPROVAL)
     hemostat("reject", "a1b2c3", "--by", "ann", "--reason", "not now")
     said = hemostat("approve", "a1b2c3", "--by", "bob")
     assert said.code == 1
@@ -67,7 +67,7 @@ def test_unknown_approval_id_is_refused(hemostat, desk):
 
 def test_circuit_breaker_is_reset_by_name(hemostat, desk):
     assert hemostat("reset", "--container", "web").out == "breaker closed: web\n"
-    assert desk.controls().reset("web") > 0
+    assert desk.read_controls().get_reset_time("web") > 0
 
 
 def test_controls_fail_without_redis(hemostat):
@@ -76,13 +76,13 @@ def test_controls_fail_without_redis(hemostat):
 
 @pytest.mark.parametrize("command", ["pause", "reset"])
 def test_unknown_container_name_is_refused(hemostat, desk, bus, command):
-    bus.show(
+    bus.publish_live(
         [event(stats(container=build_reference("c", name, "", {}))) for name in ("shop_db_1", "web")], ttl=60
     )
     said = hemostat(command, "--container", "shop_dbb_1")
     assert said.code == 2
     assert said.err == "hemostat: no watched container is named 'shop_dbb_1': did you mean shop_db_1?\n"
-    assert desk.controls().pauses == {}
+    assert desk.read_controls().pauses == {}
     assert hemostat(command, "--container", "web").code == 0
 
 
@@ -94,4 +94,4 @@ def test_any_name_may_be_paused_before_the_first_list(hemostat, desk):
 def test_pause_of_zero_seconds_is_refused(hemostat, desk, time):
     said = hemostat("pause", "--for", time)
     assert said.code == 2
-    assert desk.controls().pauses == {}
+    assert desk.read_controls().pauses == {}

@@ -45,7 +45,7 @@ def with_engine(forbidden=(), mode="auto", **changes):
     fields = {"version": "20.10.24", "api": "1.41", "name": "h", "root": "/", "cgroup_version": "2"}
     version = EngineVersion(**{**fields, "cpus": 1, "memory": 1, **changes})
     found = machine(responder=ResponderSettings(mode=mode))
-    told = SimpleNamespace(version=lambda: version, containers=list, forbidden=lambda: list(forbidden))
+    told = SimpleNamespace(version=lambda: version, containers=list, find_forbidden=lambda: list(forbidden))
     found.engine = lambda: told
     return found
 
@@ -110,7 +110,7 @@ def test_warnings_of_roles_are_reported():
         for role, warnings in zip(ROLES, [("cannot inspect web: it hangs",), (), (), ()], strict=True)
     ]
     found = machine()
-    found.bus = lambda: SimpleNamespace(last=lambda _: beats)
+    found.bus = lambda: SimpleNamespace(read_last_values=lambda _: beats)
     told = checks.check_roles(found)
     assert told.level == "warning"
     assert "cannot inspect web: it hangs" in told.message
@@ -262,7 +262,7 @@ def told(hemostat):
 @pytest.mark.redis
 def test_store_audit_chain_and_backlog_are_checked(hemostat, bus, kept, tmp_path):
     notary = RedisAuditAnchor(bus._client)
-    ends = kept.ends()
+    ends = kept.read_ends()
     assert told(hemostat)["audit trail"]["level"] == "warning"
     notary.note_head(ends.trail, ends.head)
     bus.publish([event(alert(), at) for at in range(2)])
@@ -284,7 +284,7 @@ def test_empty_store_has_no_findings(hemostat, environ, tmp_path):
 
 
 def test_unusable_store_is_reported_with_a_hint(hemostat, environ, kept, monkeypatch):
-    monkeypatch.setattr(SqlStore, "objection", lambda _: "the store sqlite:///x: readonly")
+    monkeypatch.setattr(SqlStore, "find_write_obstacle", lambda _: "the store sqlite:///x: readonly")
     readonly = told(hemostat)["store"]
     with kept._engine.connect() as connection:
         connection.execute(sql.text("UPDATE hemostat_schema SET version = 99"))
@@ -339,7 +339,7 @@ def test_error_of_a_dead_letter_is_masked_before_the_cut():
 def test_recent_dead_letter_is_a_failure(age, level, monkeypatch):
     letter = DeadLetter(id="1-0", time=NOW - age, stream="health_alert", error="ValueError: token=hunter2")
     found = machine()
-    found.bus = lambda: SimpleNamespace(last_buried=lambda: letter, buried=lambda: 3)
+    found.bus = lambda: SimpleNamespace(read_last_dead_letter=lambda: letter, count_dead_letters=lambda: 3)
     monkeypatch.setattr(checks.time, "time", lambda: NOW)
     finding = checks.check_dead_letters(found)
     assert finding.level is level

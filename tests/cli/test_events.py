@@ -52,14 +52,14 @@ def memory():
 
 def test_past_events_are_merged_by_time(memory):
     past, heard = reader(memory)
-    past.past(50)
+    past.read_past(50)
     assert heard == TOLD
 
 
 @pytest.mark.parametrize("lines", [0, 1, 3])
 def test_only_the_newest_are_printed(memory, lines):
     past, heard = reader(memory)
-    past.past(lines)
+    past.read_past(lines)
     assert heard == TOLD[len(TOLD) - lines :]
 
 
@@ -67,17 +67,17 @@ def test_events_are_chosen_by_type_and_container(memory):
     other = event(alert(container=Container(id="c2", name="db")), 9)
     memory.publish([other])
     of_type, heard_of_type = reader(memory, types=("health_alert",))
-    of_type.past(50)
+    of_type.read_past(50)
     of_container, heard_of_container = reader(memory, container="db")
-    of_container.past(50)
+    of_container.read_past(50)
     assert heard_of_type == [TOLD[0], other]
     assert heard_of_container == [other]
 
 
 def test_last_values_are_shown_for_unstored_types(memory):
-    memory.show([event(stats()), event(heartbeat())], ttl=10)
+    memory.publish_live([event(stats()), event(heartbeat())], ttl=10)
     past, heard = reader(memory, types=("container_stats",))
-    past.past(50)
+    past.read_past(50)
     assert [name_subject(each) for each in heard] == ["web"]
 
 
@@ -86,10 +86,10 @@ def test_each_event_is_printed_once_after_reconnects(capsys):
     first, unheard, last = event(alert()), event(needed(), 1), event(complete(), 2)
     bus = Flaky([first], [last])
     follow, heard = reader(bus)
-    follow.past(50)
-    follow.live()
+    follow.read_past(50)
+    follow.read_live()
     bus.publish([unheard])
-    follow.live()
+    follow.read_live()
     assert heard == [first, unheard, last]
     assert capsys.readouterr().err.count("connection lost") == 2
 
@@ -98,8 +98,8 @@ def test_older_events_are_not_printed_unless_requested():
     bus = Flaky([])
     bus.publish(TOLD)
     follow, heard = reader(bus)
-    follow.past(1)
-    follow.live()
+    follow.read_past(1)
+    follow.read_live()
     assert heard == TOLD[-1:]
 
 
@@ -109,7 +109,7 @@ def test_permanent_error_ends_the_command():
             raise BusUnreachableError("wrong password", transient=False)
 
     with pytest.raises(BusUnreachableError):
-        reader(Refusing(At(NOW)))[0].live()
+        reader(Refusing(At(NOW)))[0].read_live()
 
 
 @pytest.mark.redis

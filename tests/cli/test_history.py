@@ -218,7 +218,7 @@ def test_changed_row_cannot_forge_the_report(hemostat, filled):
 def test_removed_tail_is_detected_by_the_note_in_redis(hemostat, bus, store):
     store.append(HEALED)
     redis = connect(EmbeddedRedis(_state()).url)
-    RedisAuditAnchor(redis).note_head(store.ends().trail, ChainPosition(9, b"\x01" * 32))
+    RedisAuditAnchor(redis).note_head(store.read_ends().trail, ChainPosition(9, b"\x01" * 32))
     result = hemostat("audit", "verify")
     assert result.code == 1
     assert "the trail ends here, but 9 rows are noted" in result.out

@@ -138,7 +138,7 @@ def test_long_value_is_cut(hemostat, capsys):
 def test_log_file_is_rotated_and_stderr_is_empty(hemostat, capsys, tmp_path, monkeypatch):
     from hemostat.cli import logs
 
-    monkeypatch.setattr(logs, "FILE_SIZE", 1000)
+    monkeypatch.setattr(logs, "MAX_FILE_BYTES", 1000)
     file = tmp_path / "hemostat.log"
     logs.configure_logging(0, file=str(file))
     for number in range(100):

@@ -46,7 +46,7 @@ def test_default_host_is_loopback(address, place):
     from hemostat.config import Settings
 
     shape = type(Settings().metrics)
-    assert shape(address=address).place == place
+    assert shape(address=address).host_and_port == place
 
 
 @pytest.mark.redis

@@ -89,9 +89,9 @@ def test_later_of_quiet_and_verbose_applies(arguments, verbosity):
 def test_child_process_gets_the_same_options():
     given = Globals()
     given.config, given.changes, given.verbosity = "f.toml", {"monitor.cpu": "9"}, 2
-    assert given.arguments() == ["--config", "f.toml", "--set", "monitor.cpu=9", "-v", "-v"]
+    assert given.build_arguments() == ["--config", "f.toml", "--set", "monitor.cpu=9", "-v", "-v"]
     given.log_format, given.log_file = "json", "f.log"
-    assert "f.log" not in given.arguments()
-    assert given.arguments()[4:6] == ["--log-format", "json"]
+    assert "f.log" not in given.build_arguments()
+    assert given.build_arguments()[4:6] == ["--log-format", "json"]
     given.verbosity = -1
-    assert given.arguments()[-1] == "-q"
+    assert given.build_arguments()[-1] == "-q"

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.redis
 @pytest.fixture
 def watched(bus):
     """Two containers, and a responder that says it is alive."""
-    bus.show(
+    bus.publish_live(
         [
             event(heartbeat("responder")),
             *(event(stats(container=build_reference(name, name, "", {}))) for name in ("web", "db")),
@@ -30,8 +30,8 @@ def answering(bus, **outcomes: Outcome) -> threading.Thread:
     """A responder that answers the orders for these containers as it is told to, and first that they wait."""
 
     def answer() -> None:
-        eventually(lambda: len(bus.recent("order", 9)) == len(outcomes))
-        for asked in bus.recent("order", 9):
+        eventually(lambda: len(bus.read_recent("order", 9)) == len(outcomes))
+        for asked in bus.read_recent("order", 9):
             wanted = asked.data
             for outcome, reason in (
                 (Outcome.WAITING, Reason.MIN_HEALTHY),
@@ -61,7 +61,7 @@ def test_order_is_shown_published_and_answered(hemostat, watched):
     assert (said.code, said.out) == (0, "web: restart done in 3.1 s\n")
     assert "restart web, on h: the limits allow it" in said.err
     assert "web: restart waiting: min_healthy" in said.err
-    (given,) = watched.recent("order", 9)
+    (given,) = watched.read_recent("order", 9)
     assert (given.host, given.data.action, given.data.by, given.data.reason) == (
         "h",
         Action.RESTART,
@@ -84,12 +84,12 @@ def test_each_of_several_orders_is_answered(hemostat, watched):
 def test_no_wait_reports_the_published_order(hemostat, watched):
     said = hemostat("order", "start", "h/web", "--yes", "--no-wait")
     assert (said.code, said.out) == (0, "web: ordered\n")
-    assert len(watched.recent("order", 9)) == 1
+    assert len(watched.read_recent("order", 9)) == 1
 
 
 def test_host_is_required_with_several_hosts(hemostat, watched):
     """And a responder must run on it."""
-    watched.show([event(stats(container=build_reference("x", "far", "", {})), host="other")], ttl=60)
+    watched.publish_live([event(stats(container=build_reference("x", "far", "", {})), host="other")], ttl=60)
     assert "write HOST/CONTAINER" in hemostat("order", "restart", "web", "--yes").err
     assert hemostat("order", "restart", "h/web", "--yes", "--no-wait").code == 0
     assert "no responder runs on other" in hemostat("order", "restart", "other/far", "--yes").err
@@ -106,7 +106,7 @@ def test_order_without_terminal_needs_yes(hemostat, watched):
     assert said.code == 2
     assert "restart web, on h" in said.err
     assert "no terminal for the confirmation: add --yes" in said.err
-    assert watched.recent("order", 9) == []
+    assert watched.read_recent("order", 9) == []
 
 
 @pytest.mark.parametrize(("answer", "orders"), [("n\n", 0), ("y\n", 1)])
@@ -114,7 +114,7 @@ def test_order_on_a_terminal_asks_for_confirmation(hemostat, watched, monkeypatc
     monkeypatch.setattr("hemostat.cli.order.can_ask", lambda: True)
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: answer.strip())
     hemostat("order", "restart", "web", "--no-wait")
-    assert len(watched.recent("order", 9)) == orders
+    assert len(watched.read_recent("order", 9)) == orders
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_invalid_order_is_reported_with_a_hint(hemostat, watched, arguments, wor
     said = hemostat("order", *arguments, "--yes")
     assert said.code != 0
     assert words in said.err
-    assert watched.recent("order", 9) == []
+    assert watched.read_recent("order", 9) == []
 
 
 def test_limits_are_shown_before_confirmation(hemostat, watched):
@@ -169,5 +169,5 @@ def test_stopped_container_can_be_ordered(hemostat, watched):
     down = stats(
         container=build_reference("d", "down", "", {}), state=State(status="exited"), cpu=None, memory=None
     )
-    watched.show([event(down)], ttl=60)
+    watched.publish_live([event(down)], ttl=60)
     assert hemostat("order", "start", "down", "--yes", "--no-wait").code == 0

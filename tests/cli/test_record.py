@@ -22,7 +22,7 @@ TOLD = [each for each in ALL if each.type in DURABLE]
 class Page:
     """Where a recording is written to, in memory."""
 
-    full = False
+    is_full = False
 
     def __init__(self, begin: float = NOW) -> None:
         self.lines = [encode_header("h", begin)]
@@ -34,7 +34,7 @@ class Page:
         """It is written."""
 
     def heard(self):
-        return list(parse(self.lines).between(0, 1e11, tuple(TYPES)))
+        return list(parse(self.lines).iterate_between(0, 1e11, tuple(TYPES)))
 
 
 class Script(InMemoryBus):
@@ -51,7 +51,7 @@ class Script(InMemoryBus):
             if each.type in DURABLE:
                 self.publish([each])
             else:
-                self.show([each], ttl=60)
+                self.publish_live([each], ttl=60)
             yield each
         if not self._script:
             self._stop.set()
@@ -63,8 +63,8 @@ def record(*script, past=(), begin=NOW):
     stop, page = threading.Event(), Page()
     bus = Script(stop, *script)
     bus.publish([each for each in past if each.type in DURABLE])
-    bus.show([each for each in past if each.type not in DURABLE], ttl=60)
-    ReplayRecorder(bus, FakeClock(NOW + 9), page, stop, begin).live(None)
+    bus.publish_live([each for each in past if each.type not in DURABLE], ttl=60)
+    ReplayRecorder(bus, FakeClock(NOW + 9), page, stop, begin).record_live(None)
     return page.heard()
 
 
@@ -78,16 +78,16 @@ def test_last_values_are_recorded():
 
 
 def test_events_missed_during_a_reconnect_are_recorded(monkeypatch, capsys):
-    monkeypatch.setattr("hemostat.cli.record.RETRY", 0.0)
+    monkeypatch.setattr("hemostat.cli.record.RETRY_SECONDS", 0.0)
     assert record(ALL[:2], ALL[3:], past=[]) == [*ALL[:2], *ALL[3:]]
     assert "connection lost: gone: reconnecting" in capsys.readouterr().err
 
 
 def test_recording_ends_at_its_duration_and_size_limit(capsys):
     bus, stop, page = InMemoryBus(FakeClock(NOW)), threading.Event(), Page()
-    ReplayRecorder(bus, FakeClock(NOW + 9), page, stop, NOW).live(NOW + 5)
-    page.full = True
-    ReplayRecorder(bus, FakeClock(NOW), page, stop, NOW).live(None)
+    ReplayRecorder(bus, FakeClock(NOW + 9), page, stop, NOW).record_live(NOW + 5)
+    page.is_full = True
+    ReplayRecorder(bus, FakeClock(NOW), page, stop, NOW).record_live(None)
     assert "has reached its maximum size" in capsys.readouterr().err
 
 
@@ -116,7 +116,7 @@ def test_ctrl_c_leaves_a_complete_file(spawn, bus, tmp_path):
     assert (process.returncode, out) == (0, "")
     told = read_replay(file)
     assert told.notes == ()
-    assert list(told.between(0, 1e11, DURABLE))[:1] == TOLD[:1]
+    assert list(told.iterate_between(0, 1e11, DURABLE))[:1] == TOLD[:1]
     assert f"{len(told)} events in" in err
 
 
@@ -127,7 +127,7 @@ def test_recording_of_the_past_ends_by_itself(hemostat, bus, tmp_path):
     told = hemostat("record", str(file), "--since", "1000d", "--json")
     assert told.code == 0
     assert told.json == {"path": str(file), "events": len(TOLD)}
-    assert list(read_replay(file).between(0, 1e11, DURABLE)) == TOLD
+    assert list(read_replay(file).iterate_between(0, 1e11, DURABLE)) == TOLD
 
 
 @pytest.mark.redis
@@ -168,11 +168,11 @@ def test_demo_has_a_healed_and_an_escalated_incident():
     told = read_replay(find_demo_file())
     assert told.notes == ()
     assert 60 < told.end - told.begin < 600
-    states = {each.status for each in build_incident_logs(told.between(0, told.end, DURABLE))}
+    states = {each.status for each in build_incident_logs(told.iterate_between(0, told.end, DURABLE))}
     assert {"healed", "escalated"} <= states
     middle = (told.begin + told.end) / 2
-    assert len(told.last("container_stats", middle)) >= 5
-    assert {each.source.partition("@")[0] for each in told.last("heartbeat", middle)} == {
+    assert len(told.find_last_values("container_stats", middle)) >= 5
+    assert {each.source.partition("@")[0] for each in told.find_last_values("heartbeat", middle)} == {
         "monitor",
         "analyzer",
         "responder",
@@ -183,7 +183,7 @@ def test_demo_has_a_healed_and_an_escalated_incident():
 def test_demo_file_is_small_and_anonymous():
     assert find_demo_file().stat().st_size < 200_000
     told = read_replay(find_demo_file())
-    assert {each.host for each in told.between(0, told.end, tuple(TYPES))} == {"ops-1"}
+    assert {each.host for each in told.iterate_between(0, told.end, tuple(TYPES))} == {"ops-1"}
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_replay_of_the_streams_starts_at_the_given_age(hemostat, bus, opened):
     replay = opened[0].replay
     assert replay.name == "last 1000 d"
     assert replay.recording.end == TOLD[-1].time
-    assert list(replay.recording.between(0, 1e11, DURABLE)) == TOLD
+    assert list(replay.recording.iterate_between(0, 1e11, DURABLE)) == TOLD
 
 
 @pytest.mark.redis

@@ -31,7 +31,7 @@ def test_stop_does_not_need_the_lock_of_the_event():
     """The signal may come while the main thread, which runs the handler, holds it."""
     stop = Stop()
     with stop.event._cond:
-        stop.heed(signal.SIGTERM, None)
+        stop.handle_signal(signal.SIGTERM, None)
     assert stop.event.wait(10)
 
 
@@ -66,8 +66,8 @@ def test_children_do_not_import_from_the_working_directory(tmp_path, monkeypatch
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_role_ends_on_a_signal(spawn, bus, number, code):
     process = spawn("analyze", "--instance", "probe")
-    eventually(lambda: bus.last("heartbeat"))
-    assert [beat.data.instance for beat in bus.last("heartbeat")] == ["probe"]
+    eventually(lambda: bus.read_last_values("heartbeat"))
+    assert [beat.data.instance for beat in bus.read_last_values("heartbeat")] == ["probe"]
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (code, "")

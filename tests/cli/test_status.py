@@ -114,10 +114,10 @@ def test_plain_tables_are_aligned_and_escaped():
 
 @pytest.mark.redis
 def test_json_contains_the_whole_status(hemostat, bus):
-    bus.show([*BEATS, event(stats())], ttl=30)
+    bus.publish_live([*BEATS, event(stats())], ttl=30)
     bus.publish([event(alert())])
     (entry,) = bus.read("alert", "a", ["health_alert"], count=1, timeout=0)
-    bus.bury("alert", entry, "poison", NOW)
+    bus.move_to_dead_letters("alert", entry, "poison", NOW)
     result = hemostat("status", "--json")
     told = result.json
     assert (result.code, result.err) == (0, "")
@@ -139,7 +139,7 @@ def test_old_open_incident_is_shown_beside_newer_ones(hemostat, bus):
 
 @pytest.mark.redis
 def test_text_in_a_pipe_has_no_colour(hemostat, bus):
-    bus.show([*BEATS, event(stats())], ttl=30)
+    bus.publish_live([*BEATS, event(stats())], ttl=30)
     code, out, _ = hemostat("status")
     assert code == 0
     assert "\x1b" not in out
@@ -166,7 +166,7 @@ def test_unusable_labels_are_named_with_their_container():
     (row,) = table.rows
     assert row.cells[0] == "web"
     assert "hemostat.windw is unknown: did you mean hemostat.window?" in row.cells[1]
-    assert [each["label_mistakes"] for each in shown.told()["containers"] if each["name"] == "db"] == [()]
+    assert [each["label_mistakes"] for each in shown.to_dict()["containers"] if each["name"] == "db"] == [()]
 
 
 def test_mode_of_the_responders_is_shown():
@@ -175,7 +175,7 @@ def test_mode_of_the_responders_is_shown():
     other = event(heartbeat("responder", mode="auto"), host="b")
     told = look([*BEATS[:2], rehearsal, other, BEATS[3]])
     assert "mode auto on b; mode dry-run on h" in format_headline(told)
-    assert told.told()["modes"] == {"b": "auto", "h": "dry-run"}
+    assert told.to_dict()["modes"] == {"b": "auto", "h": "dry-run"}
 
 
 def test_exit_of_a_container_is_shown():
@@ -185,4 +185,4 @@ def test_exit_of_a_container_is_shown():
         "web": "exited 3",
         "db": "running (healthy)",
     }
-    assert [each["exit_code"] for each in shown.told()["containers"]] == [None, 3]
+    assert [each["exit_code"] for each in shown.to_dict()["containers"]] == [None, 3]

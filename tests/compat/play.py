@@ -76,10 +76,10 @@ class RecordedParts(app.RealBackends):
         super().__init__(settings)
         self._engine = engine
 
-    def engine(self) -> tuple[Engine, Sampler]:
+    def get_engine(self) -> tuple[Engine, Sampler]:
         return self._engine, self._engine
 
-    def surroundings(self, engine: EngineVersion) -> HostProbe:
+    def get_host_probe(self, engine: EngineVersion) -> HostProbe:
         return app.UnknownHost()
 
 
@@ -108,7 +108,7 @@ class Play:
         return done.stdout
 
     def events(self, stream: str) -> list[Event]:
-        return self.parts.bus.recent(stream, 1000)
+        return self.parts.bus.read_recent(stream, 1000)
 
     def ends(self, container: str) -> list[Outcome]:
         found = (each.data for each in self.events("remediation_complete"))
@@ -120,8 +120,13 @@ class Play:
 
     def play(self) -> None:
         names = {spec.name for spec in SPECS}
-        wait(lambda: {each.data.container.name for each in self.parts.bus.last("container_stats")} >= names)
-        wait(lambda: len(self.parts.bus.last("heartbeat")) == len(ROLES))
+        wait(
+            lambda: (
+                {each.data.container.name for each in self.parts.bus.read_last_values("container_stats")}
+                >= names
+            )
+        )
+        wait(lambda: len(self.parts.bus.read_last_values("heartbeat")) == len(ROLES))
         self.heal()
         self.ask_people()
         self.advise()
@@ -143,8 +148,8 @@ class Play:
         for name in ("db", "cache"):
             self.engine.crash(name, 7)
             wait(lambda name=name: self.ends(name) == [Outcome.AWAITING_APPROVAL])
-        with app.open_orders(self.settings) as orders:
-            asked = next(each for each in orders.approvals() if each.container == "cache")
+        with app.open_operator(self.settings) as orders:
+            asked = next(each for each in orders.list_approvals() if each.container == "cache")
         self.command("reject", asked.id, "--by", "ann", "--reason", "not now")
 
     def advise(self) -> None:
@@ -160,13 +165,13 @@ class Play:
     def leave_unfinished(self) -> None:
         raw = redis.Redis.from_url(self.settings.redis.url)
         raw.xadd("hemostat:health_alert", {"event": "this is no event"})
-        wait(lambda: self.parts.bus.buried() >= 1)
+        wait(lambda: self.parts.bus.count_dead_letters() >= 1)
         self.engine.signal_stop("leaving")
         self.engine.hangs = True
         self.engine.crash("slow", 7)
-        wait(lambda: self.parts.ledger().survey(HOST).running)
+        wait(lambda: self.parts.get_ledger().read_host(HOST).running_attempts)
         wait(lambda: self.hook.heard)
-        wait(lambda: self.parts.bus.lag("store", ["remediation_complete", "order", "decided"]) == 0)
+        wait(lambda: self.parts.bus.count_lag("store", ["remediation_complete", "order", "decided"]) == 0)
 
 
 def wait(condition: Callable[[], object]) -> None:

@@ -41,7 +41,7 @@ VIEW: Final = SavedView(
 
 def place(url: str) -> str:
     with closing(SqlStore(url, time.time, write=False, keys=tuple)) as store:
-        return store.place(HOST)
+        return store.get_location(HOST)
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hs-") as directory:
         state_dir = Path(directory)
         server = EmbeddedRedis(state_dir)
-        url = server.ensure()
+        url = server.ensure_running()
         roles = multiprocessing.get_context("spawn").Process(target=play, args=(state_dir,))
         roles.start()
         roles.join()

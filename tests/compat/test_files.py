@@ -43,13 +43,13 @@ def test_the_recorded_replay_file_is_played():
     replay = read_replay(FIXTURES / "replay.jsonl")
     header, *lines = map(json.loads, (FIXTURES / "replay.jsonl").read_text().splitlines())
     assert replay.notes == ()
-    played = [json.loads(encode(each)) for each in replay.between(0, 1e11, tuple(TYPES))]
+    played = [json.loads(encode(each)) for each in replay.iterate_between(0, 1e11, tuple(TYPES))]
     assert {each["id"]: each for each in played} == {
         each["event"]["id"]: without_note(each["event"]) for each in lines
     }
     clock = ReplayClock(replay, FakeClock(), "recorded")
     clock.step(1e6)
-    heard = [each for stream in DURABLE for each in ReplayBus(clock).recent(stream, 1000)]
+    heard = [each for stream in DURABLE for each in ReplayBus(clock).read_recent(stream, 1000)]
     assert {each.host for each in heard} == {header["host"]}
     assert {each.container.name for each in build_incident_logs(heard)} >= {"web", "worker", "slow"}
 

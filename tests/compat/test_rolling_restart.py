@@ -86,7 +86,7 @@ class Site:
         self.raw, self.bus = client.raw, RedisBus(client)
         redis_text.load(self.raw, keys)
         self._give_up_pending(keys)
-        for order in self.bus.recent("order", 100):
+        for order in self.bus.read_recent("order", 100):
             self.raw.set(make_seal_key(order.host, order.incident), seal(order.data, order.time))
         self.database = directory / "history.db"
         with closing(sqlite3.connect(self.database)) as history:
@@ -140,12 +140,12 @@ class Site:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def outcomes(self, container: str) -> list[Outcome]:
-        events = self.bus.recent("remediation_complete", 1000)
+        events = self.bus.read_recent("remediation_complete", 1000)
         done = [each.data for each in events if isinstance(each.data, RemediationComplete)]
         return [each.outcome for each in done if each.container.name == container]
 
     def raised(self) -> list[Event]:
-        alerts = self.bus.recent("health_alert", 1000)
+        alerts = self.bus.read_recent("health_alert", 1000)
         return [
             each for each in alerts if isinstance(each.data, HealthAlert) and each.data.phase is Phase.RAISED
         ]
@@ -177,12 +177,12 @@ def test_new_roles_finish_the_work_of_former_roles_once(site: Site, present: Key
         site.command("approve", request, "--by", "ann")
         site.command("resume", "--container", "api", "--by", "ann")
         with site.running("monitor", "2"), site.running("alert", "2"):
-            wait(lambda: len(site.bus.last("container_stats")) == len(SPECS))
+            wait(lambda: len(site.bus.read_last_values("container_stats")) == len(SPECS))
             site.engine.crash(site.engine.inspect("web").ref.id, 7)
             for name in ("db", "api", "web"):
                 wait(lambda name=name: site.outcomes(name)[-1:] == [Outcome.HEALED])
             wait(lambda: site.outcomes("web").count(Outcome.HEALED) == 3)
-            wait(lambda: site.bus.lag("store", sorted(DURABLE)) == 0)
+            wait(lambda: site.bus.count_lag("store", sorted(DURABLE)) == 0)
     assert sorted(name for name, _ in site.engine.starts) == ["api", "db", "slow", "web"]
     assert [alert.data.container.name for alert in site.raised()[before:]] == ["web"]
     assert {name: site.outcomes(name).count(Outcome.HEALED) for name in ("api", "db", "slow")} == {
@@ -190,7 +190,7 @@ def test_new_roles_finish_the_work_of_former_roles_once(site: Site, present: Key
         "db": 1,
         "slow": 1,
     }
-    published = {each.id for stream in DURABLE for each in site.bus.recent(stream, 1000)}
+    published = {each.id for stream in DURABLE for each in site.bus.read_recent(stream, 1000)}
     assert published <= set(site.stored_ids())
     assert max(Counter(site.stored_ids()).values()) == 1
 

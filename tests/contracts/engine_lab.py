@@ -88,7 +88,7 @@ class DockerLab(Lab):
         super().__init__()
         self.engine = DockerEngine.connect()
         self.workshop = DockerTestContainers(self.engine)
-        self.sampler = self._stats = StatsSampler(self.engine.stats)
+        self.sampler = self._stats = StatsSampler(self.engine.read_stats)
         self.now = time.time
 
     def _shell(self, container: str, script: str) -> None:

@@ -59,7 +59,7 @@ def ask(advisor: Advisor, server: ModelServer) -> Ask:
         script: Script, *conversation: Turn, must_call: str | None = None, timeout: float = 10
     ) -> ModelTurn:
         server.script(script)
-        return advisor.say(
+        return advisor.request_turn(
             SYSTEM,
             conversation or ("What ails it?",),
             TOOLS,
@@ -223,7 +223,7 @@ def test_next_response_is_read_after_a_fault(ask: Ask) -> None:
 def test_unreachable_server_is_a_transient_error(vendor: str) -> None:
     advisor = connect(vendor, "http://127.0.0.1:9")
     for call in (
-        lambda: advisor.say(SYSTEM, ["?"], (), must_call=None, max_tokens=1, timeout=5),
+        lambda: advisor.request_turn(SYSTEM, ["?"], (), must_call=None, max_tokens=1, timeout=5),
         lambda: advisor.probe(5),
     ):
         with pytest.raises(AdvisorUnreachableError, match=r"at 127\.0\.0\.1:9 cannot be reached"):
@@ -250,7 +250,7 @@ def test_key_quoted_by_the_server_is_masked(ask: Ask, vendor: str) -> None:
 def test_refused_key_differs_from_a_network_error(vendor: str, server: ModelServer) -> None:
     advisor = connect(vendor, server.base_url(vendor), key="sk-wrong-but-plausible-000")
     for call in (
-        lambda: advisor.say(SYSTEM, ["?"], (), must_call=None, max_tokens=1, timeout=5),
+        lambda: advisor.request_turn(SYSTEM, ["?"], (), must_call=None, max_tokens=1, timeout=5),
         lambda: advisor.probe(5),
     ):
         with pytest.raises(AdvisorError, match="answered 401: check the key") as caught:
@@ -281,7 +281,9 @@ def test_several_threads_may_send_requests(advisor: Advisor, server: ModelServer
     server.script(lambda request: Says(request.words))
 
     def ask(number: int) -> bool:
-        said = advisor.say(SYSTEM, [f"number {number}."], (), must_call=None, max_tokens=99, timeout=10)
+        said = advisor.request_turn(
+            SYSTEM, [f"number {number}."], (), must_call=None, max_tokens=99, timeout=10
+        )
         return f"number {number}." in said.text
 
     with ThreadPoolExecutor(8) as pool:

@@ -20,11 +20,11 @@ def notary(request: pytest.FixtureRequest) -> AuditAnchor:
 def test_note_is_stored_by_chain_name(notary: AuditAnchor) -> None:
     notary.note_head("a", SECOND)
     notary.note_anchor("a", FIRST)
-    assert notary.noted("a") == AnchorNotes(anchor=FIRST, head=SECOND)
-    assert notary.noted("b") == AnchorNotes()
+    assert notary.read_notes("a") == AnchorNotes(anchor=FIRST, head=SECOND)
+    assert notary.read_notes("b") == AnchorNotes()
 
 
 def test_older_note_does_not_replace_a_newer_one(notary: AuditAnchor) -> None:
     notary.note_head("a", SECOND)
     notary.note_head("a", FIRST)
-    assert notary.noted("a") == AnchorNotes(head=SECOND)
+    assert notary.read_notes("a") == AnchorNotes(head=SECOND)

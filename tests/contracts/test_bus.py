@@ -39,7 +39,11 @@ def _memory() -> Lab:
     clock = FakeClock()
     bus = InMemoryBus(clock)
     return Lab(
-        bus, bus.put, lambda: [error for _, error in bus.dead], clock.advance, lambda _: POINTS_TTL_SECONDS
+        bus,
+        bus.put_raw,
+        lambda: [error for _, error in bus.dead_letters],
+        clock.advance,
+        lambda _: POINTS_TTL_SECONDS,
     )
 
 
@@ -105,7 +109,7 @@ def test_acknowledge_publishes_the_result(bus: Bus) -> None:
     answer = event(needed(), 1)
     bus.ack_all("analyzer", [(entry, [answer])])
     assert [entry.event for entry in read(bus, role="responder")] == [entry.event, answer]
-    assert bus.unfinished("analyzer", "a", BOTH) == []
+    assert bus.read_unfinished("analyzer", "a", BOTH) == []
 
 
 @pytest.mark.redis
@@ -118,16 +122,16 @@ def test_entry_is_not_acknowledged_when_publishing_fails(redis_client: Client) -
     redis_client.raw.set("hemostat:remediation_needed", "no stream")
     with pytest.raises(BusError, match="not of HemoStat's type"):
         bus.ack_all("analyzer", [(entry, [event(needed())])])
-    assert len(bus.unfinished("analyzer", "a", [STREAM])) == 1
+    assert len(bus.read_unfinished("analyzer", "a", [STREAM])) == 1
 
 
 def test_lag_counts_unread_and_pending_entries(bus: Bus) -> None:
     bus.publish([event(alert(), at) for at in range(3)])
-    assert bus.lag("analyzer", [STREAM]) == 3
+    assert bus.count_lag("analyzer", [STREAM]) == 3
     first, *_ = read(bus, count=2)
-    assert bus.lag("analyzer", [STREAM]) == 3
+    assert bus.count_lag("analyzer", [STREAM]) == 3
     bus.ack_all("analyzer", [(first, [])])
-    assert bus.lag("analyzer", [STREAM]) == 2
+    assert bus.count_lag("analyzer", [STREAM]) == 2
 
 
 def test_returning_consumer_gets_its_pending_entries(bus: Bus) -> None:
@@ -135,12 +139,12 @@ def test_returning_consumer_gets_its_pending_entries(bus: Bus) -> None:
     bus.publish([event(alert(), at) for at in range(2)])
     read(bus, consumer="a", count=1)
     read(bus, consumer="b", count=1)
-    (entry,) = bus.unfinished("analyzer", "a", BOTH)
+    (entry,) = bus.read_unfinished("analyzer", "a", BOTH)
     assert (entry.deliveries, entry.event) == (2, event(alert(), 0))
-    assert bus.unfinished("analyzer", "a", BOTH) == [entry], "the answer may have been lost"
-    bus.keep("analyzer", "a", [entry])
-    bus.keep("analyzer", "a", [entry])
-    (entry,) = bus.unfinished("analyzer", "a", BOTH)
+    assert bus.read_unfinished("analyzer", "a", BOTH) == [entry], "the answer may have been lost"
+    bus.extend_delivery("analyzer", "a", [entry])
+    bus.extend_delivery("analyzer", "a", [entry])
+    (entry,) = bus.read_unfinished("analyzer", "a", BOTH)
     assert entry.deliveries == 3
 
 
@@ -151,16 +155,16 @@ def test_abandoned_entry_is_claimed_by_another_consumer(lab: Lab) -> None:
     lab.pass_time(0.06)
     (entry,) = lab.bus.claim("analyzer", "b", BOTH, idle=0.05)
     assert (entry.deliveries, entry.event) == (2, event(alert()))
-    assert [entry.id for entry in lab.bus.unfinished("analyzer", "b", BOTH)] == [entry.id]
+    assert [entry.id for entry in lab.bus.read_unfinished("analyzer", "b", BOTH)] == [entry.id]
 
 
 def test_renewed_entry_is_not_claimed_or_counted(lab: Lab) -> None:
     lab.bus.publish([event(alert())])
     (entry,) = read(lab.bus, consumer="a")
     lab.pass_time(0.5)
-    lab.bus.keep("analyzer", "a", [entry])
+    lab.bus.extend_delivery("analyzer", "a", [entry])
     assert lab.bus.claim("analyzer", "b", BOTH, idle=0.4) == []
-    assert lab.bus.unfinished("analyzer", "a", BOTH)[0].deliveries == 2
+    assert lab.bus.read_unfinished("analyzer", "a", BOTH)[0].deliveries == 2
 
 
 @pytest.mark.redis
@@ -182,7 +186,7 @@ def test_entries_that_cannot_be_kept_raise(redis_client: Client) -> None:
     entries = read(bus)
     redis_client.raw.set(f"hemostat:{STREAM}", "no stream")
     with pytest.raises(BusError):
-        bus.keep("analyzer", "a", entries)
+        bus.extend_delivery("analyzer", "a", entries)
 
 
 def test_released_entry_can_be_claimed_at_once(lab: Lab) -> None:
@@ -193,7 +197,7 @@ def test_released_entry_can_be_claimed_at_once(lab: Lab) -> None:
     lab.bus.release("analyzer", "a", BOTH)
     (claimed,) = lab.bus.claim("analyzer", "c", BOTH, idle=60)
     assert (claimed.id, claimed.event, claimed.deliveries) == (mine.id, mine.event, 2)
-    assert [each.id for each in lab.bus.unfinished("analyzer", "b", BOTH)] == [other.id]
+    assert [each.id for each in lab.bus.read_unfinished("analyzer", "b", BOTH)] == [other.id]
     lab.bus.release("analyzer", "a", BOTH)
     assert lab.bus.claim("analyzer", "b", BOTH, idle=60) == []
 
@@ -203,15 +207,15 @@ def test_deferred_entry_returns_when_due(bus: Bus) -> None:
     bus.publish([event(alert())])
     (entry,) = read(bus)
     bus.defer("analyzer", entry, until=100.0)
-    assert (bus.lag("analyzer", [STREAM]), read(bus)) == (0, [])
-    assert bus.due("analyzer", BOTH, 99.9, count=9) == DueEntries([], 100.0)
-    assert bus.due("alert", BOTH, 100.0, count=9) == DueEntries([]), "another role has not put it off"
-    assert bus.due("analyzer", ["remediation_needed"], 100.0, count=9) == DueEntries([])
-    (due,) = bus.due("analyzer", BOTH, 100.0, count=9).entries
+    assert (bus.count_lag("analyzer", [STREAM]), read(bus)) == (0, [])
+    assert bus.read_due("analyzer", BOTH, 99.9, count=9) == DueEntries([], 100.0)
+    assert bus.read_due("alert", BOTH, 100.0, count=9) == DueEntries([]), "another role has not put it off"
+    assert bus.read_due("analyzer", ["remediation_needed"], 100.0, count=9) == DueEntries([])
+    (due,) = bus.read_due("analyzer", BOTH, 100.0, count=9).entries
     assert (due.event, due.stream, due.id) == (entry.event, entry.stream, entry.id)
     promoted: list[int] = []
     askers = [
-        threading.Thread(target=lambda: promoted.append(bus.put_back("analyzer", [due]))) for _ in range(8)
+        threading.Thread(target=lambda: promoted.append(bus.requeue("analyzer", [due]))) for _ in range(8)
     ]
     for asker in askers:
         asker.start()
@@ -219,23 +223,25 @@ def test_deferred_entry_returns_when_due(bus: Bus) -> None:
         asker.join()
     assert sorted(promoted) == [0] * 7 + [1]
     assert [again.event for again in read(bus)] == [entry.event]
-    assert bus.due("analyzer", BOTH, 100.0, count=9) == DueEntries([])
+    assert bus.read_due("analyzer", BOTH, 100.0, count=9) == DueEntries([])
 
 
 def test_entry_deferred_again_stays_off_the_stream(bus: Bus) -> None:
     bus.publish([event(alert()), event(alert(container=DB))])
     for number, entry in enumerate(read(bus)):
         bus.defer("analyzer", entry, until=100.0 + number)
-    first, second = bus.due("analyzer", BOTH, 110.0, count=9).entries
-    assert bus.due("analyzer", BOTH, 110.0, count=1).entries == [first]
-    bus.put_off("analyzer", [(first, 200.0)])
-    assert bus.due("analyzer", BOTH, 110.0, count=9) == DueEntries([second], 200.0)
-    assert len(bus.recent(STREAM, 9)) == 2
-    assert bus.put_back("analyzer", [second]) == 1
-    bus.put_off("analyzer", [(second, 50.0)])
-    assert bus.due("analyzer", BOTH, 110.0, count=9) == DueEntries([], 200.0), "what is back is not put off"
-    assert bus.promote("analyzer", BOTH, 200.0) == 1
-    assert len(bus.recent(STREAM, 9)) == 4
+    first, second = bus.read_due("analyzer", BOTH, 110.0, count=9).entries
+    assert bus.read_due("analyzer", BOTH, 110.0, count=1).entries == [first]
+    bus.postpone("analyzer", [(first, 200.0)])
+    assert bus.read_due("analyzer", BOTH, 110.0, count=9) == DueEntries([second], 200.0)
+    assert len(bus.read_recent(STREAM, 9)) == 2
+    assert bus.requeue("analyzer", [second]) == 1
+    bus.postpone("analyzer", [(second, 50.0)])
+    assert bus.read_due("analyzer", BOTH, 110.0, count=9) == DueEntries([], 200.0), (
+        "what is back is not put off"
+    )
+    assert bus.requeue_due("analyzer", BOTH, 200.0) == 1
+    assert len(bus.read_recent(STREAM, 9)) == 4
 
 
 @pytest.mark.parametrize("way", ["put_back", "promote"])
@@ -245,18 +251,18 @@ def test_reported_reasons_stay_with_a_deferred_entry(bus: Bus, way: str) -> None
     assert entry.reported == ()
     reasons = ("paused", "a reason of a later version", "")
     bus.defer("analyzer", msgspec.structs.replace(entry, notes=reasons), until=100.0)
-    (due,) = bus.due("analyzer", BOTH, 100.0, count=9).entries
+    (due,) = bus.read_due("analyzer", BOTH, 100.0, count=9).entries
     assert (due.id, due.event, due.reported) == (entry.id, entry.event, reasons)
-    bus.put_off("analyzer", [(due, 200.0)])
-    assert bus.due("analyzer", BOTH, 100.0, count=9) == DueEntries([], 200.0)
+    bus.postpone("analyzer", [(due, 200.0)])
+    assert bus.read_due("analyzer", BOTH, 100.0, count=9) == DueEntries([], 200.0)
     if way == "put_back":
-        assert bus.put_back("analyzer", [due]) == 1
+        assert bus.requeue("analyzer", [due]) == 1
     else:
-        assert bus.promote("analyzer", BOTH, 200.0) == 1
+        assert bus.requeue_due("analyzer", BOTH, 200.0) == 1
     (again,) = read(bus)
     assert (again.event, again.reported) == (entry.event, reasons)
     bus.defer("analyzer", again, until=100.0)
-    (due,) = bus.due("analyzer", BOTH, 100.0, count=9).entries
+    (due,) = bus.read_due("analyzer", BOTH, 100.0, count=9).entries
     assert due.reported == reasons
 
 
@@ -266,10 +272,10 @@ def test_deferred_entry_of_any_name_can_be_put_off_and_back(redis_client: Client
     bus = RedisBus(redis_client)
     member = name + b"\x1f" + encode(event(alert()))
     redis_client.raw.zadd(f"hemostat:deferred:{STREAM}:analyzer", {member: 100.0})
-    (due,) = bus.due("analyzer", BOTH, 100.0, count=9).entries
-    bus.put_off("analyzer", [(due, 200.0)])
-    assert bus.due("analyzer", BOTH, 100.0, count=9) == DueEntries([], 200.0)
-    assert bus.put_back("analyzer", [due]) == 1
+    (due,) = bus.read_due("analyzer", BOTH, 100.0, count=9).entries
+    bus.postpone("analyzer", [(due, 200.0)])
+    assert bus.read_due("analyzer", BOTH, 100.0, count=9) == DueEntries([], 200.0)
+    assert bus.requeue("analyzer", [due]) == 1
     assert [each.event for each in read(bus)] == [event(alert())]
 
 
@@ -277,20 +283,23 @@ def test_deferred_entry_of_any_name_can_be_put_off_and_back(redis_client: Client
 def test_entry_deferred_by_an_older_version_returns(redis_client: Client) -> None:
     bus = RedisBus(redis_client)
     redis_client.raw.zadd(f"hemostat:deferred:{STREAM}", {b"1-1\x1f" + encode(event(alert())): 100.0})
-    assert bus.due("analyzer", BOTH, 200.0, count=9) == DueEntries([])
-    assert bus.promote("", BOTH, inf) == 1
+    assert bus.read_due("analyzer", BOTH, 200.0, count=9) == DueEntries([])
+    assert bus.requeue_due("", BOTH, inf) == 1
     assert [each.event for each in read(bus)] == [event(alert())]
 
 
 def test_dead_letter_has_the_reason_and_is_acknowledged(lab: Lab) -> None:
     lab.bus.publish([event(alert())])
     (entry,) = read(lab.bus)
-    assert lab.bus.buried() == 0
-    assert lab.bus.last_buried() is None
-    lab.bus.bury("analyzer", entry, "it is poison", now=1.0, outputs=[event(needed())])
-    assert (lab.dead(), lab.bus.lag("analyzer", [STREAM])) == (["it is poison"], 0)
-    assert (lab.bus.buried(), lab.bus.recent("remediation_needed", 9)) == (1, [event(needed())])
-    last = lab.bus.last_buried()
+    assert lab.bus.count_dead_letters() == 0
+    assert lab.bus.read_last_dead_letter() is None
+    lab.bus.move_to_dead_letters("analyzer", entry, "it is poison", now=1.0, outputs=[event(needed())])
+    assert (lab.dead(), lab.bus.count_lag("analyzer", [STREAM])) == (["it is poison"], 0)
+    assert (lab.bus.count_dead_letters(), lab.bus.read_recent("remediation_needed", 9)) == (
+        1,
+        [event(needed())],
+    )
+    last = lab.bus.read_last_dead_letter()
     assert last is not None
     assert (last.stream, last.error) == (entry.stream, "it is poison")
 
@@ -308,57 +317,61 @@ def test_invalid_bytes_are_delivered_as_invalid(lab: Lab, raw: bytes) -> None:
 def test_recent_events_are_ordered_oldest_first(lab: Lab) -> None:
     lab.put(STREAM, b"not an event")
     lab.bus.publish([event(alert(), at) for at in range(5)])
-    assert [each.time for each in lab.bus.recent(STREAM, 3)] == [event(alert(), at).time for at in (2, 3, 4)]
-    assert lab.bus.recent("false_alarm", 3) == []
+    assert [each.time for each in lab.bus.read_recent(STREAM, 3)] == [
+        event(alert(), at).time for at in (2, 3, 4)
+    ]
+    assert lab.bus.read_recent("false_alarm", 3) == []
 
 
 def test_last_values_are_one_for_each_source_and_expire(lab: Lab) -> None:
     web, db = stats(), stats(container=DB)
-    lab.bus.show([event(web, 0), event(db, 0)], ttl=60)
-    lab.bus.show([event(web, 1), event(heartbeat("monitor"), 1), event(heartbeat("alert"), 1)], ttl=60)
-    last = sorted(lab.bus.last("container_stats"), key=lambda each: each.data.container.name)
+    lab.bus.publish_live([event(web, 0), event(db, 0)], ttl=60)
+    lab.bus.publish_live(
+        [event(web, 1), event(heartbeat("monitor"), 1), event(heartbeat("alert"), 1)], ttl=60
+    )
+    last = sorted(lab.bus.read_last_values("container_stats"), key=lambda each: each.data.container.name)
     assert last == [event(db, 0), event(web, 1)]
-    assert len(lab.bus.last("heartbeat")) == 2
-    lab.bus.show([event(web, 2)], ttl=0.02)
+    assert len(lab.bus.read_last_values("heartbeat")) == 2
+    lab.bus.publish_live([event(web, 2)], ttl=0.02)
     lab.pass_time(0.03)
-    assert [each.data.container.name for each in lab.bus.last("container_stats")] == ["db"]
+    assert [each.data.container.name for each in lab.bus.read_last_values("container_stats")] == ["db"]
 
 
 def test_same_name_on_two_hosts_is_two_containers(lab: Lab) -> None:
     here = event(stats())
     there = msgspec.structs.replace(here, host="elsewhere")
-    lab.bus.show([here, there], ttl=60)
-    assert {each.host for each in lab.bus.last("container_stats")} == {"h", "elsewhere"}
+    lab.bus.publish_live([here, there], ttl=60)
+    assert {each.host for each in lab.bus.read_last_values("container_stats")} == {"h", "elsewhere"}
 
 
 def test_history_is_the_latest_points_of_a_container(bus: Bus) -> None:
     """Of that name on that host; oldest first, and no more than is worth keeping."""
-    assert bus.history("h", "web") == []
-    bus.show([event(stats(cpu=None, memory=None)), event(stats(cpu=99.0), host="other")], ttl=5)
+    assert bus.read_metrics("h", "web") == []
+    bus.publish_live([event(stats(cpu=None, memory=None)), event(stats(cpu=99.0), host="other")], ttl=5)
     for second in range(1, MAX_POINTS + 2):
-        bus.show([event(stats(cpu=float(second)), second), event(heartbeat(), second)], ttl=5)
+        bus.publish_live([event(stats(cpu=float(second)), second), event(heartbeat(), second)], ttl=5)
     seconds = range(2, MAX_POINTS + 2)
-    assert bus.history("h", "web") == [MetricPoint(NOW + each, each, stats().memory) for each in seconds]
-    assert [point.cpu for point in bus.history("h", "web", 2)] == [MAX_POINTS, MAX_POINTS + 1]
-    assert bus.history("other", "web") == [MetricPoint(NOW, 99.0, stats().memory)]
-    bus.show([event(stats(container=DB, cpu=None, memory=None, received=1200, sent=0))], ttl=5)
-    assert bus.history("h", "db") == [MetricPoint(NOW, None, None, 1200, 0)]
+    assert bus.read_metrics("h", "web") == [MetricPoint(NOW + each, each, stats().memory) for each in seconds]
+    assert [point.cpu for point in bus.read_metrics("h", "web", 2)] == [MAX_POINTS, MAX_POINTS + 1]
+    assert bus.read_metrics("other", "web") == [MetricPoint(NOW, 99.0, stats().memory)]
+    bus.publish_live([event(stats(container=DB, cpu=None, memory=None, received=1200, sent=0))], ttl=5)
+    assert bus.read_metrics("h", "db") == [MetricPoint(NOW, None, None, 1200, 0)]
 
 
 def test_history_of_a_removed_container_expires(lab: Lab) -> None:
     """It outlives the last value, for the evidence of a container that has died, and not for ever."""
-    lab.bus.show([event(stats())], ttl=0.02)
+    lab.bus.publish_live([event(stats())], ttl=0.02)
     lab.pass_time(0.03)
-    assert lab.bus.last("container_stats") == []
-    assert len(lab.bus.history("h", "web")) == 1
+    assert lab.bus.read_last_values("container_stats") == []
+    assert len(lab.bus.read_metrics("h", "web")) == 1
     assert 0 < lab.lasts("hemostat:history:h:web") <= POINTS_TTL_SECONDS
 
 
 def test_state_is_stored_together_with_its_events(bus: Bus) -> None:
-    assert bus.recall("monitor:h") is None
-    bus.publish([event(alert())], memo=("monitor:h", b"first"))
-    bus.publish([], memo=("monitor:h", b"second"))
-    assert (bus.recall("monitor:h"), bus.recall("monitor:other")) == (b"second", None)
+    assert bus.load_state("monitor:h") is None
+    bus.publish([event(alert())], state=("monitor:h", b"first"))
+    bus.publish([], state=("monitor:h", b"second"))
+    assert (bus.load_state("monitor:h"), bus.load_state("monitor:other")) == (b"second", None)
 
 
 def test_subscriber_receives_all_later_events(bus: Bus) -> None:
@@ -369,7 +382,7 @@ def test_subscriber_receives_all_later_events(bus: Bus) -> None:
     with closing(_subscription(bus, types)) as heard:
         bus.publish([event(alert(), 1), event(complete(), 1)])
         bus.ack_all("analyzer", [(entry, [event(needed(), 2)])])
-        bus.show([event(stats(), 3)], ttl=5)
+        bus.publish_live([event(stats(), 3)], ttl=5)
         got: list[Event] = []
         while len(got) < 3:
             got += [each for each in [next(heard)] if each is not None]
@@ -400,8 +413,8 @@ def test_many_threads_share_one_bus(bus: Bus) -> None:
     for worker in workers:
         worker.join()
     assert len(handled) == len(set(handled)) == 60
-    eventually(lambda: bus.lag("analyzer", [STREAM]) == 0)
-    assert len(bus.recent("remediation_needed", 100)) == 60
+    eventually(lambda: bus.count_lag("analyzer", [STREAM]) == 0)
+    assert len(bus.read_recent("remediation_needed", 100)) == 60
 
 
 def test_event_is_unchanged_by_the_bus(bus: Bus) -> None:
@@ -414,9 +427,9 @@ def test_event_is_unchanged_by_the_bus(bus: Bus) -> None:
 def test_entries_after_an_id_are_read_without_a_group(lab: Lab) -> None:
     lab.bus.publish([event(alert(), at) for at in range(5)])
     lab.put(STREAM, b"not an event")
-    first, second = lab.bus.after(STREAM, "0-0", 2)
-    rest = lab.bus.after(STREAM, second.id, 10)
+    first, second = lab.bus.read_after(STREAM, "0-0", 2)
+    rest = lab.bus.read_after(STREAM, second.id, 10)
     assert [each.event for each in (first, second, *rest)] == [event(alert(), at) for at in range(5)] + [None]
-    assert (first.stream, lab.bus.after(STREAM, rest[-1].id, 10)) == (STREAM, [])
-    assert lab.bus.after("false_alarm", "0-0", 10) == []
+    assert (first.stream, lab.bus.read_after(STREAM, rest[-1].id, 10)) == (STREAM, [])
+    assert lab.bus.read_after("false_alarm", "0-0", 10) == []
     assert len(read(lab.bus)) == 6

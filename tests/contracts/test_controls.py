@@ -42,38 +42,44 @@ def answer(
     at: float = NOW + 1,
     name: str = "a1",
 ):
-    return desk.answer(name, given, by=by, reason="", now=at)
+    return desk.answer_approval(name, given, by=by, reason="", now=at)
 
 
 def test_pause_applies_until_it_expires_or_is_resumed(desk: ControlStore) -> None:
     desk.pause(ALL_CONTAINERS, PAUSE)
     desk.pause("db", msgspec.structs.replace(PAUSE, until=None))
-    controls = desk.controls()
-    assert controls.paused("web", NOW + 59) == PAUSE
-    assert controls.paused("web", NOW + 60) is None
-    assert controls.paused("db", NOW + 9999) is not None
+    controls = desk.read_controls()
+    assert controls.find_pause("web", NOW + 59) == PAUSE
+    assert controls.find_pause("web", NOW + 60) is None
+    assert controls.find_pause("db", NOW + 9999) is not None
     assert desk.resume("db")
     assert not desk.resume("db")
-    assert desk.controls().paused("db", NOW + 9999) is None
+    assert desk.read_controls().find_pause("db", NOW + 9999) is None
 
 
 def test_circuit_breaker_is_reset_for_one_or_all(desk: ControlStore) -> None:
-    desk.reset("web", NOW)
-    assert (desk.controls().reset("web"), desk.controls().reset("db")) == (NOW, 0.0)
-    desk.reset(ALL_CONTAINERS, NOW + 5)
-    assert (desk.controls().reset("web"), desk.controls().reset("db")) == (NOW + 5, NOW + 5)
+    desk.reset_breaker("web", NOW)
+    assert (desk.read_controls().get_reset_time("web"), desk.read_controls().get_reset_time("db")) == (
+        NOW,
+        0.0,
+    )
+    desk.reset_breaker(ALL_CONTAINERS, NOW + 5)
+    assert (desk.read_controls().get_reset_time("web"), desk.read_controls().get_reset_time("db")) == (
+        NOW + 5,
+        NOW + 5,
+    )
 
 
 def test_approval_is_created_once(desk: ControlStore) -> None:
-    assert desk.ask(ASKED) == ASKED
+    assert desk.request_approval(ASKED) == ASKED
     again = msgspec.structs.replace(ASKED, id="a2", asked=NOW + 5)
-    assert desk.ask(again) == ASKED
-    assert desk.approvals() == [ASKED]
+    assert desk.request_approval(again) == ASKED
+    assert desk.list_approvals() == [ASKED]
 
 
 def test_answer_is_stored_with_its_author(desk: ControlStore) -> None:
-    desk.ask(ASKED)
-    told = desk.answer("a1", ApprovalAnswer.REJECTED, by="ann", reason="not now", now=NOW + 1)
+    desk.request_approval(ASKED)
+    told = desk.answer_approval("a1", ApprovalAnswer.REJECTED, by="ann", reason="not now", now=NOW + 1)
     assert told is not None
     assert (told.answer, told.by, told.reason, told.answered) == (
         ApprovalAnswer.REJECTED,
@@ -81,17 +87,17 @@ def test_answer_is_stored_with_its_author(desk: ControlStore) -> None:
         "not now",
         NOW + 1,
     )
-    assert desk.approvals() == [told]
+    assert desk.list_approvals() == [told]
 
 
 def test_the_first_answer_stands(desk: ControlStore) -> None:
-    desk.ask(ASKED)
+    desk.request_approval(ASKED)
     first = answer(desk)
     assert answer(desk, ApprovalAnswer.REJECTED, by="bob", at=NOW + 2) == first
 
 
 def test_expired_approval_cannot_be_answered(desk: ControlStore) -> None:
-    desk.ask(ASKED)
+    desk.request_approval(ASKED)
     assert answer(desk, at=NOW + 60) == ASKED
 
 
@@ -100,7 +106,7 @@ def test_unknown_approval_cannot_be_answered(desk: ControlStore) -> None:
 
 
 def test_one_of_many_concurrent_answers_is_stored(desk: ControlStore) -> None:
-    desk.ask(ASKED)
+    desk.request_approval(ASKED)
     told: list[Approval | None] = []
     ready = threading.Barrier(8)
 
@@ -122,7 +128,9 @@ def test_redis_reads_all_requests_rarely(redis_client: Client) -> None:
     desk = RedisControls(redis_client)
     for number in range(3):
         redis_client.raw.execute_command("CONFIG", "RESETSTAT")
-        desk.ask(msgspec.structs.replace(ASKED, id=str(number), key=f"i{number}:1:0", asked=NOW + number))
+        desk.request_approval(
+            msgspec.structs.replace(ASKED, id=str(number), key=f"i{number}:1:0", asked=NOW + number)
+        )
         calls = redis_client.raw.info("commandstats")
         assert ("cmdstat_hgetall" in calls) is (number == 0)
 
@@ -134,6 +142,8 @@ def test_expired_requests_are_removed_early_where_there_are_many(redis_client: C
     for number in range(1100):
         late = msgspec.structs.replace(ASKED, id=str(number), key=f"i{number}:1:0", until=NOW + number)
         redis_client.raw.hset(APPROVALS_KEY, late.key, msgspec.json.encode(late))
-    desk.ask(msgspec.structs.replace(ASKED, id="b1", key="i9999:1:0", asked=NOW + 4000, until=NOW + 5000))
-    assert min(each.until for each in desk.approvals()) == NOW + 400
-    assert "b1" in {each.id for each in desk.approvals()}
+    desk.request_approval(
+        msgspec.structs.replace(ASKED, id="b1", key="i9999:1:0", asked=NOW + 4000, until=NOW + 5000)
+    )
+    assert min(each.until for each in desk.list_approvals()) == NOW + 400
+    assert "b1" in {each.id for each in desk.list_approvals()}

@@ -29,7 +29,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 
 def test_new_container_is_listed_and_found_by_labels(lab: Lab) -> None:
     container = lab.make(labels={"hemostat.window": "5s"})
-    assert container in [info.ref.id for info in lab.engine.containers()]
+    assert container in [info.ref.id for info in lab.engine.inspect_everything()]
     assert [info.ref.id for info in lab.workshop.find("hemostat.window=5s")] == [container]
     assert container in [info.ref.id for info in lab.workshop.find("hemostat.test")]
     assert lab.workshop.find("hemostat.window=6s") == []
@@ -38,7 +38,7 @@ def test_new_container_is_listed_and_found_by_labels(lab: Lab) -> None:
 def test_inspect_returns_the_containers_options(lab: Lab) -> None:
     container = lab.make(memory=64 << 20, cpus=0.5, restart_policy="on-failure", labels={"secret": "x"})
     info = lab.engine.inspect(container)
-    assert (info.status, info.running, info.health) == ("running", True, None)
+    assert (info.status, info.is_running, info.health) == ("running", True, None)
     assert (info.memory_limit, info.cpu_limit) == (64 << 20, 0.5)
     assert (info.restart_policy, info.restart_count) == ("on-failure", 0)
     assert info.ref.labels == {"hemostat.test": SESSION}
@@ -52,8 +52,8 @@ def test_members_of_a_service_are_listed(lab: Lab) -> None:
     compose = {"com.docker.compose.project": SESSION, "com.docker.compose.service": "db"}
     db = lab.make(labels=compose)
     lab.make(labels={**compose, "com.docker.compose.service": "web"})
-    assert [info.ref.id for info in lab.engine.members(SESSION, "db")] == [db]
-    assert lab.engine.members(SESSION, "cache") == []
+    assert [info.ref.id for info in lab.engine.inspect_service(SESSION, "db")] == [db]
+    assert lab.engine.inspect_service(SESSION, "cache") == []
 
 
 def test_container_without_limits_has_none(lab: Lab) -> None:
@@ -91,7 +91,7 @@ def test_stopped_container_can_be_started(lab: Lab) -> None:
     assert stopped.finished_at > before.started_at
     lab.engine.start(container)
     after = lab.engine.inspect(container)
-    assert after.running
+    assert after.is_running
     assert after.started_at > stopped.finished_at
 
 
@@ -100,7 +100,7 @@ def test_restart_starts_a_new_process(lab: Lab) -> None:
     before = lab.engine.inspect(container)
     lab.engine.restart(container, timeout=5)
     after = lab.engine.inspect(container)
-    assert after.running
+    assert after.is_running
     assert after.started_at > before.started_at
     assert after.pid != before.pid
 
@@ -171,7 +171,7 @@ def test_restart_policy_restarts_and_counts(lab: Lab) -> None:
     listener.wait_for(container, "start")
     assert listener.actions(container) == ["die", "start"]
     eventually(lambda: lab.engine.inspect(container).restart_count == 1)
-    assert lab.engine.inspect(container).running
+    assert lab.engine.inspect(container).is_running
 
 
 def test_health_changes_with_fault_and_restart(lab: Lab) -> None:
@@ -246,7 +246,7 @@ def test_the_writable_layer_is_measured(lab: Lab) -> None:
 def reclaimable(lab: Lab, **labels: str) -> dict[str, PrunableItem]:
     """By id, of this session alone: others' leftovers are none of a test's business."""
     labels = {"hemostat.test": SESSION, **{f"hemostat.{key}": value for key, value in labels.items()}}
-    return {leftover.id: leftover for leftover in lab.engine.reclaimable(labels)}
+    return {leftover.id: leftover for leftover in lab.engine.list_reclaimable(labels)}
 
 
 def test_stopped_container_is_prunable_with_size_and_time(lab: Lab) -> None:
@@ -281,7 +281,7 @@ def test_running_members_of_a_network_are_listed(lab: Lab) -> None:
     owner = lab.make()
     sharer, stopped = (lab.make(network=f"container:{owner}") for _ in range(2))
     lab.engine.stop(stopped)
-    found = {info.ref.id: info for info in lab.engine.attached()}
+    found = {info.ref.id: info for info in lab.engine.list_attached()}
     assert {owner, sharer, stopped} & found.keys() == {sharer}
     assert found[sharer].network_mode == f"container:{owner}"
     assert found[sharer] == lab.engine.inspect(sharer)
@@ -289,7 +289,7 @@ def test_running_members_of_a_network_are_listed(lab: Lab) -> None:
 
 def test_missing_service_is_refused(lab: Lab) -> None:
     with pytest.raises(EngineError):
-        lab.engine.service(UNKNOWN)
+        lab.engine.read_service(UNKNOWN)
     with pytest.raises(EngineError):
         lab.engine.set_replicas(UNKNOWN, 2)
 
@@ -311,24 +311,24 @@ def test_compose_service_is_scaled_up_and_down(lab: Lab) -> None:
     for name in names[1:]:
         lab.adopt(name)
     identity = f"compose:{project}/web"
-    before = lab.engine.service(identity)
+    before = lab.engine.read_service(identity)
     assert (before.name, before.replicas, before.labels["hemostat.scale.max"]) == ("web", 1, "3")
     lab.engine.set_replicas(identity, 3)
     lab.engine.set_replicas(identity, 3)
-    made = {info.ref.name: info for info in lab.engine.containers() if info.ref.project == project}
+    made = {info.ref.name: info for info in lab.engine.inspect_everything() if info.ref.project == project}
     assert sorted(made) == names
-    assert all(info.running and info.memory_limit == 64 << 20 for info in made.values())
-    assert lab.engine.service(identity).replicas == 3
+    assert all(info.is_running and info.memory_limit == 64 << 20 for info in made.values())
+    assert lab.engine.read_service(identity).replicas == 3
     lab.engine.set_replicas(identity, 2)
-    assert [lab.engine.inspect(name).running for name in names[:2]] == [True, True]
+    assert [lab.engine.inspect(name).is_running for name in names[:2]] == [True, True]
     lab.engine.set_replicas(identity, 0)
-    left = [info.ref.id for info in lab.engine.containers() if info.ref.project == project]
+    left = [info.ref.id for info in lab.engine.inspect_everything() if info.ref.project == project]
     assert left == [first]
 
 
 def test_compose_service_without_a_replica_is_refused(lab: Lab) -> None:
     with pytest.raises(EngineError):
-        lab.engine.service(f"compose:{UNKNOWN}/web")
+        lab.engine.read_service(f"compose:{UNKNOWN}/web")
 
 
 def test_second_removal_is_tolerated(lab: Lab) -> None:
@@ -360,10 +360,10 @@ def test_close_ends_the_events(lab: Lab) -> None:
 
 def test_details_contain_the_containers_configuration(lab: Lab) -> None:
     container = lab.make(memory=64 << 20, cpus=0.5, environment={"MODE": "fast", "API_KEY": "abc"})
-    details = lab.engine.details(container)
+    details = lab.engine.read_details(container)
     assert details.command[:2] == ("sh", "-c")
     assert (details.memory_limit, details.cpu_limit, details.restart_policy) == (64 << 20, 0.5, "no")
     assert details.networks == ("bridge",)
     assert {"MODE": "fast", "API_KEY": "abc"}.items() <= details.environment.items()
     with pytest.raises(NoSuchContainerError):
-        lab.engine.details(UNKNOWN)
+        lab.engine.read_details(UNKNOWN)

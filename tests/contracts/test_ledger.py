@@ -54,8 +54,8 @@ def attempt(key: str = "i1:1:0", container: str = "web", time: float = NOW) -> A
 def test_stop_by_a_person_is_in_the_ledger_snapshot(ledger: Ledger) -> None:
     stop = ManualStop(NOW, NOW + 90)
     ledger.note_stop("h", "web", stop)
-    assert read(ledger, "web").stopping == stop
-    assert (read(ledger, "db").stopping, read(ledger, "web", "other").stopping) == (None, None)
+    assert read(ledger, "web").manual_stop == stop
+    assert (read(ledger, "db").manual_stop, read(ledger, "web", "other").manual_stop) == (None, None)
 
 
 def test_running_and_finished_attempts_are_read(ledger: Ledger) -> None:
@@ -64,14 +64,14 @@ def test_running_and_finished_attempts_are_read(ledger: Ledger) -> None:
     ledger.finish("h", msgspec.structs.replace(first, outcome=Outcome.FAILED, finished=NOW + 1))
     ledger.reserve("h", second, read(ledger, "web").version)
     ledger.finish("h", attempt("i3:1:0", "db"))
-    assert [each.outcome for each in ledger.attempts("h", "web")] == [Outcome.FAILED, None]
+    assert [each.outcome for each in ledger.list_attempts("h", "web")] == [Outcome.FAILED, None]
 
 
 def test_intent_is_written_on_an_unchanged_snapshot(ledger: Ledger) -> None:
     book = read(ledger, "web")
     assert ledger.reserve("h", attempt(), book.version)
     after = read(ledger, "web")
-    assert (after.attempts, after.running) == ((attempt(),), (attempt(),))
+    assert (after.attempts, after.running_attempts) == ((attempt(),), (attempt(),))
 
 
 @pytest.mark.parametrize("container", ["web", "db"])
@@ -92,7 +92,7 @@ def test_intent_is_renewed_on_an_unchanged_snapshot(ledger: Ledger) -> None:
     )
     assert (ledger.reserve("h", taken, version), ledger.reserve("h", late, version)) == (True, False)
     book = ledger.read("h", "web")
-    assert (book.attempts, book.running) == ((taken,), (taken,))
+    assert (book.attempts, book.running_attempts) == ((taken,), (taken,))
 
 
 def test_outcome_makes_earlier_snapshots_outdated(ledger: Ledger) -> None:
@@ -127,7 +127,7 @@ def test_finished_attempt_is_kept_and_not_running(ledger: Ledger) -> None:
     )
     ledger.finish("h", done)
     book = read(ledger, "web")
-    assert (book.attempts, book.running) == ((done,), ())
+    assert (book.attempts, book.running_attempts) == ((done,), ())
 
 
 def test_snapshot_has_own_attempts_and_all_running_ones(ledger: Ledger) -> None:
@@ -136,9 +136,9 @@ def test_snapshot_has_own_attempts_and_all_running_ones(ledger: Ledger) -> None:
         assert ledger.reserve("h", attempt(f"i{number}:1:0", name, NOW + number), version)
     book = read(ledger, "db")
     assert [each.container for each in book.attempts] == ["db"]
-    assert [each.container for each in book.running] == ["web", "db"]
+    assert [each.container for each in book.running_attempts] == ["web", "db"]
     other = read(ledger, "web", "another host")
-    assert (other.attempts, other.running) == ((), ())
+    assert (other.attempts, other.running_attempts) == ((), ())
 
 
 def test_attempts_are_ordered_oldest_first(ledger: Ledger) -> None:
@@ -153,7 +153,7 @@ def test_pauses_and_resets_are_in_the_ledger_snapshot(lab: Lab) -> None:
     assert (read(lab.ledger, "web").controls, read(lab.ledger, "web").approval) == (Controls(), None)
     pause = Pause(by="ann", at=NOW)
     lab.desk.pause("db", pause)
-    lab.desk.reset("web", NOW)
+    lab.desk.reset_breaker("web", NOW)
     asked = [
         Approval(
             id=key,
@@ -168,8 +168,8 @@ def test_pauses_and_resets_are_in_the_ledger_snapshot(lab: Lab) -> None:
         for key in ("i1:1:0", "i1:1:1")
     ]
     for each in asked:
-        lab.desk.ask(each)
-    told = lab.desk.answer("i1:1:0", ApprovalAnswer.REJECTED, by="ann", reason="", now=NOW)
+        lab.desk.request_approval(each)
+    told = lab.desk.answer_approval("i1:1:0", ApprovalAnswer.REJECTED, by="ann", reason="", now=NOW)
     book = read(lab.ledger, "web")
     assert book.controls == Controls(pauses={"db": pause}, resets={"web": NOW})
     assert book.approval == told
@@ -178,9 +178,9 @@ def test_pauses_and_resets_are_in_the_ledger_snapshot(lab: Lab) -> None:
 def test_incident_is_known_after_the_monitors_alert(lab: Lab) -> None:
     """To its own host; neither what ended nor a request makes one known."""
     lab.bus.publish([event(alert(phase=Phase.CLEARED)), event(needed())])
-    assert read(lab.ledger, "web").patient == ""
+    assert read(lab.ledger, "web").alerted_container == ""
     lab.bus.publish([event(alert())])
-    assert [read(lab.ledger, "db", host).patient for host in ("h", "other")] == ["web", ""]
+    assert [read(lab.ledger, "db", host).alerted_container for host in ("h", "other")] == ["web", ""]
 
 
 def test_notes_are_read_up_to_the_request(lab: Lab) -> None:
@@ -227,7 +227,7 @@ def test_order_is_valid_once_it_has_a_seal(lab: Lab) -> None:
     assert read(lab.ledger, "web").seal == ""
     lab.bus.publish([event(order())])
     book = read(lab.ledger, "web")
-    assert (book.seal, book.patient) == (seal(order(), NOW), "")
+    assert (book.seal, book.alerted_container) == (seal(order(), NOW), "")
     assert read(lab.ledger, "web", "other").seal == ""
 
 
@@ -247,11 +247,15 @@ def test_overview_covers_all_containers_of_the_host(lab: Lab) -> None:
     assert lab.ledger.reserve("h", acting, read(lab.ledger, "web").version)
     pause = Pause(by="ann", at=NOW)
     lab.desk.pause("db", pause)
-    seen, book = lab.ledger.survey("h"), read(lab.ledger, "web")
+    seen, book = lab.ledger.read_host("h"), read(lab.ledger, "web")
     assert [each.time - NOW for each in seen.attempts] == [*range(60), 99]
-    assert (seen.running, seen.ended, seen.version) == (book.running, book.ended, book.version)
+    assert (seen.running_attempts, seen.ended_attempts, seen.version) == (
+        book.running_attempts,
+        book.ended_attempts,
+        book.version,
+    )
     assert seen.controls == Controls(pauses={"db": pause})
-    assert lab.ledger.survey("other").attempts == ()
+    assert lab.ledger.read_host("other").attempts == ()
 
 
 @pytest.mark.redis
@@ -313,31 +317,31 @@ RAISED = RaisedLimit(container="c1", resource=Resource.MEMORY, before=64.0, afte
 
 
 def test_raised_limit_is_stored_until_it_is_restored(ledger: Ledger) -> None:
-    ledger.keep_scaled("h", RAISED)
-    assert (ledger.scaled("h"), ledger.scaled("other")) == ([RAISED], [])
-    assert ledger.drop_scaled("h", RAISED)
-    assert not ledger.drop_scaled("h", RAISED)
-    assert ledger.scaled("h") == []
+    ledger.save_raised_limit("h", RAISED)
+    assert (ledger.list_raised_limits("h"), ledger.list_raised_limits("other")) == ([RAISED], [])
+    assert ledger.remove_raised_limit("h", RAISED)
+    assert not ledger.remove_raised_limit("h", RAISED)
+    assert ledger.list_raised_limits("h") == []
 
 
 def test_raised_limits_of_two_containers_are_remembered_separately(ledger: Ledger) -> None:
     other = msgspec.structs.replace(RAISED, container="c2")
-    ledger.keep_scaled("h", RAISED)
-    ledger.keep_scaled("h", other)
-    assert ledger.drop_scaled("h", RAISED)
-    assert ledger.scaled("h") == [other]
+    ledger.save_raised_limit("h", RAISED)
+    ledger.save_raised_limit("h", other)
+    assert ledger.remove_raised_limit("h", RAISED)
+    assert ledger.list_raised_limits("h") == [other]
 
 
 def test_raised_limit_in_whole_bytes_is_dropped(ledger: Ledger) -> None:
     """As it is raised: the engine tells of a memory limit as an integer."""
-    ledger.keep_scaled("h", msgspec.structs.replace(RAISED, before=64 << 20, after=96 << 20))
-    assert ledger.drop_scaled("h", *ledger.scaled("h"))
-    assert ledger.scaled("h") == []
+    ledger.save_raised_limit("h", msgspec.structs.replace(RAISED, before=64 << 20, after=96 << 20))
+    assert ledger.remove_raised_limit("h", *ledger.list_raised_limits("h"))
+    assert ledger.list_raised_limits("h") == []
 
 
 def test_limit_raised_twice_keeps_its_first_value(ledger: Ledger) -> None:
-    ledger.keep_scaled("h", RAISED)
-    ledger.keep_scaled("h", msgspec.structs.replace(RAISED, before=96.0, after=144.0))
-    assert [(each.before, each.after) for each in ledger.scaled("h")] == [(64.0, 144.0)]
-    assert not ledger.drop_scaled("h", RAISED), "it is not that raise any more"
-    assert ledger.drop_scaled("h", *ledger.scaled("h"))
+    ledger.save_raised_limit("h", RAISED)
+    ledger.save_raised_limit("h", msgspec.structs.replace(RAISED, before=96.0, after=144.0))
+    assert [(each.before, each.after) for each in ledger.list_raised_limits("h")] == [(64.0, 144.0)]
+    assert not ledger.remove_raised_limit("h", RAISED), "it is not that raise any more"
+    assert ledger.remove_raised_limit("h", *ledger.list_raised_limits("h"))

@@ -66,20 +66,20 @@ def test_leased_notification_returns_unless_settled(outbox):
     assert taken(outbox) == [(HEALED, None)]
     assert taken(outbox, 59.0) == []
     assert taken(outbox, 60.0) == [(HEALED, None)]
-    outbox.settle("ops", [HEALED], told=True)
+    outbox.settle("ops", [HEALED], is_sent=True)
     assert taken(outbox, 999.0) == []
 
 
 def test_sent_topic_is_stored_for_the_next_notification(outbox):
     outbox.put("ops", [(OPENED, NOW)])
-    outbox.settle("ops", [OPENED], told=True)
+    outbox.settle("ops", [OPENED], is_sent=True)
     outbox.put("ops", [(HEALED, NOW)])
     assert taken(outbox) == [(HEALED, LastNotification(Topic.OPENED, OPENED.time))]
 
 
 def test_unsent_settled_topic_is_not_stored(outbox):
     outbox.put("ops", [(OPENED, NOW)])
-    outbox.settle("ops", [OPENED], told=False)
+    outbox.settle("ops", [OPENED], is_sent=False)
     outbox.put("ops", [(HEALED, NOW)])
     assert taken(outbox) == [(HEALED, None)]
 
@@ -88,14 +88,14 @@ def test_notification_during_a_delivery_stays_pending(outbox):
     outbox.put("ops", [(OPENED, NOW)])
     taken(outbox)
     outbox.put("ops", [(HEALED, NOW)])
-    outbox.put_off("ops", [OPENED], NOW + 500)
-    outbox.settle("ops", [OPENED], told=True)
+    outbox.postpone("ops", [OPENED], NOW + 500)
+    outbox.settle("ops", [OPENED], is_sent=True)
     assert taken(outbox) == [(HEALED, LastNotification(Topic.OPENED, OPENED.time))]
 
 
 def test_deferred_notification_is_due_later(outbox):
     outbox.put("ops", [(HEALED, NOW)])
-    outbox.put_off("ops", [HEALED], NOW + 500)
+    outbox.postpone("ops", [HEALED], NOW + 500)
     assert taken(outbox, 499.0) == []
     assert taken(outbox, 500.0) == [(HEALED, None)]
 
@@ -108,7 +108,7 @@ def test_earliest_due_notifications_are_taken_first(outbox):
 
 def test_notifications_above_the_limit_are_reported(outbox, monkeypatch):
     for module in (memory_outbox, redis_outbox):
-        monkeypatch.setattr(module, "BOUND", 3)
+        monkeypatch.setattr(module, "MAX_WAITING", 3)
     words = [msgspec.structs.replace(HEALED, incident=f"i{number}") for number in range(5)]
     assert outbox.put("ops", [(each, NOW + number) for number, each in enumerate(words)]) == 2
     assert [each for each, _ in taken(outbox, 9.0)] == words[2:]
@@ -116,7 +116,7 @@ def test_notifications_above_the_limit_are_reported(outbox, monkeypatch):
 
 def test_flood_of_one_project_drops_no_notification_of_another(outbox, monkeypatch):
     for module in (memory_outbox, redis_outbox):
-        monkeypatch.setattr(module, "BOUND", 10)
+        monkeypatch.setattr(module, "MAX_WAITING", 10)
     victim = msgspec.structs.replace(HEALED, incident="victim", project="shop", what='a "project":"evil"')
     own = build_self_notification(Topic.GONE, "monitor", "no heartbeat", NOW, host="h")
     outbox.put("ops", [(victim, NOW), (own, NOW)])
@@ -127,7 +127,7 @@ def test_flood_of_one_project_drops_no_notification_of_another(outbox, monkeypat
 
 def test_excess_of_two_projects_is_dropped_in_turn(outbox, monkeypatch):
     for module in (memory_outbox, redis_outbox):
-        monkeypatch.setattr(module, "BOUND", 4)
+        monkeypatch.setattr(module, "MAX_WAITING", 4)
     words = [
         msgspec.structs.replace(HEALED, incident=f"{project}{number}", project=project)
         for project, count in (("a", 5), ("b", 3), ("", 1))
@@ -140,24 +140,24 @@ def test_excess_of_two_projects_is_dropped_in_turn(outbox, monkeypatch):
 def test_pending_notifications_are_counted_by_channel(outbox):
     outbox.put("ops", [(OPENED, NOW), (make_notification(Topic.HEALED, incident="i2"), NOW + 999)])
     taken(outbox)
-    assert (outbox.waiting("ops"), outbox.waiting("other")) == (2, 0)
-    outbox.settle("ops", [OPENED], told=True)
-    assert outbox.waiting("ops") == 1
+    assert (outbox.count_waiting("ops"), outbox.count_waiting("other")) == (2, 0)
+    outbox.settle("ops", [OPENED], is_sent=True)
+    assert outbox.count_waiting("ops") == 1
 
 
 @pytest.mark.redis
 def test_concurrent_notification_is_not_lost(redis_client, monkeypatch):
     """Two alert roles at the same incident: the one that comes second merges anew."""
     first, second = RedisOutbox(redis_client), RedisOutbox(redis_client)
-    plain = second._merged
+    plain = second._merge_rows
 
     def overtaken(channel, words):
-        monkeypatch.setattr(second, "_merged", plain)
+        monkeypatch.setattr(second, "_merge_rows", plain)
         rows = plain(channel, words)
         first.put("ops", [(HEALED, NOW + 3)])
         return rows
 
-    monkeypatch.setattr(second, "_merged", overtaken)
+    monkeypatch.setattr(second, "_merge_rows", overtaken)
     second.put("ops", [(OPENED, NOW + 30)])
     assert taken(first, 3.0) == [(HEALED, None)]
 

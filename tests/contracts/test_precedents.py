@@ -44,34 +44,34 @@ def purse(kind, request) -> LlmBudget:
 
 def test_precedents_are_oldest_first_without_duplicates(casebook):
     second = msgspec.structs.replace(FIRST, time=2.0, outcome=Outcome.FAILED)
-    casebook.remember("s", "i2:1:0", second)
+    casebook.add_precedent("s", "i2:1:0", second)
     for _ in range(2):
-        casebook.remember("s", "i1:1:0", FIRST)
-    assert casebook.past("s") == [FIRST, second]
-    assert casebook.past("other") == []
+        casebook.add_precedent("s", "i1:1:0", FIRST)
+    assert casebook.list_precedents("s") == [FIRST, second]
+    assert casebook.list_precedents("other") == []
 
 
 def test_newest_twenty_precedents_of_a_signature_are_kept(casebook):
     for number in range(25):
-        casebook.remember("s", str(number), msgspec.structs.replace(FIRST, time=float(number)))
-    assert [past.time for past in casebook.past("s")] == [float(number) for number in range(5, 25)]
+        casebook.add_precedent("s", str(number), msgspec.structs.replace(FIRST, time=float(number)))
+    assert [past.time for past in casebook.list_precedents("s")] == [float(number) for number in range(5, 25)]
 
 
 @pytest.mark.redis
 def test_unreadable_precedent_is_skipped(redis_client):
     casebook = RedisPrecedents(redis_client)
     redis_client.raw.hset("hemostat:past:s", "i0:1:0", b'{"time": 1.0, "action": "teleport"}')
-    casebook.remember("s", "i1:1:0", FIRST)
-    assert casebook.past("s") == [FIRST]
+    casebook.add_precedent("s", "i1:1:0", FIRST)
+    assert casebook.list_precedents("s") == [FIRST]
 
 
 def test_advice_is_reused_until_it_expires(casebook, kind, clock):
-    casebook.keep("l", b"restart", 0.05 if kind == "redis" else 60.0)
-    casebook.keep("m", b"wait", 60.0)
-    assert casebook.advice("m") == b"wait"
+    casebook.cache_advice("l", b"restart", 0.05 if kind == "redis" else 60.0)
+    casebook.cache_advice("m", b"wait", 60.0)
+    assert casebook.get_cached_advice("m") == b"wait"
     clock.advance(60.0)
-    eventually(lambda: casebook.advice("l") is None)
-    assert casebook.advice("n") is None
+    eventually(lambda: casebook.get_cached_advice("l") is None)
+    assert casebook.get_cached_advice("n") is None
 
 
 def test_one_of_two_concurrent_reservations_succeeds(purse):

@@ -76,7 +76,7 @@ def test_newest_events_come_first_by_type(redis_client: Client) -> None:
 
 @pytest.mark.redis
 def test_the_list_is_bounded(redis_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hemostat.adapters.redis.recent_events.LISTED", 3)
+    monkeypatch.setattr("hemostat.adapters.redis.recent_events.MAX_LISTED", 3)
     store = RedisRecentEvents(redis_client)
     for at in range(5):
         store.append([event(alert(), at)])

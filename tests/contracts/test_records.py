@@ -42,7 +42,7 @@ def found(store: SqlStore, **wanted: object) -> list[Event]:
 
 
 def findings(store: SqlStore, noted: AnchorNotes = NOTHING) -> list[tuple[str, int]]:
-    with store.trail() as (ends, links):
+    with store.open_trail() as (ends, links):
         return [(each.what, each.number) for each in verify_chain(links, ends, noted)]
 
 
@@ -82,15 +82,15 @@ def test_events_are_found_by_their_fields(store: SqlStore) -> None:
 def test_query_can_return_whole_incidents(store: SqlStore) -> None:
     other = event(alert(container=DB), incident="i2")
     store.append([event(complete(), 5), other, event(alert()), event(needed(), 1)])
-    told = [row.event for row in store.incidents(EventQuery(since=NOW + 4))]
+    told = [row.event for row in store.find_incident_rows(EventQuery(since=NOW + 4))]
     assert told == [event(alert()), event(needed(), 1), event(complete(), 5)]
 
 
 def test_chain_starts_empty_and_grows_by_new_events(store: SqlStore) -> None:
-    assert store.ends().head == store.ends().anchor == ChainPosition(0, INITIAL_HASH)
+    assert store.read_ends().head == store.read_ends().anchor == ChainPosition(0, INITIAL_HASH)
     store.append(many(2))
     store.append(many(3))
-    assert store.ends().head.number == 3
+    assert store.read_ends().head.number == 3
     assert findings(store) == []
 
 
@@ -110,7 +110,7 @@ def test_concurrent_roles_write_one_chain(url: str) -> None:
         thread.join()
     assert findings(stores[0]) == []
     assert {each.id for each in found(stores[0])} == {each.id for each in many(65)}
-    assert stores[0].ends().head.number == 65
+    assert stores[0].read_ends().head.number == 65
     for store in stores:
         store.close()
 
@@ -160,7 +160,7 @@ def test_reordered_rows_are_detected(store: SqlStore) -> None:
 
 def test_replaced_row_with_a_new_hash_is_detected_by_the_next(store: SqlStore, url: str) -> None:
     store.append(many(3))
-    with store.trail() as (_, links):
+    with store.open_trail() as (_, links):
         forged = list(links)[2]
     tamper(
         store,
@@ -181,8 +181,8 @@ def test_removed_tail_is_detected(store: SqlStore) -> None:
 
 def test_removed_tail_with_its_head_is_detected_by_the_notes(store: SqlStore, url: str) -> None:
     store.append(many(4))
-    head = store.ends().head
-    with store.trail() as (_, links):
+    head = store.read_ends().head
+    with store.open_trail() as (_, links):
         second = list(links)[1]
     tamper(
         store,
@@ -195,7 +195,7 @@ def test_removed_tail_with_its_head_is_detected_by_the_notes(store: SqlStore, ur
 
 def test_rewritten_chain_is_detected_by_the_notes(store: SqlStore, url: str) -> None:
     store.append(many(2))
-    head = store.ends().head
+    head = store.read_ends().head
     tamper(
         store,
         "DELETE FROM hemostat_events",
@@ -212,7 +212,7 @@ def test_chain_is_verifiable_after_old_rows_are_deleted(url: str) -> None:
     store.append(many(4))
     moment = NOW + LATER
     store.append(many(3, 100))
-    end = store.outdated(moment - LATER / 2, 0, limit=100)
+    end = store.find_outdated(moment - LATER / 2, 0, limit=100)
     assert end is not None
     assert end.number == 4
     assert store.remove(end) == 4
@@ -227,25 +227,25 @@ def test_chain_is_verifiable_after_old_rows_are_deleted(url: str) -> None:
 
 
 def test_oldest_rows_above_the_maximum_are_outdated(store: SqlStore) -> None:
-    assert store.outdated(NOW + 1, 0, limit=100) is None
+    assert store.find_outdated(NOW + 1, 0, limit=100) is None
     store.append(many(10))
-    assert store.outdated(None, 0, limit=100) is None
-    assert store.outdated(NOW, 0, limit=100) is None
-    assert store.outdated(None, 10, limit=100) is None
-    assert _number(store.outdated(None, 7, limit=100)) == 3
-    assert _number(store.outdated(NOW + 1, 0, limit=6)) == 6
+    assert store.find_outdated(None, 0, limit=100) is None
+    assert store.find_outdated(NOW, 0, limit=100) is None
+    assert store.find_outdated(None, 10, limit=100) is None
+    assert _number(store.find_outdated(None, 7, limit=100)) == 3
+    assert _number(store.find_outdated(NOW + 1, 0, limit=6)) == 6
 
 
 def test_oldest_tenth_of_rows_above_the_size_is_outdated(store: SqlStore) -> None:
     store.append(many(25))
-    assert store.outdated(None, 0, limit=100, size=1 << 40) is None
-    end = store.outdated(None, 0, limit=100, size=1)
+    assert store.find_outdated(None, 0, limit=100, size=1 << 40) is None
+    end = store.find_outdated(None, 0, limit=100, size=1)
     if not store._url.startswith("sqlite"):
         assert end is None
         return
     assert _number(end) == 3
-    assert _number(store.outdated(None, 20, limit=100, size=1)) == 5
-    assert _number(store.outdated(None, 0, limit=2, size=1)) == 2
+    assert _number(store.find_outdated(None, 20, limit=100, size=1)) == 5
+    assert _number(store.find_outdated(None, 0, limit=2, size=1)) == 2
 
 
 def _number(end: ChainPosition | None) -> int | None:
@@ -255,7 +255,7 @@ def _number(end: ChainPosition | None) -> int | None:
 def test_reader_of_a_missing_database_finds_nothing(url: str) -> None:
     reader = SqlStore(url, lambda: NOW, write=False)
     with pytest.raises(StoreError, match="nothing is stored yet"):
-        reader.ends()
+        reader.read_ends()
     writer = SqlStore(url, lambda: NOW)
     writer.append(many(1))
     assert found(reader) == many(1)
@@ -271,14 +271,14 @@ def test_older_database_is_migrated(url: str, monkeypatch: pytest.MonkeyPatch) -
     old.append(many(3))
     old.close()
     newer = (
-        *schema.STEPS,
+        *schema.MIGRATIONS,
         ("ALTER TABLE hemostat_events ADD COLUMN note TEXT", "CREATE TABLE extra (at {real})"),
     )
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "STEPS", newer)
+        patched.setattr(schema, "MIGRATIONS", newer)
         reader = SqlStore(url, lambda: NOW, write=False)
         with pytest.raises(StoreError, match="has version 1, but 2 is required"):
-            reader.ends()
+            reader.read_ends()
         new = SqlStore(url, lambda: NOW)
         assert new.append(many(4)) == many(1, 3)
         assert findings(new) == []
@@ -288,16 +288,16 @@ def test_older_database_is_migrated(url: str, monkeypatch: pytest.MonkeyPatch) -
     for write in (True, False):
         late = SqlStore(url, lambda: NOW, write=write)
         with pytest.raises(StoreError, match="has version 2, but this HemoStat supports at most 1"):
-            late.ends()
+            late.read_ends()
         late.close()
 
 
 def test_every_version_migrates_to_the_current_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for version in range(1, len(schema.STEPS) + 1):
+    for version in range(1, len(schema.MIGRATIONS) + 1):
         with monkeypatch.context() as patched:
-            patched.setattr(schema, "STEPS", schema.STEPS[:version])
+            patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:version])
             old = SqlStore(url, lambda: NOW)
-            old.ends()
+            old.read_ends()
             old.close()
         new = SqlStore(url, lambda: NOW)
         new.append([*many(2), event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), version)])
@@ -308,14 +308,14 @@ def test_every_version_migrates_to_the_current_one(url: str, monkeypatch: pytest
 def test_status_is_read_without_changes(store: SqlStore, url: str) -> None:
     reader = SqlStore(url, lambda: NOW, write=False)
     with pytest.raises(NothingStoredError):
-        reader.condition()
+        reader.read_status()
     store.append(many(3))
-    told = reader.condition()
-    assert (told.version, told.ends, told.ends.head.number) == (len(schema.STEPS), store.ends(), 3)
+    told = reader.read_status()
+    assert (told.version, told.ends, told.ends.head.number) == (len(schema.MIGRATIONS), store.read_ends(), 3)
     assert told.size > 10_000
     assert "password" not in told.place
-    assert reader.objection() == ""
-    assert reader.condition() == told
+    assert reader.find_write_obstacle() == ""
+    assert reader.read_status() == told
     assert store.append(many(1, start=9))
     reader.close()
 
@@ -324,9 +324,9 @@ def test_read_only_database_is_known_without_a_write(store: SqlStore, url: str) 
     store.append(many(3))
     store.close()
     reader = SqlStore(_read_only(url), lambda: NOW, write=False)
-    assert reader.condition().ends.head.number == 3
-    assert re.search("readonly|read-only|no right to", reader.objection())
-    assert "\n" not in reader.objection()
+    assert reader.read_status().ends.head.number == 3
+    assert re.search("readonly|read-only|no right to", reader.find_write_obstacle())
+    assert "\n" not in reader.find_write_obstacle()
     reader.close()
 
 

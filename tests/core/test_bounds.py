@@ -75,14 +75,14 @@ def test_evidence_is_bounded_in_number_and_length():
 def test_alert_names_some_dependents_and_counts_all():
     names = tuple(f"web{number}" for number in range(300))
     ref = build_reference("c", "db", "", {})
-    _, alert = IncidentRegister("h").opened(ref, Kind.EXITED, since=1.0, downstream=names)
+    _, alert = IncidentRegister("h").open_incident(ref, Kind.EXITED, since=1.0, downstream=names)
     assert len(alert.downstream) == MAX_DOWNSTREAM
     assert alert.downstream_count == 300
 
 
 def test_orchestrator_labels_are_kept():
     for owner in ORCHESTRATORS:
-        found = dict.fromkeys((*owner.marks, *owner.workload), "x")
+        found = dict.fromkeys((*owner.marker_labels, *owner.workload_labels), "x")
         assert select_labels(found) == found
 
 
@@ -102,7 +102,7 @@ def test_every_label_read_by_the_code_is_kept():
 def test_shortened_label_is_not_read_as_another_value():
     for name, label in LABELS.items():
         for text in ("true\x1b", "a" * 5000, f"{' ' * 5000}true", "9\ud800", "\0"):
-            assert label.of(select_labels({name: text})) is None
+            assert label.read_from(select_labels({name: text})) is None
 
 
 @pytest.mark.parametrize("char", ["x", "\U0001f4a5", '"', "\x01", "\ud800", "\n"])
@@ -128,7 +128,7 @@ def test_time_for_many_labels_is_bounded(prefix):
     def seconds(number):
         labels = {f"{prefix}{index}.{number}": "v" for index in range(number)}
         begin = time.process_time()
-        assert not PROTECT.of(build_reference("c", "c", "", labels).labels)
+        assert not PROTECT.read_from(build_reference("c", "c", "", labels).labels)
         return time.process_time() - begin
 
     seconds(1000)

@@ -32,7 +32,7 @@ def told(readings: Iterable[Reading], *, threshold: float = THRESHOLD, raised: b
     """What a gauge tells of these, each measured since the one before."""
     gauge, phases = Gauge(raised), []
     for (begun, _), (now, value) in pairwise(readings):
-        gauge, phase = update_gauge(gauge, value, threshold, window=WINDOW, begun=begun, now=now)
+        gauge, phase = update_gauge(gauge, value, threshold, window=WINDOW, interval_start=begun, now=now)
         phases += [] if phase is None else [phase]
     return phases
 
@@ -234,4 +234,4 @@ def test_cpu_is_a_number_or_none(before, after):
 @pytest.mark.parametrize("odd", ODD)
 def test_invalid_reading_keeps_the_gauge(odd):
     gauge = Gauge(raised=False, since=5.0)
-    assert update_gauge(gauge, odd, THRESHOLD, window=WINDOW, begun=6.0, now=7.0) == (gauge, None)
+    assert update_gauge(gauge, odd, THRESHOLD, window=WINDOW, interval_start=6.0, now=7.0) == (gauge, None)

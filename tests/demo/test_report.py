@@ -92,7 +92,7 @@ def test_engine_state_decides_the_result():
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda scenario: scenario.name)
 def test_every_scenario_prints_the_documented_object(scenario):
-    told = build_report(scenario, DemoFacts(faults=[NOW]), scenario.expected, simulated=True).told()
+    told = build_report(scenario, DemoFacts(faults=[NOW]), scenario.expected, simulated=True).to_json_object()
     assert set(told) == {
         "scenario",
         "passed",

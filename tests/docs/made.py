@@ -89,7 +89,7 @@ def labels(text: str) -> str:
 def _label_table() -> Iterator[str]:
     yield "| label, with an example | meaning |\n|---|---|\n"
     for each in LABELS.values():
-        if not each.marker:
+        if not each.is_marker:
             yield f"| `{each.name}={each.example}` | {each.help} |\n"
 
 

@@ -88,9 +88,9 @@ def world(environ, redis_client, redis_url, state, tmp_path):
     """All that a command may ask for; it is new for every one, but for what is stored."""
     bus, desk, now = RedisBus(redis_client), RedisControls(redis_client), time.time()
     bus.publish(night())
-    bus.show([event(data, now - NOW) for data in (stats(), heartbeat("responder"))], ttl=60)
+    bus.publish_live([event(data, now - NOW) for data in (stats(), heartbeat("responder"))], ttl=60)
     RedisEvidence(redis_client).put("i3", build_snapshot(needed(), None, now=now, log="refused"))
-    desk.ask(msgspec.structs.replace(PENDING_APPROVAL, id="i3", incident="i3"))
+    desk.request_approval(msgspec.structs.replace(PENDING_APPROVAL, id="i3", incident="i3"))
     for paused in ("*", "web"):
         desk.pause(paused, Pause(by="ann", at=now))
     environ.setenv("HEMOSTAT_REDIS_URL", redis_url)
@@ -108,7 +108,7 @@ def meant(state, tmp_path):
     recordings.mkdir()
     shutil.copy(ROOT / "tests/eval/incidents/panic-app-exited.json", recordings)
     store = SqlStore(f"sqlite:///{state / HISTORY_FILE}", time.time, write=False)
-    head = str(store.ends().head)
+    head = str(store.read_ends().head)
     store.close()
     known = {
         **dict.fromkeys(("INCIDENT", "ID"), "i3"),

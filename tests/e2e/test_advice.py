@@ -53,7 +53,7 @@ def test_crash_is_handled_while_an_investigation_hangs(hung: tuple[Desk, ModelSe
     )
 
     def answered() -> list[Event]:
-        return bus.recent("remediation_needed", 10)
+        return bus.read_recent("remediation_needed", 10)
 
     thread = threading.Thread(target=runner.run)
     thread.start()

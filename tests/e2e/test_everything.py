@@ -123,7 +123,7 @@ def test_missing_engine_prevents_the_start(state_dir):
 
 def down(docker_engine: DockerEngine, name: str) -> None:
     docker_engine.exec(name, ["kill", "-USR1", "1"])
-    eventually(lambda: not docker_engine.inspect(name).running)
+    eventually(lambda: not docker_engine.inspect(name).is_running)
 
 
 def test_actions_wait_during_a_pause_and_run_after_it(everything, make_container, docker_engine):

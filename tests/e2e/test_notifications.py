@@ -82,7 +82,7 @@ def test_failing_channel_delays_no_other_channel(bus, hook, tmp_path):
         role.begin()
         bus.publish([each for number in range(20) for each in incident(number)])
         eventually(lambda: len(heard(hook)) == 20)
-        eventually(lambda: bus.lag("alert", ["health_alert", "remediation_complete"]) == 0)
+        eventually(lambda: bus.count_lag("alert", ["health_alert", "remediation_complete"]) == 0)
         eventually(lambda: dead.requests)
         role.kill()
 
@@ -93,7 +93,7 @@ def test_loss_of_redis_is_notified_and_pings_are_sent(
     state_dir,
 ):
     server = EmbeddedRedis(state_dir)
-    environ.setenv("HEMOSTAT_REDIS_URL", server.ensure())
+    environ.setenv("HEMOSTAT_REDIS_URL", server.ensure_running())
     client = connect(server.url)
     with hooked() as outside:
         environ.setenv("HEMOSTAT_ALERT_HEARTBEAT_URL", outside.url)
@@ -103,7 +103,7 @@ def test_loss_of_redis_is_notified_and_pings_are_sent(
             client.raw.shutdown(nosave=True)
         eventually(lambda: "Redis needs attention" in titles(hook))
         calls = len(outside.heard)
-        server.ensure()
+        server.ensure_running()
         eventually(lambda: _others_live(client) and "Redis recovered" in titles(hook))
         eventually(lambda: _others_live(client) and len(outside.heard) > calls)
         role.kill()
@@ -113,7 +113,7 @@ def _others_live(client: Client) -> bool:
     """As the other roles would say themselves."""
     beats = [event(heartbeat(name), time.time() - NOW) for name in ("monitor", "analyzer", "responder")]
     with suppress(BusError):
-        RedisBus(client).show(beats, ttl=60)
+        RedisBus(client).publish_live(beats, ttl=60)
     return True
 
 

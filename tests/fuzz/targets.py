@@ -66,7 +66,7 @@ def check_labels(labels: dict[str, str]) -> None:
     container = build_reference("c", "c", "", labels)
     assert not any(each != each for each in leaves(resolve_thresholds(MonitorSettings(), container)))  # noqa: PLR0124 - NaN
     for label in LABELS.values():
-        assert_finite(label.of(labels))
+        assert_finite(label.read_from(labels))
     assert all(len(str(each)) < 2000 for each in find_mistakes(labels))
     assert isinstance(explain_protection(labels), str)
     assert is_enabled(labels) in (True, False)

@@ -247,7 +247,7 @@ class Obedient:
         self.heard: list[str] = []
         self.names: set[str] = set()
 
-    def say(
+    def request_turn(
         self, system: str, conversation: Sequence[Turn], tools: Sequence[Any], **bounds: Any
     ) -> ModelTurn:
         self.heard = [words(turn) for turn in conversation]

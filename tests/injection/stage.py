@@ -115,7 +115,7 @@ class Stage:
             self.clock,
             scene.limits,
             source="analyzer@1",
-            consultant=self.consultant,
+            llm_advisor=self.consultant,
         )
         desk, raised = InMemoryControls(), event(self.alert)
         # By the name that the engine knows, which no attack can choose.

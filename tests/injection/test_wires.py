@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from hemostat.adapters import llm
-from hemostat.app import advisor as make
+from hemostat.app import make_advisor as make
 from hemostat.config import Settings
 from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.ports import Advisor

@@ -58,7 +58,7 @@ class Site:
         self._threads = [threading.Thread(target=self._work, args=(role,)) for role in ROLES]
         for thread in self._threads:
             thread.start()
-        eventually(lambda: len(self.bus(VIEWER_USER).last("container_stats")) == 2)
+        eventually(lambda: len(self.bus(VIEWER_USER).read_last_values("container_stats")) == 2)
 
     def _work(self, role: Role) -> None:
         name = get_user_name(role, HOST)
@@ -84,7 +84,7 @@ class Site:
         return RedisBus(self._server.client(name))
 
     def said(self, stream: str) -> list[Event]:
-        return self.bus(VIEWER_USER).recent(stream, 50)
+        return self.bus(VIEWER_USER).read_recent(stream, 50)
 
     def starts(self) -> dict[str, float]:
         return {name: self.engine.inspect(name).started_at for name in ("web", "db")}

@@ -64,7 +64,7 @@ class Site:
             self._store,
             notary,
             self._clock,
-            place=self._store.place("h"),
+            location=self._store.get_location("h"),
             keys=self._keys,
             announce=self.lines.append,
         )
@@ -77,7 +77,7 @@ class Site:
 
     def keep(self, count: int = 3) -> str:
         """Events are stored; what people are told then."""
-        self._recorder.keep([event(alert(), next(self._numbers)) for _ in range(count)])
+        self._recorder.store_events([event(alert(), next(self._numbers)) for _ in range(count)])
         return self._recorder.notice()
 
     def verify(self, *more: str) -> int:
@@ -109,7 +109,7 @@ class Site:
 
     def rewrite(self, *, name: str = "") -> None:
         """Remove a row, number and hash the others again, and set the trail's own head."""
-        with self._store.trail() as (_, links):
+        with self._store.open_trail() as (_, links):
             rows = [link.record for link in links if link.number != 2]
         chain = bind_rows(rows, ChainPosition())
         self.write(lambda connection: _replace(connection, chain, name))
@@ -238,9 +238,9 @@ def test_acceptance_names_its_author_and_reason(site: Site, capsys: pytest.Captu
 @pytest.mark.parametrize("field", ["head", "head:hash", "anchor", "signed", "accepted"])
 def test_unreadable_note_is_ignored(site: Site, field: str) -> None:
     site.keep()
-    name = AUDIT_PREFIX + site._store.ends().trail
+    name = AUDIT_PREFIX + site._store.read_ends().trail
     site.client.raw.hset(name, field, b"\xff{")
-    noted = RedisAuditAnchor(site.client).noted(site._store.ends().trail)
+    noted = RedisAuditAnchor(site.client).read_notes(site._store.read_ends().trail)
     assert (noted.head is None) == field.startswith("head")
     assert (noted.accepted, noted.signed) == (None, 0)
 
@@ -272,8 +272,8 @@ def test_database_of_another_store_is_detected(site: Site, tmp_path: Path) -> No
     site.keep()
     other = SqlStore(f"sqlite:///{file}.other", FakeClock().now)
     notary = RedisAuditAnchor(site.client)
-    watch = AuditWatch(other, notary, FakeClock(), place=other.place("h"))
-    StoreWriter(other, notary, FakeClock(), StoreSettings(), watch).keep([event(alert(), 99)])
+    watch = AuditWatch(other, notary, FakeClock(), location=other.get_location("h"))
+    StoreWriter(other, notary, FakeClock(), StoreSettings(), watch).store_events([event(alert(), 99)])
     assert (watch.objection, site.keep(), site.verify()) == ("", "", 0)
     other.close()
     site.close()
@@ -286,7 +286,7 @@ def test_database_of_another_store_is_detected(site: Site, tmp_path: Path) -> No
 def test_unknown_end_of_the_chain_is_a_failure(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """Its head is gone from Redis, or Redis is. A role that runs on remembers it."""
     site.keep()
-    site.client.raw.delete(AUDIT_PREFIX + site._store.ends().trail)
+    site.client.raw.delete(AUDIT_PREFIX + site._store.read_ends().trail)
     assert (site.verify(), site.doctor(capsys)) == (3, "failure")
     site.restart()
     assert "missing in Redis" in site.keep()
@@ -324,7 +324,7 @@ def test_rewritten_signed_chain_is_detected_with_redis_changed(site: Site) -> No
     site.keep(5)
     assert site.verify() == 0
     site.rewrite()
-    ends = site._store.ends()
+    ends = site._store.read_ends()
     head = {"head": ends.head.number, "head:hash": ends.head.hash.hex()}
     site.client.raw.hset(AUDIT_PREFIX + ends.trail, mapping=head)
     assert site.verify() == 1
@@ -345,7 +345,7 @@ def test_missing_signatures_are_detected(site: Site) -> None:
     site.restart(KEY)
     site.keep(5)
     site.rewrite()
-    ends = site._store.ends()
+    ends = site._store.read_ends()
     accepted = {"head": {"number": 4, "hash": ""}, "by": "ann"}
     site.client.raw.flushall()
     site.client.raw.hset(AUDIT_PREFIX + ends.trail, "accepted", json.dumps(accepted))
@@ -385,7 +385,7 @@ def test_nothing_is_stored_while_the_key_cannot_be_read(site: Site) -> None:
     with pytest.raises(ConfigError, match="audit_key_file"):
         site.keep()
     site.key.write_text(KEY)
-    assert (site.keep(), site._store.ends().head.number, site.verify()) == ("", 6, 0)
+    assert (site.keep(), site._store.read_ends().head.number, site.verify()) == ("", 6, 0)
 
 
 @pytest.mark.parametrize("keys", [(), (OTHER,)])
@@ -399,8 +399,8 @@ def test_chain_continues_after_a_lost_key_is_accepted(site: Site, keys: tuple[st
 
 def test_each_store_notes_its_chain(site: Site) -> None:
     site.keep()
-    place = site._store.place("h")
-    assert site.client.raw.hget(STORE_PREFIX + place, "trail") == site._store.ends().trail.encode()
+    place = site._store.get_location("h")
+    assert site.client.raw.hget(STORE_PREFIX + place, "trail") == site._store.read_ends().trail.encode()
 
 
 UNKNOWN = "NEW.head_hash NOT IN (SELECT hash FROM hemostat_events)"
@@ -427,6 +427,6 @@ def test_database_that_drops_rows_is_detected(site: Site, keys: tuple[str, ...])
         words = text.format(hidden.id)
         site.write(lambda connection, words=words: connection.exec_driver_sql(words))
     with pytest.raises(StoreUnreachableError, match="does not store the rows"):
-        site._recorder.keep([hidden])
+        site._recorder.store_events([hidden])
     site.keep(1)
     assert site.verify() == 0

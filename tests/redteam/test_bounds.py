@@ -33,7 +33,7 @@ def check_of(scene, name: str) -> dict[str, object]:
 def test_crash_is_healed_beside_hostile_labels(scene):
     scene.make_victim()
     for number, value in enumerate(VALUES):
-        labels = {name: value for name, label in LABELS.items() if not label.marker}
+        labels = {name: value for name, label in LABELS.items() if not label.is_marker}
         # Or the container would opt out, and would not be tried.
         scene.make(f"t{number}", labels={**labels, "hemostat.enable": "true", "autoheal": "true"})
     scene.start()
@@ -50,11 +50,11 @@ def test_crash_is_healed_beside_containers_with_many_labels(scene):
     for number in range(3):
         scene.make(f"huge{number}", labels={"maintainer": HUGE, "hemostat.x": HUGE[:1_000_000]})
     with closing(DockerEngine.connect(label=f"hemostat.scenario={scene.group}")) as engine:
-        rows = engine.listing()
+        rows = engine.list_containers()
         assert len(HUGE) * 3 > MAX_ANSWER_BYTES
         assert len(rows) == 5
         assert all(len(str(row)) < 2000 for row in rows)
-        assert all(len(str(info)) < 10_000 for info in engine.containers())
+        assert all(len(str(info)) < 10_000 for info in engine.inspect_everything())
     scene.start()
     scene.crash()
     scene.await_healed()

@@ -155,7 +155,7 @@ def test_long_state_directory_path_uses_no_other_directory(state_dir):
     deep = state_dir / ("d" * 100) / ("e" * 100)
     before = {*Path(tempfile.gettempdir()).glob("hemostat-*")}
     embedded = EmbeddedRedis(deep)
-    embedded.ensure()
+    embedded.ensure_running()
     try:
         assert (deep / "redis.sock").is_socket()
         assert {*Path(tempfile.gettempdir()).glob("hemostat-*")} <= before

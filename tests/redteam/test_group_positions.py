@@ -27,7 +27,7 @@ LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
 def test_group_whose_position_was_moved_receives_its_entries(
     site: Site, server: Guarded, name: str, stream: str, position: str
 ) -> None:
-    groups = [role.group(HOST) for role in ROLES if stream in role.reads]
+    groups = [role.make_group_name(HOST) for role in ROLES if stream in role.reads]
     for group in groups:
         command = ("XCLAIM", f"hemostat:{stream}", group, "x", "0", "0-1", "LASTID", position)
         eventually(lambda command=command: _run(server, name, *command))

@@ -75,7 +75,7 @@ def test_large_entries_delay_no_other_event(
         write(server, name, size * MIB, "XADD", f"hemostat:{stream}", "*", "event")
     site.engine.crash("web", 7)
     eventually(lambda: is_healed(site), seconds=10)
-    groups = [role.group(HOST) for role in ROLES if stream in role.reads]
+    groups = [role.make_group_name(HOST) for role in ROLES if stream in role.reads]
     for group in groups:
         eventually(
             lambda group=group: not server.client(ADMIN).raw.xpending(f"hemostat:{stream}", group)["pending"]
@@ -93,14 +93,14 @@ def test_large_heartbeats_stop_no_monitor(site: Site, server: Guarded) -> None:
     site.engine.crash("web", 7)
     eventually(lambda: is_healed(site), seconds=10)
     for reader in (VIEWER_USER, METRICS_USER, MONITOR, ALERT):
-        assert len(site.bus(reader).last("heartbeat")) == len(ROLES)
+        assert len(site.bus(reader).read_last_values("heartbeat")) == len(ROLES)
 
 
 def test_large_names_in_the_list_of_heartbeats_stop_no_reader(site: Site, server: Guarded) -> None:
     for score in range(3):
         write(server, ALERT, (30 + score) * MIB, "ZADD", "hemostat:live:heartbeat", f"{FOR_EVER + score:f}")
     for reader in (VIEWER_USER, METRICS_USER, MONITOR, ALERT):
-        eventually(lambda reader=reader: len(site.bus(reader).last("heartbeat")) == len(ROLES))
+        eventually(lambda reader=reader: len(site.bus(reader).read_last_values("heartbeat")) == len(ROLES))
 
 
 def test_large_approvals_of_another_host_stop_no_responder(server: Guarded) -> None:
@@ -112,8 +112,8 @@ def test_large_approvals_of_another_host_stop_no_responder(server: Guarded) -> N
         write(server, STRANGE_RESPONDER, 70 * MIB, "HSETNX", APPROVALS_KEY, field)
     assert RedisLedger(server.client(RESPONDER)).read(HOST, "web", "i", asked.key).approval is None
     desk = RedisControls(server.client(RESPONDER))
-    assert desk.ask(asked) == asked
-    assert desk.approvals() == [asked]
+    assert desk.request_approval(asked) == asked
+    assert desk.list_approvals() == [asked]
 
 
 def test_large_deferred_requests_are_read_in_parts(server: Guarded) -> None:
@@ -122,7 +122,7 @@ def test_large_deferred_requests_are_read_in_parts(server: Guarded) -> None:
     for number in range(400):
         raw.zadd(key, {f"{number}-1\x1f" + "x" * (240 << 10): 1.0})
     bus = RedisBus(server.client(RESPONDER))
-    due = bus.due(f"responder:{HOST}", ["remediation_needed", "order"], 2.0, count=500)
+    due = bus.read_due(f"responder:{HOST}", ["remediation_needed", "order"], 2.0, count=500)
     assert sorted(int(each.id.partition("-")[0]) for each in due.entries) == [*range(400)]
 
 
@@ -134,8 +134,8 @@ def test_large_entries_do_not_hide_others(server: Guarded) -> None:
         admin.xadd("hemostat:remediation_needed", {"event": "x"})
     write(server, ANALYZER, 40 * MIB, "XADD", "hemostat:remediation_needed", "*", "event")
     admin.xadd("hemostat:remediation_needed", {"event": "last"})
-    assert len(RedisBus(server.client(METRICS_USER)).after("remediation_needed", "0", 1000)) == 43
-    assert RedisBus(server.client(VIEWER_USER)).recent("remediation_needed", 1000) == []
+    assert len(RedisBus(server.client(METRICS_USER)).read_after("remediation_needed", "0", 1000)) == 43
+    assert RedisBus(server.client(VIEWER_USER)).read_recent("remediation_needed", 1000) == []
 
 
 def test_large_names_of_groups_delay_no_reader(site: Site, server: Guarded) -> None:
@@ -151,10 +151,15 @@ def test_large_names_of_groups_delay_no_reader(site: Site, server: Guarded) -> N
     eventually(lambda: is_healed(site), seconds=10)
     beat = server.client(ADMIN).raw.get("hemostat:heartbeat:responder@i")
     eventually(lambda: server.client(ADMIN).raw.get("hemostat:heartbeat:responder@i") != beat)
-    assert site.bus(METRICS_USER).lag(ROLES_BY_NAME["responder"].group(HOST), ["remediation_needed"]) == 0
+    assert (
+        site.bus(METRICS_USER).count_lag(
+            ROLES_BY_NAME["responder"].make_group_name(HOST), ["remediation_needed"]
+        )
+        == 0
+    )
 
 
 def test_large_dead_letter_is_skipped(server: Guarded) -> None:
     write(server, ANALYZER, 70 * MIB, "XADD", "hemostat:dead", "*", "event")
     for reader in (ALERT, VIEWER_USER):
-        assert RedisBus(server.client(reader)).last_buried() is None
+        assert RedisBus(server.client(reader)).read_last_dead_letter() is None

@@ -73,13 +73,13 @@ def test_monitor_cannot_redirect_an_order(site: Site, server: Guarded) -> None:
     """It shows the id of one container under the name of another; a person orders by name."""
     before = site.starts()
     shown = Container(id=site.db, name="web", image="busybox")
-    site.bus(MONITOR).show([event(stats(container=shown))], 60)
+    site.bus(MONITOR).publish_live([event(stats(container=shown))], 60)
     client = server.client(OPERATOR_USER)
     clock = SystemClock(threading.Event())
     orders = OperatorCommands(
         RedisBus(client), RedisControls(client), RedisLedger(client), clock, ResponderSettings(), host=HOST
     )
-    incident = orders.place(HOST, Order(container=shown, action=Action.RESTART, by="ann"))
+    incident = orders.place_order(HOST, Order(container=shown, action=Action.RESTART, by="ann"))
     eventually(lambda: any(each.incident == incident for each in site.said("remediation_complete")))
     done = next(each.data for each in site.said("remediation_complete") if each.incident == incident)
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
@@ -110,11 +110,11 @@ def test_monitor_of_another_host_cannot_cause_a_restart(site: Site, server: Guar
 def test_monitor_of_another_host_shows_no_container_of_this_one(site: Site, server: Guarded) -> None:
     forged = event(stats(container=Container(id="x", name="web")), host=HOST)
     with pytest.raises(BusError, match="does not allow"):
-        site.bus(STRANGER).show([forged], 60)
+        site.bus(STRANGER).publish_live([forged], 60)
     raw = server.client(STRANGER).raw
     raw.set(f"hemostat:stats:{OTHER}:web", msgspec.json.encode(forged))
     raw.zadd("hemostat:live:container_stats", {f"hemostat:stats:{OTHER}:web": FakeClock().now() * 2})
-    seen = [each.data.container.id for each in site.bus(VIEWER_USER).last("container_stats")]
+    seen = [each.data.container.id for each in site.bus(VIEWER_USER).read_last_values("container_stats")]
     assert "x" not in seen
 
 

@@ -36,7 +36,7 @@ OPTIONS = [word for limit in SERVER_LIMITS for word in f"--{limit}".split()]
 
 
 def hears_all(bus: RedisBus) -> bool:
-    return len(bus.last("heartbeat")) == len(ROLES)
+    return len(bus.read_last_values("heartbeat")) == len(ROLES)
 
 
 @pytest.mark.parametrize("name", [ALERT, ANALYZER, STRANGE_RESPONDER, STRANGER, RESPONDER])
@@ -55,7 +55,9 @@ def test_foreign_key_in_the_heartbeat_list_stops_no_reader(site: Site, server: G
 def test_foreign_key_in_the_stats_list_stops_no_reader(site: Site, server: Guarded) -> None:
     server.client(STRANGER).raw.zadd("hemostat:live:container_stats", {"hemostat:none": FOR_EVER})
     for reader in (VIEWER_USER, METRICS_USER):
-        assert {each.data.container.name for each in site.bus(reader).last("container_stats")} == {
+        assert {
+            each.data.container.name for each in site.bus(reader).read_last_values("container_stats")
+        } == {
             "web",
             "db",
         }
@@ -69,7 +71,7 @@ def test_role_cannot_publish_a_heartbeat_of_another(site: Site, server: Guarded,
     raw = server.client(ALERT).raw
     raw.set("hemostat:heartbeat:alert@x", msgspec.json.encode(forged))
     raw.zadd("hemostat:live:heartbeat", {"hemostat:heartbeat:alert@x": FOR_EVER})
-    assert "x" not in [each.data.instance for each in site.bus(VIEWER_USER).last("heartbeat")]
+    assert "x" not in [each.data.instance for each in site.bus(VIEWER_USER).read_last_values("heartbeat")]
 
 
 @pytest.mark.parametrize("stream", ROLES_BY_NAME["responder"].reads)
@@ -92,15 +94,15 @@ def test_unreadable_deferred_request_returns_to_the_stream(
     raw.zadd(key, {member: 1.0})
     bus = RedisBus(server.client(RESPONDER))
     if group:
-        (entry,) = bus.due(group, ["order"], 2.0, count=9).entries
+        (entry,) = bus.read_due(group, ["order"], 2.0, count=9).entries
         assert entry.event is None
-        bus.put_off(group, [(entry, 3.0)])
+        bus.postpone(group, [(entry, 3.0)])
         assert raw.zscore(key, member) == 3.0
-        assert bus.put_back(group, [entry]) == 1
+        assert bus.requeue(group, [entry]) == 1
     else:
-        assert bus.promote("", ["order"], 2.0) == 1
+        assert bus.requeue_due("", ["order"], 2.0) == 1
     assert raw.zcard(key) == 0
-    (left,) = bus.after("order", "0", 9)
+    (left,) = bus.read_after("order", "0", 9)
     assert left.event is None
 
 
@@ -125,7 +127,7 @@ def test_blocked_stream_is_reported_and_repaired(
     remove_in_place(admin, row)
     assert find_in_place(admin) == []
     eventually(lambda: is_healed(site), seconds=20)
-    assert site.engine.inspect("web").running
+    assert site.engine.inspect("web").is_running
 
 
 def test_streams_that_take_entries_are_not_repaired(site: Site, server: Guarded) -> None:

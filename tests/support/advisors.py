@@ -48,7 +48,7 @@ class ScriptedAdvisor:
         self.tools: list[Sequence[Tool]] = []
         self.must_call: list[str | None] = []
 
-    def say(
+    def request_turn(
         self,
         system: str,
         conversation: Sequence[Turn],

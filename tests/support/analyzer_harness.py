@@ -53,7 +53,7 @@ class AnalyzerHarness:
             self.clock,
             on.limits,
             source="analyzer@1",
-            consultant=self.consultant,
+            llm_advisor=self.consultant,
         )
 
     def step(self) -> Sequence[Event] | RunInBackground:

@@ -13,8 +13,8 @@ class InMemoryEngineBackends(app.RealBackends):
         super().__init__(settings)
         self._memory = engine
 
-    def engine(self) -> tuple[Engine, Sampler]:
+    def get_engine(self) -> tuple[Engine, Sampler]:
         return self._memory, self._memory
 
-    def surroundings(self, engine: EngineVersion) -> HostProbe:
+    def get_host_probe(self, engine: EngineVersion) -> HostProbe:
         return app.UnknownHost()

@@ -46,7 +46,7 @@ def environ(tmp_path, monkeypatch):
 def hemostat(environ, capsys):
     """Run a command line in this process."""
     # A served dashboard bounds the memory of its process, for good.
-    environ.setattr("hemostat.tui.served.confine", lambda: None)
+    environ.setattr("hemostat.tui.served.limit_process", lambda: None)
     root, own = logging.getLogger(), logging.getLogger("hemostat")
     handlers, level, own_level = root.handlers[:], root.level, own.level
 
@@ -83,7 +83,7 @@ def bus(environ):
     if find_binary() is None:
         missing("there is no redis-server: apt install redis-server")
     server = EmbeddedRedis(Path(os.environ["HEMOSTAT_STATE_DIR"]))
-    bus = RedisBus(connect(server.ensure()))
+    bus = RedisBus(connect(server.ensure_running()))
     yield bus
     bus.close()
     eventually(server.shut_down_if_unused)

@@ -13,7 +13,7 @@ def make_consumer_context(role: Role, bus: Bus, clock: Clock, stop: threading.Ev
     """The context of a consumer of `role`, named "i", on the host "h"."""
     return ConsumerContext(
         role=role,
-        group=role.group("h"),
+        group=role.make_group_name("h"),
         name="i",
         bus=bus,
         clock=clock,

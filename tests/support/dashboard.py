@@ -48,8 +48,10 @@ def filled(clock: FakeClock, kind: type[InMemoryBus] = InMemoryBus) -> InMemoryB
     bus.publish([event(alert()), event(complete(), 3.0)])
     sick = alert(container=DB)
     bus.publish([event(sick, 4.0, incident="i2")])
-    bus.show([event(stats(), 5.0), event(stats(container=DB), 5.0)], ttl=60)
-    bus.show([event(heartbeat(role), 5.0) for role in ("monitor", "analyzer", "responder", "alert")], ttl=60)
+    bus.publish_live([event(stats(), 5.0), event(stats(container=DB), 5.0)], ttl=60)
+    bus.publish_live(
+        [event(heartbeat(role), 5.0) for role in ("monitor", "analyzer", "responder", "alert")], ttl=60
+    )
     return bus
 
 

@@ -35,12 +35,12 @@ class ActionHarness:
         )
 
     def ordered(self) -> list[Event]:
-        return self.bus.recent("order", 99)
+        return self.bus.read_recent("order", 99)
 
     def decided(self) -> list[tuple[str, str, str, str]]:
         return [
             (each.data.what, each.data.container, each.data.by, each.data.reason)
-            for each in self.bus.recent("decision", 99)
+            for each in self.bus.read_recent("decision", 99)
         ]
 
     def play(self, script: Play, *, size: tuple[int, int] = (100, 30), acts: bool = True) -> DashboardContext:

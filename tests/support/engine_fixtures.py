@@ -100,7 +100,7 @@ def _engine_for_marked_tests(request: pytest.FixtureRequest) -> None:
 def docker_workshop(docker_engine: DockerEngine) -> Iterator[DockerTestContainers]:
     """A workshop that has the test image; what bears the session's label is removed at the end."""
     workshop = DockerTestContainers(docker_engine)
-    workshop.image(IMAGE, shutil.which("busybox") or "/bin/busybox")
+    workshop.make_image(IMAGE, shutil.which("busybox") or "/bin/busybox")
     yield workshop
     for info in workshop.find(f"hemostat.test={SESSION}"):
         workshop.remove(info.ref.id)

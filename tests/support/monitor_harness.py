@@ -59,7 +59,7 @@ class MonitorHarness:
         for _ in range(seconds):
             self.clock.advance(1.0)
             self.listen()
-            samples = self.engine.sample(self.monitor.running(), self.clock.now())
+            samples = self.engine.sample(self.monitor.list_running(), self.clock.now())
             self.samples += samples
             self.tell(Samples(tuple(samples)))
 
@@ -70,9 +70,9 @@ class MonitorHarness:
         return container
 
     def restart_monitor(self, **fields) -> None:
-        memo = self.monitor.memo()
+        memo = self.monitor.encode_state()
         self.monitor = self.new_monitor(**fields)
-        self.monitor.restore(memo)
+        self.monitor.restore_state(memo)
 
     def told(self) -> list[tuple[Kind, Phase]]:
         return [(alert.kind, alert.phase) for alert in self.alerts]

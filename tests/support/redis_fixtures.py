@@ -19,7 +19,7 @@ def redis_url() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="hs-test-") as directory:
         server = EmbeddedRedis(Path(directory))
         try:
-            yield server.ensure()
+            yield server.ensure_running()
         finally:
             server.shut_down_if_unused()
 

@@ -104,8 +104,14 @@ def bus(clock: FakeClock, events: Sequence[Event] | None = None) -> InMemoryBus:
     for point in POINTS:
         network = {"received": point.received, "sent": point.sent}
         shown = stats(cpu=point.cpu, memory=point.memory, memory_limit=128 * MIB, **network)
-        made.show([event(shown, point.time - NOW)], ttl=600)
-    made.show([event(stats(memory_limit=128 * MIB, memory=32 * MIB, received=6144, sent=512), 9.0)], ttl=600)
-    made.show([event(stats(container=DB, state=State(status="exited"), cpu=None, memory=None), 9.0)], ttl=600)
-    made.show([event(heartbeat(role), 9.0) for role in ("monitor", "analyzer", "responder", "alert")], ttl=60)
+        made.publish_live([event(shown, point.time - NOW)], ttl=600)
+    made.publish_live(
+        [event(stats(memory_limit=128 * MIB, memory=32 * MIB, received=6144, sent=512), 9.0)], ttl=600
+    )
+    made.publish_live(
+        [event(stats(container=DB, state=State(status="exited"), cpu=None, memory=None), 9.0)], ttl=600
+    )
+    made.publish_live(
+        [event(heartbeat(role), 9.0) for role in ("monitor", "analyzer", "responder", "alert")], ttl=60
+    )
     return made

@@ -108,7 +108,7 @@ RUNS = msgspec.structs.replace(WEB, labels={"hemostat.exec": "flush --all"})
 
 def test_command_of_the_label_is_shown_and_run():
     async def script(office, app, pilot):
-        office.bus.show([event(stats(container=RUNS), 5.5)], ttl=60)
+        office.bus.publish_live([event(stats(container=RUNS), 5.5)], ttl=60)
         await until(pilot, lambda: office.clock.advance(0.3) and len(app.model.state.stats) == 2)
         await pilot.press("j", "j", "E")
         await until(pilot, lambda: says(app, "run in web: flush --all, on h"))
@@ -190,10 +190,10 @@ class Slow(InMemoryBus):
         super().__init__(clock)
         self.let = threading.Event()
 
-    def publish(self, events, *, memo=None):
+    def publish(self, events, *, state=None):
         if any(each.type == "order" for each in events):
             self.let.wait(20)
-        super().publish(events, memo=memo)
+        super().publish(events, state=state)
 
 
 @pytest.mark.parametrize("leave", ["q", "ctrl+c"])
@@ -212,7 +212,7 @@ def test_quit_after_confirmation_publishes_the_order(leave):
     model = office.play(script)
     assert office.ordered() == []
     office.bus.let.set()
-    assert model.courier.finish() == []
+    assert model.order_runner.finish() == []
     assert [each.data.container.name for each in office.ordered()] == ["db"]
 
 
@@ -224,15 +224,15 @@ def test_failure_during_quit_is_printed():
         raise BusUnreachableError("Redis is gone")
 
     courier = OrderRunner()
-    courier.carry(plan, "", lambda: None)
+    courier.run(plan, "", lambda: None)
     assert courier.finish() == ["restart db, on h: Redis is gone; 1 more not attempted"]
     assert courier.finish() == []
     let = threading.Event()
     held = PlannedOrder(
         plan="restart db, on h", ask=lambda: "", do=lambda _: let.wait(20) and OrderResult("done")
     )
-    courier.carry(OrderPlan(deeds=(held,), commands=()), "", lambda: None)
-    assert courier.finish(patience=0.0) == [f"restart db, on h: {UNKNOWN_RESULT}"]
+    courier.run(OrderPlan(deeds=(held,), commands=()), "", lambda: None)
+    assert courier.finish(timeout=0.0) == [f"restart db, on h: {UNKNOWN_RESULT}"]
     let.set()
     assert courier.finish() == []
 
@@ -246,7 +246,7 @@ def test_exit_code_reflects_a_failure_during_quit(monkeypatch):
 
     def quits(*_, **__) -> None:
         deed = PlannedOrder(plan="restart db, on h", ask=lambda: "", do=failing)
-        model.courier.carry(OrderPlan(deeds=(deed,), commands=()), "", lambda: None)
+        model.order_runner.run(OrderPlan(deeds=(deed,), commands=()), "", lambda: None)
 
     monkeypatch.setattr(Dashboard, "run", quits)
     with pytest.raises(HemoStatError, match="restart db, on h: Redis is gone"):
@@ -301,7 +301,7 @@ def test_missing_answer_is_shown_once():
 
 def test_order_needs_a_running_responder():
     async def script(office, app, pilot):
-        office.bus.show([event(stats(), 5.0, host="far")], ttl=60)
+        office.bus.publish_live([event(stats(), 5.0, host="far")], ttl=60)
         await until(pilot, lambda: office.clock.advance(0.3) and says(app, " far "))
         await pilot.press("slash", *"host:far", "enter", "j", "R")
         await until(pilot, lambda: says(app, "no responder runs on far"))
@@ -313,10 +313,10 @@ def test_order_needs_a_running_responder():
 class Gone(InMemoryBus):
     """One that takes no order."""
 
-    def publish(self, events, *, memo=None):
+    def publish(self, events, *, state=None):
         if any(each.type in {"order", "decision"} for each in events):
             raise BusUnreachableError("Redis is gone")
-        super().publish(events, memo=memo)
+        super().publish(events, state=state)
 
 
 def test_failed_order_is_one_error_line():
@@ -351,18 +351,18 @@ def test_container_and_global_pauses_are_set_and_resumed():
     async def script(office, app, pilot):
         await confirmed(app, pilot, "j", "Z", "enter", shown="hemostat pause --for 10m --container db")
         await until(pilot, lambda: says(app, "paused: db"))
-        assert office.desk.controls().paused("db", NOW + 5).until == NOW + 605
+        assert office.desk.read_controls().find_pause("db", NOW + 5).until == NOW + 605
         shown = "hemostat pause"
         await confirmed(app, pilot, "Z", *["down"] * 7, "enter", shown=shown)
         await until(pilot, lambda: says(app, "paused: everything"))
-        assert office.desk.controls().paused(ALL_CONTAINERS, NOW + 9e9).by == ME
+        assert office.desk.read_controls().find_pause(ALL_CONTAINERS, NOW + 9e9).by == ME
         await pilot.press("Z")
         await until(pilot, lambda: says(app, "resume: db paused by ann@laptop for another 10 min"))
         await pilot.press(*["down"] * 8, "enter")
         await until(pilot, lambda: says(app, "hemostat resume"))
         await pilot.press("y")
         await until(pilot, lambda: says(app, "resumed: everything"))
-        assert list(office.desk.controls().pauses) == ["db"]
+        assert list(office.desk.read_controls().pauses) == ["db"]
         assert [each[:3] for each in office.decided()] == [
             ("paused", "db", ME),
             ("paused", "*", ME),
@@ -385,7 +385,7 @@ def test_circuit_breaker_is_reset():
     async def script(office, app, pilot):
         await confirmed(app, pilot, "j", "B", shown="hemostat reset --container db")
         await until(pilot, lambda: says(app, "breaker closed: db"))
-        assert office.desk.controls().reset("db") == NOW + 5
+        assert office.desk.read_controls().get_reset_time("db") == NOW + 5
         assert office.decided() == [("reset", "db", ME, "")]
 
     ActionHarness().play(script)
@@ -396,7 +396,7 @@ def test_circuit_breaker_is_reset():
 
 def harness_with_approval() -> ActionHarness:
     office = ActionHarness()
-    office.desk.ask(ASKED)
+    office.desk.request_approval(ASKED)
     done = complete(
         container=Container(id="c2", name="db"), outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL
     )
@@ -414,7 +414,7 @@ def test_pending_approval_is_shown_and_answered(key, answer):
         await until(pilot, lambda: says(app, "01:00 left"))
         await pilot.press("r", *"why", "enter", key)
         await until(pilot, lambda: says(app, f"{answer}: restart of db"))
-        (known,) = office.desk.approvals()
+        (known,) = office.desk.list_approvals()
         assert (known.answer, known.by, known.reason) == (answer, ME, "why")
         assert office.decided() == [(answer, "db", ME, "why")]
 
@@ -429,13 +429,13 @@ def test_expired_approval_cannot_be_approved():
         await until(pilot, lambda: says(app, "it has expired") and says(app, "1 waiting"))
         await pilot.press("y")
         await until(pilot, lambda: says(app, "too late: it has expired"))
-        assert [each.answer for each in office.desk.approvals()] == [None, None]
+        assert [each.answer for each in office.desk.list_approvals()] == [None, None]
         await pilot.press("j", "y")
         await until(pilot, lambda: says(app, "approved: restart of web"))
 
     office = harness_with_approval()
     later = {"id": "a2", "key": "k2", "container": "web", "asked": NOW + 1, "until": NOW + 600}
-    office.desk.ask(msgspec.structs.replace(ASKED, **later))
+    office.desk.request_approval(msgspec.structs.replace(ASKED, **later))
     office.play(script)
 
 
@@ -443,7 +443,7 @@ def test_first_of_two_answers_is_used():
     async def script(office, app, pilot):
         await pilot.press("w")
         await until(pilot, lambda: says(app, "1 waiting"))
-        office.desk.answer("a1", ApprovalAnswer.REJECTED, by="bob@h", reason="", now=NOW + 5)
+        office.desk.answer_approval("a1", ApprovalAnswer.REJECTED, by="bob@h", reason="", now=NOW + 5)
         await pilot.press("y")
         await until(pilot, lambda: says(app, "too late: rejected by bob@h"))
         assert office.decided() == []
@@ -493,6 +493,6 @@ def test_hostile_names_are_escaped_in_the_confirmation(size):
         assert all(line.isprintable() for line in screen(app))
 
     office = ActionHarness()
-    office.bus.show([event(stats(container=Container(id="x", name=name)), 5.0)], ttl=60)
-    office.bus.show([event(heartbeat("responder"), 5.0)], ttl=60)
+    office.bus.publish_live([event(stats(container=Container(id="x", name=name)), 5.0)], ttl=60)
+    office.bus.publish_live([event(heartbeat("responder"), 5.0)], ttl=60)
     office.play(script, size=size)

@@ -90,7 +90,7 @@ def test_end_key_shows_the_last_container(size):
     clock = FakeClock(NOW + 5)
     bus = InMemoryBus(clock)
     boxes = (Container(id=str(number), name=f"web-{number:03}") for number in range(100))
-    bus.show([event(stats(container=box), 5.0) for box in boxes], ttl=60)
+    bus.publish_live([event(stats(container=box), 5.0) for box in boxes], ttl=60)
 
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "web-000"))
@@ -107,9 +107,9 @@ class Asked(InMemoryBus):
         super().__init__(clock)
         self.asked: list[str] = []
 
-    def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
+    def read_metrics(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
         self.asked.append(container)
-        return super().history(host, container, count)
+        return super().read_metrics(host, container, count)
 
 
 def test_sparklines_load_history_for_visible_rows():
@@ -117,7 +117,9 @@ def test_sparklines_load_history_for_visible_rows():
     bus = Asked(clock)
     for second in range(6):
         boxes = (Container(id=str(number), name=f"web-{number:03}") for number in range(200))
-        bus.show([event(stats(container=box, cpu=20.0 * second), float(second)) for box in boxes], ttl=60)
+        bus.publish_live(
+            [event(stats(container=box, cpu=20.0 * second), float(second)) for box in boxes], ttl=60
+        )
 
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "▁▂▄▅▇"))
@@ -208,7 +210,7 @@ def test_quit_works_everywhere_and_keeps_the_bus(keys):
 
 
 def test_events_during_shutdown_are_ignored(monkeypatch):
-    monkeypatch.setattr("hemostat.tui.app.TICK", 0.001)
+    monkeypatch.setattr("hemostat.tui.app.TICK_SECONDS", 0.001)
 
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "restart healed"))
@@ -294,7 +296,9 @@ def test_flood_of_events_keeps_the_dashboard_responsive():
 def crowd(clock: FakeClock, **numbers: float) -> InMemoryBus:
     """Containers by name and CPU; those with an underscore are of the project before it."""
     bus = InMemoryBus(clock)
-    bus.show([event(stats(container=box(name), cpu=cpu), 5.0) for name, cpu in numbers.items()], ttl=60)
+    bus.publish_live(
+        [event(stats(container=box(name), cpu=cpu), 5.0) for name, cpu in numbers.items()], ttl=60
+    )
     return bus
 
 
@@ -332,7 +336,7 @@ def test_rows_keep_their_place_for_three_seconds():
     bus = crowd(clock, aa=1.0, bb=2.0)
 
     def change(at: float) -> None:
-        bus.show([event(stats(container=box("aa"), cpu=at), clock.now() - NOW)], ttl=60)
+        bus.publish_live([event(stats(container=box("aa"), cpu=at), clock.now() - NOW)], ttl=60)
 
     async def script(app, pilot):
         await until(pilot, lambda: shown(app, "aa", "bb"))
@@ -453,7 +457,7 @@ def test_roles_view_shows_details():
 def test_pauses_and_notices_have_their_own_line():
     clock = FakeClock(NOW + 5)
     bus = filled(clock)
-    bus.show([event(heartbeat("responder", trouble="paused by ann", mode="approve"), 5.0)], ttl=60)
+    bus.publish_live([event(heartbeat("responder", trouble="paused by ann", mode="approve"), 5.0)], ttl=60)
 
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "! responder: paused by ann"))
@@ -472,7 +476,7 @@ def test_configured_keys_replace_defaults_and_appear_in_help():
         await until(pilot, lambda: says(app, "esc closes"))
         assert any(line.split()[-2:] == ["faults", "│"] and " F " in line for line in screen(app))
 
-    play(script, looks=TuiSettings(keys={"faults": "F"}), size=(100, 40))
+    play(script, appearance=TuiSettings(keys={"faults": "F"}), size=(100, 40))
 
 
 def test_palette_finds_commands_by_name():
@@ -493,7 +497,7 @@ def test_palette_finds_commands_by_name():
 def test_host_is_shown_with_several_hosts():
     clock = FakeClock(NOW + 5)
     bus = filled(clock)
-    bus.show([event(stats(), 5.0, host="other")], ttl=60)
+    bus.publish_live([event(stats(), 5.0, host="other")], ttl=60)
 
     async def script(app, pilot):
         await until(pilot, lambda: any("✓ healthy" in line and "other" in line for line in screen(app)))
@@ -538,14 +542,16 @@ def test_slow_profile_uses_terminal_colours_by_default():
     async def wished(app, pilot):
         assert app.theme == "nord"
 
-    play(ansi, looks=TuiSettings(slow=True))
-    play(wished, looks=TuiSettings(slow=True, theme="nord"))
+    play(ansi, appearance=TuiSettings(slow=True))
+    play(wished, appearance=TuiSettings(slow=True, theme="nord"))
 
 
 def test_an_unknown_theme_is_an_error_that_names_the_nearest():
     with pytest.raises(ConfigError, match="unknown theme 'nrod'") as error:
         tui.run(
-            DashboardContext(InMemoryBus(FakeClock(NOW)), FakeClock(NOW), looks=TuiSettings(theme="nrod"))
+            DashboardContext(
+                InMemoryBus(FakeClock(NOW)), FakeClock(NOW), appearance=TuiSettings(theme="nrod")
+            )
         )
     assert "nord" in error.value.hint
 
@@ -556,7 +562,7 @@ def test_hostile_names_stay_on_one_line(size):
     bus = InMemoryBus(clock)
     names = ["\x1b[2J", "[bold red]x[/]", "容器" * 60, "n" * 200, "a\nb", "\u26a0\ufe0f", "\u202e"]
     hostile = [Container(id=str(number), name=name) for number, name in enumerate(names)]
-    bus.show([event(stats(container=each), 5.0) for each in hostile], ttl=60)
+    bus.publish_live([event(stats(container=each), 5.0) for each in hostile], ttl=60)
     bus.publish([event(alert(container=each, since=NOW + n)) for n, each in enumerate(hostile)])
 
     async def script(app, pilot):

@@ -54,13 +54,13 @@ class Engine:
     def logs(self, _: str, tail: int = 100) -> str:
         return self.log
 
-    def details(self, _: str) -> ContainerDetails:
+    def read_details(self, _: str) -> ContainerDetails:
         return self.details_
 
 
 @pytest.fixture
 def engine(monkeypatch):
-    monkeypatch.setattr("hemostat.tui.screens.container.EVERY", 0.02)
+    monkeypatch.setattr("hemostat.tui.screens.container.POLL_SECONDS", 0.02)
     return Engine()
 
 
@@ -114,7 +114,7 @@ def test_unknown_network_rate_is_shown(engine, size):
     """As of a container on the host's network, and in a recording of an older version."""
     bus = InMemoryBus(FakeClock(NOW + 10))
     for second in range(9):
-        bus.show([event(stats(cpu=float(second)), float(second))], ttl=60)
+        bus.publish_live([event(stats(cpu=float(second)), float(second))], ttl=60)
     bus.publish(scenes.told())
 
     async def script(app, pilot):
@@ -143,7 +143,7 @@ def test_values_are_updated():
 
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "12.5 %, peak 26 %"))
-        bus.show([event(stats(cpu=88.0, memory=MIB), 10.0)], ttl=60)
+        bus.publish_live([event(stats(cpu=88.0, memory=MIB), 10.0)], ttl=60)
         await until(pilot, lambda: clock.advance(0.05) and says(app, "88 %, peak 88 %"))
 
     play(script, bus=bus, clock=clock)
@@ -256,7 +256,7 @@ def test_recreated_container_is_followed_by_its_new_id(engine):
     async def script(app, pilot):
         await until(pilot, lambda: engine.asked)
         assert set(engine.asked) == {"c1"}
-        bus.show([event(stats(container=Ref(id="c77", name="web")), 10.0)], ttl=60)
+        bus.publish_live([event(stats(container=Ref(id="c77", name="web")), 10.0)], ttl=60)
         await until(pilot, lambda: clock.advance(0.05) and "c77" in engine.asked)
         await until(pilot, lambda: len(following()) == 1)
 
@@ -266,7 +266,7 @@ def test_recreated_container_is_followed_by_its_new_id(engine):
 def test_same_name_on_another_host_is_not_matched(engine):
     clock = FakeClock(NOW + 10)
     bus = scenes.bus(clock)
-    bus.show([event(stats(container=Ref(id="far", name="web"), cpu=3.0), 9.5, host="h2")], ttl=60)
+    bus.publish_live([event(stats(container=Ref(id="far", name="web"), cpu=3.0), 9.5, host="h2")], ttl=60)
 
     async def script(app, pilot):
         await until(pilot, lambda: engine.asked)

@@ -195,7 +195,7 @@ def test_page_writes_no_file_and_starts_no_process(exports, monkeypatch, tmp_pat
                 if command.title == "Screenshot":
                     command.callback()
             app.theme = "nord"
-            app.model.look(SavedView(sort="cpu", columns=("cpu",)))
+            app.model.change_view(SavedView(sort="cpu", columns=("cpu",)))
             await pilot.pause()
         assert seen == []
 
@@ -209,7 +209,7 @@ def test_terminal_saves_the_view(tmp_path):
     file = tmp_path / "state" / "dashboard.json"
 
     async def script(app, pilot) -> None:
-        app.model.look(SavedView(sort="cpu"))
+        app.model.change_view(SavedView(sort="cpu"))
 
     opened(Exports.FILE, script, office=ActionHarness(), saved=file)
     assert b"cpu" in file.read_bytes()

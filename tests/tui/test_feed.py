@@ -82,7 +82,7 @@ class Lost(Flood):
 
 
 def test_lost_bus_is_reported_and_subscribed_again(monkeypatch):
-    monkeypatch.setattr("hemostat.tui.data.feed.RETRY", 0.0)
+    monkeypatch.setattr("hemostat.tui.data.feed.RETRY_SECONDS", 0.0)
     clock = FakeClock(NOW)
     came = told(Lost(clock), clock)
     assert came[0] == FeedUpdate(lost="Redis is gone")
@@ -113,7 +113,7 @@ class Kept(Flood):
         super().__init__(clock)
         self.refused = refused
 
-    def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
+    def read_metrics(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
         if self.refused:
             raise BusError("no right to read it")
         return [MetricPoint(NOW, 1.0, count)]
@@ -123,7 +123,7 @@ class Kept(Flood):
 def test_history_is_loaded_for_requested_containers(refused, found):
     clock, came = FakeClock(NOW), []
     feed = Feed(Kept(clock, refused=refused), clock, came.append)
-    feed.recall({"h/web-7": ("h", "web-7")})
+    feed.request_history({"h/web-7": ("h", "web-7")})
     with pytest.raises(OverError):
         feed._run()
     assert [news.past for news in came if news.past] == [{"h/web-7": found}]

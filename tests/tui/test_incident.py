@@ -187,7 +187,7 @@ def test_values_are_updated_while_open():
     async def script(app, pilot):
         await until(pilot, lambda: "no statistics for that time" in text(app))
         shown = stats(container=scenes.DB, cpu=77.0, memory=MIB)
-        bus.show([event(shown, 10.0)], ttl=60)
+        bus.publish_live([event(shown, 10.0)], ttl=60)
         await until(pilot, lambda: clock.advance(0.05) and "77 %, peak 77 %" in text(app))
 
     play(script, bus, clock=clock, incident="i2")

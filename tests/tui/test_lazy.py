@@ -26,7 +26,7 @@ def test_engine_is_opened_once_on_first_use():
     bus.close()
     assert opened == []
     bus.publish([event(alert())])
-    assert len(bus.recent("health_alert", 9)) == 1
+    assert len(bus.read_recent("health_alert", 9)) == 1
     assert len(opened) == 1
 
 
@@ -43,7 +43,7 @@ def test_one_of_concurrent_threads_opens_the_engine():
 
     def ask():
         gate.wait()
-        assert model.engine().containers() == []
+        assert model.engine().inspect_everything() == []
 
     with ThreadPoolExecutor(5) as pool:
         for asked in [pool.submit(ask) for _ in range(5)]:

@@ -66,7 +66,7 @@ def test_long_line_ends_with_a_mark(line, shown):
 def test_only_changed_cells_are_drawn(monkeypatch):
     clock = FakeClock(NOW + 5)
     bus = InMemoryBus(clock)
-    bus.show([event(stats(), 5.0), event(heartbeat(), 5.0)], ttl=60)
+    bus.publish_live([event(stats(), 5.0), event(heartbeat(), 5.0)], ttl=60)
     bus.publish([event(alert(), 4.0)])
     drawn: list[tuple[str | None, tuple[object, ...]]] = []
 

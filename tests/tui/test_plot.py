@@ -58,7 +58,7 @@ def test_value_applies_until_the_next_or_expiry():
 
 
 def test_window_moves_one_column_at_a_time():
-    spans = {TimeSpan.back(1000.0 + n / 10, 300.0, 60) for n in range(100)}
+    spans = {TimeSpan.ending_at(1000.0 + n / 10, 300.0, 60) for n in range(100)}
     assert len(spans) <= 3
     assert all(round(span.end - span.begin) == 300 for span in spans)
 

@@ -20,7 +20,7 @@ from tests.support.samples import ALL, NOW, alert, complete, event
 def of_memory(events: list[Event]) -> Listener:
     bus = InMemoryBus(FakeClock(NOW + 10))
     bus.publish([each for each in events if each.type in DURABLE])
-    bus.show([each for each in events if each.type not in DURABLE], ttl=60)
+    bus.publish_live([each for each in events if each.type not in DURABLE], ttl=60)
     return bus
 
 
@@ -39,9 +39,11 @@ def listener(request):
 def test_replay_bus_behaves_like_a_bus(listener):
     for name in TYPES:
         said = [each for each in ALL if each.type == name]
-        assert (listener.recent(name, 10) if name in DURABLE else listener.last(name)) == said
-    assert [point.cpu for point in listener.history("h", "web")] == [12.5]
-    assert listener.history("h", "db") == []
+        assert (
+            listener.read_recent(name, 10) if name in DURABLE else listener.read_last_values(name)
+        ) == said
+    assert [point.cpu for point in listener.read_metrics("h", "web")] == [12.5]
+    assert listener.read_metrics("h", "db") == []
     assert next(iter(listener.subscribe(tuple(TYPES), timeout=0.01))) is None
 
 
@@ -80,10 +82,10 @@ def test_clock_follows_the_replay():
 
 def test_clock_stops_on_pause_and_at_the_end():
     clock, ear = listening()
-    clock.pause()
+    clock.toggle_pause()
     ear.hear(1.0)
     assert clock.now() == NOW
-    clock.pause()
+    clock.toggle_pause()
     clock.change_speed(5)
     assert [ear.hear(1.0) for _ in range(5)][-1] == []
     assert clock.now() == NOW + 120
@@ -100,14 +102,14 @@ def test_jump_resubscribes_without_duplicates():
     clock.step(30)
     with pytest.raises(StopIteration):
         ear.hear(0.1)
-    assert [each.time - NOW for each in ReplayBus(clock).recent("remediation_complete", 9)] == [23.0]
+    assert [each.time - NOW for each in ReplayBus(clock).read_recent("remediation_complete", 9)] == [23.0]
 
 
 def test_pause_key_at_the_end_restarts_the_replay():
     clock, _ = listening()
     clock.step(999)
-    clock.pause()
-    assert (clock.now(), clock.playing.paused) == (NOW, False)
+    clock.toggle_pause()
+    assert (clock.now(), clock.playback_position.paused) == (NOW, False)
 
 
 # --- the dashboard -----------------------------------------------------------------------------------

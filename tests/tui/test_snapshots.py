@@ -59,11 +59,11 @@ def scene(clock: FakeClock) -> InMemoryBus:
             ),
             stats(container=Container(id="x", name="容器-⚠️"), cpu=None, memory=None),
         ]
-        bus.show([event(each, float(second)) for each in boxes], ttl=60)
+        bus.publish_live([event(each, float(second)) for each in boxes], ttl=60)
     roles = ("monitor", "analyzer", "responder", "alert")
     beats = [heartbeat(role, mode="approve" if role == "responder" else "") for role in roles]
-    bus.show([event(each, 5.0) for each in beats], ttl=60)
-    bus.show([event(heartbeat("alert", lag=3, trouble="Slack does not answer"), 5.0)], ttl=60)
+    bus.publish_live([event(each, 5.0) for each in beats], ttl=60)
+    bus.publish_live([event(heartbeat("alert", lag=3, trouble="Slack does not answer"), 5.0)], ttl=60)
     return bus
 
 

@@ -26,7 +26,7 @@ from tests.support.clock import FakeClock
 from tests.support.samples import NOW, event, stats
 clock = FakeClock(NOW)  # stands still: on a busy machine numbers would be too old before they are shown
 bus = InMemoryBus(clock)
-bus.show([event(stats(cpu=99.0), 0.0)], ttl=600)
+bus.publish_live([event(stats(cpu=99.0), 0.0)], ttl=600)
 raise SystemExit(tui.run(DashboardContext(bus, clock)))
 """
 

@@ -234,7 +234,7 @@ def test_the_status_line_names_missing_stale_and_waiting_roles():
     ]
     roles = ("monitor", "analyzer", "responder", "alert")
     shown = build_status(beats, (), (), expected=roles, now=NOW + 10)
-    text = words.draw_status(shown, "dry-run", lost=False).plain
+    text = words.draw_status(shown, "dry-run", is_lost=False).plain
     assert "✗ responder missing" in text
     assert "✗ analyzer STALE 10 s" in text
     assert "! monitor" in text
@@ -247,7 +247,8 @@ def test_the_status_line_names_missing_stale_and_waiting_roles():
 
 def test_engine_state_is_unknown_without_a_monitor():
     assert (
-        "? engine" in words.draw_status(build_status((), (), (), expected=(), now=NOW), "", lost=True).plain
+        "? engine"
+        in words.draw_status(build_status((), (), (), expected=(), now=NOW), "", is_lost=True).plain
     )
 
 

@@ -27,14 +27,14 @@ ANSWER_SECONDS: Final = 5.0
 
 def find_forbidden(connection: ClientPool) -> list[EngineForbiddenError]:
     """The refused calls, one error each. Raises EngineUnreachableError."""
-    asked = [("GET", path) for path in READ_PATHS] + [("POST", path) for path in WRITE_PATHS]
-    refused = [_find_refusal(connection, method, path) for method, path in asked]
-    return [error for error in refused if error is not None]
+    requests = [("GET", path) for path in READ_PATHS] + [("POST", path) for path in WRITE_PATHS]
+    refusals = [_find_refusal(connection, method, path) for method, path in requests]
+    return [error for error in refusals if error is not None]
 
 
 def _find_refusal(connection: ClientPool, method: str, path: str) -> EngineForbiddenError | None:
     try:
-        with connection.client(f"{method} {path}") as client:
+        with connection.lend_client(f"{method} {path}") as client:
             url = f"{find_base_url(client)}{path}"
             body: dict[str, str] | None = None if method == "GET" else {}
             raise_for_status(client.request(method, url, json=body, timeout=ANSWER_SECONDS))

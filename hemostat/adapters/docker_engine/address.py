@@ -22,22 +22,22 @@ def find_address(url: str | None) -> dict[str, Any]:
     context = environment.get("DOCKER_CONTEXT")
     host = environment.get("DOCKER_HOST")
     try:
-        found = dict(kwargs_from_env(environment)) if host else _read_context(context)
+        options = dict(kwargs_from_env(environment)) if host else _read_context(context)
     except Exception as error:  # noqa: BLE001 - the SDK raises bare exceptions for a context it cannot read
         # The error quotes parts of an unreadable address, which may include a password.
-        shown = mask_url(host) if host and has_login(host) else error
-        raise make_address_error(shown) from None
+        detail = mask_url(host) if host and has_login(host) else error
+        raise make_address_error(detail) from None
     source = "engine.url" if url else "DOCKER_HOST" if host else f"docker context {context or ''}".rstrip()
-    _refuse_ssh(str(found.get("base_url", "")), source)
-    return found
+    _refuse_ssh(str(options.get("base_url", "")), source)
+    return options
 
 
 def _read_context(name: str | None) -> dict[str, Any]:
     context = ContextAPI.get_context(name)
     if context is None:
         raise ValueError(f"no docker context is named {name or 'of the configured name'}")
-    found = {"base_url": context.Host, "tls": context.TLSConfig}
-    return {key: value for key, value in found.items() if value}
+    options = {"base_url": context.Host, "tls": context.TLSConfig}
+    return {key: value for key, value in options.items() if value}
 
 
 def _refuse_ssh(url: str, source: str) -> None:

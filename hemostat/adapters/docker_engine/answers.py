@@ -68,7 +68,7 @@ def split_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
     row, scanner = bytearray(), _Scanner()
     for chunk in chunks:
         begin = 0
-        for end in scanner.ends(chunk):
+        for end in scanner.find_ends(chunk):
             row += chunk[begin:end] if len(row) <= MAX_ROW_BYTES else b""
             yield bytes(row.lstrip(b"[, \t\r\n"))
             row.clear()
@@ -84,27 +84,27 @@ class _Scanner:
         self._in_string = False
         self._escaped = False
 
-    def ends(self, chunk: bytes) -> Iterator[int]:
-        place = 0
-        while place < len(chunk):
+    def find_ends(self, chunk: bytes) -> Iterator[int]:
+        position = 0
+        while position < len(chunk):
             if self._escaped:
-                self._escaped, place = False, place + 1
+                self._escaped, position = False, position + 1
             elif self._in_string:
-                place = self._pass_string(chunk, place)
-            elif (found := _STRUCTURE.search(chunk, place)) is None:
+                position = self._pass_string(chunk, position)
+            elif (match := _STRUCTURE.search(chunk, position)) is None:
                 return
             else:
-                place = found.end()
-                if self._closes_row(found[0]):
-                    yield place
+                position = match.end()
+                if self._closes_row(match[0]):
+                    yield position
 
-    def _pass_string(self, chunk: bytes, place: int) -> int:
+    def _pass_string(self, chunk: bytes, position: int) -> int:
         """The position after the string, or after the chunk if the string continues in the next."""
-        rest = _STRING_REST.match(chunk, place)
-        place = place if rest is None else rest.end()
-        self._in_string = chunk[place : place + 1] != b'"'
-        self._escaped = self._in_string and place < len(chunk)
-        return place + 1
+        match = _STRING_REST.match(chunk, position)
+        position = position if match is None else match.end()
+        self._in_string = chunk[position : position + 1] != b'"'
+        self._escaped = self._in_string and position < len(chunk)
+        return position + 1
 
     def _closes_row(self, token: bytes) -> bool:
         if token == b'"':
@@ -149,29 +149,32 @@ def read_log_end(response: Response, *, framed: bool) -> bytes:
     `framed`: the container has no terminal, so its two streams arrive in frames.
     """
     chunks: Iterator[bytes] = response.iter_content(CHUNK_BYTES)
-    kept: deque[bytes] = deque()
+    pieces: deque[bytes] = deque()
     size = 0
     for piece in _strip_frames(chunks) if framed else chunks:
-        kept.append(piece)
+        pieces.append(piece)
         size += len(piece)
-        while size - len(kept[0]) >= MAX_LOG_BYTES:
-            size -= len(kept.popleft())
-    return b"".join(kept)[-MAX_LOG_BYTES:]
+        while size - len(pieces[0]) >= MAX_LOG_BYTES:
+            size -= len(pieces.popleft())
+    return b"".join(pieces)[-MAX_LOG_BYTES:]
 
 
 def _strip_frames(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The pieces of output without their headers. A long piece is returned in parts."""
-    head, left = b"", 0
+    head, bytes_left = b"", 0
     for chunk in chunks:
         data = memoryview(head + chunk)
         head = b""
         while data:
-            if not left and len(data) < FRAME_HEADER.size:
+            if not bytes_left and len(data) < FRAME_HEADER.size:
                 head = bytes(data)
                 break
-            if not left:
-                left, data = FRAME_HEADER.unpack(data[: FRAME_HEADER.size])[1], data[FRAME_HEADER.size :]
-            piece, data = bytes(data[:left]), data[left:]
-            left -= len(piece)
+            if not bytes_left:
+                bytes_left, data = (
+                    FRAME_HEADER.unpack(data[: FRAME_HEADER.size])[1],
+                    data[FRAME_HEADER.size :],
+                )
+            piece, data = bytes(data[:bytes_left]), data[bytes_left:]
+            bytes_left -= len(piece)
             if piece:
                 yield piece

@@ -67,9 +67,9 @@ class ClientPool:
         self._idle: deque[docker.APIClient] = deque()
 
     @contextmanager
-    def client(self, doing: str) -> Iterator[docker.APIClient]:
+    def lend_client(self, doing: str) -> Iterator[docker.APIClient]:
         """Lend a client. Exceptions inside are raised as EngineErrors that name the operation `doing`."""
-        with self.translating(doing):
+        with self.translate_errors(doing):
             _check_socket(self.url, self._timeout)
             client = self._take()
             try:
@@ -78,7 +78,7 @@ class ClientPool:
                 self._give_back(client)
 
     @contextmanager
-    def translating(self, doing: str) -> Iterator[None]:
+    def translate_errors(self, doing: str) -> Iterator[None]:
         """Raise the SDK's exceptions as EngineErrors that name the operation `doing`."""
         try:
             yield
@@ -139,8 +139,8 @@ def make_getter(client: docker.APIClient, timeout: float | None = None) -> Get:
 
     `timeout`: seconds, the client's own by default.
     """
-    opened = make_opener(client, timeout)
-    return lambda path, query="", most=MAX_ANSWER_BYTES: read_body(opened(path, query), most)
+    opener = make_opener(client, timeout)
+    return lambda path, query="", most=MAX_ANSWER_BYTES: read_body(opener(path, query), most)
 
 
 def make_opener(client: docker.APIClient, timeout: float | None = None) -> Open:

@@ -92,16 +92,16 @@ class DockerEngine:
         `timeout`: seconds for an answer. Raises EngineUnreachableError.
         """
         connection = ClientPool(find_address(url), timeout)
-        with connection.client("connect"):
+        with connection.lend_client("connect"):
             return cls(connection, label, stop_timeout_max)
 
     def version(self) -> EngineVersion:
         return read_version(self.connection)
 
-    def forbidden(self) -> list[str]:
+    def find_forbidden(self) -> list[str]:
         return [error.endpoint for error in find_forbidden(self.connection)]
 
-    def listing(self) -> Sequence[ListedContainer]:
+    def list_containers(self) -> Sequence[ListedContainer]:
         return inspection.read_rows(inspection.list_rows(self.connection, self._filters))
 
     def inspect_all(
@@ -110,7 +110,7 @@ class DockerEngine:
         seconds = inspection.BRIEF_SECONDS if brief else inspection.INSPECT_SECONDS
         return inspection.inspect_all(self.connection, containers, self._group, seconds)
 
-    def containers(self) -> list[ContainerInfo]:
+    def inspect_everything(self) -> list[ContainerInfo]:
         return self.find(self._filters)
 
     def find(self, filters: Mapping[str, Any], *, brief: bool = False) -> list[ContainerInfo]:
@@ -119,12 +119,12 @@ class DockerEngine:
         containers = [row["Id"] for row in rows if "Id" in row]
         return inspection.select_inspected(self.inspect_all(containers, brief=brief))
 
-    def members(self, project: str, service: str, *, brief: bool = False) -> list[ContainerInfo]:
+    def inspect_service(self, project: str, service: str, *, brief: bool = False) -> list[ContainerInfo]:
         compose = {"project": project, "service": service}
         labels = [f"com.docker.compose.{key}={value}" for key, value in compose.items()]
         return self.find({"label": labels}, brief=brief)
 
-    def attached(self) -> list[ContainerInfo]:
+    def list_attached(self) -> list[ContainerInfo]:
         rows = inspection.list_rows(self.connection, self._filters, stopped=False)
         modes = {row.get("Id", ""): (row.get("HostConfig") or {}).get("NetworkMode", "") for row in rows}
         sharing = [
@@ -132,28 +132,28 @@ class DockerEngine:
             for identity, mode in modes.items()
             if identity and mode.startswith(SHARED_NETWORK_PREFIX)
         ]
-        return [info for info in inspection.select_inspected(self.inspect_all(sharing)) if info.running]
+        return [info for info in inspection.select_inspected(self.inspect_all(sharing)) if info.is_running]
 
     def inspect(self, container: str) -> ContainerInfo:
-        found = self._inspect(container)
+        answer = self._inspect(container)
         with translate_malformed(f"inspect {container}"):
-            return parse.parse_info(found, self._group)
+            return parse.parse_info(answer, self._group)
 
     def was_stopped(self, container: str) -> bool:
-        with self.connection.client(f"inspect {container}") as client:
+        with self.connection.lend_client(f"inspect {container}") as client:
             url = f"{client.base_url}{PODMAN_API}/containers/{container}/json"
             answer = client.get(url, timeout=inspection.INSPECT_SECONDS, stream=True)
             if not answer.ok:
                 return False
             return bool((read_json(answer).get("State") or {}).get("StoppedByUser"))
 
-    def details(self, container: str) -> ContainerDetails:
-        found = self._inspect(container)
+    def read_details(self, container: str) -> ContainerDetails:
+        answer = self._inspect(container)
         with translate_malformed(f"inspect {container}"):
-            return read_details(found)
+            return read_details(answer)
 
     def _inspect(self, container: str) -> dict[str, Any]:
-        with self.connection.client(f"inspect {container}") as client:
+        with self.connection.lend_client(f"inspect {container}") as client:
             return inspect_container(make_getter(client, inspection.INSPECT_SECONDS), container)
 
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
@@ -163,29 +163,29 @@ class DockerEngine:
     @contextmanager
     def _open_events(self, since: str) -> Iterator[event_stream.OpenStream]:
         with (
-            self.connection.client("follow events") as client,
+            self.connection.lend_client("follow events") as client,
             event_stream.open_stream(
                 client,
                 event_stream.make_events_path(since, self._filters),
                 self._open_sockets,
                 timeout=event_stream.SILENCE_SECONDS,
-            ) as opened,
+            ) as stream,
         ):
-            yield opened
+            yield stream
 
     def start(self, container: str) -> None:
-        with self.connection.client(f"start {container}") as client:
+        with self.connection.lend_client(f"start {container}") as client:
             client.start(container)
 
     def stop(self, container: str, timeout: float | None = None) -> None:
-        patience = self._find_stop_seconds(container, timeout)
-        with self.connection.client(f"stop {container}") as client:
-            client.stop(container, timeout=patience)
+        stop_seconds = self._find_stop_seconds(container, timeout)
+        with self.connection.lend_client(f"stop {container}") as client:
+            client.stop(container, timeout=stop_seconds)
 
     def restart(self, container: str, timeout: float | None = None) -> None:
-        patience = self._find_stop_seconds(container, timeout)
-        with self.connection.client(f"restart {container}") as client:
-            client.restart(container, timeout=patience)
+        stop_seconds = self._find_stop_seconds(container, timeout)
+        with self.connection.lend_client(f"restart {container}") as client:
+            client.restart(container, timeout=stop_seconds)
 
     def _find_stop_seconds(self, container: str, timeout: float | None) -> int:
         """Whole seconds before SIGKILL. The SDK adds them to its own timeout, so it needs the number."""
@@ -195,46 +195,46 @@ class DockerEngine:
 
     def update(self, container: str, *, cpus: float | None = None, memory: int | None = None) -> None:
         body = parse.make_limits(self._inspect(container)["HostConfig"], cpus, memory)
-        with self.connection.client(f"update {container}") as client:
+        with self.connection.lend_client(f"update {container}") as client:
             # The SDK's method knows quotas but not NanoCpus, which `docker run --cpus` sets.
             url = f"{find_base_url(client)}/containers/{container}/update"
             raise_for_status(client.post(url, json=body, timeout=client.timeout))
 
     def logs(self, container: str, tail: int = 100) -> str:
-        with self.connection.client(f"logs of {container}") as client:
+        with self.connection.lend_client(f"logs of {container}") as client:
             query = urlencode({"stdout": 1, "stderr": 1, "tail": tail})
             answer = make_opener(client)(f"/containers/{container}/logs", query)
             framed = not inspect_container(make_getter(client), container)["Config"].get("Tty")
             return read_log_end(answer, framed=framed).decode(errors="replace")
 
     def top(self, container: str) -> list[str]:
-        with self.connection.client(f"top of {container}") as client:
+        with self.connection.lend_client(f"top of {container}") as client:
             return read_processes(make_getter(client), container)
 
     def exec(self, container: str, command: Sequence[str], timeout: float = 60.0) -> tuple[int, str]:
-        with self.connection.client(f"exec in {container}") as client:
+        with self.connection.lend_client(f"exec in {container}") as client:
             run = client.exec_create(container, list(command))["Id"]
             return run_exec(client, run, timeout, self._open_sockets)
 
     def writable_size(self, container: str, *, brief: bool = False) -> int:
         identity = container if inspection.is_full_id(container) else self._inspect(container)["Id"]
-        with self.connection.client(f"size of {container}") as client:
+        with self.connection.lend_client(f"size of {container}") as client:
             get = make_getter(client, inspection.INSPECT_SECONDS if brief else None)
             return inspection.read_writable_size(get, identity)
 
-    def reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
-        with self.connection.client("disk usage") as client:
+    def list_reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
+        with self.connection.lend_client("disk usage") as client:
             raw = make_getter(client, prunable.PRUNE_SECONDS)("/system/df", most=MAX_DISK_USE_BYTES)
             used = msgspec.json.decode(raw, type=dict[str, Any])
         stopped = [
             row["Id"] for row in used.get("Containers") or () if row["State"] in prunable.STOPPED_STATES
         ]
-        wanted = [*self._filters.values(), *(f"{key}={value}" for key, value in labels.items())]
+        label_filters = [*self._filters.values(), *(f"{key}={value}" for key, value in labels.items())]
         return [
-            *prunable.list_containers(used, wanted, self._find_ends(stopped)),
-            *prunable.list_images(used, wanted),
-            *prunable.list_volumes(used, wanted),
-            *prunable.list_build_cache(used, wanted),
+            *prunable.list_containers(used, label_filters, self._find_ends(stopped)),
+            *prunable.list_images(used, label_filters),
+            *prunable.list_volumes(used, label_filters),
+            *prunable.list_build_cache(used, label_filters),
         ]
 
     def _find_ends(self, containers: Sequence[str]) -> dict[str, float]:
@@ -242,29 +242,29 @@ class DockerEngine:
         infos = inspection.select_inspected(self.inspect_all(containers))
         return {info.ref.id: max(info.finished_at, info.created_at) for info in infos}
 
-    def discard(self, leftover: PrunableItem) -> int:
+    def discard(self, item: PrunableItem) -> int:
         try:
-            with self.connection.client(f"remove {leftover.what} {leftover.name}") as client:
-                return prunable.remove(client, leftover)
+            with self.connection.lend_client(f"remove {item.what} {item.name}") as client:
+                return prunable.remove(client, item)
         except EngineError as error:
             if error.transient:
                 raise
             return 0
 
-    def service(self, service: str) -> Service:
+    def read_service(self, service: str) -> Service:
         if service.startswith(COMPOSE_ID_PREFIX):
-            return Replicas(self.connection, service, self._stop_timeout_max).service()
-        found = self._inspect_service(service)
-        return parse.parse_service(found, self._list_tasks(found["ID"]))
+            return Replicas(self.connection, service, self._stop_timeout_max).read_service()
+        answer = self._inspect_service(service)
+        return parse.parse_service(answer, self._list_tasks(answer["ID"]))
 
     def _list_tasks(self, service: str) -> Sequence[Mapping[str, Any]]:
         """The tasks of a swarm service, on all nodes."""
-        with self.connection.client(f"list tasks of service {service}") as client:
-            wanted = urlencode({"filters": convert_filters({"service": service})})
-            return msgspec.json.decode(make_getter(client)("/tasks", wanted), type=list[dict[str, Any]])
+        with self.connection.lend_client(f"list tasks of service {service}") as client:
+            query = urlencode({"filters": convert_filters({"service": service})})
+            return msgspec.json.decode(make_getter(client)("/tasks", query), type=list[dict[str, Any]])
 
     def _inspect_service(self, service: str) -> dict[str, Any]:
-        with self.connection.client(f"inspect service {service}") as client:
+        with self.connection.lend_client(f"inspect service {service}") as client:
             url = f"{find_base_url(client)}/services/{quote(service, safe='')}"
             return read_json(client.get(url, timeout=client.timeout))
 
@@ -276,16 +276,16 @@ class DockerEngine:
         if service.startswith(COMPOSE_ID_PREFIX):
             Replicas(self.connection, service, self._stop_timeout_max).scale(replicas)
             return
-        seen = self._inspect_service(service)
-        body = parse.set_spec_replicas(seen["Spec"], replicas)
-        with self.connection.client(f"scale service {service}") as client:
-            url = f"{find_base_url(client)}/services/{seen['ID']}/update"
-            version = {"version": seen["Version"]["Index"]}
+        answer = self._inspect_service(service)
+        body = parse.set_spec_replicas(answer["Spec"], replicas)
+        with self.connection.lend_client(f"scale service {service}") as client:
+            url = f"{find_base_url(client)}/services/{answer['ID']}/update"
+            version = {"version": answer["Version"]["Index"]}
             raise_for_status(client.post(url, json=body, params=version, timeout=client.timeout))
 
-    def stats(self, container: str) -> Mapping[str, Any]:
+    def read_stats(self, container: str) -> Mapping[str, Any]:
         """One answer of the stats API, without waiting for a second sample where the engine supports that."""
-        with self.connection.client(f"stats of {container}") as client:
+        with self.connection.lend_client(f"stats of {container}") as client:
             major, minor = (int(part) for part in client.api_version.split("."))
             one_shot = (major, minor) >= ONE_SHOT_API
             query = "stream=false&one-shot=true" if one_shot else "stream=false"
@@ -310,12 +310,12 @@ class DockerEngine:
     ) -> Generator[Mapping[str, Any], None, None]:
         path = f"/containers/{container}/stats?stream=true"
         with (
-            self.connection.client(f"follow stats of {container}") as client,
+            self.connection.lend_client(f"follow stats of {container}") as client,
             event_stream.open_stream(
                 client, path, wires, self._open_sockets, timeout=STATS_SILENCE_SECONDS
-            ) as opened,
+            ) as stream,
         ):
-            yield from map(msgspec.json.decode, filter(None, opened.lines))
+            yield from map(msgspec.json.decode, filter(None, stream.lines))
 
     def close(self) -> None:
         self._open_sockets.cut()

@@ -28,7 +28,7 @@ from hemostat.errors import EngineError
 
 logger = logging.getLogger(__name__)
 
-FIRST_DELAY: Final = 0.1
+FIRST_DELAY_SECONDS: Final = 0.1
 MAX_DELAY_SECONDS: Final = 5.0
 """Seconds between attempts to connect: FIRST_DELAY, doubling up to MAX_DELAY_SECONDS."""
 
@@ -93,8 +93,8 @@ def _keep_alive(wire: socket.socket) -> None:
 
 def make_events_path(since: str, filters: Mapping[str, str]) -> str:
     """The API path of the event stream."""
-    wanted = convert_filters({**parse.EVENT_FILTER, **filters})
-    return f"/events?{urlencode({'since': since, 'filters': wanted})}"
+    query_filters = convert_filters({**parse.EVENT_FILTER, **filters})
+    return f"/events?{urlencode({'since': since, 'filters': query_filters})}"
 
 
 class OpenStream(NamedTuple):
@@ -110,10 +110,10 @@ def open_stream(
 ) -> Iterator[OpenStream]:
     """Open a stream. `timeout`: seconds of silence that end it."""
     url = f"{client.base_url}/v{client.api_version}{path}"
-    with closing(client.get(url, stream=True, timeout=timeout)) as response, ExitStack() as held:
+    with closing(client.get(url, stream=True, timeout=timeout)) as response, ExitStack() as stack:
         raise_for_status(response)
         for each in wires:
-            held.enter_context(each.hold(response))
+            stack.enter_context(each.hold(response))
         server = response.headers.get("Server", "")
         yield OpenStream(answers.read_lines(response), podman=server.startswith(PODMAN_SERVER))
 
@@ -125,35 +125,35 @@ def follow_events(
 
     Each cause of an outage is reported once.
     """
-    cursor, delay, connected, told = Cursor(since + OVERLAP_SECONDS), FIRST_DELAY, False, ""
+    cursor, delay, connected, last_error = Cursor(since + OVERLAP_SECONDS), FIRST_DELAY_SECONDS, False, ""
     while not stop.is_set():
         error = "the engine ended the stream"
         try:
-            with connect(f"{max(0.0, cursor.since or 0.0):.6f}") as opened:
+            with connect(f"{max(0.0, cursor.since or 0.0):.6f}") as stream:
                 if not connected:
                     yield Connected()
-                delay, connected, told = FIRST_DELAY, True, ""
-                for event in _read_events(opened):
-                    if not cursor.knows(event):
-                        cursor = cursor.past(event, last=inf)
+                delay, connected, last_error = FIRST_DELAY_SECONDS, True, ""
+                for event in _read_events(stream):
+                    if not cursor.has_handled(event):
+                        cursor = cursor.advance(event, last=inf)
                         yield event
         except StreamSilentError:
             continue
-        except EngineError as lost:
-            error = str(lost)
+        except EngineError as failure:
+            error = str(failure)
         connected = False
-        if error != told and not stop.is_set():
+        if error != last_error and not stop.is_set():
             yield Disconnected(error)
-            told = error
+            last_error = error
         stop.wait(delay)
         delay = min(2 * delay, MAX_DELAY_SECONDS)
 
 
-def _read_events(opened: OpenStream) -> Iterator[EngineEvent]:
-    for line in _read_until_broken(opened.lines):
+def _read_events(stream: OpenStream) -> Iterator[EngineEvent]:
+    for line in _read_until_broken(stream.lines):
         event = None
         try:
-            event = parse.parse_event(parse.parse_line(line), podman=opened.podman)
+            event = parse.parse_event(parse.parse_line(line), podman=stream.podman)
         except Exception as error:  # noqa: BLE001 - one event must not end the stream
             logger.warning("engine_event.rejected error=%s", f"{type(error).__name__}: {error}"[:300])
         if event is not None:

@@ -28,18 +28,18 @@ def run_exec(client: docker.APIClient, run: str, timeout: float, wires: OpenSock
     Raises EngineError after `timeout` seconds: the engine cannot end the command. A cut of `wires` counts as
     a lost connection.
     """
-    late = OpenSockets()
-    timer = threading.Timer(timeout, late.cut)
+    timed_sockets = OpenSockets()
+    timer = threading.Timer(timeout, timed_sockets.cut)
     url, body = f"{find_base_url(client)}/exec/{run}/start", {"Detach": False, "Tty": False}
     timer.start()
     try:
         with closing(client.post(url, json=body, stream=True, timeout=timeout + GRACE_SECONDS)) as response:
             raise_for_status(response)
-            with late.hold(response), wires.hold(response):
+            with timed_sockets.hold(response), wires.hold(response):
                 output = b"".join(_limit_output(_read_pieces(response)))
     finally:
         timer.cancel()
-    if late.closed.is_set():
+    if timed_sockets.closed.is_set():
         raise EngineError(f"exec: not done within {timeout:g} s")
     code = client.exec_inspect(run)["ExitCode"]
     if code is None:
@@ -57,7 +57,7 @@ def _read_pieces(response: Response) -> Iterator[bytes]:
 
 
 def _limit_output(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    left = MAX_OUTPUT_BYTES
+    bytes_left = MAX_OUTPUT_BYTES
     for piece in pieces:
-        yield piece[:left]
-        left = max(0, left - len(piece))
+        yield piece[:bytes_left]
+        bytes_left = max(0, bytes_left - len(piece))

@@ -123,10 +123,10 @@ def _make_forbidden_error(error: APIError, doing: str, explanation: str) -> Engi
     method, path = _find_endpoint(error.response)
     section = path.strip("/").partition("/")[0].upper().replace("_PING", "PING") or "PING"
     settings = f"{section}=1" + ("" if method in {"GET", "HEAD"} else ", POST=1")
-    said = f": {explanation}" if explanation else ""
+    suffix = f": {explanation}" if explanation else ""
     return EngineForbiddenError(
         f"{doing}: the proxy or plugin in front of the Docker Engine forbids {method} {path} "
-        f"({_format_status(error)}{said})",
+        f"({_format_status(error)}{suffix})",
         hint=f"allow {method} {path} there (docker-socket-proxy: {settings})",
         endpoint=f"{method} {path}",
     )
@@ -165,8 +165,8 @@ def _format_status(error: APIError) -> str:
 
 def _make_unreachable_error(error: Exception, url: str) -> EngineUnreachableError:
     causes = list(_walk_causes(error))
-    if (known := _recognize_other_server(causes, url)) is not None:
-        return known
+    if (other_server := _recognize_other_server(causes, url)) is not None:
+        return other_server
     system = next((each for each in causes if isinstance(each, OSError) and each.errno), None)
     if isinstance(system, PermissionError):
         return EngineUnreachableError(

@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 def list_rows(connection: ClientPool, filters: Mapping[str, Any], *, stopped: bool = True) -> list[Row]:
     """The engine's rows of the containers that match its `filters`."""
-    with connection.client("list containers") as client:
+    with connection.lend_client("list containers") as client:
         answer = read_or_rows(
             make_opener(client, LIST_SECONDS)(LIST_PATH, _make_query(filters, stopped=stopped))
         )
@@ -70,14 +70,14 @@ def _read_apart(answer: Iterable[bytes], get: Get) -> list[Row]:
     for row in answer:
         if len(row) <= MAX_ROW_BYTES:
             rows.append(_lighten(msgspec.json.decode(row, type=dict[str, Any])))
-        elif (named := ID_PATTERN.search(row, 0, ID_WITHIN_BYTES)) is not None:
-            long.append(named[1].decode())
+        elif (id_match := ID_PATTERN.search(row, 0, ID_WITHIN_BYTES)) is not None:
+            long.append(id_match[1].decode())
     for container in long[:MAX_LONG_ROWS]:
         try:
-            asked = msgspec.json.decode(
+            full_rows = msgspec.json.decode(
                 get(LIST_PATH, _make_query({"id": container})), type=list[dict[str, Any]]
             )
-            rows += map(_lighten, asked)
+            rows += map(_lighten, full_rows)
         except AnswerTooLongError as error:
             logger.warning("engine_row.dropped container=%s error=%s", container, error)
     logger.debug("engine_list.split rows=%d apart=%d", len(rows), len(long))
@@ -111,29 +111,29 @@ def inspect_all(
     Raises EngineUnreachableError, and EngineError for a transient failure.
     """
     answers: Answers = {}
-    with connection.client("inspect containers") as client:
+    with connection.lend_client("inspect containers") as client:
         get = make_getter(client, seconds)
         for container in containers:
             answers[container] = _inspect(connection, get, container, group)
             if isinstance(answers[container], EngineTimeoutError):
                 break
-    rest = containers[len(answers) :]
-    if rest:
+    remaining_ids = containers[len(answers) :]
+    if remaining_ids:
         with ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="inspect") as pool:
-            found = pool.map(lambda each: _inspect_apart(connection, each, group), rest)
-            answers |= zip(rest, found, strict=True)
+            results = pool.map(lambda each: _inspect_apart(connection, each, group), remaining_ids)
+            answers |= zip(remaining_ids, results, strict=True)
     return answers
 
 
 def _inspect_apart(connection: ClientPool, container: str, group: str) -> ContainerInfo | EngineError:
-    with connection.client("inspect containers") as client:
+    with connection.lend_client("inspect containers") as client:
         return _inspect(connection, make_getter(client, BRIEF_SECONDS), container, group)
 
 
 def _inspect(connection: ClientPool, get: Get, container: str, group: str) -> ContainerInfo | EngineError:
     doing = f"inspect {container}"
     try:
-        with connection.translating(doing), translate_malformed(doing):
+        with connection.translate_errors(doing), translate_malformed(doing):
             return parse.parse_info(inspect_container(get, container), group)
     except EngineError as error:
         if isinstance(error, EngineUnreachableError) or (

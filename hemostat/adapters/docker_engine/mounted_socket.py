@@ -58,15 +58,15 @@ def find_mount_source(path: Path, mounts: Path = MOUNTS_FILE) -> str | None:
     """The source of the mount at this path, also through links. None if the path is not a mount point."""
     try:
         rows = [line.split() for line in mounts.read_text(errors="replace").splitlines()]
-        wanted = {str(path), str(path.resolve())}
+        paths = {str(path), str(path.resolve())}
     except OSError:
         return None
-    found = (
+    sources = (
         _unescape(row[SOURCE_FIELD])
         for row in rows
-        if _unescape("".join(row[POINT_FIELD : POINT_FIELD + 1])) in wanted
+        if _unescape("".join(row[POINT_FIELD : POINT_FIELD + 1])) in paths
     )
-    return next(found, None)
+    return next(sources, None)
 
 
 def _unescape(text: str) -> str:

@@ -21,8 +21,8 @@ def read_address(network: Json) -> str:
 
 
 def read_addresses(network: Json, *names: str) -> tuple[str, ...]:
-    found = (each.get(name) for each in _list_endpoints(network) for name in names)
-    return bounds.limit_texts(list(filter(None, found)), MAX_ADDRESS_CHARACTERS)
+    addresses = (each.get(name) for each in _list_endpoints(network) for name in names)
+    return bounds.limit_texts(list(filter(None, addresses)), MAX_ADDRESS_CHARACTERS)
 
 
 def _list_endpoints(network: Json) -> list[Json]:
@@ -65,8 +65,8 @@ def read_published_ports(network: Json) -> tuple[int, ...]:
     """Published TCP ports of the host. `Ports` is null for a port that is exposed and not published."""
     ports = (network.get("Ports") or {}).items()
     bound = (each for port, bindings in ports if port.endswith("/tcp") for each in bindings or ())
-    found = {_read_port(each.get("HostPort")) for each in islice(bound, MAX_PORTS)}
-    return tuple(sorted(found - {0}))
+    host_ports = {_read_port(each.get("HostPort")) for each in islice(bound, MAX_PORTS)}
+    return tuple(sorted(host_ports - {0}))
 
 
 def _read_port(text: object) -> int:

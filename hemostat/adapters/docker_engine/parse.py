@@ -69,30 +69,30 @@ def parse_line(line: bytes) -> EventLine:
     return msgspec.json.decode(line, type=EventLine)
 
 
-def parse_event(heard: EventLine, *, podman: bool = False) -> EngineEvent | None:
+def parse_event(event_line: EventLine, *, podman: bool = False) -> EngineEvent | None:
     """The event, or None for an action that HemoStat does not use.
 
     `podman`: the engine is known to be Podman. The attributes cannot show that: they include the container's
     labels.
     """
-    attributes = heard.actor.attributes or {}
-    action = _parse_action(heard.action, attributes)
+    attributes = event_line.actor.attributes or {}
+    action = _parse_action(event_line.action, attributes)
     if action is None:
         return None
     return EngineEvent(
-        time=bounds.clamp_int(heard.nanos, MAX_NANOS) // 1000 / 1e6,
+        time=bounds.clamp_int(event_line.nanos, MAX_NANOS) // 1000 / 1e6,
         action=action,
         container=build_reference(
-            heard.actor.id, attributes.get("name", ""), attributes.get("image", ""), attributes
+            event_line.actor.id, attributes.get("name", ""), attributes.get("image", ""), attributes
         ),
         exit_code=_parse_number(attributes.get("exitCode")),
         signal=_parse_signal(attributes.get("signal")),
-        podman=podman or heard.action in ALIASES,
+        podman=podman or event_line.action in ALIASES,
     )
 
 
-def _parse_action(said: str, attributes: Mapping[str, str]) -> str | None:
-    name, _, detail = said.partition(": ")
+def _parse_action(text: str, attributes: Mapping[str, str]) -> str | None:
+    name, _, detail = text.partition(": ")
     if name == "health_status":
         health = detail or attributes.get("health_status", "")
         return health if health in {"healthy", "unhealthy"} else None
@@ -108,8 +108,10 @@ def _parse_number(text: str | None) -> int | None:
 def _parse_signal(text: str | None) -> int | None:
     """A signal by number or by name, with or without SIG."""
     name = "SIG" + (text or "").upper().removeprefix("SIG")
-    known = REAL_TIME_SIGNALS.get(name[:8]) or signal.Signals.__members__.get(name)
-    return _parse_number(text) if known is None else int(known) + (_parse_number(name[8:]) or 0)
+    signal_number = REAL_TIME_SIGNALS.get(name[:8]) or signal.Signals.__members__.get(name)
+    return (
+        _parse_number(text) if signal_number is None else int(signal_number) + (_parse_number(name[8:]) or 0)
+    )
 
 
 STATUS_PATTERN: Final = re.compile(
@@ -132,28 +134,28 @@ UNIT_SECONDS: Final = {
 
 def parse_row(row: Mapping[str, Any]) -> ListedContainer:
     """One row of the engine's list."""
-    words = STATUS_PATTERN.fullmatch(bounds.limit_text(row.get("Status"), MAX_STATUS_CHARACTERS))
-    found = words.groupdict() if words else {}
-    note, code = found.get("note") or "", found.get("code")
+    match = STATUS_PATTERN.fullmatch(bounds.limit_text(row.get("Status"), MAX_STATUS_CHARACTERS))
+    groups = match.groupdict() if match else {}
+    note, code = groups.get("note") or "", groups.get("code")
     name = min(row.get("Names") or [row["Id"][:12]], key=lambda name: name.count("/"))
     return ListedContainer(
         ref=build_reference(row["Id"], name, row.get("Image") or "", row.get("Labels") or {}),
         status=bounds.limit_text(row["State"], bounds.MAX_WORD_CHARACTERS),
         health=note.removeprefix("health: ") if note.removeprefix("health: ") in HEALTH_STATES else None,
         exit_code=None if code is None else int(code),
-        age=_parse_age(found.get("age") or ""),
+        age=_parse_age(groups.get("age") or ""),
     )
 
 
-def _parse_age(words: str) -> float | None:
+def _parse_age(text: str) -> float | None:
     """The most seconds that the engine's words can mean."""
-    if words == "Less than a second":
+    if text == "Less than a second":
         return 1.0
-    found = AGE_PATTERN.search(words.strip())
-    if found is None:
+    match = AGE_PATTERN.search(text.strip())
+    if match is None:
         return None
-    count = int(found["count"]) if found["count"].isdigit() else 1
-    return (count + 1) * UNIT_SECONDS[found["unit"]]
+    count = int(match["count"]) if match["count"].isdigit() else 1
+    return (count + 1) * UNIT_SECONDS[match["unit"]]
 
 
 def parse_info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
@@ -309,7 +311,7 @@ def parse_service(inspected: Mapping[str, Any], tasks: Sequence[Mapping[str, Any
     """The service. Its labels are those of the service and of its containers."""
     spec = inspected["Spec"]
     of_containers = ((spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}).get("Labels") or {}
-    made = ((each.get("Status") or {}).get("ContainerStatus") or {} for each in tasks)
+    container_statuses = ((each.get("Status") or {}).get("ContainerStatus") or {} for each in tasks)
     replicated = (spec.get("Mode") or {}).get("Replicated")
     replicas = None if replicated is None else bounds.clamp_int(replicated.get("Replicas", 1))
     return Service(
@@ -317,7 +319,7 @@ def parse_service(inspected: Mapping[str, Any], tasks: Sequence[Mapping[str, Any
         name=bounds.shorten_identifier(spec.get("Name"), bounds.MAX_NAME_CHARACTERS),
         replicas=replicas,
         labels=select_labels({**of_containers, **(spec.get("Labels") or {})}),
-        members=tuple(each["ContainerID"] for each in made if each.get("ContainerID")),
+        members=tuple(each["ContainerID"] for each in container_statuses if each.get("ContainerID")),
     )
 
 

@@ -21,58 +21,60 @@ UNTAGGED_NAMES: Final = frozenset({"<none>:<none>", "<none>@<none>"})
 Json = Mapping[str, Any]
 
 
-def list_containers(used: Json, wanted: Sequence[str], ended: Mapping[str, float]) -> Iterator[PrunableItem]:
-    """The stopped containers whose stop times `ended` contains."""
-    for row in _select_labelled(used.get("Containers"), wanted):
-        if row["Id"] in ended:
+def list_containers(
+    used: Json, label_filters: Sequence[str], end_times: Mapping[str, float]
+) -> Iterator[PrunableItem]:
+    """The stopped containers whose stop times `end_times` contains."""
+    for row in _select_labelled(used.get("Containers"), label_filters):
+        if row["Id"] in end_times:
             name = next(iter(row.get("Names") or ()), row["Id"]).removeprefix("/")
             yield _make_item(
-                PrunableKind.CONTAINER, row["Id"], name, row, row.get("SizeRw"), ended[row["Id"]]
+                PrunableKind.CONTAINER, row["Id"], name, row, row.get("SizeRw"), end_times[row["Id"]]
             )
 
 
-def list_images(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
+def list_images(used: Json, label_filters: Sequence[str]) -> Iterator[PrunableItem]:
     """Images without tag and digest. Layers shared with other images stay when an image is removed."""
-    for row in _select_labelled(used.get("Images"), wanted):
+    for row in _select_labelled(used.get("Images"), label_filters):
         names = {*(row.get("RepoTags") or ()), *(row.get("RepoDigests") or ())}
         if names <= UNTAGGED_NAMES and row.get("Containers") == 0:
             size = (row.get("Size") or 0) - max(0, row.get("SharedSize") or 0)
             yield _make_item(PrunableKind.IMAGE, row["Id"], "", row, size, row.get("Created") or 0.0)
 
 
-def list_volumes(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
+def list_volumes(used: Json, label_filters: Sequence[str]) -> Iterator[PrunableItem]:
     """Volumes on this host's disk only: other drivers store data elsewhere."""
-    for row in _select_labelled(used.get("Volumes"), wanted):
+    for row in _select_labelled(used.get("Volumes"), label_filters):
         use, name = row.get("UsageData") or {}, row["Name"]
         if use.get("RefCount") == 0 and row.get("Driver") == "local" and not row.get("Options"):
             since = parse_seconds(row.get("CreatedAt"))
             yield _make_item(PrunableKind.VOLUME, name, name, row, use.get("Size"), since)
 
 
-def list_build_cache(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
+def list_build_cache(used: Json, label_filters: Sequence[str]) -> Iterator[PrunableItem]:
     """The whole build cache as one item: its records depend on each other.
 
     Data shared with images is not freed.
     """
     unused = [row for row in used.get("BuildCache") or () if not row.get("InUse") and not row.get("Shared")]
-    if unused and not wanted:
+    if unused and not label_filters:
         size = sum(row.get("Size") or 0 for row in unused)
         yield PrunableItem(what=PrunableKind.BUILD_CACHE, size=size)
 
 
-def _select_labelled(rows: Iterable[Json] | None, wanted: Sequence[str]) -> Iterator[Json]:
-    """The rows with all the `wanted` labels, each `key` or `key=value`."""
+def _select_labelled(rows: Iterable[Json] | None, label_filters: Sequence[str]) -> Iterator[Json]:
+    """The rows with all the `label_filters` labels, each `key` or `key=value`."""
     for row in rows or ():
         carried = row.get("Labels") or {}
-        if {*wanted} <= {*carried, *(f"{key}={value}" for key, value in carried.items())}:
+        if {*label_filters} <= {*carried, *(f"{key}={value}" for key, value in carried.items())}:
             yield row
 
 
 def _make_item(
-    what: PrunableKind, identity: str, name: str, row: Json, size: int | None, since: float
+    kind: PrunableKind, identity: str, name: str, row: Json, size: int | None, since: float
 ) -> PrunableItem:
     return PrunableItem(
-        what=what,
+        what=kind,
         id=identity,
         name=bounds.shorten_identifier(name, bounds.MAX_NAME_CHARACTERS),
         size=bounds.clamp_int(size),
@@ -81,16 +83,16 @@ def _make_item(
     )
 
 
-def remove(client: docker.APIClient, leftover: PrunableItem) -> int:
+def remove(client: docker.APIClient, item: PrunableItem) -> int:
     """Remove an item. Returns the bytes freed, 0 if the item is gone. The engine refuses items in use."""
-    if leftover.what is PrunableKind.BUILD_CACHE:
+    if item.what is PrunableKind.BUILD_CACHE:
         pruned = read_json(client.post(f"{find_base_url(client)}/build/prune", timeout=PRUNE_SECONDS))
         return int(pruned.get("SpaceReclaimed") or 0)
     try:
-        _REMOVALS[leftover.what](client, leftover.id)
+        _REMOVALS[item.what](client, item.id)
     except NotFound:
         return 0
-    return leftover.size
+    return item.size
 
 
 _REMOVALS: Final[dict[PrunableKind, Callable[[docker.APIClient, str], object]]] = {

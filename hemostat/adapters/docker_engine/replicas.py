@@ -55,7 +55,7 @@ class Replicas:
         self._id = service
         self._project, self._name = split_service_id(service)
 
-    def service(self) -> Service:
+    def read_service(self) -> Service:
         """The service with its number of running replicas.
 
         Raises EngineError if no replica runs, NotApplicableError if two cannot coexist.
@@ -86,28 +86,28 @@ class Replicas:
         for _ in range(replicas - len(running)):
             members = self._list_members()
             self._add(_select_running(members)[0], 1 + max(map(_read_number, members)))
-        ours = [member for member in reversed(running) if _is_ours(member)]
-        self._remove(ours[: max(0, len(running) - replicas)])
+        own_members = [member for member in reversed(running) if _is_ours(member)]
+        self._remove(own_members[: max(0, len(running) - replicas)])
 
     def _list_members(self) -> list[Inspected]:
         """All replicas by number, except those of `docker compose run`."""
         labels = [f"{PROJECT_LABEL}={self._project}", f"{SERVICE_LABEL}={self._name}"]
-        with self._connection.client(f"list replicas of {self._name}") as client:
+        with self._connection.lend_client(f"list replicas of {self._name}") as client:
             rows, get = list_rows(self._connection, {"label": labels}), make_getter(client)
-            found = [inspect_container(get, row["Id"]) for row in rows]
-        return sorted((each for each in found if self._is_replica(each)), key=_read_number)
+            members = [inspect_container(get, row["Id"]) for row in rows]
+        return sorted((each for each in members if self._is_replica(each)), key=_read_number)
 
     def _is_replica(self, member: Inspected) -> bool:
         ref = parse_info(member).ref
         return is_member(ref, self._id) and not is_one_off(ref)
 
     def _add(self, model: Inspected, number: int) -> None:
-        name, body, others = (
+        name, body, other_endpoints = (
             _make_name(model, number),
             make_copy_body(model, number),
             _list_endpoints(model)[1:],
         )
-        with self._connection.client(f"create {name}") as client:
+        with self._connection.lend_client(f"create {name}") as client:
             if not _is_current(client, model):
                 body["Image"] = model["Image"]
             answer = client.post(
@@ -116,15 +116,15 @@ class Replicas:
                 params={"name": name},
                 timeout=client.timeout,
             )
-            made = read_json(answer)["Id"]
+            container_id = read_json(answer)["Id"]
         try:
-            with self._connection.client(f"start {name}") as client:
-                for network, endpoint in others:
-                    client.connect_container_to_network(made, network, aliases=endpoint["Aliases"])
-                client.start(made)
+            with self._connection.lend_client(f"start {name}") as client:
+                for network, endpoint in other_endpoints:
+                    client.connect_container_to_network(container_id, network, aliases=endpoint["Aliases"])
+                client.start(container_id)
         except EngineError:
-            with self._connection.client(f"remove {name}") as client:
-                client.remove_container(made, force=True, v=True)
+            with self._connection.lend_client(f"remove {name}") as client:
+                client.remove_container(container_id, force=True, v=True)
             raise
 
     def _remove(self, members: Iterable[Inspected]) -> None:
@@ -134,7 +134,7 @@ class Replicas:
                     parse_stop_timeout(member["Config"].get("StopTimeout")), self._stop_timeout_max
                 )
             )
-            with self._connection.client(f"remove {member['Name'].lstrip('/')}") as client:
+            with self._connection.lend_client(f"remove {member['Name'].lstrip('/')}") as client:
                 client.stop(member["Id"], timeout=seconds)
                 client.remove_container(member["Id"], v=True)
 
@@ -169,8 +169,10 @@ def _require_copyable(config: Inspected, host: Inspected, model: Inspected) -> N
         raise NotApplicableError(f"{name} uses the network of the host or of another container")
     for port, bindings in (host.get("PortBindings") or {}).items():
         for binding in bindings or ():
-            if (wanted := binding.get("HostPort") or "0") != "0" and "-" not in wanted:
-                raise NotApplicableError(f"port {wanted} of the host (for {port}) can be published only once")
+            if (host_port := binding.get("HostPort") or "0") != "0" and "-" not in host_port:
+                raise NotApplicableError(
+                    f"port {host_port} of the host (for {port}) can be published only once"
+                )
     fixed = [
         each.get("IPAMConfig") or {} for each in (model["NetworkSettings"].get("Networks") or {}).values()
     ]
@@ -197,10 +199,10 @@ def _is_current(client: docker.APIClient, model: Inspected) -> bool:
     """Whether the image's name still refers to the image that the container runs."""
     name = quote(model["Config"]["Image"], safe="/:@")
     try:
-        found = read_json(client.get(f"{find_base_url(client)}/images/{name}/json", timeout=client.timeout))
+        image = read_json(client.get(f"{find_base_url(client)}/images/{name}/json", timeout=client.timeout))
     except NotFound:
         return False
-    return bool(found["Id"] == model["Image"])
+    return bool(image["Id"] == model["Image"])
 
 
 def _select_running(members: Sequence[Inspected]) -> list[Inspected]:

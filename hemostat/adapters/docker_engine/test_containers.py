@@ -22,22 +22,22 @@ class DockerTestContainers:
         self._engine = engine
         self._connection = engine.connection
 
-    def image(self, tag: str, program: str) -> None:
+    def make_image(self, tag: str, program: str) -> None:
         if self._exists(tag):
             return
         layer = _make_layer(Path(program).read_bytes(), _list_applets(program))
         repository, _, version = tag.partition(":")
-        with self._connection.client(f"import image {tag}") as client:
+        with self._connection.lend_client(f"import image {tag}") as client:
             client.import_image_from_data(layer, repository=repository, tag=version or "latest")
         if not self._exists(tag):
             raise EngineError(f"the engine did not create the image {tag}")
 
     def _exists(self, tag: str) -> bool:
-        with self._connection.client(f"find image {tag}") as client:
+        with self._connection.lend_client(f"find image {tag}") as client:
             return bool(client.images(name=tag))
 
     def run(self, spec: ContainerSpec) -> str:
-        with self._connection.client(f"create {spec.name}") as client:
+        with self._connection.lend_client(f"create {spec.name}") as client:
             container = str(
                 client.create_container(
                     spec.image,
@@ -60,7 +60,7 @@ class DockerTestContainers:
         return self._engine.find({"label": label})
 
     def remove(self, container: str) -> None:
-        with suppress(NoSuchContainerError), self._connection.client(f"remove {container}") as client:
+        with suppress(NoSuchContainerError), self._connection.lend_client(f"remove {container}") as client:
             client.remove_container(container, force=True, v=True)
 
 

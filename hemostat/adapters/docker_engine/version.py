@@ -29,12 +29,12 @@ def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersio
     local = connection.url.startswith(("unix:", "http+unix:"))
     version, no_version = _ask(connection, lambda client: client.version())
     info, no_info = _ask(connection, lambda client: client.info())
-    with connection.client("version") as client:
-        spoken = client.api_version
+    with connection.lend_client("version") as client:
+        api_version = client.api_version
     with translate_malformed("version"):
         return EngineVersion(
             version=version.get("Version") or "of unknown version",
-            api=version.get("ApiVersion") or spoken,
+            api=version.get("ApiVersion") or api_version,
             name=info.get("Name") or "",
             root=info.get("DockerRootDir") or DEFAULT_ROOT,
             cgroup_version=info.get("CgroupVersion")
@@ -51,7 +51,7 @@ def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersio
 def _ask(connection: ClientPool, ask: Ask) -> tuple[Json, str]:
     """The answer, and the error if a proxy forbids the call."""
     try:
-        with connection.client("version") as client, translate_malformed("version"):
+        with connection.lend_client("version") as client, translate_malformed("version"):
             return dict(ask(client)), ""
     except EngineForbiddenError as error:
         return {}, str(error)

@@ -16,29 +16,31 @@ class InMemoryAuditAnchor:
     def note_anchor(self, trail: str, end: ChainPosition) -> None:
         self._note(trail, "anchor", end)
 
-    def noted(self, trail: str, place: str = "") -> AnchorNotes:
+    def read_notes(self, trail: str, location: str = "") -> AnchorNotes:
         return msgspec.structs.replace(
-            self._notes.get(trail, AnchorNotes()), trail=self._trails.get(place, "") if place else ""
+            self._notes.get(trail, AnchorNotes()), trail=self._trails.get(location, "") if location else ""
         )
 
-    def note_trail(self, place: str, trail: str) -> None:
-        self._trails.setdefault(place, trail)
+    def note_trail(self, location: str, trail: str) -> None:
+        self._trails.setdefault(location, trail)
 
     def note_signed(self, trail: str, number: int) -> None:
-        self._set(trail, signed=self.noted(trail).signed or number)
+        self._set(trail, signed=self.read_notes(trail).signed or number)
 
-    def accept(self, place: str, ends: ChainEnds, accepted: AcceptedFindings, *, signed: int) -> None:
-        self._trails[place] = ends.trail
+    def accept_trail(
+        self, location: str, ends: ChainEnds, accepted: AcceptedFindings, *, signed: int
+    ) -> None:
+        self._trails[location] = ends.trail
         self._set(ends.trail, head=ends.head, anchor=ends.anchor, accepted=accepted, signed=signed)
 
     def forget(self, trail: str) -> None:
         """Remove the notes, like a Redis that loses a key."""
         self._notes.pop(trail, None)
 
-    def _note(self, trail: str, which: str, end: ChainPosition) -> None:
-        known = getattr(self.noted(trail), which)
-        if known is None or known.number < end.number:
-            self._set(trail, **{which: end})
+    def _note(self, trail: str, field: str, end: ChainPosition) -> None:
+        previous = getattr(self.read_notes(trail), field)
+        if previous is None or previous.number < end.number:
+            self._set(trail, **{field: end})
 
     def _set(self, trail: str, **changes: object) -> None:
-        self._notes[trail] = msgspec.structs.replace(self.noted(trail), **changes)
+        self._notes[trail] = msgspec.structs.replace(self.read_notes(trail), **changes)

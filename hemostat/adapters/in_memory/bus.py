@@ -47,14 +47,14 @@ class InMemoryBus:
         """Role, due time and entry."""
         self._published: list[Event] = []
         self._ids = count(1)
-        self.dead: list[tuple[Entry, str]] = []
+        self.dead_letters: list[tuple[Entry, str]] = []
         self._dead_letter_at = 0.0
         self.incidents: dict[tuple[str, str | None], str] = {}
         """Monitors' notes, by host and by incident with the note's suffix (core.ledger.alert_notes)."""
         self.seals: dict[tuple[str, str | None], str] = {}
         """The seals of orders, by the same keys."""
 
-    def put(self, stream: str, raw: bytes, notes: tuple[str, ...] = ()) -> None:
+    def put_raw(self, stream: str, raw: bytes, notes: tuple[str, ...] = ()) -> None:
         """Append raw bytes, as a malicious client might."""
         with self._changed:
             event, error = None, ""
@@ -67,33 +67,33 @@ class InMemoryBus:
             self._streams[stream].append(entry)
             self._changed.notify_all()
 
-    def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
+    def publish(self, events: Sequence[Event], *, state: tuple[str, bytes] | None = None) -> None:
         with self._changed:
             for event in events:
-                self.put(event.type, encode(event))
+                self.put_raw(event.type, encode(event))
                 for suffix, note in build_notes(event):
                     self.incidents[event.host, f"{event.incident}{suffix}"] = note
                 if isinstance(event.data, Order):
                     self.seals[event.host, event.incident] = seal(event.data, event.time)
             self._published += events
-            if memo is not None:
-                self._states[memo[0]] = memo[1]
+            if state is not None:
+                self._states[state[0]] = state[1]
 
-    def recall(self, key: str) -> bytes | None:
+    def load_state(self, key: str) -> bytes | None:
         with self._changed:
             return self._states.get(key)
 
-    def show(self, events: Sequence[Event], ttl: float) -> None:
+    def publish_live(self, events: Sequence[Event], ttl: float) -> None:
         with self._changed:
             for event in events:
                 self._last_values[event.type, _name_value(event)] = event, self._clock.now() + ttl
                 if isinstance(event.data, ContainerStats):
-                    point = MetricPoint.of(event.data, event.time)
+                    point = MetricPoint.from_stats(event.data, event.time)
                     self._points[event.host, event.data.container.name].append(point)
             self._published += events
             self._changed.notify_all()
 
-    def last(self, stream: str) -> list[Event]:
+    def read_last_values(self, stream: str) -> list[Event]:
         with self._changed:
             now = self._clock.now()
             return [
@@ -102,7 +102,7 @@ class InMemoryBus:
                 if kind == stream and until > now
             ]
 
-    def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
+    def read_metrics(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
         with self._changed:
             points = list(self._points[host, container])[-count:]
             return points if points and self._clock.now() < points[-1].time + POINTS_TTL_SECONDS else []
@@ -126,10 +126,10 @@ class InMemoryBus:
             for entry in self._streams[stream][self._groups[role, stream].position :]
         ]
 
-    def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
+    def read_unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
         with self._changed:
-            mine = [p for p in self._list_pending(role, streams) if p.consumer == consumer]
-            return [_count_delivery(pending) for pending in mine]
+            own_pending = [p for p in self._list_pending(role, streams) if p.consumer == consumer]
+            return [_count_delivery(pending) for pending in own_pending]
 
     def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
         with self._changed:
@@ -144,13 +144,13 @@ class InMemoryBus:
         pending.entry, pending.consumer, pending.since = _count_delivery(pending), consumer, self._clock.now()
         return pending.entry
 
-    def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
+    def extend_delivery(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
         with self._changed:
             for entry in entries:
                 pending = self._groups[role, entry.stream].pending.get(entry.id)
                 if pending is not None:
-                    kept = msgspec.structs.replace(pending.entry, deliveries=entry.deliveries)
-                    pending.entry, pending.consumer, pending.since = kept, consumer, self._clock.now()
+                    new_entry = msgspec.structs.replace(pending.entry, deliveries=entry.deliveries)
+                    pending.entry, pending.consumer, pending.since = new_entry, consumer, self._clock.now()
 
     def release(self, role: str, consumer: str, streams: Sequence[str]) -> None:
         with self._changed:
@@ -158,9 +158,9 @@ class InMemoryBus:
                 if pending.consumer == consumer:
                     pending.since = -inf
 
-    def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
+    def ack_all(self, role: str, finished_entries: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
         with self._changed:
-            for entry, outputs in done:
+            for entry, outputs in finished_entries:
                 self.publish(outputs)
                 self._groups[role, entry.stream].pending.pop(entry.id, None)
             self._changed.notify_all()
@@ -170,48 +170,48 @@ class InMemoryBus:
             self.ack_all(role, [(entry, outputs)])
             self._deferred.append((role, until, entry))
 
-    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
+    def read_due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
         with self._changed:
-            mine = [
+            role_entries = [
                 (until, entry)
                 for by, until, entry in self._deferred
                 if by == role and entry.stream in streams
             ]
-            mine.sort(key=lambda each: each[0])
-            due = [entry for until, entry in mine if until <= now]
+            role_entries.sort(key=lambda each: each[0])
+            due = [entry for until, entry in role_entries if until <= now]
             entries = [e for stream in streams for e in [d for d in due if d.stream == stream][:count]]
-            return DueEntries(entries, min((until for until, _ in mine if until > now), default=None))
+            return DueEntries(entries, min((until for until, _ in role_entries if until > now), default=None))
 
-    def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
+    def postpone(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
         with self._changed:
-            later = {(each.stream, each.id, each.raw): until for each, until in entries}
+            new_times = {(each.stream, each.id, each.raw): until for each, until in entries}
             self._deferred = [
-                (by, later.get((e.stream, e.id, e.raw), until) if by == role else until, e)
+                (by, new_times.get((e.stream, e.id, e.raw), until) if by == role else until, e)
                 for by, until, e in self._deferred
             ]
 
-    def put_back(self, role: str, entries: Sequence[Entry]) -> int:
+    def requeue(self, role: str, entries: Sequence[Entry]) -> int:
         with self._changed:
             back = {(each.stream, each.id, each.raw) for each in entries}
-            found = [
+            deferred_entries = [
                 each
                 for each in self._deferred
                 if each[0] == role and (each[2].stream, each[2].id, each[2].raw) in back
             ]
-            return self._requeue(found)
+            return self._requeue(deferred_entries)
 
-    def promote(self, role: str, streams: Sequence[str], now: float) -> int:
+    def requeue_due(self, role: str, streams: Sequence[str], now: float) -> int:
         with self._changed:
-            mine = (each for each in self._deferred if each[0] == role and each[2].stream in streams)
-            return self._requeue([each for each in mine if each[1] <= now])
+            role_entries = (each for each in self._deferred if each[0] == role and each[2].stream in streams)
+            return self._requeue([each for each in role_entries if each[1] <= now])
 
-    def _requeue(self, found: Sequence[tuple[str, float, Entry]]) -> int:
-        self._deferred = [each for each in self._deferred if each not in found]
-        for _, _, entry in found:
-            self.put(entry.stream, entry.raw, entry.notes)
-        return len(found)
+    def _requeue(self, deferred_entries: Sequence[tuple[str, float, Entry]]) -> int:
+        self._deferred = [each for each in self._deferred if each not in deferred_entries]
+        for _, _, entry in deferred_entries:
+            self.put_raw(entry.stream, entry.raw, entry.notes)
+        return len(deferred_entries)
 
-    def bury(
+    def move_to_dead_letters(
         self,
         role: str,
         entry: Entry,
@@ -221,31 +221,31 @@ class InMemoryBus:
     ) -> None:
         with self._changed:
             self.ack_all(role, [(entry, outputs)])
-            self.dead.append((entry, error))
+            self.dead_letters.append((entry, error))
             self._dead_letter_at = now
 
-    def buried(self) -> int:
+    def count_dead_letters(self) -> int:
         with self._changed:
-            return len(self.dead)
+            return len(self.dead_letters)
 
-    def last_buried(self) -> DeadLetter | None:
+    def read_last_dead_letter(self) -> DeadLetter | None:
         with self._changed:
-            if not self.dead:
+            if not self.dead_letters:
                 return None
-            entry, error = self.dead[-1]
+            entry, error = self.dead_letters[-1]
             return DeadLetter(
-                id=f"{len(self.dead)}-0", time=self._dead_letter_at, stream=entry.stream, error=error
+                id=f"{len(self.dead_letters)}-0", time=self._dead_letter_at, stream=entry.stream, error=error
             )
 
-    def lag(self, role: str, streams: Sequence[str]) -> int:
+    def count_lag(self, role: str, streams: Sequence[str]) -> int:
         with self._changed:
             return len(self._list_undelivered(role, streams)) + len(self._list_pending(role, streams))
 
-    def recent(self, stream: str, count: int) -> list[Event]:
+    def read_recent(self, stream: str, count: int) -> list[Event]:
         with self._changed:
             return [entry.event for entry in self._streams[stream][-count:] if entry.event is not None]
 
-    def after(self, stream: str, position: str, count: int) -> list[Entry]:
+    def read_after(self, stream: str, position: str, count: int) -> list[Entry]:
         with self._changed:
             first = int(position.split("-", maxsplit=1)[0])
             return [e for e in self._streams[stream] if int(e.id.split("-")[0]) > first][:count]
@@ -258,10 +258,10 @@ class InMemoryBus:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: len(self._published) > position, timeout)  # noqa: B023 - called here and now
-                news = self._published[position:]
-                position += len(news)
-            wanted: list[Event | None] = [event for event in news if event.type in streams]
-            yield from wanted or [None]
+                new_events = self._published[position:]
+                position += len(new_events)
+            stream_events: list[Event | None] = [event for event in new_events if event.type in streams]
+            yield from stream_events or [None]
 
     def ping(self) -> None:
         """Always available."""

@@ -14,7 +14,7 @@ class InMemoryControls:
         self._resets: dict[str, float] = {}
         self._approvals: dict[str, Approval] = {}
 
-    def controls(self) -> Controls:
+    def read_controls(self) -> Controls:
         with self._lock:
             return Controls(pauses=dict(self._pauses), resets=dict(self._resets))
 
@@ -26,25 +26,27 @@ class InMemoryControls:
         with self._lock:
             return self._pauses.pop(container, None) is not None
 
-    def reset(self, container: str, now: float) -> None:
+    def reset_breaker(self, container: str, now: float) -> None:
         with self._lock:
             self._resets[container] = now
 
-    def ask(self, approval: Approval) -> Approval:
+    def request_approval(self, approval: Approval) -> Approval:
         with self._lock:
             return self._approvals.setdefault(approval.key, approval)
 
-    def answer(
+    def answer_approval(
         self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str, now: float
     ) -> Approval | None:
         with self._lock:
-            found = next((each for each in self._approvals.values() if each.id == approval_id), None)
-            if found is None or not found.is_open(now):
-                return found
-            told = msgspec.structs.replace(found, answer=answer, by=by, reason=reason, answered=now)
-            self._approvals[told.key] = told
-            return told
+            approval = next((each for each in self._approvals.values() if each.id == approval_id), None)
+            if approval is None or not approval.is_open(now):
+                return approval
+            new_approval = msgspec.structs.replace(
+                approval, answer=answer, by=by, reason=reason, answered=now
+            )
+            self._approvals[new_approval.key] = new_approval
+            return new_approval
 
-    def approvals(self) -> list[Approval]:
+    def list_approvals(self) -> list[Approval]:
         with self._lock:
             return sorted(self._approvals.values(), key=lambda approval: approval.asked)

@@ -18,23 +18,23 @@ class InMemoryEvidence:
         self._lock = threading.Lock()
         self._snapshots: dict[str, dict[tuple[int, int], EvidenceSnapshot]] = defaultdict(dict)
 
-    def put(self, incident: str, dossier: EvidenceSnapshot) -> bool:
+    def put(self, incident: str, snapshot: EvidenceSnapshot) -> bool:
         with self._lock:
-            kept, key = self._snapshots[incident], (dossier.occurrence, dossier.rung)
-            if key in kept:
+            snapshots, key = self._snapshots[incident], (snapshot.occurrence, snapshot.rung)
+            if key in snapshots:
                 return False
-            kept[key] = dossier
-            for old in sorted(kept)[:-MAX_SNAPSHOTS]:
-                del kept[old]
-            self._expire(dossier.time)
+            snapshots[key] = snapshot
+            for old in sorted(snapshots)[:-MAX_SNAPSHOTS]:
+                del snapshots[old]
+            self._expire(snapshot.time)
             return True
 
     def _expire(self, now: float) -> None:
-        for incident, kept in list(self._snapshots.items()):
-            if max(each.time for each in kept.values()) < now - KEPT_SECONDS:
+        for incident, snapshots in list(self._snapshots.items()):
+            if max(each.time for each in snapshots.values()) < now - KEPT_SECONDS:
                 del self._snapshots[incident]
 
     def get(self, incident: str) -> list[EvidenceSnapshot]:
         with self._lock:
-            kept = self._snapshots.get(incident, {})
-            return [kept[key] for key in sorted(kept)]
+            snapshots = self._snapshots.get(incident, {})
+            return [snapshots[key] for key in sorted(snapshots)]

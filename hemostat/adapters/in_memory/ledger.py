@@ -14,12 +14,12 @@ from hemostat.ports import ControlStore
 class InMemoryLedger:
     def __init__(
         self,
-        desk: ControlStore,
+        control_store: ControlStore,
         incidents: Mapping[tuple[str, str | None], str],
         seals: Mapping[tuple[str, str | None], str] = MappingProxyType({}),
     ) -> None:
         """`incidents` and `seals` are those of the bus."""
-        self._control_store = desk
+        self._control_store = control_store
         self._incidents = incidents
         self._seals = seals
         self._lock = threading.Lock()
@@ -29,8 +29,8 @@ class InMemoryLedger:
         self._raised_limits: dict[str, dict[tuple[str, str], RaisedLimit]] = defaultdict(dict)
 
     def read(self, host: str, container: str, incident: str = "", key: str = "") -> LedgerSnapshot:
-        asked = (approval for approval in self._control_store.approvals() if approval.key == key)
-        patient, *notes = (
+        approvals = (approval for approval in self._control_store.list_approvals() if approval.key == key)
+        alerted_container, *notes = (
             self._incidents.get((host, f"{incident}{suffix}")) for suffix in list_note_suffixes(key)
         )
         with self._lock:
@@ -38,19 +38,19 @@ class InMemoryLedger:
             return LedgerSnapshot(
                 version=self._versions[host],
                 attempts=tuple(attempt for attempt in attempts if attempt.container == container),
-                running=tuple(attempt for attempt in attempts if attempt.outcome is None),
-                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[
+                running_attempts=tuple(attempt for attempt in attempts if attempt.outcome is None),
+                ended_attempts=tuple(attempt for attempt in attempts if attempt.outcome is not None)[
                     -MAX_RECENT_ATTEMPTS:
                 ],
-                controls=self._control_store.controls(),
-                approval=next(asked, None),
-                patient=patient or "",
+                controls=self._control_store.read_controls(),
+                approval=next(approvals, None),
+                alerted_container=alerted_container or "",
                 notes=read_notes(key, *notes),
                 seal=self._seals.get((host, incident), ""),
-                stopping=self._stops.get((host, container)),
+                manual_stop=self._stops.get((host, container)),
             )
 
-    def attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
+    def list_attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
         return self.read(host, container).attempts
 
     def note_stop(self, host: str, container: str, stop: ManualStop) -> None:
@@ -60,17 +60,17 @@ class InMemoryLedger:
     def check(self, host: str) -> str:  # noqa: ARG002
         return ""
 
-    def survey(self, host: str) -> LedgerSnapshot:
+    def read_host(self, host: str) -> LedgerSnapshot:
         with self._lock:
             attempts = sorted(self._attempts[host].values(), key=lambda attempt: attempt.time)
             return LedgerSnapshot(
                 version=self._versions[host],
                 attempts=tuple(attempts),
-                running=tuple(attempt for attempt in attempts if attempt.outcome is None),
-                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[
+                running_attempts=tuple(attempt for attempt in attempts if attempt.outcome is None),
+                ended_attempts=tuple(attempt for attempt in attempts if attempt.outcome is not None)[
                     -MAX_RECENT_ATTEMPTS:
                 ],
-                controls=self._control_store.controls(),
+                controls=self._control_store.read_controls(),
             )
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
@@ -88,17 +88,19 @@ class InMemoryLedger:
         self._versions[host] += 1
         self._attempts[host][attempt.key] = attempt
 
-    def scaled(self, host: str) -> list[RaisedLimit]:
+    def list_raised_limits(self, host: str) -> list[RaisedLimit]:
         with self._lock:
             return list(self._raised_limits[host].values())
 
-    def keep_scaled(self, host: str, scaled: RaisedLimit) -> None:
+    def save_raised_limit(self, host: str, scaled: RaisedLimit) -> None:
         with self._lock:
-            kept = self._raised_limits[host]
+            raised_limits = self._raised_limits[host]
             name = (scaled.subject, scaled.resource)
-            kept[name] = scaled.again(kept[name]) if name in kept else scaled
+            raised_limits[name] = (
+                scaled.repeat_after(raised_limits[name]) if name in raised_limits else scaled
+            )
 
-    def drop_scaled(self, host: str, scaled: RaisedLimit) -> bool:
+    def remove_raised_limit(self, host: str, scaled: RaisedLimit) -> bool:
         with self._lock:
             name = (scaled.subject, scaled.resource)
             if self._raised_limits[host].get(name) != scaled:

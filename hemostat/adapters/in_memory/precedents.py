@@ -16,21 +16,21 @@ class InMemoryPrecedents:
         self._advice: dict[str, tuple[float, bytes]] = {}
         self._lock = threading.Lock()
 
-    def remember(self, signature: str, key: str, past: Precedent) -> None:
+    def add_precedent(self, signature: str, key: str, precedent: Precedent) -> None:
         with self._lock:
-            rows = {**self._precedents.get(signature, {}), key: past}
+            rows = {**self._precedents.get(signature, {}), key: precedent}
             newest = sorted(rows.items(), key=lambda row: row[1].time)[-MAX_PRECEDENTS:]
             self._precedents[signature] = dict(newest)
 
-    def past(self, signature: str) -> list[Precedent]:
+    def list_precedents(self, signature: str) -> list[Precedent]:
         with self._lock:
-            return sorted(self._precedents.get(signature, {}).values(), key=lambda past: past.time)
+            return sorted(self._precedents.get(signature, {}).values(), key=lambda precedent: precedent.time)
 
-    def keep(self, likeness: str, advice: bytes, ttl: float) -> None:
+    def cache_advice(self, likeness: str, advice: bytes, ttl: float) -> None:
         with self._lock:
             self._advice[likeness] = (self._clock.now() + ttl, advice)
 
-    def advice(self, likeness: str) -> bytes | None:
+    def get_cached_advice(self, likeness: str) -> bytes | None:
         with self._lock:
             until, advice = self._advice.get(likeness, (0.0, b""))
             return advice if self._clock.now() < until else None

@@ -52,11 +52,11 @@ def _find_key(
 
     Raises ConfigError for an invalid key.
     """
-    found = (key or ("" if analysis.base_url else environ.get(KEY_VARIABLES[vendor], ""))).strip()
-    if not (found.isascii() and found.isprintable()):
+    api_key = (key or ("" if analysis.base_url else environ.get(KEY_VARIABLES[vendor], ""))).strip()
+    if not (api_key.isascii() and api_key.isprintable()):
         # The HTTP library would report it too, but quotes the key.
         raise ConfigError(f"the key for {vendor} has invalid characters", hint="copy it again")
-    return found or None
+    return api_key or None
 
 
 def _find_model(vendor: "Vendor", analysis: AnalyzerSettings) -> str:
@@ -92,13 +92,13 @@ def create_advisor(
     from hemostat.adapters.llm.lazy_client import LazyAdvisor
 
     model, address = _find_model(vendor, analysis), _check_address(analysis.base_url)
-    found = _find_key(vendor, analysis, environ, key)
-    if not found and not (vendor == "openai" and address):
+    api_key = _find_key(vendor, analysis, environ, key)
+    if not api_key and not (vendor == "openai" and address):
         raise ConfigError(
             f"no key is set for analyzer.advisor = {vendor}",
             hint=f"set {'HEMOSTAT_ANALYZER_API_KEY' if address else KEY_VARIABLES[vendor]}",
         )
-    return LazyAdvisor(f"{vendor}:{model}", lambda: _connect(vendor, model, found or "", address))
+    return LazyAdvisor(f"{vendor}:{model}", lambda: _connect(vendor, model, api_key or "", address))
 
 
 def _connect(vendor: "Vendor", model: str, key: str, base_url: str) -> "Advisor":

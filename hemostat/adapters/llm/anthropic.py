@@ -60,7 +60,7 @@ class AnthropicAdvisor:
             # ANTHROPIC_CUSTOM_HEADERS are for Anthropic, and may contain a key.
             self._client._custom_headers = {}  # noqa: SLF001
 
-    def say(
+    def request_turn(
         self,
         system: str,
         conversation: Sequence[Turn],
@@ -83,27 +83,27 @@ class AnthropicAdvisor:
         }
         if tools:
             request["tools"] = [_make_tool(tool) for tool in tools]
-        with self._service.translated():
+        with self._service.translate_errors():
             answer = self._client.messages.with_raw_response.create(**request, timeout=timeout)
         return self._read_turn(answer.http_response.content, added, max_tokens)
 
     def probe(self, timeout: float) -> None:
         """Requests the model's description, which is free."""
-        with self._service.translated():
+        with self._service.translate_errors():
             answer = self._client.models.with_raw_response.retrieve(self._model, timeout=timeout)
-        self._service.read(answer.http_response.content, dict[str, Any])
+        self._service.decode(answer.http_response.content, dict[str, Any])
 
     def close(self) -> None:
         self._client.close()
 
     def _read_turn(self, body: bytes, added: list[dict[str, Any]], max_tokens: int) -> ModelTurn:
-        read = self._service.read
+        read = self._service.decode
         answer = read(body, MessagesResponse)
         if answer.stop_reason == "refusal":
             details = answer.stop_details or StopDetails()
-            raise self._service.refusal(details.explanation or details.category)
+            raise self._service.make_refusal(details.explanation or details.category)
         if answer.stop_reason in {"max_tokens", "model_context_window_exceeded"}:
-            raise self._service.cut_short(max_tokens)
+            raise self._service.make_cut_short_error(max_tokens)
         blocks = [read(each, ContentBlock) for each in answer.content]
         calls = tuple(
             ToolCallRequest(id=block.id, name=block.name, arguments=block.input)
@@ -112,7 +112,7 @@ class AnthropicAdvisor:
         )
         text = "\n".join(block.text for block in blocks if block.type == "text")
         if not calls and not text:
-            raise self._service.refusal("it is empty")
+            raise self._service.make_refusal("it is empty")
         spent = answer.usage
         cached = (spent.cache_creation_input_tokens or 0) + (spent.cache_read_input_tokens or 0)
         content = [read(each, dict[str, Any]) for each in answer.content]

@@ -21,9 +21,11 @@ class BoundedBody(httpx2.SyncByteStream):
     A body that arrives byte by byte never triggers a read timeout, and would block a worker forever.
     """
 
-    def __init__(self, body: httpx2.SyncByteStream, who: str, largest: int, timeout: float | None) -> None:
+    def __init__(
+        self, body: httpx2.SyncByteStream, service_name: str, largest: int, timeout: float | None
+    ) -> None:
         self._body = body
-        self._who = who
+        self._who = service_name
         self._largest = largest
         self._until = None if timeout is None else time.monotonic() + timeout
 
@@ -47,20 +49,20 @@ class BoundedBody(httpx2.SyncByteStream):
         self._body.close()
 
 
-def make_bounding_hooks(who: str, largest: int) -> dict[str, list[object]]:
+def make_bounding_hooks(service_name: str, largest: int) -> dict[str, list[object]]:
     """Hooks of an httpx2 client that limit every body, also of errors, and refuse compressed ones."""
 
     def replace(response: httpx2.Response) -> None:
         if response.headers.get("content-encoding", "identity") != "identity":
             # A few bytes may expand to very many.
             raise AdvisorError(
-                f"{who} sent a compressed response, which was not requested",
+                f"{service_name} sent a compressed response, which was not requested",
                 hint="check analyzer.base_url",
                 answered=True,
             )
         assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101 - the client is synchronous
         timeout = response.request.extensions.get("timeout", {}).get("read")
-        response.stream = BoundedBody(response.stream, who, largest, timeout)
+        response.stream = BoundedBody(response.stream, service_name, largest, timeout)
 
     return {"response": [replace]}
 

@@ -60,25 +60,25 @@ class Service:
         )
         bound_connections(self.http, MAX_BODY_BYTES)
 
-    def read(self, body: bytes, shape: type[T]) -> T:
+    def decode(self, body: bytes, shape: type[T]) -> T:
         """The parsed body. Raises AdvisorError if it does not have this shape."""
         try:
             return msgspec.json.decode(body, type=shape)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self.nonsense(str(error)) from None
+            raise self.make_unreadable_error(str(error)) from None
 
-    def nonsense(self, why: str) -> AdvisorError:
+    def make_unreadable_error(self, why: str) -> AdvisorError:
         return AdvisorError(
             f"{self.name} returned an unreadable response: {self._quote(why)}",
             hint="check that analyzer.base_url matches analyzer.advisor",
             answered=True,
         )
 
-    def refusal(self, why: str | None) -> AdvisorDeclinedError:
-        told = f": {self._quote(why)}" if why else ""
-        return AdvisorDeclinedError(f"{self.name} declined to answer{told}", answered=True)
+    def make_refusal(self, why: str | None) -> AdvisorDeclinedError:
+        detail = f": {self._quote(why)}" if why else ""
+        return AdvisorDeclinedError(f"{self.name} declined to answer{detail}", answered=True)
 
-    def cut_short(self, tokens: int) -> AdvisorDeclinedError:
+    def make_cut_short_error(self, tokens: int) -> AdvisorDeclinedError:
         return AdvisorDeclinedError(
             f"{self.name} had not finished after {tokens} tokens",
             hint="use a model that needs fewer tokens",
@@ -86,7 +86,7 @@ class Service:
         )
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
+    def translate_errors(self) -> Iterator[None]:
         """Raise the SDK's exceptions as AdvisorErrors."""
         sdk = self._sdk
         try:
@@ -105,13 +105,13 @@ class Service:
         except sdk.APIStatusError as error:
             raise self._make_status_error(error.status_code, error.response.headers, error.body) from None
         except sdk.APIError as error:
-            raise self.nonsense(type(error).__name__) from None
+            raise self.make_unreadable_error(type(error).__name__) from None
 
     def _make_status_error(self, status: int, headers: Mapping[str, str], body: object) -> AdvisorError:
-        kind, said = _read_error(body)
+        kind, message = _read_error(body)
         if kind in DECLINED_KINDS:
-            return self.refusal(said)
-        told = "" if status == HTTPStatus.UNAUTHORIZED or not said else f": {self._quote(said)}"
+            return self.make_refusal(message)
+        detail = "" if status == HTTPStatus.UNAUTHORIZED or not message else f": {self._quote(message)}"
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             return AdvisorError(
                 f"{self.name} answered with a redirect ({status})",
@@ -121,7 +121,7 @@ class Service:
         if kind in NO_CREDIT_KINDS:
             passing, status = False, HTTPStatus.PAYMENT_REQUIRED
         return AdvisorError(
-            f"{self.name} answered {int(status)}{told}",
+            f"{self.name} answered {int(status)}{detail}",
             hint="" if passing else STATUS_HINTS.get(status, ""),
             transient=passing,
             wait=read_retry_after(headers, time.time()) if passing else None,
@@ -143,10 +143,10 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
     limits ("6m0s").
     """
     for names, read in _TIMES:
-        told = [_parse_seconds(headers[name], read, now) for name in names if name in headers]
-        known = [seconds for seconds in told if seconds is not None]
-        if known:
-            return max(known)
+        delays = [_parse_seconds(headers[name], read, now) for name in names if name in headers]
+        known_delays = [seconds for seconds in delays if seconds is not None]
+        if known_delays:
+            return max(known_delays)
     return None
 
 

@@ -22,7 +22,7 @@ class LazyAdvisor:
         self.name = name
         self._future = run_in_background(make, "advisor")
 
-    def say(
+    def request_turn(
         self,
         system: str,
         conversation: Sequence[Turn],
@@ -32,15 +32,15 @@ class LazyAdvisor:
         max_tokens: int,
         timeout: float,
     ) -> ModelTurn:
-        return self._await_advisor().say(
+        return self._await_advisor().request_turn(
             system, conversation, tools, must_call=must_call, max_tokens=max_tokens, timeout=timeout
         )
 
     def probe(self, timeout: float) -> None:
         """Probe the advisor, in at most twice the timeout, however slowly data arrives."""
-        made = self._await_advisor()
+        advisor = self._await_advisor()
         try:
-            run_in_background(lambda: made.probe(timeout), "advisor").result(2 * timeout)
+            run_in_background(lambda: advisor.probe(timeout), "advisor").result(2 * timeout)
         except TimeoutError:
             raise AdvisorUnreachableError(f"{self.name} did not answer in time") from None
 

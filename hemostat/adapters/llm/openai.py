@@ -79,7 +79,7 @@ class OpenAIAdvisor:
             self._client._custom_headers = {}  # noqa: SLF001
             self._client.organization = self._client.project = None
 
-    def say(
+    def request_turn(
         self,
         system: str,
         conversation: Sequence[Turn],
@@ -100,15 +100,17 @@ class OpenAIAdvisor:
         }
         if tools:
             request["tools"] = [_make_tool(tool) for tool in tools]
-        with self._service.translated():
+        with self._service.translate_errors():
             answer = self._client.chat.completions.with_raw_response.create(**request, timeout=timeout)
         return self._read_turn(answer.http_response.content, added, max_tokens)
 
     def probe(self, timeout: float) -> None:
         """Requests the list of models, which is free and which every server has."""
-        with self._service.translated():
+        with self._service.translate_errors():
             answer = self._client.models.with_raw_response.list(timeout=timeout)
-        names = sorted(model.id for model in self._service.read(answer.http_response.content, ModelList).data)
+        names = sorted(
+            model.id for model in self._service.decode(answer.http_response.content, ModelList).data
+        )
         if self._model not in names and f"{self._model}:latest" not in names:
             some = ", ".join(names[:MAX_NAMED]) or "none"
             raise AdvisorError(
@@ -119,16 +121,16 @@ class OpenAIAdvisor:
         self._client.close()
 
     def _read_turn(self, body: bytes, added: list[dict[str, Any]], max_tokens: int) -> ModelTurn:
-        read, service = self._service.read, self._service
+        read, service = self._service.decode, self._service
         answer = read(body, ChatResponse)
         if not answer.choices:
-            raise service.nonsense("it contains no choices")
+            raise service.make_unreadable_error("it contains no choices")
         choice = answer.choices[0]
         message = read(choice.message, ChatMessage)
         if message.refusal or choice.finish_reason == "content_filter":
-            raise service.refusal(message.refusal)
+            raise service.make_refusal(message.refusal)
         if choice.finish_reason == "length":
-            raise service.cut_short(max_tokens)
+            raise service.make_cut_short_error(max_tokens)
         calls = tuple(
             ToolCallRequest(
                 id=call.id, name=call.function.name, arguments=_read_arguments(call.function.arguments)
@@ -136,7 +138,7 @@ class OpenAIAdvisor:
             for call in message.tool_calls or ()
         )
         if not calls and not message.content:
-            raise service.refusal("it is empty")
+            raise service.make_refusal("it is empty")
         spent = answer.usage or ChatUsage()
         return ModelTurn(
             text=message.content or "",
@@ -146,15 +148,15 @@ class OpenAIAdvisor:
         )
 
 
-def _read_arguments(told: str | dict[str, Any]) -> Mapping[str, Any]:
+def _read_arguments(arguments: str | dict[str, Any]) -> Mapping[str, Any]:
     """The arguments that the model wrote.
 
     Unreadable arguments count as empty, and the model is asked for the missing ones.
     """
-    if isinstance(told, dict):
-        return told
+    if isinstance(arguments, dict):
+        return arguments
     try:
-        return msgspec.json.decode(told, type=dict[str, Any])
+        return msgspec.json.decode(arguments, type=dict[str, Any])
     except (msgspec.DecodeError, ValueError, RecursionError):
         return {}
 

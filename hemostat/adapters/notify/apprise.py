@@ -55,13 +55,13 @@ class Apprise:
 
     def _send(self, message: Message) -> bool:
         with bounded_answers():
-            sent = self._apprise.notify(
+            is_sent = self._apprise.notify(
                 title=message.title,
                 body=format_body(message),
                 notify_type=choose_type(message),
                 body_format=self._format,
             )
-        return bool(sent)
+        return bool(is_sent)
 
 
 def format_body(message: Message) -> str:

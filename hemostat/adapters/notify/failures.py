@@ -76,9 +76,9 @@ def find_refusal(reply: requests.Response, subject: str, url: str, hint: str = "
     if status < HTTPStatus.MULTIPLE_CHOICES:
         return _refuse_web_page(reply, subject)
     passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRANSIENT_STATUSES
-    said = _read_explanation(reply, url)
+    explanation = _read_explanation(reply, url)
     return NotifyError(
-        f"{subject} answered {status}{_format_phrase(status)}" + (f": {said}" if said else ""),
+        f"{subject} answered {status}{_format_phrase(status)}" + (f": {explanation}" if explanation else ""),
         hint="" if passing else hint or HINTS.get(status, "check its address"),
         transient=passing,
         wait=parse_retry_after(reply.headers.get("Retry-After", "")),
@@ -104,15 +104,15 @@ def _format_phrase(status: int) -> str:
 
 def _walk_chain(error: BaseException | None) -> Iterator[BaseException]:
     """The error and its causes."""
-    seen: list[BaseException] = []
-    waiting: list[Any] = [error]
-    while waiting:
-        each = waiting.pop(0)
-        if not isinstance(each, BaseException) or any(each is other for other in seen):
+    visited_errors: list[BaseException] = []
+    queue: list[Any] = [error]
+    while queue:
+        each = queue.pop(0)
+        if not isinstance(each, BaseException) or any(each is earlier for earlier in visited_errors):
             continue
-        seen.append(each)
+        visited_errors.append(each)
         yield each
-        waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
+        queue += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
 
 
 def _explain(error: Exception) -> str:
@@ -168,9 +168,9 @@ def _is_socks(error: Exception) -> bool:
 
 
 def _make_proxy_error(error: Exception, url: str) -> NotifyError:
-    told = [str(each) for each in _walk_chain(error) if isinstance(each, OSError)]
-    refused = next(filter(None, map(TUNNEL_PATTERN.search, told)), None)
-    why = f"answered {refused[1].strip()}" if refused else _explain(error)
+    texts = [str(each) for each in _walk_chain(error) if isinstance(each, OSError)]
+    refusal = next(filter(None, map(TUNNEL_PATTERN.search, texts)), None)
+    why = f"answered {refusal[1].strip()}" if refusal else _explain(error)
     where = f"the proxy{_format_host(_find_proxy(url))}, which {_find_proxy_variable(url)} names,"
     return NotifyError(f"{where} {why}", hint="check the proxy, or name the host in NO_PROXY", transient=True)
 
@@ -202,9 +202,10 @@ def _read_explanation(reply: requests.Response, url: str) -> str:
     """The service's explanation in one line, without HTML and without the address."""
     if _is_page(text := _read_beginning(reply)):
         return ""
-    said = redact(_mask_address(_extract_text(text), url))
+    explanation = redact(_mask_address(_extract_text(text), url))
     return truncate(
-        " ".join(escape_controls(render_final_text(said).replace("\n", " ")).split()), MAX_REASON_CHARACTERS
+        " ".join(escape_controls(render_final_text(explanation).replace("\n", " ")).split()),
+        MAX_REASON_CHARACTERS,
     )
 
 
@@ -218,19 +219,19 @@ def _read_beginning(reply: requests.Response) -> str:
 def _extract_text(text: str) -> str:
     """The explanation in a JSON object, else the whole text."""
     try:
-        found = msgspec.json.decode(text)
+        value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return text
-    while isinstance(found, dict):
-        found = next((found[key] for key in EXPLANATION_KEYS if found.get(key)), "")
-    return found if isinstance(found, str) else ""
+    while isinstance(value, dict):
+        value = next((value[key] for key in EXPLANATION_KEYS if value.get(key)), "")
+    return value if isinstance(value, str) else ""
 
 
 def _mask_address(text: str, url: str) -> str:
     """The text without parts of the address, in any encoding. The host's name may stay."""
-    login, _, place = url.partition("://")[2].rpartition("@")
-    rest = place.partition("/")[2]
-    parts = [part for part in re.split(r"[/?&=#:]", f"{login}/{rest}") if len(part) >= MIN_SECRET_CHARACTERS]
+    login, _, location = url.partition("://")[2].rpartition("@")
+    path = location.partition("/")[2]
+    parts = [part for part in re.split(r"[/?&=#:]", f"{login}/{path}") if len(part) >= MIN_SECRET_CHARACTERS]
     for part in sorted({*parts, *map(unquote, parts)}, key=len, reverse=True):
         text = text.replace(part, "[redacted]")
     return text

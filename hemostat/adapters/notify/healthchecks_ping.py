@@ -25,14 +25,14 @@ class HealthchecksPing:
         self._url = url
         self._signals = signals
 
-    def beat(self) -> None:
+    def ping_success(self) -> None:
         self._call("")
 
-    def start(self) -> None:
+    def ping_start(self) -> None:
         if self._signals:
             self._call("/start")
 
-    def fail(self, why: str) -> None:
+    def ping_failure(self, why: str) -> None:
         if self._signals:
             self._call("/fail", why[:MAX_BODY_CHARACTERS])
 

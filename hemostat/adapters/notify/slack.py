@@ -15,7 +15,7 @@ from hemostat.adapters.notify.response_limit import bounded_answers
 from hemostat.core.notify.message import Message
 from hemostat.core.settings.alert import Topic
 
-TIMEOUT: Final = 5.0
+TIMEOUT_SECONDS: Final = 5.0
 MAX_SECTION_CHARACTERS: Final = 2900
 """Characters of a section. Slack allows 3,000."""
 MAX_TEXT_CHARACTERS: Final = 1900
@@ -57,7 +57,7 @@ class Slack:
                 requests.post(
                     self._webhook,
                     json=build_payload(message),
-                    timeout=TIMEOUT,
+                    timeout=TIMEOUT_SECONDS,
                     allow_redirects=False,
                     stream=True,
                 ) as reply,
@@ -98,11 +98,11 @@ def format_plain_text(message: Message) -> str:
 
 def _shorten(text: str, size: int) -> str:
     """The text in at most `size` characters after escaping."""
-    sent = escape(text)
-    while len(sent) > size:
-        text = text[: -max(1, (len(sent) - size) // 5)]
-        sent = escape(f"{text}…")
-    return sent
+    escaped_text = escape(text)
+    while len(escaped_text) > size:
+        text = text[: -max(1, (len(escaped_text) - size) // 5)]
+        escaped_text = escape(f"{text}…")
+    return escaped_text
 
 
 def escape(text: str) -> str:

@@ -151,7 +151,7 @@ def _list_consume_grants(role: Role, host: str) -> Iterator[Grant]:
     if role.defers:
         put_off = tuple(DEFERRED_PREFIX + stream for stream in role.reads)
         yield Grant((*SCRIPT_COMMANDS, "zrangebyscore", "zrem", "zadd"), both=put_off)
-        own = tuple(f"{DEFERRED_PREFIX}{stream}:{role.group(host)}" for stream in role.reads)
+        own = tuple(f"{DEFERRED_PREFIX}{stream}:{role.make_group_name(host)}" for stream in role.reads)
         yield Grant((*SCRIPT_COMMANDS, "zrangebyscore", "zrem", "zadd"), both=own)
         yield Grant(("xadd",), writes=_make_stream_keys(role.reads))
 

@@ -38,28 +38,30 @@ class RedisAuditAnchor:
     def note_anchor(self, trail: str, end: ChainPosition) -> None:
         self._note_end(trail, "anchor", end)
 
-    def noted(self, trail: str, place: str = "") -> AnchorNotes:
+    def read_notes(self, trail: str, location: str = "") -> AnchorNotes:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             batch.hgetall(AUDIT_PREFIX + trail)
-            batch.hgetall(STORE_PREFIX + place)
+            batch.hgetall(STORE_PREFIX + location)
             fields, store = batch.execute()
         return AnchorNotes(
             anchor=_read_position(fields, b"anchor"),
             head=_read_position(fields, b"head"),
-            trail=store.get(b"trail", b"").decode(errors="replace") if place else "",
+            trail=store.get(b"trail", b"").decode(errors="replace") if location else "",
             signed=read_number(fields.get(b"signed")) or 0,
             accepted=read_row(fields.get(b"accepted"), AcceptedFindings),
         )
 
-    def note_trail(self, place: str, trail: str) -> None:
+    def note_trail(self, location: str, trail: str) -> None:
         with self._client.call():
-            self._set_once_script(keys=[STORE_PREFIX + place], args=["trail", trail])
+            self._set_once_script(keys=[STORE_PREFIX + location], args=["trail", trail])
 
     def note_signed(self, trail: str, number: int) -> None:
         with self._client.call():
             self._set_once_script(keys=[AUDIT_PREFIX + trail], args=["signed", number])
 
-    def accept(self, place: str, ends: ChainEnds, accepted: AcceptedFindings, *, signed: int) -> None:
+    def accept_trail(
+        self, location: str, ends: ChainEnds, accepted: AcceptedFindings, *, signed: int
+    ) -> None:
         """Uses a transaction, because the operator's user may not run scripts on these keys."""
         fields: Any = {
             "head": ends.head.number,
@@ -71,17 +73,17 @@ class RedisAuditAnchor:
         }
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
             batch.hset(AUDIT_PREFIX + ends.trail, mapping=fields)
-            batch.hset(STORE_PREFIX + place, "trail", ends.trail)
+            batch.hset(STORE_PREFIX + location, "trail", ends.trail)
             batch.execute()
 
-    def _note_end(self, trail: str, which: str, end: ChainPosition) -> None:
+    def _note_end(self, trail: str, field: str, end: ChainPosition) -> None:
         with self._client.call():
-            self._note_script(keys=[AUDIT_PREFIX + trail], args=[which, end.number, end.hash.hex()])
+            self._note_script(keys=[AUDIT_PREFIX + trail], args=[field, end.number, end.hash.hex()])
 
 
-def _read_position(fields: dict[bytes, bytes], which: bytes) -> ChainPosition | None:
+def _read_position(fields: dict[bytes, bytes], field: bytes) -> ChainPosition | None:
     """The noted position. An unreadable value counts as no note."""
     with suppress(ValueError):
-        digest = bytes.fromhex(fields.get(which + b":hash", b"").decode())
-        return ChainPosition(int(fields[which]), digest) if which in fields else None
+        digest = bytes.fromhex(fields.get(field + b":hash", b"").decode())
+        return ChainPosition(int(fields[field]), digest) if field in fields else None
     return None

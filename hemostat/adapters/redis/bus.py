@@ -8,7 +8,7 @@ import msgspec
 import redis
 
 from hemostat.adapters.redis import last_values
-from hemostat.adapters.redis.client import PREFIX, TIMEOUT, Client, Command
+from hemostat.adapters.redis.client import PREFIX, TIMEOUT_SECONDS, Client, Command
 from hemostat.adapters.redis.deferred import Deferred, make_defer_command
 from hemostat.adapters.redis.entries import parse_entries
 from hemostat.adapters.redis.incident_notes import IncidentNoteWriter
@@ -31,7 +31,7 @@ RELEASED_IDLE_MS: Final = 86_400_000
 """Idle time, in milliseconds, that an entry has after its consumer has released it."""
 GROUP_LOST_ERRORS: Final = ("NOGROUP", "UNBLOCKED")
 """Redis's errors for a group lost with its stream, by eviction or FLUSHALL, also in a waiting read."""
-ASK_AFTER: Final = 15.0
+PING_AFTER_SECONDS: Final = 15.0
 """Seconds of silence after which a subscription pings Redis."""
 
 
@@ -46,18 +46,18 @@ class SilenceTimer:
         self._heard_at = time.monotonic()
         self._pinged_at: float | None = None
 
-    def note(self, listener: Any, *, heard: bool) -> None:
+    def note(self, listener: Any, *, has_message: bool) -> None:
         """Note whether a message was received.
 
         Raises redis.TimeoutError if the answer to a ping is overdue.
         """
         now = time.monotonic()
-        if heard:
+        if has_message:
             self._heard_at, self._pinged_at = now, None
-        elif self._pinged_at is None and now - self._heard_at >= ASK_AFTER:
+        elif self._pinged_at is None and now - self._heard_at >= PING_AFTER_SECONDS:
             self._pinged_at = now
             listener.ping()
-        elif self._pinged_at is not None and now - self._pinged_at >= TIMEOUT:
+        elif self._pinged_at is not None and now - self._pinged_at >= TIMEOUT_SECONDS:
             raise redis.TimeoutError(f"no answer for {now - self._heard_at:.0f} s")
 
 
@@ -72,21 +72,21 @@ class RedisBus:
         self._notes = IncidentNoteWriter()
         self._show_script = client.raw.register_script(last_values.SHOW_SCRIPT)
 
-    def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
-        kept = [] if memo is None else [("SET", f"{PREFIX}memo:{memo[0]}", memo[1])]
-        self._client.transact([*self._make_publish_commands(events), *kept])
+    def publish(self, events: Sequence[Event], *, state: tuple[str, bytes] | None = None) -> None:
+        state_commands = [] if state is None else [("SET", f"{PREFIX}memo:{state[0]}", state[1])]
+        self._client.transact([*self._make_publish_commands(events), *state_commands])
 
-    def recall(self, key: str) -> bytes | None:
+    def load_state(self, key: str) -> bytes | None:
         with self._client.call() as raw:
             value = raw.get(f"{PREFIX}memo:{key}")
         return value if isinstance(value, bytes) else None
 
-    def show(self, events: Sequence[Event], ttl: float) -> None:
+    def publish_live(self, events: Sequence[Event], ttl: float) -> None:
         args: Any = last_values.make_arguments(events, ttl, shared=not self._client.is_of_one_host)
         with self._client.call():
             self._show_script(args=args)
 
-    def last(self, stream: str) -> list[Event]:
+    def read_last_values(self, stream: str) -> list[Event]:
         with self._client.call() as raw:
             values = last_values.read_values(raw, stream)
         return [
@@ -96,7 +96,7 @@ class RedisBus:
             if last_values.make_value_key(event) == key
         ]
 
-    def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
+    def read_metrics(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
         with self._client.call() as raw:
             values: Any = raw.lrange(last_values.make_history_key(host, container), -count, -1)
         return last_values.read_points(values)
@@ -118,7 +118,7 @@ class RedisBus:
         named = [(name.decode().removeprefix(PREFIX), rows) for name, rows in answer or ()]
         return [entry for stream, rows in named for entry in parse_entries(stream, rows)]
 
-    def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
+    def read_unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
         """Reads pending entries without claiming them.
 
         A claim counts as a delivery, although its answer may be lost.
@@ -134,7 +134,7 @@ class RedisBus:
             claimed += self._count_deliveries(role, stream, parse_entries(stream, answer[1]))
         return claimed
 
-    def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
+    def extend_delivery(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
         if not entries:
             return
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
@@ -147,7 +147,7 @@ class RedisBus:
                     raise answer
 
     def release(self, role: str, consumer: str, streams: Sequence[str]) -> None:
-        left = self.unfinished(role, consumer, streams)
+        left = self.read_unfinished(role, consumer, streams)
         if not left:
             return
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
@@ -156,9 +156,13 @@ class RedisBus:
                 batch.xclaim(stream, role, consumer, 0, [entry.id], idle=RELEASED_IDLE_MS, justid=True)
             batch.execute()
 
-    def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
-        told = self._make_publish_commands([event for _, outputs in done for event in outputs])
-        self._client.atomic([*told, *_make_ack_commands(role, [entry for entry, _ in done])])
+    def ack_all(self, role: str, finished_entries: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
+        publish_commands = self._make_publish_commands(
+            [event for _, outputs in finished_entries for event in outputs]
+        )
+        self._client.atomic(
+            [*publish_commands, *_make_ack_commands(role, [entry for entry, _ in finished_entries])]
+        )
 
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
         self._client.atomic(
@@ -169,40 +173,45 @@ class RedisBus:
             ]
         )
 
-    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
-        return self._deferred.due(role, streams, now, count=count)
+    def read_due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
+        return self._deferred.read_due(role, streams, now, count=count)
 
-    def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
-        self._deferred.put_off(role, entries)
+    def postpone(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
+        self._deferred.postpone(role, entries)
 
-    def put_back(self, role: str, entries: Sequence[Entry]) -> int:
-        return self._deferred.put_back(role, entries)
+    def requeue(self, role: str, entries: Sequence[Entry]) -> int:
+        return self._deferred.requeue(role, entries)
 
-    def promote(self, role: str, streams: Sequence[str], now: float) -> int:
-        return self._deferred.promote(role, streams, now)
+    def requeue_due(self, role: str, streams: Sequence[str], now: float) -> int:
+        return self._deferred.requeue_due(role, streams, now)
 
-    def bury(self, role: str, entry: Entry, error: str, now: float, outputs: Sequence[Event] = ()) -> None:
-        what = ("stream", entry.stream, "id", entry.id, "error", error, "time", now)
-        fields = (*what, "event", entry.raw[:MAX_DEAD_LETTER_BYTES])
+    def move_to_dead_letters(
+        self, role: str, entry: Entry, error: str, now: float, outputs: Sequence[Event] = ()
+    ) -> None:
+        origin_fields = ("stream", entry.stream, "id", entry.id, "error", error, "time", now)
+        fields = (*origin_fields, "event", entry.raw[:MAX_DEAD_LETTER_BYTES])
         dead = ("XADD", DEAD_LETTER_STREAM, *_limit_length(MAX_DEAD_LETTERS), *fields)
         self._client.atomic([*self._make_publish_commands(outputs), dead, *_make_ack_commands(role, [entry])])
 
-    def buried(self) -> int:
+    def count_dead_letters(self) -> int:
         with self._client.call() as raw:
             return int(raw.xlen(DEAD_LETTER_STREAM))
 
-    def last_buried(self) -> DeadLetter | None:
+    def read_last_dead_letter(self) -> DeadLetter | None:
         with self._client.call() as raw:
-            made: Any = raw
+            untyped_client: Any = raw
             rows = read_pages(
-                lambda _, some: made.xrevrange(DEAD_LETTER_STREAM, count=some), 1, raw.ping, required=False
+                lambda _, some: untyped_client.xrevrange(DEAD_LETTER_STREAM, count=some),
+                1,
+                raw.ping,
+                required=False,
             )
         return next((_make_dead_letter(*row) for row in rows), None)
 
-    def lag(self, role: str, streams: Sequence[str]) -> int:
+    def count_lag(self, role: str, streams: Sequence[str]) -> int:
         return sum(self._count_stream_lag.read(stream, role) for stream in streams)
 
-    def recent(self, stream: str, count: int) -> list[Event]:
+    def read_recent(self, stream: str, count: int) -> list[Event]:
         def ask(last: bytes | None, some: int) -> Any:
             return raw.xrevrange(PREFIX + stream, max=b"(" + last if last else "+", count=some)
 
@@ -210,7 +219,7 @@ class RedisBus:
             entries = read_pages(ask, count, raw.ping, required=False)
         return _decode_events(fields.get(b"event", b"") for _, fields in reversed(entries))
 
-    def after(self, stream: str, position: str, count: int) -> list[Entry]:
+    def read_after(self, stream: str, position: str, count: int) -> list[Entry]:
         def ask(last: bytes | None, some: int) -> Any:
             return raw.xrange(PREFIX + stream, min=b"(" + (last or start or b""), count=some)
 
@@ -221,13 +230,13 @@ class RedisBus:
 
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
         with self._client.call() as raw:
-            made: Any = raw
-            with made.pubsub(ignore_subscribe_messages=True) as listener:
+            untyped_client: Any = raw
+            with untyped_client.pubsub(ignore_subscribe_messages=True) as listener:
                 listener.subscribe(*(PREFIX + stream for stream in streams))
                 silence = SilenceTimer()
                 while True:
-                    message = listener.get_message(timeout=min(timeout, ASK_AFTER))
-                    silence.note(listener, heard=message is not None)
+                    message = listener.get_message(timeout=min(timeout, PING_AFTER_SECONDS))
+                    silence.note(listener, has_message=message is not None)
                     if message is None or message["type"] != "message":
                         yield None
                     else:

@@ -16,7 +16,7 @@ from hemostat.errors import BusError, BusUnreachableError
 from hemostat.text_file import open_regular_file
 
 PREFIX: Final = "hemostat:"
-TIMEOUT: Final = 5.0
+TIMEOUT_SECONDS: Final = 5.0
 """Seconds for an answer. Blocking reads must ask for less."""
 MAX_SOCKET_PATH_BYTES: Final = 100
 """Bytes of a socket's path that every system allows (Linux: 107)."""
@@ -135,15 +135,15 @@ class Client:
             yield self.raw
         except redis.RedisError as error:
             code = find_code(error)
-            told = translate_failure(
+            failure = translate_failure(
                 error, self.url, self.user, self._find_master() if code == "READONLY" else ""
             )
-            lost = isinstance(told, BusUnreachableError) and told.transient and not code
-            if self._revive is not None and lost:
+            is_connection_lost = isinstance(failure, BusUnreachableError) and failure.transient and not code
+            if self._revive is not None and is_connection_lost:
                 self._revive()
             if self._relieve is not None and code == "OOM":
                 self._relieve()
-            raise told from None
+            raise failure from None
 
     def _find_master(self) -> str:
         """The address of the master that this replica follows. Empty if this user may not ask."""
@@ -161,11 +161,11 @@ class Client:
         MULTI, and those after it are not run. A command that must not run without the others comes last.
         Raises as `call` does.
         """
-        words = [word for command in commands for word in (len(command), *command)]
-        if not words:
+        arguments = [argument for command in commands for argument in (len(command), *command)]
+        if not arguments:
             return []
         with self.call():
-            answers: Any = self._atomic_script(args=words)
+            answers: Any = self._atomic_script(args=arguments)
         return list(answers)
 
     def transact(self, commands: Sequence[Command]) -> list[Any]:
@@ -240,8 +240,8 @@ def connect(
     try:
         raw = redis.Redis.from_url(
             url,
-            socket_timeout=TIMEOUT,
-            socket_connect_timeout=TIMEOUT,
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
             # A repeated command may already have run. Only the caller knows whether repeating is safe.
             retry=Retry(NoBackoff(), 0),
             protocol=2,

@@ -54,11 +54,13 @@ def build_controls(pauses: Mapping[bytes, bytes], resets: Mapping[bytes, bytes])
 
     An unreadable pause counts; with an unreadable name, for all containers.
     """
-    closed = {
+    pauses_by_name = {
         _read_container(name): read_row(value, Pause) or FALLBACK_PAUSE for name, value in pauses.items()
     }
     times = {_read_container(name): _read_time(value) for name, value in resets.items()}
-    return Controls(pauses=closed, resets={name: time for name, time in times.items() if time is not None})
+    return Controls(
+        pauses=pauses_by_name, resets={name: time for name, time in times.items() if time is not None}
+    )
 
 
 def _read_container(name: bytes) -> str:
@@ -85,7 +87,7 @@ class RedisControls:
         """When expired requests were last removed (epoch seconds)."""
         self._ask_script = client.raw.register_script(ASK_SCRIPT)
 
-    def controls(self) -> Controls:
+    def read_controls(self) -> Controls:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             batch.hgetall(PAUSES_KEY)
             batch.hgetall(RESETS_KEY)
@@ -100,12 +102,12 @@ class RedisControls:
         with self._client.call() as raw:
             return bool(raw.hdel(PAUSES_KEY, container))
 
-    def reset(self, container: str, now: float) -> None:
+    def reset_breaker(self, container: str, now: float) -> None:
         with self._client.call() as raw:
             raw.hset(RESETS_KEY, container, str(now))
 
-    def ask(self, approval: Approval) -> Approval:
-        asked = msgspec.json.encode(approval)
+    def request_approval(self, approval: Approval) -> Approval:
+        value = msgspec.json.encode(approval)
         removes = not 0 <= approval.asked - self._removed_at < REMOVAL_SECONDS
         self._removed_at = approval.asked if removes else self._removed_at
         while True:
@@ -113,16 +115,16 @@ class RedisControls:
                 raw: Any = self._ask_script(
                     keys=[APPROVALS_KEY],
                     args=[
-                        *(approval.key, asked, approval.asked - KEPT_SECONDS, MAX_APPROVAL_BYTES),
+                        *(approval.key, value, approval.asked - KEPT_SECONDS, MAX_APPROVAL_BYTES),
                         *(MAX_KEPT, approval.asked - CROWDED_SECONDS, int(removes)),
                     ],
                 )
-            if (found := read_row(raw, Approval)) is not None:
-                return found
+            if (open_approval := read_row(raw, Approval)) is not None:
+                return open_approval
             row = Row("hash", APPROVALS_KEY, approval.key.encode(), raw, find_fault(raw, Approval))
             self._quarantine.move(row)
 
-    def answer(
+    def answer_approval(
         self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str, now: float
     ) -> Approval | None:
         for key, raw in self._read_all().items():
@@ -131,9 +133,15 @@ class RedisControls:
                 continue
             if not approval.is_open(now):
                 return approval
-            told = msgspec.structs.replace(approval, answer=answer, by=by, reason=reason, answered=now)
-            won = self._replace(key, raw, msgspec.json.encode(told))
-            return told if won else self.answer(approval_id, answer, by=by, reason=reason, now=now)
+            new_approval = msgspec.structs.replace(
+                approval, answer=answer, by=by, reason=reason, answered=now
+            )
+            won = self._replace(key, raw, msgspec.json.encode(new_approval))
+            return (
+                new_approval
+                if won
+                else self.answer_approval(approval_id, answer, by=by, reason=reason, now=now)
+            )
         return None
 
     def _replace(self, key: bytes, before: bytes, after: bytes) -> bool:
@@ -151,11 +159,11 @@ class RedisControls:
                 return False
             return True
 
-    def approvals(self) -> list[Approval]:
-        found = read_rows(list(self._read_all().values()), Approval)
-        return sorted(found, key=lambda approval: approval.asked)
+    def list_approvals(self) -> list[Approval]:
+        approvals = read_rows(list(self._read_all().values()), Approval)
+        return sorted(approvals, key=lambda approval: approval.asked)
 
     def _read_all(self) -> Mapping[bytes, bytes]:
         with self._client.call() as raw:
-            found: Any = raw.hgetall(APPROVALS_KEY)
-        return dict(found)
+            rows: Any = raw.hgetall(APPROVALS_KEY)
+        return dict(rows)

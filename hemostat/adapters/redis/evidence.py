@@ -30,19 +30,19 @@ class RedisEvidence:
         self._client = client
         self._put_script = client.raw.register_script(PUT_SCRIPT)
 
-    def put(self, incident: str, dossier: EvidenceSnapshot) -> bool:
-        field = f"{dossier.occurrence}:{dossier.rung}"
+    def put(self, incident: str, snapshot: EvidenceSnapshot) -> bool:
+        field = f"{snapshot.occurrence}:{snapshot.rung}"
         with self._client.call():
             answer: Any = self._put_script(
-                keys=[_make_key(incident)], args=[field, encode(dossier), KEPT_SECONDS, MAX_SNAPSHOTS]
+                keys=[_make_key(incident)], args=[field, encode(snapshot), KEPT_SECONDS, MAX_SNAPSHOTS]
             )
         return bool(answer)
 
     def get(self, incident: str) -> list[EvidenceSnapshot]:
         with self._client.call() as raw:
-            kept: Any = raw.hvals(_make_key(incident))
+            rows: Any = raw.hvals(_make_key(incident))
         return sorted(
-            read_rows(kept, EvidenceSnapshot), key=lambda dossier: (dossier.occurrence, dossier.rung)
+            read_rows(rows, EvidenceSnapshot), key=lambda snapshot: (snapshot.occurrence, snapshot.rung)
         )
 
 

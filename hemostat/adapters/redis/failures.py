@@ -98,17 +98,17 @@ NEEDLESS_PATTERN: Final = re.compile("without any password configured|no passwor
 
 def find_code(error: redis.RedisError) -> str:
     """The key of FAILURES_BY_CODE. Empty for another failure."""
-    named = next((code for kind, code in CODES_BY_CLASS.items() if type(error) is kind), "")
-    found = CODE_PATTERN.search(str(error))
-    return named or (found[0] if found else "")
+    class_code = next((code for kind, code in CODES_BY_CLASS.items() if type(error) is kind), "")
+    match = CODE_PATTERN.search(str(error))
+    return class_code or (match[0] if match else "")
 
 
 def translate_failure(error: redis.RedisError, url: str, user: str = "default", master: str = "") -> BusError:
     """The BusError. `master`: the address that a replica follows, if known."""
     where = f"Redis at {mask_url(url)}"
     text = " ".join(str(error).split())
-    if told := _translate_tls(text, where) or _translate_login(error, text, where, user):
-        return told
+    if known_error := _translate_tls(text, where) or _translate_login(error, text, where, user):
+        return known_error
     if code := find_code(error):
         cause = FAILURES_BY_CODE[code]
         message = cause.message.format(of=f" of {master}" if master else "")
@@ -178,8 +178,8 @@ def _translate_tls(text: str, where: str) -> BusError | None:
 
 def _find_reason(text: str) -> str:
     """The system's text, which the client puts after a number and the address."""
-    if found := CONNECTING_PATTERN.search(text):
-        return found["reason"]
+    if match := CONNECTING_PATTERN.search(text):
+        return match["reason"]
     return text.partition(" connecting to ")[0].rstrip(".") or "no answer"
 
 

@@ -75,8 +75,8 @@ def make_key_prefix(name: str) -> bytes:
 def read_values(raw: Any, name: str) -> list[tuple[str, bytes]]:
     """The last values of one type, with their keys. A value too large to be sent affects no other."""
 
-    def read_keys(places: Sequence[int]) -> Any:
-        return raw.zrange(make_live_key(name), places[0], places[-1])
+    def read_keys(indices: Sequence[int]) -> Any:
+        return raw.zrange(make_live_key(name), indices[0], indices[-1])
 
     def read_pairs(keys: Sequence[bytes]) -> Any:
         return zip(keys, raw.mget(keys), strict=True)
@@ -93,11 +93,11 @@ def make_history_key(host: str, container: str) -> str:
 
 def read_points(values: Iterable[bytes]) -> list[MetricPoint]:
     """The points without malformed ones: a reader must not fail because of another user's values."""
-    found = []
+    points = []
     for value in values:
         with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            found.append(msgspec.json.decode(value, type=MetricPoint))
-    return found
+            points.append(msgspec.json.decode(value, type=MetricPoint))
+    return points
 
 
 def make_value_key(event: Event) -> str:
@@ -118,6 +118,6 @@ def _make_row(event: Event, *, shared: bool) -> Row:
     if not isinstance(stats, ContainerStats):
         return make_value_key(event), value, event.time
     host, name = event.host, stats.container.name
-    point = msgspec.json.encode(MetricPoint.of(stats, event.time)).decode()
+    point = msgspec.json.encode(MetricPoint.from_stats(stats, event.time)).decode()
     row = (make_value_key(event), value, event.time, make_history_key(host, name), point)
     return (*row, f"{PREFIX}stats:{name}") if shared else row

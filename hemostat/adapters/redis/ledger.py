@@ -55,13 +55,13 @@ class RedisLedger:
 
     def read(self, host: str, container: str, incident: str = "", key: str = "") -> LedgerSnapshot:
         memory = self._memory[host]
-        known = memory.known()
+        known_rows = memory.get_known()
         book, pauses = self._read_snapshot(host, container, incident, key)
         keys = {each.key for each in book.attempts}
-        if known.is_lost(book.version, container, keys, has_ended=bool(book.ended)):
-            self._restore(host, known, book.version, has_ended=bool(book.ended))
+        if known_rows.is_lost(book.version, container, keys, has_ended=bool(book.ended_attempts)):
+            self._restore(host, known_rows, book.version, has_ended=bool(book.ended_attempts))
             book, pauses = self._read_snapshot(host, container, incident, key)
-            book = known.complete(book, container)
+            book = known_rows.add_missing(book, container)
         memory.note_answer(book.version, pauses)
         return book
 
@@ -71,35 +71,39 @@ class RedisLedger:
         A ledger without a version gets one, so that a later loss is detected. Unreadable rows are set aside.
         """
         memory = self._memory[host]
-        known = memory.known()
+        known_rows = memory.get_known()
         version, pauses = self._client.atomic([("GET", _make_keys(host, "")[0]), ("HGETALL", PAUSES_KEY)])
-        version = self._repair_version(host, version, known)
-        if version < known.version:
-            self._restore(host, known, version, has_ended=False)
+        version = self._repair_version(host, version, known_rows)
+        if version < known_rows.version:
+            self._restore(host, known_rows, version, has_ended=False)
         elif not version:
             self._client.atomic([("INCR", _make_keys(host, "")[0])])
-        memory.note_answer(max(version, 1), _make_pairs(pauses) if version >= known.version else known.pauses)
-        lost = f"{LOST_DATA_PREFIX}; {RESTORED_WARNING}" if memory.lost_within(LOSS_WARNING_SECONDS) else ""
-        aside = self._quarantine.sweep()
-        return "; ".join(filter(None, (lost, format_unreadable_rows(aside))))
+        memory.note_answer(
+            max(version, 1), _make_pairs(pauses) if version >= known_rows.version else known_rows.pauses
+        )
+        loss_warning = (
+            f"{LOST_DATA_PREFIX}; {RESTORED_WARNING}" if memory.was_lost_within(LOSS_WARNING_SECONDS) else ""
+        )
+        unreadable_count = self._quarantine.sweep()
+        return "; ".join(filter(None, (loss_warning, format_unreadable_rows(unreadable_count))))
 
-    def _repair_version(self, host: str, version: bytes | None, known: KnownRows) -> int:
+    def _repair_version(self, host: str, version: bytes | None, known_rows: KnownRows) -> int:
         """The version. A counter that Redis cannot increment is set to this process's value."""
         number = read_number(version)
         if number is None:
-            logger.error("ledger.version_repaired host=%s known=%d", host, known.version)
-            number = max(known.version, 1)
+            logger.error("ledger.version_repaired host=%s known=%d", host, known_rows.version)
+            number = max(known_rows.version, 1)
             self._client.atomic([("SET", _make_keys(host, "")[0], number)])
         return number
 
-    def _restore(self, host: str, known: KnownRows, version: int, *, has_ended: bool) -> None:
-        logger.warning("ledger.lost host=%s attempts=%d", host, len(known.attempts))
+    def _restore(self, host: str, known_rows: KnownRows, version: int, *, has_ended: bool) -> None:
+        logger.warning("ledger.lost host=%s attempts=%d", host, len(known_rows.attempts))
         self._memory[host].note_loss()
         commands = make_restore_commands(
-            known,
+            known_rows,
             version,
             keys=lambda container: _make_keys(host, container),
-            ended=_make_ended_key(host),
+            ended_key=_make_ended_key(host),
             pauses=PAUSES_KEY,
             has_ended=has_ended,
         )
@@ -129,18 +133,30 @@ class RedisLedger:
                 ("GET", _make_stop_key(host, container)),
             ]
         )
-        version, running, attempts, ended, pauses, resets, approval, patient, *notes, seal, stop = answers
+        (
+            version,
+            running,
+            attempts,
+            ended_rows,
+            pauses,
+            resets,
+            approval,
+            alerted_container,
+            *notes,
+            seal,
+            stop,
+        ) = answers
         book = LedgerSnapshot(
             version=read_number(version) or 0,
             attempts=self._read_attempts(attempts, attempts_key),
-            running=self._read_attempts(running, running_key),
-            ended=self._read_attempts(ended, _make_ended_key(host), "list"),
+            running_attempts=self._read_attempts(running, running_key),
+            ended_attempts=self._read_attempts(ended_rows, _make_ended_key(host), "list"),
             controls=build_controls(_make_pairs(pauses), _make_pairs(resets)),
             approval=self._read_approval(approval),
-            patient=(patient or b"").decode(errors="replace"),
+            alerted_container=(alerted_container or b"").decode(errors="replace"),
             notes=read_notes(key, *notes),
             seal=(seal or b"").decode(errors="replace"),
-            stopping=read_row(stop, ManualStop),
+            manual_stop=read_row(stop, ManualStop),
         )
         return book, _make_pairs(pauses)
 
@@ -158,18 +174,18 @@ class RedisLedger:
             self._quarantine.note(APPROVALS_KEY, "hash", Approval)
         return approval
 
-    def attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
+    def list_attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
         with self._client.call() as raw:
             values: Any = raw.hvals(_make_keys(host, container)[2])
         return self._read_attempts(values, _make_keys(host, container)[2])
 
     def note_stop(self, host: str, container: str, stop: ManualStop) -> None:
-        kept: Any = msgspec.json.encode(stop)
+        value: Any = msgspec.json.encode(stop)
         seconds = max(1, math.ceil(stop.until - stop.time))
         with self._client.call() as raw:
-            raw.set(_make_stop_key(host, container), kept, ex=seconds)
+            raw.set(_make_stop_key(host, container), value, ex=seconds)
 
-    def survey(self, host: str) -> LedgerSnapshot:
+    def read_host(self, host: str) -> LedgerSnapshot:
         """The host's whole ledger.
 
         Not a script: users that only read may not run scripts. Not a transaction: a full Redis refuses it.
@@ -182,20 +198,22 @@ class RedisLedger:
             batch.lrange(_make_ended_key(host), 0, MAX_LATEST - 1)
             batch.hgetall(PAUSES_KEY)
             batch.hgetall(RESETS_KEY)
-            version, running, ended, pauses, resets = batch.execute()
+            version, running, ended_rows, pauses, resets = batch.execute()
         return LedgerSnapshot(
             version=read_number(version) or 0,
-            attempts=self._read_attempts([*running, *ended], running_key),
-            running=self._read_attempts(running, running_key),
-            ended=self._read_attempts(ended[:MAX_RECENT_ATTEMPTS], _make_ended_key(host), "list"),
+            attempts=self._read_attempts([*running, *ended_rows], running_key),
+            running_attempts=self._read_attempts(running, running_key),
+            ended_attempts=self._read_attempts(
+                ended_rows[:MAX_RECENT_ATTEMPTS], _make_ended_key(host), "list"
+            ),
             controls=build_controls(pauses, resets),
         )
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
         counter, *hashes = _make_keys(host, attempt.container)
-        told, since = msgspec.json.encode(attempt), attempt.time - MAX_LOOKBACK_SECONDS
+        value, since = msgspec.json.encode(attempt), attempt.time - MAX_LOOKBACK_SECONDS
         won = self._client.swap(
-            counter, version, hashes, attempt.key, told, since=since, ttl=ATTEMPTS_SECONDS
+            counter, version, hashes, attempt.key, value, since=since, ttl=ATTEMPTS_SECONDS
         )
         if won:
             self._memory[host].note_attempt(attempt)
@@ -203,12 +221,12 @@ class RedisLedger:
 
     def finish(self, host: str, attempt: Attempt) -> None:
         version, running, attempts = _make_keys(host, attempt.container)
-        told = msgspec.json.encode(attempt)
+        value = msgspec.json.encode(attempt)
         self._client.atomic(
             [
                 ("INCR", version),
-                ("HSET", attempts, attempt.key, told),
-                ("LPUSH", _make_ended_key(host), told),
+                ("HSET", attempts, attempt.key, value),
+                ("LPUSH", _make_ended_key(host), value),
                 ("LTRIM", _make_ended_key(host), 0, MAX_LATEST - 1),
                 ("HDEL", running, attempt.key),
                 ("EXPIRE", attempts, ATTEMPTS_SECONDS),
@@ -216,7 +234,7 @@ class RedisLedger:
         )
         self._memory[host].note_attempt(attempt)
 
-    def scaled(self, host: str) -> list[RaisedLimit]:
+    def list_raised_limits(self, host: str) -> list[RaisedLimit]:
         with self._client.call() as raw:
             values: Any = raw.hvals(_make_limits_key(host))
         rows = read_rows(values, RaisedLimit)
@@ -224,15 +242,20 @@ class RedisLedger:
             self._quarantine.note(_make_limits_key(host), "hash", RaisedLimit)
         return rows
 
-    def keep_scaled(self, host: str, scaled: RaisedLimit) -> None:
+    def save_raised_limit(self, host: str, scaled: RaisedLimit) -> None:
         earlier = next(
-            (each for each in self.scaled(host) if _make_limit_field(each) == _make_limit_field(scaled)), None
+            (
+                each
+                for each in self.list_raised_limits(host)
+                if _make_limit_field(each) == _make_limit_field(scaled)
+            ),
+            None,
         )
-        kept: Any = msgspec.json.encode(scaled if earlier is None else scaled.again(earlier))
+        value: Any = msgspec.json.encode(scaled if earlier is None else scaled.repeat_after(earlier))
         with self._client.call() as raw:
-            raw.hset(_make_limits_key(host), _make_limit_field(scaled), kept)
+            raw.hset(_make_limits_key(host), _make_limit_field(scaled), value)
 
-    def drop_scaled(self, host: str, scaled: RaisedLimit) -> bool:
+    def remove_raised_limit(self, host: str, scaled: RaisedLimit) -> bool:
         """Rows are compared by value.
 
         Another version may write the same row in other bytes, and a limit in bytes is written as an integer

@@ -33,10 +33,10 @@ class KnownRows(msgspec.Struct, frozen=True):
     def is_lost(self, version: int, container: str, keys: Collection[str], *, has_ended: bool) -> bool:
         """Whether an answer with this version and these attempts of the container lacks a row."""
         own = {key for key, each in self.attempts.items() if each.container == container}
-        ended = any(each.outcome is not None for each in self.attempts.values())
-        return version < self.version or not own.issubset(keys) or (ended and not has_ended)
+        knows_ended = any(each.outcome is not None for each in self.attempts.values())
+        return version < self.version or not own.issubset(keys) or (knows_ended and not has_ended)
 
-    def complete(self, book: LedgerSnapshot, container: str) -> LedgerSnapshot:
+    def add_missing(self, book: LedgerSnapshot, container: str) -> LedgerSnapshot:
         """The snapshot with the attempts on the container that it lacks."""
         keys = {each.key for each in book.attempts}
         own = [each for each in self.attempts.values() if each.container == container]
@@ -56,7 +56,7 @@ class LedgerMemory:
         self.lost_at = 0.0
         """When a loss was last noticed, epoch seconds. 0 for never."""
 
-    def known(self) -> KnownRows:
+    def get_known(self) -> KnownRows:
         """The rows that an answer must contain: without attempts that Redis may have removed or expired."""
         with self._lock:
             return msgspec.structs.replace(self._known, attempts=self._list_current())
@@ -78,16 +78,16 @@ class LedgerMemory:
     def note_loss(self) -> None:
         self.lost_at = self._now()
 
-    def lost_within(self, seconds: float) -> bool:
+    def was_lost_within(self, seconds: float) -> bool:
         return 0 <= self._now() - self.lost_at < seconds
 
 
 def make_restore_commands(
-    known: KnownRows,
+    known_rows: KnownRows,
     version: int,
     *,
     keys: Callable[[str], tuple[str, str, str]],
-    ended: str,
+    ended_key: str,
     pauses: str,
     has_ended: bool,
 ) -> list[Command]:
@@ -96,18 +96,14 @@ def make_restore_commands(
     `keys`: the keys of a container's version, running attempts and all attempts. The pauses come last: for a
     user that may not write them, the rest is already restored.
     """
-    ordered = sorted(known.attempts.values(), key=lambda each: each.time)
-    written = [(each, msgspec.json.encode(each), keys(each.container)) for each in ordered]
-    lost_all = version < known.version
+    ordered = sorted(known_rows.attempts.values(), key=lambda each: each.time)
+    rows = [(each, msgspec.json.encode(each), keys(each.container)) for each in ordered]
+    lost_all = version < known_rows.version
     return [
-        *(("HSETNX", attempts, each.key, raw) for each, raw, (_, _, attempts) in written),
-        *(
-            ("HSETNX", running, each.key, raw)
-            for each, raw, (_, running, _) in written
-            if each.outcome is None
-        ),
-        *(("LPUSH", ended, raw) for each, raw, _ in written if each.outcome is not None and not has_ended),
-        *(("EXPIRE", key, ATTEMPTS_SECONDS) for key in dict.fromkeys(own for _, _, (_, _, own) in written)),
-        *([("INCRBY", keys("")[0], known.version - version)] if lost_all else []),
-        *(("HSETNX", pauses, name, value) for name, value in known.pauses.items() if lost_all),
+        *(("HSETNX", attempts, each.key, raw) for each, raw, (_, _, attempts) in rows),
+        *(("HSETNX", running, each.key, raw) for each, raw, (_, running, _) in rows if each.outcome is None),
+        *(("LPUSH", ended_key, raw) for each, raw, _ in rows if each.outcome is not None and not has_ended),
+        *(("EXPIRE", key, ATTEMPTS_SECONDS) for key in dict.fromkeys(own for _, _, (_, _, own) in rows)),
+        *([("INCRBY", keys("")[0], known_rows.version - version)] if lost_all else []),
+        *(("HSETNX", pauses, name, value) for name, value in known_rows.pauses.items() if lost_all),
     ]

@@ -17,7 +17,7 @@ KEPT_SECONDS: Final = 7 * 24 * 3600
 """Seconds for which notifications are kept if no other arrives."""
 REMEMBERED_SECONDS: Final = 30 * 24 * 3600
 """Seconds for which the last notification of an incident is remembered."""
-BOUND: Final = 10_000
+MAX_WAITING: Final = 10_000
 
 PUT_SCRIPT: Final = """
 local due, words, lost = ARGV[1], ARGV[2], {}
@@ -101,22 +101,24 @@ class RedisOutbox:
         self._postpone_script = client.raw.register_script(POSTPONE_SCRIPT)
         self._settle_script = client.raw.register_script(SETTLE_SCRIPT)
 
-    def put(self, channel: str, words: Sequence[tuple[Notification, float]]) -> int:
+    def put(self, channel: str, notifications: Sequence[tuple[Notification, float]]) -> int:
         """Merge notifications into the outbox.
 
         Those changed concurrently are merged again. Returns the number dropped.
         """
         dropped = 0
-        while words:
-            rows = self._merged(channel, words)
+        while notifications:
+            rows = self._merge_rows(channel, notifications)
             if not rows:
                 break
-            args = [word for row in rows for word in row]
+            args = [argument for row in rows for argument in row]
             with self._client.call():
-                answer: Any = self._put_script(args=[*_make_keys(channel)[:2], BOUND, KEPT_SECONDS, *args])
+                answer: Any = self._put_script(
+                    args=[*_make_keys(channel)[:2], MAX_WAITING, KEPT_SECONDS, *args]
+                )
             dropped += answer[0]
             again = {rows[index][0] for index in answer[1]}
-            words = [each for each in words if each[0].incident in again]
+            notifications = [each for each in notifications if each[0].incident in again]
         return dropped
 
     def take(
@@ -129,61 +131,69 @@ class RedisOutbox:
             if read_row(raw, Notification) is None:
                 self._set_aside(channel, incident, raw or b"")
         return [
-            (word, read_row(told, LastNotification))
-            for _, raw, told in rows
-            if (word := read_row(raw, Notification))
+            (notification, read_row(raw_last, LastNotification))
+            for _, raw, raw_last in rows
+            if (notification := read_row(raw, Notification))
         ]
 
     def _set_aside(self, channel: str, incident: bytes, raw: bytes) -> None:
         """Remove an unreadable notification from the outbox."""
-        due, words, _ = _make_keys(channel)
+        due, notifications_key, _ = _make_keys(channel)
         if raw:
-            self._quarantine.move(Row("hash", words, incident, raw, find_fault(raw, Notification)))
+            self._quarantine.move(
+                Row("hash", notifications_key, incident, raw, find_fault(raw, Notification))
+            )
         with self._client.call() as client:
             client.zrem(due, incident)
 
-    def put_off(self, channel: str, words: Sequence[Notification], until: float) -> None:
-        args = [each for word in words for each in (word.incident, msgspec.json.encode(word))]
+    def postpone(self, channel: str, notifications: Sequence[Notification], until: float) -> None:
+        args = [
+            each
+            for notification in notifications
+            for each in (notification.incident, msgspec.json.encode(notification))
+        ]
         with self._client.call():
             self._postpone_script(args=[*_make_keys(channel)[:2], until, *args])
 
-    def settle(self, channel: str, words: Sequence[Notification], *, told: bool) -> None:
+    def settle(self, channel: str, notifications: Sequence[Notification], *, is_sent: bool) -> None:
         args = [
             each
-            for word in words
+            for notification in notifications
             for each in (
-                word.incident,
-                msgspec.json.encode(word),
-                msgspec.json.encode(LastNotification(word.topic, word.time)) if told else b"",
+                notification.incident,
+                msgspec.json.encode(notification),
+                msgspec.json.encode(LastNotification(notification.topic, notification.time))
+                if is_sent
+                else b"",
             )
         ]
         with self._client.call():
             self._settle_script(args=[*_make_keys(channel), REMEMBERED_SECONDS, *args])
 
-    def waiting(self, channel: str) -> int:
+    def count_waiting(self, channel: str) -> int:
         with self._client.call() as raw:
-            found: Any = raw.zcard(_make_keys(channel)[0])
-        return int(found)
+            count: Any = raw.zcard(_make_keys(channel)[0])
+        return int(count)
 
-    def _merged(
-        self, channel: str, words: Sequence[tuple[Notification, float]]
+    def _merge_rows(
+        self, channel: str, notifications: Sequence[tuple[Notification, float]]
     ) -> list[tuple[str, bytes, bytes, float]]:
         """Rows of incident, waiting and new notification, and due time, without rows that change nothing."""
-        incidents = list({word.incident for word, _ in words})
+        incidents = list({notification.incident for notification, _ in notifications})
         with self._client.call() as raw:
-            found: Any = raw.hmget(_make_keys(channel)[1], incidents)
-        before = {incident: value or b"" for incident, value in zip(incidents, found, strict=True)}
+            values: Any = raw.hmget(_make_keys(channel)[1], incidents)
+        before = {incident: value or b"" for incident, value in zip(incidents, values, strict=True)}
         merged: dict[str, tuple[Notification | None, float]] = {
             incident: (read_row(value or None, Notification), 0.0) for incident, value in before.items()
         }
-        for word, due in words:
-            waiting = merged[word.incident][0]
-            after = merge(waiting, word)
-            if after != waiting:
-                merged[word.incident] = after, due
+        for notification, due in notifications:
+            pending = merged[notification.incident][0]
+            after = merge(pending, notification)
+            if after != pending:
+                merged[notification.incident] = after, due
         return [
-            (incident, before[incident], msgspec.json.encode(word), due)
-            for incident, (word, due) in merged.items()
+            (incident, before[incident], msgspec.json.encode(notification), due)
+            for incident, (notification, due) in merged.items()
             if due
         ]
 

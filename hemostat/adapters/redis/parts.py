@@ -56,9 +56,9 @@ class Entries:
     def read(self, stream: str, ids: Sequence[str]) -> Iterator[Entry]:
         """The entries that exist."""
         for start in range(0, len(ids), MAX_ENTRIES):
-            words: list[Any] = [PREFIX + stream, MAX_BYTES + 1, *ids[start : start + MAX_ENTRIES]]
+            arguments: list[Any] = [PREFIX + stream, MAX_BYTES + 1, *ids[start : start + MAX_ENTRIES]]
             with self._client.call():
-                rows: Any = self._cut(args=words)
+                rows: Any = self._cut(args=arguments)
             yield from parse_entries(stream, [(name, _fields(event)) for name, event in rows])
 
 
@@ -97,17 +97,17 @@ def read_pages(
     rows: list[Any] = []
     step = count
     while step and len(rows) < count:
-        wanted = min(step, count - len(rows))
+        page_size = min(step, count - len(rows))
         try:
-            page = ask(rows[-1][0] if rows else None, wanted)
+            page = ask(rows[-1][0] if rows else None, page_size)
         except redis.ConnectionError:
             ping()
-            step = wanted // FEWER or (1 if wanted > 1 else 0)
+            step = page_size // FEWER or (1 if page_size > 1 else 0)
             if not step and not rows and required:
                 raise
             continue
         rows += page
-        if len(page) < wanted:
+        if len(page) < page_size:
             break
     return rows
 

@@ -22,9 +22,9 @@ class RedisPrecedents:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def remember(self, signature: str, key: str, past: Precedent) -> None:
+    def add_precedent(self, signature: str, key: str, precedent: Precedent) -> None:
         name = _make_precedents_key(signature)
-        kept: Any = msgspec.json.encode(past)
+        value: Any = msgspec.json.encode(precedent)
         with self._client.call() as raw:
             rows: Any = raw.hgetall(name)
             times = {each: _read_time(rows[each]) for each in rows}
@@ -32,23 +32,23 @@ class RedisPrecedents:
             with raw.pipeline(transaction=True) as batch:
                 if oldest:
                     batch.hdel(name, *oldest)
-                batch.hset(name, key, kept)
+                batch.hset(name, key, value)
                 batch.expire(name, KEPT_SECONDS)
                 batch.execute()
 
-    def past(self, signature: str) -> list[Precedent]:
+    def list_precedents(self, signature: str) -> list[Precedent]:
         with self._client.call() as raw:
-            kept: Any = raw.hvals(_make_precedents_key(signature))
-        return sorted(read_rows(kept, Precedent), key=lambda past: past.time)
+            rows: Any = raw.hvals(_make_precedents_key(signature))
+        return sorted(read_rows(rows, Precedent), key=lambda precedent: precedent.time)
 
-    def keep(self, likeness: str, advice: bytes, ttl: float) -> None:
+    def cache_advice(self, likeness: str, advice: bytes, ttl: float) -> None:
         with self._client.call() as raw:
             raw.set(_make_advice_key(likeness), advice, px=max(1, int(ttl * 1000)))
 
-    def advice(self, likeness: str) -> bytes | None:
+    def get_cached_advice(self, likeness: str) -> bytes | None:
         with self._client.call() as raw:
-            kept = raw.get(_make_advice_key(likeness))
-        return kept if isinstance(kept, bytes) else None
+            advice = raw.get(_make_advice_key(likeness))
+        return advice if isinstance(advice, bytes) else None
 
 
 class RedisLlmBudget:
@@ -60,18 +60,18 @@ class RedisLlmBudget:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             batch.get(VERSION_KEY)
             batch.hvals(SPENT_KEY)
-            version, kept = batch.execute()
-        spent = read_rows(kept, LlmUsage)
+            version, rows = batch.execute()
+        spent = read_rows(rows, LlmUsage)
         return read_number(version) or 0, sorted(spent, key=lambda each: each.time)
 
     def take(self, spending: LlmUsage, version: int) -> bool:
-        kept, since = msgspec.json.encode(spending), spending.time - 2 * HOUR_SECONDS
-        return self._client.swap(VERSION_KEY, version, [SPENT_KEY], spending.id, kept, since=since)
+        value, since = msgspec.json.encode(spending), spending.time - 2 * HOUR_SECONDS
+        return self._client.swap(VERSION_KEY, version, [SPENT_KEY], spending.id, value, since=since)
 
     def settle(self, spending: LlmUsage) -> None:
-        kept: Any = msgspec.json.encode(spending)
+        value: Any = msgspec.json.encode(spending)
         with self._client.call() as raw:
-            raw.hset(SPENT_KEY, spending.id, kept)
+            raw.hset(SPENT_KEY, spending.id, value)
 
 
 def _make_precedents_key(signature: str) -> str:
@@ -83,5 +83,5 @@ def _make_advice_key(likeness: str) -> str:
 
 
 def _read_time(raw: bytes) -> float:
-    past = read_row(raw, Precedent)
-    return past.time if past else 0.0
+    precedent = read_row(raw, Precedent)
+    return precedent.time if precedent else 0.0

@@ -66,10 +66,10 @@ def find_local_owner() -> str:
     """
     with (
         suppress(OSError),
-        closing(socket.create_connection((LOCALHOST, DEFAULT_PORT), PROBE_SECONDS)) as tried,
+        closing(socket.create_connection((LOCALHOST, DEFAULT_PORT), PROBE_SECONDS)) as connection,
     ):
-        tried.sendall(b"PING\r\n")
-        if tried.recv(64).startswith(GREETINGS):
+        connection.sendall(b"PING\r\n")
+        if connection.recv(64).startswith(GREETINGS):
             uid = find_listener(DEFAULT_PORT)
             return "an unknown user" if uid is None else name_user(uid)
     return ""
@@ -117,12 +117,12 @@ def _is_open(client: Client) -> bool | None:
 def _read_addresses(client: Client) -> tuple[str, ...] | None:
     raw: Any = client.raw
     try:
-        told = raw.config_get("*")
+        config = raw.config_get("*")
     except redis.RedisError:
         return None
-    if told.get("port") == "0" and told.get("tls-port", "0") == "0":
+    if config.get("port") == "0" and config.get("tls-port", "0") == "0":
         return ()
-    return tuple(each.lstrip("-") for each in told.get("bind", "").split()) or ("*",)
+    return tuple(each.lstrip("-") for each in config.get("bind", "").split()) or ("*",)
 
 
 def _is_loopback(host: str) -> bool:
@@ -132,11 +132,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def _find_peer_uid(path: str) -> int | None:
-    with suppress(OSError), closing(socket.socket(socket.AF_UNIX)) as tried:
-        tried.settimeout(PROBE_SECONDS)
-        tried.connect(path)
-        found = tried.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS_FORMAT.size)
-        return int(CREDENTIALS_FORMAT.unpack(found)[1])
+    with suppress(OSError), closing(socket.socket(socket.AF_UNIX)) as connection:
+        connection.settimeout(PROBE_SECONDS)
+        connection.connect(path)
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS_FORMAT.size)
+        return int(CREDENTIALS_FORMAT.unpack(credentials)[1])
     return None
 
 

@@ -8,7 +8,7 @@ from hemostat.events import Event, encode
 
 KEPT_SECONDS: Final = 7 * 24 * 3600
 """Seconds for which an event can be looked up and is recognised as not new."""
-LISTED: Final = 1000
+MAX_LISTED: Final = 1000
 
 APPEND_SCRIPT: Final = """
 local fresh, lists = {}, {}
@@ -34,7 +34,7 @@ class RedisRecentEvents:
         rows = [(_make_key(event.id), f"{PREFIX}events:{event.type}", encode(event)) for event in events]
         with self._client.call():
             fresh: Any = self._append_script(
-                args=[KEPT_SECONDS, LISTED, *(word for row in rows for word in row)]
+                args=[KEPT_SECONDS, MAX_LISTED, *(argument for row in rows for argument in row)]
             )
         return [events[index] for index in fresh]
 

@@ -87,17 +87,17 @@ def find_in_place(client: Client) -> list[Row]:
 
 def remove_in_place(client: Client, row: Row) -> None:
     """Remove a row, unless another has replaced it."""
-    made: Any = client.raw
+    untyped_client: Any = client.raw
     with client.call():
         if row.reason.startswith(MISPLACED_TEXT) or row.kind == "string":
-            made.delete(row.key)
+            untyped_client.delete(row.key)
         elif row.kind == "stream":
             if _find_exhausted(client, row.key):
-                made.delete(row.key)
+                untyped_client.delete(row.key)
         elif row.kind == "list":
-            made.lrem(row.key, 0, row.raw)
-        elif made.hget(row.key, row.field) == row.raw:
-            made.hdel(row.key, row.field)
+            untyped_client.lrem(row.key, 0, row.raw)
+        elif untyped_client.hget(row.key, row.field) == row.raw:
+            untyped_client.hdel(row.key, row.field)
 
 
 def _find_unreadable(client: Client, key: str) -> list[Row]:

@@ -116,17 +116,17 @@ class Quarantine:
         Rows that this user may not move stay in place and are counted too.
         """
         with self._lock:
-            noted, self._noted_keys = self._noted_keys, {}
-        rows = [row for key, (kind, shape) in noted.items() for row in self._find_rows(key, kind, shape)]
-        left = sum(not self._try_move(row) for row in rows)
+            noted_keys, self._noted_keys = self._noted_keys, {}
+        rows = [row for key, (kind, shape) in noted_keys.items() for row in self._find_rows(key, kind, shape)]
+        unmoved_count = sum(not self._try_move(row) for row in rows)
         now = self._now()
         if rows or not 0 <= now - self._counted < COUNT_SECONDS:
-            self._count, self._counted = left + self._count_stored(), now
+            self._count, self._counted = unmoved_count + self._count_stored(), now
         return self._count
 
     def move(self, row: Row) -> bool:
         """Set a row aside, unless another has replaced it. Returns whether it was moved. Raises BusError."""
-        aside = AsideRow(
+        aside_row = AsideRow(
             key=row.key,
             field=decode_name(row.field)[:200],
             reason=row.reason,
@@ -135,11 +135,11 @@ class Quarantine:
             raw=base64.b64encode(row.raw[:MAX_ROW_BYTES]).decode(),
         )
         name = hashlib.sha256(row.key.encode() + b"\0" + row.field + b"\0" + row.raw).hexdigest()[:12]
-        words = (row.kind, row.key, row.field, row.raw, QUARANTINE_KEY, MAX_ROWS, name)
+        arguments = (row.kind, row.key, row.field, row.raw, QUARANTINE_KEY, MAX_ROWS, name)
         with self._client.call():
-            moved: Any = self._move_script(args=[*words, msgspec.json.encode(aside)])
+            moved: Any = self._move_script(args=[*arguments, msgspec.json.encode(aside_row)])
         if moved:
-            logger.error("row.set_aside key=%s field=%s reason=%s", row.key, aside.field, row.reason)
+            logger.error("row.set_aside key=%s field=%s reason=%s", row.key, aside_row.field, row.reason)
         return bool(moved)
 
     def _try_move(self, row: Row) -> bool:
@@ -169,13 +169,13 @@ class Quarantine:
 
 def find_unreadable_rows(client: Client, key: str, kind: Kind, shape: type[Any]) -> list[Row]:
     with client.call() as raw:
-        made: Any = raw
+        untyped_client: Any = raw
         if kind == "hash":
-            pairs = made.hgetall(key).items()
+            pairs = untyped_client.hgetall(key).items()
         elif kind == "list":
-            pairs = [(b"", value) for value in dict.fromkeys(made.lrange(key, 0, -1))]
+            pairs = [(b"", value) for value in dict.fromkeys(untyped_client.lrange(key, 0, -1))]
         else:
-            value = made.get(key)
+            value = untyped_client.get(key)
             pairs = [] if value is None else [(b"", value)]
     rows = (Row(kind, key, field, value, find_fault(value, shape)) for field, value in pairs)
     return [row for row in rows if row.reason]

@@ -106,7 +106,7 @@ def find_outdated_rights(client: Client) -> list[str]:
     connection: Any = client.raw.connection_pool.get_connection()
     try:
         _ask(connection, "MULTI")
-        found = [
+        outdated_rights = [
             f"{name} on {key}"
             for grant in granted
             for name in grant.commands
@@ -115,8 +115,8 @@ def find_outdated_rights(client: Client) -> list[str]:
         ]
         needs_scripts = any(acl.SCRIPT_COMMANDS[0] in grant.commands for grant in granted)
         if not needs_scripts and not _is_refused(_ask(connection, *_make_words(acl.SCRIPT_COMMANDS[0]))):
-            found.append(NOT_NEEDED_TEXT)
-        return found
+            outdated_rights.append(NOT_NEEDED_TEXT)
+        return outdated_rights
     finally:
         connection.disconnect()
         client.raw.connection_pool.release(connection)

@@ -130,8 +130,8 @@ def _find_first_unhandled(raw: redis.Redis, stream: str) -> str | None:
     client: Any = raw
     firsts = []
     for group in client.xinfo_groups(stream):
-        waiting = client.xpending(stream, group["name"])["min"]
-        firsts.append((waiting or group["last-delivered-id"]).decode())
+        oldest_pending = client.xpending(stream, group["name"])["min"]
+        firsts.append((oldest_pending or group["last-delivered-id"]).decode())
     return min(firsts, key=_sort_key, default=None)
 
 

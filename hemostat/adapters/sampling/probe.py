@@ -68,10 +68,10 @@ def _find_fault(line: bytes) -> str:
 
 
 def _compute_seconds_left(deadline: float) -> float:
-    left = deadline - monotonic()
-    if left <= 0:
+    seconds_left = deadline - monotonic()
+    if seconds_left <= 0:
         raise TimeoutError
-    return left
+    return seconds_left
 
 
 @cache

@@ -46,7 +46,7 @@ class SocketReader:
         """When each container may be read again (epoch seconds)."""
         self._rests_until = 0.0
 
-    def next(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
+    def read_next(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
         """The next container's peers. None during a pause, or if its connections are unreadable."""
         due = {
             (info.ref.id, info.started_at): info
@@ -59,12 +59,12 @@ class SocketReader:
         key = min(due, key=lambda each: self._due_at.get(each, 0.0))
         if now < self._due_at.get(key, 0.0) <= now + MAX_OWN_PAUSE_SECONDS:
             return None
-        began = time.thread_time()
-        found = self._read(due[key])
-        pause = (time.thread_time() - began) / READ_TIME_SHARE
+        started_at = time.thread_time()
+        peers = self._read(due[key])
+        pause = (time.thread_time() - started_at) / READ_TIME_SHARE
         self._rests_until = now + min(pause, MAX_PAUSE_SECONDS)
         self._due_at[key] = now + min(pause, MAX_OWN_PAUSE_SECONDS)
-        return found
+        return peers
 
     def _read(self, info: ContainerInfo) -> ConnectionPeers | None:
         process = self._proc / str(info.pid)
@@ -74,10 +74,10 @@ class SocketReader:
             tables = [_read_beginning(process / "net" / name) for name in ("tcp", "tcp6")]
         except OSError:
             return None
-        found = find_peers(info.ref.id, [each for table in tables for each in parse(table)])
-        if found.servers and self._is_shared(process, info.ref.id):
-            return msgspec.structs.replace(found, servers=())
-        return found
+        peers = find_peers(info.ref.id, [each for table in tables for each in parse(table)])
+        if peers.servers and self._is_shared(process, info.ref.id):
+            return msgspec.structs.replace(peers, servers=())
+        return peers
 
     def _is_shared(self, process: Path, container_id: str) -> bool:
         """Whether processes outside the container share its network. False if unknown.
@@ -86,10 +86,10 @@ class SocketReader:
         """
         try:
             own = _network(str(process))
-            others = [each.path for each in os.scandir(self._proc) if each.name.isdecimal()]
+            process_paths = [each.path for each in os.scandir(self._proc) if each.name.isdecimal()]
         except OSError:
             return False
-        return any(self._is_outside(each, own, container_id) for each in others)
+        return any(self._is_outside(each, own, container_id) for each in process_paths)
 
     def _is_outside(self, process: str, network: tuple[int, int], container_id: str) -> bool:
         try:
@@ -100,8 +100,8 @@ class SocketReader:
 
 def _network(process: str) -> tuple[int, int]:
     """The identity of a process's network namespace."""
-    found = os.stat(f"{process}/ns/net")  # noqa: PTH116 - a Path costs more than the call
-    return found.st_dev, found.st_ino
+    namespace = os.stat(f"{process}/ns/net")  # noqa: PTH116 - a Path costs more than the call
+    return namespace.st_dev, namespace.st_ino
 
 
 def _read_beginning(path: Path) -> str:
@@ -117,9 +117,9 @@ def parse(table: str) -> Iterator[TcpConnection]:
     for line in table.splitlines()[1:]:
         try:
             _, local, remote, state = line.split(None, 4)[:4]
-            (host, _, port), (other, _, remote_port) = local.partition(":"), remote.partition(":")
+            (host, _, port), (remote_host, _, remote_port) = local.partition(":"), remote.partition(":")
             yield TcpConnection(
-                _parse_address(host), int(port, 16), _parse_address(other), int(remote_port, 16), state
+                _parse_address(host), int(port, 16), _parse_address(remote_host), int(remote_port, 16), state
             )
         except ValueError:
             continue

@@ -54,8 +54,8 @@ def connect(url: str, *, write: bool) -> sql.Engine:
             return _make_sqlite(parsed, write=write)
         case "postgresql" | "postgres":
             return _make_postgres(parsed, write=write)
-        case other:
-            raise ConfigError(f"store.url: {other} is neither postgresql nor sqlite")
+        case driver:
+            raise ConfigError(f"store.url: {driver} is neither postgresql nor sqlite")
 
 
 def identify(url: sql.URL, host: str) -> str:
@@ -64,17 +64,19 @@ def identify(url: sql.URL, host: str) -> str:
     `host`: where an SQLite file is.
     """
     if url.get_backend_name() == "sqlite":
-        named = f"{host}:{Path(url.database or '').absolute()}"
+        location = f"{host}:{Path(url.database or '').absolute()}"
     else:
-        asked = {key: value for key, value in url.query.items() if key in PLACE_KEYS}
-        named = f"{url.host or ''}:{url.port or ''}/{url.database or ''}{sorted(asked.items()) or ''}"
-    return hashlib.sha256(named.encode()).hexdigest()[:16]
+        location_options = {key: value for key, value in url.query.items() if key in PLACE_KEYS}
+        location = (
+            f"{url.host or ''}:{url.port or ''}/{url.database or ''}{sorted(location_options.items()) or ''}"
+        )
+    return hashlib.sha256(location.encode()).hexdigest()[:16]
 
 
 def _refuse_ambiguous(url: sql.URL) -> None:
     """Raise ConfigError if part of the password would be read as the host, and shown as such."""
-    places = f"{url.host}{url.database}{''.join(url.query)}"
-    if {"@", "#"} & set(places) and not url.drivername.startswith("sqlite"):
+    location_text = f"{url.host}{url.database}{''.join(url.query)}"
+    if {"@", "#"} & set(location_text) and not url.drivername.startswith("sqlite"):
         raise ConfigError(
             "store.url: a character of its user or password must be percent-encoded", hint=ENCODE_HINT
         )

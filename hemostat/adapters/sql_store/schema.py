@@ -23,7 +23,7 @@ COLUMN_TYPES: Final = {
     "postgresql": {"number": "BIGINT", "real": "DOUBLE PRECISION", "bytes": "BYTEA"},
 }
 
-STEPS: Final[Sequence[Sequence[str]]] = (
+MIGRATIONS: Final[Sequence[Sequence[str]]] = (
     (
         """CREATE TABLE hemostat_events (
           number {number} PRIMARY KEY, id TEXT NOT NULL UNIQUE, time {real} NOT NULL, kept {real} NOT NULL,
@@ -106,25 +106,25 @@ def migrate(connection: sql.Connection, steps: Sequence[Sequence[str]]) -> None:
     dialect = connection.dialect.name
     if dialect == "postgresql":
         connection.execute(sql.select(sql.func.pg_advisory_xact_lock(LOCK_ID)))
-    found = read_version(connection)
-    require_version(found, at_most=len(steps))
-    if found == len(steps):
+    version = read_version(connection)
+    require_version(version, at_most=len(steps))
+    if version == len(steps):
         return
-    if not found:
+    if not version:
         connection.exec_driver_sql("CREATE TABLE hemostat_schema (version INTEGER NOT NULL)")
         connection.execute(schema.insert().values(version=0))
-    for step in steps[found:]:
+    for step in steps[version:]:
         for statement in step:
             connection.exec_driver_sql(statement.format(**COLUMN_TYPES[dialect]))
-    if not found:
+    if not version:
         start = {"head": 0, "head_hash": INITIAL_HASH, "anchor": 0, "anchor_hash": INITIAL_HASH}
         connection.execute(trail.insert().values(name=secrets.token_hex(8), **start))
     connection.execute(schema.update().values(version=len(steps)))
 
 
-def require_version(found: int, *, at_most: int) -> None:
-    if found > at_most:
+def require_version(version: int, *, at_most: int) -> None:
+    if version > at_most:
         raise StoreError(
-            f"the database has version {found}, but this HemoStat supports at most {at_most}",
+            f"the database has version {version}, but this HemoStat supports at most {at_most}",
             hint="use the version of HemoStat that wrote it, or a newer version",
         )

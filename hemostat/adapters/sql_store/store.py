@@ -52,8 +52,10 @@ class SqlStore:
             return []
         with self._begin_writing() as connection:
             ends = _read_ends(connection, lock=True)
-            known = connection.execute(sql.select(events.c.id).where(events.c.id.in_(list(new)))).scalars()
-            for name in known:
+            stored_ids = connection.execute(
+                sql.select(events.c.id).where(events.c.id.in_(list(new)))
+            ).scalars()
+            for name in stored_ids:
                 del new[name]
             fresh = list(reversed(new.values()))
             if fresh:
@@ -66,30 +68,32 @@ class SqlStore:
                 self._require_stored(connection, links)
         return fresh
 
-    def outdated(self, before: float | None, most: int, *, limit: int, size: int = 0) -> ChainPosition | None:
+    def find_outdated(
+        self, before: float | None, most: int, *, limit: int, size: int = 0
+    ) -> ChainPosition | None:
         with self._begin_reading() as connection:
             ends = _read_ends(connection)
             last = ends.head.number - most if most else 0
             if size and inspect.measure_content(connection) > size:
                 last = max(last, ends.head.number - (ends.head.number - ends.anchor.number) * 9 // 10)
-            found = None
-            for number, kept, hash_ in connection.execute(
+            position = None
+            for number, stored_at, hash_ in connection.execute(
                 sql.select(events.c.number, events.c.kept, events.c.hash)
                 .order_by(events.c.number)
                 .limit(limit)
             ):
-                if number > last and (before is None or kept >= before):
+                if number > last and (before is None or stored_at >= before):
                     break
-                found = ChainPosition(number, hash_)
-            return found
+                position = ChainPosition(number, hash_)
+            return position
 
     def remove(self, end: ChainPosition) -> int:
         with self._begin_writing() as connection:
             if _read_ends(connection, lock=True).anchor.number >= end.number:
                 return 0
-            gone = connection.execute(events.delete().where(events.c.number <= end.number)).rowcount
+            removed_count = connection.execute(events.delete().where(events.c.number <= end.number)).rowcount
             connection.execute(trail.update().values(anchor=end.number, anchor_hash=end.hash))
-        return gone
+        return removed_count
 
     def compact(self) -> None:
         """Return free space to the file system. PostgreSQL does so by itself."""
@@ -98,29 +102,29 @@ class SqlStore:
 
     # --- reading ------------------------------------------------------------------------------------
 
-    def find(self, wanted: EventQuery, *, limit: int | None = None) -> Iterator[EventRow]:
-        query = (
+    def find(self, query: EventQuery, *, limit: int | None = None) -> Iterator[EventRow]:
+        statement = (
             sql.select(*schema.RECORD_COLUMNS)
-            .where(*_make_conditions(wanted, self._engine.dialect.name))
+            .where(*_make_conditions(query, self._engine.dialect.name))
             .order_by(events.c.time.desc(), events.c.number.desc())
             .limit(limit)
         )
         with self._begin_reading() as connection:
-            for row in connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query).mappings():
+            for row in connection.execution_options(yield_per=ROWS_PER_BATCH).execute(statement).mappings():
                 yield EventRow(**row)
 
-    def incidents(self, wanted: EventQuery) -> list[EventRow]:
-        said = _make_conditions(wanted, self._engine.dialect.name)
-        asked = sql.select(events.c.incident).where(*said, events.c.incident != "")
-        query = (
+    def find_incident_rows(self, query: EventQuery) -> list[EventRow]:
+        conditions = _make_conditions(query, self._engine.dialect.name)
+        incident_ids = sql.select(events.c.incident).where(*conditions, events.c.incident != "")
+        statement = (
             sql.select(*schema.RECORD_COLUMNS)
-            .where(events.c.incident.in_(asked), events.c.incident != "")
+            .where(events.c.incident.in_(incident_ids), events.c.incident != "")
             .order_by(events.c.time, events.c.number)
         )
         with self._begin_reading() as connection:
-            return [EventRow(**row) for row in connection.execute(query).mappings()]
+            return [EventRow(**row) for row in connection.execute(statement).mappings()]
 
-    def named(self, beginning: str) -> list[str]:
+    def find_incident_ids(self, beginning: str) -> list[str]:
         query = (
             sql.select(events.c.incident)
             .where(events.c.incident.startswith(beginning, autoescape=True), events.c.incident != "")
@@ -130,11 +134,11 @@ class SqlStore:
         with self._begin_reading() as connection:
             return list(connection.execute(query).scalars())
 
-    def ends(self) -> ChainEnds:
+    def read_ends(self) -> ChainEnds:
         with self._begin_reading() as connection:
             return _read_ends(connection)
 
-    def condition(self) -> DatabaseStatus:
+    def read_status(self) -> DatabaseStatus:
         with self._begin_reading() as connection:
             return DatabaseStatus(
                 place=mask_url(self._url),
@@ -143,7 +147,7 @@ class SqlStore:
                 ends=_read_ends(connection),
             )
 
-    def objection(self) -> str:
+    def find_write_obstacle(self) -> str:
         try:
             with translate_errors(self._url), self._engine.connect() as connection:
                 why = inspect.find_write_obstacle(connection)
@@ -151,17 +155,17 @@ class SqlStore:
         except StoreUnreachableError as error:
             return error.message
 
-    def bears(self, end: ChainPosition) -> bool:
+    def has_position(self, end: ChainPosition) -> bool:
         with self._begin_reading() as connection:
             row = connection.execute(
                 sql.select(schema.HASH_COLUMNS[1]).where(events.c.number == end.number)
             ).scalar()
             return row == end.hash or end.number <= _read_ends(connection).anchor.number
 
-    def place(self, host: str) -> str:
+    def get_location(self, host: str) -> str:
         return identify(self._engine.url, host)
 
-    def row(self, number: int) -> ChainRow | None:
+    def read_row(self, number: int) -> ChainRow | None:
         with self._begin_reading() as connection:
             return _read_row(connection, number)
 
@@ -201,7 +205,7 @@ class SqlStore:
         )
 
     @contextmanager
-    def trail(self) -> Iterator[tuple[ChainEnds, Iterator[ChainRow]]]:
+    def open_trail(self) -> Iterator[tuple[ChainEnds, Iterator[ChainRow]]]:
         with self._begin_reading() as connection:
             query = sql.select(events.c.number, *schema.RECORD_COLUMNS, *schema.HASH_COLUMNS).order_by(
                 events.c.number
@@ -239,19 +243,21 @@ class SqlStore:
             if self._write:
                 writer = connection.execution_options(**{WRITES_OPTION: True})
                 with writer.begin():
-                    schema.migrate(writer, schema.STEPS)
+                    schema.migrate(writer, schema.MIGRATIONS)
             else:
                 _require_ready(schema.read_version(connection))
         self._is_ready = True
 
 
-def _require_ready(found: int) -> None:
-    schema.require_version(found, at_most=len(schema.STEPS))
-    if not found:
+def _require_ready(version: int) -> None:
+    schema.require_version(version, at_most=len(schema.MIGRATIONS))
+    if not version:
         raise NothingStoredError("nothing is stored yet", hint="start HemoStat with: hemostat all")
-    if found < len(schema.STEPS):
+    if version < len(schema.MIGRATIONS):
         hint = "the alert role upgrades it when it starts"
-        raise StoreError(f"the database has version {found}, but {len(schema.STEPS)} is required", hint=hint)
+        raise StoreError(
+            f"the database has version {version}, but {len(schema.MIGRATIONS)} is required", hint=hint
+        )
 
 
 def _read_ends(connection: sql.Connection, *, lock: bool = False) -> ChainEnds:
@@ -268,14 +274,14 @@ def _read_ends(connection: sql.Connection, *, lock: bool = False) -> ChainEnds:
     )
 
 
-def _make_conditions(wanted: EventQuery, dialect: str) -> Iterator[sql.ColumnElement[bool]]:
-    if wanted.since is not None:
-        yield events.c.time >= wanted.since
-    if wanted.until is not None:
-        yield events.c.time < wanted.until
+def _make_conditions(query: EventQuery, dialect: str) -> Iterator[sql.ColumnElement[bool]]:
+    if query.since is not None:
+        yield events.c.time >= query.since
+    if query.until is not None:
+        yield events.c.time < query.until
     lead = True
     for name in QUERY_COLUMNS:
-        value = getattr(wanted, name)
+        value = getattr(query, name)
         if value is None:
             continue
         if lead or dialect != "sqlite":
@@ -300,11 +306,11 @@ The condition is repeated so that the database may use the index.
 
 
 def _read_row(connection: sql.Connection, number: int) -> ChainRow | None:
-    query = sql.select(events.c.number, *schema.RECORD_COLUMNS, *schema.HASH_COLUMNS).where(
+    statement = sql.select(events.c.number, *schema.RECORD_COLUMNS, *schema.HASH_COLUMNS).where(
         events.c.number == number
     )
-    found = connection.execute(query).mappings().first()
-    return None if found is None else _make_chain_row(found)
+    row = connection.execute(statement).mappings().first()
+    return None if row is None else _make_chain_row(row)
 
 
 def _make_columns(link: ChainRow) -> dict[str, Any]:

@@ -31,57 +31,61 @@ class EvalCapture:
         self,
         engine: Callable[[], Engine],
         bus: Bus,
-        dossiers: EvidenceStore,
-        casebook: PrecedentStore,
+        evidence_store: EvidenceStore,
+        precedents: PrecedentStore,
         *,
         host: str,
     ) -> None:
         self._engine = engine
         self._bus = bus
-        self._evidence_store = dossiers
-        self._precedent_store = casebook
+        self._evidence_store = evidence_store
+        self._precedent_store = precedents
         self._host = host
 
-    def story(self, name: str) -> IncidentLog:
+    def find_incident(self, name: str) -> IncidentLog:
         """Return the incident with this id, with an id that begins with `name`, or the latest of the
         container of this name. Raises HemoStatError where no incident matches, or several do."""
-        known = build_incident_logs(self._read_events())
-        if found := [each for each in known if each.incident == name]:
-            return found[0]
-        if found := [each for each in known if each.container.name == name]:
-            return found[-1]
-        found = [each for each in known if name and each.incident.startswith(name)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise HemoStatError(f"{len(found)} incidents begin with {name!r}", hint=_format_hint(name, found))
-        raise HemoStatError(f"no incident {name!r} exists", hint=_format_hint(name, known))
+        incident_logs = build_incident_logs(self._read_events())
+        if matches := [each for each in incident_logs if each.incident == name]:
+            return matches[0]
+        if matches := [each for each in incident_logs if each.container.name == name]:
+            return matches[-1]
+        matches = [each for each in incident_logs if name and each.incident.startswith(name)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise HemoStatError(
+                f"{len(matches)} incidents begin with {name!r}", hint=_format_hint(name, matches)
+            )
+        raise HemoStatError(f"no incident {name!r} exists", hint=_format_hint(name, incident_logs))
 
-    def raised(self, name: str) -> Event:
+    def find_last_alert(self, name: str) -> Event:
         """Return the last alert of that incident. Raises HemoStatError where the alert is no longer
         stored."""
-        story = self.story(name)
-        for event in reversed(story.steps):
+        incident_log = self.find_incident(name)
+        for event in reversed(incident_log.steps):
             if isinstance(event.data, HealthAlert) and event.data.phase is Phase.RAISED:
                 return event
-        raise HemoStatError(f"the alert of incident {story.incident} is no longer stored")
+        raise HemoStatError(f"the alert of incident {incident_log.incident} is no longer stored")
 
-    def recording(self, alert: Event, also: Iterable[str] = ()) -> EvalCase:
+    def build_eval_case(self, alert: Event, also: Iterable[str] = ()) -> EvalCase:
         """Return the eval case of an alert. `also`: names of further containers to record as neighbours.
         Raises HemoStatError."""
         data = alert.data
         if not isinstance(data, HealthAlert) or alert.incident is None:
             raise HemoStatError(f"{alert.type} is not an alert")
-        own = self.kept(alert) or self._snapshot_unchanged(data, alert)
+        own = self.find_snapshot(alert) or self._snapshot_unchanged(data, alert)
         moment = alert.time if own is None else own.time
-        about = {data.container.name, data.root, *data.downstream}
+        subjects = {data.container.name, data.root, *data.downstream}
         before = [
             each
             for each in self._read_events()
             if each.host == alert.host and (each.time, each.id) <= (alert.time, alert.id)
         ]
-        past = [
-            each for each in self._precedent_store.past(compute_signature(data)) if each.time < alert.time
+        precedents = [
+            each
+            for each in self._precedent_store.list_precedents(compute_signature(data))
+            if each.time < alert.time
         ]
         case = EvidenceCase(
             host=alert.host,
@@ -89,13 +93,13 @@ class EvalCapture:
             time=moment,
             alert=_mask_alert(data),
             dossier=own,
-            story=tuple(map(redact, describe_events(before, about, moment))),
-            past=tuple(past),
+            story=tuple(map(redact, describe_events(before, subjects, moment))),
+            past=tuple(precedents),
         )
-        names = {*also, *about} - {data.container.name, alert.host, ""}
+        names = {*also, *subjects} - {data.container.name, alert.host, ""}
         return EvalCase(case=case, neighbours=self._snapshot_neighbours(sorted(names), data, alert))
 
-    def kept(self, alert: Event) -> EvidenceSnapshot | None:
+    def find_snapshot(self, alert: Event) -> EvidenceSnapshot | None:
         """Return the evidence snapshot that was saved before the first action on this occurrence, if any."""
         data = alert.data
         if not isinstance(data, HealthAlert) or alert.incident is None:
@@ -106,19 +110,19 @@ class EvalCapture:
         return msgspec.structs.replace(same[0], action=Action.NONE, rung=0) if same else None
 
     def _read_events(self) -> list[Event]:
-        return [event for stream in DURABLE for event in self._bus.recent(stream, MAX_EVENTS_PER_STREAM)]
+        return [event for stream in DURABLE for event in self._bus.read_recent(stream, MAX_EVENTS_PER_STREAM)]
 
     def _snapshot_neighbours(
         self, names: Sequence[str], data: HealthAlert, alert: Event
     ) -> dict[str, EvidenceSnapshot]:
-        found = {}
+        snapshots = {}
         for name in names:
             changes = {"container": Container(id=name, name=name), "evidence": ()}
             if (
-                dossier := self._snapshot_unchanged(msgspec.structs.replace(data, **changes), alert)
+                snapshot := self._snapshot_unchanged(msgspec.structs.replace(data, **changes), alert)
             ) is not None:
-                found[name] = dossier
-        return found
+                snapshots[name] = snapshot
+        return snapshots
 
     def _snapshot_unchanged(self, data: HealthAlert, alert: Event) -> EvidenceSnapshot | None:
         """Return a snapshot of the container as it is, or None if its state has changed since the alert."""
@@ -129,7 +133,7 @@ class EvalCapture:
             if max(info.started_at, info.finished_at) > alert.time:
                 return None
             data = msgspec.structs.replace(data, container=info.ref)
-            points = self._bus.history(alert.host, info.ref.name)
+            points = self._bus.read_metrics(alert.host, info.ref.name)
         except HemoStatError:
             return None
         return take_snapshot(
@@ -148,11 +152,13 @@ def _mask_alert(alert: HealthAlert) -> HealthAlert:
     )
 
 
-def _format_hint(name: str, known: Sequence[IncidentLog]) -> str:
+def _format_hint(name: str, incident_logs: Sequence[IncidentLog]) -> str:
     """Suggest the nearest names, or else the latest incidents."""
-    ids = [each.incident for each in known]
-    near = difflib.get_close_matches(name, [*ids, *(each.container.name for each in known)], MAX_HINTS, 0.6)
+    ids = [each.incident for each in incident_logs]
+    near = difflib.get_close_matches(
+        name, [*ids, *(each.container.name for each in incident_logs)], MAX_HINTS, 0.6
+    )
     if near:
         return f"did you mean {' or '.join(dict.fromkeys(near))}?"
-    latest = [f"{each.incident} ({each.container.name} {each.kind})" for each in known[-MAX_HINTS:]]
+    latest = [f"{each.incident} ({each.container.name} {each.kind})" for each in incident_logs[-MAX_HINTS:]]
     return f"the latest are: {', '.join(reversed(latest))}" if latest else "see: hemostat events"

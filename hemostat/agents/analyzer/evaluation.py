@@ -26,8 +26,8 @@ from hemostat.ports import Clock, LlmBudget
 class EvalAdvisor(NamedTuple):
     """The advisor for one eval case, and its budget."""
 
-    consultant: LlmAdvisor
-    purse: LlmBudget
+    advisor: LlmAdvisor
+    budget: LlmBudget
 
 
 class EvalResult(NamedTuple):
@@ -36,20 +36,20 @@ class EvalResult(NamedTuple):
 
     rules: Verdict
     verdict: Verdict
-    asked: bool
+    is_model_asked: bool
     seconds: float
     cost: float = 0.0
     error: HemoStatError | None = None
-    broke: bool = False
+    is_over_budget: bool = False
     """Whether the advice failed because the budget was spent."""
 
 
 class RecordedClock:
     """A clock that starts at the time of an eval case."""
 
-    def __init__(self, clock: Clock, began: float) -> None:
+    def __init__(self, clock: Clock, start: float) -> None:
         self._clock = clock
-        self._offset_seconds = clock.now() - began
+        self._offset_seconds = clock.now() - start
 
     def now(self) -> float:
         return self._clock.now() - self._offset_seconds
@@ -67,50 +67,50 @@ class EvalRun:
         bench: Callable[[EvalCase, Clock, AnalyzerSettings], EvalAdvisor] | None = None,
         *,
         name: str = "rules",
-        always: bool = False,
+        asks_always: bool = False,
     ) -> None:
-        """`name` is the name of the advisor. Without a `bench` the rules decide alone. `always`: ask a model
-        even where the rules are certain."""
+        """`name` is the name of the advisor. Without a `bench` the rules decide alone. `asks_always`: ask a
+        model even where the rules are certain."""
         self.name = name
         self._clock = clock
         self._analysis = analysis
         self._limits = limits
         self._make_advisor = bench
-        self._asks_always = always
+        self._asks_always = asks_always
 
     def run(self, recording: EvalCase, dollars: float | None = None) -> EvalResult:
         """Evaluate one case. `dollars` is the maximum cost, instead of the one in the settings."""
-        case, began = recording.case, self._clock.now()
+        case, started_at = recording.case, self._clock.now()
         rules = self._apply_rules(case)
         if self._make_advisor is None or not (
             self._asks_always or should_ask_llm(case.alert, rules, self._analysis)
         ):
-            return EvalResult(rules, rules, asked=False, seconds=self._clock.now() - began)
+            return EvalResult(rules, rules, is_model_asked=False, seconds=self._clock.now() - started_at)
         clock = RecordedClock(self._clock, case.time)
-        consultant, purse = self._make_advisor(recording, clock, _without_reuse(self._analysis, dollars))
+        llm_advisor, budget = self._make_advisor(recording, clock, _without_reuse(self._analysis, dollars))
         error: HemoStatError | None = None
         try:
-            verdict = consultant.consult(_make_event(case), rules, clock.now())
+            verdict = llm_advisor.consult(_make_event(case), rules, clock.now())
         except HemoStatError as failed:
             verdict, error = fall_back_to_rules(rules, failed.message), failed
         return EvalResult(
             rules,
             verdict,
-            asked=True,
-            seconds=self._clock.now() - began,
-            cost=sum(each.cost for each in purse.read()[1]),
+            is_model_asked=True,
+            seconds=self._clock.now() - started_at,
+            cost=sum(each.cost for each in budget.read()[1]),
             error=error,
-            broke=isinstance(error, AdviceError) and bool(consultant.notice(clock.now())),
+            is_over_budget=isinstance(error, AdviceError) and bool(llm_advisor.notice(clock.now())),
         )
 
-    def prompt(self, recording: EvalCase) -> str:
+    def build_prompt(self, recording: EvalCase) -> str:
         """Return the first message that a model would receive."""
         case, analysis = recording.case, self._analysis
         evidence = prompt.build_sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
-        told = prompt.build_first_message(
+        turn = prompt.build_first_message(
             case, self._apply_rules(case), list_choices(case.alert, self._limits), evidence
         )
-        return f"{prompt.SYSTEM_PROMPT}\n{told}"
+        return f"{prompt.SYSTEM_PROMPT}\n{turn}"
 
     def _apply_rules(self, case: EvidenceCase) -> Verdict:
         verdict = diagnose(case.alert)

@@ -39,7 +39,7 @@ class LiveEvidenceSource:
         self,
         engine: Callable[[], Engine],
         bus: Bus,
-        casebook: PrecedentStore,
+        precedents: PrecedentStore,
         clock: Clock,
         *,
         host: str,
@@ -47,11 +47,11 @@ class LiveEvidenceSource:
         self._connect_engine = engine
         self._connected_engine: Engine | None = None
         self._bus = bus
-        self._precedent_store = casebook
+        self._precedent_store = precedents
         self._clock = clock
         self._host = host
 
-    def case(self, alert: Event) -> EvidenceCase:
+    def build_case(self, alert: Event) -> EvidenceCase:
         data = alert.data
         if not isinstance(data, HealthAlert) or alert.incident is None:
             raise HemoStatError(f"{alert.type} is not an alert")
@@ -63,31 +63,31 @@ class LiveEvidenceSource:
             alert=data,
             dossier=take_snapshot(
                 lambda: self._require_engine(alert.host),
-                lambda container: self.history(alert.host, container),
+                lambda container: self.read_metrics(alert.host, container),
                 data,
                 now,
                 self._clock,
             ),
-            story=tuple(self.story(alert.host, data.container)),
-            past=tuple(self._precedent_store.past(compute_signature(data))),
+            story=tuple(self.describe_recent_events(alert.host, data.container)),
+            past=tuple(self._precedent_store.list_precedents(compute_signature(data))),
         )
 
-    def log(self, host: str, container: Container, tail: int) -> str:
+    def read_log(self, host: str, container: Container, tail: int) -> str:
         return self._require_engine(host).logs(container.id, tail)
 
-    def processes(self, host: str, container: Container) -> Sequence[str]:
+    def list_processes(self, host: str, container: Container) -> Sequence[str]:
         return self._require_engine(host).top(container.id)
 
-    def details(self, host: str, container: Container) -> ContainerDetails:
-        return self._require_engine(host).details(container.id)
+    def read_details(self, host: str, container: Container) -> ContainerDetails:
+        return self._require_engine(host).read_details(container.id)
 
-    def history(self, host: str, container: Container) -> Sequence[MetricPoint]:
-        return self._bus.history(host, container.name)
+    def read_metrics(self, host: str, container: Container) -> Sequence[MetricPoint]:
+        return self._bus.read_metrics(host, container.name)
 
-    def story(self, host: str, container: Container) -> Sequence[str]:
+    def describe_recent_events(self, host: str, container: Container) -> Sequence[str]:
         """Return the events about a container, a line each. Matches by id: another container may have had the
         same name, and the name may be that of the host."""
-        recent = (each for stream in DURABLE for each in self._bus.recent(stream, MAX_EVENTS_PER_STREAM))
+        recent = (each for stream in DURABLE for each in self._bus.read_recent(stream, MAX_EVENTS_PER_STREAM))
         here = (
             _without_dependents(each) for each in recent if each.host == host and _is_about(each, container)
         )
@@ -104,8 +104,8 @@ class LiveEvidenceSource:
 
 
 def _is_about(event: Event, container: Container) -> bool:
-    about = find_subject(event)
-    return about is not None and about[0].id == container.id
+    subject = find_subject(event)
+    return subject is not None and subject[0].id == container.id
 
 
 def _without_dependents(event: Event) -> Event:
@@ -119,10 +119,10 @@ def describe_events(events: Iterable[Event], names: Collection[str], now: float)
     """Return a line for each of these events about containers of these names, oldest first."""
     lines = []
     for event in sorted(events, key=lambda event: event.time):
-        about = find_subject(event)
-        if about is not None and about[0].name in names:
+        subject = find_subject(event)
+        if subject is not None and subject[0].name in names:
             ago = show_duration(max(0.0, now - event.time))
-            lines.append(f"{ago} ago, {about[0].name}: {format_event_line(event)}")
+            lines.append(f"{ago} ago, {subject[0].name}: {format_event_line(event)}")
     return lines[-MAX_EVENT_LINES:]
 
 
@@ -139,13 +139,13 @@ def take_snapshot(
         return None
     try:
         engine = connect_engine()
-        found = engine.inspect(alert.container.id)
+        info = engine.inspect(alert.container.id)
     except HemoStatError:
         return None
     return collect_snapshot(
         engine,
         _make_empty_request(alert),
-        found,
+        info,
         now,
         patience=EVIDENCE_SECONDS,
         read_metrics=read_metrics,
@@ -162,30 +162,30 @@ class RecordedEvidenceSource:
     def __init__(self, recording: EvalCase) -> None:
         self._eval_case = recording
 
-    def case(self, alert: Event) -> EvidenceCase:  # noqa: ARG002
+    def build_case(self, alert: Event) -> EvidenceCase:  # noqa: ARG002
         return self._eval_case.case
 
-    def log(self, host: str, container: Container, tail: int) -> str:
+    def read_log(self, host: str, container: Container, tail: int) -> str:
         return "\n".join(self._find_snapshot(host, container).log.splitlines()[-tail:])
 
-    def processes(self, host: str, container: Container) -> Sequence[str]:
+    def list_processes(self, host: str, container: Container) -> Sequence[str]:
         return self._find_snapshot(host, container).processes
 
-    def details(self, host: str, container: Container) -> ContainerDetails:
+    def read_details(self, host: str, container: Container) -> ContainerDetails:
         details = self._find_snapshot(host, container).details
         if details is None:
             raise EngineError("not recorded")
         return details
 
-    def history(self, host: str, container: Container) -> Sequence[MetricPoint]:
+    def read_metrics(self, host: str, container: Container) -> Sequence[MetricPoint]:
         return self._find_snapshot(host, container).samples
 
-    def story(self, host: str, container: Container) -> Sequence[str]:  # noqa: ARG002
+    def describe_recent_events(self, host: str, container: Container) -> Sequence[str]:  # noqa: ARG002
         return [line for line in self._eval_case.case.story if f", {container.name}: " in line]
 
     def _find_snapshot(self, host: str, container: Container) -> EvidenceSnapshot:
         case, name = self._eval_case.case, container.name
-        found = case.dossier if name == case.alert.container.name else self._eval_case.neighbours.get(name)
-        if found is None or host != case.host:
+        snapshot = case.dossier if name == case.alert.container.name else self._eval_case.neighbours.get(name)
+        if snapshot is None or host != case.host:
             raise EngineError("not recorded")
-        return found
+        return snapshot

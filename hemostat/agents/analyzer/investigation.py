@@ -54,10 +54,15 @@ class Investigator:
     """Runs a single investigation."""
 
     def __init__(
-        self, advisor: Advisor, witness: EvidenceSource, clock: Clock, terms: "AdvisorTerms", pay: ReserveCost
+        self,
+        advisor: Advisor,
+        evidence_source: EvidenceSource,
+        clock: Clock,
+        terms: "AdvisorTerms",
+        pay: ReserveCost,
     ) -> None:
         self._advisor = advisor
-        self._evidence_source = witness
+        self._evidence_source = evidence_source
         self._clock = clock
         self._terms = terms
         self._reserve_cost = pay
@@ -76,7 +81,7 @@ class Investigator:
     def run(self, case: EvidenceCase, rules: Verdict, until: float) -> tuple[Advice, Investigation]:
         """Return the advice and how it was reached. Raises AdvisorError where the service fails, AdviceError
         where its answer cannot be used."""
-        began, self._host = self._clock.now(), case.host
+        started_at, self._host = self._clock.now(), case.host
         analysis, alert = self._terms.analysis, case.alert
         allowed = list_choices(alert, self._terms.limits)
         evidence = prompt.build_sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
@@ -91,11 +96,11 @@ class Investigator:
             prompt.SYSTEM_PROMPT + msgspec.json.encode(offered).decode()
         )
         self._add_turn(prompt.build_first_message(case, rules, allowed, evidence))
-        advice = self._reach_conclusion(alert, names, offered, began, until)
+        advice = self._reach_conclusion(alert, names, offered, started_at, until)
         return advice, Investigation(
             model=self._advisor.name,
             steps=tuple(self._steps),
-            seconds=round(self._clock.now() - began, 3),
+            seconds=round(self._clock.now() - started_at, 3),
             tokens=self._usage.sent + self._usage.received,
             cost=round(self._cost, 6),
         )
@@ -105,20 +110,20 @@ class Investigator:
         alert: HealthAlert,
         names: Mapping[str, Container],
         offered: Sequence[Tool],
-        began: float,
+        started_at: float,
         until: float,
     ) -> Advice:
         repaired = False
         while True:
-            must = repaired or self._is_short(began, until)
-            said = self._ask_model(offered, until, must=must)
-            mistakes: list[str] = [] if said.calls else ["call one of the tools"]
+            must = repaired or self._is_short(started_at, until)
+            turn = self._ask_model(offered, until, must=must)
+            mistakes: list[str] = [] if turn.calls else ["call one of the tools"]
             results = []
-            for call in said.calls:
-                heard = self._handle_call(call, alert, names, must=must)
-                if isinstance(heard, Advice):
-                    return heard
-                result, mistake = heard
+            for call in turn.calls:
+                answer = self._handle_call(call, alert, names, must=must)
+                if isinstance(answer, Advice):
+                    return answer
+                result, mistake = answer
                 results.append(result)
                 mistakes += mistake
             if mistakes and repaired:
@@ -143,11 +148,11 @@ class Investigator:
             mistakes = advice
         return ToolResult(call=call.id, text=prompt.build_retry_message(mistakes), failed=True), mistakes
 
-    def _is_short(self, began: float, until: float) -> bool:
+    def _is_short(self, started_at: float, until: float) -> bool:
         """Return whether time, tokens or tool calls suffice for the conclusion only."""
-        late = until - self._clock.now() < CONCLUDE_TIME_SHARE * (until - began)
+        is_late = until - self._clock.now() < CONCLUDE_TIME_SHARE * (until - started_at)
         return (
-            late
+            is_late
             or 2 * self._next_turn_tokens > self._tokens_left
             or self._calls >= self._terms.analysis.max_calls
         )
@@ -168,9 +173,9 @@ class Investigator:
         if now >= until:
             raise AdviceError("no time was left for a query")
         most = Usage(sent=self._conversation_tokens, received=ANSWER_TOKENS)
-        settle = self._reserve_cost(self._terms.prices.of(most.sent, most.received))
+        settle = self._reserve_cost(self._terms.prices.compute_cost(most.sent, most.received))
         try:
-            said = self._advisor.say(
+            turn = self._advisor.request_turn(
                 prompt.SYSTEM_PROMPT,
                 self._conversation,
                 offered,
@@ -184,13 +189,13 @@ class Investigator:
                 settle(0.0)
             raise
         # A server that does not count tokens is not free.
-        used = said.usage if said.usage.sent else most
-        cost = self._terms.prices.of(used.sent, used.received)
+        used = turn.usage if turn.usage.sent else most
+        cost = self._terms.prices.compute_cost(used.sent, used.received)
         settle(cost)
         self._cost += cost
         self._usage += used
-        self._add_turn(said)
-        return said
+        self._add_turn(turn)
+        return turn
 
     def _run_tool(self, call: ToolCallRequest, names: Mapping[str, Container]) -> ToolResult:
         if self._calls >= self._terms.analysis.max_calls:
@@ -198,10 +203,10 @@ class Investigator:
         self._calls += 1
         container = str(call.arguments.get("container", ""))
         grep = str(call.arguments.get("grep", ""))[:100]
-        about = names.get(container, Container(id="", name=""))
-        looks = self._bind_tools(about, grep)
-        if call.name not in looks:
-            text = f"There is no tool of this name. There are: {', '.join([*looks, CONCLUDE_TOOL])}."
+        target = names.get(container, Container(id="", name=""))
+        functions = self._bind_tools(target, grep)
+        if call.name not in functions:
+            text = f"There is no tool of this name. There are: {', '.join([*functions, CONCLUDE_TOOL])}."
             return ToolResult(call=call.id, text=text, failed=True)
         if container not in names:
             text = f"No such container in this incident. There are: {', '.join(names)}."
@@ -209,7 +214,7 @@ class Investigator:
         source = f"{call.name} {container}"
         self._steps.append(_format_step(source, grep))
         try:
-            text = looks[call.name]()
+            text = functions[call.name]()
         except HemoStatError as error:
             emails = self._terms.analysis.redact_emails
             text = tools.bound_lines([error.message], emails=emails)
@@ -218,23 +223,25 @@ class Investigator:
         return ToolResult(call=call.id, text=fence_text(source, text))
 
     def _bind_tools(self, container: Container, grep: str) -> Mapping[str, Callable[[], str]]:
-        witness, host, now = self._evidence_source, self._host, self._clock.now()
+        evidence_source, host, now = self._evidence_source, self._host, self._clock.now()
         logs, emails = self._terms.analysis.send_logs, self._terms.analysis.redact_emails
-        looks: dict[str, Callable[[], str]] = {
-            "processes": lambda: tools.format_processes(witness.processes(host, container), emails=emails),
-            "inspect": lambda: tools.format_details(
-                witness.details(host, container), outputs=logs, emails=emails
+        functions: dict[str, Callable[[], str]] = {
+            "processes": lambda: tools.format_processes(
+                evidence_source.list_processes(host, container), emails=emails
             ),
-            "metrics": lambda: tools.format_metrics(witness.history(host, container), now),
+            "inspect": lambda: tools.format_details(
+                evidence_source.read_details(host, container), outputs=logs, emails=emails
+            ),
+            "metrics": lambda: tools.format_metrics(evidence_source.read_metrics(host, container), now),
             "events": lambda: tools.format_events(
-                witness.story(host, container), outputs=logs, emails=emails
+                evidence_source.describe_recent_events(host, container), outputs=logs, emails=emails
             ),
         }
         if logs:
-            looks[tools.LOG_TOOL] = lambda: tools.format_log(
-                witness.log(host, container, tools.MAX_LOG_LINES), grep, emails=emails
+            functions[tools.LOG_TOOL] = lambda: tools.format_log(
+                evidence_source.read_log(host, container, tools.MAX_LOG_LINES), grep, emails=emails
             )
-        return looks
+        return functions
 
     def _add_turn(self, turn: Turn) -> None:
         self._conversation.append(turn)
@@ -244,10 +251,10 @@ class Investigator:
 def find_reachable(alert: HealthAlert, trust: TrustSettings) -> dict[str, Container]:
     """Return by name the containers that tools may read: the alert's own and, where labels are trusted, its
     root cause. Dependents are never included, because any container may declare a dependency."""
-    about = [] if alert.container.is_host else [alert.container]
+    reachable = [] if alert.container.is_host else [alert.container]
     if trust.believes_all:
-        about.append(Container(id=alert.root, name=alert.root))
-    return {each.name: each for each in reversed(about) if NAME_PATTERN.fullmatch(each.name)}
+        reachable.append(Container(id=alert.root, name=alert.root))
+    return {each.name: each for each in reversed(reachable) if NAME_PATTERN.fullmatch(each.name)}
 
 
 def list_possible_roots(alert: HealthAlert, names: Iterable[str]) -> list[str]:

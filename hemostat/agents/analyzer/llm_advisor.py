@@ -49,7 +49,7 @@ POLL_SECONDS: Final = 0.1
 """Seconds between two checks whether this process is to stop."""
 MAX_ODD_ANSWERS: Final = 2
 """Unusable answers in a row that are tolerated before the model is not asked for a while."""
-HANGING: Final = 16
+MAX_HANGING_PER_WORKER: Final = 16
 """Maximum number of threads for each concurrent investigation, abandoned threads included: a server that
 sends its header a byte at a time keeps them for hours."""
 MAX_PROJECTS: Final = 1000
@@ -86,9 +86,9 @@ class LlmAdvisor:
     def __init__(
         self,
         advisor: Advisor,
-        witness: EvidenceSource,
-        casebook: PrecedentStore,
-        purse: LlmBudget,
+        evidence_source: EvidenceSource,
+        precedents: PrecedentStore,
+        budget: LlmBudget,
         clock: Clock,
         terms: AdvisorTerms,
         *,
@@ -97,9 +97,9 @@ class LlmAdvisor:
     ) -> None:
         self.analysis = terms.analysis
         self._advisor = advisor
-        self._evidence_source = witness
-        self._precedent_store = casebook
-        self._budget = purse
+        self._evidence_source = evidence_source
+        self._precedent_store = precedents
+        self._budget = budget
         self._clock = clock
         self._terms = terms
         self._source = source
@@ -108,20 +108,21 @@ class LlmAdvisor:
             self._count_failure(each, 0)
         self._circuit: LlmCircuit = CLOSED_CIRCUIT
         self._lock = threading.Lock()
-        self._thread_slots = threading.Semaphore(HANGING * terms.analysis.concurrency)
+        self._thread_slots = threading.Semaphore(MAX_HANGING_PER_WORKER * terms.analysis.concurrency)
         self._failing_projects: dict[str, float] = {}
         """Projects whose containers raised an alert, and the time of the latest (epoch seconds)."""
         self._last_refusal = (0.0, "")
         """When the budget last did not suffice (epoch seconds), and why."""
 
-    def shut(self, now: float) -> str:
+    def find_shut_reason(self, now: float) -> str:
         """Return why the model is not asked now; empty where it is."""
-        left = self._circuit.left(now)
-        if not left:
+        seconds_left = self._circuit.get_seconds_left(now)
+        if not seconds_left:
             return ""
-        return f"{self._advisor.name} is not queried for another {show_duration(left)}: {self._circuit.why}"
+        name, why = self._advisor.name, self._circuit.why
+        return f"{name} is not queried for another {show_duration(seconds_left)}: {why}"
 
-    def note(self, container: Container, now: float) -> None:
+    def note_alert(self, container: Container, now: float) -> None:
         """Record an alert of this container: its project may need a share of the budget."""
         with self._lock:
             project = get_project(container)
@@ -138,13 +139,13 @@ class LlmAdvisor:
     def notice(self, now: float) -> str:
         since, why = self._last_refusal
         spent = f"the rules decide: {why}" if 0 <= now - since < NOTICE_SECONDS else ""
-        shut = self.shut(now)
+        shut = self.find_shut_reason(now)
         return f"the rules decide: {shut}" if shut else spent
 
-    def consult(self, event: Event, rules: Verdict, asked: float) -> Verdict:
-        """Return the verdict on this alert, which has waited since `asked` (epoch seconds). Raises
+    def consult(self, event: Event, rules: Verdict, requested_at: float) -> Verdict:
+        """Return the verdict on this alert, which has waited since `requested_at` (epoch seconds). Raises
         AdvisorError where the service fails, and HemoStatError where another reason prevents a verdict."""
-        until = asked + self.analysis.timeout
+        until = requested_at + self.analysis.timeout
         try:
             return self._run_within(until, lambda: self._reach_verdict(event, rules, until))
         except LeftAloneError:
@@ -156,7 +157,7 @@ class LlmAdvisor:
             self._count_failure(classify_failure(error))
             allowed = MAX_ODD_ANSWERS if error.answered else 0
             with self._lock:
-                self._circuit = self._circuit.failed(
+                self._circuit = self._circuit.record_failure(
                     str(error), self._clock.now(), error.wait, allowed=allowed
                 )
             raise
@@ -168,46 +169,48 @@ class LlmAdvisor:
         alert = event.data
         if not isinstance(alert, HealthAlert):
             raise AdviceError(f"{event.type} is not an alert")
-        case = self._evidence_source.case(event)
+        case = self._evidence_source.build_case(event)
         if not self._terms.trust.believes_all:
             case = keep_own_precedents(case)
         likeness = _make_cache_key(case, rules)
-        kept = self._load_advice(likeness, alert)
-        if kept is None:
-            kept = self._ask_anew(case, rules, until)
-            self._precedent_store.keep(likeness, msgspec.json.encode(kept), self.analysis.reuse)
-        return judge_advice(kept.advice, alert, rules, kept.made, min_confidence=self.analysis.min_confidence)
+        cached = self._load_advice(likeness, alert)
+        if cached is None:
+            cached = self._ask_anew(case, rules, until)
+            self._precedent_store.cache_advice(likeness, msgspec.json.encode(cached), self.analysis.reuse)
+        return judge_advice(
+            cached.advice, alert, rules, cached.made, min_confidence=self.analysis.min_confidence
+        )
 
     def _ask_anew(self, case: EvidenceCase, rules: Verdict, until: float) -> CachedAdvice:
         pay = partial(self._reserve_cost, get_project(case.alert.container))
-        inquiry = Investigator(self._advisor, self._evidence_source, self._clock, self._terms, pay)
-        advice, made = inquiry.run(case, rules, until)
+        investigator = Investigator(self._advisor, self._evidence_source, self._clock, self._terms, pay)
+        advice, investigation = investigator.run(case, rules, until)
         with self._lock:
             # An answer to an earlier request, or one that came too late, does not close an open circuit.
-            if not self.shut(self._clock.now()):
+            if not self.find_shut_reason(self._clock.now()):
                 self._circuit = CLOSED_CIRCUIT
-        return CachedAdvice(case.alert.container.name, advice, made)
+        return CachedAdvice(case.alert.container.name, advice, investigation)
 
     def _load_advice(self, likeness: str, alert: HealthAlert) -> CachedAdvice | None:
         """Return stored advice that still fits. An action that one container may get can be forbidden for
         another."""
-        raw = self._precedent_store.advice(likeness) if self.analysis.reuse else None
+        raw = self._precedent_store.get_cached_advice(likeness) if self.analysis.reuse else None
         if raw is None:
             return None
         try:
-            kept = msgspec.json.decode(raw, type=CachedAdvice)
+            cached = msgspec.json.decode(raw, type=CachedAdvice)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        if kept.advice.choice not in list_choices(alert, self._terms.limits):
+        if cached.advice.choice not in list_choices(alert, self._terms.limits):
             return None
-        made = msgspec.structs.replace(kept.made, reused=True, tokens=0, cost=0.0, seconds=0.0)
-        return msgspec.structs.replace(kept, made=made)
+        investigation = msgspec.structs.replace(cached.made, reused=True, tokens=0, cost=0.0, seconds=0.0)
+        return msgspec.structs.replace(cached, made=investigation)
 
     def _reserve_cost(self, project: str, cost: float) -> Callable[[float], None]:
         """Reserve the maximum cost of one request about this project, and return the function that takes its
         real cost. Raises AdviceError."""
         limits = self.analysis
-        if why := self.shut(self._clock.now()):
+        if why := self.find_shut_reason(self._clock.now()):
             raise LeftAloneError(why)
         while True:
             now = self._clock.now()
@@ -225,9 +228,9 @@ class LlmAdvisor:
                 self._last_refusal = (now, why)
                 raise OverBudgetError(why)
             name = digest(f"{self._source} {threading.get_ident()} {version} {now}".encode())
-            taken = LlmUsage(id=name, time=now, cost=cost, project=project)
-            if self._budget.take(taken, version):
-                return lambda real: self._budget.settle(msgspec.structs.replace(taken, cost=real))
+            usage = LlmUsage(id=name, time=now, cost=cost, project=project)
+            if self._budget.take(usage, version):
+                return lambda real: self._budget.settle(msgspec.structs.replace(usage, cost=real))
 
     def _run_within(self, until: float, work: Callable[[], T]) -> T:
         """Return the result of `work`, run in a thread. Raises AdvisorError when it has not ended by `until`,
@@ -273,13 +276,13 @@ def _make_cache_key(case: EvidenceCase, rules: Verdict) -> str:
     """Return the key under which advice is stored. Incidents share a key if they have the same container,
     signature, log, result of the rules and number of failed actions since. Advice is never reused for another
     container, even if its labels declare a replica: its evidence may be written by a third party."""
-    about = case.alert.container
+    container = case.alert.container
     log = "" if case.dossier is None else case.dossier.log
-    here = [each for each in case.past if (each.host, each.container) == (case.host, about.name)]
+    here = [each for each in case.past if (each.host, each.container) == (case.host, container.name)]
     failed = sum(each.outcome is Outcome.FAILED for each in here)
     parts = (
         case.host,
-        about.id or about.name,
+        container.id or container.name,
         compute_signature(case.alert),
         compute_log_fingerprint(log),
         rules.diagnosis.cause,

@@ -57,9 +57,9 @@ class ContainerErrors:
 
     def keep_only(self, present: Iterable[str]) -> None:
         """Forget the containers that were removed."""
-        kept = {"", *present}
+        ids = {"", *present}
         with self._lock:
-            self._errors = {key: each for key, each in self._errors.items() if key[0] in kept}
+            self._errors = {key: each for key, each in self._errors.items() if key[0] in ids}
 
     def forget(self, container_id: str) -> None:
         """Forget a removed container."""
@@ -73,18 +73,18 @@ class ContainerErrors:
         for each in tuple(self._errors.values()):
             names.setdefault((each.doing, each.reason), []).append(each.name)
         return tuple(
-            f"cannot {doing} {list_names(found)}: {reason}; {HINT}"
-            for (doing, reason), found in names.items()
+            f"cannot {doing} {list_names(affected)}: {reason}; {HINT}"
+            for (doing, reason), affected in names.items()
         )
 
     def _record(self, container_id: str, name: str, doing: str, error: Exception) -> None:
         fault = ContainerError(name=name, doing=doing, reason=describe_error(error))
         with self._lock:
-            known = self._errors.get((container_id, doing))
+            last_fault = self._errors.get((container_id, doing))
             self._errors[container_id, doing] = fault
-        if fault != known:
-            shown = truncate(name, MAX_NAME_CHARACTERS)
-            logger.error("container.failed container=%s activity=%s", shown, doing, exc_info=error)
+        if fault != last_fault:
+            short_name = truncate(name, MAX_NAME_CHARACTERS)
+            logger.error("container.failed container=%s activity=%s", short_name, doing, exc_info=error)
 
     def _clear(self, container_id: str, doing: str) -> None:
         with self._lock:

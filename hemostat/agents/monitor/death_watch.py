@@ -39,7 +39,7 @@ class DeathWatch:
 
     def __init__(
         self,
-        ward: ContainerRegistry,
+        registry: ContainerRegistry,
         ledger: Ledger | None,
         faults: ContainerErrors,
         *,
@@ -49,7 +49,7 @@ class DeathWatch:
         look_upstream: Callable[[str, float], None],
         count_hung: Callable[[], int] = int,
     ) -> None:
-        self._registry = ward
+        self._registry = registry
         self._ledger = ledger
         self._errors = faults
         self._host = host
@@ -70,11 +70,11 @@ class DeathWatch:
         self._kill_times: dict[str, float] = {}
         """When each container was last sent a signal (epoch seconds)."""
 
-    def due(self) -> float | None:
+    def find_next_due(self) -> float | None:
         """Return when the next held exit is to be judged (epoch seconds); None without held exits."""
-        return min((death.due for death in self._registry.held.values()), default=None)
+        return min((death.due for death in self._registry.pending_exits.values()), default=None)
 
-    def oomed(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
+    def handle_oom(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         """Record an OOM event. It precedes the exit, if there is one."""
         self._registry.ooms[event.container.id] = event.time
         self.note_oom(event.container.id, now)
@@ -88,166 +88,168 @@ class DeathWatch:
     def judge_ooms(self, now: float) -> list[IncidentAlert]:
         """Return the alerts for OOM kills that the container has survived."""
         due = [identity for identity, at in self._oom_checks.items() if now >= at]
-        told: list[IncidentAlert] = []
+        alerts: list[IncidentAlert] = []
         for identity in due:
             killed_at = self._oom_checks.pop(identity) - OOM_CHECK_SECONDS
-            if (patient := self._registry.get(identity)) is not None:
-                judge = partial(deaths.report_survived_oom, self._registry, patient, killed_at, now)
-                told += self._attempt(identity, "evaluate the exit of", judge)
-        return told
+            if (container := self._registry.get(identity)) is not None:
+                judge = partial(deaths.report_survived_oom, self._registry, container, killed_at, now)
+                alerts += self._attempt(identity, "evaluate the exit of", judge)
+        return alerts
 
     def _apply_end(self, event: EngineEvent, now: float) -> WatchedContainer | None:
         """Return the container with its exit applied to the known state. The engine is asked only where
         necessary: while it cleans up after the process, it delays an inspection."""
-        patient = self._registry.get(event.container.id)
-        if patient is None or not patient.info.running or event.exit_code is None:
+        container = self._registry.get(event.container.id)
+        if container is None or not container.info.is_running or event.exit_code is None:
             return self._look(event.container.id, now)
-        if patient.info.started_at >= event.time:
+        if container.info.started_at >= event.time:
             return self._look(event.container.id, now)
         wish = self._registry.stops.get(event.container.id)
         restarts = restart_owner.is_restarted_by_docker(
-            patient.info, event.exit_code
+            container.info, event.exit_code
         ) and not stop_intent.is_requested_death(wish, event.time)
         status = "restarting" if restarts else "exited"
-        ended = {"status": status, "exit_code": event.exit_code, "finished_at": event.time, "pid": 0}
-        return self._registry.upsert(msgspec.structs.replace(patient.info, **ended), now)
+        changes = {"status": status, "exit_code": event.exit_code, "finished_at": event.time, "pid": 0}
+        return self._registry.upsert(msgspec.structs.replace(container.info, **changes), now)
 
-    def died(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
-        self._registry.podman = self._registry.podman or event.podman
-        patient = self._apply_end(event, now)
-        if patient is None:
+    def handle_death(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
+        self._registry.is_podman = self._registry.is_podman or event.podman
+        container = self._apply_end(event, now)
+        if container is None:
             return []
-        self._look_upstream(patient.ref.id, now)
+        self._look_upstream(container.ref.id, now)
         return self._await_restart(
-            patient, event, deaths.handle_death(self._registry, patient, event, now), now
+            container, event, deaths.handle_death(self._registry, container, event, now), now
         )
 
     def _await_restart(
-        self, patient: WatchedContainer, event: EngineEvent, told: list[IncidentAlert], now: float
+        self, container: WatchedContainer, event: EngineEvent, alerts: list[IncidentAlert], now: float
     ) -> list[IncidentAlert]:
         """Schedule an inspection of a container that Docker restarts, after the time that Docker needs."""
-        if patient.info.status == "restarting":
-            code = patient.info.exit_code
-            self._registry.awaited[patient.ref.id] = stop_intent.PendingExit(
+        if container.info.status == "restarting":
+            code = container.info.exit_code
+            self._registry.awaited_restarts[container.ref.id] = stop_intent.PendingExit(
                 exit_code=code, time=event.time, due=now
             )
-            self._next_looks[patient.ref.id] = now + restart_owner.FIRST_LOOK_SECONDS
-        return told
+            self._next_looks[container.ref.id] = now + restart_owner.FIRST_LOOK_SECONDS
+        return alerts
 
     def judge_held(self, now: float) -> list[IncidentAlert]:
         """Return the alerts for held exits that the engine has not reported as requested by now."""
-        told: list[IncidentAlert] = []
-        for identity, death in list(self._registry.held.items()):
+        alerts: list[IncidentAlert] = []
+        for identity, death in list(self._registry.pending_exits.items()):
             if now < death.due:
                 continue
             judge = partial(self._judge_held_exit, identity, death, now)
-            told += self._attempt(identity, "evaluate the exit of", judge)
-            self._registry.held.pop(identity, None)
-        return told
+            alerts += self._attempt(identity, "evaluate the exit of", judge)
+            self._registry.pending_exits.pop(identity, None)
+        return alerts
 
     def _attempt(
         self, container_id: str, doing: str, call: Callable[[], list[IncidentAlert]]
     ) -> list[IncidentAlert]:
-        known = self._registry.get(container_id)
-        name = container_id[:12] if known is None else known.ref.name
+        container = self._registry.get(container_id)
+        name = container_id[:12] if container is None else container.ref.name
         return self._errors.attempt(container_id, name, doing, call) or []
 
     def _judge_held_exit(
         self, container_id: str, death: stop_intent.PendingExit, now: float
     ) -> list[IncidentAlert]:
-        patient = self._look(container_id, now) if self._registry.podman else self._registry.get(container_id)
-        if patient is None or patient.info.running:
+        container = (
+            self._look(container_id, now) if self._registry.is_podman else self._registry.get(container_id)
+        )
+        if container is None or container.info.is_running:
             return []
-        return self._judge_exit(patient, death, now)
+        return self._judge_exit(container, death, now)
 
     def _judge_exit(
-        self, patient: WatchedContainer, death: stop_intent.PendingExit, now: float
+        self, container: WatchedContainer, death: stop_intent.PendingExit, now: float
     ) -> list[IncidentAlert]:
-        if stop_intent.is_requested_death(self._registry.stops.get(patient.ref.id), death.time):
+        if stop_intent.is_requested_death(self._registry.stops.get(container.ref.id), death.time):
             return []
-        if self._registry.podman and self._find_own_restart(patient.info, now):
+        if self._registry.is_podman and self._find_own_restart(container.info, now):
             stop = stop_intent.StopRequest(time=death.time, until=death.time, ours=True)
-            self._registry.stops[patient.ref.id] = stop
+            self._registry.stops[container.ref.id] = stop
             return []
-        if self._registry.podman and self._says_stopped(patient, death):
-            said = stop_intent.StopRequest(
+        if self._registry.is_podman and self._says_stopped(container, death):
+            stop = stop_intent.StopRequest(
                 time=death.time, until=death.time + stop_intent.SIGNAL_MARGIN_SECONDS
             )
-            self._registry.stops[patient.ref.id] = said
+            self._registry.stops[container.ref.id] = stop
             return []
-        return deaths.handle_unwanted_death(self._registry, patient, death.exit_code, death.time, now)
+        return deaths.handle_unwanted_death(self._registry, container, death.exit_code, death.time, now)
 
-    def _says_stopped(self, patient: WatchedContainer, death: stop_intent.PendingExit) -> bool:
+    def _says_stopped(self, container: WatchedContainer, death: stop_intent.PendingExit) -> bool:
         """Return whether Podman reports a requested stop. Podman sets that mark for the whole run after any
         signal: after a signal that the container has survived, only an exit by a signal counts as a stop."""
-        signalled = self._kill_times.get(patient.ref.id, 0.0) >= patient.info.started_at
+        signalled = self._kill_times.get(container.ref.id, 0.0) >= container.info.started_at
         if signalled and death.exit_code not in stop_intent.SIGNAL_EXIT_CODES:
             return False
-        return self._was_stopped(patient.ref.id)
+        return self._was_stopped(container.ref.id)
 
     def _find_own_restart(self, info: ContainerInfo, now: float) -> Attempt | None:
         if self._ledger is None:
             return None
-        attempts = self._ledger.attempts(self._host, info.ref.name)
+        attempts = self._ledger.list_attempts(self._host, info.ref.name)
         return stop_intent.find_own_restart(info, attempts, now)
 
     def look_again(self, now: float) -> list[IncidentAlert]:
         """Inspect the containers that are to be started again, by Docker's restart policy or by a restart of
         HemoStat. Once an inspection has hung, the others are left to the next round."""
-        told: list[IncidentAlert] = []
+        alerts: list[IncidentAlert] = []
         hung = self._count_hung()
-        for patient in self._registry:
+        for container in self._registry:
             if self._count_hung() > hung:
                 break
-            stop = self._registry.stops.get(patient.ref.id)
-            ours = stop is not None and stop.ours and not patient.info.running
-            if not (ours or patient.info.status == "restarting") or now < self._next_looks.get(
-                patient.ref.id, 0.0
+            stop = self._registry.stops.get(container.ref.id)
+            is_own_stop = stop is not None and stop.ours and not container.info.is_running
+            if not (is_own_stop or container.info.status == "restarting") or now < self._next_looks.get(
+                container.ref.id, 0.0
             ):
                 continue
-            self._next_looks[patient.ref.id] = now + (
-                restart_owner.FIRST_LOOK_SECONDS if ours else restart_owner.LOOK_INTERVAL_SECONDS
+            self._next_looks[container.ref.id] = now + (
+                restart_owner.FIRST_LOOK_SECONDS if is_own_stop else restart_owner.LOOK_INTERVAL_SECONDS
             )
             with suppress(EngineError):
-                judge = partial(self._look_at_awaited, patient.ref.id, now, ours=ours)
-                told += self._attempt(patient.ref.id, "evaluate the state of", judge)
-        return told
+                judge = partial(self._look_at_awaited, container.ref.id, now, is_own_stop=is_own_stop)
+                alerts += self._attempt(container.ref.id, "evaluate the state of", judge)
+        return alerts
 
-    def _look_at_awaited(self, container_id: str, now: float, *, ours: bool) -> list[IncidentAlert]:
-        seen = self._look(container_id, now)
-        if seen is None:
+    def _look_at_awaited(self, container_id: str, now: float, *, is_own_stop: bool) -> list[IncidentAlert]:
+        container = self._look(container_id, now)
+        if container is None:
             return []
         return (
-            self._judge_taken_down(seen, now)
-            if ours
-            else deaths.report_if_given_up(self._registry, seen, now)
+            self._judge_taken_down(container, now)
+            if is_own_stop
+            else deaths.report_if_given_up(self._registry, container, now)
         )
 
-    def _judge_taken_down(self, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
+    def _judge_taken_down(self, container: WatchedContainer, now: float) -> list[IncidentAlert]:
         """Return the alerts for a container that a restart by HemoStat has stopped, once that restart is over
         without a start."""
-        if patient.info.running or patient.info.status == "restarting":
-            self._registry.stops.pop(patient.ref.id, None)
+        if container.info.is_running or container.info.status == "restarting":
+            self._registry.stops.pop(container.ref.id, None)
             return []
-        attempt = self._find_own_restart(patient.info, now)
+        attempt = self._find_own_restart(container.info, now)
         if attempt is not None and stop_intent.is_under_way(attempt, now):
             return []
-        return deaths.report_failed_restart(self._registry, patient, now)
+        return deaths.report_failed_restart(self._registry, container, now)
 
-    def killed(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
-        self._registry.kills = True
+    def handle_kill(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
+        self._registry.has_kill_events = True
         self._kill_times[event.container.id] = event.time
-        patient = self._registry.get(event.container.id)
-        ours = patient is not None and self._is_ours(event, patient.info, now)
-        stop = on_event.record_stop_request(self._registry, event, ours=ours)
-        if stop is not None and not ours and patient is not None and self._ledger is not None:
-            noted = ManualStop(event.time, stop.hold)
-            self._ledger.note_stop(self._host, patient.ref.name, noted)
-            if patient.ref.id in self._own_signals:
-                self._overridden_stops[patient.ref.id] = patient.ref.name, now
+        container = self._registry.get(event.container.id)
+        is_own_stop = container is not None and self._is_ours(event, container.info, now)
+        stop = on_event.record_stop_request(self._registry, event, is_own_stop=is_own_stop)
+        if stop is not None and not is_own_stop and container is not None and self._ledger is not None:
+            manual_stop = ManualStop(event.time, stop.hold)
+            self._ledger.note_stop(self._host, container.ref.name, manual_stop)
+            if container.ref.id in self._own_signals:
+                self._overridden_stops[container.ref.id] = container.ref.name, now
         return []
 
-    def engine_lost(self, now: float) -> None:
+    def note_engine_lost(self, now: float) -> None:
         """Correct the recorded stops when the engine goes away. An engine that shuts down stops its
         containers: what looked like a person's stop during a restart by HemoStat was the engine's."""
         for identity, (name, at) in self._overridden_stops.items():
@@ -271,41 +273,43 @@ class DeathWatch:
         self._own_signals[info.ref.id] = attempt.key, seen
         return seen <= attempt.tries
 
-    def stopped(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
+    def handle_stop(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         """Handle a stop that the engine carried out on request: a held exit was intended."""
         stop = self._registry.stops.get(event.container.id)
         if stop is None or not stop.ours:
             self._registry.stops[event.container.id] = stop_intent.read_stop_event(event)
-            self._registry.held.pop(event.container.id, None)
+            self._registry.pending_exits.pop(event.container.id, None)
         self._look(event.container.id, now)
         return []
 
-    def started(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
+    def handle_start(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         self._look(event.container.id, now)
-        for known in (
+        for container in (
             self._registry.stops,
-            self._registry.held,
-            self._registry.awaited,
+            self._registry.pending_exits,
+            self._registry.awaited_restarts,
             self._next_looks,
             self._kill_times,
             self._own_signals,
         ):
-            known.pop(event.container.id, None)
+            container.pop(event.container.id, None)
         return []
 
     def forget(self, container_id: str) -> None:
         """Forget a removed container."""
         times = self._next_looks, self._oom_checks, self._kill_times
-        for known in (*times, self._own_signals, self._overridden_stops):
-            known.pop(container_id, None)
+        for records in (*times, self._own_signals, self._overridden_stops):
+            records.pop(container_id, None)
 
-    def found_dead(self, patient: WatchedContainer, seen_until: float, now: float) -> list[IncidentAlert]:
+    def judge_found_dead(
+        self, container: WatchedContainer, seen_until: float, now: float
+    ) -> list[IncidentAlert]:
         if not seen_until:
-            return deaths.report_earlier_death(self._registry, patient, now)
-        down = exits.stays_down(patient.info) and not deaths.is_known_dead(self._registry, patient.info)
-        if down and self._find_own_restart(patient.info, now) is not None:
-            time = patient.info.finished_at
+            return deaths.report_earlier_death(self._registry, container, now)
+        down = exits.stays_down(container.info) and not deaths.is_known_dead(self._registry, container.info)
+        if down and self._find_own_restart(container.info, now) is not None:
+            time = container.info.finished_at
             self._registry.stops.setdefault(
-                patient.ref.id, stop_intent.StopRequest(time=time, until=time, ours=True)
+                container.ref.id, stop_intent.StopRequest(time=time, until=time, ours=True)
             )
-        return deaths.find_missed_death(self._registry, patient, seen_until, now)
+        return deaths.find_missed_death(self._registry, container, seen_until, now)

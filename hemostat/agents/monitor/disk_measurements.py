@@ -40,7 +40,7 @@ class DiskMeasurements:
 
     def submit(self) -> None:
         """Start a measurement of each container without one. Projects take turns."""
-        measured = self._monitor.measured()
+        measured = self._monitor.list_disk_measured()
         self._slow &= {info.ref.id for info in measured}
         for info in take_turns(measured, lambda each: get_project(each.ref)):
             if info.ref.id not in self._measuring:
@@ -60,7 +60,7 @@ class DiskMeasurements:
             self._measuring.discard(info.ref.id)
 
     def _measure_disk(self, info: ContainerInfo) -> None:
-        log = self._host_probe.size(info.log_path) if info.log_path else None
+        log = self._host_probe.measure_file(info.log_path) if info.log_path else None
         self._tell(DiskUse(info.ref.id, self._measure_writable_size(info), log))
 
     def _measure_writable_size(self, info: ContainerInfo) -> int | None:

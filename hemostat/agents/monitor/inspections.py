@@ -43,13 +43,13 @@ class Inspections:
     def __init__(
         self,
         engine: Engine,
-        ward: ContainerRegistry,
+        registry: ContainerRegistry,
         faults: ContainerErrors,
         stopwatch: Callable[[], float] = float,
     ) -> None:
         """`stopwatch` returns seconds from an arbitrary start."""
         self._engine = engine
-        self._registry = ward
+        self._registry = registry
         self._errors = faults
         self._event_subject = Container(id="", name="")
         self._requested: set[MissingDependency] = set()
@@ -61,11 +61,11 @@ class Inspections:
         """When the engine may be asked again for missing dependencies (by the stopwatch)."""
         self.inspector = Inspector(engine)
 
-    def note(self, subject: Container) -> None:
+    def note_subject(self, subject: Container) -> None:
         """Remember the container of an event, whose name may not be known otherwise."""
         self._event_subject = subject
 
-    def admit(self, info: ContainerInfo, now: float, *, watched: bool = True) -> WatchedContainer | None:
+    def upsert(self, info: ContainerInfo, now: float, *, watched: bool = True) -> WatchedContainer | None:
         """Add or update one container, isolated from the others. Returns None where it cannot be watched,
         which is recorded, and where it is not to be watched."""
         name = info.ref.name
@@ -75,38 +75,38 @@ class Inspections:
 
     def _upsert(self, info: ContainerInfo, now: float, *, watched: bool) -> WatchedContainer | None:
         relations = self._registry.relations
-        known = relations.get(info.ref.id)
-        if known is None or known.ref != info.ref:
-            check_alone(info)
+        last_info = relations.get(info.ref.id)
+        if last_info is None or last_info.ref != info.ref:
+            check_readable(info)
         if not watched:
             relations.update(info, watched=False)
             return None
         if self._registry.get(info.ref.id) is None:
-            log_mistakes(info.ref)
+            log_label_mistakes(info.ref)
         return self._registry.upsert(info, now)
 
-    def look(self, container_id: str, now: float) -> WatchedContainer | None:
+    def inspect(self, container_id: str, now: float) -> WatchedContainer | None:
         """Inspect a container and record the result. Returns None if the container was removed, or the engine
         does not answer about it now."""
         try:
-            info = self.inspector.inspect(container_id, self.name(container_id), now)
+            info = self.inspector.inspect(container_id, self.find_name(container_id), now)
         except NoSuchContainerError:
             return None
-        return None if info is None else self.admit(info, now)
+        return None if info is None else self.upsert(info, now)
 
-    def name(self, container_id: str) -> str:
-        known = self._registry.relations.get(container_id)
-        if known is not None:
-            return known.ref.name
+    def find_name(self, container_id: str) -> str:
+        container = self._registry.relations.get(container_id)
+        if container is not None:
+            return container.ref.name
         return self._event_subject.name if self._event_subject.id == container_id else container_id[:12]
 
-    def look_upstream(self, container_id: str, now: float) -> None:
+    def inspect_upstream(self, container_id: str, now: float) -> None:
         """Inspect the dependencies of a container when it fails: a failing healthcheck makes no event before
         it has failed for good. A dependency that the engine does not answer about keeps its last known state.
         So do the others once an inspection has hung, and those beyond the nearest MAX_UPSTREAM."""
-        hung = self.inspector.hung
+        hung = self.inspector.hung_count
         for other in self._registry.relations.nearest_upstream(container_id, MAX_UPSTREAM):
-            if self.inspector.hung > hung:
+            if self.inspector.hung_count > hung:
                 return
             if self._was_just_seen(other.ref.id):
                 continue
@@ -127,65 +127,67 @@ class Inspections:
         self._seen_at[container_id] = seconds
         return False
 
-    def glance_upstream(self, container_id: str, now: float) -> None:
+    def try_inspect_upstream(self, container_id: str, now: float) -> None:
         """Inspect dependencies within a round, where an error would lose the alerts already made: what cannot
         be inspected now keeps its last known state."""
         with suppress(EngineError):
-            self.look_upstream(container_id, now)
+            self.inspect_upstream(container_id, now)
 
     def _inspect_any(self, container_id: str, now: float) -> None:
         """Inspect a container, watched or not."""
         relations = self._registry.relations
-        if not relations.is_bystander(container_id):
-            self.look(container_id, now)
+        if not relations.is_unwatched(container_id):
+            self.inspect(container_id, now)
             return
         try:
-            info = self.inspector.inspect(container_id, self.name(container_id), now)
+            info = self.inspector.inspect(container_id, self.find_name(container_id), now)
         except NoSuchContainerError:
             relations.remove(container_id)
             self.find_absent()
             return
         if info is not None:
-            self.admit(info, 0.0, watched=False)
+            self.upsert(info, 0.0, watched=False)
 
-    def ask_again(self) -> None:
+    def forget_requested(self) -> None:
         """Allow the engine to be asked again: dependencies that were missing may exist by now."""
         self._requested.clear()
 
     def find_absent(self) -> None:
         """Ask for dependencies of watched containers that the listing did not show: a container that HemoStat
         must not act on may still be the cause of a failure."""
-        missing = self._registry.relations.absent()
+        missing = self._registry.relations.find_missing()
         self._requested &= missing
-        began = self._stopwatch()
-        if 0 < self._rests_until - began < MAX_REST_SECONDS:
+        started_at = self._stopwatch()
+        if 0 < self._rests_until - started_at < MAX_REST_SECONDS:
             return
-        for wanted in sorted(missing - self._requested)[:MAX_DEPENDENCIES_PER_ROUND]:
-            self._requested.add(wanted)
+        for dependency in sorted(missing - self._requested)[:MAX_DEPENDENCIES_PER_ROUND]:
+            self._requested.add(dependency)
             with suppress(EngineError):
-                for info in self._inspect_outside(wanted):
+                for info in self._inspect_outside(dependency):
                     # The engine accepts the beginning of an id as a name, even that of a watched container.
                     if self._registry.get(info.ref.id) is None:
-                        self.admit(info, 0.0, watched=False)
-            if (took := self._stopwatch() - began) > MAX_ASKING_SECONDS:
-                self._rests_until = began + REST_FACTOR * took
+                        self.upsert(info, 0.0, watched=False)
+            if (took := self._stopwatch() - started_at) > MAX_ASKING_SECONDS:
+                self._rests_until = started_at + REST_FACTOR * took
                 return
 
-    def _inspect_outside(self, wanted: MissingDependency) -> Iterable[ContainerInfo]:
-        service = wanted.service
-        members = self._engine.members(wanted.project, service, brief=True) if service else []
-        answers = self._engine.inspect_all([wanted.name], brief=True) if wanted.name and not members else {}
+    def _inspect_outside(self, dependency: MissingDependency) -> Iterable[ContainerInfo]:
+        service = dependency.service
+        members = self._engine.inspect_service(dependency.project, service, brief=True) if service else []
+        answers = (
+            self._engine.inspect_all([dependency.name], brief=True) if dependency.name and not members else {}
+        )
         return [*members, *(each for each in answers.values() if isinstance(each, ContainerInfo))]
 
 
-def check_alone(info: ContainerInfo) -> None:
+def check_readable(info: ContainerInfo) -> None:
     """Raise now any error that this container would cause where it is processed together with others."""
     msgspec.json.encode(info.ref)
-    DependencyGraph.of([info])
+    DependencyGraph.build([info])
     find_missing_dependencies([info], {info.ref.id})
 
 
-def log_mistakes(ref: Container) -> None:
+def log_label_mistakes(ref: Container) -> None:
     """Log each label that cannot be parsed: its container is not acted on without approval."""
     for each in find_mistakes(veiled(ref).labels):
         logger.warning(

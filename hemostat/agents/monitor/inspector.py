@@ -53,7 +53,7 @@ class Inspector:
         self._unanswered: dict[str, PendingInspection] = {}
         self._hung_at = 0.0
         """When an inspection that other work waits for last hung (epoch seconds)."""
-        self.hung = 0
+        self.hung_count = 0
         """How many such inspections have hung."""
         self._hang_times: deque[float] = deque(maxlen=2 * MAX_HANGS)
         """When the latest of them hung (epoch seconds)."""
@@ -73,25 +73,25 @@ class Inspector:
         return next(iter(self.inspect_all({container: name}, now)), None)
 
     def inspect_all(
-        self, names: dict[str, str], now: float, gone: Callable[[str], object] | None = None
+        self, names: dict[str, str], now: float, on_removed: Callable[[str], object] | None = None
     ) -> Iterator[ContainerInfo]:
-        """Yield those of `names` (by id) that the engine answers about. `gone` is called with each removed
-        container; without it, NoSuchContainerError is raised."""
-        asked = [container for container in names if container not in self._unanswered]
-        hung = self.hung
+        """Yield those of `names` (by id) that the engine answers about. `on_removed` is called with each
+        removed container; without it, NoSuchContainerError is raised."""
+        ids = [container for container in names if container not in self._unanswered]
+        hung = self.hung_count
         brief = 0 <= now - self._hung_at < BRIEF_AFTER_HANG_SECONDS
-        for container, answer in self._engine.inspect_all(asked, brief=brief).items():
+        for container, answer in self._engine.inspect_all(ids, brief=brief).items():
             if isinstance(answer, ContainerInfo):
                 yield answer
             elif not isinstance(answer, NoSuchContainerError):
                 if isinstance(answer, EngineTimeoutError):
-                    self._hung_at, self.hung = now, self.hung + 1
+                    self._hung_at, self.hung_count = now, self.hung_count + 1
                 self._note_failure(container, names[container], answer, now)
-            elif gone is None:
+            elif on_removed is None:
                 raise answer
             else:
-                gone(container)
-        if self.hung > hung:
+                on_removed(container)
+        if self.hung_count > hung:
             self._hang_times.append(now)
 
     def retry(self, now: float) -> Iterator[str]:
@@ -123,8 +123,8 @@ class Inspector:
     def keep_only(self, present: Iterable[str]) -> None:
         """Forget the containers that were removed."""
         with self._lock:
-            kept = self._unanswered.keys() & set(present)
-            self._unanswered = {container: self._unanswered[container] for container in kept}
+            ids = self._unanswered.keys() & set(present)
+            self._unanswered = {container: self._unanswered[container] for container in ids}
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -133,13 +133,13 @@ class Inspector:
         for each in tuple(self._unanswered.values()):
             if each.tries:
                 names.setdefault(each.reason, []).append(each.name)
-        return tuple(f"cannot inspect {list_names(found)}: {why}" for why, found in names.items())
+        return tuple(f"cannot inspect {list_names(affected)}: {why}" for why, affected in names.items())
 
     def _note_failure(self, container: str, name: str, error: EngineError, now: float) -> None:
         reason = truncate(error.message.partition(": ")[2] or error.message, MAX_REASON_CHARACTERS)
         with self._lock:
-            known = self._unanswered.get(container)
-            tries = 1 if known is None else known.tries + 1
+            last = self._unanswered.get(container)
+            tries = 1 if last is None else last.tries + 1
             due = now + compute_backoff(tries, FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
             self._unanswered[container] = PendingInspection(name=name, reason=reason, tries=tries, due=due)
         if tries == 1:

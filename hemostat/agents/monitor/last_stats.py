@@ -19,15 +19,15 @@ class LastStats:
         self._last: dict[str, tuple[ContainerStats, float]] = {}
         self._removed: list[ContainerStats] = []
 
-    def update(self, patient: WatchedContainer, sample: Sample | None, now: float) -> ContainerStats | None:
+    def update(self, container: WatchedContainer, sample: Sample | None, now: float) -> ContainerStats | None:
         """Return the stats to publish for the container; None where they are unchanged."""
-        stats = _build_stats(patient, sample)
-        before, told_at = self._last.get(patient.ref.id, (None, 0.0))
+        stats = _build_stats(container, sample)
+        before, told_at = self._last.get(container.ref.id, (None, 0.0))
         if before is not None and before.container.name != stats.container.name:
             self._removed.append(_mark_removed(before))
         if stats == before and 0 <= now - told_at < REFRESH_SECONDS:
             return None
-        self._last[patient.ref.id] = stats, now
+        self._last[container.ref.id] = stats, now
         return stats
 
     def remove(self, container_id: str) -> None:
@@ -46,14 +46,14 @@ def _mark_removed(stats: ContainerStats) -> ContainerStats:
     return ContainerStats(container=stats.container, state=state)
 
 
-def _build_stats(patient: WatchedContainer, sample: Sample | None) -> ContainerStats:
+def _build_stats(container: WatchedContainer, sample: Sample | None) -> ContainerStats:
     return ContainerStats(
-        container=veiled(patient.ref),
-        state=patient.info.state,
-        cpu=None if sample is None or patient.cpu is None else round(patient.cpu, 1),
-        cpu_limit=patient.info.cpu_limit,
+        container=veiled(container.ref),
+        state=container.info.state,
+        cpu=None if sample is None or container.cpu is None else round(container.cpu, 1),
+        cpu_limit=container.info.cpu_limit,
         memory=None if sample is None else sample.memory or None,
-        memory_limit=patient.info.memory_limit,
-        received=None if sample is None else patient.traffic.received,
-        sent=None if sample is None else patient.traffic.sent,
+        memory_limit=container.info.memory_limit,
+        received=None if sample is None else container.traffic.received,
+        sent=None if sample is None else container.traffic.sent,
     )

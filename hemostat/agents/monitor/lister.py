@@ -35,7 +35,7 @@ class Lister:
         self.trouble = ""
         """Why the containers cannot be listed, if they cannot."""
 
-    def list_all(self) -> None:
+    def request_full_list(self) -> None:
         """Request a list soon, in which every container is inspected."""
         self._is_requested.set()
 
@@ -64,7 +64,7 @@ class Lister:
     def _list(self, *, thorough: bool, connected: bool) -> bool:
         error = ""
         try:
-            self._tell(Listing(tuple(self._engine.listing()), thorough, connected))
+            self._tell(Listing(tuple(self._engine.list_containers()), thorough, connected))
         except AdapterError as failure:
             error = str(failure)
         except Exception as failure:

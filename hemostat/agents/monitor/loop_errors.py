@@ -19,7 +19,7 @@ class LoopErrors:
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
 
-    def attempt(self, what: str, call: Callable[[], T]) -> T | None:
+    def attempt(self, activity: str, call: Callable[[], T]) -> T | None:
         """Return the call's result; None where it raised, which is recorded. Raises a BusError, which ends
         the role."""
         try:
@@ -28,11 +28,11 @@ class LoopErrors:
             raise
         except Exception as error:
             reason = describe_error(error)
-            if self._reasons.get(what) != reason:
-                logger.exception("monitor.failed activity=%s", what)
-            self._reasons[what] = reason
+            if self._reasons.get(activity) != reason:
+                logger.exception("monitor.failed activity=%s", activity)
+            self._reasons[activity] = reason
             return None
-        self._reasons.pop(what, None)
+        self._reasons.pop(activity, None)
         return result
 
     @property
@@ -45,7 +45,7 @@ class LoopErrors:
     def warnings(self) -> tuple[str, ...]:
         reasons = dict(self._reasons)
         return tuple(
-            f"{what} fails: {why}; details are in the log"
-            for what, why in reasons.items()
-            if what != LIST_ACTIVITY
+            f"{activity} fails: {why}; details are in the log"
+            for activity, why in reasons.items()
+            if activity != LIST_ACTIVITY
         )

@@ -43,7 +43,7 @@ class Measurements:
         monitor: Monitor,
         engine: Engine,
         sampler: Sampler,
-        surroundings: HostProbe,
+        host_probe: HostProbe,
         clock: Clock,
         thresholds: MonitorSettings,
         failures: LoopErrors,
@@ -51,7 +51,7 @@ class Measurements:
     ) -> None:
         self._monitor = monitor
         self._sampler = sampler
-        self._host_probe = surroundings
+        self._host_probe = host_probe
         self._clock = clock
         self._thresholds = thresholds
         self._failures = failures
@@ -59,7 +59,7 @@ class Measurements:
         self._prober = ThreadPoolExecutor(MAX_PROBE_THREADS, thread_name_prefix="probe")
         self._probing: set[str] = set()
         """Containers whose probe has not ended."""
-        self._disks = DiskMeasurements(monitor, engine, surroundings, tell)
+        self._measure_disks = DiskMeasurements(monitor, engine, host_probe, tell)
         self._wait_seconds = FIRST_SAMPLE_SECONDS
         self.sampled = threading.Event()
         """Set once the containers are listed, and when the last round of samples has been handled: a slow bus
@@ -70,23 +70,23 @@ class Measurements:
         limits = self._thresholds
         rounds = (
             ("sampling", self._tell_samples, limits.interval),
-            ("measuring disk use", self._disks.submit, limits.disk_interval),
+            ("measuring disk use", self._measure_disks.submit, limits.disk_interval),
             ("probing", self._submit_probes, limits.probe_interval),
             ("reading connections", self._tell_peers, PEERS_SECONDS),
             ("inspecting again", self._retry_inspections, RETRY_SECONDS),
         )
-        for what, observe, interval in rounds:
-            threading.Thread(target=self._repeat, args=(what, interval, observe), daemon=True).start()
+        for activity, observe, interval in rounds:
+            threading.Thread(target=self._repeat, args=(activity, interval, observe), daemon=True).start()
 
     def stop(self) -> None:
         self._prober.shutdown(wait=False, cancel_futures=True)
-        self._disks.stop()
+        self._measure_disks.stop()
 
-    def _repeat(self, what: str, interval: float, observe: Callable[[], None]) -> None:
+    def _repeat(self, activity: str, interval: float, observe: Callable[[], None]) -> None:
         due = self._clock.now()
         try:
             while True:
-                self._failures.attempt(what, observe)
+                self._failures.attempt(activity, observe)
                 # Never longer than the interval, because the clock may have been set back.
                 now = self._clock.now()
                 due = min(max(due + interval, now), now + interval)
@@ -96,7 +96,7 @@ class Measurements:
 
     def _retry_inspections(self) -> None:
         try:
-            for container in self._monitor.retry(self._clock.now()):
+            for container in self._monitor.retry_inspections(self._clock.now()):
                 self._tell(Answering(container))
         except AdapterError as error:
             logger.debug("inspection.retry_failed error=%s", error)
@@ -114,7 +114,7 @@ class Measurements:
 
     def _read_samples(self) -> list[Sample]:
         try:
-            return self._sampler.sample(self._monitor.running(), self._clock.now())
+            return self._sampler.sample(self._monitor.list_running(), self._clock.now())
         except AdapterError as error:
             logger.warning("sample.failed error=%s", error)
             return []
@@ -123,7 +123,7 @@ class Measurements:
         return self._host_probe.measure(self._clock.now())
 
     def _submit_probes(self) -> None:
-        for container_id, target, address in self._monitor.probed():
+        for container_id, target, address in self._monitor.list_probes():
             if container_id not in self._probing:
                 self._probing.add(container_id)
                 self._prober.submit(self._run_probe, container_id, target, address)
@@ -136,6 +136,6 @@ class Measurements:
         self._tell(Probed(container_id=container_id, time=self._clock.now(), error=error))
 
     def _tell_peers(self) -> None:
-        peers = self._host_probe.peers(self._monitor.running(), self._clock.now())
+        peers = self._host_probe.read_peers(self._monitor.list_running(), self._clock.now())
         if peers is not None:
             self._tell(peers)

@@ -93,9 +93,9 @@ class Monitor:
             self._errors,
             host=host,
             was_stopped=engine.was_stopped,
-            look=self._inspections.look,
-            look_upstream=self._inspections.look_upstream,
-            count_hung=lambda: self._inspections.inspector.hung,
+            look=self._inspections.inspect,
+            look_upstream=self._inspections.inspect_upstream,
+            count_hung=lambda: self._inspections.inspector.hung_count,
         )
         self._reconciler = Reconciler(
             self._registry, self._inspections, self._death_watch, self._errors, self._remove_container
@@ -119,11 +119,11 @@ class Monitor:
         self._blind_since: float | None = 0.0
         """Up to when events had been read before the connection was lost; None once all containers have been
         listed."""
-        self.arrivals: EventSpan | None = None
+        self.event_span: EventSpan | None = None
         """Which of the engine's events have come in while the current one is handled; None where each is
         handled as it comes."""
         self._now = 0.0
-        self.lost = ""
+        self.engine_trouble = ""
         """Why the engine's events are not coming in, if they are not."""
 
     @property
@@ -131,29 +131,33 @@ class Monitor:
         """Return from when on to ask for the engine's events; None is from now on."""
         return self._cursor.since
 
-    def restore(self, memo: bytes) -> None:
-        """Restore the state, as far as it can be read. Raises ValueError where `memo` is not an encoded
+    def restore_state(self, state: bytes) -> None:
+        """Restore the state, as far as it can be read. Raises ValueError where `state` is not an encoded
         state."""
-        read, lost = decode_state(memo)
-        if lost:
-            logger.warning("monitor_state.partly_restored lost=%s", lost)
-            self._warnings += (f"started without the parts of its stored state that are unreadable: {lost}",)
+        read, lost_ids = decode_state(state)
+        if lost_ids:
+            logger.warning("monitor_state.partly_restored lost=%s", lost_ids)
+            self._warnings += (
+                f"started without the parts of its stored state that are unreadable: {lost_ids}",
+            )
         self._cursor = read.cursor
         self._blind_since = read.cursor.until
         self._registry.restore(read.past)
         self._alert_rate.restore(read.waiting)
 
-    def memo(self) -> bytes:
-        memo = MonitorState(cursor=self._cursor, past=self._registry.past(), waiting=self._alert_rate.waiting)
-        raw, lost = encode_state(memo)
-        if lost and str(lost) != self._last_loss:
-            logger.error("monitor_state.partly_saved lost=%s", lost)
-        self._last_loss = str(lost)
+    def encode_state(self) -> bytes:
+        state = MonitorState(
+            cursor=self._cursor, past=self._registry.dump_state(), waiting=self._alert_rate.waiting_alerts
+        )
+        raw, lost_ids = encode_state(state)
+        if lost_ids and str(lost_ids) != self._last_loss:
+            logger.error("monitor_state.partly_saved lost=%s", lost_ids)
+        self._last_loss = str(lost_ids)
         return raw
 
-    def due(self) -> float | None:
+    def find_next_due(self) -> float | None:
         """Return when `Waited` is due next (epoch seconds); None while no exit is held."""
-        return self._death_watch.due()
+        return self._death_watch.find_next_due()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -165,61 +169,73 @@ class Monitor:
             + self._alert_rate.warnings
         )
 
-    def retry(self, now: float) -> Iterable[str]:
+    def retry_inspections(self, now: float) -> Iterable[str]:
         """Ask the engine again about containers that it did not answer about, and yield those that it answers
         about now. Blocks, and is safe to call from another thread."""
         return self._inspections.inspector.retry(now)
 
     # --- what is to be measured: safe to call from other threads -------------------------------------
 
-    def running(self) -> list[ContainerInfo]:
+    def list_running(self) -> list[ContainerInfo]:
         """Return the containers to be sampled."""
-        return [patient.info for patient in self._registry if patient.info.running]
+        return [container.info for container in self._registry if container.info.is_running]
 
-    def measured(self) -> list[ContainerInfo]:
+    def list_disk_measured(self) -> list[ContainerInfo]:
         """Return the containers whose writable layer or log is to be measured."""
-        running = [patient for patient in self._registry if patient.info.running]
-        return [patient.info for patient in running if patient.tuned.disk or patient.tuned.log]
+        running = [container for container in self._registry if container.info.is_running]
+        return [
+            container.info for container in running if container.thresholds.disk or container.thresholds.log
+        ]
 
-    def probed(self) -> list[tuple[str, ProbeTarget, str]]:
+    def list_probes(self) -> list[tuple[str, ProbeTarget, str]]:
         """Return the containers that request a probe: id, target, address."""
-        asking = [each for each in self._registry if each.target and each.info.running]
+        asking = [each for each in self._registry if each.probe_target and each.info.is_running]
         if not asking:
             return []
         everyone = {each.ref.name: each.info for each in self._registry}
         everyone |= {each.ref.id: each.info for each in self._registry}  # A name may look like an id.
         addresses = ((each, self._find_address(each, everyone)) for each in asking)
-        return [(each.ref.id, each.target, address) for each, address in addresses if each.target and address]
+        return [
+            (each.ref.id, each.probe_target, address)
+            for each, address in addresses
+            if each.probe_target and address
+        ]
 
-    def _find_address(self, patient: WatchedContainer, everyone: dict[str, ContainerInfo]) -> str:
-        return self.attempt(patient.ref, "probe", partial(probe.find_address, patient.info, everyone)) or ""
+    def _find_address(self, container: WatchedContainer, everyone: dict[str, ContainerInfo]) -> str:
+        return (
+            self.attempt(container.ref, "probe", partial(probe.find_address, container.info, everyone)) or ""
+        )
 
     # --- steps ----------------------------------------------------------------------------------------
 
     def step(self, observation: Observation, now: float) -> list[Event]:
-        told: list[IncidentAlert] = []
+        alerts: list[IncidentAlert] = []
         self._now = now
         match observation:
             case Samples(samples=samples):
                 return self._handle_samples(samples, now)
             case EngineEvent():
-                told = self._handle_event(observation, now)
+                alerts = self._handle_event(observation, now)
             case Connected():
-                return self.step(Listing(tuple(self._engine.listing()), thorough=True, connected=True), now)
+                return self.step(
+                    Listing(tuple(self._engine.list_containers()), thorough=True, connected=True), now
+                )
             case Listing():
-                told = self._reconcile(observation, now)
+                alerts = self._reconcile(observation, now)
             case Answering(container_id=container_id):
-                told = self._reconciler.look_again(container_id, now, self._cursor.until, wait=not self.lost)
+                alerts = self._reconciler.look_again(
+                    container_id, now, self._cursor.until, wait=not self.engine_trouble
+                )
             case Disconnected(error=error):
                 self._blind_since = self._cursor.until if self._blind_since is None else self._blind_since
-                self.lost = error
-                self._death_watch.engine_lost(now)
+                self.engine_trouble = error
+                self._death_watch.note_engine_lost(now)
             case Mode(mode=mode):
-                told = review.change_mode(self._registry, mode, now)
+                alerts = review.change_mode(self._registry, mode, now)
             case _:
-                told = self._handle_measurement(observation, now)
+                alerts = self._handle_measurement(observation, now)
         return self._make_alert_events(
-            told + self._death_watch.judge_held(now), now
+            alerts + self._death_watch.judge_held(now), now
         ) + self._make_removed_events(now)
 
     def _handle_measurement(
@@ -230,32 +246,32 @@ class Monitor:
                 return on_sample.check_disk_use(self._registry, observation, now)
             case Probed():
                 return on_sample.record_probe(
-                    self._registry, observation, now, self._inspections.glance_upstream
+                    self._registry, observation, now, self._inspections.try_inspect_upstream
                 )
             case ConnectionPeers():
-                self._registry.relations.connect(observation, now)
+                self._registry.relations.record_connections(observation, now)
                 return []
             case HostSample():
                 return on_sample.check_host(self._registry, observation)
             case Waited():
                 return []
 
-    def _make_alert_events(self, told: Iterable[IncidentAlert], now: float) -> list[Event]:
+    def _make_alert_events(self, alerts: Iterable[IncidentAlert], now: float) -> list[Event]:
         events = (
             self.attempt(
                 alert.container, "publish an alert for", partial(self._make_alert_event, alert, now, incident)
             )
-            for incident, alert in (*self._alert_rate.due(now), *self._alert_rate.admit(told, now))
+            for incident, alert in (*self._alert_rate.take_due(now), *self._alert_rate.admit(alerts, now))
         )
         return [event for event in events if event is not None]
 
     def _is_new(self, container: Container) -> bool:
-        patient = self._registry.get(container.id)
-        return patient is not None and 0 <= self._now - patient.info.created_at < MINUTE_SECONDS
+        watched = self._registry.get(container.id)
+        return watched is not None and 0 <= self._now - watched.info.created_at < MINUTE_SECONDS
 
     def _make_alert_event(self, alert: HealthAlert, now: float, incident: str) -> Event:
-        shown = msgspec.structs.replace(alert, container=veiled(alert.container))
-        event = self._make_event(shown, now, incident)
+        masked_alert = msgspec.structs.replace(alert, container=veiled(alert.container))
+        event = self._make_event(masked_alert, now, incident)
         encode(event)  # An event that cannot be encoded fails here, and not together with other alerts.
         return event
 
@@ -270,41 +286,41 @@ class Monitor:
     # --- events ---------------------------------------------------------------------------------------
 
     def _handle_event(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
-        if self._cursor.knows(event):
+        if self._cursor.has_handled(event):
             return []
         handlers: dict[str, Callable[[EngineEvent, float], list[IncidentAlert]]] = {
-            "die": self._death_watch.died,
-            "oom": self._death_watch.oomed,
+            "die": self._death_watch.handle_death,
+            "oom": self._death_watch.handle_oom,
             "unhealthy": self._handle_health,
             "healthy": self._handle_health,
-            "kill": self._death_watch.killed,
-            "stop": self._death_watch.stopped,
+            "kill": self._death_watch.handle_kill,
+            "stop": self._death_watch.handle_stop,
             "start": self._handle_start,
             "destroy": self._handle_destroy,
         }
-        told: list[IncidentAlert] = []
-        self._inspections.note(event.container)
+        alerts: list[IncidentAlert] = []
+        self._inspections.note_subject(event.container)
         if should_watch(event.container) or event.action == "destroy":
             handle = partial(handlers.get(event.action, self._handle_change), event, now)
-            told = self.attempt(event.container, f"handle the event {event.action} of", handle) or []
+            alerts = self.attempt(event.container, f"handle the event {event.action} of", handle) or []
         elif event.action in {"kill", "stop"}:
-            on_event.record_stop_request(self._registry, event, ours=False)
-        self._cursor = self._cursor.past(event, *(self.arrivals or ()))
-        return told
+            on_event.record_stop_request(self._registry, event, is_own_stop=False)
+        self._cursor = self._cursor.advance(event, *(self.event_span or ()))
+        return alerts
 
     def _handle_health(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
-        patient = self._inspections.look(event.container.id, now)
-        if patient is None:
+        container = self._inspections.inspect(event.container.id, now)
+        if container is None:
             return []
         if event.action == "unhealthy":
-            self._inspections.look_upstream(patient.ref.id, now)
-        on_event.record_health_event(patient, event)
-        return on_event.judge_health(self._registry, patient, now)
+            self._inspections.inspect_upstream(container.ref.id, now)
+        on_event.record_health_event(container, event)
+        return on_event.judge_health(self._registry, container, now)
 
     def _handle_start(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
-        told = self._death_watch.started(event, now)
+        alerts = self._death_watch.handle_start(event, now)
         self._errors.attempt("", "all", "find the dependencies of", self._inspections.find_absent)
-        return told
+        return alerts
 
     def _handle_destroy(self, event: EngineEvent, _: float) -> list[IncidentAlert]:
         return self._remove_container(event.container.id)
@@ -317,11 +333,13 @@ class Monitor:
         return self._registry.remove(container_id)
 
     def _handle_change(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
-        patient = self._inspections.look(event.container.id, now)
-        if patient is not None and event.action in {"pause", "unpause"}:
-            patient.track = interrupt_tracker(patient.track)
+        container = self._inspections.inspect(event.container.id, now)
+        if container is not None and event.action in {"pause", "unpause"}:
+            container.usage = interrupt_tracker(container.usage)
         # Under the former name, an incident would be attributed to the container that has that name now.
-        return self._registry.register.closed(event.container.id) if event.action == "rename" else []
+        return (
+            self._registry.incidents.close_incidents(event.container.id) if event.action == "rename" else []
+        )
 
     # --- listing --------------------------------------------------------------------------------------
 
@@ -329,28 +347,28 @@ class Monitor:
         until = self._cursor.until
         if listing.thorough:
             since = until if self._blind_since is None else self._blind_since
-            told = self._reconciler.reconcile_all(listing.rows, now, since)
-            self.lost, self._blind_since = "" if listing.connected else self.lost, None
+            alerts = self._reconciler.reconcile_all(listing.rows, now, since)
+            self.engine_trouble, self._blind_since = "" if listing.connected else self.engine_trouble, None
         else:
-            told = self._reconciler.reconcile(listing.rows, now, until, wait=not self.lost)
+            alerts = self._reconciler.reconcile(listing.rows, now, until, wait=not self.engine_trouble)
         if not self._cursor.until:
             self._cursor = Cursor(now)
-            self._registry.relations.began = now
-        return told
+            self._registry.relations.observed_since = now
+        return alerts
 
     # --- measurements ---------------------------------------------------------------------------------
 
     def _handle_samples(self, samples: Sequence[Sample], now: float) -> list[Event]:
-        told = self._sample_round.judge(samples, now)
-        stats = self._sample_round.show(samples, now)
+        alerts = self._sample_round.judge(samples, now)
+        stats = self._sample_round.collect_changed_stats(samples, now)
         return (
             self._make_stats_events(stats, now)
-            + self._make_alert_events(told, now)
+            + self._make_alert_events(alerts, now)
             + self._make_removed_events(now)
         )
 
     def _make_removed_events(self, now: float) -> list[Event]:
-        names = (patient.ref.name for patient in self._registry)
+        names = (container.ref.name for container in self._registry)
         return self._make_stats_events(self._last_stats.take_removed(names), now)
 
     def _make_stats_events(self, stats: Iterable[ContainerStats], now: float) -> list[Event]:

@@ -42,12 +42,12 @@ class ObservationQueue:
         """Return the containers to inspect because some of their events were dropped."""
         with self._changed:
             return [
-                self._intake.left_out.pop()
-                for _ in range(min(MAX_LEFT_OUT_TAKEN, len(self._intake.left_out)))
+                self._intake.left_out_ids.pop()
+                for _ in range(min(MAX_LEFT_OUT_TAKEN, len(self._intake.left_out_ids)))
             ]
 
     def take_overflow(self) -> bool:
         """Return whether all containers are to be listed because too many events came."""
         with self._changed:
-            overflowed, self._intake.overflowed = self._intake.overflowed, False
+            overflowed, self._intake.has_overflowed = self._intake.has_overflowed, False
             return overflowed

@@ -36,7 +36,7 @@ class SampleRound:
 
     def __init__(
         self,
-        ward: ContainerRegistry,
+        registry: ContainerRegistry,
         lookups: Inspections,
         death_watch: DeathWatch,
         faults: ContainerErrors,
@@ -47,7 +47,7 @@ class SampleRound:
         history: Callable[[str], Sequence[MetricPoint]],
         stopwatch: Callable[[], float],
     ) -> None:
-        self._registry = ward
+        self._registry = registry
         self._inspections = lookups
         self._death_watch = death_watch
         self._errors = faults
@@ -65,52 +65,52 @@ class SampleRound:
         )
 
     def _project(self, container_id: str) -> str:
-        patient = self._registry.get(container_id)
-        return NO_PROJECT if patient is None else get_project(patient.ref)
+        container = self._registry.get(container_id)
+        return NO_PROJECT if container is None else get_project(container.ref)
 
     def judge(self, samples: Iterable[Sample], now: float) -> list[IncidentAlert]:
         by_id = {sample.container_id: sample for sample in samples}
         activities = self._read_activities(by_id, now)
-        told: list[IncidentAlert] = []
-        for patient in self._registry:
-            sample = by_id.get(patient.ref.id) if patient.info.running else None
-            judge = partial(self._judge, patient, sample, activities.get(patient.ref.id), now)
-            told += self._attempt(patient, "evaluate a sample of", judge) or []
-        told += (
+        alerts: list[IncidentAlert] = []
+        for container in self._registry:
+            sample = by_id.get(container.ref.id) if container.info.is_running else None
+            judge = partial(self._judge, container, sample, activities.get(container.ref.id), now)
+            alerts += self._attempt(container, "evaluate a sample of", judge) or []
+        alerts += (
             self._death_watch.judge_held(now)
             + self._death_watch.judge_ooms(now)
             + self._death_watch.look_again(now)
         )
         unreplaced = partial(deaths.report_unreplaced, self._registry, now)
-        told += self._errors.attempt("", "all", "find the replacements of", unreplaced) or []
-        return told + self._review_waiting(now)
+        alerts += self._errors.attempt("", "all", "find the replacements of", unreplaced) or []
+        return alerts + self._review_waiting(now)
 
-    def show(self, samples: Iterable[Sample], now: float) -> list[ContainerStats]:
+    def collect_changed_stats(self, samples: Iterable[Sample], now: float) -> list[ContainerStats]:
         """Return the stats that have changed since they were last shown."""
         by_id = {sample.container_id: sample for sample in samples}
         stats: list[ContainerStats] = []
-        for patient in self._registry:
-            sample = by_id.get(patient.ref.id) if patient.info.running else None
-            update = partial(self._last_stats.update, patient, sample, now)
-            shown = self._attempt(patient, "show", update)
+        for container in self._registry:
+            sample = by_id.get(container.ref.id) if container.info.is_running else None
+            update = partial(self._last_stats.update, container, sample, now)
+            shown = self._attempt(container, "show", update)
             stats += [] if shown is None else [shown]
         return stats
 
-    def _attempt(self, patient: WatchedContainer, doing: str, call: Callable[[], T]) -> T | None:
-        return self._errors.attempt(patient.ref.id, patient.ref.name, doing, call)
+    def _attempt(self, container: WatchedContainer, doing: str, call: Callable[[], T]) -> T | None:
+        return self._errors.attempt(container.ref.id, container.ref.name, doing, call)
 
     def _read_activities(self, samples: Mapping[str, Sample], now: float) -> dict[str, Activity | None]:
         """Read what the processes of each container do that uses much CPU, by id, as far as there is time."""
         busy = {
             each.ref.id: each
             for each in self._registry
-            if each.info.running
+            if each.info.is_running
             and (sample := samples.get(each.ref.id)) is not None
             and self._attempt(each, "check the CPU of", partial(self._uses_much_cpu, each, sample))
         }
         return {
             key: self._attempt(
-                busy[key], "read the processes of", partial(self._sampler.activity, busy[key].info, now)
+                busy[key], "read the processes of", partial(self._sampler.read_activity, busy[key].info, now)
             )
             for key in self._readings.take(busy)
         }
@@ -121,45 +121,47 @@ class SampleRound:
         )
 
     def _judge(
-        self, patient: WatchedContainer, sample: Sample | None, activity: Activity | None, now: float
+        self, container: WatchedContainer, sample: Sample | None, activity: Activity | None, now: float
     ) -> list[IncidentAlert]:
-        told = [] if sample is None else self._observe(patient, sample, activity, now)
-        return told + on_event.judge_health(self._registry, patient, now)
+        alerts = [] if sample is None else self._observe(container, sample, activity, now)
+        return alerts + on_event.judge_health(self._registry, container, now)
 
     def _observe(
-        self, patient: WatchedContainer, sample: Sample, activity: Activity | None, now: float
+        self, container: WatchedContainer, sample: Sample, activity: Activity | None, now: float
     ) -> list[IncidentAlert]:
-        ward, bounds = self._registry, on_sample.find_limits(patient, self._host_memory)
-        if on_sample.should_read_history(patient, sample, bounds):
-            self._restore_trend(patient, sample)
-        told: list[IncidentAlert] = []
-        for kind, phase, since, evidence in on_sample.record_sample(patient, sample, bounds, activity):
+        registry, bounds = self._registry, on_sample.find_limits(container, self._host_memory)
+        if on_sample.should_read_history(container, sample, bounds):
+            self._restore_trend(container, sample)
+        alerts: list[IncidentAlert] = []
+        for kind, phase, since, evidence in on_sample.record_sample(container, sample, bounds, activity):
             if phase is Phase.CLEARED:
-                told += ward.register.closed(patient.ref.id, [kind])
+                alerts += registry.incidents.close_incidents(container.ref.id, [kind])
                 continue
             if kind is Kind.OOM:
-                self._death_watch.note_oom(patient.ref.id, now)
+                self._death_watch.note_oom(container.ref.id, now)
                 continue
-            self._inspections.glance_upstream(patient.ref.id, now)
-            window = patient.tuned.window
-            told += ward.fail(patient, kind, since=since, now=now, window=window, evidence=evidence)
-        return told
+            self._inspections.try_inspect_upstream(container.ref.id, now)
+            window = container.thresholds.window
+            alerts += registry.report_failure(
+                container, kind, since=since, now=now, window=window, evidence=evidence
+            )
+        return alerts
 
-    def _restore_trend(self, patient: WatchedContainer, sample: Sample) -> None:
+    def _restore_trend(self, container: WatchedContainer, sample: Sample) -> None:
         """Restore a trend from stored measurements, so that it survives a restart of this monitor. Without
         them the trend starts again."""
         with suppress(HemoStatError):
-            on_sample.restore_history(patient, self._history(patient.ref.name), sample)
+            on_sample.restore_history(container, self._history(container.ref.name), sample)
 
     def _review_waiting(self, now: float) -> list[IncidentAlert]:
-        for waiting in self._glances.take(sorted(self._registry.waiting())):
-            glance = partial(self._inspections.glance_upstream, waiting, now)
+        for container_id in self._glances.take(sorted(self._registry.list_waiting_ids())):
+            glance = partial(self._inspections.try_inspect_upstream, container_id, now)
             self._errors.attempt(
-                waiting, self._inspections.name(waiting), "inspect the dependencies of", glance
+                container_id, self._inspections.find_name(container_id), "inspect the dependencies of", glance
             )
         review.prepare_review(self._registry, now)
-        told: list[IncidentAlert] = []
-        for incident in self._reviews.take(tuple(self._registry.register)):
+        alerts: list[IncidentAlert] = []
+        for incident in self._reviews.take(tuple(self._registry.incidents)):
             ref, look = incident.container, partial(review.review_incident, self._registry, incident, now)
-            told += self._errors.attempt(ref.id, ref.name, "review an incident of", look) or []
-        return told
+            alerts += self._errors.attempt(ref.id, ref.name, "review an incident of", look) or []
+        return alerts

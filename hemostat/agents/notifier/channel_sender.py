@@ -83,12 +83,12 @@ class ChannelSender:
         self._waits_until = 0.0
         self._failure_count = 0
 
-    def tell(self, word: Notification) -> None:
+    def queue_own(self, notification: Notification) -> None:
         """Queue a notification about HemoStat itself, whatever the state of the outbox."""
-        if routing.is_incident_selected(self._channel, word) and routing.is_topic_selected(
-            self._channel, word.topic
+        if routing.is_incident_selected(self._channel, notification) and routing.is_topic_selected(
+            self._channel, notification.topic
         ):
-            self._own_notifications.append(word)
+            self._own_notifications.append(notification)
 
     def run(self) -> None:
         """Send notifications until the process is told to stop."""
@@ -102,11 +102,11 @@ class ChannelSender:
     def _try_turn(self) -> None:
         """Take a turn, and log any error: an error that ends the thread would end the channel."""
         try:
-            self.turn()
+            self.send_due()
         except Exception:
             logger.exception("channel_sender.failed channel=%s", self.name)
 
-    def turn(self) -> None:
+    def send_due(self) -> None:
         """Send what is due now, within the rate limit and as far as the service accepts it."""
         now = self._clock.now()
         if 0 < self._waits_until - now < MAX_RETRY_SECONDS + POLL_SECONDS:
@@ -114,7 +114,9 @@ class ChannelSender:
         try:
             while self._own_notifications:
                 self._send_own(self._own_notifications[0])
-            self._deliver([word for word in self._take_due(now) if self._is_writable(word)], now)
+            self._deliver(
+                [notification for notification in self._take_due(now) if self._is_writable(notification)], now
+            )
         except NotifyError:
             pass
         except AdapterError as error:
@@ -128,84 +130,91 @@ class ChannelSender:
         if not free:
             return []
         ready, stale = [], []
-        for word, told in self._outbox.take(
+        for notification, last_sent in self._outbox.take(
             self.name, now, lease=LEASE_SECONDS, count=MAX_NOTIFICATIONS_TAKEN
         ):
-            if self._unsettled.get(word.incident) == word:
-                self._settle_sent([word])
-            elif not (should_notify(word, told) and routing.is_topic_selected(self._channel, word.topic)):
-                stale.append(word)
-            elif wait := routing.compute_quiet_seconds(self._alerting, word, self._of_day(now)):
-                self._outbox.put_off(self.name, [word], now + wait)
+            if self._unsettled.get(notification.incident) == notification:
+                self._settle_sent([notification])
+            elif not (
+                should_notify(notification, last_sent)
+                and routing.is_topic_selected(self._channel, notification.topic)
+            ):
+                stale.append(notification)
+            elif wait := routing.compute_quiet_seconds(self._alerting, notification, self._of_day(now)):
+                self._outbox.postpone(self.name, [notification], now + wait)
             else:
-                ready.append(word)
+                ready.append(notification)
         if stale:
-            self._outbox.settle(self.name, stale, told=False)
+            self._outbox.settle(self.name, stale, is_sent=False)
         return ready
 
-    def _is_shared(self, words: Sequence[Notification], now: float) -> bool:
+    def _is_shared(self, notifications: Sequence[Notification], now: float) -> bool:
         """Return whether this channel received notifications of several projects within the hour."""
-        known = self._projects | dict.fromkeys((word.project for word in words), now)
-        self._projects = {name: time for name, time in known.items() if 0 <= now - time < SHARED_SECONDS}
+        projects = self._projects | dict.fromkeys(
+            (notification.project for notification in notifications), now
+        )
+        self._projects = {name: time for name, time in projects.items() if 0 <= now - time < SHARED_SECONDS}
         return len(self._projects) > 1
 
-    def _is_writable(self, word: Notification) -> bool:
+    def _is_writable(self, notification: Notification) -> bool:
         """Return whether a message can be built. A notification that raises is dropped: it must not block all
         others."""
         try:
-            message.single(word, self._alerting.templates, brief=self._channel.brief)
+            message.single(notification, self._alerting.templates, brief=self._channel.brief)
         except Exception:
-            logger.exception("notification.dropped channel=%s incident=%s", self.name, word.incident)
-            self._outbox.settle(self.name, [word], told=False)
+            logger.exception("notification.dropped channel=%s incident=%s", self.name, notification.incident)
+            self._outbox.settle(self.name, [notification], is_sent=False)
             self._count_result(DeliveryResult.DROPPED)
             return False
         return True
 
-    def _deliver(self, words: Sequence[Notification], now: float) -> None:
-        packed, waiting = routing.pack_messages(
-            words,
+    def _deliver(self, notifications: Sequence[Notification], now: float) -> None:
+        packed, postponed = routing.pack_messages(
+            notifications,
             self._sent,
             self._alerting.per_minute,
             now,
-            shared=self._is_shared(words, now),
+            shared=self._is_shared(notifications, now),
             last=self._failed_at,
         )
-        if waiting:
-            self._outbox.put_off(self.name, waiting, now + RATION_RETRY_SECONDS)
+        if postponed:
+            self._outbox.postpone(self.name, postponed, now + RATION_RETRY_SECONDS)
         parcels = [(parcel, self._write_message(parcel)) for parcel in packed]
-        for number, (parcel, written) in enumerate(parcels):
+        for number, (parcel, rendered) in enumerate(parcels):
             if not 0 <= self._clock.now() - now < LEASE_SECONDS / 2:
-                return self._outbox.put_off(self.name, _flatten(parcels[number:]), now)
+                return self._outbox.postpone(self.name, _flatten(parcels[number:]), now)
             try:
-                self._send(written, len(parcel), routing.find_common_project(parcel))
+                self._send(rendered, len(parcel), routing.find_common_project(parcel))
             except NotifyError as error:
                 if error.transient:
                     self._note_refused(parcel)
-                    return self._outbox.put_off(self.name, _flatten(parcels[number:]), self._waits_until)
+                    return self._outbox.postpone(self.name, _flatten(parcels[number:]), self._waits_until)
                 self._handle_refusal(parcel, error)
             else:
-                self._failed_at -= {word.incident for word in parcel}
+                self._failed_at -= {notification.incident for notification in parcel}
                 self._settle_sent(parcel)
         return None
 
-    def _write_message(self, words: Sequence[Notification]) -> message.Message:
+    def _write_message(self, notifications: Sequence[Notification]) -> message.Message:
         templates, brief = self._alerting.templates, self._channel.brief
-        if len(words) == 1:
-            return message.single(words[0], templates, brief=brief)
-        return message.build_digest(words, templates, brief=brief)
+        if len(notifications) == 1:
+            return message.single(notifications[0], templates, brief=brief)
+        return message.build_digest(notifications, templates, brief=brief)
 
-    def _send_own(self, word: Notification) -> None:
+    def _send_own(self, notification: Notification) -> None:
         """Send a notification about HemoStat itself. After a failure it is put into the outbox as a separate
         notification, if Redis can hold it."""
         try:
-            self._send(self._write_message([word]), 1, None)
+            self._send(self._write_message([notification]), 1, None)
         except NotifyError as error:
-            later = msgspec.structs.replace(word, incident=f"{word.incident}:{word.time}")
+            copy = msgspec.structs.replace(
+                notification, incident=f"{notification.incident}:{notification.time}"
+            )
             due = self._waits_until if error.transient else self._clock.now() + REFUSED_RETRY_SECONDS
-            self._outbox.put(self.name, [(later, due)])
+            self._outbox.put(self.name, [(copy, due)])
             self._own_notifications.popleft()
             if error.transient:
-                self._note_refused([later])
+                self._note_refused([copy])
                 raise
         else:
             self._own_notifications.popleft()
@@ -218,8 +227,8 @@ class ChannelSender:
             self._note_failure(error)
             raise
         except Exception as error:  # noqa: BLE001 - no error of a service's library may end the thread
-            self._note_failure(told := NotifyError(f"the channel failed ({type(error).__name__})"))
-            raise told from None
+            self._note_failure(refusal := NotifyError(f"the channel failed ({type(error).__name__})"))
+            raise refusal from None
         self._sent.append(SentMessage(self._clock.now(), project))
         self._failure_count, self.trouble = 0, ""
         self._count_result(DeliveryResult.DELIVERED)
@@ -238,38 +247,43 @@ class ChannelSender:
             logger.warning("notification.failed channel=%s error=%s", self.name, error)
         self.trouble = trouble
 
-    def _note_refused(self, words: Sequence[Notification]) -> None:
+    def _note_refused(self, notifications: Sequence[Notification]) -> None:
         if len(self._failed_at) > MAX_REMEMBERED:
             self._failed_at.clear()
-        self._failed_at.update(word.incident for word in words)
+        self._failed_at.update(notification.incident for notification in notifications)
 
     def _handle_refusal(self, parcel: Sequence[Notification], error: NotifyError) -> None:
         now = self._clock.now()
-        old = [word for word in parcel if now - word.time > GIVE_UP_SECONDS]
-        for word in old:
+        old = [notification for notification in parcel if now - notification.time > GIVE_UP_SECONDS]
+        for notification in old:
             logger.error(
-                "notification.abandoned channel=%s incident=%s error=%s", self.name, word.incident, error
+                "notification.abandoned channel=%s incident=%s error=%s",
+                self.name,
+                notification.incident,
+                error,
             )
         if old:
-            self._outbox.settle(self.name, old, told=False)
+            self._outbox.settle(self.name, old, is_sent=False)
             self._count_result(DeliveryResult.DROPPED, len(old))
-        self._outbox.put_off(
-            self.name, [word for word in parcel if word not in old], now + REFUSED_RETRY_SECONDS
+        self._outbox.postpone(
+            self.name,
+            [notification for notification in parcel if notification not in old],
+            now + REFUSED_RETRY_SECONDS,
         )
 
     def _count_result(self, outcome: DeliveryResult, by: int = 1) -> None:
         self._count(NOTIFICATIONS, self.name, outcome, by=by)
 
-    def _settle_sent(self, words: Sequence[Notification]) -> None:
+    def _settle_sent(self, notifications: Sequence[Notification]) -> None:
         """Remember the notifications as sent, then settle them: if Redis cannot be reached now, they are
         taken again but not sent again."""
-        self._unsettled |= {word.incident: word for word in words}
-        self._outbox.settle(self.name, words, told=True)
-        for word in words:
-            self._unsettled.pop(word.incident, None)
+        self._unsettled |= {notification.incident: notification for notification in notifications}
+        self._outbox.settle(self.name, notifications, is_sent=True)
+        for notification in notifications:
+            self._unsettled.pop(notification.incident, None)
         while len(self._unsettled) > MAX_REMEMBERED:
             self._unsettled.pop(next(iter(self._unsettled)))
 
 
 def _flatten(parcels: Sequence[tuple[list[Notification], message.Message]]) -> list[Notification]:
-    return [word for words, _ in parcels for word in words]
+    return [notification for notifications, _ in parcels for notification in notifications]

@@ -36,30 +36,32 @@ class Enqueuer:
         self._alerting = alerting
         self._count = count
 
-    def keep(self, events: Sequence[Event]) -> None:
+    def store_events(self, events: Sequence[Event]) -> None:
         """Store the events, before they are acknowledged."""
         self._enqueue(events)
         for event in self._store.append(events):
-            about = find_subject(event)
-            name = about[0].name if about else event.host
-            said = format_event_line(event)
+            subject = find_subject(event)
+            name = subject[0].name if subject else event.host
+            notification = format_event_line(event)
             logger.info(
                 "event.received type=%s container=%s incident=%s text=%s",
                 event.type,
                 name,
                 event.incident,
-                said,
+                notification,
             )
 
     def _enqueue(self, events: Sequence[Event]) -> None:
         if not self._channels:
             return
-        words = [word for event in events if (word := build_notification(event)) is not None]
+        notifications = [
+            notification for event in events if (notification := build_notification(event)) is not None
+        ]
         for name, channel in self._channels.items():
             due_at = [
-                (word, compute_due_time(self._alerting, word))
-                for word in words
-                if is_incident_selected(channel, word)
+                (notification, compute_due_time(self._alerting, notification))
+                for notification in notifications
+                if is_incident_selected(channel, notification)
             ]
             dropped = self._outbox.put(name, due_at) if due_at else 0
             if dropped:

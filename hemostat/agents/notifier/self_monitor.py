@@ -62,57 +62,68 @@ class SelfMonitor:
     def _try_look(self) -> None:
         """Check, and log any error: an error that ends the thread would end the self-monitoring."""
         try:
-            self.look()
+            self.check()
         except Exception:
             logger.exception("self_monitor.failed")
 
-    def look(self) -> None:
+    def check(self) -> None:
         now = self._clock.now()
-        vigil = self._state
+        state = self._state
         try:
-            vigil, gone = observe_heartbeats(vigil, self._bus.last("heartbeat"), self._roles, now)
+            state, absent_roles = observe_heartbeats(
+                state, self._bus.read_last_values("heartbeat"), self._roles, now
+            )
             refusal = self._refusal()
         except AdapterError as error:
             refusal = str(error)
         if refusal:
-            gone = {name: why for name, (_, why) in vigil.ill.items()} | {BUS_NAME: refusal}
-        self._state, words = update_and_notify(vigil, gone, now, after=self._after, host=self._host)
+            absent_roles = {name: why for name, (_, why) in state.ill.items()} | {BUS_NAME: refusal}
+        self._state, notifications = update_and_notify(
+            state, absent_roles, now, after=self._after, host=self._host
+        )
         self._checked_at = now
-        for word in (*words, *self._find_dead_letters(now)):
+        for notification in (*notifications, *self._find_dead_letters(now)):
             logger.warning(
-                "self_monitor.notified topic=%s about=%s reason=%s", word.topic, word.container, word.cause
+                "self_monitor.notified topic=%s about=%s reason=%s",
+                notification.topic,
+                notification.container,
+                notification.cause,
             )
-            self._tell(word)
+            self._tell(notification)
 
     def _find_dead_letters(self, now: float) -> list[Notification]:
         try:
-            newest = self._bus.last_buried()
-            count = 0 if newest is None or newest.id == self._last_dead_letter.id else self._bus.buried()
+            newest = self._bus.read_last_dead_letter()
+            count = (
+                0
+                if newest is None or newest.id == self._last_dead_letter.id
+                else self._bus.count_dead_letters()
+            )
         except AdapterError as error:
             logger.debug("dead_letters.read_failed error=%s", error)
             return []
-        self._last_dead_letter, word = announce_newest(
+        self._last_dead_letter, notification = announce_newest(
             self._last_dead_letter, newest, count, now, host=self._host
         )
-        return [] if word is None else [word]
+        return [] if notification is None else [notification]
 
-    def beat(self, heart: HealthPing, every: float) -> None:
+    def run_pings(self, heart: HealthPing, every: float) -> None:
         """Ping an external service every `every` seconds, until the process is told to stop."""
         try:
-            self._try_ping(heart.start)
+            self._try_ping(heart.ping_start)
             while True:
                 self._clock.sleep(every)
-                self.signal(heart)
+                self.ping(heart)
         except Interrupted:
             return
 
-    def signal(self, heart: HealthPing) -> None:
+    def ping(self, heart: HealthPing) -> None:
         """Ping success or failure. Where the state is unknown there is no ping: silence is the alarm."""
-        vigil = self._state
-        if vigil.why:
-            self._try_ping(lambda: heart.fail(vigil.why))
-        elif vigil.well and 0 <= self._clock.now() - self._checked_at < STALE_SECONDS:
-            self._try_ping(heart.beat)
+        state = self._state
+        if state.announced_trouble:
+            self._try_ping(lambda: heart.ping_failure(state.announced_trouble))
+        elif state.is_well and 0 <= self._clock.now() - self._checked_at < STALE_SECONDS:
+            self._try_ping(heart.ping_success)
 
     def _try_ping(self, call: Callable[[], None]) -> None:
         try:

@@ -86,22 +86,22 @@ class ActionExecutor:
             engine, clock, trust, spared=self._find_spare_reason, grace=self._find_stop_seconds
         )
 
-    def plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> ActionPlan:
+    def plan(self, request: RemediationNeeded, current: ContainerInfo | None) -> ActionPlan:
         """Return what `perform` would do, without doing it. Raises NotApplicableError, also where the engine
         refuses to say what there is to act on, and EngineError where the failure is transient."""
         try:
-            return self._make_plan(request, found)
+            return self._make_plan(request, current)
         except EngineError as error:
             if error.transient:
                 raise
             raise NotApplicableError(error.message, hint=error.hint) from None
 
-    def _make_plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> ActionPlan:
+    def _make_plan(self, request: RemediationNeeded, current: ContainerInfo | None) -> ActionPlan:
         if request.action is Action.CLEANUP and request.alert.container.is_host:
             return ActionPlan(cleanup.describe_items((each, each.size) for each in self._list_litter()))
-        info = _require_found(found)
+        info = _require_found(current)
         match request.action:
-            case Action.START if info.running:
+            case Action.START if info.is_running:
                 raise NotApplicableError("it is already running")
             case Action.STOP if info.status in DOWN_STATES:
                 raise NotApplicableError(f"it is already {info.status}")
@@ -120,7 +120,7 @@ class ActionExecutor:
     def perform(
         self,
         request: RemediationNeeded,
-        found: ContainerInfo | None,
+        current: ContainerInfo | None,
         *,
         since: float | None = None,
         scaled: RaisedLimit | None = None,
@@ -134,7 +134,7 @@ class ActionExecutor:
         logger.info("action.started action=%s container=%s", request.action, request.alert.container.name)
         if request.action is Action.CLEANUP and request.alert.container.is_host:
             return self._clean_host()
-        info = _require_found(found)
+        info = _require_found(current)
         match request.action:
             case Action.RESTART | Action.START:
                 return self._restart_or_start(
@@ -151,10 +151,10 @@ class ActionExecutor:
             case _:
                 raise NotApplicableError(f"{request.action} is not an action")
 
-    def stop_seconds(self, action: Action, found: ContainerInfo | None) -> float:
+    def find_stop_seconds(self, action: Action, current: ContainerInfo | None) -> float:
         """Return the maximum seconds that the container takes to stop in this action; 0 where it is down."""
-        stops = found is not None and found.running and action in {Action.RESTART, Action.STOP}
-        return self._find_stop_seconds(found) if stops and found is not None else 0.0
+        stops = current is not None and current.is_running and action in {Action.RESTART, Action.STOP}
+        return self._find_stop_seconds(current) if stops and current is not None else 0.0
 
     def _find_stop_seconds(self, info: ContainerInfo) -> float:
         return compute_stop_seconds(info.ref, info, self._limits.stop_timeout_max)
@@ -164,7 +164,7 @@ class ActionExecutor:
     def _restart_or_start(self, action: Action, info: ContainerInfo, since: float) -> ActionResult:
         """Restart or start the process of `since`, unless another process runs by now; then restart the
         containers that lost their network by that."""
-        if info.started_at == since and info.running and action is Action.RESTART:
+        if info.started_at == since and info.is_running and action is Action.RESTART:
             self._engine.restart(info.ref.id, self._find_stop_seconds(info))
         elif info.started_at == since:
             self._engine.start(info.ref.id)
@@ -185,15 +185,15 @@ class ActionExecutor:
     # --- scale --------------------------------------------------------------------------------------
 
     def _compute_raised_limit(self, request: RemediationNeeded, info: ContainerInfo) -> RaisedLimit:
-        what, now = scaling.parse_resource(request.parameters), self._clock.now()
+        resource, now = scaling.parse_resource(request.parameters), self._clock.now()
         service = scaling.get_service_id(info.ref, self._trust)
-        if service is not None and scaling.should_add_replicas(info.ref, what, self._trust):
-            group = self._engine.service(service)
+        if service is not None and scaling.should_add_replicas(info.ref, resource, self._trust):
+            group = self._engine.read_service(service)
             self._require_replica(info, group, ordered=request.alert.kind is Kind.ORDERED)
             return scaling.plan_more_replicas(info, group, now)
         host = self._engine.version()
         return scaling.plan_raised_limit(
-            info, what, self._ceilings, Ceilings(memory=host.memory, cpus=host.cpus), now
+            info, resource, self._ceilings, Ceilings(memory=host.memory, cpus=host.cpus), now
         )
 
     def _require_replica(self, info: ContainerInfo, group: Service, *, ordered: bool) -> None:
@@ -203,34 +203,34 @@ class ActionExecutor:
             raise NotApplicableError(
                 f"{info.ref.name} is not a replica of {group.name}, although its labels name it"
             )
-        for found in self._engine.inspect_all(group.members).values():
-            if isinstance(found, ContainerInfo) and (why := self._forbids(found.ref, ordered)):
-                raise NotApplicableError(f"{found.ref.name} cannot be copied: {why}")
+        for member in self._engine.inspect_all(group.members).values():
+            if isinstance(member, ContainerInfo) and (why := self._forbids(member.ref, ordered)):
+                raise NotApplicableError(f"{member.ref.name} cannot be copied: {why}")
 
     def _scale(
         self, request: RemediationNeeded, info: ContainerInfo, since: float, scaled: RaisedLimit | None
     ) -> ActionResult:
         """Raise a limit. A container that exited for lack of resources is started afterwards; no other
         container that is down is."""
-        done = self._raise_limit(scaled or self._compute_raised_limit(request, info))
+        raised = self._raise_limit(scaled or self._compute_raised_limit(request, info))
         if request.alert.kind in {Kind.EXITED, Kind.OOM} and info.status in DEAD_STATES:
             self._restart_or_start(Action.START, info, since)
-        return done
+        return raised
 
     def _raise_limit(self, scaled: RaisedLimit) -> ActionResult:
-        current = self.current(scaled)
+        current = self.read_current(scaled)
         if scaling.is_still_raised(scaled, current):
             return ActionResult(scaling.describe_raise(scaled))
-        if not scaling.is_still_raised(scaled.reversed, current):
+        if not scaling.is_still_raised(scaled.inverse, current):
             raise NotApplicableError(f"its {scaled.resource} limit was changed by another program")
         self._apply_limit(scaled)
         return ActionResult(scaling.describe_raise(scaled))
 
-    def current(self, scaled: RaisedLimit) -> float | None:
+    def read_current(self, scaled: RaisedLimit) -> float | None:
         """Return the current limit or number of replicas; None where the container was removed or has no
         limit."""
         if scaled.service:
-            return self._engine.service(scaled.service).replicas
+            return self._engine.read_service(scaled.service).replicas
         try:
             return scaling.get_limit(self._engine.inspect(scaled.container), scaled.resource)
         except NoSuchContainerError:
@@ -239,10 +239,10 @@ class ActionExecutor:
     def scale_back(self, scaled: RaisedLimit) -> ActionResult:
         """Restore the old limit. Raises NotApplicableError where the current limit is no longer the raised
         one."""
-        if not scaling.is_still_raised(scaled, self.current(scaled)):
+        if not scaling.is_still_raised(scaled, self.read_current(scaled)):
             raise NotApplicableError(f"its {scaled.resource} limit was changed by another program")
-        labels = self._engine.service(scaled.service).labels if scaled.service else {}
-        back = msgspec.structs.replace(scaled.reversed, after=scaling.compute_restored_limit(scaled, labels))
+        labels = self._engine.read_service(scaled.service).labels if scaled.service else {}
+        back = msgspec.structs.replace(scaled.inverse, after=scaling.compute_restored_limit(scaled, labels))
         self._apply_limit(back)
         return ActionResult(scaling.describe_raise(back))
 
@@ -264,16 +264,16 @@ class ActionExecutor:
         return ActionResult(f"{show_size(freed)} freed", freed)
 
     def _list_litter(self) -> tuple[PrunableItem, ...]:
-        leftovers = self._engine.reclaimable(self._labels)
-        found = cleanup.select_items_to_delete(
+        leftovers = self._engine.list_reclaimable(self._labels)
+        items = cleanup.select_items_to_delete(
             leftovers, self._cleanup, self._limits.protect, self._clock.now()
         )
-        if not found:
+        if not items:
             raise NotApplicableError("no item on the host may be deleted")
-        return found
+        return items
 
     def _clean_host(self) -> ActionResult:
-        items = [(leftover, self._engine.discard(leftover)) for leftover in self._list_litter()]
+        items = [(item, self._engine.discard(item)) for item in self._list_litter()]
         freed = sum(size for _, size in items)
         return ActionResult(f"{cleanup.describe_items(items)}: {show_size(freed)} freed", freed)
 
@@ -281,22 +281,22 @@ class ActionExecutor:
         output = self._run_command(info, _exec_command(info), "command")
         return ActionResult(f"exit code 0: {output}" if output else "exit code 0")
 
-    def _run_command(self, info: ContainerInfo, command: Sequence[str], what: str) -> str:
+    def _run_command(self, info: ContainerInfo, command: Sequence[str], label: str) -> str:
         """Return the beginning of the command's output. Raises EngineError for an exit code that is not 0."""
-        if not info.running:
-            raise NotApplicableError(f"it is {info.status}: {what} cannot run in it")
+        if not info.is_running:
+            raise NotApplicableError(f"it is {info.status}: {label} cannot run in it")
         code, output = self._engine.exec(info.ref.id, command, self._limits.exec_timeout)
         # Truncated after redaction, so that no cut exposes half a secret.
-        told = escape_controls(redact(output.strip()[: 4 * MAX_OUTPUT_CHARACTERS]))[:MAX_OUTPUT_CHARACTERS]
+        text = escape_controls(redact(output.strip()[: 4 * MAX_OUTPUT_CHARACTERS]))[:MAX_OUTPUT_CHARACTERS]
         if code:
-            raise EngineError(f"{what} failed with exit code {code}: {told}".removesuffix(": "))
-        return told
+            raise EngineError(f"{label} failed with exit code {code}: {text}".removesuffix(": "))
+        return text
 
 
-def _require_found(found: ContainerInfo | None) -> ContainerInfo:
-    if found is None:
+def _require_found(current: ContainerInfo | None) -> ContainerInfo:
+    if current is None:
         raise NotApplicableError("the container does not exist")
-    return found
+    return current
 
 
 def _cleanup_command(info: ContainerInfo) -> list[str]:
@@ -308,7 +308,7 @@ def _cleanup_command(info: ContainerInfo) -> list[str]:
 
 def _exec_command(info: ContainerInfo) -> list[str]:
     """Return the words of the container's label, split as a shell would. No shell is involved."""
-    words = EXEC.of(info.ref.labels)
-    if words is None:
+    arguments = EXEC.read_from(info.ref.labels)
+    if arguments is None:
         raise NotApplicableError(f"no label {EXEC.name} with a valid command exists")
-    return list(words)
+    return list(arguments)

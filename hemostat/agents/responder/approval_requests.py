@@ -54,7 +54,7 @@ class ApprovalRequests:
         except NotApplicableError as error:
             return self._tell(case, make_decision_end(Refuse(Reason.UNSUPPORTED, error.message)))
         asked = _build_approval(case, plan, host=self._host, now=now, until=until)
-        approval = self._control_store.ask(asked)
+        approval = self._control_store.request_approval(asked)
         if approval.request != asked.request:
             return []
         how = f"{approval.plan}? hemostat approve {approval.id}"

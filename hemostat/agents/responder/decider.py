@@ -60,24 +60,24 @@ class Decider:
         situation = DecisionInput(
             book=book,
             order=case.order,
-            in_hand=self._in_flight.full,
+            in_hand=self._in_flight.names,
             trust=self._trust,
             first_seen=self._note_future(book, now),
-            stop_seconds=self._executor.stop_seconds(case.request.action, case.found),
+            stop_seconds=self._executor.find_stop_seconds(case.request.action, case.found),
             ran=0.0 if case.found is None else compute_run_seconds(case.request.alert, case.found),
         )
         decision = self._ask_policy(case, situation, now)
         is_busy = isinstance(decision, Wait) and decision.reason is None
-        if is_busy and (gone := self._find_gone(case, situation, now)):
-            situation = msgspec.structs.replace(situation, gone=gone)
+        if is_busy and (removed := self._find_gone(case, situation, now)):
+            situation = msgspec.structs.replace(situation, gone=removed)
             decision = self._ask_policy(case, situation, now)
         if isinstance(decision, Act | Resume) and self._has_half(case, situation, now):
-            others = self._host_containers.others(case.request.alert.container, now)
-            situation = msgspec.structs.replace(situation, others=others)
+            other_projects = self._host_containers.find_other_projects(case.request.alert.container, now)
+            situation = msgspec.structs.replace(situation, others=other_projects)
             decision = self._ask_policy(case, situation, now)
         if isinstance(decision, Act) or _is_rehearsal(decision):  # the replicas are the last rule
             container = case.request.alert.container
-            peers = self._host_containers.peers(container, case.found, now, book.version)
+            peers = self._host_containers.find_replica_health(container, case.found, now, book.version)
             if peers.size:
                 decision = self._ask_policy(case, msgspec.structs.replace(situation, peers=peers), now)
         if isinstance(decision, RequestApproval) and Reason.APPROVAL in case.reported:
@@ -86,7 +86,7 @@ class Decider:
         return self._refuse_hopeless(case, decision)
 
     def _note_future(self, book: LedgerSnapshot, now: float) -> dict[str, float]:
-        future = [each for each in book.running if is_from_future(each, now)]
+        future = [each for each in book.running_attempts if is_from_future(each, now)]
         if future or self._first_seen:
             earlier = self._first_seen
             times = {each.key: min(now, earlier.get(each.key, now)) for each in future}
@@ -96,19 +96,19 @@ class Decider:
     def _find_gone(self, case: RequestCase, situation: DecisionInput, now: float) -> frozenset[str]:
         """Return actions under way, by other processes, on containers that were removed."""
         at_work = situation.in_hand - {repetition.build_attempt_key(case.request, case.incident)}
-        held, container = situation.under_way(now), case.request.alert.container
-        group, taken = get_replica_group(container, self._trust), slots.select_slot_holders(held, now)
+        running, container = situation.list_running_attempts(now), case.request.alert.container
+        group, holders = get_replica_group(container, self._trust), slots.select_slot_holders(running, now)
         blocking = (
             each
-            for each in held
-            if each in taken or each.container == container.name or (group and each.service == group)
+            for each in running
+            if each in holders or each.container == container.name or (group and each.service == group)
         )
-        return self._host_containers.gone((each for each in blocking if each.key not in at_work), now)
+        return self._host_containers.find_gone((each for each in blocking if each.key not in at_work), now)
 
     def _has_half(self, case: RequestCase, situation: DecisionInput, now: float) -> bool:
         """Return whether the container's project holds half of the slots already."""
-        taken = slots.select_slot_holders(situation.under_way(now), now)
-        return slots.has_half_of_slots(case.request.alert.container, taken, self._limits)
+        holders = slots.select_slot_holders(situation.list_running_attempts(now), now)
+        return slots.has_half_of_slots(case.request.alert.container, holders, self._limits)
 
     def _ask_policy(self, case: RequestCase, situation: DecisionInput, now: float) -> Decision:
         return policy.decide(
@@ -127,7 +127,7 @@ class Decider:
         acting = CLEANUP_SECONDS if action is Action.CLEANUP else ACTION_SECONDS + self._limits.exec_timeout
         requested = find_requested_stop(container, case.found)
         stopping = 0.0 if requested is None else bound_stop_seconds(requested, self._limits.stop_timeout_max)
-        verifying = self._verifier.longest(
+        verifying = self._verifier.compute_max_seconds(
             case.request.alert, case.found, restarted=action in RESTART_ACTIONS
         )
         return limit_lease(acting + stopping + verifying)
@@ -137,7 +137,7 @@ class Decider:
         the same."""
         if not isinstance(decision, Act | RequestApproval) and not _is_rehearsal(decision):
             return decision
-        obstacle = self._start_check.obstacle(case.request.action, case.found)
+        obstacle = self._start_check.find_obstacle(case.request.action, case.found)
         return Refuse(Reason.NOT_VIABLE, obstacle) if obstacle else decision
 
 

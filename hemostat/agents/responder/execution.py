@@ -86,7 +86,7 @@ class Execution:
         apply, or is no longer needed, is refused before it uses any budget. The lease starts here, because a
         plan may take long."""
         waited = self._clock.now() - case.event.time > FRESH_SECONDS
-        if waited and case.found is not None and self._verifier.is_over(case.request.alert, case.found):
+        if waited and case.found is not None and self._verifier.has_passed(case.request.alert, case.found):
             return self._tell(case, make_decision_end(Refuse(Reason.RECOVERED)))
         try:
             plan = self._executor.plan(case.request, case.found)
@@ -99,14 +99,14 @@ class Execution:
         )
         if not self._ledger.reserve(self._host, intent, version):
             return None
-        self.keep_evidence(case)
+        self.save_evidence(case)
         return self._act(case, intent)
 
     def _act(self, case: RequestCase, intent: Attempt) -> list[Event] | Defer:
         """Act on the current state: since the decision, an operator may have stopped the container or paused
         remediation, and a responder that was frozen meanwhile may have lost its reservation to another."""
         book, now = self._ledger.read(self._host, intent.container), self._clock.now()
-        if intent not in book.running or book.controls.paused(intent.container, now):
+        if intent not in book.running_attempts or book.controls.find_pause(intent.container, now):
             return Defer(now, "it is now held back, or handled by another responder")
         case = msgspec.structs.replace(
             case, found=inspect_if_present(self._engine, case.request.alert.container)
@@ -124,31 +124,31 @@ class Execution:
             repetition.build_attempt_key(case.request, case.incident),
         )
         try:
-            attempts = self._ledger.attempts(self._host, name)
-            for begun in (each for each in attempts if each.key == key and each.outcome is None):
-                self._finish(begun, make_given_up_end(error))
+            attempts = self._ledger.list_attempts(self._host, name)
+            for attempt in (each for each in attempts if each.key == key and each.outcome is None):
+                self._finish(attempt, make_given_up_end(error))
         except HemoStatError as failure:  # the lease ends by itself
             logger.warning("attempt.end_failed incident=%s error=%s", case.incident, failure)
         return self._tell(case, make_given_up_end(error))
 
-    def take_up(self, case: RequestCase, begun: Resume, version: int) -> list[Event] | Defer | None:
+    def resume(self, case: RequestCase, resumption: Resume, version: int) -> list[Event] | Defer | None:
         """Renew the lease, then finish the attempt. The attempt ends without the action where it became
         unnecessary, or where an objection applies to what is not done yet. Returns None where the ledger was
         changed meanwhile."""
-        attempt, objection = begun.attempt, begun.objection
+        attempt, objection = resumption.attempt, resumption.objection
         if case.found is None and not case.request.alert.container.is_host:
             objection = Refuse(Reason.GONE)
         if case.found is not None:
-            late = find_stale_restart_reason(case.request.alert, case.found, attempt)
+            is_late = find_stale_restart_reason(case.request.alert, case.found, attempt)
             undone = case.found.started_at == attempt.started_at
-            objection = Refuse(late) if late is not None else objection if undone else None
+            objection = Refuse(is_late) if is_late is not None else objection if undone else None
             if undone and attempt.tries >= MAX_TRIES and attempt.action in RESTART_ACTIONS:
-                asked = f"the engine did not run it after {attempt.tries} requests"
-                objection = objection or Refuse(Reason.ENGINE_ERROR, asked)
+                detail = f"the engine did not run it after {attempt.tries} requests"
+                objection = objection or Refuse(Reason.ENGINE_ERROR, detail)
         tries = attempt.tries + 1
         now = self._clock.now()
         renewed = msgspec.structs.replace(
-            attempt, by=self._source, renewed=now, lease=begun.lease, tries=tries
+            attempt, by=self._source, renewed=now, lease=resumption.lease, tries=tries
         )
         if not self._ledger.reserve(self._host, renewed, version):
             return None
@@ -159,7 +159,7 @@ class Execution:
     ) -> list[Event] | Defer:
         """Act and verify, unless there is an objection."""
         try:
-            ended = (
+            end = (
                 self._perform(case, attempt, again=again)
                 if objection is None
                 else make_decision_end(objection)
@@ -167,67 +167,67 @@ class Execution:
         except Interrupted:
             self._release(attempt)
             raise
-        if ended.outcome is Outcome.WAITING:
-            return Defer(self._clock.now() + VERIFY_RETRY, ended.detail)
-        self._finish(attempt, ended)
-        return self._tell(case, ended)
+        if end.outcome is Outcome.WAITING:
+            return Defer(self._clock.now() + VERIFY_RETRY, end.detail)
+        self._finish(attempt, end)
+        return self._tell(case, end)
 
     def _release(self, attempt: Attempt) -> None:
         """Let any responder resume the attempt at once, because this process stops. The attempt stays under
         way for other decisions until its lease ends."""
         released = msgspec.structs.replace(attempt, by=RELEASED)
         try:
-            while attempt in (book := self._ledger.read(self._host, attempt.container)).running:
+            while attempt in (book := self._ledger.read(self._host, attempt.container)).running_attempts:
                 if self._ledger.reserve(self._host, released, book.version):
                     break
         except HemoStatError as error:
             logger.warning("attempt.not_released container=%s error=%s", attempt.container, error)
 
-    def _finish(self, attempt: Attempt, ended: ActionEnd) -> None:
-        finished = msgspec.structs.replace(
+    def _finish(self, attempt: Attempt, end: ActionEnd) -> None:
+        result = msgspec.structs.replace(
             attempt,
-            outcome=ended.outcome,
-            reason=ended.reason,
+            outcome=end.outcome,
+            reason=end.reason,
             finished=self._clock.now(),
-            acted=ended.acted,
-            host_fault=ended.reason is Reason.ENGINE_ERROR and is_host_fault(ended.detail),
+            acted=end.acted,
+            host_fault=end.reason is Reason.ENGINE_ERROR and is_host_fault(end.detail),
         )
         # The raised limit is stored first: a finished attempt is not resumed.
         if attempt.scaled is not None and self._is_raised(attempt.scaled):
-            self._ledger.keep_scaled(self._host, attempt.scaled)
-        self._ledger.finish(self._host, finished)
+            self._ledger.save_raised_limit(self._host, attempt.scaled)
+        self._ledger.finish(self._host, result)
 
     def _perform(self, case: RequestCase, attempt: Attempt, *, again: bool) -> ActionEnd:
         """Carry out the action and verify it. A transient failure leaves the attempt open, to be resumed by
         the next try."""
-        began = self._clock.now()
+        started = self._clock.now()
         try:
-            done = self._executor.perform(
+            result = self._executor.perform(
                 case.request, case.found, since=attempt.started_at, scaled=attempt.scaled, again=again
             )
             acted = self._clock.now()
-            ended = self._end_if_stopped(case, attempt) or self._verify(case, attempt, done)
+            end = self._end_if_stopped(case, attempt) or self._verify(case, attempt, result)
         except NoSuchContainerError as error:
-            ended = self._end_not_found(case, error)
+            end = self._end_not_found(case, error)
         except (NotApplicableError, EngineForbiddenError) as error:
-            ended = make_decision_end(Refuse(Reason.UNSUPPORTED, str(error)))
+            end = make_decision_end(Refuse(Reason.UNSUPPORTED, str(error)))
         except EngineError as error:
             if error.transient:
                 raise
-            ended = self._end_failed(case, error)
+            end = self._end_failed(case, error)
         else:
-            detail = "; ".join(filter(None, (done.detail, ended.detail)))
-            ended = msgspec.structs.replace(ended, detail=detail)
-            ended = add_durations(case, ended, began=began, acted=acted, now=self._clock.now())
-        return ended
+            detail = "; ".join(filter(None, (result.detail, end.detail)))
+            end = msgspec.structs.replace(end, detail=detail)
+            end = add_durations(case, end, started=started, acted=acted, now=self._clock.now())
+        return end
 
     def _end_if_stopped(self, case: RequestCase, attempt: Attempt) -> ActionEnd | None:
         """Stop the container again if a person stopped it during a restart. That stop is the later intention,
         and the restart has overridden it: the engine starts the container whatever happened in between. The
         new process gets the rest of the action's slot to stop, START_SECONDS at least, because it occupies a
         thread."""
-        once = attempt.tries == 1 and attempt.action in RESTART_ACTIONS
-        if not (once and self._is_stop_noted(attempt)):
+        is_single_restart = attempt.tries == 1 and attempt.action in RESTART_ACTIONS
+        if not (is_single_restart and self._is_stop_noted(attempt)):
             return None
         # An engine that shuts down stops its containers too: the monitor withdraws the note when the engine
         # is gone.
@@ -242,7 +242,7 @@ class Execution:
         return ActionEnd(outcome=Outcome.NOT_APPLICABLE, reason=Reason.STOPPED, detail=detail, acted=True)
 
     def _is_stop_noted(self, attempt: Attempt) -> bool:
-        stop = self._ledger.read(self._host, attempt.container).stopping
+        stop = self._ledger.read(self._host, attempt.container).manual_stop
         return stop is not None and stop.time >= attempt.time
 
     def _end_not_found(self, case: RequestCase, error: NoSuchContainerError) -> ActionEnd:
@@ -260,18 +260,18 @@ class Execution:
             outcome=Outcome.FAILED, reason=Reason.ENGINE_ERROR, detail=error.message, after=after
         )
 
-    def _verify(self, case: RequestCase, attempt: Attempt, done: ActionResult) -> ActionEnd:
+    def _verify(self, case: RequestCase, attempt: Attempt, result: ActionResult) -> ActionEnd:
         alert, stopped = case.request.alert, case.request.action is Action.STOP
         try:
             if stopped:
-                return self._verifier.stopped(alert.container.id)
+                return self._verifier.verify_stopped(alert.container.id)
             if attempt.action not in RESTART_ACTIONS:
-                return self._verifier.verify(alert, done.freed, restarted=False)
-            left, found = compute_slot_end(attempt) - self._clock.now(), case.found
-            if found is None or found.started_at == attempt.started_at:
-                return self._verifier.verify(alert, within=max(left, VERIFY_SECONDS))
-            since = max(attempt.time + attempt.stop_seconds, found.started_at)
-            return self._verifier.verify(alert, since=since, within=max(left, 0.0))
+                return self._verifier.verify(alert, result.freed, restarted=False)
+            seconds_left, info = compute_slot_end(attempt) - self._clock.now(), case.found
+            if info is None or info.started_at == attempt.started_at:
+                return self._verifier.verify(alert, within=max(seconds_left, VERIFY_SECONDS))
+            since = max(attempt.time + attempt.stop_seconds, info.started_at)
+            return self._verifier.verify(alert, since=since, within=max(seconds_left, 0.0))
         except NoSuchContainerError:  # the action ran nevertheless
             why = "it was removed afterwards"
             return (
@@ -283,17 +283,17 @@ class Execution:
     def _is_raised(self, scaled: RaisedLimit) -> bool:
         """Return whether the limit is raised, whatever the outcome of the action."""
         try:
-            return scaling.is_still_raised(scaled, self._executor.current(scaled))
+            return scaling.is_still_raised(scaled, self._executor.read_current(scaled))
         except EngineError as error:
             if error.transient:
                 raise
             return False
 
-    def keep_evidence(self, case: RequestCase) -> None:
+    def save_evidence(self, case: RequestCase) -> None:
         """Save the evidence before the action. A failure to save does not prevent the action: the container
         must not stay down for it."""
         now = self._clock.now()
-        kept = collect_snapshot(
+        is_stored = collect_snapshot(
             self._engine,
             case.request,
             case.found,
@@ -303,7 +303,7 @@ class Execution:
             clock=self._clock,
         )
         try:
-            self._evidence_store.put(case.incident, kept)
+            self._evidence_store.put(case.incident, is_stored)
         except BusError as error:
             logger.warning("evidence.save_failed incident=%s error=%s", case.incident, error)
 

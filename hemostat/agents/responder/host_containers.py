@@ -49,14 +49,14 @@ class HostContainers:
         self._gone_cache: dict[str, tuple[float, bool]] = {}
         self._gone_lock = threading.Lock()
 
-    def peers(
-        self, container: Container, found: ContainerInfo | None, now: float, version: int
+    def find_replica_health(
+        self, container: Container, peers: ContainerInfo | None, now: float, version: int
     ) -> ReplicaHealth:
         """Return the health of the other replicas of its Compose service. The engine is asked only for a
         healthy replica, whose action would reduce the service. An answer of an earlier `version` of the
         ledger does not count: another replica may have been acted on since."""
         group = get_replica_group(container, self._trust)
-        if group is None or found is None or assess_health(found)[0] is not HealthVerdict.WELL:
+        if group is None or peers is None or assess_health(peers)[0] is not HealthVerdict.WELL:
             return ReplicaHealth()
         inspected_at, known, replicas = self._replicas_cache.get(group, (0.0, 0, {}))
         if known != version or not 0 <= now - inspected_at < CACHE_SECONDS:
@@ -65,8 +65,8 @@ class HostContainers:
                 each: row for each, row in self._replicas_cache.items() if 0 <= now - row[0] < CACHE_SECONDS
             }
             self._replicas_cache = {**recent, group: (now, version, replicas)}
-        others = [is_healthy for each, is_healthy in replicas.items() if each != container.id]
-        return ReplicaHealth(len(others), sum(others), itself=True)
+        other_attempts = [is_healthy for each, is_healthy in replicas.items() if each != container.id]
+        return ReplicaHealth(len(other_attempts), sum(other_attempts), itself=True)
 
     def _inspect_replicas(self, container: Container, group: str, now: float) -> dict[str, bool]:
         """Return the replicas of the container's service, by id, and whether each is healthy. A replica that
@@ -91,7 +91,7 @@ class HostContainers:
         config = "" if self._trust.believes_all else get_config_hash(container)
         return container.project, container.service, config
 
-    def gone(self, attempts: Iterable[Attempt], now: float) -> frozenset[str]:
+    def find_gone(self, attempts: Iterable[Attempt], now: float) -> frozenset[str]:
         """Return the keys of the attempts whose container was removed. A cleanup without a container is the
         host's."""
         requested = {
@@ -130,7 +130,7 @@ class HostContainers:
     def _is_recent(row: tuple[float, bool] | None, now: float) -> bool:
         return row is not None and 0 <= now - row[0] < CACHE_SECONDS
 
-    def others(self, container: Container, now: float) -> OtherProjects:
+    def find_other_projects(self, container: Container, now: float) -> OtherProjects:
         """Return whether containers of other projects may need an action. Where the engine does not answer,
         they may."""
         try:
@@ -146,7 +146,7 @@ class HostContainers:
     def _list_rows(self, now: float) -> Sequence[ListedContainer]:
         listed_at, rows = self._rows_cache
         if not 0 <= now - listed_at < CACHE_SECONDS:
-            rows = self._engine.listing()
+            rows = self._engine.list_containers()
             self._rows_cache = (now, rows)
         return rows
 

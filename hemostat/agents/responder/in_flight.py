@@ -14,7 +14,7 @@ class InFlight:
         self._names: set[str] = set()
 
     @property
-    def full(self) -> frozenset[str]:
+    def names(self) -> frozenset[str]:
         """The names that are worked on now."""
         with self._lock:
             return frozenset(self._names)

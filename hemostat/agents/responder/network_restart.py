@@ -44,14 +44,14 @@ class NetworkRestart:
     def run(self, container_id: str) -> str:
         """Return what was restarted, in words. A failure does not delay the next container. Raises
         EngineError at the end where a container failed whose labels are trusted."""
-        owner, began = self._engine.inspect(container_id), self._clock.now()
+        owner, started_at = self._engine.inspect(container_id), self._clock.now()
         done: list[str] = []
         failed: list[str] = []
-        members = find_detached(owner, self._engine.attached())
+        members = find_detached(owner, self._engine.list_attached())
         members = sorted(members, key=lambda each: (not self._is_of_project(owner, each), each.created_at))
         for number, info in enumerate(members):
-            left = MAX_SECONDS - (self._clock.now() - began)
-            share = left / (len(members) - number)
+            seconds_left = MAX_SECONDS - (self._clock.now() - started_at)
+            share = seconds_left / (len(members) - number)
             is_trusted = self._trust.believes_all and self._is_of_project(owner, info)
             try:
                 done += self._restart(info, min(self._find_stop_seconds(info), share))
@@ -65,7 +65,9 @@ class NetworkRestart:
 
     def _is_of_project(self, owner: ContainerInfo, info: ContainerInfo) -> bool:
         networks = frozenset(owner.networks)
-        return self._trust.believes_all or is_vouched(owner.ref, info.ref, networks=networks, others=networks)
+        return self._trust.believes_all or is_vouched(
+            owner.ref, info.ref, networks=networks, other_networks=networks
+        )
 
     def _restart(self, info: ContainerInfo, grace: float) -> list[str]:
         """Restart a container, if it still runs."""
@@ -75,8 +77,8 @@ class NetworkRestart:
         if grace <= 0:
             return [f"{name} has no network: no time was left"]
         try:
-            seen = self._engine.inspect(info.ref.id)
-            if not seen.running or seen.started_at != info.started_at:
+            current = self._engine.inspect(info.ref.id)
+            if not current.is_running or current.started_at != info.started_at:
                 return []
             self._engine.restart(info.ref.id, grace)
         except NoSuchContainerError:
@@ -84,6 +86,6 @@ class NetworkRestart:
         return [f"{name} re-attached to its network"]
 
 
-def _join_lines(told: list[str]) -> str:
-    more = len(told) - MAX_LISTED
-    return "; ".join([*told[:MAX_LISTED], *([f"and {more} more"] if more > 0 else [])])
+def _join_lines(lines: list[str]) -> str:
+    more = len(lines) - MAX_LISTED
+    return "; ".join([*lines[:MAX_LISTED], *([f"and {more} more"] if more > 0 else [])])

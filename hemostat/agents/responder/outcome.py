@@ -66,34 +66,34 @@ class RequestCase(msgspec.Struct, frozen=True):
     """The reasons to wait that were reported already."""
 
 
-def build_complete(case: RequestCase, ended: ActionEnd) -> RemediationComplete:
+def build_complete(case: RequestCase, end: ActionEnd) -> RemediationComplete:
     alert = case.request.alert
     return RemediationComplete(
         container=alert.container,
         kind=alert.kind,
         action=case.request.action,
-        outcome=ended.outcome,
-        reason=ended.reason,
+        outcome=end.outcome,
+        reason=end.reason,
         diagnosis=case.request.diagnosis,
-        detail=redact(ended.detail),
+        detail=redact(end.detail),
         rung=case.request.rung,
         occurrence=alert.occurrence,
         before=None if case.found is None else case.found.state,
-        after=ended.after,
-        durations=ended.durations,
+        after=end.after,
+        durations=end.durations,
         # An order is not followed by other actions.
-        alert=alert if ended.reason in NEXT_RUNG_REASONS and case.order is None else None,
+        alert=alert if end.reason in NEXT_RUNG_REASONS and case.order is None else None,
     )
 
 
 def add_durations(
-    case: RequestCase, ended: ActionEnd, *, began: float, acted: float, now: float
+    case: RequestCase, end: ActionEnd, *, started: float, acted: float, now: float
 ) -> ActionEnd:
-    durations = {"act": acted - began, "verify": now - acted, "total": now - case.event.time}
-    if case.request.alert.kind in {Kind.EXITED, Kind.OOM} and ended.after is not None:
-        durations["down"] = max(0.0, ended.after.started_at - case.request.alert.since)
+    durations = {"act": acted - started, "verify": now - acted, "total": now - case.event.time}
+    if case.request.alert.kind in {Kind.EXITED, Kind.OOM} and end.after is not None:
+        durations["down"] = max(0.0, end.after.started_at - case.request.alert.since)
     rounded = {name: round(seconds, 3) for name, seconds in durations.items()}
-    return msgspec.structs.replace(ended, durations=rounded)
+    return msgspec.structs.replace(end, durations=rounded)
 
 
 def make_verified_end(symptom: str, after: State | None = None) -> ActionEnd:
@@ -134,12 +134,12 @@ class OutcomePublisher(NamedTuple):
     host: str
     source: str
 
-    def __call__(self, case: RequestCase, ended: ActionEnd, at: float | None = None) -> list[Event]:
+    def __call__(self, case: RequestCase, end: ActionEnd, at: float | None = None) -> list[Event]:
         """`at` (epoch seconds) is for an event that may have been published before: the same time makes the
         same event."""
         return [
             Event.make(
-                build_complete(case, ended),
+                build_complete(case, end),
                 time=self.clock.now() if at is None else at,
                 host=self.host,
                 source=self.source,
@@ -157,19 +157,19 @@ class OutcomePublisher(NamedTuple):
         return Defer(until, why, tuple(self(case, ended, at)), ended.reason)
 
 
-def tell_refusal(tell: OutcomePublisher, ledger: Ledger, case: RequestCase, ended: ActionEnd) -> list[Event]:
+def tell_refusal(tell: OutcomePublisher, ledger: Ledger, case: RequestCase, end: ActionEnd) -> list[Event]:
     """Return the refusal. The ledger stores that of an order."""
-    attempt = _refused_order(case, ended, tell.source, tell.clock.now())
+    attempt = _refused_order(case, end, tell.source, tell.clock.now())
     if attempt is not None:
         ledger.finish(tell.host, attempt)
-    return tell(case, ended)
+    return tell(case, end)
 
 
-def _refused_order(case: RequestCase, ended: ActionEnd, by: str, now: float) -> Attempt | None:
+def _refused_order(case: RequestCase, end: ActionEnd, by: str, now: float) -> Attempt | None:
     """Return what the ledger stores of a refused order: its seal stays valid, so a client that may write to
     the stream could have it carried out once the reason is gone. None for an order that is refused each
     time."""
-    if case.order is None or ended.outcome not in FREE_OUTCOMES or ended.reason is Reason.UNKNOWN_INCIDENT:
+    if case.order is None or end.outcome not in FREE_OUTCOMES or end.reason is Reason.UNKNOWN_INCIDENT:
         return None
     container = case.request.alert.container
     return Attempt(
@@ -180,7 +180,7 @@ def _refused_order(case: RequestCase, ended: ActionEnd, by: str, now: float) -> 
         time=now,
         by=by,
         lease=now,
-        outcome=ended.outcome,
-        reason=ended.reason,
+        outcome=end.outcome,
+        reason=end.reason,
         finished=now,
     )

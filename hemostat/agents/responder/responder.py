@@ -84,7 +84,7 @@ class Responder:
             engine,
             clock,
             limits,
-            paused=lambda name: control_store.controls().paused_itself(name, clock.now()),
+            paused=lambda name: control_store.read_controls().is_paused_itself(name, clock.now()),
             forbids=lambda ref, ordered: policy.find_scaling_objection(ref, limits, ordered=ordered),
             trust=trust,
         )
@@ -95,7 +95,7 @@ class Responder:
         )
         self._execution = Execution(dependencies, self._executor, verifier, self._tell)
         self._unresponsive = UnresponsiveContainers(engine, clock, limits.expire, self._execution.give_up)
-        run, save = dependencies.run_in_background, self._execution.keep_evidence
+        run, save = dependencies.run_in_background, self._execution.save_evidence
         self._evidence = EscalationEvidence(save, clock, run)
         self._scale_down = ScaleDown(dependencies, self._executor)
         self._in_flight = InFlight()
@@ -117,7 +117,7 @@ class Responder:
         if (pending := self._approval_requests.find_pending(case, now)) is not None:
             return pending
         if case in self._unresponsive:
-            return RunInBackground(partial(self._unresponsive.again, case, partial(self._step, case)), _busy)
+            return RunInBackground(partial(self._unresponsive.retry, case, partial(self._step, case)), _busy)
         return self._unresponsive.attempt(case, partial(self._step, case, now))
 
     def _step(self, case: RequestCase, now: float) -> list[Event] | Defer | RunInBackground:
@@ -154,7 +154,7 @@ class Responder:
                 decision, book = self._decide(case, now)
             return result
 
-    def buried(self, event: Event, error: str, now: float) -> list[Event]:  # noqa: ARG002
+    def answer_dead_letter(self, event: Event, error: str, now: float) -> list[Event]:  # noqa: ARG002
         """Return the final outcome of a request that failed repeatedly, so that no user waits for another."""
         case = self._open_case(event)
         return [] if case is None else self._execution.give_up(case, error)
@@ -162,23 +162,26 @@ class Responder:
     def notice(self, now: float) -> str:
         """Return the warnings for users: that remediation is paused and by whom, and that the ledger was
         lost."""
-        told = (self._ledger.check(self._host), self._control_store.controls().notice(now))
-        return "; ".join(filter(None, told))
+        warnings = (self._ledger.check(self._host), self._control_store.read_controls().describe_pauses(now))
+        return "; ".join(filter(None, warnings))
 
-    def tend(self, now: float) -> list[Event]:
+    def scale_back_due(self, now: float) -> list[Event]:
         """Restore raised limits that are due, unless remediation is paused, and end abandoned attempts."""
-        self._sweeper.round(now)
-        if self._control_store.controls().paused(ALL_CONTAINERS, now):
+        self._sweeper.sweep(now)
+        if self._control_store.read_controls().find_pause(ALL_CONTAINERS, now):
             return []
-        told = self._scale_down.round(now, self._may_put_back)
-        return [Event.make(each, time=now, host=self._host, source=self._source) for each in told]
+        events = self._scale_down.scale_back_due(now, self._may_put_back)
+        return [Event.make(each, time=now, host=self._host, source=self._source) for each in events]
 
     def _may_put_back(self, container: Container) -> bool:
         """Return whether a limit may be restored. Checked for each when it is due: a round may take long."""
         if is_protected(container, self._limits.protect):
             return False
         automatic = policy.find_strictest_mode(container, Action.SCALE, self._limits) == "auto"
-        return automatic and self._control_store.controls().paused(container.name, self._clock.now()) is None
+        return (
+            automatic
+            and self._control_store.read_controls().find_pause(container.name, self._clock.now()) is None
+        )
 
     def _open_case(self, event: Event, reported: Sequence[str] = ()) -> RequestCase | None:
         """Return the request of an event; None where it is not for this responder."""
@@ -204,10 +207,10 @@ class Responder:
             return Defer(now + slots.BUSY_RETRY_SECONDS, "an action against it is being verified")
         if repetition.is_covered_by_failure(case.request, case.incident, book):
             return []
-        ended = make_no_action_end(case.request.alert)
-        if ended.outcome is Outcome.ESCALATED and case.found is not None:
+        end = make_no_action_end(case.request.alert)
+        if end.outcome is Outcome.ESCALATED and case.found is not None:
             self._evidence.request(case)
-        return self._tell(case, ended)
+        return self._tell(case, end)
 
     # --- deciding -----------------------------------------------------------------------------------
 
@@ -222,7 +225,7 @@ class Responder:
             case RequestApproval(until=until):
                 result = self._approval_requests.ask(case, until, now)
             case Resume():
-                result = self._execution.take_up(case, decision, book.version)
+                result = self._execution.resume(case, decision, book.version)
             case Act(attempt=attempt):
                 result = self._execution.begin(case, attempt, book.version)
         return result
@@ -235,8 +238,8 @@ class Responder:
         if isinstance(decision, RepeatOutcome):
             return self._tell(case, make_decision_end(decision))
         why, reason = decision.why, decision.reason
-        ended = None if reason is None else ActionEnd(outcome=Outcome.WAITING, reason=reason, detail=why)
-        return self._tell.put_off(case, decision.until, why, ended)
+        end = None if reason is None else ActionEnd(outcome=Outcome.WAITING, reason=reason, detail=why)
+        return self._tell.put_off(case, decision.until, why, end)
 
     def _answer_refusal(
         self, case: RequestCase, decision: Refuse, book: LedgerSnapshot
@@ -244,26 +247,26 @@ class Responder:
         if decision.reason is Reason.ALREADY_TRIED:
             answered = repetition.is_covered_by_failure(case.request, case.incident, book)
             return [] if answered else self._tell(case, make_decision_end(decision))
-        known = Reason.NOT_VIABLE in case.reported
-        if decision.reason is Reason.EXPIRED and known:
+        is_announced = Reason.NOT_VIABLE in case.reported
+        if decision.reason is Reason.EXPIRED and is_announced:
             return []
-        if decision.reason is Reason.NOT_VIABLE and not known:
+        if decision.reason is Reason.NOT_VIABLE and not is_announced:
             self._evidence.request(case)
-        ended = make_decision_end(decision)
+        end = make_decision_end(decision)
         if decision.reason is Reason.NOT_VIABLE and case.order is None and _is_down(case):
             # A missing requirement may return, as a mount does: then the container is started.
             again = self._clock.now() + VIABILITY_RETRY
-            return self._tell.put_off(case, again, decision.detail, ended)
-        if case.order is not None and ended.outcome is Outcome.ESCALATED:
-            ended = msgspec.structs.replace(ended, outcome=Outcome.REFUSED)
-        return tell_refusal(self._tell, self._ledger, case, ended)
+            return self._tell.put_off(case, again, decision.detail, end)
+        if case.order is not None and end.outcome is Outcome.ESCALATED:
+            end = msgspec.structs.replace(end, outcome=Outcome.REFUSED)
+        return tell_refusal(self._tell, self._ledger, case, end)
 
     def _decide(self, case: RequestCase, now: float) -> tuple[Decision, LedgerSnapshot]:
         alert = case.request.alert
         key = repetition.build_attempt_key(case.request, case.incident)
         book = self._ledger.read(self._host, alert.container.name, case.incident, key)
-        begun = any(attempt.key == key for attempt in book.attempts)
-        if not begun and (refusal := refuse_early(case, book)) is not None:
+        has_attempt = any(attempt.key == key for attempt in book.attempts)
+        if not has_attempt and (refusal := refuse_early(case, book)) is not None:
             return refusal, book
         if case.order is None and (stop := policy.find_stop_wait(book, case.found, now)) is not None:
             return stop, book

@@ -36,11 +36,11 @@ class ScaleDown:
         self._host = dependencies.host
         self._calm_seconds = dependencies.limits.scale_calm
 
-    def round(self, now: float, may: Callable[[Container], bool]) -> Iterator[RemediationComplete]:
+    def scale_back_due(self, now: float, may: Callable[[Container], bool]) -> Iterator[RemediationComplete]:
         """Restore the limits that are due, where `may` allows it. The record is removed afterwards, so that
         after a crash in between the next process finds it. Of several responders, the one that removes the
         record reports."""
-        for scaled in self._ledger.scaled(self._host):
+        for scaled in self._ledger.list_raised_limits(self._host):
             try:
                 due = None if self._is_being_raised(scaled, now) else self._find_due(scaled, now, may)
             except EngineError as error:
@@ -53,7 +53,9 @@ class ScaleDown:
         """Return whether the limit is being raised further now: then its record is about to be replaced."""
         book = self._ledger.read(self._host, "")
         raising = [
-            each.scaled for each in book.running if each.scaled and is_leased(each, now, book.controls)
+            each.scaled
+            for each in book.running_attempts
+            if each.scaled and is_leased(each, now, book.controls)
         ]
         return any(each.subject == scaled.subject for each in raising)
 
@@ -61,9 +63,9 @@ class ScaleDown:
         self, scaled: RaisedLimit, now: float, may: Callable[[Container], bool]
     ) -> ContainerInfo | None:
         """Return a container whose limit, or whose service's number of replicas, is due to be restored."""
-        current = self._executor.current(scaled)
+        current = self._executor.read_current(scaled)
         if not scaling.is_still_raised(scaled, current):
-            self._ledger.drop_scaled(self._host, scaled)
+            self._ledger.remove_raised_limit(self._host, scaled)
             return None
         members = self._inspect_members(scaled)
         usage = self._measure_usage(scaled, members, current) if members else None
@@ -75,20 +77,22 @@ class ScaleDown:
             detail = self._executor.scale_back(scaled).detail
             info = info if scaled.service else self._engine.inspect(scaled.container)
         except (NotApplicableError, NoSuchContainerError):
-            self._ledger.drop_scaled(self._host, scaled)
+            self._ledger.remove_raised_limit(self._host, scaled)
             return
         except EngineError as error:
             logger.warning("scale_down.failed container=%s error=%s", scaled.container, error)
             return
-        if self._ledger.drop_scaled(self._host, scaled):
+        if self._ledger.remove_raised_limit(self._host, scaled):
             yield _build_complete(scaled, info, detail)
 
     def _inspect_members(self, scaled: RaisedLimit) -> list[ContainerInfo]:
         """Return the container, or those of the service that run on this node."""
         if not scaled.service:
             return [self._engine.inspect(scaled.container)]
-        members = self._engine.service(scaled.service).members
-        return [info for info in self._engine.containers() if info.running and info.ref.id in members]
+        members = self._engine.read_service(scaled.service).members
+        return [
+            info for info in self._engine.inspect_everything() if info.is_running and info.ref.id in members
+        ]
 
     def _measure_usage(
         self, scaled: RaisedLimit, members: Sequence[ContainerInfo], current: float | None

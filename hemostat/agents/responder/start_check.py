@@ -25,15 +25,15 @@ class StartCheck:
         self._inspector = inspector
         self._find_missing_path = missing
 
-    def obstacle(self, action: Action, found: ContainerInfo | None) -> str:
+    def find_obstacle(self, action: Action, info: ContainerInfo | None) -> str:
         """Return why the container's start must fail, with what a person has to do; empty if no reason is
         known. Raises EngineTimeoutError where the engine does not answer about a container whose namespace is
         shared: the start would wait for that container, after the restart's stop. A container that is down
         has nothing to lose, so its start is tried."""
-        if action not in STARTING_ACTIONS or found is None:
+        if action not in STARTING_ACTIONS or info is None:
             return ""
-        objection = self._find_namespace_fault(found)
-        return objection or ("" if self._find_missing_path is None else self._find_missing_path(found))
+        objection = self._find_namespace_fault(info)
+        return objection or ("" if self._find_missing_path is None else self._find_missing_path(info))
 
     def _find_namespace_fault(self, found: ContainerInfo) -> str:
         """Return what is wrong with the containers whose namespaces are shared; empty for nothing."""
@@ -43,7 +43,7 @@ class StartCheck:
         faults = (_describe_fault(owner, answer) for owner, answer in answers.items())
         fault = next(filter(None, faults), "")
         timeouts = (each for each in answers.values() if isinstance(each, EngineTimeoutError))
-        if not fault and found.running and (timeout := next(timeouts, None)) is not None:
+        if not fault and found.is_running and (timeout := next(timeouts, None)) is not None:
             raise timeout
         return fault
 
@@ -54,6 +54,6 @@ def _describe_fault(owner: str, answer: ContainerInfo | EngineError) -> str:
     if isinstance(answer, NoSuchContainerError):
         gone = f"the container whose namespace it shares ({owner[:12]}) no longer exists"
         return f"{gone}: recreate this container"
-    if isinstance(answer, EngineError) or answer.running:
+    if isinstance(answer, EngineError) or answer.is_running:
         return ""
     return f"{answer.ref.name}, whose namespace it shares, is {answer.status}"

@@ -83,7 +83,7 @@ class UnresponsiveContainers:
             self._since.pop(container, None)
         return result
 
-    def again(self, case: RequestCase, step: DecideStep, now: float) -> Sequence[Event] | Defer:
+    def retry(self, case: RequestCase, step: DecideStep, now: float) -> Sequence[Event] | Defer:
         """Retry a container that the engine has not answered about. Background work of `step` runs here,
         too."""
         if not self._slots.acquire(blocking=False):

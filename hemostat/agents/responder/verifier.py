@@ -71,47 +71,51 @@ class Verifier:
         host, compare the `freed` bytes with the shortage."""
         if alert.container.is_host:
             return make_verified_end(describe_disk_shortage(alert, freed or 0))
-        began = latest = self._clock.now()
+        begin = latest = self._clock.now()
         deadline = 0.0
         well_since: float | None = None
-        started: float | None = None
+        running_since: float | None = None
         base: Sample | None = None
         while True:
             info = self._engine.inspect(alert.container.id)
             now = self._clock.now()
             if now < latest:  # the clock was set back: start again
-                began, deadline, well_since = now, 0.0, None
-            deadline = deadline or min(since, now) + self.longest(alert, info, restarted=restarted)
+                begin, deadline, well_since = now, 0.0, None
+            deadline = deadline or min(since, now) + self.compute_max_seconds(
+                alert, info, restarted=restarted
+            )
             latest = now
             health, why = self._find_state(alert, info)
             if health is HealthVerdict.ILL:
                 return make_verified_end(why, info.state)
             if health is HealthVerdict.NOT_YET:
                 well_since = None
-            elif well_since is None or info.started_at != started:
-                well_since, started, base = now, info.started_at, self._read_sample(info, now)
+            elif well_since is None or info.started_at != running_since:
+                well_since, running_since, base = now, info.started_at, self._read_sample(info, now)
             elif now - well_since >= self._limits.verify_for:
                 return make_verified_end(self._find_symptom(alert, info, base, now), info.state)
             grace = 0.0 if well_since is None else self._limits.verify_for + POLL_SECONDS
-            if now >= max(deadline, began + grace):
+            if now >= max(deadline, begin + grace):
                 return make_verified_end(why or "it stopped again", info.state)
-            if health is HealthVerdict.NOT_YET and now - began >= within:
+            if health is HealthVerdict.NOT_YET and now - begin >= within:
                 return ActionEnd(outcome=Outcome.WAITING, reason=Reason.NOT_VERIFIED, detail=why)
             self._clock.sleep(POLL_SECONDS)
 
-    def longest(self, alert: HealthAlert, info: ContainerInfo | None, *, restarted: bool = True) -> float:
+    def compute_max_seconds(
+        self, alert: HealthAlert, info: ContainerInfo | None, *, restarted: bool = True
+    ) -> float:
         """Return the maximum seconds of a verification, after an action that has `restarted` the container,
         or another action."""
         own = 0.0 if info is None else compute_startup_seconds(info)
         if alert.kind is Kind.HUNG:
-            start = PROBE_START.of(alert.container.labels)
+            start = PROBE_START.read_from(alert.container.labels)
             own = max(own, probe.START_PERIOD_SECONDS if start is None else start)
         return min(own, MAX_STARTUP_SECONDS if restarted else MAX_WAIT_SECONDS) + self._limits.verify_timeout
 
     def _find_state(self, alert: HealthAlert, info: ContainerInfo) -> tuple[HealthVerdict, str]:
         """Return the state by the engine and, for an alert about a failed probe, by the probe."""
         health, why = assess_health(info)
-        target = PROBE.of(alert.container.labels) if alert.kind is Kind.HUNG else None
+        target = PROBE.read_from(alert.container.labels) if alert.kind is Kind.HUNG else None
         if target is None or health is not HealthVerdict.WELL:
             return health, why
         error = self._run_probe(info, target)
@@ -125,15 +129,15 @@ class Verifier:
 
     def _find_network_owners(self, info: ContainerInfo) -> dict[str, ContainerInfo]:
         """Return the containers whose network it shares, by the names in its network mode."""
-        found: dict[str, ContainerInfo] = {}
+        owners: dict[str, ContainerInfo] = {}
         while info.network_mode.startswith(probe.SHARED_NETWORK_PREFIX):
             name = info.network_mode.removeprefix(probe.SHARED_NETWORK_PREFIX)
-            if name in found:
+            if name in owners:
                 break
-            info = found[name] = self._engine.inspect(name)
-        return found
+            info = owners[name] = self._engine.inspect(name)
+        return owners
 
-    def stopped(self, container: str) -> ActionEnd:
+    def verify_stopped(self, container: str) -> ActionEnd:
         """Inspect until the container is down, or `verify_timeout` is over."""
         deadline = self._clock.now() + self._limits.verify_timeout
         while (
@@ -142,7 +146,7 @@ class Verifier:
             self._clock.sleep(POLL_SECONDS)
         return make_verified_end("" if info.status in DOWN_STATES else f"it is {info.status}", info.state)
 
-    def is_over(self, alert: HealthAlert, info: ContainerInfo) -> bool:
+    def has_passed(self, alert: HealthAlert, info: ContainerInfo) -> bool:
         """Return whether a measured symptom is gone; False where it cannot be measured again."""
         if alert.kind not in SAMPLED_KINDS:
             return False
@@ -159,7 +163,7 @@ class Verifier:
     def _find_symptom(self, alert: HealthAlert, info: ContainerInfo, base: Sample | None, now: float) -> str:
         """Return what remains of the alert's condition; empty for nothing."""
         if alert.kind is Kind.DISK_HIGH:
-            size, threshold = self._engine.writable_size(info.ref.id), alert.number("threshold")
+            size, threshold = self._engine.writable_size(info.ref.id), alert.get_number("threshold")
             return f"it still uses {show_size(size)}" if size >= threshold else ""
         if alert.kind not in SAMPLED_KINDS:
             return ""

@@ -31,14 +31,14 @@ logger = logging.getLogger(__name__)
 
 
 def observe_trail(
-    records: EventStore, notary: AuditAnchor, place: str, keys: tuple[bytes, ...] = ()
+    records: EventStore, audit_anchor: AuditAnchor, location: str, keys: tuple[bytes, ...] = ()
 ) -> AuditObservation:
     """Return the trail and its notes. The order of the reads matters: roles that store rows or remove old
     rows meanwhile must not look like tampering."""
-    ends = records.ends()
-    noted = drop_untrusted_acceptance(notary.noted(ends.trail, place), ends.trail, keys)
+    ends = records.read_ends()
+    notes = drop_untrusted_acceptance(audit_anchor.read_notes(ends.trail, location), ends.trail, keys)
     look = AuditObservation(
-        ends=ends, noted=noted, has_head=False, last=records.row(ends.head.number), keys=keys
+        ends=ends, noted=notes, has_head=False, last=records.read_row(ends.head.number), keys=keys
     )
     return _check_head(records, look)
 
@@ -47,7 +47,7 @@ def _check_head(records: EventStore, look: AuditObservation) -> AuditObservation
     """Check whether the noted head is in the trail, or was removed with the rows that were too old."""
     head, last = look.noted.head, look.last
     is_last = head is not None and last is not None and head == ChainPosition(last.number, last.hash)
-    has_head = is_last or (head is not None and records.bears(head))
+    has_head = is_last or (head is not None and records.has_position(head))
     return msgspec.structs.replace(look, has_head=has_head)
 
 
@@ -55,18 +55,19 @@ class AuditWatch:
     def __init__(
         self,
         records: EventStore,
-        notary: AuditAnchor,
+        audit_anchor: AuditAnchor,
         clock: Clock,
         *,
-        place: str,
+        location: str,
         keys: Keys = tuple,
         announce: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """`place` is EventStore.place. `announce` writes a line where no user of this host can change it."""
+        """`location` is EventStore.place. `announce` writes a line where no user of this host can change
+        it."""
         self._event_store = records
-        self._audit_anchor = notary
+        self._audit_anchor = audit_anchor
         self._clock = clock
-        self._location = place
+        self._location = location
         self._keys = keys
         self._announce = announce
         self._known_notes = AnchorNotes()
@@ -86,58 +87,58 @@ class AuditWatch:
         keys = self._keys()
         if not keys:
             return
-        ends = self._event_store.ends()
-        noted = drop_untrusted_acceptance(self._audit_anchor.noted(ends.trail), ends.trail, keys)
-        if noted.accepted is not None:
-            self._event_store.accept_unsigned(noted.accepted.head.number)
+        ends = self._event_store.read_ends()
+        notes = drop_untrusted_acceptance(self._audit_anchor.read_notes(ends.trail), ends.trail, keys)
+        if notes.accepted is not None:
+            self._event_store.accept_unsigned(notes.accepted.head.number)
         self._signs_from = ends.head.number + 1
 
-    def note(self) -> None:
+    def note_head(self) -> None:
         """Note the head, unless the trail differs from the one that was written."""
-        asked = observe_trail(self._event_store, self._audit_anchor, self._location, self._keys())
-        found = self._fill_in_known(asked)
-        self._set_objection(find_objection(found), found.ends)
+        is_due = observe_trail(self._event_store, self._audit_anchor, self._location, self._keys())
+        observation = self._fill_in_known(is_due)
+        self._set_objection(find_objection(observation), observation.ends)
         if not self.objection:
-            self._write_notes(found.ends, found.noted, is_known=bool(asked.noted.trail))
-            self._note_signed(found)
-        self._announce_head(found.ends)
+            self._write_notes(observation.ends, observation.noted, is_known=bool(is_due.noted.trail))
+            self._note_signed(observation)
+        self._announce_head(observation.ends)
 
-    def _note_signed(self, found: AuditObservation) -> None:
+    def _note_signed(self, observation: AuditObservation) -> None:
         """Note the first signed row, for readers without a key: they must know that they cannot check the
         rows."""
-        if self._signs_from and not self._has_signed and is_last_row_signed(found):
-            self._audit_anchor.note_signed(found.ends.trail, self._signs_from)
+        if self._signs_from and not self._has_signed and is_last_row_signed(observation):
+            self._audit_anchor.note_signed(observation.ends.trail, self._signs_from)
             self._has_signed = True
 
-    def check(self) -> None:
+    def note_head_if_due(self) -> None:
         """Note the head once in CHECK_SECONDS, because nothing may be stored for long. Errors are dropped:
         other checks report that the database or Redis is down."""
         now = self._clock.now()
         if self._checked_at is None or not 0 <= now - self._checked_at < CHECK_SECONDS:
             self._checked_at = now
             with suppress(HemoStatError):
-                self.note()
+                self.note_head()
 
-    def _fill_in_known(self, found: AuditObservation) -> AuditObservation:
+    def _fill_in_known(self, observation: AuditObservation) -> AuditObservation:
         """Fill in what this process knows, where Redis has lost its notes."""
-        noted = found.noted
-        if noted.trail or not self._known_trail:
-            return found
-        same = self._known_trail == found.ends.trail
-        known = self._known_notes if same and noted.head is None else noted
-        noted = msgspec.structs.replace(known, trail=self._known_trail)
-        return _check_head(self._event_store, msgspec.structs.replace(found, noted=noted))
+        notes = observation.noted
+        if notes.trail or not self._known_trail:
+            return observation
+        is_same_trail = self._known_trail == observation.ends.trail
+        known_notes = self._known_notes if is_same_trail and notes.head is None else notes
+        notes = msgspec.structs.replace(known_notes, trail=self._known_trail)
+        return _check_head(self._event_store, msgspec.structs.replace(observation, noted=notes))
 
-    def _write_notes(self, ends: ChainEnds, noted: AnchorNotes, *, is_known: bool) -> None:
+    def _write_notes(self, ends: ChainEnds, notes: AnchorNotes, *, is_known: bool) -> None:
         if not is_known:
             self._audit_anchor.note_trail(self._location, ends.trail)
-            if noted.signed:
-                self._audit_anchor.note_signed(ends.trail, noted.signed)
-        if noted.anchor is None:
+            if notes.signed:
+                self._audit_anchor.note_signed(ends.trail, notes.signed)
+        if notes.anchor is None:
             self._audit_anchor.note_anchor(ends.trail, ends.anchor)
         self._audit_anchor.note_head(ends.trail, ends.head)
         self._known_trail = ends.trail
-        self._known_notes = msgspec.structs.replace(noted, head=ends.head, anchor=noted.anchor or ends.anchor)
+        self._known_notes = msgspec.structs.replace(notes, head=ends.head, anchor=notes.anchor or ends.anchor)
 
     def _set_objection(self, objection: str, ends: ChainEnds) -> None:
         if objection and objection != self.objection:

@@ -26,32 +26,32 @@ class StoreWriter:
     def __init__(
         self,
         records: EventStore,
-        notary: AuditAnchor,
+        audit_anchor: AuditAnchor,
         clock: Clock,
         keeping: StoreSettings,
         watch: AuditWatch | None = None,
     ) -> None:
         self._event_store = records
-        self._audit_anchor = notary
+        self._audit_anchor = audit_anchor
         self._clock = clock
         self._settings = keeping
         self._sweep_due = 0.0
-        self._watch = watch or AuditWatch(records, notary, clock, place="")
+        self._watch = watch or AuditWatch(records, audit_anchor, clock, location="")
 
     def check(self) -> str:
         """Check the audit trail. Called at every heartbeat, whether events are stored or not."""
-        self._watch.check()
+        self._watch.note_head_if_due()
         return ""
 
     def notice(self) -> str:
         """Return the warning about the audit trail; empty for none."""
         return f"{self._watch.objection}: see hemostat audit verify" if self._watch.objection else ""
 
-    def keep(self, events: Sequence[Event]) -> None:
+    def store_events(self, events: Sequence[Event]) -> None:
         """Store the events, note the trail's head, and once in SWEEP_SECONDS remove old rows."""
         self._watch.prepare()
         self._event_store.append(events)
-        self._watch.note()
+        self._watch.note_head()
         now = self._clock.now()
         if not 0 < self._sweep_due - now <= SWEEP_SECONDS:
             self._sweep_due = now if self._sweep(now) == MAX_ROWS_PER_SWEEP else now + SWEEP_SECONDS
@@ -60,12 +60,12 @@ class StoreWriter:
         """Remove old rows and return their number. The new anchor is noted first: rows that disappear without
         a note count as missing."""
         oldest = now - self._settings.retention if self._settings.retention else None
-        end = self._event_store.outdated(
+        end = self._event_store.find_outdated(
             oldest, self._settings.max_events, limit=MAX_ROWS_PER_SWEEP, size=self._settings.max_size
         )
         if end is None:
             return 0
-        ends = self._event_store.ends()
+        ends = self._event_store.read_ends()
         self._audit_anchor.note_anchor(ends.trail, end)
         removed = self._event_store.remove(end)
         if self._settings.compact:

@@ -23,18 +23,18 @@ Edge = tuple[str, str]
 def find_edges(peers: ConnectionPeers, infos: Iterable[ContainerInfo]) -> set[Edge]:
     """Return the edges that one container's connections show, also those through a published port of the
     host. Addresses that are neither a container's nor the host's on a container network are ignored."""
-    known = [info for info in infos if has_own_network(info)]
-    owners = {address: info.ref.id for info in known for address in info.addresses}
-    gateways = {address for info in known for address in info.gateways}
-    publishers = {port: info.ref.id for info in known for port in info.published if info.running}
+    candidates = [info for info in infos if has_own_network(info)]
+    owners = {address: info.ref.id for info in candidates for address in info.addresses}
+    gateways = {address for info in candidates for address in info.gateways}
+    publishers = {port: info.ref.id for info in candidates for port in info.published if info.is_running}
     own = peers.container_id
-    called = (
+    server_ids = (
         publishers.get(port) if each in gateways else owners.get(each)
         for each, port in peers.servers[:MAX_PEERS]
     )
-    opened = {(own, other) for other in called if other is not None}
-    accepted = {(owners[each], own) for each in peers.clients[:MAX_PEERS] if each in owners}
-    return {edge for edge in opened | accepted if edge[0] != edge[1]}
+    outgoing_edges = {(own, server_id) for server_id in server_ids if server_id is not None}
+    incoming_edges = {(owners[each], own) for each in peers.clients[:MAX_PEERS] if each in owners}
+    return {edge for edge in outgoing_edges | incoming_edges if edge[0] != edge[1]}
 
 
 def has_own_network(info: ContainerInfo) -> bool:
@@ -43,12 +43,12 @@ def has_own_network(info: ContainerInfo) -> bool:
 
 
 def find_dependencies(
-    seen: Mapping[Edge, float], containers: Collection[str], now: float
+    edge_times: Mapping[Edge, float], containers: Collection[str], now: float
 ) -> dict[str, frozenset[str]]:
-    """Return the ids that each container has opened connections to, by container id. `seen`: when each
+    """Return the ids that each container has opened connections to, by container id. `edge_times`: when each
     connection was last observed (epoch seconds). `containers`: the ids of all containers."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for (client, server), time in seen.items():
+    servers_by_client: defaultdict[str, set[str]] = defaultdict(set)
+    for (client, server), time in edge_times.items():
         if now - time <= CONNECTION_TTL_SECONDS and client in containers and server in containers:
-            found[client].add(server)
-    return {client: frozenset(servers) for client, servers in found.items()}
+            servers_by_client[client].add(server)
+    return {client: frozenset(servers) for client, servers in servers_by_client.items()}

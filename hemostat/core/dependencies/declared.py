@@ -61,7 +61,7 @@ class Dependency(NamedTuple):
 
     members: tuple[str, ...]
     until: NeedDuration = NeedDuration.STARTED
-    observed: bool = False
+    is_observed: bool = False
 
 
 class MissingDependency(NamedTuple):
@@ -77,9 +77,9 @@ def find_missing_dependencies(
 ) -> set[MissingDependency]:
     """Return the dependencies of the containers with these ids that are not among `infos`: they are not
     watched, or do not exist."""
-    known = list(infos)
-    names = NameIndex(known, TRUST_OWN)
-    return {each for info in known if info.ref.id in asking for each in names.absent(info)}
+    containers = list(infos)
+    names = NameIndex(containers, TRUST_OWN)
+    return {each for info in containers if info.ref.id in asking for each in names.find_missing(info)}
 
 
 class NameIndex:
@@ -103,23 +103,27 @@ class NameIndex:
         """Trusted members of a service, by what decides the trust."""
         self._linked_services: dict[tuple[object, ...], frozenset[str]] = {}
 
-    def needs(self, info: ContainerInfo, connected: Collection[str] = ()) -> tuple[Dependency, ...]:
-        named = dict.fromkeys(_iter_needs(info))
+    def find_dependencies(
+        self, info: ContainerInfo, connected: Collection[str] = ()
+    ) -> tuple[Dependency, ...]:
+        named_needs = dict.fromkeys(_iter_needs(info))
         declared = list(
-            dict.fromkeys(Dependency(self._find_members(info, each), until) for each, until in named)
+            dict.fromkeys(Dependency(self._find_members(info, each), until) for each, until in named_needs)
         )
-        known = {member for need in declared for member in need.members} | {info.ref.id}
+        known_ids = {member for need in declared for member in need.members} | {info.ref.id}
         linked = [each for each in connected if self.is_linked(info.ref.id, each)]
-        counted = () if self._is_hub(info, linked) else (each for each in linked if each not in known)
-        seen = {self._find_replicas(each) for each in counted}
-        found = [
+        counted = () if self._is_hub(info, linked) else (each for each in linked if each not in known_ids)
+        linked_groups = {self._find_replicas(each) for each in counted}
+        dependencies = [
             *declared,
-            *(Dependency(group, NeedDuration.RUNNING, observed=True) for group in sorted(seen)),
+            *(Dependency(group, NeedDuration.RUNNING, is_observed=True) for group in sorted(linked_groups)),
         ]
-        others = (each._replace(members=tuple(m for m in each.members if m != info.ref.id)) for each in found)
-        return tuple(need for need in others if need.members)
+        needs_on_others = (
+            each._replace(members=tuple(m for m in each.members if m != info.ref.id)) for each in dependencies
+        )
+        return tuple(need for need in needs_on_others if need.members)
 
-    def absent(self, info: ContainerInfo) -> Iterator[MissingDependency]:
+    def find_missing(self, info: ContainerInfo) -> Iterator[MissingDependency]:
         for each, _ in _iter_needs(info):
             if (
                 not self._ids_by_service.get((each.project, each.service))
@@ -135,7 +139,7 @@ class NameIndex:
             self._infos[one].ref,
             self._infos[other].ref,
             networks=self._networks[one],
-            others=self._networks[other],
+            other_networks=self._networks[other],
         )
 
     def is_linked(self, one: str, other: str) -> bool:
@@ -165,21 +169,21 @@ class NameIndex:
             self._linked_services[key] = frozenset(map(_get_service_key, linked))
         return self._linked_services[key]
 
-    def _find_members(self, info: ContainerInfo, wanted: MissingDependency) -> tuple[str, ...]:
+    def _find_members(self, info: ContainerInfo, dependency: MissingDependency) -> tuple[str, ...]:
         """Return the members of a dependency. A name in the label is a service of the project if there is
         one, otherwise a container."""
-        members = self._select_trusted(info, wanted)
-        found = None if members else self._find_by_name(wanted)
-        return members if found is None else (found,)
+        members = self._select_trusted(info, dependency)
+        named_member = None if members else self._find_by_name(dependency)
+        return members if named_member is None else (named_member,)
 
-    def _find_by_name(self, wanted: MissingDependency) -> str | None:
-        return self._ids_by_name.get(wanted.name.removeprefix("/"))
+    def _find_by_name(self, dependency: MissingDependency) -> str | None:
+        return self._ids_by_name.get(dependency.name.removeprefix("/"))
 
-    def _select_trusted(self, info: ContainerInfo, wanted: MissingDependency) -> tuple[str, ...]:
+    def _select_trusted(self, info: ContainerInfo, dependency: MissingDependency) -> tuple[str, ...]:
         """Return the members of a service of the container's project that are what their labels say, as far
         as something vouches for it. Containers of one project share the result, because a user may create
         many of them."""
-        service = wanted.project, wanted.service
+        service = dependency.project, dependency.service
         if service not in self._ids_by_service:
             return ()
         key = (*service, identify_voucher(info.ref), self._networks[info.ref.id])
@@ -207,8 +211,8 @@ class NameIndex:
         for each in (each for members in self._ids_by_service.values() for each in members):
             if (group := get_replica_group(self._infos[each].ref, self._trust)) is not None:
                 groups[group].append(each)
-        found = (tuple(members) for members in groups.values())
-        return {each: members for members in found for each in members}
+        member_groups = (tuple(members) for members in groups.values())
+        return {each: members for members in member_groups for each in members}
 
 
 def find_networks(infos: Mapping[str, ContainerInfo]) -> dict[str, frozenset[str]]:
@@ -218,9 +222,9 @@ def find_networks(infos: Mapping[str, ContainerInfo]) -> dict[str, frozenset[str
 
 def _find_network_owner(info: ContainerInfo, infos: Mapping[str, ContainerInfo]) -> ContainerInfo:
     """Return the container whose network this one uses: itself, or the last in a chain of shared networks."""
-    seen: set[str] = set()
-    while info.network_mode.startswith(SHARED_NETWORK_PREFIX) and info.ref.id not in seen:
-        seen.add(info.ref.id)
+    visited_ids: set[str] = set()
+    while info.network_mode.startswith(SHARED_NETWORK_PREFIX) and info.ref.id not in visited_ids:
+        visited_ids.add(info.ref.id)
         info = infos.get(info.network_mode.removeprefix(SHARED_NETWORK_PREFIX), info)
     return info
 
@@ -252,22 +256,22 @@ def _iter_needs(info: ContainerInfo) -> Iterator[tuple[MissingDependency, NeedDu
 
 def _iter_labelled_needs(ref: Container) -> Iterator[tuple[MissingDependency, NeedDuration]]:
     labels = ref.labels
-    for words in _split_words(labels.get(COMPOSE_DEPENDS_ON_LABEL, "")):
+    for entry in _split_words(labels.get(COMPOSE_DEPENDS_ON_LABEL, "")):
         # `db:service_healthy:true`: service, condition, and whether the two restart together.
-        service, _, condition = words.partition(":")
+        service, _, condition = entry.partition(":")
         yield (
             MissingDependency(ref.project or "", service),
             DURATION_BY_CONDITION.get(condition.partition(":")[0], NeedDuration.STARTED),
         )
-    for word in _read_names(labels.get(DEPENDS_ON.name, "")):
-        yield MissingDependency(ref.project or "", word if ref.project else "", word), NeedDuration.STARTED
+    for name in _read_names(labels.get(DEPENDS_ON.name, "")):
+        yield MissingDependency(ref.project or "", name if ref.project else "", name), NeedDuration.STARTED
 
 
 @lru_cache(maxsize=4096)
 def _read_names(text: str) -> tuple[str, ...]:
     """Return the names in the label `hemostat.depends_on`. Cached: an error message for an unreadable value
     takes milliseconds, and each container is read again whenever another one is added."""
-    return DEPENDS_ON.of({DEPENDS_ON.name: text}) or ()
+    return DEPENDS_ON.read_from({DEPENDS_ON.name: text}) or ()
 
 
 def _split_words(text: str) -> list[str]:

@@ -45,7 +45,7 @@ class DependencyGraph:
                     self._dependents[member].append(container)
 
     @classmethod
-    def of(
+    def build(
         cls,
         infos: Iterable[ContainerInfo],
         connections: Mapping[str, Collection[str]] = {},
@@ -55,19 +55,23 @@ class DependencyGraph:
         connected to."""
         ordered = sorted(infos, key=_get_sort_key)
         names = NameIndex(ordered, trust)
-        needs = {i.ref.id: names.needs(i, connections.get(i.ref.id, ())) for i in ordered}
+        needs = {i.ref.id: names.find_dependencies(i, connections.get(i.ref.id, ())) for i in ordered}
         return cls({info.ref.id: info for info in ordered}, needs, names)
 
-    def root(self, container_id: str, observations: Observations = NOTHING_OBSERVED) -> ContainerInfo | None:
+    def find_root(
+        self, container_id: str, observations: Observations = NOTHING_OBSERVED
+    ) -> ContainerInfo | None:
         """Return the deepest container that is down, reached from this one through unmet dependencies; None
         if all dependencies are met. Containers that need each other are not blamed for each other's failures,
         because then none of them would be restarted."""
         depths, faulty = self._measure_depths(container_id, observations)
         circle = self._walk_downstream(container_id)
-        blamed = [other for other in depths if other not in circle]
-        ends = [other for other in blamed if not faulty.get(other)] or blamed
+        blamed = [candidate for candidate in depths if candidate not in circle]
+        root_ids = [candidate for candidate in blamed if not faulty.get(candidate)] or blamed
         return min(
-            (self._infos[e] for e in ends), key=lambda i: (-depths[i.ref.id], _get_sort_key(i)), default=None
+            (self._infos[e] for e in root_ids),
+            key=lambda i: (-depths[i.ref.id], _get_sort_key(i)),
+            default=None,
         )
 
     def is_declared(self, container_id: str, root_id: str) -> bool:
@@ -83,14 +87,14 @@ class DependencyGraph:
         or both are of one project."""
         return self.is_declared(container_id, root_id) or self._name_index.is_vouched(container_id, root_id)
 
-    def must_complete(self, container_id: str) -> tuple[ContainerInfo, ...]:
+    def list_job_dependents(self, container_id: str) -> tuple[ContainerInfo, ...]:
         """Return the containers that start only after this one has completed, by name. Only containers of its
         project count: others must not decide how it is treated."""
         return tuple(
-            self._infos[other]
-            for other in sorted(self._dependents.get(container_id, ()))
-            if self._name_index.is_vouched(container_id, other)
-            for need in self._needs[other]
+            self._infos[dependent_id]
+            for dependent_id in sorted(self._dependents.get(container_id, ()))
+            if self._name_index.is_vouched(container_id, dependent_id)
+            for need in self._needs[dependent_id]
             if need.until is NeedDuration.COMPLETED and container_id in need.members
         )
 
@@ -98,30 +102,34 @@ class DependencyGraph:
         """Update a known container. Its dependencies never change while it exists."""
         self._infos[info.ref.id] = info
 
-    def upstream(self, container_id: str) -> set[str]:
+    def find_upstream(self, container_id: str) -> set[str]:
         """Return the ids of all direct and indirect dependencies."""
         return set(self._walk_upstream(container_id, declared=False)) - {container_id}
 
     def nearest(self, container_id: str, most: int) -> list[str]:
         """Return the ids of at most `most` dependencies, direct ones first."""
-        found = self._walk_upstream(container_id, declared=False)
-        return list(islice((each for each in found if each != container_id), most))
+        upstream_ids = self._walk_upstream(container_id, declared=False)
+        return list(islice((each for each in upstream_ids if each != container_id), most))
 
     def _walk_upstream(self, container_id: str, *, declared: bool) -> Iterator[str]:
         """Yield the container and its dependencies, the nearest first."""
-        seen, layer = {container_id}, [container_id]
+        visited_ids, layer = {container_id}, [container_id]
         while layer:
             yield from layer
-            needs = (n for each in layer for n in self._needs.get(each, ()) if not (declared and n.observed))
-            layer = [each for each in dict.fromkeys(m for n in needs for m in n.members) if each not in seen]
-            seen.update(layer)
+            needs = (
+                n for each in layer for n in self._needs.get(each, ()) if not (declared and n.is_observed)
+            )
+            layer = [
+                each for each in dict.fromkeys(m for n in needs for m in n.members) if each not in visited_ids
+            ]
+            visited_ids.update(layer)
 
-    def downstream(self, container_id: str) -> tuple[ContainerInfo, ...]:
+    def find_downstream(self, container_id: str) -> tuple[ContainerInfo, ...]:
         """Return all direct and indirect dependents, by name. Those of its project come first, because any
         container may claim to depend on it."""
-        others = (self._infos[other] for other in self._walk_downstream(container_id))
+        infos = (self._infos[dependent_id] for dependent_id in self._walk_downstream(container_id))
         return tuple(
-            sorted(others, key=lambda i: (not self.is_linked(container_id, i.ref.id), _get_sort_key(i)))
+            sorted(infos, key=lambda i: (not self.is_linked(container_id, i.ref.id), _get_sort_key(i)))
         )
 
     def _measure_depths(
@@ -130,15 +138,15 @@ class DependencyGraph:
         """Return the number of steps to each container that is reached through unmet dependencies, and for
         each container that was judged the members of its unmet dependencies. Containers beyond MAX_CONDITIONS
         count as ends."""
-        depths, layer, left = {container_id: 0}, [container_id], MAX_CONDITIONS
+        depths, layer, conditions_left = {container_id: 0}, [container_id], MAX_CONDITIONS
         faulty: dict[str, tuple[str, ...]] = {}
         while layer:
             for upper in layer:
-                if left > 0:
-                    left -= sum(len(need.members) for need in self._needs.get(upper, ()))
+                if conditions_left > 0:
+                    conditions_left -= sum(len(need.members) for need in self._needs.get(upper, ()))
                     faulty[upper] = tuple(self._find_faulty(upper, observations))
-            found = (member for upper in layer for member in faulty.get(upper, ()))
-            below = dict.fromkeys(member for member in found if member not in depths)
+            faulty_members = (member for upper in layer for member in faulty.get(upper, ()))
+            below = dict.fromkeys(member for member in faulty_members if member not in depths)
             depths.update(dict.fromkeys(below, depths[layer[0]] + 1))
             layer = list(below)
         del depths[container_id]
@@ -163,12 +171,12 @@ class DependencyGraph:
         return judge_dependency(info, self._infos[container_id], observations, must_run=must_run)
 
     def _walk_downstream(self, container_id: str) -> set[str]:
-        seen, waiting = {container_id}, [container_id]
-        while waiting:
-            fresh = set(self._dependents.get(waiting.pop(), ())) - seen
-            seen |= fresh
-            waiting += fresh
-        return seen - {container_id}
+        visited_ids, pending_ids = {container_id}, [container_id]
+        while pending_ids:
+            fresh = set(self._dependents.get(pending_ids.pop(), ())) - visited_ids
+            visited_ids |= fresh
+            pending_ids += fresh
+        return visited_ids - {container_id}
 
 
 def _get_sort_key(info: ContainerInfo) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
 class Relations:
     def __init__(self, trust: TrustSettings = TRUST_OWN) -> None:
         self._trust = trust
-        self.began = 0.0
+        self.observed_since = 0.0
         """Since when the ends of containers have been observed (epoch seconds); 0 means always."""
         self._infos: dict[str, ContainerInfo] = {}
         self._unwatched_ids: set[str] = set()
@@ -33,12 +33,12 @@ class Relations:
 
     def update(self, info: ContainerInfo, *, watched: bool = True) -> None:
         """Add a container, or update one, with its current state."""
-        known = self._infos.get(info.ref.id)
+        known_info = self._infos.get(info.ref.id)
         self._infos[info.ref.id] = info
         if watched == (info.ref.id in self._unwatched_ids):
             (self._unwatched_ids.discard if watched else self._unwatched_ids.add)(info.ref.id)
             self._missing = None
-        if known is None or _get_relation_key(known) != _get_relation_key(info):
+        if known_info is None or _get_relation_key(known_info) != _get_relation_key(info):
             self._graph = self._missing = None
         elif self._graph is not None:
             self._graph.update(info)
@@ -53,33 +53,33 @@ class Relations:
     def get(self, container_id: str) -> ContainerInfo | None:
         return self._infos.get(container_id)
 
-    def known(self) -> set[str]:
+    def list_ids(self) -> set[str]:
         """Return the ids of all containers, watched or not."""
         return set(self._infos)
 
-    def connect(self, peers: ConnectionPeers, now: float) -> None:
+    def record_connections(self, peers: ConnectionPeers, now: float) -> None:
         """Record the connections that one container was observed to have."""
-        seen = find_edges(peers, self._infos.values())
+        edges = find_edges(peers, self._infos.values())
         if not self._trust.believes_all:
             # A container can fake incoming connections in its network: only those that it opens count.
             shared = self._is_network_shared(peers.container_id)
-            seen = {edge for edge in seen if edge[0] == peers.container_id and not shared}
-        self._edges |= dict.fromkeys(seen, now)
-        found = find_dependencies(self._edges, self._infos, now)
-        if found != self._connections:
-            self._connections = found
+            edges = {edge for edge in edges if edge[0] == peers.container_id and not shared}
+        self._edges |= dict.fromkeys(edges, now)
+        connections = find_dependencies(self._edges, self._infos, now)
+        if connections != self._connections:
+            self._connections = connections
             self._graph = None
 
     def _is_network_shared(self, container_id: str) -> bool:
         """Return whether other containers use this one's network. Their connections look like its own."""
         mode = f"{SHARED_NETWORK_PREFIX}{container_id}"
-        return any(info.network_mode == mode and info.running for info in self._infos.values())
+        return any(info.network_mode == mode and info.is_running for info in self._infos.values())
 
-    def is_bystander(self, container_id: str) -> bool:
+    def is_unwatched(self, container_id: str) -> bool:
         """Return whether the container is known and not watched."""
         return container_id in self._unwatched_ids
 
-    def absent(self) -> set[MissingDependency]:
+    def find_missing(self) -> set[MissingDependency]:
         """Return the dependencies of watched containers that are not known."""
         if self._missing is None:
             asking = self._infos.keys() - self._unwatched_ids
@@ -87,33 +87,33 @@ class Relations:
         return self._missing
 
     @property
-    def topology(self) -> DependencyGraph:
+    def graph(self) -> DependencyGraph:
         if self._graph is None:
-            self._graph = DependencyGraph.of(self._infos.values(), self._connections, self._trust)
+            self._graph = DependencyGraph.build(self._infos.values(), self._connections, self._trust)
         return self._graph
 
-    def upstream(self, container_id: str) -> list[ContainerInfo]:
+    def find_upstream(self, container_id: str) -> list[ContainerInfo]:
         """Return all direct and indirect dependencies."""
-        return [self._infos[each] for each in sorted(self.topology.upstream(container_id))]
+        return [self._infos[each] for each in sorted(self.graph.find_upstream(container_id))]
 
     def nearest_upstream(self, container_id: str, most: int) -> list[ContainerInfo]:
         """Return at most `most` dependencies, direct ones first."""
-        return [self._infos[each] for each in self.topology.nearest(container_id, most)]
+        return [self._infos[each] for each in self.graph.nearest(container_id, most)]
 
-    def observations(
+    def collect_observations(
         self, recovering: Collection[str], was_stopped: Callable[[ContainerInfo], bool]
     ) -> Observations:
         """Return what is known about the states of dependencies. `recovering`: ids of containers that run and
         are not reliable yet."""
-        ended = [info for info in self._infos.values() if info.status in ENDED_STATUSES]
+        ended_infos = [info for info in self._infos.values() if info.status in ENDED_STATUSES]
         return Observations(
-            recovering=recovering,
-            stopped={info.ref.id for info in ended if was_stopped(info)},
-            unobserved={info.ref.id for info in ended if self._is_unobserved(info)},
+            recovering_ids=recovering,
+            stopped_ids={info.ref.id for info in ended_infos if was_stopped(info)},
+            unobserved_ids={info.ref.id for info in ended_infos if self._is_unobserved(info)},
         )
 
     def _is_unobserved(self, info: ContainerInfo) -> bool:
-        return info.ref.id in self._unwatched_ids or info.finished_at < self.began
+        return info.ref.id in self._unwatched_ids or info.finished_at < self.observed_since
 
 
 def _get_relation_key(info: ContainerInfo) -> tuple[object, ...]:

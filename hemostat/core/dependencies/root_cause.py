@@ -45,7 +45,7 @@ class RootCause(msgspec.Struct, frozen=True):
     """The root cause of a failure. `root` names the container or host, empty for the failing container."""
 
     root: str = ""
-    held: HoldReason | None = None
+    hold_reason: HoldReason | None = None
     evidence: tuple[Evidence, ...] = ()
 
 
@@ -57,23 +57,25 @@ class HostState(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     cores: int = 1
-    busy: float | None = None
-    saturated: float | None = None
+    busy_share: float | None = None
+    saturated_since: float | None = None
 
 
 def update_host_state(host: HostState, sample: HostSample) -> HostState:
     busy = sample.cpu
     if busy is None or busy < SATURATED_CPU_SHARE:
-        return msgspec.structs.replace(host, busy=busy, saturated=None)
-    saturated = sample.time if host.saturated is None else host.saturated
-    return msgspec.structs.replace(host, busy=busy, saturated=saturated)
+        return msgspec.structs.replace(host, busy_share=busy, saturated_since=None)
+    saturated = sample.time if host.saturated_since is None else host.saturated_since
+    return msgspec.structs.replace(host, busy_share=busy, saturated_since=saturated)
 
 
 def is_cpu_starved(info: ContainerInfo, host: HostState, cpu: float | None, now: float) -> bool:
     """Return whether the host has no CPU left for a container that itself uses `cpu` percent of a core."""
     own = (cpu or 0.0) / 100 / host.cores
     least = MIN_SATURATED_TIMEOUT_SECONDS if TIMEOUT_MESSAGE in info.health_output else MIN_SATURATED_SECONDS
-    return host.saturated is not None and now - host.saturated >= least and own < CULPRIT_CPU_SHARE
+    return (
+        host.saturated_since is not None and now - host.saturated_since >= least and own < CULPRIT_CPU_SHARE
+    )
 
 
 def find_root_cause(
@@ -86,9 +88,9 @@ def find_root_cause(
     cpu: float | None,
     now: float,
 ) -> RootCause:
-    root = topology.root(info.ref.id, observations)
+    root = topology.find_root(info.ref.id, observations)
     if root is not None:
-        recovering = root.ref.id in observations.recovering
+        recovering = root.ref.id in observations.recovering_ids
         linked = topology.is_linked(info.ref.id, root.ref.id)
         fault = describe(root, recovering=recovering, now=now) if linked else describe_briefly(root)
         if not topology.is_declared(info.ref.id, root.ref.id):
@@ -96,7 +98,7 @@ def find_root_cause(
         return RootCause(root.ref.name, HoldReason.DEPENDENCY, (Evidence("dependency", fault),))
     if kind in STARVATION_KINDS and is_cpu_starved(info, host, cpu, now):
         return RootCause(
-            host.name, HoldReason.HOST, (Evidence("host_cpu", round((host.busy or 0.0) * 100, 1), "%"),)
+            host.name, HoldReason.HOST, (Evidence("host_cpu", round((host.busy_share or 0.0) * 100, 1), "%"),)
         )
     return OWN_FAULT
 
@@ -105,10 +107,10 @@ def should_await_check(since: float, upstream: Iterable[ContainerInfo], now: flo
     """Return whether a container whose check has failed since `since` should wait for the next check of a
     dependency. Its own check may be the faster one, and so fail first for a fault of the dependency."""
     return any(
-        other.running
-        and other.check is not None
-        and other.health == "healthy"
-        and 0 < other.checked_at < since
-        and 0 <= now - since < min(other.check.interval + other.check.timeout, MAX_CHECK_WAIT_SECONDS)
-        for other in upstream
+        info.is_running
+        and info.check is not None
+        and info.health == "healthy"
+        and 0 < info.checked_at < since
+        and 0 <= now - since < min(info.check.interval + info.check.timeout, MAX_CHECK_WAIT_SECONDS)
+        for info in upstream
     )

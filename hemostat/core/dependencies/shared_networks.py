@@ -19,17 +19,24 @@ def find_detached(owner: ContainerInfo, infos: Iterable[ContainerInfo]) -> list[
     """Return the running containers that share the owner's network and started before the owner did, and so
     have lost it. Dependencies come before their dependents."""
     members = {info.ref.id: info for info in infos if info.ref.id != owner.ref.id}
-    found: dict[str, ContainerInfo] = {}
+    attached_infos: dict[str, ContainerInfo] = {}
     hosts = [owner]
     while hosts:
         names = _get_names(hosts.pop())
         hosts += (
-            fresh := [i for i in members.values() if i.ref.id not in found and _shares_network(i, names)]
+            fresh := [
+                i for i in members.values() if i.ref.id not in attached_infos and _shares_network(i, names)
+            ]
         )
-        found |= {info.ref.id: info for info in fresh}
-    topology = DependencyGraph.of(members.values())
-    lost = [info for info in found.values() if info.running and info.started_at < owner.started_at]
-    return sorted(lost, key=lambda i: (len(topology.upstream(i.ref.id) & found.keys()), i.ref.name))
+        attached_infos |= {info.ref.id: info for info in fresh}
+    topology = DependencyGraph.build(members.values())
+    detached_infos = [
+        info for info in attached_infos.values() if info.is_running and info.started_at < owner.started_at
+    ]
+    return sorted(
+        detached_infos,
+        key=lambda i: (len(topology.find_upstream(i.ref.id) & attached_infos.keys()), i.ref.name),
+    )
 
 
 def _get_names(info: ContainerInfo) -> set[str]:

@@ -42,9 +42,9 @@ class Observations(NamedTuple):
     """Ids of containers. `recovering`: they run, and recover from a failure. `stopped`: a user stopped them.
     `unobserved`: a user may have stopped them, because their end was not observed."""
 
-    recovering: Collection[str] = ()
-    stopped: Collection[str] = ()
-    unobserved: Collection[str] = ()
+    recovering_ids: Collection[str] = ()
+    stopped_ids: Collection[str] = ()
+    unobserved_ids: Collection[str] = ()
 
 
 NOTHING_OBSERVED: Final = Observations()
@@ -59,9 +59,11 @@ def judge_dependency(
 ) -> DependencyState:
     """Return the state of the dependency `info` for `dependent`. `must_run`: the dependency is known to be a
     service, which is never done."""
-    if info.running:
+    if info.is_running:
         return (
-            DependencyState.ILL if _is_ill(info) or info.ref.id in observed.recovering else DependencyState.UP
+            DependencyState.ILL
+            if _is_ill(info) or info.ref.id in observed.recovering_ids
+            else DependencyState.UP
         )
     if info.status == "created":
         return DependencyState.NEVER_STARTED
@@ -82,17 +84,20 @@ def _is_ill(info: ContainerInfo) -> bool:
 def _is_done(info: ContainerInfo, dependent: ContainerInfo, observed: Observations) -> bool:
     if info.exit_code or info.restart_policy not in JOB_POLICIES or info.check is not None:
         return False
-    if info.ref.id in observed.stopped:
+    if info.ref.id in observed.stopped_ids:
         return False
     beside = info.finished_at - max(info.started_at, dependent.started_at)
-    return info.ref.id not in observed.unobserved or beside <= MIN_OVERLAP_SECONDS
+    return info.ref.id not in observed.unobserved_ids or beside <= MIN_OVERLAP_SECONDS
 
 
 def _was_stopped_before(info: ContainerInfo, dependent: ContainerInfo, observed: Observations) -> bool:
     """Return whether a user stopped the container before the dependent's start. If Docker has restarted the
     dependent repeatedly since then, its first failure was earlier: the stop counts only if the dependent has
     run well since."""
-    if not (info.ref.id in observed.stopped or (info.ref.id in observed.unobserved and _looks_stopped(info))):
+    if not (
+        info.ref.id in observed.stopped_ids
+        or (info.ref.id in observed.unobserved_ids and _looks_stopped(info))
+    ):
         return False
     if not 0 < info.finished_at < dependent.started_at:
         return False
@@ -106,7 +111,7 @@ def _looks_stopped(info: ContainerInfo) -> bool:
 
 def _get_lifetime(info: ContainerInfo) -> float:
     """Return the seconds that the process has run; infinity while it runs."""
-    return float("inf") if info.running else info.finished_at - info.started_at
+    return float("inf") if info.is_running else info.finished_at - info.started_at
 
 
 def has_failed(info: ContainerInfo) -> bool:
@@ -116,7 +121,7 @@ def has_failed(info: ContainerInfo) -> bool:
 
 def describe_briefly(info: ContainerInfo) -> str:
     """Return what is wrong with a dependency, without how and when it ended, for an unlinked dependent."""
-    return f"{info.ref.name} is not healthy" if info.running else f"{info.ref.name} is not running"
+    return f"{info.ref.name} is not healthy" if info.is_running else f"{info.ref.name} is not running"
 
 
 def describe(info: ContainerInfo, *, recovering: bool, now: float) -> str:
@@ -125,7 +130,7 @@ def describe(info: ContainerInfo, *, recovering: bool, now: float) -> str:
     if info.status in ENDED_STATUSES:
         ago = show_duration(max(0.0, now - info.finished_at))
         return f"{name} {info.status} with code {info.exit_code} {ago} ago"
-    if not info.running:
+    if not info.is_running:
         return f"{name} is {info.status}"
     if info.health == "healthy" and info.failing_streak > 0:
         return f"{name} failed its latest health check"

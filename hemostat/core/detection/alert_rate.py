@@ -58,33 +58,33 @@ class AlertRate:
         """Names of the containers whose alerts wait or were left out."""
 
     @property
-    def waiting(self) -> tuple[WaitingAlert, ...]:
+    def waiting_alerts(self) -> tuple[WaitingAlert, ...]:
         return tuple(self._waiting_alerts.values())
 
-    def restore(self, waiting: Iterable[WaitingAlert]) -> None:
-        self._waiting_alerts = {each.incident: each for each in waiting}
+    def restore(self, waiting_alerts: Iterable[WaitingAlert]) -> None:
+        self._waiting_alerts = {each.incident: each for each in waiting_alerts}
 
-    def admit(self, told: Iterable[IncidentAlert], now: float) -> list[IncidentAlert]:
+    def admit(self, alerts: Iterable[IncidentAlert], now: float) -> list[IncidentAlert]:
         """Return the alerts to send now, and keep the others."""
         admitted = []
-        for incident, alert in told:
+        for incident, alert in alerts:
             if incident in self._waiting_alerts or not self._may_send(alert.container, now):
                 self._hold(incident, alert)
             else:
                 admitted.append((incident, self._send(alert, now)))
         return admitted
 
-    def due(self, now: float) -> list[IncidentAlert]:
+    def take_due(self, now: float) -> list[IncidentAlert]:
         """Return the waiting alerts to send now. Containers take turns."""
         self._forget_old(now)
-        sent = []
+        due_alerts = []
         for each in take_turns(
             self._waiting_alerts.values(), lambda each: _get_group_key(each.alert.container)
         ):
             if self._may_send(each.alert.container, now):
                 del self._waiting_alerts[each.incident]
-                sent.append((each.incident, self._send(each.alert, now)))
-        return sent
+                due_alerts.append((each.incident, self._send(each.alert, now)))
+        return due_alerts
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -130,20 +130,20 @@ class AlertRate:
 
     def _count_recent(self, key: tuple[str, ...], now: float) -> int:
         """Count the alerts of the last minute, without later times from before the clock was set back."""
-        sent = self._sent_times.get(key, deque())
-        while sent and not 0 <= now - sent[0] < MINUTE_SECONDS:
-            sent.popleft()
-        return len(sent)
+        sent_times = self._sent_times.get(key, deque())
+        while sent_times and not 0 <= now - sent_times[0] < MINUTE_SECONDS:
+            sent_times.popleft()
+        return len(sent_times)
 
     def _forget_old(self, now: float) -> None:
         self._sent_times = {
-            key: sent for key, sent in self._sent_times.items() if self._count_recent(key, now)
+            key: sent_times for key, sent_times in self._sent_times.items() if self._count_recent(key, now)
         }
-        waiting = {each.alert.container.id for each in self.waiting}
-        kept = {key for key in self._names if key in waiting or (key,) in self._sent_times}
-        kept -= {key for key in kept - waiting if not self._left_out_counts[key]}
-        self._names = {key: self._names[key] for key in kept}
-        self._left_out_counts = Counter({key: self._left_out_counts[key] for key in kept})
+        waiting_ids = {each.alert.container.id for each in self.waiting_alerts}
+        kept_keys = {key for key in self._names if key in waiting_ids or (key,) in self._sent_times}
+        kept_keys -= {key for key in kept_keys - waiting_ids if not self._left_out_counts[key]}
+        self._names = {key: self._names[key] for key in kept_keys}
+        self._left_out_counts = Counter({key: self._left_out_counts[key] for key in kept_keys})
 
 
 def _get_group_key(container: Container) -> tuple[str, ...]:

@@ -18,30 +18,30 @@ LOOK_BACK_SECONDS: Final = 180.0
 """Maximum age in seconds of a death that a list finds. Earlier lists may have failed."""
 
 
-def has_changed(known: ContainerInfo | None, row: ListedContainer, now: float) -> bool:
+def has_changed(known_info: ContainerInfo | None, row: ListedContainer, now: float) -> bool:
     """Return whether the container must be inspected to know its state."""
-    if known is None or (known.ref.name, known.status) != (row.ref.name, row.status):
+    if known_info is None or (known_info.ref.name, known_info.status) != (row.ref.name, row.status):
         return True
-    if row.health not in {None, known.health} or row.exit_code not in {None, known.exit_code}:
+    if row.health not in {None, known_info.health} or row.exit_code not in {None, known_info.exit_code}:
         return True
-    return row.age is not None and row.age <= max(YOUNG_SECONDS, now - _find_status_start(known))
+    return row.age is not None and row.age <= max(YOUNG_SECONDS, now - _find_status_start(known_info))
 
 
-def _find_status_start(known: ContainerInfo) -> float:
+def _find_status_start(known_info: ContainerInfo) -> float:
     """Return when the current status began (epoch seconds)."""
-    return known.started_at if known.status in {"running", "paused"} else known.finished_at
+    return known_info.started_at if known_info.status in {"running", "paused"} else known_info.finished_at
 
 
-def is_unseen_death(known: ContainerInfo | None, info: ContainerInfo) -> bool:
+def is_unseen_death(known_info: ContainerInfo | None, info: ContainerInfo) -> bool:
     """Return whether an inspection shows the end of a process that was not known to have ended."""
-    if info.running:
+    if info.is_running:
         return False
-    return known is None or known.running or known.started_at != info.started_at
+    return known_info is None or known_info.is_running or known_info.started_at != info.started_at
 
 
 def is_left_to_events(info: ContainerInfo, seen_until: float, now: float) -> bool:
     """Return whether the events about the container's end may still arrive. `seen_until`: the time of the
     last event."""
-    if info.running or seen_until > info.finished_at + OVERLAP_SECONDS:
+    if info.is_running or seen_until > info.finished_at + OVERLAP_SECONDS:
         return False
     return 0 <= now - info.finished_at < EVENT_GRACE_SECONDS

@@ -27,10 +27,10 @@ class Cursor(msgspec.Struct, frozen=True):
         """Time from which to request events; None before the first event."""
         return self.until - OVERLAP_SECONDS if self.until else None
 
-    def knows(self, event: EngineEvent) -> bool:
+    def has_handled(self, event: EngineEvent) -> bool:
         return _make_event_key(event) in self.near
 
-    def past(self, event: EngineEvent, first: float | None = None, last: float | None = None) -> "Cursor":
+    def advance(self, event: EngineEvent, first: float | None = None, last: float | None = None) -> "Cursor":
         """Return the cursor after `event`. `first` is the time of the first event that waits, `last` the time
         of the last event received, because events may be handled out of order. Without them, `event` is the
         last one."""

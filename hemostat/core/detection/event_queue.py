@@ -55,7 +55,7 @@ class ContainerLanes:
     def __bool__(self) -> bool:
         return bool(self._lanes)
 
-    def has(self, event: EngineEvent) -> bool:
+    def has_same_action(self, event: EngineEvent) -> bool:
         """Return whether an event of the same container and action waits."""
         lane = self._lanes.get(event.container.id, ())
         return any(each.event.action == event.action for each in lane)
@@ -96,9 +96,9 @@ class EventQueue:
         self._other_count = 0
         self._rates: dict[str, tuple[int, int]] = {}
         """By container id: a second, and the number of its events in that second."""
-        self.left_out: set[str] = set()
+        self.left_out_ids: set[str] = set()
         """Ids of containers of which an event was dropped."""
-        self.overflowed = False
+        self.has_overflowed = False
         """Whether events were dropped because too many waited in total."""
 
     def __len__(self) -> int:
@@ -151,13 +151,13 @@ class EventQueue:
     def _add_event(self, event: EngineEvent) -> None:
         self._last_time = event.time
         lanes = self._queue[-1] if self._queue and isinstance(self._queue[-1], ContainerLanes) else None
-        if lanes is not None and event.action in INSPECT_ACTIONS and lanes.has(event):
+        if lanes is not None and event.action in INSPECT_ACTIONS and lanes.has_same_action(event):
             return
         if len(self._arrivals) >= MAX_EVENTS:
-            self.overflowed = True
+            self.has_overflowed = True
             return
         if self._is_too_much(event):
-            self.left_out.add(event.container.id)
+            self.left_out_ids.add(event.container.id)
             return
         if lanes is None:
             lanes = ContainerLanes()

@@ -66,6 +66,6 @@ def classify_missed_exit(info: ContainerInfo, *, seen_until: float) -> Kind | No
 
 def has_failed_before(info: ContainerInfo, now: float) -> bool:
     """Return whether a container that was dead before the first look failed recently."""
-    ended = info.exit_code not in TERMINATION_EXIT_CODES | {SIGKILL_EXIT_CODE} or bool(info.error)
+    is_failure = info.exit_code not in TERMINATION_EXIT_CODES | {SIGKILL_EXIT_CODE} or bool(info.error)
     down = stays_down(info) and find_orchestrator(info.ref) is None and not is_job(info.ref)
-    return ended and down and 0 <= now - info.finished_at < MAX_EARLIER_DEATH_SECONDS
+    return is_failure and down and 0 <= now - info.finished_at < MAX_EARLIER_DEATH_SECONDS

@@ -18,32 +18,38 @@ class HealthcheckState(msgspec.Struct, frozen=True):
     it passes. `passed` is when the check last began to pass, None before the first pass. `changes` are the
     times of changes in either direction."""
 
-    failing: float | None = None
-    passed: float | None = None
+    failing_since: float | None = None
+    passed_at: float | None = None
     changes: tuple[float, ...] = ()
 
 
 def record_result(health: HealthcheckState, *, healthy: bool, time: float, window: float) -> HealthcheckState:
     """Return the state after a result from the engine. The first pass after a start is not a change."""
-    if healthy == (health.failing is None):
-        return msgspec.structs.replace(health, passed=time) if healthy and health.passed is None else health
+    if healthy == (health.failing_since is None):
+        return (
+            msgspec.structs.replace(health, passed_at=time)
+            if healthy and health.passed_at is None
+            else health
+        )
     recent = tuple(change for change in health.changes if abs(time - change) < window)
     changes = (*recent, time)
     return (
-        HealthcheckState(None, time, changes) if healthy else HealthcheckState(time, health.passed, changes)
+        HealthcheckState(None, time, changes)
+        if healthy
+        else HealthcheckState(time, health.passed_at, changes)
     )
 
 
 def has_settled(health: HealthcheckState, tuned: MonitorSettings, now: float) -> bool:
     """Return whether the check has passed long enough for its failure to be over."""
-    passes = health.failing is None and health.passed is not None
-    return passes and now - (health.passed or 0.0) >= tuned.settle
+    passes = health.failing_since is None and health.passed_at is not None
+    return passes and now - (health.passed_at or 0.0) >= tuned.settle
 
 
 def has_come_back(health: HealthcheckState, since: float) -> bool:
     """Return whether the check fails again after the failure that began at `since`: it passed meanwhile, or
     another process fails."""
-    return health.failing is not None and health.failing > since
+    return health.failing_since is not None and health.failing_since > since
 
 
 def get_alert_delay(health: HealthcheckState, tuned: MonitorSettings) -> float:
@@ -54,7 +60,7 @@ def get_alert_delay(health: HealthcheckState, tuned: MonitorSettings) -> float:
 
 def is_due(health: HealthcheckState, tuned: MonitorSettings, now: float) -> bool:
     """Return whether the check has failed long enough to be an alert."""
-    return health.failing is not None and now - health.failing >= get_alert_delay(health, tuned)
+    return health.failing_since is not None and now - health.failing_since >= get_alert_delay(health, tuned)
 
 
 def is_flapping(health: HealthcheckState, tuned: MonitorSettings, now: float) -> bool:

@@ -76,8 +76,8 @@ def build_check_evidence(info: ContainerInfo, *, never_passed: bool) -> Iterator
     """Return the result of the last check, and the conclusions from it."""
     code, output = info.check_exit_code, escape_controls(redact(info.health_output))[:MAX_OUTPUT_CHARACTERS]
     if code is not None:
-        told = f"exit code {code}" if code >= 0 else ""
-        yield Evidence("health_check", ": ".join(filter(None, (told, output))) or "no output")
+        exit_text = f"exit code {code}" if code >= 0 else ""
+        yield Evidence("health_check", ": ".join(filter(None, (exit_text, output))) or "no output")
     if is_unrunnable(code, info.health_output[:MAX_JUDGED]):
         yield Evidence("cannot_run", value=True)
     if never_passed:

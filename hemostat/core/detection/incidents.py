@@ -35,7 +35,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When the incident ended (epoch seconds); 0 while it is open, and until the time is known."""
 
     @property
-    def says_nothing(self) -> bool:
+    def is_never_reached(self) -> bool:
         """Whether a probe has never reached the container, and so says nothing about it."""
         return any(item.name == "never_reached" for item in self.evidence)
 
@@ -54,14 +54,15 @@ class IncidentRegister:
         host: str,
         incidents: Iterable[Incident] = (),
         *,
-        ended: Iterable[Incident] = (),
+        ended_incidents: Iterable[Incident] = (),
         relapse_window: float = 0.0,
     ) -> None:
-        """`incidents` are open. `ended` are over and may be reopened for `relapse_window` seconds."""
+        """`incidents` are open. `ended_incidents` are over and may be reopened for `relapse_window`
+        seconds."""
         self._host = host
         self._relapse_window = relapse_window
         self._open_incidents = {incident.key: incident for incident in incidents}
-        self._ended_incidents = {incident.key: incident for incident in ended}
+        self._ended_incidents = {incident.key: incident for incident in ended_incidents}
 
     def __iter__(self) -> Iterator[Incident]:
         return iter(tuple(self._open_incidents.values()))
@@ -76,20 +77,20 @@ class IncidentRegister:
 
     def expire(self, now: float) -> None:
         """Remove incidents that ended longer ago than the relapse window."""
-        ended = (
+        ended_incidents = (
             each if each.ended else msgspec.structs.replace(each, ended=now)
             for each in self._ended_incidents.values()
         )
         self._ended_incidents = {
-            each.key: each for each in ended if abs(now - each.ended) < self._relapse_window
+            each.key: each for each in ended_incidents if abs(now - each.ended) < self._relapse_window
         }
 
-    def of(self, container_id: str) -> list[Incident]:
+    def list_open(self, container_id: str) -> list[Incident]:
         return [
             incident for incident in self._open_incidents.values() if incident.container.id == container_id
         ]
 
-    def opened(
+    def open_incident(
         self,
         container: Container,
         kind: Kind,
@@ -115,7 +116,7 @@ class IncidentRegister:
             occurrence=earlier.occurrence + 1 if earlier else 1,
             window=window,
             evidence=limit_evidence(evidence),
-            held=cause.held,
+            held=cause.hold_reason,
         )
         self._open_incidents[incident.key] = incident
         alert = msgspec.structs.replace(
@@ -129,10 +130,12 @@ class IncidentRegister:
         )
         return name, alert
 
-    def closed(self, container_id: str, kinds: Collection[Kind] = tuple(Kind)) -> list[IncidentAlert]:
+    def close_incidents(
+        self, container_id: str, kinds: Collection[Kind] = tuple(Kind)
+    ) -> list[IncidentAlert]:
         """Close the open incidents of these `kinds`, and return their alerts."""
-        found = (self._open_incidents.pop((container_id, kind), None) for kind in kinds)
-        over = [incident for incident in found if incident is not None]
+        open_incidents = (self._open_incidents.pop((container_id, kind), None) for kind in kinds)
+        over = [incident for incident in open_incidents if incident is not None]
         self._ended_incidents |= {incident.key: incident for incident in over}
         return [(incident.id, _build_alert(incident, Phase.CLEARED)) for incident in over]
 

@@ -18,7 +18,7 @@ def is_session(info: ContainerInfo) -> bool:
     ref = info.ref
     service = ref.service is not None and not is_one_off(ref)
     plain = info.restart_policy == "no" and info.check is None and not service
-    return info.interactive and plain and ENABLE.of(ref.labels) is None
+    return info.interactive and plain and ENABLE.read_from(ref.labels) is None
 
 
 def explain_job(info: ContainerInfo, *, needed_by: Sequence[ContainerInfo], clean_ends: int) -> str:

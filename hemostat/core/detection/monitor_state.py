@@ -49,19 +49,19 @@ class LostEntries(list[str]):
         return ", ".join(self[:MAX_NAMED_ENTRIES]) + (f" and {more} more" if more > 0 else "")
 
 
-def encode_state(memo: MonitorState) -> tuple[bytes, LostEntries]:
+def encode_state(state: MonitorState) -> tuple[bytes, LostEntries]:
     """Return the bytes, and the entries that were left out: numbers that are not finite, and text that cannot
     be encoded."""
-    memo = _limit_labels(memo)
+    state = _limit_labels(state)
     try:
-        raw = msgspec.json.encode(memo)
+        raw = msgspec.json.encode(state)
     except Exception:  # noqa: BLE001 - on any error the entries are tried one by one
         raw = b"null"
     if raw != b"null" and NULL_VALUE_PATTERN.search(raw) is None:
         return raw, LostEntries()
-    lost = LostEntries()
-    kept = _rebuild(MonitorState, _get_fields(memo), lost, _check_encodable)
-    return msgspec.json.encode(kept), lost
+    lost_entries = LostEntries()
+    valid_state = _rebuild(MonitorState, _get_fields(state), lost_entries, _check_encodable)
+    return msgspec.json.encode(valid_state), lost_entries
 
 
 def _limit_labels(state: MonitorState) -> MonitorState:
@@ -94,14 +94,14 @@ def decode_state(raw: bytes) -> tuple[MonitorState, LostEntries]:
     except (ValueError, RecursionError):
         pass
     try:
-        found = json.loads(raw)  # json also reads numbers that msgspec refuses.
+        document = json.loads(raw)  # json also reads numbers that msgspec refuses.
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise ValueError("is not a JSON object")  # noqa: TRY004 - the same error as for invalid JSON
-    lost = LostEntries()
-    memo: MonitorState = _rebuild(MonitorState, found, lost, _convert_value)
-    return memo, lost
+    lost_entries = LostEntries()
+    state: MonitorState = _rebuild(MonitorState, document, lost_entries, _convert_value)
+    return state, lost_entries
 
 
 def _convert_value(value: Any, shape: Any) -> Any:
@@ -117,46 +117,50 @@ def _check_encodable(value: Any, _: Any) -> Any:
     return value
 
 
-def _rebuild(shape: Any, found: Any, lost: LostEntries, accept: Any, path: str = "") -> Any:
+def _rebuild(shape: Any, raw_value: Any, lost_entries: LostEntries, accept: Any, path: str = "") -> Any:
     """Return a value of this type from the parts that `accept` takes. Fields and entries that it refuses are
     left out."""
     if shape in FIELDWISE_TYPES:
-        return _rebuild_struct(shape, found, lost, accept, path)
-    if get_origin(shape) is dict and isinstance(found, dict):
+        return _rebuild_struct(shape, raw_value, lost_entries, accept, path)
+    if get_origin(shape) is dict and isinstance(raw_value, dict):
         of = get_args(shape)[1]
-        names = [key for key in found if _try_accept(str, key, lost, accept, path)]
-        entries = ((key, _try_accept(of, found[key], lost, accept, f"{path}.{key}")) for key in names)
+        names = [key for key in raw_value if _try_accept(str, key, lost_entries, accept, path)]
+        entries = (
+            (key, _try_accept(of, raw_value[key], lost_entries, accept, f"{path}.{key}")) for key in names
+        )
         return {key: value[0] for key, value in entries if value}
-    if get_origin(shape) is tuple and isinstance(found, list | tuple):
+    if get_origin(shape) is tuple and isinstance(raw_value, list | tuple):
         of = get_args(shape)[0]
-        items = (_try_accept(of, each, lost, accept, f"{path}.{n}") for n, each in enumerate(found))
+        items = (
+            _try_accept(of, each, lost_entries, accept, f"{path}.{n}") for n, each in enumerate(raw_value)
+        )
         return tuple(item[0] for item in items if item)
-    return accept(found, shape)
+    return accept(raw_value, shape)
 
 
-def _rebuild_struct(shape: Any, found: Any, lost: LostEntries, accept: Any, path: str) -> Any:
+def _rebuild_struct(shape: Any, raw_value: Any, lost_entries: LostEntries, accept: Any, path: str) -> Any:
     hints = get_type_hints(shape)
     values = {}
-    for name, value in _iter_items(found):
+    for name, value in _iter_items(raw_value):
         if name in hints:
-            place = f"{path}.{name}".lstrip(".")
+            field_path = f"{path}.{name}".lstrip(".")
             try:
-                values[name] = _rebuild(hints[name], value, lost, accept, place)
+                values[name] = _rebuild(hints[name], value, lost_entries, accept, field_path)
             except Exception:  # noqa: BLE001 - on any error the field is lost
-                lost.append(place)
+                lost_entries.append(field_path)
     return shape(**values)
 
 
-def _try_accept(of: Any, value: Any, lost: LostEntries, accept: Any, place: str) -> tuple[Any] | None:
+def _try_accept(of: Any, value: Any, lost_entries: LostEntries, accept: Any, path: str) -> tuple[Any] | None:
     try:
         return (accept(value, of),)
     except Exception:  # noqa: BLE001 - on any error the entry is lost
-        lost.append(place)
+        lost_entries.append(path)
         return None
 
 
-def _iter_items(found: Any) -> Iterator[tuple[str, Any]]:
-    yield from (found if isinstance(found, dict) else _get_fields(found)).items()
+def _iter_items(raw_value: Any) -> Iterator[tuple[str, Any]]:
+    yield from (raw_value if isinstance(raw_value, dict) else _get_fields(raw_value)).items()
 
 
 def _get_fields(struct: Any) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from hemostat.events import Evidence, Kind
 
 
 def record_stop_request(
-    ward: ContainerRegistry, event: EngineEvent, *, ours: bool
+    registry: ContainerRegistry, event: EngineEvent, *, is_own_stop: bool
 ) -> stop_intent.StopRequest | None:
-    """Record a signal as a stop request, if it is one. `ours`: HemoStat sent the signal."""
-    patient = ward.get(event.container.id)
-    info = patient.info if patient else None
+    """Record a signal as a stop request, if it is one. `is_own_stop`: HemoStat sent the signal."""
+    container = registry.get(event.container.id)
+    info = container.info if container else None
     stop = (
         stop_intent.read_stop_event(event)
         if event.action == "stop"
@@ -24,52 +24,63 @@ def record_stop_request(
     )
     if stop is None:
         return None
-    ward.stops[event.container.id] = msgspec.structs.replace(stop, ours=ours)
+    registry.stops[event.container.id] = msgspec.structs.replace(stop, ours=is_own_stop)
     return stop
 
 
-def record_health_event(patient: WatchedContainer, event: EngineEvent) -> None:
+def record_health_event(container: WatchedContainer, event: EngineEvent) -> None:
     """Record that the container's health check begins to pass or to fail."""
-    patient.health = health.record_result(
-        patient.health,
+    container.health = health.record_result(
+        container.health,
         healthy=event.action == "healthy",
         time=event.time,
-        window=patient.tuned.flap_window,
+        window=container.thresholds.flap_window,
     )
 
 
-def record_inspected_health(patient: WatchedContainer, now: float) -> None:
+def record_inspected_health(container: WatchedContainer, now: float) -> None:
     """Record the health check's state from an inspection, because events may have been missed."""
-    if patient.info.running and patient.info.health in {"healthy", "unhealthy"}:
-        healthy, window = patient.info.health == "healthy", patient.tuned.flap_window
-        patient.health = health.record_result(patient.health, healthy=healthy, time=now, window=window)
+    if container.info.is_running and container.info.health in {"healthy", "unhealthy"}:
+        healthy, window = container.info.health == "healthy", container.thresholds.flap_window
+        container.health = health.record_result(container.health, healthy=healthy, time=now, window=window)
 
 
-def judge_health(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
+def judge_health(registry: ContainerRegistry, container: WatchedContainer, now: float) -> list[IncidentAlert]:
     """Open and close incidents by the current state of the health check."""
-    ref, told = patient.ref, list[IncidentAlert]()
-    state, tuned, register = patient.health, patient.tuned, ward.register
-    if patient.info.health is None:
-        return told
+    ref, alerts = container.ref, list[IncidentAlert]()
+    state, tuned, register = container.health, container.thresholds, registry.incidents
+    if container.info.health is None:
+        return alerts
     if (ref.id, Kind.FLAPPING) in register:
-        calm = ward.has_watched(tuned.flap_window, now) and health.is_calm(state, tuned, now)
-        told += register.closed(ref.id, [Kind.FLAPPING]) if calm else []
+        calm = registry.has_watched(tuned.flap_window, now) and health.is_calm(state, tuned, now)
+        alerts += register.close_incidents(ref.id, [Kind.FLAPPING]) if calm else []
     elif health.is_flapping(state, tuned, now):
-        told += register.closed(ref.id, [Kind.UNHEALTHY])
+        alerts += register.close_incidents(ref.id, [Kind.UNHEALTHY])
         facts = [Evidence("changes", len(state.changes))]
-        told += ward.fail(
-            patient, Kind.FLAPPING, since=state.changes[0], now=now, window=tuned.flap_window, evidence=facts
+        alerts += registry.report_failure(
+            container,
+            Kind.FLAPPING,
+            since=state.changes[0],
+            now=now,
+            window=tuned.flap_window,
+            evidence=facts,
         )
-    failing = patient.info.running and patient.info.health == "unhealthy" and state.failing is not None
-    if failing and health.is_due(state, tuned, now) and _is_new_failure(ward, patient):
-        since = now if state.failing is None else state.failing
-        facts = list(healthcheck_output.build_check_evidence(patient.info, never_passed=state.passed is None))
-        told += ward.fail(patient, Kind.UNHEALTHY, since=since, now=now, evidence=facts)
-    return told
+    failing = (
+        container.info.is_running and container.info.health == "unhealthy" and state.failing_since is not None
+    )
+    if failing and health.is_due(state, tuned, now) and _is_new_failure(registry, container):
+        since = now if state.failing_since is None else state.failing_since
+        facts = list(
+            healthcheck_output.build_check_evidence(container.info, never_passed=state.passed_at is None)
+        )
+        alerts += registry.report_failure(container, Kind.UNHEALTHY, since=since, now=now, evidence=facts)
+    return alerts
 
 
-def _is_new_failure(ward: ContainerRegistry, patient: WatchedContainer) -> bool:
+def _is_new_failure(registry: ContainerRegistry, container: WatchedContainer) -> bool:
     """Return whether no incident is open, or its failure ended and returned."""
-    known = (each for each in ward.register.of(patient.ref.id) if each.kind is Kind.UNHEALTHY)
-    earlier = next(known, None)
-    return earlier is None or health.has_come_back(patient.health, earlier.since)
+    known_incidents = (
+        each for each in registry.incidents.list_open(container.ref.id) if each.kind is Kind.UNHEALTHY
+    )
+    earlier = next(known_incidents, None)
+    return earlier is None or health.has_come_back(container.health, earlier.since)

@@ -25,16 +25,16 @@ UNREACHABLE_ERRORS: Final = (
 """Beginnings of the errors of a probe that found no route to its container."""
 
 
-def find_address(info: ContainerInfo, others: Mapping[str, ContainerInfo]) -> str | None:
+def find_address(info: ContainerInfo, infos: Mapping[str, ContainerInfo]) -> str | None:
     """Return the IP address on which the container is reached from the engine's host; None if it has no
-    address. `others` are the host's containers by id and by name. The container may share the network of one
+    address. `infos` are the host's containers by id and by name. The container may share the network of one
     of them."""
-    seen: set[str] = set()
+    visited_ids: set[str] = set()
     while info.network_mode.startswith(SHARED_NETWORK_PREFIX):
-        owner = others.get(info.network_mode.removeprefix(SHARED_NETWORK_PREFIX))
-        if owner is None or owner.ref.id in seen:
+        owner = infos.get(info.network_mode.removeprefix(SHARED_NETWORK_PREFIX))
+        if owner is None or owner.ref.id in visited_ids:
             return None
-        seen.add(owner.ref.id)
+        visited_ids.add(owner.ref.id)
         info = owner
     if info.network_mode == "host":
         return LOOPBACK_ADDRESS
@@ -65,10 +65,10 @@ class Probing(msgspec.Struct, frozen=True):
     raised: bool = False
     reached: bool = False
     """Whether any probe has reached this container, in this process or an earlier one."""
-    astray: bool = False
+    never_reached: bool = False
     """Whether the incident was raised because no probe has ever reached the container."""
 
-    def of_next_process(self) -> "Probing":
+    def reset_for_next_process(self) -> "Probing":
         return Probing(reached=self.reached)
 
 
@@ -85,7 +85,7 @@ def record_probe_result(
     if not error:
         return Probing(succeeded=True, reached=True), Phase.CLEARED if state.raised else None
     reached = state.reached or not is_unreachable(error)
-    if state.astray and reached:  # The failure that was reported is not this one.
+    if state.never_reached and reached:  # The failure that was reported is not this one.
         state = Probing(reached=True)
     state = msgspec.structs.replace(state, reached=reached)
     if not (state.succeeded or state.raised or now - started_at >= start_period):
@@ -94,5 +94,5 @@ def record_probe_result(
     count = state.failures + 1
     raised = state.raised or count >= failures
     phase = Phase.RAISED if raised and not state.raised else None
-    astray = raised and not reached
-    return Probing(count, since, state.succeeded, raised, reached, astray), phase
+    is_never_reached = raised and not reached
+    return Probing(count, since, state.succeeded, raised, reached, is_never_reached), phase

@@ -56,7 +56,7 @@ class ContainerRegistry:
     ) -> None:
         self.thresholds = thresholds
         self.host = host
-        self.register = self._build_register()
+        self.incidents = self._build_register()
         self.relations = Relations(trust)
         self.stops: dict[str, StopRequest] = {}
         self.deaths: dict[str, tuple[float, ...]] = {}
@@ -65,16 +65,16 @@ class ContainerRegistry:
         self.runs: dict[str, tuple[EndedRun, ...]] = {}
         self.ooms: dict[str, float] = {}
         """When the kernel last killed a process of the container because memory ran out."""
-        self.held: dict[str, PendingExit] = {}
+        self.pending_exits: dict[str, PendingExit] = {}
         """Deaths that cannot be judged yet."""
-        self.awaited: dict[str, PendingExit] = {}
+        self.awaited_restarts: dict[str, PendingExit] = {}
         """Deaths that the container's owner should handle, and the time by which it should have acted."""
-        self.kills = False
+        self.has_kill_events = False
         """Whether the engine is known to report kills."""
-        self.podman = False
+        self.is_podman = False
         self.mode = ""
         """Mode of the responders, as far as known."""
-        self.disk = gauge.Gauge()
+        self.host_disk_gauge = gauge.Gauge()
         """Gauge of the filesystem with the engine's data."""
         self._containers: dict[str, WatchedContainer] = {}
         self._projects: dict[str, str] = {}
@@ -82,7 +82,7 @@ class ContainerRegistry:
         self._baselines: dict[str, Baseline] = {}
         self._reached_ids: frozenset[str] = frozenset()
         self.storms = Storms()
-        self.began: float | None = None
+        self.watching_since: float | None = None
         self.unheld_since: dict[tuple[str, Kind], float] = {}
         """Since when an incident that was held has had no hold."""
 
@@ -94,103 +94,113 @@ class ContainerRegistry:
     def get(self, container_id: str) -> WatchedContainer | None:
         return self._containers.get(container_id)
 
-    def restore(self, past: RestoredContainers) -> None:
-        asked = {
+    def restore(self, state: RestoredContainers) -> None:
+        requested_stops = {
             name: StopRequest(time=time, until=time + SIGNAL_MARGIN_SECONDS)
-            for name, time in past.asked.items()
+            for name, time in state.asked.items()
         }
-        self.stops, self.deaths, self._baselines = asked | past.stops, dict(past.deaths), dict(past.habits)
-        self.runs, self.ooms = dict(past.runs), dict(past.ooms)
-        self.held, self.awaited = dict(past.held), dict(past.awaited)
-        self.kills, self.podman, self.mode = past.kills, past.podman, past.mode
-        self._reached_ids = frozenset(past.reached)
-        self.register = self._build_register(past.incidents, past.ended)
-        self.relations.began = past.began
-        self.clean_ends = dict(past.clean_ends)
+        self.stops, self.deaths, self._baselines = (
+            requested_stops | state.stops,
+            dict(state.deaths),
+            dict(state.habits),
+        )
+        self.runs, self.ooms = dict(state.runs), dict(state.ooms)
+        self.pending_exits, self.awaited_restarts = dict(state.held), dict(state.awaited)
+        self.has_kill_events, self.is_podman, self.mode = state.kills, state.podman, state.mode
+        self._reached_ids = frozenset(state.reached)
+        self.incidents = self._build_register(state.incidents, state.ended)
+        self.relations.observed_since = state.began
+        self.clean_ends = dict(state.clean_ends)
 
     def _build_register(
-        self, incidents: Iterable[Incident] = (), ended: Iterable[Incident] = ()
+        self, incidents: Iterable[Incident] = (), ended_incidents: Iterable[Incident] = ()
     ) -> IncidentRegister:
         window = self.thresholds.relapse_window
-        return IncidentRegister(self.host.name, incidents, ended=ended, relapse_window=window)
+        return IncidentRegister(
+            self.host.name, incidents, ended_incidents=ended_incidents, relapse_window=window
+        )
 
-    def past(self) -> RestoredContainers:
-        habits = {each.ref.id: round_baseline(each.habit, each.tuned) for each in self if each.habit.levels}
+    def dump_state(self) -> RestoredContainers:
+        habits = {
+            each.ref.id: round_baseline(each.baseline, each.thresholds)
+            for each in self
+            if each.baseline.levels
+        }
         return RestoredContainers(
             stops=self.stops,
             deaths=self.deaths,
             runs=self.runs,
             ooms=self.ooms,
-            held=self.held,
-            awaited=self.awaited,
-            kills=self.kills,
-            podman=self.podman,
+            held=self.pending_exits,
+            awaited=self.awaited_restarts,
+            kills=self.has_kill_events,
+            podman=self.is_podman,
             mode=self.mode,
             habits=habits,
-            incidents=tuple(self.register),
-            ended=self.register.ended,
-            reached=tuple(each.ref.id for each in self if each.probing.reached),
-            began=self.relations.began,
+            incidents=tuple(self.incidents),
+            ended=self.incidents.ended,
+            reached=tuple(each.ref.id for each in self if each.probe_state.reached),
+            began=self.relations.observed_since,
             clean_ends=self.clean_ends,
         )
 
     def upsert(self, info: ContainerInfo, now: float) -> WatchedContainer:
         """Add a container, or update one, with its current state."""
         self.relations.update(info)
-        patient = self._containers.get(info.ref.id)
+        container = self._containers.get(info.ref.id)
         self._projects[info.ref.id] = get_project(info.ref)
-        if patient is not None and patient.info.started_at == info.started_at:
-            patient.info = info
-            if info.health == "healthy" and patient.health.passed is None:
-                patient.health = msgspec.structs.replace(patient.health, passed=now)
-            return patient
-        newly = self._containers[info.ref.id] = create_watched_container(
+        if container is not None and container.info.started_at == info.started_at:
+            container.info = info
+            if info.health == "healthy" and container.health.passed_at is None:
+                container.health = msgspec.structs.replace(container.health, passed_at=now)
+            return container
+        new_container = self._containers[info.ref.id] = create_watched_container(
             info,
             self.thresholds,
-            self.register.of(info.ref.id),
+            self.incidents.list_open(info.ref.id),
             self._baselines,
             reached=info.ref.id in self._reached_ids,
             now=now,
         )
-        if patient is not None:
-            newly.habit = patient.habit
-            newly.probing = patient.probing.of_next_process()
-        return newly
+        if container is not None:
+            new_container.baseline = container.baseline
+            new_container.probe_state = container.probe_state.reset_for_next_process()
+        return new_container
 
     def remove(self, container_id: str) -> list[IncidentAlert]:
         """Remove a container that is gone, and close its incidents."""
         self._containers.pop(container_id, None)
         self._projects.pop(container_id, None)
         self.relations.remove(container_id)
-        for known in (
+        for entries in (
             self.stops,
             self.deaths,
             self.runs,
             self.ooms,
-            self.held,
-            self.awaited,
+            self.pending_exits,
+            self.awaited_restarts,
             self.clean_ends,
         ):
-            known.pop(container_id, None)
-        told = self.register.closed(container_id)
-        self.register.forget(container_id)
-        return told
+            entries.pop(container_id, None)
+        alerts = self.incidents.close_incidents(container_id)
+        self.incidents.forget(container_id)
+        return alerts
 
-    def known(self) -> set[str]:
+    def list_known_ids(self) -> set[str]:
         """Return the ids of all containers that are watched, are related to a watched container, or have an
         open incident."""
-        return (self.relations.known() | {each.container.id for each in self.register}) - {""}
+        return (self.relations.list_ids() | {each.container.id for each in self.incidents}) - {""}
 
     @property
-    def itself(self) -> Container:
+    def host_container(self) -> Container:
         """The host as the subject of an alert."""
         return Container(id="", name=self.host.name)
 
     # --- failures -----------------------------------------------------------------------------------
 
-    def fail(
+    def report_failure(
         self,
-        patient: WatchedContainer,
+        container: WatchedContainer,
         kind: Kind,
         *,
         since: float,
@@ -199,19 +209,19 @@ class ContainerRegistry:
         evidence: Iterable[Evidence] = (),
     ) -> list[IncidentAlert]:
         """Report a failure with its root cause, and report a storm if this failure begins one."""
-        busy = is_session(patient.info) or self._is_ending(patient, now)
-        if busy or self._should_await_check(patient, kind, since, now):
-            patient.unraise(kind)
+        busy = is_session(container.info) or self._is_ending(container, now)
+        if busy or self._should_await_check(container, kind, since, now):
+            container.reset_raised(kind)
             return []
-        told, cause = self._check_storm(patient, kind, now)
-        cause = cause or self.find_cause(patient, kind, now)
-        return [*told, self.open_incident(patient, kind, since, window, evidence, cause)]
+        storm_alerts, cause = self._check_storm(container, kind, now)
+        cause = cause or self.find_cause(container, kind, now)
+        return [*storm_alerts, self.open_incident(container, kind, since, window, evidence, cause)]
 
-    def tell(
-        self, patient: WatchedContainer, kind: Kind, *, since: float, evidence: Iterable[Evidence]
+    def report_past_failure(
+        self, container: WatchedContainer, kind: Kind, *, since: float, evidence: Iterable[Evidence]
     ) -> IncidentAlert:
         """Report a state from before the first look, as no part of a storm and without another root cause."""
-        return self.open_incident(patient, kind, since, 0.0, evidence, OWN_FAULT)
+        return self.open_incident(container, kind, since, 0.0, evidence, OWN_FAULT)
 
     def list_deaths(self, info: ContainerInfo) -> tuple[float, ...]:
         """Return the recorded deaths of the container, and of those that it may replace."""
@@ -230,12 +240,12 @@ class ContainerRegistry:
             each.kind is Kind.CRASH_LOOP
             and get_workload_key(each.container) == key
             and ((other := self.get(each.container.id)) is None or is_predecessor(other.info, info))
-            for each in self.register
+            for each in self.incidents
         )
 
     def open_incident(
         self,
-        patient: WatchedContainer,
+        container: WatchedContainer,
         kind: Kind,
         since: float,
         window: float,
@@ -244,9 +254,9 @@ class ContainerRegistry:
         *,
         relapsed: bool = True,
     ) -> IncidentAlert:
-        downstream = tuple(info.ref.name for info in self.relations.topology.downstream(patient.ref.id))
-        return self.register.opened(
-            patient.ref,
+        downstream = tuple(info.ref.name for info in self.relations.graph.find_downstream(container.ref.id))
+        return self.incidents.open_incident(
+            container.ref,
             kind,
             since=since,
             window=window,
@@ -256,84 +266,90 @@ class ContainerRegistry:
             relapsed=relapsed,
         )
 
-    def job_reason(self, info: ContainerInfo) -> str:
+    def explain_job(self, info: ContainerInfo) -> str:
         """Return what shows that a container is a job; empty if nothing does."""
-        needed_by = self.relations.topology.must_complete(info.ref.id)
+        needed_by = self.relations.graph.list_job_dependents(info.ref.id)
         return explain_job(info, needed_by=needed_by, clean_ends=self.clean_ends.get(info.ref.id, 0))
 
     def _check_storm(
-        self, patient: WatchedContainer, kind: Kind, now: float
+        self, container: WatchedContainer, kind: Kind, now: float
     ) -> tuple[list[IncidentAlert], RootCause | None]:
         """Return whether this failure is one of many that only a fault in something shared explains."""
-        project = get_project(patient.ref)
+        project = get_project(container.ref)
         watched = WatchedCounts(len(self._containers), len(set(self._projects.values())))
-        failure = StormFailure(now, patient.ref.id, kind, project)
-        found, verdict = self.storms.add(failure, self._storm_limits, watched)
-        if not verdict.raging:
+        failure = StormFailure(now, container.ref.id, kind, project)
+        current_storm, verdict = self.storms.add(failure, self._storm_limits, watched)
+        if not verdict.is_in_storm:
             return [], None
-        told = []
-        if verdict.began:
+        alerts = []
+        if verdict.is_first:
             names = {each.ref.id: each.ref.name for each in self}
             since, evidence = (
-                found.since or now,
-                storm.build_storm_evidence(found.failures, names, verdict.project),
+                current_storm.since or now,
+                storm.build_storm_evidence(current_storm.failures, names, verdict.project),
             )
-            told.append(self.register.opened(self.itself, Kind.STORM, since=since, evidence=evidence))
-        return told, RootCause(self.host.name, HoldReason.STORM, (Evidence("storm", len(found.failures)),))
+            alerts.append(
+                self.incidents.open_incident(self.host_container, Kind.STORM, since=since, evidence=evidence)
+            )
+        return alerts, RootCause(
+            self.host.name, HoldReason.STORM, (Evidence("storm", len(current_storm.failures)),)
+        )
 
     @property
     def _storm_limits(self) -> storm.StormLimits:
         return storm.StormLimits(self.thresholds.storm_count, self.thresholds.storm_window)
 
-    def is_in_storm(self, patient: WatchedContainer, now: float) -> bool:
+    def is_in_storm(self, container: WatchedContainer, now: float) -> bool:
         """Return whether a storm of the host or of the container's project lasts."""
-        return self.storms.holds(get_project(patient.ref), now, self.thresholds.storm_window)
+        return self.storms.is_project_in_storm(get_project(container.ref), now, self.thresholds.storm_window)
 
-    def find_cause(self, patient: WatchedContainer, kind: Kind, now: float) -> RootCause:
+    def find_cause(self, container: WatchedContainer, kind: Kind, now: float) -> RootCause:
         return find_root_cause(
-            patient.info,
+            container.info,
             kind,
-            self.relations.topology,
+            self.relations.graph,
             self.host,
-            observations=self.observations(),
-            cpu=patient.cpu,
+            observations=self.collect_observations(),
+            cpu=container.cpu,
             now=now,
         )
 
-    def observations(self) -> Observations:
+    def collect_observations(self) -> Observations:
         unreliable = (
-            each for each in self.register if each.kind in RECOVERING_KINDS and not each.says_nothing
+            each for each in self.incidents if each.kind in RECOVERING_KINDS and not each.is_never_reached
         )
         recovering = {each.container.id for each in unreliable}
-        return self.relations.observations(recovering, self._was_stopped)
+        return self.relations.collect_observations(recovering, self._was_stopped)
 
     def _was_stopped(self, info: ContainerInfo) -> bool:
         """Return whether a user had asked a container that has ended to stop."""
         return is_requested_death(self.stops.get(info.ref.id), info.finished_at)
 
-    def _should_await_check(self, patient: WatchedContainer, kind: Kind, since: float, now: float) -> bool:
+    def _should_await_check(self, container: WatchedContainer, kind: Kind, since: float, now: float) -> bool:
         """Return whether to delay the report of a failing check, because the next check of a dependency may
         show that the dependency is the root cause."""
         if kind not in STARVATION_KINDS:
             return False
-        began = patient.info.failing_since if kind is Kind.UNHEALTHY else 0.0
-        patient.awaits_check = should_await_check(
-            began or since, self.relations.upstream(patient.ref.id), now
+        failing_since = container.info.failing_since if kind is Kind.UNHEALTHY else 0.0
+        container.awaits_check = should_await_check(
+            failing_since or since, self.relations.find_upstream(container.ref.id), now
         )
-        return patient.awaits_check
+        return container.awaits_check
 
-    def _is_ending(self, patient: WatchedContainer, now: float) -> bool:
+    def _is_ending(self, container: WatchedContainer, now: float) -> bool:
         """Return whether a running container is stopping on request. Failures meanwhile are not reported."""
-        return patient.info.running and is_stopping(self.stops.get(patient.ref.id), now)
+        return container.info.is_running and is_stopping(self.stops.get(container.ref.id), now)
 
     # --- waiting ------------------------------------------------------------------------------------
 
     def has_watched(self, seconds: float, now: float) -> bool:
         """Return whether this monitor has watched for that many seconds. Before that, it must not report the
         end of something that only an earlier monitor knew."""
-        return self.began is not None and now - self.began >= seconds
+        return self.watching_since is not None and now - self.watching_since >= seconds
 
-    def waiting(self) -> set[str]:
+    def list_waiting_ids(self) -> set[str]:
         """Return the ids of containers that wait for a dependency, or for the next health check of one."""
-        held = {each.container.id for each in self.register if each.held is HoldReason.DEPENDENCY}
-        return held | {each.ref.id for each in self if each.awaits_check and each.info.health == "unhealthy"}
+        held_ids = {each.container.id for each in self.incidents if each.held is HoldReason.DEPENDENCY}
+        return held_ids | {
+            each.ref.id for each in self if each.awaits_check and each.info.health == "unhealthy"
+        }

@@ -46,9 +46,9 @@ class Orchestrator(NamedTuple):
     a container."""
 
     name: str
-    marks: tuple[str, ...]
-    workload: tuple[str, ...]
-    patience: float
+    marker_labels: tuple[str, ...]
+    workload_labels: tuple[str, ...]
+    patience_seconds: float
     trait: Literal["", "name", "image"] = ""
 
 
@@ -91,7 +91,7 @@ ORCHESTRATORS: Final = (
 
 def find_orchestrator(container: Container) -> Orchestrator | None:
     labels = container.labels
-    return next((each for each in ORCHESTRATORS if any(mark in labels for mark in each.marks)), None)
+    return next((each for each in ORCHESTRATORS if any(mark in labels for mark in each.marker_labels)), None)
 
 
 def get_workload_key(container: Container) -> str:
@@ -99,7 +99,7 @@ def get_workload_key(container: Container) -> str:
     owner = find_orchestrator(container)
     if owner is None:
         return container.id
-    values = [container.labels.get(label, "") for label in owner.workload]
+    values = [container.labels.get(label, "") for label in owner.workload_labels]
     if owner.name == "Swarm":
         values[-1] = values[-1].rpartition(".")[0]  # service.slot.task: the slot is filled again
     if not any(values):
@@ -110,14 +110,14 @@ def get_workload_key(container: Container) -> str:
 
 
 def find_replacements(
-    container: Container, died_at: float, others: Sequence[ContainerInfo]
+    container: Container, died_at: float, infos: Sequence[ContainerInfo]
 ) -> list[ContainerInfo]:
     """Return what was started in the container's place since it died: the same container, or another one that
     was created since then."""
     key = get_workload_key(container)
     return [
         each
-        for each in others
+        for each in infos
         if each.started_at > died_at
         and get_workload_key(each.ref) == key
         and (each.ref.id == container.id or each.created_at > died_at)
@@ -129,14 +129,14 @@ def may_precede(info: ContainerInfo, time: float) -> bool:
     replaces. While it ran, the end was another container's: labels alone may name the same workload."""
     if time <= info.started_at + END_MARGIN_SECONDS:
         return True
-    return not info.running and abs(time - info.finished_at) <= END_MARGIN_SECONDS
+    return not info.is_running and abs(time - info.finished_at) <= END_MARGIN_SECONDS
 
 
 def is_predecessor(other: ContainerInfo, info: ContainerInfo) -> bool:
     """Return whether `other` may be the same container or one that it replaces: it ended before."""
     if other.ref.id == info.ref.id:
         return True
-    return not other.running and may_precede(info, other.finished_at)
+    return not other.is_running and may_precede(info, other.finished_at)
 
 
 def is_restarted_by_docker(info: ContainerInfo, exit_code: int = 1) -> bool:

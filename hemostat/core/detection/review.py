@@ -35,130 +35,140 @@ NO_ACTION_KINDS: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
 
 def prepare_review(registry: ContainerRegistry, now: float) -> None:
     """Remove incidents that ended and workloads that vanished long ago, before incidents are reviewed."""
-    registry.began = now if registry.began is None else registry.began
-    registry.register.expire(now)
+    registry.watching_since = now if registry.watching_since is None else registry.watching_since
+    registry.incidents.expire(now)
     forget_absent_workloads(registry)
     registry.storms.expire(now, registry.thresholds.storm_window)
 
 
-def review_incident(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
+def review_incident(registry: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
     """Close an incident that has ended, and raise it again if its hold is gone."""
-    if _is_over(ward, incident, now):
-        return ward.register.closed(incident.container.id, [incident.kind])
-    return [] if incident.held is None else _release(ward, incident, now)
+    if _is_over(registry, incident, now):
+        return registry.incidents.close_incidents(incident.container.id, [incident.kind])
+    return [] if incident.held is None else _release(registry, incident, now)
 
 
-def change_mode(ward: ContainerRegistry, mode: str, now: float) -> list[IncidentAlert]:
+def change_mode(registry: ContainerRegistry, mode: str, now: float) -> list[IncidentAlert]:
     """Set the mode of the responders. After the end of the dry-run mode, raise the incidents that are still
     open again."""
-    rehearsed, ward.mode = ward.mode == DRY_RUN and mode != DRY_RUN, mode
-    return [told for each in ward.register if rehearsed for told in _raise_again(ward, each, now)]
+    rehearsed, registry.mode = registry.mode == DRY_RUN and mode != DRY_RUN, mode
+    return [alert for each in registry.incidents if rehearsed for alert in _raise_again(registry, each, now)]
 
 
-def _raise_again(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
-    patient = ward.get(incident.container.id)
+def _raise_again(registry: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
+    container = registry.get(incident.container.id)
     before = any(fact.name == "dead_before" for fact in incident.evidence)
-    if patient is None or before or incident.held or incident.kind in NO_ACTION_KINDS:
+    if container is None or before or incident.held or incident.kind in NO_ACTION_KINDS:
         return []
-    cause = ward.find_cause(patient, incident.kind, now)
-    return [ward.open_incident(patient, incident.kind, now, incident.window, incident.evidence, cause)]
+    cause = registry.find_cause(container, incident.kind, now)
+    return [registry.open_incident(container, incident.kind, now, incident.window, incident.evidence, cause)]
 
 
-def _release(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
-    patient = ward.get(incident.container.id)
-    if patient is None or not (patient.info.running or incident.kind in DEATH_KINDS | {Kind.CRASH_LOOP}):
+def _release(registry: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
+    container = registry.get(incident.container.id)
+    if container is None or not (
+        container.info.is_running or incident.kind in DEATH_KINDS | {Kind.CRASH_LOOP}
+    ):
         return []
-    cause = ward.find_cause(patient, incident.kind, now)
-    stormy = incident.held is HoldReason.STORM and ward.is_in_storm(patient, now)
-    passed = _has_passed(incident, patient)
-    if passed or stormy or (cause.held and not _has_waited(ward, incident, cause, now)):
-        ward.unheld_since.pop(incident.key, None)
+    cause = registry.find_cause(container, incident.kind, now)
+    stormy = incident.held is HoldReason.STORM and registry.is_in_storm(container, now)
+    passed = _has_passed(incident, container)
+    if passed or stormy or (cause.hold_reason and not _has_waited(registry, incident, cause, now)):
+        registry.unheld_since.pop(incident.key, None)
         return []
-    if cause.held:
-        cause = _find_cause_after_wait(ward, incident, cause, now)
-    elif now - ward.unheld_since.setdefault(incident.key, now) < patient.tuned.settle:
+    if cause.hold_reason:
+        cause = _find_cause_after_wait(registry, incident, cause, now)
+    elif now - registry.unheld_since.setdefault(incident.key, now) < container.thresholds.settle:
         return []
-    ward.unheld_since.pop(incident.key, None)
+    registry.unheld_since.pop(incident.key, None)
     facts = incident.evidence
-    return [ward.open_incident(patient, incident.kind, now, incident.window, facts, cause, relapsed=False)]
+    return [
+        registry.open_incident(container, incident.kind, now, incident.window, facts, cause, relapsed=False)
+    ]
 
 
-def _has_waited(ward: ContainerRegistry, incident: Incident, cause: RootCause, now: float) -> bool:
+def _has_waited(registry: ContainerRegistry, incident: Incident, cause: RootCause, now: float) -> bool:
     """Return whether the incident has waited long enough for its present `cause`, whatever held it before. A
     dependency that a user stopped is awaited until it is started again."""
-    observations, waited = ward.observations(), now - incident.since
-    if cause.held is HoldReason.HOST:
+    observations, waited = registry.collect_observations(), now - incident.since
+    if cause.hold_reason is HoldReason.HOST:
         return waited >= HOST_HOLD_SECONDS
-    root = ward.relations.topology.root(incident.container.id, observations)
+    root = registry.relations.graph.find_root(incident.container.id, observations)
     if root is None:
         return False
-    if not _must_wait(ward, incident, root):
+    if not _must_wait(registry, incident, root):
         return waited >= UNRELATED_HOLD_SECONDS
-    return waited >= HOLD_SECONDS and root.ref.id not in observations.stopped
+    return waited >= HOLD_SECONDS and root.ref.id not in observations.stopped_ids
 
 
-def _must_wait(ward: ContainerRegistry, incident: Incident, root: ContainerInfo) -> bool:
-    return ward.relations.topology.must_wait(incident.container.id, root.ref.id)
+def _must_wait(registry: ContainerRegistry, incident: Incident, root: ContainerInfo) -> bool:
+    return registry.relations.graph.must_wait(incident.container.id, root.ref.id)
 
 
 def _find_cause_after_wait(
-    ward: ContainerRegistry, incident: Incident, cause: RootCause, now: float
+    registry: ContainerRegistry, incident: Incident, cause: RootCause, now: float
 ) -> RootCause:
-    root = ward.relations.topology.root(incident.container.id, ward.observations())
-    if root is None or not _must_wait(ward, incident, root):
+    root = registry.relations.graph.find_root(incident.container.id, registry.collect_observations())
+    if root is None or not _must_wait(registry, incident, root):
         return OWN_FAULT
     return RootCause(evidence=(*cause.evidence, Evidence("waited", round(now - incident.since, 1), "s")))
 
 
-def _is_over(ward: ContainerRegistry, incident: Incident, now: float) -> bool:
+def _is_over(registry: ContainerRegistry, incident: Incident, now: float) -> bool:
     """Return whether an incident has ended. A crash ends when the container has run long enough since, a high
     value when the process that had it is gone, and any incident when a user has stopped the container."""
     if incident.kind is Kind.STORM:
-        window = ward.thresholds.storm_window
-        return ward.has_watched(window, now) and ward.storms.are_over(now, window)
-    patient = ward.get(incident.container.id)
-    if patient is None:
+        window = registry.thresholds.storm_window
+        return registry.has_watched(window, now) and registry.storms.are_over(now, window)
+    container = registry.get(incident.container.id)
+    if container is None:
         return False
-    info, settle = patient.info, patient.tuned.settle
-    if not info.running:
-        return _measure_rest(ward, incident, info, now) > settle or _is_replaced(ward, incident, patient, now)
+    info, settle = container.info, container.thresholds.settle
+    if not info.is_running:
+        return _measure_rest(registry, incident, info, now) > settle or _is_replaced(
+            registry, incident, container, now
+        )
     return min(now - info.started_at, now - incident.since) >= settle and _is_calm(
-        ward, incident, patient, now
+        registry, incident, container, now
     )
 
 
-def _is_replaced(ward: ContainerRegistry, incident: Incident, patient: WatchedContainer, now: float) -> bool:
+def _is_replaced(
+    registry: ContainerRegistry, incident: Incident, container: WatchedContainer, now: float
+) -> bool:
     """Return whether the orchestrator has replaced the container, and the replacement is stable."""
-    if incident.kind not in DEATH_KINDS | {Kind.CRASH_LOOP} or find_orchestrator(patient.ref) is None:
+    if incident.kind not in DEATH_KINDS | {Kind.CRASH_LOOP} or find_orchestrator(container.ref) is None:
         return False
-    running = [each.info for each in ward if each.info.running]
-    replaced = find_replacements(patient.ref, incident.since, running)
-    settled = any(now - each.started_at >= patient.tuned.settle for each in replaced)
-    return settled and not _is_looping(ward, patient, now)
+    running = [each.info for each in registry if each.info.is_running]
+    replaced = find_replacements(container.ref, incident.since, running)
+    settled = any(now - each.started_at >= container.thresholds.settle for each in replaced)
+    return settled and not _is_looping(registry, container, now)
 
 
-def _is_looping(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> bool:
-    runs = find_slow_loop(ward.list_runs(patient.info), patient.tuned.loop_window, now)
-    going = bool(runs) and not is_calm(runs, patient.info.started_at, now)
-    return going or exits.is_crash_loop(ward.list_deaths(patient.info), patient.tuned, now)
+def _is_looping(registry: ContainerRegistry, container: WatchedContainer, now: float) -> bool:
+    runs = find_slow_loop(registry.list_runs(container.info), container.thresholds.loop_window, now)
+    going = bool(runs) and not is_calm(runs, container.info.started_at, now)
+    return going or exits.is_crash_loop(registry.list_deaths(container.info), container.thresholds, now)
 
 
-def _is_calm(ward: ContainerRegistry, incident: Incident, patient: WatchedContainer, now: float) -> bool:
+def _is_calm(
+    registry: ContainerRegistry, incident: Incident, container: WatchedContainer, now: float
+) -> bool:
     if incident.kind in GAUGED_KINDS:
-        return patient.track.calm(incident.kind)
+        return container.usage.is_calm(incident.kind)
     if incident.kind is Kind.CRASH_LOOP:
-        return not _is_looping(ward, patient, now)
+        return not _is_looping(registry, container, now)
     if incident.kind is Kind.UNHEALTHY:
-        return has_settled(patient.health, patient.tuned, now)
+        return has_settled(container.health, container.thresholds, now)
     if incident.kind is Kind.HUNG:
-        return _has_passed(incident, patient)
+        return _has_passed(incident, container)
     return incident.kind in DEATH_KINDS
 
 
-def _measure_rest(ward: ContainerRegistry, incident: Incident, info: ContainerInfo, now: float) -> float:
+def _measure_rest(registry: ContainerRegistry, incident: Incident, info: ContainerInfo, now: float) -> float:
     """Return the seconds for which the container has been down on purpose. Incidents that only a running
     container can have end with it, unless a restart by HemoStat took it down."""
-    stop = ward.stops.get(info.ref.id)
+    stop = registry.stops.get(info.ref.id)
     if stop is not None and stop.ours:
         return 0.0
     if incident.kind not in DEATH_KINDS | {Kind.CRASH_LOOP} and info.status in {"exited", "dead"}:
@@ -166,11 +176,11 @@ def _measure_rest(ward: ContainerRegistry, incident: Incident, info: ContainerIn
     return now - stop.time if stop is not None and is_requested_death(stop, info.finished_at) else 0.0
 
 
-def _has_passed(incident: Incident, patient: WatchedContainer) -> bool:
+def _has_passed(incident: Incident, container: WatchedContainer) -> bool:
     """Return whether the check or probe that failed passes now, settled or not."""
     match incident.kind:
         case Kind.UNHEALTHY:
-            return patient.health.failing is None and patient.health.passed is not None
+            return container.health.failing_since is None and container.health.passed_at is not None
         case Kind.HUNG:
-            return patient.probing.succeeded and not patient.probing.failures
+            return container.probe_state.succeeded and not container.probe_state.failures
     return False

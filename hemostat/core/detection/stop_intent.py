@@ -126,14 +126,14 @@ def find_own_restart(info: ContainerInfo, attempts: Sequence[Attempt], now: floa
         ):
             continue
         if attempt.outcome is None:
-            return attempt if not info.running or is_leased(attempt, now) else None
-        failed = attempt.outcome is Outcome.FAILED and not info.running
-        ended = (
+            return attempt if not info.is_running or is_leased(attempt, now) else None
+        failed = attempt.outcome is Outcome.FAILED and not info.is_running
+        is_end_in_attempt = (
             attempt.time - SAME_MOMENT_SECONDS
             <= info.finished_at
             <= (attempt.finished or now) + SAME_MOMENT_SECONDS
         )
-        return attempt if failed and ended else None
+        return attempt if failed and is_end_in_attempt else None
     return None
 
 

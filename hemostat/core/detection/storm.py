@@ -63,15 +63,15 @@ class Storm(msgspec.Struct, frozen=True):
 
     failures: tuple[StormFailure, ...] = ()
     since: float | None = None
-    rested: float = 0.0
+    rest_until: float = 0.0
 
 
 class StormVerdict(NamedTuple):
     """Whether a failure is part of a storm, and whether the storm `began` with it. `project` is the storm's
     project; None for the host's storm."""
 
-    raging: bool
-    began: bool = False
+    is_in_storm: bool
+    is_first: bool = False
     project: str | None = None
 
 
@@ -86,17 +86,17 @@ def record_failure(
     """Record a failure of a kind that counts, and at most `most` containers of one project (None: all)."""
     now = failure.time
     if not is_over(storm, now, limits.window):
-        known = any(each.container == failure.container for each in storm.failures)
-        failures = storm.failures if known else (*storm.failures, failure)
-        return msgspec.structs.replace(storm, failures=failures), StormVerdict(raging=True)
-    rested = storm.rested if storm.since is None else _find_rest_end(storm, limits.window)
-    others = (each for each in storm.failures if each.container != failure.container)
-    failures = (*(each for each in others if 0 <= now - each.time <= limits.window), failure)
+        is_known = any(each.container == failure.container for each in storm.failures)
+        failures = storm.failures if is_known else (*storm.failures, failure)
+        return msgspec.structs.replace(storm, failures=failures), StormVerdict(is_in_storm=True)
+    rested = storm.rest_until if storm.since is None else _find_rest_end(storm, limits.window)
+    other_failures = (each for each in storm.failures if each.container != failure.container)
+    failures = (*(each for each in other_failures if 0 <= now - each.time <= limits.window), failure)
     if now < rested <= now + 2 * MAX_WINDOWS * limits.window or not _are_many(
         failures, limits, watched, most
     ):
-        return Storm(failures, rested=rested), StormVerdict(raging=False)
-    return Storm(failures, failures[0].time), StormVerdict(raging=True, began=True)
+        return Storm(failures, rest_until=rested), StormVerdict(is_in_storm=False)
+    return Storm(failures, failures[0].time), StormVerdict(is_in_storm=True, is_first=True)
 
 
 def _are_many(
@@ -104,10 +104,10 @@ def _are_many(
 ) -> bool:
     if len(failures) * WATCHED_DIVISOR < watched.containers:
         return False
-    counted = len(failures)
+    count = len(failures)
     if most is not None:
-        counted = len(limit_others(None, failures, most, lambda each: each.project))
-    return counted >= limits.count
+        count = len(limit_others(None, failures, most, lambda each: each.project))
+    return count >= limits.count
 
 
 def _find_end(storm: Storm, window: float) -> float:
@@ -142,13 +142,15 @@ class Storms:
     ) -> tuple[Storm, StormVerdict]:
         """Record a failure. Return the storm that it is part of, if any, and whether it is part of one."""
         if failure.kind not in STORM_KINDS:
-            return Storm(), StormVerdict(raging=False)
+            return Storm(), StormVerdict(is_in_storm=False)
         most = limit_project_count(limits.count, watched.projects)
-        found = self._record_failure(HOST_SCOPE, failure, limits, watched, most)
+        host_result = self._record_failure(HOST_SCOPE, failure, limits, watched, most)
         if most is None:
-            return found
+            return host_result
         storm, verdict = self._record_failure(failure.project, failure, limits, watched, None)
-        return found if found[1].raging else (storm, verdict._replace(project=failure.project))
+        return (
+            host_result if host_result[1].is_in_storm else (storm, verdict._replace(project=failure.project))
+        )
 
     def _record_failure(
         self,
@@ -159,10 +161,10 @@ class Storms:
         most: int | None,
     ) -> tuple[Storm, StormVerdict]:
         before = self._by_scope.get(scope, Storm())
-        found = self._by_scope[scope], _ = record_failure(before, failure, limits, watched, most=most)
-        return found
+        result = self._by_scope[scope], _ = record_failure(before, failure, limits, watched, most=most)
+        return result
 
-    def holds(self, project: str, now: float, window: float) -> bool:
+    def is_project_in_storm(self, project: str, now: float, window: float) -> bool:
         """Return whether failures in this project are part of a storm."""
         scopes = (self._by_scope.get(scope, Storm()) for scope in (HOST_SCOPE, project))
         return not all(is_over(each, now, window) for each in scopes)
@@ -178,7 +180,7 @@ class Storms:
 
 
 def _is_past(storm: Storm, now: float, window: float) -> bool:
-    rested = storm.rested if storm.since is None else _find_rest_end(storm, window)
+    rested = storm.rest_until if storm.since is None else _find_rest_end(storm, window)
     return is_over(storm, now, window) and now > max(rested, storm.failures[-1].time + window)
 
 
@@ -188,13 +190,14 @@ def build_storm_evidence(
     """Return the number of containers, their names, the kinds of failure, and the project if the storm is a
     project's. `names` is by id."""
     failures = tuple(failures)
-    named = sorted(names.get(each.container, each.container[:12]) for each in failures)
-    more = len(named) - MAX_NAMED_CONTAINERS
+    container_names = sorted(names.get(each.container, each.container[:12]) for each in failures)
+    more = len(container_names) - MAX_NAMED_CONTAINERS
     kinds = Counter(each.kind for each in failures)
     return (
-        Evidence("storm", len(named)),
+        Evidence("storm", len(container_names)),
         Evidence(
-            "containers", ", ".join(named[:MAX_NAMED_CONTAINERS]) + (f" and {more} more" if more > 0 else "")
+            "containers",
+            ", ".join(container_names[:MAX_NAMED_CONTAINERS]) + (f" and {more} more" if more > 0 else ""),
         ),
         Evidence("kinds", ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))),
         *([] if project is None else [Evidence("project", project or "none")]),

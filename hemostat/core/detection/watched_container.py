@@ -24,17 +24,17 @@ class WatchedContainer(msgspec.Struct, kw_only=True):
     """One container. The state of its process is reset with every start. `cpu` is percent of one core."""
 
     info: ContainerInfo
-    tuned: MonitorSettings
-    track: UsageTracker = UsageTracker()
+    thresholds: MonitorSettings
+    usage: UsageTracker = UsageTracker()
     health: HealthcheckState = HealthcheckState()
-    target: ProbeTarget | None = None
+    probe_target: ProbeTarget | None = None
     """Where the container asks to be probed."""
-    probing: Probing = Probing()
+    probe_state: Probing = Probing()
     cpu: float | None = None
     traffic: NetworkRates = NetworkRates()
-    parents: ParentLimits = ParentLimits()
+    parent_limits: ParentLimits = ParentLimits()
     """Limits of the cgroups above its own."""
-    habit: Baseline = Baseline()
+    baseline: Baseline = Baseline()
     """Kept when the process ends."""
     awaits_check: bool = False
     """Whether its failing check waits for a check of a dependency."""
@@ -43,12 +43,12 @@ class WatchedContainer(msgspec.Struct, kw_only=True):
     def ref(self) -> Container:
         return self.info.ref
 
-    def unraise(self, kind: Kind) -> None:
+    def reset_raised(self, kind: Kind) -> None:
         """Reset a failure that was found and not reported, so that it can be found again."""
         if kind is Kind.HUNG:
-            self.probing = msgspec.structs.replace(self.probing, failures=0, raised=False)
+            self.probe_state = msgspec.structs.replace(self.probe_state, failures=0, raised=False)
         if kind in GAUGED_KINDS:
-            self.track = reset_raised(self.track, kind)
+            self.usage = reset_raised(self.usage, kind)
 
 
 class RestoredContainers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -88,24 +88,24 @@ def create_watched_container(
 ) -> WatchedContainer:
     """Return a container for a process that was not known before. Incidents that are not older than the
     process stay raised. `reached`: whether a probe has reached the container."""
-    known = {each.kind: each for each in open_incidents if info.started_at <= each.since}
+    incidents_by_kind = {each.kind: each for each in open_incidents if info.started_at <= each.since}
     failing = passed = None
     if info.health == "unhealthy":
-        failing = known[Kind.UNHEALTHY].since if Kind.UNHEALTHY in known else now
+        failing = incidents_by_kind[Kind.UNHEALTHY].since if Kind.UNHEALTHY in incidents_by_kind else now
         # The monitor has not seen whether the check ever passed: the engine's count shows it.
         passed = None if has_always_failed(info) else info.started_at
     elif info.health == "healthy":
         passed = now
     return WatchedContainer(
         info=info,
-        tuned=resolve_thresholds(thresholds, info.ref),
-        track=create_tracker(known, info.started_at),
+        thresholds=resolve_thresholds(thresholds, info.ref),
+        usage=create_tracker(incidents_by_kind, info.started_at),
         health=HealthcheckState(failing, passed),
-        target=PROBE.of(info.ref.labels),
-        probing=Probing(
-            raised=Kind.HUNG in known,
+        probe_target=PROBE.read_from(info.ref.labels),
+        probe_state=Probing(
+            raised=Kind.HUNG in incidents_by_kind,
             reached=reached,
-            astray=Kind.HUNG in known and known[Kind.HUNG].says_nothing,
+            never_reached=Kind.HUNG in incidents_by_kind and incidents_by_kind[Kind.HUNG].is_never_reached,
         ),
-        habit=habits.get(info.ref.id, Baseline()),
+        baseline=habits.get(info.ref.id, Baseline()),
     )

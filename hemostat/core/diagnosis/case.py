@@ -69,28 +69,32 @@ class EvalCase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def compute_signature(alert: HealthAlert) -> str:
     """The signature of an incident: a digest of its image, kind of alert and exit code. Incidents of the same
     sort share a signature."""
-    parts = (alert.container.image or alert.container.name, alert.kind, f"{alert.number('exit_code'):.0f}")
+    parts = (
+        alert.container.image or alert.container.name,
+        alert.kind,
+        f"{alert.get_number('exit_code'):.0f}",
+    )
     return digest("\n".join(parts).encode(), 8)
 
 
 def compute_log_fingerprint(log: str) -> str:
     """The fingerprint of a log. Logs that differ only in numbers, times and identifiers have the same one.
     Empty for an empty log."""
-    said = dict.fromkeys(VARIABLE_TOKEN.sub("#", line).strip() for line in reversed(log.splitlines()))
-    last = [line for line in said if line][:MAX_FINGERPRINT_LINES]
+    lines = dict.fromkeys(VARIABLE_TOKEN.sub("#", line).strip() for line in reversed(log.splitlines()))
+    last = [line for line in lines if line][:MAX_FINGERPRINT_LINES]
     return digest("\n".join(last).encode(), 8) if last else ""
 
 
 def build_precedent(
-    done: RemediationComplete, *, host: str, now: float, log: str, incident: str = ""
+    completion: RemediationComplete, *, host: str, now: float, log: str, incident: str = ""
 ) -> Precedent:
     return Precedent(
         time=now,
         host=host,
-        container=done.container.name,
-        action=done.action,
-        outcome=done.outcome,
-        cause=done.diagnosis.cause,
+        container=completion.container.name,
+        action=completion.action,
+        outcome=completion.outcome,
+        cause=completion.diagnosis.cause,
         lines=compute_log_fingerprint(log),
         incident=incident,
     )
@@ -99,8 +103,8 @@ def build_precedent(
 def keep_own_precedents(case: EvidenceCase) -> EvidenceCase:
     """The case without remediations of other containers of its image on any host, because those may belong to
     other users."""
-    about = case.host, case.alert.container.name
-    own = tuple(each for each in case.past if (each.host, each.container) == about)
+    subject = case.host, case.alert.container.name
+    own = tuple(each for each in case.past if (each.host, each.container) == subject)
     return msgspec.structs.replace(case, past=own)
 
 

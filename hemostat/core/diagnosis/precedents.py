@@ -29,7 +29,12 @@ def should_load_precedents(alert: HealthAlert, verdict: Verdict) -> bool:
 
 
 def apply_precedents(
-    alert: HealthAlert, verdict: Verdict, past: Sequence[Precedent], limits: ResponderSettings, *, host: str
+    alert: HealthAlert,
+    verdict: Verdict,
+    precedents: Sequence[Precedent],
+    limits: ResponderSettings,
+    *,
+    host: str,
 ) -> Verdict:
     """The verdict, or the next rung of its ladder if precedents of this container favour that rung: the first
     rung failed the last time, and the next one has healed since, or the first rung failed twice. Containers
@@ -37,34 +42,38 @@ def apply_precedents(
     precedents."""
     if verdict.action is None or verdict.action is Action.NONE:
         return verdict
-    other = find_next_rung(verdict.action, alert.kind)
-    if other is None or other is Action.NONE or refuse_forbidden(alert.container, other, limits) is not None:
+    next_action = find_next_rung(verdict.action, alert.kind)
+    if (
+        next_action is None
+        or next_action is Action.NONE
+        or refuse_forbidden(alert.container, next_action, limits) is not None
+    ):
         return verdict
-    own = [each for each in past if (each.host, each.container) == (host, alert.container.name)]
-    tried = [each for each in own if each.action is verdict.action]
-    if not tried or tried[-1].outcome is not Outcome.FAILED:
+    own = [each for each in precedents if (each.host, each.container) == (host, alert.container.name)]
+    attempts = [each for each in own if each.action is verdict.action]
+    if not attempts or attempts[-1].outcome is not Outcome.FAILED:
         return verdict
     healed = any(
-        each.action is other and each.outcome is Outcome.HEALED and each.time >= tried[-1].time
+        each.action is next_action and each.outcome is Outcome.HEALED and each.time >= attempts[-1].time
         for each in own
     )
-    twice = len(tried) > 1 and tried[-2].outcome is Outcome.FAILED
+    twice = len(attempts) > 1 and attempts[-2].outcome is Outcome.FAILED
     if not healed and not twice:
         return verdict
-    why = f"{other} healed it" if healed else "and the time before that"
+    why = f"{next_action} healed it" if healed else "and the time before that"
     reasons = (*verdict.diagnosis.reasons, f"{verdict.action} did not help the last time, {why}")
-    return Verdict(other, msgspec.structs.replace(verdict.diagnosis, reasons=reasons))
+    return Verdict(next_action, msgspec.structs.replace(verdict.diagnosis, reasons=reasons))
 
 
 def replace_tried_action(
-    alert: HealthAlert, verdict: Verdict, past: Sequence[Precedent], incident: str
+    alert: HealthAlert, verdict: Verdict, precedents: Sequence[Precedent], incident: str
 ) -> Verdict:
     """The verdict, or the next rung of its ladder if its action was tried against this incident: whatever
     that action did, the failure has returned."""
     if verdict.action is None:
         return verdict
-    tried = [(each.action, each.outcome) for each in past if each.incident == incident]
-    action = find_next_untried(verdict.action, alert.kind, tried)
+    attempts = [(each.action, each.outcome) for each in precedents if each.incident == incident]
+    action = find_next_untried(verdict.action, alert.kind, attempts)
     if action is verdict.action:
         return verdict
     reasons = (*verdict.diagnosis.reasons, f"the failure returned after {verdict.action}")

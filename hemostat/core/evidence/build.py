@@ -43,7 +43,7 @@ LINE_CUT_NOTE: Final = " [the rest of this line is left out]"
 
 def build_snapshot(
     request: RemediationNeeded,
-    found: ContainerInfo | None,
+    info: ContainerInfo | None,
     *,
     now: float,
     log: str = "",
@@ -67,7 +67,7 @@ def build_snapshot(
             action=request.action,
             occurrence=alert.occurrence,
             rung=request.rung,
-            state=None if found is None else found.state,
+            state=None if info is None else info.state,
             log=build_log_tail(log, MAX_LOG_BYTES, hide),
             processes=tuple(map(line, processes[:MAX_PROCESSES])),
             details=None if details is None else mask_details(details, hide),
@@ -138,12 +138,14 @@ _OVERLONG_LINE: Final = re.compile(
 
 
 def _make_field_drop(name: str, empty: object) -> Callable[[EvidenceSnapshot], EvidenceSnapshot]:
-    return lambda kept: msgspec.structs.replace(kept, **{name: empty, "left_out": (*kept.left_out, name)})
+    return lambda snapshot: msgspec.structs.replace(
+        snapshot, **{name: empty, "left_out": (*snapshot.left_out, name)}
+    )
 
 
-def _drop_environment(kept: EvidenceSnapshot) -> EvidenceSnapshot:
-    details = None if kept.details is None else msgspec.structs.replace(kept.details, environment={})
-    return msgspec.structs.replace(kept, details=details, left_out=(*kept.left_out, "environment"))
+def _drop_environment(snapshot: EvidenceSnapshot) -> EvidenceSnapshot:
+    details = None if snapshot.details is None else msgspec.structs.replace(snapshot.details, environment={})
+    return msgspec.structs.replace(snapshot, details=details, left_out=(*snapshot.left_out, "environment"))
 
 
 SHRINK_STEPS: Final[tuple[Callable[[EvidenceSnapshot], EvidenceSnapshot], ...]] = (
@@ -159,12 +161,12 @@ SHRINK_STEPS: Final[tuple[Callable[[EvidenceSnapshot], EvidenceSnapshot], ...]] 
 """Reductions, applied in this order until the rest fits."""
 
 
-def _shrink(kept: EvidenceSnapshot) -> EvidenceSnapshot:
+def _shrink(snapshot: EvidenceSnapshot) -> EvidenceSnapshot:
     for step in SHRINK_STEPS:
-        if len(encode(kept)) <= MAX_SNAPSHOT_BYTES:
+        if len(encode(snapshot)) <= MAX_SNAPSHOT_BYTES:
             break
-        kept = step(kept)
-    return kept
+        snapshot = step(snapshot)
+    return snapshot
 
 
 def _count_encoded_bytes(text: str) -> int:

@@ -45,11 +45,11 @@ def remove_controls(text: str) -> str:
 _REMOVED_CONTROLS: Final = dict.fromkeys(map(ord, "\b\v\f\r"))
 
 
-def _keep_move(found: re.Match[str]) -> str:
-    command = found["command"]
+def _keep_move(match: re.Match[str]) -> str:
+    command = match["command"]
     if not command or command not in MOVE_COMMANDS:
         return ""
-    number = found["number"] if found["number"].isdecimal() else ""
+    number = match["number"] if match["number"].isdecimal() else ""
     return f"\x1b[{number}{command}"
 
 
@@ -88,9 +88,9 @@ class _Screen:
         if command == "K" and self._is_row_erased(number):
             self._set_row("")
 
-    def _is_row_erased(self, what: str) -> bool:
+    def _is_row_erased(self, mode: str) -> bool:
         """Whether the row is erased: all of it (2), or the part after the cursor."""
-        return what == "2" or (what in {"", "0"} and self._at_start)
+        return mode == "2" or (mode in {"", "0"} and self._at_start)
 
     def _write(self, text: str) -> None:
         """Writes text to the row. A name without its value yet stays, because it may identify the value as a

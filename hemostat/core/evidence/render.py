@@ -11,21 +11,23 @@ from hemostat.events import Action
 Section = tuple[str, list[str]]
 
 
-def format_heading(kept: EvidenceSnapshot) -> str:
-    return f"{kept.container.name}  {kept.kind}, no. {kept.occurrence}, {format_occasion(kept)}"
+def format_heading(snapshot: EvidenceSnapshot) -> str:
+    return (
+        f"{snapshot.container.name}  {snapshot.kind}, no. {snapshot.occurrence}, {format_occasion(snapshot)}"
+    )
 
 
-def format_occasion(kept: EvidenceSnapshot) -> str:
-    return "before the escalation" if kept.action is Action.NONE else f"before {kept.action}"
+def format_occasion(snapshot: EvidenceSnapshot) -> str:
+    return "before the escalation" if snapshot.action is Action.NONE else f"before {snapshot.action}"
 
 
-def build_sections(kept: EvidenceSnapshot, when: Callable[[float], str]) -> Iterator[Section]:
+def build_sections(snapshot: EvidenceSnapshot, when: Callable[[float], str]) -> Iterator[Section]:
     """The sections that have content. `when` formats a time (epoch seconds) for people."""
-    state, details = kept.state, kept.details
-    found: tuple[Section, ...] = (
+    state, details = snapshot.state, snapshot.details
+    sections: tuple[Section, ...] = (
         ("state", [] if state is None else [f"{state.status}, exit code {state.exit_code}"]),
-        ("facts", [format_fact(each) for each in kept.evidence]),
-        ("processes", list(kept.processes)),
+        ("facts", [format_fact(each) for each in snapshot.evidence]),
+        ("processes", list(snapshot.processes)),
         (
             "created with",
             [] if details is None else [" ".join(pair) for pair in list_creation_settings(details)],
@@ -36,13 +38,13 @@ def build_sections(kept: EvidenceSnapshot, when: Callable[[float], str]) -> Iter
         ),
         (
             "samples",
-            [_format_sample(each, when) for each in kept.samples[-10:]],
+            [_format_sample(each, when) for each in snapshot.samples[-10:]],
         ),
-        ("log", kept.log.splitlines()),
-        ("missing", [f"{source}: {why}" for source, why in kept.missing.items()]),
-        ("left out", list(kept.left_out)),
+        ("log", snapshot.log.splitlines()),
+        ("missing", [f"{source}: {why}" for source, why in snapshot.missing.items()]),
+        ("left out", list(snapshot.left_out)),
     )
-    yield from ((title, rows) for title, rows in found if rows)
+    yield from ((title, rows) for title, rows in sections if rows)
 
 
 def list_creation_settings(details: ContainerDetails) -> Iterator[tuple[str, str]]:
@@ -73,7 +75,7 @@ def format_health_check(run: HealthcheckRun, when: Callable[[float], str]) -> st
 def _format_sample(point: MetricPoint, when: Callable[[float], str]) -> str:
     share = "-" if point.cpu is None else f"{point.cpu:.1f}"
     used = "-" if point.memory is None else show_size(point.memory)
-    told = f"{when(point.time)} cpu {share} % memory {used}"
+    text = f"{when(point.time)} cpu {share} % memory {used}"
     if point.received is None or point.sent is None:
-        return told
-    return f"{told} received {show_size(point.received)}/s sent {show_size(point.sent)}/s"
+        return text
+    return f"{text} received {show_size(point.received)}/s sent {show_size(point.sent)}/s"

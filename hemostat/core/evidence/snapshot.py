@@ -53,7 +53,7 @@ class MetricPoint(msgspec.Struct, frozen=True, array_like=True):
     sent: float | None = None
 
     @classmethod
-    def of(cls, stats: ContainerStats, time: float) -> Self:
+    def from_stats(cls, stats: ContainerStats, time: float) -> Self:
         return cls(time, stats.cpu, stats.memory, stats.received, stats.sent)
 
 
@@ -80,8 +80,8 @@ class EvidenceSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     left_out: tuple[str, ...] = ()
 
 
-def encode(kept: EvidenceSnapshot) -> bytes:
-    return msgspec.json.encode(kept)
+def encode(snapshot: EvidenceSnapshot) -> bytes:
+    return msgspec.json.encode(snapshot)
 
 
 def decode(raw: bytes) -> EvidenceSnapshot:

@@ -117,74 +117,79 @@ def compress_findings(findings: Iterable[AuditFinding]) -> dict[str, list[tuple[
     """Ranges of rows by type of finding."""
     ranges: dict[str, list[tuple[int, int]]] = {}
     for each in findings:
-        known = ranges.setdefault(each.what, [])
-        if known and (each.number <= known[-1][1] + 1 or len(known) == MAX_RANGES):
-            known[-1] = known[-1][0], each.number
+        spans = ranges.setdefault(each.what, [])
+        if spans and (each.number <= spans[-1][1] + 1 or len(spans) == MAX_RANGES):
+            spans[-1] = spans[-1][0], each.number
         else:
-            known.append((each.number, each.number))
+            spans.append((each.number, each.number))
     return ranges
 
 
 def verify_chain(
-    links: Iterable[ChainRow], ends: ChainEnds, noted: AnchorNotes, keys: tuple[bytes, ...] = ()
+    links: Iterable[ChainRow], ends: ChainEnds, notes: AnchorNotes, keys: tuple[bytes, ...] = ()
 ) -> Iterator[AuditFinding]:
     """The findings in a chain, in the order of its rows. `links` are all rows, by number."""
-    yield from _check_beginning(ends, noted)
-    check = _RowCheck(ends, noted, keys)
-    last, seen = ends.anchor, noted.head is None or noted.head.number <= ends.anchor.number
+    yield from _check_beginning(ends, notes)
+    check = _RowCheck(ends, notes, keys)
+    last, is_head_seen = ends.anchor, notes.head is None or notes.head.number <= ends.anchor.number
     for link in links:
-        yield from check.follows(link, last)
-        yield from check.content(link)
+        yield from check.check_order(link, last)
+        yield from check.check_content(link)
         last = ChainPosition(link.number, link.hash)
-        if noted.head is not None and noted.head.number == link.number:
-            seen = True
-            if noted.head != last:
+        if notes.head is not None and notes.head.number == link.number:
+            is_head_seen = True
+            if notes.head != last:
                 yield _make_finding("changed", link, "has another hash than the noted one")
-    yield from check.rest()
+    yield from check.check_end()
     if last.number < ends.head.number:
         yield _make_cut_finding(last.number, f"the trail ends here, but its head is row {ends.head.number}")
     elif last != ends.head:
         yield _make_cut_finding(last.number, "the trail ends here, but its head is another row")
-    if not seen and noted.head is not None and last.number < noted.head.number:
-        yield _make_cut_finding(last.number, f"the trail ends here, but {noted.head.number} rows are noted")
+    if not is_head_seen and notes.head is not None and last.number < notes.head.number:
+        yield _make_cut_finding(last.number, f"the trail ends here, but {notes.head.number} rows are noted")
 
 
-def _check_beginning(ends: ChainEnds, noted: AnchorNotes) -> Iterator[AuditFinding]:
-    if noted.trail not in {"", ends.trail}:
-        text = f"this is trail {ends.trail}, but trail {noted.trail} is noted"
+def _check_beginning(ends: ChainEnds, notes: AnchorNotes) -> Iterator[AuditFinding]:
+    if notes.trail not in {"", ends.trail}:
+        text = f"this is trail {ends.trail}, but trail {notes.trail} is noted"
         yield AuditFinding(what="replaced", number=0, id="", text=text)
-    known = noted.anchor
-    if known is None:
+    noted_anchor = notes.anchor
+    if noted_anchor is None:
         return
-    if ends.anchor.number > known.number:
+    if ends.anchor.number > noted_anchor.number:
         yield _make_cut_finding(
             ends.anchor.number,
-            f"the trail starts after row {ends.anchor.number}, but row {known.number} is noted as its anchor",
+            f"the trail starts after row {ends.anchor.number}, "
+            f"but row {noted_anchor.number} is noted as its anchor",
         )
 
 
 class _RowCheck:
     """One pass over the rows of a chain."""
 
-    def __init__(self, ends: ChainEnds, noted: AnchorNotes, keys: tuple[bytes, ...]) -> None:
+    def __init__(self, ends: ChainEnds, notes: AnchorNotes, keys: tuple[bytes, ...]) -> None:
         self._hasher = RowHasher(ends.trail, keys)
-        self._first_signed = noted.signed
+        self._first_signed = notes.signed
         """The first row that must be signed; 0 until a signed row is found."""
-        self._acceptance = noted.accepted
+        self._acceptance = notes.accepted
         self._first_skipped: ChainRow | None = None
         self._unsigned_end: ChainRow | None = None
         """The last row, if it is not signed."""
 
-    def follows(self, link: ChainRow, last: ChainPosition) -> Iterator[AuditFinding]:
+    def check_order(self, link: ChainRow, last: ChainPosition) -> Iterator[AuditFinding]:
         if link.number > last.number + 1:
-            gone = link.number - last.number - 1
-            which = f"row {last.number + 1}" if gone == 1 else f"rows {last.number + 1} to {link.number - 1}"
-            yield AuditFinding(what="removed", number=last.number + 1, id="", text=f"{which} removed")
+            removed_count = link.number - last.number - 1
+            rows_text = (
+                f"row {last.number + 1}"
+                if removed_count == 1
+                else f"rows {last.number + 1} to {link.number - 1}"
+            )
+            yield AuditFinding(what="removed", number=last.number + 1, id="", text=f"{rows_text} removed")
         elif link.before != last.hash:
-            how = "a row was moved, replaced, inserted or removed between them"
-            yield _make_finding("reordered", link, f"does not follow row {last.number}: {how}")
+            cause = "a row was moved, replaced, inserted or removed between them"
+            yield _make_finding("reordered", link, f"does not follow row {last.number}: {cause}")
 
-    def content(self, link: ChainRow) -> Iterator[AuditFinding]:
+    def check_content(self, link: ChainRow) -> Iterator[AuditFinding]:
         accepted = self._acceptance
         if accepted and accepted.head.number == link.number and accepted.head.hash != link.hash:
             yield _make_finding("replaced", link, f"has another hash than {accepted.by} accepted")
@@ -196,12 +201,12 @@ class _RowCheck:
         elif signed:
             self._first_signed = self._first_signed or link.number
         elif hash_unsigned(link.before, link.record) != link.hash:
-            other = ", or is signed with another key" if must_be_signed else ""
-            yield _make_finding("changed", link, f"was changed after it was written{other}")
+            key_hint = ", or is signed with another key" if must_be_signed else ""
+            yield _make_finding("changed", link, f"was changed after it was written{key_hint}")
         elif must_be_signed:
             yield _make_finding("changed", link, "is not signed, but earlier rows are")
 
-    def rest(self) -> Iterator[AuditFinding]:
+    def check_end(self) -> Iterator[AuditFinding]:
         last, accepted = self._unsigned_end, self._acceptance
         if last is not None and (accepted is None or accepted.head.number < last.number):
             yield _make_finding("unsigned", last, "is the last row, and is not signed")
@@ -210,9 +215,9 @@ class _RowCheck:
             yield AuditFinding(what=NOT_CHECKED, number=self._first_skipped.number, id="", text=text)
 
 
-def _make_finding(what: str, link: ChainRow, text: str) -> AuditFinding:
+def _make_finding(kind: str, link: ChainRow, text: str) -> AuditFinding:
     where = f"row {link.number} ({link.record.type}, event {link.record.id})"
-    return AuditFinding(what=what, number=link.number, id=link.record.id, text=f"{where} {text}")
+    return AuditFinding(what=kind, number=link.number, id=link.record.id, text=f"{where} {text}")
 
 
 def _make_cut_finding(number: int, text: str) -> AuditFinding:

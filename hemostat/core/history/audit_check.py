@@ -64,31 +64,31 @@ def find_missing_key(look: AuditObservation) -> str:
     return f"{TROUBLE_PREFIX} is signed from row {look.noted.signed} on, but no key is configured"
 
 
-def judge_findings(findings: Iterable[AuditFinding], noted: AnchorNotes) -> AuditVerdict:
+def judge_findings(findings: Iterable[AuditFinding], notes: AnchorNotes) -> AuditVerdict:
     """The verdict from all findings. Findings that a person accepted no longer count."""
-    accepted, left, unchecked = list[AuditFinding](), list[AuditFinding](), list[str]()
+    accepted, open_findings, unchecked = list[AuditFinding](), list[AuditFinding](), list[str]()
     for each in findings:
         if each.what == NOT_CHECKED:
             unchecked.append(each.text)
-        elif noted.accepted is not None and noted.accepted.covers(each):
+        elif notes.accepted is not None and notes.accepted.covers(each):
             accepted.append(each)
         else:
-            left.append(each)
-    if noted.head is None:
+            open_findings.append(each)
+    if notes.head is None:
         unchecked.append("no head is noted elsewhere, so removed rows at the end cannot be detected")
-    return AuditVerdict(findings=left, accepted=accepted, unchecked=unchecked)
+    return AuditVerdict(findings=open_findings, accepted=accepted, unchecked=unchecked)
 
 
 def _describe_replacement(look: AuditObservation) -> str:
-    ends, noted = look.ends, look.noted
-    if noted.trail not in {"", ends.trail}:
-        return f"was replaced: trail {noted.trail} belongs to this store, but it contains trail {ends.trail}"
-    if noted.head is None:
-        return f"is trail {ends.trail}, but its noted head is missing in Redis" if noted.trail else ""
+    ends, notes = look.ends, look.noted
+    if notes.trail not in {"", ends.trail}:
+        return f"was replaced: trail {notes.trail} belongs to this store, but it contains trail {ends.trail}"
+    if notes.head is None:
+        return f"is trail {ends.trail}, but its noted head is missing in Redis" if notes.trail else ""
     if not look.has_head:
-        return f"was replaced or truncated: row {noted.head.number}, which was stored, is missing"
-    if noted.anchor is not None and ends.anchor.number > noted.anchor.number:
-        return f"was truncated: it starts after row {ends.anchor.number}, not after row {noted.anchor.number}"
+        return f"was replaced or truncated: row {notes.head.number}, which was stored, is missing"
+    if notes.anchor is not None and ends.anchor.number > notes.anchor.number:
+        return f"was truncated: it starts after row {ends.anchor.number}, not after row {notes.anchor.number}"
     return ""
 
 
@@ -114,14 +114,14 @@ def sign_acceptance(accepted: AcceptedFindings, trail: str, keys: tuple[bytes, .
     return msgspec.structs.replace(accepted, mac=_compute_mac(keys[0], trail, accepted)) if keys else accepted
 
 
-def drop_untrusted_acceptance(noted: AnchorNotes, trail: str, keys: tuple[bytes, ...]) -> AnchorNotes:
+def drop_untrusted_acceptance(notes: AnchorNotes, trail: str, keys: tuple[bytes, ...]) -> AnchorNotes:
     """The notes, without an acceptance that none of the keys signed."""
-    accepted = noted.accepted
+    accepted = notes.accepted
     if accepted is None or not keys:
-        return noted
+        return notes
     if any(hmac.compare_digest(_compute_mac(key, trail, accepted), accepted.mac) for key in keys):
-        return noted
-    return msgspec.structs.replace(noted, accepted=None)
+        return notes
+    return msgspec.structs.replace(notes, accepted=None)
 
 
 def _compute_mac(key: bytes, trail: str, accepted: AcceptedFindings) -> str:

@@ -45,7 +45,7 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     incident: str | None = None
 
 
-def build_row(event: Event, kept: float) -> EventRow:
+def build_row(event: Event, stored_at: float) -> EventRow:
     """The row for an event. Columns are found by field name, so that a new event type needs no change
     here."""
     alert = getattr(event.data, "alert", None)
@@ -54,7 +54,7 @@ def build_row(event: Event, kept: float) -> EventRow:
     return EventRow(
         id=fit_column(event.id),
         time=event.time,
-        kept=kept,
+        kept=stored_at,
         type=event.type,
         host=fit_column(event.host),
         container=fit_column(container if isinstance(container, str) else getattr(container, "name", "")),

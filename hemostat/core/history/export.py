@@ -31,46 +31,51 @@ LINK_STARTS: Final = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<![\w]@)(?<=@)(?
 """Places where Markdown viewers start a link or a mention without any markup."""
 
 
-def render_markdown(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot], when: When) -> str:
+def render_markdown(timeline: IncidentTimeline, snapshots: Sequence[EvidenceSnapshot], when: When) -> str:
     """The incident as Markdown. `when` formats a time (epoch seconds) for people."""
-    return "\n".join(_render_lines(mask_timeline(told), kept, when)) + "\n"
+    return "\n".join(_render_lines(mask_timeline(timeline), snapshots, when)) + "\n"
 
 
-def _render_lines(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot], when: When) -> Iterator[str]:
-    yield f"# {escape_markdown(told.container.name)}: {told.kind}, {told.status.replace('_', ' ')}"
+def _render_lines(
+    timeline: IncidentTimeline, snapshots: Sequence[EvidenceSnapshot], when: When
+) -> Iterator[str]:
+    name, status = escape_markdown(timeline.container.name), timeline.status.replace("_", " ")
+    yield f"# {name}: {timeline.kind}, {status}"
     yield ""
-    took = "still open" if told.seconds is None else f"{show_duration(told.seconds)} in total"
-    incident, host = escape_markdown(told.incident), escape_markdown(told.host)
-    yield f"Incident {incident} on {host}, started {when(told.began)}, {took}."
-    if told.container.image:
-        yield f"Image {escape_markdown(told.container.image)}."
+    took = "still open" if timeline.seconds is None else f"{show_duration(timeline.seconds)} in total"
+    incident, host = escape_markdown(timeline.incident), escape_markdown(timeline.host)
+    yield f"Incident {incident} on {host}, started {when(timeline.began)}, {took}."
+    if timeline.container.image:
+        yield f"Image {escape_markdown(timeline.container.image)}."
     yield from ("", "## Timeline", "")
     yield from ("| time | after | step | what |", "|---|---:|---|---|")
-    for step in told.steps:
+    for step in timeline.steps:
         cells = (when(step.time), show_duration(step.after), step.stage, escape_markdown(step.text))
         yield f"| {' | '.join(cells)} |"
-    yield from ("", f"{format_spans(told).capitalize()}.")
-    yield from _render_reasons(told)
+    yield from ("", f"{format_spans(timeline).capitalize()}.")
+    yield from _render_reasons(timeline)
     yield from ("", "## Actions and next step", "")
-    yield from (f"- {each.words}" for each in build_ladder(told))
-    yield f"- next: {escape_markdown(describe_next_step(told))}"
-    for dossier in kept:
+    yield from (f"- {each.text}" for each in build_ladder(timeline))
+    yield f"- next: {escape_markdown(describe_next_step(timeline))}"
+    for snapshot in snapshots:
         yield from (
             "",
-            f"## Evidence saved at {when(dossier.time)}: {escape_markdown(format_heading(dossier))}",
+            f"## Evidence saved at {when(snapshot.time)}: {escape_markdown(format_heading(snapshot))}",
         )
-        for title, rows in build_sections(dossier, when):
+        for title, rows in build_sections(snapshot, when):
             yield from ("", f"### {title.capitalize()}", "", FENCE)
             yield from (f"{INDENT}{escape_controls(row)}" for row in rows)
             yield FENCE
 
 
-def _render_reasons(told: IncidentTimeline) -> Iterator[str]:
-    for step in told.steps:
-        made = get_diagnosis(step.event)
-        if step.stage is TimelineStage.DIAGNOSIS and made is not None:
-            yield from ("", f"## Why, at {step.time - told.began:.1f} s", "")
-            yield from (f"- **{label}** {escape_markdown(text)}" for label, text in explain_diagnosis(made))
+def _render_reasons(timeline: IncidentTimeline) -> Iterator[str]:
+    for step in timeline.steps:
+        diagnosis = get_diagnosis(step.event)
+        if step.stage is TimelineStage.DIAGNOSIS and diagnosis is not None:
+            yield from ("", f"## Why, at {step.time - timeline.began:.1f} s", "")
+            yield from (
+                f"- **{label}** {escape_markdown(text)}" for label, text in explain_diagnosis(diagnosis)
+            )
 
 
 def escape_markdown(text: str) -> str:
@@ -82,33 +87,33 @@ def escape_markdown(text: str) -> str:
 _HTML_ENTITIES: Final = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
-def build_export(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot]) -> dict[str, Any]:
+def build_export(timeline: IncidentTimeline, snapshots: Sequence[EvidenceSnapshot]) -> dict[str, Any]:
     """The published events, the steps derived from them, and the evidence snapshots. Times are epoch
     seconds."""
-    told = mask_timeline(told)
-    events = {step.event.id: step.event for step in told.steps}
+    timeline = mask_timeline(timeline)
+    events = {step.event.id: step.event for step in timeline.steps}
     return {
-        "incident": told.incident,
-        "host": told.host,
-        "container": told.container.name,
-        "kind": told.kind,
-        "status": told.status,
-        "began": told.began,
-        "seconds": told.seconds,
+        "incident": timeline.incident,
+        "host": timeline.host,
+        "container": timeline.container.name,
+        "kind": timeline.kind,
+        "status": timeline.status,
+        "began": timeline.began,
+        "seconds": timeline.seconds,
         "steps": [
             {"time": each.time, "after": each.after, "stage": each.stage, "text": each.text}
-            for each in told.steps
+            for each in timeline.steps
         ],
         "events": [msgspec.to_builtins(each) for each in events.values()],
-        "dossiers": [msgspec.to_builtins(each) for each in kept],
+        "dossiers": [msgspec.to_builtins(each) for each in snapshots],
     }
 
 
-def mask_timeline(told: IncidentTimeline) -> IncidentTimeline:
+def mask_timeline(timeline: IncidentTimeline) -> IncidentTimeline:
     """The timeline with text that looks like a secret masked, because exports are passed on to others."""
-    events = {step.event.id: decode(encode_masked_event(step.event)) for step in told.steps}
+    events = {step.event.id: decode(encode_masked_event(step.event)) for step in timeline.steps}
     steps = (
         msgspec.structs.replace(each, text=redact(each.text), event=events[each.event.id])
-        for each in told.steps
+        for each in timeline.steps
     )
-    return msgspec.structs.replace(told, steps=tuple(steps))
+    return msgspec.structs.replace(timeline, steps=tuple(steps))

@@ -59,7 +59,7 @@ class IncidentLog(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Event, ...]
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         if self.kind is Kind.ORDERED:
             return self.status in PENDING_STATUSES
         return self.status not in SETTLED_STATUSES
@@ -67,15 +67,15 @@ class IncidentLog(msgspec.Struct, frozen=True, kw_only=True):
 
 def build_incident_logs(events: Iterable[Event]) -> list[IncidentLog]:
     """The incidents in these events, oldest first. Events without an incident are left out."""
-    found: dict[str, IncidentLog] = {}
+    logs: dict[str, IncidentLog] = {}
     for event in sorted(events, key=lambda event: (event.time, event.id)):
-        earlier = found.get(event.incident or "")
-        about = (earlier.container, earlier.kind) if earlier else find_subject(event)
-        if event.incident is None or about is None:
+        earlier = logs.get(event.incident or "")
+        subject = (earlier.container, earlier.kind) if earlier else find_subject(event)
+        if event.incident is None or subject is None:
             continue
-        container, kind = about
+        container, kind = subject
         since = earlier.since if earlier else _get_start(event)
-        found[event.incident] = IncidentLog(
+        logs[event.incident] = IncidentLog(
             incident=event.incident,
             host=event.host,
             container=container,
@@ -84,7 +84,7 @@ def build_incident_logs(events: Iterable[Event]) -> list[IncidentLog]:
             status=compute_status_after(event, earlier.status if earlier else ""),
             steps=(*(earlier.steps if earlier else ()), event),
         )
-    return list(found.values())
+    return list(logs.values())
 
 
 def find_subject(event: Event) -> tuple[Container, Kind] | None:
@@ -111,20 +111,22 @@ def format_event_line(event: Event) -> str:
             return f"{diagnosis.cause}{then}: {'; '.join(diagnosis.reasons)}"
         case FalseAlarm(diagnosis=diagnosis):
             return f"{diagnosis.cause}, no action: {'; '.join(diagnosis.reasons)}"
-        case RemediationComplete() as done:
-            return _format_outcome(done)
-        case Order() | Decided() as said:
-            return _format_person_event(said, event.time)
-        case ContainerStats() | Heartbeat() as seen:
-            return _format_observation(seen)
+        case RemediationComplete() as completion:
+            return _format_outcome(completion)
+        case Order() | Decided() as person_event:
+            return _format_person_event(person_event, event.time)
+        case ContainerStats() | Heartbeat() as observation:
+            return _format_observation(observation)
 
 
-def _format_observation(seen: ContainerStats | Heartbeat) -> str:
-    if isinstance(seen, Heartbeat):
-        return f"{seen.role} alive, lag {seen.lag}" + (f", {seen.trouble}" if seen.trouble else "")
-    cpu = "-" if seen.cpu is None else f"{seen.cpu:.1f}"
-    used = "-" if seen.memory is None else show_size(seen.memory)
-    return f"{seen.state.status} cpu {cpu} % memory {used}"
+def _format_observation(observation: ContainerStats | Heartbeat) -> str:
+    if isinstance(observation, Heartbeat):
+        return f"{observation.role} alive, lag {observation.lag}" + (
+            f", {observation.trouble}" if observation.trouble else ""
+        )
+    cpu = "-" if observation.cpu is None else f"{observation.cpu:.1f}"
+    used = "-" if observation.memory is None else show_size(observation.memory)
+    return f"{observation.state.status} cpu {cpu} % memory {used}"
 
 
 def _get_start(event: Event) -> float:
@@ -163,8 +165,8 @@ def _format_alert(alert: HealthAlert) -> str:
     if alert.downstream:
         facts = ", ".join(filter(None, (facts, f"affects {_format_dependents(alert)}")))
     within = "within" if alert.kind in COUNTED_KINDS else "for"
-    held = f" {within} {show_duration(alert.window)}" if alert.window else ""
-    return f"{alert.kind}{again}{held}: {facts}" if facts else f"{alert.kind}{again}{held}"
+    duration = f" {within} {show_duration(alert.window)}" if alert.window else ""
+    return f"{alert.kind}{again}{duration}: {facts}" if facts else f"{alert.kind}{again}{duration}"
 
 
 def _format_dependents(alert: HealthAlert) -> str:
@@ -173,21 +175,28 @@ def _format_dependents(alert: HealthAlert) -> str:
     return ", ".join(alert.downstream) + (f" and {more} more" if more > 0 else "")
 
 
-def _format_outcome(done: RemediationComplete) -> str:
-    total = done.durations.get("total")
-    outcome = "done" if done.kind is Kind.ORDERED and done.outcome is Outcome.HEALED else done.outcome
-    took = f" in {show_duration(total)}" if total is not None and done.outcome is Outcome.HEALED else ""
-    why = "" if done.outcome is Outcome.HEALED else f": {done.reason}"
-    detail = f" ({done.detail})" if done.detail else ""
-    what = "" if done.action is Action.NONE else f"{done.action} "
-    return f"{what}{outcome}{took}{why}{detail}"
+def _format_outcome(completion: RemediationComplete) -> str:
+    total = completion.durations.get("total")
+    outcome = (
+        "done"
+        if completion.kind is Kind.ORDERED and completion.outcome is Outcome.HEALED
+        else completion.outcome
+    )
+    took = f" in {show_duration(total)}" if total is not None and completion.outcome is Outcome.HEALED else ""
+    why = "" if completion.outcome is Outcome.HEALED else f": {completion.reason}"
+    detail = f" ({completion.detail})" if completion.detail else ""
+    action_text = "" if completion.action is Action.NONE else f"{completion.action} "
+    return f"{action_text}{outcome}{took}{why}{detail}"
 
 
-def _format_person_event(said: Order | Decided, time: float) -> str:
-    why = f" ({said.reason})" if said.reason else ""
-    if isinstance(said, Order):
-        what = f"{said.action} {said.parameters.get('resource', '')}".rstrip()
-        return f"{said.by} orders: {what}{', ignoring limits' if said.force else ''}{why}"
-    scope = ", all containers," if said.container == ALL_CONTAINERS else ""
-    length = "" if said.until is None else f" for {show_duration(said.until - time)}"
-    return f"{DECISION_TEXTS[said.what].format(said.action)}{length}{scope} by {said.by}{why}"
+def _format_person_event(person_event: Order | Decided, time: float) -> str:
+    why = f" ({person_event.reason})" if person_event.reason else ""
+    if isinstance(person_event, Order):
+        order_text = f"{person_event.action} {person_event.parameters.get('resource', '')}".rstrip()
+        return (
+            f"{person_event.by} orders: {order_text}{', ignoring limits' if person_event.force else ''}{why}"
+        )
+    scope = ", all containers," if person_event.container == ALL_CONTAINERS else ""
+    length = "" if person_event.until is None else f" for {show_duration(person_event.until - time)}"
+    decision = DECISION_TEXTS[person_event.what].format(person_event.action)
+    return f"{decision}{length}{scope} by {person_event.by}{why}"

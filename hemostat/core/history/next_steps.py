@@ -18,36 +18,42 @@ class LadderRung(msgspec.Struct, frozen=True):
     stands: str
 
     @property
-    def words(self) -> str:
-        who = "escalation" if self.action is Action.NONE else str(self.action)
-        return f"{who}: {self.stands.replace('_', ' ')}"
+    def text(self) -> str:
+        actor = "escalation" if self.action is Action.NONE else str(self.action)
+        return f"{actor}: {self.stands.replace('_', ' ')}"
 
 
-def build_ladder(told: IncidentTimeline) -> tuple[LadderRung, ...]:
+def build_ladder(timeline: IncidentTimeline) -> tuple[LadderRung, ...]:
     """The actions tried for the last occurrence and, until the occurrence ends, those that would follow."""
     rungs: dict[int, LadderRung] = {}
     following: Action | None = None
-    for step in find_last_occurrence(told):
+    for step in find_last_occurrence(timeline):
         match step.event.data:
-            case RemediationNeeded() as asked if step.stage is TimelineStage.DECISION:
-                rungs[asked.rung] = LadderRung(asked.action, "requested")
-                following = find_next_rung(asked.action, told.kind)
-            case RemediationComplete() as done:
+            case RemediationNeeded() as request if step.stage is TimelineStage.DECISION:
+                rungs[request.rung] = LadderRung(request.action, "requested")
+                following = find_next_rung(request.action, timeline.kind)
+            case RemediationComplete() as completion:
                 at_work = step.stage is not TimelineStage.OUTCOME and step.stage is not TimelineStage.DECISION
-                rungs[done.rung] = LadderRung(done.action, "under way" if at_work else done.outcome)
-                waits = at_work or done.outcome in WAITING_OUTCOMES
-                following = find_next_rung(done.action, told.kind) if waits else find_following_action(done)
-    tried = tuple(rungs[number] for number in sorted(rungs))
-    if not tried or told.status in SETTLED_STATUSES:
-        return tried
-    return (*tried, *_list_following_rungs(following, told.kind))
+                rungs[completion.rung] = LadderRung(
+                    completion.action, "under way" if at_work else completion.outcome
+                )
+                waits = at_work or completion.outcome in WAITING_OUTCOMES
+                following = (
+                    find_next_rung(completion.action, timeline.kind)
+                    if waits
+                    else find_following_action(completion)
+                )
+    past_rungs = tuple(rungs[number] for number in sorted(rungs))
+    if not past_rungs or timeline.status in SETTLED_STATUSES:
+        return past_rungs
+    return (*past_rungs, *_list_following_rungs(following, timeline.kind))
 
 
 def _list_following_rungs(action: Action | None, kind: Kind) -> Iterator[LadderRung]:
     """Ends because no rung repeats."""
-    seen: set[Action] = set()
-    while action is not None and action not in seen:
-        seen.add(action)
+    listed_actions: set[Action] = set()
+    while action is not None and action not in listed_actions:
+        listed_actions.add(action)
         yield LadderRung(action, "next")
         action = find_next_rung(action, kind)
 
@@ -72,10 +78,10 @@ NEXT_STEP_TEXTS: Final = {
 }
 
 
-def describe_next_step(told: IncidentTimeline) -> str:
+def describe_next_step(timeline: IncidentTimeline) -> str:
     """What happens next, as text."""
-    step = told.steps[-1]
-    if told.status in SETTLED_STATUSES:
+    step = timeline.steps[-1]
+    if timeline.status in SETTLED_STATUSES:
         return "none: another failure raises a new alert"
     match step.event.data:
         case RemediationNeeded(action=action):
@@ -84,8 +90,8 @@ def describe_next_step(told: IncidentTimeline) -> str:
                 if action is Action.NONE
                 else f"the responder decides whether to {action}"
             )
-        case RemediationComplete() as done:
-            return _STAGE_TEXTS.get(step.stage) or _describe_after(done)
+        case RemediationComplete() as completion:
+            return _STAGE_TEXTS.get(step.stage) or _describe_after(completion)
     return "a diagnosis"
 
 
@@ -95,14 +101,18 @@ _STAGE_TEXTS: Final = {
 }
 
 
-def _describe_after(done: RemediationComplete) -> str:
-    if done.kind is Kind.ORDERED and done.outcome is Outcome.REFUSED and done.reason is Reason.PAUSED:
+def _describe_after(completion: RemediationComplete) -> str:
+    if (
+        completion.kind is Kind.ORDERED
+        and completion.outcome is Outcome.REFUSED
+        and completion.reason is Reason.PAUSED
+    ):
         return "none: run hemostat resume, then order it again"
-    following = find_following_action(done)
+    following = find_following_action(completion)
     if following is Action.NONE:
         return "a notification is sent: no other action is available"
     if following is not None:
         return f"{following} is the next action"
-    if done.outcome is Outcome.FAILED and done.reason is not Reason.GIVEN_UP:
+    if completion.outcome is Outcome.FAILED and completion.reason is not Reason.GIVEN_UP:
         return "it exited again: a new alert follows"
-    return NEXT_STEP_TEXTS.get(done.reason, "none until the next alert")
+    return NEXT_STEP_TEXTS.get(completion.reason, "none until the next alert")

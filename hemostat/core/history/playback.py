@@ -21,55 +21,59 @@ class PlaybackPosition(msgspec.Struct, frozen=True):
     paused: bool = False
 
 
-def advance(recording: Replay, playing: PlaybackPosition, elapsed: float) -> PlaybackPosition:
+def advance(recording: Replay, playback: PlaybackPosition, elapsed: float) -> PlaybackPosition:
     """The position after `elapsed` seconds. Playback stops at the end, so that the last state stays
     visible."""
-    if playing.paused or elapsed <= 0:
-        return playing
-    position = playing.position + elapsed * (playing.speed or 1.0)
-    if playing.speed == JUMP_SPEED:
-        position = max(position, _find_jump_target(recording, playing.position))
-    return move_to(recording, playing, position)
+    if playback.paused or elapsed <= 0:
+        return playback
+    position = playback.position + elapsed * (playback.speed or 1.0)
+    if playback.speed == JUMP_SPEED:
+        position = max(position, _find_jump_target(recording, playback.position))
+    return move_to(recording, playback, position)
 
 
 def _find_jump_target(recording: Replay, position: float) -> float:
     """Target of a jump: shortly before the next durable event. While the latest one is still shown, the
     position stays."""
-    place = bisect_right(recording.told, position)
-    if place and position - recording.told[place - 1] < LEAD_SECONDS:
+    index = bisect_right(recording.durable_times, position)
+    if index and position - recording.durable_times[index - 1] < LEAD_SECONDS:
         return position
-    return recording.told[place] - LEAD_SECONDS if place < len(recording.told) else recording.end
+    return (
+        recording.durable_times[index] - LEAD_SECONDS
+        if index < len(recording.durable_times)
+        else recording.end
+    )
 
 
-def move_to(recording: Replay, playing: PlaybackPosition, position: float) -> PlaybackPosition:
+def move_to(recording: Replay, playback: PlaybackPosition, position: float) -> PlaybackPosition:
     """Moves to a position within the replay."""
-    return msgspec.structs.replace(playing, position=min(max(position, recording.begin), recording.end))
+    return msgspec.structs.replace(playback, position=min(max(position, recording.begin), recording.end))
 
 
-def is_at_end(recording: Replay, playing: PlaybackPosition) -> bool:
-    return playing.position >= recording.end
+def is_at_end(recording: Replay, playback: PlaybackPosition) -> bool:
+    return playback.position >= recording.end
 
 
-def change_speed(playing: PlaybackPosition, steps: int) -> PlaybackPosition:
-    place = min(max(SPEEDS.index(playing.speed) + steps, 0), len(SPEEDS) - 1)
-    return msgspec.structs.replace(playing, speed=SPEEDS[place])
+def change_speed(playback: PlaybackPosition, steps: int) -> PlaybackPosition:
+    index = min(max(SPEEDS.index(playback.speed) + steps, 0), len(SPEEDS) - 1)
+    return msgspec.structs.replace(playback, speed=SPEEDS[index])
 
 
-def jump_to_incident(recording: Replay, playing: PlaybackPosition, direction: int) -> PlaybackPosition:
+def jump_to_incident(recording: Replay, playback: PlaybackPosition, direction: int) -> PlaybackPosition:
     """Moves to shortly before the next incident's start (1), or back to the latest start (-1), or to the one
     before if the position is at that start. Without such an incident the position stays."""
-    starts = [max(recording.begin, begin - LEAD_SECONDS) for begin in recording.incidents]
+    starts = [max(recording.begin, begin - LEAD_SECONDS) for begin in recording.incident_starts]
     if direction > 0:
-        place = bisect_right(starts, playing.position)
+        index = bisect_right(starts, playback.position)
     else:
-        place = bisect_left(starts, playing.position - LEAD_SECONDS) - 1
-    return move_to(recording, playing, starts[place]) if 0 <= place < len(starts) else playing
+        index = bisect_left(starts, playback.position - LEAD_SECONDS) - 1
+    return move_to(recording, playback, starts[index]) if 0 <= index < len(starts) else playback
 
 
 def compute_share(recording: Replay, position: float) -> float:
     """The share of the replay before the position: 0 to 1."""
-    whole = recording.end - recording.begin
-    return (position - recording.begin) / whole if whole > 0 else 1.0
+    duration = recording.end - recording.begin
+    return (position - recording.begin) / duration if duration > 0 else 1.0
 
 
 def draw_track(recording: Replay, position: float, width: int) -> str:
@@ -77,7 +81,7 @@ def draw_track(recording: Replay, position: float, width: int) -> str:
     if width <= 0:
         return ""
     here = _find_cell(compute_share(recording, position), width)
-    marks = {_find_cell(compute_share(recording, begin), width) for begin in recording.incidents}
+    marks = {_find_cell(compute_share(recording, begin), width) for begin in recording.incident_starts}
     cells = ["━"] * here + ["─"] * (width - here)
     for cell in marks:
         cells[cell] = "!"

@@ -70,8 +70,8 @@ def encode_event_line(event: Event, at: float) -> bytes:
 
 def encode_masked_event(event: Event) -> bytes:
     """The encoded event, with text that looks like a secret masked."""
-    told: dict[str, Any] = msgspec.json.decode(encode(event))
-    return msgspec.json.encode({**told, "data": _mask_value(told["data"])})
+    fields: dict[str, Any] = msgspec.json.decode(encode(event))
+    return msgspec.json.encode({**fields, "data": _mask_value(fields["data"])})
 
 
 def _mask_value(value: Any) -> Any:
@@ -103,12 +103,12 @@ class Replay:
     """
 
     def __init__(
-        self, header: ReplayHeader, heard: Iterable[ReplayedEvent], notes: Sequence[str] = ()
+        self, header: ReplayHeader, events: Iterable[ReplayedEvent], notes: Sequence[str] = ()
     ) -> None:
         self.host = header.host
         self.begin = header.begin
         self.notes = tuple(notes)
-        self._events = sorted(heard, key=lambda each: each.at)
+        self._events = sorted(events, key=lambda each: each.at)
         self._durable_places: dict[str, list[int]] = defaultdict(list)
         self._live_places: dict[tuple[str, str], list[int]] = defaultdict(list)
         """Indexes of events that replace each other, by type and name."""
@@ -121,10 +121,10 @@ class Replay:
                 first.setdefault(each.opens, each.at)
         self._times = [each.at for each in self._events]
         self.end = max(self.begin, self._times[-1]) if self._times else self.begin
-        self.incidents = tuple(at for at in sorted(first.values()) if at >= self.begin)
+        self.incident_starts = tuple(at for at in sorted(first.values()) if at >= self.begin)
         """When each incident began."""
-        self.told = tuple(
-            sorted(self._times[place] for places in self._durable_places.values() for place in places)
+        self.durable_times = tuple(
+            sorted(self._times[index] for indices in self._durable_places.values() for index in indices)
         )
         """Times of durable events, which are more than a measurement or a heartbeat."""
 
@@ -139,53 +139,59 @@ class Replay:
     def __len__(self) -> int:
         return len(self._events)
 
-    def between(self, after: float, until: float, streams: Sequence[str]) -> Iterator[Event]:
+    def iterate_between(self, after: float, until: float, streams: Sequence[str]) -> Iterator[Event]:
         """The events received after `after` and up to `until`, inclusive."""
-        for place in range(bisect_right(self._times, after), bisect_right(self._times, until)):
-            if self._events[place].type in streams:
-                yield self._decode_event(place)
+        for index in range(bisect_right(self._times, after), bisect_right(self._times, until)):
+            if self._events[index].type in streams:
+                yield self._decode_event(index)
 
-    def recent(self, stream: str, count: int, now: float) -> list[Event]:
+    def find_recent_events(self, stream: str, count: int, now: float) -> list[Event]:
         """The newest events of a stream as it was at `now`, oldest first."""
         return [
-            self._decode_event(place)
-            for place in self._take_until(self._durable_places[stream], now)[-count:]
+            self._decode_event(index)
+            for index in self._take_until(self._durable_places[stream], now)[-count:]
         ]
 
-    def last(self, stream: str, now: float) -> list[Event]:
+    def find_last_values(self, stream: str, now: float) -> list[Event]:
         """The last values of a type as they were at `now`."""
-        found = (
-            self._take_until(places, now)[-1:]
-            for (name, _), places in self._live_places.items()
+        last_indices = (
+            self._take_until(indices, now)[-1:]
+            for (name, _), indices in self._live_places.items()
             if name == stream
         )
-        return [self._decode_event(place) for place, *_ in found if now - self._times[place] < LIVE_SECONDS]
+        return [
+            self._decode_event(index) for index, *_ in last_indices if now - self._times[index] < LIVE_SECONDS
+        ]
 
-    def history(self, host: str, container: str, now: float, count: int = MAX_POINTS) -> list[MetricPoint]:
+    def find_points(
+        self, host: str, container: str, now: float, count: int = MAX_POINTS
+    ) -> list[MetricPoint]:
         """The latest measurements of the container with this name, as known at `now`, oldest first."""
-        places = self._take_until(self._point_places.get((host, container), []), now)[-count:]
+        indices = self._take_until(self._point_places.get((host, container), []), now)[-count:]
         points = [
-            MetricPoint.of(event.data, event.time)
-            for event in map(self._decode_event, places)
+            MetricPoint.from_stats(event.data, event.time)
+            for event in map(self._decode_event, indices)
             if isinstance(event.data, ContainerStats)
         ]
-        return points if places and now - self._times[places[-1]] < POINTS_TTL_SECONDS else []
+        return points if indices and now - self._times[indices[-1]] < POINTS_TTL_SECONDS else []
 
-    def _take_until(self, places: Sequence[int], now: float) -> Sequence[int]:
-        return places[: bisect_left(places, bisect_right(self._times, now))]
+    def _take_until(self, indices: Sequence[int], now: float) -> Sequence[int]:
+        return indices[: bisect_left(indices, bisect_right(self._times, now))]
 
-    def _decode_event(self, place: int) -> Event:
-        return decode(self._events[place].raw)
+    def _decode_event(self, index: int) -> Event:
+        return decode(self._events[index].raw)
 
 
 def _make_replayed_event(at: float, event: Event, raw: bytes) -> ReplayedEvent:
-    place, opens = None, ""
+    container_key, opens = None, ""
     match event.data:
         case ContainerStats(container=container):
-            place = (intern(event.host), intern(container.name))
+            container_key = (intern(event.host), intern(container.name))
         case HealthAlert(phase=Phase.RAISED):
             opens = event.incident or ""
-    return ReplayedEvent(at, intern(event.type), raw, intern(get_replacement_key(event)), place, opens)
+    return ReplayedEvent(
+        at, intern(event.type), raw, intern(get_replacement_key(event)), container_key, opens
+    )
 
 
 def build_replay(header: ReplayHeader, events: Iterable[Event], latest: float = MAX_TIME) -> Replay:
@@ -208,7 +214,7 @@ def parse(lines: Iterable[bytes]) -> Replay:
     """
     rows = iter(lines)
     header = _parse_header(next(rows, b""))
-    heard: list[ReplayedEvent] = []
+    events: list[ReplayedEvent] = []
     notes: list[str] = []
     damaged: list[str] = []
     for number, row in enumerate(rows, 2):
@@ -216,16 +222,16 @@ def parse(lines: Iterable[bytes]) -> Replay:
             notes.append(f"line {number}, the last, is truncated and left out")
             continue
         try:
-            told = msgspec.json.decode(row, type=_Line)
-            raw = bytes(told.event)
+            line = msgspec.json.decode(row, type=_Line)
+            raw = bytes(line.event)
             event = decode(raw)
-            _check_times(told.at, event.time)
-            heard.append(_make_replayed_event(told.at, event, raw))
+            _check_times(line.at, event.time)
+            events.append(_make_replayed_event(line.at, event, raw))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DecodeError) as error:
             damaged.append(f"line {number} is damaged: {error}")
-    if damaged and not heard:
+    if damaged and not events:
         raise DecodeError(damaged[0])
-    return Replay(header, heard, [*_describe_damage(damaged), *notes])
+    return Replay(header, events, [*_describe_damage(damaged), *notes])
 
 
 def _describe_damage(damaged: Sequence[str]) -> Iterator[str]:

@@ -83,13 +83,13 @@ class SystemStatus(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def modes(self) -> dict[str, str]:
         """The modes of each host's responders: auto, approve or dry-run; joined if they differ."""
-        found: dict[str, set[str]] = {}
+        modes_by_host: dict[str, set[str]] = {}
         for role in self.roles:
             if role.mode:
-                found.setdefault(role.host, set()).add(role.mode)
-        return {host: " and ".join(sorted(found[host])) for host in sorted(found)}
+                modes_by_host.setdefault(role.host, set()).add(role.mode)
+        return {host: " and ".join(sorted(modes_by_host[host])) for host in sorted(modes_by_host)}
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         built: dict[str, Any] = msgspec.to_builtins(self)
         return {**built, "modes": self.modes}
 
@@ -109,11 +109,15 @@ def build_status(
         _build_role_state(event, event.data, now) for event in heartbeats if isinstance(event.data, Heartbeat)
     ]
     alive = {role.role for role in roles}
-    incidents = [_build_incident_status(story, now) for story in build_incident_logs(history) if story.open]
+    incidents = [
+        _build_incident_status(incident_log, now)
+        for incident_log in build_incident_logs(history)
+        if incident_log.is_open
+    ]
     troubles: dict[tuple[str, str], tuple[str, ...]] = {}
     for each in incidents:
-        place = (each.host, each.container)
-        troubles[place] = (*troubles.get(place, ()), each.kind)
+        container_key = (each.host, each.container)
+        troubles[container_key] = (*troubles.get(container_key, ()), each.kind)
     containers = [
         _build_container_state(event, event.data, troubles)
         for event in stats
@@ -162,16 +166,16 @@ def _build_role_state(event: Event, beat: Heartbeat, now: float) -> RoleState:
     )
 
 
-def _build_incident_status(story: IncidentLog, now: float) -> IncidentStatus:
+def _build_incident_status(incident_log: IncidentLog, now: float) -> IncidentStatus:
     return IncidentStatus(
-        incident=story.incident,
-        host=story.host,
-        container=story.container.name,
-        kind=story.kind,
-        status=story.status,
-        since=story.since,
-        age=max(0.0, now - story.since),
-        last=format_event_line(story.steps[-1]),
+        incident=incident_log.incident,
+        host=incident_log.host,
+        container=incident_log.container.name,
+        kind=incident_log.kind,
+        status=incident_log.status,
+        since=incident_log.since,
+        age=max(0.0, now - incident_log.since),
+        last=format_event_line(incident_log.steps[-1]),
     )
 
 

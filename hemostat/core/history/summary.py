@@ -94,34 +94,46 @@ class IncidentSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Containers of those actions."""
 
 
-def summarize(stories: Iterable[IncidentLog], starts: Sequence[float], until: float) -> IncidentSummary:
-    """`starts` are the beginnings of the periods, and the first is the beginning of the summary. `stories`
-    must not contain events after `until`."""
+def summarize(incident_logs: Iterable[IncidentLog], starts: Sequence[float], until: float) -> IncidentSummary:
+    """`starts` are the beginnings of the periods, and the first is the beginning of the summary.
+    `incident_logs` must not contain events after `until`."""
     since = starts[0]
-    every = [story for story in stories if any(event.time >= since for event in story.steps)]
-    orders = [story for story in every if story.kind is Kind.ORDERED]
-    known = [story for story in every if story.kind is not Kind.ORDERED]
-    ended = Counter(story.status for story in known)
-    dry_runs = Counter(place for story in known for place in _find_dry_runs(story, since))
-    met = Counter(outcome for story in known for outcome in _find_outcomes(story, since))
+    every = [
+        incident_log
+        for incident_log in incident_logs
+        if any(event.time >= since for event in incident_log.steps)
+    ]
+    orders = [incident_log for incident_log in every if incident_log.kind is Kind.ORDERED]
+    incidents = [incident_log for incident_log in every if incident_log.kind is not Kind.ORDERED]
+    status_counts = Counter(incident_log.status for incident_log in incidents)
+    dry_runs = Counter(
+        container_key for incident_log in incidents for container_key in _find_dry_runs(incident_log, since)
+    )
+    met = Counter(outcome for incident_log in incidents for outcome in _find_outcomes(incident_log, since))
     return IncidentSummary(
         since=since,
         until=until,
-        incidents=len(known),
-        alerts=sum(_count_alerts(story, since) for story in known),
-        healed=ended["healed"],
-        recovered=ended["cleared"],
-        false_alarms=ended["false_alarm"],
-        failed=ended["failed"],
-        open=sum(story.open for story in known),
+        incidents=len(incidents),
+        alerts=sum(_count_alerts(incident_log, since) for incident_log in incidents),
+        healed=status_counts["healed"],
+        recovered=status_counts["cleared"],
+        false_alarms=status_counts["false_alarm"],
+        failed=status_counts["failed"],
+        open=sum(incident_log.is_open for incident_log in incidents),
         refused=met[Outcome.REFUSED],
         escalated=met[Outcome.ESCALATED],
         orders=len(orders),
-        detect=compute_spread([each for story in known for each in _measure_detection(story, since)]),
-        heal=compute_spread([each for story in known for each in _measure_healing(story, since)]),
-        offenders=tuple(_find_offenders(known, since)),
-        spend=_sum_llm_cost(event for story in known for event in story.steps if event.time >= since),
-        bars=tuple(_count_periods(known, starts)),
+        detect=compute_spread(
+            [each for incident_log in incidents for each in _measure_detection(incident_log, since)]
+        ),
+        heal=compute_spread(
+            [each for incident_log in incidents for each in _measure_healing(incident_log, since)]
+        ),
+        offenders=tuple(_find_offenders(incidents, since)),
+        spend=_sum_llm_cost(
+            event for incident_log in incidents for event in incident_log.steps if event.time >= since
+        ),
+        bars=tuple(_count_periods(incidents, starts)),
         dry_runs=sum(dry_runs.values()),
         dry_run_containers=len(dry_runs),
     )
@@ -134,65 +146,67 @@ def compute_spread(seconds: Sequence[float]) -> DurationSpread | None:
     return DurationSpread(count=len(seconds), mean=sum(seconds) / len(seconds), p95=sorted(seconds)[rank])
 
 
-def _find_raised_alerts(story: IncidentLog, since: float) -> Iterator[tuple[Event, HealthAlert]]:
-    for event in story.steps:
+def _find_raised_alerts(incident_log: IncidentLog, since: float) -> Iterator[tuple[Event, HealthAlert]]:
+    for event in incident_log.steps:
         if isinstance(event.data, HealthAlert) and event.data.phase is Phase.RAISED and event.time >= since:
             yield event, event.data
 
 
-def _count_alerts(story: IncidentLog, since: float) -> int:
-    return len({alert.occurrence for _, alert in _find_raised_alerts(story, since)})
+def _count_alerts(incident_log: IncidentLog, since: float) -> int:
+    return len({alert.occurrence for _, alert in _find_raised_alerts(incident_log, since)})
 
 
-def _find_outcomes(story: IncidentLog, since: float) -> set[Outcome]:
+def _find_outcomes(incident_log: IncidentLog, since: float) -> set[Outcome]:
     return {
         event.data.outcome
-        for event in story.steps
+        for event in incident_log.steps
         if isinstance(event.data, RemediationComplete) and event.time >= since
     }
 
 
-def _find_dry_runs(story: IncidentLog, since: float) -> Iterator[tuple[str, str]]:
+def _find_dry_runs(incident_log: IncidentLog, since: float) -> Iterator[tuple[str, str]]:
     """The container, once for each action of a dry run."""
-    for event in story.steps:
-        done = event.data
-        if isinstance(done, RemediationComplete) and done.outcome is Outcome.DRY_RUN and event.time >= since:
-            yield story.host, done.container.name
+    for event in incident_log.steps:
+        data = event.data
+        if isinstance(data, RemediationComplete) and data.outcome is Outcome.DRY_RUN and event.time >= since:
+            yield incident_log.host, data.container.name
 
 
-def _measure_detection(story: IncidentLog, since: float) -> Iterator[float]:
-    for event, alert in _find_raised_alerts(story, since):
+def _measure_detection(incident_log: IncidentLog, since: float) -> Iterator[float]:
+    for event, alert in _find_raised_alerts(incident_log, since):
         yield max(0.0, event.time - alert.since)
 
 
-def _measure_healing(story: IncidentLog, since: float) -> Iterator[float]:
+def _measure_healing(incident_log: IncidentLog, since: float) -> Iterator[float]:
     """Seconds from the failure's beginning, as the last alert states it, to the confirmed recovery."""
-    began: float | None = None
-    for event in story.steps:
+    failing_since: float | None = None
+    for event in incident_log.steps:
         match event.data:
             case HealthAlert(phase=Phase.RAISED) as alert:
-                began = alert.since
-            case RemediationComplete(outcome=Outcome.HEALED) if began is not None and event.time >= since:
-                yield max(0.0, event.time - began)
-                began = None
+                failing_since = alert.since
+            case RemediationComplete(outcome=Outcome.HEALED) if (
+                failing_since is not None and event.time >= since
+            ):
+                yield max(0.0, event.time - failing_since)
+                failing_since = None
 
 
-def _find_offenders(stories: Sequence[IncidentLog], since: float) -> list[Offender]:
+def _find_offenders(incident_logs: Sequence[IncidentLog], since: float) -> list[Offender]:
     own: dict[tuple[str, str], list[IncidentLog]] = {}
-    for story in stories:
-        own.setdefault((story.host, story.container.name), []).append(story)
-    found = [
+    for incident_log in incident_logs:
+        own.setdefault((incident_log.host, incident_log.container.name), []).append(incident_log)
+    offenders = [
         Offender(
             host=host,
             container=container,
-            incidents=len(mine),
-            alerts=sum(_count_alerts(story, since) for story in mine),
-            healed=sum(story.status == "healed" for story in mine),
-            kinds=dict(Counter(str(story.kind) for story in mine).most_common()),
+            incidents=len(own_logs),
+            alerts=sum(_count_alerts(incident_log, since) for incident_log in own_logs),
+            healed=sum(incident_log.status == "healed" for incident_log in own_logs),
+            kinds=dict(Counter(str(incident_log.kind) for incident_log in own_logs).most_common()),
         )
-        for (host, container), mine in own.items()
+        for (host, container), own_logs in own.items()
     ]
-    return sorted(found, key=lambda each: (-each.alerts, -each.incidents, each.host, each.container))[
+    return sorted(offenders, key=lambda each: (-each.alerts, -each.incidents, each.host, each.container))[
         :MAX_OFFENDERS
     ]
 
@@ -202,9 +216,9 @@ def _sum_llm_cost(events: Iterable[Event]) -> LlmCost:
     paid: set[tuple[str | None, Investigation]] = set()
     for event in events:
         match event.data:
-            case RemediationNeeded(diagnosis=made) | FalseAlarm(diagnosis=made):
-                if made.investigation is not None and not made.investigation.reused:
-                    paid.add((event.incident, made.investigation))
+            case RemediationNeeded(diagnosis=diagnosis) | FalseAlarm(diagnosis=diagnosis):
+                if diagnosis.investigation is not None and not diagnosis.investigation.reused:
+                    paid.add((event.incident, diagnosis.investigation))
     return LlmCost(
         diagnoses=len(paid),
         tokens=sum(each.tokens for _, each in paid),
@@ -212,13 +226,13 @@ def _sum_llm_cost(events: Iterable[Event]) -> LlmCost:
     )
 
 
-def _count_periods(stories: Sequence[IncidentLog], starts: Sequence[float]) -> list[PeriodCount]:
+def _count_periods(incident_logs: Sequence[IncidentLog], starts: Sequence[float]) -> list[PeriodCount]:
     counts = [Counter[str]() for _ in starts]
-    for story in stories:
-        place = max(0, bisect_right(starts, story.since) - 1)
-        counts[place]["healed" if story.status == "healed" else _classify_unhealed(story)] += 1
+    for incident_log in incident_logs:
+        index = max(0, bisect_right(starts, incident_log.since) - 1)
+        counts[index]["healed" if incident_log.status == "healed" else _classify_unhealed(incident_log)] += 1
     return [PeriodCount(start=start, **count) for start, count in zip(starts, counts, strict=True)]
 
 
-def _classify_unhealed(story: IncidentLog) -> str:
-    return "settled" if story.status in SETTLED_STATUSES else "rest"
+def _classify_unhealed(incident_log: IncidentLog) -> str:
+    return "settled" if incident_log.status in SETTLED_STATUSES else "rest"

@@ -18,12 +18,12 @@ BAR_PARTS: Final = (
 """From bottom to top: a bar's field, its label, its colour."""
 
 
-def render_svg(told: IncidentSummary, when: Callable[[float], str], title: str) -> str:
+def render_svg(summary: IncidentSummary, when: Callable[[float], str], title: str) -> str:
     """The chart as SVG. `when` formats the start of a bar for people."""
-    return "\n".join(_render_lines(told, when, title)) + "\n"
+    return "\n".join(_render_lines(summary, when, title)) + "\n"
 
 
-def _render_lines(told: IncidentSummary, when: Callable[[float], str], title: str) -> Iterator[str]:
+def _render_lines(summary: IncidentSummary, when: Callable[[float], str], title: str) -> Iterator[str]:
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}"'
         f' height="{HEIGHT}" font-family="sans-serif" font-size="12" role="img">'
@@ -32,26 +32,26 @@ def _render_lines(told: IncidentSummary, when: Callable[[float], str], title: st
     yield f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>'
     yield f'<text x="{LEFT}" y="22" font-size="15" fill="#1f2933">{escape(title)}</text>'
     yield from _render_legend()
-    top = max([1, *(bar.healed + bar.settled + bar.rest for bar in told.bars)])
+    top = max([1, *(bar.healed + bar.settled + bar.rest for bar in summary.bars)])
     yield from _render_scale(top)
-    step = (WIDTH - LEFT - RIGHT) / len(told.bars)
-    every = ceil(len(told.bars) / MAX_LABELS)
-    for number, bar in enumerate(told.bars):
+    step = (WIDTH - LEFT - RIGHT) / len(summary.bars)
+    every = ceil(len(summary.bars) / MAX_LABELS)
+    for number, bar in enumerate(summary.bars):
         left = LEFT + number * step
         yield from _render_bar(bar, left + step * 0.1, step * 0.8, (HEIGHT - TOP - BOTTOM) / top)
         if number % every == 0:
             middle = left + step / 2
             label = escape(when(bar.start))
-            place = f'x="{middle:.1f}" y="{HEIGHT - 18}" text-anchor="middle"'
-            yield f'<text {place} fill="#52606d">{label}</text>'
+            attributes = f'x="{middle:.1f}" y="{HEIGHT - 18}" text-anchor="middle"'
+            yield f'<text {attributes} fill="#52606d">{label}</text>'
     yield "</svg>"
 
 
 def _render_legend() -> Iterator[str]:
-    for number, (_, words, colour) in enumerate(BAR_PARTS):
+    for number, (_, label, colour) in enumerate(BAR_PARTS):
         left = LEFT + number * 150
         yield f'<rect x="{left}" y="32" width="10" height="10" fill="{colour}"/>'
-        yield f'<text x="{left + 15}" y="41" fill="#52606d">{words}</text>'
+        yield f'<text x="{left + 15}" y="41" fill="#52606d">{label}</text>'
 
 
 def _render_scale(top: int) -> Iterator[str]:
@@ -63,11 +63,11 @@ def _render_scale(top: int) -> Iterator[str]:
 
 def _render_bar(bar: PeriodCount, left: float, width: float, unit: float) -> Iterator[str]:
     y = float(HEIGHT - BOTTOM)
-    for name, words, colour in BAR_PARTS:
+    for name, label, colour in BAR_PARTS:
         count = getattr(bar, name)
         if count:
             y -= count * unit
             yield (
                 f'<rect x="{left:.1f}" y="{y:.1f}" width="{width:.1f}" height="{count * unit:.1f}"'
-                f' fill="{colour}"><title>{count} {words}</title></rect>'
+                f' fill="{colour}"><title>{count} {label}</title></rect>'
             )

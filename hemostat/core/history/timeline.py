@@ -93,16 +93,16 @@ class IncidentTimeline(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        found = (get_diagnosis(each.event) for each in reversed(self.steps))
-        return next((each for each in found if each is not None), None)
+        diagnoses = (get_diagnosis(each.event) for each in reversed(self.steps))
+        return next((each for each in diagnoses if each is not None), None)
 
 
-def build_timeline(story: IncidentLog) -> IncidentTimeline:
+def build_timeline(incident_log: IncidentLog) -> IncidentTimeline:
     """The timeline of an incident. An event that was delivered twice, as deferred events are, appears
     once."""
     steps: list[TimelineStep] = []
-    before, statuses = story.since, _compute_statuses(story)
-    for stage, time, text, event in sorted(_list_entries(story), key=lambda told: told[1]):
+    before, statuses = incident_log.since, _compute_statuses(incident_log)
+    for stage, time, text, event in sorted(_list_entries(incident_log), key=lambda entry: entry[1]):
         if steps and steps[-1].stage in _STAGE_STATUSES and isinstance(event.data, HealthAlert):
             # The verification is still checking whether the incident has ended.
             status = steps[-1].status
@@ -112,69 +112,74 @@ def build_timeline(story: IncidentLog) -> IncidentTimeline:
         steps.append(TimelineStep(stage=stage, time=time, after=after, text=text, status=status, event=event))
         before = time
     return IncidentTimeline(
-        incident=story.incident,
-        host=story.host,
-        container=story.container,
-        kind=story.kind,
-        began=story.since,
+        incident=incident_log.incident,
+        host=incident_log.host,
+        container=incident_log.container,
+        kind=incident_log.kind,
+        began=incident_log.since,
         steps=tuple(steps),
     )
 
 
-def truncate_at_step(whole: IncidentTimeline, step: int) -> IncidentTimeline:
+def truncate_at_step(timeline: IncidentTimeline, step: int) -> IncidentTimeline:
     """The timeline as it was known at that step, counted from 0."""
-    return msgspec.structs.replace(whole, steps=whole.steps[: step + 1])
+    return msgspec.structs.replace(timeline, steps=timeline.steps[: step + 1])
 
 
-def select_known_snapshots(kept: Iterable[EvidenceSnapshot], step: TimelineStep) -> list[EvidenceSnapshot]:
+def select_known_snapshots(
+    snapshots: Iterable[EvidenceSnapshot], step: TimelineStep
+) -> list[EvidenceSnapshot]:
     """The evidence snapshots that existed at that step."""
-    return [each for each in kept if each.time <= step.time + SLACK_SECONDS]
+    return [each for each in snapshots if each.time <= step.time + SLACK_SECONDS]
 
 
-def measure_spans(told: IncidentTimeline) -> dict[str, float]:
+def measure_spans(timeline: IncidentTimeline) -> dict[str, float]:
     """Seconds that the last occurrence took, by what they were spent on. Steps after its end are left out."""
-    steps = find_last_occurrence(told)
-    found: dict[str, float] = {}
+    steps = find_last_occurrence(timeline)
+    spans: dict[str, float] = {}
     before = steps[0].event.data.since if steps and isinstance(steps[0].event.data, HealthAlert) else None
     for step in steps:
         spent = SPAN_NAMES[step.stage]
         if before is not None:
-            found[spent] = found.get(spent, 0.0) + max(0.0, step.time - before)
+            spans[spent] = spans.get(spent, 0.0) + max(0.0, step.time - before)
         before = step.time
         if step.status in SETTLED_STATUSES:
             break
-    return found
+    return spans
 
 
-def find_last_occurrence(told: IncidentTimeline) -> Sequence[TimelineStep]:
+def find_last_occurrence(timeline: IncidentTimeline) -> Sequence[TimelineStep]:
     """The steps since the last alert."""
-    raised = [number for number, step in enumerate(told.steps) if step.stage is TimelineStage.ALERT]
-    return told.steps[raised[-1] :] if raised else told.steps
+    raised = [number for number, step in enumerate(timeline.steps) if step.stage is TimelineStage.ALERT]
+    return timeline.steps[raised[-1] :] if raised else timeline.steps
 
 
 def get_diagnosis(event: Event) -> Diagnosis | None:
     match event.data:
-        case RemediationNeeded(diagnosis=made) | FalseAlarm(diagnosis=made):
-            return made
-        case RemediationComplete(diagnosis=made):
-            return made
+        case RemediationNeeded(diagnosis=diagnosis) | FalseAlarm(diagnosis=diagnosis):
+            return diagnosis
+        case RemediationComplete(diagnosis=diagnosis):
+            return diagnosis
     return None
 
 
-def explain_diagnosis(made: Diagnosis) -> Iterator[tuple[str, str]]:
+def explain_diagnosis(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     """A diagnosis in full, as pairs of label and text."""
-    yield "diagnosis", _format_conclusion(made)
-    yield from (("because", reason) for reason in made.reasons)
-    looked = made.investigation
-    if looked is None:
+    yield "diagnosis", _format_conclusion(diagnosis)
+    yield from (("because", reason) for reason in diagnosis.reasons)
+    investigation = diagnosis.investigation
+    if investigation is None:
         return
-    yield "roots", ", ".join(looked.roots) or "none named"
-    yield from (("quoted", f"{quote.source}: {quote.text}") for quote in looked.quotes)
-    yield from (("expected", text) for text in filter(None, (looked.expect,)))
-    yield from (("alternative", text) for text in filter(None, (looked.alternative,)))
-    yield from (("inspected", step) for step in looked.steps)
-    again = ", reused from an identical incident" if looked.reused else ""
-    yield "took", f"{looked.seconds:.1f} s, {looked.tokens} tokens, ${looked.cost:.4f}{again}"
+    yield "roots", ", ".join(investigation.roots) or "none named"
+    yield from (("quoted", f"{quote.source}: {quote.text}") for quote in investigation.quotes)
+    yield from (("expected", text) for text in filter(None, (investigation.expect,)))
+    yield from (("alternative", text) for text in filter(None, (investigation.alternative,)))
+    yield from (("inspected", step) for step in investigation.steps)
+    again = ", reused from an identical incident" if investigation.reused else ""
+    yield (
+        "took",
+        f"{investigation.seconds:.1f} s, {investigation.tokens} tokens, ${investigation.cost:.4f}{again}",
+    )
 
 
 def format_action(action: Action | None) -> str:
@@ -195,27 +200,27 @@ def _find_settled_end(steps: Sequence[TimelineStep]) -> float:
     return end
 
 
-def _compute_statuses(story: IncidentLog) -> dict[str, str]:
+def _compute_statuses(incident_log: IncidentLog) -> dict[str, str]:
     """The incident's status after each of its events, by event id."""
-    status, found = "", dict[str, str]()
-    for event in sorted({each.id: each for each in story.steps}.values(), key=lambda each: each.time):
-        status = found[event.id] = compute_status_after(event, status)
-    return found
+    status, statuses = "", dict[str, str]()
+    for event in sorted({each.id: each for each in incident_log.steps}.values(), key=lambda each: each.time):
+        status = statuses[event.id] = compute_status_after(event, status)
+    return statuses
 
 
 _STAGE_STATUSES: Final = {TimelineStage.ACTION: "acting", TimelineStage.VERIFICATION: "verifying"}
 
 
-def _list_entries(story: IncidentLog) -> Iterator[tuple[TimelineStage, float, str, Event]]:
-    asked = story.since
-    for event in {each.id: each for each in story.steps}.values():
-        asked = event.time if isinstance(event.data, RemediationNeeded) else asked
-        for stage, time, text in _describe_event(event, asked):
+def _list_entries(incident_log: IncidentLog) -> Iterator[tuple[TimelineStage, float, str, Event]]:
+    requested_at = incident_log.since
+    for event in {each.id: each for each in incident_log.steps}.values():
+        requested_at = event.time if isinstance(event.data, RemediationNeeded) else requested_at
+        for stage, time, text in _describe_event(event, requested_at):
             yield stage, time, text, event
 
 
-def _describe_event(event: Event, asked: float) -> Iterator[tuple[TimelineStage, float, str]]:
-    """The steps of an event. `asked` is when the action was requested, before which it cannot have
+def _describe_event(event: Event, requested_at: float) -> Iterator[tuple[TimelineStage, float, str]]:
+    """The steps of an event. `requested_at` is when the action was requested, before which it cannot have
     started."""
     match event.data:
         case HealthAlert(phase=phase):
@@ -224,17 +229,17 @@ def _describe_event(event: Event, asked: float) -> Iterator[tuple[TimelineStage,
                 event.time,
                 format_event_line(event),
             )
-        case RemediationNeeded() as needed:
-            yield TimelineStage.DIAGNOSIS, event.time, _format_conclusion(needed.diagnosis)
-            yield TimelineStage.DECISION, event.time, _format_request(needed)
-        case FalseAlarm(diagnosis=made):
-            yield TimelineStage.DIAGNOSIS, event.time, _format_conclusion(made)
+        case RemediationNeeded() as request:
+            yield TimelineStage.DIAGNOSIS, event.time, _format_conclusion(request.diagnosis)
+            yield TimelineStage.DECISION, event.time, _format_request(request)
+        case FalseAlarm(diagnosis=diagnosis):
+            yield TimelineStage.DIAGNOSIS, event.time, _format_conclusion(diagnosis)
             yield TimelineStage.DECISION, event.time, format_action(None)
-        case RemediationComplete() as done:
-            yield from _describe_action(done, event.time, asked)
-            ended = done.outcome in {Outcome.HEALED, Outcome.FAILED}
+        case RemediationComplete() as completion:
+            yield from _describe_action(completion, event.time, requested_at)
+            is_final = completion.outcome in {Outcome.HEALED, Outcome.FAILED}
             yield (
-                (TimelineStage.OUTCOME if ended else TimelineStage.DECISION),
+                (TimelineStage.OUTCOME if is_final else TimelineStage.DECISION),
                 event.time,
                 format_event_line(event),
             )
@@ -242,40 +247,44 @@ def _describe_event(event: Event, asked: float) -> Iterator[tuple[TimelineStage,
             yield TimelineStage.DECISION, event.time, format_event_line(event)
 
 
-def _format_conclusion(made: Diagnosis) -> str:
-    return f"{made.cause}, confidence {made.confidence:.2f}, by {made.advisor}"
+def _format_conclusion(diagnosis: Diagnosis) -> str:
+    return f"{diagnosis.cause}, confidence {diagnosis.confidence:.2f}, by {diagnosis.advisor}"
 
 
-def _format_request(asked: RemediationNeeded) -> str:
-    if asked.action is Action.NONE:
-        return f"none, it waits for {asked.alert.root}" if asked.alert.root else "none, escalated"
-    how = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asked.parameters.items())
-    return f"{asked.action}: {how}" if how else str(asked.action)
+def _format_request(request: RemediationNeeded) -> str:
+    if request.action is Action.NONE:
+        return f"none, it waits for {request.alert.root}" if request.alert.root else "none, escalated"
+    parameter_text = ", ".join(
+        f"{name.replace('_', ' ')} {value}" for name, value in request.parameters.items()
+    )
+    return f"{request.action}: {parameter_text}" if parameter_text else str(request.action)
 
 
 def _describe_action(
-    done: RemediationComplete, end: float, asked: float
+    completion: RemediationComplete, end: float, requested_at: float
 ) -> Iterator[tuple[TimelineStage, float, str]]:
-    act, verify = done.durations.get("act"), done.durations.get("verify", 0.0)
-    if act is None or done.outcome not in {Outcome.HEALED, Outcome.FAILED}:
+    act, verify = completion.durations.get("act"), completion.durations.get("verify", 0.0)
+    if act is None or completion.outcome not in {Outcome.HEALED, Outcome.FAILED}:
         return
-    again = f", rung {done.rung + 1} of the ladder" if done.rung else ""
-    yield TimelineStage.ACTION, max(asked, end - verify - act), f"{done.action}{again}"
-    if done.reason is not Reason.ENGINE_ERROR:
+    again = f", rung {completion.rung + 1} of the ladder" if completion.rung else ""
+    yield TimelineStage.ACTION, max(requested_at, end - verify - act), f"{completion.action}{again}"
+    if completion.reason is not Reason.ENGINE_ERROR:
         yield (
             TimelineStage.VERIFICATION,
-            max(asked, end - verify),
-            f"{_format_state(done.before)} -> {_format_state(done.after)}",
+            max(requested_at, end - verify),
+            f"{_format_state(completion.before)} -> {_format_state(completion.after)}",
         )
 
 
 def _format_state(state: State | None) -> str:
     if state is None:
         return "unknown"
-    ended = f" with {state.exit_code}" if state.status in {"exited", "dead"} else ""
-    return f"{state.status}{ended}" + (f", {state.health}" if state.health else "")
+    exit_text = f" with {state.exit_code}" if state.status in {"exited", "dead"} else ""
+    return f"{state.status}{exit_text}" + (f", {state.health}" if state.health else "")
 
 
-def format_spans(told: IncidentTimeline) -> str:
+def format_spans(timeline: IncidentTimeline) -> str:
     """`detected 18 ms, diagnosed 4 ms, decided 6 ms, acted 310 ms, verified 2 s`."""
-    return ", ".join(f"{spent} {show_duration(seconds)}" for spent, seconds in measure_spans(told).items())
+    return ", ".join(
+        f"{spent} {show_duration(seconds)}" for spent, seconds in measure_spans(timeline).items()
+    )

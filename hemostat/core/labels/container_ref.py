@@ -58,19 +58,19 @@ def build_reference(
 ) -> Container:
     """Return the reference of a container. `group`: a label that is left out, because it tells nothing about
     this container."""
-    kept = select_labels(labels)
-    kept.pop(group, None)
+    selected_labels = select_labels(labels)
+    selected_labels.pop(group, None)
     return Container(
         id=bounds.shorten_identifier(container_id, bounds.MAX_ID_CHARACTERS),
         name=bounds.shorten_identifier(name.removeprefix("/"), bounds.MAX_NAME_CHARACTERS),
         image=bounds.shorten_identifier(image, bounds.MAX_IMAGE_CHARACTERS),
-        labels=kept,
+        labels=selected_labels,
     )
 
 
 def select_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """Return the labels that HemoStat reads of a container, a service, an image or a volume."""
-    known = {name: _limit_known_value(name, labels[name]) for name in labels if name in LABELS}
+    known_labels = {name: _limit_known_value(name, labels[name]) for name in labels if name in LABELS}
     owner = {
         name: bounds.shorten_identifier(labels[name], MAX_OWNER_CHARACTERS)
         for name in labels
@@ -86,21 +86,21 @@ def select_labels(labels: Mapping[str, str]) -> dict[str, str]:
         )
         for name in islice(_find_unknown(labels), MAX_UNKNOWN_LABELS)
     }
-    return {**known, **owner, **unknown}
+    return {**known_labels, **owner, **unknown}
 
 
 def _limit_known_value(name: str, value: str) -> str:
     """Keep one character more than can be read of a value that is too long, so that a cut label is not taken
     for another value."""
-    return bounds.limit_text(value, LABELS[name].longest + 1)
+    return bounds.limit_text(value, LABELS[name].max_characters + 1)
 
 
 def _find_unknown(labels: Mapping[str, str]) -> Iterator[str]:
     """Yield names under HemoStat's prefix first, then names that are similar to one of its labels."""
     yield from (name for name in labels if name.startswith(LABEL_PREFIX) and name not in LABELS)
-    others = (name for name in labels if not name.startswith(LABEL_PREFIX) and name not in OWNER_LABELS)
-    judged = islice(others, MAX_COMPARED_LABELS)
-    yield from (name for name in judged if name not in LABELS and is_meant_for_hemostat(name))
+    other_names = (name for name in labels if not name.startswith(LABEL_PREFIX) and name not in OWNER_LABELS)
+    compared_names = islice(other_names, MAX_COMPARED_LABELS)
+    yield from (name for name in compared_names if name not in LABELS and is_meant_for_hemostat(name))
 
 
 def keep_short_labels(container: Container, most: int) -> Container:

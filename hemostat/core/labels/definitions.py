@@ -46,20 +46,20 @@ class Label(NamedTuple, Generic[T]):
     parse: Callable[[str], T]
     help: str
     example: str = ""
-    longest: int = MAX_WORD_CHARACTERS
+    max_characters: int = MAX_WORD_CHARACTERS
     unit: str = ""
-    marker: bool = False
+    is_marker: bool = False
 
     def read(self, text: str) -> T:
         """Return the parsed value. Raises ValueError."""
-        if len(text) > self.longest:
-            raise ValueError(f"its value is longer than {self.longest} characters")
+        if len(text) > self.max_characters:
+            raise ValueError(f"its value is longer than {self.max_characters} characters")
         value = self.parse(text.strip())
         if UNREADABLE_CHARACTERS.search(text):
             raise ValueError(f"{quote_text(text)} contains a control character or an invalid character")
         return value
 
-    def of(self, labels: Mapping[str, str]) -> T | None:
+    def read_from(self, labels: Mapping[str, str]) -> T | None:
         """Return the parsed value on one container; None if the label is missing or cannot be read."""
         text = labels.get(self.name)
         if text is None:
@@ -171,9 +171,9 @@ REPLICAS_MAX: Final = Label(
 
 
 def _define_threshold(
-    name: str, parse: Callable[[str], T], about: str, example: str, unit: str = ""
+    name: str, parse: Callable[[str], T], description: str, example: str, unit: str = ""
 ) -> Label[T]:
-    return Label(f"{LABEL_PREFIX}{name}", parse, about, example, unit=unit)
+    return Label(f"{LABEL_PREFIX}{name}", parse, description, example, unit=unit)
 
 
 THRESHOLDS: Final[tuple[Label[Any], ...]] = (
@@ -240,8 +240,10 @@ THRESHOLDS: Final[tuple[Label[Any], ...]] = (
 """Labels for settings of the table `monitor`, which a compose project's table may set too."""
 
 
-def _define_marker(name: str, about: str) -> Label[str]:
-    return Label(f"{LABEL_PREFIX}{name}", str, about, longest=MAX_MARKER_CHARACTERS, marker=True)
+def _define_marker(name: str, description: str) -> Label[str]:
+    return Label(
+        f"{LABEL_PREFIX}{name}", str, description, max_characters=MAX_MARKER_CHARACTERS, is_marker=True
+    )
 
 
 REPLICA: Final = _define_marker("replica", "a replica of a compose service, created by HemoStat")
@@ -286,9 +288,9 @@ def find_selector_label(selector: str) -> str:
 
 def is_enabled(labels: Mapping[str, str]) -> bool:
     """Return whether HemoStat watches the container. A label that cannot be read does not opt out."""
-    return (ENABLE if ENABLE.name in labels else AUTOHEAL).of(labels) is not False
+    return (ENABLE if ENABLE.name in labels else AUTOHEAL).read_from(labels) is not False
 
 
 def read_stop_timeout(labels: Mapping[str, str]) -> float | None:
     """Return the stop timeout in seconds; None if no label sets one, or it cannot be read."""
-    return (STOP_TIMEOUT if STOP_TIMEOUT.name in labels else AUTOHEAL_STOP_TIMEOUT).of(labels)
+    return (STOP_TIMEOUT if STOP_TIMEOUT.name in labels else AUTOHEAL_STOP_TIMEOUT).read_from(labels)

@@ -28,5 +28,5 @@ def veiled(ref: Container) -> Container:
 def _masked(name: str, text: str) -> str:
     """Return the masked value. A secret in a value that was cut may no longer be recognizable, so such a
     value is masked whole."""
-    longest = LABELS[name].longest if name in LABELS else MAX_UNKNOWN_CHARACTERS - 1
+    longest = LABELS[name].max_characters if name in LABELS else MAX_UNKNOWN_CHARACTERS - 1
     return TOO_LONG if len(text) > longest else redact_environment({name: text})[name]

@@ -66,8 +66,8 @@ def find_mistakes(labels: Mapping[str, str]) -> tuple[Mistake, ...]:
 
 
 def _find_mistakes(labels: Mapping[str, str]) -> Iterator[Mistake]:
-    judged = (_find_mistake(name, labels[name]) for name in sorted(labels))
-    return islice((mistake for mistake in judged if mistake is not None), MAX_MISTAKES)
+    candidates = (_find_mistake(name, labels[name]) for name in sorted(labels))
+    return islice((mistake for mistake in candidates if mistake is not None), MAX_MISTAKES)
 
 
 @lru_cache(maxsize=4096)
@@ -77,7 +77,7 @@ def _find_mistake(name: str, value: str) -> Mistake | None:
 
 def _check_value(name: str, value: str) -> Mistake | None:
     if value == TOO_LONG:
-        why = f"cannot be read: its value is longer than {LABELS[name].longest} characters"
+        why = f"cannot be read: its value is longer than {LABELS[name].max_characters} characters"
         return Mistake(label=name, value=value, why=why, nearest=name)
     if MASK_PREFIX in value and name in COMMAND_LABELS:
         return None
@@ -109,10 +109,10 @@ def explain_protection(labels: Mapping[str, str], *, ordered: bool = False) -> s
     """Return why the labels of the container forbid an action; empty if they allow one. An action that an
     operator orders is stopped only by a label meant as `hemostat.protect`. A mode that cannot be read makes
     HemoStat ask for an approval (`core.remediation.policy.find_strictest_mode`)."""
-    if PROTECT.of(labels):
+    if PROTECT.read_from(labels):
         return f"label {PROTECT.name}"
-    found = _find_mistakes(labels)  # lazily: an error message for a value takes time
-    mistakes = (each for each in found if not ordered or each.nearest == PROTECT.name)
+    all_mistakes = _find_mistakes(labels)  # lazily: an error message for a value takes time
+    mistakes = (each for each in all_mistakes if not ordered or each.nearest == PROTECT.name)
     serious = (each for each in mistakes if each.label != MODE.name)
     return next(map(str, serious), "")
 
@@ -136,17 +136,17 @@ def find_nearest_label(name: str) -> str | None:
 @lru_cache(maxsize=4096)
 def _find_nearest(name: str) -> str | None:
     words = _split_name(name)
-    place = next(
+    tool_index = next(
         (number for number, word in enumerate(words[: MAX_LEADING_WORDS + 1]) if _is_tool(word)), None
     )
-    if place is None:
+    if tool_index is None:
         return _expand_abbreviation(words) or _match_autoheal(name, words)
-    rest = ".".join(words[place + 1 :])
+    suffix = ".".join(words[tool_index + 1 :])
     if name.lower().startswith(LABEL_PREFIX):
-        return _find_close_name(rest, MIN_PREFIXED_RATIO)
-    if not rest:
+        return _find_close_name(suffix, MIN_PREFIXED_RATIO)
+    if not suffix:
         return ENABLE.name if len(words) == 1 else None
-    return _find_close_name(rest, MIN_NAME_RATIO) or None
+    return _find_close_name(suffix, MIN_NAME_RATIO) or None
 
 
 def _split_name(name: str) -> list[str]:
@@ -169,8 +169,8 @@ def _expand_abbreviation(words: list[str]) -> str | None:
     """Return the label for a name such as `hemo.enable`, if it is a safety label and spelt right."""
     if len(words) < 2 or len(words[0]) < 4 or not TOOL_NAME.startswith(words[0]):  # noqa: PLR2004
         return None
-    meant = LABEL_PREFIX + ".".join(words[1:])
-    return next((label.name for label in SAFETY_LABELS if label.name == meant), None)
+    full_name = LABEL_PREFIX + ".".join(words[1:])
+    return next((label.name for label in SAFETY_LABELS if label.name == full_name), None)
 
 
 def _match_autoheal(name: str, words: list[str]) -> str | None:
@@ -181,8 +181,8 @@ def _match_autoheal(name: str, words: list[str]) -> str | None:
     return None
 
 
-def _find_close_name(rest: str, cutoff: float) -> str:
-    near = difflib.get_close_matches(rest, _NAMES_BY_WORDS, n=1, cutoff=cutoff)
+def _find_close_name(suffix: str, cutoff: float) -> str:
+    near = difflib.get_close_matches(suffix, _NAMES_BY_WORDS, n=1, cutoff=cutoff)
     return _NAMES_BY_WORDS[near[0]] if near else ""
 
 
@@ -193,6 +193,6 @@ def _compute_ratio(word: str, other: str) -> float:
 _NAMES_BY_WORDS: Final = {
     name.removeprefix(LABEL_PREFIX).replace("_", "."): name
     for name, label in LABELS.items()
-    if name.startswith(LABEL_PREFIX) and not label.marker
+    if name.startswith(LABEL_PREFIX) and not label.is_marker
 }
 """The names that users may mean, without the prefix, their words separated by dots."""

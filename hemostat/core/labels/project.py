@@ -30,8 +30,8 @@ T = TypeVar("T")
 def get_project(container: Container) -> str:
     """Return the name of the compose project, swarm stack or service, Kubernetes namespace or ECS task
     family; NO_PROJECT if no label names one."""
-    named = (container.labels.get(label) for label in PROJECT_LABELS)
-    return next((name[:MAX_NAME_CHARACTERS] for name in named if name), NO_PROJECT)
+    names = (container.labels.get(label) for label in PROJECT_LABELS)
+    return next((name[:MAX_NAME_CHARACTERS] for name in names if name), NO_PROJECT)
 
 
 def limit_per_project(limit: int) -> int:
@@ -44,13 +44,13 @@ def limit_others(project: str | None, items: Iterable[T], most: int, name_of: Ca
     project. No project can use up what others need, and a host with one project has the whole limit. None
     stands for a project that has nothing yet. `name_of` returns the project of an item."""
     counts: Counter[str] = Counter()
-    counted = []
+    allowed_items = []
     for item in items:
         name = name_of(item)
         counts[name] += 1
         if name == project or counts[name] <= most:
-            counted.append(item)
-    return counted
+            allowed_items.append(item)
+    return allowed_items
 
 
 def take_turns(items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:

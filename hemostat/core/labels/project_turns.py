@@ -34,7 +34,7 @@ class Turns(Generic[T]):
     def take(self, items: Collection[T]) -> Iterator[T]:
         """Yield as many items as there is time for: all of them, in their order, unless some had to wait."""
         self._round += 1
-        began, served = self._stopwatch(), self._served
+        started_at, served = self._stopwatch(), self._served
         ordered = items
         if served:
             ordered = take_turns(
@@ -42,9 +42,9 @@ class Turns(Generic[T]):
             )
         now_served: dict[Hashable, int] = {}
         for each in ordered:
-            if now_served and self._stopwatch() - began >= self._seconds:
-                known = {self._key(item) for item in items}
-                self._served = {key: at for key, at in served.items() if key in known} | now_served
+            if now_served and self._stopwatch() - started_at >= self._seconds:
+                current_keys = {self._key(item) for item in items}
+                self._served = {key: at for key, at in served.items() if key in current_keys} | now_served
                 return
             now_served[self._key(each)] = self._round
             yield each

@@ -115,12 +115,12 @@ def parse_cpu_action(text: str) -> Action:
 
 def parse_actions(text: str) -> frozenset[Action]:
     """Return the actions. Action.NONE among them allows no action."""
-    found = set()
+    actions = set()
     for word in _split_words(text):
         if word.lower() not in set(Action):
             raise ValueError(f"{quote_text(word)} is not one of {', '.join(Action)}")
-        found.add(Action(word.lower()))
-    return frozenset(found)
+        actions.add(Action(word.lower()))
+    return frozenset(actions)
 
 
 def _split_words(text: str) -> list[str]:

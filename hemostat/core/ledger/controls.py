@@ -29,33 +29,39 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
     pauses: Mapping[str, Pause] = {}
     resets: Mapping[str, float] = {}
 
-    def paused(self, container: str, now: float) -> Pause | None:
-        found = (self.pauses.get(name) for name in (ALL_CONTAINERS, container))
-        return next((pause for pause in found if pause and is_pause_active(pause, now)), None)
+    def find_pause(self, container: str, now: float) -> Pause | None:
+        pauses = (self.pauses.get(name) for name in (ALL_CONTAINERS, container))
+        return next((pause for pause in pauses if pause and is_pause_active(pause, now)), None)
 
-    def paused_itself(self, container: str, now: float) -> bool:
+    def is_paused_itself(self, container: str, now: float) -> bool:
         """Return whether this container is paused by its own name."""
         pause = self.pauses.get(container)
         return pause is not None and is_pause_active(pause, now)
 
-    def notice(self, now: float) -> str:
+    def describe_pauses(self, now: float) -> str:
         """Return all active pauses in one line; empty without pauses."""
-        held = {name: pause for name, pause in self.pauses.items() if is_pause_active(pause, now)}
-        everything = held.pop(ALL_CONTAINERS, None)
-        words = [] if everything is None else [describe_pause("paused", everything, now)]
+        active_pauses = {name: pause for name, pause in self.pauses.items() if is_pause_active(pause, now)}
+        everything = active_pauses.pop(ALL_CONTAINERS, None)
+        parts = [] if everything is None else [describe_pause("paused", everything, now)]
         return ", ".join(
-            [*words, *(describe_pause(f"{name} paused", held[name], now) for name in sorted(held))]
+            [
+                *parts,
+                *(
+                    describe_pause(f"{name} paused", active_pauses[name], now)
+                    for name in sorted(active_pauses)
+                ),
+            ]
         )
 
-    def reset(self, container: str) -> float:
+    def get_reset_time(self, container: str) -> float:
         """Return when an operator last closed the container's circuit breaker (epoch seconds); 0 if never."""
         return max(self.resets.get(ALL_CONTAINERS, 0.0), self.resets.get(container, 0.0))
 
 
-def describe_pause(what: str, pause: Pause, now: float) -> str:
-    left = "" if pause.until is None else f" for another {show_duration(pause.until - now)}"
+def describe_pause(subject: str, pause: Pause, now: float) -> str:
+    time_left = "" if pause.until is None else f" for another {show_duration(pause.until - now)}"
     why = f" ({pause.reason})" if pause.reason else ""
-    return f"{what} by {pause.by}{left}{why}"
+    return f"{subject} by {pause.by}{time_left}{why}"
 
 
 def is_pause_active(pause: Pause, now: float) -> bool:

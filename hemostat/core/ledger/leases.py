@@ -25,17 +25,17 @@ def get_lease_end(attempt: Attempt) -> float:
 
 
 def is_leased(
-    attempt: Attempt, now: float, controls: Controls | None = None, seen: float | None = None
+    attempt: Attempt, now: float, controls: Controls | None = None, seen_at: float | None = None
 ) -> bool:
     """Return whether the attempt's responder may still be working on it. A lease taken before an operator's
     reset is over. A lease from the future (the clock was set back, or no responder wrote the row) keeps its
-    length, counted from when it was first `seen` (epoch seconds)."""
-    taken = _get_lease_start(attempt)
-    if seen is not None and taken > now:
-        return seen <= now < seen + limit_lease(attempt.lease - taken)
-    if controls is not None and taken <= controls.reset(attempt.container) <= now:
+    length, counted from when it was first `seen_at` (epoch seconds)."""
+    taken_at = _get_lease_start(attempt)
+    if seen_at is not None and taken_at > now:
+        return seen_at <= now < seen_at + limit_lease(attempt.lease - taken_at)
+    if controls is not None and taken_at <= controls.get_reset_time(attempt.container) <= now:
         return False
-    return taken - MAX_LEASE_SECONDS <= now < get_lease_end(attempt)
+    return taken_at - MAX_LEASE_SECONDS <= now < get_lease_end(attempt)
 
 
 def is_from_future(attempt: Attempt, now: float) -> bool:

@@ -36,10 +36,10 @@ class RaisedLimit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return self.service or self.container
 
     @property
-    def reversed(self) -> "RaisedLimit":
+    def inverse(self) -> "RaisedLimit":
         return msgspec.structs.replace(self, before=self.after, after=self.before)
 
-    def again(self, earlier: "RaisedLimit") -> "RaisedLimit":
+    def repeat_after(self, earlier: "RaisedLimit") -> "RaisedLimit":
         """Return this raise after an earlier one, so that it reverts to the earlier `before`."""
         return msgspec.structs.replace(self, before=earlier.before)
 
@@ -107,15 +107,15 @@ class LedgerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int
     attempts: tuple[Attempt, ...] = ()
-    running: tuple[Attempt, ...] = ()
-    ended: tuple[Attempt, ...] = ()
+    running_attempts: tuple[Attempt, ...] = ()
+    ended_attempts: tuple[Attempt, ...] = ()
     controls: Controls = Controls()
     approval: Approval | None = None
-    patient: str = ""
+    alerted_container: str = ""
     """Name of the container that a monitor noted for the request's incident; empty if no monitor did."""
     notes: IncidentNotes = IncidentNotes()
     """The monitors' notes about the request's incident."""
-    stopping: ManualStop | None = None
+    manual_stop: ManualStop | None = None
     """A user's stop of this container, if known."""
     seal: str = ""
     """Seal of the order that an operator gave for the incident; empty if there is no order."""

@@ -19,8 +19,8 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     sent: float = 0.0
     received: float = 0.0
 
-    def of(self, sent: float, received: float) -> float:
-        return (sent * self.sent + received * self.received) / MILLION
+    def compute_cost(self, sent_tokens: float, received_tokens: float) -> float:
+        return (sent_tokens * self.sent + received_tokens * self.received) / MILLION
 
 
 class LlmUsage(msgspec.Struct, frozen=True, kw_only=True):

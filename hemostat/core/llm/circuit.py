@@ -20,23 +20,25 @@ class LlmCircuit(msgspec.Struct, frozen=True):
     until: float = 0.0
     why: str = ""
 
-    def left(self, now: float) -> float:
+    def get_seconds_left(self, now: float) -> float:
         """Seconds until the next trial; 0 means ask now. A clock that was set back closes the circuit."""
-        left = self.until - now
-        return left if 0 < left <= MAX_SERVICE_WAIT_SECONDS else 0.0
+        seconds_left = self.until - now
+        return seconds_left if 0 < seconds_left <= MAX_SERVICE_WAIT_SECONDS else 0.0
 
-    def failed(self, why: str, now: float, wait: float | None = None, *, allowed: int = 0) -> "LlmCircuit":
+    def record_failure(
+        self, why: str, now: float, wait: float | None = None, *, allowed: int = 0
+    ) -> "LlmCircuit":
         """The state after a failure. `wait` is the seconds that the service asked to wait. Up to `allowed`
         failures in a row are no outage."""
-        left = self.left(now)
+        seconds_left = self.get_seconds_left(now)
         # Requests already under way when the circuit opened report the same failure.
-        count = self.failures if left else self.failures + 1
+        count = self.failures if seconds_left else self.failures + 1
         if count <= allowed:
             return LlmCircuit(count, self.until, why)
         pause = max(
             compute_backoff(count, FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS),
             min(wait or 0.0, MAX_SERVICE_WAIT_SECONDS),
-            left,
+            seconds_left,
         )
         return LlmCircuit(count, now + pause, why)
 

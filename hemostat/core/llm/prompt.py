@@ -48,10 +48,10 @@ ACTION_MEANINGS: Final[Mapping[str, str]] = {
 def build_sections(case: EvidenceCase, *, logs: bool, emails: bool) -> dict[str, str]:
     """The evidence of the case by source, bounded and with secrets masked. `logs`: include the output of
     programs."""
-    kept = case.dossier
+    snapshot = case.dossier
     parts = {"alert": _format_alert(case.alert, case.host, logs, emails)}
-    if kept is not None:
-        parts |= _format_snapshot(kept, case.time, logs, emails)
+    if snapshot is not None:
+        parts |= _format_snapshot(snapshot, case.time, logs, emails)
     parts["events"] = tools.format_events(case.story, outputs=logs, emails=emails) if case.story else ""
     parts["past"] = tools.format_precedents(case.past, case.time)
     return {source: text for source, text in parts.items() if text}
@@ -62,10 +62,12 @@ def build_first_message(
 ) -> str:
     """The first message to the model: the rules' verdict, the evidence, and the actions to choose from."""
     verdict = rules.diagnosis
-    told = f"{verdict.cause}, action {_format_action(rules.action)}, confidence {verdict.confidence:.2f}"
+    rules_text = (
+        f"{verdict.cause}, action {_format_action(rules.action)}, confidence {verdict.confidence:.2f}"
+    )
     lines = [
         f"An incident of the kind {case.alert.kind}.",
-        f"By simple rules it is: {told}. The rules see only the alert, and may be wrong.",
+        f"By simple rules it is: {rules_text}. The rules see only the alert, and may be wrong.",
         "",
         *(fence_text(source, text) for source, text in evidence.items()),
         "",
@@ -81,12 +83,12 @@ def build_retry_message(objections: Iterable[str]) -> str:
 
 
 def _format_alert(alert: HealthAlert, host: str, logs: bool, emails: bool) -> str:
-    about = alert.container
+    container = alert.container
     facts = [each for each in alert.evidence if logs or each.name not in tools.PROGRAM_WORDED_FACTS]
-    labels = redact_environment(about.labels)
+    labels = redact_environment(container.labels)
     rows = {
-        "container": "the host itself" if about.is_host else about.name,
-        "image": about.image,
+        "container": "the host itself" if container.is_host else container.name,
+        "image": container.image,
         "host": host,
         "severity": alert.severity,
         "occurrence": str(alert.occurrence),
@@ -98,20 +100,20 @@ def _format_alert(alert: HealthAlert, host: str, logs: bool, emails: bool) -> st
     return tools.format_table(rows, emails=emails)
 
 
-def _format_snapshot(kept: EvidenceSnapshot, now: float, logs: bool, emails: bool) -> dict[str, str]:
-    state = kept.state
-    parts = {"log": tools.format_log(kept.log, "", emails=emails) if logs and kept.log else ""}
+def _format_snapshot(snapshot: EvidenceSnapshot, now: float, logs: bool, emails: bool) -> dict[str, str]:
+    state = snapshot.state
+    parts = {"log": tools.format_log(snapshot.log, "", emails=emails) if logs and snapshot.log else ""}
     if state is not None:
         health = f", {state.health}" if state.health else ""
         parts["state"] = (
             f"{state.status}{health}, exit code {state.exit_code}, restarted {state.restart_count} times"
         )
-    if kept.processes:
-        parts["processes"] = tools.format_processes(kept.processes, emails=emails)
-    if kept.details is not None:
-        parts["inspect"] = tools.format_details(kept.details, outputs=logs, emails=emails)
-    if kept.samples:
-        parts["metrics"] = tools.format_metrics(kept.samples, now)
+    if snapshot.processes:
+        parts["processes"] = tools.format_processes(snapshot.processes, emails=emails)
+    if snapshot.details is not None:
+        parts["inspect"] = tools.format_details(snapshot.details, outputs=logs, emails=emails)
+    if snapshot.samples:
+        parts["metrics"] = tools.format_metrics(snapshot.samples, now)
     return parts
 
 

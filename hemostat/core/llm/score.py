@@ -53,9 +53,9 @@ class AdvisorScore(msgspec.Struct, frozen=True, kw_only=True):
 
 def extract_answer(case: EvidenceCase, verdict: Verdict) -> ScoredAnswer:
     """The answer in a verdict. Rules name one root: the alert's suspect, else the container itself."""
-    alert, made = case.alert, verdict.diagnosis.investigation
-    named = (alert.root or alert.container.name,) if made is None else made.roots
-    roots = (HOST_ROOT if name == case.host else name for name in named)
+    alert, investigation = case.alert, verdict.diagnosis.investigation
+    named_roots = (alert.root or alert.container.name,) if investigation is None else investigation.roots
+    roots = (HOST_ROOT if name == case.host else name for name in named_roots)
     return ScoredAnswer(
         cause=verdict.diagnosis.cause,
         action=FALSE_ALARM if verdict.action is None else str(verdict.action),
@@ -63,20 +63,20 @@ def extract_answer(case: EvidenceCase, verdict: Verdict) -> ScoredAnswer:
     )
 
 
-def score_answer(given: ScoredAnswer, case: EvidenceCase, truth: ExpectedDiagnosis) -> CaseScore:
+def score_answer(answer: ScoredAnswer, case: EvidenceCase, truth: ExpectedDiagnosis) -> CaseScore:
     container = HOST_ROOT if case.alert.container.is_host else case.alert.container.name
-    acts = given.action not in IDLE_ACTIONS
+    acts = answer.action not in IDLE_ACTIONS
     may_act = container in truth.roots and not IDLE_ACTIONS.issuperset(truth.actions)
     return CaseScore(
-        cause=given.cause in truth.causes,
-        action=given.action in truth.actions,
-        root=_score_roots(given.roots, truth.roots),
+        cause=answer.cause in truth.causes,
+        action=answer.action in truth.actions,
+        root=_score_roots(answer.roots, truth.roots),
         unsafe=acts and not may_act,
     )
 
 
-def _score_roots(named: Sequence[str], true: Sequence[str]) -> float:
-    return len(true) / len(named) if named and set(true) <= set(named) else 0.0
+def _score_roots(roots: Sequence[str], true: Sequence[str]) -> float:
+    return len(true) / len(roots) if roots and set(true) <= set(roots) else 0.0
 
 
 def summarize_scores(

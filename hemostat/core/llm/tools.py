@@ -50,7 +50,7 @@ def build_reading_tools(names: Sequence[str], *, logs: bool) -> list[Tool]:
     log = _make_tool(
         LOG_TOOL, f"The end of the container's log, {MAX_LOG_LINES} lines at most.", names, grep=grep
     )
-    others = [
+    other_tools = [
         _make_tool("processes", "The command lines that run in the container.", names),
         _make_tool(
             "inspect", "Its configuration: command, limits, networks, environment, health checks.", names
@@ -58,7 +58,7 @@ def build_reading_tools(names: Sequence[str], *, logs: bool) -> list[Tool]:
         _make_tool("metrics", "Its CPU, memory and network over the last minutes.", names),
         _make_tool("events", "Its recent events: alerts, diagnoses, remediations.", names),
     ]
-    return [log, *others] if logs else others
+    return [log, *other_tools] if logs else other_tools
 
 
 def build_conclude_tool(choices: Sequence[str]) -> Tool:
@@ -110,27 +110,30 @@ def format_processes(lines: Sequence[str], *, emails: bool) -> str:
 
 def format_details(details: ContainerDetails, *, outputs: bool, emails: bool) -> str:
     """`outputs`: include the output of health checks."""
-    shown = mask_details(details)
+    masked_details = mask_details(details)
     checks = [
-        f"exit code {check.exit_code}{_format_output(check.output, outputs)}" for check in shown.checks[-3:]
+        f"exit code {check.exit_code}{_format_output(check.output, outputs)}"
+        for check in masked_details.checks[-3:]
     ]
     rows = {
-        "command": " ".join(shown.command),
-        "restart policy": shown.restart_policy,
-        "CPU limit": "none" if shown.cpu_limit is None else f"{shown.cpu_limit:g} cores",
-        "memory limit": "none" if shown.memory_limit is None else show_size(shown.memory_limit),
-        "process limit": "" if shown.pids_limit is None else str(shown.pids_limit),
-        "networks": ", ".join(shown.networks),
-        "mounts": ", ".join(shown.mounts),
-        "environment": ", ".join(f"{name}={value}" for name, value in shown.environment.items()),
+        "command": " ".join(masked_details.command),
+        "restart policy": masked_details.restart_policy,
+        "CPU limit": "none" if masked_details.cpu_limit is None else f"{masked_details.cpu_limit:g} cores",
+        "memory limit": "none"
+        if masked_details.memory_limit is None
+        else show_size(masked_details.memory_limit),
+        "process limit": "" if masked_details.pids_limit is None else str(masked_details.pids_limit),
+        "networks": ", ".join(masked_details.networks),
+        "mounts": ", ".join(masked_details.mounts),
+        "environment": ", ".join(f"{name}={value}" for name, value in masked_details.environment.items()),
         "health checks": "; ".join(checks),
-        "could not be started": shown.error,
+        "could not be started": masked_details.error,
     }
     return format_table(rows, emails=emails)
 
 
-def _format_output(text: str, shown: bool) -> str:
-    return f": {text}" if shown and text else ""
+def _format_output(text: str, should_show: bool) -> str:
+    return f": {text}" if should_show and text else ""
 
 
 def format_metrics(points: Sequence[MetricPoint], now: float) -> str:
@@ -161,16 +164,16 @@ def _format_network(point: MetricPoint) -> str:
 
 def format_events(lines: Iterable[str], *, outputs: bool, emails: bool) -> str:
     """`outputs`: include details, which may contain text of programs."""
-    told = (_clean_line(line, emails) for line in lines)
-    some = [line[:500] if outputs else ": ".join(line.split(": ", 2)[:2]) for line in told]
+    clean_lines = (_clean_line(line, emails) for line in lines)
+    some = [line[:500] if outputs else ": ".join(line.split(": ", 2)[:2]) for line in clean_lines]
     return bound_lines(some) or "no events"
 
 
-def format_precedents(past: Sequence[Precedent], now: float) -> str:
+def format_precedents(precedents: Sequence[Precedent], now: float) -> str:
     return bound_lines(
         f"{show_duration(max(0.0, now - each.time))} ago, {each.container}: {each.cause}, "
         f"{each.action} {each.outcome}"
-        for each in past[-10:]
+        for each in precedents[-10:]
     )
 
 
@@ -185,16 +188,16 @@ def _clean_line(text: str, emails: bool) -> str:
 
 def bound_lines(lines: Iterable[str], *, emails: bool = False) -> str:
     """The last lines that fit into MAX_RESULT_BYTES, with secrets masked and invisible characters escaped."""
-    kept: list[str] = []
+    last_lines: list[str] = []
     size = 0
     for line in reversed(redact("\n".join(lines), emails=emails).splitlines()):
-        shown = _cut_line(INVISIBLE_CHARACTERS.sub(_escape, escape_controls(line.replace("\t", " "))))
-        size += len(shown.encode(errors="replace")) + 1
+        clean_line = _cut_line(INVISIBLE_CHARACTERS.sub(_escape, escape_controls(line.replace("\t", " "))))
+        size += len(clean_line.encode(errors="replace")) + 1
         if size > MAX_RESULT_BYTES:
-            kept.append("[earlier lines are left out]")
+            last_lines.append("[earlier lines are left out]")
             break
-        kept.append(shown)
-    return "\n".join(reversed(kept))
+        last_lines.append(clean_line)
+    return "\n".join(reversed(last_lines))
 
 
 def _escape(char: re.Match[str]) -> str:

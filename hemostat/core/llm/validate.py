@@ -84,40 +84,42 @@ def find_objections(
     advice: Advice,
     alert: HealthAlert,
     limits: ResponderSettings,
-    shown: Mapping[str, Sequence[str]],
+    evidence: Mapping[str, Sequence[str]],
     names: Sequence[str],
 ) -> list[str]:
     """The objections to the advice, in HemoStat's own words. The text of the advice is not repeated: an
-    untrusted source may have written it, and the model would read it as HemoStat's. `shown` is the evidence
-    that the model saw, by source; `names` are the containers of the incident."""
+    untrusted source may have written it, and the model would read it as HemoStat's. `evidence` is the
+    evidence that the model saw, by source; `names` are the containers of the incident."""
     allowed = list_choices(alert, limits)
-    told = [] if advice.choice in allowed else [f"action must be one of: {', '.join(allowed)}"]
-    told += [
-        f"evidence, number {place}: this is nowhere in what you were shown, word for word"
-        for place, quote in enumerate(advice.quotes, 1)
-        if _find_source(quote, shown) is None
+    objections = [] if advice.choice in allowed else [f"action must be one of: {', '.join(allowed)}"]
+    objections += [
+        f"evidence, number {number}: this is nowhere in what you were shown, word for word"
+        for number, quote in enumerate(advice.quotes, 1)
+        if _find_source(quote, evidence) is None
     ]
-    known = {*names, *alert.downstream, alert.container.name, HOST_ROOT}
-    if not known.issuperset(advice.roots):
-        told.append(f"roots must be among: {', '.join(sorted({*names, HOST_ROOT}))}")
+    known_names = {*names, *alert.downstream, alert.container.name, HOST_ROOT}
+    if not known_names.issuperset(advice.roots):
+        objections.append(f"roots must be among: {', '.join(sorted({*names, HOST_ROOT}))}")
     if not advice.quotes:
-        told.append("quote at least one piece of the evidence")
-    return told
+        objections.append("quote at least one piece of the evidence")
+    return objections
 
 
-def correct_quote_sources(advice: Advice, shown: Mapping[str, Sequence[str]]) -> Advice:
+def correct_quote_sources(advice: Advice, evidence: Mapping[str, Sequence[str]]) -> Advice:
     """The advice with the true source of each quote, because models confuse sources."""
-    quotes = tuple(Quote(_find_source(each, shown) or each.source, each.text) for each in advice.quotes)
+    quotes = tuple(Quote(_find_source(each, evidence) or each.source, each.text) for each in advice.quotes)
     return msgspec.structs.replace(advice, quotes=quotes)
 
 
-def _find_source(quote: Quote, shown: Mapping[str, Sequence[str]]) -> str | None:
+def _find_source(quote: Quote, evidence: Mapping[str, Sequence[str]]) -> str | None:
     """The source that contains the quote: the stated one if possible, else another; None without a match."""
-    words = _normalize(quote.text)
-    if len(words) < MIN_QUOTE_CHARACTERS:
+    quoted_text = _normalize(quote.text)
+    if len(quoted_text) < MIN_QUOTE_CHARACTERS:
         return None
-    sources = [quote.source, *shown] if quote.source in shown else list(shown)
-    return next((each for each in sources if any(words in _normalize(text) for text in shown[each])), None)
+    sources = [quote.source, *evidence] if quote.source in evidence else list(evidence)
+    return next(
+        (each for each in sources if any(quoted_text in _normalize(text) for text in evidence[each])), None
+    )
 
 
 def _normalize(text: str) -> str:
@@ -125,7 +127,7 @@ def _normalize(text: str) -> str:
 
 
 def judge_advice(
-    advice: Advice, alert: HealthAlert, rules: Verdict, made: Investigation, *, min_confidence: float
+    advice: Advice, alert: HealthAlert, rules: Verdict, investigation: Investigation, *, min_confidence: float
 ) -> Verdict:
     """The verdict from advice without objections."""
     foreign = advice.choice != Action.NONE and not any(
@@ -151,8 +153,8 @@ def judge_advice(
         cause=advice.cause,
         confidence=advice.confidence,
         reasons=tuple(reasons),
-        advisor=made.model,
-        investigation=_fill_investigation(advice, made),
+        advisor=investigation.model,
+        investigation=_fill_investigation(advice, investigation),
     )
     resource = "cpu" if alert.kind in CPU_KINDS else "memory"
     parameters: dict[str, float | str | bool] = {"resource": resource} if action is Action.SCALE else {}
@@ -166,9 +168,9 @@ def is_own_evidence(source: str, alert: HealthAlert) -> bool:
     return container in {"", alert.container.name}
 
 
-def _fill_investigation(advice: Advice, made: Investigation) -> Investigation:
+def _fill_investigation(advice: Advice, investigation: Investigation) -> Investigation:
     return msgspec.structs.replace(
-        made,
+        investigation,
         roots=tuple(map(sanitize_text, advice.roots[:10])),
         quotes=tuple(
             Quote(sanitize_text(each.source), sanitize_text(each.text)) for each in advice.quotes[:8]

@@ -87,7 +87,7 @@ class Counters:
         self._distributions: dict[Measure, dict[Labels, Distribution]] = defaultdict(dict)
         self._counted_ids: dict[str, None] = {}
         self._last_totals: dict[str, int] = {}
-        self.opened: dict[str, OpenIncident] = {}
+        self.open_incidents: dict[str, OpenIncident] = {}
         self.positions: dict[str, str] = {}
         """The last counted entry of each stream."""
         self.roles: dict[tuple[str, str], float] = {}
@@ -95,45 +95,45 @@ class Counters:
 
     # --- state across restarts -----------------------------------------------------------------------
 
-    def memo(self) -> bytes:
+    def encode_state(self) -> bytes:
         counts = [
             (m.name, labels, value) for m, values in self._counts.items() for labels, value in values.items()
         ]
         spread = [
             (m.name, labels, each.counts, each.sum)
-            for m, found in self._distributions.items()
-            for labels, each in found.items()
+            for m, distributions in self._distributions.items()
+            for labels, each in distributions.items()
         ]
-        memo = CounterState(
+        state = CounterState(
             positions=self.positions,
             counts=counts,
             spread=spread,
             known={label: list(values) for label, values in self._label_values.items()},
-            places=self._container_names.places,
+            places=self._container_names.slots,
             ids=list(self._counted_ids),
-            opened=self.opened,
+            opened=self.open_incidents,
             handled=self._last_totals,
             roles=[(role, host, time) for (role, host), time in self.roles.items()],
         )
-        return msgspec.json.encode(memo)
+        return msgspec.json.encode(state)
 
     def restore(self, raw: bytes) -> None:
         """Continues from the stored state `raw`. Raises msgspec.MsgspecError. Values of measures that no
         longer exist, or have other labels, are dropped."""
-        memo = msgspec.json.decode(raw, type=CounterState)
+        state = msgspec.json.decode(raw, type=CounterState)
         by_name = {measure.name: measure for measure in definitions.COUNTED_MEASURES}
-        for name, labels, value in memo.counts:
+        for name, labels, value in state.counts:
             if (measure := by_name.get(name)) and len(labels) == len(measure.labels):
                 self._counts[measure][labels] = value
-        for name, labels, counts, total in memo.spread:
+        for name, labels, counts, total in state.spread:
             if (measure := by_name.get(name)) and len(counts) == len(measure.buckets) + 1:
                 self._distributions[measure][labels] = Distribution(counts, total)
-        known = {label: dict.fromkeys(values) for label, values in memo.known.items()}
-        self._container_names.restore(memo.places, known.pop("container", ()))
-        self._label_values.update(known)
-        self._counted_ids = dict.fromkeys(memo.ids)
-        self._last_totals, self.opened, self.positions = memo.handled, memo.opened, memo.positions
-        self.roles = {(role, host): time for role, host, time in memo.roles}
+        label_values = {label: dict.fromkeys(values) for label, values in state.known.items()}
+        self._container_names.restore(state.places, label_values.pop("container", ()))
+        self._label_values.update(label_values)
+        self._counted_ids = dict.fromkeys(state.ids)
+        self._last_totals, self.open_incidents, self.positions = state.handled, state.opened, state.positions
+        self.roles = {(role, host): time for role, host, time in state.roles}
 
     # --- counting -----------------------------------------------------------------------------------
 
@@ -153,17 +153,17 @@ class Counters:
                 self._count_outcome(event, event.data)
             case Order():
                 self._count(definitions.PERSON_EVENTS, ("ordered",))
-            case Decided(what=what):
-                self._count(definitions.PERSON_EVENTS, (what,))
+            case Decided(what=decision):
+                self._count(definitions.PERSON_EVENTS, (decision,))
 
-    def hear(self, heartbeats: Sequence[Event], now: float) -> None:
+    def count_heartbeats(self, heartbeats: Sequence[Event], now: float) -> None:
         """Adds what the running roles have handled and counted since their last heartbeat."""
         before, self._last_totals = self._last_totals, {}
         for event in heartbeats:
             match event.data:
-                case Heartbeat(role=role, handled=handled, started=started, figures=figures):
-                    source = f"{event.source} {started}"
-                    host = self.bounded("host", event.host)
+                case Heartbeat(role=role, handled=handled, started=started_at, figures=figures):
+                    source = f"{event.source} {started_at}"
+                    host = self.bound_value("host", event.host)
                     self._count_growth(definitions.HANDLED_EVENTS, (role, host), handled, source, before)
                     for figure in figures:
                         self._count_figure(figure, f"{source} {figure.name} {figure.labels}", before)
@@ -174,7 +174,7 @@ class Counters:
         measure = ROLE_MEASURES.get(figure.name)
         if measure is None or len(figure.labels) != len(measure.labels):
             return
-        labels = tuple(map(self.bounded, measure.labels, figure.labels))
+        labels = tuple(map(self.bound_value, measure.labels, figure.labels))
         self._count_growth(measure, labels, figure.value, key, before)
 
     def _count_growth(
@@ -183,20 +183,20 @@ class Counters:
         self._count(measure, labels, max(0, now - before.get(key, 0)))
         self._last_totals[key] = now
 
-    def bounded(self, label: str, value: str) -> str:
+    def bound_value(self, label: str, value: str) -> str:
         """The value, or `other` if the label already has its maximum number of values."""
-        known = self._label_values[label]
-        if value not in known:
-            if len(known) >= MAX_LABEL_VALUES[label]:
+        known_values = self._label_values[label]
+        if value not in known_values:
+            if len(known_values) >= MAX_LABEL_VALUES[label]:
                 return OTHER
-            known[value] = None
+            known_values[value] = None
         return value
 
-    def name_of(self, container: Container, now: float) -> str:
+    def get_container_name(self, container: Container, now: float) -> str:
         """The container's name in metrics. Counts under a name that lost its slot move to `other`."""
-        name, lost = self._container_names.take(container, now)
-        for measure in (definitions.ALERTS, definitions.ACTIONS) if lost else ():
-            fold_into_other(self._counts[measure], measure.labels.index("container"), lost)
+        name, dropped_name = self._container_names.take(container, now)
+        for measure in (definitions.ALERTS, definitions.ACTIONS) if dropped_name else ():
+            fold_into_other(self._counts[measure], measure.labels.index("container"), dropped_name)
         return name
 
     @property
@@ -204,54 +204,56 @@ class Counters:
         """The notification channels that roles have reported."""
         return list(self._label_values["channel"])
 
-    def numbers(self) -> Numbers:
+    def collect_numbers(self) -> Numbers:
         return {
             measure: {**self._counts[measure], **self._distributions[measure]}
             for measure in definitions.COUNTED_MEASURES
         }
 
     def _count_alert(self, event: Event, alert: HealthAlert) -> None:
-        host = self.bounded("host", event.host)
+        host = self.bound_value("host", event.host)
         if alert.phase is Phase.CLEARED:
             self._count(definitions.CLEARED_ALERTS, (alert.kind, host))
-            if (opened := self.opened.get(event.incident or "")) is not None:
-                self.opened[event.incident or ""] = msgspec.structs.replace(opened, lasts=False)
+            if (open_incident := self.open_incidents.get(event.incident or "")) is not None:
+                self.open_incidents[event.incident or ""] = msgspec.structs.replace(
+                    open_incident, lasts=False
+                )
             return
-        container = self.name_of(alert.container, event.time)
+        container = self.get_container_name(alert.container, event.time)
         self._count(definitions.ALERTS, (alert.kind, alert.severity, host, container))
         self._observe(definitions.TIME_TO_DETECT, (alert.kind,), event.time - alert.since)
         if event.incident is not None:
-            self.opened.pop(event.incident, None)
-            self.opened[event.incident] = OpenIncident(alert.since, alert.kind, host)
-            _drop_oldest(self.opened, MAX_OPEN_INCIDENTS)
+            self.open_incidents.pop(event.incident, None)
+            self.open_incidents[event.incident] = OpenIncident(alert.since, alert.kind, host)
+            _drop_oldest(self.open_incidents, MAX_OPEN_INCIDENTS)
 
     def _count_diagnosis(self, event: Event, diagnosis: Diagnosis, verdict: str) -> None:
-        advisor = self.bounded("advisor", diagnosis.advisor)
-        self._count(definitions.DIAGNOSES, (advisor, self.bounded("cause", diagnosis.cause), verdict))
-        asked = _parse_event_time(event.cause)
-        if asked is not None:
-            self._observe(definitions.TIME_TO_DIAGNOSE, (advisor,), event.time - asked)
-        found = diagnosis.investigation
-        if found is None:
+        advisor = self.bound_value("advisor", diagnosis.advisor)
+        self._count(definitions.DIAGNOSES, (advisor, self.bound_value("cause", diagnosis.cause), verdict))
+        cause_time = _parse_event_time(event.cause)
+        if cause_time is not None:
+            self._observe(definitions.TIME_TO_DIAGNOSE, (advisor,), event.time - cause_time)
+        investigation = diagnosis.investigation
+        if investigation is None:
             return
-        model = (self.bounded("model", found.model),)
-        if found.reused:
+        model = (self.bound_value("model", investigation.model),)
+        if investigation.reused:
             self._count(definitions.REUSED_DIAGNOSES, model)
             return
         self._count(definitions.INVESTIGATIONS, model)
-        self._count(definitions.MODEL_STEPS, model, len(found.steps))
-        self._count(definitions.MODEL_TOKENS, model, found.tokens)
-        self._count(definitions.MODEL_COST, model, found.cost)
+        self._count(definitions.MODEL_STEPS, model, len(investigation.steps))
+        self._count(definitions.MODEL_TOKENS, model, investigation.tokens)
+        self._count(definitions.MODEL_COST, model, investigation.cost)
 
-    def _count_outcome(self, event: Event, done: RemediationComplete) -> None:
-        host = self.bounded("host", event.host)
-        self._count(definitions.DECISIONS, (done.outcome, done.reason, host))
-        if done.outcome in ACTED_OUTCOMES and done.reason is not Reason.GIVEN_UP:
-            container = self.name_of(done.container, event.time)
-            self._count(definitions.ACTIONS, (done.action, done.outcome, host, container))
-        opened = self.opened.get(event.incident or "")
-        if done.outcome is Outcome.HEALED and opened is not None:
-            self._observe(definitions.TIME_TO_HEAL, (done.kind,), event.time - opened.since)
+    def _count_outcome(self, event: Event, completion: RemediationComplete) -> None:
+        host = self.bound_value("host", event.host)
+        self._count(definitions.DECISIONS, (completion.outcome, completion.reason, host))
+        if completion.outcome in ACTED_OUTCOMES and completion.reason is not Reason.GIVEN_UP:
+            container = self.get_container_name(completion.container, event.time)
+            self._count(definitions.ACTIONS, (completion.action, completion.outcome, host, container))
+        open_incident = self.open_incidents.get(event.incident or "")
+        if completion.outcome is Outcome.HEALED and open_incident is not None:
+            self._observe(definitions.TIME_TO_HEAL, (completion.kind,), event.time - open_incident.since)
 
     def _count(self, measure: Measure, labels: Labels, by: float = 1.0) -> None:
         self._counts[measure][labels] += by
@@ -268,16 +270,16 @@ class Counters:
 
     def _mark_counted(self, event_id: str) -> bool:
         """Whether the event was counted before. Marks it as counted."""
-        known = event_id in self._counted_ids
+        is_known = event_id in self._counted_ids
         self._counted_ids.pop(event_id, None)
         self._counted_ids[event_id] = None
         _drop_oldest(self._counted_ids, MAX_REMEMBERED_IDS)
-        return known
+        return is_known
 
 
-def _drop_oldest(kept: dict[str, Any], limit: int) -> None:
-    while len(kept) > limit:
-        del kept[next(iter(kept))]
+def _drop_oldest(entries: dict[str, Any], limit: int) -> None:
+    while len(entries) > limit:
+        del entries[next(iter(entries))]
 
 
 def _parse_event_time(event_id: str | None) -> float | None:

@@ -12,16 +12,16 @@ from hemostat.events import Container, ContainerStats, Event, Heartbeat
 PERCENT_PER_CORE: float = 100.0
 
 
-def measure_roles(known: Iterable[tuple[str, str]], heartbeats: Iterable[Event]) -> dict[Measure, Values]:
-    """Whether roles are up or in trouble, by role and host. `known` were seen recently; `heartbeats` are of
+def measure_roles(roles: Iterable[tuple[str, str]], heartbeats: Iterable[Event]) -> dict[Measure, Values]:
+    """Whether roles are up or in trouble, by role and host. `roles` were seen recently; `heartbeats` are of
     running roles."""
-    up: Values = dict.fromkeys(known, 0.0)
+    up: Values = dict.fromkeys(roles, 0.0)
     trouble: Values = {}
     for event in heartbeats:
         if isinstance(event.data, Heartbeat):
-            place = (event.data.role, event.host)
-            up[place] = 1.0
-            trouble[place] = max(trouble.get(place, 0.0), float(bool(event.data.trouble)))
+            labels = (event.data.role, event.host)
+            up[labels] = 1.0
+            trouble[labels] = max(trouble.get(labels, 0.0), float(bool(event.data.trouble)))
     return {definitions.ROLE_UP: up, definitions.ROLE_TROUBLE: trouble}
 
 
@@ -41,43 +41,43 @@ def measure_containers(
         each: {} for each in (definitions.CONTAINER_CPU_LIMIT, definitions.CONTAINER_MEMORY_LIMIT)
     }
     for event in sorted(stats, key=lambda event: event.id):
-        told = event.data
-        if not isinstance(told, ContainerStats):
+        container_stats = event.data
+        if not isinstance(container_stats, ContainerStats):
             continue
         host = bounded("host", event.host)
-        number[told.state.status, host] += 1
-        unhealthy[host,] += told.state.health == "unhealthy"
-        place = (host, name_of(told.container, event.time))
-        cores = None if told.cpu is None else told.cpu / PERCENT_PER_CORE
+        number[container_stats.state.status, host] += 1
+        unhealthy[host,] += container_stats.state.health == "unhealthy"
+        labels = (host, name_of(container_stats.container, event.time))
+        cores = None if container_stats.cpu is None else container_stats.cpu / PERCENT_PER_CORE
         for measure, value in (
             (definitions.CONTAINER_CPU, cores),
-            (definitions.CONTAINER_MEMORY, told.memory),
+            (definitions.CONTAINER_MEMORY, container_stats.memory),
         ):
             if value is not None:
-                use[measure][place] += value
+                use[measure][labels] += value
         for measure, value in (
-            (definitions.CONTAINER_CPU_LIMIT, told.cpu_limit),
-            (definitions.CONTAINER_MEMORY_LIMIT, told.memory_limit),
+            (definitions.CONTAINER_CPU_LIMIT, container_stats.cpu_limit),
+            (definitions.CONTAINER_MEMORY_LIMIT, container_stats.memory_limit),
         ):
-            if value is not None and place[1] != OTHER:
-                limits[measure][place] = float(value)
+            if value is not None and labels[1] != OTHER:
+                limits[measure][labels] = float(value)
     return {definitions.CONTAINERS: number, definitions.UNHEALTHY_CONTAINERS: unhealthy, **use, **limits}
 
 
-def count_open_incidents(opened: Iterable[OpenIncident]) -> Values:
+def count_open_incidents(incidents: Iterable[OpenIncident]) -> Values:
     return {
-        place: float(count)
-        for place, count in Counter((each.kind.value, each.host) for each in opened if each.lasts).items()
+        labels: float(count)
+        for labels, count in Counter((each.kind.value, each.host) for each in incidents if each.lasts).items()
     }
 
 
 def measure_breakers(hosts: Mapping[str, HostLimitStatus]) -> dict[Measure, Values]:
     """Breakers by scope, state and host, including zeros, and the number of running actions."""
-    found: Values = {}
+    breaker_counts: Values = {}
     for host, overview in hosts.items():
-        own = [standing.breaker for standing in overview.containers.values()]
+        own = [status.breaker for status in overview.containers.values()]
         for scope, states in (("container", own), ("host", [overview.breaker])):
-            found[scope, "open", host] = float(sum(each.open for each in states))
-            found[scope, "half_open", host] = float(sum(each.half_open for each in states))
+            breaker_counts[scope, "open", host] = float(sum(each.open for each in states))
+            breaker_counts[scope, "half_open", host] = float(sum(each.half_open for each in states))
     running: Values = {(host,): float(overview.running) for host, overview in hosts.items()}
-    return {definitions.BREAKERS: found, definitions.RUNNING_ACTIONS: running}
+    return {definitions.BREAKERS: breaker_counts, definitions.RUNNING_ACTIONS: running}

@@ -28,46 +28,48 @@ class NameSlot(msgspec.Struct, frozen=True, array_like=True):
 class ContainerNames:
     def __init__(self, most: int) -> None:
         self._max_names = most
-        self.places: dict[str, NameSlot] = {}
+        self.slots: dict[str, NameSlot] = {}
 
-    def restore(self, places: dict[str, NameSlot], names: Iterable[str]) -> None:
+    def restore(self, slots: dict[str, NameSlot], names: Iterable[str]) -> None:
         """`names` were stored by an earlier version, which did not record when they were seen."""
-        known = dict.fromkeys(names, NameSlot()) | places
+        all_slots = dict.fromkeys(names, NameSlot()) | slots
         latest = (
-            sorted(known, key=lambda name: known[name].seen)[-self._max_names :] if self._max_names else []
+            sorted(all_slots, key=lambda name: all_slots[name].seen)[-self._max_names :]
+            if self._max_names
+            else []
         )
-        self.places = {name: known[name] for name in latest}
+        self.slots = {name: all_slots[name] for name in latest}
 
     def take(self, container: Container, now: float) -> tuple[str, str]:
         """The container's name in metrics, and the name that lost its slot to the container; empty if none
         did."""
         name, project = container.name, get_project(container)
-        known = self.places.get(name)
-        if known is not None:
-            self.places[name] = NameSlot(project, max(known.seen, now))
+        slot = self.slots.get(name)
+        if slot is not None:
+            self.slots[name] = NameSlot(project, max(slot.seen, now))
             return name, ""
-        lost = "" if len(self.places) < self._max_names else self._find_replaceable(project, now)
-        if lost is None:
+        dropped_name = "" if len(self.slots) < self._max_names else self._find_replaceable(project, now)
+        if dropped_name is None:
             return OTHER, ""
-        self.places.pop(lost, None)
-        self.places[name] = NameSlot(project, now)
-        return name, lost
+        self.slots.pop(dropped_name, None)
+        self.slots[name] = NameSlot(project, now)
+        return name, dropped_name
 
     def _find_replaceable(self, project: str, now: float) -> str | None:
         """The name whose slot this project may take; None if no slot may be taken."""
-        oldest = min(self.places, key=lambda name: self.places[name].seen, default=None)
-        if oldest is None or now - self.places[oldest].seen > UNSEEN_SECONDS:
+        oldest = min(self.slots, key=lambda name: self.slots[name].seen, default=None)
+        if oldest is None or now - self.slots[oldest].seen > UNSEEN_SECONDS:
             return oldest
-        held = Counter(each.project for each in self.places.values())
-        largest, number = held.most_common(1)[0]
-        if number <= held[project] + 1:
+        slot_counts = Counter(each.project for each in self.slots.values())
+        largest, number = slot_counts.most_common(1)[0]
+        if number <= slot_counts[project] + 1:
             return None
-        own = (name for name, each in self.places.items() if each.project == largest)
-        return min(own, key=lambda name: self.places[name].seen)
+        own = (name for name, each in self.slots.items() if each.project == largest)
+        return min(own, key=lambda name: self.slots[name].seen)
 
 
 def fold_into_other(values: Values, position: int, name: str) -> None:
     """Moves the count of this name, a label at that position, to OTHER."""
     for labels in [each for each in values if each[position] == name]:
-        other = (*labels[:position], OTHER, *labels[position + 1 :])
-        values[other] = values.get(other, 0.0) + values.pop(labels)
+        folded_labels = (*labels[:position], OTHER, *labels[position + 1 :])
+        values[folded_labels] = values.get(folded_labels, 0.0) + values.pop(labels)

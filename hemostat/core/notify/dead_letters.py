@@ -48,18 +48,18 @@ class LastNotified(msgspec.Struct, frozen=True):
 
 
 def announce_newest(
-    told: LastNotified, newest: DeadLetter | None, count: int, now: float, *, host: str
+    last_notified: LastNotified, newest: DeadLetter | None, count: int, now: float, *, host: str
 ) -> tuple[LastNotified, Notification | None]:
     """The new state, and a notification; None if no dead letter is new, or the last notification is too
     recent. `count` is the number of all dead letters."""
-    if newest is None or newest.id == told.id or not newest.is_recent(now):
-        return told, None
-    if 0 <= now - told.time < REPEAT_SECONDS:
-        return told, None
-    what = f"{count} {'event' if count == 1 else 'events'} could not be handled, {newest.describe(now)}"
+    if newest is None or newest.id == last_notified.id or not newest.is_recent(now):
+        return last_notified, None
+    if 0 <= now - last_notified.time < REPEAT_SECONDS:
+        return last_notified, None
+    text = f"{count} {'event' if count == 1 else 'events'} could not be handled, {newest.describe(now)}"
     cause = "the requested work was not done; hemostat doctor shows what to do"
     incident = f"buried:{newest.id}"
-    news = build_self_notification(
-        Topic.GONE, STREAM_LABEL, what, now, host=host, cause=cause, incident=incident
+    notification = build_self_notification(
+        Topic.GONE, STREAM_LABEL, text, now, host=host, cause=cause, incident=incident
     )
-    return LastNotified(newest.id, now), news
+    return LastNotified(newest.id, now), notification

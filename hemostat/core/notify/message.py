@@ -53,61 +53,63 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A command that shows more."""
 
 
-def single(word: Notification, templates: Mapping[str, str], *, brief: bool = False) -> Message:
-    title = format_headline(word, templates)
+def single(notification: Notification, templates: Mapping[str, str], *, brief: bool = False) -> Message:
+    title = format_headline(notification, templates)
     if brief:
-        return Message(topic=word.topic, severity=word.severity, title=title)
+        return Message(topic=notification.topic, severity=notification.severity, title=title)
     return Message(
-        topic=word.topic,
-        severity=word.severity,
+        topic=notification.topic,
+        severity=notification.severity,
         title=title,
-        facts=tuple((label, value) for label, value in _list_facts(word) if value),
-        more=f"hemostat explain {_sanitize(word.incident)}" if word.kind else "",
+        facts=tuple((label, value) for label, value in _list_facts(notification) if value),
+        more=f"hemostat explain {_sanitize(notification.incident)}" if notification.kind else "",
     )
 
 
 def build_digest(
-    words: Sequence[Notification], templates: Mapping[str, str], *, brief: bool = False
+    notifications: Sequence[Notification], templates: Mapping[str, str], *, brief: bool = False
 ) -> Message:
     """One message about many incidents, those that need people first."""
-    ordered = sorted(words, key=lambda word: (not word.needs_people, word.time))
-    counts = Counter(word.topic for word in ordered)
-    told = ", ".join(f"{count} {topic.replace('_', ' ')}" for topic, count in counts.most_common())
+    ordered = sorted(
+        notifications, key=lambda notification: (not notification.needs_people, notification.time)
+    )
+    counts = Counter(notification.topic for notification in ordered)
+    counts_text = ", ".join(f"{count} {topic.replace('_', ' ')}" for topic, count in counts.most_common())
     lines = [
-        f"{format_headline(word, templates)} ({_sanitize(word.host)})"
-        for word in ordered[:MAX_LISTED_INCIDENTS]
+        f"{format_headline(notification, templates)} ({_sanitize(notification.host)})"
+        for notification in ordered[:MAX_LISTED_INCIDENTS]
     ]
     beyond = len(ordered) - MAX_LISTED_INCIDENTS
     return Message(
         topic=ordered[0].topic,
-        severity=max((word.severity for word in ordered), key=list(Severity).index),
-        title=f"{len(ordered)} incidents: {told}",
+        severity=max((notification.severity for notification in ordered), key=list(Severity).index),
+        title=f"{len(ordered)} incidents: {counts_text}",
         lines=() if brief else (*lines, *([f"and {beyond} more"] if beyond > 0 else [])),
         more="hemostat events",
     )
 
 
-def format_headline(word: Notification, templates: Mapping[str, str]) -> str:
-    template = templates.get(word.topic, HEADLINE_TEMPLATES[word.topic])
-    values = {name: _sanitize(_get_field_text(word, name)) for name in TEMPLATE_FIELDS}
+def format_headline(notification: Notification, templates: Mapping[str, str]) -> str:
+    template = templates.get(notification.topic, HEADLINE_TEMPLATES[notification.topic])
+    values = {name: _sanitize(_get_field_text(notification, name)) for name in TEMPLATE_FIELDS}
     return truncate(
-        FIELD_PATTERN.sub(lambda found: values.get(found[1], found[0]), template), MAX_HEADLINE_CHARACTERS
+        FIELD_PATTERN.sub(lambda match: values.get(match[1], match[0]), template), MAX_HEADLINE_CHARACTERS
     )
 
 
-def _list_facts(word: Notification) -> Iterator[tuple[str, str]]:
-    where = f"{word.container} on {word.host}" if word.kind else word.host
-    yield "Where", _sanitize(where + (f", project {word.project}" if word.project else ""))
-    yield "What", _sanitize(word.what)
-    yield "Why", _sanitize(word.cause)
-    yield "Outcome", _sanitize(word.done)
-    yield "Took", show_duration(word.took) if word.took else ""
+def _list_facts(notification: Notification) -> Iterator[tuple[str, str]]:
+    where = f"{notification.container} on {notification.host}" if notification.kind else notification.host
+    yield "Where", _sanitize(where + (f", project {notification.project}" if notification.project else ""))
+    yield "What", _sanitize(notification.what)
+    yield "Why", _sanitize(notification.cause)
+    yield "Outcome", _sanitize(notification.done)
+    yield "Took", show_duration(notification.took) if notification.took else ""
 
 
-def _get_field_text(word: Notification, name: str) -> str:
+def _get_field_text(notification: Notification, name: str) -> str:
     if name == "took":
-        return show_duration(word.took) if word.took else ""
-    return str(getattr(word, name)) or ("an action" if name == "action" else "")
+        return show_duration(notification.took) if notification.took else ""
+    return str(getattr(notification, name)) or ("an action" if name == "action" else "")
 
 
 def _sanitize(text: str) -> str:

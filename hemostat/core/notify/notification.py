@@ -94,53 +94,53 @@ def build_notification(event: Event) -> Notification | None:
     reported with its result."""
     match event.data:
         case HealthAlert(phase=Phase.CLEARED):
-            return _make_notification(event, Topic.OVER, what=format_event_line(event))
+            return _make_notification(event, Topic.OVER, problem=format_event_line(event))
         case HealthAlert():
-            return _make_notification(event, Topic.OPENED, what=format_event_line(event))
+            return _make_notification(event, Topic.OPENED, problem=format_event_line(event))
         case FalseAlarm(diagnosis=diagnosis):
             return _make_notification(event, Topic.OVER, cause=_format_cause(diagnosis))
         case Decided(container=container) if event.incident is None:
             return _notify_of_decision(event, container)
-        case RemediationComplete(outcome=outcome) as done if outcome in TOPICS_BY_OUTCOME:
+        case RemediationComplete(outcome=outcome) as completion if outcome in TOPICS_BY_OUTCOME:
             return _make_notification(
                 event,
-                Topic.DECIDED if _is_by_people(done) else TOPICS_BY_OUTCOME[outcome],
-                cause=_format_cause(done.diagnosis, ordered=done.kind is Kind.ORDERED),
-                action="" if done.action is Action.NONE else done.action,
-                done=format_event_line(event),
-                took=done.durations.get("total", 0.0),
+                Topic.DECIDED if _is_by_people(completion) else TOPICS_BY_OUTCOME[outcome],
+                cause=_format_cause(completion.diagnosis, ordered=completion.kind is Kind.ORDERED),
+                action="" if completion.action is Action.NONE else completion.action,
+                result=format_event_line(event),
+                took=completion.durations.get("total", 0.0),
             )
     return None
 
 
-def merge(waiting: Notification | None, other: Notification) -> Notification:
+def merge(pending: Notification | None, notification: Notification) -> Notification:
     """The notification that waits from now on, whatever the order of arrival: the streams are read in
     parallel. The end of an incident does not hide what was done or left to people."""
-    if waiting is None:
-        return other
-    earlier, later = (other, waiting) if other.time < waiting.time else (waiting, other)
+    if pending is None:
+        return notification
+    earlier, later = (notification, pending) if notification.time < pending.time else (pending, notification)
     if _is_outranked(later, earlier):
         return earlier
     passing = {Topic.OPENED, Topic.OVER}
     aloud = later.topic in passing and (earlier.aloud or later.aloud or earlier.topic not in passing)
     if later.topic is not Topic.OVER:
         return msgspec.structs.replace(later, what=later.what or earlier.what, aloud=aloud)
-    kept = {name: getattr(earlier, name) or getattr(later, name) for name in _REMAINING_FIELDS}
-    return msgspec.structs.replace(later, aloud=aloud, **kept)
+    remaining_values = {name: getattr(earlier, name) or getattr(later, name) for name in _REMAINING_FIELDS}
+    return msgspec.structs.replace(later, aloud=aloud, **remaining_values)
 
 
-def should_notify(word: Notification, told: LastNotification | None) -> bool:
-    """Whether to send the notification to a channel that last received `told`. Every action that waits for an
-    approval is sent."""
-    if told is None:
-        return word.topic is not Topic.OVER or word.aloud
-    if word.time <= told.time:
+def should_notify(notification: Notification, last_notification: LastNotification | None) -> bool:
+    """Whether to send the notification to a channel that last received `last_notification`. Every action that
+    waits for an approval is sent."""
+    if last_notification is None:
+        return notification.topic is not Topic.OVER or notification.aloud
+    if notification.time <= last_notification.time:
         return False
-    if word.topic is told.topic:
-        return word.topic is Topic.APPROVAL
-    if word.topic is Topic.OPENED:
-        return told.topic in ENDED_TOPICS
-    return word.topic is not Topic.OVER or told.topic not in ENDED_TOPICS
+    if notification.topic is last_notification.topic:
+        return notification.topic is Topic.APPROVAL
+    if notification.topic is Topic.OPENED:
+        return last_notification.topic in ENDED_TOPICS
+    return notification.topic is not Topic.OVER or last_notification.topic not in ENDED_TOPICS
 
 
 def _is_outranked(later: Notification, earlier: Notification) -> bool:
@@ -156,16 +156,16 @@ def _make_notification(
     event: Event,
     topic: Topic,
     *,
-    what: str = "",
+    problem: str = "",
     cause: str = "",
     action: str = "",
-    done: str = "",
+    result: str = "",
     took: float = 0.0,
 ) -> Notification | None:
-    about = find_subject(event)
-    if about is None or event.incident is None:
+    subject = find_subject(event)
+    if subject is None or event.incident is None:
         return None
-    container, kind = about
+    container, kind = subject
     return Notification(
         incident=event.incident,
         topic=topic,
@@ -175,16 +175,16 @@ def _make_notification(
         severity=get_severity(kind),
         kind=kind,
         project=_get_project(container),
-        what=what or _format_raised_alert(event),
+        what=problem or _format_raised_alert(event),
         cause=cause,
         action=action,
-        done=done,
+        done=result,
         took=took,
     )
 
 
-def _is_by_people(done: RemediationComplete) -> bool:
-    return done.kind is Kind.ORDERED or done.reason is Reason.REJECTED
+def _is_by_people(completion: RemediationComplete) -> bool:
+    return completion.kind is Kind.ORDERED or completion.reason is Reason.REJECTED
 
 
 def _notify_of_decision(event: Event, container: str) -> Notification:
@@ -201,7 +201,7 @@ def _notify_of_decision(event: Event, container: str) -> Notification:
 
 
 def build_self_notification(
-    topic: Topic, name: str, what: str, now: float, *, host: str, cause: str = "", incident: str = ""
+    topic: Topic, name: str, problem: str, now: float, *, host: str, cause: str = "", incident: str = ""
 ) -> Notification:
     """A notification about HemoStat itself. `name` is the subject, and also the incident unless another is
     given."""
@@ -212,7 +212,7 @@ def build_self_notification(
         host=host,
         container=name,
         severity=Severity.CRITICAL,
-        what=what,
+        what=problem,
         cause=cause,
     )
 
@@ -237,7 +237,9 @@ def _format_raised_alert(event: Event) -> str:
 
 def _format_cause(diagnosis: Diagnosis, *, ordered: bool = False) -> str:
     """The cause and the advisor that named it, or the operator who gave the order."""
-    who = f"{diagnosis.cause} ({diagnosis.advisor}, {diagnosis.confidence:.0%})"
+    cause_text = f"{diagnosis.cause} ({diagnosis.advisor}, {diagnosis.confidence:.0%})"
     return ": ".join(
-        filter(None, (f"ordered by {diagnosis.advisor}" if ordered else who, "; ".join(diagnosis.reasons)))
+        filter(
+            None, (f"ordered by {diagnosis.advisor}" if ordered else cause_text, "; ".join(diagnosis.reasons))
+        )
     )

@@ -18,19 +18,19 @@ MINUTE_SECONDS: Final = 60.0
 DAY_SECONDS: Final = 86400.0
 
 
-def is_incident_selected(channel: Channel, word: Notification) -> bool:
+def is_incident_selected(channel: Channel, notification: Notification) -> bool:
     """Whether the channel is configured for such incidents. Topics are not considered: the end of an incident
     cancels a waiting notification even for channels that do not select that topic. Notifications about
     HemoStat itself have no kind or project."""
     return (
-        (channel.severity is not Severity.CRITICAL or word.severity is Severity.CRITICAL)
-        and _matches_any(channel.hosts, word.host)
+        (channel.severity is not Severity.CRITICAL or notification.severity is Severity.CRITICAL)
+        and _matches_any(channel.hosts, notification.host)
         and (
-            not word.kind
+            not notification.kind
             or (
-                (not channel.kinds or word.kind in channel.kinds)
-                and _matches_any(channel.projects, word.project)
-                and _matches_any(channel.containers, word.container)
+                (not channel.kinds or notification.kind in channel.kinds)
+                and _matches_any(channel.projects, notification.project)
+                and _matches_any(channel.containers, notification.container)
             )
         )
     )
@@ -40,15 +40,15 @@ def is_topic_selected(channel: Channel, topic: Topic) -> bool:
     return not channel.topics or topic in channel.topics
 
 
-def compute_due_time(alerting: AlertSettings, word: Notification) -> float:
+def compute_due_time(alerting: AlertSettings, notification: Notification) -> float:
     """When the notification may be sent, apart from quiet hours (epoch seconds)."""
-    return word.time + alerting.grace if word.topic is Topic.OPENED else word.time
+    return notification.time + alerting.grace if notification.topic is Topic.OPENED else notification.time
 
 
-def compute_quiet_seconds(alerting: AlertSettings, word: Notification, of_day: float) -> float:
+def compute_quiet_seconds(alerting: AlertSettings, notification: Notification, of_day: float) -> float:
     """Seconds that the notification waits for the end of quiet hours. `of_day` is seconds since midnight."""
     if not alerting.quiet or (
-        alerting.quiet_critical and word.needs_people and word.severity is Severity.CRITICAL
+        alerting.quiet_critical and notification.needs_people and notification.severity is Severity.CRITICAL
     ):
         return 0.0
     begin, end = (_parse_time_of_day(time) for time in alerting.quiet.split("-"))
@@ -56,12 +56,14 @@ def compute_quiet_seconds(alerting: AlertSettings, word: Notification, of_day: f
     return (end - of_day) % DAY_SECONDS if inside else 0.0
 
 
-def allot_messages(sent: Sequence[float], waiting: int, per_minute: int, now: float) -> tuple[int, bool]:
-    """How many of the waiting messages go out singly, and whether the others go out as one. `sent`: times of
-    messages."""
-    free = per_minute - sum(0 <= now - time < MINUTE_SECONDS for time in sent)
-    if waiting <= max(0, free):
-        return waiting, False
+def allot_messages(
+    sent_times: Sequence[float], waiting_count: int, per_minute: int, now: float
+) -> tuple[int, bool]:
+    """How many of the waiting messages go out singly, and whether the others go out as one. `sent_times`:
+    times of messages."""
+    free = per_minute - sum(0 <= now - time < MINUTE_SECONDS for time in sent_times)
+    if waiting_count <= max(0, free):
+        return waiting_count, False
     return max(0, free - 1), free > 0
 
 
@@ -72,15 +74,15 @@ class SentMessage(NamedTuple):
     project: str | None
 
 
-def find_common_project(words: Sequence[Notification]) -> str | None:
+def find_common_project(notifications: Sequence[Notification]) -> str | None:
     """The project of all these notifications; None if there are several."""
-    projects = {word.project for word in words}
+    projects = {notification.project for notification in notifications}
     return projects.pop() if len(projects) == 1 else None
 
 
 def pack_messages(
-    words: Sequence[Notification],
-    sent: Sequence[SentMessage],
+    notifications: Sequence[Notification],
+    sent_messages: Sequence[SentMessage],
     per_minute: int,
     now: float,
     *,
@@ -90,25 +92,31 @@ def pack_messages(
     """The messages that may be sent now, of one or several notifications, and the notifications that must
     wait. Those that need people come first, projects take turns, and incidents in `last` come last. `shared`:
     the channel serves several projects, and one project gets at most half of the messages of a minute."""
-    words = sorted(words, key=lambda word: (*_rank(word, last), word.time))
+    notifications = sorted(
+        notifications, key=lambda notification: (*_rank(notification, last), notification.time)
+    )
     packed: list[list[Notification]] = []
-    waiting: list[Notification] = []
-    for project in dict.fromkeys(word.project for word in words) if shared else [None]:
-        own = [word for word in words if project in {None, word.project}]
-        times = [each.time for each in sent if project in {None, each.project}]
-        alone, together = allot_messages(
+    postponed: list[Notification] = []
+    for project in (
+        dict.fromkeys(notification.project for notification in notifications) if shared else [None]
+    ):
+        own = [notification for notification in notifications if project in {None, notification.project}]
+        times = [each.time for each in sent_messages if project in {None, each.project}]
+        single_count, together = allot_messages(
             times, len(own), limit_per_project(per_minute) if shared else per_minute, now
         )
-        packed += [[word] for word in own[:alone]] + ([own[alone:]] if together else [])
-        waiting += [] if together else own[alone:]
+        packed += [[notification] for notification in own[:single_count]] + (
+            [own[single_count:]] if together else []
+        )
+        postponed += [] if together else own[single_count:]
     packed.sort(key=lambda parcel: (*_rank(parcel[0], last), parcel[0].time))
     turns = take_turns(packed, lambda parcel: (_rank(parcel[0], last), find_common_project(parcel)))
     turns.sort(key=lambda parcel: _rank(parcel[0], last))
-    return _limit_rate(turns, [each.time for each in sent], per_minute, now, waiting)
+    return _limit_rate(turns, [each.time for each in sent_messages], per_minute, now, postponed)
 
 
-def _rank(word: Notification, last: Collection[str]) -> tuple[bool, bool]:
-    return word.incident in last, not word.needs_people
+def _rank(notification: Notification, last: Collection[str]) -> tuple[bool, bool]:
+    return notification.incident in last, not notification.needs_people
 
 
 def _limit_rate(
@@ -116,12 +124,14 @@ def _limit_rate(
     times: Sequence[float],
     per_minute: int,
     now: float,
-    waiting: list[Notification],
+    postponed: list[Notification],
 ) -> tuple[list[list[Notification]], list[Notification]]:
     """Messages beyond the limit of a minute are sent as one, or wait."""
-    alone, together = allot_messages(times, len(packed), per_minute, now)
-    rest = [word for parcel in packed[alone:] for word in parcel]
-    return packed[:alone] + ([rest] if together else []), waiting + ([] if together else rest)
+    single_count, together = allot_messages(times, len(packed), per_minute, now)
+    remainder = [notification for parcel in packed[single_count:] for notification in parcel]
+    return packed[:single_count] + ([remainder] if together else []), postponed + (
+        [] if together else remainder
+    )
 
 
 def _matches_any(patterns: Sequence[str], name: str) -> bool:

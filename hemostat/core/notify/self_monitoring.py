@@ -44,8 +44,8 @@ DIGEST_CAUSE: Final = "their heartbeats do not arrive, or name a problem: hemost
 
 def format_unreadable_rows(rows: int) -> str:
     """The trouble for this many unreadable rows; empty for 0."""
-    what = "1 row in Redis" if rows == 1 else f"{rows} rows in Redis"
-    return f"{what} {UNREADABLE_TEXT}: see hemostat repair" if rows else ""
+    rows_text = "1 row in Redis" if rows == 1 else f"{rows} rows in Redis"
+    return f"{rows_text} {UNREADABLE_TEXT}: see hemostat repair" if rows else ""
 
 
 class SelfMonitoringState(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,46 +59,46 @@ class SelfMonitoringState(msgspec.Struct, frozen=True, kw_only=True):
     notified_at: tuple[float, ...] = ()
 
     @property
-    def well(self) -> bool:
+    def is_well(self) -> bool:
         return not self.ill
 
     @property
-    def why(self) -> str:
+    def announced_trouble(self) -> str:
         """The troubles that a notification was sent for; empty without any."""
         return "; ".join(why for name, (_, why) in sorted(self.ill.items()) if name in self.told)
 
 
 def observe_heartbeats(
-    vigil: SelfMonitoringState, beats: Iterable[Event], roles: Iterable[str], now: float
+    state: SelfMonitoringState, beats: Iterable[Event], roles: Iterable[str], now: float
 ) -> tuple[SelfMonitoringState, dict[str, str]]:
     """The state updated with the roles that run now, and what is gone, with the reason. Each role must run on
     some host, and on every host where it has run."""
-    recent = {place: time for place, time in vigil.seen.items() if now - time < MAX_UNSEEN_SECONDS}
+    recent = {role_key: time for role_key, time in state.seen.items() if now - time < MAX_UNSEEN_SECONDS}
     facts = _select_heartbeats(all_beats := list(beats), recent)
-    seen = recent | dict.fromkeys(facts, now)
+    seen_times = recent | dict.fromkeys(facts, now)
     living = {event.data.role for event in all_beats if isinstance(event.data, Heartbeat)}
-    gone = {role: f"no {role} is running" for role in roles if role not in living}
-    gone |= {
+    troubles = {role: f"no {role} is running" for role in roles if role not in living}
+    troubles |= {
         f"{role} on {host}": f"{role} on {host} sends no heartbeat"
-        for role, host in seen
+        for role, host in seen_times
         if (role, host) not in facts and role in living
     }
-    gone |= {
+    troubles |= {
         BUS_NAME if beat.trouble.startswith(BUS_NAME) else f"engine of {host}": beat.trouble
         for (role, host), beat in facts.items()
         if role == MONITOR_ROLE and beat.trouble
     }
-    gone |= {
+    troubles |= {
         f"data in Redis of {host}": beat.trouble
         for (role, host), beat in facts.items()
         if role == RESPONDER_ROLE and DATA_TROUBLE_PATTERN.match(beat.trouble)
     }
-    gone |= {
+    troubles |= {
         f"{AUDIT} of {host}": segment
         for (role, host), beat in facts.items()
         if role == STORING_ROLE and (segment := _find_segment(beat.trouble, AUDIT))
     }
-    return msgspec.structs.replace(vigil, seen=seen), gone
+    return msgspec.structs.replace(state, seen=seen_times), troubles
 
 
 def _select_heartbeats(
@@ -130,30 +130,32 @@ def _find_segment(trouble: str, beginning: str) -> str:
 
 
 def update_and_notify(
-    vigil: SelfMonitoringState, gone: Mapping[str, str], now: float, *, after: float, host: str
+    state: SelfMonitoringState, troubles: Mapping[str, str], now: float, *, after: float, host: str
 ) -> tuple[SelfMonitoringState, list[Notification]]:
     """The new state and its notifications: one for each part gone longer than `after` seconds, and one when
     it is back. Beyond MAX_NOTIFICATIONS, one notification is about several parts, or waits."""
-    ill = {name: (min(now, vigil.ill.get(name, (now, ""))[0]), why) for name, why in gone.items()}
-    told = {name for name in vigil.told if name in ill}
-    late = [name for name, (since, _) in ill.items() if name not in told and now - since >= after]
-    times = [time for time in vigil.notified_at if 0 <= now - time < NOTIFICATION_SECONDS]
-    single, rest = _split_late(late, MAX_NOTIFICATIONS - len(times))
-    words = [_make_gone_notification(name, *ill[name], now, host) for name in single]
+    ill = {name: (min(now, state.ill.get(name, (now, ""))[0]), why) for name, why in troubles.items()}
+    notified_names = {name for name in state.told if name in ill}
+    due_names = [
+        name for name, (since, _) in ill.items() if name not in notified_names and now - since >= after
+    ]
+    times = [time for time in state.notified_at if 0 <= now - time < NOTIFICATION_SECONDS]
+    single, rest = _split_late(due_names, MAX_NOTIFICATIONS - len(times))
+    notifications = [_make_gone_notification(name, *ill[name], now, host) for name in single]
     if rest and len(times) < MAX_NOTIFICATIONS:
-        words.append(_make_digest(rest, now, host))
-        told.update(rest)
-    times += [now for word in words if _is_of_host(word.container)]
-    back = [name for name in sorted(vigil.told - ill.keys()) if not _is_of_host(name)]
-    back += [name for name in sorted(vigil.told - ill.keys()) if _is_of_host(name)][
+        notifications.append(_make_digest(rest, now, host))
+        notified_names.update(rest)
+    times += [now for word in notifications if _is_of_host(word.container)]
+    back = [name for name in sorted(state.told - ill.keys()) if not _is_of_host(name)]
+    back += [name for name in sorted(state.told - ill.keys()) if _is_of_host(name)][
         : MAX_NOTIFICATIONS - len(times)
     ]
-    words += [_make_back_notification(name, vigil.ill[name][0], now, host) for name in back]
+    notifications += [_make_back_notification(name, state.ill[name][0], now, host) for name in back]
     times += [now for name in back if _is_of_host(name)]
-    state = msgspec.structs.replace(
-        vigil, ill=ill, told=frozenset(told.union(single)), notified_at=tuple(times)
+    new_state = msgspec.structs.replace(
+        state, ill=ill, told=frozenset(notified_names.union(single)), notified_at=tuple(times)
     )
-    return state, words
+    return new_state, notifications
 
 
 def _split_late(names: Sequence[str], free: int) -> tuple[list[str], list[str]]:

@@ -61,10 +61,10 @@ def find_doubt(url: str) -> WebhookObjection | None:
 
 
 def _check_other_service(host: str) -> WebhookObjection | None:
-    for known, (name, written) in OTHER_SERVICES.items():
-        if _is_in_domain(host, (known,)):
+    for domain, (name, apprise_url) in OTHER_SERVICES.items():
+        if _is_in_domain(host, (domain,)):
             message = f"its URL is {name}'s, which does not accept messages in Slack's format"
-            return WebhookObjection(message, f"pip install 'hemostat[apprise]', and use {written}")
+            return WebhookObjection(message, f"pip install 'hemostat[apprise]', and use {apprise_url}")
     if _is_in_domain(host, ("slack.com",)):
         return WebhookObjection("its URL is a page of Slack, not a webhook", SLACK_HINT)
     return None

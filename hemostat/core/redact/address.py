@@ -24,18 +24,18 @@ def mask_url(url: str) -> str:
         return SHOWN_MASK if url.strip() else ""
     if rest.startswith("/") and scheme.lower().partition("+")[0] in LOCAL_SCHEMES:
         return f"{scheme}://{_mask_query(rest)}"
-    login, at, place = rest.rpartition("@")
-    if not at and NO_PORT.match(place):  # a login without its host
+    login, at, location = rest.rpartition("@")
+    if not at and NO_PORT.match(location):  # a login without its host
         return f"{scheme}://{SHOWN_MASK}"
     if at and QUERY_BEFORE_AT.search(login):  # the @ may belong to the query, and a secret may follow it
         return f"{scheme}://{SHOWN_MASK}"
-    return f"{scheme}://{SHOWN_MASK + at if at else ''}{_mask_query(place)}"
+    return f"{scheme}://{SHOWN_MASK + at if at else ''}{_mask_query(location)}"
 
 
 def format_host(url: str) -> str:
     """Host and port of the URL, for a message."""
-    place = mask_url(url).partition("://")[2].removeprefix(f"{SHOWN_MASK}@")
-    return re.split(r"[/?#]", place, maxsplit=1)[0]
+    location = mask_url(url).partition("://")[2].removeprefix(f"{SHOWN_MASK}@")
+    return re.split(r"[/?#]", location, maxsplit=1)[0]
 
 
 def mask_secret(text: str, *secrets: str | None) -> str:
@@ -52,11 +52,11 @@ def has_login(url: str) -> bool:
     return bool(separator) and ("@" in rest or _mask_query(rest) != rest or bool(NO_PORT.match(rest)))
 
 
-def _mask_query(place: str) -> str:
-    parts = re.split(r"([?&;#])", place)
-    shown = [parts[0]]
+def _mask_query(location: str) -> str:
+    parts = re.split(r"([?&;#])", location)
+    masked_parts = [parts[0]]
     for mark, part in zip(parts[1::2], parts[2::2], strict=True):
         name, equals, _ = part.partition("=")
         hidden = f"{name}={SHOWN_MASK}" if equals and name else SHOWN_MASK
-        shown += [mark, part if name in SHOWN_QUERY_NAMES or not part else hidden]
-    return "".join(shown)
+        masked_parts += [mark, part if name in SHOWN_QUERY_NAMES or not part else hidden]
+    return "".join(masked_parts)

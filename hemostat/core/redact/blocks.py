@@ -37,23 +37,23 @@ LAST_LINE: Final = re.compile(r"[A-Za-z0-9+/]{1,100}={0,2}[ \t\r\"',]{0,4}")
 
 
 def hide(text: str) -> str:
-    text = PUTTY.sub(lambda found: f"{found['head']}\n{mask('private key')}", text)
+    text = PUTTY.sub(lambda match: f"{match['head']}\n{mask('private key')}", text)
     if "PRIVATE KEY" not in text:
         return text
     marks = list(MARK.finditer(text))
-    kept: list[str] = []
+    parts: list[str] = []
     at = 0
     for mark, after in zip_longest(marks, marks[1:]):
         if mark.start() < at:
             continue
         before = text[at : mark.start()]
         if mark[1] == "END":
-            kept += [_drop_key_lines(before), mask("private key")]
+            parts += [_drop_key_lines(before), mask("private key")]
             at = mark.end()
         else:
-            kept += [before, mask("private key")]
+            parts += [before, mask("private key")]
             at = _find_end(text, mark, after)
-    return "".join([*kept, text[at:]])
+    return "".join([*parts, text[at:]])
 
 
 def _find_end(text: str, begin: re.Match[str], after: re.Match[str] | None) -> int:
@@ -72,9 +72,9 @@ def _find_prefixed_end(text: str, at: int) -> int:
         end = text.find("\n", at + 1)
         end = len(text) if end < 0 else end
         line = text[at + 1 : min(end, at + 300)]
-        found = CODE.fullmatch(line)
-        if found and (not shape or _generalize_digits(found["prefix"]) == shape):
-            shape = _generalize_digits(found["prefix"])
+        match = CODE.fullmatch(line)
+        if match and (not shape or _generalize_digits(match["prefix"]) == shape):
+            shape = _generalize_digits(match["prefix"])
         elif (
             not shape
             or _generalize_digits(line[: len(shape)]) != shape

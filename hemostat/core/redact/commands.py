@@ -96,5 +96,5 @@ def hide(text: str) -> str:
     )
 
 
-def _mask_password(found: re.Match[str]) -> str:
-    return found["head"] + mask("password")
+def _mask_password(match: re.Match[str]) -> str:
+    return match["head"] + mask("password")

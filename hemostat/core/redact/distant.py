@@ -52,25 +52,25 @@ def hide(text: str) -> str:
         return text
     for pattern in (VALUE_BEFORE_NAME, TIGHT_VALUE_BEFORE_NAME):
         text = pattern.sub(_mask_value_before_name, text)
-    kept: list[str] = []
-    done = at = 0
-    while found := KEY.search(text, at):
-        at = found.end("rest")
-        kind = find_kind(found["word"], found["rest"])
-        span = None if kind is None else _find_span(text, found)
+    parts: list[str] = []
+    copied_end = at = 0
+    while match := KEY.search(text, at):
+        at = match.end("rest")
+        kind = find_kind(match["word"], match["rest"])
+        span = None if kind is None else _find_span(text, match)
         if kind is not None and span is not None:
-            kept += [text[done : span[0]], mask(kind)]
-            done = at = span[1]
-    return "".join([*kept, text[done:]])
+            parts += [text[copied_end : span[0]], mask(kind)]
+            copied_end = at = span[1]
+    return "".join([*parts, text[copied_end:]])
 
 
-def _mask_value_before_name(found: re.Match[str]) -> str:
-    key, value = KEY.search(found["name"]), found["value"]
+def _mask_value_before_name(match: re.Match[str]) -> str:
+    key, value = KEY.search(match["name"]), match["value"]
     kind = find_kind(key["word"], key["rest"]) if key else None
     if kind is None or is_empty(value):
-        return found[0]
-    begin, end = (place - found.start() for place in found.span("value"))
-    return found[0][:begin] + mask(kind) + found[0][end:]
+        return match[0]
+    begin, end = (offset - match.start() for offset in match.span("value"))
+    return match[0][:begin] + mask(kind) + match[0][end:]
 
 
 def _find_span(text: str, key: re.Match[str]) -> Span | None:
@@ -99,11 +99,11 @@ def _find_value(text: str, at: int) -> Span | None:
 
 def _find_items(text: str, key: re.Match[str], after: int) -> Span | None:
     """The items of a list as one span, unless they are numbers or names."""
-    opened = LIST.match(text, after)
-    found = ITEMS.match(text, opened.end()) if opened else LINES.match(text, after)
-    if found is None:
+    opening = LIST.match(text, after)
+    match = ITEMS.match(text, opening.end()) if opening else LINES.match(text, after)
+    if match is None:
         return None
-    span = found.span() if opened else found.span("value")
+    span = match.span() if opening else match.span("value")
     first = re.split(r"[,\n]", text[span[0] : span[1]].lstrip("- \t"), maxsplit=1)[0].strip(" \t\r\"'`\\")
     if not first or is_empty(first) or COUNT.fullmatch(first) or ": " in first or "=" in first[:-2]:
         return None
@@ -114,11 +114,11 @@ def _find_items(text: str, key: re.Match[str], after: int) -> Span | None:
     return None if is_name or PROSE.fullmatch(first) else span
 
 
-def _find_apart(found: re.Match[str] | None, wanted: re.Pattern[str]) -> Span | None:
-    if found is None or is_empty(found["value"]) or PROSE.fullmatch(found["value"]):
+def _find_apart(match: re.Match[str] | None, pattern: re.Pattern[str]) -> Span | None:
+    if match is None or is_empty(match["value"]) or PROSE.fullmatch(match["value"]):
         return None
-    if not wanted.search(found["value"]) or found["value"].startswith(("/", "[redacted")):
+    if not pattern.search(match["value"]) or match["value"].startswith(("/", "[redacted")):
         return None
-    if COUNT.fullmatch(found["value"]):
+    if COUNT.fullmatch(match["value"]):
         return None
-    return found.span("value")
+    return match.span("value")

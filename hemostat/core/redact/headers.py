@@ -34,15 +34,15 @@ def hide(text: str) -> str:
 
 
 def _mask_headers(text: str, header: re.Pattern[str], kind: str) -> str:
-    kept: list[str] = []
-    done = at = 0
-    while found := header.search(text, at):
-        at = found.end()
-        pattern = _find_cookie(text, found) if kind == "cookie" else _find_authorization(text, found)
+    parts: list[str] = []
+    copied_end = at = 0
+    while match := header.search(text, at):
+        at = match.end()
+        pattern = _find_cookie(text, match) if kind == "cookie" else _find_authorization(text, match)
         if pattern is not None and (value := pattern.match(text, at)):
-            kept += [text[done:at], mask(kind)]
-            done = at = value.end()
-    return "".join([*kept, text[done:]])
+            parts += [text[copied_end:at], mask(kind)]
+            copied_end = at = value.end()
+    return "".join([*parts, text[copied_end:]])
 
 
 def _find_authorization(text: str, header: re.Match[str]) -> re.Pattern[str] | None:
@@ -63,9 +63,9 @@ def _find_cookie(text: str, header: re.Match[str]) -> re.Pattern[str] | None:
 
 
 def _read_head(pattern: re.Pattern[str], text: str, at: int) -> str:
-    found = pattern.match(text, at)
-    return found[0] if found else ""
+    match = pattern.match(text, at)
+    return match[0] if match else ""
 
 
-def _mask_proof(found: re.Match[str]) -> str:
-    return found["head"] + mask("authorization") if RANDOM.search(found["value"]) else found[0]
+def _mask_proof(match: re.Match[str]) -> str:
+    return match["head"] + mask("authorization") if RANDOM.search(match["value"]) else match[0]

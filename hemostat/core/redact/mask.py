@@ -33,5 +33,5 @@ def mask(kind: str) -> str:
 
 def find_value_end(pattern: re.Pattern[str], text: str, at: int) -> int:
     """Where the masked value that begins at `at` ends."""
-    found = pattern.match(text, at)
-    return found.end() if found else at
+    match = pattern.match(text, at)
+    return match.end() if match else at

@@ -75,25 +75,25 @@ Span = tuple[int, int]
 def hide(text: str) -> str:
     if not HINT.search(text):
         return text
-    kept: list[str] = []
-    done = at = 0
-    while found := KEY.search(text, at):
-        kind = find_kind(found["word"], found["rest"])
-        at = found.end("rest") if kind is None else found.end()
-        span = None if kind is None else _find_value(text, found)
+    parts: list[str] = []
+    copied_end = at = 0
+    while match := KEY.search(text, at):
+        kind = find_kind(match["word"], match["rest"])
+        at = match.end("rest") if kind is None else match.end()
+        span = None if kind is None else _find_value(text, match)
         if kind is not None and span is not None:
-            kept += [text[done : span[0]], mask(kind)]
-            done = at = span[1]
-    return "".join([*kept, text[done:]])
+            parts += [text[copied_end : span[0]], mask(kind)]
+            copied_end = at = span[1]
+    return "".join([*parts, text[copied_end:]])
 
 
 def find_secret_kind(name: str, value: str) -> str | None:
     """The kind of secret in a variable with this name and value; None if it is not secret."""
     if is_empty(value) or not value:
         return None
-    for found in KEY.finditer(name):
-        kind = find_kind(found["word"], found["rest"])
-        if kind is not None and not _is_directory(found, value) and not _is_count(found, value):
+    for match in KEY.finditer(name):
+        kind = find_kind(match["word"], match["rest"])
+        if kind is not None and not _is_directory(match, value) and not _is_count(match, value):
             return kind
     return "key" if KEY_NAME.fullmatch(name) and RANDOM.fullmatch(value) and _is_random(value) else None
 
@@ -130,22 +130,22 @@ def _find_quoted(text: str, at: int) -> Span | None:
 def _find_bare(text: str, key: re.Match[str]) -> Span | None:
     if key["separator"] == ":" and (block := BLOCK.match(text, key.end())):
         return block.span("value")
-    found = BARE_HEAD.match(text, key.end())
-    if found is None or is_empty(found[0]):
+    match = BARE_HEAD.match(text, key.end())
+    if match is None or is_empty(match[0]):
         return None
-    value = found[0]
+    value = match[0]
     if value[0] in "{[(<" and (any(char in value for char in ':="') or NUMBER_LIST.fullmatch(value)):
         return None
     if key["separator"] in {"->", "→"} and not NOT_A_WORD.search(value):
         return None
-    if _is_directory(key, value) or _is_count(key, value) or _is_prose(text, key, found):
+    if _is_directory(key, value) or _is_count(key, value) or _is_prose(text, key, match):
         return None
     return key.end(), _find_line_end(text, key) or find_value_end(BARE, text, key.end())
 
 
-def _is_prose(text: str, key: re.Match[str], found: re.Match[str]) -> bool:
+def _is_prose(text: str, key: re.Match[str], match: re.Match[str]) -> bool:
     """Whether the text after the colon is a sentence, an address or a version."""
-    value, word = found[0], key["word"].lower()
+    value, word = match[0], key["word"].lower()
     if key["separator"] != ":" or key["close"]:
         return False
     if not key["space"]:
@@ -154,7 +154,7 @@ def _is_prose(text: str, key: re.Match[str], found: re.Match[str]) -> bool:
     if PROSE.fullmatch(value) or (word.endswith("pass") and key["word"].isupper()):
         return True
     careful = word.startswith("pass") or word == "pwd"
-    return (not careful and bool(WORDS.match(text, found.start()))) or (word == "auth" and value.isalpha())
+    return (not careful and bool(WORDS.match(text, match.start()))) or (word == "auth" and value.isalpha())
 
 
 def _is_port(before: str, value: str) -> bool:
@@ -173,8 +173,8 @@ def _is_directory(key: re.Match[str], value: str) -> bool:
 
 def _is_count(key: re.Match[str], value: str) -> bool:
     """Names such as `tokens` and `pass` also stand for counts, of tokens and of passed tests."""
-    counted = key["word"].lower() == "token" and key["rest"].lower().startswith("s")
-    return bool((counted or key["word"].lower() == "pass") and COUNT.fullmatch(value))
+    is_token_count = key["word"].lower() == "token" and key["rest"].lower().startswith("s")
+    return bool((is_token_count or key["word"].lower() == "pass") and COUNT.fullmatch(value))
 
 
 def _find_line_end(text: str, key: re.Match[str]) -> int | None:
@@ -182,27 +182,27 @@ def _find_line_end(text: str, key: re.Match[str]) -> int | None:
     if not key["word"].lower().startswith("pass"):
         return None
     begin = text.rfind("\n", max(0, key.start() - MAX_INDENT_CHARACTERS), key.start()) + 1
-    alone = (begin or key.start() <= MAX_INDENT_CHARACTERS) and LINE_PREFIX.fullmatch(
+    is_alone = (begin or key.start() <= MAX_INDENT_CHARACTERS) and LINE_PREFIX.fullmatch(
         text[begin : key.start()].rstrip(NAME_CHARACTERS)
     )
-    rest = REST_OF_LINE.match(text, key.end()) if alone else None
-    return rest.end() if rest else None
+    rest_match = REST_OF_LINE.match(text, key.end()) if is_alone else None
+    return rest_match.end() if rest_match else None
 
 
 def _find_beside(text: str, key: re.Match[str]) -> Span | None:
     """A secret without a separator: after a flag, in SQL, in a Redis configuration file, or a random
     value."""
-    word, apart = key["word"].lower(), bool(key["gap"] or key["space"])
-    if apart and _get_name(text, key.start()).startswith("-"):
+    word, is_apart = key["word"].lower(), bool(key["gap"] or key["space"])
+    if is_apart and _get_name(text, key.start()).startswith("-"):
         return _find_argument(text, key.end())
     if (
-        apart
+        is_apart
         and word.startswith("pass")
         and not key["close"]
         and text[key.end() : key.end() + 1] in {"'", '"'}
     ):
         return _find_quoted(text, key.end())
-    if apart and word in {"requirepass", "masterauth"}:
+    if is_apart and word in {"requirepass", "masterauth"}:
         return _find_argument(text, key.end())
     near = NEARBY_VALUE.match(text, key.end("rest"))
     if near and _is_random(near["value"]) and not UUID.fullmatch(near["value"]):
@@ -217,8 +217,8 @@ def _get_name(text: str, at: int) -> str:
 def _find_argument(text: str, at: int) -> Span | None:
     if text[at : at + 1] in {"'", '"'}:
         return _find_quoted(text, at)
-    found = BARE_HEAD.match(text, at)
-    if found is None or found[0].startswith("-") or PROSE.fullmatch(found[0]) or is_empty(found[0]):
+    match = BARE_HEAD.match(text, at)
+    if match is None or match[0].startswith("-") or PROSE.fullmatch(match[0]) or is_empty(match[0]):
         return None
     return at, find_value_end(BARE, text, at)
 

@@ -33,16 +33,16 @@ CALL: Final = re.compile(
 
 def hide(text: str) -> str:
     if "(" in text:
-        text = CALL.sub(lambda found: found["head"] + mask("password"), text)
+        text = CALL.sub(lambda match: match["head"] + mask("password"), text)
     return "\n".join(map(_sentence, text.split("\n"))) if SUBJECT.search(text) else text
 
 
 def _sentence(line: str) -> str:
     if len(line) > MAX_SENTENCE or not SUBJECT.search(line) or not MADE.search(line):
         return line
-    found = LAST_WORD.search(line)
-    if found is None or not NOT_A_WORD.search(found["value"]):
+    match = LAST_WORD.search(line)
+    if match is None or not NOT_A_WORD.search(match["value"]):
         return line
-    if found["value"].startswith("/") or "://" in found["value"] or MEASURED.fullmatch(found["value"]):
+    if match["value"].startswith("/") or "://" in match["value"] or MEASURED.fullmatch(match["value"]):
         return line
-    return line[: found.start("value")] + mask("password") + line[found.end("value") :]
+    return line[: match.start("value")] + mask("password") + line[match.end("value") :]

@@ -104,8 +104,8 @@ EMAIL: Final = re.compile(
 
 
 def hide(text: str) -> str:
-    for word, pattern, masked in PATTERNS:
-        if word in text:
+    for marker, pattern, masked in PATTERNS:
+        if marker in text:
             text = pattern.sub(masked, text)
     return text
 

@@ -22,34 +22,34 @@ def hide(text: str) -> str:
     return URL.sub(_mask_url, text)
 
 
-def _mask_url(found: re.Match[str]) -> str:
+def _mask_url(match: re.Match[str]) -> str:
     """Masks each part according to its scheme, which is at the end of the part before."""
-    before, *parts = found[0].split("://")
-    before = found.string[max(0, found.start() - MAX_SCHEME_CHARACTERS) : found.start()] + before
-    told = [""]
+    before, *parts = match[0].split("://")
+    before = match.string[max(0, match.start() - MAX_SCHEME_CHARACTERS) : match.start()] + before
+    masked_parts = [""]
     for part in parts:
-        told.append(_mask_authority(part, in_web=before.lower().endswith(WEB_SCHEMES)))
+        masked_parts.append(_mask_authority(part, in_web=before.lower().endswith(WEB_SCHEMES)))
         before = part[-MAX_SCHEME_CHARACTERS:]
-    return "://".join(told)
+    return "://".join(masked_parts)
 
 
-def _mask_authority(rest: str, *, in_web: bool) -> str:
+def _mask_authority(text: str, *, in_web: bool) -> str:
     """The text after `://` with its password masked: from the first colon to the last @ before a quote. A
     user name without a password is a token if it looks random."""
-    if rest.startswith("[") or "@" not in rest:
-        return rest
-    ends = URL_END.search(rest)
-    first = ends.start() if ends else len(rest)
-    colon = rest.find(":")
-    if 0 <= colon < min(first, rest.index("@")):
-        has_port = in_web and colon and PORT.match(rest, colon + 1)
-        return rest if has_port else _mask_password(rest, colon + 1)
-    user = rest[: rest.index("@")]
-    return mask("token") + rest[len(user) :] if RANDOM.fullmatch(user) else rest
+    if text.startswith("[") or "@" not in text:
+        return text
+    end_match = URL_END.search(text)
+    first = end_match.start() if end_match else len(text)
+    colon = text.find(":")
+    if 0 <= colon < min(first, text.index("@")):
+        has_port = in_web and colon and PORT.match(text, colon + 1)
+        return text if has_port else _mask_password(text, colon + 1)
+    user = text[: text.index("@")]
+    return mask("token") + text[len(user) :] if RANDOM.fullmatch(user) else text
 
 
-def _mask_password(rest: str, begin: int) -> str:
-    quote = QUOTE.search(rest, begin)
-    end = rest.rfind("@", begin, quote.start()) if quote else -1
-    end = rest.rfind("@") if end < 0 else end
-    return rest[:begin] + mask("password") + rest[end:] if end > begin else rest
+def _mask_password(text: str, begin: int) -> str:
+    quote = QUOTE.search(text, begin)
+    end = text.rfind("@", begin, quote.start()) if quote else -1
+    end = text.rfind("@") if end < 0 else end
+    return text[:begin] + mask("password") + text[end:] if end > begin else text

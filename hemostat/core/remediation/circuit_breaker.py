@@ -47,8 +47,8 @@ container's configuration."""
 
 def is_host_fault(error: str) -> bool:
     """Whether an engine's error message points to a fault of the host or the engine."""
-    said = QUOTED_TEXT.sub("", error)
-    return CONTAINER_FAULTS.search(said) is None and HOST_FAULTS.search(said) is not None
+    text = QUOTED_TEXT.sub("", error)
+    return CONTAINER_FAULTS.search(text) is None and HOST_FAULTS.search(text) is not None
 
 
 class BreakerState(msgspec.Struct, frozen=True):
@@ -101,10 +101,10 @@ def _count_until_opening(failed: Iterable[Attempt], failures: int) -> int:
     return 0
 
 
-def _find_failure_streak(counted: Iterable[Attempt], since: float) -> list[Attempt]:
+def _find_failure_streak(attempts: Iterable[Attempt], since: float) -> list[Attempt]:
     """The failures after the latest success, ordered by their end."""
     failed: list[Attempt] = []
-    for attempt in sorted((each for each in counted if _get_end(each) > since), key=_get_end):
+    for attempt in sorted((each for each in attempts if _get_end(each) > since), key=_get_end):
         if _has_healed(attempt):
             failed.clear()
         else:

@@ -35,7 +35,7 @@ because busybox may be built without that option."""
 
 def build_cleanup_command(labels: Mapping[str, str]) -> list[str] | None:
     """The command that empties the directories named by the label; None if the label names no directory."""
-    paths = CLEANUP.of(labels)
+    paths = CLEANUP.read_from(labels)
     return ["sh", "-c", CLEANUP_SCRIPT, "hemostat-cleanup", *paths] if paths else None
 
 
@@ -65,10 +65,10 @@ def select_items_to_delete(
     return tuple(sorted(going, key=lambda each: (order.index(each.what), each.name, each.id)))
 
 
-def _is_deletion_allowed(leftover: PrunableItem, settings: Cleanup, now: float) -> bool:
-    match leftover.what:
+def _is_deletion_allowed(item: PrunableItem, settings: Cleanup, now: float) -> bool:
+    match item.what:
         case PrunableKind.CONTAINER:
-            return now - leftover.since >= settings.stopped_older_than
+            return now - item.since >= settings.stopped_older_than
         case PrunableKind.IMAGE:
             return settings.images
         case PrunableKind.VOLUME:
@@ -77,9 +77,9 @@ def _is_deletion_allowed(leftover: PrunableItem, settings: Cleanup, now: float) 
             return settings.build_cache
 
 
-def _must_keep(leftover: PrunableItem, protect: Sequence[str]) -> bool:
-    thing = Container(id=leftover.id, name=leftover.name, labels=leftover.labels)
-    return bool(KEEP.of(thing.labels)) or is_protected(thing, protect)
+def _must_keep(item: PrunableItem, protect: Sequence[str]) -> bool:
+    thing = Container(id=item.id, name=item.name, labels=item.labels)
+    return bool(KEEP.read_from(thing.labels)) or is_protected(thing, protect)
 
 
 def is_protected(thing: Container, protect: Sequence[str]) -> bool:
@@ -92,12 +92,12 @@ def is_protected(thing: Container, protect: Sequence[str]) -> bool:
 def describe_items(items: Iterable[tuple[PrunableItem, int]]) -> str:
     """Leftovers with their bytes, by kind: `2 stopped containers 24.0 MiB, build cache 1.2 GiB`."""
     kinds: defaultdict[PrunableKind, list[int]] = defaultdict(list)
-    for leftover, freed in items:
-        kinds[leftover.what].append(freed)
+    for item, freed in items:
+        kinds[item.what].append(freed)
     return ", ".join(
-        f"{_format_count(what, len(sizes))} {show_size(sum(sizes))}" for what, sizes in kinds.items()
+        f"{_format_count(kind, len(sizes))} {show_size(sum(sizes))}" for kind, sizes in kinds.items()
     )
 
 
-def _format_count(what: PrunableKind, number: int) -> str:
-    return str(what) if what is PrunableKind.BUILD_CACHE else f"{number} {what}{'s' * (number != 1)}"
+def _format_count(kind: PrunableKind, number: int) -> str:
+    return str(kind) if kind is PrunableKind.BUILD_CACHE else f"{number} {kind}{'s' * (number != 1)}"

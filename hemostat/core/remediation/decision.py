@@ -50,9 +50,13 @@ class DecisionInput(msgspec.Struct, frozen=True, kw_only=True):
     ran: float = 0.0
     """Seconds that the container's process had run before it failed."""
 
-    def under_way(self, now: float) -> list[Attempt]:
+    def list_running_attempts(self, now: float) -> list[Attempt]:
         """All attempts that are running on the host."""
-        return [each for each in self.book.running if each.key in self.in_hand or self.is_leased(each, now)]
+        return [
+            each
+            for each in self.book.running_attempts
+            if each.key in self.in_hand or self.is_leased(each, now)
+        ]
 
     def is_leased(self, attempt: Attempt, now: float) -> bool:
         """Whether the responder that wrote the attempt may still be executing it."""

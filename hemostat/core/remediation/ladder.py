@@ -24,18 +24,22 @@ HARMLESS_ACTIONS: Final = frozenset({Action.CLEANUP})
 """Actions that interrupt nothing. They may be repeated if they helped."""
 
 
-def find_following_action(done: RemediationComplete) -> Action | None:
+def find_following_action(completion: RemediationComplete) -> Action | None:
     """The next rung after this remediation; None if no action follows."""
-    if done.outcome is Outcome.FAILED:
-        is_down = done.after is not None and done.after.status in DOWN_STATES
-        if done.reason is Reason.ENGINE_ERROR and is_down and done.action in REVIVING_ACTIONS:
-            return Action.START if done.rung < MAX_STARTS else Action.NONE
+    if completion.outcome is Outcome.FAILED:
+        is_down = completion.after is not None and completion.after.status in DOWN_STATES
+        if completion.reason is Reason.ENGINE_ERROR and is_down and completion.action in REVIVING_ACTIONS:
+            return Action.START if completion.rung < MAX_STARTS else Action.NONE
         # A container that exited again raises its own alert, and the crash-loop rule limits those.
-        return None if done.kind in DEATH_KINDS and is_down else find_next_rung(done.action, done.kind)
-    if done.outcome is Outcome.REFUSED and done.reason is Reason.ALREADY_TRIED:
-        return find_next_rung(done.action, done.kind)
-    if done.outcome is Outcome.NOT_APPLICABLE and done.reason is Reason.UNSUPPORTED:
-        return find_next_rung(done.action, done.kind)
+        return (
+            None
+            if completion.kind in DEATH_KINDS and is_down
+            else find_next_rung(completion.action, completion.kind)
+        )
+    if completion.outcome is Outcome.REFUSED and completion.reason is Reason.ALREADY_TRIED:
+        return find_next_rung(completion.action, completion.kind)
+    if completion.outcome is Outcome.NOT_APPLICABLE and completion.reason is Reason.UNSUPPORTED:
+        return find_next_rung(completion.action, completion.kind)
     return None
 
 
@@ -53,7 +57,7 @@ def is_exhausted(action: Action, kind: Kind, earlier: Iterable[tuple[Action, Out
     container, so the crash-loop rule and the budget limit it instead."""
     if kind in DEATH_KINDS:
         return False
-    outcomes = [outcome for tried, outcome in earlier if tried is action]
+    outcomes = [outcome for earlier_action, outcome in earlier if earlier_action is action]
     return Outcome.FAILED in outcomes if action in HARMLESS_ACTIONS else bool(outcomes)
 
 

@@ -36,7 +36,7 @@ class RestartBudget(msgspec.Struct, frozen=True):
     until: float = 0.0
 
     @property
-    def spent(self) -> bool:
+    def is_spent(self) -> bool:
         return self.used >= self.limit
 
 
@@ -63,7 +63,7 @@ class HostLimitStatus(msgspec.Struct, frozen=True, kw_only=True):
     running: int = 0
     containers: Mapping[str, ContainerLimitStatus] = {}
 
-    def of(self, container: str) -> ContainerLimitStatus:
+    def get_container_status(self, container: str) -> ContainerLimitStatus:
         return self.containers.get(container) or ContainerLimitStatus(
             breaker=BreakerState(), budget=self.budget, pause=self.pause
         )
@@ -74,16 +74,16 @@ def compute_host_status(book: LedgerSnapshot, limits: ResponderSettings, now: fl
     own: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in book.attempts:
         own[attempt.container].append(attempt)
-    named = {*own, *book.controls.pauses} - {ALL_CONTAINERS}
+    names = {*own, *book.controls.pauses} - {ALL_CONTAINERS}
     host, project = find_worst_host_breaker(book, limits, now)
     return HostLimitStatus(
         breaker=host,
         breaker_project=project,
         budget=RestartBudget(0, limits.budget),
-        pause=book.controls.paused(ALL_CONTAINERS, now),
-        running=sum(is_leased(attempt, now, book.controls) for attempt in book.running),
+        pause=book.controls.find_pause(ALL_CONTAINERS, now),
+        running=sum(is_leased(attempt, now, book.controls) for attempt in book.running_attempts),
         containers={
-            name: _compute_container_status(name, own[name], book, limits, now) for name in sorted(named)
+            name: _compute_container_status(name, own[name], book, limits, now) for name in sorted(names)
         },
     )
 
@@ -91,14 +91,16 @@ def compute_host_status(book: LedgerSnapshot, limits: ResponderSettings, now: fl
 def _compute_container_status(
     name: str, attempts: Sequence[Attempt], book: LedgerSnapshot, limits: ResponderSettings, now: float
 ) -> ContainerLimitStatus:
-    ends, _ = compute_backoff_end(attempts, limits, now)
-    held = (each for each in attempts if each.outcome is None and is_leased(each, now, book.controls))
+    backoff_end, _ = compute_backoff_end(attempts, limits, now)
+    leased_attempts = (
+        each for each in attempts if each.outcome is None and is_leased(each, now, book.controls)
+    )
     return ContainerLimitStatus(
         breaker=compute_container_breaker(name, attempts, book, limits, now),
         budget=compute_budget(attempts, limits, now),
-        backoff=ends if ends > now else 0.0,
-        pause=book.controls.paused(name, now),
-        attempt=next(held, None),
+        backoff=backoff_end if backoff_end > now else 0.0,
+        pause=book.controls.find_pause(name, now),
+        attempt=next(leased_attempts, None),
     )
 
 
@@ -137,7 +139,7 @@ def compute_backoff_end(
 def compute_container_breaker(
     name: str, attempts: Sequence[Attempt], book: LedgerSnapshot, limits: ResponderSettings, now: float
 ) -> BreakerState:
-    since = book.controls.reset(name)
+    since = book.controls.get_reset_time(name)
     return circuit_breaker.compute_container_state(
         attempts, limits.breaker_failures, limits.breaker_open, since=since, now=now
     )
@@ -164,7 +166,9 @@ def find_worst_host_breaker(
 
 
 def _find_host_failures(book: LedgerSnapshot) -> list[Attempt]:
-    return circuit_breaker.find_host_failures(book.ended, book.controls.resets.get(ALL_CONTAINERS, 0.0))
+    return circuit_breaker.find_host_failures(
+        book.ended_attempts, book.controls.resets.get(ALL_CONTAINERS, 0.0)
+    )
 
 
 def _compute_host_breaker(

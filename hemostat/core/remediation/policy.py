@@ -85,12 +85,12 @@ def decide(
             or find_wait(name, container, action, situation, limits, now)
             or Resume(handled, now + lease, forbids or _refuse_dry_run(mode))
         )
-    asked = asks and _is_approval_current(book.approval, limits, now)
+    has_current_approval = asks and _is_approval_current(book.approval, limits, now)
     forced = order is not None and order.force and limits.orders_override
     return (
         handled
         or _refuse_invalid_request(request, incident, situation)
-        or (None if asked else _refuse_expired(request, limits, now))
+        or (None if has_current_approval else _refuse_expired(request, limits, now))
         or forbids
         or (
             None
@@ -127,15 +127,15 @@ def decide(
 def find_strictest_mode(container: Container, action: Action, limits: ResponderSettings) -> Mode:
     """The strictest of the modes that apply. A label with an invalid value means `approve`, because its
     author wanted a change of mode."""
-    label = MODE.of(container.labels)
-    named = (
+    label = MODE.read_from(container.labels)
+    candidates = (
         limits.mode,
         limits.modes.get(action),
         limits.project_modes.get(container.project or ""),
         "approve" if label is None and MODE.name in container.labels else label,
     )
     return MODES_BY_STRICTNESS[
-        max(MODES_BY_STRICTNESS.index(each) for each in named if each in MODES_BY_STRICTNESS)
+        max(MODES_BY_STRICTNESS.index(each) for each in candidates if each in MODES_BY_STRICTNESS)
     ]
 
 
@@ -165,8 +165,8 @@ def _refuse_invalid_request(
 
 def _refuse_expired(request: RemediationNeeded, limits: ResponderSettings, now: float) -> Decision | None:
     age = now - request.alert.since
-    began = "ordered" if request.alert.kind is Kind.ORDERED else "it began"
-    return Refuse(Reason.EXPIRED, f"{began} {show_duration(age)} ago") if age > limits.expire else None
+    start_text = "ordered" if request.alert.kind is Kind.ORDERED else "it began"
+    return Refuse(Reason.EXPIRED, f"{start_text} {show_duration(age)} ago") if age > limits.expire else None
 
 
 def refuse_forbidden(
@@ -190,8 +190,8 @@ def find_scaling_objection(container: Container, limits: ResponderSettings, *, o
     """Why a container must not be scaled; empty if it may be."""
     if not should_watch(container):
         return "it is not watched"
-    refused = refuse_forbidden(container, Action.SCALE, limits, ordered=ordered)
-    return "" if refused is None else f"{refused.reason}, {refused.detail}"
+    refusal = refuse_forbidden(container, Action.SCALE, limits, ordered=ordered)
+    return "" if refusal is None else f"{refusal.reason}, {refusal.detail}"
 
 
 def _refuse_orchestrated(container: Container, action: Action, limits: ResponderSettings) -> Refuse | None:
@@ -204,8 +204,14 @@ def _refuse_orchestrated(container: Container, action: Action, limits: Responder
 
 def find_stop_wait(book: LedgerSnapshot, info: ContainerInfo | None, now: float) -> Wait | None:
     """A wait if a person may be stopping the current process of the container."""
-    stop = book.stopping
-    if stop is None or info is None or not info.running or info.started_at > stop.time or now >= stop.until:
+    stop = book.manual_stop
+    if (
+        stop is None
+        or info is None
+        or not info.is_running
+        or info.started_at > stop.time
+        or now >= stop.until
+    ):
         return None
     return Wait(min(stop.until, now + PEOPLE_RETRY_SECONDS), "an operator is stopping it")
 
@@ -223,7 +229,7 @@ def _refuse_unlisted_action(container: Container, action: Action, limits: Respon
         return Refuse(Reason.NOT_ALLOWED, f"{action} is not in responder.actions")
     if owned := _refuse_orchestrated(container, action, limits):
         return owned
-    allowed = ACTIONS.of(container.labels)
+    allowed = ACTIONS.read_from(container.labels)
     if allowed is not None and action not in allowed:
         return Refuse(Reason.NOT_ALLOWED, f"{action} is not in the label {ACTIONS.name}")
     return None
@@ -234,11 +240,11 @@ def _check_budget(book: LedgerSnapshot, limits: ResponderSettings, now: float) -
     budget = limit_status.compute_budget(book.attempts, limits, now)
     if budget.limit == 0:
         return Refuse(Reason.BUDGET_SPENT, "responder.budget is 0")
-    left = show_duration(max(0.0, budget.until - now))
-    if budget.spent:
+    time_left = show_duration(max(0.0, budget.until - now))
+    if budget.is_spent:
         used = f"{budget.used} of {budget.limit} in {show_duration(limits.budget_window)}"
-        return Refuse(Reason.BUDGET_SPENT, f"{used}, again in {left}")
-    return Refuse(Reason.COOLDOWN, f"for another {left}") if budget.until else None
+        return Refuse(Reason.BUDGET_SPENT, f"{used}, again in {time_left}")
+    return Refuse(Reason.COOLDOWN, f"for another {time_left}") if budget.until else None
 
 
 def _check_breakers(
@@ -248,15 +254,15 @@ def _check_breakers(
     book, project = situation.book, get_project(container)
     own = limit_status.compute_container_breaker(container.name, book.attempts, book, limits, now)
     host = limit_status.compute_host_breaker(book, limits, now, project)
-    for what, state in (("container", own), ("host", host)):
+    for scope, state in (("container", own), ("host", host)):
         if not state.open:
             continue
         failed = f"{state.failures} failed remediations in a row"
-        why = f"of the {what}, after {failed}, for another {show_duration(state.until - now)}"
-        if what == "container" or situation.order is not None:
+        why = f"of the {scope}, after {failed}, for another {show_duration(state.until - now)}"
+        if scope == "container" or situation.order is not None:
             return Refuse(Reason.BREAKER_OPEN, why)
         return Wait(min(state.until, now + PEOPLE_RETRY_SECONDS), why, Reason.BREAKER_OPEN)
-    if host.half_open and any(each.project == project for each in situation.under_way(now)):
+    if host.half_open and any(each.project == project for each in situation.list_running_attempts(now)):
         return Wait(
             now + BUSY_RETRY_SECONDS,
             "the host's breaker is half-open, and a trial action of its project is in progress",
@@ -265,7 +271,7 @@ def _check_breakers(
 
 
 def _wait_for_resume(container: Container, controls: Controls, now: float) -> Decision | None:
-    pause = controls.paused(container.name, now)
+    pause = controls.find_pause(container.name, now)
     if pause is None:
         return None
     until = (
@@ -276,7 +282,7 @@ def _wait_for_resume(container: Container, controls: Controls, now: float) -> De
 
 def _refuse_paused(container: Container, controls: Controls, now: float) -> Refuse | None:
     """Orders are refused during a pause, so that resuming does not run orders given long before."""
-    pause = controls.paused(container.name, now)
+    pause = controls.find_pause(container.name, now)
     return None if pause is None else Refuse(Reason.PAUSED, f"by {pause.by}: resume, then order it again")
 
 
@@ -322,7 +328,7 @@ def _check_healthy_replicas(
 ) -> Decision | None:
     """Only a healthy container reduces the healthy replicas while it restarts, and a service with one replica
     has no other."""
-    labelled = MIN_HEALTHY.of(container.labels)
+    labelled = MIN_HEALTHY.read_from(container.labels)
     least = limits.min_healthy if labelled is None else labelled
     if not peers.itself or peers.size == 0 or peers.healthy >= least:
         return None

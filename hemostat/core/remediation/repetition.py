@@ -28,12 +28,12 @@ def select_incident_attempts(book: LedgerSnapshot, incident: str) -> list[Attemp
 def refuse_repetition(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:
     if find_permission_needed(request) is not request.action:
         return None
-    ended = (
+    ended_attempts = (
         each
         for each in select_incident_attempts(book, incident)
         if each.outcome not in {None, *FREE_OUTCOMES}
     )
-    earlier = [(each.action, each.outcome) for each in ended]
+    earlier = [(each.action, each.outcome) for each in ended_attempts]
     if not is_exhausted(request.action, request.alert.kind, earlier):
         return None
     return Refuse(Reason.ALREADY_TRIED, f"the failure returned after {request.action}")
@@ -53,5 +53,5 @@ def is_covered_by_failure(request: RemediationNeeded, incident: str, book: Ledge
 def is_being_verified(request: RemediationNeeded, incident: str, book: LedgerSnapshot, now: float) -> bool:
     """Whether an action against the same incident is running, whose outcome decides what follows."""
     own = build_attempt_key(request, incident)
-    others = (each for each in select_incident_attempts(book, incident) if each.key != own)
-    return any(each.outcome is None and is_leased(each, now, book.controls) for each in others)
+    other_attempts = (each for each in select_incident_attempts(book, incident) if each.key != own)
+    return any(each.outcome is None and is_leased(each, now, book.controls) for each in other_attempts)

@@ -9,18 +9,18 @@ from hemostat.core.remediation.decision import Refuse
 from hemostat.events import Action, Container, Order, Outcome, Reason, RemediationNeeded, seal
 
 
-def refuse_order(order: Order, given: float, book: LedgerSnapshot) -> Refuse | None:
+def refuse_order(order: Order, given_at: float, book: LedgerSnapshot) -> Refuse | None:
     """Refuse an order without the seal of a person for that time (epoch seconds)."""
-    return None if book.seal == seal(order, given) else _refuse_unknown("no operator published this order")
+    return None if book.seal == seal(order, given_at) else _refuse_unknown("no operator published this order")
 
 
-def refuse_misdirected(order: Order, found: Container) -> Refuse | None:
+def refuse_misdirected(order: Order, container: Container) -> Refuse | None:
     """Refuse an order whose container has another name or id at the engine. The person chose the container by
     name, and the id was read from the bus."""
-    if order.container.name == found.name and order.container.id == found.id:
+    if order.container.name == container.name and order.container.id == container.id:
         return None
-    given, has = (f"{each.name} ({each.id[:12]})" for each in (order.container, found))
-    return _refuse_unknown(f"it names {given}, but the engine calls that container {has}")
+    ordered_name, actual_name = (f"{each.name} ({each.id[:12]})" for each in (order.container, container))
+    return _refuse_unknown(f"it names {ordered_name}, but the engine calls that container {actual_name}")
 
 
 def refuse_unfounded(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:
@@ -33,22 +33,24 @@ def refuse_forged(request: RemediationNeeded, book: LedgerSnapshot) -> Refuse | 
     """Refuse a request that differs from the alert that a monitor raised under its incident. For an incident
     of a monitor of an earlier version, only the container's name is known."""
     alert, notes = request.alert, book.notes
-    if book.patient != alert.container.name:
-        return _refuse_unknown(f"it is {book.patient}'s" if book.patient else "no monitor reported it")
+    if book.alerted_container != alert.container.name:
+        return _refuse_unknown(
+            f"it is {book.alerted_container}'s" if book.alerted_container else "no monitor reported it"
+        )
     if not notes.latest:
         return None
     if notes.alert is None:
         return _refuse_unknown(
             f"its monitor did not report occurrence {alert.occurrence}: the latest is {notes.latest}"
         )
-    told = notes.alert
+    noted_alert = notes.alert
     differences = (
-        (told.container != alert.container.id, f"another container named {alert.container.name}"),
-        (told.kind != alert.kind, f"{told.kind}, not {alert.kind}"),
-        (told.since != alert.since, "another start"),
+        (noted_alert.container != alert.container.id, f"another container named {alert.container.name}"),
+        (noted_alert.kind != alert.kind, f"{noted_alert.kind}, not {alert.kind}"),
+        (noted_alert.since != alert.since, "another start"),
     )
-    found = next((text for differs, text in differences if differs), "")
-    return _refuse_unknown(f"its monitor reported {found}") if found else None
+    difference = next((text for differs, text in differences if differs), "")
+    return _refuse_unknown(f"its monitor reported {difference}") if difference else None
 
 
 def _refuse_ended(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:

@@ -77,35 +77,38 @@ def is_member(ref: Container, service: str) -> bool:
     return service.startswith(COMPOSE_ID_PREFIX) and service.removeprefix(COMPOSE_ID_PREFIX) in groups
 
 
-def should_add_replicas(ref: Container, what: Resource, trust: TrustSettings) -> bool:
+def should_add_replicas(ref: Container, resource: Resource, trust: TrustSettings) -> bool:
     """Whether to add replicas to the service instead of raising the container's limit."""
-    if get_service_id(ref, trust) is None or what is Resource.MEMORY:
+    if get_service_id(ref, trust) is None or resource is Resource.MEMORY:
         return False
-    return what is Resource.REPLICAS or SWARM_SERVICE_LABEL in ref.labels or REPLICAS_MAX.name in ref.labels
+    return (
+        resource is Resource.REPLICAS or SWARM_SERVICE_LABEL in ref.labels or REPLICAS_MAX.name in ref.labels
+    )
 
 
-def get_limit(info: ContainerInfo, what: Resource) -> float | None:
-    return info.memory_limit if what is Resource.MEMORY else info.cpu_limit
+def get_limit(info: ContainerInfo, resource: Resource) -> float | None:
+    return info.memory_limit if resource is Resource.MEMORY else info.cpu_limit
 
 
 def plan_raised_limit(
-    info: ContainerInfo, what: Resource, ceilings: Ceilings, host: Ceilings, now: float
+    info: ContainerInfo, resource: Resource, ceilings: Ceilings, host: Ceilings, now: float
 ) -> RaisedLimit:
     """The next limit of one container. `host` is what the host has, 0 if unknown. Raises
     NotApplicableError."""
-    if what is Resource.REPLICAS:
+    if resource is Resource.REPLICAS:
         raise NotApplicableError("it belongs to no service, so it cannot have replicas")
-    before = get_limit(info, what)
+    before = get_limit(info, resource)
     if before is None:
-        raise NotApplicableError(f"it has no {what} limit to raise")
-    most = _find_ceiling(info.ref.labels, what, ceilings)
-    most = min(most, (host.memory if what is Resource.MEMORY else host.cpus) or most)
-    after = min(_round_up(before * RAISE_FACTOR, what), most)
+        raise NotApplicableError(f"it has no {resource} limit to raise")
+    most = _find_ceiling(info.ref.labels, resource, ceilings)
+    most = min(most, (host.memory if resource is Resource.MEMORY else host.cpus) or most)
+    after = min(_round_up(before * RAISE_FACTOR, resource), most)
     if after <= before:
         raise NotApplicableError(
-            f"its {what} limit is {format_amount(before, what)}, the ceiling {format_amount(most, what)}"
+            f"its {resource} limit is {format_amount(before, resource)}, "
+            f"the ceiling {format_amount(most, resource)}"
         )
-    return RaisedLimit(container=info.ref.id, resource=what, before=before, after=after, time=now)
+    return RaisedLimit(container=info.ref.id, resource=resource, before=before, after=after, time=now)
 
 
 def plan_more_replicas(info: ContainerInfo, group: Service, now: float) -> RaisedLimit:
@@ -119,8 +122,8 @@ def plan_more_replicas(info: ContainerInfo, group: Service, now: float) -> Raise
         raise NotApplicableError(
             f"no label {REPLICAS_MAX.name} sets the maximum number of replicas of {group.name}"
         )
-    wanted = max(math.ceil(before * RAISE_FACTOR), before + 1, _read_label(labels, REPLICAS_MIN) or 0)
-    after = min(wanted, most)
+    target = max(math.ceil(before * RAISE_FACTOR), before + 1, _read_label(labels, REPLICAS_MIN) or 0)
+    after = min(target, most)
     if after <= before:
         raise NotApplicableError(f"service {group.name} has {before} replicas, the ceiling is {most}")
     return RaisedLimit(
@@ -167,8 +170,8 @@ def compute_restored_limit(scaled: RaisedLimit, labels: Mapping[str, str]) -> fl
     return max(scaled.before, least or 0)
 
 
-def format_amount(amount: float, what: Resource) -> str:
-    return show_size(amount) if what is Resource.MEMORY else f"{amount:g}"
+def format_amount(amount: float, resource: Resource) -> str:
+    return show_size(amount) if resource is Resource.MEMORY else f"{amount:g}"
 
 
 def describe_raise(scaled: RaisedLimit) -> str:
@@ -177,15 +180,15 @@ def describe_raise(scaled: RaisedLimit) -> str:
     return f"{scaled.resource} {before} → {after}"
 
 
-def _round_up(amount: float, what: Resource) -> float:
+def _round_up(amount: float, resource: Resource) -> float:
     """Rounds up to whole MiB, or to tenths of a core."""
-    if what is Resource.MEMORY:
+    if resource is Resource.MEMORY:
         return math.ceil(amount / MIB) * MIB
     return math.ceil(round(amount * 10, 6)) / 10
 
 
-def _find_ceiling(labels: Mapping[str, str], what: Resource, ceilings: Ceilings) -> float:
-    memory = what is Resource.MEMORY
+def _find_ceiling(labels: Mapping[str, str], resource: Resource, ceilings: Ceilings) -> float:
+    memory = resource is Resource.MEMORY
     name, default = (MEMORY_MAX.name, ceilings.memory) if memory else (CPU_MAX.name, ceilings.cpus)
     labelled = _read_label(labels, MEMORY_MAX) if memory else _read_label(labels, CPU_MAX)
     most = default if labelled is None else min(labelled, default or labelled)
@@ -196,7 +199,7 @@ def _find_ceiling(labels: Mapping[str, str], what: Resource, ceilings: Ceilings)
 
 def _read_label(labels: Mapping[str, str], label: Label[T]) -> T | None:
     """The label's value; None without the label. Raises NotApplicableError if the value cannot be parsed."""
-    value = label.of(labels)
+    value = label.read_from(labels)
     if value is None and label.name in labels:
         raise NotApplicableError(f"label {label.name} cannot be read: {quote_text(labels[label.name])}")
     return value

@@ -55,33 +55,35 @@ def find_wait(
 ) -> Wait | None:
     """The wait for other running actions that block the attempt with the key `name`; None if none does. An
     attempt whose lease has expired may have lost its slot to them."""
-    held = [other for other in situation.under_way(now) if other.key != name]
+    running_attempts = [attempt for attempt in situation.list_running_attempts(now) if attempt.key != name]
     group = get_replica_group(container, situation.trust)
-    for other in held:
-        if other.container == container.name or (group and other.service == group):
-            return Wait(now + BUSY_RETRY_SECONDS, f"{other.action} of {other.container} is under way")
+    for attempt in running_attempts:
+        if attempt.container == container.name or (group and attempt.service == group):
+            return Wait(now + BUSY_RETRY_SECONDS, f"{attempt.action} of {attempt.container} is under way")
     seconds = compute_slot_seconds(action, situation.stop_seconds)
-    why = _find_slot_shortage(container, seconds, select_slot_holders(held, now), situation.others, limits)
+    why = _find_slot_shortage(
+        container, seconds, select_slot_holders(running_attempts, now), situation.others, limits
+    )
     return Wait(now + BUSY_RETRY_SECONDS, why) if why else None
 
 
-def select_slot_holders(held: Iterable[Attempt], now: float) -> list[Attempt]:
+def select_slot_holders(attempts: Iterable[Attempt], now: float) -> list[Attempt]:
     """The attempts that hold a slot."""
-    return [other for other in held if now < compute_slot_end(other)]
+    return [attempt for attempt in attempts if now < compute_slot_end(attempt)]
 
 
 def _find_slot_shortage(
     container: Container,
     seconds: float,
     slots: Sequence[Attempt],
-    others: OtherProjects,
+    other_projects: OtherProjects,
     limits: ResponderSettings,
 ) -> str:
     """Why no slot is free; empty if one is. `seconds` is how long the action would hold a slot."""
     if len(slots) >= limits.concurrency:
         return f"{limits.concurrency} actions are under way"
     own = _count_own(container, slots)
-    if own >= compute_project_share(others, limits.concurrency):
+    if own >= compute_project_share(other_projects, limits.concurrency):
         return f"{own} actions on containers of its project are under way"
     lengths = [compute_slot_seconds(each.action, each.stop_seconds) for each in slots]
     for longer, most in (
@@ -99,11 +101,15 @@ def leave_one_free(limit: int) -> int:
     return max(limit_per_project(limit), limit - 1)
 
 
-def compute_project_share(others: OtherProjects, concurrency: int) -> int:
+def compute_project_share(other_projects: OtherProjects, concurrency: int) -> int:
     """Slots that one project may hold. If all other projects are healthy, one slot is left for them."""
-    if others is OtherProjects.NONE:
+    if other_projects is OtherProjects.NONE:
         return concurrency
-    return limit_per_project(concurrency) if others is OtherProjects.FAILING else leave_one_free(concurrency)
+    return (
+        limit_per_project(concurrency)
+        if other_projects is OtherProjects.FAILING
+        else leave_one_free(concurrency)
+    )
 
 
 def has_half_of_slots(container: Container, slots: Iterable[Attempt], limits: ResponderSettings) -> bool:
@@ -114,7 +120,7 @@ def has_half_of_slots(container: Container, slots: Iterable[Attempt], limits: Re
 
 def _count_own(container: Container, slots: Iterable[Attempt]) -> int:
     own = get_project(container)
-    return sum(_get_project(other) == own for other in slots)
+    return sum(_get_project(attempt) == own for attempt in slots)
 
 
 def find_rush_wait(
@@ -127,17 +133,17 @@ def find_rush_wait(
     own, least = get_project(container), MIN_RUN_SHARE * min(ran, MAX_RUN_SECONDS)
     recent = [
         each
-        for each in (*book.ended, *book.running)
+        for each in (*book.ended_attempts, *book.running_attempts)
         if not is_free(each)
         and abs(now - each.time) < RUSH_WINDOW_SECONDS
         and (_get_project(each) == own or each.ran >= least)
     ]
     recent.sort(key=lambda attempt: attempt.time, reverse=True)
-    counted = limit_others(own, recent, limit_per_project(limits.rush), _get_project)
-    if len(counted) < limits.rush:
+    counted_attempts = limit_others(own, recent, limit_per_project(limits.rush), _get_project)
+    if len(counted_attempts) < limits.rush:
         return None
-    until = max(counted[limits.rush - 1].time + RUSH_WINDOW_SECONDS, now + BUSY_RETRY_SECONDS)
-    return Wait(until, f"{len(counted)} actions on this host within a minute")
+    until = max(counted_attempts[limits.rush - 1].time + RUSH_WINDOW_SECONDS, now + BUSY_RETRY_SECONDS)
+    return Wait(until, f"{len(counted_attempts)} actions on this host within a minute")
 
 
 def _get_project(attempt: Attempt) -> str:

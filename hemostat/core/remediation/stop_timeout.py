@@ -14,10 +14,10 @@ DEFAULT_STOP_SECONDS: Final = 10.0
 """The engine's default, for containers without a setting."""
 
 
-def find_requested_stop(container: Container, found: ContainerInfo | None) -> float | None:
+def find_requested_stop(container: Container, info: ContainerInfo | None) -> float | None:
     """Seconds from the label, else from the container's own setting; None without either."""
     labelled = read_stop_timeout(container.labels)
-    return labelled if labelled is not None or found is None else found.stop_timeout
+    return labelled if labelled is not None or info is None else info.stop_timeout
 
 
 def bound_stop_seconds(seconds: float | None, longest: float) -> float:
@@ -28,5 +28,5 @@ def bound_stop_seconds(seconds: float | None, longest: float) -> float:
     return min(seconds, longest) if seconds >= 0 and math.isfinite(seconds) else longest
 
 
-def compute_stop_seconds(container: Container, found: ContainerInfo | None, longest: float) -> float:
-    return bound_stop_seconds(find_requested_stop(container, found), longest)
+def compute_stop_seconds(container: Container, info: ContainerInfo | None, longest: float) -> float:
+    return bound_stop_seconds(find_requested_stop(container, info), longest)

@@ -37,8 +37,8 @@ def find_needless_reason(alert: HealthAlert, info: ContainerInfo) -> Reason | No
         if info.status in DEAD_STATES:
             # The container has run since. A person may have stopped it, and a failure raises its own alert.
             return Reason.STOPPED if info.started_at > alert.since else None
-        return Reason.RECOVERED if info.running or info.status == "restarting" else Reason.STOPPED
-    if not info.running:
+        return Reason.RECOVERED if info.is_running or info.status == "restarting" else Reason.STOPPED
+    if not info.is_running:
         return Reason.STOPPED
     recovered = alert.kind is Kind.UNHEALTHY and info.health != "unhealthy"
     return Reason.RECOVERED if recovered or info.started_at > alert.since else None
@@ -52,7 +52,7 @@ def compute_run_seconds(alert: HealthAlert, info: ContainerInfo) -> float:
 def find_needless_start_reason(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
     """Why the second half of HemoStat's restart is no longer needed; None if the container is as the restart
     left it."""
-    if info.running or info.status == "restarting":
+    if info.is_running or info.status == "restarting":
         return Reason.RECOVERED
     return None if info.status in DOWN_STATES and info.started_at <= alert.since else Reason.STOPPED
 
@@ -71,7 +71,7 @@ def assess_health(info: ContainerInfo) -> tuple[HealthVerdict, str]:
     """The container's health as the engine reports it, and why."""
     if info.status in DEAD_STATES:
         return HealthVerdict.ILL, f"it exited again with code {info.exit_code}"
-    if not info.running:
+    if not info.is_running:
         return HealthVerdict.NOT_YET, f"it is {info.status}"
     if info.health == "unhealthy":
         return HealthVerdict.ILL, "its health check fails again"
@@ -82,8 +82,8 @@ def assess_health(info: ContainerInfo) -> tuple[HealthVerdict, str]:
 
 def describe_disk_shortage(alert: HealthAlert, freed: int) -> str:
     """What is missing for the host's disk to fall below its threshold; empty if nothing is."""
-    share, threshold = alert.number("disk"), alert.number("threshold", 100.0)
-    size = alert.number("disk_free") / (1 - share / 100) if share < 100 else 0.0  # noqa: PLR2004
+    share, threshold = alert.get_number("disk"), alert.get_number("threshold", 100.0)
+    size = alert.get_number("disk_free") / (1 - share / 100) if share < 100 else 0.0  # noqa: PLR2004
     missing = size * (share - threshold) / 100 - freed
     return f"{show_size(missing)} more must be freed" if missing > 0 or not freed else ""
 
@@ -92,7 +92,7 @@ def describe_remaining_excess(
     alert: HealthAlert, info: ContainerInfo, before: Sample, after: Sample, host_memory: int
 ) -> str:
     """What is still too high between two samples of the new process; empty if nothing is."""
-    threshold = alert.number("threshold", 100.0)
+    threshold = alert.get_number("threshold", 100.0)
     if alert.kind is Kind.CPU_HIGH:
         percent = compute_cpu_percent(before, after)
         if percent is not None and compute_share(percent, info.cpu_limit) >= threshold:

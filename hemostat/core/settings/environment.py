@@ -28,10 +28,10 @@ class UnknownVariable(msgspec.Struct, frozen=True):
     """Whether the name is a setting's with a slip."""
 
     @classmethod
-    def of(cls, name: str, known: Iterable[str]) -> "UnknownVariable":
+    def classify(cls, name: str, known_names: Iterable[str]) -> "UnknownVariable":
         if SERVICE_LINK_SUFFIX.search(name) or DEPLOYMENT_SUFFIX.search(name):
             return cls(name)
-        near = _find_closest(name, list(known), MIN_NEAR_RATIO)
+        near = _find_closest(name, list(known_names), MIN_NEAR_RATIO)
         return cls(name, near, bool(near) and _measure_likeness(name, near) >= MIN_MISTYPED_RATIO)
 
     def __str__(self) -> str:
@@ -44,14 +44,14 @@ def describe_unknown(unknown: Iterable[UnknownVariable]) -> str:
     return f"ignored, because no such setting exists: {names}" if names else ""
 
 
-def suggest_nearest(word: str, words: Iterable[str]) -> str:
+def suggest_nearest(name: str, candidates: Iterable[str]) -> str:
     """A question with the closest of the words; empty if none is close."""
-    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else ""
 
 
-def _find_closest(name: str, known: list[str], cutoff: float) -> str:
-    bare = {_strip_prefix(each): each for each in known}
+def _find_closest(name: str, known_names: list[str], cutoff: float) -> str:
+    bare = {_strip_prefix(each): each for each in known_names}
     near = difflib.get_close_matches(_strip_prefix(name), list(bare), n=1, cutoff=cutoff)
     return bare[near[0]] if near else ""
 

@@ -19,7 +19,7 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Containers with metrics of their own. All others share one name."""
 
     @property
-    def place(self) -> tuple[str, int]:
+    def host_and_port(self) -> tuple[str, int]:
         """Host and port. Raises ValueError."""
         host, colon, port = (self.address or DEFAULT_METRICS_ADDRESS).rpartition(":")
         if not colon or not port.isdecimal() or not 0 <= int(port) <= MAX_PORT:

@@ -110,7 +110,7 @@ def should_watch(container: Container) -> bool:
 def is_job(container: Container) -> bool:
     """Whether the container is a batch job. A job may use all of its CPU, and a failed job is not simply run
     again."""
-    return bool(definitions.JOB.of(container.labels))
+    return bool(definitions.JOB.read_from(container.labels))
 
 
 def resolve_thresholds(thresholds: MonitorSettings, container: Container) -> MonitorSettings:
@@ -120,7 +120,7 @@ def resolve_thresholds(thresholds: MonitorSettings, container: Container) -> Mon
     table = thresholds.projects.get(container.project or "", {})
     for label in definitions.THRESHOLDS:
         name = label.name.removeprefix(definitions.LABEL_PREFIX)
-        value = label.of({label.name: str(table[name])}) if name in table else None
+        value = label.read_from({label.name: str(table[name])}) if name in table else None
         if value is not None:
             changes[name] = value
     operators = msgspec.structs.replace(thresholds, **changes) if changes else thresholds
@@ -133,9 +133,9 @@ def resolve_thresholds(thresholds: MonitorSettings, container: Container) -> Mon
 def _iter_labelled(container: Container) -> Iterator[tuple[str, Any]]:
     """The thresholds from the container's own labels, by name."""
     for label in definitions.THRESHOLDS:
-        if (value := label.of(container.labels)) is not None:
+        if (value := label.read_from(container.labels)) is not None:
             yield label.name.removeprefix(definitions.LABEL_PREFIX), value
-    if (start := definitions.PROBE_START.of(container.labels)) is not None:
+    if (start := definitions.PROBE_START.read_from(container.labels)) is not None:
         yield "probe_start", start
 
 
@@ -147,24 +147,24 @@ def _clamp_to_range(name: str, value: Any, operators: MonitorSettings) -> Any:
     return min(max(value, min(least, allowed)), max(most, allowed))
 
 
-def _limit_flap_window(asked: MonitorSettings, operators: MonitorSettings) -> float:
+def _limit_flap_window(requested: MonitorSettings, operators: MonitorSettings) -> float:
     """The requested window, but not shorter than that many changes take."""
     rate = min(MIN_FLAP_SECONDS, operators.flap_window / operators.flap_changes)
-    return max(asked.flap_window, rate * asked.flap_changes)
+    return max(requested.flap_window, rate * requested.flap_changes)
 
 
 def find_project_mistakes(projects: Mapping[str, Mapping[str, object]]) -> list[tuple[str, str]]:
     """Invalid entries in the tables of projects: dotted key, and reason."""
-    found = []
+    mistakes = []
     for project, table in projects.items():
         for name, value in table.items():
             try:
                 THRESHOLD_PARSERS[name](str(value))
             except KeyError:
-                found.append((f"{project}.{name}", f"is not a threshold: {_suggest_nearest(name)}"))
+                mistakes.append((f"{project}.{name}", f"is not a threshold: {_suggest_nearest(name)}"))
             except ValueError as error:
-                found.append((f"{project}.{name}", str(error)))
-    return found
+                mistakes.append((f"{project}.{name}", str(error)))
+    return mistakes
 
 
 def _suggest_nearest(name: str) -> str:

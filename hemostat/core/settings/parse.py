@@ -22,7 +22,7 @@ def parse_value(shape: Any, raw: object) -> object:
     if get_origin(_strip_annotation(shape)) is dict:
         return msgspec.json.decode(raw)
     if get_origin(_strip_annotation(shape)) is tuple:
-        return tuple(word.strip() for word in raw.split(",") if word.strip())
+        return tuple(item.strip() for item in raw.split(",") if item.strip())
     return raw
 
 

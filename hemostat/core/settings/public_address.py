@@ -23,11 +23,11 @@ def parse_public_address(url: str) -> PublicAddress:
     password."""
     scheme, separator, rest = url.strip().partition("://")
     host, slash, path = rest.partition("/")
-    found = ADDRESS_PATTERN.fullmatch(f"{scheme.lower()}{separator}{host.lower()}{slash}{path}")
-    if found is None:
+    match = ADDRESS_PATTERN.fullmatch(f"{scheme.lower()}{separator}{host.lower()}{slash}{path}")
+    if match is None:
         raise ValueError("only scheme, host and path are allowed")
-    if any(part in {".", ".."} for part in found["prefix"].split("/")):
+    if any(part in {".", ".."} for part in match["prefix"].split("/")):
         raise ValueError("its path contains ..")
     return PublicAddress(
-        found["origin"].removesuffix(DEFAULT_PORTS[scheme.lower()]), found["name"], found["prefix"]
+        match["origin"].removesuffix(DEFAULT_PORTS[scheme.lower()]), match["name"], match["prefix"]
     )

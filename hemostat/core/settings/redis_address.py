@@ -29,10 +29,10 @@ def find_mistake(url: str) -> tuple[str, str]:
         return "it contains a line break or another control character", ENCODE_HINT
     if scheme.lower() == "unix" and rest.startswith("/"):
         return NO_MISTAKE
-    login, _, place = rest.rpartition("@")
+    login, _, location = rest.rpartition("@")
     if RESERVED_CHARACTERS & set(login):
         return "a character of its user or password must be percent-encoded", ENCODE_HINT
-    return NO_MISTAKE if scheme.lower() == "unix" else _check_host(place)
+    return NO_MISTAKE if scheme.lower() == "unix" else _check_host(location)
 
 
 def _check_scheme(url: str, scheme: str) -> tuple[str, str] | None:
@@ -51,15 +51,15 @@ def _get_scheme_hint(url: str, scheme: str) -> str:
     return "use redis://" if scheme == "valkey" else "such as redis://:password@host:6379/0"
 
 
-def _check_host(place: str) -> tuple[str, str]:
-    if "," in place:
+def _check_host(location: str) -> tuple[str, str]:
+    if "," in location:
         return "it names several servers", "name one: Redis Sentinel and Cluster are not supported yet"
-    found = HOST_PATTERN.fullmatch(place)
-    if found is None:
+    match = HOST_PATTERN.fullmatch(location)
+    if match is None:
         return "its host is unreadable", "such as redis://:password@host:6379/0"
-    port = found["port"]
+    port = match["port"]
     if not port or (port.isascii() and port.isdigit() and 0 < int(port) < PORT_LIMIT):
         return NO_MISTAKE
-    if place.count(":") > 1 and "[" not in place:
+    if location.count(":") > 1 and "[" not in location:
         return "an IPv6 address needs brackets", "such as redis://[::1]:6379/0"
     return "its port is not a number from 1 to 65535", ENCODE_HINT

@@ -61,20 +61,22 @@ def is_replica(info: ContainerInfo, group: str, trust: TrustSettings) -> bool:
     return info.started_at > 0 and get_replica_group(info.ref, trust) == group
 
 
-def is_vouched(one: Container, other: Container, *, networks: frozenset[str], others: frozenset[str]) -> bool:
+def is_vouched(
+    one: Container, other: Container, *, networks: frozenset[str], other_networks: frozenset[str]
+) -> bool:
     """Whether `other` belongs to the Compose project of `one`, so that its labels may affect `one`.
-    `networks` and `others` are the names of their networks, without the engine's own."""
+    `networks` and `other_networks` are the names of their networks, without the engine's own."""
     if not is_same_project(one, other):
         return False
     if own := {each for each in networks if _is_of_project(each, one.project or "")}:
-        return bool(own & others)
-    return has_same_origin(one, other) and (not networks or bool(networks & others))
+        return bool(own & other_networks)
+    return has_same_origin(one, other) and (not networks or bool(networks & other_networks))
 
 
 def is_same_project(one: Container, other: Container) -> bool:
     """Whether the labels claim the same project. A container created by Compose has a hash."""
-    same = bool(one.project) and one.project == other.project
-    return same and (not get_config_hash(one) or bool(get_config_hash(other)))
+    is_same_name = bool(one.project) and one.project == other.project
+    return is_same_name and (not get_config_hash(one) or bool(get_config_hash(other)))
 
 
 def has_same_origin(one: Container, other: Container) -> bool:

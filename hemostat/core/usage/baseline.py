@@ -55,9 +55,9 @@ def raise_thresholds(tuned: MonitorSettings, baseline: Baseline) -> MonitorSetti
 
 def _raise_threshold(configured: float, kind: Kind, tuned: MonitorSettings, baseline: Baseline) -> float:
     level = baseline.levels.get(kind)
-    seen = level is not None and baseline.observed >= tuned.baseline_window
-    wanted = level + MARGIN_POINTS if level is not None and seen else tuned.baseline_ceiling
-    return max(configured, min(wanted, tuned.baseline_ceiling))
+    is_learned = level is not None and baseline.observed >= tuned.baseline_window
+    raised_threshold = level + MARGIN_POINTS if level is not None and is_learned else tuned.baseline_ceiling
+    return max(configured, min(raised_threshold, tuned.baseline_ceiling))
 
 
 def round_baseline(baseline: Baseline, tuned: MonitorSettings) -> Baseline:

@@ -26,8 +26,8 @@ class LoopBound(NamedTuple):
 
     name: str
     value: float
-    words: str
-    least: bool = False
+    template: str
+    is_minimum: bool = False
 
 
 LOOP_BOUNDS: Final = (
@@ -40,8 +40,8 @@ LOOP_BOUNDS: Final = (
     LoopBound("page_faults", 100.0, "{} page faults per second"),
     LoopBound("switches", 0.7, "its threads wait {} times a second"),
     LoopBound("hot_threads", 4.0, "{} threads share the CPU"),
-    LoopBound("hot_share", 80.0, "the same threads use only {} % of it", least=True),
-    LoopBound("user_time", 90.0, "only {} % of it in user time", least=True),
+    LoopBound("hot_share", 80.0, "the same threads use only {} % of it", is_minimum=True),
+    LoopBound("user_time", 90.0, "only {} % of it in user time", is_minimum=True),
 )
 """Health checks, broadcasts and a sleeping shell stay below these rates, a working process exceeds them.
 Threads that wait 0.7 times a second do at most one piece of work each second."""
@@ -65,22 +65,26 @@ MEASUREMENT_NAMES: Final = {
 def find_main_traffic(alert: HealthAlert) -> tuple[str, float] | None:
     """Return the direction and rate (bytes a second) of most of the traffic; None if it was not measured."""
     ways = {"received": "arriving by network", "sent": "sent by network", "loopback": "over its loopback"}
-    known = [(words, alert.number(name)) for name, words in ways.items() if alert.fact(name) is not None]
-    return max(known, key=lambda each: each[1], default=None)
+    rates = [
+        (description, alert.get_number(name))
+        for name, description in ways.items()
+        if alert.get_fact(name) is not None
+    ]
+    return max(rates, key=lambda each: each[1], default=None)
 
 
 def describe_file_work(alert: HealthAlert) -> str:
     """Return the reading and writing that explains the CPU; empty if that is too little."""
-    rate = max(alert.number("read_write"), alert.number("block_io"))
+    rate = max(alert.get_number("read_write"), alert.get_number("block_io"))
     return f"it reads and writes {show_size(rate)}/s" if rate >= WORK_BYTES_PER_SECOND else ""
 
 
 def explain_computation(alert: HealthAlert) -> str:
     """Return why this is a computation that began with the process or with a job; empty if unknown."""
-    average, threshold = alert.number("average"), alert.number("threshold")
+    average, threshold = alert.get_number("average"), alert.get_number("threshold")
     if not _was_calm(alert) and average >= BUSY_AVERAGE_SHARE * threshold > 0:
         return f"at {average:.0f} % on average since its start: probably a computation"
-    if alert.fact("job"):
+    if alert.get_fact("job"):
         return "used by a job in its own session, as started by cron or docker exec"
     return ""
 
@@ -88,30 +92,34 @@ def explain_computation(alert: HealthAlert) -> str:
 def list_loop_doubts(alert: HealthAlert) -> list[str]:
     """Return what contradicts a loop or is unknown; empty if all the evidence is present."""
     unknown = dict.fromkeys(
-        MEASUREMENT_NAMES[bound.name] for bound in LOOP_BOUNDS if alert.fact(bound.name) is None
+        MEASUREMENT_NAMES[bound.name] for bound in LOOP_BOUNDS if alert.get_fact(bound.name) is None
     )
-    found = [] if _was_calm(alert) else ["no calm period observed since the process started"]
-    found += [bound.words.format(_format_figure(alert.number(bound.name))) for bound in _find_exceeded(alert)]
-    return [*found, f"unknown: {', '.join(unknown)}"] if unknown else found
+    doubts = [] if _was_calm(alert) else ["no calm period observed since the process started"]
+    doubts += [
+        bound.template.format(_format_figure(alert.get_number(bound.name))) for bound in _find_exceeded(alert)
+    ]
+    return [*doubts, f"unknown: {', '.join(unknown)}"] if unknown else doubts
 
 
 def _find_exceeded(alert: HealthAlert) -> Iterator[LoopBound]:
     for bound in LOOP_BOUNDS:
-        value = alert.number(bound.name)
-        beyond = value < bound.value if bound.least else value > bound.value
-        if alert.fact(bound.name) is not None and beyond:
+        value = alert.get_number(bound.name)
+        beyond = value < bound.value if bound.is_minimum else value > bound.value
+        if alert.get_fact(bound.name) is not None and beyond:
             yield bound
 
 
 def _was_calm(alert: HealthAlert) -> bool:
-    calm = alert.number("calm")
+    calm = alert.get_number("calm")
     return calm > 0 and calm >= alert.window * MIN_CALM_WINDOWS
 
 
 def describe_loop(alert: HealthAlert) -> str:
-    threads = f"{alert.number('hot_threads'):.0f} thread{'s' if alert.number('hot_threads') > 1 else ''}"
+    threads = (
+        f"{alert.get_number('hot_threads'):.0f} thread{'s' if alert.get_number('hot_threads') > 1 else ''}"
+    )
     return (
-        f"calm before for {show_duration(alert.number('calm'))}; now {threads} in user time, "
+        f"calm before for {show_duration(alert.get_number('calm'))}; now {threads} in user time, "
         "almost no network, reads, writes or waits: no work explains it"
     )
 

@@ -28,18 +28,19 @@ class Gauge(msgspec.Struct, frozen=True):
 
 
 def update_gauge(
-    gauge: Gauge, value: float, threshold: float, *, window: float, begun: float, now: float
+    gauge: Gauge, value: float, threshold: float, *, window: float, interval_start: float, now: float
 ) -> tuple[Gauge, Phase | None]:
-    """Return the gauge after a value measured from `begun` to `now`, and the transition if any. Values that
-    are not finite are ignored. After a gap, and if the clock was set back, the window starts again."""
+    """Return the gauge after a value measured from `interval_start` to `now`, and the transition if any.
+    Values that are not finite are ignored. After a gap, and if the clock was set back, the window starts
+    again."""
     if not (isfinite(value) and isfinite(now)):
         return gauge, None
     contradicts = value < threshold * RELEASE_SHARE if gauge.raised else value >= threshold
     if not contradicts:
         return Gauge(gauge.raised), None
     since = gauge.since
-    if since is None or not since <= begun:
-        since = begun if now - begun <= max(window, MAX_GAP_SECONDS) else now
+    if since is None or not since <= interval_start:
+        since = interval_start if now - interval_start <= max(window, MAX_GAP_SECONDS) else now
     if now - since < window:
         return Gauge(gauge.raised, since), None
     return Gauge(not gauge.raised), Phase.CLEARED if gauge.raised else Phase.RAISED

@@ -32,14 +32,14 @@ class Growth(NamedTuple):
     unknown. `left` is the seconds until the limit is reached. `steady`: it grows all along. `slowing`: it
     will settle below the limit if it keeps slowing down at the same rate."""
 
-    seen: float
+    seen_seconds: float
     slope: float | None
-    left: float = float("inf")
-    steady: bool = False
-    slowing: bool = False
+    seconds_left: float = float("inf")
+    is_steady: bool = False
+    is_slowing: bool = False
 
     @property
-    def grows(self) -> bool:
+    def is_growing(self) -> bool:
         return bool(self.slope)
 
 
@@ -47,18 +47,20 @@ def measure_growth(trend: Trend, limit: float, *, horizon: float, since: float =
     """Measure the growth of the points from `since` on. A level is flat only if the limit cannot be reached
     within `horizon`."""
     points = _drop_before_step(tuple(point for point in trend.points if point[0] >= since))
-    seen = trend.latest - points[0][0] if points else 0.0
-    if len(points) < MIN_POINTS or seen <= 0 or limit <= 0:
-        return Growth(seen, None)
+    seen_seconds = trend.latest - points[0][0] if points else 0.0
+    if len(points) < MIN_POINTS or seen_seconds <= 0 or limit <= 0:
+        return Growth(seen_seconds, None)
     pairs = list(combinations(points, 2))
     slope = median((b[1] - a[1]) / (b[0] - a[0]) for a, b in pairs)
     tau = sum((b[1] > a[1]) - (b[1] < a[1]) for a, b in pairs) / len(pairs)
-    noise, grown, now = _measure_noise(points, slope), slope * seen, points[-1][1]
+    noise, grown, now = _measure_noise(points, slope), slope * seen_seconds, points[-1][1]
     if tau >= MIN_TAU and grown >= max(MIN_NOISE_RATIO * noise, MIN_LIMIT_SHARE * limit):
         steady = find_steady_slope(points) is not None
-        return Growth(seen, slope, max(limit - now, 0.0) / slope, steady, is_levelling_off(points, limit))
-    possible = max(slope, 0.0) + MIN_NOISE_RATIO * noise / seen
-    return Growth(seen, 0.0 if possible * horizon < limit - now else None)
+        return Growth(
+            seen_seconds, slope, max(limit - now, 0.0) / slope, steady, is_levelling_off(points, limit)
+        )
+    possible = max(slope, 0.0) + MIN_NOISE_RATIO * noise / seen_seconds
+    return Growth(seen_seconds, 0.0 if possible * horizon < limit - now else None)
 
 
 def is_levelling_off(points: Points, limit: float) -> bool:
@@ -84,8 +86,8 @@ def _drop_before_step(points: Points) -> Points:
     if not steps:
         return points
     great = max((max(values) - min(values)) * MIN_STEP_SHARE, median(steps) * MIN_STEP_RATIO)
-    found = [i for i, step in enumerate(steps, 1) if step > great > 0]
-    return points[found[-1] :] if found else points
+    step_indices = [i for i, step in enumerate(steps, 1) if step > great > 0]
+    return points[step_indices[-1] :] if step_indices else points
 
 
 def _measure_noise(points: Points, slope: float) -> float:

@@ -52,25 +52,29 @@ class MemoryTrend(msgspec.Struct, frozen=True):
 
     high: Trend = Trend()
     long: Trend = Trend()
-    leaking: bool = False
+    is_leaking: bool = False
     judgement: LeakJudgement | None = None
-    pending: float | None = None
+    pending_since: float | None = None
     """Since when memory is high without an alert (epoch seconds), because its growth is not known yet."""
 
     @property
-    def seen(self) -> float:
+    def seen_seconds(self) -> float:
         """Seconds for which the process is known, at most the leak window."""
         return self.long.latest - self.long.points[0][0] if self.long.points else 0.0
 
 
 def restore_memory_trend(
-    memory: MemoryTrend, points: tuple[MetricPoint, ...], started: float, cache: int, tuned: MonitorSettings
+    memory: MemoryTrend,
+    points: tuple[MetricPoint, ...],
+    started_at: float,
+    cache: int,
+    tuned: MonitorSettings,
 ) -> MemoryTrend:
     """Return the trend with the points that an earlier monitor stored for this process. `cache` is the
     current file cache in bytes, which the stored points include."""
     long = Trend()
     for point in points:
-        if point.memory is not None and point.time >= started:
+        if point.memory is not None and point.time >= started_at:
             long = extend_trend(long, point.time, max(point.memory - cache, 0), window=tuned.leak_window)
     return msgspec.structs.replace(memory, long=long)
 
@@ -84,9 +88,9 @@ def add_memory_sample(
     return MemoryTrend(
         high=extend_trend(memory.high, sample.time, used, window=tuned.window) if aloft else Trend(),
         long=extend_trend(memory.long, sample.time, used, window=tuned.leak_window),
-        leaking=memory.leaking,
+        is_leaking=memory.is_leaking,
         judgement=memory.judgement if over.raised else None,
-        pending=memory.pending if over.raised else None,
+        pending_since=memory.pending_since if over.raised else None,
     )
 
 
@@ -94,26 +98,26 @@ def judge_memory(
     memory: MemoryTrend,
     sample: Sample,
     over: Gauge,
-    found: UsageFinding | None,
+    finding: UsageFinding | None,
     limits: ResourceLimits,
     tuned: MonitorSettings,
 ) -> tuple[MemoryTrend, list[UsageFinding]]:
-    """Tell a leak from memory that is only high. Only one of the two is reported at a time. `found` is the
+    """Tell a leak from memory that is only high. Only one of the two is reported at a time. `finding` is the
     transition of high memory."""
-    if memory.leaking:
-        return _judge_leak(memory, sample, limits, tuned, found)
-    raised = found is not None and found.phase is Phase.RAISED
+    if memory.is_leaking:
+        return _judge_leak(memory, sample, limits, tuned, finding)
+    raised = finding is not None and finding.phase is Phase.RAISED
     due = raised or (over.raised and _is_due(memory, sample, limits, tuned))
     leak = _find_leak(memory, sample, limits, tuned, due=due)
     if leak is not None:
-        since = found.since if found else memory.long.points[0][0]
-        told = UsageFinding(
+        since = finding.since if finding else memory.long.points[0][0]
+        leak_finding = UsageFinding(
             Kind.MEMORY_LEAK, Phase.RAISED, since, _build_leak_evidence(sample, limits, tuned, leak)
         )
-        return msgspec.structs.replace(memory, leaking=True, pending=None), [told]
-    if found is not None and not raised:
-        return memory, [found]
-    return _judge_high(memory, sample, found, limits, tuned) if due else (memory, [])
+        return msgspec.structs.replace(memory, is_leaking=True, pending_since=None), [leak_finding]
+    if finding is not None and not raised:
+        return memory, [finding]
+    return _judge_high(memory, sample, finding, limits, tuned) if due else (memory, [])
 
 
 def _judge_leak(
@@ -121,18 +125,18 @@ def _judge_leak(
     sample: Sample,
     limits: ResourceLimits,
     tuned: MonitorSettings,
-    found: UsageFinding | None,
+    finding: UsageFinding | None,
 ) -> tuple[MemoryTrend, list[UsageFinding]]:
     """Clear a leak when this monitor has seen no growth for MIN_KNOWN_SHARE of the leak window."""
-    cleared = [found] if found is not None and found.phase is Phase.CLEARED else []
-    if memory.seen < MIN_KNOWN_SHARE * tuned.leak_window:
+    cleared = [finding] if finding is not None and finding.phase is Phase.CLEARED else []
+    if memory.seen_seconds < MIN_KNOWN_SHARE * tuned.leak_window:
         return memory, cleared
     recent = memory.long.latest - (MIN_KNOWN_SHARE + 0.1) * tuned.leak_window
     growth = measure_growth(memory.long, limits.memory, horizon=tuned.leak_horizon, since=recent)
-    if growth.slope != 0.0 or growth.seen < MIN_KNOWN_SHARE * tuned.leak_window:
+    if growth.slope != 0.0 or growth.seen_seconds < MIN_KNOWN_SHARE * tuned.leak_window:
         return memory, cleared
     over = UsageFinding(Kind.MEMORY_LEAK, Phase.CLEARED, sample.time)
-    return msgspec.structs.replace(memory, leaking=False), [*cleared, over]
+    return msgspec.structs.replace(memory, is_leaking=False), [*cleared, over]
 
 
 def _is_due(memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings) -> bool:
@@ -145,8 +149,8 @@ def _is_due(memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: 
         return True
     if share >= last.share + (100 - last.share) / 2:
         return True
-    began = memory.long.points[0][0] if memory.long.points else last.time
-    return not last.known and sample.time - last.time >= last.time - began
+    first_time = memory.long.points[0][0] if memory.long.points else last.time
+    return not last.known and sample.time - last.time >= last.time - first_time
 
 
 def _find_leak(
@@ -157,25 +161,25 @@ def _find_leak(
         return None
     long, window = memory.long, tuned.leak_window
     if due and not is_sawtooth(long):
-        found = _find_late_rise(memory, limits, tuned) or _find_early_leak(memory, sample, limits, tuned)
-        if found is not None:
-            return found
+        growth = _find_late_rise(memory, limits, tuned) or _find_early_leak(memory, sample, limits, tuned)
+        if growth is not None:
+            return growth
     if sample.memory - sample.cache < MIN_LEAK_SHARE * limits.memory:
         return None
     rose = find_rise(long, limits.memory, window=window)
-    if rose is None or rose.left > tuned.leak_horizon or is_levelling_off(long.points, limits.memory):
+    if rose is None or rose.seconds_left > tuned.leak_horizon or is_levelling_off(long.points, limits.memory):
         return None
-    return Growth(memory.seen, rose.slope, rose.left)
+    return Growth(memory.seen_seconds, rose.slope, rose.seconds_left)
 
 
 def _find_late_rise(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings) -> Growth | None:
     """Return the rise since memory became high, in a process known for the leak window."""
     points = memory.high.points
     span = points[-1][0] - points[0][0] if points else 0.0
-    if memory.seen < MIN_WINDOW_SHARE * tuned.leak_window or span <= 0:
+    if memory.seen_seconds < MIN_WINDOW_SHARE * tuned.leak_window or span <= 0:
         return None
     rose = find_rise(memory.high, limits.memory, window=span, share=MIN_RISE_SHARE)
-    return Growth(span, rose.slope, rose.left) if rose else None
+    return Growth(span, rose.slope, rose.seconds_left) if rose else None
 
 
 def _find_early_leak(
@@ -185,28 +189,28 @@ def _find_early_leak(
     if _compute_memory_percent(sample, limits) < NEARLY_FULL_PERCENT:
         return None
     growth = measure_growth(memory.long, limits.memory, horizon=tuned.leak_horizon)
-    early = growth.left < MIN_WINDOW_SHARE * tuned.leak_window - growth.seen
-    long = growth.seen >= MIN_KNOWN_SHARE * tuned.leak_window
-    sure = growth.grows and growth.steady and not growth.slowing
+    early = growth.seconds_left < MIN_WINDOW_SHARE * tuned.leak_window - growth.seen_seconds
+    long = growth.seen_seconds >= MIN_KNOWN_SHARE * tuned.leak_window
+    sure = growth.is_growing and growth.is_steady and not growth.is_slowing
     return growth if sure and early and long else None
 
 
 def _judge_high(
     memory: MemoryTrend,
     sample: Sample,
-    found: UsageFinding | None,
+    finding: UsageFinding | None,
     limits: ResourceLimits,
     tuned: MonitorSettings,
 ) -> tuple[MemoryTrend, list[UsageFinding]]:
     """Classify how memory is high. It is raised as soon as it is known whether it grows, at the latest after
     another window, and again when it turns out to grow."""
     manner, growth = _classify_growth(memory, limits, tuned)
-    if found is None and memory.pending is not None:
-        found = UsageFinding(
-            Kind.MEMORY_HIGH, Phase.RAISED, memory.pending, _build_level_evidence(sample, limits, tuned)
+    if finding is None and memory.pending_since is not None:
+        finding = UsageFinding(
+            Kind.MEMORY_HIGH, Phase.RAISED, memory.pending_since, _build_level_evidence(sample, limits, tuned)
         )
-    if found is not None and _may_wait(found, growth, sample, limits, tuned):
-        return msgspec.structs.replace(memory, pending=found.since), []
+    if finding is not None and _may_wait(finding, growth, sample, limits, tuned):
+        return msgspec.structs.replace(memory, pending_since=finding.since), []
     last = memory.judgement
     judgement = LeakJudgement(
         sample.time,
@@ -214,34 +218,38 @@ def _judge_high(
         _fills_soon(growth, tuned),
         growth.slope is not None,
     )
-    memory = msgspec.structs.replace(memory, judgement=judgement, pending=None)
-    if found is None and (last is None or last.fills or not _fills_soon(growth, tuned)):
+    memory = msgspec.structs.replace(memory, judgement=judgement, pending_since=None)
+    if finding is None and (last is None or last.fills or not _fills_soon(growth, tuned)):
         return memory, []
-    if found is None:
+    if finding is None:
         since = memory.high.points[0][0] if memory.high.points else sample.time
-        found = UsageFinding(
+        finding = UsageFinding(
             Kind.MEMORY_HIGH, Phase.RAISED, since, _build_level_evidence(sample, limits, tuned)
         )
-    facts = [*found.evidence, *_build_growth_evidence(growth, tuned), Evidence("manner", manner)]
-    return memory, [found._replace(evidence=tuple(facts))]
+    facts = [*finding.evidence, *_build_growth_evidence(growth, tuned), Evidence("manner", manner)]
+    return memory, [finding._replace(evidence=tuple(facts))]
 
 
 def _may_wait(
-    found: UsageFinding, growth: Growth, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
+    finding: UsageFinding, growth: Growth, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
 ) -> bool:
     """Return whether to measure longer before an alert: a busy host gives too few samples in a window. Memory
     that fell meanwhile may be over."""
-    early, share = sample.time < found.since + 2 * tuned.window, _compute_memory_percent(sample, limits)
+    early, share = sample.time < finding.since + 2 * tuned.window, _compute_memory_percent(sample, limits)
     return share < tuned.memory or (growth.slope is None and early and share < NEARLY_FULL_PERCENT)
 
 
 def _fills_soon(growth: Growth, tuned: MonitorSettings) -> bool:
-    return growth.grows and not _is_slowing_down(growth, tuned) and growth.left <= tuned.leak_horizon
+    return (
+        growth.is_growing
+        and not _is_slowing_down(growth, tuned)
+        and growth.seconds_left <= tuned.leak_horizon
+    )
 
 
 def _is_slowing_down(growth: Growth, tuned: MonitorSettings) -> bool:
     """Return whether growth is known to settle. A few seconds of slower growth do not rule out a leak."""
-    return growth.slowing and growth.seen >= MIN_SLOWING_SHARE * tuned.leak_window
+    return growth.is_slowing and growth.seen_seconds >= MIN_SLOWING_SHARE * tuned.leak_window
 
 
 def _classify_growth(
@@ -249,24 +257,31 @@ def _classify_growth(
 ) -> tuple[str, Growth]:
     growth = _choose_growth(memory, limits, tuned)
     if is_sawtooth(memory.long):
-        return "falls_back", Growth(growth.seen, 0.0)
-    if growth.grows:
-        return "growing" if memory.seen >= MIN_WINDOW_SHARE * tuned.leak_window else "too_early", growth
+        return "falls_back", Growth(growth.seen_seconds, 0.0)
+    if growth.is_growing:
+        return (
+            "growing" if memory.seen_seconds >= MIN_WINDOW_SHARE * tuned.leak_window else "too_early",
+            growth,
+        )
     return ("steady" if growth.slope == 0.0 else "unknown"), growth
 
 
 def _choose_growth(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings) -> Growth:
     """Return the growth over the whole known time, or otherwise since memory became high. A process that is
     known for the whole leak window and grows by neither counts as steady."""
-    whole, late = (
+    long_growth, high_growth = (
         measure_growth(trend, limits.memory, horizon=tuned.leak_horizon)
         for trend in (memory.long, memory.high)
     )
-    if whole.grows or late.grows:
-        return whole if whole.grows else late
-    if memory.seen >= MIN_WINDOW_SHARE * tuned.leak_window:
-        return Growth(memory.seen, 0.0)
-    return late if whole.slope is None and late.seen >= whole.seen else whole
+    if long_growth.is_growing or high_growth.is_growing:
+        return long_growth if long_growth.is_growing else high_growth
+    if memory.seen_seconds >= MIN_WINDOW_SHARE * tuned.leak_window:
+        return Growth(memory.seen_seconds, 0.0)
+    return (
+        high_growth
+        if long_growth.slope is None and high_growth.seen_seconds >= long_growth.seen_seconds
+        else long_growth
+    )
 
 
 def _compute_memory_percent(sample: Sample, limits: ResourceLimits) -> float:
@@ -290,15 +305,15 @@ def _build_leak_evidence(
 
 
 def _build_growth_evidence(growth: Growth, tuned: MonitorSettings) -> list[Evidence]:
-    facts = [Evidence("seen", round(growth.seen, 1), "s")]
+    facts = [Evidence("seen", round(growth.seen_seconds, 1), "s")]
     if growth.slope:
         facts += [
             Evidence("growth", round(growth.slope, 1), "B/s"),
-            Evidence("full_in", round(growth.left, 1), "s"),
+            Evidence("full_in", round(growth.seconds_left, 1), "s"),
         ]
         if _is_slowing_down(growth, tuned):
             facts.append(Evidence("slowing_down", True))
-        elif growth.left <= tuned.leak_horizon:
+        elif growth.seconds_left <= tuned.leak_horizon:
             facts.append(Evidence("full_soon", True))
     return facts
 

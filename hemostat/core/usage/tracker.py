@@ -48,10 +48,10 @@ class UsageTracker(msgspec.Struct, frozen=True):
     """Longest time in seconds for which CPU is known to have been low in this life of the process."""
     memory: MemoryTrend = MemoryTrend()
 
-    def calm(self, kind: Kind) -> bool:
+    def is_calm(self, kind: Kind) -> bool:
         """Return whether the value is neither too high nor on its way there."""
         if kind is Kind.MEMORY_LEAK:
-            return not self.memory.leaking and self.calm(Kind.MEMORY_HIGH)
+            return not self.memory.is_leaking and self.is_calm(Kind.MEMORY_HIGH)
         gauge = self.gauges.get(kind, Gauge())
         return not gauge.raised and gauge.since is None
 
@@ -59,7 +59,7 @@ class UsageTracker(msgspec.Struct, frozen=True):
 class UsageReading(NamedTuple):
     """`cpu` in percent, 100 = one core; None on the first sample."""
 
-    track: UsageTracker
+    tracker: UsageTracker
     cpu: float | None
     findings: tuple[UsageFinding, ...]
 
@@ -71,17 +71,17 @@ class _Value(NamedTuple):
     facts: tuple[Evidence, ...] = ()
 
 
-def create_tracker(raised: Collection[Kind], started: float = 0.0) -> UsageTracker:
+def create_tracker(raised: Collection[Kind], started_at: float = 0.0) -> UsageTracker:
     """Return a tracker for a process with incidents of these kinds already raised."""
     gauges = {kind: Gauge(raised=True) for kind in raised if kind in GAUGED_KINDS - {Kind.MEMORY_LEAK}}
     return UsageTracker(
-        gauges=gauges, started=started, memory=MemoryTrend(leaking=Kind.MEMORY_LEAK in raised)
+        gauges=gauges, started=started_at, memory=MemoryTrend(is_leaking=Kind.MEMORY_LEAK in raised)
     )
 
 
 def interrupt_tracker(track: UsageTracker) -> UsageTracker:
     """Return the tracker of a process that pauses or resumes: earlier measurements cannot be continued."""
-    memory = MemoryTrend(leaking=track.memory.leaking)
+    memory = MemoryTrend(is_leaking=track.memory.is_leaking)
     return UsageTracker(
         gauges=track.gauges, started=track.started, memory=memory, idle_longest=track.idle_longest
     )
@@ -90,8 +90,8 @@ def interrupt_tracker(track: UsageTracker) -> UsageTracker:
 def reset_raised(track: UsageTracker, kind: Kind) -> UsageTracker:
     """Reset a finding that was not reported, so that it can be found again."""
     gauges = {name: gauge for name, gauge in track.gauges.items() if name is not kind}
-    leaking = track.memory.leaking and kind is not Kind.MEMORY_LEAK
-    memory = msgspec.structs.replace(track.memory, leaking=leaking)
+    leaking = track.memory.is_leaking and kind is not Kind.MEMORY_LEAK
+    memory = msgspec.structs.replace(track.memory, is_leaking=leaking)
     return msgspec.structs.replace(track, gauges=gauges, memory=memory)
 
 
@@ -99,7 +99,7 @@ def should_read_history(track: UsageTracker, sample: Sample, limits: ResourceLim
     """Return whether the measurements stored by an earlier monitor are worth reading: at the first sample, if
     much of the memory is used or a leak was reported."""
     return track.last is None and (
-        track.memory.leaking or sample.memory >= MIN_LEAK_SHARE * limits.memory > 0
+        track.memory.is_leaking or sample.memory >= MIN_LEAK_SHARE * limits.memory > 0
     )
 
 
@@ -144,7 +144,7 @@ def observe(
         kind = value.kind
         before = track.gauges.get(kind, Gauge())
         gauge, phase = update_gauge(
-            before, value.now, value.threshold, window=tuned.window, begun=last.time, now=sample.time
+            before, value.now, value.threshold, window=tuned.window, interval_start=last.time, now=sample.time
         )
         gauges[kind] = gauge
         if gauge.since is not None or phase is not None:
@@ -152,12 +152,12 @@ def observe(
         if phase is not None:
             since = last.time if before.since is None else before.since
             findings.append(UsageFinding(kind, phase, since, _build_evidence(value)))
-    if (found := _find_raised(findings, Kind.CPU_HIGH)) is not None:
-        about = _build_cpu_evidence(track, bases[Kind.CPU_HIGH], calm, activity, limits)
-        findings[findings.index(found)] = found._replace(evidence=(*found.evidence, *about))
+    if (finding := _find_raised(findings, Kind.CPU_HIGH)) is not None:
+        facts = _build_cpu_evidence(track, bases[Kind.CPU_HIGH], calm, activity, limits)
+        findings[findings.index(finding)] = finding._replace(evidence=(*finding.evidence, *facts))
     over = gauges.get(Kind.MEMORY_HIGH, Gauge())
     high = next((each for each in findings if each.kind is Kind.MEMORY_HIGH), None)
-    memory, told = judge_memory(
+    memory, memory_findings = judge_memory(
         add_memory_sample(track.memory, sample, over, tuned), sample, over, high, limits, tuned
     )
     cpu_high = gauges.get(Kind.CPU_HIGH, Gauge())
@@ -171,7 +171,7 @@ def observe(
         idle_longest=calm,
         memory=memory,
     )
-    return UsageReading(after, cpu, (*(each for each in findings if each is not high), *told))
+    return UsageReading(after, cpu, (*(each for each in findings if each is not high), *memory_findings))
 
 
 def _iter_values(
@@ -211,8 +211,8 @@ def _measure_throttling(
         sample.periods - since.periods,
         (compute_cpu_percent(since, sample) or 0.0) / (limits.cpu or 1.0),
     )
-    held = (sample.throttled - since.throttled) / periods * 100 if periods > 0 else 0.0
-    value = held if used < tuned.cpu * RELEASE_SHARE else 0.0
+    throttled_percent = (sample.throttled - since.throttled) / periods * 100 if periods > 0 else 0.0
+    value = throttled_percent if used < tuned.cpu * RELEASE_SHARE else 0.0
     return _Value(Kind.CPU_THROTTLED, value, tuned.throttled, (Evidence("cpu", round(used, 1), "%"),))
 
 

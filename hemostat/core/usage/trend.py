@@ -50,11 +50,11 @@ class Trend(msgspec.Struct, frozen=True):
 
     points: Points = ()
     latest: float = -inf
-    opened: float = -inf
+    bucket_start: float = -inf
     """When the newest bucket began."""
     crest: float = 0.0
     ceiling: float = 0.0
-    down: float = -inf
+    ceiling_at: float = -inf
 
 
 class Rise(NamedTuple):
@@ -62,7 +62,7 @@ class Rise(NamedTuple):
 
     slope: float
     floor: float
-    left: float
+    seconds_left: float
 
 
 def extend_trend(trend: Trend, time: float, value: float, *, window: float) -> Trend:
@@ -71,19 +71,19 @@ def extend_trend(trend: Trend, time: float, value: float, *, window: float) -> T
         return trend
     if not 0 < time - trend.latest <= window:
         return Trend(((time, value),), time, time, value)
-    points, opened = trend.points, trend.opened
-    if time - opened >= window / BUCKETS_PER_WINDOW:
-        points, opened = (*_drop_old_points(points, time - window), (time, value)), time
+    points, bucket_start = trend.points, trend.bucket_start
+    if time - bucket_start >= window / BUCKETS_PER_WINDOW:
+        points, bucket_start = (*_drop_old_points(points, time - window), (time, value)), time
     elif value < points[-1][1]:
         points = (*points[:-1], (time, value))
-    crest, ceiling, down = trend.crest, trend.ceiling, trend.down
+    crest, ceiling, down = trend.crest, trend.ceiling, trend.ceiling_at
     if time - down > MAX_CEILING_WINDOWS * window:
         ceiling = 0.0
     if value < crest * (1 - MIN_FALL_SHARE):
         if crest >= ceiling:
             ceiling, down = crest, time
         crest = value
-    return Trend(points, time, opened, max(crest, value), ceiling, down)
+    return Trend(points, time, bucket_start, max(crest, value), ceiling, down)
 
 
 def find_rise(trend: Trend, limit: float, *, window: float, share: float = 0.05) -> Rise | None:
@@ -144,18 +144,18 @@ def _find_troughs(points: Points) -> Points | None:
     last only if the value has risen since; None if the value never fell."""
     values = [value for _, value in points]
     drop = (max(values) - min(values)) * MIN_DROP_SHARE if values else 0.0
-    found: list[tuple[float, float]] = []
+    troughs: list[tuple[float, float]] = []
     falling, teeth, high, low = False, 0, -inf, (0.0, inf)
     for point in points:
         if falling:
             low = min(low, point, key=lambda p: p[1])
             if point[1] - low[1] >= drop > 0:
-                found.append(low)
+                troughs.append(low)
                 falling, high = False, point[1]
         elif high - point[1] >= drop > 0:
             falling, low, teeth = True, point, teeth + 1
         high = max(high, point[1])
-    return tuple(found) if teeth else None
+    return tuple(troughs) if teeth else None
 
 
 def find_steady_slope(floor: Points) -> float | None:
@@ -167,10 +167,12 @@ def find_steady_slope(floor: Points) -> float | None:
     height = floor[-1][1] - floor[0][1]
     if tau < MIN_STEADY_TAU or max(b[1] - a[1] for a, b in pairwise(floor)) > MAX_STEP_SHARE * height:
         return None
-    later = floor[len(floor) // 2 :]
+    second_half = floor[len(floor) // 2 :]
     return min(
         _compute_median_slope(pairs),
-        _compute_median_slope(list(combinations(later, 2))) if len(later) >= MIN_TREND_POINTS else inf,
+        _compute_median_slope(list(combinations(second_half, 2)))
+        if len(second_half) >= MIN_TREND_POINTS
+        else inf,
     )
 
 

@@ -16,9 +16,9 @@ from hemostat.errors import HemoStatError
 class BackgroundResult(Message):
     """The result of a request. `why` is the error if there is no `value`, else empty."""
 
-    def __init__(self, about: str, value: Any, why: str) -> None:
+    def __init__(self, topic: str, value: Any, why: str) -> None:
         super().__init__()
-        self.about = about
+        self.about = topic
         self.value = value
         self.why = why
 
@@ -27,17 +27,17 @@ class Carried(Message):
     """Results of confirmed orders are available."""
 
 
-def run_in_background(screen: Screen[Any], about: str, ask: Callable[[], object]) -> None:
+def run_in_background(screen: Screen[Any], topic: str, ask: Callable[[], object]) -> None:
     """Call `ask` in a thread and send the screen a BackgroundResult.
 
-    `about` tells several requests apart. `ask` may raise HemoStatError.
+    `topic` tells several requests apart. `ask` may raise HemoStatError.
     """
 
     def run() -> None:
         try:
-            answer = BackgroundResult(about, ask(), "")
+            answer = BackgroundResult(topic, ask(), "")
         except HemoStatError as error:
-            answer = BackgroundResult(about, None, error.message)
+            answer = BackgroundResult(topic, None, error.message)
         screen.post_message(answer)
 
-    threading.Thread(target=run, name=f"ask-{about}", daemon=True).start()
+    threading.Thread(target=run, name=f"ask-{topic}", daemon=True).start()

@@ -70,10 +70,10 @@ class OrderPlan(msgspec.Struct, frozen=True, kw_only=True):
     forced: bool = False
     other: "Callable[[], OrderPlan] | None" = None
 
-    def lines(self, reason: str) -> list[str]:
+    def format_commands(self, reason: str) -> list[str]:
         """The commands, quoted for a shell."""
         why = ("--reason", reason) if reason else ()
-        return [shlex.join(("hemostat", *words, *why)) for words in self.commands]
+        return [shlex.join(("hemostat", *command, *why)) for command in self.commands]
 
 
 class OrderBuilder:
@@ -86,16 +86,16 @@ class OrderBuilder:
 
     # --- orders -------------------------------------------------------------------------------------
 
-    def order(
+    def plan_orders(
         self, action: Action, targets: Sequence[OrderTarget], resource: str = "", *, force: bool = False
     ) -> OrderPlan:
         """A plan with one order for each container. `resource` is the resource to scale."""
-        what = (*(("--resource", resource) if resource else ()), *(("--force",) if force else ()))
+        options = (*(("--resource", resource) if resource else ()), *(("--force",) if force else ()))
         return OrderPlan(
             deeds=tuple(self._plan_order(action, target, resource, force=force) for target in targets),
-            commands=(("order", str(action), *(target.named for target in targets), *what),),
+            commands=(("order", str(action), *(target.named for target in targets), *options),),
             forced=force,
-            other=lambda: self.order(action, targets, resource, force=not force),
+            other=lambda: self.plan_orders(action, targets, resource, force=not force),
         )
 
     def _plan_order(self, action: Action, target: OrderTarget, resource: str, *, force: bool) -> PlannedOrder:
@@ -105,22 +105,24 @@ class OrderBuilder:
         )
 
         def place(reason: str) -> OrderResult:
-            given = msgspec.structs.replace(order, reason=reason)
+            options = msgspec.structs.replace(order, reason=reason)
             name = target.container.name
-            return OrderResult(f"ordered: {action} {name}", self._operator.place(target.host, given), name)
+            return OrderResult(
+                f"ordered: {action} {name}", self._operator.place_order(target.host, options), name
+            )
 
         return PlannedOrder(
             plan=f"{describe_plan(order)}, on {target.host}",
-            ask=lambda: self._operator.outlook(target.host, order),
+            ask=lambda: self._operator.describe_prediction(target.host, order),
             do=place,
         )
 
     # --- pauses and breakers ------------------------------------------------------------------------
 
-    def controls(self) -> Controls:
-        return self._operator.controls()
+    def read_controls(self) -> Controls:
+        return self._operator.read_controls()
 
-    def pause(self, names: Sequence[str], length: str, seconds: float | None) -> OrderPlan:
+    def plan_pauses(self, names: Sequence[str], length: str, seconds: float | None) -> OrderPlan:
         """`names` are containers, or ALL_CONTAINERS alone.
 
         `length` and `seconds` are one of PAUSE_LENGTHS.
@@ -133,9 +135,13 @@ class OrderBuilder:
 
     def _plan_pause(self, name: str, length: str, seconds: float | None) -> PlannedOrder:
         def known() -> str:
-            now, pause = self._clock.now(), self.controls().pauses.get(name)
-            held = pause is not None and control.is_pause_active(pause, now)
-            return f"this replaces: {control.describe_pause('paused', pause, now)}" if pause and held else ""
+            now, pause = self._clock.now(), self.read_controls().pauses.get(name)
+            is_paused = pause is not None and control.is_pause_active(pause, now)
+            return (
+                f"this replaces: {control.describe_pause('paused', pause, now)}"
+                if pause and is_paused
+                else ""
+            )
 
         def put(reason: str) -> OrderResult:
             self._operator.pause(name, by=self._by, reason=reason, seconds=seconds)
@@ -146,19 +152,19 @@ class OrderBuilder:
             plan=f"pause remediation of {name_target(name)} {until}; detection continues", ask=known, do=put
         )
 
-    def resume(self, name: str) -> OrderPlan:
+    def plan_resume(self, name: str) -> OrderPlan:
         def lift(reason: str) -> OrderResult:
-            lifted = self._operator.resume(name, by=self._by, reason=reason)
+            is_resumed = self._operator.resume(name, by=self._by, reason=reason)
             return OrderResult(
                 f"resumed: {name_target(name)}"
-                if lifted
+                if is_resumed
                 else f"no pause was in effect for {name_target(name)}"
             )
 
-        deed = PlannedOrder(plan=f"resume {name_target(name)}", ask=lambda: "", do=lift)
-        return OrderPlan(deeds=(deed,), commands=(("resume", *_make_container_option(name)),))
+        order = PlannedOrder(plan=f"resume {name_target(name)}", ask=lambda: "", do=lift)
+        return OrderPlan(deeds=(order,), commands=(("resume", *_make_container_option(name)),))
 
-    def reset(self, names: Sequence[str]) -> OrderPlan:
+    def plan_resets(self, names: Sequence[str]) -> OrderPlan:
         return OrderPlan(
             deeds=tuple(self._plan_reset(name) for name in names),
             commands=tuple(("reset", *_make_container_option(name)) for name in names),
@@ -166,34 +172,34 @@ class OrderBuilder:
 
     def _plan_reset(self, name: str) -> PlannedOrder:
         def close(reason: str) -> OrderResult:
-            self._operator.reset(name, by=self._by, reason=reason)
+            self._operator.reset_breaker(name, by=self._by, reason=reason)
             return OrderResult(f"breaker closed: {name_target(name)}")
 
-        words = f"close the breaker of {name_target(name)}: earlier failures no longer count"
-        return PlannedOrder(plan=words, ask=lambda: "", do=close)
+        text = f"close the breaker of {name_target(name)}: earlier failures no longer count"
+        return PlannedOrder(plan=text, ask=lambda: "", do=close)
 
     # --- approvals ----------------------------------------------------------------------------------
 
-    def approvals(self) -> list[Approval]:
-        return self._operator.approvals()
+    def list_approvals(self) -> list[Approval]:
+        return self._operator.list_approvals()
 
-    def answer(self, approval: Approval, answer: ApprovalAnswer) -> OrderPlan:
+    def plan_answer(self, approval: Approval, answer: ApprovalAnswer) -> OrderPlan:
         """A plan that answers an approval. The first of two answers counts."""
-        what = f"{approval.action} of {approval.container}"
+        subject = f"{approval.action} of {approval.container}"
 
         def give(reason: str) -> OrderResult:
-            answered = self._operator.answer(approval.id, answer, by=self._by, reason=reason)
+            answered = self._operator.answer_approval(approval.id, answer, by=self._by, reason=reason)
             if answered is None:
-                return OrderResult(f"{what} no longer waits for approval")
-            known, counts = answered
+                return OrderResult(f"{subject} no longer waits for approval")
+            decision, counts = answered
             if counts:
-                return OrderResult(f"{answer}: {what}")
-            said = f"{known.answer} by {known.by}" if known.answer else "it has expired"
-            return OrderResult(f"too late: {said}")
+                return OrderResult(f"{answer}: {subject}")
+            answer_text = f"{decision.answer} by {decision.by}" if decision.answer else "it has expired"
+            return OrderResult(f"too late: {answer_text}")
 
-        word = "approve" if answer is ApprovalAnswer.APPROVED else "reject"
-        deed = PlannedOrder(plan=f"{word} {what}", ask=lambda: "", do=give)
-        return OrderPlan(deeds=(deed,), commands=((word, approval.id),))
+        verb = "approve" if answer is ApprovalAnswer.APPROVED else "reject"
+        order = PlannedOrder(plan=f"{verb} {subject}", ask=lambda: "", do=give)
+        return OrderPlan(deeds=(order,), commands=((verb, approval.id),))
 
 
 def name_target(name: str) -> str:

@@ -35,19 +35,19 @@ class OrderRunner:
         self._running: list[tuple[threading.Thread, OrderPlan]] = []
         self._results: queue.SimpleQueue[OrderOutcome] = queue.SimpleQueue()
 
-    def carry(self, plan: OrderPlan, reason: str, told: Callable[[], object]) -> None:
-        """Carry out the plan. `told` is called from the thread for each result."""
+    def run(self, plan: OrderPlan, reason: str, on_result: Callable[[], object]) -> None:
+        """Carry out the plan. `on_result` is called from the thread for each result."""
 
         def run() -> None:
-            for number, deed in enumerate(plan.deeds):
+            for number, order in enumerate(plan.deeds):
                 try:
-                    result = OrderOutcome(deed.do(reason))
+                    result = OrderOutcome(order.do(reason))
                 except HemoStatError as error:
                     left = len(plan.deeds) - number - 1
                     rest = f"; {left} more not attempted" if left else ""
-                    result = OrderOutcome(OrderResult(deed.plan), f"{error.message}{rest}")
+                    result = OrderOutcome(OrderResult(order.plan), f"{error.message}{rest}")
                 self._results.put(result)
-                told()
+                on_result()
                 if result.why:
                     return
 
@@ -56,21 +56,21 @@ class OrderRunner:
         self._running.append((thread, plan))
         thread.start()
 
-    def results(self) -> list[OrderOutcome]:
+    def take_results(self) -> list[OrderOutcome]:
         """Results that were not fetched yet."""
-        found: list[OrderOutcome] = []
+        results: list[OrderOutcome] = []
         while not self._results.empty():
-            found.append(self._results.get())
-        return found
+            results.append(self._results.get())
+        return results
 
-    def finish(self, patience: float = FINISH_SECONDS) -> list[str]:
-        """Wait for running plans, at most `patience` seconds.
+    def finish(self, timeout: float = FINISH_SECONDS) -> list[str]:
+        """Wait for running plans, at most `timeout` seconds.
 
         Returns texts for failures not yet reported, and for plans whose result is unknown.
         """
-        end = time.monotonic() + patience
+        end = time.monotonic() + timeout
         for thread, _ in self._running:
             thread.join(max(0.0, end - time.monotonic()))
         unknown = [plan for thread, plan in self._running if thread.is_alive()]
-        failed = [each.failure for each in self.results() if each.why]
+        failed = [each.failure for each in self.take_results() if each.why]
         return failed + [f"{plan.deeds[0].plan}: {UNKNOWN_RESULT}" for plan in unknown]

@@ -63,12 +63,12 @@ class ContainerPoll:
             self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
-        told = False
+        has_delivered = False
         while not self._stop.is_set():
-            seen = self._poll()
-            if not self._stop.is_set() and (seen != self._last_view or not told):
-                self._last_view, told = seen, True
-                self._deliver(seen)
+            view = self._poll()
+            if not self._stop.is_set() and (view != self._last_view or not has_delivered):
+                self._last_view, has_delivered = view, True
+                self._deliver(view)
             self._stop.wait(self._every)
 
     def _poll(self) -> ContainerView:
@@ -77,7 +77,7 @@ class ContainerPoll:
             if engine is None:
                 return msgspec.structs.replace(self._last_view, why=NO_ENGINE_TEXT)
             info, raw = engine.inspect(self.container), engine.logs(self.container, MAX_LOG_LINES)
-            details = mask_details(engine.details(self.container))
+            details = mask_details(engine.read_details(self.container))
         except NoSuchContainerError:
             return msgspec.structs.replace(self._last_view, why=NOT_FOUND_TEXT)
         except HemoStatError as error:

@@ -20,7 +20,7 @@ from hemostat.tui.data.state import MAX_LOG_EVENTS, TRAIL_SECONDS, FeedUpdate
 
 DELIVER_SECONDS: Final = 0.25
 """Seconds between two deliveries."""
-RETRY: Final = 1.0
+RETRY_SECONDS: Final = 1.0
 STATUS_SECONDS: Final = 2.0
 """Seconds between two requests of the hosts' limit status if an event has arrived."""
 IDLE_STATUS_SECONDS: Final = 10.0
@@ -60,12 +60,12 @@ class Feed:
     def start(self) -> None:
         self._thread.start()
 
-    def recall(self, places: Mapping[str, tuple[str, str]]) -> None:
+    def request_history(self, keys: Mapping[str, tuple[str, str]]) -> None:
         """Deliver the history of these containers too: host and name, by key.
 
         Missing ones may be requested again.
         """
-        self._requested = places
+        self._requested = keys
 
     def stop(self) -> None:
         """Stop, so that the owner of the bus can close it. A bus that does not answer is not waited for."""
@@ -74,21 +74,21 @@ class Feed:
             self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
-        anew = False
+        is_restart = False
         while not self._stop.is_set():
             try:
-                self._follow(anew=anew)
-                anew = True
+                self._follow(is_restart=is_restart)
+                is_restart = True
             except HemoStatError as error:
                 self._deliver(FeedUpdate(lost=": ".join(filter(None, (error.message, error.hint)))))
-                self._stop.wait(RETRY)
+                self._stop.wait(RETRY_SECONDS)
 
-    def _follow(self, *, anew: bool) -> None:
+    def _follow(self, *, is_restart: bool) -> None:
         """Deliver the history once the subscription exists, so that no event is missed, and then each event.
 
         After a lost subscription the data may differ: the history of the next replaces all known data.
         """
-        if anew:
+        if is_restart:
             self._durable.clear()
             self._live.clear()
         due: float | None = None
@@ -98,7 +98,7 @@ class Feed:
             if due is None:
                 self._read_recent()
                 # Also if empty: the delivery reports that the bus is reachable (again).
-                self._deliver_update(anew=anew)
+                self._deliver_update(is_restart=is_restart)
                 due = self._clock.now()
             if event is not None:
                 self._add(event)
@@ -109,16 +109,20 @@ class Feed:
                 self._deliver(FeedUpdate(past=self._read_histories()))
 
     def _read_histories(self) -> dict[str, Sequence[MetricPoint]]:
-        sought, self._requested = self._requested, {}
+        requested, self._requested = self._requested, {}
         try:
-            return {key: self._bus.history(*place, TRAIL_SECONDS) for key, place in sought.items()}
+            return {key: self._bus.read_metrics(*series, TRAIL_SECONDS) for key, series in requested.items()}
         except HemoStatError:
-            return dict.fromkeys(sought, ())
+            return dict.fromkeys(requested, ())
 
     def _read_recent(self) -> None:
         for name in TYPES:
-            past = self._bus.recent(name, MAX_LOG_EVENTS) if name in DURABLE else self._bus.last(name)
-            for event in past:
+            events = (
+                self._bus.read_recent(name, MAX_LOG_EVENTS)
+                if name in DURABLE
+                else self._bus.read_last_values(name)
+            )
+            for event in events:
                 self._add(event)
 
     def _add(self, event: Event) -> None:
@@ -129,9 +133,11 @@ class Feed:
         else:
             self._live[event.type, get_replacement_key(event)] = event
 
-    def _deliver_update(self, *, anew: bool = False) -> None:
+    def _deliver_update(self, *, is_restart: bool = False) -> None:
         self._deliver(
-            FeedUpdate((*self._durable, *self._live.values()), safety=self._read_limit_status(), anew=anew)
+            FeedUpdate(
+                (*self._durable, *self._live.values()), safety=self._read_limit_status(), anew=is_restart
+            )
         )
         self._durable.clear()
         self._live.clear()
@@ -142,8 +148,8 @@ class Feed:
         None if it is not due: it changes with events, and slowly with time.
         """
         now = self._clock.now()
-        rest = STATUS_SECONDS if self._has_changed else IDLE_STATUS_SECONDS
-        if self._limit_status is None or not self._hosts or 0 <= now - self._asked_at < rest:
+        interval = STATUS_SECONDS if self._has_changed else IDLE_STATUS_SECONDS
+        if self._limit_status is None or not self._hosts or 0 <= now - self._asked_at < interval:
             return None
         self._asked_at, self._has_changed = now, False
         try:

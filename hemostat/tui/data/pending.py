@@ -29,24 +29,24 @@ class PendingOrders:
         self._open: dict[str, _Open] = {}
         self._reported: set[str] = set()
 
-    def expect(self, done: OrderResult, now: float) -> None:
-        if done.incident:
-            self._open[done.incident] = _Open(done.about, now)
+    def expect(self, result: OrderResult, now: float) -> None:
+        if result.incident:
+            self._open[result.incident] = _Open(result.about, now)
             if len(self._open) > MAX_PENDING:
                 del self._open[next(iter(self._open))]
 
-    def news(self, log: Sequence[Event], now: float) -> list[tuple[str, Tone]]:
+    def take_messages(self, log: Sequence[Event], now: float) -> list[tuple[str, Tone]]:
         """New messages and their tones."""
         if not self._open:
             self._reported.clear()
             return []
-        found: list[tuple[str, Tone]] = []
+        messages: list[tuple[str, Tone]] = []
         for event in log:
             incident = event.incident or ""
             if incident not in self._open or event.id in self._reported:
                 continue
             if isinstance(event.data, RemediationComplete):
-                found.append(
+                messages.append(
                     (
                         f"{self._open[incident].about}: {format_event_line(event)}",
                         _choose_tone(event.data.outcome),
@@ -59,8 +59,8 @@ class PendingOrders:
         for each in self._open.values():
             if not each.heard and now - each.since >= LATE_SECONDS:
                 each.heard = True
-                found.append((f"{each.about}: no answer from the responder yet", "warning"))
-        return found
+                messages.append((f"{each.about}: no answer from the responder yet", "warning"))
+        return messages
 
 
 def _choose_tone(outcome: Outcome) -> Tone:

@@ -40,11 +40,11 @@ class ReplayClock:
         self._wall.sleep(seconds)
 
     @property
-    def playing(self) -> PlaybackPosition:
+    def playback_position(self) -> PlaybackPosition:
         return self._playback_position
 
     @property
-    def jumps(self) -> int:
+    def jump_count(self) -> int:
         """The number of jumps. Data received before the last one is obsolete."""
         return self._jump_count
 
@@ -57,7 +57,7 @@ class ReplayClock:
             elapsed, self._since = min(now - self._since, MAX_ELAPSED_SECONDS), now
             return playback.advance(self.recording, self._playback_position, elapsed).position
 
-    def reach(self, jumps: int, position: float) -> None:
+    def note_reached(self, jumps: int, position: float) -> None:
         """Note that everything up to `position` was delivered."""
         with self._changed:
             if self._jump_count == jumps:
@@ -65,7 +65,7 @@ class ReplayClock:
 
     # --- keys ---------------------------------------------------------------------------------------
 
-    def pause(self) -> None:
+    def toggle_pause(self) -> None:
         """Pause or continue. At the end, start from the beginning."""
         if playback.is_at_end(self.recording, self._playback_position):
             self._set_position(PlaybackPosition(self.recording.begin, self._playback_position.speed))
@@ -81,18 +81,18 @@ class ReplayClock:
             )
         )
 
-    def to_incident(self, direction: int) -> None:
+    def go_to_incident(self, direction: int) -> None:
         self._set_position(playback.jump_to_incident(self.recording, self._playback_position, direction))
 
     def change_speed(self, steps: int) -> None:
         self._set_position(playback.change_speed(self._playback_position, steps))
 
-    def _set_position(self, wanted: PlaybackPosition) -> None:
+    def _set_position(self, target: PlaybackPosition) -> None:
         with self._changed:
-            if wanted.position != self._playback_position.position:
+            if target.position != self._playback_position.position:
                 self._jump_count += 1
                 self._changed.notify_all()
-            self._playback_position, self._since = wanted, self._wall.now()
+            self._playback_position, self._since = target, self._wall.now()
 
 
 class ReplayBus:
@@ -103,22 +103,22 @@ class ReplayBus:
         self._replay = clock.recording
 
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
-        jumps, at = self._clock.jumps, self._clock.now()
+        jumps, at = self._clock.jump_count, self._clock.now()
         yield None
         while (until := self._clock.pass_time(jumps, timeout)) is not None:
-            yield from self._replay.between(at, until, streams)
-            self._clock.reach(jumps, until)
+            yield from self._replay.iterate_between(at, until, streams)
+            self._clock.note_reached(jumps, until)
             at = until
             yield None
 
-    def recent(self, stream: str, count: int) -> list[Event]:
-        return self._replay.recent(stream, count, self._clock.now())
+    def read_recent(self, stream: str, count: int) -> list[Event]:
+        return self._replay.find_recent_events(stream, count, self._clock.now())
 
-    def last(self, stream: str) -> list[Event]:
-        return self._replay.last(stream, self._clock.now())
+    def read_last_values(self, stream: str) -> list[Event]:
+        return self._replay.find_last_values(stream, self._clock.now())
 
-    def history(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
-        return self._replay.history(host, container, self._clock.now(), count)
+    def read_metrics(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
+        return self._replay.find_points(host, container, self._clock.now(), count)
 
     def ping(self) -> None:
         """Always available."""

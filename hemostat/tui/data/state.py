@@ -87,15 +87,15 @@ class DashboardState(msgspec.Struct, frozen=True, kw_only=True):
     behind: Mapping[str, float] = {}
 
 
-def apply_update(state: DashboardState, news: FeedUpdate, now: float) -> DashboardState:
-    if news.anew:
+def apply_update(state: DashboardState, update: FeedUpdate, now: float) -> DashboardState:
+    if update.anew:
         state = DashboardState(heard=now)
     stats = {key: event for key, event in state.stats.items() if now - event.time < STATS_TTL_SECONDS}
     trails = {key: trail for key, trail in state.trails.items() if key in stats}
     beats: list[Event] = []
     fresh: list[Event] = []
     newest = state.heard
-    for event in news.events:
+    for event in update.events:
         newest = max(newest, min(event.time, now))
         match event.data:
             case ContainerStats(state=status) if status.status == REMOVED_STATUS:
@@ -104,26 +104,26 @@ def apply_update(state: DashboardState, news: FeedUpdate, now: float) -> Dashboa
             case ContainerStats():
                 if now - event.time < STATS_TTL_SECONDS:
                     key = get_replacement_key(event)
-                    point = MetricPoint.of(event.data, event.time)
+                    point = MetricPoint.from_stats(event.data, event.time)
                     stats[key], trails[key] = event, _add_point(trails.get(key), point)
             case Heartbeat():
                 beats.append(event)
             case _:
                 fresh.append(event)
-    for key, points in news.past.items():
+    for key, points in update.past.items():
         if key in trails:
             trails[key] = _prepend_points(trails[key], points)
     log, unwell = _extend_log(state, fresh)
     roles = _select_current([*state.roles.values(), *beats]) if beats else state.roles
     return DashboardState(
         heard=newest,
-        lost=news.lost,
+        lost=update.lost,
         stats=stats,
         trails=trails,
         roles=roles,
         log=log,
         unwell=unwell,
-        safety=state.safety if news.safety is None else news.safety,
+        safety=state.safety if update.safety is None else update.safety,
         behind={
             source: state.behind.get(source, event.time)
             for source, event in roles.items()
@@ -142,10 +142,10 @@ def _extend_log(
     log |= {event.id: event for event in fresh}
     ordered = tuple(sorted(log.values(), key=lambda event: (event.time, event.id))[-MAX_LOG_EVENTS:])
     unwell: dict[tuple[str, str], tuple[IncidentLog, ...]] = {}
-    for story in build_incident_logs(ordered):
-        if story.open:
-            place = story.host, story.container.name
-            unwell[place] = (*unwell.get(place, ()), story)
+    for incident_log in build_incident_logs(ordered):
+        if incident_log.is_open:
+            key = incident_log.host, incident_log.container.name
+            unwell[key] = (*unwell.get(key, ()), incident_log)
     return ordered, unwell
 
 
@@ -173,12 +173,12 @@ def _join_trails(trail: MetricTrail, later: MetricTrail) -> MetricTrail:
 
 def _prepend_points(trail: MetricTrail, points: Sequence[MetricPoint]) -> MetricTrail:
     """The trail with the points from before it began."""
-    past: MetricTrail | None = None
+    recalled: MetricTrail | None = None
     for point in points:
         if trail.began - TRAIL_SECONDS < point.time < trail.began - TOLERANCE_SECONDS:
-            past = _add_point(past, point)
-    whole = trail if past is None else _join_trails(past, trail)
-    return msgspec.structs.replace(whole, recalled=True)
+            recalled = _add_point(recalled, point)
+    joined = trail if recalled is None else _join_trails(recalled, trail)
+    return msgspec.structs.replace(joined, recalled=True)
 
 
 def _select_current(beats: Iterable[Event]) -> dict[str, Event]:
@@ -197,13 +197,13 @@ def build_full_status(state: DashboardState, now: float) -> SystemStatus:
 
 def build_role_status(state: DashboardState, now: float) -> SystemStatus:
     """The status without containers and incidents, which is drawn often. Roles are in their usual order."""
-    shown = build_status(state.roles.values(), (), (), expected=tuple(ROLES_BY_NAME), now=now)
+    status = build_status(state.roles.values(), (), (), expected=tuple(ROLES_BY_NAME), now=now)
     order = {name: number for number, name in enumerate(ROLES_BY_NAME)}
-    ordered = sorted(shown.roles, key=lambda role: (order.get(role.role, len(order)), role.host))
-    return msgspec.structs.replace(shown, roles=tuple(ordered))
+    ordered = sorted(status.roles, key=lambda role: (order.get(role.role, len(order)), role.host))
+    return msgspec.structs.replace(status, roles=tuple(ordered))
 
 
-def drop_brief_lags(state: DashboardState, shown: SystemStatus) -> SystemStatus:
+def drop_brief_lags(state: DashboardState, status: SystemStatus) -> SystemStatus:
     """The status without momentary lags, which every working role has."""
     lasting = {
         (event.host, event.data.role)
@@ -211,22 +211,26 @@ def drop_brief_lags(state: DashboardState, shown: SystemStatus) -> SystemStatus:
         if isinstance((event := state.roles[source]).data, Heartbeat)
         and (event.time - since >= LASTING_LAG_SECONDS or event.data.lag >= LARGE_LAG_EVENTS)
     }
-    told = (
+    roles = (
         role if role.fault or (role.host, role.role) in lasting else msgspec.structs.replace(role, lag=0)
-        for role in shown.roles
+        for role in status.roles
     )
-    return msgspec.structs.replace(shown, roles=tuple(told))
+    return msgspec.structs.replace(status, roles=tuple(roles))
 
 
 def describe_mode(state: DashboardState) -> str:
     """The responders' modes. Empty without a report."""
-    said = (event.data.mode for event in state.roles.values() if isinstance(event.data, Heartbeat))
-    return ", ".join(sorted({each for each in said if each}))
+    modes = (event.data.mode for event in state.roles.values() if isinstance(event.data, Heartbeat))
+    return ", ".join(sorted({each for each in modes if each}))
 
 
 def count_waiting(state: DashboardState) -> int:
     """How many incidents wait for approval."""
-    return sum(story.status == Outcome.AWAITING_APPROVAL for told in state.unwell.values() for story in told)
+    return sum(
+        incident_log.status == Outcome.AWAITING_APPROVAL
+        for incident_logs in state.unwell.values()
+        for incident_log in incident_logs
+    )
 
 
 def format_silence(state: DashboardState, now: float) -> str:
@@ -249,14 +253,14 @@ def select_events(log: Sequence[Event], host: str, name: str) -> list[Event]:
     return [
         event
         for event in log
-        if event.host == host and (told := find_subject(event)) is not None and told[0].name == name
+        if event.host == host and (subject := find_subject(event)) is not None and subject[0].name == name
     ]
 
 
-def find_latest_incident(log: Sequence[Event], place: tuple[str, str] | None) -> str | None:
-    """The latest incident of the container at `place` (host, name), or of any container.
+def find_latest_incident(log: Sequence[Event], key: tuple[str, str] | None) -> str | None:
+    """The latest incident of the container at `key` (host, name), or of any container.
 
     None without an incident.
     """
-    events = log if place is None else select_events(log, *place)
+    events = log if key is None else select_events(log, *key)
     return next((event.incident for event in reversed(events) if event.incident is not None), None)

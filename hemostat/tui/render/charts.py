@@ -29,19 +29,19 @@ class ChartLimits(NamedTuple):
     memory: float | None = None
 
 
-def find_limits(stats: ContainerStats | None, kept: Sequence[EvidenceSnapshot] = ()) -> ChartLimits:
+def find_limits(stats: ContainerStats | None, snapshots: Sequence[EvidenceSnapshot] = ()) -> ChartLimits:
     """The current limits, else those in the evidence snapshots."""
-    details = next((each.details for each in reversed(kept) if each.details is not None), None)
-    told = stats or details
-    if told is None:
+    details = next((each.details for each in reversed(snapshots) if each.details is not None), None)
+    source = stats or details
+    if source is None:
         return ChartLimits()
-    return ChartLimits(None if told.cpu_limit is None else told.cpu_limit * 100, told.memory_limit)
+    return ChartLimits(None if source.cpu_limit is None else source.cpu_limit * 100, source.memory_limit)
 
 
 def merge_points(*several: Iterable[MetricPoint]) -> tuple[MetricPoint, ...]:
     """The points in order of time, each time once."""
-    found = {point.time: point for points in several for point in points}
-    return tuple(found[time] for time in sorted(found))
+    by_time = {point.time: point for points in several for point in points}
+    return tuple(by_time[time] for time in sorted(by_time))
 
 
 def extend_points(points: tuple[MetricPoint, ...], event: Event | None) -> tuple[MetricPoint, ...]:
@@ -50,7 +50,7 @@ def extend_points(points: tuple[MetricPoint, ...], event: Event | None) -> tuple
         return points
     if points and event.time <= points[-1].time:
         return points
-    return (*points, MetricPoint.of(event.data, event.time))[-MAX_POINTS:]
+    return (*points, MetricPoint.from_stats(event.data, event.time))[-MAX_POINTS:]
 
 
 def cut_after(points: tuple[MetricPoint, ...], now: float) -> tuple[MetricPoint, ...]:
@@ -141,9 +141,9 @@ def _draw_caption(
     last = numbers[-1][1] if numbers else None
     of = "" if limit is None else f" of {show(limit)}"
     parts = (f"{'none' if last is None else show(last)}{of}", f"peak {show(max(values, default=0.0))}", unit)
-    told = ", ".join(filter(None, parts)) if values else NO_FIGURES
+    caption = ", ".join(filter(None, parts)) if values else NO_FIGURES
     style = PLAIN if values else FAINT
-    return Text.assemble((fit(name, NAME_WIDTH), "bold"), (fit(told, max(1, width - NAME_WIDTH)), style))
+    return Text.assemble((fit(name, NAME_WIDTH), "bold"), (fit(caption, max(1, width - NAME_WIDTH)), style))
 
 
 def _draw_plot(

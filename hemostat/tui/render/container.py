@@ -40,25 +40,25 @@ Place = tuple[str, str]
 """Host and name of a container."""
 
 
-def find_newest_stats(stats: Iterable[Event], place: Place) -> Event | None:
+def find_newest_stats(stats: Iterable[Event], key: Place) -> Event | None:
     """The newest statistics of the container. A recreated container has the same name and another id."""
-    found = (
+    matches = (
         event
         for event in stats
-        if isinstance(event.data, ContainerStats) and (event.host, event.data.container.name) == place
+        if isinstance(event.data, ContainerStats) and (event.host, event.data.container.name) == key
     )
-    return max(found, key=lambda event: event.time, default=None)
+    return max(matches, key=lambda event: event.time, default=None)
 
 
-def find_container_id(stats: Event | None, log: Sequence[Event], place: Place) -> str:
+def find_container_id(stats: Event | None, log: Sequence[Event], key: Place) -> str:
     """The id of the container at this place, now or in its latest event. Empty if unknown.
 
     A name alone could refer to a container of another host.
     """
     if stats is not None and isinstance(stats.data, ContainerStats):
         return stats.data.container.id
-    told = (find_subject(event) for event in reversed(select_events(log, *place)))
-    return next((each[0].id for each in told if each is not None), "")
+    subjects = (find_subject(event) for event in reversed(select_events(log, *key)))
+    return next((each[0].id for each in subjects if each is not None), "")
 
 
 def draw_title(host: str, name: str, width: int) -> Text:
@@ -72,31 +72,31 @@ def draw_facts(stats: ContainerStats | None, bounds: str, width: int) -> Text:
     if stats is None:
         return Text(fit("no longer reported", width), FAINT)
     state, ref = stats.state, stats.container
-    word, style = _format_state(state)
-    word = fit(word, min(len(clean_text(word)), width // 2))
+    label, style = _format_state(state)
+    label = fit(label, min(len(clean_text(label)), width // 2))
     started = f"started {format_date(state.started_at)}" if state.started_at else ""
     parts = [started, f"{state.restart_count} restarts" if state.restart_count else ""]
     parts += [f"compose {ref.project}/{ref.service}" if ref.project else ""]
     parts += [bounds]
-    line = Text.assemble((word, style), f"  {clean_text('  '.join(filter(None, parts)))}")
+    line = Text.assemble((label, style), f"  {clean_text('  '.join(filter(None, parts)))}")
     line.truncate(width, overflow="ellipsis")
     return line
 
 
-def describe_limit_status(known: Mapping[str, HostLimitStatus], place: Place, now: float) -> str:
+def describe_limit_status(overviews: Mapping[str, HostLimitStatus], key: Place, now: float) -> str:
     """The container's breaker and budget. Empty if unknown."""
-    if (overview := known.get(place[0])) is None:
+    if (overview := overviews.get(key[0])) is None:
         return ""
-    stands = overview.of(place[1])
+    stands = overview.get_container_status(key[1])
     return f"breaker {limits.format_breaker(stands, now)[0]}, actions {limits.format_budget(stands, now)[0]}"
 
 
 def _format_state(state: State) -> tuple[str, str]:
-    word = state.health if state.health and state.status == "running" else state.status
-    ended = f", exit code {state.exit_code}" if state.status in {"exited", "dead"} else ""
-    if word in {"unhealthy", "dead", "restarting"}:
-        return f"✗ {word}{ended}", BAD
-    return (f"✓ {word}", GOOD) if word in {"healthy", "running"} else (f"○ {word}{ended}", BUSY)
+    label = state.health if state.health and state.status == "running" else state.status
+    exit_text = f", exit code {state.exit_code}" if state.status in {"exited", "dead"} else ""
+    if label in {"unhealthy", "dead", "restarting"}:
+        return f"✗ {label}{exit_text}", BAD
+    return (f"✓ {label}", GOOD) if label in {"healthy", "running"} else (f"○ {label}{exit_text}", BUSY)
 
 
 def draw_plots(
@@ -107,36 +107,36 @@ def draw_plots(
     Plots are side by side if there is room.
     """
     room = width if width < MIN_WIDTH_BESIDE else (width - 1) // 2
-    span = TimeSpan.back(points[-1].time if points else 0.0, PLOT_SECONDS, room - LABEL_WIDTH - 1)
+    span = TimeSpan.ending_at(points[-1].time if points else 0.0, PLOT_SECONDS, room - LABEL_WIDTH - 1)
     here = {time: mark for time, mark in marks.items() if span.begin <= time <= span.end}
-    shown = charts.select_points(points, *span)
+    visible = charts.select_points(points, *span)
     cpu, memory = (
-        list(draw(shown, span, limit, width=room, height=height, marks=here))
+        list(draw(visible, span, limit, width=room, height=height, marks=here))
         for draw in (charts.draw_cpu, charts.draw_memory)
     )
-    low, known = height // STRIP_HEIGHT, charts.has_network(shown)
-    received, sent = (
-        list(draw(shown, span, width=room, height=low)) if known else []
+    low, has_network = height // STRIP_HEIGHT, charts.has_network(visible)
+    received, sent_plot = (
+        list(draw(visible, span, width=room, height=low)) if has_network else []
         for draw in (charts.draw_received, charts.draw_sent)
     )
-    network = [] if known else [charts.explain_no_network(shown, width)]
+    network = [] if has_network else [charts.explain_no_network(visible, width)]
     if width < MIN_WIDTH_BESIDE:
         # One time axis serves all plots. It is last, so it is cut off first if there is no room.
         end = 1 + height
-        return [*cpu[:end], *memory[:end], *received, *sent, *network, *memory[end:]]
-    return [*_put_beside(cpu, memory, room), *_put_beside(received, sent, room), *network]
+        return [*cpu[:end], *memory[:end], *received, *sent_plot, *network, *memory[end:]]
+    return [*_put_beside(cpu, memory, room), *_put_beside(received, sent_plot, room), *network]
 
 
 def _put_beside(left: Sequence[Text], right: Sequence[Text], room: int) -> list[Text]:
     both = zip_longest(left, right, fillvalue=Text(" " * room))
-    return [Text.assemble(one, " ", other) for one, other in both]
+    return [Text.assemble(one, " ", right_line) for one, right_line in both]
 
 
-def find_marks(told: Iterable[IncidentTimeline]) -> dict[float, str]:
+def find_marks(steps: Iterable[IncidentTimeline]) -> dict[float, str]:
     """Marks of alerts, actions and outcomes, by time."""
     return {
         step.time: mark
-        for each in told
+        for each in steps
         for step in each.steps
         if (mark := "✓" if _is_settled(step.stage, step.status) else _MARKS.get(step.stage))
     }
@@ -146,12 +146,12 @@ def _is_settled(stage: TimelineStage, status: str) -> bool:
     return stage is TimelineStage.OUTCOME and status in SETTLED_STATUSES
 
 
-def draw_tabs(pane: str, told: str, width: int) -> Text:
-    """The tabs. `told` is a note on the open pane: the search text, or why it is empty."""
+def draw_tabs(pane: str, note: str, width: int) -> Text:
+    """The tabs. `note` is a note on the open pane: the search text, or why it is empty."""
     text = Text()
     for number, name in enumerate(PANES, 1):
         text.append(f" {number} {name} ", "bold reverse" if name == pane else FAINT)
-    text.append(f"  {clean_text(told)}" if told else "", BUSY)
+    text.append(f"  {clean_text(note)}" if note else "", BUSY)
     text.truncate(width, overflow="ellipsis")
     return text
 
@@ -166,37 +166,39 @@ class LogMatches(msgspec.Struct, frozen=True):
     matches: tuple[int, ...]
 
 
-def is_match(line: str, wanted: str) -> bool:
+def is_match(line: str, pattern: str) -> bool:
     """Whether the line matches. `!text` matches lines without the text."""
-    text = wanted.removeprefix("!").lower()
-    return bool(text) and (text in line.lower()) != wanted.startswith("!")
+    text = pattern.removeprefix("!").lower()
+    return bool(text) and (text in line.lower()) != pattern.startswith("!")
 
 
-def draw_log(text: str, wanted: str, width: int, *, only: bool) -> LogMatches:
+def draw_log(text: str, pattern: str, width: int, *, only: bool) -> LogMatches:
     """The log. `only`: only matching lines."""
     rows: list[Text] = []
-    found: list[int] = []
+    match_rows: list[int] = []
     for line in text.splitlines():
-        holds = is_match(line, wanted)
-        if only and wanted and not holds:
+        holds = is_match(line, pattern)
+        if only and pattern and not holds:
             continue
         if holds:
-            found.append(len(rows))
+            match_rows.append(len(rows))
         rows += draw_paragraph([line], width)
-        if holds and not wanted.startswith("!"):
-            for each in rows[found[-1] :]:
-                each.highlight_words([clean_text(wanted)], "bold reverse", case_sensitive=False)
-    return LogMatches(tuple(rows), tuple(found))
+        if holds and not pattern.startswith("!"):
+            for each in rows[match_rows[-1] :]:
+                each.highlight_words([clean_text(pattern)], "bold reverse", case_sensitive=False)
+    return LogMatches(tuple(rows), tuple(match_rows))
 
 
 # --- the other panes ------------------------------------------------------------------------------------
 
 
-def merge_checks(now: Sequence[HealthcheckRun], kept: Iterable[EvidenceSnapshot]) -> list[HealthcheckRun]:
+def merge_checks(
+    now: Sequence[HealthcheckRun], snapshots: Iterable[EvidenceSnapshot]
+) -> list[HealthcheckRun]:
     """The newest runs of the health check, oldest first, each once."""
-    before = (each for dossier in kept if dossier.details for each in dossier.details.checks)
-    found = {each.time: each for each in (*before, *now)}
-    return [found[time] for time in sorted(found)][-MAX_CHECKS:]
+    before = (each for snapshot in snapshots if snapshot.details for each in snapshot.details.checks)
+    by_time = {each.time: each for each in (*before, *now)}
+    return [by_time[time] for time in sorted(by_time)][-MAX_CHECKS:]
 
 
 def draw_checks(runs: Sequence[HealthcheckRun], width: int) -> list[Text]:
@@ -208,10 +210,10 @@ def draw_checks(runs: Sequence[HealthcheckRun], width: int) -> list[Text]:
     lines = [Text.assemble((strip[-max(1, width - 24) :], "bold"), f"  {failed} of {len(runs)} failed")]
     for each in reversed(runs):
         passed = each.exit_code == 0
-        told = "passed" if passed else f"failed, {each.exit_code}"
+        verdict = "passed" if passed else f"failed, {each.exit_code}"
         glyph = "✓" if passed else "✗"
         lines += draw_row(
-            format_clock(each.time), f"{glyph} {told}  {each.output}", width, GOOD if passed else BAD
+            format_clock(each.time), f"{glyph} {verdict}  {each.output}", width, GOOD if passed else BAD
         )
     return lines
 
@@ -224,7 +226,7 @@ def _draw_inspection(
     info: ContainerInfo | None, details: ContainerDetails | None, width: int
 ) -> Iterator[Text]:
     if info is not None:
-        told = (
+        facts = (
             ("image", info.ref.image),
             ("id", info.ref.id),
             ("created", format_date(info.created_at) if info.created_at else ""),
@@ -238,7 +240,7 @@ def _draw_inspection(
             ("network", " ".join(filter(None, (info.network_mode, info.address)))),
             ("log file", info.log_path),
         )
-        for label, text in told:
+        for label, text in facts:
             if text:
                 yield from draw_row(label, text, width)
         for key, value in sorted(info.ref.labels.items()):
@@ -248,12 +250,12 @@ def _draw_inspection(
             yield from draw_row(label, text, width)
 
 
-def draw_incident(told: IncidentTimeline, width: int) -> Text:
-    settled = told.status in SETTLED_STATUSES
+def draw_incident(timeline: IncidentTimeline, width: int) -> Text:
+    settled = timeline.status in SETTLED_STATUSES
     glyph, style = ("✓", GOOD) if settled else ("✗", BAD)
-    took = "" if told.seconds is None else f" in {show_duration(told.seconds)}"
-    cause = f": {told.diagnosis.cause}" if told.diagnosis else ""
-    last = "" if settled else f", {told.steps[-1].text}"
-    text = f"{told.kind}, {told.status.replace('_', ' ')}{took}{cause}{last}"
-    line = Text.assemble((f"{format_date(told.began)} ", FAINT), (f"{glyph} ", style))
+    took = "" if timeline.seconds is None else f" in {show_duration(timeline.seconds)}"
+    cause = f": {timeline.diagnosis.cause}" if timeline.diagnosis else ""
+    last = "" if settled else f", {timeline.steps[-1].text}"
+    text = f"{timeline.kind}, {timeline.status.replace('_', ' ')}{took}{cause}{last}"
+    line = Text.assemble((f"{format_date(timeline.began)} ", FAINT), (f"{glyph} ", style))
     return line.append(fit(text, max(1, width - line.cell_len)))

@@ -22,18 +22,21 @@ PLOT_HEIGHT: Final = 5
 """Lines of a plot."""
 
 
-def as_markdown(shown: IncidentContent) -> str:
-    return render_markdown(shown.whole, shown.kept, format_date)
+def as_markdown(content: IncidentContent) -> str:
+    return render_markdown(content.timeline, content.snapshots, format_date)
 
 
-def as_json(shown: IncidentContent) -> str:
-    return msgspec.json.format(msgspec.json.encode(build_export(shown.whole, shown.kept))).decode() + "\n"
+def as_json(content: IncidentContent) -> str:
+    return (
+        msgspec.json.format(msgspec.json.encode(build_export(content.timeline, content.snapshots))).decode()
+        + "\n"
+    )
 
 
-def as_svg(shown: IncidentContent) -> str:
+def as_svg(content: IncidentContent) -> str:
     """The incident as its screen shows it."""
-    told = mask_timeline(shown.whole)
-    last = shown._replace(whole=told, at=len(told.steps) - 1)
+    timeline = mask_timeline(content.timeline)
+    last = content._replace(timeline=timeline, step_index=len(timeline.steps) - 1)
     console = Console(record=True, width=SVG_WIDTH, file=io.StringIO(), force_terminal=True)
     lines = (
         incident.draw_lead(last, SVG_WIDTH),
@@ -42,7 +45,9 @@ def as_svg(shown: IncidentContent) -> str:
         *incident.draw_evidence(last, SVG_WIDTH, PLOT_HEIGHT),
     )
     console.print(Group(*lines))
-    drawn = console.export_svg(title=escape_controls(f"{told.container.name}: {told.kind}, {told.status}"))
+    drawn = console.export_svg(
+        title=escape_controls(f"{timeline.container.name}: {timeline.kind}, {timeline.status}")
+    )
     return strip_fonts(drawn)
 
 
@@ -53,12 +58,12 @@ FORMATS: Final[dict[str, Callable[[IncidentContent], str]]] = {
 }
 
 
-def make_file_name(shown: IncidentContent, suffix: str) -> str:
+def make_file_name(content: IncidentContent, suffix: str) -> str:
     """A file name that is safe in every header and file system."""
-    return f"incident-{re.sub(r'[^A-Za-z0-9_-]', '', shown.whole.incident)[:40]}{suffix}"
+    return f"incident-{re.sub(r'[^A-Za-z0-9_-]', '', content.timeline.incident)[:40]}{suffix}"
 
 
-def write_export(shown: IncidentContent, path: Path, *, over: bool) -> Path:
+def write_export(content: IncidentContent, path: Path, *, over: bool) -> Path:
     """Write the incident in the suffix's format, and return the absolute path.
 
     `over`: replace an existing file. Raises HemoStatError.
@@ -68,7 +73,7 @@ def write_export(shown: IncidentContent, path: Path, *, over: bool) -> Path:
         raise HemoStatError(f"{path}: use one of the suffixes {', '.join(FORMATS)}")
     try:
         path = path.expanduser().absolute()
-        write_output(path, form(shown).encode("utf-8", "replace"), replace=over)
+        write_output(path, form(content).encode("utf-8", "replace"), replace=over)
     except FileExistsError:
         raise HemoStatError(f"{path} exists: press enter again to replace it") from None
     except (OSError, RuntimeError) as error:

@@ -53,51 +53,51 @@ _FAULTS: Final = frozenset({"failed", "escalated", "refused", "expired"})
 class IncidentContent(NamedTuple):
     """The incident's data. `at` is the selected step, counted from 0; `points` are in order of time."""
 
-    whole: IncidentTimeline
-    at: int
-    kept: tuple[EvidenceSnapshot, ...] = ()
+    timeline: IncidentTimeline
+    step_index: int
+    snapshots: tuple[EvidenceSnapshot, ...] = ()
     points: tuple[MetricPoint, ...] = ()
     limits: ChartLimits = ChartLimits()
 
     @property
-    def then(self) -> IncidentTimeline:
-        return truncate_at_step(self.whole, self.at)
+    def timeline_so_far(self) -> IncidentTimeline:
+        return truncate_at_step(self.timeline, self.step_index)
 
     @property
     def step(self) -> TimelineStep:
-        return self.whole.steps[self.at]
+        return self.timeline.steps[self.step_index]
 
 
-def draw_title(incident: str, told: IncidentTimeline | None, place: str, width: int) -> Text:
-    """The title. `place` is this incident's position among all."""
-    if told is None:
+def draw_title(incident: str, timeline: IncidentTimeline | None, position: str, width: int) -> Text:
+    """The title. `position` is this incident's position among all."""
+    if timeline is None:
         return Text.assemble(
             (" incident ", "bold reverse"), f"  {fit(incident, 20).rstrip()} is not in the log"
         )
-    stands = told.status.replace("_", " ")
-    style = GOOD if told.status in SETTLED_STATUSES else BAD
-    left = max(8, width - len(f" incident   : {told.kind}, {stands}  {place}"))
-    name = fit(told.container.name, left).rstrip()
-    line = Text.assemble((" incident ", "bold reverse"), f"  {name}: {told.kind}, ", (stands, style))
-    line.append(f"  {place}", FAINT).truncate(width)
+    stands = timeline.status.replace("_", " ")
+    style = GOOD if timeline.status in SETTLED_STATUSES else BAD
+    room = max(8, width - len(f" incident   : {timeline.kind}, {stands}  {position}"))
+    name = fit(timeline.container.name, room).rstrip()
+    line = Text.assemble((" incident ", "bold reverse"), f"  {name}: {timeline.kind}, ", (stands, style))
+    line.append(f"  {position}", FAINT).truncate(width)
     return line
 
 
-def draw_lead(shown: IncidentContent, width: int) -> Text:
+def draw_lead(content: IncidentContent, width: int) -> Text:
     """The duration, in all and by stage."""
-    then, count = shown.then, len(shown.whole.steps)
-    at = f"step {shown.at + 1} of {count}: " if shown.at + 1 < count else ""
+    then, count = content.timeline_so_far, len(content.timeline.steps)
+    at = f"step {content.step_index + 1} of {count}: " if content.step_index + 1 < count else ""
     took = f"open since {format_clock(then.began)}"
     if then.seconds is not None:
         took = f"{show_duration(then.seconds)} total"
     return Text(fit(f"{at}{took}; {format_spans(then)}", width), "bold")
 
 
-def draw_steps(shown: IncidentContent, width: int) -> list[Text]:
+def draw_steps(content: IncidentContent, width: int) -> list[Text]:
     """The timeline. Steps after the selected one are shown without content."""
     return [
-        _draw_step(step, width) if number <= shown.at else _draw_unknown_step(step, width)
-        for number, step in enumerate(shown.whole.steps)
+        _draw_step(step, width) if number <= content.step_index else _draw_unknown_step(step, width)
+        for number, step in enumerate(content.timeline.steps)
     ]
 
 
@@ -133,30 +133,30 @@ def _choose_glyph(step: TimelineStep) -> tuple[str, str]:
 
 
 def draw_reasons(
-    shown: IncidentContent, lately: int | None, width: int, *, bounds: str = "", room: int = 0
+    content: IncidentContent, lately: int | None, width: int, *, bounds: str = "", room: int = 0
 ) -> list[Text]:
     """The next step and the reasons.
 
     `lately`: the container's actions in the hour before, None if not shown. `bounds`: the current limit
     status. `room`: cells of the timeline; a step's text that does not fit there is completed here.
     """
-    return list(_draw_reasons(shown, lately, bounds, width, (room or width) - _LEAD_WIDTH))
+    return list(_draw_reasons(content, lately, bounds, width, (room or width) - _LEAD_WIDTH))
 
 
 def _draw_reasons(
-    shown: IncidentContent, lately: int | None, bounds: str, width: int, step_room: int
+    content: IncidentContent, lately: int | None, bounds: str, width: int, step_room: int
 ) -> Iterator[Text]:
-    then, step = shown.then, shown.step
+    then, step = content.timeline_so_far, content.step
     if cell_len(step.text) > step_room:
         yield draw_heading(f"{step.stage}, {format_clock(step.time)}", width)
         yield from draw_paragraph([step.text], width, _choose_glyph(step)[1])
     yield draw_heading("actions and next step", width)
     for number, rung in enumerate(build_ladder(then)):
-        yield from draw_row("ladder" if number == 0 else "", f"{number + 1}. {rung.words}", width)
+        yield from draw_row("ladder" if number == 0 else "", f"{number + 1}. {rung.text}", width)
     yield from draw_row("next", describe_next_step(then), width)
     if lately is not None:
-        done = "1 action" if lately == 1 else f"{lately or 'no'} actions"
-        yield from draw_row("budget", f"{done} on this container in the hour up to this step", width)
+        actions_text = "1 action" if lately == 1 else f"{lately or 'no'} actions"
+        yield from draw_row("budget", f"{actions_text} on this container in the hour up to this step", width)
     if bounds:
         yield from draw_row("now", bounds, width)
     yield draw_heading("why", width)
@@ -167,49 +167,55 @@ def _draw_reasons(
             yield from draw_row(label, text, width)
 
 
-def count_recent_actions(stories: Sequence[IncidentLog], told: IncidentTimeline, step: TimelineStep) -> int:
+def count_recent_actions(
+    stories: Sequence[IncidentLog], timeline: IncidentTimeline, step: TimelineStep
+) -> int:
     """Actions on the container in the hour up to this step, as far as the log goes back."""
-    done = (
+    events = (
         event
-        for story in stories
-        if story.host == told.host and story.container.name == told.container.name
-        for event in story.steps
+        for incident_log in stories
+        if incident_log.host == timeline.host and incident_log.container.name == timeline.container.name
+        for event in incident_log.steps
         if step.time - HOUR_SECONDS < event.time <= step.time
     )
     return sum(
-        isinstance(each.data, RemediationComplete) and each.data.outcome in ACTED_OUTCOMES for each in done
+        isinstance(each.data, RemediationComplete) and each.data.outcome in ACTED_OUTCOMES for each in events
     )
 
 
-def draw_evidence(shown: IncidentContent, width: int, plots: int) -> list[Text]:
+def draw_evidence(content: IncidentContent, width: int, plots: int) -> list[Text]:
     """The measurements around the incident, `plots` lines each, and its evidence snapshots."""
-    return [*_draw_figures(shown, width, plots), *_draw_snapshots(shown, width)]
+    return [*_draw_figures(content, width, plots), *_draw_snapshots(content, width)]
 
 
-def find_window(shown: IncidentContent) -> TimeSpan:
+def find_window(content: IncidentContent) -> TimeSpan:
     """The plots' time span, the same for all steps so that progress is visible, and no longer than the
     measurements.
     """
-    steps, times = shown.whole.steps, [point.time for point in shown.points]
+    steps, times = content.timeline.steps, [point.time for point in content.points]
     last = steps[-1].time
-    begin = max(shown.whole.began - SECONDS_BEFORE, min(times, default=0.0))
+    begin = max(content.timeline.began - SECONDS_BEFORE, min(times, default=0.0))
     newest = max(times, default=last)
     end = (
         min(newest, last + SECONDS_AFTER)
-        if shown.whole.status in SETTLED_STATUSES
+        if content.timeline.status in SETTLED_STATUSES
         else ceil(newest / STRIDE_SECONDS) * STRIDE_SECONDS
     )
     return TimeSpan(min(begin, last), max(last, end))
 
 
-def _draw_figures(shown: IncidentContent, width: int, height: int) -> Iterator[Text]:
-    span, step = find_window(shown), shown.step
-    latest = shown.at + 1 == len(shown.whole.steps)
-    points = charts.select_points(shown.points, span.begin, span.end if latest else step.time)
-    marks = {each.time: _choose_glyph(each)[0] for each in shown.then.steps if each.stage in _MARKED_STAGES}
+def _draw_figures(content: IncidentContent, width: int, height: int) -> Iterator[Text]:
+    span, step = find_window(content), content.step
+    latest = content.step_index + 1 == len(content.timeline.steps)
+    points = charts.select_points(content.points, span.begin, span.end if latest else step.time)
+    marks = {
+        each.time: _choose_glyph(each)[0]
+        for each in content.timeline_so_far.steps
+        if each.stage in _MARKED_STAGES
+    }
     yield draw_heading("cpu, memory, network   ! alert  ▲ action  ✓ ✗ outcome", width)
     for draw in (charts.draw_cpu, charts.draw_memory):
-        yield from draw(points, span, shown.limits, width=width, height=height, marks=marks)
+        yield from draw(points, span, content.limits, width=width, height=height, marks=marks)
     if not charts.has_network(points):
         yield charts.explain_no_network(points, width)
         return
@@ -220,16 +226,17 @@ def _draw_figures(shown: IncidentContent, width: int, height: int) -> Iterator[T
 _MARKED_STAGES: Final = frozenset({TimelineStage.ALERT, TimelineStage.ACTION, TimelineStage.OUTCOME})
 
 
-def _draw_snapshots(shown: IncidentContent, width: int) -> Iterator[Text]:
-    found = select_known_snapshots(shown.kept, shown.step)
-    if not found:
+def _draw_snapshots(content: IncidentContent, width: int) -> Iterator[Text]:
+    snapshots = select_known_snapshots(content.snapshots, content.step)
+    if not snapshots:
         yield draw_heading("evidence", width)
         yield from draw_row("", "none was saved up to this step", width, FAINT)
-    for dossier in reversed(found):
+    for snapshot in reversed(snapshots):
         yield draw_heading(
-            f"saved {format_clock(dossier.time)}, no. {dossier.occurrence}, {format_occasion(dossier)}", width
+            f"saved {format_clock(snapshot.time)}, no. {snapshot.occurrence}, {format_occasion(snapshot)}",
+            width,
         )
-        found_in = dict(build_sections(dossier, format_clock))
+        found_in = dict(build_sections(snapshot, format_clock))
         for name in sorted(found_in.keys() - {"samples"}, key=_ORDER.index):
             yield Text(fit(name, width), "bold")
             yield from draw_paragraph(_take_last(found_in[name]) if name == "log" else found_in[name], width)

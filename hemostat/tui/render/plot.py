@@ -29,7 +29,7 @@ class TimeSpan(NamedTuple):
     end: float
 
     @classmethod
-    def back(cls, newest: float, seconds: float, columns: int) -> Self:
+    def ending_at(cls, newest: float, seconds: float, columns: int) -> Self:
         """The span of these seconds up to `newest`.
 
         It moves one column at a time, so that little is redrawn.
@@ -38,7 +38,7 @@ class TimeSpan(NamedTuple):
         end = ceil(newest / share) * share
         return cls(end - seconds, end)
 
-    def column(self, time: float, width: int) -> int | None:
+    def find_column(self, time: float, width: int) -> int | None:
         """The one of `width` columns that contains this time. None outside the span."""
         if not self.begin <= time <= self.end:
             return None
@@ -83,16 +83,16 @@ def compute_columns(points: Points, span: TimeSpan, width: int) -> list[float | 
     times = [time for time, _ in points]
     last = max(times, default=span.begin)
     share = (span.end - span.begin) / width
-    found = []
+    columns = []
     for number in range(width):
         begin = span.begin + number * share
         first, beyond = bisect_right(times, begin), bisect_right(times, begin + share)
         values = [value for _, value in points[first:beyond] if value is not None]
         if first > 0 and begin <= last and begin - times[first - 1] < HOLD_SECONDS:
-            held = points[first - 1][1]
-            values += [] if held is None else [held]
-        found.append(max(values, default=None))
-    return found
+            last_value = points[first - 1][1]
+            values += [] if last_value is None else [last_value]
+        columns.append(max(values, default=None))
+    return columns
 
 
 def round_up(highest: float, *, binary: bool = False) -> float:
@@ -127,7 +127,7 @@ def _draw_marks(marks: Mapping[float, str], span: TimeSpan, width: int) -> str:
     """A line of marks. If two share a cell, the later one is shown."""
     cells = [" "] * width
     for time, mark in sorted(marks.items()):
-        if (column := span.column(time, width)) is not None:
+        if (column := span.find_column(time, width)) is not None:
             cells[column] = mark
     return "".join(cells)
 

@@ -38,8 +38,8 @@ def draw_log_line(event: Event) -> Text:
 def _name_subject(event: Event) -> str:
     if isinstance(event.data, Decided):
         return "everything" if event.data.container == ALL_CONTAINERS else event.data.container
-    told = find_subject(event)
-    return told[0].name if told else event.host
+    subject = find_subject(event)
+    return subject[0].name if subject else event.host
 
 
 def draw_title(containers: int, incidents: int, hidden: Sequence[str], stale: str) -> Text:
@@ -47,13 +47,13 @@ def draw_title(containers: int, incidents: int, hidden: Sequence[str], stale: st
 
     `hidden`: active filters, so that hidden containers are not taken for gone. `stale`: time of silence.
     """
-    opened = (
+    incident_text = (
         (f"✗ {_format_count(incidents, 'open incident')}", BAD) if incidents else ("✓ no open incident", GOOD)
     )
     if stale and not incidents:
-        opened = ("", "")
+        incident_text = ("", "")
     text = Text.assemble(
-        (" HemoStat ", "bold reverse"), f"  {_format_count(containers, 'container')}  ", opened
+        (" HemoStat ", "bold reverse"), f"  {_format_count(containers, 'container')}  ", incident_text
     )
     if stale:
         text.append(f"  ! STALE {stale} ", "bold red reverse")
@@ -62,40 +62,40 @@ def draw_title(containers: int, incidents: int, hidden: Sequence[str], stale: st
     return text
 
 
-def draw_status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
+def draw_status(status: SystemStatus, mode: str, *, is_lost: bool) -> Text:
     """One line about the roles, the bus, the engine and the responders' mode."""
     text = Text()
-    for name in shown.missing:
+    for name in status.missing:
         text.append(f"✗ {name} missing  ", BAD)
-    hosts = {role.host for role in shown.roles}
-    for role in shown.roles:
+    hosts = {role.host for role in status.roles}
+    for role in status.roles:
         where = f"@{role.host}" if len(hosts) > 1 else ""
-        words, style = _format_role(role)
-        text.append(escape_controls(f"{words[0]} {role.role}{where}{words[1:]}  "), style)
-    text.append(*(("✗ bus  ", BAD) if lost else ("✓ bus  ", GOOD)))
-    text.append(*_format_engine([role for role in shown.roles if role.role == "monitor"]))
+        role_text, style = _format_role(role)
+        text.append(escape_controls(f"{role_text[0]} {role.role}{where}{role_text[1:]}  "), style)
+    text.append(*(("✗ bus  ", BAD) if is_lost else ("✓ bus  ", GOOD)))
+    text.append(*_format_engine([role for role in status.roles if role.role == "monitor"]))
     if mode:
         text.append(f"mode {escape_controls(mode)}", PLAIN if mode == "auto" else BUSY)
     return text
 
 
-def draw_recorded_status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
+def draw_recorded_status(status: SystemStatus, mode: str, *, is_lost: bool) -> Text:
     """The same for a replay. Missing heartbeats there are not a fault of the roles."""
-    known = draw_status(shown, mode, lost=lost)
-    return known if shown.roles else Text("no heartbeats were recorded at this time", FAINT)
+    drawn = draw_status(status, mode, is_lost=is_lost)
+    return drawn if status.roles else Text("no heartbeats were recorded at this time", FAINT)
 
 
-def draw_notice(shown: SystemStatus, silence: str, waiting: str = "") -> Text:
-    """A line about problems, empty without problems. `waiting`: a text about waiting approvals."""
+def draw_notice(status: SystemStatus, silence: str, approvals: str = "") -> Text:
+    """A line about problems, empty without problems. `approvals`: a text about waiting approvals."""
     if silence:
         return Text(f"! {escape_controls(silence)}", BAD)
-    told = [
+    problems = [
         f"{role.role}: {escape_controls(role.trouble)}"
-        for role in shown.roles
+        for role in status.roles
         if role.trouble and not role.stale
     ]
-    text = Text(f"? {escape_controls(waiting)}  " if waiting else "", BUSY)
-    return text.append("! " + "; ".join(dict.fromkeys(told)) if told else "", BAD)
+    text = Text(f"? {escape_controls(approvals)}  " if approvals else "", BUSY)
+    return text.append("! " + "; ".join(dict.fromkeys(problems)) if problems else "", BAD)
 
 
 def draw_role(role: RoleState) -> list[Text]:
@@ -103,9 +103,9 @@ def draw_role(role: RoleState) -> list[Text]:
     style = BAD if role.fault else PLAIN
     state = f"✗ STALE {show_duration(float(int(role.age)))}" if role.stale else f"✓ {_format_age(role.age)}"
     where = f"{fit(role.role, 10)} {fit(role.host, 16)} {fit(role.instance, 20)}"
-    told = [Text(f"{where} {fit(state, 16)} lag {role.lag}", style)]
+    lines = [Text(f"{where} {fit(state, 16)} lag {role.lag}", style)]
     troubles = filter(None, (role.trouble, *role.warnings))
-    return [*told, *(Text(f"{' ' * 10} ! {escape_controls(each)}", BAD) for each in troubles)]
+    return [*lines, *(Text(f"{' ' * 10} ! {escape_controls(each)}", BAD) for each in troubles)]
 
 
 def _format_role(role: RoleState) -> tuple[str, str]:
@@ -113,8 +113,8 @@ def _format_role(role: RoleState) -> tuple[str, str]:
     if role.stale:
         return f"✗ STALE {show_duration(float(int(role.age)))}{lag}", BAD
     # The age of a timely heartbeat would be redrawn every second.
-    late = f" {_format_age(role.age)}" if role.age >= LATE_SECONDS else ""
-    return (f"!{late}{lag}", BAD) if role.trouble else (f"✓{late}{lag}", GOOD)
+    age = f" {_format_age(role.age)}" if role.age >= LATE_SECONDS else ""
+    return (f"!{age}{lag}", BAD) if role.trouble else (f"✓{age}{lag}", GOOD)
 
 
 def _format_age(seconds: float) -> str:
@@ -168,9 +168,9 @@ VARIATION_SELECTORS: Final = dict.fromkeys((0xFE0E, 0xFE0F))
 
 def format_countdown(seconds: float) -> str:
     """`04:12`, `1:04:12`."""
-    minutes, rest = divmod(max(0, int(seconds)), 60)
+    minutes, left_seconds = divmod(max(0, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
+    return f"{hours}:{minutes:02}:{left_seconds:02}" if hours else f"{minutes:02}:{left_seconds:02}"
 
 
 def _format_count(number: int, noun: str) -> str:

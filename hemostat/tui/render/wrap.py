@@ -49,9 +49,9 @@ def wrap_text(text: str, width: int) -> list[str]:
 
 def draw_heading(title: str, width: int) -> Text:
     """A title in a rule."""
-    told = fit(title, min(cell_len(title), max(MIN_WIDTH, width - 4)))
+    text = fit(title, min(cell_len(title), max(MIN_WIDTH, width - 4)))
     return Text.assemble(
-        ("─ ", FAINT), (told, "bold"), (f" {'─' * max(0, width - cell_len(told) - 3)}", FAINT)
+        ("─ ", FAINT), (text, "bold"), (f" {'─' * max(0, width - cell_len(text) - 3)}", FAINT)
     )
 
 
@@ -64,15 +64,15 @@ def draw_row(label: str, text: str, width: int, style: str = PLAIN) -> Iterator[
 def draw_paragraph(lines: Iterable[str], width: int, style: str = PLAIN) -> Iterator[Text]:
     """Each line wrapped, with continuation lines indented."""
     for line in lines:
-        first, *rest = wrap_log(line, width)
+        first, *continuation = wrap_log(line, width)
         yield Text(first, style)
-        yield from (Text(f"  {part}", style) for part in rest)
+        yield from (Text(f"  {part}", style) for part in continuation)
 
 
 def wrap_log(line: str, width: int) -> list[str]:
     """The wrapped line. Blanks are preserved: they may belong to a table or a traceback."""
-    told, width = clean_text(line.expandtabs(4)), max(MIN_WIDTH, width)
-    if cell_len(told) <= width:
-        return [told]
-    first = chop_cells(told, width)[0]
-    return [first, *chop_cells(told[len(first) :], width - 2)]
+    text, width = clean_text(line.expandtabs(4)), max(MIN_WIDTH, width)
+    if cell_len(text) <= width:
+        return [text]
+    first = chop_cells(text, width)[0]
+    return [first, *chop_cells(text[len(first) :], width - 2)]

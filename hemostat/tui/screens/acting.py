@@ -24,7 +24,7 @@ RESOURCES: Final = ("cpu", "memory", "replicas")
 ACTIONS: Final = frozenset({"order", "scale", "pause", "reset", "approvals"})
 
 ACTION_BINDINGS: Final[list[BindingType]] = [
-    make_binding("R", "order('restart')", "Restart", "act.restart", "restart it", shown=True),
+    make_binding("R", "order('restart')", "Restart", "act.restart", "restart it", in_footer=True),
     make_binding("U", "order('start')", "Start", "act.start", "start it"),
     make_binding("D", "order('stop')", "Stop", "act.stop", "stop it; it stays stopped"),
     make_binding("X", "scale", "Scale", "act.scale", "raise its CPU, memory or replicas"),
@@ -39,7 +39,7 @@ ACTION_BINDINGS: Final[list[BindingType]] = [
 class Acting(Live):
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    def about(self) -> Sequence[tuple[str, Container]]:
+    def list_subjects(self) -> Sequence[tuple[str, Container]]:
         """Host and container that an action would apply to."""
         raise NotImplementedError
 
@@ -48,60 +48,62 @@ class Acting(Live):
             return False
         return super().check_action(action, parameters)
 
-    def commands(self) -> Iterable[SystemCommand]:
+    def list_commands(self) -> Iterable[SystemCommand]:
         if hand := self.model.act:
             words = "earlier failures no longer count"
             yield SystemCommand(
-                "Close all breakers", words, lambda: self._ask_confirmation(hand.reset([ALL_CONTAINERS]))
+                "Close all breakers",
+                words,
+                lambda: self._ask_confirmation(hand.plan_resets([ALL_CONTAINERS])),
             )
 
-    def waiting(self) -> str:
+    def describe_waiting(self) -> str:
         """The number of waiting approvals, and the key that shows them. Empty if no approval waits."""
         count = count_waiting(self.model.state)
         if not count:
             return ""
-        found = (each.binding for each in self.active_bindings.values())
-        shown = next((self.app.get_key_display(each) for each in found if each.action == "approvals"), "")
-        return f"{count} {'waits' if count == 1 else 'wait'} for approval" + (f": {shown}" if shown else "")
+        bindings = (each.binding for each in self.active_bindings.values())
+        key = next((self.app.get_key_display(each) for each in bindings if each.action == "approvals"), "")
+        return f"{count} {'waits' if count == 1 else 'wait'} for approval" + (f": {key}" if key else "")
 
     # --- keys ---------------------------------------------------------------------------------------
 
     def action_order(self, action: str) -> None:
-        if (hand := self.model.act) and (targets := self._list_targets()):
-            self._ask_confirmation(hand.order(Action(action), targets))
+        if (builder := self.model.act) and (targets := self._list_targets()):
+            self._ask_confirmation(builder.plan_orders(Action(action), targets))
 
     def action_scale(self) -> None:
-        if (hand := self.model.act) and (targets := self._list_targets()):
-            choices = [(name, hand.order(Action.SCALE, targets, name)) for name in RESOURCES]
+        if (builder := self.model.act) and (targets := self._list_targets()):
+            choices = [(name, builder.plan_orders(Action.SCALE, targets, name)) for name in RESOURCES]
             self.app.push_screen(
-                Choose(f"scale {_name_subjects(self.about())}", choices), self._ask_confirmation
+                Choose(f"scale {_name_subjects(self.list_subjects())}", choices), self._ask_confirmation
             )
 
     def action_pause(self) -> None:
-        if hand := self.model.act:
-            names = sorted({container.name for _, container in self.about()})
+        if builder := self.model.act:
+            names = sorted({container.name for _, container in self.list_subjects()})
             choices = [
-                (f"{words} {f'for {length}' if length else 'until resumed'}", plan)
-                for words, of in (
-                    (f"silence {_name_subjects(self.about())}", names),
+                (f"{label} {f'for {length}' if length else 'until resumed'}", plan)
+                for label, of in (
+                    (f"silence {_name_subjects(self.list_subjects())}", names),
                     ("everything", [ALL_CONTAINERS]),
                 )
                 for length, seconds in PAUSE_LENGTHS
                 if of
-                for plan in [hand.pause(of, length, seconds)]
+                for plan in [builder.plan_pauses(of, length, seconds)]
             ]
             self.app.push_screen(
-                Choose("pause", choices, lambda: self._list_resumes(hand)), self._ask_confirmation
+                Choose("pause", choices, lambda: self._list_resumes(builder)), self._ask_confirmation
             )
 
     def action_reset(self) -> None:
-        names = sorted({container.name for _, container in self.about()})
-        if (hand := self.model.act) and (names or self._warn_nothing_chosen()):
-            self._ask_confirmation(hand.reset(names))
+        names = sorted({container.name for _, container in self.list_subjects()})
+        if (builder := self.model.act) and (names or self._warn_nothing_chosen()):
+            self._ask_confirmation(builder.plan_resets(names))
 
     def action_approvals(self) -> None:
-        if hand := self.model.act:
-            self.app.push_screen(Approvals(self.model, hand))
+        if builder := self.model.act:
+            self.app.push_screen(Approvals(self.model, builder))
 
     # --- helpers ------------------------------------------------------------------------------------
 
@@ -114,30 +116,33 @@ class Acting(Live):
             if role.role == "responder" and not role.stale
         }
         several = len({event.host for event in stats.values()} | alive) > 1
-        found = [
+        targets = [
             OrderTarget(host, container, f"{host}/{container.name}" if several else container.name)
-            for host, container in self.about()
+            for host, container in self.list_subjects()
         ]
-        if not found:
+        if not targets:
             self._warn_nothing_chosen()
-        for host in sorted({target.host for target in found} - alive):
+        for host in sorted({target.host for target in targets} - alive):
             self.notify(
                 escape_controls(f"no responder runs on {host}: start it there with: hemostat respond"),
                 severity="error",
                 markup=False,
             )
             return []
-        return found
+        return targets
 
     def _warn_nothing_chosen(self) -> bool:
         self.notify("select a container first", severity="warning")
         return False
 
-    def _list_resumes(self, hand: OrderBuilder) -> list[Choice]:
+    def _list_resumes(self, builder: OrderBuilder) -> list[Choice]:
         now = self.model.clock.now()
         return [
-            (f"resume: {describe_pause(f'{name_target(name)} paused', pause, now)}", hand.resume(name))
-            for name, pause in sorted(hand.controls().pauses.items())
+            (
+                f"resume: {describe_pause(f'{name_target(name)} paused', pause, now)}",
+                builder.plan_resume(name),
+            )
+            for name, pause in sorted(builder.read_controls().pauses.items())
             if is_pause_active(pause, now)
         ]
 
@@ -145,24 +150,24 @@ class Acting(Live):
         if plan is None:
             return
 
-        app, courier = self.app, self.model.courier
+        app, runner = self.app, self.model.order_runner
 
         def do(agreed: OrderPlan, reason: str) -> None:
-            courier.carry(agreed, reason, lambda: app.post_message(Carried()))
+            runner.run(agreed, reason, lambda: app.post_message(Carried()))
 
         app.push_screen(Confirm(plan, do))
 
-    def current(self, host: str, container: Container) -> Container:
+    def find_current(self, host: str, container: Container) -> Container:
         """The container as it is now: it may have been recreated under its name."""
-        found = (
+        matches = (
             event.data.container
             for event in self.model.state.stats.values()
             if event.host == host
             and isinstance(event.data, ContainerStats)
             and event.data.container.name == container.name
         )
-        return next(found, container)
+        return next(matches, container)
 
 
-def _name_subjects(about: Sequence[tuple[str, Container]]) -> str:
-    return about[0][1].name if len(about) == 1 else f"{len(about)} marked containers"
+def _name_subjects(subjects: Sequence[tuple[str, Container]]) -> str:
+    return subjects[0][1].name if len(subjects) == 1 else f"{len(subjects)} marked containers"

@@ -33,19 +33,19 @@ class Approvals(Live):
     Approvals > Input { border: none; padding: 0; height: 1; display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        make_binding("y", "answer('approved')", "Approve", "waiting.approve", "approve it", shown=True),
-        make_binding("n", "answer('rejected')", "Reject", "waiting.reject", "reject it", shown=True),
-        make_binding("r", "reason", "Reason", "waiting.reason", "enter a reason", shown=True),
-        make_binding("down,j", "move(1)", "Next", "waiting.next", "next one", shown=True, display="↓ ↑"),
+        make_binding("y", "answer('approved')", "Approve", "waiting.approve", "approve it", in_footer=True),
+        make_binding("n", "answer('rejected')", "Reject", "waiting.reject", "reject it", in_footer=True),
+        make_binding("r", "reason", "Reason", "waiting.reason", "enter a reason", in_footer=True),
+        make_binding("down,j", "move(1)", "Next", "waiting.next", "next one", in_footer=True, display="↓ ↑"),
         make_binding("up,k", "move(-1)", "Previous", "waiting.previous", "previous one"),
         make_binding(
-            "escape,w", "back", "Back", "waiting.back", "previous screen", shown=True, display="esc"
+            "escape,w", "back", "Back", "waiting.back", "previous screen", in_footer=True, display="esc"
         ),
     ]
 
-    def __init__(self, model: DashboardContext, hand: OrderBuilder) -> None:
+    def __init__(self, model: DashboardContext, builder: OrderBuilder) -> None:
         super().__init__(model)
-        self._order_builder = hand
+        self._order_builder = builder
         self._approvals: dict[str, Approval] = {}
         """By id; oldest first."""
         self._chosen_id = ""
@@ -68,7 +68,7 @@ class Approvals(Live):
         self._fetch_approvals()
 
     def _fetch_approvals(self) -> None:
-        run_in_background(self, "waiting", self._order_builder.approvals)
+        run_in_background(self, "waiting", self._order_builder.list_approvals)
 
     def on_background_result(self, answer: background.BackgroundResult) -> None:
         self._has_answer, self._fetch_error = True, answer.why
@@ -83,24 +83,24 @@ class Approvals(Live):
         return [each for each in self._approvals.values() if each.is_open(now) or each.id == self._chosen_id]
 
     def draw(self) -> None:
-        shown, now = self._visible_approvals, self.model.clock.now()
-        if not self._chosen_id and shown:
-            self._chosen_id = shown[0].id
-        waits = sum(each.is_open(now) for each in shown)
-        told = f"  {waits} waiting" if self._has_answer else "  …"
-        title = Text.assemble((" waiting for approval ", "bold reverse"), told)
+        approvals, now = self._visible_approvals, self.model.clock.now()
+        if not self._chosen_id and approvals:
+            self._chosen_id = approvals[0].id
+        waits = sum(each.is_open(now) for each in approvals)
+        count_text = f"  {waits} waiting" if self._has_answer else "  …"
+        title = Text.assemble((" waiting for approval ", "bold reverse"), count_text)
         title.append(f"  ! {escape_controls(self._fetch_error)}" if self._fetch_error else "", BAD)
-        self.write("title", title)
+        self.update_static("title", title)
         lines = self.query_one("#waiting", Lines)
         nothing = (
             [Text("no action is waiting for approval", FAINT)]
             if self._has_answer and not self._fetch_error
             else []
         )
-        lines.show([_draw_line(each, now) for each in shown] or nothing)
-        at = next((number for number, each in enumerate(shown) if each.id == self._chosen_id), None)
+        lines.show([_draw_line(each, now) for each in approvals] or nothing)
+        at = next((number for number, each in enumerate(approvals) if each.id == self._chosen_id), None)
         lines.point(at)
-        self.write("plan", Text() if at is None else _draw_plan(shown[at]))
+        self.update_static("plan", Text() if at is None else _draw_plan(approvals[at]))
 
     # --- keys ---------------------------------------------------------------------------------------
 
@@ -112,9 +112,9 @@ class Approvals(Live):
             self.redraw()
 
     def on_lines_chosen(self, message: Lines.Chosen) -> None:
-        shown = self._visible_approvals
-        if message.number < len(shown):
-            self._chosen_id = shown[message.number].id
+        approvals = self._visible_approvals
+        if message.number < len(approvals):
+            self._chosen_id = approvals[message.number].id
             self.redraw()
 
     def action_answer(self, word: str) -> None:
@@ -128,13 +128,13 @@ class Approvals(Live):
         else:
             field = self.query_one(Input)
             reason, field.value, field.display = field.value.strip(), "", False
-            app, plan = self.app, self._order_builder.answer(approval, answer)
+            app, plan = self.app, self._order_builder.plan_answer(approval, answer)
 
             def told() -> None:
                 app.post_message(Carried())
                 self._fetch_approvals()
 
-            self.model.courier.carry(plan, reason, told)
+            self.model.order_runner.run(plan, reason, told)
 
     def action_reason(self) -> None:
         field = self.query_one(Input)
@@ -154,9 +154,9 @@ class Approvals(Live):
 
 def _draw_line(approval: Approval, now: float) -> Text:
     is_open = approval.is_open(now)
-    left = f"{format_countdown(approval.until - now)} left" if is_open else _describe_state(approval)
+    time_left = f"{format_countdown(approval.until - now)} left" if is_open else _describe_state(approval)
     return Text.assemble(
-        (f"{fit(left, 14)} ", BUSY if is_open else FAINT),
+        (f"{fit(time_left, 14)} ", BUSY if is_open else FAINT),
         (f"{fit(str(approval.action), 8)} ", "bold"),
         fit(approval.container, 24),
         (f" {escape_controls(approval.cause)}", FAINT),

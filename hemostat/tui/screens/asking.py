@@ -120,39 +120,39 @@ class Confirm(ModalScreen[None]):
     def _fetch_objections(self) -> None:
         plan, self._objections = self._plan, {}
         self._draw_plan()
-        run_in_background(self, _describe_kind(plan), lambda: [deed.ask() for deed in plan.deeds])
+        run_in_background(self, _describe_kind(plan), lambda: [order.ask() for order in plan.deeds])
 
     def on_background_result(self, answer: BackgroundResult) -> None:
         if answer.about != _describe_kind(self._plan):
             return
         if answer.why:
-            told = f"the limits are unknown: {answer.why}"
-            self._objections = dict.fromkeys(range(len(self._plan.deeds)), (told, BAD))
+            problem = f"the limits are unknown: {answer.why}"
+            self._objections = dict.fromkeys(range(len(self._plan.deeds)), (problem, BAD))
         else:
             self._objections = {
-                number: (said, GOOD if said == ALLOWED_TEXT else BUSY)
-                for number, said in enumerate(answer.value)
+                number: (objection, GOOD if objection == ALLOWED_TEXT else BUSY)
+                for number, objection in enumerate(answer.value)
             }
         self._draw_plan()
 
     def _draw_plan(self) -> None:
         count, forced = len(self._plan.deeds), self._plan.forced
-        what = "this" if count == 1 else f"these {count}"
+        subject = "this" if count == 1 else f"these {count}"
         self.query_one(
             Vertical
-        ).border_title = f"do {what}{', ignoring budget and breakers' if forced else ''}?"
+        ).border_title = f"do {subject}{', ignoring budget and breakers' if forced else ''}?"
         keys = "y yes   n no   r reason"
         if self._plan.other is not None:
             keys += "   f apply the limits" if forced else "   f force"
         self.query_one("#keys", Static).update(Text(keys, "bold"))
         text = Text()
-        for number, deed in enumerate(self._plan.deeds):
-            said, style = self._objections.get(number, ("…", FAINT))
-            text.append(escape_controls(deed.plan), "bold")
-            text.append(f"\n  {escape_controls(said)}" if said else "", style)
+        for number, order in enumerate(self._plan.deeds):
+            objection, style = self._objections.get(number, ("…", FAINT))
+            text.append(escape_controls(order.plan), "bold")
+            text.append(f"\n  {escape_controls(objection)}" if objection else "", style)
             text.append("\n" if number + 1 < len(self._plan.deeds) else "")
         self.query_one("#deeds", Static).update(text)
-        commands = self._plan.lines(self.query_one(Input).value.strip())
+        commands = self._plan.format_commands(self.query_one(Input).value.strip())
         self.query_one("#command", Static).update(Text("\n".join(map(escape_controls, commands)), FAINT))
 
     def on_input_changed(self) -> None:

@@ -10,8 +10,8 @@ def make_binding(
     name: str,
     tooltip: str,
     *,
-    shown: bool = False,
+    in_footer: bool = False,
     display: str | None = None,
 ) -> Binding:
-    """A binding. `shown`: also in the footer. `name` is its name in the configuration."""
-    return Binding(keys, action, label, show=shown, key_display=display, id=name, tooltip=tooltip)
+    """A binding. `in_footer`: also in the footer. `name` is its name in the configuration."""
+    return Binding(keys, action, label, show=in_footer, key_display=display, id=name, tooltip=tooltip)

@@ -28,7 +28,7 @@ from hemostat.tui.screens.incident import Incident
 from hemostat.tui.widgets.footer import Keys
 from hemostat.tui.widgets.lines import Lines
 
-EVERY: Final = 2.0
+POLL_SECONDS: Final = 2.0
 SLOW_POLL_SECONDS: Final = 5.0
 """Seconds between two reads of the log on a slow line."""
 PLOT_HEIGHTS: Final = (2, 8)
@@ -40,10 +40,10 @@ MAX_INCIDENTS: Final = 5
 class Seen(Message):
     """The container's data from the engine, sent by the polling thread."""
 
-    def __init__(self, container: str, glimpse: ContainerView) -> None:
+    def __init__(self, container: str, view: ContainerView) -> None:
         super().__init__()
         self.container = container
-        self.glimpse = glimpse
+        self.glimpse = view
 
 
 class Container(Acting):
@@ -57,16 +57,18 @@ class Container(Acting):
             "3", "pane('inspect')", "Inspect", "container.inspect", "its configuration; secrets are masked"
         ),
         make_binding("4", "pane('incidents')", "Incidents", "container.incidents", "its incidents"),
-        make_binding("tab", "turn", "Pane", "container.turn", "next pane", shown=True),
+        make_binding("tab", "turn", "Pane", "container.turn", "next pane", in_footer=True),
         make_binding(
-            "slash", "search", "Search", "container.search", "search: text !text", shown=True, display="/"
+            "slash", "search", "Search", "container.search", "search: text !text", in_footer=True, display="/"
         ),
-        make_binding("n", "match(1)", "Match", "container.next", "next match", shown=True, display="n N"),
+        make_binding("n", "match(1)", "Match", "container.next", "next match", in_footer=True, display="n N"),
         make_binding("N", "match(-1)", "Previous match", "container.previous", "previous match"),
         make_binding(
-            "f", "only", "Filter", "container.filter", "show only matches, or all lines", shown=True
+            "f", "only", "Filter", "container.filter", "show only matches, or all lines", in_footer=True
         ),
-        make_binding("enter", "open", "Open", "container.open", "open an incident", shown=True, display="⏎"),
+        make_binding(
+            "enter", "open", "Open", "container.open", "open an incident", in_footer=True, display="⏎"
+        ),
         make_binding("down,j", "scroll(1)", "Down", "container.down", "down; next incident"),
         make_binding("up,k", "scroll(-1)", "Up", "container.up", "up; previous incident"),
         make_binding("pagedown,space", "scroll(10)", "Page down", "container.page-down", "one page down"),
@@ -74,7 +76,13 @@ class Container(Acting):
         make_binding("end,G", "scroll(100000)", "End", "container.end", "the end; follow new lines"),
         make_binding("home,g", "scroll(-100000)", "Beginning", "container.beginning", "the start"),
         make_binding(
-            "escape", "back", "Back", "container.back", "end the search; go back", shown=True, display="esc"
+            "escape",
+            "back",
+            "Back",
+            "container.back",
+            "end the search; go back",
+            in_footer=True,
+            display="esc",
         ),
         *ACTION_BINDINGS,
     ]
@@ -112,7 +120,7 @@ class Container(Acting):
     # --- data ---------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        run_in_background(self, "history", lambda: self.model.history(*self._place))
+        run_in_background(self, "history", lambda: self.model.read_metrics(*self._place))
 
     def on_screen_suspend(self) -> None:
         self._stop_poll()
@@ -148,9 +156,9 @@ class Container(Acting):
         if (replay := self.model.replay) is not None:
             # At another position of a replay, other measurements were known.
             self._points = charts.cut_after(self._points, replay.now())
-            if replay.jumps != self._jump_count:
-                self._jump_count = replay.jumps
-                run_in_background(self, "history", lambda: self.model.history(*self._place))
+            if replay.jump_count != self._jump_count:
+                self._jump_count = replay.jump_count
+                run_in_background(self, "history", lambda: self.model.read_metrics(*self._place))
         self._points = charts.extend_points(self._points, event)
         if log is not self._log:
             self._log = log
@@ -166,7 +174,7 @@ class Container(Acting):
         return event
 
     def _read_evidence(self, incidents: Sequence[str]) -> tuple[EvidenceSnapshot, ...]:
-        return tuple(dossier for incident in incidents for dossier in self.model.evidence(incident))
+        return tuple(snapshot for incident in incidents for snapshot in self.model.evidence(incident))
 
     def _start_poll(self, container: str) -> None:
         if self._container_poll is not None and self._container_poll.container == container:
@@ -176,8 +184,8 @@ class Container(Acting):
             self._container_poll = ContainerPoll(
                 self.model.engine,
                 container,
-                lambda glimpse: self.post_message(Seen(container, glimpse)),
-                every=SLOW_POLL_SECONDS if self.model.looks.slow else EVERY,
+                lambda view: self.post_message(Seen(container, view)),
+                every=SLOW_POLL_SECONDS if self.model.looks.slow else POLL_SECONDS,
             )
             self._container_poll.start()
 
@@ -188,8 +196,8 @@ class Container(Acting):
         state, now, width = self.model.state, self.model.clock.now(), self.size.width
         stats = event.data if event is not None and isinstance(event.data, ContainerStats) else None
         bounds = container_words.describe_limit_status(state.safety, self._place, now)
-        self.write("title", container_words.draw_title(*self._place, width))
-        self.write("facts", container_words.draw_facts(stats, bounds, width))
+        self.update_static("title", container_words.draw_title(*self._place, width))
+        self.update_static("facts", container_words.draw_facts(stats, bounds, width))
         if self._is_new("figures", (self._points, stats, self._timelines, self.size)):
             self._draw_figures(charts.find_limits(stats, self._snapshots))
         log, pane = self.query_one("#log", Lines), self.query_one("#pane", Lines)
@@ -199,7 +207,7 @@ class Container(Acting):
         elif self._is_new("pane", (self._pane, self._view, self._snapshots, self._timelines, pane.room)):
             pane.show(self._draw_pane(pane.room))
         pane.point(self._chosen_index if self._pane == PANES[3] and self._timelines else None)
-        self.write("tabs", container_words.draw_tabs(self._pane, self._describe_pane(), width))
+        self.update_static("tabs", container_words.draw_tabs(self._pane, self._describe_pane(), width))
 
     def _is_new(self, name: str, made_of: object) -> bool:
         new = self._drawn.get(name) != made_of
@@ -224,12 +232,12 @@ class Container(Acting):
         log.point(self._log_matches.matches[self._match_index] if self._match_index >= 0 else None)
 
     def _draw_pane(self, width: int) -> list[Text]:
-        seen = self._view
+        view = self._view
         if self._pane == PANES[1]:
-            now = seen.details.checks if seen.details else ()
+            now = view.details.checks if view.details else ()
             return container_words.draw_checks(container_words.merge_checks(now, self._snapshots), width)
         if self._pane == PANES[2]:
-            return container_words.draw_inspection(seen.info, seen.details, width)
+            return container_words.draw_inspection(view.info, view.details, width)
         return [container_words.draw_incident(each, width) for each in self._timelines]
 
     def _describe_pane(self) -> str:
@@ -241,11 +249,11 @@ class Container(Acting):
             return "its log is empty"
         if self._pane == PANES[0] and self._search_text:
             count = len(self._log_matches.matches)
-            place = f"{self._match_index + 1} of {count}" if self._match_index >= 0 else str(count)
-            return f"{'only' if self._only_matches else 'search'} {self._search_text}: {place}"
+            position = f"{self._match_index + 1} of {count}" if self._match_index >= 0 else str(count)
+            return f"{'only' if self._only_matches else 'search'} {self._search_text}: {position}"
         return ""
 
-    def about(self) -> list[tuple[str, Ref]]:
+    def list_subjects(self) -> list[tuple[str, Ref]]:
         event = container_words.find_newest_stats(self.model.state.stats.values(), self._place)
         stats = event.data if event is not None else None
         return [(self._place[0], stats.container)] if isinstance(stats, ContainerStats) else []

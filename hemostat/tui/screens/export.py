@@ -22,9 +22,9 @@ class Export(ModalScreen[Path | None]):
     CSS_PATH = "export.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
 
-    def __init__(self, shown: IncidentContent) -> None:
+    def __init__(self, content: IncidentContent) -> None:
         super().__init__()
-        self._incident = shown
+        self._incident = content
         self._existing_path: str | None = None
         """The path of an existing file for which confirmation was requested."""
 

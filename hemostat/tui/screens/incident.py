@@ -40,27 +40,27 @@ class Incident(Acting):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - the base class declares it this way
     BINDINGS: ClassVar[list[BindingType]] = [
         make_binding(
-            "left,h", "step(-1)", "Step", "incident.earlier", "previous step", shown=True, display="← →"
+            "left,h", "step(-1)", "Step", "incident.earlier", "previous step", in_footer=True, display="← →"
         ),
         make_binding("right,l", "step(1)", "Later", "incident.later", "next step; at the end, follow"),
         make_binding("home,g", "step(-1000)", "First", "incident.first", "first step"),
         make_binding("end,G", "step(1000)", "Last", "incident.last", "last step; follow new steps"),
         make_binding(
-            "n", "incident(1)", "Incident", "incident.next", "next incident", shown=True, display="n p"
+            "n", "incident(1)", "Incident", "incident.next", "next incident", in_footer=True, display="n p"
         ),
         make_binding("p", "incident(-1)", "Previous", "incident.previous", "previous incident"),
         make_binding(
-            "e", "export", "Export", "incident.export", "export it: Markdown, JSON, SVG", shown=True
+            "e", "export", "Export", "incident.export", "export it: Markdown, JSON, SVG", in_footer=True
         ),
         make_binding(
-            "y", "copy", "Copy", "incident.copy", "copy it, if the terminal supports it", shown=True
+            "y", "copy", "Copy", "incident.copy", "copy it, if the terminal supports it", in_footer=True
         ),
         make_binding("down,j", "scroll(1)", "Down", "incident.down", "scroll down"),
         make_binding("up,k", "scroll(-1)", "Up", "incident.up", "scroll up"),
         make_binding("pagedown,space", "scroll(10)", "Page down", "incident.page-down", "one page down"),
         make_binding("pageup", "scroll(-10)", "Page up", "incident.page-up", "one page up"),
         make_binding(
-            "escape", "dismiss", "Back", "incident.back", "previous screen", shown=True, display="esc"
+            "escape", "dismiss", "Back", "incident.back", "previous screen", in_footer=True, display="esc"
         ),
         *ACTION_BINDINGS,
     ]
@@ -89,20 +89,22 @@ class Incident(Acting):
             yield Lines(id="evidence")
         yield Keys()
 
-    def about(self) -> list[tuple[str, Ref]]:
+    def list_subjects(self) -> list[tuple[str, Ref]]:
         known = self._timeline
-        return [] if known is None else [(known.host, self.current(known.host, known.container))]
+        return [] if known is None else [(known.host, self.find_current(known.host, known.container))]
 
     # --- drawing ------------------------------------------------------------------------------------
 
     def draw(self) -> None:
         self._read_state()
-        place = self._find_index()
-        where = "" if place is None else f"{place + 1} of {len(self._incident_logs)}"
-        self.write("title", incident_words.draw_title(self._incident, self._timeline, where, self.size.width))
+        index = self._find_index()
+        where = "" if index is None else f"{index + 1} of {len(self._incident_logs)}"
+        self.update_static(
+            "title", incident_words.draw_title(self._incident, self._timeline, where, self.size.width)
+        )
         if self._timeline is None:
             self._drawn = None
-            self.write("lead", Text())
+            self.update_static("lead", Text())
             for lines in self.query(Lines):
                 lines.show([])
             return
@@ -116,28 +118,28 @@ class Incident(Acting):
         log = self.model.state.log
         if log is not self._log:
             self._log, self._incident_logs = log, build_incident_logs(log)
-        place = self._find_index()
-        if place is not None:
-            self._timeline = build_timeline(self._incident_logs[place])
+        index = self._find_index()
+        if index is not None:
+            self._timeline = build_timeline(self._incident_logs[index])
         elif self.model.replay is not None:
             # The replay went back to before the incident began.
             self._timeline = self._asked = None
         if self.model.replay is not None:
             self._points = charts.cut_after(self._points, self.model.clock.now())
-        told = self._timeline
-        if told is None:
+        timeline = self._timeline
+        if timeline is None:
             return
-        self._points = charts.extend_points(self._points, self._find_stats(told))
-        asked = (told.incident, len(told.steps))
-        if asked != self._asked:
-            self._asked = asked
-            run_in_background(self, told.incident, lambda: self._read_evidence(told))
+        self._points = charts.extend_points(self._points, self._find_stats(timeline))
+        content_key = (timeline.incident, len(timeline.steps))
+        if content_key != self._asked:
+            self._asked = content_key
+            run_in_background(self, timeline.incident, lambda: self._read_evidence(timeline))
 
     def _read_evidence(
-        self, told: IncidentTimeline
+        self, timeline: IncidentTimeline
     ) -> tuple[tuple[EvidenceSnapshot, ...], tuple[MetricPoint, ...]]:
-        return tuple(self.model.evidence(told.incident)), tuple(
-            self.model.history(told.host, told.container.name)
+        return tuple(self.model.evidence(timeline.incident)), tuple(
+            self.model.read_metrics(timeline.host, timeline.container.name)
         )
 
     def on_lines_resized(self) -> None:
@@ -151,7 +153,7 @@ class Incident(Acting):
             self.notify(escape_controls(f"no evidence: {answer.why}"), severity="warning", markup=False)
             return
         self._snapshots, points = answer.value
-        samples = (point for dossier in self._snapshots for point in dossier.samples)
+        samples = (point for snapshot in self._snapshots for point in snapshot.samples)
         self._points = charts.merge_points(samples, points, self._points)
         self.redraw()
 
@@ -166,25 +168,25 @@ class Incident(Acting):
             self._timeline, at, self._snapshots, self._points, charts.find_limits(stats, self._snapshots)
         )
 
-    def _find_stats(self, told: IncidentTimeline) -> Event | None:
-        return find_newest_stats(self.model.state.stats.values(), (told.host, told.container.name))
+    def _find_stats(self, timeline: IncidentTimeline) -> Event | None:
+        return find_newest_stats(self.model.state.stats.values(), (timeline.host, timeline.container.name))
 
-    def _draw_content(self, shown: IncidentContent) -> None:
+    def _draw_content(self, content: IncidentContent) -> None:
         steps, why, evidence = (self.query_one(f"#{name}", Lines) for name in ("steps", "why", "evidence"))
-        self.write("lead", incident_words.draw_lead(shown, self.size.width))
-        steps.show(incident_words.draw_steps(shown, steps.room))
-        steps.point(shown.at)
+        self.update_static("lead", incident_words.draw_lead(content, self.size.width))
+        steps.show(incident_words.draw_steps(content, steps.room))
+        steps.point(content.step_index)
         self.call_after_refresh(self._scroll_to_step)
-        lately = incident_words.count_recent_actions(self._incident_logs, shown.whole, shown.step)
+        lately = incident_words.count_recent_actions(self._incident_logs, content.timeline, content.step)
         plots = max(PLOT_HEIGHTS[0], min(PLOT_HEIGHTS[1], (self.size.height - 20) // 2))
         wide = self.has_class("-wide")
-        latest = shown.at + 1 == len(shown.whole.steps)
-        bounds = self._describe_limits(shown.whole) if latest else ""
+        latest = content.step_index + 1 == len(content.timeline.steps)
+        bounds = self._describe_limits(content.timeline) if latest else ""
         width = (why if wide else evidence).room
-        reasons = incident_words.draw_reasons(shown, lately, width, bounds=bounds, room=steps.room)
-        rest = incident_words.draw_evidence(shown, evidence.room, plots)
+        reasons = incident_words.draw_reasons(content, lately, width, bounds=bounds, room=steps.room)
+        side = incident_words.draw_evidence(content, evidence.room, plots)
         why.show(reasons if wide else [])
-        evidence.show(rest if wide else [*reasons, *rest])
+        evidence.show(side if wide else [*reasons, *side])
 
     def _scroll_to_step(self) -> None:
         """Scroll to the selected step. The timeline grows, and its height is known only after layout."""
@@ -195,13 +197,13 @@ class Incident(Acting):
         if not top <= at < top + height:
             steps.scroll_to(y=max(0, at - height + 1), animate=False)
 
-    def _describe_limits(self, told: IncidentTimeline) -> str:
+    def _describe_limits(self, timeline: IncidentTimeline) -> str:
         """The limit status. Empty for an ended incident."""
-        place, now = (told.host, told.container.name), self.model.clock.now()
+        key, now = (timeline.host, timeline.container.name), self.model.clock.now()
         return (
             ""
-            if told.status in SETTLED_STATUSES
-            else describe_limit_status(self.model.state.safety, place, now)
+            if timeline.status in SETTLED_STATUSES
+            else describe_limit_status(self.model.state.safety, key, now)
         )
 
     def _find_index(self) -> int | None:
@@ -219,11 +221,11 @@ class Incident(Acting):
             self.redraw()
 
     def action_incident(self, by: int) -> None:
-        place = self._find_index()
-        if place is None or not 0 <= place + by < len(self._incident_logs):
+        index = self._find_index()
+        if index is None or not 0 <= index + by < len(self._incident_logs):
             self.notify("the log has no later incident" if by > 0 else "the log has no earlier incident")
             return
-        self._incident = self._incident_logs[place + by].incident
+        self._incident = self._incident_logs[index + by].incident
         self._timeline = self._step_index = self._asked = None
         self._snapshots = self._points = ()
         for name in ("why", "evidence"):
@@ -243,16 +245,16 @@ class Incident(Acting):
     def action_export(self) -> None:
         if self._timeline is None or self.model.exports is Exports.NONE:
             return
-        shown = self._content
+        content = self._content
         if self.model.exports is Exports.FILE:
-            self.app.push_screen(Export(shown), self._notify_written)
+            self.app.push_screen(Export(content), self._notify_written)
         else:
-            self.app.push_screen(Download(), lambda suffix: self._deliver_download(shown, suffix))
+            self.app.push_screen(Download(), lambda suffix: self._deliver_download(content, suffix))
 
-    def _deliver_download(self, shown: IncidentContent, suffix: str | None) -> None:
+    def _deliver_download(self, content: IncidentContent, suffix: str | None) -> None:
         if suffix is not None:
-            text = io.StringIO(FORMATS[suffix](shown))
-            self.app.deliver_text(text, save_filename=make_file_name(shown, suffix))
+            text = io.StringIO(FORMATS[suffix](content))
+            self.app.deliver_text(text, save_filename=make_file_name(content, suffix))
 
     def _notify_written(self, path: Path | None) -> None:
         if path is not None:

@@ -11,18 +11,22 @@ MAX_MOVE: Final = 1 << 30
 
 
 FIRST_BINDINGS: Final[list[BindingType]] = [
-    make_binding("enter", "container", "View", "look", "view this container", shown=True, display="⏎"),
-    make_binding("i", "incident", "Incident", "incident", "latest incident of this container", shown=True),
+    make_binding("enter", "container", "View", "look", "view this container", in_footer=True, display="⏎"),
     make_binding(
-        "slash", "filter", "Filter", "filter", "filter: text !text state: host: project: …", shown=True
+        "i", "incident", "Incident", "incident", "latest incident of this container", in_footer=True
     ),
-    make_binding("f", "faults", "Faults", "faults", "show only containers with a fault, or all", shown=True),
+    make_binding(
+        "slash", "filter", "Filter", "filter", "filter: text !text state: host: project: …", in_footer=True
+    ),
+    make_binding(
+        "f", "faults", "Faults", "faults", "show only containers with a fault, or all", in_footer=True
+    ),
 ]
 """Keys that the footer shows first."""
 OTHER_BINDINGS: Final[list[BindingType]] = [
-    make_binding("s", "sort", "Sort", "sort", "sort by name, CPU, memory, restarts", shown=True),
+    make_binding("s", "sort", "Sort", "sort", "sort by name, CPU, memory, restarts", in_footer=True),
     make_binding("p", "group", "Projects", "group", "group by compose project, on or off"),
-    make_binding("space", "mark", "Mark", "mark", "mark this container and go to the next", shown=True),
+    make_binding("space", "mark", "Mark", "mark", "mark this container and go to the next", in_footer=True),
     make_binding("escape", "all", "All", "all", "clear the filter and all marks", display="esc"),
     make_binding("down,j", "move(1)", "Next", "next", "next container"),
     make_binding("up,k", "move(-1)", "Previous", "previous", "previous container"),

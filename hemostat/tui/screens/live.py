@@ -14,9 +14,9 @@ from hemostat.tui.context import DashboardContext
 class Sought(Message):
     """Requests the history of these containers, by key."""
 
-    def __init__(self, places: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(self, keys: Mapping[str, tuple[str, str]]) -> None:
         super().__init__()
-        self.places = places
+        self.places = keys
 
 
 class Live(Screen[None]):
@@ -37,7 +37,7 @@ class Live(Screen[None]):
         """Show the current state. Unchanged parts must not be drawn again."""
         raise NotImplementedError
 
-    def commands(self) -> Iterable[SystemCommand]:
+    def list_commands(self) -> Iterable[SystemCommand]:
         """Commands of the palette beside the keys."""
         return ()
 
@@ -46,11 +46,11 @@ class Live(Screen[None]):
         if self._is_laid_out and self.is_current and self.app.is_running:
             self.draw()
 
-    def write(self, name: str, text: Text) -> None:
+    def update_static(self, name: str, text: Text) -> None:
         """Update the Static of this id if its text changed, so that an idle screen sends nothing."""
-        place = self.query_one(f"#{name}", Static)
-        if place.content != text:
-            place.update(text)
+        widget = self.query_one(f"#{name}", Static)
+        if widget.content != text:
+            widget.update(text)
 
     def on_screen_resume(self) -> None:
         self.call_after_refresh(self._draw_first)

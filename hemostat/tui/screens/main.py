@@ -86,12 +86,12 @@ class Main(Acting):
 
         If only one row is visible, that row.
         """
-        shown = [each for each in self._entries if isinstance(each, Row)]
-        marked = [row for row in shown if row.key in self._marked_keys]
-        chosen = [row for row in shown if row.key == self._chosen_key]
-        return marked or chosen or (shown if len(shown) == 1 else [])
+        rows_shown = [each for each in self._entries if isinstance(each, Row)]
+        marked = [row for row in rows_shown if row.key in self._marked_keys]
+        chosen = [row for row in rows_shown if row.key == self._chosen_key]
+        return marked or chosen or (rows_shown if len(rows_shown) == 1 else [])
 
-    def about(self) -> list[tuple[str, Ref]]:
+    def list_subjects(self) -> list[tuple[str, Ref]]:
         return [(row.host, row.container) for row in self.targets]
 
     # --- drawing ------------------------------------------------------------------------------------
@@ -102,16 +102,19 @@ class Main(Acting):
         self._marked_keys &= self._cached_rows.keys()
         everything = self._sort_rows(now)
         self._select_entries(everything)
-        picture = build_role_status(state, now)
+        role_status = build_role_status(state, now)
         incidents = sum(map(len, state.unwell.values()))
         is_live = self.model.replay is None
         stale, silent = (format_silence(state, now), describe_silence(state, now)) if is_live else ("", "")
-        told = words.draw_status if is_live else words.draw_recorded_status
-        self.write("title", words.draw_title(len(everything), incidents, self._describe_hidden(), stale))
-        self.write(
-            "status", told(drop_brief_lags(state, picture), describe_mode(state), lost=bool(state.lost))
+        draw_roles = words.draw_status if is_live else words.draw_recorded_status
+        self.update_static(
+            "title", words.draw_title(len(everything), incidents, self._describe_hidden(), stale)
         )
-        self._show_notice(words.draw_notice(picture, silent, self.waiting()))
+        self.update_static(
+            "status",
+            draw_roles(drop_brief_lags(state, role_status), describe_mode(state), is_lost=bool(state.lost)),
+        )
+        self._show_notice(words.draw_notice(role_status, silent, self.describe_waiting()))
         pointless = columns.find_pointless(
             everything, safety=bool(state.safety), grouped=self.model.view.grouped
         )
@@ -119,7 +122,7 @@ class Main(Acting):
         self._draw_log()
 
     def _sort_rows(self, now: float) -> list[Row]:
-        everything = [made.row for made in self._cached_rows.values()]
+        everything = [cached.row for cached in self._cached_rows.values()]
         view = self.model.view
         if not self._order or sorting.may_resort(now, self._sorted_at, self._touched_at):
             everything = sorting.sort_rows(everything, view.sort, reverse=view.reverse)
@@ -129,14 +132,14 @@ class Main(Acting):
         return sorting.keep_order(everything, self._order)
 
     def _select_entries(self, everything: list[Row]) -> None:
-        shown = rows.filter_rows(everything, self._get_filter_text(), faults=self._is_faults_only)
-        self._entries = sorting.group_rows(shown) if self.model.view.grouped else list(shown)
+        visible = rows.filter_rows(everything, self._get_filter_text(), faults=self._is_faults_only)
+        self._entries = sorting.group_rows(visible) if self.model.view.grouped else list(visible)
 
     def _draw_grid(self, now: float, pointless: set[str]) -> None:
         lines, view = self.query_one("#grid", Lines), self.model.view
         width = lines.room
         placed = columns.lay_out(width, view.columns or self.model.looks.columns, pointless)
-        self.write("header", columns.draw_header(placed, width, view.sort, reverse=view.reverse))
+        self.update_static("header", columns.draw_header(placed, width, view.sort, reverse=view.reverse))
         before, self._drawn = self._drawn, {}
 
         def draw(entry: Row | ProjectHeading) -> Text:
@@ -160,7 +163,7 @@ class Main(Acting):
         chosen = self._find_chosen_row() if self._is_log_narrowed else None
         log = self.model.state.log
         events = select_events(log, *chosen.place) if chosen else log
-        self.write(
+        self.update_static(
             "caption", Text("remediation log" + (f" of {escape_controls(chosen.name)}" if chosen else ""))
         )
         if len(self._log_lines) > 2 * MAX_LOG_EVENTS:
@@ -174,15 +177,15 @@ class Main(Acting):
 
     def _show_notice(self, text: Text) -> None:
         self.query_one("#notice", Static).display = bool(text)
-        self.write("notice", text)
+        self.update_static("notice", text)
 
     def _point_cursor(self) -> None:
         chosen = self._find_chosen_row()
         self.query_one("#grid", Lines).point(self._entries.index(chosen) if chosen else None)
 
     def _find_chosen_row(self) -> Row | None:
-        found = (each for each in self._entries if isinstance(each, Row) and each.key == self._chosen_key)
-        return next(found, None)
+        matches = (each for each in self._entries if isinstance(each, Row) and each.key == self._chosen_key)
+        return next(matches, None)
 
     def _get_filter_text(self) -> str:
         return self.query_one("#filter", Input).value
@@ -200,10 +203,10 @@ class Main(Acting):
     # --- keys ---------------------------------------------------------------------------------------
 
     def action_move(self, step: int) -> None:
-        shown = [each.key for each in self._entries if isinstance(each, Row)]
-        if shown:
-            at = shown.index(self._chosen_key) + step if self._chosen_key in shown else max(0, step - 1)
-            self._chosen_key = shown[max(0, min(at, len(shown) - 1))]
+        visible = [each.key for each in self._entries if isinstance(each, Row)]
+        if visible:
+            at = visible.index(self._chosen_key) + step if self._chosen_key in visible else max(0, step - 1)
+            self._chosen_key = visible[max(0, min(at, len(visible) - 1))]
             self._touched_at = self.model.clock.now()
             self._point_cursor()
             if self._is_log_narrowed:
@@ -259,8 +262,8 @@ class Main(Acting):
             self.draw()
 
     def action_mark_all(self) -> None:
-        shown = {each.key for each in self._entries if isinstance(each, Row)}
-        self._marked_keys = set() if shown <= self._marked_keys else self._marked_keys | shown
+        visible = {each.key for each in self._entries if isinstance(each, Row)}
+        self._marked_keys = set() if visible <= self._marked_keys else self._marked_keys | visible
         self.draw()
 
     def action_all(self) -> None:
@@ -306,9 +309,9 @@ class Main(Acting):
         self._change_view(log=not self.model.view.log)
 
     def _change_view(self, **changes: object) -> None:
-        self.model.look(msgspec.structs.replace(self.model.view, **changes))
-        if self.model.complaint:
-            self.notify(escape_controls(self.model.complaint), markup=False)
+        self.model.change_view(msgspec.structs.replace(self.model.view, **changes))
+        if self.model.save_error:
+            self.notify(escape_controls(self.model.save_error), markup=False)
         self._show_log_pane()
         self._resort()
 
@@ -318,7 +321,7 @@ class Main(Acting):
     def on_mount(self) -> None:
         self._show_log_pane()
 
-    def commands(self) -> Iterable[SystemCommand]:
+    def list_commands(self) -> Iterable[SystemCommand]:
         for by in SORTS:
             yield SystemCommand(f"Sort by {by}", "faults stay first", lambda by=by: self.action_sort(by))
-        yield from super().commands()
+        yield from super().list_commands()

@@ -19,7 +19,7 @@ class Roles(Live):
     CSS = "Roles > Static { height: 1; background: $panel; } Roles > Lines { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         make_binding(
-            "escape,r", "dismiss", "Back", "roles.back", "previous screen", shown=True, display="esc"
+            "escape,r", "dismiss", "Back", "roles.back", "previous screen", in_footer=True, display="esc"
         ),
     ]
 
@@ -29,8 +29,10 @@ class Roles(Live):
         yield Keys()
 
     def draw(self) -> None:
-        shown = build_role_status(self.model.state, self.model.clock.now())
-        gone = [Text(f"✗ {name} is missing: start it with: hemostat all", text.BAD) for name in shown.missing]
+        status = build_role_status(self.model.state, self.model.clock.now())
+        missing = [
+            Text(f"✗ {name} is missing: start it with: hemostat all", text.BAD) for name in status.missing
+        ]
         self.query_one("#roles", Lines).show(
-            [*gone, *(line for each in shown.roles for line in text.draw_role(each))]
+            [*missing, *(line for each in status.roles for line in text.draw_role(each))]
         )

@@ -65,44 +65,44 @@ class PlacedColumn(NamedTuple):
 
 def find_pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[str]:
     """Columns without information. `safety`: the containers' limit status is known."""
-    found = set() if len({row.host for row in rows}) > 1 else {"host"}
-    found |= set() if safety else {"breaker", "budget"}
-    found |= set() if any(row.project for row in rows) else {"project", "service"}
-    found |= set() if any(row.received is not None for row in rows) else {"net"}
-    return found | ({"project"} if grouped else set())
+    pointless = set() if len({row.host for row in rows}) > 1 else {"host"}
+    pointless |= set() if safety else {"breaker", "budget"}
+    pointless |= set() if any(row.project for row in rows) else {"project", "service"}
+    pointless |= set() if any(row.received is not None for row in rows) else {"net"}
+    return pointless | ({"project"} if grouped else set())
 
 
 def lay_out(
-    width: int, wanted: Sequence[str] = (), without: AbstractSet[str] = frozenset()
+    width: int, chosen_columns: Sequence[str] = (), without: AbstractSet[str] = frozenset()
 ) -> tuple[PlacedColumn, ...]:
     """The columns in `width` cells.
 
-    `wanted`: only these, in this order. If empty: all except `without`, and the network column only if there
-    is room to spare.
+    `chosen_columns`: only these, in this order. If empty: all except `without`, and the network column only
+    if there is room to spare.
     """
     usual = tuple(name for name in COLUMNS if name not in without)
-    if not _fits(usual, width - MARK_WIDTH - TRAILS_WIDTH, good=True):
+    if not _fits(usual, width - MARK_WIDTH - TRAILS_WIDTH, at_good_width=True):
         usual = tuple(name for name in usual if name != "net")
-    return _lay_out(width, tuple(wanted) or usual)
+    return _lay_out(width, tuple(chosen_columns) or usual)
 
 
 @lru_cache(maxsize=32)
 def _lay_out(width: int, names: tuple[str, ...]) -> tuple[PlacedColumn, ...]:
     room = width - MARK_WIDTH
     chosen = [name for name in names if name in COLUMNS]
-    if not _fits(chosen, room, good=True):
-        while _list_droppable(chosen) and not _fits(chosen, room, good=True):
+    if not _fits(chosen, room, at_good_width=True):
+        while _list_droppable(chosen) and not _fits(chosen, room, at_good_width=True):
             chosen.remove(_list_droppable(chosen)[-1])
-        while len(chosen) > 1 and not _fits(chosen, room, good=False):
+        while len(chosen) > 1 and not _fits(chosen, room, at_good_width=False):
             chosen.remove(max(chosen, key=lambda name: COLUMNS[name].rank))
-    good = _fits(chosen, room, good=True)
-    widths = {name: COLUMNS[name].good if good else COLUMNS[name].least for name in chosen}
+    at_good_width = _fits(chosen, room, at_good_width=True)
+    widths = {name: COLUMNS[name].good if at_good_width else COLUMNS[name].least for name in chosen}
     _grow(widths, room - sum(widths.values()) - len(chosen) + 1)
     return tuple(PlacedColumn(name, widths[name]) for name in chosen)
 
 
-def _fits(names: Sequence[str], room: int, *, good: bool) -> bool:
-    sizes = (COLUMNS[name].good if good else COLUMNS[name].least for name in names)
+def _fits(names: Sequence[str], room: int, *, at_good_width: bool) -> bool:
+    sizes = (COLUMNS[name].good if at_good_width else COLUMNS[name].least for name in names)
     return sum(sizes) + len(names) - 1 <= room
 
 
@@ -134,14 +134,14 @@ def draw_header(placed: Sequence[PlacedColumn], width: int, sort: Sort, *, rever
 
 def draw_line(row: Row, placed: Sequence[PlacedColumn], now: float, *, marked: bool) -> Text:
     text = Text().append("◆ " if marked else "  ", "bold")
-    shown = {name for name, _ in placed}
+    names = {name for name, _ in placed}
     for number, (name, width) in enumerate(placed):
         column = COLUMNS[name]
         content, style = column.cell(row, width, now)
         if name == "incident":
             # Limits that delay the action are shown here if they have no column of their own.
             quiet = [format_pause(row.silenced, now)] if row.silenced else []
-            parts = [*quiet, *list_blocks(row.safety, now, shown), content]
+            parts = [*quiet, *list_blocks(row.safety, now, names), content]
             content, style = ", ".join(filter(None, parts)), BAD if any(parts) else PLAIN
         text.append((" " if number else "") + fit(content, width, right=column.right), style)
     return text
@@ -169,8 +169,8 @@ def _draw_cpu(row: Row, width: int, _: float) -> Cell:
 
 def _draw_memory(row: Row, width: int, _: float) -> Cell:
     number = "-" if row.memory is None else show_size(row.memory)
-    seen = [value for value in row.trail.memory if value is not None]
-    top = float(row.memory_limit or max(seen, default=0.0))
+    measured = [value for value in row.trail.memory if value is not None]
+    top = float(row.memory_limit or max(measured, default=0.0))
     return _draw_measure(row.memory_share, fit(number, SIZE_WIDTH, right=True), row.trail.memory, top, width)
 
 
@@ -216,8 +216,8 @@ def draw_bar(share: float | None, width: int) -> str:
 
 def draw_sparkline(values: Sequence[float | None], top: float, width: int) -> str:
     """The last `width` values, oldest first, in eighths of `top`. A missing value is blank."""
-    shown = values[-width:]
-    return " " * (width - len(shown)) + "".join(_choose_eighth(value, top) for value in shown)
+    visible = values[-width:]
+    return " " * (width - len(visible)) + "".join(_choose_eighth(value, top) for value in visible)
 
 
 def _choose_eighth(value: float | None, top: float) -> str:

@@ -78,28 +78,33 @@ class CachedRow(msgspec.Struct, frozen=True, gc=False):
     overview: HostLimitStatus | None
 
 
-def update_rows(made: Mapping[str, CachedRow], state: DashboardState) -> dict[str, CachedRow]:
+def update_rows(old_rows: Mapping[str, CachedRow], state: DashboardState) -> dict[str, CachedRow]:
     """The rows of all containers. Unchanged rows are the same objects."""
-    found: dict[str, CachedRow] = {}
+    new_rows: dict[str, CachedRow] = {}
     for key, event in state.stats.items():
         if not isinstance(event.data, ContainerStats):
             continue
         place = event.host, event.data.container.name
         unwell, overview = state.unwell.get(place, NO_INCIDENTS), state.safety.get(event.host)
-        old = made.get(key)
+        old = old_rows.get(key)
         trail = state.trails[key]
-        same = old is not None and old.event is event and old.unwell == unwell and old.row.trail is trail
-        if old and same and old.overview is overview:
-            found[key] = old
+        is_same = old is not None and old.event is event and old.unwell == unwell and old.row.trail is trail
+        if old and is_same and old.overview is overview:
+            new_rows[key] = old
             continue
-        safety = overview.of(place[1]) if overview else None
-        if old and same and old.row.safety == safety and old.row.silenced == find_own_pause(safety, overview):
-            found[key] = CachedRow(old.row, event, unwell, overview)
+        safety = overview.get_container_status(place[1]) if overview else None
+        if (
+            old
+            and is_same
+            and old.row.safety == safety
+            and old.row.silenced == find_own_pause(safety, overview)
+        ):
+            new_rows[key] = CachedRow(old.row, event, unwell, overview)
         else:
             row = _make_row(key, event, event.data, unwell, trail)
             row = msgspec.structs.replace(row, safety=safety, silenced=find_own_pause(safety, overview))
-            found[key] = CachedRow(row, event, unwell, overview)
-    return found
+            new_rows[key] = CachedRow(row, event, unwell, overview)
+    return new_rows
 
 
 def _make_row(
@@ -110,8 +115,8 @@ def _make_row(
     trail: MetricTrail,
 ) -> Row:
     state, container = stats.state, stats.container
-    word = format_state(state)
-    fault = word in {"unhealthy", "restarting", "dead"}
+    label = format_state(state)
+    fault = label in {"unhealthy", "restarting", "dead"}
     return Row(
         key=key,
         container=container,
@@ -119,7 +124,7 @@ def _make_row(
         name=container.name,
         project=container.project or "",
         service=container.service or "",
-        word=word,
+        word=label,
         cpu=stats.cpu,
         cpu_limit=stats.cpu_limit,
         memory=stats.memory,
@@ -127,7 +132,9 @@ def _make_row(
         received=stats.received,
         sent=stats.sent,
         restarts=state.restart_count,
-        incident=", ".join(f"{story.kind} {story.status.replace('_', ' ')}" for story in unwell),
+        incident=", ".join(
+            f"{incident_log.kind} {incident_log.status.replace('_', ' ')}" for incident_log in unwell
+        ),
         fault=bool(unwell) or fault,
         trail=trail,
         rank=_compute_rank(unwell, fault=fault),
@@ -136,23 +143,23 @@ def _make_row(
 
 
 def _compute_rank(unwell: tuple[IncidentLog, ...], *, fault: bool) -> int:
-    if any(story.status in LEFT_TO_PEOPLE for story in unwell):
+    if any(incident_log.status in LEFT_TO_PEOPLE for incident_log in unwell):
         return URGENT
     return ILL if unwell else FAULTY if fault else CALM
 
 
-def find_unrecalled(shown: Iterable[object]) -> dict[str, tuple[str, str]]:
+def find_unrecalled(entries: Iterable[object]) -> dict[str, tuple[str, str]]:
     """The places of rows without recalled history, by key."""
-    return {each.key: each.place for each in shown if isinstance(each, Row) and not each.trail.recalled}
+    return {each.key: each.place for each in entries if isinstance(each, Row) and not each.trail.recalled}
 
 
-def filter_rows(rows: Iterable[Row], wanted: str, *, faults: bool) -> list[Row]:
-    """The rows that contain every word of `wanted`, and have a fault if `faults`.
+def filter_rows(rows: Iterable[Row], query: str, *, faults: bool) -> list[Row]:
+    """The rows that contain every word of `query`, and have a fault if `faults`.
 
     `!word` matches rows without the word. `state:`, `host:`, `project:`, `service:`, `name:` and `incident:`
     restrict the search to that field.
     """
-    terms = [_parse_term(word) for word in wanted.lower().split()]
+    terms = [_parse_term(word) for word in query.lower().split()]
     return [
         row
         for row in rows

@@ -39,8 +39,8 @@ def may_resort(now: float, sorted_at: float, touched_at: float) -> bool:
 def sort_rows(rows: Sequence[Row], sort: Sort, *, reverse: bool = False) -> list[Row]:
     """The most urgent first, then the largest, names from a to z. `reverse` does not affect the urgency."""
     value, sign = _VALUES[sort], 1 if reverse else -1
-    named = sorted(rows, key=lambda row: (row.name, row.host), reverse=reverse and sort == "name")
-    return sorted(named, key=lambda row: (row.rank, sign * value(row)))
+    by_name = sorted(rows, key=lambda row: (row.name, row.host), reverse=reverse and sort == "name")
+    return sorted(by_name, key=lambda row: (row.rank, sign * value(row)))
 
 
 def keep_order(rows: Sequence[Row], before: Mapping[str, int]) -> list[Row]:
@@ -57,8 +57,8 @@ def group_rows(rows: Sequence[Row]) -> list[Row | ProjectHeading]:
     projects: dict[str, list[Row]] = {}
     for row in rows:
         projects.setdefault(row.project, []).append(row)
-    found: list[Row | ProjectHeading] = []
+    entries: list[Row | ProjectHeading] = []
     for project, members in projects.items():
-        found.append(ProjectHeading(project, len(members), sum(row.fault for row in members)))
-        found += members
-    return found
+        entries.append(ProjectHeading(project, len(members), sum(row.fault for row in members)))
+        entries += members
+    return entries

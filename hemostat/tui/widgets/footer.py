@@ -25,19 +25,19 @@ class Keys(Footer):
         self._room = self.app.size.width
         keys = [each for each in super().compose() if isinstance(each, FooterKey)]
         sizes = [cell_len(each.key_display) + cell_len(each.description) + PADDING_WIDTH for each in keys]
-        shown = choose_fitting(sizes, [each.action in ALWAYS_SHOWN for each in keys], self._room)
-        yield from (each for each, is_shown in zip(keys, shown, strict=True) if is_shown)
+        visible = choose_fitting(sizes, [each.action in ALWAYS_SHOWN for each in keys], self._room)
+        yield from (each for each, is_shown in zip(keys, visible, strict=True) if is_shown)
 
     def on_resize(self) -> None:
         if self.app.size.width != self._room:
             self.call_after_refresh(self.recompose)
 
 
-def choose_fitting(sizes: Sequence[int], always: Sequence[bool], room: int) -> list[bool]:
+def choose_fitting(sizes: Sequence[int], fixed: Sequence[bool], room: int) -> list[bool]:
     """Which keys are shown: those that always are, and as many of the others as fit."""
-    left = room - sum(size for size, is_fixed in zip(sizes, always, strict=True) if is_fixed)
-    shown: list[bool] = []
-    for size, is_fixed in zip(sizes, always, strict=True):
-        left -= 0 if is_fixed else size
-        shown.append(is_fixed or left >= 0)
-    return shown
+    room_left = room - sum(size for size, is_fixed in zip(sizes, fixed, strict=True) if is_fixed)
+    visible: list[bool] = []
+    for size, is_fixed in zip(sizes, fixed, strict=True):
+        room_left -= 0 if is_fixed else size
+        visible.append(is_fixed or room_left >= 0)
+    return visible

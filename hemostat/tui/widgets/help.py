@@ -39,11 +39,11 @@ class Help(ModalScreen[None]):
             (get_first_key(self.app.get_key_display(each.binding)), each.binding)
             for each in self._shown_bindings
         ]
-        named = self.app.size.width >= ROOMY_WIDTH
+        with_names = self.app.size.width >= ROOMY_WIDTH
         with VerticalScroll(can_focus=False) as box:
-            box.border_title = "keys, with their names in the configuration" if named else "keys"
+            box.border_title = "keys, with their names in the configuration" if with_names else "keys"
             box.border_subtitle = "↓ ↑ scroll, esc closes"
-            yield Static(make_table(keys, named=named))
+            yield Static(make_table(keys, with_names=with_names))
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
@@ -54,18 +54,18 @@ def get_first_key(display: str) -> str:
     return display.partition(" ")[0] or display
 
 
-def make_table(bindings: Iterable[tuple[str, Binding]], *, named: bool) -> Table:
-    """A table of keys, their effects and, if `named`, their names in the configuration."""
-    found: dict[str, tuple[list[str], Binding]] = {}
+def make_table(bindings: Iterable[tuple[str, Binding]], *, with_names: bool) -> Table:
+    """A table of keys, their effects and, if `with_names`, their names in the configuration."""
+    by_action: dict[str, tuple[list[str], Binding]] = {}
     for key, binding in bindings:
-        keys, known = found.get(binding.action, ([], binding))
-        found[binding.action] = [*keys, key], known if known.id else binding
-    told = Table.grid(padding=(0, 2, 0, 0))
-    told.add_column(style="bold", no_wrap=True)
-    told.add_column()
-    told.add_column(style="dim", no_wrap=True)
-    for keys, binding in found.values():
-        words = Text(binding.tooltip or binding.description)
-        name = (binding.id or "") if named else ""
-        told.add_row(Text(" ".join(dict.fromkeys(keys))), words, Text(name))
-    return told
+        keys, first = by_action.get(binding.action, ([], binding))
+        by_action[binding.action] = [*keys, key], first if first.id else binding
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    table.add_column(style="dim", no_wrap=True)
+    for keys, binding in by_action.values():
+        text = Text(binding.tooltip or binding.description)
+        name = (binding.id or "") if with_names else ""
+        table.add_row(Text(" ".join(dict.fromkeys(keys))), text, Text(name))
+    return table

@@ -25,12 +25,12 @@ class ReplayBar(Static):
         self._clock = clock
 
     def on_mount(self) -> None:
-        self.set_interval(REFRESH_SECONDS, self.look)
+        self.set_interval(REFRESH_SECONDS, self.update_bar)
 
     def on_resize(self) -> None:
-        self.look()
+        self.update_bar()
 
-    def look(self) -> None:
+    def update_bar(self) -> None:
         text = draw_bar(self._clock, self.size.width)
         if self.content != text:
             self.update(text)
@@ -38,18 +38,18 @@ class ReplayBar(Static):
 
 def draw_bar(clock: ReplayClock, width: int) -> Text:
     """Two lines of `width` cells: name, position and length of the replay; its track and the keys."""
-    recording, now = clock.recording, clock.playing
+    recording, now = clock.recording, clock.playback_position
     moment = f"{datetime.fromtimestamp(now.position).astimezone():%a %d %b %H:%M:%S}"
-    passed, whole = now.position - recording.begin, recording.end - recording.begin
+    passed, total = now.position - recording.begin, recording.end - recording.begin
     name = fit(clock.name, NAME_WIDTH).rstrip()
-    words = f"{name}  {_describe_state(clock)}  {moment}  {_format_time(passed)} of {_format_time(whole)}"
+    status = f"{name}  {_describe_state(clock)}  {moment}  {_format_time(passed)} of {_format_time(total)}"
     keys = f"  {KEYS_TEXT} " if width > 2 * len(KEYS_TEXT) - NAME_WIDTH else " "
     track = playback.draw_track(recording, now.position, max(0, width - len(keys) - 1))
-    return Text.assemble((fit(f" REPLAY  {words}", width), "bold"), "\n", fit(f" {track}{keys}", width))
+    return Text.assemble((fit(f" REPLAY  {status}", width), "bold"), "\n", fit(f" {track}{keys}", width))
 
 
 def _describe_state(clock: ReplayClock) -> str:
-    now = clock.playing
+    now = clock.playback_position
     if playback.is_at_end(clock.recording, now):
         return "■ END"
     return f"{'‖ PAUSED' if now.paused else '▶'} {playback.format_speed(now.speed)}"

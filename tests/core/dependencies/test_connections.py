@@ -65,21 +65,21 @@ def test_connection_shows_an_undeclared_root_cause():
     relations = Relations()
     for info in (WEB, DB, CACHE):
         relations.update(info)
-    relations.connect(ConnectionPeers(container_id="web", servers=(("10.0.0.3", 5432),)), NOW)
+    relations.record_connections(ConnectionPeers(container_id="web", servers=(("10.0.0.3", 5432),)), NOW)
     relations.update(container("db", "10.0.0.3", status="exited", exit_code=1, finished_at=NOW))
-    root = relations.topology.root("web")
+    root = relations.graph.find_root("web")
     assert root is not None
     assert root.ref.name == "db"
-    assert not relations.topology.is_declared("web", "db")
-    assert relations.topology.root("cache") is None
+    assert not relations.graph.is_declared("web", "db")
+    assert relations.graph.find_root("cache") is None
 
 
 def test_connections_of_a_removed_container_are_removed():
     relations = Relations()
     for info in (WEB, DB):
         relations.update(info)
-    relations.connect(ConnectionPeers(container_id="db", clients=("10.0.0.2",)), NOW)
+    relations.record_connections(ConnectionPeers(container_id="db", clients=("10.0.0.2",)), NOW)
     relations.remove("db")
     relations.update(container("db", "10.0.0.9", status="exited", exit_code=1))
-    relations.connect(ConnectionPeers(container_id="web"), NOW)
-    assert relations.topology.root("web") is None
+    relations.record_connections(ConnectionPeers(container_id="web"), NOW)
+    assert relations.graph.find_root("web") is None

@@ -30,12 +30,16 @@ def service(name: str, needs: str = "", *, number: int = 1, project: str = "shop
 
 
 def root(name: str, *infos: ContainerInfo) -> str | None:
-    found = DependencyGraph.of(infos).root(next(info.ref.id for info in infos if info.ref.name == name))
+    found = DependencyGraph.build(infos).find_root(
+        next(info.ref.id for info in infos if info.ref.name == name)
+    )
     return None if found is None else found.ref.name
 
 
 def downstream(name: str, *infos: ContainerInfo) -> list[str]:
-    found = DependencyGraph.of(infos).downstream(next(info.ref.id for info in infos if info.ref.name == name))
+    found = DependencyGraph.build(infos).find_downstream(
+        next(info.ref.id for info in infos if info.ref.name == name)
+    )
     return [info.ref.name for info in found]
 
 
@@ -125,8 +129,8 @@ def test_label_names_containers_or_services_of_the_project():
 
 def test_missing_dependency_is_not_a_root_cause():
     assert root("app", container("app", needs="nobody,,", network="container:gone")) is None
-    assert DependencyGraph.of(()).root("unknown") is None
-    assert DependencyGraph.of(()).downstream("unknown") == ()
+    assert DependencyGraph.build(()).find_root("unknown") is None
+    assert DependencyGraph.build(()).find_downstream("unknown") == ()
 
 
 def test_dependency_cycle_has_no_root_cause():
@@ -160,31 +164,34 @@ def test_root_cause_in_any_graph_is_down_and_upstream(order, needs, data):
         name: container(name, needs=",".join(words), **state)
         for name, words, state in zip(NAMES, needs, states, strict=True)
     }
-    topology, shuffled = DependencyGraph.of(infos.values()), DependencyGraph.of(infos[name] for name in order)
+    topology, shuffled = (
+        DependencyGraph.build(infos.values()),
+        DependencyGraph.build(infos[name] for name in order),
+    )
     for info in infos.values():
-        found = topology.root(info.ref.id)
-        assert found == shuffled.root(info.ref.id)
+        found = topology.find_root(info.ref.id)
+        assert found == shuffled.find_root(info.ref.id)
         if found is not None:
             assert states[NAMES.index(found.ref.name)] != {}
-            assert info in topology.downstream(found.ref.id)
-            assert found not in topology.downstream(info.ref.id)
+            assert info in topology.find_downstream(found.ref.id)
+            assert found not in topology.find_downstream(info.ref.id)
 
 
 @given(st.lists(st.lists(st.sampled_from(NAMES)), min_size=6, max_size=6))
 def test_upstream_is_the_inverse_of_downstream(needs):
     infos = [container(name, needs=",".join(words)) for name, words in zip(NAMES, needs, strict=True)]
-    topology = DependencyGraph.of(infos)
+    topology = DependencyGraph.build(infos)
     for one in infos:
-        above = topology.upstream(one.ref.id)
-        assert above == {other.ref.id for other in infos if one in topology.downstream(other.ref.id)}
+        above = topology.find_upstream(one.ref.id)
+        assert above == {other.ref.id for other in infos if one in topology.find_downstream(other.ref.id)}
 
 
 def test_changed_container_is_evaluated_in_its_present_state():
     web, db = service("web", "db"), service("db")
-    topology = DependencyGraph.of((web, db))
-    assert topology.root(web.ref.id) is None
+    topology = DependencyGraph.build((web, db))
+    assert topology.find_root(web.ref.id) is None
     topology.update(service("db", **GONE))
-    found = topology.root(web.ref.id)
+    found = topology.find_root(web.ref.id)
     assert found is not None
     assert found.ref.name == "shop-db-1"
 
@@ -195,8 +202,8 @@ def test_fully_connected_graph_is_resolved_in_time():
     labels = {"hemostat.depends_on": ",".join(["crowd"] * 20)}
     crowd = [service("crowd", needs, number=number, labels=labels, **GONE) for number in range(120)]
     began = time.monotonic()
-    topology = DependencyGraph.of([*crowd, service("dead", **GONE)])
-    roots = [topology.root(info.ref.id) for info in crowd[:20]]
+    topology = DependencyGraph.build([*crowd, service("dead", **GONE)])
+    roots = [topology.find_root(info.ref.id) for info in crowd[:20]]
     assert time.monotonic() - began < 2.0
     assert {found.ref.name for found in roots if found} == {"shop-dead-1"}
 
@@ -209,20 +216,20 @@ def test_search_through_many_dependencies_ends():
         for name in layer
     ]
     judged = []
-    topology = DependencyGraph.of(infos)
+    topology = DependencyGraph.build(infos)
     count, topology._judge_condition = (
         topology._judge_condition,
         lambda *each: judged.append(1) or count(*each),
     )
-    assert topology.root(infos[0].ref.id) is not None
+    assert topology.find_root(infos[0].ref.id) is not None
     assert len(judged) < MAX_CONDITIONS + 15
 
 
 def test_nearest_dependencies_come_first():
     infos = [container("web", needs="b,a"), container("a", needs="c"), container("b"), container("c")]
-    found = DependencyGraph.of(infos).nearest(infos[0].ref.id, 3)
+    found = DependencyGraph.build(infos).nearest(infos[0].ref.id, 3)
     assert [each.rstrip("0") for each in found] == ["b", "a", "c"]
-    assert DependencyGraph.of(infos).nearest(infos[0].ref.id, 1) == found[:1]
+    assert DependencyGraph.build(infos).nearest(infos[0].ref.id, 1) == found[:1]
 
 
 def test_connected_replicas_are_resolved_in_time():
@@ -233,16 +240,16 @@ def test_connected_replicas_are_resolved_in_time():
     ]
     ids = {info.ref.id for info in crowd}
     began = time.monotonic()
-    topology = DependencyGraph.of(crowd, {each: ids - {each} for each in ids})
+    topology = DependencyGraph.build(crowd, {each: ids - {each} for each in ids})
     assert time.monotonic() - began < 2.0
-    assert topology.upstream(crowd[0].ref.id) == ids - {crowd[0].ref.id}
+    assert topology.find_upstream(crowd[0].ref.id) == ids - {crowd[0].ref.id}
 
 
 def test_unreadable_labels_are_parsed_once():
     secrets = "password=abc " * 300
     infos = [container(f"c{number}", needs=f"{secrets}{number}") for number in range(50)]
-    DependencyGraph.of(infos)
+    DependencyGraph.build(infos)
     began = time.monotonic()
     for _ in range(10):
-        DependencyGraph.of(infos)
+        DependencyGraph.build(infos)
     assert time.monotonic() - began < 1.0

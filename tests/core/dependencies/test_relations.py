@@ -18,31 +18,31 @@ def info(name: str, needs: str = "", status: str = "running") -> ContainerInfo:
 def test_absent_dependencies_follow_container_changes():
     relations, db = Relations(), {MissingDependency(name="db")}
     relations.update(info("web", "db"))
-    assert relations.absent() == db
+    assert relations.find_missing() == db
     relations.update(info("web", "db", status="exited"))
-    assert relations.absent() == db
+    assert relations.find_missing() == db
     relations.update(info("db"))
-    assert relations.absent() == set()
+    assert relations.find_missing() == set()
     relations.remove("db")
-    assert relations.absent() == db
+    assert relations.find_missing() == db
     relations.update(info("web", "db"), watched=False)
-    assert relations.absent() == set()
+    assert relations.find_missing() == set()
 
 
 def test_state_change_triggers_no_new_lookup():
     relations = Relations()
     relations.update(info("web", "db"))
-    before = relations.absent()
+    before = relations.find_missing()
     relations.update(info("web", "db", status="exited"))
-    assert relations.absent() is before
+    assert relations.find_missing() is before
 
 
 def test_watched_container_is_no_longer_external():
     relations = Relations()
     relations.update(info("web"), watched=False)
-    assert relations.is_bystander("web")
+    assert relations.is_unwatched("web")
     relations.update(info("web"))
-    assert not relations.is_bystander("web")
+    assert not relations.is_unwatched("web")
 
 
 def test_connection_in_a_shared_network_is_no_dependency():
@@ -53,11 +53,11 @@ def test_connection_in_a_shared_network_is_no_dependency():
     seen = ConnectionPeers(container_id="web", servers=(("10.0.0.2", 5432),))
     for each in (web, db, evil):
         relations.update(each)
-    relations.connect(seen, 1.0)
-    assert relations.topology.upstream("web") == set()
+    relations.record_connections(seen, 1.0)
+    assert relations.graph.find_upstream("web") == set()
     relations.remove("evil")
-    relations.connect(seen, 2.0)
-    assert relations.topology.upstream("web") == {"db"}
+    relations.record_connections(seen, 2.0)
+    assert relations.graph.find_upstream("web") == {"db"}
 
 
 def test_replicas_of_one_service_make_no_hub_of_their_client():
@@ -68,8 +68,8 @@ def test_replicas_of_one_service_make_no_hub_of_their_client():
         ref = Container(id=address, name=f"db-{address}", labels=composed("db"))
         relations.update(ContainerInfo(ref=ref, status="running", networks=("n",), addresses=(address,)))
     servers = tuple((address, 5432) for address in addresses)
-    relations.connect(ConnectionPeers(container_id="web", servers=servers), 1.0)
-    assert relations.topology.upstream("web") == set(addresses)
+    relations.record_connections(ConnectionPeers(container_id="web", servers=servers), 1.0)
+    assert relations.graph.find_upstream("web") == set(addresses)
 
 
 def make_shop(services: int) -> tuple[Relations, tuple[tuple[str, int], ...]]:
@@ -90,5 +90,5 @@ def test_containers_of_others_decide_no_hub(services, connected, hub, strangers)
     relations, servers = make_shop(services)
     for number in range(strangers):
         relations.update(msgspec.structs.replace(info(f"t{number}"), networks=("bridge_t",)))
-    relations.connect(ConnectionPeers(container_id="proxy", servers=servers[:connected]), 1.0)
-    assert len(relations.topology.upstream("proxy")) == (0 if hub else connected)
+    relations.record_connections(ConnectionPeers(container_id="proxy", servers=servers[:connected]), 1.0)
+    assert len(relations.graph.find_upstream("proxy")) == (0 if hub else connected)

@@ -23,7 +23,7 @@ def held(
     for moment in (NOW - seconds, NOW):
         host = update_host_state(host, HostSample(time=moment, cpu=1.0))
     info = web(output)
-    return find_root_cause(info, kind, DependencyGraph.of([info]), host, cpu=cpu, now=NOW).held
+    return find_root_cause(info, kind, DependencyGraph.build([info]), host, cpu=cpu, now=NOW).hold_reason
 
 
 @pytest.mark.parametrize(
@@ -48,5 +48,8 @@ def test_calm_host_is_not_a_root_cause():
     host = update_host_state(host, HostSample(time=NOW - 1, cpu=0.5))
     info = web()
     assert (
-        find_root_cause(info, Kind.UNHEALTHY, DependencyGraph.of([info]), host, cpu=0.0, now=NOW).held is None
+        find_root_cause(
+            info, Kind.UNHEALTHY, DependencyGraph.build([info]), host, cpu=0.0, now=NOW
+        ).hold_reason
+        is None
     )

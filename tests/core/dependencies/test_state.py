@@ -16,8 +16,8 @@ def container(name: str, **state) -> ContainerInfo:
 
 
 APP = container("app", started_at=START)
-STOPPED = Observations(stopped={"db"})
-UNOBSERVED = Observations(unobserved={"db"})
+STOPPED = Observations(stopped_ids={"db"})
+UNOBSERVED = Observations(unobserved_ids={"db"})
 
 
 def ended(code: int, at: float, **state) -> ContainerInfo:

@@ -32,18 +32,18 @@ class Scene:
         self.heard: list[IncidentAlert] = []
 
     def open(self, ref: Container, kind: Kind = Kind.UNHEALTHY) -> None:
-        self.hear([self.register.opened(ref, kind, since=self.now)])
+        self.hear([self.register.open_incident(ref, kind, since=self.now)])
 
     def close(self, ref: Container) -> None:
-        self.hear(self.register.closed(ref.id))
+        self.hear(self.register.close_incidents(ref.id))
 
     def hear(self, told: list[IncidentAlert]) -> None:
-        self.heard += [*self.rate.due(self.now), *self.rate.admit(told, self.now)]
+        self.heard += [*self.rate.take_due(self.now), *self.rate.admit(told, self.now)]
 
     def wait(self, seconds: float) -> None:
         for _ in range(int(seconds)):
             self.now += 1.0
-            self.heard += self.rate.due(self.now)
+            self.heard += self.rate.take_due(self.now)
 
     def toggle(self, ref: Container, times: int, every: float = 1.0) -> None:
         for _ in range(times):
@@ -66,7 +66,7 @@ def test_toggling_container_is_rate_limited_with_its_last_state(ends_open):
         scene.open(web)
     scene.wait(61)
     assert scene.of(web)[-1] is (Phase.RAISED if ends_open else Phase.CLEARED)
-    assert scene.rate.waiting == ()
+    assert scene.rate.waiting_alerts == ()
     assert scene.rate.warnings == ()
 
 
@@ -79,7 +79,7 @@ def test_number_of_dropped_alerts_is_reported():
     scene.open(web)
     scene.wait(61)
     raised = [alert for _, alert in scene.heard if alert.phase is Phase.RAISED]
-    assert any((alert.fact("alerts_left_out") or 0) > 5 for alert in raised)
+    assert any((alert.get_fact("alerts_left_out") or 0) > 5 for alert in raised)
 
 
 def test_first_alerts_of_another_container_are_immediate():
@@ -102,7 +102,7 @@ def test_alerts_of_many_old_containers_are_limited_without_delaying_others():
         scene.close(victim)
     assert scene.of(victim).count(Phase.RAISED) == CROWDED_CONTAINER_ALERTS // 2
     scene.wait(61)
-    assert scene.rate.waiting == ()
+    assert scene.rate.waiting_alerts == ()
 
 
 def test_host_alerts_are_not_limited():
@@ -134,7 +134,7 @@ def test_alerts_of_ever_new_names_are_limited(images):
         if number % (count // 50) == 0:
             scene.wait(1)
     assert len(scene.heard) <= bound
-    assert len(scene.rate.waiting) <= bound, "only ends of what was told wait"
+    assert len(scene.rate.waiting_alerts) <= bound, "only ends of what was told wait"
 
 
 def test_container_of_another_image_is_not_limited_by_them():
@@ -161,14 +161,14 @@ def test_short_lived_containers_of_one_image_are_immediate():
         scene.open(container(f"c{number}"), Kind.EXITED)
         scene.wait(number % 2)
     assert len(scene.heard) == 120
-    assert scene.rate.waiting == ()
+    assert scene.rate.waiting_alerts == ()
 
 
 def test_held_alerts_survive_a_restart():
     scene, web = Scene(), container("web")
     for _ in range(MAX_CONTAINER_ALERTS + 1):
         scene.open(web)
-    raw, _ = encode_state(MonitorState(waiting=scene.rate.waiting))
+    raw, _ = encode_state(MonitorState(waiting=scene.rate.waiting_alerts))
     scene.rate = AlertRate(lambda _: False)
     scene.rate.restore(decode_state(raw)[0].waiting)
     scene.heard.clear()

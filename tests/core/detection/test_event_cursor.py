@@ -18,37 +18,37 @@ def test_cursor_without_events_requests_no_past():
 
 
 def test_overlap_is_requested_again_and_recognised():
-    cursor = Cursor().past(happened(0.0)).past(happened(0.5, "start"))
+    cursor = Cursor().advance(happened(0.0)).advance(happened(0.5, "start"))
     assert cursor.since == NOW + 0.5 - OVERLAP_SECONDS
-    assert cursor.knows(happened(0.0))
-    assert cursor.knows(happened(0.5, "start"))
+    assert cursor.has_handled(happened(0.0))
+    assert cursor.has_handled(happened(0.5, "start"))
 
 
 def test_unseen_event_of_the_same_time_is_new():
-    assert not Cursor().past(happened(0.0)).knows(happened(0.0, "oom"))
+    assert not Cursor().advance(happened(0.0)).has_handled(happened(0.0, "oom"))
 
 
 def test_old_events_are_forgotten():
     cursor = Cursor()
     for second in range(100):
-        cursor = cursor.past(happened(float(second)))
+        cursor = cursor.advance(happened(float(second)))
     assert len(cursor.near) <= 2
 
 
 def test_events_before_the_overlap_are_forgotten_without_an_end():
     cursor = Cursor(NOW)
     for number in range(1000):
-        assert not cursor.knows(happened(number / 10, "start"))
-        cursor = cursor.past(happened(number / 10, "start"), last=inf)
+        assert not cursor.has_handled(happened(number / 10, "start"))
+        cursor = cursor.advance(happened(number / 10, "start"), last=inf)
     assert len(cursor.near) <= 11
 
 
 def test_clock_set_back_is_followed():
-    cursor = Cursor().past(happened(100.0)).past(happened(0.0))
+    cursor = Cursor().advance(happened(100.0)).advance(happened(0.0))
     assert cursor.since == NOW - OVERLAP_SECONDS
-    assert not cursor.knows(happened(100.0))
+    assert not cursor.has_handled(happened(100.0))
 
 
 def test_cursor_survives_a_restart():
-    cursor = Cursor().past(happened(0.0))
+    cursor = Cursor().advance(happened(0.0))
     assert msgspec.json.decode(msgspec.json.encode(cursor), type=Cursor) == cursor

@@ -98,7 +98,7 @@ def test_dropped_events_name_the_container_and_keep_deaths():
         intake.add(event("evil", "kill", 100.0 + number / 1000))
     intake.add(event("evil", "die", 100.2))
     intake.add(event("quiet", "kill", 100.2))
-    assert intake.left_out == {"evil"}
+    assert intake.left_out_ids == {"evil"}
     handled = order(intake)
     assert handled.count("evil kill") == MAX_EVENTS_PER_SECOND
     assert {"evil die", "quiet kill"} <= set(handled)
@@ -109,7 +109,7 @@ def test_events_within_the_rate_are_all_processed():
     for number in range(400):
         intake.add(event("web", "unhealthy" if number % 2 else "healthy", 100.0 + number / 4))
         assert intake.take() is not None
-    assert intake.left_out == set()
+    assert intake.left_out_ids == set()
 
 
 def test_queue_is_bounded_in_total():
@@ -119,7 +119,7 @@ def test_queue_is_bounded_in_total():
     for number in range(MAX_MEASUREMENTS + 500):
         intake.add(Probed(container_id="x", time=float(number), error=""))
         intake.add(Listing(()))
-    assert intake.overflowed
+    assert intake.has_overflowed
     assert len(intake) <= MAX_EVENTS + MAX_MEASUREMENTS + 1
     drain(intake)
     assert len(intake) == 0
@@ -139,12 +139,12 @@ def test_restart_in_a_flood_processes_each_event_once():
         taken = intake.take()
         if isinstance(taken, EngineEvent):
             handled.append(taken)
-            cursor = cursor.past(taken, *intake.span)
+            cursor = cursor.advance(taken, *intake.span)
     assert told[-1] in handled
     missed = [each for each in told if each not in handled]
-    assert all(cursor.since <= each.time and not cursor.knows(each) for each in missed)
-    assert all(cursor.knows(each) for each in handled if each.time >= cursor.since)
+    assert all(cursor.since <= each.time and not cursor.has_handled(each) for each in missed)
+    assert all(cursor.has_handled(each) for each in handled if each.time >= cursor.since)
     for taken in iter(intake.take, None):
-        cursor = cursor.past(taken, *intake.span)
+        cursor = cursor.advance(taken, *intake.span)
     assert cursor.until == 110.0
     assert len(cursor.near) == 1

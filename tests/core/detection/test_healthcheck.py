@@ -21,7 +21,7 @@ def after(*turns: tuple[float, bool], health: HealthcheckState | None = None) ->
 
 
 def test_first_pass_after_a_start_is_not_a_change():
-    assert after((1.0, True)) == HealthcheckState(passed=1.0)
+    assert after((1.0, True)) == HealthcheckState(passed_at=1.0)
 
 
 def test_failing_check_is_due_at_once_unless_held():
@@ -70,7 +70,7 @@ ANY = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([nan, inf
 def test_any_clock_gives_a_valid_result(turns, now):
     health = after(*turns)
     healthy = turns[-1][1] if turns else True
-    assert (health.failing is None) == healthy
+    assert (health.failing_since is None) == healthy
     if healthy:
         assert not is_due(health, TUNED, now)
     if len(health.changes) < TUNED.flap_changes:

@@ -30,9 +30,9 @@ def test_label_gives_scheme_port_and_path(label, asked):
 
 
 def test_container_without_label_has_no_probe():
-    assert PROBE.of({"hemostat.probe": "tcp://:5432"}) == ProbeTarget("tcp", 5432)
-    assert PROBE.of({"hemostat.probe": "tcp://db:5432"}) is None
-    assert PROBE.of({}) is None
+    assert PROBE.read_from({"hemostat.probe": "tcp://:5432"}) == ProbeTarget("tcp", 5432)
+    assert PROBE.read_from({"hemostat.probe": "tcp://db:5432"}) is None
+    assert PROBE.read_from({}) is None
 
 
 @pytest.mark.parametrize(
@@ -165,21 +165,21 @@ def test_probe_that_never_connected_is_no_evidence():
         state, phase = record_probe_result(
             state, "no connection within 2 s", now=float(second), started_at=0.0
         )
-    assert (phase, state.astray) == (Phase.RAISED, True)
+    assert (phase, state.never_reached) == (Phase.RAISED, True)
     phases = []
     for second in range(64, 70):
         state, phase = record_probe_result(state, "connection refused", now=float(second), started_at=0.0)
         phases.append(phase)
-    assert (phases.index(Phase.RAISED), state.astray) == (2, False)
+    assert (phases.index(Phase.RAISED), state.never_reached) == (2, False)
 
 
 @pytest.mark.parametrize("error", ["no connection within 2 s", "no route to host", "network is unreachable"])
 def test_container_reached_once_hangs_when_unreachable(error):
     state, _ = record_probe_result(Probing(), "", now=0.0, started_at=0.0)
-    state = state.of_next_process()
+    state = state.reset_for_next_process()
     for second in range(61, 64):
         state, phase = record_probe_result(state, error, now=float(second), started_at=0.0)
-    assert (phase, state.astray) == (Phase.RAISED, False)
+    assert (phase, state.never_reached) == (Phase.RAISED, False)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(allow_nan=True, allow_infinity=True))))

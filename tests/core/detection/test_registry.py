@@ -21,7 +21,7 @@ def test_failure_does_not_scan_all_containers(monkeypatch):
         host.upsert(ContainerInfo(ref=ref, status="running", started_at=1.0), 100.0)
     for patient in tuple(host):
         died = msgspec.structs.replace(patient.info, status="exited", exit_code=1, finished_at=200.0)
-        host.fail(host.upsert(died, 200.0), Kind.EXITED, since=200.0, now=200.0)
+        host.report_failure(host.upsert(died, 200.0), Kind.EXITED, since=200.0, now=200.0)
     assert host.is_in_storm(patient, 200.0)
     assert len(asked) < 5 * 200
 
@@ -29,8 +29,8 @@ def test_failure_does_not_scan_all_containers(monkeypatch):
 def test_failed_probes_still_count_when_another_failure_is_not_reported():
     host = registry.ContainerRegistry(MonitorSettings(), HostState(name="h"))
     patient = host.upsert(ContainerInfo(ref=Container(id="c", name="c"), status="running"), 100.0)
-    patient.probing = Probing(failures=2)
-    patient.unraise(Kind.UNHEALTHY)
-    assert patient.probing.failures == 2
-    patient.unraise(Kind.HUNG)
-    assert patient.probing.failures == 0
+    patient.probe_state = Probing(failures=2)
+    patient.reset_raised(Kind.UNHEALTHY)
+    assert patient.probe_state.failures == 2
+    patient.reset_raised(Kind.HUNG)
+    assert patient.probe_state.failures == 0

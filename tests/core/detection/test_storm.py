@@ -23,7 +23,11 @@ from hemostat.events import Kind
 
 WINDOW = 10.0
 LIMITS = StormLimits(count=5, window=WINDOW)
-A, B, P = StormVerdict(raging=False), StormVerdict(raging=True, began=True), StormVerdict(raging=True)
+A, B, P = (
+    StormVerdict(is_in_storm=False),
+    StormVerdict(is_in_storm=True, is_first=True),
+    StormVerdict(is_in_storm=True),
+)
 NAMES = {f"id{number}": f"web-{number:02}" for number in range(20)}
 
 
@@ -125,7 +129,7 @@ def add(storms: Storms, *failures: tuple[float, str, str], containers: int = 12,
     """Whether each of these failures (time, container, project) is part of a storm."""
     watched = WatchedCounts(containers, projects)
     return [
-        storms.add(StormFailure(now, name, Kind.EXITED, project), LIMITS, watched)[1].raging
+        storms.add(StormFailure(now, name, Kind.EXITED, project), LIMITS, watched)[1].is_in_storm
         for now, name, project in failures
     ]
 
@@ -135,7 +139,10 @@ def test_storm_of_one_project_holds_no_other():
     assert add(storms, *((float(n), f"a{n}", "a") for n in range(6))) == [False] * 4 + [True] * 2
     assert add(storms, (6.0, "b0", "b"), (6.0, "c0", "")) == [False, False]
     assert add(storms, (7.0, "a9", "a")) == [True]
-    assert (storms.holds("a", 8.0, WINDOW), storms.holds("b", 8.0, WINDOW)) == (True, False)
+    assert (storms.is_project_in_storm("a", 8.0, WINDOW), storms.is_project_in_storm("b", 8.0, WINDOW)) == (
+        True,
+        False,
+    )
     assert not storms.are_over(8.0, WINDOW)
     assert storms.are_over(17.0, WINDOW)
 
@@ -151,7 +158,7 @@ def test_single_project_on_a_host_can_be_a_storm():
     storms = Storms()
     burst = [(0.0, f"a{n}", "a") for n in range(5)]
     assert add(storms, *burst, projects=1) == [False] * 4 + [True]
-    assert storms.holds("another", 1.0, WINDOW)
+    assert storms.is_project_in_storm("another", 1.0, WINDOW)
 
 
 def test_calm_projects_are_forgotten():

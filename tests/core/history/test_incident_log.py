@@ -55,7 +55,7 @@ FALSE_ALARM = FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS)
 )
 def test_status_of_an_incident_is_from_its_last_event(told, status, is_open):
     [story] = build_incident_logs(event(data, at) for at, data in enumerate(told))
-    assert (story.status, story.open) == (status, is_open)
+    assert (story.status, story.is_open) == (status, is_open)
     assert [step.data for step in story.steps] == told
 
 

@@ -18,7 +18,7 @@ HEAD = encode_header("h", NOW)
 
 def test_every_type_of_event_is_read_back_unchanged():
     told = make_replay(*ALL, begin=NOW - 1)
-    assert list(told.between(NOW - 1, NOW + 10, tuple(TYPES))) == list(ALL)
+    assert list(told.iterate_between(NOW - 1, NOW + 10, tuple(TYPES))) == list(ALL)
     assert (told.host, told.begin, told.end, len(told)) == ("h", NOW - 1, NOW + 5, len(ALL))
 
 
@@ -26,40 +26,40 @@ def test_events_are_ordered_by_arrival():
     """Clocks of hosts differ; the dashboard was where it was heard."""
     early, late = event(alert(), 100.0), event(complete(), 1.0)
     told = parse([HEAD, encode_event_line(late, NOW + 2), encode_event_line(early, NOW + 1)])
-    assert list(told.between(NOW, NOW + 5, DURABLE)) == [early, late]
+    assert list(told.iterate_between(NOW, NOW + 5, DURABLE)) == [early, late]
     assert told.end == NOW + 2
 
 
 def test_range_includes_its_end():
     told = make_replay(event(alert(), 1.0), event(complete(), 2.0))
-    assert [each.time - NOW for each in told.between(NOW + 1, NOW + 2, DURABLE)] == [2.0]
-    assert list(told.between(NOW, NOW + 2, ("heartbeat",))) == []
+    assert [each.time - NOW for each in told.iterate_between(NOW + 1, NOW + 2, DURABLE)] == [2.0]
+    assert list(told.iterate_between(NOW, NOW + 2, ("heartbeat",))) == []
 
 
 def test_recent_events_are_those_that_had_arrived():
     told = make_replay(*(event(alert(since=NOW + n), n) for n in range(5)))
-    assert [each.time - NOW for each in told.recent("health_alert", 2, NOW + 3)] == [2.0, 3.0]
-    assert told.recent("health_alert", 2, NOW - 1) == []
-    assert told.recent("false_alarm", 2, NOW + 3) == []
+    assert [each.time - NOW for each in told.find_recent_events("health_alert", 2, NOW + 3)] == [2.0, 3.0]
+    assert told.find_recent_events("health_alert", 2, NOW - 1) == []
+    assert told.find_recent_events("false_alarm", 2, NOW + 3) == []
 
 
 def test_last_values_are_one_for_each_name_and_expire():
     first, second, other = event(stats(), 1.0), event(stats(cpu=50.0), 2.0), event(heartbeat(), 2.0)
     told = make_replay(first, second, other)
-    assert told.last("container_stats", NOW + 1.5) == [first]
-    assert told.last("container_stats", NOW + 2) == [second]
-    assert told.last("heartbeat", NOW + 2) == [other]
-    assert told.last("container_stats", NOW + 2 + replay.LIVE_SECONDS) == []
+    assert told.find_last_values("container_stats", NOW + 1.5) == [first]
+    assert told.find_last_values("container_stats", NOW + 2) == [second]
+    assert told.find_last_values("heartbeat", NOW + 2) == [other]
+    assert told.find_last_values("container_stats", NOW + 2 + replay.LIVE_SECONDS) == []
 
 
 def test_points_of_a_container_end_at_the_present():
     told = make_replay(*(event(stats(cpu=float(n)), n) for n in range(400)))
-    assert [point.cpu for point in told.history("h", "web", NOW + 2)] == [0.0, 1.0, 2.0]
-    assert len(told.history("h", "web", NOW + 399)) == 300
-    assert [point.cpu for point in told.history("h", "web", NOW + 2, 2)] == [1.0, 2.0]
-    assert [point.cpu for point in told.history("h", "web", NOW)] == [0.0]
-    assert told.history("h", "db", NOW + 399) == []
-    assert told.history("h", "web", NOW + 2000) == []
+    assert [point.cpu for point in told.find_points("h", "web", NOW + 2)] == [0.0, 1.0, 2.0]
+    assert len(told.find_points("h", "web", NOW + 399)) == 300
+    assert [point.cpu for point in told.find_points("h", "web", NOW + 2, 2)] == [1.0, 2.0]
+    assert [point.cpu for point in told.find_points("h", "web", NOW)] == [0.0]
+    assert told.find_points("h", "db", NOW + 399) == []
+    assert told.find_points("h", "web", NOW + 2000) == []
 
 
 def test_incidents_are_at_their_first_alert_in_the_range():
@@ -69,7 +69,7 @@ def test_incidents_are_at_their_first_alert_in_the_range():
         event(alert(occurrence=2), 2.0, incident="a"),
         event(alert(), 3.0, incident="b"),
     )
-    assert [at - NOW for at in told.incidents] == [1.0, 3.0]
+    assert [at - NOW for at in told.incident_starts] == [1.0, 3.0]
 
 
 def test_secrets_are_masked_and_identifiers_are_not():
@@ -158,5 +158,5 @@ def test_event_of_a_clock_ahead_counts_as_received_now():
 
 def test_empty_range_is_valid():
     told = make_replay()
-    assert (told.begin, told.end, told.incidents) == (NOW, NOW, ())
-    assert told.history("h", WEB.name, NOW) == []
+    assert (told.begin, told.end, told.incident_starts) == (NOW, NOW, ())
+    assert told.find_points("h", WEB.name, NOW) == []

@@ -240,12 +240,12 @@ def test_reasons_are_shown_in_full():
     ],
 )
 def test_ladder_shows_each_step(events, rungs):
-    assert [rung.words for rung in build_ladder(told(*events))] == rungs
+    assert [rung.text for rung in build_ladder(told(*events))] == rungs
 
 
 def test_ladder_shows_the_running_action():
     acting = truncate_at_step(told(ALERT, ASKED, failed(kind=Kind.UNHEALTHY)), 3)
-    assert [rung.words for rung in build_ladder(acting)] == ["restart: under way", "escalation: next"]
+    assert [rung.text for rung in build_ladder(acting)] == ["restart: under way", "escalation: next"]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def numbers(value: Any) -> Iterator[float]:
 
 
 def assert_is_bounded(name: str, text: str) -> None:
-    value = LABELS[name].of({name: text})
+    value = LABELS[name].read_from({name: text})
     assert all(math.isfinite(number) and 0 <= number < 1 << 61 for number in numbers(value)), (name, text)
     assert len(repr(value)) < 20_000
     msgspec.json.encode(build_reference("c", "c", "", {name: text}))
@@ -66,21 +66,21 @@ def test_durations_and_sizes_are_finite_or_refused(text):
             assert 0 <= parse(text) <= most
 
 
-@pytest.mark.parametrize("name", [each.name for each in LABELS.values() if not each.marker])
+@pytest.mark.parametrize("name", [each.name for each in LABELS.values() if not each.is_marker])
 def test_example_of_each_label_is_valid(name):
     label = LABELS[name]
     assert label.example
-    assert label.of({name: f" {label.example} "}) is not None
+    assert label.read_from({name: f" {label.example} "}) is not None
 
 
 def test_empty_or_unreadable_label_is_ignored():
-    assert definitions.ACTIONS.of({}) is None
-    assert definitions.ACTIONS.of({"hemostat.actions": "restart, Cleanup"}) == {
+    assert definitions.ACTIONS.read_from({}) is None
+    assert definitions.ACTIONS.read_from({"hemostat.actions": "restart, Cleanup"}) == {
         Action.RESTART,
         Action.CLEANUP,
     }
-    assert definitions.ACTIONS.of({"hemostat.actions": "restart,reboot"}) is None
-    assert definitions.ACTIONS.of({"hemostat.actions": ""}) == frozenset()
+    assert definitions.ACTIONS.read_from({"hemostat.actions": "restart,reboot"}) is None
+    assert definitions.ACTIONS.read_from({"hemostat.actions": ""}) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_container_reference_with_huge_labels_is_small():
     huge |= {f"com.docker.compose.x{number}": "v" * 100_000 for number in range(1000)}
     ref = build_reference("c", "c", "", huge)
     assert len(msgspec.json.encode(ref)) < 64 << 10
-    assert definitions.PROTECT.of(ref.labels)
-    assert definitions.EXEC.of(ref.labels) is None
+    assert definitions.PROTECT.read_from(ref.labels)
+    assert definitions.EXEC.read_from(ref.labels) is None
 
 
 def test_compose_labels_are_bounded():
@@ -165,4 +165,4 @@ def test_label_that_selects_the_containers_is_valid(selector, group):
     assert definitions.find_selector_label(selector) == group
     kept = build_reference("c", "c", "", found, definitions.find_selector_label(selector)).labels
     assert ("hemostat.team" in kept) is (not group)
-    assert definitions.PROTECT.of(kept)
+    assert definitions.PROTECT.read_from(kept)

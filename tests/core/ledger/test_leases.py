@@ -74,6 +74,6 @@ def test_reset_with_a_future_time_ends_no_lease_yet():
 def test_future_lease_counts_from_when_it_was_first_read():
     """The clock was set back by a day while another responder stops a container."""
     back = NOW - 86400
-    assert is_leased(attempt(), back + 99, seen=back)
-    assert not is_leased(attempt(), back + 100, seen=back)
-    assert not is_leased(attempt(time=1e300, lease=2e300), back + MAX_LEASE_SECONDS, seen=back)
+    assert is_leased(attempt(), back + 99, seen_at=back)
+    assert not is_leased(attempt(), back + 100, seen_at=back)
+    assert not is_leased(attempt(time=1e300, lease=2e300), back + MAX_LEASE_SECONDS, seen_at=back)

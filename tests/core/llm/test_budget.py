@@ -13,7 +13,7 @@ def spent(*costs: float, time: float = NOW - 1) -> list[LlmUsage]:
 
 
 def test_prices_are_dollars_for_a_million_tokens():
-    assert Prices(sent=3.0, received=15.0).of(1_000_000, 100_000) == 4.5
+    assert Prices(sent=3.0, received=15.0).compute_cost(1_000_000, 100_000) == 4.5
 
 
 def test_next_request_must_fit_into_the_hour():
@@ -64,23 +64,27 @@ def test_token_estimate_is_an_upper_bound():
 def test_backoff_of_a_failing_service_doubles_to_a_maximum():
     state, waits, now = CLOSED_CIRCUIT, [], NOW
     for _ in range(9):
-        state = state.failed("down", now)
-        waits.append(state.left(now))
+        state = state.record_failure("down", now)
+        waits.append(state.get_seconds_left(now))
         now = state.until
     assert waits[:3] == [5.0, 10.0, 20.0]
     assert waits[-1] == 300.0
 
 
 def test_retry_after_is_respected_up_to_a_maximum():
-    assert CLOSED_CIRCUIT.failed("busy", NOW, wait=42.0).left(NOW) == 42.0
-    assert CLOSED_CIRCUIT.failed("busy", NOW, wait=1e9).left(NOW) == MAX_SERVICE_WAIT_SECONDS
-    assert CLOSED_CIRCUIT.failed("busy", NOW, wait=42.0).left(NOW + 42.0) == 0.0
-    assert CLOSED_CIRCUIT.failed("busy", NOW).left(NOW - 2 * MAX_SERVICE_WAIT_SECONDS) == 0.0
+    assert CLOSED_CIRCUIT.record_failure("busy", NOW, wait=42.0).get_seconds_left(NOW) == 42.0
+    assert (
+        CLOSED_CIRCUIT.record_failure("busy", NOW, wait=1e9).get_seconds_left(NOW) == MAX_SERVICE_WAIT_SECONDS
+    )
+    assert CLOSED_CIRCUIT.record_failure("busy", NOW, wait=42.0).get_seconds_left(NOW + 42.0) == 0.0
+    assert (
+        CLOSED_CIRCUIT.record_failure("busy", NOW).get_seconds_left(NOW - 2 * MAX_SERVICE_WAIT_SECONDS) == 0.0
+    )
 
 
 def test_requests_in_flight_do_not_change_the_backoff():
-    state = CLOSED_CIRCUIT.failed("busy", NOW, wait=42.0)
+    state = CLOSED_CIRCUIT.record_failure("busy", NOW, wait=42.0)
     for _ in range(4):
-        state = state.failed("busy", NOW + 1)
-    assert state.left(NOW + 1) == 41.0
-    assert state.failed("busy", state.until).left(state.until) == 10.0
+        state = state.record_failure("busy", NOW + 1)
+    assert state.get_seconds_left(NOW + 1) == 41.0
+    assert state.record_failure("busy", state.until).get_seconds_left(state.until) == 10.0

@@ -33,7 +33,7 @@ def tally(*events: Event, containers: int = 10) -> Counters:
 
 
 def counted(made: Counters, measure: definitions.Measure) -> dict:
-    return made.numbers()[measure]
+    return made.collect_numbers()[measure]
 
 
 def investigated(**changes: object) -> Payload:
@@ -112,7 +112,7 @@ def box(name: str, project: str = "") -> Container:
 
 def named(made: Counters, *containers: Container, at: float = 0.0) -> list[str]:
     """What each is called, one second after the other."""
-    return [made.name_of(each, NOW + at + number) for number, each in enumerate(containers)]
+    return [made.get_container_name(each, NOW + at + number) for number, each in enumerate(containers)]
 
 
 def test_unused_name_frees_its_series():
@@ -151,7 +151,7 @@ def test_series_survive_a_restart():
     made = Counters(containers=2)
     named(made, box("a"), box("b"))
     after = Counters(containers=2)
-    after.restore(made.memo())
+    after.restore(made.encode_state())
     assert named(after, box("c"), box("a"), at=10.0) == [OTHER, "a"]
     earlier = Counters(containers=2)
     earlier.restore(b'{"known": {"container": ["a", "b"]}}')
@@ -167,7 +167,7 @@ def test_invalid_bytes_are_ignored():
 def test_processed_events_grow_over_restarts_of_the_role():
     made = tally()
     for handled, started in ((5, NOW), (8, NOW), (2, NOW + 60)):
-        made.hear([event(heartbeat(handled=handled, started=started))], NOW)
+        made.count_heartbeats([event(heartbeat(handled=handled, started=started))], NOW)
     assert counted(made, definitions.HANDLED_EVENTS) == {("monitor", "h"): 10}
 
 
@@ -180,10 +180,10 @@ def sampled(number: int, started: float = NOW, host: str = "h") -> Event:
 def test_role_counters_grow_over_all_restarts():
     made = tally()
     for number, started in ((5, NOW), (8, NOW), (2, NOW + 60)):
-        made.hear([sampled(number, started)], NOW)
+        made.count_heartbeats([sampled(number, started)], NOW)
     after = Counters(containers=1)
-    after.restore(made.memo())
-    after.hear([sampled(3, NOW + 60), sampled(1, host="other")], NOW)
+    after.restore(made.encode_state())
+    after.count_heartbeats([sampled(3, NOW + 60), sampled(1, host="other")], NOW)
     assert counted(after, definitions.SAMPLES) == {("h",): 11, ("other",): 1}
 
 
@@ -197,25 +197,27 @@ def test_role_counters_grow_over_all_restarts():
 )
 def test_counter_of_another_role_is_ignored(figure):
     made = tally()
-    made.hear([event(heartbeat(figures=(figure,)))], NOW)
-    assert {m.name for m, values in made.numbers().items() if values} == {definitions.HANDLED_EVENTS.name}
+    made.count_heartbeats([event(heartbeat(figures=(figure,)))], NOW)
+    assert {m.name for m, values in made.collect_numbers().items() if values} == {
+        definitions.HANDLED_EVENTS.name
+    }
 
 
 def test_channels_above_the_limit_are_counted_as_other():
     made = tally()
     name = definitions.NOTIFICATIONS.name
     figures = tuple(Figure(name, (f"c{number}", DeliveryResult.DELIVERED), 1) for number in range(60))
-    made.hear([event(heartbeat(figures=figures))], NOW)
+    made.count_heartbeats([event(heartbeat(figures=figures))], NOW)
     told = counted(made, definitions.NOTIFICATIONS)
     assert (len(told), told[OTHER, "delivered"]) == (51, 10)
 
 
 def test_silent_role_is_forgotten_after_a_day():
     made = tally()
-    made.hear([event(heartbeat())], NOW)
-    made.hear([], NOW + 86_000)
+    made.count_heartbeats([event(heartbeat())], NOW)
+    made.count_heartbeats([], NOW + 86_000)
     assert list(made.roles) == [("monitor", "h")]
-    made.hear([], NOW + 87_000)
+    made.count_heartbeats([], NOW + 87_000)
     assert made.roles == {}
 
 
@@ -224,16 +226,16 @@ def test_successor_continues_with_the_same_counts():
     for cut in range(len(story) + 1):
         before = tally(*story[:cut])
         after = Counters(containers=10)
-        after.restore(before.memo())
+        after.restore(before.encode_state())
         for each in (*story[:cut][-1:], *story[cut:]):
             after.take(each.type, "9-0", each)
-        assert after.numbers() == tally(*story).numbers()
+        assert after.collect_numbers() == tally(*story).collect_numbers()
 
 
 def test_obsolete_counter_is_dropped():
     made = Counters(containers=1)
     made.restore(b'{"counts": [["hemostat_gone_total", ["a"], 1], ["hemostat_alerts_total", ["a"], 1]]}')
-    assert not any(made.numbers().values())
+    assert not any(made.collect_numbers().values())
 
 
 @pytest.mark.parametrize("measure", definitions.COUNTED_MEASURES, ids=lambda each: each.name)
@@ -246,13 +248,13 @@ def test_stored_durations_in_other_buckets_are_dropped(name):
     made = Counters(containers=1)
     made.restore(json.dumps({"spread": [[name, ["exited"], [1, 2], 3.0]]}).encode())
     made.take("health_alert", "1-0", event(alert()))
-    (found,) = made.numbers()[definitions.TIME_TO_DETECT].values()
+    (found,) = made.collect_numbers()[definitions.TIME_TO_DETECT].values()
     assert sum(found.counts) == 1
 
 
 def test_incident_duration_ends_with_the_condition():
     made = tally(event(alert()), event(alert(kind=Kind.OOM), incident="i2"), event(CLEARED, 1))
-    assert [each.kind for each in made.opened.values() if each.lasts] == [Kind.OOM]
+    assert [each.kind for each in made.open_incidents.values() if each.lasts] == [Kind.OOM]
 
 
 def test_decisions_of_people_are_counted():

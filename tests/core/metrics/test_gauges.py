@@ -74,7 +74,9 @@ FAILED = Attempt(
 )
 def test_circuit_breaker_gauge_equals_the_responders_state(later, resets, state):
     attempts = tuple(msgspec.structs.replace(FAILED, key=str(number)) for number in range(3))
-    book = LedgerSnapshot(version=1, attempts=attempts, ended=attempts, controls=Controls(resets=resets))
+    book = LedgerSnapshot(
+        version=1, attempts=attempts, ended_attempts=attempts, controls=Controls(resets=resets)
+    )
     told = gauges.measure_breakers({"h": compute_host_status(book, ResponderSettings(), NOW + later)})
     found = told[definitions.BREAKERS]
     assert [place[:2] for place, count in found.items() if count] == ([("container", state)] if state else [])

@@ -19,7 +19,7 @@ from hemostat.core.settings.alert import Topic
 from tests.support.samples import NOW, event, heartbeat
 
 ROLES = ("monitor", "alert")
-UNREADABLE_PAUSE = Controls(pauses={ALL_CONTAINERS: FALLBACK_PAUSE}).notice(NOW)
+UNREADABLE_PAUSE = Controls(pauses={ALL_CONTAINERS: FALLBACK_PAUSE}).describe_pauses(NOW)
 
 
 def beats(*places: tuple[str, str], trouble: str = ""):
@@ -37,7 +37,7 @@ def told(vigil: SelfMonitoringState, gone: dict[str, str], now: float):
 def test_system_is_healthy_while_all_roles_send_heartbeats():
     vigil, gone = observe_heartbeats(SelfMonitoringState(), BOTH, ROLES, 0.0)
     assert gone == {}
-    assert update_and_notify(vigil, gone, 0.0, after=60.0, host="a")[0].well
+    assert update_and_notify(vigil, gone, 0.0, after=60.0, host="a")[0].is_well
 
 
 def test_role_without_heartbeat_is_lost():
@@ -79,7 +79,7 @@ def test_label_in_an_error_of_the_engine_names_no_data(words):
 
 def test_unreadable_pause_after_another_one_is_notified():
     pauses = {"api": Pause(by="ann", at=NOW, reason="release"), "web": FALLBACK_PAUSE}
-    trouble = Controls(pauses=pauses).notice(NOW)
+    trouble = Controls(pauses=pauses).describe_pauses(NOW)
     alive = beats(("responder", "a"), trouble=trouble)
     assert list(observe_heartbeats(SelfMonitoringState(), alive, ["responder"], NOW)[1]) == [
         "data in Redis of a"
@@ -89,18 +89,18 @@ def test_unreadable_pause_after_another_one_is_notified():
 def test_long_loss_and_return_are_notified_once():
     vigil, words = told(SelfMonitoringState(), {BUS_NAME: "refused"}, 0.0)
     assert words == []
-    assert not vigil.well
-    assert vigil.why == ""
+    assert not vigil.is_well
+    assert vigil.announced_trouble == ""
     vigil, words = told(vigil, {BUS_NAME: "refused"}, 59.0)
     assert words == []
     vigil, words = told(vigil, {BUS_NAME: "refused"}, 60.0)
     assert words == [(Topic.GONE, BUS_NAME)]
-    assert vigil.why == "refused"
+    assert vigil.announced_trouble == "refused"
     vigil, words = told(vigil, {BUS_NAME: "refused"}, 120.0)
     assert words == []
     vigil, words = told(vigil, {}, 130.0)
     assert words == [(Topic.BACK, BUS_NAME)]
-    assert vigil.well
+    assert vigil.is_well
 
 
 def test_short_loss_is_not_notified():

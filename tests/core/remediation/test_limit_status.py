@@ -24,13 +24,17 @@ def look(
     running = tuple(each for each in attempts if each.outcome is None)
     ended = tuple(each for each in attempts if each.outcome is not None)
     book = LedgerSnapshot(
-        version=1, attempts=attempts, running=running, ended=ended, controls=controls or Controls()
+        version=1,
+        attempts=attempts,
+        running_attempts=running,
+        ended_attempts=ended,
+        controls=controls or Controls(),
     )
     return compute_host_status(book, limits, NOW)
 
 
 def test_container_without_actions_has_its_full_budget():
-    own = look(attempt(5.0, container="db")).of("web")
+    own = look(attempt(5.0, container="db")).get_container_status("web")
     assert (own.budget, own.breaker, own.backoff, own.pause, own.attempt) == (
         RestartBudget(0, 3),
         BreakerState(),
@@ -42,25 +46,31 @@ def test_container_without_actions_has_its_full_budget():
 
 def test_each_container_has_its_own_budget():
     seen = look(attempt(1000.0), attempt(20.0, container="db"), attempt(10.0, container="db"))
-    assert (seen.of("web").budget, seen.of("db").budget) == (RestartBudget(1, 3), RestartBudget(2, 3))
-    assert (seen.of("web").backoff, seen.of("db").backoff) == (0.0, NOW - 9 + 20)
+    assert (seen.get_container_status("web").budget, seen.get_container_status("db").budget) == (
+        RestartBudget(1, 3),
+        RestartBudget(2, 3),
+    )
+    assert (seen.get_container_status("web").backoff, seen.get_container_status("db").backoff) == (
+        0.0,
+        NOW - 9 + 20,
+    )
 
 
 def test_spent_budget_and_cooldown_have_an_end_time():
-    spent = look(*(attempt(ago) for ago in (3000.0, 2000.0, 1000.0))).of("web")
+    spent = look(*(attempt(ago) for ago in (3000.0, 2000.0, 1000.0))).get_container_status("web")
     assert spent.budget == RestartBudget(3, 3, NOW + 2600)
-    resting = look(*(attempt(ago) for ago in (5000.0, 4000.0, 3000.0))).of("web")
+    resting = look(*(attempt(ago) for ago in (5000.0, 4000.0, 3000.0))).get_container_status("web")
     assert resting.budget == RestartBudget(1, 3, NOW + 600)
 
 
 def test_circuit_breakers_are_open_then_half_open():
     fresh = look(*(failed(ago, host_fault=True) for ago in (300.0, 200.0, 100.0)))
-    assert fresh.of("web").breaker == BreakerState(3, open=True, until=NOW - 99 + 600)
+    assert fresh.get_container_status("web").breaker == BreakerState(3, open=True, until=NOW - 99 + 600)
     assert fresh.breaker == BreakerState(3), "the host's needs failures of several containers"
-    old = look(*(failed(ago) for ago in (900.0, 800.0, 700.0))).of("web").breaker
+    old = look(*(failed(ago) for ago in (900.0, 800.0, 700.0))).get_container_status("web").breaker
     assert (old.open, old.half_open) == (False, True)
     closed = look(*(failed(ago) for ago in (300.0, 200.0)), controls=Controls(resets={"web": NOW - 1}))
-    assert closed.of("web").breaker == BreakerState()
+    assert closed.get_container_status("web").breaker == BreakerState()
 
 
 def test_host_breaker_is_shown_with_its_project():
@@ -94,16 +104,24 @@ def test_overview_time_is_linear_in_the_attempts(containers):
 def test_pause_is_shown_where_it_applies():
     pause, over = Pause(by="ann", at=NOW - 9), Pause(by="ann", at=NOW - 9, until=NOW - 1)
     seen = look(controls=Controls(pauses={"web": pause, "db": over}))
-    assert (seen.pause, seen.of("web").pause, seen.of("db").pause) == (None, pause, None)
+    assert (seen.pause, seen.get_container_status("web").pause, seen.get_container_status("db").pause) == (
+        None,
+        pause,
+        None,
+    )
     everything = look(controls=Controls(pauses={"*": pause}))
-    assert everything.pause == everything.of("whichever").pause == pause
+    assert everything.pause == everything.get_container_status("whichever").pause == pause
     assert everything.containers == {}
 
 
 def test_running_action_is_shown_until_its_lease_ends():
     acting, dropped = attempt(1.0, outcome=None), attempt(500.0, outcome=None, container="db")
     seen = look(dropped, acting)
-    assert (seen.of("web").attempt, seen.of("db").attempt, seen.running) == (acting, None, 1)
+    assert (
+        seen.get_container_status("web").attempt,
+        seen.get_container_status("db").attempt,
+        seen.running,
+    ) == (acting, None, 1)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +137,9 @@ def test_running_action_is_shown_until_its_lease_ends():
     ],
 )
 def test_shown_limits_are_those_of_the_decision(attempts):
-    own = look(*attempts).of("web")
+    own = look(*attempts).get_container_status("web")
     decision = preview_decision(
-        order(), LedgerSnapshot(version=1, attempts=attempts, running=attempts[-1:]), LIMITS, NOW
+        order(), LedgerSnapshot(version=1, attempts=attempts, running_attempts=attempts[-1:]), LIMITS, NOW
     )
     if own.budget.until:
         assert isinstance(decision, Refuse)

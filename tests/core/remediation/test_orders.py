@@ -98,7 +98,7 @@ def test_actions_label_does_not_limit_orders():
 @pytest.mark.parametrize("limits", [LIMITS, ResponderSettings(actions=tuple(Action))])
 def test_stop_needs_an_order(limits):
     told = needed(alert=alert(since=NOW - 1), action=Action.STOP)
-    situation = DecisionInput(book=LedgerSnapshot(version=1, patient="web"))
+    situation = DecisionInput(book=LedgerSnapshot(version=1, alerted_container="web"))
     decision = decide(told, "i1", situation, limits, by="responder@a", lease=LEASE, now=NOW)
     assert decision == Refuse(Reason.NOT_ALLOWED, "only an operator can stop a container")
     assert "stop" not in {choice for kind in Kind for choice in list_choices(alert(kind=kind), limits)}
@@ -115,7 +115,7 @@ def test_action_none_is_not_an_order():
         (tuple(attempt(ago) for ago in (5000.0, 4000.0, 3000.0)), {}, Reason.COOLDOWN),
         (
             (),
-            {"ended": tuple(failed(50.0 + n, container=f"c{n}", host_fault=True) for n in range(5))},
+            {"ended_attempts": tuple(failed(50.0 + n, container=f"c{n}", host_fault=True) for n in range(5))},
             Reason.BREAKER_OPEN,
         ),
     ],
@@ -139,7 +139,7 @@ def test_backoff_and_minimum_replicas_apply_to_orders():
 def test_override_does_not_cover_running_or_protected():
     busy = attempt(1.0, key="other", outcome=None)
     forced = order(force=True)
-    assert isinstance(ask(wanted=forced, limits=OVERRIDE, running=(busy,)), Wait)
+    assert isinstance(ask(wanted=forced, limits=OVERRIDE, running_attempts=(busy,)), Wait)
     kept = order(force=True, container=labelled(protect="true"))
     assert isinstance(ask(wanted=kept, limits=OVERRIDE), Refuse)
 

@@ -27,6 +27,7 @@ from hemostat.core.remediation.decision import (
 from hemostat.core.remediation.orders import build_request as request_of
 from hemostat.core.remediation.policy import decide, find_stop_wait
 from hemostat.core.remediation.repetition import build_attempt_key
+from hemostat.core.remediation.slots import select_slot_holders
 from hemostat.core.settings.responder import MAX_LOOKBACK_SECONDS, ResponderSettings
 from hemostat.core.settings.trust import TrustSettings, get_replica_group
 from hemostat.events import Action, Container, Kind, Order, Outcome, Reason, RemediationNeeded, seal
@@ -54,11 +55,11 @@ def ask(
     book = LedgerSnapshot(
         version=1,
         attempts=attempts,
-        running=tuple(running),
-        ended=tuple(ended),
+        running_attempts=tuple(running),
+        ended_attempts=tuple(ended),
         controls=controls,
         approval=approval,
-        patient=patient,
+        alerted_container=patient,
     )
     return decide(request, "i1", DecisionInput(book=book, peers=peers), limits, by=by, lease=LEASE, now=NOW)
 
@@ -93,7 +94,7 @@ def running(started_at: float) -> ContainerInfo:
     ],
 )
 def test_no_action_starts_during_a_stop_by_a_person(info, since, until, waits):
-    book = LedgerSnapshot(version=1, stopping=ManualStop(since, until))
+    book = LedgerSnapshot(version=1, manual_stop=ManualStop(since, until))
     assert (find_stop_wait(book, info, NOW) is not None) is waits
 
 
@@ -637,11 +638,11 @@ class Responders(RuleBasedStateMachine):
         self.work(attempt, by)
 
     def work(self, attempt: Attempt, by: str) -> None:
-        assert not self.desk.controls().pauses
+        assert not self.desk.read_controls().pauses
         others = [other for other, _ in self.acting if other.lease > self.now and other.key != attempt.key]
         assert attempt.container not in {other.container for other in others}
         assert attempt.service is None or attempt.service not in {other.service for other in others}
-        assert len(others) < TIGHT.concurrency
+        assert len(select_slot_holders(others, self.now)) < TIGHT.concurrency
         self.begun[attempt.key] = attempt
         self.acting = [each for each in self.acting if each[0].key != attempt.key]
         self.acting.append((attempt, by))

@@ -42,7 +42,7 @@ def container(project: str = "") -> Container:
 
 def waits(project: str, held: list[Attempt], **changes) -> bool:
     limits, action = changes.pop("limits", LIMITS), changes.pop("action", Action.RESTART)
-    situation = DecisionInput(book=LedgerSnapshot(version=1, running=tuple(held)), **changes)
+    situation = DecisionInput(book=LedgerSnapshot(version=1, running_attempts=tuple(held)), **changes)
     return find_wait("k", container(project), action, situation, limits, NOW) is not None
 
 
@@ -122,12 +122,18 @@ def begun(number: int, project: str) -> Attempt:
 
 
 def test_project_at_its_rush_limit_waits_alone():
-    book = LedgerSnapshot(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
+    book = LedgerSnapshot(
+        version=1, ended_attempts=tuple(begun(number, "shop") for number in range(LIMITS.rush))
+    )
     assert find_rush_wait(container("shop"), 0.0, book, LIMITS, NOW) is not None
     assert find_rush_wait(container("blog"), 0.0, book, LIMITS, NOW) is None
-    both = (*book.ended, *(begun(50 + number, "bots") for number in range(limit_per_project(LIMITS.rush))))
+    both = (
+        *book.ended_attempts,
+        *(begun(50 + number, "bots") for number in range(limit_per_project(LIMITS.rush))),
+    )
     assert (
-        find_rush_wait(container("blog"), 0.0, LedgerSnapshot(version=1, ended=both), LIMITS, NOW) is not None
+        find_rush_wait(container("blog"), 0.0, LedgerSnapshot(version=1, ended_attempts=both), LIMITS, NOW)
+        is not None
     )
 
 
@@ -143,10 +149,12 @@ def test_long_runner_does_not_wait_for_short_ones(ran, others_ran, waiting):
     ended = tuple(
         msgspec.structs.replace(begun(number, f"p{number}"), ran=others_ran) for number in range(40)
     )
-    book = LedgerSnapshot(version=1, ended=ended)
+    book = LedgerSnapshot(version=1, ended_attempts=ended)
     assert (find_rush_wait(container("shop"), ran, book, LIMITS, NOW) is not None) is waiting
 
 
 def test_project_waits_for_its_own_short_runners():
-    book = LedgerSnapshot(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
+    book = LedgerSnapshot(
+        version=1, ended_attempts=tuple(begun(number, "shop") for number in range(LIMITS.rush))
+    )
     assert find_rush_wait(container("shop"), 3600.0, book, LIMITS, NOW) is not None

@@ -40,11 +40,11 @@ def forged(service: str, labels: dict[str, str] | None = None, **state: Any) -> 
 
 
 def topology(*infos: ContainerInfo, trust: TrustSettings = TRUST_OWN) -> DependencyGraph:
-    return DependencyGraph.of(infos, trust=trust)
+    return DependencyGraph.build(infos, trust=trust)
 
 
 def root(of: ContainerInfo, *others: ContainerInfo, trust: TrustSettings = TRUST_OWN) -> str | None:
-    found = topology(of, *others, trust=trust).root(of.ref.id)
+    found = topology(of, *others, trust=trust).find_root(of.ref.id)
     return None if found is None else found.ref.name
 
 
@@ -138,23 +138,23 @@ def test_forged_service_neither_holds_nor_releases(labels, state):
 @pytest.mark.parametrize("state", [{}, {"networks": ("proxy",)}, {"networks": ("shop_default2",)}])
 def test_stranger_cannot_mark_a_container_as_a_job(labels, state):
     job = real("job")
-    assert topology(job, forged("app", labels, **state)).must_complete(job.ref.id) == ()
+    assert topology(job, forged("app", labels, **state)).list_job_dependents(job.ref.id) == ()
 
 
 def test_project_member_can_mark_another_as_a_job():
     job, app = real("job"), real("app", JOB)
-    assert topology(job, app).must_complete(job.ref.id) == (app,)
+    assert topology(job, app).list_job_dependents(job.ref.id) == (app,)
 
 
 def test_trusted_labels_let_any_project_member_do_so():
     job, app = real("job"), forged("app", {NEEDS: JOB})
-    assert topology(job, app, trust=TRUST_COMPOSE).must_complete(job.ref.id) == (app,)
+    assert topology(job, app, trust=TRUST_COMPOSE).list_job_dependents(job.ref.id) == (app,)
 
 
 def test_dependents_of_the_project_precede_strangers():
     victim = real("db")
     evil = [container(f"a{n}x", {"hemostat.depends_on": victim.ref.name}) for n in range(30)]
-    named = topology(victim, *evil, real("web", "db")).downstream(victim.ref.id)
+    named = topology(victim, *evil, real("web", "db")).find_downstream(victim.ref.id)
     assert named[0].ref.name == "shop-web-1"
     assert len(named) == 31
 
@@ -200,10 +200,14 @@ def observed(
         relations.update(info)
     address = server.addresses[0]
     if (seen_at or client.ref.id) == client.ref.id:
-        relations.connect(ConnectionPeers(container_id=client.ref.id, servers=((address, 80),)), 100.0)
+        relations.record_connections(
+            ConnectionPeers(container_id=client.ref.id, servers=((address, 80),)), 100.0
+        )
     else:
-        relations.connect(ConnectionPeers(container_id=server.ref.id, clients=client.addresses), 100.0)
-    found = relations.topology.root(client.ref.id)
+        relations.record_connections(
+            ConnectionPeers(container_id=server.ref.id, clients=client.addresses), 100.0
+        )
+    found = relations.graph.find_root(client.ref.id)
     return "" if found is None else found.ref.name
 
 

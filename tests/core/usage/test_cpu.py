@@ -182,7 +182,7 @@ def facts(series: list[Sample], track: UsageTracker) -> dict[str, object]:
         asked = should_read_activity(track, sample, LIMITS, TUNED)
         told = Activity(time=sample.time, cpu=sample.cpu, threads=(Thread(1, 1, 1, sample.cpu, 0.0, 0),))
         reading = observe(track, sample, LIMITS, TUNED, told if asked else None)
-        track = reading.track
+        track = reading.tracker
         if reading.findings:
             return {item.name: item.value for item in reading.findings[0].evidence}
     return {}
@@ -195,17 +195,17 @@ def test_observed_calm_is_evidence():
 
 
 def test_earlier_calm_is_derived_from_total_cpu():
-    found = facts(samples(*[1.0] * 12, start=3600.0, used=40.0), create_tracker((), started=1.0))
+    found = facts(samples(*[1.0] * 12, start=3600.0, used=40.0), create_tracker((), started_at=1.0))
     assert found["calm"] > 3400
-    found = facts(samples(*[1.0] * 12, start=3600.0, used=3500.0), create_tracker((), started=1.0))
+    found = facts(samples(*[1.0] * 12, start=3600.0, used=3500.0), create_tracker((), started_at=1.0))
     assert (found["calm"], found["average"]) == (0.0, pytest.approx(97.2, abs=0.1))
 
 
 def test_calm_of_an_earlier_process_does_not_count():
     track = UsageTracker()
     for sample in samples(*[0.1] * 30):
-        track = observe(track, sample, LIMITS, TUNED).track
-    assert facts(samples(*[1.0] * 12, start=100.0), create_tracker((), started=100.0))["calm"] == 0.0
+        track = observe(track, sample, LIMITS, TUNED).tracker
+    assert facts(samples(*[1.0] * 12, start=100.0), create_tracker((), started_at=100.0))["calm"] == 0.0
     assert interrupt_tracker(track).idle_longest == 30.0
 
 
@@ -214,13 +214,13 @@ def test_processes_are_read_at_most_twice_while_cpu_is_high():
     for sample in samples(*[0.1] * 30, *[1.0] * 60, *[0.0] * 5):
         if should_read_activity(track, sample, LIMITS, TUNED):
             asked.append(sample.time)
-        track = observe(track, sample, LIMITS, TUNED, Activity(time=sample.time)).track
+        track = observe(track, sample, LIMITS, TUNED, Activity(time=sample.time)).tracker
     assert asked == [31.0, 40.0]
 
 
 @pytest.mark.parametrize("share", [0.9, 0.5])
 def test_process_that_always_worked_is_not_calm(share):
-    found = facts(samples(*[share] * 60, *[1.0] * 12), create_tracker((), started=-1.0 + 1e-9))
+    found = facts(samples(*[share] * 60, *[1.0] * 12), create_tracker((), started_at=-1.0 + 1e-9))
     assert found["calm"] == 0.0
 
 

@@ -94,7 +94,9 @@ def readings(values, *, window: float = 10.0, threshold: float = 80.0) -> list[t
     """The transitions of a gauge that is read once a second: at which second, and what."""
     gauge, found = Gauge(), []
     for second, value in enumerate(values, start=1):
-        gauge, phase = update_gauge(gauge, value, threshold, window=window, begun=second - 1, now=second)
+        gauge, phase = update_gauge(
+            gauge, value, threshold, window=window, interval_start=second - 1, now=second
+        )
         if phase is not None:
             found.append((second, phase))
     return found

@@ -50,7 +50,7 @@ def run(samples, track: UsageTracker | None = None):
     track, told = track or create_tracker((), 0.0), []
     for each in samples:
         reading = observe(track, each, LIMITS, TUNED)
-        track = reading.track
+        track = reading.tracker
         told += [
             (each.time, finding.kind, finding.phase, {item.name: item.value for item in finding.evidence})
             for finding in reading.findings
@@ -168,7 +168,7 @@ def test_restart_of_the_monitor_does_not_clear_a_leak():
 
 def test_leak_clears_without_growth_for_part_of_the_window():
     track, told = run(sampled(lambda _: 30.0, 110), create_tracker({Kind.MEMORY_LEAK}, 0.0))
-    assert (told, track.calm(Kind.MEMORY_LEAK)) == ([], False)
+    assert (told, track.is_calm(Kind.MEMORY_LEAK)) == ([], False)
     track, told = run(sampled(lambda _: 30.0, 200, start=110), track)
     assert [each[1:3] for each in told] == [(Kind.MEMORY_LEAK, Phase.CLEARED)]
 
@@ -212,7 +212,7 @@ def test_growth_is_measured_in_spite_of_jitter():
     random = Random(3)  # noqa: S311 - a test's
     found = grown([100 + 5 * t + random.uniform(-3, 3) for t in range(30)])
     assert found.slope == pytest.approx(5, rel=0.1)
-    assert (found.seen, found.steady) == (29.0, True)
+    assert (found.seen_seconds, found.is_steady) == (29.0, True)
 
 
 @pytest.mark.parametrize(
@@ -237,5 +237,5 @@ def test_initial_load_does_not_hide_later_growth():
 def test_high_memory_ends_although_a_leak_is_reported():
     over = UsageFinding(Kind.MEMORY_HIGH, Phase.CLEARED, 0.0)
     (sample,) = sampled(lambda _: 1.0, 1)
-    _, findings = judge_memory(MemoryTrend(leaking=True), sample, Gauge(), over, LIMITS, TUNED)
+    _, findings = judge_memory(MemoryTrend(is_leaking=True), sample, Gauge(), over, LIMITS, TUNED)
     assert findings == [over]

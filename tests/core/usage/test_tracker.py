@@ -26,7 +26,7 @@ def run(
     track, found = track or UsageTracker(), []
     for each in samples:
         reading = observe(track, each, limits, tuned)
-        track = reading.track
+        track = reading.tracker
         found += [(each.time, finding) for finding in reading.findings]
     return track, found
 
@@ -92,8 +92,8 @@ def test_memory_is_evaluated_without_cpu_accounting():
 
 def test_calm_is_neither_high_nor_rising():
     track, _ = run(spinning(1))
-    assert not track.calm(Kind.CPU_HIGH)
-    assert run(spinning(5, cores=0.0))[0].calm(Kind.CPU_HIGH)
+    assert not track.is_calm(Kind.CPU_HIGH)
+    assert run(spinning(5, cores=0.0))[0].is_calm(Kind.CPU_HIGH)
 
 
 def kinds(samples, **fields) -> list[tuple[Kind, Phase]]:
@@ -122,7 +122,7 @@ def test_long_rise_is_a_leak_before_memory_is_high():
     time, finding = found[0]
     left = next(item.value for item in finding.evidence if item.name == "full_in")
     assert time + left == pytest.approx(1000, rel=0.05)
-    assert not track.calm(Kind.MEMORY_LEAK)
+    assert not track.is_calm(Kind.MEMORY_LEAK)
 
 
 def test_garbage_collected_heap_is_not_a_leak():

@@ -56,7 +56,7 @@ def test_leak_has_its_slope_and_remaining_time():
     assert found is not None
     assert found.slope == pytest.approx(0.5 * MIB, rel=0.01)
     assert found.floor == pytest.approx(400 * MIB, rel=0.02)
-    assert found.left == pytest.approx(1200, rel=0.05)
+    assert found.seconds_left == pytest.approx(1200, rel=0.05)
 
 
 def test_leak_is_reported_after_a_whole_window():
@@ -67,7 +67,7 @@ def test_three_seconds_are_enough_for_a_short_window():
     trend = fed([(t, (20 + 1.25 * t) * MIB) for t in (0.0, 1.02, 1.99, 3.03)], window=3)
     found = find_rise(trend, 64 * MIB, window=3)
     assert found is not None
-    assert found.left == pytest.approx((44 / 1.25) - 3, rel=0.05)
+    assert found.seconds_left == pytest.approx((44 / 1.25) - 3, rel=0.05)
     assert find_rise(fed(seconds(lambda t: 20 + 1.25 * t, 2), window=3), 64 * MIB, window=3) is None
 
 
@@ -163,7 +163,7 @@ def test_slowing_leak_has_a_longer_remaining_time():
     slowing = risen(lambda t: 400 - 300 * (1 - t / 600) ** 2 if t < 600 else 400, 500)
     assert steep is not None
     assert slowing is not None
-    assert slowing.left > steep.left / 2
+    assert slowing.seconds_left > steep.seconds_left / 2
 
 
 def test_new_process_is_not_a_rise():
@@ -204,7 +204,7 @@ def test_any_input_is_valid_and_bounded(values, limit, window):
     trend = fed(values, window)
     assert len(trend.points) <= BUCKETS_PER_WINDOW + 2
     found = find_rise(trend, limit, window=window)
-    assert found is None or (found.slope > 0 and found.left >= 0)
+    assert found is None or (found.slope > 0 and found.seconds_left >= 0)
     assert is_sawtooth(trend) in {True, False}
 
 
@@ -221,7 +221,7 @@ def test_the_unit_does_not_matter(heights, unit):
     other = find_rise(fed([(t, h * unit) for t, h in enumerate(heights)], 10.0), 1000.0 * unit, window=10.0)
     assert (one is None) == (other is None)
     if one is not None and other is not None:
-        assert other.left == pytest.approx(one.left)
+        assert other.seconds_left == pytest.approx(one.seconds_left)
 
 
 @given(st.lists(st.integers(0, 40), min_size=11, max_size=60))

@@ -69,7 +69,7 @@ class Desk:
         settings = Settings(analyzer=analysis)
         self.stop = threading.Event()
         self.clock = SystemClock(self.stop)
-        self.model: Advisor | None = app.advisor(settings, {})
+        self.model: Advisor | None = app.make_advisor(settings, {})
         assert self.model is not None
         casebook = InMemoryPrecedents(self.clock)
         self.consultant = LlmAdvisor(
@@ -87,7 +87,7 @@ class Desk:
             self.clock,
             settings.responder,
             source="analyzer@1",
-            consultant=self.consultant,
+            llm_advisor=self.consultant,
         )
         self.limits = settings.responder
 
@@ -97,7 +97,7 @@ class Desk:
         return list(result.work(self.clock.now()) if isinstance(result, RunInBackground) else result)
 
     def breaker(self) -> str:
-        left = self.consultant._circuit.left(self.clock.now())
+        left = self.consultant._circuit.get_seconds_left(self.clock.now())
         return f"open for {show_duration(round(left))}" if left else "closed"
 
     def close(self) -> None:

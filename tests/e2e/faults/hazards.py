@@ -158,7 +158,7 @@ def clock_set_back(_: Size) -> Row:
     memory. The clocks of processes cannot be set without setting the machine's."""
     with tempfile.TemporaryDirectory(prefix="hs-clock-") as place:
         redis = EmbeddedRedis(Path(place))
-        client = connect(redis.ensure())
+        client = connect(redis.ensure_running())
         try:
             return _Clockwork(client).play()
         finally:
@@ -234,7 +234,7 @@ class _Clockwork:
             waited += result.until - self.clock.now()
             self.clock.time = result.until
         self.events += result
-        if self.engine.inspect(self.web).running:
+        if self.engine.inspect(self.web).is_running:
             self.starts.append(Happening(self.clock.now(), self.web, "start"))
         else:
             self.engine.start(self.web)

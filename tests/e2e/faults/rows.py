@@ -159,7 +159,7 @@ def frozen_engine(size: Size) -> Row:
 
 
 def _behind_gate(at: Site) -> Proxy:
-    EmbeddedRedis(at.directory).ensure()
+    EmbeddedRedis(at.directory).ensure_running()
     return Proxy(at.directory / "gate.sock", str(at.directory / "redis.sock"))
 
 

@@ -178,13 +178,13 @@ class Site:
 
     def events(self) -> list[Event]:
         bus = RedisBus(self.redis)
-        return [event for stream in DURABLE for event in bus.recent(stream, 100_000)]
+        return [event for stream in DURABLE for event in bus.read_recent(stream, 100_000)]
 
     def waiting(self) -> int:
         """Entries that some role has still to deal with."""
         bus = RedisBus(self.redis)
         host = os.uname().nodename
-        lags = sum(bus.lag(role.group(host), role.reads) for role in ROLES if role.reads)
+        lags = sum(bus.count_lag(role.make_group_name(host), role.reads) for role in ROLES if role.reads)
         return lags + int(self.redis.raw.zcard(f"hemostat:deferred:remediation_needed:responder:{host}"))  # type: ignore[arg-type]
 
     def all_run(self) -> bool:

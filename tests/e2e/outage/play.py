@@ -35,7 +35,7 @@ def play(database: Database, size: Size, seed: int = 7) -> Row:
     chance = random.Random(seed)  # noqa: S311 - the same every time
     rounds = [range(first, first + EACH) for first in range(0, size.incidents, EACH)]
     with site(database, seed, hurried=size.hurried) as at:
-        eventually(lambda: len(at.bus.last("heartbeat")) == len(ROLES), seconds=60)
+        eventually(lambda: len(at.bus.read_last_values("heartbeat")) == len(ROLES), seconds=60)
         for numbers in rounds[:-1]:
             _round(at, chance, numbers)
         _siege(at, rounds[-1], size.siege)

@@ -45,7 +45,7 @@ class Site:
             ALERT_PER_MINUTE="100000",
             **({"ALERT_GRACE": "1s"} if hurried else {}),
         )
-        self.bus = RedisBus(client := connect(EmbeddedRedis(directory).ensure()))
+        self.bus = RedisBus(client := connect(EmbeddedRedis(directory).ensure_running()))
         self._redis = client.raw
         self._program = ["-c", HURRIED] if hurried else ["-m", "hemostat"]
         self._ear = directory / "heard"
@@ -85,14 +85,14 @@ class Site:
 
     def behind(self) -> int:
         """Events that wait to be stored."""
-        return self.bus.lag(STORE_ROLE.group(""), STORE_ROLE.reads)
+        return self.bus.count_lag(STORE_ROLE.make_group_name(""), STORE_ROLE.reads)
 
     def heard(self) -> list[Heard]:
         return [msgspec.json.decode(line, type=Heard) for line in self._ear.read_bytes().splitlines()]
 
     def misses_the_database(self, since: float) -> bool:
         """Whether a role has said so since then (epoch seconds), where people see it."""
-        beats = [event.data for event in self.bus.last("heartbeat") if event.time >= since]
+        beats = [event.data for event in self.bus.read_last_values("heartbeat") if event.time >= since]
         return any(isinstance(beat, Heartbeat) and "wait to be stored" in beat.trouble for beat in beats)
 
     def deliveries(self) -> int:
@@ -107,10 +107,10 @@ class Site:
         """Everything is stored, and nobody is still to be told."""
         assert all(process.poll() is None for process in self._running.values()), "one has ended by itself"
         untold = self._redis.zcard("hemostat:outbox:slack")
-        return not (self.behind() or self.bus.lag(ALERT.group(""), ALERT.reads) or untold)
+        return not (self.behind() or self.bus.count_lag(ALERT.make_group_name(""), ALERT.reads) or untold)
 
     def said(self) -> list[Event]:
-        return [event for stream in DURABLE for event in self.bus.recent(stream, 100_000)]
+        return [event for stream in DURABLE for event in self.bus.read_recent(stream, 100_000)]
 
     def stored(self) -> list[Event]:
         store = SqlStore(self.database.url, time.time, write=False)

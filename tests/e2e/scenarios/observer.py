@@ -47,7 +47,7 @@ class Observer:
         self._directory = tempfile.TemporaryDirectory(prefix="hs-")
         directory = Path(self._directory.name)
         self._redis = EmbeddedRedis(directory)
-        url = self._redis.ensure()
+        url = self._redis.ensure_running()
         self.events: list[Event] = []
         self.measured: set[str] = set()
         """Ids of the containers that have been measured twice."""

@@ -49,7 +49,7 @@ class Recorder:
             return
         if (key := (event.incident, alert.relapsed)) not in self._taken:
             others = [str(lab[box].name) for box in lab.boxes()]
-            self._taken[key] = event, self._pool.submit(self._archive.recording, event, others)
+            self._taken[key] = event, self._pool.submit(self._archive.build_eval_case, event, others)
 
     def recordings(self, scenario: Scenario, lab: Lab) -> dict[str, EvalCase]:
         """Those of this scenario whose truth is known, by a name for the file."""
@@ -75,7 +75,7 @@ class Recorder:
         return found
 
     def _with_kept(self, event: Event, taken: EvalCase) -> EvalCase:
-        kept = self._archive.kept(event)
+        kept = self._archive.find_snapshot(event)
         if kept is None:
             return taken
         case = msgspec.structs.replace(taken.case, dossier=kept)

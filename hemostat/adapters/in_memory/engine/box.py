@@ -76,16 +76,16 @@ class SimulatedContainer:
         self.status, self.finished_at, self.exit_code = "exited", now, exit_code
         self.health = None if self.spec.health is None else "unhealthy"
 
-    def restarts_itself(self) -> bool:
+    def is_restarted_by_policy(self) -> bool:
         policy = self.spec.restart_policy
         return policy in {"always", "unless-stopped"} or (policy == "on-failure" and self.exit_code != 0)
 
-    def carries(self, label: str) -> bool:
+    def has_label(self, label: str) -> bool:
         """Whether the container has the label, `key` or `key=value`."""
-        key, wanted, value = label.partition("=")
-        return key in self.spec.labels and (not wanted or self.spec.labels[key] == value)
+        key, separator, value = label.partition("=")
+        return key in self.spec.labels and (not separator or self.spec.labels[key] == value)
 
-    def info(self) -> ContainerInfo:
+    def build_info(self) -> ContainerInfo:
         return ContainerInfo(
             ref=self.ref,
             status=self.status,
@@ -106,7 +106,7 @@ class SimulatedContainer:
             created_at=self.created,
         )
 
-    def details(self) -> ContainerDetails:
+    def build_details(self) -> ContainerDetails:
         return ContainerDetails(
             command=self.spec.command,
             restart_policy=self.spec.restart_policy,
@@ -116,7 +116,7 @@ class SimulatedContainer:
             environment=dict(self.spec.environment),
         )
 
-    def sample(self, now: float) -> Sample | None:
+    def take_sample(self, now: float) -> Sample | None:
         if self.process is None:
             return None
         self.process.settle(now)
@@ -130,7 +130,7 @@ class SimulatedContainer:
             sent=0,
         )
 
-    def activity(self, now: float) -> Activity | None:
+    def build_activity(self, now: float) -> Activity | None:
         """One thread that computes, and nothing else."""
         if self.process is None:
             return None

@@ -30,16 +30,16 @@ class InMemoryEngine(EngineFaults):
                 memory=4 << 30,
             )
 
-    def containers(self) -> list[ContainerInfo]:
+    def inspect_everything(self) -> list[ContainerInfo]:
         with self._available():
-            return [box.info() for box in self._boxes.values()]
+            return [box.build_info() for box in self._boxes.values()]
 
-    def forbidden(self) -> list[str]:
+    def find_forbidden(self) -> list[str]:
         return []
 
-    def listing(self) -> list[ListedContainer]:
+    def list_containers(self) -> list[ListedContainer]:
         now = self.clock.now()
-        return [_make_row(info, now) for info in self.containers()]
+        return [_make_row(info, now) for info in self.inspect_everything()]
 
     def inspect_all(
         self,
@@ -61,9 +61,9 @@ class InMemoryEngine(EngineFaults):
 
     def inspect(self, container: str) -> ContainerInfo:
         with self._box(container) as box:
-            return box.info()
+            return box.build_info()
 
-    def members(
+    def inspect_service(
         self,
         project: str,
         service: str,
@@ -71,19 +71,21 @@ class InMemoryEngine(EngineFaults):
         brief: bool = False,  # noqa: ARG002 - it answers at once
     ) -> list[ContainerInfo]:
         with self._available():
-            refs = ((box.ref.project, box.ref.service, box.info()) for box in self._boxes.values())
+            refs = ((box.ref.project, box.ref.service, box.build_info()) for box in self._boxes.values())
             return [info for *names, info in refs if names == [project, service]]
 
     def was_stopped(self, container: str) -> bool:
         with self._box(container) as box:
             return box.stopped
 
-    def details(self, container: str) -> ContainerDetails:
+    def read_details(self, container: str) -> ContainerDetails:
         with self._box(container) as box:
-            return box.details()
+            return box.build_details()
 
-    def attached(self) -> list[ContainerInfo]:
-        return [i for i in self.containers() if i.running and i.network_mode.startswith("container:")]
+    def list_attached(self) -> list[ContainerInfo]:
+        return [
+            i for i in self.inspect_everything() if i.is_running and i.network_mode.startswith("container:")
+        ]
 
     def start(self, container: str) -> None:
         with self._box(container) as box:
@@ -135,23 +137,23 @@ class InMemoryEngine(EngineFaults):
         with self._box(container) as box:
             return box.writable
 
-    def reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
+    def list_reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
         with self._available():
             stopped = [_make_item(box) for box in self._boxes.values() if box.status in {"created", "exited"}]
-            return [each for each in stopped + self.litter if labels.items() <= each.labels.items()]
+            return [each for each in stopped + self.prunable_items if labels.items() <= each.labels.items()]
 
-    def discard(self, leftover: PrunableItem) -> int:
+    def discard(self, item: PrunableItem) -> int:
         with self._available():
-            box = self._boxes.get(leftover.id)
+            box = self._boxes.get(item.id)
             if box is not None and box.process is None:
                 self._destroy(box)
                 return box.writable
-            if leftover in self.litter:
-                self.litter.remove(leftover)
-                return leftover.size
+            if item in self.prunable_items:
+                self.prunable_items.remove(item)
+                return item.size
             return 0
 
-    def service(self, service: str) -> Service:
+    def read_service(self, service: str) -> Service:
         with self._available():
             if members := self._list_replicas(service):
                 name = service.partition("/")[2]
@@ -169,9 +171,9 @@ class InMemoryEngine(EngineFaults):
                 for box in self._boxes.values()
                 if box.ref.labels.get(scaling.SWARM_SERVICE_LABEL) == service
             ]
-            found = self.services[service]
-            members_of = found.members or tuple(box.id for box in tasks)
-            return msgspec.structs.replace(found, members=members_of)
+            service_info = self.services[service]
+            members_of = service_info.members or tuple(box.id for box in tasks)
+            return msgspec.structs.replace(service_info, members=members_of)
 
     def _list_replicas(self, service: str) -> list[SimulatedContainer]:
         """The running containers of a compose service."""
@@ -180,17 +182,17 @@ class InMemoryEngine(EngineFaults):
 
     def set_replicas(self, service: str, replicas: int) -> None:
         if not (members := self._list_replicas(service)):
-            self.services[service] = msgspec.structs.replace(self.service(service), replicas=replicas)
+            self.services[service] = msgspec.structs.replace(self.read_service(service), replicas=replicas)
             return
         for number in range(len(members) + 1, replicas + 1):
             spec = members[0].spec
             labels = {**spec.labels, REPLICA.name: "true"}
             self.run(msgspec.structs.replace(spec, name=f"{spec.name[:-1]}{number}", labels=labels))
-        ours = [box for box in reversed(members) if REPLICA.name in box.spec.labels]
-        for box in ours[: max(0, len(members) - replicas)]:
+        own_boxes = [box for box in reversed(members) if REPLICA.name in box.spec.labels]
+        for box in own_boxes[: max(0, len(members) - replicas)]:
             self.remove(box.id)
 
-    def image(self, tag: str, program: str) -> None:
+    def make_image(self, tag: str, program: str) -> None:
         """Accept any image."""
 
     def run(self, spec: ContainerSpec) -> str:
@@ -206,7 +208,7 @@ class InMemoryEngine(EngineFaults):
 
     def find(self, label: str) -> list[ContainerInfo]:
         with self._available():
-            return [box.info() for box in self._boxes.values() if box.carries(label)]
+            return [box.build_info() for box in self._boxes.values() if box.has_label(label)]
 
     def remove(self, container: str) -> None:
         with self._available():
@@ -222,22 +224,22 @@ class InMemoryEngine(EngineFaults):
     def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
         with self._available():
             boxes = [self._boxes[info.ref.id] for info in containers if info.ref.id in self._boxes]
-            return [sample for box in boxes if (sample := box.sample(now)) is not None]
+            return [sample for box in boxes if (sample := box.take_sample(now)) is not None]
 
-    def activity(self, container: ContainerInfo, now: float) -> Activity | None:
+    def read_activity(self, container: ContainerInfo, now: float) -> Activity | None:
         with self._available():
             box = self._boxes.get(container.ref.id)
-            return None if box is None else box.activity(now)
+            return None if box is None else box.build_activity(now)
 
 
 def _make_row(info: ContainerInfo, now: float) -> ListedContainer:
-    began = info.started_at if info.running else info.finished_at
+    since = info.started_at if info.is_running else info.finished_at
     return ListedContainer(
         ref=info.ref,
         status=info.status,
-        health=info.health if info.running else None,
+        health=info.health if info.is_running else None,
         exit_code=info.exit_code if info.status == "exited" else None,
-        age=now - began + 1,
+        age=now - since + 1,
     )
 
 

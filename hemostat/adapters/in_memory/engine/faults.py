@@ -22,7 +22,7 @@ class EngineFaults:
         self.clock = clock
         self.on_exec: Callable[[str, Sequence[str]], tuple[int, str]] = lambda _container, _command: (0, "")
         """May raise TimeoutError: the command exceeds its time limit."""
-        self.litter: list[PrunableItem] = []
+        self.prunable_items: list[PrunableItem] = []
         """Unused images, volumes and build cache."""
         self.services: dict[str, Service] = {}
         self._boxes: dict[str, SimulatedContainer] = {}
@@ -95,8 +95,8 @@ class EngineFaults:
 
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
         with self._changed:
-            past = (event for event in self._history if since is not None and event.time >= since)
-            return self._follow(len(self._history) - sum(1 for _ in past), self._turn - 1)
+            past_events = (event for event in self._history if since is not None and event.time >= since)
+            return self._follow(len(self._history) - sum(1 for _ in past_events), self._turn - 1)
 
     def _follow(self, position: int, turn: int) -> Iterator[EngineEvent | Connected | Disconnected]:
         """Yield events from `position` in the history.
@@ -166,7 +166,7 @@ class EngineFaults:
         self._die(box, exit_code)
 
     def _follow_policy(self, box: SimulatedContainer) -> None:
-        if box.restarts_itself():
+        if box.is_restarted_by_policy():
             box.restart_count += 1
             self._start(box)
 

@@ -29,23 +29,23 @@ class _Process(NamedTuple):
     pid: int
     session: int
     faults: int
-    begun: int
-    moved: int
+    start_ticks: int
+    moved_bytes: int
 
 
-def read_activity(place: CgroupPath, proc: Path, container: ContainerInfo, now: float) -> Activity:
+def read_activity(cgroup_path: CgroupPath, proc: Path, container: ContainerInfo, now: float) -> Activity:
     """The container's activity. `proc` is the path of /proc. Unreadable values are None."""
-    received, sent, local = _read_network(place.process, container)
-    processes = _read_processes(place, proc) if place.process is not None else None
+    received, sent, local = _read_network(cgroup_path.process, container)
+    processes = _read_processes(cgroup_path, proc) if cgroup_path.process is not None else None
     threads = _read_threads(proc, processes, container.pid) if processes else None
     return Activity(
         time=now,
-        cpu=_read_cpu(place),
+        cpu=_read_cpu(cgroup_path),
         received=received,
         sent=sent,
         local=local,
-        block=_read_block_io(place),
-        moved={each.pid: each.moved for each in processes} if processes else None,
+        block=_read_block_io(cgroup_path),
+        moved={each.pid: each.moved_bytes for each in processes} if processes else None,
         faults={each.pid: each.faults for each in processes} if processes else None,
         threads=threads,
     )
@@ -62,18 +62,18 @@ def _read_network(
     return None, None, None
 
 
-def _read_cpu(place: CgroupPath) -> float | None:
-    files = layout.find_files(place.directories)
+def _read_cpu(cgroup_path: CgroupPath) -> float | None:
+    files = layout.find_files(cgroup_path.directories)
     controller, name = files.cpu
     with suppress(OSError, ValueError):
-        text = (place.directories[controller] / name).read_bytes()
+        text = (cgroup_path.directories[controller] / name).read_bytes()
         return layout.parse_field(text, files.cpu_key) * files.cpu_unit
     return None
 
 
-def _read_block_io(place: CgroupPath) -> int | None:
-    controller, *names = layout.find_files(place.directories).io
-    directory = place.directories.get(controller)
+def _read_block_io(cgroup_path: CgroupPath) -> int | None:
+    controller, *names = layout.find_files(cgroup_path.directories).io
+    directory = cgroup_path.directories.get(controller)
     for name in names:
         if directory is not None and name:
             with suppress(OSError, ValueError):
@@ -81,24 +81,24 @@ def _read_block_io(place: CgroupPath) -> int | None:
     return None
 
 
-def _read_processes(place: CgroupPath, proc: Path) -> list[_Process] | None:
+def _read_processes(cgroup_path: CgroupPath, proc: Path) -> list[_Process] | None:
     """None if a process is unreadable or there are too many: a part does not represent the whole."""
-    pids = _list_pids(place)
+    pids = _list_pids(cgroup_path)
     if len(pids) > MAX_PROCESSES:
         return None
-    found = []
+    processes = []
     for pid in pids:
         try:
-            found.append(_read_process(proc / str(pid)))
+            processes.append(_read_process(proc / str(pid)))
         except (FileNotFoundError, ProcessLookupError):
             continue
         except (OSError, ValueError, IndexError):
             return None
-    return found or None
+    return processes or None
 
 
-def _list_pids(place: CgroupPath) -> list[int]:
-    top = place.directories.get("cpuacct", place.directories.get(""))
+def _list_pids(cgroup_path: CgroupPath) -> list[int]:
+    top = cgroup_path.directories.get("cpuacct", cgroup_path.directories.get(""))
     groups = [top] if top is not None else []
     pids: list[int] = []
     for group in groups:
@@ -126,16 +126,16 @@ def _read_stat(directory: Path) -> list[bytes]:
 
 def _read_threads(proc: Path, processes: list[_Process], main: int) -> tuple[Thread, ...] | None:
     """The threads. None if there are too many."""
-    known = {each.pid: each for each in processes}
-    own = known[main].session if main in known else main
-    found: list[Thread] = []
+    processes_by_pid = {each.pid: each for each in processes}
+    own = processes_by_pid[main].session if main in processes_by_pid else main
+    threads: list[Thread] = []
     for process in processes:
-        is_job = process.session != own and process.session in known
+        is_job = process.session != own and process.session in processes_by_pid
         for thread in _read_process_threads(proc / str(process.pid), process, is_job=is_job):
-            found.append(thread)
-            if len(found) > MAX_THREADS:
+            threads.append(thread)
+            if len(threads) > MAX_THREADS:
                 return None
-    return tuple(found)
+    return tuple(threads)
 
 
 def _read_process_threads(directory: Path, process: _Process, *, is_job: bool) -> Iterator[Thread]:
@@ -147,4 +147,4 @@ def _read_process_threads(directory: Path, process: _Process, *, is_job: bool) -
                 fields = _read_stat(path)
                 switches = layout.parse_field((path / "status").read_bytes(), b"voluntary_ctxt_switches:")
                 user, system = int(fields[11]) * TICK_SECONDS, int(fields[12]) * TICK_SECONDS
-                yield Thread(process.pid, int(task.name), process.begun, user, system, switches, is_job)
+                yield Thread(process.pid, int(task.name), process.start_ticks, user, system, switches, is_job)

@@ -15,12 +15,14 @@ UNLIMITED_BYTES: Final = 1 << 60
 Limit = float | None
 
 
-def read_parents(place: CgroupPath) -> ParentLimits:
+def read_parents(cgroup_path: CgroupPath) -> ParentLimits:
     """The lowest of each limit, and the cgroup with the lowest memory limit."""
-    v1 = files.find_files(place.directories) is files.V1
-    memory, cgroup = _find_least(place, *(("memory", _read_memory_v1) if v1 else ("", _read_memory_v2)))
-    cpu, _ = _find_least(place, *(("cpu", _read_cpu_v1) if v1 else ("", _read_cpu_v2)))
-    pids, _ = _find_least(place, "pids" if v1 else "", lambda directory: _read_number(directory / "pids.max"))
+    v1 = files.find_files(cgroup_path.directories) is files.V1
+    memory, cgroup = _find_least(cgroup_path, *(("memory", _read_memory_v1) if v1 else ("", _read_memory_v2)))
+    cpu, _ = _find_least(cgroup_path, *(("cpu", _read_cpu_v1) if v1 else ("", _read_cpu_v2)))
+    pids, _ = _find_least(
+        cgroup_path, "pids" if v1 else "", lambda directory: _read_number(directory / "pids.max")
+    )
     return ParentLimits(
         memory=None if memory is None else int(memory),
         memory_of=cgroup,
@@ -29,9 +31,9 @@ def read_parents(place: CgroupPath) -> ParentLimits:
     )
 
 
-def _find_least(place: CgroupPath, controller: str, read: Callable[[Path], Limit]) -> tuple[Limit, str]:
+def _find_least(cgroup_path: CgroupPath, controller: str, read: Callable[[Path], Limit]) -> tuple[Limit, str]:
     """The lowest limit above the container's own, and the path of the cgroup that has it."""
-    own = place.directories.get(controller)
+    own = cgroup_path.directories.get(controller)
     if own is None:
         return None, ""
     above = list(_walk_up(own))

@@ -37,7 +37,7 @@ class Mount(NamedTuple):
     top: str
     point: Path
 
-    def under(self, path: str) -> Path:
+    def resolve(self, path: str) -> Path:
         relative = path.removeprefix(self.top) if self.top != "/" else path
         return self.point / relative.lstrip("/")
 
@@ -56,14 +56,16 @@ class CgroupPaths:
 
     def find(self, container: ContainerInfo) -> CgroupPath:
         """The container's paths. Raises OSError if no path can be shown to belong to the container."""
-        told = self._read_kernel_paths(container)
-        process = self._find_process_directory(container) if told else None
-        place = CgroupPath(self._find_directories(told) or self._search(container.ref.id), process)
-        if not place.directories:
+        kernel_paths = self._read_kernel_paths(container)
+        process = self._find_process_directory(container) if kernel_paths else None
+        cgroup_path = CgroupPath(
+            self._find_directories(kernel_paths) or self._search(container.ref.id), process
+        )
+        if not cgroup_path.directories:
             raise ProcessLookupError(container.pid)
-        return place
+        return cgroup_path
 
-    def process(self, container: ContainerInfo) -> Path:
+    def find_process(self, container: ContainerInfo) -> Path:
         """The container's main process in /proc. Raises OSError if the id now belongs to another process."""
         if not self._read_kernel_paths(container):
             raise ProcessLookupError(container.pid)
@@ -78,23 +80,23 @@ class CgroupPaths:
         The process may be in a cgroup below the container's own. The one named after the container is
         returned.
         """
-        told: dict[str, str] = {}
+        kernel_paths: dict[str, str] = {}
         with suppress(OSError):
             for line in (self._find_process_directory(container) / "cgroup").read_text().splitlines():
                 _, controllers, path = line.split(":", 2)
                 directory = _cut_at_container(container.ref.id, path)
                 if directory is not None:
-                    told |= dict.fromkeys(CONTROLLERS.intersection(controllers.split(",")), directory)
-        return told
+                    kernel_paths |= dict.fromkeys(CONTROLLERS.intersection(controllers.split(",")), directory)
+        return kernel_paths
 
-    def _find_directories(self, told: dict[str, str]) -> dict[str, Path]:
-        found = {}
-        for controller, directory in told.items():
-            places = (mount.under(directory) for mount in self._mounts.get(controller, ()))
-            existing = next(filter(Path.is_dir, places), None)
+    def _find_directories(self, kernel_paths: dict[str, str]) -> dict[str, Path]:
+        directories = {}
+        for controller, directory in kernel_paths.items():
+            candidates = (mount.resolve(directory) for mount in self._mounts.get(controller, ()))
+            existing = next(filter(Path.is_dir, candidates), None)
             if existing is not None:
-                found[controller] = existing
-        return found
+                directories[controller] = existing
+        return directories
 
     def _search(self, container: str) -> dict[str, Path]:
         """The path in the hierarchy that counts memory, or CPU without a memory controller, applied to every
@@ -104,10 +106,10 @@ class CgroupPaths:
             path = self._index(mount.point).get(container)
             if path is not None:
                 return {
-                    controller: other.point / path
+                    controller: candidate.point / path
                     for controller, mounts in self._mounts.items()
-                    for other in reversed(mounts)
-                    if (other.point / path).is_dir()
+                    for candidate in reversed(mounts)
+                    if (candidate.point / path).is_dir()
                 }
         return {}
 
@@ -149,15 +151,15 @@ def _list_below(top: Path, path: str) -> list[str]:
 
 def _read_mounts(root: Path) -> dict[str, list[Mount]]:
     """The mounted hierarchies by controller, "" for v2: those of HemoStat's own container and the host's."""
-    found: dict[str, list[Mount]] = {}
+    mounts: dict[str, list[Mount]] = {}
     with suppress(OSError):
         for line in (root / "proc/self/mountinfo").read_text().splitlines():
-            place, _, kind = line.partition(" - ")
-            top, point = place.split()[3:5]
+            mount_fields, _, kind = line.partition(" - ")
+            top, point = mount_fields.split()[3:5]
             system, _, options = kind.split(" ", 2)
             for name in {"cgroup": options.split(","), "cgroup2": [""]}.get(system, []):
                 # If `root` is not /, the kernel may report the mount point as seen from /.
                 beneath = point.removeprefix(str(root)).lstrip("/")
                 if name in CONTROLLERS:
-                    found.setdefault(name, []).append(Mount(top, root / beneath))
-    return found
+                    mounts.setdefault(name, []).append(Mount(top, root / beneath))
+    return mounts

@@ -22,7 +22,7 @@ DETAIL_ROUNDS: Final = 5
 """Rounds between two readings of network, descriptors and pressure."""
 RARE_ROUNDS: Final = 12
 """Detail readings between two readings of the limits."""
-MAX_COUNTED: Final = 50_000
+MAX_COUNTED_FILES: Final = 50_000
 """Open files of a process that are counted if the kernel does not report their number.
 
 Counting takes microseconds for each. For a process with more, the number is unknown.
@@ -34,15 +34,15 @@ MAX_READ_BYTES: Final = 16384
 class CgroupReader:
     """The reader of one container. Not thread-safe. Raises OSError.
 
-    `turn` staggers the expensive rounds of many readers. `counted`: the kernel reports the number of open
-    files as the size of /proc/PID/fd.
+    `turn` staggers the expensive rounds of many readers. `is_count_known`: the kernel reports the number of
+    open files as the size of /proc/PID/fd.
     """
 
-    def __init__(self, place: CgroupPath, turn: int = 0, *, counted: bool = False) -> None:
-        self._place = place
-        self._layout = layout.find_files(place.directories)
+    def __init__(self, cgroup_path: CgroupPath, turn: int = 0, *, is_count_known: bool = False) -> None:
+        self._place = cgroup_path
+        self._layout = layout.find_files(cgroup_path.directories)
         self._turn = turn
-        self._is_count_known = counted
+        self._is_count_known = is_count_known
         self._files: list[int] = []
         self._usage = -1
         self._memory = (0, 0)
@@ -76,14 +76,14 @@ class CgroupReader:
         self._fd_directory = self._try_open(process and process / "fd")
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether both CPU and memory are counted."""
         return None not in {self._cpu_file, self._usage_file, self._stat_file}
 
     def _open_first(self, controller: str, *names: str) -> int | None:
         directory = self._place.directories.get(controller)
-        opened = (self._try_open(directory / name) for name in names if directory and name)
-        return next((file for file in opened if file is not None), None)
+        files = (self._try_open(directory / name) for name in names if directory and name)
+        return next((file for file in files if file is not None), None)
 
     def _try_open(self, path: Path | None) -> int | None:
         with suppress(OSError):
@@ -180,9 +180,9 @@ class CgroupReader:
             count = _count_entries(self._fd_directory)
         except OSError:
             return None
-        if count > MAX_COUNTED:
+        if count > MAX_COUNTED_FILES:
             self._fd_directory = None
-        return count if count <= MAX_COUNTED else None
+        return count if count <= MAX_COUNTED_FILES else None
 
     def close(self) -> None:
         for file in self._files:
@@ -193,7 +193,7 @@ class CgroupReader:
 def _count_entries(directory: int) -> int:
     """The number of entries of an open directory, at most MAX_COUNTED + 1."""
     with os.scandir(directory) as entries:
-        return sum(1 for _ in islice(entries, MAX_COUNTED + 1))
+        return sum(1 for _ in islice(entries, MAX_COUNTED_FILES + 1))
 
 
 def _parse_oom_kills(text: bytes) -> int:

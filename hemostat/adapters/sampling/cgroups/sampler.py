@@ -42,7 +42,7 @@ class CgroupSampler:
         self._turns = count()
         _raise_file_limit()
 
-    def usable(self, container: ContainerInfo) -> bool:
+    def is_usable(self, container: ContainerInfo) -> bool:
         """Whether this container's CPU and memory can be read here, and are its own."""
         with self._lock:
             self._places.forget()
@@ -51,21 +51,25 @@ class CgroupSampler:
             except OSError:
                 return False
             probe.close()
-            return probe.complete
+            return probe.is_complete
 
     def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
-        wanted = {(info.ref.id, info.pid, info.started_at): info for info in containers if info.pid}
+        infos_by_key = {(info.ref.id, info.pid, info.started_at): info for info in containers if info.pid}
         with self._lock:
             self._places.forget()
-            self._keep_only(wanted.keys())
-            samples = (self._sample(key, info, now) for key, info in wanted.items())
+            self._keep_only(infos_by_key.keys())
+            samples = (self._sample(key, info, now) for key, info in infos_by_key.items())
             return [sample for sample in samples if sample is not None]
 
-    def activity(self, container: ContainerInfo, now: float) -> Activity | None:
+    def read_activity(self, container: ContainerInfo, now: float) -> Activity | None:
         try:
             with self._lock:
-                place = self._places.find(container)
-            return None if place.process is None else read_activity(place, self._proc, container, now)
+                cgroup_path = self._places.find(container)
+            return (
+                None
+                if cgroup_path.process is None
+                else read_activity(cgroup_path, self._proc, container, now)
+            )
         except (OSError, ValueError):
             return None
 
@@ -73,10 +77,10 @@ class CgroupSampler:
         with self._lock:
             self._keep_only(set())
 
-    def _keep_only(self, wanted: AbstractSet[Key]) -> None:
-        for key in self._readers.keys() - wanted:
+    def _keep_only(self, keys: AbstractSet[Key]) -> None:
+        for key in self._readers.keys() - keys:
             self._readers.pop(key).close()
-        for key in self._missing.keys() - wanted:
+        for key in self._missing.keys() - keys:
             del self._missing[key]
 
     def _sample(self, key: Key, container: ContainerInfo, now: float) -> Sample | None:
@@ -95,15 +99,17 @@ class CgroupSampler:
             return None
 
     def _is_resting(self, key: Key, now: float) -> bool:
-        missed = self._missing.pop(key, None)
-        if missed is None or abs(now - missed) >= RETRY_SECONDS:
+        missed_at = self._missing.pop(key, None)
+        if missed_at is None or abs(now - missed_at) >= RETRY_SECONDS:
             return False
-        self._missing[key] = missed
+        self._missing[key] = missed_at
         return True
 
     def _open(self, container: ContainerInfo) -> CgroupReader:
         return CgroupReader(
-            self._places.find(container), next(self._turns) % DETAIL_ROUNDS, counted=self._is_count_known
+            self._places.find(container),
+            next(self._turns) % DETAIL_ROUNDS,
+            is_count_known=self._is_count_known,
         )
 
 

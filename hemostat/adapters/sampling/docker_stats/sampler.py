@@ -46,12 +46,12 @@ class StatsFeed:
 
     def __init__(self) -> None:
         self.stats: Answer | None = None
-        self.arrived = 0.0
-        self.asked = 0.0
-        self.awaited = -1.0
+        self.arrived_at = 0.0
+        self.asked_at = 0.0
+        self.awaited_start = -1.0
         """The start time of the container whose first answer was waited for."""
-        self.busy = False
-        self.answered = True
+        self.is_busy = False
+        self.has_answered = True
         """Whether the last attempt brought an answer. A hanging container is not waited for again."""
         self.began = 0.0
         self.hangs = 0
@@ -87,7 +87,7 @@ class StatsSampler:
         self._closed = False
 
     def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
-        running = [info for info in containers if info.running]
+        running = [info for info in containers if info.is_running]
         with self._changed:
             first = [info for info in running if self._ask(info)]
             self._changed.wait_for(
@@ -97,7 +97,7 @@ class StatsSampler:
             self._forget()
         return [sample for sample in samples if sample is not None]
 
-    def activity(self, container: ContainerInfo, now: float) -> Activity | None:
+    def read_activity(self, container: ContainerInfo, now: float) -> Activity | None:
         if not self.sample([container], now):
             return None
         with self._changed:
@@ -124,16 +124,16 @@ class StatsSampler:
     def _ask(self, container: ContainerInfo) -> bool:
         """Request an answer. Returns whether to wait for it: no current answer has arrived yet."""
         feed = self._feeds.setdefault(container.ref.id, StatsFeed())
-        new = feed.awaited != container.started_at or (feed.answered and not feed.busy)
-        if feed.awaited != container.started_at:
+        new = feed.awaited_start != container.started_at or (feed.has_answered and not feed.is_busy)
+        if feed.awaited_start != container.started_at:
             feed.hangs, feed.paused_until = 0, 0.0
-        feed.asked, feed.awaited = self._clock(), container.started_at
-        if not feed.busy and not self._closed and feed.asked >= feed.paused_until:
+        feed.asked_at, feed.awaited_start = self._clock(), container.started_at
+        if not feed.is_busy and not self._closed and feed.asked_at >= feed.paused_until:
             self._begin_request(container.ref.id, feed)
         return new
 
     def _begin_request(self, container: str, feed: StatsFeed) -> None:
-        feed.busy, feed.answered, feed.began = True, False, self._clock()
+        feed.is_busy, feed.has_answered, feed.began = True, False, self._clock()
         if self._follow is None or not self._free_streams:
             self._pool.submit(self._ask_once, container, feed)
             return
@@ -144,11 +144,11 @@ class StatsSampler:
         stream.start()
 
     def _is_settled(self, container: ContainerInfo) -> bool:
-        return not self._feeds[container.ref.id].busy or self._find_newest(container, 0.0) is not None
+        return not self._feeds[container.ref.id].is_busy or self._find_newest(container, 0.0) is not None
 
     def _find_newest(self, container: ContainerInfo, now: float) -> Sample | None:
         feed = self._feeds[container.ref.id]
-        if feed.stats is None or self._clock() - feed.arrived > FRESH_SECONDS:
+        if feed.stats is None or self._clock() - feed.arrived_at > FRESH_SECONDS:
             return None
         try:
             sample = answer.parse_sample(container.ref.id, feed.stats, now)
@@ -159,12 +159,14 @@ class StatsSampler:
         return None if 0 < sample.time < container.started_at else sample
 
     def _forget(self) -> None:
-        idle = [container for container, feed in self._feeds.items() if not feed.busy and self._is_idle(feed)]
+        idle = [
+            container for container, feed in self._feeds.items() if not feed.is_busy and self._is_idle(feed)
+        ]
         for container in idle:
             del self._feeds[container]
 
     def _is_idle(self, feed: StatsFeed) -> bool:
-        return self._clock() - feed.asked > IDLE_SECONDS
+        return self._clock() - feed.asked_at > IDLE_SECONDS
 
     # --- in threads ---------------------------------------------------------------------------------
 
@@ -202,15 +204,15 @@ class StatsSampler:
         """Store an answer. Returns whether to continue reading."""
         with self._changed:
             feed.stats = stats if answer.is_running(stats) else None
-            feed.arrived, feed.answered = self._clock(), True
+            feed.arrived_at, feed.has_answered = self._clock(), True
             self._changed.notify_all()
             return feed.stats is not None and not self._closed and not self._is_idle(feed)
 
     def _end_request(self, feed: StatsFeed) -> None:
         now = self._clock()
-        hung = not feed.answered and now - feed.began >= HANG_SECONDS
+        hung = not feed.has_answered and now - feed.began >= HANG_SECONDS
         feed.hangs = feed.hangs + 1 if hung else 0
         feed.paused_until = now + compute_backoff(feed.hangs, FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
-        feed.busy = False
+        feed.is_busy = False
         feed.cut = lambda: None
         self._changed.notify_all()
