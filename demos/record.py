@@ -16,9 +16,9 @@ import msgspec
 
 from hemostat import config
 from hemostat.adapters.replay_file import ReplayFile
-from hemostat.cli.everything import make_child_command
+from hemostat.cli.dashboard.record import ReplayRecorder
 from hemostat.cli.options import Globals
-from hemostat.cli.record import ReplayRecorder
+from hemostat.cli.run.all_roles import make_child_command
 from hemostat.core.history.replay import encode_header
 from hemostat.demo.scenarios import HEALTH_COMMAND, LEAK_SCRIPT, MIB, SICKEN_SCRIPT, SPIN_SCRIPT
 from hemostat.demo.stage import DEMO_LABEL, IMAGE, DemoStage, open_own_stage

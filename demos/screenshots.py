@@ -24,8 +24,8 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 
 from hemostat import app, config  # noqa: E402
-from hemostat.cli.everything import make_child_command  # noqa: E402
 from hemostat.cli.options import Globals  # noqa: E402
+from hemostat.cli.run.all_roles import make_child_command  # noqa: E402
 from hemostat.demo.scenarios import SICKEN_SCRIPT  # noqa: E402
 from hemostat.demo.stage import DEMO_LABEL, DemoStage, open_own_stage  # noqa: E402
 from hemostat.errors import EngineError  # noqa: E402

@@ -2,7 +2,7 @@
 
 import sys
 
-from hemostat.cli.run import run
+from hemostat.cli.main import run
 
 
 def main() -> None:

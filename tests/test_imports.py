@@ -23,7 +23,7 @@ def loaded(code: str) -> set[str]:
 
 
 def command(*arguments: str) -> str:
-    return f"from hemostat.cli.run import run\nassert run({list(arguments)}) == 0"
+    return f"from hemostat.cli.main import run\nassert run({list(arguments)}) == 0"
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ()])

@@ -46,7 +46,7 @@ class Globals:
         return self.load().settings
 
     def start_logging(self) -> None:
-        from hemostat.cli.logs import configure_logging
+        from hemostat.cli.output.logs import configure_logging
 
         configure_logging(self.verbosity, form=self.log_format, file=self.log_file)
 

@@ -14,7 +14,7 @@ from hemostat.errors import UsageError
 class Lazy(NamedTuple):
     section: str
     target: str
-    """module:attribute"""
+    """module:attribute, the module below `hemostat.cli`"""
     help: str
 
 
@@ -25,39 +25,36 @@ _TRY: Final = "Try"
 _SET_UP: Final = "Set up"
 
 COMMANDS: Final[dict[str, Lazy]] = {
-    "all": Lazy(_RUN, "hemostat.cli.everything:everything", "Run all roles and restart a role that dies."),
-    **{
-        role.command: Lazy(_RUN, f"hemostat.cli.roles:{role.command}", role.description)
-        for role in streams.ROLES
-    },
-    "metrics": Lazy(_RUN, "hemostat.cli.metrics:metrics", "Serve metrics for Prometheus."),
-    "tui": Lazy(_LOOK, "hemostat.cli.tui:tui", "Open the dashboard."),
-    "status": Lazy(_LOOK, "hemostat.cli.status:status", "Show containers, open incidents and roles."),
-    "labels": Lazy(_LOOK, "hemostat.cli.labels:labels", "Show the hemostat.* labels of containers."),
-    "events": Lazy(_LOOK, "hemostat.cli.events:events", "Print events; -f follows them live."),
-    "order": Lazy(_DECIDE, "hemostat.cli.order:order", "Run an action on a container, subject to policy."),
-    "record": Lazy(_LOOK, "hemostat.cli.record:record", "Record events and statistics to a replay file."),
-    "approvals": Lazy(_DECIDE, "hemostat.cli.desk:approvals", "List pending approvals."),
-    "approve": Lazy(_DECIDE, "hemostat.cli.desk:approve", "Approve a pending action."),
-    "reject": Lazy(_DECIDE, "hemostat.cli.desk:reject", "Reject a pending action."),
-    "pause": Lazy(_DECIDE, "hemostat.cli.desk:pause", "Pause all remediation."),
-    "resume": Lazy(_DECIDE, "hemostat.cli.desk:resume", "Resume remediation."),
-    "reset": Lazy(_DECIDE, "hemostat.cli.desk:reset", "Reset circuit breakers and release leases."),
-    "repair": Lazy(_DECIDE, "hemostat.cli.repair:repair", "List or remove unreadable rows in Redis."),
-    "history": Lazy(_LOOK, "hemostat.cli.history:history", "Query stored events."),
-    "incident": Lazy(_LOOK, "hemostat.cli.incident:incident", "List stored incidents or show one."),
-    "report": Lazy(_LOOK, "hemostat.cli.report:report", "Summarize the incidents of a period."),
-    "audit": Lazy(_LOOK, "hemostat.cli.audit:audit", "Verify the audit trail of stored events."),
-    "evidence": Lazy(_LOOK, "hemostat.cli.evidence:evidence", "Print the evidence saved before each action."),
-    "explain": Lazy(_LOOK, "hemostat.cli.explain:explain", "Explain how an incident was diagnosed."),
-    "eval": Lazy(_LOOK, "hemostat.cli.evaluate:evaluate", "Evaluate an advisor on recorded incidents."),
-    "demo": Lazy(_TRY, "hemostat.cli.demo:demo", "Break a test container and watch it recover."),
-    "doctor": Lazy(_SET_UP, "hemostat.cli.doctor:doctor", "Check the requirements and the connections."),
-    "config": Lazy(_SET_UP, "hemostat.cli.config:config", "Create, show or check the configuration."),
+    "all": Lazy(_RUN, "run.all_roles:everything", "Run all roles and restart a role that dies."),
+    **{role.command: Lazy(_RUN, f"run.roles:{role.command}", role.description) for role in streams.ROLES},
+    "metrics": Lazy(_RUN, "run.metrics:metrics", "Serve metrics for Prometheus."),
+    "tui": Lazy(_LOOK, "dashboard.tui:tui", "Open the dashboard."),
+    "status": Lazy(_LOOK, "status.status:status", "Show containers, open incidents and roles."),
+    "labels": Lazy(_LOOK, "doctor.labels:labels", "Show the hemostat.* labels of containers."),
+    "events": Lazy(_LOOK, "status.events:events", "Print events; -f follows them live."),
+    "order": Lazy(_DECIDE, "operator.order:order", "Run an action on a container, subject to policy."),
+    "record": Lazy(_LOOK, "dashboard.record:record", "Record events and statistics to a replay file."),
+    "approvals": Lazy(_DECIDE, "operator.decisions:approvals", "List pending approvals."),
+    "approve": Lazy(_DECIDE, "operator.decisions:approve", "Approve a pending action."),
+    "reject": Lazy(_DECIDE, "operator.decisions:reject", "Reject a pending action."),
+    "pause": Lazy(_DECIDE, "operator.decisions:pause", "Pause all remediation."),
+    "resume": Lazy(_DECIDE, "operator.decisions:resume", "Resume remediation."),
+    "reset": Lazy(_DECIDE, "operator.decisions:reset", "Reset circuit breakers and release leases."),
+    "repair": Lazy(_DECIDE, "operator.repair:repair", "List or remove unreadable rows in Redis."),
+    "history": Lazy(_LOOK, "history.history:history", "Query stored events."),
+    "incident": Lazy(_LOOK, "history.incident:incident", "List stored incidents or show one."),
+    "report": Lazy(_LOOK, "history.report:report", "Summarize the incidents of a period."),
+    "audit": Lazy(_LOOK, "history.audit:audit", "Verify the audit trail of stored events."),
+    "evidence": Lazy(_LOOK, "history.evidence:evidence", "Print the evidence saved before each action."),
+    "explain": Lazy(_LOOK, "advisor.explain:explain", "Explain how an incident was diagnosed."),
+    "eval": Lazy(_LOOK, "advisor.eval:evaluate", "Evaluate an advisor on recorded incidents."),
+    "demo": Lazy(_TRY, "run.demo:demo", "Break a test container and watch it recover."),
+    "doctor": Lazy(_SET_UP, "doctor.doctor:doctor", "Check the requirements and the connections."),
+    "config": Lazy(_SET_UP, "setup.config:config", "Create, show or check the configuration."),
     "redis-acl": Lazy(
-        _SET_UP, "hemostat.cli.redis_acl:redis_acl", "Print a Redis ACL file for the roles and users."
+        _SET_UP, "setup.redis_acl:redis_acl", "Print a Redis ACL file for the roles and users."
     ),
-    "schema": Lazy(_SET_UP, "hemostat.cli.schema:schema", "Print the JSON Schema of the events."),
+    "schema": Lazy(_SET_UP, "setup.schema:schema", "Print the JSON Schema of the events."),
 }
 
 
@@ -83,7 +80,7 @@ class Root(Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name].target.partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        command: click.Command = getattr(import_module(f"hemostat.cli.{module}"), attribute)
         return add_global_options(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -187,7 +187,7 @@ def test_scaled_service_keeps_its_other_settings(other_engine):
         identity = client.create_service(task, name="shop", labels=labels, networks=networks)["ID"]
         before = client.inspect_service(identity)["Spec"]
     eventually(lambda: replicas(other_engine, identity) == 1)
-    told = other_engine.service(identity)
+    told = other_engine.read_service(identity)
     assert (told.name, told.replicas, told.labels) == ("shop", 1, labels)
     other_engine.set_replicas(identity, 2)
     with other_engine.connection.client("look at the service") as client:

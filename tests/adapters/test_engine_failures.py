@@ -92,7 +92,7 @@ CALLS = {
     "inspect": lambda engine: engine.inspect("web"),
     "start": lambda engine: engine.start("web"),
     "exec": lambda engine: engine.exec("web", ["true"]),
-    "service": lambda engine: engine.service("s1"),
+    "service": lambda engine: engine.read_service("s1"),
     "logs": lambda engine: engine.logs("web"),
 }
 

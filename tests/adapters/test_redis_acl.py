@@ -36,10 +36,10 @@ from hemostat.adapters.redis.acl import (
 )
 from hemostat.adapters.redis.audit_anchor import AUDIT_PREFIX
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.cli.findings import Level
-from hemostat.cli.machine import Machine
-from hemostat.cli.redis_checks import check_redis_commands
-from hemostat.cli.status import read_status
+from hemostat.cli.doctor.findings import Level
+from hemostat.cli.doctor.machine import Machine
+from hemostat.cli.doctor.redis_checks import check_redis_commands
+from hemostat.cli.status.status import read_status
 from hemostat.config import Loaded, Redis, Settings
 from hemostat.core.diagnosis.case import Precedent
 from hemostat.core.evidence.build import build_snapshot

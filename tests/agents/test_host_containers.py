@@ -36,7 +36,7 @@ def calls(scene: ResponderHarness) -> list[Any]:
 
         setattr(scene.engine, name, counted)
 
-    rows = scene.engine.list_containers  # it calls `containers` of the engine in memory
+    rows = scene.engine.list_containers  # it calls `inspect_everything` of the engine in memory
 
     def list_rows() -> Any:
         before = len(made)
@@ -44,7 +44,7 @@ def calls(scene: ResponderHarness) -> list[Any]:
         made[before:] = ["listing"]
         return answer
 
-    count("containers", lambda: "containers")
+    count("inspect_everything", lambda: "containers")
     scene.engine.list_containers = list_rows
     count("inspect_all", lambda containers, *, brief=False: (tuple(containers), brief))
     return made

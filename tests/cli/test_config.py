@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import hemostat as package
-from hemostat.cli.config import read_example
+from hemostat.cli.setup.config import read_example
 from hemostat.config import FIELDS
 
 

@@ -10,11 +10,11 @@ import sqlalchemy as sql
 
 from hemostat.adapters.redis import RedisAuditAnchor
 from hemostat.adapters.sql_store import SqlStore
-from hemostat.cli import checks
-from hemostat.cli.checks import CHECKS, DoctorCheck, run_check
-from hemostat.cli.doctor import format_checks
-from hemostat.cli.findings import Check, CheckResult, Level
-from hemostat.cli.machine import Machine
+from hemostat.cli.doctor import checks
+from hemostat.cli.doctor.checks import CHECKS, DoctorCheck, run_check
+from hemostat.cli.doctor.doctor import format_checks
+from hemostat.cli.doctor.findings import Check, CheckResult, Level
+from hemostat.cli.doctor.machine import Machine
 from hemostat.config import Settings
 from hemostat.core.history.audit_chain import ChainPosition
 from hemostat.core.notify.dead_letters import DeadLetter

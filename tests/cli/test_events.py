@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.cli.events import Reader, name_subject
+from hemostat.cli.status.events import Reader, name_subject
 from hemostat.errors import BusUnreachableError
 from hemostat.events import DURABLE, Container, encode
 from tests.support.samples import ALL, NOW, alert, complete, event, heartbeat, needed, stats

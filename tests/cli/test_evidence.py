@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisEvidence, connect
-from hemostat.cli.evidence import format_snapshot
+from hemostat.cli.history.evidence import format_snapshot
 from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun, MetricPoint, decode
 from hemostat.core.model import ContainerInfo

@@ -6,9 +6,9 @@ import pytest
 
 from hemostat import app
 from hemostat.adapters.in_memory.engine import InMemoryEngine
-from hemostat.cli.checks import run_check
-from hemostat.cli.findings import Level
-from hemostat.cli.labels import LABELS_CHECK
+from hemostat.cli.doctor.checks import run_check
+from hemostat.cli.doctor.findings import Level
+from hemostat.cli.doctor.labels import LABELS_CHECK
 from hemostat.ports import ContainerSpec
 from tests.support.clock import FakeClock
 

@@ -15,7 +15,7 @@ SAID = "probe.said word=%s count=%d"
 @pytest.fixture
 def log(hemostat, capsys):
     """Log once at each level; the lines on stderr."""
-    from hemostat.cli.logs import configure_logging
+    from hemostat.cli.output.logs import configure_logging
 
     def write(verbosity: int = 0, name: str = "hemostat.probe", form: str = "text", **extra) -> list[str]:
         configure_logging(verbosity, form=form)
@@ -53,7 +53,7 @@ def test_line_has_time_level_and_name(log):
 
 
 def test_text_log_shows_the_time_of_day():
-    from hemostat.cli.logs import TextFormatter
+    from hemostat.cli.output.logs import TextFormatter
 
     record = logging.LogRecord("hemostat.x", logging.INFO, "", 0, "x.y z=%d", (1,), None)
     assert re.fullmatch(r"\d\d:\d\d:\d\d INFO hemostat\.x x\.y z=1", TextFormatter(iso=False).format(record))
@@ -117,7 +117,7 @@ def test_traceback_is_a_json_field(log):
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize("secret", ["redis://me:geheim1@db:6379", "password=geheim1"])
 def test_secrets_are_masked(hemostat, capsys, form, secret):
-    from hemostat.cli.logs import configure_logging
+    from hemostat.cli.output.logs import configure_logging
 
     configure_logging(0, form=form)
     logging.getLogger("hemostat.x").warning("x.failed error=%s", secret)
@@ -128,7 +128,7 @@ def test_secrets_are_masked(hemostat, capsys, form, secret):
 
 
 def test_long_value_is_cut(hemostat, capsys):
-    from hemostat.cli.logs import MAX_VALUE_CHARACTERS, configure_logging
+    from hemostat.cli.output.logs import MAX_VALUE_CHARACTERS, configure_logging
 
     configure_logging(0, form="json")
     logging.getLogger("hemostat.x").warning("x.failed error=%s", "a b " * MAX_VALUE_CHARACTERS)
@@ -136,7 +136,7 @@ def test_long_value_is_cut(hemostat, capsys):
 
 
 def test_log_file_is_rotated_and_stderr_is_empty(hemostat, capsys, tmp_path, monkeypatch):
-    from hemostat.cli import logs
+    from hemostat.cli.output import logs
 
     monkeypatch.setattr(logs, "MAX_FILE_BYTES", 1000)
     file = tmp_path / "hemostat.log"
@@ -163,7 +163,7 @@ def test_every_log_call_has_an_event_and_named_values():
     from pathlib import Path
 
     import hemostat as package
-    from hemostat.cli.logs import EVENT_PATTERN, FIELD_PATTERN
+    from hemostat.cli.output.logs import EVENT_PATTERN, FIELD_PATTERN
 
     wrong = []
     for path in Path(package.__file__).parent.rglob("*.py"):
@@ -180,8 +180,8 @@ def test_every_log_call_has_an_event_and_named_values():
 
 
 def test_offered_log_formats_exist():
-    from hemostat.cli.logs import FORMATS
     from hemostat.cli.options import OPTIONS
+    from hemostat.cli.output.logs import FORMATS
 
     [option] = [each for each in OPTIONS if "--log-format" in each.opts]
     assert tuple(option.type.choices) == FORMATS

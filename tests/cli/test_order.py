@@ -111,7 +111,7 @@ def test_order_without_terminal_needs_yes(hemostat, watched):
 
 @pytest.mark.parametrize(("answer", "orders"), [("n\n", 0), ("y\n", 1)])
 def test_order_on_a_terminal_asks_for_confirmation(hemostat, watched, monkeypatch, answer, orders):
-    monkeypatch.setattr("hemostat.cli.order.can_ask", lambda: True)
+    monkeypatch.setattr("hemostat.cli.operator.order.can_ask", lambda: True)
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: answer.strip())
     hemostat("order", "restart", "web", "--no-wait")
     assert len(watched.read_recent("order", 9)) == orders

@@ -7,8 +7,8 @@ import pytest
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.replay_file import read_replay
-from hemostat.cli.record import FIRST_EVENT_COUNT, ReplayRecorder, read_remembered
-from hemostat.cli.tui import find_demo_file
+from hemostat.cli.dashboard.record import FIRST_EVENT_COUNT, ReplayRecorder, read_remembered
+from hemostat.cli.dashboard.tui import find_demo_file
 from hemostat.core.history.incident_log import build_incident_logs
 from hemostat.core.history.replay import encode_header, parse
 from hemostat.errors import BusUnreachableError
@@ -78,7 +78,7 @@ def test_last_values_are_recorded():
 
 
 def test_events_missed_during_a_reconnect_are_recorded(monkeypatch, capsys):
-    monkeypatch.setattr("hemostat.cli.record.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("hemostat.cli.dashboard.record.RETRY_SECONDS", 0.0)
     assert record(ALL[:2], ALL[3:], past=[]) == [*ALL[:2], *ALL[3:]]
     assert "connection lost: gone: reconnecting" in capsys.readouterr().err
 

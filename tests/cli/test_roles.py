@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import hemostat as package
-from hemostat.cli.everything import find_interpreter, make_child_command
 from hemostat.cli.options import Globals
-from hemostat.cli.roles import Stop, stop_on_signals
 from hemostat.cli.root import hemostat as root
+from hemostat.cli.run.all_roles import find_interpreter, make_child_command
+from hemostat.cli.run.roles import Stop, stop_on_signals
 from hemostat.streams import ROLES_BY_NAME
 from tests.support.engine_fixtures import eventually
 

@@ -8,8 +8,8 @@ import click
 import pytest
 
 from hemostat import errors
+from hemostat.cli.main import _explain
 from hemostat.cli.options import Globals
-from hemostat.cli.run import _explain
 from hemostat.core.text import escape_controls
 
 

@@ -12,9 +12,9 @@ import pytest
 from hemostat.adapters.redis import acl, connect, server
 from hemostat.adapters.redis.reach import Reach, read_reach
 from hemostat.adapters.redis.server import ServerFacts
-from hemostat.cli import engine_checks, redis_access, redis_checks
-from hemostat.cli.findings import Level, find_worst
-from hemostat.cli.name_checks import judge_names
+from hemostat.cli.doctor import engine_checks, redis_access, redis_checks
+from hemostat.cli.doctor.findings import Level, find_worst
+from hemostat.cli.doctor.name_checks import judge_names
 from tests.support.engine_fixtures import eventually
 from tests.support.samples import event, heartbeat
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hemostat.cli.picture import format_headline, make_tables
-from hemostat.cli.tables import Row, Table, format_plain
+from hemostat.cli.output.tables import Row, Table, format_plain
+from hemostat.cli.status.status_tables import format_headline, make_tables
 from hemostat.core.history.status import build_status
 from hemostat.core.labels.container_ref import build_reference
 from hemostat.events import Kind, Outcome, Reason, State

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.cli.desk import find_user
+from hemostat.cli.operator.decisions import find_user
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hemostat.cli.findings import Level
-from hemostat.cli.watch_checks import judge_watch
+from hemostat.cli.doctor.findings import Level
+from hemostat.cli.doctor.watch_checks import judge_watch
 from hemostat.core.model import ListedContainer
 from hemostat.events import Container, ContainerStats, State
 from tests.support.samples import NOW, event, heartbeat

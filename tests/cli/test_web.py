@@ -17,7 +17,7 @@ pytest.importorskip("textual_serve")
 
 from aiohttp import ClientSession, CookieJar, WSMsgType
 
-from hemostat.cli import web
+from hemostat.cli.dashboard import web
 from hemostat.errors import UsageError
 from tests.support.engine_fixtures import eventually
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import hemostat
-from hemostat.cli.schema import build_asyncapi
+from hemostat.cli.setup.schema import build_asyncapi
 from hemostat.config import SECRET_KEYS, get_variable_name
 from hemostat.core.labels.definitions import LABELS
 from hemostat.core.metrics.definitions import MEASURES, Measure

@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from hemostat.cli.schema import build_asyncapi
+from hemostat.cli.setup.schema import build_asyncapi
 from hemostat.config import FIELDS
 from hemostat.events import TYPES, encode
 from hemostat.streams import PEOPLE_EVENTS, ROLES_BY_NAME

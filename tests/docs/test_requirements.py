@@ -60,7 +60,7 @@ def test_dependencies_are_locked_in_a_permitted_version(name, python):
     wanted = [Requirement(each) for each in WANTED[name]]
     there = {"python_version": python.rpartition(".")[0]}
     for each in wanted:
-        if each.is_marker is None or each.is_marker.evaluate(there):
+        if each.marker is None or each.marker.evaluate(there):
             assert found[each.name.lower()] in each.specifier, each
 
 

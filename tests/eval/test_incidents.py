@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hemostat.cli.evaluate import OWN_DIRECTORIES
+from hemostat.cli.advisor.eval import OWN_DIRECTORIES
 from hemostat.core.diagnosis.case import decode
 from hemostat.core.diagnosis.causes import Cause
 from hemostat.core.llm.validate import FALSE_ALARM, HOST_ROOT

@@ -16,7 +16,7 @@ from hemostat.adapters.redis.audit_anchor import AUDIT_PREFIX, STORE_PREFIX
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.sql_store.schema import events, trail
 from hemostat.agents.store_writer import AuditWatch, StoreWriter
-from hemostat.cli.run import run
+from hemostat.cli.main import run
 from hemostat.config import load
 from hemostat.core.history.audit_chain import ChainPosition, ChainRow, bind_rows
 from hemostat.core.history.audit_hash import RowHasher

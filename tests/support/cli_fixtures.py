@@ -12,7 +12,7 @@ import pytest
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 from hemostat.adapters.redis.embedded import find_binary
-from hemostat.cli.run import run
+from hemostat.cli.main import run
 from tests.support.engine_fixtures import eventually
 from tests.support.required import missing
 

@@ -131,7 +131,7 @@ class Pty:
 
 PROGRAM_OF_COMMAND = """
 import signal, sys
-from hemostat.cli.run import run
+from hemostat.cli.main import run
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 raise SystemExit(run(["tui", "--demo"]))
 """

@@ -1,0 +1,1 @@
+"""`hemostat doctor`: checks of the requirements and the connections."""

@@ -1,0 +1,96 @@
+"""Checks of the Docker Engine for `hemostat doctor`."""
+
+import re
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from hemostat.cli.doctor.findings import CheckResult, Level
+from hemostat.cli.doctor.machine import Machine
+
+if TYPE_CHECKING:
+    from hemostat.core.model import ContainerInfo
+
+OLDEST_API: Final = (1, 41)
+"""The API version of Docker 20.10."""
+MAX_SKEW_SECONDS: Final = 2.0
+"""Seconds by which two clocks may differ."""
+POST_ENDPOINT_COUNT: Final = 5
+"""The number of endpoints for actions on containers that are tried."""
+HEALER_PATTERN: Final = re.compile(
+    r"(^|/)((docker-)?autoheal|watchtower|shepherd|ouroboros|monit|diun|docker-restarter|ofelia)(:|@|$)"
+)
+"""Images that restart or replace containers by themselves."""
+
+
+def check_engine(machine: Machine) -> CheckResult:
+    version = machine.engine().version()
+    summary = f"Docker Engine {version.version}, API {version.api}, cgroup v{version.cgroup_version}"
+    if version.forbidden:
+        summary += "; it does not report memory, CPUs and clock of its host"
+    if tuple(map(int, version.api.split("."))) < OLDEST_API:
+        return CheckResult(Level.FAILURE, f"{summary} is too old", "install Docker Engine 20.10 or newer")
+    return CheckResult(Level.OK, summary)
+
+
+def check_engine_access(machine: Machine) -> CheckResult:
+    """Whether a socket proxy allows all calls that HemoStat makes."""
+    forbidden = machine.engine().find_forbidden()
+    if not forbidden:
+        return CheckResult(Level.OK, "all calls that HemoStat makes are allowed")
+    writes = all(each.startswith("POST ") for each in forbidden)
+    harmless = writes and machine.settings.responder.mode == "dry-run"
+    summary = f"a proxy or plugin of the engine forbids {', '.join(forbidden)}"
+    if len([each for each in forbidden if each.startswith("POST ")]) == POST_ENDPOINT_COUNT:
+        summary += ": no action can run"
+    hint = "allow them; in docker-socket-proxy: " + ", ".join(_make_proxy_settings(forbidden))
+    return CheckResult(Level.WARNING if harmless else Level.FAILURE, summary, hint)
+
+
+def _make_proxy_settings(endpoints: Iterable[str]) -> list[str]:
+    paths = [each.partition(" ")[2].split("/")[1].upper() for each in endpoints]
+    posts = ["POST"] if any(each.startswith("POST ") for each in endpoints) else []
+    return [f"{name}=1" for name in dict.fromkeys([*paths, *posts])]
+
+
+def check_healers(machine: Machine) -> CheckResult:
+    return judge_healers(machine.engine().inspect_everything())
+
+
+def check_cgroups(machine: Machine) -> CheckResult:
+    from hemostat.adapters.sampling.cgroups import CgroupSampler
+
+    running = [info for info in machine.engine().inspect_everything() if info.is_running]
+    if not running:
+        return CheckResult(Level.OK, "no container is running to check this on")
+    sampler = CgroupSampler()
+    readable = sum(sampler.is_usable(info) for info in running)
+    summary = f"cgroup files of {readable} of {len(running)} running containers can be read"
+    if readable == len(running):
+        return CheckResult(Level.OK, summary)
+    hint = "the others are measured by the stats API, which is slower; run HemoStat on the engine's host"
+    return CheckResult(Level.WARNING, summary, hint)
+
+
+def check_clock(machine: Machine) -> CheckResult:
+    before = time.time()
+    engine_time = machine.engine().version().time
+    if not engine_time:
+        return CheckResult(Level.WARNING, "the engine does not report its time")
+    off = max(before - engine_time, engine_time - time.time(), 0.0)
+    if off > MAX_SKEW_SECONDS:
+        return CheckResult(
+            Level.FAILURE,
+            f"{off:.1f} s apart from the engine's",
+            "synchronise both clocks, for example with NTP",
+        )
+    return CheckResult(Level.OK, f"within {MAX_SKEW_SECONDS:g} s of the engine's")
+
+
+def judge_healers(containers: Iterable["ContainerInfo"]) -> CheckResult:
+    running = [info.ref for info in containers if info.is_running]
+    healers = sorted(ref.name for ref in running if HEALER_PATTERN.search(ref.image))
+    if not healers:
+        return CheckResult(Level.OK, f"none among {len(running)} running containers, judging by their images")
+    hint = "two programs that act on one container undo each other's work: stop one, or limit each by labels"
+    return CheckResult(Level.WARNING, f"other programs that restart containers: {', '.join(healers)}", hint)

@@ -1,0 +1,221 @@
+"""`hemostat approvals`, `approve`, `reject`, `pause`, `resume`, `reset`: decisions of operators.
+
+They take effect before the next action of every responder. Each is recorded, and notified with the
+operator's name: the user of this machine, or the name in --by.
+"""
+
+import difflib
+import getpass
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hemostat import errors
+from hemostat.cli.options import Globals
+from hemostat.cli.output.tables import Row, Table, show_table
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer
+from hemostat.core.text import escape_controls
+from hemostat.core.units import parse_duration, show_duration
+from hemostat.errors import UsageError
+from hemostat.events import ContainerStats
+
+if TYPE_CHECKING:
+    from hemostat.operator import OperatorCommands
+
+by_option = click.option(
+    "--by", metavar="NAME", help="Name of the operator. Default: the user of this machine."
+)
+reason_option = click.option("--reason", default="", metavar="TEXT", help="Reason, stored with the event.")
+container_option = click.option(
+    "--container",
+    default=ALL_CONTAINERS,
+    metavar="NAME",
+    help="Only this container. Default: all containers.",
+)
+
+
+class Duration(click.ParamType[float]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@contextmanager
+def open_operator(options: Globals) -> Iterator["OperatorCommands"]:
+    from hemostat import app
+
+    with app.open_operator(options.load_settings()) as orders:
+        yield orders
+
+
+@click.command()
+@click.pass_obj
+def approvals(options: Globals) -> None:
+    """List pending approvals and the time until they expire."""
+    now = time.time()
+    with open_operator(options) as orders:
+        open_approvals = [each for each in orders.list_approvals() if each.is_open(now)]
+    if options.json:
+        click.echo(json.dumps([_build_object(each) for each in open_approvals]))
+        return
+    rows = [
+        Row(
+            (
+                each.id,
+                each.container,
+                each.plan,
+                each.cause,
+                f"{show_duration(each.until - now)} left",
+            )
+        )
+        for each in open_approvals
+    ]
+    show_table(Table("Waiting for approval", ("id", "container", "what", "why", "time"), rows))
+    if not rows:
+        click.echo("no action is waiting for approval")
+
+
+@click.command()
+@click.argument("approval_id", metavar="ID")
+@reason_option
+@by_option
+@click.pass_obj
+def approve(options: Globals, approval_id: str, reason: str, by: str | None) -> int:
+    """Approve the pending action ID. All other limits still apply."""
+    return _answer(options, approval_id, ApprovalAnswer.APPROVED, reason, by)
+
+
+@click.command()
+@click.argument("approval_id", metavar="ID")
+@reason_option
+@by_option
+@click.pass_obj
+def reject(options: Globals, approval_id: str, reason: str, by: str | None) -> int:
+    """Reject the pending action ID."""
+    return _answer(options, approval_id, ApprovalAnswer.REJECTED, reason, by)
+
+
+@click.command()
+@click.option(
+    "--for", "seconds", type=Duration(), metavar="TIME", help="Duration, such as 30m. Default: until resumed."
+)
+@container_option
+@reason_option
+@by_option
+@click.pass_obj
+def pause(options: Globals, seconds: float | None, container: str, reason: str, by: str | None) -> None:
+    """Pause all remediation. Detection and notifications continue, and actions wait."""
+    if seconds is not None and seconds <= 0:
+        raise UsageError("--for must be longer than 0", hint="give --for a time, such as 30m")
+    _require_known(options, container)
+    with open_operator(options) as orders:
+        pause_set = orders.pause(container, by=by or find_user(), reason=reason, seconds=seconds)
+    length = "until: hemostat resume" if seconds is None else f"for {show_duration(seconds)}"
+    _print(
+        options, f"paused: {_name_target(container)}, {length}", container=container, until=pause_set.until
+    )
+
+
+@click.command()
+@container_option
+@reason_option
+@by_option
+@click.pass_obj
+def resume(options: Globals, container: str, reason: str, by: str | None) -> int:
+    """Resume remediation."""
+    with open_operator(options) as orders:
+        is_resumed = orders.resume(container, by=by or find_user(), reason=reason)
+    text = (
+        f"resumed: {_name_target(container)}"
+        if is_resumed
+        else f"no pause was in effect for {_name_target(container)}"
+    )
+    _print(options, text, container=container, resumed=is_resumed)
+    return errors.OK if is_resumed else errors.FAILURE
+
+
+@click.command()
+@container_option
+@reason_option
+@by_option
+@click.pass_obj
+def reset(options: Globals, container: str, reason: str, by: str | None) -> None:
+    """Close the circuit breaker and release the leases: earlier failures no longer count, and unfinished
+    actions no longer block others, unless a running responder is working on them.
+    """
+    _require_known(options, container)
+    with open_operator(options) as orders:
+        orders.reset_breaker(container, by=by or find_user(), reason=reason)
+    _print(options, f"breaker closed: {_name_target(container)}", container=container)
+
+
+def _require_known(options: Globals, container: str) -> None:
+    """Raise UsageError for a name that no watched container has.
+
+    If nothing is watched, every name is accepted.
+    """
+    from hemostat import app
+
+    if container == ALL_CONTAINERS:
+        return
+    with closing(app.open_bus(options.load_settings(), start=False)) as bus:
+        stats = [event.data for event in bus.read_last_values("container_stats")]
+    names = sorted({each.container.name for each in stats if isinstance(each, ContainerStats)})
+    if names and container not in names:
+        near = difflib.get_close_matches(container, names, n=2, cutoff=0.75)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see: hemostat status"
+        raise UsageError(f"no watched container is named {container!r}", hint=hint)
+
+
+def _answer(options: Globals, approval_id: str, answer: ApprovalAnswer, reason: str, by: str | None) -> int:
+    with open_operator(options) as orders:
+        answered = orders.answer_approval(approval_id, answer, by=by or find_user(), reason=reason)
+    if answered is None:
+        raise UsageError(f"no pending approval has the id {approval_id!r}", hint="see: hemostat approvals")
+    approval, is_settled = answered
+    text = (
+        f"{answer}: {approval.action} of {approval.container}"
+        if is_settled
+        else f"too late: {_describe_state(approval)}"
+    )
+    _print(options, text, **_build_object(approval))
+    return errors.OK if is_settled else errors.FAILURE
+
+
+def _describe_state(approval: Approval) -> str:
+    if approval.answer is None:
+        return "no operator answered in time"
+    moment = datetime.fromtimestamp(approval.answered).astimezone()
+    return f"{approval.answer} by {approval.by} at {moment:%H:%M:%S}"
+
+
+def _build_object(approval: Approval) -> dict[str, Any]:
+    import msgspec
+
+    fields: dict[str, Any] = msgspec.to_builtins(approval)
+    return fields
+
+
+def _print(options: Globals, text: str, **fields: Any) -> None:
+    click.echo(json.dumps(fields) if options.json else escape_controls(text))
+
+
+def _name_target(container: str) -> str:
+    return "everything" if container == ALL_CONTAINERS else container
+
+
+def find_user() -> str:
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return f"unknown@{socket.gethostname()}"

@@ -1,0 +1,1 @@
+"""Formats of the output: tables, times, log lines."""

@@ -1,0 +1,1 @@
+"""The commands that run roles until they are stopped."""

@@ -1,0 +1,95 @@
+"""`hemostat all`: runs one child process for each role, with the options of this command."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+import hemostat
+from hemostat.cli.options import Globals
+from hemostat.cli.run.roles import dry_run
+from hemostat.streams import ROLES, ROLES_BY_NAME
+from hemostat.terminal import is_terminal
+
+if TYPE_CHECKING:
+    from hemostat.config import Settings
+
+BANNERS: Final = {
+    "dry-run": "dry run: actions are reported and not run",
+    "approve": "mode approve: every action waits for an approval (hemostat approve)",
+}
+"""Banners by the responder's mode. The mode `auto` needs no banner."""
+
+
+@click.command("all")
+@click.option("--checked", is_flag=True, hidden=True)
+@dry_run
+@click.pass_obj
+def everything(options: Globals, checked: bool) -> int:
+    """Run all roles and restart a role that dies. Ctrl-C stops them; a second Ctrl-C, at once."""
+    from hemostat import app, supervisor
+    from hemostat.cli.output.logs import RotatedLines, make_rotating_handler, resolve_format
+
+    settings = options.load_settings()
+    if not checked:
+        _check_settings(options, settings)
+    options.start_logging()
+    if (banner := BANNERS.get(settings.responder.mode)) and is_terminal(sys.stderr):
+        click.echo(f"hemostat: {banner}", err=True)
+    options.log_format = resolve_format(options.log_format, options.log_file)
+    out = sys.stderr if options.log_file is None else RotatedLines(make_rotating_handler(options.log_file))
+
+    def child(role: str, instance: str) -> list[str]:
+        command = ROLES_BY_NAME[role].command if role in ROLES_BY_NAME else role
+        return make_child_command(command, instance, options)
+
+    roles = [role.name for role in ROLES] + (["metrics"] if settings.metrics.address else [])
+    try:
+        return supervisor.supervise(
+            roles, child, state_dir=settings.state_path, out=out, json_lines=options.log_format == "json"
+        )
+    finally:
+        app.stop_embedded_redis(settings)
+
+
+def _check_settings(options: Globals, settings: "Settings") -> None:
+    """Report errors that prevent a start at once. Later errors are waited for.
+
+    Then this process executes itself again: the supervisor needs none of the modules that the check has
+    imported (28 MB).
+    """
+    from hemostat import app
+
+    app.open_engine(settings).close()
+    app.open_notifiers(settings)
+    app.make_advisor(settings, os.environ)
+    app.open_bus(settings, start=True).close()
+    file = [] if options.log_file is None else ["--log-file", options.log_file]
+    command = [*find_interpreter(), "-m", "hemostat", "all", "--checked", *options.build_arguments(), *file]
+    sys.stdout.flush()
+    os.execv(command[0], command)  # noqa: S606 - a fixed list
+
+
+def make_child_command(name: str, instance: str, options: Globals) -> list[str]:
+    return [
+        *find_interpreter(),
+        "-m",
+        "hemostat",
+        name,
+        "--instance",
+        instance,
+        "--parent",
+        str(os.getpid()),
+        *options.build_arguments(),
+    ]
+
+
+def find_interpreter() -> list[str]:
+    """The interpreter's command, with -P unless run from a source tree.
+
+    `-m` would import from the working directory, where a file may have the name of a library.
+    """
+    in_source_tree = Path(hemostat.__file__).resolve().parents[1] == Path.cwd()
+    return [sys.executable] if in_source_tree else [sys.executable, "-P"]

@@ -1,0 +1,135 @@
+"""`hemostat events`: prints past events and, with -f, new ones, one line an event."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+import click
+
+from hemostat import ports
+from hemostat.cli.options import Globals
+from hemostat.cli.output.terminal import write_json
+from hemostat.core.history.incident_log import find_subject, format_event_line
+from hemostat.core.text import escape_controls
+from hemostat.errors import BusError
+from hemostat.events import DURABLE, TYPES, ContainerStats, Decided, Event, Heartbeat, encode
+from hemostat.terminal import is_reader_gone
+
+SILENCE_SECONDS: Final = 1.0
+"""Seconds of silence after which the subscription yields None."""
+RETRY_SECONDS: Final = 1.0
+MAX_CATCH_UP_EVENTS: Final = 200
+"""Events of each type that are read after a gap."""
+
+
+@click.command()
+@click.option("--follow", "-f", is_flag=True, help="Follow new events.")
+@click.option("--type", "kind", type=click.Choice(list(TYPES)), help="Only events of this type.")
+@click.option("--container", metavar="NAME", help="Only events about this container.")
+@click.option(
+    "-n", "--lines", default=50, show_default=True, type=click.IntRange(0), help="Number of past events."
+)
+@click.pass_obj
+def events(options: Globals, follow: bool, kind: str | None, container: str | None, lines: int) -> None:
+    """Print events, oldest first. -f follows new events."""
+    from hemostat import app
+
+    options.start_logging()
+    types = (kind,) if kind else DURABLE
+    write = _write_json if options.json else _write_line
+    bus = app.open_bus(options.load_settings(), start=False)
+    try:
+        reader = Reader(bus, types, container, write)
+        reader.read_past(lines)
+        while follow:
+            _require_reader()
+            reader.read_live()
+            time.sleep(RETRY_SECONDS)
+    finally:
+        bus.close()
+
+
+class Reader:
+    """Passes each matching event to `write` once."""
+
+    def __init__(
+        self, bus: ports.Bus, types: Sequence[str], container: str | None, write: Callable[[Event], None]
+    ) -> None:
+        self._bus = bus
+        self._types = types
+        self._container = container
+        self._write = write
+        self._seen: set[str] = set()
+        """Ids of durable events. They are few: alerts, not measurements."""
+
+    def read_past(self, lines: int) -> None:
+        """Write the newest `lines` events on the bus."""
+        fleeting = [
+            event for name in self._types if name not in DURABLE for event in self._bus.read_last_values(name)
+        ]
+        unseen = self._select_unseen([*self._read_stored(max(lines, MAX_CATCH_UP_EVENTS)), *fleeting])
+        for event in unseen[len(unseen) - min(lines, len(unseen)) :]:
+            self._write(event)
+
+    def read_live(self) -> None:
+        """Write new events until the connection is lost, after those missed before."""
+        caught_up = False
+        try:
+            for event in self._bus.subscribe(self._types, timeout=SILENCE_SECONDS):
+                _require_reader()
+                missed_events = [] if caught_up else self._read_stored(MAX_CATCH_UP_EVENTS)
+                caught_up = True
+                for each in self._select_unseen([*missed_events, *([event] if event else [])]):
+                    self._write(each)
+        except BusError as error:
+            if not error.transient:
+                raise
+            click.echo(escape_controls(f"hemostat: connection lost: {error}: reconnecting"), err=True)
+
+    def _read_stored(self, count: int) -> list[Event]:
+        return [
+            event for name in self._types if name in DURABLE for event in self._bus.read_recent(name, count)
+        ]
+
+    def _select_unseen(self, events: Iterable[Event]) -> list[Event]:
+        """New events that match the filter, by time. They are marked as seen."""
+        new = {event.id: event for event in events if event.id not in self._seen and self._is_wanted(event)}
+        self._seen.update(event.id for event in new.values() if event.type in DURABLE)
+        return sorted(new.values(), key=lambda event: (event.time, event.id))
+
+    def _is_wanted(self, event: Event) -> bool:
+        return not self._container or self._container == name_subject(event)
+
+
+def _require_reader() -> None:
+    """Raise BrokenPipeError if writing the next event would, without waiting for an event."""
+    if is_reader_gone(sys.stdout):
+        raise BrokenPipeError
+
+
+def name_subject(event: Event) -> str:
+    """The event's container, else the role's instance, else the host."""
+    match event.data:
+        case ContainerStats(container=container):
+            return container.name
+        case Decided(container=container):
+            return container
+        case Heartbeat(instance=instance):
+            return instance
+    subject = find_subject(event)
+    return subject[0].name if subject else event.host
+
+
+def _write_line(event: Event) -> None:
+    moment = datetime.fromtimestamp(event.time).astimezone()
+    text = (
+        f"{moment:%Y-%m-%d %H:%M:%S}  {name_subject(event):<16}  {event.type:<20}  {format_event_line(event)}"
+    )
+    click.echo(escape_controls(text))
+
+
+def _write_json(event: Event) -> None:
+    """The event's original bytes."""
+    write_json(encode(event))
