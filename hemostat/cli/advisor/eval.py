@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
+import hemostat
 from hemostat.cli.advisor import analysis
 from hemostat.cli.options import Globals
 from hemostat.cli.output.tables import Row, Table, show_table
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from hemostat.core.diagnosis.case import EvalCase, ExpectedDiagnosis
     from hemostat.core.llm.score import AdvisorScore, CaseScore, ScoredAnswer
 
+PACKAGE: Final = Path(hemostat.__file__).parent
 OWN_DIRECTORIES: Final = (
-    Path(__file__).parents[1] / "incidents",
-    Path(__file__).parents[2] / "tests" / "eval" / "incidents",
+    PACKAGE / "incidents",
+    PACKAGE.parent / "tests" / "eval" / "incidents",
 )
 """Directories of HemoStat's own eval cases: as installed, and in its repository."""
 RULES_NAME: Final = "rules"
