@@ -69,9 +69,9 @@ def run(model: "DashboardContext") -> int:
     if model.replay is None:
         Dashboard(model, colourless=colourless, hint=hint).run(mouse=appearance.mouse)
     else:
-        from hemostat.tui.replay_app import Replayed
+        from hemostat.tui.replay_app import ReplayDashboard
 
-        Replayed(model, model.replay, colourless=colourless, hint=hint).run(mouse=appearance.mouse)
+        ReplayDashboard(model, model.replay, colourless=colourless, hint=hint).run(mouse=appearance.mouse)
     if failed := model.order_runner.finish():
         raise HemoStatError("; ".join(failed))
     return 0

@@ -23,9 +23,9 @@ from hemostat.tui.data.pending import PendingOrders
 from hemostat.tui.data.state import FeedUpdate, apply_update
 from hemostat.tui.driver import TerminalDriver
 from hemostat.tui.render.wrap import strip_fonts
-from hemostat.tui.screens.live import Live, Sought
-from hemostat.tui.screens.main import Main
-from hemostat.tui.widgets.help import Help
+from hemostat.tui.screens.live import HistoryRequested, LiveScreen
+from hemostat.tui.screens.main import MainScreen
+from hemostat.tui.widgets.help import HelpScreen
 
 TICK_SECONDS: Final = 1.0
 """Seconds between two checks of time-dependent content. Only changes are drawn."""
@@ -33,12 +33,12 @@ SLOW_TICK_SECONDS: Final = 2.0
 """The same, and seconds between two updates, on a slow line."""
 
 
-class Came(Message):
+class UpdateReceived(Message):
     """An update from the feed's thread."""
 
     def __init__(self, update: FeedUpdate) -> None:
         super().__init__()
-        self.news = update
+        self.update = update
 
 
 class Dashboard(App[None]):
@@ -86,7 +86,7 @@ class Dashboard(App[None]):
             self.theme = saved_theme or model.looks.theme or ("ansi-dark" if slow else self.theme)
 
     def get_default_screen(self) -> Screen[None]:
-        return Main(self.model)
+        return MainScreen(self.model)
 
     def on_mount(self) -> None:
         # Without this handler the terminal would stay in the dashboard's mode.
@@ -104,22 +104,22 @@ class Dashboard(App[None]):
         self._feed.stop()
 
     def _post_update(self, update: FeedUpdate) -> None:
-        self.post_message(Came(update))
+        self.post_message(UpdateReceived(update))
 
-    def on_came(self, message: Came) -> None:
-        self._apply_update(message.news)
+    def on_update_received(self, message: UpdateReceived) -> None:
+        self._apply_update(message.update)
 
     def _apply_update(self, update: FeedUpdate) -> None:
         self.model.state = apply_update(self.model.state, update, self.model.clock.now())
-        if self.screen_stack and isinstance(self.screen, Live):
+        if self.screen_stack and isinstance(self.screen, LiveScreen):
             self.screen.redraw()
         for text, tone in self._pending_orders.take_messages(self.model.state.log, self.model.clock.now()):
             self.notify(escape_controls(text), severity=tone, markup=False)
 
-    def on_sought(self, message: Sought) -> None:
-        self._feed.request_history(message.places)
+    def on_history_requested(self, message: HistoryRequested) -> None:
+        self._feed.request_history(message.keys)
 
-    def on_carried(self) -> None:
+    def on_orders_completed(self) -> None:
         for result in self.model.order_runner.take_results():
             if result.why:
                 self.notify(escape_controls(result.failure), severity="error", markup=False)
@@ -148,7 +148,7 @@ class Dashboard(App[None]):
         self.model.change_view(msgspec.structs.replace(self.model.view, theme=theme.name))
 
     def action_help(self) -> None:
-        self.push_screen(Help(self._list_keys(self.screen)))
+        self.push_screen(HelpScreen(self._list_keys(self.screen)))
 
     def _list_keys(self, screen: Screen[object]) -> list[ActiveBinding]:
         """The bindings that are active now and have a tooltip, the screen's first."""
@@ -170,7 +170,7 @@ class Dashboard(App[None]):
         yield SystemCommand("Theme", "change the colours", self.action_change_theme)
         if self.model.exports is not Exports.NONE:
             yield SystemCommand("Screenshot", "save this screen as SVG", self._deliver_screen)
-        if isinstance(screen, Live):
+        if isinstance(screen, LiveScreen):
             yield from screen.list_commands()
 
 

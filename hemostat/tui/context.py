@@ -10,7 +10,7 @@ from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.settings.tui import DEFAULT_TUI_SETTINGS, TuiSettings
 from hemostat.ports import Clock, Engine, Listener
 from hemostat.tui.actions.runner import OrderRunner
-from hemostat.tui.data.lazy import Lazy
+from hemostat.tui.data.lazy import LazyValue
 from hemostat.tui.data.state import DashboardState
 from hemostat.tui.saved_view import SavedView, load_view, save_view
 
@@ -74,7 +74,7 @@ class DashboardContext:
         self._saved = saved
         self.view, self.save_error = load_view(saved)
         """How the dashboard is displayed, and the error of the file with the saved view, else empty."""
-        self._engine = None if engine is None else Lazy(engine)
+        self._engine = None if engine is None else LazyValue(engine)
 
     def change_view(self, view: SavedView) -> None:
         """Change the view, and save it if files may be written."""

@@ -15,7 +15,7 @@ STEP_SECONDS: Final = 10.0
 """Seconds of a step."""
 
 
-class Replayed(Dashboard):
+class ReplayDashboard(Dashboard):
     BINDINGS: ClassVar[list[BindingType]] = [
         make_binding("0", "replay_pause", "Pause", "replay.pause", "pause or resume the replay"),
         make_binding("comma", "replay_step(-1)", "Back", "replay.back", "10 s back", display=","),

@@ -6,7 +6,7 @@ import threading
 from hemostat.core.history.replay import Replay
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.replay import ReplayBus, ReplayClock
-from hemostat.tui.replay_app import Replayed
+from hemostat.tui.replay_app import ReplayDashboard
 from tests.support.clock import FakeClock
 from tests.support.dashboard import DB
 from tests.support.replays import make_replay
@@ -35,7 +35,7 @@ def play_replay(script, recording: Replay | None = None, *, size=(100, 30)) -> N
     clock = ReplayClock(afternoon() if recording is None else recording, wall, "afternoon.gz")
 
     async def run() -> None:
-        app = Replayed(DashboardContext(ReplayBus(clock), clock, replay=clock), clock)
+        app = ReplayDashboard(DashboardContext(ReplayBus(clock), clock, replay=clock), clock)
         async with app.run_test(size=size, notifications=True) as pilot:
             await script(app, pilot, wall)
 

@@ -15,7 +15,7 @@ from hemostat.tui.actions.build import OrderPlan, OrderResult, PlannedOrder
 from hemostat.tui.actions.runner import UNKNOWN_RESULT, OrderRunner
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
-from hemostat.tui.screens.asking import Confirm
+from hemostat.tui.screens.asking import ConfirmDialog
 from tests.support.clock import FakeClock
 from tests.support.dashboard import says, screen, until
 from tests.support.dashboard_actions import LIMITS, ME, ActionHarness
@@ -204,7 +204,7 @@ def test_quit_after_confirmation_publishes_the_order(leave):
         app.post_message(Key("y", "y"))
         if leave == "q":
             # What is typed before the question is gone is an answer to it.
-            await until(pilot, lambda: not isinstance(app.screen, Confirm))
+            await until(pilot, lambda: not isinstance(app.screen, ConfirmDialog))
         app.post_message(Key(leave, None))
         await until(pilot, lambda: not app.is_running)
 

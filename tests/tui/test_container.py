@@ -17,7 +17,7 @@ from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.render import container as container_words
 from hemostat.tui.render.charts import ChartLimits
-from hemostat.tui.screens.container import Container
+from hemostat.tui.screens.container import ContainerScreen
 from hemostat.tui.widgets.lines import Lines
 from tests.support.clock import FakeClock
 from tests.support.dashboard import HOSTILE, says, screen, until
@@ -74,7 +74,7 @@ def play(script, engine=None, bus=None, *, clock=None, size=(80, 24), place=("h"
         app = Dashboard(DashboardContext(bus, clock, evidence=evidence, engine=opened))
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: app.model.state.log)
-            app.push_screen(Container(app.model, *place))
+            app.push_screen(ContainerScreen(app.model, *place))
             await until(pilot, lambda: says(app, " container ") and app.screen._is_laid_out)
             await script(app, pilot)
 

@@ -24,7 +24,7 @@ from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext, Exports
 from hemostat.tui.driver import TerminalDriver
 from hemostat.tui.saved_view import SavedView
-from hemostat.tui.screens.incident import Incident
+from hemostat.tui.screens.incident import IncidentScreen
 from hemostat.tui.table.sorting import SORTS
 from tests.support.clock import FakeClock
 from tests.support.dashboard import says, until
@@ -233,7 +233,7 @@ def test_page_exports_an_incident_as_a_download(suffix, monkeypatch):
         app = Dashboard(model)
         async with app.run_test(size=(120, 30)) as pilot:
             await until(pilot, lambda: app.model.state.log)
-            app.push_screen(Incident(model, "i1"))
+            app.push_screen(IncidentScreen(model, "i1"))
             await until(pilot, lambda: says(app, " incident ") and app.screen._is_laid_out)
             await pilot.press("e", *["down"] * (".md", ".json", ".svg").index(suffix), "enter")
             await until(pilot, lambda: delivered)

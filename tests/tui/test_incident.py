@@ -18,7 +18,7 @@ from hemostat.events import Container, Evidence, Kind, Outcome, Reason
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.render import incident as incident_words
-from hemostat.tui.screens.incident import Incident
+from hemostat.tui.screens.incident import IncidentScreen
 from hemostat.tui.widgets.lines import Lines
 from tests.support.clock import FakeClock
 from tests.support.dashboard import HOSTILE, says, screen, until
@@ -43,7 +43,7 @@ def play(script, bus=None, *, clock=None, size=(80, 24), incident="i1", evidence
         app = Dashboard(DashboardContext(bus, clock, evidence=evidence), **options)
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: app.model.state.log)
-            app.push_screen(Incident(app.model, incident))
+            app.push_screen(IncidentScreen(app.model, incident))
             await until(pilot, lambda: says(app, " incident ") and app.screen._is_laid_out)
             await script(app, pilot)
 

@@ -10,7 +10,7 @@ from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.errors import BusUnreachableError
 from hemostat.tui.context import DashboardContext
-from hemostat.tui.data.lazy import Lazy
+from hemostat.tui.data.lazy import LazyValue
 from tests.support.clock import FakeClock
 from tests.support.samples import NOW, alert, event
 
@@ -22,7 +22,7 @@ def test_engine_is_opened_once_on_first_use():
         opened.append(InMemoryBus(FakeClock(NOW)))
         return opened[-1]
 
-    bus = Lazy(opens)
+    bus = LazyValue(opens)
     bus.close()
     assert opened == []
     bus.publish([event(alert())])
@@ -60,7 +60,7 @@ def test_opening_error_is_reported_and_retried():
             raise BusUnreachableError("Redis is not running")
         return there[0]
 
-    bus = Lazy(opens)
+    bus = LazyValue(opens)
     with pytest.raises(BusUnreachableError):
         bus.ping()
     there.append(InMemoryBus(FakeClock(NOW)))

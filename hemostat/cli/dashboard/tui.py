@@ -146,7 +146,7 @@ def _open_live(
     from hemostat.ports import Bus
     from hemostat.tui.actions.build import OrderBuilder
     from hemostat.tui.context import DashboardContext
-    from hemostat.tui.data.lazy import Lazy
+    from hemostat.tui.data.lazy import LazyValue
     from hemostat.tui.saved_view import FILE_NAME
 
     settings = options.load_settings()
@@ -156,10 +156,10 @@ def _open_live(
             snapshots: Sequence[EvidenceSnapshot] = evidence_store.get(incident)
             return snapshots
 
-    bus = Lazy(lambda: _import_app().open_bus(settings, start=False))
+    bus = LazyValue(lambda: _import_app().open_bus(settings, start=False))
     stack = ExitStack()
     orders = cast(
-        "OperatorCommands", Lazy(lambda: stack.enter_context(_import_app().open_operator(settings)))
+        "OperatorCommands", LazyValue(lambda: stack.enter_context(_import_app().open_operator(settings)))
     )
     clock = SystemClock(threading.Event())
     model = DashboardContext(

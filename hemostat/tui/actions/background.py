@@ -18,12 +18,12 @@ class BackgroundResult(Message):
 
     def __init__(self, topic: str, value: Any, why: str) -> None:
         super().__init__()
-        self.about = topic
+        self.topic = topic
         self.value = value
         self.why = why
 
 
-class Carried(Message):
+class OrdersCompleted(Message):
     """Results of confirmed orders are available."""
 
 

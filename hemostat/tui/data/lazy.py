@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Lazy:
+class LazyValue:
     """Has all attributes of the opened object.
 
     Opening it and importing its client take a while; meanwhile the screen is usable. An error of `opens` is

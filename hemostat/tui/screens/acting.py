@@ -12,13 +12,13 @@ from textual.binding import BindingType
 from hemostat.core.ledger.controls import ALL_CONTAINERS, describe_pause, is_pause_active
 from hemostat.core.text import escape_controls
 from hemostat.events import Action, Container, ContainerStats
-from hemostat.tui.actions.background import Carried
+from hemostat.tui.actions.background import OrdersCompleted
 from hemostat.tui.actions.build import PAUSE_LENGTHS, OrderBuilder, OrderPlan, OrderTarget, name_target
 from hemostat.tui.data.state import build_role_status, count_waiting
-from hemostat.tui.screens.approvals import Approvals
-from hemostat.tui.screens.asking import Choice, Choose, Confirm
+from hemostat.tui.screens.approvals import ApprovalsScreen
+from hemostat.tui.screens.asking import Choice, ChoiceDialog, ConfirmDialog
 from hemostat.tui.screens.binding import make_binding
-from hemostat.tui.screens.live import Live
+from hemostat.tui.screens.live import LiveScreen
 
 RESOURCES: Final = ("cpu", "memory", "replicas")
 ACTIONS: Final = frozenset({"order", "scale", "pause", "reset", "approvals"})
@@ -36,7 +36,7 @@ ACTION_BINDINGS: Final[list[BindingType]] = [
 ]
 
 
-class Acting(Live):
+class ActionScreen(LiveScreen):
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def list_subjects(self) -> Sequence[tuple[str, Container]]:
@@ -76,7 +76,7 @@ class Acting(Live):
         if (builder := self.model.act) and (targets := self._list_targets()):
             choices = [(name, builder.plan_orders(Action.SCALE, targets, name)) for name in RESOURCES]
             self.app.push_screen(
-                Choose(f"scale {_name_subjects(self.list_subjects())}", choices), self._ask_confirmation
+                ChoiceDialog(f"scale {_name_subjects(self.list_subjects())}", choices), self._ask_confirmation
             )
 
     def action_pause(self) -> None:
@@ -93,7 +93,7 @@ class Acting(Live):
                 for plan in [builder.plan_pauses(of, length, seconds)]
             ]
             self.app.push_screen(
-                Choose("pause", choices, lambda: self._list_resumes(builder)), self._ask_confirmation
+                ChoiceDialog("pause", choices, lambda: self._list_resumes(builder)), self._ask_confirmation
             )
 
     def action_reset(self) -> None:
@@ -103,7 +103,7 @@ class Acting(Live):
 
     def action_approvals(self) -> None:
         if builder := self.model.act:
-            self.app.push_screen(Approvals(self.model, builder))
+            self.app.push_screen(ApprovalsScreen(self.model, builder))
 
     # --- helpers ------------------------------------------------------------------------------------
 
@@ -153,9 +153,9 @@ class Acting(Live):
         app, runner = self.app, self.model.order_runner
 
         def do(agreed: OrderPlan, reason: str) -> None:
-            runner.run(agreed, reason, lambda: app.post_message(Carried()))
+            runner.run(agreed, reason, lambda: app.post_message(OrdersCompleted()))
 
-        app.push_screen(Confirm(plan, do))
+        app.push_screen(ConfirmDialog(plan, do))
 
     def find_current(self, host: str, container: Container) -> Container:
         """The container as it is now: it may have been recreated under its name."""

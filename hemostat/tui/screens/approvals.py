@@ -11,26 +11,26 @@ from hemostat.core.ledger import controls
 from hemostat.core.ledger.controls import Approval
 from hemostat.core.text import escape_controls
 from hemostat.tui.actions import background
-from hemostat.tui.actions.background import Carried, run_in_background
+from hemostat.tui.actions.background import OrdersCompleted, run_in_background
 from hemostat.tui.actions.build import OrderBuilder
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.render.text import BAD, BUSY, FAINT, fit, format_countdown
 from hemostat.tui.screens.binding import make_binding
-from hemostat.tui.screens.live import Live
-from hemostat.tui.widgets.footer import Keys
+from hemostat.tui.screens.live import LiveScreen
+from hemostat.tui.widgets.footer import KeyFooter
 from hemostat.tui.widgets.lines import Lines
 
 REFRESH_SECONDS: Final = 2.0
 """Seconds between two requests of the waiting approvals."""
 
 
-class Approvals(Live):
+class ApprovalsScreen(LiveScreen):
     CSS = """
-    Approvals > Static { height: 1; }
-    Approvals > #title { background: $panel; }
-    Approvals > #waiting { height: 1fr; }
-    Approvals > #plan { height: auto; max-height: 60%; background: $surface; }
-    Approvals > Input { border: none; padding: 0; height: 1; display: none; }
+    ApprovalsScreen > Static { height: 1; }
+    ApprovalsScreen > #title { background: $panel; }
+    ApprovalsScreen > #waiting { height: 1fr; }
+    ApprovalsScreen > #plan { height: auto; max-height: 60%; background: $surface; }
+    ApprovalsScreen > Input { border: none; padding: 0; height: 1; display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         make_binding("y", "answer('approved')", "Approve", "waiting.approve", "approve it", in_footer=True),
@@ -61,7 +61,7 @@ class Approvals(Live):
         yield Lines(id="waiting")
         yield Static(id="plan")
         yield Input(placeholder="reason, stored with the event; confirm with enter", compact=True)
-        yield Keys()
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         self.set_interval(REFRESH_SECONDS, self._fetch_approvals)
@@ -111,7 +111,7 @@ class Approvals(Live):
             self._chosen_id = ids[max(0, min(at, len(ids) - 1))]
             self.redraw()
 
-    def on_lines_chosen(self, message: Lines.Chosen) -> None:
+    def on_lines_line_selected(self, message: Lines.LineSelected) -> None:
         approvals = self._visible_approvals
         if message.number < len(approvals):
             self._chosen_id = approvals[message.number].id
@@ -131,7 +131,7 @@ class Approvals(Live):
             app, plan = self.app, self._order_builder.plan_answer(approval, answer)
 
             def told() -> None:
-                app.post_message(Carried())
+                app.post_message(OrdersCompleted())
                 self._fetch_approvals()
 
             self.model.order_runner.run(plan, reason, told)

@@ -20,15 +20,17 @@ Choice = tuple[str, OrderPlan]
 """A label and its plan."""
 
 
-class Choose(ModalScreen[OrderPlan | None]):
+class ChoiceDialog(ModalScreen[OrderPlan | None]):
     """Choose one of several plans.
 
     `more` returns choices that are slow to find, and may raise HemoStatError.
     """
 
     CSS = """
-    Choose { align: center middle; }
-    Choose OptionList { width: 90%; max-width: 76; height: auto; max-height: 100%; border: round $accent; }
+    ChoiceDialog { align: center middle; }
+    ChoiceDialog OptionList {
+        width: 90%; max-width: 76; height: auto; max-height: 100%; border: round $accent;
+    }
     """
     AUTO_FOCUS = "OptionList"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -70,22 +72,22 @@ class Choose(ModalScreen[OrderPlan | None]):
         self.dismiss(self._choices[message.option_index][1])
 
 
-class Confirm(ModalScreen[None]):
+class ConfirmDialog(ModalScreen[None]):
     """Confirm a plan. `do` is called with the confirmed plan and the reason, which may be empty.
 
     It is called at once, because the next key may quit.
     """
 
     CSS = """
-    Confirm { align: center middle; }
-    Confirm > Vertical {
+    ConfirmDialog { align: center middle; }
+    ConfirmDialog > Vertical {
         width: 92%; max-width: 100; height: auto; max-height: 100%; padding: 0 1;
         border: round $accent; background: $surface;
     }
-    Confirm VerticalScroll { height: auto; max-height: 30vh; }
-    Confirm Static { height: auto; }
-    Confirm #command { margin: 1 0; max-height: 20vh; }
-    Confirm Input { border: none; padding: 0; height: 1; display: none; }
+    ConfirmDialog VerticalScroll { height: auto; max-height: 30vh; }
+    ConfirmDialog Static { height: auto; }
+    ConfirmDialog #command { margin: 1 0; max-height: 20vh; }
+    ConfirmDialog Input { border: none; padding: 0; height: 1; display: none; }
     """
     AUTO_FOCUS = None
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -123,7 +125,7 @@ class Confirm(ModalScreen[None]):
         run_in_background(self, _describe_kind(plan), lambda: [order.ask() for order in plan.deeds])
 
     def on_background_result(self, answer: BackgroundResult) -> None:
-        if answer.about != _describe_kind(self._plan):
+        if answer.topic != _describe_kind(self._plan):
             return
         if answer.why:
             problem = f"the limits are unknown: {answer.why}"

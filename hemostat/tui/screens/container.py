@@ -22,10 +22,10 @@ from hemostat.tui.data.state import select_events
 from hemostat.tui.render import charts
 from hemostat.tui.render import container as container_words
 from hemostat.tui.render.container import PANES, LogMatches
-from hemostat.tui.screens.acting import ACTION_BINDINGS, Acting
+from hemostat.tui.screens.acting import ACTION_BINDINGS, ActionScreen
 from hemostat.tui.screens.binding import make_binding
-from hemostat.tui.screens.incident import Incident
-from hemostat.tui.widgets.footer import Keys
+from hemostat.tui.screens.incident import IncidentScreen
+from hemostat.tui.widgets.footer import KeyFooter
 from hemostat.tui.widgets.lines import Lines
 
 POLL_SECONDS: Final = 2.0
@@ -37,16 +37,16 @@ MAX_INCIDENTS: Final = 5
 """Incidents whose evidence is searched for health checks."""
 
 
-class Seen(Message):
+class ContainerRead(Message):
     """The container's data from the engine, sent by the polling thread."""
 
     def __init__(self, container: str, view: ContainerView) -> None:
         super().__init__()
         self.container = container
-        self.glimpse = view
+        self.view = view
 
 
-class Container(Acting):
+class ContainerScreen(ActionScreen):
     CSS_PATH = "container.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         make_binding("1", "pane('log')", "Log", "container.log", "its log, live"),
@@ -115,7 +115,7 @@ class Container(Acting):
         field = Input(placeholder="text, or !text for lines without it", id="search", compact=True)
         field.cursor_blink = False
         yield field
-        yield Keys()
+        yield KeyFooter()
 
     # --- data ---------------------------------------------------------------------------------------
 
@@ -135,16 +135,16 @@ class Container(Acting):
 
     def on_background_result(self, answer: BackgroundResult) -> None:
         if answer.why:
-            self.notify(escape_controls(f"no {answer.about}: {answer.why}"), severity="warning", markup=False)
-        elif answer.about == "history":
+            self.notify(escape_controls(f"no {answer.topic}: {answer.why}"), severity="warning", markup=False)
+        elif answer.topic == "history":
             self._points = charts.merge_points(answer.value, self._points)
         else:
             self._snapshots = answer.value
         self.redraw()
 
-    def on_seen(self, message: Seen) -> None:
+    def on_container_read(self, message: ContainerRead) -> None:
         if self._container_poll is not None and self._container_poll.container == message.container:
-            self._view = message.glimpse
+            self._view = message.view
             self.redraw()
 
     def on_lines_resized(self) -> None:
@@ -184,7 +184,7 @@ class Container(Acting):
             self._container_poll = ContainerPoll(
                 self.model.engine,
                 container,
-                lambda view: self.post_message(Seen(container, view)),
+                lambda view: self.post_message(ContainerRead(container, view)),
                 every=SLOW_POLL_SECONDS if self.model.looks.slow else POLL_SECONDS,
             )
             self._container_poll.start()
@@ -278,7 +278,7 @@ class Container(Acting):
 
     def action_open(self) -> None:
         if self._pane == PANES[3] and self._timelines:
-            self.app.push_screen(Incident(self.model, self._timelines[self._chosen_index].incident))
+            self.app.push_screen(IncidentScreen(self.model, self._timelines[self._chosen_index].incident))
         else:
             self.action_pane(PANES[3])
 

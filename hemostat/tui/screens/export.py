@@ -16,7 +16,7 @@ from hemostat.tui.render.export import FORMATS, make_file_name, write_export
 from hemostat.tui.render.incident import IncidentContent
 
 
-class Export(ModalScreen[Path | None]):
+class ExportDialog(ModalScreen[Path | None]):
     """Asks for a path. Returns the path that was written, None after a cancel."""
 
     CSS_PATH = "export.tcss"
@@ -50,12 +50,12 @@ class Export(ModalScreen[Path | None]):
             self.dismiss(path)
 
 
-class Download(ModalScreen[str | None]):
+class DownloadDialog(ModalScreen[str | None]):
     """Asks for a format. Returns its suffix."""
 
     CSS = """
-    Download { align: center middle; }
-    Download OptionList { width: 44; height: auto; max-height: 100%; border: round $accent; }
+    DownloadDialog { align: center middle; }
+    DownloadDialog OptionList { width: 44; height: auto; max-height: 100%; border: round $accent; }
     """
     AUTO_FOCUS = "OptionList"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Cancel")]

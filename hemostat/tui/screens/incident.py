@@ -23,10 +23,10 @@ from hemostat.tui.render import incident as incident_words
 from hemostat.tui.render.container import describe_limit_status, find_newest_stats
 from hemostat.tui.render.export import FORMATS, as_markdown, make_file_name
 from hemostat.tui.render.incident import IncidentContent
-from hemostat.tui.screens.acting import ACTION_BINDINGS, Acting
+from hemostat.tui.screens.acting import ACTION_BINDINGS, ActionScreen
 from hemostat.tui.screens.binding import make_binding
-from hemostat.tui.screens.export import Download, Export
-from hemostat.tui.widgets.footer import Keys
+from hemostat.tui.screens.export import DownloadDialog, ExportDialog
+from hemostat.tui.widgets.footer import KeyFooter
 from hemostat.tui.widgets.lines import Lines
 
 PLOT_HEIGHTS: Final = (3, 8)
@@ -35,7 +35,7 @@ MAX_COPIED_CHARACTERS: Final = 60_000
 """Characters copied to the clipboard at most: terminals accept no more."""
 
 
-class Incident(Acting):
+class IncidentScreen(ActionScreen):
     CSS_PATH = "incident.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - the base class declares it this way
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -87,7 +87,7 @@ class Incident(Acting):
         with Box(id="body"):
             yield Lines(id="why")
             yield Lines(id="evidence")
-        yield Keys()
+        yield KeyFooter()
 
     def list_subjects(self) -> list[tuple[str, Ref]]:
         known = self._timeline
@@ -147,7 +147,7 @@ class Incident(Acting):
         self.redraw()
 
     def on_background_result(self, answer: BackgroundResult) -> None:
-        if answer.about != self._incident:
+        if answer.topic != self._incident:
             return
         if answer.why:
             self.notify(escape_controls(f"no evidence: {answer.why}"), severity="warning", markup=False)
@@ -247,9 +247,9 @@ class Incident(Acting):
             return
         content = self._content
         if self.model.exports is Exports.FILE:
-            self.app.push_screen(Export(content), self._notify_written)
+            self.app.push_screen(ExportDialog(content), self._notify_written)
         else:
-            self.app.push_screen(Download(), lambda suffix: self._deliver_download(content, suffix))
+            self.app.push_screen(DownloadDialog(), lambda suffix: self._deliver_download(content, suffix))
 
     def _deliver_download(self, content: IncidentContent, suffix: str | None) -> None:
         if suffix is not None:

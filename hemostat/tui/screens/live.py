@@ -11,15 +11,15 @@ from textual.widgets import Static
 from hemostat.tui.context import DashboardContext
 
 
-class Sought(Message):
+class HistoryRequested(Message):
     """Requests the history of these containers, by key."""
 
     def __init__(self, keys: Mapping[str, tuple[str, str]]) -> None:
         super().__init__()
-        self.places = keys
+        self.keys = keys
 
 
-class Live(Screen[None]):
+class LiveScreen(Screen[None]):
     """A screen whose `draw` is called after updates, once a tick, and when the screen becomes the top one."""
 
     def __init__(self, model: DashboardContext) -> None:

@@ -30,19 +30,19 @@ from hemostat.tui.data.state import (
 )
 from hemostat.tui.render import text as words
 from hemostat.tui.render.limits import find_countdown_second
-from hemostat.tui.screens.acting import ACTION_BINDINGS, Acting
+from hemostat.tui.screens.acting import ACTION_BINDINGS, ActionScreen
 from hemostat.tui.screens.keys import FIRST_BINDINGS, OTHER_BINDINGS
-from hemostat.tui.screens.live import Sought
-from hemostat.tui.screens.roles import Roles
-from hemostat.tui.screens.visible_columns import Columns
+from hemostat.tui.screens.live import HistoryRequested
+from hemostat.tui.screens.roles import RolesScreen
+from hemostat.tui.screens.visible_columns import ColumnsDialog
 from hemostat.tui.table import columns, rows, sorting
 from hemostat.tui.table.rows import CachedRow, Row
 from hemostat.tui.table.sorting import SORTS, ProjectHeading
-from hemostat.tui.widgets.footer import Keys
-from hemostat.tui.widgets.lines import Lazy, Lines
+from hemostat.tui.widgets.footer import KeyFooter
+from hemostat.tui.widgets.lines import LazyLines, Lines
 
 
-class Main(Acting):
+class MainScreen(ActionScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*FIRST_BINDINGS, *ACTION_BINDINGS, *OTHER_BINDINGS]
 
     def __init__(self, model: DashboardContext) -> None:
@@ -77,7 +77,7 @@ class Main(Acting):
         )
         field.cursor_blink = False
         yield field
-        yield Keys()
+        yield KeyFooter()
 
     @property
     def targets(self) -> list[Row]:
@@ -153,11 +153,11 @@ class Main(Acting):
             self._drawn[entry.key] = known
             return known[1]
 
-        lines.show(Lazy(self._entries, draw))
+        lines.show(LazyLines(self._entries, draw))
         self._point_cursor()
         top = lines.scroll_offset.y
         if unknown := rows.find_unrecalled(self._entries[top : top + lines.size.height]):
-            self.post_message(Sought(unknown))
+            self.post_message(HistoryRequested(unknown))
 
     def _draw_log(self) -> None:
         chosen = self._find_chosen_row() if self._is_log_narrowed else None
@@ -168,7 +168,7 @@ class Main(Acting):
         )
         if len(self._log_lines) > 2 * MAX_LOG_EVENTS:
             self._log_lines.clear()
-        self.query_one("#log", Lines).show(Lazy(events, self._draw_log_line))
+        self.query_one("#log", Lines).show(LazyLines(events, self._draw_log_line))
 
     def _draw_log_line(self, event: Event) -> Text:
         return self._log_lines.get(event.id) or self._log_lines.setdefault(
@@ -215,7 +215,7 @@ class Main(Acting):
     def action_page(self, direction: int) -> None:
         self.action_move(direction * max(1, self.query_one("#grid", Lines).size.height - 1))
 
-    def on_lines_chosen(self, message: Lines.Chosen) -> None:
+    def on_lines_line_selected(self, message: Lines.LineSelected) -> None:
         if message.lines.id == "grid" and isinstance(row := self._entries[message.number], Row):
             self._chosen_key = row.key
             self.action_move(0)
@@ -225,9 +225,9 @@ class Main(Acting):
 
     def action_container(self) -> None:
         if row := self._pick_row():
-            from hemostat.tui.screens.container import Container
+            from hemostat.tui.screens.container import ContainerScreen
 
-            self.app.push_screen(Container(self.model, *row.place))
+            self.app.push_screen(ContainerScreen(self.model, *row.place))
 
     def action_incident(self) -> None:
         row = self._find_chosen_row()
@@ -238,12 +238,12 @@ class Main(Acting):
                 markup=False,
             )
         else:
-            from hemostat.tui.screens.incident import Incident
+            from hemostat.tui.screens.incident import IncidentScreen
 
-            self.app.push_screen(Incident(self.model, incident))
+            self.app.push_screen(IncidentScreen(self.model, incident))
 
     def action_roles(self) -> None:
-        self.app.push_screen(Roles(self.model))
+        self.app.push_screen(RolesScreen(self.model))
 
     def action_only(self) -> None:
         self._is_log_narrowed = self._pick_row() is not None and not self._is_log_narrowed
@@ -303,7 +303,7 @@ class Main(Acting):
 
     def action_columns(self) -> None:
         chosen = self.model.view.columns or self.model.looks.columns
-        self.app.push_screen(Columns(chosen), lambda names: self._change_view(columns=names))
+        self.app.push_screen(ColumnsDialog(chosen), lambda names: self._change_view(columns=names))
 
     def action_log(self) -> None:
         self._change_view(log=not self.model.view.log)

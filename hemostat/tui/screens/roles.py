@@ -10,13 +10,13 @@ from textual.widgets import Static
 from hemostat.tui.data.state import build_role_status
 from hemostat.tui.render import text
 from hemostat.tui.screens.binding import make_binding
-from hemostat.tui.screens.live import Live
-from hemostat.tui.widgets.footer import Keys
+from hemostat.tui.screens.live import LiveScreen
+from hemostat.tui.widgets.footer import KeyFooter
 from hemostat.tui.widgets.lines import Lines
 
 
-class Roles(Live):
-    CSS = "Roles > Static { height: 1; background: $panel; } Roles > Lines { height: 1fr; }"
+class RolesScreen(LiveScreen):
+    CSS = "RolesScreen > Static { height: 1; background: $panel; } RolesScreen > Lines { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         make_binding(
             "escape,r", "dismiss", "Back", "roles.back", "previous screen", in_footer=True, display="esc"
@@ -26,7 +26,7 @@ class Roles(Live):
     def compose(self) -> ComposeResult:
         yield Static(Text(" roles ", "bold reverse"))
         yield Lines(id="roles")
-        yield Keys()
+        yield KeyFooter()
 
     def draw(self) -> None:
         status = build_role_status(self.model.state, self.model.clock.now())

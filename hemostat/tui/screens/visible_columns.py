@@ -11,12 +11,12 @@ from textual.widgets import SelectionList
 from hemostat.tui.table.columns import COLUMNS
 
 
-class Columns(ModalScreen[tuple[str, ...]]):
+class ColumnsDialog(ModalScreen[tuple[str, ...]]):
     """Returns the chosen columns. Empty: all that fit."""
 
     CSS = """
-    Columns { align: center middle; }
-    Columns SelectionList { width: 44; height: auto; max-height: 100%; border: round $accent; }
+    ColumnsDialog { align: center middle; }
+    ColumnsDialog SelectionList { width: 44; height: auto; max-height: 100%; border: round $accent; }
     """
     AUTO_FOCUS = "SelectionList"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,c,enter", "done", "Done", priority=True)]

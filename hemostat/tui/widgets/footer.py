@@ -13,7 +13,7 @@ PADDING_WIDTH: Final = 3
 """Cells around a key and its label."""
 
 
-class Keys(Footer):
+class KeyFooter(Footer):
     """The footer. A screen's bindings are in order of importance."""
 
     def __init__(self) -> None:

@@ -15,14 +15,14 @@ ROOMY_WIDTH: Final = 64
 """Columns from which the names fit."""
 
 
-class Help(ModalScreen[None]):
+class HelpScreen(ModalScreen[None]):
     CSS = """
-    Help { align: center middle; }
-    Help > VerticalScroll {
+    HelpScreen { align: center middle; }
+    HelpScreen > VerticalScroll {
         width: 92; max-width: 100%; height: auto; max-height: 100%; padding: 0 1; border: round $accent;
         scrollbar-size-vertical: 1;
     }
-    Help Static { width: 1fr; }
+    HelpScreen Static { width: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,enter", "dismiss", "Close"),

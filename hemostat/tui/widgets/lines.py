@@ -16,7 +16,7 @@ from textual.strip import Strip
 Item = TypeVar("Item")
 
 
-class Lazy(Sequence[Text], Generic[Item]):
+class LazyLines(Sequence[Text], Generic[Item]):
     """Lines that are drawn from items on access."""
 
     def __init__(self, items: Sequence[Item], draw: Callable[[Item], Text]) -> None:
@@ -32,7 +32,7 @@ class Lazy(Sequence[Text], Generic[Item]):
     def __getitem__(self, number: slice) -> Sequence[Text]: ...
     def __getitem__(self, number: int | slice) -> Text | Sequence[Text]:
         if isinstance(number, slice):
-            return Lazy(self._items[number], self._draw)
+            return LazyLines(self._items[number], self._draw)
         return self._draw(self._items[number])
 
 
@@ -45,7 +45,7 @@ class Lines(ScrollView, can_focus=False):
 
     DEFAULT_CSS = "Lines { overflow-x: hidden; scrollbar-size-vertical: 1; }"
 
-    class Chosen(Message):
+    class LineSelected(Message):
         """A line was clicked."""
 
         def __init__(self, lines: "Lines", number: int) -> None:
@@ -103,7 +103,7 @@ class Lines(ScrollView, can_focus=False):
     def on_click(self, click: Click) -> None:
         number = self.scroll_offset.y + click.y
         if number < len(self._lines):
-            self.post_message(self.Chosen(self, number))
+            self.post_message(self.LineSelected(self, number))
 
     def _scroll_if_following(self) -> None:
         if self._is_following and self._is_at_end:
