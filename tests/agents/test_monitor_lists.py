@@ -42,6 +42,11 @@ def relist(watch, seconds: float = 60.0) -> None:
     watch.tell(Listing(tuple(watch.engine.list_containers())))
 
 
+def retry(watch) -> list[str]:
+    """Inspect unresponsive containers again. Returns those that the engine answers about."""
+    return list(watch.monitor.retry_inspections(watch.clock.now(), unresponsive=True))
+
+
 HANGS = EngineTimeoutError("inspect x: the Docker Engine took too long")
 FAULTS = [
     HANGS,
@@ -75,14 +80,14 @@ def test_container_is_watched_when_inspection_works_again(watch, stuck):
     stuck.hanging[web] = HANGS
     watch.tell(Listing(tuple(watch.engine.list_containers()), thorough=True))
     assert watch.monitor.list_running() == []
-    assert list(watch.monitor.retry_inspections(watch.clock.now())) == [], "not at once"
+    assert retry(watch) == [], "not at once"
     watch.clock.advance(5)
-    assert list(watch.monitor.retry_inspections(watch.clock.now())) == []
+    assert retry(watch) == []
     stuck.hanging.clear()
     watch.clock.advance(9)
-    assert list(watch.monitor.retry_inspections(watch.clock.now())) == [], "later, the second time"
+    assert retry(watch) == [], "later, the second time"
     watch.clock.advance(1)
-    assert list(watch.monitor.retry_inspections(watch.clock.now())) == [web]
+    assert retry(watch) == [web]
     watch.tell(Answering(web))
     assert [info.ref.id for info in watch.monitor.list_running()] == [web]
     assert watch.monitor.warnings == ()

@@ -3,6 +3,9 @@
 A container that the engine does not answer about is logged once, then skipped and retried separately, with
 growing intervals. After an inspection has hung, the next ones get less time, because many containers may
 hang. After several have hung within a minute, the next ones are made separately, too.
+
+A container can be made to hang and to answer at will. So the answer to a separate inspection is used as it
+is, and a container that has hung of late is inspected separately after those that have not.
 """
 
 import logging
@@ -28,8 +31,11 @@ MAX_HANGS: Final = 4
 """Hung inspections in HANG_WINDOW_SECONDS after which other work waits for no further inspection; twice as
 many for a container that has answered a separate inspection meanwhile."""
 HANG_WINDOW_SECONDS: Final = 60.0
-MAX_RETRIES: Final = 8
-"""Maximum number of containers that are inspected again in a round, those that are due the longest first."""
+BATCH_SIZE: Final = 8
+"""Number of containers that are inspected together: if one hangs, this takes a second or two."""
+MAX_RETRIES: Final = BATCH_SIZE
+"""Maximum number of containers that have hung of late that are inspected in a round, those that are due the
+longest first."""
 
 logger = logging.getLogger(__name__)
 
@@ -57,18 +63,27 @@ class Inspector:
         """How many such inspections have hung."""
         self._hang_times: deque[float] = deque(maxlen=2 * MAX_HANGS)
         """When the latest of them hung (epoch seconds)."""
+        self._hung: dict[str, float] = {}
+        """When each container that has hung of late last did (epoch seconds)."""
+        self._answers: dict[str, ContainerInfo] = {}
+        """Answers to separate inspections, by id, that nobody has requested another inspection after."""
+        self._outdated: set[str] = set()
+        """Containers that an inspection was requested of while a separate one was under way."""
 
     def inspect(
         self, container: str, name: str, now: float, *, answered: bool = False
     ) -> ContainerInfo | None:
         """Return None where the engine does not answer about this container now, and where it is inspected
         separately. Raises NoSuchContainerError where it was removed, and an EngineError that affects all
-        containers. `answered`: whether the engine has answered about it in a separate inspection."""
+        containers. `answered`: whether the engine has answered about it in a separate inspection. That answer
+        is returned if no inspection was requested since."""
+        answer = self._take_answer([container])
+        if answered and answer is not None:
+            return answer
         hangs = sum(0 <= now - time < HANG_WINDOW_SECONDS for time in self._hang_times)
         if hangs >= MAX_HANGS * (1 + answered):
-            waiting = PendingInspection(name=name, reason="", tries=0, due=now)
             with self._lock:
-                self._unanswered.setdefault(container, waiting)
+                self._unanswered.setdefault(container, _make_waiting(name, now))
             return None
         return next(iter(self.inspect_all({container: name}, now)), None)
 
@@ -77,6 +92,7 @@ class Inspector:
     ) -> Iterator[ContainerInfo]:
         """Yield those of `names` (by id) that the engine answers about. `on_removed` is called with each
         removed container; without it, NoSuchContainerError is raised."""
+        self._take_answer(names)
         ids = [container for container in names if container not in self._unanswered]
         hung = self.hung_count
         brief = 0 <= now - self._hung_at < BRIEF_AFTER_HANG_SECONDS
@@ -94,37 +110,85 @@ class Inspector:
         if self.hung_count > hung:
             self._hang_times.append(now)
 
-    def retry(self, now: float) -> Iterator[str]:
-        """Inspect the containers that are due, those without an attempt first. Yields those that the engine
-        answers about now, or that were removed."""
+    def inspect_until_hung(
+        self, names: dict[str, str], now: float, on_removed: Callable[[str], object]
+    ) -> Iterator[ContainerInfo]:
+        """Inspect as `inspect_all` does. Once an inspection has hung, the rest is inspected separately."""
+        hung, rest = self.hung_count, list(names)
+        while rest and self.hung_count == hung:
+            batch, rest = rest[:BATCH_SIZE], rest[BATCH_SIZE:]
+            yield from self.inspect_all({each: names[each] for each in batch}, now, on_removed)
+        self._take_answer(rest)
         with self._lock:
-            due = {container: each for container, each in self._unanswered.items() if each.due <= now}
-        new = [container for container, each in due.items() if not each.tries]
-        again = sorted(due.keys() - set(new), key=lambda each: due[each].due)[:MAX_RETRIES]
-        for asked, brief in ((new, True), (again, False)):
-            if asked:
-                yield from self._retry({each: due[each] for each in asked}, now, brief=brief)
+            for each in rest:
+                self._unanswered.setdefault(each, _make_waiting(names[each], now))
+
+    def retry(self, now: float) -> Iterator[str]:
+        """Inspect the containers that no attempt was made for, those that have not hung of late first. Yields
+        those that the engine answers about now, or that were removed."""
+        due = self._list_due(now)
+        new = [each for each, row in due.items() if not row.tries and each not in self._hung]
+        late = [each for each, row in due.items() if not row.tries and each in self._hung]
+        batches = [new[begin : begin + BATCH_SIZE] for begin in range(0, len(new), BATCH_SIZE)]
+        for batch in filter(None, [*batches, late[:MAX_RETRIES]]):
+            yield from self._retry({each: due[each] for each in batch}, now, brief=True)
+
+    def retry_unresponsive(self, now: float) -> Iterator[str]:
+        """Inspect the containers that have not answered and are due, with more time. Yields as `retry`."""
+        due = {each: row for each, row in self._list_due(now).items() if row.tries}
+        asked = sorted(due, key=lambda each: due[each].due)[:MAX_RETRIES]
+        if asked:
+            yield from self._retry({each: due[each] for each in asked}, now, brief=False)
+
+    def _list_due(self, now: float) -> dict[str, PendingInspection]:
+        with self._lock:
+            return {container: each for container, each in self._unanswered.items() if each.due <= now}
 
     def _retry(self, due: dict[str, PendingInspection], now: float, *, brief: bool) -> list[str]:
+        with self._lock:
+            self._outdated -= due.keys()
         answers = self._engine.inspect_all(list(due), brief=brief)
         for container, answer in answers.items():
             if isinstance(answer, ContainerInfo | NoSuchContainerError):
-                self.forget(container)
+                self._note_answer(container, answer)
                 if due[container].tries:
                     logger.info("inspection.recovered container=%s", due[container].name)
             else:
                 self._note_failure(container, due[container].name, answer, now)
         return [container for container in answers if container not in self._unanswered]
 
+    def _note_answer(self, container: str, answer: ContainerInfo | NoSuchContainerError) -> None:
+        with self._lock:
+            is_awaited = self._unanswered.pop(container, None) is not None
+            if is_awaited and isinstance(answer, ContainerInfo) and container not in self._outdated:
+                self._answers[container] = answer
+            self._outdated.discard(container)
+
+    def _take_answer(self, containers: Iterable[str]) -> ContainerInfo | None:
+        """Return the answer to the last one's separate inspection, if there is one, and forget all of them.
+        An event may have come after what they say."""
+        answer = None
+        with self._lock:
+            for each in containers:
+                answer = self._answers.pop(each, None)
+                if each in self._unanswered:
+                    self._outdated.add(each)
+        return answer
+
     def forget(self, container: str) -> None:
         with self._lock:
             self._unanswered.pop(container, None)
+            self._answers.pop(container, None)
+            self._hung.pop(container, None)
 
     def keep_only(self, present: Iterable[str]) -> None:
         """Forget the containers that were removed."""
+        ids = set(present)
         with self._lock:
-            ids = self._unanswered.keys() & set(present)
-            self._unanswered = {container: self._unanswered[container] for container in ids}
+            self._unanswered = {each: row for each, row in self._unanswered.items() if each in ids}
+            self._answers = {each: answer for each, answer in self._answers.items() if each in ids}
+            self._hung = {each: at for each, at in self._hung.items() if each in ids}
+            self._outdated &= ids
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -138,9 +202,18 @@ class Inspector:
     def _note_failure(self, container: str, name: str, error: EngineError, now: float) -> None:
         reason = truncate(error.message.partition(": ")[2] or error.message, MAX_REASON_CHARACTERS)
         with self._lock:
+            if isinstance(error, EngineTimeoutError):
+                self._hung = {
+                    each: at for each, at in self._hung.items() if 0 <= now - at < BRIEF_AFTER_HANG_SECONDS
+                }
+                self._hung[container] = now
             last = self._unanswered.get(container)
             tries = 1 if last is None else last.tries + 1
             due = now + compute_backoff(tries, FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
             self._unanswered[container] = PendingInspection(name=name, reason=reason, tries=tries, due=due)
         if tries == 1:
             logger.warning("inspection.failed container=%s error=%s", name, error)
+
+
+def _make_waiting(name: str, now: float) -> PendingInspection:
+    return PendingInspection(name=name, reason="", tries=0, due=now)

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from hemostat.agents.monitor.disk_measurements import DiskMeasurements
@@ -74,6 +75,11 @@ class Measurements:
             ("probing", self._submit_probes, limits.probe_interval),
             ("reading connections", self._tell_peers, PEERS_SECONDS),
             ("inspecting again", self._retry_inspections, RETRY_SECONDS),
+            (
+                "inspecting unresponsive containers",
+                partial(self._retry_inspections, unresponsive=True),
+                RETRY_SECONDS,
+            ),
         )
         for activity, observe, interval in rounds:
             threading.Thread(target=self._repeat, args=(activity, interval, observe), daemon=True).start()
@@ -94,9 +100,9 @@ class Measurements:
         except Interrupted:
             pass
 
-    def _retry_inspections(self) -> None:
+    def _retry_inspections(self, *, unresponsive: bool = False) -> None:
         try:
-            for container in self._monitor.retry_inspections(self._clock.now()):
+            for container in self._monitor.retry_inspections(self._clock.now(), unresponsive=unresponsive):
                 self._tell(Answering(container))
         except AdapterError as error:
             logger.debug("inspection.retry_failed error=%s", error)

@@ -169,10 +169,11 @@ class Monitor:
             + self._alert_rate.warnings
         )
 
-    def retry_inspections(self, now: float) -> Iterable[str]:
-        """Ask the engine again about containers that it did not answer about, and yield those that it answers
-        about now. Blocks, and is safe to call from another thread."""
-        return self._inspections.inspector.retry(now)
+    def retry_inspections(self, now: float, *, unresponsive: bool = False) -> Iterable[str]:
+        """Inspect containers separately, the `unresponsive` ones or the others, and yield those that the
+        engine answers about. Blocks, and is safe to call from another thread."""
+        inspector = self._inspections.inspector
+        return inspector.retry_unresponsive(now) if unresponsive else inspector.retry(now)
 
     # --- what is to be measured: safe to call from other threads -------------------------------------
 

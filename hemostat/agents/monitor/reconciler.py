@@ -18,6 +18,9 @@ from hemostat.core.model import ContainerInfo, ListedContainer
 from hemostat.core.settings.monitor import should_watch
 from hemostat.errors import NoSuchContainerError
 
+InspectAll = Callable[[dict[str, str], float, Callable[[str], object]], Iterable[ContainerInfo]]
+"""Inspects containers, given their names by id, the time, and what to call with each removed one."""
+
 
 class Reconciler:
     """Compares lists with the registry. `discharge` is called with the ids of removed containers."""
@@ -42,7 +45,11 @@ class Reconciler:
         """Inspect every container. `since` (epoch seconds): up to when events had been read."""
         self._inspections.forget_requested()
         return self._reconcile(
-            rows, now, lambda _: True, lambda infos: self._judge_found(infos, infos, since, now)
+            rows,
+            now,
+            self._inspections.inspector.inspect_all,
+            lambda _: True,
+            lambda infos: self._judge_found(infos, infos, since, now),
         )
 
     def reconcile(
@@ -54,6 +61,7 @@ class Reconciler:
         return self._reconcile(
             rows,
             now,
+            self._inspections.inspector.inspect_until_hung,
             lambda row: (
                 row.ref.id in self._errors or container_list.has_changed(relations.get(row.ref.id), row, now)
             ),
@@ -65,6 +73,8 @@ class Reconciler:
         try:
             name = self._inspections.find_name(container_id)
             info = self._inspections.inspector.inspect(container_id, name, now, answered=True)
+            if info is not None and container_list.is_older(info, self._registry.relations.get(container_id)):
+                info = self._inspections.inspector.inspect(container_id, name, now, answered=True)
         except NoSuchContainerError:
             return self._remove_container(container_id)
         if info is None:
@@ -88,6 +98,7 @@ class Reconciler:
         self,
         rows: Iterable[ListedContainer],
         now: float,
+        inspect_all: InspectAll,
         should_inspect: Callable[[ListedContainer], bool],
         judge: Callable[[Sequence[ContainerInfo]], list[IncidentAlert]],
     ) -> list[IncidentAlert]:
@@ -99,7 +110,7 @@ class Reconciler:
         inspector.keep_only(names.keys() | present.keys())
         self._errors.keep_only(names.keys() | present.keys())
         removed_ids: list[str] = []
-        infos = list(inspector.inspect_all(names, now, removed_ids.append))
+        infos = list(inspect_all(names, now, removed_ids.append))
         self._listed_ids = frozenset(present)
         return [each for key in sorted(removed_ids) for each in self._remove_container(key)] + judge(infos)
 

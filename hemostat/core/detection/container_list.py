@@ -32,6 +32,15 @@ def _find_status_start(known_info: ContainerInfo) -> float:
     return known_info.started_at if known_info.status in {"running", "paused"} else known_info.finished_at
 
 
+def is_older(info: ContainerInfo, known_info: ContainerInfo | None) -> bool:
+    """Return whether events have shown a later start or end of the process than the inspection did."""
+    if known_info is None:
+        return False
+    if info.started_at != known_info.started_at:
+        return info.started_at < known_info.started_at
+    return info.is_running and not known_info.is_running
+
+
 def is_unseen_death(known_info: ContainerInfo | None, info: ContainerInfo) -> bool:
     """Return whether an inspection shows the end of a process that was not known to have ended."""
     if info.is_running:
