@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from hemostat.core.ledger.controls import ApprovalAnswer
+from hemostat.agents.responder.unresponsive import BRIEF_AFTER_HANG_SECONDS, FIRST_RETRY_SECONDS, MAX_HANGS
+from hemostat.core.ledger.controls import ApprovalAnswer, Pause
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import EngineTimeoutError
 from hemostat.events import Outcome, Reason
@@ -132,6 +133,28 @@ def test_container_that_responds_again_is_healed(scene):
     assert isinstance(scene.step(request, responder), Defer)
     scene.engine.start, scene.engine.inspect = start, inspect
     assert scene.finish(request, responder).outcome is Outcome.HEALED
+
+
+def test_container_that_hangs_repeatedly_is_handled_separately(scene):
+    """It answers each separate inspection, and hangs each other one."""
+    request, responder = scene.crashed(), scene.responder()
+    scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
+    answering = scene.engine.inspect
+    hung, pauses = make_hang(scene, "web", "inspect"), []
+    hanging = scene.engine.inspect
+    for _ in range(20):
+        answer = responder.step(request, scene.clock.now())
+        if isinstance(answer, RunInBackground):
+            scene.engine.inspect = answering
+            answer = answer.work(scene.clock.now())
+            scene.engine.inspect = hanging
+            pauses.append(answer.until - scene.clock.now())
+        scene.clock.advance(5.0)
+    assert len(hung) == MAX_HANGS
+    assert min(pauses[MAX_HANGS:]) >= FIRST_RETRY_SECONDS
+    scene.engine.inspect = answering
+    scene.clock.advance(BRIEF_AFTER_HANG_SECONDS)
+    assert isinstance(responder.step(request, scene.clock.now()), Defer), "paused, as others are"
 
 
 def test_unresponsive_engine_is_waited_for(scene):
