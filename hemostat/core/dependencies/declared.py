@@ -53,7 +53,7 @@ MAX_NEEDS: Final = 20
 
 MIN_HUB_SERVICES: Final = 4
 """Minimum number of different services of a hub. A container that is connected to that many, and to half of
-the other services that it is linked to, counts as the dependent of none of them."""
+the other services of its project, counts as the dependent of none of them."""
 
 
 class Dependency(NamedTuple):
@@ -101,7 +101,7 @@ class NameIndex:
         self._ids_by_service = {key: tuple(members) for key, members in services.items()}
         self._near: dict[tuple[object, ...], tuple[str, ...]] = {}
         """Trusted members of a service, by what decides the trust."""
-        self._linked_services: dict[tuple[object, ...], frozenset[str]] = {}
+        self._vouched_services: dict[tuple[object, ...], frozenset[str]] = {}
 
     def find_dependencies(
         self, info: ContainerInfo, connected: Collection[str] = ()
@@ -151,23 +151,23 @@ class NameIndex:
         return self.is_vouched(one, other) or (plain and bool(self._networks[one] & self._networks[other]))
 
     def _is_hub(self, info: ContainerInfo, servers: Collection[str]) -> bool:
-        """Return whether a container serves most services that it is linked to. Others do not decide that:
-        anybody may create some."""
+        """Return whether a container serves most services of its project, or several without a project.
+        Others do not decide that: anybody on a shared network may create some."""
         services = {_get_service_key(self._infos[each].ref) for each in servers}
         if len(services) < MIN_HUB_SERVICES:
             return False
-        others = self._find_linked_services(info) - {_get_service_key(info.ref)}
+        others = self._find_vouched_services(info) - {_get_service_key(info.ref)}
         return len(services) * 2 >= len(others)
 
-    def _find_linked_services(self, info: ContainerInfo) -> frozenset[str]:
-        """Return the services of all containers that this one is linked to. Containers of one project share
+    def _find_vouched_services(self, info: ContainerInfo) -> frozenset[str]:
+        """Return the services of all containers that something vouches for. Containers of one project share
         the result."""
         key = (identify_voucher(info.ref), self._networks[info.ref.id])
-        if key not in self._linked_services:
+        if key not in self._vouched_services:
             own = info.ref.id
-            linked = (each.ref for each in self._infos.values() if self.is_linked(own, each.ref.id))
-            self._linked_services[key] = frozenset(map(_get_service_key, linked))
-        return self._linked_services[key]
+            vouched = (each.ref for each in self._infos.values() if self.is_vouched(own, each.ref.id))
+            self._vouched_services[key] = frozenset(map(_get_service_key, vouched))
+        return self._vouched_services[key]
 
     def _find_members(self, info: ContainerInfo, dependency: MissingDependency) -> tuple[str, ...]:
         """Return the members of a dependency. A name in the label is a service of the project if there is

@@ -92,3 +92,16 @@ def test_containers_of_others_decide_no_hub(services, connected, hub, strangers)
         relations.update(msgspec.structs.replace(info(f"t{number}"), networks=("bridge_t",)))
     relations.record_connections(ConnectionPeers(container_id="proxy", servers=servers[:connected]), 1.0)
     assert len(relations.graph.find_upstream("proxy")) == (0 if hub else connected)
+
+
+def test_number_of_containers_on_a_shared_network_decides_no_hub():
+    """None has a project, so all of them are linked."""
+    relations, names = Relations(), [f"s{number}" for number in range(MIN_HUB_SERVICES)]
+    for name in ("proxy", *names, *(f"t{number}" for number in range(50))):
+        fields = {"status": "running", "networks": ("shared",), "addresses": (f"10.0.0.{name}",)}
+        relations.update(ContainerInfo(ref=Container(id=name, name=name), **fields))
+    servers = tuple((f"10.0.0.{name}", 80) for name in names)
+    relations.record_connections(ConnectionPeers(container_id="proxy", servers=servers), 1.0)
+    assert not relations.graph.find_upstream("proxy")
+    relations.remove("s0")
+    assert relations.graph.find_upstream("proxy") == set(names) - {"s0"}
