@@ -121,7 +121,7 @@ def test_engine_with_a_label_filter_lists_only_matches(docker_engine):
 @pytest.mark.docker
 def test_volume_is_removed_only_while_unused(docker_engine, docker_workshop: DockerTestContainers):
     name = f"hs-test-{secrets.token_hex(4)}"
-    with docker_engine.connection.client("make a volume") as client:
+    with docker_engine.connection.lend_client("make a volume") as client:
         client.create_volume(name, labels=LABELS)
         (told,) = of(docker_engine, PrunableKind.VOLUME)
         host = client.create_host_config(binds=[f"{name}:/data"])
@@ -178,7 +178,7 @@ def build(engine: DockerEngine) -> None:
 
 @pytest.mark.docker
 def test_scaled_service_keeps_its_other_settings(other_engine):
-    with other_engine.connection.client("make a service") as client:
+    with other_engine.connection.lend_client("make a service") as client:
         client.init_swarm(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
         container = {"Image": "hemostat-test:busybox", "Command": ["sleep", "1000"], "StopGracePeriod": 10**8}
         task = {"ContainerSpec": container}
@@ -190,7 +190,7 @@ def test_scaled_service_keeps_its_other_settings(other_engine):
     told = other_engine.read_service(identity)
     assert (told.name, told.replicas, told.labels) == ("shop", 1, labels)
     other_engine.set_replicas(identity, 2)
-    with other_engine.connection.client("look at the service") as client:
+    with other_engine.connection.lend_client("look at the service") as client:
         after = client.inspect_service(identity)["Spec"]
     assert after == {**before, "Mode": {"Replicated": {"Replicas": 2}}}
     eventually(lambda: replicas(other_engine, identity) == 2)

@@ -83,7 +83,7 @@ def test_role_without_its_supervisor_does_not_start(spawn):
 @pytest.mark.docker
 def test_all_roles_run_under_one_command(spawn, bus):
     process = spawn("all", "--set", "monitor.only=hemostat.test=none", "-q")
-    eventually(lambda: {beat.data.role for beat in bus.last("heartbeat")} == set(ROLES_BY_NAME))
+    eventually(lambda: {beat.data.role for beat in bus.read_last_values("heartbeat")} == set(ROLES_BY_NAME))
     second = spawn("all")
     assert "already running" in second.communicate(timeout=20)[1]
     assert second.returncode == 2

@@ -48,7 +48,7 @@ def test_container_stopped_by_a_person_stays_stopped(everything, make_container,
     docker_engine.stop(name)
     eventually(lambda: "exited" in {each["status"] for each in everything.status()["containers"]})
     assert everything.events(name) == []
-    assert not docker_engine.inspect(name).running
+    assert not docker_engine.inspect(name).is_running
 
 
 @pytest.mark.parametrize("role", ["monitor", "analyzer", "responder", "alert"])
@@ -76,13 +76,13 @@ def test_engine_outage_loses_no_healing(state_dir, make_container, docker_engine
         proxy.cut()
         eventually(lambda: any(role["trouble"] for role in running.status()["roles"]))
         docker_engine.exec(name, ["kill", "-USR1", "1"])
-        eventually(lambda: not docker_engine.inspect(name).running)
+        eventually(lambda: not docker_engine.inspect(name).is_running)
         proxy.open()
         eventually(lambda: running.outcomes(name) == ["healed"], seconds=40)
     finally:
         running.stop()
         proxy.cut()
-    assert docker_engine.inspect(name).running
+    assert docker_engine.inspect(name).is_running
 
 
 def test_second_instance_on_the_same_state_is_refused(everything):
@@ -132,10 +132,10 @@ def test_actions_wait_during_a_pause_and_run_after_it(everything, make_container
     down(docker_engine, name)
     eventually(lambda: everything.outcomes(name) == ["waiting"])
     eventually(lambda: "paused by ann" in {role["trouble"] for role in everything.status()["roles"]})
-    assert not docker_engine.inspect(name).running
+    assert not docker_engine.inspect(name).is_running
     assert run("resume", env=everything.env).returncode == 0
     eventually(lambda: everything.outcomes(name) == ["waiting", "healed"])
-    assert docker_engine.inspect(name).running
+    assert docker_engine.inspect(name).is_running
 
 
 def test_approved_action_is_executed(state_dir, make_container, docker_engine):
@@ -145,9 +145,9 @@ def test_approved_action_is_executed(state_dir, make_container, docker_engine):
         down(docker_engine, name)
         eventually(lambda: json.loads(run("approvals", "--json", env=running.env).stdout))
         (waiting,) = json.loads(run("approvals", "--json", env=running.env).stdout)
-        assert not docker_engine.inspect(name).running
+        assert not docker_engine.inspect(name).is_running
         assert run("approve", waiting["id"], env=running.env).returncode == 0
         eventually(lambda: running.outcomes(name) == ["awaiting_approval", "healed"])
     finally:
         running.stop()
-    assert docker_engine.inspect(name).running
+    assert docker_engine.inspect(name).is_running

@@ -47,7 +47,7 @@ def test_ordered_stop_lasts_until_an_ordered_start(policy, everything, make_cont
     assert everything.outcomes(name) == ["healed"]
     code, [answer] = order(everything, "start", name)
     assert (code, answer["outcome"]) == (0, "healed")
-    assert docker_engine.inspect(name).running
+    assert docker_engine.inspect(name).is_running
 
 
 def test_order_for_a_protected_container_is_refused(everything, make_container, docker_engine):
@@ -57,7 +57,7 @@ def test_order_for_a_protected_container_is_refused(everything, make_container, 
     code, [answer] = order(everything, "stop", before.ref.name)
     assert (code, answer["outcome"], answer["reason"]) == (1, "refused", "protected")
     assert docker_engine.inspect(made).started_at == before.started_at
-    assert docker_engine.inspect(made).running
+    assert docker_engine.inspect(made).is_running
 
 
 def test_one_of_two_responders_executes_an_order(everything, make_container, docker_engine):

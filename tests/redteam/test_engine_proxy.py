@@ -143,7 +143,7 @@ def test_crash_is_healed_through_the_proxy_alone(sockets, state_dir, make_contai
         ended = ("events", "--type", "remediation_complete")
         eventually(lambda: "healed" in run(*ended, env=common).stdout, seconds=60.0)
         doctor = {way: run("doctor", env=env).stdout for way, env in envs.items()}
-    assert docker_engine.inspect(container).running
+    assert docker_engine.inspect(container).is_running
     assert "all calls that HemoStat makes are allowed" in doctor["act"]
     assert "no action can run" in doctor["read"]
 
