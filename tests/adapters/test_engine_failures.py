@@ -405,8 +405,11 @@ def test_ssh_address_is_refused_with_a_hint(
 def make_context(monkeypatch: pytest.MonkeyPatch, directory: Path, name: str, host: str) -> None:
     from docker.context import Context
 
+    settings = directory / ".docker"
+    settings.mkdir()
+    (settings / "config.json").write_text("{}")  # without it, the library uses the working directory
     monkeypatch.setenv("HOME", str(directory))
-    monkeypatch.setenv("DOCKER_CONFIG", str(directory / ".docker"))
+    monkeypatch.setenv("DOCKER_CONFIG", str(settings))
     monkeypatch.setenv("DOCKER_CONTEXT", name)
     Context(name, host=host).save()
 
