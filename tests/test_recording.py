@@ -44,13 +44,13 @@ class Wired:
         self.box = InMemoryOutbox()
         self.keys: Keys = tuple
 
-    def store(self) -> InMemoryRecentEvents:
+    def get_recent_events(self) -> InMemoryRecentEvents:
         return self.kept
 
-    def outbox(self) -> InMemoryOutbox:
+    def get_outbox(self) -> InMemoryOutbox:
         return self.box
 
-    def records(self) -> tuple[SqlStore, InMemoryAuditAnchor]:
+    def get_event_store(self) -> tuple[SqlStore, InMemoryAuditAnchor]:
         return SqlStore(self.url, lambda: NOW, keys=self.keys), self.notary
 
     def close(self) -> None:

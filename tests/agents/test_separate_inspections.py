@@ -162,11 +162,11 @@ class SlowEngine:
     """While `hangs` is true, all containers hang that begin with `t`."""
 
     def __init__(self) -> None:
-        self.asked: list[list[str]] = []
+        self.requests: list[list[str]] = []
         self.hangs = True
 
     def inspect_all(self, containers: Sequence[str], *, brief: bool = False):
-        self.asked.append(list(containers))
+        self.requests.append(list(containers))
         return {
             each: EngineTimeoutError("hangs")
             if self.hangs and each.startswith("t")
@@ -185,8 +185,8 @@ def test_container_that_has_not_hung_is_inspected_first():
     engine.hangs = False
     assert sorted(inspector.retry_unresponsive(NOW + 5)) == crowd
     engine.hangs = True
-    engine.asked.clear()
+    engine.requests.clear()
     for each in (*crowd, "web"):
         inspector.inspect(each, each, NOW + 6)
     assert list(inspector.retry(NOW + 6)) == ["web"]
-    assert engine.asked == [["web"], crowd]
+    assert engine.requests == [["web"], crowd]

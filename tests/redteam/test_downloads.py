@@ -38,7 +38,7 @@ def hold_repeatedly(container: str, stop: threading.Event) -> None:
         stop.wait(FREE_SECONDS)
 
 
-def test_unhealthy_container_is_healed_beside_inspections_that_hang_at_will(
+def test_unhealthy_container_is_healed_beside_hanging_inspections(
     scene: Scene, stop: threading.Event
 ) -> None:
     containers = [

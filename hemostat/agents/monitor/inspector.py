@@ -66,7 +66,7 @@ class Inspector:
         self._hung: dict[str, float] = {}
         """When each container that has hung of late last did (epoch seconds)."""
         self._answers: dict[str, ContainerInfo] = {}
-        """Answers to separate inspections, by id, that nobody has requested another inspection after."""
+        """Answers to separate inspections, by id, unless another inspection was requested since."""
         self._outdated: set[str] = set()
         """Containers that an inspection was requested of while a separate one was under way."""
 
@@ -136,9 +136,9 @@ class Inspector:
     def retry_unresponsive(self, now: float) -> Iterator[str]:
         """Inspect the containers that have not answered and are due, with more time. Yields as `retry`."""
         due = {each: row for each, row in self._list_due(now).items() if row.tries}
-        asked = sorted(due, key=lambda each: due[each].due)[:MAX_RETRIES]
-        if asked:
-            yield from self._retry({each: due[each] for each in asked}, now, brief=False)
+        selected = sorted(due, key=lambda each: due[each].due)[:MAX_RETRIES]
+        if selected:
+            yield from self._retry({each: due[each] for each in selected}, now, brief=False)
 
     def _list_due(self, now: float) -> dict[str, PendingInspection]:
         with self._lock:
