@@ -1,9 +1,10 @@
 """The alert role with a database that goes away: no event is lost, and notifications are sent."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,12 +22,14 @@ from hemostat.consumer import MAX_DELIVERIES
 from hemostat.core.history.audit_chain import verify_chain
 from hemostat.core.history.audit_hash import Keys
 from hemostat.core.history.event_row import EventQuery
+from hemostat.core.notify.self_monitoring import SelfMonitoringState, observe_heartbeats
 from hemostat.core.settings.store import StoreSettings
 from hemostat.events import Event, Heartbeat
+from hemostat.heartbeat import bound_heartbeat
 from tests.support.clock import FakeClock
 from tests.support.engine_fixtures import eventually
 from tests.support.postgres_fixtures import Server
-from tests.support.samples import NOW, alert, complete, event
+from tests.support.samples import NOW, alert, complete, event, heartbeat
 
 pytestmark = pytest.mark.postgres
 PLAIN = Settings(host="h")
@@ -77,6 +80,31 @@ def running(wired: Wired, settings: Settings = PLAIN) -> Iterator[None]:
     yield
     stop.set()
     thread.join()
+
+
+def test_errors_of_channels_do_not_hide_the_audit_trail(monkeypatch: pytest.MonkeyPatch) -> None:
+    consumers: list[Any] = []
+
+    class Consumer:
+        def __init__(self, *_: Any, describe_warning: Callable[[], str]) -> None:
+            consumers.append(describe_warning)
+
+        def run(self) -> None:
+            pass
+
+    monkeypatch.setattr("hemostat.app.roles.BatchConsumer", Consumer)
+    monkeypatch.setattr(
+        "hemostat.app.roles.run_notifiers", lambda *_: nullcontext(lambda: "slack: 500 " * 200)
+    )
+    trouble = "the audit trail was replaced"
+    monkeypatch.setattr("hemostat.app.roles.run_store_writer", lambda *_: nullcontext(lambda: trouble))
+    with running(Wired("")):
+        eventually(lambda: consumers)
+    sent = bound_heartbeat(heartbeat("alert", trouble=consumers[0]()))
+    beats = [event(sent, host="h")]
+    assert observe_heartbeats(SelfMonitoringState(), beats, ["alert"], NOW)[1] == {
+        "the audit trail of h": trouble
+    }
 
 
 def test_hanging_database_is_reported() -> None:

@@ -63,11 +63,19 @@ def _read_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _read_chunks(file: BinaryIO) -> Iterator[bytes]:
+    """The content in chunks of at most CHUNK_BYTES: a compressed chunk may expand to a thousand times its
+    size."""
     chunk = file.read(CHUNK_BYTES)
-    unpack = zlib.decompressobj(GZIP_WINDOW_BITS).decompress if chunk.startswith(GZIP_MAGIC) else bytes
-    while chunk:
-        yield unpack(chunk)
-        chunk = file.read(CHUNK_BYTES)
+    if not chunk.startswith(GZIP_MAGIC):
+        while chunk:
+            yield chunk
+            chunk = file.read(CHUNK_BYTES)
+        return
+    unpacker = zlib.decompressobj(GZIP_WINDOW_BITS)
+    while chunk and not unpacker.eof:
+        yield unpacker.decompress(chunk, CHUNK_BYTES)
+        chunk = unpacker.unconsumed_tail or file.read(CHUNK_BYTES)
+    yield unpacker.flush()
 
 
 class ReplayFile:

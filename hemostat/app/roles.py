@@ -215,12 +215,13 @@ def _run_alert(context: RoleContext) -> None:
     alert = Enqueuer(
         context.parts.get_recent_events(), outbox, settings.channels, settings.alert, count=count
     )
-    with run_notifiers(context, outbox) as describe_senders, run_store_writer(context) as recorded:
+    with run_notifiers(context, outbox) as describe_senders, run_store_writer(context) as describe_store:
         BatchConsumer(
             context.make_consumer_context(),
             ConsumerLimits(ahead=MAX_ENTRIES_AHEAD),
             alert.store_events,
-            describe_warning=lambda: "; ".join(filter(None, (describe_senders(), recorded()))),
+            # The audit trail comes first: a heartbeat is cut, and the channels' errors can be long.
+            describe_warning=lambda: "; ".join(filter(None, (describe_store(), describe_senders()))),
         ).run()
 
 

@@ -3,6 +3,7 @@
 import gzip
 import os
 import stat
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,13 @@ def test_decompression_bomb_is_refused(tmp_path, monkeypatch):
     path.write_bytes(gzip.compress(LINES[0] + b" " * (8 << 20)))
     with pytest.raises(DecodeError, match="longer than 1 MiB: record a shorter period"):
         read_replay(path)
+
+
+def test_compressed_file_is_expanded_in_small_chunks():
+    content = LINES[0] + b" " * (8 << 20) + b"\n"
+    chunks = list(replay_file._read_chunks(BytesIO(gzip.compress(content))))
+    assert b"".join(chunks) == content
+    assert max(map(len, chunks)) <= replay_file.CHUNK_BYTES
 
 
 def test_file_that_reached_its_limit_is_read(tmp_path, monkeypatch):

@@ -45,6 +45,22 @@ def test_recurring_escalation_gets_evidence_once_in_minutes(scene):
     assert [each.occurrence for each in scene.dossiers.get("i1")] == [1, 11]
 
 
+def test_evidence_is_saved_after_a_thread_could_not_start(scene):
+    saved: list[str] = []
+    failures = [RuntimeError("can't start new thread")]
+
+    def run(work: Callable[[], None], _: str) -> None:
+        if failures:
+            raise failures.pop()
+        work()
+
+    evidence = EscalationEvidence(lambda case: saved.append(case.incident), scene.clock, run)
+    evidence.request(make_case(scene, "i1"))
+    assert saved == []
+    evidence.request(make_case(scene, "i2"))
+    assert saved == ["i1", "i2"]
+
+
 def test_escalation_is_reported_before_its_evidence(scene):
     """The thread of actions does not wait while a log hangs."""
     release, logs = threading.Event(), scene.engine.logs

@@ -49,7 +49,12 @@ class EscalationEvidence:
             if not self._accept(case) or self._is_running:
                 return
             self._is_running = True
-        self._run(self._save_pending, "escalation-evidence")
+        try:
+            self._run(self._save_pending, "escalation-evidence")
+        except RuntimeError as error:  # no thread can be started now; the next request tries again
+            with self._lock:
+                self._is_running = False
+            logger.warning("evidence.thread_failed error=%s", error)
 
     def _accept(self, case: RequestCase) -> bool:
         now, project = self._clock.now(), get_project(case.request.alert.container)

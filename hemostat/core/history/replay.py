@@ -17,6 +17,7 @@ import msgspec
 from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, MetricPoint
 from hemostat.core.history.status import get_replacement_key
 from hemostat.core.redact import redact, redact_environment
+from hemostat.core.text import truncate
 from hemostat.errors import DecodeError
 from hemostat.events import DURABLE, MAX_TIME, ContainerStats, Event, HealthAlert, Phase, decode, encode
 
@@ -26,6 +27,9 @@ LIVE_SECONDS: Final = 60.0
 """Seconds for which a last value is valid: long enough to see that a role fell silent."""
 MAX_DAMAGED_NAMED: Final = 5
 """Damaged lines that are named. Further ones are counted."""
+MAX_DAMAGED: Final = 10_000
+"""Damaged lines of a file that can be played. A file with more contains something else than a replay."""
+MAX_DAMAGE_CHARACTERS: Final = 200
 UNMASKED_FIELDS: Final = frozenset({"id", "name", "host", "source", "role", "instance", "incident", "cause"})
 """Fields that other fields refer to, which must not be masked."""
 
@@ -210,13 +214,15 @@ def parse(lines: Iterable[bytes]) -> Replay:
     """Reads a replay file. A last line without its end is left out, because the recorder may have been
     killed. So are damaged lines, because other users may have written what was recorded.
 
-    Raises DecodeError for a file that is not a replay, is of another version, or has only damaged lines.
+    Raises DecodeError for a file that is not a replay, is of another version, has only damaged lines, or has
+    more than MAX_DAMAGED of them.
     """
     rows = iter(lines)
     header = _parse_header(next(rows, b""))
     events: list[ReplayedEvent] = []
     notes: list[str] = []
     damaged: list[str] = []
+    damaged_count = 0
     for number, row in enumerate(rows, 2):
         if not row.endswith(b"\n"):
             notes.append(f"line {number}, the last, is truncated and left out")
@@ -228,17 +234,22 @@ def parse(lines: Iterable[bytes]) -> Replay:
             _check_times(line.at, event.time)
             events.append(_make_replayed_event(line.at, event, raw))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DecodeError) as error:
-            damaged.append(f"line {number} is damaged: {error}")
+            damaged_count += 1
+            if damaged_count > MAX_DAMAGED:
+                raise DecodeError(f"more than {MAX_DAMAGED} of its lines are damaged: {damaged[0]}") from None
+            if len(damaged) < MAX_DAMAGED_NAMED:
+                damaged.append(f"line {number} is damaged: {truncate(str(error), MAX_DAMAGE_CHARACTERS)}")
     if damaged and not events:
         raise DecodeError(damaged[0])
-    return Replay(header, events, [*_describe_damage(damaged), *notes])
+    return Replay(header, events, [*_describe_damage(damaged, damaged_count), *notes])
 
 
-def _describe_damage(damaged: Sequence[str]) -> Iterator[str]:
-    for each in damaged[:MAX_DAMAGED_NAMED]:
+def _describe_damage(damaged: Sequence[str], count: int) -> Iterator[str]:
+    """`damaged` describes the first of the `count` damaged lines."""
+    for each in damaged:
         yield f"left out: {each}"
-    if len(damaged) > MAX_DAMAGED_NAMED:
-        yield f"left out: {len(damaged) - MAX_DAMAGED_NAMED} more damaged lines"
+    if count > len(damaged):
+        yield f"left out: {count - len(damaged)} more damaged lines"
 
 
 def _check_times(*times: float) -> None:

@@ -39,7 +39,9 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
         return pause is not None and is_pause_active(pause, now)
 
     def describe_pauses(self, now: float) -> str:
-        """Return all active pauses in one line; empty without pauses."""
+        """Return all active pauses in one line; empty without pauses. The oldest come first, after the pause
+        of all containers; an unreadable one has no time and counts as the oldest. A heartbeat may cut the
+        rest."""
         active_pauses = {name: pause for name, pause in self.pauses.items() if is_pause_active(pause, now)}
         everything = active_pauses.pop(ALL_CONTAINERS, None)
         parts = [] if everything is None else [describe_pause("paused", everything, now)]
@@ -48,7 +50,7 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
                 *parts,
                 *(
                     describe_pause(f"{name} paused", active_pauses[name], now)
-                    for name in sorted(active_pauses)
+                    for name in sorted(active_pauses, key=lambda name: (active_pauses[name].at, name))
                 ),
             ]
         )

@@ -26,7 +26,8 @@ STORING_ROLE: Final = "alert"
 UNREADABLE_TEXT: Final = "cannot be read"
 """Part of a responder's trouble about unreadable rows in Redis, such as a pause."""
 DATA_TROUBLE_PATTERN: Final = re.compile(
-    rf"{LOST_DATA_PREFIX}|\d+ rows? in Redis {UNREADABLE_TEXT}|(\S+ )?paused by .*{UNREADABLE_TEXT}"
+    rf"{LOST_DATA_PREFIX}|\d+ rows? in Redis {UNREADABLE_TEXT}|(\S+ )?paused by .*{UNREADABLE_TEXT}",
+    re.DOTALL,
 )
 """Beginning of a responder's trouble about its data. An error of the engine begins with the operation. It may
 quote a label further on."""

@@ -143,6 +143,16 @@ def test_many_damaged_lines_are_counted():
     assert told.notes[-1] == "left out: 45 more damaged lines"
 
 
+def test_damaged_lines_of_any_number_and_length_need_little_memory():
+    lines = [encode_event_line(event(alert()), NOW).replace(b"health_alert", b"x" * 200_000)] * 3
+    told = parse([HEAD, *lines, encode_event_line(event(alert()), NOW)])
+    assert max(map(len, told.notes)) < 300
+    left = iter(range(1 << 20))
+    with pytest.raises(DecodeError, match="more than 10000 of its lines are damaged: line 2 is damaged"):
+        parse(HEAD if number == 0 else b"\n" for number in left)
+    assert next(left) < 20_000
+
+
 def test_every_event_that_can_be_sent_can_be_replayed():
     latest = msgspec.structs.replace(event(alert()), time=MAX_TIME)
     told = parse([HEAD, encode_event_line(latest, NOW), encode_event_line(latest, latest.time)])

@@ -16,6 +16,7 @@ from hemostat.core.notify.self_monitoring import (
     update_and_notify,
 )
 from hemostat.core.settings.alert import Topic
+from hemostat.heartbeat import bound_heartbeat
 from tests.support.samples import NOW, event, heartbeat
 
 ROLES = ("monitor", "alert")
@@ -81,6 +82,17 @@ def test_unreadable_pause_after_another_one_is_notified():
     pauses = {"api": Pause(by="ann", at=NOW, reason="release"), "web": FALLBACK_PAUSE}
     trouble = Controls(pauses=pauses).describe_pauses(NOW)
     alive = beats(("responder", "a"), trouble=trouble)
+    assert list(observe_heartbeats(SelfMonitoringState(), alive, ["responder"], NOW)[1]) == [
+        "data in Redis of a"
+    ]
+
+
+@pytest.mark.parametrize("reason", ["release\nof today", "a long story " * 100])
+def test_unreadable_pause_is_notified_whatever_other_reasons_say(reason):
+    pauses = {"api": Pause(by="ann", at=NOW, reason=reason), "web": FALLBACK_PAUSE}
+    trouble = Controls(pauses=pauses).describe_pauses(NOW)
+    sent = bound_heartbeat(heartbeat("responder", trouble=trouble))
+    alive = [event(sent, host="a")]
     assert list(observe_heartbeats(SelfMonitoringState(), alive, ["responder"], NOW)[1]) == [
         "data in Redis of a"
     ]
