@@ -17,7 +17,7 @@ from hemostat.core.history.audit_chain import (
 from hemostat.core.history.event_row import EventQuery, EventRow
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls, Pause
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit
-from hemostat.core.llm.budget import LlmUsage
+from hemostat.core.llm.cost_budget import LlmUsage
 from hemostat.core.notify.message import Message
 from hemostat.core.notify.notification import LastNotification, Notification
 from hemostat.events import Event
@@ -239,7 +239,7 @@ class PrecedentStore(Protocol):
 
 
 class LlmBudget(Protocol):
-    """The cost of requests to models, of all analyzers together. core.llm.budget applies the limits."""
+    """The cost of requests to models, of all analyzers together. core.llm.cost_budget applies the limits."""
 
     def read(self) -> tuple[int, list[LlmUsage]]:
         """Return the version, which changes with every request, and the costs of at least the last hour."""

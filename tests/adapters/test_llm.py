@@ -13,7 +13,7 @@ from hemostat.adapters.llm.http_errors import read_retry_after
 from hemostat.adapters.llm.lazy_client import LazyAdvisor
 from hemostat.app import make_advisor
 from hemostat.config import Settings
-from hemostat.core.llm.budget import Prices
+from hemostat.core.llm.cost_budget import Prices
 from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.errors import AdvisorError, AdvisorUnreachableError, ConfigError
 from hemostat.ports import Tool

@@ -46,7 +46,7 @@ from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.history.status import SystemStatus
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Pause
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit, Resource
-from hemostat.core.llm.budget import LlmUsage
+from hemostat.core.llm.cost_budget import LlmUsage
 from hemostat.core.metrics.definitions import ALERTS, MEASURES, NOTIFICATIONS, WAITING_NOTIFICATIONS
 from hemostat.core.notify.self_monitoring import LOST_DATA_PREFIX
 from hemostat.core.settings.alert import Topic

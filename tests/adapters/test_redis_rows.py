@@ -29,7 +29,7 @@ from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.core.history.audit_chain import ChainPosition
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer, Pause
 from hemostat.core.ledger.rows import Attempt, RaisedLimit
-from hemostat.core.llm.budget import LlmUsage
+from hemostat.core.llm.cost_budget import LlmUsage
 from hemostat.core.notify.notification import Notification
 from hemostat.core.settings.alert import Topic
 from hemostat.errors import BusError

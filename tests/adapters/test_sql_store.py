@@ -11,7 +11,8 @@ import pytest
 
 from hemostat.adapters.sql_store import SqlStore, connection
 from hemostat.adapters.sql_store.schema import MAX_CHARACTERS_READ
-from hemostat.core.history.audit_chain import AnchorNotes, verify_chain
+from hemostat.core.history.audit_chain import AnchorNotes
+from hemostat.core.history.audit_verification import verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.errors import ConfigError, StoreError, StoreUnreachableError
 from tests.support.samples import NOW, WEB, alert, event

@@ -10,7 +10,7 @@ from hemostat.agents.analyzer import RecordedEvidenceSource
 from hemostat.agents.analyzer.investigation import find_reachable
 from hemostat.core.diagnosis.case import EvalCase, Precedent
 from hemostat.core.diagnosis.rules import diagnose
-from hemostat.core.llm.budget import Prices
+from hemostat.core.llm.cost_budget import Prices
 from hemostat.core.llm.validate import Advice, judge_advice
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.trust import TrustSettings

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from hemostat.agents.responder import Responder
-from hemostat.agents.responder.execution import Execution
+from hemostat.agents.responder.attempts import Execution
 from hemostat.agents.responder.responder import DECISION_SECONDS
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.ledger.controls import ApprovalAnswer, Pause

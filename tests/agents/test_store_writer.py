@@ -8,7 +8,8 @@ from hemostat.adapters.sql_store.inspect import measure_content
 from hemostat.adapters.sql_store.schema import events, trail
 from hemostat.agents.store_writer import SWEEP_SECONDS, AuditWatch, StoreWriter
 from hemostat.agents.store_writer.audit_watch import ANNOUNCE_SECONDS
-from hemostat.core.history.audit_chain import INITIAL_HASH, verify_chain
+from hemostat.core.history.audit_chain import INITIAL_HASH
+from hemostat.core.history.audit_verification import verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.core.settings.store import StoreSettings
 from hemostat.errors import StoreUnreachableError

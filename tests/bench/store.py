@@ -15,7 +15,8 @@ import msgspec
 
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.app.store import MAX_BATCH
-from hemostat.core.history.audit_chain import AnchorNotes, verify_chain
+from hemostat.core.history.audit_chain import AnchorNotes
+from hemostat.core.history.audit_verification import verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.events import Container, Event, Outcome
 from tests.support.postgres_fixtures import Server, programs

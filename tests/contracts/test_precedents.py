@@ -6,7 +6,7 @@ import pytest
 from hemostat.adapters.in_memory.precedents import InMemoryLlmBudget, InMemoryPrecedents
 from hemostat.adapters.redis import RedisLlmBudget, RedisPrecedents
 from hemostat.core.diagnosis.case import Precedent
-from hemostat.core.llm.budget import HOUR_SECONDS, LlmUsage
+from hemostat.core.llm.cost_budget import HOUR_SECONDS, LlmUsage
 from hemostat.events import Action, Outcome
 from hemostat.ports import LlmBudget, PrecedentStore
 from tests.support.clock import FakeClock

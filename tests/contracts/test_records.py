@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sql
 
 from hemostat.adapters.sql_store import SqlStore, schema
-from hemostat.core.history.audit_chain import INITIAL_HASH, AnchorNotes, ChainPosition, verify_chain
+from hemostat.core.history.audit_chain import INITIAL_HASH, AnchorNotes, ChainPosition
+from hemostat.core.history.audit_verification import verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.errors import NothingStoredError, StoreError
 from hemostat.events import Event, Outcome

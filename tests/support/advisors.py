@@ -7,7 +7,7 @@ from hemostat.adapters.llm.conclusion import read_conclusion
 from hemostat.agents.analyzer import AdvisorTerms
 from hemostat.core.diagnosis.case import EvalCase, EvidenceCase
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, MetricPoint
-from hemostat.core.llm.budget import Prices
+from hemostat.core.llm.cost_budget import Prices
 from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, HealthAlert, State

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from hemostat.core.remediation.circuit_breaker import BreakerState
-from hemostat.core.remediation.limit_status import ContainerLimitStatus, HostLimitStatus, RestartBudget
+from hemostat.core.remediation.limit_status import ContainerLimitStatus, HostLimitStatus
+from hemostat.core.remediation.restart_budget import RestartBudget
 
 CLEAR = ContainerLimitStatus(breaker=BreakerState(), budget=RestartBudget(0, 3))
 

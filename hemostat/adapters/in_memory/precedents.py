@@ -3,7 +3,7 @@
 import threading
 
 from hemostat.core.diagnosis.case import Precedent
-from hemostat.core.llm.budget import LlmUsage
+from hemostat.core.llm.cost_budget import LlmUsage
 from hemostat.ports import Clock
 
 MAX_PRECEDENTS = 20

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from hemostat.adapters.llm.catalogue import DEFAULT_MODELS, KEY_VARIABLES, PRICES
-from hemostat.core.llm.budget import Prices
+from hemostat.core.llm.cost_budget import Prices
 from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.errors import ConfigError
 

@@ -9,7 +9,7 @@ models and "Forced tool use is not supported"; developers.openai.com, pages of t
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from hemostat.core.llm.budget import Prices
+from hemostat.core.llm.cost_budget import Prices
 
 if TYPE_CHECKING:
     from hemostat.ports.advisor import Vendor

@@ -10,7 +10,7 @@ import msgspec
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import read_number, read_row, read_rows
 from hemostat.core.diagnosis.case import Precedent
-from hemostat.core.llm.budget import HOUR_SECONDS, LlmUsage
+from hemostat.core.llm.cost_budget import HOUR_SECONDS, LlmUsage
 
 MAX_PRECEDENTS: Final = 20
 KEPT_SECONDS: Final = 30 * 24 * 3600

@@ -23,7 +23,7 @@ from hemostat.core.diagnosis.case import Precedent
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.core.ledger.controls import Approval, Pause
 from hemostat.core.ledger.rows import Attempt, ManualStop, RaisedLimit
-from hemostat.core.llm.budget import LlmUsage
+from hemostat.core.llm.cost_budget import LlmUsage
 from hemostat.core.notify.notification import LastNotification, Notification
 from hemostat.errors import BusError
 from hemostat.events import DURABLE

@@ -15,7 +15,7 @@ import msgspec
 from hemostat.core.dependencies.declared import list_declared_names
 from hemostat.core.diagnosis.case import EvidenceCase
 from hemostat.core.diagnosis.rules import Verdict
-from hemostat.core.llm import budget, prompt, tools
+from hemostat.core.llm import cost_budget, prompt, tools
 from hemostat.core.llm.fence import fence_text
 from hemostat.core.llm.tool import Tool
 from hemostat.core.llm.tools import CONCLUDE_TOOL
@@ -92,7 +92,7 @@ class Investigator:
             *(tools.build_reading_tools(list(names), logs=analysis.send_logs) if names else ()),
             tools.build_conclude_tool(allowed),
         ]
-        self._conversation_tokens = budget.estimate_tokens(
+        self._conversation_tokens = cost_budget.estimate_tokens(
             prompt.SYSTEM_PROMPT + msgspec.json.encode(offered).decode()
         )
         self._add_turn(prompt.build_first_message(case, rules, allowed, evidence))
@@ -245,7 +245,7 @@ class Investigator:
 
     def _add_turn(self, turn: Turn) -> None:
         self._conversation.append(turn)
-        self._conversation_tokens += budget.estimate_tokens(_join_text(turn))
+        self._conversation_tokens += cost_budget.estimate_tokens(_join_text(turn))
 
 
 def find_reachable(alert: HealthAlert, trust: TrustSettings) -> dict[str, Container]:

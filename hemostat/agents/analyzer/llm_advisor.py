@@ -25,9 +25,9 @@ from hemostat.core.diagnosis.case import (
 )
 from hemostat.core.diagnosis.rules import Verdict
 from hemostat.core.labels.project import get_project
-from hemostat.core.llm import budget
-from hemostat.core.llm.budget import LlmUsage, Prices
+from hemostat.core.llm import cost_budget
 from hemostat.core.llm.circuit import CLOSED_CIRCUIT, LlmCircuit
+from hemostat.core.llm.cost_budget import LlmUsage, Prices
 from hemostat.core.llm.validate import Advice, judge_advice, list_choices
 from hemostat.core.metrics.definitions import MODEL_FAILURES, AdviceFailure, Count, ignore_count
 from hemostat.core.settings.analyzer import AnalyzerSettings
@@ -134,7 +134,7 @@ class LlmAdvisor:
     def _has_other_failing(self, project: str, now: float) -> bool:
         with self._lock:
             failing = list(self._failing_projects.items())
-        return any(each != project and now - time < budget.HOUR_SECONDS for each, time in failing)
+        return any(each != project and now - time < cost_budget.HOUR_SECONDS for each, time in failing)
 
     def notice(self, now: float) -> str:
         since, why = self._last_refusal
@@ -215,7 +215,7 @@ class LlmAdvisor:
         while True:
             now = self._clock.now()
             version, spent = self._budget.read()
-            why = budget.find_objection(
+            why = cost_budget.find_objection(
                 spent,
                 cost,
                 calls=limits.calls_per_hour,

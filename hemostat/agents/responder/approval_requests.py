@@ -5,7 +5,7 @@ Any label can request an approval, so a request that waits for one costs no call
 
 from typing import Final
 
-from hemostat.agents.responder.actions import ActionExecutor
+from hemostat.agents.responder.action_executor import ActionExecutor
 from hemostat.agents.responder.dependencies import ResponderDependencies
 from hemostat.agents.responder.outcome import ActionEnd, OutcomePublisher, RequestCase, make_decision_end
 from hemostat.core.ledger.controls import Approval

@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.responder.actions import ActionExecutor
+from hemostat.agents.responder.action_executor import ActionExecutor
 from hemostat.agents.responder.approval_requests import APPROVAL_PENDING
+from hemostat.agents.responder.attempts import RESTART_ACTIONS
 from hemostat.agents.responder.dependencies import ResponderDependencies
-from hemostat.agents.responder.execution import RESTART_ACTIONS
 from hemostat.agents.responder.host_containers import HostContainers
 from hemostat.agents.responder.in_flight import InFlight
 from hemostat.agents.responder.outcome import RequestCase

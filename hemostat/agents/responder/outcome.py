@@ -10,7 +10,7 @@ from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.remediation import repetition
 from hemostat.core.remediation.decision import Refuse, RepeatOutcome
-from hemostat.core.remediation.limit_status import FREE_OUTCOMES
+from hemostat.core.remediation.restart_budget import FREE_OUTCOMES
 from hemostat.events import (
     Event,
     HealthAlert,

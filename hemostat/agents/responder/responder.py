@@ -18,13 +18,13 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.responder.actions import ActionExecutor
+from hemostat.agents.responder.action_executor import ActionExecutor
 from hemostat.agents.responder.approval_requests import ApprovalRequests
+from hemostat.agents.responder.attempts import Execution, inspect_if_present
 from hemostat.agents.responder.brief_inspector import BriefInspector
 from hemostat.agents.responder.decider import Decider
 from hemostat.agents.responder.dependencies import ResponderDependencies
 from hemostat.agents.responder.escalation_evidence import EscalationEvidence
-from hemostat.agents.responder.execution import Execution, inspect_if_present
 from hemostat.agents.responder.host_containers import HostContainers
 from hemostat.agents.responder.in_flight import InFlight
 from hemostat.agents.responder.late_request import refuse_early

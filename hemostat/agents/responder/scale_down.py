@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from hemostat.agents.responder.actions import ActionExecutor
+from hemostat.agents.responder.action_executor import ActionExecutor
 from hemostat.agents.responder.dependencies import ResponderDependencies
 from hemostat.core.labels.masking import veiled
 from hemostat.core.ledger.leases import is_leased

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from hemostat.agents.responder.execution import inspect_if_present
+from hemostat.agents.responder.attempts import inspect_if_present
 from hemostat.agents.responder.outcome import RequestCase
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import EngineError, EngineTimeoutError, NoSuchContainerError

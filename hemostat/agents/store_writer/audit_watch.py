@@ -12,13 +12,13 @@ from typing import Final
 import msgspec
 
 from hemostat.core.history.audit_chain import AnchorNotes, ChainEnds, ChainPosition
-from hemostat.core.history.audit_check import (
+from hemostat.core.history.audit_hash import Keys
+from hemostat.core.history.audit_verdict import (
     AuditObservation,
     drop_untrusted_acceptance,
     find_objection,
     is_last_row_signed,
 )
-from hemostat.core.history.audit_hash import Keys
 from hemostat.errors import HemoStatError
 from hemostat.ports import AuditAnchor, Clock, EventStore
 

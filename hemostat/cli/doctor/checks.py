@@ -132,7 +132,7 @@ def check_audit_trail(machine: Machine) -> CheckResult:
     `hemostat audit verify` checks the earlier rows.
     """
     from hemostat.agents.store_writer import observe_trail
-    from hemostat.core.history.audit_check import find_missing_key, find_replacement
+    from hemostat.core.history.audit_verdict import find_missing_key, find_replacement
 
     records, settings = machine.event_store(), machine.settings
     try:

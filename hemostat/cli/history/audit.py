@@ -18,7 +18,7 @@ from hemostat.errors import BusError, BusUnreachableError, UsageError
 if TYPE_CHECKING:
     from hemostat.config import Settings
     from hemostat.core.history.audit_chain import AnchorNotes, AuditFinding, ChainEnds, ChainPosition
-    from hemostat.core.history.audit_check import AuditVerdict
+    from hemostat.core.history.audit_verdict import AuditVerdict
 
 
 MAX_TRIES: Final = 5
@@ -52,7 +52,7 @@ def verify(options: Globals, noted_head: str | None) -> int:
     Exit code 1: a mismatch that no operator has accepted. 3: no mismatch, but not all rows could be compared,
     because no head is noted elsewhere or a key is missing.
     """
-    from hemostat.core.history.audit_check import judge_findings
+    from hemostat.core.history.audit_verdict import judge_findings
 
     own = _parse_head(noted_head) if noted_head else None
     ends, notes, findings, redis_error = _check(options.load_settings(), own)
@@ -77,7 +77,7 @@ def accept(options: Globals, reason: str, by: str | None, *, yes: bool) -> None:
     operator's name and the reason are stored in the trail.
     """
     from hemostat import app
-    from hemostat.core.history.audit_check import judge_findings
+    from hemostat.core.history.audit_verdict import judge_findings
 
     settings, by = options.load_settings(), by or find_user()
     ends, notes, findings, redis_error = _check(settings, None, lost_key=not settings.audit_keys)
@@ -102,7 +102,7 @@ def _accept(settings: "Settings", by: str, reason: str) -> "ChainEnds":
     """Accept the findings up to the current end, even if rows are stored meanwhile."""
     from hemostat import app
     from hemostat.core.history.audit_chain import AcceptedFindings, compress_findings
-    from hemostat.core.history.audit_check import sign_acceptance
+    from hemostat.core.history.audit_verdict import sign_acceptance
 
     keys, now = settings.audit_keys, time.time()
     with app.open_event_store(settings) as records, app.open_audit_anchor(settings) as audit_anchor:
@@ -131,8 +131,8 @@ def _check(
     """
     from hemostat import app
     from hemostat.core.history.audit_chain import AnchorNotes
-    from hemostat.core.history.audit_chain import verify_chain as check
-    from hemostat.core.history.audit_check import drop_untrusted_acceptance
+    from hemostat.core.history.audit_verdict import drop_untrusted_acceptance
+    from hemostat.core.history.audit_verification import verify_chain as check
 
     with app.open_event_store(settings) as records:
         location = records.get_location(settings.host_name)

@@ -8,7 +8,8 @@ from hemostat.core.history.status import ContainerState, RoleState, SystemStatus
 from hemostat.core.ledger.controls import Pause, describe_pause
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.remediation.circuit_breaker import BreakerState
-from hemostat.core.remediation.limit_status import HostLimitStatus, RestartBudget
+from hemostat.core.remediation.limit_status import HostLimitStatus
+from hemostat.core.remediation.restart_budget import RestartBudget
 from hemostat.core.units import show_duration, show_size
 
 AT_REST_CELLS: Final = ("closed", "-", "-")

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.bounds import MAX_NAME_CHARACTERS, shorten_identifier
-from hemostat.core.history.audit_check import TROUBLE_PREFIX as AUDIT
+from hemostat.core.history.audit_verdict import TROUBLE_PREFIX as AUDIT
 from hemostat.core.notify.notification import Notification, build_self_notification
 from hemostat.core.settings.alert import Topic
 from hemostat.core.text import MAX_LISTED_NAMES, truncate

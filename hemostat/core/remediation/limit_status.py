@@ -5,7 +5,6 @@ The functions are the ones that core.remediation.policy uses, so that a screen c
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 import msgspec
 
@@ -15,29 +14,8 @@ from hemostat.core.ledger.leases import is_leased
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.remediation import circuit_breaker
 from hemostat.core.remediation.circuit_breaker import BreakerState
+from hemostat.core.remediation.restart_budget import RestartBudget, compute_budget, is_free
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.events import Outcome
-
-FREE_OUTCOMES: Final = frozenset({Outcome.NOT_APPLICABLE, Outcome.DRY_RUN, Outcome.REFUSED})
-"""Outcomes of requests that did nothing to the container and so use no budget."""
-
-
-def is_free(attempt: Attempt) -> bool:
-    """Whether the attempt uses no budget. An attempt without an outcome is not free."""
-    return attempt.outcome in FREE_OUTCOMES and not attempt.acted
-
-
-class RestartBudget(msgspec.Struct, frozen=True):
-    """Actions within the window, and the limit. `until` is when the next action is allowed (epoch seconds),
-    once the window has moved on or the cooldown has passed; 0 if an action is allowed now."""
-
-    used: int
-    limit: int
-    until: float = 0.0
-
-    @property
-    def is_spent(self) -> bool:
-        return self.used >= self.limit
 
 
 class ContainerLimitStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,24 +80,6 @@ def _compute_container_status(
         pause=book.controls.find_pause(name, now),
         attempt=next(leased_attempts, None),
     )
-
-
-def compute_budget(attempts: Iterable[Attempt], limits: ResponderSettings, now: float) -> RestartBudget:
-    """The budget from one container's attempts, oldest first. The cooldown starts at the last of
-    `limits.budget` attempts within the window."""
-    times = [attempt.time for attempt in attempts if not is_free(attempt)]
-    within = [time for time in times if now - time < limits.budget_window]
-    if limits.budget == 0:
-        return RestartBudget(len(within), 0)
-    if len(within) >= limits.budget:
-        until = within[-limits.budget] + limits.budget_window
-        return RestartBudget(len(within), limits.budget, max(until, within[-1] + limits.cooldown))
-    spent = (
-        last + limits.cooldown
-        for first, last in zip(times, times[limits.budget - 1 :], strict=False)
-        if last - first < limits.budget_window and now - last < limits.cooldown
-    )
-    return RestartBudget(len(within), limits.budget, next(spent, 0.0))
 
 
 def compute_backoff_end(

@@ -46,6 +46,7 @@ from hemostat.core.remediation.decision import (
 )
 from hemostat.core.remediation.repetition import build_attempt_key, find_permission_needed, refuse_repetition
 from hemostat.core.remediation.request_check import refuse_misdirected, refuse_order, refuse_unfounded
+from hemostat.core.remediation.restart_budget import compute_budget
 from hemostat.core.remediation.slots import BUSY_RETRY_SECONDS, find_rush_wait, find_wait
 from hemostat.core.settings.monitor import should_watch
 from hemostat.core.settings.responder import ResponderSettings
@@ -237,7 +238,7 @@ def _refuse_unlisted_action(container: Container, action: Action, limits: Respon
 
 def _check_budget(book: LedgerSnapshot, limits: ResponderSettings, now: float) -> Decision | None:
     """Rule 3."""
-    budget = limit_status.compute_budget(book.attempts, limits, now)
+    budget = compute_budget(book.attempts, limits, now)
     if budget.limit == 0:
         return Refuse(Reason.BUDGET_SPENT, "responder.budget is 0")
     time_left = show_duration(max(0.0, budget.until - now))

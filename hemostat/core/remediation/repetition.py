@@ -4,7 +4,7 @@ from hemostat.core.ledger.leases import is_leased
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.remediation.decision import Refuse
 from hemostat.core.remediation.ladder import is_exhausted
-from hemostat.core.remediation.limit_status import FREE_OUTCOMES
+from hemostat.core.remediation.restart_budget import FREE_OUTCOMES
 from hemostat.events import Action, Outcome, Reason, RemediationNeeded
 
 

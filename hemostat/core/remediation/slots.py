@@ -13,7 +13,7 @@ from typing import Final
 from hemostat.core.labels.project import get_project, limit_others, limit_per_project
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.remediation.decision import DecisionInput, OtherProjects, Wait
-from hemostat.core.remediation.limit_status import is_free
+from hemostat.core.remediation.restart_budget import is_free
 from hemostat.core.remediation.stop_timeout import DEFAULT_STOP_SECONDS
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.trust import get_replica_group

@@ -16,9 +16,9 @@ from hemostat.core.history.audit_chain import (
     ChainRow,
     bind_rows,
     compress_findings,
-    verify_chain,
 )
 from hemostat.core.history.audit_hash import RowHasher
+from hemostat.core.history.audit_verification import verify_chain
 from hemostat.core.history.event_row import EventRow, build_row
 from tests.support.samples import NOW, alert, event
 

@@ -8,8 +8,9 @@ from hemostat.core.ledger.controls import Controls, Pause
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.remediation.circuit_breaker import BreakerState
 from hemostat.core.remediation.decision import Act, Refuse, Wait
-from hemostat.core.remediation.limit_status import HostLimitStatus, RestartBudget, compute_host_status
+from hemostat.core.remediation.limit_status import HostLimitStatus, compute_host_status
 from hemostat.core.remediation.orders import preview_decision
+from hemostat.core.remediation.restart_budget import RestartBudget
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Reason
 from tests.support.attempts import attempt, failed

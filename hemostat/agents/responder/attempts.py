@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.responder.actions import ActionExecutor, ActionResult
+from hemostat.agents.responder.action_executor import ActionExecutor, ActionResult
 from hemostat.agents.responder.dependencies import ResponderDependencies
 from hemostat.agents.responder.late_request import find_late_reason
 from hemostat.agents.responder.outcome import (

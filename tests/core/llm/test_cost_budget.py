@@ -2,8 +2,8 @@
 
 import msgspec
 
-from hemostat.core.llm.budget import HOUR_SECONDS, LlmUsage, Prices, estimate_tokens, find_objection
 from hemostat.core.llm.circuit import CLOSED_CIRCUIT, MAX_SERVICE_WAIT_SECONDS
+from hemostat.core.llm.cost_budget import HOUR_SECONDS, LlmUsage, Prices, estimate_tokens, find_objection
 
 NOW = 10 * HOUR_SECONDS
 

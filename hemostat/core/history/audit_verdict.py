@@ -1,7 +1,7 @@
 """Checks whether the audit chain in a database is the expected one, from its ends and the notes elsewhere.
 
 The store runs this check after every stored batch, and so does `hemostat doctor`. It reads only the last row.
-`core.history.audit_chain.verify_chain` reads all rows.
+`core.history.audit_verification.verify_chain` reads all rows.
 """
 
 import hmac

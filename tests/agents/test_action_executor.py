@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hemostat.agents.responder.actions import (
+from hemostat.agents.responder.action_executor import (
     MAX_OUTPUT_CHARACTERS,
     ActionExecutor,
     ActionPlan,
