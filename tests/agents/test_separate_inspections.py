@@ -62,12 +62,18 @@ def exhaust_hangs(watch: ToggleHarness) -> None:
         watch.clock.advance(1.0)
 
 
-def test_answer_to_a_separate_inspection_needs_no_other(watch):
-    web = watch.make()
+def make_waiting(watch, health: str) -> str:
+    """Make a container whose new health status waits for a separate inspection; return its id."""
+    container = watch.make()
     watch.sample()
     exhaust_hangs(watch)
-    watch.engine.set_health(web, "unhealthy")
+    watch.engine.set_health(container, health)
     watch.listen()
+    return container
+
+
+def test_answer_to_a_separate_inspection_needs_no_other(watch):
+    web = make_waiting(watch, "unhealthy")
     assert watch.told() == []
     assert web in watch.retry()
     for _ in range(2):
@@ -76,11 +82,7 @@ def test_answer_to_a_separate_inspection_needs_no_other(watch):
 
 
 def test_event_after_a_separate_inspection_is_not_lost(watch):
-    web = watch.make()
-    watch.sample()
-    exhaust_hangs(watch)
-    watch.engine.set_health(web, "healthy")
-    watch.listen()
+    web = make_waiting(watch, "healthy")
     assert web in watch.retry()
     watch.engine.set_health(web, "unhealthy")
     watch.listen()
@@ -91,11 +93,7 @@ def test_event_after_a_separate_inspection_is_not_lost(watch):
 
 
 def test_event_during_a_separate_inspection_is_not_lost(watch):
-    web = watch.make()
-    watch.sample()
-    exhaust_hangs(watch)
-    watch.engine.set_health(web, "healthy")
-    watch.listen()
+    web = make_waiting(watch, "healthy")
     inspect_all = watch.engine.inspect_all
 
     def inspect_then_fail(containers: Sequence[str], *, brief: bool = False):
@@ -115,11 +113,7 @@ def test_event_during_a_separate_inspection_is_not_lost(watch):
 
 
 def test_death_after_a_separate_inspection_is_not_undone(watch):
-    web = watch.make()
-    watch.sample()
-    exhaust_hangs(watch)
-    watch.engine.set_health(web, "healthy")
-    watch.listen()
+    web = make_waiting(watch, "healthy")
     assert web in watch.retry()
     watch.clock.advance(1.0)
     watch.engine.crash(web, 7)
