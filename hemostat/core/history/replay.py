@@ -25,8 +25,6 @@ FORMAT_NAME: Final = "hemostat-recording"
 FORMAT_VERSION: Final = 1
 LIVE_SECONDS: Final = 60.0
 """Seconds for which a last value is valid: long enough to see that a role fell silent."""
-MAX_DAMAGED_NAMED: Final = 5
-"""Damaged lines that are named. Further ones are counted."""
 MAX_DAMAGED: Final = 10_000
 """Damaged lines of a file that can be played. A file with more contains something else than a replay."""
 MAX_DAMAGE_CHARACTERS: Final = 200
@@ -221,8 +219,7 @@ def parse(lines: Iterable[bytes]) -> Replay:
     header = _parse_header(next(rows, b""))
     events: list[ReplayedEvent] = []
     notes: list[str] = []
-    damaged: list[str] = []
-    damaged_count = 0
+    first_damage, damaged_count = "", 0
     for number, row in enumerate(rows, 2):
         if not row.endswith(b"\n"):
             notes.append(f"line {number}, the last, is truncated and left out")
@@ -235,21 +232,21 @@ def parse(lines: Iterable[bytes]) -> Replay:
             events.append(_make_replayed_event(line.at, event, raw))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DecodeError) as error:
             damaged_count += 1
+            if damaged_count == 1:
+                first_damage = f"line {number} is damaged: {truncate(str(error), MAX_DAMAGE_CHARACTERS)}"
             if damaged_count > MAX_DAMAGED:
-                raise DecodeError(f"more than {MAX_DAMAGED} of its lines are damaged: {damaged[0]}") from None
-            if len(damaged) < MAX_DAMAGED_NAMED:
-                damaged.append(f"line {number} is damaged: {truncate(str(error), MAX_DAMAGE_CHARACTERS)}")
-    if damaged and not events:
-        raise DecodeError(damaged[0])
-    return Replay(header, events, [*_describe_damage(damaged, damaged_count), *notes])
+                raise DecodeError(
+                    f"more than {MAX_DAMAGED} of its lines are damaged: {first_damage}"
+                ) from None
+    if first_damage and not events:
+        raise DecodeError(first_damage)
+    return Replay(header, events, [*_describe_damage(first_damage, damaged_count), *notes])
 
 
-def _describe_damage(damaged: Sequence[str], count: int) -> Iterator[str]:
-    """`damaged` describes the first of the `count` damaged lines."""
-    for each in damaged:
-        yield f"left out: {each}"
-    if count > len(damaged):
-        yield f"left out: {count - len(damaged)} more damaged lines"
+def _describe_damage(first: str, count: int) -> Iterator[str]:
+    """One note, however many lines are damaged: the dashboard shows each note over the screen."""
+    if count:
+        yield f"left out: {first}" + (f", and {count - 1} more damaged lines" if count > 1 else "")
 
 
 def _check_times(*times: float) -> None:
