@@ -24,7 +24,7 @@ from msgspec.structs import FieldInfo
 
 from hemostat.core.redact import redact
 from hemostat.core.redact.address import mask_url
-from hemostat.core.redact.mask import mask
+from hemostat.core.redact.mask_format import mask
 from hemostat.core.settings import alert as alerting
 from hemostat.core.settings import redis_address
 from hemostat.core.settings.analyzer import AnalyzerSettings

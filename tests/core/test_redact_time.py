@@ -9,7 +9,7 @@ import pytest
 
 from hemostat.core.evidence.build import MAX_LOG_BYTES, build_log_tail, build_snapshot
 from hemostat.core.evidence.log_text import render_final_text
-from hemostat.core.redact import headers, pairs, redact, redact_environment, redact_until, shapes
+from hemostat.core.redact import headers, pairs, redact, redact_environment, redact_until, token_shapes
 from tests.support.samples import needed
 from tests.tui.scenes import kept
 
@@ -154,7 +154,7 @@ def test_pairs_of_patterns_take_linear_time():
 
 
 def test_every_shape_takes_linear_time():
-    starts = [word for _, word, _ in shapes.SHAPES if word] + [
+    starts = [word for _, word, _ in token_shapes.SHAPES if word] + [
         "AKIA",
         "-----BEGIN X PRIVATE KEY-----",
         "://a:",

@@ -10,7 +10,7 @@ from hemostat.core.labels.definitions import CLEANUP, CPU_ACTION, CPU_MAX, EXEC,
 from hemostat.core.remediation.ladder import DEATH_KINDS
 from hemostat.core.settings.monitor import is_job
 from hemostat.core.units import show_duration, show_size
-from hemostat.core.usage import cpu
+from hemostat.core.usage import runaway_cpu
 from hemostat.events import Action, Diagnosis, HealthAlert, Kind
 
 HIGH_PRESSURE_PERCENT: Final = 20.0
@@ -190,24 +190,24 @@ def _diagnose_cpu_high(alert: HealthAlert) -> Verdict:
 
 def _explain_cpu_by_work(alert: HealthAlert, cpu_fact: str) -> Verdict | None:
     """The work that explains the CPU use. Without a CPU limit, a busy core is no emergency."""
-    traffic = cpu.find_main_traffic(alert)
-    if traffic is not None and traffic[1] >= cpu.WORK_BYTES_PER_SECOND:
+    traffic = runaway_cpu.find_main_traffic(alert)
+    if traffic is not None and traffic[1] >= runaway_cpu.WORK_BYTES_PER_SECOND:
         rate = f"{show_size(traffic[1])}/s {traffic[0]}"
         if CPU_MAX.name in alert.container.labels:
             return _make_scale_verdict("cpu", Cause.SATURATED, cpu_fact, rate)
         return _make_verdict(Action.NONE, Cause.SATURATED, 0.8, cpu_fact, rate)
     action = None if alert.get_fact("cpu_limit") is None else Action.NONE
-    if files := cpu.describe_file_work(alert):
+    if files := runaway_cpu.describe_file_work(alert):
         return _make_verdict(action, Cause.BUSY, 0.75, cpu_fact, files)
-    if computation := cpu.explain_computation(alert):
+    if computation := runaway_cpu.explain_computation(alert):
         return _make_verdict(action, Cause.COMPUTATION, 0.75, cpu_fact, computation)
     return None
 
 
 def _diagnose_cpu_loop(alert: HealthAlert, cpu_fact: str) -> Verdict:
-    if doubts := cpu.list_loop_doubts(alert):
+    if doubts := runaway_cpu.list_loop_doubts(alert):
         return _make_verdict(Action.NONE, Cause.BUSY, 0.5, cpu_fact, "not certainly an endless loop", *doubts)
-    return _make_verdict(Action.RESTART, Cause.RUNAWAY, 0.85, cpu_fact, cpu.describe_loop(alert))
+    return _make_verdict(Action.RESTART, Cause.RUNAWAY, 0.85, cpu_fact, runaway_cpu.describe_loop(alert))
 
 
 def _diagnose_cpu_throttled(alert: HealthAlert) -> Verdict:

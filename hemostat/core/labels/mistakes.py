@@ -25,7 +25,7 @@ from hemostat.core.labels.definitions import (
     MODE,
     PROTECT,
 )
-from hemostat.core.redact.mask import mask
+from hemostat.core.redact.mask_format import mask
 from hemostat.core.text import escape_controls, quote_text
 
 MAX_NAME_CHARACTERS: Final = 100

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from hemostat.core.redact import blocks, commands, distant, headers, pairs, programs, shapes, urls
-from hemostat.core.redact.mask import MASK, mask
+from hemostat.core.redact import blocks, commands, distant, headers, pairs, programs, token_shapes, urls
+from hemostat.core.redact.mask_format import MASK, mask
 
 RULES: Final = (
     blocks.hide,
@@ -21,7 +21,7 @@ RULES: Final = (
     pairs.hide,
     programs.hide,
     urls.hide,
-    shapes.hide,
+    token_shapes.hide,
 )
 """The rules in order: secrets recognised by their surroundings are masked whole, before a part of them is
 recognised by its shape."""
@@ -33,7 +33,7 @@ until nothing changes. The limit bounds the work on a hostile text."""
 def redact(text: str, *, emails: bool = False) -> str:
     """The text with its secrets masked; with `emails`, e-mail addresses too. Redacting twice gives the same
     result."""
-    rules = (*RULES, shapes.hide_emails) if emails else RULES
+    rules = (*RULES, token_shapes.hide_emails) if emails else RULES
     text = HIDDEN_CHARACTERS.sub("", TERMINAL_SEQUENCE.sub("", text))
     for _ in range(MAX_PASSES):
         before = text

@@ -4,7 +4,7 @@ import re
 from itertools import zip_longest
 from typing import Final
 
-from hemostat.core.redact.mask import mask
+from hemostat.core.redact.mask_format import mask
 
 MARK: Final = re.compile(
     r"----(?:-| )(BEGIN|END) [A-Z0-9 ]{0,40}(?:PRIVATE|SSH2 ENCRYPTED PRIVATE) KEY[A-Z ]{0,10}(?:-| )----"

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import mask
+from hemostat.core.redact.mask_format import mask
 
 COMMAND: Final = re.compile(
     r"\b(?P<tool>mysql|mariadb|redis-cli|sshpass|curl|mongo|docker login|podman login|ldap|sqlcmd|keytool|erl"

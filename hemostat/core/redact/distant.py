@@ -4,7 +4,7 @@ the next line."""
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, find_value_end, mask
+from hemostat.core.redact.mask_format import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, find_value_end, mask
 from hemostat.core.redact.names import PROSE, find_kind, is_empty
 from hemostat.core.redact.pairs import COUNT, HINT, KEY, NOT_A_WORD, Span
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import BARE, BARE_HEAD, HEAD_CHARACTERS, mask
+from hemostat.core.redact.mask_format import BARE, BARE_HEAD, HEAD_CHARACTERS, mask
 from hemostat.core.redact.names import PROSE, is_empty
 
 SEPARATOR: Final = r"""\\{0,8}["']?\s{0,4}(?P<separator>=>|[:=,])\s{0,4}\[?\\{0,8}["']?"""

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import HEAD_CHARACTERS
+from hemostat.core.redact.mask_format import HEAD_CHARACTERS
 
 KINDS: Final = (
     ("key", "key"),

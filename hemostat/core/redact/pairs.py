@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, find_value_end, mask
+from hemostat.core.redact.mask_format import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, find_value_end, mask
 from hemostat.core.redact.names import PROSE, WORDS, find_kind, is_empty
 
 KEY: Final = re.compile(

@@ -4,7 +4,7 @@ stack trace."""
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import mask
+from hemostat.core.redact.mask_format import mask
 from hemostat.core.redact.pairs import NOT_A_WORD
 
 SUBJECT: Final = re.compile(r"(?i)\b(?:pass(?:word|phrase|code)|pwd|(?:unseal|recovery)[ _-]key)\b")

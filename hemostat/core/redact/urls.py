@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import mask
+from hemostat.core.redact.mask_format import mask
 
 URL: Final = re.compile(r"://[^\s<>]+")
 PORT: Final = re.compile(r"\d{1,5}(?=[/?#\"'`,;)\]}\\&]|$)")

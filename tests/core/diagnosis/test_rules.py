@@ -3,7 +3,7 @@
 import pytest
 
 from hemostat.core.diagnosis.rules import HIGH_PRESSURE_PERCENT, diagnose
-from hemostat.core.usage.cpu import WORK_BYTES_PER_SECOND
+from hemostat.core.usage.runaway_cpu import WORK_BYTES_PER_SECOND
 from hemostat.events import Action, Container, Evidence, Kind
 from tests.support.samples import alert
 

@@ -6,9 +6,9 @@ import pytest
 from hemostat.core.diagnosis.rules import diagnose
 from hemostat.core.model import Sample
 from hemostat.core.settings.monitor import MonitorSettings
-from hemostat.core.usage.cpu import WORK_BYTES_PER_SECOND, describe_file_work
 from hemostat.core.usage.findings import ResourceLimits
 from hemostat.core.usage.process_activity import Activity, Thread, compare_activity
+from hemostat.core.usage.runaway_cpu import WORK_BYTES_PER_SECOND, describe_file_work
 from hemostat.core.usage.tracker import (
     UsageTracker,
     create_tracker,

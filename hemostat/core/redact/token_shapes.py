@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import mask
+from hemostat.core.redact.mask_format import mask
 
 SHAPES: Final = (
     ("webhook", "hooks.slack.com/", r"(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[\w/-]+"),
