@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.e2e.scenarios.busy import CHOSEN, TARGET, next_duty
+from tests.e2e.scenarios.busy import CHOSEN, TARGET, is_saturated, next_duty
 from tests.e2e.scenarios.suite import SCENARIOS
 
 FEW = ("exit-code", "oom", "unhealthy", "docker-kill", "docker-stop-timeout")
@@ -22,6 +22,12 @@ def test_load_generator_adapts_to_other_load():
     assert next_duty(0.2, TARGET, busy=0.5) > 0.2
     assert next_duty(0.0, TARGET, busy=1.0) == 0.0
     assert next_duty(1.0, TARGET, busy=0.1) == 1.0
+
+
+def test_one_second_without_idle_time_is_saturated():
+    idle_later = [(0.0, (10, 100)), (0.5, (10, 200)), (1.0, (10, 300)), (1.5, (60, 400))]
+    assert is_saturated(idle_later)
+    assert not is_saturated([(0.0, (10, 100)), (0.5, (10, 200)), (1.0, (40, 300)), (1.5, (40, 400))])
 
 
 @pytest.mark.docker

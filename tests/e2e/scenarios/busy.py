@@ -4,10 +4,13 @@ import multiprocessing
 import os
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Final, Self
+
+from hemostat.core.dependencies.root_cause import MIN_SATURATED_TIMEOUT_SECONDS, SATURATED_CPU_SHARE
 
 TARGET: Final = 0.9
 """Share of the host's CPU that is to be in use."""
@@ -82,6 +85,47 @@ class BusyHost(AbstractContextManager["BusyHost"]):
             after = ticks()
             self._duty.value = next_duty(self._duty.value, self._target, busy_share(before, after))
             before = after
+
+
+class LoadRecorder(AbstractContextManager["LoadRecorder"]):
+    """Measures how busy the host is while a scenario is played."""
+
+    def __init__(self) -> None:
+        self._samples = [(time.monotonic(), ticks())]
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._record, name="load", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def busy(self) -> float:
+        """Share of the host's CPU in use since the beginning."""
+        return busy_share(self._samples[0][1], ticks())
+
+    @property
+    def saturated(self) -> bool:
+        """Whether the host had no CPU left for as long as makes the monitor hold a container back."""
+        return is_saturated(self._samples)
+
+    def _record(self) -> None:
+        while not self._stop.wait(STEP):
+            self._samples.append((time.monotonic(), ticks()))
+
+
+def is_saturated(samples: Sequence[tuple[float, tuple[int, int]]]) -> bool:
+    """`samples`: seconds, and the ticks then. The monitor asks for one second if a check has timed out."""
+    return any(
+        busy_share(before, after) >= SATURATED_CPU_SHARE
+        for start, before in samples
+        for end, after in samples
+        if MIN_SATURATED_TIMEOUT_SECONDS <= end - start < MIN_SATURATED_TIMEOUT_SECONDS + 2 * STEP
+    )
 
 
 def next_duty(duty: float, target: float, busy: float) -> float:

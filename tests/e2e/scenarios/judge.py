@@ -62,6 +62,8 @@ class Result(msgspec.Struct, kw_only=True):
     seconds: float = 0.0
     busy: float = 0.0
     """Share of the host's CPU that was busy meanwhile, 0 to 1."""
+    saturated: bool = False
+    """Whether the host had no CPU left for a second meanwhile."""
     again: bool = False
     """Whether this is the second time, since the host was too busy for the first."""
 

@@ -10,7 +10,7 @@ import msgspec
 from hemostat.core.diagnosis.case import EvalCase
 from hemostat.core.history.incident_log import find_subject
 from hemostat.events import Event, encode
-from tests.e2e.scenarios.busy import busy_share, ticks
+from tests.e2e.scenarios.busy import LoadRecorder
 from tests.e2e.scenarios.judge import Result, acts, judge, seen, settled
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.model import Facts, Scenario
@@ -37,8 +37,9 @@ class Played(msgspec.Struct, kw_only=True):
 
 
 def play(scenario: Scenario, group: str, shared: Observer | None, *, record: bool = False) -> Played:
-    started, before = time.monotonic(), ticks()
+    started = time.monotonic()
     with ExitStack() as stack:
+        load = stack.enter_context(LoadRecorder())
         lab, observer = stack.enter_context(_stage(scenario, group, shared, record))
         observer.labs.append(lab)
         _make(scenario, lab, observer)
@@ -50,7 +51,7 @@ def play(scenario: Scenario, group: str, shared: Observer | None, *, record: boo
         seconds = time.monotonic() - started
         result = judge(scenario, told, acts(events, lab.names), _facts(lab), seconds)
         result.differences = [each for each in result.differences if each]
-        result.busy = busy_share(before, ticks())
+        result.busy, result.saturated = load.busy, load.saturated
         return Played(
             result=result,
             about=scenario.about,

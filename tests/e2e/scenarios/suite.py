@@ -84,7 +84,7 @@ def _together(scenarios: Iterable[Scenario], group: str, tell: Tell, record: boo
 
 def _is_void(played: Played) -> bool:
     """On a host that has no CPU left, HemoStat rightly holds back: what it did there is no verdict."""
-    return bool(played.result.differences) and played.result.busy >= BUSY
+    return bool(played.result.differences) and (played.result.busy >= BUSY or played.result.saturated)
 
 
 def _length(scenario: Scenario) -> float:
