@@ -1,5 +1,7 @@
 """Whether an action helped, whatever the clocks do."""
 
+import pytest
+
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core.settings.responder import ResponderSettings
@@ -82,3 +84,11 @@ def test_probe_of_a_container_without_an_address_is_not_passed():
         engine, engine, clock, ResponderSettings(), 4 << 30, lambda *asked: addresses.append(asked) or ""
     )
     assert (verifier.verify(alarm).outcome, addresses) == (Outcome.FAILED, [])
+
+
+@pytest.mark.parametrize(("kind", "samples"), [(Kind.EXITED, 0), (Kind.UNHEALTHY, 0), (Kind.CPU_HIGH, 2)])
+def test_container_is_sampled_only_for_measured_symptoms(monkeypatch, kind, samples):
+    ward, times = Ward(), []
+    monkeypatch.setattr(ward.engine, "sample", lambda _, now: times.append(now) or [])
+    ward.verifier.verify(alert(kind=kind, container=ward.engine.inspect("web").ref, since=ward.began))
+    assert len(times) == samples

@@ -91,7 +91,8 @@ class Verifier:
             if health is HealthVerdict.NOT_YET:
                 well_since = None
             elif well_since is None or info.started_at != running_since:
-                well_since, running_since, base = now, info.started_at, self._read_sample(info, now)
+                well_since, running_since = now, info.started_at
+                base = self._read_sample(info, now) if alert.kind in SAMPLED_KINDS else None
             elif now - well_since >= self._limits.verify_for:
                 return make_verified_end(self._find_symptom(alert, info, base, now), info.state)
             grace = 0.0 if well_since is None else self._limits.verify_for + POLL_SECONDS
