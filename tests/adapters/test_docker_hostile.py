@@ -13,8 +13,8 @@ import pytest
 from hemostat.adapters.docker_engine import failures, parse
 from hemostat.adapters.docker_engine.details import read_details
 from hemostat.adapters.sampling.docker_stats import answer
-from hemostat.core.detection.healthcheck_output import compute_startup_seconds
 from hemostat.core.remediation.stop_timeout import compute_stop_seconds
+from hemostat.core.remediation.verify import compute_startup_seconds
 from tests.fuzz.targets import HEARD, INSPECTED, LISTED, STATS, leaves
 
 LONG = "9" * 5000

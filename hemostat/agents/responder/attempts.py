@@ -8,7 +8,6 @@ import msgspec
 
 from hemostat.agents.responder.action_executor import ActionExecutor, ActionResult
 from hemostat.agents.responder.dependencies import ResponderDependencies
-from hemostat.agents.responder.late_request import find_late_reason
 from hemostat.agents.responder.outcome import (
     ActionEnd,
     OutcomePublisher,
@@ -26,7 +25,7 @@ from hemostat.core.remediation.circuit_breaker import is_host_fault
 from hemostat.core.remediation.decision import Refuse, Resume
 from hemostat.core.remediation.slots import START_SECONDS, compute_slot_end
 from hemostat.core.remediation.stop_timeout import compute_stop_seconds
-from hemostat.core.remediation.verify import find_stale_restart_reason
+from hemostat.core.remediation.verify import find_late_reason, find_stale_restart_reason
 from hemostat.errors import (
     BusError,
     EngineError,
@@ -113,7 +112,7 @@ class Execution:
         )
         ordered = case.order is not None
         stopped = not ordered and policy.find_stop_wait(book, case.found, now) is not None
-        reason = Reason.STOPPED if stopped else find_late_reason(case)
+        reason = Reason.STOPPED if stopped else find_late_reason(case.request, case.found)
         return self._carry_out(case, intent, None if reason is None else Refuse(reason))
 
     def give_up(self, case: RequestCase, error: str) -> list[Event]:

@@ -27,7 +27,6 @@ from hemostat.agents.responder.dependencies import ResponderDependencies
 from hemostat.agents.responder.escalation_evidence import EscalationEvidence
 from hemostat.agents.responder.host_containers import HostContainers
 from hemostat.agents.responder.in_flight import InFlight
-from hemostat.agents.responder.late_request import refuse_early
 from hemostat.agents.responder.outcome import (
     ActionEnd,
     OutcomePublisher,
@@ -56,7 +55,7 @@ from hemostat.core.remediation.decision import (
     Resume,
     Wait,
 )
-from hemostat.core.remediation.request_check import refuse_forged
+from hemostat.core.remediation.request_check import refuse_early, refuse_forged
 from hemostat.core.remediation.verify import DEAD_STATES
 from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded
 from hemostat.ports import Defer, RunInBackground
@@ -266,9 +265,12 @@ class Responder:
         key = repetition.build_attempt_key(case.request, case.incident)
         book = self._ledger.read(self._host, alert.container.name, case.incident, key)
         has_attempt = any(attempt.key == key for attempt in book.attempts)
-        if not has_attempt and (refusal := refuse_early(case, book)) is not None:
-            return refusal, book
-        if case.order is None and (stop := policy.find_stop_wait(book, case.found, now)) is not None:
+        ordered = case.order is not None
+        if not has_attempt:
+            refusal = refuse_early(case.request, case.found, book, ordered=ordered)
+            if refusal is not None:
+                return refusal, book
+        if not ordered and (stop := policy.find_stop_wait(book, case.found, now)) is not None:
             return stop, book
         return self._decider.decide(case, book, now), book
 

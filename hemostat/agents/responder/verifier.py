@@ -6,15 +6,16 @@ from typing import Final
 
 from hemostat.agents.responder.outcome import ActionEnd, make_verified_end
 from hemostat.core.detection import probe
-from hemostat.core.detection.healthcheck_output import compute_startup_seconds
 from hemostat.core.labels.definitions import PROBE, PROBE_START
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.remediation.verify import (
     DOWN_STATES,
+    MAX_STARTUP_SECONDS,
     SAMPLED_KINDS,
     HealthVerdict,
     assess_health,
+    compute_startup_seconds,
     describe_disk_shortage,
     describe_remaining_excess,
 )
@@ -28,7 +29,6 @@ POLL_SECONDS: Final = 0.25
 MEASURE_SECONDS: Final = 1.0
 """Seconds over which CPU is measured."""
 PROBE_SECONDS: Final = 2.0
-MAX_STARTUP_SECONDS: Final = 3600.0
 MAX_WAIT_SECONDS: Final = 120.0
 """Maximum seconds for a container's own healthcheck after a start: of a container that was (re)started, and
 of another that starts."""

@@ -13,7 +13,6 @@ from hemostat.core.redact import redact
 from hemostat.core.text import escape_controls
 from hemostat.events import Evidence
 
-MAX_STARTUP_SECONDS: Final = 3600.0
 NOT_EXECUTABLE_EXIT_CODE: Final = 126
 NOT_FOUND_EXIT_CODE: Final = 127
 TIMEOUT_MESSAGE: Final = "exceeded timeout"
@@ -45,16 +44,6 @@ def is_unrunnable(exit_code: int | None, output: str) -> bool:
         exit_code in {NOT_EXECUTABLE_EXIT_CODE, NOT_FOUND_EXIT_CODE}
         or MISSING_COMMAND_PATTERN.search(output) is not None
     )
-
-
-def compute_startup_seconds(info: ContainerInfo) -> float:
-    """Return the seconds after a start within which the engine may call the container unhealthy, at most
-    MAX_STARTUP_SECONDS. An action waits that long."""
-    check = info.check
-    if check is None:
-        return 0.0
-    allowed = check.start_period + (check.interval + check.timeout) * check.retries
-    return min(allowed, MAX_STARTUP_SECONDS)
 
 
 def has_always_failed(info: ContainerInfo) -> bool:

@@ -5,7 +5,9 @@ write to, so both are compared with data that only the monitor, or only the engi
 """
 
 from hemostat.core.ledger.rows import LedgerSnapshot
+from hemostat.core.model import ContainerInfo
 from hemostat.core.remediation.decision import Refuse
+from hemostat.core.remediation.verify import find_late_reason
 from hemostat.events import Action, Container, Order, Outcome, Reason, RemediationNeeded, seal
 
 
@@ -21,6 +23,17 @@ def refuse_misdirected(order: Order, container: Container) -> Refuse | None:
         return None
     ordered_name, actual_name = (f"{each.name} ({each.id[:12]})" for each in (order.container, container))
     return _refuse_unknown(f"it names {ordered_name}, but the engine calls that container {actual_name}")
+
+
+def refuse_early(
+    request: RemediationNeeded, info: ContainerInfo | None, book: LedgerSnapshot, *, ordered: bool
+) -> Refuse | None:
+    """Refuse what needs no policy: a request for an incident that no monitor reported, and a request that
+    comes too late for the container as it is now. An operator's order has no incident of a monitor."""
+    if not ordered and (forged := refuse_forged(request, book)) is not None:
+        return forged
+    reason = find_late_reason(request, info)
+    return None if reason is None else Refuse(reason)
 
 
 def refuse_unfounded(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:

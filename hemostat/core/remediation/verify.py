@@ -9,11 +9,13 @@ from hemostat.core.ledger.rows import Attempt
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.units import show_size
 from hemostat.core.usage.gauge import compute_cpu_percent, compute_share
-from hemostat.events import Action, HealthAlert, Kind, Reason
+from hemostat.events import Action, HealthAlert, Kind, Reason, RemediationNeeded
 
 DEAD_STATES: Final = frozenset({"exited", "dead"})
 DOWN_STATES: Final = DEAD_STATES | {"created"}
 """States in which there is nothing to stop."""
+
+MAX_STARTUP_SECONDS: Final = 3600.0
 
 SAMPLED_KINDS: Final = frozenset({Kind.CPU_HIGH, Kind.MEMORY_LEAK, Kind.PIDS_HIGH})
 """Kinds whose condition one more pair of samples shows. Open files are sampled too seldom."""
@@ -23,6 +25,18 @@ class HealthVerdict(Enum):
     WELL = "well"
     NOT_YET = "not yet"
     ILL = "ill"
+
+
+def find_late_reason(request: RemediationNeeded, info: ContainerInfo | None) -> Reason | None:
+    """Why the requested action would come too late, given the container's present state; None if it would
+    not. Actions on the host are never late. `info` is None if the container was removed."""
+    if request.alert.container.is_host:
+        return None
+    if info is None:
+        return Reason.GONE
+    if request.action is Action.START and request.rung > 0:
+        return find_needless_start_reason(request.alert, info)
+    return find_needless_reason(request.alert, info)
 
 
 def find_needless_reason(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
@@ -55,6 +69,16 @@ def find_needless_start_reason(alert: HealthAlert, info: ContainerInfo) -> Reaso
     if info.is_running or info.status == "restarting":
         return Reason.RECOVERED
     return None if info.status in DOWN_STATES and info.started_at <= alert.since else Reason.STOPPED
+
+
+def compute_startup_seconds(info: ContainerInfo) -> float:
+    """Return the seconds after a start within which the engine may call the container unhealthy, at most
+    MAX_STARTUP_SECONDS. An action waits that long."""
+    check = info.check
+    if check is None:
+        return 0.0
+    allowed = check.start_period + (check.interval + check.timeout) * check.retries
+    return min(allowed, MAX_STARTUP_SECONDS)
 
 
 def find_stale_restart_reason(alert: HealthAlert, info: ContainerInfo, attempt: Attempt) -> Reason | None:

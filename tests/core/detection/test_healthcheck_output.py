@@ -4,7 +4,6 @@ import pytest
 
 from hemostat.core.detection.healthcheck_output import (
     build_check_evidence,
-    compute_startup_seconds,
     has_always_failed,
     is_unrunnable,
 )
@@ -55,15 +54,6 @@ def test_check_that_runs_and_fails_is_recognised(code, output):
 def info(**fields) -> ContainerInfo:
     check = fields.pop("check", HealthCheck(interval=2.0, timeout=5.0, retries=2))
     return ContainerInfo(ref=WEB, status="running", check=check, **fields)
-
-
-def test_check_gets_its_start_period_and_retries():
-    assert compute_startup_seconds(info(check=HealthCheck())) == 180.0
-    assert (
-        compute_startup_seconds(info(check=HealthCheck(interval=5, timeout=30, retries=2, start_period=180)))
-        == 250.0
-    )
-    assert compute_startup_seconds(info(check=None)) == 0.0
 
 
 @pytest.mark.parametrize(("streak", "always"), [(290, True), (2000, True), (20, False), (1, False)])

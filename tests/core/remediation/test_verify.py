@@ -2,10 +2,11 @@
 
 import pytest
 
-from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.model import ContainerInfo, HealthCheck, Sample
 from hemostat.core.remediation.verify import (
     HealthVerdict,
     assess_health,
+    compute_startup_seconds,
     describe_remaining_excess,
     find_needless_reason,
 )
@@ -76,3 +77,12 @@ def sample(time: float, cpu: float, memory: int = 0) -> Sample:
 def test_condition_of_the_alert_must_have_ended(kind, found, after, high):
     told = alert(kind=kind, evidence=(Evidence("threshold", 85.0, "%"),))
     assert bool(describe_remaining_excess(told, found, sample(0, 0.0), after, host_memory=1000)) is high
+
+
+def test_check_gets_its_start_period_and_retries():
+    assert compute_startup_seconds(info(check=HealthCheck())) == 180.0
+    assert (
+        compute_startup_seconds(info(check=HealthCheck(interval=5, timeout=30, retries=2, start_period=180)))
+        == 250.0
+    )
+    assert compute_startup_seconds(info(check=None)) == 0.0
