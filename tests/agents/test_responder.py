@@ -12,7 +12,7 @@ from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.ledger.controls import ApprovalAnswer, Pause
 from hemostat.core.ledger.rows import RELEASED, Attempt, LedgerSnapshot, ManualStop, RaisedLimit, Resource
 from hemostat.core.model import Service
-from hemostat.core.remediation import circuit_breaker
+from hemostat.core.remediation.circuit_breaker import compute_container_breaker
 from hemostat.core.remediation.slots import START_SECONDS
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import (
@@ -448,12 +448,9 @@ def test_forbidden_call_names_the_permission(scene):
     assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.UNSUPPORTED)
     assert done.detail == "start web: the proxy forbids POST: allow POST"
     book = scene.ledger.read("h", "web")
-    assert (
-        circuit_breaker.compute_container_state(
-            book.ended_attempts, failures=1, open_for=60.0, now=scene.clock.now()
-        ).failures
-        == 0
-    )
+    limits = ResponderSettings(breaker_failures=1)
+    breaker = compute_container_breaker("web", book.ended_attempts, book, limits, scene.clock.now())
+    assert breaker.failures == 0
 
 
 def test_cleanup_empties_labelled_paths_without_a_restart(scene):

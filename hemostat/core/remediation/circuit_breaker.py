@@ -3,14 +3,15 @@
 A container's breaker counts all its failures. A host's breaker counts only failures of the host or its
 engine: a failing health check, a missing mount or a port in use is no reason to leave other containers down.
 
-A breaker is closed until `failures` remediations in a row have failed. It is then open for `open_for`
-seconds. After that it is half open and allows one trial, whose outcome closes or reopens the breaker. The
-state is computed from the attempts in the ledger and stored nowhere else.
+A breaker is closed until `breaker_failures` remediations in a row have failed, or `host_breaker_failures` for
+the host. It is then open for `breaker_open` seconds. After that it is half open and allows one trial, whose
+outcome closes or reopens the breaker. The state is computed from the attempts in the ledger and stored
+nowhere else.
 
 A host's breaker is shared by project (core.labels.project). At most two failures of each other project count
 against a project, and only the project's own failures extend the open time. So no project can open the
-breaker for others alone, and however many projects there are, a container waits at most `open_for` before its
-project gets a trial.
+breaker for others alone, and however many projects there are, a container waits at most `breaker_open` before
+its project gets a trial.
 """
 
 import re
@@ -20,7 +21,9 @@ from typing import Final
 import msgspec
 
 from hemostat.core.labels.project import limit_others
-from hemostat.core.ledger.rows import Attempt
+from hemostat.core.ledger.controls import ALL_CONTAINERS
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Outcome
 
 COUNTED_OUTCOMES = frozenset({Outcome.HEALED, Outcome.FAILED})
@@ -61,34 +64,55 @@ class BreakerState(msgspec.Struct, frozen=True):
     until: float = 0.0
 
 
-def compute_container_state(
-    attempts: Sequence[Attempt], failures: int, open_for: float, *, since: float = 0.0, now: float
+def compute_container_breaker(
+    name: str, attempts: Sequence[Attempt], book: LedgerSnapshot, limits: ResponderSettings, now: float
 ) -> BreakerState:
-    """The state of a container's breaker. Attempts that ended before `since`, when an operator closed the
-    breaker, do not count."""
+    """The breaker of a container, from its attempts. Attempts that ended before an operator closed the
+    breaker do not count."""
+    since = book.controls.get_reset_time(name)
     failed = _find_failure_streak((each for each in attempts if _is_counted(each)), since)
-    if len(failed) < failures:
+    if len(failed) < limits.breaker_failures:
         return BreakerState(len(failed))
-    return _make_open_state(len(failed), _get_end(failed[-1]) + open_for, now)
+    return _make_open_state(len(failed), _get_end(failed[-1]) + limits.breaker_open, now)
 
 
-def find_host_failures(attempts: Iterable[Attempt], since: float) -> list[Attempt]:
-    """Failures of the host since its latest success. Attempts that ended before `since` do not count."""
-    return _find_failure_streak(
-        (a for a in attempts if _is_counted(a) and (a.host_fault or _has_healed(a))), since
-    )
-
-
-def compute_host_state(
-    host_failures: Iterable[Attempt], project: str | None, failures: int, open_for: float, *, now: float
+def compute_host_breaker(
+    book: LedgerSnapshot, limits: ResponderSettings, now: float, project: str | None
 ) -> BreakerState:
-    """The state of a host's breaker for `project`. None stands for a project without failures."""
+    """The host's breaker for this project. None stands for a project without failures."""
+    return _compute_host_breaker(_find_host_failures(book), limits, now, project)
+
+
+def find_worst_host_breaker(
+    book: LedgerSnapshot, limits: ResponderSettings, now: float
+) -> tuple[BreakerState, str | None]:
+    """The breaker for the project that it blocks longest, and that project; None as project if it blocks
+    all."""
+    failed = _find_host_failures(book)
+    projects = dict.fromkeys([None, *(each.project for each in failed)])
+    views = {project: _compute_host_breaker(failed, limits, now, project) for project in projects}
+    project = max(views, key=lambda name: (views[name].until, views[name].failures))
+    worst = views[project]
+    return worst, project if worst.open and not views[None].open else None
+
+
+def _find_host_failures(book: LedgerSnapshot) -> list[Attempt]:
+    """Failures of the host since its latest success, and since an operator closed all breakers."""
+    since = book.controls.resets.get(ALL_CONTAINERS, 0.0)
+    attempts = (a for a in book.ended_attempts if _is_counted(a) and (a.host_fault or _has_healed(a)))
+    return _find_failure_streak(attempts, since)
+
+
+def _compute_host_breaker(
+    host_failures: Iterable[Attempt], limits: ResponderSettings, now: float, project: str | None
+) -> BreakerState:
     failed = limit_others(project, host_failures, MAX_OTHER_FAILURES, lambda each: each.project)
-    opening = _count_until_opening(failed, failures)
+    opening = _count_until_opening(failed, limits.host_breaker_failures)
     if not opening:
         return BreakerState(len(failed))
     own = [each for each in failed[opening:] if each.project == project]
-    return _make_open_state(len(failed), max(map(_get_end, [failed[opening - 1], *own])) + open_for, now)
+    until = max(map(_get_end, [failed[opening - 1], *own])) + limits.breaker_open
+    return _make_open_state(len(failed), until, now)
 
 
 def _count_until_opening(failed: Iterable[Attempt], failures: int) -> int:

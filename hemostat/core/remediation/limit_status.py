@@ -1,20 +1,22 @@
 """The status of a host and its containers against the limits: budgets, breakers, pauses and back-off.
 
-The functions are the ones that core.remediation.policy uses, so that a screen cannot differ from a decision.
+Computed by the functions that core.remediation.policy uses, so that a screen cannot differ from a decision.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from hemostat.core.backoff import compute_backoff, count_restart_streak
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Pause
 from hemostat.core.ledger.leases import is_leased
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
-from hemostat.core.remediation import circuit_breaker
-from hemostat.core.remediation.circuit_breaker import BreakerState
-from hemostat.core.remediation.restart_budget import RestartBudget, compute_budget, is_free
+from hemostat.core.remediation.circuit_breaker import (
+    BreakerState,
+    compute_container_breaker,
+    find_worst_host_breaker,
+)
+from hemostat.core.remediation.restart_budget import RestartBudget, compute_backoff_end, compute_budget
 from hemostat.core.settings.responder import ResponderSettings
 
 
@@ -80,59 +82,3 @@ def _compute_container_status(
         pause=book.controls.find_pause(name, now),
         attempt=next(leased_attempts, None),
     )
-
-
-def compute_backoff_end(
-    attempts: Iterable[Attempt], limits: ResponderSettings, now: float
-) -> tuple[float, float]:
-    """When the back-off after a container's last attempt ends (epoch seconds), and its length (seconds);
-    zeros without a back-off."""
-    ends = [each.finished or each.time for each in attempts if not is_free(each)]
-    wait = compute_backoff(
-        count_restart_streak(ends, now, limits.backoff_reset), limits.backoff, limits.backoff_max
-    )
-    if not ends or abs(now - ends[-1]) >= wait:  # a clock set back must not extend the wait
-        return 0.0, 0.0
-    return min(ends[-1], now) + wait, wait
-
-
-def compute_container_breaker(
-    name: str, attempts: Sequence[Attempt], book: LedgerSnapshot, limits: ResponderSettings, now: float
-) -> BreakerState:
-    since = book.controls.get_reset_time(name)
-    return circuit_breaker.compute_container_state(
-        attempts, limits.breaker_failures, limits.breaker_open, since=since, now=now
-    )
-
-
-def compute_host_breaker(
-    book: LedgerSnapshot, limits: ResponderSettings, now: float, project: str | None
-) -> BreakerState:
-    """The host's breaker for this project. None stands for a project without failures."""
-    return _compute_host_breaker(_find_host_failures(book), limits, now, project)
-
-
-def find_worst_host_breaker(
-    book: LedgerSnapshot, limits: ResponderSettings, now: float
-) -> tuple[BreakerState, str | None]:
-    """The breaker for the project that it blocks longest, and that project; None as project if it blocks
-    all."""
-    failed = _find_host_failures(book)
-    projects = dict.fromkeys([None, *(each.project for each in failed)])
-    views = {project: _compute_host_breaker(failed, limits, now, project) for project in projects}
-    project = max(views, key=lambda name: (views[name].until, views[name].failures))
-    worst = views[project]
-    return worst, project if worst.open and not views[None].open else None
-
-
-def _find_host_failures(book: LedgerSnapshot) -> list[Attempt]:
-    return circuit_breaker.find_host_failures(
-        book.ended_attempts, book.controls.resets.get(ALL_CONTAINERS, 0.0)
-    )
-
-
-def _compute_host_breaker(
-    failed: Sequence[Attempt], limits: ResponderSettings, now: float, project: str | None
-) -> BreakerState:
-    failures, open_for = limits.host_breaker_failures, limits.breaker_open
-    return circuit_breaker.compute_host_state(failed, project, failures, open_for, now=now)

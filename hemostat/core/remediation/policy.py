@@ -32,7 +32,7 @@ from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls
 from hemostat.core.ledger.leases import get_lease_end
 from hemostat.core.ledger.rows import RELEASED, Attempt, LedgerSnapshot
 from hemostat.core.model import ContainerInfo
-from hemostat.core.remediation import limit_status
+from hemostat.core.remediation.circuit_breaker import compute_container_breaker, compute_host_breaker
 from hemostat.core.remediation.decision import (
     Act,
     Decision,
@@ -46,7 +46,7 @@ from hemostat.core.remediation.decision import (
 )
 from hemostat.core.remediation.repetition import build_attempt_key, find_permission_needed, refuse_repetition
 from hemostat.core.remediation.request_check import refuse_misdirected, refuse_order, refuse_unfounded
-from hemostat.core.remediation.restart_budget import compute_budget
+from hemostat.core.remediation.restart_budget import compute_backoff_end, compute_budget
 from hemostat.core.remediation.slots import BUSY_RETRY_SECONDS, find_rush_wait, find_wait
 from hemostat.core.settings.monitor import should_watch
 from hemostat.core.settings.responder import ResponderSettings
@@ -253,8 +253,8 @@ def _check_breakers(
 ) -> Decision | None:
     """Rule 4. A half-open breaker of the host allows one trial of each project at a time."""
     book, project = situation.book, get_project(container)
-    own = limit_status.compute_container_breaker(container.name, book.attempts, book, limits, now)
-    host = limit_status.compute_host_breaker(book, limits, now, project)
+    own = compute_container_breaker(container.name, book.attempts, book, limits, now)
+    host = compute_host_breaker(book, limits, now, project)
     for scope, state in (("container", own), ("host", host)):
         if not state.open:
             continue
@@ -317,7 +317,7 @@ def _is_approval_current(approval: Approval | None, limits: ResponderSettings, n
 def _check_pace(
     container: Container, situation: DecisionInput, limits: ResponderSettings, now: float
 ) -> Decision | None:
-    until, wait = limit_status.compute_backoff_end(situation.book.attempts, limits, now)
+    until, wait = compute_backoff_end(situation.book.attempts, limits, now)
     if until:
         return Wait(until, f"back-off of {show_duration(wait)}")
     rush = find_rush_wait(container, situation.ran, situation.book, limits, now)

@@ -1,10 +1,12 @@
-"""The budget of actions of one container: how many are used in the window, and when the next is allowed."""
+"""The budget and the back-off of actions on one container: how many actions are used in the window, and when
+the next is allowed."""
 
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
+from hemostat.core.backoff import compute_backoff, count_restart_streak
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Outcome
@@ -47,3 +49,17 @@ def compute_budget(attempts: Iterable[Attempt], limits: ResponderSettings, now: 
         if last - first < limits.budget_window and now - last < limits.cooldown
     )
     return RestartBudget(len(within), limits.budget, next(spent, 0.0))
+
+
+def compute_backoff_end(
+    attempts: Iterable[Attempt], limits: ResponderSettings, now: float
+) -> tuple[float, float]:
+    """When the back-off after a container's last attempt ends (epoch seconds), and its length (seconds);
+    zeros without a back-off."""
+    ends = [each.finished or each.time for each in attempts if not is_free(each)]
+    wait = compute_backoff(
+        count_restart_streak(ends, now, limits.backoff_reset), limits.backoff, limits.backoff_max
+    )
+    if not ends or abs(now - ends[-1]) >= wait:  # a clock set back must not extend the wait
+        return 0.0, 0.0
+    return min(ends[-1], now) + wait, wait
