@@ -19,7 +19,7 @@ from hemostat.app import Backends
 from hemostat.app.store import STUCK_SECONDS, StoreBacklog
 from hemostat.config import Settings
 from hemostat.consumer import MAX_DELIVERIES
-from hemostat.core.history.audit_hash import Keys
+from hemostat.core.history.audit_chain import Keys
 from hemostat.core.history.audit_verification import verify_chain
 from hemostat.core.history.event_row import EventQuery
 from hemostat.core.notify.self_monitoring import SelfMonitoringState, observe_heartbeats

@@ -18,8 +18,7 @@ from hemostat.adapters.sql_store.schema import events, trail
 from hemostat.agents.store_writer import AuditWatch, StoreWriter
 from hemostat.cli.main import run
 from hemostat.config import load
-from hemostat.core.history.audit_chain import ChainPosition, ChainRow, bind_rows
-from hemostat.core.history.audit_hash import RowHasher
+from hemostat.core.history.audit_chain import ChainPosition, ChainRow, RowHasher, bind_rows
 from hemostat.core.history.event_row import build_row
 from hemostat.core.settings.store import StoreSettings
 from hemostat.errors import ConfigError, StoreUnreachableError

@@ -12,8 +12,15 @@ import sqlalchemy as sql
 from hemostat.adapters.sql_store import inspect, schema
 from hemostat.adapters.sql_store.connection import WRITES_OPTION, connect, identify, translate_errors
 from hemostat.adapters.sql_store.schema import events, trail
-from hemostat.core.history.audit_chain import ChainEnds, ChainPosition, ChainRow, DatabaseStatus, bind_rows
-from hemostat.core.history.audit_hash import Keys, RowHasher
+from hemostat.core.history.audit_chain import (
+    ChainEnds,
+    ChainPosition,
+    ChainRow,
+    DatabaseStatus,
+    Keys,
+    RowHasher,
+    bind_rows,
+)
 from hemostat.core.history.event_row import EventQuery, EventRow, build_row, fit_column
 from hemostat.core.redact.address import mask_url
 from hemostat.errors import NothingStoredError, StoreError, StoreUnreachableError

@@ -11,8 +11,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.audit_chain import AnchorNotes, ChainEnds, ChainPosition
-from hemostat.core.history.audit_hash import Keys
+from hemostat.core.history.audit_chain import AnchorNotes, ChainEnds, ChainPosition, Keys
 from hemostat.core.history.audit_verdict import (
     AuditObservation,
     drop_untrusted_acceptance,

@@ -4,22 +4,57 @@ A row's hash covers the row and the hash before it. It does not cover the row's 
 position: renumbering rows breaks the order of the hashes. Old rows may be removed from the beginning. The
 anchor is then the number and hash of the last removed row. Notes outside the database (`AnchorNotes`) reveal
 rows removed from either end. Who can write both the database and the notes can forge the chain.
+
+The hash is SHA-256, or HMAC if a key is given. Who can write the database can compute SHA-256, and could
+therefore rewrite the whole chain. A key stored elsewhere prevents that. The HMAC includes the chain's name,
+so that rows of another chain are not accepted.
 """
 
-from collections.abc import Iterable
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
-from hemostat.core.history.audit_hash import RowHasher
 from hemostat.core.history.event_row import EventRow
 
-UNSIGNED_HASHER: Final = RowHasher()
 NOT_CHECKED: Final = "not_checked"
 MAX_RANGES: Final = 200
 """Ranges of rows with accepted findings, at most. Beyond that, rows between two ranges are accepted too."""
 INITIAL_HASH: Final = bytes(32)
 """The hash before the first row."""
+
+Keys = Callable[[], tuple[bytes, ...]]
+"""Returns the current signing keys. May raise ConfigError."""
+
+
+def hash_unsigned(before: bytes, row: EventRow) -> bytes:
+    """SHA-256 of the previous hash and the row. The hash depends on the order of the fields, which must not
+    change."""
+    return hashlib.sha256(before + msgspec.json.encode(msgspec.structs.astuple(row))).digest()
+
+
+class RowHasher(msgspec.Struct, frozen=True):
+    """Hashes the rows of one chain. The first key signs. Rows signed with any of the keys are accepted, so
+    that a key can be replaced. Without a key, rows are not signed."""
+
+    trail: str = ""
+    keys: tuple[bytes, ...] = ()
+
+    def hash_row(self, before: bytes, row: EventRow) -> bytes:
+        return _sign(self.keys[0], self.trail, before, row) if self.keys else hash_unsigned(before, row)
+
+    def is_signed(self, before: bytes, row: EventRow, hash_: bytes) -> bool:
+        return any(hmac.compare_digest(_sign(key, self.trail, before, row), hash_) for key in self.keys)
+
+
+def _sign(key: bytes, trail: str, before: bytes, row: EventRow) -> bytes:
+    signed = trail.encode() + b"\n" + before + msgspec.json.encode(msgspec.structs.astuple(row))
+    return hmac.digest(key, signed, "sha256")
+
+
+UNSIGNED_HASHER: Final = RowHasher()
 
 
 class ChainRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,8 +17,8 @@ from hemostat.core.history.audit_chain import (
     AuditFinding,
     ChainEnds,
     ChainRow,
+    RowHasher,
 )
-from hemostat.core.history.audit_hash import RowHasher
 
 TROUBLE_PREFIX: Final = "the audit trail"
 """Prefix of each objection. core.notify.self_monitoring recognises the trouble by it and sends

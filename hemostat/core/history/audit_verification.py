@@ -9,8 +9,9 @@ from hemostat.core.history.audit_chain import (
     ChainEnds,
     ChainPosition,
     ChainRow,
+    RowHasher,
+    hash_unsigned,
 )
-from hemostat.core.history.audit_hash import RowHasher, hash_unsigned
 
 
 def verify_chain(

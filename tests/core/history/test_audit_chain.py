@@ -14,10 +14,10 @@ from hemostat.core.history.audit_chain import (
     ChainEnds,
     ChainPosition,
     ChainRow,
+    RowHasher,
     bind_rows,
     compress_findings,
 )
-from hemostat.core.history.audit_hash import RowHasher
 from hemostat.core.history.audit_verification import verify_chain
 from hemostat.core.history.event_row import EventRow, build_row
 from tests.support.samples import NOW, alert, event
