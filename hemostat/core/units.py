@@ -1,4 +1,5 @@
-"""Parses and formats durations and sizes, in the configuration, in labels and in sentences."""
+"""Parses and formats durations and sizes, in the configuration, in labels and in sentences; formats measured
+facts."""
 
 import math
 import re
@@ -7,6 +8,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from hemostat.core.text import quote_text
+from hemostat.events import Evidence
 
 MAX_SECONDS: Final = 100 * 365 * 86400.0
 MAX_BYTES: Final = 1 << 60
@@ -83,3 +85,17 @@ def show_size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"
+
+
+def format_fact(item: Evidence) -> str:
+    """Return a measured fact as text: `exit code 7`, `memory 61.4 MiB`."""
+    label, value, unit = item.name.replace("_", " "), item.value, item.unit
+    if value is True:
+        return label
+    if unit.startswith("B") and isinstance(value, float | int):
+        return f"{label} {show_size(value)}{unit[1:]}"
+    if unit == "s" and isinstance(value, float | int):
+        return f"{label} {show_duration(value)}"
+    if isinstance(value, float):
+        return f"{label} {int(value) if value.is_integer() else f'{value:.4g}'} {unit}".rstrip()
+    return f"{label} {value} {unit}".rstrip()

@@ -3,9 +3,8 @@ masked."""
 
 from collections.abc import Callable, Iterator
 
-from hemostat.core.evidence.measurement import format_fact
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun, MetricPoint
-from hemostat.core.units import show_size
+from hemostat.core.units import format_fact, show_size
 from hemostat.events import Action
 
 Section = tuple[str, list[str]]

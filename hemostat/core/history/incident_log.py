@@ -5,9 +5,8 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.evidence.measurement import format_fact
 from hemostat.core.ledger.controls import ALL_CONTAINERS
-from hemostat.core.units import show_duration, show_size
+from hemostat.core.units import format_fact, show_duration, show_size
 from hemostat.core.usage.findings import DETAILS
 from hemostat.events import (
     Action,

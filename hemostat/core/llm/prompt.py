@@ -6,12 +6,12 @@ from typing import Final
 from hemostat.core.diagnosis.case import EvidenceCase
 from hemostat.core.diagnosis.causes import CAUSE_MEANINGS
 from hemostat.core.diagnosis.rules import Verdict
-from hemostat.core.evidence.measurement import format_fact
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.core.llm import tools
 from hemostat.core.llm.fence import fence_text
 from hemostat.core.llm.validate import FALSE_ALARM
 from hemostat.core.redact import redact_environment
+from hemostat.core.units import format_fact
 from hemostat.events import Action, HealthAlert
 
 SYSTEM_PROMPT: Final = f"""\
