@@ -14,7 +14,14 @@ from hemostat.adapters.notify.healthchecks_ping import HealthchecksPing
 from hemostat.adapters.notify.slack import Slack
 from hemostat.core.notify.message import single
 from hemostat.errors import NotifyError
-from tests.support.endless_server import CONTINUES, HEAD, HEADERS, serve_endlessly
+from tests.support.endless_server import (
+    CONTINUES,
+    GREETING,
+    GREETING_BY_BYTES,
+    HEAD,
+    HEADERS,
+    serve_endlessly,
+)
 from tests.support.hook import hooked
 from tests.support.notifications import HEALED
 
@@ -58,6 +65,20 @@ def test_endless_header_is_aborted(call, answer):
 def test_endless_body_is_aborted(extra):
     with serve_endlessly(HEAD + extra + b"\r\n", bytes(65536)) as place, pytest.raises(NotifyError):
         service(place)()
+
+
+@pytest.mark.parametrize("answer", [GREETING, GREETING_BY_BYTES], ids=["lines", "bytes"])
+def test_endless_greeting_of_a_mail_server_is_aborted(answer):
+    pytest.importorskip("apprise")
+    with serve_endlessly(*answer, speaks_first=True) as place:
+        port = place.rpartition(":")[2]
+        url = f"mailto://u:p@localhost:{port}/?to=a@example.com&from=b@example.com&mode=insecure"
+        channel = Apprise("ops", url)
+        begin = time.monotonic()
+        with pytest.raises(NotifyError, match="rejected it"):
+            channel.send(MESSAGE)
+        assert time.monotonic() - begin < 5
+        assert channel._sending.done()
 
 
 def test_compressed_body_has_a_smaller_limit():

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import struct
 import time
 from contextlib import closing
 
@@ -144,6 +145,34 @@ def test_database_behind_a_symlink_is_not_written(tmp_path, link):
         store.append([event(alert())])
     store.close()
     assert target.read_bytes() == b""
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_database_in_a_directory_that_others_can_write_is_not_opened(tmp_path, write):
+    """Another user could put a journal there, by which SQLite changes the database and removes files."""
+    (directory := tmp_path / "shared").mkdir(mode=0o700)
+    url = f"sqlite:///{directory / 'history.db'}"
+    owner = SqlStore(url, lambda: 0.0)
+    owner.append([event(alert())])
+    owner.close()
+    directory.chmod(0o1777)
+    (precious := tmp_path / "precious").write_text("precious")
+    journal = make_journal(str(precious).encode())
+    (directory / "history.db-journal").write_bytes(journal)
+    store = SqlStore(url, lambda: 0.0, write=write)
+    with pytest.raises(StoreUnreachableError, match="can be written by other users"):
+        list(store.find(EventQuery()))
+    store.close()
+    assert precious.exists()
+    assert (directory / "history.db-journal").read_bytes() == journal
+
+
+def make_journal(removed: bytes) -> bytes:
+    """A rollback journal that empties its database, and whose super-journal is the file to remove."""
+    magic, page = bytes.fromhex("d9d505f920a163d7"), 0x40000000 // 4096 + 1
+    header = (magic + struct.pack(">IIIII", 0, 0, 1, 512, 4096)).ljust(512, b"\0")
+    end = struct.pack(">II", len(removed), sum(removed)) + magic
+    return header + struct.pack(">I", page) + removed + end
 
 
 ENDLESS = """

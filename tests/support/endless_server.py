@@ -10,12 +10,16 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 
 
 @contextmanager
-def serve_endlessly(head: bytes, again: bytes, pause: float = 0.0) -> Iterator[str]:
-    """A web server that sends `head` and then `again` until it is not heard; its host and port."""
+def serve_endlessly(
+    head: bytes, again: bytes, pause: float = 0.0, *, speaks_first: bool = False
+) -> Iterator[str]:
+    """A web server, or a mail server, which speaks first, that sends `head` and then `again` until it is not
+    heard; its host and port."""
 
     def answer(connection: socket.socket) -> None:
         with connection, suppress(OSError):
-            connection.recv(65536)
+            if not speaks_first:
+                connection.recv(65536)
             connection.sendall(head)
             while True:
                 connection.sendall(again)
@@ -33,4 +37,6 @@ def serve_endlessly(head: bytes, again: bytes, pause: float = 0.0) -> Iterator[s
 
 
 HEADERS = (HEAD + b"X-Slow: ", b"a", 0.05)
+GREETING = (b"", b"220-%s\r\n" % (b"a" * 500) * 200, 0.0)
+GREETING_BY_BYTES = (b"", b"2", 0.05)
 CONTINUES = (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0.0)

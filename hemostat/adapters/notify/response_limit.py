@@ -1,4 +1,5 @@
-"""Reads answers of web services for a bounded time and up to a bounded size, without following redirects.
+"""Reads answers of web services and mail servers for a bounded time and up to a bounded size, without
+following redirects.
 
 A read timeout restarts with each byte. So a header that arrives byte by byte, or endless answers of 100,
 would block a channel's thread forever, and an endless body would fill the memory. Apprise's plugins make
@@ -7,6 +8,7 @@ block nothing is bounded: the engine's streams end when the engine ends them.
 """
 
 import io
+import smtplib
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,3 +94,18 @@ class _Answer(HTTPResponse):
 
 
 HTTPConnection.response_class = _Answer
+
+
+_read_reply = smtplib.SMTP.getreply
+
+
+def _read_bounded_reply(client: smtplib.SMTP) -> tuple[int, bytes]:
+    """Read a reply of a mail server, whose lines may be endless. The connection has a new file after
+    STARTTLS."""
+    deadline, sock = _DEADLINE.get(), client.sock
+    if client.file is None and deadline is not None and sock is not None:
+        client.file = io.BufferedReader(_BoundedReader(sock.makefile("rb", buffering=0), sock, deadline))
+    return _read_reply(client)
+
+
+smtplib.SMTP.getreply = _read_bounded_reply  # type: ignore[assignment]

@@ -22,7 +22,7 @@ from hemostat.errors import (
     StoreUnreachableError,
     UnsafePathError,
 )
-from hemostat.private_files import open_file
+from hemostat.private_files import check_directory, open_file
 
 CONNECT_SECONDS: Final = 10
 """Seconds to wait for a connection, or for another writer of an SQLite file."""
@@ -190,7 +190,12 @@ _PRAGMAS: Final = {
 
 
 def _prepare_file(path: Path, *, write: bool) -> None:
-    """Create the file with access for its owner only, or raise NothingStoredError for a missing file."""
+    """Create the file with access for its owner only, or raise NothingStoredError for a missing file.
+
+    The directory is checked for readers too: SQLite obeys a journal beside the database, which may name
+    files to remove.
+    """
+    check_directory(path.parent)
     if write:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(open_file(path))
