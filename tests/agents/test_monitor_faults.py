@@ -4,7 +4,7 @@ import pytest
 
 from hemostat.agents.monitor import inspections, sample_round
 from hemostat.core.detection import deaths, on_event, on_sample, review, watched_container
-from hemostat.core.labels.masking import veiled
+from hemostat.core.labels.container_ref import mask_labels
 from hemostat.core.model import Answering, Connected, Listing
 from hemostat.errors import EngineUnreachableError
 from hemostat.events import Container, Kind, Phase
@@ -140,10 +140,10 @@ def test_alert_that_cannot_be_built_does_not_block_others(watch, monkeypatch):
     def refuse(ref: Container) -> Container:
         if ref.name == "evil":
             raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
-        return veiled(ref)
+        return mask_labels(ref)
 
     web, evil = watch.make(name="web"), watch.make(name="evil")
-    monkeypatch.setattr("hemostat.agents.monitor.monitor.veiled", refuse)
+    monkeypatch.setattr("hemostat.agents.monitor.monitor.mask_labels", refuse)
     watch.clock.advance(30)
     with watch.engine._changed:
         for each in (evil, web):

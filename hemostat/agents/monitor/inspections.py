@@ -17,7 +17,7 @@ from hemostat.core.dependencies.declared import MissingDependency, find_missing_
 from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.watched_container import WatchedContainer
-from hemostat.core.labels.masking import veiled
+from hemostat.core.labels.container_ref import mask_labels
 from hemostat.core.labels.mistakes import find_mistakes
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import EngineError, NoSuchContainerError
@@ -189,7 +189,7 @@ def check_readable(info: ContainerInfo) -> None:
 
 def log_label_mistakes(ref: Container) -> None:
     """Log each label that cannot be parsed: its container is not acted on without approval."""
-    for each in find_mistakes(veiled(ref).labels):
+    for each in find_mistakes(mask_labels(ref).labels):
         logger.warning(
             "label.rejected container=%s label=%s value=%s nearest=%s reason=%s",
             ref.name,

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.detection.watched_container import WatchedContainer
-from hemostat.core.labels.masking import veiled
+from hemostat.core.labels.container_ref import mask_labels
 from hemostat.core.model import REMOVED_STATUS, Sample
 from hemostat.events import ContainerStats
 
@@ -48,7 +48,7 @@ def _mark_removed(stats: ContainerStats) -> ContainerStats:
 
 def _build_stats(container: WatchedContainer, sample: Sample | None) -> ContainerStats:
     return ContainerStats(
-        container=veiled(container.ref),
+        container=mask_labels(container.ref),
         state=container.info.state,
         cpu=None if sample is None or container.cpu is None else round(container.cpu, 1),
         cpu_limit=container.info.cpu_limit,

@@ -28,7 +28,7 @@ from hemostat.core.detection.monitor_state import MonitorState, decode_state, en
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.evidence.snapshot import MetricPoint
-from hemostat.core.labels.masking import veiled
+from hemostat.core.labels.container_ref import mask_labels
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import (
     Answering,
@@ -271,7 +271,7 @@ class Monitor:
         return watched is not None and 0 <= self._now - watched.info.created_at < MINUTE_SECONDS
 
     def _make_alert_event(self, alert: HealthAlert, now: float, incident: str) -> Event:
-        masked_alert = msgspec.structs.replace(alert, container=veiled(alert.container))
+        masked_alert = msgspec.structs.replace(alert, container=mask_labels(alert.container))
         event = self._make_event(masked_alert, now, incident)
         encode(event)  # An event that cannot be encoded fails here, and not together with other alerts.
         return event

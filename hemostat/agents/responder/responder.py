@@ -40,7 +40,7 @@ from hemostat.agents.responder.start_check import StartCheck
 from hemostat.agents.responder.sweeper import Sweeper
 from hemostat.agents.responder.unresponsive import UnresponsiveContainers
 from hemostat.agents.responder.verifier import Verifier
-from hemostat.core.labels.masking import veiled
+from hemostat.core.labels.container_ref import mask_labels
 from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.model import ContainerInfo
@@ -279,7 +279,7 @@ def _set_container(case: RequestCase, info: ContainerInfo | None) -> RequestCase
     """Return the case with the container as it is now, its name and labels as the engine knows them."""
     alert = case.request.alert
     if info is not None:
-        alert = msgspec.structs.replace(alert, container=veiled(info.ref))
+        alert = msgspec.structs.replace(alert, container=mask_labels(info.ref))
     request = msgspec.structs.replace(case.request, alert=alert)
     return msgspec.structs.replace(case, found=info, request=request)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from hemostat.agents.responder.action_executor import ActionExecutor
 from hemostat.agents.responder.dependencies import ResponderDependencies
-from hemostat.core.labels.masking import veiled
+from hemostat.core.labels.container_ref import mask_labels
 from hemostat.core.ledger.leases import is_leased
 from hemostat.core.ledger.rows import RaisedLimit, Resource
 from hemostat.core.model import ContainerInfo, Sample
@@ -126,7 +126,7 @@ class ScaleDown:
 
 def _build_complete(scaled: RaisedLimit, info: ContainerInfo, detail: str) -> RemediationComplete:
     return RemediationComplete(
-        container=veiled(info.ref),
+        container=mask_labels(info.ref),
         kind=KINDS_OF_RESOURCES[scaled.resource],
         action=Action.SCALE,
         outcome=Outcome.HEALED,

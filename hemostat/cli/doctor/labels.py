@@ -14,8 +14,8 @@ from hemostat.cli.doctor.findings import CheckResult, Level
 from hemostat.cli.doctor.machine import Machine
 from hemostat.cli.options import Globals
 from hemostat.cli.output.tables import Row, Table, show_table
+from hemostat.core.labels.container_ref import mask_labels
 from hemostat.core.labels.definitions import LABELS, Label, is_enabled
-from hemostat.core.labels.masking import veiled
 from hemostat.core.labels.mistakes import Mistake, explain_protection, find_mistakes, is_meant_for_hemostat
 from hemostat.core.labels.values import OFF_THRESHOLD
 from hemostat.core.text import escape_controls
@@ -87,7 +87,7 @@ def _list_containers(options: Globals, container: str | None) -> list[Container]
 
 def read_labels(ref: Container) -> ContainerReading:
     """The labels as HemoStat reads them. Secrets in values are masked."""
-    masked = veiled(ref).labels
+    masked = mask_labels(ref).labels
     mistakes = {each.label: each for each in find_mistakes(ref.labels)}
     names = [name for name in LABELS if name in ref.labels]
     names += sorted(name for name in ref.labels if name not in LABELS and is_meant_for_hemostat(name))
@@ -177,7 +177,7 @@ def check_labels(machine: Machine) -> CheckResult:
     mistakes = [
         f"{info.ref.name}: {each}"
         for info in machine.engine().inspect_everything()
-        for each in find_mistakes(veiled(info.ref).labels)
+        for each in find_mistakes(mask_labels(info.ref).labels)
     ]
     if not mistakes:
         return CheckResult(Level.OK, "all hemostat.* labels are valid")

@@ -1,5 +1,5 @@
 """Builds the reference by which events name a container, from the engine's data, bounded in number and
-length.
+length, and masks the labels of the reference before an event shows them.
 
 Only labels that HemoStat reads are kept: its own, labels that were probably meant as one of its own, and
 those of compose and of orchestrators that name a workload. Other labels may hold secrets. A container may
@@ -7,6 +7,7 @@ have hundreds of thousands of labels, and the engine sends all of them with each
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -14,12 +15,14 @@ import msgspec
 
 from hemostat.core import bounds
 from hemostat.core.labels.definitions import LABEL_PREFIX, LABELS
-from hemostat.core.labels.mistakes import is_meant_for_hemostat
+from hemostat.core.labels.mistakes import TOO_LONG, is_meant_for_hemostat
+from hemostat.core.redact import redact_environment
 from hemostat.events import Container
 
 SYSTEMD_UNIT_LABEL: Final = "PODMAN_SYSTEMD_UNIT"
 """Podman's label of a container that a systemd unit runs. The value is the name of the unit."""
 COMPOSE_DEPENDS_ON_LABEL: Final = "com.docker.compose.depends_on"
+DOCKER_PREFIX: Final = "com.docker."
 
 _COMPOSE_LABELS: Final = (
     *("project", "service", "container-number", "oneoff", "config-hash", "image"),
@@ -117,3 +120,23 @@ def keep_short_labels(container: Container, most: int) -> Container:
     return msgspec.structs.replace(
         container, labels={name: value for name, value in container.labels.items() if name in kept}
     )
+
+
+def mask_labels(ref: Container) -> Container:
+    """Return the container with masked labels, for events only. Commands to run are read from the engine. A
+    label that names a command or an address to call may hold a secret. So may a value written to the wrong
+    label, and an unknown label."""
+    masked = {
+        name: _mask_value(name, text)
+        for name, text in ref.labels.items()
+        if not name.startswith(DOCKER_PREFIX)
+    }
+    return msgspec.structs.replace(ref, labels={**ref.labels, **masked}) if masked else ref
+
+
+@lru_cache(maxsize=1024)
+def _mask_value(name: str, text: str) -> str:
+    """Return the masked value. A secret in a value that was cut may no longer be recognizable, so such a
+    value is masked whole."""
+    longest = LABELS[name].max_characters if name in LABELS else MAX_UNKNOWN_CHARACTERS - 1
+    return TOO_LONG if len(text) > longest else redact_environment({name: text})[name]

@@ -3,9 +3,8 @@
 import pytest
 
 from hemostat.agents.monitor.container_errors import describe_error
-from hemostat.core.labels.container_ref import build_reference
+from hemostat.core.labels.container_ref import build_reference, mask_labels
 from hemostat.core.labels.definitions import LABELS
-from hemostat.core.labels.masking import veiled
 from hemostat.core.labels.mistakes import explain_protection, find_mistakes
 from hemostat.core.redact import redact
 
@@ -29,7 +28,7 @@ def made(name: str, value: str):
 @pytest.mark.parametrize("name", [*LABELS, "hemostat.prob", "hemostat.nothing", "hemo.protect"])
 def test_secret_in_any_label_is_masked(name, value):
     ref = made(name, value)
-    shown = veiled(ref)
+    shown = mask_labels(ref)
     assert SECRET not in repr(shown)
     assert SECRET not in repr(find_mistakes(shown.labels))
     assert SECRET not in redact(explain_protection(ref.labels))
@@ -37,7 +36,7 @@ def test_secret_in_any_label_is_masked(name, value):
 
 @pytest.mark.parametrize("name", ["hemostat.db.password", "hemostat.token"])
 def test_label_named_like_a_secret_is_masked(name):
-    shown = veiled(made(name, SECRET))
+    shown = mask_labels(made(name, SECRET))
     assert SECRET not in repr(shown)
     assert [each.label for each in find_mistakes(shown.labels)] == [name]
 
@@ -45,7 +44,7 @@ def test_label_named_like_a_secret_is_masked(name):
 def test_value_above_the_limit_is_an_error_in_events():
     for name in ("hemostat.exec", "hemostat.cpu"):
         ref = made(name, "true " * 1000)
-        for labels in (ref.labels, veiled(ref).labels):
+        for labels in (ref.labels, mask_labels(ref).labels):
             (mistake,) = find_mistakes(labels)
             most = LABELS[name].max_characters
             assert str(mistake) == (
@@ -57,7 +56,7 @@ def test_labels_without_secrets_are_unchanged():
     labels = {label.name: label.example for label in LABELS.values() if label.example}
     labels |= {"hemostat.depends_on": "db,token-service,auth", "com.docker.compose.project": "shop"}
     ref = build_reference("a" * 64, "web", "image", labels)
-    assert veiled(ref) == ref
+    assert mask_labels(ref) == ref
 
 
 def test_error_is_masked_before_it_is_cut():

@@ -3,8 +3,8 @@
 import pytest
 
 from hemostat.core.labels import mistakes
+from hemostat.core.labels.container_ref import mask_labels
 from hemostat.core.labels.definitions import LABELS
-from hemostat.core.labels.masking import veiled
 from hemostat.core.labels.mistakes import (
     MAX_MISTAKES,
     explain_protection,
@@ -156,7 +156,7 @@ def test_orders_are_blocked_only_by_protection_labels():
 
 
 def test_masked_value_counts_as_valid():
-    seen = veiled(
+    seen = mask_labels(
         box(hemostat__probe="http://:80/?password=hunter2", hemostat__exec="db --password 'hunter2")
     )
     assert "hunter2" not in str(seen)
@@ -169,7 +169,7 @@ def test_value_that_looks_masked_protects():
 
 
 def test_secret_in_an_unknown_label_is_masked_in_events():
-    assert "hunter2" not in str(veiled(box(hemostat__exce="mysql --password=hunter2")))
+    assert "hunter2" not in str(mask_labels(box(hemostat__exce="mysql --password=hunter2")))
 
 
 def test_protection_check_reads_few_values(monkeypatch):
