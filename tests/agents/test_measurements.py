@@ -1,8 +1,12 @@
-"""Probes that hang do not add up, and keep no other waiting."""
+"""Measurements that hang do not add up, and delay neither others nor the end of the process."""
 
+import subprocess
+import sys
 import threading
 from types import SimpleNamespace
 from unittest.mock import Mock
+
+import pytest
 
 from hemostat.agents.monitor.measurements import Measurements
 from hemostat.core.labels.values import ProbeTarget
@@ -11,6 +15,40 @@ from hemostat.core.settings.monitor import MonitorSettings
 from tests.support.engine_fixtures import eventually
 
 TARGET = ProbeTarget("http", 80)
+
+HANGING_MEASUREMENTS = """
+import threading
+from types import SimpleNamespace
+from unittest.mock import Mock
+from hemostat.agents.monitor.measurements import Measurements
+from hemostat.core.model import ContainerInfo
+from hemostat.core.settings.monitor import MonitorSettings
+from hemostat.core.labels.values import ProbeTarget
+from hemostat.events import Container
+
+begun = threading.Event()
+
+def hang(*_, **options):
+    begun.set()
+    threading.Event().wait()
+
+info = ContainerInfo(ref=Container(id="web", name="web"), status="running")
+monitor = SimpleNamespace(
+    list_disk_measured=lambda: [info],
+    list_probes=lambda: [("web", ProbeTarget("http", 80), "web")],
+    attempt=lambda ref, doing, call: call(),
+)
+measurements = Measurements(
+    monitor,
+    SimpleNamespace(writable_size=hang),
+    Mock(),
+    SimpleNamespace(probe=hang),
+    Mock(now=lambda: 0.0),
+    MonitorSettings(),
+    Mock(),
+    Mock(),
+)
+"""
 
 
 def test_hanging_probe_is_not_started_again():
@@ -61,3 +99,10 @@ def test_connections_are_reported_to_the_monitor():
     measuring._tell_peers()
     measuring.stop()
     assert observations == [ConnectionPeers(container_id="web", clients=("10.0.0.2",))]
+
+
+@pytest.mark.parametrize("submit", ["_measure_disks.submit", "_submit_probes"])
+def test_hanging_measurement_does_not_keep_the_process_alive(submit):
+    script = f"{HANGING_MEASUREMENTS}\nmeasurements.{submit}()\nassert begun.wait(10)\nmeasurements.stop()\n"
+    ended = subprocess.run([sys.executable, "-c", script], timeout=20, check=False)
+    assert ended.returncode == 0

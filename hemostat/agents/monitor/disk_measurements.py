@@ -6,11 +6,11 @@ with more time.
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
 from hemostat.agents.monitor.monitor import Monitor
+from hemostat.background import DaemonPool
 from hemostat.core.labels.project import get_project, take_turns
 from hemostat.core.model import ContainerInfo, DiskUse
 from hemostat.errors import AdapterError, EngineTimeoutError
@@ -31,8 +31,8 @@ class DiskMeasurements:
         self._engine = engine
         self._host_probe = host_probe
         self._tell = tell
-        self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="disk")
-        self._slow_thread = ThreadPoolExecutor(1, thread_name_prefix="disk-slow")
+        self._threads = DaemonPool(MAX_THREADS, "disk")
+        self._slow_thread = DaemonPool(1, "disk-slow")
         self._measuring: set[str] = set()
         """Containers whose measurement has not ended."""
         self._slow: set[str] = set()
@@ -46,11 +46,11 @@ class DiskMeasurements:
             if info.ref.id not in self._measuring:
                 self._measuring.add(info.ref.id)
                 threads = self._slow_thread if info.ref.id in self._slow else self._threads
-                threads.submit(self._measure, info)
+                threads.submit(partial(self._measure, info))
 
     def stop(self) -> None:
         for threads in (self._threads, self._slow_thread):
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.stop()
 
     def _measure(self, info: ContainerInfo) -> None:
         measure = partial(self._measure_disk, info)

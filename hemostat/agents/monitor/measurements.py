@@ -3,13 +3,13 @@
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
 from hemostat.agents.monitor.disk_measurements import DiskMeasurements
 from hemostat.agents.monitor.loop_errors import LoopErrors
 from hemostat.agents.monitor.monitor import Monitor
+from hemostat.background import DaemonPool
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import (
     Answering,
@@ -57,7 +57,7 @@ class Measurements:
         self._thresholds = thresholds
         self._failures = failures
         self._tell = tell
-        self._prober = ThreadPoolExecutor(MAX_PROBE_THREADS, thread_name_prefix="probe")
+        self._prober = DaemonPool(MAX_PROBE_THREADS, "probe")
         self._probing: set[str] = set()
         """Containers whose probe has not ended."""
         self._measure_disks = DiskMeasurements(monitor, engine, host_probe, tell)
@@ -85,7 +85,7 @@ class Measurements:
             threading.Thread(target=self._repeat, args=(activity, interval, observe), daemon=True).start()
 
     def stop(self) -> None:
-        self._prober.shutdown(wait=False, cancel_futures=True)
+        self._prober.stop()
         self._measure_disks.stop()
 
     def _repeat(self, activity: str, interval: float, observe: Callable[[], None]) -> None:
@@ -132,7 +132,7 @@ class Measurements:
         for container_id, target, address in self._monitor.list_probes():
             if container_id not in self._probing:
                 self._probing.add(container_id)
-                self._prober.submit(self._run_probe, container_id, target, address)
+                self._prober.submit(partial(self._run_probe, container_id, target, address))
 
     def _run_probe(self, container_id: str, target: ProbeTarget, address: str) -> None:
         try:
