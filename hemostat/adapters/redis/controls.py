@@ -9,13 +9,20 @@ import redis
 
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import Quarantine, Row, find_fault, read_row, read_rows
-from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer, Controls, Pause
+from hemostat.core.ledger.controls import (
+    ALL_CONTAINERS,
+    UNREADABLE_PAUSE_AUTHOR,
+    Approval,
+    ApprovalAnswer,
+    Controls,
+    Pause,
+)
 
 PAUSES_KEY: Final = f"{PREFIX}control:pauses"
 RESETS_KEY: Final = f"{PREFIX}control:resets"
 APPROVALS_KEY: Final = f"{PREFIX}approvals"
 FALLBACK_PAUSE: Final = Pause(
-    by="an entry that cannot be read", at=0.0, reason="see hemostat repair, or lift it with hemostat resume"
+    by=UNREADABLE_PAUSE_AUTHOR, at=0.0, reason="see hemostat repair, or lift it with hemostat resume"
 )
 """Replaces an unreadable pause: remediation stays paused."""
 KEPT_SECONDS: Final = 24 * 3600.0

@@ -245,8 +245,9 @@ def parse(lines: Iterable[bytes]) -> Replay:
 
 def _describe_damage(first: str, count: int) -> Iterator[str]:
     """One note, however many lines are damaged: the dashboard shows each note over the screen."""
+    more = count - 1
     if count:
-        yield f"left out: {first}" + (f", and {count - 1} more damaged lines" if count > 1 else "")
+        yield f"left out: {first}" + (f", and {more} more damaged line{'s' * (more > 1)}" if more else "")
 
 
 def _check_times(*times: float) -> None:

@@ -11,6 +11,8 @@ from hemostat.events import Action
 
 ALL_CONTAINERS: Final = "*"
 """Stands for all containers of all hosts in place of a container's name."""
+UNREADABLE_PAUSE_AUTHOR: Final = "an entry that cannot be read"
+"""Stands for who set a pause that cannot be read, and so stays in force."""
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import msgspec
 
 from hemostat.core.bounds import MAX_NAME_CHARACTERS, shorten_identifier
 from hemostat.core.history.audit_verdict import TROUBLE_PREFIX as AUDIT
+from hemostat.core.ledger.controls import UNREADABLE_PAUSE_AUTHOR
 from hemostat.core.notify.notification import Notification, build_self_notification
 from hemostat.core.settings.alert import Topic
 from hemostat.core.text import MAX_LISTED_NAMES, truncate
@@ -24,13 +25,14 @@ LOST_DATA_PREFIX: Final = "Redis has lost data of HemoStat"
 """Prefix of the trouble of a responder that has noticed a loss of data."""
 STORING_ROLE: Final = "alert"
 UNREADABLE_TEXT: Final = "cannot be read"
-"""Part of a responder's trouble about unreadable rows in Redis, such as a pause."""
+"""Part of a responder's trouble about unreadable rows in Redis."""
 DATA_TROUBLE_PATTERN: Final = re.compile(
-    rf"{LOST_DATA_PREFIX}|\d+ rows? in Redis {UNREADABLE_TEXT}|(\S+ )?paused by .*{UNREADABLE_TEXT}",
+    rf"{LOST_DATA_PREFIX}|\d+ rows? in Redis {UNREADABLE_TEXT}"
+    rf"|(\S+ )?paused by (.*, \S+ paused by )?{UNREADABLE_PAUSE_AUTHOR}",
     re.DOTALL,
 )
 """Beginning of a responder's trouble about its data. An error of the engine begins with the operation. It may
-quote a label further on."""
+quote a label further on. A person's reason for a pause may contain any words."""
 MAX_UNSEEN_SECONDS: Final = 86400.0
 """Seconds after which a silent role of one host is no longer expected, if the role runs elsewhere."""
 MAX_HOSTS: Final = 250

@@ -137,12 +137,13 @@ def test_damaged_line_is_left_out_and_named(damaged):
     assert "\n" not in error.value.message
 
 
-def test_many_damaged_lines_are_counted():
-    told = parse([HEAD, *[b"x\n"] * 50, encode_event_line(event(alert()), NOW)])
+@pytest.mark.parametrize(("count", "end"), [(2, "1 more damaged line"), (50, "49 more damaged lines")])
+def test_many_damaged_lines_are_counted(count, end):
+    told = parse([HEAD, *[b"x\n"] * count, encode_event_line(event(alert()), NOW)])
     (note,) = told.notes
     assert len(told) == 1
     assert note.startswith("left out: line 2 is damaged: ")
-    assert note.endswith(", and 49 more damaged lines")
+    assert note.endswith(f", and {end}")
 
 
 def test_damaged_lines_of_any_number_and_length_need_little_memory():

@@ -98,6 +98,20 @@ def test_unreadable_pause_is_notified_whatever_other_reasons_say(reason):
     ]
 
 
+def test_pause_whose_reason_says_cannot_be_read_is_not_notified():
+    pauses = {ALL_CONTAINERS: Pause(by="ann", at=NOW, reason="the disk cannot be read")}
+    alive = beats(("responder", "a"), trouble=Controls(pauses=pauses).describe_pauses(NOW))
+    assert observe_heartbeats(SelfMonitoringState(), alive, ["responder"], NOW)[1] == {}
+
+
+def test_unreadable_pause_after_a_pause_of_all_is_notified():
+    pauses = {ALL_CONTAINERS: Pause(by="ann", at=NOW, reason="a\nb, c; d"), "web": FALLBACK_PAUSE}
+    alive = beats(("responder", "a"), trouble=Controls(pauses=pauses).describe_pauses(NOW))
+    assert list(observe_heartbeats(SelfMonitoringState(), alive, ["responder"], NOW)[1]) == [
+        "data in Redis of a"
+    ]
+
+
 def test_long_loss_and_return_are_notified_once():
     vigil, words = told(SelfMonitoringState(), {BUS_NAME: "refused"}, 0.0)
     assert words == []
