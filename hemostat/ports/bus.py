@@ -64,7 +64,7 @@ class Listener(Protocol):
         ...
 
     def read_last_values(self, stream: str) -> list[Event]:
-        """Return the last values of this type that `show` stored and that have not expired."""
+        """Return the last values of this type that `publish_live` stored and that have not expired."""
         ...
 
     def read_metrics(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:

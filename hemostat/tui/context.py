@@ -37,7 +37,7 @@ def _find_no_evidence(_: str) -> Sequence[EvidenceSnapshot]:
 class DashboardContext:
     """The context of all screens. `state` is replaced with every update; the rest stays.
 
-    `evidence`, `history` and `engine` may be slow and raise AdapterError: call them from a worker, never from
+    `evidence`, `engine` and `safety` may be slow and raise AdapterError: call them from a worker, never from
     the drawing loop.
 
     `act` builds operators' orders. None: the dashboard is read-only. `saved` is the file of the saved view.

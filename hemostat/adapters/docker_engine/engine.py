@@ -65,7 +65,8 @@ ONE_SHOT_API: Final = (1, 41)
 class DockerEngine:
     """The Docker Engine. Safe to use from several threads at once.
 
-    `label` (`key` or `key=value`) restricts `containers`, `attached`, `reclaimable` and `events`.
+    `label` (`key` or `key=value`) restricts `list_containers`, `inspect_everything`, `list_attached`,
+    `list_reclaimable` and `events`.
     `stop_timeout_max`: the most seconds that a container is given to stop.
     """
 

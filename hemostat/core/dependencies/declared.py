@@ -57,7 +57,7 @@ the other services of its project, counts as the dependent of none of them."""
 
 
 class Dependency(NamedTuple):
-    """`members` are container ids, by name. `observed`: connections show the undeclared dependency."""
+    """`members` are container ids, by name. `is_observed`: connections show the undeclared dependency."""
 
     members: tuple[str, ...]
     until: NeedDuration = NeedDuration.STARTED

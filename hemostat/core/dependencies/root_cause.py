@@ -53,7 +53,8 @@ OWN_FAULT: Final = RootCause()
 
 
 class HostState(msgspec.Struct, frozen=True, kw_only=True):
-    """State of the engine's host. `busy` is 0 to 1, `saturated` since when it is too busy (epoch seconds)."""
+    """State of the engine's host. `busy_share` is 0 to 1. `saturated_since` is when the host's CPU became too
+    busy (epoch seconds); None while it is not."""
 
     name: str
     cores: int = 1

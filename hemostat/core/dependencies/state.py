@@ -39,8 +39,9 @@ MET_STATES: Final = frozenset({DependencyState.UP, DependencyState.DONE})
 
 
 class Observations(NamedTuple):
-    """Ids of containers. `recovering`: they run, and recover from a failure. `stopped`: a user stopped them.
-    `unobserved`: a user may have stopped them, because their end was not observed."""
+    """Containers by what was observed of them. `recovering_ids`: they run, and recover from a failure.
+    `stopped_ids`: a user stopped them. `unobserved_ids`: a user may have stopped them, because their end was
+    not observed."""
 
     recovering_ids: Collection[str] = ()
     stopped_ids: Collection[str] = ()

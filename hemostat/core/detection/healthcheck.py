@@ -14,9 +14,9 @@ CALM_DIVISOR = 2
 
 
 class HealthcheckState(msgspec.Struct, frozen=True):
-    """Check results of one process, in epoch seconds. `failing` is when the check began to fail, None while
-    it passes. `passed` is when the check last began to pass, None before the first pass. `changes` are the
-    times of changes in either direction."""
+    """Check results of one process, in epoch seconds. `failing_since` is when the check began to fail, None
+    while it passes. `passed_at` is when the check last began to pass, None before the first pass. `changes`
+    are the times of changes in either direction."""
 
     failing_since: float | None = None
     passed_at: float | None = None

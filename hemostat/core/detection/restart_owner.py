@@ -39,10 +39,10 @@ MAX_WORKLOAD_CHARACTERS: Final = 200
 
 
 class Orchestrator(NamedTuple):
-    """An orchestrator and its labels. One label of `marks` is enough to identify a container of it.
-    `workload` are the labels whose values a replacement shares. They include an id that the orchestrator
+    """An orchestrator and its labels. One of `marker_labels` is enough to identify a container of it.
+    `workload_labels` are those whose values a replacement shares. They include an id that the orchestrator
     generates, where it has one, because any user may set labels. `trait` is what a replacement shares
-    besides, where there is no such id. The orchestrator needs up to `patience` seconds to restart or replace
+    besides, where there is no such id. The orchestrator needs up to `patience_seconds` to restart or replace
     a container."""
 
     name: str

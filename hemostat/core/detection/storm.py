@@ -59,7 +59,7 @@ class WatchedCounts(NamedTuple):
 class Storm(msgspec.Struct, frozen=True):
     """The failures of one scope, one per container, by time: those within the window, or in a storm all since
     it began. `since` is when the first failure of the storm was (epoch seconds), None without a storm. No
-    storm begins before `rested`."""
+    storm begins before `rest_until` (epoch seconds)."""
 
     failures: tuple[StormFailure, ...] = ()
     since: float | None = None
@@ -67,8 +67,8 @@ class Storm(msgspec.Struct, frozen=True):
 
 
 class StormVerdict(NamedTuple):
-    """Whether a failure is part of a storm, and whether the storm `began` with it. `project` is the storm's
-    project; None for the host's storm."""
+    """Whether a failure is part of a storm, and whether it is the first failure of the storm. `project` is
+    the storm's project; None for the host's storm."""
 
     is_in_storm: bool
     is_first: bool = False

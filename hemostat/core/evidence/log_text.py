@@ -54,7 +54,7 @@ def _keep_move(match: re.Match[str]) -> str:
 
 
 class _Screen:
-    """Rows, and where the next text goes: at the end of the row, or in place of it (`at_start`)."""
+    """Rows, and where the next text goes: at the end of the row, or in place of it (`_at_start`)."""
 
     def __init__(self) -> None:
         self.rows = [""]

@@ -1,8 +1,8 @@
 """Defines and parses every label that HemoStat reads. No other module parses labels.
 
 Any user who creates a container writes its labels, so a value may have a typing mistake or any other content.
-Each value is bounded in length and in range before it is used. `Label.of` returns None for a value that
-cannot be read; `core.labels.mistakes` finds such values, and what they mean for the container.
+Each value is bounded in length and in range before it is used. `Label.read_from` returns None for a value
+that cannot be read; `core.labels.mistakes` finds such values, and what they mean for the container.
 """
 
 from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ MAX_STOP_SECONDS: Final = 3600.0
 
 class Label(NamedTuple, Generic[T]):
     """A label and its parser. `parse` takes the value without surrounding blanks and raises ValueError.
-    `unit` of a number is duration, size or %. `marker`: HemoStat or its tests set the label, not users."""
+    `unit` of a number is duration, size or %. `is_marker`: HemoStat or its tests set the label, not users."""
 
     name: str
     parse: Callable[[str], T]

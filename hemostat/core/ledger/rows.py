@@ -100,9 +100,9 @@ class LedgerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The data from which one request is decided, read at one moment. `version` changes with every
     reservation on the host.
 
-    `attempts` are this container's, oldest first. `running` are all attempts of the host without an outcome,
-    and `ended` the host's latest with an outcome, oldest first. `controls` are the operators' pauses and
-    resets, `approval` is their answer to this request.
+    `attempts` are this container's, oldest first. `running_attempts` are all attempts of the host without an
+    outcome, and `ended_attempts` the host's latest with an outcome, oldest first. `controls` are the
+    operators' pauses and resets, `approval` is their answer to this request.
     """
 
     version: int

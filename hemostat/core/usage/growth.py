@@ -28,9 +28,9 @@ MIN_LIMIT_SHARE: Final = 0.005
 
 
 class Growth(NamedTuple):
-    """Growth over the last `seen` seconds. `slope` is in units a second, 0 without growth, None while
-    unknown. `left` is the seconds until the limit is reached. `steady`: it grows all along. `slowing`: it
-    will settle below the limit if it keeps slowing down at the same rate."""
+    """Growth over the last `seen_seconds`. `slope` is in units a second, 0 without growth, None while
+    unknown. `seconds_left` is until the limit is reached. `is_steady`: it grows all along. `is_slowing`: it
+    will settle below the limit if it continues to slow down at the same rate."""
 
     seen_seconds: float
     slope: float | None

@@ -47,8 +47,8 @@ class LeakJudgement(msgspec.Struct, frozen=True):
 
 
 class MemoryTrend(msgspec.Struct, frozen=True):
-    """`high` is the trend since memory became too high, `long` that over the leak window. `leaking`: whether
-    a leak was reported."""
+    """`high` is the trend since memory became too high, `long` that over the leak window. `is_leaking`:
+    whether a leak was reported."""
 
     high: Trend = Trend()
     long: Trend = Trend()

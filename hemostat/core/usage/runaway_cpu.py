@@ -22,7 +22,8 @@ BUSY_AVERAGE_SHARE: Final = 0.5
 
 
 class LoopBound(NamedTuple):
-    """The bound of a measurement in a loop, and the words for a value beyond it. `least`: it is a minimum."""
+    """The bound of a measurement in a loop, and the words for a value beyond it. `is_minimum`: the bound is a
+    minimum."""
 
     name: str
     value: float

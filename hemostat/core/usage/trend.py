@@ -46,7 +46,7 @@ MAX_CEILING_WINDOWS: Final = 12
 
 class Trend(msgspec.Struct, frozen=True):
     """`points` is the floor of the newest buckets. `crest` is the height of the present tooth. `ceiling` is
-    the greatest height from which the value has fallen, at the time `down`."""
+    the greatest height from which the value has fallen, at the time `ceiling_at`."""
 
     points: Points = ()
     latest: float = -inf
@@ -58,7 +58,7 @@ class Trend(msgspec.Struct, frozen=True):
 
 
 class Rise(NamedTuple):
-    """`slope` is in units a second, `floor` is the floor now, `left` the seconds until the limit."""
+    """`slope` is in units a second, `floor` is the floor now, `seconds_left` is until the limit."""
 
     slope: float
     floor: float

@@ -49,7 +49,7 @@ class ReplayClock:
         return self._jump_count
 
     def pass_time(self, jumps: int, seconds: float) -> float | None:
-        """Wait, and return the new position for `reach`. None if a jump after `jumps` happened."""
+        """Wait, and return the new position for `note_reached`. None if a jump after `jumps` happened."""
         with self._changed:
             if self._changed.wait_for(lambda: self._jump_count != jumps, seconds):
                 return None

@@ -51,7 +51,8 @@ _FAULTS: Final = frozenset({"failed", "escalated", "refused", "expired"})
 
 
 class IncidentContent(NamedTuple):
-    """The incident's data. `at` is the selected step, counted from 0; `points` are in order of time."""
+    """The incident's data. `step_index` is the selected step, counted from 0; `points` are in order of
+    time."""
 
     timeline: IncidentTimeline
     step_index: int
