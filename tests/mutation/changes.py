@@ -87,7 +87,7 @@ class _Lister:
         yield from self._change_branch(node)
         is_in_function = bool(self._scope) and self._scope[-1].endswith("<locals>")
         match node:
-            case ast.Return(value=ast.expr() as value) if not _is_none(value):
+            case ast.Return(value=ast.expr() as value) if not _is_none_or_false(value):
                 yield self._make(node, self._begin(value), self._end(value), "None", "return None")
             case ast.Expr() | ast.Raise() | ast.Continue() | ast.Break() | ast.Assign() | ast.AugAssign() if (
                 is_in_function
@@ -145,8 +145,9 @@ def _move(value: float) -> str:
     return str(type(value)(value == 0))
 
 
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+def _is_none_or_false(node: ast.expr) -> bool:
+    """Return whether None in its place changes nothing. `False` becomes `True` by a change of its own."""
+    return isinstance(node, ast.Constant) and (node.value is None or node.value is False)
 
 
 def _is_docstring(node: ast.AST) -> bool:

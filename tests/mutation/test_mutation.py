@@ -58,6 +58,8 @@ def test_each_kind_of_change_is_made_where_it_fits():
         ("x = (a or b) is not None", {"x = (a or b) is None", "x = (a and b) is not None"}),
         ("x = a not in b", {"x = a in b"}),
         ("x = [a for a in b if a]", {"x = [a for a in b if True]"}),
+        ("def f(): return False", {"def f(): return True"}),
+        ("def f(): return 0", {"def f(): return 1", "def f(): return None"}),
         ("x = 1 if é else a", {"x = 2 if é else a", "x = 1 if True else a", "x = 1 if False else a"}),
     ],
 )

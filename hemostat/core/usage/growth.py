@@ -79,8 +79,6 @@ def is_levelling_off(points: Points, limit: float) -> bool:
 
 def _drop_before_step(points: Points) -> Points:
     """Return the points without those before the last large step up or down."""
-    if not points:
-        return points
     values = [value for _, value in points]
     steps = [abs(b - a) for a, b in pairwise(values)]
     if not steps:

@@ -49,7 +49,14 @@ def test_exited_container_without_removal_is_down(info, down):
 
 @pytest.mark.parametrize(
     ("ages", "loop"),
-    [((1, 2, 3), True), ((1, 2), False), ((1, 2, 400), False), ((299, 299, 299), True), ((), False)],
+    [
+        ((1, 2, 3), True),
+        ((1, 2), False),
+        ((1, 2, 400), False),
+        ((299, 299, 299), True),
+        ((1, 2, 300), False),
+        ((), False),
+    ],
 )
 def test_three_deaths_in_five_minutes_are_a_crash_loop(ages, loop):
     assert is_crash_loop([NOW - age for age in ages], MonitorSettings(), NOW) is loop
@@ -63,7 +70,9 @@ def test_three_deaths_in_five_minutes_are_a_crash_loop(ages, loop):
         (dead(exit_code=137), None),
         (dead(exit_code=143), None),
         (dead(exit_code=0), None),
-        (dead(finished_at=NOW - 100), None),
+        (dead(exit_code=1, oom_killed=True), Kind.EXITED),
+        (dead(finished_at=NOW - 10), None),
+        (dead(finished_at=NOW - 9.9), Kind.EXITED),
         (dead(restart_policy="always"), None),
         (dead(status="running"), None),
     ],
@@ -76,7 +85,9 @@ def test_unseen_death_with_a_stop_code_raises_no_alert(info, kind):
     ("info", "told"),
     [
         (dead(finished_at=NOW - 3600), True),
-        (dead(finished_at=NOW - 25 * 3600), False),
+        (dead(finished_at=NOW - 24 * 3600), False),
+        (dead(finished_at=NOW - 24 * 3600 + 1), True),
+        (dead(finished_at=NOW + 1), False),
         (dead(exit_code=137), False),
         (dead(exit_code=0), False),
         (dead(exit_code=0, error="no such mount"), True),
@@ -114,6 +125,45 @@ def test_alert_clears_after_a_window_well_below():
     assert readings([90] * 10 + [71] * 9 + [90] + [71] * 9) == [(10, Phase.RAISED)]
 
 
+@pytest.mark.parametrize(("value", "changes"), [(80.0, [(10, Phase.RAISED)]), (79.9, [])])
+def test_value_at_the_threshold_is_too_high(value, changes):
+    assert readings([value] * 10) == changes
+
+
+@pytest.mark.parametrize(("value", "is_over"), [(90.0, False), (89.9, True)])
+def test_value_clears_only_below_the_release_share(value, is_over):
+    assert (readings([100] * 10 + [value] * 10, threshold=100.0)[1:] != []) is is_over
+
+
+def read_spans(*spans: tuple[float, float], window: float = 3.0) -> list[Phase | None]:
+    """The transitions of high values measured from one time to another."""
+    gauge, found = Gauge(), []
+    for begin, end in spans:
+        gauge, phase = update_gauge(gauge, 90.0, 80.0, window=window, interval_start=begin, now=end)
+        found.append(phase)
+    return found
+
+
+def test_value_after_a_gap_does_not_stand_for_the_gap():
+    assert read_spans((0, 5)) == [Phase.RAISED]
+    assert read_spans((0, 5.1)) == [None]
+    assert read_spans((0, 9), window=9.0) == [Phase.RAISED]
+    assert read_spans((0, 9.1), window=9.0) == [None]
+
+
+def test_window_begins_again_when_the_clock_was_set_back():
+    assert read_spans((10, 12), (10, 13)) == [None, Phase.RAISED]
+    assert read_spans((10, 12), (9, 11.5), (11.5, 13)) == [None, None, Phase.RAISED]
+    assert read_spans((10, 12), (8, 10), (10, 10.9)) == [None, None, None]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_value_that_is_not_finite_changes_no_gauge(value):
+    gauge = Gauge(raised=False, since=4.0)
+    assert update_gauge(gauge, value, 80.0, window=1.0, interval_start=5, now=9) == (gauge, None)
+    assert update_gauge(gauge, 90.0, 80.0, window=1.0, interval_start=5, now=value) == (gauge, None)
+
+
 def sample(time: float, cpu: float) -> Sample:
     return Sample(container_id="c", time=time, cpu=cpu, memory=0)
 
@@ -125,6 +175,10 @@ def test_cpu_is_in_dockers_convention():
 @pytest.mark.parametrize("after", [sample(0, 2.0), sample(-1, 2.0), sample(1, 0.5)])
 def test_incomparable_samples_give_no_value(after):
     assert compute_cpu_percent(sample(0, 1.0), after) is None
+
+
+def test_process_without_work_uses_no_cpu():
+    assert compute_cpu_percent(sample(0, 1.0), sample(1, 1.0)) == 0.0
 
 
 def test_share_is_of_the_limit_if_set():

@@ -7,8 +7,16 @@ import pytest
 from hemostat.core.model import Sample
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.usage.findings import ResourceLimits
-from hemostat.core.usage.tracker import UsageTracker, create_tracker, observe
-from hemostat.events import Kind, Phase
+from hemostat.core.usage.tracker import (
+    UsageTracker,
+    create_tracker,
+    interrupt_tracker,
+    observe,
+    reset_raised,
+    should_read_activity,
+    should_read_history,
+)
+from hemostat.events import Evidence, Kind, Phase
 
 MIB = 1 << 20
 LIMITS = ResourceLimits(cpu=1.0, memory=100 * MIB)
@@ -190,3 +198,68 @@ def test_restarted_monitor_does_not_repeat_a_leak():
     assert kinds(used([85 + t / 4 for t in range(20)]), track=again) == []
     assert kinds(used([20] * 100), track=again) == []
     assert kinds(used([20] * 200), track=again) == [(Kind.MEMORY_LEAK, Phase.CLEARED)]
+
+
+# --- kernel kills, history and activity -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_killed"),
+    [(0, 1, True), (1, 1, False), (2, 1, False), (None, 1, False), (0, None, False)],
+)
+def test_kernel_kill_is_reported_when_its_counter_grows(before, after, is_killed):
+    samples = [used([1], oom_kills=before)[0], used([1, 1], oom_kills=after)[1]]
+    found = run(samples)[1]
+    assert [(time, finding.evidence) for time, finding in found] == (
+        [(1.0, (Evidence("survived", True),))] if is_killed else []
+    )
+
+
+def test_kernel_kill_is_reported_though_cpu_counters_begin_again():
+    first = Sample(container_id="c", time=0.0, cpu=9.0, memory=0, oom_kills=0)
+    second = Sample(container_id="c", time=1.0, cpu=0.0, memory=0, oom_kills=1)
+    assert [finding.kind for _, finding in run([first, second])[1]] == [Kind.OOM]
+
+
+@pytest.mark.parametrize(("megabytes", "worth"), [(50, True), (49.9, False)])
+def test_history_is_read_from_half_of_the_limit(megabytes, worth):
+    (sample,) = used([megabytes])
+    assert should_read_history(UsageTracker(), sample, LIMITS) is worth
+    assert not should_read_history(UsageTracker(last=sample), sample, LIMITS)
+    assert not should_read_history(UsageTracker(), sample, ResourceLimits(cpu=1.0, memory=0))
+
+
+def at(time: float, cpu: float) -> Sample:
+    return Sample(container_id="c", time=time, cpu=cpu, memory=0)
+
+
+@pytest.mark.parametrize(("cpu", "reads"), [(0.85, True), (0.84, False)])
+def test_activity_is_read_when_cpu_is_at_its_threshold(cpu, reads):
+    track, _ = run([at(0.0, 0.0)])
+    assert should_read_activity(track, at(1.0, cpu), LIMITS, TUNED) is reads
+    assert should_read_activity(track, at(1.0, cpu / 2), ResourceLimits(cpu=0.5, memory=0), TUNED) is reads
+
+
+def test_activity_is_not_read_without_two_samples_or_after_an_alert():
+    assert not should_read_activity(UsageTracker(), at(1.0, 9.0), LIMITS, TUNED)
+    track, _ = run(spinning(3))
+    assert not should_read_activity(track, at(4.0, 4.0), LIMITS, TUNED)
+    assert not should_read_activity(run([at(0, 5.0)])[0], at(1.0, 0.0), LIMITS, TUNED)
+
+
+def test_finding_that_was_not_reported_is_found_again():
+    track, found = run([*used([92] * 8)])
+    assert [finding.kind for _, finding in found] == [Kind.MEMORY_HIGH]
+    again = [Sample(container_id="c", time=8.0 + t, cpu=0.0, memory=92 * MIB) for t in range(8)]
+    assert run(again, track=track)[1] == []
+    assert run(again, track=reset_raised(track, Kind.CPU_HIGH))[1] == []
+    assert [finding.kind for _, finding in run(again, track=reset_raised(track, Kind.MEMORY_HIGH))[1]] == [
+        Kind.MEMORY_HIGH
+    ]
+
+
+def test_leak_that_was_not_reported_is_found_again():
+    leaking = create_tracker({Kind.MEMORY_LEAK})
+    assert reset_raised(leaking, Kind.MEMORY_HIGH).memory.is_leaking
+    assert not reset_raised(leaking, Kind.MEMORY_LEAK).memory.is_leaking
+    assert interrupt_tracker(leaking).memory.is_leaking
