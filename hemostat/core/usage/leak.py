@@ -157,8 +157,6 @@ def _find_leak(
     memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings, *, due: bool
 ) -> Growth | None:
     """Return the rise of memory that is a leak; None if no rise is."""
-    if limits.memory <= 0:
-        return None
     long, window = memory.long, tuned.leak_window
     if due and not is_sawtooth(long):
         growth = _find_late_rise(memory, limits, tuned) or _find_early_leak(memory, sample, limits, tuned)
@@ -175,9 +173,9 @@ def _find_leak(
 def _find_late_rise(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings) -> Growth | None:
     """Return the rise since memory became high, in a process known for the leak window."""
     points = memory.high.points
-    span = points[-1][0] - points[0][0] if points else 0.0
-    if memory.seen_seconds < MIN_WINDOW_SHARE * tuned.leak_window or span <= 0:
+    if memory.seen_seconds < MIN_WINDOW_SHARE * tuned.leak_window or not points:
         return None
+    span = points[-1][0] - points[0][0]
     rose = find_rise(memory.high, limits.memory, window=span, share=MIN_RISE_SHARE)
     return Growth(span, rose.slope, rose.seconds_left) if rose else None
 
