@@ -21,7 +21,7 @@ from hemostat.events import Kind, Phase
 MIB = 1 << 20
 LIMITS = ResourceLimits(cpu=1.0, memory=100 * MIB)
 TUNED = MonitorSettings(window=10.0, leak_window=300.0, leak_horizon=900.0)
-RAISED = Gauge(raised=True)
+RAISED, LOW = Gauge(raised=True), Gauge()
 
 
 def sample(megabytes: float, time: float, cache: float = 0.0) -> Sample:
@@ -103,7 +103,7 @@ def test_end_of_high_memory_is_reported_without_a_leak():
 # --- leaks over the whole window --------------------------------------------------------------------
 
 
-def find_leak(memory: MemoryTrend, now: Sample, over: Gauge = Gauge(), tuned=TUNED, finding=None):
+def find_leak(memory: MemoryTrend, now: Sample, over: Gauge = LOW, tuned=TUNED, finding=None):
     """The alert about a leak; None without one."""
     _, findings = judge(memory, now, over, finding, tuned)
     return next((each for each in findings if each.kind is Kind.MEMORY_LEAK), None)
@@ -138,11 +138,11 @@ def test_leak_begins_when_memory_became_high():
     assert find_leak(RISING, sample(50, 300), RAISED, finding=high).since == 290.0
 
 
-@pytest.mark.parametrize(("seen", "is_leak"), [(270.0, True), (269.0, False)])
-def test_late_rise_is_a_leak_in_a_process_known_for_the_window(seen, is_leak):
-    late = trend(*((seen - 10 + 2 * number, 80 + number) for number in range(6)))
-    memory = MemoryTrend(high=late, long=line(30.0, 0.0, seen))
-    leak = find_leak(memory, sample(85, seen), RAISED)
+@pytest.mark.parametrize(("age", "is_leak"), [(270.0, True), (269.0, False)])
+def test_late_rise_is_a_leak_in_a_process_known_for_the_window(age, is_leak):
+    late = trend(*((age - 10 + 2 * number, 80 + number) for number in range(6)))
+    memory = MemoryTrend(high=late, long=line(30.0, 0.0, age))
+    leak = find_leak(memory, sample(85, age), RAISED)
     assert (leak is not None) is is_leak
     if leak is not None:
         assert {fact.name: fact.value for fact in leak.evidence}["seen"] == 10.0
