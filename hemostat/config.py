@@ -4,10 +4,8 @@ Precedence: flags > environment > file > defaults, one ChainMap over dotted keys
 `HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file. Durations
 and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB". An empty variable counts as
 unset. A variable with the prefix of HemoStat that is not a setting may belong to another program: it is
-reported and ignored. An unknown key in the file or on the command line is refused. The tables `monitor`,
-`analyzer`, `responder`, `alert`, `store`, `metrics`, `tui` and `trust` are defined in core.settings.monitor,
-core.settings.analyzer, core.settings.responder, core.settings.alert, core.settings.store,
-core.settings.metrics, core.settings.tui and core.settings.trust.
+reported and ignored. An unknown key in the file or on the command line is refused. Each table except `redis`
+and `engine` is defined in the module of core.settings that has its name.
 """
 
 import os
@@ -38,7 +36,7 @@ from hemostat.core.settings.trust import TrustSettings
 from hemostat.core.settings.tui import TuiSettings
 from hemostat.core.units import MAX_BYTES, MAX_SECONDS
 from hemostat.errors import ConfigError
-from hemostat.text_file import find_credential, read_key_file, read_secret_file, read_text_file
+from hemostat.text_file import find_credential, read_key_file, read_secret_file, read_text_file, show_path
 
 PREFIX: Final = "HEMOSTAT_"
 FILE_NAME: Final = "hemostat.toml"
@@ -238,8 +236,8 @@ VARIABLES: Final = {key: get_variable_name(key) for key in FIELDS}
 
 
 def _find(path: Path | None, environ: Mapping[str, str], search: Sequence[Path] | None) -> Path | None:
-    """Return the path of the configuration file, None without one. A directory of that name is returned, and
-    refused when it is read: Docker creates a directory for a bind mount whose source is missing."""
+    """Return the path of the configuration file, None without one. A directory of that name, which Docker
+    creates for a missing source of a bind mount, is returned, and refused when it is read."""
     if path is None and environ.get("HEMOSTAT_CONFIG"):
         path = Path(environ["HEMOSTAT_CONFIG"])
     if path is None:
@@ -346,9 +344,12 @@ def _with_url(name: str, channel: alerting.Channel) -> alerting.Channel:
 
 def _mask(key: str, value: Any) -> object:
     if key == CHANNELS_KEY:
-        return {name: {**each, "url": MASK} if each["url"] else each for name, each in value.items()}
+        return {
+            name: {**each, "url": each["url"] and MASK, "url_file": show_path(each["url_file"])}
+            for name, each in value.items()
+        }
     if key in SECRET_KEYS and value:
         return MASK
-    if key in URL_KEYS:
-        return mask_url(value)
+    if key in URL_KEYS or key.endswith("_file"):
+        return mask_url(value) if key in URL_KEYS else show_path(value)
     return redact(value) if isinstance(value, str) else value

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from hemostat.core.redact.address import SHOWN_MASK
 from hemostat.core.text import decode_text
 from hemostat.errors import ConfigError
 
@@ -19,7 +20,7 @@ OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 def read_text_file(path: Path, setting: str = "") -> str:
     """Return the text of the file, with line feeds as line ends. `setting` names the setting, if the path is
     the value of one. Raises ConfigError for a path that cannot be read, is not a file, or is not UTF-8."""
-    name = f"{setting}: {path}" if setting else str(path)
+    name = f"{setting}: {show_path(str(path))}" if setting else str(path)
     try:
         return decode_text(read_bytes(path)).replace("\r\n", "\n")
     except OSError as error:
@@ -41,6 +42,19 @@ def read_key_file(path: Path, setting: str) -> tuple[bytes, ...]:
         hint = "write one with: openssl rand -hex 32"
         raise ConfigError(f"{setting}: {path} needs a key of at least {MIN_KEY_BYTES} characters", hint=hint)
     return keys
+
+
+def show_path(path: str) -> str:
+    """Return the path of a secret's file in a form that may be shown. A value that leads nowhere is masked:
+    it may be the secret itself, a URL or a key, in the setting for its file."""
+    try:
+        return path if _leads_to_a_path(Path(path).expanduser()) else SHOWN_MASK if path else ""
+    except (OSError, RuntimeError, ValueError):
+        return SHOWN_MASK
+
+
+def _leads_to_a_path(path: Path) -> bool:
+    return path.exists() or (path.is_absolute() and Path(*path.parts[:2]).exists())
 
 
 def find_credential(name: str) -> str:

@@ -405,3 +405,43 @@ def test_short_audit_key_is_refused(tmp_path, text):
     (file := tmp_path / "key").write_text(text)
     with pytest.raises(ConfigError, match=r"store\.audit_key_file: .* needs a key of at least 16"):
         _ = read(store__audit_key_file=str(file)).settings.audit_keys
+
+
+WEBHOOK = "https://hooks.slack.example/services/T00/B00/SECRETSECRET"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("alert.slack_webhook_file", WEBHOOK),
+        ("alert.heartbeat_url_file", WEBHOOK),
+        ("analyzer.api_key_file", "SECRETSECRET"),
+        ("redis.password_file", "SECRETSECRET"),
+        ("store.audit_key_file", "SECRETSECRET"),
+        ("store.url_file", "postgresql://u:SECRETSECRET@db/x"),
+    ],
+)
+def test_secret_in_the_setting_for_its_file_is_not_shown(key, value):
+    settings = load(environ={}, search=[], flags={key: value}).settings
+    assert "SECRET" not in str(mask_settings(settings))
+    with pytest.raises(ConfigError, match=f"{key}: .* cannot be read") as caught:
+        _ = [getattr(settings, name) for name in SECRET_PROPERTIES]
+    assert "SECRET" not in str(caught.value)
+
+
+SECRET_PROPERTIES = ("redis_password", "api_key", "store_url", "audit_keys", "slack_url", "heartbeat_url")
+
+
+@pytest.mark.parametrize(
+    "channels", [{WEBHOOK: {"url": "json://x"}}, {WEBHOOK: {}}, {"ops": {"url_file": WEBHOOK}}]
+)
+def test_channel_url_in_a_wrong_place_is_not_shown(channels):
+    with pytest.raises(ConfigError, match=r"alert\.channels") as caught:
+        _ = load(environ={}, search=[], flags={"alert.channels": channels}).settings.channels
+    assert "SECRET" not in str(caught.value)
+
+
+def test_address_of_metrics_with_a_password_is_not_shown():
+    with pytest.raises(ConfigError, match="is not host:port") as caught:
+        load(environ={}, search=[], flags={"metrics.address": "http://u:geheim@host"})
+    assert "geheim" not in str(caught.value)

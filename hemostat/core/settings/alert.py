@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from hemostat.core.redact.address import SHOWN_MASK
 from hemostat.core.units import Period, Seconds
 from hemostat.events import Kind, Severity
 
@@ -101,11 +102,17 @@ class AlertSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Whether the URL accepts /start and /fail."""
 
 
+def mask_name(name: str) -> str:
+    """A channel's name in a form that may be shown: by mistake it may be the channel's URL."""
+    return name if "/" not in name else SHOWN_MASK
+
+
 def find_alert_mistakes(alerting: AlertSettings) -> Iterator[tuple[str, str, str]]:
     """Invalid settings: the setting, the key in it, and the reason."""
     for name, channel in alerting.channels.items():
         if not CHANNEL_NAME_PATTERN.fullmatch(name):
-            yield "alert.channels", name, "is not a name: use letters, digits, - and _"
+            yield "alert.channels", mask_name(name), "is not a name: use letters, digits, - and _"
+            continue
         if channel.url and channel.url_file:
             yield "alert.channels", f"{name}.url_file", "cannot be combined with url"
         if not (channel.url or channel.url_file or name == SLACK_CHANNEL):

@@ -4,6 +4,8 @@ from typing import Annotated, Final
 
 import msgspec
 
+from hemostat.core.text import quote_text
+
 LOOPBACK_ADDRESS: Final = "127.0.0.1"
 DEFAULT_METRICS_ADDRESS: Final = f"{LOOPBACK_ADDRESS}:9740"
 MAX_PORT: Final = 65535
@@ -23,5 +25,5 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         """Host and port. Raises ValueError."""
         host, colon, port = (self.address or DEFAULT_METRICS_ADDRESS).rpartition(":")
         if not colon or not port.isdecimal() or not 0 <= int(port) <= MAX_PORT:
-            raise ValueError(f"{self.address!r} is not host:port")
+            raise ValueError(f"{quote_text(self.address)} is not host:port")
         return host.strip("[]") or LOOPBACK_ADDRESS, int(port)
