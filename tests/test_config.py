@@ -292,22 +292,23 @@ def test_missing_secret_file_is_named_with_its_key(tmp_path):
         _ = settings.redis_password
 
 
-def test_example_contains_the_defaults():
-    assert load(EXAMPLE, environ={}).settings == Settings()
+def test_example_sets_nothing():
+    assert set(load(EXAMPLE, environ={}).origins.values()) == {"default"}
 
 
-def test_example_contains_every_setting():
-    origins = load(EXAMPLE, environ={}).origins
-    assert {key for key, origin in origins.items() if origin == "default"} == set()
+def test_commented_settings_of_the_example_are_the_defaults(write):
+    loaded = load(write(re.sub(r"(?m)^#(?=[a-z_]+ = )", "", EXAMPLE.read_text("utf-8"))), environ={})
+    assert loaded.settings == Settings()
+    assert {key for key, origin in loaded.origins.items() if origin == "default"} == set()
 
 
 def test_the_example_explains_every_setting():
     """Each key has a comment above it, its own or the one it shares with the key before."""
     lines = EXAMPLE.read_text("utf-8").splitlines()
-    keys = [number for number, line in enumerate(lines) if re.match(r"[a-z_]+ = ", line)]
+    keys = [number for number, line in enumerate(lines) if re.match(r"#[a-z_]+ = ", line)]
     assert len(keys) == len(FIELDS)
     for number in keys:
-        assert lines[number - 1].startswith("#") or number - 1 in keys, lines[number]
+        assert lines[number - 1].startswith("# ") or number - 1 in keys, lines[number]
 
 
 def test_every_setting_has_its_own_variable():

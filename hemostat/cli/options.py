@@ -32,15 +32,21 @@ class Globals:
 
         from hemostat import config
 
+        self.refuse_secrets()
+        loaded = config.load(Path(self.config) if self.config else None, flags=self.changes)
+        _tell_unknown(loaded.unknown)
+        return loaded
+
+    def refuse_secrets(self) -> None:
+        """Raise UsageError for a secret in --set."""
+        from hemostat import config
+
         for key, value in self.changes.items():
             if key in config.SECRET_KEYS or _has_password(key, value):
                 raise UsageError(
                     f"--set {key}: every user of this machine can read a secret on the command line",
                     hint=f"use {config.get_variable_name(key)} or the configuration file",
                 )
-        loaded = config.load(Path(self.config) if self.config else None, flags=self.changes)
-        _tell_unknown(loaded.unknown)
-        return loaded
 
     def load_settings(self) -> "Settings":
         return self.load().settings

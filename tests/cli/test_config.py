@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import hemostat as package
-from hemostat.cli.setup.config import read_example
+from hemostat.cli.setup.config_text import read_example
 from hemostat.config import FIELDS
 
 
@@ -18,6 +18,46 @@ def test_init_writes_a_private_example(hemostat, tmp_path):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.read_text() == (Path(package.__file__).parents[1] / "hemostat.toml.example").read_text()
     assert hemostat("config", "check").out == f"ok: {file}\n"
+
+
+def test_settings_of_a_new_file_are_defaults(hemostat, environ):
+    environ.delenv("HEMOSTAT_STATE_DIR")
+    hemostat("config", "init")
+    shown = hemostat("config", "show", "--origin").out
+    assert [line for line in shown.splitlines() if line.startswith("#")] == ["# default"]
+
+
+def test_init_sets_only_the_options_of_its_user(hemostat, environ, tmp_path):
+    environ.setenv("HEMOSTAT_MONITOR_MEMORY", "70")
+    chosen = {
+        "host": ('we"b\x7f', 'we"b\x7f'),
+        "monitor.cpu": ("90", 90.0),
+        "monitor.window": ("30s", "30s"),
+        "monitor.disk": ("2GiB", "2GiB"),
+        "monitor.baseline": ("true", True),
+        "responder.mode": ("approve", "approve"),
+        "responder.protect": ("db, redis", ["db", "redis"]),
+        "responder.modes": ('{"exec": "approve"}', {"exec": "approve"}),
+    }
+    options = [word for key, (text, _) in chosen.items() for word in ("--set", f"{key}={text}")]
+    file = tmp_path / "new.toml"
+    assert hemostat("config", "init", "--path", str(file), *options).code == 0
+    written = tomllib.loads(file.read_text())
+    found = {
+        f"{table}.{key}": value
+        for table, values in written.items()
+        if table != "host"
+        for key, value in values.items()
+    }
+    assert {"host": written["host"], **found} == {key: value for key, (_, value) in chosen.items()}
+    assert hemostat("config", "check", "-c", str(file)).code == 0
+
+
+@pytest.mark.parametrize("change", ["monitor.cpuu=3", "monitor.cpu=much", "redis.password=x"])
+def test_init_writes_no_file_for_an_invalid_setting(hemostat, tmp_path, change):
+    file = tmp_path / "new.toml"
+    assert hemostat("config", "init", "--path", str(file), "--set", change).code == 2
+    assert not file.exists()
 
 
 def test_init_overwrites_only_with_force(hemostat, tmp_path):
@@ -53,15 +93,44 @@ def test_show_prints_toml_that_can_be_used(hemostat, tmp_path):
     assert tomllib.loads(shown)["responder"]["protect"] == ["db", "postgres*"]
 
 
-def test_show_prints_origins_in_toml(hemostat, environ):
+def read_origins(text):
+    """The keys by their origin."""
+    groups, origin = {}, ""
+    for line in text.splitlines():
+        if line.startswith("# "):
+            origin = line.removeprefix("# ")
+        elif " = " in line:
+            groups.setdefault(origin, []).append(line.split(" = ")[0])
+    return groups
+
+
+def test_show_groups_settings_by_origin_in_toml(hemostat, environ, tmp_path):
+    environ.delenv("HEMOSTAT_STATE_DIR")
+    file = tmp_path / "mine.toml"
+    file.write_text("monitor.window = 20")
     environ.setenv("HEMOSTAT_MONITOR_MEMORY", "70")
-    out = hemostat("config", "show", "--origin", "--set", "monitor.cpu=50").out
-    origins = {line.split(" = ")[0]: line.rpartition("  # ")[2] for line in out.splitlines()}
-    assert set(origins) == set(FIELDS)
-    assert origins["monitor.cpu"] == "flag"
-    assert origins["monitor.memory"] == "environment HEMOSTAT_MONITOR_MEMORY"
-    assert origins["monitor.window"] == "default"
+    out = hemostat("config", "show", "--origin", "--set", "monitor.cpu=50", "-c", str(file)).out
+    groups = read_origins(out)
+    assert list(groups) == ["default", f"file {file}", "environment HEMOSTAT_MONITOR_MEMORY", "flag"]
+    assert [*groups.values()][1:] == [["monitor.window"], ["monitor.memory"], ["monitor.cpu"]]
+    assert {key for keys in groups.values() for key in keys} == set(FIELDS)
     assert tomllib.loads(out)["monitor"]["cpu"] == 50.0
+
+
+def test_show_fits_80_columns(hemostat, environ):
+    environ.delenv("HEMOSTAT_STATE_DIR")
+    assert max(map(len, hemostat("config", "show", "--origin").out.splitlines())) <= 80
+
+
+def test_show_prints_named_settings_and_tables(hemostat):
+    out = hemostat("config", "show", "trust", "monitor.cpu", "--origin").out
+    assert read_origins(out) == {"default": ["monitor.cpu", "trust.labels"]}
+    assert hemostat("config", "show", "host").out == 'host = ""\n'
+    wrong = hemostat("config", "show", "monitor.cpuu")
+    assert (wrong.code, wrong.err) == (
+        2,
+        "hemostat: no setting is named 'monitor.cpuu': did you mean monitor.cpu?\n",
+    )
 
 
 def test_show_prints_json_with_and_without_origins(hemostat):

@@ -29,7 +29,8 @@ budget = 5
 The file is the one that `--config` or `HEMOSTAT_CONFIG` names, else `~/.config/hemostat/hemostat.toml`, else
 `/etc/hemostat/hemostat.toml`. Durations are seconds or text such as `250ms`, `10s`, `1h30m`; sizes are bytes
 or text such as `64MiB`, `10GB`; lists are separated by commas outside a file. `hemostat config check`
-validates a file, `hemostat config show --origin` shows the settings in effect and their origins.
+validates a file. `hemostat config show --origin` shows the settings in effect by their origins,
+`hemostat config show monitor` those of one table.
 
 Many settings of `[monitor]` and `[responder]` can be set for one container by [label](QUICKSTART.md#labels).
 """
@@ -66,13 +67,13 @@ def tables() -> dict[str, list[Setting]]:
     for line in (ROOT / "hemostat.toml.example").read_text("utf-8").splitlines():
         if header := re.fullmatch(r"\[([a-z_]+)\]", line):
             table = header[1]
-        elif line.startswith("#"):
-            comment = f"{'' if fresh else comment} {line[1:].strip()}".strip()
-            fresh = False
-        elif pair := re.match(r"([a-z_]+) = (.*)", line):
+        elif pair := re.match(r"#([a-z_]+) = (.*)", line):
             key = f"{table}.{pair[1]}" if table else pair[1]
             found.setdefault(table, []).append(Setting(key, pair[2], comment))
             fresh = True
+        elif line.startswith("#"):
+            comment = f"{'' if fresh else comment} {line[1:].strip()}".strip()
+            fresh = False
         elif not line:
             fresh = True
     return found

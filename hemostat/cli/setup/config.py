@@ -1,22 +1,21 @@
 """`hemostat config init`, `show` and `check`: write, print and validate the configuration."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
-import hemostat
 from hemostat.cli.options import Globals
 from hemostat.cli.root import Group
+from hemostat.cli.setup.config_text import activate_settings, format_origins, nest, read_example
 from hemostat.core.text import escape_controls
-from hemostat.errors import ConfigError, HemoStatError
+from hemostat.errors import ConfigError, HemoStatError, UsageError
 from hemostat.output_file import write_output
 
 if TYPE_CHECKING:
     from hemostat.config import Loaded
-
-EXAMPLE_FILE: Final = "hemostat.toml.example"
 
 
 @click.group(cls=Group)
@@ -31,30 +30,57 @@ def config() -> None:
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.pass_obj
 def init(options: Globals, path: str | None, force: bool) -> None:
-    """Create a configuration file with all settings and comments."""
+    """Create a configuration file with all settings and comments. Only settings of --set are in effect; all
+    others are commented out, with their defaults.
+    """
     from hemostat.config import search_path
 
+    text = activate_settings(read_example(), _read_changes(options))
     file = Path(path or options.config or search_path()[0])
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_output(file, read_example().encode(), replace=force)
+        write_output(file, text.encode(), replace=force)
     except OSError as error:
         hint = "--force overwrites it" if file.is_file() and not force else ""
         raise ConfigError(f"{file} cannot be written: {error.strerror}", hint=hint) from None
     click.echo(json.dumps({"path": str(file)}) if options.json else escape_controls(f"written: {file}"))
 
 
+def _read_changes(options: Globals) -> dict[str, object]:
+    """The settings of --set as a file has them. Durations and sizes keep their units."""
+    from hemostat.config import load, mask_settings
+
+    options.refuse_secrets()
+    values = mask_settings(load(flags=options.changes, environ={}, search=()).settings)
+    return {key: _restore_unit(text, values[key]) for key, text in options.changes.items()}
+
+
+def _restore_unit(text: str, value: object) -> object:
+    """The text if it has a unit, else the value."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    try:
+        float(text)
+    except ValueError:
+        return text
+    return value
+
+
 @config.command()
-@click.option("--origin", is_flag=True, help="Show the origin of each value.")
+@click.argument("names", nargs=-1, metavar="[SETTING|TABLE]...")
+@click.option("--origin", is_flag=True, help="Group the settings by the origin of their values.")
 @click.pass_obj
-def show(options: Globals, origin: bool) -> None:
-    """Print the settings in effect. Secrets are masked."""
+def show(options: Globals, names: tuple[str, ...], origin: bool) -> None:
+    """Print the settings in effect, such as monitor.cpu or all of monitor. Secrets are masked.
+
+    With --origin, a later group takes precedence: default, file, environment, flag.
+    """
     import tomli_w
 
     from hemostat.config import mask_settings
 
     loaded = options.load()
-    values = mask_settings(loaded.settings)
+    values = _select_settings(mask_settings(loaded.settings), names)
     if options.json:
         fields = {key: {"value": values[key], "origin": loaded.origins[key]} for key in values}
         click.echo(json.dumps(fields if origin else nest(values), indent=2))
@@ -62,6 +88,19 @@ def show(options: Globals, origin: bool) -> None:
         click.echo("\n".join(format_origins(values, loaded.origins)))
     else:
         click.echo(tomli_w.dumps(nest(values)), nl=False)
+
+
+def _select_settings(values: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any]:
+    """The named settings and those of the named tables; all without names. Raises UsageError."""
+    from hemostat.config import LIST_HINT
+    from hemostat.core.settings.environment import suggest_nearest
+
+    tables = {key.partition(".")[0] for key in values}
+    for name in names:
+        if name not in values and name not in tables:
+            hint = suggest_nearest(name, [*values, *tables]) or LIST_HINT
+            raise UsageError(f"no setting is named {name!r}", hint=hint)
+    return {key: values[key] for key in values if not names or {key, key.partition(".")[0]} & set(names)}
 
 
 @config.command()
@@ -110,37 +149,3 @@ def _refuse_mistyped(loaded: "Loaded") -> None:
         raise ConfigError(
             f"unknown setting: {', '.join(map(str, slips))}", hint="correct the name, or unset the variable"
         )
-
-
-def read_example() -> str:
-    """The commented example: part of the installed package, or beside the package in a source tree."""
-    package = Path(hemostat.__file__).parent
-    file = next(path for path in (package / EXAMPLE_FILE, package.parent / EXAMPLE_FILE) if path.is_file())
-    return file.read_text("utf-8")
-
-
-def nest(values: dict[str, Any]) -> dict[str, Any]:
-    """Dotted keys as tables. Top-level keys come first, as TOML requires."""
-    tree: dict[str, Any] = {key: value for key, value in values.items() if "." not in key}
-    for key, value in values.items():
-        table, dot, name = key.partition(".")
-        if dot:
-            tree.setdefault(table, {})[name] = value
-    return tree
-
-
-def format_origins(values: dict[str, Any], origins: dict[str, str]) -> list[str]:
-    """TOML with dotted keys, each with its origin as a comment."""
-    lines = {key: f"{key} = {_format_inline(value)}" for key, value in values.items()}
-    width = max(map(len, lines.values()))
-    return [escape_controls(f"{text:<{width}}  # {origins[key]}") for key, text in lines.items()]
-
-
-def _format_inline(value: object) -> str:
-    """TOML on one line: the same as JSON, except for tables."""
-    if isinstance(value, dict):
-        pairs = (
-            f"{json.dumps(name, ensure_ascii=False)} = {_format_inline(each)}" for name, each in value.items()
-        )
-        return f"{{{', '.join(pairs)}}}"
-    return json.dumps(value, ensure_ascii=False)
