@@ -169,6 +169,18 @@ def test_paused_network_member_is_named_and_not_restarted(memory_lab):
     assert start_of(memory_lab, sharer) == before
 
 
+@pytest.mark.parametrize(("shared", "inspections"), [(False, 0), (True, 2)])
+def test_start_inspects_only_where_a_network_is_shared(memory_lab, monkeypatch, shared, inspections):
+    """The owner of the network, and the container that shares it."""
+    owner, calls = memory_lab.make(), []
+    if shared:
+        memory_lab.make(network=f"container:{owner}")
+    found, by, inspect = memory_lab.engine.inspect(owner), surgeon(memory_lab), memory_lab.fake.inspect
+    monkeypatch.setattr(memory_lab.fake, "inspect", lambda each: calls.append(each) or inspect(each))
+    by.perform(asked(Action.RESTART, found.ref), found)
+    assert len(calls) == inspections
+
+
 def test_member_stopped_by_a_person_is_not_reattached(memory_lab):
     owner = memory_lab.make()
     sharers = [memory_lab.make(network=f"container:{owner}") for _ in range(2)]

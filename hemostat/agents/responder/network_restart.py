@@ -44,10 +44,13 @@ class NetworkRestart:
     def run(self, container_id: str) -> str:
         """Return what was restarted, in words. A failure does not delay the next container. Raises
         EngineError at the end where a container failed whose labels are trusted."""
-        owner, started_at = self._engine.inspect(container_id), self._clock.now()
+        started_at, attached = self._clock.now(), self._engine.list_attached()
+        if not attached:
+            return ""
+        owner = self._engine.inspect(container_id)
         done: list[str] = []
         failed: list[str] = []
-        members = find_detached(owner, self._engine.list_attached())
+        members = find_detached(owner, attached)
         members = sorted(members, key=lambda each: (not self._is_of_project(owner, each), each.created_at))
         for number, info in enumerate(members):
             seconds_left = MAX_SECONDS - (self._clock.now() - started_at)
