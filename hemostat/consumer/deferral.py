@@ -4,7 +4,7 @@ Where the answer is again to wait, the entry stays deferred, for longer the long
 returns to its stream and is handled like any other entry, where its failures are counted.
 
 Any number of entries may wait for a person. So where more are due than one read returns, a pass decides few
-of each project, and postpones the rest of what was read: an entry that has just become due must not wait
+of each project, and postpones the rest of the entries read: an entry that has just become due must not wait
 until thousands before it were decided.
 """
 
@@ -174,7 +174,7 @@ class DeferredEntries:
     def _decide_all(
         self, entries: Sequence[Entry], seconds: float, crowded: Container[tuple[str, bool]] = ()
     ) -> Sequence[Entry]:
-        """Decide entries for at most so many seconds. Returns those that no time was left for, which are due.
+        """Decide entries for at most `seconds`. Returns those that no time was left for, which are due.
         Entries of a `crowded` turn then wait for the backlog's pause at least."""
         later: list[tuple[Entry, float]] = []
         ready: list[Entry] = []

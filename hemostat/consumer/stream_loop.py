@@ -51,7 +51,7 @@ class StreamLoop:
         self._lock = threading.Lock()
         """Held while an entry moves from `_queued` to the entries of a worker."""
         self._queued: deque[Entry] = deque()
-        """Entries that wait for a worker. One that takes long delays none of those behind it."""
+        """Entries that wait for a worker. An entry that takes long delays no entry after it."""
         self._working: dict[Future[None], Sequence[Entry]] = {}
         self._in_background: dict[Future[None], Sequence[Entry]] = {}
         self._started: deque[tuple[Future[None], Entry]] = deque()

@@ -1,4 +1,4 @@
-"""Measures and compacts a database, and checks whether it is writable, without writing."""
+"""Measures a database, compacts it, and checks without a write whether it is writable."""
 
 from pathlib import Path
 from typing import Any, Final

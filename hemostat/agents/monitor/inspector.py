@@ -5,7 +5,7 @@ growing intervals. After an inspection has hung, the next ones get less time, be
 hang. After several have hung within a minute, the next ones are made separately, too.
 
 A container can be made to hang and to answer at will. So the answer to a separate inspection is used as it
-is, and a container that has hung of late is inspected separately after those that have not.
+is, and a container that has hung recently is inspected separately after those that have not.
 """
 
 import logging
@@ -34,8 +34,8 @@ HANG_WINDOW_SECONDS: Final = 60.0
 BATCH_SIZE: Final = 8
 """Number of containers that are inspected together: if one hangs, this takes a second or two."""
 MAX_RETRIES: Final = BATCH_SIZE
-"""Maximum number of containers that have hung of late that are inspected in a round, those that are due the
-longest first."""
+"""Maximum number of containers that have hung recently that are inspected in a round. The ones that have been
+due for longest come first."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +64,11 @@ class Inspector:
         self._hang_times: deque[float] = deque(maxlen=2 * MAX_HANGS)
         """When the latest of them hung (epoch seconds)."""
         self._hung: dict[str, float] = {}
-        """When each container that has hung of late last did (epoch seconds)."""
+        """When each container that has hung in the last BRIEF_AFTER_HANG_SECONDS last did (epoch seconds)."""
         self._answers: dict[str, ContainerInfo] = {}
         """Answers to separate inspections, by id, unless another inspection was requested since."""
         self._outdated: set[str] = set()
-        """Containers that an inspection was requested of while a separate one was under way."""
+        """Containers for which an inspection was requested while a separate one was under way."""
 
     def inspect(
         self, container: str, name: str, now: float, *, answered: bool = False
@@ -124,8 +124,8 @@ class Inspector:
                 self._unanswered.setdefault(each, _make_waiting(names[each], now))
 
     def retry(self, now: float) -> Iterator[str]:
-        """Inspect the containers that no attempt was made for, those that have not hung of late first. Yields
-        those that the engine answers about now, or that were removed."""
+        """Inspect the containers without an attempt, first those that have not hung recently. Yields those
+        that the engine answers about now, or that were removed."""
         due = self._list_due(now)
         new = [each for each, row in due.items() if not row.tries and each not in self._hung]
         late = [each for each, row in due.items() if not row.tries and each in self._hung]
@@ -165,8 +165,8 @@ class Inspector:
             self._outdated.discard(container)
 
     def _take_answer(self, containers: Iterable[str]) -> ContainerInfo | None:
-        """Return the answer to the last one's separate inspection, if there is one, and forget all of them.
-        An event may have come after what they say."""
+        """Return the answer to the separate inspection of the last container, if there is one. The answers
+        about all of these containers are forgotten: an event may be later than they are."""
         answer = None
         with self._lock:
             for each in containers:

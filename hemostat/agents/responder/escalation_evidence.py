@@ -40,11 +40,12 @@ class EscalationEvidence:
         self._lock = threading.Lock()
         self._pending: deque[RequestCase] = deque()
         self._saved_at: dict[str, float] = {}
-        """When each incident was last accepted (epoch seconds)."""
+        """When evidence of each incident was last requested and accepted (epoch seconds)."""
         self._is_running = False
 
     def request(self, case: RequestCase) -> None:
-        """Have evidence saved soon, unless the incident has some of late, or too many others wait."""
+        """Save evidence of a case in the other thread, unless evidence of its incident was requested in the
+        last REPEAT_SECONDS, or too many incidents wait."""
         with self._lock:
             if not self._accept(case) or self._is_running:
                 return

@@ -99,7 +99,7 @@ class HostContainers:
             for each in attempts
             if each.container_id or each.action is not Action.CLEANUP
         }
-        # While one thread asks, the others do not wait for the answer: to them nothing is gone yet.
+        # While one thread asks the engine, the others use the answers from before.
         if self._gone_lock.acquire(blocking=False):
             try:
                 self._refresh_gone(requested, now)

@@ -50,7 +50,7 @@ class ActionEnd(msgspec.Struct, frozen=True, kw_only=True):
     after: State | None = None
     durations: dict[str, float] = {}
     acted: bool = False
-    """As in Attempt."""
+    """As `Attempt.acted`."""
 
 
 class RequestCase(msgspec.Struct, frozen=True):

@@ -35,7 +35,7 @@ of another that starts."""
 NOT_PROBED: Final = "its probe has not passed"
 
 Probe = Callable[[ProbeTarget, str, float], str]
-"""Whether a target answers at an address within so many seconds: the error, empty for none."""
+"""Probes a target at an address within a number of seconds. Returns the error; empty for none."""
 
 
 class Verifier:
