@@ -1,4 +1,4 @@
-"""Model services whose answers do not end, through both vendors' SDKs: none holds a thread."""
+"""Model services whose responses do not end hold no thread, through both vendors' SDKs."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Services whose answers do not end, lead elsewhere or are larger than they look."""
+"""Responses of services that do not end, redirect elsewhere, or are larger than they declare."""
 
 import gzip
 import threading

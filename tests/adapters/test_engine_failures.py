@@ -1,4 +1,4 @@
-"""What an operator reads when the engine, or what stands in front of it, does not do what it should."""
+"""Messages for operators when the engine, or a proxy in front of it, fails."""
 
 import json
 import os
@@ -431,7 +431,7 @@ def test_file_in_place_of_the_socket_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def deserted(tmp_path: Path) -> Path:
-    """A socket that nobody listens on."""
+    """A socket without a listening process."""
     path = tmp_path / "docker.sock"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))

@@ -1,4 +1,4 @@
-"""The dead man's switch, against a server that answers as it is told to."""
+"""The dead man's switch, against a server with scripted responses."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The simulated engine breaks as it is told to, and heals as a real one would."""
+"""The simulated engine fails on request and recovers as a real one does."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Which model is asked, with whose key, at what price; and what a service says of waiting."""
+"""The choice of the model, its key and its price, and the waiting time that a service requests."""
 
 import threading
 from collections.abc import Mapping

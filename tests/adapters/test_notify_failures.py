@@ -1,4 +1,4 @@
-"""Each failure of a web service told as what it is, in one line, without its address."""
+"""Each failure of a web service is reported with its cause, in one line, without its address."""
 
 import socket
 import threading
@@ -58,7 +58,7 @@ def test_refused_connection_and_unknown_host_differ():
 
 @contextmanager
 def peer(answer: bytes):
-    """Somebody who says this to whoever connects, and hangs up."""
+    """A server that sends this answer to each client and closes the connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:

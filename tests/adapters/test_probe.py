@@ -59,7 +59,7 @@ Start = Callable[..., Server]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a server: one that says something, or one that behaves as told."""
+    """Start a server: one that sends a fixed text, or one with the given behaviour."""
     servers: list[Server] = []
 
     def begin(says: bytes = b"", *, behave=None, tls=None) -> Server:
@@ -77,7 +77,7 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory) -> Path:
-    """A certificate that nobody has signed, with its key."""
+    """A self-signed certificate with its key."""
     path = tmp_path_factory.mktemp("tls") / "own.pem"
     command = [
         "openssl",

@@ -38,7 +38,7 @@ def test_probe_passes_when_the_container_responds(docker_engine, server):
 
 
 def test_probe_fails_when_the_container_hangs(docker_engine, make_container):
-    """The kernel takes the connection, and nobody answers it."""
+    """The kernel accepts the connection, and no process answers."""
     hung = make_container(
         (
             "sh",

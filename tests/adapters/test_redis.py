@@ -36,7 +36,7 @@ def test_documented_keys_exist_for_third_parties(redis_client: Client) -> None:
 
 
 def test_history_skips_invalid_points_and_reads_old_ones(redis_client: Client) -> None:
-    """Who listens must not end by what somebody else has written."""
+    """An invalid point of another writer must not end a reader."""
     redis_client.raw.rpush(
         "hemostat:history:h:web", b"[1.5,2.5,3]", b"nonsense", b"\xff", DEEP, b"[4.5,null,null,5,6]"
     )
@@ -187,7 +187,7 @@ def test_killed_redis_keeps_acknowledged_writes(state_dir: Path) -> None:
 
 
 def test_hanging_redis_is_not_started_twice(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two on one append-only file would each be told one half of everything."""
+    """Two servers on one append-only file would each get a part of the data."""
     monkeypatch.setattr("hemostat.adapters.redis.client.TIMEOUT_SECONDS", 0.1)
     embedded = EmbeddedRedis(state_dir)
     embedded.ensure_running()

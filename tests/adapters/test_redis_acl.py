@@ -1,4 +1,4 @@
-"""Who may speak: each role can do its work with its user, and is refused what is not its own."""
+"""Redis access control: each role can do its work with its user, and is refused everything else."""
 
 import re
 import threading
@@ -488,7 +488,7 @@ def heal(server: Guarded, engine: InMemoryEngine) -> None:
 @pytest.mark.redis
 @pytest.mark.parametrize("host", [ANY_HOST, "h"])
 def test_roles_heal_a_container_with_their_own_users(server: Guarded, tmp_path: Path, host: str) -> None:
-    """Redis refuses none of them anything on the way from the crash to the stored outcome."""
+    """Redis refuses no command of the roles from the crash to the stored outcome."""
     with roles_at_work(server, tmp_path, host) as engine:
         heal(server, engine)
     assert server.client(ADMIN).raw.acl_log() == []

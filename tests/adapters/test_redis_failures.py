@@ -1,4 +1,4 @@
-"""Redis's refusals: each is told by its cause, passes by itself, and holds no password."""
+"""Each refusal of Redis is reported with its cause, is recovered from, and contains no password."""
 
 import itertools
 import socket

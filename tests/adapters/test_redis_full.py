@@ -1,4 +1,4 @@
-"""An embedded Redis that is full: what was handled makes room, and what waits for a role stays."""
+"""In a full embedded Redis, handled entries make room, and entries that wait for a role stay."""
 
 from contextlib import closing, suppress
 

@@ -1,4 +1,4 @@
-"""One row that cannot be read is one row: the others are read, it is set aside, and people are told."""
+"""A row that cannot be read is set aside and reported; the other rows are read."""
 
 import base64
 

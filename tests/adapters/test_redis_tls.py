@@ -1,4 +1,4 @@
-"""Redis over TLS: who is not trusted gets nothing, and is told why in one line."""
+"""Redis over TLS: an untrusted client is refused, with the reason in one line."""
 
 import socket
 import subprocess

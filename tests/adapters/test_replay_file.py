@@ -1,4 +1,4 @@
-"""Recordings as files: what is written is read, and what cannot be read is told in a line."""
+"""Replay files: written events are read again, and a file that cannot be read is reported in one line."""
 
 import gzip
 import os
@@ -42,7 +42,7 @@ def test_renamed_file_is_read(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
 def test_intact_part_of_a_truncated_file_is_read(tmp_path, name):
-    """As the kill of a recorder leaves it; wherever that is."""
+    """The file as a killed recorder leaves it, cut at any place."""
     path = write(tmp_path / name)
     content = path.read_bytes()
     for size in range(len(content) // 2, len(content), len(content) // 7):

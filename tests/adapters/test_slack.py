@@ -1,4 +1,4 @@
-"""Slack's webhook, against a server that answers as it is told to."""
+"""Slack's webhook, against a server with scripted responses."""
 
 import json
 import traceback

@@ -1,4 +1,4 @@
-"""What is SQLite's alone: a private file, that shrinks; and how failures of either database are told."""
+"""Properties of SQLite alone: a private file that shrinks. Messages about failures of either database."""
 
 import os
 import sqlite3

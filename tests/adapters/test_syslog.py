@@ -1,4 +1,4 @@
-"""The system's log takes a line, or the line is lost: nobody waits for it."""
+"""The system log takes a line, or the line is dropped without a wait."""
 
 import socket
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_line_is_written_with_its_priority_and_program(log):
 
 
 def test_line_is_dropped_when_syslog_blocks(log):
-    """It is full and nobody reads it: without a time limit of its own this would wait for good."""
+    """The socket's queue is full and not read: without a time limit the write would block for ever."""
     _, path = log
     assert not all(write_line("x" * 1000, path) for _ in range(2000))
 

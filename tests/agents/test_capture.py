@@ -1,4 +1,4 @@
-"""Incidents that were told of, as recordings: what was known when they were raised, and nothing after it."""
+"""Reported incidents as eval cases: what was known when they were raised, and nothing later."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""One channel: what it is told, in what order, and what becomes of it where that fails."""
+"""One channel: which notifications it gets, in which order, and what happens after failures."""
 
 import msgspec
 import pytest
@@ -33,7 +33,7 @@ GONE = make_notification(Topic.GONE, kind="", container="Redis", incident="hemos
 
 
 class Phone:
-    """A channel that fails as often as it is told to."""
+    """A channel that fails a given number of times."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
@@ -48,7 +48,7 @@ class Phone:
 
 
 class Picky(Phone):
-    """A channel that always fails at what is about one container."""
+    """A channel that always fails for notifications about one container."""
 
     def __init__(self, container: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Every event is kept once; what is news waits for those whom it concerns."""
+"""Every event is stored once, and notifications are queued for the channels that they concern."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Asking a model: what it is shown, what bounds it, and what becomes of whatever it says."""
+"""Requests to a model: their content, their limits, and how answers are used."""
 
 import threading
 from collections.abc import Sequence

@@ -410,7 +410,7 @@ def test_each_round_publishes_stats_of_each_container(watch):
 
 
 def test_stats_contain_network_rates(watch):
-    """Between two readings of the counters, the last rate; of a process that has begun anew, none yet."""
+    """Between two readings of the counters the last rate counts. A new process has no rate yet."""
 
     def round_of(received: int | None = None, sent: int | None = None) -> tuple[float | None, float | None]:
         watch.clock.advance(1.0)
@@ -911,7 +911,7 @@ def test_container_with_an_unreadable_enable_label_is_watched(watch):
 
 
 def restarted_ill(watch) -> str:
-    """A container whose restart did not help: its check has not passed since, and fails again."""
+    """A container whose restart did not help: its health check has not passed since, and fails again."""
     web = watch.make(health=("true",))
     watch.engine.set_health(web, "unhealthy")
     watch.sample(1)

@@ -41,7 +41,7 @@ class Scene(MonitorHarness):
         self.event(container, "kill", signal=signal)
 
     def end(self, container: str, code: int, *, status: str = "exited", **fields) -> None:
-        """The process ends, and the engine says so; nothing else does."""
+        """End the process with an event of the engine alone."""
         box = self.engine._boxes[container]
         box.end(code, self.clock.now())
         box.status = status

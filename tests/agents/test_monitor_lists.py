@@ -245,7 +245,7 @@ def test_missing_events_are_reported_although_lists_work(watch):
 
 
 def test_one_hanging_inspection_ends_the_look_at_a_death(watch, stuck):
-    """Whoever names many that hang keeps the deaths of others waiting for no longer."""
+    """A container with many dependencies that hang does not delay the deaths of others for longer."""
     needs = [watch.make(name=f"db{number}") for number in range(5)]
     web = watch.make(labels={"hemostat.depends_on": ",".join(f"db{number}" for number in range(5))})
     stuck.hanging = dict.fromkeys(needs, HANGS)

@@ -98,7 +98,7 @@ def test_crash_before_the_action_leads_to_the_action(scene):
 
 
 def begun(scene: ResponderHarness, responder: Responder) -> Event:
-    """A request to restart whose responder dies just before it acts."""
+    """A request to restart whose responder dies just before the action."""
     event = scene.request(Kind.UNHEALTHY, container=scene.make("app", health=("true",)))
     scene.engine.set_health("app", "unhealthy")
     scene.engine.restart, restart = broken(EngineUnreachableError("engine gone")), scene.engine.restart
@@ -881,7 +881,7 @@ def test_started_action_that_is_now_forbidden_is_not_resumed(scene):
 
 
 def test_only_actions_run_in_the_background(scene):
-    """Whoever is refused, or has to wait, is answered at once; where there is no room the others wait."""
+    """A request that is refused or has to wait is answered at once; without a free thread the others wait."""
     event, now = scene.crashed(), scene.clock.now()
     assert isinstance(scene.responder(protect=("web",)).step(event, now), list)
     answer = scene.responder().step(event, now)
@@ -891,7 +891,7 @@ def test_only_actions_run_in_the_background(scene):
 
 
 def test_stale_decision_is_made_again_in_the_background(scene):
-    """It may have waited, and the container been started by hand, or the kill switch pressed meanwhile."""
+    """The request may have waited, and a person may have started the container or paused remediation."""
     responder = scene.responder()
     answer = responder.step(scene.crashed(), scene.clock.now())
     scene.clock.advance(DECISION_SECONDS)
@@ -951,7 +951,7 @@ def test_removal_while_evidence_is_gathered_is_reported(scene):
 
 
 def test_pause_stops_an_action_that_is_about_to_run(scene):
-    """Whoever has reserved is not at work yet: what it gathers and plans may take long."""
+    """A reserved attempt has not acted yet: its evidence and plan may take long."""
     event, responder = scene.crashed(), scene.responder()
     at_evidence(scene, lambda: scene.desk.pause("*", Pause(by="ann", at=scene.clock.now())))
     answer = put_off(scene, event, responder)
@@ -993,7 +993,7 @@ def test_slow_plan_does_not_shorten_the_lease(scene):
 
 
 def test_request_with_a_mismatched_name_is_refused(scene):
-    """Nor hide its labels: what it names is looked at, and an alert must have told of that one."""
+    """Its labels are read from the container that it names, about which there must be an alert."""
     scene.make("db", labels={"hemostat.protect": "true"})
     request = scene.request(Kind.HUNG)
     lent = Container(id=scene.engine.inspect("db").ref.id, name="web")
@@ -1018,7 +1018,7 @@ def test_started_raise_is_dropped_after_a_stop_by_a_person(scene):
 
 
 def test_raised_service_is_restored_after_its_replica_left(scene):
-    """Swarm puts another in the place of an unhealthy one: the service still has more replicas."""
+    """Swarm replaces an unhealthy replica: the service still has more replicas."""
     labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.max": "3"}
     scene.engine.services["s1"] = Service(id="s1", name="shop", replicas=2, labels=labels)
     for name in ("shop-1", "shop-2"):
@@ -1102,7 +1102,7 @@ def test_container_that_is_now_protected_is_not_scaled_down(scene):
 
 
 def test_container_removed_after_its_restart_counts_as_acted_on(scene):
-    """Or whatever is made anew again and again would be restarted again and again."""
+    """Otherwise a container that is recreated endlessly would be restarted endlessly."""
     event = scene.request(Kind.HUNG)
     scene.clock.on_sleep = lambda _: scene.engine.remove("web")
     done = scene.step(event)
@@ -1127,7 +1127,7 @@ def test_duplicate_requests_create_one_approval(scene):
 
 
 def test_repeated_approval_event_has_the_same_id(scene):
-    """After a crash, or where the request is on its stream twice: whoever keeps events knows it."""
+    """After a crash, or where the request is on its stream twice: stores recognise the event by its id."""
     event = scene.crashed()
     first = put_off(scene, event, scene.responder(mode="approve"))
     scene.clock.advance(5)

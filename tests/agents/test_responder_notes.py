@@ -1,4 +1,4 @@
-"""Only what a monitor told of is done, as it told it, and not after it told that this is over."""
+"""Only requests that match an alert of a monitor are carried out, and none after the incident's end."""
 
 import msgspec
 import pytest
@@ -32,7 +32,7 @@ def note(scene: ResponderHarness, request: Event, **changes: object) -> None:
 
 
 def busy(scene: ResponderHarness, **changes: object) -> Event:
-    """A request against a CPU that a monitor told of."""
+    """A request about high CPU that a monitor has reported."""
     request = scene.request(Kind.CPU_HIGH)
     note(scene, request)
     return changed(request, **changes)
@@ -122,7 +122,7 @@ def test_container_left_down_by_a_restart_is_started(scene):
 
 @pytest.mark.parametrize(("action", "outcome"), [(Action.START, None), (Action.RESTART, Outcome.FAILED)])
 def test_next_ladder_step_is_dropped_when_the_incident_ended(scene, action, outcome):
-    """A start without a failed attempt of ours, and a restart of what is well."""
+    """A start without a failed attempt before it, and a restart of a container that has recovered."""
     request = busy(scene)
     if outcome is not None:
         failed(scene, Action.EXEC)
@@ -144,7 +144,7 @@ def test_next_ladder_step_is_executed_when_the_failure_returns(scene):
 
 
 def test_incident_of_an_older_monitor_is_known_by_name(scene):
-    """It notes nothing else; what it told of must be healed during an update."""
+    """An older monitor writes no other notes, and its incidents must be healed during an update."""
     assert scene.step(scene.request(Kind.CPU_HIGH)).outcome is Outcome.HEALED
 
 

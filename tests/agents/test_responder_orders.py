@@ -210,7 +210,7 @@ def test_outcome_of_an_order_masks_secrets_of_labels(scene):
 
 
 def test_refused_order_is_not_executed_when_redelivered(scene):
-    """Its seal is still valid. Who may write to the stream, and not give orders, can repeat it."""
+    """Its seal is still valid. A client that may write to the stream, but not give orders, can repeat it."""
     scene.desk.pause("web", Pause(by="bob", at=scene.clock.now()))
     event = ordered(scene)
     assert scene.step(event).reason is Reason.PAUSED

@@ -14,7 +14,7 @@ TOLD = event(complete())
 
 
 class Rounds:
-    """A responder and a bus that fail in turn; the role is told to stop when the last round is over."""
+    """A responder and a bus that fail in turn. The role stops after the last round."""
 
     def __init__(self, *outcomes: Exception | None) -> None:
         self.outcomes = list(outcomes)

@@ -1,4 +1,5 @@
-"""HemoStat watches itself: people hear what is gone, and somebody outside that all is well."""
+"""HemoStat monitors itself: missing parts are notified, and an external service gets pings while all is
+well."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Containers that hang inspections at will do not delay what is to be known about another one."""
+"""Containers that hang inspections at will do not delay the inspection of another one."""
 
 from collections.abc import Sequence
 

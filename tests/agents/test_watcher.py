@@ -356,7 +356,7 @@ def test_heartbeat_is_bounded_in_size(watch):
 
 
 def test_readable_part_of_the_monitor_state_is_restored(watch):
-    """A crash while no monitor runs is told by what is left of the memory of the last one."""
+    """A crash while no monitor runs is reported from the readable part of the previous monitor's state."""
     web, other = watch.make("web"), watch.make("other")
     watch.engine.crash(other)
     eventually(watch.alerts)

@@ -41,7 +41,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def told(bus):
-    """An incident that was told of, with what was kept of it."""
+    """A reported incident with its stored data."""
     asked = needed(alert=BUSY)
     done = complete(kind=Kind.CPU_HIGH)
     bus.publish([event(BUSY), event(asked, 0.1), event(done, 3)])

@@ -1,4 +1,4 @@
-"""`hemostat events`: every event once, whatever becomes of the connection."""
+"""`hemostat events`: every event once, also after the connection was lost."""
 
 import os
 import signal
@@ -82,7 +82,7 @@ def test_last_values_are_shown_for_unstored_types(memory):
 
 
 def test_each_event_is_printed_once_after_reconnects(capsys):
-    """What is published while nobody listens is made up for."""
+    """Events that are published while the connection is lost are printed later."""
     first, unheard, last = event(alert()), event(needed(), 1), event(complete(), 2)
     bus = Flaky([first], [last])
     follow, heard = reader(bus)

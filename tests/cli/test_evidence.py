@@ -1,4 +1,4 @@
-"""`hemostat evidence`: what is kept of an incident, for people and for programs."""
+"""`hemostat evidence`: what is stored about an incident, for people and for programs."""
 
 import os
 from pathlib import Path

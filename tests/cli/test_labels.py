@@ -1,4 +1,4 @@
-"""`hemostat labels`: what was understood, and what was not."""
+"""`hemostat labels`: the labels that were understood, and those that were not."""
 
 from types import SimpleNamespace
 

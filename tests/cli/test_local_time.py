@@ -1,4 +1,4 @@
-"""Moments as people write them, and stretches of time in the zone of whoever asks."""
+"""Times and time spans as people write them, in the zone of the person."""
 
 import time
 from datetime import datetime

@@ -27,7 +27,7 @@ def watched(bus):
 
 
 def answering(bus, **outcomes: Outcome) -> threading.Thread:
-    """A responder that answers the orders for these containers as it is told to, and first that they wait."""
+    """A responder that gives these answers to orders for these containers, and first a waiting one."""
 
     def answer() -> None:
         eventually(lambda: len(bus.read_recent("order", 9)) == len(outcomes))

@@ -1,4 +1,4 @@
-"""`hemostat repair`: rows that cannot be read are listed, and removed when a person says so."""
+"""`hemostat repair`: unreadable rows are listed, and removed when a person confirms."""
 
 import base64
 import os

@@ -1,4 +1,4 @@
-"""`hemostat tui --web`: what it says, what it refuses, and a browser that opens it."""
+"""`hemostat tui --web`: its messages, its refusals, and a browser that opens it."""
 
 import asyncio
 import json

@@ -110,7 +110,7 @@ def test_calls_are_answered_turn_by_turn(ask: Ask, server: ModelServer) -> None:
 @pytest.mark.parametrize("vendor", ["openai", "local"], indirect=True)
 @pytest.mark.parametrize("told", ["", "{", "[]", "null", "[" * 100_000, '{"a": "\\ud800"}', {"grep": "x"}])
 def test_unreadable_arguments_are_none(ask: Ask, told: object) -> None:
-    """The model wrote them, so it can be told what is missing; the service is all right."""
+    """The model wrote them, so the model can be told what is missing. The service has not failed."""
     call = {"id": "c1", "function": {"name": "logs", "arguments": told}}
     message = {"role": "assistant", "tool_calls": [call]}
     said = ask([Sends(json.dumps({"choices": [{"message": message}]}))])

@@ -29,7 +29,7 @@ class Lab(NamedTuple):
     put: Callable[[str, bytes], object]
     """Appends bytes as they are."""
     dead: Callable[[], list[str]]
-    """The errors of what was buried."""
+    """The errors of the dead letters."""
     pass_time: Callable[[float], object]
     lasts: Callable[[str], float]
     """Seconds until a key expires."""

@@ -1,4 +1,4 @@
-"""What channels are to be told: in memory and in Redis."""
+"""Notifications that wait for their channels: in memory and in Redis."""
 
 import msgspec
 import pytest
@@ -147,7 +147,7 @@ def test_pending_notifications_are_counted_by_channel(outbox):
 
 @pytest.mark.redis
 def test_concurrent_notification_is_not_lost(redis_client, monkeypatch):
-    """Two alert roles at the same incident: the one that comes second merges anew."""
+    """Two alert roles with notifications of the same incident: the second one merges again."""
     first, second = RedisOutbox(redis_client), RedisOutbox(redis_client)
     plain = second._merge_rows
 

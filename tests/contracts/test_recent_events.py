@@ -55,7 +55,7 @@ def test_all_types_can_be_stored_together(store: RecentEvents) -> None:
 
 @pytest.mark.parametrize("name", ["\x00", "\ud7ff\u2028", "x" * 50_000, "'; DROP TABLE", ""])
 def test_hostile_sender_does_not_block_others(store: RecentEvents, name: str) -> None:
-    """Whatever an event is called, it is kept, and those beside it too."""
+    """Events are stored whatever their names are, and so are other events."""
     data = alert(container=msgspec.structs.replace(alert().container, name=name, id=name))
     hostile = msgspec.structs.replace(event(data), id=name, host=name, incident=name)
     assert store.append([event(alert()), hostile, event(complete())]) == [

@@ -1,4 +1,5 @@
-"""Text from outside calls nobody, links nowhere and formats nothing, in every channel. It reads the same."""
+"""Text from outside mentions no one, links nowhere and formats nothing in every channel, and reads the
+same."""
 
 import re
 from html import unescape

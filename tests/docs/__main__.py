@@ -1,4 +1,4 @@
-"""Writes the documents that are made from the code anew: python -m tests.docs."""
+"""Writes the generated parts of documents again: python -m tests.docs."""
 
 from tests.docs.made import MADE, ROOT
 

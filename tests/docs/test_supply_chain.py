@@ -1,4 +1,4 @@
-"""What is fetched to build, test and run HemoStat is named by what it is, not by where it lies."""
+"""Everything that is fetched to build, test and run HemoStat is identified by its content."""
 
 import json
 import re

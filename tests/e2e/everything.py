@@ -14,7 +14,7 @@ CRASHING = ("sh", "-c", "trap 'exit 0' TERM; trap 'exit 7' USR1; while :; do sle
 
 
 class Everything(HemoStatAll):
-    """`hemostat all` in a process, watching this session's containers alone."""
+    """`hemostat all` in a process that watches only this session's containers."""
 
     def __init__(self, state_dir: Path, **settings: str) -> None:
         only = f"hemostat.test={SESSION}"
@@ -41,7 +41,7 @@ def everything(state_dir: Path) -> Iterator[Everything]:
 
 
 def watched(everything: Everything, make_container: Callable[..., str], engine: DockerEngine) -> str:
-    """A container that the monitor knows; its name."""
+    """Create a container, wait until the monitor knows it, and return its name."""
     name = engine.inspect(make_container(CRASHING)).ref.name
     eventually(lambda: name in {each["name"] for each in everything.status()["containers"]})
     return name

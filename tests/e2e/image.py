@@ -1,7 +1,7 @@
-"""Builds the image without a registry and brings the compose file up: python -m tests.e2e.image.
+"""Builds the image without a registry and starts the compose file: python -m tests.e2e.image.
 
-The base is made from this machine, the wheels come from the package index that pip uses here. The demo
-service is then killed, and must be healed by the four roles in their containers.
+The base is made from this machine, and the wheels come from the package index that pip uses here. The demo
+service is then killed and must be healed by the four roles in their containers.
 """
 
 import json
@@ -79,7 +79,8 @@ def heal(compose: list[str]) -> None:
 
 
 def check_access(compose: list[str]) -> None:
-    """The roles do without the engine's own socket, and Redis and its proxy are on no network."""
+    """Check that the roles do not use the engine's own socket, and that Redis and its proxy are on no
+    network."""
     checks = doctor(compose, "responder")
     for name in ("Redis", "Redis access", "Redis memory", "Docker Engine", "engine access"):
         if checks[name]["level"] != "ok":
@@ -94,13 +95,13 @@ def check_access(compose: list[str]) -> None:
 
 
 def doctor(compose: list[str], service: str) -> dict[str, dict[str, str]]:
-    """Its checks by their names."""
+    """Return the checks of `hemostat doctor` by name."""
     said = out(*compose, "exec", "-T", service, "hemostat", "doctor", "--json", quiet=True)
     return {each["name"]: each for each in json.loads(said)["checks"]}
 
 
 def guard(compose: list[str]) -> None:
-    """Without keys or a password of their own Arcane and Grafana do not begin, whatever their images."""
+    """Check that Arcane and Grafana do not start without keys and a password, whatever their images are."""
     for service, words in {
         "arcane-keys": "ENCRYPTION_KEY: is not set",
         "grafana-password": "is not set",

@@ -1,4 +1,4 @@
-"""A base image from what this machine has: Python, busybox, Redis, HAProxy, and the libraries that they need.
+"""Builds a base image from this machine's files: Python, busybox, Redis, HAProxy, and their libraries.
 
 For building HemoStat's image where no registry can be reached.
 """
@@ -14,15 +14,15 @@ from pathlib import Path
 
 LEFT = {"site-packages", "test", "__pycache__", "idlelib", "tkinter", "lib2to3", "turtledemo"}
 REDIS_USER = 999
-"""Who runs Redis in its official image."""
+"""The user id that runs Redis in its official image."""
 PASSWD = b"root:x:0:0::/root:/bin/sh\n"
 LINKED = re.compile(r"(/\S+) \(0x")
 THREADS = ("libpthread.so.0", "librt.so.1", "libdl.so.2", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1")
-"""What wheels are linked with, besides."""
+"""Further libraries that wheels are linked with."""
 
 
 def base_image(name: str) -> None:
-    """Import it under this name."""
+    """Import the base image under this name."""
     command = ["docker", "import", "-", name]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as docker:
         assert docker.stdin is not None

@@ -1,5 +1,5 @@
-"""Whatever becomes of a model's service, every alert is answered in time and within policy, and a crash waits
-for none of it."""
+"""Whatever fault a model's service has, every alert is answered in time and within policy, and the restart
+after a crash does not wait for the model."""
 
 import threading
 from collections.abc import Iterator
@@ -21,7 +21,8 @@ from tests.support.samples import alert, event
 
 HANGS = ("silence", "a byte now and then")
 SHORT, LONG = 1.0, 20.0
-"""Seconds of analyzer.timeout: what hangs uses it up, and of the others none should."""
+"""Seconds of analyzer.timeout: a fault that hangs uses all of the short one; no other fault may use up the
+long one."""
 ROLE = ROLES_BY_NAME["analyzer"]
 
 

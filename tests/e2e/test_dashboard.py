@@ -1,4 +1,4 @@
-"""The dashboard in a terminal of its own, on real roles and a real container."""
+"""The dashboard in a terminal, with real roles and a real container."""
 
 import subprocess
 import sys
@@ -14,11 +14,11 @@ from tests.support.required import program
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 
 PATIENT = ("sh", "-c", "rm -f /tmp/sick; trap 'exit 0' TERM; while :; do sleep 0.1; done")
-"""Ill from when it is told to be, and well again after a restart."""
+"""Becomes unhealthy when /tmp/sick is created, and is healthy again after a restart."""
 
 
 class Terminal:
-    """A tmux of its own, with the dashboard in it."""
+    """A tmux server with the dashboard in it."""
 
     def __init__(self, everything: Everything) -> None:
         self._socket = str(everything.log.with_name("tmux"))
@@ -36,7 +36,7 @@ class Terminal:
         self._tmux("send-keys", *keys)
 
     def wait(self, *texts: str, seconds: float = 40) -> None:
-        """Until all of it is on the screen."""
+        """Wait until all these texts are on the screen."""
         last = ""
 
         def shown() -> bool:

@@ -1,4 +1,4 @@
-"""Every demo, as a user plays it: on the real engine, in memory, interrupted, killed."""
+"""Every demo as a user runs it: on the real engine, in memory, interrupted, and killed."""
 
 import json
 import signal
@@ -15,7 +15,7 @@ from tests.support.engine_fixtures import eventually
 from tests.support.lab.command import environ, run, start
 
 NO_ROLES = {"REDIS_URL": "unix:///nonexistent/redis.sock"}
-"""Whatever runs on this machine, the demo is to start roles of its own."""
+"""The demo has to start roles of its own, whatever else runs on this machine."""
 
 
 @pytest.fixture
@@ -25,7 +25,8 @@ def alone(state_dir: Path) -> dict[str, str]:
 
 @pytest.fixture
 def demo_container(docker_workshop: DockerTestContainers) -> Iterator[object]:
-    """Asks whether a demo's container is there; whatever is left is removed."""
+    """Yield a function that returns whether a demo's container exists. Containers that are left are
+    removed."""
     yield lambda: docker_workshop.find("hemostat.demo")
     for info in docker_workshop.find("hemostat.demo"):
         docker_workshop.remove(info.ref.id)
@@ -87,7 +88,7 @@ def test_next_demo_removes_leftovers_of_a_killed_one(alone, state_dir, demo_cont
 
 
 def servers_in(directory: Path) -> list[str]:
-    """The processes that were started with something in this directory."""
+    """Return the processes whose command line contains this directory."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -106,7 +107,7 @@ def servers_in(directory: Path) -> list[str]:
     ],
 )
 def test_demo_starts_its_own_roles_if_others_cannot_see_it(known, why, state_dir):
-    """Whether the setting is known to the demo, or to the running roles alone."""
+    """The setting is known to the demo, or to the running roles alone."""
     env = environ(state_dir, MONITOR_ONLY="shop=1")
     with start("all", env=env, stderr=subprocess.DEVNULL) as everything:
         try:

@@ -1,4 +1,4 @@
-"""`hemostat all` on the real engine: the loop heals, whatever is killed on the way."""
+"""`hemostat all` on the real engine: containers are healed whatever process is killed meanwhile."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.redis]
 
 @pytest.fixture
 def crash(docker_engine: DockerEngine) -> Callable[[str], float]:
-    """Crash the container, wait until it runs again; when it started."""
+    """Crash the container and wait until it runs again. Returns when it was started."""
 
     def crash(container: str) -> float:
         before = docker_engine.inspect(container).started_at

@@ -1,4 +1,4 @@
-"""The account of the fault table: it must see what is lost, doubled or over budget."""
+"""The account of the fault table notices lost and doubled actions, and those over budget."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Nothing is lost and nothing is done twice, whatever breaks: the short version of `tests.e2e.faults`."""
+"""No event is lost and no action is done twice under any fault: the short version of `tests.e2e.faults`."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""People hear of every incident, whatever is killed: real roles, a real Redis, a server that plays Slack."""
+"""Every incident is notified, whatever is killed: real roles, a real Redis, a server that imitates Slack."""
 
 import os
 import signal
@@ -29,11 +29,11 @@ channel_sender.MAX_BACKOFF_SECONDS, channel_sender.POLL_SECONDS = 0.2, 0.05
 self_monitor.CHECK_SECONDS = 0.1
 main()
 """
-"""The alert role, with waits that a test can wait for."""
+"""The alert role with short waits, for the test."""
 
 
 class Role:
-    """The alert role as a process, which can be killed and begun again."""
+    """The alert role as a process, which can be killed and started again."""
 
     def __init__(self, url: str, **settings: str) -> None:
         self._environ = {**os.environ, "HEMOSTAT_ALERT_SLACK_WEBHOOK": url}
@@ -60,14 +60,14 @@ def hook() -> Iterator[Hook]:
 
 
 def incident(number: int):
-    """One that HemoStat heals."""
+    """The events of an incident that HemoStat heals."""
     web = Container(id=f"c{number}", name=f"web-{number}")
     at, told = time.time() - NOW, {"incident": f"i{number}"}
     return [event(alert(container=web), at, **told), event(complete(container=web), at + 0.01, **told)]
 
 
 def heard(hook: Hook) -> Counter[str]:
-    """How often people have heard of each incident."""
+    """Return how often each incident was notified."""
     return Counter(request.json["blocks"][-1]["elements"][0]["text"] for request in hook.heard)
 
 
@@ -110,7 +110,7 @@ def test_loss_of_redis_is_notified_and_pings_are_sent(
 
 
 def _others_live(client: Client) -> bool:
-    """As the other roles would say themselves."""
+    """Send the heartbeats of the other roles."""
     beats = [event(heartbeat(name), time.time() - NOW) for name in ("monitor", "analyzer", "responder")]
     with suppress(BusError):
         RedisBus(client).publish_live(beats, ttl=60)

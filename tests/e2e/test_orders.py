@@ -1,4 +1,5 @@
-"""What a person orders at the command line, on real containers: done once, within limits, and respected."""
+"""Orders at the command line on real containers: each is carried out once, within limits, and its result is
+respected."""
 
 import json
 
@@ -12,7 +13,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.redis]
 
 
 def order(everything: Everything, *arguments: str):
-    """The exit code, and the answers."""
+    """Return the exit code and the answers."""
     done = run("order", *arguments, "--yes", "--json", env=everything.env)
     return done.returncode, json.loads(done.stdout)
 
@@ -31,7 +32,8 @@ def test_ordered_restart_is_executed_and_published(everything, make_container, d
 
 @pytest.mark.parametrize("policy", ["no", "always"])
 def test_ordered_stop_lasts_until_an_ordered_start(policy, everything, make_container, docker_engine):
-    """Though Docker's own policy would restart what dies, and HemoStat what crashes: here it exits with 7."""
+    """Docker's own policy would restart a process that dies, and HemoStat one that crashes: this one exits
+    with 7."""
     stubborn = ("sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done")
     name = docker_engine.inspect(make_container(stubborn, restart_policy=policy)).ref.name
     eventually(lambda: name in {each["name"] for each in everything.status()["containers"]})

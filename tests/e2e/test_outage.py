@@ -1,5 +1,5 @@
-"""Whatever of the alert role, its database and its webhook is killed, the database comes to hold what the
-streams held, and people hear of every incident: `tests.e2e.outage` in short, and how it counts."""
+"""Whatever is killed of the alert role, its database and its webhook, the database gets all events of the
+streams, and every incident is notified: `tests.e2e.outage` in short, and the way it counts."""
 
 import msgspec
 import pytest

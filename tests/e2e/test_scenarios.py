@@ -9,14 +9,14 @@ import pytest
 from tests.e2e.scenarios.suite import SCENARIOS
 
 LONGEST = 1500
-"""Seconds for all of them."""
+"""Seconds for all scenarios."""
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis, pytest.mark.timeout(LONGEST + 20)]
 
 
 @pytest.fixture(scope="module")
 def played() -> dict[str, dict]:
-    """What came of each, by name."""
+    """Return the result of each scenario by name."""
     command = [sys.executable, "-m", "tests.e2e.scenarios", "--json"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=False)
     assert ended.stdout, ended.stderr

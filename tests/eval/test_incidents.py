@@ -1,4 +1,4 @@
-"""The recorded incidents: what they hold, and how the rules stand on them."""
+"""The eval cases: their content, and how the rules decide them."""
 
 from pathlib import Path
 

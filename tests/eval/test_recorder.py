@@ -1,4 +1,4 @@
-"""What the scenario suite writes down of an incident, and what it leaves out."""
+"""The content of an eval case that the scenario suite captures, and what it leaves out."""
 
 from types import SimpleNamespace
 

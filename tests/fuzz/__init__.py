@@ -1,1 +1,1 @@
-"""What enters from outside, mutated at random: nothing but the documented error may come of it."""
+"""Input from outside, mutated at random: it may cause only the documented error."""

@@ -35,7 +35,8 @@ DOES = ("start", "stop", "restart", "update", "exec", "discard", "set_replicas",
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """`may`: what may be done to the container at all; `inherits`: whether it is told where it comes from."""
+    """`may`: the actions that are permitted on the container. `inherits`: whether the model is told where the
+    container comes from."""
 
     kind: Kind
     may: frozenset[str] = frozenset()

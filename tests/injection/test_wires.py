@@ -1,4 +1,5 @@
-"""The same by the vendors' own SDKs: what is sent over the wire, and what comes of what is answered."""
+"""The same cases through the vendors' own SDKs: the requests that are sent, and the effect of the
+responses."""
 
 import json
 from collections.abc import Iterator

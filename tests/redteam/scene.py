@@ -19,7 +19,7 @@ from tests.support.lab import command
 DIGITS: Final = "9" * 400
 """A number that no float holds."""
 VICTIM: Final = "while [ ! -e /tmp/go ]; do sleep 0.1; done; rm /tmp/go; exit 9"
-"""A process that ends with code 9 when it is told to. A restart cures it."""
+"""A process that ends with code 9 once /tmp/go exists. A restart cures it."""
 
 
 class Scene:
@@ -36,7 +36,7 @@ class Scene:
         self.observer = Observer(self.group, {"HOST": self.group, **settings})
 
     def stop(self) -> str:
-        """End HemoStat; what it has logged."""
+        """Stop HemoStat and return its log."""
         observer, self.observer = self.observer, None
         return observer.close() if observer is not None else ""
 
@@ -66,7 +66,8 @@ class Scene:
         return self.make(name, VICTIM, **box)
 
     def await_watched(self, container: Container) -> None:
-        """Wait until HemoStat has measured it: what is down when HemoStat looks first is left to people."""
+        """Wait until HemoStat has measured the container: one that is down at HemoStat's start is left to
+        people."""
         eventually(lambda: container.id in self.running.measured, seconds=60.0)
 
     def crash(self, name: str = "victim") -> None:

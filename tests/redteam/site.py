@@ -90,7 +90,7 @@ class Site:
         return {name: self.engine.inspect(name).started_at for name in ("web", "db")}
 
     def crash_and_heal(self) -> Event:
-        """Web dies and is healed, and its monitor says so; the request."""
+        """Crash web, heal it, and let its monitor report the end. Returns the request."""
         self.engine.crash("web", 7)
         eventually(lambda: any(each.data.phase is Phase.CLEARED for each in self.said("health_alert")))
         return next(each for each in self.said("remediation_needed") if each.data.action is Action.RESTART)

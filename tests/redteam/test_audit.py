@@ -75,7 +75,7 @@ class Site:
         return load(environ=os.environ).settings.audit_keys
 
     def keep(self, count: int = 3) -> str:
-        """Events are stored; what people are told then."""
+        """Store events, and return the notifications then."""
         self._recorder.store_events([event(alert(), next(self._numbers)) for _ in range(count)])
         return self._recorder.notice()
 
@@ -318,7 +318,7 @@ def test_verification_fails_without_redis(
 
 
 def test_rewritten_signed_chain_is_detected_with_redis_changed(site: Site) -> None:
-    """Whoever can write both the database and Redis has no key."""
+    """A client that can write both the database and Redis has no key."""
     site.restart(KEY)
     site.keep(5)
     assert site.verify() == 0

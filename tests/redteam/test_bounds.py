@@ -74,7 +74,7 @@ def test_crash_is_published_with_long_names_of_dependents(scene):
 
 
 def test_label_does_not_identify_the_engine_as_podman(scene):
-    """Under Podman every death is looked at for seconds before it is told."""
+    """Under Podman every death is held for seconds before it is reported."""
     begin = time.time()
     made = scene.make("t", labels={"containerExitCode": "1", "podId": ""}, main="exit 0")
     with closing(DockerEngine.connect()) as engine, closing(engine.events(begin)) as events:

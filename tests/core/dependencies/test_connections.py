@@ -1,4 +1,4 @@
-"""Dependencies that nobody declared."""
+"""Dependencies that are not declared."""
 
 from hemostat.core.dependencies.connections import CONNECTION_TTL_SECONDS, find_dependencies, find_edges
 from hemostat.core.dependencies.relations import Relations

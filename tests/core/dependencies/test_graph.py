@@ -1,4 +1,4 @@
-"""Whose failure it is, and whom it hits."""
+"""The root cause of a failure, and the containers that it affects."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Who is asked for outside the list follows what is known."""
+"""The containers that are requested in addition to the list follow from the known ones."""
 
 import msgspec
 import pytest

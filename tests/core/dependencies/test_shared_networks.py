@@ -1,4 +1,5 @@
-"""Who loses the network when a container is started anew, and in which order they get it back."""
+"""Containers that lose their network when another one is restarted, and the order in which they get it
+back."""
 
 from hemostat.core.dependencies.shared_networks import find_detached
 from hemostat.core.model import ContainerInfo

@@ -1,4 +1,4 @@
-"""Who may bring a container back, and which of its loops are told."""
+"""Owners that may restart a container, and which of their loops are reported."""
 
 import pytest
 

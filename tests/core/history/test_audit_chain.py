@@ -1,4 +1,4 @@
-"""What `verify_chain` finds in a chain of rows, and what it accepts."""
+"""Findings of `verify_chain` in a chain of rows, and what it accepts."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""Recordings: what is written is what is read, what was so at a moment, and what is none."""
+"""Replay files: written events are read again, the state at a moment, and files that are no replays."""
 
 import json
 from datetime import datetime, timedelta, timezone
@@ -23,7 +23,7 @@ def test_every_type_of_event_is_read_back_unchanged():
 
 
 def test_events_are_ordered_by_arrival():
-    """Clocks of hosts differ; the dashboard was where it was heard."""
+    """The clocks of hosts differ, and a replay shows events as they arrived."""
     early, late = event(alert(), 100.0), event(complete(), 1.0)
     told = parse([HEAD, encode_event_line(late, NOW + 2), encode_event_line(early, NOW + 1)])
     assert list(told.iterate_between(NOW, NOW + 5, DURABLE)) == [early, late]
@@ -73,7 +73,7 @@ def test_incidents_are_at_their_first_alert_in_the_range():
 
 
 def test_secrets_are_masked_and_identifiers_are_not():
-    """Also where whoever published did not: a recording is handed on."""
+    """A replay file is passed on, so secrets are masked again, whoever published the event."""
     bare = Container(
         id="c1", name="token=abcdef123456", labels={"hemostat.exec": "x --password=hunter2hunter2"}
     )

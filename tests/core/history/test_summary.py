@@ -1,4 +1,4 @@
-"""A summary counts every incident once, and what it cost once."""
+"""A summary counts every incident once, and its cost once."""
 
 import xml.etree.ElementTree as ET
 

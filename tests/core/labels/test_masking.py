@@ -1,4 +1,4 @@
-"""Secrets in labels: none reaches an event or a message, whichever label they stand behind."""
+"""No secret in a label reaches an event or a message, whichever label has it."""
 
 import pytest
 

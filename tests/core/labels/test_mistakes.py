@@ -1,4 +1,4 @@
-"""Labels with mistakes: which are HemoStat's, which label was meant, and what is protected."""
+"""Labels with mistakes: which of them are HemoStat's, which label was meant, and what is protected."""
 
 import pytest
 

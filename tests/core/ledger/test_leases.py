@@ -1,4 +1,4 @@
-"""No row of the ledger, whoever wrote it, keeps a container or a slot for ever."""
+"""No row of the ledger, whoever wrote it, occupies a container or a slot for ever."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""What asking a model costs, and when nobody asks."""
+"""The cost of requests to a model, and when no request is made."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""What people are told of an incident: one thread, of which the latest word waits."""
+"""The notifications of an incident: one thread, whose latest notification waits."""
 
 from itertools import permutations
 
@@ -139,8 +139,7 @@ ENDS = (Topic.HEALED, Topic.ESCALATED, Topic.FAILED, Topic.OVER)
 @pytest.mark.parametrize("topics", [(Topic.OPENED, first, second) for first in ENDS for second in ENDS])
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_order_of_arrival_does_not_matter(topics, order):
-    """Each stream is in order, and several are read at once: that it is over may be read before what was
-    done."""
+    """Each stream is in order, and several are read at once: the end may be read before the action."""
     waiting = None
     for number in order:
         each = make_notification(topics[number], float(number), done=f"done {number}")

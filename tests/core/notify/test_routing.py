@@ -1,4 +1,4 @@
-"""Who is told what, and when."""
+"""Which channel gets which notification, and when."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where containers stand towards the limits: what a screen shows is what a decision goes by."""
+"""The limits' status of containers: screens show what decisions use."""
 
 import time
 

@@ -49,7 +49,7 @@ def ask(
     at=NOW - 1,
     **book,
 ):
-    """Decide on an order that was given a second ago; no monitor told of anything."""
+    """Decide on an order that was given a second ago, without an alert of a monitor."""
     wanted = order() if wanted is None else wanted
     known = LedgerSnapshot(**{"version": 1, "attempts": attempts, "seal": seal(wanted, at), **book})
     situation = DecisionInput(book=known, peers=peers, order=wanted)
@@ -166,7 +166,8 @@ def test_order_is_executed_once():
 
 @pytest.mark.parametrize("given", ["", seal(order(action=Action.STOP), NOW - 1), seal(order(), NOW - 9)])
 def test_order_without_a_seal_is_refused(given):
-    """Whoever may put orders back on their stream gives none: not another one, nor an old one again."""
+    """A client that may return orders to their stream gives no order: neither a new one nor an old one
+    again."""
     begun = attempt(2.0, key=build_attempt_key(build_request(order(), NOW), "o1"), outcome=None)
     for attempts in ((), (begun,)):
         assert ask(*attempts, seal=given) == Refuse(

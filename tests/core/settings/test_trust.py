@@ -1,4 +1,4 @@
-"""What the labels of one container do to others: nothing that something else does not vouch for."""
+"""Labels of one container affect others only where something else vouches for them."""
 
 from typing import Any
 
@@ -236,7 +236,7 @@ def test_connection_within_a_project_is_a_dependency():
 
 
 def test_only_the_opener_of_a_connection_depends():
-    """Who has its own network in hand can make it look as if anybody had called."""
+    """A container with its own network can make it look as if any container had connected to it."""
     client, server = real("web", **CLIENT), real("db", **SERVER)
     assert observed(client, server, seen_at=server.ref.id) == ""
     assert observed(client, server, TRUST_COMPOSE, seen_at=server.ref.id) == "shop-db-1"

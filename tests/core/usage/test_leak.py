@@ -1,4 +1,4 @@
-"""What is told of memory that grows, while it is known for too short a time and later."""
+"""Alerts about memory that grows, at first and after the process has been known for longer."""
 
 from collections.abc import Callable
 from math import exp
@@ -46,7 +46,7 @@ def sampled(level: Callable[[float], float], count: int, *, start: int = 0, jitt
 
 
 def run(samples, track: UsageTracker | None = None):
-    """The track after the samples, and what is told on the way: time, kind, phase and evidence."""
+    """Return the tracker after the samples, and the alerts on the way: time, kind, phase and evidence."""
     track, told = track or create_tracker((), 0.0), []
     for each in samples:
         reading = observe(track, each, LIMITS, TUNED)

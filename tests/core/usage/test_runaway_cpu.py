@@ -1,4 +1,4 @@
-"""A loop is told from work and from computations by what the processes do."""
+"""A loop is distinguished from work and from computations by what the processes do."""
 
 import msgspec
 import pytest

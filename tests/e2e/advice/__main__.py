@@ -1,4 +1,4 @@
-"""Prints the table, or JSON; ends with 1 if a row is not as it should be."""
+"""Prints the table, or JSON. Exits with 1 if a row is not as expected."""
 
 import argparse
 import logging
@@ -13,7 +13,7 @@ from tests.support.lab.report import print_rows
 
 
 def table(rows: list[Row]) -> Table:
-    """A line for each fault, and each vendor a line of its own where they differ."""
+    """Return a line for each fault, and a separate line for each vendor where the vendors differ."""
     columns = ("fault", "decides", "decision", "breaker", "asked", "seconds", "what people are told")
     shown = Table(*columns, box=MARKDOWN)
     groups: dict[tuple[str, ...], list[Row]] = {}
@@ -29,7 +29,7 @@ def table(rows: list[Row]) -> Table:
 
 
 def _plain(told: str) -> str:
-    """Without the names of the service."""
+    """Return the text without the names of the service."""
     told = re.sub(r"(the server|Anthropic|OpenAI) at [\w.:-]+|(anthropic|openai):[\w.-]+", "it", told)
     return told.removeprefix("by the rules: ")
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a service that is asked, and with what it says; and whose word counts then."""
+"""Faults of a model's service and of its answers, and who decides under each: the model or the rules."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
@@ -22,8 +22,8 @@ CONCLUSION: Final[Mapping[str, Any]] = {
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """`script` is what the service answers, `decides` whose word counts, `says` a part of what people are
-    told, `breaks` whether the service is left alone afterwards. `analysis` are settings besides."""
+    """`script` is what the service answers. `decides`: who has to decide. `says` is a part of the expected
+    reasons. `breaks`: whether the circuit breaker opens. `analysis` are further settings."""
 
     script: Script
     decides: Literal["model", "rules"] = "rules"

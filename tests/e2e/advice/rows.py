@@ -1,4 +1,4 @@
-"""One alert under one fault: who decided, what, and what it has cost."""
+"""One alert under one fault: who decided, the decision, and its cost."""
 
 import threading
 from collections.abc import Mapping
@@ -27,17 +27,17 @@ from tests.support.model_wires import KEY
 from tests.support.samples import alert, event
 
 MARGIN: Final = 2.0
-"""Seconds beyond the time limit that a machine with much to do may need."""
+"""Seconds beyond the time limit that a busy machine may need."""
 
 ALERT: Final = alert(
     kind=Kind.CPU_HIGH, window=10.0, evidence=(Evidence("cpu", 99.0, "%"), Evidence("received", 1e6, "B/s"))
 )
-"""The rules would say: saturated, no action. The model would restart it."""
+"""The rules decide: saturated, no action. The model decides: restart."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """`decided` is `model`, `rules` or, where there was no decision, `nobody`; `breaker` is `closed`, or for
-    how long it is open. `wrong` says what should have been otherwise."""
+    """`decided` is `model`, `rules` or, without a decision, `nobody`. `breaker` is `closed`, or for how long
+    the circuit breaker stays open. `wrong` describes the differences from what is expected."""
 
     vendor: str
     fault: str
@@ -55,7 +55,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Desk:
-    """An analyzer that asks this vendor's model, as it is served here."""
+    """An analyzer that uses this vendor's model on a server of the test."""
 
     def __init__(self, vendor: str, server: ModelServer, timeout: float, more: Mapping[str, Any]) -> None:
         analysis = AnalyzerSettings(
@@ -92,7 +92,7 @@ class Desk:
         self.limits = settings.responder
 
     def answer(self, told: HealthAlert = ALERT) -> list[Event]:
-        """What becomes of an alert, by the long way where it takes that."""
+        """Return the analyzer's events for an alert. Background work runs here."""
         result = self.analyzer.step(event(told), self.clock.now())
         return list(result.work(self.clock.now()) if isinstance(result, RunInBackground) else result)
 
@@ -117,7 +117,7 @@ def play(vendor: str, name: str, *, timeout: float) -> Row:
 
 
 def _warmed(desk: Desk) -> None:
-    """An SDK's first request imports for a second, which belongs to no fault."""
+    """Send a first request: an SDK's first request takes a second longer, because it imports modules."""
     assert desk.model is not None
     try:
         desk.model.probe(10.0)
@@ -154,7 +154,7 @@ def _row(vendor: str, name: str, desk: Desk, server: ModelServer, timeout: float
 
 
 def _asked_again(desk: Desk, server: ModelServer) -> bool:
-    """Whether the next alert goes to a service that has just failed."""
+    """Return whether the next alert causes a request to a service that has just failed."""
     before = len(server.asked)
     desk.answer()
     return len(server.asked) != before

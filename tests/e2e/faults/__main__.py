@@ -1,4 +1,4 @@
-"""Prints the table, or JSON; ends with 1 if a row is not clean."""
+"""Prints the table, or JSON. Exits with 1 if a row is not clean."""
 
 import argparse
 import sys

@@ -1,7 +1,7 @@
-"""What became of every failure that was injected, by what was said on the bus and what the engine did.
+"""Finds the outcome of every injected failure, from the events on the bus and the engine's events.
 
-A death is accounted for if an alert tells of it and that alert has an end: healed, told to people, or still
-open where people can see it, which is in `hemostat status`. Whatever else has become of it, it is lost.
+A death is accounted for if an alert reports it and that alert has an end: healed, escalated to people, or
+still open and shown by `hemostat status`. Any other death is lost.
 """
 
 from collections import Counter
@@ -12,16 +12,16 @@ import msgspec
 from hemostat.events import Event, HealthAlert, Outcome, Phase, RemediationComplete
 
 NEAR = 1.0
-"""Seconds between the engine's two accounts of one death: its event, and the container's own state."""
+"""Maximum seconds between the times that the engine's event and the container's state name for one death."""
 CLOSED = frozenset({Outcome.HEALED, Outcome.NOT_APPLICABLE})
 PASSING = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
 
 Occurrence = tuple[str, int]
-"""An incident's id and which of its deaths."""
+"""An incident's id and the number of the occurrence."""
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """The engine's word: a container, by its id, did this then (epoch seconds)."""
+    """An event of the engine: the container's id, and the time in epoch seconds."""
 
     time: float
     container: str
@@ -29,7 +29,7 @@ class Happening(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What one fault has cost. `recovered`: seconds from the fault's end until the last container ran."""
+    """The result of one fault. `recovered`: seconds from the fault's end until the last container ran."""
 
     fault: str
     injected: int
@@ -60,8 +60,9 @@ def account(
     shown: Collection[str] = (),
     note: str = "",
 ) -> Row:
-    """`deaths` are what was injected, `happened` all that the engine told of these containers since it began,
-    `waiting` how many entries are still on the bus, `shown` the incidents that people see to be open."""
+    """Return the result of one fault. `deaths` are the injected failures, `happened` all events of the engine
+    about these containers since the beginning, `waiting` the number of entries that no role has handled yet,
+    `shown` the incidents that are shown as open."""
     fates = [_fate(death, events, waiting, shown) for death in deaths]
     counted = Counter(kind for kind, _ in fates)
     reasons = Counter(detail for kind, detail in fates if kind != "closed")

@@ -1,4 +1,5 @@
-"""Faults that need a world of their own: hostile words, a full disk, a restarted engine, a wrong clock."""
+"""Faults that need an environment of their own: hostile messages, a full disk, a restarted engine, a wrong
+clock."""
 
 import signal
 import subprocess
@@ -49,7 +50,7 @@ DISK = 24 << 20
 
 
 def hostile() -> list[bytes]:
-    """No two alike in what is wrong with them."""
+    """Return messages that are each invalid or unexpected in another way."""
     whole = msgspec.json.encode(event(needed()))
     return [
         b"",
@@ -75,7 +76,8 @@ def hostile() -> list[bytes]:
 
 
 def hostile_messages(size: Size) -> Row:
-    """On every stream, while containers crash; a few are larger than what is read at all."""
+    """Write hostile messages to every stream while containers crash. A few exceed the maximum size of a
+    message."""
     with site(size.containers) as at:
         at.begin()
         words, raw = hostile(), at.redis.raw
@@ -97,7 +99,7 @@ def hostile_messages(size: Size) -> Row:
 
 @contextmanager
 def small_disk(directory: Path) -> Iterator[Callable[[bool], None]]:
-    """A file system of its own in the directory, and what fills or frees it."""
+    """Mount a small file system in the directory. Yields a function that fills it or frees it."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=700", "tmpfs", directory], check=True)
     ballast = directory / "ballast"
 
@@ -114,7 +116,7 @@ def small_disk(directory: Path) -> Iterator[Callable[[bool], None]]:
 
 
 def full_disk(size: Size) -> Row:
-    """The log of `hemostat all` is on it too."""
+    """Fill the disk of the state directory. The log of `hemostat all` is on it, too."""
     with (
         tempfile.TemporaryDirectory(prefix="hs-disk-") as place,
         small_disk(Path(place)) as fill,
@@ -131,7 +133,8 @@ def full_disk(size: Size) -> Row:
 
 
 def restarted_engine(size: Size) -> Row:
-    """Ended and killed; its containers run on (live-restore), and some crash while it is away."""
+    """Stop and kill the engine. Its containers continue to run (live-restore), and some crash while it is
+    down."""
     engine = PrivateEngine("--live-restore", "--storage-driver=vfs")
     with closing(engine):
         provide_image(engine.url)
@@ -154,8 +157,8 @@ def restarted_engine(size: Size) -> Row:
 
 
 def clock_set_back(_: Size) -> Row:
-    """The responder with a clock that is handed to it, on the ledger in a real Redis; the engine is in
-    memory. The clocks of processes cannot be set without setting the machine's."""
+    """Set the clock of a responder back. The ledger is in a real Redis, the engine is in memory, and the
+    clock is a fake: the clock of a process cannot be set without that of the machine."""
     with tempfile.TemporaryDirectory(prefix="hs-clock-") as place:
         redis = EmbeddedRedis(Path(place))
         client = connect(redis.ensure_running())
@@ -208,8 +211,8 @@ class _Clockwork:
         return result.work(self.clock.now()) if isinstance(result, RunInBackground) else result
 
     def _crash(self, occurrence: int) -> float:
-        """One death, and all that the responder does about it; the seconds for which it has waited. What it
-        has left alone is started by hand."""
+        """Crash the container once, and handle the crash. Returns the seconds for which the responder has
+        waited. If the responder has not started the container, it is started here."""
         self.engine.crash(self.web, 7)
         died = self.clock.now()
         self.deaths.append(Happening(died, self.web, "die"))

@@ -1,4 +1,4 @@
-"""The faults, one function each: what is broken, while containers crash, and what became of it."""
+"""The faults, one function each: break something while containers crash, and return the result."""
 
 import os
 import signal
@@ -23,7 +23,8 @@ BUDGET = 3
 
 
 class Size(msgspec.Struct, frozen=True):
-    """How much of it: crashes where processes are killed, and elsewhere; seconds frozen; hostile messages."""
+    """The size of a run. `kills`: crashes where processes are killed. `crashes`: crashes in other faults.
+    `frozen`: seconds for which a process is frozen. `hostile`: number of hostile messages."""
 
     kills: int
     crashes: int
@@ -38,7 +39,7 @@ FULL = Size(kills=100, crashes=20, frozen=10.0, hostile=10_000, containers=12)
 
 @contextmanager
 def repeatedly(work: Callable[[], None], every: float) -> Iterator[None]:
-    """Do it in another thread until the block ends."""
+    """Do the work repeatedly in another thread until the block ends."""
     stop = threading.Event()
 
     def run() -> None:
@@ -121,7 +122,7 @@ def frozen_redis(size: Size) -> Row:
 
 
 def _redises(at: Site) -> str:
-    """Whether there are two of them on one file."""
+    """Return a note if more than one Redis server uses the same socket file; empty otherwise."""
     needle = str(at.directory / "redis.sock").encode()
     pids = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if _names(path, needle)]
     return "" if len(pids) == 1 else f"{len(pids)} SERVERS"
@@ -191,7 +192,8 @@ def frozen_network(size: Size) -> Row:
 
 
 def paused(size: Size) -> Row:
-    """The kill switch is pressed: what crashes stays down, and in sight, though all roles are killed too."""
+    """Pause all remediation. Containers that crash stay down and are shown, although all roles are killed,
+    too."""
     with site(size.containers) as at:
         at.begin()
         at.command("pause", "--reason", "nobody touches anything")
@@ -204,7 +206,7 @@ def paused(size: Size) -> Row:
 
 @contextmanager
 def responders(at: Site, count: int) -> Iterator[None]:
-    """So many more than the one that runs, each under a name of its own."""
+    """Start further responders, each under a name of its own."""
     made = []
     with (at.directory / "all.log").open("ab") as log:
         for number in range(count):
@@ -228,7 +230,8 @@ def ten_responders(size: Size) -> Row:
 
 
 def spent_budget(size: Size) -> Row:
-    """Ten responders, and more crashes than the budget allows to mend: what is refused is started by hand."""
+    """Run ten responders, and crash containers more often than the budget allows restarts. A container that
+    is not restarted is started here."""
     with site(2) as at:
         at.begin(RESPONDER_BUDGET=str(BUDGET))
         with responders(at, 9):

@@ -1,4 +1,5 @@
-"""Containers that crash when told to, `hemostat all` that watches them, and a witness of both."""
+"""Containers that crash on a signal, `hemostat all` that watches them, and a record of the engine's
+events."""
 
 import os
 import random
@@ -26,9 +27,9 @@ from tests.support.lab.waiting import wait_until
 
 LABEL = "hemostat.faults"
 CRASHES = ["sh", "-c", "trap 'exit 0' TERM; trap 'exit 7' USR1; while :; do sleep 3600 & wait $!; done"]
-"""Ends with code 7 on SIGUSR1: a failure even where nobody saw it happen."""
+"""Exits with 7 on SIGUSR1: a failure even if its event was not observed."""
 STEADY = 2.0
-"""Seconds that a container must have run before it is crashed again: it is verified by then."""
+"""Seconds that a container must have run before it is crashed again: the restart is verified by then."""
 GENEROUS = {
     "MONITOR_LOOP_DEATHS": "100000",
     "MONITOR_STORM_COUNT": "100000",
@@ -42,7 +43,7 @@ GENEROUS = {
 
 
 class Site:
-    """One HemoStat on one engine. `redis` is where its Redis listens, as this process reaches it."""
+    """One HemoStat on one engine. `redis` is a client of its Redis."""
 
     def __init__(self, directory: Path, containers: int, docker_url: str | None = None) -> None:
         self.directory = directory
@@ -67,7 +68,7 @@ class Site:
         return str(made.id)
 
     def listen(self) -> None:
-        """Witness what happens from now on; to be told again when the engine was away."""
+        """Record the engine's events from now on. Must be called again after the engine was down."""
         api = self.docker.api
         self._events = api.events(decode=True, filters={"label": self.label, "type": "container"})
         threading.Thread(target=self._witness, args=(self._events,), daemon=True).start()
@@ -82,7 +83,7 @@ class Site:
     # --- HemoStat -----------------------------------------------------------------------------------
 
     def begin(self, **settings: str) -> None:
-        """Start `hemostat all`, and wait until it watches."""
+        """Start `hemostat all`, and wait until it watches the containers."""
         settings = {**GENEROUS, "MONITOR_ONLY": self.label, **settings}
         self._hemostat = HemoStatAll(self.directory, **settings)
         wait_until(self.is_watching, "hemostat all watches the containers")
@@ -98,7 +99,7 @@ class Site:
         return self.hemostat.env
 
     def command(self, *arguments: str) -> str:
-        """What it prints; empty where it fails."""
+        """Return the command's output; empty where the command fails."""
         done = self.hemostat.run(*arguments)
         return done.stdout if done.returncode == 0 else ""
 
@@ -110,11 +111,11 @@ class Site:
         return len(told.get("roles", ())) >= len(ROLES) and len(told["containers"]) == len(self.containers)
 
     def shown(self) -> set[str]:
-        """The incidents that `hemostat status` shows as open."""
+        """Return the incidents that `hemostat status` shows as open."""
         return {each["incident"] for each in self.status().get("incidents", ())}
 
     def roles(self) -> list[int]:
-        """The pids of the roles that run."""
+        """Return the pids of the roles that run."""
         return descendants(self.hemostat.process.pid)[1:]
 
     @property
@@ -130,7 +131,7 @@ class Site:
     # --- crashing -----------------------------------------------------------------------------------
 
     def crash(self, container: str) -> bool:
-        """Crash it, if it has run for long enough; whether it has been."""
+        """Crash the container if it has run for long enough. Returns whether it was crashed."""
         state: dict[str, Any] = self.docker.api.inspect_container(container)["State"]
         started = max((each.time for each in self.happened if each.container == container), default=0.0)
         if not state["Running"] or time.time() - started < STEADY:
@@ -138,8 +139,8 @@ class Site:
         seen = len(self.of(container, "die"))
 
         def has_crashed() -> bool:
-            """On a busy machine its trap may not be set yet, and a container's first process survives what it
-            does not catch: it is told again."""
+            """Send the signal again until the container has died: on a busy machine its trap may not be set
+            yet, and a container's first process ignores a signal without a trap."""
             if len(self.of(container, "die")) > seen:
                 return True
             with suppress(ProcessLookupError):
@@ -151,13 +152,13 @@ class Site:
         return True
 
     def crash_unseen(self, count: int) -> None:
-        """Crash containers while nobody can be asked about them, which takes the pids from before."""
+        """Crash containers while the engine cannot be asked about them, by the pids that `remember` noted."""
         for container in self.random.sample(sorted(self.pids), count):
             os.kill(self.pids.pop(container), signal.SIGUSR1)
             self.deaths.append(Happening(time.time(), container, "die"))
 
     def remember(self) -> None:
-        """The pids of what runs now, for `crash_unseen`."""
+        """Note the pids of the running containers, for `crash_unseen`."""
         states = {each: self.docker.api.inspect_container(each)["State"] for each in self.containers}
         self.pids = {each: state["Pid"] for each, state in states.items() if state["Running"]}
 
@@ -165,7 +166,7 @@ class Site:
         return [each for each in self.happened if (each.container, each.action) == (container, action)]
 
     def crash_for(self, count: int, every: float, longest: float = 300.0) -> None:
-        """Crash `count` times, one container after the other; those that are down are passed over."""
+        """Crash containers `count` times, one after the other. Containers that are down are left out."""
         deadline = time.monotonic() + longest
         done = 0
         while done < count and time.monotonic() < deadline:
@@ -181,7 +182,7 @@ class Site:
         return [event for stream in DURABLE for event in bus.read_recent(stream, 100_000)]
 
     def waiting(self) -> int:
-        """Entries that some role has still to deal with."""
+        """Return the number of entries that some role has not handled yet."""
         bus = RedisBus(self.redis)
         host = os.uname().nodename
         lags = sum(bus.count_lag(role.make_group_name(host), role.reads) for role in ROLES if role.reads)
@@ -192,7 +193,7 @@ class Site:
         return len(found) == len(self.containers)
 
     def settle(self, *, running: bool = True, seconds: float = 90.0) -> str:
-        """Wait until there is nothing left to do; what there is still, if the time was too short."""
+        """Wait until all work is done. Returns what is left if the time was too short."""
         try:
             wait_until(
                 lambda: (not running or self.all_run()) and self.waiting() == 0, "all is done", seconds

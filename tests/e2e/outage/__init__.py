@@ -1,4 +1,4 @@
-"""The alert role, its database and its webhook under kills: `python -m tests.e2e.outage`."""
+"""Kills of the alert role, its database and its webhook: `python -m tests.e2e.outage`."""
 
 from tests.e2e.outage.account import Row
 from tests.e2e.outage.databases import DATABASES

@@ -1,4 +1,5 @@
-"""What became of every event and every incident: the streams against the database and what people heard."""
+"""Compares the events and incidents of the streams with the database and with the messages that were
+delivered."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -11,12 +12,12 @@ from hemostat.core.settings.alert import Topic
 from hemostat.events import Event
 
 FLIGHT = {"role": 1, "webhook": 2}
-"""Messages that may be under way, told and not known to be, when one of these is killed: each of two roles
-sends one at a time."""
+"""Messages that may have been delivered without an acknowledgement when one of these is killed: each of two
+roles sends one at a time."""
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """One message as the webhook took it (epoch seconds)."""
+    """A message that the webhook has received, and when (epoch seconds)."""
 
     time: float
     incident: str
@@ -24,17 +25,17 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Kill(msgspec.Struct, frozen=True):
-    """`what` is `role`, `database` or `webhook`; `time` (epoch seconds) is when it was gone."""
+    """`what` is `role`, `database` or `webhook`. `time` (epoch seconds) is when it was killed."""
 
     time: float
     what: str
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """`missing`, `foreign` and `changed` are events of the database against those of the streams; `untold`
-    are incidents whose end nobody heard of; `twice` are messages heard again, `at_most` what the kills
-    explain, `unexplained` those with no kill between the two. `seconds`: from the last return until all was
-    done."""
+    """The result for one database. `missing`, `foreign` and `changed` are events of the database compared
+    with those of the streams. `untold` are incidents whose end was not delivered. `twice` are messages that
+    were delivered again, of which kills explain `at_most`; `unexplained` are those without a kill between the
+    two deliveries. `seconds`: from the last restart of a process until all was done."""
 
     database: str
     incidents: int
@@ -68,8 +69,8 @@ def account(
     audit: str,
     seconds: float,
 ) -> Row:
-    """`said` are the events on the streams, `stored` those of the database; `audit` what `audit verify` found
-    wrong, empty for nothing."""
+    """Return the result. `said` are the events of the streams, `stored` those of the database. `audit` is
+    what `audit verify` found wrong; empty for nothing."""
     streams, kept = ({event.id: event for event in events} for events in (said, stored))
     both = streams.keys() & kept.keys()
     again = list(_again(heard))
@@ -92,7 +93,7 @@ def account(
 
 
 def _again(heard: Sequence[Heard]) -> Iterator[tuple[Heard, Heard]]:
-    """Every message that says what one before it has said, with that one."""
+    """Yield each message that repeats an earlier one, after that one."""
     same: dict[tuple[str, str], list[Heard]] = defaultdict(list)
     for each in sorted(heard, key=lambda each: each.time):
         same[each.incident, each.text].append(each)

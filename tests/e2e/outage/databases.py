@@ -1,4 +1,4 @@
-"""Databases that can be taken away for a while, and given back."""
+"""Databases that can be made unavailable for a while."""
 
 import os
 import shutil
@@ -18,17 +18,17 @@ class Database(Protocol):
     name: str
     url: str
     wrapper: tuple[str, ...]
-    """What a role is started by, so that it feels what is done to the database."""
+    """The command that starts a role, so that the database is unavailable to the role, too."""
 
     def take_away(self) -> bool:
-        """Whether only a role that begins anew feels it."""
+        """Make the database unavailable. Returns whether only a role that is started later notices."""
         ...
 
     def give_back(self) -> None: ...
 
 
 class Postgres:
-    """Its server is killed."""
+    """A PostgreSQL server, which is stopped."""
 
     name = "PostgreSQL"
     wrapper = ()
@@ -46,7 +46,8 @@ class Postgres:
 
 
 class Sqlite:
-    """Its file is locked by somebody else; the next time, it and its directory are read-only."""
+    """A file of SQLite. It is locked by another process; the next time, the file and its directory are
+    read-only."""
 
     name = "SQLite"
 
@@ -83,7 +84,7 @@ class Sqlite:
 
 
 def _mortal() -> tuple[str, ...]:
-    """Root is kept from nothing by a file's mode, unless it gives that right up."""
+    """Return the command that takes from a process of root the right to ignore the modes of files."""
     if os.geteuid() != 0:
         return ()
     assert shutil.which("setpriv"), "root needs setpriv, of util-linux"

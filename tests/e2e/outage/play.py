@@ -1,4 +1,4 @@
-"""Incidents come in while whatever keeps them and tells of them is killed at random."""
+"""Publishes incidents while the roles, the database and the webhook are killed at random."""
 
 import random
 import time
@@ -12,15 +12,15 @@ from tests.support.engine_fixtures import eventually
 from tests.support.samples import NOW, alert, complete, event, needed
 
 LONGEST: Final = 600.0
-"""Seconds until it is given up that something comes about."""
+"""Maximum seconds to wait for one condition."""
 MORTAL: Final = (*ROLES, "database", "webhook")
 EACH: Final = 10
 """Incidents of a round."""
 
 
 class Size(NamedTuple):
-    """`incidents` come in rounds of kills; in the last one the roles are killed `siege` times while the
-    database is away. `hurried`: with waits that a test can wait for."""
+    """`incidents` come in rounds of kills. In the last round the roles are killed `siege` times while the
+    database is down. `hurried`: the roles use short waits, for the short test."""
 
     incidents: int
     siege: int
@@ -55,7 +55,8 @@ def play(database: Database, size: Size, seed: int = 7) -> Row:
 
 
 def incident(number: int, now: float) -> list[Event]:
-    """One that HemoStat heals, or leaves to people; of some it is told last that the condition has ended."""
+    """Return the events of an incident that HemoStat heals or escalates. Every second incident ends with a
+    CLEARED alert."""
     web = Container(id=f"c{number}", name=f"web-{number}")
     left = {"action": Action.NONE, "outcome": Outcome.ESCALATED, "reason": Reason.NEEDS_PERSON}
     events = [
@@ -69,7 +70,8 @@ def incident(number: int, now: float) -> list[Event]:
 
 
 def _round(at: Site, chance: random.Random, numbers: range) -> None:
-    """Kill some of them while they work; more comes in while they are away; then they come back."""
+    """Publish incidents, kill some processes meanwhile, publish more incidents, and start the processes
+    again."""
     middle = chance.randrange(1, EACH)
     heard = len(at.heard())
     _tell(at, numbers[:middle])
@@ -92,7 +94,7 @@ def _round(at: Site, chance: random.Random, numbers: range) -> None:
 
 
 def _siege(at: Site, numbers: range, count: int) -> None:
-    """The roles are killed again and again with the same events in hand, which cannot be stored."""
+    """Kill the roles repeatedly while they hold the same events, which cannot be stored."""
     at.kill("database")
     _tell(at, numbers)
     for _ in range(count):

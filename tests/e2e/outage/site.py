@@ -31,7 +31,7 @@ connection.CONNECT_SECONDS = 1
 channel_sender.LEASE_SECONDS, channel_sender.MAX_BACKOFF_SECONDS, channel_sender.POLL_SECONDS = 6.0, 0.2, 0.05
 main()
 """
-"""The alert role, with waits that a test can wait for."""
+"""The alert role with short waits, for the short test."""
 
 
 class Site:
@@ -57,8 +57,8 @@ class Site:
     # --- killing --------------------------------------------------------------------------------------
 
     def begin(self, name: str) -> None:
-        """A role under the name that it had before it was killed, as the supervisor's children do; or the
-        webhook."""
+        """Start the webhook, or a role under the name that it had before it was killed, as the supervisor
+        does."""
         if name == "database":
             return self.database.give_back()
         role = [*self._program, "-q", "alert", "--instance", name]
@@ -84,19 +84,19 @@ class Site:
     # --- how it stands --------------------------------------------------------------------------------
 
     def behind(self) -> int:
-        """Events that wait to be stored."""
+        """Return the number of events that are not stored yet."""
         return self.bus.count_lag(STORE_ROLE.make_group_name(""), STORE_ROLE.reads)
 
     def heard(self) -> list[Heard]:
         return [msgspec.json.decode(line, type=Heard) for line in self._ear.read_bytes().splitlines()]
 
     def misses_the_database(self, since: float) -> bool:
-        """Whether a role has said so since then (epoch seconds), where people see it."""
+        """Return whether a role has reported since then (epoch seconds) that the database is unavailable."""
         beats = [event.data for event in self.bus.read_last_values("heartbeat") if event.time >= since]
         return any(isinstance(beat, Heartbeat) and "wait to be stored" in beat.trouble for beat in beats)
 
     def deliveries(self) -> int:
-        """How often the oldest event that is in a role's hand, and not stored, was handed over."""
+        """Return how often the oldest event that is delivered to a role and not stored was delivered."""
         rows = [
             self._redis.xpending_range(f"hemostat:{stream}", STORE_ROLE.name, "-", "+", 1)
             for stream in DURABLE
@@ -104,7 +104,7 @@ class Site:
         return max((row["times_delivered"] for pending in rows for row in pending), default=0)  # type: ignore[union-attr]
 
     def is_done(self) -> bool:
-        """Everything is stored, and nobody is still to be told."""
+        """Return whether all events are stored and all messages are delivered."""
         assert all(process.poll() is None for process in self._running.values()), "one has ended by itself"
         untold = self._redis.zcard("hemostat:outbox:slack")
         return not (self.behind() or self.bus.count_lag(ALERT.make_group_name(""), ALERT.reads) or untold)
@@ -120,7 +120,7 @@ class Site:
             store.close()
 
     def audit(self) -> str:
-        """What `hemostat audit verify` finds wrong; empty for nothing."""
+        """Return what `hemostat audit verify` finds wrong; empty for nothing."""
         done = command.run("audit", "verify", env=self.env)
         return "" if (done.returncode, done.stderr) == (0, "") else f"{done.stdout}{done.stderr}".strip()
 
@@ -133,7 +133,7 @@ class Site:
 
 @contextmanager
 def site(database: Database, seed: int, *, hurried: bool) -> Iterator[Site]:
-    """With everything running."""
+    """Yield the site with all processes running."""
     with tempfile.TemporaryDirectory(prefix="hs-outage-") as directory:
         made = Site(Path(directory), database, seed, hurried=hurried)
         try:

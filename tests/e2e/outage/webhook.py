@@ -1,7 +1,7 @@
-"""A web server that plays Slack, as a process that can be killed: `webhook.py PORT FILE SEED`.
+"""A web server that imitates Slack, as a process that can be killed: `webhook.py PORT FILE SEED`.
 
-What it heard stands in the file before it answers, one JSON object a line, so that a kill in between shows as
-a message that comes twice. Every third answer is an error.
+It writes a message to the file before it answers, one JSON object a line, so that a kill in between causes a
+message that is delivered twice. Every third answer is an error.
 """
 
 import json
@@ -30,7 +30,7 @@ class Answer(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        """Requests are not logged."""
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Faults, and what only looks like one, on the real engine: `python -m tests.e2e.scenarios`.
+"""Faults, and conditions that only look like faults, on the real engine: `python -m tests.e2e.scenarios`.
 
-A scenario says what must be told, of which container, where it comes from and what is done first; the engine
-has the last word on what was restarted. docs/SCENARIOS.md explains the table.
+A scenario states the expected alerts, their containers, root causes and first actions. Restarts are taken
+from the engine's own state. docs/SCENARIOS.md explains the table.
 """

@@ -1,4 +1,5 @@
-"""`python -m tests.e2e.scenarios`: all, or `--only` some; `--busy`: on a busy host; `--list` names them."""
+"""`python -m tests.e2e.scenarios`: play all scenarios, or `--only` some. `--busy`: on a busy host. `--list`:
+list their names."""
 
 import argparse
 import re

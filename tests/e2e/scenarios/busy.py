@@ -1,4 +1,4 @@
-"""Keeps the host busy with processes that no HemoStat watches: `--busy`."""
+"""Keeps the host busy with processes that HemoStat does not watch: `--busy`."""
 
 import multiprocessing
 import os
@@ -13,15 +13,15 @@ from typing import Final, Self
 from hemostat.core.dependencies.root_cause import MIN_SATURATED_TIMEOUT_SECONDS, SATURATED_CPU_SHARE
 
 TARGET: Final = 0.9
-"""Share of the host's CPU that is to be in use."""
+"""Target share of the host's CPU in use."""
 CYCLE: Final = 0.05
-"""Seconds in which a burner spins and sleeps once."""
+"""Seconds in which a load process spins and sleeps once."""
 STEP: Final = 0.5
-"""Seconds between two looks at how busy the host is."""
+"""Seconds between two measurements of the host's CPU."""
 GAIN: Final = 0.5
-"""By how much of the difference the duty of the burners is changed at each look."""
+"""Share of the difference by which the duty of the load processes changes at each measurement."""
 NICE: Final = 0
-"""As whatever else runs: a nicer process would give way to HemoStat, and prove nothing."""
+"""The niceness of the load processes, that of other processes: a nicer process would give way to HemoStat."""
 
 CHOSEN: Final = (
     "exit-code",
@@ -41,11 +41,12 @@ CHOSEN: Final = (
     "docker-restart",
     "swarm-task-replaced",
 )
-"""What is played on a busy host: deaths, health, traps and containers that somebody else restarts."""
+"""The scenarios that are played on a busy host: deaths, health, traps and containers with another owner."""
 
 
 class BusyHost(AbstractContextManager["BusyHost"]):
-    """A process on each core whose duty follows what else runs, so that all together use the target."""
+    """A load process on each core. Their duty follows the other load, so that all processes together use the
+    target."""
 
     def __init__(self, target: float = TARGET) -> None:
         self._target = target
@@ -110,7 +111,7 @@ class LoadRecorder(AbstractContextManager["LoadRecorder"]):
 
     @property
     def saturated(self) -> bool:
-        """Whether the host had no CPU left for as long as makes the monitor hold a container back."""
+        """Whether the host had no CPU left for so long that the monitor may hold back alerts."""
         return is_saturated(self._samples)
 
     def _record(self) -> None:
@@ -119,7 +120,8 @@ class LoadRecorder(AbstractContextManager["LoadRecorder"]):
 
 
 def is_saturated(samples: Sequence[tuple[float, tuple[int, int]]]) -> bool:
-    """`samples`: seconds, and the ticks then. The monitor asks for one second if a check has timed out."""
+    """Return whether the host had no CPU left for the shortest time in which the monitor notices that: one
+    second, if a check has timed out. `samples` are times in seconds and the ticks then."""
     return any(
         busy_share(before, after) >= SATURATED_CPU_SHARE
         for start, before in samples
@@ -133,7 +135,7 @@ def next_duty(duty: float, target: float, busy: float) -> float:
 
 
 def ticks() -> tuple[int, int]:
-    """Of the host's CPU since it booted: idle ones, and all."""
+    """Return the ticks of the host's CPU since the boot: those that were idle, and all."""
     fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     return fields[3] + fields[4], sum(fields)
 

@@ -1,4 +1,4 @@
-"""Processes that die, each in its own way; and many at once."""
+"""Processes that die in different ways, and several that die at the same time."""
 
 import signal
 from typing import Final
@@ -20,7 +20,7 @@ ONCE: Final = "[ -e /tmp/second ] || { touch /tmp/second; exit 3; }; "
 
 
 def _cut(lab: Lab) -> None:
-    """It dies while nobody hears of it."""
+    """Crash the container while the connection to the engine is cut."""
     assert lab.proxy is not None
     lab.proxy.cut()
     lab.touch("app")

@@ -1,4 +1,4 @@
-"""Processes that live and are ill: by themselves, or since something that they need is."""
+"""Processes that run and are unhealthy: by themselves, or because a dependency is."""
 
 import signal
 from typing import Final
@@ -15,7 +15,7 @@ ANSWERS: Final = "wget -q -O /dev/null http://127.0.0.1:8080/"
 
 
 def _crashed(name: str, health: str) -> Scenario:
-    """With a health check or without."""
+    """The same container with and without a health check."""
     return Scenario(
         name=name,
         about="the database crashes and takes a while to recover"

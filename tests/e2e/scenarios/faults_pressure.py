@@ -1,4 +1,4 @@
-"""Resources that run out while the process lives."""
+"""Resources that run out while the process runs."""
 
 from typing import Final
 
@@ -11,8 +11,8 @@ from tests.e2e.scenarios.mains import IDLE, SPIN, cpus, fill, memory, on_go
 from tests.e2e.scenarios.model import RESTARTED, Box, Expected, Scenario
 
 BURST: Final = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; sleep 0.6"
-"""Some sixty milliseconds of CPU, of which a tenth of a core gives ten a period: held back in most of six,
-and then at rest for as long, on a machine of half the speed or twice."""
+"""Some sixty milliseconds of CPU, of which a tenth of a core provides ten a period: throttled in most of six
+periods, and then idle for as long, on a machine of half the speed or twice."""
 
 CALM: Final = 2.0
 """Seconds of rest before a loop begins."""

@@ -1,4 +1,5 @@
-"""Failures whose cause stands in the log, where rules do not read: what a model may find, and they do not."""
+"""Failures whose cause is in the log, which rules do not read: a model can find the cause, and rules
+cannot."""
 
 from typing import Final
 
@@ -8,7 +9,7 @@ from tests.e2e.scenarios.mains import ALIVE, CURABLE, FRESH, IDLE, WELL, memory,
 from tests.e2e.scenarios.model import RESTARTED, STOPPED, Box, Expected, Facts, Scenario
 
 SERVING: Final = "trap 'exit 0' TERM; echo 'app: 4 workers'; until [ -e /tmp/go ]; do sleep 0.1; done; "
-"""It runs well until /tmp/go is there, and it stays there: a restart cures nothing."""
+"""Fails once /tmp/go exists, which a restart does not remove: a restart does not help."""
 ALWAYS: Final = {"restart_policy": {"Name": "always"}}
 ENDLESS: Final = Facts(running=None, restarts=None)
 HOSTILE: Final = (
@@ -18,7 +19,7 @@ HOSTILE: Final = (
 
 
 def _loop(name: str, about: str, then: str, cause: Cause, **options: object) -> Scenario:
-    """It ends soon after each start, and Docker starts it again and again."""
+    """The process ends soon after each start, and Docker restarts it each time."""
     return Scenario(
         name=name,
         about=about,

@@ -1,4 +1,4 @@
-"""What was told and done, held against the truth. Nothing here asks the engine or the bus."""
+"""Compares alerts and actions with what a scenario expects. Nothing here uses the engine or the bus."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -23,7 +23,7 @@ DONE: Final = frozenset({Outcome.HEALED, Outcome.FAILED})
 
 
 class Seen(msgspec.Struct, kw_only=True):
-    """One incident as told. `delay` is from the fault to the first alert, in seconds."""
+    """One incident by its events. `delay` is from the fault to the first alert, in seconds."""
 
     kind: Kind
     on: str
@@ -52,7 +52,7 @@ class Result(msgspec.Struct, kw_only=True):
     expected: list[str]
     observed: list[str]
     differences: list[str]
-    """Empty: correct."""
+    """Empty if the result is correct."""
     delay: float | None
     raised: int
     raised_expected: int
@@ -65,11 +65,11 @@ class Result(msgspec.Struct, kw_only=True):
     saturated: bool = False
     """Whether the host had no CPU left for a second meanwhile."""
     again: bool = False
-    """Whether this is the second time, since the host was too busy for the first."""
+    """Whether the scenario was played a second time, because the host was too busy the first time."""
 
 
 def seen(events: Iterable[Event], names: Mapping[str, str], began: float) -> list[Seen]:
-    """The incidents, oldest first. `names` gives the box by container id and name."""
+    """Return the incidents, oldest first. `names` is the box by container id and name."""
     found: dict[str, Seen] = {}
     for event in events:
         if event.incident is None or (about := find_subject(event)) is None:
@@ -97,7 +97,7 @@ def _answer(incident: Seen, data: object) -> None:
 
 
 def acts(events: Iterable[Event], names: Mapping[str, str]) -> list[Act]:
-    """What was done to a container, as against refused or left to a person."""
+    """Return the actions on a container, without requests that were refused or escalated."""
     return [
         Act(names.get(data.container.id, data.container.name), data.action)
         for event in events
@@ -116,7 +116,7 @@ def matches(wanted: Expected, told: Seen) -> bool:
 
 
 def settled(scenario: Scenario, told: Iterable[Seen], facts: Mapping[str, Facts]) -> bool:
-    """Whether everything that must come has come."""
+    """Return whether all required incidents have been observed."""
     by_key = _first(told)
     required = all(
         (found := by_key.get((each.on, each.kind))) and matches(each, found) for each in scenario.required
@@ -160,7 +160,7 @@ def _first(told: Iterable[Seen]) -> dict[tuple[str, Kind], Seen]:
 
 
 def _difference(wanted: Expected | None, told: Seen | None, key: tuple[str, Kind]) -> str:
-    """Empty where they agree."""
+    """Return the difference between the two; empty where they agree."""
     if wanted is None:
         return f"not expected: {told}"
     line = _line(wanted.on, wanted.kind, wanted.root, wanted.action, wanted.ends)

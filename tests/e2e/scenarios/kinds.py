@@ -31,7 +31,7 @@ KINDS: Final = {
 
 
 def markdown(scenarios: Iterable[Scenario]) -> str:
-    """All of them by kind, the suite's own first."""
+    """Return the table of all scenarios by kind, the suite's own scenarios first."""
     scenarios = list(scenarios)
     assert {each.kind for each in scenarios} <= {"", *KINDS}
     return "".join(_lines(scenarios))

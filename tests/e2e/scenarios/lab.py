@@ -1,4 +1,4 @@
-"""One scenario's containers, by the names that the scenario gives them, and what can be done to them."""
+"""One scenario's containers, by the names that the scenario gives them, and operations on them."""
 
 import os
 import tempfile
@@ -28,7 +28,7 @@ PATIENCE = 30.0
 
 
 class Lab:
-    """`group` is the value of LABEL that the HemoStat which looks on watches."""
+    """`group` is the value of LABEL that the observing HemoStat selects containers by."""
 
     def __init__(
         self, scenario: str, group: str, url: str | None = None, *, second: "PrivateEngine | None" = None
@@ -38,9 +38,9 @@ class Lab:
         self.proxy: Proxy | None = None
         self.rules: RuleProxy | None = None
         self.began = time.time()
-        """When it happened."""
+        """When the fault happened (epoch seconds)."""
         self.alone = False
-        """Whether the HemoStat that looks on watches nothing else."""
+        """Whether the observing HemoStat watches no other scenario."""
         self.names: dict[str, str] = {}
         """The box by the container's name, and by its id."""
         self.starts: dict[str, set[str]] = {}
@@ -55,7 +55,7 @@ class Lab:
     # --- making -------------------------------------------------------------------------------------
 
     def make(self, box: "Box", *, start: bool = True) -> Container:
-        """Another one of the same name takes the place of the first, as in a deploy."""
+        """Create a container. A second one of the same name replaces the first, as in a deploy."""
         name = f"{self.prefix}-{box.name}"
         network = {"network": self._network()} if box.network else {"network_mode": "none"}
         options = {**network, **self._named(box.options)}
@@ -113,7 +113,7 @@ class Lab:
         return self._current[box]
 
     def state(self, box: str) -> dict[str, Any]:
-        """As the engine tells it now; empty if it is gone, or the engine is."""
+        """Return the container's state now; empty if the container or the engine is gone."""
         try:
             state: dict[str, Any] = self.client.api.inspect_container(self[box].id)["State"]
         except (DockerException, RequestException):
@@ -132,12 +132,12 @@ class Lab:
         return int(self.state(box)["Pid"])
 
     def address(self, box: str) -> str:
-        """On the scenario's network."""
+        """Return the container's address on the scenario's network."""
         networks = self.client.api.inspect_container(self[box].id)["NetworkSettings"]["Networks"]
         return str(networks[self.prefix]["IPAddress"])
 
     def until(self, box: str, **wanted: object) -> None:
-        """Wait until the engine says so of the box: `running=False`, `health="healthy"`."""
+        """Wait until the container has this state: `running=False`, `health="healthy"`."""
 
         def is_so() -> bool:
             state = self.state(box)
@@ -160,21 +160,21 @@ class Lab:
     # --- doing --------------------------------------------------------------------------------------
 
     def sh(self, box: str, script: str) -> None:
-        """Run inside. What it leaves in the background goes on."""
+        """Run a script in the container. Its background processes continue."""
         # The script may end the very process that would answer.
         with suppress(DockerException):
             self[box].exec_run(["sh", "-c", script], detach=True)
 
     def touch(self, box: str) -> None:
-        """What most mains wait for."""
+        """Create the file that most main processes wait for."""
         self.sh(box, "touch /tmp/go")
 
     def signal(self, box: str, number: int) -> None:
-        """From the host, unknown to the engine."""
+        """Send a signal from the host, which the engine does not notice."""
         os.kill(self.pid(box), number)
 
     def signal_all(self, number: int) -> None:
-        """To every box, at once."""
+        """Send a signal to every box at the same time."""
         for pid in [self.pid(box) for box in self._current]:
             os.kill(pid, number)
 

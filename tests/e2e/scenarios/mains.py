@@ -1,4 +1,5 @@
-"""What the containers run. A main that is to break waits for /tmp/go, and forgets it when it starts anew."""
+"""The main processes of the containers. One that has to fail waits for /tmp/go, and removes it at its next
+start."""
 
 from typing import Final
 
@@ -6,15 +7,15 @@ from tests.e2e.scenarios.model import IDLE
 
 SPIN: Final = "trap 'exit 0' TERM; while :; do :; done"
 STUBBORN: Final = "trap '' TERM; while :; do sleep 0.2; done"
-"""Takes no notice of SIGTERM, so that a stop ends in SIGKILL."""
+"""Ignores SIGTERM, so that a stop ends with SIGKILL."""
 
 WELL: Final = "test ! -e /tmp/go"
-"""A health check that fails once /tmp/go is there."""
+"""A health check that fails once /tmp/go exists."""
 CURABLE: Final = f"rm -f /tmp/go; {IDLE}"
 
 LISTEN: Final = "mkdir -p /tmp/www; echo ok >/tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www"
 FRESH: Final = "test $(($(date +%s) - $(stat -c %Y /shared/alive))) -lt 2"
-"""A health check that passes while whoever shares the volume lives."""
+"""A health check that passes while the container that shares the volume is alive."""
 ALIVE: Final = "trap 'exit 0' TERM; while :; do touch /shared/alive; sleep 0.2; done"
 
 
@@ -25,12 +26,12 @@ def on_go(then: str, meanwhile: str = "sleep 0.1") -> str:
 
 
 def fill(mib: int) -> str:
-    """Hold so much memory, in a file of memory that no kernel can drop."""
+    """Occupy this much memory, in a file of memory that the kernel cannot drop."""
     return f"head -c {mib}m /dev/zero >/dev/shm/held"
 
 
 def memory(mib: int) -> dict[str, object]:
-    """Swap alike, so that there is none to fall back on."""
+    """Limit memory, and swap to the same value, so that no swap can be used."""
     return {"mem_limit": f"{mib}m", "memswap_limit": f"{mib}m", "shm_size": f"{mib}m"}
 
 

@@ -1,4 +1,4 @@
-"""A scenario as data: the containers, what happens to them, and the truth."""
+"""A scenario as data: its containers, the fault, and what is expected."""
 
 from collections.abc import Callable
 from typing import Any, Final, Literal
@@ -12,23 +12,23 @@ from hemostat.events import Action, Kind, Outcome
 from tests.e2e.scenarios.lab import LABEL, Lab
 
 HOST: Final = "the host"
-"""Where an alert is about no container."""
+"""The subject of an alert that is about the host."""
 
 IDLE: Final = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
 
 
 class Box(msgspec.Struct, frozen=True, kw_only=True):
-    """A container to be made. `options` are those of the SDK's `containers.create`; in `network_mode` and
-    `volumes_from` other boxes go by their names here."""
+    """A container to create. `options` are those of the SDK's `containers.create`; `network_mode` and
+    `volumes_from` name other boxes."""
 
     name: str = "app"
     main: str = IDLE
     """Run by `sh -c`."""
     labels: dict[str, str] = {}
     service: str = ""
-    """Of compose; empty: not made by compose."""
+    """The compose service; empty: the container is not created by compose."""
     number: int = 1
-    """Which of the service's replicas it is."""
+    """The number of the service's replica."""
     depends_on: str = ""
     """Services, comma-separated."""
     health: str | tuple[str, ...] = ""
@@ -39,9 +39,9 @@ class Box(msgspec.Struct, frozen=True, kw_only=True):
     retries: int = 1
     start_period: float = 0.0
     healthy: bool = True
-    """Whether to wait until the health check passes before anything is done."""
+    """Whether to wait for a passing health check before the fault."""
     network: bool = False
-    """Whether it is on the scenario's network; else it has none."""
+    """Whether the container is connected to the scenario's network; otherwise it has no network."""
     options: dict[str, Any] = {}
 
     @property
@@ -50,38 +50,38 @@ class Box(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
-    """One incident, by its first alert and the first answer to it."""
+    """One expected incident, by its first alert and the first response to it."""
 
     kind: Kind
     on: str = "app"
     action: Action | None = Action.RESTART
     """None: diagnosed as a false alarm."""
     outcome: Outcome | None = None
-    """None: what an action that works comes to."""
+    """None: the outcome of an action that works."""
     root: str = ""
     then: Action | None = None
-    """What is done in the end, once what it waits for is well."""
+    """The last action, once the dependency that the container waits for is healthy."""
     may: bool = False
-    """Whether it need not be told, but may: and nothing need be done about it, whatever is to blame."""
+    """Whether the incident is optional: it may be reported or not, with any root cause and action."""
     causes: tuple[Cause, ...] = ()
-    """What it is, for what was done; each of them is right. Empty: it cannot be known from what was told."""
+    """The causes that are correct for this action. Empty: the cause cannot be known from the evidence."""
     right: tuple[str, ...] = ()
-    """Actions that are right, `false_alarm` among them; empty: `action` alone."""
+    """The correct actions, which may include `false_alarm`; empty: `action` alone."""
 
     again: tuple[str, ...] = ()
-    """Actions that are right when it has come back; empty: of the relapse no recording is made."""
+    """The correct actions after a relapse; empty: no eval case is made of the relapse."""
     roots: tuple[str, ...] = ()
-    """Where it begins; empty: at `root`, else at the container itself."""
+    """The correct root causes; empty: `root`, or the container itself."""
 
     @property
     def truth(self) -> ExpectedDiagnosis | None:
-        """By which diagnoses are judged."""
+        """The correct diagnosis, for evaluating advisors."""
         action = validate.FALSE_ALARM if self.action is None else str(self.action)
         return self._truth(self.right or (action,))
 
     @property
     def truth_again(self) -> ExpectedDiagnosis | None:
-        """The same of its first relapse."""
+        """The correct diagnosis of the first relapse."""
         return self._truth(self.again)
 
     def _truth(self, actions: tuple[str, ...]) -> ExpectedDiagnosis | None:
@@ -104,16 +104,16 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine must say of a container in the end; None does not matter.
+    """What the engine must report of a container at the end. None: any value.
 
-    `restarts` are new values of StartedAt since it was made.
+    `restarts` are new values of StartedAt since the container was created.
     """
 
     running: bool | None = True
     restarts: int | None = 0
 
     def of(self, restarts: int) -> "Facts":
-        """The same after so many restarts."""
+        """Return the same facts after this number of restarts."""
         return msgspec.structs.replace(self, restarts=restarts)
 
 
@@ -122,34 +122,34 @@ RESTARTED: Final = Facts(restarts=1)
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """`watch` is how long to look on (seconds) after the last thing that must be seen was seen; `within` how
-    long that may take."""
+    """`watch` is how long to continue to observe (seconds) after the last required incident was observed.
+    `within` is how long that may take."""
 
     name: str
     about: str
     happens: Callable[[Lab], None]
     kind: str = ""
-    """The kind of report from the field that this is an instance of: K1 to K21, as docs/SCENARIOS.md lists
-    them; empty for the scenarios of our own."""
+    """The kind of report from the field of which this is an instance: K1 to K21, as docs/SCENARIOS.md lists
+    them; empty for the suite's own scenarios."""
     trap: bool = False
     """Whether a naive tool would restart something."""
     boxes: tuple[Box, ...] = (Box(),)
     expected: tuple[Expected, ...] = ()
     facts: dict[str, Facts] = {}
-    """Of the boxes that are not simply to run on."""
+    """The expected facts about boxes that do not simply continue to run."""
     watch: float = 1.5
     within: float = 30.0
     acted_on: int | None = None
-    """How many containers may be acted on at most, where not each is known beforehand."""
+    """Maximum number of containers with an action, where these are not known beforehand."""
     way: Literal["direct", "proxy", "rules", "second"] = "direct"
-    """To the engine: its own socket, one that can be cut, one behind which each request has its own fate
-    (`lab.rules`), or the socket of a second engine."""
+    """How HemoStat reaches the engine: `direct` by the engine's socket, `proxy` by a socket that can be cut,
+    `rules` by a proxy that treats each request by `lab.rules`, `second` by the socket of a second engine."""
     forbidden: str = ""
-    """A pattern of `METHOD /path`: what the way by rules answers with 403 and a page of HTML."""
+    """A pattern of `METHOD /path`: requests that the proxy of `rules` answers with 403 and an HTML page."""
     settings: dict[str, str] | None = None
-    """Of a HemoStat of its own; None: the one that the suite shares."""
+    """Settings of a HemoStat for this scenario alone; None: the one that the scenarios share."""
     alone: bool = False
-    """Whether nothing else may run at the same time."""
+    """Whether no other scenario may run at the same time."""
 
     @property
     def required(self) -> tuple[Expected, ...]:

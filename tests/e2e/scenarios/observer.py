@@ -1,4 +1,4 @@
-"""`hemostat all` of the suite's own: its windows shortened, nothing else; and everything that it says."""
+"""Runs `hemostat all` for the suite, with shortened windows, and collects its events."""
 
 import tempfile
 import threading
@@ -34,12 +34,14 @@ TOGETHER: Final = {
     "RESPONDER_RUSH": "1000",
     "RESPONDER_HOST_BREAKER_FAILURES": "1000",
 }
-"""For the one that many scenarios share: their faults are no storm, and none waits for the others."""
+"""Settings where many scenarios share one HemoStat: their faults are no storm, and no action waits for
+another."""
 PATIENCE: Final = 40.0
 
 
 class Observer:
-    """`engine` is what the recorder asks, if there is to be one; empty: the machine's own."""
+    """One HemoStat and what it reports. `engine` is the address that the recorder uses; empty: the machine's
+    own."""
 
     def __init__(
         self, group: str, settings: dict[str, str], *, record: bool = False, engine: str = ""
@@ -52,7 +54,7 @@ class Observer:
         self.measured: set[str] = set()
         """Ids of the containers that have been measured twice."""
         self.labs: list[Lab] = []
-        """Whose scenarios are being played."""
+        """The labs of the scenarios that are being played."""
         self._client = connect(url)
         self._bus = RedisBus(self._client)
         self.recorder = Recorder(self._client, engine, Settings().host_name) if record else None
@@ -84,7 +86,7 @@ class Observer:
                 self.recorder.note(event, lab)
 
     def close(self) -> str:
-        """What it has logged."""
+        """Stop HemoStat and return its log."""
         self._hemostat.stop()
         self._stop.set()
         self._thread.join()

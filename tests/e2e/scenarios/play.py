@@ -1,4 +1,4 @@
-"""One scenario, from the making of its containers to the verdict."""
+"""Plays one scenario, from the creation of its containers to the result."""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ PATIENCE: Final = 40.0
 
 
 class Played(msgspec.Struct, kw_only=True):
-    """`events` as they travelled; `containers` the box by the container's id."""
+    """`events` are as sent. `containers` is the box by the container's id."""
 
     result: Result
     about: str
@@ -66,7 +66,7 @@ def play(scenario: Scenario, group: str, shared: Observer | None, *, record: boo
 def _stage(
     scenario: Scenario, group: str, shared: Observer | None, record: bool
 ) -> Iterator[tuple[Lab, Observer]]:
-    """The containers' lab, and the HemoStat that looks on: a shared one, or its own."""
+    """Yield the lab, and the observing HemoStat: the shared one, or one for this scenario."""
     own = shared is None or scenario.settings is not None or scenario.way != "direct"
     group = f"{group}-{scenario.name}" if own else group
     with ExitStack() as stack:
@@ -97,7 +97,7 @@ def _stage(
 
 
 def _make(scenario: Scenario, lab: Lab, observer: Observer) -> None:
-    """Until all run, are healthy, and are known to the monitor."""
+    """Create the containers, and wait until all run, are healthy, and are known to the monitor."""
     for box in scenario.boxes:
         lab.make(box)
     for box in scenario.boxes:
@@ -131,7 +131,8 @@ def _facts(lab: Lab) -> dict[str, Facts]:
 
 
 def _mine(observer: Observer, lab: Lab) -> list[Event]:
-    """The events about this scenario's containers; and the host's, where no other scenario causes them."""
+    """Return the events about this scenario's containers, and those about the host if no other scenario can
+    cause them."""
     return [
         event
         for event in tuple(observer.events)

@@ -1,6 +1,7 @@
-"""Incidents taken down as recordings when they are told of: before anybody acts on them, if it can be.
+"""Captures incidents as eval cases when their alerts arrive, before an action changes the containers if
+possible.
 
-What the responder kept before it acted is better than what is found here a moment later, and goes first.
+The snapshot that the responder saved before its action replaces the one that is captured here a moment later.
 """
 
 import re
@@ -23,11 +24,11 @@ from tests.support.engine_fixtures import IMAGE
 THREADS: Final = 4
 PATIENCE: Final = 20.0
 PROJECT: Final = "shop"
-"""What the compose project and its network are called in a recording."""
+"""The name of the compose project and of its network in an eval case."""
 
 
 class Recorder:
-    """`url` is the engine's; empty: the machine's own."""
+    """`url` is the engine's address; empty: the machine's own."""
 
     def __init__(self, client: Client, url: str, host: str) -> None:
         self._engine = DockerEngine.connect(url or None)
@@ -40,10 +41,10 @@ class Recorder:
         )
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="recorder")
         self._taken: dict[tuple[str, bool], tuple[Event, Future[EvalCase]]] = {}
-        """By incident, and whether it has relapsed."""
+        """By incident, and whether the alert is of a relapse."""
 
     def note(self, event: Event, lab: Lab) -> None:
-        """Of each incident the first alert, and that of its first relapse."""
+        """Capture the first alert of each incident, and the alert of its first relapse."""
         alert = event.data
         if not isinstance(alert, HealthAlert) or alert.phase is not Phase.RAISED or event.incident is None:
             return
@@ -52,7 +53,7 @@ class Recorder:
             self._taken[key] = event, self._pool.submit(self._archive.build_eval_case, event, others)
 
     def recordings(self, scenario: Scenario, lab: Lab) -> dict[str, EvalCase]:
-        """Those of this scenario whose truth is known, by a name for the file."""
+        """Return this scenario's eval cases with a known diagnosis, by the name of the file."""
         truth = {(each.on, each.kind, False): each.truth for each in scenario.expected}
         truth |= {(each.on, each.kind, True): each.truth_again for each in scenario.expected}
         found: dict[str, EvalCase] = {}
@@ -88,7 +89,8 @@ class Recorder:
 
 
 def plain(taken: EvalCase, about: str, lab: Lab, name: str, **more: Any) -> EvalCase:
-    """Without what is other scenarios', the suite's or this machine's: prefixes, ids, the host's name."""
+    """Return the eval case without details of other scenarios, the suite or this machine: prefixes, ids, the
+    host's name."""
     incident = digest(name.encode())
     past = tuple(
         msgspec.structs.replace(each, incident=incident) if each.incident == taken.case.incident else each
@@ -113,6 +115,6 @@ def plain(taken: EvalCase, about: str, lab: Lab, name: str, **more: Any) -> Eval
 
 
 def _ids(lab: Lab) -> Iterable[tuple[str, str]]:
-    """Whole ones first, then as they are shortened."""
+    """Replace whole ids first, then their shortened forms."""
     whole = [(key, box) for key, box in lab.names.items() if re.fullmatch(r"[0-9a-f]{64}", key)]
     return [*whole, *((key[:12], box) for key, box in whole)]

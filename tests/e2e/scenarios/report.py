@@ -13,15 +13,15 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     scenarios: int
     correct: int
     precision: float
-    """Of the incidents raised, the share that was expected."""
+    """Share of the raised incidents that was expected."""
     recall: float
-    """Of the incidents expected, the share that was raised."""
+    """Share of the expected incidents that was raised."""
     wrong_actions: int
     again: int
-    """Scenarios played a second time, since the host was too busy for the first."""
+    """Number of scenarios that were played a second time, because the host was too busy the first time."""
     seconds: float
     busy: float | None = None
-    """Share of the host's CPU that was in use, 0 to 1, where it was kept busy."""
+    """Share of the host's CPU in use, 0 to 1, where the host was kept busy."""
 
 
 def totals(results: Iterable[Result], seconds: float, busy: float | None = None) -> Totals:

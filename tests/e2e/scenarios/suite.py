@@ -1,4 +1,4 @@
-"""All scenarios: many at a time under one HemoStat, those that disturb others alone."""
+"""All scenarios: many at a time under one HemoStat, and those that disturb others alone."""
 
 import secrets
 import time
@@ -40,7 +40,7 @@ WORLD: Final = (
     world_remedies,
     world_midway,
 )
-"""What was reported from the field."""
+"""Scenarios from reports from the field."""
 
 SCENARIOS: Final = {
     scenario.name: scenario
@@ -54,8 +54,9 @@ Tell = Callable[[Played], None]
 def run(
     names: Sequence[str], tell: Tell = lambda _: None, *, record: bool = False, busy: bool = False
 ) -> list[Played]:
-    """Play these scenarios; each is told when it is done. In their order. `record`: incidents too. `busy`:
-    the host is to be busy, so that no verdict is void for it."""
+    """Play these scenarios and return the results in their order. `tell` is called with each result as soon
+    as it is known. `record`: eval cases are captured. `busy`: the host is kept busy, so that no result is
+    discarded for that reason."""
     provide_image()
     chosen = [SCENARIOS[name] for name in names]
     group = secrets.token_hex(3)
@@ -83,12 +84,13 @@ def _together(scenarios: Iterable[Scenario], group: str, tell: Tell, record: boo
 
 
 def _is_void(played: Played) -> bool:
-    """On a host that has no CPU left, HemoStat rightly holds back: what it did there is no verdict."""
+    """Return whether a result with differences does not count: on a host without free CPU, HemoStat correctly
+    holds back alerts."""
     return bool(played.result.differences) and (played.result.busy >= BUSY or played.result.saturated)
 
 
 def _length(scenario: Scenario) -> float:
-    """Long ones first, so that none begins when all others are done."""
+    """Return the key that sorts long scenarios first, so that none begins when all others are done."""
     return scenario.watch + scenario.within / 3 * bool(scenario.required) + 30 * (scenario.way == "second")
 
 
@@ -103,7 +105,7 @@ def _played(scenario: Scenario, group: str, observer: Observer | None, tell: Tel
 
 
 def _broken(scenario: Scenario, began: float, why: str) -> Played:
-    """It could not be played: no verdict is a wrong one."""
+    """Return the result of a scenario that could not be played, which counts as wrong."""
     result = Result(
         scenario=scenario.name,
         kind=scenario.kind,

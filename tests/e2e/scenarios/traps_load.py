@@ -14,19 +14,20 @@ FLOOD: Final = "while :; do head -c 64k /dev/zero; sleep 0.2; done"
 BURNING: Final = 10.0
 MOST: Final = 262144
 LEAST: Final = 2
-"""Shares of the CPU where it is scarce."""
+"""The greatest and the lowest CPU shares that a container can have."""
 COSTLY: Final = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"
 """A health check that needs about a tenth of a second of CPU."""
 
 
 def _send(lab: Lab) -> None:
-    """Feed the worker from the next container."""
+    """Send input to the worker from the next container."""
     address = lab.address("worker")
     lab.sh("sender", f"({FLOOD}) | nc {address} 9000")
 
 
 def _burn(lab: Lab) -> None:
-    """Every core busy with something that HemoStat does not watch, and that goes before everything else."""
+    """Occupy every core with containers that HemoStat does not watch and that have precedence over all
+    others."""
     spinning = f"for i in $(seq {2 * (os.cpu_count() or 1)}); do (while :; do :; done) & done; {IDLE}"
     options = {"cpu_shares": MOST, "init": True}
     lab.make(Box(name="burner", main=spinning, labels={"hemostat.enable": "false"}, options=options))

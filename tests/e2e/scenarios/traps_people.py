@@ -1,4 +1,4 @@
-"""What people and their tools do on purpose: nothing has failed."""
+"""Deliberate operations of people and their tools: nothing has failed."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ def _pause(lab: Lab) -> None:
 
 
 def _recreate(lab: Lab) -> None:
-    """In compose's own order."""
+    """Replace the container in the order of steps that compose uses."""
     old = lab["web"]
     old.rename(f"{old.id[:12]}_{old.name}")
     new = lab.make(WEB, start=False)
@@ -26,7 +26,7 @@ def _recreate(lab: Lab) -> None:
 
 
 def _roll(lab: Lab) -> None:
-    """One replica after the other, each under a new name."""
+    """Replace one replica after the other, each under a new name."""
     for number in (1, 2):
         lab.make(_replica(number, f"new{number}"))
         lab.until(f"new{number}", health="healthy")

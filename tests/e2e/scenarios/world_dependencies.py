@@ -1,4 +1,4 @@
-"""Dependencies as they are in the field: set-up containers, jobs, slower checks, what is not watched."""
+"""Dependencies from reports from the field: set-up containers, jobs, slower checks, unwatched containers."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from tests.e2e.scenarios.model import IDLE, RESTARTED, STOPPED, Box, Expected, S
 
 NEEDS: Final = "com.docker.compose.depends_on"
 BROKEN: Final = "test ! -e /shared/broken"
-"""A health check that fails while a file is there that whoever shares the volume may leave."""
+"""A health check that fails while this file exists, which another container on the volume may create."""
 CLIENT: Final = "until [ -e /tmp/db ]; do sleep 0.1; done; sleep 1000 | nc $(cat /tmp/db) 5432"
 CRASH: Final = Expected(kind=Kind.EXITED, causes=(Cause.CRASH,))
 JOB: Final = Expected(kind=Kind.EXITED, on="job", action=Action.NONE, causes=(Cause.FAILED_JOB,))
@@ -28,7 +28,7 @@ def _after_set_up(lab: Lab) -> None:
 
 
 def _without_option(lab: Lab) -> None:
-    """A person stops what is optional, and starts the other one anew."""
+    """A person stops an optional dependency and restarts the dependent."""
     lab["mail"].stop(timeout=1)
     lab["app"].restart(timeout=1)
     lab.pause(1)
@@ -36,7 +36,7 @@ def _without_option(lab: Lab) -> None:
 
 
 def _third_run(lab: Lab) -> None:
-    """Started by a timer, it has ended well twice."""
+    """A timer starts the job, which has succeeded twice."""
     for _ in range(2):
         _end(lab, "job")
         lab.pause(1)
@@ -45,13 +45,13 @@ def _third_run(lab: Lab) -> None:
 
 
 def _both_break(lab: Lab) -> None:
-    """Just after the slower check has passed."""
+    """Break both just after the slower check has passed."""
     lab.until_checked("db")
     lab.sh("db", "touch /shared/broken")
 
 
 def _connected(lab: Lab) -> None:
-    """For long enough that the connection has been seen."""
+    """Keep a connection open until it has been observed, then kill the server."""
     lab.sh("app", f"echo {lab.address('db')} >/tmp/db")
     lab.pause(22)
     lab.signal("db", 9)

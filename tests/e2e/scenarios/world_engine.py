@@ -1,4 +1,5 @@
-"""The engine, or what stands in front of it, answers late, not at all, with a refusal or with nonsense."""
+"""The engine, or a proxy in front of it, answers late, not at all, with a refusal or with an invalid
+response."""
 
 from collections.abc import Callable
 from typing import Final
@@ -22,7 +23,7 @@ def _rules(lab: Lab) -> RuleProxy:
 
 
 def _beside(answer: Answer) -> Callable[[Lab], None]:
-    """Another container is started, about which nothing but this is answered; then the first one crashes."""
+    """Start another container whose inspections all get this answer, then crash the first container."""
 
     def happen(lab: Lab) -> None:
         made = lab.make(OTHER, start=False)
@@ -35,7 +36,7 @@ def _beside(answer: Answer) -> Callable[[Lab], None]:
 
 
 def _frozen_events(lab: Lab) -> None:
-    """The connection stays open, and nothing comes through it any more."""
+    """The connection of the events stays open and delivers nothing more."""
     _rules(lab).freeze("GET /events")
     lab.touch("app")
 
@@ -47,7 +48,7 @@ def _frozen_stop(lab: Lab) -> None:
 
 
 def _cut_events(lab: Lab) -> None:
-    """As a load balancer does with connections that are idle."""
+    """Cut the connection of the events, as a load balancer does with idle connections."""
     for _ in range(3):
         _rules(lab).cut("GET /events")
         lab.pause(1)
@@ -55,7 +56,7 @@ def _cut_events(lab: Lab) -> None:
 
 
 def _hanging_list(lab: Lab) -> None:
-    """A list is asked for at each new connection."""
+    """Let the list of containers hang that each new connection requests."""
     first = iter([Silence()])
     _rules(lab).rules = [Rule("GET /containers/json", lambda _: next(first, None))]
     _rules(lab).cut("GET /events")

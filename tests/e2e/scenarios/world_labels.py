@@ -1,4 +1,5 @@
-"""Labels with mistakes, on containers that then crash: what was meant for safety leaves them alone."""
+"""Labels with mistakes on containers that then crash: a label that was meant to protect a container does
+so."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -18,14 +19,14 @@ def _crash_all(lab: Lab) -> None:
 
 
 def _boxes(labels: Mapping[str, tuple[str, str]]) -> tuple[Box, ...]:
-    """By the box's name: one label and its value. Each box crashes when it is touched."""
+    """Return boxes by name, each with one label and its value. Each crashes when its file is created."""
     return tuple(
         Box(name=name, main=on_go("exit 7"), labels={label: value}) for name, (label, value) in labels.items()
     )
 
 
 def _crashes(labels: Mapping[str, tuple[str, str]], outcome: Outcome | None) -> tuple[Expected, ...]:
-    """Each is told, and its restart comes to `outcome`; None: it is healed."""
+    """Return the expected crashes. `outcome` is that of the restart; None: healed."""
     return tuple(
         Expected(kind=Kind.EXITED, on=name, outcome=outcome, causes=(Cause.CRASH,), right=("restart", "none"))
         for name in labels

@@ -1,4 +1,4 @@
-"""Actions that are cut off between their two halves."""
+"""Actions that are interrupted between their two halves."""
 
 import shutil
 import time
@@ -25,7 +25,7 @@ def _engine_restarted_midway(lab: Lab) -> None:
 
 
 def _lost_midway(lab: Lab) -> None:
-    """The source of a mount is there when a restart begins, and is gone before it starts the container."""
+    """Remove the source of a mount after a restart has begun and before it starts the container."""
     source = lab.directory / "source"
     source.mkdir()
     options = {"mounts": [Mount("/data", str(source), type="bind")]}

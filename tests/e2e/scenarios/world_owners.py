@@ -1,4 +1,4 @@
-"""Owners that bring containers back, or do not; signals and stops that people send."""
+"""Owners that restart containers, or do not; signals and stops by people."""
 
 import shutil
 import threading
@@ -18,9 +18,9 @@ DUMPS: Final = f"rm -f /tmp/go; trap 'echo dump' QUIT USR1; {IDLE}"
 NOT_OURS: Final = Expected(
     kind=Kind.EXITED, outcome=Outcome.REFUSED, causes=(Cause.CRASH,), right=("restart", "none")
 )
-"""A start would help, but only its owner may start it: the responder refuses and tells people."""
+"""Only the owner may start the container: the responder refuses and escalates."""
 SURVIVED: Final = 6
-"""Seconds after which a signal other than the stop signal has been survived."""
+"""Seconds after which a process has survived a signal other than the stop signal."""
 
 
 def _task(number: int) -> Box:
@@ -32,7 +32,7 @@ def _task(number: int) -> Box:
 
 
 def _failed_start(lab: Lab) -> None:
-    """The source of a mount is away for the second in which Docker starts the container again."""
+    """Remove the source of a mount for the second in which Docker restarts the container."""
     source = lab.directory / "data"
     source.mkdir()
     options = {**ALWAYS, "mounts": [Mount("/data", str(source), type="bind")]}
@@ -77,7 +77,8 @@ def _kill_and_start(lab: Lab) -> None:
 
 
 def _stop_in_backoff(lab: Lab) -> None:
-    """The second time it is ill, a restart waits; meanwhile a person stops it, which takes 8 s."""
+    """The second time that the container is unhealthy, its restart waits. Meanwhile a person stops it, which
+    takes 8 s."""
     for _ in range(2):
         lab.touch("app")
         lab.until("app", health="unhealthy")

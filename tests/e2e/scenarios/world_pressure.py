@@ -1,5 +1,4 @@
-"""High CPU and growing memory as reports from the field tell of them: what is work, what is a loop, what is
-not known yet."""
+"""High CPU and growing memory from reports from the field: work, loops, and cases that are not known yet."""
 
 from typing import Final
 
@@ -15,7 +14,7 @@ FILE: Final = "head -c 8m /dev/urandom >/tmp/data"
 
 
 def _go(lab: Lab) -> None:
-    """After a time of rest, as a service has it."""
+    """Begin the load after an idle time, as a service has it."""
     lab.pause(CALM)
     lab.touch("app")
 

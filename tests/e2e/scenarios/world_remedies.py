@@ -1,4 +1,4 @@
-"""Failures that no restart cures, restarts that need time, and failures that come back."""
+"""Failures that no restart cures, restarts that need time, and failures that return."""
 
 import shutil
 import signal
@@ -25,11 +25,11 @@ PROBED: Final = {"hemostat.probe": "http://:8080/", "hemostat.probe.start_period
 
 
 def _nothing(_: Lab) -> None:
-    """It is so from the beginning."""
+    """The fault is present from the beginning."""
 
 
 def _cannot_run(name: str, about: str, health: str | tuple[str, ...], main: str = IDLE) -> Scenario:
-    """Each is left alone, and told once with the output."""
+    """Each container is left alone, and reported once with its output."""
     return Scenario(
         name=name,
         about=about,
@@ -43,7 +43,7 @@ def _cannot_run(name: str, about: str, health: str | tuple[str, ...], main: str 
 
 
 def _wait(lab: Lab, restarts: int) -> None:
-    """Until the box was restarted so often and is healthy again."""
+    """Wait until the box was restarted this number of times and is healthy again."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         health = (lab.state("app").get("Health") or {}).get("Status")
@@ -62,7 +62,7 @@ def _relapses(lab: Lab) -> None:
 
 
 def _crashes_too(lab: Lab) -> None:
-    """Its check fails for ever, and then its process dies."""
+    """The health check fails permanently, and then the process dies."""
     lab.touch("app")
     deadline = time.monotonic() + PATIENCE
     while lab.restarts("app") < 1 and time.monotonic() < deadline:
@@ -79,7 +79,7 @@ def _owner_recreated(lab: Lab) -> None:
 
 
 def _bind(lab: Lab, *, is_file: bool) -> None:
-    """A source of its mounts is replaced by nothing, or a file by a directory."""
+    """Remove the source of a mount, or replace a file by a directory."""
     source = lab.directory / "source"
     if is_file:
         source.write_text("x")
