@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.core.detection.exits import is_crash_loop
-from hemostat.core.detection.healthcheck import HealthcheckState, is_calm, is_due, is_flapping, record_result
+from hemostat.core.detection.healthcheck import (
+    HealthcheckState,
+    has_come_back,
+    has_settled,
+    is_calm,
+    is_due,
+    is_flapping,
+    record_result,
+)
 from hemostat.core.settings.monitor import MonitorSettings
 
 TUNED = MonitorSettings(window=10.0, flap_changes=4, flap_window=60.0, loop_deaths=3, loop_window=60.0)
@@ -36,6 +44,39 @@ def test_self_recovered_check_gets_the_window_again():
     ill = after((5.0, False), (6.0, True), (20.0, False))
     assert not is_due(ill, TUNED, 29.9)
     assert is_due(ill, TUNED, 30.0)
+
+
+def test_repeated_result_changes_nothing():
+    passing = after((1.0, True))
+    assert after((9.0, True), health=passing) is passing
+    failing = after((5.0, False), health=passing)
+    assert failing == HealthcheckState(failing_since=5.0, passed_at=1.0, changes=(5.0,))
+    assert after((9.0, False), health=failing) is failing
+    assert after((9.0, True), health=failing) == HealthcheckState(passed_at=9.0, changes=(5.0, 9.0))
+
+
+def test_changes_are_forgotten_after_the_window():
+    assert after((0.0, False), (59.9, True)).changes == (0.0, 59.9)
+    assert after((0.0, False), (60.0, True)).changes == (60.0,)
+
+
+def test_check_has_settled_when_it_passed_for_long_enough():
+    assert has_settled(HealthcheckState(passed_at=5.0), TUNED, 15.0)
+    assert not has_settled(HealthcheckState(passed_at=5.0), TUNED, 14.9)
+    assert not has_settled(HealthcheckState(failing_since=6.0, passed_at=5.0), TUNED, 99.0)
+    assert not has_settled(HealthcheckState(), TUNED, 99.0)
+
+
+def test_failure_has_come_back_if_it_began_later():
+    assert has_come_back(HealthcheckState(failing_since=6.0), 5.9)
+    assert not has_come_back(HealthcheckState(failing_since=6.0), 6.0)
+    assert not has_come_back(HealthcheckState(passed_at=9.0), 5.0)
+
+
+def test_hold_of_a_recovered_check_is_the_longer_one():
+    failing = after((5.0, False), (6.0, True), (20.0, False))
+    assert not is_due(failing, MonitorSettings(window=10.0, unhealthy_for=15.0), 34.9)
+    assert is_due(failing, MonitorSettings(window=10.0, unhealthy_for=15.0), 35.0)
 
 
 def test_passing_check_is_never_due():
