@@ -1,4 +1,4 @@
-"""The commands of operators: order, approve, reject, pause, resume, reset.
+"""The commands of operators: order, approve, reject, pause, resume, reset, acknowledge, close.
 
 They take effect by the control store, or by the stream of orders. Each command is also published as an event,
 so that it is stored with all other events.
@@ -6,14 +6,18 @@ so that it is stored with all other events.
 
 from typing import Final
 
+from hemostat.core.history.incident_log import UNFINISHED_STATUSES, IncidentLog, build_incident_logs
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls, Pause
 from hemostat.core.remediation import orders
 from hemostat.core.remediation.decision import Decision
 from hemostat.core.remediation.limit_status import HostLimitStatus, compute_host_status
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.events import Decided, Event, Order, Word, order_id
+from hemostat.errors import UsageError
+from hemostat.events import DURABLE, Decided, Event, Order, Word, order_id
 from hemostat.ports import Bus, Clock, ControlStore, Ledger
 
+MAX_EVENTS_PER_STREAM: Final = 2000
+"""Events of each type that are read for open incidents. So many take a tenth of a second."""
 AUDIT_TRAIL: Final = "audit trail"
 """Takes the place of the container name in a decision; no container can have this name."""
 
@@ -45,6 +49,12 @@ class OperatorCommands:
 
     def list_approvals(self) -> list[Approval]:
         return self._control_store.list_approvals()
+
+    def list_incidents(self) -> list[IncidentLog]:
+        """Return the incidents in the latest events of each stream, oldest first."""
+        return build_incident_logs(
+            event for name in DURABLE for event in self._bus.read_recent(name, MAX_EVENTS_PER_STREAM)
+        )
 
     def read_overview(self, host: str) -> HostLimitStatus:
         """Return the state of the host's limits, as configured here."""
@@ -111,6 +121,27 @@ class OperatorCommands:
         now = self._clock.now()
         self._control_store.reset_breaker(container, now)
         self._publish_decision(Word.RESET, container, by, reason, now)
+
+    def acknowledge(self, incident_log: IncidentLog, *, by: str, reason: str = "") -> None:
+        """Record that a person takes care of the incident. The incident stays open."""
+        self._decide_on_incident(Word.ACKNOWLEDGED, incident_log, by, reason)
+
+    def close(self, incident_log: IncidentLog, *, by: str, reason: str = "") -> None:
+        """Record that a person has settled the incident.
+
+        Raises UsageError while HemoStat works on the incident, because its outcome would be hidden.
+        """
+        if incident_log.status in UNFINISHED_STATUSES:
+            state = incident_log.status.replace("_", " ")
+            raise UsageError(
+                f"incident {incident_log.incident} is not left to people: it is {state}",
+                hint=f"see: hemostat incident show {incident_log.incident}",
+            )
+        self._decide_on_incident(Word.CLOSED, incident_log, by, reason)
+
+    def _decide_on_incident(self, decision: Word, incident_log: IncidentLog, by: str, reason: str) -> None:
+        event = Decided(what=decision, by=by, container=incident_log.container.name, reason=reason)
+        self._publish(event, by, self._clock.now(), host=incident_log.host, incident=incident_log.incident)
 
     def accept_trail(self, head: str, *, by: str, reason: str) -> None:
         """Publish that a person accepts the audit trail as it is, up to this row. It takes effect by the

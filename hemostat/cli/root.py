@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "metrics": Lazy(_RUN, "run.metrics:metrics", "Serve metrics for Prometheus."),
     "tui": Lazy(_LOOK, "dashboard.tui:tui", "Open the dashboard."),
     "status": Lazy(_LOOK, "status.status:status", "Show containers, open incidents and roles."),
+    "waiting": Lazy(_LOOK, "status.waiting_list:waiting_list", "List what waits for a person."),
     "labels": Lazy(_LOOK, "doctor.labels:labels", "Show the hemostat.* labels of containers."),
     "events": Lazy(_LOOK, "status.events:events", "Print events; -f follows them live."),
     "order": Lazy(_DECIDE, "operator.order:order", "Run an action on a container, subject to policy."),
@@ -39,6 +40,10 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "reject": Lazy(_DECIDE, "operator.decisions:reject", "Reject a pending action."),
     "pause": Lazy(_DECIDE, "operator.decisions:pause", "Pause all remediation."),
     "resume": Lazy(_DECIDE, "operator.decisions:resume", "Resume remediation."),
+    "acknowledge": Lazy(
+        _DECIDE, "operator.incidents:acknowledge", "Record that a person takes care of an incident."
+    ),
+    "close": Lazy(_DECIDE, "operator.incidents:close", "Close an incident that a person has settled."),
     "reset": Lazy(_DECIDE, "operator.decisions:reset", "Reset circuit breakers and release leases."),
     "repair": Lazy(_DECIDE, "operator.repair:repair", "List or remove unreadable rows in Redis."),
     "history": Lazy(_LOOK, "history.history:history", "Query stored events."),

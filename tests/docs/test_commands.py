@@ -13,6 +13,7 @@ from hemostat.adapters.sql_store import SqlStore
 from hemostat.app.backends import HISTORY_FILE
 from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.ledger.controls import Pause
+from hemostat.events import Container, Outcome
 from tests.docs.commands import DOCUMENTS, commands, words
 from tests.docs.made import ROOT
 from tests.support.approvals import PENDING_APPROVAL
@@ -69,7 +70,7 @@ def test_command_that_is_not_run_parses(hemostat, command):
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory) -> Path:
-    """A state directory with a night's events, of incident i3."""
+    """A state directory with a night's events: incident i3, which is healed, and i4, which is escalated."""
     path = tmp_path_factory.mktemp("state")
     store = SqlStore(f"sqlite:///{path / HISTORY_FILE}", time.time)
     store.append(night())
@@ -80,7 +81,12 @@ def state(tmp_path_factory) -> Path:
 def night():
     ago = time.time() - NOW - 60
     said = ((alert(), 0.0), (needed(), 0.1), (complete(), 3.0))
-    return [event(data, ago + at, incident="i3") for data, at in said]
+    api = Container(id="c9", name="api")
+    left = ((alert(container=api), 0.0), (complete(container=api, outcome=Outcome.ESCALATED), 3.0))
+    return [
+        *(event(data, ago + at, incident="i3") for data, at in said),
+        *(event(data, ago + at, incident="i4") for data, at in left),
+    ]
 
 
 @pytest.fixture
@@ -122,6 +128,8 @@ def meant(state, tmp_path):
     def mean(word: str, command: str) -> str:
         if word == "FILE":
             return str(ROOT / "hemostat.toml.example" if command == "config" else tmp_path / "file")
+        if word == "INCIDENT" and command in {"acknowledge", "close"}:
+            return "i4"
         return f"{tmp_path}{word}" if word.startswith("/") else known.get(word, word)
 
     return mean

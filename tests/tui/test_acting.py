@@ -426,7 +426,7 @@ def test_expired_approval_cannot_be_approved():
         await pilot.press("w")
         await until(pilot, lambda: says(app, "2 waiting"))
         office.clock.advance(66)
-        await until(pilot, lambda: says(app, "it has expired") and says(app, "1 waiting"))
+        await until(pilot, lambda: says(app, "it has expired") and says(app, "no heartbeat for"))
         await pilot.press("y")
         await until(pilot, lambda: says(app, "too late: it has expired"))
         assert [each.answer for each in office.desk.list_approvals()] == [None, None]
@@ -451,9 +451,64 @@ def test_first_of_two_answers_is_used():
     harness_with_approval().play(script)
 
 
+# --- incidents left to people ---------------------------------------------------------------------------
+
+
+def harness_with_escalation() -> ActionHarness:
+    office = ActionHarness()
+    outcome = {"outcome": Outcome.ESCALATED, "reason": Reason.NEEDS_PERSON, "action": Action.NONE}
+    office.bus.publish(
+        [event(complete(container=Container(id="c2", name="db"), **outcome), 4.5, incident="i2")]
+    )
+    return office
+
+
+def test_escalation_is_acknowledged_and_then_listed_last():
+    async def script(office, app, pilot):
+        await until(pilot, lambda: says(app, "1 needs a person: w"))
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "escalated") and says(app, "hemostat close i2"))
+        await confirmed(app, pilot, "a", shown="hemostat acknowledge i2")
+        await until(pilot, lambda: says(app, f"acknowledged by {ME}") and says(app, "0 waiting"))
+        assert office.decided() == [("acknowledged", "db", ME, "")]
+        await pilot.press("escape")
+        await until(pilot, lambda: says(app, "remediation log") and not says(app, "needs a person"))
+        assert says(app, "1 open incident")
+
+    harness_with_escalation().play(script, size=(140, 30))
+
+
+def test_escalation_is_closed_and_stays_selected():
+    async def script(office, app, pilot):
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "hemostat close i2"))
+        await confirmed(app, pilot, "c", shown="another failure raises a new alert")
+        await until(pilot, lambda: says(app, "settled") and says(app, "0 waiting"))
+        assert office.decided() == [("closed", "db", ME, "")]
+        await pilot.press("c")
+        await until(pilot, lambda: says(app, "no open incident is selected"))
+        await pilot.press("escape")
+        await until(pilot, lambda: says(app, "no open incident") and says(app, "remediation log"))
+
+    harness_with_escalation().play(script)
+
+
+def test_read_only_dashboard_lists_what_waits_without_action_keys():
+    async def script(office, app, pilot):
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "hemostat close i2"))
+        before = app.screen
+        await pilot.press("a", "c", "y", "n", "R")
+        assert app.screen is before
+        assert not {"a", "c", "y", "n", "R"} & before.active_bindings.keys()
+        assert office.decided() == []
+
+    harness_with_escalation().play(script, acts=False)
+
+
 # --- where one only looks -------------------------------------------------------------------------------
 
-KEYS = ["R", "U", "D", "X", "C", "E", "Z", "B", "w"]
+KEYS = ["R", "U", "D", "X", "C", "E", "Z", "B"]
 
 
 @pytest.mark.parametrize("view", [[], ["enter"], ["i"]])
@@ -467,7 +522,7 @@ def test_read_only_dashboard_has_no_action_keys(view):
         assert not says(app, "Restart")
         assert not set(KEYS) & before.active_bindings.keys()
         titles = {each.title for each in app.get_system_commands(before)}
-        assert not titles & {"Restart", "Pause", "Waiting", "Close all breakers"}
+        assert not titles & {"Restart", "Pause", "Acknowledge", "Close", "Close all breakers"}
         assert office.ordered() == office.decided() == []
 
     ActionHarness().play(script, acts=False)

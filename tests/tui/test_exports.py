@@ -76,6 +76,7 @@ LOOKING = {
         "sort",
         "step",
         "turn",
+        "waiting",
     ),
     *("replay_incident", "replay_pause", "replay_speed", "replay_step", "help_quit"),
     *("app.focus_next", "app.focus_previous", "screen.copy_text", "cursor_down", "cursor_up", "command_list"),
@@ -95,7 +96,7 @@ LOOKING = {
     ),
 }
 """Actions that change what is seen, and nothing else."""
-ACTING = {"order", "scale", "pause", "reset", "approvals", "yes"}
+ACTING = {"order", "scale", "pause", "reset", "acknowledge", "close", "yes"}
 """Those of people who may act: through the responder, never on this machine."""
 EXPORTING = {"export"}
 COMMANDS = {"Theme", "Screenshot", "Close all breakers", *(f"Sort by {by}" for by in SORTS)}

@@ -92,6 +92,8 @@ def _format_counts(statistics: "IncidentSummary") -> Iterator[tuple[str, str]]:
     yield "still open", _format_share(statistics.open, statistics.incidents)
     yield "action refused", _format_share(statistics.refused, statistics.incidents)
     yield "escalated", _format_share(statistics.escalated, statistics.incidents)
+    if statistics.closed:
+        yield "closed by people", _format_share(statistics.closed, statistics.incidents)
     if statistics.dry_runs:
         times, where = _format_times(statistics.dry_runs), _format_containers(statistics.dry_run_containers)
         yield "would have acted", f"{times} on {where} (dry run)"

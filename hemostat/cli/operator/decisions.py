@@ -121,7 +121,7 @@ def pause(options: Globals, seconds: float | None, container: str, reason: str, 
     with open_operator(options) as orders:
         pause_set = orders.pause(container, by=by or find_user(), reason=reason, seconds=seconds)
     length = "until: hemostat resume" if seconds is None else f"for {show_duration(seconds)}"
-    _print(
+    print_result(
         options, f"paused: {_name_target(container)}, {length}", container=container, until=pause_set.until
     )
 
@@ -140,7 +140,7 @@ def resume(options: Globals, container: str, reason: str, by: str | None) -> int
         if is_resumed
         else f"no pause was in effect for {_name_target(container)}"
     )
-    _print(options, text, container=container, resumed=is_resumed)
+    print_result(options, text, container=container, resumed=is_resumed)
     return errors.OK if is_resumed else errors.FAILURE
 
 
@@ -156,7 +156,7 @@ def reset(options: Globals, container: str, reason: str, by: str | None) -> None
     _require_known(options, container)
     with open_operator(options) as orders:
         orders.reset_breaker(container, by=by or find_user(), reason=reason)
-    _print(options, f"breaker closed: {_name_target(container)}", container=container)
+    print_result(options, f"breaker closed: {_name_target(container)}", container=container)
 
 
 def _require_known(options: Globals, container: str) -> None:
@@ -188,7 +188,7 @@ def _answer(options: Globals, approval_id: str, answer: ApprovalAnswer, reason: 
         if is_settled
         else f"too late: {_describe_state(approval)}"
     )
-    _print(options, text, **_build_object(approval))
+    print_result(options, text, **_build_object(approval))
     return errors.OK if is_settled else errors.FAILURE
 
 
@@ -206,7 +206,7 @@ def _build_object(approval: Approval) -> dict[str, Any]:
     return fields
 
 
-def _print(options: Globals, text: str, **fields: Any) -> None:
+def print_result(options: Globals, text: str, **fields: Any) -> None:
     click.echo(json.dumps(fields) if options.json else escape_controls(text))
 
 

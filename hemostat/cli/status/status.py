@@ -3,23 +3,27 @@
 import json
 import time
 from collections.abc import Callable
-from typing import Final
 
 import click
+import msgspec
 
 from hemostat.cli.options import Globals
 from hemostat.cli.output.tables import show_table
 from hemostat.cli.status.status_tables import format_headline, make_tables
 from hemostat.core.history.status import SystemStatus, build_status
+from hemostat.core.history.waiting_list import (
+    DeadLetterSummary,
+    WaitingItem,
+    count_unacknowledged,
+    list_waiting,
+)
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.text import escape_controls
 from hemostat.errors import BusError
 from hemostat.events import DURABLE
+from hemostat.operator import MAX_EVENTS_PER_STREAM, OperatorCommands
 from hemostat.ports import Bus
-from hemostat.streams import ROLES_BY_NAME
-
-MAX_EVENTS_PER_STREAM: Final = 2000
-"""Events of each type that are read for open incidents. So many take a tenth of a second."""
+from hemostat.streams import ROLES, ROLES_BY_NAME
 
 
 @click.command()
@@ -34,6 +38,7 @@ def status(options: Globals) -> None:
         try:
             with app.open_operator(settings) as orders:
                 system_status = read_status(bus, now, orders.read_overview)
+                items = find_waiting(bus, orders, system_status, now)
         finally:
             bus.close()
     except BusError as error:
@@ -42,15 +47,16 @@ def status(options: Globals) -> None:
                 json.dumps(
                     {
                         **build_status((), (), (), expected=tuple(ROLES_BY_NAME), now=0.0).to_dict(),
+                        "waiting": [],
                         "error": str(error),
                     }
                 )
             )
         raise
     if options.json:
-        click.echo(json.dumps(system_status.to_dict()))
+        click.echo(json.dumps({**system_status.to_dict(), "waiting": msgspec.to_builtins(items)}))
         return
-    click.echo(escape_controls(format_headline(system_status)))
+    click.echo(escape_controls(format_headline(system_status, count_unacknowledged(items))))
     for table in make_tables(system_status, now):
         show_table(table)
 
@@ -69,3 +75,25 @@ def read_status(bus: Bus, now: float, overview: Callable[[str], HostLimitStatus]
         buried=bus.count_dead_letters(),
         safety={host: overview(host) for host in hosts},
     )
+
+
+def find_waiting(
+    bus: Bus, orders: OperatorCommands, system_status: SystemStatus, now: float
+) -> tuple[WaitingItem, ...]:
+    """What waits for a person."""
+    return list_waiting(
+        system_status,
+        orders.list_approvals(),
+        commands={role.name: role.command for role in ROLES},
+        dead_letters=_summarize_dead_letters(bus, now),
+        now=now,
+    )
+
+
+def _summarize_dead_letters(bus: Bus, now: float) -> DeadLetterSummary | None:
+    newest = bus.read_last_dead_letter()
+    if newest is None or not newest.is_recent(now):
+        return None
+    count = bus.count_dead_letters()
+    noun = "event" if count == 1 else "events"
+    return DeadLetterSummary(newest.time, f"{count:,} {noun} could not be handled, {newest.describe(now)}")

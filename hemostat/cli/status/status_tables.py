@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from hemostat.cli.output.tables import Row, Table
-from hemostat.core.history.status import ContainerState, RoleState, SystemStatus
+from hemostat.core.history.status import ContainerState, IncidentStatus, RoleState, SystemStatus
 from hemostat.core.ledger.controls import Pause, describe_pause
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.remediation.circuit_breaker import BreakerState
@@ -16,7 +16,8 @@ AT_REST_CELLS: Final = ("closed", "-", "-")
 """Breaker, budget and holds of a row without information."""
 
 
-def format_headline(status: SystemStatus) -> str:
+def format_headline(status: SystemStatus, waiting_count: int = 0) -> str:
+    """`waiting_count` is how many items wait for a person."""
     if not status.running:
         return "HemoStat is not running: start it with: hemostat all"
     parts = [
@@ -27,6 +28,10 @@ def format_headline(status: SystemStatus) -> str:
     if status.buried:
         parts.append(_format_count(status.buried, "dead letter"))
     parts += [_format_mode(status.modes)] if status.modes else []
+    if waiting_count:
+        parts.append(
+            f"{waiting_count} {'waits' if waiting_count == 1 else 'wait'} for you (hemostat waiting)"
+        )
     missing = f", not running: {', '.join(status.missing)}" if status.missing else ""
     return ", ".join(parts) + missing
 
@@ -56,9 +61,17 @@ def make_tables(status: SystemStatus, now: float) -> Sequence[Table]:
 
 def _make_incident_rows(status: SystemStatus) -> list[Row]:
     return [
-        Row((each.container, each.kind, each.status, show_duration(each.age), each.last), fault=True)
+        Row(
+            (each.container, each.kind, _format_incident_status(each), show_duration(each.age), each.last),
+            fault=not each.acknowledged_by,
+        )
         for each in status.incidents
     ]
+
+
+def _format_incident_status(incident: IncidentStatus) -> str:
+    taken = f", acknowledged by {incident.acknowledged_by}" if incident.acknowledged_by else ""
+    return f"{incident.status}{taken}"
 
 
 def _make_role_rows(status: SystemStatus) -> list[Row]:

@@ -26,8 +26,12 @@ from hemostat.events import (
     Word,
 )
 
-SETTLED_STATUSES: Final = frozenset({"healed", "false_alarm", "cleared"})
+SETTLED_STATUSES: Final = frozenset({"healed", "false_alarm", "cleared", "closed"})
 """Statuses of an incident that needs no attention."""
+LEFT_TO_PEOPLE: Final = frozenset({"escalated", "failed", "refused", "expired"})
+"""Statuses of an incident for which HemoStat takes no further action."""
+UNFINISHED_STATUSES: Final = frozenset({"acting", "waiting", "awaiting_approval"})
+"""Statuses of an incident for which HemoStat still acts, or will."""
 PENDING_STATUSES: Final = frozenset({"acting", "waiting"})
 """Statuses of an order without an answer. Answered orders need no attention, whatever the answer."""
 COUNTED_KINDS: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
@@ -39,14 +43,24 @@ DECISION_TEXTS: Final = {
     Word.PAUSED: "paused",
     Word.RESUMED: "resumed",
     Word.RESET: "breaker closed",
+    Word.ACKNOWLEDGED: "acknowledged",
+    Word.CLOSED: "incident closed",
     Word.ACCEPTED: "audit trail accepted",
 }
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
+    """A person takes care of the incident. `at` is epoch seconds."""
+
+    by: str
+    at: float
+    reason: str = ""
 
 
 class IncidentLog(msgspec.Struct, frozen=True, kw_only=True):
     """One incident as its events describe it, oldest first.
 
-    `status` is `open`, `acting`, `cleared`, `false_alarm` or the last remediation's outcome.
+    `status` is `open`, `acting`, `cleared`, `closed`, `false_alarm` or the last remediation's outcome.
     """
 
     incident: str
@@ -56,6 +70,7 @@ class IncidentLog(msgspec.Struct, frozen=True, kw_only=True):
     since: float
     status: str
     steps: tuple[Event, ...]
+    acknowledgement: Acknowledgement | None = None
 
     @property
     def is_open(self) -> bool:
@@ -74,14 +89,19 @@ def build_incident_logs(events: Iterable[Event]) -> list[IncidentLog]:
             continue
         container, kind = subject
         since = earlier.since if earlier else _get_start(event)
+        status_before = earlier.status if earlier else ""
+        status = compute_status_after(event, status_before)
         logs[event.incident] = IncidentLog(
             incident=event.incident,
             host=event.host,
             container=container,
             kind=kind,
             since=since,
-            status=compute_status_after(event, earlier.status if earlier else ""),
+            status=status,
             steps=(*(earlier.steps if earlier else ()), event),
+            acknowledgement=_find_acknowledgement(
+                event, earlier.acknowledgement if earlier else None, ended=status_before in SETTLED_STATUSES
+            ),
         )
     return list(logs.values())
 
@@ -98,6 +118,16 @@ def find_subject(event: Event) -> tuple[Container, Kind] | None:
         case Order(container=container):
             return container, Kind.ORDERED
     return None
+
+
+def is_acknowledgement(event: Event) -> bool:
+    """Return whether the event only records that a person takes care of the incident."""
+    return isinstance(event.data, Decided) and event.data.what is Word.ACKNOWLEDGED
+
+
+def is_incident_decision(event: Event) -> bool:
+    """Return whether a person acknowledged or closed the incident."""
+    return isinstance(event.data, Decided) and event.data.what in {Word.ACKNOWLEDGED, Word.CLOSED}
 
 
 def format_event_line(event: Event) -> str:
@@ -128,13 +158,26 @@ def _format_observation(observation: ContainerStats | Heartbeat) -> str:
     return f"{observation.state.status} cpu {cpu} % memory {used}"
 
 
+def _find_acknowledgement(
+    event: Event, before: Acknowledgement | None, *, ended: bool
+) -> Acknowledgement | None:
+    """The acknowledgement after this event. `ended`: the incident was settled before, so that an alert begins
+    another occurrence, which no person has read yet."""
+    match event.data:
+        case Decided(what=Word.ACKNOWLEDGED, by=by, reason=reason):
+            return Acknowledgement(by=by, at=event.time, reason=reason)
+        case HealthAlert(phase=Phase.RAISED) if ended:
+            return None
+    return before
+
+
 def _get_start(event: Event) -> float:
     return event.data.since if isinstance(event.data, HealthAlert) else event.time
 
 
 def compute_status_after(event: Event, before: str) -> str:
-    """The status of an incident after this event. A cleared incident stays cleared after a late verdict: only
-    another alert opens it again."""
+    """The status of an incident after this event. A cleared or closed incident stays so after a late verdict:
+    only another alert opens it again."""
     match event.data:
         case HealthAlert(phase=Phase.CLEARED):
             status = before if before in SETTLED_STATUSES else "cleared"
@@ -142,7 +185,9 @@ def compute_status_after(event: Event, before: str) -> str:
             status = "open"
         case RemediationComplete(outcome=Outcome.HEALED):
             status = str(Outcome.HEALED)
-        case _ if before == "cleared":
+        case Decided(what=Word.CLOSED):
+            status = before if before in SETTLED_STATUSES else "closed"
+        case _ if before in {"cleared", "closed"}:
             status = before
         case RemediationNeeded() | Order():
             status = "acting"

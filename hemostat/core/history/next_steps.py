@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import SETTLED_STATUSES
+from hemostat.core.history.incident_log import SETTLED_STATUSES, is_acknowledgement
 from hemostat.core.history.timeline import IncidentTimeline, TimelineStage, find_last_occurrence
 from hemostat.core.remediation.ladder import find_following_action, find_next_rung
 from hemostat.events import Action, Kind, Outcome, Reason, RemediationComplete, RemediationNeeded
@@ -80,9 +80,11 @@ NEXT_STEP_TEXTS: Final = {
 
 def describe_next_step(timeline: IncidentTimeline) -> str:
     """What happens next, as text."""
-    step = timeline.steps[-1]
     if timeline.status in SETTLED_STATUSES:
         return "none: another failure raises a new alert"
+    step = next((each for each in reversed(timeline.steps) if not is_acknowledgement(each.event)), None)
+    if step is None:
+        return "a diagnosis"
     match step.event.data:
         case RemediationNeeded(action=action):
             return (

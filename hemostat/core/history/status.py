@@ -5,10 +5,15 @@ from typing import Any, Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import IncidentLog, build_incident_logs, format_event_line
+from hemostat.core.history.incident_log import (
+    IncidentLog,
+    build_incident_logs,
+    format_event_line,
+    is_acknowledgement,
+)
 from hemostat.core.labels.mistakes import find_mistakes
 from hemostat.core.remediation.limit_status import HostLimitStatus
-from hemostat.events import ContainerStats, Event, Heartbeat, State
+from hemostat.events import ContainerStats, Event, HealthAlert, Heartbeat, Phase, RemediationComplete, State
 
 MAX_MISSED_HEARTBEATS: Final = 2.0
 """Heartbeats that a role may miss before it is stale."""
@@ -57,6 +62,11 @@ class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IncidentStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """`problem` is the last alert, as text. `reason` is the last outcome's.
+
+    `acknowledged_by` is the person who takes care of the incident, and `acknowledgement` that person's note.
+    """
+
     incident: str
     host: str
     container: str
@@ -65,6 +75,10 @@ class IncidentStatus(msgspec.Struct, frozen=True, kw_only=True):
     since: float
     age: float
     last: str
+    problem: str = ""
+    reason: str = ""
+    acknowledged_by: str = ""
+    acknowledgement: str = ""
 
 
 class SystemStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +181,12 @@ def _build_role_state(event: Event, beat: Heartbeat, now: float) -> RoleState:
 
 
 def _build_incident_status(incident_log: IncidentLog, now: float) -> IncidentStatus:
+    own_steps = [step for step in incident_log.steps if not is_acknowledgement(step)]
+    alerts = [
+        step for step in own_steps if isinstance(step.data, HealthAlert) and step.data.phase is Phase.RAISED
+    ]
+    outcomes = [step.data for step in own_steps if isinstance(step.data, RemediationComplete)]
+    note = incident_log.acknowledgement
     return IncidentStatus(
         incident=incident_log.incident,
         host=incident_log.host,
@@ -175,7 +195,11 @@ def _build_incident_status(incident_log: IncidentLog, now: float) -> IncidentSta
         status=incident_log.status,
         since=incident_log.since,
         age=max(0.0, now - incident_log.since),
-        last=format_event_line(incident_log.steps[-1]),
+        last=format_event_line(own_steps[-1]),
+        problem=format_event_line(alerts[-1]) if alerts else str(incident_log.kind),
+        reason=outcomes[-1].reason if outcomes else "",
+        acknowledged_by="" if note is None else note.by,
+        acknowledgement="" if note is None else note.reason,
     )
 
 

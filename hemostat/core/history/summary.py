@@ -23,7 +23,7 @@ from hemostat.events import (
 
 MAX_OFFENDERS: Final = 10
 """Offenders listed at most."""
-SETTLED_STATUSES: Final = frozenset({"cleared", "false_alarm"})
+SETTLED_STATUSES: Final = frozenset({"cleared", "closed", "false_alarm"})
 
 
 class DurationSpread(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +92,8 @@ class IncidentSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Actions that a dry run reported and did not do."""
     dry_run_containers: int = 0
     """Containers of those actions."""
+    closed: int = 0
+    """Incidents that people have closed."""
 
 
 def summarize(incident_logs: Iterable[IncidentLog], starts: Sequence[float], until: float) -> IncidentSummary:
@@ -136,6 +138,7 @@ def summarize(incident_logs: Iterable[IncidentLog], starts: Sequence[float], unt
         bars=tuple(_count_periods(incidents, starts)),
         dry_runs=sum(dry_runs.values()),
         dry_run_containers=len(dry_runs),
+        closed=status_counts["closed"],
     )
 
 

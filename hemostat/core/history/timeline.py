@@ -16,12 +16,14 @@ from hemostat.core.history.incident_log import (
     IncidentLog,
     compute_status_after,
     format_event_line,
+    is_incident_decision,
 )
 from hemostat.core.llm.validate import FALSE_ALARM
 from hemostat.core.units import show_duration
 from hemostat.events import (
     Action,
     Container,
+    Decided,
     Diagnosis,
     Event,
     FalseAlarm,
@@ -33,6 +35,7 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
     State,
+    Word,
 )
 
 SLACK_SECONDS: Final = 0.05
@@ -134,11 +137,14 @@ def select_known_snapshots(
 
 
 def measure_spans(timeline: IncidentTimeline) -> dict[str, float]:
-    """Seconds that the last occurrence took, by what they were spent on. Steps after its end are left out."""
+    """Seconds that the last occurrence took, by what they were spent on. Steps after its end and decisions of
+    people about the incident are left out."""
     steps = find_last_occurrence(timeline)
     spans: dict[str, float] = {}
     before = steps[0].event.data.since if steps and isinstance(steps[0].event.data, HealthAlert) else None
     for step in steps:
+        if is_incident_decision(step.event):
+            continue
         spent = SPAN_NAMES[step.stage]
         if before is not None:
             spans[spent] = spans.get(spent, 0.0) + max(0.0, step.time - before)
@@ -243,6 +249,8 @@ def _describe_event(event: Event, requested_at: float) -> Iterator[tuple[Timelin
                 event.time,
                 format_event_line(event),
             )
+        case Decided(what=Word.CLOSED):
+            yield TimelineStage.OUTCOME, event.time, format_event_line(event)
         case _:  # events of people
             yield TimelineStage.DECISION, event.time, format_event_line(event)
 

@@ -62,8 +62,16 @@ def single(notification: Notification, templates: Mapping[str, str], *, brief: b
         severity=notification.severity,
         title=title,
         facts=tuple((label, value) for label, value in _list_facts(notification) if value),
-        more=f"hemostat explain {_sanitize(notification.incident)}" if notification.kind else "",
+        more=_list_commands(notification) if notification.kind else "",
     )
+
+
+def _list_commands(notification: Notification) -> str:
+    incident = _sanitize(notification.incident)
+    commands = [f"hemostat explain {incident}"]
+    if notification.needs_people:
+        commands.append(f"hemostat acknowledge {incident}")
+    return "; ".join(commands)
 
 
 def build_digest(

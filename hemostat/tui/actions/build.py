@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from hemostat.core.history.incident_log import UNFINISHED_STATUSES, IncidentLog
 from hemostat.core.ledger import controls as control
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer, Controls
 from hemostat.core.remediation.orders import describe_plan
@@ -178,6 +179,34 @@ class OrderBuilder:
         text = f"close the breaker of {name_target(name)}: earlier failures no longer count"
         return PlannedOrder(plan=text, ask=lambda: "", do=close)
 
+    # --- incidents ----------------------------------------------------------------------------------
+
+    def plan_acknowledgement(self, incident_log: IncidentLog) -> OrderPlan:
+        def do(reason: str) -> OrderResult:
+            self._operator.acknowledge(incident_log, by=self._by, reason=reason)
+            return OrderResult(f"acknowledged: {_name_incident(incident_log)}")
+
+        note = incident_log.acknowledgement
+        order = PlannedOrder(
+            plan=f"acknowledge {_name_incident(incident_log)}: you take care of it, and it stays open",
+            ask=lambda: f"already acknowledged by {note.by}" if note else "",
+            do=do,
+        )
+        return OrderPlan(deeds=(order,), commands=(("acknowledge", incident_log.incident),))
+
+    def plan_close(self, incident_log: IncidentLog) -> OrderPlan:
+        def do(reason: str) -> OrderResult:
+            self._operator.close(incident_log, by=self._by, reason=reason)
+            return OrderResult(f"closed: {_name_incident(incident_log)}")
+
+        is_unfinished = incident_log.status in UNFINISHED_STATUSES
+        order = PlannedOrder(
+            plan=f"close {_name_incident(incident_log)}; another failure raises a new alert",
+            ask=lambda: "HemoStat still works on it: this will be refused" if is_unfinished else "",
+            do=do,
+        )
+        return OrderPlan(deeds=(order,), commands=(("close", incident_log.incident),))
+
     # --- approvals ----------------------------------------------------------------------------------
 
     def list_approvals(self) -> list[Approval]:
@@ -200,6 +229,10 @@ class OrderBuilder:
         verb = "approve" if answer is ApprovalAnswer.APPROVED else "reject"
         order = PlannedOrder(plan=f"{verb} {subject}", ask=lambda: "", do=give)
         return OrderPlan(deeds=(order,), commands=((verb, approval.id),))
+
+
+def _name_incident(incident_log: IncidentLog) -> str:
+    return f"{incident_log.kind} of {incident_log.container.name}"
 
 
 def name_target(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.evidence.snapshot import MetricPoint
-from hemostat.core.history.incident_log import IncidentLog, build_incident_logs, find_subject
+from hemostat.core.history.incident_log import LEFT_TO_PEOPLE, IncidentLog, build_incident_logs, find_subject
 from hemostat.core.history.status import SystemStatus, build_status, get_replacement_key
 from hemostat.core.model import REMOVED_STATUS
 from hemostat.core.remediation.limit_status import HostLimitStatus
@@ -231,6 +231,20 @@ def count_waiting(state: DashboardState) -> int:
         for incident_logs in state.unwell.values()
         for incident_log in incident_logs
     )
+
+
+def count_left_to_people(state: DashboardState) -> int:
+    """How many incidents HemoStat has left to people, without those that a person has acknowledged."""
+    return sum(
+        incident_log.status in LEFT_TO_PEOPLE and incident_log.acknowledgement is None
+        for incident_logs in state.unwell.values()
+        for incident_log in incident_logs
+    )
+
+
+def find_open_incident(state: DashboardState, incident: str) -> IncidentLog | None:
+    open_incidents = (each for incident_logs in state.unwell.values() for each in incident_logs)
+    return next((each for each in open_incidents if each.incident == incident), None)
 
 
 def format_silence(state: DashboardState, now: float) -> str:

@@ -9,19 +9,19 @@ from typing import ClassVar, Final
 from textual.app import SystemCommand
 from textual.binding import BindingType
 
+from hemostat.core.history.incident_log import IncidentLog
 from hemostat.core.ledger.controls import ALL_CONTAINERS, describe_pause, is_pause_active
 from hemostat.core.text import escape_controls
 from hemostat.events import Action, Container, ContainerStats
 from hemostat.tui.actions.background import OrdersCompleted
 from hemostat.tui.actions.build import PAUSE_LENGTHS, OrderBuilder, OrderPlan, OrderTarget, name_target
-from hemostat.tui.data.state import build_role_status, count_waiting
-from hemostat.tui.screens.approvals import ApprovalsScreen
+from hemostat.tui.data.state import build_role_status, count_left_to_people, count_waiting
 from hemostat.tui.screens.asking import Choice, ChoiceDialog, ConfirmDialog
 from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.screens.live import LiveScreen
 
 RESOURCES: Final = ("cpu", "memory", "replicas")
-ACTIONS: Final = frozenset({"order", "scale", "pause", "reset", "approvals"})
+ACTIONS: Final = frozenset({"order", "scale", "pause", "reset", "acknowledge", "close"})
 
 ACTION_BINDINGS: Final[list[BindingType]] = [
     make_binding("R", "order('restart')", "Restart", "act.restart", "restart it", in_footer=True),
@@ -32,8 +32,20 @@ ACTION_BINDINGS: Final[list[BindingType]] = [
     make_binding("E", "order('exec')", "Run", "act.exec", "run the command that its label names"),
     make_binding("Z", "pause", "Pause", "act.pause", "silence it, pause everything, or resume"),
     make_binding("B", "reset", "Reset", "act.reset", "close its circuit breaker"),
-    make_binding("w", "approvals", "Waiting", "act.waiting", "show pending approvals"),
+    make_binding("w", "waiting", "Waiting", "act.waiting", "show what waits for a person"),
 ]
+INCIDENT_BINDINGS: Final[list[BindingType]] = [
+    make_binding(
+        "a",
+        "acknowledge",
+        "Acknowledge",
+        "act.acknowledge",
+        "record that you take care of it",
+        in_footer=True,
+    ),
+    make_binding("c", "close", "Close", "act.close", "close the incident that you settled", in_footer=True),
+]
+"""Bindings of screens that show one incident or select one."""
 
 
 class ActionScreen(LiveScreen):
@@ -42,6 +54,10 @@ class ActionScreen(LiveScreen):
     def list_subjects(self) -> Sequence[tuple[str, Container]]:
         """Host and container that an action would apply to."""
         raise NotImplementedError
+
+    def find_chosen_incident(self) -> IncidentLog | None:
+        """The incident that would be acknowledged or closed; None if no open incident is selected."""
+        return None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ACTIONS and self.model.act is None:
@@ -58,13 +74,15 @@ class ActionScreen(LiveScreen):
             )
 
     def describe_waiting(self) -> str:
-        """The number of waiting approvals, and the key that shows them. Empty if no approval waits."""
-        count = count_waiting(self.model.state)
-        if not count:
-            return ""
+        """How many incidents wait for a person, and the key that shows them. Empty if none waits."""
+        parts = []
+        if count := count_waiting(self.model.state):
+            parts.append(f"{count} {'waits' if count == 1 else 'wait'} for approval")
+        if count := count_left_to_people(self.model.state):
+            parts.append(f"{count} {'needs' if count == 1 else 'need'} a person")
         bindings = (each.binding for each in self.active_bindings.values())
-        key = next((self.app.get_key_display(each) for each in bindings if each.action == "approvals"), "")
-        return f"{count} {'waits' if count == 1 else 'wait'} for approval" + (f": {key}" if key else "")
+        key = next((self.app.get_key_display(each) for each in bindings if each.action == "waiting"), "")
+        return ", ".join(parts) + (f": {key}" if key and parts else "")
 
     # --- keys ---------------------------------------------------------------------------------------
 
@@ -101,9 +119,18 @@ class ActionScreen(LiveScreen):
         if (builder := self.model.act) and (names or self._warn_nothing_chosen()):
             self._ask_confirmation(builder.plan_resets(names))
 
-    def action_approvals(self) -> None:
-        if builder := self.model.act:
-            self.app.push_screen(ApprovalsScreen(self.model, builder))
+    def action_waiting(self) -> None:
+        from hemostat.tui.screens.waiting_list import WaitingScreen
+
+        self.app.push_screen(WaitingScreen(self.model))
+
+    def action_acknowledge(self) -> None:
+        if (builder := self.model.act) and (incident_log := self._require_incident()):
+            self._ask_confirmation(builder.plan_acknowledgement(incident_log))
+
+    def action_close(self) -> None:
+        if (builder := self.model.act) and (incident_log := self._require_incident()):
+            self._ask_confirmation(builder.plan_close(incident_log))
 
     # --- helpers ------------------------------------------------------------------------------------
 
@@ -130,6 +157,12 @@ class ActionScreen(LiveScreen):
             )
             return []
         return targets
+
+    def _require_incident(self) -> IncidentLog | None:
+        incident_log = self.find_chosen_incident()
+        if incident_log is None:
+            self.notify("no open incident is selected", severity="warning")
+        return incident_log
 
     def _warn_nothing_chosen(self) -> bool:
         self.notify("select a container first", severity="warning")

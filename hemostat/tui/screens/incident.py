@@ -18,12 +18,13 @@ from hemostat.events import Container as Ref
 from hemostat.events import ContainerStats, Event
 from hemostat.tui.actions.background import BackgroundResult, run_in_background
 from hemostat.tui.context import DashboardContext, Exports
+from hemostat.tui.data.state import find_open_incident
 from hemostat.tui.render import charts
 from hemostat.tui.render import incident as incident_words
 from hemostat.tui.render.container import describe_limit_status, find_newest_stats
 from hemostat.tui.render.export import FORMATS, as_markdown, make_file_name
 from hemostat.tui.render.incident import IncidentContent
-from hemostat.tui.screens.acting import ACTION_BINDINGS, ActionScreen
+from hemostat.tui.screens.acting import ACTION_BINDINGS, INCIDENT_BINDINGS, ActionScreen
 from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.screens.export import DownloadDialog, ExportDialog
 from hemostat.tui.widgets.footer import KeyFooter
@@ -62,6 +63,7 @@ class IncidentScreen(ActionScreen):
         make_binding(
             "escape", "dismiss", "Back", "incident.back", "previous screen", in_footer=True, display="esc"
         ),
+        *INCIDENT_BINDINGS,
         *ACTION_BINDINGS,
     ]
 
@@ -92,6 +94,9 @@ class IncidentScreen(ActionScreen):
     def list_subjects(self) -> list[tuple[str, Ref]]:
         known = self._timeline
         return [] if known is None else [(known.host, self.find_current(known.host, known.container))]
+
+    def find_chosen_incident(self) -> IncidentLog | None:
+        return find_open_incident(self.model.state, self._incident)
 
     # --- drawing ------------------------------------------------------------------------------------
 

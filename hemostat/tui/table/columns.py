@@ -142,7 +142,8 @@ def draw_line(row: Row, placed: Sequence[PlacedColumn], now: float, *, marked: b
             # Limits that delay the action are shown here if they have no column of their own.
             quiet = [format_pause(row.silenced, now)] if row.silenced else []
             parts = [*quiet, *list_blocks(row.safety, now, names), content]
-            content, style = ", ".join(filter(None, parts)), BAD if any(parts) else PLAIN
+            bad = FAINT if row.acknowledged else BAD
+            content, style = ", ".join(filter(None, parts)), bad if any(parts) else PLAIN
         text.append((" " if number else "") + fit(content, width, right=column.right), style)
     return text
 

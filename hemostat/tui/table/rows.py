@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import IncidentLog
+from hemostat.core.history.incident_log import LEFT_TO_PEOPLE, IncidentLog
 from hemostat.core.history.status import format_state
 from hemostat.core.ledger.controls import Pause
 from hemostat.core.remediation.limit_status import ContainerLimitStatus, HostLimitStatus
@@ -19,10 +19,9 @@ from hemostat.tui.render.limits import find_own_pause
 NO_INCIDENTS: Final[tuple[IncidentLog, ...]] = ()
 ORDERLY_EXITS: Final = frozenset({0, 130, 137, 143})
 """Exit codes of containers that completed, or were ended by SIGINT, SIGKILL or SIGTERM."""
-LEFT_TO_PEOPLE: Final = frozenset({"escalated", "failed", "refused", "expired"})
-"""States of incidents for which HemoStat takes no further action."""
 URGENT, ILL, FAULTY, CALM = range(4)
-"""Ranks: an incident left to operators, another open incident, a fault without an incident, and no fault."""
+"""Ranks: an incident left to operators, another open incident, a fault whose incident is acknowledged or that
+has none, and no fault."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -52,6 +51,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     silenced: Pause | None = None
     """A pause of this container alone."""
     rank: int = CALM
+    acknowledged: bool = False
+    """Whether people take care of all its open incidents."""
     ended_badly: bool = False
     """Whether the container exited with a code that is not in ORDERLY_EXITS."""
 
@@ -133,19 +134,27 @@ def _make_row(
         sent=stats.sent,
         restarts=state.restart_count,
         incident=", ".join(
-            f"{incident_log.kind} {incident_log.status.replace('_', ' ')}" for incident_log in unwell
+            f"{incident_log.kind} {incident_log.status.replace('_', ' ')}{_describe_note(incident_log)}"
+            for incident_log in unwell
         ),
         fault=bool(unwell) or fault,
         trail=trail,
         rank=_compute_rank(unwell, fault=fault),
+        acknowledged=bool(unwell) and all(each.acknowledgement for each in unwell),
         ended_badly=state.status == "exited" and state.exit_code not in ORDERLY_EXITS,
     )
 
 
 def _compute_rank(unwell: tuple[IncidentLog, ...], *, fault: bool) -> int:
-    if any(incident_log.status in LEFT_TO_PEOPLE for incident_log in unwell):
+    unread = [incident_log for incident_log in unwell if incident_log.acknowledgement is None]
+    if any(incident_log.status in LEFT_TO_PEOPLE for incident_log in unread):
         return URGENT
-    return ILL if unwell else FAULTY if fault else CALM
+    return ILL if unread else FAULTY if fault or unwell else CALM
+
+
+def _describe_note(incident_log: IncidentLog) -> str:
+    note = incident_log.acknowledgement
+    return f" (acknowledged by {note.by})" if note else ""
 
 
 def find_unrecalled(entries: Iterable[object]) -> dict[str, tuple[str, str]]:

@@ -23,6 +23,7 @@ def answered(outcome: Outcome):
     return complete(kind=Kind.ORDERED, outcome=outcome)
 
 
+LEFT_TO_PEOPLE = complete(outcome=Outcome.ESCALATED)
 FALSE_ALARM = FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS)
 
 
@@ -51,6 +52,12 @@ FALSE_ALARM = FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS)
         ([order(), answered(Outcome.REFUSED)], "refused", False),
         ([alert(), needed(), decided(what=Word.APPROVED), complete()], "healed", False),
         ([alert(), needed(), decided(what=Word.APPROVED)], "acting", True),
+        ([alert(), LEFT_TO_PEOPLE, decided(what=Word.ACKNOWLEDGED)], "escalated", True),
+        ([alert(), LEFT_TO_PEOPLE, decided(what=Word.CLOSED)], "closed", False),
+        ([alert(), LEFT_TO_PEOPLE, decided(what=Word.CLOSED), CLEARED], "closed", False),
+        ([alert(), LEFT_TO_PEOPLE, decided(what=Word.CLOSED), LEFT_TO_PEOPLE], "closed", False),
+        ([alert(), LEFT_TO_PEOPLE, decided(what=Word.CLOSED), alert(occurrence=2)], "open", True),
+        ([alert(), CLEARED, decided(what=Word.CLOSED)], "cleared", False),
     ],
 )
 def test_status_of_an_incident_is_from_its_last_event(told, status, is_open):
@@ -127,3 +134,16 @@ def test_last_values_are_not_in_the_log():
 )
 def test_event_is_formatted_in_one_line(data, text):
     assert format_event_line(event(data)) == text
+
+
+def test_acknowledgement_lasts_until_another_occurrence():
+    def build(*told):
+        [log] = build_incident_logs(event(data, at) for at, data in enumerate(told))
+        return log.acknowledgement
+
+    taken = decided(what=Word.ACKNOWLEDGED, by="ann@h", reason="mine")
+    note = build(alert(), LEFT_TO_PEOPLE, taken)
+    assert (note.by, note.reason, note.at) == ("ann@h", "mine", NOW + 2)
+    assert build(alert(), taken, alert(occurrence=2)) is not None
+    assert build(alert(), taken, CLEARED) is not None
+    assert build(alert(), taken, CLEARED, alert(occurrence=2)) is None

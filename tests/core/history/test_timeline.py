@@ -28,8 +28,9 @@ from hemostat.events import (
     Quote,
     Reason,
     State,
+    Word,
 )
-from tests.support.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, event, needed
+from tests.support.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, decided, event, needed
 
 ALERT = event(alert(since=NOW - 0.02))
 ASKED = event(needed(), 0.1)
@@ -114,6 +115,20 @@ def test_open_incident_has_no_total_duration():
 def test_duration_covers_the_last_occurrence():
     again = event(alert(since=NOW + 600, occurrence=2), 600.05)
     assert measure_spans(told(ALERT, ASKED, HEALED, again)) == pytest.approx({"detected": 0.05})
+
+
+def test_decisions_of_people_are_steps_and_no_part_of_the_durations():
+    escalated = refused(Reason.NEEDS_PERSON, Outcome.ESCALATED)
+    taken = event(decided(what=Word.ACKNOWLEDGED, by="ann"), 60.0)
+    closed = event(decided(what=Word.CLOSED, by="ann"), 600.0)
+    assert describe_next_step(told(ALERT, ASKED, escalated, taken)) == describe_next_step(
+        told(ALERT, ASKED, escalated)
+    )
+    whole = told(ALERT, ASKED, escalated, taken, closed)
+    assert measure_spans(whole) == measure_spans(told(ALERT, ASKED, escalated))
+    assert [step.stage for step in whole.steps[-2:]] == [TimelineStage.DECISION, TimelineStage.OUTCOME]
+    assert (whole.status, whole.seconds) == ("closed", pytest.approx(600.02))
+    assert describe_next_step(whole) == "none: another failure raises a new alert"
 
 
 def test_duplicate_event_is_one_step():

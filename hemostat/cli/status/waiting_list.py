@@ -1,0 +1,49 @@
+"""`hemostat waiting`: lists what waits for a person, and the command that settles each item."""
+
+import json
+import time
+
+import click
+import msgspec
+
+from hemostat.cli.options import Globals
+from hemostat.cli.output.tables import Row, Table, show_table
+from hemostat.cli.status.status import find_waiting, read_status
+from hemostat.core.history.waiting_list import WaitingItem, describe_acknowledgement
+from hemostat.core.units import show_duration
+
+
+@click.command("waiting")
+@click.pass_obj
+def waiting_list(options: Globals) -> None:
+    """List what waits for a person: approvals, incidents left to people, faults of HemoStat itself.
+
+    Acknowledged incidents are last. Exit code 3 if Redis is not running.
+    """
+    from contextlib import closing
+
+    from hemostat import app
+
+    settings, now = options.load_settings(), time.time()
+    with closing(app.open_bus(settings, start=False)) as bus, app.open_operator(settings) as orders:
+        system_status = read_status(bus, now, orders.read_overview)
+        items = find_waiting(bus, orders, system_status, now)
+    if options.json:
+        click.echo(json.dumps(msgspec.to_builtins(items)))
+        return
+    show_table(
+        Table(
+            "Waiting for a person",
+            ("what", "where", "for", "settle with", "why"),
+            [_make_row(each, now) for each in items],
+        )
+    )
+    if not items:
+        click.echo("nothing waits for a person")
+
+
+def _make_row(item: WaitingItem, now: float) -> Row:
+    where = f"{item.host}/{item.subject}" if item.host and item.host != item.subject else item.subject
+    why = "; ".join(filter(None, (describe_acknowledgement(item), item.why)))
+    age = "-" if item.since is None else show_duration(max(0.0, now - item.since))
+    return Row((str(item.kind), where, age, item.command, why), fault=not item.acknowledged_by)

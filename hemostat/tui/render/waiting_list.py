@@ -1,0 +1,50 @@
+"""Draws the list of what waits for a person."""
+
+from rich.text import Text
+
+from hemostat.core.history.waiting_list import WaitingItem, WaitingKind, describe_acknowledgement
+from hemostat.core.ledger.controls import Approval
+from hemostat.core.text import escape_controls
+from hemostat.core.units import show_duration
+from hemostat.tui.render.text import BAD, BUSY, FAINT, fit, format_countdown
+
+KIND_WIDTH = 12
+TIME_WIDTH = 14
+SUBJECT_WIDTH = 24
+
+
+def draw_item(item: WaitingItem, ended: str, now: float) -> Text:
+    """`ended`: why the item no longer waits, else empty."""
+    style = FAINT if ended or item.acknowledged_by else BUSY if item.kind is WaitingKind.APPROVAL else BAD
+    text = "; ".join(filter(None, (describe_acknowledgement(item), item.why)))
+    return Text.assemble(
+        (f"{fit(item.kind, KIND_WIDTH)} ", style),
+        (f"{fit(ended or _describe_time(item, now), TIME_WIDTH)} ", style),
+        (fit(item.subject, SUBJECT_WIDTH), FAINT if ended or item.acknowledged_by else "bold"),
+        (f" {escape_controls(text)}", FAINT),
+    )
+
+
+def _describe_time(item: WaitingItem, now: float) -> str:
+    if item.until is not None:
+        return f"{format_countdown(item.until - now)} left"
+    return "" if item.since is None else f"for {show_duration(float(int(max(0.0, now - item.since))))}"
+
+
+def draw_plan(item: WaitingItem, approval: Approval | None) -> Text:
+    """What, where and why, and how to settle it from the command line."""
+    if approval is not None:
+        what = approval.plan or f"{approval.action} {approval.container}"
+        why, incident = approval.cause or "unknown", f"incident {approval.incident}   "
+    else:
+        what, why = f"{item.kind}: {item.subject}", item.why
+        incident = f"incident {item.id}   " if item.id else ""
+    lines = [("what   ", FAINT), (escape_controls(what), "bold")]
+    if item.host:
+        place = item.subject if item.subject == item.host else f"{item.host}/{item.subject}"
+        lines += [("\nwhere  ", FAINT), (escape_controls(place), "")]
+    if item.acknowledged_by:
+        lines += [("\nwho    ", FAINT), (escape_controls(describe_acknowledgement(item)), "")]
+    lines += [("\nwhy    ", FAINT), (escape_controls(why), "")]
+    lines += [("\n       ", FAINT), (escape_controls(f"{incident}{item.command}"), FAINT)]
+    return Text.assemble(*lines)

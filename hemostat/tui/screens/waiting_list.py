@@ -1,0 +1,223 @@
+"""What waits for a person: approvals, incidents left to people, and faults of HemoStat itself.
+
+Each with since when, why, and the key or command that settles it.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.widgets import Input, Static
+
+from hemostat.core.history.incident_log import IncidentLog
+from hemostat.core.history.waiting_list import WaitingItem, WaitingKind, count_unacknowledged, list_waiting
+from hemostat.core.ledger import controls
+from hemostat.core.ledger.controls import Approval
+from hemostat.core.text import escape_controls
+from hemostat.events import Container
+from hemostat.streams import ROLES
+from hemostat.tui.actions import background
+from hemostat.tui.actions.background import OrdersCompleted, run_in_background
+from hemostat.tui.context import DashboardContext
+from hemostat.tui.data.state import build_full_status, find_open_incident
+from hemostat.tui.render.text import BAD
+from hemostat.tui.render.waiting_list import draw_item, draw_plan
+from hemostat.tui.screens.acting import ACTION_BINDINGS, INCIDENT_BINDINGS, ActionScreen
+from hemostat.tui.screens.binding import make_binding
+from hemostat.tui.widgets.footer import KeyFooter
+from hemostat.tui.widgets.lines import Lines
+
+REFRESH_SECONDS: Final = 2.0
+"""Seconds between two requests of the pending approvals."""
+
+
+class WaitingScreen(ActionScreen):
+    CSS = """
+    WaitingScreen > Static { height: 1; }
+    WaitingScreen > #title { background: $panel; }
+    WaitingScreen > #waiting { height: 1fr; }
+    WaitingScreen > #plan { height: auto; max-height: 60%; background: $surface; }
+    WaitingScreen > Input { border: none; padding: 0; height: 1; display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        make_binding("y", "answer('approved')", "Approve", "waiting.approve", "approve it", in_footer=True),
+        make_binding("n", "answer('rejected')", "Reject", "waiting.reject", "reject it", in_footer=True),
+        *INCIDENT_BINDINGS,
+        make_binding("enter,i", "incident", "Incident", "waiting.incident", "show the incident"),
+        make_binding("r", "reason", "Reason", "waiting.reason", "enter a reason for y and n"),
+        make_binding("down,j", "move(1)", "Next", "waiting.next", "next one", in_footer=True, display="↓ ↑"),
+        make_binding("up,k", "move(-1)", "Previous", "waiting.previous", "previous one"),
+        make_binding(
+            "escape,w", "back", "Back", "waiting.back", "previous screen", in_footer=True, display="esc"
+        ),
+        *(each for each in ACTION_BINDINGS if "waiting" not in str(each)),
+    ]
+
+    def __init__(self, model: DashboardContext) -> None:
+        super().__init__(model)
+        self._approvals: dict[str, Approval] = {}
+        """By id; oldest first."""
+        self._items: Sequence[WaitingItem] = ()
+        self._chosen: WaitingItem | None = None
+        """The selected item, which may have been settled.
+
+        It stays selected, so that no key applies to another item.
+        """
+        self._chosen_index = 0
+        self._fetch_error = ""
+        self._has_answer = model.act is None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        yield Lines(id="waiting")
+        yield Static(id="plan")
+        yield Input(placeholder="reason, stored with the event; confirm with enter", compact=True)
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        self.set_interval(REFRESH_SECONDS, self._fetch_approvals)
+        self._fetch_approvals()
+
+    def list_subjects(self) -> list[tuple[str, Container]]:
+        incident_log = self.find_chosen_incident()
+        if incident_log is None:
+            return []
+        host = incident_log.host
+        return [(host, self.find_current(host, incident_log.container))]
+
+    def find_chosen_incident(self) -> IncidentLog | None:
+        item = self._chosen
+        approval = self._find_chosen_approval()
+        incident = approval.incident if approval else item.id if item else ""
+        return find_open_incident(self.model.state, incident) if incident else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in {"answer", "reason"} and self.model.act is None:
+            return False
+        return super().check_action(action, parameters)
+
+    def _fetch_approvals(self) -> None:
+        if builder := self.model.act:
+            run_in_background(self, "waiting", builder.list_approvals)
+
+    def on_background_result(self, answer: background.BackgroundResult) -> None:
+        self._has_answer, self._fetch_error = True, answer.why
+        if not answer.why:
+            self._approvals = {each.id: each for each in answer.value}
+        self.redraw()
+
+    def draw(self) -> None:
+        now, chosen = self.model.clock.now(), self._chosen
+        self._items = list_waiting(
+            build_full_status(self.model.state, now),
+            self._approvals.values(),
+            commands={role.name: role.command for role in ROLES},
+            dead_letters=None,
+            now=now,
+        )
+        if chosen is None and self._items:
+            chosen = self._items[0]
+        at = next((number for number, each in enumerate(self._items) if _is_same(each, chosen)), None)
+        if chosen is not None and at is None:
+            at = min(self._chosen_index, len(self._items))
+            self._items = (*self._items[:at], chosen, *self._items[at:])
+        self._chosen = None if at is None else self._items[at]
+        self._chosen_index = at or 0
+        self._draw_title()
+        nothing = [Text("nothing waits for a person")] if self._has_answer and not self._fetch_error else []
+        lines = self.query_one("#waiting", Lines)
+        lines.show([draw_item(each, self._describe_end(each), now) for each in self._items] or nothing)
+        lines.point(at)
+        self.update_static(
+            "plan", Text() if self._chosen is None else draw_plan(self._chosen, self._find_chosen_approval())
+        )
+
+    def _draw_title(self) -> None:
+        count = count_unacknowledged(each for each in self._items if not self._describe_end(each))
+        title = Text.assemble(
+            (" waiting for a person ", "bold reverse"), f"  {count} waiting" if self._has_answer else "  …"
+        )
+        title.append(f"  ! {escape_controls(self._fetch_error)}" if self._fetch_error else "", BAD)
+        self.update_static("title", title)
+
+    def _describe_end(self, item: WaitingItem) -> str:
+        """Why the item no longer waits; empty while it waits."""
+        if item.kind is WaitingKind.APPROVAL:
+            approval = self._approvals.get(item.id)
+            is_open = approval is not None and approval.is_open(self.model.clock.now())
+            return "" if is_open else describe_answer(approval)
+        if item.id:
+            return "" if find_open_incident(self.model.state, item.id) else "settled"
+        return ""
+
+    # --- keys ---------------------------------------------------------------------------------------
+
+    def action_move(self, by: int) -> None:
+        if self._items:
+            at = next(
+                (number for number, each in enumerate(self._items) if _is_same(each, self._chosen)), -by
+            )
+            self._chosen = self._items[max(0, min(at + by, len(self._items) - 1))]
+            self.redraw()
+
+    def on_lines_line_selected(self, message: Lines.LineSelected) -> None:
+        if message.number < len(self._items):
+            self._chosen = self._items[message.number]
+            self.redraw()
+
+    def action_answer(self, word: str) -> None:
+        approval, answer = self._find_chosen_approval(), controls.ApprovalAnswer(word)
+        builder = self.model.act
+        if approval is None or builder is None:
+            self.notify("no approval is selected", severity="warning")
+        elif not approval.is_open(self.model.clock.now()):
+            self.notify(
+                escape_controls(f"too late: {describe_answer(approval)}"), severity="warning", markup=False
+            )
+        else:
+            field = self.query_one(Input)
+            reason, field.value, field.display = field.value.strip(), "", False
+            app, plan = self.app, builder.plan_answer(approval, answer)
+
+            def complete() -> None:
+                app.post_message(OrdersCompleted())
+                self._fetch_approvals()
+
+            self.model.order_runner.run(plan, reason, complete)
+
+    def _find_chosen_approval(self) -> Approval | None:
+        item = self._chosen
+        return self._approvals.get(item.id) if item and item.kind is WaitingKind.APPROVAL else None
+
+    def action_incident(self) -> None:
+        if incident_log := self.find_chosen_incident():
+            from hemostat.tui.screens.incident import IncidentScreen
+
+            self.app.push_screen(IncidentScreen(self.model, incident_log.incident))
+        else:
+            self.notify("no open incident is selected", severity="warning")
+
+    def action_reason(self) -> None:
+        field = self.query_one(Input)
+        field.display = True
+        field.focus()
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        self.set_focus(None)
+
+    def action_back(self) -> None:
+        if self.focused is not None:
+            self.set_focus(None)
+        else:
+            self.dismiss()
+
+
+def describe_answer(approval: Approval | None) -> str:
+    return f"{approval.answer} by {approval.by}" if approval and approval.answer else "it has expired"
+
+
+def _is_same(item: WaitingItem, other: WaitingItem | None) -> bool:
+    return other is not None and (item.id, item.host, item.subject) == (other.id, other.host, other.subject)

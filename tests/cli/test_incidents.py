@@ -1,0 +1,84 @@
+"""`hemostat waiting`, `acknowledge` and `close`."""
+
+import pytest
+
+from hemostat.core.labels.container_ref import build_reference
+from hemostat.events import Outcome
+from tests.support.samples import alert, complete, event
+
+pytestmark = pytest.mark.redis
+
+DB = build_reference("c2", "db", "", {})
+
+
+@pytest.fixture
+def escalated(bus):
+    """Two incidents of web and one of db that HemoStat has left to people, and one that it works on."""
+    for incident, container, outcome in (
+        ("a1f0", None, Outcome.ESCALATED),
+        ("a2f0", None, Outcome.FAILED),
+        ("b1f0", DB, Outcome.ESCALATED),
+        ("d1f0", build_reference("c3", "cache", "", {}), Outcome.WAITING),
+    ):
+        changes = {} if container is None else {"container": container}
+        bus.publish(
+            [
+                event(alert(**changes), incident=incident),
+                event(complete(outcome=outcome, **changes), 1.0, incident=incident),
+            ]
+        )
+    return bus
+
+
+def list_incidents(hemostat) -> dict[str, str]:
+    items = hemostat("waiting", "--json").json
+    return {each["id"]: each["acknowledged_by"] for each in items if each["id"]}
+
+
+def test_incident_is_acknowledged_and_then_closed(hemostat, escalated):
+    assert list_incidents(hemostat) == {"a1f0": "", "a2f0": "", "b1f0": ""}
+    said = hemostat("acknowledge", "db", "--by", "ann", "--reason", "mine")
+    assert (said.code, said.out) == (0, "acknowledged: exited of db (b1f0)\n")
+    assert list_incidents(hemostat) == {"a1f0": "", "a2f0": "", "b1f0": "ann"}
+    assert "acknowledged by ann" in hemostat("status").out
+    assert hemostat("close", "b1", "--by", "ann").code == 0
+    assert list_incidents(hemostat) == {"a1f0": "", "a2f0": ""}
+    decisions = [each.data for each in escalated.read_recent("decision", 9)]
+    assert [(each.what, each.by, each.reason) for each in decisions] == [
+        ("acknowledged", "ann", "mine"),
+        ("closed", "ann", ""),
+    ]
+    assert {each.incident for each in escalated.read_recent("decision", 9)} == {"b1f0"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("web", "2 open incidents match 'web': give an id, such as a1f0 (exited), a2f0 (exited)"),
+        ("a", "2 open incidents match 'a': give an id, such as a1f0 (exited), a2f0 (exited)"),
+        ("", "no open incident is named '': see: hemostat waiting"),
+        ("nothing", "no open incident is named 'nothing': see: hemostat waiting"),
+        ("cache", "incident d1f0 is not left to people: it is waiting: see: hemostat incident show d1f0"),
+    ],
+)
+def test_close_refuses_what_is_not_one_settled_incident(hemostat, escalated, name, message):
+    said = hemostat("close", name)
+    assert (said.code, said.err) == (2, f"hemostat: {message}\n")
+    assert list(escalated.read_recent("decision", 9)) == []
+
+
+def test_closed_incident_cannot_be_closed_again(hemostat, escalated):
+    hemostat("close", "b1f0")
+    said = hemostat("close", "b1f0")
+    assert said.err == "hemostat: incident b1f0 is not open: it is closed: see: hemostat waiting\n"
+
+
+def test_status_counts_what_waits(hemostat, escalated):
+    items = hemostat("waiting", "--json").json
+    assert hemostat("status", "--json").json["waiting"] == items
+    text = hemostat("waiting").out
+    assert all(each["command"] in text for each in items)
+
+
+def test_waiting_fails_without_redis(hemostat):
+    assert hemostat("waiting").code == 3
