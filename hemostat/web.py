@@ -23,12 +23,12 @@ from ipaddress import ip_address
 from typing import Final
 
 import aiohttp_jinja2
-from aiohttp import web
+from aiohttp import log, web
 from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
 from hemostat.core.settings.public_address import PublicAddress
-from hemostat.web_listener import BoundedListener
+from hemostat.web_listener import BoundedListener, ClientErrorFilter
 
 MAX_PAGES: Final = 8
 """Maximum number of open dashboards: each is a process."""
@@ -300,7 +300,7 @@ class Dashboard(AppService):
 def serve(command: str, token: str, listener: socket.socket, public: PublicAddress | None = None) -> None:
     """Serve until SIGINT or SIGTERM. `command` is a shell command that runs the dashboard."""
     names = frozenset({socket.gethostname().lower(), socket.getfqdn().lower()})
-    bounded = BoundedListener(listener)
-    served = Served(command, Guard(token, names, public), bounded)
-    # The log of requests would contain the token.
+    served = Served(command, Guard(token, names, public), bounded := BoundedListener(listener))
+    # Reports of malformed requests, and the log of requests, would contain the token.
+    log.server_logger.addFilter(ClientErrorFilter())
     web.run_app(served.make_app(), sock=bounded, print=None, access_log=None, shutdown_timeout=2.0)

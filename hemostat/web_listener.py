@@ -1,12 +1,15 @@
-"""A listening socket that limits its accepted connections.
+"""A listening socket that limits its accepted connections, and the log of its web server.
 
 Any client that can reach the port can open connections and send nothing. A process without free descriptors
 cannot accept connections, and asyncio logs each attempt.
 """
 
+import logging
 import socket
 from contextlib import suppress
 from typing import Any, Final
+
+from aiohttp.http_exceptions import HttpProcessingError
 
 MAX_CONNECTIONS: Final = 128
 """Maximum number of connections, besides kept ones. A further connection ends the oldest."""
@@ -38,3 +41,12 @@ class BoundedListener(socket.socket):
 
     def _drop_closed(self) -> None:
         self._accepted = {at: each for at, each in self._accepted.items() if each.fileno() == at}
+
+
+class ClientErrorFilter(logging.Filter):
+    """Drops reports of malformed requests and of closed connections. Any client can cause them, and they
+    quote the request, with the token."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | ConnectionError)

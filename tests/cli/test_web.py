@@ -6,10 +6,12 @@ import os
 import re
 import shutil
 import signal
+import socket
 import stat
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -70,6 +72,28 @@ def test_log_contains_the_path_of_the_token_only(spawn):
     assert len(token) == 43
     assert token not in line + out + err
     assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "end"),
+    [
+        ("/?token={}\x80", "HTTP/1.1\r\n"),
+        ("/?token={}", "HTTP/1.1 \r\n"),
+        ("/?token={}", "HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n"),
+    ],
+)
+def test_malformed_request_is_not_logged(serve, path, end):
+    """Any client can send such requests without end, and a report would quote the token."""
+    process, address = serve()
+    port, token = urlsplit(address).port, address.partition("=")[2]
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(f"GET {path.format(token)} {end}Host: 127.0.0.1\r\n\r\n".encode("latin-1"))
+            assert b" 400 " in client.recv(1000)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert token not in out + err
+    assert "Traceback" not in out + err
 
 
 def test_public_url_replaces_the_local_one(serve):
