@@ -1,6 +1,7 @@
-"""What is made from the code is as the code is."""
+"""Documents agree with the code: the generated parts, and the files and keys that they name."""
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -14,7 +15,7 @@ from tests.docs.made import MADE, ROOT, tables
 from tests.support.samples import ALL
 
 SCHEMA = Path(__file__).with_name("asyncapi-3.0.0.schema.json")
-"""What the specification's authors publish."""
+"""The schema that the authors of the specification publish."""
 
 
 @pytest.mark.parametrize("name", list(MADE))
@@ -22,6 +23,12 @@ def test_generated_document_is_up_to_date(name):
     """If not: python -m tests.docs."""
     text = (ROOT / name).read_text("utf-8")
     assert MADE[name](text) == text
+
+
+def test_every_test_named_in_the_security_document_exists():
+    names = re.findall(r"`([a-z_0-9/]+(?:\.py|/))`", (ROOT / "docs/SECURITY.md").read_text("utf-8"))
+    assert len(names) > 50
+    assert [name for name in names if not any((ROOT / top / name).exists() for top in ("", "tests"))] == []
 
 
 def test_every_setting_is_documented():
