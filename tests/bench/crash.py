@@ -1,7 +1,8 @@
-"""kill -9 to running again: HemoStat, the least that could do it, and Docker's own restart policy.
+"""Seconds from kill -9 until the container runs again: HemoStat, a minimal script, and Docker's own restart
+policy.
 
-Each round kills one container of each kind, one after the other; the time is that of the engine's own
-`start` event less that of the kill.
+Each round kills one container of each kind, one after the other. The time is that of the engine's `start`
+event minus that of the kill.
 """
 
 import os
@@ -47,7 +48,7 @@ class Starts:
 
 
 def _floor(lab: Lab) -> tuple[docker.DockerClient, object]:
-    """The floor: a bare SDK script that starts what has died."""
+    """The lower bound: a bare SDK script that starts containers that have died."""
     client = docker.from_env()
     events = client.api.events(decode=True, filters={"event": "die", "label": f"{FLOOR}={lab.run_id}"})
 

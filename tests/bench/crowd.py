@@ -13,7 +13,7 @@ HANDS = 6
 
 
 class Crowd:
-    """Many containers, made, started and removed by several hands at once."""
+    """Many containers, created, started and removed by several threads at once."""
 
     def __init__(self, lab: Lab) -> None:
         self.label = f"{LABEL}={lab.run_id}"

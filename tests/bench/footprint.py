@@ -1,4 +1,4 @@
-"""What `hemostat all` holds and uses while it watches 20 quiet containers."""
+"""Memory and CPU of `hemostat all` while it watches 20 quiet containers."""
 
 import time
 
@@ -9,7 +9,7 @@ SECONDS = 20
 
 
 def measure(lab: Lab) -> dict[str, float]:
-    """Bytes, and CPU as a share of one core."""
+    """Return bytes, and CPU as a share of one core."""
     for _ in range(CONTAINERS):
         lab.start()
     others = set(named("redis-server", "valkey-server"))

@@ -1,4 +1,4 @@
-"""What the measurements share: containers of their own, a HemoStat of its own, and counters of /proc."""
+"""Shared parts of the measurements: containers, a HemoStat of their own, and counters of /proc."""
 
 import os
 import secrets
@@ -18,7 +18,7 @@ IDLE = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 5 & wait; done"]
 
 
 class Lab:
-    """Containers made for one run of the bench, and removed with it."""
+    """Containers that are created for one run of the bench and removed after it."""
 
     def __init__(self) -> None:
         self.run_id = secrets.token_hex(4)

@@ -29,7 +29,7 @@ from hemostat.streams import ROLES_BY_NAME
 COUNTS = (1, 2, 4)
 ALERTS = 6000
 SECONDS = 4.0
-"""For which alerts come at half the rate of the most that went through."""
+"""Seconds for which alerts come at half of the greatest rate."""
 PATIENTS = 50
 BURST = 0.005
 HOST = "bench"
@@ -38,7 +38,7 @@ HOPS = {
     "request": ("health_alert", "remediation_needed"),
     "outcome": ("remediation_needed", "remediation_complete"),
 }
-"""What answers what, by name of the hop."""
+"""By name of the hop: the type of the event, and the type of the event that follows it."""
 
 
 def _ward(clock: SystemClock) -> InMemoryEngine:
@@ -67,7 +67,7 @@ def serve(role: str, instance: str, url: str, state: str) -> None:
 
 @contextmanager
 def _roles(count: int, url: str, state: str) -> Iterator[None]:
-    """`count` analyzers and responders; one alert role, for a second one would tell people in no order."""
+    """Run `count` analyzers and responders, and one alert role: two would send notifications in any order."""
     names = ["analyzer"] * count + ["responder"] * count + ["alert"]
     program = "import sys; from tests.bench.pipeline import serve; serve(*sys.argv[1:])"
     made = [
@@ -105,7 +105,7 @@ def _await_quiet(bus: RedisBus) -> None:
 
 
 def _flood(bus: RedisBus, engine: InMemoryEngine) -> float:
-    """Alerts a second, when all are there at once."""
+    """Return the alerts a second when all alerts arrive at the same time."""
     events = _alerts(engine, 0, ALERTS)
     began = time.monotonic()
     for start in range(0, ALERTS, 500):
@@ -115,7 +115,7 @@ def _flood(bus: RedisBus, engine: InMemoryEngine) -> float:
 
 
 def _steady(bus: RedisBus, engine: InMemoryEngine, rate: float) -> dict[str, list[float]]:
-    """Seconds of every hop, by its name, with so many alerts a second."""
+    """Return the seconds of every hop by its name, at this rate of alerts a second."""
     sent, began = 0, time.monotonic()
     while (elapsed := time.monotonic() - began) < SECONDS:
         due = int(elapsed * rate) - sent

@@ -89,7 +89,7 @@ def _measure(crowd: Crowd) -> dict[str, float]:
 
 
 def _calm() -> dict[str, str]:
-    """So many deaths are no storm here."""
+    """Settings with which this number of deaths is no storm."""
     return {get_variable_name(STORM): "1000000"} if STORM in FIELDS else {}
 
 
@@ -141,7 +141,7 @@ def _docker_stats(containers: list[str]) -> float:
 
 
 def _start_up(crowd: Crowd, client: redis.Redis, settings: dict[str, str]) -> float:
-    """From the monitor's exec until every container's first stats can be read by others."""
+    """Return the seconds from the monitor's start until the first stats of every container can be read."""
     client.flushall()
     with tempfile.TemporaryDirectory(prefix="hemostat-bench-") as directory:
         own = {"HEMOSTAT_STATE_DIR": directory, "HEMOSTAT_MONITOR_ONLY": crowd.label}
@@ -168,7 +168,7 @@ def _await_all(crowd: Crowd, client: redis.Redis) -> None:
 
 
 def _delays(crowd: Crowd, client: redis.Redis) -> list[float]:
-    """From the engine's own time of each death to the alert in a subscriber's hands."""
+    """Return the seconds from the engine's time of each death until a subscriber has the alert."""
     delays = []
     with _alerts(client) as alerts, _deaths(crowd) as deaths:
         for container in crowd.ids[:KILLS]:
@@ -180,7 +180,7 @@ def _delays(crowd: Crowd, client: redis.Redis) -> list[float]:
 
 
 class Times:
-    """When each container's event came, noted by a thread of its own."""
+    """The times when each container's event was received, recorded by a thread."""
 
     def __init__(self, events: Iterator[tuple[str, float]]) -> None:
         self._seen: dict[str, float] = {}

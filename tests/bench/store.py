@@ -43,7 +43,7 @@ QUERIES = {
 
 
 def incident(number: int) -> list[Event]:
-    """Of one of NAMES containers; one in a thousand fails."""
+    """Return the events of an incident of one of NAMES containers. One in a thousand fails."""
     name = f"web-{number % NAMES}"
     labels = {
         "com.docker.compose.project": f"shop-{number % NAMES // 10}",

@@ -135,7 +135,7 @@ class Crowd:
                 self.beat()
 
     def tell(self, numbers: Sequence[int], turn: int) -> None:
-        """New numbers of some; in turn 0 the same as ever."""
+        """Publish new values of some containers; in turn 0 the same values as before."""
         now = time.time()
         events = [
             Event.make(
@@ -181,7 +181,7 @@ class Crowd:
 
 
 class Terminal:
-    """A program in a terminal of its own. What it sends is read as soon as it comes."""
+    """A program in a pseudo terminal. Its output is read as soon as it arrives."""
 
     def __init__(self, command: Sequence[str], environ: dict[str, str]) -> None:
         ours, theirs = pty.openpty()
@@ -278,7 +278,7 @@ def _tick(name: str, shown: Terminal) -> dict[str, float]:
 
 
 def _hour(bus: RedisBus, environ: dict[str, str]) -> dict[str, float]:
-    """An hour of a crowd, and an alert every second, as fast as Redis takes it."""
+    """Publish an hour of a crowd, with an alert every second, as fast as Redis takes the events."""
     with Crowd(bus, CROWD) as crowd, _running(DASHBOARD, environ) as shown:
         shown.watch(SETTLE)
         # Log and trails are full then, so that what grows after that is a leak.
@@ -324,7 +324,7 @@ def _place() -> Iterator[tuple[Client, dict[str, str]]]:
 
 
 def _starts(environ: dict[str, str]) -> dict[str, float]:
-    """The fastest of some, by turns, for what else runs on a machine only ever adds."""
+    """Return the fastest of several starts, in turn: other work on the machine only adds time."""
     figures: dict[str, float] = {}
     for _ in range(STARTS):
         for name, command, sign in (

@@ -1,4 +1,4 @@
-"""What a former version left in files: database, replay file, eval case, configuration, view."""
+"""State of a former version in files: database, replay file, eval case, configuration, view."""
 
 import json
 import os

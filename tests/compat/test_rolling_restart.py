@@ -47,7 +47,7 @@ class EngineClock(SystemClock):
 
 
 class WatchedEngine(InMemoryEngine):
-    """The containers of the recorded state. It notes who is started, and when."""
+    """The containers of the recorded state. Records which containers are started, and when."""
 
     def __init__(self, clock: EngineClock, keys: Keys) -> None:
         super().__init__(clock)

@@ -1,4 +1,4 @@
-"""Engines under test, each with its way to make containers and to break them."""
+"""Engines under test, each with a way to create containers and to make them fail."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ SPIN = "(while :; do :; done) >/dev/null 2>&1 &"
 
 
 class TickingClock:
-    """A hundredth of a second passes whenever someone looks."""
+    """A clock that advances by a hundredth of a second with each reading."""
 
     def __init__(self) -> None:
         self._now = 1_000_000.0
@@ -27,7 +27,7 @@ class TickingClock:
 
 
 class Lab:
-    """An engine with a way to make containers and to break them."""
+    """An engine with a way to create containers and to make them fail."""
 
     engine: Engine
     workshop: TestContainers
@@ -43,7 +43,7 @@ class Lab:
         return self.workshop.run(wanted)
 
     def adopt(self, name: str) -> None:
-        """Have it removed at the end, though something else makes it."""
+        """Remove the container at the end, although something else creates it."""
         self._made.append(name)
 
     def listen(self, since: float | None = None) -> Listener:

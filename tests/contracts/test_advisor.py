@@ -1,4 +1,4 @@
-"""What every advisor must do, by the vendors' own SDKs, against a server that speaks their wires."""
+"""The contract of advisors, tested with the vendors' own SDKs against a server with their protocols."""
 
 import json
 from collections.abc import Callable, Iterator

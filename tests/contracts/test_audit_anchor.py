@@ -1,4 +1,4 @@
-"""What every notary must do: Redis, and the fake that stands for it."""
+"""The contract of AuditAnchor: Redis and the in-memory fake."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What every bus must do: Redis, and the fake that stands for it."""
+"""The contract of Bus: Redis and the in-memory fake."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -114,7 +114,7 @@ def test_acknowledge_publishes_the_result(bus: Bus) -> None:
 
 @pytest.mark.redis
 def test_entry_is_not_acknowledged_when_publishing_fails(redis_client: Client) -> None:
-    """Redis takes nothing back when it refuses a command: what is final comes last."""
+    """Redis does not undo commands when it refuses one, so the final command comes last."""
     bus = RedisBus(redis_client)
     bus.publish([event(alert())])
     (entry,) = read(bus)
@@ -135,7 +135,8 @@ def test_lag_counts_unread_and_pending_entries(bus: Bus) -> None:
 
 
 def test_returning_consumer_gets_its_pending_entries(bus: Bus) -> None:
-    """And nothing of its neighbour's; it counts as a delivery as soon as it says that it works on it."""
+    """It gets no entries of another consumer. An entry counts as delivered once the consumer says that it
+    works on it."""
     bus.publish([event(alert(), at) for at in range(2)])
     read(bus, consumer="a", count=1)
     read(bus, consumer="b", count=1)
@@ -203,7 +204,7 @@ def test_released_entry_can_be_claimed_at_once(lab: Lab) -> None:
 
 
 def test_deferred_entry_returns_when_due(bus: Bus) -> None:
-    """Not before, and once, however many ask for it."""
+    """It returns no earlier and only once, however many consumers ask for it."""
     bus.publish([event(alert())])
     (entry,) = read(bus)
     bus.defer("analyzer", entry, until=100.0)
@@ -345,7 +346,7 @@ def test_same_name_on_two_hosts_is_two_containers(lab: Lab) -> None:
 
 
 def test_history_is_the_latest_points_of_a_container(bus: Bus) -> None:
-    """Of that name on that host; oldest first, and no more than is worth keeping."""
+    """The points of that name on that host, oldest first, up to the maximum number."""
     assert bus.read_metrics("h", "web") == []
     bus.publish_live([event(stats(cpu=None, memory=None)), event(stats(cpu=99.0), host="other")], ttl=5)
     for second in range(1, MAX_POINTS + 2):
@@ -359,7 +360,7 @@ def test_history_is_the_latest_points_of_a_container(bus: Bus) -> None:
 
 
 def test_history_of_a_removed_container_expires(lab: Lab) -> None:
-    """It outlives the last value, for the evidence of a container that has died, and not for ever."""
+    """It is kept for longer than the last value, as evidence about a container that has died, and expires."""
     lab.bus.publish_live([event(stats())], ttl=0.02)
     lab.pass_time(0.03)
     assert lab.bus.read_last_values("container_stats") == []
@@ -375,7 +376,7 @@ def test_state_is_stored_together_with_its_events(bus: Bus) -> None:
 
 
 def test_subscriber_receives_all_later_events(bus: Bus) -> None:
-    """Durable events, outputs of an acknowledgement and what only refreshes a screen; silence is told."""
+    """Durable events, outputs of an acknowledgement and live values. A period without events yields None."""
     bus.publish([event(alert(), 0)])
     (entry,) = read(bus)
     types = [STREAM, "remediation_needed", "container_stats"]
@@ -397,7 +398,7 @@ def _subscription(bus: Bus, types: list[str]) -> Iterator[Event | None]:
 
 
 def test_many_threads_share_one_bus(bus: Bus) -> None:
-    """Every event is handled once, by somebody."""
+    """Every event is handled once, by one of the threads."""
     bus.publish([event(alert(), at) for at in range(60)])
     handled: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What every desk must do: Redis, and the fake that stands for it."""
+"""The contract of ControlStore: Redis and the in-memory fake."""
 
 import threading
 
@@ -124,7 +124,7 @@ def test_one_of_many_concurrent_answers_is_stored(desk: ControlStore) -> None:
 
 @pytest.mark.redis
 def test_redis_reads_all_requests_rarely(redis_client: Client) -> None:
-    """It would answer no other client meanwhile, and any label requests an approval."""
+    """Redis answers no other client meanwhile, and any label can request an approval."""
     desk = RedisControls(redis_client)
     for number in range(3):
         redis_client.raw.execute_command("CONFIG", "RESETSTAT")
@@ -137,7 +137,7 @@ def test_redis_reads_all_requests_rarely(redis_client: Client) -> None:
 
 @pytest.mark.redis
 def test_expired_requests_are_removed_early_where_there_are_many(redis_client: Client) -> None:
-    """A label asks for approval: a user may cause any number of requests."""
+    """A label requests an approval, so a user may cause any number of requests."""
     desk = RedisControls(redis_client)
     for number in range(1100):
         late = msgspec.structs.replace(ASKED, id=str(number), key=f"i{number}:1:0", until=NOW + number)

@@ -1,4 +1,4 @@
-"""What the roles rely on in an engine: the same cases against the simulated and the real one."""
+"""The contract of Engine: the same cases with the simulated engine and the real one."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -244,7 +244,7 @@ def test_the_writable_layer_is_measured(lab: Lab) -> None:
 
 
 def reclaimable(lab: Lab, **labels: str) -> dict[str, PrunableItem]:
-    """By id, of this session alone: others' leftovers are none of a test's business."""
+    """Return the reclaimable objects of this session by id, without those of other sessions."""
     labels = {"hemostat.test": SESSION, **{f"hemostat.{key}": value for key, value in labels.items()}}
     return {leftover.id: leftover for leftover in lab.engine.list_reclaimable(labels)}
 

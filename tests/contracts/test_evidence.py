@@ -1,4 +1,4 @@
-"""What every keeper of evidence must do: Redis, and the fake that stands for it."""
+"""The contract of EvidenceStore: Redis and the in-memory fake."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""What every ledger must do: Redis, and the fake that stands for it."""
+"""The contract of Ledger: Redis and the in-memory fake."""
 
 import threading
 from typing import NamedTuple
@@ -84,7 +84,7 @@ def test_outdated_snapshot_writes_nothing(ledger: Ledger, container: str) -> Non
 
 
 def test_intent_is_renewed_on_an_unchanged_snapshot(ledger: Ledger) -> None:
-    """It stays one; of two that take it over, one does."""
+    """It stays one attempt, and of two responders that take it over, one succeeds."""
     assert ledger.reserve("h", attempt(), ledger.read("h", "web").version)
     version = ledger.read("h", "web").version
     taken, late = (
@@ -149,7 +149,7 @@ def test_attempts_are_ordered_oldest_first(ledger: Ledger) -> None:
 
 
 def test_pauses_and_resets_are_in_the_ledger_snapshot(lab: Lab) -> None:
-    """On everything, and on this very request alone."""
+    """Those of all containers, and those of this request alone."""
     assert (read(lab.ledger, "web").controls, read(lab.ledger, "web").approval) == (Controls(), None)
     pause = Pause(by="ann", at=NOW)
     lab.desk.pause("db", pause)
@@ -176,7 +176,7 @@ def test_pauses_and_resets_are_in_the_ledger_snapshot(lab: Lab) -> None:
 
 
 def test_incident_is_known_after_the_monitors_alert(lab: Lab) -> None:
-    """To its own host; neither what ended nor a request makes one known."""
+    """It is known on its own host. Neither an ended incident nor a request makes one known."""
     lab.bus.publish([event(alert(phase=Phase.CLEARED)), event(needed())])
     assert read(lab.ledger, "web").alerted_container == ""
     lab.bus.publish([event(alert())])
@@ -223,7 +223,7 @@ def test_unreadable_note_is_ignored(redis_client: Client) -> None:
 
 
 def test_order_is_valid_once_it_has_a_seal(lab: Lab) -> None:
-    """To its own host, under its own incident, and it makes no incident known."""
+    """It is valid on its own host and under its own incident, and makes no incident known."""
     assert read(lab.ledger, "web").seal == ""
     lab.bus.publish([event(order())])
     book = read(lab.ledger, "web")
@@ -238,7 +238,7 @@ def test_incident_is_known_as_long_as_its_attempts(redis_client: Client) -> None
 
 
 def test_overview_covers_all_containers_of_the_host(lab: Lab) -> None:
-    """However many were acted on, oldest first, with what people have said."""
+    """It covers any number of containers, oldest attempts first, with the answers of operators."""
     for number in range(60):
         one = attempt(f"i{number}:1:0", f"c{number % 30}", NOW + number)
         assert lab.ledger.reserve("h", one, read(lab.ledger, "web").version)
@@ -333,7 +333,7 @@ def test_raised_limits_of_two_containers_are_remembered_separately(ledger: Ledge
 
 
 def test_raised_limit_in_whole_bytes_is_dropped(ledger: Ledger) -> None:
-    """As it is raised: the engine tells of a memory limit as an integer."""
+    """The engine reports a memory limit as an integer."""
     ledger.save_raised_limit("h", msgspec.structs.replace(RAISED, before=64 << 20, after=96 << 20))
     assert ledger.remove_raised_limit("h", *ledger.list_raised_limits("h"))
     assert ledger.list_raised_limits("h") == []

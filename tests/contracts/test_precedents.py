@@ -1,4 +1,4 @@
-"""What is remembered of incidents and of money: in memory and in Redis."""
+"""The contracts of PrecedentStore and LlmBudget: Redis and the in-memory fakes."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""What every store must do: SQLite, PostgreSQL, Redis, and the fake that stands for them."""
+"""The contract of RecentEvents: SQLite, PostgreSQL, Redis, and the in-memory fake."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +40,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RecentEven
 
 
 def test_event_is_stored_once(store: RecentEvents) -> None:
-    """A redelivered event is not news."""
+    """A redelivered event is not stored again."""
     assert store.append([event(alert())]) == [event(alert())]
     assert store.append([event(alert()), event(alert(), 1), event(alert(), 1)]) == [event(alert(), 1)]
     assert store.append([]) == []

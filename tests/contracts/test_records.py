@@ -1,4 +1,4 @@
-"""What every database must do: SQLite and PostgreSQL."""
+"""The contract of EventStore: SQLite and PostgreSQL."""
 
 import re
 import sqlite3
@@ -48,7 +48,7 @@ def findings(store: SqlStore, noted: AnchorNotes = NOTHING) -> list[tuple[str, i
 
 
 def tamper(store: SqlStore, *statements: str) -> None:
-    """As somebody with all rights on the database."""
+    """Change the database as a user with all rights."""
     with store._engine.connect() as connection:
         for statement in statements:
             connection.execute(sql.text(statement))
@@ -96,7 +96,7 @@ def test_chain_starts_empty_and_grows_by_new_events(store: SqlStore) -> None:
 
 
 def test_concurrent_roles_write_one_chain(url: str) -> None:
-    """Each is delivered what another had and dropped, too."""
+    """Each role also receives events that another one has received and left."""
     stores = [SqlStore(url, lambda: NOW) for _ in range(4)]
 
     def write(store: SqlStore) -> None:

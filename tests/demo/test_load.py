@@ -7,7 +7,7 @@ from hemostat.demo.load import LoadMeter
 
 
 class Host:
-    """Says one number after the other."""
+    """Returns one number after the other."""
 
     def __init__(self, *cpu: float | None) -> None:
         self.cpu = iter(cpu)

@@ -1,4 +1,4 @@
-"""What a demo's report says, worked out from what the engine and the bus said."""
+"""A demo's report, computed from the events of the engine and the bus."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Documents that are made from the code: what the settings and the measures say themselves is said once."""
+"""Generates parts of documents from the code, so that settings and metrics are described once."""
 
 import json
 import re
@@ -105,7 +105,7 @@ def _labels(measure: Measure) -> str:
 
 
 def between(name: str, made: str, text: str) -> str:
-    """The text with what stands between the marks of this name made anew."""
+    """Return the text with the part between the marks of this name generated again."""
     start, end = f"<!-- {name}: python -m tests.docs -->\n", f"<!-- end of {name} -->\n"
     before, _, rest = text.partition(start)
     _, found, after = rest.partition(end)

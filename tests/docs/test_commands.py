@@ -1,4 +1,4 @@
-"""Every command that a document names is run; the few that cannot end here are at least there to be typed."""
+"""Every command that a document names is run. The few that do not end here are checked for existence."""
 
 import re
 import shutil
@@ -44,13 +44,13 @@ APART = {
     "labels CONTAINER": "as above",
     "eval --advisor anthropic": "pays a vendor: tests/cli/test_analysis.py asks one of ours",
 }
-"""What is not run here: why, and where it is."""
+"""Commands that are not run here, with the reason and the place where they are tested."""
 NAMED = {"analyze --show-prompt", "evidence", "explain", "order"}
-"""Spoken of without what they need: their help is asked for."""
+"""Commands that documents name without their required arguments: their help is requested."""
 ENDED = {"order": ("--yes", "--no-wait"), "record": ("--for", "200ms")}
-"""What makes a command end that waits for people, or for others."""
+"""Options with which a command ends that would wait for people or for others."""
 CODES = {"doctor": (0, 1), "audit": (0, 3)}
-"""Other exit codes than 0 that are right: 1 if this machine lacks something."""
+"""Correct exit codes other than 0: 1 if this machine lacks something."""
 
 
 def test_commands_are_found():
@@ -162,7 +162,7 @@ SCRIPTS = sorted(
 
 @pytest.mark.parametrize(("document", "script"), SCRIPTS)
 def test_scripts_in_documents_exist(document, script):
-    """They take minutes, and an engine: each is run for the figures beside it."""
+    """The scripts take minutes and an engine. Each is run by hand for the figures in its document."""
     path = ROOT / (script if "/" in script else script.replace(".", "/"))
     found = (path, path.with_suffix(".py"), path / "__main__.py")
     assert any(each.is_file() for each in found), f"{document}: {script}"

@@ -1,4 +1,4 @@
-"""The files that others run HemoStat with, held against the programs that read them."""
+"""The deployment files, checked with the programs that read them."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The rules and the dashboard ask for numbers that there are, in words that Prometheus understands."""
+"""The alert rules and the dashboard use existing metrics, in expressions that Prometheus accepts."""
 
 import json
 import re

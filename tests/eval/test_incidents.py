@@ -45,7 +45,7 @@ def test_eval_case_is_anonymous(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_eval_case_does_not_contain_the_answer(path):
-    """Nothing in it is from after the alert, but the diagnosis of an earlier incident."""
+    """No part of it is later than the alert, except the diagnosis of an earlier incident."""
     case = RECORDINGS[path.stem].case
     assert case.dossier is None or case.dossier.action is Action.NONE
     assert case.story

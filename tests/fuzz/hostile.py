@@ -1,4 +1,4 @@
-"""Strategies for what an attacker or a mistake puts in the place of a value."""
+"""Strategies for values that an attacker or a mistake puts in the place of a valid one."""
 
 import copy
 from typing import Any, Final

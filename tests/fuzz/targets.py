@@ -1,4 +1,4 @@
-"""What is fuzzed: each target takes mutated input and fails on anything but the documented outcome."""
+"""The targets of fuzzing: each takes mutated input and fails on any outcome that is not documented."""
 
 import json
 import math
@@ -32,7 +32,7 @@ from tests.support.samples import ALL
 
 
 class Target(NamedTuple):
-    """`check` raises where the input does what it must not."""
+    """`check` raises where the input has a forbidden effect."""
 
     inputs: st.SearchStrategy[Any]
     check: Callable[[Any], None]

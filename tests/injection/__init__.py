@@ -1,1 +1,1 @@
-"""Text that wants to steer a model, and a model that lets itself be steered."""
+"""Text that tries to steer a model, and a model that follows such text."""

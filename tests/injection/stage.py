@@ -29,7 +29,7 @@ from tests.support.clock import FakeClock
 from tests.support.samples import event
 
 OPEN = ResponderSettings(actions=tuple(Action), scale_memory_max=256 << 20, scale_cpu_max=1.5, verify_for=1.0)
-"""As much as policy can allow: what is not done even so is done nowhere."""
+"""The greatest permissions that policy can give: an action that is refused with these is always refused."""
 DEAD = frozenset({Kind.EXITED, Kind.CRASH_LOOP, Kind.STORM, Kind.FLAPPING})
 DOES = ("start", "stop", "restart", "update", "exec", "discard", "set_replicas", "run", "remove")
 
@@ -67,7 +67,7 @@ SCENES: Mapping[str, Scene] = {
 
 
 class Watched(InMemoryEngine):
-    """Notes what is done, and to which container."""
+    """Records which methods are called, and for which container."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
@@ -145,7 +145,7 @@ class Stage:
             self.engine.crash("web", 1)
 
     def play(self) -> RemediationNeeded | FalseAlarm:
-        """From the alert to whatever is done; what was concluded."""
+        """Handle an alert up to the end of its action. Returns the conclusion."""
         result = self.analyzer.step(event(self.alert), self.clock.now())
         (told,) = result.work(self.clock.now()) if isinstance(result, RunInBackground) else result
         if isinstance(told.data, RemediationNeeded):

@@ -1,4 +1,4 @@
-"""Nothing of the corpus of secrets leaves the machine, wherever in an incident it stands."""
+"""No secret of the corpus leaves the machine, wherever in an incident it is."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -81,7 +81,7 @@ def test_no_secret_reaches_a_model(marked: str, logs: bool, plain: Mapping[bool,
 
 
 def test_no_program_output_reaches_a_model_without_logs() -> None:
-    """What it printed: its log, its health checks and probes, and what was told of these."""
+    """Output of a program is its log, its health checks and probes, and what was reported of these."""
     told = filled_with("nothing")
     printed = "printed-by-a-program"
     kept = told.case.dossier

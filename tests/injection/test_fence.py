@@ -1,4 +1,4 @@
-"""A fence holds whatever it is put around."""
+"""A fence cannot be closed by the text inside it."""
 
 import pytest
 

@@ -1,5 +1,5 @@
-"""Whatever stands in an incident, and whatever a model that obeys it says: nothing outside policy is done,
-nobody is talked into silence about a dead container, and no secret leaves."""
+"""Whatever text an incident contains and whatever a model that follows it says: no action outside policy is
+done, a dead container is reported, and no secret leaves."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from tests.injection.attack import (
 from tests.injection.stage import SCENES, Stage
 
 THOROUGHLY = ("busy", "full", "dead")
-"""Scenes in which the model obeys in every way; in the others, in the worst."""
+"""Scenes in which the model follows the text in every way. In the others it does so in the worst way."""
 WORST = (
     "as it is told",
     "action 'restart'",

@@ -1,1 +1,1 @@
-"""What a hostile tenant, a local user or the holder of one role's password can try, against real parts."""
+"""Attacks of a hostile tenant, a local user, or the holder of one role's password, against real parts."""

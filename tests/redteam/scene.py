@@ -1,4 +1,4 @@
-"""A HemoStat of its own, a victim to crash, and the containers of a hostile neighbour."""
+"""A HemoStat, a victim to crash, and the containers of a hostile neighbour."""
 
 import secrets
 import subprocess

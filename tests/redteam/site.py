@@ -96,7 +96,7 @@ class Site:
         return next(each for each in self.said("remediation_needed") if each.data.action is Action.RESTART)
 
     def answer(self, asked: Event) -> RemediationComplete:
-        """What the responder makes of it."""
+        """Return the responder's answer to the request."""
         eventually(lambda: any(each.cause == asked.id for each in self.said("remediation_complete")))
         answers = [each.data for each in self.said("remediation_complete") if each.cause == asked.id]
         (done,) = [each for each in answers if isinstance(each, RemediationComplete)]

@@ -1,4 +1,4 @@
-"""Each container is watched for itself: nothing that one is or does leaves another unwatched or late."""
+"""Each container is watched separately: no property of one leaves another unwatched or late."""
 
 import threading
 import time

@@ -1,4 +1,5 @@
-"""Who can write the database alone cannot write the audit trail again unseen. Real stores, a real Redis."""
+"""A user who can only write the database cannot rewrite the audit trail unnoticed. Real stores, a real
+Redis."""
 
 import itertools
 import json
@@ -209,7 +210,7 @@ def test_replaced_chain_is_reported_until_it_is_accepted(
 
 
 def test_acceptance_hides_no_later_change(site: Site) -> None:
-    """Nor one below the row up to which the trail was accepted."""
+    """A later change of a row below the accepted one is found, too."""
     site.keep(9)
     site.write(lambda c: c.execute(sql.text("UPDATE hemostat_events SET host = 'x' WHERE number = 3")))
     assert site.verify() == 1
@@ -283,7 +284,7 @@ def test_database_of_another_store_is_detected(site: Site, tmp_path: Path) -> No
 
 
 def test_unknown_end_of_the_chain_is_a_failure(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its head is gone from Redis, or Redis is. A role that runs on remembers it."""
+    """Its head is gone from Redis, or Redis is gone. A role that continues to run remembers it."""
     site.keep()
     site.client.raw.delete(AUDIT_PREFIX + site._store.read_ends().trail)
     assert (site.verify(), site.doctor(capsys)) == (3, "failure")
@@ -294,7 +295,7 @@ def test_unknown_end_of_the_chain_is_a_failure(site: Site, capsys: pytest.Captur
 
 
 def test_end_is_noted_again_after_redis_was_emptied(site: Site) -> None:
-    """By the role that runs on, which does not fall for a trail that was replaced meanwhile."""
+    """The role that continues to run notes it, and does not accept a trail that was replaced meanwhile."""
     site.keep()
     site.client.raw.flushall()
     assert (site.verify(), site.keep(), site.verify()) == (3, "", 0)
@@ -377,7 +378,7 @@ def test_missing_key_is_reported(site: Site, capsys: pytest.CaptureFixture[str])
 
 
 def test_nothing_is_stored_while_the_key_cannot_be_read(site: Site) -> None:
-    """The streams keep it; rows without a signature would be an objection for good."""
+    """The streams keep the events: rows without a signature would be a permanent finding."""
     site.restart(KEY)
     site.keep()
     site.key.unlink()

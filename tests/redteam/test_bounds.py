@@ -1,4 +1,4 @@
-"""A neighbour with labels, names and processes of any size: a victim beside it is seen and healed as ever."""
+"""A neighbour with labels, names and processes of any size: the victim beside it is watched and healed."""
 
 import json
 import time

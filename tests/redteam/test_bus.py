@@ -1,4 +1,4 @@
-"""A local user who offers HemoStat a bus, or prepares the places where it keeps its own."""
+"""A local user who runs a Redis for HemoStat to find, or prepares the paths where HemoStat keeps its own."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def test_redis_of_another_user_on_localhost_is_not_used(hemostat):
 
 @pytest.fixture
 def stranger() -> Iterator[Path]:
-    """A directory that another user has made, where everybody can make one."""
+    """A directory that another user has created, where all users may create one."""
     with tempfile.TemporaryDirectory(prefix="hs-test-") as parent:
         Path(parent).chmod(0o1777)
         own = Path(parent, "theirs")

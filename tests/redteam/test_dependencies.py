@@ -27,7 +27,8 @@ def named(scene: Scene) -> Iterator[list[Container]]:
 
 
 def test_crash_is_healed_beside_a_large_dependency_cycle(scene):
-    """They have ended, so they cost their owner nothing. Each names a service of all of them twenty times."""
+    """The containers have ended and so cost their owner nothing. Each names a service of all of them twenty
+    times."""
     project = {"com.docker.compose.project": f"{scene.group}-crowd", "hemostat.protect": "true"}
     needs = ",".join(["dead:service_started:false"] + ["crowd:service_started:false"] * 19)
     labels = {
@@ -78,7 +79,8 @@ def test_probe_is_not_redirected_by_a_name_equal_to_an_id(scene, named):
 
 
 def test_connection_of_a_neighbour_is_not_the_victims(scene):
-    """He has joined the victim's network namespace, and claims that the other end is of its project."""
+    """The neighbour has joined the victim's network namespace, and claims that the other end is in its
+    project."""
     scene.make_victim(service="web", network=True)
     labels = {
         "com.docker.compose.project": scene.lab.prefix,

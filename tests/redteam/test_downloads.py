@@ -28,7 +28,7 @@ def stop() -> Iterator[threading.Event]:
 
 
 def hold_repeatedly(container: str, stop: threading.Event) -> None:
-    """Begin to download a file, do not read it, and give up, again and again."""
+    """Begin to download a file, do not read it, and give up, repeatedly."""
     path = f"/v1.41/containers/{container}/archive?path=/tmp/big"
     while not stop.is_set():
         with suppress(OSError), socket.socket(socket.AF_UNIX) as wire:

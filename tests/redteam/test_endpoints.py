@@ -1,4 +1,4 @@
-"""Endpoints that do not end their answers delay neither a restart nor what another channel is told."""
+"""Endpoints whose responses do not end delay neither a restart nor the notifications of another channel."""
 
 import json
 import time

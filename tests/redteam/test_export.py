@@ -1,4 +1,5 @@
-"""Who sees the dashboard in a browser cannot write on the host that serves it: a file is a download."""
+"""A user who sees the dashboard in a browser cannot write on the host that serves it: a file is a
+download."""
 
 import json
 import os

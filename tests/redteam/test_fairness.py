@@ -12,7 +12,7 @@ HIDDEN = {
     "hemostat.flap_window": "0s",
     "hemostat.protect": "true",
 }
-"""Labels that were to keep flapping from being seen."""
+"""Labels that are meant to hide flapping."""
 CHANGES = "test $(( $(date +%s) / 3 % 2 )) = 0"
 
 

@@ -17,7 +17,7 @@ CALM = {"MONITOR_STORM_COUNT": "100"}
 
 
 def make_slow(scene, count: int) -> None:
-    """Containers that are ill, and want an hour to stop: the longest time that a label may name."""
+    """Create unhealthy containers that request an hour to stop, the longest time that a label may name."""
     for number in range(count):
         labels = {"hemostat.stop_timeout": "1h"}
         scene.make(f"t{number}", DEAF, health="false", healthy=False, labels=labels)

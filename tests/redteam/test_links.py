@@ -1,4 +1,4 @@
-"""A tenant's labels, names and output are sent to people as text: they link nowhere and call nobody."""
+"""A tenant's labels, names and output are sent as text: they link nowhere and mention no one."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a neighbour prints does not delay the restart of another, and what it hides is not shown."""
+"""Output of a neighbour does not delay another container's restart, and its secrets are not shown."""
 
 import pytest
 

@@ -1,4 +1,5 @@
-"""What the password of one user is good for: a real Redis with HemoStat's users, and all roles at work."""
+"""What the holder of one user's password can do: a real Redis with HemoStat's users, and all roles at
+work."""
 
 import threading
 from contextlib import suppress

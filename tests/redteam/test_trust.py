@@ -1,4 +1,4 @@
-"""What labels and names of a neighbour's containers do to others, on a host with the default trust."""
+"""Effects of a neighbour's labels and names on other containers, on a host with the default trust."""
 
 import json
 from collections.abc import Iterator
@@ -51,7 +51,8 @@ def forge(scene: Scene, attack: str) -> tuple[str, dict[str, str], dict[str, Any
 
 
 def test_crash_is_healed_despite_forged_labels(scene):
-    """That it is a job; that they need it; that they are what it needs, and down; or its replicas."""
+    """Claims that the victim is a job, that it needs them, that they need it and are down, or that they are
+    its replicas."""
     attacks = ("job", "dependent", "network", "service", "replica")
     for attack in attacks:
         service, labels, options = forge(scene, attack)

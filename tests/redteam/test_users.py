@@ -1,4 +1,4 @@
-"""What one user of Redis can leave behind in keys that others read: a real Redis, and all roles at work."""
+"""What one user of Redis can leave in keys that others read: a real Redis, and all roles at work."""
 
 import select
 import socket

@@ -1,4 +1,4 @@
-"""That the scene works: a victim heals where no neighbour is hostile."""
+"""The scene works: a victim is healed beside neighbours that are not hostile."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A model that says what a test tells it to."""
+"""A model with scripted replies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -38,7 +38,7 @@ def concluding(**changes: Any) -> ModelTurn:
 
 
 class ScriptedAdvisor:
-    """Gives its replies in order, the last one for ever; notes what it was asked."""
+    """Gives its replies in order, the last one repeatedly. Records the requests."""
 
     name = "test:model"
 
@@ -73,7 +73,7 @@ class ScriptedAdvisor:
         pass
 
     def seen(self) -> str:
-        """Everything it was ever shown."""
+        """All text that was sent to it."""
         return "\n".join(str(turn) for conversation in self.asked for turn in conversation)
 
 

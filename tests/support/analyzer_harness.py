@@ -60,7 +60,7 @@ class AnalyzerHarness:
         return self.analyzer.step(self.told, self.clock.now())
 
     def answer(self):
-        """What was concluded, the long way round where it takes one."""
+        """Return the analyzer's conclusion. Background work runs here."""
         result = self.step()
         (told,) = result.work(self.clock.now()) if isinstance(result, RunInBackground) else result
         return told.data

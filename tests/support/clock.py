@@ -1,10 +1,10 @@
-"""Time that passes when a test says so."""
+"""A clock that tests advance."""
 
 from collections.abc import Callable
 
 
 class FakeClock:
-    """`sleep` moves the time on at once; `on_sleep`, if given, is what happens meanwhile."""
+    """`sleep` advances the time at once. `on_sleep`, if given, is called meanwhile."""
 
     def __init__(self, now: float = 1_795_480_000.0, on_sleep: Callable[[float], None] | None = None) -> None:
         self.time = now

@@ -1,4 +1,4 @@
-"""Counts what is counted, for whoever asks."""
+"""Records counts of measures."""
 
 from collections import Counter
 

@@ -22,7 +22,7 @@ Play = Callable[["ActionHarness", Dashboard, object], Awaitable[None]]
 
 
 class ActionHarness:
-    """A responder's desk and ledger in memory, and the dashboard of somebody who may act."""
+    """Controls and a ledger in memory, and the dashboard of an operator."""
 
     def __init__(self, limits: ResponderSettings = LIMITS, *, bus: type[InMemoryBus] = InMemoryBus) -> None:
         self.clock, self.desk = FakeClock(NOW + 5), InMemoryControls()

@@ -16,7 +16,7 @@ ROLES = ("monitor", "analyzer", "responder", "alert")
 
 
 def afternoon() -> Replay:
-    """Two minutes: web is healed in the first, db is left to people in the second."""
+    """Two minutes: web is healed in the first, and db is escalated in the second."""
     signs = [
         event(each, at)
         for at in range(0, 121, 2)

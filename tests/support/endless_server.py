@@ -13,8 +13,8 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 def serve_endlessly(
     head: bytes, again: bytes, pause: float = 0.0, *, speaks_first: bool = False
 ) -> Iterator[str]:
-    """A web server, or a mail server, which speaks first, that sends `head` and then `again` until it is not
-    heard; its host and port."""
+    """A web server, or a mail server, which speaks first. It sends `head` and then `again` until the client
+    disconnects. Yields its host and port."""
 
     def answer(connection: socket.socket) -> None:
         with connection, suppress(OSError):

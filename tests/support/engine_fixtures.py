@@ -16,7 +16,7 @@ from hemostat.ports import ContainerSpec, Engine
 from tests.support.required import is_ci
 
 IMAGE = "hemostat-test:busybox"
-"""Left on the engine: the next run is quicker for it."""
+"""The image stays on the engine, so that the next run is quicker."""
 
 SESSION = secrets.token_hex(4)
 
@@ -25,7 +25,7 @@ OBEDIENT = (
     "-c",
     "rm -f /tmp/*; trap 'exit 0' TERM; while sleep 0.05; do [ ! -e /tmp/exit ] || . /tmp/exit; done",
 )
-"""A process that stops when it is told to, and runs /tmp/exit if there is one. A restart cures it."""
+"""A process that stops on SIGTERM, and runs /tmp/exit if that exists. A restart cures it."""
 
 Heard = EngineEvent | Connected | Disconnected
 
@@ -98,7 +98,8 @@ def _engine_for_marked_tests(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def docker_workshop(docker_engine: DockerEngine) -> Iterator[DockerTestContainers]:
-    """A workshop that has the test image; what bears the session's label is removed at the end."""
+    """The engine's test containers, with the test image. Those with the session's label are removed at the
+    end."""
     workshop = DockerTestContainers(docker_engine)
     workshop.make_image(IMAGE, shutil.which("busybox") or "/bin/busybox")
     yield workshop

@@ -1,4 +1,4 @@
-"""Redis servers of the tests' own that let only some in: by an ACL file, or by certificates."""
+"""Redis servers of the tests that admit only some clients: by an ACL file, or by certificates."""
 
 import hashlib
 import subprocess

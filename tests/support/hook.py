@@ -1,4 +1,4 @@
-"""A web server that answers as it is told to, for whoever tells people."""
+"""A web server with scripted responses, for tests of notifications."""
 
 import json
 import ssl
@@ -26,8 +26,8 @@ class Request(NamedTuple):
 
 
 class Hook(ThreadingHTTPServer):
-    """`statuses` are the next answers, `status` all after them; where `silent` is set, nobody is answered. An
-    answer that is `endless` never ends, and one that is `torn` has a header that is none."""
+    """`statuses` are the next responses, `status` all after them. If `silent` is set, no request is answered.
+    A response that is `endless` never ends, and one that is `torn` has an invalid header."""
 
     daemon_threads = True
     block_on_close = False
@@ -41,12 +41,12 @@ class Hook(ThreadingHTTPServer):
         self.silent = self.endless = self.torn = False
         self.requests: list[Request] = []
         self.heard: list[Request] = []
-        """Those that were answered with 200."""
+        """The requests that were answered with 200."""
         self.ending = threading.Event()
         self.scheme = "http"
 
     def encrypt(self, certificate: Path) -> None:
-        """Speak TLS. A handshake that fails is told to nobody."""
+        """Use TLS. A failed handshake is not reported."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         self.socket = context.wrap_socket(self.socket, server_side=True)
@@ -87,11 +87,11 @@ class Answer(BaseHTTPRequestHandler):
     do_GET = do_POST  # noqa: N815 - the server's word
 
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        """Requests are not logged."""
 
 
 def certify(directory: Path) -> Path:
-    """A certificate for 127.0.0.1 that nobody but itself has signed, and its key, in one file."""
+    """Create a self-signed certificate for 127.0.0.1 and its key, in one file."""
     path = directory / "self-signed.pem"
     new = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=hook"
     command = [program("openssl"), "req", *new.split(), "-addext", "subjectAltName=IP:127.0.0.1"]

@@ -1,4 +1,4 @@
-"""A server that speaks the wires of Anthropic and OpenAI, and says what a test tells it to.
+"""A server with the protocols of Anthropic and OpenAI and scripted replies.
 
 It runs in a thread, on loopback.
 """
@@ -35,7 +35,7 @@ WRONG_SHAPE = Sends('{"answer": "restart it", "confidence": 1}')
 
 
 def endless(tool: str, **arguments: Any) -> Callable[[Request], Reply]:
-    """A model that calls a tool again and again, whatever it is told."""
+    """A model that calls a tool repeatedly, whatever the results are."""
     return lambda _: Says(calls=[(tool, arguments)])
 
 
@@ -60,7 +60,7 @@ class ModelServer:
         return f"http://127.0.0.1:{self._http.server_port}"
 
     def base_url(self, vendor: str) -> str:
-        """What `analyzer.base_url` is set to."""
+        """The value of `analyzer.base_url`."""
         return self.url if vendor == "anthropic" else f"{self.url}/v1"
 
     @property
@@ -79,12 +79,12 @@ class ModelServer:
         self._thread.join()
 
     def script(self, script: Script) -> None:
-        """What is answered from now on."""
+        """Set the replies from now on."""
         replies = None if callable(script) else iter(script)
         self._script = script if replies is None else lambda _: next(replies, OVER)
 
     def reply(self, request: Request) -> Reply:
-        """What to answer; the request is noted."""
+        """Record the request and return the reply."""
         with self._lock:
             self.requests.append(request)
             told = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -153,4 +153,4 @@ class _Handler(BaseHTTPRequestHandler):
                         return
 
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        """Requests are not logged."""

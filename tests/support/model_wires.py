@@ -21,7 +21,7 @@ THINKERS = ("claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-5-5")
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked. `vendor` is told by the path."""
+    """A request. `vendor` follows from the path."""
 
     vendor: Literal["anthropic", "openai"]
     method: str
@@ -57,7 +57,7 @@ class Says:
     cached: int = 0
     """How many of those sent were read from the cache."""
     stop: str = ""
-    """Why it ends; empty: what follows from the rest. As Anthropic says it: max_tokens, refusal …"""
+    """Why the turn ends, in Anthropic's words: max_tokens, refusal …; empty: as follows from the rest."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Fails:
 
 @dataclass(frozen=True)
 class Sends:
-    """Whatever a server may send that is no answer of the vendor's."""
+    """A response that is not one of the vendor's."""
 
     body: str
     status: int = 200

@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 
 class MonitorHarness:
-    """A monitor on an engine in memory, told of everything that happens there."""
+    """A monitor on an engine in memory that gets all of its events."""
 
     def __init__(self, **thresholds) -> None:
         self.clock = FakeClock()
@@ -49,7 +49,7 @@ class MonitorHarness:
                 self.stats.append(event.data)
 
     def listen(self) -> None:
-        """Pass on what the engine has said since the last time."""
+        """Pass on the engine's events since the last call."""
         history = self.engine._history
         news, self.heard = history[self.heard :], len(history)
         for event in news:

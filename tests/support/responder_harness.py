@@ -28,7 +28,7 @@ MIB = 1 << 20
 def run_step(
     responder: Responder, event: Event, now: float, reported: Sequence[str] = ()
 ) -> list[Event] | Defer:
-    """The step's answer, and what came of it if it runs apart."""
+    """Return the step's answer, with the result of its background work."""
     answer = responder.step(event, now, reported)
     return answer.work(now) if isinstance(answer, RunInBackground) else answer
 
@@ -41,9 +41,9 @@ class ResponderHarness:
         self.engine = InMemoryEngine(self.clock)
         self.desk = InMemoryControls()
         self.incidents: dict[tuple[str, str | None], str] = {}
-        """What a monitor has told of."""
+        """The incidents that a monitor has reported."""
         self.seals: dict[tuple[str, str | None], str] = {}
-        """Of what people have ordered."""
+        """The seals of the orders that people have given."""
         self.ledger = InMemoryLedger(self.desk, self.incidents, self.seals)
         self.dossiers = InMemoryEvidence()
         self.history: dict[str, Sequence[MetricPoint]] = {}
@@ -99,7 +99,7 @@ class ResponderHarness:
     def finish(
         self, event: Event, responder: Responder | None = None, reported: Sequence[str] = ()
     ) -> RemediationComplete:
-        """Also where it is put off while the container comes up."""
+        """Return the outcome, also of a request that is deferred while the container starts."""
         responder = responder or self.responder()
         while isinstance(done := self.step(event, responder, reported), Defer):
             self.clock.sleep(max(0.1, done.until - self.clock.now()))

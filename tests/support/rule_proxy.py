@@ -32,7 +32,7 @@ class Rule(NamedTuple):
 
     request: str
     answer: Answer | Callable[[str], Answer | None]
-    """None: as if there were no rule."""
+    """None: the request is handled as without the rule."""
 
 
 def answer(status: int, body: bytes, kind: str = "application/json") -> bytes:

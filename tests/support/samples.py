@@ -47,7 +47,7 @@ LOOP = (
     Evidence("user_time", 99.0, "%"),
     Evidence("switches", 0.0, "/s"),
 )
-"""All that speaks for a loop."""
+"""All evidence for a loop."""
 RUNNING = State(status="running", health="healthy", started_at=NOW)
 
 
@@ -126,7 +126,7 @@ ALL = (
 def composed(
     service: str = "web", project: str = "shop", config: str = "c0ffee", **labels: str
 ) -> dict[str, str]:
-    """The labels by which Compose names a replica. Two of one service bear the same hash."""
+    """The labels by which Compose names a replica. Two replicas of one service have the same hash."""
     made = {
         "project": project,
         "service": service,
