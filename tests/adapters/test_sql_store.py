@@ -212,3 +212,38 @@ def test_row_of_any_size_is_read_in_part_and_found(tmp_path):
     assert len(store.read_ends().trail) == MAX_CHARACTERS_READ
     assert [len(each.body) for each in store.find(EventQuery())] == [MAX_CHARACTERS_READ]
     store.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "time = 'late', kept = x'ff', body = x'80ff', host = x'ff', before = '', hash = x''",
+        "time = 9e999, kept = 'x', body = 5, id = 6, incident = x'00', before = 'a', hash = 7",
+    ],
+)
+def test_value_of_another_type_is_read_in_the_type_of_its_column(tmp_path, change):
+    store = open_store(tmp_path / "x.db")
+    store.append([event(alert(), at) for at in range(3)])
+    with closing(sqlite3.connect(tmp_path / "x.db")) as raw:
+        raw.execute(f"UPDATE hemostat_events SET {change} WHERE number = 3")
+        raw.commit()
+    assert len(list(store.find(EventQuery()))) == 3
+    assert all(isinstance(each.time, float) for each in store.find(EventQuery()))
+    last = store.read_row(3)
+    assert (type(last.record.body), type(last.before), type(last.hash)) == (str, bytes, bytes)
+    with store.open_trail() as (ends, rows):
+        assert next(verify_chain(rows, ends, AnchorNotes())).number == 3
+    assert store.find_outdated(0.0, 1, limit=10) is not None
+    store.close()
+
+
+def test_trail_of_other_types_is_read_as_another_trail(tmp_path):
+    store = open_store(tmp_path / "x.db")
+    store.append([event(alert())])
+    with closing(sqlite3.connect(tmp_path / "x.db")) as raw:
+        raw.execute("UPDATE hemostat_trail SET head = 'x', head_hash = 'y', anchor = x'ff', name = x'ff'")
+        raw.commit()
+    ends = store.read_ends()
+    assert (ends.head.number, ends.head.hash, ends.anchor.number) == (0, b"y", 0)
+    assert isinstance(ends.trail, str)
+    store.close()

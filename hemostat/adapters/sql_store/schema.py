@@ -76,22 +76,28 @@ MAX_CHARACTERS_READ: Final = MAX_BYTES + 1
 gigabyte."""
 
 
-def _limit_column(column: sql.ColumnElement[Any], name: str) -> sql.ColumnElement[Any]:
-    return sql.func.substr(column, 1, MAX_CHARACTERS_READ).label(name)
+EMPTY_VALUES: Final[dict[type[sql.types.TypeEngine[Any]], str | bytes | float]] = {
+    sql.Text: "",
+    sql.LargeBinary: b"",
+    sql.Double: 0.0,
+    sql.BigInteger: 0,
+}
 
 
-RECORD_COLUMNS: Final[list[sql.ColumnElement[Any]]] = [
-    _limit_column(events.c[name], name) if isinstance(events.c[name].type, sql.Text) else events.c[name]
-    for name in FIELDS
-]
-HASH_COLUMNS: Final = [
-    _limit_column(sql.cast(events.c[name], sql.LargeBinary), name) for name in ("before", "hash")
-]
-"""Cast to bytes: an SQLite column may contain any type of value."""
-ENDS_COLUMNS: Final[list[sql.ColumnElement[Any]]] = [
-    _limit_column(trail.c.name, "name"),
-    *(trail.c[name] for name in ("head", "head_hash", "anchor", "anchor_hash")),
-]
+def _read_typed(column: sql.Column[Any]) -> sql.ColumnElement[Any]:
+    """The value in the column's own type, cut to MAX_CHARACTERS_READ. Another program may have written values
+    of any type into SQLite."""
+    kind = type(column.type)
+    typed: sql.ColumnElement[Any] = sql.cast(column, kind)
+    if kind in {sql.Text, sql.LargeBinary}:
+        typed = sql.func.substr(typed, 1, MAX_CHARACTERS_READ, type_=kind())
+    return sql.func.coalesce(typed, sql.literal(EMPTY_VALUES[kind], kind())).label(column.name)
+
+
+RECORD_COLUMNS: Final = [_read_typed(events.c[name]) for name in FIELDS]
+HASH_COLUMNS: Final = [_read_typed(events.c[name]) for name in ("before", "hash")]
+STORED_AT_COLUMN: Final = _read_typed(events.c.kept)
+ENDS_COLUMNS: Final = [_read_typed(column) for column in trail.c]
 
 
 def read_version(connection: sql.Connection) -> int:

@@ -85,7 +85,7 @@ class SqlStore:
                 last = max(last, ends.head.number - (ends.head.number - ends.anchor.number) * 9 // 10)
             position = None
             for number, stored_at, hash_ in connection.execute(
-                sql.select(events.c.number, events.c.kept, events.c.hash)
+                sql.select(events.c.number, schema.STORED_AT_COLUMN, schema.HASH_COLUMNS[1])
                 .order_by(events.c.number)
                 .limit(limit)
             ):
