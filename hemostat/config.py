@@ -20,9 +20,6 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import FieldInfo
 
-from hemostat.core.redact import redact
-from hemostat.core.redact.address import mask_url
-from hemostat.core.redact.mask_format import mask
 from hemostat.core.settings import alert as alerting
 from hemostat.core.settings import redis_address
 from hemostat.core.settings.analyzer import AnalyzerSettings
@@ -40,7 +37,6 @@ from hemostat.text_file import find_credential, read_key_file, read_secret_file,
 
 PREFIX: Final = "HEMOSTAT_"
 FILE_NAME: Final = "hemostat.toml"
-MASK: Final = mask("secret")
 OWN_VARIABLES: Final = frozenset({"HEMOSTAT_CONFIG", "HEMOSTAT_REQUIRE_ENGINE", "HEMOSTAT_NO_COLOR"})
 """Variables with the prefix of HemoStat that are not settings."""
 
@@ -206,6 +202,8 @@ def load(
         raise ConfigError(f"{layers['metrics.address'].origin}: metrics.address: {error}") from None
     why, hint = redis_address.find_mistake(settings.redis.url)
     if why:
+        from hemostat.core.redact.address import mask_url
+
         where = layers["redis.url"].origin
         raise ConfigError(f"{where}: redis.url {mask_url(settings.redis.url)}: {why}", hint=hint)
     origins = {key: layers[key].origin for key in FIELDS}
@@ -343,13 +341,18 @@ def _with_url(name: str, channel: alerting.Channel) -> alerting.Channel:
 
 
 def _mask(key: str, value: Any) -> object:
+    from hemostat.core.redact import redact  # slow to import, and not needed to load settings
+    from hemostat.core.redact.address import mask_url
+    from hemostat.core.redact.mask_format import mask
+
+    hidden = mask("secret")
     if key == CHANNELS_KEY:
         return {
-            name: {**each, "url": each["url"] and MASK, "url_file": show_path(each["url_file"])}
+            name: {**each, "url": each["url"] and hidden, "url_file": show_path(each["url_file"])}
             for name, each in value.items()
         }
     if key in SECRET_KEYS and value:
-        return MASK
+        return hidden
     if key in URL_KEYS or key.endswith("_file"):
         return mask_url(value) if key in URL_KEYS else show_path(value)
     return redact(value) if isinstance(value, str) else value

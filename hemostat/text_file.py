@@ -8,7 +8,6 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from hemostat.core.redact.address import SHOWN_MASK
 from hemostat.core.text import decode_text
 from hemostat.errors import ConfigError
 
@@ -47,6 +46,8 @@ def read_key_file(path: Path, setting: str) -> tuple[bytes, ...]:
 def show_path(path: str) -> str:
     """Return the path of a secret's file in a form that may be shown. A value that leads nowhere is masked:
     it may be the secret itself, a URL or a key, in the setting for its file."""
+    from hemostat.core.redact.address import SHOWN_MASK  # slow to import, and seldom needed
+
     try:
         return path if _leads_to_a_path(Path(path).expanduser()) else SHOWN_MASK if path else ""
     except (OSError, RuntimeError, ValueError):

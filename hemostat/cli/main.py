@@ -12,12 +12,11 @@ from typing import Final
 import click
 
 from hemostat import errors, terminal
+from hemostat.cli.completion.complete import COMPLETION_VARIABLE, PROGRAM_NAME, answer_shell
 from hemostat.cli.options import Globals
 from hemostat.cli.root import hemostat
 from hemostat.core.text import escape_controls
 
-PROGRAM_NAME: Final = "hemostat"
-COMPLETION_VARIABLE: Final = "_HEMOSTAT_COMPLETE"
 UNWRITABLE_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF})
 """Errors of a full disk, a lost terminal and a closed descriptor."""
 PIPE_CLOSED_CODE: Final = 141
@@ -50,11 +49,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _invoke(arguments: list[str], options: Globals) -> int:
     if COMPLETION_VARIABLE in os.environ:
-        from click.shell_completion import shell_complete
-
-        return shell_complete(
-            hemostat, {"obj": options}, PROGRAM_NAME, COMPLETION_VARIABLE, os.environ[COMPLETION_VARIABLE]
-        )
+        return answer_shell(hemostat, options, os.environ[COMPLETION_VARIABLE])
     try:
         with hemostat.make_context(PROGRAM_NAME, arguments, obj=options) as context:
             return hemostat.invoke(context) or errors.OK

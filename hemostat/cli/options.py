@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from hemostat.cli.completion.names import complete_changes, complete_files
 from hemostat.errors import UsageError
 
 if TYPE_CHECKING:
@@ -151,13 +152,19 @@ def _make_option(*names: str, **attributes: Any) -> click.Option:
 
 OPTIONS: Final = (
     _make_option(
-        "--config", "-c", metavar="FILE", callback=_remember_config, help="Path of the configuration file."
+        "--config",
+        "-c",
+        metavar="FILE",
+        callback=_remember_config,
+        shell_complete=complete_files,
+        help="Path of the configuration file.",
     ),
     _make_option(
         "--set",
         metavar="KEY=VALUE",
         multiple=True,
         callback=_remember_changes,
+        shell_complete=complete_changes,
         help="Override a setting, such as monitor.cpu=90.",
     ),
     _make_option("--json", is_flag=True, callback=_remember_json, help="Print results as JSON."),
@@ -177,6 +184,7 @@ OPTIONS: Final = (
         "--log-file",
         metavar="FILE",
         callback=_remember_file,
+        shell_complete=complete_files,
         help="Log to this file, with rotation, instead of stderr.",
     ),
 )

@@ -10,7 +10,7 @@ from functools import partial
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import crash, footprint, pipeline, sampling, scale, startup, store, tui
+from tests.bench import completion, crash, footprint, pipeline, sampling, scale, startup, store, tui
 from tests.bench.lab import Lab, lab
 
 Rows = list[tuple[str, str, str]]
@@ -51,6 +51,10 @@ def _startup(figures: dict[str, float]) -> Rows:
         ("hemostat --help", _ms(ours), ""),
         ("  bare click --help", _ms(bare), f"{_against(ours, bare)} bare click (aim 2)"),
     ]
+
+
+def _completion(figures: dict[str, float]) -> Rows:
+    return [(f"completion of {name}", _ms(seconds), "aim 150 ms") for name, seconds in figures.items()]
 
 
 def _footprint(figures: dict[str, float]) -> Rows:
@@ -165,6 +169,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[Lab], dict[str, float]], Callable[[dict[
     "crash": (crash.measure, _crash),
     "sampling": (sampling.measure, _sampling),
     "startup": (lambda _: startup.measure(), _startup),
+    "completion": (lambda _: completion.measure(), _completion),
     "footprint": (footprint.measure, _footprint),
     "scale": (scale.measure, _scale),
     "pipeline": (lambda _: pipeline.measure(), _pipeline),

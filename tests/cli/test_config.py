@@ -31,6 +31,7 @@ def test_init_sets_only_the_options_of_its_user(hemostat, environ, tmp_path):
     environ.setenv("HEMOSTAT_MONITOR_MEMORY", "70")
     chosen = {
         "host": ('we"b\x7f', 'we"b\x7f'),
+        "store.audit_key_file": ("/not-yet-there/key", "/not-yet-there/key"),
         "monitor.cpu": ("90", 90.0),
         "monitor.window": ("30s", "30s"),
         "monitor.disk": ("2GiB", "2GiB"),

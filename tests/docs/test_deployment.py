@@ -70,12 +70,11 @@ def test_all_roles_run_in_the_units_sandbox(state_dir: Path):
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_printed_as_documented(shell):
-    environment = {**os.environ, "_HEMOSTAT_COMPLETE": f"{shell}_source"}
     done = subprocess.run(
-        [sys.executable, "-m", "hemostat"], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "hemostat", "completion", shell], capture_output=True, text=True, check=True
     )
     assert "_HEMOSTAT_COMPLETE" in done.stdout
-    assert f"_HEMOSTAT_COMPLETE={shell}_source hemostat >" in (ROOT / "docs/DEPLOYMENT.md").read_text("utf-8")
+    assert f"hemostat completion {shell} >" in (ROOT / "docs/DEPLOYMENT.md").read_text("utf-8")
 
 
 def compose(*arguments: str, **environment: str) -> str:

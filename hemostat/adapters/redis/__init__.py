@@ -36,19 +36,25 @@ ledger:<host>:scaled       hash       raised limits that will be lowered again, 
 ledger:<host>:of:<name>    hash       attempts on one container, by key, expires
 
 No other package knows these keys.
+
+A name of this package is imported when first used: shell completion has no time for the client library.
 """
 
-from hemostat.adapters.redis.audit_anchor import RedisAuditAnchor
-from hemostat.adapters.redis.bus import RedisBus
-from hemostat.adapters.redis.client import Client, Tls, connect
-from hemostat.adapters.redis.controls import RedisControls
-from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve_url
-from hemostat.adapters.redis.evidence import RedisEvidence
-from hemostat.adapters.redis.ledger import RedisLedger
-from hemostat.adapters.redis.outbox import RedisOutbox
-from hemostat.adapters.redis.precedents import RedisLlmBudget, RedisPrecedents
-from hemostat.adapters.redis.recent_events import RedisRecentEvents
-from hemostat.adapters.redis.trim import make_room
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from hemostat.adapters.redis.audit_anchor import RedisAuditAnchor
+    from hemostat.adapters.redis.bus import RedisBus
+    from hemostat.adapters.redis.client import Client, Tls, connect
+    from hemostat.adapters.redis.controls import RedisControls
+    from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve_url
+    from hemostat.adapters.redis.evidence import RedisEvidence
+    from hemostat.adapters.redis.ledger import RedisLedger
+    from hemostat.adapters.redis.outbox import RedisOutbox
+    from hemostat.adapters.redis.precedents import RedisLlmBudget, RedisPrecedents
+    from hemostat.adapters.redis.recent_events import RedisRecentEvents
+    from hemostat.adapters.redis.trim import make_room
 
 __all__ = [
     "Client",
@@ -67,3 +73,28 @@ __all__ = [
     "make_room",
     "resolve_url",
 ]
+
+_MODULES: Final = {
+    "Client": "client",
+    "EmbeddedRedis": "embedded",
+    "RedisAuditAnchor": "audit_anchor",
+    "RedisBus": "bus",
+    "RedisControls": "controls",
+    "RedisEvidence": "evidence",
+    "RedisLedger": "ledger",
+    "RedisLlmBudget": "precedents",
+    "RedisOutbox": "outbox",
+    "RedisPrecedents": "precedents",
+    "RedisRecentEvents": "recent_events",
+    "Tls": "client",
+    "connect": "client",
+    "make_room": "trim",
+    "resolve_url": "embedded",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return value

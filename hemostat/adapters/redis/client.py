@@ -10,12 +10,13 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from hemostat.adapters.redis import keys
 from hemostat.adapters.redis.failures import find_code, shorten, translate_failure
 from hemostat.core.redact.address import mask_url
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.text_file import open_regular_file
 
-PREFIX: Final = "hemostat:"
+PREFIX: Final = keys.PREFIX
 TIMEOUT_SECONDS: Final = 5.0
 """Seconds for an answer. Blocking reads must ask for less."""
 MAX_SOCKET_PATH_BYTES: Final = 100

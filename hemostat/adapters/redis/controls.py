@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 import redis
 
+from hemostat.adapters.redis import keys
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import Quarantine, Row, find_fault, read_row, read_rows
 from hemostat.core.ledger.controls import (
@@ -20,7 +21,7 @@ from hemostat.core.ledger.controls import (
 
 PAUSES_KEY: Final = f"{PREFIX}control:pauses"
 RESETS_KEY: Final = f"{PREFIX}control:resets"
-APPROVALS_KEY: Final = f"{PREFIX}approvals"
+APPROVALS_KEY: Final = keys.APPROVALS_KEY
 FALLBACK_PAUSE: Final = Pause(
     by=UNREADABLE_PAUSE_AUTHOR, at=0.0, reason="see hemostat repair, or lift it with hemostat resume"
 )

@@ -19,13 +19,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from hemostat.adapters.redis import keys
 from hemostat.adapters.redis.client import connect, is_short
 from hemostat.adapters.redis.trim import make_room
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.private_files import check_directory, check_file, check_owner, make_directory, open_file
 
 SERVER_NAMES: Final = ("redis-server", "valkey-server")
-SOCKET_NAME: Final = "redis.sock"
+SOCKET_NAME: Final = keys.SOCKET_NAME
 MAX_MEMORY_BYTES: Final = 256 << 20
 """Bytes. A full Redis refuses to write: it evicts nothing, and streams are trimmed of handled entries."""
 START_SECONDS: Final = 10.0

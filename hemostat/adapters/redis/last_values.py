@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from hemostat.adapters.redis import keys as redis_keys
 from hemostat.adapters.redis.client import PREFIX
 from hemostat.adapters.redis.parts import read_parts
 from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, MetricPoint
@@ -60,7 +61,7 @@ def make_arguments(events: Iterable[Event], ttl: float, *, shared: bool = True) 
 
 
 def make_live_key(name: str) -> str:
-    return f"{PREFIX}live:{name}"
+    return f"{redis_keys.LIVE_PREFIX}{name}"
 
 
 def make_key_prefix(name: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hemostat.cli.advisor import analysis
+from hemostat.cli.completion.names import complete_incidents
 from hemostat.cli.options import Globals
 from hemostat.cli.output.terminal import write_json
 from hemostat.core.text import escape_controls
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("incident")
+@click.argument("incident", shell_complete=complete_incidents)
 @analysis.advisor_option
 @analysis.prompt_option
 @click.option(

@@ -12,6 +12,7 @@ import click
 
 import hemostat
 from hemostat import terminal
+from hemostat.cli.completion.names import complete_files
 from hemostat.cli.dashboard.record import Duration, make_replay
 from hemostat.cli.options import Globals
 from hemostat.cli.output.terminal import is_interactive
@@ -31,7 +32,12 @@ DEMO_FILE: Final = "demos/recording.jsonl.gz"
 @click.command()
 @click.option("--slow", is_flag=True, help="Draw every two seconds in few colours, for slow connections.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal, to select text.")
-@click.option("--replay", metavar="FILE", help="Play a replay file of hemostat record, or demo.")
+@click.option(
+    "--replay",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Play a replay file of hemostat record, or demo.",
+)
 @click.option("--since", type=Duration(), help="Play the events of this period from the streams, such as 2h.")
 @click.option("--demo", is_flag=True, help="Play the replay file of HemoStat: --replay demo.")
 @click.option("--web", is_flag=True, help="Serve the dashboard to browsers. Needs hemostat[web].")

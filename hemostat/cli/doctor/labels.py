@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from hemostat import errors
+from hemostat.cli.completion.names import complete_containers
 from hemostat.cli.doctor.checks import DoctorCheck
 from hemostat.cli.doctor.findings import CheckResult, Level
 from hemostat.cli.doctor.machine import Machine
@@ -54,7 +55,7 @@ class ContainerReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command()
-@click.argument("container", required=False, metavar="[CONTAINER]")
+@click.argument("container", required=False, metavar="[CONTAINER]", shell_complete=complete_containers)
 @click.option("--list", "listed", is_flag=True, help="List all labels that HemoStat reads.")
 @click.pass_obj
 def labels(options: Globals, container: str | None, listed: bool) -> int:

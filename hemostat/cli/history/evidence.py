@@ -5,6 +5,7 @@ from datetime import datetime
 
 import click
 
+from hemostat.cli.completion.names import complete_incidents
 from hemostat.cli.options import Globals
 from hemostat.cli.output.terminal import write_json
 from hemostat.core.evidence.render import build_sections, format_heading
@@ -14,7 +15,7 @@ from hemostat.errors import HemoStatError
 
 
 @click.command()
-@click.argument("incident")
+@click.argument("incident", shell_complete=complete_incidents)
 @click.pass_obj
 def evidence(options: Globals, incident: str) -> None:
     """Print the evidence saved before each action on an incident. Secrets are masked."""

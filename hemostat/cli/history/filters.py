@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from hemostat.cli.completion.names import complete_containers, complete_hosts, complete_projects
 from hemostat.cli.output.local_time import Moment
 from hemostat.core.history.event_row import EventQuery
 from hemostat.events import Kind, Outcome
@@ -16,9 +17,13 @@ _FILTER_OPTIONS = (
         "--since", type=Moment(), metavar="WHEN", help="Only after this time, such as 7d or 2026-11-24."
     ),
     click.option("--until", type=Moment(), metavar="WHEN", help="Only before this time."),
-    click.option("--host", metavar="NAME", help="Only this host."),
-    click.option("--container", metavar="NAME", help="Only this container."),
-    click.option("--project", metavar="NAME", help="Only this compose project."),
+    click.option("--host", metavar="NAME", shell_complete=complete_hosts, help="Only this host."),
+    click.option(
+        "--container", metavar="NAME", shell_complete=complete_containers, help="Only this container."
+    ),
+    click.option(
+        "--project", metavar="NAME", shell_complete=complete_projects, help="Only this compose project."
+    ),
     click.option(
         "--kind", type=click.Choice([str(each) for each in Kind]), help="Only this kind of incident."
     ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from hemostat.cli.completion.names import complete_incidents
 from hemostat.cli.history.filters import add_filters, build_query
 from hemostat.cli.options import Globals
 from hemostat.cli.output.local_time import format_local
@@ -104,7 +105,7 @@ def _make_row(incident_log: "IncidentLog") -> Row:
 
 
 @incident.command("show")
-@click.argument("name", metavar="INCIDENT")
+@click.argument("name", metavar="INCIDENT", shell_complete=complete_incidents)
 @click.option(
     "--export", type=click.Choice(["md", "json"]), help="Print an export for sharing. Secrets are masked."
 )

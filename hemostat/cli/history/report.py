@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from hemostat.cli.completion.names import complete_hosts, complete_projects
 from hemostat.cli.history.filters import build_query, resolve_span
 from hemostat.cli.options import Globals
 from hemostat.cli.output.local_time import MAX_HOURLY_SECONDS, Moment, format_local, list_starts
@@ -26,8 +27,10 @@ MINUTES_FORMAT = "%Y-%m-%d %H:%M"
 @click.command()
 @click.option("--since", type=Moment(), metavar="WHEN", help="Start of the period. Default: 7d ago.")
 @click.option("--until", type=Moment(), metavar="WHEN", help="End of the period. Default: now.")
-@click.option("--host", metavar="NAME", help="Only this host.")
-@click.option("--project", metavar="NAME", help="Only this compose project.")
+@click.option("--host", metavar="NAME", shell_complete=complete_hosts, help="Only this host.")
+@click.option(
+    "--project", metavar="NAME", shell_complete=complete_projects, help="Only this compose project."
+)
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
 @click.option(
     "--chart", type=click.Path(path_type=Path), metavar="FILE", help="Also write an SVG chart to this file."

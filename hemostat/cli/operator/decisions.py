@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hemostat import errors
+from hemostat.cli.completion.names import complete_approvals, complete_containers
 from hemostat.cli.options import Globals
 from hemostat.cli.output.tables import Row, Table, show_table
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer
@@ -36,6 +37,7 @@ container_option = click.option(
     "--container",
     default=ALL_CONTAINERS,
     metavar="NAME",
+    shell_complete=complete_containers,
     help="Only this container. Default: all containers.",
 )
 
@@ -86,7 +88,7 @@ def approvals(options: Globals) -> None:
 
 
 @click.command()
-@click.argument("approval_id", metavar="ID")
+@click.argument("approval_id", metavar="ID", shell_complete=complete_approvals)
 @reason_option
 @by_option
 @click.pass_obj
@@ -96,7 +98,7 @@ def approve(options: Globals, approval_id: str, reason: str, by: str | None) -> 
 
 
 @click.command()
-@click.argument("approval_id", metavar="ID")
+@click.argument("approval_id", metavar="ID", shell_complete=complete_approvals)
 @reason_option
 @by_option
 @click.pass_obj

@@ -1,6 +1,7 @@
 """`hemostat order`: sends an operator's orders to the responders of the containers' hosts.
 
-The plan and the question are printed to stderr, the answers to stdout.
+The plan and the question are printed to stderr, the answers to stdout. Modules that only a running order
+needs are imported there: shell completion imports this one.
 """
 
 import json
@@ -13,10 +14,9 @@ import click
 import msgspec
 
 from hemostat import errors
+from hemostat.cli.completion.names import complete_host_containers
 from hemostat.cli.operator.decisions import Duration, by_option, find_user, reason_option
 from hemostat.cli.options import Globals
-from hemostat.core.history.incident_log import format_event_line
-from hemostat.core.remediation.orders import describe_plan
 from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
 from hemostat.errors import HemoStatError, TimedOutError, UsageError
@@ -30,11 +30,11 @@ from hemostat.events import (
     Outcome,
     RemediationComplete,
 )
-from hemostat.ports import Bus
 from hemostat.terminal import can_ask
 
 if TYPE_CHECKING:
     from hemostat.operator import OperatorCommands
+    from hemostat.ports import Bus
 
 ACTIONS: Final = tuple(str(action) for action in Action if action is not Action.NONE)
 RESOURCES: Final = ("cpu", "memory", "replicas")
@@ -49,7 +49,13 @@ PlacedOrders = Mapping[str, tuple[str, Order]]
 
 @click.command()
 @click.argument("action", type=click.Choice(ACTIONS))
-@click.argument("containers", nargs=-1, required=True, metavar="[HOST/]CONTAINER...")
+@click.argument(
+    "containers",
+    nargs=-1,
+    required=True,
+    metavar="[HOST/]CONTAINER...",
+    shell_complete=complete_host_containers,
+)
 @click.option("--resource", type=click.Choice(RESOURCES), help="Resource to scale.")
 @click.option(
     "--force", is_flag=True, help="Ignore budget and breakers, if responder.orders_override is set."
@@ -113,7 +119,7 @@ def order(
     return _print_answers(options, placed, answers, timeout if wait else None)
 
 
-def _find_containers(bus: Bus, names: Sequence[str]) -> list[tuple[str, Container]]:
+def _find_containers(bus: "Bus", names: Sequence[str]) -> list[tuple[str, Container]]:
     """Each named container once, with its host. Raises HemoStatError if no responder runs there."""
     containers = [
         (event.host, event.data.container)
@@ -153,6 +159,8 @@ def _confirm_orders(orders: "OperatorCommands", placed: Sequence[tuple[str, Orde
 
     Raises UsageError without a terminal, and click.Abort if the answer is no.
     """
+    from hemostat.core.remediation.orders import describe_plan
+
     for host, each in placed:
         click.echo(
             escape_controls(f"{describe_plan(each)}, on {host}: {orders.describe_prediction(host, each)}"),
@@ -166,9 +174,11 @@ def _confirm_orders(orders: "OperatorCommands", placed: Sequence[tuple[str, Orde
 
 
 def _collect_answers(
-    bus: Bus, events: Iterator[Event | None], placed: PlacedOrders, timeout: float
+    bus: "Bus", events: Iterator[Event | None], placed: PlacedOrders, timeout: float
 ) -> dict[str, Event]:
     """The final answer to each order that arrived in time, by incident. Interim states are printed."""
+    from hemostat.core.history.incident_log import format_event_line
+
     deadline, seen_ids = time.monotonic() + timeout, set[str]()
     answers: dict[str, Event] = {}
     for event in events:
@@ -196,6 +206,8 @@ def _print_answers(
     options: Globals, placed: PlacedOrders, answers: Mapping[str, Event], timeout: float | None
 ) -> int:
     """`timeout`: None if the command does not wait for answers."""
+    from hemostat.core.history.incident_log import format_event_line
+
     if options.json:
         click.echo(json.dumps([_build_object(key, place, answers.get(key)) for key, place in placed.items()]))
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hemostat import errors
+from hemostat.cli.completion.names import complete_demos
 from hemostat.cli.options import Globals
 from hemostat.cli.output.tables import Row, Table, show_table
 from hemostat.cli.run.all_roles import make_child_command
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name", default="list")
+@click.argument("name", default="list", shell_complete=complete_demos)
 @click.option("--simulate", is_flag=True, help="Use a simulated engine. Docker is not needed.")
 @click.pass_obj
 def demo(options: Globals, name: str, simulate: bool) -> int:

@@ -14,6 +14,7 @@ import click
 
 from hemostat import errors
 from hemostat.cli.advisor import analysis
+from hemostat.cli.completion.names import complete_incidents_or_files
 from hemostat.cli.options import Globals
 from hemostat.streams import ROLES_BY_NAME, Role
 
@@ -100,7 +101,12 @@ def add_once_option(role: click.Command) -> click.Command:
     run = role.callback
 
     @click.command(role.name, help=role.help)
-    @click.option("--once", metavar="ID|FILE", help="Analyse this incident and exit. No action runs.")
+    @click.option(
+        "--once",
+        metavar="ID|FILE",
+        shell_complete=complete_incidents_or_files,
+        help="Analyse this incident and exit. No action runs.",
+    )
     @analysis.advisor_option
     @analysis.prompt_option
     @click.pass_context

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hemostat.cli.completion.names import complete_files, complete_settings
 from hemostat.cli.options import Globals
 from hemostat.cli.root import Group
 from hemostat.cli.setup.config_text import activate_settings, format_origins, nest, read_example
@@ -25,7 +26,10 @@ def config() -> None:
 
 @config.command()
 @click.option(
-    "--path", metavar="FILE", help="Target file. Default: --config, else the user's configuration directory."
+    "--path",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Target file. Default: --config, else the user's configuration directory.",
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.pass_obj
@@ -48,11 +52,18 @@ def init(options: Globals, path: str | None, force: bool) -> None:
 
 def _read_changes(options: Globals) -> dict[str, object]:
     """The settings of --set as a file has them. Durations and sizes keep their units."""
-    from hemostat.config import load, mask_settings
+    from operator import attrgetter
+
+    import msgspec
+
+    from hemostat.config import load
 
     options.refuse_secrets()
-    values = mask_settings(load(flags=options.changes, environ={}, search=()).settings)
-    return {key: _restore_unit(text, values[key]) for key, text in options.changes.items()}
+    settings = load(flags=options.changes, environ={}, search=()).settings
+    return {
+        key: _restore_unit(text, msgspec.to_builtins(attrgetter(key)(settings)))
+        for key, text in options.changes.items()
+    }
 
 
 def _restore_unit(text: str, value: object) -> object:
@@ -67,7 +78,7 @@ def _restore_unit(text: str, value: object) -> object:
 
 
 @config.command()
-@click.argument("names", nargs=-1, metavar="[SETTING|TABLE]...")
+@click.argument("names", nargs=-1, metavar="[SETTING|TABLE]...", shell_complete=complete_settings)
 @click.option("--origin", is_flag=True, help="Group the settings by the origin of their values.")
 @click.pass_obj
 def show(options: Globals, names: tuple[str, ...], origin: bool) -> None:

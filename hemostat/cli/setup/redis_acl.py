@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from hemostat.cli.completion.names import complete_hosts
 from hemostat.errors import ConfigError, UsageError
 from hemostat.private_files import make_directory, open_file
 from hemostat.text_file import read_secret_file
@@ -31,6 +32,7 @@ from hemostat.text_file import read_secret_file
     "hosts",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete_hosts,
     help="Add users that write only the keys of this host: hemostat-monitor-NAME, hemostat-responder-NAME, "
     "hemostat-all-NAME. NAME is the setting `host` on that machine. Can be repeated.",
 )

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from hemostat import ports
+from hemostat.cli.completion.names import complete_containers
 from hemostat.cli.options import Globals
 from hemostat.cli.output.terminal import write_json
 from hemostat.core.history.incident_log import find_subject, format_event_line
@@ -27,7 +28,12 @@ MAX_CATCH_UP_EVENTS: Final = 200
 @click.command()
 @click.option("--follow", "-f", is_flag=True, help="Follow new events.")
 @click.option("--type", "kind", type=click.Choice(list(TYPES)), help="Only events of this type.")
-@click.option("--container", metavar="NAME", help="Only events about this container.")
+@click.option(
+    "--container",
+    metavar="NAME",
+    shell_complete=complete_containers,
+    help="Only events about this container.",
+)
 @click.option(
     "-n", "--lines", default=50, show_default=True, type=click.IntRange(0), help="Number of past events."
 )

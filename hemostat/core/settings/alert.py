@@ -8,7 +8,6 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from hemostat.core.redact.address import SHOWN_MASK
 from hemostat.core.units import Period, Seconds
 from hemostat.events import Kind, Severity
 
@@ -104,6 +103,8 @@ class AlertSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 def mask_name(name: str) -> str:
     """A channel's name in a form that may be shown: by mistake it may be the channel's URL."""
+    from hemostat.core.redact.address import SHOWN_MASK  # slow to import, and seldom needed
+
     return name if "/" not in name else SHOWN_MASK
 
 

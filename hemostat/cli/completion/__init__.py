@@ -1,0 +1,1 @@
+"""Shell completion: the scripts of shells, and the names that are offered."""
