@@ -8,10 +8,13 @@ import threading
 import time
 from pathlib import Path
 
+import click
 import pytest
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, RedisControls, connect
 from hemostat.cli.completion import complete, names
+from hemostat.cli.root import COMMANDS
+from hemostat.cli.root import hemostat as program
 from hemostat.config import FIELDS, SECRET_KEYS
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer
 from hemostat.demo import SCENARIOS
@@ -102,7 +105,17 @@ def test_host_is_offered_with_the_container_if_there_are_several(bus, values):
 
 
 @pytest.mark.redis
-@pytest.mark.parametrize("command", ["explain", "evidence", "incident show", "analyze --once"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "explain",
+        "evidence",
+        "incident show",
+        "analyze --once",
+        "acknowledge",
+        "close",
+    ],
+)
 def test_incidents_are_offered_newest_first_with_kind_and_container(bus, offer, command):
     alert(bus, "aa00", "web", age=20)
     alert(bus, "bb00", "db", age=10, kind=Kind.OOM)
@@ -355,6 +368,29 @@ def test_completion_imports_no_client_library(environ):
         )
         slow = {"redis", "hemostat.app", "hemostat.core.redact", "sqlalchemy", "rich", "asyncio"}
         assert slow.isdisjoint(ended.stderr.split())
+
+
+FREE_TEXT = {"reason", "by", "bind", "public_url", "noted_head"}
+"""Parameters whose value no list can name."""
+
+
+def list_parameters(command):
+    yield from command.params
+    for child in getattr(command, "commands", {}).values():
+        yield from list_parameters(child)
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_name_in_a_command_can_be_completed(name):
+    command = program.get_command(click.Context(program), name)
+    plain = {
+        each.name
+        for each in list_parameters(command)
+        if isinstance(each.type, click.types.StringParamType)
+        and not getattr(each, "hidden", False)
+        and each._custom_shell_complete is None
+    }
+    assert plain <= FREE_TEXT
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

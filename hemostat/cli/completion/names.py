@@ -116,6 +116,12 @@ def complete_files(_: click.Context, __: click.Parameter, incomplete: str) -> It
     return [CompletionItem(incomplete, type="file")]
 
 
+def complete_directories(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="dir")]
+
+
 def _list_values(shape: Any) -> Sequence[str]:
     if shape is bool:
         return ("true", "false")

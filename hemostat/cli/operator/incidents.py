@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from hemostat.cli.completion.names import complete_incidents
 from hemostat.cli.operator.decisions import by_option, find_user, open_operator, print_result, reason_option
 from hemostat.cli.options import Globals
 from hemostat.core.history.incident_log import IncidentLog
@@ -11,7 +12,7 @@ from hemostat.errors import UsageError
 
 
 @click.command()
-@click.argument("name", metavar="INCIDENT")
+@click.argument("name", metavar="INCIDENT", shell_complete=complete_incidents)
 @reason_option
 @by_option
 @click.pass_obj
@@ -28,7 +29,7 @@ def acknowledge(options: Globals, name: str, reason: str, by: str | None) -> Non
 
 
 @click.command()
-@click.argument("name", metavar="INCIDENT")
+@click.argument("name", metavar="INCIDENT", shell_complete=complete_incidents)
 @reason_option
 @by_option
 @click.pass_obj

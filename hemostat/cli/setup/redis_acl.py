@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from hemostat.cli.completion.names import complete_hosts
+from hemostat.cli.completion.names import complete_directories, complete_hosts
 from hemostat.errors import ConfigError, UsageError
 from hemostat.private_files import make_directory, open_file
 from hemostat.text_file import read_secret_file
@@ -18,6 +18,7 @@ from hemostat.text_file import read_secret_file
 @click.option(
     "--passwords",
     metavar="DIR",
+    shell_complete=complete_directories,
     help="Write a random password for each user to DIR/USER, unless the file exists, and print its SHA-256.",
 )
 @click.option(
