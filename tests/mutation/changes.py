@@ -1,7 +1,7 @@
 """Lists the changes that can be made to a source file: each is one replaced piece of text.
 
-Changes to log lines, docstrings, annotations, f-strings and options of classes are left out: users would not
-miss what they do.
+Changes to log lines and to conditions of log lines only, to docstrings, annotations, f-strings and options of
+classes are left out: users would not miss what they do.
 """
 
 import ast
@@ -68,7 +68,7 @@ class _Lister:
         yield from self._visit(ast.parse(self._source))
 
     def _visit(self, node: ast.AST) -> Iterator[Change]:
-        if isinstance(node, ast.JoinedStr) or _is_log_line(node) or _is_docstring(node):
+        if isinstance(node, ast.JoinedStr) or _is_log_line(node) or _is_docstring(node) or _only_logs(node):
             return
         yield from self._change(node)
         is_scope = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
@@ -159,3 +159,10 @@ def _is_log_line(node: ast.AST) -> bool:
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="logger")))):
             return True
     return False
+
+
+def _only_logs(node: ast.AST) -> bool:
+    """Return whether a branch has log lines only, and its condition has no other effect."""
+    if not isinstance(node, ast.If) or node.orelse or not all(map(_is_log_line, node.body)):
+        return False
+    return not any(isinstance(each, ast.NamedExpr | ast.Await) for each in ast.walk(node.test))

@@ -58,6 +58,11 @@ def test_each_kind_of_change_is_made_where_it_fits():
         ("x = (a or b) is not None", {"x = (a or b) is None", "x = (a and b) is not None"}),
         ("x = a not in b", {"x = a in b"}),
         ("x = [a for a in b if a]", {"x = [a for a in b if True]"}),
+        ("if a == 1: logger.info(1)", set()),
+        (
+            "if (a := 1): logger.info(1)",
+            {"if (a := 2): logger.info(1)", "if (True): logger.info(1)", "if (False): logger.info(1)"},
+        ),
         ("def f(): return False", {"def f(): return True"}),
         ("def f(): return 0", {"def f(): return 1", "def f(): return None"}),
         ("x = 1 if é else a", {"x = 2 if é else a", "x = 1 if True else a", "x = 1 if False else a"}),
