@@ -26,6 +26,21 @@ def test_durations_are_parsed(text, seconds):
     assert parse_duration(text) == pytest.approx(seconds)
 
 
+@pytest.mark.parametrize(("parse", "text"), [(parse_duration, "1"), (parse_size, "1")])
+def test_text_of_64_characters_is_the_longest(parse, text):
+    assert parse("0" * 63 + text) == 1
+    with pytest.raises(ValueError, match="is not"):
+        parse("0" * 64 + text)
+
+
+def test_greatest_values_are_a_century_and_an_exbibyte():
+    assert parse_duration("36500d") == 36500 * 86400
+    assert parse_size("1048576T") == 1 << 60
+    for parse, text in ((parse_duration, "36501d"), (parse_size, "1048577T")):
+        with pytest.raises(ValueError, match="is not"):
+            parse(text)
+
+
 @pytest.mark.parametrize("text", ["", "soon", "10 parsecs", "-1", "-1s", "inf", "nan", "1h30", "s"])
 def test_invalid_duration_is_refused(text):
     with pytest.raises(ValueError, match="is not a duration"):
@@ -61,7 +76,13 @@ def test_invalid_size_is_refused(text):
     [
         (0, "0 ms"),
         (0.34, "340 ms"),
+        (0.9994, "999 ms"),
+        (0.9995, "1 s"),
         (0.9996, "1 s"),
+        (59.94, "59.9 s"),
+        (59.95, "1 min"),
+        (86_400, "1 d"),
+        (86_399, "23 h 59 min"),
         (3.1, "3.1 s"),
         (10, "10 s"),
         (59.96, "1 min"),

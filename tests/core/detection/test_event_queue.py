@@ -148,3 +148,87 @@ def test_restart_in_a_flood_processes_each_event_once():
         cursor = cursor.advance(taken, *intake.span)
     assert cursor.until == 110.0
     assert len(cursor.near) == 1
+
+
+# --- limits -----------------------------------------------------------------------------------------
+
+
+def fill(action: str, count: int, *, every: float = 0.0) -> EventQueue:
+    intake = EventQueue()
+    for number in range(count):
+        intake.add(event("web", action, 100.0 + every * number))
+    return intake
+
+
+def test_eight_events_are_handled_in_a_second():
+    assert len(fill("kill", 8)) == 8
+    assert len(fill("kill", 9)) == 8
+    assert len(fill("kill", 16, every=1 / 8)) == 16
+    assert fill("kill", 8).left_out_ids == set()
+    assert fill("kill", 9).left_out_ids == {"web"}
+
+
+def test_number_of_waiting_events_is_bounded_by_their_kind():
+    assert len(fill("kill", 40, every=1.0)) == 32
+    assert len(fill("die", 80)) == 64
+    assert len(fill("kill", 32, every=1.0)) == 32
+    assert len(fill("die", 64)) == 64
+
+
+def test_repeated_inspection_is_dropped_until_the_next_other_observation():
+    intake = fill("rename", 3)
+    assert len(intake) == 1
+    assert intake.left_out_ids == set()
+    intake.add(event("web", "update"))
+    intake.add(event("db", "rename"))
+    assert len(intake) == 3
+    intake.add(Connected())
+    intake.add(event("web", "rename"))
+    assert order(intake) == ["web rename", "db rename", "web update", "Connected", "web rename"]
+
+
+def test_container_with_an_urgent_event_is_handled_first():
+    intake = EventQueue()
+    for name, action in (("a", "rename"), ("b", "rename"), ("b", "die"), ("c", "rename"), ("b", "update")):
+        intake.add(event(name, action))
+    assert order(intake) == ["b rename", "b die", "a rename", "c rename", "b update"]
+
+
+def test_second_listing_is_dropped_unless_thorough():
+    intake = EventQueue()
+    for listing in (Listing(()), Listing(()), Listing((), thorough=True), Listing(())):
+        intake.add(listing)
+    assert [each.thorough for each in drain(intake)] == [False, True]
+
+
+def test_measurements_wait_up_to_their_limit():
+    intake = EventQueue()
+    for number in range(MAX_MEASUREMENTS + 1):
+        intake.add(Probed(container_id="x", time=float(number), error=""))
+    assert len(intake) == MAX_MEASUREMENTS
+    intake.take()
+    intake.add(Probed(container_id="x", time=0.0, error=""))
+    intake.add(Samples(()))
+    assert len(intake) == MAX_MEASUREMENTS + 1
+
+
+def test_overflow_begins_beyond_the_limit():
+    intake = EventQueue()
+    for number in range(MAX_EVENTS):
+        intake.add(event(f"c{number}", "die"))
+    assert (intake.has_overflowed, len(intake)) == (False, MAX_EVENTS)
+    intake.add(event("more", "die"))
+    assert (intake.has_overflowed, len(intake)) == (True, MAX_EVENTS)
+
+
+def test_span_has_the_first_event_that_waits():
+    intake = EventQueue()
+    assert intake.span is None
+    for time in (5.0, 7.0):
+        intake.add(event("web", "die", time))
+    assert tuple(intake.span) == (5.0, 7.0)
+    intake.take()
+    assert tuple(intake.span) == (7.0, 7.0)
+    intake.take()
+    assert tuple(intake.span) == (7.0, 7.0)
+    assert intake.take() is None

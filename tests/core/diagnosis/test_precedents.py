@@ -4,8 +4,15 @@ import msgspec
 import pytest
 
 from hemostat.core.diagnosis.case import Precedent, compute_log_fingerprint, compute_signature
-from hemostat.core.diagnosis.precedents import apply_precedents, should_load_precedents
+from hemostat.core.diagnosis.causes import Cause
+from hemostat.core.diagnosis.precedents import (
+    apply_precedents,
+    replace_tried_action,
+    should_ask_llm,
+    should_load_precedents,
+)
 from hemostat.core.diagnosis.rules import diagnose
+from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Evidence, Kind, Outcome
 from tests.support.samples import alert
@@ -106,3 +113,70 @@ def test_logs_that_differ_only_in_numbers_are_equal():
 @pytest.mark.parametrize("unit", ["a-", "a", "0x", "1-", "-"])
 def test_log_comparison_takes_bounded_time(unit):
     assert compute_log_fingerprint(unit * 100_000)
+
+
+def advise(*precedents: Precedent, **changes):
+    told = msgspec.structs.replace(HUNG, **changes)
+    return apply_precedents(told, diagnose(told), precedents, ALL, host="h")
+
+
+def test_reason_names_why_the_next_action_is_tried():
+    assert advise(EXEC_FAILED, RESTART_HEALED).diagnosis.reasons[-1] == (
+        "exec did not help the last time, restart healed it"
+    )
+    assert advise(EXEC_FAILED, EXEC_AGAIN).diagnosis.reasons[-1] == (
+        "exec did not help the last time, and the time before that"
+    )
+
+
+def test_next_action_must_have_healed_since_the_failure():
+    at_once = msgspec.structs.replace(RESTART_HEALED, time=EXEC_FAILED.time)
+    assert advise(EXEC_FAILED, at_once).action is Action.RESTART
+    before = msgspec.structs.replace(RESTART_HEALED, time=EXEC_FAILED.time - 0.1)
+    assert advise(EXEC_FAILED, before).action is Action.EXEC
+    failed = msgspec.structs.replace(RESTART_HEALED, outcome=Outcome.FAILED)
+    assert advise(EXEC_FAILED, failed).action is Action.EXEC
+
+
+@pytest.mark.parametrize("action", [None, Action.NONE])
+def test_verdict_without_an_action_is_kept(action):
+    verdict = msgspec.structs.replace(diagnose(HUNG), action=action)
+    assert apply_precedents(HUNG, verdict, [EXEC_FAILED, EXEC_AGAIN], ALL, host="h") is verdict
+    assert not should_load_precedents(HUNG, verdict)
+
+
+def test_tried_action_is_replaced_in_the_same_incident():
+    own = msgspec.structs.replace(EXEC_HEALED, incident="i1")
+    replaced = replace_tried_action(HUNG, diagnose(HUNG), [own], "i1")
+    assert replaced.action is Action.RESTART
+    assert replaced.diagnosis.reasons[-1] == "the failure returned after exec"
+    assert replace_tried_action(HUNG, diagnose(HUNG), [own], "i2") == diagnose(HUNG)
+    dismissed = msgspec.structs.replace(diagnose(HUNG), action=None)
+    assert replace_tried_action(HUNG, dismissed, [own], "i1") is dismissed
+
+
+@pytest.mark.parametrize(
+    ("fields", "confidence", "settings", "asks"),
+    [
+        ({}, 0.5, {"ask_below": 0.6, "ask": ()}, True),
+        ({}, 0.6, {"ask_below": 0.6, "ask": ()}, False),
+        ({}, 0.9, {"ask_below": 0.0, "ask": (Kind.UNHEALTHY,)}, True),
+        ({"root": "db"}, 0.1, {"ask_below": 0.6, "ask": (Kind.UNHEALTHY,)}, False),
+    ],
+)
+def test_model_is_asked_about_kinds_and_unsure_verdicts(fields, confidence, settings, asks):
+    verdict = diagnose(HUNG)
+    unsure = msgspec.structs.replace(
+        verdict, diagnosis=msgspec.structs.replace(verdict.diagnosis, confidence=confidence)
+    )
+    told = msgspec.structs.replace(HUNG, **fields)
+    assert should_ask_llm(told, unsure, AnalyzerSettings(**settings)) is asks
+
+
+@pytest.mark.parametrize("cause", [Cause.CHECK_CANNOT_RUN, Cause.UNREACHABLE])
+def test_model_is_not_asked_about_a_proven_cause(cause):
+    verdict = diagnose(HUNG)
+    proven = msgspec.structs.replace(
+        verdict, diagnosis=msgspec.structs.replace(verdict.diagnosis, cause=cause.value, confidence=0.1)
+    )
+    assert not should_ask_llm(HUNG, proven, AnalyzerSettings(ask_below=0.9))

@@ -55,3 +55,41 @@ def test_control_sequences_are_removed(printed):
     left = render_final_text(printed)
     assert re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", left) is None
     assert left.count("\n") <= printed.count("\n") + sum(map(printed.count, "BE"))
+
+
+@pytest.mark.parametrize(
+    ("text", "screen"),
+    [
+        ("one\rtwo", "two"),
+        ("one\ntwo\rthree", "one\nthree"),
+        ("one\btwo", "ontwo"),
+        ("one\ntwo\x1b[Athree", "onethree\ntwo"),
+        ("one\ntwo\x1b[1Fthree", "three\ntwo"),
+        ("a\nb\nc\x1b[2Ad", "ad\nb\nc"),
+        ("a\nb\nc\x1b[9Fd", "d\nb\nc"),
+        ("a\nb\x1b[A\x1b[Bc", "a\nbc"),
+        ("a\x1b[Bb", "a\nb"),
+        ("a\x1b[9Bb", "a\nb"),
+        ("a\nb\x1b[2F\x1b[Jc", "c"),
+        ("a\nb\x1b[2F\x1b[0Jc", "c"),
+        ("a\nb\x1b[2F\x1b[1Jc", "c\nb"),
+        ("one\x1b[Gtwo", "two"),
+        ("one\x1b[1Gtwo", "two"),
+        ("one\x1b[2Gtwo", "onetwo"),
+        ("one\r\x1b[Ktwo", "two"),
+        ("one\x1b[Ktwo", "onetwo"),
+        ("one\x1b[2Ktwo", "two"),
+        ("one\r\x1b[1Ktwo", "two"),
+        ("one\r\x1b[K", ""),
+        ("one\x1b[2K", ""),
+        ("one\x1b[1K", "one"),
+        ("password=\rhunter", "password=hunter"),
+        ("password: \rhunter", "password: hunter"),
+        ("x\x1b[31my\x1b[0m", "xy"),
+        ("x\x1b]0;title\x07y", "xy"),
+        ("a\r\nb\vc\fd", "a\nb\nc\nd"),
+        ("a\x00b", "ab"),
+    ],
+)
+def test_text_is_as_the_terminal_shows_it_at_last(text, screen):
+    assert render_final_text(text) == screen

@@ -8,7 +8,7 @@ import pytest
 from hemostat.core.history.incident_log import build_incident_logs
 from hemostat.core.history.summary import DurationSpread, Offender, compute_spread, summarize
 from hemostat.core.history.summary_chart import render_svg
-from hemostat.events import Investigation, Kind, Outcome, Reason
+from hemostat.events import Container, Investigation, Kind, Outcome, Phase, Reason
 from tests.support.samples import DIAGNOSIS, NOW, alert, complete, event, needed
 
 HOUR = 3600.0
@@ -126,3 +126,66 @@ def test_all_parts_of_a_chart_are_inside_the_picture():
     middles = {round(float(bar["x"]) + float(bar["width"]) / 2, 1) for bar in bars}
     labels = {float(part["x"]) for part in parts if part.get("text-anchor") == "middle"}
     assert min(abs(middle - label) for middle in middles for label in labels) < 1
+
+
+@pytest.mark.parametrize(("at", "counts"), [(0.0, 1), (-0.1, 0)])
+def test_events_count_from_the_beginning_of_the_summary(at, counts):
+    """The incident began before, and goes on after."""
+    paid = Investigation(model="m", tokens=10, cost=0.5)
+    diagnosis = msgspec.structs.replace(DIAGNOSIS, investigation=paid)
+    told = summary(
+        event(alert(since=NOW - 60), -50),
+        event(alert(occurrence=2, since=NOW - 5), at),
+        event(needed(diagnosis=diagnosis), at),
+        event(complete(outcome=Outcome.DRY_RUN, reason=Reason.DRY_RUN), at),
+        event(complete(outcome=Outcome.REFUSED, reason=Reason.PAUSED), at),
+        event(complete(outcome=Outcome.ESCALATED), at),
+        event(complete(), at),
+        event(alert(occurrence=3), 60),
+    )
+    assert (told.incidents, told.alerts) == (1, 1 + counts)
+    assert (told.dry_runs, told.dry_run_containers) == (counts, counts)
+    assert (told.refused, told.escalated) == (counts, counts)
+    assert told.spend.diagnoses == counts
+    assert (told.heal.count if told.heal else 0) == counts
+    assert (told.detect.count, told.offenders[0].alerts) == (1 + counts, 1 + counts)
+    assert told.heal is None or told.heal.mean == 5.0
+
+
+def test_alert_from_a_clock_ahead_took_no_time():
+    told = summary(event(alert(since=NOW + 9), 0.0), event(complete(), 1.0))
+    assert (told.detect.mean, told.heal.mean) == (0.0, 0.0)
+
+
+def test_dry_runs_count_actions_and_containers():
+    dry = complete(outcome=Outcome.DRY_RUN, reason=Reason.DRY_RUN)
+    told = summary(
+        event(alert()), event(dry, 1), event(dry, 2), event(alert(), 3, incident="i2", host="g"),
+        event(dry, 4, incident="i2", host="g"),
+    )  # fmt: skip
+    assert (told.dry_runs, told.dry_run_containers) == (3, 2)
+
+
+def test_incidents_are_counted_by_the_period_in_which_they_began():
+    told = summary(
+        event(alert(), -100),
+        event(complete(), 1),
+        event(alert(since=NOW + 1799), 1799, incident="i2"),
+        event(alert(since=NOW + 1800), 1800, incident="i3"),
+        event(alert(phase=Phase.CLEARED), 1900, incident="i3"),
+    )
+    assert [(each.healed, each.settled, each.rest) for each in told.bars] == [(1, 0, 1), (0, 1, 0)]
+    assert (told.healed, told.recovered, told.open) == (1, 1, 1)
+
+
+def test_only_the_worst_offenders_are_listed():
+    events = [
+        event(alert(container=Container(id=f"c{n}", name=f"c{n:02}")), n, incident=f"i{n}") for n in range(11)
+    ]
+    told = summary(*events)
+    assert [each.container for each in told.offenders] == [f"c{n:02}" for n in range(10)]
+
+
+def test_second_report_of_a_healing_does_not_count():
+    told = summary(event(alert(), 0.0), event(complete(), 5.0), event(complete(), 9.0))
+    assert told.heal == DurationSpread(count=1, mean=5.0, p95=5.0)

@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Controls
-from hemostat.core.ledger.leases import MAX_LEASE_SECONDS, get_lease_end, is_leased, limit_lease
+from hemostat.core.ledger.leases import (
+    MAX_LEASE_SECONDS,
+    get_lease_end,
+    is_from_future,
+    is_leased,
+    limit_lease,
+)
 from hemostat.core.ledger.rows import Attempt
 from hemostat.events import Action
 from tests.support.samples import NOW
@@ -77,3 +83,33 @@ def test_future_lease_counts_from_when_it_was_first_read():
     assert is_leased(attempt(), back + 99, seen_at=back)
     assert not is_leased(attempt(), back + 100, seen_at=back)
     assert not is_leased(attempt(time=1e300, lease=2e300), back + MAX_LEASE_SECONDS, seen_at=back)
+
+
+@pytest.mark.parametrize(
+    ("reset_at", "now", "is_held"),
+    [
+        (NOW, NOW + 1, False),
+        (NOW - 0.1, NOW + 1, True),
+        (NOW + 1, NOW + 1, False),
+        (NOW + 1.1, NOW + 1, True),
+        (0.0, NOW + 1, True),
+    ],
+)
+def test_reset_ends_the_leases_taken_before(reset_at, now, is_held):
+    controls = Controls(resets={"web": reset_at}) if reset_at else Controls()
+    assert is_leased(attempt(), now, controls) is is_held
+
+
+@pytest.mark.parametrize(("skew", "is_future"), [(5.0, False), (5.1, True), (-9.0, False)])
+def test_row_is_from_the_future_beyond_the_skew_of_clocks(skew, is_future):
+    assert is_from_future(attempt(time=NOW + skew), NOW) is is_future
+    assert is_from_future(attempt(renewed=NOW + skew), NOW) is is_future
+
+
+def test_lease_from_the_future_counts_from_its_first_sight():
+    future = attempt(time=NOW + 500, lease=NOW + 560)
+    assert not is_leased(future, NOW - 0.1, seen_at=NOW)
+    assert is_leased(future, NOW, seen_at=NOW)
+    assert is_leased(future, NOW + 59.9, seen_at=NOW)
+    assert not is_leased(future, NOW + 60, seen_at=NOW)
+    assert is_leased(attempt(), NOW, seen_at=NOW + 50), "it is not from the future"

@@ -69,3 +69,21 @@ def test_digest_lists_incidents_that_need_people_first():
     assert message.lines[0] == "web escalated: exited (h)"
     assert message.lines[MAX_LISTED_INCIDENTS:] == ("and 11 more",)
     assert (message.topic, message.severity) == (Topic.ESCALATED, Severity.CRITICAL)
+
+
+def test_digest_names_as_many_incidents_as_fit():
+    notifications = [make_notification(Topic.OPENED, time=float(n)) for n in range(MAX_LISTED_INCIDENTS)]
+    assert len(build_digest(notifications, {}).lines) == MAX_LISTED_INCIDENTS
+    more = [*notifications, make_notification(Topic.OPENED, time=99.0)]
+    assert build_digest(more, {}).lines[-1] == "and 1 more"
+    assert len(build_digest(more, {}).lines) == MAX_LISTED_INCIDENTS + 1
+    assert build_digest(more, {}, brief=True).lines == ()
+    assert build_digest(more, {}).more == "hemostat events"
+
+
+def test_field_without_a_value_is_empty_in_a_template():
+    template = {Topic.OPENED: "{container} {action}: [{took}]"}
+    assert format_headline(make_notification(Topic.OPENED), template) == "web an action: []"
+    took = make_notification(Topic.OPENED, took=3.1, action="restart")
+    assert format_headline(took, template) == "web restart: [3.1 s]"
+    assert "Took" not in dict(single(make_notification(Topic.OPENED), {}).facts)

@@ -3,11 +3,14 @@
 import pytest
 
 from hemostat.core.notify.routing import (
+    SentMessage,
     allot_messages,
     compute_due_time,
     compute_quiet_seconds,
+    find_common_project,
     is_incident_selected,
     is_topic_selected,
+    pack_messages,
 )
 from hemostat.core.settings.alert import AlertSettings, Channel, Topic, find_alert_mistakes
 from hemostat.events import Kind, Severity
@@ -110,3 +113,70 @@ def test_configuration_error_names_its_key(alerting, table, key, why):
 
 def test_channel_slack_needs_no_url():
     assert not list(find_alert_mistakes(AlertSettings(channels={"slack": Channel(hosts=("db*",))})))
+
+
+@pytest.mark.parametrize(
+    ("of_day", "seconds"),
+    [(22 * HOUR, 9 * HOUR), (22 * HOUR - 1, 0.0), (7 * HOUR - 1, 1.0), (7 * HOUR, 0.0), (0.0, 7 * HOUR)],
+)
+def test_quiet_hours_include_their_beginning_and_not_their_end(of_day, seconds):
+    assert compute_quiet_seconds(NIGHT, make_notification(Topic.OPENED), of_day) == seconds
+
+
+def test_quiet_hours_count_minutes():
+    lunch = AlertSettings(quiet="12:15-13:45")
+    assert compute_quiet_seconds(lunch, make_notification(Topic.OPENED), 12.5 * HOUR) == 1.25 * HOUR
+
+
+# --- the rate of messages ---------------------------------------------------------------------------
+
+
+def pack(*notifications, per_minute: int = 4, earlier=(), **fields):
+    """The incidents of each message, and those that wait. Names say the project before the number."""
+    notified = [
+        make_notification(
+            Topic.FAILED if each[-1] == "!" else Topic.OPENED, n, incident=each, project=each[0]
+        )
+        for n, each in enumerate(notifications)
+    ]
+    messages = [SentMessage(100.0 - age, project) for age, project in earlier]
+    packed, waiting = pack_messages(notified, messages, per_minute, 100.0, **fields)
+    return [[each.incident for each in parcel] for parcel in packed], [each.incident for each in waiting]
+
+
+def test_messages_within_the_rate_go_out_singly():
+    assert pack("a1", "a2", "a3", "a4") == ([["a1"], ["a2"], ["a3"], ["a4"]], [])
+
+
+def test_messages_beyond_the_rate_go_out_as_one():
+    assert pack("a1", "a2", "a3", "a4", "a5") == ([["a1"], ["a2"], ["a3"], ["a4", "a5"]], [])
+    assert pack("a1", "a2", earlier=[(59.9, "a")] * 3) == ([["a1", "a2"]], [])
+
+
+def test_messages_wait_when_the_minute_is_used():
+    assert pack("a1", "a2", earlier=[(59.9, "a")] * 4) == ([], ["a1", "a2"])
+    assert pack("a1", earlier=[(60.0, "a")] * 4) == ([["a1"]], [])
+    assert pack("a1", earlier=[(-1.0, "a")] * 4) == ([["a1"]], []), "the clock was set back"
+
+
+def test_incidents_that_need_people_come_first():
+    assert pack("a1", "a2", "a3!", last=["a1"])[0] == [["a3!"], ["a2"], ["a1"]]
+
+
+def test_projects_take_turns():
+    assert pack("a1", "a2", "b1", "b2")[0] == [["a1"], ["b1"], ["a2"], ["b2"]]
+
+
+def test_project_of_a_shared_channel_has_half_of_the_rate():
+    packed, waiting = pack("a1", "a2", "a3", "b1", shared=True)
+    assert (packed, waiting) == ([["a1"], ["b1"], ["a2", "a3"]], [])
+    packed, waiting = pack("a1", "b1", shared=True, earlier=[(1.0, "a")] * 2)
+    assert (packed, waiting) == ([["b1"]], ["a1"])
+    packed, waiting = pack("a1", "b1", shared=True, earlier=[(1.0, "c")] * 4)
+    assert (packed, sorted(waiting)) == ([], ["a1", "b1"])
+
+
+def test_common_project_is_that_of_all_notifications():
+    shop, blog = (make_notification(Topic.OPENED, project=name) for name in ("shop", "blog"))
+    assert find_common_project([shop, shop]) == "shop"
+    assert find_common_project([shop, blog]) is None
