@@ -394,6 +394,10 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         lambda s, u: RedisControls(s.client(u)).read_controls(),
         {RESPONDER, METRICS_USER, VIEWER_USER, OPERATOR_USER},
     ),
+    "run a transaction": (
+        lambda s, u: s.client(u).transact([("PING",), ("PING",)]),
+        {MONITOR, ANALYZER, RESPONDER, ALERT, OPERATOR_USER},
+    ),
     "read a stranger's key": (lambda s, u: s.client(u).raw.get("other"), set()),
     "delete a stream": (lambda s, u: s.client(u).raw.delete("hemostat:health_alert"), set()),
     "empty Redis": (lambda s, u: s.client(u).raw.flushall(), set()),
@@ -507,6 +511,7 @@ def former(redis_url: str) -> Iterator[Guarded]:
         (OPERATOR_USER, "not allowed for user hemostat-operator: watch"),
         (RESPONDER, "not allowed for user hemostat-responder"),
         (METRICS_USER, "scripts are allowed, but not needed"),
+        (METRICS_USER, "transactions are allowed, but not needed"),
     ],
 )
 def test_rights_of_an_older_version_are_reported(former: Guarded, name: str, words: str) -> None:

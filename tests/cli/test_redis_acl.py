@@ -3,12 +3,14 @@
 import hashlib
 import stat
 
+from hemostat.adapters.redis.acl import SERVER_LIMITS
+
 
 def test_password_files_are_private_and_printed_as_hashes(hemostat, tmp_path):
     code, out, err = hemostat("redis-acl", "--passwords", str(tmp_path / "new"))
     assert (code, err) == (
         0,
-        "also add to redis.conf: maxmemory-clients 64mb, proto-max-bulk-len 32mb\n",
+        f"also add to redis.conf: {', '.join(SERVER_LIMITS)}\n",
     )
     files = sorted((tmp_path / "new").iterdir())
     assert len(files) == len(out.splitlines()) - 1

@@ -7,9 +7,16 @@ from functools import partial
 
 import msgspec
 import pytest
+import redis
 
 from hemostat.adapters.redis import RedisBus
-from hemostat.adapters.redis.acl import METRICS_USER, SERVER_LIMITS, VIEWER_USER, get_user_name
+from hemostat.adapters.redis.acl import (
+    METRICS_USER,
+    OPERATOR_USER,
+    SERVER_LIMITS,
+    VIEWER_USER,
+    get_user_name,
+)
 from hemostat.adapters.redis.repair import find_in_place, remove_in_place
 from hemostat.events import Heartbeat
 from hemostat.streams import ROLES, ROLES_BY_NAME
@@ -149,6 +156,25 @@ def test_slow_viewer_does_not_block_writers() -> None:
         for each in greedy:
             each.close()
         opened.client(ADMIN).raw.ping()
+
+
+@pytest.mark.skipif(not takes(*OPTIONS), reason="needs Redis 7")
+@pytest.mark.parametrize(
+    ("name", "is_allowed"), [(VIEWER_USER, False), (METRICS_USER, False), (OPERATOR_USER, True)]
+)
+def test_transaction_of_many_reads_does_not_fill_the_memory(name: str, is_allowed: bool) -> None:
+    """Redis looks at maxmemory-clients only after a transaction. 500 reads of 4 MB would take 2 GB."""
+    with guarded(7, options=OPTIONS) as opened:
+        raw = opened.client(ADMIN).raw
+        for _ in range(1000):
+            raw.xadd("hemostat:health_alert", {"event": "x" * 4000})
+        batch = opened.client(name).raw.pipeline()
+        for _ in range(500):
+            batch.xrange("hemostat:health_alert")
+        error = redis.ConnectionError if is_allowed else redis.exceptions.ExecAbortError
+        with pytest.raises(error):
+            batch.execute()
+        assert raw.info("memory")["used_memory_peak"] < 256 << 20
 
 
 def ask_and_not_read(url: str, question: str, times: int) -> socket.socket:

@@ -1,12 +1,13 @@
 """Redis access control: generates an ACL file with a user for each role from the roles' streams.
 
 A grant is a set of commands on a set of keys and channels. In Redis 7 each grant is a selector: a command is
-allowed only on the keys of its own grant, and reading a key is a separate right from writing it. Redis 6 has
-neither: a user may run any of its commands on any of its keys.
+allowed only on the keys of its own grant, and reading a key is a separate right from writing it. In Redis 6 a
+user may run any of its commands on any of its keys.
 
 In Redis 7 a script's declared keys must be readable and writable (`EVALSHA` cannot declare what it does with
 them), and every command inside is checked as if the user had sent it. A user that may run scripts can block
-Redis forever with one, so users for viewing, metrics or orders may not run scripts.
+Redis forever with one, so users for viewing, metrics or orders may not run scripts. A transaction of many
+reads blocks it too: users for viewing and metrics may queue one (`hemostat doctor`), and not run it.
 
 A monitor, a responder and `hemostat all` can have a user for each host, which writes only that host's keys.
 """
@@ -31,8 +32,9 @@ EVERY_ROLE_USER: Final = "hemostat-all"
 METRICS_USER: Final = "hemostat-metrics"
 VIEWER_USER: Final = "hemostat-viewer"
 OPERATOR_USER: Final = "hemostat-operator"
-CONNECTION_COMMANDS: Final = ("ping", "select", "multi", "exec")
+CONNECTION_COMMANDS: Final = ("ping", "select", "multi")
 SCRIPT_COMMANDS: Final = ("evalsha", "script|load")
+TRANSACTION_COMMAND: Final = "exec"
 CONSUMER_COMMANDS: Final = (
     "xreadgroup", "xack", "xclaim", "xautoclaim", "xpending",
     "xgroup|create", "xgroup|setid", "xinfo|groups", "xlen", "xrange",
@@ -45,10 +47,13 @@ HISTORY_KEYS: Final = f"{HISTORY_PREFIX}*"
 LEDGER_PREFIX: Final = f"{PREFIX}ledger:"
 ANY_HOST: Final = "*"
 """Pattern for every host."""
-SERVER_LIMITS: Final = ("maxmemory-clients 64mb", "proto-max-bulk-len 32mb")
+SERVER_LIMITS: Final = (
+    "maxmemory-clients 64mb", "client-output-buffer-limit normal 64mb 0 0", "proto-max-bulk-len 32mb"
+)  # fmt: skip
 """Options of redis.conf, since Redis 7.
 
-Without the first, unread answers fill the memory, and a user that only reads can stop all writes.
+Without the first, unread answers fill the memory, and a user that only reads can stop all writes. Only the
+second limits the answers of a transaction.
 """
 HOST_ROLES: Final = ("monitor", "responder")
 """The roles that have a user for each host."""
@@ -136,7 +141,7 @@ def _list_publish_grants(role: Role, host: str) -> Iterator[Grant]:
     if role.writes:
         yield Grant(("xadd",), writes=_make_stream_keys(role.writes))
     yield Grant(("publish",), channels=_make_stream_keys((*role.writes, *role.shows)))
-    yield Grant(SCRIPT_COMMANDS)
+    yield Grant((*SCRIPT_COMMANDS, TRANSACTION_COMMAND))
     yield Grant(("set",), writes=tuple(last))
     if "container_stats" in role.shows:
         yield Grant(("rpush", "ltrim", "pexpire"), writes=(_make_key_pattern(HISTORY_PREFIX, host),))
@@ -196,6 +201,7 @@ _METRICS_GRANTS: Final = (
 )
 _QUARANTINE_GRANT: Final = Grant((*SCRIPT_COMMANDS, "hlen", "hset"), both=(QUARANTINE_KEY,))
 _OPERATOR_GRANTS: Final = (
+    Grant((TRANSACTION_COMMAND,)),
     Grant(("hdel",), writes=(QUARANTINE_KEY,)),
     Grant(("hset", "hdel"), writes=(CONTROL_KEYS,)),
     Grant(("watch", "hget", "hset"), both=(APPROVALS_KEY,)),

@@ -170,12 +170,16 @@ class Client:
         return list(answers)
 
     def transact(self, commands: Sequence[Command]) -> list[Any]:
-        """As `atomic`, by MULTI, for users that may run no script.
+        """As `atomic`, by MULTI, for users that may run no script. A single command needs no MULTI.
 
         If Redis refuses a command while queueing, no command runs.
         """
         if not commands:
             return []
+        if len(commands) == 1:
+            with self.call() as raw:
+                single: Any = raw
+                return [single.execute_command(*commands[0])]
         with self.call() as raw, raw.pipeline(transaction=True) as pipeline:
             batch: Any = pipeline
             for command in commands:

@@ -10,7 +10,10 @@ import redis
 from hemostat.adapters.redis import acl
 from hemostat.adapters.redis.client import PREFIX, Client
 
-NOT_NEEDED_TEXT: Final = "scripts are allowed, but not needed"
+NOT_NEEDED_TEXTS: Final = {
+    acl.SCRIPT_COMMANDS[0]: "scripts are allowed, but not needed",
+    acl.TRANSACTION_COMMAND: "transactions are allowed, but not needed",
+}
 PROBE_KEY: Final = f"{PREFIX}doctor"
 COMMAND_FORMS: Final = {
     "ping": "", "select": "0", "evalsha": f"{'0' * 40} 0", "script|load": "return",
@@ -97,14 +100,16 @@ def find_refused_commands(client: Client) -> list[str]:
 def find_outdated_rights(client: Client) -> list[str]:
     """Differences between a HemoStat user's rights and those that this version grants.
 
-    A difference is a refused command on a key, or scripts that are allowed and not needed. Nothing is
-    executed, as in `find_refused_commands`.
+    A difference is a refused command on a key, or scripts or transactions that are allowed and not needed.
+    Nothing is executed, as in `find_refused_commands`.
     """
     granted = acl.find_grants(client.user)
     if granted is None:
         return []
     connection: Any = client.raw.connection_pool.get_connection()
     try:
+        # EXEC before MULTI runs nothing.
+        not_needed = _find_not_needed(connection, granted, acl.TRANSACTION_COMMAND)
         _ask(connection, "MULTI")
         outdated_rights = [
             f"{name} on {key}"
@@ -113,13 +118,21 @@ def find_outdated_rights(client: Client) -> list[str]:
             for key in _make_sample_keys(grant)
             if name in COMMAND_FORMS and KEY_REFUSED_PATTERN.search(_ask(connection, *_make_words(name, key)))
         ]
-        needs_scripts = any(acl.SCRIPT_COMMANDS[0] in grant.commands for grant in granted)
-        if not needs_scripts and not _is_refused(_ask(connection, *_make_words(acl.SCRIPT_COMMANDS[0]))):
-            outdated_rights.append(NOT_NEEDED_TEXT)
-        return outdated_rights
+        return [
+            *outdated_rights,
+            *_find_not_needed(connection, granted, acl.SCRIPT_COMMANDS[0]),
+            *not_needed,
+        ]
     finally:
         connection.disconnect()
         client.raw.connection_pool.release(connection)
+
+
+def _find_not_needed(connection: Any, granted: Iterable[acl.Grant], name: str) -> list[str]:
+    """The text about a command that this user may run and does not need."""
+    if any(name in grant.commands for grant in granted) or _is_refused(_ask(connection, *_make_words(name))):
+        return []
+    return [NOT_NEEDED_TEXTS[name]]
 
 
 def _make_sample_keys(grant: acl.Grant) -> list[str]:
@@ -146,7 +159,7 @@ def _has_snapshots(client: Client) -> bool | None:
 
 
 def _make_words(name: str, key: str = PROBE_KEY) -> Iterable[str]:
-    return [*name.split("|"), *(key if word == "K" else word for word in COMMAND_FORMS[name].split())]
+    return [*name.split("|"), *(key if word == "K" else word for word in COMMAND_FORMS.get(name, "").split())]
 
 
 def _ask(connection: Any, *words: str) -> str:

@@ -88,7 +88,7 @@ def check_redis_rows(machine: Machine) -> CheckResult:
 
 def check_redis_commands(machine: Machine) -> CheckResult:
     from hemostat.adapters.redis.server import (
-        NOT_NEEDED_TEXT,
+        NOT_NEEDED_TEXTS,
         find_outdated_rights,
         find_refused_commands,
         list_needed_commands,
@@ -103,7 +103,7 @@ def check_redis_commands(machine: Machine) -> CheckResult:
         message = (
             f"the rights of user {client.user} are from another version of HemoStat: {list_names(outdated)}"
         )
-        level = Level.WARNING if outdated == [NOT_NEEDED_TEXT] else Level.FAILURE
+        level = Level.WARNING if {*outdated} <= {*NOT_NEEDED_TEXTS.values()} else Level.FAILURE
         return CheckResult(level, message, "write the ACL file again (hemostat redis-acl), then run ACL LOAD")
     return CheckResult(
         Level.OK, f"all {len(list_needed_commands(client.user))} are allowed for user {client.user}"
