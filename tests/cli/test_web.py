@@ -265,3 +265,9 @@ def test_dashboards_end_with_the_server(serve, order):
     process.communicate(timeout=20)
     assert len(started) == 1
     eventually(lambda: not Path("/proc", started[0]).exists())
+
+
+def test_printed_address_is_the_one_that_listens():
+    """Another user may listen on the other addresses of a name."""
+    with web.listen("localhost", 0) as listener:
+        assert web._format_address("localhost", listener) == "127.0.0.1"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.redis import EmbeddedRedis, connect
+from hemostat.errors import BusError
 from tests.support.engine_fixtures import eventually
 from tests.support.lab import command
 from tests.support.required import missing
@@ -161,3 +162,26 @@ def test_long_state_directory_path_uses_no_other_directory(state_dir):
         assert {*Path(tempfile.gettempdir()).glob("hemostat-*")} <= before
     finally:
         eventually(embedded.shut_down_if_unused)
+
+
+def test_listener_on_the_other_address_of_localhost_is_not_used(monkeypatch):
+    """Redis on 127.0.0.1 alone, a stranger on ::1: a client of both addresses sends its password."""
+    try:
+        stranger = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        missing("this machine has no ::1")
+    with stranger:
+        port = stranger.getsockname()[1]
+        stranger.setblocking(False)
+        both = [(family, socket.SOCK_STREAM, 6, "", (address, port)) for family, address in ADDRESSES]
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda host, *_, **__: both if host == "localhost" else both[1:]
+        )
+        client = connect(f"redis://localhost:{port}/0", username="x", password="x" * 9)
+        with closing(client), pytest.raises(BusError), client.call() as raw:
+            raw.ping()
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
+
+
+ADDRESSES = ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1"))

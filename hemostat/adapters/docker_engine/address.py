@@ -8,6 +8,7 @@ from docker.utils import kwargs_from_env
 
 from hemostat.adapters.docker_engine.failures import make_address_error
 from hemostat.core.redact.address import format_host, has_login, mask_url
+from hemostat.core.settings.local_address import use_ipv4_localhost
 from hemostat.errors import EngineUnreachableError
 
 SSH: Final = "ssh://"
@@ -29,6 +30,8 @@ def find_address(url: str | None) -> dict[str, Any]:
         raise make_address_error(detail) from None
     source = "engine.url" if url else "DOCKER_HOST" if host else f"docker context {context or ''}".rstrip()
     _refuse_ssh(str(options.get("base_url", "")), source)
+    if options.get("base_url") and not options.get("tls"):
+        options["base_url"] = use_ipv4_localhost(str(options["base_url"]))
     return options
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from hemostat.adapters.llm.catalogue import DEFAULT_MODELS, KEY_VARIABLES, PRICES
 from hemostat.core.llm.cost_budget import Prices
 from hemostat.core.settings.analyzer import AnalyzerSettings
+from hemostat.core.settings.local_address import use_ipv4_localhost
 from hemostat.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def _check_address(base_url: str) -> str:
     except ValueError:
         usable = False
     if base_url and not usable:
-        raise ConfigError("analyzer.base_url is not a URL", hint="such as http://localhost:11434/v1")
-    return base_url
+        raise ConfigError("analyzer.base_url is not a URL", hint="such as http://127.0.0.1:11434/v1")
+    return use_ipv4_localhost(base_url)
 
 
 def create_advisor(

@@ -13,6 +13,7 @@ from redis.retry import Retry
 from hemostat.adapters.redis import keys
 from hemostat.adapters.redis.failures import find_code, shorten, translate_failure
 from hemostat.core.redact.address import mask_url
+from hemostat.core.settings.local_address import use_ipv4_localhost
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.text_file import open_regular_file
 
@@ -244,7 +245,7 @@ def connect(
     options = {name: value for name, value in login.items() if value} | _make_tls_options(url, tls)
     try:
         raw = redis.Redis.from_url(
-            url,
+            use_ipv4_localhost(url),
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=TIMEOUT_SECONDS,
             # A repeated command may already have run. Only the caller knows whether repeating is safe.

@@ -15,6 +15,7 @@ import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from hemostat.core.redact.address import mask_secret, mask_url
+from hemostat.core.settings.local_address import LOCALHOST
 from hemostat.errors import (
     ConfigError,
     NothingStoredError,
@@ -95,6 +96,8 @@ def _make_postgres(url: sql.URL, *, write: bool) -> sql.Engine:
         "application_name": "hemostat",
         "client_encoding": "utf8",
     }
+    if (url.host or "").lower() == "localhost" and "hostaddr" not in url.query:
+        arguments["hostaddr"] = LOCALHOST
     if write:
         arguments |= {
             "options": f"-c statement_timeout={STATEMENT_MILLISECONDS}",

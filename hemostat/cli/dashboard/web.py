@@ -51,7 +51,7 @@ def serve(
         here = (
             f"{public.origin}{public.prefix}"
             if public
-            else f"http://{_format_address(bind)}:{_find_port(listener)}"
+            else f"http://{_format_address(bind, listener)}:{_find_port(listener)}"
         )
         address = f"{here}/?token="
         if not _is_loopback(bind):
@@ -142,11 +142,16 @@ def _is_loopback(bind: str) -> bool:
         return bind == "localhost"
 
 
-def _format_address(bind: str) -> str:
-    """The address in a URL. For an address that means all interfaces, this host's name."""
+def _format_address(bind: str, listener: socket.socket) -> str:
+    """The address in a URL. For an address that means all interfaces, this host's name.
+
+    A name can have several addresses, as localhost does. Another user may listen on those that the listener
+    does not have, and would get the token.
+    """
     if bind in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
         return socket.gethostname()
-    return f"[{bind}]" if ":" in bind else bind
+    address = str(listener.getsockname()[0])
+    return f"[{address}]" if ":" in address else address
 
 
 def _print(text: str) -> None:
