@@ -4,6 +4,7 @@ They take effect by the control store, or by the stream of orders. Each command 
 so that it is stored with all other events.
 """
 
+import shlex
 from typing import Final
 
 from hemostat.core.history.incident_log import UNFINISHED_STATUSES, IncidentLog, build_incident_logs
@@ -135,7 +136,7 @@ class OperatorCommands:
             state = incident_log.status.replace("_", " ")
             raise UsageError(
                 f"incident {incident_log.incident} is not left to people: it is {state}",
-                hint=f"see: hemostat incident show {incident_log.incident}",
+                hint=f"see: {shlex.join(('hemostat', 'incident', 'show', incident_log.incident))}",
             )
         self._decide_on_incident(Word.CLOSED, incident_log, by, reason)
 

@@ -15,10 +15,10 @@ DB = build_reference("c2", "db", "", {})
 def escalated(bus):
     """Two incidents of web and one of db that HemoStat has left to people, and one that it works on."""
     for incident, container, outcome in (
-        ("a1f0", None, Outcome.ESCALATED),
-        ("a2f0", None, Outcome.FAILED),
-        ("b1f0", DB, Outcome.ESCALATED),
-        ("d1f0", build_reference("c3", "cache", "", {}), Outcome.WAITING),
+        ("a1f0e1", None, Outcome.ESCALATED),
+        ("a1f0e2", None, Outcome.FAILED),
+        ("b1f0e3", DB, Outcome.ESCALATED),
+        ("d1f0e4", build_reference("c3", "cache", "", {}), Outcome.WAITING),
     ):
         changes = {} if container is None else {"container": container}
         bus.publish(
@@ -36,29 +36,30 @@ def list_incidents(hemostat) -> dict[str, str]:
 
 
 def test_incident_is_acknowledged_and_then_closed(hemostat, escalated):
-    assert list_incidents(hemostat) == {"a1f0": "", "a2f0": "", "b1f0": ""}
+    assert list_incidents(hemostat) == {"a1f0e1": "", "a1f0e2": "", "b1f0e3": ""}
     said = hemostat("acknowledge", "db", "--by", "ann", "--reason", "mine")
-    assert (said.code, said.out) == (0, "acknowledged: exited of db (b1f0)\n")
-    assert list_incidents(hemostat) == {"a1f0": "", "a2f0": "", "b1f0": "ann"}
+    assert (said.code, said.out) == (0, "acknowledged: exited of db (b1f0e3)\n")
+    assert list_incidents(hemostat) == {"a1f0e1": "", "a1f0e2": "", "b1f0e3": "ann"}
     assert "acknowledged by ann" in hemostat("status").out
-    assert hemostat("close", "b1", "--by", "ann").code == 0
-    assert list_incidents(hemostat) == {"a1f0": "", "a2f0": ""}
+    assert hemostat("close", "b1f0", "--by", "ann").code == 0
+    assert list_incidents(hemostat) == {"a1f0e1": "", "a1f0e2": ""}
     decisions = [each.data for each in escalated.read_recent("decision", 9)]
     assert [(each.what, each.by, each.reason) for each in decisions] == [
         ("acknowledged", "ann", "mine"),
         ("closed", "ann", ""),
     ]
-    assert {each.incident for each in escalated.read_recent("decision", 9)} == {"b1f0"}
+    assert {each.incident for each in escalated.read_recent("decision", 9)} == {"b1f0e3"}
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("web", "2 open incidents match 'web': give an id, such as a1f0 (exited), a2f0 (exited)"),
-        ("a", "2 open incidents match 'a': give an id, such as a1f0 (exited), a2f0 (exited)"),
+        ("web", "2 open incidents match 'web': give an id, such as a1f0e1 (exited), a1f0e2 (exited)"),
+        ("a1f0", "2 open incidents match 'a1f0': give an id, such as a1f0e1 (exited), a1f0e2 (exited)"),
+        ("b1f", "no open incident is named 'b1f': see: hemostat waiting"),
         ("", "no open incident is named '': see: hemostat waiting"),
         ("nothing", "no open incident is named 'nothing': see: hemostat waiting"),
-        ("cache", "incident d1f0 is not left to people: it is waiting: see: hemostat incident show d1f0"),
+        ("cache", "incident d1f0e4 is not left to people: it is waiting: see: hemostat incident show d1f0e4"),
     ],
 )
 def test_close_refuses_what_is_not_one_settled_incident(hemostat, escalated, name, message):
@@ -67,10 +68,24 @@ def test_close_refuses_what_is_not_one_settled_incident(hemostat, escalated, nam
     assert list(escalated.read_recent("decision", 9)) == []
 
 
+@pytest.mark.parametrize("outcome", [Outcome.ESCALATED, Outcome.HEALED])
+@pytest.mark.parametrize("name", ["b1f0e3", "b1f0"])
+def test_container_named_like_an_incident_is_not_taken_for_it(hemostat, escalated, name, outcome):
+    box = build_reference("c9", name, "", {})
+    escalated.publish([event(complete(container=box, outcome=outcome), 2.0, incident="e1f0e5")])
+    said = hemostat("close", name)
+    if name == "b1f0e3":
+        assert said.out == "closed: exited of db (b1f0e3)\n"
+    elif outcome is Outcome.ESCALATED:
+        assert said.out == "closed: exited of b1f0 (e1f0e5)\n"
+    else:
+        assert said.err == "hemostat: no open incident is named 'b1f0': see: hemostat waiting\n"
+
+
 def test_closed_incident_cannot_be_closed_again(hemostat, escalated):
-    hemostat("close", "b1f0")
-    said = hemostat("close", "b1f0")
-    assert said.err == "hemostat: incident b1f0 is not open: it is closed: see: hemostat waiting\n"
+    hemostat("close", "b1f0e3")
+    said = hemostat("close", "b1f0e3")
+    assert said.err == "hemostat: incident b1f0e3 is not open: it is closed: see: hemostat waiting\n"
 
 
 def test_status_counts_what_waits(hemostat, escalated):

@@ -3,6 +3,7 @@
 Any label can request an approval, so a request that waits for one costs no call of the engine and no worker.
 """
 
+import shlex
 from typing import Final
 
 from hemostat.agents.responder.action_executor import ActionExecutor
@@ -57,7 +58,7 @@ class ApprovalRequests:
         approval = self._control_store.request_approval(asked)
         if approval.request != asked.request:
             return []
-        how = f"{approval.plan}? hemostat approve {approval.id}"
+        how = f"{approval.plan}? hemostat approve {shlex.quote(approval.id)}"
         ended = ActionEnd(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, detail=how)
         return self._tell.put_off(case, again, APPROVAL_PENDING, ended, approval.asked)
 

@@ -1,6 +1,7 @@
 """`hemostat acknowledge` and `hemostat close`: a person takes care of an incident, or has settled it."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import click
 
@@ -10,6 +11,10 @@ from hemostat.cli.options import Globals
 from hemostat.core.history.incident_log import IncidentLog
 from hemostat.errors import UsageError
 
+MIN_PREFIX_CHARACTERS: Final = 4
+"""Characters of an id that select an incident. A shorter text is more likely the name of a container, such as
+`db`."""
+
 
 @click.command()
 @click.argument("name", metavar="INCIDENT", shell_complete=complete_incidents)
@@ -17,7 +22,7 @@ from hemostat.errors import UsageError
 @by_option
 @click.pass_obj
 def acknowledge(options: Globals, name: str, reason: str, by: str | None) -> None:
-    """Record that a person takes care of INCIDENT: an id, a prefix of an id, or a container.
+    """Record that a person takes care of INCIDENT: an id, 4 characters of its beginning, or a container.
 
     The incident stays open and is listed last.
     """
@@ -34,7 +39,7 @@ def acknowledge(options: Globals, name: str, reason: str, by: str | None) -> Non
 @by_option
 @click.pass_obj
 def close(options: Globals, name: str, reason: str, by: str | None) -> None:
-    """Close INCIDENT, which a person has settled: an id, a prefix of an id, or a container.
+    """Close INCIDENT, which a person has settled: an id, 4 characters of its beginning, or a container.
 
     Another failure raises a new alert. An incident that HemoStat works on cannot be closed.
     """
@@ -46,24 +51,32 @@ def close(options: Globals, name: str, reason: str, by: str | None) -> None:
 
 
 def find_open_incident(incident_logs: Sequence[IncidentLog], name: str) -> IncidentLog:
-    """The open incident of this id or prefix of an id, or the only open one of the container.
+    """The open incident of this id, else the only open one of the container, else the only one whose id
+    begins with the name.
+
+    A container may have the id of another container's incident as its name, or a prefix of the id. So an id
+    has precedence, and the name of a known container is no prefix.
 
     Raises UsageError without a match, or with several.
     """
+    named = next((each for each in reversed(incident_logs) if each.incident == name), None)
+    if named is not None and not named.is_open:
+        state = named.status.replace("_", " ")
+        raise UsageError(f"incident {name} is not open: it is {state}", hint="see: hemostat waiting")
     open_incidents = [each for each in incident_logs if each.is_open]
-    matches = [each for each in open_incidents if name in {each.incident, *_list_names(each)}] or [
-        each for each in open_incidents if name and each.incident.startswith(name)
-    ]
+    matches = [named] if named else [each for each in open_incidents if name in _list_names(each)]
+    if not matches and len(name) >= MIN_PREFIX_CHARACTERS and not _is_container(incident_logs, name):
+        matches = [each for each in open_incidents if each.incident.startswith(name)]
     if len(matches) == 1:
         return matches[0]
     if matches:
         ids = ", ".join(f"{each.incident} ({each.kind})" for each in matches[:3])
         raise UsageError(f"{len(matches)} open incidents match {name!r}", hint=f"give an id, such as {ids}")
-    settled = next((each for each in reversed(incident_logs) if each.incident == name), None)
-    if settled is not None:
-        state = settled.status.replace("_", " ")
-        raise UsageError(f"incident {name} is not open: it is {state}", hint="see: hemostat waiting")
     raise UsageError(f"no open incident is named {name!r}", hint="see: hemostat waiting")
+
+
+def _is_container(incident_logs: Sequence[IncidentLog], name: str) -> bool:
+    return any(name in _list_names(each) for each in incident_logs)
 
 
 def _list_names(incident_log: IncidentLog) -> tuple[str, str]:

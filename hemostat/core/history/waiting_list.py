@@ -28,7 +28,8 @@ class WaitingKind(StrEnum):
 
 class WaitingItem(msgspec.Struct, frozen=True, kw_only=True):
     """`since` and `until` are epoch seconds, None if unknown or without an end. `command` settles the item.
-    `id` is that of the approval or the incident, else empty."""
+    It is quoted for a shell: roles write the ids and names in it. `id` is that of the approval or the
+    incident, else empty."""
 
     kind: WaitingKind
     host: str
@@ -105,23 +106,21 @@ def _describe_approval(approval: Approval, now: float) -> WaitingItem:
         since=approval.asked,
         until=approval.until,
         why="; ".join(filter(None, (plan, approval.cause, f"{show_duration(approval.until - now)} left"))),
-        command=f"hemostat approve {approval.id}",
+        command=shlex.join(("hemostat", "approve", approval.id)),
         id=approval.id,
     )
 
 
 def _describe_incident(incident: IncidentStatus) -> WaitingItem:
-    container = shlex.quote(incident.container)
     is_breaker = incident.status == Outcome.REFUSED and incident.reason == Reason.BREAKER_OPEN
+    command = ("reset", "--container", incident.container) if is_breaker else ("close", incident.incident)
     return WaitingItem(
         kind=WaitingKind(incident.status),
         host=incident.host,
         subject=incident.container,
         since=incident.since,
         why=f"{incident.problem}; {incident.last}",
-        command=(
-            f"hemostat reset --container {container}" if is_breaker else f"hemostat close {incident.incident}"
-        ),
+        command=shlex.join(("hemostat", *command)),
         id=incident.incident,
         acknowledged_by=incident.acknowledged_by,
         note=incident.acknowledgement,

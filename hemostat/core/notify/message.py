@@ -4,6 +4,7 @@ Text from outside is made harmless here for every channel. The text of HemoStat 
 templates stays as it is.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -67,7 +68,8 @@ def single(notification: Notification, templates: Mapping[str, str], *, brief: b
 
 
 def _list_commands(notification: Notification) -> str:
-    incident = _sanitize(notification.incident)
+    """The commands, quoted for a shell."""
+    incident = shlex.quote(_sanitize(notification.incident))
     commands = [f"hemostat explain {incident}"]
     if notification.needs_people:
         commands.append(f"hemostat acknowledge {incident}")

@@ -1,6 +1,9 @@
 """What waits for a person, and in which order."""
 
+import shlex
+
 import msgspec
+import pytest
 
 from hemostat.core.history.status import build_status
 from hemostat.core.history.waiting_list import (
@@ -9,6 +12,7 @@ from hemostat.core.history.waiting_list import (
     count_unacknowledged,
     list_waiting,
 )
+from hemostat.core.labels.container_ref import build_reference
 from hemostat.events import Kind, Outcome, Reason, Word
 from hemostat.streams import ROLES, ROLES_BY_NAME
 from tests.support.approvals import PENDING_APPROVAL
@@ -107,3 +111,14 @@ def test_system_that_does_not_run_is_one_item():
 def test_heartbeat_of_an_unknown_role_is_no_error():
     items = look(beats=[*BEATS, event(heartbeat("stranger"), -60)])
     assert [item.command for item in items] == ["hemostat all"]
+
+
+@pytest.mark.parametrize("reason", [Reason.NEEDS_PERSON, Reason.BREAKER_OPEN])
+def test_commands_are_quoted_for_a_shell(reason):
+    """Roles write the ids and names, and a person pastes the command into a shell."""
+    hostile = "i;touch /tmp/x #"
+    approval = msgspec.structs.replace(PENDING_APPROVAL, id=hostile)
+    box = build_reference("c1", hostile, "", {})
+    outcome = complete(outcome=Outcome.REFUSED, reason=reason, container=box)
+    items = look(event(outcome, incident=hostile), approvals=[approval])
+    assert [shlex.split(item.command)[-1] for item in items] == [hostile, hostile]

@@ -1,5 +1,7 @@
 """What a message says, whatever a channel makes of it."""
 
+import shlex
+
 import pytest
 
 from hemostat.core.notify.message import (
@@ -25,6 +27,16 @@ def test_message_has_headline_facts_and_command():
         ("Took", "3.1 s"),
     )
     assert message.more == "hemostat explain i1"
+
+
+@pytest.mark.parametrize("incident", ["i;touch /tmp/x #", "x" * 2 * MAX_FACT_CHARACTERS + ";touch /tmp/x #"])
+def test_commands_are_quoted_for_a_shell(incident):
+    message = single(make_notification(Topic.ESCALATED, incident=incident), {})
+    lexer = shlex.shlex(message.more, posix=True, punctuation_chars=";")
+    lexer.whitespace_split = True
+    program, explain, first, separator, *rest = lexer
+    assert (program, explain, separator) == ("hemostat", "explain", ";")
+    assert rest == ["hemostat", "acknowledge", first]
 
 
 def test_brief_is_the_headline_alone():
