@@ -7,7 +7,15 @@ from hemostat.core.llm.tool import Tool
 from hemostat.ports.advisor import Advisor, ModelTurn, ToolCallRequest, ToolResult, Turn, Usage
 from hemostat.ports.bus import Bus, Defer, DueEntries, Entry, Listener, RunInBackground
 from hemostat.ports.clock import Clock, Interrupted
-from hemostat.ports.engine import ContainerSpec, Engine, EngineVersion, HostProbe, Sampler, TestContainers
+from hemostat.ports.engine import (
+    ContainerSpec,
+    Engine,
+    EngineVersion,
+    HostProbe,
+    LogStream,
+    Sampler,
+    TestContainers,
+)
 from hemostat.ports.evidence_source import EvidenceSource
 from hemostat.ports.stores import (
     AuditAnchor,
@@ -44,6 +52,7 @@ __all__ = [
     "Ledger",
     "Listener",
     "LlmBudget",
+    "LogStream",
     "ModelTurn",
     "Notifier",
     "Outbox",

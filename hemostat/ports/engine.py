@@ -44,6 +44,17 @@ class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that are forbidden, so that the values here are incomplete."""
 
 
+class LogStream(Protocol):
+    """Lines of a container's log, to be read once: each after the time at which the engine received it, as
+    `2026-11-24T00:26:00.123456789Z `, in UTC with nine digits. Raises EngineError while it is read."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def close(self) -> None:
+        """End the stream; a blocked read ends, maybe with an EngineError. Any thread may call this."""
+        ...
+
+
 class Engine(Protocol):
     """A Docker Engine. Containers are named by id or name; NoSuchContainerError where no container has that
     name."""
@@ -113,6 +124,13 @@ class Engine(Protocol):
         ...
 
     def logs(self, container: str, tail: int = 100) -> str: ...
+
+    def open_log(
+        self, container: str, *, tail: int | None = None, since: float = 0.0, follow: bool = False
+    ) -> LogStream:
+        """Return the last `tail` lines, None for all, that were received since then (epoch seconds), and with
+        `follow` also those to come while the container runs."""
+        ...
 
     def top(self, container: str) -> list[str]:
         """Return the command lines running in the container."""

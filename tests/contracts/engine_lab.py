@@ -70,6 +70,7 @@ class MemoryLab(Lab):
         self.now = self.clock.now
         self.crash = self.fake.crash
         self.write = lambda container, size: self.fake.write(container, size=size)
+        self.print_lines = lambda container, *lines: self.fake.write(container, log="\n".join(lines))
 
     def _exec(self, container: str, command: Sequence[str]) -> tuple[int, str]:
         if "sleep" in command[-1]:
@@ -103,6 +104,10 @@ class DockerLab(Lab):
 
     def spin(self, container: str) -> None:
         self._shell(container, SPIN)
+
+    def print_lines(self, container: str, *lines: str) -> None:
+        """In the log of its first process."""
+        self._shell(container, f"printf '%s\\n' {' '.join(lines)} > /proc/1/fd/1")
 
     def write(self, container: str, size: int) -> None:
         self._shell(container, f"head -c {size} /dev/zero > /root/filler")

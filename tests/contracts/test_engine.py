@@ -1,7 +1,10 @@
 """The contract of Engine: the same cases with the simulated engine and the real one."""
 
 import secrets
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -367,3 +370,38 @@ def test_details_contain_the_containers_configuration(lab: Lab) -> None:
     assert {"MODE": "fast", "API_KEY": "abc"}.items() <= details.environment.items()
     with pytest.raises(NoSuchContainerError):
         lab.engine.read_details(UNKNOWN)
+
+
+def test_log_is_opened_from_its_end_and_followed(lab: Lab) -> None:
+    container = lab.make()
+    lab.print_lines(container, "one", "two", "three")
+    eventually(lambda: len(list(lab.engine.open_log(container))) == 3)
+    every_line = list(lab.engine.open_log(container))
+    assert [line[31:] for line in every_line] == [b"one", b"two", b"three"]
+    assert all(line[29:31] == b"Z " for line in every_line)
+    assert sorted(every_line) == every_line
+    assert list(lab.engine.open_log(container, tail=1)) == every_line[-1:]
+    assert list(lab.engine.open_log(container, since=lab.now() + 60)) == []
+    stream, received = lab.engine.open_log(container, tail=1, follow=True), []
+
+    def read() -> None:
+        with suppress(EngineError):  # the stream is closed while it is read
+            for line in stream:
+                received.append(line[31:])  # noqa: PERF401 - a list that is extended is empty until the end
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    time.sleep(0.3)
+    lab.print_lines(container, "four")
+    eventually(lambda: list(lab.engine.open_log(container, tail=1))[-1].endswith(b"four"))
+    time.sleep(0.3)
+    assert reader.is_alive()
+    stream.close()
+    reader.join(10)
+    assert not reader.is_alive()
+    assert received == [b"three", b"four"]
+
+
+def test_unknown_log_is_named_in_the_error(lab: Lab) -> None:
+    with pytest.raises(NoSuchContainerError, match=UNKNOWN):
+        list(lab.engine.open_log(UNKNOWN))

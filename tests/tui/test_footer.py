@@ -28,9 +28,9 @@ def test_footer_adapts_to_the_width():
 
     async def script(app, pilot):
         await until(pilot, lambda: foot(app).endswith("? Help  q Quit"))
-        assert "Mark" in foot(app)
+        assert "Sort" in foot(app)
         await pilot.resize_terminal(50, 24)
-        await until(pilot, lambda: "Filter" in foot(app) and "Mark" not in foot(app))
+        await until(pilot, lambda: "Filter" in foot(app) and "Sort" not in foot(app))
         assert foot(app).endswith("? Help  q Quit")
         await pilot.resize_terminal(100, 24)
         await until(pilot, lambda: "Mark" in foot(app))

@@ -16,19 +16,18 @@ from docker.utils import convert_filters
 from hemostat.adapters.docker_engine import event_stream, inspection, parse, prunable
 from hemostat.adapters.docker_engine.access import find_forbidden
 from hemostat.adapters.docker_engine.address import find_address
-from hemostat.adapters.docker_engine.answers import read_log_end
 from hemostat.adapters.docker_engine.connection import (
     ClientPool,
     find_base_url,
     inspect_container,
     make_getter,
-    make_opener,
     raise_for_status,
     read_json,
 )
 from hemostat.adapters.docker_engine.details import read_details
 from hemostat.adapters.docker_engine.exec import run_exec
 from hemostat.adapters.docker_engine.failures import translate_malformed
+from hemostat.adapters.docker_engine.log_stream import DockerLogStream, read_log_tail
 from hemostat.adapters.docker_engine.processes import read_processes
 from hemostat.adapters.docker_engine.replicas import Replicas
 from hemostat.adapters.docker_engine.version import read_version
@@ -202,11 +201,13 @@ class DockerEngine:
             raise_for_status(client.post(url, json=body, timeout=client.timeout))
 
     def logs(self, container: str, tail: int = 100) -> str:
-        with self.connection.lend_client(f"logs of {container}") as client:
-            query = urlencode({"stdout": 1, "stderr": 1, "tail": tail})
-            answer = make_opener(client)(f"/containers/{container}/logs", query)
-            framed = not inspect_container(make_getter(client), container)["Config"].get("Tty")
-            return read_log_end(answer, framed=framed).decode(errors="replace")
+        return read_log_tail(self.connection, container, tail)
+
+    def open_log(
+        self, container: str, *, tail: int | None = None, since: float = 0.0, follow: bool = False
+    ) -> DockerLogStream:
+        options = {"tail": tail, "since": f"{since:.6f}" if since else "", "follow": int(follow)}
+        return DockerLogStream(self.connection, container, self._open_sockets, **options)
 
     def top(self, container: str) -> list[str]:
         with self.connection.lend_client(f"top of {container}") as client:

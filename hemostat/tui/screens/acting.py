@@ -24,6 +24,7 @@ RESOURCES: Final = ("cpu", "memory", "replicas")
 ACTIONS: Final = frozenset({"order", "scale", "pause", "reset", "acknowledge", "close"})
 
 ACTION_BINDINGS: Final[list[BindingType]] = [
+    make_binding("L", "logs", "Logs", "logs", "its logs, or those of all that are marked", in_footer=True),
     make_binding("R", "order('restart')", "Restart", "act.restart", "restart it", in_footer=True),
     make_binding("U", "order('start')", "Start", "act.start", "start it"),
     make_binding("D", "order('stop')", "Stop", "act.stop", "stop it; it stays stopped"),
@@ -131,6 +132,14 @@ class ActionScreen(LiveScreen):
     def action_close(self) -> None:
         if (builder := self.model.act) and (incident_log := self._require_incident()):
             self._ask_confirmation(builder.plan_close(incident_log))
+
+    def action_logs(self) -> None:
+        if places := [(host, container.name) for host, container in self.list_subjects()]:
+            from hemostat.tui.screens.log import LogScreen
+
+            self.app.push_screen(LogScreen(self.model, places))
+        else:
+            self._warn_nothing_chosen()
 
     # --- helpers ------------------------------------------------------------------------------------
 

@@ -71,11 +71,28 @@ class Lines(ScrollView, can_focus=False):
         """Columns of a line, without the scrollbar."""
         return self.scrollable_content_region.width
 
-    def show(self, lines: Sequence[Text]) -> None:
-        """Replace the lines."""
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the end is visible, or will be when it is drawn."""
+        return self._is_at_end
+
+    def go_to_end(self) -> None:
+        self._is_at_end = True
+        self._scroll_if_following()
+
+    def stay(self) -> None:
+        """Do not follow the end until `go_to_end`, or until the user scrolls there."""
+        self._is_at_end = False
+
+    def show(self, lines: Sequence[Text], *, shift: int = 0) -> None:
+        """Replace the lines. `shift`: how many more there are now before the line that is on top."""
         self._lines = lines
         if len(lines) != self.virtual_size.height:
             self.virtual_size = Size(0, len(lines))
+        if shift and not self._is_at_end:
+            self._is_scrolling = True
+            self.scroll_to(y=max(0, self.scroll_offset.y + shift), animate=False, immediate=True)
+            self._is_scrolling = False
         if self._is_following and self._is_at_end and self.scroll_offset.y != self.max_scroll_y:
             self._scroll_if_following()
         self._repaint()

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from hemostat.core.evidence.snapshot import ContainerDetails
 from hemostat.core.labels.container_ref import build_reference
@@ -55,6 +56,8 @@ class SimulatedContainer:
     process: Process | None = None
     writable: int = 0
     log: list[str] = field(default_factory=list)
+    log_stamps: list[str] = field(default_factory=list)
+    """The engine's time of each line of the log."""
 
     @classmethod
     def make(cls, spec: ContainerSpec, number: int, now: float) -> "SimulatedContainer":
@@ -75,6 +78,13 @@ class SimulatedContainer:
         self.process = None
         self.status, self.finished_at, self.exit_code = "exited", now, exit_code
         self.health = None if self.spec.health is None else "unhealthy"
+
+    def write_log(self, lines: list[str], now: float) -> None:
+        moment = datetime.fromtimestamp(now, UTC)
+        for line in lines:
+            number = len(self.log) % 1000
+            self.log.append(line)
+            self.log_stamps.append(f"{moment:%Y-%m-%dT%H:%M:%S.%f}{number:03}Z")
 
     def is_restarted_by_policy(self) -> bool:
         policy = self.spec.restart_policy

@@ -6,6 +6,7 @@ import msgspec
 
 from hemostat.adapters.in_memory.engine.box import SimulatedContainer
 from hemostat.adapters.in_memory.engine.faults import KILLED, SIGKILL, SIGTERM, TERMINATED, EngineFaults
+from hemostat.adapters.in_memory.engine.log_stream import SimulatedLogStream
 from hemostat.core.evidence.snapshot import ContainerDetails
 from hemostat.core.labels.definitions import REPLICA
 from hemostat.core.model import ContainerInfo, ListedContainer, PrunableItem, PrunableKind, Sample, Service
@@ -115,6 +116,11 @@ class InMemoryEngine(EngineFaults):
     def logs(self, container: str, tail: int = 100) -> str:
         with self._box(container) as box:
             return "".join(f"{line}\n" for line in box.log[-tail:])
+
+    def open_log(
+        self, container: str, *, tail: int | None = None, since: float = 0.0, follow: bool = False
+    ) -> SimulatedLogStream:
+        return SimulatedLogStream(self, container, tail=tail, since=since, follow=follow)
 
     def top(self, container: str) -> list[str]:
         with self._box(container) as box:

@@ -69,7 +69,27 @@ class EngineFaults:
         """Add `size` bytes to the writable layer, and lines to the log."""
         with self._box(container) as box:
             box.writable += size
-            box.log.extend(log.splitlines())
+            box.write_log(log.splitlines(), self.clock.now())
+            self._changed.notify_all()
+
+    def read_log(
+        self, container: str, at: int, *, wait: Callable[[], bool] | None = None
+    ) -> tuple[list[bytes], bool]:
+        """The lines from this position on, and whether the container runs. `wait`: with a running container,
+        wait for a line until this is true."""
+        with self._box(container) as box:
+            if wait is not None:
+                self._changed.wait_for(
+                    lambda: self._closed or wait() or box.process is None or len(box.log) > at
+                )
+            pairs = zip(box.log_stamps[at:], box.log[at:], strict=True)
+            lines = [f"{stamp} {line}".encode() for stamp, line in pairs]
+            return lines, box.process is not None and not self._closed
+
+    def wake(self) -> None:
+        """Let waiting readers look again."""
+        with self._changed:
+            self._changed.notify_all()
 
     def fail(self, error: EngineError | None) -> None:
         """Let every call raise `error`, until None is given."""

@@ -1,0 +1,302 @@
+"""The screen of the logs of one or several containers: live, and searched in all that the engine has."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.widgets import Input, Static
+
+from hemostat.events import ContainerStats
+from hemostat.tui.context import DashboardContext
+from hemostat.tui.data.log_jobs import JobResult, load_start, search_after, search_before
+from hemostat.tui.data.log_lines import LogLine
+from hemostat.tui.render import log as log_words
+from hemostat.tui.render.container import Place
+from hemostat.tui.render.log import LogLook, LogRows, LogStatus
+from hemostat.tui.screens.binding import make_binding
+from hemostat.tui.screens.log_data import MAX_LOGS, LogDataScreen
+from hemostat.tui.widgets.footer import KeyFooter
+from hemostat.tui.widgets.lines import LazyLines, Lines
+
+
+class LogScreen(LogDataScreen):
+    CSS_PATH = "log.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        make_binding("f", "follow", "Follow", "logs.follow", "follow the end, or pause", in_footer=True),
+        make_binding(
+            "slash", "search", "Search", "logs.search", "search all logs", in_footer=True, display="/"
+        ),
+        make_binding("n", "match(1)", "Match", "logs.next", "next match", in_footer=True, display="n N"),
+        make_binding(
+            "N", "match(-1)", "Previous match", "logs.previous", "previous match, in older lines too"
+        ),
+        make_binding("t", "stamps", "Times", "logs.times", "the engine's time of each line", in_footer=True),
+        make_binding("w", "wrap", "Wrap", "logs.wrap", "wrap long lines", in_footer=True),
+        make_binding(
+            "p",
+            "project",
+            "Project",
+            "logs.project",
+            "the logs of its whole project, or its own",
+            in_footer=True,
+        ),
+        make_binding("down,j", "scroll(1)", "Down", "logs.down", "one line down"),
+        make_binding("up,k", "scroll(-1)", "Up", "logs.up", "one line up"),
+        make_binding("pagedown,space", "page(1)", "Page down", "logs.page-down", "one page down"),
+        make_binding("pageup", "page(-1)", "Page up", "logs.page-up", "one page up; older lines are loaded"),
+        make_binding("end,G", "newest", "End", "logs.end", "the end; follow new lines"),
+        make_binding(
+            "home,g", "oldest", "Beginning", "logs.beginning", "the oldest lines that the engine has"
+        ),
+        make_binding(
+            "escape",
+            "back",
+            "Back",
+            "logs.back",
+            "stop loading; end the search; go back",
+            in_footer=True,
+            display="esc",
+        ),
+    ]
+
+    def __init__(self, model: DashboardContext, places: Sequence[Place]) -> None:
+        super().__init__(model, places)
+        self._own_places = self._places
+        self._stamps = self._wrap = False
+        self._term = ""
+        self._drawn: object = None
+        self._matches: tuple[object, list[int]] = (None, [])
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        yield Static(id="status")
+        yield Lines(follow=True, id="lines")
+        field = Input(placeholder="text to find in all that the engine has", id="search", compact=True)
+        field.cursor_blink = False
+        yield field
+        yield KeyFooter()
+
+    # --- drawing ------------------------------------------------------------------------------------
+
+    def draw(self) -> None:
+        if not self._containers:
+            self._follow()
+        self._update_containers()
+        self._draw_lines()
+        width = self.size.width
+        visible = self._rows.lines
+        status = LogStatus(
+            names=self._name_sources(),
+            following=self._is_following,
+            lines=len(visible),
+            first=visible[0].time if visible else None,
+            whole=self._window.is_whole,
+            search=self._describe_search(),
+            note=self._note or self._describe_errors(),
+        )
+        self.update_static("title", log_words.draw_title(status, width))
+        self.update_static("status", log_words.draw_status(status, self._rows.look))
+        self._load_if_needed()
+
+    def _draw_lines(self) -> None:
+        lines = self._lines
+        look = LogLook(lines.room, self._name_sources(), self._stamps, self._wrap, self._term)
+        if self._drawn != (self._version, look):
+            self._drawn = self._version, look
+            top = lines.scroll_offset.y
+            anchor = self._rows.lines[self._rows.find_line(top)] if top < len(self._rows) else None
+            self._rows = rows = LogRows(self._window.lines[self._window.begin :], look)
+            found = None if anchor is None else self._find_number(anchor)
+            shift = 0 if found is None else rows.find_row(found) - top
+            lines.show(LazyLines(range(len(rows)), rows.draw), shift=shift)
+        number = None if self._match is None else self._find_number(self._match)
+        lines.point(None if number is None else self._rows.find_row(number))
+
+    def _find_number(self, line: LogLine) -> int | None:
+        """The index of this very line among the visible ones."""
+        visible = self._rows.lines
+        number = bisect_left(visible, line.stamp, key=lambda each: each.stamp)
+        while number < len(visible) and visible[number].stamp == line.stamp:
+            if visible[number] is line:
+                return number
+            number += 1
+        return None
+
+    def _name_sources(self) -> tuple[str, ...]:
+        is_several = len({host for host, _ in self._places}) > 1
+        return tuple(f"{host}/{name}" if is_several else name for host, name in self._places)
+
+    def _describe_errors(self) -> str:
+        names = self._name_sources()
+        errors = [(names[number], why) for number, why in sorted(self._errors.items()) if why]
+        if len(names) == 1:
+            return errors[0][1] if errors else ""
+        return "; ".join(f"{name}: {why}" for name, why in errors)
+
+    def _describe_search(self) -> str:
+        if not self._term:
+            return ""
+        matches = self._list_matches()
+        number = None if self._match is None else self._find_number(self._match)
+        at = f"{matches.index(number) + 1} of " if number in matches else ""
+        return f"search {self._term}: {at}{len(matches)} in these lines"
+
+    def _list_matches(self) -> list[int]:
+        """The indices of the visible lines that match."""
+        source = self._version, self._term
+        if self._matches[0] != source:
+            needle = self._term.lower()
+            visible = self._rows.lines
+            numbers = [number for number, line in enumerate(visible) if needle in line.text.lower()]
+            self._matches = source, numbers if needle else []
+        return self._matches[1]
+
+    def on_lines_resized(self) -> None:
+        self.redraw()
+
+    # --- keys ---------------------------------------------------------------------------------------
+
+    def action_follow(self) -> None:
+        if self._is_following:
+            self._lines.stay()
+        else:
+            self.action_newest()
+        self.redraw()
+
+    def action_newest(self) -> None:
+        self._match = None
+        if self._feed is None or not self._window.at_end:
+            self._follow()
+        self._lines.go_to_end()
+        self.redraw()
+
+    def action_oldest(self) -> None:
+        self._is_blocked = False
+        if self._window.is_whole:
+            self.action_scroll(-len(self._rows))
+        else:
+            places = self._list_places()
+            self._start_job("loading the oldest lines", lambda job: load_start(job, places), self._replace)
+
+    def action_page(self, direction: int) -> None:
+        self.action_scroll(direction * max(1, self._lines.size.height - 1))
+
+    def action_scroll(self, by: int) -> None:
+        self._is_blocked = False
+        self._lines.scroll_to(y=max(0, self._lines.scroll_offset.y + by), animate=False, immediate=True)
+        self.redraw()
+
+    def action_stamps(self) -> None:
+        self._stamps = not self._stamps
+        self.redraw()
+
+    def action_wrap(self) -> None:
+        self._wrap = not self._wrap
+        self.redraw()
+
+    def action_project(self) -> None:
+        """Show all containers of the first one's project, or only those of before."""
+        places = self._own_places if self._places != self._own_places else self._find_project()
+        if len(places) == len(self._places):
+            self.notify("its project has no other container", severity="warning")
+            return
+        self._places, self._containers = places, []
+        self._follow()
+        self.redraw()
+
+    def _find_project(self) -> tuple[Place, ...]:
+        known = {
+            (event.host, event.data.container.name): event.data.container.project
+            for event in self.model.state.stats.values()
+            if isinstance(event.data, ContainerStats)
+        }
+        host, project = self._places[0][0], known.get(self._places[0], "")
+        others = sorted(
+            place for place, of in known.items() if project and of == project and place[0] == host
+        )
+        return tuple(dict.fromkeys((*self._own_places, *others)))[:MAX_LOGS]
+
+    # --- search -------------------------------------------------------------------------------------
+
+    def action_search(self) -> None:
+        field = self.query_one("#search", Input)
+        field.display = True
+        field.focus()
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        self._term, self._match = message.value, None
+        self.redraw()
+
+    def on_input_submitted(self) -> None:
+        """Go to the newest match above the end of the screen."""
+        self.query_one("#search", Input).display = False
+        self.set_focus(None)
+        if self._term:
+            lines = self._lines
+            bottom = min(lines.scroll_offset.y + lines.size.height, len(self._rows))
+            self._go_to_match(-1, self._rows.find_line(bottom - 1) + 1 if bottom else 0)
+
+    def action_match(self, direction: int) -> None:
+        if not self._term:
+            self.action_search()
+            return
+        number = None if self._match is None else self._find_number(self._match)
+        if number is None:
+            number = self._rows.find_line(min(self._lines.scroll_offset.y, max(0, len(self._rows) - 1)))
+        self._go_to_match(direction, number)
+
+    def _go_to_match(self, direction: int, number: int) -> None:
+        """Go to the next match from this line, which is loaded if it is not in memory."""
+        matches = self._list_matches()
+        at = bisect_left(matches, number)
+        if direction < 0:
+            found = matches[at - 1] if at else None
+        else:
+            at += at < len(matches) and matches[at] == number
+            found = matches[at] if at < len(matches) else None
+        if found is not None:
+            self._match = self._rows.lines[found]
+            self._lines.stay()
+            self.redraw()
+        else:
+            self._search_further(direction)
+
+    def _search_further(self, direction: int) -> None:
+        visible, term, places = self._rows.lines, self._term, self._list_places()
+        if not visible:
+            self.notify("no match", severity="warning")
+        elif direction < 0 and not self._window.is_whole:
+            stamp = visible[0].stamp
+            self._start_job(
+                "searching older lines", lambda job: search_before(job, places, stamp, term), self._show_match
+            )
+        elif direction > 0 and not self._window.at_end:
+            stamp = visible[-1].stamp
+            self._start_job(
+                "searching newer lines", lambda job: search_after(job, places, stamp, term), self._show_match
+            )
+        else:
+            self.notify("no further match", severity="warning")
+
+    def _show_match(self, result: JobResult) -> None:
+        if result.pages:
+            self._replace(result)
+        else:
+            self.notify("no further match", severity="warning")
+            self.redraw()
+
+    def action_back(self) -> None:
+        field = self.query_one("#search", Input)
+        if self._job is not None:
+            self._stop_job()
+            self._is_blocked = True
+            self.redraw()
+        elif self._term or field.display:
+            field.value, field.display = "", False
+            self.set_focus(None)
+            self._match = None
+            self.redraw()
+        else:
+            self.dismiss()
