@@ -14,6 +14,7 @@ from hemostat.app.backends import (
     stop_embedded_redis,
 )
 from hemostat.app.connections import (
+    make_shell,
     open_audit_anchor,
     open_bus,
     open_engine,
@@ -39,6 +40,7 @@ __all__ = [
     "find_webhook_doubts",
     "make_advisor",
     "make_host_probe",
+    "make_shell",
     "open_audit_anchor",
     "open_bus",
     "open_engine",

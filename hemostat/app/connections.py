@@ -9,7 +9,7 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.app.backends import make_bus, make_event_store, make_redis_client
 from hemostat.config import Settings
 from hemostat.operator import OperatorCommands
-from hemostat.ports import AuditAnchor, Bus, Engine, EventStore, EvidenceStore
+from hemostat.ports import AuditAnchor, Bus, ContainerShell, Engine, EventStore, EvidenceStore
 
 if TYPE_CHECKING:
     from hemostat.adapters.redis import Client
@@ -102,6 +102,13 @@ def open_eval_capture(settings: Settings) -> Iterator["EvalCapture"]:
         )
     finally:
         redis.close()
+
+
+def make_shell(settings: Settings) -> ContainerShell:
+    """Return the opener of shells in containers of the configured engine."""
+    from hemostat.adapters.docker_engine.shell import DockerShell
+
+    return DockerShell(settings.engine.url)
 
 
 def open_engine(settings: Settings, *, label: str = "") -> Engine:

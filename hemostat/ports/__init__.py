@@ -8,6 +8,7 @@ from hemostat.ports.advisor import Advisor, ModelTurn, ToolCallRequest, ToolResu
 from hemostat.ports.bus import Bus, Defer, DueEntries, Entry, Listener, RunInBackground
 from hemostat.ports.clock import Clock, Interrupted
 from hemostat.ports.engine import (
+    ContainerShell,
     ContainerSpec,
     Engine,
     EngineVersion,
@@ -36,6 +37,7 @@ __all__ = [
     "AuditAnchor",
     "Bus",
     "Clock",
+    "ContainerShell",
     "ContainerSpec",
     "ControlStore",
     "Defer",

@@ -176,6 +176,18 @@ class Engine(Protocol):
         ...
 
 
+class ContainerShell(Protocol):
+    """Connects the terminal of this process to a shell in a container."""
+
+    def find_obstacle(self, container: str) -> str:
+        """Return why no shell can be opened there, empty if one can. May take seconds."""
+        ...
+
+    def run(self, container: str) -> None:
+        """Return when the shell has ended. To be called in the main thread."""
+        ...
+
+
 class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A container to create. `memory` is in bytes. `health` runs every second, and one failure counts."""
 

@@ -4,11 +4,11 @@ import asyncio
 import io
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, Final
 
 import msgspec
-from textual.app import App, SystemCommand
+from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.driver import Driver
 from textual.events import DeliveryComplete, DeliveryFailed
@@ -17,6 +17,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from hemostat.core.text import escape_controls
+from hemostat.ports import ContainerShell
 from hemostat.tui.context import DashboardContext, Exports
 from hemostat.tui.data.feed import DELIVER_SECONDS, Feed
 from hemostat.tui.data.pending import PendingOrders
@@ -79,7 +80,10 @@ class Dashboard(App[None]):
         slow = model.looks.slow
         self._tick_seconds = SLOW_TICK_SECONDS if slow else TICK_SECONDS
         every = SLOW_TICK_SECONDS if slow else DELIVER_SECONDS
-        self._feed = Feed(model.bus, model.clock, self._post_update, every=every, safety=model.safety)
+        self._make_feed: Callable[[], Feed] = lambda: Feed(
+            model.bus, model.clock, self._post_update, every=every, safety=model.safety
+        )
+        self._feed = self._make_feed()
         self.set_keymap(model.looks.keys)
         if not colourless:
             saved_theme = model.view.theme if model.view.theme in self.available_themes else ""
@@ -127,6 +131,18 @@ class Dashboard(App[None]):
             self._pending_orders.expect(result.done, self.model.clock.now())
             self.notify(escape_controls(result.done.told), markup=False)
         self._apply_update(FeedUpdate(lost=self.model.state.lost))
+
+    def run_shell(self, shell: ContainerShell, container: str, name: str) -> None:
+        """Step aside until the shell ends. The loop stands still, so nothing may be fed meanwhile."""
+        self._feed.stop()
+        try:
+            with self.suspend():
+                print(escape_controls(f"a shell in {name}; exit returns to the dashboard"), flush=True)  # noqa: T201
+                shell.run(container)
+        except SuspendNotSupported:
+            self.notify("this terminal cannot be left for a shell", severity="warning")
+        self._feed = self._make_feed()
+        self._feed.start()
 
     def _deliver_screen(self) -> None:
         """As a download or a file, never as a page that the browser opens: it contains text of containers."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from hemostat.core.evidence.snapshot import EvidenceSnapshot, MetricPoint
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.settings.tui import DEFAULT_TUI_SETTINGS, TuiSettings
-from hemostat.ports import Clock, Engine, Listener
+from hemostat.ports import Clock, ContainerShell, Engine, Listener
 from hemostat.tui.actions.runner import OrderRunner
 from hemostat.tui.data.lazy import LazyValue
 from hemostat.tui.data.state import DashboardState
@@ -57,6 +57,7 @@ class DashboardContext:
         safety: Callable[[str], HostLimitStatus] | None = None,
         saved: Path | None = None,
         exports: Exports = Exports.FILE,
+        shell: ContainerShell | None = None,
     ) -> None:
         self.bus = bus
         self.clock = clock
@@ -71,6 +72,8 @@ class DashboardContext:
         """Returns the limit status of a host's containers, by the host's name. None: unknown."""
         self.state = DashboardState(heard=clock.now())
         self.exports = exports
+        self.shell = shell
+        """Opens shells in containers of this machine's engine. None: the user may open none."""
         self._saved = saved
         self.view, self.save_error = load_view(saved)
         """How the dashboard is displayed, and the error of the file with the saved view, else empty."""

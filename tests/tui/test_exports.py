@@ -99,7 +99,9 @@ LOOKING = {
 """Actions that change what is seen, and nothing else."""
 ACTING = {"order", "scale", "pause", "reset", "acknowledge", "close", "yes"}
 """Those of people who may act: through the responder, never on this machine."""
-EXPORTING = {"export"}
+EXPORTING = {"export", "save"}
+LEAVING = {"shell"}
+"""Opens a shell: only for people at a terminal who may act."""
 COMMANDS = {"Theme", "Screenshot", "Close all breakers", *(f"Sort by {by}" for by in SORTS)}
 """What the palette offers besides keys."""
 
@@ -150,7 +152,7 @@ def test_every_binding_is_diskless_or_disabled_in_pages():
         for binding in Binding.make_bindings(vars(base).get("BINDINGS", ()))
     }
     assert {"export", "order", "help", "sort", "submit", "command_palette"} <= named
-    assert named - LOOKING - ACTING - EXPORTING == set()
+    assert named - LOOKING - ACTING - EXPORTING - LEAVING == set()
 
 
 def opened(exports: Exports, script, *, office: ActionHarness, saved=None, acts: bool = False) -> None:

@@ -2,14 +2,16 @@
 
 import asyncio
 
+import msgspec
 import pytest
+from textual.drivers.headless_driver import HeadlessDriver
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.events import Container
 from hemostat.ports import ContainerSpec
 from hemostat.tui.app import Dashboard
-from hemostat.tui.context import DashboardContext
+from hemostat.tui.context import DashboardContext, Exports
 from tests.support.clock import FakeClock
 from tests.support.dashboard import says, screen, until
 from tests.support.samples import NOW, event, stats
@@ -201,3 +203,60 @@ def test_missing_engine_is_reported():
 
     logs.engine.remove("web")
     logs.play(script)
+
+
+def test_container_that_is_no_longer_reported_has_a_log():
+    logs = Logs()
+    logs.write("web", "one")
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "one"))
+        app.model.state = msgspec.structs.replace(app.model.state, stats={}, log=())
+        await pilot.press("G")
+        logs.write("web", "two")
+        await until(pilot, lambda: says(app, "one") and says(app, "two"))
+
+    logs.play(script)
+
+
+def test_log_is_saved_masked_after_a_confirmed_name(tmp_path):
+    logs = Logs()
+    logs.write("web", "hello", "password=hunter2")
+    file = tmp_path / "log-web.txt"
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "hello") and says(app, "redacted"))
+        await pilot.press("s")
+        await until(pilot, lambda: says(app, "Write the 2 lines in memory"))
+        app.screen.query_one("#path").value = str(file)
+        await pilot.press("enter")
+        await until(pilot, lambda: says(app, "written:"))
+
+    logs.play(script, size=(120, 30))
+    lines = file.read_text("utf-8").splitlines()
+    assert [line[31:] for line in lines] == ["hello", "password=[redacted: password]"]
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("exports", [Exports.DOWNLOAD, Exports.NONE])
+def test_log_in_a_page_is_downloaded_and_read_only_saves_nothing(exports, monkeypatch, tmp_path):
+    delivered = []
+    monkeypatch.setattr(
+        HeadlessDriver,
+        "deliver_binary",
+        lambda _, file, *, save_path, **__: delivered.append((save_path.name, file.read())),
+    )
+    monkeypatch.chdir(tmp_path)
+    logs = Logs("web", "db")
+    logs.write("web", "hello")
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "hello"))
+        assert says(app, "s Save") is (exports is Exports.DOWNLOAD)
+        await pilot.press("s")
+        await pilot.pause(0.1)
+
+    logs.play(script, "asterisk", "L", exports=exports, size=(140, 30))
+    assert [name for name, _ in delivered] == (["log-db.txt"] if exports is Exports.DOWNLOAD else [])
+    assert all(text.endswith("Z web hello\n") for _, text in delivered)
+    assert list(tmp_path.iterdir()) == []

@@ -149,9 +149,9 @@ def _open_live(
 ) -> Iterator["DashboardContext"]:
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.cli.operator.decisions import find_user
-    from hemostat.ports import Bus
+    from hemostat.ports import Bus, ContainerShell
     from hemostat.tui.actions.build import OrderBuilder
-    from hemostat.tui.context import DashboardContext
+    from hemostat.tui.context import DashboardContext, Exports
     from hemostat.tui.data.lazy import LazyValue
     from hemostat.tui.saved_view import FILE_NAME
 
@@ -167,6 +167,7 @@ def _open_live(
     orders = cast(
         "OperatorCommands", LazyValue(lambda: stack.enter_context(_import_app().open_operator(settings)))
     )
+    shell = LazyValue(lambda: _import_app().make_shell(settings))
     clock = SystemClock(threading.Event())
     model = DashboardContext(
         cast("Bus", bus),
@@ -178,6 +179,8 @@ def _open_live(
         safety=lambda host: orders.read_overview(host),  # noqa: PLW0108 - looking `overview` up opens it
         saved=settings.state_path / FILE_NAME,
         exports=exports,
+        # In a browser, the terminal is the server's.
+        shell=cast("ContainerShell", shell) if exports is Exports.FILE and not read_only else None,
     )
     try:
         yield model

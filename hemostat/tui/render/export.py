@@ -71,9 +71,14 @@ def write_export(content: IncidentContent, path: Path, *, over: bool) -> Path:
     form = FORMATS.get(path.suffix.lower())
     if form is None:
         raise HemoStatError(f"{path}: use one of the suffixes {', '.join(FORMATS)}")
+    return write_text(form(content), path, over=over)
+
+
+def write_text(text: str, path: Path, *, over: bool) -> Path:
+    """Write the text, and return the absolute path. `over`: replace a file. Raises HemoStatError."""
     try:
         path = path.expanduser().absolute()
-        write_output(path, form(content).encode("utf-8", "replace"), replace=over)
+        write_output(path, text.encode("utf-8", "replace"), replace=over)
     except FileExistsError:
         raise HemoStatError(f"{path} exists: press enter again to replace it") from None
     except (OSError, RuntimeError) as error:

@@ -1,5 +1,6 @@
 """The log screen as styled text. Pure. Every colour is accompanied by a word or a letter."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
@@ -140,6 +141,17 @@ def _highlight(text: Text, head: int, term: str) -> None:
 def _format_stamp(line: LogLine, look: LogLook) -> str:
     time = line.time
     return f"{format_date(time)[5:]}.{line.stamp[20:23]}" if look.width >= DATE_WIDTH else format_clock(time)
+
+
+def format_lines(lines: Sequence[LogLine], names: Sequence[str]) -> str:
+    """The lines as a file: the time, the container if there are several, and the text."""
+    heads = [f" {clean_text(name)}" if len(names) > 1 else "" for name in names]
+    return "".join(f"{line.stamp}{heads[line.source]} {line.text}\n" for line in lines)
+
+
+def make_file_name(names: Sequence[str]) -> str:
+    """A file name that is safe in every file system."""
+    return f"log-{re.sub(r'[^A-Za-z0-9_.-]', '', names[0].replace('/', '-'))[:40] or 'container'}.txt"
 
 
 class LogStatus(msgspec.Struct, frozen=True):

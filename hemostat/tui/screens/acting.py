@@ -25,6 +25,7 @@ ACTIONS: Final = frozenset({"order", "scale", "pause", "reset", "acknowledge", "
 
 ACTION_BINDINGS: Final[list[BindingType]] = [
     make_binding("L", "logs", "Logs", "logs", "its logs, or those of all that are marked", in_footer=True),
+    make_binding("b", "shell", "Shell", "shell", "a shell in it; the dashboard comes back after it"),
     make_binding("R", "order('restart')", "Restart", "act.restart", "restart it", in_footer=True),
     make_binding("U", "order('start')", "Start", "act.start", "start it"),
     make_binding("D", "order('stop')", "Stop", "act.stop", "stop it; it stays stopped"),
@@ -62,6 +63,8 @@ class ActionScreen(LiveScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ACTIONS and self.model.act is None:
+            return False
+        if action == "shell" and self.model.shell is None:
             return False
         return super().check_action(action, parameters)
 
@@ -140,6 +143,23 @@ class ActionScreen(LiveScreen):
             self.app.push_screen(LogScreen(self.model, places))
         else:
             self._warn_nothing_chosen()
+
+    def action_shell(self) -> None:
+        subjects = self.list_subjects()
+        if self.model.shell is None:
+            return
+        if len(subjects) != 1:
+            self.notify("select one container", severity="warning")
+            return
+        from hemostat.tui.screens.shell import ShellScreen
+
+        host, container = subjects[0]
+        current = self.find_current(host, container)
+        self.app.push_screen(ShellScreen(self.model.shell, current.id, current.name), self._report_shell)
+
+    def _report_shell(self, why: str | None) -> None:
+        if why:
+            self.notify(escape_controls(why), severity="warning", markup=False)
 
     # --- helpers ------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
-"""Asks for the path of an incident's export and writes it, or for the format of a download."""
+"""Asks for the path of a file and writes it, or for the format of an incident's download."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,8 +13,7 @@ from textual.widgets import Input, OptionList, Static
 
 from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError
-from hemostat.tui.render.export import FORMATS, make_file_name, write_export
-from hemostat.tui.render.incident import IncidentContent
+from hemostat.tui.render.export import FORMATS
 
 
 class ExportDialog(ModalScreen[Path | None]):
@@ -22,16 +22,19 @@ class ExportDialog(ModalScreen[Path | None]):
     CSS_PATH = "export.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
 
-    def __init__(self, content: IncidentContent) -> None:
+    def __init__(self, title: str, name: str, write: Callable[[Path, bool], Path]) -> None:
+        """`write` gets the path, and whether an existing file is replaced. It may raise HemoStatError."""
         super().__init__()
-        self._incident = content
+        self._title_text = title
+        self._name_suggested = name
+        self._write = write
         self._existing_path: str | None = None
         """The path of an existing file for which confirmation was requested."""
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(f"Write this incident to a file: {', '.join(FORMATS)} select the format")
-            yield Input(make_file_name(self._incident, ".md"), id="path", compact=True)
+            yield Static(Text(self._title_text))
+            yield Input(self._name_suggested, id="path", compact=True)
             yield Static("enter saves, esc cancels", id="told")
 
     def on_mount(self) -> None:
@@ -40,9 +43,7 @@ class ExportDialog(ModalScreen[Path | None]):
     def on_input_submitted(self, message: Input.Submitted) -> None:
         message.stop()
         try:
-            path = write_export(
-                self._incident, Path(message.value), over=message.value == self._existing_path
-            )
+            path = self._write(Path(message.value), message.value == self._existing_path)
         except HemoStatError as error:
             self._existing_path = message.value
             self.query_one("#told", Static).update(Text(escape_controls(error.message), "bold red"))

@@ -22,7 +22,7 @@ from hemostat.tui.data.state import find_open_incident
 from hemostat.tui.render import charts
 from hemostat.tui.render import incident as incident_words
 from hemostat.tui.render.container import describe_limit_status, find_newest_stats
-from hemostat.tui.render.export import FORMATS, as_markdown, make_file_name
+from hemostat.tui.render.export import FORMATS, as_markdown, make_file_name, write_export
 from hemostat.tui.render.incident import IncidentContent
 from hemostat.tui.screens.acting import ACTION_BINDINGS, INCIDENT_BINDINGS, ActionScreen
 from hemostat.tui.screens.binding import make_binding
@@ -252,7 +252,12 @@ class IncidentScreen(ActionScreen):
             return
         content = self._content
         if self.model.exports is Exports.FILE:
-            self.app.push_screen(ExportDialog(content), self._notify_written)
+            dialog = ExportDialog(
+                f"Write this incident to a file: {', '.join(FORMATS)} select the format",
+                make_file_name(content, ".md"),
+                lambda path, over: write_export(content, path, over=over),
+            )
+            self.app.push_screen(dialog, self._notify_written)
         else:
             self.app.push_screen(DownloadDialog(), lambda suffix: self._deliver_download(content, suffix))
 

@@ -1,27 +1,31 @@
 """The screen of the logs of one or several containers: live, and searched in all that the engine has."""
 
-from bisect import bisect_left
+import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input, Static
 
+from hemostat.core.text import escape_controls
 from hemostat.events import ContainerStats
-from hemostat.tui.context import DashboardContext
-from hemostat.tui.data.log_jobs import JobResult, load_start, search_after, search_before
-from hemostat.tui.data.log_lines import LogLine
+from hemostat.tui.context import DashboardContext, Exports
+from hemostat.tui.data.log_jobs import load_start
 from hemostat.tui.render import log as log_words
 from hemostat.tui.render.container import Place
+from hemostat.tui.render.export import write_text
 from hemostat.tui.render.log import LogLook, LogRows, LogStatus
 from hemostat.tui.screens.binding import make_binding
-from hemostat.tui.screens.log_data import MAX_LOGS, LogDataScreen
+from hemostat.tui.screens.export import ExportDialog
+from hemostat.tui.screens.log_data import MAX_LOGS
+from hemostat.tui.screens.log_search import LogSearchScreen
 from hemostat.tui.widgets.footer import KeyFooter
 from hemostat.tui.widgets.lines import LazyLines, Lines
 
 
-class LogScreen(LogDataScreen):
+class LogScreen(LogSearchScreen):
     CSS_PATH = "log.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         make_binding("f", "follow", "Follow", "logs.follow", "follow the end, or pause", in_footer=True),
@@ -42,6 +46,7 @@ class LogScreen(LogDataScreen):
             "the logs of its whole project, or its own",
             in_footer=True,
         ),
+        make_binding("s", "save", "Save", "logs.save", "save the lines in memory to a file", in_footer=True),
         make_binding("down,j", "scroll(1)", "Down", "logs.down", "one line down"),
         make_binding("up,k", "scroll(-1)", "Up", "logs.up", "one line up"),
         make_binding("pagedown,space", "page(1)", "Page down", "logs.page-down", "one page down"),
@@ -65,9 +70,7 @@ class LogScreen(LogDataScreen):
         super().__init__(model, places)
         self._own_places = self._places
         self._stamps = self._wrap = False
-        self._term = ""
         self._drawn: object = None
-        self._matches: tuple[object, list[int]] = (None, [])
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -114,16 +117,6 @@ class LogScreen(LogDataScreen):
         number = None if self._match is None else self._find_number(self._match)
         lines.point(None if number is None else self._rows.find_row(number))
 
-    def _find_number(self, line: LogLine) -> int | None:
-        """The index of this very line among the visible ones."""
-        visible = self._rows.lines
-        number = bisect_left(visible, line.stamp, key=lambda each: each.stamp)
-        while number < len(visible) and visible[number].stamp == line.stamp:
-            if visible[number] is line:
-                return number
-            number += 1
-        return None
-
     def _name_sources(self) -> tuple[str, ...]:
         is_several = len({host for host, _ in self._places}) > 1
         return tuple(f"{host}/{name}" if is_several else name for host, name in self._places)
@@ -134,24 +127,6 @@ class LogScreen(LogDataScreen):
         if len(names) == 1:
             return errors[0][1] if errors else ""
         return "; ".join(f"{name}: {why}" for name, why in errors)
-
-    def _describe_search(self) -> str:
-        if not self._term:
-            return ""
-        matches = self._list_matches()
-        number = None if self._match is None else self._find_number(self._match)
-        at = f"{matches.index(number) + 1} of " if number in matches else ""
-        return f"search {self._term}: {at}{len(matches)} in these lines"
-
-    def _list_matches(self) -> list[int]:
-        """The indices of the visible lines that match."""
-        source = self._version, self._term
-        if self._matches[0] != source:
-            needle = self._term.lower()
-            visible = self._rows.lines
-            numbers = [number for number, line in enumerate(visible) if needle in line.text.lower()]
-            self._matches = source, numbers if needle else []
-        return self._matches[1]
 
     def on_lines_resized(self) -> None:
         self.redraw()
@@ -218,85 +193,27 @@ class LogScreen(LogDataScreen):
         )
         return tuple(dict.fromkeys((*self._own_places, *others)))[:MAX_LOGS]
 
-    # --- search -------------------------------------------------------------------------------------
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "save" and self.model.exports is Exports.NONE:
+            return False
+        return super().check_action(action, parameters)
 
-    def action_search(self) -> None:
-        field = self.query_one("#search", Input)
-        field.display = True
-        field.focus()
-
-    def on_input_changed(self, message: Input.Changed) -> None:
-        self._term, self._match = message.value, None
-        self.redraw()
-
-    def on_input_submitted(self) -> None:
-        """Go to the newest match above the end of the screen."""
-        self.query_one("#search", Input).display = False
-        self.set_focus(None)
-        if self._term:
-            lines = self._lines
-            bottom = min(lines.scroll_offset.y + lines.size.height, len(self._rows))
-            self._go_to_match(-1, self._rows.find_line(bottom - 1) + 1 if bottom else 0)
-
-    def action_match(self, direction: int) -> None:
-        if not self._term:
-            self.action_search()
-            return
-        number = None if self._match is None else self._find_number(self._match)
-        if number is None:
-            number = self._rows.find_line(min(self._lines.scroll_offset.y, max(0, len(self._rows) - 1)))
-        self._go_to_match(direction, number)
-
-    def _go_to_match(self, direction: int, number: int) -> None:
-        """Go to the next match from this line, which is loaded if it is not in memory."""
-        matches = self._list_matches()
-        at = bisect_left(matches, number)
-        if direction < 0:
-            found = matches[at - 1] if at else None
-        else:
-            at += at < len(matches) and matches[at] == number
-            found = matches[at] if at < len(matches) else None
-        if found is not None:
-            self._match = self._rows.lines[found]
-            self._lines.stay()
-            self.redraw()
-        else:
-            self._search_further(direction)
-
-    def _search_further(self, direction: int) -> None:
-        visible, term, places = self._rows.lines, self._term, self._list_places()
-        if not visible:
-            self.notify("no match", severity="warning")
-        elif direction < 0 and not self._window.is_whole:
-            stamp = visible[0].stamp
-            self._start_job(
-                "searching older lines", lambda job: search_before(job, places, stamp, term), self._show_match
+    def action_save(self) -> None:
+        """Save the lines in memory, as they are shown: masked."""
+        lines, names = self._rows.lines, self._name_sources()
+        if not lines:
+            self.notify("no lines", severity="warning")
+        elif self.model.exports is Exports.FILE:
+            title = f"Write the {len(lines):,} lines in memory to a file; secrets are masked"
+            text = log_words.format_lines(lines, names)
+            dialog = ExportDialog(
+                title, log_words.make_file_name(names), lambda path, over: write_text(text, path, over=over)
             )
-        elif direction > 0 and not self._window.at_end:
-            stamp = visible[-1].stamp
-            self._start_job(
-                "searching newer lines", lambda job: search_after(job, places, stamp, term), self._show_match
-            )
-        else:
-            self.notify("no further match", severity="warning")
+            self.app.push_screen(dialog, self._report_saved)
+        elif self.model.exports is Exports.DOWNLOAD:
+            text = log_words.format_lines(lines, names)
+            self.app.deliver_text(io.StringIO(text), save_filename=log_words.make_file_name(names))
 
-    def _show_match(self, result: JobResult) -> None:
-        if result.pages:
-            self._replace(result)
-        else:
-            self.notify("no further match", severity="warning")
-            self.redraw()
-
-    def action_back(self) -> None:
-        field = self.query_one("#search", Input)
-        if self._job is not None:
-            self._stop_job()
-            self._is_blocked = True
-            self.redraw()
-        elif self._term or field.display:
-            field.value, field.display = "", False
-            self.set_focus(None)
-            self._match = None
-            self.redraw()
-        else:
-            self.dismiss()
+    def _report_saved(self, path: Path | None) -> None:
+        if path is not None:
+            self.notify(escape_controls(f"written: {path}"), markup=False)

@@ -1,0 +1,120 @@
+"""The shell key, and the docker command behind it."""
+
+import contextlib
+import os
+
+import pytest
+from textual.app import App
+
+from hemostat.adapters.docker_engine.shell import DockerShell
+from tests.support.dashboard import play, says, until
+from tests.support.engine_fixtures import spec
+
+
+class Shell:
+    def __init__(self, obstacle: str = "") -> None:
+        self.obstacle = obstacle
+        self.opened: list[str] = []
+
+    def find_obstacle(self, container: str) -> str:
+        return self.obstacle
+
+    def run(self, container: str) -> None:
+        self.opened.append(container)
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch):
+    monkeypatch.setattr(App, "suspend", lambda _: contextlib.nullcontext())
+
+
+@pytest.mark.parametrize("keys", [["j", "b"], ["j", "enter", "b"]])
+def test_shell_is_opened_and_the_dashboard_comes_back(keys):
+    shell = Shell()
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "restart h"))
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause(0.1)
+        await until(pilot, lambda: shell.opened)
+        await until(pilot, lambda: len(app.screen_stack) == len(keys) - 1 and app._feed._thread.is_alive())
+
+    play(script, shell=shell)
+    assert len(shell.opened) == 1
+
+
+def test_reason_for_no_shell_is_shown():
+    shell = Shell("the container has no sh")
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "restart h"))
+        await pilot.press("j", "b")
+        await until(pilot, lambda: says(app, "the container has no sh"))
+
+    play(script, shell=shell, size=(120, 30))
+    assert shell.opened == []
+
+
+def test_dashboard_without_a_shell_has_no_key():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "restart h"))
+        assert "shell" not in {
+            each.binding.action for each in app.screen.active_bindings.values() if each.enabled
+        }
+        assert "Shell" not in {each.title for each in app.get_system_commands(app.screen)}
+        await pilot.press("j", "b")
+        await pilot.pause(0.1)
+        assert len(app.screen_stack) == 1
+
+    play(script)
+
+
+def make_command(path, script: str) -> None:
+    file = path / "docker"
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("script", "obstacle"),
+    [
+        ("exit 0", ""),
+        (
+            'echo "exec failed: sh: executable file not found in PATH" >&2; exit 127',
+            "the container has no sh",
+        ),
+        ('echo "Error: No such container: c1" >&2; exit 1', "Error: No such container: c1"),
+        ("exit 3", "docker exec ended with 3"),
+    ],
+)
+def test_obstacle_is_what_the_docker_command_says(script, obstacle, tmp_path, monkeypatch):
+    make_command(tmp_path, script)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert DockerShell("").find_obstacle("c1") == obstacle
+
+
+def test_missing_docker_command_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "not installed" in DockerShell("").find_obstacle("c1")
+
+
+def test_configured_engine_is_used_and_no_context(tmp_path, monkeypatch):
+    make_command(tmp_path, f'echo "$@ $DOCKER_CONTEXT" > {tmp_path}/arguments')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_CONTEXT", "other")
+    DockerShell("unix:///x.sock").run("c1")
+    assert (tmp_path / "arguments").read_text().strip() == "--host unix:///x.sock exec -it c1 sh"
+
+
+@pytest.mark.docker
+def test_real_container_has_a_shell_and_an_absent_one_does_not(request, docker_engine):
+    containers = request.getfixturevalue("docker_workshop")
+    container_spec = spec()
+    container = containers.run(container_spec)
+    try:
+        shell = DockerShell(docker_engine.connection.url)
+        assert shell.find_obstacle(container) == ""
+        assert "No such container" in shell.find_obstacle("hs-test-there-is-no-such")
+    finally:
+        containers.remove(container_spec.name)
