@@ -9,6 +9,7 @@ import pytest
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.consumer.deferral import (
     LOOK_SECONDS,
+    MAX_DECIDED_OF_PROJECT,
     MAX_ENTRIES_READ,
     MAX_PAUSE,
     MAX_READY,
@@ -227,3 +228,60 @@ def test_requests_that_wait_for_long_follow_the_others_of_a_turn():
     ]
     scene.waiting._decide_due_entries(entries, has_backlog=False)
     assert scene.decided == ["short", "other", "long1", "long2"]
+
+
+def count_due(scene: Scene, seconds: float) -> int:
+    return len(scene.bus.read_due(ROLE, [STREAM], scene.clock.now() + seconds, count=10_000).entries)
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_only_crowded_projects_wait_longer_than_their_reason(beyond):
+    scene = Scene(MAX_DECIDED_OF_PROJECT + beyond, "shop")
+    scene.clock.advance(1.0)
+    entries = scene.bus.read_due(ROLE, [STREAM], scene.clock.now(), count=1000).entries
+    scene.waiting._decide_due_entries(entries, has_backlog=True)
+    assert len(scene.decided) == MAX_DECIDED_OF_PROJECT
+    assert count_due(scene, 1.1) == (0 if beyond else MAX_DECIDED_OF_PROJECT)
+    assert count_due(scene, MAX_PAUSE + 0.1) == MAX_DECIDED_OF_PROJECT + beyond
+
+
+def test_role_may_be_busy_for_long_when_no_entry_waits():
+    scene = Scene(1)
+    scene.look()
+    assert scene.waiting.seconds(10.0) == 1.0
+    scene.paused = False
+    scene.clock.advance(1.0)
+    assert scene.waiting.seconds(10.0) == LOOK_SECONDS
+    scene.look()
+    assert scene.waiting.seconds(10.0) == 10.0
+
+
+def test_due_entries_are_looked_for_at_intervals(monkeypatch):
+    scene, reads = Scene(1), []
+    read_due = scene.bus.read_due
+    monkeypatch.setattr(
+        scene.bus, "read_due", lambda *each, **some: reads.append(1) or read_due(*each, **some)
+    )
+    for seconds in (0.0, 0.0, LOOK_SECONDS / 2, LOOK_SECONDS / 2, 0.0):
+        scene.clock.advance(seconds)
+        scene.look()
+    assert len(reads) == 2
+
+
+def test_role_that_defers_nothing_looks_for_nothing(monkeypatch):
+    bus, reads = InMemoryBus(FakeClock()), []
+    for name in ("read_due", "requeue_due"):
+        monkeypatch.setattr(bus, name, lambda *_, **__: reads.append(1))
+    role = RESPONDER._replace(defers=False)
+    waiting = DeferredEntries(lambda *_: [], make_consumer_context(role, bus, FakeClock(), threading.Event()))
+    waiting.begin()
+    waiting.look()
+    assert (waiting.seconds(10.0), reads) == (10.0, [])
+
+
+def test_small_step_back_of_the_clock_leaves_entries_deferred():
+    scene = Scene(2)
+    scene.look()
+    scene.clock.advance(-1.0)
+    scene.look()
+    assert scene.on_stream == 2

@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from hemostat.agents.responder.brief_inspector import BriefInspector
-from hemostat.agents.responder.host_containers import MAX_REPLICAS, HostContainers
+from hemostat.agents.responder.host_containers import CACHE_SECONDS, MAX_REPLICAS, HostContainers
 from hemostat.core.ledger.rows import Attempt
-from hemostat.core.remediation.decision import ReplicaHealth
+from hemostat.core.model import ListedContainer
+from hemostat.core.remediation.decision import OtherProjects, ReplicaHealth
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.trust import TRUST_OWN
 from hemostat.errors import EngineTimeoutError
-from hemostat.events import Action, Kind, Outcome, Reason
+from hemostat.events import Action, Container, Kind, Outcome, Reason
 from tests.support.responder_harness import ResponderHarness
 from tests.support.samples import composed
 
@@ -141,3 +143,82 @@ def test_attempts_under_way_are_checked_by_one_inspection(scene, calls):
     ]
     assert hosts.find_gone(attempts, now) == hosts.find_gone(attempts, now + 1) == {"removed"}
     assert calls == [((*ids, "removed"), True)]
+
+
+def test_running_replicas_are_inspected_first(scene):
+    hosts, ids = make_service(scene, MAX_REPLICAS + 1)
+    scene.engine.crash(ids[1], 1)
+    assert ask(scene, hosts) == ReplicaHealth(MAX_REPLICAS - 1, MAX_REPLICAS - 1, itself=True)
+
+
+def test_container_removed_after_the_list_is_not_a_replica(scene):
+    hosts, (_, other) = make_service(scene)
+    assert ask(scene, hosts).size == 1
+    scene.engine.remove(other)
+    assert ask(scene, hosts, version=2) == ReplicaHealth(0, 0, itself=True)
+
+
+def test_container_of_another_image_is_not_a_replica(scene):
+    hosts, _ = make_service(scene)
+    scene.make("api-3", labels=composed("api"), image="other")
+    assert ask(scene, hosts).size == 1
+
+
+@pytest.mark.parametrize(("seconds", "lists"), [(CACHE_SECONDS / 2, 1), (CACHE_SECONDS, 2), (-1.0, 2)])
+def test_answers_of_the_engine_are_used_for_a_short_time(scene, calls, seconds, lists):
+    hosts, _ = make_service(scene)
+    for _ in range(2):
+        ask(scene, hosts)
+        scene.clock.advance(seconds)
+    assert calls.count("listing") == lists
+    assert len(calls) == 2 * lists
+
+
+@pytest.mark.parametrize(("seconds", "inspections"), [(CACHE_SECONDS / 2, 1), (CACHE_SECONDS, 2), (-1.0, 2)])
+def test_removed_containers_are_known_for_a_short_time(scene, calls, seconds, inspections):
+    hosts, _ = make_service(scene)
+    now = scene.clock.now()
+    attempt = Attempt(key="k", container="x", action=Action.START, time=now, by="", lease=now)
+    host = Attempt(key="h", container="", action=Action.CLEANUP, time=now, by="", lease=now)
+    assert hosts.find_gone([attempt, host], now) == {"k"}
+    assert hosts.find_gone([attempt, host], now + seconds) == {"k"}
+    assert calls == [(("x",), True)] * inspections
+
+
+def find_others(scene: ResponderHarness, **limits: Any) -> OtherProjects:
+    hosts = HostContainers(
+        scene.engine, BriefInspector(scene.engine, scene.clock), ResponderSettings(**limits), TRUST_OWN
+    )
+    return hosts.find_other_projects(Container(id="x", name="x", labels=composed("api")), scene.clock.now())
+
+
+def test_containers_of_other_projects_may_need_an_action(scene):
+    scene.engine.remove(scene.web)
+    scene.make("api-1", labels=composed("api"))
+    assert find_others(scene) is OtherProjects.NONE
+    other = scene.make("blog-1", labels=composed("blog", "blog"))
+    assert find_others(scene) is OtherProjects.WELL
+    scene.engine.set_health(other, "unhealthy")
+    assert find_others(scene) is OtherProjects.FAILING
+    assert find_others(scene, protect=("blog*",)) is OtherProjects.NONE
+
+
+@pytest.mark.parametrize(
+    ("code", "age", "state"),
+    [
+        (7, 900.0, OtherProjects.FAILING),
+        (7, 901.0, OtherProjects.NONE),
+        (0, 1.0, OtherProjects.NONE),
+    ],
+)
+def test_container_that_failed_long_ago_needs_no_action(scene, code, age, state):
+    row = ListedContainer(
+        ref=Container(id="b", name="b"), status="exited", exit_code=code, age=age, health=None
+    )
+    scene.engine.list_containers = lambda: [row]
+    assert find_others(scene, expire=900.0) is state
+    scene.engine.list_containers = lambda: [msgspec.structs.replace(row, age=None)]
+    assert find_others(scene) is OtherProjects.NONE
+    scene.engine.disconnect()
+    del scene.engine.list_containers
+    assert find_others(scene) is OtherProjects.FAILING

@@ -153,8 +153,9 @@ class ActionExecutor:
 
     def find_stop_seconds(self, action: Action, current: ContainerInfo | None) -> float:
         """Return the maximum seconds that the container takes to stop in this action; 0 where it is down."""
-        stops = current is not None and current.is_running and action in {Action.RESTART, Action.STOP}
-        return self._find_stop_seconds(current) if stops and current is not None else 0.0
+        if current is None or not current.is_running or action not in {Action.RESTART, Action.STOP}:
+            return 0.0
+        return self._find_stop_seconds(current)
 
     def _find_stop_seconds(self, info: ContainerInfo) -> float:
         return compute_stop_seconds(info.ref, info, self._limits.stop_timeout_max)

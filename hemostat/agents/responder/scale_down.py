@@ -64,7 +64,7 @@ class ScaleDown:
     ) -> ContainerInfo | None:
         """Return a container whose limit, or whose service's number of replicas, is due to be restored."""
         current = self._executor.read_current(scaled)
-        if not scaling.is_still_raised(scaled, current):
+        if current is None or not scaling.is_still_raised(scaled, current):
             self._ledger.remove_raised_limit(self._host, scaled)
             return None
         members = self._inspect_members(scaled)
@@ -95,19 +95,19 @@ class ScaleDown:
         ]
 
     def _measure_usage(
-        self, scaled: RaisedLimit, members: Sequence[ContainerInfo], current: float | None
+        self, scaled: RaisedLimit, members: Sequence[ContainerInfo], current: float
     ) -> float | None:
         """Return the current usage of the raised resource, in the unit of `scaling.should_restore_limit`;
         None where it is unknown."""
         if scaled.resource is Resource.MEMORY:
             sample = self._read_sample(members[0])
             return None if sample is None or not sample.memory else float(sample.memory)
-        cores = self._measure_cores(members)
-        if any(each is None for each in cores):
+        cores = [each for each in self._measure_cores(members) if each is not None]
+        if len(cores) < len(members):
             return None
         if scaled.resource is Resource.CPU:
             return cores[0]
-        return scaling.estimate_busy_replicas(members, [each or 0.0 for each in cores], current or 0.0)
+        return scaling.estimate_busy_replicas(members, cores, current)
 
     def _measure_cores(self, members: Sequence[ContainerInfo]) -> list[float | None]:
         """Return the cores that each container uses now; None where they cannot be measured."""

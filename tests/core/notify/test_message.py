@@ -6,6 +6,7 @@ import pytest
 
 from hemostat.core.notify.message import (
     MAX_FACT_CHARACTERS,
+    MAX_HEADLINE_CHARACTERS,
     MAX_LISTED_INCIDENTS,
     build_digest,
     format_headline,
@@ -99,3 +100,36 @@ def test_field_without_a_value_is_empty_in_a_template():
     took = make_notification(Topic.OPENED, took=3.1, action="restart")
     assert format_headline(took, template) == "web restart: [3.1 s]"
     assert "Took" not in dict(single(make_notification(Topic.OPENED), {}).facts)
+
+
+def test_message_names_the_commands_for_its_incident():
+    assert single(make_notification(Topic.ESCALATED), {}).more == (
+        "hemostat explain i1; hemostat acknowledge i1"
+    )
+    assert single(make_notification(Topic.OPENED), {}).more == "hemostat explain i1"
+
+
+def test_message_about_hemostat_itself_names_no_incident():
+    message = single(make_notification(Topic.GONE, kind="", container="monitor", what="for 1 min"), {})
+    assert message.more == ""
+    assert message.facts == (("Where", "h"), ("What", "for 1 min"))
+
+
+def test_long_headline_is_cut():
+    told = format_headline(make_notification(Topic.OPENED, container="x" * 500), {})
+    assert len(told) == MAX_HEADLINE_CHARACTERS
+    assert told.endswith("…")
+
+
+def test_digest_has_the_highest_severity_and_the_hosts():
+    message = build_digest(
+        [
+            make_notification(Topic.OPENED, 1.0, severity=Severity.WARNING, host="b"),
+            make_notification(Topic.OPENED, 0.0, severity=Severity.CRITICAL, host="a"),
+            make_notification(Topic.DRY_RUN, 2.0, severity=Severity.WARNING),
+        ],
+        {},
+    )
+    assert message.severity is Severity.CRITICAL
+    assert message.title == "3 incidents: 2 opened, 1 dry run"
+    assert [line[-3:] for line in message.lines] == ["(a)", "(b)", "(h)"]
