@@ -4,13 +4,14 @@ import os
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisEvidence, connect
 from hemostat.cli.history.evidence import format_snapshot
 from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun, MetricPoint, decode
 from hemostat.core.model import ContainerInfo
-from tests.support.samples import NOW, WEB, needed
+from tests.support.samples import NOW, WEB, alert, event, needed
 
 KEPT = build_snapshot(
     needed(),
@@ -46,6 +47,14 @@ def test_stored_evidence_is_printed(bus, hemostat):
     RedisEvidence(connect(server.url)).put("i1", KEPT)
     assert "out of cheese" in hemostat("evidence", "i1").out
     assert decode(hemostat("evidence", "i1", "--json").out.encode()) == KEPT
+
+
+@pytest.mark.parametrize("name", ["web", "i1", "i"])
+def test_evidence_is_found_by_container_and_prefix(bus, hemostat, name):
+    server = EmbeddedRedis(Path(os.environ["HEMOSTAT_STATE_DIR"]))
+    RedisEvidence(connect(server.url)).put("i17", KEPT)
+    bus.publish([event(alert(), incident="i17"), event(alert(), 5.0, incident="i18")])
+    assert "out of cheese" in hemostat("evidence", name).out
 
 
 def test_evidence_as_json_has_no_control_characters(bus, hemostat):

@@ -78,7 +78,7 @@ def test_one_of_two_responders_executes_an_order(everything, make_container, doc
         assert docker_engine.inspect(name).started_at > with_start.started_at
         safety = everything.status()["safety"]
         ((_, host),) = safety.items()
-        assert host["containers"][name]["budget"]["used"] == 1
+        assert host["containers"][name]["orders"]["used"] == 1
     finally:
         second.terminate()
         second.communicate(timeout=30)

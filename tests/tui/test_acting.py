@@ -131,8 +131,8 @@ def test_missing_command_label_is_reported():
 
 
 def spent(*, override: bool) -> "ActionHarness":
-    """Where the container's budget is spent."""
-    limits = msgspec.structs.replace(LIMITS, budget=0, orders_override=override)
+    """Where the budget of orders is spent."""
+    limits = msgspec.structs.replace(LIMITS, orders_budget=0, orders_override=override)
     return ActionHarness(limits)
 
 
@@ -140,14 +140,14 @@ def test_force_is_toggled_in_the_confirmation():
     async def script(office, app, pilot):
         await pilot.press("j", "R")
         await until(pilot, lambda: says(app, "it will be refused: budget_spent"))
-        assert not says(app, "--force")
+        assert not says(app, "restart db --force")
         await pilot.press("f")
         await until(pilot, lambda: says(app, "the limits allow it"))
         assert says(app, "hemostat order restart db --force")
         assert says(app, "ignoring budget and breakers?")
         await pilot.press("f")
         await until(pilot, lambda: says(app, "it will be refused: budget_spent"))
-        assert not says(app, "--force")
+        assert not says(app, "restart db --force")
         await pilot.press("f", "y")
         await until(pilot, office.ordered)
         (given,) = office.ordered()
@@ -175,7 +175,7 @@ def test_pause_cannot_be_forced():
         await until(pilot, lambda: says(app, "y yes   n no"))
         assert not says(app, "f force")
         await pilot.press("f")
-        assert not says(app, "--force")
+        assert not says(app, "restart db --force")
 
     ActionHarness().play(script)
 

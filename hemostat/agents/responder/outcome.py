@@ -183,4 +183,5 @@ def _refused_order(case: RequestCase, end: ActionEnd, by: str, now: float) -> At
         outcome=end.outcome,
         reason=end.reason,
         finished=now,
+        ordered=True,
     )

@@ -1,6 +1,6 @@
 """`hemostat evidence INCIDENT`: prints the evidence snapshots of an incident."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import click
@@ -10,26 +10,43 @@ from hemostat.cli.options import Globals
 from hemostat.cli.output.terminal import write_json
 from hemostat.core.evidence.render import build_sections, format_heading
 from hemostat.core.evidence.snapshot import EvidenceSnapshot, encode
+from hemostat.core.history.incident_log import IncidentLog
 from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError
 
 
 @click.command()
-@click.argument("incident", shell_complete=complete_incidents)
+@click.argument("name", metavar="INCIDENT", shell_complete=complete_incidents)
 @click.pass_obj
-def evidence(options: Globals, incident: str) -> None:
-    """Print the evidence saved before each action on an incident. Secrets are masked."""
+def evidence(options: Globals, name: str) -> None:
+    """Print the evidence saved before each action on INCIDENT: an id, a prefix of an id, or the name of a
+    container, for its latest incident. Secrets are masked.
+    """
     from hemostat import app
 
-    with app.open_evidence_store(options.load_settings()) as evidence_store:
-        snapshots = evidence_store.get(incident)
+    settings = options.load_settings()
+    with app.open_evidence_store(settings) as evidence_store:
+        snapshots = evidence_store.get(name)
+        if not snapshots:
+            with app.open_operator(settings) as orders:
+                known_ids = _find_incidents(orders.list_incidents(), name)
+            snapshots = next(filter(None, map(evidence_store.get, known_ids)), [])
     if not snapshots:
-        raise HemoStatError(f"no evidence is stored for incident {incident!r}", hint="see: hemostat events")
+        raise HemoStatError(f"no evidence is stored for incident {name!r}", hint="see: hemostat events")
     for snapshot in snapshots:
         if options.json:
             write_json(encode(snapshot))
         else:
             click.echo("\n".join(escape_controls(line) for line in format_snapshot(snapshot)))
+
+
+def _find_incidents(incident_logs: Sequence[IncidentLog], name: str) -> list[str]:
+    """The ids that begin with `name`, and those of incidents of the container `name`; the latest first."""
+    return [
+        each.incident
+        for each in reversed(incident_logs)
+        if name and (each.incident.startswith(name) or each.container.name == name)
+    ]
 
 
 def format_snapshot(snapshot: EvidenceSnapshot) -> Iterator[str]:

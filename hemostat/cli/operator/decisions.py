@@ -4,7 +4,6 @@ They take effect before the next action of every responder. Each is recorded, an
 operator's name: the user of this machine, or the name in --by.
 """
 
-import difflib
 import getpass
 import json
 import socket
@@ -18,6 +17,7 @@ import click
 
 from hemostat import errors
 from hemostat.cli.completion.names import complete_approvals, complete_containers
+from hemostat.cli.operator.near_names import suggest_nearest
 from hemostat.cli.options import Globals
 from hemostat.cli.output.tables import Row, Table, show_table
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer
@@ -39,6 +39,10 @@ container_option = click.option(
     metavar="NAME",
     shell_complete=complete_containers,
     help="Only this container. Default: all containers.",
+)
+
+ahead_option = click.option(
+    "--ahead", is_flag=True, help="Accept the name of a container that is not watched, or does not exist yet."
 )
 
 
@@ -112,14 +116,17 @@ def reject(options: Globals, approval_id: str, reason: str, by: str | None) -> i
     "--for", "seconds", type=Duration(), metavar="TIME", help="Duration, such as 30m. Default: until resumed."
 )
 @container_option
+@ahead_option
 @reason_option
 @by_option
 @click.pass_obj
-def pause(options: Globals, seconds: float | None, container: str, reason: str, by: str | None) -> None:
+def pause(
+    options: Globals, seconds: float | None, container: str, ahead: bool, reason: str, by: str | None
+) -> None:
     """Pause all remediation. Detection and notifications continue, and actions wait."""
     if seconds is not None and seconds <= 0:
         raise UsageError("--for must be longer than 0", hint="give --for a time, such as 30m")
-    _require_known(options, container)
+    _require_known(options, container, ahead=ahead)
     with open_operator(options) as orders:
         pause_set = orders.pause(container, by=by or find_user(), reason=reason, seconds=seconds)
     length = "until: hemostat resume" if seconds is None else f"for {show_duration(seconds)}"
@@ -136,11 +143,13 @@ def pause(options: Globals, seconds: float | None, container: str, reason: str, 
 def resume(options: Globals, container: str, reason: str, by: str | None) -> int:
     """Resume remediation."""
     with open_operator(options) as orders:
+        pauses = orders.read_controls().pauses
         is_resumed = orders.resume(container, by=by or find_user(), reason=reason)
+    near = "" if is_resumed else suggest_nearest(container, pauses.keys() - {ALL_CONTAINERS}, "")
     text = (
         f"resumed: {_name_target(container)}"
         if is_resumed
-        else f"no pause was in effect for {_name_target(container)}"
+        else ": ".join(filter(None, (f"no pause was in effect for {_name_target(container)}", near)))
     )
     print_result(options, text, container=container, resumed=is_resumed)
     return errors.OK if is_resumed else errors.FAILURE
@@ -148,42 +157,42 @@ def resume(options: Globals, container: str, reason: str, by: str | None) -> int
 
 @click.command()
 @container_option
+@ahead_option
 @reason_option
 @by_option
 @click.pass_obj
-def reset(options: Globals, container: str, reason: str, by: str | None) -> None:
+def reset(options: Globals, container: str, ahead: bool, reason: str, by: str | None) -> None:
     """Close the circuit breaker and release the leases: earlier failures no longer count, and unfinished
     actions no longer block others, unless a running responder is working on them.
     """
-    _require_known(options, container)
+    _require_known(options, container, ahead=ahead)
     with open_operator(options) as orders:
         orders.reset_breaker(container, by=by or find_user(), reason=reason)
     print_result(options, f"breaker closed: {_name_target(container)}", container=container)
 
 
-def _require_known(options: Globals, container: str) -> None:
-    """Raise UsageError for a name that no watched container has.
-
-    If nothing is watched, every name is accepted.
-    """
+def _require_known(options: Globals, container: str, *, ahead: bool) -> None:
+    """Raise UsageError for a name that no watched container has. `ahead`: accept every name."""
     from hemostat import app
 
-    if container == ALL_CONTAINERS:
+    if ahead or container == ALL_CONTAINERS:
         return
     with closing(app.open_bus(options.load_settings(), start=False)) as bus:
         stats = [event.data for event in bus.read_last_values("container_stats")]
-    names = sorted({each.container.name for each in stats if isinstance(each, ContainerStats)})
-    if names and container not in names:
-        near = difflib.get_close_matches(container, names, n=2, cutoff=0.75)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see: hemostat status"
+    names = {each.container.name for each in stats if isinstance(each, ContainerStats)}
+    if container not in names:
+        otherwise = "see: hemostat status; --ahead accepts a name that does not exist yet"
+        hint = suggest_nearest(container, names, otherwise)
         raise UsageError(f"no watched container is named {container!r}", hint=hint)
 
 
 def _answer(options: Globals, approval_id: str, answer: ApprovalAnswer, reason: str, by: str | None) -> int:
     with open_operator(options) as orders:
         answered = orders.answer_approval(approval_id, answer, by=by or find_user(), reason=reason)
+        known_ids = [] if answered else [each.id for each in orders.list_approvals()]
     if answered is None:
-        raise UsageError(f"no pending approval has the id {approval_id!r}", hint="see: hemostat approvals")
+        hint = suggest_nearest(approval_id, known_ids, "see: hemostat approvals")
+        raise UsageError(f"no pending approval has the id {approval_id!r}", hint=hint)
     approval, is_settled = answered
     text = (
         f"{answer}: {approval.action} of {approval.container}"

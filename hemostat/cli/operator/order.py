@@ -16,6 +16,7 @@ import msgspec
 from hemostat import errors
 from hemostat.cli.completion.names import complete_host_containers
 from hemostat.cli.operator.decisions import Duration, by_option, find_user, reason_option
+from hemostat.cli.operator.near_names import suggest_nearest
 from hemostat.cli.options import Globals
 from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
@@ -147,11 +148,15 @@ def _find_container(
     If there are several hosts, one must be named: another host's container may be missing.
     """
     if several and "/" not in name:
-        raise UsageError(f"{name!r} exists on several hosts", hint="write HOST/CONTAINER")
+        raise UsageError(f"there are several hosts: {name!r} has no host", hint="write HOST/CONTAINER")
     for host, each in containers:
         if name in {each.name, f"{host}/{each.name}"}:
             return host, each
-    raise UsageError(f"no watched container is named {name!r}", hint="see: hemostat status")
+    known_names = [f"{host}/{each.name}" if several else each.name for host, each in containers]
+    raise UsageError(
+        f"no watched container is named {name!r}",
+        hint=suggest_nearest(name, known_names, "see: hemostat status"),
+    )
 
 
 def _confirm_orders(orders: "OperatorCommands", placed: Sequence[tuple[str, Order]], *, yes: bool) -> None:

@@ -143,7 +143,7 @@ def _make_limit_rows(status: SystemStatus, several: bool, now: float) -> list[Ro
         _make_limit_row(
             f"{host}/{name}" if several else name,
             own.breaker,
-            _format_budget(own.budget, now),
+            _format_budgets(own.budget, own.orders, now),
             _format_holds(own.pause if own.pause != each.pause else None, own.backoff, now, own.attempt),
             now,
         )
@@ -167,6 +167,14 @@ def _make_limit_row(subject: str, breaker: BreakerState, budget: str, blocks: st
     elif breaker.open:
         breaker_text = f"OPEN for {show_duration(breaker.until - now)}"
     return Row((subject, breaker_text, budget, blocks), fault=breaker.open)
+
+
+def _format_budgets(budget: RestartBudget, orders: RestartBudget | None, now: float) -> str:
+    """The budget of automatic actions, and that of orders if it is used."""
+    if orders is None:
+        return _format_budget(budget, now)
+    ordered = f"orders {_format_budget(orders, now)}"
+    return f"{_format_budget(budget, now)}, {ordered}" if budget.used else ordered
 
 
 def _format_budget(budget: RestartBudget, now: float) -> str:

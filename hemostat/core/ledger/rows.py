@@ -87,6 +87,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Seconds that the container's process had run before it failed."""
     acted: bool = False
     """Whether the container was acted on although the outcome says that the action did not apply."""
+    ordered: bool = False
+    """Whether a person ordered the action. False in rows of earlier versions."""
 
 
 class ManualStop(msgspec.Struct, frozen=True):

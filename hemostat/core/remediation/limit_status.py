@@ -16,19 +16,26 @@ from hemostat.core.remediation.circuit_breaker import (
     compute_container_breaker,
     find_worst_host_breaker,
 )
-from hemostat.core.remediation.restart_budget import RestartBudget, compute_backoff_end, compute_budget
+from hemostat.core.remediation.restart_budget import (
+    RestartBudget,
+    compute_backoff_end,
+    compute_budget,
+    compute_order_budget,
+)
 from hemostat.core.settings.responder import ResponderSettings
 
 
 class ContainerLimitStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Limit status of one container. `backoff` is when the back-off after the last action ends (epoch
-    seconds), 0 without a back-off. `attempt` is the running attempt."""
+    seconds), 0 without a back-off. `attempt` is the running attempt. `orders` is the budget of orders, None
+    without an order in its window."""
 
     breaker: BreakerState
     budget: RestartBudget
     backoff: float = 0.0
     pause: Pause | None = None
     attempt: Attempt | None = None
+    orders: RestartBudget | None = None
 
 
 class HostLimitStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,10 +82,12 @@ def _compute_container_status(
     leased_attempts = (
         each for each in attempts if each.outcome is None and is_leased(each, now, book.controls)
     )
+    orders = compute_order_budget(attempts, limits, now)
     return ContainerLimitStatus(
         breaker=compute_container_breaker(name, attempts, book, limits, now),
         budget=compute_budget(attempts, limits, now),
         backoff=backoff_end if backoff_end > now else 0.0,
         pause=book.controls.find_pause(name, now),
         attempt=next(leased_attempts, None),
+        orders=orders if orders.used else None,
     )

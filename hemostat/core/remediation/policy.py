@@ -9,6 +9,7 @@ objection decides:
    same incident before. The request is out of date, the container is protected, or the action is not allowed
    for it.
 3. The container's budget of actions within the window is spent, or the cooldown after that has not passed.
+   Orders have a budget of their own.
 4. The circuit breaker of the container or of the host is open.
 5. Remediation is paused: requests wait until the pause ends, and orders given meanwhile are refused.
 6. An approval is needed, and is missing or was rejected. Orders count as approved.
@@ -46,7 +47,7 @@ from hemostat.core.remediation.decision import (
 )
 from hemostat.core.remediation.repetition import build_attempt_key, find_permission_needed, refuse_repetition
 from hemostat.core.remediation.request_check import refuse_misdirected, refuse_order, refuse_unfounded
-from hemostat.core.remediation.restart_budget import compute_backoff_end, compute_budget
+from hemostat.core.remediation.restart_budget import compute_backoff_end, compute_budget, compute_order_budget
 from hemostat.core.remediation.slots import BUSY_RETRY_SECONDS, find_rush_wait, find_wait
 from hemostat.core.settings.monitor import should_watch
 from hemostat.core.settings.responder import ResponderSettings
@@ -96,7 +97,10 @@ def decide(
         or (
             None
             if forced
-            else _check_budget(book, limits, now) or _check_breakers(container, situation, limits, now)
+            else (
+                _check_budget(book, limits, now) if order is None else _check_order_budget(book, limits, now)
+            )
+            or _check_breakers(container, situation, limits, now)
         )
         or (
             _wait_for_resume(container, book.controls, now)
@@ -120,6 +124,7 @@ def decide(
                 time=now,
                 by=by,
                 lease=now + lease,
+                ordered=order is not None,
             )
         )
     )
@@ -248,6 +253,19 @@ def _check_budget(book: LedgerSnapshot, limits: ResponderSettings, now: float) -
     return Refuse(Reason.COOLDOWN, f"for another {time_left}") if budget.until else None
 
 
+def _check_order_budget(book: LedgerSnapshot, limits: ResponderSettings, now: float) -> Refuse | None:
+    """Rule 3 for orders: automatic actions do not use up what a person may order."""
+    budget = compute_order_budget(book.attempts, limits, now)
+    if not budget.is_spent:
+        return None
+    way_out = "--force overrides it" if limits.orders_override else "responder.orders_budget sets it"
+    if budget.limit == 0:
+        return Refuse(Reason.BUDGET_SPENT, f"responder.orders_budget is 0; {way_out}")
+    used = f"{budget.used} of {budget.limit} orders in {show_duration(limits.budget_window)}"
+    again = show_duration(max(0.0, budget.until - now))
+    return Refuse(Reason.BUDGET_SPENT, f"{used}, again in {again}; {way_out}")
+
+
 def _check_breakers(
     container: Container, situation: DecisionInput, limits: ResponderSettings, now: float
 ) -> Decision | None:
@@ -260,7 +278,10 @@ def _check_breakers(
             continue
         failed = f"{state.failures} failed remediations in a row"
         why = f"of the {scope}, after {failed}, for another {show_duration(state.until - now)}"
-        if scope == "container" or situation.order is not None:
+        if situation.order is not None:
+            option = f" --container {container.name}" if scope == "container" else ""
+            return Refuse(Reason.BREAKER_OPEN, f"{why}; hemostat reset{option} closes it")
+        if scope == "container":
             return Refuse(Reason.BREAKER_OPEN, why)
         return Wait(min(state.until, now + PEOPLE_RETRY_SECONDS), why, Reason.BREAKER_OPEN)
     if host.half_open and any(each.project == project for each in situation.list_running_attempts(now)):

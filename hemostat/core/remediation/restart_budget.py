@@ -34,9 +34,9 @@ class RestartBudget(msgspec.Struct, frozen=True):
 
 
 def compute_budget(attempts: Iterable[Attempt], limits: ResponderSettings, now: float) -> RestartBudget:
-    """The budget from one container's attempts, oldest first. The cooldown starts at the last of
-    `limits.budget` attempts within the window."""
-    times = [attempt.time for attempt in attempts if not is_free(attempt)]
+    """The budget of automatic actions from one container's attempts, oldest first. The cooldown starts at the
+    last of `limits.budget` attempts within the window."""
+    times = [attempt.time for attempt in attempts if not (attempt.ordered or is_free(attempt))]
     within = [time for time in times if now - time < limits.budget_window]
     if limits.budget == 0:
         return RestartBudget(len(within), 0)
@@ -49,6 +49,15 @@ def compute_budget(attempts: Iterable[Attempt], limits: ResponderSettings, now: 
         if last - first < limits.budget_window and now - last < limits.cooldown
     )
     return RestartBudget(len(within), limits.budget, next(spent, 0.0))
+
+
+def compute_order_budget(attempts: Iterable[Attempt], limits: ResponderSettings, now: float) -> RestartBudget:
+    """The budget of orders from one container's attempts, oldest first. Orders have no cooldown."""
+    times = [attempt.time for attempt in attempts if attempt.ordered and not is_free(attempt)]
+    within = [time for time in times if now - time < limits.budget_window]
+    is_spent = len(within) >= limits.orders_budget > 0
+    until = within[-limits.orders_budget] + limits.budget_window if is_spent else 0.0
+    return RestartBudget(len(within), limits.orders_budget, until)
 
 
 def compute_backoff_end(

@@ -39,6 +39,8 @@ class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         Action.EXEC,
     )
     """Actions that people may order (`hemostat order`)."""
+    orders_budget: Annotated[int, Meta(ge=0)] = 10
+    """Actions that people may order on one container within `budget_window`. They use no other budget."""
     orders_override: bool = False
     """Whether orders may exceed budget, breakers, back-off and the minimum of healthy replicas."""
     protect: tuple[str, ...] = ()

@@ -7,14 +7,14 @@ import pytest
 from hemostat.core.ledger.controls import Controls, Pause
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.remediation.circuit_breaker import BreakerState
-from hemostat.core.remediation.decision import Act, Refuse, Wait
+from hemostat.core.remediation.decision import Act, DecisionInput, Refuse, Wait
 from hemostat.core.remediation.limit_status import HostLimitStatus, compute_host_status
-from hemostat.core.remediation.orders import preview_decision
+from hemostat.core.remediation.policy import decide
 from hemostat.core.remediation.restart_budget import RestartBudget
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Reason
-from tests.support.attempts import attempt, failed
-from tests.support.samples import NOW, order
+from tests.support.attempts import LEASE, attempt, failed
+from tests.support.samples import NOW, alert, needed
 
 LIMITS = ResponderSettings()
 
@@ -139,9 +139,11 @@ def test_running_action_is_shown_until_its_lease_ends():
 )
 def test_shown_limits_are_those_of_the_decision(attempts):
     own = look(*attempts).get_container_status("web")
-    decision = preview_decision(
-        order(), LedgerSnapshot(version=1, attempts=attempts, running_attempts=attempts[-1:]), LIMITS, NOW
+    book = LedgerSnapshot(
+        version=1, attempts=attempts, running_attempts=attempts[-1:], alerted_container="web"
     )
+    request = needed(alert=alert(since=NOW - 1))
+    decision = decide(request, "i1", DecisionInput(book=book), LIMITS, by="a", lease=LEASE, now=NOW)
     if own.budget.until:
         assert isinstance(decision, Refuse)
         assert decision.reason in {Reason.BUDGET_SPENT, Reason.COOLDOWN}
@@ -150,3 +152,9 @@ def test_shown_limits_are_those_of_the_decision(attempts):
         assert decision.reason is Reason.BREAKER_OPEN
     else:
         assert isinstance(decision, Wait if own.backoff or own.attempt else Act)
+
+
+def test_orders_have_a_budget_of_their_own():
+    status = look(attempt(50.0, ordered=True), attempt(20.0)).get_container_status("web")
+    assert (status.budget.used, status.orders) == (1, RestartBudget(1, LIMITS.orders_budget))
+    assert look(attempt(20.0)).get_container_status("web").orders is None

@@ -36,7 +36,8 @@ from tests.support.attempts import LEASE, PAUSED, attempt, failed
 from tests.support.samples import NOW, alert, event, needed, order
 
 LIMITS = ResponderSettings()
-SPENT = tuple(attempt(ago) for ago in (3000.0, 2000.0, 1000.0))
+ORDERED = tuple(attempt(3000.0 - n, ordered=True) for n in range(10))
+SET_BY = "responder.orders_budget sets it"
 OVERRIDE = ResponderSettings(orders_override=True)
 NO_REPLICAS = ReplicaHealth()
 
@@ -82,7 +83,7 @@ def test_order_needs_no_approval(limits):
         (ResponderSettings(orders=(Action.START,)), labelled(), Reason.NOT_ALLOWED),
         (ResponderSettings(mode="dry-run"), labelled(), Reason.DRY_RUN),
         (LIMITS, labelled(mode="dry-run"), Reason.DRY_RUN),
-        (ResponderSettings(budget=0), labelled(), Reason.BUDGET_SPENT),
+        (ResponderSettings(orders_budget=0), labelled(), Reason.BUDGET_SPENT),
     ],
 )
 def test_forbidden_action_is_refused_for_everyone(limits, container, reason):
@@ -111,8 +112,7 @@ def test_action_none_is_not_an_order():
 @pytest.mark.parametrize(
     ("attempts", "book", "reason"),
     [
-        (SPENT, {}, Reason.BUDGET_SPENT),
-        (tuple(attempt(ago) for ago in (5000.0, 4000.0, 3000.0)), {}, Reason.COOLDOWN),
+        (ORDERED, {}, Reason.BUDGET_SPENT),
         (
             (),
             {"ended_attempts": tuple(failed(50.0 + n, container=f"c{n}", host_fault=True) for n in range(5))},
@@ -127,6 +127,55 @@ def test_limits_apply_to_orders_unless_overridden(attempts, book, reason):
         assert isinstance(decision, Refuse)
         assert decision.reason is reason
     assert isinstance(ask(*attempts, wanted=forced, limits=OVERRIDE, **book), Act)
+
+
+def test_automatic_actions_use_no_budget_of_orders():
+    spent = [attempt(ago) for ago in (3000.0, 2000.0, 1000.0)]
+    assert isinstance(ask(*spent), Act)
+    assert isinstance(ask(limits=ResponderSettings(budget=0)), Act)
+
+
+def test_orders_use_no_budget_of_automatic_actions():
+    recent = LedgerSnapshot(version=1, attempts=ORDERED, alerted_container="web")
+    request = needed(alert=alert(since=NOW - 1))
+    limits = ResponderSettings(backoff=0.0)
+    decision = decide(
+        request, "i1", DecisionInput(book=recent), limits, by="responder@a", lease=LEASE, now=NOW
+    )
+    assert isinstance(decision, Act)
+    assert not decision.attempt.ordered
+
+
+def test_attempt_of_an_order_is_marked():
+    decision = ask()
+    assert isinstance(decision, Act)
+    assert decision.attempt.ordered
+
+
+def test_budget_of_orders_moves_on_with_its_window():
+    limits = ResponderSettings(orders_budget=2, budget_window=100.0, backoff=0.0)
+    first, second = attempt(99.0, ordered=True), attempt(50.0, ordered=True)
+    assert ask(first, second, limits=limits) == Refuse(
+        Reason.BUDGET_SPENT, "2 of 2 orders in 1 min 40 s, again in 1 s; responder.orders_budget sets it"
+    )
+    older = attempt(100.0, ordered=True)
+    assert isinstance(ask(older, second, limits=limits), Act)
+    unused = attempt(40.0, ordered=True, outcome=Outcome.REFUSED)
+    assert isinstance(ask(older, second, unused, limits=limits), Act)
+
+
+def test_refused_order_names_the_way_out():
+    failures = tuple(failed(50.0 + n) for n in range(3))
+    decision = ask(*failures)
+    assert isinstance(decision, Refuse)
+    assert decision.detail.endswith("; hemostat reset --container web closes it")
+    host = tuple(failed(50.0 + n, container=f"c{n}", host_fault=True) for n in range(5))
+    decision = ask(ended_attempts=host)
+    assert isinstance(decision, Refuse)
+    assert decision.detail.endswith("; hemostat reset closes it")
+    decision = ask(*ORDERED, limits=OVERRIDE)
+    assert isinstance(decision, Refuse)
+    assert decision.detail.endswith("; --force overrides it")
 
 
 def test_backoff_and_minimum_replicas_apply_to_orders():
@@ -231,7 +280,12 @@ def test_preview_shows_the_action(wanted, words):
     ("attempts", "controls", "limits", "words"),
     [
         ((), Controls(), LIMITS, "the limits allow it"),
-        (SPENT, Controls(), LIMITS, "it will be refused: budget_spent (3 of 3 in 1 h, again in 43 min 20 s)"),
+        (
+            ORDERED,
+            Controls(),
+            LIMITS,
+            f"it will be refused: budget_spent (10 of 10 orders in 1 h, again in 10 min; {SET_BY})",
+        ),
         ((attempt(5.0),), Controls(), LIMITS, "it will wait: back-off of 10 s"),
         ((), Controls(), ResponderSettings(mode="dry-run"), "no action: the mode is dry-run"),
         (

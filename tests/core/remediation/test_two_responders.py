@@ -1,5 +1,7 @@
 """Two responders on one ledger cannot act twice on a request, nor exceed the limits together."""
 
+from collections import defaultdict
+
 import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -32,7 +34,9 @@ CONTAINERS = {
         "queue": {},
     }.items()
 }
-TIGHT = ResponderSettings(concurrency=2, budget=2, backoff=1.0, expire=1e9, rush=5, breaker_failures=2)
+TIGHT = ResponderSettings(
+    concurrency=2, budget=2, orders_budget=1, backoff=1.0, expire=1e9, rush=5, breaker_failures=2
+)
 ORDERS = st.tuples(
     st.sampled_from(sorted(CONTAINERS)),
     st.sampled_from([Action.RESTART, Action.STOP]),
@@ -55,7 +59,7 @@ class Responders(RuleBasedStateMachine):
         self.ledger = InMemoryLedger(self.desk, {("h", name): name for name in CONTAINERS}, self.seals)
         self.acting: list[tuple[Attempt, str]] = []
         """Attempts in hand, and by whom."""
-        self.acted: dict[str, list[float]] = {name: [] for name in CONTAINERS}
+        self.acted: dict[tuple[str, bool], list[float]] = defaultdict(list)
         self.begun: dict[str, Attempt] = {}
         """What was reserved, by its key."""
 
@@ -97,7 +101,7 @@ class Responders(RuleBasedStateMachine):
 
     def begin(self, attempt: Attempt, by: str) -> None:
         assert attempt.key not in self.begun, f"{attempt.key} is begun twice"
-        self.acted[attempt.container].append(self.now)
+        self.acted[attempt.container, attempt.ordered].append(self.now)
         self.work(attempt, by)
 
     def work(self, attempt: Attempt, by: str) -> None:
@@ -139,10 +143,11 @@ class Responders(RuleBasedStateMachine):
 
     @invariant()
     def the_budget_holds(self) -> None:
-        for times in self.acted.values():
+        for (_, is_ordered), times in self.acted.items():
+            limit = TIGHT.orders_budget if is_ordered else TIGHT.budget
             for first in times:
                 within = [time for time in times if first <= time < first + TIGHT.budget_window]
-                assert len(within) <= TIGHT.budget
+                assert len(within) <= limit
 
 
 TestResponders = Responders.TestCase
