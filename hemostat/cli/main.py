@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
@@ -43,7 +43,7 @@ def _run(arguments: Sequence[str]) -> int:
         terminal.discard_output(sys.stdout)
         return PIPE_CLOSED_CODE
     except Exception as error:  # noqa: BLE001 - the last resort, and it is reported
-        return _explain(error, options)
+        return _explain(error, options, as_json=options.json or "--json" in arguments)
     return code
 
 
@@ -60,31 +60,47 @@ def _invoke(arguments: list[str], options: Globals) -> int:
         return errors.OK
 
 
-def _explain(error: Exception, options: Globals) -> int:
+class _Failure(NamedTuple):
+    """What is printed of an error, and the exit code."""
+
+    code: int
+    message: str
+    hint: str = ""
+
+
+def _explain(error: Exception, options: Globals, *, as_json: bool = False) -> int:
+    """Print the error to stderr in one line and return the exit code."""
+    failure = _describe_failure(error, options)
+    if as_json:
+        import json
+
+        fields = {"error": failure.message, "hint": failure.hint, "exit_code": failure.code}
+        click.echo(json.dumps(fields), err=True)
+    else:
+        text = ": ".join(filter(None, (failure.message, failure.hint)))
+        click.echo(escape_controls(f"hemostat: {text}"), err=True)
+    return failure.code
+
+
+def _describe_failure(error: Exception, options: Globals) -> _Failure:
     match error:
         case OSError(errno=code) if code in UNWRITABLE_ERRORS:
             terminal.discard_output(sys.stdout)
-            _print_error(f"standard output cannot be written: {error.strerror}")
-            return errors.FAILURE
+            return _Failure(errors.FAILURE, f"standard output cannot be written: {error.strerror}")
         case errors.HemoStatError():
-            _print_error(str(error))
-            return error.exit_code
+            return _Failure(error.exit_code, error.message, error.hint)
         case click.ClickException():
-            _print_error(_format_usage(error))
-            return errors.USAGE
+            return _Failure(errors.USAGE, *_describe_usage(error))
     if options.verbosity > 0:
         import traceback
 
         traceback.print_exc()
-    _print_error(
-        f"bug: {type(error).__name__}: {error}"
-        + ("" if options.verbosity > 0 else ": -v shows the traceback")
-    )
-    return errors.BUG
+    hint = "" if options.verbosity > 0 else "-v shows the traceback"
+    return _Failure(errors.BUG, f"bug: {type(error).__name__}: {error}", hint)
 
 
-def _format_usage(error: click.ClickException) -> str:
-    """Click's message in HemoStat's style, with a hint."""
+def _describe_usage(error: click.ClickException) -> tuple[str, str]:
+    """Click's message in HemoStat's style, and a hint."""
     context = getattr(error, "ctx", None)
     near = getattr(error, "possibilities", None)
     text = (error.message if near else error.format_message()).rstrip(".")
@@ -93,8 +109,4 @@ def _format_usage(error: click.ClickException) -> str:
         if near
         else f"see {context.command_path if context else PROGRAM_NAME} --help"
     )
-    return f"{text[:1].lower()}{text[1:]}: {hint}"
-
-
-def _print_error(text: str) -> None:
-    click.echo(escape_controls(f"hemostat: {text}"), err=True)
+    return f"{text[:1].lower()}{text[1:]}", hint

@@ -1,5 +1,7 @@
 """The list of commands, and what a wrong name gets."""
 
+import json
+
 import pytest
 
 import hemostat as package
@@ -51,6 +53,20 @@ def test_usage_error_is_one_line_with_a_hint(hemostat, arguments, message):
     assert (code, out) == (2, "")
     assert err.startswith(f"hemostat: {message}")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error", "hint"),
+    [
+        (("staus", "--json"), 2, "no such command 'staus'", "did you mean status?"),
+        (("events", "--json", "--folow"), 2, "no such option '--folow'", "did you mean --follow?"),
+        (("--json", "pause"), 3, "Redis is not running", "start HemoStat with: hemostat all"),
+    ],
+)
+def test_error_is_json_with_the_option_json(hemostat, arguments, code, error, hint):
+    said = hemostat(*arguments)
+    assert (said.code, said.out) == (code, "")
+    assert json.loads(said.err) == {"error": error, "hint": hint, "exit_code": code}
 
 
 def test_group_without_a_command_lists_its_commands(hemostat):

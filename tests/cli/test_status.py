@@ -1,5 +1,7 @@
 """`hemostat status`: faults first."""
 
+import json
+
 import pytest
 
 from hemostat.cli.output.tables import Row, Table, format_plain
@@ -156,7 +158,7 @@ def test_status_json_without_redis_is_valid_json(hemostat, tmp_path):
     code, out, err = hemostat("status", "--json", "--set", f"redis.url=unix://{tmp_path}/none.sock")
     assert code == 3
     assert '"running": false' in out
-    assert err.startswith("hemostat: Redis at ")
+    assert json.loads(err)["error"].startswith("Redis at ")
 
 
 def test_unusable_labels_are_named_with_their_container():

@@ -48,7 +48,9 @@ def list_(options: Globals, /, lines: int, **asked: Any) -> None:
         incident_logs = build_incident_logs(
             decode_events(records.find_incident_rows(_limit_query(records, query, lines)))
         )
-    incident_logs = incident_logs[-lines:] if lines else incident_logs
+    if lines and len(incident_logs) > lines:
+        incident_logs = incident_logs[-lines:]
+        click.echo(f"hemostat: only the newest {lines} incidents are printed; -n 0 prints all", err=True)
     if options.json:
         write_json(msgspec.json.encode([_build_object(incident_log) for incident_log in incident_logs]))
         return
