@@ -181,7 +181,8 @@ class ContainerStats(msgspec.Struct, frozen=True, kw_only=True):
 
     `cpu` is percent in Docker's convention (100 = one core), `cpu_limit` cores; `memory` is the working set
     in bytes, `memory_limit` bytes; `received` and `sent` are bytes a second over network interfaces of its
-    own, without the loopback. None where the value is unknown or there is no limit.
+    own, without the loopback. None where the value is unknown or there is no limit. `ports` are the TCP ports
+    of the host that are forwarded to the container.
     """
 
     container: Container
@@ -192,6 +193,7 @@ class ContainerStats(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit: int | None = None
     received: float | None = None
     sent: float | None = None
+    ports: tuple[int, ...] = ()
 
 
 class Figure(msgspec.Struct, frozen=True):

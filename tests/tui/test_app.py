@@ -416,7 +416,7 @@ def test_columns_are_chosen_with_the_keyboard(tmp_path):
         await until(pilot, lambda: says(app, "memory "))
         await pilot.press("c")
         await until(pilot, lambda: says(app, "space selects"))
-        await pilot.press(*["down"] * 6, "space", "escape")
+        await pilot.press(*["down"] * 7, "space", "escape")
         await until(pilot, lambda: not any("state" in line and "memory" in line for line in screen(app)))
         assert any("state" in line and "cpu" in line for line in screen(app))
 

@@ -4,14 +4,14 @@ import msgspec
 import pytest
 
 from hemostat.core.evidence.snapshot import MetricPoint
-from hemostat.events import Container, Outcome
+from hemostat.events import Container, Outcome, Word
 from hemostat.events import State as Condition
 from hemostat.tui.data.state import TRAIL_SECONDS, DashboardState, FeedUpdate, apply_update
 from hemostat.tui.render.text import BAD, BUSY, FAINT
 from hemostat.tui.table import sorting
-from hemostat.tui.table.columns import COLUMNS
+from hemostat.tui.table.columns import COLUMNS, draw_line, find_pointless, format_uptime, lay_out
 from hemostat.tui.table.rows import filter_rows, find_unrecalled, update_rows
-from tests.support.samples import NOW, alert, complete, event, stats
+from tests.support.samples import NOW, alert, complete, decided, event, stats
 
 SICK = Condition(status="running", health="unhealthy")
 
@@ -210,3 +210,50 @@ def test_state_column_shows_incident_and_outcome(name, cell):
     )
     row = next(each for each in rows(seen) if each.name == name)
     assert COLUMNS["state"].cell(row, 12, NOW) == cell
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "< 1 min"),
+        (59, "< 1 min"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (86399, "23 h"),
+        (86400, "1 d"),
+    ],
+)
+def test_uptime_is_shown_in_its_largest_unit(seconds, text):
+    state = Condition(status="running", started_at=NOW - seconds)
+    (row,) = rows(shown(event(stats(state=state))))
+    assert format_uptime(row, NOW) == text
+
+
+def test_container_that_does_not_run_has_no_uptime():
+    state = Condition(status="exited", started_at=NOW - 60)
+    (row,) = rows(shown(event(stats(state=state))))
+    assert format_uptime(row, NOW) == "-"
+
+
+def test_image_and_ports_are_shown_only_with_room_to_spare():
+    container = Container(id="w", name="web", image="localhost:5000/team/web:1.2")
+    (row,) = rows(shown(event(stats(container=container, ports=(80, 443)))))
+    pointless = find_pointless([row], safety=False, grouped=False)
+    narrow, wide = ([name for name, _ in lay_out(width, without=pointless)] for width in (80, 190))
+    assert not {"image", "ports"} & set(narrow)
+    assert {"image", "ports", "up"} <= set(wide)
+    line = draw_line(row, lay_out(190, without=pointless), NOW, marked=False).plain
+    assert " web:1.2 " in line
+    assert " 80,443 " in line
+    assert "ports" in find_pointless(rows(shown(event(stats()))), safety=False, grouped=False)
+
+
+def test_acknowledged_incident_is_dimmed_and_comes_after_others():
+    failed = complete(outcome=Outcome.ESCALATED)
+    taken = decided(what=Word.ACKNOWLEDGED, by="ann")
+    (row,) = rows(shown(event(stats()), event(alert()), event(failed, 0.5)))
+    (later,) = rows(shown(event(stats()), event(alert()), event(failed, 0.5), event(taken, 0.7)))
+    assert (row.acknowledged, later.acknowledged) == (False, True)
+    assert row.rank < later.rank
+    assert "acknowledged by ann" in later.incident

@@ -74,7 +74,7 @@ async def look(view: str, snapshot: str, *, colourless: bool = False) -> None:
         DashboardContext(scene(clock), clock, safety=lambda _: host(SAFETY)), colourless=colourless
     )
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: says(app, "shop-web-1") and says(app, "✓ responder"))
+        await until(pilot, lambda: says(app, "shop-web-1") and says(app, "✓ monitor"))
         await pilot.press(*keys)
         await compare(pilot, snapshot)
 

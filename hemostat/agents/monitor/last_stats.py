@@ -12,6 +12,8 @@ from hemostat.events import ContainerStats
 
 REFRESH_SECONDS: Final = 5.0
 """Seconds after which unchanged stats are published again, so that they do not expire."""
+MAX_PORTS: Final = 8
+"""Ports of a container in its stats. A range of published ports may have thousands."""
 
 
 class LastStats:
@@ -56,4 +58,5 @@ def _build_stats(container: WatchedContainer, sample: Sample | None) -> Containe
         memory_limit=container.info.memory_limit,
         received=None if sample is None else container.traffic.received,
         sent=None if sample is None else container.traffic.sent,
+        ports=container.info.published[:MAX_PORTS],
     )

@@ -8,6 +8,7 @@ Column = Literal[
     "host",
     "state",
     "container",
+    "up",
     "project",
     "service",
     "cpu",
@@ -17,6 +18,8 @@ Column = Literal[
     "restarts",
     "breaker",
     "budget",
+    "image",
+    "ports",
     "incident",
 ]
 

@@ -63,8 +63,10 @@ def draw_title(containers: int, incidents: int, hidden: Sequence[str], stale: st
 
 
 def draw_status(status: SystemStatus, mode: str, *, is_lost: bool) -> Text:
-    """One line about the roles, the bus, the engine and the responders' mode."""
+    """One line about the responders' mode, the roles, the bus and the engine. Narrow screens cut the end."""
     text = Text()
+    if mode:
+        text.append(f"mode {escape_controls(mode)} ", PLAIN if mode == "auto" else BUSY)
     for name in status.missing:
         text.append(f"✗ {name} missing  ", BAD)
     hosts = {role.host for role in status.roles}
@@ -74,8 +76,7 @@ def draw_status(status: SystemStatus, mode: str, *, is_lost: bool) -> Text:
         text.append(escape_controls(f"{role_text[0]} {role.role}{where}{role_text[1:]}  "), style)
     text.append(*(("✗ bus  ", BAD) if is_lost else ("✓ bus  ", GOOD)))
     text.append(*_format_engine([role for role in status.roles if role.role == "monitor"]))
-    if mode:
-        text.append(f"mode {escape_controls(mode)}", PLAIN if mode == "auto" else BUSY)
+    text.rstrip()
     return text
 
 

@@ -146,7 +146,8 @@ class MainScreen(ActionScreen):
             if isinstance(entry, ProjectHeading):
                 return columns.draw_heading(entry, width)
             marked = entry.key in self._marked_keys
-            source = (entry, placed, find_countdown_second(entry.safety, now), marked)
+            uptime = columns.format_uptime(entry, now)
+            source = (entry, placed, find_countdown_second(entry.safety, now), uptime, marked)
             known = before.get(entry.key)
             if known is None or known[0] != source:
                 known = source, columns.draw_line(entry, placed, now, marked=marked)

@@ -25,13 +25,17 @@ BAR_WIDTH: Final = 8
 NET_WIDTH: Final = 13
 """Cells of `↓63.4K ↑ 512B`."""
 TRAILS_WIDTH: Final = 24
-"""Cells for sparklines. If fewer are left, the network column is dropped unless the user has chosen it."""
+"""Cells for sparklines. If fewer are left, SPARE_COLUMNS are dropped unless the user has chosen them."""
+SPARE_COLUMNS: Final = ("image", "ports", "net")
+"""Columns that are shown only if there is room to spare, the first to drop first."""
 MAX_NUMBER_CHARACTERS: Final = 4
 """Cells of a number that has room for its tenths."""
 MARK_WIDTH: Final = 2
 """Cells before the first column, for the mark."""
 HIGH_SHARE: Final = 0.85
 RISING_SHARE: Final = 0.6
+
+UPTIME_UNITS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (0.0, ""))
 
 _STATES: Final = {
     "healthy": ("✓", GOOD),
@@ -63,11 +67,21 @@ class PlacedColumn(NamedTuple):
     width: int
 
 
+def format_uptime(row: Row, now: float) -> str:
+    """The largest unit of the time since the container started, so that a row rarely changes."""
+    if not row.started_at:
+        return "-"
+    seconds = max(0.0, now - row.started_at)
+    size, unit = next((size, unit) for size, unit in UPTIME_UNITS if seconds >= size)
+    return f"{seconds // size:.0f} {unit}" if size else "< 1 min"
+
+
 def find_pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[str]:
     """Columns without information. `safety`: the containers' limit status is known."""
     pointless = set() if len({row.host for row in rows}) > 1 else {"host"}
     pointless |= set() if safety else {"breaker", "budget"}
     pointless |= set() if any(row.project for row in rows) else {"project", "service"}
+    pointless |= {name for name in ("image", "ports") if not any(getattr(row, name) for row in rows)}
     pointless |= set() if any(row.received is not None for row in rows) else {"net"}
     return pointless | ({"project"} if grouped else set())
 
@@ -77,13 +91,14 @@ def lay_out(
 ) -> tuple[PlacedColumn, ...]:
     """The columns in `width` cells.
 
-    `chosen_columns`: only these, in this order. If empty: all except `without`, and the network column only
-    if there is room to spare.
+    `chosen_columns`: only these, in this order. If empty: all except `without`, and SPARE_COLUMNS only if
+    there is room to spare.
     """
-    usual = tuple(name for name in COLUMNS if name not in without)
-    if not _fits(usual, width - MARK_WIDTH - TRAILS_WIDTH, at_good_width=True):
-        usual = tuple(name for name in usual if name != "net")
-    return _lay_out(width, tuple(chosen_columns) or usual)
+    usual = [name for name in COLUMNS if name not in without]
+    for spare in (name for name in SPARE_COLUMNS if name in usual):
+        if not _fits(usual, width - MARK_WIDTH - TRAILS_WIDTH, at_good_width=True):
+            usual.remove(spare)
+    return _lay_out(width, tuple(chosen_columns) or tuple(usual))
 
 
 @lru_cache(maxsize=32)
@@ -210,6 +225,11 @@ def _draw_limit(row: Row, _: int, __: float) -> Cell:
     return " ".join(filter(None, (cores, show_size(row.memory_limit) if row.memory_limit else ""))), FAINT
 
 
+def _draw_image(row: Row, _: int, __: float) -> Cell:
+    """The image without its registry: the end of a long name tells images apart."""
+    return row.image.rpartition("/")[2], FAINT
+
+
 def draw_bar(share: float | None, width: int) -> str:
     filled = 0 if share is None else max(0, min(width, round(share * width)))
     return "█" * filled + "·" * (width - filled)
@@ -234,17 +254,20 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "host": Column(6, 10, 20, 3, lambda row, _, __: (row.host, PLAIN)),
     "state": Column(12, 12, 12, 0, _draw_state),
     "container": Column(10, 14, 34, 0, lambda row, _, __: (row.name, "bold")),
-    "project": Column(8, 10, 18, 7, lambda row, _, __: (row.project, PLAIN)),
-    "service": Column(8, 10, 18, 9, lambda row, _, __: (row.service, PLAIN)),
+    "up": Column(7, 7, 7, 5, lambda row, _, now: (format_uptime(row, now), FAINT), right=True),
+    "project": Column(8, 10, 18, 8, lambda row, _, __: (row.project, PLAIN)),
+    "service": Column(8, 10, 18, 10, lambda row, _, __: (row.service, PLAIN)),
     "cpu": Column(CPU_WIDTH, CPU_WIDTH + 5, CPU_WIDTH + BAR_WIDTH + 24, 2, _draw_cpu),
     "memory": Column(SIZE_WIDTH, SIZE_WIDTH + 5, SIZE_WIDTH + BAR_WIDTH + 24, 3, _draw_memory),
-    "net": Column(NET_WIDTH, NET_WIDTH, NET_WIDTH, 10, _draw_net),
-    "limit": Column(10, 14, 18, 8, _draw_limit, right=True),
+    "net": Column(NET_WIDTH, NET_WIDTH, NET_WIDTH, 11, _draw_net),
+    "limit": Column(10, 14, 18, 9, _draw_limit, right=True),
     "restarts": Column(
-        8, 8, 8, 6, lambda row, _, __: (str(row.restarts), BUSY if row.restarts else FAINT), right=True
+        8, 8, 8, 7, lambda row, _, __: (str(row.restarts), BUSY if row.restarts else FAINT), right=True
     ),
     "breaker": Column(10, 10, 10, 4, lambda row, _, now: format_breaker(row.safety, now)),
-    "budget": Column(9, 9, 9, 5, lambda row, _, now: format_budget(row.safety, now)),
+    "budget": Column(9, 9, 9, 6, lambda row, _, now: format_budget(row.safety, now)),
+    "image": Column(10, 16, 30, 12, _draw_image),
+    "ports": Column(5, 9, 16, 13, lambda row, _, __: (",".join(map(str, row.ports)), FAINT)),
     "incident": Column(10, 20, 200, 1, lambda row, _, __: (row.incident, BAD)),
 }
 """All columns in their usual order."""

@@ -51,6 +51,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     silenced: Pause | None = None
     """A pause of this container alone."""
     rank: int = CALM
+    image: str = ""
+    ports: tuple[int, ...] = ()
+    started_at: float = 0.0
+    """When the running container started (epoch seconds); 0 if it does not run."""
     acknowledged: bool = False
     """Whether people take care of all its open incidents."""
     ended_badly: bool = False
@@ -140,6 +144,9 @@ def _make_row(
         fault=bool(unwell) or fault,
         trail=trail,
         rank=_compute_rank(unwell, fault=fault),
+        image=container.image,
+        ports=stats.ports,
+        started_at=state.started_at if state.status == "running" else 0.0,
         acknowledged=bool(unwell) and all(each.acknowledgement for each in unwell),
         ended_badly=state.status == "exited" and state.exit_code not in ORDERLY_EXITS,
     )
