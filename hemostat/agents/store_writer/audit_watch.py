@@ -107,6 +107,8 @@ class AuditWatch:
         rows."""
         if self._signs_from and not self._has_signed and is_last_row_signed(observation):
             self._audit_anchor.note_signed(observation.ends.trail, self._signs_from)
+            signed = self._known_notes.signed or self._signs_from
+            self._known_notes = msgspec.structs.replace(self._known_notes, signed=signed)
             self._has_signed = True
 
     def note_head_if_due(self) -> None:
@@ -133,11 +135,12 @@ class AuditWatch:
             self._audit_anchor.note_trail(self._location, ends.trail)
             if notes.signed:
                 self._audit_anchor.note_signed(ends.trail, notes.signed)
-        if notes.anchor is None:
-            self._audit_anchor.note_anchor(ends.trail, ends.anchor)
+        anchor = notes.anchor or ends.anchor
+        if not is_known or notes.anchor is None:
+            self._audit_anchor.note_anchor(ends.trail, anchor)
         self._audit_anchor.note_head(ends.trail, ends.head)
         self._known_trail = ends.trail
-        self._known_notes = msgspec.structs.replace(notes, head=ends.head, anchor=notes.anchor or ends.anchor)
+        self._known_notes = msgspec.structs.replace(notes, head=ends.head, anchor=anchor)
 
     def _set_objection(self, objection: str, ends: ChainEnds) -> None:
         if objection and objection != self.objection:
