@@ -179,8 +179,10 @@ class Engine(Protocol):
 class ContainerShell(Protocol):
     """Connects the terminal of this process to a shell in a container."""
 
-    def find_obstacle(self, container: str) -> str:
-        """Return why no shell can be opened there, empty if one can. May take seconds."""
+    def find_obstacle(self, container: str, name: str) -> str:
+        """Return why no shell can be opened in the container with this id and name, empty if one can.
+
+        May take seconds."""
         ...
 
     def run(self, container: str) -> None:

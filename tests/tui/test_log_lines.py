@@ -47,10 +47,11 @@ def test_level_is_found_by_its_shape(text, level):
     assert find_level(text) == level
 
 
-def test_key_over_several_blocks_is_masked():
+@pytest.mark.parametrize("body", [45, 193])
+def test_key_over_several_blocks_is_masked(body):
     key = [
         "-----BEGIN RSA PRIVATE KEY-----",
-        *["MIIEpAIBAAKCAQEA" + "b" * 48] * 45,
+        *["MIIEpAIBAAKCAQEA" + "b" * 48] * body,
         "-----END RSA PRIVATE KEY-----",
     ]
     for begin in range(0, 70, 7):
@@ -58,7 +59,8 @@ def test_key_over_several_blocks_is_masked():
         texts = [line.text for line in mask_lines(lines)]
         assert "MIIE" not in "".join(texts)
         assert texts.count("after") == 30
-        later = mask_lines(lines[begin + 20 :], lines[: begin + 20])
+        at = begin + body - 25
+        later = mask_lines(lines[at:], lines[:at])
         assert "MIIE" not in "".join(line.text for line in later)
 
 

@@ -16,7 +16,7 @@ class Shell:
         self.obstacle = obstacle
         self.opened: list[str] = []
 
-    def find_obstacle(self, container: str) -> str:
+    def find_obstacle(self, container: str, name: str) -> str:
         return self.obstacle
 
     def run(self, container: str) -> None:
@@ -89,14 +89,23 @@ def make_command(path, script: str) -> None:
     ],
 )
 def test_obstacle_is_what_the_docker_command_says(script, obstacle, tmp_path, monkeypatch):
-    make_command(tmp_path, script)
+    make_command(tmp_path, f'[ "$1" = inspect ] && exec echo "c1 /web"; {script}')
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert DockerShell("").find_obstacle("c1") == obstacle
+    assert DockerShell("").find_obstacle("c1", "web") == obstacle
+
+
+@pytest.mark.parametrize("container", ["c1", "web", "-u0"])
+@pytest.mark.parametrize("known", ["c1 /db", "c2 /web", ""])
+def test_no_shell_opens_where_the_engine_has_another_name_or_id(container, known, tmp_path, monkeypatch):
+    make_command(tmp_path, f'[ "$1" = inspect ] && exec echo "{known}"; touch {tmp_path}/opened')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert "this name and id" in DockerShell("").find_obstacle(container, "web")
+    assert not (tmp_path / "opened").exists()
 
 
 def test_missing_docker_command_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "not installed" in DockerShell("").find_obstacle("c1")
+    assert "not installed" in DockerShell("").find_obstacle("c1", "web")
 
 
 def test_configured_engine_is_used_and_no_context(tmp_path, monkeypatch):
@@ -114,7 +123,9 @@ def test_real_container_has_a_shell_and_an_absent_one_does_not(request, docker_e
     container = containers.run(container_spec)
     try:
         shell = DockerShell(docker_engine.connection.url)
-        assert shell.find_obstacle(container) == ""
-        assert "No such container" in shell.find_obstacle("hs-test-there-is-no-such")
+        assert shell.find_obstacle(container, container_spec.name) == ""
+        assert "this name and id" in shell.find_obstacle(container, "another-name")
+        assert "this name and id" in shell.find_obstacle(container_spec.name, container_spec.name)
+        assert "No such container" in shell.find_obstacle("hs-test-there-is-no-such", "web")
     finally:
         containers.remove(container_spec.name)

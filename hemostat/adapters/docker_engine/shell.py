@@ -7,8 +7,11 @@ import subprocess
 from typing import Final
 
 CHECK_SECONDS: Final = 10.0
+"""Seconds that each command may take that is run before the shell."""
+IDENTITY_FORMAT: Final = "{{.Id}} {{.Name}}"
 SHELL: Final = "sh"
 MAX_REASON_CHARACTERS: Final = 200
+OTHER_CONTAINER_TEXT: Final = "this host's engine has no container with this name and id"
 NO_COMMAND_TEXT: Final = "the docker command is not installed here: a shell needs it"
 
 
@@ -22,9 +25,24 @@ class DockerShell:
             name: value for name, value in os.environ.items() if not url or name != "DOCKER_CONTEXT"
         }
 
-    def find_obstacle(self, container: str) -> str:
-        """Return why no shell can be opened there, empty if one can."""
-        if (command := self._make_command("exec", container, SHELL, "-c", ":")) is None:
+    def find_obstacle(self, container: str, name: str) -> str:
+        """Return why no shell can be opened there, empty if one can.
+
+        Id and name come from a monitor, perhaps another host's: the engine must know them together.
+        """
+        if container.startswith("-"):
+            return OTHER_CONTAINER_TEXT
+        known = self._run("inspect", "--type", "container", "--format", IDENTITY_FORMAT, container)
+        if isinstance(known, str):
+            return known
+        if known.decode(errors="replace").split() != [container, f"/{name}"]:
+            return OTHER_CONTAINER_TEXT
+        answer = self._run("exec", container, SHELL, "-c", ":")
+        return answer if isinstance(answer, str) else ""
+
+    def _run(self, *arguments: str) -> bytes | str:
+        """The output of a docker command, or why it failed."""
+        if (command := self._make_command(*arguments)) is None:
             return NO_COMMAND_TEXT
         try:
             answer = subprocess.run(
@@ -40,9 +58,11 @@ class DockerShell:
         except OSError as error:
             return f"docker: {error.strerror}"
         if answer.returncode == 0:
-            return ""
+            return answer.stdout
         lines = (answer.stderr + answer.stdout).decode(errors="replace").split("\n")
-        reason = next((line for line in lines if line.strip()), f"docker exec ended with {answer.returncode}")
+        reason = next(
+            (line for line in lines if line.strip()), f"docker {arguments[0]} ended with {answer.returncode}"
+        )
         if "executable file not found" in reason:
             return f"the container has no {SHELL}"
         return reason[:MAX_REASON_CHARACTERS]

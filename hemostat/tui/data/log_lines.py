@@ -16,10 +16,11 @@ from hemostat.core.evidence.log_text import render_final_text
 from hemostat.core.redact import redact
 from hemostat.core.text import escape_controls
 
-CONTEXT_LINES: Final = 60
+CONTEXT_LINES: Final = 200
+LIST_CONTEXT_LINES: Final = 60
 SHORT_CONTEXT_LINES: Final = 8
-"""Lines before a block that are masked with it, the more where a key or a list may begin: a key has some
-50 lines."""
+"""Lines before a block that are masked with it: the most from where a private key begins, which has up to 195
+lines (RSA with 16,384 bits), fewer where a list may begin, and the fewest otherwise."""
 LOOKAHEAD_LINES: Final = 2
 """Lines after a block: a value may stand before the name that makes it a secret."""
 BLOCK_LINES: Final = 60
@@ -115,14 +116,18 @@ def mask_lines(raw: Sequence[bytes], before: Sequence[bytes] = (), *, source: in
 
 def _choose_context(texts: Sequence[str]) -> Sequence[str]:
     """The lines that may belong to what follows."""
+    for number, text in enumerate(texts[:-LIST_CONTEXT_LINES]):
+        if "PRIVATE KEY" in text and "END" not in text:
+            return texts[number:]
+    near = texts[-LIST_CONTEXT_LINES:]
     begins = any(
         text.endswith((":", "[", "{", "(", "|", "=", "\\"))
         or "PRIVATE KEY" in text
         or "Private-Lines" in text
         or text.lstrip().startswith("- ")
-        for text in texts
+        for text in near
     )
-    return texts if begins else texts[-SHORT_CONTEXT_LINES:]
+    return near if begins else near[-SHORT_CONTEXT_LINES:]
 
 
 def _make_line(raw: bytes, text: str, source: int) -> LogLine:

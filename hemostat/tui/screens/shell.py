@@ -32,7 +32,9 @@ class ShellScreen(ModalScreen[str]):
         yield Static(Text(f"opening a shell in {escape_controls(self._container_name)}; esc cancels"))
 
     def on_mount(self) -> None:
-        run_in_background(self, "shell", lambda: self._shell.find_obstacle(self._container))
+        run_in_background(
+            self, "shell", lambda: self._shell.find_obstacle(self._container, self._container_name)
+        )
 
     def on_background_result(self, answer: BackgroundResult) -> None:
         if not self.is_current:
