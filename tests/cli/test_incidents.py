@@ -1,5 +1,8 @@
 """`hemostat waiting`, `acknowledge` and `close`."""
 
+import time
+
+import msgspec
 import pytest
 
 from hemostat.core.labels.container_ref import build_reference
@@ -97,3 +100,12 @@ def test_status_counts_what_waits(hemostat, escalated):
 
 def test_waiting_fails_without_redis(hemostat):
     assert hemostat("waiting").code == 3
+
+
+def test_waiting_says_from_when_on_it_lists_incidents(hemostat, escalated, monkeypatch):
+    monkeypatch.setattr("hemostat.cli.status.waiting_list.MAX_EVENTS_PER_STREAM", 5)
+    assert "not listed" not in hemostat("waiting").out
+    now = time.time()
+    flood = [event(complete(), incident=f"f{number}") for number in range(5)]
+    escalated.publish([msgspec.structs.replace(each, time=now) for each in flood])
+    assert "are not listed, because 5 outcomes followed" in hemostat("waiting").out

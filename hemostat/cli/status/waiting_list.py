@@ -2,6 +2,8 @@
 
 import json
 import time
+from datetime import datetime
+from typing import Final
 
 import click
 import msgspec
@@ -11,6 +13,11 @@ from hemostat.cli.output.tables import Row, Table, show_table
 from hemostat.cli.status.status import find_waiting, read_status
 from hemostat.core.history.waiting_list import WaitingItem, describe_acknowledgement
 from hemostat.core.units import show_duration
+from hemostat.operator import MAX_EVENTS_PER_STREAM
+from hemostat.ports import Bus
+
+LISTED_SECONDS: Final = 7 * 86400.0
+"""Seconds for which a missing incident is reported as missing."""
 
 
 @click.command("waiting")
@@ -28,6 +35,7 @@ def waiting_list(options: Globals) -> None:
     with closing(app.open_bus(settings, start=False)) as bus, app.open_operator(settings) as orders:
         system_status = read_status(bus, now, orders.read_overview)
         items = find_waiting(bus, orders, system_status, now)
+        limit_note = _describe_limit(bus, now)
     if options.json:
         click.echo(json.dumps(msgspec.to_builtins(items)))
         return
@@ -40,6 +48,21 @@ def waiting_list(options: Globals) -> None:
     )
     if not items:
         click.echo("nothing waits for a person")
+    if limit_note:
+        click.echo(limit_note)
+
+
+def _describe_limit(bus: Bus, now: float) -> str:
+    """From when on incidents are listed, if later outcomes hide those of the last days. Else empty."""
+    outcomes = bus.read_recent("remediation_complete", MAX_EVENTS_PER_STREAM)
+    if len(outcomes) < MAX_EVENTS_PER_STREAM or outcomes[0].time < now - LISTED_SECONDS:
+        return ""
+    moment = datetime.fromtimestamp(outcomes[0].time).astimezone()
+    count = f"{MAX_EVENTS_PER_STREAM:,}"
+    return (
+        f"incidents from before {moment:%Y-%m-%d %H:%M:%S} are not listed, because {count} outcomes "
+        "followed; see: hemostat history"
+    )
 
 
 def _make_row(item: WaitingItem, now: float) -> Row:
