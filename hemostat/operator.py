@@ -19,6 +19,8 @@ from hemostat.ports import Bus, Clock, ControlStore, Ledger
 
 MAX_EVENTS_PER_STREAM: Final = 2000
 """Events of each type that are read for open incidents. So many take a tenth of a second."""
+MIN_INTERVAL_SECONDS: Final = 0.001
+"""Seconds by which a decision about an incident follows the incident's last event."""
 AUDIT_TRAIL: Final = "audit trail"
 """Takes the place of the container name in a decision; no container can have this name."""
 
@@ -142,7 +144,9 @@ class OperatorCommands:
 
     def _decide_on_incident(self, decision: Word, incident_log: IncidentLog, by: str, reason: str) -> None:
         event = Decided(what=decision, by=by, container=incident_log.container.name, reason=reason)
-        self._publish(event, by, self._clock.now(), host=incident_log.host, incident=incident_log.incident)
+        # Events are ordered by time, and the clock here may be behind the host's.
+        time = max(self._clock.now(), incident_log.steps[-1].time + MIN_INTERVAL_SECONDS)
+        self._publish(event, by, time, host=incident_log.host, incident=incident_log.incident)
 
     def accept_trail(self, head: str, *, by: str, reason: str) -> None:
         """Publish that a person accepts the audit trail as it is, up to this row. It takes effect by the

@@ -109,3 +109,12 @@ def test_waiting_says_from_when_on_it_lists_incidents(hemostat, escalated, monke
     flood = [event(complete(), incident=f"f{number}") for number in range(5)]
     escalated.publish([msgspec.structs.replace(each, time=now) for each in flood])
     assert "are not listed, because 5 outcomes followed" in hemostat("waiting").out
+
+
+@pytest.mark.parametrize("seconds", [0, 120])
+def test_incident_is_closed_with_a_clock_behind_the_hosts(hemostat, bus, seconds):
+    bus.publish(
+        [msgspec.structs.replace(event(complete(outcome=Outcome.ESCALATED)), time=time.time() + seconds)]
+    )
+    assert hemostat("close", "web").code == 0
+    assert list_incidents(hemostat) == {}

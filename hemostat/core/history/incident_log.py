@@ -177,7 +177,8 @@ def _get_start(event: Event) -> float:
 
 def compute_status_after(event: Event, before: str) -> str:
     """The status of an incident after this event. A cleared or closed incident stays so after a late verdict:
-    only another alert opens it again."""
+    only another alert opens it again, or a closed one the request for an action, whose outcome would else be
+    hidden."""
     match event.data:
         case HealthAlert(phase=Phase.CLEARED):
             status = before if before in SETTLED_STATUSES else "cleared"
@@ -187,6 +188,8 @@ def compute_status_after(event: Event, before: str) -> str:
             status = str(Outcome.HEALED)
         case Decided(what=Word.CLOSED):
             status = before if before in SETTLED_STATUSES else "closed"
+        case RemediationNeeded() if before == "closed":
+            status = "acting"
         case _ if before in {"cleared", "closed"}:
             status = before
         case RemediationNeeded() | Order():

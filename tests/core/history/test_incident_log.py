@@ -58,6 +58,8 @@ FALSE_ALARM = FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS)
         ([alert(), LEFT_TO_PEOPLE, decided(what=Word.CLOSED), LEFT_TO_PEOPLE], "closed", False),
         ([alert(), LEFT_TO_PEOPLE, decided(what=Word.CLOSED), alert(occurrence=2)], "open", True),
         ([alert(), CLEARED, decided(what=Word.CLOSED)], "cleared", False),
+        ([alert(), decided(what=Word.CLOSED), needed(), LEFT_TO_PEOPLE], "escalated", True),
+        ([alert(), CLEARED, needed(), LEFT_TO_PEOPLE], "cleared", False),
     ],
 )
 def test_status_of_an_incident_is_from_its_last_event(told, status, is_open):
