@@ -85,12 +85,23 @@ def plain(env: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if not name.startswith("HEMOSTAT_")}
 
 
+LATER_FIELDS: Final[dict[str, dict[str, Any]]] = {"container_stats": {"ports": []}}
+"""Fields of events that the recorded version did not know, by event type."""
+
+
 def without_note(recorded: Any) -> Any:
     """A recorded event without the field `told`, in which the former responder noted reported reasons."""
     data = recorded.get("data") if isinstance(recorded, dict) else None
     if not isinstance(data, dict):
         return recorded
     return {**recorded, "data": {name: value for name, value in data.items() if name != "told"}}
+
+
+def as_read_now(recorded: dict[str, Any]) -> dict[str, Any]:
+    """A recorded event as it is read now: with the later fields, which are empty."""
+    event: dict[str, Any] = without_note(recorded)
+    later_fields = LATER_FIELDS.get(event["type"], {})
+    return {**event, "data": {**event["data"], **later_fields}}
 
 
 def write(name: str, value: Any) -> None:

@@ -10,7 +10,7 @@ from hemostat.core.history.incident_log import build_incident_logs
 from hemostat.events import DURABLE, TYPES, encode
 from hemostat.tui.data.replay import ReplayBus, ReplayClock
 from hemostat.tui.saved_view import load_view
-from tests.compat.record import COMMANDS, FIXTURES, SHOW_SETTINGS, VIEW, plain, without_note
+from tests.compat.record import COMMANDS, FIXTURES, SHOW_SETTINGS, VIEW, as_read_now, plain, without_note
 from tests.support.clock import FakeClock
 from tests.support.lab.command import run
 
@@ -45,7 +45,7 @@ def test_the_recorded_replay_file_is_played():
     assert replay.notes == ()
     played = [json.loads(encode(each)) for each in replay.iterate_between(0, 1e11, tuple(TYPES))]
     assert {each["id"]: each for each in played} == {
-        each["event"]["id"]: without_note(each["event"]) for each in lines
+        each["event"]["id"]: as_read_now(each["event"]) for each in lines
     }
     clock = ReplayClock(replay, FakeClock(), "recorded")
     clock.step(1e6)

@@ -26,7 +26,7 @@ from hemostat.core.diagnosis.case import compute_signature
 from hemostat.events import DURABLE, encode, seal
 from hemostat.streams import ROLES, STORE_ROLE
 from tests.compat.play import HOST
-from tests.compat.record import STORE_URL, place, without_note
+from tests.compat.record import STORE_URL, as_read_now, place, without_note
 
 pytestmark = pytest.mark.redis
 
@@ -213,7 +213,7 @@ def test_last_values_are_as_recorded(loaded, recorded, values, stream):
     listed = recorded[f"hemostat:live:{stream}"]["value"]
     last = RedisBus(loaded).read_last_values(stream)
     assert sorted((json.loads(encode(each)) for each in last), key=str) == sorted(
-        (values(key.removeprefix("hemostat:")) for key in listed), key=str
+        (as_read_now(values(key.removeprefix("hemostat:"))) for key in listed), key=str
     )
 
 
