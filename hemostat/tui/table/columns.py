@@ -253,7 +253,7 @@ NICE_RANK: Final = 4
 COLUMNS: Final[Mapping[str, Column]] = {
     "host": Column(6, 10, 20, 3, lambda row, _, __: (row.host, PLAIN)),
     "state": Column(12, 12, 12, 0, _draw_state),
-    "container": Column(10, 14, 34, 0, lambda row, _, __: (row.name, "bold")),
+    "container": Column(10, 16, 34, 0, lambda row, _, __: (row.name, "bold")),
     "up": Column(7, 7, 7, 5, lambda row, _, now: (format_uptime(row, now), FAINT), right=True),
     "project": Column(8, 10, 18, 8, lambda row, _, __: (row.project, PLAIN)),
     "service": Column(8, 10, 18, 10, lambda row, _, __: (row.service, PLAIN)),
@@ -268,6 +268,6 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "budget": Column(9, 9, 9, 6, lambda row, _, now: format_budget(row.safety, now)),
     "image": Column(10, 16, 30, 12, _draw_image),
     "ports": Column(5, 9, 16, 13, lambda row, _, __: (",".join(map(str, row.ports)), FAINT)),
-    "incident": Column(10, 20, 200, 1, lambda row, _, __: (row.incident, BAD)),
+    "incident": Column(10, 18, 200, 1, lambda row, _, __: (row.incident, BAD)),
 }
 """All columns in their usual order."""
