@@ -19,6 +19,8 @@ from hemostat.ports import Bus, Clock, ControlStore, Ledger
 
 MAX_EVENTS_PER_STREAM: Final = 2000
 """Events of each type that are read for open incidents. So many take a tenth of a second."""
+MAX_SKEW_SECONDS: Final = 3600.0
+"""Seconds by which the clock of a host may be ahead of the person's."""
 MIN_INTERVAL_SECONDS: Final = 0.001
 """Seconds by which a decision about an incident follows the incident's last event."""
 AUDIT_TRAIL: Final = "audit trail"
@@ -144,8 +146,9 @@ class OperatorCommands:
 
     def _decide_on_incident(self, decision: Word, incident_log: IncidentLog, by: str, reason: str) -> None:
         event = Decided(what=decision, by=by, container=incident_log.container.name, reason=reason)
-        # Events are ordered by time, and the clock here may be behind the host's.
-        time = max(self._clock.now(), incident_log.steps[-1].time + MIN_INTERVAL_SECONDS)
+        # Events are ordered by time. The clock here may be behind the host's, but not far behind.
+        now, last = self._clock.now(), incident_log.steps[-1].time
+        time = max(now, last + MIN_INTERVAL_SECONDS) if last - now < MAX_SKEW_SECONDS else now
         self._publish(event, by, time, host=incident_log.host, incident=incident_log.incident)
 
     def accept_trail(self, head: str, *, by: str, reason: str) -> None:

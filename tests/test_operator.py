@@ -10,10 +10,10 @@ from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnsw
 from hemostat.core.remediation.decision import Act
 from hemostat.core.remediation.orders import ALLOWED_TEXT, NO_FORCE_TEXT
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.events import Action, Decided, Event, Word
+from hemostat.events import Action, Decided, Event, Outcome, Word
 from hemostat.operator import OperatorCommands
 from tests.support.clock import FakeClock
-from tests.support.samples import NOW, order
+from tests.support.samples import NOW, alert, complete, event, order
 
 ASKED = Approval(
     id="a1",
@@ -102,3 +102,22 @@ def test_decision_without_effect_is_not_published(office):
     assert not office.orders.resume("web", by="ann")
     assert office.orders.answer_approval("a1", ApprovalAnswer.APPROVED, by="ann") is None
     assert office.told() == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(-5.0, NOW), (120.0, NOW + 120.001), (3600.0, NOW), (250_000_000_000 - NOW, NOW)],
+)
+def test_decision_follows_its_incident_unless_that_is_far_ahead(office, seconds, expected):
+    """A clock may be ahead, but not by hours: the decision would come after all later events."""
+    office.bus.publish(
+        [
+            event(alert(), min(seconds, 0.0) - 1.0, incident="i1"),
+            event(complete(outcome=Outcome.ESCALATED), seconds, incident="i1"),
+        ]
+    )
+    (incident_log,) = office.orders.list_incidents()
+    office.orders.close(incident_log, by="ann@h")
+    (decision,) = office.bus.read_recent("decision", 9)
+    assert decision.time == pytest.approx(expected, abs=1e-4)
+    assert office.orders.list_incidents()[0].status == "closed"
