@@ -12,6 +12,7 @@ from click.shell_completion import (
     BashComplete,
     CompletionItem,
     FishComplete,
+    ShellComplete,
     ZshComplete,
     add_completion_class,
     split_arg_string,
@@ -110,29 +111,26 @@ class Bash(BashComplete):
         return f"{item.type},{item.value}"
 
 
-class Zsh(ZshComplete):
+class _OptionValues(ShellComplete):
+    """Completes the value in `--option=value`, with the option before it."""
+
+    _option = ""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        arguments, typed = super().get_completion_args()
+        self._option = find_option(typed)
+        return arguments, typed
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        return super().format_completion(prepend_option(self._option, item))
+
+
+class Zsh(_OptionValues, ZshComplete):
     source_template: ClassVar[str] = ZSH_SCRIPT
-    _option = ""
-
-    def get_completion_args(self) -> tuple[list[str], str]:
-        arguments, typed = super().get_completion_args()
-        self._option = find_option(typed)
-        return arguments, typed
-
-    def format_completion(self, item: CompletionItem[str]) -> str:
-        return super().format_completion(prepend_option(self._option, item))
 
 
-class Fish(FishComplete):
-    _option = ""
-
-    def get_completion_args(self) -> tuple[list[str], str]:
-        arguments, typed = super().get_completion_args()
-        self._option = find_option(typed)
-        return arguments, typed
-
-    def format_completion(self, item: CompletionItem[str]) -> str:
-        return super().format_completion(prepend_option(self._option, item))
+class Fish(_OptionValues, FishComplete):
+    pass
 
 
 def find_option(typed: str) -> str:
