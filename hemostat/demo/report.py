@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -20,6 +20,7 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
 )
+from hemostat.events.fields import renamed_to
 
 DELIVERY_SECONDS: Final = 0.5
 """Seconds within which events of the engine and of the bus have arrived."""
@@ -30,7 +31,7 @@ class DemoStep(msgspec.Struct, frozen=True):
     """A step. `t` is seconds since the first fault."""
 
     name: str
-    t: float
+    t: Annotated[float, renamed_to("after_seconds")]
     text: str = ""
 
 
@@ -80,20 +81,13 @@ class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
     simulated: bool
     incident: str | None
     steps: tuple[DemoStep, ...]
-    detected_s: float | None
-    healed_s: float | None
+    detected_s: Annotated[float | None, renamed_to("detected_seconds")]
+    healed_s: Annotated[float | None, renamed_to("healed_seconds")]
     expected: dict[str, int | str | None]
     observed: dict[str, int | str | None]
     ending: str = ""
     host_load: HostLoad | None = None
     host_too_busy: bool = False
-
-    def to_json_object(self) -> dict[str, Any]:
-        """The report as `--json` prints it."""
-        built: dict[str, Any] = msgspec.to_builtins(self)
-        del built["ending"]
-        built["steps"] = [{"name": step.name, "t": step.t} for step in self.steps]
-        return built
 
 
 def build_report(

@@ -36,11 +36,13 @@ from hemostat.events.envelope import (
     digest,
     encode,
     incident_id,
+    normalize_schema,
     order_id,
     read_earlier_note,
     schema,
     seal,
 )
+from hemostat.events.fields import Epoch
 from hemostat.events.words import (
     Action,
     Kind,
@@ -63,6 +65,7 @@ __all__ = [
     "ContainerStats",
     "Decided",
     "Diagnosis",
+    "Epoch",
     "Event",
     "Evidence",
     "FalseAlarm",
@@ -86,6 +89,7 @@ __all__ = [
     "digest",
     "encode",
     "incident_id",
+    "normalize_schema",
     "order_id",
     "read_earlier_note",
     "schema",

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from hemostat.events.fields import Epoch
 from hemostat.events.words import Action, Kind, Outcome, Phase, Reason, Severity, Word
 
 
@@ -41,7 +42,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     health: str | None = None
     exit_code: int = 0
-    started_at: float = 0.0
+    started_at: Epoch = 0.0
     restart_count: int = 0
 
 
@@ -93,7 +94,7 @@ class HealthAlert(msgspec.Struct, frozen=True, kw_only=True):
     container: Container
     kind: Kind
     severity: Severity
-    since: float
+    since: Epoch
     phase: Phase = Phase.RAISED
     occurrence: int = 1
     relapsed: bool = False
@@ -172,7 +173,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     container: str
     reason: str = ""
-    until: float | None = None
+    until: Epoch | None = None
     action: Action = Action.NONE
 
 
@@ -212,7 +213,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     instance: str
     pid: int
-    started: float
+    started: Epoch
     every: float
     lag: int = 0
     handled: int = 0

@@ -17,6 +17,7 @@ from hemostat.events.data import (
     RemediationComplete,
     RemediationNeeded,
 )
+from hemostat.events.fields import Epoch
 from hemostat.events.fitting import encode_data, is_finite
 from hemostat.events.words import Kind
 
@@ -66,7 +67,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     type: str
     version: int
-    time: float
+    time: Epoch
     host: str
     source: str
     incident: str | None
@@ -233,18 +234,18 @@ def schema(*, ref: str = "#/$defs/{name}") -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "HemoStat events",
         "oneOf": [envelope(name, shape) for name, shape in zip(TYPES, shapes, strict=True)],
-        "$defs": _normalize(components),
+        "$defs": normalize_schema(components),
     }
 
 
-def _normalize(node: Any) -> Any:
+def normalize_schema(node: Any) -> Any:
     """Return the schema in one form for all versions of msgspec: some leave docstrings indented, and some
     list null first."""
     if isinstance(node, list):
-        return [_normalize(each) for each in node]
+        return [normalize_schema(each) for each in node]
     if not isinstance(node, dict):
         return node
-    normal = {key: _normalize(value) for key, value in node.items()}
+    normal = {key: normalize_schema(value) for key, value in node.items()}
     if isinstance(normal.get("description"), str):
         normal["description"] = inspect.cleandoc(normal["description"])
     if isinstance(normal.get("anyOf"), list):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import time
 import xml.etree.ElementTree as ET
@@ -14,7 +15,7 @@ from hemostat.adapters.redis import RedisAuditAnchor, connect
 from hemostat.adapters.redis.embedded import EmbeddedRedis
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.core.history.audit_chain import ChainPosition
-from hemostat.events import Investigation, Outcome, encode
+from hemostat.events import Investigation, Outcome, decode, encode
 from tests.support.samples import (
     ALL,
     CLEARED,
@@ -91,9 +92,29 @@ def test_history_is_printed_in_the_local_time_zone(hemostat, filled):
     ],
 )
 def test_history_is_filtered_and_printed_as_json(hemostat, filled, arguments, expected):
-    assert hemostat("history", "--json", *arguments).out.encode() == b"".join(
-        encode(each) + b"\n" for each in expected
-    )
+    lines = hemostat("history", "--json", *arguments).out.encode().splitlines()
+    assert [decode(each) for each in lines] == list(expected)
+
+
+def test_history_keeps_fields_that_this_version_does_not_know(hemostat, filled):
+    change_body(filled, {**json.loads(encode(REFUSED[1])), "later": {"a": [1]}})
+    assert hemostat("history", "--json", "-n", "1").json["later"] == {"a": [1]}
+
+
+@pytest.mark.parametrize("body", [{"id": "x", "version": 9}, "no object", None])
+def test_unreadable_event_is_printed_as_json_with_the_error(hemostat, filled, body):
+    change_body(filled, body)
+    told = hemostat("history", "--json", "-n", "1").json
+    assert (told["id"], told["time_iso"]) == (REFUSED[1].id, "2026-11-24T00:36:41.000Z")
+    assert told["error"].startswith("not an event")
+    assert told["body"] == json.dumps(body)
+
+
+def change_body(store, body):
+    """Replace the last row's event."""
+    with store._engine.begin() as connection:
+        values = {"body": json.dumps(body)}
+        connection.execute(sql.text("UPDATE hemostat_events SET body = :body WHERE number = 8"), values)
 
 
 def test_csv_history_contains_no_formulas(hemostat, filled):
@@ -156,8 +177,10 @@ def test_report_counts_outcomes_of_incidents(hemostat, filled):
     told = hemostat("report", "--since", SINCE, "--json").json
     expected = {"incidents": 4, "healed": 1, "false_alarms": 1, "recovered": 1, "refused": 1, "open": 1}
     assert {name: told[name] for name in expected} == expected
-    assert told["spend"] == {"diagnoses": 1, "tokens": 1000, "cost": 0.25}
-    assert told["heal"] == {"count": 1, "mean": 4.0, "p95": 4.0}
+    assert told["spend"] == {"diagnoses": 1, "tokens": 1000, "cost": 0.25, "cost_usd": 0.25}
+    spread = {"count": 1, "mean": 4.0, "mean_seconds": 4.0, "p95": 4.0, "p95_seconds": 4.0}
+    assert told["heal"] == spread
+    assert (told["worst_containers"], told["periods"]) == (told["offenders"], told["bars"])
     assert [each["container"] for each in told["offenders"]] == ["web", "=db"]
     assert sum(bar["healed"] + bar["settled"] + bar["rest"] for bar in told["bars"]) == 4
 

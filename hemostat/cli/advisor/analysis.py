@@ -5,21 +5,37 @@ It takes no action and publishes nothing.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
+import msgspec
 
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape
 from hemostat.cli.output.terminal import write_json
 from hemostat.core.text import decode_text, escape_controls
 from hemostat.errors import HemoStatError, UsageError
+from hemostat.events import Diagnosis, Kind
 from hemostat.text_file import read_bytes
 
 if TYPE_CHECKING:
     from hemostat.agents.analyzer.evaluation import EvalResult
     from hemostat.core.diagnosis.case import EvalCase
-    from hemostat.events import Diagnosis
 
+
+class Analysis(msgspec.Struct, frozen=True, kw_only=True):
+    """`action` is an action or `false_alarm`. `prompt` is the first for the model, with --show-prompt."""
+
+    incident: str
+    container: str
+    kind: Kind
+    action: str
+    parameters: dict[str, float | str | bool]
+    diagnosis: Diagnosis
+    prompt: str | msgspec.UnsetType = msgspec.UNSET
+
+
+ANALYSIS_SHAPE: Final = JsonShape("cli.advisor.analysis:Analysis")
 ADVISORS: Final = ("rules", "anthropic", "openai")
 
 
@@ -81,7 +97,7 @@ def show_analysis(options: Globals, recording: "EvalCase", *, advisor: str | Non
         prompt = eval_run.build_prompt(recording) if show_prompt else ""
         result = eval_run.run(recording)
     if options.json:
-        _write_object(_build_object(recording, result, prompt))
+        write_json(_build_analysis(recording, result, prompt))
         return
     if prompt:
         # The prompt as sent, with control characters escaped.
@@ -106,22 +122,16 @@ def format_row(label: str, text: str) -> str:
     return f"{label:<13}{text}"
 
 
-def _build_object(recording: "EvalCase", result: "EvalResult", prompt: str) -> dict[str, Any]:
+def _build_analysis(recording: "EvalCase", result: "EvalResult", prompt: str) -> Analysis:
     from hemostat.core.history.timeline import format_action
 
     case, verdict = recording.case, result.verdict
-    return {
-        "incident": case.incident,
-        "container": case.alert.container.name,
-        "kind": case.alert.kind,
-        "action": format_action(verdict.action),
-        "parameters": verdict.parameters,
-        "diagnosis": verdict.diagnosis,
-        **({"prompt": prompt} if prompt else {}),
-    }
-
-
-def _write_object(fields: dict[str, Any]) -> None:
-    import msgspec
-
-    write_json(msgspec.json.encode(fields))
+    return Analysis(
+        incident=case.incident,
+        container=case.alert.container.name,
+        kind=case.alert.kind,
+        action=format_action(verdict.action),
+        parameters=verdict.parameters,
+        diagnosis=verdict.diagnosis,
+        prompt=prompt or msgspec.UNSET,
+    )

@@ -1,6 +1,5 @@
 """`hemostat eval`: evaluates an advisor's diagnoses on eval cases, whose correct diagnosis is known."""
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,9 @@ import click
 import hemostat
 from hemostat.cli.advisor import analysis
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.tables import Row, Table, show_table
+from hemostat.cli.output.terminal import write_json
 from hemostat.errors import AdvisorError, HemoStatError, UsageError
 from hemostat.terminal import can_redraw
 
@@ -54,6 +55,7 @@ class ScoredCase(NamedTuple):
     "--max-cost", type=click.FloatRange(0), metavar="USD", help="Stop when the cost reaches this amount."
 )
 @click.pass_obj
+@prints_json(JsonShape("core.llm.score:AdvisorScore"))
 def evaluate(
     options: Globals,
     directory: Path | None,
@@ -75,9 +77,7 @@ def evaluate(
         scored = _judge_cases(eval_run, recordings, dollars)
     score = _compute_score(eval_run.name, scored)
     if options.json:
-        import msgspec
-
-        click.echo(json.dumps(msgspec.to_builtins(score)))
+        write_json(score)
     else:
         show_table(_make_table(scored))
         for line in _format_summary(score, scored):

@@ -6,17 +6,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from hemostat.cli.advisor import analysis
 from hemostat.cli.completion.names import complete_incidents
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.terminal import write_json
 from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError
+from hemostat.events import Event, Kind
 
 if TYPE_CHECKING:
     from hemostat.core.diagnosis.case import EvalCase
     from hemostat.core.history.incident_log import IncidentLog
+
+
+class ExplainedIncident(msgspec.Struct, frozen=True, kw_only=True):
+    """`events` are the incident's, as published."""
+
+    incident: str
+    host: str
+    container: str
+    kind: Kind
+    status: str
+    events: tuple[Event, ...]
 
 
 @click.command()
@@ -27,6 +41,10 @@ if TYPE_CHECKING:
     "--export", type=click.Path(path_type=Path), metavar="FILE", help="Write the case to this file instead."
 )
 @click.pass_obj
+@prints_json(
+    JsonShape("cli.advisor.explain:ExplainedIncident"),
+    analysis.ANALYSIS_SHAPE._replace(when="--advisor or --show-prompt"),
+)
 def explain(
     options: Globals, incident: str, advisor: str | None, show_prompt: bool, export: Path | None
 ) -> None:
@@ -71,17 +89,16 @@ def format_incident(incident_log: "IncidentLog") -> Iterator[str]:
 
 def _write_events(incident_log: "IncidentLog") -> None:
     """The original events."""
-    import msgspec
-
-    fields = {
-        "incident": incident_log.incident,
-        "host": incident_log.host,
-        "container": incident_log.container.name,
-        "kind": incident_log.kind,
-        "status": incident_log.status,
-        "events": incident_log.steps,
-    }
-    write_json(msgspec.json.encode(fields))
+    write_json(
+        ExplainedIncident(
+            incident=incident_log.incident,
+            host=incident_log.host,
+            container=incident_log.container.name,
+            kind=incident_log.kind,
+            status=incident_log.status,
+            events=incident_log.steps,
+        )
+    )
 
 
 def _export(recording: "EvalCase", path: Path) -> None:

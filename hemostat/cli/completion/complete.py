@@ -39,8 +39,17 @@ def answer_shell(command: click.Command, options: object, instruction: str) -> i
                 gc.enable()
 
 
-def print_script(command: click.Command, shell: str) -> int:
-    return _run_click(command, None, f"{shell}{SCRIPT_SUFFIX}")
+def build_script(command: click.Command, shell: str) -> str:
+    """The completion script of a shell."""
+    from click.shell_completion import get_completion_class
+
+    from hemostat.cli.completion.shells import register_shells
+
+    register_shells()
+    shell_class = get_completion_class(shell)
+    if shell_class is None:
+        return ""
+    return shell_class(command, {}, PROGRAM_NAME, COMPLETION_VARIABLE).source()
 
 
 def _run_click(command: click.Command, options: object, instruction: str) -> int:

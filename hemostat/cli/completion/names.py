@@ -110,6 +110,16 @@ def complete_settings(_: click.Context, __: click.Parameter, incomplete: str) ->
     return _offer(incomplete, ((each, "") for each in [*tables, *FIELDS]))
 
 
+def complete_commands(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Offer the commands that print a result. A group is offered with its commands, of two words."""
+    from click.shell_completion import CompletionItem
+
+    from hemostat.cli.output.json_shape import list_shapes, walk_commands
+
+    names = [name for name, each in walk_commands(context.find_root()) if list_shapes(each)]
+    return [CompletionItem(each) for each in names if each.startswith(incomplete)]
+
+
 def complete_files(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     from click.shell_completion import CompletionItem
 

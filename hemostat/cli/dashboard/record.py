@@ -1,14 +1,16 @@
 """`hemostat record`: writes the events that the dashboard receives to a replay file."""
 
-import json
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import click
+import msgspec
 
 from hemostat import errors, ports
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
+from hemostat.cli.output.terminal import write_json
 from hemostat.cli.run.roles import stop_on_signals
 from hemostat.core.text import escape_controls
 from hemostat.errors import BusError
@@ -24,6 +26,13 @@ POLL_SECONDS: Final = 0.25
 FLUSH_SECONDS: Final = 5.0
 """Seconds of a replay that may be lost if the process is killed."""
 RETRY_SECONDS: Final = 1.0
+
+
+class RecordResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The replay file, and the number of events in it."""
+
+    path: str
+    events: int
 
 
 class ReplayOutput(Protocol):
@@ -55,6 +64,7 @@ class Duration(click.ParamType[float]):
 @click.option("--for", "span", type=Duration(), help="Length of the recording.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.pass_obj
+@prints_json(JsonShape("cli.dashboard.record:RecordResult"))
 def record(options: Globals, file: Path, since: float | None, span: float | None, force: bool) -> int:
     """Record events and statistics to the replay file FILE, until Ctrl-C. A name that ends in .gz compresses
     it.
@@ -89,7 +99,7 @@ def record(options: Globals, file: Path, since: float | None, span: float | None
 
 def _print_report(options: Globals, file: Path, recorder: "ReplayRecorder") -> None:
     if options.json:
-        click.echo(json.dumps({"path": str(file), "events": recorder.count}))
+        write_json(RecordResult(path=str(file), events=recorder.count))
     else:
         _print(f"{recorder.count} events in {file}; play with: hemostat tui --replay {file}")
 

@@ -1,6 +1,5 @@
 """`hemostat doctor`: runs every check and prints one line for each. It starts nothing."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -10,6 +9,8 @@ import click
 
 from hemostat import errors
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
+from hemostat.cli.output.terminal import write_json
 from hemostat.core.text import escape_controls
 
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ NAME_WIDTH: Final = 15
 
 @click.command()
 @click.pass_obj
+@prints_json(JsonShape("cli.doctor.findings:DoctorReport"))
 def doctor(options: Globals) -> int:
     """Check the requirements of HemoStat and its connections. Exit code 1 if a requirement is not met, 2 if
     the settings are invalid.
     """
     from hemostat.cli.doctor.checks import CHECKS, run_check
+    from hemostat.cli.doctor.findings import DoctorReport
     from hemostat.cli.doctor.labels import LABELS_CHECK
     from hemostat.cli.doctor.machine import Machine
 
@@ -37,11 +40,7 @@ def doctor(options: Globals) -> int:
         machine.close()
     failed = any(check.level == "failure" for check in checks)
     if options.json:
-        rows = [
-            {"name": each.name, "level": each.level, "message": each.message, "hint": each.hint}
-            for each in checks
-        ]
-        click.echo(json.dumps({"ok": not failed, "checks": rows}))
+        write_json(DoctorReport(ok=not failed, checks=tuple(checks)))
     else:
         click.echo("\n".join(format_checks(checks)))
     if any(check.level == "failure" and check.name == "configuration" for check in checks):

@@ -20,10 +20,19 @@ class CheckResult(NamedTuple):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """`hint` is what to do about it; empty where there is nothing to do."""
+
     name: str
     level: Level
     message: str
     hint: str = ""
+
+
+class DoctorReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`ok`: no check has failed."""
+
+    ok: bool
+    checks: tuple[Check, ...]
 
 
 def find_worst(findings: Iterable[CheckResult], fine: str) -> CheckResult:

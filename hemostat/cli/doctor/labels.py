@@ -1,6 +1,5 @@
 """`hemostat labels`: shows how HemoStat interprets the labels of containers, and which are mistakes."""
 
-import json
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, Final
@@ -14,7 +13,9 @@ from hemostat.cli.doctor.checks import DoctorCheck
 from hemostat.cli.doctor.findings import CheckResult, Level
 from hemostat.cli.doctor.machine import Machine
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.tables import Row, Table, show_table
+from hemostat.cli.output.terminal import write_json
 from hemostat.core.labels.container_ref import mask_labels
 from hemostat.core.labels.definitions import LABELS, Label, is_enabled
 from hemostat.core.labels.mistakes import Mistake, explain_protection, find_mistakes, is_meant_for_hemostat
@@ -54,10 +55,33 @@ class ContainerReading(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(each for each in self.labels if each.mistake)
 
 
+class LabelsReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`ok`: no label is invalid."""
+
+    ok: bool
+    containers: tuple[ContainerReading, ...]
+
+
+class LabelDescription(msgspec.Struct, frozen=True, kw_only=True):
+    label: str
+    example: str
+    help: str
+
+
+class LabelList(msgspec.Struct, frozen=True, kw_only=True):
+    """All labels that HemoStat reads."""
+
+    labels: tuple[LabelDescription, ...]
+
+
 @click.command()
 @click.argument("container", required=False, metavar="[CONTAINER]", shell_complete=complete_containers)
 @click.option("--list", "listed", is_flag=True, help="List all labels that HemoStat reads.")
 @click.pass_obj
+@prints_json(
+    JsonShape("cli.doctor.labels:LabelsReport"),
+    JsonShape("cli.doctor.labels:LabelList", when="--list"),
+)
 def labels(options: Globals, container: str | None, listed: bool) -> int:
     """Show the hemostat.* labels of CONTAINER, or of all containers, and their meaning.
 
@@ -72,7 +96,8 @@ def labels(options: Globals, container: str | None, listed: bool) -> int:
     if container is None:
         readings = [each for each in readings if each.labels]
     if options.json:
-        click.echo(json.dumps(_build_object(readings)))
+        ok = not any(each.mistakes for each in readings)
+        write_json(LabelsReport(ok=ok, containers=tuple(readings)))
     else:
         _show_readings(readings)
     return errors.FAILURE if any(each.mistakes for each in readings) else errors.OK
@@ -129,11 +154,6 @@ def show_percent(number: float) -> str:
     return f"{number:g} %"
 
 
-def _build_object(readings: Sequence[ContainerReading]) -> dict[str, Any]:
-    ok = not any(each.mistakes for each in readings)
-    return {"ok": ok, "containers": msgspec.to_builtins(readings)}
-
-
 def _show_readings(readings: Sequence[ContainerReading]) -> None:
     columns = ("container", "label", "value", "parsed as", "meaning")
     show_table(
@@ -166,8 +186,8 @@ def _make_row(container: str, reading: LabelReading) -> Row:
 def _show_list(*, as_json: bool) -> None:
     public = [label for label in LABELS.values() if not label.is_marker]
     if as_json:
-        rows = [{"label": each.name, "example": each.example, "help": each.help} for each in public]
-        click.echo(json.dumps({"labels": rows}))
+        rows = [LabelDescription(label=each.name, example=each.example, help=each.help) for each in public]
+        write_json(LabelList(labels=tuple(rows)))
     else:
         lines = [Row((each.name, each.example, each.help)) for each in public]
         show_table(Table("Labels", ("label", "example", "meaning"), lines))

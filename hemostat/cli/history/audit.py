@@ -1,6 +1,5 @@
 """`hemostat audit`: checks that stored events are unchanged."""
 
-import json
 import sys
 import time
 from typing import TYPE_CHECKING, Final
@@ -11,17 +10,51 @@ import msgspec
 from hemostat import errors
 from hemostat.cli.operator.decisions import by_option, find_user
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
+from hemostat.cli.output.terminal import write_json
 from hemostat.cli.root import Group
+from hemostat.core.history.audit_chain import AuditFinding
 from hemostat.core.text import escape_controls
 from hemostat.errors import BusError, BusUnreachableError, UsageError
 
 if TYPE_CHECKING:
     from hemostat.config import Settings
-    from hemostat.core.history.audit_chain import AnchorNotes, AuditFinding, ChainEnds, ChainPosition
+    from hemostat.core.history.audit_chain import AnchorNotes, ChainEnds, ChainPosition
     from hemostat.core.history.audit_verdict import AuditVerdict
 
 
 MAX_TRIES: Final = 5
+
+
+class ChainHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The last row of the trail: its number, and its hash in hexadecimal."""
+
+    trail: str
+    number: int
+    hash: str
+
+
+class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
+    """`first` and `last` are numbers of rows. `head` is the last row as NUMBER:HASH, and `noted` the one that
+    was noted elsewhere. `accepted` are mismatches that an operator has accepted. `not_checked` names
+    comparisons that were not possible."""
+
+    trail: str
+    first: int
+    last: int
+    head: str
+    noted: str | None
+    findings: list[AuditFinding]
+    accepted: list[AuditFinding]
+    not_checked: list[str]
+
+
+class AcceptResult(msgspec.Struct, frozen=True, kw_only=True):
+    """`accepted`: whether there was a mismatch to accept. `head` is the last row as NUMBER:HASH."""
+
+    trail: str
+    head: str
+    accepted: bool
 
 
 @click.group(cls=Group)
@@ -31,14 +64,17 @@ def audit() -> None:
 
 @audit.command()
 @click.pass_obj
+@prints_json(JsonShape("cli.history.audit:ChainHead"))
 def head(options: Globals) -> None:
     """Print the head of the audit chain as NUMBER:HASH, to store where HemoStat cannot write."""
     from hemostat import app
 
     with app.open_event_store(options.load_settings()) as records:
         ends = records.read_ends()
-    fields = {"trail": ends.trail, "number": ends.head.number, "hash": ends.head.hash.hex()}
-    click.echo(json.dumps(fields) if options.json else str(ends.head))
+    if options.json:
+        write_json(ChainHead(trail=ends.trail, number=ends.head.number, hash=ends.head.hash.hex()))
+    else:
+        click.echo(str(ends.head))
 
 
 @audit.command()
@@ -46,6 +82,7 @@ def head(options: Globals) -> None:
     "--head", "noted_head", metavar="NUMBER:HASH", help="A chain head noted earlier, to compare with."
 )
 @click.pass_obj
+@prints_json(JsonShape("cli.history.audit:VerifyResult"))
 def verify(options: Globals, noted_head: str | None) -> int:
     """Find rows that were changed, removed or reordered after they were stored, and a replaced trail.
 
@@ -59,7 +96,7 @@ def verify(options: Globals, noted_head: str | None) -> int:
     verdict = judge_findings(findings, notes)
     unchecked = [*verdict.unchecked, *([redis_error] if redis_error and own is None else [])]
     if options.json:
-        click.echo(json.dumps(_build_object(ends, notes, verdict, unchecked)))
+        write_json(_build_result(ends, notes, verdict, unchecked))
     else:
         _print_verdict(ends, verdict, unchecked)
     if verdict.findings:
@@ -72,6 +109,7 @@ def verify(options: Globals, noted_head: str | None) -> int:
 @by_option
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation.")
 @click.pass_obj
+@prints_json(JsonShape("cli.history.audit:AcceptResult"))
 def accept(options: Globals, reason: str, by: str | None, *, yes: bool) -> None:
     """Accept the current trail and its mismatches: after a restored backup, a new database or a lost key. The
     operator's name and the reason are stored in the trail.
@@ -85,9 +123,9 @@ def accept(options: Globals, reason: str, by: str | None, *, yes: bool) -> None:
         raise BusUnreachableError(redis_error, hint="the accepted head is stored in Redis")
     verdict = judge_findings(findings, notes)
     if not verdict.findings and not verdict.unchecked:
-        click.echo("nothing to accept: the trail has no mismatches")
-        return
-    _print_verdict(ends, verdict, verdict.unchecked)
+        text = "nothing to accept: the trail has no mismatches"
+        return _print_accepted(options, text, ends, accepted=False)
+    _print_verdict(ends, verdict, verdict.unchecked, err=options.json)
     if not yes and not sys.stdin.isatty():
         raise UsageError("nothing was accepted: no terminal for the confirmation", hint="add --yes")
     if not yes:
@@ -95,7 +133,16 @@ def accept(options: Globals, reason: str, by: str | None, *, yes: bool) -> None:
     with app.open_operator(settings) as orders:
         ends = _accept(settings, by, reason)
         orders.accept_trail(str(ends.head), by=by, reason=reason)
-    click.echo(f"trail {ends.trail} accepted up to row {ends.head.number}")
+    return _print_accepted(
+        options, f"trail {ends.trail} accepted up to row {ends.head.number}", ends, accepted=True
+    )
+
+
+def _print_accepted(options: Globals, text: str, ends: "ChainEnds", *, accepted: bool) -> None:
+    if options.json:
+        write_json(AcceptResult(trail=ends.trail, head=str(ends.head), accepted=accepted))
+    else:
+        click.echo(escape_controls(text))
 
 
 def _accept(settings: "Settings", by: str, reason: str) -> "ChainEnds":
@@ -167,29 +214,33 @@ def _parse_head(text: str) -> "ChainPosition":
         raise UsageError(f"--head {text!r} is not NUMBER:HASH", hint=hint) from None
 
 
-def _print_verdict(ends: "ChainEnds", verdict: "AuditVerdict", unchecked: list[str]) -> None:
+def _print_verdict(
+    ends: "ChainEnds", verdict: "AuditVerdict", unchecked: list[str], *, err: bool = False
+) -> None:
+    """`err`: print to stderr, because stdout is for programs."""
     for each in verdict.findings:
-        click.echo(escape_controls(each.text))
+        click.echo(escape_controls(each.text), err=err)
     rows = f"rows {ends.anchor.number + 1:,} to {ends.head.number:,} of trail {escape_controls(ends.trail)}"
     if not verdict.findings:
         empty = ends.anchor.number == ends.head.number
-        click.echo(f"{'no rows are stored' if empty else f'{rows} are unchanged'}; head {ends.head}")
+        text = "no rows are stored" if empty else f"{rows} are unchanged"
+        click.echo(f"{text}; head {ends.head}", err=err)
     if verdict.accepted:
         click.echo(f"hemostat: {len(verdict.accepted)} mismatches were accepted earlier", err=True)
     for why in unchecked:
         click.echo(f"hemostat: some rows could not be compared: {escape_controls(why)}", err=True)
 
 
-def _build_object(
+def _build_result(
     ends: "ChainEnds", notes: "AnchorNotes", verdict: "AuditVerdict", unchecked: list[str]
-) -> dict[str, object]:
-    return {
-        "trail": ends.trail,
-        "first": ends.anchor.number + 1,
-        "last": ends.head.number,
-        "head": str(ends.head),
-        "noted": None if notes.head is None else str(notes.head),
-        "findings": msgspec.to_builtins(verdict.findings),
-        "accepted": msgspec.to_builtins(verdict.accepted),
-        "not_checked": unchecked,
-    }
+) -> VerifyResult:
+    return VerifyResult(
+        trail=ends.trail,
+        first=ends.anchor.number + 1,
+        last=ends.head.number,
+        head=str(ends.head),
+        noted=None if notes.head is None else str(notes.head),
+        findings=verdict.findings,
+        accepted=verdict.accepted,
+        not_checked=unchecked,
+    )

@@ -7,9 +7,10 @@ import click
 
 from hemostat.cli.completion.names import complete_incidents
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.terminal import write_json
 from hemostat.core.evidence.render import build_sections, format_heading
-from hemostat.core.evidence.snapshot import EvidenceSnapshot, encode
+from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.core.history.incident_log import IncidentLog
 from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError
@@ -18,6 +19,7 @@ from hemostat.errors import HemoStatError
 @click.command()
 @click.argument("name", metavar="INCIDENT", shell_complete=complete_incidents)
 @click.pass_obj
+@prints_json(JsonShape("core.evidence.snapshot:EvidenceSnapshot", "lines"))
 def evidence(options: Globals, name: str) -> None:
     """Print the evidence saved before each action on INCIDENT: an id, a prefix of an id, or the name of a
     container, for its latest incident. Secrets are masked.
@@ -35,7 +37,7 @@ def evidence(options: Globals, name: str) -> None:
         raise HemoStatError(f"no evidence is stored for incident {name!r}", hint="see: hemostat events")
     for snapshot in snapshots:
         if options.json:
-            write_json(encode(snapshot))
+            write_json(snapshot)
         else:
             click.echo("\n".join(escape_controls(line) for line in format_snapshot(snapshot)))
 

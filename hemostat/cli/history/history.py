@@ -5,15 +5,17 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+import msgspec
 
 from hemostat.cli.history.filters import add_filters, build_query
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.local_time import format_local
 from hemostat.cli.output.terminal import write_json
 from hemostat.core.history.incident_log import format_event_line
 from hemostat.core.text import escape_controls
 from hemostat.errors import DecodeError, UsageError
-from hemostat.events import DURABLE
+from hemostat.events import DURABLE, Epoch
 
 if TYPE_CHECKING:
     from hemostat.core.history.event_row import EventRow
@@ -24,6 +26,17 @@ COLUMNS: Final = (
 FORMULA_PREFIXES: Final = ("=", "+", "-", "@")
 
 
+class UnreadableEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored event that cannot be read, such as one of another version. `body` is the stored text."""
+
+    id: str
+    type: str
+    time: Epoch
+    host: str
+    error: str
+    body: str
+
+
 @click.command()
 @add_filters
 @click.option("--type", "type_", type=click.Choice(list(DURABLE)), help="Only events of this type.")
@@ -32,6 +45,10 @@ FORMULA_PREFIXES: Final = ("=", "+", "-", "@")
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 @click.pass_obj
+@prints_json(
+    JsonShape("events:Event", "lines"),
+    JsonShape("cli.history.history:UnreadableEvent", "lines", when="an event cannot be read"),
+)
 def history(options: Globals, /, type_: str | None, lines: int, as_csv: bool, **asked: Any) -> None:
     """Query stored events. Prints the newest events, oldest first."""
     from hemostat import app
@@ -46,7 +63,7 @@ def history(options: Globals, /, type_: str | None, lines: int, as_csv: bool, **
     rows.reverse()
     if options.json:
         for row in rows:
-            write_json(row.body.encode("utf-8", "replace"))
+            _write_row(row)
     elif as_csv:
         _write_csv(rows)
     else:
@@ -57,6 +74,18 @@ def history(options: Globals, /, type_: str | None, lines: int, as_csv: bool, **
                     f"{format_local(row.time)}  {subject:<16}  {row.type:<20}  {_format_text(row)}"
                 )
             )
+
+
+def _write_row(row: "EventRow") -> None:
+    """The event as published, with fields that this version does not know."""
+    try:
+        write_json(row.event, msgspec.json.decode(row.body))
+    except (DecodeError, RecursionError) as error:
+        write_json(
+            UnreadableEvent(
+                id=row.id, type=row.type, time=row.time, host=row.host, error=str(error), body=row.body
+            )
+        )
 
 
 def _format_text(row: "EventRow") -> str:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from hemostat.cli.completion.names import complete_incidents
 from hemostat.cli.history.filters import add_filters, build_query
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.local_time import format_local
 from hemostat.cli.output.tables import Row, Table, show_table
 from hemostat.cli.output.terminal import write_json
@@ -18,13 +19,30 @@ from hemostat.cli.root import Group
 from hemostat.core.history.event_row import EventQuery, EventRow
 from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
-from hemostat.errors import BusError, DecodeError, HemoStatError
+from hemostat.errors import BusError, DecodeError, HemoStatError, UsageError
+from hemostat.events import Epoch, Kind
+from hemostat.events.fields import renamed_to
 
 if TYPE_CHECKING:
     from hemostat.core.evidence.snapshot import EvidenceSnapshot
     from hemostat.core.history.incident_log import IncidentLog
     from hemostat.core.history.timeline import IncidentTimeline
     from hemostat.ports import EventStore
+
+
+class ListedIncident(msgspec.Struct, frozen=True, kw_only=True):
+    """`began` is when the failure began, `seconds` from then to its end, null for an open incident. `events`
+    is their number."""
+
+    incident: str
+    host: str
+    container: str
+    kind: Kind
+    status: str
+    open: bool
+    began: Annotated[Epoch, renamed_to("since")]
+    seconds: Annotated[float | None, renamed_to("duration_seconds")]
+    events: int
 
 
 @click.group(cls=Group)
@@ -38,6 +56,7 @@ def incident() -> None:
     "-n", "--lines", default=50, show_default=True, type=click.IntRange(0), help="Maximum number. 0: all."
 )
 @click.pass_obj
+@prints_json(JsonShape("cli.history.incident:ListedIncident", "array"))
 def list_(options: Globals, /, lines: int, **asked: Any) -> None:
     """List the newest incidents, oldest first."""
     from hemostat import app
@@ -52,7 +71,7 @@ def list_(options: Globals, /, lines: int, **asked: Any) -> None:
         incident_logs = incident_logs[-lines:]
         click.echo(f"hemostat: only the newest {lines} incidents are printed; -n 0 prints all", err=True)
     if options.json:
-        write_json(msgspec.json.encode([_build_object(incident_log) for incident_log in incident_logs]))
+        write_json([_build_listed(incident_log) for incident_log in incident_logs])
         return
     columns = ("incident", "began", "container", "kind", "status", "took")
     show_table(Table("Incidents", columns, [_make_row(incident_log) for incident_log in incident_logs]))
@@ -73,20 +92,20 @@ def _limit_query(records: "EventStore", query: EventQuery, lines: int) -> EventQ
     return query
 
 
-def _build_object(incident_log: "IncidentLog") -> dict[str, Any]:
+def _build_listed(incident_log: "IncidentLog") -> ListedIncident:
     from hemostat.core.history.timeline import build_timeline
 
-    return {
-        "incident": incident_log.incident,
-        "host": incident_log.host,
-        "container": incident_log.container.name,
-        "kind": incident_log.kind,
-        "status": incident_log.status,
-        "open": incident_log.is_open,
-        "began": incident_log.since,
-        "seconds": build_timeline(incident_log).seconds,
-        "events": len(incident_log.steps),
-    }
+    return ListedIncident(
+        incident=incident_log.incident,
+        host=incident_log.host,
+        container=incident_log.container.name,
+        kind=incident_log.kind,
+        status=incident_log.status,
+        open=incident_log.is_open,
+        began=incident_log.since,
+        seconds=build_timeline(incident_log).seconds,
+        events=len(incident_log.steps),
+    )
 
 
 def _make_row(incident_log: "IncidentLog") -> Row:
@@ -112,6 +131,7 @@ def _make_row(incident_log: "IncidentLog") -> Row:
     "--export", type=click.Choice(["md", "json"]), help="Print an export for sharing. Secrets are masked."
 )
 @click.pass_obj
+@prints_json(JsonShape("core.history.export:IncidentExport"))
 def show_(options: Globals, name: str, export: str | None) -> None:
     """Show an incident step by step, with durations, reasons and saved evidence. INCIDENT is an id, a prefix
     of an id, or the name of a container, for its latest incident.
@@ -120,6 +140,8 @@ def show_(options: Globals, name: str, export: str | None) -> None:
     from hemostat.core.history import export as report
     from hemostat.core.history.timeline import build_timeline
 
+    if export == "md" and options.json:
+        raise UsageError("--export md and --json cannot be combined")
     settings = options.load_settings()
     with app.open_event_store(settings) as records:
         incident_log = find_incident(records, name)
@@ -132,7 +154,7 @@ def show_(options: Globals, name: str, export: str | None) -> None:
     if export == "md":
         click.echo(report.render_markdown(timeline, snapshots, format_local), nl=False)
     elif export == "json" or options.json:
-        write_json(msgspec.json.encode(report.build_export(timeline, snapshots)))
+        write_json(report.build_export(timeline, snapshots))
     else:
         click.echo("\n".join(map(escape_controls, format_timeline(timeline, snapshots))))
 

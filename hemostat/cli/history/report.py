@@ -1,18 +1,18 @@
 """`hemostat report`: statistics of the incidents of the last days."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from hemostat.cli.completion.names import complete_hosts, complete_projects
 from hemostat.cli.history.filters import build_query, resolve_span
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.local_time import MAX_HOURLY_SECONDS, Moment, format_local, list_starts
 from hemostat.cli.output.tables import Row, Table, show_table
+from hemostat.cli.output.terminal import write_json
 from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
 from hemostat.errors import HemoStatError, UsageError
@@ -36,6 +36,7 @@ MINUTES_FORMAT = "%Y-%m-%d %H:%M"
     "--chart", type=click.Path(path_type=Path), metavar="FILE", help="Also write an SVG chart to this file."
 )
 @click.pass_obj
+@prints_json(JsonShape("core.history.summary:IncidentSummary"))
 def report(
     options: Globals,
     since: float | None,
@@ -61,7 +62,7 @@ def report(
     if chart is not None:
         _write_chart(statistics, chart)
     if options.json:
-        click.echo(json.dumps(msgspec.to_builtins(statistics)))
+        write_json(statistics)
     elif markdown:
         click.echo("\n".join(_format_markdown(statistics)))
     else:

@@ -5,26 +5,28 @@ operator's name: the user of this machine, or the name in --by.
 """
 
 import getpass
-import json
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+import msgspec
 
 from hemostat import errors
 from hemostat.cli.completion.names import complete_approvals, complete_containers
 from hemostat.cli.operator.near_names import suggest_nearest
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.tables import Row, Table, show_table
+from hemostat.cli.output.terminal import write_json
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer
 from hemostat.core.text import escape_controls
 from hemostat.core.units import parse_duration, show_duration
 from hemostat.errors import UsageError
-from hemostat.events import ContainerStats
+from hemostat.events import ContainerStats, Epoch
 
 if TYPE_CHECKING:
     from hemostat.operator import OperatorCommands
@@ -44,6 +46,29 @@ container_option = click.option(
 ahead_option = click.option(
     "--ahead", is_flag=True, help="Accept the name of a container that is not watched, or does not exist yet."
 )
+
+
+APPROVAL_SHAPE: Final = JsonShape("core.ledger.controls:Approval")
+
+
+class PauseResult(msgspec.Struct, frozen=True, kw_only=True):
+    """`container` is a name, `*` for all. `until` is when the pause ends by itself, null for never."""
+
+    container: str
+    until: Epoch | None
+
+
+class ResumeResult(msgspec.Struct, frozen=True, kw_only=True):
+    """`container` is a name, `*` for all. `resumed`: whether a pause was in effect."""
+
+    container: str
+    resumed: bool
+
+
+class ResetResult(msgspec.Struct, frozen=True, kw_only=True):
+    """`container` is a name, `*` for all."""
+
+    container: str
 
 
 class Duration(click.ParamType[float]):
@@ -66,13 +91,14 @@ def open_operator(options: Globals) -> Iterator["OperatorCommands"]:
 
 @click.command()
 @click.pass_obj
+@prints_json(APPROVAL_SHAPE._replace(form="array"))
 def approvals(options: Globals) -> None:
     """List pending approvals and the time until they expire."""
     now = time.time()
     with open_operator(options) as orders:
         open_approvals = [each for each in orders.list_approvals() if each.is_open(now)]
     if options.json:
-        click.echo(json.dumps([_build_object(each) for each in open_approvals]))
+        write_json(open_approvals)
         return
     rows = [
         Row(
@@ -96,6 +122,7 @@ def approvals(options: Globals) -> None:
 @reason_option
 @by_option
 @click.pass_obj
+@prints_json(APPROVAL_SHAPE)
 def approve(options: Globals, approval_id: str, reason: str, by: str | None) -> int:
     """Approve the pending action ID. All other limits still apply."""
     return _answer(options, approval_id, ApprovalAnswer.APPROVED, reason, by)
@@ -106,6 +133,7 @@ def approve(options: Globals, approval_id: str, reason: str, by: str | None) -> 
 @reason_option
 @by_option
 @click.pass_obj
+@prints_json(APPROVAL_SHAPE)
 def reject(options: Globals, approval_id: str, reason: str, by: str | None) -> int:
     """Reject the pending action ID."""
     return _answer(options, approval_id, ApprovalAnswer.REJECTED, reason, by)
@@ -120,6 +148,7 @@ def reject(options: Globals, approval_id: str, reason: str, by: str | None) -> i
 @reason_option
 @by_option
 @click.pass_obj
+@prints_json(JsonShape("cli.operator.decisions:PauseResult"))
 def pause(
     options: Globals, seconds: float | None, container: str, ahead: bool, reason: str, by: str | None
 ) -> None:
@@ -130,9 +159,8 @@ def pause(
     with open_operator(options) as orders:
         pause_set = orders.pause(container, by=by or find_user(), reason=reason, seconds=seconds)
     length = "until: hemostat resume" if seconds is None else f"for {show_duration(seconds)}"
-    print_result(
-        options, f"paused: {_name_target(container)}, {length}", container=container, until=pause_set.until
-    )
+    result = PauseResult(container=container, until=pause_set.until)
+    print_result(options, f"paused: {_name_target(container)}, {length}", result)
 
 
 @click.command()
@@ -140,6 +168,7 @@ def pause(
 @reason_option
 @by_option
 @click.pass_obj
+@prints_json(JsonShape("cli.operator.decisions:ResumeResult"))
 def resume(options: Globals, container: str, reason: str, by: str | None) -> int:
     """Resume remediation."""
     with open_operator(options) as orders:
@@ -151,7 +180,7 @@ def resume(options: Globals, container: str, reason: str, by: str | None) -> int
         if is_resumed
         else ": ".join(filter(None, (f"no pause was in effect for {_name_target(container)}", near)))
     )
-    print_result(options, text, container=container, resumed=is_resumed)
+    print_result(options, text, ResumeResult(container=container, resumed=is_resumed))
     return errors.OK if is_resumed else errors.FAILURE
 
 
@@ -161,6 +190,7 @@ def resume(options: Globals, container: str, reason: str, by: str | None) -> int
 @reason_option
 @by_option
 @click.pass_obj
+@prints_json(JsonShape("cli.operator.decisions:ResetResult"))
 def reset(options: Globals, container: str, ahead: bool, reason: str, by: str | None) -> None:
     """Close the circuit breaker and release the leases: earlier failures no longer count, and unfinished
     actions no longer block others, unless a running responder is working on them.
@@ -168,7 +198,7 @@ def reset(options: Globals, container: str, ahead: bool, reason: str, by: str | 
     _require_known(options, container, ahead=ahead)
     with open_operator(options) as orders:
         orders.reset_breaker(container, by=by or find_user(), reason=reason)
-    print_result(options, f"breaker closed: {_name_target(container)}", container=container)
+    print_result(options, f"breaker closed: {_name_target(container)}", ResetResult(container=container))
 
 
 def _require_known(options: Globals, container: str, *, ahead: bool) -> None:
@@ -199,7 +229,7 @@ def _answer(options: Globals, approval_id: str, answer: ApprovalAnswer, reason: 
         if is_settled
         else f"too late: {_describe_state(approval)}"
     )
-    print_result(options, text, **_build_object(approval))
+    print_result(options, text, approval)
     return errors.OK if is_settled else errors.FAILURE
 
 
@@ -210,15 +240,11 @@ def _describe_state(approval: Approval) -> str:
     return f"{approval.answer} by {approval.by} at {moment:%H:%M:%S}"
 
 
-def _build_object(approval: Approval) -> dict[str, Any]:
-    import msgspec
-
-    fields: dict[str, Any] = msgspec.to_builtins(approval)
-    return fields
-
-
-def print_result(options: Globals, text: str, **fields: Any) -> None:
-    click.echo(json.dumps(fields) if options.json else escape_controls(text))
+def print_result(options: Globals, text: str, result: msgspec.Struct) -> None:
+    if options.json:
+        write_json(result)
+    else:
+        click.echo(escape_controls(text))
 
 
 def _name_target(container: str) -> str:

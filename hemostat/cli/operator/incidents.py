@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import click
+import msgspec
 
 from hemostat.cli.completion.names import complete_incidents
 from hemostat.cli.operator.decisions import by_option, find_user, open_operator, print_result, reason_option
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.core.history.incident_log import IncidentLog
 from hemostat.errors import UsageError
 
@@ -16,11 +18,25 @@ MIN_PREFIX_CHARACTERS: Final = 4
 `db`."""
 
 
+class IncidentDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """`incident` is the id that was decided about, `by` the operator."""
+
+    incident: str
+    host: str
+    container: str
+    kind: str
+    by: str
+
+
+DECISION_SHAPE: Final = JsonShape("cli.operator.incidents:IncidentDecision")
+
+
 @click.command()
 @click.argument("name", metavar="INCIDENT", shell_complete=complete_incidents)
 @reason_option
 @by_option
 @click.pass_obj
+@prints_json(DECISION_SHAPE)
 def acknowledge(options: Globals, name: str, reason: str, by: str | None) -> None:
     """Record that a person takes care of INCIDENT: an id, 4 characters of its beginning, or a container.
 
@@ -38,6 +54,7 @@ def acknowledge(options: Globals, name: str, reason: str, by: str | None) -> Non
 @reason_option
 @by_option
 @click.pass_obj
+@prints_json(DECISION_SHAPE)
 def close(options: Globals, name: str, reason: str, by: str | None) -> None:
     """Close INCIDENT, which a person has settled: an id, 4 characters of its beginning, or a container.
 
@@ -85,12 +102,12 @@ def _list_names(incident_log: IncidentLog) -> tuple[str, str]:
 
 
 def _print(options: Globals, decision: str, incident_log: IncidentLog, by: str) -> None:
-    print_result(
-        options,
-        f"{decision}: {incident_log.kind} of {incident_log.container.name} ({incident_log.incident})",
+    text = f"{decision}: {incident_log.kind} of {incident_log.container.name} ({incident_log.incident})"
+    result = IncidentDecision(
         incident=incident_log.incident,
         host=incident_log.host,
         container=incident_log.container.name,
         kind=incident_log.kind,
         by=by,
     )
+    print_result(options, text, result)

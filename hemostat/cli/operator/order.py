@@ -4,11 +4,10 @@ The plan and the question are printed to stderr, the answers to stdout. Modules 
 needs are imported there: shell completion imports this one.
 """
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -18,6 +17,8 @@ from hemostat.cli.completion.names import complete_host_containers
 from hemostat.cli.operator.decisions import Duration, by_option, find_user, reason_option
 from hemostat.cli.operator.near_names import suggest_nearest
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
+from hemostat.cli.output.terminal import write_json
 from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
 from hemostat.errors import HemoStatError, TimedOutError, UsageError
@@ -29,6 +30,7 @@ from hemostat.events import (
     Heartbeat,
     Order,
     Outcome,
+    Reason,
     RemediationComplete,
 )
 from hemostat.terminal import can_ask
@@ -43,6 +45,20 @@ POLL_SECONDS: Final = 0.5
 """Seconds without an event after which the stream is read: pub/sub messages may be lost."""
 MAX_PAST_EVENTS: Final = 200
 UNFINISHED_OUTCOMES: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
+
+
+class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An order, and the outcome of its action; null without an answer in time. `durations` are seconds by
+    phase."""
+
+    incident: str
+    host: str
+    container: str
+    outcome: Outcome | None = None
+    reason: Reason | None = None
+    detail: str | None = None
+    durations: dict[str, float] | None = None
+
 
 PlacedOrders = Mapping[str, tuple[str, Order]]
 """By incident: the host and the order."""
@@ -74,6 +90,7 @@ PlacedOrders = Mapping[str, tuple[str, Order]]
 @reason_option
 @by_option
 @click.pass_obj
+@prints_json(JsonShape("cli.operator.order:OrderAnswer", "array"))
 def order(
     options: Globals,
     action: str,
@@ -214,7 +231,7 @@ def _print_answers(
     from hemostat.core.history.incident_log import format_event_line
 
     if options.json:
-        click.echo(json.dumps([_build_object(key, place, answers.get(key)) for key, place in placed.items()]))
+        write_json([_build_answer(key, place, answers.get(key)) for key, place in placed.items()])
     else:
         for key, (_, each) in placed.items():
             text = (
@@ -241,8 +258,16 @@ def _is_healed(event: Event) -> bool:
     return isinstance(event.data, RemediationComplete) and event.data.outcome is Outcome.HEALED
 
 
-def _build_object(incident: str, place: tuple[str, Order], answer: Event | None) -> dict[str, Any]:
+def _build_answer(incident: str, place: tuple[str, Order], answer: Event | None) -> OrderAnswer:
     host, order = place
-    outcome: dict[str, Any] = msgspec.to_builtins(answer.data) if answer else {}
-    fields = {name: outcome.get(name) for name in ("outcome", "reason", "detail", "durations")}
-    return {"incident": incident, "host": host, "container": order.container.name, **fields}
+    placed = OrderAnswer(incident=incident, host=host, container=order.container.name)
+    completion = answer.data if answer else None
+    if not isinstance(completion, RemediationComplete):
+        return placed
+    return msgspec.structs.replace(
+        placed,
+        outcome=completion.outcome,
+        reason=completion.reason,
+        detail=completion.detail,
+        durations=completion.durations,
+    )

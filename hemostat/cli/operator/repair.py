@@ -1,15 +1,17 @@
 """`hemostat repair`: lists unreadable rows in Redis and, with --clear, removes them."""
 
-import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
+import msgspec
 
 from hemostat.cli.operator.decisions import by_option, find_user
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.tables import Row as Line
 from hemostat.cli.output.tables import Table, show_table
+from hemostat.cli.output.terminal import write_json
 from hemostat.core.text import escape_controls
 from hemostat.errors import BusError, UsageError
 from hemostat.terminal import can_ask
@@ -22,11 +24,27 @@ MAX_TEXT_CHARACTERS: Final = 100
 """Characters of a key, a field or a reason that are shown."""
 
 
+class UnreadableRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row in Redis. `state` is `set aside` or `in place`. `raw` is its beginning in base64, `size` its
+    length in bytes. `time` (local) and `time_iso` (UTC) are when it was set aside, null for a row in
+    place."""
+
+    state: str
+    key: str
+    field: str
+    reason: str
+    size: int
+    raw: str
+    time: str | None = None
+    time_iso: str | None = None
+
+
 @click.command()
 @click.option("--clear", is_flag=True, help="Remove the rows. This ends a pause whose row is unreadable.")
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation.")
 @by_option
 @click.pass_obj
+@prints_json(JsonShape("cli.operator.repair:UnreadableRow", "array"))
 def repair(options: Globals, clear: bool, yes: bool, by: str | None) -> None:
     """List unreadable rows in Redis: rows that were set aside, and rows still in place.
 
@@ -83,19 +101,19 @@ def _confirm(count: int, *, yes: bool) -> None:
     click.confirm(f"remove {count} row{'s' if count > 1 else ''}?", abort=True, err=True)
 
 
-def _show(options: Globals, rows: list[dict[str, Any]], objection: str) -> None:
+def _show(options: Globals, rows: list[UnreadableRow], objection: str) -> None:
     if objection:
         click.echo(escape_controls(objection), err=True)
     if options.json:
-        click.echo(json.dumps(rows))
+        write_json(rows)
     elif rows:
         lines = [
             Line(
                 (
-                    each["state"],
-                    each["key"][:MAX_TEXT_CHARACTERS],
-                    each["field"][:MAX_TEXT_CHARACTERS],
-                    each["reason"][:MAX_TEXT_CHARACTERS],
+                    each.state,
+                    each.key[:MAX_TEXT_CHARACTERS],
+                    each.field[:MAX_TEXT_CHARACTERS],
+                    each.reason[:MAX_TEXT_CHARACTERS],
                 )
             )
             for each in rows
@@ -105,9 +123,19 @@ def _show(options: Globals, rows: list[dict[str, Any]], objection: str) -> None:
         click.echo("all rows are readable")
 
 
-def _describe_aside(row: "AsideRow") -> dict[str, Any]:
-    described = {"key": row.key, "field": row.field, "reason": row.reason, "size": row.size, "raw": row.raw}
-    return {"state": "set aside", **described, "time": _format_moment(row.time)}
+def _describe_aside(row: "AsideRow") -> UnreadableRow:
+    from hemostat.json_output import format_iso
+
+    return UnreadableRow(
+        state="set aside",
+        key=row.key,
+        field=row.field,
+        reason=row.reason,
+        size=row.size,
+        raw=row.raw,
+        time=_format_moment(row.time),
+        time_iso=format_iso(row.time),
+    )
 
 
 def _format_moment(time: float) -> str | None:
@@ -117,17 +145,16 @@ def _format_moment(time: float) -> str | None:
         return None
 
 
-def _describe_in_place(row: "Row") -> dict[str, Any]:
+def _describe_in_place(row: "Row") -> UnreadableRow:
     import base64
 
     from hemostat.adapters.redis.rows import MAX_ROW_BYTES, decode_name
 
-    return {
-        "state": "in place",
-        "key": row.key,
-        "field": decode_name(row.field),
-        "reason": row.reason,
-        "size": len(row.raw),
-        "raw": base64.b64encode(row.raw[:MAX_ROW_BYTES]).decode(),
-        "time": None,
-    }
+    return UnreadableRow(
+        state="in place",
+        key=row.key,
+        field=decode_name(row.field),
+        reason=row.reason,
+        size=len(row.raw),
+        raw=base64.b64encode(row.raw[:MAX_ROW_BYTES]).decode(),
+    )

@@ -2,10 +2,9 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hemostat import terminal
-from hemostat.core.text import escape_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,11 +15,17 @@ def is_interactive() -> bool:
     return terminal.is_terminal(sys.stdout)
 
 
-def write_json(data: bytes) -> None:
-    """Write a line of JSON to standard output. Characters that a terminal or an editor would act on are
-    escaped, whatever standard output is: a pager or a file shows them later."""
-    text = escape_json(data.decode("utf-8", "replace"))
-    sys.stdout.buffer.write(text.encode() + b"\n")
+def write_json(value: Any, fields: Any = None) -> None:
+    """Write a struct, or a list of structs, to standard output as a line of JSON.
+
+    `fields`: the same object as read from JSON, with fields that the struct lacks. Characters that a terminal
+    or an editor would act on are escaped, whatever standard output is: a pager or a file shows them later.
+    """
+    from hemostat.json_output import build_output, encode_output
+
+    line = encode_output(build_output(value, fields))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(line.encode() + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -1,19 +1,27 @@
 """`hemostat alert --test`: sends a test message to every channel."""
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import click
+import msgspec
 
 from hemostat.cli.options import Globals
 from hemostat.cli.output.tables import Row, Table, show_table
+from hemostat.cli.output.terminal import write_json
 from hemostat.errors import FAILURE, OK, ConfigError, NotifyError
 
 if TYPE_CHECKING:
     from hemostat.core.notify.message import Message
     from hemostat.ports import Notifier
+
+
+class ChannelAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`error` is empty for a channel that has taken the message."""
+
+    channel: str
+    ok: bool
+    error: str
 
 
 def send_tests(options: Globals) -> int:
@@ -33,8 +41,9 @@ def send_tests(options: Globals) -> int:
             zip(notifiers, pool.map(lambda each: _send(each, message), notifiers.values()), strict=True)
         )
     if options.json:
-        results = [{"channel": name, "ok": not error, "error": error} for name, error in answers.items()]
-        click.echo(json.dumps(results))
+        write_json(
+            [ChannelAnswer(channel=name, ok=not error, error=error) for name, error in answers.items()]
+        )
     else:
         rows = [Row((name, error or "told"), fault=bool(error)) for name, error in answers.items()]
         show_table(Table("Channels", ("channel", "answer"), rows))

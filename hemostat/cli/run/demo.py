@@ -1,18 +1,20 @@
 """`hemostat demo`: breaks a container of its own and shows how it heals."""
 
 import difflib
-import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from hemostat import errors
 from hemostat.cli.completion.names import complete_demos
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.tables import Row, Table, show_table
+from hemostat.cli.output.terminal import write_json
 from hemostat.cli.run.all_roles import make_child_command
 from hemostat.cli.run.demo_timeline import Timeline
 from hemostat.cli.run.roles import Stop, stop_on_signals
@@ -23,10 +25,23 @@ if TYPE_CHECKING:
     from hemostat.demo import DemoReport, DemoStage, Scenario
 
 
+class ListedScenario(msgspec.Struct, frozen=True, kw_only=True):
+    """`breaks` is the fault, `heals` the expected result as text, `expected` as the facts of the engine."""
+
+    scenario: str
+    breaks: str
+    heals: str
+    expected: dict[str, int | str | None]
+
+
 @click.command()
 @click.argument("name", default="list", shell_complete=complete_demos)
 @click.option("--simulate", is_flag=True, help="Use a simulated engine. Docker is not needed.")
 @click.pass_obj
+@prints_json(
+    JsonShape("cli.run.demo:ListedScenario", "array", when="list"),
+    JsonShape("demo.report:DemoReport", when="NAME"),
+)
 def demo(options: Globals, name: str, simulate: bool) -> int:
     """Run scenario NAME: break a test container and watch it recover. `list` prints all scenarios.
 
@@ -57,11 +72,14 @@ def _list_scenarios(options: Globals) -> None:
     from hemostat.demo import SCENARIOS
 
     if options.json:
-        rows = [
-            {"scenario": each.name, "breaks": each.breaks, "heals": each.heals, "expected": each.expected}
-            for each in SCENARIOS.values()
-        ]
-        click.echo(json.dumps(rows))
+        write_json(
+            [
+                ListedScenario(
+                    scenario=each.name, breaks=each.breaks, heals=each.heals, expected=each.expected
+                )
+                for each in SCENARIOS.values()
+            ]
+        )
         return
     scenarios = [Row((each.name, each.breaks, each.heals)) for each in SCENARIOS.values()]
     show_table(Table("Demos", ("hemostat demo", "fault", "expected result"), scenarios))
@@ -87,7 +105,7 @@ def _play(options: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool)
             result = play_once("the running roles do not watch its container")
         timeline.end(result)
     if options.json:
-        click.echo(json.dumps(result.to_json_object()))
+        write_json(result)
     return errors.OK if result.passed else errors.FAILURE
 
 

@@ -16,6 +16,7 @@ from hemostat import errors
 from hemostat.cli.advisor import analysis
 from hemostat.cli.completion.names import complete_incidents_or_files
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.streams import ROLES_BY_NAME, Role
 
 
@@ -110,6 +111,7 @@ def add_once_option(role: click.Command) -> click.Command:
     @analysis.advisor_option
     @analysis.prompt_option
     @click.pass_context
+    @prints_json(analysis.ANALYSIS_SHAPE._replace(when="--once"))
     def either(
         context: click.Context, /, once: str | None, advisor: str | None, show_prompt: bool, **rest: object
     ) -> int:
@@ -131,6 +133,7 @@ def add_test_option(role: click.Command) -> click.Command:
     @click.command(role.name, help=role.help)
     @click.option("--test", is_flag=True, help="Send a test message to every channel and print the results.")
     @click.pass_context
+    @prints_json(JsonShape("cli.run.channel_test:ChannelAnswer", "array", when="--test"))
     def either(context: click.Context, /, test: bool, **rest: object) -> int:
         if test:
             from hemostat.cli.run.channel_test import send_tests as send

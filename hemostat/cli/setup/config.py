@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from hemostat.cli.completion.names import complete_files, complete_settings
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
+from hemostat.cli.output.terminal import write_json
 from hemostat.cli.root import Group
 from hemostat.cli.setup.config_text import activate_settings, format_origins, nest, read_example
 from hemostat.core.text import escape_controls
@@ -17,6 +20,30 @@ from hemostat.output_file import write_output
 
 if TYPE_CHECKING:
     from hemostat.config import Loaded
+
+
+class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The file that was written."""
+
+    path: str
+
+
+class ConfigCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`error` is why the settings are invalid; the other fields are missing then. `path` is null without a
+    file. `unknown` are variables of the environment that name no setting."""
+
+    ok: bool
+    error: str = ""
+    path: str | msgspec.UnsetType | None = msgspec.UNSET
+    unknown: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    warnings: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+
+
+class SettingOrigin(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting, and where its value comes from: default, file, environment or flag."""
+
+    value: Any
+    origin: str
 
 
 @click.group(cls=Group)
@@ -33,6 +60,7 @@ def config() -> None:
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.pass_obj
+@prints_json(JsonShape("cli.setup.config:ConfigFile"))
 def init(options: Globals, path: str | None, force: bool) -> None:
     """Create a configuration file with all settings and comments. Only settings of --set are in effect; all
     others are commented out, with their defaults.
@@ -47,7 +75,10 @@ def init(options: Globals, path: str | None, force: bool) -> None:
     except OSError as error:
         hint = "--force overwrites it" if file.is_file() and not force else ""
         raise ConfigError(f"{file} cannot be written: {error.strerror}", hint=hint) from None
-    click.echo(json.dumps({"path": str(file)}) if options.json else escape_controls(f"written: {file}"))
+    if options.json:
+        write_json(ConfigFile(path=str(file)))
+    else:
+        click.echo(escape_controls(f"written: {file}"))
 
 
 def _read_changes(options: Globals) -> dict[str, object]:
@@ -81,6 +112,10 @@ def _restore_unit(text: str, value: object) -> object:
 @click.argument("names", nargs=-1, metavar="[SETTING|TABLE]...", shell_complete=complete_settings)
 @click.option("--origin", is_flag=True, help="Group the settings by the origin of their values.")
 @click.pass_obj
+@prints_json(
+    JsonShape("config:Settings"),
+    JsonShape("cli.setup.config:SettingOrigin", "values", when="--origin"),
+)
 def show(options: Globals, names: tuple[str, ...], origin: bool) -> None:
     """Print the settings in effect, such as monitor.cpu or all of monitor. Secrets are masked.
 
@@ -116,6 +151,7 @@ def _select_settings(values: Mapping[str, Any], names: tuple[str, ...]) -> Mappi
 
 @config.command()
 @click.pass_obj
+@prints_json(JsonShape("cli.setup.config:ConfigCheck"))
 def check(options: Globals) -> None:
     """Check that the settings are valid."""
     try:
@@ -126,12 +162,12 @@ def check(options: Globals) -> None:
         doubts = _find_doubts(loaded)
     except HemoStatError as error:
         if options.json:
-            click.echo(json.dumps({"ok": False, "error": str(error)}))
+            write_json(ConfigCheck(ok=False, error=str(error)))
         raise
     file = str(loaded.path) if loaded.path else None
     if options.json:
-        unknown = [each.name for each in loaded.unknown]
-        click.echo(json.dumps({"ok": True, "path": file, "unknown": unknown, "warnings": doubts}))
+        unknown = tuple(each.name for each in loaded.unknown)
+        write_json(ConfigCheck(ok=True, path=file, unknown=unknown, warnings=tuple(doubts)))
     else:
         for each in doubts:
             click.echo(escape_controls(f"hemostat: warning: {each}"), err=True)

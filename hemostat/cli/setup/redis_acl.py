@@ -7,11 +7,29 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
+import msgspec
 
 from hemostat.cli.completion.names import complete_directories, complete_hosts
+from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
+from hemostat.cli.output.terminal import write_json
 from hemostat.errors import ConfigError, UsageError
 from hemostat.private_files import make_directory, open_file
 from hemostat.text_file import read_secret_file
+
+
+class AclUser(msgspec.Struct, frozen=True, kw_only=True):
+    """`line` is the user's line of the ACL file."""
+
+    name: str
+    line: str
+
+
+class AclFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The lines of the ACL file by user, in their order, and the further settings for redis.conf."""
+
+    users: tuple[AclUser, ...]
+    redis_conf: tuple[str, ...]
 
 
 @click.command("redis-acl")
@@ -37,7 +55,9 @@ from hemostat.text_file import read_secret_file
     help="Add users that write only the keys of this host: hemostat-monitor-NAME, hemostat-responder-NAME, "
     "hemostat-all-NAME. NAME is the setting `host` on that machine. Can be repeated.",
 )
-def redis_acl(passwords: str | None, compatible: str, hosts: tuple[str, ...]) -> None:
+@click.pass_obj
+@prints_json(JsonShape("cli.setup.redis_acl:AclFile"))
+def redis_acl(options: Globals, passwords: str | None, compatible: str, hosts: tuple[str, ...]) -> None:
     """Print a Redis ACL file (redis.conf: aclfile): one user for each role, one for `hemostat all`
     (hemostat-all), one with read access (hemostat-viewer) and one for operators (hemostat-operator). The
     default user is disabled.
@@ -52,9 +72,15 @@ def redis_acl(passwords: str | None, compatible: str, hosts: tuple[str, ...]) ->
         if not acl.is_host_name(host):
             raise UsageError(f"--host {host!r}: use letters, digits, . _ and - only")
     hashes = _hash_passwords(Path(passwords).expanduser(), acl.list_grants(hosts)) if passwords else {}
-    click.echo(acl.format_acl(hashes, version=int(compatible), hosts=hosts), nl=False)
-    if int(compatible) >= acl.NEWEST_VERSION:
-        click.echo(f"also add to redis.conf: {', '.join(acl.SERVER_LIMITS)}", err=True)
+    text = acl.format_acl(hashes, version=int(compatible), hosts=hosts)
+    limits = acl.SERVER_LIMITS if int(compatible) >= acl.NEWEST_VERSION else ()
+    if options.json:
+        users = tuple(AclUser(name=line.split()[1], line=line) for line in text.splitlines())
+        write_json(AclFile(users=users, redis_conf=tuple(limits)))
+        return
+    click.echo(text, nl=False)
+    if limits:
+        click.echo(f"also add to redis.conf: {', '.join(limits)}", err=True)
 
 
 def _hash_passwords(directory: Path, users: Iterable[str]) -> dict[str, str]:

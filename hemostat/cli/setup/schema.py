@@ -1,20 +1,58 @@
-"""`hemostat schema`: prints the JSON Schema of all events."""
+"""`hemostat schema`: prints the JSON Schema of all events, or of what a command prints with `--json`."""
 
 import json
 from typing import Any
 
 import click
 
+from hemostat.cli.completion.names import complete_commands
+from hemostat.cli.output.json_shape import list_shapes, walk_commands
+from hemostat.errors import UsageError
+
 
 @click.command()
 @click.option(
     "--asyncapi", is_flag=True, help="Print an AsyncAPI 3.0 document, with channels and operations."
 )
-def schema(asyncapi: bool) -> None:
-    """Print the JSON Schema of the events."""
+@click.option(
+    "--command",
+    "name",
+    metavar="NAME",
+    is_flag=False,
+    flag_value="",
+    shell_complete=complete_commands,
+    help="Print the schema of what this command prints with --json, such as 'incident list'.",
+)
+@click.pass_context
+def schema(context: click.Context, asyncapi: bool, name: str | None) -> None:
+    """Print the JSON Schema of the events, or of a command's output."""
     from hemostat import events
 
+    if name is not None:
+        if asyncapi:
+            raise UsageError("--asyncapi and --command cannot be combined")
+        click.echo(json.dumps(build_command_schema(context.find_root(), name), indent=2))
+        return
     click.echo(json.dumps(build_asyncapi() if asyncapi else events.schema(), indent=2))
+
+
+def build_command_schema(root: click.Context, name: str) -> dict[str, Any]:
+    """The schema of a command's output. Raises UsageError for an unknown command, and for one without a
+    result."""
+    from hemostat.cli.setup.output_schema import build_schema
+    from hemostat.core.settings.environment import suggest_nearest
+
+    commands = dict(walk_commands(root))
+    command = commands.get(" ".join(name.split()))
+    if command is None:
+        known = [each for each, one in commands.items() if list_shapes(one)]
+        groups = [each for each in known if name and each.startswith(f"{name} ")]
+        hint = f"did you mean {' or '.join(groups)}?" if groups else suggest_nearest(name, known)
+        text = f"no command is named {name!r}" if name else "--command needs the name of a command"
+        raise UsageError(text, hint=hint or f"one of: {', '.join(known)}")
+    if not (shapes := list_shapes(command)):
+        raise UsageError(f"{name} has no result that a schema describes", hint="see: hemostat schema --help")
+    return build_schema(name, shapes)
 
 
 def build_asyncapi() -> dict[str, Any]:

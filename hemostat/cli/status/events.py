@@ -11,11 +11,12 @@ import click
 from hemostat import ports
 from hemostat.cli.completion.names import complete_containers
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.terminal import write_json
 from hemostat.core.history.incident_log import find_subject, format_event_line
 from hemostat.core.text import escape_controls
 from hemostat.errors import BusError
-from hemostat.events import DURABLE, TYPES, ContainerStats, Decided, Event, Heartbeat, encode
+from hemostat.events import DURABLE, TYPES, ContainerStats, Decided, Event, Heartbeat
 from hemostat.terminal import is_reader_gone
 
 SILENCE_SECONDS: Final = 1.0
@@ -38,13 +39,14 @@ MAX_CATCH_UP_EVENTS: Final = 200
     "-n", "--lines", default=50, show_default=True, type=click.IntRange(0), help="Number of past events."
 )
 @click.pass_obj
+@prints_json(JsonShape("events:Event", "lines"))
 def events(options: Globals, follow: bool, kind: str | None, container: str | None, lines: int) -> None:
     """Print events, oldest first. -f follows new events."""
     from hemostat import app
 
     options.start_logging()
     types = (kind,) if kind else DURABLE
-    write = _write_json if options.json else _write_line
+    write = write_json if options.json else _write_line
     bus = app.open_bus(options.load_settings(), start=False)
     try:
         reader = Reader(bus, types, container, write)
@@ -134,8 +136,3 @@ def _write_line(event: Event) -> None:
         f"{moment:%Y-%m-%d %H:%M:%S}  {name_subject(event):<16}  {event.type:<20}  {format_event_line(event)}"
     )
     click.echo(escape_controls(text))
-
-
-def _write_json(event: Event) -> None:
-    """The event's original bytes."""
-    write_json(encode(event))

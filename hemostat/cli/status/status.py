@@ -1,6 +1,5 @@
 """`hemostat status`: prints containers, open incidents and roles once."""
 
-import json
 import time
 from collections.abc import Callable
 
@@ -8,7 +7,9 @@ import click
 import msgspec
 
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.tables import show_table
+from hemostat.cli.output.terminal import write_json
 from hemostat.cli.status.status_tables import format_headline, make_tables
 from hemostat.core.history.status import SystemStatus, build_status
 from hemostat.core.history.waiting_list import (
@@ -26,8 +27,16 @@ from hemostat.ports import Bus
 from hemostat.streams import ROLES, ROLES_BY_NAME
 
 
+class StatusOutput(SystemStatus, frozen=True, kw_only=True):
+    """`waiting` waits for a person. `error`: why Redis could not be read; missing where it was read."""
+
+    waiting: tuple[WaitingItem, ...]
+    error: str | msgspec.UnsetType = msgspec.UNSET
+
+
 @click.command()
 @click.pass_obj
+@prints_json(JsonShape("cli.status.status:StatusOutput"))
 def status(options: Globals) -> None:
     """Show containers, open incidents and roles. Exit code 3 if Redis is not running."""
     from hemostat import app
@@ -43,22 +52,24 @@ def status(options: Globals) -> None:
             bus.close()
     except BusError as error:
         if options.json:
-            click.echo(
-                json.dumps(
-                    {
-                        **build_status((), (), (), expected=tuple(ROLES_BY_NAME), now=0.0).to_dict(),
-                        "waiting": [],
-                        "error": str(error),
-                    }
-                )
-            )
+            nothing = build_status((), (), (), expected=tuple(ROLES_BY_NAME), now=0.0)
+            write_json(_build_output(nothing, error=str(error)))
         raise
     if options.json:
-        click.echo(json.dumps({**system_status.to_dict(), "waiting": msgspec.to_builtins(items)}))
+        write_json(_build_output(system_status, items))
         return
     click.echo(escape_controls(format_headline(system_status, count_unacknowledged(items))))
     for table in make_tables(system_status, now):
         show_table(table)
+
+
+def _build_output(
+    system_status: SystemStatus,
+    items: tuple[WaitingItem, ...] = (),
+    error: str | msgspec.UnsetType = msgspec.UNSET,
+) -> StatusOutput:
+    fields = {name: getattr(system_status, name) for name in SystemStatus.__struct_fields__}
+    return StatusOutput(**fields, waiting=items, error=error)
 
 
 def read_status(bus: Bus, now: float, overview: Callable[[str], HostLimitStatus]) -> SystemStatus:

@@ -1,15 +1,15 @@
 """`hemostat waiting`: lists what waits for a person, and the command that settles each item."""
 
-import json
 import time
 from datetime import datetime
 from typing import Final
 
 import click
-import msgspec
 
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.tables import Row, Table, show_table
+from hemostat.cli.output.terminal import write_json
 from hemostat.cli.status.status import find_waiting, read_status
 from hemostat.core.history.waiting_list import WaitingItem, describe_acknowledgement
 from hemostat.core.units import show_duration
@@ -22,6 +22,7 @@ LISTED_SECONDS: Final = 7 * 86400.0
 
 @click.command("waiting")
 @click.pass_obj
+@prints_json(JsonShape("core.history.waiting_list:WaitingItem", "array"))
 def waiting_list(options: Globals) -> None:
     """List what waits for a person: approvals, incidents left to people, faults of HemoStat itself.
 
@@ -37,7 +38,7 @@ def waiting_list(options: Globals) -> None:
         items = find_waiting(bus, orders, system_status, now)
         limit_note = _describe_limit(bus, now)
     if options.json:
-        click.echo(json.dumps(msgspec.to_builtins(items)))
+        write_json(items)
         return
     show_table(
         Table(

@@ -1,11 +1,12 @@
 """The stored form of an evidence snapshot, and its encoding. core.evidence.build creates snapshots."""
 
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 import msgspec
 
 from hemostat.errors import DecodeError
-from hemostat.events import Action, Container, ContainerStats, Evidence, Kind, State
+from hemostat.events import Action, Container, ContainerStats, Epoch, Evidence, Kind, State
+from hemostat.events.fields import renamed_to
 
 MAX_POINTS: Final = 300
 """Points of a container's history: five minutes if its values change every second."""
@@ -16,7 +17,7 @@ POINTS_TTL_SECONDS: Final = 600.0
 class HealthcheckRun(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a health check. `time` is when the run began (epoch seconds)."""
 
-    time: float
+    time: Epoch
     exit_code: int
     output: str = ""
 
@@ -46,7 +47,7 @@ class MetricPoint(msgspec.Struct, frozen=True, array_like=True):
     """One measurement: epoch seconds, CPU in percent (100 = one core), working set in bytes, network bytes
     per second received and sent. Points of older versions end after the memory."""
 
-    time: float
+    time: Epoch
     cpu: float | None
     memory: int | None
     received: float | None = None
@@ -64,7 +65,7 @@ class EvidenceSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     dropped for lack of space.
     """
 
-    time: float
+    time: Epoch
     container: Container
     kind: Kind
     action: Action
@@ -74,7 +75,7 @@ class EvidenceSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     log: str = ""
     processes: tuple[str, ...] = ()
     details: ContainerDetails | None = None
-    samples: tuple[MetricPoint, ...] = ()
+    samples: Annotated[tuple[MetricPoint, ...], renamed_to("points")] = ()
     evidence: tuple[Evidence, ...] = ()
     missing: dict[str, str] = {}
     left_out: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -21,7 +21,8 @@ from hemostat.core.markup import ZERO_WIDTH_SPACE
 from hemostat.core.redact import redact
 from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
-from hemostat.events import decode
+from hemostat.events import Epoch, Event, Kind, decode
+from hemostat.events.fields import renamed_to
 
 When = Callable[[float], str]
 FENCE: Final = "~~~~"
@@ -29,6 +30,31 @@ INDENT: Final = " " * 4
 """Put before each line inside a fence. With fewer blanks, a line of the text could end the fence."""
 LINK_STARTS: Final = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<![\w]@)(?<=@)(?=\w)", re.IGNORECASE)
 """Places where Markdown viewers start a link or a mention without any markup."""
+
+
+class ExportedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """`after` is seconds since the step before, for the first step since the failure began."""
+
+    time: Epoch
+    after: Annotated[float, renamed_to("after_seconds")]
+    stage: TimelineStage
+    text: str
+
+
+class IncidentExport(msgspec.Struct, frozen=True, kw_only=True):
+    """The published events, the steps derived from them, and the evidence snapshots. `began` is when the
+    failure began, `seconds` from then to its end, null for an open incident."""
+
+    incident: str
+    host: str
+    container: str
+    kind: Kind
+    status: str
+    began: Annotated[Epoch, renamed_to("since")]
+    seconds: Annotated[float | None, renamed_to("duration_seconds")]
+    steps: tuple[ExportedStep, ...]
+    events: tuple[Event, ...]
+    dossiers: Annotated[tuple[EvidenceSnapshot, ...], renamed_to("evidence_snapshots")]
 
 
 def render_markdown(timeline: IncidentTimeline, snapshots: Sequence[EvidenceSnapshot], when: When) -> str:
@@ -87,26 +113,24 @@ def escape_markdown(text: str) -> str:
 _HTML_ENTITIES: Final = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
-def build_export(timeline: IncidentTimeline, snapshots: Sequence[EvidenceSnapshot]) -> dict[str, Any]:
-    """The published events, the steps derived from them, and the evidence snapshots. Times are epoch
-    seconds."""
+def build_export(timeline: IncidentTimeline, snapshots: Sequence[EvidenceSnapshot]) -> IncidentExport:
     timeline = mask_timeline(timeline)
     events = {step.event.id: step.event for step in timeline.steps}
-    return {
-        "incident": timeline.incident,
-        "host": timeline.host,
-        "container": timeline.container.name,
-        "kind": timeline.kind,
-        "status": timeline.status,
-        "began": timeline.began,
-        "seconds": timeline.seconds,
-        "steps": [
-            {"time": each.time, "after": each.after, "stage": each.stage, "text": each.text}
+    return IncidentExport(
+        incident=timeline.incident,
+        host=timeline.host,
+        container=timeline.container.name,
+        kind=timeline.kind,
+        status=timeline.status,
+        began=timeline.began,
+        seconds=timeline.seconds,
+        steps=tuple(
+            ExportedStep(time=each.time, after=each.after, stage=each.stage, text=each.text)
             for each in timeline.steps
-        ],
-        "events": [msgspec.to_builtins(each) for each in events.values()],
-        "dossiers": [msgspec.to_builtins(each) for each in snapshots],
-    }
+        ),
+        events=tuple(events.values()),
+        dossiers=tuple(snapshots),
+    )
 
 
 def mask_timeline(timeline: IncidentTimeline) -> IncidentTimeline:

@@ -1,7 +1,7 @@
 """The status of roles, open incidents and containers, computed from events alone; faults first."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -13,7 +13,17 @@ from hemostat.core.history.incident_log import (
 )
 from hemostat.core.labels.mistakes import find_mistakes
 from hemostat.core.remediation.limit_status import HostLimitStatus
-from hemostat.events import ContainerStats, Event, HealthAlert, Heartbeat, Phase, RemediationComplete, State
+from hemostat.events import (
+    ContainerStats,
+    Epoch,
+    Event,
+    HealthAlert,
+    Heartbeat,
+    Phase,
+    RemediationComplete,
+    State,
+)
+from hemostat.events.fields import renamed_to
 
 MAX_MISSED_HEARTBEATS: Final = 2.0
 """Heartbeats that a role may miss before it is stale."""
@@ -26,7 +36,7 @@ class RoleState(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     instance: str
     pid: int
-    age: float
+    age: Annotated[float, renamed_to("heartbeat_age_seconds")]
     stale: bool
     lag: int
     trouble: str
@@ -46,7 +56,7 @@ class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     name: str
-    status: str
+    status: Annotated[str, renamed_to("state")]
     health: str | None
     cpu: float | None
     cpu_limit: float | None
@@ -72,13 +82,13 @@ class IncidentStatus(msgspec.Struct, frozen=True, kw_only=True):
     container: str
     kind: str
     status: str
-    since: float
-    age: float
+    since: Epoch
+    age: Annotated[float, renamed_to("age_seconds")]
     last: str
     problem: str = ""
     reason: str = ""
     acknowledged_by: str = ""
-    acknowledgement: str = ""
+    acknowledgement: Annotated[str, renamed_to("note")] = ""
 
 
 class SystemStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,23 +99,12 @@ class SystemStatus(msgspec.Struct, frozen=True, kw_only=True):
     incidents: tuple[IncidentStatus, ...] = ()
     roles: tuple[RoleState, ...] = ()
     containers: tuple[ContainerState, ...] = ()
-    buried: int = 0
+    buried: Annotated[int, renamed_to("dead_letters")] = 0
     """Number of dead letters: events that could not be handled."""
     safety: Mapping[str, HostLimitStatus] = {}
     """Limit status of each host and its containers, by host."""
-
-    @property
-    def modes(self) -> dict[str, str]:
-        """The modes of each host's responders: auto, approve or dry-run; joined if they differ."""
-        modes_by_host: dict[str, set[str]] = {}
-        for role in self.roles:
-            if role.mode:
-                modes_by_host.setdefault(role.host, set()).add(role.mode)
-        return {host: " and ".join(sorted(modes_by_host[host])) for host in sorted(modes_by_host)}
-
-    def to_dict(self) -> dict[str, Any]:
-        built: dict[str, Any] = msgspec.to_builtins(self)
-        return {**built, "modes": self.modes}
+    modes: Mapping[str, str] = {}
+    """The modes of each host's responders, by host: auto, approve or dry-run; joined if they differ."""
 
 
 def build_status(
@@ -145,7 +144,16 @@ def build_status(
         containers=tuple(sorted(containers, key=lambda each: (not each.fault, each.host, each.name))),
         buried=buried,
         safety=safety,
+        modes=_join_modes(roles),
     )
+
+
+def _join_modes(roles: Iterable[RoleState]) -> dict[str, str]:
+    modes_by_host: dict[str, set[str]] = {}
+    for role in roles:
+        if role.mode:
+            modes_by_host.setdefault(role.host, set()).add(role.mode)
+    return {host: " and ".join(sorted(modes_by_host[host])) for host in sorted(modes_by_host)}
 
 
 def format_state(state: State) -> str:

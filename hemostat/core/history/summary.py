@@ -4,12 +4,13 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from hemostat.core.history.incident_log import IncidentLog
 from hemostat.events import (
+    Epoch,
     Event,
     FalseAlarm,
     HealthAlert,
@@ -20,6 +21,7 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
 )
+from hemostat.events.fields import renamed_to
 
 MAX_OFFENDERS: Final = 10
 """Offenders listed at most."""
@@ -30,8 +32,8 @@ class DurationSpread(msgspec.Struct, frozen=True, kw_only=True):
     """Statistics of `count` durations, in seconds. The 95th percentile is the nearest rank."""
 
     count: int
-    mean: float
-    p95: float
+    mean: Annotated[float, renamed_to("mean_seconds")]
+    p95: Annotated[float, renamed_to("p95_seconds")]
 
 
 class Offender(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,13 +53,13 @@ class LlmCost(msgspec.Struct, frozen=True, kw_only=True):
 
     diagnoses: int = 0
     tokens: int = 0
-    cost: float = 0.0
+    cost: Annotated[float, renamed_to("cost_usd")] = 0.0
 
 
 class PeriodCount(msgspec.Struct, frozen=True, kw_only=True):
     """Incidents that began from `start` (epoch seconds) up to the next period. `settled` needed no action."""
 
-    start: float
+    start: Epoch
     healed: int = 0
     settled: int = 0
     rest: int = 0
@@ -71,8 +73,8 @@ class IncidentSummary(msgspec.Struct, frozen=True, kw_only=True):
     incidents with such an outcome at any time, however they ended. `orders` are given by people.
     """
 
-    since: float
-    until: float
+    since: Epoch
+    until: Epoch
     incidents: int
     alerts: int
     healed: int
@@ -85,9 +87,9 @@ class IncidentSummary(msgspec.Struct, frozen=True, kw_only=True):
     orders: int
     detect: DurationSpread | None
     heal: DurationSpread | None
-    offenders: tuple[Offender, ...]
+    offenders: Annotated[tuple[Offender, ...], renamed_to("worst_containers")]
     spend: LlmCost
-    bars: tuple[PeriodCount, ...]
+    bars: Annotated[tuple[PeriodCount, ...], renamed_to("periods")]
     dry_runs: int = 0
     """Actions that a dry run reported and did not do."""
     dry_run_containers: int = 0

@@ -10,7 +10,7 @@ from hemostat.core.history.incident_log import LEFT_TO_PEOPLE
 from hemostat.core.history.status import IncidentStatus, RoleState, SystemStatus
 from hemostat.core.ledger.controls import Approval
 from hemostat.core.units import show_duration
-from hemostat.events import Outcome, Reason
+from hemostat.events import Epoch, Outcome, Reason
 
 
 class WaitingKind(StrEnum):
@@ -34,11 +34,11 @@ class WaitingItem(msgspec.Struct, frozen=True, kw_only=True):
     kind: WaitingKind
     host: str
     subject: str
-    since: float | None
+    since: Epoch | None
     why: str
     command: str
     id: str = ""
-    until: float | None = None
+    until: Epoch | None = None
     acknowledged_by: str = ""
     note: str = ""
     """The note of the person who acknowledged it."""

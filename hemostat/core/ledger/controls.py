@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.units import show_duration
-from hemostat.events import Action
+from hemostat.events import Action, Epoch
 
 ALL_CONTAINERS: Final = "*"
 """Stands for all containers of all hosts in place of a container's name."""
@@ -19,8 +19,8 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
     """The kill switch: no action runs before `until` (epoch seconds; None: until the pause is lifted)."""
 
     by: str
-    at: float
-    until: float | None = None
+    at: Epoch
+    until: Epoch | None = None
     reason: str = ""
 
 
@@ -92,11 +92,11 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     cause: str = ""
     request: str = ""
     """Id of the event with the request."""
-    asked: float
-    until: float
+    asked: Epoch
+    until: Epoch
     answer: ApprovalAnswer | None = None
     by: str = ""
-    answered: float = 0.0
+    answered: Epoch = 0.0
     reason: str = ""
 
     def is_open(self, now: float) -> bool:

@@ -7,7 +7,7 @@ import msgspec
 
 from hemostat.core.ledger.alert_notes import IncidentNotes
 from hemostat.core.ledger.controls import Approval, Controls
-from hemostat.events import Action, Outcome, Reason
+from hemostat.events import Action, Epoch, Outcome, Reason
 
 
 class Resource(StrEnum):
@@ -26,7 +26,7 @@ class RaisedLimit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     resource: Resource
     before: float
     after: float
-    time: float
+    time: Epoch
     service: str = ""
     """Id of the swarm service with the replicas."""
 
@@ -59,18 +59,18 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: str
     container: str
     action: Action
-    time: float
+    time: Epoch
     by: str
     """The responder that works on the attempt; RELEASED where none does and any may resume it."""
-    lease: float
-    renewed: float = 0.0
+    lease: Epoch
+    renewed: Epoch = 0.0
     """When the lease was last renewed (epoch seconds), 0 for never. It was first taken at `time`."""
     container_id: str = ""
     """Empty for the host itself, and in rows of older versions."""
     stop_seconds: float = 0.0
     """Seconds that the container may take to stop; 0 if it is already down."""
     service: str | None = None
-    started_at: float = 0.0
+    started_at: Epoch = 0.0
     """The container's start time before the action. A later one proves that the action was carried out."""
     scaled: RaisedLimit | None = None
     """The limit to raise, recorded before the action so that it is not raised twice."""
@@ -78,7 +78,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How often the action was begun. It is begun again after each interruption."""
     outcome: Outcome | None = None
     reason: Reason | None = None
-    finished: float | None = None
+    finished: Epoch | None = None
     project: str = ""
     """The container's project (core.labels.project); empty without one, and in rows of earlier versions."""
     host_fault: bool = False

@@ -24,7 +24,7 @@ from hemostat.core.labels.project import limit_others
 from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.events import Action, Outcome
+from hemostat.events import Action, Epoch, Outcome
 
 COUNTED_OUTCOMES = frozenset({Outcome.HEALED, Outcome.FAILED})
 MAX_OTHER_FAILURES: Final = 2
@@ -61,7 +61,7 @@ class BreakerState(msgspec.Struct, frozen=True):
     failures: int = 0
     open: bool = False
     half_open: bool = False
-    until: float = 0.0
+    until: Epoch = 0.0
 
 
 def compute_container_breaker(

@@ -5,6 +5,7 @@ Computed by the functions that core.remediation.policy uses, so that a screen ca
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -23,6 +24,8 @@ from hemostat.core.remediation.restart_budget import (
     compute_order_budget,
 )
 from hemostat.core.settings.responder import ResponderSettings
+from hemostat.events import Epoch
+from hemostat.events.fields import renamed_to
 
 
 class ContainerLimitStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +35,7 @@ class ContainerLimitStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     breaker: BreakerState
     budget: RestartBudget
-    backoff: float = 0.0
+    backoff: Annotated[Epoch, renamed_to("backoff_until")] = 0.0
     pause: Pause | None = None
     attempt: Attempt | None = None
     orders: RestartBudget | None = None

@@ -9,7 +9,7 @@ import msgspec
 from hemostat.core.backoff import compute_backoff, count_restart_streak
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.events import Outcome
+from hemostat.events import Epoch, Outcome
 
 FREE_OUTCOMES: Final = frozenset({Outcome.NOT_APPLICABLE, Outcome.DRY_RUN, Outcome.REFUSED})
 """Outcomes of requests that did nothing to the container and so use no budget."""
@@ -26,7 +26,7 @@ class RestartBudget(msgspec.Struct, frozen=True):
 
     used: int
     limit: int
-    until: float = 0.0
+    until: Epoch = 0.0
 
     @property
     def is_spent(self) -> bool:

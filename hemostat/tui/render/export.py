@@ -1,17 +1,18 @@
 """Exports an incident in the format of the file's suffix, with secrets masked."""
 
 import io
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from rich.console import Console, Group
 
 from hemostat.core.history.export import build_export, mask_timeline, render_markdown
 from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError
+from hemostat.json_output import build_output
 from hemostat.output_file import write_output
 from hemostat.tui.render import incident
 from hemostat.tui.render.incident import IncidentContent
@@ -27,10 +28,8 @@ def as_markdown(content: IncidentContent) -> str:
 
 
 def as_json(content: IncidentContent) -> str:
-    return (
-        msgspec.json.format(msgspec.json.encode(build_export(content.timeline, content.snapshots))).decode()
-        + "\n"
-    )
+    exported = build_output(build_export(content.timeline, content.snapshots))
+    return json.dumps(exported, ensure_ascii=False, indent=2) + "\n"
 
 
 def as_svg(content: IncidentContent) -> str:

@@ -27,7 +27,7 @@ def test_role_shows_what_its_heartbeat_says():
     assert (role.lag, role.trouble, role.warnings, role.mode) == (3, "no engine", ("w",), "auto")
     assert role.fault
     assert (status.running, status.missing) == (True, ("monitor",))
-    assert status.to_dict()["modes"] == {"h": "auto"}
+    assert status.modes == {"h": "auto"}
 
 
 def test_no_heartbeat_means_that_nothing_runs():
