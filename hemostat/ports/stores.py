@@ -14,7 +14,7 @@ from hemostat.core.history.audit_chain import (
     ChainRow,
     DatabaseStatus,
 )
-from hemostat.core.history.event_row import EventQuery, EventRow
+from hemostat.core.history.event_row import EventPage, EventPosition, EventQuery, EventRow
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls, Pause
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit
 from hemostat.core.llm.cost_budget import LlmUsage
@@ -118,6 +118,14 @@ class EventStore(RecentEvents, Protocol):
 
     def find(self, query: EventQuery, *, limit: int | None = None) -> Iterator[EventRow]:
         """Yield matching rows, newest first, at most `limit`."""
+        ...
+
+    def find_page(self, query: EventQuery, *, limit: int, before: EventPosition | None = None) -> EventPage:
+        """Return the page of the newest `limit` matching rows before a position; 0: all."""
+        ...
+
+    def iterate_page(self, query: EventQuery, page: EventPage) -> Iterator[EventRow]:
+        """Yield the rows of a page, oldest first, in bounded memory."""
         ...
 
     def find_incident_rows(self, query: EventQuery) -> list[EventRow]:

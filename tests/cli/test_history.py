@@ -257,6 +257,43 @@ def _state():
 def test_truncated_output_is_mentioned_on_stderr(hemostat, filled):
     said = hemostat("history", "-n", "1")
     assert len(said.out.splitlines()) == 1
-    assert said.err == "hemostat: only the newest 1 events are printed; -n 0 prints all\n"
+    cursor = f"--before {NOW + 601}:8"
+    assert said.err == (
+        f"hemostat: only the newest 1 events are printed; {cursor} prints the next page, -n 0 all\n"
+    )
     assert hemostat("history", "-n", "0").err == ""
     assert hemostat("history").err == ""
+
+
+def test_next_page_is_named_and_read_with_its_cursor(hemostat, filled):
+    first = hemostat("history", "--limit", "3")
+    cursor = first.err.split("--before ")[1].split()[0]
+    second = hemostat("history", "-n", "5", "--before", cursor)
+    lines = (second.out + first.out).splitlines()
+    assert lines == hemostat("history").out.splitlines()
+    assert second.err == ""
+
+
+def test_first_json_line_has_the_cursor_of_the_next_page(hemostat, filled):
+    ids, before = [], []
+    while True:
+        lines = [
+            json.loads(each) for each in hemostat("history", "--json", "-n", "3", *before).out.splitlines()
+        ]
+        ids = [*(each["id"] for each in lines), *ids]
+        assert not any("next" in each for each in lines[1:])
+        if "next" not in lines[0]:
+            break
+        before = ["--before", lines[0]["next"]]
+    assert ids == [each.id for each in (*HEALED, *FALSE, *REFUSED)]
+
+
+def test_field_next_of_a_stored_event_is_not_printed(hemostat, filled):
+    change_body(filled, {**json.loads(encode(REFUSED[1])), "next": "1.0:1"})
+    assert "next" not in json.loads(hemostat("history", "--json").out.splitlines()[-1])
+
+
+def test_invalid_cursor_is_refused(hemostat, filled):
+    result = hemostat("history", "--before", "yesterday")
+    assert (result.code, result.out) == (2, "")
+    assert "is not a cursor" in result.err

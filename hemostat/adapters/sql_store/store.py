@@ -11,6 +11,7 @@ import sqlalchemy as sql
 
 from hemostat.adapters.sql_store import inspect, schema
 from hemostat.adapters.sql_store.connection import WRITES_OPTION, connect, identify, translate_errors
+from hemostat.adapters.sql_store.query import ROWS_PER_BATCH, find_page, make_conditions, read_batch
 from hemostat.adapters.sql_store.schema import events, trail
 from hemostat.core.history.audit_chain import (
     ChainEnds,
@@ -21,13 +22,18 @@ from hemostat.core.history.audit_chain import (
     RowHasher,
     bind_rows,
 )
-from hemostat.core.history.event_row import EventQuery, EventRow, build_row, fit_column
+from hemostat.core.history.event_row import (
+    EventPage,
+    EventPosition,
+    EventQuery,
+    EventRow,
+    build_row,
+    fit_column,
+)
 from hemostat.core.redact.address import mask_url
 from hemostat.errors import NothingStoredError, StoreError, StoreUnreachableError
 from hemostat.events import Event
 
-ROWS_PER_BATCH: Final = 1000
-"""Rows fetched at a time."""
 MAX_IDS: Final = 10
 
 
@@ -112,7 +118,7 @@ class SqlStore:
     def find(self, query: EventQuery, *, limit: int | None = None) -> Iterator[EventRow]:
         statement = (
             sql.select(*schema.RECORD_COLUMNS)
-            .where(*_make_conditions(query, self._engine.dialect.name))
+            .where(*make_conditions(query, self._engine.dialect.name))
             .order_by(events.c.time.desc(), events.c.number.desc())
             .limit(limit)
         )
@@ -120,8 +126,26 @@ class SqlStore:
             for row in connection.execution_options(yield_per=ROWS_PER_BATCH).execute(statement).mappings():
                 yield EventRow(**row)
 
+    def find_page(self, query: EventQuery, *, limit: int, before: EventPosition | None = None) -> EventPage:
+        with self._begin_reading() as connection:
+            return find_page(connection, query, limit, before)
+
+    def iterate_page(self, query: EventQuery, page: EventPage) -> Iterator[EventRow]:
+        last: EventPosition | None = None
+        count = 0
+        while True:
+            with self._begin_reading() as connection:
+                batch = read_batch(connection, query, page, last)
+            for position, row in batch:
+                if count == page.limit > 0 or (last is not None and position <= last):
+                    return  # full, or a text instead of a time
+                last, count = position, count + 1
+                yield row
+            if len(batch) < ROWS_PER_BATCH:
+                return
+
     def find_incident_rows(self, query: EventQuery) -> list[EventRow]:
-        conditions = _make_conditions(query, self._engine.dialect.name)
+        conditions = make_conditions(query, self._engine.dialect.name)
         incident_ids = sql.select(events.c.incident).where(*conditions, events.c.incident != "")
         statement = (
             sql.select(*schema.RECORD_COLUMNS)
@@ -279,37 +303,6 @@ def _read_ends(connection: sql.Connection, *, lock: bool = False) -> ChainEnds:
         anchor=ChainPosition(row.anchor, row.anchor_hash),
         head=ChainPosition(row.head, row.head_hash),
     )
-
-
-def _make_conditions(query: EventQuery, dialect: str) -> Iterator[sql.ColumnElement[bool]]:
-    if query.since is not None:
-        yield events.c.time >= query.since
-    if query.until is not None:
-        yield events.c.time < query.until
-    lead = True
-    for name in QUERY_COLUMNS:
-        value = getattr(query, name)
-        if value is None:
-            continue
-        if lead or dialect != "sqlite":
-            yield events.c[name] == value
-            yield from (events.c[name] != "",) if name in PARTIALLY_INDEXED else ()
-        else:
-            yield sql.func.coalesce(events.c[name], "") == value
-        lead = False
-
-
-QUERY_COLUMNS: Final = ("incident", "container", "project", "outcome", "kind", "type", "host")
-"""The most selective first. On SQLite only that column's index is used.
-
-Without statistics SQLite picks any index, even of a column with one value, and collecting statistics reads
-the whole table.
-"""
-PARTIALLY_INDEXED: Final = frozenset({"project", "kind", "outcome", "incident"})
-"""Columns whose index omits empty values.
-
-The condition is repeated so that the database may use the index.
-"""
 
 
 def _read_row(connection: sql.Connection, number: int) -> ChainRow | None:

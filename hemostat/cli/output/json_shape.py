@@ -14,12 +14,14 @@ SHAPES_ATTRIBUTE: Final = "json_shapes"
 
 
 class JsonShape(NamedTuple):
-    """One kind of output. `target`: module:Class below `hemostat`. `when`: with which options."""
+    """One kind of output. `target`: module:Class below `hemostat`. `when`: with which options. `note`: what
+    the struct does not say."""
 
     target: str
     form: Literal["object", "array", "values", "lines"] = "object"
     """One object, an array of objects, an object with objects as values, or an object a line."""
     when: str = ""
+    note: str = ""
 
     def find_class(self) -> type[Any]:
         module, _, name = self.target.partition(":")

@@ -46,6 +46,7 @@ def _build_document(structs: "_OutputStructs", shape: JsonShape) -> dict[str, An
     item = structs.refer(shape.find_class())
     texts = [f"With {shape.when}."] if shape.when else []
     texts += ["One object a line."] if shape.form == "lines" else []
+    texts += [shape.note] if shape.note else []
     description = {"description": " ".join(texts)} if texts else {}
     match shape.form:
         case "array":

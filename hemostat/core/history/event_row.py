@@ -1,10 +1,15 @@
 """An event as a database row that can be queried by the same columns for all types. Pure."""
 
+from math import isfinite
+from typing import Self
+
 import msgspec
 
 from hemostat.core.text import escape_controls
 from hemostat.events import Event, decode, digest, encode
 
+MAX_NUMBER = (1 << 63) - 1
+"""The largest number of a row that databases store."""
 MAX_COLUMN_CHARACTERS = 200
 """Characters of a column. Names come from outside, and databases limit what they index."""
 
@@ -43,6 +48,36 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     kind: str | None = None
     outcome: str | None = None
     incident: str | None = None
+
+
+class EventPosition(msgspec.Struct, frozen=True, order=True):
+    """The place of a row in the order of events. Rows of the same time are ordered by `number`, the row's."""
+
+    time: float
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.time!r}:{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError."""
+        time, _, number = text.partition(":")
+        position = cls(float(time), int(number))
+        if not isfinite(position.time) or abs(position.number) > MAX_NUMBER:
+            raise ValueError(f"{text!r} is out of range")
+        return position
+
+
+class EventPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Successive rows: from `oldest` on, which is None where there are no older rows, at most `limit` (0: no
+    limit), and before the position `before`. The next page, of older rows, is before `next`; None for the
+    last page."""
+
+    limit: int = 0
+    oldest: EventPosition | None = None
+    before: EventPosition | None = None
+    next: EventPosition | None = None
 
 
 def build_row(event: Event, stored_at: float) -> EventRow:
