@@ -83,19 +83,19 @@ def _add_names(value: Any, plain: Any) -> Any:
 
 
 def _add_fields(value: msgspec.Struct, plain: dict[str, Any]) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
+    output: dict[str, Any] = {}
     known = list_output_fields(type(value))
     for key, each in plain.items():
         field = known.get(key)
         if field is None:
-            shown[key] = each
+            output[key] = each
             continue
-        shown[key] = _add_names(getattr(value, key), each)
+        output[key] = _add_names(getattr(value, key), each)
         if field.new_name and not field.is_time:
-            shown[field.new_name] = _name_arrays(getattr(value, key), shown[key])
+            output[field.new_name] = _name_arrays(getattr(value, key), output[key])
         if field.is_time:
-            shown[field.iso_name] = format_iso(each) if isinstance(each, int | float) else None
-    return shown
+            output[field.iso_name] = format_iso(each) if isinstance(each, int | float) else None
+    return output
 
 
 def _name_arrays(value: Any, plain: Any) -> Any:

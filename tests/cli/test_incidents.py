@@ -109,6 +109,7 @@ def test_waiting_says_from_when_on_it_lists_incidents(hemostat, escalated, monke
     flood = [event(complete(), incident=f"f{number}") for number in range(5)]
     escalated.publish([msgspec.structs.replace(each, time=now) for each in flood])
     assert "are not listed, because 5 outcomes followed" in hemostat("waiting").out
+    assert "are not listed, because 5 outcomes followed" in hemostat("waiting", "--json").err
 
 
 @pytest.mark.parametrize("seconds", [0, 120])

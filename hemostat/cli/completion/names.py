@@ -120,6 +120,13 @@ def complete_commands(context: click.Context, _: click.Parameter, incomplete: st
     return [CompletionItem(each) for each in names if each.startswith(incomplete)]
 
 
+def complete_subcommands(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Offer the second words of the commands whose first word is the value of --command."""
+    first = f"{context.params.get('name') or ''} "
+    items = complete_commands(context, _, first + incomplete)
+    return _offer(incomplete, ((str(each.value).removeprefix(first), "") for each in items))
+
+
 def complete_files(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     from click.shell_completion import CompletionItem
 

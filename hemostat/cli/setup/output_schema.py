@@ -105,18 +105,18 @@ class _OutputStructs:
 
     def _list_parts(self, shape: type[Any], field: msgspec.structs.FieldInfo) -> Iterator[_Part]:
         """The field, and those that are printed beside it."""
-        shown = describe_field(field)
+        output = describe_field(field)
         text = read_field_docs(shape).get(field.name, "")
         kind, required = self._convert(field.type), field.required
-        if newer := shown.iso_name or shown.new_name:
-            yield _Part(shown.name, _deprecate(kind, shown, newer), required)
+        if newer := output.iso_name or output.new_name:
+            yield _Part(output.name, _deprecate(kind, output, newer), required)
         else:
-            yield _Part(shown.name, _add_description(kind, text), required)
-        if shown.is_time:
-            yield _Part(shown.iso_name, IsoTime, required)
-        elif shown.new_name:
+            yield _Part(output.name, _add_description(kind, text), required)
+        if output.is_time:
+            yield _Part(output.iso_name, IsoTime, required)
+        elif output.new_name:
             named = self._convert(field.type, named=True)
-            yield _Part(shown.new_name, _add_description(named, text), required)
+            yield _Part(output.new_name, _add_description(named, text), required)
 
     def _convert(self, kind: Any, *, named: bool = False) -> Any:
         """The type with structs as they are printed. `named`: as objects, also those that are arrays."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from hemostat.cli.completion.names import complete_commands
+from hemostat.cli.completion.names import complete_commands, complete_subcommands
 from hemostat.cli.output.json_shape import list_shapes, walk_commands
 from hemostat.errors import UsageError
 
@@ -21,16 +21,20 @@ from hemostat.errors import UsageError
     is_flag=False,
     flag_value="",
     shell_complete=complete_commands,
-    help="Print the schema of what this command prints with --json, such as 'incident list'.",
+    help="Print the schema of what this command prints with --json, such as: incident list.",
 )
+@click.argument("subcommand", required=False, metavar="", shell_complete=complete_subcommands)
 @click.pass_context
-def schema(context: click.Context, asyncapi: bool, name: str | None) -> None:
+def schema(context: click.Context, asyncapi: bool, name: str | None, subcommand: str | None) -> None:
     """Print the JSON Schema of the events, or of a command's output."""
     from hemostat import events
 
+    if subcommand is not None and name is None:
+        raise UsageError(f"unexpected argument {subcommand!r}", hint="write --command before it")
     if name is not None:
         if asyncapi:
             raise UsageError("--asyncapi and --command cannot be combined")
+        name = " ".join(f"{name} {subcommand or ''}".split())
         click.echo(json.dumps(build_command_schema(context.find_root(), name), indent=2))
         return
     click.echo(json.dumps(build_asyncapi() if asyncapi else events.schema(), indent=2))
@@ -43,7 +47,7 @@ def build_command_schema(root: click.Context, name: str) -> dict[str, Any]:
     from hemostat.core.settings.environment import suggest_nearest
 
     commands = dict(walk_commands(root))
-    command = commands.get(" ".join(name.split()))
+    command = commands.get(name)
     if command is None:
         known = [each for each, one in commands.items() if list_shapes(one)]
         groups = [each for each in known if name and each.startswith(f"{name} ")]

@@ -39,6 +39,8 @@ def waiting_list(options: Globals) -> None:
         limit_note = _describe_limit(bus, now)
     if options.json:
         write_json(items)
+        if limit_note:
+            click.echo(f"hemostat: {limit_note}", err=True)
         return
     show_table(
         Table(
