@@ -13,7 +13,7 @@ import pytest
 from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers, prunable
 from hemostat.core.model import PrunableItem, PrunableKind
 from hemostat.core.remediation.scaling import SWARM_SERVICE_LABEL
-from tests.support.engine_fixtures import SESSION, eventually
+from tests.support.engine_fixtures import SESSION, eventually, spec
 from tests.support.lab.image import provide_image
 from tests.support.lab.private_engine import PrivateEngine
 
@@ -31,9 +31,10 @@ def volume(**fields: object) -> dict:
 
 
 def found(**used: object) -> list[PrunableItem]:
+    """Return what is listed where the engine's lists have the rows of its disk usage."""
     return [
-        *prunable.list_images(used, []),
-        *prunable.list_volumes(used, []),
+        *prunable.list_images(used, [], used.get("Images") or ()),
+        *prunable.list_volumes(used, [], used.get("Volumes") or ()),
         *prunable.list_build_cache(used, []),
     ]
 
@@ -77,7 +78,36 @@ def test_build_cache_is_one_item_without_labels():
 )
 def test_only_items_with_all_labels_are_listed(wanted, count):
     used = {"Images": [image(), image(Labels={"team": "a"})]}
-    assert len(list(prunable.list_images(used, wanted))) == count
+    assert len(list(prunable.list_images(used, wanted, used["Images"]))) == count
+
+
+def test_labels_and_driver_are_those_of_the_lists_as_podmans_disk_usage_has_none():
+    used = {
+        "Images": [{"Id": "1", "RepoTags": ["<none>"], "Containers": 0, "Size": 70, "Labels": {}}],
+        "Volumes": [{"Name": "v", "Driver": "", "UsageData": {"Size": 50, "RefCount": 0}, "Labels": {}}],
+    }
+    labels = {"hemostat.keep": "true"}
+    images = prunable.list_images(used, [], [{"Id": "sha256:1", "RepoTags": [], "Labels": labels}])
+    volumes = prunable.list_volumes(used, [], [{"Name": "v", "Driver": "local", "Labels": labels}])
+    assert [(each.size, each.labels) for each in (*images, *volumes)] == [(70, labels), (50, labels)]
+
+
+@pytest.mark.parametrize("kind", ["Images", "Volumes"])
+def test_item_missing_from_the_disk_usage_is_not_prunable(kind):
+    rows = {"Images": [image()], "Volumes": [volume()]}[kind]
+    listing = {"Images": prunable.list_images, "Volumes": prunable.list_volumes}[kind]
+    assert list(listing({kind: []}, [], rows)) == []
+
+
+@pytest.mark.docker
+def test_protection_of_a_stopped_container_is_known_from_its_labels(docker_engine, docker_workshop):
+    container = docker_workshop.run(spec(labels={"hemostat.keep": "true"}))
+    docker_engine.stop(container, timeout=0)
+    try:
+        (item,) = of(docker_engine, PrunableKind.CONTAINER)
+        assert item.labels["hemostat.keep"] == "true"
+    finally:
+        docker_workshop.remove(container)
 
 
 def test_engine_without_prunable_items_lists_none():

@@ -372,9 +372,21 @@ def test_unused_containers_are_listed_despite_a_hanging_one(
 ) -> None:
     monkeypatch.setattr(inspection, "INSPECT_SECONDS", 0.2)
     rows = [{"Id": name, "Names": [f"/{name}"], "State": "exited"} for name in ("stuck", "old")]
-    rules = [Rule("GET /containers/old/json", inspected("old")), Rule("GET /containers/stuck", Silence())]
-    engine = connect(proxy, *rules, Rule("GET /system/df", told({"Containers": rows})))
+    rules = [
+        Rule("GET /containers/old/json", inspected("old", State={"Status": "exited"})),
+        Rule("GET /containers/stuck", Silence()),
+    ]
+    rules += [Rule("GET /images/json", told([])), Rule("GET /volumes", told({"Volumes": None}))]
+    rules += [Rule("GET /containers/json", told(rows)), Rule("GET /system/df", told({"Containers": rows}))]
+    engine = connect(proxy, *rules)
     assert [each.name for each in engine.list_reclaimable()] == ["old"]
+
+
+def test_images_and_volumes_are_not_prunable_where_a_proxy_forbids_their_lists(proxy):
+    used = {"Images": [{"Id": "sha256:1", "Containers": 0, "Size": 9}], "BuildCache": [{"Size": 7}]}
+    rules = [Rule("GET /images/json", page(403)), Rule("GET /containers/json", told([]))]
+    engine = connect(proxy, *rules, Rule("GET /system/df", told(used)))
+    assert [each.size for each in engine.list_reclaimable()] == [7]
 
 
 # --- ssh ----------------------------------------------------------------------------------------------

@@ -53,9 +53,6 @@ DEFAULT_MAX_STOP_SECONDS: Final = ResponderSettings().stop_timeout_max
 STATS_SILENCE_SECONDS: Final = 10.0
 """The engine sends a container's statistics once a second. A stream that is silent for longer hangs."""
 
-MAX_DISK_USE_BYTES: Final = 64 << 20
-"""Limit of the engine's disk usage, which lists all images, containers, volumes and build cache records."""
-
 PODMAN_API: Final = "/v4.0.0/libpod"
 
 ONE_SHOT_API: Final = (1, 41)
@@ -225,24 +222,16 @@ class DockerEngine:
             return inspection.read_writable_size(get, identity)
 
     def list_reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
-        with self.connection.lend_client("disk usage") as client:
-            raw = make_getter(client, prunable.PRUNE_SECONDS)("/system/df", most=MAX_DISK_USE_BYTES)
-            used = msgspec.json.decode(raw, type=dict[str, Any])
-        stopped = [
-            row["Id"] for row in used.get("Containers") or () if row["State"] in prunable.STOPPED_STATES
-        ]
         label_filters = [*self._filters.values(), *(f"{key}={value}" for key, value in labels.items())]
+        used, images, volumes = prunable.read_disk_usage(self.connection)
+        rows = inspection.list_rows(self.connection, {"label": label_filters})
+        stopped = [row["Id"] for row in rows if row.get("State") in prunable.STOPPED_STATES and "Id" in row]
         return [
-            *prunable.list_containers(used, label_filters, self._find_ends(stopped)),
-            *prunable.list_images(used, label_filters),
-            *prunable.list_volumes(used, label_filters),
+            *prunable.list_containers(used, inspection.select_inspected(self.inspect_all(stopped))),
+            *prunable.list_images(used, label_filters, images),
+            *prunable.list_volumes(used, label_filters, volumes),
             *prunable.list_build_cache(used, label_filters),
         ]
-
-    def _find_ends(self, containers: Sequence[str]) -> dict[str, float]:
-        """When each of the containers stopped, epoch seconds. Those that cannot be inspected are left out."""
-        infos = inspection.select_inspected(self.inspect_all(containers))
-        return {info.ref.id: max(info.finished_at, info.created_at) for info in infos}
 
     def discard(self, item: PrunableItem) -> int:
         try:

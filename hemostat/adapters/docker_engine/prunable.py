@@ -1,54 +1,101 @@
 """Lists the unused objects in the engine's disk usage, and removes each kind."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import docker
+import msgspec
 from docker.errors import NotFound
+from docker.utils import convert_filters
 
-from hemostat.adapters.docker_engine.connection import find_base_url, read_json
+from hemostat.adapters.docker_engine.connection import ClientPool, find_base_url, make_getter, read_json
 from hemostat.adapters.docker_engine.parse import parse_seconds
 from hemostat.core import bounds
 from hemostat.core.labels.container_ref import select_labels
-from hemostat.core.model import PrunableItem, PrunableKind
+from hemostat.core.model import ContainerInfo, PrunableItem, PrunableKind
+from hemostat.errors import EngineForbiddenError
 from hemostat.events import MAX_TIME
 
 PRUNE_SECONDS: Final = 300.0
 """Seconds for the engine's walk over its files, and for a prune of the build cache."""
 STOPPED_STATES: Final = frozenset({"created", "exited", "dead"})
+MAX_DISK_USE_BYTES: Final = 64 << 20
+"""Limit of the engine's disk usage, which lists all images, containers, volumes and build cache records."""
 UNTAGGED_NAMES: Final = frozenset({"<none>:<none>", "<none>@<none>"})
 
 Json = Mapping[str, Any]
 
 
-def list_containers(
-    used: Json, label_filters: Sequence[str], end_times: Mapping[str, float]
-) -> Iterator[PrunableItem]:
-    """The stopped containers whose stop times `end_times` contains."""
-    for row in _select_labelled(used.get("Containers"), label_filters):
-        if row["Id"] in end_times:
-            name = next(iter(row.get("Names") or ()), row["Id"]).removeprefix("/")
-            yield _make_item(
-                PrunableKind.CONTAINER, row["Id"], name, row, row.get("SizeRw"), end_times[row["Id"]]
-            )
+def read_disk_usage(connection: ClientPool) -> tuple[Json, Sequence[Json], Sequence[Json]]:
+    """The engine's disk usage, its dangling images and its unused volumes.
+
+    Podman's disk usage has neither labels nor drivers: those are in the lists. Where a proxy forbids the
+    lists, they are empty.
+    """
+    query = urlencode({"filters": convert_filters({"dangling": True})})
+
+    def read(path: str, query: str = "") -> bytes:
+        with connection.lend_client("disk usage") as client:
+            return make_getter(client, PRUNE_SECONDS)(path, query, MAX_DISK_USE_BYTES)
+
+    used = msgspec.json.decode(read("/system/df"), type=dict[str, Any])
+    images, volumes = b"[]", b"{}"
+    with suppress(EngineForbiddenError):
+        images, volumes = read("/images/json", query), read("/volumes", query)
+    unused_volumes = msgspec.json.decode(volumes, type=dict[str, Any]).get("Volumes") or ()
+    return used, msgspec.json.decode(images, type=list[dict[str, Any]]), unused_volumes
 
 
-def list_images(used: Json, label_filters: Sequence[str]) -> Iterator[PrunableItem]:
-    """Images without tag and digest. Layers shared with other images stay when an image is removed."""
-    for row in _select_labelled(used.get("Images"), label_filters):
+def list_containers(used: Json, inspected: Iterable[ContainerInfo]) -> Iterator[PrunableItem]:
+    """The stopped containers in `inspected`, with their sizes. Names and labels are those of the inspection:
+    Podman's disk usage has no labels, and a label may protect a container."""
+    sizes = {row["Id"]: row.get("SizeRw") for row in used.get("Containers") or ()}
+    for info in inspected:
+        if info.status in STOPPED_STATES:
+            ref, since = info.ref, max(info.finished_at, info.created_at)
+            yield _make_item(PrunableKind.CONTAINER, ref.id, ref.name, ref.labels, sizes.get(ref.id), since)
+
+
+def list_images(used: Json, label_filters: Sequence[str], dangling: Iterable[Json]) -> Iterator[PrunableItem]:
+    """The `dangling` images without a name that no container uses. Layers shared with other images stay when
+    an image is removed."""
+    usage = {_strip_algorithm(row["Id"]): row for row in used.get("Images") or ()}
+    for row in dangling:
         names = {*(row.get("RepoTags") or ()), *(row.get("RepoDigests") or ())}
-        if names <= UNTAGGED_NAMES and row.get("Containers") == 0:
-            size = (row.get("Size") or 0) - max(0, row.get("SharedSize") or 0)
-            yield _make_item(PrunableKind.IMAGE, row["Id"], "", row, size, row.get("Created") or 0.0)
+        use = usage.get(_strip_algorithm(row["Id"]), {})
+        if not _is_untagged(names) or use.get("Containers") != 0:
+            continue
+        labels = row.get("Labels") or {}
+        if _has_labels(labels, label_filters):
+            size = (use.get("Size") or 0) - max(0, use.get("SharedSize") or 0)
+            yield _make_item(PrunableKind.IMAGE, row["Id"], "", labels, size, row.get("Created") or 0.0)
 
 
-def list_volumes(used: Json, label_filters: Sequence[str]) -> Iterator[PrunableItem]:
-    """Volumes on this host's disk only: other drivers store data elsewhere."""
-    for row in _select_labelled(used.get("Volumes"), label_filters):
-        use, name = row.get("UsageData") or {}, row["Name"]
-        if use.get("RefCount") == 0 and row.get("Driver") == "local" and not row.get("Options"):
+def list_volumes(
+    used: Json, label_filters: Sequence[str], dangling: Iterable[Json]
+) -> Iterator[PrunableItem]:
+    """The `dangling` volumes on this host's disk without a container. Other drivers store data elsewhere."""
+    usage = {row["Name"]: row.get("UsageData") or {} for row in used.get("Volumes") or ()}
+    for row in dangling:
+        name, labels = row["Name"], row.get("Labels") or {}
+        use = usage.get(name, {})
+        if use.get("RefCount") != 0 or row.get("Driver") != "local" or row.get("Options"):
+            continue
+        if _has_labels(labels, label_filters):
             since = parse_seconds(row.get("CreatedAt"))
-            yield _make_item(PrunableKind.VOLUME, name, name, row, use.get("Size"), since)
+            yield _make_item(PrunableKind.VOLUME, name, name, labels, use.get("Size"), since)
+
+
+def _is_untagged(names: Iterable[str]) -> bool:
+    """Podman lists a dangling image with the digest of an image without a name."""
+    return all(name in UNTAGGED_NAMES or name.startswith("<none>@") for name in names)
+
+
+def _strip_algorithm(image_id: str) -> str:
+    """The id of an image as Podman's disk usage has it."""
+    return image_id.removeprefix("sha256:")
 
 
 def list_build_cache(used: Json, label_filters: Sequence[str]) -> Iterator[PrunableItem]:
@@ -62,16 +109,13 @@ def list_build_cache(used: Json, label_filters: Sequence[str]) -> Iterator[Pruna
         yield PrunableItem(what=PrunableKind.BUILD_CACHE, size=size)
 
 
-def _select_labelled(rows: Iterable[Json] | None, label_filters: Sequence[str]) -> Iterator[Json]:
-    """The rows with all the `label_filters` labels, each `key` or `key=value`."""
-    for row in rows or ():
-        carried = row.get("Labels") or {}
-        if {*label_filters} <= {*carried, *(f"{key}={value}" for key, value in carried.items())}:
-            yield row
+def _has_labels(labels: Mapping[str, str], label_filters: Sequence[str]) -> bool:
+    """Whether `labels` match all `label_filters`, each `key` or `key=value`."""
+    return {*label_filters} <= {*labels, *(f"{key}={value}" for key, value in labels.items())}
 
 
 def _make_item(
-    kind: PrunableKind, identity: str, name: str, row: Json, size: int | None, since: float
+    kind: PrunableKind, identity: str, name: str, labels: Mapping[str, str], size: int | None, since: float
 ) -> PrunableItem:
     return PrunableItem(
         what=kind,
@@ -79,7 +123,7 @@ def _make_item(
         name=bounds.shorten_identifier(name, bounds.MAX_NAME_CHARACTERS),
         size=bounds.clamp_int(size),
         since=bounds.clamp_float(since, MAX_TIME),
-        labels=select_labels(row.get("Labels") or {}),
+        labels=select_labels(labels),
     )
 
 
