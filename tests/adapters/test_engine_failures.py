@@ -382,11 +382,11 @@ def test_unused_containers_are_listed_despite_a_hanging_one(
     assert [each.name for each in engine.list_reclaimable()] == ["old"]
 
 
-def test_images_and_volumes_are_not_prunable_where_a_proxy_forbids_their_lists(proxy):
-    used = {"Images": [{"Id": "sha256:1", "Containers": 0, "Size": 9}], "BuildCache": [{"Size": 7}]}
+def test_disk_usage_is_enough_where_a_proxy_forbids_the_lists(proxy):
+    used = {"Images": [{"Id": "sha256:1", "RepoTags": None, "Containers": 0, "Size": 9}]}
     rules = [Rule("GET /images/json", page(403)), Rule("GET /containers/json", told([]))]
     engine = connect(proxy, *rules, Rule("GET /system/df", told(used)))
-    assert [each.size for each in engine.list_reclaimable()] == [7]
+    assert [each.size for each in engine.list_reclaimable()] == [9]
 
 
 # --- ssh ----------------------------------------------------------------------------------------------

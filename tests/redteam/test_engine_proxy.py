@@ -32,7 +32,6 @@ WATCHING = [
 ACTING = [
     *(f"POST /v1.41/containers/web/{verb}" for verb in ("start", "stop?t=3", "restart", "update", "exec")),
     "POST /v1.41/exec/0a1b/start", "GET /v1.41/exec/0a1b/json", "GET /v1.41/system/df",
-    "GET /v1.41/images/json?filters=x", "GET /v1.41/volumes?filters=x",
     "DELETE /v1.41/containers/a?v=False&link=False&force=False", "DELETE /v1.41/images/sha256:0a?force=0",
     "DELETE /v1.41/volumes/v", "POST /v1.41/build/prune",
 ]  # fmt: skip

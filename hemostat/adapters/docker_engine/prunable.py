@@ -32,20 +32,19 @@ def read_disk_usage(connection: ClientPool) -> tuple[Json, Sequence[Json], Seque
     """The engine's disk usage, its dangling images and its unused volumes.
 
     Podman's disk usage has neither labels nor drivers: those are in the lists. Where a proxy forbids the
-    lists, they are empty.
+    lists, the rows of the disk usage stand for them, which is enough for Docker.
     """
     query = urlencode({"filters": convert_filters({"dangling": True})})
 
-    def read(path: str, query: str = "") -> bytes:
+    def read(path: str, query: str = "") -> Any:
         with connection.lend_client("disk usage") as client:
-            return make_getter(client, PRUNE_SECONDS)(path, query, MAX_DISK_USE_BYTES)
+            return msgspec.json.decode(make_getter(client, PRUNE_SECONDS)(path, query, MAX_DISK_USE_BYTES))
 
-    used = msgspec.json.decode(read("/system/df"), type=dict[str, Any])
-    images, volumes = b"[]", b"{}"
+    used = read("/system/df")
+    images, volumes = used.get("Images"), used.get("Volumes")
     with suppress(EngineForbiddenError):
-        images, volumes = read("/images/json", query), read("/volumes", query)
-    unused_volumes = msgspec.json.decode(volumes, type=dict[str, Any]).get("Volumes") or ()
-    return used, msgspec.json.decode(images, type=list[dict[str, Any]]), unused_volumes
+        images, volumes = read("/images/json", query), read("/volumes", query).get("Volumes")
+    return used, images or (), volumes or ()
 
 
 def list_containers(used: Json, inspected: Iterable[ContainerInfo]) -> Iterator[PrunableItem]:
