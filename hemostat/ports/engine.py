@@ -25,6 +25,8 @@ from hemostat.errors import EngineError
 
 class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
     version: str
+    is_podman: bool = False
+    """Whether the engine is Podman, by its answer."""
     api: str
     name: str
     """The engine's host name."""
@@ -90,9 +92,9 @@ class Engine(Protocol):
         `containers`. `brief`: as in `inspect_all`."""
         ...
 
-    def was_stopped(self, container: str) -> bool:
-        """Return whether the engine records that it stopped the container on request. Podman does, without an
-        event; False for other engines."""
+    def was_stopped(self, container: str) -> bool | None:
+        """Return whether the engine records that it stopped the container on request, as Podman does. None
+        for another engine or a container that is gone."""
         ...
 
     def read_details(self, container: str) -> ContainerDetails:

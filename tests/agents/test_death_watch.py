@@ -11,7 +11,7 @@ from hemostat.core.detection.stop_intent import PendingExit, StopRequest
 from hemostat.core.ledger.rows import Attempt, ManualStop
 from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.core.settings.monitor import MonitorSettings
-from hemostat.errors import EngineTimeoutError
+from hemostat.errors import EngineError, EngineTimeoutError
 from hemostat.events import Action, Container, HealthAlert, Kind
 
 NOW = 10_000.0
@@ -206,6 +206,34 @@ def hold_podman(code: int = 137) -> Watch:
     watch.registry.is_podman = True
     hold(watch, code)
     return watch
+
+
+@pytest.mark.parametrize(("is_marked", "is_alert"), [(False, True), (True, False), (None, False)])
+def test_exit_under_podman_waits_unless_no_stop_was_requested(is_marked, is_alert):
+    watch = Watch()
+    watch.says_stopped = is_marked
+    watch.change(status="exited", exit_code=3, finished_at=NOW)
+    assert bool(watch.send("die", exit_code=3, podman=True)) is is_alert
+    assert (watch.registry.pending_exits == {}) is is_alert
+
+
+def test_exit_of_a_container_that_podman_restarts_for_a_person_is_no_alert():
+    watch = Watch()
+    watch.says_stopped = False
+    watch.change(started_at=NOW)  # Podman answers after the start.
+    assert watch.send("die", exit_code=3, podman=True) == []
+
+
+def test_exit_is_held_while_podman_does_not_answer():
+    watch = Watch()
+    watch.deaths._was_stopped = raise_engine_error
+    watch.change(status="exited", exit_code=3, finished_at=NOW)
+    assert watch.send("die", exit_code=3, podman=True) == []
+    assert watch.registry.pending_exits["c"].exit_code == 3
+
+
+def raise_engine_error(_: str) -> bool | None:
+    raise EngineError("inspect c: timeout")
 
 
 def test_podman_tells_whether_an_exit_was_requested():

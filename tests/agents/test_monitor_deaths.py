@@ -181,6 +181,14 @@ def test_crash_under_podman_is_an_alert_without_a_stop_event(scene, code):
     assert scene.monitor.find_next_due() is None
 
 
+def test_exit_without_podmans_mark_is_an_alert_at_once(scene):
+    web = scene.make()
+    scene.engine._boxes[web].stopped = False
+    scene.end(web, 7, **PODMAN)
+    assert scene.told() == [(Kind.EXITED, RAISED)]
+    assert scene.monitor.find_next_due() is None
+
+
 def test_held_death_survives_a_restart_of_the_monitor(scene):
     web = scene.make()
     scene.end(web, 7, **PODMAN)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from hemostat.adapters.in_memory.engine import InMemoryEngine
@@ -29,6 +30,11 @@ class TickingClock:
 class Lab:
     """An engine with a way to create containers and to make them fail."""
 
+    has_kill_events = True
+    """Whether a requested stop begins with an event `kill`. Podman marks the container instead."""
+    runs_health_checks = True
+    """Podman runs health checks only where systemd is the host's first process."""
+
     engine: Engine
     workshop: TestContainers
     sampler: Sampler
@@ -53,7 +59,7 @@ class Lab:
         return listener
 
     def tear_down(self) -> None:
-        for name in self._made:
+        for name in reversed(self._made):  # Podman removes no container whose network another one uses.
             self.workshop.remove(name)
         self.engine.close()
         ended = [listener.join() for listener in self._listeners]
@@ -91,6 +97,8 @@ class DockerLab(Lab):
         self.workshop = DockerTestContainers(self.engine)
         self.sampler = self._stats = StatsSampler(self.engine.read_stats)
         self.now = time.time
+        self.has_kill_events = not self.engine.version().is_podman
+        self.runs_health_checks = self.has_kill_events or Path("/run/systemd/system").is_dir()
 
     def _shell(self, container: str, script: str) -> None:
         code, output = self.engine.exec(container, ["sh", "-c", script])

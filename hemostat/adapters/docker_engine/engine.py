@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from docker.utils import convert_filters
 
-from hemostat.adapters.docker_engine import event_stream, inspection, parse, prunable
+from hemostat.adapters.docker_engine import event_stream, inspection, parse, podman_api, prunable, services
 from hemostat.adapters.docker_engine.access import find_forbidden
 from hemostat.adapters.docker_engine.address import find_address
 from hemostat.adapters.docker_engine.connection import (
@@ -52,8 +52,6 @@ from hemostat.ports import EngineVersion
 DEFAULT_MAX_STOP_SECONDS: Final = ResponderSettings().stop_timeout_max
 STATS_SILENCE_SECONDS: Final = 10.0
 """The engine sends a container's statistics once a second. A stream that is silent for longer hangs."""
-
-PODMAN_API: Final = "/v4.0.0/libpod"
 
 ONE_SHOT_API: Final = (1, 41)
 
@@ -124,24 +122,29 @@ class DockerEngine:
     def list_attached(self) -> list[ContainerInfo]:
         rows = inspection.list_rows(self.connection, self._filters, stopped=False)
         modes = {row.get("Id", ""): (row.get("HostConfig") or {}).get("NetworkMode", "") for row in rows}
-        sharing = [
+        # Podman's list has no network modes.
+        possible = [
             identity
             for identity, mode in modes.items()
-            if identity and mode.startswith(SHARED_NETWORK_PREFIX)
+            if identity and (not mode or mode.startswith(SHARED_NETWORK_PREFIX))
         ]
-        return [info for info in inspection.select_inspected(self.inspect_all(sharing)) if info.is_running]
+        return [
+            info
+            for info in inspection.select_inspected(self.inspect_all(possible))
+            if info.is_running and info.network_mode.startswith(SHARED_NETWORK_PREFIX)
+        ]
 
     def inspect(self, container: str) -> ContainerInfo:
         answer = self._inspect(container)
         with translate_malformed(f"inspect {container}"):
             return parse.parse_info(answer, self._group)
 
-    def was_stopped(self, container: str) -> bool:
+    def was_stopped(self, container: str) -> bool | None:
         with self.connection.lend_client(f"inspect {container}") as client:
-            url = f"{client.base_url}{PODMAN_API}/containers/{container}/json"
+            url = f"{client.base_url}{podman_api.LIBPOD_API}/containers/{container}/json"
             answer = client.get(url, timeout=inspection.INSPECT_SECONDS, stream=True)
             if not answer.ok:
-                return False
+                return None
             return bool((read_json(answer).get("State") or {}).get("StoppedByUser"))
 
     def read_details(self, container: str) -> ContainerDetails:
@@ -246,7 +249,7 @@ class DockerEngine:
         if service.startswith(COMPOSE_ID_PREFIX):
             return Replicas(self.connection, service, self._stop_timeout_max).read_service()
         answer = self._inspect_service(service)
-        return parse.parse_service(answer, self._list_tasks(answer["ID"]))
+        return services.parse_service(answer, self._list_tasks(answer["ID"]))
 
     def _list_tasks(self, service: str) -> Sequence[Mapping[str, Any]]:
         """The tasks of a swarm service, on all nodes."""
@@ -268,7 +271,7 @@ class DockerEngine:
             Replicas(self.connection, service, self._stop_timeout_max).scale(replicas)
             return
         answer = self._inspect_service(service)
-        body = parse.set_spec_replicas(answer["Spec"], replicas)
+        body = services.set_spec_replicas(answer["Spec"], replicas)
         with self.connection.lend_client(f"scale service {service}") as client:
             url = f"{find_base_url(client)}/services/{answer['ID']}/update"
             version = {"version": answer["Version"]["Index"]}

@@ -20,7 +20,7 @@ from docker.utils import convert_filters
 from requests import RequestException, Response
 from urllib3.exceptions import ReadTimeoutError
 
-from hemostat.adapters.docker_engine import answers, parse
+from hemostat.adapters.docker_engine import answers, parse, podman_api
 from hemostat.adapters.docker_engine.connection import raise_for_status
 from hemostat.core.detection.event_cursor import OVERLAP_SECONDS, Cursor
 from hemostat.core.model import Connected, Disconnected, EngineEvent
@@ -36,9 +36,6 @@ SILENCE_SECONDS: Final = 30.0
 """Seconds of silence after which a stream of events is renewed."""
 KEEP_ALIVE_OPTIONS: Final = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 """TCP keep-alive: seconds before the first probe, seconds between two, and how many may be unanswered."""
-
-PODMAN_SERVER: Final = "Libpod"
-"""Podman's name in the header `Server`."""
 
 
 class StreamSilentError(Exception):
@@ -115,7 +112,7 @@ def open_stream(
         for each in wires:
             stack.enter_context(each.hold(response))
         server = response.headers.get("Server", "")
-        yield OpenStream(answers.read_lines(response), podman=server.startswith(PODMAN_SERVER))
+        yield OpenStream(answers.read_lines(response), podman=server.startswith(podman_api.SERVER_NAME))
 
 
 def follow_events(

@@ -12,26 +12,26 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from hemostat.adapters.docker_engine import networks
+from hemostat.adapters.docker_engine import networks, podman_api
 from hemostat.core import bounds
-from hemostat.core.labels.container_ref import SYSTEMD_UNIT_LABEL, build_reference, select_labels
+from hemostat.core.labels.container_ref import SYSTEMD_UNIT_LABEL, build_reference
 from hemostat.core.labels.definitions import MAX_STOP_SECONDS
 from hemostat.core.model import (
     ContainerInfo,
     EngineEvent,
     HealthCheck,
     ListedContainer,
-    Service,
 )
 from hemostat.events import MAX_TIME
 
 ACTIONS: Final = frozenset(
     {"create", "start", "kill", "die", "stop", "oom", "pause", "unpause", "update", "rename", "destroy"}
 )
-ALIASES: Final = {"died": "die", "remove": "destroy"}
-"""Podman's names of actions."""
 
-EVENT_FILTER: Final = {"type": "container", "event": [*sorted(ACTIONS), *ALIASES, "health_status"]}
+EVENT_FILTER: Final = {
+    "type": "container",
+    "event": [*sorted(ACTIONS), *podman_api.ACTION_ALIASES, "health_status"],
+}
 """The filter sent to the engine, so that a health check's three exec events a second never leave it."""
 
 NANOS_PER_SECOND: Final = 10**9
@@ -87,7 +87,7 @@ def parse_event(event_line: EventLine, *, podman: bool = False) -> EngineEvent |
         ),
         exit_code=_parse_number(attributes.get("exitCode")),
         signal=_parse_signal(attributes.get("signal")),
-        podman=podman or event_line.action in ALIASES,
+        podman=podman or event_line.action in podman_api.ACTION_ALIASES,
     )
 
 
@@ -96,7 +96,7 @@ def _parse_action(text: str, attributes: Mapping[str, str]) -> str | None:
     if name == "health_status":
         health = detail or attributes.get("health_status", "")
         return health if health in {"healthy", "unhealthy"} else None
-    action = ALIASES.get(name, name)
+    action = podman_api.ACTION_ALIASES.get(name, name)
     return action if action in ACTIONS else None
 
 
@@ -165,7 +165,11 @@ def parse_info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
     health, network = state.get("Health") or {}, inspected.get("NetworkSettings") or {}
     return ContainerInfo(
         ref=build_reference(
-            inspected["Id"], inspected["Name"], config.get("Image") or "", _parse_labels(config, host), group
+            inspected["Id"],
+            inspected["Name"],
+            config.get("Image") or "",
+            _parse_labels(config, host),
+            group,
         ),
         status=parse_word(state["Status"]),
         health=_parse_health(health),
@@ -200,7 +204,7 @@ def parse_info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
         created_at=parse_seconds(inspected.get("Created")),
         interactive=bool(config.get("AttachStdin") and config.get("StdinOnce")),
         auto_remove=bool(host.get("AutoRemove")),
-        error=bounds.limit_text(state.get("Error"), MAX_ERROR_CHARACTERS),
+        error=podman_api.drop_redundant_start(bounds.limit_text(state.get("Error"), MAX_ERROR_CHARACTERS)),
     )
 
 
@@ -305,24 +309,3 @@ def make_limits(host: Mapping[str, Any], cpus: float | None, memory: int | None)
         body["Memory"] = memory
         body["MemorySwap"] = memory + total - before if total > 0 else total
     return body
-
-
-def parse_service(inspected: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]] = ()) -> Service:
-    """The service. Its labels are those of the service and of its containers."""
-    spec = inspected["Spec"]
-    of_containers = ((spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}).get("Labels") or {}
-    container_statuses = ((each.get("Status") or {}).get("ContainerStatus") or {} for each in tasks)
-    replicated = (spec.get("Mode") or {}).get("Replicated")
-    replicas = None if replicated is None else bounds.clamp_int(replicated.get("Replicas", 1))
-    return Service(
-        id=inspected["ID"],
-        name=bounds.shorten_identifier(spec.get("Name"), bounds.MAX_NAME_CHARACTERS),
-        replicas=replicas,
-        labels=select_labels({**of_containers, **(spec.get("Labels") or {})}),
-        members=tuple(each["ContainerID"] for each in container_statuses if each.get("ContainerID")),
-    )
-
-
-def set_spec_replicas(spec: Mapping[str, Any], replicas: int) -> dict[str, Any]:
-    """The service's specification with this number of replicas, and otherwise unchanged."""
-    return {**spec, "Mode": {"Replicated": {"Replicas": replicas}}}

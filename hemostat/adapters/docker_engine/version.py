@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import docker
 
-from hemostat.adapters.docker_engine import parse
+from hemostat.adapters.docker_engine import parse, podman_api
 from hemostat.adapters.docker_engine.connection import ClientPool
 from hemostat.adapters.docker_engine.failures import translate_malformed
 from hemostat.adapters.docker_engine.peer import find_process
@@ -34,6 +34,7 @@ def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersio
     with translate_malformed("version"):
         return EngineVersion(
             version=version.get("Version") or "of unknown version",
+            is_podman=podman_api.is_podman(version),
             api=version.get("ApiVersion") or api_version,
             name=info.get("Name") or "",
             root=info.get("DockerRootDir") or DEFAULT_ROOT,

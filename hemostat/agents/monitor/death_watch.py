@@ -44,7 +44,7 @@ class DeathWatch:
         faults: ContainerErrors,
         *,
         host: str,
-        was_stopped: Callable[[str], bool],
+        was_stopped: Callable[[str], bool | None],
         look: InspectContainer,
         look_upstream: Callable[[str, float], None],
         count_hung: Callable[[], int] = int,
@@ -118,9 +118,19 @@ class DeathWatch:
         if container is None:
             return []
         self._look_upstream(container.ref.id, now)
-        return self._await_restart(
-            container, event, deaths.handle_death(self._registry, container, event, now), now
-        )
+        alerts = deaths.handle_death(self._registry, container, event, now)
+        if self._registry.is_podman and container.ref.id in self._registry.pending_exits:
+            alerts += self._judge_unmarked(container.ref.id, now)
+        return self._await_restart(container, event, alerts, now)
+
+    def _judge_unmarked(self, container_id: str, now: float) -> list[IncidentAlert]:
+        """Return the alerts for a held exit for which Podman has no request. Podman marks a container before
+        it stops it, and answers about a container that it restarts only after the start."""
+        with suppress(EngineError):
+            if self._was_stopped(container_id) is False:
+                death = self._registry.pending_exits.pop(container_id)
+                return self._judge_held_exit(container_id, death, now)
+        return []
 
     def _await_restart(
         self, container: WatchedContainer, event: EngineEvent, alerts: list[IncidentAlert], now: float
@@ -185,7 +195,7 @@ class DeathWatch:
         signalled = self._kill_times.get(container.ref.id, 0.0) >= container.info.started_at
         if signalled and death.exit_code not in stop_intent.SIGNAL_EXIT_CODES:
             return False
-        return self._was_stopped(container.ref.id)
+        return bool(self._was_stopped(container.ref.id))
 
     def _find_own_restart(self, info: ContainerInfo, now: float) -> Attempt | None:
         if self._ledger is None:

@@ -25,7 +25,8 @@ HEALER_PATTERN: Final = re.compile(
 
 def check_engine(machine: Machine) -> CheckResult:
     version = machine.engine().version()
-    summary = f"Docker Engine {version.version}, API {version.api}, cgroup v{version.cgroup_version}"
+    product = "Podman" if version.is_podman else "Docker Engine"
+    summary = f"{product} {version.version}, API {version.api}, cgroup v{version.cgroup_version}"
     if version.forbidden:
         summary += "; it does not report memory, CPUs and clock of its host"
     if tuple(map(int, version.api.split("."))) < OLDEST_API:

@@ -19,6 +19,8 @@ from hemostat.core.labels.mistakes import TOO_LONG, is_meant_for_hemostat
 from hemostat.core.redact import redact_environment
 from hemostat.events import Container
 
+DEFAULT_REGISTRY: Final = "docker.io/"
+DEFAULT_NAMESPACE: Final = "library/"
 SYSTEMD_UNIT_LABEL: Final = "PODMAN_SYSTEMD_UNIT"
 """Podman's label of a container that a systemd unit runs. The value is the name of the unit."""
 COMPOSE_DEPENDS_ON_LABEL: Final = "com.docker.compose.depends_on"
@@ -66,9 +68,16 @@ def build_reference(
     return Container(
         id=bounds.shorten_identifier(container_id, bounds.MAX_ID_CHARACTERS),
         name=bounds.shorten_identifier(name.removeprefix("/"), bounds.MAX_NAME_CHARACTERS),
-        image=bounds.shorten_identifier(image, bounds.MAX_IMAGE_CHARACTERS),
+        image=bounds.shorten_identifier(shorten_image_name(image), bounds.MAX_IMAGE_CHARACTERS),
         labels=selected_labels,
     )
+
+
+def shorten_image_name(image: str) -> str:
+    """Return the image's name as Docker shows it: `docker.io/library/redis:7` is `redis:7`. Podman shows the
+    whole name."""
+    familiar = image.removeprefix(DEFAULT_REGISTRY)
+    return image if familiar == image else familiar.removeprefix(DEFAULT_NAMESPACE)
 
 
 def select_labels(labels: Mapping[str, str]) -> dict[str, str]:

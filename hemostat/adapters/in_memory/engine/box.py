@@ -47,8 +47,8 @@ class SimulatedContainer:
     health: str | None = None
     exit_code: int = 0
     error: str = ""
-    stopped: bool = False
-    """Whether the engine remembers that a user stopped the container, as Podman does."""
+    stopped: bool | None = None
+    """Whether a user stopped the container, as Podman remembers; None for an engine that does not."""
     oom_killed: bool = False
     started_at: float = 0.0
     finished_at: float = 0.0

@@ -75,9 +75,9 @@ class InMemoryEngine(EngineFaults):
             refs = ((box.ref.project, box.ref.service, box.build_info()) for box in self._boxes.values())
             return [info for *names, info in refs if names == [project, service]]
 
-    def was_stopped(self, container: str) -> bool:
-        with self._box(container) as box:
-            return box.stopped
+    def was_stopped(self, container: str) -> bool | None:
+        box = self._boxes.get(container)
+        return None if box is None else box.stopped
 
     def read_details(self, container: str) -> ContainerDetails:
         with self._box(container) as box:

@@ -1,0 +1,30 @@
+"""The differences between Podman's Docker API and Docker's."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+SERVER_NAME: Final = "Libpod"
+"""Podman's name in the header `Server`."""
+ENGINE_NAME: Final = "Podman Engine"
+"""Podman's name among the components of its version."""
+LIBPOD_API: Final = "/v4.0.0/libpod"
+"""Podman's own API, whose inspection has fields that the Docker API lacks."""
+ACTION_ALIASES: Final = {"died": "die", "remove": "destroy"}
+"""Podman's names of actions in events."""
+
+REDUNDANT_START_PATTERN: Final = re.compile(r"container [0-9a-f]{64}: container is running$")
+
+
+def is_podman(version: Mapping[str, Any]) -> bool:
+    """Whether the answer to `/version` is Podman's. Docker's first component is `Engine`."""
+    names = {str(each.get("Name")) for each in version.get("Components") or () if isinstance(each, Mapping)}
+    return ENGINE_NAME in names
+
+
+def drop_redundant_start(error: str) -> str:
+    """The error of a container's last start; empty if it only says that the container was running already.
+
+    Podman stores that answer to a superfluous request with the container, where it outlives the process.
+    """
+    return "" if REDUNDANT_START_PATTERN.search(error) else error
