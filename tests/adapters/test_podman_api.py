@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.adapters.docker_engine import parse
+from hemostat.adapters.docker_engine import parse, podman_api
 from hemostat.core.labels.container_ref import shorten_image_name
 
 ID = "1c" * 32
@@ -25,6 +25,25 @@ def test_image_is_shown_with_dockers_short_name(image, shown):
     assert shorten_image_name(image) == shown
     row = {"Id": ID, "Names": ["/web"], "State": "running", "Status": "Up 5 minutes", "Image": image}
     assert parse.parse_row(row).ref.image == shown
+
+
+@pytest.mark.parametrize(
+    ("version", "marks"),
+    [
+        ("4.3.1", False),
+        ("4.6.2", False),
+        ("4.7.0", True),
+        ("4.10.1", True),
+        ("5.8.6-dev", True),
+        ("x", False),
+    ],
+)
+def test_requested_stops_are_marked_since_podman_4_7(version, marks):
+    assert podman_api.marks_stops({"Libpod-Api-Version": version}) is marks
+
+
+def test_answer_without_podmans_version_has_no_marks():
+    assert not podman_api.marks_stops({})
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,32 @@ def test_exit_under_podman_waits_unless_no_stop_was_requested(is_marked, is_aler
     assert (watch.registry.pending_exits == {}) is is_alert
 
 
+@pytest.mark.parametrize(("cleanups", "is_stop"), [(0, False), (1, False), (2, True)])
+def test_second_cleanup_is_the_sign_of_a_stop_where_podman_has_no_mark(cleanups, is_stop):
+    watch = Watch()
+    watch.says_stopped = None
+    watch.change(status="exited", exit_code=7, finished_at=NOW)
+    assert watch.send("die", exit_code=7, podman=True) == []
+    for _ in range(cleanups):
+        assert watch.send("cleanup", NOW + 0.2) == []
+    assert watch.deaths.find_next_due() == (None if is_stop else NOW + 3)
+    assert bool(judge(watch, NOW + 3)) is not is_stop
+
+
+def test_cleanups_of_an_earlier_exit_do_not_count():
+    watch = Watch()
+    watch.says_stopped = None
+    watch.change(status="exited", exit_code=7, finished_at=NOW)
+    watch.send("die", exit_code=7, podman=True)
+    watch.send("cleanup", NOW)
+    watch.change(status="running", started_at=NOW + 1)
+    watch.send("start", NOW + 1)
+    watch.change(status="exited", finished_at=NOW + 9)
+    watch.send("die", NOW + 9, exit_code=7, podman=True)
+    watch.send("cleanup", NOW + 9)
+    assert [alert.kind for alert in judge(watch, NOW + 12)] == [Kind.EXITED]
+
+
 def test_exit_of_a_container_that_podman_restarts_for_a_person_is_no_alert():
     watch = Watch()
     watch.says_stopped = False
@@ -226,7 +252,7 @@ def test_exit_of_a_container_that_podman_restarts_for_a_person_is_no_alert():
 
 def test_exit_is_held_while_podman_does_not_answer():
     watch = Watch()
-    watch.deaths._was_stopped = raise_engine_error
+    watch.deaths._podman._was_stopped = raise_engine_error
     watch.change(status="exited", exit_code=3, finished_at=NOW)
     assert watch.send("die", exit_code=3, podman=True) == []
     assert watch.registry.pending_exits["c"].exit_code == 3

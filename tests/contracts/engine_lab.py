@@ -32,6 +32,8 @@ class Lab:
 
     has_kill_events = True
     """Whether a requested stop begins with an event `kill`. Podman marks the container instead."""
+    marks_stops = False
+    """Whether the engine records that a container was stopped on request, as Podman does since 4.7."""
     runs_health_checks = True
     """Podman runs health checks only where systemd is the host's first process."""
 
@@ -97,7 +99,9 @@ class DockerLab(Lab):
         self.workshop = DockerTestContainers(self.engine)
         self.sampler = self._stats = StatsSampler(self.engine.read_stats)
         self.now = time.time
-        self.has_kill_events = not self.engine.version().is_podman
+        version = self.engine.version()
+        self.has_kill_events = not version.is_podman
+        self.marks_stops = version.is_podman and tuple(map(int, version.version.split(".")[:2])) >= (4, 7)
         self.runs_health_checks = self.has_kill_events or Path("/run/systemd/system").is_dir()
 
     def _shell(self, container: str, script: str) -> None:

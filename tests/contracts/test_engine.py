@@ -127,14 +127,17 @@ def test_crash_emits_a_die_event_with_the_exit_code(lab: Lab) -> None:
     assert death.exit_code == 3
     assert death.container.labels == {"hemostat.test": SESSION}
     assert death.container.name.startswith("hs-test-")
-    assert listener.actions(container) == ["die"]
+    assert set(listener.actions(container)) - {"cleanup"} == {"die"}
     eventually(lambda: lab.engine.inspect(container).exit_code == 3)
+
+
+NEUTRAL_ACTIONS = {"create", "start", "destroy", "cleanup"}
 
 
 def assert_requested(lab: Lab, listener: Listener, container: str) -> None:
     """Docker announces a requested stop by `kill`, and sends `stop` before or after `die`. Podman marks the
     container before the stop, and need not send `stop`."""
-    actions = [each for each in listener.actions(container) if each not in {"create", "start", "destroy"}]
+    actions = [each for each in listener.actions(container) if each not in NEUTRAL_ACTIONS]
     if lab.has_kill_events:
         assert (actions[0], sorted(actions)) == ("kill", ["die", "kill", "stop"])
     else:
@@ -149,8 +152,10 @@ def test_requested_stop_is_announced_before_it_or_marked(lab: Lab) -> None:
     assert_requested(lab, listener, container)
     if lab.has_kill_events:
         assert listener.events(container)[0].signal == 15
-    else:
+    elif lab.marks_stops:
         assert lab.engine.was_stopped(container) is True
+    else:
+        eventually(lambda: listener.actions(container).count("cleanup") == 2)
 
 
 def test_unrequested_exit_has_no_mark(lab: Lab) -> None:
@@ -158,7 +163,11 @@ def test_unrequested_exit_has_no_mark(lab: Lab) -> None:
     listener = lab.listen()
     lab.crash(container, 3)
     listener.wait_for(container, "die")
-    assert not lab.engine.was_stopped(container)
+    if lab.marks_stops:
+        assert lab.engine.was_stopped(container) is False
+    elif not lab.has_kill_events:
+        listener.wait_for(container, "cleanup")
+        assert listener.actions(container).count("cleanup") == 1
     assert lab.engine.was_stopped(UNKNOWN) is None
 
 
@@ -176,7 +185,7 @@ def test_removal_emits_a_destroy_event(lab: Lab) -> None:
     listener = lab.listen()
     lab.workshop.remove(container)
     listener.wait_for(container, "destroy")
-    assert set(listener.actions(container)) - {"kill", "stop"} == {"die", "destroy"}
+    assert set(listener.actions(container)) - {"kill", "stop", "cleanup"} == {"die", "destroy"}
     (death,) = (each for each in listener.events(container) if each.action == "die")
     assert death.exit_code in {0, 137}  # Podman lets the process end by itself.
 
@@ -262,7 +271,7 @@ def test_top_returns_command_lines_of_processes(lab: Lab) -> None:
     container = lab.make()
     assert any("while sleep" in line for line in lab.engine.top(container))
     lab.engine.stop(container)
-    with pytest.raises(EngineError, match=r"not running|running containers"):
+    with pytest.raises(EngineError):
         lab.engine.top(container)
 
 

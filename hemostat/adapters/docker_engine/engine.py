@@ -143,7 +143,7 @@ class DockerEngine:
         with self.connection.lend_client(f"inspect {container}") as client:
             url = f"{client.base_url}{podman_api.LIBPOD_API}/containers/{container}/json"
             answer = client.get(url, timeout=inspection.INSPECT_SECONDS, stream=True)
-            if not answer.ok:
+            if not answer.ok or not podman_api.marks_stops(answer.headers):
                 return None
             return bool((read_json(answer).get("State") or {}).get("StoppedByUser"))
 

@@ -107,8 +107,8 @@ def _translate_refusal(error: APIError, doing: str, url: str) -> EngineError:
     explanation, status = _read_explanation(error), error.status_code
     if status in FORBIDDEN_STATUSES:
         return _make_forbidden_error(error, doing, explanation)
-    if isinstance(error, NotFound) and "no such container" in explanation.lower():
-        return NoSuchContainerError(f"{doing}: {explanation}")
+    if isinstance(error, NotFound) and _names_no_container(error, explanation):
+        return NoSuchContainerError(f"{doing}: {explanation or 'no such container'}")
     if status in GATEWAY_STATUSES and not explanation:
         return EngineUnreachableError(
             f"no Docker Engine answers behind {url} ({_format_status(error)})",
@@ -117,6 +117,12 @@ def _translate_refusal(error: APIError, doing: str, url: str) -> EngineError:
     is_lasting = NO_SWARM_TEXT in explanation
     passing = not is_lasting and (status == UNAVAILABLE or explanation.endswith(BUSY_TEXT))
     return EngineError(f"{doing}: {explanation or _format_status(error)}", transient=passing)
+
+
+def _names_no_container(error: APIError, explanation: str) -> bool:
+    """Podman's answers about the processes of an unknown container are empty."""
+    is_about_container = _find_endpoint(error.response)[1].startswith("/containers/ID/")
+    return "no such container" in explanation.lower() or (not explanation and is_about_container)
 
 
 def _make_forbidden_error(error: APIError, doing: str, explanation: str) -> EngineForbiddenError:

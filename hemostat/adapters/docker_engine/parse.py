@@ -25,7 +25,7 @@ from hemostat.core.model import (
 from hemostat.events import MAX_TIME
 
 ACTIONS: Final = frozenset(
-    {"create", "start", "kill", "die", "stop", "oom", "pause", "unpause", "update", "rename", "destroy"}
+    ("create start kill die stop oom pause unpause update rename destroy " + podman_api.CLEANUP).split()
 )
 
 EVENT_FILTER: Final = {

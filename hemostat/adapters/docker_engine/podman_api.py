@@ -10,6 +10,10 @@ ENGINE_NAME: Final = "Podman Engine"
 """Podman's name among the components of its version."""
 LIBPOD_API: Final = "/v4.0.0/libpod"
 """Podman's own API, whose inspection has fields that the Docker API lacks."""
+VERSION_HEADER: Final = "Libpod-Api-Version"
+MARKS_STOPS_SINCE: Final = (4, 7)
+CLEANUP: Final = "cleanup"
+"""Podman's event after the end of a process."""
 ACTION_ALIASES: Final = {"died": "die", "remove": "destroy"}
 """Podman's names of actions in events."""
 
@@ -20,6 +24,12 @@ def is_podman(version: Mapping[str, Any]) -> bool:
     """Whether the answer to `/version` is Podman's. Docker's first component is `Engine`."""
     names = {str(each.get("Name")) for each in version.get("Components") or () if isinstance(each, Mapping)}
     return ENGINE_NAME in names
+
+
+def marks_stops(headers: Mapping[str, str]) -> bool:
+    """Whether an answer with these headers shows requested stops. A false field is left out."""
+    version = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", headers.get(VERSION_HEADER) or "")
+    return version is not None and (int(version[1]), int(version[2])) >= MARKS_STOPS_SINCE
 
 
 def drop_redundant_start(error: str) -> str:

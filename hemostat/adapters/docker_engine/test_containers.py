@@ -26,9 +26,9 @@ class DockerTestContainers:
         if self._exists(tag):
             return
         layer = _make_layer(Path(program).read_bytes(), _list_applets(program))
-        repository, _, version = tag.partition(":")
         with self._connection.lend_client(f"import image {tag}") as client:
-            client.import_image_from_data(layer, repository=repository, tag=version or "latest")
+            # Podman 4 ignores a tag beside the repository.
+            client.import_image_from_data(layer, repository=tag if ":" in tag else f"{tag}:latest")
         if not self._exists(tag):
             raise EngineError(f"the engine did not create the image {tag}")
 

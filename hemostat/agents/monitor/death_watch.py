@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.monitor.container_errors import ContainerErrors
+from hemostat.agents.monitor.podman_stops import PodmanStops
 from hemostat.core.detection import deaths, exits, on_event, restart_owner, stop_intent
 from hemostat.core.detection.incidents import IncidentAlert
 from hemostat.core.detection.registry import ContainerRegistry
@@ -54,7 +55,7 @@ class DeathWatch:
         self._errors = faults
         self._host = host
         self._look = look
-        self._was_stopped = was_stopped
+        self._podman = PodmanStops(registry, was_stopped)
         self._look_upstream = look_upstream
         self._count_hung = count_hung
         self._next_looks: dict[str, float] = {}
@@ -67,8 +68,6 @@ class DeathWatch:
         self._overridden_stops: dict[str, tuple[str, float]] = {}
         """Names of containers that a person seems to have stopped during a restart by HemoStat, and when
         (epoch seconds)."""
-        self._kill_times: dict[str, float] = {}
-        """When each container was last sent a signal (epoch seconds)."""
 
     def find_next_due(self) -> float | None:
         """Return when the next held exit is to be judged (epoch seconds); None without held exits."""
@@ -119,18 +118,15 @@ class DeathWatch:
             return []
         self._look_upstream(container.ref.id, now)
         alerts = deaths.handle_death(self._registry, container, event, now)
-        if self._registry.is_podman and container.ref.id in self._registry.pending_exits:
-            alerts += self._judge_unmarked(container.ref.id, now)
+        is_held = self._registry.is_podman and container.ref.id in self._registry.pending_exits
+        if is_held and self._podman.is_unrequested(container.ref.id, now):
+            death = self._registry.pending_exits.pop(container.ref.id)
+            alerts += self._judge_held_exit(container.ref.id, death, now)
         return self._await_restart(container, event, alerts, now)
 
-    def _judge_unmarked(self, container_id: str, now: float) -> list[IncidentAlert]:
-        """Return the alerts for a held exit for which Podman has no request. Podman marks a container before
-        it stops it, and answers about a container that it restarts only after the start."""
-        with suppress(EngineError):
-            if self._was_stopped(container_id) is False:
-                death = self._registry.pending_exits.pop(container_id)
-                return self._judge_held_exit(container_id, death, now)
-        return []
+    def handle_cleanup(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
+        """Handle Podman's clean-up after an exit."""
+        return self.handle_stop(event, now) if self._podman.is_stop(event.container.id) else []
 
     def _await_restart(
         self, container: WatchedContainer, event: EngineEvent, alerts: list[IncidentAlert], now: float
@@ -181,21 +177,13 @@ class DeathWatch:
             stop = stop_intent.StopRequest(time=death.time, until=death.time, ours=True)
             self._registry.stops[container.ref.id] = stop
             return []
-        if self._registry.is_podman and self._says_stopped(container, death):
+        if self._registry.is_podman and self._podman.says_stopped(container, death):
             stop = stop_intent.StopRequest(
                 time=death.time, until=death.time + stop_intent.SIGNAL_MARGIN_SECONDS
             )
             self._registry.stops[container.ref.id] = stop
             return []
         return deaths.handle_unwanted_death(self._registry, container, death.exit_code, death.time, now)
-
-    def _says_stopped(self, container: WatchedContainer, death: stop_intent.PendingExit) -> bool:
-        """Return whether Podman reports a requested stop. Podman sets that mark for the whole run after any
-        signal: after a signal that the container has survived, only an exit by a signal counts as a stop."""
-        signalled = self._kill_times.get(container.ref.id, 0.0) >= container.info.started_at
-        if signalled and death.exit_code not in stop_intent.SIGNAL_EXIT_CODES:
-            return False
-        return bool(self._was_stopped(container.ref.id))
 
     def _find_own_restart(self, info: ContainerInfo, now: float) -> Attempt | None:
         if self._ledger is None:
@@ -248,7 +236,7 @@ class DeathWatch:
 
     def handle_kill(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         self._registry.has_kill_events = True
-        self._kill_times[event.container.id] = event.time
+        self._podman.note_signal(event.container.id, event.time)
         container = self._registry.get(event.container.id)
         is_own_stop = container is not None and self._is_ours(event, container.info, now)
         stop = on_event.record_stop_request(self._registry, event, is_own_stop=is_own_stop)
@@ -299,17 +287,17 @@ class DeathWatch:
             self._registry.pending_exits,
             self._registry.awaited_restarts,
             self._next_looks,
-            self._kill_times,
             self._own_signals,
         ):
             container.pop(event.container.id, None)
+        self._podman.forget(event.container.id)
         return []
 
     def forget(self, container_id: str) -> None:
         """Forget a removed container."""
-        times = self._next_looks, self._oom_checks, self._kill_times
-        for records in (*times, self._own_signals, self._overridden_stops):
+        for records in (self._next_looks, self._oom_checks, self._own_signals, self._overridden_stops):
             records.pop(container_id, None)
+        self._podman.forget(container_id)
 
     def judge_found_dead(
         self, container: WatchedContainer, seen_until: float, now: float

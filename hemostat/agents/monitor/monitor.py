@@ -296,6 +296,7 @@ class Monitor:
             "healthy": self._handle_health,
             "kill": self._death_watch.handle_kill,
             "stop": self._death_watch.handle_stop,
+            "cleanup": self._death_watch.handle_cleanup,
             "start": self._handle_start,
             "destroy": self._handle_destroy,
         }

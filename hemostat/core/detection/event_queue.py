@@ -22,7 +22,7 @@ MAX_MEASUREMENTS: Final = 2_000
 """Number of measurements that wait while the bus is unavailable. Later ones carry the same information."""
 INSPECT_ACTIONS: Final = frozenset({"create", "update", "rename", "pause", "unpause"})
 """Actions that only ask for an inspection of the container."""
-LIFECYCLE_ACTIONS: Final = frozenset({"die", "stop", "oom", "destroy", "start"})
+LIFECYCLE_ACTIONS: Final = frozenset({"die", "stop", "cleanup", "oom", "destroy", "start"})
 """Actions that are handled at any rate, as long as they may wait."""
 
 
