@@ -34,6 +34,7 @@ class Lab:
     """Whether a requested stop begins with an event `kill`. Podman marks the container instead."""
     marks_stops = False
     """Whether the engine records that a container was stopped on request, as Podman does since 4.7."""
+    updates_limits = True
     runs_health_checks = True
     """Podman runs health checks only where systemd is the host's first process."""
 
@@ -101,7 +102,9 @@ class DockerLab(Lab):
         self.now = time.time
         version = self.engine.version()
         self.has_kill_events = not version.is_podman
-        self.marks_stops = version.is_podman and tuple(map(int, version.version.split(".")[:2])) >= (4, 7)
+        number = tuple(map(int, version.version.split(".")[:2]))
+        self.marks_stops = version.is_podman and number >= (4, 7)
+        self.updates_limits = not version.is_podman or number >= (5, 0)
         self.runs_health_checks = self.has_kill_events or Path("/run/systemd/system").is_dir()
 
     def _shell(self, container: str, script: str) -> None:

@@ -28,6 +28,8 @@ def read_processes(get: Get, container: str) -> list[str]:
     except APIError as error:
         if error.status_code != SERVER_ERROR:
             raise
+        raw = b""
+    if not raw:  # Podman 4 reports a failed ps by an empty answer.
         raw = get(path, "", MAX_TOP_BYTES)
     rows = msgspec.json.decode(raw, type=dict[str, Any]).get("Processes") or ()
     return [bounds.limit_text(row[-1], LINE_CHARACTERS) for row in rows[:MAX_PROCESSES]]

@@ -155,6 +155,10 @@ def make_copy_body(model: Inspected, number: int) -> dict[str, Any]:
         for mount in host.get("Mounts") or ()
         if not ANONYMOUS_PATTERN.fullmatch(mount.get("Source") or "")
     ]
+    host["Ulimits"] = [
+        {**limit, "Name": str(limit.get("Name")).removeprefix("RLIMIT_").lower()}  # as Podman inspects it
+        for limit in host.get("Ulimits") or ()
+    ]
     body = {**config, "HostConfig": host}
     if endpoints := _list_endpoints(model)[:1]:
         body["NetworkingConfig"] = {"EndpointsConfig": dict(endpoints)}
