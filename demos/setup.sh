@@ -158,6 +158,7 @@ docker-compose docker-compose
 haproxy haproxy
 tmux tmux
 ip iproute2
+podman podman
 TOOLS
   if [ ${#missing[@]} -gt 0 ]; then
     install_packages "for the tests (the distribution may start services of these)" \

@@ -7,6 +7,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
     "tests.support.engine_fixtures",
+    "tests.support.podman_fixtures",
     "tests.support.postgres_fixtures",
     "tests.support.redis_fixtures",
 ]

@@ -94,9 +94,9 @@ class MemoryLab(Lab):
 
 
 class DockerLab(Lab):
-    def __init__(self) -> None:
+    def __init__(self, url: str | None = None) -> None:
         super().__init__()
-        self.engine = DockerEngine.connect()
+        self.engine = DockerEngine.connect(url)
         self.workshop = DockerTestContainers(self.engine)
         self.sampler = self._stats = StatsSampler(self.engine.read_stats)
         self.now = time.time

@@ -19,11 +19,17 @@ UNKNOWN = "hs-test-there-is-no-such"
 HEALTH = ("test", "!", "-e", "/tmp/sick")
 
 
-@pytest.fixture(params=["memory", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(
+    params=["memory", *(pytest.param(name, marks=pytest.mark.docker) for name in ("docker", "podman"))]
+)
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    if request.param == "docker":
+    if request.param == "memory":
+        lab: Lab = MemoryLab()
+    elif request.param == "docker":
         request.getfixturevalue("docker_workshop")
-    lab = DockerLab() if request.param == "docker" else MemoryLab()
+        lab = DockerLab()
+    else:
+        lab = DockerLab(request.getfixturevalue("podman_url"))
     try:
         yield lab
     finally:

@@ -14,6 +14,18 @@ LOOP = 'ip link set lo up; while :; do "$@"; sleep 0.3; done'
 """Starts dockerd again in the same namespaces whenever it ends."""
 
 
+def is_reachable(path: Path) -> bool:
+    """Return whether an engine answers at the socket."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(2.0)
+        try:
+            connection.connect(str(path))
+            connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return b" 200 " in connection.recv(64)
+        except OSError:
+            return False
+
+
 class PrivateEngine:
     """Has a directory, mounts and a network namespace of its own: an engine without a bridge removes the
     host's. Its mounts go with its namespaces. Raises RuntimeError if it does not start."""
@@ -55,14 +67,7 @@ class PrivateEngine:
         return self.path / "pid"
 
     def is_reachable(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(2.0)
-            try:
-                connection.connect(str(self.path / "docker.sock"))
-                connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
-                return b" 200 " in connection.recv(64)
-            except OSError:
-                return False
+        return is_reachable(self.path / "docker.sock")
 
     def kill(self, number: int = signal.SIGTERM) -> None:
         """Ends dockerd, which then starts again."""

@@ -1,0 +1,25 @@
+"""Fixtures for tests on Podman."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.support.engine_fixtures import engine_is_required
+from tests.support.lab.image import provide_image
+from tests.support.lab.private_podman import PrivatePodman
+
+
+@pytest.fixture(scope="session")
+def podman_url() -> Iterator[str]:
+    """Yield the URL of a Podman with the test image. Without Podman, a laptop skips and CI fails."""
+    if os.geteuid() or not all(map(shutil.which, ("podman", "unshare", "ip"))):
+        problem = "tests on Podman need root, podman, unshare and ip"
+        if engine_is_required() and not os.geteuid():
+            pytest.fail(problem)
+        pytest.skip(problem)
+    with closing(PrivatePodman()) as podman:
+        provide_image(podman.url)
+        yield podman.url
