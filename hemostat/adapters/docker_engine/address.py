@@ -1,6 +1,10 @@
-"""The address of the Docker Engine: the configured URL, DOCKER_HOST, the docker context or the default."""
+"""The address of the engine: the configured URL, DOCKER_HOST, the docker context, or a socket of this
+host."""
 
 import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from docker.context import ContextAPI
@@ -12,6 +16,12 @@ from hemostat.core.settings.local_address import use_ipv4_localhost
 from hemostat.errors import EngineUnreachableError
 
 SSH: Final = "ssh://"
+DEFAULT_SOCKET: Final = "var/run/docker.sock"
+PODMAN_SOCKET: Final = "run/podman/podman.sock"
+"""Podman's socket for root, by systemd's `podman.socket`."""
+DEFAULT_URL: Final = f"unix:///{DEFAULT_SOCKET}"
+DEFAULT_URLS: Final = frozenset({DEFAULT_URL, f"http+{DEFAULT_URL}", "http+docker://localhost"})
+PROGRAM_FOLDERS: Final = ("usr/bin", "usr/sbin", "usr/local/bin", "snap/bin")
 
 
 def find_address(url: str | None) -> dict[str, Any]:
@@ -29,10 +39,36 @@ def find_address(url: str | None) -> dict[str, Any]:
         detail = mask_url(host) if host and has_login(host) else error
         raise make_address_error(detail) from None
     source = "engine.url" if url else "DOCKER_HOST" if host else f"docker context {context or ''}".rstrip()
+    if not host and str(options.get("base_url") or DEFAULT_URL) in DEFAULT_URLS:
+        options["base_url"] = find_default_url(os.environ, Path("/"), os.geteuid())
     _refuse_ssh(str(options.get("base_url", "")), source)
     if options.get("base_url") and not options.get("tls"):
         options["base_url"] = use_ipv4_localhost(str(options["base_url"]))
     return options
+
+
+def find_default_url(environment: Mapping[str, str], root: Path, user: int) -> str:
+    """The URL of dockerd's socket, or where dockerd is neither running nor installed, of the first socket of
+    rootless Docker or Podman that belongs to `user` or to root.
+
+    Podman's socket may exist beside Docker, and before dockerd's does: it is not used where dockerd is
+    installed.
+    """
+    is_installed = any((root / folder / "dockerd").exists() for folder in PROGRAM_FOLDERS)
+    if is_installed or _is_socket(root / DEFAULT_SOCKET, user):
+        return DEFAULT_URL
+    runtime = environment.get("XDG_RUNTIME_DIR", "").lstrip("/")
+    own = [f"{runtime}/docker.sock", f"{runtime}/podman/podman.sock"] if runtime else []
+    candidates = [PODMAN_SOCKET] if user == 0 else own
+    return next((f"unix:///{each}" for each in candidates if _is_socket(root / each, user)), DEFAULT_URL)
+
+
+def _is_socket(path: Path, user: int) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISSOCK(status.st_mode) and status.st_uid in {0, user}
 
 
 def _read_context(name: str | None) -> dict[str, Any]:

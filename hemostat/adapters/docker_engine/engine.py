@@ -131,7 +131,8 @@ class DockerEngine:
         return [
             info
             for info in inspection.select_inspected(self.inspect_all(possible))
-            if info.is_running and info.network_mode.startswith(SHARED_NETWORK_PREFIX)
+            if info.is_running
+            and (modes.get(info.ref.id) or info.network_mode).startswith(SHARED_NETWORK_PREFIX)
         ]
 
     def inspect(self, container: str) -> ContainerInfo:

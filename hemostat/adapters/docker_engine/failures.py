@@ -121,8 +121,10 @@ def _translate_refusal(error: APIError, doing: str, url: str) -> EngineError:
 
 def _names_no_container(error: APIError, explanation: str) -> bool:
     """Podman's answers about the processes of an unknown container are empty."""
+    headers = {} if error.response is None else error.response.headers
     is_about_container = _find_endpoint(error.response)[1].startswith("/containers/ID/")
-    return "no such container" in explanation.lower() or (not explanation and is_about_container)
+    is_empty = is_about_container and headers.get("Content-Length") == "0"
+    return is_empty or "no such container" in explanation.lower()
 
 
 def _make_forbidden_error(error: APIError, doing: str, explanation: str) -> EngineForbiddenError:
