@@ -26,6 +26,7 @@ from hemostat.tui.driver import TerminalDriver
 from hemostat.tui.render.wrap import strip_fonts
 from hemostat.tui.screens.live import HistoryRequested, LiveScreen
 from hemostat.tui.screens.main import MainScreen
+from hemostat.tui.terminal_reset import protect_terminal
 from hemostat.tui.widgets.help import HelpScreen
 
 TICK_SECONDS: Final = 1.0
@@ -136,7 +137,7 @@ class Dashboard(App[None]):
         """Step aside until the shell ends. The loop stands still, so nothing may be fed meanwhile."""
         self._feed.stop()
         try:
-            with self.suspend():
+            with self.suspend(), protect_terminal():
                 print(escape_controls(f"a shell in {name}; exit returns to the dashboard"), flush=True)  # noqa: T201
                 shell.run(container)
         except SuspendNotSupported:

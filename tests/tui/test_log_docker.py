@@ -4,7 +4,8 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from hemostat.tui.data.log_feed import LogBatch, LogFeed
-from hemostat.tui.data.log_pages import LogAccess, find_before, read_after, read_before, read_start
+from hemostat.tui.data.log_pages import LogAccess, read_after, read_before, read_start
+from hemostat.tui.data.log_search import find_before
 from tests.support.engine_fixtures import eventually, spec
 
 pytestmark = pytest.mark.docker

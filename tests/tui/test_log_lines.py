@@ -1,18 +1,21 @@
 """Lines of a log: levels, masks, pages and what is in memory."""
 
+import time
+
 import pytest
+from rich.cells import cell_len
 
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.ports import ContainerSpec
-from hemostat.tui.data.log_lines import CONTEXT_LINES, LogLine, find_level, mask_lines
+from hemostat.tui.data.log_lines import CONTEXT_LINES, LogLine, find_level, mask_lines, split_blocks
 from hemostat.tui.data.log_pages import (
     LogAccess,
     StoppedError,
-    find_before,
-    has_match,
     read_after,
     read_before,
+    read_start,
 )
+from hemostat.tui.data.log_search import find_after, find_before, has_match
 from hemostat.tui.data.log_window import LogWindow
 from hemostat.tui.render.log import LogLook, LogRows, draw_line
 from tests.support.clock import FakeClock
@@ -82,6 +85,72 @@ def test_masked_text_is_not_found():
     assert not has_match(block, "hunter2")
     assert has_match(block, "PASSWORD")
     assert has_match(raw("\x1b[31mre\x1b[0md"), "red")
+
+
+SECRET_BEFORE_ITS_NAME = ("  - value: hunter2hunter2", "    name: DB_PASSWORD")
+SECRET_IN_A_LIST = ("passwords:", *["  - hunter2hunter2"] * 50)
+
+
+@pytest.mark.parametrize("secret", [SECRET_BEFORE_ITS_NAME, SECRET_IN_A_LIST])
+@pytest.mark.parametrize("begin", [0, 57, 58, 59])
+def test_search_does_not_find_what_other_lines_mask(secret, begin):
+    lines = raw(*["before"] * begin, *secret, "after")
+    assert not any("hunter2" in line.text for line in mask_lines(lines))
+    assert not has_match(lines, "hunter2")
+    assert not has_match(lines[: begin + 1], "hunter2", (), lines[begin + 1 :])
+
+
+def test_value_at_the_end_of_a_page_is_masked_by_the_name_after_it():
+    engine = InMemoryEngine(FakeClock(NOW))
+    engine.run(ContainerSpec(name="web", image="i", command=("c",), labels={}))
+    for text in (*["before"] * 398, *SECRET_BEFORE_ITS_NAME, *["after"] * 9):
+        engine.clock.advance(0.01)
+        engine.write("web", log=text)
+    lines = list(engine.open_log("web"))
+    first, name, end = (lines[number][:30].decode() for number in (0, 399, -1))
+    value = next(number for number, line in enumerate(lines) if b"hunter2" in line)
+    pages = [
+        read_before(LogAccess(engine, "web"), name, 1),
+        read_after(LogAccess(engine, "web"), first, value),
+        read_start(LogAccess(engine, "web"), value + 1),
+    ]
+    for page in pages:
+        assert b"hunter2" in page.lines[-1]
+        assert "hunter2" not in "".join(line.text for line in page.mask(0))
+    # The term is in a line that is masked by the first line of the next block, or after the end.
+    for search in (
+        lambda term: find_before(LogAccess(engine, "web"), name, 1, term, lambda *_: None),
+        lambda term: find_before(LogAccess(engine, "web"), end, 1, term, lambda *_: None),
+        lambda term: find_after(LogAccess(engine, "web"), first, term, lambda *_: None),
+    ):
+        assert search("before") is not None
+        assert search("hunter2") is None
+
+
+def test_long_lines_are_masked_in_short_blocks():
+    lines = raw(*["x" * 5000] * 200)
+    begin = time.process_time()
+    assert len(mask_lines(lines[100:], lines[:100])) == 100
+    blocks = list(split_blocks([" " * 5000] * 30, 2, 30))
+    assert blocks == [(number, min(number + 4, 30)) for number in range(2, 30, 4)]
+    assert time.process_time() - begin < 20
+
+
+class RotatedLog(InMemoryEngine):
+    """A log that begins with another line at each reading."""
+
+    opened = 0
+
+    def open_log(self, container, **options):
+        self.opened += 1
+        return [f"2026-11-24T00:{self.opened:02}:30.000000000Z x".encode()]
+
+
+def test_reading_older_lines_of_a_rotated_log_ends():
+    engine = RotatedLog(FakeClock(NOW))
+    page = read_before(LogAccess(engine, "web"), "2026-11-24T00:00:00.000000000Z", 1)
+    assert (page.lines, page.at_start) == ([], True)
+    assert engine.opened < 30
 
 
 @pytest.fixture
@@ -185,3 +254,25 @@ def test_match_beyond_the_edge_is_made_visible():
     line = LogLine("2026-11-24T00:00:00.000000000Z", "x" * 500 + "needle" + "y" * 500)
     text = draw_line(line, LogLook(80, ("web",), term="needle")).plain
     assert "needle" in text[:80]
+
+
+@pytest.mark.parametrize("text", ["中é\u0302文" * 500, "é" * 2000, "中" * 2000, "x" * 19 + "中" * 2000])
+def test_wide_characters_wrap_as_rich_measures_them(text):
+    line = LogLine("2026-11-24T00:00:00.000000000Z", text)
+    rows = LogRows([line], LogLook(22, ("web",), wrap=True))
+    drawn = [rows.draw(row).plain[2:] for row in range(len(rows))]
+    assert "".join([drawn[0], *(row[2:] for row in drawn[1:])]) == text
+    assert all(cell_len(row) <= 20 for row in drawn)
+    assert all(cell_len(row) >= 19 for row in drawn[:-1])
+
+
+def test_rows_of_wide_lines_are_counted_once():
+    lines = [LogLine("2026-11-24T00:00:00.000000000Z", "中" * 2000) for _ in range(400)]
+    look = LogLook(120, ("web",), wrap=True)
+    begin = time.process_time()
+    rows = LogRows(lines, look)
+    for _ in range(100):
+        rows = LogRows(lines[1:], look, rows)
+        lines = [*lines[1:], lines[0]]
+    assert time.process_time() - begin < 10
+    assert len(LogRows(lines, LogLook(60, ("web",), wrap=True), rows)) > len(LogRows(lines, look, rows))

@@ -2,6 +2,9 @@
 
 import contextlib
 import os
+import pty
+import subprocess
+import sys
 
 import pytest
 from textual.app import App
@@ -114,6 +117,38 @@ def test_configured_engine_is_used_and_no_context(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_CONTEXT", "other")
     DockerShell("unix:///x.sock").run("c1")
     assert (tmp_path / "arguments").read_text().strip() == "--host unix:///x.sock exec -it c1 sh"
+
+
+HOSTILE_SHELL = r"""
+import os, select, sys, termios, time
+from hemostat.tui.terminal_reset import protect_terminal
+with protect_terminal():
+    modes = termios.tcgetattr(0)
+    modes[3] &= ~(termios.ECHO | termios.ICANON)
+    termios.tcsetattr(0, termios.TCSANOW, modes)
+    print("\x1b[5;9r\x1b[?6h\x1b[4h\x1b(0\x0e\x1b[6n", end="", flush=True)
+    time.sleep(0.5)
+modes = termios.tcgetattr(0)[3]
+print("READ", select.select([0], [], [], 0.3)[0], bool(modes & termios.ICANON), flush=True)
+"""
+
+
+def test_shell_leaves_neither_modes_nor_keys_to_the_dashboard():
+    terminal, own_end = pty.openpty()
+    program = [sys.executable, "-c", HOSTILE_SHELL]
+    with subprocess.Popen(program, stdin=own_end, stdout=own_end, stderr=own_end):
+        os.close(own_end)
+        shown = b""
+        with contextlib.suppress(OSError):  # the end of the program is an error of its terminal
+            while chunk := os.read(terminal, 4096):
+                shown += chunk
+                if chunk.endswith(b"\x1b[6n"):
+                    os.write(terminal, b"\x1b[1;1Rq\ny")
+    os.close(terminal)
+    after = shown.partition(b"\x1b[6n")[2]
+    for reset in (b"\x1b[r", b"\x1b[?6l", b"\x1b[4l", b"\x0f", b"\x1b(B"):
+        assert reset in after
+    assert b"READ [] True" in after
 
 
 @pytest.mark.docker

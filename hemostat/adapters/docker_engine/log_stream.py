@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import docker
 from requests import Response
 
-from hemostat.adapters.docker_engine.answers import read_log_end, split_lines
+from hemostat.adapters.docker_engine.answers import read_log_end
 from hemostat.adapters.docker_engine.connection import (
     ClientPool,
     find_base_url,
@@ -69,9 +69,7 @@ class DockerLogStream:
                 for each in self._sockets:
                     stack.enter_context(each.hold(response))
                 chunks = _read_chunks(response, is_endless=self._is_endless)
-                yield from map(
-                    normalize_stamp, join_frames(chunks) if framed else split_lines(chunks, MAX_LINE_BYTES)
-                )
+                yield from map(normalize_stamp, join_frames(chunks) if framed else cut_lines(chunks))
 
     def _request(self, client: docker.APIClient) -> Response:
         url = f"{find_base_url(client)}/containers/{self._container}/logs?{self._query}"
@@ -96,6 +94,20 @@ def _read_chunks(response: Response, *, is_endless: bool) -> Iterator[bytes]:
     # Many lines at once: the engine sends each line as a chunk, and `iter_content` takes them one by one.
     while chunk := response.raw.read(CHUNK_BYTES):
         yield chunk
+
+
+def cut_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a terminal, each cut after MAX_LINE_BYTES."""
+    line = bytearray()
+    for chunk in chunks:
+        *ends, rest = chunk.split(b"\n")
+        for end in ends:
+            line += end[: MAX_LINE_BYTES - len(line)]
+            yield bytes(line)
+            line.clear()
+        line += rest[: MAX_LINE_BYTES - len(line)]
+    if line:
+        yield bytes(line)
 
 
 def join_frames(chunks: Iterable[bytes]) -> Iterator[bytes]:

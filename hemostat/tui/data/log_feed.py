@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -16,7 +17,14 @@ from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError, NoSuchContainerError
 from hemostat.ports import Engine
 from hemostat.tui.data.container_poll import NO_ENGINE_TEXT, NOT_FOUND_TEXT
-from hemostat.tui.data.log_lines import CONTEXT_LINES, STAMP_LENGTH, LogLine, mask_lines, parse_stamp
+from hemostat.tui.data.log_lines import (
+    CONTEXT_LINES,
+    LOOKAHEAD_LINES,
+    STAMP_LENGTH,
+    LogLine,
+    mask_lines,
+    parse_stamp,
+)
 from hemostat.tui.data.log_pages import LogAccess, StoppedError
 
 FIRST_LINES: Final = 300
@@ -24,6 +32,8 @@ FIRST_LINES: Final = 300
 MAX_PENDING_LINES: Final = 2000
 MAX_PENDING_BYTES: Final = 1 << 20
 """Lines and bytes of a log that wait to be masked."""
+GATHER_SECONDS: Final = 0.05
+"""Seconds between a line and its masking."""
 BATCH_LINES: Final = 200
 RETRY_SECONDS: Final = 2.0
 """Seconds until a log that ended is opened again: its container may be started."""
@@ -169,6 +179,8 @@ class LogFeed:
                 self._changed.wait_for(
                     lambda: self._stopped.is_set() or any(each.pending for each in self._sources)
                 )
+            # The lines that follow at once may show that a line has a secret.
+            self._stopped.wait(GATHER_SECONDS)
 
     def _mask_some(self, source: _Source) -> bool:
         """Deliver some lines. Returns whether more are pending."""
@@ -176,10 +188,10 @@ class LogFeed:
             raw = [source.pending.popleft() for _ in range(min(BATCH_LINES, len(source.pending)))]
             source.size = sum(map(len, source.pending)) if source.pending else 0
             self._changed.notify_all()
-            more = bool(source.pending)
+            after = list(islice(source.pending, LOOKAHEAD_LINES))
         if raw:
-            lines = mask_lines(raw, source.context, source=source.number)
+            lines = mask_lines(raw, source.context, after, source=source.number)
             source.context = [*source.context, *raw][-CONTEXT_LINES:]
             if not self._stopped.is_set():
                 self._deliver(LogBatch(source.number, lines))
-        return more
+        return bool(after)

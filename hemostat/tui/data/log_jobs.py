@@ -18,12 +18,11 @@ from hemostat.tui.data.log_pages import (
     LogAccess,
     RawPage,
     StoppedError,
-    find_after,
-    find_before,
     read_after,
     read_before,
     read_start,
 )
+from hemostat.tui.data.log_search import find_after, find_before
 
 PROGRESS_SECONDS: Final = 0.3
 AROUND_LINES: Final = 400

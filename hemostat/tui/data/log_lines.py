@@ -5,9 +5,9 @@ before it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import AnyStr, Final
 
 import msgspec
 
@@ -22,9 +22,15 @@ SHORT_CONTEXT_LINES: Final = 8
 """Lines before a block that are masked with it: the most from where a private key begins, which has up to 195
 lines (RSA with 16,384 bits), fewer where a list may begin, and the fewest otherwise."""
 LOOKAHEAD_LINES: Final = 2
-"""Lines after a block: a value may stand before the name that makes it a secret."""
+LOOKAHEAD_CHARACTERS: Final = 1000
+"""Lines after a block, and characters of each: a value may stand before the name that makes it a secret."""
 BLOCK_LINES: Final = 60
-"""Lines that are masked at a time: a search in a longer text would make keys wait."""
+MAX_BLOCK_CHARACTERS: Final = 24_000
+"""Lines and characters that are masked at a time: a search in a longer text would make keys wait."""
+MAX_KEY_CHARACTERS: Final = 32_000
+MAX_LIST_CHARACTERS: Final = 16_000
+MAX_SHORT_CHARACTERS: Final = 8000
+"""Characters of the lines before a block that are masked with it, in the same three cases."""
 STAMP_LENGTH: Final = 30
 """Characters of a time such as `2026-11-24T00:26:00.123456789Z`."""
 LEVEL_CHARACTERS: Final = 200
@@ -97,15 +103,19 @@ def clean_line(raw: bytes) -> str:
     return text if text.isprintable() else render_final_text(text.expandtabs(4)).replace("\n", " ").rstrip()
 
 
-def mask_lines(raw: Sequence[bytes], before: Sequence[bytes] = (), *, source: int = 0) -> list[LogLine]:
-    """The lines, each after its time, masked. `before`: the lines before them."""
-    everything, head = [*before[-CONTEXT_LINES:], *raw], min(len(before), CONTEXT_LINES)
+def mask_lines(
+    raw: Sequence[bytes], before: Sequence[bytes] = (), after: Sequence[bytes] = (), *, source: int = 0
+) -> list[LogLine]:
+    """The lines, each after its time, masked. `before`: the lines before them. `after`: the lines that
+    follow."""
+    context_lines = _take_near(before[-CONTEXT_LINES:], MAX_KEY_CHARACTERS)
+    everything, head = [*context_lines, *raw, *after[:LOOKAHEAD_LINES]], len(context_lines)
     texts = [clean_line(line[STAMP_LENGTH + 1 :]) for line in everything]
     lines: list[LogLine] = []
-    for begin in range(head, len(texts), BLOCK_LINES):
-        end = min(begin + BLOCK_LINES, len(texts))
+    for begin, end in split_blocks(texts, head, head + len(raw)):
         context = _choose_context(texts[max(0, begin - CONTEXT_LINES) : begin])
-        block = [*context, *texts[begin : end + LOOKAHEAD_LINES]]
+        following = (text[:LOOKAHEAD_CHARACTERS] for text in texts[end : end + LOOKAHEAD_LINES])
+        block = [*context, *texts[begin:end], *following]
         masked = redact("\n".join(block)).split("\n")
         for number, text in zip(align_lines(block, masked), masked, strict=True):
             at = begin + number - len(context)
@@ -114,12 +124,34 @@ def mask_lines(raw: Sequence[bytes], before: Sequence[bytes] = (), *, source: in
     return lines
 
 
+def split_blocks(texts: Sequence[str], begin: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Where the blocks begin and end that are masked at a time."""
+    size = 0
+    for number in range(begin, stop):
+        if number - begin >= BLOCK_LINES or (size + len(texts[number]) > MAX_BLOCK_CHARACTERS and size):
+            yield begin, number
+            begin, size = number, 0
+        size += len(texts[number])
+    if begin < stop:
+        yield begin, stop
+
+
+def _take_near(lines: Sequence[AnyStr], most: int) -> Sequence[AnyStr]:
+    """The last of the lines, with at most so many characters, as far as lines are looked at."""
+    for number, line in enumerate(reversed(lines)):
+        most -= min(len(line), MAX_LOG_LINE_CHARACTERS + MAX_SECRET_CHARACTERS)
+        if most < 0:
+            return lines[len(lines) - number :]
+    return lines
+
+
 def _choose_context(texts: Sequence[str]) -> Sequence[str]:
     """The lines that may belong to what follows."""
+    texts = _take_near(texts, MAX_KEY_CHARACTERS)
     for number, text in enumerate(texts[:-LIST_CONTEXT_LINES]):
         if "PRIVATE KEY" in text and "END" not in text:
             return texts[number:]
-    near = texts[-LIST_CONTEXT_LINES:]
+    near = _take_near(texts[-LIST_CONTEXT_LINES:], MAX_LIST_CHARACTERS)
     begins = any(
         text.endswith((":", "[", "{", "(", "|", "=", "\\"))
         or "PRIVATE KEY" in text
@@ -127,7 +159,7 @@ def _choose_context(texts: Sequence[str]) -> Sequence[str]:
         or text.lstrip().startswith("- ")
         for text in near
     )
-    return near if begins else near[-SHORT_CONTEXT_LINES:]
+    return near if begins else _take_near(near[-SHORT_CONTEXT_LINES:], MAX_SHORT_CHARACTERS)
 
 
 def _make_line(raw: bytes, text: str, source: int) -> LogLine:

@@ -3,11 +3,12 @@
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+from functools import cache
+from itertools import accumulate, pairwise
 from typing import Final
 
 import msgspec
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len, get_character_cell_size
 from rich.text import Text
 
 from hemostat.tui.data.log_lines import LogLine
@@ -22,6 +23,8 @@ DATE_WIDTH: Final = 100
 """Columns from which a time stamp has the date and milliseconds."""
 INDENT: Final = "  "
 """Before the further rows of a wrapped line."""
+CHARACTERS_PER_CELL: Final = 4
+"""Characters that are drawn for each cell of a row: many without a width may be combined in one."""
 NAME_STYLES: Final = (
     "cyan",
     "magenta",
@@ -64,16 +67,29 @@ class LogLook(msgspec.Struct, frozen=True):
 
 
 class LogRows:
-    """Maps rows of the screen to lines: a wrapped line has several rows."""
+    """Maps rows of the screen to lines: a wrapped line has several rows.
 
-    def __init__(self, lines: Sequence[LogLine], look: LogLook) -> None:
+    `former` are the rows before a change: the same lines in the same width need not be measured again.
+    """
+
+    def __init__(self, lines: Sequence[LogLine], look: LogLook, former: "LogRows | None" = None) -> None:
         self.lines = lines
         self.look = look
         self._starts: list[int] | None = None
         if look.wrap:
             width = look.text_width
-            counts = (count_rows(line.text, width) for line in lines)
+            known = former.count_rows_by_line() if former and former.look.text_width == width else {}
+            counts = (known.get(id(line)) or count_rows(line.text, width) for line in lines)
             self._starts = list(accumulate(counts, initial=0))
+
+    def count_rows_by_line(self) -> dict[int, int]:
+        """The rows of each line, by the identity of the line. Empty without wrapping."""
+        if self._starts is None:
+            return {}
+        return {
+            id(line): end - begin
+            for line, (begin, end) in zip(self.lines, pairwise(self._starts), strict=True)
+        }
 
     def __len__(self) -> int:
         return len(self.lines) if self._starts is None else self._starts[-1]
@@ -98,10 +114,21 @@ def count_rows(text: str, width: int) -> int:
 
 
 def _split(text: str, width: int) -> list[str]:
-    if cell_len(text) <= width:
-        return [text]
-    first = chop_cells(text, width)[0]
-    return [first, *(INDENT + part for part in chop_cells(text[len(first) :], width - len(INDENT)))]
+    """The rows of the text. Text of a log has no characters that change the width of others, so that the sum
+    of the widths is enough. Rich's own function takes 10 times as long."""
+    ends = list(accumulate(map(_measure_character, text)))
+    parts: list[str] = []
+    begin, room = 0, width
+    while begin < len(text):
+        end = bisect_right(ends, (ends[begin - 1] if begin else 0) + room, lo=begin)
+        parts.append((INDENT if parts else "") + text[begin:end])
+        begin, room = end, width - len(INDENT)
+    return parts or [""]
+
+
+@cache
+def _measure_character(character: str) -> int:
+    return get_character_cell_size(character)
 
 
 def draw_line(line: LogLine, look: LogLook, part: int = 0) -> Text:
@@ -125,9 +152,10 @@ def draw_line(line: LogLine, look: LogLook, part: int = 0) -> Text:
 def _cut_before_match(text: str, look: LogLook) -> str:
     """The text. Its beginning is left out if a match would not be visible otherwise."""
     at = text.lower().find(look.term.lower()) if look.term else 0
-    if at + len(look.term) < look.text_width:
-        return text
-    return f"…{text[max(0, at - look.text_width // 3) :]}"
+    if at + len(look.term) >= look.text_width:
+        text = f"…{text[max(0, at - look.text_width // 3) :]}"
+    most = CHARACTERS_PER_CELL * look.text_width
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _highlight(text: Text, head: int, term: str) -> None:

@@ -110,7 +110,7 @@ class LogScreen(LogSearchScreen):
             self._drawn = self._version, look
             top = lines.scroll_offset.y
             anchor = self._rows.lines[self._rows.find_line(top)] if top < len(self._rows) else None
-            self._rows = rows = LogRows(self._window.lines[self._window.begin :], look)
+            self._rows = rows = LogRows(self._window.lines[self._window.begin :], look, self._rows)
             found = None if anchor is None else self._find_number(anchor)
             shift = 0 if found is None else rows.find_row(found) - top
             lines.show(LazyLines(range(len(rows)), rows.draw), shift=shift)
