@@ -841,6 +841,31 @@ def test_host_cleanup_is_verified_by_the_freed_space(scene):
     )
 
 
+@pytest.mark.parametrize("is_over", [True, False])
+def test_container_with_the_name_of_the_host_does_not_hold_its_cleanup(scene, is_over):
+    old = scene.make("old")
+    scene.engine.write(old, size=6 * MIB)
+    scene.engine.stop(old)
+    scene.clock.advance(90_000)
+    for number in range(9):
+        begin = scene.clock.now() - 30 + number
+        own = Attempt(
+            key=f"own:{number}",
+            container="h",
+            container_id="c9",
+            action=Action.RESTART,
+            time=begin,
+            by="responder@b",
+            lease=begin + 120,
+        )
+        assert scene.ledger.reserve("h", own, scene.ledger.read("h", "h").version)
+        if is_over:
+            end = msgspec.structs.replace(own, outcome=Outcome.FAILED, finished=scene.clock.now())
+            scene.ledger.finish("h", end)
+    done = scene.step(host_alert(scene), scene.responder(cleanup_host=True, concurrency=20, rush=20))
+    assert done.outcome is Outcome.HEALED
+
+
 BUSY = (Evidence("threshold", 85.0, "%"),)
 
 

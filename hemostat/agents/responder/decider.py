@@ -58,7 +58,7 @@ class Decider:
 
     def decide(self, case: RequestCase, book: LedgerSnapshot, now: float) -> Decision:
         situation = DecisionInput(
-            book=book,
+            book=book.restrict_to(case.request.alert.container),
             order=case.order,
             in_hand=self._in_flight.names,
             trust=self._trust,
@@ -101,7 +101,7 @@ class Decider:
         blocking = (
             each
             for each in running
-            if each in holders or each.container == container.name or (group and each.service == group)
+            if each in holders or each.is_on(container) or (group and each.service == group)
         )
         return self._host_containers.find_gone((each for each in blocking if each.key not in at_work), now)
 

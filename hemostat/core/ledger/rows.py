@@ -7,7 +7,7 @@ import msgspec
 
 from hemostat.core.ledger.alert_notes import IncidentNotes
 from hemostat.core.ledger.controls import Approval, Controls
-from hemostat.events import Action, Epoch, Outcome, Reason
+from hemostat.events import Action, Container, Epoch, Outcome, Reason
 
 
 class Resource(StrEnum):
@@ -90,6 +90,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ordered: bool = False
     """Whether a person ordered the action. False in rows of earlier versions."""
 
+    def is_on(self, container: Container) -> bool:
+        """Whether the attempt is on this container. A container may have the name of the host, but not the
+        host an id."""
+        return self.container == container.name and not (container.is_host and self.container_id)
+
 
 class ManualStop(msgspec.Struct, frozen=True):
     """A user sent a container its stop signal at `time`, and may be waiting for its end until `until`."""
@@ -121,3 +126,8 @@ class LedgerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A user's stop of this container, if known."""
     seal: str = ""
     """Seal of the order that an operator gave for the incident; empty if there is no order."""
+
+    def restrict_to(self, container: Container) -> "LedgerSnapshot":
+        """Return the snapshot without attempts of a container that only has the same name."""
+        own = tuple(each for each in self.attempts if each.is_on(container))
+        return self if own == self.attempts else msgspec.structs.replace(self, attempts=own)

@@ -58,7 +58,7 @@ def find_wait(
     running_attempts = [attempt for attempt in situation.list_running_attempts(now) if attempt.key != name]
     group = get_replica_group(container, situation.trust)
     for attempt in running_attempts:
-        if attempt.container == container.name or (group and attempt.service == group):
+        if attempt.is_on(container) or (group and attempt.service == group):
             return Wait(now + BUSY_RETRY_SECONDS, f"{attempt.action} of {attempt.container} is under way")
     seconds = compute_slot_seconds(action, situation.stop_seconds)
     why = _find_slot_shortage(
