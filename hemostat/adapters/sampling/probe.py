@@ -11,6 +11,7 @@ from ssl import CERT_NONE, PROTOCOL_TLS_CLIENT, SSLContext, SSLError
 from time import monotonic
 from typing import Final
 
+from hemostat.core.detection.probe import HOST_ADDRESS_ERROR, LOOPBACK_ADDRESS
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.text import escape_controls
 
@@ -26,7 +27,7 @@ def probe(target: ProbeTarget, address: str, timeout: float) -> str:
     deadline = monotonic() + timeout
     connected = False
     try:
-        with socket.create_connection((address, target.port), timeout) as connection:
+        with _connect(address, target.port, timeout) as connection:
             connected = True
             if target.scheme == "tcp":
                 return ""
@@ -41,6 +42,18 @@ def probe(target: ProbeTarget, address: str, timeout: float) -> str:
         return f"no TLS: {escape_controls(error.reason or str(error)).replace('_', ' ').lower()}"
     except OSError as error:
         return escape_controls(error.strerror or str(error)).lower()
+
+
+def _connect(address: str, port: int, timeout: float) -> socket.socket:
+    """Raises OSError, also for an address of this machine, which a user may give to a container in a network
+    of their own."""
+    if address != LOOPBACK_ADDRESS:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as unsent:
+            unsent.connect((address, port))  # sends nothing, and chooses the source
+            if unsent.getsockname()[0] == address:
+                raise OSError(HOST_ADDRESS_ERROR)
+    return socket.create_connection((address, port), timeout)
 
 
 def _probe_http(connection: socket.socket, target: ProbeTarget, deadline: float) -> str:

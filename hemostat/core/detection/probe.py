@@ -16,13 +16,15 @@ from hemostat.events import Phase
 START_PERIOD_SECONDS: Final = 60.0
 LOOPBACK_ADDRESS: Final = "127.0.0.1"
 SHARED_NETWORK_PREFIX: Final = "container:"
+HOST_ADDRESS_ERROR: Final = "its address is this host's"
 UNREACHABLE_ERRORS: Final = (
+    HOST_ADDRESS_ERROR,
     "no connection within",
     "no route to host",
     "network is unreachable",
     "host is down",
 )
-"""Beginnings of the errors of a probe that found no route to its container."""
+"""Beginnings of the errors of a probe that did not reach its container."""
 
 
 def find_address(info: ContainerInfo, infos: Mapping[str, ContainerInfo]) -> str | None:
@@ -43,11 +45,14 @@ def find_address(info: ContainerInfo, infos: Mapping[str, ContainerInfo]) -> str
 
 def _is_of_container(address: str) -> bool:
     """Return whether the address can be that of a container. A user who creates a network chooses its
-    addresses, and those of the loopback network belong to the host."""
+    addresses. Those of the loopback network belong to the host, and metadata services of clouds have
+    link-local ones."""
     try:
-        return not ip_address(address).is_loopback
+        parsed = ip_address(address)
     except ValueError:
         return False
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    return not (parsed.is_loopback or parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified)
 
 
 def is_unreachable(error: str) -> bool:
