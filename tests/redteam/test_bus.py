@@ -12,10 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from hemostat.adapters.notify.apprise import Apprise
+from hemostat.adapters.notify.healthchecks_ping import HealthchecksPing
+from hemostat.adapters.notify.slack import Slack
 from hemostat.adapters.redis import EmbeddedRedis, connect
-from hemostat.errors import BusError
+from hemostat.adapters.redis.names import open_connection
+from hemostat.config import Redis, Settings
+from hemostat.core.notify.message import single
+from hemostat.errors import HemoStatError
 from tests.support.engine_fixtures import eventually
 from tests.support.lab import command
+from tests.support.notifications import HEALED
 from tests.support.required import missing
 
 pytestmark = pytest.mark.redis
@@ -164,8 +171,12 @@ def test_long_state_directory_path_uses_no_other_directory(state_dir):
         eventually(embedded.shut_down_if_unused)
 
 
-def test_listener_on_the_other_address_of_localhost_is_not_used(monkeypatch):
-    """Redis on 127.0.0.1 alone, a stranger on ::1: a client of both addresses sends its password."""
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    "call", ["redis", "completion", "redis without a host", "webhook", "apprise", "ping"]
+)
+def test_listener_on_the_other_address_of_localhost_is_not_used(monkeypatch, call):
+    """A service on 127.0.0.1 alone, a stranger on ::1: a client of both addresses sends its password."""
     try:
         stranger = socket.create_server(("::1", 0), family=socket.AF_INET6)
     except OSError:
@@ -177,11 +188,31 @@ def test_listener_on_the_other_address_of_localhost_is_not_used(monkeypatch):
         monkeypatch.setattr(
             socket, "getaddrinfo", lambda host, *_, **__: both if host == "localhost" else both[1:]
         )
-        client = connect(f"redis://localhost:{port}/0", username="x", password="x" * 9)
-        with closing(client), pytest.raises(BusError), client.call() as raw:
-            raw.ping()
+        with pytest.raises(HemoStatError):
+            CALLS[call](port)
         with pytest.raises(BlockingIOError):
             stranger.accept()
+
+
+def ping_redis(url):
+    with closing(connect(url, username="x", password="x" * 9)) as client, client.call() as raw:
+        raw.ping()
+
+
+def complete_from_redis(port):
+    settings = Settings(redis=Redis(url=f"redis://localhost:{port}/0", username="x", password="x" * 9))
+    open_connection(settings, 1.0)
+
+
+MESSAGE = single(HEALED, {})
+CALLS = {
+    "redis": lambda port: ping_redis(f"redis://localhost:{port}/0"),
+    "completion": complete_from_redis,
+    "redis without a host": lambda port: ping_redis(f"redis://:{port}/0"),
+    "webhook": lambda port: Slack(f"http://localhost:{port}/secret").send(MESSAGE),
+    "apprise": lambda port: Apprise("x", f"json://localhost:{port}/secret").send(MESSAGE),
+    "ping": lambda port: HealthchecksPing(f"http://localhost:{port}/secret", signals=False).ping_success(),
+}
 
 
 ADDRESSES = ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1"))

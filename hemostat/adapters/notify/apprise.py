@@ -13,6 +13,7 @@ from hemostat.background import run_in_background
 from hemostat.core.notify.message import Message
 from hemostat.core.notify.notification import ENDED_TOPICS, PEOPLE_TOPICS
 from hemostat.core.settings.alert import Topic
+from hemostat.core.settings.local_address import use_ipv4_localhost
 from hemostat.errors import ConfigError, NotifyError
 
 SEND_SECONDS: Final = 12.0
@@ -36,7 +37,7 @@ class Apprise:
         self._sending: Future[bool] | None = None
         """The last send, which may not have ended in time."""
         self._format = apprise.NotifyFormat.TEXT
-        if not self._apprise.add(url):
+        if not self._apprise.add(use_ipv4_localhost(url)):
             raise ConfigError(
                 f"channel {name}: Apprise cannot use its URL",
                 hint="for its format, see https://appriseit.com/services",

@@ -10,6 +10,7 @@ import requests
 
 from hemostat.adapters.notify.failures import find_refusal, make_connection_error
 from hemostat.adapters.notify.response_limit import bounded_answers
+from hemostat.core.settings.local_address import use_ipv4_localhost
 
 TIMEOUT_SECONDS: Final = 5.0
 MAX_BODY_CHARACTERS: Final = 1000
@@ -22,7 +23,7 @@ logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 class HealthchecksPing:
     def __init__(self, url: str, *, signals: bool) -> None:
         """`signals`: whether the service supports /start and /fail."""
-        self._url = url
+        self._url = use_ipv4_localhost(url)
         self._signals = signals
 
     def ping_success(self) -> None:

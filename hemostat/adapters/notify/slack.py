@@ -14,6 +14,7 @@ from hemostat.adapters.notify.failures import find_refusal, make_connection_erro
 from hemostat.adapters.notify.response_limit import bounded_answers
 from hemostat.core.notify.message import Message
 from hemostat.core.settings.alert import Topic
+from hemostat.core.settings.local_address import use_ipv4_localhost
 
 TIMEOUT_SECONDS: Final = 5.0
 MAX_SECTION_CHARACTERS: Final = 2900
@@ -48,7 +49,7 @@ logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 class Slack:
     def __init__(self, webhook: str) -> None:
-        self._webhook = webhook
+        self._webhook = use_ipv4_localhost(webhook)
 
     def send(self, message: Message) -> None:
         try:

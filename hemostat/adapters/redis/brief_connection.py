@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 
+from hemostat.core.settings.local_address import use_ipv4_localhost
 from hemostat.errors import BusError, BusUnreachableError
 
 MAX_REPLY_BYTES: Final = 8 << 20
@@ -57,7 +58,7 @@ def parse_server(
 
     Options of the URL that relax the check of a certificate have no effect here.
     """
-    parts = urlsplit(url)
+    parts = urlsplit(use_ipv4_localhost(url))
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     is_local = parts.scheme == "unix"
     database = query.get("db") or ("" if is_local else parts.path.strip("/")) or "0"

@@ -16,6 +16,11 @@ from hemostat.core.settings.local_address import use_ipv4_localhost
         ),
         ("http://localhost:11434/v1", "http://127.0.0.1:11434/v1"),
         ("tcp://localhost:2375", "tcp://127.0.0.1:2375"),
+        ("redis://:6379/0", "redis://127.0.0.1:6379/0"),
+        ("redis://user:secret@/0", "redis://user:secret@127.0.0.1/0"),
+        ("redis://%6cocalhost:6379", "redis://127.0.0.1:6379"),
+        ("redis://localhost.localdomain.", "redis://127.0.0.1"),
+        ("gotify://localhost/token", "gotify://127.0.0.1/token"),
     ],
 )
 def test_localhost_is_replaced_by_its_ipv4_address(url, used):
@@ -27,6 +32,9 @@ def test_localhost_is_replaced_by_its_ipv4_address(url, used):
     [
         "redis://[::1]:6379/0",
         "redis://localhost.example/0",
+        "redis://localhost:secret@redis.example/0",
+        "gotifys://localhost/token",
+        "mailto://user:secret@localhost",
         "redis://x-localhost/0",
         "rediss://localhost:6380/0",
         "https://localhost/v1",
