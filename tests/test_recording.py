@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -105,6 +106,29 @@ def test_errors_of_channels_do_not_hide_the_audit_trail(monkeypatch: pytest.Monk
     assert observe_heartbeats(SelfMonitoringState(), beats, ["alert"], NOW)[1] == {
         "the audit trail of h": trouble
     }
+
+
+def test_role_ends_while_the_database_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hemostat.app.store.STOP_SECONDS", 0.1)
+    hangs, released, returned = threading.Event(), threading.Event(), threading.Event()
+
+    def append(*_: object) -> list[Event]:
+        hangs.set()
+        released.wait(20)
+        returned.set()
+        return []
+
+    wired = Wired("sqlite:////nowhere/x.db")
+    store: Any = SimpleNamespace(append=append, get_location=lambda _: "", close=lambda: None)
+    monkeypatch.setattr(wired, "get_event_store", lambda: (store, wired.notary))
+    try:
+        with running(wired):
+            wired.bus.publish([event(alert())])
+            assert hangs.wait(20)
+        assert not returned.is_set()
+        assert all(each.daemon for each in threading.enumerate() if each.name == "recording")
+    finally:
+        released.set()
 
 
 def test_hanging_database_is_reported() -> None:

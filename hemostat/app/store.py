@@ -29,6 +29,10 @@ STUCK_SECONDS: Final = 30.0
 """Seconds without a stored event, while others wait, before a warning: a database may hang without an
 error."""
 
+STOP_SECONDS: Final = 4.0
+"""Seconds that the loop has to end. Only the end of its process ends a wait for a database that hangs. Events
+that are not stored then stay on the stream."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -87,13 +91,15 @@ def run_store_writer(context: RoleContext) -> Iterator[Callable[[], str]]:
         announce=write_line if context.settings.store.audit_syslog else lambda _: None,
     )
     recorder = StoreWriter(records, audit_anchor, context.clock, context.settings.store, watch)
-    thread = threading.Thread(target=_consume_events, args=(keeper, recorder, backlog), name="recording")
+    thread = threading.Thread(
+        target=_consume_events, args=(keeper, recorder, backlog), name="recording", daemon=True
+    )
     thread.start()
     try:
         yield lambda: "; ".join(filter(None, (recorder.notice(), backlog.notice())))
     finally:
         context.stop.set()
-        thread.join()
+        thread.join(STOP_SECONDS)
         records.close()
 
 

@@ -247,3 +247,13 @@ def test_trail_of_other_types_is_read_as_another_trail(tmp_path):
     assert (ends.head.number, ends.head.hash, ends.anchor.number) == (0, b"y", 0)
     assert isinstance(ends.trail, str)
     store.close()
+
+
+@pytest.mark.parametrize("version", ["'x'", "x'ff'"])
+def test_schema_version_of_another_type_is_reported(tmp_path, version):
+    open_store(tmp_path / "x.db").append([event(alert())])
+    with closing(sqlite3.connect(tmp_path / "x.db")) as raw:
+        raw.execute(f"UPDATE hemostat_schema SET version = {version}")
+        raw.commit()
+    with closing(open_store(tmp_path / "x.db")) as store, pytest.raises(StoreError):
+        store.read_ends()

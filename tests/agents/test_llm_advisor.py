@@ -333,6 +333,12 @@ def test_hanging_investigation_does_not_keep_the_process_from_ending():
     assert daemons == [True]
 
 
+def test_answer_with_very_many_tool_calls_is_not_used():
+    turn = concluding(action="wrong")
+    bench = AnalyzerHarness(msgspec.structs.replace(turn, calls=turn.calls * 51), concluding())
+    assert by_rules(bench.answer(), "called 51 tools at once")
+
+
 def test_hanging_requests_are_bounded(monkeypatch):
     monkeypatch.setattr("hemostat.agents.analyzer.llm_advisor.MAX_HANGING_PER_WORKER", 1)
     silent = threading.Event()

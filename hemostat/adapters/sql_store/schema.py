@@ -101,10 +101,10 @@ ENDS_COLUMNS: Final = [_read_typed(column) for column in trail.c]
 
 
 def read_version(connection: sql.Connection) -> int:
-    """The schema version. 0 if nothing was ever stored."""
+    """The schema version. 0 if nothing was ever stored, or if the version is no number."""
     if not sql.inspect(connection).has_table(schema.name):
         return 0
-    return connection.execute(sql.select(sql.func.max(schema.c.version))).scalar() or 0
+    return connection.execute(sql.select(sql.func.max(sql.cast(schema.c.version, sql.Integer)))).scalar() or 0
 
 
 def migrate(connection: sql.Connection, steps: Sequence[Sequence[str]]) -> None:

@@ -38,6 +38,8 @@ ANSWER_TOKENS: Final = 1_500
 """Maximum tokens of one turn: a conclusion is short."""
 CONCLUDE_TIME_SHARE: Final = 0.4
 """Share of the time that is reserved for the conclusion."""
+MAX_CALLS_PER_TURN: Final = 50
+"""Tool calls in one answer of a model. Each conclusion is compared with all evidence, which takes 20 ms."""
 MAX_ROOT_NAMES: Final = 10
 NAME_PATTERN: Final = re.compile(r"[a-zA-Z0-9][\w.-]{0,127}", re.ASCII)
 """The names that engines allow for containers. Names appear in prompts outside of fences, so no other text is
@@ -117,6 +119,8 @@ class Investigator:
         while True:
             must = repaired or self._is_short(started_at, until)
             turn = self._ask_model(offered, until, must=must)
+            if len(turn.calls) > MAX_CALLS_PER_TURN:
+                raise AdviceError(f"{self._advisor.name} called {len(turn.calls)} tools at once")
             mistakes: list[str] = [] if turn.calls else ["call one of the tools"]
             results = []
             for call in turn.calls:
