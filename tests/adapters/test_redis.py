@@ -40,6 +40,9 @@ def test_history_skips_invalid_points_and_reads_old_ones(redis_client: Client) -
     redis_client.raw.rpush(
         "hemostat:history:h:web", b"[1.5,2.5,3]", b"nonsense", b"\xff", DEEP, b"[4.5,null,null,5,6]"
     )
+    redis_client.raw.rpush(
+        "hemostat:history:h:web", b"[1e300,1,1]", b"[5,1,1%s]" % (b"0" * 400), b"[6,1e300,1]"
+    )
     assert RedisBus(redis_client).read_metrics("h", "web") == [
         MetricPoint(1.5, 2.5, 3),
         MetricPoint(4.5, None, None, 5, 6),

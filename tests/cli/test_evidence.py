@@ -11,6 +11,7 @@ from hemostat.cli.history.evidence import format_snapshot
 from hemostat.core.evidence.build import build_snapshot
 from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun, MetricPoint, decode
 from hemostat.core.model import ContainerInfo
+from hemostat.events import Container
 from tests.support.samples import NOW, WEB, alert, event, needed
 
 KEPT = build_snapshot(
@@ -55,6 +56,16 @@ def test_evidence_is_found_by_container_and_prefix(bus, hemostat, name):
     RedisEvidence(connect(server.url)).put("i17", KEPT)
     bus.publish([event(alert(), incident="i17"), event(alert(), 5.0, incident="i18")])
     assert "out of cheese" in hemostat("evidence", name).out
+
+
+def test_name_of_a_container_precedes_the_beginning_of_an_id(bus, hemostat):
+    server = EmbeddedRedis(Path(os.environ["HEMOSTAT_STATE_DIR"]))
+    evidence_store = RedisEvidence(connect(server.url))
+    for incident, log in (("a1", "log of web"), ("web2", "log of other")):
+        evidence_store.put(incident, msgspec.structs.replace(KEPT, log=log))
+    other = alert(container=Container(id="c9", name="other"))
+    bus.publish([event(alert(), incident="a1"), event(other, 5.0, incident="web2")])
+    assert "log of web" in hemostat("evidence", "web").out
 
 
 def test_evidence_as_json_has_no_control_characters(bus, hemostat):

@@ -5,6 +5,7 @@ import pytest
 
 from hemostat.adapters.in_memory.evidence import InMemoryEvidence
 from hemostat.adapters.redis import Client, RedisEvidence
+from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun, MetricPoint
 from hemostat.ports import EvidenceStore
 from tests.support.evidence import make_snapshot
 from tests.support.samples import NOW
@@ -48,6 +49,27 @@ def test_evidence_expires_after_a_week(redis_client: Client) -> None:
     RedisEvidence(redis_client).put("i1", make_snapshot())
     week = 7 * 24 * 3600
     assert week - 60 < redis_client.raw.ttl("hemostat:evidence:i1") <= week
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"time": 1e300},
+        {"time": -1.0},
+        {"samples": (MetricPoint(1e12, 1.0, 1),)},
+        {"samples": (MetricPoint(NOW, 1.0, 10**30),)},
+        {"details": ContainerDetails(checks=(HealthcheckRun(time=1e300, exit_code=1),))},
+    ],
+)
+def test_evidence_with_numbers_out_of_range_is_left_out(
+    redis_client: Client, changes: dict[str, object]
+) -> None:
+    """A reader would fail at a time beyond the calendar, which another user has written."""
+    evidence_store = RedisEvidence(redis_client)
+    evidence_store.put("i1", make_snapshot(1))
+    evidence_store.put("i1", msgspec.structs.replace(make_snapshot(2), **changes))
+    assert evidence_store.get("i1") == [make_snapshot(1)]
 
 
 def test_in_memory_evidence_expires_after_a_week() -> None:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import read_rows
-from hemostat.core.evidence.snapshot import EvidenceSnapshot, encode
+from hemostat.core.evidence.snapshot import EvidenceSnapshot, encode, is_valid_snapshot
 
 KEPT_SECONDS: Final = 7 * 24 * 3600
 """Seconds after the last snapshot."""
@@ -42,7 +42,8 @@ class RedisEvidence:
         with self._client.call() as raw:
             rows: Any = raw.hvals(_make_key(incident))
         return sorted(
-            read_rows(rows, EvidenceSnapshot), key=lambda snapshot: (snapshot.occurrence, snapshot.rung)
+            filter(is_valid_snapshot, read_rows(rows, EvidenceSnapshot)),
+            key=lambda snapshot: (snapshot.occurrence, snapshot.rung),
         )
 
 

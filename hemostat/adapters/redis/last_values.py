@@ -12,7 +12,7 @@ import msgspec
 from hemostat.adapters.redis import keys as redis_keys
 from hemostat.adapters.redis.client import PREFIX
 from hemostat.adapters.redis.parts import read_parts
-from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, MetricPoint
+from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, MetricPoint, is_valid_point
 from hemostat.events import ContainerStats, Event, Heartbeat, encode
 
 MAX_LISTED: Final = 10_000
@@ -93,12 +93,13 @@ def make_history_key(host: str, container: str) -> str:
 
 
 def read_points(values: Iterable[bytes]) -> list[MetricPoint]:
-    """The points without malformed ones: a reader must not fail because of another user's values."""
+    """The points without malformed ones and without numbers that cannot be shown: a reader must not fail
+    because of another user's values."""
     points = []
     for value in values:
         with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             points.append(msgspec.json.decode(value, type=MetricPoint))
-    return points
+    return [each for each in points if is_valid_point(each)]
 
 
 def make_value_key(event: Event) -> str:

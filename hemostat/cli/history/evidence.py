@@ -43,12 +43,11 @@ def evidence(options: Globals, name: str) -> None:
 
 
 def _find_incidents(incident_logs: Sequence[IncidentLog], name: str) -> list[str]:
-    """The ids that begin with `name`, and those of incidents of the container `name`; the latest first."""
-    return [
-        each.incident
-        for each in reversed(incident_logs)
-        if name and (each.incident.startswith(name) or each.container.name == name)
-    ]
+    """The ids of incidents of the container `name`, else those that begin with `name`; the latest first. The
+    ids of other containers' incidents may begin like the name of a container."""
+    latest = list(reversed(incident_logs))
+    named = [each.incident for each in latest if each.container.name == name]
+    return named or [each.incident for each in latest if name and each.incident.startswith(name)]
 
 
 def format_snapshot(snapshot: EvidenceSnapshot) -> Iterator[str]:

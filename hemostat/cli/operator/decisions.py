@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -20,6 +21,7 @@ from hemostat.cli.completion.names import complete_approvals, complete_container
 from hemostat.cli.operator.near_names import suggest_nearest
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
+from hemostat.cli.output.local_time import format_local
 from hemostat.cli.output.tables import Row, Table, show_table
 from hemostat.cli.output.terminal import write_json
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer
@@ -236,8 +238,7 @@ def _answer(options: Globals, approval_id: str, answer: ApprovalAnswer, reason: 
 def _describe_state(approval: Approval) -> str:
     if approval.answer is None:
         return "no operator answered in time"
-    moment = datetime.fromtimestamp(approval.answered).astimezone()
-    return f"{approval.answer} by {approval.by} at {moment:%H:%M:%S}"
+    return f"{approval.answer} by {approval.by} at {format_local(approval.answered, '%H:%M:%S')}"
 
 
 def print_result(options: Globals, text: str, result: msgspec.Struct) -> None:

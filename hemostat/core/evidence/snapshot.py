@@ -5,8 +5,9 @@ from typing import Annotated, Final, Self
 import msgspec
 
 from hemostat.errors import DecodeError
-from hemostat.events import Action, Container, ContainerStats, Epoch, Evidence, Kind, State
+from hemostat.events import MAX_TIME, Action, Container, ContainerStats, Epoch, Evidence, Kind, State
 from hemostat.events.fields import renamed_to
+from hemostat.events.fitting import is_finite
 
 MAX_POINTS: Final = 300
 """Points of a container's history: five minutes if its values change every second."""
@@ -79,6 +80,19 @@ class EvidenceSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     evidence: tuple[Evidence, ...] = ()
     missing: dict[str, str] = {}
     left_out: tuple[str, ...] = ()
+
+
+def is_valid_point(point: MetricPoint) -> bool:
+    """Whether the numbers can be shown and the time is in the calendar. Other users write points to Redis."""
+    return is_finite(point) and 0 <= point.time <= MAX_TIME
+
+
+def is_valid_snapshot(snapshot: EvidenceSnapshot) -> bool:
+    """As is_valid_point, for all times in the snapshot."""
+    checks = () if snapshot.details is None else snapshot.details.checks
+    times = (snapshot.time, *(check.time for check in checks))
+    is_valid = is_finite(snapshot) and all(0 <= time <= MAX_TIME for time in times)
+    return is_valid and all(map(is_valid_point, snapshot.samples))
 
 
 def encode(snapshot: EvidenceSnapshot) -> bytes:
