@@ -205,6 +205,17 @@ def test_invalid_token_count_refunds_no_budget(vendor, sent):
             made.request_turn("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
 
 
+def test_message_without_a_role_is_sent_back_as_the_assistant():
+    answer = Sends('{"choices": [{"message": {"content": "Hello."}}]}')
+    with ModelServer([answer, answer], key=None) as server:
+        analysis = AnalyzerSettings(model="m", base_url=server.base_url("openai"))
+        with closing(llm.create_advisor("openai", analysis, {}, None)) as made:
+            turn = made.request_turn("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
+            made.request_turn("s", ["?", turn, "and?"], (), must_call=None, max_tokens=9, timeout=5)
+        roles = [message["role"] for message in server.asked[-1].body["messages"]]
+    assert roles == ["system", "user", "assistant", "user"]
+
+
 def test_request_waits_for_a_loading_client():
     probed, here = [], threading.Event()
     real = SimpleNamespace(probe=probed.append)

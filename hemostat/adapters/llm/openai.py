@@ -144,7 +144,8 @@ class OpenAIAdvisor:
             text=message.content or "",
             calls=calls,
             usage=Usage(sent=spent.prompt_tokens, received=spent.completion_tokens),
-            raw=[*added, read(choice.message, dict[str, Any])],
+            # Some servers leave out the role.
+            raw=[*added, {**read(choice.message, dict[str, Any]), "role": "assistant"}],
         )
 
 
