@@ -21,6 +21,14 @@ def test_url_is_called_when_all_roles_are_healthy(hook):
     assert hook.heard == [Request("GET", PATH, b"")]
 
 
+def test_local_service_is_called_without_a_proxy(hook, monkeypatch):
+    """NO_PROXY names localhost, and the address takes its place."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "localhost")
+    HealthchecksPing(hook.url.replace("127.0.0.1", "localhost"), signals=False).ping_success()
+    assert hook.heard == [Request("GET", PATH, b"")]
+
+
 def test_service_without_signals_gets_no_signals(hook):
     heart = HealthchecksPing(hook.url, signals=False)
     heart.ping_start()

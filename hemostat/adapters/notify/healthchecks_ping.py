@@ -9,7 +9,7 @@ from typing import Final
 import requests
 
 from hemostat.adapters.notify.failures import find_refusal, make_connection_error
-from hemostat.adapters.notify.response_limit import bounded_answers
+from hemostat.adapters.notify.response_limit import bounded_answers, choose_proxies
 from hemostat.core.settings.local_address import use_ipv4_localhost
 
 TIMEOUT_SECONDS: Final = 5.0
@@ -48,6 +48,7 @@ class HealthchecksPing:
                     url,
                     data=body.encode(),
                     timeout=TIMEOUT_SECONDS,
+                    proxies=choose_proxies(self._url),
                     allow_redirects=False,
                     stream=True,
                 ) as reply,

@@ -16,8 +16,11 @@ from contextvars import ContextVar
 from http.client import HTTPException, HTTPResponse
 from time import monotonic
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from urllib3.connection import HTTPConnection
+
+from hemostat.core.settings.local_address import LOCALHOST
 
 ANSWER_SECONDS: Final = 10.0
 """Seconds for all answers of one block."""
@@ -28,6 +31,12 @@ COMPRESSIONS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 REDIRECTS: Final = range(300, 400)
 
 _DEADLINE: Final[ContextVar[float | None]] = ContextVar("answer_deadline", default=None)
+
+
+def choose_proxies(url: str) -> dict[str, str] | None:
+    """The `proxies` of a request: none for this machine, None for those of the environment. NO_PROXY may name
+    localhost alone, which HemoStat replaces by its address."""
+    return {"no_proxy": LOCALHOST} if urlsplit(url).hostname == LOCALHOST else None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any, Final
 import requests
 
 from hemostat.adapters.notify.failures import find_refusal, make_connection_error
-from hemostat.adapters.notify.response_limit import bounded_answers
+from hemostat.adapters.notify.response_limit import bounded_answers, choose_proxies
 from hemostat.core.notify.message import Message
 from hemostat.core.settings.alert import Topic
 from hemostat.core.settings.local_address import use_ipv4_localhost
@@ -59,6 +59,7 @@ class Slack:
                     self._webhook,
                     json=build_payload(message),
                     timeout=TIMEOUT_SECONDS,
+                    proxies=choose_proxies(self._webhook),
                     allow_redirects=False,
                     stream=True,
                 ) as reply,

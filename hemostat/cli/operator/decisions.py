@@ -9,9 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
-from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec

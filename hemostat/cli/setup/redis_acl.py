@@ -77,14 +77,12 @@ def redis_acl(options: Globals, passwords: str | None, compatible: str, hosts: t
     if options.json:
         users = tuple(AclUser(name=line.split()[1], line=line) for line in text.splitlines())
         write_json(AclFile(users=users, redis_conf=tuple(limits)))
-    else:
-        click.echo(text, nl=False)
-    if limits and not options.json:
+        return
+    click.echo(text, nl=False)
+    if limits:
         click.echo(f"also add to redis.conf: {', '.join(limits)}", err=True)
-    if not limits:
-        click.echo(
-            f"with Redis 6, each user except {acl.VIEWER_USER} can overwrite all keys it reads", err=True
-        )
+    else:
+        click.echo(f"Redis 6: each user except {acl.VIEWER_USER} can overwrite all keys it reads", err=True)
 
 
 def _hash_passwords(directory: Path, users: Iterable[str]) -> dict[str, str]:
