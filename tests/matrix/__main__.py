@@ -1,0 +1,106 @@
+"""`python -m tests.matrix NAME=URL...`: play the contract of the engine, the demos and a core of the scenarios
+on each engine, one after the other, and print what passed as a table in Markdown."""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from hemostat.adapters.docker_engine import DockerEngine
+from hemostat.demo import SCENARIOS as DEMOS
+from tests.support.lab.command import environ
+from tests.support.lab.image import provide_image
+
+SCENARIOS = (
+    "docker-stop docker-stop-143 docker-stop-timeout docker-kill docker-rm docker-restart stop-signal pause "
+    "recreate job-done exit-code sigkill segfault oom crash-loop crash-loop-always job-failed protected "
+    "unhealthy disk-high"
+).split()
+"""What must and must not be acted on, whatever the engine."""
+SECONDS = 1500
+
+
+class Part(msgspec.Struct, frozen=True):
+    """The result of one part. `failed` and `skipped` are names."""
+
+    passed: int
+    failed: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        notes = [f"not: {', '.join(self.failed)}"] if self.failed else []
+        notes += [f"skipped: {', '.join(self.skipped)}"] if self.skipped else []
+        total = self.passed + len(self.failed)
+        return f"{self.passed} of {total}" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    print("| engine | version | cgroup | " + " | ".join(arguments.parts) + " |")
+    print("|---|---|---|" + "---|" * len(arguments.parts))
+    is_passed = True
+    for name, url in (each.split("=", 1) for each in arguments.engines):
+        provide_image(url)
+        engine = DockerEngine.connect(url)
+        version = engine.version()
+        engine.close()
+        results = [PARTS[part](url) for part in arguments.parts]
+        is_passed = is_passed and not any(each.failed for each in results)
+        cells = (name, version.version, f"v{version.cgroup_version}", *map(str, results))
+        print(f"| {' | '.join(cells)} |", flush=True)
+    return 0 if is_passed else 1
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
+    parser.add_argument("engines", nargs="+", metavar="NAME=URL", help="an engine with its address")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS], help="play these alone")
+    return parser.parse_args()
+
+
+def play_contract(url: str) -> Part:
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "docker", "-k", "docker", "-p", "no:cacheprovider"]
+    output = run([*command, "-rA", "tests/contracts/test_engine.py"], url).stdout
+    skipped = tuple(re.findall(r"^SKIPPED \[\d+\] \S+ (.*)$", output, re.MULTILINE))
+    failed = re.findall(r"^(?:FAILED|ERROR) \S+::test_(\w+)", output, re.MULTILINE)
+    passed = re.findall(r"^PASSED \S+::test_(\w+)", output, re.MULTILINE)
+    return Part(len(passed), tuple(failed), skipped)
+
+
+def play_demos(url: str) -> Part:
+    with tempfile.TemporaryDirectory() as state:
+        nowhere = environ(Path(state), REDIS_URL="unix:///nonexistent/redis.sock")
+        codes = {
+            name: run([sys.executable, "-m", "hemostat", "demo", name, "--json"], url, nowhere).returncode
+            for name in DEMOS
+        }
+    failed = tuple(name for name, code in codes.items() if code)
+    return Part(len(codes) - len(failed), failed)
+
+
+def play_scenarios(url: str) -> Part:
+    ended = run([sys.executable, "-m", "tests.e2e.scenarios", "--json", "--only", *SCENARIOS], url)
+    results = [each["result"] for each in msgspec.json.decode(ended.stdout)["played"]]
+    failed = tuple(each["scenario"] for each in results if each["differences"])
+    return Part(len(results) - len(failed), failed)
+
+
+def run(
+    command: list[str], url: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    variables = {**(environment or os.environ), "DOCKER_HOST": url}
+    return subprocess.run(
+        command, env=variables, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+
+
+PARTS = {"contract": play_contract, "demos": play_demos, "scenarios": play_scenarios}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
