@@ -13,7 +13,7 @@ import pytest
 from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers, prunable
 from hemostat.core.model import PrunableItem, PrunableKind
 from hemostat.core.remediation.scaling import SWARM_SERVICE_LABEL
-from tests.support.engine_fixtures import SESSION, eventually, spec
+from tests.support.engine_fixtures import SESSION, eventually
 from tests.support.lab.image import provide_image
 from tests.support.lab.private_engine import PrivateEngine
 
@@ -81,7 +81,7 @@ def test_only_items_with_all_labels_are_listed(wanted, count):
     assert len(list(prunable.list_images(used, wanted, used["Images"]))) == count
 
 
-def test_labels_and_driver_are_those_of_the_lists_as_podmans_disk_usage_has_none():
+def test_labels_and_driver_are_those_of_the_lists_as_podman_has_no_others():
     used = {
         "Images": [{"Id": "1", "RepoTags": ["<none>"], "Containers": 0, "Size": 70, "Labels": {}}],
         "Volumes": [{"Name": "v", "Driver": "", "UsageData": {"Size": 50, "RefCount": 0}, "Labels": {}}],
@@ -100,14 +100,11 @@ def test_item_missing_from_the_disk_usage_is_not_prunable(kind):
 
 
 @pytest.mark.docker
-def test_protection_of_a_stopped_container_is_known_from_its_labels(docker_engine, docker_workshop):
-    container = docker_workshop.run(spec(labels={"hemostat.keep": "true"}))
+def test_protection_of_a_stopped_container_is_known_from_its_labels(docker_engine, make_container):
+    container = make_container(labels={"hemostat.keep": "true"})
     docker_engine.stop(container, timeout=0)
-    try:
-        (item,) = of(docker_engine, PrunableKind.CONTAINER)
-        assert item.labels["hemostat.keep"] == "true"
-    finally:
-        docker_workshop.remove(container)
+    (item,) = of(docker_engine, PrunableKind.CONTAINER)
+    assert item.labels["hemostat.keep"] == "true"
 
 
 def test_engine_without_prunable_items_lists_none():

@@ -84,7 +84,7 @@ def test_socket_of_another_user_is_not_used(host):
     assert host.find(USER, XDG_RUNTIME_DIR="/run/user/4242") == DOCKER
 
 
-def test_file_that_is_no_socket_is_not_used(host):
+def test_ordinary_file_at_the_path_is_not_used(host):
     (host.root / "run/podman").mkdir(parents=True)
     (host.root / "run/podman/podman.sock").touch()
     assert host.find() == DOCKER

@@ -9,7 +9,7 @@ ID = "1c" * 32
 
 
 @pytest.mark.parametrize(
-    ("image", "shown"),
+    ("image", "short_name"),
     [
         ("docker.io/library/redis:7", "redis:7"),
         ("docker.io/library/redis@sha256:1", "redis@sha256:1"),
@@ -21,10 +21,10 @@ ID = "1c" * 32
         ("", ""),
     ],
 )
-def test_image_is_shown_with_dockers_short_name(image, shown):
-    assert shorten_image_name(image) == shown
+def test_image_has_dockers_short_name(image, short_name):
+    assert shorten_image_name(image) == short_name
     row = {"Id": ID, "Names": ["/web"], "State": "running", "Status": "Up 5 minutes", "Image": image}
-    assert parse.parse_row(row).ref.image == shown
+    assert parse.parse_row(row).ref.image == short_name
 
 
 @pytest.mark.parametrize(

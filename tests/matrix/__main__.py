@@ -1,5 +1,5 @@
-"""`python -m tests.matrix NAME=URL...`: play the contract of the engine, the demos and a core of the scenarios
-on each engine, one after the other, and print what passed as a table in Markdown."""
+"""`python -m tests.matrix NAME=URL...`: play the engine's contract, the demos and a core of the scenarios on
+each engine, one after the other, and print what passed as a table in Markdown."""
 
 import argparse
 import os
@@ -16,11 +16,21 @@ from hemostat.demo import SCENARIOS as DEMOS
 from tests.support.lab.command import environ
 from tests.support.lab.image import provide_image
 
-SCENARIOS = (
-    "docker-stop docker-stop-143 docker-stop-timeout docker-kill docker-rm docker-restart stop-signal pause "
-    "recreate job-done exit-code sigkill segfault oom crash-loop crash-loop-always job-failed protected "
-    "unhealthy disk-high"
-).split()
+SCENARIOS = [
+    *("docker-stop", "docker-stop-143", "docker-stop-timeout", "docker-kill", "docker-rm", "docker-restart"),
+    *(
+        "stop-signal",
+        "pause",
+        "recreate",
+        "job-done",
+        "exit-code",
+        "sigkill",
+        "segfault",
+        "oom",
+        "crash-loop",
+    ),
+    *("crash-loop-always", "job-failed", "protected", "unhealthy", "disk-high"),
+]
 """What must and must not be acted on, whatever the engine."""
 SECONDS = 1500
 
