@@ -20,6 +20,7 @@ from hemostat.cli.doctor.engine_checks import (
     check_engine,
     check_engine_access,
     check_healers,
+    check_health_checks,
 )
 from hemostat.cli.doctor.findings import Check, CheckResult, Level
 from hemostat.cli.doctor.machine import Machine
@@ -236,6 +237,7 @@ CHECKS: Final = (
     DoctorCheck("engine access", check_engine_access, essential=False),
     DoctorCheck("cgroups", check_cgroups, essential=False),
     DoctorCheck("clock", check_clock, essential=False),
+    DoctorCheck("health checks", check_health_checks, essential=False),
     DoctorCheck("other healers", check_healers, essential=False),
     DoctorCheck("Redis", check_redis),
     DoctorCheck("Redis access", check_redis_access, essential=False),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from hemostat.cli.doctor.findings import CheckResult, Level
 from hemostat.cli.doctor.machine import Machine
+from hemostat.core.text import list_names
 
 if TYPE_CHECKING:
     from hemostat.core.model import ContainerInfo
@@ -15,6 +16,8 @@ OLDEST_API: Final = (1, 41)
 """The API version of Docker 20.10."""
 MAX_SKEW_SECONDS: Final = 2.0
 """Seconds by which two clocks may differ."""
+OVERDUE_SECONDS: Final = 30.0
+"""Seconds by which the first health check may be late."""
 POST_ENDPOINT_COUNT: Final = 5
 """The number of endpoints for actions on containers that are tried."""
 HEALER_PATTERN: Final = re.compile(
@@ -86,6 +89,35 @@ def check_clock(machine: Machine) -> CheckResult:
             "synchronise both clocks, for example with NTP",
         )
     return CheckResult(Level.OK, f"within {MAX_SKEW_SECONDS:g} s of the engine's")
+
+
+def check_health_checks(machine: Machine) -> CheckResult:
+    engine = machine.engine()
+    return judge_health_checks(
+        engine.inspect_everything(), is_podman=engine.version().is_podman, now=time.time()
+    )
+
+
+def judge_health_checks(containers: Iterable["ContainerInfo"], *, is_podman: bool, now: float) -> CheckResult:
+    """Whether the engine runs the health checks that the containers have. `now` is epoch seconds."""
+    checked = [info for info in containers if info.is_running and info.check is not None]
+    overdue = sorted(info.ref.name for info in checked if _is_overdue(info, now))
+    if not overdue:
+        return CheckResult(Level.OK, f"{len(checked)} running containers have one")
+    summary = f"the engine does not run the health checks of {list_names(overdue)}"
+    if is_podman:
+        hint = "Podman runs health checks by timers of systemd: run these containers where systemd runs"
+    else:
+        hint = "docker inspect shows when a check has run"
+    return CheckResult(Level.WARNING, summary, hint)
+
+
+def _is_overdue(info: "ContainerInfo", now: float) -> bool:
+    """Whether the first check should have ended, and has not begun."""
+    if info.check is None or info.health != "starting" or info.checked_at:
+        return False
+    due = info.started_at + info.check.start_period + info.check.interval + info.check.timeout
+    return now > due + OVERDUE_SECONDS
 
 
 def judge_healers(containers: Iterable["ContainerInfo"]) -> CheckResult:
