@@ -250,6 +250,21 @@ def test_exit_of_a_container_that_podman_restarts_for_a_person_is_no_alert():
     assert watch.send("die", exit_code=3, podman=True) == []
 
 
+@pytest.mark.parametrize(
+    ("is_marked", "count", "runs"), [(False, 1, 1), (False, 0, 0), (None, 1, 1), (True, 1, 0)]
+)
+def test_restart_by_podmans_policy_is_a_run_of_a_loop(is_marked, count, runs):
+    watch = Watch(restart_policy="always")
+    watch.says_stopped = is_marked
+    if is_marked is False:
+        watch.change(started_at=NOW, restart_count=count)
+    watch.send("die", exit_code=3, podman=True)
+    watch.change(started_at=NOW, restart_count=count)
+    if is_marked is None:
+        watch.send("start", NOW + 0.1)
+    assert len(watch.registry.runs) == runs
+
+
 def test_exit_is_held_while_podman_does_not_answer():
     watch = Watch()
     watch.deaths._podman._was_stopped = raise_engine_error

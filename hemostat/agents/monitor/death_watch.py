@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.monitor.container_errors import ContainerErrors
-from hemostat.agents.monitor.podman_stops import PodmanStops
+from hemostat.agents.monitor.podman_stops import PodmanStops, is_restarted_by_policy
 from hemostat.core.detection import deaths, exits, on_event, restart_owner, stop_intent
 from hemostat.core.detection.incidents import IncidentAlert
 from hemostat.core.detection.registry import ContainerRegistry
@@ -121,8 +121,16 @@ class DeathWatch:
         is_held = self._registry.is_podman and container.ref.id in self._registry.pending_exits
         if is_held and self._podman.is_unrequested(container.ref.id, now):
             death = self._registry.pending_exits.pop(container.ref.id)
-            alerts += self._judge_held_exit(container.ref.id, death, now)
+            alerts += self._judge_unrequested_exit(container, death, now)
         return self._await_restart(container, event, alerts, now)
+
+    def _judge_unrequested_exit(
+        self, container: WatchedContainer, death: stop_intent.PendingExit, now: float
+    ) -> list[IncidentAlert]:
+        latest = self._look(container.ref.id, now)
+        if latest is not None and is_restarted_by_policy(container.info, latest.info):
+            return deaths.handle_unwanted_death(self._registry, container, death.exit_code, death.time, now)
+        return [] if latest is None or latest.info.is_running else self._judge_exit(latest, death, now)
 
     def handle_cleanup(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         """Handle Podman's clean-up after an exit."""
@@ -281,7 +289,11 @@ class DeathWatch:
         return []
 
     def handle_start(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
-        self._look(event.container.id, now)
+        held, before = (
+            self._registry.pending_exits.get(event.container.id),
+            self._registry.get(event.container.id),
+        )
+        latest = self._look(event.container.id, now)
         for container in (
             self._registry.stops,
             self._registry.pending_exits,
@@ -291,7 +303,11 @@ class DeathWatch:
         ):
             container.pop(event.container.id, None)
         self._podman.forget(event.container.id)
-        return []
+        if held is None or before is None or latest is None:
+            return []
+        if not self._registry.is_podman or not is_restarted_by_policy(before.info, latest.info):
+            return []
+        return deaths.handle_unwanted_death(self._registry, before, held.exit_code, held.time, now)
 
     def forget(self, container_id: str) -> None:
         """Forget a removed container."""

@@ -11,10 +11,17 @@ import msgspec
 from hemostat.core.detection import stop_intent
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.watched_container import WatchedContainer
+from hemostat.core.model import ContainerInfo
 from hemostat.errors import EngineError
 
 CLEANUP_WAIT_SECONDS: Final = 3.0
 """Seconds within which the second clean-up follows a requested stop. Measured: 0 to 0.3 s."""
+
+
+def is_restarted_by_policy(before: ContainerInfo, latest: ContainerInfo) -> bool:
+    """Return whether Podman's restart policy has started another process. A person's restart is not
+    counted."""
+    return latest.started_at > before.started_at and latest.restart_count > before.restart_count
 
 
 class PodmanStops:
