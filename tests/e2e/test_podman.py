@@ -21,5 +21,5 @@ def test_scenarios_give_the_expected_actions_on_podman(podman_url):
     )
     assert ended.stdout, ended.stderr
     results = [each["result"] for each in json.loads(ended.stdout)["played"]]
-    assert {each["scenario"]: each["differences"] for each in results} == dict.fromkeys(NAMES, [])
+    assert {each["scenario"]: each["differences"] for each in results} == {name: [] for name in NAMES}
     assert [each["wrong_actions"] for each in results] == [[]] * len(NAMES)
