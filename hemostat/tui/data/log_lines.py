@@ -108,7 +108,7 @@ def mask_lines(
 ) -> list[LogLine]:
     """The lines, each after its time, masked. `before`: the lines before them. `after`: the lines that
     follow."""
-    context_lines = _take_near(before[-CONTEXT_LINES:], MAX_KEY_CHARACTERS)
+    context_lines = take_near(before[-CONTEXT_LINES:], MAX_KEY_CHARACTERS)
     everything, head = [*context_lines, *raw, *after[:LOOKAHEAD_LINES]], len(context_lines)
     texts = [clean_line(line[STAMP_LENGTH + 1 :]) for line in everything]
     lines: list[LogLine] = []
@@ -136,7 +136,7 @@ def split_blocks(texts: Sequence[str], begin: int, stop: int) -> Iterator[tuple[
         yield begin, stop
 
 
-def _take_near(lines: Sequence[AnyStr], most: int) -> Sequence[AnyStr]:
+def take_near(lines: Sequence[AnyStr], most: int) -> Sequence[AnyStr]:
     """The last of the lines, with at most so many characters, as far as lines are looked at."""
     for number, line in enumerate(reversed(lines)):
         most -= min(len(line), MAX_LOG_LINE_CHARACTERS + MAX_SECRET_CHARACTERS)
@@ -147,11 +147,11 @@ def _take_near(lines: Sequence[AnyStr], most: int) -> Sequence[AnyStr]:
 
 def _choose_context(texts: Sequence[str]) -> Sequence[str]:
     """The lines that may belong to what follows."""
-    texts = _take_near(texts, MAX_KEY_CHARACTERS)
+    texts = take_near(texts, MAX_KEY_CHARACTERS)
     for number, text in enumerate(texts[:-LIST_CONTEXT_LINES]):
         if "PRIVATE KEY" in text and "END" not in text:
             return texts[number:]
-    near = _take_near(texts[-LIST_CONTEXT_LINES:], MAX_LIST_CHARACTERS)
+    near = take_near(texts[-LIST_CONTEXT_LINES:], MAX_LIST_CHARACTERS)
     begins = any(
         text.endswith((":", "[", "{", "(", "|", "=", "\\"))
         or "PRIVATE KEY" in text
@@ -159,7 +159,7 @@ def _choose_context(texts: Sequence[str]) -> Sequence[str]:
         or text.lstrip().startswith("- ")
         for text in near
     )
-    return near if begins else _take_near(near[-SHORT_CONTEXT_LINES:], MAX_SHORT_CHARACTERS)
+    return near if begins else take_near(near[-SHORT_CONTEXT_LINES:], MAX_SHORT_CHARACTERS)
 
 
 def _make_line(raw: bytes, text: str, source: int) -> LogLine:

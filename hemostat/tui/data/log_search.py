@@ -8,11 +8,13 @@ from hemostat.tui.data.log_lines import (
     BLOCK_LINES,
     CONTEXT_LINES,
     LOOKAHEAD_LINES,
+    MAX_BLOCK_CHARACTERS,
     STAMP_LENGTH,
     LogLine,
     clean_line,
     mask_lines,
     parse_stamp,
+    take_near,
 )
 from hemostat.tui.data.log_pages import MAX_PAGE_BYTES, LogAccess, RawPage, add_delay, skip_until
 
@@ -92,12 +94,10 @@ def has_match(
         return False
     numbers = [number for number, line in enumerate(block) if _may_match(line[STAMP_LENGTH + 1 :], needle)]
     for number in reversed(numbers[-MAX_CHECKED_LINES:]):
-        begin, stamp = (
-            max(0, number - BLOCK_LINES + 1),
-            block[number][:STAMP_LENGTH].decode("ascii", "replace"),
-        )
-        context, rest = [*before, *block[:begin]][-CONTEXT_LINES:], [*block[number + 1 :], *after]
-        masked = mask_lines(block[begin : number + 1], context, rest)
+        stamp = block[number][:STAMP_LENGTH].decode("ascii", "replace")
+        near = take_near(block[max(0, number - BLOCK_LINES + 1) : number + 1], MAX_BLOCK_CHARACTERS)
+        context = [*before, *block[: number + 1 - len(near)]][-CONTEXT_LINES:]
+        masked = mask_lines(near, context, [*block[number + 1 :], *after])
         if _is_in(needle, (line for line in masked if line.stamp == stamp)):
             return True
     return len(numbers) > MAX_CHECKED_LINES and _is_in(needle, mask_lines(block, before, after))
