@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "waiting": Lazy(_LOOK, "status.waiting_list:waiting_list", "List what waits for a person."),
     "labels": Lazy(_LOOK, "doctor.labels:labels", "Show the hemostat.* labels of containers."),
     "events": Lazy(_LOOK, "status.events:events", "Print events; -f follows them live."),
+    "watch": Lazy(_LOOK, "dashboard.watch:watch", "Print one plain line for each change."),
     "order": Lazy(_DECIDE, "operator.order:order", "Run an action on a container, subject to policy."),
     "record": Lazy(_LOOK, "dashboard.record:record", "Record events and statistics to a replay file."),
     "approvals": Lazy(_DECIDE, "operator.decisions:approvals", "List pending approvals."),

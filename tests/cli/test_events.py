@@ -94,6 +94,17 @@ def test_each_event_is_printed_once_after_reconnects(capsys):
     assert capsys.readouterr().err.count("connection lost") == 2
 
 
+def test_lost_connection_is_reported_once_until_it_is_back(capsys):
+    class Absent(InMemoryBus):
+        def subscribe(self, streams, *, timeout):
+            raise BusUnreachableError("refused")
+
+    follow, _ = reader(Absent(At(NOW)))
+    for _ in range(3):
+        follow.read_live()
+    assert capsys.readouterr().err.count("connection lost") == 1
+
+
 def test_older_events_are_not_printed_unless_requested():
     bus = Flaky([])
     bus.publish(TOLD)

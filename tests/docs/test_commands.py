@@ -30,6 +30,7 @@ APART = {
     "respond": "as above",
     "metrics": "runs until it is stopped: tests/cli/test_metrics.py",
     "events -f": "follows until it is stopped: tests/cli/test_events.py",
+    "watch": "follows until it is stopped: tests/cli/test_watch.py",
     "tui": "is a screen: tests/cli/test_tui.py",
     "tui --demo": "as above",
     "tui --replay night.jsonl.gz": "as above",

@@ -1,1 +1,1 @@
-"""The commands of the dashboard, live, on a replay file and in a browser."""
+"""The commands of the dashboard, live, on a replay file, in a browser, and as plain lines."""

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -71,6 +71,8 @@ class Reader:
         self._write = write
         self._seen: set[str] = set()
         """Ids of durable events. They are few: alerts, not measurements."""
+        self._is_lost = False
+        """Whether the loss of the connection was reported."""
 
     def read_past(self, lines: int) -> None:
         """Write the newest `lines` events on the bus."""
@@ -83,18 +85,27 @@ class Reader:
 
     def read_live(self) -> None:
         """Write new events until the connection is lost, after those missed before."""
-        caught_up = False
         try:
-            for event in self._bus.subscribe(self._types, timeout=SILENCE_SECONDS):
-                _require_reader()
-                missed_events = [] if caught_up else self._read_stored(MAX_CATCH_UP_EVENTS)
-                caught_up = True
-                for each in self._select_unseen([*missed_events, *([event] if event else [])]):
+            for events in self.iterate_live():
+                for each in events:
                     self._write(each)
         except BusError as error:
             if not error.transient:
                 raise
-            click.echo(escape_controls(f"hemostat: connection lost: {error}: reconnecting"), err=True)
+            if not self._is_lost:
+                click.echo(escape_controls(f"hemostat: connection lost: {error}: reconnecting"), err=True)
+            self._is_lost = True
+
+    def iterate_live(self) -> Iterator[list[Event]]:
+        """Yield new events until the connection is lost, first those missed before. A list is empty after
+        SILENCE_SECONDS without an event. Raises BusError."""
+        caught_up = False
+        for event in self._bus.subscribe(self._types, timeout=SILENCE_SECONDS):
+            _require_reader()
+            self._is_lost = False
+            missed_events = [] if caught_up else self._read_stored(MAX_CATCH_UP_EVENTS)
+            caught_up = True
+            yield self._select_unseen([*missed_events, *([event] if event else [])])
 
     def _read_stored(self, count: int) -> list[Event]:
         return [
