@@ -50,13 +50,12 @@ def run(model: "DashboardContext") -> int:
     Raises ConfigError for an unknown theme, and HemoStatError for orders that were not carried out when the
     user quit.
     """
-    from textual.theme import BUILTIN_THEMES
-
     from hemostat.tui.app import Dashboard
+    from hemostat.tui.render.themes import list_theme_names
 
     appearance = model.looks
-    if appearance.theme and appearance.theme not in BUILTIN_THEMES:
-        near = difflib.get_close_matches(appearance.theme, BUILTIN_THEMES, n=1, cutoff=0.0)[0]
+    if appearance.theme and appearance.theme not in (names := list_theme_names()):
+        near = difflib.get_close_matches(appearance.theme, names, n=1, cutoff=0.0)[0]
         raise ConfigError(f"tui.theme: unknown theme {appearance.theme!r}", hint=f"did you mean {near}?")
     colourless = is_colour_off(os.environ)
     # Textual applies NO_COLOR also if it is set and empty. By convention an empty value has no effect.

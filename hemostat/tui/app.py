@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar, Final
 
 import msgspec
+from rich.terminal_theme import TerminalTheme
 from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.driver import Driver
@@ -23,6 +24,7 @@ from hemostat.tui.data.feed import DELIVER_SECONDS, Feed
 from hemostat.tui.data.pending import PendingOrders
 from hemostat.tui.data.state import FeedUpdate, apply_update
 from hemostat.tui.driver import TerminalDriver
+from hemostat.tui.render.themes import OWN_THEMES, PALETTES
 from hemostat.tui.render.wrap import strip_fonts
 from hemostat.tui.screens.live import HistoryRequested, LiveScreen
 from hemostat.tui.screens.main import MainScreen
@@ -86,9 +88,16 @@ class Dashboard(App[None]):
         )
         self._feed = self._make_feed()
         self.set_keymap(model.looks.keys)
+        for theme in OWN_THEMES:
+            self.register_theme(theme)
         if not colourless:
             saved_theme = model.view.theme if model.view.theme in self.available_themes else ""
             self.theme = saved_theme or model.looks.theme or ("ansi-dark" if slow else self.theme)
+
+    @property
+    def ansi_theme(self) -> TerminalTheme:
+        """What the names of colours mean in the present theme."""
+        return PALETTES.get(self.theme) or super().ansi_theme
 
     def get_default_screen(self) -> Screen[None]:
         return MainScreen(self.model)

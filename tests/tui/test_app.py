@@ -599,3 +599,14 @@ def test_no_colour_option_removes_colours(monkeypatch):
 def test_dashboard_without_terminal_is_refused(environ, screen, keyboard, why):
     told = tui.find_obstacle(environ, screen=screen, keyboard=keyboard)
     assert (told is None) if why is None else why in told
+
+
+def test_chosen_columns_are_told_without_colour():
+    async def script(app, pilot):
+        await pilot.press("c")
+        await until(pilot, lambda: says(app, "[x] host"))
+        assert not says(app, "[ ]")
+        await pilot.press("space")
+        await until(pilot, lambda: says(app, "[ ] host") and says(app, "[x] state"))
+
+    play(script, colourless=True)

@@ -28,7 +28,8 @@ class TuiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The configuration table `tui`."""
 
     theme: str = ""
-    """A theme's name. Empty: the default theme, with `slow` the terminal's own colours."""
+    """A theme's name, such as high-contrast. Empty: the default theme, with `slow` the terminal's own
+    colours."""
     columns: tuple[Column, ...] = ()
     """Columns in order. Empty: all that fit into the terminal."""
     slow: bool = False

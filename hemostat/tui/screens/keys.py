@@ -39,5 +39,15 @@ OTHER_BINDINGS: Final[list[BindingType]] = [
     make_binding("c", "columns", "Columns", "columns", "select the columns"),
     make_binding("l", "only", "Its log", "log", "show only events of this container, or all"),
     make_binding("v", "log", "Log", "show-log", "show or hide the remediation log"),
+    make_binding(
+        "left_square_bracket",
+        "scroll_lines('log', -1)",
+        "Log up",
+        "log-up",
+        "scroll the remediation log back",
+    ),
+    make_binding(
+        "right_square_bracket", "scroll_lines('log', 1)", "Log down", "log-down", "scroll it forward"
+    ),
     make_binding("r", "roles", "Roles", "roles", "show the roles: heartbeats, lag, errors"),
 ]

@@ -9,6 +9,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from hemostat.tui.context import DashboardContext
+from hemostat.tui.widgets.lines import Lines
 
 
 class HistoryRequested(Message):
@@ -51,6 +52,11 @@ class LiveScreen(Screen[None]):
         widget = self.query_one(f"#{name}", Static)
         if widget.content != text:
             widget.update(text)
+
+    def action_scroll_lines(self, name: str, pages: int) -> None:
+        """Scroll the lines of this id by pages, as the mouse wheel does by lines."""
+        lines = self.query_one(f"#{name}", Lines)
+        lines.scroll_relative(y=pages * max(1, lines.size.height - 1), animate=False)
 
     def on_screen_resume(self) -> None:
         self.call_after_refresh(self._draw_first)

@@ -21,6 +21,8 @@ class RolesScreen(LiveScreen):
         make_binding(
             "escape,r", "dismiss", "Back", "roles.back", "previous screen", in_footer=True, display="esc"
         ),
+        make_binding("pagedown,down,j,space", "scroll_lines('roles', 1)", "Down", "roles.down", "page down"),
+        make_binding("pageup,up,k", "scroll_lines('roles', -1)", "Up", "roles.up", "page up"),
     ]
 
     def compose(self) -> ComposeResult:
