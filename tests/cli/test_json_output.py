@@ -34,6 +34,7 @@ CALLS = {
     "status": [()],
     "waiting": [()],
     "labels": [(), ("--list",)],
+    "watch": [("--demo",)],
     "events": [(), ("--type", "container_stats"), ("--type", "heartbeat")],
     "history": [()],
     "incident list": [()],

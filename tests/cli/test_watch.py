@@ -13,6 +13,7 @@ from hemostat.cli.dashboard.watch_summary import WatchFilter
 from hemostat.core.history.incident_log import format_event_line
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Container, Kind, Outcome, Reason, State
+from hemostat.json_output import format_iso
 from tests.support.samples import NOW, alert, complete, decided, event, heartbeat, needed, stats
 
 EVERYTHING = WatchFilter()
@@ -175,11 +176,13 @@ def test_json_is_one_object_for_each_change(capsys):
     first = json.loads(capsys.readouterr().out.splitlines()[0])
     assert first == {
         "time": NOW + 1,
+        "time_iso": format_iso(NOW + 1),
         "host": "h",
         "subject": "web",
         "what": "health_alert",
         "text": "exited: exit code 1",
         "needs_person": False,
+        "is_single": False,
     }
 
 

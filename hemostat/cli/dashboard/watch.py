@@ -14,6 +14,7 @@ import msgspec
 from hemostat.cli.completion.names import complete_containers, complete_files, complete_hosts
 from hemostat.cli.dashboard.watch_summary import WatchFilter, list_summary
 from hemostat.cli.options import Globals
+from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.terminal import is_interactive, write_json
 from hemostat.cli.status.events import RETRY_SECONDS, Reader
 from hemostat.core.history.changes import Change, ChangeTracker
@@ -48,6 +49,7 @@ BELL: Final = "\a"
 )
 @click.option("--demo", is_flag=True, help="Print the changes in HemoStat's own replay file: --replay demo.")
 @click.pass_obj
+@prints_json(JsonShape("core.history.changes:Change", "lines"))
 def watch(
     options: Globals, host: str | None, container: str | None, bell: bool, replay: str | None, demo: bool
 ) -> None:
@@ -119,9 +121,7 @@ class WatchOutput:
 
     def _print(self, change: Change) -> None:
         if self._as_json:
-            fields = msgspec.structs.asdict(change)
-            del fields["is_single"]
-            write_json(msgspec.json.encode(fields))
+            write_json(change)
             return
         moment = datetime.fromtimestamp(change.time).astimezone()
         if (day := f"{moment:%Y-%m-%d}") != self._day:

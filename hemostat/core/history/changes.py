@@ -23,6 +23,7 @@ from hemostat.events import (
     RemediationComplete,
     State,
 )
+from hemostat.events.fields import Epoch
 
 UNSEEN_SECONDS: Final = 15.0
 """Seconds without statistics after which a container counts as gone: a monitor sends them every five."""
@@ -36,7 +37,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     connection. `subject` is a container's name, or a role's; empty for the host. `needs_person`: HemoStat
     does nothing more until a person acts. `is_single`: it is never joined with others."""
 
-    time: float
+    time: Epoch
     host: str
     subject: str
     what: str
