@@ -9,6 +9,8 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -49,6 +51,46 @@ def open_output(path: Path, data: bytes = b"", *, replace: bool = False) -> Bina
         return file
     finally:
         os.close(directory)
+
+
+@contextmanager
+def stream_output(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
+    """A new file for more than fits into memory. It gets its name at the end of the block; nothing is left
+    if the block raises. Raises FileExistsError unless `replace`, and OSError."""
+    if replace and path.parent == DEVICE_DIRECTORY:
+        with _open_device(path, b"") as device:
+            yield device
+        return
+    directory = _open_directory(path.parent)
+    try:
+        _require_target(path, directory, replace=replace)
+        name = f".{path.name[:MAX_NAME]}.{secrets.token_hex(8)}"
+        try:
+            with os.fdopen(os.open(name, NEW_FILE_FLAGS, FILE_MODE, dir_fd=directory), "wb") as file:
+                os.fchmod(file.fileno(), FILE_MODE)
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if replace:
+                _require_regular(path, directory)
+            else:
+                os.close(os.open(path.name, NEW_FILE_FLAGS, FILE_MODE, dir_fd=directory))
+            os.rename(name, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=directory)
+            raise
+    finally:
+        os.close(directory)
+
+
+def _require_target(path: Path, directory: int, *, replace: bool) -> None:
+    if replace:
+        _require_regular(path, directory)
+        return
+    with suppress(FileNotFoundError):
+        os.stat(path.name, dir_fd=directory, follow_symlinks=False)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def _open_device(path: Path, data: bytes) -> BinaryIO:

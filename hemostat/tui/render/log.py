@@ -173,8 +173,13 @@ def _format_stamp(line: LogLine, look: LogLook) -> str:
 
 def format_lines(lines: Sequence[LogLine], names: Sequence[str]) -> str:
     """The lines as a file: the time, the container if there are several, and the text."""
-    heads = [f" {clean_text(name)}" if len(names) > 1 else "" for name in names]
+    heads = make_heads(names)
     return "".join(f"{line.stamp}{heads[line.source]} {line.text}\n" for line in lines)
+
+
+def make_heads(names: Sequence[str]) -> list[str]:
+    """What stands between the time and the text of a line in a file, by log."""
+    return [f" {clean_text(name)}" if len(names) > 1 else "" for name in names]
 
 
 def make_file_name(names: Sequence[str]) -> str:

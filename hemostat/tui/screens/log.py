@@ -1,31 +1,26 @@
 """The screen of the logs of one or several containers: live, and searched in all that the engine has."""
 
-import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input, Static
 
-from hemostat.core.text import escape_controls
 from hemostat.events import ContainerStats
-from hemostat.tui.context import DashboardContext, Exports
+from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.log_jobs import load_start
 from hemostat.tui.render import log as log_words
 from hemostat.tui.render.container import Place
-from hemostat.tui.render.export import write_text
 from hemostat.tui.render.log import LogLook, LogRows, LogStatus
 from hemostat.tui.screens.binding import make_binding
-from hemostat.tui.screens.export import ExportDialog
 from hemostat.tui.screens.log_data import MAX_LOGS
-from hemostat.tui.screens.log_search import LogSearchScreen
+from hemostat.tui.screens.log_save import LogSaveScreen
 from hemostat.tui.widgets.footer import KeyFooter
 from hemostat.tui.widgets.lines import LazyLines, Lines
 
 
-class LogScreen(LogSearchScreen):
+class LogScreen(LogSaveScreen):
     CSS_PATH = "log.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         make_binding("f", "follow", "Follow", "logs.follow", "follow the end, or pause", in_footer=True),
@@ -47,6 +42,7 @@ class LogScreen(LogSearchScreen):
             in_footer=True,
         ),
         make_binding("s", "save", "Save", "logs.save", "save the lines in memory to a file", in_footer=True),
+        make_binding("S", "save_all", "Save all", "logs.save-all", "save all that the engine has to a file"),
         make_binding("down,j", "scroll(1)", "Down", "logs.down", "one line down"),
         make_binding("up,k", "scroll(-1)", "Up", "logs.up", "one line up"),
         make_binding("pagedown,space", "page(1)", "Page down", "logs.page-down", "one page down"),
@@ -91,13 +87,13 @@ class LogScreen(LogSearchScreen):
         width = self.size.width
         visible = self._rows.lines
         status = LogStatus(
-            names=self._name_sources(),
+            names=self.name_sources(),
             following=self._is_following,
             lines=len(visible),
             first=visible[0].time if visible else None,
             whole=self._window.is_whole,
             search=self._describe_search(),
-            note=self._note or self._describe_errors(),
+            note=self._note or self._save_note or self._describe_errors(),
         )
         self.update_static("title", log_words.draw_title(status, width))
         self.update_static("status", log_words.draw_status(status, self._rows.look))
@@ -105,7 +101,7 @@ class LogScreen(LogSearchScreen):
 
     def _draw_lines(self) -> None:
         lines = self._lines
-        look = LogLook(lines.room, self._name_sources(), self._stamps, self._wrap, self._term)
+        look = LogLook(lines.room, self.name_sources(), self._stamps, self._wrap, self._term)
         if self._drawn != (self._version, look):
             self._drawn = self._version, look
             top = lines.scroll_offset.y
@@ -117,12 +113,8 @@ class LogScreen(LogSearchScreen):
         number = None if self._match is None else self._find_number(self._match)
         lines.point(None if number is None else self._rows.find_row(number))
 
-    def _name_sources(self) -> tuple[str, ...]:
-        is_several = len({host for host, _ in self._places}) > 1
-        return tuple(f"{host}/{name}" if is_several else name for host, name in self._places)
-
     def _describe_errors(self) -> str:
-        names = self._name_sources()
+        names = self.name_sources()
         errors = [(names[number], why) for number, why in sorted(self._errors.items()) if why]
         if len(names) == 1:
             return errors[0][1] if errors else ""
@@ -192,28 +184,3 @@ class LogScreen(LogSearchScreen):
             place for place, of in known.items() if project and of == project and place[0] == host
         )
         return tuple(dict.fromkeys((*self._own_places, *others)))[:MAX_LOGS]
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "save" and self.model.exports is Exports.NONE:
-            return False
-        return super().check_action(action, parameters)
-
-    def action_save(self) -> None:
-        """Save the lines in memory, as they are shown: masked."""
-        lines, names = self._rows.lines, self._name_sources()
-        if not lines:
-            self.notify("no lines", severity="warning")
-        elif self.model.exports is Exports.FILE:
-            title = f"Write the {len(lines):,} lines in memory to a file; secrets are masked"
-            text = log_words.format_lines(lines, names)
-            dialog = ExportDialog(
-                title, log_words.make_file_name(names), lambda path, over: write_text(text, path, over=over)
-            )
-            self.app.push_screen(dialog, self._report_saved)
-        elif self.model.exports is Exports.DOWNLOAD:
-            text = log_words.format_lines(lines, names)
-            self.app.deliver_text(io.StringIO(text), save_filename=log_words.make_file_name(names))
-
-    def _report_saved(self, path: Path | None) -> None:
-        if path is not None:
-            self.notify(escape_controls(f"written: {path}"), markup=False)
