@@ -5,12 +5,24 @@ import json
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import completion, crash, footprint, pipeline, sampling, scale, startup, store, tui
+from tests.bench import (
+    completion,
+    crash,
+    dashboard,
+    footprint,
+    pipeline,
+    sampling,
+    scale,
+    startup,
+    store,
+    tui,
+)
 from tests.bench.lab import Lab, lab
 
 Rows = list[tuple[str, str, str]]
@@ -175,6 +187,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[Lab], dict[str, float]], Callable[[dict[
     "pipeline": (lambda _: pipeline.measure(), _pipeline),
     "store": (lambda _: store.measure(), _store),
     "tui": (lambda _: tui.measure(), _tui),
+    "dashboard": (lambda _: dashboard.measure(), dashboard.make_rows),
 }
 
 
@@ -189,7 +202,11 @@ def main() -> None:
     parser.add_argument(
         "--counts", type=_counts, default=scale.COUNTS, help="containers for scale: 10,100,300"
     )
+    parser.add_argument(
+        "--against", default="", metavar="COMMIT", help="dashboard: another commit's beside it"
+    )
     options = parser.parse_args()
+    MEASUREMENTS["dashboard"] = lambda _: dashboard.measure(options.against), dashboard.make_rows
     MEASUREMENTS["scale"] = partial(scale.measure, counts=options.counts), _scale
     unknown = set(options.names) - MEASUREMENTS.keys()
     if unknown:
@@ -198,8 +215,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     figures: dict[str, dict[str, float]] = {}
     table = Table("what", "measured", "ratio")
-    with lab() as made:
-        for name in options.names or MEASUREMENTS:
+    names = options.names or [name for name in MEASUREMENTS if name != "dashboard"]
+    with nullcontext() if names == ["dashboard"] else lab() as made:
+        for name in names:
             measure, rows = MEASUREMENTS[name]
             figures[name] = measure(made)
             for row in rows(figures[name]):

@@ -4,16 +4,10 @@ Containers are told of as the monitor does: once a second, a fifth of them each 
 run, a plain DataTable that is fed by the same thread and updates the cells that changed.
 """
 
-import fcntl
 import os
-import pty
 import re
-import select
-import struct
-import subprocess
 import sys
 import tempfile
-import termios
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -35,9 +29,9 @@ from hemostat.events import (
 )
 from hemostat.streams import ROLES_BY_NAME
 from tests.bench.lab import cpu_seconds, memory
+from tests.bench.terminal import Terminal, running
 
 COUNTS = (20, 300, 2000)
-SIZE = (120, 40)
 FIFTH = 5
 SETTLE = 6.0
 SECONDS = 10.0
@@ -47,9 +41,6 @@ STARTS = 9
 HOUR = 3600
 CROWD = 300
 """Containers during the hour."""
-CURSOR = re.compile(rb"\x1b\[1;7[;m]")
-"""The line under the cursor is bold and reversed."""
-
 DASHBOARD = (sys.executable, "-m", "hemostat", "tui")
 BARE = """
 from textual.app import App
@@ -180,70 +171,16 @@ class Crowd:
         )
 
 
-class Terminal:
-    """A program in a pseudo terminal. Its output is read as soon as it arrives."""
-
-    def __init__(self, command: Sequence[str], environ: dict[str, str]) -> None:
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
-        self._began = time.monotonic()
-        self.process = subprocess.Popen(
-            command, env=environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-        )
-        os.close(theirs)
-        self._ours = ours
-        self.sent = 0
-
-    def wait_for(self, pattern: "re.Pattern[bytes]", seconds: float = 30.0) -> float:
-        """Seconds from when the program was started until it had sent this."""
-        seen = b""
-        for chunk, at in self._read(seconds):
-            seen = seen[-4096:] + chunk
-            if pattern.search(seen):
-                return at - self._began
-        raise SystemExit(f"not shown: {pattern.pattern!r} in {seen[-2000:]!r}")
-
-    def watch(self, seconds: float) -> int:
-        """How many bytes come within so many seconds."""
-        return sum(len(chunk) for chunk, _ in self._read(seconds))
-
-    def press(self, key: bytes) -> float:
-        """Seconds until the cursor was drawn again."""
-        began = time.monotonic()
-        os.write(self._ours, key)
-        seen = b""
-        for chunk, at in self._read(5.0):
-            seen += chunk
-            if CURSOR.search(seen):
-                return at - began
-        raise SystemExit("a key was not answered")
-
-    def _read(self, seconds: float) -> Iterator[tuple[bytes, float]]:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if select.select([self._ours], [], [], left)[0]:
-                try:
-                    yield os.read(self._ours, 1 << 16), time.monotonic()
-                except OSError:  # the program has ended
-                    return
-
-    def close(self) -> None:
-        self.process.terminate()
-        while self.process.poll() is None:
-            self.watch(0.05)
-        os.close(self._ours)
-
-
 def measure(counts: Sequence[int] = COUNTS) -> dict[str, float]:
     """Bytes and shares of a core a second; seconds; bytes of memory."""
     figures: dict[str, float] = {}
-    with _place() as (client, environ):
+    with place() as (client, environ):
         bus = RedisBus(client)
         for count in counts:
             with Crowd(bus, count):
                 figures |= _cost(count, environ)
             client.raw.flushall()
-        with Crowd(bus, CROWD, changing=False), _running(DASHBOARD, environ) as shown:
+        with Crowd(bus, CROWD, changing=False), running(DASHBOARD, environ) as shown:
             shown.watch(SETTLE)
             figures["idle bytes"] = shown.watch(QUIET)
             figures |= _starts(environ)
@@ -253,7 +190,7 @@ def measure(counts: Sequence[int] = COUNTS) -> dict[str, float]:
 
 def _cost(count: int, environ: dict[str, str]) -> dict[str, float]:
     figures: dict[str, float] = {}
-    with _running(DASHBOARD, environ) as shown:
+    with running(DASHBOARD, environ) as shown:
         shown.watch(SETTLE)
         figures |= _tick(f"{count}", shown)
         shown.press(b"j")
@@ -263,7 +200,7 @@ def _cost(count: int, environ: dict[str, str]) -> dict[str, float]:
             keys.append(shown.press(b"j" if number % 20 < 10 else b"k"))
             shown.watch(0.03)
         figures[f"{count} key p50"], figures[f"{count} key p99"] = median(keys), quantiles(keys, n=100)[98]
-    with _running([sys.executable, "-c", TABLE], environ) as plain:
+    with running([sys.executable, "-c", TABLE], environ) as plain:
         plain.wait_for(re.compile(rb"shop-web-"))
         plain.watch(SETTLE)
         figures |= _tick(f"{count} DataTable", plain)
@@ -279,7 +216,7 @@ def _tick(name: str, shown: Terminal) -> dict[str, float]:
 
 def _hour(bus: RedisBus, environ: dict[str, str]) -> dict[str, float]:
     """Publish an hour of a crowd, with an alert every second, as fast as Redis takes the events."""
-    with Crowd(bus, CROWD) as crowd, _running(DASHBOARD, environ) as shown:
+    with Crowd(bus, CROWD) as crowd, running(DASHBOARD, environ) as shown:
         shown.watch(SETTLE)
         # Log and trails are full then, so that what grows after that is a leak.
         for turn in range(600):
@@ -302,7 +239,7 @@ def _hour(bus: RedisBus, environ: dict[str, str]) -> dict[str, float]:
 
 
 @contextmanager
-def _place() -> Iterator[tuple[Client, dict[str, str]]]:
+def place() -> Iterator[tuple[Client, dict[str, str]]]:
     with tempfile.TemporaryDirectory(prefix="hs-bench-") as directory:
         server = EmbeddedRedis(Path(directory))
         url = server.ensure_running()
@@ -332,16 +269,7 @@ def _starts(environ: dict[str, str]) -> dict[str, float]:
             ("containers shown", DASHBOARD, rb"shop-web-"),
             ("bare first paint", (sys.executable, "-c", BARE), rb"HemoStat"),
         ):
-            with _running(command, environ) as shown:
+            with running(command, environ) as shown:
                 took = shown.wait_for(re.compile(sign))
             figures[name] = min(took, figures.get(name, took))
     return figures
-
-
-@contextmanager
-def _running(command: Sequence[str], environ: dict[str, str]) -> Iterator[Terminal]:
-    made = Terminal(command, environ)
-    try:
-        yield made
-    finally:
-        made.close()
