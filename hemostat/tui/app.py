@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import signal
+import time
 from collections.abc import Callable, Iterable
 from typing import ClassVar, Final
 
@@ -80,6 +81,8 @@ class Dashboard(App[None]):
         self.model = model
         self._hint = hint
         self._pending_orders = PendingOrders()
+        self._drawn_at = 0.0
+        """When an update was last drawn, by the monotonic clock."""
         slow = model.looks.slow
         self._tick_seconds = SLOW_TICK_SECONDS if slow else TICK_SECONDS
         every = SLOW_TICK_SECONDS if slow else DELIVER_SECONDS
@@ -107,15 +110,18 @@ class Dashboard(App[None]):
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         # Draw the first screen before the feed loads any data.
         self.call_after_refresh(self._feed.start)
-        self.set_interval(
-            self._tick_seconds, lambda: self._apply_update(FeedUpdate(lost=self.model.state.lost))
-        )
+        self.set_interval(self._tick_seconds, self._tick)
         self.theme_changed_signal.subscribe(self, self._save_theme)
         for message in filter(None, (self._hint, self.model.save_error)):
             self.notify(escape_controls(message), markup=False)
 
     def on_unmount(self) -> None:
         self._feed.stop()
+
+    def _tick(self) -> None:
+        """Draw what depends on the time, unless an update has just done so."""
+        if time.monotonic() - self._drawn_at >= self._tick_seconds / 2:
+            self._apply_update(FeedUpdate(lost=self.model.state.lost))
 
     def _post_update(self, update: FeedUpdate) -> None:
         self.post_message(UpdateReceived(update))
@@ -124,6 +130,7 @@ class Dashboard(App[None]):
         self._apply_update(message.update)
 
     def _apply_update(self, update: FeedUpdate) -> None:
+        self._drawn_at = time.monotonic()
         self.model.state = apply_update(self.model.state, update, self.model.clock.now())
         if self.screen_stack and isinstance(self.screen, LiveScreen):
             self.screen.redraw()

@@ -176,6 +176,8 @@ def filter_rows(rows: Iterable[Row], query: str, *, faults: bool) -> list[Row]:
     restrict the search to that field.
     """
     terms = [_parse_term(word) for word in query.lower().split()]
+    if not terms and not faults:
+        return list(rows)
     return [
         row
         for row in rows
