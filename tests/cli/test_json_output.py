@@ -112,8 +112,8 @@ def walk(*, group=program):
 def test_every_command_declares_its_output_and_is_run_here():
     commands = walk()
     declared = {name for name, command in commands.items() if list_shapes(command)}
-    assert declared == commands.keys() - WITHOUT_RESULT
-    assert CALLS.keys() == declared
+    assert declared == commands.keys() - WITHOUT_RESULT, "add @prints_json to the command"
+    assert CALLS.keys() == declared, "add the command to CALLS"
 
 
 @pytest.mark.redis

@@ -2,11 +2,13 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hemostat import terminal
 
 if TYPE_CHECKING:
+    from msgspec import Struct
     from rich.console import Console
 
 
@@ -15,7 +17,7 @@ def is_interactive() -> bool:
     return terminal.is_terminal(sys.stdout)
 
 
-def write_json(value: Any, fields: Any = None) -> None:
+def write_json(value: "Struct | Sequence[Struct]", fields: Any = None) -> None:
     """Write a struct, or a list of structs, to standard output as a line of JSON.
 
     `fields`: the same object as read from JSON, with fields that the struct lacks. Characters that a terminal
