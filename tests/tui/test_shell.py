@@ -10,8 +10,11 @@ import pytest
 from textual.app import App
 
 from hemostat.adapters.docker_engine.shell import DockerShell
-from tests.support.dashboard import play, says, until
+from hemostat.events import Container
+from tests.support.clock import FakeClock
+from tests.support.dashboard import filled, play, says, until
 from tests.support.engine_fixtures import spec
+from tests.support.samples import NOW, event, stats
 
 
 class Shell:
@@ -164,3 +167,18 @@ def test_real_container_has_a_shell_and_an_absent_one_does_not(request, docker_e
         assert "No such container" in shell.find_obstacle("hs-test-there-is-no-such", "web")
     finally:
         containers.remove(container_spec.name)
+
+
+def test_host_is_not_taken_for_a_container_with_its_name():
+    clock = FakeClock(NOW + 5)
+    bus = filled(clock)
+    bus.publish_live([event(stats(container=Container(id="c9", name="h")), 5.0)], ttl=60)
+
+    async def script(app, pilot):
+        await until(
+            pilot, lambda: any(each.data.container.id == "c9" for each in app.model.state.stats.values())
+        )
+        assert app.screen.find_current("h", Container(id="c8", name="h")).id == "c9"
+        assert app.screen.find_current("h", Container(id="", name="h")).id == ""
+
+    play(script, bus, clock=clock)

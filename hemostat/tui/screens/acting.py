@@ -220,7 +220,10 @@ class ActionScreen(LiveScreen):
         app.push_screen(ConfirmDialog(plan, do))
 
     def find_current(self, host: str, container: Container) -> Container:
-        """The container as it is now: it may have been recreated under its name."""
+        """The container as it is now: it may have been recreated under its name. The host is never
+        another container with its name."""
+        if container.is_host:
+            return container
         matches = (
             event.data.container
             for event in self.model.state.stats.values()
