@@ -176,12 +176,13 @@ def test_new_roles_finish_the_work_of_former_roles_once(site: Site, present: Key
         (request,) = [each["id"] for each in approvals if each["container"] == "db"]
         site.command("approve", request, "--by", "ann")
         site.command("resume", "--container", "api", "--by", "ann")
-        with site.running("monitor", "2"), site.running("alert", "2"):
-            wait(lambda: len(site.bus.read_last_values("container_stats")) == len(SPECS))
-            site.engine.crash(site.engine.inspect("web").ref.id, 7)
-            for name in ("db", "api", "web"):
-                wait(lambda name=name: site.outcomes(name)[-1:] == [Outcome.HEALED])
-            wait(lambda: site.outcomes("web").count(Outcome.HEALED) == 3)
+        with site.running("alert", "2"):
+            with site.running("monitor", "2"):
+                wait(lambda: len(site.bus.read_last_values("container_stats")) == len(SPECS))
+                site.engine.crash(site.engine.inspect("web").ref.id, 7)
+                for name in ("db", "api", "web"):
+                    wait(lambda name=name: site.outcomes(name)[-1:] == [Outcome.HEALED])
+                wait(lambda: site.outcomes("web").count(Outcome.HEALED) == 3)
             wait(lambda: site.bus.count_lag("store", sorted(DURABLE)) == 0)
     assert sorted(name for name, _ in site.engine.starts) == ["api", "db", "slow", "web"]
     assert [alert.data.container.name for alert in site.raised()[before:]] == ["web"]
