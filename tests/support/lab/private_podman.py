@@ -48,6 +48,7 @@ class PrivatePodman:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "CONTAINERS_CONF": str(settings)},
+                cwd=self.path,  # conmon writes files there
             )
         try:
             wait_until(lambda: is_reachable(self._socket), "Podman answers", SECONDS)
