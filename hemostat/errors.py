@@ -145,6 +145,10 @@ class BusUnreachableError(BusError):
     transient = True
 
 
+class RedisNotStartedError(BusUnreachableError):
+    """The embedded Redis is not running: HemoStat starts it with the roles."""
+
+
 class StoreError(AdapterError):
     pass
 

@@ -14,6 +14,8 @@ from hemostat.app.backends import (
     stop_embedded_redis,
 )
 from hemostat.app.connections import (
+    has_stored_data,
+    is_redis_started,
     make_shell,
     open_audit_anchor,
     open_bus,
@@ -38,6 +40,8 @@ __all__ = [
     "UnknownHost",
     "check_state_directory",
     "find_webhook_doubts",
+    "has_stored_data",
+    "is_redis_started",
     "make_advisor",
     "make_host_probe",
     "make_shell",

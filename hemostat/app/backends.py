@@ -9,7 +9,7 @@ from hemostat.config import Settings
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import ConnectionPeers, ContainerInfo, HostSample, Sample
 from hemostat.core.usage.process_activity import Activity
-from hemostat.errors import BusUnreachableError, ConfigError
+from hemostat.errors import ConfigError, RedisNotStartedError
 from hemostat.ports import (
     AuditAnchor,
     Bus,
@@ -309,7 +309,7 @@ def make_redis_client(settings: Settings, *, start: bool) -> "Client":
     embedded = EmbeddedRedis(settings.state_path)
     url = resolve_url(settings.redis.url or None, settings.state_path, start=start)
     if url is None:
-        raise BusUnreachableError("Redis is not running", hint="start HemoStat with: hemostat all")
+        raise RedisNotStartedError("Redis is not running", hint="start HemoStat with: hemostat all")
     revive = embedded.ensure_running if start and url == embedded.url else None
     redis = settings.redis
     tls = Tls(ca_file=redis.ca_file, cert_file=redis.cert_file, key_file=redis.key_file)

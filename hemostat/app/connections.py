@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.app.backends import make_bus, make_event_store, make_redis_client
+from hemostat.app.backends import make_bus, make_event_store, make_redis_client, stop_embedded_redis
 from hemostat.config import Settings
 from hemostat.operator import OperatorCommands
 from hemostat.ports import AuditAnchor, Bus, ContainerShell, Engine, EventStore, EvidenceStore
@@ -34,12 +34,28 @@ def open_redis(settings: Settings) -> "Iterator[Client]":
         redis.close()
 
 
+def is_redis_started(settings: Settings) -> bool:
+    """Return whether the embedded Redis runs, or another Redis is configured."""
+    from hemostat.adapters.redis import resolve_url
+
+    return resolve_url(settings.redis.url or None, settings.state_path, start=False) is not None
+
+
+def has_stored_data(settings: Settings) -> bool:
+    """Return whether the embedded Redis has run before."""
+    from hemostat.adapters.redis import EmbeddedRedis
+
+    return EmbeddedRedis(settings.state_path).has_data()
+
+
 @contextmanager
-def open_operator(settings: Settings) -> Iterator[OperatorCommands]:
-    """Yield the operator commands, in a running Redis. Raises BusUnreachableError."""
+def open_operator(settings: Settings, *, start: bool = False) -> Iterator[OperatorCommands]:
+    """Yield the operator commands, in a running Redis. Raises BusUnreachableError. `start`: if the embedded
+    Redis does not run, start it, and stop it afterwards if no process uses it by then."""
     from hemostat.adapters.redis import RedisControls, RedisLedger
 
-    redis = make_redis_client(settings, start=False)
+    start = start and not is_redis_started(settings)
+    redis = make_redis_client(settings, start=start)
     clock = SystemClock(threading.Event())
     desk, ledger = RedisControls(redis), RedisLedger(redis)
     try:
@@ -48,6 +64,8 @@ def open_operator(settings: Settings) -> Iterator[OperatorCommands]:
         )
     finally:
         redis.close()
+        if start:
+            stop_embedded_redis(settings)
 
 
 @contextmanager

@@ -71,7 +71,31 @@ def test_circuit_breaker_is_reset_by_name(hemostat, controls):
 
 
 def test_controls_fail_without_redis(hemostat):
-    assert hemostat("pause").code == 3
+    for command in ("pause", "resume"):
+        said = hemostat(command)
+        assert said.code == 3
+        assert f"before the start: hemostat {command} --ahead" in said.err
+    assert hemostat("pause", "--container", "web").code == 3
+
+
+def test_pause_ahead_of_the_first_start_is_stored(hemostat, tmp_path):
+    said = hemostat("pause", "--ahead", "--by", "ann")
+    stored = f"HemoStat is not running, the pause is stored in {tmp_path / 'state'}"
+    assert (said.code, said.out) == (0, f"paused: everything, until: hemostat resume; {stored}\n")
+    redis = EmbeddedRedis(tmp_path / "state")
+    assert not redis.is_alive()
+    client = connect(redis.ensure_running())
+    (pause,) = RedisControls(client).read_controls().pauses.values()
+    assert pause.by == "ann"
+    client.close()
+    redis.shut_down_if_unused()
+    assert hemostat("resume", "--ahead").out == "resumed: everything\n"
+    assert not redis.is_alive()
+
+
+def test_pause_ahead_leaves_a_used_redis_running(hemostat, controls, tmp_path):
+    assert "not running" not in hemostat("pause", "--ahead").out
+    assert EmbeddedRedis(tmp_path / "state").is_alive()
 
 
 @pytest.mark.parametrize("command", ["pause", "reset"])

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import sqlalchemy as sql
 
-from hemostat.adapters.redis import RedisAuditAnchor
+from hemostat.adapters.redis import EmbeddedRedis, RedisAuditAnchor
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.cli.doctor import checks
 from hemostat.cli.doctor.checks import CHECKS, DoctorCheck, run_check
@@ -226,6 +226,33 @@ def test_every_check_runs_on_an_empty_machine(hemostat, tmp_path, environ):
     assert levels["Redis"] == "failure"
     assert levels["roles"] == "warning"
     assert not (tmp_path / "state").exists()
+
+
+def test_fresh_machine_has_no_warnings_about_redis(hemostat):
+    levels = {each["name"]: each["level"] for each in hemostat("doctor", "--json").json["checks"]}
+    needy = {"Redis access", "Redis memory", "Redis commands", "Redis rows", "store backlog"}
+    needy |= {"roles", "dead letters", "names"}
+    assert {levels[name] for name in needy} == {"skipped"}
+    out = hemostat("doctor").out
+    assert out.count("\n- ") == 1
+    assert " not checked\n" in out
+
+
+@pytest.mark.redis
+def test_roles_that_have_not_run_yet_are_skipped(hemostat, bus):
+    assert told(hemostat)["roles"]["level"] == "skipped"
+    bus.publish([event(alert())])
+    assert told(hemostat)["roles"]["level"] == "warning"
+
+
+@pytest.mark.redis
+def test_stopped_roles_are_a_warning_without_redis(hemostat, tmp_path):
+    redis = EmbeddedRedis(tmp_path / "state")
+    redis.ensure_running()
+    redis.shut_down_if_unused()
+    found = told(hemostat)
+    assert (found["roles"]["level"], found["roles"]["hint"]) == ("warning", "start them with: hemostat all")
+    assert found["Redis rows"]["level"] == "skipped"
 
 
 def test_invalid_configuration_does_not_stop_other_checks(hemostat, tmp_path):

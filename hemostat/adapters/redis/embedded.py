@@ -97,6 +97,10 @@ class EmbeddedRedis:
                 check_file(self._socket, is_kind="socket")
         return _is_answering(self.url)
 
+    def has_data(self) -> bool:
+        """Whether the server has run before."""
+        return any(self._directory.glob("appendonly*"))
+
     def ensure_running(self) -> str:
         """The server's address, after starting it if necessary.
 

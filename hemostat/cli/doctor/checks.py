@@ -39,14 +39,16 @@ from hemostat.errors import (
     ConfigError,
     HemoStatError,
     NothingStoredError,
+    RedisNotStartedError,
     StoreUnreachableError,
 )
-from hemostat.events import Heartbeat
+from hemostat.events import DURABLE, Heartbeat
 from hemostat.private_files import find_writer
 from hemostat.streams import ROLES, STORE_ROLE
 
 OLDEST_PYTHON: Final = (3, 11)
 CLOSE_FILE_HINT: Final = "give the file to root or to the user of HemoStat, and chmod go-w"
+NOT_STARTED_TEXT: Final = "not checked: HemoStat starts its Redis with the roles"
 PROBE_SECONDS: Final = 5.0
 """Seconds for an answer of a model's service."""
 
@@ -69,6 +71,8 @@ def run_check(question: DoctorCheck, machine: Machine) -> Check:
 def _ask_check(question: DoctorCheck, machine: Machine) -> Check:
     try:
         level, message, hint = question.ask(machine)
+    except RedisNotStartedError:
+        return Check(name=question.name, level=Level.SKIPPED, message=NOT_STARTED_TEXT)
     except HemoStatError as error:
         if not question.essential:
             # The obstacle has a check of its own, with its hint.
@@ -198,7 +202,15 @@ def check_notifications(machine: Machine) -> CheckResult:
 
 
 def check_roles(machine: Machine) -> CheckResult:
-    beats = [event.data for event in machine.bus().read_last_values("heartbeat")]
+    try:
+        bus = machine.bus()
+    except RedisNotStartedError:
+        if not app.has_stored_data(machine.settings):
+            raise
+        return CheckResult(Level.WARNING, "none is running", "start them with: hemostat all")
+    beats = [event.data for event in bus.read_last_values("heartbeat")]
+    if not beats and not any(bus.read_recent(name, 1) for name in DURABLE):
+        return CheckResult(Level.SKIPPED, "none has run yet", "start them with: hemostat all")
     living = [beat for beat in beats if isinstance(beat, Heartbeat)]
     alive = {beat.role for beat in living}
     missing = [role.name for role in ROLES if role.name not in alive]

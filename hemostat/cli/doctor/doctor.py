@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
+import msgspec
 
 from hemostat import errors
 from hemostat.cli.options import Globals
@@ -16,8 +17,9 @@ from hemostat.core.text import escape_controls
 if TYPE_CHECKING:
     from hemostat.cli.doctor.findings import Check
 
-SIGNS: Final = {"ok": "✓", "warning": "!", "failure": "✗"}
+SIGNS: Final = {"skipped": "-", "ok": "✓", "warning": "!", "failure": "✗"}
 NAME_WIDTH: Final = 15
+MERGED_TEXT: Final = "{} checks that need the Redis of HemoStat: after hemostat all, run doctor again"
 
 
 @click.command()
@@ -50,10 +52,25 @@ def doctor(options: Globals) -> int:
 
 def format_checks(checks: Sequence["Check"]) -> list[str]:
     lines = []
-    for check in checks:
+    for check in _merge_skipped(checks):
         lines.append(escape_controls(f"{SIGNS[check.level]} {check.name:<{NAME_WIDTH}}  {check.message}"))
         if check.hint:
             lines.append(escape_controls(f"  {'':<{NAME_WIDTH}}  {check.hint}"))
     count = Counter(str(check.level) for check in checks)
-    lines.append(f"{count['failure']} failed, {count['warning']} warnings, {count['ok']} passed")
+    skipped = f", {count['skipped']} not checked" if count["skipped"] else ""
+    lines.append(f"{count['failure']} failed, {count['warning']} warnings, {count['ok']} passed{skipped}")
     return lines
+
+
+def _merge_skipped(checks: Sequence["Check"]) -> list["Check"]:
+    """The checks, with one in place of all that are skipped for the same reason."""
+    merged: list[Check] = []
+    for check in checks:
+        names = [each.name for each in checks if each.level == "skipped" and each.message == check.message]
+        if check.level != "skipped" or len(names) == 1:
+            merged.append(check)
+        elif check.name == names[0]:
+            merged.append(
+                msgspec.structs.replace(check, name="not checked", message=MERGED_TEXT.format(len(names)))
+            )
+    return merged

@@ -8,6 +8,9 @@ import msgspec
 
 
 class Level(StrEnum):
+    """Results by severity. A skipped check needs a part of HemoStat that is not started yet."""
+
+    SKIPPED = "skipped"
     OK = "ok"
     WARNING = "warning"
     FAILURE = "failure"

@@ -25,7 +25,7 @@ from hemostat.cli.output.terminal import write_json
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer
 from hemostat.core.text import escape_controls
 from hemostat.core.units import parse_duration, show_duration
-from hemostat.errors import UsageError
+from hemostat.errors import RedisNotStartedError, UsageError
 from hemostat.events import ContainerStats, Epoch
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ container_option = click.option(
 
 ahead_option = click.option(
     "--ahead", is_flag=True, help="Accept the name of a container that is not watched, or does not exist yet."
+)
+start_ahead_option = click.option(
+    "--ahead",
+    is_flag=True,
+    help="Also while HemoStat is not running: it applies from the start with the same state directory. "
+    "Accepts any name of a container.",
 )
 
 
@@ -82,11 +88,22 @@ class Duration(click.ParamType[float]):
 
 
 @contextmanager
-def open_operator(options: Globals) -> Iterator["OperatorCommands"]:
+def open_operator(options: Globals, *, start: bool = False) -> Iterator["OperatorCommands"]:
+    """Yield the operator commands. `start`: also while the embedded Redis does not run."""
     from hemostat import app
 
-    with app.open_operator(options.load_settings()) as orders:
+    with app.open_operator(options.load_settings(), start=start) as orders:
         yield orders
+
+
+@contextmanager
+def _name_ahead(command: str) -> Iterator[None]:
+    """Name the option --ahead of a command that fails because Redis is not running."""
+    try:
+        yield
+    except RedisNotStartedError as error:
+        hint = f"{error.hint}; before the start: hemostat {command} --ahead"
+        raise RedisNotStartedError(error.message, hint=hint) from None
 
 
 @click.command()
@@ -144,7 +161,7 @@ def reject(options: Globals, approval_id: str, reason: str, by: str | None) -> i
     "--for", "seconds", type=Duration(), metavar="TIME", help="Duration, such as 30m. Default: until resumed."
 )
 @container_option
-@ahead_option
+@start_ahead_option
 @reason_option
 @by_option
 @click.pass_obj
@@ -153,25 +170,33 @@ def pause(
     options: Globals, seconds: float | None, container: str, ahead: bool, reason: str, by: str | None
 ) -> None:
     """Pause all remediation. Detection and notifications continue, and actions wait."""
+    from hemostat import app
+
     if seconds is not None and seconds <= 0:
         raise UsageError("--for must be longer than 0", hint="give --for a time, such as 30m")
-    _require_known(options, container, ahead=ahead)
-    with open_operator(options) as orders:
-        pause_set = orders.pause(container, by=by or find_user(), reason=reason, seconds=seconds)
+    settings = options.load_settings()
+    is_early = ahead and not app.is_redis_started(settings)
+    with _name_ahead("pause"):
+        _require_known(options, container, ahead=ahead)
+        with open_operator(options, start=ahead) as orders:
+            pause_set = orders.pause(container, by=by or find_user(), reason=reason, seconds=seconds)
     length = "until: hemostat resume" if seconds is None else f"for {show_duration(seconds)}"
-    result = PauseResult(container=container, until=pause_set.until)
-    print_result(options, f"paused: {_name_target(container)}, {length}", result)
+    text = f"paused: {_name_target(container)}, {length}"
+    if is_early:
+        text += f"; HemoStat is not running, the pause is stored in {settings.state_path}"
+    print_result(options, text, PauseResult(container=container, until=pause_set.until))
 
 
 @click.command()
 @container_option
+@start_ahead_option
 @reason_option
 @by_option
 @click.pass_obj
 @prints_json(JsonShape("cli.operator.decisions:ResumeResult"))
-def resume(options: Globals, container: str, reason: str, by: str | None) -> int:
+def resume(options: Globals, container: str, ahead: bool, reason: str, by: str | None) -> int:
     """Resume remediation."""
-    with open_operator(options) as orders:
+    with _name_ahead("resume"), open_operator(options, start=ahead) as orders:
         pauses = orders.read_controls().pauses
         is_resumed = orders.resume(container, by=by or find_user(), reason=reason)
     near = "" if is_resumed else suggest_nearest(container, pauses.keys() - {ALL_CONTAINERS}, "")
