@@ -63,6 +63,16 @@ def find_width(stream: IO[str]) -> int | None:
     return None
 
 
+def find_height(stream: IO[str]) -> int | None:
+    """Return the lines of the terminal that the stream is connected to; LINES overrides it, None is
+    unknown."""
+    if (lines := os.environ.get("LINES", "")).isdecimal() and int(lines):
+        return int(lines)
+    with suppress(OSError, ValueError):
+        return os.get_terminal_size(stream.fileno()).lines or None
+    return None
+
+
 def prepare_streams(environ: Mapping[str, str] = os.environ) -> None:
     """Make all three streams usable: a closed one becomes /dev/null, and a character that the encoding of an
     output lacks is written in ASCII."""

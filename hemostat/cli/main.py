@@ -14,6 +14,7 @@ import click
 from hemostat import errors, terminal
 from hemostat.cli.completion.complete import COMPLETION_VARIABLE, PROGRAM_NAME, answer_shell
 from hemostat.cli.options import Globals
+from hemostat.cli.output.terminal import fold_line
 from hemostat.cli.root import hemostat
 from hemostat.core.text import escape_controls
 
@@ -78,7 +79,7 @@ def _explain(error: Exception, options: Globals, *, as_json: bool = False) -> in
         click.echo(json.dumps(fields), err=True)
     else:
         text = ": ".join(filter(None, (failure.message, failure.hint)))
-        click.echo(escape_controls(f"hemostat: {text}"), err=True)
+        click.echo(fold_line(escape_controls(f"hemostat: {text}"), sys.stderr), err=True)
     return failure.code
 
 

@@ -168,3 +168,15 @@ def test_follow_ends_when_the_pipe_is_closed(spawn, bus):
     os.close(writer)
     os.close(reader)
     assert process.wait(30) == 141
+
+
+@pytest.mark.redis
+def test_long_lines_are_folded_at_words_in_a_terminal(hemostat, environ, bus):
+    bus.publish(TOLD)
+    whole = hemostat("events").out.split()
+    environ.setattr("hemostat.terminal.is_terminal", lambda _: True)
+    environ.setenv("COLUMNS", "60")
+    lines = hemostat("events").out.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert any(line.startswith(" " * 21) for line in lines)
+    assert " ".join(lines).split() == whole

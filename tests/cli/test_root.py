@@ -60,7 +60,7 @@ def test_usage_error_is_one_line_with_a_hint(hemostat, arguments, message):
     [
         (("staus", "--json"), 2, "no such command 'staus'", "did you mean status?"),
         (("events", "--json", "--folow"), 2, "no such option '--folow'", "did you mean --follow?"),
-        (("--json", "pause"), 3, "Redis is not running", "start HemoStat with: hemostat all"),
+        (("--json", "approvals"), 3, "Redis is not running", "start HemoStat with: hemostat all"),
     ],
 )
 def test_error_is_json_with_the_option_json(hemostat, arguments, code, error, hint):

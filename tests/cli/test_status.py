@@ -180,6 +180,40 @@ def test_mode_of_the_responders_is_shown():
     assert told.modes == {"b": "auto", "h": "dry-run"}
 
 
+def test_faults_hide_healthy_containers_and_roles():
+    beats = [*BEATS[:3], event(heartbeat("alert", trouble="no engine"))]
+    sick = of("web", state=State(status="running", health="unhealthy"))
+    shown = look(beats, [of("db"), sick], [event(alert())])
+    tables = {each.title: each.rows for each in make_tables(shown, NOW, faults=True)}
+    assert [row.cells[0] for row in tables["Roles"]] == ["alert"]
+    assert [row.cells[0] for row in tables["Containers"]] == ["web"]
+    assert len(tables["Open incidents"]) == 1
+
+
+@pytest.mark.redis
+def test_open_incidents_are_last_in_a_low_terminal(hemostat, environ, bus):
+    environ.setattr("hemostat.terminal.is_terminal", lambda _: True)
+    for name, value in (("COLUMNS", "80"), ("LINES", "24"), ("TERM", "dumb")):
+        environ.setenv(name, value)
+    bus.publish_live([*BEATS, *(event(of(f"c{number}")) for number in range(20))], ttl=30)
+    bus.publish([event(alert(container=build_reference("c3", "c3", "", {})))])
+    for options, is_last in (((), True), (("--faults",), False)):
+        lines = [line.rstrip() for line in hemostat("status", *options).out.splitlines()]
+        assert lines[0].startswith("1 open incident, 20 containers")
+        titles = [line for line in lines if line in {"Open incidents", "Containers", "Roles"}]
+        assert (titles[-1] == "Open incidents") is is_last
+        assert (lines[0] in lines[1:]) is is_last
+        assert all(len(line) <= 80 for line in lines)
+
+
+def test_stricter_modes_are_shown_beside_the_mode():
+    modes = {"cleanup": "dry-run", "project shop": "approve"}
+    beat = event(heartbeat("responder", mode="auto", modes=modes))
+    told = look([*BEATS[:2], beat, BEATS[3]])
+    assert format_headline(told).endswith("mode auto (approve: project shop; dry-run: cleanup)")
+    assert told.to_dict()["modes"] == {"h": "auto"}
+
+
 def test_exit_of_a_container_is_shown():
     shown = look(BEATS, [of("web", state=State(status="exited", exit_code=3)), of("db")])
     (table,) = (each for each in make_tables(shown, NOW) if each.title == "Containers")

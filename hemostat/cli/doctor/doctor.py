@@ -1,6 +1,7 @@
 """`hemostat doctor`: runs every check and prints one line for each. It starts nothing."""
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,7 @@ import msgspec
 from hemostat import errors
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
-from hemostat.cli.output.terminal import write_json
+from hemostat.cli.output.terminal import fold_line, write_json
 from hemostat.core.text import escape_controls
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def doctor(options: Globals) -> int:
     if options.json:
         write_json(DoctorReport(ok=not failed, checks=tuple(checks)))
     else:
-        click.echo("\n".join(format_checks(checks)))
+        for line in format_checks(checks):
+            click.echo(fold_line(line, sys.stdout, indent=NAME_WIDTH + 4))
     if any(check.level == "failure" and check.name == "configuration" for check in checks):
         return errors.USAGE
     return errors.FAILURE if failed else errors.OK
@@ -63,14 +65,9 @@ def format_checks(checks: Sequence["Check"]) -> list[str]:
 
 
 def _merge_skipped(checks: Sequence["Check"]) -> list["Check"]:
-    """The checks, with one in place of all that are skipped for the same reason."""
-    merged: list[Check] = []
-    for check in checks:
-        names = [each.name for each in checks if each.level == "skipped" and each.message == check.message]
-        if check.level != "skipped" or len(names) == 1:
-            merged.append(check)
-        elif check.name == names[0]:
-            merged.append(
-                msgspec.structs.replace(check, name="not checked", message=MERGED_TEXT.format(len(names)))
-            )
-    return merged
+    """The checks, with one in place of all that are skipped without a hint of their own."""
+    skipped = [check for check in checks if check.level == "skipped" and not check.hint]
+    if len(skipped) < 2:  # noqa: PLR2004 - two checks are merged
+        return list(checks)
+    merged = msgspec.structs.replace(skipped[0], name="not checked", message=MERGED_TEXT.format(len(skipped)))
+    return [merged if check is skipped[0] else check for check in checks if check not in skipped[1:]]

@@ -1,12 +1,20 @@
 """Prints tables: with rich on a terminal, as plain aligned text into a pipe."""
 
+import sys
 from collections.abc import Sequence
+from typing import Final
 
 import click
 import msgspec
 
 from hemostat.cli.output.terminal import is_interactive, make_console
 from hemostat.core.text import escape_controls
+from hemostat.terminal import find_height
+
+TABLE_LINES: Final = 3
+"""Lines of a table beside its rows: an empty one, the title and the names of the columns."""
+HEADLINE_LINES: Final = 2
+"""Lines above the tables, and of the prompt below."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -28,6 +36,13 @@ def show_table(table: Table) -> None:
         _show_rich(table)
     else:
         click.echo("\n".join(["", *format_plain(table)]))
+
+
+def exceed_terminal(tables: Sequence[Table]) -> bool:
+    """Whether the tables have more lines than the terminal. False without a terminal."""
+    height = find_height(sys.stdout) if is_interactive() else None
+    lines = sum(TABLE_LINES + len(table.rows) for table in tables if table.rows)
+    return height is not None and lines + HEADLINE_LINES > height
 
 
 def format_plain(table: Table) -> list[str]:

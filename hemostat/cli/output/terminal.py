@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from hemostat import terminal
 
@@ -11,10 +11,30 @@ if TYPE_CHECKING:
     from msgspec import Struct
     from rich.console import Console
 
+MIN_FOLD_WIDTH: Final = 40
+"""Columns below which lines are not folded at words, and further lines are not indented."""
+
 
 def is_interactive() -> bool:
     """Whether standard output is a terminal."""
     return terminal.is_terminal(sys.stdout)
+
+
+def fold_line(text: str, stream: IO[str], *, indent: int = 0) -> str:
+    """The line, folded at words if the stream is a terminal. Further lines are indented by `indent` cells."""
+    width = terminal.find_width(stream) if terminal.is_terminal(stream) else None
+    if width is None or width < max(MIN_FOLD_WIDTH, 2 * indent) or len(text) <= width:
+        return text
+    import textwrap
+
+    return textwrap.fill(
+        text,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
 
 
 def write_json(value: "Struct | Sequence[Struct]", fields: Any = None) -> None:

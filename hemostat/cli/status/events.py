@@ -12,7 +12,7 @@ from hemostat import ports
 from hemostat.cli.completion.names import complete_containers
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
-from hemostat.cli.output.terminal import write_json
+from hemostat.cli.output.terminal import fold_line, write_json
 from hemostat.core.history.incident_log import find_subject, format_event_line
 from hemostat.core.text import escape_controls
 from hemostat.errors import BusError
@@ -22,6 +22,8 @@ from hemostat.terminal import is_reader_gone
 SILENCE_SECONDS: Final = 1.0
 """Seconds of silence after which the subscription yields None."""
 RETRY_SECONDS: Final = 1.0
+TIME_WIDTH: Final = len("2026-01-31 23:59:59  ")
+"""Cells before the container's name. Lines that are too long for the terminal continue below the name."""
 MAX_CATCH_UP_EVENTS: Final = 200
 """Events of each type that are read after a gap."""
 
@@ -146,4 +148,4 @@ def _write_line(event: Event) -> None:
     text = (
         f"{moment:%Y-%m-%d %H:%M:%S}  {name_subject(event):<16}  {event.type:<20}  {format_event_line(event)}"
     )
-    click.echo(escape_controls(text))
+    click.echo(fold_line(escape_controls(text), sys.stdout, indent=TIME_WIDTH))

@@ -1,5 +1,6 @@
 """`hemostat status`: prints containers, open incidents and roles once."""
 
+import sys
 import time
 from collections.abc import Callable
 
@@ -8,10 +9,10 @@ import msgspec
 
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
-from hemostat.cli.output.tables import show_table
-from hemostat.cli.output.terminal import write_json
+from hemostat.cli.output.tables import exceed_terminal, show_table
+from hemostat.cli.output.terminal import fold_line, write_json
 from hemostat.cli.status.status_tables import format_headline, make_tables
-from hemostat.core.history.status import SystemStatus, build_status
+from hemostat.core.history.status import SystemStatus, build_status, select_faults
 from hemostat.core.history.waiting_list import (
     DeadLetterSummary,
     WaitingItem,
@@ -35,10 +36,14 @@ class StatusOutput(SystemStatus, frozen=True, kw_only=True):
 
 
 @click.command()
+@click.option("--faults", is_flag=True, help="Show only incidents, and roles and containers with a fault.")
 @click.pass_obj
 @prints_json(JsonShape("cli.status.status:StatusOutput"))
-def status(options: Globals) -> None:
-    """Show containers, open incidents and roles. Exit code 3 if Redis is not running."""
+def status(options: Globals, faults: bool) -> None:
+    """Show containers, open incidents and roles. Exit code 3 if Redis is not running.
+
+    On a terminal with too few lines the open incidents are last.
+    """
     from hemostat import app
 
     settings, now = options.load_settings(), time.time()
@@ -56,11 +61,17 @@ def status(options: Globals) -> None:
             write_json(_build_output(nothing, error=str(error)))
         raise
     if options.json:
-        write_json(_build_output(system_status, items))
+        write_json(_build_output(select_faults(system_status) if faults else system_status, items))
         return
-    click.echo(escape_controls(format_headline(system_status, count_unacknowledged(items))))
-    for table in make_tables(system_status, now):
+    headline = escape_controls(format_headline(system_status, count_unacknowledged(items)))
+    headline = fold_line(headline, sys.stdout)
+    tables = make_tables(system_status, now, faults=faults)
+    scrolls = exceed_terminal(tables)
+    click.echo(headline)
+    for table in [*tables[1:], tables[0]] if scrolls else tables:
         show_table(table)
+    if scrolls:
+        click.echo(f"\n{headline}")
 
 
 def _build_output(

@@ -4,7 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from hemostat.cli.output.tables import Row, Table
-from hemostat.core.history.status import ContainerState, IncidentStatus, RoleState, SystemStatus
+from hemostat.core.history.status import (
+    ContainerState,
+    IncidentStatus,
+    RoleState,
+    SystemStatus,
+    select_faults,
+)
 from hemostat.core.ledger.controls import Pause, describe_pause
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.remediation.circuit_breaker import BreakerState
@@ -27,7 +33,7 @@ def format_headline(status: SystemStatus, waiting_count: int = 0) -> str:
     ]
     if status.buried:
         parts.append(_format_count(status.buried, "dead letter"))
-    parts += [_format_mode(status.modes)] if status.modes else []
+    parts += [_format_mode(status.mode_texts)] if status.modes else []
     if waiting_count:
         parts.append(
             f"{waiting_count} {'waits' if waiting_count == 1 else 'wait'} for you (hemostat waiting)"
@@ -43,9 +49,13 @@ def _format_mode(modes: Mapping[str, str]) -> str:
     return "; ".join(f"mode {mode} on {host}" for host, mode in modes.items())
 
 
-def make_tables(status: SystemStatus, now: float) -> Sequence[Table]:
-    """The tables of a status. `now`: epoch seconds."""
+def make_tables(status: SystemStatus, now: float, *, faults: bool = False) -> Sequence[Table]:
+    """The tables of a status. `now`: epoch seconds. `faults`: only rows with a fault, and held actions."""
     several = len({each.host for each in status.containers}) > 1
+    limits = _make_limit_rows(status, several, now)
+    if faults:
+        status = select_faults(status)
+        limits = [row for row in limits if row.fault or row.cells[-1] != "-"]
     return (
         Table("Open incidents", ("container", "what", "status", "for", "last"), _make_incident_rows(status)),
         Table("Roles", ("role", "state", "lag", "instance", "trouble"), _make_role_rows(status)),
@@ -55,7 +65,7 @@ def make_tables(status: SystemStatus, now: float) -> Sequence[Table]:
             [_make_container_row(each, several) for each in status.containers],
         ),
         Table("Invalid labels", ("container", "label"), _make_label_rows(status, several)),
-        Table("Safety", ("what", "breaker", "budget", "held back"), _make_limit_rows(status, several, now)),
+        Table("Safety", ("what", "breaker", "budget", "held back"), limits),
     )
 
 

@@ -13,6 +13,7 @@ from hemostat.core.history.incident_log import (
 )
 from hemostat.core.labels.mistakes import find_mistakes
 from hemostat.core.remediation.limit_status import HostLimitStatus
+from hemostat.core.text import list_names
 from hemostat.events import (
     ContainerStats,
     Epoch,
@@ -44,6 +45,8 @@ class RoleState(msgspec.Struct, frozen=True, kw_only=True):
     """Functions that the role runs without."""
     mode: str = ""
     """Mode of a responder: auto, approve or dry-run."""
+    modes: dict[str, str] = {}
+    """Its stricter modes, by action (`restart`) and by project (`project shop`)."""
 
     @property
     def fault(self) -> bool:
@@ -106,6 +109,23 @@ class SystemStatus(msgspec.Struct, frozen=True, kw_only=True):
     modes: Mapping[str, str] = {}
     """The modes of each host's responders, by host: auto, approve or dry-run; joined if they differ."""
 
+    @property
+    def mode_texts(self) -> dict[str, str]:
+        """The same with the actions and projects that have a stricter mode."""
+        stricter: dict[str, dict[str, str]] = {}
+        for role in self.roles:
+            stricter.setdefault(role.host, {}).update(role.modes)
+        return {host: format_mode(mode, stricter.get(host, {})) for host, mode in self.modes.items()}
+
+
+def format_mode(mode: str, stricter: Mapping[str, str]) -> str:
+    """A mode, and in brackets the actions and projects with a stricter one."""
+    by_mode: dict[str, list[str]] = {}
+    for name, each in sorted(stricter.items()):
+        by_mode.setdefault(each, []).append(name)
+    texts = [f"{each}: {list_names(names)}" for each, names in sorted(by_mode.items())]
+    return f"{mode} ({'; '.join(texts)})" if texts else mode
+
 
 def build_status(
     heartbeats: Iterable[Event],
@@ -148,6 +168,15 @@ def build_status(
     )
 
 
+def select_faults(status: SystemStatus) -> SystemStatus:
+    """The status without the roles and containers that have no fault."""
+    return msgspec.structs.replace(
+        status,
+        roles=tuple(each for each in status.roles if each.fault or each.warnings),
+        containers=tuple(each for each in status.containers if each.fault or each.label_mistakes),
+    )
+
+
 def _join_modes(roles: Iterable[RoleState]) -> dict[str, str]:
     modes_by_host: dict[str, set[str]] = {}
     for role in roles:
@@ -185,6 +214,7 @@ def _build_role_state(event: Event, beat: Heartbeat, now: float) -> RoleState:
         trouble=beat.trouble,
         warnings=beat.warnings,
         mode=beat.mode,
+        modes=beat.modes,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
+from textual.screen import Screen
 from textual.widgets import Footer
 from textual.widgets._footer import FooterKey
 
@@ -27,6 +28,12 @@ class KeyFooter(Footer):
         sizes = [cell_len(each.key_display) + cell_len(each.description) + PADDING_WIDTH for each in keys]
         visible = choose_fitting(sizes, [each.action in ALWAYS_SHOWN for each in keys], self._room)
         yield from (each for each, is_shown in zip(keys, visible, strict=True) if is_shown)
+
+    def bindings_changed(self, screen: Screen[object]) -> None:
+        """Draw the keys also in a browser's page that has no focus yet, which Textual leaves empty."""
+        super().bindings_changed(screen)
+        if not self.app.app_focus and not self.children and self.is_attached and screen is self.screen:
+            self.call_after_refresh(self.recompose)
 
     def on_resize(self) -> None:
         if self.app.size.width != self._room:
