@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -14,6 +15,8 @@ from hemostat.ports import Bus, Clock
 HEARTBEAT_SECONDS: Final = 2.0
 """Seconds between two heartbeats; one is valid for three such periods."""
 
+MAX_MODES: Final = 100
+"""Maximum number of modes by action and by project in a heartbeat."""
 MAX_WARNINGS: Final = 20
 MAX_WARNING_CHARACTERS: Final = 1000
 """Maximum number of warnings of one heartbeat, and characters of each and of the trouble. They name
@@ -37,14 +40,29 @@ class HeartbeatSender:
     """A role's heartbeat: its identity, its state, its lag and its counts."""
 
     def __init__(
-        self, role: str, *, bus: Bus, clock: Clock, host: str, instance: str, pid: int, mode: str = ""
+        self,
+        role: str,
+        *,
+        bus: Bus,
+        clock: Clock,
+        host: str,
+        instance: str,
+        pid: int,
+        mode: str = "",
+        modes: Mapping[str, str] = {},
     ) -> None:
         self._bus = bus
         self._clock = clock
         self.host = host
         self._source = f"{role}@{instance}"
         self._heartbeat = Heartbeat(
-            role=role, instance=instance, pid=pid, started=clock.now(), every=HEARTBEAT_SECONDS, mode=mode
+            role=role,
+            instance=instance,
+            pid=pid,
+            started=clock.now(),
+            every=HEARTBEAT_SECONDS,
+            mode=mode,
+            modes=dict(list(modes.items())[:MAX_MODES]),
         )
         self._next_due = 0.0
         self._lock = threading.Lock()

@@ -14,6 +14,7 @@ from hemostat.agents.monitor.loop_errors import LIST_ACTIVITY, LoopErrors
 from hemostat.agents.monitor.measurements import Measurements
 from hemostat.agents.monitor.observation_queue import ObservationQueue
 from hemostat.core.backoff import compute_backoff
+from hemostat.core.detection.review import DRY_RUN
 from hemostat.core.metrics.definitions import SAMPLES
 from hemostat.core.model import (
     REMOVED_STATUS,
@@ -75,7 +76,7 @@ class Watcher:
         self._retry = Retry(clock)
         self._queue = ObservationQueue()
         self._saved_state = b""
-        self._mode = ""
+        self._mode: Mode | None = None
         self._mode_due = 0.0
         self._lister = Lister(engine, clock, self._queue.put)
         self._failures = LoopErrors()
@@ -173,15 +174,15 @@ class Watcher:
         now = self._clock.now()
         self._mode_due = now + min(MAX_MODE_SECONDS / 2, MODE_SHARE * (now - began))
         beats = [event.data for event in events if event.host == self._heartbeat.host]
-        modes = {each.mode for each in beats if isinstance(each, Heartbeat) and each.role == "responder"}
-        mode = (
-            min(modes, key=MODES_BY_STRICTNESS.index, default=self._mode)
-            if modes <= set(MODES_BY_STRICTNESS)
-            else self._mode
-        )
+        responders = [each for each in beats if isinstance(each, Heartbeat) and each.role == "responder"]
+        modes = {each.mode for each in responders}
+        if not modes or not modes <= set(MODES_BY_STRICTNESS):
+            return
+        rehearsed = {name for each in responders for name, mode in each.modes.items() if mode == DRY_RUN}
+        mode = Mode(min(modes, key=MODES_BY_STRICTNESS.index), tuple(sorted(rehearsed)))
         if mode != self._mode:
             self._mode = mode
-            self._queue.put(Mode(mode))
+            self._queue.put(mode)
 
     def _compute_wait(self) -> float:
         """Return the maximum seconds to wait for the next observation."""

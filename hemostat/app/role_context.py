@@ -7,6 +7,7 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.app.backends import Backends
 from hemostat.config import Settings
 from hemostat.consumer import ConsumerContext
+from hemostat.core.remediation.modes import list_stricter_modes
 from hemostat.heartbeat import HeartbeatSender
 from hemostat.ports import Clock
 from hemostat.retry import Retry
@@ -35,6 +36,7 @@ class RoleContext:
             instance=instance,
             pid=os.getpid(),
             mode=settings.responder.mode if role.name == "responder" else "",
+            modes=list_stricter_modes(settings.responder) if role.name == "responder" else {},
         )
 
     def make_consumer_context(self) -> ConsumerContext:

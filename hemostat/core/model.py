@@ -211,6 +211,8 @@ class Mode(msgspec.Struct, frozen=True):
     """The current mode of this host's responders: `dry-run`, `approve` or `auto`."""
 
     mode: str
+    rehearsed: tuple[str, ...] = ()
+    """Actions, and projects as `project NAME`, for which the responders have the mode dry-run."""
 
 
 class DiskUse(msgspec.Struct, frozen=True):

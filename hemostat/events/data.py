@@ -208,7 +208,8 @@ class Figure(msgspec.Struct, frozen=True):
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """A role is running. `lag` is how many events wait for it; `trouble` is what it waits for, if anything;
-    `warnings` are what it works without meanwhile; `mode` is a responder's."""
+    `warnings` are what it works without meanwhile; `mode` is a responder's; `modes` are its stricter modes,
+    by action (`restart`) and by Compose project (`project shop`)."""
 
     role: str
     instance: str
@@ -220,4 +221,5 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
     warnings: tuple[str, ...] = ()
     mode: str = ""
+    modes: dict[str, str] = {}
     figures: tuple[Figure, ...] = ()

@@ -7,6 +7,7 @@ from hemostat.agents.monitor.last_stats import LastStats
 from hemostat.core.dependencies.root_cause import HostState
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.stop_intent import StopRequest
+from hemostat.core.detection.watched_container import RestoredContainers
 from hemostat.core.model import ContainerInfo, Disconnected, EngineEvent, Listing, Mode, Sample
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.usage.network import NetworkRates
@@ -149,4 +150,13 @@ def test_disks_are_measured_where_a_label_sets_a_threshold():
 def test_mode_is_remembered():
     watch = MonitorHarness()
     watch.tell(Mode("dry-run"))
-    assert watch.monitor._registry.mode == "dry-run"
+    assert watch.monitor._registry.mode == Mode("dry-run")
+    state = watch.monitor._registry.dump_state()
+    earlier = msgspec.structs.replace(state, responder_mode=None, mode="dry-run")
+    for each, mode in (
+        (state, Mode("dry-run")),
+        (earlier, Mode("dry-run")),
+        (RestoredContainers(), Mode("")),
+    ):
+        watch.monitor._registry.restore(each)
+        assert watch.monitor._registry.mode == mode

@@ -491,6 +491,28 @@ def test_dry_run_failure_is_repeated_when_the_mode_changes(scene):
     assert web
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "raised"),
+    [
+        (("project shop",), (), ["web"]),
+        (("restart",), (), ["web", "db"]),
+        (("project shop", "restart"), ("project shop",), ["db"]),
+        (("project shop",), ("project shop",), []),
+        ((), ("restart",), []),
+    ],
+)
+def test_failure_is_repeated_when_a_partial_dry_run_ends(scene, before, after, raised):
+    scene.tell(Mode("auto", before))
+    for name, project in (("web", "shop"), ("db", "other")):
+        scene.engine.crash(scene.make(name=name, labels={"com.docker.compose.project": project}), 3)
+    scene.listen()
+    scene.restart_monitor()
+    scene.tell(Connected())
+    scene.alerts.clear()
+    scene.tell(Mode("auto", after))
+    assert [each.container.name for each in scene.alerts] == raised
+
+
 @pytest.mark.parametrize(("before", "after"), [("", "auto"), ("auto", "approve"), ("auto", "dry-run")])
 def test_other_mode_changes_raise_no_alert(scene, before, after):
     scene.tell(Mode(before))

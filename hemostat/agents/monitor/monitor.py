@@ -231,8 +231,8 @@ class Monitor:
                 self._blind_since = self._cursor.until if self._blind_since is None else self._blind_since
                 self.engine_trouble = error
                 self._death_watch.note_engine_lost(now)
-            case Mode(mode=mode):
-                alerts = review.change_mode(self._registry, mode, now)
+            case Mode():
+                alerts = review.change_mode(self._registry, observation, now)
             case _:
                 alerts = self._handle_measurement(observation, now)
         return self._make_alert_events(

@@ -38,7 +38,7 @@ from hemostat.core.detection.watched_container import (
     create_watched_container,
 )
 from hemostat.core.labels.project import get_project
-from hemostat.core.model import ContainerInfo
+from hemostat.core.model import ContainerInfo, Mode
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
 from hemostat.core.usage import gauge
@@ -72,7 +72,7 @@ class ContainerRegistry:
         self.has_kill_events = False
         """Whether the engine is known to report kills."""
         self.is_podman = False
-        self.mode = ""
+        self.mode = Mode("")
         """Mode of the responders, as far as known."""
         self.host_disk_gauge = gauge.Gauge()
         """Gauge of the filesystem with the engine's data."""
@@ -106,7 +106,8 @@ class ContainerRegistry:
         )
         self.runs, self.ooms = dict(state.runs), dict(state.ooms)
         self.pending_exits, self.awaited_restarts = dict(state.held), dict(state.awaited)
-        self.has_kill_events, self.is_podman, self.mode = state.kills, state.podman, state.mode
+        self.has_kill_events, self.is_podman = state.kills, state.podman
+        self.mode = state.responder_mode or Mode(state.mode)
         self._reached_ids = frozenset(state.reached)
         self.incidents = self._build_register(state.incidents, state.ended)
         self.relations.observed_since = state.began
@@ -135,7 +136,7 @@ class ContainerRegistry:
             awaited=self.awaited_restarts,
             kills=self.has_kill_events,
             podman=self.is_podman,
-            mode=self.mode,
+            responder_mode=self.mode,
             habits=habits,
             incidents=tuple(self.incidents),
             ended=self.incidents.ended,

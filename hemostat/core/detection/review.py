@@ -16,7 +16,7 @@ from hemostat.core.detection.restart_owner import (
 from hemostat.core.detection.stop_intent import is_requested_death
 from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.detection.workload_records import forget_absent_workloads
-from hemostat.core.model import ContainerInfo
+from hemostat.core.model import ContainerInfo, Mode
 from hemostat.core.usage.tracker import GAUGED_KINDS
 from hemostat.events import Evidence, Kind
 
@@ -29,6 +29,7 @@ HOST_HOLD_SECONDS: Final = 120.0
 """Maximum seconds for which a container waits for a host whose CPU is saturated. Any container can keep a
 host busy for as long as it likes, at a weight that starves no other container."""
 DRY_RUN: Final = "dry-run"
+PROJECT_PREFIX: Final = "project "
 NO_ACTION_KINDS: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
 """Kinds for which no action is taken in any mode."""
 
@@ -48,11 +49,23 @@ def review_incident(registry: ContainerRegistry, incident: Incident, now: float)
     return [] if incident.held is None else _release(registry, incident, now)
 
 
-def change_mode(registry: ContainerRegistry, mode: str, now: float) -> list[IncidentAlert]:
-    """Set the mode of the responders. After the end of the dry-run mode, raise the incidents that are still
+def change_mode(registry: ContainerRegistry, mode: Mode, now: float) -> list[IncidentAlert]:
+    """Set the mode of the responders. Where the mode dry-run has ended, raise the incidents that are still
     open again."""
-    rehearsed, registry.mode = registry.mode == DRY_RUN and mode != DRY_RUN, mode
-    return [alert for each in registry.incidents if rehearsed for alert in _raise_again(registry, each, now)]
+    before, registry.mode = registry.mode, mode
+    ended = [each for each in registry.incidents if _has_rehearsal_ended(each, before, mode)]
+    return [alert for each in ended for alert in _raise_again(registry, each, now)]
+
+
+def _has_rehearsal_ended(incident: Incident, before: Mode, after: Mode) -> bool:
+    """Return whether some action on the container was rehearsed before, and may run now."""
+    project = f"{PROJECT_PREFIX}{incident.container.project}"
+    if after.mode == DRY_RUN or project in after.rehearsed:
+        return False
+    ended_actions = {*before.rehearsed} - {*after.rehearsed}
+    return before.mode == DRY_RUN or any(
+        name == project or not name.startswith(PROJECT_PREFIX) for name in ended_actions
+    )
 
 
 def _raise_again(registry: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:

@@ -12,7 +12,7 @@ from hemostat.core.detection.restart_owner import EndedRun
 from hemostat.core.detection.stop_intent import PendingExit, StopRequest
 from hemostat.core.labels.definitions import PROBE
 from hemostat.core.labels.values import ProbeTarget
-from hemostat.core.model import ContainerInfo, ParentLimits
+from hemostat.core.model import ContainerInfo, Mode, ParentLimits
 from hemostat.core.settings.monitor import MonitorSettings, resolve_thresholds
 from hemostat.core.usage.baseline import Baseline
 from hemostat.core.usage.network import NetworkRates
@@ -67,6 +67,8 @@ class RestoredContainers(msgspec.Struct, frozen=True, kw_only=True, omit_default
     kills: bool = False
     podman: bool = False
     mode: str = ""
+    """Written by an earlier version, instead of `responder_mode`."""
+    responder_mode: Mode | None = None
     habits: dict[str, Baseline] = {}
     incidents: tuple[Incident, ...] = ()
     began: float = 0.0

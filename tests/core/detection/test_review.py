@@ -10,7 +10,7 @@ from hemostat.core.detection.probe import Probing
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.restart_owner import get_workload_key
 from hemostat.core.detection.stop_intent import StopRequest
-from hemostat.core.model import ContainerInfo
+from hemostat.core.model import ContainerInfo, Mode
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.events import Container, Evidence, HealthAlert, Kind, Phase
 
@@ -208,7 +208,7 @@ def test_crash_that_waited_is_raised_though_the_container_is_down():
 def change(host: Host, *modes: str) -> list[HealthAlert]:
     alerts: list[HealthAlert] = []
     for mode in modes:
-        alerts = [alert for _, alert in review.change_mode(host.registry, mode, NOW)]
+        alerts = [alert for _, alert in review.change_mode(host.registry, Mode(mode), NOW)]
     return alerts
 
 
