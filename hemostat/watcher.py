@@ -179,7 +179,9 @@ class Watcher:
         if not modes or not modes <= set(MODES_BY_STRICTNESS):
             return
         rehearsed = {name for each in responders for name, mode in each.modes.items() if mode == DRY_RUN}
-        mode = Mode(min(modes, key=MODES_BY_STRICTNESS.index), tuple(sorted(rehearsed)))
+        laxest = min(modes, key=MODES_BY_STRICTNESS.index)
+        since = min(each.started for each in responders if each.mode == laxest)
+        mode = Mode(laxest, tuple(sorted(rehearsed)), since)
         if mode != self._mode:
             self._mode = mode
             self._queue.put(mode)

@@ -208,11 +208,12 @@ class Waited(msgspec.Struct, frozen=True):
 
 
 class Mode(msgspec.Struct, frozen=True):
-    """The current mode of this host's responders: `dry-run`, `approve` or `auto`."""
+    """The current mode of this host's responders: `dry-run`, `approve` or `auto`. `rehearsed` are actions,
+    and projects as `project NAME`, with dry-run. `since` is when the responder started, 0 if unknown."""
 
     mode: str
     rehearsed: tuple[str, ...] = ()
-    """Actions, and projects as `project NAME`, for which the responders have the mode dry-run."""
+    since: float = 0.0
 
 
 class DiskUse(msgspec.Struct, frozen=True):

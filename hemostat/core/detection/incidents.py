@@ -33,6 +33,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     held: HoldReason | None = None
     ended: float = 0.0
     """When the incident ended (epoch seconds); 0 while it is open, and until the time is known."""
+    raised: float = 0.0
+    """When the latest occurrence was raised (epoch seconds); 0 until the time is known."""
 
     @property
     def is_never_reached(self) -> bool:
@@ -61,7 +63,9 @@ class IncidentRegister:
         seconds."""
         self._host = host
         self._relapse_window = relapse_window
-        self._open_incidents = {incident.key: incident for incident in incidents}
+        self._open_incidents = {
+            each.key: msgspec.structs.replace(each, raised=each.raised or each.since) for each in incidents
+        }
         self._ended_incidents = {incident.key: incident for incident in ended_incidents}
 
     def __iter__(self) -> Iterator[Incident]:
@@ -76,7 +80,11 @@ class IncidentRegister:
         return tuple(self._ended_incidents.values())
 
     def expire(self, now: float) -> None:
-        """Remove incidents that ended longer ago than the relapse window."""
+        """Note the time of new occurrences, and remove incidents that ended longer ago than the relapse
+        window."""
+        for each in self:
+            if not each.raised:
+                self._open_incidents[each.key] = msgspec.structs.replace(each, raised=now)
         ended_incidents = (
             each if each.ended else msgspec.structs.replace(each, ended=now)
             for each in self._ended_incidents.values()

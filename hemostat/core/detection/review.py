@@ -53,12 +53,15 @@ def change_mode(registry: ContainerRegistry, mode: Mode, now: float) -> list[Inc
     """Set the mode of the responders. Where the mode dry-run has ended, raise the incidents that are still
     open again."""
     before, registry.mode = registry.mode, mode
-    ended = [each for each in registry.incidents if _has_rehearsal_ended(each, before, mode)]
+    ended = [each for each in registry.incidents if _has_rehearsal_ended(each, before, mode, now)]
     return [alert for each in ended for alert in _raise_again(registry, each, now)]
 
 
-def _has_rehearsal_ended(incident: Incident, before: Mode, after: Mode) -> bool:
-    """Return whether some action on the container was rehearsed before, and may run now."""
+def _has_rehearsal_ended(incident: Incident, before: Mode, after: Mode, now: float) -> bool:
+    """Return whether some action on the container was rehearsed before, and may run now. The responder
+    itself has decided about an incident that was raised after its start."""
+    if after.since and (incident.raised or now) >= after.since:
+        return False
     project = f"{PROJECT_PREFIX}{incident.container.project}"
     if after.mode == DRY_RUN or project in after.rehearsed:
         return False

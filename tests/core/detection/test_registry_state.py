@@ -9,7 +9,7 @@ from hemostat.core.detection.probe import Probing
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.restart_owner import EndedRun
 from hemostat.core.detection.stop_intent import PendingExit, StopRequest
-from hemostat.core.model import ContainerInfo
+from hemostat.core.model import ContainerInfo, Mode
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.usage.baseline import Baseline
 from hemostat.core.usage.gauge import Gauge
@@ -94,13 +94,14 @@ def test_state_survives_a_restart_of_the_monitor():
     pending = PendingExit(exit_code=1, time=NOW, due=NOW + 1)
     registry.pending_exits["web"] = registry.awaited_restarts["db"] = pending
     registry.has_kill_events = registry.is_podman = True
-    registry.mode, registry.clean_ends = "dry-run", {"web": 3}
+    registry.mode, registry.clean_ends = Mode("dry-run"), {"web": 3}
     registry.get("web").baseline = BASELINE
     registry.get("web").probe_state = Probing(reached=True)
     registry.relations.observed_since = NOW - 9
     registry.open_incident(registry.get("web"), Kind.EXITED, NOW, 0.0, (), RootCause())
     registry.open_incident(registry.get("db"), Kind.EXITED, NOW, 0.0, (), RootCause())
     registry.incidents.close_incidents("db")
+    registry.incidents.expire(NOW + 1)
     state = registry.dump_state()
     assert (state.reached, list(state.habits)) == (("web",), ["web"])
     again = create()

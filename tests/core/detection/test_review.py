@@ -218,6 +218,17 @@ def test_open_incidents_are_raised_again_after_a_dry_run():
     assert alert.evidence == (Evidence("exit_code", 1),)
 
 
+@pytest.mark.parametrize(
+    ("raised", "started", "count"), [(NOW - 5, NOW - 4, 1), (NOW - 5, NOW - 6, 0), (0.0, NOW - 4, 0)]
+)
+def test_incident_raised_after_the_responder_started_is_not_repeated(raised, started, count):
+    host = Host()
+    if raised:
+        review.prepare_review(host.registry, raised)
+    review.change_mode(host.registry, Mode("dry-run"), NOW)
+    assert len(review.change_mode(host.registry, Mode("auto", (), started), NOW)) == count
+
+
 @pytest.mark.parametrize("modes", [("active", "active"), ("", "active"), ("dry-run", "dry-run")])
 def test_incidents_are_not_raised_again_for_another_change(modes):
     assert change(Host(), *modes) == []
