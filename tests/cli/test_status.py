@@ -211,7 +211,7 @@ def test_stricter_modes_are_shown_beside_the_mode():
     beat = event(heartbeat("responder", mode="auto", modes=modes))
     told = look([*BEATS[:2], beat, BEATS[3]])
     assert format_headline(told).endswith("mode auto (approve: project shop; dry-run: cleanup)")
-    assert told.to_dict()["modes"] == {"h": "auto"}
+    assert told.modes == {"h": "auto"}
 
 
 def test_exit_of_a_container_is_shown():
