@@ -50,6 +50,16 @@ def test_refusal_is_an_error_without_the_secret(hook, caplog, capfd):
     assert SECRET not in str(caught.value) + caplog.text + "".join(capfd.readouterr())
 
 
+@pytest.mark.parametrize(
+    ("host", "cause"), [("127.0.0.1:9", "refuses the connection"), ("nosuch.invalid", "cannot be resolved")]
+)
+def test_unreachable_service_is_an_error_with_its_cause(host, cause, caplog, capfd):
+    pytest.importorskip("apprise")
+    with pytest.raises(NotifyError, match=f"the service {cause}") as caught:
+        Apprise("ops", f"json://{host}/{SECRET}").send(MESSAGE)
+    assert SECRET not in str(caught.value) + caplog.text + "".join(capfd.readouterr())
+
+
 def test_unknown_url_scheme_is_an_error_without_the_secret():
     pytest.importorskip("apprise")
     with pytest.raises(ConfigError, match="ops") as caught:

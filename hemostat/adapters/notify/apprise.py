@@ -1,11 +1,13 @@
 """Sends notifications to every service that Apprise supports: mail, Discord, Teams, ntfy and so on.
 
 Apprise is imported only if a channel needs it. Apprise and urllib3 report errors only in their logs, which
-may contain the secret address. So their logs are silenced.
+may contain the secret address. So their logs are silenced, and only known causes are read from Apprise's.
 """
 
 import logging
+import re
 from concurrent.futures import Future, wait
+from contextvars import ContextVar
 from typing import Final
 
 from hemostat.adapters.notify.response_limit import bounded_answers
@@ -20,6 +22,26 @@ SEND_SECONDS: Final = 12.0
 """Seconds for one message. Mail, MQTT and XMPP have no other limit."""
 
 
+CAUSES: Final = {
+    "cannot be resolved: the host name is unknown": re.compile(r"NameResolution|Name or service not known"),
+    "refuses the connection: no process listens there": re.compile(r"Connection refused"),
+    "does not answer in time": re.compile(r"timed out"),
+}
+"""Patterns of error texts in Apprise's log, by cause."""
+
+_SEEN_CAUSES: Final[ContextVar[list[str] | None]] = ContextVar("apprise_causes", default=None)
+
+
+class _CauseReader(logging.Handler):
+    """Reads why a message of this context could not be sent. It writes nothing."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        causes = _SEEN_CAUSES.get()
+        if causes is not None:
+            text = record.getMessage()
+            causes += [cause for cause, pattern in CAUSES.items() if pattern.search(text)]
+
+
 class Apprise:
     def __init__(self, name: str, url: str) -> None:
         """Raises ConfigError if Apprise is missing or does not support the URL."""
@@ -30,11 +52,11 @@ class Apprise:
                 f"channel {name}: its URL is not https, and Apprise is not installed",
                 hint="pip install 'hemostat[apprise]'",
             ) from None
-        for talker in ("apprise", "urllib3"):
-            logging.getLogger(talker).setLevel(logging.CRITICAL + 1)
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
+        _silence(logging.getLogger("apprise"))
         self._apprise = apprise.Apprise()
         self._name = name
-        self._sending: Future[bool] | None = None
+        self._sending: Future[str] | None = None
         """The last send, which may not have ended in time."""
         self._format = apprise.NotifyFormat.TEXT
         if not self._apprise.add(use_ipv4_localhost(url)):
@@ -51,10 +73,13 @@ class Apprise:
         self._sending = run_in_background(lambda: self._send(message), f"{self._name} sends")
         if not wait([self._sending], SEND_SECONDS).done:
             raise NotifyError("the service does not answer in time", transient=True)
-        if not self._sending.result():
-            raise NotifyError("the service rejected it, or cannot be reached", transient=True)
+        if failure := self._sending.result():
+            raise NotifyError(f"the service {failure}", transient=True)
 
-    def _send(self, message: Message) -> bool:
+    def _send(self, message: Message) -> str:
+        """Send the message. Returns why that failed, else an empty text."""
+        causes: list[str] = []
+        _SEEN_CAUSES.set(causes)
         with bounded_answers():
             is_sent = self._apprise.notify(
                 title=message.title,
@@ -62,7 +87,16 @@ class Apprise:
                 notify_type=choose_type(message),
                 body_format=self._format,
             )
-        return bool(is_sent)
+        if is_sent:
+            return ""
+        return causes[0] if causes else "rejected it, or cannot be reached"
+
+
+def _silence(logger: logging.Logger) -> None:
+    """Let only a _CauseReader read this log."""
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.handlers = [_CauseReader()]
 
 
 def format_body(message: Message) -> str:

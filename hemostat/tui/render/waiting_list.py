@@ -17,11 +17,12 @@ def draw_item(item: WaitingItem, ended: str, now: float) -> Text:
     """`ended`: why the item no longer waits, else empty."""
     style = FAINT if ended or item.acknowledged_by else BUSY if item.kind is WaitingKind.APPROVAL else BAD
     text = "; ".join(filter(None, (describe_acknowledgement(item), item.why)))
+    time_left = "" if ended else _describe_time(item, now)
     return Text.assemble(
         (f"{fit(item.kind, KIND_WIDTH)} ", style),
-        (f"{fit(ended or _describe_time(item, now), TIME_WIDTH)} ", style),
+        (f"{fit(time_left, TIME_WIDTH)} ", style),
         (fit(item.subject, SUBJECT_WIDTH), FAINT if ended or item.acknowledged_by else "bold"),
-        (f" {escape_controls(text)}", FAINT),
+        (f" {escape_controls(ended or text)}", FAINT),
     )
 
 
