@@ -85,7 +85,10 @@ def plain(env: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if not name.startswith("HEMOSTAT_")}
 
 
-LATER_FIELDS: Final[dict[str, dict[str, Any]]] = {"container_stats": {"ports": []}}
+LATER_FIELDS: Final[dict[str, dict[str, Any]]] = {
+    "container_stats": {"ports": []},
+    "heartbeat": {"modes": {}},
+}
 """Fields of events that the recorded version did not know, by event type."""
 
 
