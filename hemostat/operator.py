@@ -13,6 +13,7 @@ from hemostat.core.remediation import orders
 from hemostat.core.remediation.decision import Decision
 from hemostat.core.remediation.limit_status import HostLimitStatus, compute_host_status
 from hemostat.core.settings.responder import ResponderSettings
+from hemostat.core.wording import describe_status
 from hemostat.errors import UsageError
 from hemostat.events import DURABLE, Decided, Event, Order, Word, order_id
 from hemostat.ports import Bus, Clock, ControlStore, Ledger
@@ -137,9 +138,9 @@ class OperatorCommands:
         Raises UsageError while HemoStat works on the incident, because its outcome would be hidden.
         """
         if incident_log.status in UNFINISHED_STATUSES:
-            state = incident_log.status.replace("_", " ")
+            state = describe_status(incident_log.status)
             raise UsageError(
-                f"incident {incident_log.incident} is not left to people: it is {state}",
+                f"HemoStat still works on incident {incident_log.incident}: {state}",
                 hint=f"see: {shlex.join(('hemostat', 'incident', 'show', incident_log.incident))}",
             )
         self._decide_on_incident(Word.CLOSED, incident_log, by, reason)

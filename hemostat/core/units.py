@@ -87,15 +87,26 @@ def show_size(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
+def show_size_share(part: float, whole: float) -> str:
+    """Return two sizes, the unit once if it is the same: `27.5 of 48.0 MiB`."""
+    first, last = show_size(part), show_size(whole)
+    number, _, unit = first.partition(" ")
+    return f"{number if last.endswith(f' {unit}') else first} of {last}"
+
+
 def format_fact(item: Evidence) -> str:
     """Return a measured fact as text: `exit code 7`, `memory 61.4 MiB`."""
-    label, value, unit = item.name.replace("_", " "), item.value, item.unit
-    if value is True:
-        return label
+    label = item.name.replace("_", " ")
+    return label if item.value is True else f"{label} {format_value(item)}"
+
+
+def format_value(item: Evidence) -> str:
+    """Return the value of a measured fact as text: `7`, `61.4 MiB`."""
+    value, unit = item.value, item.unit
     if unit.startswith("B") and isinstance(value, float | int):
-        return f"{label} {show_size(value)}{unit[1:]}"
+        return f"{show_size(value)}{unit[1:]}"
     if unit == "s" and isinstance(value, float | int):
-        return f"{label} {show_duration(value)}"
+        return show_duration(value)
     if isinstance(value, float):
-        return f"{label} {int(value) if value.is_integer() else f'{value:.4g}'} {unit}".rstrip()
-    return f"{label} {value} {unit}".rstrip()
+        return f"{int(value) if value.is_integer() else f'{value:.4g}'} {unit}".rstrip()
+    return f"{value} {unit}".rstrip()

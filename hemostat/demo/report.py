@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import format_event_line
+from hemostat.core.history.sentences import format_event_line
 from hemostat.core.model import EngineEvent
 from hemostat.core.units import show_duration
 from hemostat.demo.load import HostLoad

@@ -1,4 +1,4 @@
-"""The dashboard: containers and the remediation log, live. It reads the bus and acknowledges nothing.
+"""The dashboard: containers and events, live. It reads the bus and acknowledges nothing.
 
 The caller provides the DashboardContext. Textual is imported when the dashboard is run.
 """

@@ -33,7 +33,7 @@ def test_service_receives_title_and_body(hook):
     assert told["title"] == "web is healed: exited"
     assert told["message"].splitlines() == [
         "Where: web on h, project shop",
-        "What: exited: exit code 1",
+        "What: exited with code 1",
         "Why: crash: exit code 1",
         "Outcome: restart healed in 3.1 s",
         "Took: 3.1 s",

@@ -41,7 +41,7 @@ def test_message_has_headline_facts_and_command(hook):
     assert told["text"].splitlines() == [
         ":white_check_mark: web is healed: exited",
         "Where: web on h, project shop",
-        "What: exited: exit code 1",
+        "What: exited with code 1",
         "Why: crash: exit code 1",
         "Outcome: restart healed in 3.1 s",
         "Took: 3.1 s",
@@ -51,7 +51,7 @@ def test_message_has_headline_facts_and_command(hook):
     assert head["text"]["text"] == ":white_check_mark: *web is healed: exited*"
     assert [field["text"] for field in facts["fields"]] == [
         "*Where*\nweb on h, project shop",
-        "*What*\nexited: exit code 1",
+        "*What*\nexited with code 1",
         "*Why*\ncrash: exit code 1",
         "*Outcome*\nrestart healed in 3.1 s",
         "*Took*\n3.1 s",

@@ -116,7 +116,7 @@ def test_end_is_sent_to_channels_that_got_the_start():
     line.put(make_notification(Topic.OPENED))
     line.after(0.0)
     line.put(make_notification(Topic.OVER, 1.0))
-    assert line.after(1.0) == ["web: exited", "web: exited resolved"]
+    assert line.after(1.0) == ["web: exited", "web: exited, over by now"]
 
 
 def test_each_pending_approval_is_sent():
@@ -128,7 +128,7 @@ def test_each_pending_approval_is_sent():
         make_notification(Topic.FAILED, 2.0, action="restart"),
         make_notification(Topic.APPROVAL, 2.1, action="scale"),
     )
-    assert line.after(2.0) == ["web waits for approval: restart", "web waits for approval: scale"]
+    assert line.after(2.0) == ["web: waiting for approval", "web: waiting for approval"]
     line.put(make_notification(Topic.APPROVAL, 2.1, action="scale"))
     assert len(line.after(1.0)) == 2
 
@@ -136,7 +136,7 @@ def test_each_pending_approval_is_sent():
 def test_channel_receives_its_topics_only():
     line = Line(Phone(), channel=Channel(topics=(Topic.ESCALATED,)))
     line.put(HEALED, make_notification(Topic.ESCALATED, incident="i2"))
-    assert line.after(0.0) == ["web escalated: exited"]
+    assert line.after(0.0) == ["web: exited, over to you"]
 
 
 def test_backoff_doubles_for_a_busy_service():
@@ -249,7 +249,7 @@ def test_storm_sends_the_rest_as_one_digest():
     line.put(*several(20), make_notification(Topic.ESCALATED, incident="bad", container="db"))
     heard = line.after(1.0)
     assert heard == [
-        "db escalated: exited",
+        "db: exited, over to you",
         "web-0 is healed: exited",
         "19 incidents: 19 healed",
     ]
@@ -296,7 +296,7 @@ def test_one_message_an_incident_is_sent_after_quiet_hours():
 def test_critical_message_is_sent_in_quiet_hours():
     line = Line(Phone(), quiet="12:00-13:00")
     line.put(make_notification(Topic.ESCALATED, severity=Severity.CRITICAL))
-    assert line.after(1.0) == ["web escalated: exited"]
+    assert line.after(1.0) == ["web: exited, over to you"]
 
 
 def test_critical_notification_is_sent_behind_many_that_wait_for_morning():
@@ -304,7 +304,7 @@ def test_critical_notification_is_sent_behind_many_that_wait_for_morning():
     line.put(*several(MAX_NOTIFICATIONS_TAKEN, Topic.ESCALATED))
     line.put(make_notification(Topic.ESCALATED, 1.0, incident="urgent", severity=Severity.CRITICAL))
     line.after(1.0)
-    assert line.after(1.0) == ["web escalated: exited"]
+    assert line.after(1.0) == ["web: exited, over to you"]
 
 
 class Cut(InMemoryOutbox):
@@ -401,7 +401,7 @@ def test_clock_set_back_does_not_stop_messages(back):
     line.put(HEALED)
     line.after(1.0)
     line.put(msgspec.structs.replace(make_notification(Topic.FAILED, -back - 10), incident="i2"))
-    assert line.after(-back) == ["web: an action failed"]
+    assert line.after(-back) == ["web: not helped by an action"]
 
 
 def test_refused_system_message_is_retried_without_blocking():

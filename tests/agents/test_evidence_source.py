@@ -53,7 +53,7 @@ def test_case_has_container_alert_and_precedents(scene):
     case = scene.witness().build_case(scene.alert())
     assert case.dossier.details is not None
     assert case.dossier.state.status == "running"
-    assert any("web: restart healed" in line for line in case.story)
+    assert any("web: restarted, healed" in line for line in case.story)
     assert case.past == (past,)
 
 

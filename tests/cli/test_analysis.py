@@ -123,7 +123,7 @@ def test_explanation_covers_alert_to_outcome(hemostat, bus):
     diagnosis = msgspec.structs.replace(DIAGNOSIS, advisor="vendor:m", investigation=made)
     bus.publish([event(complete(), 3), event(alert()), event(needed(diagnosis=diagnosis), 0.1)])
     lines = hemostat("explain", "web").out.splitlines()
-    assert lines[0].split() == ["incident", "i1", "web", "exited", "healed"]
+    assert lines[0].split() == ["incident", "i1", "web", "exited,", "healed"]
     order = [line[21:].split()[0] for line in lines[1:]]
     assert order == [
         *(
@@ -147,7 +147,7 @@ def test_explanation_covers_alert_to_outcome(hemostat, bus):
 
 def test_false_alarm_is_explained(hemostat, bus):
     bus.publish([event(alert()), event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), 0.1)])
-    assert hemostat("explain", "i1").out.splitlines()[-1].split() == ["decision", "false_alarm"]
+    assert hemostat("explain", "i1").out.splitlines()[-1].split(None, 1) == ["decision", "no action needed"]
 
 
 def test_json_explanation_contains_the_events(hemostat, told):
@@ -166,7 +166,7 @@ def test_exported_incident_is_analysed_elsewhere(hemostat, told, tmp_path):
     assert exported.case.dossier.action is Action.NONE
     assert "hunter2" not in path.read_text()
     (line,) = exported.case.story
-    assert line.partition(", ")[2].startswith("web: cpu_high: cpu 99 %, received 0 B/s, sent 0 B/s")
+    assert line.partition(", ")[2].startswith("web: CPU at 99 %; received 0 B/s, sent 0 B/s")
     assert hemostat("analyze", "--once", str(path), "--advisor", "rules").code == 0
     code, _, err = hemostat("explain", "i1", "--export", str(tmp_path / "no" / "i1.json"))
     assert (code, "No such file or directory" in err) == (1, True)

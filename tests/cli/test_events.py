@@ -129,7 +129,7 @@ def test_lines_are_plain_and_in_local_time(hemostat, bus):
     lines = hemostat("events", "-n", "2").out.splitlines()
     assert len(lines) == 2
     assert [line.split(None, 4)[2:4] for line in lines] == [["web", "order"], ["*", "decision"]]
-    assert lines[0].endswith("ann@h orders: restart (it is slow)")
+    assert lines[0].endswith("ann@h asks for a restart (it is slow)")
     assert lines[1].endswith("paused for 30 min, all containers, by ann@h (deploy)")
 
 

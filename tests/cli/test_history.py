@@ -75,7 +75,7 @@ def test_empty_store_is_reported(hemostat):
 def test_history_is_printed_in_the_local_time_zone(hemostat, filled):
     assert NOW == 1_795_480_000
     first, *_ = hemostat("history").out.splitlines()
-    assert first == "2026-11-24 09:26:40  web               health_alert          exited: exit code 1"
+    assert first == "2026-11-24 09:26:40  web               health_alert          exited with code 1"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_csv_history_contains_no_formulas(hemostat, filled):
     assert [row["id"] for row in rows] == [each.id for each in (*HEALED, *FALSE, *REFUSED)]
     assert rows[0]["time"] == "2026-11-24T09:26:40.500000+0900"
     assert rows[4]["container"] == "'=db"
-    assert rows[3]["text"] == "restart healed in 3.1 s"
+    assert rows[3]["text"] == "restarted, healed in 3.1 s"
 
 
 @pytest.mark.parametrize("words", [["--since", "someday"], ["--kind", "bad"], ["--csv", "--json"]])
@@ -156,7 +156,7 @@ def test_orders_are_listed_and_shown(hemostat, filled):
     order = next(each for each in ALL if each.type == "order")
     filled.append([msgspec.structs.replace(order, incident="o1")])
     assert "ordered" in hemostat("incident", "list").out
-    assert "ann@h orders: restart" in hemostat("incident", "show", "o1").out
+    assert "ann@h asks for a restart" in hemostat("incident", "show", "o1").out
 
 
 def test_incident_is_exported(hemostat, filled):

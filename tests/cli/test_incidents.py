@@ -41,7 +41,7 @@ def list_incidents(hemostat) -> dict[str, str]:
 def test_incident_is_acknowledged_and_then_closed(hemostat, escalated):
     assert list_incidents(hemostat) == {"a1f0e1": "", "a1f0e2": "", "b1f0e3": ""}
     said = hemostat("acknowledge", "db", "--by", "ann", "--reason", "mine")
-    assert (said.code, said.out) == (0, "acknowledged: exited of db (b1f0e3)\n")
+    assert (said.code, said.out) == (0, "acknowledged: db, exited (b1f0e3)\n")
     assert list_incidents(hemostat) == {"a1f0e1": "", "a1f0e2": "", "b1f0e3": "ann"}
     assert "acknowledged by ann" in hemostat("status").out
     assert hemostat("close", "b1f0", "--by", "ann").code == 0
@@ -62,7 +62,7 @@ def test_incident_is_acknowledged_and_then_closed(hemostat, escalated):
         ("b1f", "no open incident is named 'b1f': see: hemostat waiting"),
         ("", "no open incident is named '': see: hemostat waiting"),
         ("nothing", "no open incident is named 'nothing': see: hemostat waiting"),
-        ("cache", "incident d1f0e4 is not left to people: it is waiting: see: hemostat incident show d1f0e4"),
+        ("cache", "HemoStat still works on incident d1f0e4: waits: see: hemostat incident show d1f0e4"),
     ],
 )
 def test_close_refuses_what_is_not_one_settled_incident(hemostat, escalated, name, message):
@@ -78,9 +78,9 @@ def test_container_named_like_an_incident_is_not_taken_for_it(hemostat, escalate
     escalated.publish([event(complete(container=box, outcome=outcome), 2.0, incident="e1f0e5")])
     said = hemostat("close", name)
     if name == "b1f0e3":
-        assert said.out == "closed: exited of db (b1f0e3)\n"
+        assert said.out == "closed: db, exited (b1f0e3)\n"
     elif outcome is Outcome.ESCALATED:
-        assert said.out == "closed: exited of b1f0 (e1f0e5)\n"
+        assert said.out == "closed: b1f0, exited (e1f0e5)\n"
     else:
         assert said.err == "hemostat: no open incident is named 'b1f0': see: hemostat waiting\n"
 
@@ -88,7 +88,7 @@ def test_container_named_like_an_incident_is_not_taken_for_it(hemostat, escalate
 def test_closed_incident_cannot_be_closed_again(hemostat, escalated):
     hemostat("close", "b1f0e3")
     said = hemostat("close", "b1f0e3")
-    assert said.err == "hemostat: incident b1f0e3 is not open: it is closed: see: hemostat waiting\n"
+    assert said.err == "hemostat: incident b1f0e3 is not open: closed: see: hemostat waiting\n"
 
 
 def test_status_counts_what_waits(hemostat, escalated):

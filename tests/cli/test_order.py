@@ -58,9 +58,9 @@ def test_order_is_shown_published_and_answered(hemostat, watched):
     answers = answering(watched, web=Outcome.HEALED)
     said = hemostat("order", "restart", "web", "--yes", "--by", "ann@h", "--reason", "it is slow")
     answers.join()
-    assert (said.code, said.out) == (0, "web: restart done in 3.1 s\n")
+    assert (said.code, said.out) == (0, "web: restarted in 3.1 s\n")
     assert "restart web, on h: the limits allow it" in said.err
-    assert "web: restart waiting: min_healthy" in said.err
+    assert "web: waits: too few replicas are healthy" in said.err
     (given,) = watched.read_recent("order", 9)
     assert (given.host, given.data.action, given.data.by, given.data.reason) == (
         "h",
@@ -136,7 +136,7 @@ def test_invalid_order_is_reported_with_a_hint(hemostat, watched, arguments, wor
 def test_limits_are_shown_before_confirmation(hemostat, watched):
     hemostat("pause", "--container", "web", "--by", "bob")
     said = hemostat("order", "restart", "web", "--yes", "--no-wait")
-    assert "it will be refused: paused (by bob: resume, then order it again)" in said.err
+    assert "it will be refused: paused by bob: resume, then order it again" in said.err
 
 
 def test_status_shows_pauses_with_their_author(hemostat, watched):
@@ -161,7 +161,7 @@ def test_each_decision_is_described_in_words(hemostat, watched):
         ["*", "decision", "paused for 30 min, all containers, by ann (deploy)"],
         ["*", "decision", "resumed, all containers, by ann"],
         ["web", "decision", "breaker closed by bob"],
-        ["web", "order", "bob orders: stop"],
+        ["web", "order", "bob asks for a stop"],
     ]
 
 

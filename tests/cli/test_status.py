@@ -49,7 +49,7 @@ def test_roles_with_problems_come_first():
     roles = make_tables(shown, NOW)[1].rows
     assert [row.cells[:2] for row in roles] == [
         ("responder", "not running"),
-        ("analyzer", "STALE 10 s"),
+        ("analyzer", "silent for 10 s"),
         ("monitor", "running"),
         ("alert", "running"),
         ("monitor", "running"),
@@ -90,8 +90,8 @@ def test_only_open_incidents_are_shown_newest_first():
     ]
     shown = look(BEATS, [], history, after=80)
     assert [row.cells for row in make_tables(shown, NOW)[0].rows] == [
-        ("web", "unhealthy", "open", "1 min", "unhealthy: exit code 1"),
-        ("web", "exited", "refused", "1 min 10 s", "restart refused: budget_spent"),
+        ("web", "health check fails", "1 min", "health check fails; exit code 1"),
+        ("web", "exited", "1 min 10 s", "not restarted: its budget is spent"),
     ]
 
 

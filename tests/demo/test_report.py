@@ -64,7 +64,7 @@ def test_refusal_ends_with_its_reason():
     facts = DemoFacts(faults=[NOW], bus=[event(refused, 1.0)])
     last = build_steps(facts)[-1]
     assert last.name == "decision"
-    assert "budget_spent" in last.text
+    assert "its budget is spent" in last.text
 
 
 def test_detected_and_healed_are_seconds_since_the_fault():

@@ -17,9 +17,9 @@ def make_notification(topic: Topic, at: float = 0.0, **changes) -> Notification:
 HEALED = make_notification(
     Topic.HEALED,
     project="shop",
-    what="exited: exit code 1",
+    what="exited with code 1",
     cause="crash: exit code 1",
     action="restart",
-    done="restart healed in 3.1 s",
+    done="restarted, healed in 3.1 s",
     took=3.1,
 )

@@ -56,7 +56,7 @@ def test_restart_is_confirmed_ordered_and_answered():
         assert (given.host, given.data.container.name, given.data.action) == ("h", "web", Action.RESTART)
         assert (given.data.by, given.data.reason) == (ME, "why y")
         office.answer(given, durations={"total": 2.4})
-        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "web: restart done in 2.4 s"))
+        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "web: restarted in 2.4 s"))
 
     ActionHarness().play(script)
 
@@ -64,7 +64,7 @@ def test_restart_is_confirmed_ordered_and_answered():
 def test_only_visible_container_is_the_target():
     async def script(office, app, pilot):
         await pilot.press("slash", *"name:web", "enter")
-        await until(pilot, lambda: not says(app, "exited open"))
+        await until(pilot, lambda: not says(app, "exited"))
         await pilot.press("R")
         await until(pilot, lambda: says(app, "restart web, on h"))
 
@@ -269,7 +269,9 @@ def test_expected_refusal_is_shown_before_and_after():
         await until(pilot, office.ordered)
         (given,) = office.ordered()
         office.answer(given, outcome=Outcome.REFUSED, reason=Reason.PROTECTED)
-        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "web: restart refused: protected"))
+        await until(
+            pilot, lambda: office.clock.advance(0.3) and says(app, "web: not restarted: it is protected")
+        )
 
     ActionHarness(msgspec.structs.replace(LIMITS, protect=("web",))).play(script)
 
@@ -280,9 +282,9 @@ def test_waiting_order_shows_reason_then_outcome():
         await until(pilot, office.ordered)
         (given,) = office.ordered()
         office.answer(given, outcome=Outcome.WAITING, reason=Reason.MIN_HEALTHY)
-        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "db: restart waiting"))
+        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "db: waits"))
         office.answer(given, durations={"total": 1.0})
-        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "db: restart done in 1 s"))
+        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "db: restarted in 1 s"))
 
     ActionHarness().play(script)
 
@@ -333,13 +335,13 @@ def test_failed_order_is_one_error_line():
 def test_actions_work_in_container_and_incident_views(keys):
     async def script(office, app, pilot):
         await pilot.press("j", "j", *keys)
-        await until(pilot, lambda: not says(app, "remediation log"))
+        await until(pilot, lambda: not says(app, " events"))
         await confirmed(app, pilot, "R", shown="hemostat order restart web")
         await until(pilot, office.ordered)
         (given,) = office.ordered()
         assert given.data.container == WEB
         office.answer(given, durations={"total": 2.4})
-        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "web: restart done in 2.4 s"))
+        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "web: restarted in 2.4 s"))
 
     ActionHarness().play(script)
 
@@ -472,7 +474,7 @@ def test_escalation_is_acknowledged_and_then_listed_last():
         await until(pilot, lambda: says(app, f"acknowledged by {ME}") and says(app, "0 waiting"))
         assert office.decided() == [("acknowledged", "db", ME, "")]
         await pilot.press("escape")
-        await until(pilot, lambda: says(app, "remediation log") and not says(app, "needs a person"))
+        await until(pilot, lambda: says(app, " events") and not says(app, "needs a person"))
         assert says(app, "1 open incident")
 
     harness_with_escalation().play(script, size=(140, 30))
@@ -488,7 +490,7 @@ def test_escalation_is_closed_and_stays_selected():
         await pilot.press("c")
         await until(pilot, lambda: says(app, "no open incident is selected"))
         await pilot.press("escape")
-        await until(pilot, lambda: says(app, "no open incident") and says(app, "remediation log"))
+        await until(pilot, lambda: says(app, "no open incident") and says(app, " events"))
 
     harness_with_escalation().play(script)
 
@@ -515,7 +517,7 @@ KEYS = ["R", "U", "D", "X", "C", "E", "Z", "B"]
 def test_read_only_dashboard_has_no_action_keys(view):
     async def script(office, app, pilot):
         await pilot.press("j", "j", *view)
-        await until(pilot, lambda: bool(view) != says(app, "remediation log"))
+        await until(pilot, lambda: bool(view) != says(app, " events"))
         before = app.screen
         await pilot.press(*KEYS)
         assert app.screen is before

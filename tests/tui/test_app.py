@@ -25,7 +25,7 @@ from tests.tui.standing import host, standing
 @pytest.mark.parametrize("size", [(80, 24), (140, 40), (200, 60), (60, 16)])
 def test_failing_containers_come_first_above_the_log(size):
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart healed") and says(app, "✗ healthy"))
+        await until(pilot, lambda: says(app, "restarted, healed") and says(app, "✗ healthy"))
         lines = screen(app)
         rows = [line for line in lines if " healthy" in line]
         assert ["db" in rows[0], "web" in rows[1]] == [True, True]
@@ -41,7 +41,7 @@ def test_events_are_shown_as_they_arrive():
     bus = filled(clock)
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "restarted, healed"))
         bus.publish([event(complete(container=DB), 4.9, incident="i2")])
         await until(pilot, lambda: clock.advance(0.3) and says(app, "no open incident"))
 
@@ -77,10 +77,10 @@ def test_lost_bus_is_reported_and_reconnected():
     bus = Flaky(clock)
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "bus lost, retrying: Redis is gone"))
+        await until(pilot, lambda: says(app, "retrying: Redis is gone"))
         bus.there = True
         bus.publish([event(alert(), 5.0)])
-        await until(pilot, lambda: says(app, "exit code") and not says(app, "bus lost"))
+        await until(pilot, lambda: says(app, "with code") and not says(app, "retrying"))
 
     play(script, bus, clock=clock)
 
@@ -155,31 +155,31 @@ def test_faults_only_view_hides_healthy_containers():
 
 def test_log_key_shows_the_log_of_the_selected_container():
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "restarted, healed"))
         await pilot.press("j", "j", "l")
-        await until(pilot, lambda: says(app, "remediation log of web"))
-        assert says(app, "restart healed")
+        await until(pilot, lambda: says(app, "events of web"))
+        assert says(app, "restarted, healed")
         await pilot.press("k")
-        await until(pilot, lambda: says(app, "remediation log of db"))
-        assert not says(app, "restart healed")
+        await until(pilot, lambda: says(app, "events of db"))
+        assert not says(app, "restarted, healed")
 
     play(script)
 
 
 def test_enter_opens_a_container_and_escape_returns():
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "restarted, healed"))
         await pilot.press("j", "enter")
-        await until(pilot, lambda: says(app, "h/db") and not says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "h/db") and not says(app, "restarted, healed"))
         await pilot.press("escape")
-        await until(pilot, lambda: says(app, "remediation log") and says(app, "restart healed"))
+        await until(pilot, lambda: says(app, " events") and says(app, "restarted, healed"))
 
     play(script)
 
 
 def test_incident_key_opens_the_latest_incident():
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "restarted, healed"))
         await pilot.press("j", "j", "i")
         await until(pilot, lambda: says(app, "web: exited, healed"))
 
@@ -191,7 +191,7 @@ def test_help_lists_the_keys():
         await pilot.press("question_mark")
         await until(pilot, lambda: says(app, "only containers with a fault"))
         await pilot.press("escape")
-        await until(pilot, lambda: says(app, "remediation log"))
+        await until(pilot, lambda: says(app, " events"))
 
     play(script)
 
@@ -201,7 +201,7 @@ def test_quit_works_everywhere_and_keeps_the_bus(keys):
     """Whoever opened the bus closes it next: nothing may be listening any more."""
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "restarted, healed"))
         await pilot.press(*keys)
         await until(pilot, lambda: not app.is_running)
 
@@ -213,7 +213,7 @@ def test_events_during_shutdown_are_ignored(monkeypatch):
     monkeypatch.setattr("hemostat.tui.app.TICK_SECONDS", 0.001)
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "restarted, healed"))
 
     for _ in range(8):
         play(script)
@@ -231,9 +231,9 @@ def test_log_shows_its_end_when_the_terminal_shrinks():
     bus.publish([event(complete(), 4.0)])
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "restarted, healed"))
         await pilot.resize_terminal(80, 18)
-        await until(pilot, lambda: app.size.height == 18 and says(app, "restart healed"))
+        await until(pilot, lambda: app.size.height == 18 and says(app, "restarted, healed"))
 
     play(script, bus, clock=clock, size=(80, 40))
 
@@ -252,7 +252,7 @@ def test_scrolled_log_keeps_its_position():
         await pilot.pause(0.1)
         assert log.scroll_offset.y == 3
         log.scroll_end(animate=False)
-        await until(pilot, lambda: says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "restarted, healed"))
         bus.publish([event(complete(container=DB), 4.5)])
         await until(
             pilot,
@@ -285,7 +285,7 @@ def test_flood_of_events_keeps_the_dashboard_responsive():
         for start in range(0, 5000, 500):
             bus.publish([event(alert(since=NOW + n), n / 1000) for n in range(start, start + 500)])
         bus.publish([event(complete(), 5.0)])
-        await until(pilot, lambda: clock.advance(0.3) and says(app, "restart healed"))
+        await until(pilot, lambda: clock.advance(0.3) and says(app, "restarted, healed"))
         assert len(app.model.state.log) == 500
         await pilot.press("question_mark")
         await until(pilot, lambda: says(app, "esc closes"))
@@ -429,16 +429,16 @@ def test_broken_saved_view_is_reported_and_ignored(tmp_path):
 
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "saved view is ignored"))
-        await until(pilot, lambda: says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "restarted, healed"))
 
     play(script, saved=path)
 
 
 def test_log_can_be_hidden():
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "restarted, healed"))
         await pilot.press("v")
-        await until(pilot, lambda: not says(app, "remediation log"))
+        await until(pilot, lambda: not says(app, " events"))
 
     play(script)
 
@@ -449,7 +449,7 @@ def test_roles_view_shows_details():
         await pilot.press("r")
         await until(pilot, lambda: says(app, "0 s ago") and says(app, "h-1"))
         await pilot.press("escape")
-        await until(pilot, lambda: says(app, "remediation log"))
+        await until(pilot, lambda: says(app, " events"))
 
     play(script)
 
@@ -580,7 +580,7 @@ def test_no_colour_option_removes_colours(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "restarted, healed"))
         assert any(isinstance(each, NoColor) for each in app._filters)
 
     play(script, colourless=True)

@@ -206,9 +206,9 @@ def test_inspection_is_shown_with_masked_secrets(engine):
 def test_incidents_are_newest_first_and_open_on_enter():
     async def script(app, pilot):
         await pilot.press("enter")
-        await until(pilot, lambda: says(app, "unhealthy, healed in 6.7 s: hung"))
+        await until(pilot, lambda: says(app, "health check fails, healed in 6.7 s"))
         lines = [line for line in screen(app) if line.startswith("20")]
-        assert ["unhealthy" in lines[0], "protected" in lines[1]] == [True, True]
+        assert ["health check" in lines[0], "protected" in lines[1]] == [True, True]
         assert not any("db" in line for line in lines)
         await pilot.press("j", "enter")
         await until(pilot, lambda: says(app, "web: exited, refused"))

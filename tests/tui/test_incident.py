@@ -90,7 +90,7 @@ def test_all_parts_are_shown_at_every_size(size):
         await until(pilot, lambda: "worker 54" in text(app))
         everything = text(app).replace("\n", " ")
         for part in (
-            "hung,",
+            "health check fails,",
             "because",
             "pool exhausted",
             "restart: healed",
@@ -116,7 +116,7 @@ def test_earlier_step_shows_no_later_information():
         assert "healed" not in text(app)
         assert "worker 54" not in text(app)
         await pilot.press("right")
-        await until(pilot, lambda: "hung, confidence" in text(app, "evidence"))
+        await until(pilot, lambda: "health check fails, confidence" in text(app, "evidence"))
         assert "worker 54" not in text(app)
         await pilot.press("right", "right")
         await until(pilot, lambda: "restart: under way" in text(app))
@@ -132,7 +132,7 @@ def test_last_step_follows_new_events():
     bus = scenes.bus(clock)
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "db: exited, acting"))
+        await until(pilot, lambda: says(app, "db: exited, HemoStat acts"))
         bus.publish(
             [event(complete(container=scenes.DB, durations={"act": 0.3, "verify": 1.0}), 9.5, incident="i2")]
         )
@@ -153,11 +153,11 @@ def test_selected_step_is_visible_at_any_size():
     ]
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "db: exited, acting"))
+        await until(pilot, lambda: says(app, "db: exited, HemoStat acts"))
         bus.publish(again)
-        await until(pilot, lambda: clock.advance(0.3) and says(app, "exited (no. 39)"))
+        await until(pilot, lambda: clock.advance(0.3) and says(app, "(39th time)"))
         await pilot.resize_terminal(60, 16)
-        await until(pilot, lambda: app.size.height == 16 and says(app, "exited (no. 39)"))
+        await until(pilot, lambda: app.size.height == 16 and says(app, "(39th time)"))
         await pilot.press("home")
         await until(pilot, lambda: says(app, "+0 ms ! alert") and not says(app, "no. 39"))
 
@@ -168,12 +168,12 @@ def test_keys_move_between_incidents():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "2 of 3"))
         await pilot.press("n")
-        await until(pilot, lambda: says(app, "db: exited, acting  3 of 3"))
+        await until(pilot, lambda: says(app, "db: exited, HemoStat acts  3 of 3"))
         await until(pilot, lambda: "none was saved" in text(app))
         await pilot.press("p", "p")
         await until(pilot, lambda: says(app, "web: exited, refused  1 of 3"))
-        assert "restart refused: protected" in text(app)
-        assert "an operator decides" in text(app).replace("\n", " ")
+        assert "not restarted: it is protected" in text(app)
+        assert "over to you" in text(app).replace("\n", " ")
         await pilot.press("p")
         await until(pilot, lambda: says(app, "no earlier incident"))
 
@@ -265,7 +265,7 @@ def test_incident_is_copied_as_markdown(monkeypatch):
         await until(pilot, lambda: says(app, "copied"))
 
     play(script)
-    assert copied[0].startswith("# web: unhealthy, healed")
+    assert copied[0].startswith("# web: health check fails, healed")
 
 
 def test_unavailable_evidence_is_reported():
@@ -306,7 +306,7 @@ def test_incident_dropped_from_the_log_stays_visible():
         await until(pilot, lambda: "worker 54" in text(app))
         bus.publish([event(alert(since=NOW + n), 20 + n / 1000, incident=f"x{n}") for n in range(600)])
         await until(pilot, lambda: clock.advance(0.3) and len(app.model.state.log) == 500)
-        await until(pilot, lambda: says(app, "web: unhealthy, healed") and not says(app, "of 500"))
+        await until(pilot, lambda: says(app, "web: health check fails, healed") and not says(app, "of 500"))
         assert "worker 54" in text(app)
 
     play(script, bus, clock=clock)
@@ -315,7 +315,7 @@ def test_incident_dropped_from_the_log_stays_visible():
 def test_replay_before_the_incident_shows_nothing():
     async def script(app, pilot, _):
         await pilot.press("greater_than_sign", "full_stop")
-        await until(pilot, lambda: says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "restarted, healed"))
         await pilot.press("i")
         await until(pilot, lambda: says(app, "web: exited, healed"))
         await until(pilot, lambda: "12.5 %" in text(app))

@@ -132,7 +132,7 @@ def test_replay_shows_events_in_time():
         await until(pilot, lambda: says(app, "no open incident") and says(app, "✓ responder"))
         assert not says(app, "exit code")
         await until(pilot, lambda: wall.advance(0.5) and says(app, "1 open incident"))
-        await until(pilot, lambda: wall.advance(0.5) and says(app, "restart healed"))
+        await until(pilot, lambda: wall.advance(0.5) and says(app, "restarted, healed"))
         await until(pilot, lambda: says(app, "no open incident"))
 
     play_replay(script)
@@ -141,9 +141,9 @@ def test_replay_shows_events_in_time():
 def test_rewind_removes_later_events():
     async def script(app, pilot, _):
         await pilot.press("greater_than_sign", "greater_than_sign", *["full_stop"] * 2)
-        await until(pilot, lambda: says(app, "1 open incident") and says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "1 open incident") and says(app, "restarted, healed"))
         await pilot.press("less_than_sign", "less_than_sign")
-        await until(pilot, lambda: says(app, "no open incident") and not says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "no open incident") and not says(app, "restarted, healed"))
         await until(pilot, lambda: says(app, "0:17 of 2:00"))
         assert not says(app, "exit code")
 
@@ -175,7 +175,7 @@ def test_fast_playback_makes_no_role_stale(speed):
         await pilot.press("0")
         await until(pilot, lambda: says(app, "PAUSED"))
         await until(pilot, lambda: says(app, "✓ responder") and says(app, "✓ healthy"))
-        assert not says(app, "STALE")
+        assert not says(app, "silent for")
 
     play_replay(script)
 

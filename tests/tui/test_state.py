@@ -88,7 +88,7 @@ def test_lag_is_reported_if_lasting_or_large():
 def test_silence_is_reported_until_the_next_event():
     assert describe_silence(OPENED, NOW + SILENT_SECONDS - 1) == ""
     told = describe_silence(OPENED, NOW + 12)
-    assert told == "no events for 12 s. If HemoStat is not running: hemostat all"
+    assert told == "HemoStat is not running: hemostat all (silent for 12 s)"
     assert describe_silence(after(event(heartbeat(), 12.0), at=12.0), NOW + 12.5) == ""
 
 
@@ -98,7 +98,8 @@ def test_events_of_the_history_do_not_end_the_silence():
 
 def test_lost_bus_is_reported_until_it_is_back():
     lost = apply_update(OPENED, FeedUpdate(lost="Redis is gone"), NOW)
-    assert describe_silence(lost, NOW) == "bus lost, retrying: Redis is gone"
+    said = describe_silence(lost, NOW)
+    assert said == "HemoStat is not running, or its Redis: hemostat all; retrying: Redis is gone"
     assert describe_silence(apply_update(lost, FeedUpdate(), NOW + 1), NOW + 1) == ""
 
 

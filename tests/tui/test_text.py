@@ -217,15 +217,23 @@ def test_long_reasons_are_cut_in_the_log():
 
 
 def test_open_incident_is_beside_its_container():
-    assert container_line(row(event(alert())), 80).rstrip().endswith("exited open")
+    assert container_line(row(event(alert())), 80).rstrip().endswith("exited")
 
 
 @pytest.mark.parametrize(
     ("changes", "glyph", "said"),
     [
-        ({}, "✓", "restart healed in 3.1 s"),
-        ({"outcome": Outcome.FAILED, "reason": Reason.NOT_VERIFIED}, "✗", "failed: not_verified"),
-        ({"outcome": Outcome.REFUSED, "reason": Reason.BUDGET_SPENT}, "■", "refused: budget_spent"),
+        ({}, "✓", "restarted, healed in 3.1 s"),
+        (
+            {"outcome": Outcome.FAILED, "reason": Reason.NOT_VERIFIED},
+            "✗",
+            "did not help: the failure is still there",
+        ),
+        (
+            {"outcome": Outcome.REFUSED, "reason": Reason.BUDGET_SPENT},
+            "■",
+            "not restarted: its budget is spent",
+        ),
     ],
 )
 def test_log_describes_the_outcome_in_words(changes, glyph, said):
@@ -244,7 +252,7 @@ def test_the_status_line_names_missing_stale_and_waiting_roles():
     shown = build_status(beats, (), (), expected=roles, now=NOW + 10)
     text = words.draw_status(shown, "dry-run", is_lost=False).plain
     assert "✗ responder missing" in text
-    assert "✗ analyzer STALE 10 s" in text
+    assert "✗ analyzer silent 10 s" in text
     assert "! monitor" in text
     assert "✓ alert lag 7" in text
     assert "✓ bus" in text

@@ -7,7 +7,8 @@ import msgspec
 
 from hemostat.core.diagnosis.case import EvalCase, EvidenceCase, compute_signature
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, MetricPoint
-from hemostat.core.history.incident_log import find_subject, format_event_line
+from hemostat.core.history.incident_log import find_subject
+from hemostat.core.history.sentences import format_event_line
 from hemostat.core.units import show_duration
 from hemostat.errors import EngineError, HemoStatError
 from hemostat.events import (

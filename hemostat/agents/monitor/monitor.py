@@ -23,7 +23,7 @@ from hemostat.core.detection import on_event, on_sample, probe, review
 from hemostat.core.detection.alert_rate import MINUTE_SECONDS, AlertRate
 from hemostat.core.detection.event_cursor import Cursor
 from hemostat.core.detection.event_queue import EventSpan
-from hemostat.core.detection.incidents import IncidentAlert
+from hemostat.core.detection.incidents import IncidentAlert, IncidentEnd
 from hemostat.core.detection.monitor_state import MonitorState, decode_state, encode_state
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.watched_container import WatchedContainer
@@ -340,7 +340,9 @@ class Monitor:
             container.usage = interrupt_tracker(container.usage)
         # Under the former name, an incident would be attributed to the container that has that name now.
         return (
-            self._registry.incidents.close_incidents(event.container.id) if event.action == "rename" else []
+            self._registry.incidents.close_incidents(event.container.id, end=IncidentEnd.RENAMED)
+            if event.action == "rename"
+            else []
         )
 
     # --- listing --------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from hemostat.agents.monitor.container_errors import ContainerErrors
 from hemostat.agents.monitor.death_watch import DeathWatch
 from hemostat.agents.monitor.inspections import Inspections
 from hemostat.core.detection import container_list, on_event
-from hemostat.core.detection.incidents import IncidentAlert
+from hemostat.core.detection.incidents import IncidentAlert, IncidentEnd
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.model import ContainerInfo, ListedContainer
@@ -154,7 +154,9 @@ class Reconciler:
         to the container that has that name now."""
         container = self._registry.get(info.ref.id)
         has_same_name = container is None or container.ref.name == info.ref.name
-        return [] if has_same_name else self._registry.incidents.close_incidents(info.ref.id)
+        if has_same_name:
+            return []
+        return self._registry.incidents.close_incidents(info.ref.id, end=IncidentEnd.RENAMED)
 
     def _judge(
         self, container: WatchedContainer, dead_since: float | None, now: float

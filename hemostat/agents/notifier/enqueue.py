@@ -9,7 +9,8 @@ what it has sent.
 import logging
 from collections.abc import Mapping, Sequence
 
-from hemostat.core.history.incident_log import find_subject, format_event_line
+from hemostat.core.history.incident_log import find_subject
+from hemostat.core.history.sentences import format_event_line
 from hemostat.core.metrics.definitions import NOTIFICATIONS, Count, DeliveryResult, ignore_count
 from hemostat.core.notify.notification import build_notification
 from hemostat.core.notify.routing import compute_due_time, is_incident_selected

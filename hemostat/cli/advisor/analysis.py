@@ -105,17 +105,17 @@ def show_analysis(options: Globals, recording: "EvalCase", *, advisor: str | Non
     case = recording.case
     click.echo(escape_controls(f"incident {case.incident}  {case.alert.container.name}  {case.alert.kind}"))
     for line in (
-        *format_diagnosis(result.verdict.diagnosis),
+        *format_diagnosis(result.verdict.diagnosis, case.alert.kind),
         format_row("action", format_action(result.verdict.action)),
     ):
         click.echo(escape_controls(line))
 
 
-def format_diagnosis(diagnosis: "Diagnosis") -> Iterator[str]:
+def format_diagnosis(diagnosis: "Diagnosis", kind: "Kind") -> Iterator[str]:
     """A full diagnosis, one line each."""
     from hemostat.core.history.timeline import explain_diagnosis
 
-    yield from (format_row(label, text) for label, text in explain_diagnosis(diagnosis))
+    yield from (format_row(label, text) for label, text in explain_diagnosis(diagnosis, kind))
 
 
 def format_row(label: str, text: str) -> str:

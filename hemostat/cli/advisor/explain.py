@@ -73,15 +73,22 @@ def explain(
 
 
 def format_incident(incident_log: "IncidentLog") -> Iterator[str]:
-    from hemostat.core.history.timeline import TimelineStage, build_timeline, explain_diagnosis, get_diagnosis
+    from hemostat.core.history.timeline import (
+        TimelineStage,
+        build_timeline,
+        explain_diagnosis,
+        format_head,
+        get_diagnosis,
+    )
 
     timeline = build_timeline(incident_log)
-    yield f"incident {timeline.incident}  {timeline.container.name}  {timeline.kind}  {timeline.status}"
+    yield format_head(timeline)
     told_at = 0.0
     for step in timeline.steps:
         moment = f"{datetime.fromtimestamp(step.time).astimezone():%Y-%m-%d %H:%M:%S}"
         diagnosis = get_diagnosis(step.event) if step.stage is TimelineStage.DIAGNOSIS else None
-        first, *rest = explain_diagnosis(diagnosis) if diagnosis else [(str(step.stage), step.text)]
+        parts = explain_diagnosis(diagnosis, timeline.kind) if diagnosis else [(str(step.stage), step.text)]
+        first, *rest = parts
         yield f"{'' if step.time == told_at else moment:<21}{analysis.format_row(*first)}"
         yield from (f"{'':21}{analysis.format_row(*each)}" for each in rest)
         told_at = step.time

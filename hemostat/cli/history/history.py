@@ -14,7 +14,7 @@ from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.local_time import format_local
 from hemostat.cli.output.terminal import write_json
 from hemostat.core.history.event_row import EventPosition, EventRow
-from hemostat.core.history.incident_log import format_event_line
+from hemostat.core.history.sentences import format_event_line
 from hemostat.core.text import escape_controls
 from hemostat.errors import DecodeError, UsageError
 from hemostat.events import DURABLE, Epoch

@@ -73,7 +73,7 @@ def list_(options: Globals, /, lines: int, **asked: Any) -> None:
     if options.json:
         write_json([_build_listed(incident_log) for incident_log in incident_logs])
         return
-    columns = ("incident", "began", "container", "kind", "status", "took")
+    columns = ("incident", "began", "container", "what", "status", "took")
     show_table(Table("Incidents", columns, [_make_row(incident_log) for incident_log in incident_logs]))
     if not incident_logs:
         click.echo("no stored incident matches")
@@ -109,7 +109,9 @@ def _build_listed(incident_log: "IncidentLog") -> ListedIncident:
 
 
 def _make_row(incident_log: "IncidentLog") -> Row:
+    from hemostat.core.history.brief import describe_state
     from hemostat.core.history.timeline import build_timeline
+    from hemostat.core.wording import describe_kind, describe_status
 
     seconds = build_timeline(incident_log).seconds
     took = "-" if seconds is None else show_duration(seconds)
@@ -118,8 +120,8 @@ def _make_row(incident_log: "IncidentLog") -> Row:
         incident_log.incident,
         format_local(incident_log.since),
         name,
-        str(incident_log.kind),
-        incident_log.status,
+        describe_kind(incident_log.kind),
+        describe_state(incident_log) or describe_status(incident_log.status),
         took,
     )
     return Row(cells, fault=incident_log.is_open)
@@ -195,10 +197,16 @@ def _find_beginning(records: "EventStore", name: str) -> Sequence[str]:
 
 def format_timeline(timeline: "IncidentTimeline", snapshots: "Sequence[EvidenceSnapshot]") -> Iterator[str]:
     from hemostat.core.evidence.render import build_sections, format_heading
-    from hemostat.core.history.timeline import TimelineStage, explain_diagnosis, format_spans, get_diagnosis
+    from hemostat.core.history.timeline import (
+        TimelineStage,
+        explain_diagnosis,
+        format_head,
+        format_spans,
+        get_diagnosis,
+    )
 
     took = "still open" if timeline.seconds is None else f"{show_duration(timeline.seconds)} in total"
-    yield f"incident {timeline.incident}  {timeline.container.name}  {timeline.kind}  {timeline.status}"
+    yield format_head(timeline)
     zone = time.strftime("%Z", time.localtime(timeline.began)) if 0 <= timeline.began < 1e11 else ""  # noqa: PLR2004
     yield f"on {timeline.host}, started {format_local(timeline.began)} {zone}, {took}"
     yield ""
@@ -206,7 +214,7 @@ def format_timeline(timeline: "IncidentTimeline", snapshots: "Sequence[EvidenceS
         diagnosis = get_diagnosis(step.event) if step.stage is TimelineStage.DIAGNOSIS else None
         after = f"+{show_duration(step.after)}"
         yield f"{format_local(step.time)}  {after:>14}  {step.stage:<12}  {step.text}"
-        for label, text in () if diagnosis is None else list(explain_diagnosis(diagnosis))[1:]:
+        for label, text in () if diagnosis is None else list(explain_diagnosis(diagnosis, timeline.kind))[1:]:
             yield f"{'':51}{label}: {text}"
     yield from ("", format_spans(timeline))
     for snapshot in snapshots:

@@ -11,6 +11,7 @@ from hemostat.cli.operator.decisions import by_option, find_user, open_operator,
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.core.history.incident_log import IncidentLog
+from hemostat.core.wording import describe_kind, describe_status
 from hemostat.errors import UsageError
 
 MIN_PREFIX_CHARACTERS: Final = 4
@@ -78,8 +79,8 @@ def find_open_incident(incident_logs: Sequence[IncidentLog], name: str) -> Incid
     """
     named = next((each for each in reversed(incident_logs) if each.incident == name), None)
     if named is not None and not named.is_open:
-        state = named.status.replace("_", " ")
-        raise UsageError(f"incident {name} is not open: it is {state}", hint="see: hemostat waiting")
+        state = describe_status(named.status)
+        raise UsageError(f"incident {name} is not open: {state}", hint="see: hemostat waiting")
     open_incidents = [each for each in incident_logs if each.is_open]
     matches = [named] if named else [each for each in open_incidents if name in _list_names(each)]
     if not matches and len(name) >= MIN_PREFIX_CHARACTERS and not _is_container(incident_logs, name):
@@ -87,7 +88,7 @@ def find_open_incident(incident_logs: Sequence[IncidentLog], name: str) -> Incid
     if len(matches) == 1:
         return matches[0]
     if matches:
-        ids = ", ".join(f"{each.incident} ({each.kind})" for each in matches[:3])
+        ids = ", ".join(f"{each.incident} ({describe_kind(each.kind)})" for each in matches[:3])
         raise UsageError(f"{len(matches)} open incidents match {name!r}", hint=f"give an id, such as {ids}")
     raise UsageError(f"no open incident is named {name!r}", hint="see: hemostat waiting")
 
@@ -102,7 +103,8 @@ def _list_names(incident_log: IncidentLog) -> tuple[str, str]:
 
 
 def _print(options: Globals, decision: str, incident_log: IncidentLog, by: str) -> None:
-    text = f"{decision}: {incident_log.kind} of {incident_log.container.name} ({incident_log.incident})"
+    what = f"{incident_log.container.name}, {describe_kind(incident_log.kind)}"
+    text = f"{decision}: {what} ({incident_log.incident})"
     result = IncidentDecision(
         incident=incident_log.incident,
         host=incident_log.host,

@@ -199,7 +199,7 @@ def _collect_answers(
     bus: "Bus", events: Iterator[Event | None], placed: PlacedOrders, timeout: float
 ) -> dict[str, Event]:
     """The final answer to each order that arrived in time, by incident. Interim states are printed."""
-    from hemostat.core.history.incident_log import format_event_line
+    from hemostat.core.history.sentences import format_event_line
 
     deadline, seen_ids = time.monotonic() + timeout, set[str]()
     answers: dict[str, Event] = {}
@@ -228,7 +228,7 @@ def _print_answers(
     options: Globals, placed: PlacedOrders, answers: Mapping[str, Event], timeout: float | None
 ) -> int:
     """`timeout`: None if the command does not wait for answers."""
-    from hemostat.core.history.incident_log import format_event_line
+    from hemostat.core.history.sentences import format_event_line
 
     if options.json:
         write_json([_build_answer(key, place, answers.get(key)) for key, place in placed.items()])

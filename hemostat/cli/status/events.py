@@ -13,7 +13,8 @@ from hemostat.cli.completion.names import complete_containers
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.terminal import fold_line, write_json
-from hemostat.core.history.incident_log import find_subject, format_event_line
+from hemostat.core.history.incident_log import find_subject
+from hemostat.core.history.sentences import format_event_line
 from hemostat.core.text import escape_controls
 from hemostat.errors import BusError
 from hemostat.events import DURABLE, TYPES, ContainerStats, Decided, Event, Heartbeat

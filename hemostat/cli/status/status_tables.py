@@ -17,6 +17,7 @@ from hemostat.core.remediation.circuit_breaker import BreakerState
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.remediation.restart_budget import RestartBudget
 from hemostat.core.units import show_duration, show_size
+from hemostat.core.wording import ACTION_WORDS, describe_kind
 
 AT_REST_CELLS: Final = ("closed", "-", "-")
 """Breaker, budget and holds of a row without information."""
@@ -57,7 +58,7 @@ def make_tables(status: SystemStatus, now: float, *, faults: bool = False) -> Se
         status = select_faults(status)
         limits = [row for row in limits if row.fault or row.cells[-1] != "-"]
     return (
-        Table("Open incidents", ("container", "what", "status", "for", "last"), _make_incident_rows(status)),
+        Table("Open incidents", ("container", "what", "for", "now"), _make_incident_rows(status)),
         Table("Roles", ("role", "state", "lag", "instance", "trouble"), _make_role_rows(status)),
         Table(
             "Containers",
@@ -72,16 +73,16 @@ def make_tables(status: SystemStatus, now: float, *, faults: bool = False) -> Se
 def _make_incident_rows(status: SystemStatus) -> list[Row]:
     return [
         Row(
-            (each.container, each.kind, _format_incident_status(each), show_duration(each.age), each.last),
+            (each.container, describe_kind(each.kind), show_duration(each.age), _describe_last(each)),
             fault=not each.acknowledged_by,
         )
         for each in status.incidents
     ]
 
 
-def _format_incident_status(incident: IncidentStatus) -> str:
+def _describe_last(incident: IncidentStatus) -> str:
     taken = f", acknowledged by {incident.acknowledged_by}" if incident.acknowledged_by else ""
-    return f"{incident.status}{taken}"
+    return f"{incident.last}{taken}"
 
 
 def _make_role_rows(status: SystemStatus) -> list[Row]:
@@ -104,7 +105,7 @@ def _format_troubles(role: RoleState) -> str:
 
 
 def _format_liveness(role: RoleState) -> str:
-    return f"STALE {show_duration(role.age)}" if role.stale else "running"
+    return f"silent for {show_duration(role.age)}" if role.stale else "running"
 
 
 def _make_container_row(each: ContainerState, several: bool) -> Row:
@@ -120,7 +121,7 @@ def _make_container_row(each: ContainerState, several: bool) -> Row:
         state,
         cpu + cpu_limit,
         memory + memory_limit,
-        ", ".join(each.incidents),
+        ", ".join(map(describe_kind, each.incidents)),
     )
     return Row(cells, fault=each.fault)
 
@@ -199,7 +200,7 @@ def _format_holds(pause: Pause | None, backoff: float, now: float, doing: Attemp
     if backoff > now:
         parts.append(f"back-off for another {show_duration(backoff - now)}")
     if isinstance(doing, Attempt):
-        parts.append(f"{doing.action} under way")
+        parts.append(f"{ACTION_WORDS[doing.action].doing}")
     elif doing:
         parts.append(f"{doing} under way")
     return ", ".join(parts) or "-"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from hemostat.core.detection import exits, restart_owner, stop_intent
-from hemostat.core.detection.incidents import Incident, IncidentAlert
+from hemostat.core.detection.incidents import Incident, IncidentAlert, IncidentEnd
 from hemostat.core.detection.jobs import is_session
 from hemostat.core.detection.registry import DEATH_KINDS, ContainerRegistry
 from hemostat.core.detection.restart_owner import EndedRun
@@ -180,7 +180,7 @@ def report_failed_restart(
     registry.stops.pop(info.ref.id, None)
     if is_known_dead(registry, info):
         return []
-    over = registry.incidents.close_incidents(info.ref.id, KINDS_ENDED_BY_DEATH)
+    over = registry.incidents.close_incidents(info.ref.id, KINDS_ENDED_BY_DEATH, IncidentEnd.SUPERSEDED)
     facts = [
         Evidence("taken_down", True),
         *_build_death_evidence(registry, info, info.exit_code, info.finished_at),
@@ -245,7 +245,7 @@ def _report_failure(
             Evidence("deaths", len(deaths)),
             *_build_death_evidence(registry, container.info, exit_code, since),
         ]
-        over = register.close_incidents(ref.id, list(DEATH_KINDS))
+        over = register.close_incidents(ref.id, list(DEATH_KINDS), IncidentEnd.SUPERSEDED)
         return over + registry.report_failure(
             container, Kind.CRASH_LOOP, since=since, now=now, window=tuned.loop_window, evidence=facts
         )

@@ -5,6 +5,7 @@ is not tried again. For that reason ended incidents are remembered for a while.
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -18,6 +19,18 @@ CRITICAL_KINDS: Final = frozenset(
 )
 MAX_DOWNSTREAM: Final = 20
 """Names of containers that depend on the failing one, in one alert."""
+
+
+class IncidentEnd(StrEnum):
+    """Why an incident is over although its condition has not ended: a fact of the alert that clears it."""
+
+    REMOVED = "removed"
+    STOPPED = "stopped"
+    REPLACED = "replaced"
+    """Its orchestrator runs another container instead."""
+    RENAMED = "renamed"
+    SUPERSEDED = "superseded"
+    """Another incident of the container describes its failure from now on."""
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -139,13 +152,15 @@ class IncidentRegister:
         return name, alert
 
     def close_incidents(
-        self, container_id: str, kinds: Collection[Kind] = tuple(Kind)
+        self, container_id: str, kinds: Collection[Kind] = tuple(Kind), end: IncidentEnd | None = None
     ) -> list[IncidentAlert]:
-        """Close the open incidents of these `kinds`, and return their alerts."""
+        """Close the open incidents of these `kinds`, and return their alerts, which name the `end` if it is
+        not that the condition has ended."""
         open_incidents = (self._open_incidents.pop((container_id, kind), None) for kind in kinds)
         over = [incident for incident in open_incidents if incident is not None]
         self._ended_incidents |= {incident.key: incident for incident in over}
-        return [(incident.id, _build_alert(incident, Phase.CLEARED)) for incident in over]
+        facts = () if end is None else (Evidence(end, value=True),)
+        return [(incident.id, _build_alert(incident, Phase.CLEARED, facts)) for incident in over]
 
     def forget(self, container_id: str) -> None:
         """Remove the ended incidents of a container that is gone. A new container may get its name."""
@@ -160,7 +175,7 @@ class IncidentRegister:
         return None if earlier.ended and since - earlier.ended >= self._relapse_window else earlier
 
 
-def _build_alert(incident: Incident, phase: Phase) -> HealthAlert:
+def _build_alert(incident: Incident, phase: Phase, evidence: tuple[Evidence, ...] = ()) -> HealthAlert:
     return HealthAlert(
         container=incident.container,
         kind=incident.kind,
@@ -168,4 +183,5 @@ def _build_alert(incident: Incident, phase: Phase) -> HealthAlert:
         since=incident.since,
         phase=phase,
         occurrence=incident.occurrence,
+        evidence=evidence,
     )

@@ -4,7 +4,7 @@ import msgspec
 
 from hemostat.core.detection import healthcheck as health
 from hemostat.core.detection import healthcheck_output, stop_intent
-from hemostat.core.detection.incidents import IncidentAlert
+from hemostat.core.detection.incidents import IncidentAlert, IncidentEnd
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.model import EngineEvent
@@ -55,7 +55,7 @@ def judge_health(registry: ContainerRegistry, container: WatchedContainer, now: 
         calm = registry.has_watched(tuned.flap_window, now) and health.is_calm(state, tuned, now)
         alerts += register.close_incidents(ref.id, [Kind.FLAPPING]) if calm else []
     elif health.is_flapping(state, tuned, now):
-        alerts += register.close_incidents(ref.id, [Kind.UNHEALTHY])
+        alerts += register.close_incidents(ref.id, [Kind.UNHEALTHY], IncidentEnd.SUPERSEDED)
         facts = [Evidence("changes", len(state.changes))]
         alerts += registry.report_failure(
             container,

@@ -21,7 +21,7 @@ from hemostat.core.dependencies.root_cause import (
 )
 from hemostat.core.dependencies.state import Observations
 from hemostat.core.detection import storm
-from hemostat.core.detection.incidents import Incident, IncidentAlert, IncidentRegister
+from hemostat.core.detection.incidents import Incident, IncidentAlert, IncidentEnd, IncidentRegister
 from hemostat.core.detection.jobs import explain_job, is_session
 from hemostat.core.detection.restart_owner import EndedRun, get_workload_key, is_predecessor, may_precede
 from hemostat.core.detection.stop_intent import (
@@ -183,7 +183,7 @@ class ContainerRegistry:
             self.clean_ends,
         ):
             entries.pop(container_id, None)
-        alerts = self.incidents.close_incidents(container_id)
+        alerts = self.incidents.close_incidents(container_id, end=IncidentEnd.REMOVED)
         self.incidents.forget(container_id)
         return alerts
 

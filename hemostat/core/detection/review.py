@@ -5,7 +5,7 @@ from typing import Final
 from hemostat.core.dependencies.root_cause import OWN_FAULT, HoldReason, RootCause
 from hemostat.core.detection import exits
 from hemostat.core.detection.healthcheck import has_settled
-from hemostat.core.detection.incidents import Incident, IncidentAlert
+from hemostat.core.detection.incidents import Incident, IncidentAlert, IncidentEnd
 from hemostat.core.detection.registry import DEATH_KINDS, ContainerRegistry
 from hemostat.core.detection.restart_owner import (
     find_orchestrator,
@@ -45,7 +45,8 @@ def prepare_review(registry: ContainerRegistry, now: float) -> None:
 def review_incident(registry: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
     """Close an incident that has ended, and raise it again if its hold is gone."""
     if _is_over(registry, incident, now):
-        return registry.incidents.close_incidents(incident.container.id, [incident.kind])
+        end = _find_end(registry, incident, now)
+        return registry.incidents.close_incidents(incident.container.id, [incident.kind], end)
     return [] if incident.held is None else _release(registry, incident, now)
 
 
@@ -147,6 +148,15 @@ def _is_over(registry: ContainerRegistry, incident: Incident, now: float) -> boo
     return min(now - info.started_at, now - incident.since) >= settle and _is_calm(
         registry, incident, container, now
     )
+
+
+def _find_end(registry: ContainerRegistry, incident: Incident, now: float) -> IncidentEnd | None:
+    """Why the incident is over; None if its condition has ended."""
+    container = registry.get(incident.container.id)
+    if container is None or container.info.is_running:
+        return None
+    is_replaced = _is_replaced(registry, incident, container, now)
+    return IncidentEnd.REPLACED if is_replaced else IncidentEnd.STOPPED
 
 
 def _is_replaced(

@@ -21,6 +21,7 @@ from hemostat.core.markup import ZERO_WIDTH_SPACE
 from hemostat.core.redact import redact
 from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
+from hemostat.core.wording import describe_kind, describe_status
 from hemostat.events import Epoch, Event, Kind, decode
 from hemostat.events.fields import renamed_to
 
@@ -65,8 +66,8 @@ def render_markdown(timeline: IncidentTimeline, snapshots: Sequence[EvidenceSnap
 def _render_lines(
     timeline: IncidentTimeline, snapshots: Sequence[EvidenceSnapshot], when: When
 ) -> Iterator[str]:
-    name, status = escape_markdown(timeline.container.name), timeline.status.replace("_", " ")
-    yield f"# {name}: {timeline.kind}, {status}"
+    name, status = escape_markdown(timeline.container.name), describe_status(timeline.status)
+    yield f"# {name}: {describe_kind(timeline.kind)}, {status}"
     yield ""
     took = "still open" if timeline.seconds is None else f"{show_duration(timeline.seconds)} in total"
     incident, host = escape_markdown(timeline.incident), escape_markdown(timeline.host)
@@ -99,9 +100,8 @@ def _render_reasons(timeline: IncidentTimeline) -> Iterator[str]:
         diagnosis = get_diagnosis(step.event)
         if step.stage is TimelineStage.DIAGNOSIS and diagnosis is not None:
             yield from ("", f"## Why, at {step.time - timeline.began:.1f} s", "")
-            yield from (
-                f"- **{label}** {escape_markdown(text)}" for label, text in explain_diagnosis(diagnosis)
-            )
+            parts = explain_diagnosis(diagnosis, timeline.kind)
+            yield from (f"- **{label}** {escape_markdown(text)}" for label, text in parts)
 
 
 def escape_markdown(text: str) -> str:

@@ -1,22 +1,16 @@
-"""Events as text for people: one line per event, and one log per incident."""
+"""Incidents, each with its events and the status that follows from them."""
 
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from hemostat.core.ledger.controls import ALL_CONTAINERS
-from hemostat.core.units import format_fact, show_duration, show_size
-from hemostat.core.usage.findings import DETAILS
 from hemostat.events import (
-    Action,
     Container,
-    ContainerStats,
     Decided,
     Event,
     FalseAlarm,
     HealthAlert,
-    Heartbeat,
     Kind,
     Order,
     Outcome,
@@ -34,19 +28,6 @@ UNFINISHED_STATUSES: Final = frozenset({"acting", "waiting", "awaiting_approval"
 """Statuses of an incident for which HemoStat still acts, or will."""
 PENDING_STATUSES: Final = frozenset({"acting", "waiting"})
 """Statuses of an order without an answer. Answered orders need no attention, whatever the answer."""
-COUNTED_KINDS: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
-"""Kinds that count events within a window, instead of reporting a lasting state."""
-
-DECISION_TEXTS: Final = {
-    Word.APPROVED: "approved: {}",
-    Word.REJECTED: "rejected: {}",
-    Word.PAUSED: "paused",
-    Word.RESUMED: "resumed",
-    Word.RESET: "breaker closed",
-    Word.ACKNOWLEDGED: "acknowledged",
-    Word.CLOSED: "incident closed",
-    Word.ACCEPTED: "audit trail accepted",
-}
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,34 +111,6 @@ def is_incident_decision(event: Event) -> bool:
     return isinstance(event.data, Decided) and event.data.what in {Word.ACKNOWLEDGED, Word.CLOSED}
 
 
-def format_event_line(event: Event) -> str:
-    """The event in one line, without its time and the container's name."""
-    match event.data:
-        case HealthAlert() as alert:
-            return _format_alert(alert)
-        case RemediationNeeded(action=action, diagnosis=diagnosis):
-            then = ", no action here" if action is Action.NONE else f" -> {action}"
-            return f"{diagnosis.cause}{then}: {'; '.join(diagnosis.reasons)}"
-        case FalseAlarm(diagnosis=diagnosis):
-            return f"{diagnosis.cause}, no action: {'; '.join(diagnosis.reasons)}"
-        case RemediationComplete() as completion:
-            return _format_outcome(completion)
-        case Order() | Decided() as person_event:
-            return _format_person_event(person_event, event.time)
-        case ContainerStats() | Heartbeat() as observation:
-            return _format_observation(observation)
-
-
-def _format_observation(observation: ContainerStats | Heartbeat) -> str:
-    if isinstance(observation, Heartbeat):
-        return f"{observation.role} alive, lag {observation.lag}" + (
-            f", {observation.trouble}" if observation.trouble else ""
-        )
-    cpu = "-" if observation.cpu is None else f"{observation.cpu:.1f}"
-    used = "-" if observation.memory is None else show_size(observation.memory)
-    return f"{observation.state.status} cpu {cpu} % memory {used}"
-
-
 def _find_acknowledgement(
     event: Event, before: Acknowledgement | None, *, ended: bool
 ) -> Acknowledgement | None:
@@ -201,49 +154,3 @@ def compute_status_after(event: Event, before: str) -> str:
         case _:
             status = before
     return status
-
-
-def _format_alert(alert: HealthAlert) -> str:
-    again = f" (no. {alert.occurrence})" if alert.occurrence > 1 else ""
-    again = f" relapsed{again}" if alert.relapsed else again
-    if alert.phase is Phase.CLEARED:
-        return f"{alert.kind} resolved"
-    facts = ", ".join(format_fact(item) for item in alert.evidence if item.name not in DETAILS)
-    if alert.downstream:
-        facts = ", ".join(filter(None, (facts, f"affects {_format_dependents(alert)}")))
-    within = "within" if alert.kind in COUNTED_KINDS else "for"
-    duration = f" {within} {show_duration(alert.window)}" if alert.window else ""
-    return f"{alert.kind}{again}{duration}: {facts}" if facts else f"{alert.kind}{again}{duration}"
-
-
-def _format_dependents(alert: HealthAlert) -> str:
-    """`web, worker and 7 more`."""
-    more = alert.downstream_count - len(alert.downstream)
-    return ", ".join(alert.downstream) + (f" and {more} more" if more > 0 else "")
-
-
-def _format_outcome(completion: RemediationComplete) -> str:
-    total = completion.durations.get("total")
-    outcome = (
-        "done"
-        if completion.kind is Kind.ORDERED and completion.outcome is Outcome.HEALED
-        else completion.outcome
-    )
-    took = f" in {show_duration(total)}" if total is not None and completion.outcome is Outcome.HEALED else ""
-    why = "" if completion.outcome is Outcome.HEALED else f": {completion.reason}"
-    detail = f" ({completion.detail})" if completion.detail else ""
-    action_text = "" if completion.action is Action.NONE else f"{completion.action} "
-    return f"{action_text}{outcome}{took}{why}{detail}"
-
-
-def _format_person_event(person_event: Order | Decided, time: float) -> str:
-    why = f" ({person_event.reason})" if person_event.reason else ""
-    if isinstance(person_event, Order):
-        order_text = f"{person_event.action} {person_event.parameters.get('resource', '')}".rstrip()
-        return (
-            f"{person_event.by} orders: {order_text}{', ignoring limits' if person_event.force else ''}{why}"
-        )
-    scope = ", all containers," if person_event.container == ALL_CONTAINERS else ""
-    length = "" if person_event.until is None else f" for {show_duration(person_event.until - time)}"
-    decision = DECISION_TEXTS[person_event.what].format(person_event.action)
-    return f"{decision}{length}{scope} by {person_event.by}{why}"

@@ -8,19 +8,19 @@ import msgspec
 from hemostat.core.history.incident_log import SETTLED_STATUSES, is_acknowledgement
 from hemostat.core.history.timeline import IncidentTimeline, TimelineStage, find_last_occurrence
 from hemostat.core.remediation.ladder import find_following_action, find_next_rung
-from hemostat.events import Action, Kind, Outcome, Reason, RemediationComplete, RemediationNeeded
+from hemostat.core.wording import ACTION_WORDS, OVER_TO_YOU, describe_status
+from hemostat.events import Action, Kind, Order, Outcome, Reason, RemediationComplete, RemediationNeeded
 
 
 class LadderRung(msgspec.Struct, frozen=True):
-    """`stands` is an outcome, or `requested`, `under way`, `next`."""
+    """`state` is an outcome, or `requested`, `under way`, `next`."""
 
     action: Action
-    stands: str
+    state: str
 
     @property
     def text(self) -> str:
-        actor = "escalation" if self.action is Action.NONE else str(self.action)
-        return f"{actor}: {self.stands.replace('_', ' ')}"
+        return f"{ACTION_WORDS[self.action].name}: {describe_status(self.state)}"
 
 
 def build_ladder(timeline: IncidentTimeline) -> tuple[LadderRung, ...]:
@@ -60,20 +60,25 @@ def _list_following_rungs(action: Action | None, kind: Kind) -> Iterator[LadderR
 
 WAITING_OUTCOMES: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
 
+INVESTIGATE: Final = (
+    f"{OVER_TO_YOU}: read its log (L). Repaired? restart it (R, hemostat order restart), "
+    "and close the incident (c, hemostat close)"
+)
+NO_BUDGET: Final = f"none before then. {OVER_TO_YOU.capitalize()}: remove the cause, or R restarts it now"
 NEXT_STEP_TEXTS: Final = {
-    Reason.PAUSED: "it continues after the pause: hemostat resume",
-    Reason.ROOT_ELSEWHERE: "it is evaluated again when that container is healthy",
-    Reason.MIN_HEALTHY: "it continues when enough replicas are healthy",
-    Reason.APPROVAL: "an operator approves or rejects it",
-    Reason.NEEDS_PERSON: "an operator must investigate",
-    Reason.GIVEN_UP: "an operator must investigate",
-    Reason.NOT_VIABLE: "an operator must provide what its start needs, or recreate it",
-    Reason.DRY_RUN: "none: a dry run takes no action",
-    Reason.PROTECTED: "none: the container is protected; an operator decides",
-    Reason.NOT_ALLOWED: "none: that action is not allowed for the container",
-    Reason.BUDGET_SPENT: "none before then: an operator can act, or remove the cause",
-    Reason.COOLDOWN: "none before then: an operator can act, or remove the cause",
-    Reason.BREAKER_OPEN: "none before then: an operator can act, or reset the breaker",
+    Reason.PAUSED: "it goes on after the pause: hemostat resume",
+    Reason.ROOT_ELSEWHERE: "it is diagnosed again when that is over",
+    Reason.MIN_HEALTHY: "it goes on when enough replicas are healthy",
+    Reason.APPROVAL: "your answer: w, then y or n; or the command in the line above",
+    Reason.NEEDS_PERSON: INVESTIGATE,
+    Reason.GIVEN_UP: INVESTIGATE,
+    Reason.NOT_VIABLE: f"{OVER_TO_YOU}: provide what its start needs, or recreate it",
+    Reason.DRY_RUN: "none: a dry run takes no action; the mode auto would",
+    Reason.PROTECTED: f"none: it is protected; {OVER_TO_YOU}",
+    Reason.NOT_ALLOWED: f"none: this action is not allowed for it; {OVER_TO_YOU}",
+    Reason.BUDGET_SPENT: NO_BUDGET,
+    Reason.COOLDOWN: NO_BUDGET,
+    Reason.BREAKER_OPEN: "none before then. Repaired? close the breaker (B, hemostat reset)",
     Reason.REJECTED: "none: an operator rejected it",
 }
 
@@ -90,10 +95,12 @@ def describe_next_step(timeline: IncidentTimeline) -> str:
             return (
                 "a notification is sent"
                 if action is Action.NONE
-                else f"the responder decides whether to {action}"
+                else f"the responder decides whether to {ACTION_WORDS[action].order}"
             )
         case RemediationComplete() as completion:
             return _STAGE_TEXTS.get(step.stage) or _describe_after(completion)
+        case Order(action=action):
+            return f"the responder decides whether to {ACTION_WORDS[action].order}"
     return "a diagnosis"
 
 
@@ -104,17 +111,22 @@ _STAGE_TEXTS: Final = {
 
 
 def _describe_after(completion: RemediationComplete) -> str:
-    if (
-        completion.kind is Kind.ORDERED
-        and completion.outcome is Outcome.REFUSED
-        and completion.reason is Reason.PAUSED
-    ):
-        return "none: run hemostat resume, then order it again"
+    if completion.kind is Kind.ORDERED and completion.outcome is not Outcome.WAITING:
+        return _describe_after_order(completion)
     following = find_following_action(completion)
     if following is Action.NONE:
         return "a notification is sent: no other action is available"
     if following is not None:
-        return f"{following} is the next action"
+        return f"then HemoStat tries to {ACTION_WORDS[following].order}"
     if completion.outcome is Outcome.FAILED and completion.reason is not Reason.GIVEN_UP:
         return "it exited again: a new alert follows"
     return NEXT_STEP_TEXTS.get(completion.reason, "none until the next alert")
+
+
+def _describe_after_order(completion: RemediationComplete) -> str:
+    """An order that was refused or failed is over: HemoStat does not try it again."""
+    if completion.reason is Reason.PAUSED:
+        return "none: run hemostat resume, then order it again"
+    if completion.reason in {Reason.APPROVAL, Reason.REJECTED}:
+        return NEXT_STEP_TEXTS[completion.reason]
+    return "none: an order is tried once"

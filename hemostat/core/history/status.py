@@ -5,15 +5,12 @@ from typing import Annotated, Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import (
-    IncidentLog,
-    build_incident_logs,
-    format_event_line,
-    is_acknowledgement,
-)
+from hemostat.core.history.incident_log import IncidentLog, build_incident_logs, is_acknowledgement
+from hemostat.core.history.sentences import format_event_line
 from hemostat.core.labels.mistakes import find_mistakes
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.text import list_names
+from hemostat.core.wording import describe_kind
 from hemostat.events import (
     ContainerStats,
     Epoch,
@@ -234,7 +231,7 @@ def _build_incident_status(incident_log: IncidentLog, now: float) -> IncidentSta
         since=incident_log.since,
         age=max(0.0, now - incident_log.since),
         last=format_event_line(own_steps[-1]),
-        problem=format_event_line(alerts[-1]) if alerts else str(incident_log.kind),
+        problem=format_event_line(alerts[-1]) if alerts else describe_kind(incident_log.kind),
         reason=outcomes[-1].reason if outcomes else "",
         acknowledged_by="" if note is None else note.by,
         acknowledgement="" if note is None else note.reason,

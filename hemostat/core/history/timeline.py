@@ -15,11 +15,12 @@ from hemostat.core.history.incident_log import (
     SETTLED_STATUSES,
     IncidentLog,
     compute_status_after,
-    format_event_line,
     is_incident_decision,
 )
+from hemostat.core.history.sentences import describe_proposal, format_event_line
 from hemostat.core.llm.validate import FALSE_ALARM
 from hemostat.core.units import show_duration
+from hemostat.core.wording import ACTION_WORDS, describe_cause, describe_kind, describe_status
 from hemostat.events import (
     Action,
     Container,
@@ -169,9 +170,9 @@ def get_diagnosis(event: Event) -> Diagnosis | None:
     return None
 
 
-def explain_diagnosis(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
-    """A diagnosis in full, as pairs of label and text."""
-    yield "diagnosis", _format_conclusion(diagnosis)
+def explain_diagnosis(diagnosis: Diagnosis, kind: Kind) -> Iterator[tuple[str, str]]:
+    """A diagnosis of a failure of this kind in full, as pairs of label and text."""
+    yield "diagnosis", _format_conclusion(diagnosis, kind)
     yield from (("because", reason) for reason in diagnosis.reasons)
     investigation = diagnosis.investigation
     if investigation is None:
@@ -236,11 +237,15 @@ def _describe_event(event: Event, requested_at: float) -> Iterator[tuple[Timelin
                 format_event_line(event),
             )
         case RemediationNeeded() as request:
-            yield TimelineStage.DIAGNOSIS, event.time, _format_conclusion(request.diagnosis)
+            yield (
+                TimelineStage.DIAGNOSIS,
+                event.time,
+                _format_conclusion(request.diagnosis, request.alert.kind),
+            )
             yield TimelineStage.DECISION, event.time, _format_request(request)
-        case FalseAlarm(diagnosis=diagnosis):
-            yield TimelineStage.DIAGNOSIS, event.time, _format_conclusion(diagnosis)
-            yield TimelineStage.DECISION, event.time, format_action(None)
+        case FalseAlarm(diagnosis=diagnosis, alert=alert):
+            yield TimelineStage.DIAGNOSIS, event.time, _format_conclusion(diagnosis, alert.kind)
+            yield TimelineStage.DECISION, event.time, describe_status("false_alarm")
         case RemediationComplete() as completion:
             yield from _describe_action(completion, event.time, requested_at)
             is_final = completion.outcome in {Outcome.HEALED, Outcome.FAILED}
@@ -255,17 +260,17 @@ def _describe_event(event: Event, requested_at: float) -> Iterator[tuple[Timelin
             yield TimelineStage.DECISION, event.time, format_event_line(event)
 
 
-def _format_conclusion(diagnosis: Diagnosis) -> str:
-    return f"{diagnosis.cause}, confidence {diagnosis.confidence:.2f}, by {diagnosis.advisor}"
+def _format_conclusion(diagnosis: Diagnosis, kind: Kind) -> str:
+    cause = describe_cause(diagnosis.cause, kind)
+    return f"{cause}, confidence {diagnosis.confidence:.2f}, by {diagnosis.advisor}"
 
 
 def _format_request(request: RemediationNeeded) -> str:
-    if request.action is Action.NONE:
-        return f"none, it waits for {request.alert.root}" if request.alert.root else "none, escalated"
+    proposal = describe_proposal(request)
     parameter_text = ", ".join(
         f"{name.replace('_', ' ')} {value}" for name, value in request.parameters.items()
     )
-    return f"{request.action}: {parameter_text}" if parameter_text else str(request.action)
+    return f"{proposal} ({parameter_text})" if parameter_text else proposal
 
 
 def _describe_action(
@@ -274,21 +279,28 @@ def _describe_action(
     act, verify = completion.durations.get("act"), completion.durations.get("verify", 0.0)
     if act is None or completion.outcome not in {Outcome.HEALED, Outcome.FAILED}:
         return
-    again = f", rung {completion.rung + 1} of the ladder" if completion.rung else ""
-    yield TimelineStage.ACTION, max(requested_at, end - verify - act), f"{completion.action}{again}"
+    again = f", action no. {completion.rung + 1} against it" if completion.rung else ""
+    doing = ACTION_WORDS[completion.action].doing
+    yield TimelineStage.ACTION, max(requested_at, end - verify - act), f"{doing}{again}"
     if completion.reason is not Reason.ENGINE_ERROR:
         yield (
             TimelineStage.VERIFICATION,
             max(requested_at, end - verify),
-            f"{_format_state(completion.before)} -> {_format_state(completion.after)}",
+            f"before: {_format_state(completion.before)}; now: {_format_state(completion.after)}",
         )
 
 
 def _format_state(state: State | None) -> str:
     if state is None:
         return "unknown"
-    exit_text = f" with {state.exit_code}" if state.status in {"exited", "dead"} else ""
+    exit_text = f" with code {state.exit_code}" if state.status in {"exited", "dead"} else ""
     return f"{state.status}{exit_text}" + (f", {state.health}" if state.health else "")
+
+
+def format_head(timeline: IncidentTimeline) -> str:
+    """The incident's id, container, failure and status."""
+    what = f"{describe_kind(timeline.kind)}, {describe_status(timeline.status)}"
+    return f"incident {timeline.incident}  {timeline.container.name}  {what}"
 
 
 def format_spans(timeline: IncidentTimeline) -> str:

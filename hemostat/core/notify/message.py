@@ -17,6 +17,7 @@ from hemostat.core.redact import redact
 from hemostat.core.settings.alert import FIELD_PATTERN, TEMPLATE_FIELDS, Topic
 from hemostat.core.text import escape_controls, truncate
 from hemostat.core.units import show_duration
+from hemostat.core.wording import OVER_TO_YOU, describe_kind
 from hemostat.events import Severity
 
 MAX_FACT_CHARACTERS: Final = 350
@@ -26,20 +27,37 @@ MAX_LISTED_INCIDENTS: Final = 20
 """Incidents named in a message about many."""
 
 HEADLINE_TEMPLATES: Final[Mapping[Topic, str]] = {
-    Topic.OPENED: "{container}: {kind}",
-    Topic.HEALED: "{container} is healed: {kind}",
-    Topic.ESCALATED: "{container} escalated: {kind}",
-    Topic.FAILED: "{container}: {action} failed",
-    Topic.REFUSED: "{container} escalated: {action} refused",
-    Topic.APPROVAL: "{container} waits for approval: {action}",
-    Topic.EXPIRED: "{container}: action on {kind} expired",
-    Topic.DRY_RUN: "{container}: {action} would run (dry run)",
-    Topic.OVER: "{container}: {kind} resolved",
+    Topic.OPENED: "{container}: {problem}",
+    Topic.HEALED: "{container} is healed: {problem}",
+    Topic.ESCALATED: "{container}: {problem}, over to you",
+    Topic.FAILED: "{container}: {done}",
+    Topic.REFUSED: "{container}: {done}",
+    Topic.APPROVAL: "{container}: {done}",
+    Topic.EXPIRED: "{container}: {done}",
+    Topic.DRY_RUN: "{container}: {problem}, {done}",
+    Topic.OVER: "{container}: {problem}, over by now",
     Topic.DECIDED: "{container}: {done}",
     Topic.GONE: "{container} needs attention",
     Topic.BACK: "{container} recovered",
     Topic.TEST: "HemoStat on {host}: test message",
 }
+
+TOPIC_TEXTS: Final[Mapping[Topic, str]] = {
+    Topic.OPENED: "open",
+    Topic.HEALED: "healed",
+    Topic.ESCALATED: OVER_TO_YOU,
+    Topic.FAILED: "not helped by an action",
+    Topic.REFUSED: "refused",
+    Topic.APPROVAL: "waiting for approval",
+    Topic.EXPIRED: "too late",
+    Topic.DRY_RUN: "dry run",
+    Topic.OVER: "over",
+    Topic.DECIDED: "decided by people",
+    Topic.GONE: "gone",
+    Topic.BACK: "back",
+    Topic.TEST: "test",
+}
+"""Topics in the title of a message about many incidents."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +102,7 @@ def build_digest(
         notifications, key=lambda notification: (not notification.needs_people, notification.time)
     )
     counts = Counter(notification.topic for notification in ordered)
-    counts_text = ", ".join(f"{count} {topic.replace('_', ' ')}" for topic, count in counts.most_common())
+    counts_text = ", ".join(f"{count} {TOPIC_TEXTS[topic]}" for topic, count in counts.most_common())
     lines = [
         f"{format_headline(notification, templates)} ({_sanitize(notification.host)})"
         for notification in ordered[:MAX_LISTED_INCIDENTS]
@@ -119,7 +137,10 @@ def _list_facts(notification: Notification) -> Iterator[tuple[str, str]]:
 def _get_field_text(notification: Notification, name: str) -> str:
     if name == "took":
         return show_duration(notification.took) if notification.took else ""
-    return str(getattr(notification, name)) or ("an action" if name == "action" else "")
+    if name == "problem":
+        return describe_kind(notification.kind)
+    fallbacks = {"action": "an action", "done": TOPIC_TEXTS[notification.topic]}
+    return str(getattr(notification, name)) or fallbacks.get(name, "")
 
 
 def _sanitize(text: str) -> str:

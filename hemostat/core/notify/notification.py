@@ -13,9 +13,11 @@ from typing import Final
 import msgspec
 
 from hemostat.core.detection.incidents import CRITICAL_KINDS
-from hemostat.core.history.incident_log import find_subject, format_event_line
+from hemostat.core.history.incident_log import find_subject
+from hemostat.core.history.sentences import format_event_line
 from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.core.settings.alert import Topic
+from hemostat.core.wording import describe_cause
 from hemostat.events import (
     Action,
     Container,
@@ -97,15 +99,15 @@ def build_notification(event: Event) -> Notification | None:
             return _make_notification(event, Topic.OVER, problem=format_event_line(event))
         case HealthAlert():
             return _make_notification(event, Topic.OPENED, problem=format_event_line(event))
-        case FalseAlarm(diagnosis=diagnosis):
-            return _make_notification(event, Topic.OVER, cause=_format_cause(diagnosis))
+        case FalseAlarm(diagnosis=diagnosis, alert=alert):
+            return _make_notification(event, Topic.OVER, cause=_format_cause(diagnosis, alert.kind))
         case Decided(container=container) if event.incident is None:
             return _notify_of_decision(event, container)
         case RemediationComplete(outcome=outcome) as completion if outcome in TOPICS_BY_OUTCOME:
             return _make_notification(
                 event,
                 Topic.DECIDED if _is_by_people(completion) else TOPICS_BY_OUTCOME[outcome],
-                cause=_format_cause(completion.diagnosis, ordered=completion.kind is Kind.ORDERED),
+                cause=_format_cause(completion.diagnosis, completion.kind),
                 action="" if completion.action is Action.NONE else completion.action,
                 result=format_event_line(event),
                 took=completion.durations.get("total", 0.0),
@@ -235,11 +237,9 @@ def _format_raised_alert(event: Event) -> str:
     )
 
 
-def _format_cause(diagnosis: Diagnosis, *, ordered: bool = False) -> str:
+def _format_cause(diagnosis: Diagnosis, kind: Kind) -> str:
     """The cause and the advisor that named it, or the operator who gave the order."""
-    cause_text = f"{diagnosis.cause} ({diagnosis.advisor}, {diagnosis.confidence:.0%})"
-    return ": ".join(
-        filter(
-            None, (f"ordered by {diagnosis.advisor}" if ordered else cause_text, "; ".join(diagnosis.reasons))
-        )
-    )
+    cause = describe_cause(diagnosis.cause, kind)
+    lead = f"{cause} ({diagnosis.advisor}, {diagnosis.confidence:.0%})"
+    lead = f"ordered by {diagnosis.advisor}" if kind is Kind.ORDERED else lead
+    return ": ".join(filter(None, (lead, "; ".join(diagnosis.reasons))))

@@ -9,6 +9,7 @@ from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.remediation import cleanup, policy
 from hemostat.core.remediation.decision import Act, Decision, DecisionInput, Refuse, Wait
 from hemostat.core.settings.responder import ResponderSettings
+from hemostat.core.wording import describe_reason
 from hemostat.events import (
     Action,
     Diagnosis,
@@ -23,7 +24,7 @@ from hemostat.events import (
 
 ORDERED_CAUSE: Final = "ordered"
 ALLOWED_TEXT: Final = "the limits allow it"
-NO_FORCE_TEXT: Final = "--force is ignored: responder.orders_override is not set"
+NO_FORCE_TEXT: Final = "--force is switched off here (responder.orders_override)"
 PREVIEW_LEASE_SECONDS: Final = 60.0
 """Placeholder, in seconds: the lease does not matter for a preview."""
 
@@ -67,7 +68,7 @@ def describe_decision(decision: Decision) -> str:
         case Refuse(reason=Reason.DRY_RUN):
             return "no action: the mode is dry-run"
         case Refuse(reason=reason, detail=detail):
-            return f"it will be refused: {reason} ({detail})"
+            return f"it will be refused: {describe_reason(reason, detail)}"
         case Wait(why=why):
             return f"it will wait: {why}"
     return ""

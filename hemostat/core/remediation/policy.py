@@ -53,6 +53,7 @@ from hemostat.core.settings.monitor import should_watch
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.trust import get_replica_group
 from hemostat.core.units import show_duration
+from hemostat.core.wording import describe_reason
 from hemostat.events import Action, Container, Kind, Reason, RemediationNeeded
 
 PEOPLE_RETRY_SECONDS: Final = 1.0
@@ -197,7 +198,7 @@ def find_scaling_objection(container: Container, limits: ResponderSettings, *, o
     if not should_watch(container):
         return "it is not watched"
     refusal = refuse_forbidden(container, Action.SCALE, limits, ordered=ordered)
-    return "" if refusal is None else f"{refusal.reason}, {refusal.detail}"
+    return "" if refusal is None else describe_reason(refusal.reason, refusal.detail)
 
 
 def _refuse_orchestrated(container: Container, action: Action, limits: ResponderSettings) -> Refuse | None:

@@ -12,8 +12,8 @@ from hemostat.core.units import Period, Seconds
 from hemostat.events import Kind, Severity
 
 TEMPLATE_FIELDS: Final = (
-    "container", "host", "project", "kind", "severity", "topic", "what", "cause", "action", "done", "took",
-    "incident",
+    "container", "host", "project", "kind", "problem", "severity", "topic", "what", "cause", "action", "done",
+    "took", "incident",
 )  # fmt: skip
 """Fields that a headline template may use, in braces."""
 

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from hemostat.core.history.incident_log import format_event_line
+from hemostat.core.history.sentences import format_event_line
 from hemostat.events import Event, Outcome, RemediationComplete
 from hemostat.tui.actions.build import OrderResult
 

@@ -248,18 +248,21 @@ def find_open_incident(state: DashboardState, incident: str) -> IncidentLog | No
 
 
 def format_silence(state: DashboardState, now: float) -> str:
-    """How long no event has arrived, `12 s`, or that the bus is lost. Empty while events arrive."""
+    """How long no event has arrived, `silent for 12 s`, or that the bus is lost. Empty while events
+    arrive."""
+    if state.lost:
+        return "no connection to Redis"
     silent = now - state.heard
-    return show_duration(float(int(silent))) if silent >= SILENT_SECONDS else "bus lost" * bool(state.lost)
+    return f"silent for {show_duration(float(int(silent)))}" if silent >= SILENT_SECONDS else ""
 
 
 def describe_silence(state: DashboardState, now: float) -> str:
     """A message about a silent or lost bus. Empty while events arrive."""
     if state.lost:
         # The important part comes first: narrow screens cut the end.
-        return f"bus lost, retrying: {state.lost}"
-    ago = format_silence(state, now)
-    return f"no events for {ago}. If HemoStat is not running: hemostat all" if ago else ""
+        return f"HemoStat is not running, or its Redis: hemostat all; retrying: {state.lost}"
+    silence = format_silence(state, now)
+    return f"HemoStat is not running: hemostat all ({silence})" if silence else ""
 
 
 def select_events(log: Sequence[Event], host: str, name: str) -> list[Event]:

@@ -15,6 +15,7 @@ from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.units import show_duration
+from hemostat.core.wording import describe_kind, describe_status
 from hemostat.events import ContainerStats, Event, State
 from hemostat.tui.data.state import select_events
 from hemostat.tui.render import charts, limits
@@ -254,8 +255,7 @@ def draw_incident(timeline: IncidentTimeline, width: int) -> Text:
     settled = timeline.status in SETTLED_STATUSES
     glyph, style = ("✓", GOOD) if settled else ("✗", BAD)
     took = "" if timeline.seconds is None else f" in {show_duration(timeline.seconds)}"
-    cause = f": {timeline.diagnosis.cause}" if timeline.diagnosis else ""
-    last = "" if settled else f", {timeline.steps[-1].text}"
-    text = f"{timeline.kind}, {timeline.status.replace('_', ' ')}{took}{cause}{last}"
+    last = "" if settled else f": {timeline.steps[-1].text}"
+    text = f"{describe_kind(timeline.kind)}, {describe_status(timeline.status)}{took}{last}"
     line = Text.assemble((f"{format_date(timeline.began)} ", FAINT), (f"{glyph} ", style))
     return line.append(fit(text, max(1, width - line.cell_len)))

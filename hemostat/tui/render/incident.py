@@ -21,6 +21,7 @@ from hemostat.core.history.timeline import (
     truncate_at_step,
 )
 from hemostat.core.units import show_duration
+from hemostat.core.wording import describe_kind, describe_status
 from hemostat.events import HealthAlert, Outcome, RemediationComplete
 from hemostat.tui.render import charts
 from hemostat.tui.render.charts import ChartLimits
@@ -75,11 +76,11 @@ def draw_title(incident: str, timeline: IncidentTimeline | None, position: str, 
         return Text.assemble(
             (" incident ", "bold reverse"), f"  {fit(incident, 20).rstrip()} is not in the log"
         )
-    stands = timeline.status.replace("_", " ")
+    problem, stands = describe_kind(timeline.kind), describe_status(timeline.status)
     style = GOOD if timeline.status in SETTLED_STATUSES else BAD
-    room = max(8, width - len(f" incident   : {timeline.kind}, {stands}  {position}"))
+    room = max(8, width - len(f" incident   : {problem}, {stands}  {position}"))
     name = fit(timeline.container.name, room).rstrip()
-    line = Text.assemble((" incident ", "bold reverse"), f"  {name}: {timeline.kind}, ", (stands, style))
+    line = Text.assemble((" incident ", "bold reverse"), f"  {name}: {problem}, ", (stands, style))
     line.append(f"  {position}", FAINT).truncate(width)
     return line
 
@@ -164,7 +165,7 @@ def _draw_reasons(
     if then.diagnosis is None:
         yield Text("no diagnosis yet", FAINT)
     else:
-        for label, text in explain_diagnosis(then.diagnosis):
+        for label, text in explain_diagnosis(then.diagnosis, then.kind):
             yield from draw_row(label, text, width)
 
 

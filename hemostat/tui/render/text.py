@@ -7,7 +7,8 @@ from typing import Final
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from hemostat.core.history.incident_log import find_subject, format_event_line
+from hemostat.core.history.incident_log import find_subject
+from hemostat.core.history.sentences import format_event_line
 from hemostat.core.history.status import RoleState, SystemStatus
 from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.core.text import escape_controls
@@ -45,7 +46,8 @@ def _name_subject(event: Event) -> str:
 def draw_title(containers: int, incidents: int, hidden: Sequence[str], stale: str) -> Text:
     """The title.
 
-    `hidden`: active filters, so that hidden containers are not taken for gone. `stale`: time of silence.
+    `hidden`: active filters, so that hidden containers are not taken for gone. `stale`: that no event
+    has arrived for a while.
     """
     incident_text = (
         (f"✗ {_format_count(incidents, 'open incident')}", BAD) if incidents else ("✓ no open incident", GOOD)
@@ -56,7 +58,7 @@ def draw_title(containers: int, incidents: int, hidden: Sequence[str], stale: st
         (" HemoStat ", "bold reverse"), f"  {_format_count(containers, 'container')}  ", incident_text
     )
     if stale:
-        text.append(f"  ! STALE {stale} ", "bold red reverse")
+        text.append(f"  ! {stale} ", "bold red reverse")
     for each in hidden:
         text.append(f"  [{escape_controls(each)}]", "bold")
     return text
@@ -102,7 +104,7 @@ def draw_notice(status: SystemStatus, silence: str, approvals: str = "") -> Text
 def draw_role(role: RoleState) -> list[Text]:
     """The full status of one role."""
     style = BAD if role.fault else PLAIN
-    state = f"✗ STALE {show_duration(float(int(role.age)))}" if role.stale else f"✓ {_format_age(role.age)}"
+    state = f"✗ silent {show_duration(float(int(role.age)))}" if role.stale else f"✓ {_format_age(role.age)}"
     where = f"{fit(role.role, 10)} {fit(role.host, 16)} {fit(role.instance, 20)}"
     lines = [Text(f"{where} {fit(state, 16)} lag {role.lag}", style)]
     troubles = filter(None, (role.trouble, *role.warnings))
@@ -112,7 +114,7 @@ def draw_role(role: RoleState) -> list[Text]:
 def _format_role(role: RoleState) -> tuple[str, str]:
     lag = f" lag {role.lag}" if role.lag else ""
     if role.stale:
-        return f"✗ STALE {show_duration(float(int(role.age)))}{lag}", BAD
+        return f"✗ silent {show_duration(float(int(role.age)))}{lag}", BAD
     # The age of a timely heartbeat would be redrawn every second.
     age = f" {_format_age(role.age)}" if role.age >= LATE_SECONDS else ""
     return (f"!{age}{lag}", BAD) if role.trouble else (f"✓{age}{lag}", GOOD)

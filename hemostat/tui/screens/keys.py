@@ -37,17 +37,17 @@ OTHER_BINDINGS: Final[list[BindingType]] = [
     make_binding("S", "reverse", "Reverse", "reverse", "reverse the order; faults stay first"),
     make_binding("asterisk", "mark_all", "Mark all", "mark-all", "mark all visible containers, or none"),
     make_binding("c", "columns", "Columns", "columns", "select the columns"),
-    make_binding("l", "only", "Its log", "log", "show only events of this container, or all"),
-    make_binding("v", "log", "Log", "show-log", "show or hide the remediation log"),
+    make_binding("l", "only", "Its events", "log", "show only events of this container, or all"),
+    make_binding("v", "log", "Events", "show-log", "show or hide the events"),
     make_binding(
         "left_square_bracket",
         "scroll_lines('log', -1)",
-        "Log up",
+        "Events up",
         "log-up",
-        "scroll the remediation log back",
+        "scroll the events back",
     ),
     make_binding(
-        "right_square_bracket", "scroll_lines('log', 1)", "Log down", "log-down", "scroll it forward"
+        "right_square_bracket", "scroll_lines('log', 1)", "Events down", "log-down", "scroll it forward"
     ),
     make_binding("r", "roles", "Roles", "roles", "show the roles: heartbeats, lag, errors"),
 ]

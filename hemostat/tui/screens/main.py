@@ -1,4 +1,4 @@
-"""The main screen: the containers, and the remediation log beside or below them.
+"""The main screen: the containers, and the events beside or below them.
 
 Large screens are imported when they are opened, so that this one appears sooner.
 """
@@ -165,7 +165,7 @@ class MainScreen(ActionScreen):
         log = self.model.state.log
         events = select_events(log, *chosen.place) if chosen else log
         self.update_static(
-            "caption", Text("remediation log" + (f" of {escape_controls(chosen.name)}" if chosen else ""))
+            "caption", Text("events" + (f" of {escape_controls(chosen.name)}" if chosen else ""))
         )
         if len(self._log_lines) > 2 * MAX_LOG_EVENTS:
             self._log_lines.clear()

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.history.brief import describe_incident
 from hemostat.core.history.incident_log import LEFT_TO_PEOPLE, IncidentLog
 from hemostat.core.history.status import format_state
 from hemostat.core.ledger.controls import Pause
@@ -137,9 +138,8 @@ def _make_row(
         received=stats.received,
         sent=stats.sent,
         restarts=state.restart_count,
-        incident=", ".join(
-            f"{incident_log.kind} {incident_log.status.replace('_', ' ')}{_describe_note(incident_log)}"
-            for incident_log in unwell
+        incident="; ".join(
+            f"{describe_incident(incident_log)}{_describe_note(incident_log)}" for incident_log in unwell
         ),
         fault=bool(unwell) or fault,
         trail=trail,

@@ -25,9 +25,9 @@ def when(time: float) -> str:
 def test_export_contains_every_part():
     text = render_markdown(made(told()), [kept()], when)
     for part in (
-        "# web: unhealthy, healed",
-        "| T+0.0 | 20 ms | alert | unhealthy: failing streak 3",
-        "| T+6.7 | 2 s | outcome | restart healed in 2.5 s |",
+        "# web: health check fails, healed",
+        "| T+0.0 | 20 ms | alert | health check fails; failing streak 3",
+        "| T+6.7 | 2 s | outcome | restarted, healed in 2.5 s |",
         "Detected 20 ms, diagnosed 4.2 s",
         "- **quoted** log: pool exhausted, 40 of 40 in use",
         "- restart: healed",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hemostat.core.history.incident_log import build_incident_logs, find_subject, format_event_line
-from hemostat.events import Action, Evidence, FalseAlarm, Kind, Outcome, Phase, Reason, Word
+from hemostat.core.history.incident_log import build_incident_logs, find_subject
+from hemostat.events import FalseAlarm, Kind, Outcome, Word
 from tests.support.samples import (
     CLEARED,
     DIAGNOSIS,
@@ -90,52 +90,6 @@ def test_global_decision_is_not_an_incident():
 def test_last_values_are_not_in_the_log():
     assert build_incident_logs([event(stats()), event(heartbeat())]) == []
     assert find_subject(event(heartbeat())) is None
-
-
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        (alert(), "exited: exit code 1"),
-        (order(), "ann@h orders: restart (it is slow)"),
-        (
-            order(action=Action.SCALE, parameters={"resource": "cpu"}, force=True, reason=""),
-            "ann@h orders: scale cpu, ignoring limits",
-        ),
-        (complete(kind=Kind.ORDERED), "restart done in 3.1 s"),
-        (
-            complete(kind=Kind.ORDERED, outcome=Outcome.REFUSED, reason=Reason.PAUSED),
-            "restart refused: paused",
-        ),
-        (decided(container="web", until=None), "paused by ann@h (deploy)"),
-        (
-            decided(what=Word.REJECTED, container="web", until=None, action=Action.START),
-            "rejected: start by ann@h (deploy)",
-        ),
-        (alert(occurrence=3, evidence=()), "exited (no. 3)"),
-        (alert(phase=Phase.CLEARED), "exited resolved"),
-        (
-            alert(
-                kind=Kind.CPU_HIGH,
-                window=10.0,
-                evidence=(Evidence("cpu", 97.46, "%"), Evidence("memory", 1048576.0, "B")),
-            ),
-            "cpu_high for 10 s: cpu 97.46 %, memory 1.0 MiB",
-        ),
-        (alert(evidence=(Evidence("growth", 2048.0, "B/s"),)), "exited: growth 2.0 KiB/s"),
-        (needed(), "crash -> restart: exit code 1; nobody asked for it"),
-        (FALSE_ALARM, "crash, no action: exit code 1; nobody asked for it"),
-        (complete(), "restart healed in 3.1 s"),
-        (
-            complete(outcome=Outcome.REFUSED, reason=Reason.COOLDOWN, detail="for another 5 min"),
-            "restart refused: cooldown (for another 5 min)",
-        ),
-        (stats(), "running cpu 12.5 % memory 64.0 MiB"),
-        (stats(cpu=None, memory=None), "running cpu - % memory -"),
-        (heartbeat(lag=2, trouble="no Redis"), "monitor alive, lag 2, no Redis"),
-    ],
-)
-def test_event_is_formatted_in_one_line(data, text):
-    assert format_event_line(event(data)) == text
 
 
 def test_acknowledgement_lasts_until_another_occurrence():

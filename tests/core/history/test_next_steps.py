@@ -28,7 +28,7 @@ def test_alert_waits_for_a_diagnosis():
 
 
 def test_request_waits_for_the_responder():
-    assert tell(alert(), needed()) == "the responder decides whether to restart"
+    assert tell(alert(), needed()) == "the responder decides whether to restart it"
     assert tell(alert(), needed(action=Action.NONE)) == "a notification is sent"
 
 
@@ -51,7 +51,7 @@ def test_order_during_a_pause_is_to_be_ordered_again():
     paused = {"outcome": Outcome.REFUSED, "reason": Reason.PAUSED}
     again = "none: run hemostat resume, then order it again"
     assert tell(alert(kind=Kind.ORDERED), complete(kind=Kind.ORDERED, **paused)) == again
-    assert tell(alert(), complete(**paused)) == "it continues after the pause: hemostat resume"
+    assert tell(alert(), complete(**paused)) == "it goes on after the pause: hemostat resume"
     rejected = complete(kind=Kind.ORDERED, outcome=Outcome.REFUSED, reason=Reason.REJECTED)
     assert tell(alert(kind=Kind.ORDERED), rejected) == "none: an operator rejected it"
     waiting = complete(kind=Kind.ORDERED, outcome=Outcome.WAITING, reason=Reason.PAUSED)
@@ -63,7 +63,7 @@ def test_requested_action_and_those_after_it_are_the_ladder():
     assert first == "restart: requested"
     assert rest
     assert all(text.endswith(": next") for text in rest)
-    assert rest[-1] == "escalation: next"
+    assert rest[-1] == "over to you: next"
 
 
 def test_healed_incident_has_only_the_actions_tried():
@@ -72,5 +72,5 @@ def test_healed_incident_has_only_the_actions_tried():
 
 def test_action_that_waits_has_the_same_actions_after_it():
     waits = complete(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL)
-    assert climb(alert(), needed(), waits)[0] == "restart: awaiting approval"
+    assert climb(alert(), needed(), waits)[0] == "restart: waits for approval"
     assert climb(alert(), needed(), waits)[1:] == climb(alert(), needed())[1:]

@@ -75,8 +75,8 @@ def test_healed_incident_has_all_steps_with_durations():
         (TimelineStage.OUTCOME, 2.0),
     ]
     assert [step.status for step in steps] == ["open", "acting", "acting", "acting", "verifying", "healed"]
-    assert steps[4].text == "exited with 1 -> running, healthy"
-    assert steps[5].text == "restart healed in 2.9 s"
+    assert steps[4].text == "before: exited with code 1; now: running, healthy"
+    assert steps[5].text == "restarted, healed in 2.9 s"
 
 
 def test_diagnosis_of_an_incident_is_the_latest_whatever_follows():
@@ -86,7 +86,9 @@ def test_diagnosis_of_an_incident_is_the_latest_whatever_follows():
 
 def test_state_that_could_not_be_read_is_unknown():
     healed = event(complete(before=DIED, after=None, durations={"act": 0.3, "verify": 2.0}), 3.0)
-    assert "exited with 1 -> unknown" in [step.text for step in told(ALERT, ASKED, healed).steps]
+    assert "before: exited with code 1; now: unknown" in [
+        step.text for step in told(ALERT, ASKED, healed).steps
+    ]
 
 
 def test_order_is_a_decision_with_any_outcome():
@@ -94,7 +96,7 @@ def test_order_is_a_decision_with_any_outcome():
     for status, steps in (("acting", [order]), ("healed", [order, event(complete(), 9, incident="i2")])):
         whole = told(*steps)
         assert (whole.status, whole.steps[0].stage) == (status, TimelineStage.DECISION)
-        assert "orders: restart" in whole.steps[0].text
+        assert "asks for a restart" in whole.steps[0].text
 
 
 def test_total_duration_is_split_by_phase():
@@ -147,9 +149,9 @@ def test_condition_cleared_in_verification_is_in_order():
     early = event(alert(phase=Phase.CLEARED), 2.0)
     whole = told(ALERT, ASKED, early, HEALED)
     assert [step.text for step in whole.steps][-3:] == [
-        "exited with 1 -> running, healthy",
-        "exited resolved",
-        "restart healed in 2.9 s",
+        "before: exited with code 1; now: running, healthy",
+        "runs again",
+        "restarted, healed in 2.9 s",
     ]
     assert [step.status for step in whole.steps][-3:] == ["verifying", "verifying", "healed"]
     assert whole.seconds == pytest.approx(3.02)
@@ -164,12 +166,12 @@ def test_failed_engine_call_has_no_verification():
 @pytest.mark.parametrize(
     ("end", "text"),
     [
-        (refused(Reason.BUDGET_SPENT, detail="3 of 3"), "restart refused: budget_spent (3 of 3)"),
+        (refused(Reason.BUDGET_SPENT, detail="3 of 3"), "not restarted: its budget is spent (3 of 3)"),
         (
-            refused(Reason.APPROVAL, Outcome.AWAITING_APPROVAL, detail="hemostat approve abc"),
-            "restart awaiting_approval: approval (hemostat approve abc)",
+            refused(Reason.APPROVAL, Outcome.AWAITING_APPROVAL, detail="restart? hemostat approve abc"),
+            "may I restart it? hemostat approve abc",
         ),
-        (event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), 0.2), "false_alarm"),
+        (event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), 0.2), "no action needed"),
     ],
 )
 def test_refused_action_is_a_decision_with_its_reason(end, text):
@@ -210,7 +212,7 @@ def test_reasons_are_shown_in_full():
         reused=True,
     )
     diagnosis = msgspec.structs.replace(DIAGNOSIS, investigation=made)
-    assert list(explain_diagnosis(diagnosis)) == [
+    assert list(explain_diagnosis(diagnosis, Kind.EXITED)) == [
         ("diagnosis", "crash, confidence 0.90, by rules"),
         ("because", "exit code 1"),
         ("because", "nobody asked for it"),
@@ -226,17 +228,17 @@ def test_reasons_are_shown_in_full():
     ("events", "rungs"),
     [
         ([ALERT], []),
-        ([ALERT, ASKED], ["restart: requested", "escalation: next"]),
+        ([ALERT, ASKED], ["restart: requested", "over to you: next"]),
         ([ALERT, ASKED, HEALED], ["restart: healed"]),
-        ([ALERT, ASKED, failed(kind=Kind.UNHEALTHY)], ["restart: failed", "escalation: next"]),
+        ([ALERT, ASKED, failed(kind=Kind.UNHEALTHY)], ["restart: did not help", "over to you: next"]),
         # Its new death is alerted anew.
-        ([ALERT, ASKED, failed(after=DIED)], ["restart: failed"]),
+        ([ALERT, ASKED, failed(after=DIED)], ["restart: did not help"]),
         (
             [
                 event(alert(kind=Kind.OOM)),
                 event(needed(alert=alert(kind=Kind.OOM), action=Action.SCALE), 0.1),
             ],
-            ["scale: requested", "restart: next", "escalation: next"],
+            ["higher limit: requested", "restart: next", "over to you: next"],
         ),
         (
             [
@@ -245,12 +247,12 @@ def test_reasons_are_shown_in_full():
                 failed(Action.SCALE, kind=Kind.OOM),
                 event(needed(alert=alert(kind=Kind.OOM), rung=1), 3.1),
             ],
-            ["scale: failed", "restart: requested", "escalation: next"],
+            ["higher limit: did not help", "restart: requested", "over to you: next"],
         ),
         ([ALERT, ASKED, refused(Reason.COOLDOWN)], ["restart: refused"]),
         (
             [ALERT, ASKED, refused(Reason.APPROVAL, Outcome.AWAITING_APPROVAL)],
-            ["restart: awaiting approval", "escalation: next"],
+            ["restart: waits for approval", "over to you: next"],
         ),
     ],
 )
@@ -260,7 +262,7 @@ def test_ladder_shows_each_step(events, rungs):
 
 def test_ladder_shows_the_running_action():
     acting = truncate_at_step(told(ALERT, ASKED, failed(kind=Kind.UNHEALTHY)), 3)
-    assert [rung.text for rung in build_ladder(acting)] == ["restart: under way", "escalation: next"]
+    assert [rung.text for rung in build_ladder(acting)] == ["restart: under way", "over to you: next"]
 
 
 @pytest.mark.parametrize(
@@ -270,7 +272,7 @@ def test_ladder_shows_the_running_action():
         ([ALERT, ASKED], "the responder decides whether to restart"),
         ([ALERT, ASKED, HEALED], "none: another failure raises"),
         ([ALERT, ASKED, failed(kind=Kind.UNHEALTHY)], "a notification is sent: no other action"),
-        ([ALERT, ASKED, failed(Action.SCALE, kind=Kind.OOM)], "restart is the next action"),
+        ([ALERT, ASKED, failed(Action.SCALE, kind=Kind.OOM)], "then HemoStat tries to restart it"),
         ([ALERT, ASKED, failed(after=DIED)], "it exited again"),
         ([ALERT, ASKED, refused(Reason.BUDGET_SPENT)], "none before then"),
         ([ALERT, refused(Reason.PAUSED, Outcome.WAITING)], "hemostat resume"),

@@ -59,10 +59,13 @@ def test_action_begins_after_its_request():
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({}, "restart"),
-        ({"parameters": {"stop_timeout": 5, "resource": "cpu"}}, "restart: stop timeout 5, resource cpu"),
-        ({"action": Action.NONE}, "none, escalated"),
-        ({"action": Action.NONE, "alert": alert(root="db")}, "none, it waits for db"),
+        ({}, "a restart should help"),
+        (
+            {"parameters": {"stop_timeout": 5, "resource": "cpu"}},
+            "a restart should help (stop timeout 5, resource cpu)",
+        ),
+        ({"action": Action.NONE}, "no action would help"),
+        ({"action": Action.NONE, "alert": alert(root="db")}, "waits for db to come back"),
     ],
 )
 def test_decision_names_the_action_or_what_it_waits_for(changes, text):
@@ -75,17 +78,17 @@ def test_decision_names_the_action_or_what_it_waits_for(changes, text):
         (None, "unknown"),
         (State(status="running"), "running"),
         (State(status="running", exit_code=0, health="unhealthy"), "running, unhealthy"),
-        (State(status="exited", exit_code=137), "exited with 137"),
-        (State(status="dead", exit_code=1), "dead with 1"),
+        (State(status="exited", exit_code=137), "exited with code 137"),
+        (State(status="dead", exit_code=1), "dead with code 1"),
     ],
 )
 def test_verification_names_the_state_before_and_after(state, text):
     done = complete(durations=DURATIONS, before=state, after=State(status="running", health="healthy"))
-    assert build(ALERT, REQUESTED, event(done, 4.0)).steps[4].text == f"{text} -> running, healthy"
+    assert build(ALERT, REQUESTED, event(done, 4.0)).steps[4].text == f"before: {text}; now: running, healthy"
 
 
 def test_further_action_names_its_rung():
-    for rung, text in ((0, "restart"), (1, "restart, rung 2 of the ladder")):
+    for rung, text in ((0, "restarting it"), (1, "restarting it, action no. 2 against it")):
         done = event(complete(durations=DURATIONS, rung=rung), 4.0)
         assert build(ALERT, REQUESTED, done).steps[3].text == text
 
@@ -101,7 +104,8 @@ def test_false_alarm_is_a_diagnosis_and_a_decision():
     timeline = build(ALERT, event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), 1.0))
     assert [step.stage for step in timeline.steps] == ["alert", "diagnosis", "decision"]
     assert timeline.steps[1].text == "crash, confidence 0.90, by rules"
-    assert timeline.steps[2].text == format_action(None) != format_action(Action.NONE) == "none"
+    assert timeline.steps[2].text == "no action needed"
+    assert format_action(None) != format_action(Action.NONE) == "none"
     assert timeline.diagnosis == DIAGNOSIS
     assert get_diagnosis(ALERT) is None
 

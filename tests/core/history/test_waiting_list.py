@@ -82,7 +82,7 @@ def test_why_is_the_last_event_before_the_acknowledgement():
     taken = event(decided(what=Word.ACKNOWLEDGED), 3, incident="i")
     (item,) = look(*left("i", 0, reason=Reason.NEEDS_PERSON), taken)
     assert item.why.startswith(str(Kind.EXITED))
-    assert "needs_person" in item.why
+    assert "over to you" in item.why
 
 
 def test_role_with_trouble_waits_for_a_check():

@@ -22,9 +22,9 @@ def test_message_has_headline_facts_and_command():
     assert message.title == "web is healed: exited"
     assert message.facts == (
         ("Where", "web on h, project shop"),
-        ("What", "exited: exit code 1"),
+        ("What", "exited with code 1"),
         ("Why", "crash: exit code 1"),
-        ("Outcome", "restart healed in 3.1 s"),
+        ("Outcome", "restarted, healed in 3.1 s"),
         ("Took", "3.1 s"),
     )
     assert message.more == "hemostat explain i1"
@@ -78,8 +78,8 @@ def test_digest_lists_incidents_that_need_people_first():
         make_notification(Topic.HEALED, float(n), incident=f"i{n}", container=f"web-{n}") for n in range(30)
     ]
     message = build_digest([*many, make_notification(Topic.ESCALATED, 99.0, severity=Severity.CRITICAL)], {})
-    assert message.title == "31 incidents: 30 healed, 1 escalated"
-    assert message.lines[0] == "web escalated: exited (h)"
+    assert message.title == "31 incidents: 30 healed, 1 over to you"
+    assert message.lines[0] == "web: exited, over to you (h)"
     assert message.lines[MAX_LISTED_INCIDENTS:] == ("and 11 more",)
     assert (message.topic, message.severity) == (Topic.ESCALATED, Severity.CRITICAL)
 
@@ -131,5 +131,5 @@ def test_digest_has_the_highest_severity_and_the_hosts():
         {},
     )
     assert message.severity is Severity.CRITICAL
-    assert message.title == "3 incidents: 2 opened, 1 dry run"
+    assert message.title == "3 incidents: 2 open, 1 dry run"
     assert [line[-3:] for line in message.lines] == ["(a)", "(b)", "(h)"]

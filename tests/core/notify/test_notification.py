@@ -60,10 +60,10 @@ def test_remediation_notification_has_all_facts():
         severity=Severity.CRITICAL,
         kind="exited",
         project="shop",
-        what="exited: exit code 1",
+        what="exited with code 1",
         cause="crash (rules, 90%): exit code 1; nobody asked for it",
         action="restart",
-        done="restart healed in 3.1 s",
+        done="restarted, healed in 3.1 s",
         took=3.1,
     )
 

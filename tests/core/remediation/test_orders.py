@@ -284,7 +284,7 @@ def test_preview_shows_the_action(wanted, words):
             ORDERED,
             Controls(),
             LIMITS,
-            f"it will be refused: budget_spent (10 of 10 orders in 1 h, again in 10 min; {SET_BY})",
+            f"it will be refused: its budget is spent (10 of 10 orders in 1 h, again in 10 min; {SET_BY})",
         ),
         ((attempt(5.0),), Controls(), LIMITS, "it will wait: back-off of 10 s"),
         ((), Controls(), ResponderSettings(mode="dry-run"), "no action: the mode is dry-run"),
@@ -292,7 +292,7 @@ def test_preview_shows_the_action(wanted, words):
             (),
             Controls(pauses={"web": PAUSED}),
             LIMITS,
-            "it will be refused: paused (by ann: resume, then order it again)",
+            "it will be refused: paused by ann: resume, then order it again",
         ),
     ],
 )
