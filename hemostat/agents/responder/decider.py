@@ -64,6 +64,7 @@ class Decider:
             trust=self._trust,
             first_seen=self._note_future(book, now),
             stop_seconds=self._executor.find_stop_seconds(case.request.action, case.found),
+            verify_seconds=self._compute_verify_seconds(case),
             ran=0.0 if case.found is None else compute_run_seconds(case.request.alert, case.found),
         )
         decision = self._ask_policy(case, situation, now)
@@ -117,20 +118,21 @@ class Decider:
             situation,
             self._limits,
             by=self._source,
-            lease=self._compute_lease(case),
+            lease=self._compute_lease(case, situation.verify_seconds),
             now=now,
         )
 
-    def _compute_lease(self, case: RequestCase) -> float:
+    def _compute_verify_seconds(self, case: RequestCase) -> float:
+        restarted = case.request.action in RESTART_ACTIONS
+        return self._verifier.compute_max_seconds(case.request.alert, case.found, restarted=restarted)
+
+    def _compute_lease(self, case: RequestCase, verify_seconds: float) -> float:
         """Return the lease in seconds."""
         action, container = case.request.action, case.request.alert.container
         acting = CLEANUP_SECONDS if action is Action.CLEANUP else ACTION_SECONDS + self._limits.exec_timeout
         requested = find_requested_stop(container, case.found)
         stopping = 0.0 if requested is None else bound_stop_seconds(requested, self._limits.stop_timeout_max)
-        verifying = self._verifier.compute_max_seconds(
-            case.request.alert, case.found, restarted=action in RESTART_ACTIONS
-        )
-        return limit_lease(acting + stopping + verifying)
+        return limit_lease(acting + stopping + verify_seconds)
 
     def _refuse_hopeless(self, case: RequestCase, decision: Decision) -> Decision:
         """Refuse an action whose start must fail, so that no container is stopped for it. A dry run reports

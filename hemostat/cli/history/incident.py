@@ -24,6 +24,7 @@ from hemostat.events import Epoch, Kind
 from hemostat.events.fields import renamed_to
 
 if TYPE_CHECKING:
+    from hemostat.config import Settings
     from hemostat.core.evidence.snapshot import EvidenceSnapshot
     from hemostat.core.history.incident_log import IncidentLog
     from hemostat.core.history.timeline import IncidentTimeline
@@ -158,7 +159,25 @@ def show_(options: Globals, name: str, export: str | None) -> None:
     elif export == "json" or options.json:
         write_json(report.build_export(timeline, snapshots))
     else:
-        click.echo("\n".join(map(escape_controls, format_timeline(timeline, snapshots))))
+        progress = _find_progress(settings, incident_log) if incident_log.status == "acting" else ""
+        click.echo("\n".join(map(escape_controls, format_timeline(timeline, snapshots, progress))))
+
+
+def _find_progress(settings: "Settings", incident_log: "IncidentLog") -> str:
+    """What the action under way waits for; empty if that is not known."""
+    from contextlib import closing
+
+    from hemostat import app
+    from hemostat.cli.output.progress import ProgressReader
+
+    try:
+        with closing(app.open_bus(settings, start=False)) as bus, app.open_operator(settings) as orders:
+            reader = ProgressReader(bus, orders.read_overview)
+            for step in incident_log.steps:
+                reader.add(step)
+            return next((progress for _, progress in reader.take_changes()), "")
+    except BusError:
+        return ""
 
 
 def decode_events(rows: Iterable[EventRow]) -> Iterator[Any]:
@@ -195,8 +214,12 @@ def _find_beginning(records: "EventStore", name: str) -> Sequence[str]:
     return known
 
 
-def format_timeline(timeline: "IncidentTimeline", snapshots: "Sequence[EvidenceSnapshot]") -> Iterator[str]:
+def format_timeline(
+    timeline: "IncidentTimeline", snapshots: "Sequence[EvidenceSnapshot]", progress: str = ""
+) -> Iterator[str]:
+    """`progress`: what an action under way waits for."""
     from hemostat.core.evidence.render import build_sections, format_heading
+    from hemostat.core.history.next_steps import describe_next_step
     from hemostat.core.history.timeline import (
         TimelineStage,
         explain_diagnosis,
@@ -217,6 +240,8 @@ def format_timeline(timeline: "IncidentTimeline", snapshots: "Sequence[EvidenceS
         for label, text in () if diagnosis is None else list(explain_diagnosis(diagnosis, timeline.kind))[1:]:
             yield f"{'':51}{label}: {text}"
     yield from ("", format_spans(timeline))
+    if progress or timeline.seconds is None:
+        yield f"next: {progress or describe_next_step(timeline)}"
     for snapshot in snapshots:
         yield from ("", f"evidence saved at {format_local(snapshot.time)}: {format_heading(snapshot)}")
         for title, rows in build_sections(snapshot, format_local):

@@ -12,6 +12,7 @@ from hemostat import ports
 from hemostat.cli.completion.names import complete_containers
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
+from hemostat.cli.output.progress import ProgressReader
 from hemostat.cli.output.terminal import fold_line, write_json
 from hemostat.core.history.incident_log import find_subject
 from hemostat.core.history.sentences import format_event_line
@@ -50,28 +51,37 @@ def events(options: Globals, follow: bool, kind: str | None, container: str | No
     options.start_logging()
     types = (kind,) if kind else DURABLE
     write = write_json if options.json else _write_line
-    bus = app.open_bus(options.load_settings(), start=False)
+    settings = options.load_settings()
+    bus = app.open_bus(settings, start=False)
     try:
-        reader = Reader(bus, types, container, write)
-        reader.read_past(lines)
-        while follow:
-            _require_reader()
-            reader.read_live()
-            time.sleep(RETRY_SECONDS)
+        with app.open_operator(settings) as orders:
+            progress = None if options.json or kind else ProgressReader(bus, orders.read_overview)
+            reader = Reader(bus, types, container, write, progress)
+            reader.read_past(lines)
+            while follow:
+                _require_reader()
+                reader.read_live()
+                time.sleep(RETRY_SECONDS)
     finally:
         bus.close()
 
 
 class Reader:
-    """Passes each matching event to `write` once."""
+    """Passes each matching event to `write` once. With `progress`, prints what actions wait for."""
 
     def __init__(
-        self, bus: ports.Bus, types: Sequence[str], container: str | None, write: Callable[[Event], None]
+        self,
+        bus: ports.Bus,
+        types: Sequence[str],
+        container: str | None,
+        write: Callable[[Event], None],
+        progress: ProgressReader | None = None,
     ) -> None:
         self._bus = bus
         self._types = types
         self._container = container
         self._write = write
+        self._progress = progress
         self._seen: set[str] = set()
         """Ids of durable events. They are few: alerts, not measurements."""
         self._is_lost = False
@@ -84,14 +94,16 @@ class Reader:
         ]
         unseen = self._select_unseen([*self._read_stored(max(lines, MAX_CATCH_UP_EVENTS)), *fleeting])
         for event in unseen[len(unseen) - min(lines, len(unseen)) :]:
-            self._write(event)
+            self._write_event(event)
+        self._write_progress()
 
     def read_live(self) -> None:
         """Write new events until the connection is lost, after those missed before."""
         try:
             for events in self.iterate_live():
                 for each in events:
-                    self._write(each)
+                    self._write_event(each)
+                self._write_progress()
         except BusError as error:
             if not error.transient:
                 raise
@@ -109,6 +121,16 @@ class Reader:
             missed_events = [] if caught_up else self._read_stored(MAX_CATCH_UP_EVENTS)
             caught_up = True
             yield self._select_unseen([*missed_events, *([event] if event else [])])
+
+    def _write_event(self, event: Event) -> None:
+        self._write(event)
+        if self._progress is not None:
+            self._progress.add(event)
+
+    def _write_progress(self) -> None:
+        if self._progress is not None:
+            for incident_log, progress in self._progress.take_changes():
+                _write_columns(time.time(), incident_log.container.name, "progress", progress)
 
     def _read_stored(self, count: int) -> list[Event]:
         return [
@@ -145,8 +167,10 @@ def name_subject(event: Event) -> str:
 
 
 def _write_line(event: Event) -> None:
-    moment = datetime.fromtimestamp(event.time).astimezone()
-    text = (
-        f"{moment:%Y-%m-%d %H:%M:%S}  {name_subject(event):<16}  {event.type:<20}  {format_event_line(event)}"
-    )
-    click.echo(fold_line(escape_controls(text), sys.stdout, indent=TIME_WIDTH))
+    _write_columns(event.time, name_subject(event), event.type, format_event_line(event))
+
+
+def _write_columns(at: float, subject: str, kind: str, text: str) -> None:
+    moment = datetime.fromtimestamp(at).astimezone()
+    line = escape_controls(f"{moment:%Y-%m-%d %H:%M:%S}  {subject:<16}  {kind:<20}  {text}")
+    click.echo(fold_line(line, sys.stdout, indent=TIME_WIDTH))

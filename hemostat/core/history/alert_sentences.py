@@ -32,11 +32,11 @@ FACT_TEXTS: Final[Mapping[str, str]] = {
 """Facts that no headline states, by their name in the evidence."""
 OMITTED_FACTS: Final = DETAILS | {"cache", "seen"}
 END_TEXTS: Final[Mapping[str, str]] = {
-    "removed": "was removed",
-    "stopped": "was stopped",
-    "replaced": "was replaced by its orchestrator",
-    "renamed": "was renamed",
-    "superseded": "fails in another way",
+    "removed": "was removed, so the incident is over",
+    "stopped": "was stopped, so the incident is over",
+    "replaced": "was replaced by its orchestrator, so the incident is over",
+    "renamed": "was renamed, so the incident is over",
+    "superseded": "fails in another way, as another incident",
 }
 """Ends of an incident other than recovery, by the name of the fact in the alert that ends it."""
 
@@ -46,7 +46,7 @@ def format_alert(alert: HealthAlert) -> str:
     facts = _Facts(alert)
     if alert.phase is Phase.CLEARED:
         ends = (text for name, text in END_TEXTS.items() if facts.take(name))
-        return next((f"{text}, so the incident is over" for text in ends), RECOVERY_TEXTS[alert.kind])
+        return next(ends, RECOVERY_TEXTS[alert.kind])
     lead, rest = _HEADLINES[alert.kind](facts)
     others = [*facts.list_others(), *([f"affects {_list_dependents(alert)}"] if alert.downstream else [])]
     return "; ".join(filter(None, (f"{lead}{_count_times(alert)}{rest}", ", ".join(others))))

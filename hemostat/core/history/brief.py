@@ -12,10 +12,12 @@ from hemostat.core.wording import (
 from hemostat.events import Action, Event, Order, Outcome, Reason, RemediationComplete, RemediationNeeded
 
 
-def describe_incident(incident_log: IncidentLog) -> str:
+def describe_incident(incident_log: IncidentLog, progress: str = "") -> str:
     """What HemoStat does about the incident or leaves to people, then what is wrong: a narrow column cuts the
-    end, and the state of the container is in another column."""
-    return ": ".join(filter(None, (describe_state(incident_log), describe_kind(incident_log.kind))))
+    end, and the state of the container is in another column. `progress`: what an action under way waits for.
+    """
+    state = progress if progress and incident_log.status == "acting" else describe_state(incident_log)
+    return ": ".join(filter(None, (state, describe_kind(incident_log.kind))))
 
 
 def describe_state(incident_log: IncidentLog) -> str:

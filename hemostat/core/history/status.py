@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import msgspec
 
 from hemostat.core.history.incident_log import IncidentLog, build_incident_logs, is_acknowledgement
+from hemostat.core.history.progress import find_progress
 from hemostat.core.history.sentences import format_event_line
 from hemostat.core.labels.mistakes import find_mistakes
 from hemostat.core.remediation.limit_status import HostLimitStatus
@@ -140,7 +141,7 @@ def build_status(
     ]
     alive = {role.role for role in roles}
     incidents = [
-        _build_incident_status(incident_log, now)
+        _build_incident_status(incident_log, now, _find_progress(incident_log, stats, safety))
         for incident_log in build_incident_logs(history)
         if incident_log.is_open
     ]
@@ -215,7 +216,19 @@ def _build_role_state(event: Event, beat: Heartbeat, now: float) -> RoleState:
     )
 
 
-def _build_incident_status(incident_log: IncidentLog, now: float) -> IncidentStatus:
+def _find_progress(
+    incident_log: IncidentLog, stats: Iterable[Event], safety: Mapping[str, HostLimitStatus]
+) -> str:
+    states = (
+        event.data.state
+        for event in stats
+        if isinstance(event.data, ContainerStats)
+        and (event.host, event.data.container.name) == (incident_log.host, incident_log.container.name)
+    )
+    return find_progress(incident_log, safety.get(incident_log.host), next(states, None))
+
+
+def _build_incident_status(incident_log: IncidentLog, now: float, progress: str) -> IncidentStatus:
     own_steps = [step for step in incident_log.steps if not is_acknowledgement(step)]
     alerts = [
         step for step in own_steps if isinstance(step.data, HealthAlert) and step.data.phase is Phase.RAISED
@@ -230,7 +243,7 @@ def _build_incident_status(incident_log: IncidentLog, now: float) -> IncidentSta
         status=incident_log.status,
         since=incident_log.since,
         age=max(0.0, now - incident_log.since),
-        last=format_event_line(own_steps[-1]),
+        last=progress or format_event_line(own_steps[-1]),
         problem=format_event_line(alerts[-1]) if alerts else describe_kind(incident_log.kind),
         reason=outcomes[-1].reason if outcomes else "",
         acknowledged_by="" if note is None else note.by,

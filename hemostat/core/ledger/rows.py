@@ -69,6 +69,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Empty for the host itself, and in rows of older versions."""
     stop_seconds: float = 0.0
     """Seconds that the container may take to stop; 0 if it is already down."""
+    verify_seconds: float = 0.0
+    """Maximum seconds of the verification; 0 in rows of earlier versions."""
     service: str | None = None
     started_at: Epoch = 0.0
     """The container's start time before the action. A later one proves that the action was carried out."""

@@ -47,6 +47,8 @@ class DecisionInput(msgspec.Struct, frozen=True, kw_only=True):
     """Whether containers of other projects may need a slot of the host."""
     stop_seconds: float = 0.0
     """Seconds that the request's container may take to stop; 0 if the container is down."""
+    verify_seconds: float = 0.0
+    """Maximum seconds of the verification of the request's action."""
     ran: float = 0.0
     """Seconds that the container's process had run before it failed."""
 

@@ -120,6 +120,7 @@ def decide(
                 service=get_replica_group(container, situation.trust),
                 project=get_project(container),
                 stop_seconds=situation.stop_seconds,
+                verify_seconds=situation.verify_seconds,
                 ran=situation.ran,
                 action=request.action,
                 time=now,

@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from hemostat.core.evidence.snapshot import EvidenceSnapshot, MetricPoint
 from hemostat.core.history.incident_log import SETTLED_STATUSES, IncidentLog, build_incident_logs
+from hemostat.core.history.progress import find_progress
 from hemostat.core.history.timeline import IncidentTimeline, build_timeline
 from hemostat.core.text import escape_controls
 from hemostat.events import Container as Ref
@@ -203,13 +204,14 @@ class IncidentScreen(ActionScreen):
             steps.scroll_to(y=max(0, at - height + 1), animate=False)
 
     def _describe_limits(self, timeline: IncidentTimeline) -> str:
-        """The limit status. Empty for an ended incident."""
-        key, now = (timeline.host, timeline.container.name), self.model.clock.now()
-        return (
-            ""
-            if timeline.status in SETTLED_STATUSES
-            else describe_limit_status(self.model.state.safety, key, now)
-        )
+        """What an action under way waits for, and the limit status. Empty for an ended incident."""
+        if timeline.status in SETTLED_STATUSES:
+            return ""
+        key, now, state = (timeline.host, timeline.container.name), self.model.clock.now(), self.model.state
+        newest = find_newest_stats(state.stats.values(), key)
+        observed = newest.data.state if newest and isinstance(newest.data, ContainerStats) else None
+        progress = find_progress(timeline, state.safety.get(timeline.host), observed)
+        return "; ".join(filter(None, (progress, describe_limit_status(state.safety, key, now))))
 
     def _find_index(self) -> int | None:
         return next(

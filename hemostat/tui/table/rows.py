@@ -10,6 +10,7 @@ import msgspec
 
 from hemostat.core.history.brief import describe_incident
 from hemostat.core.history.incident_log import LEFT_TO_PEOPLE, IncidentLog
+from hemostat.core.history.progress import find_progress
 from hemostat.core.history.status import format_state
 from hemostat.core.ledger.controls import Pause
 from hemostat.core.remediation.limit_status import ContainerLimitStatus, HostLimitStatus
@@ -107,7 +108,7 @@ def update_rows(old_rows: Mapping[str, CachedRow], state: DashboardState) -> dic
         ):
             new_rows[key] = CachedRow(old.row, event, unwell, overview)
         else:
-            row = _make_row(key, event, event.data, unwell, trail)
+            row = _make_row(key, event, event.data, unwell, trail, overview)
             row = msgspec.structs.replace(row, safety=safety, silenced=find_own_pause(safety, overview))
             new_rows[key] = CachedRow(row, event, unwell, overview)
     return new_rows
@@ -119,6 +120,7 @@ def _make_row(
     stats: ContainerStats,
     unwell: tuple[IncidentLog, ...],
     trail: MetricTrail,
+    overview: HostLimitStatus | None,
 ) -> Row:
     state, container = stats.state, stats.container
     label = format_state(state)
@@ -139,7 +141,9 @@ def _make_row(
         sent=stats.sent,
         restarts=state.restart_count,
         incident="; ".join(
-            f"{describe_incident(incident_log)}{_describe_note(incident_log)}" for incident_log in unwell
+            describe_incident(incident_log, find_progress(incident_log, overview, state))
+            + _describe_note(incident_log)
+            for incident_log in unwell
         ),
         fault=bool(unwell) or fault,
         trail=trail,
