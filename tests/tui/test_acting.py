@@ -469,7 +469,7 @@ def test_escalation_is_acknowledged_and_then_listed_last():
     async def script(office, app, pilot):
         await until(pilot, lambda: says(app, "1 needs a person: w"))
         await pilot.press("w")
-        await until(pilot, lambda: says(app, "escalated") and says(app, "hemostat close i2"))
+        await until(pilot, lambda: says(app, "over to you") and says(app, "hemostat close i2"))
         await confirmed(app, pilot, "a", shown="hemostat acknowledge i2")
         await until(pilot, lambda: says(app, f"acknowledged by {ME}") and says(app, "0 waiting"))
         assert office.decided() == [("acknowledged", "db", ME, "")]

@@ -13,6 +13,7 @@ from hemostat.cli.output.terminal import write_json
 from hemostat.cli.status.status import find_waiting, read_status
 from hemostat.core.history.waiting_list import WaitingItem, describe_acknowledgement
 from hemostat.core.units import show_duration
+from hemostat.core.wording import describe_status
 from hemostat.operator import MAX_EVENTS_PER_STREAM
 from hemostat.ports import Bus
 
@@ -72,4 +73,4 @@ def _make_row(item: WaitingItem, now: float) -> Row:
     where = f"{item.host}/{item.subject}" if item.host and item.host != item.subject else item.subject
     why = "; ".join(filter(None, (describe_acknowledgement(item), item.why)))
     age = "-" if item.since is None else show_duration(max(0.0, now - item.since))
-    return Row((str(item.kind), where, age, item.command, why), fault=not item.acknowledged_by)
+    return Row((describe_status(item.kind), where, age, item.command, why), fault=not item.acknowledged_by)

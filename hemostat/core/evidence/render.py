@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator
 
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun, MetricPoint
 from hemostat.core.units import format_fact, show_size
+from hemostat.core.wording import describe_kind
 from hemostat.events import Action
 
 Section = tuple[str, list[str]]
 
 
 def format_heading(snapshot: EvidenceSnapshot) -> str:
-    return (
-        f"{snapshot.container.name}  {snapshot.kind}, no. {snapshot.occurrence}, {format_occasion(snapshot)}"
-    )
+    what = f"{describe_kind(snapshot.kind)}, no. {snapshot.occurrence}"
+    return f"{snapshot.container.name}  {what}, {format_occasion(snapshot)}"
 
 
 def format_occasion(snapshot: EvidenceSnapshot) -> str:

@@ -6,6 +6,7 @@ from hemostat.core.history.waiting_list import WaitingItem, WaitingKind, describ
 from hemostat.core.ledger.controls import Approval
 from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
+from hemostat.core.wording import describe_status
 from hemostat.tui.render.text import BAD, BUSY, FAINT, fit, format_countdown
 
 KIND_WIDTH = 12
@@ -19,7 +20,7 @@ def draw_item(item: WaitingItem, ended: str, now: float) -> Text:
     text = "; ".join(filter(None, (describe_acknowledgement(item), item.why)))
     time_left = "" if ended else _describe_time(item, now)
     return Text.assemble(
-        (f"{fit(item.kind, KIND_WIDTH)} ", style),
+        (f"{fit(describe_status(item.kind), KIND_WIDTH)} ", style),
         (f"{fit(time_left, TIME_WIDTH)} ", style),
         (fit(item.subject, SUBJECT_WIDTH), FAINT if ended or item.acknowledged_by else "bold"),
         (f" {escape_controls(ended or text)}", FAINT),
@@ -38,7 +39,7 @@ def draw_plan(item: WaitingItem, approval: Approval | None) -> Text:
         what = approval.plan or f"{approval.action} {approval.container}"
         why, incident = approval.cause or "unknown", f"incident {approval.incident}   "
     else:
-        what, why = f"{item.kind}: {item.subject}", item.why
+        what, why = f"{describe_status(item.kind)}: {item.subject}", item.why
         incident = f"incident {item.id}   " if item.id else ""
     lines = [("what   ", FAINT), (escape_controls(what), "bold")]
     if item.host:

@@ -67,7 +67,7 @@ def test_sections_without_content_are_left_out():
 )
 def test_heading_names_the_occurrence_and_the_action(action, text):
     snapshot = EvidenceSnapshot(time=NOW, container=WEB, kind=Kind.OOM, action=action, occurrence=2)
-    assert format_heading(snapshot) == f"web  oom, no. 2, {text}"
+    assert format_heading(snapshot) == f"web  out of memory, no. 2, {text}"
 
 
 def test_creation_settings_are_those_that_were_given():

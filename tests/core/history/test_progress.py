@@ -45,12 +45,12 @@ def test_progress_is_that_of_the_incident_with_the_action():
     own = ContainerLimitStatus(breaker=BreakerState(), budget=RestartBudget(1, 3), attempt=attempt())
     limits = HostLimitStatus(breaker=BreakerState(), budget=RestartBudget(0, 3), containers={"web": own})
 
-    def find(*data, incident: str = "i1", known: HostLimitStatus | None = limits) -> str:
+    def find(*data, incident: str = "i1", safety: HostLimitStatus | None = limits) -> str:
         (log,) = build_incident_logs(event(each, at, incident=incident) for at, each in enumerate(data))
-        return find_progress(log, known, state(-60.0))
+        return find_progress(log, safety, state(-60.0))
 
     assert find(alert(), needed()) == "restarting: stopping it, up to 10 s"
     assert find(alert()) == ""
     assert find(alert(), needed(), complete()) == ""
     assert find(alert(), needed(), incident="i2") == ""
-    assert find(alert(), needed(), known=None) == ""
+    assert find(alert(), needed(), safety=None) == ""
