@@ -9,6 +9,7 @@ import msgspec
 from hemostat.core.history.sentences import format_event_line
 from hemostat.core.model import EngineEvent
 from hemostat.core.units import show_duration
+from hemostat.core.wording import ACTION_WORDS
 from hemostat.demo.load import HostLoad
 from hemostat.demo.scenarios import Scenario
 from hemostat.events import (
@@ -161,8 +162,9 @@ def _build_bus_steps(event: Event) -> Iterator[tuple[str, float, str]]:
                 yield "decision", event.time, format_event_line(event)
                 return
             acted = event.time - durations["verify"]
-            yield "decision", acted - durations["act"], f"{completion.action} is allowed"
-            yield "action", acted, f"{completion.action} took {show_duration(durations['act'])}"
+            words = ACTION_WORDS[completion.action]
+            yield "decision", acted - durations["act"], f"HemoStat may {words.order}"
+            yield "action", acted, f"{words.past} in {show_duration(durations['act'])}"
             yield "verified" if outcome is Outcome.HEALED else "failed", event.time, format_event_line(event)
 
 

@@ -94,11 +94,11 @@ SCENARIOS: Final = {
         Scenario(
             name="crash-loop",
             breaks="the main process exits with code 7 after every start",
-            heals="started twice; the third exit is a crash loop, which is escalated",
+            heals="started twice; the third exit is a crash loop, which is left to people",
             fault="kill -USR1 1",
             rounds=3,
             watch=2.0,
-            ending="escalated after 2 restarts",
+            ending="left to people after 2 restarts",
             expected={"restarts": 2, "status": "exited", "health": None},
         ),
         Scenario(
@@ -136,14 +136,14 @@ SCENARIOS: Final = {
         Scenario(
             name="restart-limit",
             breaks="the health check fails again after every restart",
-            heals="restarted once; when it fails again, it is escalated and the budget is not used up",
+            heals="restarted once; when it fails again, it is left to people and the budget is not used up",
             main=RECOVER_SCRIPT,
             fault=SICKEN_SCRIPT,
             health=HEALTH_COMMAND,
             rounds=2,
             cured_by="healthy",
             watch=2.0,
-            ending="escalated after 1 restart",
+            ending="left to people after 1 restart",
             expected={"restarts": 1, "status": "running", "health": "unhealthy"},
         ),
         Scenario(

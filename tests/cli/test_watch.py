@@ -10,7 +10,7 @@ import pytest
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.cli.dashboard.watch import Watcher, WatchOutput
 from hemostat.cli.dashboard.watch_summary import WatchFilter
-from hemostat.core.history.incident_log import format_event_line
+from hemostat.core.history.sentences import format_event_line
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Container, Kind, Outcome, Reason, State
 from hemostat.json_output import format_iso

@@ -126,7 +126,7 @@ def test_printed_steps_are_ordered_by_time(alone):
     times = [float(line.split()[0]) for line in told.splitlines() if line[:1] == " "]
     assert len(times) > 10
     assert times == sorted(times)
-    assert "PASSED, escalated after 2 restarts: engine state: restarts 2, status exited" in told
+    assert "PASSED, left to people after 2 restarts: engine state: restarts 2, status exited" in told
 
 
 @pytest.mark.docker

@@ -9,8 +9,9 @@ from typing import Final
 import msgspec
 
 from hemostat.core.history.container_changes import describe_new_container, describe_state_change
-from hemostat.core.history.incident_log import LEFT_TO_PEOPLE, find_subject, format_event_line
+from hemostat.core.history.incident_log import LEFT_TO_PEOPLE, find_subject
 from hemostat.core.history.role_changes import HOST_SUBJECT, RoleChange, RoleTracker
+from hemostat.core.history.sentences import format_event_line
 from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.core.model import REMOVED_STATUS
 from hemostat.events import (

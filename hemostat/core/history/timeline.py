@@ -12,6 +12,7 @@ import msgspec
 
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.core.history.incident_log import (
+    PENDING_STATUSES,
     SETTLED_STATUSES,
     IncidentLog,
     compute_status_after,
@@ -91,9 +92,14 @@ class IncidentTimeline(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def seconds(self) -> float | None:
-        """Seconds from the failure to its end; None while the incident is open."""
-        settled = self.steps and self.status in SETTLED_STATUSES
-        return max(0.0, _find_settled_end(self.steps) - self.began) if settled else None
+        """Seconds from the failure to its end; None while the incident is open. An order ends with its
+        answer."""
+        if not self.steps:
+            return None
+        if self.status in SETTLED_STATUSES:
+            return max(0.0, _find_settled_end(self.steps) - self.began)
+        is_answered = self.kind is Kind.ORDERED and self.status not in {*PENDING_STATUSES, "verifying"}
+        return max(0.0, self.steps[-1].time - self.began) if is_answered else None
 
     @property
     def diagnosis(self) -> Diagnosis | None:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from hemostat.core.history.changes import UNSEEN_SECONDS, ChangeTracker
-from hemostat.core.history.incident_log import format_event_line
+from hemostat.core.history.sentences import format_event_line
 from hemostat.events import DURABLE, Container, Outcome, State
 from tests.support.samples import ALL, NOW, alert, complete, event, heartbeat, stats
 

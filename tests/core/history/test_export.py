@@ -31,7 +31,7 @@ def test_export_contains_every_part():
         "Detected 20 ms, diagnosed 4.2 s",
         "- **quoted** log: pool exhausted, 40 of 40 in use",
         "- restart: healed",
-        "## Evidence saved at T+4.3: web  unhealthy, no. 1, before restart",
+        "## Evidence saved at T+4.3: web  health check fails, no. 1, before restart",
         "  serve --port 80",
         "  2026-11-24T00:26:54Z worker 54 took a connection",
         "failed with 1: connection refused",

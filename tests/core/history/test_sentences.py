@@ -312,6 +312,6 @@ def test_alert_without_facts_is_told(kind):
 
 
 def test_end_of_an_incident_names_why_it_ended():
-    assert fail(Kind.UNHEALTHY, phase=Phase.CLEARED) == "health check passes again"
+    assert fail(Kind.UNHEALTHY, phase=Phase.CLEARED) == "health check no longer fails"
     removed = fail(Kind.UNHEALTHY, Evidence("removed", value=True), phase=Phase.CLEARED)
     assert removed == "was removed, so the incident is over"

@@ -14,7 +14,7 @@ from hemostat.core.history.timeline import (
     measure_spans,
     truncate_at_step,
 )
-from hemostat.events import Action, Event, FalseAlarm, Outcome, Reason, State, Word
+from hemostat.events import Action, Event, FalseAlarm, Kind, Outcome, Reason, State, Word
 from tests.support.samples import CLEARED, DIAGNOSIS, NOW, alert, complete, decided, event, needed, order
 
 ALERT = event(alert(since=NOW - 2.0))
@@ -119,6 +119,14 @@ def test_duration_of_an_incident_ends_when_it_is_settled():
     assert build(ALERT, REQUESTED, healed, again, event(CLEARED, 30.0)).seconds == 32.0
     early = event(alert(since=NOW + 60.0))
     assert build(early, event(CLEARED, 1.0)).seconds == 0.0
+
+
+def test_order_ends_with_its_answer():
+    answer = complete(kind=Kind.ORDERED, outcome=Outcome.REFUSED, reason=Reason.PAUSED)
+    assert build(event(order())).seconds is None
+    assert build(event(order()), event(answer, 4.0)).seconds == 4.0
+    waits = complete(kind=Kind.ORDERED, outcome=Outcome.WAITING, reason=Reason.MIN_HEALTHY)
+    assert build(event(order()), event(waits, 4.0)).seconds is None
 
 
 def test_spans_are_of_the_last_occurrence_up_to_its_end():
