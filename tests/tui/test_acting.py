@@ -335,7 +335,7 @@ def test_failed_order_is_one_error_line():
 def test_actions_work_in_container_and_incident_views(keys):
     async def script(office, app, pilot):
         await pilot.press("j", "j", *keys)
-        await until(pilot, lambda: not says(app, " events"))
+        await until(pilot, lambda: not says(app, "events"))
         await confirmed(app, pilot, "R", shown="hemostat order restart web")
         await until(pilot, office.ordered)
         (given,) = office.ordered()
@@ -474,7 +474,7 @@ def test_escalation_is_acknowledged_and_then_listed_last():
         await until(pilot, lambda: says(app, f"acknowledged by {ME}") and says(app, "0 waiting"))
         assert office.decided() == [("acknowledged", "db", ME, "")]
         await pilot.press("escape")
-        await until(pilot, lambda: says(app, " events") and not says(app, "needs a person"))
+        await until(pilot, lambda: says(app, "events") and not says(app, "needs a person"))
         assert says(app, "1 open incident")
 
     harness_with_escalation().play(script, size=(140, 30))
@@ -490,7 +490,7 @@ def test_escalation_is_closed_and_stays_selected():
         await pilot.press("c")
         await until(pilot, lambda: says(app, "no open incident is selected"))
         await pilot.press("escape")
-        await until(pilot, lambda: says(app, "no open incident") and says(app, " events"))
+        await until(pilot, lambda: says(app, "no open incident") and says(app, "events"))
 
     harness_with_escalation().play(script)
 
@@ -517,7 +517,7 @@ KEYS = ["R", "U", "D", "X", "C", "E", "Z", "B"]
 def test_read_only_dashboard_has_no_action_keys(view):
     async def script(office, app, pilot):
         await pilot.press("j", "j", *view)
-        await until(pilot, lambda: bool(view) != says(app, " events"))
+        await until(pilot, lambda: bool(view) != says(app, "events"))
         before = app.screen
         await pilot.press(*KEYS)
         assert app.screen is before

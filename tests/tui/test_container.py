@@ -341,7 +341,7 @@ def test_flood_of_log_lines_is_bounded(engine):
 def test_rewound_replay_shows_no_future_values():
     async def script(app, pilot, _):
         await pilot.press("greater_than_sign", "full_stop")
-        await until(pilot, lambda: says(app, "exit code"))
+        await until(pilot, lambda: says(app, "with code"))
         await pilot.press("j", "j", "enter")
         newest = lambda: max((point.time for point in app.screen._points), default=0.0) - NOW  # noqa: E731
         await until(pilot, lambda: says(app, " container ") and newest() > 0)
