@@ -35,7 +35,7 @@ def test_service_receives_title_and_body(hook):
         "Where: web on h, project shop",
         "What: exited with code 1",
         "Why: crash: exit code 1",
-        "Outcome: restart healed in 3.1 s",
+        "Outcome: restarted, healed in 3.1 s",
         "Took: 3.1 s",
         "More: hemostat explain i1",
     ]

@@ -43,7 +43,7 @@ def test_message_has_headline_facts_and_command(hook):
         "Where: web on h, project shop",
         "What: exited with code 1",
         "Why: crash: exit code 1",
-        "Outcome: restart healed in 3.1 s",
+        "Outcome: restarted, healed in 3.1 s",
         "Took: 3.1 s",
         "More: `hemostat explain i1`",
     ]
@@ -53,7 +53,7 @@ def test_message_has_headline_facts_and_command(hook):
         "*Where*\nweb on h, project shop",
         "*What*\nexited with code 1",
         "*Why*\ncrash: exit code 1",
-        "*Outcome*\nrestart healed in 3.1 s",
+        "*Outcome*\nrestarted, healed in 3.1 s",
         "*Took*\n3.1 s",
     ]
     assert more["elements"][0]["text"] == "More: `hemostat explain i1`"

@@ -117,9 +117,9 @@ def test_repeated_lines_of_a_flapping_container_are_joined(capsys):
     story = [event(alert(occurrence=number + 1), number) for number in range(60)]
     watch(Scripted(clock, [*story, None, None]), clock)
     assert print_lines(capsys)[:3] == [
-        "web: exited: exit code 1",
-        "web: exited (no. 2): exit code 1",
-        "web: same again 58 times in 1 min: exited (no. 60): exit code 1",
+        "web: exited with code 1",
+        "web: exited with code 1 (2nd time)",
+        "web: same again 58 times in 1 min: exited with code 1 (60th time)",
     ]
 
 
@@ -180,7 +180,7 @@ def test_json_is_one_object_for_each_change(capsys):
         "host": "h",
         "subject": "web",
         "what": "health_alert",
-        "text": "exited: exit code 1",
+        "text": "exited with code 1",
         "needs_person": False,
         "is_single": False,
     }
@@ -218,7 +218,7 @@ def test_summary_comes_first_then_changes_and_ctrl_c_exits_130(spawn, bus):
     time.sleep(0.5)
     bus.publish([event(alert(container=DB), now + 1, incident="i2")])
     assert process.stdout.readline().startswith("date: ")
-    assert process.stdout.readline().endswith(" db: exited: exit code 1\n")
+    assert process.stdout.readline().endswith(" db: exited with code 1\n")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (130, "")

@@ -70,7 +70,7 @@ def test_unhealthy_container_is_shown_healed_and_restarted_by_key(
     born = docker_engine.inspect(made).started_at
 
     docker_engine.exec(made, ["sh", "-c", SICKEN_SCRIPT])
-    terminal.wait("unhealthy", "restart healed")
+    terminal.wait("unhealthy", "restarted, healed")
     eventually(lambda: docker_engine.inspect(made).health == "healthy")
     healed = docker_engine.inspect(made).started_at
     assert healed > born

@@ -163,7 +163,7 @@ def opened(exports: Exports, script, *, office: ActionHarness, saved=None, acts:
         )
         app = Dashboard(model)
         async with app.run_test(size=(120, 30), notifications=True) as pilot:
-            await until(pilot, lambda: says(app, "restart h") and says(app, "✓ responder"))
+            await until(pilot, lambda: says(app, "restarted, h") and says(app, "✓ responder"))
             await script(app, pilot)
 
     asyncio.run(run())

@@ -41,7 +41,7 @@ def test_footer_adapts_to_the_width():
 @pytest.mark.parametrize("keys", [[], ["enter"], ["i"], ["r"]])
 def test_every_view_shows_keys_to_leave_and_for_help(keys):
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart h"))
+        await until(pilot, lambda: says(app, "restarted, h"))
         await pilot.press(*keys)
         await until(pilot, lambda: screen(app)[-1].endswith("? Help  q Quit"))
 

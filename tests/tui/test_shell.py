@@ -39,7 +39,7 @@ def test_shell_is_opened_and_the_dashboard_comes_back(keys):
     shell = Shell()
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart h"))
+        await until(pilot, lambda: says(app, "restarted, h"))
         for key in keys:
             await pilot.press(key)
             await pilot.pause(0.1)
@@ -54,7 +54,7 @@ def test_reason_for_no_shell_is_shown():
     shell = Shell("the container has no sh")
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart h"))
+        await until(pilot, lambda: says(app, "restarted, h"))
         await pilot.press("j", "b")
         await until(pilot, lambda: says(app, "the container has no sh"))
 
@@ -64,7 +64,7 @@ def test_reason_for_no_shell_is_shown():
 
 def test_dashboard_without_a_shell_has_no_key():
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart h"))
+        await until(pilot, lambda: says(app, "restarted, h"))
         assert "shell" not in {
             each.binding.action for each in app.screen.active_bindings.values() if each.enabled
         }

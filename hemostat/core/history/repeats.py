@@ -11,7 +11,9 @@ WINDOW_SECONDS: Final = 60.0
 """Seconds in which the same lines are joined."""
 MAX_KEYS: Final = 5000
 """Lines that are remembered. Further lines are shown each time."""
-FIGURE: Final = re.compile(r"\b\d+(?:\.\d+)?(?= ?(?:(?:ms|s|min|h|d|B|[KMGT]iB)\b|%))|(?<=no\. )\d+")
+FIGURE: Final = re.compile(
+    r"\b\d+(?:\.\d+)?(?= ?(?:(?:ms|s|min|h|d|B|[KMGT]iB)\b|%))|\d+(?:st|nd|rd|th)\b|(?<=no\. )\d+"
+)
 """A number that differs from time to time: a measured value, or a count of occurrences. An exit code is not
 one."""
 
