@@ -64,7 +64,7 @@ def test_restart_is_confirmed_ordered_and_answered():
 def test_only_visible_container_is_the_target():
     async def script(office, app, pilot):
         await pilot.press("slash", *"name:web", "enter")
-        await until(pilot, lambda: not says(app, "exited"))
+        await until(pilot, lambda: not says(app, "0 exited"))
         await pilot.press("R")
         await until(pilot, lambda: says(app, "restart web, on h"))
 
@@ -159,7 +159,7 @@ def test_force_is_toggled_in_the_confirmation():
 def test_ineffective_force_is_reported_and_off_by_default():
     async def script(office, app, pilot):
         await pilot.press("j", "R", "f")
-        await until(pilot, lambda: says(app, "--force is ignored"))
+        await until(pilot, lambda: says(app, "--force is switched off"))
         assert says(app, "it will be refused: budget_spent")
         await pilot.press("n")
         await confirmed(app, pilot, "R", shown="hemostat order restart db")
