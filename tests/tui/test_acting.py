@@ -139,14 +139,14 @@ def spent(*, override: bool) -> "ActionHarness":
 def test_force_is_toggled_in_the_confirmation():
     async def script(office, app, pilot):
         await pilot.press("j", "R")
-        await until(pilot, lambda: says(app, "it will be refused: budget_spent"))
+        await until(pilot, lambda: says(app, "it will be refused: its budget is spent"))
         assert not says(app, "restart db --force")
         await pilot.press("f")
         await until(pilot, lambda: says(app, "the limits allow it"))
         assert says(app, "hemostat order restart db --force")
         assert says(app, "ignoring budget and breakers?")
         await pilot.press("f")
-        await until(pilot, lambda: says(app, "it will be refused: budget_spent"))
+        await until(pilot, lambda: says(app, "it will be refused: its budget is spent"))
         assert not says(app, "restart db --force")
         await pilot.press("f", "y")
         await until(pilot, office.ordered)
@@ -160,7 +160,7 @@ def test_ineffective_force_is_reported_and_off_by_default():
     async def script(office, app, pilot):
         await pilot.press("j", "R", "f")
         await until(pilot, lambda: says(app, "--force is switched off"))
-        assert says(app, "it will be refused: budget_spent")
+        assert says(app, "it will be refused: its budget is spent")
         await pilot.press("n")
         await confirmed(app, pilot, "R", shown="hemostat order restart db")
         await until(pilot, office.ordered)
