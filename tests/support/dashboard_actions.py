@@ -49,7 +49,7 @@ class ActionHarness:
         async def run() -> None:
             app = Dashboard(model)
             async with app.run_test(size=size, notifications=True) as pilot:
-                await until(pilot, lambda: says(app, "restarted, h") and says(app, "✓ responder"))
+                await until(pilot, lambda: says(app, "restarted") and says(app, "✓ responder"))
                 await script(self, app, pilot)
 
         asyncio.run(run())

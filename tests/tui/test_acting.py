@@ -265,7 +265,7 @@ def test_each_marked_container_is_ordered_separately():
 
 def test_expected_refusal_is_shown_before_and_after():
     async def script(office, app, pilot):
-        await confirmed(app, pilot, "j", "j", "R", shown="it will be refused: protected")
+        await confirmed(app, pilot, "j", "j", "R", shown="it will be refused: it is protected")
         await until(pilot, office.ordered)
         (given,) = office.ordered()
         office.answer(given, outcome=Outcome.REFUSED, reason=Reason.PROTECTED)

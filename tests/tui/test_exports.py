@@ -89,6 +89,7 @@ LOOKING = {
         "page_left",
         "page_right",
         "scroll_down",
+        "scroll_lines",
         "scroll_up",
         "scroll_left",
         "scroll_right",
@@ -99,7 +100,7 @@ LOOKING = {
 """Actions that change what is seen, and nothing else."""
 ACTING = {"order", "scale", "pause", "reset", "acknowledge", "close", "yes"}
 """Those of people who may act: through the responder, never on this machine."""
-EXPORTING = {"export", "save"}
+EXPORTING = {"export", "save", "save_all"}
 LEAVING = {"shell"}
 """Opens a shell: only for people at a terminal who may act."""
 COMMANDS = {"Theme", "Screenshot", "Close all breakers", *(f"Sort by {by}" for by in SORTS)}

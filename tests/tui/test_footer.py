@@ -41,7 +41,7 @@ def test_footer_adapts_to_the_width():
 @pytest.mark.parametrize("keys", [[], ["enter"], ["i"], ["r"]])
 def test_every_view_shows_keys_to_leave_and_for_help(keys):
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restarted, h"))
+        await until(pilot, lambda: says(app, "restarted"))
         await pilot.press(*keys)
         await until(pilot, lambda: screen(app)[-1].endswith("? Help  q Quit"))
 
@@ -51,7 +51,7 @@ def test_every_view_shows_keys_to_leave_and_for_help(keys):
 @pytest.mark.parametrize("action", ["container", "incident", "roles"])
 def test_footer_is_drawn_in_a_page_without_focus(action):
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart h"))
+        await until(pilot, lambda: says(app, "restarted"))
         app.app_focus = False  # as in a browser's page before the first click
         await app.screen.run_action(action)
         await until(pilot, lambda: "".join(screen(app)[-1:]).endswith("? Help  q Quit"))

@@ -130,7 +130,7 @@ def test_every_screen_is_marked_as_a_replay(size):
 def test_replay_shows_events_in_time():
     async def script(app, pilot, wall):
         await until(pilot, lambda: says(app, "no open incident") and says(app, "✓ responder"))
-        assert not says(app, "exit code")
+        assert not says(app, "exited with code")
         await until(pilot, lambda: wall.advance(0.5) and says(app, "1 open incident"))
         await until(pilot, lambda: wall.advance(0.5) and says(app, "restarted, healed"))
         await until(pilot, lambda: says(app, "no open incident"))
@@ -145,7 +145,7 @@ def test_rewind_removes_later_events():
         await pilot.press("less_than_sign", "less_than_sign")
         await until(pilot, lambda: says(app, "no open incident") and not says(app, "restarted, healed"))
         await until(pilot, lambda: says(app, "0:17 of 2:00"))
-        assert not says(app, "exit code")
+        assert not says(app, "exited with code")
 
     play_replay(script)
 
@@ -197,7 +197,7 @@ def test_replay_of_streams_reports_no_missing_roles():
 
     async def script(app, pilot, _):
         await pilot.press("greater_than_sign", *["full_stop"])
-        await until(pilot, lambda: says(app, "exit code") and says(app, "no heartbeats were recorded"))
+        await until(pilot, lambda: says(app, "exited with code") and says(app, "no heartbeats were recorded"))
         assert not says(app, "missing")
         assert not says(app, "If HemoStat is not running")
 

@@ -122,7 +122,7 @@ def test_text_on_views_has_a_contrast_of_seven(name, size):
             ("slash c o n enter", "con"),
             ("escape 2", "connection refused"),
             ("3", "environment"),
-            ("4", "unhealthy"),
+            ("4", "health check fails"),
             ("escape i", "incident"),
             ("left", "of"),
             ("e", "incident"),
