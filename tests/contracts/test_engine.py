@@ -137,6 +137,12 @@ def test_crash_emits_a_die_event_with_the_exit_code(lab: Lab) -> None:
     eventually(lambda: lab.engine.inspect(container).exit_code == 3)
 
 
+def wait_for_stop(lab: Lab, listener: Listener, container: str) -> None:
+    listener.wait_for(container, "die")
+    if lab.has_kill_events:
+        listener.wait_for(container, "stop")
+
+
 NEUTRAL_ACTIONS = {"create", "start", "destroy", "cleanup"}
 
 
@@ -154,7 +160,7 @@ def test_requested_stop_is_announced_before_it_or_marked(lab: Lab) -> None:
     container = lab.make()
     listener = lab.listen()
     lab.engine.stop(container, timeout=5)
-    listener.wait_for(container, "stop" if lab.has_kill_events else "die")
+    wait_for_stop(lab, listener, container)
     assert_requested(lab, listener, container)
     if lab.has_kill_events:
         assert listener.events(container)[0].signal == 15
@@ -201,7 +207,7 @@ def test_events_since_a_past_time_start_there(lab: Lab) -> None:
     container = lab.make()
     lab.engine.stop(container, timeout=5)
     listener = lab.listen(since=begin)
-    listener.wait_for(container, "stop" if lab.has_kill_events else "die")
+    wait_for_stop(lab, listener, container)
     assert listener.actions(container)[:2] == ["create", "start"]
     assert_requested(lab, listener, container)
     assert all(event.time >= begin for event in listener.events(container))
