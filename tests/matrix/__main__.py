@@ -74,7 +74,18 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def play_contract(url: str) -> Part:
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "docker", "-k", "not podman", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "docker",
+        "-k",
+        "not podman",
+        "-p",
+        "no:cacheprovider",
+    ]
     output = run([*command, "-rA", "tests/contracts/test_engine.py"], url).stdout
     skipped = tuple(re.findall(r"^SKIPPED \[\d+\] \S+ (.*)$", output, re.MULTILINE))
     failed = re.findall(r"^(?:FAILED|ERROR) \S+::test_(\w+)", output, re.MULTILINE)
