@@ -6,8 +6,7 @@ from rich.cells import cell_len
 
 from hemostat.core.history.status import build_status
 from hemostat.core.ledger.controls import Pause
-from hemostat.core.ledger.rows import Attempt
-from hemostat.events import Action, Outcome, Reason
+from hemostat.events import Outcome, Reason
 from hemostat.tui.data.state import DashboardState, FeedUpdate, apply_update
 from hemostat.tui.render import text as words
 from hemostat.tui.render.limits import find_own_pause, format_breaker, format_budget
@@ -182,13 +181,6 @@ def test_blocking_limit_is_beside_the_incident():
             row(safety=SPENT), columns.lay_out(80, ("container", "incident")), NOW, marked=False
         ).plain
     )
-
-
-def test_running_action_is_beside_the_incident():
-    attempt = Attempt(key="k", container="web", action=Action.RESTART, time=NOW, by="r", lease=NOW + 30)
-    acting = msgspec.structs.replace(CLEAR, attempt=attempt)
-    placed = columns.lay_out(80, ("container", "incident"))
-    assert "restart under way" in columns.draw_line(row(safety=acting), placed, NOW, marked=False).plain
 
 
 def test_pause_of_a_container_is_beside_it():

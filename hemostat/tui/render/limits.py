@@ -34,13 +34,11 @@ def format_budget(limit_status: ContainerLimitStatus | None, now: float) -> Cell
 def list_blocks(
     limit_status: ContainerLimitStatus | None, now: float, columns: AbstractSet[str]
 ) -> list[str]:
-    """What blocks the next action, `restart under way`, `breaker 04:12`, `cooldown 41:10`, without limits in
-    the columns `columns`.
+    """Limits that block the next action, `breaker 04:12`, `cooldown 41:10`, without those in the
+    columns `columns`.
     """
     if limit_status is None:
         return []
-    attempt = limit_status.attempt
-    under_way = [f"{attempt.action} under way"] if attempt is not None else []
     breaker_text, style = format_breaker(limit_status, now)
     blocks = (
         [f"breaker {breaker_text.removeprefix('OPEN ')}"]
@@ -48,7 +46,7 @@ def list_blocks(
         else []
     )
     waits = limit_status.budget.until
-    return [*under_way, *blocks] + (
+    return blocks + (
         [f"cooldown {format_countdown(waits - now)}"] if "budget" not in columns and waits > now else []
     )
 
