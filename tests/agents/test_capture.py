@@ -109,9 +109,9 @@ def test_outcome_is_not_in_the_eval_case(scene):
         compute_signature(scene.told), "after", msgspec.structs.replace(past, time=NOW + 2)
     )
     case = scene.recording().case
-    assert case.story[0].startswith("3 s ago, db: unhealthy")
+    assert case.story[0].startswith("3 s ago, db: health check fails")
     assert [line.partition(", ")[2].partition(":")[0] for line in case.story] == ["db", "web"]
-    assert case.story[-1].startswith("0 ms ago, web: unhealthy")
+    assert case.story[-1].startswith("0 ms ago, web: health check fails")
     assert case.past == (past,)
 
 

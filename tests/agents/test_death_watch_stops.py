@@ -158,7 +158,7 @@ def test_start_ends_all_that_was_awaited():
     assert watch.looked == ["c"]
     registry, deaths = watch.registry, watch.deaths
     assert (registry.stops, registry.pending_exits, registry.awaited_restarts) == ({}, {}, {})
-    assert (deaths._next_looks, deaths._kill_times, deaths._own_signals) == ({}, {}, {})
+    assert (deaths._next_looks, deaths._podman._signal_times, deaths._own_signals) == ({}, {}, {})
 
 
 def test_removed_container_leaves_no_record():
@@ -168,7 +168,7 @@ def test_removed_container_leaves_no_record():
     watch.deaths._next_looks["c"] = NOW
     watch.deaths.forget("c")
     deaths = watch.deaths
-    assert (deaths._next_looks, deaths._kill_times, deaths._own_signals) == ({}, {}, {})
+    assert (deaths._next_looks, deaths._podman._signal_times, deaths._own_signals) == ({}, {}, {})
     assert (deaths._oom_checks, deaths._overridden_stops) == ({}, {})
 
 

@@ -171,7 +171,7 @@ def test_removed_opted_out_container_is_forgotten(watch):
         watch.engine.remove(made)
         watch.listen()
     assert watch.monitor._registry.stops == {}
-    assert watch.monitor._death_watch._kill_times == {}
+    assert watch.monitor._death_watch._podman._signal_times == {}
 
 
 def test_dropped_events_are_recovered_by_an_inspection(watch):

@@ -1,5 +1,6 @@
 """The actions tried against an incident, the actions that would follow, and the next step. Pure."""
 
+import shlex
 from collections.abc import Iterator
 from typing import Final
 
@@ -66,7 +67,6 @@ INVESTIGATE: Final = (
 )
 NO_BUDGET: Final = f"none before then. {OVER_TO_YOU.capitalize()}: remove the cause, or R restarts it now"
 NEXT_STEP_TEXTS: Final = {
-    Reason.PAUSED: "it goes on after the pause: hemostat resume",
     Reason.ROOT_ELSEWHERE: "it is diagnosed again when that is over",
     Reason.MIN_HEALTHY: "it goes on when enough replicas are healthy",
     Reason.APPROVAL: "your answer: w, then y or n; or the command in the line above",
@@ -113,6 +113,8 @@ _STAGE_TEXTS: Final = {
 def _describe_after(completion: RemediationComplete) -> str:
     if completion.kind is Kind.ORDERED and completion.outcome is not Outcome.WAITING:
         return _describe_after_order(completion)
+    if completion.reason is Reason.PAUSED:
+        return f"it goes on after the pause: {_name_resume(completion)}"
     following = find_following_action(completion)
     if following is Action.NONE:
         return "a notification is sent: no other action is available"
@@ -123,10 +125,16 @@ def _describe_after(completion: RemediationComplete) -> str:
     return NEXT_STEP_TEXTS.get(completion.reason, "none until the next alert")
 
 
+def _name_resume(completion: RemediationComplete) -> str:
+    """The commands that end a pause of everything or of the container: an outcome does not say which it was."""
+    own = shlex.join(("hemostat", "resume", "--container", completion.container.name))
+    return f"hemostat resume or {own}"
+
+
 def _describe_after_order(completion: RemediationComplete) -> str:
     """An order that was refused or failed is over: HemoStat does not try it again."""
     if completion.reason is Reason.PAUSED:
-        return "none: run hemostat resume, then order it again"
+        return f"none: run {_name_resume(completion)}, then order it again"
     if completion.reason in {Reason.APPROVAL, Reason.REJECTED}:
         return NEXT_STEP_TEXTS[completion.reason]
     return "none: an order is tried once"

@@ -154,7 +154,16 @@ def _list_role_faults(
             command, why = commands.get(role.role, "all"), f"no heartbeat for {show_duration(role.age)}"
             yield _make_fault(WaitingKind.ROLE, role.host, role.role, now - role.age, why, command)
         elif role.trouble:
-            yield _make_fault(WaitingKind.ROLE, role.host, role.role, None, role.trouble, "doctor")
+            command = _find_resume(role.trouble) or "doctor"
+            yield _make_fault(WaitingKind.ROLE, role.host, role.role, None, role.trouble, command)
+
+
+def _find_resume(trouble: str) -> str:
+    """The command that ends the pause which a responder reports; empty for any other trouble."""
+    container, mark, _ = trouble.partition("paused by ")
+    if not mark or " " in container.rstrip() or ":" in container:
+        return ""
+    return shlex.join(("resume", "--container", container.rstrip())) if container else "resume"
 
 
 def _make_fault(

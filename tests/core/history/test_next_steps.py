@@ -49,9 +49,10 @@ def test_refused_action_tells_what_it_waits_for(reason):
 
 def test_order_during_a_pause_is_to_be_ordered_again():
     paused = {"outcome": Outcome.REFUSED, "reason": Reason.PAUSED}
-    again = "none: run hemostat resume, then order it again"
+    resume = "hemostat resume or hemostat resume --container web"
+    again = f"none: run {resume}, then order it again"
     assert tell(alert(kind=Kind.ORDERED), complete(kind=Kind.ORDERED, **paused)) == again
-    assert tell(alert(), complete(**paused)) == "it goes on after the pause: hemostat resume"
+    assert tell(alert(), complete(**paused)) == f"it goes on after the pause: {resume}"
     rejected = complete(kind=Kind.ORDERED, outcome=Outcome.REFUSED, reason=Reason.REJECTED)
     assert tell(alert(kind=Kind.ORDERED), rejected) == "none: an operator rejected it"
     waiting = complete(kind=Kind.ORDERED, outcome=Outcome.WAITING, reason=Reason.PAUSED)

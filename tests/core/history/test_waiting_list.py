@@ -91,6 +91,21 @@ def test_role_with_trouble_waits_for_a_check():
     assert (item.subject, item.why, item.command) == ("alert", "slack: 404", "hemostat doctor")
 
 
+@pytest.mark.parametrize(
+    ("trouble", "command"),
+    [
+        ("paused by ann", "hemostat resume"),
+        ("web paused by ann@h for 59 min", "hemostat resume --container web"),
+        ("-x;y paused by ann", "hemostat resume --container '-x;y'"),
+        ("web: log paused by ann", "hemostat doctor"),
+    ],
+)
+def test_pause_is_settled_by_a_resume(trouble, command):
+    beats = [*BEATS[:3], event(heartbeat("alert", trouble=trouble), 0)]
+    (item,) = look(beats=beats)
+    assert item.command == command
+
+
 def test_silent_role_is_started_again_on_its_host():
     beats = [*BEATS[:3], event(heartbeat("alert"), -60)]
     (item,) = look(beats=beats)
