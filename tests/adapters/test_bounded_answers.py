@@ -75,7 +75,7 @@ def test_endless_greeting_of_a_mail_server_is_aborted(answer):
         url = f"mailto://u:p@localhost:{port}/?to=a@example.com&from=b@example.com&mode=insecure"
         channel = Apprise("ops", url)
         begin = time.monotonic()
-        with pytest.raises(NotifyError, match="rejected it|in time"):
+        with pytest.raises(NotifyError, match=r"rejected it|in time"):
             channel.send(MESSAGE)
         assert time.monotonic() - begin < 5
         assert channel._sending.done()

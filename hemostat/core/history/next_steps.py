@@ -126,7 +126,8 @@ def _describe_after(completion: RemediationComplete) -> str:
 
 
 def _name_resume(completion: RemediationComplete) -> str:
-    """The commands that end a pause of everything or of the container: an outcome does not say which it was."""
+    """The commands that end a pause of everything or of the container. An outcome does not say which it
+    was."""
     own = shlex.join(("hemostat", "resume", "--container", completion.container.name))
     return f"hemostat resume or {own}"
 
