@@ -70,20 +70,20 @@ def test_unhealthy_container_is_shown_healed_and_restarted_by_key(
     born = docker_engine.inspect(made).started_at
 
     docker_engine.exec(made, ["sh", "-c", SICKEN_SCRIPT])
-    terminal.wait("unhealthy", "restarted, healed")
+    terminal.wait("health check fails", "restarted, healed")
     eventually(lambda: docker_engine.inspect(made).health == "healthy")
     healed = docker_engine.inspect(made).started_at
     assert healed > born
 
     terminal.press("j", "i")
-    terminal.wait(f"{name}: unhealthy, healed", "alert", "diagnosis", "decision", "action", "verification")
+    terminal.wait(f"{name}: health check fails, healed", "alert", "diagnosis", "decision", "action", "verification")
     terminal.press("Escape")
-    terminal.wait("remediation log")
+    terminal.wait("restarted, healed in")
 
     terminal.press("R")
     terminal.wait(f"hemostat order restart {name}", "y yes   n no", "the limits allow it", seconds=60)
     assert docker_engine.inspect(made).started_at == healed, "no action is taken before the answer"
     terminal.press("y")
     eventually(lambda: docker_engine.inspect(made).started_at > healed, seconds=40)
-    terminal.wait("restart done")
+    terminal.wait("restarted in")
     assert everything.outcomes(name) == ["healed", "healed"]
