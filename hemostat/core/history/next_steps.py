@@ -6,11 +6,21 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import SETTLED_STATUSES, is_acknowledgement
+from hemostat.core.history.incident_log import SETTLED_STATUSES
 from hemostat.core.history.timeline import IncidentTimeline, TimelineStage, find_last_occurrence
 from hemostat.core.remediation.ladder import find_following_action, find_next_rung
 from hemostat.core.wording import ACTION_WORDS, OVER_TO_YOU, describe_status
-from hemostat.events import Action, Kind, Order, Outcome, Reason, RemediationComplete, RemediationNeeded
+from hemostat.events import (
+    Action,
+    Decided,
+    Kind,
+    Order,
+    Outcome,
+    Reason,
+    RemediationComplete,
+    RemediationNeeded,
+    Word,
+)
 
 
 class LadderRung(msgspec.Struct, frozen=True):
@@ -87,7 +97,13 @@ def describe_next_step(timeline: IncidentTimeline) -> str:
     """What happens next, as text."""
     if timeline.status in SETTLED_STATUSES:
         return "none: another failure raises a new alert"
-    step = next((each for each in reversed(timeline.steps) if not is_acknowledgement(each.event)), None)
+    is_pending = timeline.status == Outcome.AWAITING_APPROVAL
+    own_steps = (
+        each
+        for each in reversed(timeline.steps)
+        if not isinstance(each.event.data, Decided) or (is_pending and _is_answer(each.event.data))
+    )
+    step = next(own_steps, None)
     if step is None:
         return "a diagnosis"
     match step.event.data:
@@ -99,9 +115,13 @@ def describe_next_step(timeline: IncidentTimeline) -> str:
             )
         case RemediationComplete() as completion:
             return _STAGE_TEXTS.get(step.stage) or _describe_after(completion)
-        case Order(action=action):
+        case Order(action=action) | Decided(what=Word.APPROVED, action=action):
             return f"the responder decides whether to {ACTION_WORDS[action].order}"
-    return "a diagnosis"
+    return "a diagnosis" if not isinstance(step.event.data, Decided) else NEXT_STEP_TEXTS[Reason.REJECTED]
+
+
+def _is_answer(decision: Decided) -> bool:
+    return decision.what in {Word.APPROVED, Word.REJECTED}
 
 
 _STAGE_TEXTS: Final = {

@@ -3,10 +3,10 @@
 import pytest
 
 from hemostat.core.history.incident_log import build_incident_logs
-from hemostat.core.history.next_steps import NEXT_STEP_TEXTS, build_ladder, describe_next_step
+from hemostat.core.history.next_steps import INVESTIGATE, NEXT_STEP_TEXTS, build_ladder, describe_next_step
 from hemostat.core.history.timeline import IncidentTimeline, build_timeline
-from hemostat.events import Action, Kind, Outcome, Reason
-from tests.support.samples import CLEARED, alert, complete, event, needed
+from hemostat.events import Action, Kind, Outcome, Reason, Word
+from tests.support.samples import CLEARED, alert, complete, decided, event, needed
 
 
 def read(*data) -> IncidentTimeline:
@@ -69,6 +69,29 @@ def test_requested_action_and_those_after_it_are_the_ladder():
 
 def test_healed_incident_has_only_the_actions_tried():
     assert climb(alert(), needed(), complete()) == ["restart: healed"]
+
+
+@pytest.mark.parametrize("word", [Word.APPROVED, Word.REJECTED, Word.ACKNOWLEDGED])
+def test_escalated_incident_stays_with_people_after_an_answer(word):
+    """The answer to an earlier question changes neither the status nor the next step."""
+    steps = alert(), needed(), end(Outcome.ESCALATED, Reason.NEEDS_PERSON)
+    answered = *steps, decided(what=word, container="web", action=Action.RESTART, until=None)
+    assert read(*answered).status == "escalated"
+    assert tell(*answered) == tell(*steps) == INVESTIGATE
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        (Word.APPROVED, "the responder decides whether to restart it"),
+        (Word.REJECTED, "none: an operator rejected it"),
+        (Word.ACKNOWLEDGED, "your answer: w, then y or n; or the command in the line above"),
+    ],
+)
+def test_answer_to_a_pending_approval_is_the_next_step(word, text):
+    asked = end(Outcome.AWAITING_APPROVAL, Reason.APPROVAL)
+    answer = decided(what=word, container="web", action=Action.RESTART, until=None)
+    assert tell(alert(), needed(), asked, answer) == text
 
 
 def test_action_that_waits_has_the_same_actions_after_it():
