@@ -100,6 +100,10 @@ class ControlStore(Protocol):
         expired, stays as it is."""
         ...
 
+    def withdraw_approval(self, key: str, *, by: str, reason: str, now: float) -> None:
+        """Close the open request with this key. One that was answered, or has expired, stays as it is."""
+        ...
+
     def list_approvals(self) -> list[Approval]:
         """Return all requests, oldest first; they are stored for a while after the answer."""
         ...

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis
 
@@ -237,6 +238,9 @@ def test_responder_reads_decisions_of_the_operator(every_server: Guarded) -> Non
     told = person.answer_approval(asked.id, ApprovalAnswer.APPROVED, by="ann", reason="go", now=NOW)
     assert told is not None
     assert responder.list_approvals() == [told]
+    responder.request_approval(msgspec.structs.replace(ASKED, id="a2", key="i1:2:0"))
+    responder.withdraw_approval("i1:2:0", by="responder@a", reason="tried before", now=NOW)
+    assert {each.id: each.is_withdrawn for each in responder.list_approvals()} == {"a1": False, "a2": True}
     assert seen(every_server, OPERATOR_USER) is not None
 
 

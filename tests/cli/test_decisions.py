@@ -51,6 +51,16 @@ def test_pending_approvals_are_listed_and_answered(hemostat, controls):
     assert hemostat("approvals").out == "no action is waiting for approval\n"
 
 
+def test_withdrawn_approval_is_refused_with_the_reason(hemostat, controls):
+    controls.request_approval(PENDING_APPROVAL)
+    controls.withdraw_approval(
+        PENDING_APPROVAL.key, by="responder@a", reason="tried before", now=PENDING_APPROVAL.asked + 1
+    )
+    assert hemostat("approvals").out == "no action is waiting for approval\n"
+    said = hemostat("approve", "a1b2c3", "--by", "bob")
+    assert (said.code, said.out) == (1, "too late: HemoStat withdrew it: tried before\n")
+
+
 def test_second_answer_is_refused_with_the_first_one(hemostat, controls):
     controls.request_approval(PENDING_APPROVAL)
     hemostat("reject", "a1b2c3", "--by", "ann", "--reason", "not now")

@@ -453,6 +453,18 @@ def test_first_of_two_answers_is_used():
     harness_with_approval().play(script)
 
 
+def test_withdrawn_approval_is_not_answered():
+    async def script(office, app, pilot):
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "1 waiting"))
+        office.desk.withdraw_approval(ASKED.key, by="responder@a", reason="tried before", now=NOW + 5)
+        await pilot.press("y")
+        await until(pilot, lambda: says(app, "too late: HemoStat withdrew it: tried before"))
+        assert office.decided() == []
+
+    harness_with_approval().play(script)
+
+
 # --- incidents left to people ---------------------------------------------------------------------------
 
 

@@ -47,6 +47,12 @@ class InMemoryControls:
             self._approvals[new_approval.key] = new_approval
             return new_approval
 
+    def withdraw_approval(self, key: str, *, by: str, reason: str, now: float) -> None:
+        with self._lock:
+            approval = self._approvals.get(key)
+            if approval is not None and approval.is_open(now):
+                self._approvals[key] = approval.withdraw(by=by, reason=reason, now=now)
+
     def list_approvals(self) -> list[Approval]:
         with self._lock:
             return sorted(self._approvals.values(), key=lambda approval: approval.asked)

@@ -56,6 +56,14 @@ return redis.call('HGET', KEYS[1], ARGV[1])
 number from which on there are too many, the time before which others are removed then, and whether others are
 removed at all: that takes Redis some microseconds for each of them."""
 
+WITHDRAW_SCRIPT: Final = """
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[1])
+return redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[3])
+"""
+"""Compare and set with the commands that a responder may use. Arguments: the request's key, the value before
+and the value after."""
+
 
 def build_controls(pauses: Mapping[bytes, bytes], resets: Mapping[bytes, bytes]) -> Controls:
     """The controls from the two hashes.
@@ -94,6 +102,7 @@ class RedisControls:
         self._removed_at = 0.0
         """When expired requests were last removed (epoch seconds)."""
         self._ask_script = client.raw.register_script(ASK_SCRIPT)
+        self._withdraw_script = client.raw.register_script(WITHDRAW_SCRIPT)
 
     def read_controls(self) -> Controls:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
@@ -166,6 +175,17 @@ class RedisControls:
             except redis.WatchError:
                 return False
             return True
+
+    def withdraw_approval(self, key: str, *, by: str, reason: str, now: float) -> None:
+        is_done = False
+        while not is_done:
+            with self._client.call() as raw:
+                before: Any = raw.hget(APPROVALS_KEY, key)
+                approval = read_row(before, Approval)
+                if approval is None or not approval.is_open(now):
+                    return
+                after = msgspec.json.encode(approval.withdraw(by=by, reason=reason, now=now))
+                is_done = bool(self._withdraw_script(keys=[APPROVALS_KEY], args=[key, before, after]))
 
     def list_approvals(self) -> list[Approval]:
         approvals = read_rows(list(self._read_all().values()), Approval)

@@ -4,17 +4,20 @@ Any label can request an approval, so a request that waits for one costs no call
 """
 
 import shlex
+from contextlib import suppress
 from typing import Final
 
 from hemostat.agents.responder.action_executor import ActionExecutor
 from hemostat.agents.responder.dependencies import ResponderDependencies
 from hemostat.agents.responder.outcome import ActionEnd, OutcomePublisher, RequestCase, make_decision_end
 from hemostat.core.ledger.controls import Approval
+from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.redact import redact
 from hemostat.core.remediation import policy, repetition
 from hemostat.core.remediation.decision import Refuse
 from hemostat.core.remediation.request_check import refuse_unfounded
-from hemostat.errors import NotApplicableError
+from hemostat.core.wording import describe_reason
+from hemostat.errors import HemoStatError, NotApplicableError
 from hemostat.events import Event, Outcome, Reason, digest
 from hemostat.ports import Defer
 
@@ -41,7 +44,10 @@ class ApprovalRequests:
         approval = book.approval
         if approval is None or approval.answer is not None or now >= approval.until:
             return None
-        if refuse_unfounded(request, case.incident, book) is not None:
+        if (
+            refuse_unfounded(request, case.incident, book)
+            or repetition.refuse_repetition(request, case.incident, book)
+        ) is not None:
             return None
         return Defer(min(approval.until, now + policy.PEOPLE_RETRY_SECONDS), APPROVAL_PENDING)
 
@@ -61,6 +67,30 @@ class ApprovalRequests:
         how = f"{approval.plan}? hemostat approve {shlex.quote(approval.id)}"
         ended = ActionEnd(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, detail=how)
         return self._tell.put_off(case, again, APPROVAL_PENDING, ended, approval.asked)
+
+    def withdraw(self, case: RequestCase, refusal: Refuse) -> None:
+        """Close the open approval request of a case that ends without the action, so that no user answers
+        it."""
+        self._control_store.withdraw_approval(
+            repetition.build_attempt_key(case.request, case.incident),
+            by=self._tell.source,
+            reason=describe_reason(refusal.reason, redact(refusal.detail)),
+            now=self._tell.clock.now(),
+        )
+
+    def give_up(self, case: RequestCase, error: str) -> None:
+        """Close the approval request of a case that failed repeatedly. If that fails, the request
+        expires."""
+        key = repetition.build_attempt_key(case.request, case.incident)
+        with suppress(HemoStatError):
+            book = self._ledger.read(self._host, case.request.alert.container.name, case.incident, key)
+            if was_asked(case, book):
+                self.withdraw(case, Refuse(Reason.GIVEN_UP, error))
+
+
+def was_asked(case: RequestCase, book: LedgerSnapshot) -> bool:
+    """Return whether people were asked for an approval of this request."""
+    return book.approval is not None and book.approval.request == case.event.id
 
 
 def _build_approval(case: RequestCase, plan: str, *, host: str, now: float, until: float) -> Approval:

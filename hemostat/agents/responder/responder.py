@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.action_executor import ActionExecutor
-from hemostat.agents.responder.approval_requests import ApprovalRequests
+from hemostat.agents.responder.approval_requests import ApprovalRequests, was_asked
 from hemostat.agents.responder.attempts import Execution, inspect_if_present
 from hemostat.agents.responder.brief_inspector import BriefInspector
 from hemostat.agents.responder.decider import Decider
@@ -155,8 +155,10 @@ class Responder:
 
     def answer_dead_letter(self, event: Event, error: str, now: float) -> list[Event]:  # noqa: ARG002
         """Return the final outcome of a request that failed repeatedly, so that no user waits for another."""
-        case = self._open_case(event)
-        return [] if case is None else self._execution.give_up(case, error)
+        if (case := self._open_case(event)) is None:
+            return []
+        self._approval_requests.give_up(case, error)
+        return self._execution.give_up(case, error)
 
     def notice(self, now: float) -> str:
         """Return the warnings for users: that remediation is paused and by whom, and that the ledger was
@@ -204,7 +206,7 @@ class Responder:
             return self._tell(case, make_decision_end(forged))
         if repetition.is_being_verified(case.request, case.incident, book, now):
             return Defer(now + slots.BUSY_RETRY_SECONDS, "an action against it is being verified")
-        if repetition.is_covered_by_failure(case.request, case.incident, book):
+        if repetition.is_covered_by_failure(case.request, case.incident, book, case.event.time):
             return []
         end = make_no_action_end(case.request.alert)
         if end.outcome is Outcome.ESCALATED and case.found is not None:
@@ -243,10 +245,16 @@ class Responder:
     def _answer_refusal(
         self, case: RequestCase, decision: Refuse, book: LedgerSnapshot
     ) -> list[Event] | Defer:
+        asked = was_asked(case, book)
+        if asked:
+            self._approval_requests.withdraw(case, decision)
         if decision.reason is Reason.ALREADY_TRIED:
-            answered = repetition.is_covered_by_failure(case.request, case.incident, book)
-            return [] if answered else self._tell(case, make_decision_end(decision))
-        is_announced = Reason.NOT_VIABLE in case.reported
+            # A question to people gets an outcome, and so does a request that followed the earlier outcome.
+            silent = not asked and repetition.is_covered_by_failure(
+                case.request, case.incident, book, case.event.time
+            )
+            return [] if silent else self._tell(case, make_decision_end(decision))
+        is_announced = Reason.NOT_VIABLE in case.reported and not asked
         if decision.reason is Reason.EXPIRED and is_announced:
             return []
         if decision.reason is Reason.NOT_VIABLE and not is_announced:

@@ -259,6 +259,8 @@ def _answer(options: Globals, approval_id: str, answer: ApprovalAnswer, reason: 
 
 
 def _describe_state(approval: Approval) -> str:
+    if approval.is_withdrawn:
+        return approval.describe_end()
     if approval.answer is None:
         return "no operator answered in time"
     return f"{approval.answer} by {approval.by} at {format_local(approval.answered, '%H:%M:%S')}"

@@ -79,7 +79,8 @@ class ApprovalAnswer(StrEnum):
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """A request that waits for an operator's answer, and the answer. `id` is short, for people; `key` is the
-    ledger's. Without an answer by `until` the request is rejected."""
+    ledger's. Without an answer by `until` the request is rejected. `by` without an answer is the
+    responder that withdrew the request."""
 
     id: str
     key: str
@@ -99,5 +100,20 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     answered: Epoch = 0.0
     reason: str = ""
 
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether HemoStat withdrew the request, because the action will not be done."""
+        return self.answer is None and bool(self.by)
+
     def is_open(self, now: float) -> bool:
-        return self.answer is None and now < self.until
+        return self.answer is None and not self.by and now < self.until
+
+    def withdraw(self, *, by: str, reason: str, now: float) -> "Approval":
+        """Return the request without the possibility to answer it. Earlier versions read it as expired."""
+        return msgspec.structs.replace(self, until=min(self.until, now), by=by, reason=reason)
+
+    def describe_end(self) -> str:
+        """Return why the request can no longer be answered."""
+        if self.answer is not None:
+            return f"{self.answer} by {self.by}"
+        return f"HemoStat withdrew it: {self.reason}" if self.is_withdrawn else "it has expired"

@@ -12,7 +12,8 @@ objection decides:
    Orders have a budget of their own.
 4. The circuit breaker of the container or of the host is open.
 5. Remediation is paused: requests wait until the pause ends, and orders given meanwhile are refused.
-6. An approval is needed, and is missing or was rejected. Orders count as approved.
+6. An approval is needed, and is missing or was rejected. Orders count as approved. While another action
+   against the incident runs, no approval is requested.
 7. The back-off since the last action has not passed; another action runs on this container or service; too
    many actions run on the host at once or started within a minute; too few other replicas are healthy: wait.
 8. Dry run: all rules would allow the action, so it is reported and not done.
@@ -29,10 +30,15 @@ from hemostat.core.labels.definitions import ACTIONS, MIN_HEALTHY, MODE
 from hemostat.core.labels.mistakes import explain_protection
 from hemostat.core.labels.project import get_project
 from hemostat.core.labels.values import Mode
-from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls
+from hemostat.core.ledger.controls import Controls
 from hemostat.core.ledger.leases import get_lease_end
 from hemostat.core.ledger.rows import RELEASED, Attempt, LedgerSnapshot
 from hemostat.core.model import ContainerInfo
+from hemostat.core.remediation.approval_rule import (
+    check_approval,
+    is_approval_current,
+    wait_for_attempt,
+)
 from hemostat.core.remediation.circuit_breaker import compute_container_breaker, compute_host_breaker
 from hemostat.core.remediation.decision import (
     Act,
@@ -41,7 +47,6 @@ from hemostat.core.remediation.decision import (
     Refuse,
     RepeatOutcome,
     ReplicaHealth,
-    RequestApproval,
     Resume,
     Wait,
 )
@@ -88,7 +93,7 @@ def decide(
             or find_wait(name, container, action, situation, limits, now)
             or Resume(handled, now + lease, forbids or _refuse_dry_run(mode))
         )
-    has_current_approval = asks and _is_approval_current(book.approval, limits, now)
+    has_current_approval = asks and is_approval_current(book.approval, limits, now)
     forced = order is not None and order.force and limits.orders_override
     return (
         handled
@@ -108,7 +113,8 @@ def decide(
             if order is None
             else _refuse_paused(container, book.controls, now)
         )
-        or (_check_approval(request.action, book.approval, limits, now) if asks else None)
+        or (wait_for_attempt(incident, situation, now) if asks and book.approval is None else None)
+        or (check_approval(request.action, book.approval, limits, now) if asks else None)
         or find_wait(name, container, action, situation, limits, now)
         or (None if forced else _check_pace(container, situation, limits, now))
         or _refuse_dry_run(mode)
@@ -308,33 +314,6 @@ def _refuse_paused(container: Container, controls: Controls, now: float) -> Refu
     """Orders are refused during a pause, so that resuming does not run orders given long before."""
     pause = controls.find_pause(container.name, now)
     return None if pause is None else Refuse(Reason.PAUSED, f"by {pause.by}: resume, then order it again")
-
-
-def _check_approval(
-    action: Action, approval: Approval | None, limits: ResponderSettings, now: float
-) -> Decision | None:
-    """Rule 6. An approval holds for the action that was asked about, because one failure can cause two
-    requests."""
-    if approval is None:
-        return RequestApproval(now + limits.approve_for)
-    if approval.answer is ApprovalAnswer.REJECTED:
-        why = f": {approval.reason}" if approval.reason else ""
-        return Refuse(Reason.REJECTED, f"by {approval.by}{why}")
-    if approval.answer is ApprovalAnswer.APPROVED:
-        why = f"an approval was requested for {approval.action}"
-        return None if approval.action is action else Refuse(Reason.NOT_ALLOWED, why)
-    if now >= approval.until:
-        return Refuse(Reason.NO_ANSWER, f"no operator approved it within {show_duration(limits.approve_for)}")
-    return RequestApproval(approval.until)
-
-
-def _is_approval_current(approval: Approval | None, limits: ResponderSettings, now: float) -> bool:
-    """Whether a request for approval, or an approval, is still valid. An unanswered request does not expire
-    with the age of the failure, because its time to answer was promised. An approval expires `limits.expire`
-    seconds after it was given: a pause may have delayed the action."""
-    if approval is None:
-        return False
-    return approval.answer is not ApprovalAnswer.APPROVED or now - approval.answered <= limits.expire
 
 
 def _check_pace(

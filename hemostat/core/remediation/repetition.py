@@ -39,12 +39,17 @@ def refuse_repetition(request: RemediationNeeded, incident: str, book: LedgerSna
     return Refuse(Reason.ALREADY_TRIED, f"the failure returned after {request.action}")
 
 
-def is_covered_by_failure(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> bool:
-    """Whether this occurrence is the failure that an earlier attempt against the same incident ended with: it
-    began while that attempt was verified, and the attempt's outcome was published."""
-    since = request.alert.since
+def is_covered_by_failure(
+    request: RemediationNeeded, incident: str, book: LedgerSnapshot, requested_at: float
+) -> bool:
+    """Whether the end of an earlier attempt against the same incident answers a request of `requested_at`
+    (epoch seconds): the occurrence began while that attempt was verified, and the attempt's outcome followed
+    the request. After an earlier outcome, the request would be the last that people read."""
+    latest = max(request.alert.since, requested_at)
     return any(
-        each.outcome is Outcome.FAILED and each.time <= since <= (each.finished or 0.0)
+        each.outcome is Outcome.FAILED
+        and each.time <= request.alert.since
+        and latest <= (each.finished or 0.0)
         for each in select_incident_attempts(book, incident)
         if each.key != build_attempt_key(request, incident)
     )

@@ -223,8 +223,7 @@ class OrderBuilder:
             decision, counts = answered
             if counts:
                 return OrderResult(f"{answer}: {subject}")
-            answer_text = f"{decision.answer} by {decision.by}" if decision.answer else "it has expired"
-            return OrderResult(f"too late: {answer_text}")
+            return OrderResult(f"too late: {decision.describe_end()}")
 
         verb = "approve" if answer is ApprovalAnswer.APPROVED else "reject"
         order = PlannedOrder(plan=f"{verb} {subject}", ask=lambda: "", do=give)

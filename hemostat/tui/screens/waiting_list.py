@@ -216,7 +216,7 @@ class WaitingScreen(ActionScreen):
 
 
 def describe_answer(approval: Approval | None) -> str:
-    return f"{approval.answer} by {approval.by}" if approval and approval.answer else "it has expired"
+    return "it has expired" if approval is None else approval.describe_end()
 
 
 def _is_same(item: WaitingItem, other: WaitingItem | None) -> bool:

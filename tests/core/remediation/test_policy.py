@@ -273,7 +273,7 @@ def approval(
         until=until,
         answer=answer,
         answered=NOW - 1,
-        by="ann",
+        by="" if answer is None else "ann",
         reason=reason,
     )
 
