@@ -1,6 +1,7 @@
 """The data and services of the screens, provided by the code that opens the dashboard."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -77,7 +78,8 @@ class DashboardContext:
         self._saved = saved
         self.view, self.save_error = load_view(saved)
         """How the dashboard is displayed, and the error of the file with the saved view, else empty."""
-        self._engine = None if engine is None else LazyValue(engine)
+        self._stack = ExitStack()
+        self._engine = engine and LazyValue(lambda: self._stack.enter_context(closing(engine())))
 
     def change_view(self, view: SavedView) -> None:
         """Change the view, and save it if files may be written."""
@@ -94,5 +96,4 @@ class DashboardContext:
         return cast("Engine | None", self._engine)
 
     def close(self) -> None:
-        if self._engine is not None:
-            self._engine.close()
+        self._stack.close()

@@ -12,6 +12,7 @@ from hemostat.operator import OperatorCommands
 from hemostat.tui.actions.build import OrderBuilder
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
+from hemostat.tui.data.lazy import LazyValue
 from tests.support.clock import FakeClock
 from tests.support.dashboard import filled, says, until
 from tests.support.samples import NOW, complete, event
@@ -29,7 +30,10 @@ class ActionHarness:
         self.bus = filled(self.clock, bus)
         ledger = InMemoryLedger(self.desk, self.bus.incidents, self.bus.seals)
         self.hand = OrderBuilder(
-            OperatorCommands(self.bus, self.desk, ledger, self.clock, limits, host="laptop"),
+            # As in `hemostat tui`.
+            LazyValue(
+                lambda: OperatorCommands(self.bus, self.desk, ledger, self.clock, limits, host="laptop")
+            ),
             self.clock,
             by=ME,
         )

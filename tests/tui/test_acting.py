@@ -10,7 +10,8 @@ from hemostat import tui
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer
 from hemostat.errors import BusUnreachableError, HemoStatError
-from hemostat.events import Action, Container, Outcome, Reason
+from hemostat.events import Action, Container, Outcome, Phase, Reason
+from hemostat.operator import OperatorCommands
 from hemostat.tui.actions.build import OrderPlan, OrderResult, PlannedOrder
 from hemostat.tui.actions.runner import UNKNOWN_RESULT, OrderRunner
 from hemostat.tui.app import Dashboard
@@ -19,7 +20,7 @@ from hemostat.tui.screens.asking import ConfirmDialog
 from tests.support.clock import FakeClock
 from tests.support.dashboard import says, screen, until
 from tests.support.dashboard_actions import LIMITS, ME, ActionHarness
-from tests.support.samples import NOW, WEB, complete, event, heartbeat, stats
+from tests.support.samples import NOW, WEB, alert, complete, event, heartbeat, stats
 
 ASKED = Approval(
     id="a1",
@@ -505,6 +506,54 @@ def test_escalation_is_closed_and_stays_selected():
         await until(pilot, lambda: says(app, "no open incident") and says(app, "events"))
 
     harness_with_escalation().play(script)
+
+
+@pytest.mark.parametrize("key", ["a", "c"])
+def test_decision_on_ended_incident_is_reported_and_not_recorded(key):
+    async def script(office, app, pilot):
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "hemostat close i2"))
+        await pilot.press(key)
+        await until(pilot, lambda: says(app, "y yes   n no"))
+        ended = alert(container=Container(id="c2", name="db"), phase=Phase.CLEARED)
+        office.bus.publish([event(ended, 4.8, incident="i2")])
+        await until(pilot, lambda: not app.model.state.unwell)
+        await pilot.press("y")
+        await until(pilot, lambda: says(app, "no longer open: "))
+        assert office.decided() == []
+
+    harness_with_escalation().play(script)
+
+
+@pytest.mark.parametrize("key", ["a", "c"])
+def test_unexpected_error_of_a_decision_is_shown(key, monkeypatch):
+    def fail(*_, **__):
+        raise TypeError("close() takes 1 argument")
+
+    monkeypatch.setattr(OperatorCommands, "close", fail)
+    monkeypatch.setattr(OperatorCommands, "acknowledge", fail)
+
+    async def script(_, app, pilot):
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "hemostat close i2"))
+        await confirmed(app, pilot, key, shown="y yes   n no")
+        bug = "bug: TypeError: close() takes 1 argument"
+        await until(pilot, lambda: any(bug in each.message for each in app._notifications))
+
+    harness_with_escalation().play(script)
+
+
+def test_unexpected_error_of_a_prediction_is_shown(monkeypatch):
+    def fail(*_):
+        raise KeyError("db")
+
+    monkeypatch.setattr(OperatorCommands, "describe_prediction", fail)
+
+    async def script(_, app, pilot):
+        await pilot.press("j", "R")
+        await until(pilot, lambda: says(app, "the limits are unknown: bug: KeyError: 'db'"))
+
+    ActionHarness().play(script)
 
 
 def test_read_only_dashboard_lists_what_waits_without_action_keys():

@@ -23,11 +23,33 @@ def test_engine_is_opened_once_on_first_use():
         return opened[-1]
 
     bus = LazyValue(opens)
-    bus.close()
     assert opened == []
     bus.publish([event(alert())])
     assert len(bus.read_recent("health_alert", 9)) == 1
     assert len(opened) == 1
+
+
+def test_every_public_attribute_is_the_opened_objects():
+    assert [name for name in dir(LazyValue) if not name.startswith("_")] == []
+
+
+def test_engine_is_closed_only_if_it_was_opened():
+    closed = []
+
+    class Closes(InMemoryEngine):
+        def close(self) -> None:
+            closed.append(self)
+
+    def make() -> DashboardContext:
+        clock = FakeClock(NOW)
+        return DashboardContext(InMemoryBus(clock), clock, engine=lambda: Closes(FakeClock()))
+
+    make().close()
+    assert closed == []
+    model = make()
+    model.engine().inspect_everything()
+    model.close()
+    assert len(closed) == 1
 
 
 def test_one_of_concurrent_threads_opens_the_engine():

@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -162,8 +162,8 @@ def _open_live(
             snapshots: Sequence[EvidenceSnapshot] = evidence_store.get(incident)
             return snapshots
 
-    bus = LazyValue(lambda: _import_app().open_bus(settings, start=False))
     stack = ExitStack()
+    bus = LazyValue(lambda: stack.enter_context(closing(_import_app().open_bus(settings, start=False))))
     orders = cast(
         "OperatorCommands", LazyValue(lambda: stack.enter_context(_import_app().open_operator(settings)))
     )
@@ -187,7 +187,6 @@ def _open_live(
     finally:
         model.close()
         stack.close()
-        bus.close()
 
 
 @contextmanager

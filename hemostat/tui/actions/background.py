@@ -10,7 +10,7 @@ from typing import Any
 from textual.message import Message
 from textual.screen import Screen
 
-from hemostat.errors import HemoStatError
+from hemostat.tui.actions.runner import describe_error
 
 
 class BackgroundResult(Message):
@@ -30,14 +30,14 @@ class OrdersCompleted(Message):
 def run_in_background(screen: Screen[Any], topic: str, ask: Callable[[], object]) -> None:
     """Call `ask` in a thread and send the screen a BackgroundResult.
 
-    `topic` tells several requests apart. `ask` may raise HemoStatError.
+    `topic` tells several requests apart. `ask` may raise any error.
     """
 
     def run() -> None:
         try:
             answer = BackgroundResult(topic, ask(), "")
-        except HemoStatError as error:
-            answer = BackgroundResult(topic, None, error.message)
+        except Exception as error:  # noqa: BLE001 - no request ends without a result
+            answer = BackgroundResult(topic, None, describe_error(error))
         screen.post_message(answer)
 
     threading.Thread(target=run, name=f"ask-{topic}", daemon=True).start()

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PAUSE_LENGTHS: Final = (("10m", 600.0), ("30m", 1800.0), ("1h", 3600.0), ("", None))
 """Lengths of a pause, as the command line's text and in seconds. None: until resumed."""
 
+FindIncident = Callable[[], IncidentLog | None]
+"""Returns an open incident, None once it has ended."""
+
 
 class OrderTarget(msgspec.Struct, frozen=True):
     """The container that an order is for.
@@ -181,10 +184,14 @@ class OrderBuilder:
 
     # --- incidents ----------------------------------------------------------------------------------
 
-    def plan_acknowledgement(self, incident_log: IncidentLog) -> OrderPlan:
+    def plan_acknowledgement(self, incident_log: IncidentLog, find_current: FindIncident) -> OrderPlan:
+        """`find_current` returns the incident as it is when the plan is confirmed."""
+
         def do(reason: str) -> OrderResult:
-            self._operator.acknowledge(incident_log, by=self._by, reason=reason)
-            return OrderResult(f"acknowledged: {_name_incident(incident_log)}")
+            if (current := find_current()) is None:
+                return OrderResult(f"no longer open: {_name_incident(incident_log)}")
+            self._operator.acknowledge(current, by=self._by, reason=reason)
+            return OrderResult(f"acknowledged: {_name_incident(current)}")
 
         note = incident_log.acknowledgement
         order = PlannedOrder(
@@ -194,10 +201,14 @@ class OrderBuilder:
         )
         return OrderPlan(deeds=(order,), commands=(("acknowledge", incident_log.incident),))
 
-    def plan_close(self, incident_log: IncidentLog) -> OrderPlan:
+    def plan_close(self, incident_log: IncidentLog, find_current: FindIncident) -> OrderPlan:
+        """`find_current` returns the incident as it is when the plan is confirmed."""
+
         def do(reason: str) -> OrderResult:
-            self._operator.close(incident_log, by=self._by, reason=reason)
-            return OrderResult(f"closed: {_name_incident(incident_log)}")
+            if (current := find_current()) is None:
+                return OrderResult(f"no longer open: {_name_incident(incident_log)}")
+            self._operator.close(current, by=self._by, reason=reason)
+            return OrderResult(f"closed: {_name_incident(current)}")
 
         is_unfinished = incident_log.status in UNFINISHED_STATUSES
         order = PlannedOrder(

@@ -30,6 +30,11 @@ class OrderOutcome(msgspec.Struct, frozen=True):
         return f"{self.done.told}: {self.why}"
 
 
+def describe_error(error: Exception) -> str:
+    """The error for the user. One that HemoStat does not raise on purpose is a bug."""
+    return error.message if isinstance(error, HemoStatError) else f"bug: {type(error).__name__}: {error}"
+
+
 class OrderRunner:
     def __init__(self) -> None:
         self._running: list[tuple[threading.Thread, OrderPlan]] = []
@@ -42,10 +47,10 @@ class OrderRunner:
             for number, order in enumerate(plan.deeds):
                 try:
                     result = OrderOutcome(order.do(reason))
-                except HemoStatError as error:
+                except Exception as error:  # noqa: BLE001 - no order ends without a result
                     left = len(plan.deeds) - number - 1
                     rest = f"; {left} more not attempted" if left else ""
-                    result = OrderOutcome(OrderResult(order.plan), f"{error.message}{rest}")
+                    result = OrderOutcome(OrderResult(order.plan), f"{describe_error(error)}{rest}")
                 self._results.put(result)
                 on_result()
                 if result.why:

@@ -6,7 +6,8 @@ from typing import Any
 
 
 class LazyValue:
-    """Has all attributes of the opened object.
+    """Has all attributes of the opened object, and no public ones of its own: they would hide those of the
+    object, such as OperatorCommands.close.
 
     Opening it and importing its client take a while; meanwhile the screen is usable. An error of `opens` is
     raised by the access, and the next access tries again.
@@ -22,7 +23,3 @@ class LazyValue:
             if self._opened is None:
                 self._opened = self._open()
         return getattr(self._opened, name)
-
-    def close(self) -> None:
-        if self._opened is not None:
-            self._opened.close()

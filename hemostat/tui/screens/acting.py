@@ -14,8 +14,20 @@ from hemostat.core.ledger.controls import ALL_CONTAINERS, describe_pause, is_pau
 from hemostat.core.text import escape_controls
 from hemostat.events import Action, Container, ContainerStats
 from hemostat.tui.actions.background import OrdersCompleted
-from hemostat.tui.actions.build import PAUSE_LENGTHS, OrderBuilder, OrderPlan, OrderTarget, name_target
-from hemostat.tui.data.state import build_role_status, count_left_to_people, count_waiting
+from hemostat.tui.actions.build import (
+    PAUSE_LENGTHS,
+    FindIncident,
+    OrderBuilder,
+    OrderPlan,
+    OrderTarget,
+    name_target,
+)
+from hemostat.tui.data.state import (
+    build_role_status,
+    count_left_to_people,
+    count_waiting,
+    find_open_incident,
+)
 from hemostat.tui.screens.asking import Choice, ChoiceDialog, ConfirmDialog
 from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.screens.live import LiveScreen
@@ -130,11 +142,13 @@ class ActionScreen(LiveScreen):
 
     def action_acknowledge(self) -> None:
         if (builder := self.model.act) and (incident_log := self._require_incident()):
-            self._ask_confirmation(builder.plan_acknowledgement(incident_log))
+            self._ask_confirmation(
+                builder.plan_acknowledgement(incident_log, self._make_finder(incident_log))
+            )
 
     def action_close(self) -> None:
         if (builder := self.model.act) and (incident_log := self._require_incident()):
-            self._ask_confirmation(builder.plan_close(incident_log))
+            self._ask_confirmation(builder.plan_close(incident_log, self._make_finder(incident_log)))
 
     def action_logs(self) -> None:
         if places := [(host, container.name) for host, container in self.list_subjects()]:
@@ -192,6 +206,16 @@ class ActionScreen(LiveScreen):
         if incident_log is None:
             self.notify("no open incident is selected", severity="warning")
         return incident_log
+
+    def _make_finder(self, incident_log: IncidentLog) -> FindIncident:
+        """Finds the incident as it is then. One whose events are no longer in the log is taken as it was."""
+
+        def find() -> IncidentLog | None:
+            state, incident = self.model.state, incident_log.incident
+            is_known = any(event.incident == incident for event in state.log)
+            return find_open_incident(state, incident) if is_known else incident_log
+
+        return find
 
     def _warn_nothing_chosen(self) -> bool:
         self.notify("select a container first", severity="warning")
