@@ -14,7 +14,7 @@ from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.core.history.incident_log import build_incident_logs
 from hemostat.core.history.timeline import build_timeline
 from hemostat.errors import BusError
-from hemostat.events import Container, Evidence, Kind, Outcome, Reason
+from hemostat.events import Container, Decided, Evidence, Kind, Outcome, Reason, Word
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.render import incident as incident_words
@@ -316,7 +316,7 @@ def test_replay_before_the_incident_shows_nothing():
     async def script(app, pilot, _):
         await pilot.press("greater_than_sign", "full_stop")
         await until(pilot, lambda: says(app, "restarted, healed"))
-        await pilot.press("i")
+        await pilot.press("j", "j", "i")
         await until(pilot, lambda: says(app, "web: exited, healed"))
         await until(pilot, lambda: "12.5 %" in text(app))
         await pilot.press("less_than_sign", "comma")
@@ -387,3 +387,19 @@ def test_help_lists_each_key_separately():
         assert "→" not in earlier
 
     play(script, size=(100, 40))
+
+
+@pytest.mark.parametrize(("word", "mark"), [(Word.ACKNOWLEDGED, "→"), (Word.CLOSED, "✓")])
+def test_decision_of_a_person_about_a_fault_has_no_fault_mark(word, mark):
+    async def script(app, pilot):
+        await until(pilot, lambda: "ann@laptop" in text(app, "steps"))
+        (line,) = (each for each in text(app, "steps").splitlines() if "ann@laptop" in each)
+        assert mark in line
+        assert "✗" not in line
+
+    clock = FakeClock(NOW + 10)
+    bus = InMemoryBus(clock)
+    escalated = complete(outcome=Outcome.ESCALATED, reason=Reason.NEEDS_PERSON)
+    decision = Decided(what=word, by="ann@laptop", container="web")
+    bus.publish([event(alert()), event(escalated, 1), event(decision, 2)])
+    play(script, bus, clock=clock)

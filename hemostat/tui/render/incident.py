@@ -22,7 +22,7 @@ from hemostat.core.history.timeline import (
 )
 from hemostat.core.units import show_duration
 from hemostat.core.wording import describe_kind, describe_status
-from hemostat.events import HealthAlert, Outcome, RemediationComplete
+from hemostat.events import Decided, HealthAlert, Outcome, RemediationComplete
 from hemostat.tui.render import charts
 from hemostat.tui.render.charts import ChartLimits
 from hemostat.tui.render.plot import TimeSpan
@@ -125,7 +125,7 @@ _LEAD_WIDTH: Final = 37
 
 
 def _choose_glyph(step: TimelineStep) -> tuple[str, str]:
-    if step.status in _FAULTS:
+    if step.status in _FAULTS and not isinstance(step.event.data, Decided):
         return "✗", BAD
     if isinstance(step.event.data, HealthAlert) and step.stage is TimelineStage.OUTCOME:
         return "○", GOOD
