@@ -186,6 +186,19 @@ def test_incident_key_opens_the_latest_incident():
     play(script)
 
 
+def test_incident_key_without_cursor_opens_that_of_the_first_container():
+    async def script(app, pilot):
+        await until(pilot, lambda: app.model.state.log[-1:] and app.model.state.log[-1].incident == "i1")
+        await until(pilot, lambda: says(app, "db"))
+        await pilot.press("i")
+        await until(pilot, lambda: says(app, "db: exited, open"))
+
+    clock = FakeClock(NOW + 5)
+    bus = filled(clock)
+    bus.publish([event(complete(), 4.5)])
+    play(script, bus, clock=clock)
+
+
 def test_help_lists_the_keys():
     async def script(app, pilot):
         await pilot.press("question_mark")

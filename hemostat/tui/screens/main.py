@@ -231,7 +231,7 @@ class MainScreen(ActionScreen):
             self.app.push_screen(ContainerScreen(self.model, *row.place))
 
     def action_incident(self) -> None:
-        row = self._find_chosen_row()
+        row = self._pick_row()
         incident = find_latest_incident(self.model.state.log, row.place if row else None)
         if incident is None:
             self.notify(
