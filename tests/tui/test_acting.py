@@ -352,7 +352,9 @@ def test_actions_work_in_container_and_incident_views(keys):
 
 def test_container_and_global_pauses_are_set_and_resumed():
     async def script(office, app, pilot):
-        await confirmed(app, pilot, "j", "Z", "enter", shown="hemostat pause --for 10m --container db")
+        await pilot.press("j", "Z")
+        await until(pilot, lambda: says(app, "pause remediation") and says(app, "pause db for 10m"))
+        await confirmed(app, pilot, "enter", shown="hemostat pause --for 10m --container db")
         await until(pilot, lambda: says(app, "paused: db"))
         assert office.desk.read_controls().find_pause("db", NOW + 5).until == NOW + 605
         shown = "hemostat pause"
@@ -497,7 +499,8 @@ def test_escalation_is_closed_and_stays_selected():
     async def script(office, app, pilot):
         await pilot.press("w")
         await until(pilot, lambda: says(app, "hemostat close i2"))
-        await confirmed(app, pilot, "c", shown="another failure raises a new alert")
+        await confirmed(app, pilot, "c", shown="close db, exited; another failure raises a new alert")
+        await until(pilot, lambda: says(app, "closed: db, exited"))
         await until(pilot, lambda: says(app, "settled") and says(app, "0 waiting"))
         assert office.decided() == [("closed", "db", ME, "")]
         await pilot.press("c")

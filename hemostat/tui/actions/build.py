@@ -13,6 +13,7 @@ from hemostat.core.history.incident_log import UNFINISHED_STATUSES, IncidentLog
 from hemostat.core.ledger import controls as control
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer, Controls
 from hemostat.core.remediation.orders import describe_plan
+from hemostat.core.wording import describe_kind
 from hemostat.events import Action, Container, Order
 from hemostat.ports import Clock
 
@@ -195,7 +196,7 @@ class OrderBuilder:
 
         note = incident_log.acknowledgement
         order = PlannedOrder(
-            plan=f"acknowledge {_name_incident(incident_log)}: you take care of it, and it stays open",
+            plan=f"acknowledge {_name_incident(incident_log)}; you take care of it, and it stays open",
             ask=lambda: f"already acknowledged by {note.by}" if note else "",
             do=do,
         )
@@ -242,7 +243,7 @@ class OrderBuilder:
 
 
 def _name_incident(incident_log: IncidentLog) -> str:
-    return f"{incident_log.kind} of {incident_log.container.name}"
+    return f"{incident_log.container.name}, {describe_kind(incident_log.kind)}"
 
 
 def name_target(name: str) -> str:

@@ -44,7 +44,7 @@ ACTION_BINDINGS: Final[list[BindingType]] = [
     make_binding("X", "scale", "Scale", "act.scale", "raise its CPU, memory or replicas"),
     make_binding("C", "order('cleanup')", "Clean up", "act.cleanup", "delete the files that its label names"),
     make_binding("E", "order('exec')", "Run", "act.exec", "run the command that its label names"),
-    make_binding("Z", "pause", "Pause", "act.pause", "silence it, pause everything, or resume"),
+    make_binding("Z", "pause", "Pause", "act.pause", "pause remediation of it or of everything, or resume"),
     make_binding("B", "reset", "Reset", "act.reset", "close its circuit breaker"),
     make_binding("w", "waiting", "Waiting", "act.waiting", "show what waits for a person"),
 ]
@@ -119,15 +119,16 @@ class ActionScreen(LiveScreen):
             choices = [
                 (f"{label} {f'for {length}' if length else 'until resumed'}", plan)
                 for label, of in (
-                    (f"silence {_name_subjects(self.list_subjects())}", names),
-                    ("everything", [ALL_CONTAINERS]),
+                    (f"pause {_name_subjects(self.list_subjects())}", names),
+                    ("pause everything", [ALL_CONTAINERS]),
                 )
                 for length, seconds in PAUSE_LENGTHS
                 if of
                 for plan in [builder.plan_pauses(of, length, seconds)]
             ]
             self.app.push_screen(
-                ChoiceDialog("pause", choices, lambda: self._list_resumes(builder)), self._ask_confirmation
+                ChoiceDialog("pause remediation", choices, lambda: self._list_resumes(builder)),
+                self._ask_confirmation,
             )
 
     def action_reset(self) -> None:
