@@ -76,7 +76,9 @@ def test_unhealthy_container_is_shown_healed_and_restarted_by_key(
     assert healed > born
 
     terminal.press("j", "i")
-    terminal.wait(f"{name}: health check fails, healed", "alert", "diagnosis", "decision", "action", "verification")
+    terminal.wait(
+        f"{name}: health check fails, healed", "alert", "diagnosis", "decision", "action", "verification"
+    )
     terminal.press("Escape")
     terminal.wait("restarted, healed in")
 
