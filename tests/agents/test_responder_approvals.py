@@ -140,19 +140,19 @@ def test_request_after_the_escalation_gets_an_outcome(scene, action, outcome):
     assert scene.step(late, responder).outcome is outcome
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_relapse_after_the_escalation_ends_with_people(scene, asked):
+@pytest.mark.parametrize("has_question", [True, False])
+def test_relapse_after_the_escalation_ends_with_people(scene, has_question):
     """Analyzer and responder together, from the alert to the last event."""
     clock, responder = scene.clock, scene.responder(mode="approve")
     analyzer = Analyzer(
         InMemoryPrecedents(clock), InMemoryEvidence(), clock, ResponderSettings(), source="analyzer@1"
     )
     event = request(scene, occurrence=2)
-    reported = ask(scene, event) if asked else ()
+    reported = ask(scene, event) if has_question else ()
     write_attempt(scene, Outcome.FAILED)
     clock.advance(0.1)
     raised = Event.make(event.data.alert, time=clock.now(), host="h", source="monitor@1", incident="i1")
-    requested = msgspec.structs.replace(event, time=clock.now() if not asked else event.time)
+    requested = msgspec.structs.replace(event, time=clock.now() if not has_question else event.time)
     events = [raised, requested]
     clock.advance(0.1)
     pending = list(run_step(responder, requested, clock.now(), reported))
