@@ -38,7 +38,7 @@ from hemostat.tui.context import DashboardContext  # noqa: E402
 RUN: Final = "screenshots"
 SIZES: Final = ((80, 24), (120, 40))
 VIEWS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
-    "main": ((), "restart healed"),
+    "main": ((), "restarted, healed"),
     "incident": (("slash", *"web", "enter", "j", "i"), "outcome"),
     "container": (("slash", *"web", "enter", "j", "enter"), "GET /"),
 }
