@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -37,7 +37,8 @@ def _cut_text(text: str) -> str:
 
 
 class HeartbeatSender:
-    """A role's heartbeat: its identity, its state, its lag and its counts."""
+    """A role's heartbeat: its identity, its state, its lag and its counts. `on_ready` is called when the
+    first one is on the bus."""
 
     def __init__(
         self,
@@ -50,8 +51,10 @@ class HeartbeatSender:
         pid: int,
         mode: str = "",
         modes: Mapping[str, str] = {},
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._bus = bus
+        self._on_ready: Callable[[], None] | None = on_ready
         self._clock = clock
         self.host = host
         self._source = f"{role}@{instance}"
@@ -93,3 +96,6 @@ class HeartbeatSender:
         )
         event = Event.make(bound_heartbeat(fact), time=now, host=self.host, source=self._source)
         self._bus.publish_live([event], ttl=3 * HEARTBEAT_SECONDS)
+        if self._on_ready:
+            self._on_ready()
+            self._on_ready = None

@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,14 +21,16 @@ from pathlib import Path
 from hemostat import terminal
 from hemostat.errors import HemoStatError
 from hemostat.supervisor import supervise
+from hemostat.supervisor.service_manager import ServiceManager
 
 CHILDREN = {children!r}
 try:
     code = supervise(
         list(CHILDREN),
-        lambda role, instance: [sys.executable, "-c", CHILDREN[role]],
+        lambda role, instance, ready: [sys.executable, "-c", CHILDREN[role], str(ready)],
         state_dir=Path({state!r}),
         out=sys.stderr,
+        manager=ServiceManager(),
         grace={grace},
         json_lines={json_lines},
     )
@@ -45,6 +49,12 @@ signal.signal(signal.SIGTERM, lambda *_: print("no", flush=True))
 {SLEEPER}
 """
 ONCE = "print('that was it', flush=True); raise SystemExit(3)"
+READY_IF_ASKED = f"""import os, sys, pathlib, time
+while not pathlib.Path({{permit!r}}).exists():
+    time.sleep(0.01)
+os.write(int(sys.argv[1]), b"1")
+{SLEEPER}
+"""
 MISCONFIGURED = "raise SystemExit(2)"
 RUDE = r"import time; print('\x1b[2Jclear', flush=True); time.sleep(100)"
 
@@ -76,12 +86,18 @@ class Supervised:
 def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Supervised] = []
 
-    def begin(children: dict[str, str], *, grace: float = 10.0, json_lines: bool = False) -> Supervised:
+    def begin(
+        children: dict[str, str], *, grace: float = 10.0, json_lines: bool = False, **environment: str
+    ) -> Supervised:
         log = tmp_path / f"{len(started)}.log"
         state = str(tmp_path / "state")
         program = PARENT.format(children=children, state=state, grace=grace, json_lines=json_lines)
         with log.open("wb") as out:
-            process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stderr=out)
+            process = subprocess.Popen(
+                [sys.executable, "-c", textwrap.dedent(program)],
+                stderr=out,
+                env={**os.environ, **environment},
+            )
         started.append(Supervised(process, log))
         return started[-1]
 
@@ -207,3 +223,91 @@ def test_full_disk_under_the_log_ends_no_child(tmp_path):
             (tmp_path / "runs").unlink()
         process.terminate()
         assert process.wait(timeout=20) == 0
+
+
+class Manager:
+    """A service manager's socket."""
+
+    def __init__(self, address: str, name: str) -> None:
+        self.environment = {"NOTIFY_SOCKET": name}
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.settimeout(20)
+        self.socket.bind(address)
+
+    def receive(self) -> list[str]:
+        return self.socket.recv(4096).decode().splitlines()
+
+    def receive_until(self, line: str) -> list[list[str]]:
+        messages = [self.receive()]
+        while line not in messages[-1]:
+            messages.append(self.receive())
+        return messages
+
+    def receive_waiting(self) -> None:
+        """All that has been sent."""
+        self.socket.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                self.receive()
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request, tmp_path) -> Iterator[Manager]:
+    name = f"hemostat-test-{os.getpid()}"
+    made = (
+        Manager(f"\0{name}", f"@{name}")
+        if request.param == "abstract"
+        else Manager(str(tmp_path / "notify"), str(tmp_path / "notify"))
+    )
+    yield made
+    made.socket.close()
+
+
+def test_manager_hears_ready_when_every_role_is_up(start, manager, tmp_path):
+    permits = {role: str(tmp_path / role) for role in ("monitor", "alert")}
+    children = {role: READY_IF_ASKED.format(permit=permit) for role, permit in permits.items()}
+    running = start(children, **manager.environment)
+    assert manager.receive() == ["STATUS=waiting for monitor, alert"]
+    Path(permits["alert"]).touch()
+    assert manager.receive() == ["STATUS=waiting for monitor"]
+    Path(permits["monitor"]).touch()
+    assert manager.receive() == ["READY=1", "STATUS=all roles are running"]
+    running.signal(signal.SIGTERM)
+    assert manager.receive() == ["STOPPING=1", "STATUS=stopping"]
+
+
+def test_manager_hears_ready_once_and_which_role_is_down(start, manager, tmp_path):
+    running = start({"monitor": READY_IF_ASKED.format(permit=str(tmp_path))}, **manager.environment)
+    manager.receive_until("READY=1")
+    eventually(lambda: running.pids("monitor"))
+    os.kill(running.pids("monitor")[0], signal.SIGKILL)
+    assert manager.receive() == ["STATUS=waiting for monitor"]
+    assert manager.receive() == ["STATUS=all roles are running"]
+
+
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+def test_hung_supervisor_sends_no_sign_of_life(start, manager):
+    running = start({"monitor": SLEEPER}, WATCHDOG_USEC="100000", **manager.environment)
+    for _ in range(3):
+        manager.receive_until("WATCHDOG=1")
+    running.signal(signal.SIGSTOP)
+    eventually(lambda: "State:\tT" in Path(f"/proc/{running.process.pid}/status").read_text())
+    manager.receive_waiting()
+    manager.socket.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        manager.receive()
+
+
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+def test_watchdog_of_another_process_gets_no_sign_of_life(start, manager):
+    running = start({"monitor": SLEEPER}, WATCHDOG_USEC="1000", WATCHDOG_PID="1", **manager.environment)
+    eventually(lambda: running.pids("monitor"))
+    running.signal(signal.SIGTERM)
+    assert ["WATCHDOG=1"] not in manager.receive_until("STOPPING=1")
+
+
+def test_supervisor_runs_without_its_service_manager(start, tmp_path):
+    running = start({"monitor": SLEEPER}, NOTIFY_SOCKET=str(tmp_path / "none"), WATCHDOG_USEC="1000")
+    eventually(lambda: running.pids("monitor"))
+    running.signal(signal.SIGTERM)
+    assert running.end() == 0

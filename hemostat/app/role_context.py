@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.app.backends import Backends
@@ -18,7 +19,13 @@ class RoleContext:
     """One role in its process: its name, settings, clock and backends."""
 
     def __init__(
-        self, role: Role, settings: Settings, parts: Backends, instance: str, stop: threading.Event
+        self,
+        role: Role,
+        settings: Settings,
+        parts: Backends,
+        instance: str,
+        stop: threading.Event,
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self.role = role
         self.settings = settings
@@ -37,6 +44,7 @@ class RoleContext:
             pid=os.getpid(),
             mode=settings.responder.mode if role.name == "responder" else "",
             modes=list_stricter_modes(settings.responder) if role.name == "responder" else {},
+            on_ready=on_ready,
         )
 
     def make_consumer_context(self) -> ConsumerContext:

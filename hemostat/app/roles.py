@@ -45,14 +45,21 @@ logger = logging.getLogger(__name__)
 
 
 def run_role(
-    name: str, settings: Settings, *, instance: str, stop: threading.Event, parts: Backends | None = None
+    name: str,
+    settings: Settings,
+    *,
+    instance: str,
+    stop: threading.Event,
+    on_ready: Callable[[], None] = lambda: None,
+    parts: Backends | None = None,
 ) -> None:
-    """Run one role until `stop` is set, on the real backends if no others are given. Raises HemoStatError
-    where the start fails."""
+    """Run one role until `stop` is set, on the real backends if no others are given. `on_ready` is called
+    when the role's first heartbeat is on the bus. Raises HemoStatError where the start fails."""
     parts = RealBackends(settings) if parts is None else parts
     try:
         _require_bus(parts.bus)
-        _RUN_BY_NAME[name](RoleContext(streams.ROLES_BY_NAME[name], settings, parts, instance, stop))
+        role = streams.ROLES_BY_NAME[name]
+        _RUN_BY_NAME[name](RoleContext(role, settings, parts, instance, stop, on_ready))
     finally:
         parts.close()
 

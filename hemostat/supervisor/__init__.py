@@ -1,6 +1,7 @@
 """Runs `hemostat all`: one child process per role, restarted with the same back-off as containers.
 
 One thread waits for everything at once: the children's output, their exits, signals, and starts that are due.
+The service manager learns from the same thread that all roles are up, and that the supervisor is alive.
 A child that exits is started again for as long as the supervisor lives, unless its first start reports a
 wrong configuration, which another start would not fix.
 """
@@ -12,6 +13,8 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -20,14 +23,16 @@ from hemostat.errors import INTERRUPTED, OK, USAGE
 from hemostat.supervisor.child import Child, describe_exit
 from hemostat.supervisor.lock import hold_lock
 from hemostat.supervisor.output import OWN_LABEL, LineOutput, Output
+from hemostat.supervisor.service_manager import READY, STOPPING, ServiceManager
 from hemostat.supervisor.signals import Signals
 
 GRACE_SECONDS: Final = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 PR_SET_PDEATHSIG: Final = 1
 
-Command = Callable[[str, str], list[str]]
-"""Turns the names of a role and of the instance into the child's argument vector."""
+Command = Callable[[str, str, int], list[str]]
+"""Turns the names of a role and of the instance, and the descriptor to which the child writes a byte when it
+is ready, into the child's argument vector."""
 
 
 def supervise(
@@ -36,6 +41,7 @@ def supervise(
     *,
     state_dir: Path,
     out: LineOutput,
+    manager: ServiceManager,
     grace: float = GRACE_SECONDS,
     json_lines: bool = False,
 ) -> int:
@@ -45,7 +51,8 @@ def supervise(
     are. Raises UsageError if another supervisor holds `state_dir`.
     """
     with hold_lock(state_dir), Signals() as signals:
-        return _Supervisor(roles, command, signals, Output(out, roles, json_lines=json_lines), grace).run()
+        output = Output(out, roles, json_lines=json_lines)
+        return _Supervisor(roles, command, signals, output, manager, grace).run()
 
 
 def die_with_parent(parent: int) -> None:
@@ -59,22 +66,31 @@ def die_with_parent(parent: int) -> None:
 
 class _Supervisor:
     def __init__(
-        self, roles: Sequence[str], command: Command, signals: Signals, output: Output, grace: float
+        self,
+        roles: Sequence[str],
+        command: Command,
+        signals: Signals,
+        output: Output,
+        manager: ServiceManager,
+        grace: float,
     ) -> None:
         self._children = [Child(role) for role in roles]
         self._command = command
         self._signals = signals
         self._output = output
+        self._manager = manager
         self._grace = grace
+        self._has_been_ready = False
         self._instance = f"{socket.gethostname()}-{os.getpid()}"
         self._selector = selectors.DefaultSelector()
-        self._selector.register(signals.fileno, selectors.EVENT_READ)
+        self._selector.register(signals.fileno, selectors.EVENT_READ, signals.drain)
 
     def run(self) -> int:
         is_refused = False
         try:
             while not (self._signals.received or is_refused):
                 self._start_due()
+                self._update_manager()
                 self._wait(self._compute_wait())
                 is_refused = self._reap()
             self._stop()
@@ -88,14 +104,40 @@ class _Supervisor:
 
     def _start_due(self) -> None:
         for child in self._children:
-            if child.due is not None and child.due <= time.monotonic():
-                child.start(self._command(child.role, self._instance))
-                if child.process is not None and child.process.stdout is not None:
-                    self._selector.register(child.process.stdout, selectors.EVENT_READ, child)
+            if child.due is None or child.due > time.monotonic():
+                continue
+            child.start(partial(self._command, child.role, self._instance))
+            if child.process is not None and child.process.stdout is not None:
+                output = child.process.stdout.fileno()
+                self._selector.register(output, selectors.EVENT_READ, partial(self._forward, child, output))
+            if child.ready_end is not None:
+                self._selector.register(
+                    child.ready_end, selectors.EVENT_READ, partial(self._note_ready, child)
+                )
+
+    def _note_ready(self, child: Child) -> None:
+        if (end := child.ready_end) is not None:
+            child.is_ready = bool(os.read(end, 1))
+            self._forget_ready_end(child)
+
+    def _forget_ready_end(self, child: Child) -> None:
+        if child.ready_end is not None:
+            self._selector.unregister(child.ready_end)
+            child.close_ready_end()
+
+    def _update_manager(self) -> None:
+        """Tell the service manager the state: ready when all roles have been up at the same time."""
+        missing = [child.role for child in self._children if not child.is_ready]
+        is_first = not (missing or self._has_been_ready)
+        self._has_been_ready = self._has_been_ready or is_first
+        text = f"waiting for {', '.join(missing)}" if missing else "all roles are running"
+        self._manager.set_status(text, *([READY] if is_first else []))
+        self._manager.send_watchdog(time.monotonic())
 
     def _compute_wait(self) -> float | None:
         dues = [child.due for child in self._children if child.due is not None]
-        return max(0.0, min(dues) - time.monotonic()) if dues else None
+        due = min([*dues, self._manager.watchdog_due])
+        return None if due == inf else max(0.0, due - time.monotonic())
 
     def _reap(self) -> bool:
         """Handle children that have exited. Returns whether one of them is not to be started again."""
@@ -105,6 +147,7 @@ class _Supervisor:
             if code is None:
                 continue
             self._drain(child)
+            self._forget_ready_end(child)
             stopping = child.is_refused(code)
             wait = child.note_end(time.monotonic())
             is_refused = is_refused or stopping
@@ -115,6 +158,7 @@ class _Supervisor:
     def _stop(self) -> None:
         """Send SIGTERM to all at once: their unfinished entries are on the streams. A second Ctrl-C ends the
         wait."""
+        self._manager.set_status("stopping", STOPPING)
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + self._grace
         while self._list_running() and time.monotonic() < deadline and not self._signals.is_impatient:
@@ -132,6 +176,8 @@ class _Supervisor:
             if child.process is not None:
                 child.process.wait()
                 self._drain(child)
+        for child in self._children:
+            child.close_ready_end()
         self._selector.close()
 
     def _list_running(self) -> list[Child]:
@@ -146,10 +192,7 @@ class _Supervisor:
 
     def _wait(self, timeout: float | None) -> None:
         for key, _ in self._selector.select(timeout):
-            if isinstance(key.data, Child):
-                self._forward(key.data, key.fd)
-            else:
-                self._signals.drain()
+            key.data()
 
     def _forward(self, child: Child, descriptor: int) -> bool:
         """Pass on what can be read now; False at the end."""

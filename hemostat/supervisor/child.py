@@ -1,7 +1,9 @@
 """A role's process: its start, its exit, and when it is started again."""
 
+import os
 import signal
 import subprocess
+from collections.abc import Callable
 from typing import Final
 
 from hemostat.core.backoff import compute_backoff, count_restart_streak
@@ -23,18 +25,33 @@ class Child:
         self.lines = LineSplitter()
         self.process: subprocess.Popen[bytes] | None = None
         self.due: float | None = 0.0
+        self.is_ready = False
+        """Whether the process has reported that its role is up."""
+        self.ready_end: int | None = None
+        """The descriptor on which the process reports that."""
         self._ends: list[float] = []
 
-    def start(self, command: list[str]) -> None:
+    def start(self, command: Callable[[int], list[str]]) -> None:
+        """Start the process. `command` takes the descriptor to which the process writes when it is ready."""
         self.due = None
-        # A session of its own: Ctrl-C in a terminal is for the supervisor, which stops its children.
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        self.ready_end, write_end = os.pipe()
+        try:
+            # A session of its own: Ctrl-C in a terminal is for the supervisor, which stops its children.
+            self.process = subprocess.Popen(
+                command(write_end),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(write_end,),
+            )
+        finally:
+            os.close(write_end)
+
+    def close_ready_end(self) -> None:
+        if self.ready_end is not None:
+            os.close(self.ready_end)
+            self.ready_end = None
 
     def is_refused(self, code: int) -> bool:
         """Return whether an exit with `code` reports a configuration that never worked.
@@ -47,6 +64,7 @@ class Child:
     def note_end(self, now: float) -> float:
         """Record the exit, and return the seconds until the next start."""
         self.process = None
+        self.is_ready = False
         self._ends = [*self._ends[-20:], now]
         wait = compute_backoff(
             count_restart_streak(self._ends, now, RESET_SECONDS), FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS

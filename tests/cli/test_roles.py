@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import hemostat as package
 from hemostat.cli.options import Globals
 from hemostat.cli.root import hemostat as root
 from hemostat.cli.run.all_roles import find_interpreter, make_child_command
-from hemostat.cli.run.roles import Stop, stop_on_signals
+from hemostat.cli.run.roles import Stop, make_ready_callback, stop_on_signals
 from hemostat.streams import ROLES_BY_NAME
 from tests.support.engine_fixtures import eventually
 
@@ -121,3 +122,25 @@ def test_role_that_cannot_start_prints_one_line(hemostat, tmp_path):
     assert (code, out) == (2, "")
     assert err.startswith(f"hemostat: file {file}: responder.budget: ")
     assert err.count("\n") == 1
+
+
+def test_ready_role_tells_its_supervisor():
+    read_end, write_end = os.pipe()
+    make_ready_callback(write_end)()
+    with os.fdopen(read_end, "rb") as pipe:
+        assert pipe.read() == b"1"
+
+
+def test_ready_role_outlives_its_supervisor():
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    make_ready_callback(write_end)()
+
+
+def test_ready_role_without_a_supervisor_tells_the_service_manager(tmp_path, monkeypatch):
+    address = str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address)
+        make_ready_callback(None)()
+        assert manager.recv(100) == b"READY=1"

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,6 @@ import yaml
 
 from hemostat.streams import ROLES_BY_NAME
 from tests.docs.made import ROOT
-from tests.support.engine_fixtures import eventually
 from tests.support.lab.command import environ, run
 from tests.support.required import program
 
@@ -46,18 +46,25 @@ def test_unit_has_a_low_systemd_exposure(unit: Path, tmp_path: Path):
 
 @pytest.mark.docker
 @pytest.mark.redis
-def test_all_roles_run_in_the_units_sandbox(state_dir: Path):
-    """By its filter of system calls, without capabilities and without executable memory."""
+def test_all_roles_run_in_the_units_sandbox(state_dir: Path, tmp_path: Path):
+    """By its filter of system calls, without capabilities and without executable memory. The service manager
+    learns that they are up."""
     shutil.which("systemd-analyze") or pytest.skip("there is no systemd-analyze")
     unit = str(ROOT / "docs/systemd/hemostat.service")
     confined = [sys.executable, "-m", "tests.support.unit_sandbox", unit, sys.executable, "-m", "hemostat"]
     env = environ(state_dir, MONITOR_ONLY="hemostat.test.none=1", HOST="unit")
-    with subprocess.Popen([*confined, "all"], env=env, cwd=ROOT, stderr=subprocess.PIPE) as roles:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    manager.settimeout(60)
+    notify = {**env, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+    with (
+        manager,
+        subprocess.Popen([*confined, "all"], env=notify, cwd=ROOT, stderr=subprocess.PIPE) as roles,
+    ):
         try:
-            eventually(
-                lambda: run("status", "--json", env=env).stdout.count('"role"') == len(ROLES_BY_NAME),
-                seconds=60.0,
-            )
+            while b"READY=1" not in manager.recv(4096):
+                pass
+            assert run("status", "--json", env=env).stdout.count('"role"') == len(ROLES_BY_NAME)
             doctor = subprocess.run(
                 [*confined, "doctor"], env=env, cwd=ROOT, capture_output=True, text=True, check=False
             )

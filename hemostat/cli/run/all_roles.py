@@ -31,6 +31,7 @@ def everything(options: Globals, checked: bool) -> int:
     """Run all roles and restart a role that dies. Ctrl-C stops them; a second Ctrl-C, at once."""
     from hemostat import app, supervisor
     from hemostat.cli.output.logs import RotatedLines, make_rotating_handler, resolve_format
+    from hemostat.supervisor.service_manager import ServiceManager
 
     settings = options.load_settings()
     if not checked:
@@ -41,14 +42,19 @@ def everything(options: Globals, checked: bool) -> int:
     options.log_format = resolve_format(options.log_format, options.log_file)
     out = sys.stderr if options.log_file is None else RotatedLines(make_rotating_handler(options.log_file))
 
-    def child(role: str, instance: str) -> list[str]:
+    def child(role: str, instance: str, ready: int) -> list[str]:
         command = ROLES_BY_NAME[role].command if role in ROLES_BY_NAME else role
-        return make_child_command(command, instance, options)
+        return [*make_child_command(command, instance, options), "--ready", str(ready)]
 
     roles = [role.name for role in ROLES] + (["metrics"] if settings.metrics.address else [])
     try:
         return supervisor.supervise(
-            roles, child, state_dir=settings.state_path, out=out, json_lines=options.log_format == "json"
+            roles,
+            child,
+            state_dir=settings.state_path,
+            out=out,
+            manager=ServiceManager(),
+            json_lines=options.log_format == "json",
         )
     finally:
         app.stop_embedded_redis(settings)

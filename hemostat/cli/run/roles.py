@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
@@ -56,7 +56,24 @@ def make_instance_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
-def run_role(role: Role, options: Globals, instance: str) -> int:
+def make_ready_callback(descriptor: int | None) -> Callable[[], None]:
+    """A function that tells, once, that the role is up: the supervisor that waits at the descriptor, else
+    the service manager."""
+
+    def report() -> None:
+        if descriptor is None:
+            from hemostat.supervisor.service_manager import READY, ServiceManager
+
+            ServiceManager().send(READY)
+            return
+        with suppress(OSError):  # the supervisor has ended
+            os.write(descriptor, b"1")
+        os.close(descriptor)
+
+    return report
+
+
+def run_role(role: Role, options: Globals, instance: str, ready: int | None) -> int:
     from hemostat import app
     from hemostat.ports import Interrupted
 
@@ -64,7 +81,8 @@ def run_role(role: Role, options: Globals, instance: str) -> int:
     options.start_logging()
     with stop_on_signals() as stop:
         with suppress(Interrupted):
-            app.run_role(role.name, settings, instance=instance, stop=stop.event)
+            on_ready = make_ready_callback(ready)
+            app.run_role(role.name, settings, instance=instance, stop=stop.event, on_ready=on_ready)
         return stop.exit_code
 
 
@@ -72,13 +90,14 @@ def make_command(role: Role) -> click.Command:
     @click.command(role.command, help=role.description)
     @click.option("--instance", default=make_instance_name, hidden=True)
     @click.option("--parent", type=int, hidden=True, help="End when this process ends.")
+    @click.option("--ready", type=int, hidden=True, help="Descriptor to write to when the role is up.")
     @click.pass_obj
-    def run(options: Globals, instance: str, parent: int | None) -> int:
+    def run(options: Globals, instance: str, parent: int | None, ready: int | None) -> int:
         if parent is not None:
             from hemostat.supervisor import die_with_parent
 
             die_with_parent(parent)
-        return run_role(role, options, instance)
+        return run_role(role, options, instance, ready)
 
     return run
 
