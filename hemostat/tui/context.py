@@ -16,6 +16,7 @@ from hemostat.tui.data.state import DashboardState
 from hemostat.tui.saved_view import SavedView, load_view, save_view
 
 if TYPE_CHECKING:
+    from hemostat.core.history.comparison import PeriodReport
     from hemostat.tui.actions.build import OrderBuilder
     from hemostat.tui.data.replay import ReplayClock
 
@@ -59,6 +60,7 @@ class DashboardContext:
         saved: Path | None = None,
         exports: Exports = Exports.FILE,
         shell: ContainerShell | None = None,
+        read_report: Callable[[float, float], "PeriodReport"] | None = None,
     ) -> None:
         self.bus = bus
         self.clock = clock
@@ -75,6 +77,9 @@ class DashboardContext:
         self.exports = exports
         self.shell = shell
         """Opens shells in containers of this machine's engine. None: the user may open none."""
+        self.read_report = read_report
+        """Returns the report of a period (epoch seconds) from the event store. May be slow. None: there is no
+        event store."""
         self._saved = saved
         self.view, self.save_error = load_view(saved)
         """How the dashboard is displayed, and the error of the file with the saved view, else empty."""

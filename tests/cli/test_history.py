@@ -189,8 +189,9 @@ def test_report_is_a_table_or_markdown_with_a_chart(hemostat, filled, tmp_path):
     picture = tmp_path / "chart.svg"
     result = hemostat("report", "--since", SINCE, "--chart", str(picture))
     assert "healed by HemoStat    1 (33%)" in result.out
+    assert "No incident of the period before is stored." in result.out
     assert "$0.25" in result.out
-    assert "| h/web | 2 | 2 | 1 | exited 2 |" in hemostat("report", "--since", SINCE, "--markdown").out
+    assert "| web | 2 | 2 | 1 | exited 2 |" in hemostat("report", "--since", SINCE, "--markdown").out
     colours = [each.get("fill") for each in ET.parse(picture).iter("{http://www.w3.org/2000/svg}rect")]  # noqa: S314 - our own
     assert {"#2e9e5b", "#9aa5b1", "#d64545"} <= set(colours)
     assert "nan" not in picture.read_text()

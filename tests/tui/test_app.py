@@ -11,6 +11,7 @@ from textual.filter import NoColor
 from hemostat import tui
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.core.evidence.snapshot import MAX_POINTS, MetricPoint
+from hemostat.core.history.comparison import build_report
 from hemostat.core.settings.tui import TuiSettings
 from hemostat.errors import BusUnreachableError, ConfigError
 from hemostat.events import Container, Event
@@ -623,3 +624,35 @@ def test_chosen_columns_are_told_without_colour():
         await until(pilot, lambda: says(app, "[ ] host") and says(app, "[x] state"))
 
     play(script, colourless=True)
+
+
+def test_report_compares_the_last_day_with_the_day_before():
+    periods = []
+
+    def read_report(since, until):
+        periods.append((since, until))
+        if len(periods) == 1:
+            raise ConfigError("no history here")
+        return build_report([event(alert(), since - NOW + 60)], [since], until)
+
+    async def script(app, pilot):
+        app.model.read_report = read_report
+        await pilot.press("d")
+        await until(pilot, lambda: says(app, "cannot be read: no history here"))
+        await pilot.press("r")
+        await until(pilot, lambda: says(app, "new     web        exited") and says(app, "since yesterday"))
+        await pilot.press("escape")
+        await until(pilot, lambda: says(app, "events"))
+        assert all(until - since == 86_400 for since, until in periods)
+
+    play(script)
+
+
+def test_report_is_offered_only_with_an_event_store():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "✓ responder"))
+        assert not app.screen.check_action("report", ())
+        app.model.read_report = lambda since, until: build_report([], [since], until)
+        assert app.screen.check_action("report", ())
+
+    play(script)

@@ -70,6 +70,8 @@ LOOKING = {
         "quit",
         "reason",
         "reverse",
+        "report",
+        "read",
         "roles",
         "scroll",
         "search",

@@ -20,6 +20,7 @@ from hemostat.errors import UsageError
 
 if TYPE_CHECKING:
     from hemostat.core.evidence.snapshot import EvidenceSnapshot
+    from hemostat.core.history.comparison import PeriodReport
     from hemostat.core.history.replay import Replay
     from hemostat.core.settings.tui import TuiSettings
     from hemostat.operator import OperatorCommands
@@ -162,6 +163,11 @@ def _open_live(
             snapshots: Sequence[EvidenceSnapshot] = evidence_store.get(incident)
             return snapshots
 
+    def read_recent(since: float, until: float) -> "PeriodReport":
+        from hemostat.cli.history.report import read_report
+
+        return read_report(settings, since, until)
+
     stack = ExitStack()
     bus = LazyValue(lambda: stack.enter_context(closing(_import_app().open_bus(settings, start=False))))
     orders = cast(
@@ -181,6 +187,7 @@ def _open_live(
         exports=exports,
         # In a browser, the terminal is the server's.
         shell=cast("ContainerShell", shell) if exports is Exports.FILE and not read_only else None,
+        read_report=read_recent,
     )
     try:
         yield model

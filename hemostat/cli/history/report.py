@@ -14,11 +14,11 @@ from hemostat.cli.output.local_time import MAX_HOURLY_SECONDS, Moment, format_lo
 from hemostat.cli.output.tables import Row, Table, show_table
 from hemostat.cli.output.terminal import write_json
 from hemostat.core.text import escape_controls
-from hemostat.core.units import show_duration
 from hemostat.errors import HemoStatError, UsageError
 
 if TYPE_CHECKING:
-    from hemostat.core.history.summary import DurationSpread, IncidentSummary, Offender
+    from hemostat.config import Settings
+    from hemostat.core.history.comparison import PeriodReport
 
 WEEK_SECONDS = 7 * 86_400.0
 MINUTES_FORMAT = "%Y-%m-%d %H:%M"
@@ -36,7 +36,7 @@ MINUTES_FORMAT = "%Y-%m-%d %H:%M"
     "--chart", type=click.Path(path_type=Path), metavar="FILE", help="Also write an SVG chart to this file."
 )
 @click.pass_obj
-@prints_json(JsonShape("core.history.summary:IncidentSummary"))
+@prints_json(JsonShape("core.history.comparison:PeriodReport"))
 def report(
     options: Globals,
     since: float | None,
@@ -46,19 +46,17 @@ def report(
     markdown: bool,
     chart: Path | None,
 ) -> None:
-    """Summarize incidents: number, outcomes, time to recovery, and the containers that fail most."""
-    from hemostat import app
-    from hemostat.cli.history.incident import decode_events
-    from hemostat.core.history.incident_log import build_incident_logs
-    from hemostat.core.history.summary import summarize
+    """Summarize incidents: number, outcomes, time to recovery, and the containers that fail most.
+
+    Every number comes with that of the period before, of the same length, and with what fails more often or no
+    longer: `report --since 24h` compares with yesterday.
+    """
+    from hemostat.core.history.report_rows import describe_no_changes
 
     if markdown and options.json:
         raise UsageError("--markdown and --json cannot be combined")
     since, until = resolve_span(since, until, WEEK_SECONDS)
-    with app.open_event_store(options.load_settings()) as records:
-        rows = records.find_incident_rows(build_query(since, until=until, host=host, project=project))
-    events = [event for event in decode_events(rows) if event.time < until]
-    statistics = summarize(build_incident_logs(events), list_starts(since, until), until)
+    statistics = read_report(options.load_settings(), since, until, host=host, project=project)
     if chart is not None:
         _write_chart(statistics, chart)
     if options.json:
@@ -69,68 +67,43 @@ def report(
         click.echo(escape_controls(_format_title(statistics)))
         for table in _make_tables(statistics):
             show_table(table)
+        if why := describe_no_changes(statistics):
+            click.echo(f"\n{why}")
 
 
-def _format_title(statistics: "IncidentSummary") -> str:
+def read_report(
+    settings: "Settings", since: float, until: float, *, host: str | None = None, project: str | None = None
+) -> "PeriodReport":
+    """Return the report of the period from `since` up to `until` (epoch seconds), from the event store.
+    Raises HemoStatError."""
+    from hemostat import app
+    from hemostat.cli.history.incident import decode_events
+    from hemostat.core.history.comparison import build_report, compute_previous_start
+
+    query = build_query(compute_previous_start(since, until), until=until, host=host, project=project)
+    with app.open_event_store(settings) as records:
+        rows = records.find_incident_rows(query)
+    return build_report(decode_events(rows), list_starts(since, until), until)
+
+
+def _format_title(statistics: "PeriodReport") -> str:
     since = format_local(statistics.since, MINUTES_FORMAT)
     return f"HemoStat from {since} to {format_local(statistics.until, f'{MINUTES_FORMAT} %Z')}"
 
 
-def _make_tables(statistics: "IncidentSummary") -> Iterator[Table]:
-    yield Table("Incidents", ("what", "number"), [Row(row) for row in _format_counts(statistics)])
-    times = [("detect", statistics.detect), ("heal", statistics.heal)]
-    yield Table("Time", ("to", "mean", "p95", "of"), [Row(_format_spread(*each)) for each in times])
-    yield Table(
-        "Containers with most incidents",
-        ("container", "alerts", "incidents", "healed", "kinds"),
-        [Row(_format_offender(each)) for each in statistics.offenders],
-    )
+def _make_tables(statistics: "PeriodReport") -> Iterator[Table]:
+    from hemostat.core.history import report_rows as rows
+
+    for title, columns, cells in (
+        ("What has changed", rows.CHANGE_COLUMNS, rows.list_changes(statistics)),
+        ("Incidents", rows.COUNT_COLUMNS, rows.list_counts(statistics)),
+        ("Time", rows.SPREAD_COLUMNS, rows.list_spreads(statistics)),
+        ("Containers with most incidents", rows.OFFENDER_COLUMNS, rows.list_offenders(statistics)),
+    ):
+        yield Table(title, columns, [Row(each) for each in cells])
 
 
-def _format_counts(statistics: "IncidentSummary") -> Iterator[tuple[str, str]]:
-    yield "incidents", f"{statistics.incidents} with {statistics.alerts} alerts"
-    yield "healed by HemoStat", _format_share(statistics.healed, statistics.incidents)
-    yield "ended without action", _format_share(statistics.recovered, statistics.incidents)
-    yield "false alarms", _format_share(statistics.false_alarms, statistics.incidents)
-    yield "action failed", _format_share(statistics.failed, statistics.incidents)
-    yield "still open", _format_share(statistics.open, statistics.incidents)
-    yield "action refused", _format_share(statistics.refused, statistics.incidents)
-    yield "escalated", _format_share(statistics.escalated, statistics.incidents)
-    if statistics.closed:
-        yield "closed by people", _format_share(statistics.closed, statistics.incidents)
-    if statistics.dry_runs:
-        times, where = _format_times(statistics.dry_runs), _format_containers(statistics.dry_run_containers)
-        yield "would have acted", f"{times} on {where} (dry run)"
-    yield "operator orders", str(statistics.orders)
-    spend = statistics.spend
-    yield "model queries", f"{spend.diagnoses} diagnoses, {spend.tokens:,} tokens, ${spend.cost:.2f}"
-
-
-def _format_times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
-
-
-def _format_containers(count: int) -> str:
-    return "1 container" if count == 1 else f"{count} containers"
-
-
-def _format_share(count: int, total: int) -> str:
-    return f"{count} ({count / total:.0%})" if total and count else str(count)
-
-
-def _format_spread(name: str, spread: "DurationSpread | None") -> tuple[str, ...]:
-    if spread is None:
-        return name, "-", "-", "0"
-    return name, show_duration(spread.mean), show_duration(spread.p95), str(spread.count)
-
-
-def _format_offender(each: "Offender") -> tuple[str, ...]:
-    kinds = ", ".join(f"{kind} {count}" for kind, count in each.kinds.items())
-    where = f"{each.host}/{each.container}"
-    return where, str(each.alerts), str(each.incidents), str(each.healed), kinds
-
-
-def _format_markdown(statistics: "IncidentSummary") -> Iterator[str]:
+def _format_markdown(statistics: "PeriodReport") -> Iterator[str]:
     from hemostat.core.history.export import escape_markdown
 
     yield f"# {escape_markdown(_format_title(statistics))}"
@@ -142,7 +115,7 @@ def _format_markdown(statistics: "IncidentSummary") -> Iterator[str]:
             yield f"| {' | '.join(escape_markdown(cell) for cell in row.cells)} |"
 
 
-def _write_chart(statistics: "IncidentSummary", path: Path) -> None:
+def _write_chart(statistics: "PeriodReport", path: Path) -> None:
     from hemostat.core.history.summary_chart import render_svg
     from hemostat.output_file import write_output
 

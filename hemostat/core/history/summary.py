@@ -10,6 +10,7 @@ import msgspec
 
 from hemostat.core.history.incident_log import IncidentLog
 from hemostat.events import (
+    Action,
     Epoch,
     Event,
     FalseAlarm,
@@ -56,6 +57,13 @@ class LlmCost(msgspec.Struct, frozen=True, kw_only=True):
     cost: Annotated[float, renamed_to("cost_usd")] = 0.0
 
 
+class ActionCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Actions of one name on incidents, by whether the container was healthy afterwards."""
+
+    healed: int = 0
+    failed: int = 0
+
+
 class PeriodCount(msgspec.Struct, frozen=True, kw_only=True):
     """Incidents that began from `start` (epoch seconds) up to the next period. `settled` needed no action."""
 
@@ -96,6 +104,8 @@ class IncidentSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Containers of those actions."""
     closed: int = 0
     """Incidents that people have closed."""
+    actions: dict[str, ActionCount] = {}
+    """The actions of HemoStat on incidents, by name; the most frequent first."""
 
 
 def summarize(incident_logs: Iterable[IncidentLog], starts: Sequence[float], until: float) -> IncidentSummary:
@@ -118,7 +128,7 @@ def summarize(incident_logs: Iterable[IncidentLog], starts: Sequence[float], unt
         since=since,
         until=until,
         incidents=len(incidents),
-        alerts=sum(_count_alerts(incident_log, since) for incident_log in incidents),
+        alerts=sum(count_alerts(incident_log, since) for incident_log in incidents),
         healed=status_counts["healed"],
         recovered=status_counts["cleared"],
         false_alarms=status_counts["false_alarm"],
@@ -141,6 +151,7 @@ def summarize(incident_logs: Iterable[IncidentLog], starts: Sequence[float], unt
         dry_runs=sum(dry_runs.values()),
         dry_run_containers=len(dry_runs),
         closed=status_counts["closed"],
+        actions=_count_actions(incidents, since),
     )
 
 
@@ -157,7 +168,8 @@ def _find_raised_alerts(incident_log: IncidentLog, since: float) -> Iterator[tup
             yield event, event.data
 
 
-def _count_alerts(incident_log: IncidentLog, since: float) -> int:
+def count_alerts(incident_log: IncidentLog, since: float) -> int:
+    """Return how often the incident's failure occurred from `since` (epoch seconds)."""
     return len({alert.occurrence for _, alert in _find_raised_alerts(incident_log, since)})
 
 
@@ -166,6 +178,25 @@ def _find_outcomes(incident_log: IncidentLog, since: float) -> set[Outcome]:
         event.data.outcome
         for event in incident_log.steps
         if isinstance(event.data, RemediationComplete) and event.time >= since
+    }
+
+
+def _count_actions(incident_logs: Iterable[IncidentLog], since: float) -> dict[str, ActionCount]:
+    results = Counter(
+        (str(event.data.action), event.data.outcome)
+        for incident_log in incident_logs
+        for event in incident_log.steps
+        if isinstance(event.data, RemediationComplete)
+        and event.data.outcome in {Outcome.HEALED, Outcome.FAILED}
+        and event.data.action is not Action.NONE
+        and event.time >= since
+    )
+    names = Counter[str]()
+    for (name, _), count in results.items():
+        names[name] += count
+    return {
+        name: ActionCount(healed=results[name, Outcome.HEALED], failed=results[name, Outcome.FAILED])
+        for name, _ in names.most_common()
     }
 
 
@@ -205,7 +236,7 @@ def _find_offenders(incident_logs: Sequence[IncidentLog], since: float) -> list[
             host=host,
             container=container,
             incidents=len(own_logs),
-            alerts=sum(_count_alerts(incident_log, since) for incident_log in own_logs),
+            alerts=sum(count_alerts(incident_log, since) for incident_log in own_logs),
             healed=sum(incident_log.status == "healed" for incident_log in own_logs),
             kinds=dict(Counter(str(incident_log.kind) for incident_log in own_logs).most_common()),
         )

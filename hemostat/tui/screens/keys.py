@@ -49,5 +49,8 @@ OTHER_BINDINGS: Final[list[BindingType]] = [
     make_binding(
         "right_square_bracket", "scroll_lines('log', 1)", "Events down", "log-down", "scroll it forward"
     ),
+    make_binding(
+        "d", "report", "Since yesterday", "report", "what has changed since yesterday", in_footer=True
+    ),
     make_binding("r", "roles", "Roles", "roles", "show the roles: heartbeats, lag, errors"),
 ]

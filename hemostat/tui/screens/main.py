@@ -79,6 +79,11 @@ class MainScreen(ActionScreen):
         yield field
         yield KeyFooter()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "report" and self.model.read_report is None:
+            return False
+        return super().check_action(action, parameters)
+
     @property
     def targets(self) -> list[Row]:
         """The rows that an action applies to: the marked ones that are visible, else the one under the
@@ -245,6 +250,11 @@ class MainScreen(ActionScreen):
 
     def action_roles(self) -> None:
         self.app.push_screen(RolesScreen(self.model))
+
+    def action_report(self) -> None:
+        from hemostat.tui.screens.report import ReportScreen
+
+        self.app.push_screen(ReportScreen(self.model))
 
     def action_only(self) -> None:
         self._is_log_narrowed = self._pick_row() is not None and not self._is_log_narrowed
