@@ -48,8 +48,8 @@ def report(
 ) -> None:
     """Summarize incidents: number, outcomes, time to recovery, and the containers that fail most.
 
-    Every number comes with that of the period before, of the same length, and with what fails more often or no
-    longer: `report --since 24h` compares with yesterday.
+    Every number comes with that of the period of the same length before, and with what fails more often or
+    no longer: `report --since 24h` compares with yesterday.
     """
     from hemostat.core.history.report_rows import describe_no_changes
 
