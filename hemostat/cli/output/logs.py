@@ -1,8 +1,8 @@
 """Formats log lines and writes them: one line each, without secrets and control characters.
 
-They go to stderr, or to a rotated file. On a terminal they are text. Elsewhere each is a JSON object with
-`time`, `level`, `logger`, `event`, the event's fields, and `incident` if there is one. Calls have the form
-`logger.info("name.of.event key=%s", value)`: the keys become fields.
+They go to stderr, to systemd's journal, or to a rotated file. On a terminal they are text. Elsewhere each is
+a JSON object with `time`, `level`, `logger`, `event`, the event's fields, and `incident` if there is one.
+Calls have the form `logger.info("name.of.event key=%s", value)`: the keys become fields.
 """
 
 import json
@@ -13,8 +13,9 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
+from hemostat.cli.output.journal import JournalLines, is_journal
 from hemostat.core.text import escape_controls, escape_json
 from hemostat.errors import UsageError
 from hemostat.private_files import open_file
@@ -134,14 +135,21 @@ def resolve_format(form: str, file: str | None) -> str:
     return "text" if file is None and is_terminal(sys.stderr) else "json"
 
 
+def open_log_stream(form: str) -> TextIO | JournalLines:
+    """Stderr, or the journal where stderr leads there. `form`: as resolve_format returns it. The journal's
+    fields come from JSON."""
+    return JournalLines(sys.stderr) if form == "json" and is_journal(sys.stderr) else sys.stderr
+
+
 def configure_logging(verbosity: int, *, form: str = "auto", file: str | None = None) -> None:
     """Log to `file`, else to stderr. Raises UsageError for a file that cannot be written.
 
     `verbosity`: -1 warnings, 0 also information, 1 and more HemoStat's own details.
     """
-    handler = logging.StreamHandler(sys.stderr) if file is None else make_rotating_handler(file)
+    form = resolve_format(form, file)
+    handler = logging.StreamHandler(open_log_stream(form)) if file is None else make_rotating_handler(file)
     text = TextFormatter(iso=file is not None or not is_terminal(sys.stderr))
-    handler.setFormatter(text if resolve_format(form, file) == "text" else JsonFormatter())
+    handler.setFormatter(text if form == "text" else JsonFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     levels = {-1: logging.WARNING, 0: logging.INFO}
     logging.getLogger("hemostat").setLevel(levels.get(verbosity, logging.DEBUG))

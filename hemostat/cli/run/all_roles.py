@@ -30,7 +30,7 @@ BANNERS: Final = {
 def everything(options: Globals, checked: bool) -> int:
     """Run all roles and restart a role that dies. Ctrl-C stops them; a second Ctrl-C, at once."""
     from hemostat import app, supervisor
-    from hemostat.cli.output.logs import RotatedLines, make_rotating_handler, resolve_format
+    from hemostat.cli.output.logs import RotatedLines, make_rotating_handler, open_log_stream, resolve_format
     from hemostat.supervisor.service_manager import ServiceManager
 
     settings = options.load_settings()
@@ -40,7 +40,11 @@ def everything(options: Globals, checked: bool) -> int:
     if (banner := BANNERS.get(settings.responder.mode)) and is_terminal(sys.stderr):
         click.echo(f"hemostat: {banner}", err=True)
     options.log_format = resolve_format(options.log_format, options.log_file)
-    out = sys.stderr if options.log_file is None else RotatedLines(make_rotating_handler(options.log_file))
+    out = (
+        open_log_stream(options.log_format)
+        if options.log_file is None
+        else RotatedLines(make_rotating_handler(options.log_file))
+    )
 
     def child(role: str, instance: str, ready: int) -> list[str]:
         command = ROLES_BY_NAME[role].command if role in ROLES_BY_NAME else role
