@@ -73,7 +73,7 @@ def _encode_field(name: str, value: str) -> bytes:
 
 
 def _parse_fields(line: str) -> Mapping[str, object]:
-    """Return the object's fields; none for a line that is no JSON object."""
+    """Return the object's fields; none for a line that is not a JSON object."""
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError):
