@@ -17,6 +17,10 @@ class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
     start_period: float = 0.0
 
 
+OVERDUE_SECONDS: Final = 10.0
+"""Seconds by which a first health check may be late."""
+
+
 class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One container, as inspected. Times are epoch seconds, 0 for never. Limits are None if not set."""
 
@@ -87,6 +91,14 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_running(self) -> bool:
         return self.status == "running"
+
+    def is_check_overdue(self, now: float) -> bool:
+        """Return whether the engine does not run its health check, as Podman without systemd: the first one
+        should have ended by `now` (epoch seconds), and has not begun."""
+        if self.check is None or self.health != "starting" or self.checked_at:
+            return False
+        due = self.started_at + self.check.start_period + self.check.interval + self.check.timeout
+        return now > due + OVERDUE_SECONDS
 
     @property
     def state(self) -> State:

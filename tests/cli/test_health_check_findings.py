@@ -14,7 +14,7 @@ CHECK = HealthCheck(interval=10.0, timeout=5.0, retries=3, start_period=20.0)
 
 def web(**fields: object) -> ContainerInfo:
     plain = {"ref": Container(id="c", name="web"), "status": "running", "health": "starting", "check": CHECK}
-    return ContainerInfo(**{**plain, "started_at": NOW - 66, **fields})
+    return ContainerInfo(**{**plain, "started_at": NOW - 46, **fields})
 
 
 @pytest.mark.parametrize(("is_podman", "remedy"), [(True, "systemd"), (False, "docker inspect")])
@@ -26,9 +26,9 @@ def test_check_that_never_ran_is_a_warning(is_podman, remedy):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"started_at": NOW - 65},
+        {"started_at": NOW - 45},
         {"health": "healthy"},
-        {"checked_at": NOW - 30},
+        {"checked_at": NOW - 10},
         {"check": None},
         {"status": "exited"},
     ],

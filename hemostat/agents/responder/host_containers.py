@@ -56,7 +56,7 @@ class HostContainers:
         healthy replica, whose action would reduce the service. An answer of an earlier `version` of the
         ledger does not count: another replica may have been acted on since."""
         group = get_replica_group(container, self._trust)
-        if group is None or peers is None or assess_health(peers)[0] is not HealthVerdict.WELL:
+        if group is None or peers is None or assess_health(peers, now)[0] is not HealthVerdict.WELL:
             return ReplicaHealth()
         inspected_at, known, replicas = self._replicas_cache.get(group, (0.0, 0, {}))
         if known != version or not 0 <= now - inspected_at < CACHE_SECONDS:
@@ -80,7 +80,7 @@ class HostContainers:
         rows.sort(key=lambda row: _judge_state(row) is not OtherProjects.WELL)
         answers = self._inspector.inspect([row.ref.id for row in rows[:MAX_REPLICAS]])
         return {
-            each: isinstance(info, ContainerInfo) and assess_health(info)[0] is HealthVerdict.WELL
+            each: isinstance(info, ContainerInfo) and assess_health(info, now)[0] is HealthVerdict.WELL
             for each, info in answers.items()
             if isinstance(info, EngineTimeoutError)
             or (isinstance(info, ContainerInfo) and is_replica(info, group, self._trust))

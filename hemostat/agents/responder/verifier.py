@@ -85,7 +85,7 @@ class Verifier:
                 alert, info, restarted=restarted
             )
             latest = now
-            health, why = self._find_state(alert, info)
+            health, why = self._find_state(alert, info, now)
             if health is HealthVerdict.ILL:
                 return make_verified_end(why, info.state)
             if health is HealthVerdict.NOT_YET:
@@ -113,9 +113,9 @@ class Verifier:
             own = max(own, probe.START_PERIOD_SECONDS if start is None else start)
         return min(own, MAX_STARTUP_SECONDS if restarted else MAX_WAIT_SECONDS) + self._limits.verify_timeout
 
-    def _find_state(self, alert: HealthAlert, info: ContainerInfo) -> tuple[HealthVerdict, str]:
+    def _find_state(self, alert: HealthAlert, info: ContainerInfo, now: float) -> tuple[HealthVerdict, str]:
         """Return the state by the engine and, for an alert about a failed probe, by the probe."""
-        health, why = assess_health(info)
+        health, why = assess_health(info, now)
         target = PROBE.read_from(alert.container.labels) if alert.kind is Kind.HUNG else None
         if target is None or health is not HealthVerdict.WELL:
             return health, why

@@ -16,8 +16,6 @@ OLDEST_API: Final = (1, 41)
 """The API version of Docker 20.10."""
 MAX_SKEW_SECONDS: Final = 2.0
 """Seconds by which two clocks may differ."""
-OVERDUE_SECONDS: Final = 30.0
-"""Seconds by which the first health check may be late."""
 POST_ENDPOINT_COUNT: Final = 5
 """The number of endpoints for actions on containers that are tried."""
 HEALER_PATTERN: Final = re.compile(
@@ -101,7 +99,7 @@ def check_health_checks(machine: Machine) -> CheckResult:
 def judge_health_checks(containers: Iterable["ContainerInfo"], *, is_podman: bool, now: float) -> CheckResult:
     """Whether the engine runs the health checks that the containers have. `now` is epoch seconds."""
     checked = [info for info in containers if info.is_running and info.check is not None]
-    overdue = sorted(info.ref.name for info in checked if _is_overdue(info, now))
+    overdue = sorted(info.ref.name for info in checked if info.is_check_overdue(now))
     if not overdue:
         return CheckResult(Level.OK, f"{len(checked)} running containers have one")
     summary = f"the engine does not run the health checks of {list_names(overdue)}"
@@ -110,14 +108,6 @@ def judge_health_checks(containers: Iterable["ContainerInfo"], *, is_podman: boo
     else:
         hint = "docker inspect shows when a check has run"
     return CheckResult(Level.WARNING, summary, hint)
-
-
-def _is_overdue(info: "ContainerInfo", now: float) -> bool:
-    """Whether the first check should have ended, and has not begun."""
-    if info.check is None or info.health != "starting" or info.checked_at:
-        return False
-    due = info.started_at + info.check.start_period + info.check.interval + info.check.timeout
-    return now > due + OVERDUE_SECONDS
 
 
 def judge_healers(containers: Iterable["ContainerInfo"]) -> CheckResult:

@@ -101,15 +101,16 @@ class Relations:
         return [self._infos[each] for each in self.graph.nearest(container_id, most)]
 
     def collect_observations(
-        self, recovering: Collection[str], was_stopped: Callable[[ContainerInfo], bool]
+        self, recovering: Collection[str], was_stopped: Callable[[ContainerInfo], bool], now: float
     ) -> Observations:
-        """Return what is known about the states of dependencies. `recovering`: ids of containers that run and
-        are not reliable yet."""
+        """Return what is known about the states of dependencies at `now` (epoch seconds). `recovering`: ids
+        of containers that run and are not reliable yet."""
         ended_infos = [info for info in self._infos.values() if info.status in ENDED_STATUSES]
         return Observations(
             recovering_ids=recovering,
             stopped_ids={info.ref.id for info in ended_infos if was_stopped(info)},
             unobserved_ids={info.ref.id for info in ended_infos if self._is_unobserved(info)},
+            unchecked_ids={info.ref.id for info in self._infos.values() if info.is_check_overdue(now)},
         )
 
     def _is_unobserved(self, info: ContainerInfo) -> bool:

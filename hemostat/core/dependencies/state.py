@@ -41,11 +41,12 @@ MET_STATES: Final = frozenset({DependencyState.UP, DependencyState.DONE})
 class Observations(NamedTuple):
     """Containers by what was observed of them. `recovering_ids`: they run, and recover from a failure.
     `stopped_ids`: a user stopped them. `unobserved_ids`: a user may have stopped them, because their end was
-    not observed."""
+    not observed. `unchecked_ids`: the engine does not run their health checks."""
 
     recovering_ids: Collection[str] = ()
     stopped_ids: Collection[str] = ()
     unobserved_ids: Collection[str] = ()
+    unchecked_ids: Collection[str] = ()
 
 
 NOTHING_OBSERVED: Final = Observations()
@@ -63,7 +64,7 @@ def judge_dependency(
     if info.is_running:
         return (
             DependencyState.ILL
-            if _is_ill(info) or info.ref.id in observed.recovering_ids
+            if _is_ill(info, observed) or info.ref.id in observed.recovering_ids
             else DependencyState.UP
         )
     if info.status == "created":
@@ -75,11 +76,13 @@ def judge_dependency(
     return DependencyState.STOPPED if _was_stopped_before(info, dependent, observed) else DependencyState.DOWN
 
 
-def _is_ill(info: ContainerInfo) -> bool:
+def _is_ill(info: ContainerInfo, observed: Observations) -> bool:
     """Return whether a running container is unhealthy or not ready. One failed health check is enough: it
     fails before the checks of the dependents do, and makes the container unhealthy only after them. A
     starting container is not ready."""
-    return info.health in {"unhealthy", "starting"} or info.failing_streak > 0
+    if info.health == "starting":
+        return info.ref.id not in observed.unchecked_ids
+    return info.health == "unhealthy" or info.failing_streak > 0
 
 
 def _is_done(info: ContainerInfo, dependent: ContainerInfo, observed: Observations) -> bool:

@@ -310,17 +310,17 @@ class ContainerRegistry:
             kind,
             self.relations.graph,
             self.host,
-            observations=self.collect_observations(),
+            observations=self.collect_observations(now),
             cpu=container.cpu,
             now=now,
         )
 
-    def collect_observations(self) -> Observations:
+    def collect_observations(self, now: float) -> Observations:
         unreliable = (
             each for each in self.incidents if each.kind in RECOVERING_KINDS and not each.is_never_reached
         )
         recovering = {each.container.id for each in unreliable}
-        return self.relations.collect_observations(recovering, self._was_stopped)
+        return self.relations.collect_observations(recovering, self._was_stopped, now)
 
     def _was_stopped(self, info: ContainerInfo) -> bool:
         """Return whether a user had asked a container that has ended to stop."""

@@ -107,7 +107,7 @@ def _release(registry: ContainerRegistry, incident: Incident, now: float) -> lis
 def _has_waited(registry: ContainerRegistry, incident: Incident, cause: RootCause, now: float) -> bool:
     """Return whether the incident has waited long enough for its present `cause`, whatever held it before. A
     dependency that a user stopped is awaited until it is started again."""
-    observations, waited = registry.collect_observations(), now - incident.since
+    observations, waited = registry.collect_observations(now), now - incident.since
     if cause.hold_reason is HoldReason.HOST:
         return waited >= HOST_HOLD_SECONDS
     root = registry.relations.graph.find_root(incident.container.id, observations)
@@ -125,7 +125,7 @@ def _must_wait(registry: ContainerRegistry, incident: Incident, root: ContainerI
 def _find_cause_after_wait(
     registry: ContainerRegistry, incident: Incident, cause: RootCause, now: float
 ) -> RootCause:
-    root = registry.relations.graph.find_root(incident.container.id, registry.collect_observations())
+    root = registry.relations.graph.find_root(incident.container.id, registry.collect_observations(now))
     if root is None or not _must_wait(registry, incident, root):
         return OWN_FAULT
     return RootCause(evidence=(*cause.evidence, Evidence("waited", round(now - incident.since, 1), "s")))

@@ -91,15 +91,16 @@ def find_stale_restart_reason(alert: HealthAlert, info: ContainerInfo, attempt: 
     return Reason.STOPPED if info.finished_at > get_lease_end(attempt) else None
 
 
-def assess_health(info: ContainerInfo) -> tuple[HealthVerdict, str]:
-    """The container's health as the engine reports it, and why."""
+def assess_health(info: ContainerInfo, now: float) -> tuple[HealthVerdict, str]:
+    """The container's health as the engine reports it at `now` (epoch seconds), and why. A health check that
+    the engine does not run says nothing."""
     if info.status in DEAD_STATES:
         return HealthVerdict.ILL, f"it exited again with code {info.exit_code}"
     if not info.is_running:
         return HealthVerdict.NOT_YET, f"it is {info.status}"
     if info.health == "unhealthy":
         return HealthVerdict.ILL, "its health check fails again"
-    if info.health == "starting":
+    if info.health == "starting" and not info.is_check_overdue(now):
         return HealthVerdict.NOT_YET, "its health check has not passed yet"
     return HealthVerdict.WELL, ""
 

@@ -66,6 +66,12 @@ def test_recovering_dependency_is_not_up():
     assert judge_dependency(info(), WEB, Observations(recovering_ids={"x"})) is DependencyState.UP
 
 
+def test_starting_dependency_is_up_if_its_check_is_never_run():
+    starting = info(health="starting")
+    assert judge_dependency(starting, WEB, Observations(unchecked_ids={"db"})) is DependencyState.UP
+    assert judge_dependency(starting, WEB, Observations(unchecked_ids={"x"})) is DependencyState.ILL
+
+
 def test_service_is_never_done():
     assert judge_dependency(ended(), WEB, must_run=True) is DependencyState.DOWN
 

@@ -181,7 +181,7 @@ def test_storm_is_reported_once_with_its_containers():
 def test_container_with_a_failure_recovers_until_its_incident_ends(kind, facts, recovering):
     registry = create(info())
     registry.open_incident(registry.get("web"), kind, NOW, 0.0, facts, RootCause())
-    assert ("web" in registry.collect_observations().recovering_ids) is recovering
+    assert ("web" in registry.collect_observations(NOW).recovering_ids) is recovering
 
 
 def test_watching_counts_from_its_beginning():

@@ -55,7 +55,21 @@ def test_action_is_needed_while_the_same_process_fails(kind, found, why):
     ],
 )
 def test_health_is_read_from_the_engine(found, health):
-    assert assess_health(found)[0] is health
+    assert assess_health(found, NOW)[0] is health
+
+
+@pytest.mark.parametrize(
+    ("started", "checked_at", "health"),
+    [
+        (NOW - 60, 0.0, HealthVerdict.WELL),
+        (NOW - 60, NOW - 5, HealthVerdict.NOT_YET),
+        (NOW - 15, 0.0, HealthVerdict.NOT_YET),
+    ],
+)
+def test_check_that_the_engine_never_runs_says_nothing(started, checked_at, health):
+    check = HealthCheck(interval=5, timeout=5)
+    found = info(health="starting", check=check, started_at=started, checked_at=checked_at)
+    assert assess_health(found, NOW)[0] is health
 
 
 def sample(time: float, cpu: float, memory: int = 0) -> Sample:
