@@ -1,15 +1,18 @@
 """The backends of the roles in a process: Redis and Docker, or everything in memory."""
 
+import logging
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hemostat.config import Settings
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import ConnectionPeers, ContainerInfo, HostSample, Sample
 from hemostat.core.usage.process_activity import Activity
-from hemostat.errors import ConfigError, RedisNotStartedError
+from hemostat.errors import ConfigError, EngineError, RedisNotStartedError
 from hemostat.ports import (
     AuditAnchor,
     Bus,
@@ -32,19 +35,66 @@ if TYPE_CHECKING:
     from hemostat.adapters.in_memory.engine import InMemoryEngine
     from hemostat.adapters.redis import Client
 
+logger = logging.getLogger(__name__)
+
 HISTORY_FILE: Final = "history.db"
 """The file in the state directory where events are stored if no database is configured."""
 
 
-class FallbackSampler:
-    """A Sampler that reads from the first, and from the second where the first could not read."""
+UNKNOWN_RETRY_SECONDS: Final = 5.0
+REMOTE_RETRY_SECONDS: Final = 60.0
+"""Seconds until an engine that is not known to run on this machine is asked again. A container that showed it
+may have ended in between."""
 
-    def __init__(self, first: Sampler, second: Sampler) -> None:
+
+class EngineHost:
+    """Where the engine runs. `read_version` is called again until one of the engine's containers shows that
+    the engine runs on this machine. Safe to use from several threads at once."""
+
+    def __init__(
+        self, read_version: Callable[[], EngineVersion], read_seconds: Callable[[], float] = monotonic
+    ) -> None:
+        self._read_version = read_version
+        self._read_seconds = read_seconds
+        self._lock = threading.Lock()
+        self._version: EngineVersion | None = None
+        self._due = 0.0
+
+    def find_local(self) -> EngineVersion | None:
+        """Return the engine if it is known to run on this machine."""
+        version = self._version
+        if version is not None and version.local:
+            return version
+        with self._lock:
+            if self._read_seconds() >= self._due:
+                self._ask()
+            return self._version if self._version is not None and self._version.local else None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the engine is known to run on another machine."""
+        return self.find_local() is None and self._version is not None and self._version.local is False
+
+    def _ask(self) -> None:
+        try:
+            self._version = self._read_version()
+        except EngineError as error:
+            logger.debug("engine_version.failed error=%s", error)
+        is_remote = self._version is not None and self._version.local is False
+        self._due = self._read_seconds() + (REMOTE_RETRY_SECONDS if is_remote else UNKNOWN_RETRY_SECONDS)
+
+
+class FallbackSampler:
+    """A Sampler that reads from the first where the engine runs on this machine, and from the second
+    elsewhere, and where the first could not read."""
+
+    def __init__(self, first: Sampler, second: Sampler, is_local: Callable[[], object]) -> None:
         self._first = first
         self._second = second
+        self._is_local = is_local
 
     def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
-        samples = self._first.sample(containers, now)
+        samples = self._first.sample(containers, now) if containers and self._is_local() else []
         if len(samples) == len(containers):
             return samples
         read = {sample.container_id for sample in samples}
@@ -52,7 +102,8 @@ class FallbackSampler:
         return samples + self._second.sample(unread, now)
 
     def read_activity(self, container: ContainerInfo, now: float) -> Activity | None:
-        return self._first.read_activity(container, now) or self._second.read_activity(container, now)
+        own = self._first.read_activity(container, now) if self._is_local() else None
+        return own or self._second.read_activity(container, now)
 
 
 class UnknownHost:
@@ -77,8 +128,8 @@ class UnknownHost:
 
 
 class LocalHost(UnknownHost):
-    """A HostProbe of an engine on this host, whose data are in `directory`, and whose process id is
-    `process`."""
+    """A HostProbe of an engine on this host, whose data are in `directory`, and whose containers are started
+    by the process with the id `process`."""
 
     def __init__(self, directory: str, process: int) -> None:
         from hemostat.adapters.sampling.host import HostPaths, HostSampler
@@ -104,9 +155,47 @@ class LocalHost(UnknownHost):
             return None
 
 
-def make_host_probe(engine: EngineVersion) -> HostProbe:
-    """Return a probe of this host if the engine is local, else one that knows nothing."""
-    return LocalHost(engine.root, engine.process) if engine.local else UnknownHost()
+class EngineHostProbe:
+    """A HostProbe of this host once the engine is known to run here. Before, nothing is known about the
+    engine's host."""
+
+    def __init__(self, host: EngineHost) -> None:
+        self._host = host
+        self._lock = threading.Lock()
+        self._local: LocalHost | None = None
+        self._unknown = UnknownHost()
+
+    def _find_probe(self) -> UnknownHost:
+        version = self._host.find_local()
+        if version is None:
+            return self._unknown
+        with self._lock:
+            if self._local is None:
+                self._local = LocalHost(version.root, version.process)
+            return self._local
+
+    def measure(self, now: float) -> HostSample | None:
+        return self._find_probe().measure(now)
+
+    def measure_file(self, path: str) -> int | None:
+        return self._find_probe().measure_file(path)
+
+    def read_peers(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
+        return self._find_probe().read_peers(containers, now)
+
+    def find_missing_path(self, info: ContainerInfo) -> str:
+        return self._find_probe().find_missing_path(info)
+
+    def probe(self, target: ProbeTarget, address: str, timeout: float) -> str:
+        """On this machine the addresses of a remote engine's containers belong to others."""
+        from hemostat.core.detection.probe import REMOTE_ENGINE_ERROR
+
+        return REMOTE_ENGINE_ERROR if self._host.is_remote else self._unknown.probe(target, address, timeout)
+
+
+def make_host_probe(engine: Engine) -> HostProbe:
+    """Return a probe of this host if the engine runs here, else one that knows nothing."""
+    return EngineHostProbe(EngineHost(engine.version))
 
 
 class Backends(Protocol):
@@ -117,7 +206,7 @@ class Backends(Protocol):
 
     def get_engine(self) -> tuple[Engine, Sampler]: ...
 
-    def get_host_probe(self, engine: EngineVersion) -> HostProbe: ...
+    def get_host_probe(self, engine: Engine) -> HostProbe: ...
 
     def get_ledger(self) -> Ledger: ...
 
@@ -160,9 +249,10 @@ class RealBackends:
             label=settings.monitor.only,
             stop_timeout_max=settings.responder.stop_timeout_max,
         )
-        return engine, FallbackSampler(CgroupSampler(), StatsSampler(engine.read_stats, engine.follow_stats))
+        stats = StatsSampler(engine.read_stats, engine.follow_stats)
+        return engine, FallbackSampler(CgroupSampler(), stats, EngineHost(engine.version).find_local)
 
-    def get_host_probe(self, engine: EngineVersion) -> HostProbe:
+    def get_host_probe(self, engine: Engine) -> HostProbe:
         return make_host_probe(engine)
 
     def get_ledger(self) -> Ledger:
@@ -235,7 +325,7 @@ class SimulatedBackends:
     def get_engine(self) -> tuple[Engine, Sampler]:
         return self._engine, self._engine
 
-    def get_host_probe(self, engine: EngineVersion) -> HostProbe:  # noqa: ARG002
+    def get_host_probe(self, engine: Engine) -> HostProbe:  # noqa: ARG002
         return UnknownHost()
 
     def get_ledger(self) -> Ledger:

@@ -101,7 +101,7 @@ def _run_monitor(context: RoleContext) -> None:
         monitor,
         engine=engine,
         sampler=sampler,
-        host_probe=context.parts.get_host_probe(version),
+        host_probe=context.parts.get_host_probe(engine),
         bus=context.parts.bus,
         clock=context.clock,
         heartbeat=context.heartbeat,
@@ -162,7 +162,7 @@ def _run_responder(context: RoleContext) -> None:
     settings = context.settings
     engine, sampler = context.parts.get_engine()
     version = engine.version()
-    host_probe = context.parts.get_host_probe(version)
+    host_probe = context.parts.get_host_probe(engine)
     responder = Responder(
         ResponderDependencies(
             engine=engine,

@@ -132,7 +132,7 @@ def open_running_stage(settings: Settings, stop: threading.Event) -> Iterator[De
             return
         engine, test_containers = _open_engine(stack, settings)
         clock = SystemClock(stop)
-        host = app.make_host_probe(engine.version())
+        host = app.make_host_probe(engine)
         yield DemoStage(
             engine=engine, workshop=test_containers, bus=bus, clock=clock, host=host, borrowed=True
         )
@@ -165,7 +165,7 @@ def open_own_stage(
         while not _find_running_roles(bus, settings.host_name) >= set(ROLES_BY_NAME):
             _require_alive(processes, directory / "roles.log")
             clock.sleep(POLL_SECONDS)
-        host = app.make_host_probe(engine.version())
+        host = app.make_host_probe(engine)
         yield DemoStage(
             engine=engine, workshop=test_containers, bus=bus, clock=clock, host=host, redis_url=url
         )

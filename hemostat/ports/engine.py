@@ -36,10 +36,12 @@ class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
     cpus: int
     memory: int
     """Bytes. `cpus` and `memory` are 0 where unknown."""
-    local: bool = False
-    """Whether the engine is reached by a unix socket, and so runs on this host."""
+    address: str = ""
+    """The engine's address, without secrets."""
+    local: bool | None = None
+    """Whether the engine runs on this machine. None while no running container shows it."""
     process: int = 0
-    """Id of the process that listens there; 0 where unknown."""
+    """Id of the process that starts the containers, on this machine; 0 where unknown."""
     time: float = 0.0
     """The engine's clock, epoch seconds; 0 where the engine does not report it."""
     forbidden: tuple[str, ...] = ()

@@ -59,7 +59,7 @@ class ClientPool:
 
     def __init__(self, address: dict[str, Any], timeout: float) -> None:
         self.url = str(address.get("base_url", "the default socket"))
-        self._shown_url = mask_url(self.url) if "://" in self.url else self.url
+        self.shown_url = mask_url(self.url) if "://" in self.url else self.url
         self._address = address
         self._timeout = timeout
         self._version = "auto"
@@ -83,7 +83,7 @@ class ClientPool:
         try:
             yield
         except SDK_FAILURES as error:
-            raise translate_failure(error, doing, self._shown_url) from None
+            raise translate_failure(error, doing, self.shown_url) from None
 
     def _take(self) -> docker.APIClient:
         try:

@@ -13,7 +13,7 @@ import docker
 from hemostat.adapters.docker_engine import parse, podman_api
 from hemostat.adapters.docker_engine.connection import ClientPool
 from hemostat.adapters.docker_engine.failures import translate_malformed
-from hemostat.adapters.docker_engine.peer import find_process
+from hemostat.adapters.docker_engine.location import read_location
 from hemostat.errors import EngineForbiddenError
 from hemostat.ports import EngineVersion
 
@@ -26,7 +26,8 @@ Ask = Callable[[docker.APIClient], Json]
 
 def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersion:
     """`root`: the directory that contains this host's /proc and /sys."""
-    local = connection.url.startswith(("unix:", "http+unix:"))
+    location = read_location(connection, root)
+    local = location.is_local
     version, no_version = _ask(connection, lambda client: client.version())
     info, no_info = _ask(connection, lambda client: client.info())
     with connection.lend_client("version") as client:
@@ -43,7 +44,8 @@ def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersio
             cpus=int(info.get("NCPU") or (os.cpu_count() if local else 0) or 0),
             memory=int(info.get("MemTotal") or (_read_memory(root) if local else 0)),
             local=local,
-            process=find_process(connection.url),
+            process=location.process,
+            address=connection.shown_url,
             time=parse.parse_seconds(info.get("SystemTime")),
             forbidden=tuple(filter(None, (no_version, no_info))),
         )

@@ -11,6 +11,7 @@ from hemostat.core.text import list_names
 
 if TYPE_CHECKING:
     from hemostat.core.model import ContainerInfo
+    from hemostat.ports import EngineVersion
 
 OLDEST_API: Final = (1, 41)
 """The API version of Docker 20.10."""
@@ -28,11 +29,22 @@ def check_engine(machine: Machine) -> CheckResult:
     version = machine.engine().version()
     product = "Podman" if version.is_podman else "Docker Engine"
     summary = f"{product} {version.version}, API {version.api}, cgroup v{version.cgroup_version}"
+    summary += f"; {_describe_location(version)}"
     if version.forbidden:
         summary += "; it does not report memory, CPUs and clock of its host"
     if tuple(map(int, version.api.split("."))) < OLDEST_API:
         return CheckResult(Level.FAILURE, f"{summary} is too old", "install Docker Engine 20.10 or newer")
     return CheckResult(Level.OK, summary)
+
+
+def _describe_location(version: "EngineVersion") -> str:
+    place = {
+        True: "on this machine",
+        False: "remote",
+        None: "on this machine or remote: no running container shows which",
+    }
+    name = f"engine {version.name}" if version.name else "engine"
+    return f"{name} at {version.address}, {place[version.local]}"
 
 
 def check_engine_access(machine: Machine) -> CheckResult:
@@ -62,6 +74,11 @@ def check_healers(machine: Machine) -> CheckResult:
 def check_cgroups(machine: Machine) -> CheckResult:
     from hemostat.adapters.sampling.cgroups import CgroupSampler
 
+    if machine.engine().version().local is False:
+        return CheckResult(
+            Level.OK,
+            "the engine is remote: its stats API measures the containers, and its host is not measured",
+        )
     running = [info for info in machine.engine().inspect_everything() if info.is_running]
     if not running:
         return CheckResult(Level.OK, "no container is running to check this on")

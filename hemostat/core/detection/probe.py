@@ -17,8 +17,10 @@ START_PERIOD_SECONDS: Final = 60.0
 LOOPBACK_ADDRESS: Final = "127.0.0.1"
 SHARED_NETWORK_PREFIX: Final = "container:"
 HOST_ADDRESS_ERROR: Final = "its address is this host's"
+REMOTE_ENGINE_ERROR: Final = "its engine runs on another machine"
 UNREACHABLE_ERRORS: Final = (
     HOST_ADDRESS_ERROR,
+    REMOTE_ENGINE_ERROR,
     "no connection within",
     "no route to host",
     "network is unreachable",

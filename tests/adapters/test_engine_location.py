@@ -1,0 +1,222 @@
+"""Whether an engine runs on this machine: shown by its containers, whatever the form of its address."""
+
+import os
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hemostat.adapters.docker_engine import DockerEngine
+from hemostat.adapters.docker_engine.connection import ClientPool
+from hemostat.adapters.docker_engine.location import EngineLocation, find_location
+from hemostat.adapters.docker_engine.version import read_version
+from hemostat.app.backends import (
+    REMOTE_RETRY_SECONDS,
+    UNKNOWN_RETRY_SECONDS,
+    EngineHost,
+    EngineHostProbe,
+    FallbackSampler,
+    make_host_probe,
+)
+from hemostat.core.detection.probe import is_unreachable
+from hemostat.core.labels.values import ProbeTarget
+from hemostat.core.model import Container, ContainerInfo
+from hemostat.errors import EngineUnreachableError
+from hemostat.ports import EngineVersion
+from tests.support.engine_fixtures import eventually
+from tests.support.rule_proxy import Rule, RuleProxy, page, told
+
+ID = "ab" * 32
+BOOT = 1_700_000_000
+TICKS = os.sysconf("SC_CLK_TCK")
+VERSION = Rule("GET /version", told({"ApiVersion": "1.41", "Version": "20.10.24"}))
+
+
+class Machine:
+    """The /proc of a machine, in a directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "proc").mkdir()
+        (root / "proc/stat").write_text(f"cpu 1 2 3\nbtime {BOOT}\n")
+        (root / "proc/meminfo").write_text("MemTotal: 1024 kB\n")
+
+    def add_process(self, process: int, *, age: int = 100, cgroup: str = "", mounts: str = "") -> None:
+        directory = self.root / "proc" / str(process)
+        directory.mkdir()
+        numbers = " ".join(["0"] * 17)
+        (directory / "stat").write_text(f"{process} (a) b) S 42 {numbers} {age * TICKS} 0\n")
+        (directory / "cgroup").write_text(f"0::{cgroup}\n")
+        (directory / "mountinfo").write_text(f"36 22 0:25 {mounts} /etc/hosts rw - ext4 /dev/sda rw\n")
+
+    def locate(self, *containers: ContainerInfo) -> EngineLocation:
+        return find_location(containers, self.root)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+def running(pid: int = 500, age: int = 100) -> ContainerInfo:
+    ref = Container(id=ID, name="web", image="i")
+    return ContainerInfo(ref=ref, status="running", pid=pid, started_at=float(BOOT + age))
+
+
+def test_engine_is_local_when_a_container_runs_here(machine):
+    machine.add_process(500, cgroup=f"/system.slice/docker-{ID}.scope")
+    assert machine.locate(running(pid=7), running()) == (True, 42)
+
+
+def test_engine_is_remote_when_no_container_runs_here(machine):
+    machine.add_process(500, cgroup="/system.slice/sshd.service")
+    assert machine.locate(running()) == (False, 0)
+    assert machine.locate(running(pid=501)) == (False, 0)
+
+
+def test_location_is_unknown_while_no_container_runs(machine):
+    assert machine.locate() == (None, 0)
+    assert machine.locate(running(pid=0)) == (None, 0)
+
+
+@pytest.mark.parametrize(("pid", "age"), [(500, 200), (501, 100)])
+def test_clone_with_the_same_container_is_remote(machine, pid, age):
+    """A clone of a machine has containers of the same id, with other processes or other times."""
+    machine.add_process(500, cgroup=f"/docker/{ID}")
+    machine.add_process(501, cgroup="/user.slice")
+    assert machine.locate(running(pid, age)) == (False, 0)
+
+
+def test_engine_of_the_container_that_hemostat_runs_in_is_local(machine):
+    """The engine's process ids are not those that are visible inside."""
+    machine.add_process(1, cgroup="/", mounts=f"/var/lib/docker/containers/{ID}/hosts")
+    assert machine.locate(running(pid=4711)) == (True, 0)
+    machine.add_process(4711, cgroup="/")
+    assert machine.locate(running(pid=4711)) == (True, 0)
+
+
+def test_unreadable_processes_prove_nothing(machine):
+    machine.add_process(500, cgroup=f"/docker/{ID}")
+    (machine.root / "proc/500/stat").write_text("500 (a)\n")
+    assert machine.locate(running()) == (False, 0)
+    (machine.root / "proc/stat").write_text("cpu 1 2 3\n")
+    assert machine.locate(running()) == (False, 0)
+
+
+# --- the facts of the host where a proxy forbids /info -------------------------------------------------
+
+
+def container_rules(started_at: str) -> list[Rule]:
+    state = {"Status": "running", "Running": True, "Pid": 500, "StartedAt": started_at}
+    inspected = {"Id": ID, "Name": "/web", "State": state, "Config": {"Image": "i"}, "HostConfig": {}}
+    return [Rule("GET /containers/json", told([{"Id": ID}])), Rule("GET /containers/ab", told(inspected))]
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_facts_of_this_host_are_used_for_a_local_engine_alone(machine, is_here):
+    machine.add_process(500, cgroup=f"/docker/{ID if is_here else 'c' * 64}")
+    started_at = time.strftime("%Y-%m-%dT%H:%M:%S.5Z", time.gmtime(BOOT + 100))
+    rules = [*container_rules(started_at), Rule("GET /info", page(403)), VERSION]
+    with RuleProxy(None, *rules, upstream="") as proxy:
+        version = read_version(ClientPool({"base_url": proxy.url}, 5.0), machine.root)
+    expected = (True, os.cpu_count(), 1 << 20) if is_here else (False, 0, 0)
+    assert (version.local, version.cpus, version.memory) == expected
+    assert version.address == proxy.url
+
+
+def test_location_is_unknown_when_a_proxy_forbids_the_list(machine):
+    rules = [Rule("GET /containers/json|GET /info", page(403)), VERSION]
+    with RuleProxy(None, *rules, upstream="") as proxy:
+        version = read_version(ClientPool({"base_url": proxy.url}, 5.0), machine.root)
+    assert version.local is None
+
+
+# --- what follows from the location -----------------------------------------------------------------------
+
+
+class Versions:
+    """The answers of an engine about its location, and the time."""
+
+    def __init__(self, *answers: bool | Exception | None) -> None:
+        self.answers = list(answers)
+        self.now = 100.0
+        self.host = EngineHost(self.read, lambda: self.now)
+
+    def read(self) -> EngineVersion:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return EngineVersion(
+            version="20", api="1.41", name="h", root="/", cgroup_version="2", cpus=1, memory=1, local=answer
+        )
+
+
+def test_engine_is_asked_again_until_it_is_known_to_be_local():
+    versions = Versions(EngineUnreachableError("gone"), None, False, True)
+    assert versions.host.find_local() is None
+    for wait in (UNKNOWN_RETRY_SECONDS, UNKNOWN_RETRY_SECONDS):
+        assert not versions.host.is_remote
+        versions.now += wait
+        assert versions.host.find_local() is None
+    assert versions.host.is_remote
+    versions.now += REMOTE_RETRY_SECONDS - 1
+    assert versions.host.find_local() is None
+    versions.now += 1
+    assert versions.host.find_local() is not None
+    versions.now += 10 * REMOTE_RETRY_SECONDS
+    assert not versions.host.is_remote
+
+
+def test_nothing_of_this_host_is_measured_for_a_remote_engine(tmp_path):
+    probe = EngineHostProbe(Versions(False).host)
+    (tmp_path / "log").write_text("x")
+    assert probe.measure(1.0) is None
+    assert probe.measure_file(str(tmp_path / "log")) is None
+    assert probe.read_peers([running(pid=os.getpid())], 1.0) is None
+    assert probe.find_missing_path(running()) == ""
+
+
+def test_containers_of_a_remote_engine_are_not_probed_from_here():
+    """The same address may be that of another container on this machine."""
+    probe = EngineHostProbe(Versions(False).host)
+    assert is_unreachable(probe.probe(ProbeTarget("tcp", 80, ""), "127.0.0.1", 1.0))
+
+
+def test_this_host_is_measured_for_a_local_engine():
+    sample = EngineHostProbe(Versions(True).host).measure(1.0)
+    assert sample is not None
+    assert sample.disk_size > 0
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def sample(self, containers, now):
+        self.calls += 1
+        return []
+
+    def read_activity(self, container, now):
+        self.calls += 1
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+def test_cgroup_files_are_read_for_a_local_engine_alone(is_local):
+    cgroups, stats = Counter(), Counter()
+    sampler = FallbackSampler(cgroups, stats, lambda: is_local)
+    sampler.sample([running()], 1.0)
+    sampler.read_activity(running(), 1.0)
+    assert (cgroups.calls, stats.calls) == (2 * is_local, 2)
+
+
+# --- the real engine --------------------------------------------------------------------------------------
+
+
+@pytest.mark.docker
+def test_engine_behind_a_proxy_on_this_machine_is_local(make_container, docker_engine):
+    make_container()
+    with RuleProxy() as proxy, closing(DockerEngine.connect(proxy.url)) as engine:
+        eventually(lambda: engine.version().local)
+        assert engine.version().process == docker_engine.version().process > 1
+        assert make_host_probe(engine).measure(time.time()) is not None
