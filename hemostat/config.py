@@ -61,6 +61,12 @@ class Redis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Docker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: str = ""
     """Address of the engine; empty: DOCKER_HOST, else docker's current context."""
+    ca_file: str = ""
+    """PEM certificates of the authorities trusted for tcp://; empty: DOCKER_CERT_PATH's, else Python's."""
+    cert_file: str = ""
+    """PEM certificate to show to an engine that asks for one."""
+    key_file: str = ""
+    """PEM private key of that certificate."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

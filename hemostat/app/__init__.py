@@ -10,6 +10,7 @@ from hemostat.app.backends import (
     SimulatedBackends,
     UnknownHost,
     check_state_directory,
+    make_engine_address,
     make_host_probe,
     stop_embedded_redis,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "has_stored_data",
     "is_redis_started",
     "make_advisor",
+    "make_engine_address",
     "make_host_probe",
     "make_shell",
     "open_audit_anchor",

@@ -245,7 +245,7 @@ class RealBackends:
 
         settings = self._settings
         engine = DockerEngine.connect(
-            settings.engine.url or None,
+            **make_engine_address(settings),
             label=settings.monitor.only,
             stop_timeout_max=settings.responder.stop_timeout_max,
         )
@@ -384,6 +384,17 @@ def make_event_store(settings: Settings, *, write: bool) -> EventStore:
         check_state_directory(settings)
     url = settings.store_url or f"sqlite:///{settings.state_path / HISTORY_FILE}"
     return SqlStore(url, time.time, write=write, keys=lambda: settings.audit_keys)
+
+
+def make_engine_address(settings: Settings) -> dict[str, Any]:
+    """Return the URL of the engine and its TLS files, None where the docker command's own apply."""
+    engine = settings.engine
+    files = (engine.ca_file, engine.cert_file, engine.key_file)
+    if not any(files):
+        return {"url": engine.url or None}
+    from hemostat.adapters.docker_engine.tls import Tls
+
+    return {"url": engine.url or None, "tls": Tls(*files)}
 
 
 def make_bus(redis: "Client") -> Bus:

@@ -5,8 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.app.backends import make_bus, make_event_store, make_redis_client, stop_embedded_redis
+from hemostat.app.backends import (
+    make_bus,
+    make_engine_address,
+    make_event_store,
+    make_redis_client,
+    stop_embedded_redis,
+)
 from hemostat.config import Settings
 from hemostat.operator import OperatorCommands
 from hemostat.ports import AuditAnchor, Bus, ContainerShell, Engine, EventStore, EvidenceStore
@@ -126,7 +134,7 @@ def make_shell(settings: Settings) -> ContainerShell:
     """Return the opener of shells in containers of the configured engine."""
     from hemostat.adapters.docker_engine.shell import DockerShell
 
-    return DockerShell(settings.engine.url)
+    return DockerShell(**msgspec.structs.asdict(settings.engine))
 
 
 def open_engine(settings: Settings, *, label: str = "") -> Engine:
@@ -134,4 +142,4 @@ def open_engine(settings: Settings, *, label: str = "") -> Engine:
     EngineUnreachableError."""
     from hemostat.adapters.docker_engine import DockerEngine
 
-    return DockerEngine.connect(settings.engine.url or None, label=label)
+    return DockerEngine.connect(**make_engine_address(settings), label=label)

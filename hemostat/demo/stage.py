@@ -205,7 +205,7 @@ def _open_engine(stack: ExitStack, settings: Settings) -> tuple[Engine, TestCont
     """The real engine, with the demo's image on it."""
     from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 
-    engine = DockerEngine.connect(settings.engine.url or None, label=DEMO_LABEL)
+    engine = DockerEngine.connect(**app.make_engine_address(settings), label=DEMO_LABEL)
     stack.callback(engine.close)
     test_containers = DockerTestContainers(engine)
     busybox = shutil.which("busybox")
@@ -239,7 +239,7 @@ def _make_environ(settings: Settings, directory: Path, redis_url: str, run: str)
         "HOST": settings.host_name,
         "STATE_DIR": str(directory / "state"),
         "REDIS_URL": redis_url,
-        "ENGINE_URL": settings.engine.url,
+        **{f"ENGINE_{key.upper()}": value for key, value in msgspec.structs.asdict(settings.engine).items()},
         "MONITOR_ONLY": f"{DEMO_LABEL}={run}",
         "MONITOR_DISK_INTERVAL": "1",
         "RESPONDER_BACKOFF": "0.2",

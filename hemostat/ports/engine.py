@@ -38,6 +38,8 @@ class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes. `cpus` and `memory` are 0 where unknown."""
     address: str = ""
     """The engine's address, without secrets."""
+    risk: str = ""
+    """What others on the network could do to the connection, empty if nothing."""
     local: bool | None = None
     """Whether the engine runs on this machine. None while no running container shows it."""
     process: int = 0

@@ -1,7 +1,6 @@
 """Redis over TLS: an untrusted client is refused, with the reason in one line."""
 
 import socket
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,9 +11,9 @@ import pytest
 
 from hemostat.adapters.redis import RedisBus, Tls, connect
 from hemostat.errors import BusError, BusUnreachableError
+from tests.support.certificates import make_authority, make_certificate
 from tests.support.engine_fixtures import eventually
 from tests.support.guarded_redis import serving
-from tests.support.required import program
 
 pytestmark = pytest.mark.redis
 
@@ -29,26 +28,6 @@ class Secure(NamedTuple):
         return f"{scheme}://{name}:{self.port}/0"
 
 
-def _openssl(directory: Path, *arguments: str) -> None:
-    subprocess.run([program("openssl"), *arguments], check=True, capture_output=True, cwd=directory)
-
-
-def _certify(directory: Path) -> None:
-    """An authority, and a certificate of its for 127.0.0.1 alone."""
-    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    authority = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
-    _openssl(
-        directory, "req", "-x509", *new, "-subj", "/CN=authority", "-days", "2", *authority,
-        "-keyout", "ca.key", "-out", "ca.crt",
-    )  # fmt: skip
-    _openssl(directory, "req", *new, "-subj", "/CN=redis", "-keyout", "own.key", "-out", "own.csr")
-    (directory / "names").write_text("subjectAltName=IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n")
-    _openssl(
-        directory, "x509", "-req", "-in", "own.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
-        "-days", "2", "-extfile", "names", "-out", "own.crt",
-    )  # fmt: skip
-
-
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
@@ -58,8 +37,9 @@ def _free_port() -> int:
 def secure(request: pytest.FixtureRequest, redis_url: str) -> Iterator[Secure]:
     with tempfile.TemporaryDirectory(prefix="hs-test-") as name:
         directory = Path(name)
-        _certify(directory)
-        paths = [str(directory / file) for file in ("ca.crt", "own.crt", "own.key")]
+        make_authority(directory)
+        make_certificate(directory, "own")
+        paths = [str(directory / file) for file in ("ca.pem", "own.pem", "own.key")]
         found = Secure(_free_port(), *paths)
         options = {
             "--port": "0",
@@ -124,7 +104,7 @@ def test_invalid_certificate_files_are_named(secure: Secure) -> None:
 
 def test_certificates_without_tls_are_refused() -> None:
     with pytest.raises(BusError, match=r"redis\.ca_file is set, .* not encrypted: use rediss://"):
-        connect("redis://h/0", tls=Tls(ca_file="ca.crt"))
+        connect("redis://h/0", tls=Tls(ca_file="ca.pem"))
 
 
 def test_missing_certificate_file_is_named(tmp_path: Path) -> None:

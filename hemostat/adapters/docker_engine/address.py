@@ -5,16 +5,19 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
-
-from docker.context import ContextAPI
-from docker.utils import kwargs_from_env
+from typing import TYPE_CHECKING, Any, Final
 
 from hemostat.adapters.docker_engine.failures import make_address_error
-from hemostat.core.redact.address import format_host, has_login, mask_url
-from hemostat.core.settings.local_address import use_ipv4_localhost
+from hemostat.core.redact.address import format_host, mask_url
+from hemostat.core.settings.local_address import is_loopback, use_ipv4_localhost
 from hemostat.errors import EngineUnreachableError
 
+if TYPE_CHECKING:
+    from hemostat.adapters.docker_engine.tls import Tls
+
+ENDPOINT: Final = "docker"
+"""The name of the engine's address in a docker context."""
+LOCAL_SCHEMES: Final = ("unix:", "http+unix:", "npipe:")
 SSH: Final = "ssh://"
 DEFAULT_SOCKET: Final = "var/run/docker.sock"
 PODMAN_SOCKET: Final = "run/podman/podman.sock"
@@ -24,27 +27,58 @@ DEFAULT_URLS: Final = frozenset({DEFAULT_URL, f"http+{DEFAULT_URL}", "http+docke
 PROGRAM_FOLDERS: Final = ("usr/bin", "usr/sbin", "usr/local/bin", "snap/bin")
 
 
-def find_address(url: str | None) -> dict[str, Any]:
+def find_address(url: str | None, tls: "Tls | None" = None) -> dict[str, Any]:
     """The SDK's `base_url` and `tls`: from `url`, DOCKER_HOST, the command line's context, or the default.
 
-    Raises EngineUnreachableError for ssh, and for a context that does not exist or cannot be read.
+    `tls` takes precedence over the TLS files of the environment or the context. Raises EngineUnreachableError
+    for ssh, for a context that does not exist or cannot be read, and for files that cannot be used.
     """
-    environment = {**os.environ, "DOCKER_HOST": url} if url else dict(os.environ)
-    context = environment.get("DOCKER_CONTEXT")
-    host = environment.get("DOCKER_HOST")
+    host = url or os.environ.get("DOCKER_HOST")
+    context = os.environ.get("DOCKER_CONTEXT")
     try:
-        options = dict(kwargs_from_env(environment)) if host else _read_context(context)
+        base_url, found_tls = (host, _read_environment()) if host else _read_context(context)
+    except EngineUnreachableError:
+        raise
     except Exception as error:  # noqa: BLE001 - the SDK raises bare exceptions for a context it cannot read
-        # The error quotes parts of an unreadable address, which may include a password.
-        detail = mask_url(host) if host and has_login(host) else error
-        raise make_address_error(detail) from None
+        raise make_address_error(error) from None
     source = "engine.url" if url else "DOCKER_HOST" if host else f"docker context {context or ''}".rstrip()
-    if not host and str(options.get("base_url") or DEFAULT_URL) in DEFAULT_URLS:
-        options["base_url"] = find_default_url(os.environ, Path("/"), os.geteuid())
-    _refuse_ssh(str(options.get("base_url", "")), source)
-    if options.get("base_url") and not options.get("tls"):
-        options["base_url"] = use_ipv4_localhost(str(options["base_url"]))
-    return options
+    if not host and (base_url or DEFAULT_URL) in DEFAULT_URLS:
+        base_url = find_default_url(os.environ, Path("/"), os.geteuid())
+    base_url = base_url or DEFAULT_URL
+    _refuse_ssh(base_url, source)
+    if base_url.startswith(LOCAL_SCHEMES):
+        if tls is not None:
+            raise _make_plain_error(base_url, tls)
+        return {"base_url": base_url}
+    if (tls := tls or found_tls) is None:
+        return {"base_url": use_ipv4_localhost(base_url)}
+    from hemostat.adapters.docker_engine.tls import make_config
+
+    return {"base_url": base_url, "tls": make_config(tls)}
+
+
+def _read_environment() -> "Tls | None":
+    if not any(os.environ.get(name) for name in ("DOCKER_TLS_VERIFY", "DOCKER_TLS")):
+        return None
+    from hemostat.adapters.docker_engine.tls import read_environment
+
+    return read_environment(os.environ, Path.home())
+
+
+def _make_plain_error(url: str, tls: "Tls") -> EngineUnreachableError:
+    name = next(name for name in ("ca_file", "cert_file", "key_file") if getattr(tls, name))
+    return EngineUnreachableError(
+        f"engine.{name} is set, but {mask_url(url)} does not use TLS", hint="use tcp://", transient=False
+    )
+
+
+def find_risk(url: str, *, encrypted: bool, verified: bool) -> str:
+    """What others on the network could do to a connection with this address. Empty if nothing."""
+    if url.startswith((*LOCAL_SCHEMES, SSH)) or is_loopback(format_host(url)):
+        return ""
+    if not encrypted and not url.startswith("https:"):
+        return "the connection is not encrypted"
+    return "" if verified else "the engine's certificate is not verified"
 
 
 def find_default_url(environment: Mapping[str, str], root: Path, user: int) -> str:
@@ -71,12 +105,23 @@ def _is_socket(path: Path, user: int) -> bool:
     return stat.S_ISSOCK(status.st_mode) and status.st_uid in {0, user}
 
 
-def _read_context(name: str | None) -> dict[str, Any]:
+def _read_context(name: str | None) -> "tuple[str, Tls | None]":
+    """The address and the TLS files. As the docker command, TLS is used if the context has such files, or
+    says that the certificate is not to be verified."""
+    from docker.context import ContextAPI
+    from docker.context.config import get_tls_dir
+
     context = ContextAPI.get_context(name)
     if context is None:
         raise ValueError(f"no docker context is named {name or 'of the configured name'}")
-    options = {"base_url": context.Host, "tls": context.TLSConfig}
-    return {key: value for key, value in options.items() if value}
+    directory = Path(get_tls_dir(context.Name, ENDPOINT))
+    endpoint = context.endpoints.get(ENDPOINT, {})
+    if context is ContextAPI.DEFAULT_CONTEXT or not directory.is_dir():
+        return context.Host or "", None
+    from hemostat.adapters.docker_engine.tls import read_directory
+
+    verify = not endpoint.get("SkipTLSVerify", False)
+    return context.Host or "", read_directory(directory, f"docker context {context.Name}", verify=verify)
 
 
 def _refuse_ssh(url: str, source: str) -> None:

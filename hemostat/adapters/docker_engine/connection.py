@@ -12,6 +12,7 @@ import msgspec
 from docker.errors import DockerException, create_api_error_from_http_exception
 from requests import HTTPError, PreparedRequest, Response
 
+from hemostat.adapters.docker_engine.address import find_risk
 from hemostat.adapters.docker_engine.answers import MAX_ANSWER_BYTES, read_body
 from hemostat.adapters.docker_engine.failures import SDK_FAILURES, is_forbidden, translate_failure
 from hemostat.adapters.docker_engine.mounted_socket import find_socket_path
@@ -34,6 +35,11 @@ class BoundedClient(docker.APIClient):
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         request.register_hook("response", _bound_answer)  # type: ignore[no-untyped-call]  # the stub has no types
         return super().send(request, **options)
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """As the session's, but REQUESTS_CA_BUNDLE does not replace the engine's authority."""
+        verify = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
 
 
 def _bound_answer(response: Response, *, stream: bool = False, **_: Any) -> None:
@@ -60,6 +66,9 @@ class ClientPool:
     def __init__(self, address: dict[str, Any], timeout: float) -> None:
         self.url = str(address.get("base_url", "the default socket"))
         self.shown_url = mask_url(self.url) if "://" in self.url else self.url
+        tls = address.get("tls")
+        self.risk = find_risk(self.url, encrypted=tls is not None, verified=tls is None or bool(tls.verify))
+        """As of `find_risk`."""
         self._address = address
         self._timeout = timeout
         self._version = "auto"

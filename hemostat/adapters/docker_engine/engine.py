@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -49,6 +49,9 @@ from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import EngineError
 from hemostat.ports import EngineVersion
 
+if TYPE_CHECKING:
+    from hemostat.adapters.docker_engine.tls import Tls
+
 DEFAULT_MAX_STOP_SECONDS: Final = ResponderSettings().stop_timeout_max
 STATS_SILENCE_SECONDS: Final = 10.0
 """The engine sends a container's statistics once a second. A stream that is silent for longer hangs."""
@@ -81,12 +84,13 @@ class DockerEngine:
         *,
         label: str = "",
         stop_timeout_max: float = DEFAULT_MAX_STOP_SECONDS,
+        tls: "Tls | None" = None,
     ) -> Self:
         """Connect to the engine at `url`, or at the address that the docker command uses.
 
-        `timeout`: seconds for an answer. Raises EngineUnreachableError.
+        `timeout`: seconds for an answer. `tls`: as in `find_address`. Raises EngineUnreachableError.
         """
-        connection = ClientPool(find_address(url), timeout)
+        connection = ClientPool(find_address(url, tls), timeout)
         with connection.lend_client("connect"):
             return cls(connection, label, stop_timeout_max)
 

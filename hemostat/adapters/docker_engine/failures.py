@@ -51,6 +51,11 @@ NO_SWARM_TEXT: Final = "not a swarm manager"
 """An engine without a swarm refuses requests about services with 503, and will not do otherwise."""
 TLS_WANTED_TEXT: Final = "HTTP request to an HTTPS server"
 SERVER_ERROR: Final = 500
+CLIENT_REFUSED_PATTERN: Final = re.compile(
+    r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)"
+    r"|alert (certificate|bad certificate|unknown ca|handshake failure)"
+)
+"""OpenSSL's texts for a server that refuses the client."""
 
 
 def translate_failure(error: Exception, doing: str, url: str) -> EngineError:
@@ -201,12 +206,8 @@ def _recognize_other_server(causes: list[BaseException], url: str) -> EngineUnre
     for each in causes:
         if isinstance(each, APIError):
             return _explain_other_server(each, url)
-        if isinstance(each, ssl.SSLCertVerificationError):
-            return _make_unusable_error(
-                f"its certificate is rejected: {each.verify_message}", url, TLS_FILES_HINT
-            )
         if isinstance(each, ssl.SSLError):
-            return _make_unusable_error("it does not use TLS, or an incompatible version", url, PLAIN_HINT)
+            return _explain_tls(each, url)
         if isinstance(each, InvalidVersion):
             return _make_unusable_error("its API is too old", url, "install Docker Engine 20.10 or newer")
         if isinstance(each, UNREADABLE_ERRORS) and not isinstance(each, ConnectionError):
@@ -214,10 +215,20 @@ def _recognize_other_server(causes: list[BaseException], url: str) -> EngineUnre
     return None
 
 
+def _explain_tls(error: ssl.SSLError, url: str) -> EngineUnreachableError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _make_unusable_error(
+            f"its certificate is rejected: {error.verify_message}", url, TLS_FILES_HINT
+        )
+    if CLIENT_REFUSED_PATTERN.search(str(error)):
+        return _make_unusable_error("it requires a client certificate that it trusts", url, CLIENT_FILES_HINT)
+    return _make_unusable_error("it does not use TLS, or an incompatible version", url, PLAIN_HINT)
+
+
 def _explain_other_server(error: APIError, url: str) -> EngineUnreachableError:
     explanation = _read_explanation(error)
     if error.status_code == BAD_REQUEST and TLS_WANTED_TEXT in explanation:
-        return _make_unusable_error("it requires TLS", url, "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH")
+        return _make_unusable_error("it requires TLS", url, TLS_HINT)
     if (error.status_code or 0) >= SERVER_ERROR:
         return EngineUnreachableError(
             f"no Docker Engine answers behind {url} ({explanation or _format_status(error)})",
@@ -237,8 +248,17 @@ def _make_unusable_error(reason: str, url: str, hint: str) -> EngineUnreachableE
 OTHER_SERVER_HINT: Final = (
     "check engine.url, DOCKER_HOST and `docker context ls`: the port may belong to another server"
 )
-PLAIN_HINT: Final = "unset DOCKER_TLS_VERIFY if the engine listens without TLS there"
-TLS_FILES_HINT: Final = "check ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH"
+PLAIN_HINT: Final = "unset DOCKER_TLS_VERIFY and engine.ca_file if the engine listens without TLS there"
+TLS_FILES_HINT: Final = (
+    "set engine.ca_file, or ca.pem in DOCKER_CERT_PATH, to its authority's certificate, "
+    "and use the certificate's host name in the address"
+)
+CLIENT_FILES_HINT: Final = (
+    "set engine.cert_file and engine.key_file, or cert.pem and key.pem in DOCKER_CERT_PATH"
+)
+TLS_HINT: Final = (
+    "set engine.ca_file, engine.cert_file and engine.key_file, or DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"
+)
 
 
 def _walk_causes(error: BaseException | None) -> Iterator[BaseException]:

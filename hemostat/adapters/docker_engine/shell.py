@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 from typing import Final
 
 CHECK_SECONDS: Final = 10.0
@@ -16,10 +17,16 @@ NO_COMMAND_TEXT: Final = "the docker command is not installed here: a shell need
 
 
 class DockerShell:
-    """`url` is the engine's address, empty for the docker command's own."""
+    """`url` is the engine's address, empty for the docker command's own. `ca_file`, `cert_file` and
+    `key_file`: PEM files for TLS, empty for the docker command's own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, ca_file: str = "", cert_file: str = "", key_file: str = "") -> None:
         self._options = ["--host", url] if url else []
+        files = {"--tlscacert": ca_file, "--tlscert": cert_file, "--tlskey": key_file}
+        if any(files.values()):
+            self._options.append("--tlsverify")
+        for option, path in files.items():
+            self._options += [option, str(Path(path).expanduser())] if path else []
         # The docker command refuses an address beside a context.
         self._environment = {
             name: value for name, value in os.environ.items() if not url or name != "DOCKER_CONTEXT"

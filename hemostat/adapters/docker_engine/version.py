@@ -46,6 +46,7 @@ def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersio
             local=local,
             process=location.process,
             address=connection.shown_url,
+            risk="" if local else connection.risk,
             time=parse.parse_seconds(info.get("SystemTime")),
             forbidden=tuple(filter(None, (no_version, no_info))),
         )

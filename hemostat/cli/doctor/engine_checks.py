@@ -34,6 +34,9 @@ def check_engine(machine: Machine) -> CheckResult:
         summary += "; it does not report memory, CPUs and clock of its host"
     if tuple(map(int, version.api.split("."))) < OLDEST_API:
         return CheckResult(Level.FAILURE, f"{summary} is too old", "install Docker Engine 20.10 or newer")
+    if version.risk:
+        hint = "use TLS with engine.ca_file, or ssh://: who controls the engine controls its host"
+        return CheckResult(Level.WARNING, f"{summary}; {version.risk}", hint)
     return CheckResult(Level.OK, summary)
 
 

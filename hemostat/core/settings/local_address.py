@@ -4,6 +4,7 @@ The name has two addresses on most machines, and clients try ::1 first. Many ser
 alone: then any local user can listen on ::1 at the same port, and would get the passwords and the data.
 """
 
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote
 
@@ -21,6 +22,15 @@ UNCHANGED_SCHEMES: Final = frozenset({"mailto"})
 def is_localhost(name: str) -> bool:
     """Whether the name is localhost, in any case, or another name of both its addresses."""
     return name.lower().rstrip(".") in LOCAL_NAMES
+
+
+def is_loopback(location: str) -> bool:
+    """Whether this host, with or without a port, is this machine by an address of its loopback network."""
+    name = location.rpartition("]")[0].lstrip("[") or location.partition(":")[0]
+    try:
+        return ip_address(unquote(name)).is_loopback
+    except ValueError:
+        return is_localhost(name)
 
 
 def use_ipv4_localhost(url: str) -> str:

@@ -66,12 +66,16 @@ class PrivateEngine:
     def _pid_file(self) -> Path:
         return self.path / "pid"
 
+    @property
+    def daemon_process(self) -> int:
+        return int(self._pid_file.read_text())
+
     def is_reachable(self) -> bool:
         return is_reachable(self.path / "docker.sock")
 
     def kill(self, number: int = signal.SIGTERM) -> None:
         """Ends dockerd, which then starts again."""
-        os.kill(int(self._pid_file.read_text()), number)
+        os.kill(self.daemon_process, number)
         wait_until(lambda: not self.is_reachable(), "the private engine is away", SECONDS)
 
     def restart(self) -> None:
@@ -83,6 +87,6 @@ class PrivateEngine:
         self._loop.kill()
         self._loop.wait()
         if self._pid_file.exists():
-            os.kill(int(self._pid_file.read_text()), signal.SIGTERM)
+            os.kill(self.daemon_process, signal.SIGTERM)
             wait_until(lambda: not self._pid_file.exists(), "dockerd has ended", SECONDS)
         self._directory.cleanup()
