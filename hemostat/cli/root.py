@@ -57,6 +57,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "demo": Lazy(_TRY, "run.demo:demo", "Break a test container and watch it recover."),
     "doctor": Lazy(_SET_UP, "doctor.doctor:doctor", "Check the requirements and the connections."),
     "config": Lazy(_SET_UP, "setup.config:config", "Create, show or check the configuration."),
+    "setup": Lazy(_SET_UP, "setup.systemd.command:setup", "Set up HemoStat as a service of systemd."),
     "completion": Lazy(_SET_UP, "setup.completion:completion", "Print a shell's completion script."),
     "redis-acl": Lazy(
         _SET_UP, "setup.redis_acl:redis_acl", "Print a Redis ACL file for the roles and users."

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import hemostat
 from hemostat.cli.setup.schema import build_asyncapi
+from hemostat.cli.setup.systemd.command import UNITS
 from hemostat.config import SECRET_KEYS, get_variable_name
 from hemostat.core.labels.definitions import LABELS
 from hemostat.core.metrics.definitions import MEASURES, Measure
@@ -124,11 +125,17 @@ def asyncapi(_: str) -> str:
     return json.dumps(build_asyncapi(), indent=2) + "\n"
 
 
+def unit(kind: str) -> Callable[[str], str]:
+    return lambda _: (UNITS / f"{kind}.service").read_text("utf-8")
+
+
 MADE: dict[str, Callable[[str], str]] = {
     "docs/CONFIGURATION.md": configuration,
     "docs/METRICS.md": measures,
     "docs/QUICKSTART.md": labels,
     "docs/SCENARIOS.md": scenarios,
     "docs/asyncapi.json": asyncapi,
+    "docs/systemd/hemostat.service": unit("system"),
+    "docs/systemd/user/hemostat.service": unit("user"),
 }
 """By file: from its text now to what it should be."""

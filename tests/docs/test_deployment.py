@@ -17,18 +17,23 @@ from tests.support.lab.command import environ, run
 from tests.support.required import program
 
 UNITS = sorted((ROOT / "docs/systemd").glob("*.service"))
+USER_UNITS = sorted((ROOT / "docs/systemd/user").glob("*.service"))
 PROFILES = ("--profile", "prometheus", "--profile", "grafana", "--profile", "arcane")
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
-def test_systemd_understands_the_unit(unit: Path, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("unit", "manager"),
+    [*((unit, "--system") for unit in UNITS), *((unit, "--user") for unit in USER_UNITS)],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+def test_systemd_understands_the_unit(unit: Path, manager: str, tmp_path: Path):
     """Of the program that it starts only the path is another here."""
     text = re.sub(r"(?<=^ExecStart=)\S+", sys.executable, unit.read_text("utf-8"), flags=re.MULTILINE)
     copy = tmp_path / unit.name.replace("@", "@monitor")
     copy.write_text(text)
     analyze = shutil.which("systemd-analyze") or pytest.skip("there is no systemd-analyze")
     done = subprocess.run(
-        [analyze, "verify", "--man=no", str(copy)], capture_output=True, text=True, check=False
+        [analyze, "verify", manager, "--man=no", str(copy)], capture_output=True, text=True, check=False
     )
     ours = [line for line in done.stderr.splitlines() if copy.name in line]
     assert (done.returncode, ours) == (0, [])

@@ -67,7 +67,7 @@ def init(options: Globals, path: str | None, force: bool) -> None:
     """
     from hemostat.config import search_path
 
-    text = activate_settings(read_example(), _read_changes(options))
+    text = activate_settings(read_example(), read_changes(options))
     file = Path(path or options.config or search_path()[0])
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def init(options: Globals, path: str | None, force: bool) -> None:
         click.echo(escape_controls(f"written: {file}"))
 
 
-def _read_changes(options: Globals) -> dict[str, object]:
+def read_changes(options: Globals) -> dict[str, object]:
     """The settings of --set as a file has them. Durations and sizes keep their units."""
     from operator import attrgetter
 
