@@ -18,6 +18,8 @@ from hemostat.adapters.sql_store import SqlStore
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import list_shapes, walk_commands
 from hemostat.cli.root import hemostat as program
+from hemostat.cli.setup.systemd import command, host
+from hemostat.cli.setup.systemd.plan import Manifest
 from hemostat.core.ledger.controls import Pause
 from hemostat.core.ledger.rows import Attempt
 from hemostat.events import Action, Outcome
@@ -66,6 +68,7 @@ CALLS = {
     "config check": [(), ("--set", "responder.budget=-1")],
     "completion": [("bash",)],
     "redis-acl": [(), ("--compatible", "6")],
+    "setup systemd": [("--undo", "--dry-run")],
 }
 
 
@@ -100,6 +103,9 @@ def filled(bus, environ, tmp_path):
     engine.run(ContainerSpec(name="web", image="busybox", command=("x",), labels={"hemostat.cpu": "lots"}))
     environ.setattr(app, "open_engine", lambda _: engine)
     environ.setenv("HEMOSTAT_HOST", "h")
+    (tmp_path / host.MANIFEST_NAME).write_bytes(msgspec.json.encode(Manifest(state=True)))
+    environ.setattr(host, "require_systemd", lambda *_, **__: {})
+    environ.setattr(command, "_find_config", lambda **_: tmp_path / "hemostat.toml")
     yield
     store.close()
     redis.close()

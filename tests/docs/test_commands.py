@@ -43,6 +43,9 @@ APART = {
     "demo cpu-spike": "as above",
     "labels": "asks the engine: tests/cli/test_labels.py",
     "labels CONTAINER": "as above",
+    "setup systemd": "changes the host: tests/cli/test_setup_systemd.py",
+    "setup systemd --undo": "as above",
+    "setup systemd --user": "as above",
     "eval --advisor anthropic": "pays a vendor: tests/cli/test_analysis.py asks one of ours",
 }
 """Commands that are not run here, with the reason and the place where they are tested."""

@@ -33,7 +33,11 @@ def test_systemd_understands_the_unit(unit: Path, manager: str, tmp_path: Path):
     copy.write_text(text)
     analyze = shutil.which("systemd-analyze") or pytest.skip("there is no systemd-analyze")
     done = subprocess.run(
-        [analyze, "verify", manager, "--man=no", str(copy)], capture_output=True, text=True, check=False
+        [analyze, "verify", manager, "--man=no", str(copy)],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     ours = [line for line in done.stderr.splitlines() if copy.name in line]
     assert (done.returncode, ours) == (0, [])
