@@ -198,9 +198,10 @@ def describe_kind(kind: str) -> str:
     return KIND_TEXTS[Kind(kind)] if kind in KIND_TEXTS else kind.replace("_", " ")
 
 
-def describe_cause(cause: str, kind: Kind) -> str:
-    """Return a diagnosis' cause for people. An advisor's own word stays, on one line without underscores."""
-    if cause == "hung" and kind in HUNG_TEXTS:
+def describe_cause(cause: str, kind: Kind | None) -> str:
+    """Return a diagnosis' cause for people. An advisor's own word stays, on one line without underscores.
+    `kind`: what is wrong, None if that is not known."""
+    if cause == "hung" and kind is not None and kind in HUNG_TEXTS:
         return HUNG_TEXTS[kind]
     return CAUSE_TEXTS.get(cause, cause.replace("_", " "))
 

@@ -47,7 +47,7 @@ def test_unreadable_rows_are_listed_and_removed_on_request(hemostat, redis):
 
 def test_clearing_an_unreadable_pause_resumes_and_is_published(hemostat, redis, bus):
     redis.raw.hset("hemostat:control:pauses", "*", "nonsense")
-    assert "cannot be read" in RedisControls(redis).read_controls().describe_pauses(1.0)
+    assert "cannot be read" in RedisControls(redis).read_controls().describe_unreadable_pauses(1.0)
     hemostat("repair", "--clear", "--yes", "--by", "ann")
     assert RedisControls(redis).read_controls().pauses == {}
     (told,) = bus.read_recent("decision", 5)

@@ -412,7 +412,7 @@ def harness_with_approval() -> ActionHarness:
 @pytest.mark.parametrize(("key", "answer"), [("y", ApprovalAnswer.APPROVED), ("n", ApprovalAnswer.REJECTED)])
 def test_pending_approval_is_shown_and_answered(key, answer):
     async def script(office, app, pilot):
-        await until(pilot, lambda: says(app, "1 waits for approval: w"))
+        await until(pilot, lambda: says(app, "1 waits for you: w"))
         await pilot.press("w")
         await until(pilot, lambda: says(app, "restart db, with its sidecar") and says(app, "01:05 left"))
         office.clock.advance(5)
@@ -482,14 +482,14 @@ def harness_with_escalation() -> ActionHarness:
 
 def test_escalation_is_acknowledged_and_then_listed_last():
     async def script(office, app, pilot):
-        await until(pilot, lambda: says(app, "1 needs a person: w"))
+        await until(pilot, lambda: says(app, "1 waits for you: w"))
         await pilot.press("w")
         await until(pilot, lambda: says(app, "over to you") and says(app, "hemostat close i2"))
         await confirmed(app, pilot, "a", shown="hemostat acknowledge i2")
         await until(pilot, lambda: says(app, f"acknowledged by {ME}") and says(app, "0 waiting"))
         assert office.decided() == [("acknowledged", "db", ME, "")]
         await pilot.press("escape")
-        await until(pilot, lambda: says(app, "events") and not says(app, "needs a person"))
+        await until(pilot, lambda: says(app, "events") and not says(app, "for you: w"))
         assert says(app, "1 open incident")
 
     harness_with_escalation().play(script, size=(140, 30))

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 from rich.text import Text
@@ -12,6 +13,7 @@ from hemostat import tui
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.core.evidence.snapshot import MAX_POINTS, MetricPoint
 from hemostat.core.history.comparison import build_report
+from hemostat.core.ledger.controls import Pause
 from hemostat.core.settings.tui import TuiSettings
 from hemostat.errors import BusUnreachableError, ConfigError
 from hemostat.events import Container, Event
@@ -20,7 +22,7 @@ from hemostat.tui.context import DashboardContext
 from tests.support.clock import FakeClock
 from tests.support.dashboard import DB, filled, play, says, screen, until
 from tests.support.samples import NOW, alert, complete, event, heartbeat, stats
-from tests.tui.standing import host, standing
+from tests.tui.standing import CLEAR, host, standing
 
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 40), (200, 60), (60, 16)])
@@ -471,13 +473,32 @@ def test_roles_view_shows_details():
 def test_pauses_and_notices_have_their_own_line():
     clock = FakeClock(NOW + 5)
     bus = filled(clock)
-    bus.publish_live([event(heartbeat("responder", trouble="paused by ann", mode="approve"), 5.0)], ttl=60)
+    bus.publish_live([event(heartbeat("responder", trouble="2 rows", mode="approve"), 5.0)], ttl=60)
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "! responder: paused by ann"))
+        await until(pilot, lambda: says(app, "! responder: 2 rows"))
         assert says(app, "mode approve")
 
     play(script, bus, clock=clock)
+
+
+def test_pauses_are_a_mode_and_are_listed_in_full_with_the_roles():
+    clock = FakeClock(NOW + 5)
+    pauses = {
+        "db": Pause(by="ann@h", at=NOW, until=NOW + 600, reason="a migration of the storage team " * 4),
+        "web": Pause(by="bob@h", at=NOW, reason="the last words are here"),
+    }
+    limits = {name: msgspec.structs.replace(CLEAR, pause=pause) for name, pause in pauses.items()}
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "‖ 2 pauses: db until "))
+        assert says(app, "2 containers paused")
+        assert not says(app, "! responder")
+        await pilot.press("r")
+        await until(pilot, lambda: says(app, "the last words are here"))
+        assert says(app, "db paused by ann@h for another 9 min")
+
+    play(script, filled(clock), clock=clock, safety=lambda _: host(limits))
 
 
 def test_configured_keys_replace_defaults_and_appear_in_help():

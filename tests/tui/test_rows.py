@@ -4,14 +4,15 @@ import msgspec
 import pytest
 
 from hemostat.core.evidence.snapshot import MetricPoint
-from hemostat.events import Container, Outcome, Word
+from hemostat.events import Container, Outcome, Reason, Word
 from hemostat.events import State as Condition
 from hemostat.tui.data.state import TRAIL_SECONDS, DashboardState, FeedUpdate, apply_update
 from hemostat.tui.render.text import BAD, BUSY, FAINT
 from hemostat.tui.table import sorting
-from hemostat.tui.table.columns import COLUMNS, draw_line, find_pointless, format_uptime, lay_out
+from hemostat.tui.table.columns import COLUMNS, draw_line, find_idle, find_pointless, format_uptime, lay_out
 from hemostat.tui.table.rows import filter_rows, find_unrecalled, update_rows
 from tests.support.samples import NOW, alert, complete, decided, event, stats
+from tests.tui.standing import standing
 
 SICK = Condition(status="running", health="unhealthy")
 
@@ -240,10 +241,11 @@ def test_image_and_ports_are_shown_only_with_room_to_spare():
     container = Container(id="w", name="web", image="localhost:5000/team/web:1.2")
     (row,) = rows(shown(event(stats(container=container, ports=(80, 443)))))
     pointless = find_pointless([row], safety=False, grouped=False)
-    narrow, wide = ([name for name, _ in lay_out(width, without=pointless)] for width in (80, 190))
+    idle = find_idle([row])
+    narrow, wide = ([name for name, _ in lay_out(width, (), pointless, idle)] for width in (80, 190))
     assert not {"image", "ports"} & set(narrow)
     assert {"image", "ports", "up"} <= set(wide)
-    line = draw_line(row, lay_out(190, without=pointless), NOW, marked=False).plain
+    line = draw_line(row, lay_out(190, (), pointless, idle), NOW, marked=False).plain
     assert " web:1.2 " in line
     assert " 80,443 " in line
     assert "ports" in find_pointless(rows(shown(event(stats()))), safety=False, grouped=False)
@@ -257,3 +259,73 @@ def test_acknowledged_incident_is_dimmed_and_comes_after_others():
     assert (row.acknowledged, later.acknowledged) == (False, True)
     assert row.rank < later.rank
     assert "acknowledged by ann" in later.incident
+
+
+REFUSED = (
+    dead("console-kept", 3),
+    event(alert(container=box("console-kept")), incident="i8"),
+    event(
+        complete(container=box("console-kept"), outcome=Outcome.REFUSED, reason=Reason.PROTECTED),
+        0.5,
+        incident="i8",
+    ),
+)
+
+
+def place(width: int, *events, **changes) -> dict[str, int]:
+    """The columns of these containers, with their limits known, and their widths."""
+    seen = [
+        msgspec.structs.replace(row, safety=standing(**changes)) for row in rows(shown(*CROWD[:1], *events))
+    ]
+    pointless = find_pointless(seen, safety=True, grouped=False)
+    return dict(lay_out(width, (), pointless, find_idle(seen)))
+
+
+@pytest.mark.parametrize(
+    ("width", "least", "absent"),
+    [
+        (80, 25, {"up", "breaker", "budget", "restarts"}),
+        (100, 34, {"up", "breaker", "budget", "restarts"}),
+        (120, 43, {"breaker", "budget", "restarts"}),
+        (160, 57, set()),
+    ],
+)
+def test_incident_gets_the_room_of_columns_without_news(width, least, absent):
+    placed = place(width, *REFUSED)
+    assert placed["incident"] >= least
+    assert not absent & placed.keys()
+    assert {"state", "container", "cpu", "memory"} <= placed.keys()
+    assert sum(placed.values()) + len(placed) - 1 <= width - 2
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_columns_fit_and_stay_without_an_incident(width):
+    placed = place(width)
+    assert placed["incident"] < place(width, *REFUSED)["incident"]
+    assert sum(placed.values()) + len(placed) - 1 <= width - 2
+
+
+def test_open_breaker_keeps_its_column_before_idle_ones():
+    assert "breaker" in place(140, *REFUSED, open_until=NOW + 60)
+    assert "breaker" not in place(120, *REFUSED)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 160, 200])
+def test_line_fills_its_width_with_any_columns(width):
+    seen = rows(shown(*CROWD, *REFUSED))
+    for chosen in ((), tuple(COLUMNS), ("incident", "cpu", "image", "up")):
+        placed = lay_out(width, chosen, frozenset(), find_idle(seen))
+        assert sum(size for _, size in placed) + len(placed) - 1 <= width - 2
+
+
+@pytest.mark.parametrize(
+    ("sort", "reverse", "order"),
+    [
+        ("name", False, "faults first, by name▲"),
+        ("name", True, "faults first, by name▼"),
+        ("cpu", False, "faults first, by cpu▼"),
+        ("restarts", True, "faults first, by restarts▲"),
+    ],
+)
+def test_order_of_the_rows_is_named(sort, reverse, order):
+    assert sorting.describe_order(sort, reverse=reverse) == order

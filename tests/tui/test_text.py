@@ -10,6 +10,7 @@ from hemostat.events import Outcome, Reason
 from hemostat.tui.data.state import DashboardState, FeedUpdate, apply_update
 from hemostat.tui.render import text as words
 from hemostat.tui.render.limits import find_own_pause, format_breaker, format_budget
+from hemostat.tui.render.roles import draw_role
 from hemostat.tui.table import columns
 from hemostat.tui.table.rows import update_rows
 from hemostat.tui.table.sorting import ProjectHeading
@@ -38,12 +39,18 @@ def row(*extra, safety=None, **changes):
     return made.row
 
 
+QUIET = frozenset({"incident"})
+"""No container has an incident."""
+
+
 def container_line(each, width: int) -> str:
-    return columns.draw_line(each, columns.lay_out(width, (), {"host"}), NOW, marked=False).plain
+    return columns.draw_line(each, columns.lay_out(width, (), {"host"}, QUIET), NOW, marked=False).plain
 
 
 def header(width: int) -> str:
-    return columns.draw_header(columns.lay_out(width, (), {"host"}), width, "name", reverse=False).plain
+    return columns.draw_header(
+        columns.lay_out(width, (), {"host"}, QUIET), width, "name", reverse=False
+    ).plain
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 116, 200])
@@ -65,7 +72,7 @@ def test_hostile_name_stays_on_one_log_line(name):
 def test_columns_are_aligned_with_their_headers(width):
     head, text = header(width), container_line(row(cpu=100.0), width)
     assert text.index("web") == head.index("container")
-    assert text.index("100.0 %") - head.index("cpu") == dict(columns.lay_out(width, (), {"host"}))[
+    assert text.index("100.0 %") - head.index("cpu") == dict(columns.lay_out(width, (), {"host"}, QUIET))[
         "cpu"
     ] - len("100.0 %")
     assert cell_len(head) <= width
@@ -103,7 +110,7 @@ def test_columns_fit_the_width(width):
 
 def test_fault_column_is_dropped_last():
     assert [each.name for each in columns.lay_out(40)] == ["state", "container", "incident"]
-    assert {each.name for each in columns.lay_out(260)} == set(columns.COLUMNS)
+    assert {each.name for each in columns.lay_out(260, idle=QUIET)} == set(columns.COLUMNS)
 
 
 def test_uninformative_columns_are_hidden_unless_selected():
@@ -132,7 +139,7 @@ def test_network_column_can_be_selected(received, sent, said):
 
 def test_network_column_yields_to_sparklines():
     assert "net" not in dict(columns.lay_out(160))
-    wide = dict(columns.lay_out(210))
+    wide = dict(columns.lay_out(210, idle=QUIET))
     assert wide["net"] == columns.NET_WIDTH
     assert wide["cpu"] > columns.COLUMNS["cpu"].good
 
@@ -262,7 +269,7 @@ def test_engine_state_is_unknown_without_a_monitor():
 
 def test_every_role_is_described_in_full():
     (role,) = build_status([event(heartbeat(lag=3, trouble="waits"))], (), (), expected=(), now=NOW + 1).roles
-    text = "\n".join(each.plain for each in words.draw_role(role))
+    text = "\n".join(each.plain for each in draw_role(role, 80))
     assert all(each in text for each in ("monitor", "h-1", "1 s ago", "lag 3", "waits"))
 
 

@@ -161,9 +161,9 @@ class Responder:
         return self._execution.give_up(case, error)
 
     def notice(self, now: float) -> str:
-        """Return the warnings for users: that remediation is paused and by whom, and that the ledger was
-        lost."""
-        warnings = (self._ledger.check(self._host), self._control_store.read_controls().describe_pauses(now))
+        """Return the warnings for users: that the ledger was lost, and which pauses cannot be read."""
+        controls = self._control_store.read_controls()
+        warnings = (self._ledger.check(self._host), controls.describe_unreadable_pauses(now))
         return "; ".join(filter(None, warnings))
 
     def scale_back_due(self, now: float) -> list[Event]:

@@ -25,6 +25,7 @@ from hemostat.cli.output.terminal import write_json
 from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer
 from hemostat.core.text import escape_controls
 from hemostat.core.units import parse_duration, show_duration
+from hemostat.core.wording import describe_cause
 from hemostat.errors import RedisNotStartedError, UsageError
 from hemostat.events import ContainerStats, Epoch
 
@@ -123,7 +124,7 @@ def approvals(options: Globals) -> None:
                 each.id,
                 each.container,
                 each.plan,
-                each.cause,
+                describe_cause(each.cause, None),
                 f"{show_duration(each.until - now)} left",
             )
         )

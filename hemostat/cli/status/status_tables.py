@@ -14,7 +14,7 @@ from hemostat.core.history.status import (
 from hemostat.core.ledger.controls import Pause, describe_pause
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.remediation.circuit_breaker import BreakerState
-from hemostat.core.remediation.limit_status import HostLimitStatus
+from hemostat.core.remediation.limit_status import HostLimitStatus, describe_paused, list_pauses
 from hemostat.core.remediation.restart_budget import RestartBudget
 from hemostat.core.units import show_duration, show_size
 from hemostat.core.wording import ACTION_WORDS, describe_kind
@@ -35,6 +35,7 @@ def format_headline(status: SystemStatus, waiting_count: int = 0) -> str:
     if status.buried:
         parts.append(_format_count(status.buried, "dead letter"))
     parts += [_format_mode(status.mode_texts)] if status.modes else []
+    parts += filter(None, [describe_paused(list_pauses(status.safety))])
     if waiting_count:
         parts.append(
             f"{waiting_count} {'waits' if waiting_count == 1 else 'wait'} for you (hemostat waiting)"

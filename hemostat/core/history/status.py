@@ -136,15 +136,12 @@ def build_status(
     safety: Mapping[str, HostLimitStatus] = {},
 ) -> SystemStatus:
     """The status from stored events. `expected` are the roles that should run; `now` is epoch seconds."""
+    stats = list(stats)
     roles = [
         _build_role_state(event, event.data, now) for event in heartbeats if isinstance(event.data, Heartbeat)
     ]
     alive = {role.role for role in roles}
-    incidents = [
-        _build_incident_status(incident_log, now, _find_progress(incident_log, stats, safety))
-        for incident_log in build_incident_logs(history)
-        if incident_log.is_open
-    ]
+    incidents = describe_open_incidents(build_incident_logs(history), now, stats=stats, safety=safety)
     troubles: dict[tuple[str, str], tuple[str, ...]] = {}
     for each in incidents:
         container_key = (each.host, each.container)
@@ -157,13 +154,30 @@ def build_status(
     return SystemStatus(
         running=bool(roles),
         missing=tuple(name for name in expected if name not in alive),
-        incidents=tuple(sorted(incidents, key=lambda incident: -incident.since)),
+        incidents=incidents,
         roles=tuple(sorted(roles, key=lambda role: (not role.fault, role.role, role.instance))),
         containers=tuple(sorted(containers, key=lambda each: (not each.fault, each.host, each.name))),
         buried=buried,
         safety=safety,
         modes=_join_modes(roles),
     )
+
+
+def describe_open_incidents(
+    incident_logs: Iterable[IncidentLog],
+    now: float,
+    *,
+    stats: Sequence[Event] = (),
+    safety: Mapping[str, HostLimitStatus] = {},
+) -> tuple[IncidentStatus, ...]:
+    """The open ones of these incidents, the newest first. Every output counts and lists open incidents by
+    this."""
+    incidents = (
+        _build_incident_status(each, now, _find_progress(each, stats, safety))
+        for each in incident_logs
+        if each.is_open
+    )
+    return tuple(sorted(incidents, key=lambda incident: -incident.since))
 
 
 def select_faults(status: SystemStatus) -> SystemStatus:

@@ -10,7 +10,8 @@ from hemostat.core.history.incident_log import LEFT_TO_PEOPLE
 from hemostat.core.history.status import IncidentStatus, RoleState, SystemStatus
 from hemostat.core.ledger.controls import Approval
 from hemostat.core.units import show_duration
-from hemostat.events import Epoch, Outcome, Reason
+from hemostat.core.wording import describe_cause
+from hemostat.events import Epoch, Kind, Outcome, Reason
 
 
 class WaitingKind(StrEnum):
@@ -55,18 +56,33 @@ def list_waiting(
     status: SystemStatus,
     approvals: Iterable[Approval],
     *,
-    commands: Mapping[str, str],
+    commands: Mapping[str, str] | None,
     dead_letters: DeadLetterSummary | None,
     now: float,
 ) -> tuple[WaitingItem, ...]:
-    """All that waits for a person: acknowledged incidents last, else by kind and the oldest first.
+    """All that waits for a person: acknowledged incidents last, else by kind and the oldest first. Every
+    output counts and lists what waits by this. A pause does not wait for a person: a person has set it.
 
-    `commands` start the expected roles, by role. `dead_letters`: None if the newest is not recent.
+    `approvals`: the known requests. An incident that waits for an unknown one stands for it. `commands`
+    start the expected roles, by role; None: whether the roles run is not known, as in a replay.
+    `dead_letters`: None if the newest is not recent.
     """
+    approvals = list(approvals)
+    known_incidents = {each.incident for each in approvals}
+    kinds_of_failure = {each.incident: Kind(each.kind) for each in status.incidents}
     items = [
-        *(_describe_approval(each, now) for each in approvals if each.is_open(now)),
-        *_list_faults(status, commands, now),
-        *(_describe_incident(each) for each in status.incidents if each.status in LEFT_TO_PEOPLE),
+        *(
+            _describe_approval(each, kinds_of_failure.get(each.incident), now)
+            for each in approvals
+            if each.is_open(now)
+        ),
+        *(_list_faults(status, commands, now) if commands is not None else ()),
+        *(
+            _describe_incident(each)
+            for each in status.incidents
+            if each.status in LEFT_TO_PEOPLE
+            or (each.status == Outcome.AWAITING_APPROVAL and each.incident not in known_incidents)
+        ),
     ]
     if dead_letters is not None:
         items.append(
@@ -97,15 +113,17 @@ def count_unacknowledged(items: Iterable[WaitingItem]) -> int:
     return sum(not each.acknowledged_by for each in items)
 
 
-def _describe_approval(approval: Approval, now: float) -> WaitingItem:
+def _describe_approval(approval: Approval, kind: Kind | None, now: float) -> WaitingItem:
+    """`kind`: what is wrong, None if that is not known."""
     plan = approval.plan or f"{approval.action} {approval.container}"
+    cause = describe_cause(approval.cause, kind)
     return WaitingItem(
         kind=WaitingKind.APPROVAL,
         host=approval.host,
         subject=approval.container,
         since=approval.asked,
         until=approval.until,
-        why="; ".join(filter(None, (plan, approval.cause, f"{show_duration(approval.until - now)} left"))),
+        why="; ".join(filter(None, (plan, cause, f"{show_duration(approval.until - now)} left"))),
         command=shlex.join(("hemostat", "approve", approval.id)),
         id=approval.id,
     )
@@ -113,9 +131,14 @@ def _describe_approval(approval: Approval, now: float) -> WaitingItem:
 
 def _describe_incident(incident: IncidentStatus) -> WaitingItem:
     is_breaker = incident.status == Outcome.REFUSED and incident.reason == Reason.BREAKER_OPEN
-    command = ("reset", "--container", incident.container) if is_breaker else ("close", incident.incident)
+    is_approval = incident.status == Outcome.AWAITING_APPROVAL
+    command: tuple[str, ...] = ("close", incident.incident)
+    if is_approval:
+        command = ("approvals",)
+    elif is_breaker:
+        command = ("reset", "--container", incident.container)
     return WaitingItem(
-        kind=WaitingKind(incident.status),
+        kind=WaitingKind.APPROVAL if is_approval else WaitingKind(incident.status),
         host=incident.host,
         subject=incident.container,
         since=incident.since,

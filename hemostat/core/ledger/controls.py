@@ -40,21 +40,17 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
         pause = self.pauses.get(container)
         return pause is not None and is_pause_active(pause, now)
 
-    def describe_pauses(self, now: float) -> str:
-        """Return all active pauses in one line; empty without pauses. The oldest come first, after the pause
-        of all containers; an unreadable one has no time and counts as the oldest. A heartbeat may cut the
-        rest."""
-        active_pauses = {name: pause for name, pause in self.pauses.items() if is_pause_active(pause, now)}
-        everything = active_pauses.pop(ALL_CONTAINERS, None)
-        parts = [] if everything is None else [describe_pause("paused", everything, now)]
+    def describe_unreadable_pauses(self, now: float) -> str:
+        """Return the pauses that cannot be read, and so stay in force, in one line; empty without any. Only
+        they are a fault: a person set the others."""
+        names = sorted(
+            name
+            for name, pause in self.pauses.items()
+            if pause.by == UNREADABLE_PAUSE_AUTHOR and is_pause_active(pause, now)
+        )
         return ", ".join(
-            [
-                *parts,
-                *(
-                    describe_pause(f"{name} paused", active_pauses[name], now)
-                    for name in sorted(active_pauses, key=lambda name: (active_pauses[name].at, name))
-                ),
-            ]
+            describe_pause("paused" if name == ALL_CONTAINERS else f"{name} paused", self.pauses[name], now)
+            for name in names
         )
 
     def get_reset_time(self, container: str) -> float:

@@ -28,11 +28,10 @@ UNREADABLE_TEXT: Final = "cannot be read"
 """Part of a responder's trouble about unreadable rows in Redis."""
 DATA_TROUBLE_PATTERN: Final = re.compile(
     rf"{LOST_DATA_PREFIX}|\d+ rows? in Redis {UNREADABLE_TEXT}"
-    rf"|(\S+ )?paused by (.*, \S+ paused by )?{UNREADABLE_PAUSE_AUTHOR}",
-    re.DOTALL,
+    rf"|(\S+ )?paused by {UNREADABLE_PAUSE_AUTHOR}",
 )
 """Beginning of a responder's trouble about its data. An error of the engine begins with the operation. It may
-quote a label further on. A person's reason for a pause may contain any words."""
+quote a label further on."""
 MAX_UNSEEN_SECONDS: Final = 86400.0
 """Seconds after which a silent role of one host is no longer expected, if the role runs elsewhere."""
 MAX_HOSTS: Final = 250

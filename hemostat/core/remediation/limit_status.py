@@ -59,6 +59,30 @@ class HostLimitStatus(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def list_pauses(overviews: Mapping[str, HostLimitStatus]) -> list[tuple[str, Pause]]:
+    """Return what is paused on any of these hosts: ALL_CONTAINERS first, then containers by name."""
+    pauses: dict[str, Pause] = {}
+    for overview in overviews.values():
+        if overview.pause is not None:
+            pauses[ALL_CONTAINERS] = overview.pause
+        pauses |= {
+            name: own.pause
+            for name, own in overview.containers.items()
+            if own.pause is not None and own.pause != overview.pause
+        }
+    names = sorted(pauses, key=lambda name: (name != ALL_CONTAINERS, name))
+    return [(name, pauses[name]) for name in names]
+
+
+def describe_paused(pauses: Sequence[tuple[str, Pause]]) -> str:
+    """What is paused, as a part of the mode: `everything paused`, `2 containers paused`."""
+    if not pauses:
+        return ""
+    if pauses[0][0] == ALL_CONTAINERS:
+        return "everything paused"
+    return "1 container paused" if len(pauses) == 1 else f"{len(pauses)} containers paused"
+
+
 def compute_host_status(book: LedgerSnapshot, limits: ResponderSettings, now: float) -> HostLimitStatus:
     """The host's status from a survey (ports.Ledger), whose `attempts` are those of all containers."""
     own: dict[str, list[Attempt]] = defaultdict(list)

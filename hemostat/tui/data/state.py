@@ -10,12 +10,19 @@ from typing import Final
 import msgspec
 
 from hemostat.core.evidence.snapshot import MetricPoint
-from hemostat.core.history.incident_log import LEFT_TO_PEOPLE, IncidentLog, build_incident_logs, find_subject
-from hemostat.core.history.status import SystemStatus, build_status, get_replacement_key
+from hemostat.core.history.incident_log import IncidentLog, build_incident_logs, find_subject
+from hemostat.core.history.status import (
+    SystemStatus,
+    build_status,
+    describe_open_incidents,
+    get_replacement_key,
+)
+from hemostat.core.history.waiting_list import WaitingItem, list_waiting
+from hemostat.core.ledger.controls import Approval
 from hemostat.core.model import REMOVED_STATUS
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.units import show_duration
-from hemostat.events import ContainerStats, Event, Heartbeat, Outcome
+from hemostat.events import ContainerStats, Event, Heartbeat
 from hemostat.streams import ROLES_BY_NAME
 
 MAX_LOG_EVENTS: Final = 500
@@ -224,27 +231,28 @@ def describe_mode(state: DashboardState) -> str:
     return ", ".join(sorted({each for each in modes if each}))
 
 
-def count_waiting(state: DashboardState) -> int:
-    """How many incidents wait for approval."""
-    return sum(
-        incident_log.status == Outcome.AWAITING_APPROVAL
-        for incident_logs in state.unwell.values()
-        for incident_log in incident_logs
-    )
+def list_open_incidents(state: DashboardState) -> list[IncidentLog]:
+    return [each for incident_logs in state.unwell.values() for each in incident_logs]
 
 
-def count_left_to_people(state: DashboardState) -> int:
-    """How many incidents HemoStat has left to people, without those that a person has acknowledged."""
-    return sum(
-        incident_log.status in LEFT_TO_PEOPLE and incident_log.acknowledgement is None
-        for incident_logs in state.unwell.values()
-        for incident_log in incident_logs
+def list_waiting_items(
+    state: DashboardState, now: float, approvals: Iterable[Approval] = (), *, is_live: bool = True
+) -> tuple[WaitingItem, ...]:
+    """What waits for a person, as `hemostat waiting` lists it, without dead letters. `approvals`: the known
+    requests. `is_live`: the roles should run now, so that a missing one is a fault."""
+    roles = build_role_status(state, now)
+    incidents = describe_open_incidents(list_open_incidents(state), now)
+    return list_waiting(
+        msgspec.structs.replace(roles, incidents=incidents),
+        approvals,
+        commands={role.name: role.command for role in ROLES_BY_NAME.values()} if is_live else None,
+        dead_letters=None,
+        now=now,
     )
 
 
 def find_open_incident(state: DashboardState, incident: str) -> IncidentLog | None:
-    open_incidents = (each for incident_logs in state.unwell.values() for each in incident_logs)
-    return next((each for each in open_incidents if each.incident == incident), None)
+    return next((each for each in list_open_incidents(state) if each.incident == incident), None)
 
 
 def format_silence(state: DashboardState, now: float) -> str:

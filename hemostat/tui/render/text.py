@@ -1,6 +1,6 @@
 """The dashboard's text around the table, styled. Pure. Every colour is accompanied by a word."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -43,11 +43,13 @@ def _name_subject(event: Event) -> str:
     return subject[0].name if subject else event.host
 
 
-def draw_title(containers: int, incidents: int, hidden: Sequence[str], stale: str) -> Text:
+def draw_title(
+    containers: int, incidents: int, hidden: Sequence[str], stale: str, *, order: str = "", width: int = 0
+) -> Text:
     """The title.
 
     `hidden`: active filters, so that hidden containers are not taken for gone. `stale`: that no event
-    has arrived for a while.
+    has arrived for a while. `order`: the order of the rows, shown if the title fits in `width` cells with it.
     """
     incident_text = (
         (f"✗ {_format_count(incidents, 'open incident')}", BAD) if incidents else ("✓ no open incident", GOOD)
@@ -61,14 +63,18 @@ def draw_title(containers: int, incidents: int, hidden: Sequence[str], stale: st
         text.append(f"  ! {stale} ", "bold red reverse")
     for each in hidden:
         text.append(f"  [{escape_controls(each)}]", "bold")
+    if order and text.cell_len + cell_len(order) + len("  ") <= width:
+        text.append(f"  {order}", FAINT)
     return text
 
 
-def draw_status(status: SystemStatus, mode: str, *, is_lost: bool) -> Text:
-    """One line about the responders' mode, the roles, the bus and the engine. Narrow screens cut the end."""
+def draw_status(status: SystemStatus, mode: str, paused: str = "", *, is_lost: bool) -> Text:
+    """One line about the responders' mode, the roles, the bus and the engine. Narrow screens cut the end.
+    `paused`: what is paused, a part of the mode."""
     text = Text()
-    if mode:
-        text.append(f"mode {escape_controls(mode)} ", PLAIN if mode == "auto" else BUSY)
+    if mode or paused:
+        modes = ", ".join(filter(None, (mode, paused)))
+        text.append(f"mode {escape_controls(modes)} ", PLAIN if modes == "auto" else BUSY)
     for name in status.missing:
         text.append(f"✗ {name} missing  ", BAD)
     hosts = {role.host for role in status.roles}
@@ -82,14 +88,23 @@ def draw_status(status: SystemStatus, mode: str, *, is_lost: bool) -> Text:
     return text
 
 
-def draw_recorded_status(status: SystemStatus, mode: str, *, is_lost: bool) -> Text:
+def draw_recorded_status(status: SystemStatus, mode: str, paused: str = "", *, is_lost: bool) -> Text:
     """The same for a replay. Missing heartbeats there are not a fault of the roles."""
-    drawn = draw_status(status, mode, is_lost=is_lost)
+    drawn = draw_status(status, mode, paused, is_lost=is_lost)
     return drawn if status.roles else Text("no heartbeats were recorded at this time", FAINT)
 
 
-def draw_notice(status: SystemStatus, silence: str, approvals: str = "") -> Text:
-    """A line about problems, empty without problems. `approvals`: a text about waiting approvals."""
+def draw_notice(
+    status: SystemStatus,
+    silence: str,
+    waiting: str = "",
+    pauses: Callable[[int], str] = lambda _: "",
+    width: int = 0,
+) -> Text:
+    """A line about what waits for a person, pauses and problems; empty without any.
+
+    `waiting`: how much waits. `pauses`: the pauses in at most as many cells as it is called with.
+    """
     if silence:
         return Text(f"! {escape_controls(silence)}", BAD)
     problems = [
@@ -97,18 +112,14 @@ def draw_notice(status: SystemStatus, silence: str, approvals: str = "") -> Text
         for role in status.roles
         if role.trouble and not role.stale
     ]
-    text = Text(f"? {escape_controls(approvals)}  " if approvals else "", BUSY)
-    return text.append("! " + "; ".join(dict.fromkeys(problems)) if problems else "", BAD)
-
-
-def draw_role(role: RoleState) -> list[Text]:
-    """The full status of one role."""
-    style = BAD if role.fault else PLAIN
-    state = f"✗ silent {show_duration(float(int(role.age)))}" if role.stale else f"✓ {_format_age(role.age)}"
-    where = f"{fit(role.role, 10)} {fit(role.host, 16)} {fit(role.instance, 20)}"
-    lines = [Text(f"{where} {fit(state, 16)} lag {role.lag}", style)]
-    troubles = filter(None, (role.trouble, *role.warnings))
-    return [*lines, *(Text(f"{' ' * 10} ! {escape_controls(each)}", BAD) for each in troubles)]
+    text = Text(f"? {escape_controls(waiting)}  " if waiting else "", BUSY)
+    # Beside a problem, the pauses are only counted.
+    room = 0 if problems else width - text.cell_len - len("‖ ")
+    if paused := pauses(room):
+        text.append(f"‖ {paused}  ", BUSY)
+    text.append("! " + "; ".join(dict.fromkeys(problems)) if problems else "", BAD)
+    text.rstrip()
+    return text
 
 
 def _format_role(role: RoleState) -> tuple[str, str]:
@@ -116,11 +127,11 @@ def _format_role(role: RoleState) -> tuple[str, str]:
     if role.stale:
         return f"✗ silent {show_duration(float(int(role.age)))}{lag}", BAD
     # The age of a timely heartbeat would be redrawn every second.
-    age = f" {_format_age(role.age)}" if role.age >= LATE_SECONDS else ""
+    age = f" {format_age(role.age)}" if role.age >= LATE_SECONDS else ""
     return (f"!{age}{lag}", BAD) if role.trouble else (f"✓{age}{lag}", GOOD)
 
 
-def _format_age(seconds: float) -> str:
+def format_age(seconds: float) -> str:
     return f"{int(seconds)} s ago"
 
 

@@ -6,7 +6,8 @@ from hemostat.core.history.waiting_list import WaitingItem, WaitingKind, describ
 from hemostat.core.ledger.controls import Approval
 from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration
-from hemostat.core.wording import describe_status
+from hemostat.core.wording import describe_cause, describe_status
+from hemostat.events import Kind
 from hemostat.tui.render.text import BAD, BUSY, FAINT, fit, format_countdown
 
 KIND_WIDTH = 12
@@ -33,11 +34,12 @@ def _describe_time(item: WaitingItem, now: float) -> str:
     return "" if item.since is None else f"for {show_duration(float(int(max(0.0, now - item.since))))}"
 
 
-def draw_plan(item: WaitingItem, approval: Approval | None) -> Text:
-    """What, where and why, and how to settle it from the command line."""
+def draw_plan(item: WaitingItem, approval: Approval | None, kind: Kind | None) -> Text:
+    """What, where and why, and how to settle it from the command line. `kind`: what is wrong with the
+    container, None if that is not known."""
     if approval is not None:
         what = approval.plan or f"{approval.action} {approval.container}"
-        why, incident = approval.cause or "unknown", f"incident {approval.incident}   "
+        why, incident = describe_cause(approval.cause, kind) or "unknown", f"incident {approval.incident}   "
     else:
         what, why = f"{describe_status(item.kind)}: {item.subject}", item.why
         incident = f"incident {item.id}   " if item.id else ""

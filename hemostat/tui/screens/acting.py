@@ -10,6 +10,7 @@ from textual.app import SystemCommand
 from textual.binding import BindingType
 
 from hemostat.core.history.incident_log import IncidentLog
+from hemostat.core.history.waiting_list import count_unacknowledged
 from hemostat.core.ledger.controls import ALL_CONTAINERS, describe_pause, is_pause_active
 from hemostat.core.text import escape_controls
 from hemostat.events import Action, Container, ContainerStats
@@ -22,12 +23,7 @@ from hemostat.tui.actions.build import (
     OrderTarget,
     name_target,
 )
-from hemostat.tui.data.state import (
-    build_role_status,
-    count_left_to_people,
-    count_waiting,
-    find_open_incident,
-)
+from hemostat.tui.data.state import build_role_status, find_open_incident, list_waiting_items
 from hemostat.tui.screens.asking import Choice, ChoiceDialog, ConfirmDialog
 from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.screens.live import LiveScreen
@@ -90,15 +86,18 @@ class ActionScreen(LiveScreen):
             )
 
     def describe_waiting(self) -> str:
-        """How many incidents wait for a person, and the key that shows them. Empty if none waits."""
-        parts = []
-        if count := count_waiting(self.model.state):
-            parts.append(f"{count} {'waits' if count == 1 else 'wait'} for approval")
-        if count := count_left_to_people(self.model.state):
-            parts.append(f"{count} {'needs' if count == 1 else 'need'} a person")
+        """How much waits for a person, and the key that shows it. Empty if nothing waits."""
+        is_live = self.model.replay is None
+        items = list_waiting_items(self.model.state, self.model.clock.now(), is_live=is_live)
+        count = count_unacknowledged(items)
+        key = self.find_key("waiting")
+        waits = f"{count} {'waits' if count == 1 else 'wait'} for you"
+        return f"{waits}{f': {key}' if key else ''}" if count else ""
+
+    def find_key(self, action: str) -> str:
+        """The key of an action on this screen, as text; empty without one."""
         bindings = (each.binding for each in self.active_bindings.values())
-        key = next((self.app.get_key_display(each) for each in bindings if each.action == "waiting"), "")
-        return ", ".join(parts) + (f": {key}" if key and parts else "")
+        return next((self.app.get_key_display(each) for each in bindings if each.action == action), "")
 
     # --- keys ---------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ Large screens are imported when they are opened, so that this one appears sooner
 
 import math
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
 import msgspec
@@ -14,6 +15,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
+from hemostat.core.remediation.limit_status import describe_paused
 from hemostat.core.text import escape_controls
 from hemostat.events import Container as Ref
 from hemostat.events import Event
@@ -26,8 +28,10 @@ from hemostat.tui.data.state import (
     drop_brief_lags,
     find_latest_incident,
     format_silence,
+    list_open_incidents,
     select_events,
 )
+from hemostat.tui.render import limits
 from hemostat.tui.render import text as words
 from hemostat.tui.render.limits import find_countdown_second
 from hemostat.tui.screens.acting import ACTION_BINDINGS, ActionScreen
@@ -108,22 +112,29 @@ class MainScreen(ActionScreen):
         everything = self._sort_rows(now)
         self._select_entries(everything)
         role_status = build_role_status(state, now)
-        incidents = sum(map(len, state.unwell.values()))
+        width = self.size.width
         is_live = self.model.replay is None
         stale, silent = (format_silence(state, now), describe_silence(state, now)) if is_live else ("", "")
         draw_roles = words.draw_status if is_live else words.draw_recorded_status
+        incidents, view = len(list_open_incidents(state)), self.model.view
+        order = sorting.describe_order(view.sort, reverse=view.reverse)
         self.update_static(
-            "title", words.draw_title(len(everything), incidents, self._describe_hidden(), stale)
+            "title",
+            words.draw_title(
+                len(everything), incidents, self._describe_hidden(), stale, order=order, width=width
+            ),
         )
+        pauses = limits.find_active_pauses(state.safety, now)
+        roles_shown, mode = drop_brief_lags(state, role_status), describe_mode(state)
         self.update_static(
-            "status",
-            draw_roles(drop_brief_lags(state, role_status), describe_mode(state), is_lost=bool(state.lost)),
+            "status", draw_roles(roles_shown, mode, describe_paused(pauses), is_lost=bool(state.lost))
         )
-        self._show_notice(words.draw_notice(role_status, silent, self.describe_waiting()))
+        summarize = partial(limits.summarize_pauses, pauses, now, self.find_key("roles"))
+        self._show_notice(words.draw_notice(role_status, silent, self.describe_waiting(), summarize, width))
         pointless = columns.find_pointless(
             everything, safety=bool(state.safety), grouped=self.model.view.grouped
         )
-        self._draw_grid(now, pointless)
+        self._draw_grid(now, pointless, columns.find_idle(everything))
         self._draw_log()
 
     def _sort_rows(self, now: float) -> list[Row]:
@@ -140,10 +151,10 @@ class MainScreen(ActionScreen):
         visible = rows.filter_rows(everything, self._get_filter_text(), faults=self._is_faults_only)
         self._entries = sorting.group_rows(visible) if self.model.view.grouped else list(visible)
 
-    def _draw_grid(self, now: float, pointless: set[str]) -> None:
+    def _draw_grid(self, now: float, pointless: set[str], idle: set[str]) -> None:
         lines, view = self.query_one("#grid", Lines), self.model.view
         width = lines.room
-        placed = columns.lay_out(width, view.columns or self.model.looks.columns, pointless)
+        placed = columns.lay_out(width, view.columns or self.model.looks.columns, pointless, idle)
         self.update_static("header", columns.draw_header(placed, width, view.sort, reverse=view.reverse))
         before, self._drawn = self._drawn, {}
 

@@ -1,4 +1,4 @@
-"""The full status of the roles: where each runs, its last heartbeat and its lag."""
+"""The full status of the roles: where each runs, its last heartbeat and its lag; and all pauses."""
 
 from typing import ClassVar
 
@@ -8,7 +8,9 @@ from textual.binding import BindingType
 from textual.widgets import Static
 
 from hemostat.tui.data.state import build_role_status
-from hemostat.tui.render import text
+from hemostat.tui.render import limits
+from hemostat.tui.render.roles import draw_item, draw_role
+from hemostat.tui.render.text import BAD, BUSY
 from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.screens.live import LiveScreen
 from hemostat.tui.widgets.footer import KeyFooter
@@ -31,10 +33,18 @@ class RolesScreen(LiveScreen):
         yield KeyFooter()
 
     def draw(self) -> None:
-        status = build_role_status(self.model.state, self.model.clock.now())
-        missing = [
-            Text(f"✗ {name} is missing: start it with: hemostat all", text.BAD) for name in status.missing
-        ]
+        now, width = self.model.clock.now(), self.query_one("#roles", Lines).room
+        status = build_role_status(self.model.state, now)
+        pauses = limits.find_active_pauses(self.model.state.safety, now)
+        missing = [Text(f"✗ {name} is missing: start it with: hemostat all", BAD) for name in status.missing]
         self.query_one("#roles", Lines).show(
-            [*missing, *(line for each in status.roles for line in text.draw_role(each))]
+            [
+                *missing,
+                *(line for each in status.roles for line in draw_role(each, width)),
+                *(
+                    line
+                    for each in limits.describe_all_pauses(pauses, now)
+                    for line in draw_item("‖", each, width, BUSY)
+                ),
+            ]
         )

@@ -12,16 +12,15 @@ from textual.binding import BindingType
 from textual.widgets import Input, Static
 
 from hemostat.core.history.incident_log import IncidentLog
-from hemostat.core.history.waiting_list import WaitingItem, WaitingKind, count_unacknowledged, list_waiting
+from hemostat.core.history.waiting_list import WaitingItem, WaitingKind, count_unacknowledged
 from hemostat.core.ledger import controls
 from hemostat.core.ledger.controls import Approval
 from hemostat.core.text import escape_controls
 from hemostat.events import Container
-from hemostat.streams import ROLES
 from hemostat.tui.actions import background
 from hemostat.tui.actions.background import OrdersCompleted, run_in_background
 from hemostat.tui.context import DashboardContext
-from hemostat.tui.data.state import build_full_status, find_open_incident
+from hemostat.tui.data.state import find_open_incident, list_waiting_items
 from hemostat.tui.render.text import BAD
 from hemostat.tui.render.waiting_list import draw_item, draw_plan
 from hemostat.tui.screens.acting import ACTION_BINDINGS, INCIDENT_BINDINGS, ActionScreen
@@ -110,12 +109,8 @@ class WaitingScreen(ActionScreen):
 
     def draw(self) -> None:
         now, chosen = self.model.clock.now(), self._chosen
-        self._items = list_waiting(
-            build_full_status(self.model.state, now),
-            self._approvals.values(),
-            commands={role.name: role.command for role in ROLES},
-            dead_letters=None,
-            now=now,
+        self._items = list_waiting_items(
+            self.model.state, now, self._approvals.values(), is_live=self.model.replay is None
         )
         if chosen is None and self._items:
             chosen = self._items[0]
@@ -130,8 +125,11 @@ class WaitingScreen(ActionScreen):
         lines = self.query_one("#waiting", Lines)
         lines.show([draw_item(each, self._describe_end(each), now) for each in self._items] or nothing)
         lines.point(at)
+        incident_log = self.find_chosen_incident()
+        kind = None if incident_log is None else incident_log.kind
         self.update_static(
-            "plan", Text() if self._chosen is None else draw_plan(self._chosen, self._find_chosen_approval())
+            "plan",
+            Text() if self._chosen is None else draw_plan(self._chosen, self._find_chosen_approval(), kind),
         )
 
     def _draw_title(self) -> None:

@@ -3,7 +3,7 @@
 Every colour is accompanied by a word or a bar.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -15,7 +15,7 @@ from hemostat.core.units import show_size
 from hemostat.tui.render.limits import Cell, format_breaker, format_budget, format_pause, list_blocks
 from hemostat.tui.render.text import BAD, BUSY, FAINT, GOOD, PLAIN, fit
 from hemostat.tui.table.rows import ILL, Row
-from hemostat.tui.table.sorting import ProjectHeading, Sort
+from hemostat.tui.table.sorting import ProjectHeading, Sort, get_arrow
 
 CPU_WIDTH: Final = 8
 """Cells of `1600.0 %`."""
@@ -28,6 +28,12 @@ TRAILS_WIDTH: Final = 24
 """Cells for sparklines. If fewer are left, SPARE_COLUMNS are dropped unless the user has chosen them."""
 SPARE_COLUMNS: Final = ("image", "ports", "net")
 """Columns that are shown only if there is room to spare, the first to drop first."""
+BAR_COLUMNS: Final = ("cpu", "memory")
+"""Columns with a bar, which gives way to the incident."""
+SHORT_NAME_WIDTH: Final = 12
+"""Cells of a container's name in a narrow table."""
+INCIDENT_SHARE: Final = 0.36
+"""The share of the table's width for the incident, while a container has one."""
 MAX_NUMBER_CHARACTERS: Final = 4
 """Cells of a number that has room for its tenths."""
 MARK_WIDTH: Final = 2
@@ -77,54 +83,92 @@ def format_uptime(row: Row, now: float) -> str:
 
 
 def find_pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[str]:
-    """Columns without information. `safety`: the containers' limit status is known."""
+    """Columns that cannot have information. `safety`: the containers' limit status is known."""
     pointless = set() if len({row.host for row in rows}) > 1 else {"host"}
     pointless |= set() if safety else {"breaker", "budget"}
     pointless |= set() if any(row.project for row in rows) else {"project", "service"}
     pointless |= {name for name in ("image", "ports") if not any(getattr(row, name) for row in rows)}
+    pointless |= set() if any(row.cpu_limit or row.memory_limit for row in rows) else {"limit"}
     pointless |= set() if any(row.received is not None for row in rows) else {"net"}
     return pointless | ({"project"} if grouped else set())
 
 
+def find_idle(rows: Sequence[Row]) -> set[str]:
+    """Columns that say the same of every row, and nothing that needs attention: all breakers are closed, no
+    budget is used, nothing was restarted, no container has an incident."""
+    limits = [row.safety for row in rows if row.safety is not None]
+    has_news = {
+        "breaker": any(each.breaker.open or each.breaker.half_open for each in limits),
+        "budget": any(each.budget.used for each in limits),
+        "restarts": any(row.restarts for row in rows),
+        "incident": any(row.incident or row.silenced for row in rows),
+    }
+    return {name for name, is_telling in has_news.items() if not is_telling}
+
+
 def lay_out(
-    width: int, chosen_columns: Sequence[str] = (), without: AbstractSet[str] = frozenset()
+    width: int,
+    chosen_columns: Sequence[str] = (),
+    without: AbstractSet[str] = frozenset(),
+    idle: AbstractSet[str] = frozenset(),
 ) -> tuple[PlacedColumn, ...]:
     """The columns in `width` cells.
 
     `chosen_columns`: only these, in this order. If empty: all except `without`, and SPARE_COLUMNS only if
-    there is room to spare.
+    there is room to spare. The columns `idle` are dropped first. Unless it is one of them, the incident gets
+    INCIDENT_SHARE of the width before any other column gets more than its numbers.
     """
     usual = [name for name in COLUMNS if name not in without]
     for spare in (name for name in SPARE_COLUMNS if name in usual):
-        if not _fits(usual, width - MARK_WIDTH - TRAILS_WIDTH, at_good_width=True):
+        if not _fits(_measure_good(usual, width, idle), width - MARK_WIDTH - TRAILS_WIDTH):
             usual.remove(spare)
-    return _lay_out(width, tuple(chosen_columns) or tuple(usual))
+    return _lay_out(width, tuple(chosen_columns) or tuple(usual), frozenset(idle))
 
 
 @lru_cache(maxsize=32)
-def _lay_out(width: int, names: tuple[str, ...]) -> tuple[PlacedColumn, ...]:
+def _lay_out(width: int, names: tuple[str, ...], idle: frozenset[str]) -> tuple[PlacedColumn, ...]:
     room = width - MARK_WIDTH
     chosen = [name for name in names if name in COLUMNS]
-    if not _fits(chosen, room, at_good_width=True):
-        while _list_droppable(chosen) and not _fits(chosen, room, at_good_width=True):
-            chosen.remove(_list_droppable(chosen)[-1])
-        while len(chosen) > 1 and not _fits(chosen, room, at_good_width=False):
-            chosen.remove(max(chosen, key=lambda name: COLUMNS[name].rank))
-    at_good_width = _fits(chosen, room, at_good_width=True)
-    widths = {name: COLUMNS[name].good if at_good_width else COLUMNS[name].least for name in chosen}
+    droppable = _list_droppable(chosen, idle)
+    while droppable and not _fits(_measure_good(chosen, width, idle), room):
+        chosen.remove(droppable.pop())
+    while len(chosen) > 1 and not _fits({name: COLUMNS[name].least for name in chosen}, room):
+        chosen.remove(max(chosen, key=lambda name: COLUMNS[name].rank))
+    widths = _measure_good(chosen, width, idle)
+    _shrink(widths, room)
     _grow(widths, room - sum(widths.values()) - len(chosen) + 1)
     return tuple(PlacedColumn(name, widths[name]) for name in chosen)
 
 
-def _fits(names: Sequence[str], room: int, *, at_good_width: bool) -> bool:
-    sizes = (COLUMNS[name].good if at_good_width else COLUMNS[name].least for name in names)
-    return sum(sizes) + len(names) - 1 <= room
+def _measure_good(names: Iterable[str], width: int, idle: AbstractSet[str]) -> dict[str, int]:
+    """The good width of each column."""
+    widths = {name: COLUMNS[name].good for name in names}
+    if "incident" in widths and "incident" not in idle:
+        widths["incident"] = max(widths["incident"], int(width * INCIDENT_SHARE))
+    return widths
 
 
-def _list_droppable(names: Sequence[str]) -> list[str]:
-    """Optional columns, the least important last."""
+def _fits(widths: Mapping[str, int], room: int) -> bool:
+    return sum(widths.values()) + len(widths) - 1 <= room
+
+
+def _list_droppable(names: Sequence[str], idle: AbstractSet[str]) -> list[str]:
+    """Optional columns, the first to drop last."""
     spare = [name for name in names if COLUMNS[name].rank >= NICE_RANK]
-    return sorted(spare, key=lambda name: COLUMNS[name].rank)
+    return sorted(spare, key=lambda name: (name in idle, COLUMNS[name].rank))
+
+
+def _shrink(widths: dict[str, int], room: int) -> None:
+    """Take the cells that are too many, first from the bars, then from the incident, then from the others."""
+    floors = [
+        *((name, COLUMNS[name].least) for name in BAR_COLUMNS),
+        ("incident", COLUMNS["incident"].good),
+        ("container", SHORT_NAME_WIDTH),
+        *((name, COLUMNS[name].least) for name in ("incident", *widths)),
+    ]
+    for name, floor in ((name, floor) for name, floor in floors if name in widths):
+        excess = max(0, sum(widths.values()) + len(widths) - 1 - room)
+        widths[name] = min(widths[name], max(floor, widths[name] - excess))
 
 
 def _grow(widths: dict[str, int], spare: int) -> None:
@@ -140,7 +184,7 @@ def _grow(widths: dict[str, int], spare: int) -> None:
 
 def draw_header(placed: Sequence[PlacedColumn], width: int, sort: Sort, *, reverse: bool) -> Text:
     by = "container" if sort == "name" else sort
-    arrow = "▲" if reverse else "▼"
+    arrow = get_arrow(sort, reverse=reverse)
     cells = [
         fit(name + (arrow if name == by else ""), size, right=COLUMNS[name].right) for name, size in placed
     ]
@@ -231,7 +275,10 @@ def _draw_image(row: Row, _: int, __: float) -> Cell:
 
 
 def draw_bar(share: float | None, width: int) -> str:
-    filled = 0 if share is None else max(0, min(width, round(share * width)))
+    """The bar; blank if the share is unknown, as that of a stopped container."""
+    if share is None:
+        return " " * width
+    filled = max(0, min(width, round(share * width)))
     return "█" * filled + "·" * (width - filled)
 
 

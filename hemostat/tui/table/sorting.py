@@ -31,6 +31,16 @@ class ProjectHeading(NamedTuple):
     faults: int
 
 
+def get_arrow(sort: Sort, *, reverse: bool) -> str:
+    """`▲` where values rise from the top, as names from a to z."""
+    return "▲" if (sort == "name") != reverse else "▼"
+
+
+def describe_order(sort: Sort, *, reverse: bool) -> str:
+    """`faults first, by cpu▼`."""
+    return f"faults first, by {sort}{get_arrow(sort, reverse=reverse)}"
+
+
 def may_resort(now: float, sorted_at: float, touched_at: float) -> bool:
     """Whether the order may change. A clock that was set back does not block it."""
     return not 0 <= now - sorted_at < HOLD_SECONDS and not 0 <= now - touched_at < HOLD_SECONDS

@@ -20,7 +20,7 @@ from hemostat.heartbeat import bound_heartbeat
 from tests.support.samples import NOW, event, heartbeat
 
 ROLES = ("monitor", "alert")
-UNREADABLE_PAUSE = Controls(pauses={ALL_CONTAINERS: FALLBACK_PAUSE}).describe_pauses(NOW)
+UNREADABLE_PAUSE = Controls(pauses={ALL_CONTAINERS: FALLBACK_PAUSE}).describe_unreadable_pauses(NOW)
 
 
 def beats(*places: tuple[str, str], trouble: str = ""):
@@ -80,7 +80,7 @@ def test_label_in_an_error_of_the_engine_names_no_data(words):
 
 def test_unreadable_pause_after_another_one_is_notified():
     pauses = {"api": Pause(by="ann", at=NOW, reason="release"), "web": FALLBACK_PAUSE}
-    trouble = Controls(pauses=pauses).describe_pauses(NOW)
+    trouble = Controls(pauses=pauses).describe_unreadable_pauses(NOW)
     alive = beats(("responder", "a"), trouble=trouble)
     assert list(observe_heartbeats(SelfMonitoringState(), alive, ["responder"], NOW)[1]) == [
         "data in Redis of a"
@@ -90,7 +90,7 @@ def test_unreadable_pause_after_another_one_is_notified():
 @pytest.mark.parametrize("reason", ["release\nof today", "a long story " * 100])
 def test_unreadable_pause_is_notified_whatever_other_reasons_say(reason):
     pauses = {"api": Pause(by="ann", at=NOW, reason=reason), "web": FALLBACK_PAUSE}
-    trouble = Controls(pauses=pauses).describe_pauses(NOW)
+    trouble = Controls(pauses=pauses).describe_unreadable_pauses(NOW)
     sent = bound_heartbeat(heartbeat("responder", trouble=trouble))
     alive = [event(sent, host="a")]
     assert list(observe_heartbeats(SelfMonitoringState(), alive, ["responder"], NOW)[1]) == [
@@ -100,13 +100,13 @@ def test_unreadable_pause_is_notified_whatever_other_reasons_say(reason):
 
 def test_pause_whose_reason_says_cannot_be_read_is_not_notified():
     pauses = {ALL_CONTAINERS: Pause(by="ann", at=NOW, reason="the disk cannot be read")}
-    alive = beats(("responder", "a"), trouble=Controls(pauses=pauses).describe_pauses(NOW))
+    alive = beats(("responder", "a"), trouble=Controls(pauses=pauses).describe_unreadable_pauses(NOW))
     assert observe_heartbeats(SelfMonitoringState(), alive, ["responder"], NOW)[1] == {}
 
 
 def test_unreadable_pause_after_a_pause_of_all_is_notified():
     pauses = {ALL_CONTAINERS: Pause(by="ann", at=NOW, reason="a\nb, c; d"), "web": FALLBACK_PAUSE}
-    alive = beats(("responder", "a"), trouble=Controls(pauses=pauses).describe_pauses(NOW))
+    alive = beats(("responder", "a"), trouble=Controls(pauses=pauses).describe_unreadable_pauses(NOW))
     assert list(observe_heartbeats(SelfMonitoringState(), alive, ["responder"], NOW)[1]) == [
         "data in Redis of a"
     ]
