@@ -97,13 +97,13 @@ def draw_recorded_status(status: SystemStatus, mode: str, paused: str = "", *, i
 def draw_notice(
     status: SystemStatus,
     silence: str,
-    waiting: str = "",
+    waiting_text: str = "",
     pauses: Callable[[int], str] = lambda _: "",
     width: int = 0,
 ) -> Text:
     """A line about what waits for a person, pauses and problems; empty without any.
 
-    `waiting`: how much waits. `pauses`: the pauses in at most as many cells as it is called with.
+    `waiting_text`: how much waits. `pauses`: the pauses in at most as many cells as it is called with.
     """
     if silence:
         return Text(f"! {escape_controls(silence)}", BAD)
@@ -112,7 +112,7 @@ def draw_notice(
         for role in status.roles
         if role.trouble and not role.stale
     ]
-    text = Text(f"? {escape_controls(waiting)}  " if waiting else "", BUSY)
+    text = Text(f"? {escape_controls(waiting_text)}  " if waiting_text else "", BUSY)
     # Beside a problem, the pauses are only counted.
     room = 0 if problems else width - text.cell_len - len("‖ ")
     if paused := pauses(room):
