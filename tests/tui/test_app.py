@@ -548,7 +548,7 @@ def test_limit_status_is_requested_and_shown():
         await until(pilot, lambda: says(app, "OPEN 04:12") and says(app, "2/3") and says(app, "closed"))
 
     play(
-        script, clock=clock, size=(140, 40), safety=lambda name: host({"web": barred} if name == "h" else {})
+        script, clock=clock, size=(180, 40), safety=lambda name: host({"web": barred} if name == "h" else {})
     )
 
 
