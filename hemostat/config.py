@@ -28,6 +28,7 @@ from hemostat.core.settings.metrics import MetricsSettings
 from hemostat.core.settings.monitor import MonitorSettings, find_project_mistakes
 from hemostat.core.settings.parse import parse_value
 from hemostat.core.settings.responder import ResponderSettings
+from hemostat.core.settings.ssh_address import find_remote_host, is_ssh, parse_ssh_address
 from hemostat.core.settings.store import StoreSettings
 from hemostat.core.settings.trust import TrustSettings
 from hemostat.core.settings.tui import TuiSettings
@@ -71,7 +72,7 @@ class Docker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = ""
-    """This host's name in events; empty: its hostname."""
+    """The name of the engine's host in events; empty: that of an address for ssh, else the hostname."""
     state_dir: str = ""
     """Directory of the embedded Redis and of locks; empty: the user's state directory."""
     redis: Redis = Redis()
@@ -87,7 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def host_name(self) -> str:
-        return self.host or socket.gethostname()
+        return self.host or find_remote_host(self.engine.url) or socket.gethostname()
 
     @property
     def state_path(self) -> Path:
@@ -212,8 +213,17 @@ def load(
 
         where = layers["redis.url"].origin
         raise ConfigError(f"{where}: redis.url {mask_url(settings.redis.url)}: {why}", hint=hint)
+    if is_ssh(settings.engine.url):
+        _check_ssh_address(settings.engine.url, layers["engine.url"].origin)
     origins = {key: layers[key].origin for key in FIELDS}
     return Loaded(settings, origins, path, tuple(_find_unknown(environ)))
+
+
+def _check_ssh_address(url: str, origin: str) -> None:
+    try:
+        parse_ssh_address(url)
+    except ValueError as error:
+        raise ConfigError(f"{origin}: engine.url: {error}") from None
 
 
 def search_path() -> list[Path]:

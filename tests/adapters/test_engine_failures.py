@@ -378,43 +378,6 @@ def test_disk_usage_is_enough_where_a_proxy_forbids_the_lists(proxy):
     assert [each.size for each in engine.list_reclaimable()] == [9]
 
 
-# --- ssh ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("source", ["engine.url", "DOCKER_HOST", "docker context far"])
-def test_ssh_address_is_refused_with_a_hint(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str
-) -> None:
-    monkeypatch.delenv("DOCKER_HOST", raising=False)
-    url = "ssh://admin@far:22" if source == "engine.url" else None
-    if source == "DOCKER_HOST":
-        monkeypatch.setenv("DOCKER_HOST", "ssh://admin@far:22")
-    elif source.startswith("docker"):
-        make_context(monkeypatch, tmp_path, "far", "ssh://admin@far:22")
-    with pytest.raises(EngineUnreachableError) as raised:
-        DockerEngine.connect(url)
-    text = str(raised.value)
-    assert text.startswith(
-        f"ssh:// is not supported as an address of the Docker Engine ({source} names far:22)"
-    )
-    assert "ssh -nNL" in text
-    assert "engine.url" in text
-    assert "paramiko" not in text
-    assert (raised.value.exit_code, raised.value.transient) == (3, False)
-
-
-def make_context(monkeypatch: pytest.MonkeyPatch, directory: Path, name: str, host: str) -> None:
-    from docker.context import Context
-
-    settings = directory / ".docker"
-    settings.mkdir()
-    (settings / "config.json").write_text("{}")  # without it, the library uses the working directory
-    monkeypatch.setenv("HOME", str(directory))
-    monkeypatch.setenv("DOCKER_CONFIG", str(settings))
-    monkeypatch.setenv("DOCKER_CONTEXT", name)
-    Context(name, host=host).save()
-
-
 # --- the socket in a container --------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hemostat.adapters.docker_engine.failures import make_address_error
 from hemostat.core.redact.address import format_host, mask_url
 from hemostat.core.settings.local_address import is_loopback, use_ipv4_localhost
+from hemostat.core.settings.ssh_address import is_ssh, parse_ssh_address
 from hemostat.errors import EngineUnreachableError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 ENDPOINT: Final = "docker"
 """The name of the engine's address in a docker context."""
 LOCAL_SCHEMES: Final = ("unix:", "http+unix:", "npipe:")
-SSH: Final = "ssh://"
 DEFAULT_SOCKET: Final = "var/run/docker.sock"
 PODMAN_SOCKET: Final = "run/podman/podman.sock"
 """Podman's socket for root, by systemd's `podman.socket`."""
@@ -31,7 +31,8 @@ def find_address(url: str | None, tls: "Tls | None" = None) -> dict[str, Any]:
     """The SDK's `base_url` and `tls`: from `url`, DOCKER_HOST, the command line's context, or the default.
 
     `tls` takes precedence over the TLS files of the environment or the context. Raises EngineUnreachableError
-    for ssh, for a context that does not exist or cannot be read, and for files that cannot be used.
+    for an unreadable address for ssh, for a context that does not exist or cannot be read, and for files that
+    cannot be used. The SDK does not know ssh: `ClientPool` opens a tunnel.
     """
     host = url or os.environ.get("DOCKER_HOST")
     context = os.environ.get("DOCKER_CONTEXT")
@@ -41,12 +42,12 @@ def find_address(url: str | None, tls: "Tls | None" = None) -> dict[str, Any]:
         raise
     except Exception as error:  # noqa: BLE001 - the SDK raises bare exceptions for a context it cannot read
         raise make_address_error(error) from None
-    source = "engine.url" if url else "DOCKER_HOST" if host else f"docker context {context or ''}".rstrip()
     if not host and (base_url or DEFAULT_URL) in DEFAULT_URLS:
         base_url = find_default_url(os.environ, Path("/"), os.geteuid())
     base_url = base_url or DEFAULT_URL
-    _refuse_ssh(base_url, source)
-    if base_url.startswith(LOCAL_SCHEMES):
+    if is_ssh(base_url):
+        _check_ssh_address(base_url)
+    if base_url.startswith(LOCAL_SCHEMES) or is_ssh(base_url):
         if tls is not None:
             raise _make_plain_error(base_url, tls)
         return {"base_url": base_url}
@@ -55,6 +56,13 @@ def find_address(url: str | None, tls: "Tls | None" = None) -> dict[str, Any]:
     from hemostat.adapters.docker_engine.tls import make_config
 
     return {"base_url": base_url, "tls": make_config(tls)}
+
+
+def _check_ssh_address(url: str) -> None:
+    try:
+        parse_ssh_address(url)
+    except ValueError as error:
+        raise make_address_error(f"{mask_url(url)}: {error}") from None
 
 
 def _read_environment() -> "Tls | None":
@@ -74,7 +82,7 @@ def _make_plain_error(url: str, tls: "Tls") -> EngineUnreachableError:
 
 def find_risk(url: str, *, encrypted: bool, verified: bool) -> str:
     """What others on the network could do to a connection with this address. Empty if nothing."""
-    if url.startswith((*LOCAL_SCHEMES, SSH)) or is_loopback(format_host(url)):
+    if url.startswith(LOCAL_SCHEMES) or is_ssh(url) or is_loopback(format_host(url)):
         return ""
     if not encrypted and not url.startswith("https:"):
         return "the connection is not encrypted"
@@ -122,19 +130,3 @@ def _read_context(name: str | None) -> "tuple[str, Tls | None]":
 
     verify = not endpoint.get("SkipTLSVerify", False)
     return context.Host or "", read_directory(directory, f"docker context {context.Name}", verify=verify)
-
-
-def _refuse_ssh(url: str, source: str) -> None:
-    """Raise EngineUnreachableError for ssh.
-
-    The SDK needs a package for ssh that is not installed here, and streams over ssh could not be cut.
-    """
-    if not url.lower().startswith(SSH):
-        return
-    host = format_host(url) or "HOST"
-    raise EngineUnreachableError(
-        f"{SSH} is not supported as an address of the Docker Engine ({source} names {host})",
-        hint="forward its socket: `ssh -nNL /tmp/docker.sock:/var/run/docker.sock HOST`, "
-        "and set engine.url to unix:///tmp/docker.sock",
-        transient=False,
-    )

@@ -4,7 +4,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 import docker
@@ -17,7 +17,11 @@ from hemostat.adapters.docker_engine.answers import MAX_ANSWER_BYTES, read_body
 from hemostat.adapters.docker_engine.failures import SDK_FAILURES, is_forbidden, translate_failure
 from hemostat.adapters.docker_engine.mounted_socket import find_socket_path
 from hemostat.core.redact.address import mask_url
-from hemostat.errors import EngineError
+from hemostat.core.settings.ssh_address import is_ssh, parse_ssh_address
+from hemostat.errors import EngineError, EngineUnreachableError
+
+if TYPE_CHECKING:
+    from hemostat.adapters.docker_engine.ssh_tunnel import SshTunnel
 
 OLDEST_API = "1.41"
 """The API version of Docker 20.10, used where a proxy forbids asking the engine for its own."""
@@ -69,7 +73,10 @@ class ClientPool:
         tls = address.get("tls")
         self.risk = find_risk(self.url, encrypted=tls is not None, verified=tls is None or bool(tls.verify))
         """As of `find_risk`."""
-        self._address = address
+        self._address, self._tunnel = address, None
+        if is_ssh(self.url):
+            self._tunnel, self.shown_url = _make_tunnel(self.url)
+            self._address = {"base_url": self._tunnel.url}
         self._timeout = timeout
         self._version = "auto"
         self._closed = False
@@ -79,7 +86,7 @@ class ClientPool:
     def lend_client(self, doing: str) -> Iterator[docker.APIClient]:
         """Lend a client. Exceptions inside are raised as EngineErrors that name the operation `doing`."""
         with self.translate_errors(doing):
-            _check_socket(self.url, self._timeout)
+            self._reach()
             client = self._take()
             try:
                 yield client
@@ -92,7 +99,16 @@ class ClientPool:
         try:
             yield
         except SDK_FAILURES as error:
-            raise translate_failure(error, doing, self.shown_url) from None
+            failure = translate_failure(error, doing, self.shown_url)
+            if self._tunnel is not None and isinstance(failure, EngineUnreachableError):
+                failure = self._tunnel.explain(failure)
+            raise failure from None
+
+    def _reach(self) -> None:
+        if self._tunnel is None:
+            _check_socket(self.url, self._timeout)
+        else:
+            self._tunnel.open()
 
     def _take(self) -> docker.APIClient:
         try:
@@ -118,11 +134,21 @@ class ClientPool:
             self.close()
 
     def close(self) -> None:
-        """Close idle clients now, and lent clients when they are returned."""
+        """Close idle clients and the tunnel now, and lent clients when they are returned."""
         self._closed = True
+        if self._tunnel is not None:
+            self._tunnel.close()
         with suppress(IndexError):
             while True:
                 self._idle.pop().close()
+
+
+def _make_tunnel(url: str) -> "tuple[SshTunnel, str]":
+    """The tunnel, which is not open yet, and the address in a form that may be shown."""
+    from hemostat.adapters.docker_engine.ssh_tunnel import SshTunnel
+
+    address = parse_ssh_address(url)
+    return SshTunnel(address), str(address)
 
 
 def _check_socket(url: str, timeout: float) -> None:

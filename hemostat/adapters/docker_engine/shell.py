@@ -5,7 +5,13 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from hemostat.core.settings.ssh_address import is_ssh, parse_ssh_address
+from hemostat.errors import EngineUnreachableError
+
+if TYPE_CHECKING:
+    from hemostat.adapters.docker_engine.ssh_tunnel import SshTunnel
 
 CHECK_SECONDS: Final = 10.0
 """Seconds that each command may take that is run before the shell."""
@@ -27,6 +33,8 @@ class DockerShell:
             self._options.append("--tlsverify")
         for option, path in files.items():
             self._options += [option, str(Path(path).expanduser())] if path else []
+        self._url = url
+        self._tunnel: SshTunnel | None = None
         # The docker command refuses an address beside a context.
         self._environment = {
             name: value for name, value in os.environ.items() if not url or name != "DOCKER_CONTEXT"
@@ -39,6 +47,10 @@ class DockerShell:
         """
         if container.startswith("-"):
             return OTHER_CONTAINER_TEXT
+        try:
+            self._open_tunnel()
+        except EngineUnreachableError as error:
+            return str(error)
         known = self._run("inspect", "--type", "container", "--format", IDENTITY_FORMAT, container)
         if isinstance(known, str):
             return known
@@ -46,6 +58,23 @@ class DockerShell:
             return OTHER_CONTAINER_TEXT
         answer = self._run("exec", container, SHELL, "-c", ":")
         return answer if isinstance(answer, str) else ""
+
+    def _open_tunnel(self) -> None:
+        """Reach an engine at another host as HemoStat does. The docker command would ask for a password on
+        the terminal, and needs a docker command at the other host. Raises EngineUnreachableError."""
+        if self._tunnel is None:
+            from hemostat.adapters.docker_engine.address import find_address
+
+            url = str(find_address(self._url or None)["base_url"])
+            if not is_ssh(url):
+                return
+            from hemostat.adapters.docker_engine.ssh_tunnel import SshTunnel
+
+            self._tunnel = SshTunnel(parse_ssh_address(url))
+            self._options = ["--host", self._tunnel.url]
+            for name in ("DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY"):
+                self._environment.pop(name, None)
+        self._tunnel.open()
 
     def _run(self, *arguments: str) -> bytes | str:
         """The output of a docker command, or why it failed."""

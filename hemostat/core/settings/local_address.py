@@ -4,7 +4,6 @@ The name has two addresses on most machines, and clients try ::1 first. Many ser
 alone: then any local user can listen on ::1 at the same port, and would get the passwords and the data.
 """
 
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote
 
@@ -26,6 +25,8 @@ def is_localhost(name: str) -> bool:
 
 def is_loopback(location: str) -> bool:
     """Whether this host, with or without a port, is this machine by an address of its loopback network."""
+    from ipaddress import ip_address  # slow to import, and seldom needed
+
     name = location.rpartition("]")[0].lstrip("[") or location.partition(":")[0]
     try:
         return ip_address(unquote(name)).is_loopback
