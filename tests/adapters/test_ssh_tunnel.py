@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from hemostat.core.model import Connected, Disconnected
 from hemostat.core.settings.ssh_address import SshAddress
 from hemostat.errors import EngineUnreachableError
 from tests.support.engine_fixtures import eventually
-from tests.support.lab.ssh_server import SshServer
+from tests.support.lab.ssh_server import SshServer, is_alive
 from tests.support.rule_proxy import Rule, RuleProxy, stream, told
 
 VERSION = Rule("GET /version", told({"ApiVersion": "1.41", "Version": "20.10.24"}))
@@ -91,13 +91,6 @@ def test_socket_is_of_this_user_alone_and_removed_at_the_end(
         engine.close()
         assert not directory.exists()
     assert not is_alive(server.list_uses()[0])
-
-
-def is_alive(process: int) -> bool:
-    with suppress(ProcessLookupError):
-        os.kill(process, 0)
-        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
-    return False
 
 
 def test_other_forwardings_of_the_configuration_do_not_prevent_the_tunnel(

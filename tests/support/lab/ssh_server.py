@@ -31,6 +31,13 @@ def make_key(path: Path) -> str:
     return path.with_suffix(".pub").read_text()
 
 
+def is_alive(process: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+
+
 class SshServer:
     """Does not run until `start`. `programs`: a directory for PATH, whose `ssh` uses this server's keys and
     appends a line to `uses` at each use. `options` replace those of sshd_config."""
@@ -98,6 +105,10 @@ class SshServer:
     def list_uses(self) -> list[int]:
         """The process ids of all uses of `ssh` so far."""
         return [int(line) for line in self.uses.read_text().split()]
+
+    def list_running(self) -> list[int]:
+        """The process ids of those uses that have not ended."""
+        return [process for process in self.list_uses() if is_alive(process)]
 
     def start(self) -> None:
         if os.geteuid() == 0:
