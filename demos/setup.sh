@@ -144,14 +144,30 @@ provide_redis() {
 # PostgreSQL's programs, which distributions keep off PATH.
 has_postgres() { command -v pg_ctl >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/pg_ctl' >/dev/null; }
 
-# What the tests start or ask besides, in CI and elsewhere alike.
+# Runs a command in which apt installs packages without starting their services.
+without_services() { # command...
+  local policy=/usr/sbin/policy-rc.d
+  if [ -e "$policy" ]; then "$@"; return; fi
+  (
+    trap 'as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+    "$@"
+  )
+}
+
+has_sshd() { command -v sshd >/dev/null || [ -x /usr/sbin/sshd ]; }
+
+# What the tests start or ask besides, in CI and elsewhere alike. The tests start each as they need it.
 provide_test_tools() {
   local missing=() program package
+  has_sshd || missing+=(openssh-server)
   has_postgres || missing+=(postgresql)
   while read -r program package; do
     command -v "$program" >/dev/null || missing+=("$package")
   done <<'TOOLS'
 redis-server redis-server
+ssh openssh-client
 openssl openssl
 promtool prometheus
 docker-compose docker-compose
@@ -161,7 +177,10 @@ ip iproute2
 podman podman
 TOOLS
   if [ ${#missing[@]} -gt 0 ]; then
-    install_packages "for the tests (the distribution may start services of these)" \
+    without_services install_packages "for the tests (their services are not started)" \
       --no-install-recommends "${missing[@]}" || say "tests that need what is missing are skipped, or fail in CI"
+    if [ -d /run/systemd/system ] && [[ " ${missing[*]} " == *" openssh-server "* ]]; then
+      as_root systemctl disable -q ssh.service ssh.socket || :
+    fi
   fi
 }

@@ -3,6 +3,7 @@
 import codecs
 import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -446,3 +447,19 @@ def test_address_of_metrics_with_a_password_is_not_shown():
     with pytest.raises(ConfigError, match="is not host:port") as caught:
         load(environ={}, search=[], flags={"metrics.address": "http://u:geheim@host"})
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"), [("ssh://me@web1:22", "web1"), ("ssh://localhost", ""), ("tcp://web1:2376", "")]
+)
+def test_host_of_an_address_for_ssh_is_the_name_in_events(url, name):
+    loaded = load(flags={"engine.url": url}, environ={}, search=[])
+    assert loaded.settings.host_name == (name or socket.gethostname())
+    named = load(flags={"engine.url": url, "host": "own"}, environ={}, search=[])
+    assert named.settings.host_name == "own"
+
+
+def test_unreadable_address_for_ssh_is_refused_without_its_password():
+    with pytest.raises(ConfigError, match=r"flag: engine\.url: its user is unreadable") as raised:
+        load(flags={"engine.url": "ssh://me:hunter2@h"}, environ={}, search=[])
+    assert "hunter2" not in str(raised.value)

@@ -106,14 +106,15 @@ def test_tunnel_ends_with_a_process_that_is_killed(url: str, server: SshServer) 
         "import sys, time\nfrom hemostat.adapters.docker_engine import DockerEngine\n"
         "engine = DockerEngine.connect(sys.argv[1])\nprint('open', flush=True)\ntime.sleep(600)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code, url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"open\n"
-        assert is_alive(server.list_uses()[0])
-        process.kill()
-    eventually(lambda: not is_alive(server.list_uses()[0]))
+    with tempfile.TemporaryDirectory(prefix="hs-test-", dir="/tmp") as parent:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": parent}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"open\n"
+            assert is_alive(server.list_uses()[0])
+            process.kill()
+        eventually(lambda: not is_alive(server.list_uses()[0]))
 
 
 # --- losses -----------------------------------------------------------------------------------------------

@@ -102,7 +102,11 @@ def _await_roles(environ: dict[str, str]) -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """The process and those that it and they have started. One that ends meanwhile counts as the last."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        children = []
     return [pid, *(each for child in children for each in descendants(int(child)))]
 
 

@@ -64,6 +64,27 @@ def test_failing_check_is_a_finding(error, essential, level):
     assert str(error).partition(":")[0] in check.message
 
 
+@pytest.mark.parametrize(
+    ("changes", "level", "text"),
+    [
+        ({"local": True}, Level.OK, "engine h at unix:///x.sock, on this machine"),
+        ({"local": None}, Level.OK, "no running container shows which"),
+        ({"local": False}, Level.WARNING, "remote; events name this machine"),
+        ({"local": True, "risk": "the connection is not encrypted"}, Level.WARNING, "is not encrypted"),
+    ],
+)
+def test_location_of_the_engine_is_named(changes, level, text):
+    check = checks.check_engine(with_engine(address="unix:///x.sock", **changes))
+    assert check.level is level
+    assert text in check.message
+
+
+def test_remote_engine_with_a_host_of_its_own_is_fine():
+    remote = with_engine(local=False, address="ssh://web1")
+    remote.loaded().settings = Settings(host="web1")
+    assert checks.check_engine(remote).level is Level.OK
+
+
 def test_failed_connection_is_tried_once():
     tries = []
 

@@ -1,6 +1,7 @@
 """Checks of the Docker Engine for `hemostat doctor`."""
 
 import re
+import socket
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
@@ -37,6 +38,10 @@ def check_engine(machine: Machine) -> CheckResult:
     if version.risk:
         hint = "use TLS with engine.ca_file, or ssh://: who controls the engine controls its host"
         return CheckResult(Level.WARNING, f"{summary}; {version.risk}", hint)
+    own = machine.settings.host_name
+    if version.local is False and own == socket.gethostname():
+        hint = f"set host to the engine's name, such as {version.name or 'web1'}"
+        return CheckResult(Level.WARNING, f"{summary}; events name this machine {own} as its host", hint)
     return CheckResult(Level.OK, summary)
 
 
