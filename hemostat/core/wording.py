@@ -171,6 +171,18 @@ TELLING_DETAILS: Final = frozenset(
 JOINED_DETAILS: Final = ("by ", "for another ")
 """Beginnings of details that go on with the reason's text: `paused by ann@h`."""
 
+EVENT_TEXTS: Final[Mapping[str, str]] = {
+    "health_alert": "alert",
+    "remediation_needed": "diagnosis",
+    "false_alarm": "false alarm",
+    "remediation_complete": "outcome",
+    "order": "order",
+    "decision": "decision",
+    "container_stats": "statistics",
+    "heartbeat": "heartbeat",
+}
+"""Types of events in printed lists. Options and JSON have the types themselves."""
+
 DECISION_TEXTS: Final[Mapping[Word, str]] = {
     Word.APPROVED: "{} approved",
     Word.REJECTED: "{} rejected",
@@ -196,6 +208,11 @@ HUNG_TEXTS: Final[Mapping[Kind, str]] = {kind: KIND_TEXTS[kind] for kind in (Kin
 def describe_kind(kind: str) -> str:
     """Return what is wrong in a few words. A kind of another version is its own text."""
     return KIND_TEXTS[Kind(kind)] if kind in KIND_TEXTS else kind.replace("_", " ")
+
+
+def describe_event_type(name: str) -> str:
+    """Return an event's type for people. A type of another version is its own text."""
+    return EVENT_TEXTS.get(name, name.replace("_", " "))
 
 
 def describe_cause(cause: str, kind: Kind | None) -> str:

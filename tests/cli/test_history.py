@@ -75,7 +75,7 @@ def test_empty_store_is_reported(hemostat):
 def test_history_is_printed_in_the_local_time_zone(hemostat, filled):
     assert NOW == 1_795_480_000
     first, *_ = hemostat("history").out.splitlines()
-    assert first == "2026-11-24 09:26:40  web               health_alert          exited with code 1"
+    assert first == "2026-11-24 09:26:40  web               alert        exited with code 1"
 
 
 @pytest.mark.parametrize(

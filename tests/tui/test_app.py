@@ -677,3 +677,15 @@ def test_report_is_offered_only_with_an_event_store():
         assert app.screen.check_action("report", ())
 
     play(script)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30)])
+def test_message_leaves_status_and_keys_readable(size):
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "✓ responder") and says(app, "events"))
+        lines = screen(app)[-2:]
+        app.notify("the order was sent " * 8, title="ordered")
+        await until(pilot, lambda: says(app, "the order was sent"))
+        assert screen(app)[-2:] == lines
+
+    play(script, size=size)

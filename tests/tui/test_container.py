@@ -9,10 +9,11 @@ from rich.cells import cell_len
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun
+from hemostat.core.ledger.controls import Pause
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import EngineUnreachableError, NoSuchContainerError
 from hemostat.events import Container as Ref
-from hemostat.events import State
+from hemostat.events import Outcome, Reason, State
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.render import container as container_words
@@ -26,6 +27,7 @@ from tests.support.samples import NOW, WEB, alert, complete, event, stats
 from tests.tui import scenes
 from tests.tui.scenes import MIB, kept
 from tests.tui.snapshots import compare, utc
+from tests.tui.standing import CLEAR, host
 
 __all__ = ["utc"]
 
@@ -64,14 +66,16 @@ def engine(monkeypatch):
     return Engine()
 
 
-def play(script, engine=None, bus=None, *, clock=None, size=(80, 24), place=("h", "web")) -> None:
+def play(
+    script, engine=None, bus=None, *, clock=None, size=(80, 24), place=("h", "web"), safety=None
+) -> None:
     clock = clock or FakeClock(NOW + 10)
     bus = scenes.bus(clock) if bus is None else bus
     opened = None if engine is None else (lambda: engine)
 
     async def run() -> None:
         evidence = lambda incident: [kept()] if incident == "i1" else []  # noqa: E731
-        app = Dashboard(DashboardContext(bus, clock, evidence=evidence, engine=opened))
+        app = Dashboard(DashboardContext(bus, clock, evidence=evidence, engine=opened, safety=safety))
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: app.model.state.log)
             app.push_screen(ContainerScreen(app.model, *place))
@@ -413,3 +417,23 @@ def test_match_is_highlighted_on_its_rows():
 def test_empty_details_are_left_out():
     assert container_words.draw_inspection(None, None, 80) == []
     assert msgspec.structs.asdict(ContainerDetails())["checks"] == ()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30)])
+def test_protection_pauses_and_incident_are_on_the_first_screen(engine, size):
+    clock = FakeClock(NOW + 10)
+    bus = scenes.bus(clock)
+    guarded = Ref(id="c3", name="guarded", labels={"hemostat.protect": "true"})
+    refused = complete(container=guarded, outcome=Outcome.REFUSED, reason=Reason.PROTECTED)
+    bus.publish([event(alert(container=guarded), 8.0, incident="i7"), event(refused, 8.1, incident="i7")])
+    down = State(status="exited", exit_code=3)
+    bus.publish_live([event(stats(container=guarded, state=down), 9.0)], ttl=60)
+    pause = Pause(by="ann@h", at=NOW, until=NOW + 600)
+    limits = {"guarded": msgspec.structs.replace(CLEAR, pause=pause)}
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "protected, HemoStat never touches it"))
+        await until(pilot, lambda: says(app, "guarded paused by ann@h for another 9 min"))
+        assert says(app, "not restarted: it is protected: exited; next: nothing: it is")
+
+    play(script, engine, bus, clock=clock, size=size, place=("h", "guarded"), safety=lambda _: host(limits))

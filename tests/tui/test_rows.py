@@ -4,13 +4,13 @@ import msgspec
 import pytest
 
 from hemostat.core.evidence.snapshot import MetricPoint
-from hemostat.events import Container, Outcome, Reason, Word
+from hemostat.events import Container, Outcome, Phase, Reason, Word
 from hemostat.events import State as Condition
 from hemostat.tui.data.state import TRAIL_SECONDS, DashboardState, FeedUpdate, apply_update
 from hemostat.tui.render.text import BAD, BUSY, FAINT
 from hemostat.tui.table import sorting
 from hemostat.tui.table.columns import COLUMNS, draw_line, find_idle, find_pointless, format_uptime, lay_out
-from hemostat.tui.table.rows import filter_rows, find_unrecalled, update_rows
+from hemostat.tui.table.rows import FAULTY, ILL, filter_rows, find_unrecalled, update_rows
 from tests.support.samples import NOW, alert, complete, decided, event, stats
 from tests.tui.standing import standing
 
@@ -329,3 +329,21 @@ def test_line_fills_its_width_with_any_columns(width):
 )
 def test_order_of_the_rows_is_named(sort, reverse, order):
     assert sorting.describe_order(sort, reverse=reverse) == order
+
+
+def test_closed_incident_of_a_failing_container_says_who_closed_it():
+    closing = event(decided(what=Word.CLOSED, by="ann@h"), 1.0, incident="i8")
+    row = next(each for each in rows(shown(*REFUSED, closing)) if each.name == "console-kept")
+    assert row.incident == "closed by ann@h: exited"
+    assert COLUMNS["state"].cell(row, 12, NOW) == ("✗ exited 3", BAD)
+    assert (row.fault, row.rank) == (True, FAULTY)
+    again = event(alert(container=box("console-kept"), occurrence=2), 2.0, incident="i8")
+    (row,) = rows(apply_update(shown(*REFUSED, closing), FeedUpdate((again,)), NOW + 3))
+    assert (row.incident, row.rank) == ("exited", ILL)
+
+
+def test_closed_incident_is_not_named_after_its_failure_has_ended():
+    closing = event(decided(what=Word.CLOSED, by="ann@h"), 1.0, incident="i8")
+    over = event(alert(container=box("console-kept"), phase=Phase.CLEARED), 2.0, incident="i8")
+    (row,) = rows(shown(*REFUSED, closing, over))
+    assert (row.incident, row.is_closed) == ("", False)

@@ -2,6 +2,11 @@
 
 import msgspec
 
+from hemostat.cli.status.status_tables import format_headline
+from hemostat.core.history.status import build_status
+from hemostat.core.history.waiting_list import count_unacknowledged, list_waiting
+from hemostat.events import Outcome, Word
+from hemostat.streams import ROLES_BY_NAME
 from hemostat.tui.data.state import (
     LARGE_LAG_EVENTS,
     MAX_LOG_EVENTS,
@@ -13,9 +18,12 @@ from hemostat.tui.data.state import (
     build_role_status,
     describe_silence,
     drop_brief_lags,
+    list_open_incidents,
+    list_waiting_items,
     select_events,
 )
-from tests.support.samples import ALL, NOW, alert, complete, event, heartbeat, stats
+from tests.support.approvals import PENDING_APPROVAL
+from tests.support.samples import ALL, NOW, alert, complete, decided, event, heartbeat, needed, stats
 
 OPENED = DashboardState(heard=NOW)
 
@@ -107,3 +115,37 @@ def test_log_can_be_limited_to_one_container():
     other = msgspec.structs.replace(alert().container, name="other")
     mine, others = event(alert(), 1.0), event(alert(container=other), 2.0)
     assert select_events((mine, others), "h", "other") == [others]
+
+
+def test_dashboard_status_and_waiting_list_count_alike():
+    beats = [event(heartbeat(name), 4.0) for name in ROLES_BY_NAME if name != "analyzer"]
+    events = [
+        event(alert(), 1.0, incident="acting"),
+        event(needed(), 1.1, incident="acting"),
+        event(alert(), 1.0, incident="left"),
+        event(complete(outcome=Outcome.ESCALATED), 1.1, incident="left"),
+        event(alert(), 1.0, incident="taken"),
+        event(complete(outcome=Outcome.FAILED), 1.1, incident="taken"),
+        event(decided(what=Word.ACKNOWLEDGED, by="ann"), 1.2, incident="taken"),
+        event(alert(), 1.0, incident="asked"),
+        event(complete(outcome=Outcome.AWAITING_APPROVAL), 1.1, incident="asked"),
+        event(alert(), 1.0, incident="closed"),
+        event(decided(what=Word.CLOSED, by="ann"), 1.2, incident="closed"),
+    ]
+    approval = msgspec.structs.replace(PENDING_APPROVAL, incident="asked", until=NOW + 900)
+    status = build_status(beats, (), events, expected=tuple(ROLES_BY_NAME), now=NOW + 5)
+    commands = {role.name: role.command for role in ROLES_BY_NAME.values()}
+    listed = list_waiting(status, [approval], commands=commands, dead_letters=None, now=NOW + 5)
+    state = after(*beats, *events)
+    assert len(list_open_incidents(state)) == len(status.incidents) == 4
+    counts = [
+        count_unacknowledged(items)
+        for items in (
+            listed,
+            list_waiting_items(state, NOW + 5),
+            list_waiting_items(state, NOW + 5, [approval]),
+        )
+    ]
+    assert counts == [3, 3, 3]
+    assert f"{len(status.incidents)} open incidents" in format_headline(status, counts[0])
+    assert "3 wait for you" in format_headline(status, counts[0])

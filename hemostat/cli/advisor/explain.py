@@ -73,6 +73,8 @@ def explain(
 
 
 def format_incident(incident_log: "IncidentLog") -> Iterator[str]:
+    """The steps of the incident, with their reasons, and the next step."""
+    from hemostat.core.history.next_steps import describe_next_step
     from hemostat.core.history.timeline import (
         TimelineStage,
         build_timeline,
@@ -92,6 +94,7 @@ def format_incident(incident_log: "IncidentLog") -> Iterator[str]:
         yield f"{'' if step.time == told_at else moment:<21}{analysis.format_row(*first)}"
         yield from (f"{'':21}{analysis.format_row(*each)}" for each in rest)
         told_at = step.time
+    yield f"{'':<21}{analysis.format_row('next', describe_next_step(timeline))}"
 
 
 def _write_events(incident_log: "IncidentLog") -> None:

@@ -16,6 +16,7 @@ from hemostat.cli.output.terminal import write_json
 from hemostat.core.history.event_row import EventPosition, EventRow
 from hemostat.core.history.sentences import format_event_line
 from hemostat.core.text import escape_controls
+from hemostat.core.wording import describe_event_type
 from hemostat.errors import DecodeError, UsageError
 from hemostat.events import DURABLE, Epoch
 
@@ -115,9 +116,9 @@ def _tell_next(lines: int, cursor: EventPosition, *, is_first: bool) -> None:
 
 def _write_lines(rows: Iterable[EventRow]) -> None:
     for row in rows:
-        subject = row.container or row.host
+        subject, kind = row.container or row.host, describe_event_type(row.type)
         click.echo(
-            escape_controls(f"{format_local(row.time)}  {subject:<16}  {row.type:<20}  {_format_text(row)}")
+            escape_controls(f"{format_local(row.time)}  {subject:<16}  {kind:<11}  {_format_text(row)}")
         )
 
 

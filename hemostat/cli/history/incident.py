@@ -240,8 +240,7 @@ def format_timeline(
         for label, text in () if diagnosis is None else list(explain_diagnosis(diagnosis, timeline.kind))[1:]:
             yield f"{'':51}{label}: {text}"
     yield from ("", format_spans(timeline))
-    if progress or timeline.seconds is None:
-        yield f"next: {progress or describe_next_step(timeline)}"
+    yield f"next: {progress or describe_next_step(timeline)}"
     for snapshot in snapshots:
         yield from ("", f"evidence saved at {format_local(snapshot.time)}: {format_heading(snapshot)}")
         for title, rows in build_sections(snapshot, format_local):

@@ -17,6 +17,7 @@ from hemostat.cli.output.terminal import fold_line, write_json
 from hemostat.core.history.incident_log import find_subject
 from hemostat.core.history.sentences import format_event_line
 from hemostat.core.text import escape_controls
+from hemostat.core.wording import describe_event_type
 from hemostat.errors import BusError
 from hemostat.events import DURABLE, TYPES, ContainerStats, Decided, Event, Heartbeat
 from hemostat.terminal import is_reader_gone
@@ -167,10 +168,10 @@ def name_subject(event: Event) -> str:
 
 
 def _write_line(event: Event) -> None:
-    _write_columns(event.time, name_subject(event), event.type, format_event_line(event))
+    _write_columns(event.time, name_subject(event), describe_event_type(event.type), format_event_line(event))
 
 
 def _write_columns(at: float, subject: str, kind: str, text: str) -> None:
     moment = datetime.fromtimestamp(at).astimezone()
-    line = escape_controls(f"{moment:%Y-%m-%d %H:%M:%S}  {subject:<16}  {kind:<20}  {text}")
+    line = escape_controls(f"{moment:%Y-%m-%d %H:%M:%S}  {subject:<16}  {kind:<11}  {text}")
     click.echo(fold_line(line, sys.stdout, indent=TIME_WIDTH))

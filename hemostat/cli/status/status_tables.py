@@ -122,7 +122,7 @@ def _make_container_row(each: ContainerState, several: bool) -> Row:
         state,
         cpu + cpu_limit,
         memory + memory_limit,
-        ", ".join(map(describe_kind, each.incidents)),
+        ", ".join(map(describe_kind, each.incidents)) or (each.closed_by and f"closed by {each.closed_by}"),
     )
     return Row(cells, fault=each.fault)
 

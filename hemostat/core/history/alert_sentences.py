@@ -15,7 +15,7 @@ FACT_TEXTS: Final[Mapping[str, str]] = {
     "given_up": "Docker has given up restarting it",
     "taken_down": "a restart by HemoStat stopped it and could not start it",
     "cannot_run": "the check cannot run in it",
-    "never_passed": "the check has never passed",
+    "never_passed": "the check has not passed since the container started",
     "never_reached": "no probe has ever reached it",
     "after_oom_kill": "{} after the kernel killed a process for memory",
     "engine_says": "Docker says: {}",

@@ -1,6 +1,6 @@
 """The state of an incident in a few words, for columns: `exited, would restart`."""
 
-from hemostat.core.history.incident_log import SETTLED_STATUSES, IncidentLog
+from hemostat.core.history.incident_log import SETTLED_STATUSES, IncidentLog, find_closer
 from hemostat.core.history.sentences import HOST_BUSY, STORM, get_root
 from hemostat.core.wording import (
     ACTION_WORDS,
@@ -18,6 +18,11 @@ def describe_incident(incident_log: IncidentLog, progress: str = "") -> str:
     """
     state = progress if progress and incident_log.status == "acting" else describe_state(incident_log)
     return ": ".join(filter(None, (state, describe_kind(incident_log.kind))))
+
+
+def describe_closed(incident_log: IncidentLog) -> str:
+    """Who closed the incident, and what is wrong: `closed by ann@h: exited`."""
+    return f"closed by {find_closer(incident_log)}: {describe_kind(incident_log.kind)}"
 
 
 def describe_state(incident_log: IncidentLog) -> str:

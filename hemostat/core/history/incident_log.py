@@ -111,6 +111,21 @@ def is_incident_decision(event: Event) -> bool:
     return isinstance(event.data, Decided) and event.data.what in {Word.ACKNOWLEDGED, Word.CLOSED}
 
 
+def find_closer(incident_log: IncidentLog) -> str:
+    """Return who closed the incident while its failure lasts; empty if the incident is open or its failure is
+    over."""
+    if incident_log.status != "closed" or incident_log.kind is Kind.ORDERED:
+        return ""
+    closer = ""
+    for step in incident_log.steps:
+        match step.data:
+            case Decided(what=Word.CLOSED, by=by):
+                closer = by
+            case HealthAlert(phase=Phase.CLEARED):
+                closer = ""
+    return closer
+
+
 def _find_acknowledgement(
     event: Event, before: Acknowledgement | None, *, ended: bool
 ) -> Acknowledgement | None:

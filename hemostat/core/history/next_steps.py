@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import SETTLED_STATUSES
+from hemostat.core.history.incident_log import LEFT_TO_PEOPLE, SETTLED_STATUSES
 from hemostat.core.history.timeline import IncidentTimeline, TimelineStage, find_last_occurrence
 from hemostat.core.remediation.ladder import find_following_action, find_next_rung
 from hemostat.core.wording import ACTION_WORDS, OVER_TO_YOU, describe_status
@@ -22,6 +22,8 @@ from hemostat.events import (
     Word,
 )
 
+NEXT_STATE: Final = "next"
+
 
 class LadderRung(msgspec.Struct, frozen=True):
     """`state` is an outcome, or `requested`, `under way`, `next`."""
@@ -31,7 +33,10 @@ class LadderRung(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        return f"{ACTION_WORDS[self.action].name}: {describe_status(self.state)}"
+        state = describe_status(self.state)
+        if self.action is Action.NONE and self.state != NEXT_STATE:
+            return OVER_TO_YOU if self.state in LEFT_TO_PEOPLE else state
+        return f"{ACTION_WORDS[self.action].name}: {state}"
 
 
 def build_ladder(timeline: IncidentTimeline) -> tuple[LadderRung, ...]:
@@ -65,17 +70,21 @@ def _list_following_rungs(action: Action | None, kind: Kind) -> Iterator[LadderR
     listed_actions: set[Action] = set()
     while action is not None and action not in listed_actions:
         listed_actions.add(action)
-        yield LadderRung(action, "next")
+        yield LadderRung(action, NEXT_STATE)
         action = find_next_rung(action, kind)
 
 
 WAITING_OUTCOMES: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
 
+DIAGNOSIS_FOLLOWS: Final = "the analyzer diagnoses it, then the responder decides what to do"
 INVESTIGATE: Final = (
     f"{OVER_TO_YOU}: read its log (L). Repaired? restart it (R, hemostat order restart), "
     "and close the incident (c, hemostat close)"
 )
-NO_BUDGET: Final = f"none before then. {OVER_TO_YOU.capitalize()}: remove the cause, or R restarts it now"
+CLOSE_IT: Final = f"{OVER_TO_YOU.capitalize()}: repair it, then close the incident (c, hemostat close)"
+RESTART_IT: Final = f"{OVER_TO_YOU.capitalize()}: restart it (R, hemostat order restart), or close it (c)"
+NO_BUDGET: Final = f"nothing before then. {OVER_TO_YOU.capitalize()}: remove the cause, or R restarts it now"
+SETTLED_TEXTS: Final = {"closed": "nothing: a person closed it; another failure opens it again"}
 NEXT_STEP_TEXTS: Final = {
     Reason.ROOT_ELSEWHERE: "it is diagnosed again when that is over",
     Reason.MIN_HEALTHY: "it goes on when enough replicas are healthy",
@@ -83,20 +92,22 @@ NEXT_STEP_TEXTS: Final = {
     Reason.NEEDS_PERSON: INVESTIGATE,
     Reason.GIVEN_UP: INVESTIGATE,
     Reason.NOT_VIABLE: f"{OVER_TO_YOU}: provide what its start needs, or recreate it",
-    Reason.DRY_RUN: "none: a dry run takes no action; the mode auto would",
-    Reason.PROTECTED: f"none: it is protected; {OVER_TO_YOU}",
-    Reason.NOT_ALLOWED: f"none: this action is not allowed for it; {OVER_TO_YOU}",
+    Reason.DRY_RUN: "nothing: a dry run takes no action; the mode auto would",
+    Reason.PROTECTED: f"nothing: it is protected, so HemoStat never touches it. {CLOSE_IT}",
+    Reason.NOT_ALLOWED: f"nothing: this action is not allowed for it. {CLOSE_IT}",
     Reason.BUDGET_SPENT: NO_BUDGET,
     Reason.COOLDOWN: NO_BUDGET,
-    Reason.BREAKER_OPEN: "none before then. Repaired? close the breaker (B, hemostat reset)",
-    Reason.REJECTED: "none: an operator rejected it",
+    Reason.BREAKER_OPEN: "nothing before then. Repaired? close the breaker (B, hemostat reset)",
+    Reason.REJECTED: f"nothing: an operator rejected it. {RESTART_IT}",
+    Reason.NO_ANSWER: f"nothing: the question was not answered in time. {RESTART_IT}",
+    Reason.EXPIRED: f"nothing: the failure is too old for an action. {RESTART_IT}",
 }
 
 
 def describe_next_step(timeline: IncidentTimeline) -> str:
     """What happens next, as text."""
     if timeline.status in SETTLED_STATUSES:
-        return "none: another failure raises a new alert"
+        return SETTLED_TEXTS.get(timeline.status, "nothing: it is over; another failure raises a new alert")
     is_pending = timeline.status == Outcome.AWAITING_APPROVAL
     own_steps = (
         each
@@ -105,7 +116,7 @@ def describe_next_step(timeline: IncidentTimeline) -> str:
     )
     step = next(own_steps, None)
     if step is None:
-        return "a diagnosis"
+        return DIAGNOSIS_FOLLOWS
     match step.event.data:
         case RemediationNeeded(action=action):
             return (
@@ -117,7 +128,7 @@ def describe_next_step(timeline: IncidentTimeline) -> str:
             return _STAGE_TEXTS.get(step.stage) or _describe_after(completion)
         case Order(action=action) | Decided(what=Word.APPROVED, action=action):
             return f"the responder decides whether to {ACTION_WORDS[action].order}"
-    return "a diagnosis" if not isinstance(step.event.data, Decided) else NEXT_STEP_TEXTS[Reason.REJECTED]
+    return DIAGNOSIS_FOLLOWS if not isinstance(step.event.data, Decided) else NEXT_STEP_TEXTS[Reason.REJECTED]
 
 
 def _is_answer(decision: Decided) -> bool:
@@ -142,7 +153,7 @@ def _describe_after(completion: RemediationComplete) -> str:
         return f"then HemoStat tries to {ACTION_WORDS[following].order}"
     if completion.outcome is Outcome.FAILED and completion.reason is not Reason.GIVEN_UP:
         return "it exited again: a new alert follows"
-    return NEXT_STEP_TEXTS.get(completion.reason, "none until the next alert")
+    return NEXT_STEP_TEXTS.get(completion.reason, "nothing until the next alert")
 
 
 def _name_resume(completion: RemediationComplete) -> str:
@@ -155,7 +166,7 @@ def _name_resume(completion: RemediationComplete) -> str:
 def _describe_after_order(completion: RemediationComplete) -> str:
     """An order that was refused or failed is over: HemoStat does not try it again."""
     if completion.reason is Reason.PAUSED:
-        return f"none: run {_name_resume(completion)}, then order it again"
+        return f"nothing: run {_name_resume(completion)}, then order it again"
     if completion.reason in {Reason.APPROVAL, Reason.REJECTED}:
         return NEXT_STEP_TEXTS[completion.reason]
-    return "none: an order is tried once"
+    return "nothing: an order is tried once"

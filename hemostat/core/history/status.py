@@ -5,7 +5,12 @@ from typing import Annotated, Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import IncidentLog, build_incident_logs, is_acknowledgement
+from hemostat.core.history.incident_log import (
+    IncidentLog,
+    build_incident_logs,
+    find_closer,
+    is_acknowledgement,
+)
 from hemostat.core.history.progress import find_progress
 from hemostat.core.history.sentences import format_event_line
 from hemostat.core.labels.mistakes import find_mistakes
@@ -70,6 +75,8 @@ class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
     """Unusable labels, as text. Such a container is not acted on without a person."""
     exit_code: int | None = None
     """Exit code of an exited container."""
+    closed_by: str = ""
+    """Who closed its last incident while the failure lasts; empty while an incident is open."""
 
 
 class IncidentStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,13 +148,17 @@ def build_status(
         _build_role_state(event, event.data, now) for event in heartbeats if isinstance(event.data, Heartbeat)
     ]
     alive = {role.role for role in roles}
-    incidents = describe_open_incidents(build_incident_logs(history), now, stats=stats, safety=safety)
+    incident_logs = build_incident_logs(history)
+    incidents = describe_open_incidents(incident_logs, now, stats=stats, safety=safety)
+    closers = {
+        (each.host, each.container.name): closer for each in incident_logs if (closer := find_closer(each))
+    }
     troubles: dict[tuple[str, str], tuple[str, ...]] = {}
     for each in incidents:
         container_key = (each.host, each.container)
         troubles[container_key] = (*troubles.get(container_key, ()), each.kind)
     containers = [
-        _build_container_state(event, event.data, troubles)
+        _build_container_state(event, event.data, troubles, closers)
         for event in stats
         if isinstance(event.data, ContainerStats)
     ]
@@ -266,11 +277,15 @@ def _build_incident_status(incident_log: IncidentLog, now: float, progress: str)
 
 
 def _build_container_state(
-    event: Event, stats: ContainerStats, troubles: Mapping[tuple[str, str], tuple[str, ...]]
+    event: Event,
+    stats: ContainerStats,
+    troubles: Mapping[tuple[str, str], tuple[str, ...]],
+    closers: Mapping[tuple[str, str], str],
 ) -> ContainerState:
     name, state = stats.container.name, stats.state
     incidents = troubles.get((event.host, name), ())
     unwell = state.health == "unhealthy" or state.status in {"restarting", "dead"}
+    closed_by = "" if incidents else closers.get((event.host, name), "")
     return ContainerState(
         host=event.host,
         name=name,
@@ -282,7 +297,8 @@ def _build_container_state(
         memory_limit=stats.memory_limit,
         restarts=state.restart_count,
         incidents=incidents,
-        fault=unwell or bool(incidents),
+        fault=unwell or bool(incidents) or (bool(closed_by) and state.status != "running"),
         label_mistakes=tuple(map(str, find_mistakes(stats.container.labels))),
         exit_code=state.exit_code if state.status == "exited" else None,
+        closed_by=closed_by,
     )

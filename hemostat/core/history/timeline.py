@@ -144,13 +144,14 @@ def select_known_snapshots(
 
 
 def measure_spans(timeline: IncidentTimeline) -> dict[str, float]:
-    """Seconds that the last occurrence took, by what they were spent on. Steps after its end and decisions of
-    people about the incident are left out."""
+    """Seconds that the last occurrence took, by what they were spent on. Steps after its end, decisions of
+    people about the incident and alerts during an action are left out."""
     steps = find_last_occurrence(timeline)
     spans: dict[str, float] = {}
     before = steps[0].event.data.since if steps and isinstance(steps[0].event.data, HealthAlert) else None
-    for step in steps:
-        if is_incident_decision(step.event):
+    during_action = _find_steps_during_actions(steps)
+    for number, step in enumerate(steps):
+        if is_incident_decision(step.event) or number in during_action:
             continue
         spent = SPAN_NAMES[step.stage]
         if before is not None:
@@ -162,9 +163,29 @@ def measure_spans(timeline: IncidentTimeline) -> dict[str, float]:
 
 
 def find_last_occurrence(timeline: IncidentTimeline) -> Sequence[TimelineStep]:
-    """The steps since the last alert."""
-    raised = [number for number, step in enumerate(timeline.steps) if step.stage is TimelineStage.ALERT]
+    """The steps since the last alert. An alert during an action belongs to the occurrence that the action is
+    against."""
+    during_action = _find_steps_during_actions(timeline.steps)
+    raised = [
+        number
+        for number, step in enumerate(timeline.steps)
+        if step.stage is TimelineStage.ALERT and number not in during_action
+    ]
     return timeline.steps[raised[-1] :] if raised else timeline.steps
+
+
+def _find_steps_during_actions(steps: Sequence[TimelineStep]) -> set[int]:
+    """The positions of the steps that lie between an action and its outcome and belong to neither."""
+    during_action: set[int] = set()
+    attempt = ""
+    for number, step in enumerate(steps):
+        if step.stage in _STAGE_STATUSES:
+            attempt = step.event.id
+        elif step.event.id == attempt:
+            attempt = ""
+        elif attempt:
+            during_action.add(number)
+    return during_action
 
 
 def get_diagnosis(event: Event) -> Diagnosis | None:
@@ -225,9 +246,13 @@ _STAGE_STATUSES: Final = {TimelineStage.ACTION: "acting", TimelineStage.VERIFICA
 
 
 def _list_entries(incident_log: IncidentLog) -> Iterator[tuple[TimelineStage, float, str, Event]]:
-    requested_at = incident_log.since
-    for event in {each.id: each for each in incident_log.steps}.values():
-        requested_at = event.time if isinstance(event.data, RemediationNeeded) else requested_at
+    events = {each.id: each for each in incident_log.steps}
+    last_request_at = incident_log.since
+    for event in events.values():
+        last_request_at = event.time if isinstance(event.data, RemediationNeeded) else last_request_at
+        # Another alert and its request may lie between a request and the outcome of its action.
+        request = events.get(event.cause or "")
+        requested_at = last_request_at if request is None else request.time
         for stage, time, text in _describe_event(event, requested_at):
             yield stage, time, text, event
 

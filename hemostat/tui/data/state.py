@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.evidence.snapshot import MetricPoint
-from hemostat.core.history.incident_log import IncidentLog, build_incident_logs, find_subject
+from hemostat.core.history.incident_log import IncidentLog, build_incident_logs, find_closer, find_subject
 from hemostat.core.history.status import (
     SystemStatus,
     build_status,
@@ -80,7 +80,8 @@ class DashboardState(msgspec.Struct, frozen=True, kw_only=True):
 
     `heard` is the time of the newest event, or when the dashboard opened (epoch seconds). `unwell` are the
     open incidents, by host and container name. `safety` is by host, if known. `behind` is since when (epoch
-    seconds) every heartbeat has reported a lag, by the role's source.
+    seconds) every heartbeat has reported a lag, by the role's source. `closed` are the incidents that a
+    person has closed while their failure lasts.
     """
 
     heard: float
@@ -90,8 +91,13 @@ class DashboardState(msgspec.Struct, frozen=True, kw_only=True):
     roles: dict[str, Event] = {}
     log: tuple[Event, ...] = ()
     unwell: dict[tuple[str, str], tuple[IncidentLog, ...]] = {}
+    closed: dict[tuple[str, str], tuple[IncidentLog, ...]] = {}
     safety: Mapping[str, HostLimitStatus] = {}
     behind: Mapping[str, float] = {}
+
+
+IncidentsByPlace = dict[tuple[str, str], tuple[IncidentLog, ...]]
+"""Incidents by host and container name."""
 
 
 def apply_update(state: DashboardState, update: FeedUpdate, now: float) -> DashboardState:
@@ -120,7 +126,7 @@ def apply_update(state: DashboardState, update: FeedUpdate, now: float) -> Dashb
     for key, points in update.past.items():
         if key in trails:
             trails[key] = _prepend_points(trails[key], points)
-    log, unwell = _extend_log(state, fresh)
+    log, unwell, closed = _extend_log(state, fresh)
     roles = _select_current([*state.roles.values(), *beats]) if beats else state.roles
     return DashboardState(
         heard=newest,
@@ -130,6 +136,7 @@ def apply_update(state: DashboardState, update: FeedUpdate, now: float) -> Dashb
         roles=roles,
         log=log,
         unwell=unwell,
+        closed=closed,
         safety=state.safety if update.safety is None else update.safety,
         behind={
             source: state.behind.get(source, event.time)
@@ -141,19 +148,23 @@ def apply_update(state: DashboardState, update: FeedUpdate, now: float) -> Dashb
 
 def _extend_log(
     state: DashboardState, fresh: Sequence[Event]
-) -> tuple[tuple[Event, ...], dict[tuple[str, str], tuple[IncidentLog, ...]]]:
-    """The log with the new events, and the open incidents in it."""
+) -> tuple[tuple[Event, ...], IncidentsByPlace, IncidentsByPlace]:
+    """The log with the new events, the open incidents in it, and those that were closed while their failure
+    lasts."""
     log = {event.id: event for event in state.log}
     if all(event.id in log for event in fresh):
-        return state.log, state.unwell
+        return state.log, state.unwell, state.closed
     log |= {event.id: event for event in fresh}
     ordered = tuple(sorted(log.values(), key=lambda event: (event.time, event.id))[-MAX_LOG_EVENTS:])
-    unwell: dict[tuple[str, str], tuple[IncidentLog, ...]] = {}
+    unwell: IncidentsByPlace = {}
+    closed: IncidentsByPlace = {}
     for incident_log in build_incident_logs(ordered):
+        key = incident_log.host, incident_log.container.name
         if incident_log.is_open:
-            key = incident_log.host, incident_log.container.name
             unwell[key] = (*unwell.get(key, ()), incident_log)
-    return ordered, unwell
+        elif find_closer(incident_log):
+            closed[key] = (*closed.get(key, ()), incident_log)
+    return ordered, unwell, closed
 
 
 def _add_point(trail: MetricTrail | None, point: MetricPoint) -> MetricTrail:

@@ -9,14 +9,18 @@ from rich.text import Text
 
 from hemostat.core.evidence.render import list_creation_settings
 from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun, MetricPoint
-from hemostat.core.history.incident_log import SETTLED_STATUSES, find_subject
-from hemostat.core.history.timeline import IncidentTimeline, TimelineStage
+from hemostat.core.history.brief import describe_closed, describe_incident
+from hemostat.core.history.incident_log import SETTLED_STATUSES, IncidentLog, find_closer, find_subject
+from hemostat.core.history.next_steps import describe_next_step
+from hemostat.core.history.timeline import IncidentTimeline, TimelineStage, build_timeline
+from hemostat.core.labels.mistakes import explain_protection, find_mistakes
+from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.units import show_duration
 from hemostat.core.wording import describe_kind, describe_status
-from hemostat.events import ContainerStats, Event, State
+from hemostat.events import Container, ContainerStats, Event, State
 from hemostat.tui.data.state import select_events
 from hemostat.tui.render import charts, limits
 from hemostat.tui.render.charts import ChartLimits
@@ -82,6 +86,32 @@ def draw_facts(stats: ContainerStats | None, bounds: str, width: int) -> Text:
     line = Text.assemble((label, style), f"  {clean_text('  '.join(filter(None, parts)))}")
     line.truncate(width, overflow="ellipsis")
     return line
+
+
+def draw_notes(
+    container: Container | None,
+    pauses: Sequence[limits.NamedPause],
+    incident_logs: Sequence[IncidentLog],
+    now: float,
+    width: int,
+) -> list[Text]:
+    """What keeps HemoStat from acting on the container, and its open incidents with their next step, a line
+    each. `pauses`: all that are in force. `incident_logs`: those of the container that are open, or closed
+    while their failure lasts."""
+    notes: list[tuple[str, str]] = []
+    if container is not None:
+        why = explain_protection(container.labels)
+        notes += [(f"‖ protected, HemoStat never touches it: {why}", BUSY)] if why else []
+        mistakes = [] if why else find_mistakes(container.labels)
+        notes += [(f"! {each}; actions need an approval", BAD) for each in mistakes[:1]]
+        own = [each for each in pauses if each[0] in {ALL_CONTAINERS, container.name}]
+        notes += [(f"‖ {each}", BUSY) for each in limits.describe_all_pauses(own, now)]
+    for each in incident_logs:
+        is_closed = bool(find_closer(each))
+        what = describe_closed(each) if is_closed else describe_incident(each)
+        next_step = describe_next_step(build_timeline(each))
+        notes.append((f"✗ {what}; next: {next_step}", FAINT if is_closed else BAD))
+    return [Text(fit(text, width).rstrip(), style) for text, style in notes]
 
 
 def describe_limit_status(overviews: Mapping[str, HostLimitStatus], key: Place, now: float) -> str:

@@ -95,6 +95,12 @@ def draw_lead(content: IncidentContent, width: int) -> Text:
     return Text(fit(f"{at}{took}; {format_spans(then)}", width), "bold")
 
 
+def draw_next(content: IncidentContent, progress: str, width: int) -> Text:
+    """The next step, wrapped. `progress`: what an action under way waits for."""
+    text = progress or describe_next_step(content.timeline_so_far)
+    return Text("\n").join(draw_row("next", text, width))
+
+
 def draw_steps(content: IncidentContent, width: int) -> list[Text]:
     """The timeline. Steps after the selected one are shown without content."""
     return [
@@ -137,7 +143,7 @@ def _choose_glyph(step: TimelineStep) -> tuple[str, str]:
 def draw_reasons(
     content: IncidentContent, lately: int | None, width: int, *, bounds: str = "", room: int = 0
 ) -> list[Text]:
-    """The next step and the reasons.
+    """The actions and the reasons.
 
     `lately`: the container's actions in the hour before, None if not shown. `bounds`: the current limit
     status. `room`: cells of the timeline; a step's text that does not fit there is completed here.
@@ -152,10 +158,9 @@ def _draw_reasons(
     if cell_len(step.text) > step_room:
         yield draw_heading(f"{step.stage}, {format_clock(step.time)}", width)
         yield from draw_paragraph([step.text], width, _choose_glyph(step)[1])
-    yield draw_heading("actions and next step", width)
+    yield draw_heading("actions", width)
     for number, rung in enumerate(build_ladder(then)):
         yield from draw_row("ladder" if number == 0 else "", f"{number + 1}. {rung.text}", width)
-    yield from draw_row("next", describe_next_step(then), width)
     if lately is not None:
         actions_text = "1 action" if lately == 1 else f"{lately or 'no'} actions"
         yield from draw_row("budget", f"{actions_text} on this container in the hour up to this step", width)

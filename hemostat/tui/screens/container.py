@@ -22,6 +22,7 @@ from hemostat.tui.data.state import select_events
 from hemostat.tui.render import charts
 from hemostat.tui.render import container as container_words
 from hemostat.tui.render.container import PANES, LogMatches
+from hemostat.tui.render.limits import find_active_pauses
 from hemostat.tui.screens.acting import ACTION_BINDINGS, ActionScreen
 from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.screens.incident import IncidentScreen
@@ -108,6 +109,7 @@ class ContainerScreen(ActionScreen):
     def compose(self) -> ComposeResult:
         yield Static(id="title")
         yield Static(id="facts")
+        yield Static(id="notes")
         yield Lines(id="figures")
         yield Static(id="tabs")
         yield Lines(follow=True, id="log")
@@ -198,6 +200,15 @@ class ContainerScreen(ActionScreen):
         bounds = container_words.describe_limit_status(state.safety, self._place, now)
         self.update_static("title", container_words.draw_title(*self._place, width))
         self.update_static("facts", container_words.draw_facts(stats, bounds, width))
+        notes = container_words.draw_notes(
+            None if stats is None else stats.container,
+            find_active_pauses(state.safety, now),
+            (*state.unwell.get(self._place, ()), *state.closed.get(self._place, ())),
+            now,
+            width,
+        )
+        self.query_one("#notes", Static).display = bool(notes)
+        self.update_static("notes", Text("\n").join(notes))
         if self._is_new("figures", (self._points, stats, self._timelines, self.size)):
             self._draw_figures(charts.find_limits(stats, self._snapshots))
         log, pane = self.query_one("#log", Lines), self.query_one("#pane", Lines)

@@ -86,6 +86,7 @@ class IncidentScreen(ActionScreen):
     def compose(self) -> ComposeResult:
         yield Static(id="title")
         yield Static(id="lead")
+        yield Static(id="next")
         yield Lines(id="steps")
         with Box(id="body"):
             yield Lines(id="why")
@@ -111,10 +112,12 @@ class IncidentScreen(ActionScreen):
         if self._timeline is None:
             self._drawn = None
             self.update_static("lead", Text())
+            self.update_static("next", Text())
             for lines in self.query(Lines):
                 lines.show([])
             return
-        drawn = (self._content, self._describe_limits(self._timeline), len(self._incident_logs), self.size)
+        limits = self._find_progress(self._timeline), self._describe_limits(self._timeline)
+        drawn = (self._content, limits, len(self._incident_logs), self.size)
         if drawn != self._drawn:
             self._drawn = drawn
             self._draw_content(self._content)
@@ -188,6 +191,8 @@ class IncidentScreen(ActionScreen):
         wide = self.has_class("-wide")
         latest = content.step_index + 1 == len(content.timeline.steps)
         bounds = self._describe_limits(content.timeline) if latest else ""
+        progress = self._find_progress(content.timeline) if latest else ""
+        self.update_static("next", incident_words.draw_next(content, progress, self.size.width))
         width = (why if wide else evidence).room
         reasons = incident_words.draw_reasons(content, lately, width, bounds=bounds, room=steps.room)
         side = incident_words.draw_evidence(content, evidence.room, plots)
@@ -203,15 +208,18 @@ class IncidentScreen(ActionScreen):
         if not top <= at < top + height:
             steps.scroll_to(y=max(0, at - height + 1), animate=False)
 
+    def _find_progress(self, timeline: IncidentTimeline) -> str:
+        """What an action under way waits for. Empty without an action."""
+        newest = self._find_stats(timeline)
+        observed = newest.data.state if newest and isinstance(newest.data, ContainerStats) else None
+        return find_progress(timeline, self.model.state.safety.get(timeline.host), observed)
+
     def _describe_limits(self, timeline: IncidentTimeline) -> str:
-        """What an action under way waits for, and the limit status. Empty for an ended incident."""
+        """The limit status. Empty for an ended incident."""
         if timeline.status in SETTLED_STATUSES:
             return ""
-        key, now, state = (timeline.host, timeline.container.name), self.model.clock.now(), self.model.state
-        newest = find_newest_stats(state.stats.values(), key)
-        observed = newest.data.state if newest and isinstance(newest.data, ContainerStats) else None
-        progress = find_progress(timeline, state.safety.get(timeline.host), observed)
-        return "; ".join(filter(None, (progress, describe_limit_status(state.safety, key, now))))
+        key = timeline.host, timeline.container.name
+        return describe_limit_status(self.model.state.safety, key, self.model.clock.now())
 
     def _find_index(self) -> int | None:
         return next(

@@ -201,7 +201,7 @@ def draw_line(row: Row, placed: Sequence[PlacedColumn], now: float, *, marked: b
             # Limits that delay the action are shown here if they have no column of their own.
             quiet = [format_pause(row.silenced, now)] if row.silenced else []
             parts = [*quiet, *list_blocks(row.safety, now, names), content]
-            bad = FAINT if row.acknowledged else BAD
+            bad = FAINT if row.acknowledged or row.is_closed else BAD
             content, style = ", ".join(filter(None, parts)), bad if any(parts) else PLAIN
         text.append((" " if number else "") + fit(content, width, right=column.right), style)
     return text
@@ -216,7 +216,7 @@ def draw_heading(group: ProjectHeading, width: int) -> Text:
 
 def _draw_state(row: Row, _: int, __: float) -> Cell:
     glyph, style = _STATES.get(row.word, ("○", BUSY if row.ended_badly else FAINT))
-    if row.rank <= ILL:
+    if row.rank <= ILL or (row.is_closed and row.fault):
         glyph, style = "✗", BAD
     return f"{glyph} {row.word}", style
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.brief import describe_incident
+from hemostat.core.history.brief import describe_closed, describe_incident
 from hemostat.core.history.incident_log import LEFT_TO_PEOPLE, IncidentLog
 from hemostat.core.history.progress import find_progress
 from hemostat.core.history.status import format_state
@@ -59,6 +59,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """When the running container started (epoch seconds); 0 if it does not run."""
     acknowledged: bool = False
     """Whether people take care of all its open incidents."""
+    is_closed: bool = False
+    """Whether a person has closed its incident while the failure lasts."""
     ended_badly: bool = False
     """Whether the container exited with a code that is not in ORDERLY_EXITS."""
 
@@ -82,6 +84,7 @@ class CachedRow(msgspec.Struct, frozen=True, gc=False):
     row: Row
     event: Event
     unwell: tuple[IncidentLog, ...]
+    closed: tuple[IncidentLog, ...]
     overview: HostLimitStatus | None
 
 
@@ -93,9 +96,16 @@ def update_rows(old_rows: Mapping[str, CachedRow], state: DashboardState) -> dic
             continue
         place = event.host, event.data.container.name
         unwell, overview = state.unwell.get(place, NO_INCIDENTS), state.safety.get(event.host)
+        closed = state.closed.get(place, NO_INCIDENTS)
         old = old_rows.get(key)
         trail = state.trails[key]
-        is_same = old is not None and old.event is event and old.unwell == unwell and old.row.trail is trail
+        is_same = (
+            old is not None
+            and old.event is event
+            and old.unwell == unwell
+            and old.closed == closed
+            and old.row.trail is trail
+        )
         if old and is_same and old.overview is overview:
             new_rows[key] = old
             continue
@@ -106,11 +116,11 @@ def update_rows(old_rows: Mapping[str, CachedRow], state: DashboardState) -> dic
             and old.row.safety == safety
             and old.row.silenced == find_own_pause(safety, overview)
         ):
-            new_rows[key] = CachedRow(old.row, event, unwell, overview)
+            new_rows[key] = CachedRow(old.row, event, unwell, closed, overview)
         else:
-            row = _make_row(key, event, event.data, unwell, trail, overview)
+            row = _make_row(key, event, event.data, unwell, closed, trail, overview)
             row = msgspec.structs.replace(row, safety=safety, silenced=find_own_pause(safety, overview))
-            new_rows[key] = CachedRow(row, event, unwell, overview)
+            new_rows[key] = CachedRow(row, event, unwell, closed, overview)
     return new_rows
 
 
@@ -119,12 +129,14 @@ def _make_row(
     event: Event,
     stats: ContainerStats,
     unwell: tuple[IncidentLog, ...],
+    closed: tuple[IncidentLog, ...],
     trail: MetricTrail,
     overview: HostLimitStatus | None,
 ) -> Row:
     state, container = stats.state, stats.container
     label = format_state(state)
-    fault = label in {"unhealthy", "restarting", "dead"}
+    ended_badly = state.status == "exited" and state.exit_code not in ORDERLY_EXITS
+    fault = label in {"unhealthy", "restarting", "dead"} or (bool(closed) and state.status != "running")
     return Row(
         key=key,
         container=container,
@@ -144,7 +156,8 @@ def _make_row(
             describe_incident(incident_log, find_progress(incident_log, overview, state))
             + _describe_note(incident_log)
             for incident_log in unwell
-        ),
+        )
+        or "; ".join(map(describe_closed, closed)),
         fault=bool(unwell) or fault,
         trail=trail,
         rank=_compute_rank(unwell, fault=fault),
@@ -152,7 +165,8 @@ def _make_row(
         ports=stats.ports,
         started_at=state.started_at if state.status == "running" else 0.0,
         acknowledged=bool(unwell) and all(each.acknowledgement for each in unwell),
-        ended_badly=state.status == "exited" and state.exit_code not in ORDERLY_EXITS,
+        ended_badly=ended_badly,
+        is_closed=bool(closed) and not unwell,
     )
 
 

@@ -23,7 +23,7 @@ def climb(*data) -> list[str]:
 
 
 def test_alert_waits_for_a_diagnosis():
-    assert tell(alert()) == "a diagnosis"
+    assert tell(alert()) == "the analyzer diagnoses it, then the responder decides what to do"
     assert climb(alert()) == []
 
 
@@ -34,7 +34,7 @@ def test_request_waits_for_the_responder():
 
 @pytest.mark.parametrize("end", [complete(), CLEARED])
 def test_incident_that_is_over_has_no_next_step(end):
-    assert tell(alert(), needed(), end) == "none: another failure raises a new alert"
+    assert tell(alert(), needed(), end) == "nothing: it is over; another failure raises a new alert"
 
 
 def end(outcome: Outcome, reason: Reason, **fields):
@@ -50,11 +50,11 @@ def test_refused_action_tells_what_it_waits_for(reason):
 def test_order_during_a_pause_is_to_be_ordered_again():
     paused = {"outcome": Outcome.REFUSED, "reason": Reason.PAUSED}
     resume = "hemostat resume or hemostat resume --container web"
-    again = f"none: run {resume}, then order it again"
+    again = f"nothing: run {resume}, then order it again"
     assert tell(alert(kind=Kind.ORDERED), complete(kind=Kind.ORDERED, **paused)) == again
     assert tell(alert(), complete(**paused)) == f"it goes on after the pause: {resume}"
     rejected = complete(kind=Kind.ORDERED, outcome=Outcome.REFUSED, reason=Reason.REJECTED)
-    assert tell(alert(kind=Kind.ORDERED), rejected) == "none: an operator rejected it"
+    assert tell(alert(kind=Kind.ORDERED), rejected).startswith("nothing: an operator rejected it")
     waiting = complete(kind=Kind.ORDERED, outcome=Outcome.WAITING, reason=Reason.PAUSED)
     assert tell(alert(kind=Kind.ORDERED), waiting) != again
 
@@ -84,7 +84,7 @@ def test_escalated_incident_stays_with_people_after_an_answer(word):
     ("word", "text"),
     [
         (Word.APPROVED, "the responder decides whether to restart it"),
-        (Word.REJECTED, "none: an operator rejected it"),
+        (Word.REJECTED, NEXT_STEP_TEXTS[Reason.REJECTED]),
         (Word.ACKNOWLEDGED, "your answer: w, then y or n; or the command in the line above"),
     ],
 )

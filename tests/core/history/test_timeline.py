@@ -61,7 +61,7 @@ def test_late_outcome_does_not_reopen_the_incident():
     ):
         whole = told(ALERT, ASKED, over, late)
         assert whole.status == "cleared"
-        assert describe_next_step(whole).startswith("none")
+        assert describe_next_step(whole).startswith("nothing")
 
 
 def test_healed_incident_has_all_steps_with_durations():
@@ -130,7 +130,7 @@ def test_decisions_of_people_are_steps_and_no_part_of_the_durations():
     assert measure_spans(whole) == measure_spans(told(ALERT, ASKED, escalated))
     assert [step.stage for step in whole.steps[-2:]] == [TimelineStage.DECISION, TimelineStage.OUTCOME]
     assert (whole.status, whole.seconds) == ("closed", pytest.approx(600.02))
-    assert describe_next_step(whole) == "none: another failure raises a new alert"
+    assert describe_next_step(whole) == "nothing: a person closed it; another failure opens it again"
 
 
 def test_duplicate_event_is_one_step():
@@ -268,15 +268,15 @@ def test_ladder_shows_the_running_action():
 @pytest.mark.parametrize(
     ("events", "next_"),
     [
-        ([ALERT], "a diagnosis"),
+        ([ALERT], "the analyzer diagnoses it"),
         ([ALERT, ASKED], "the responder decides whether to restart"),
-        ([ALERT, ASKED, HEALED], "none: another failure raises"),
+        ([ALERT, ASKED, HEALED], "nothing: it is over; another failure raises"),
         ([ALERT, ASKED, failed(kind=Kind.UNHEALTHY)], "a notification is sent: no other action"),
         ([ALERT, ASKED, failed(Action.SCALE, kind=Kind.OOM)], "then HemoStat tries to restart it"),
         ([ALERT, ASKED, failed(after=DIED)], "it exited again"),
-        ([ALERT, ASKED, refused(Reason.BUDGET_SPENT)], "none before then"),
+        ([ALERT, ASKED, refused(Reason.BUDGET_SPENT)], "nothing before then"),
         ([ALERT, refused(Reason.PAUSED, Outcome.WAITING)], "hemostat resume"),
-        ([ALERT, refused(Reason.EXPIRED, Outcome.EXPIRED)], "none until the next alert"),
+        ([ALERT, refused(Reason.EXPIRED, Outcome.EXPIRED)], "nothing: the failure is too old"),
         (
             [event(alert(**BUSY)), event(needed(alert=alert(**BUSY), action=Action.NONE), 0.1)],
             "a notification is sent",
@@ -285,3 +285,47 @@ def test_ladder_shows_the_running_action():
 )
 def test_next_step_is_shown(events, next_):
     assert next_ in describe_next_step(told(*events))
+
+
+def with_cause(end: Event, request: Event) -> Event:
+    return msgspec.structs.replace(end, cause=request.id)
+
+
+def test_alert_during_an_action_does_not_move_the_action():
+    """The health check fails again while a restart is verified: the alert and its request arrive before the
+    restart's outcome."""
+    again, asked_again = event(alert(occurrence=2), 4.0), event(needed(), 4.1)
+    ended = with_cause(failed(durations={"act": 0.5, "verify": 4.0, "total": 4.9}), ASKED)
+    ended = msgspec.structs.replace(ended, time=NOW + 5)
+    timeline = told(ALERT, ASKED, again, asked_again, ended)
+    assert [str(step.stage) for step in timeline.steps] == [
+        "alert", "diagnosis", "decision", "action", "verification",
+        "alert", "diagnosis", "decision", "outcome",
+    ]  # fmt: skip
+    spans = measure_spans(timeline)
+    assert (spans["acted"], spans["verified"]) == (pytest.approx(0.5), pytest.approx(4.0))
+    assert build_ladder(timeline)[0].text == "restart: did not help"
+
+
+def test_approved_action_comes_before_the_alert_that_follows_it():
+    asked = event(complete(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, detail="restart"), 0.2)
+    approved = event(decided(what=Word.APPROVED, container="web", action=Action.RESTART, until=None), 30.0)
+    again, asked_again = event(alert(occurrence=2), 33.0), event(needed(), 33.1)
+    healed = event(complete(durations={"act": 0.4, "verify": 3.0, "total": 34.0}), 34.0)
+    timeline = told(ALERT, ASKED, asked, approved, again, asked_again, with_cause(healed, ASKED))
+    stages = [str(step.stage) for step in timeline.steps]
+    assert stages.index("action") == stages.index("alert", 1) - 2
+    assert measure_spans(timeline)["acted"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("end", "text"),
+    [
+        (refused(Reason.NEEDS_PERSON, Outcome.ESCALATED, action=Action.NONE), "over to you"),
+        (failed(Action.NONE, reason=Reason.GIVEN_UP), "over to you"),
+        (refused(Reason.ROOT_ELSEWHERE, Outcome.WAITING, action=Action.NONE), "waits"),
+    ],
+)
+def test_rung_without_an_action_is_named_once(end, text):
+    request = event(needed(action=Action.NONE), 0.1)
+    assert build_ladder(told(ALERT, request, end))[0].text == text
