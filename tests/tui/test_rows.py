@@ -347,3 +347,7 @@ def test_closed_incident_is_not_named_after_its_failure_has_ended():
     over = event(alert(container=box("console-kept"), phase=Phase.CLEARED), 2.0, incident="i8")
     (row,) = rows(shown(*REFUSED, closing, over))
     assert (row.incident, row.is_closed) == ("", False)
+
+
+def test_memory_without_limits_leaves_the_room_of_its_bar_to_the_incident():
+    assert place(100, *REFUSED)["memory"] < place(100, *REFUSED, event(stats(memory_limit=1 << 30)))["memory"]

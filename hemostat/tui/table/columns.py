@@ -95,12 +95,15 @@ def find_pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[s
 
 def find_idle(rows: Sequence[Row]) -> set[str]:
     """Columns that say the same of every row, and nothing that needs attention: all breakers are closed, no
-    budget is used, nothing was restarted, no container has an incident."""
+    budget is used, nothing was restarted, no container has an incident. `cpu` and `memory` stand for their
+    bars, which are blank without a limit."""
     limits = [row.safety for row in rows if row.safety is not None]
     has_news = {
         "breaker": any(each.breaker.open or each.breaker.half_open for each in limits),
         "budget": any(each.budget.used for each in limits),
         "restarts": any(row.restarts for row in rows),
+        "cpu": any(row.cpu_share is not None for row in rows),
+        "memory": any(row.memory_share is not None for row in rows),
         "incident": any(row.incident or row.silenced for row in rows),
     }
     return {name for name, is_telling in has_news.items() if not is_telling}
@@ -142,7 +145,8 @@ def _lay_out(width: int, names: tuple[str, ...], idle: frozenset[str]) -> tuple[
 
 def _measure_good(names: Iterable[str], width: int, idle: AbstractSet[str]) -> dict[str, int]:
     """The good width of each column."""
-    widths = {name: COLUMNS[name].good for name in names}
+    bare_columns = idle & {*BAR_COLUMNS}
+    widths = {name: COLUMNS[name].least if name in bare_columns else COLUMNS[name].good for name in names}
     if "incident" in widths and "incident" not in idle:
         widths["incident"] = max(widths["incident"], int(width * INCIDENT_SHARE))
     return widths
