@@ -68,7 +68,8 @@ def _arguments() -> argparse.Namespace:
 
 def _progress(played: Played) -> None:
     verdict = "WRONG" if played.result.differences else "correct"
-    print(f"{played.result.scenario}: {verdict} ({played.result.seconds:.1f} s)", file=sys.stderr)
+    title = f"{played.result.scenario}: {verdict} ({played.result.seconds:.1f} s)"
+    print(title, *played.result.differences, sep="\n  ", file=sys.stderr)
 
 
 def _record(directory: Path, played: list[Played]) -> None:
