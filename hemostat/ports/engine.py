@@ -96,9 +96,9 @@ class Engine(Protocol):
         `containers`. `brief`: as in `inspect_all`."""
         ...
 
-    def was_stopped(self, container: str) -> bool | None:
+    def was_stopped(self, container: str, *, brief: bool = False) -> bool | None:
         """Return whether the engine records that it stopped the container on request, as Podman does. None
-        for another engine or a container that is gone."""
+        for another engine or a container that is gone. `brief`: as in `inspect_all`."""
         ...
 
     def read_details(self, container: str) -> ContainerDetails:

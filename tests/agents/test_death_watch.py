@@ -11,7 +11,7 @@ from hemostat.core.detection.stop_intent import PendingExit, StopRequest
 from hemostat.core.ledger.rows import Attempt, ManualStop
 from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.core.settings.monitor import MonitorSettings
-from hemostat.errors import EngineError, EngineTimeoutError
+from hemostat.errors import EngineTimeoutError
 from hemostat.events import Action, Container, HealthAlert, Kind
 
 NOW = 10_000.0
@@ -50,7 +50,7 @@ class Watch:
             self.ledger if ledger else None,
             self.errors,
             host="h",
-            was_stopped=lambda _: self.says_stopped,
+            read_mark=lambda _, __: self.says_stopped,
             look=self.look,
             look_upstream=lambda container, _: self.looked_upstream.append(container),
             count_hung=lambda: self.hung,
@@ -267,14 +267,58 @@ def test_restart_by_podmans_policy_is_a_run_of_a_loop(is_marked, count, runs):
 
 def test_exit_is_held_while_podman_does_not_answer():
     watch = Watch()
-    watch.deaths._podman._was_stopped = raise_engine_error
+    watch.deaths._podman._read_mark = raise_timeout
     watch.change(status="exited", exit_code=3, finished_at=NOW)
     assert watch.send("die", exit_code=3, podman=True) == []
     assert watch.registry.pending_exits["c"].exit_code == 3
 
 
-def raise_engine_error(_: str) -> bool | None:
-    raise EngineError("inspect c: timeout")
+def raise_timeout(*_: object) -> bool | None:
+    raise EngineTimeoutError("inspect c: timeout")
+
+
+def hold_silent_podman() -> Watch:
+    watch = hold_podman(3)
+    watch.deaths._podman._read_mark = raise_timeout
+    return watch
+
+
+def judge_until(watch: Watch, seconds: float) -> list[Kind]:
+    """Judge held exits as soon as they are due, for at most so many seconds."""
+    alerts = []
+    while (due := watch.deaths.find_next_due()) is not None and due <= NOW + seconds:
+        alerts += [alert.kind for _, alert in watch.deaths.judge_held(due)]
+    return alerts
+
+
+def test_exit_becomes_an_alert_if_podman_never_answers_about_its_mark():
+    watch = hold_silent_podman()
+    assert judge_until(watch, 30) == []
+    assert judge_until(watch, 60) == [Kind.EXITED]
+    assert watch.registry.pending_exits == {}
+
+
+def test_late_answer_about_a_requested_stop_prevents_the_alert():
+    watch = hold_silent_podman()
+    assert judge_until(watch, 10) == []
+    watch.deaths._podman._read_mark = lambda *_: True
+    assert judge_until(watch, 90) == []
+    assert watch.registry.stops["c"].time == NOW
+
+
+def test_container_without_an_answer_about_its_mark_delays_no_other():
+    watch = hold_silent_podman()
+    other = msgspec.structs.replace(
+        watch.info, ref=msgspec.structs.replace(WEB, id="d", name="db"), status="exited", exit_code=9
+    )
+    watch.registry.upsert(other, NOW)
+    watch.registry.pending_exits["d"] = watch.registry.pending_exits["c"]
+    watch.look = lambda container, now: watch.registry.get(container)
+    watch.deaths._look, watch.deaths._ledger = watch.look, None
+    watch.deaths._podman._read_mark = lambda container, _: raise_timeout() if container == "c" else False
+    alerts = watch.deaths.judge_held(watch.deaths.find_next_due())
+    assert [alert.container.name for _, alert in alerts] == ["db"]
+    assert list(watch.registry.pending_exits) == ["c"]
 
 
 def test_podman_tells_whether_an_exit_was_requested():
@@ -363,3 +407,12 @@ def test_removed_container_is_no_failed_restart():
     take_down(watch)
     watch.info = None
     assert watch.deaths.look_again(NOW + 2) == []
+
+
+def test_late_exit_under_podman_still_waits_for_the_sign_of_a_stop():
+    watch = Watch()
+    watch.says_stopped = True
+    watch.change(status="exited", exit_code=143, finished_at=NOW)
+    assert watch.send("die", exit_code=143, podman=True, time=NOW, now=NOW + 9) == []
+    assert judge_until(watch, 60) == []
+    assert watch.registry.stops["c"].time == NOW

@@ -10,7 +10,12 @@ from hemostat.agents.monitor.inspector import (
     Inspector,
 )
 from hemostat.core.model import ContainerInfo
-from hemostat.errors import EngineError, EngineTimeoutError, NoSuchContainerError
+from hemostat.errors import (
+    EngineError,
+    EngineTimeoutError,
+    EngineUnreachableError,
+    NoSuchContainerError,
+)
 from hemostat.events import Container
 
 NOW = 10_000.0
@@ -29,6 +34,12 @@ class Engine:
             each: self.errors.get(each) or ContainerInfo(ref=Container(id=each, name=each), status="running")
             for each in ids
         }
+
+    def was_stopped(self, container: str, *, brief: bool = False) -> bool | None:
+        self.calls.append(((container,), brief))
+        if error := self.errors.get(container):
+            raise error
+        return True
 
     def hang(self, *ids: str) -> None:
         self.errors |= {each: EngineTimeoutError(f"inspect {each}: no answer") for each in ids}
@@ -199,3 +210,45 @@ def test_old_hang_of_a_container_is_forgotten(engine, inspector):
     assert list(inspector._hung) == ["a", "b"]
     hang(engine, inspector, "c", now=NOW + BRIEF_AFTER_HANG_SECONDS)
     assert list(inspector._hung) == ["b", "c"]
+
+
+def read_mark(inspector: Inspector, container: str, now: float = NOW) -> bool | None:
+    try:
+        return inspector.read_stop_mark(container, now)
+    except EngineTimeoutError:
+        return None
+
+
+def test_mark_that_hangs_leaves_less_time_for_the_next_ones(engine, inspector):
+    engine.hang("a")
+    assert read_mark(inspector, "a") is None
+    assert read_mark(inspector, "b") is True
+    assert engine.calls == [(("a",), False), (("b",), True)]
+
+
+def test_marks_that_hang_count_with_hung_inspections(engine, inspector):
+    names = [f"x{number}" for number in range(2 * MAX_HANGS)]
+    engine.hang(*names)
+    for each in names:
+        assert read_mark(inspector, each) is None
+    assert inspector.hung_count == 2 * MAX_HANGS
+    engine.calls.clear()
+    assert read_mark(inspector, "b") is None
+    assert inspect(inspector, "c") is None
+    assert engine.calls == []
+
+
+def test_container_that_has_hung_is_not_asked_again_after_many_hangs(engine, inspector):
+    hang(engine, inspector, *(f"x{number}" for number in range(MAX_HANGS)))
+    assert read_mark(inspector, "x0") is None
+    assert engine.calls == []
+    assert read_mark(inspector, "b") is True
+
+
+def test_error_about_one_mark_is_no_error_of_the_engine(engine, inspector):
+    engine.errors["a"] = EngineError("inspect a: longer than 16 MiB")
+    with pytest.raises(EngineTimeoutError):
+        inspector.read_stop_mark("a", NOW)
+    engine.errors["a"] = EngineUnreachableError("no engine")
+    with pytest.raises(EngineUnreachableError):
+        inspector.read_stop_mark("a", NOW)

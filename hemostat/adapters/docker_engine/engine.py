@@ -144,10 +144,11 @@ class DockerEngine:
         with translate_malformed(f"inspect {container}"):
             return parse.parse_info(answer, self._group)
 
-    def was_stopped(self, container: str) -> bool | None:
+    def was_stopped(self, container: str, *, brief: bool = False) -> bool | None:
+        seconds = inspection.BRIEF_SECONDS if brief else inspection.INSPECT_SECONDS
         with self.connection.lend_client(f"inspect {container}") as client:
             url = f"{client.base_url}{podman_api.LIBPOD_API}/containers/{container}/json"
-            answer = client.get(url, timeout=inspection.INSPECT_SECONDS, stream=True)
+            answer = client.get(url, timeout=seconds, stream=True)
             if not answer.ok or not podman_api.marks_stops(answer.headers):
                 return None
             return bool((read_json(answer).get("State") or {}).get("StoppedByUser"))

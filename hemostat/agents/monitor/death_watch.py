@@ -33,10 +33,10 @@ InspectContainer = Callable[[str, float], WatchedContainer | None]
 
 
 class DeathWatch:
-    """Handles exits, stops and starts of containers. `was_stopped` asks the engine whether a container was
-    stopped on request, where the engine records that. `look` inspects a container, `look_upstream` its
-    dependencies. `count_hung` returns how many inspections have hung. Without a `ledger` every stop counts as
-    a person's."""
+    """Handles exits, stops and starts of containers. `read_mark` asks the engine whether a container was
+    stopped on request, where the engine records that (PodmanStops). `look` inspects a container,
+    `look_upstream` its dependencies. `count_hung` returns how many inspections have hung. Without a `ledger`
+    every stop counts as a person's."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class DeathWatch:
         faults: ContainerErrors,
         *,
         host: str,
-        was_stopped: Callable[[str], bool | None],
+        read_mark: Callable[[str, float], bool | None],
         look: InspectContainer,
         look_upstream: Callable[[str, float], None],
         count_hung: Callable[[], int] = int,
@@ -55,7 +55,7 @@ class DeathWatch:
         self._errors = faults
         self._host = host
         self._look = look
-        self._podman = PodmanStops(registry, was_stopped)
+        self._podman = PodmanStops(registry, read_mark)
         self._look_upstream = look_upstream
         self._count_hung = count_hung
         self._next_looks: dict[str, float] = {}
@@ -156,7 +156,8 @@ class DeathWatch:
                 continue
             judge = partial(self._judge_held_exit, identity, death, now)
             alerts += self._attempt(identity, "evaluate the exit of", judge)
-            self._registry.pending_exits.pop(identity, None)
+            if self._registry.pending_exits.get(identity) is death:  # not held again
+                del self._registry.pending_exits[identity]
         return alerts
 
     def _attempt(
@@ -185,7 +186,10 @@ class DeathWatch:
             stop = stop_intent.StopRequest(time=death.time, until=death.time, ours=True)
             self._registry.stops[container.ref.id] = stop
             return []
-        if self._registry.is_podman and self._podman.says_stopped(container, death):
+        is_stop = self._registry.is_podman and self._podman.says_stopped(container, death, now)
+        if is_stop is None:
+            return []
+        if is_stop:
             stop = stop_intent.StopRequest(
                 time=death.time, until=death.time + stop_intent.SIGNAL_MARGIN_SECONDS
             )

@@ -20,7 +20,12 @@ from hemostat.agents.monitor.container_errors import MAX_REASON_CHARACTERS
 from hemostat.core.backoff import compute_backoff
 from hemostat.core.model import ContainerInfo
 from hemostat.core.text import list_names, truncate
-from hemostat.errors import EngineError, EngineTimeoutError, NoSuchContainerError
+from hemostat.errors import (
+    EngineError,
+    EngineTimeoutError,
+    EngineUnreachableError,
+    NoSuchContainerError,
+)
 from hemostat.ports import Engine
 
 FIRST_RETRY_SECONDS: Final = 5.0
@@ -80,8 +85,7 @@ class Inspector:
         answer = self._take_answer([container])
         if answered and answer is not None:
             return answer
-        hangs = sum(0 <= now - time < HANG_WINDOW_SECONDS for time in self._hang_times)
-        if hangs >= MAX_HANGS * (1 + answered):
+        if self._count_hangs(now) >= MAX_HANGS * (1 + answered):
             with self._lock:
                 self._unanswered.setdefault(container, _make_waiting(name, now))
             return None
@@ -95,8 +99,7 @@ class Inspector:
         self._take_answer(names)
         ids = [container for container in names if container not in self._unanswered]
         hung = self.hung_count
-        brief = 0 <= now - self._hung_at < BRIEF_AFTER_HANG_SECONDS
-        for container, answer in self._engine.inspect_all(ids, brief=brief).items():
+        for container, answer in self._engine.inspect_all(ids, brief=self._has_hung(now)).items():
             if isinstance(answer, ContainerInfo):
                 yield answer
             elif not isinstance(answer, NoSuchContainerError):
@@ -109,6 +112,42 @@ class Inspector:
                 on_removed(container)
         if self.hung_count > hung:
             self._hang_times.append(now)
+
+    def read_stop_mark(self, container: str, now: float) -> bool | None:
+        """Return whether the engine has marked the container as stopped on request; None where it shows no
+        mark. Raises EngineTimeoutError where the engine does not answer about this container, or where too
+        many have hung, and EngineUnreachableError."""
+        hangs = self._count_hangs(now)
+        if hangs >= 2 * MAX_HANGS or (hangs >= MAX_HANGS and container in self._hung):
+            raise EngineTimeoutError(f"mark of {container[:12]}: too many inspections have hung lately")
+        try:
+            return self._engine.was_stopped(container, brief=self._has_hung(now))
+        except EngineTimeoutError:
+            self._note_hang(container, now)
+            self._hang_times.append(now)
+            raise
+        except EngineUnreachableError:
+            raise
+        except EngineError as error:
+            raise EngineTimeoutError(error.message) from None
+
+    def _count_hangs(self, now: float) -> int:
+        return sum(0 <= now - time < HANG_WINDOW_SECONDS for time in self._hang_times)
+
+    def _has_hung(self, now: float) -> bool:
+        return 0 <= now - self._hung_at < BRIEF_AFTER_HANG_SECONDS
+
+    def _note_hang(self, container: str, now: float) -> None:
+        """Record an inspection that other work waited for."""
+        self._hung_at, self.hung_count = now, self.hung_count + 1
+        self._note_hung(container, now)
+
+    def _note_hung(self, container: str, now: float) -> None:
+        with self._lock:
+            self._hung = {
+                each: at for each, at in self._hung.items() if 0 <= now - at < BRIEF_AFTER_HANG_SECONDS
+            }
+            self._hung[container] = now
 
     def inspect_until_hung(
         self, names: dict[str, str], now: float, on_removed: Callable[[str], object]
@@ -201,12 +240,9 @@ class Inspector:
 
     def _note_failure(self, container: str, name: str, error: EngineError, now: float) -> None:
         reason = truncate(error.message.partition(": ")[2] or error.message, MAX_REASON_CHARACTERS)
+        if isinstance(error, EngineTimeoutError):
+            self._note_hung(container, now)
         with self._lock:
-            if isinstance(error, EngineTimeoutError):
-                self._hung = {
-                    each: at for each, at in self._hung.items() if 0 <= now - at < BRIEF_AFTER_HANG_SECONDS
-                }
-                self._hung[container] = now
             last = self._unanswered.get(container)
             tries = 1 if last is None else last.tries + 1
             due = now + compute_backoff(tries, FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)

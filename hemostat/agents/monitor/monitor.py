@@ -92,7 +92,7 @@ class Monitor:
             ledger,
             self._errors,
             host=host,
-            was_stopped=engine.was_stopped,
+            read_mark=self._inspections.inspector.read_stop_mark,
             look=self._inspections.inspect,
             look_upstream=self._inspections.inspect_upstream,
             count_hung=lambda: self._inspections.inspector.hung_count,

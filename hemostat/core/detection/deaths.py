@@ -45,7 +45,9 @@ def handle_death(
     by_kernel = (
         not registry.is_podman and exits.classify_exit(exit_code, oom=_is_oom(registry, info)) is Kind.OOM
     )
-    if exit_code and wait and not by_kernel and now - event.time < stop_intent.HINTED_STOP_WAIT_SECONDS:
+    # Docker's `stop` event has come by then. Podman's sign of a stop is read later, however late the exit is.
+    is_late = not registry.is_podman and now - event.time >= stop_intent.HINTED_STOP_WAIT_SECONDS
+    if exit_code and wait and not by_kernel and not is_late:
         registry.pending_exits[info.ref.id] = PendingExit(
             exit_code=exit_code, time=event.time, due=now + wait
         )

@@ -75,7 +75,12 @@ class InMemoryEngine(EngineFaults):
             refs = ((box.ref.project, box.ref.service, box.build_info()) for box in self._boxes.values())
             return [info for *names, info in refs if names == [project, service]]
 
-    def was_stopped(self, container: str) -> bool | None:
+    def was_stopped(
+        self,
+        container: str,
+        *,
+        brief: bool = False,  # noqa: ARG002 - it answers at once
+    ) -> bool | None:
         box = self._boxes.get(container)
         return None if box is None else box.stopped
 
