@@ -1,6 +1,7 @@
 """Makes untrusted text safe to show, and decodes text files."""
 
 import codecs
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -20,6 +21,15 @@ MAX_REDACTED: Final = 1000
 MAX_LISTED_NAMES: Final = 5
 MAX_NAME_CHARACTERS: Final = 60
 """Maximum number of containers named in one sentence (MAX_LISTED_NAMES), and of characters of each name."""
+
+
+CONTAINER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+"""Docker's pattern of names, with a maximum length: Docker has none."""
+
+
+def is_container_name(text: str) -> bool:
+    """Return whether a container can have this name. Events of roles may have any text there, such as `*`."""
+    return CONTAINER_NAME.fullmatch(text) is not None
 
 
 def escape_controls(text: str) -> str:

@@ -117,6 +117,15 @@ def change_body(store, body):
         connection.execute(sql.text("UPDATE hemostat_events SET body = :body WHERE number = 8"), values)
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "; =", "x;@"])
+def test_csv_cell_starts_no_formula_whatever_the_separator(hemostat, filled, start):
+    hostile = msgspec.structs.replace(DB, name=f"{start}1+1")
+    filled.append([event(alert(container=hostile), 800, incident="k9")])
+    name = list(csv.DictReader(io.StringIO(hemostat("history", "--csv").out)))[-1]["container"]
+    for cell in name.split(";"):
+        assert not cell.lstrip().startswith(("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}"))
+
+
 def test_csv_history_contains_no_formulas(hemostat, filled):
     rows = list(csv.DictReader(io.StringIO(hemostat("history", "--csv").out)))
     assert [row["id"] for row in rows] == [each.id for each in (*HEALED, *FALSE, *REFUSED)]

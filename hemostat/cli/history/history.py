@@ -1,6 +1,7 @@
 """`hemostat history`: queries stored events, one line an event, oldest first."""
 
 import csv
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any, Final
@@ -26,7 +27,10 @@ COLUMNS: Final = (
 NEXT_NOTE: Final = (
     "If there are older events, the first line has the field `next`: the value of --before for the next page."
 )
-FORMULA_PREFIXES: Final = ("=", "+", "-", "@")
+FORMULA_SIGNS: Final = "=+@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH COMMERCIAL AT}"
+FORMULA_START: Final = re.compile(rf"(?:^|(?<=;))(?=\s*[-\N{{FULLWIDTH HYPHEN-MINUS}}{FORMULA_SIGNS}])")
+"""Where a spreadsheet takes text for a formula: at the start of a cell. A semicolon separates cells where the
+comma is the decimal sign."""
 
 
 class UnreadableEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,4 +171,4 @@ def _write_csv(rows: Iterable[EventRow]) -> None:
 
 def _escape_cell(text: str) -> str:
     """Text that a spreadsheet does not take for a formula: names and logs come from outside."""
-    return f"'{text}" if text.startswith(FORMULA_PREFIXES) else text
+    return FORMULA_START.sub("'", text)

@@ -9,6 +9,7 @@ import msgspec
 from hemostat.core.history.incident_log import LEFT_TO_PEOPLE, SETTLED_STATUSES
 from hemostat.core.history.timeline import IncidentTimeline, TimelineStage, find_last_occurrence
 from hemostat.core.remediation.ladder import find_following_action, find_next_rung
+from hemostat.core.text import is_container_name
 from hemostat.core.wording import ACTION_WORDS, OVER_TO_YOU, describe_status
 from hemostat.events import (
     Action,
@@ -159,8 +160,10 @@ def _describe_after(completion: RemediationComplete) -> str:
 def _name_resume(completion: RemediationComplete) -> str:
     """The commands that end a pause of everything or of the container. An outcome does not say which it
     was."""
-    own = shlex.join(("hemostat", "resume", "--container", completion.container.name))
-    return f"hemostat resume or {own}"
+    name = completion.container.name
+    if not is_container_name(name):
+        return "hemostat resume"
+    return f"hemostat resume or {shlex.join(('hemostat', 'resume', '--container', name))}"
 
 
 def _describe_after_order(completion: RemediationComplete) -> str:

@@ -12,17 +12,20 @@ WINDOW_SECONDS: Final = 60.0
 MAX_KEYS: Final = 5000
 """Lines that are remembered. Further lines are shown each time."""
 FIGURE: Final = re.compile(
-    r"\b\d+(?:\.\d+)?(?= ?(?:(?:ms|s|min|h|d|B|[KMGT]iB)\b|%))|\d+(?:st|nd|rd|th)\b|(?<=no\. )\d+"
+    r"\b\d+(?:\.\d+)?(?= ?(?:(?:ms|s|min|h|d|B|[KMGT]iB)\b|%))|\b\d+(?:st|nd|rd|th)\b|(?<=no\. )\d+"
 )
 """A number that differs from time to time: a measured value, or a count of occurrences. An exit code is not
 one."""
+
+MAX_COMPARED: Final = 2000
+"""Characters of a line that are compared with others. The holder of a role's password chooses its length."""
 
 Line = TypeVar("Line")
 
 
 def mask_figures(text: str) -> str:
-    """The text without measured values, to compare it with others."""
-    return FIGURE.sub("#", text)
+    """The beginning of the text without measured values, to compare it with others."""
+    return FIGURE.sub("#", text[:MAX_COMPARED])
 
 
 class JoinedLines(msgspec.Struct, Generic[Line], frozen=True):

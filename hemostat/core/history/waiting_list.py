@@ -9,6 +9,7 @@ import msgspec
 from hemostat.core.history.incident_log import LEFT_TO_PEOPLE
 from hemostat.core.history.status import IncidentStatus, RoleState, SystemStatus
 from hemostat.core.ledger.controls import Approval
+from hemostat.core.text import is_container_name
 from hemostat.core.units import show_duration
 from hemostat.core.wording import describe_cause
 from hemostat.events import Epoch, Kind, Outcome, Reason
@@ -135,7 +136,7 @@ def _describe_incident(incident: IncidentStatus) -> WaitingItem:
     command: tuple[str, ...] = ("close", incident.incident)
     if is_approval:
         command = ("approvals",)
-    elif is_breaker:
+    elif is_breaker and is_container_name(incident.container):
         command = ("reset", "--container", incident.container)
     return WaitingItem(
         kind=WaitingKind.APPROVAL if is_approval else WaitingKind(incident.status),
@@ -183,10 +184,11 @@ def _list_role_faults(
 
 def _find_resume(trouble: str) -> str:
     """The command that ends the pause which a responder reports; empty for any other trouble."""
-    container, mark, _ = trouble.partition("paused by ")
-    if not mark or " " in container.rstrip() or ":" in container:
-        return ""
-    return shlex.join(("resume", "--container", container.rstrip())) if container else "resume"
+    subject, mark, _ = trouble.partition("paused by ")
+    if not mark or not subject:
+        return "resume" if mark else ""
+    name = subject.rstrip()
+    return shlex.join(("resume", "--container", name)) if is_container_name(name) else ""
 
 
 def _make_fault(

@@ -13,6 +13,8 @@ from hemostat.core.history.repeats import RepeatFilter, mask_figures
         ("for 4 min 31 s, 27.5 of 48.0 MiB", "for # min # s, 27.5 of # MiB"),
         ("cpu 98.2 %, threshold 85%", "cpu # %, threshold #%"),
         ("exited (no. 12)", "exited (no. #)"),
+        ("the 3rd restart of no3rd", "the # restart of no3rd"),
+        ("9" * 200_000, "9" * 2000),
         ("port 8080, container web-1", "port 8080, container web-1"),
     ],
 )

@@ -96,7 +96,9 @@ def test_role_with_trouble_waits_for_a_check():
     [
         ("paused by ann", "hemostat resume"),
         ("web paused by ann@h for 59 min", "hemostat resume --container web"),
-        ("-x;y paused by ann", "hemostat resume --container '-x;y'"),
+        ("-x;y paused by ann", "hemostat doctor"),
+        ("* paused by ann", "hemostat doctor"),
+        (" paused by ann", "hemostat doctor"),
         ("web: log paused by ann", "hemostat doctor"),
     ],
 )
