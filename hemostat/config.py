@@ -28,7 +28,6 @@ from hemostat.core.settings.metrics import MetricsSettings
 from hemostat.core.settings.monitor import MonitorSettings, find_project_mistakes
 from hemostat.core.settings.parse import parse_value
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.core.settings.ssh_address import find_remote_host, is_ssh, parse_ssh_address
 from hemostat.core.settings.store import StoreSettings
 from hemostat.core.settings.trust import TrustSettings
 from hemostat.core.settings.tui import TuiSettings
@@ -88,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def host_name(self) -> str:
-        return self.host or find_remote_host(self.engine.url) or socket.gethostname()
+        return self.host or _find_remote_host(self.engine.url) or socket.gethostname()
 
     @property
     def state_path(self) -> Path:
@@ -213,15 +212,27 @@ def load(
 
         where = layers["redis.url"].origin
         raise ConfigError(f"{where}: redis.url {mask_url(settings.redis.url)}: {why}", hint=hint)
-    if is_ssh(settings.engine.url):
-        _check_ssh_address(settings.engine.url, layers["engine.url"].origin)
+    _check_ssh_address(settings.engine.url, layers["engine.url"].origin)
     origins = {key: layers[key].origin for key in FIELDS}
     return Loaded(settings, origins, path, tuple(_find_unknown(environ)))
 
 
+def _find_remote_host(url: str) -> str:
+    if not url:
+        return ""
+    from hemostat.core.settings.ssh_address import find_remote_host  # slow to import, and seldom needed
+
+    return find_remote_host(url)
+
+
 def _check_ssh_address(url: str, origin: str) -> None:
+    if not url:
+        return
+    from hemostat.core.settings.ssh_address import is_ssh, parse_ssh_address
+
     try:
-        parse_ssh_address(url)
+        if is_ssh(url):
+            parse_ssh_address(url)
     except ValueError as error:
         raise ConfigError(f"{origin}: engine.url: {error}") from None
 

@@ -197,7 +197,7 @@ def test_changed_host_key_is_refused(url: str, server: SshServer) -> None:
     server.start()
     error = refusal(url)
     assert "the host's key has changed" in error.message
-    assert "ssh-keygen -R" in error.hint
+    assert f"ssh-keygen -R '[127.0.0.1]:{server.port}'" in error.hint
     assert is_left_to_a_person(error)
 
 

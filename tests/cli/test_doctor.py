@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 from types import SimpleNamespace
 
 import msgspec
@@ -79,9 +80,10 @@ def test_location_of_the_engine_is_named(changes, level, text):
     assert text in check.message
 
 
-def test_remote_engine_with_a_host_of_its_own_is_fine():
+@pytest.mark.parametrize("name", ["web1", socket.gethostname()])
+def test_remote_engine_whose_host_is_named_needs_no_hint(name):
     remote = with_engine(local=False, address="ssh://web1")
-    remote.loaded().settings = Settings(host="web1")
+    remote.loaded = lambda: SimpleNamespace(settings=Settings(host=name))
     assert checks.check_engine(remote).level is Level.OK
 
 

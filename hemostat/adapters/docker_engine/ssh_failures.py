@@ -29,10 +29,11 @@ def explain_end(lines: Sequence[str], address: SshAddress) -> EngineUnreachableE
     """The error for an ssh that has ended. `lines`: the last lines of its stderr."""
     text = "\n".join(lines)
     if CHANGED_KEY_TEXT in text:
+        name = f"'[{address.host}]:{address.port}'" if address.port else address.host
         return _refuse(
             address,
             "the host's key has changed",
-            f"another machine may answer; if you know why, remove the old key: ssh-keygen -R {address.host}",
+            f"another machine may answer; if you know why, remove the old key: ssh-keygen -R {name}",
         )
     if UNKNOWN_KEY_TEXT in text:
         return _refuse(

@@ -38,12 +38,15 @@ OPTIONS: Final = {
     "LogLevel": "INFO",
 }
 DEATH_SIGNAL_SCRIPT: Final = """
-import ctypes, os, sys
-library = ctypes.CDLL(None)
-if hasattr(library, "prctl"): library.prctl(1, 15)
+import os, sys
+try:
+    import ctypes
+    ctypes.CDLL(None).prctl(1, 15)
+except Exception: pass
 if os.getppid() == int(sys.argv[1]): os.execv(sys.argv[2], sys.argv[2:])
 """
-"""Executes a command that gets SIGTERM when the thread that started it ends (PR_SET_PDEATHSIG)."""
+"""Executes a command that gets SIGTERM when the thread that started it ends (PR_SET_PDEATHSIG), where the
+system has that."""
 START_SECONDS: Final = 30.0
 """Seconds for the connection, the login and the forwarding."""
 CHECK_SECONDS: Final = 15.0

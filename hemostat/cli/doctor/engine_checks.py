@@ -39,8 +39,8 @@ def check_engine(machine: Machine) -> CheckResult:
         hint = "use TLS with engine.ca_file, or ssh://: who controls the engine controls its host"
         return CheckResult(Level.WARNING, f"{summary}; {version.risk}", hint)
     own = machine.settings.host_name
-    if version.local is False and own == socket.gethostname():
-        hint = f"set host to the engine's name, such as {version.name or 'web1'}"
+    if version.local is False and not machine.settings.host and own == socket.gethostname():
+        hint = "set host to the name of the engine's host"
         return CheckResult(Level.WARNING, f"{summary}; events name this machine {own} as its host", hint)
     return CheckResult(Level.OK, summary)
 
