@@ -17,7 +17,7 @@ from hemostat.core.model import Connected, Disconnected
 from hemostat.core.settings.ssh_address import SshAddress
 from hemostat.errors import EngineUnreachableError
 from tests.support.engine_fixtures import eventually
-from tests.support.lab.ssh_server import SshServer, is_alive
+from tests.support.lab.ssh_server import SshServer, is_alive, is_present
 from tests.support.rule_proxy import Rule, RuleProxy, stream, told
 
 VERSION = Rule("GET /version", told({"ApiVersion": "1.41", "Version": "20.10.24"}))
@@ -122,9 +122,15 @@ def test_tunnel_ends_with_a_process_that_is_killed(url: str, server: SshServer) 
 
 def test_tunnel_is_started_again_when_ssh_was_killed(url: str, server: SshServer) -> None:
     with closing(DockerEngine.connect(url)) as engine:
-        os.kill(server.list_uses()[-1], signal.SIGKILL)
+        kill_ssh(server)
         eventually(lambda: answers(engine))
         assert len(server.list_uses()) == 2
+
+
+def kill_ssh(server: SshServer) -> None:
+    process = server.list_uses()[-1]
+    os.kill(process, signal.SIGKILL)
+    eventually(lambda: not is_present(process))
 
 
 def answers(engine: DockerEngine) -> bool:
@@ -155,7 +161,7 @@ def test_events_continue_over_a_new_tunnel(url: str, server: SshServer, proxy: R
     with closing(engine):
         events = engine.events()
         assert isinstance(next(events), Connected)
-        os.kill(server.list_uses()[-1], signal.SIGKILL)
+        kill_ssh(server)
         assert isinstance(next(events), Disconnected)
         eventually(lambda: isinstance(next(events), Connected))
 
@@ -163,7 +169,7 @@ def test_events_continue_over_a_new_tunnel(url: str, server: SshServer, proxy: R
 def test_refused_login_is_not_repeated_at_once(url: str, server: SshServer) -> None:
     with closing(DockerEngine.connect(url)) as engine:
         server.renew_user_key()
-        os.kill(server.list_uses()[-1], signal.SIGKILL)
+        kill_ssh(server)
         eventually(lambda: "accepts no key" in failure_of_any_kind(engine))
         for _ in range(20):
             assert "accepts no key" in failure_of_any_kind(engine)

@@ -38,6 +38,11 @@ def is_alive(process: int) -> bool:
         return False
 
 
+def is_present(process: int) -> bool:
+    """Whether it runs, or its parent has not noticed its end."""
+    return Path(f"/proc/{process}").exists()
+
+
 class SshServer:
     """Does not run until `start`. `programs`: a directory for PATH, whose `ssh` uses this server's keys and
     appends a line to `uses` at each use. `options` replace those of sshd_config."""
@@ -123,10 +128,12 @@ class SshServer:
             return connection.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
-        """End the server and all connections."""
+        """End the server and all connections, and wait for the other ends of these."""
         if self._process is not None:
+            clients = self.list_running()
             for process in reversed(descendants(self._process.pid)):
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
             self._process.wait()
             self._process = None
+            wait_until(lambda: not any(map(is_present, clients)), "the connections have ended", SECONDS)
