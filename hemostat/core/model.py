@@ -85,6 +85,8 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the container is attached to a person's input, which ends it, as with `docker run -i`."""
     auto_remove: bool = False
     """Whether the engine removes the container as soon as it has ended."""
+    is_infra: bool = False
+    """Whether the engine created the container for itself, as Podman does to hold the namespaces of a pod."""
     error: str = ""
     """Why the engine's last attempt to start the container failed."""
 

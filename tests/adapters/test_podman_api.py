@@ -1,8 +1,15 @@
 """Podman's answers, translated to what Docker would say."""
 
+import json
+from io import BytesIO
+
+import msgspec
 import pytest
+from docker.errors import APIError
+from requests import Response
 
 from hemostat.adapters.docker_engine import parse, podman_api
+from hemostat.adapters.docker_engine.connection import inspect_container
 from hemostat.core.labels.container_ref import shorten_image_name
 
 ID = "1c" * 32
@@ -60,3 +67,65 @@ def test_a_superfluous_start_is_no_failed_start(error, is_start_error):
     state = {"Status": "exited", "ExitCode": 3, "Error": error}
     inspected = {"Id": ID, "Name": "/web", "State": state, "HostConfig": {}, "Config": {"Image": "x"}}
     assert bool(parse.parse_info(inspected).error) is is_start_error
+
+
+def read_health_event(health: object) -> str | None:
+    actor = {"ID": ID, "Attributes": {"name": "web", "image": "x"}}
+    line = {"Action": "health_status", "Actor": actor, "timeNano": 1, "HealthStatus": health}
+    event = parse.parse_event(parse.parse_line(json.dumps(line).encode()), podman=True)
+    return None if event is None else event.action
+
+
+@pytest.mark.parametrize(
+    ("health", "action"), [("unhealthy", "unhealthy"), ("healthy", "healthy"), ("starting", None), ("", None)]
+)
+def test_health_event_has_its_status_beside_the_attributes(health, action):
+    assert read_health_event(health) == action
+
+
+@pytest.mark.parametrize("health", [7, None, {}])
+def test_health_event_without_a_status_of_text_is_malformed(health):
+    with pytest.raises(msgspec.ValidationError):
+        read_health_event(health)
+
+
+class Answers:
+    """An engine's answers by path."""
+
+    def __init__(self, server: str, own: dict | APIError) -> None:
+        self.paths: list[str] = []
+        self._server = server
+        self._own = own
+
+    def __call__(self, path: str, _: str) -> Response:
+        self.paths.append(path)
+        is_own = path.startswith("/libpod/")
+        if is_own and isinstance(self._own, APIError):
+            raise self._own
+        answer = Response()
+        answer.headers["Server"] = self._server
+        state = {"Status": "running"}
+        docker = {"Id": ID, "Name": "/shop-infra", "State": state, "HostConfig": {}, "Config": {}}
+        answer.raw = BytesIO(json.dumps(self._own if is_own else docker).encode())
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("own", "is_infra"),
+    [
+        ({"IsInfra": True}, True),
+        ({"IsInfra": False, "IsService": True}, True),
+        ({"IsInfra": False, "IsService": False}, False),
+        ({}, False),
+        (APIError("forbidden"), False),
+    ],
+)
+def test_infra_container_is_known_by_podmans_own_field_not_by_its_name(own, is_infra):
+    inspected = inspect_container(Answers("Libpod/5.4.2 (linux)", own), ID)
+    assert parse.parse_info(inspected).is_infra is is_infra
+
+
+def test_docker_is_not_asked_for_podmans_own_fields():
+    answers = Answers("Docker/28.5.2 (linux)", {"IsInfra": True})
+    assert not parse.parse_info(inspect_container(answers, ID)).is_infra
+    assert answers.paths == [f"/containers/{ID}/json"]

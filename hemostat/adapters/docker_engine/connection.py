@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 import docker
 import msgspec
-from docker.errors import DockerException, create_api_error_from_http_exception
+from docker.errors import APIError, DockerException, create_api_error_from_http_exception
 from requests import HTTPError, PreparedRequest, Response
 
+from hemostat.adapters.docker_engine import podman_api
 from hemostat.adapters.docker_engine.address import find_risk
 from hemostat.adapters.docker_engine.answers import MAX_ANSWER_BYTES, read_body
 from hemostat.adapters.docker_engine.failures import SDK_FAILURES, is_forbidden, translate_failure
@@ -200,8 +201,15 @@ def make_opener(client: docker.APIClient, timeout: float | None = None) -> Open:
     return get
 
 
-def inspect_container(get: Get, container: str) -> dict[str, Any]:
-    return msgspec.json.decode(get(f"/containers/{container}/json"), type=dict[str, Any])
+def inspect_container(open_answer: Open, container: str) -> dict[str, Any]:
+    """The container's inspection. On Podman, with the fields of its own API (`podman_api.LIBPOD_FIELD`)."""
+    answer = open_answer(f"/containers/{container}/json", "")
+    inspected = msgspec.json.decode(read_body(answer), type=dict[str, Any])
+    if podman_api.is_podman_answer(answer.headers):
+        with suppress(APIError):  # A proxy may forbid Podman's own API.
+            own = open_answer(f"{podman_api.LIBPOD_PATH}/containers/{container}/json", "")
+            inspected[podman_api.LIBPOD_FIELD] = msgspec.json.decode(read_body(own), type=dict[str, Any])
+    return inspected
 
 
 def find_base_url(client: docker.APIClient) -> str:

@@ -21,6 +21,7 @@ from hemostat.adapters.docker_engine.connection import (
     find_base_url,
     inspect_container,
     make_getter,
+    make_opener,
     raise_for_status,
     read_json,
 )
@@ -160,7 +161,7 @@ class DockerEngine:
 
     def _inspect(self, container: str) -> dict[str, Any]:
         with self.connection.lend_client(f"inspect {container}") as client:
-            return inspect_container(make_getter(client, inspection.INSPECT_SECONDS), container)
+            return inspect_container(make_opener(client, inspection.INSPECT_SECONDS), container)
 
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
         begin = time.time() if since is None else since

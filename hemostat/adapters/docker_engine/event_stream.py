@@ -111,8 +111,7 @@ def open_stream(
         raise_for_status(response)
         for each in wires:
             stack.enter_context(each.hold(response))
-        server = response.headers.get("Server", "")
-        yield OpenStream(answers.read_lines(response), podman=server.startswith(podman_api.SERVER_NAME))
+        yield OpenStream(answers.read_lines(response), podman=podman_api.is_podman_answer(response.headers))
 
 
 def follow_events(

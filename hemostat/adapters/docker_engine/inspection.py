@@ -15,6 +15,7 @@ from hemostat.adapters.docker_engine.answers import MAX_ROW_BYTES, AnswerTooLong
 from hemostat.adapters.docker_engine.connection import (
     ClientPool,
     Get,
+    Open,
     inspect_container,
     make_getter,
     make_opener,
@@ -112,9 +113,9 @@ def inspect_all(
     """
     answers: Answers = {}
     with connection.lend_client("inspect containers") as client:
-        get = make_getter(client, seconds)
+        open_answer = make_opener(client, seconds)
         for container in containers:
-            answers[container] = _inspect(connection, get, container, group)
+            answers[container] = _inspect(connection, open_answer, container, group)
             if isinstance(answers[container], EngineTimeoutError):
                 break
     remaining_ids = containers[len(answers) :]
@@ -127,14 +128,16 @@ def inspect_all(
 
 def _inspect_apart(connection: ClientPool, container: str, group: str) -> ContainerInfo | EngineError:
     with connection.lend_client("inspect containers") as client:
-        return _inspect(connection, make_getter(client, BRIEF_SECONDS), container, group)
+        return _inspect(connection, make_opener(client, BRIEF_SECONDS), container, group)
 
 
-def _inspect(connection: ClientPool, get: Get, container: str, group: str) -> ContainerInfo | EngineError:
+def _inspect(
+    connection: ClientPool, open_answer: Open, container: str, group: str
+) -> ContainerInfo | EngineError:
     doing = f"inspect {container}"
     try:
         with connection.translate_errors(doing), translate_malformed(doing):
-            return parse.parse_info(inspect_container(get, container), group)
+            return parse.parse_info(inspect_container(open_answer, container), group)
     except EngineError as error:
         if isinstance(error, EngineUnreachableError) or (
             error.transient and not isinstance(error, EngineTimeoutError)

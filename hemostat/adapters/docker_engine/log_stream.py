@@ -19,7 +19,6 @@ from hemostat.adapters.docker_engine.connection import (
     ClientPool,
     find_base_url,
     inspect_container,
-    make_getter,
     make_opener,
     raise_for_status,
 )
@@ -83,7 +82,7 @@ class DockerLogStream:
 
 def _is_framed(client: docker.APIClient, container: str) -> bool:
     """Whether the container has no terminal, so that its two streams arrive in frames."""
-    return not inspect_container(make_getter(client), container)["Config"].get("Tty")
+    return not inspect_container(make_opener(client), container)["Config"].get("Tty")
 
 
 def _read_chunks(response: Response, *, is_endless: bool) -> Iterator[bytes]:

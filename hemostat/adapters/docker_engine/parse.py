@@ -52,8 +52,11 @@ MAX_OUTPUT_CHARACTERS: Final = 4096
 MAX_ERROR_CHARACTERS: Final = 2000
 
 
-class EventLine(msgspec.Struct, rename={"action": "Action", "actor": "Actor", "nanos": "timeNano"}):
-    """One line of the event stream. `nanos` is epoch nanoseconds."""
+class EventLine(
+    msgspec.Struct,
+    rename={"action": "Action", "actor": "Actor", "nanos": "timeNano", "health": "HealthStatus"},
+):
+    """One line of the event stream. `nanos` is epoch nanoseconds. `health` is Podman's."""
 
     class Actor(msgspec.Struct, rename={"id": "ID", "attributes": "Attributes"}):
         id: str
@@ -62,6 +65,7 @@ class EventLine(msgspec.Struct, rename={"action": "Action", "actor": "Actor", "n
     action: str
     actor: Actor
     nanos: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    health: str = ""
 
 
 def parse_line(line: bytes) -> EventLine:
@@ -76,7 +80,7 @@ def parse_event(event_line: EventLine, *, podman: bool = False) -> EngineEvent |
     labels.
     """
     attributes = event_line.actor.attributes or {}
-    action = _parse_action(event_line.action, attributes)
+    action = _parse_action(event_line.action, event_line.health or attributes.get("health_status", ""))
     if action is None:
         return None
     return EngineEvent(
@@ -91,10 +95,10 @@ def parse_event(event_line: EventLine, *, podman: bool = False) -> EngineEvent |
     )
 
 
-def _parse_action(text: str, attributes: Mapping[str, str]) -> str | None:
+def _parse_action(text: str, health_status: str) -> str | None:
     name, _, detail = text.partition(": ")
     if name == "health_status":
-        health = detail or attributes.get("health_status", "")
+        health = detail or health_status
         return health if health in {"healthy", "unhealthy"} else None
     action = podman_api.ACTION_ALIASES.get(name, name)
     return action if action in ACTIONS else None
@@ -204,6 +208,7 @@ def parse_info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
         created_at=parse_seconds(inspected.get("Created")),
         interactive=bool(config.get("AttachStdin") and config.get("StdinOnce")),
         auto_remove=bool(host.get("AutoRemove")),
+        is_infra=podman_api.is_infra(inspected),
         error=podman_api.drop_redundant_start(bounds.limit_text(state.get("Error"), MAX_ERROR_CHARACTERS)),
     )
 

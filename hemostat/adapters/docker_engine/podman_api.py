@@ -10,6 +10,10 @@ ENGINE_NAME: Final = "Podman Engine"
 """Podman's name among the components of its version."""
 LIBPOD_API: Final = "/v4.0.0/libpod"
 """Podman's own API, whose inspection has fields that the Docker API lacks."""
+LIBPOD_PATH: Final = "/libpod"
+"""The same, below the version of the Docker API."""
+LIBPOD_FIELD: Final = "Libpod"
+"""Where HemoStat keeps Podman's own inspection of a container in that of the Docker API."""
 VERSION_HEADER: Final = "Libpod-Api-Version"
 MARKS_STOPS_SINCE: Final = (4, 7)
 CLEANUP: Final = "cleanup"
@@ -24,6 +28,20 @@ def is_podman(version: Mapping[str, Any]) -> bool:
     """Whether the answer to `/version` is Podman's. Docker's first component is `Engine`."""
     names = {str(each.get("Name")) for each in version.get("Components") or () if isinstance(each, Mapping)}
     return ENGINE_NAME in names
+
+
+def is_podman_answer(headers: Mapping[str, str]) -> bool:
+    return (headers.get("Server") or "").startswith(SERVER_NAME)
+
+
+def is_infra(inspected: Mapping[str, Any]) -> bool:
+    """Whether Podman created the container for itself.
+
+    It holds the namespaces of a pod, or is the service container of `podman kube play`. The Docker API does
+    not show that, and names and images do not prove it.
+    """
+    own = inspected.get(LIBPOD_FIELD) or {}
+    return bool(own.get("IsInfra") or own.get("IsService"))
 
 
 def marks_stops(headers: Mapping[str, str]) -> bool:

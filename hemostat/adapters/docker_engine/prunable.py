@@ -52,7 +52,7 @@ def list_containers(used: Json, inspected: Iterable[ContainerInfo]) -> Iterator[
     Podman's disk usage has no labels, and a label may protect a container."""
     sizes = {row["Id"]: row.get("SizeRw") for row in used.get("Containers") or ()}
     for info in inspected:
-        if info.status in STOPPED_STATES:
+        if info.status in STOPPED_STATES and not info.is_infra:
             ref, since = info.ref, max(info.finished_at, info.created_at)
             yield _make_item(PrunableKind.CONTAINER, ref.id, ref.name, ref.labels, sizes.get(ref.id), since)
 

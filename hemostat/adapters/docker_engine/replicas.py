@@ -18,7 +18,7 @@ from hemostat.adapters.docker_engine.connection import (
     ClientPool,
     find_base_url,
     inspect_container,
-    make_getter,
+    make_opener,
     read_json,
 )
 from hemostat.adapters.docker_engine.inspection import list_rows
@@ -93,8 +93,8 @@ class Replicas:
         """All replicas by number, except those of `docker compose run`."""
         labels = [f"{PROJECT_LABEL}={self._project}", f"{SERVICE_LABEL}={self._name}"]
         with self._connection.lend_client(f"list replicas of {self._name}") as client:
-            rows, get = list_rows(self._connection, {"label": labels}), make_getter(client)
-            members = [inspect_container(get, row["Id"]) for row in rows]
+            rows, open_answer = list_rows(self._connection, {"label": labels}), make_opener(client)
+            members = [inspect_container(open_answer, row["Id"]) for row in rows]
         return sorted((each for each in members if self._is_replica(each)), key=_read_number)
 
     def _is_replica(self, member: Inspected) -> bool:

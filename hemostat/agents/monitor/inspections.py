@@ -78,7 +78,7 @@ class Inspections:
         last_info = relations.get(info.ref.id)
         if last_info is None or last_info.ref != info.ref:
             check_readable(info)
-        if not watched:
+        if not watched or info.is_infra:  # A pod's containers would lose the network of a restarted infra.
             relations.update(info, watched=False)
             return None
         if self._registry.get(info.ref.id) is None:

@@ -311,12 +311,18 @@ class Monitor:
         return alerts
 
     def _handle_health(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
+        known = self._registry.get(event.container.id)
+        if known is not None and on_event.is_known_health(known, event):
+            return []
         container = self._inspections.inspect(event.container.id, now)
         if container is None:
             return []
         if event.action == "unhealthy":
             self._inspections.inspect_upstream(container.ref.id, now)
-        on_event.record_health_event(container, event)
+        if event.podman:  # Before 5.0, its event has the health from before the check.
+            on_event.record_inspected_health(container, now)
+        else:
+            on_event.record_health_event(container, event)
         return on_event.judge_health(self._registry, container, now)
 
     def _handle_start(self, event: EngineEvent, now: float) -> list[IncidentAlert]:

@@ -79,20 +79,7 @@ class Reconciler:
             return self._remove_container(container_id)
         if info is None:
             return []
-        alerts = self._judge_changed([info], until, now, wait=wait)
-        container = self._registry.get(container_id)
-        if container is None:
-            return alerts
-        catch_up = partial(self._catch_up, container, now)
-        return alerts + (
-            self._errors.attempt(container_id, info.ref.name, "evaluate the state of", catch_up) or []
-        )
-
-    def _catch_up(self, container: WatchedContainer, now: float) -> list[IncidentAlert]:
-        """Judge the health of a container from its inspection, because events of its healthcheck may have
-        been dropped."""
-        on_event.record_inspected_health(container, now)
-        return on_event.judge_health(self._registry, container, now)
+        return self._judge_changed([info], until, now, wait=wait)
 
     def _reconcile(
         self,
@@ -163,6 +150,7 @@ class Reconciler:
     ) -> list[IncidentAlert]:
         """`dead_since`: up to when events had been read, where the exit may have gone unseen."""
         alerts = [] if dead_since is None else self._death_watch.judge_found_dead(container, dead_since, now)
+        on_event.record_inspected_health(container, now)  # Its event may have been missed.
         return alerts + on_event.judge_health(self._registry, container, now)
 
     def _is_under_watch(self, info: ContainerInfo) -> bool:

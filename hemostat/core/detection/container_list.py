@@ -22,6 +22,8 @@ def has_changed(known_info: ContainerInfo | None, row: ListedContainer, now: flo
     """Return whether the container must be inspected to know its state."""
     if known_info is None or (known_info.ref.name, known_info.status) != (row.ref.name, row.status):
         return True
+    if row.health is None and known_info.is_running and known_info.check is not None:
+        return True  # Podman's list does not show the health.
     if row.health not in {None, known_info.health} or row.exit_code not in {None, known_info.exit_code}:
         return True
     return row.age is not None and row.age <= max(YOUNG_SECONDS, now - _find_status_start(known_info))

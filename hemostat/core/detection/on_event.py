@@ -28,6 +28,12 @@ def record_stop_request(
     return stop
 
 
+def is_known_health(container: WatchedContainer, event: EngineEvent) -> bool:
+    """Return whether the event tells nothing new. Podman reports each health check, Docker the changes."""
+    is_recorded = (event.action == "healthy") == (container.health.failing_since is None)
+    return event.podman and is_recorded and container.info.health == event.action
+
+
 def record_health_event(container: WatchedContainer, event: EngineEvent) -> None:
     """Record that the container's health check begins to pass or to fail."""
     container.health = health.record_result(

@@ -4,7 +4,7 @@ import pytest
 
 from hemostat.core.detection.container_list import has_changed, is_left_to_events, is_unseen_death
 from hemostat.core.labels.container_ref import build_reference
-from hemostat.core.model import ContainerInfo, ListedContainer
+from hemostat.core.model import ContainerInfo, HealthCheck, ListedContainer
 
 NOW = 10_000.0
 REF = build_reference("c1", "web", "nginx", {})
@@ -34,7 +34,7 @@ DOWN_ROW = row(status="exited", exit_code=3, health=None)
         (DOWN, DOWN_ROW),
         (known(status="paused"), row(status="paused", health=None)),
     ],
-    ids=["same", "no-health-in-list", "no-age", "image-by-its-id", "down", "paused"],
+    ids=["same", "no-health-check", "no-age", "image-by-its-id", "down", "paused"],
 )
 def test_unchanged_container_is_not_inspected(before: ContainerInfo, listed: ListedContainer) -> None:
     assert not has_changed(before, listed, NOW)
@@ -53,8 +53,12 @@ def test_unchanged_container_is_not_inspected(before: ContainerInfo, listed: Lis
         (DOWN, row(status="exited", exit_code=4, health=None)),
         (DOWN, row(status="exited", exit_code=3, health=None, age=6.0)),
         (DOWN, row()),
+        (known(check=HealthCheck()), row(health=None)),
     ],
-    ids=["new", "died", "sick", "renamed", "began-again", "earlier", "young", "code", "died-again", "up"],
+    ids=[
+        *("new", "died", "sick", "renamed", "began-again", "earlier", "young", "code", "died-again", "up"),
+        "health-not-in-list",
+    ],
 )
 def test_possibly_changed_container_is_inspected(
     before: ContainerInfo | None, listed: ListedContainer
