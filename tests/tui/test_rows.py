@@ -10,9 +10,9 @@ from hemostat.tui.data.state import TRAIL_SECONDS, DashboardState, FeedUpdate, a
 from hemostat.tui.render.text import BAD, BUSY, FAINT
 from hemostat.tui.table import sorting
 from hemostat.tui.table.columns import COLUMNS, draw_line, find_idle, find_pointless, format_uptime, lay_out
-from hemostat.tui.table.rows import FAULTY, ILL, filter_rows, find_unrecalled, update_rows
+from hemostat.tui.table.rows import FAULTY, ILL, RowTable, filter_rows, find_unrecalled, update_table
 from tests.support.samples import NOW, alert, complete, decided, event, stats
-from tests.tui.standing import standing
+from tests.tui.standing import CLEAR, host, standing
 
 SICK = Condition(status="running", health="unhealthy")
 
@@ -34,7 +34,7 @@ def shown(*events, before=None):
 
 
 def rows(state):
-    return [made.row for made in update_rows({}, state).values()]
+    return list(update_table(RowTable(), state).rows.values())
 
 
 def names(found):
@@ -72,10 +72,28 @@ def test_open_incident_marks_the_row_as_failing():
 
 def test_only_changed_rows_are_rebuilt():
     state = shown(*CROWD)
-    made = update_rows({}, state)
-    again = update_rows(made, shown(event(stats(container=box("web", "shop"), cpu=51.0), 1.0), before=state))
-    changed = [each.row.name for key, each in again.items() if each is not made[key]]
-    assert changed == ["web"]
+    table = update_table(RowTable(), state)
+    news = event(stats(container=box("web", "shop"), cpu=51.0), 1.0)
+    again = update_table(table, shown(news, before=state))
+    assert [row.name for key, row in again.rows.items() if row is not table.rows[key]] == ["web"]
+
+
+def test_new_incident_rebuilds_the_row_of_its_container_alone():
+    state = shown(*CROWD)
+    table = update_table(RowTable(), state)
+    again = update_table(table, shown(event(alert(container=box("db")), 1.0, host="other"), before=state))
+    assert [row.name for key, row in again.rows.items() if row is not table.rows[key]] == ["db"]
+    assert again.rows["other/db"].fault
+
+
+def test_changed_limits_rebuild_the_rows_that_show_them():
+    state = apply_update(shown(*CROWD), FeedUpdate(safety={"h": host({"web": CLEAR})}), NOW + 1)
+    table = update_table(RowTable(), state)
+    spent = standing(used=3)
+    later = apply_update(state, FeedUpdate(safety={"h": host({"web": spent})}), NOW + 2)
+    again = update_table(table, later)
+    assert [row.name for key, row in again.rows.items() if row is not table.rows[key]] == ["web"]
+    assert again.rows["h/web"].safety == spent
 
 
 @pytest.mark.parametrize(
@@ -93,9 +111,13 @@ def test_failing_rows_come_first_in_any_sort_order(sort, reverse, found):
 
 
 def test_rows_keep_their_place_between_sorts():
-    crowd = rows(shown(*CROWD))
-    places = {crowd[1].key: 0, crowd[2].key: 1}
-    assert names(sorting.keep_order(crowd, places)) == ["api", "db", "web"]
+    state = shown(*CROWD)
+    table = update_table(RowTable(), state)
+    ordered = RowTable(state, {row.key: row for row in reversed(table.rows.values())})
+    gone = event(stats(container=box("api", "shop"), state=Condition(status="removed")), 1.0)
+    more = event(stats(container=box("web", "shop"), cpu=1.0), 1.0)
+    later = shown(event(stats(container=box("new"))), gone, more, before=state)
+    assert names(update_table(ordered, later).rows.values()) == ["db", "web", "new"]
 
 
 @pytest.mark.parametrize(
@@ -154,13 +176,13 @@ def test_sparkline_has_gaps_without_data():
 
 def test_row_is_rebuilt_when_its_history_arrives():
     state = shown(event(stats(), 8.0))
-    before = update_rows({}, state)
-    (key,) = before
-    after = update_rows(
+    before = update_table(RowTable(), state)
+    (key,) = before.rows
+    after = update_table(
         before, apply_update(state, FeedUpdate(past={key: (MetricPoint(NOW + 7, 1.0, 1),)}), NOW + 10)
     )
-    assert find_unrecalled(made.row for made in before.values()) == {key: ("h", "web")}
-    assert find_unrecalled(made.row for made in after.values()) == {}
+    assert find_unrecalled(before.rows.values()) == {key: ("h", "web")}
+    assert find_unrecalled(after.rows.values()) == {}
 
 
 def test_sparkline_is_bounded_and_removed_with_its_row():

@@ -12,7 +12,7 @@ from hemostat.tui.render import text as words
 from hemostat.tui.render.limits import find_own_pause, format_breaker, format_budget
 from hemostat.tui.render.roles import draw_role
 from hemostat.tui.table import columns
-from hemostat.tui.table.rows import update_rows
+from hemostat.tui.table.rows import RowTable, update_table
 from hemostat.tui.table.sorting import ProjectHeading
 from tests.support.dashboard import HOSTILE
 from tests.support.samples import (
@@ -35,8 +35,8 @@ def row(*extra, safety=None, **changes):
     state = apply_update(DashboardState(heard=NOW), FeedUpdate((event(stats(**changes)), *extra)), NOW + 1)
     if safety is not None:
         state = apply_update(state, FeedUpdate(safety={"h": host({"web": safety})}), NOW + 1)
-    (made,) = update_rows({}, state).values()
-    return made.row
+    (made,) = update_table(RowTable(), state).rows.values()
+    return made
 
 
 QUIET = frozenset({"incident"})

@@ -103,8 +103,9 @@ IncidentsByPlace = dict[tuple[str, str], tuple[IncidentLog, ...]]
 def apply_update(state: DashboardState, update: FeedUpdate, now: float) -> DashboardState:
     if update.anew:
         state = DashboardState(heard=now)
-    stats = {key: event for key, event in state.stats.items() if now - event.time < STATS_TTL_SECONDS}
-    trails = {key: trail for key, trail in state.trails.items() if key in stats}
+    stats, trails = {**state.stats}, {**state.trails}
+    for key in [key for key, event in stats.items() if now - event.time >= STATS_TTL_SECONDS]:
+        del stats[key], trails[key]
     beats: list[Event] = []
     fresh: list[Event] = []
     newest = state.heard
@@ -116,9 +117,9 @@ def apply_update(state: DashboardState, update: FeedUpdate, now: float) -> Dashb
                 trails.pop(get_replacement_key(event), None)
             case ContainerStats():
                 if now - event.time < STATS_TTL_SECONDS:
-                    key = get_replacement_key(event)
-                    point = MetricPoint.from_stats(event.data, event.time)
-                    stats[key], trails[key] = event, _add_point(trails.get(key), point)
+                    key, data = get_replacement_key(event), event.data
+                    stats[key] = event
+                    trails[key] = _add_point(trails.get(key), event.time, data.cpu, data.memory)
             case Heartbeat():
                 beats.append(event)
             case _:
@@ -167,24 +168,33 @@ def _extend_log(
     return ordered, unwell, closed
 
 
-def _add_point(trail: MetricTrail | None, point: MetricPoint) -> MetricTrail:
+def _add_point(trail: MetricTrail | None, at: float, cpu: float | None, memory: int | None) -> MetricTrail:
     """Add a point: one value a second.
 
     Statistics are sent on a change, so values between points are unchanged.
     """
-    one = MetricTrail(point.time, (point.cpu,), (point.memory,))
-    return one if trail is None else _join_trails(trail, one)
+    if trail is None:
+        return MetricTrail(at, (cpu,), (memory,))
+    return _extend_trail(trail, at - trail.at, at, (cpu,), (memory,))
 
 
-def _join_trails(trail: MetricTrail, later: MetricTrail) -> MetricTrail:
-    """Join two trails. Values in a long gap between them are unknown."""
-    gap = later.began - trail.at
+def _extend_trail(
+    trail: MetricTrail,
+    gap: float,
+    at: float,
+    later_cpu: tuple[float | None, ...],
+    later_memory: tuple[float | None, ...],
+) -> MetricTrail:
+    """The trail with later values, the last of them at `at`. Values in a long gap are unknown.
+
+    `gap`: seconds from the trail's last value to the first later one.
+    """
     between = max(0, min(TRAIL_SECONDS, round(gap) - 1))
     cpu, memory = (trail.cpu[-1], trail.memory[-1]) if gap < STATS_TTL_SECONDS else (None, None)
     return MetricTrail(
-        later.at,
-        (*trail.cpu, *[cpu] * between, *later.cpu)[-TRAIL_SECONDS:],
-        (*trail.memory, *[memory] * between, *later.memory)[-TRAIL_SECONDS:],
+        at,
+        (trail.cpu + (cpu,) * between + later_cpu)[-TRAIL_SECONDS:],
+        (trail.memory + (memory,) * between + later_memory)[-TRAIL_SECONDS:],
         trail.recalled,
     )
 
@@ -194,8 +204,11 @@ def _prepend_points(trail: MetricTrail, points: Sequence[MetricPoint]) -> Metric
     recalled: MetricTrail | None = None
     for point in points:
         if trail.began - TRAIL_SECONDS < point.time < trail.began - TOLERANCE_SECONDS:
-            recalled = _add_point(recalled, point)
-    joined = trail if recalled is None else _join_trails(recalled, trail)
+            recalled = _add_point(recalled, point.time, point.cpu, point.memory)
+    joined = trail
+    if recalled is not None:
+        gap = trail.began - recalled.at
+        joined = _extend_trail(recalled, gap, trail.at, trail.cpu, trail.memory)
     return msgspec.structs.replace(joined, recalled=True)
 
 

@@ -40,7 +40,7 @@ from hemostat.tui.screens.live import HistoryRequested
 from hemostat.tui.screens.roles import RolesScreen
 from hemostat.tui.screens.visible_columns import ColumnsDialog
 from hemostat.tui.table import columns, rows, sorting
-from hemostat.tui.table.rows import CachedRow, Row
+from hemostat.tui.table.rows import Row, RowTable
 from hemostat.tui.table.sorting import SORTS, ProjectHeading
 from hemostat.tui.widgets.footer import KeyFooter
 from hemostat.tui.widgets.lines import LazyLines, Lines
@@ -51,9 +51,9 @@ class MainScreen(ActionScreen):
 
     def __init__(self, model: DashboardContext) -> None:
         super().__init__(model)
-        self._cached_rows: dict[str, CachedRow] = {}
-        self._order: dict[str, int] = {}
-        """Positions of all containers at the last sort, by key."""
+        self._table = RowTable()
+        self._is_sort_due = True
+        """Whether the rows are sorted although `may_resort` forbids it."""
         self._sorted_at = self._touched_at = -math.inf
         self._entries: list[Row | ProjectHeading] = []
         self._drawn: dict[str, tuple[object, Text]] = {}
@@ -107,9 +107,9 @@ class MainScreen(ActionScreen):
 
     def draw(self) -> None:
         state, now = self.model.state, self.model.clock.now()
-        self._cached_rows = rows.update_rows(self._cached_rows, state)
-        self._marked_keys &= self._cached_rows.keys()
-        everything = self._sort_rows(now)
+        self._table = self._sort_table(rows.update_table(self._table, state), now)
+        self._marked_keys &= self._table.rows.keys()
+        everything = list(self._table.rows.values())
         self._select_entries(everything)
         role_status = build_role_status(state, now)
         width = self.size.width
@@ -137,15 +137,13 @@ class MainScreen(ActionScreen):
         self._draw_grid(now, pointless, columns.find_idle(everything))
         self._draw_log()
 
-    def _sort_rows(self, now: float) -> list[Row]:
-        everything = [cached.row for cached in self._cached_rows.values()]
+    def _sort_table(self, table: RowTable, now: float) -> RowTable:
+        if not self._is_sort_due and not sorting.may_resort(now, self._sorted_at, self._touched_at):
+            return table
         view = self.model.view
-        if not self._order or sorting.may_resort(now, self._sorted_at, self._touched_at):
-            everything = sorting.sort_rows(everything, view.sort, reverse=view.reverse)
-            self._order = {row.key: number for number, row in enumerate(everything)}
-            self._sorted_at = now
-            return everything
-        return sorting.keep_order(everything, self._order)
+        ordered = sorting.sort_rows(list(table.rows.values()), view.sort, reverse=view.reverse)
+        self._is_sort_due, self._sorted_at = not ordered, now
+        return RowTable(table.state, {row.key: row for row in ordered})
 
     def _select_entries(self, everything: list[Row]) -> None:
         visible = rows.filter_rows(everything, self._get_filter_text(), faults=self._is_faults_only)
@@ -164,7 +162,7 @@ class MainScreen(ActionScreen):
             marked = entry.key in self._marked_keys
             uptime = columns.format_uptime(entry, now)
             source = (entry, placed, find_countdown_second(entry.safety, now), uptime, marked)
-            known = before.get(entry.key)
+            known = self._drawn.get(entry.key) or before.get(entry.key)
             if known is None or known[0] != source:
                 known = source, columns.draw_line(entry, placed, now, marked=marked)
             self._drawn[entry.key] = known
@@ -214,7 +212,7 @@ class MainScreen(ActionScreen):
         return parts + ([f"{len(self._marked_keys)} marked"] if self._marked_keys else [])
 
     def _resort(self) -> None:
-        self._order.clear()
+        self._is_sort_due = True
         self.draw()
 
     # --- keys ---------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Every colour is accompanied by a word or a bar.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
@@ -84,12 +85,13 @@ def format_uptime(row: Row, now: float) -> str:
 
 def find_pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[str]:
     """Columns that cannot have information. `safety`: the containers' limit status is known."""
-    pointless = set() if len({row.host for row in rows}) > 1 else {"host"}
+    pointless = set() if len(set(map(attrgetter("host"), rows))) > 1 else {"host"}
     pointless |= set() if safety else {"breaker", "budget"}
-    pointless |= set() if any(row.project for row in rows) else {"project", "service"}
-    pointless |= {name for name in ("image", "ports") if not any(getattr(row, name) for row in rows)}
-    pointless |= set() if any(row.cpu_limit or row.memory_limit for row in rows) else {"limit"}
-    pointless |= set() if any(row.received is not None for row in rows) else {"net"}
+    pointless |= set() if any(map(attrgetter("project"), rows)) else {"project", "service"}
+    pointless |= {name for name in ("image", "ports") if not any(map(attrgetter(name), rows))}
+    has_limit = any(map(attrgetter("memory_limit"), rows)) or any(map(attrgetter("cpu_limit"), rows))
+    pointless |= set() if has_limit else {"limit"}
+    pointless |= {"net"} if set(map(attrgetter("received"), rows)) <= {None} else set()
     return pointless | ({"project"} if grouped else set())
 
 

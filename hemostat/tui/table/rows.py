@@ -1,6 +1,6 @@
 """Rows of the table of containers, and their filter. Pure.
 
-A row is recreated only if something that it shows has changed, so rows can be compared by identity.
+A row is made again only if something that it shows has changed, so rows can be compared by identity.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,12 +13,11 @@ from hemostat.core.history.incident_log import LEFT_TO_PEOPLE, IncidentLog
 from hemostat.core.history.progress import find_progress
 from hemostat.core.history.status import format_state
 from hemostat.core.ledger.controls import Pause
-from hemostat.core.remediation.limit_status import ContainerLimitStatus, HostLimitStatus
+from hemostat.core.remediation.limit_status import ContainerLimitStatus
 from hemostat.events import Container, ContainerStats, Event
 from hemostat.tui.data.state import DashboardState, MetricTrail
 from hemostat.tui.render.limits import find_own_pause
 
-NO_INCIDENTS: Final[tuple[IncidentLog, ...]] = ()
 ORDERLY_EXITS: Final = frozenset({0, 130, 137, 143})
 """Exit codes of containers that completed, or were ended by SIGINT, SIGKILL or SIGTERM."""
 URGENT, ILL, FAULTY, CALM = range(4)
@@ -78,65 +77,68 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.memory / self.memory_limit if self.memory is not None and self.memory_limit else None
 
 
-class CachedRow(msgspec.Struct, frozen=True, gc=False):
-    """A row, and the data from which it was made."""
+class RowTable(msgspec.Struct, frozen=True):
+    """The rows of all containers by key, in the order of the screen, and the state that they show."""
 
-    row: Row
-    event: Event
-    unwell: tuple[IncidentLog, ...]
-    closed: tuple[IncidentLog, ...]
-    overview: HostLimitStatus | None
+    state: DashboardState = DashboardState(heard=0.0)
+    rows: Mapping[str, Row] = {}
 
 
-def update_rows(old_rows: Mapping[str, CachedRow], state: DashboardState) -> dict[str, CachedRow]:
-    """The rows of all containers. Unchanged rows are the same objects."""
-    new_rows: dict[str, CachedRow] = {}
-    for key, event in state.stats.items():
-        if not isinstance(event.data, ContainerStats):
-            continue
-        place = event.host, event.data.container.name
-        unwell, overview = state.unwell.get(place, NO_INCIDENTS), state.safety.get(event.host)
-        closed = state.closed.get(place, NO_INCIDENTS)
-        old = old_rows.get(key)
-        trail = state.trails[key]
-        is_same = (
-            old is not None
-            and old.event is event
-            and old.unwell == unwell
-            and old.closed == closed
-            and old.row.trail is trail
-        )
-        if old and is_same and old.overview is overview:
-            new_rows[key] = old
-            continue
-        safety = overview.get_container_status(place[1]) if overview else None
-        if (
-            old
-            and is_same
-            and old.row.safety == safety
-            and old.row.silenced == find_own_pause(safety, overview)
-        ):
-            new_rows[key] = CachedRow(old.row, event, unwell, closed, overview)
-        else:
-            row = _make_row(key, event, event.data, unwell, closed, trail, overview)
-            row = msgspec.structs.replace(row, safety=safety, silenced=find_own_pause(safety, overview))
-            new_rows[key] = CachedRow(row, event, unwell, closed, overview)
-    return new_rows
+def update_table(table: RowTable, state: DashboardState) -> RowTable:
+    """The table of a newer state. Rows keep their order, and new rows come last.
+
+    Most rows are unchanged: only rows of which a source has changed are made again.
+    """
+    rows = {**table.rows}
+    for key in rows.keys() - state.stats.keys():
+        del rows[key]
+    for key in _list_changed(table, state):
+        event = state.stats[key]
+        if isinstance(event.data, ContainerStats):
+            rows[key] = _make_row(key, event, event.data, state)
+    return RowTable(state, rows)
 
 
-def _make_row(
-    key: str,
-    event: Event,
-    stats: ContainerStats,
-    unwell: tuple[IncidentLog, ...],
-    closed: tuple[IncidentLog, ...],
-    trail: MetricTrail,
-    overview: HostLimitStatus | None,
-) -> Row:
-    state, container = stats.state, stats.container
-    label = format_state(state)
-    ended_badly = state.status == "exited" and state.exit_code not in ORDERLY_EXITS
-    fault = label in {"unhealthy", "restarting", "dead"} or (bool(closed) and state.status != "running")
+def _list_changed(table: RowTable, state: DashboardState) -> list[str]:
+    """The keys of rows that new statistics, points, incidents or limits change. New statistics extend the
+    trail."""
+    before, trails = table.state, table.state.trails
+    changed = [key for key, trail in state.trails.items() if trails.get(key) is not trail]
+    incidents = {
+        place
+        for old, new in ((before.unwell, state.unwell), (before.closed, state.closed))
+        for place in old.keys() | new.keys()
+        if old.get(place) != new.get(place)
+    }
+    if incidents:
+        changed += [key for key, row in table.rows.items() if row.place in incidents and key in state.stats]
+    if before.safety != state.safety:
+        changed += [
+            key
+            for key, row in table.rows.items()
+            if (row.safety, row.silenced) != _find_limits(row.place, state) and key in state.stats
+        ]
+    return changed
+
+
+def _find_limits(
+    place: tuple[str, str], state: DashboardState
+) -> tuple[ContainerLimitStatus | None, Pause | None]:
+    """The limit status and the own pause of the container at `place`."""
+    host, name = place
+    overview = state.safety.get(host)
+    limit_status = overview.get_container_status(name) if overview else None
+    return limit_status, find_own_pause(limit_status, overview)
+
+
+def _make_row(key: str, event: Event, stats: ContainerStats, state: DashboardState) -> Row:
+    condition, container = stats.state, stats.container
+    place = event.host, container.name
+    unwell, closed = state.unwell.get(place, ()), state.closed.get(place, ())
+    safety, silenced = _find_limits(place, state)
+    label = format_state(condition)
+    ended_badly = condition.status == "exited" and condition.exit_code not in ORDERLY_EXITS
+    fault = label in {"unhealthy", "restarting", "dead"} or (bool(closed) and condition.status != "running")
     return Row(
         key=key,
         container=container,
@@ -151,19 +153,23 @@ def _make_row(
         memory_limit=stats.memory_limit,
         received=stats.received,
         sent=stats.sent,
-        restarts=state.restart_count,
+        restarts=condition.restart_count,
         incident="; ".join(
-            describe_incident(incident_log, find_progress(incident_log, overview, state))
-            + _describe_note(incident_log)
-            for incident_log in unwell
+            [
+                describe_incident(each, find_progress(each, state.safety.get(event.host), condition))
+                + _describe_note(each)
+                for each in unwell
+            ]
         )
         or "; ".join(map(describe_closed, closed)),
         fault=bool(unwell) or fault,
-        trail=trail,
+        trail=state.trails[key],
+        safety=safety,
+        silenced=silenced,
         rank=_compute_rank(unwell, fault=fault),
         image=container.image,
         ports=stats.ports,
-        started_at=state.started_at if state.status == "running" else 0.0,
+        started_at=condition.started_at if condition.status == "running" else 0.0,
         acknowledged=bool(unwell) and all(each.acknowledgement for each in unwell),
         ended_badly=ended_badly,
         is_closed=bool(closed) and not unwell,
@@ -171,10 +177,12 @@ def _make_row(
 
 
 def _compute_rank(unwell: tuple[IncidentLog, ...], *, fault: bool) -> int:
+    if not unwell:
+        return FAULTY if fault else CALM
     unread = [incident_log for incident_log in unwell if incident_log.acknowledgement is None]
     if any(incident_log.status in LEFT_TO_PEOPLE for incident_log in unread):
         return URGENT
-    return ILL if unread else FAULTY if fault or unwell else CALM
+    return ILL if unread else FAULTY
 
 
 def _describe_note(incident_log: IncidentLog) -> str:

@@ -53,12 +53,6 @@ def sort_rows(rows: Sequence[Row], sort: Sort, *, reverse: bool = False) -> list
     return sorted(by_name, key=lambda row: (row.rank, sign * value(row)))
 
 
-def keep_order(rows: Sequence[Row], before: Mapping[str, int]) -> list[Row]:
-    """The rows in their previous order, by key. New rows come last."""
-    end = len(before)
-    return sorted(rows, key=lambda row: before.get(row.key, end))
-
-
 def group_rows(rows: Sequence[Row]) -> list[Row | ProjectHeading]:
     """The rows by project, with headings.
 
