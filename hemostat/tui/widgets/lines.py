@@ -1,9 +1,9 @@
 """A list of lines that redraws only the cells that changed."""
 
-from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar, overload
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, NamedTuple, TypeVar, overload
 
-from rich.cells import cell_len
+from rich.cells import get_character_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -36,6 +36,20 @@ class LazyLines(Sequence[Text], Generic[Item]):
         return self._draw(self._items[number])
 
 
+class Look(NamedTuple):
+    """The cells of a line, without the scrollbar, and the style under it."""
+
+    width: int
+    style: Style
+
+
+class PaintedLine(NamedTuple):
+    """A drawn line, and what it was drawn from."""
+
+    source: tuple[Text | None, bool, Look]
+    strip: Strip
+
+
 class Lines(ScrollView, can_focus=False):
     """A scrollable list of lines. It accesses only visible lines, so `show` may be given a lazy sequence.
 
@@ -59,8 +73,9 @@ class Lines(ScrollView, can_focus=False):
     def __init__(self, *, follow: bool = False, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._lines: Sequence[Text] = ()
-        self._painted: dict[int, tuple[object, list[Segment]]] = {}
-        """By visible line: its source, and the drawn segments."""
+        self._painted: dict[int, PaintedLine] = {}
+        """The visible lines."""
+        self._look = Look(0, Style())
         self._is_following = follow
         self._is_at_end = True
         self._is_scrolling = False
@@ -136,42 +151,49 @@ class Lines(ScrollView, can_focus=False):
 
     def _repaint(self) -> None:
         """Redraw the cells that changed."""
+        self._update_look()
         top, before, self._painted = self.scroll_offset.y, self._painted, {}
-        style = self.rich_style
         for number in range(top, top + self.size.height):
-            source, segments = self._paint(number, before.get(number), style)
-            self._painted[number] = source, segments
             old = before.get(number)
+            new = self._painted[number] = self._paint(number, old)
             if old is None:
-                self.refresh(Region(0, number - top, self.room, 1))
-            elif old[1] is not segments and (span := find_changed(old[1], segments)):
+                self.refresh(Region(0, number - top, self._look.width, 1))
+            elif old is not new and (span := find_changed(old.strip, new.strip)):
                 self.refresh(Region(span[0], number - top, span[1] - span[0], 1))
 
-    def _paint(
-        self, number: int, before: tuple[object, list[Segment]] | None, style: Style
-    ) -> tuple[object, list[Segment]]:
-        width = self.room
+    def _update_look(self) -> None:
+        """Textual computes the look from the styles of all ancestors, so once for all lines."""
+        look = Look(self.room, self.rich_style)
+        if look != self._look:
+            self._look = look
+
+    def _paint(self, number: int, before: PaintedLine | None) -> PaintedLine:
         line = self._lines[number] if number < len(self._lines) else None
-        source = (line, number == self.cursor, width, style)
-        if before is not None and before[0] == source:
+        source = (line, number == self.cursor, self._look)
+        if before is not None and before.source == source:
             return before
+        width, style = self._look
         if line is None:
-            return source, list(Strip.blank(width, style))
+            return PaintedLine(source, Strip.blank(width, style))
         if number == self.cursor:
             line = Text.assemble((line.plain, Style(bold=True, reverse=True)))
         if line.cell_len > width:
             line = line.copy()
             line.truncate(width, overflow="ellipsis")
         strip = Strip(line.render(self.app.console)).adjust_cell_length(width)
-        return source, list(strip.apply_style(style).simplify())
+        return PaintedLine(source, strip.apply_style(style).simplify())
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._update_look()
+        return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         number = self.scroll_offset.y + y
-        self._painted[number] = self._paint(number, self._painted.get(number), self.rich_style)
-        return Strip(self._painted[number][1], self.room)
+        painted = self._painted[number] = self._paint(number, self._painted.get(number))
+        return painted.strip
 
 
-def find_changed(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[int, int] | None:
+def find_changed(before: Iterable[Segment], after: Iterable[Segment]) -> tuple[int, int] | None:
     """The range of cells that differ between two lines. All cells after a resize."""
     old, new = _list_cells(before), _list_cells(after)
     if len(old) != len(new):
@@ -180,6 +202,11 @@ def find_changed(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[i
     return (differ[0], differ[-1] + 1) if differ else None
 
 
-def _list_cells(line: Sequence[Segment]) -> list[tuple[str, Style | None]]:
+def _list_cells(line: Iterable[Segment]) -> list[tuple[str, Style | None]]:
     """The content of every cell. A wide character fills two."""
-    return [(char, style) for text, style, _ in line for char in text for _ in range(cell_len(char))]
+    return [
+        (char, style)
+        for text, style, _ in line
+        for char in text
+        for _ in range(get_character_cell_size(char))
+    ]
