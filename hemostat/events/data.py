@@ -6,7 +6,7 @@ from hemostat.events.fields import Epoch
 from hemostat.events.words import Action, Kind, Outcome, Phase, Reason, Severity, Word
 
 
-class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A container in events, or the host itself, which has no id. `labels` holds only the labels of HemoStat,
     autoheal and Compose, and those that name an orchestrator's workload."""
 
@@ -36,7 +36,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     unit: str = ""
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A container's state as the engine reported it. Times are epoch seconds, 0 for never."""
 
     status: str
@@ -177,7 +177,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     action: Action = Action.NONE
 
 
-class ContainerStats(msgspec.Struct, frozen=True, kw_only=True):
+class ContainerStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One container's current measurements, for screens.
 
     `cpu` is percent in Docker's convention (100 = one core), `cpu_limit` cores; `memory` is the working set

@@ -61,7 +61,7 @@ DURABLE: Final = tuple(name for name in TYPES if name not in FLEETING)
 _NAMES: Final = {shape: name for name, shape in TYPES.items()}
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The envelope. `time` is epoch seconds, UTC; `source` is role@instance; `cause` is an event's id."""
 
     id: str
@@ -197,8 +197,17 @@ def decode(raw: bytes) -> Event:
         raise DecodeError(f"not an event: {error}") from None
     if not 0 <= envelope.time <= MAX_TIME or not is_finite(data):
         raise DecodeError("not an event: a number is out of range")
-    fields = {name: getattr(envelope, name) for name in _Envelope.__struct_fields__ if name != "data"}
-    return Event(data=data, **fields)
+    return Event(
+        id=envelope.id,
+        type=envelope.type,
+        version=envelope.version,
+        time=envelope.time,
+        host=envelope.host,
+        source=envelope.source,
+        incident=envelope.incident,
+        cause=envelope.cause,
+        data=data,
+    )
 
 
 def _require_known(envelope: _Envelope) -> None:

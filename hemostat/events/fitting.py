@@ -63,13 +63,23 @@ def is_finite(value: Any) -> bool:
     kind = type(value)
     if kind in NUMBERS:
         return bool(-MAX_NUMBER <= value <= MAX_NUMBER)
-    if kind in WITHOUT_NUMBERS:
-        return True
     if kind is dict:
-        return all(map(is_finite, value.values()))
-    if kind is tuple:
-        return all(map(is_finite, value))
-    return not isinstance(value, msgspec.Struct) or all(map(is_finite, msgspec.structs.astuple(value)))
+        parts = value.values()
+    elif kind is tuple:
+        parts = value
+    elif isinstance(value, msgspec.Struct):
+        parts = msgspec.structs.astuple(value)
+    else:
+        return True
+    # Most parts are no containers: a call for each of them would take most of the time of decoding.
+    for part in parts:
+        kind = type(part)
+        if kind in NUMBERS:
+            if not -MAX_NUMBER <= part <= MAX_NUMBER:
+                return False
+        elif kind not in WITHOUT_NUMBERS and not is_finite(part):
+            return False
+    return True
 
 
 def _replace_unencodable(value: Any) -> Any:
