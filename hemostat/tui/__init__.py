@@ -4,6 +4,7 @@ The caller provides the DashboardContext. Textual is imported when the dashboard
 """
 
 import difflib
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -64,6 +65,8 @@ def run(model: "DashboardContext") -> int:
         os.environ["NO_COLOR"] = "1"
     # The listening threads must not delay keys during heavy traffic.
     sys.setswitchinterval(SWITCH_SECONDS)
+    # The imported modules stay: collections that look at all of their objects would pause the screen.
+    gc.freeze()
     hint = suggest_hint(os.environ, slow=appearance.slow)
     if model.replay is None:
         Dashboard(model, colourless=colourless, hint=hint).run(mouse=appearance.mouse)
