@@ -62,6 +62,37 @@ def test_flood_is_bounded_and_delivered_in_batches():
     assert last["web-49"] == 4999.0
 
 
+class Round(Flood):
+    """What a monitor publishes in one second; an alert among it if `alerted`."""
+
+    def __init__(self, clock: FakeClock, *, alerted: bool = False) -> None:
+        super().__init__(clock)
+        self.alerted = alerted
+
+    def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
+        yield None
+        self.clock.advance(1.0)
+        for number, box in enumerate(BOXES):
+            self.clock.advance(0.001)
+            if self.alerted and number == 10:
+                yield event(alert())
+            yield event(stats(container=box))
+        self.clock.advance(timeout)
+        yield None
+        raise OverError
+
+
+def test_statistics_of_one_round_are_delivered_together():
+    clock = FakeClock(NOW)
+    assert [len(news.events) for news in told(Round(clock), clock)] == [0, len(BOXES)]
+
+
+def test_alert_is_delivered_at_once():
+    clock = FakeClock(NOW)
+    counts = [len(news.events) for news in told(Round(clock, alerted=True), clock)]
+    assert counts == [0, 11, len(BOXES) - 10]
+
+
 def test_slow_profile_delivers_less_often():
     slow, fast = FakeClock(NOW), FakeClock(NOW)
     assert len(told(Flood(slow), slow, every=1.0)) < len(told(Flood(fast), fast))

@@ -1,7 +1,9 @@
 """Feeds the dashboard from the bus: one thread subscribes, and delivers what arrived a few times a second.
 
-Memory is bounded: of values that only refresh the screen the last of each is kept, of other events as many as
-the log can show.
+Events of the log are delivered at once. Values that only refresh the screen come many together, so they are
+collected and drawn once.
+
+Memory is bounded: of values the last of each is kept, of other events as many as the log can show.
 """
 
 import math
@@ -55,6 +57,8 @@ class Feed:
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._durable: deque[Event] = deque(maxlen=MAX_LOG_EVENTS)
         self._live: dict[tuple[str, str], Event] = {}
+        self._live_since = 0.0
+        """When the first of these values arrived."""
         self._requested: Mapping[str, tuple[str, str]] = {}
 
     def start(self) -> None:
@@ -102,11 +106,18 @@ class Feed:
                 due = self._clock.now()
             if event is not None:
                 self._add(event)
-            if self._clock.now() >= due and (self._durable or self._live):
+            if self._clock.now() >= due and self._is_ready(is_quiet=event is None):
                 self._deliver_update()
                 due = self._clock.now() + self._every
             if self._requested:
                 self._deliver(FeedUpdate(past=self._read_histories()))
+
+    def _is_ready(self, *, is_quiet: bool) -> bool:
+        """Whether there is something to deliver that should not wait for more."""
+        if self._durable:
+            return True
+        may_wait = not is_quiet and 0 <= self._clock.now() - self._live_since < self._every
+        return bool(self._live) and not may_wait
 
     def _read_histories(self) -> dict[str, Sequence[MetricPoint]]:
         requested, self._requested = self._requested, {}
@@ -131,6 +142,8 @@ class Feed:
             self._durable.append(event)
             self._has_changed = True
         else:
+            if not self._live:
+                self._live_since = self._clock.now()
             self._live[event.type, get_replacement_key(event)] = event
 
     def _deliver_update(self, *, is_restart: bool = False) -> None:

@@ -152,6 +152,8 @@ def _extend_log(
 ) -> tuple[tuple[Event, ...], IncidentsByPlace, IncidentsByPlace]:
     """The log with the new events, the open incidents in it, and those that were closed while their failure
     lasts."""
+    if not fresh:
+        return state.log, state.unwell, state.closed
     log = {event.id: event for event in state.log}
     if all(event.id in log for event in fresh):
         return state.log, state.unwell, state.closed
