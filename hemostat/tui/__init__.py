@@ -20,6 +20,10 @@ SWITCH_SECONDS: Final = 0.001
 """Seconds after which a thread must let another continue."""
 
 
+FRAMES_PER_SECOND: Final = "250"
+"""A key soon after an update waits for up to two frames, which would be 33 ms at Textual's 60."""
+
+
 def find_obstacle(environ: Mapping[str, str], *, screen: bool, keyboard: bool) -> str | None:
     """Why no dashboard can be shown here. None if one can.
 
@@ -51,6 +55,7 @@ def run(model: "DashboardContext") -> int:
     Raises ConfigError for an unknown theme, and HemoStatError for orders that were not carried out when the
     user quit.
     """
+    os.environ.setdefault("TEXTUAL_FPS", FRAMES_PER_SECOND)
     from hemostat.tui.app import Dashboard
     from hemostat.tui.render.themes import list_theme_names
 
@@ -65,7 +70,7 @@ def run(model: "DashboardContext") -> int:
         os.environ["NO_COLOR"] = "1"
     # The listening threads must not delay keys during heavy traffic.
     sys.setswitchinterval(SWITCH_SECONDS)
-    # The imported modules stay: collections that look at all of their objects would pause the screen.
+    # The imported modules stay: a collection that looks at all of their objects would pause the screen.
     gc.freeze()
     hint = suggest_hint(os.environ, slow=appearance.slow)
     if model.replay is None:
