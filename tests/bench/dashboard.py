@@ -1,7 +1,10 @@
-"""What the dashboard costs beside that of another commit: both on one Redis, at the same time.
+"""What the dashboard costs, alone or beside that of another commit.
 
-Other work on the machine disturbs both alike, so the ratios count more than the figures. Keys are pressed in
-turn. An hour of events is published as fast as Redis takes them.
+Alone it is measured as a user runs it, so the aims apply to these figures. Beside another commit's, both run on
+one Redis at the same time, and keys are pressed in turn: other work on the machine disturbs both alike, so the
+ratios count. Both draw the same events at the same moment, so on two cores each delays the other's keys.
+
+An hour of events is published as fast as Redis takes them.
 """
 
 import subprocess
