@@ -5,8 +5,8 @@ Every colour is accompanied by a word or a bar.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import lru_cache
-from operator import attrgetter
+from functools import lru_cache, partial
+from operator import attrgetter, is_not
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
@@ -83,6 +83,9 @@ def format_uptime(row: Row, now: float) -> str:
     return f"{seconds // size:.0f} {unit}" if size else "< 1 min"
 
 
+_is_known: Final = partial(is_not, None)
+
+
 def find_pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[str]:
     """Columns that cannot have information. `safety`: the containers' limit status is known."""
     pointless = set() if len(set(map(attrgetter("host"), rows))) > 1 else {"host"}
@@ -91,7 +94,7 @@ def find_pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[s
     pointless |= {name for name in ("image", "ports") if not any(map(attrgetter(name), rows))}
     has_limit = any(map(attrgetter("memory_limit"), rows)) or any(map(attrgetter("cpu_limit"), rows))
     pointless |= set() if has_limit else {"limit"}
-    pointless |= {"net"} if set(map(attrgetter("received"), rows)) <= {None} else set()
+    pointless |= set() if any(map(_is_known, map(attrgetter("received"), rows))) else {"net"}
     return pointless | ({"project"} if grouped else set())
 
 
@@ -99,14 +102,14 @@ def find_idle(rows: Sequence[Row]) -> set[str]:
     """Columns that say the same of every row, and nothing that needs attention: all breakers are closed, no
     budget is used, nothing was restarted, no container has an incident. `cpu` and `memory` stand for their
     bars, which are blank without a limit."""
-    limits = [row.safety for row in rows if row.safety is not None]
+    limits = list(filter(None, map(attrgetter("safety"), rows)))
     has_news = {
-        "breaker": any(each.breaker.open or each.breaker.half_open for each in limits),
-        "budget": any(each.budget.used for each in limits),
-        "restarts": any(row.restarts for row in rows),
+        "breaker": any(map(attrgetter("breaker.open"), limits)) or any(map(attrgetter("breaker.half_open"), limits)),
+        "budget": any(map(attrgetter("budget.used"), limits)),
+        "restarts": any(map(attrgetter("restarts"), rows)),
         "cpu": any(row.cpu_share is not None for row in rows),
         "memory": any(row.memory_share is not None for row in rows),
-        "incident": any(row.incident or row.silenced for row in rows),
+        "incident": any(map(attrgetter("incident"), rows)) or any(map(attrgetter("silenced"), rows)),
     }
     return {name for name, is_telling in has_news.items() if not is_telling}
 
