@@ -1,4 +1,8 @@
-"""The shapes of the data of events."""
+"""The shapes of the data of events.
+
+Statistics come by the thousand, so the garbage collector does not track them: frozen data of plain values cannot
+refer to itself.
+"""
 
 import msgspec
 

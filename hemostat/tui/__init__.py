@@ -55,7 +55,8 @@ def run(model: "DashboardContext") -> int:
     Raises ConfigError for an unknown theme, and HemoStatError for orders that were not carried out when the
     user quit.
     """
-    os.environ.setdefault("TEXTUAL_FPS", FRAMES_PER_SECOND)
+    if not model.looks.slow:
+        os.environ.setdefault("TEXTUAL_FPS", FRAMES_PER_SECOND)
     from hemostat.tui.app import Dashboard
     from hemostat.tui.render.themes import list_theme_names
 

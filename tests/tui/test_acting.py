@@ -110,7 +110,8 @@ RUNS = msgspec.structs.replace(WEB, labels={"hemostat.exec": "flush --all"})
 def test_command_of_the_label_is_shown_and_run():
     async def script(office, app, pilot):
         office.bus.publish_live([event(stats(container=RUNS), 5.5)], ttl=60)
-        await until(pilot, lambda: office.clock.advance(0.3) and len(app.model.state.stats) == 2)
+        office.clock.advance(0.3)
+        await until(pilot, lambda: app.model.state.stats["h/web"].data.container == RUNS)
         await pilot.press("j", "j", "E")
         await until(pilot, lambda: says(app, "run in web: flush --all, on h"))
         assert says(app, "hemostat order exec web")
