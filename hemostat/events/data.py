@@ -1,7 +1,7 @@
 """The shapes of the data of events.
 
-Statistics come by the thousand, so the garbage collector does not track them: frozen data of plain values cannot
-refer to itself.
+Statistics come by the thousand, so the garbage collector does not track them: frozen data of plain values
+cannot refer to itself.
 """
 
 import msgspec

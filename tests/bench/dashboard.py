@@ -1,8 +1,8 @@
 """What the dashboard costs, alone or beside that of another commit.
 
-Alone it is measured as a user runs it, so the aims apply to these figures. Beside another commit's, both run on
-one Redis at the same time, and keys are pressed in turn: other work on the machine disturbs both alike, so the
-ratios count. Both draw the same events at the same moment, so on two cores each delays the other's keys.
+Alone it is measured as a user runs it, so the aims apply to these figures. Beside another commit's, both run
+on one Redis at the same time, and keys are pressed in turn: other work on the machine disturbs both alike, so
+the ratios count. Both draw the same events at the same moment, so on two cores each delays the other's keys.
 
 An hour of events is published as fast as Redis takes them.
 """
