@@ -104,7 +104,8 @@ def find_idle(rows: Sequence[Row]) -> set[str]:
     bars, which are blank without a limit."""
     limits = list(filter(None, map(attrgetter("safety"), rows)))
     has_news = {
-        "breaker": any(map(attrgetter("breaker.open"), limits)) or any(map(attrgetter("breaker.half_open"), limits)),
+        "breaker": any(map(attrgetter("breaker.open"), limits))
+        or any(map(attrgetter("breaker.half_open"), limits)),
         "budget": any(map(attrgetter("budget.used"), limits)),
         "restarts": any(map(attrgetter("restarts"), rows)),
         "cpu": any(row.cpu_share is not None for row in rows),
