@@ -17,6 +17,7 @@ from hemostat.core.wording import describe_status
 from hemostat.errors import UsageError
 from hemostat.events import DURABLE, Decided, Event, Order, Word, order_id
 from hemostat.ports import Bus, Clock, ControlStore, Ledger
+from hemostat.streams import PEOPLE
 
 MAX_EVENTS_PER_STREAM: Final = 2000
 """Events of each type that are read for open incidents. So many take a tenth of a second."""
@@ -167,5 +168,5 @@ class OperatorCommands:
     def _publish(
         self, data: Order | Decided, by: str, now: float, *, host: str, incident: str | None = None
     ) -> None:
-        event = Event.make(data, time=now, host=host, source=f"people@{by}", incident=incident)
+        event = Event.make(data, time=now, host=host, source=f"{PEOPLE}@{by}", incident=incident)
         self._bus.publish([event])

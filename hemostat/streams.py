@@ -1,6 +1,13 @@
-"""The data flow: which role reads and which role writes each stream."""
+"""The data flow: which role reads and which role writes each stream, and which events belong in it.
 
-from typing import Final, NamedTuple
+Each user of Redis may write only the streams and channels of its role. The type and the source inside an
+event are the sender's choice, so readers accept only events that belong where they arrived.
+"""
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from hemostat.events import Event
 
 
 class Role(NamedTuple):
@@ -23,6 +30,9 @@ class Role(NamedTuple):
 
 PEOPLE_EVENTS: Final = ("order", "decision")
 """Types that operators publish, by the command line or the dashboard, and no role does."""
+
+PEOPLE: Final = "people"
+"""Takes the place of the role in the source of these events."""
 
 ROLES: Final = (
     Role(
@@ -63,3 +73,36 @@ ROLES_BY_NAME: Final = {role.name: role for role in ROLES}
 STORE_ROLE: Final = ROLES_BY_NAME["alert"]._replace(name="store", description="Store every event.")
 """The alert role's second loop, with a consumer group of its own: a database that is down must not delay
 notifications."""
+
+WRITERS: Final = {
+    name: frozenset(each.name for each in ROLES if name in (*each.writes, *each.shows))
+    for role in ROLES
+    for name in (*role.writes, *role.shows)
+} | dict.fromkeys(PEOPLE_EVENTS, frozenset({PEOPLE}))
+"""Who writes the events of each stream and channel, as before the @ of their source."""
+MAX_QUOTED_CHARACTERS: Final = 40
+
+
+def find_mismatch(stream: str, event_type: str, source: str) -> str:
+    """Return why an event of this type and source does not belong in this stream or on this channel; empty if
+    the event does."""
+    if event_type != stream:
+        return f"an event of type {event_type} does not belong in {stream}"
+    writer = source.partition("@")[0]
+    if writer not in WRITERS[stream]:
+        return f"{writer[:MAX_QUOTED_CHARACTERS]!r} does not write {stream}"
+    return ""
+
+
+def decode_event(stream: str, raw: bytes) -> "Event":
+    """Read one event that arrived by this stream or channel.
+
+    Raises DecodeError as `decode` does, and for an event that does not belong there.
+    """
+    from hemostat.errors import DecodeError
+    from hemostat.events import decode
+
+    event = decode(raw)
+    if why := find_mismatch(stream, event.type, event.source):
+        raise DecodeError(why)
+    return event

@@ -9,8 +9,7 @@ import pytest
 import redis
 from redis import exceptions
 
-from hemostat.adapters.redis import RedisBus, RedisControls, RedisLedger, connect
-from hemostat.adapters.redis import bus as redis_bus
+from hemostat.adapters.redis import RedisBus, RedisControls, RedisLedger, connect, subscription
 from hemostat.adapters.redis.failures import translate_failure
 from hemostat.core.ledger.controls import Pause
 from hemostat.core.ledger.rows import Attempt
@@ -155,8 +154,8 @@ def mute():
 
 
 def test_half_open_subscription_is_detected(redis_client, monkeypatch):
-    monkeypatch.setattr(redis_bus, "PING_AFTER_SECONDS", 0.05)
-    monkeypatch.setattr(redis_bus, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(subscription, "PING_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr(subscription, "TIMEOUT_SECONDS", 0.2)
     heard = RedisBus(redis_client).subscribe(["health_alert"], timeout=0.02)
     since = time.monotonic()
     while time.monotonic() - since < 0.6:  # silent and alive: it is asked, and answers

@@ -89,7 +89,7 @@ def _alerts(engine: InMemoryEngine, begin: int, count: int) -> list[Event]:
         ref = infos[number % PATIENTS].ref
         data = HealthAlert(container=ref, kind=Kind.EXITED, severity=Severity.CRITICAL, since=now)
         name = incident_id(HOST, ref.id, Kind.EXITED, float(number))
-        events.append(Event.make(data, time=now, host=HOST, source="bench", incident=name))
+        events.append(Event.make(data, time=now, host=HOST, source="monitor@bench", incident=name))
     return events
 
 

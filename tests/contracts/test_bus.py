@@ -13,11 +13,12 @@ from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.redis import Client, RedisBus
 from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, MetricPoint
 from hemostat.errors import BusError
-from hemostat.events import Container, Event, encode
+from hemostat.events import DURABLE, TYPES, Container, Event, encode
 from hemostat.ports import Bus, DueEntries
+from hemostat.streams import WRITERS
 from tests.support.clock import FakeClock
 from tests.support.engine_fixtures import eventually
-from tests.support.samples import NOW, alert, complete, event, heartbeat, needed, stats
+from tests.support.samples import ALL, NOW, alert, complete, event, heartbeat, needed, order, stats
 
 STREAM = "health_alert"
 DB = Container(id="c2", name="db")
@@ -33,6 +34,8 @@ class Lab(NamedTuple):
     pass_time: Callable[[float], object]
     lasts: Callable[[str], float]
     """Seconds until a key expires."""
+    publish: Callable[[str, Event], object]
+    """Publishes an event on any channel."""
 
 
 def _memory() -> Lab:
@@ -44,6 +47,7 @@ def _memory() -> Lab:
         lambda: [error for _, error in bus.dead_letters],
         clock.advance,
         lambda _: POINTS_TTL_SECONDS,
+        bus.publish_as,
     )
 
 
@@ -59,7 +63,10 @@ def _redis(request: pytest.FixtureRequest) -> Lab:
     def pass_time(seconds: float) -> None:
         threading.Event().wait(seconds)
 
-    return Lab(RedisBus(client), put, dead, pass_time, lambda key: client.raw.pttl(key) / 1000)
+    def publish(channel: str, message: Event) -> object:
+        return client.raw.publish(f"hemostat:{channel}", encode(message))
+
+    return Lab(RedisBus(client), put, dead, pass_time, lambda key: client.raw.pttl(key) / 1000, publish)
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
@@ -313,6 +320,60 @@ def test_invalid_bytes_are_delivered_as_invalid(lab: Lab, raw: bytes) -> None:
     broken, whole = read(lab.bus)
     assert (broken.event, bool(broken.error), broken.raw) == (None, True, raw)
     assert whole.event == event(alert())
+
+
+@pytest.mark.parametrize("stream", DURABLE)
+def test_stream_accepts_only_events_of_its_type(lab: Lab, stream: str) -> None:
+    for each in ALL:
+        lab.put(stream, encode(each))
+    own = [each for each in ALL if each.type == stream]
+    entries = lab.bus.read("alert", "a", [stream], count=20, timeout=0)
+    assert [entry.event for entry in entries if entry.event is not None] == own
+    assert all(f"does not belong in {stream}" in entry.error for entry in entries if entry.event is None)
+    assert len(entries) == len(ALL)
+    assert lab.bus.read_recent(stream, 20) == own
+    after = lab.bus.read_after(stream, "0-0", 20)
+    assert [entry.event for entry in after if entry.event is not None] == own
+    left = lab.bus.read_unfinished("alert", "a", [stream])
+    assert [entry.event for entry in left if entry.event is not None] == own
+
+
+def test_channel_accepts_only_events_of_its_type(lab: Lab) -> None:
+    with closing(_subscription(lab.bus, [*TYPES])) as heard:
+        for channel in TYPES:
+            for each in ALL:
+                lab.publish(channel, each)
+        received: list[Event] = []
+        while len(received) < len(ALL):
+            received += [each for each in [next(heard)] if each is not None]
+        assert next(heard) is None
+    assert [each.type for each in received] == [*TYPES]
+    assert {each.id for each in received} == {each.id for each in ALL}
+
+
+@pytest.mark.parametrize("genuine", ALL, ids=lambda genuine: genuine.type)
+def test_event_of_a_source_that_does_not_write_its_type_is_refused(lab: Lab, genuine: Event) -> None:
+    other = next(name for name in ("people", "analyzer", "store") if name not in WRITERS[genuine.type])
+    forged = msgspec.structs.replace(genuine, source=f"{other}@h-1")
+    with closing(_subscription(lab.bus, [genuine.type])) as heard:
+        lab.publish(genuine.type, forged)
+        lab.publish(genuine.type, genuine)
+        received = next(each for each in heard if each is not None)
+    assert received == genuine
+    if genuine.type in DURABLE:
+        lab.put(genuine.type, encode(forged))
+        (entry,) = lab.bus.read("alert", "a", [genuine.type], count=9, timeout=0)
+        assert (entry.event, entry.error) == (None, f"{other!r} does not write {genuine.type}")
+
+
+def test_deferred_entry_of_another_type_is_refused(lab: Lab) -> None:
+    """The set of deferred entries may be written by more users than its stream."""
+    lab.put(STREAM, encode(event(order())))
+    (entry,) = lab.bus.read("alert", "a", [STREAM], count=9, timeout=0)
+    lab.bus.defer("alert", entry, 1.0)
+    (due,) = lab.bus.read_due("alert", [STREAM], 2.0, count=9).entries
+    assert due.event is None
+    assert "does not belong" in due.error
 
 
 def test_recent_events_are_ordered_oldest_first(lab: Lab) -> None:

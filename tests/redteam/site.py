@@ -50,6 +50,7 @@ class Site:
     def __init__(self, server: Guarded, directory: Path) -> None:
         self._server = server
         self._directory = directory
+        self.state_directory = directory / "state"
         self._stop = threading.Event()
         self.engine = InMemoryEngine(SystemClock(self._stop))
         self.web, self.db = (
@@ -66,7 +67,7 @@ class Site:
         file.write_text(name[::-1])
         settings = Settings(
             host=HOST,
-            state_dir=str(self._directory / "state"),
+            state_dir=str(self.state_directory),
             redis=Redis(url=self._server.url, username=name, password_file=str(file)),
             monitor=MonitorSettings(settle=0.5),
             responder=ResponderSettings(verify_for=0.2),

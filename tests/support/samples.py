@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from hemostat.events import (
+    TYPES,
     Action,
     Container,
     ContainerStats,
@@ -28,6 +29,7 @@ from hemostat.events import (
     State,
     Word,
 )
+from hemostat.streams import WRITERS
 
 NOW = 1_795_480_000.0
 WEB = Container(id="c1", name="web", image="busybox", labels={"hemostat.cpu": "90"})
@@ -106,8 +108,15 @@ def event(data: Payload, at: float = 0.0, *, incident: str | None = "i1", host: 
     """Wrap the data, `at` seconds after NOW. Screens' events belong to no incident."""
     if isinstance(data, ContainerStats | Heartbeat):
         incident = None
-    source = f"{data.role}@{data.instance}" if isinstance(data, Heartbeat) else "role@h-1"
-    return Event.make(data, time=NOW + at, host=host, source=source, incident=incident)
+    return Event.make(data, time=NOW + at, host=host, source=name_source(data), incident=incident)
+
+
+def name_source(data: Payload) -> str:
+    """A source that the event's stream or channel accepts."""
+    if isinstance(data, Heartbeat):
+        return f"{data.role}@{data.instance}"
+    [(writer,)] = [WRITERS[name] for name, shape in TYPES.items() if isinstance(data, shape)]
+    return f"{writer}@h-1"
 
 
 CLEARED = alert(phase=Phase.CLEARED)

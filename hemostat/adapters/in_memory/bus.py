@@ -13,8 +13,9 @@ from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, Metr
 from hemostat.core.ledger.alert_notes import build_notes
 from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.errors import DecodeError
-from hemostat.events import ContainerStats, Event, Order, decode, encode, seal
+from hemostat.events import ContainerStats, Event, Order, encode, seal
 from hemostat.ports import Clock, DueEntries, Entry
+from hemostat.streams import decode_event, find_mismatch
 
 
 @dataclass
@@ -45,7 +46,8 @@ class InMemoryBus:
         )
         self._deferred: list[tuple[str, float, Entry]] = []
         """Role, due time and entry."""
-        self._published: list[Event] = []
+        self._published: list[tuple[str, Event]] = []
+        """Channel and event."""
         self._ids = count(1)
         self.dead_letters: list[tuple[Entry, str]] = []
         self._dead_letter_at = 0.0
@@ -59,12 +61,18 @@ class InMemoryBus:
         with self._changed:
             event, error = None, ""
             try:
-                event = decode(raw)
+                event = decode_event(stream, raw)
             except DecodeError as wrong:
                 error = str(wrong)
             name = f"{next(self._ids)}-0"
             entry = Entry(stream=stream, id=name, raw=raw, event=event, error=error, notes=notes)
             self._streams[stream].append(entry)
+            self._changed.notify_all()
+
+    def publish_as(self, channel: str, event: Event) -> None:
+        """Publish an event on any channel, as a malicious client might."""
+        with self._changed:
+            self._published.append((channel, event))
             self._changed.notify_all()
 
     def publish(self, events: Sequence[Event], *, state: tuple[str, bytes] | None = None) -> None:
@@ -75,7 +83,7 @@ class InMemoryBus:
                     self.incidents[event.host, f"{event.incident}{suffix}"] = note
                 if isinstance(event.data, Order):
                     self.seals[event.host, event.incident] = seal(event.data, event.time)
-            self._published += events
+            self._published += ((event.type, event) for event in events)
             if state is not None:
                 self._states[state[0]] = state[1]
 
@@ -90,7 +98,7 @@ class InMemoryBus:
                 if isinstance(event.data, ContainerStats):
                     point = MetricPoint.from_stats(event.data, event.time)
                     self._points[event.host, event.data.container.name].append(point)
-            self._published += events
+            self._published += ((event.type, event) for event in events)
             self._changed.notify_all()
 
     def read_last_values(self, stream: str) -> list[Event]:
@@ -99,7 +107,7 @@ class InMemoryBus:
             return [
                 event
                 for (kind, _), (event, until) in self._last_values.items()
-                if kind == stream and until > now
+                if kind == stream and until > now and not find_mismatch(kind, event.type, event.source)
             ]
 
     def read_metrics(self, host: str, container: str, count: int = MAX_POINTS) -> list[MetricPoint]:
@@ -260,7 +268,11 @@ class InMemoryBus:
                 self._changed.wait_for(lambda: len(self._published) > position, timeout)  # noqa: B023 - called here and now
                 new_events = self._published[position:]
                 position += len(new_events)
-            stream_events: list[Event | None] = [event for event in new_events if event.type in streams]
+            stream_events: list[Event | None] = [
+                event
+                for channel, event in new_events
+                if channel in streams and not find_mismatch(channel, event.type, event.source)
+            ]
             yield from stream_events or [None]
 
     def ping(self) -> None:

@@ -1,24 +1,26 @@
 """The Bus port on Redis streams and pub/sub. It retries nothing and decides nothing."""
 
-import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 import redis
 
 from hemostat.adapters.redis import last_values
-from hemostat.adapters.redis.client import PREFIX, TIMEOUT_SECONDS, Client, Command
+from hemostat.adapters.redis.client import PREFIX, Client, Command
 from hemostat.adapters.redis.deferred import Deferred, make_defer_command
 from hemostat.adapters.redis.entries import parse_entries
 from hemostat.adapters.redis.incident_notes import IncidentNoteWriter
 from hemostat.adapters.redis.lag import Lag
 from hemostat.adapters.redis.parts import Entries, find_start, read_pages
+from hemostat.adapters.redis.subscription import subscribe
 from hemostat.core.evidence.snapshot import MAX_POINTS, MetricPoint
 from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.errors import DecodeError
-from hemostat.events import Event, decode, encode
+from hemostat.events import Event, encode
 from hemostat.ports import DueEntries, Entry
+from hemostat.streams import decode_event
 
 MAX_STREAM_LENGTH: Final = 100_000
 MAX_DEAD_LETTERS: Final = 10_000
@@ -31,34 +33,6 @@ RELEASED_IDLE_MS: Final = 86_400_000
 """Idle time, in milliseconds, that an entry has after its consumer has released it."""
 GROUP_LOST_ERRORS: Final = ("NOGROUP", "UNBLOCKED")
 """Redis's errors for a group lost with its stream, by eviction or FLUSHALL, also in a waiting read."""
-PING_AFTER_SECONDS: Final = 15.0
-"""Seconds of silence after which a subscription pings Redis."""
-
-
-class SilenceTimer:
-    """Detects a lost connection of a subscription.
-
-    A connection that was cut without notice is merely silent, and nothing is sent over it. So Redis is pinged
-    after a time of silence.
-    """
-
-    def __init__(self) -> None:
-        self._heard_at = time.monotonic()
-        self._pinged_at: float | None = None
-
-    def note(self, listener: Any, *, has_message: bool) -> None:
-        """Note whether a message was received.
-
-        Raises redis.TimeoutError if the answer to a ping is overdue.
-        """
-        now = time.monotonic()
-        if has_message:
-            self._heard_at, self._pinged_at = now, None
-        elif self._pinged_at is None and now - self._heard_at >= PING_AFTER_SECONDS:
-            self._pinged_at = now
-            listener.ping()
-        elif self._pinged_at is not None and now - self._pinged_at >= TIMEOUT_SECONDS:
-            raise redis.TimeoutError(f"no answer for {now - self._heard_at:.0f} s")
 
 
 class RedisBus:
@@ -92,7 +66,7 @@ class RedisBus:
         return [
             event
             for key, value in values
-            for event in _decode_events([value])
+            for event in _decode_events(stream, [value])
             if last_values.make_value_key(event) == key
         ]
 
@@ -217,7 +191,7 @@ class RedisBus:
 
         with self._client.call() as raw:
             entries = read_pages(ask, count, raw.ping, required=False)
-        return _decode_events(fields.get(b"event", b"") for _, fields in reversed(entries))
+        return _decode_events(stream, (fields.get(b"event", b"") for _, fields in reversed(entries)))
 
     def read_after(self, stream: str, position: str, count: int) -> list[Entry]:
         def ask(last: bytes | None, some: int) -> Any:
@@ -230,17 +204,7 @@ class RedisBus:
 
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
         with self._client.call() as raw:
-            untyped_client: Any = raw
-            with untyped_client.pubsub(ignore_subscribe_messages=True) as listener:
-                listener.subscribe(*(PREFIX + stream for stream in streams))
-                silence = SilenceTimer()
-                while True:
-                    message = listener.get_message(timeout=min(timeout, PING_AFTER_SECONDS))
-                    silence.note(listener, has_message=message is not None)
-                    if message is None or message["type"] != "message":
-                        yield None
-                    else:
-                        yield from _decode_events([message["data"]])
+            yield from subscribe(raw, streams, timeout)
 
     def ping(self) -> None:
         with self._client.call() as raw:
@@ -309,11 +273,10 @@ def _limit_length(length: int) -> Command:
     return "MAXLEN", "~", length, "*"
 
 
-def _decode_events(values: Any) -> list[Event]:
+def _decode_events(stream: str, values: Any) -> list[Event]:
+    """The events of a stream, without those that cannot be read."""
     events = []
     for value in values:
-        try:
-            events.append(decode(value))
-        except DecodeError:
-            continue
+        with suppress(DecodeError):
+            events.append(decode_event(stream, value))
     return events

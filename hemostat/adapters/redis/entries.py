@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hemostat.errors import DecodeError
-from hemostat.events import decode
 from hemostat.ports import Entry
+from hemostat.streams import decode_event
 
 
 def parse_entries(stream: str, rows: Sequence[Any]) -> list[Entry]:
@@ -19,7 +19,7 @@ def parse_entry(stream: str, name: str, fields: dict[bytes, bytes]) -> Entry:
         return Entry(stream=stream, id=name, raw=b"", event=None, error="entry without the field event")
     notes = () if reported is None else parse_notes(reported)
     try:
-        return Entry(stream=stream, id=name, raw=raw, event=decode(raw), notes=notes)
+        return Entry(stream=stream, id=name, raw=raw, event=decode_event(stream, raw), notes=notes)
     except DecodeError as error:
         return Entry(stream=stream, id=name, raw=raw, event=None, error=str(error), notes=notes)
 

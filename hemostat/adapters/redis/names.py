@@ -15,6 +15,7 @@ from hemostat.adapters.redis.brief_connection import BriefConnection, parse_serv
 from hemostat.adapters.redis.keys import APPROVALS_KEY, LIVE_PREFIX, PREFIX, SOCKET_NAME, STATS_PREFIX
 from hemostat.config import Settings
 from hemostat.private_files import check_directory, check_file
+from hemostat.streams import find_mismatch
 
 MAX_CONTAINERS: Final = 2000
 MAX_EVENTS: Final = 200
@@ -56,6 +57,8 @@ class _Data(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
+    type: str
+    source: str
     data: _Data
     time: float = 0.0
     incident: str | None = None
@@ -100,7 +103,8 @@ def read_containers(connection: BriefConnection) -> list[ContainerName]:
 def read_projects(connection: BriefConnection) -> list[str]:
     keys = _read_keys(connection)
     [values] = connection.exchange([("MGET", *keys)]) if keys else [[]]
-    labels = [event.data.container.labels for event in _decode_all(_as_list(values), _Event)]
+    events = _decode_events("container_stats", _as_list(values))
+    labels = [event.data.container.labels for event in events]
     return sorted({each[PROJECT_LABEL] for each in labels if PROJECT_LABEL in each})
 
 
@@ -109,8 +113,12 @@ def read_incidents(connection: BriefConnection) -> list[IncidentName]:
     replies = connection.exchange(
         [("XREVRANGE", PREFIX + name, "+", "-", "COUNT", MAX_EVENTS) for name in INCIDENT_TYPES]
     )
-    rows = [row for reply in replies for row in _as_list(reply)]
-    events = sorted(_decode_all(map(_get_event, rows), _Event), key=lambda event: -event.time)
+    events = [
+        event
+        for name, reply in zip(INCIDENT_TYPES, replies, strict=True)
+        for event in _decode_events(name, map(_get_event, _as_list(reply)))
+    ]
+    events.sort(key=lambda event: -event.time)
     found: dict[str, IncidentName] = {}
     for event in events:
         if event.incident:
@@ -149,6 +157,12 @@ def _get_event(row: Any) -> bytes:
     fields = row[1] or []
     values: dict[bytes, bytes] = dict(zip(fields[::2], fields[1::2], strict=True))
     return values.get(b"event", b"")
+
+
+def _decode_events(stream: str, values: Iterable[Any]) -> Iterator[_Event]:
+    for event in _decode_all(values, _Event):
+        if not find_mismatch(stream, event.type, event.source):
+            yield event
 
 
 def _decode_all(values: Iterable[Any], shape: type[Shape]) -> Iterator[Shape]:

@@ -84,7 +84,9 @@ def build_asyncapi() -> dict[str, Any]:
             "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
         }
 
-    operations_by_role = [("people", "Order and decide.", "send", name) for name in streams.PEOPLE_EVENTS]
+    operations_by_role = [
+        (streams.PEOPLE, "Order and decide.", "send", name) for name in streams.PEOPLE_EVENTS
+    ]
     operations_by_role += [
         (role.name, role.description, action, name)
         for role in streams.ROLES

@@ -41,7 +41,7 @@ from tests.support.clock import FakeClock
 from tests.support.lab.image import provide_image
 from tests.support.lab.private_engine import PrivateEngine
 from tests.support.lab.waiting import wait_until
-from tests.support.samples import DIAGNOSIS, complete, event, heartbeat, needed, stats
+from tests.support.samples import DIAGNOSIS, complete, event, heartbeat, name_source, needed, stats
 
 HOUR = 3600.0
 DISK = 24 << 20
@@ -226,7 +226,8 @@ class _Clockwork:
         incident = incident_id("h", self.web, Kind.EXITED, 0.0)
         request = RemediationNeeded(alert=alert, action=Action.RESTART, diagnosis=DIAGNOSIS)
         told = [
-            Event.make(each, time=died, host="h", source="t", incident=incident) for each in (alert, request)
+            Event.make(each, time=died, host="h", source=name_source(each), incident=incident)
+            for each in (alert, request)
         ]
         self.bus.publish(told[:1])
         self.events.append(told[0])
