@@ -15,6 +15,9 @@ class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 30.0
     retries: int = 3
     start_period: float = 0.0
+    on_failure: str = ""
+    """What the engine itself does when the container becomes unhealthy: `kill`, `restart` or `stop`, empty
+    for nothing. Podman's `--health-on-failure`."""
 
 
 OVERDUE_SECONDS: Final = 10.0
@@ -96,8 +99,8 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_check_overdue(self, now: float) -> bool:
         """Return whether the engine does not run its health check, as Podman without systemd: the first one
-        should have ended by `now` (epoch seconds), and has not begun."""
-        if self.check is None or self.health != "starting" or self.checked_at:
+        of this process should have ended by `now` (epoch seconds), and has not begun."""
+        if self.check is None or self.health != "starting" or self.checked_at > self.started_at:
             return False
         due = self.started_at + self.check.start_period + self.check.interval + self.check.timeout
         return now > due + OVERDUE_SECONDS

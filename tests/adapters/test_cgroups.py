@@ -34,6 +34,18 @@ V2_PATHS = [
     f"/user.slice/user-1000.slice/user@1000.service/user.slice/docker-{ID}.scope",
     f"/machine.slice/libpod-{ID}.scope",
 ]
+POD = "ab" * 32
+USER_SLICE = "/user.slice/user-1000.slice/user@1000.service/user.slice"
+PODMAN_PATHS = {
+    "rootless": (f"{USER_SLICE}/libpod-{ID}.scope", "/container"),
+    "pod": (f"/machine.slice/machine-libpod_pod_{POD}.slice/libpod-{ID}.scope", "/container"),
+    "rootless-pod": (f"{USER_SLICE}/user-libpod_pod_{POD}.slice/libpod-{ID}.scope", ""),
+    "cgroupfs": (f"/libpod_parent/libpod-{ID}", ""),
+    "cgroupfs-pod": (f"/libpod_parent/{POD}/libpod-{ID}", ""),
+    "quadlet": (f"/system.slice/web.service/libpod-payload-{ID}", ""),
+    "rootless-quadlet": (f"{USER_SLICE[:-11]}/app.slice/web.service/libpod-payload-{ID}", ""),
+}
+"""Paths by Podman's way to run the container, and where its process is below."""
 
 
 NET_DEV = """\
@@ -538,6 +550,16 @@ def test_own_process_with_the_containers_pid_is_ignored(full: Tree) -> None:
     full.process()
     (sample,) = full.sample(info())
     assert (sample.memory, sample.received, sample.descriptors) == (30_000, None, None)
+
+
+@pytest.mark.parametrize("is_process_visible", [True, False])
+@pytest.mark.parametrize("kind", PODMAN_PATHS)
+def test_cgroup_of_podman_is_found(tmp_path: Path, kind: str, *, is_process_visible: bool) -> None:
+    tree, (path, below) = Tree(tmp_path, V2_MOUNTS), PODMAN_PATHS[kind]
+    tree.v2(path, below=below)
+    if not is_process_visible:
+        shutil.rmtree(tmp_path / "proc" / str(PID))
+    assert tree.sample() == EXPECTED
 
 
 def test_conmon_of_podman_is_not_the_container(tmp_path: Path) -> None:

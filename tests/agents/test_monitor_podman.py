@@ -102,3 +102,70 @@ def test_list_finds_an_unhealthy_container_without_an_event(watch, monkeypatch):
     watch.engine._boxes[web].health = "unhealthy"
     watch.tell(Listing(rows()))
     assert watch.told() == [(Kind.UNHEALTHY, Phase.RAISED)]
+
+
+def fail_check(watch, monkeypatch, on_failure: str, **spec) -> str:
+    """Run a container with an action of Podman's on a failed health check, whose check fails now."""
+    web = watch.make(health=("true",), **spec)
+    check = HealthCheck(on_failure=on_failure, timeout=1.0)
+    change_infos(watch, monkeypatch, check=check, checked_at=watch.clock.now() + 1.0, stop_timeout=1.0)
+    hear(watch, web, "unhealthy")
+    return web
+
+
+def end_by_podman(watch, container: str) -> None:
+    """Podman ends a container, and marks it as stopped."""
+    box = watch.engine._boxes[container]
+    box.stopped, box.spec = True, msgspec.structs.replace(box.spec, restart_policy="no")
+    watch.engine.crash(container, 137)
+    watch.engine._history[-1] = msgspec.structs.replace(watch.engine._history[-1], podman=True)
+
+
+@pytest.mark.parametrize("on_failure", ["kill", "restart", "stop"])
+def test_action_of_podman_on_an_unhealthy_container_comes_first(watch, monkeypatch, on_failure):
+    fail_check(watch, monkeypatch, on_failure)
+    watch.sample(20)
+    assert watch.alerts == []
+    watch.sample(2)
+    assert watch.told() == [(Kind.UNHEALTHY, Phase.RAISED)]
+
+
+def test_container_that_podman_ended_as_unhealthy_is_reported(watch, monkeypatch):
+    web = fail_check(watch, monkeypatch, "kill")
+    end_by_podman(watch, web)
+    watch.sample(3)
+    [alert] = watch.alerts
+    assert (alert.kind, alert.get_fact("check_action")) == (Kind.EXITED, "kill")
+    assert not alert.get_fact("given_up")
+    watch.sample(20)
+    assert len(watch.alerts) == 1
+
+
+def test_restart_policy_is_given_up_when_podman_ended_the_container(watch, monkeypatch):
+    web = fail_check(watch, monkeypatch, "stop")
+    inspect = watch.engine.inspect
+    policy = {"restart_policy": "always"}
+    monkeypatch.setattr(
+        watch.engine, "inspect", lambda each: msgspec.structs.replace(inspect(each), **policy)
+    )
+    end_by_podman(watch, web)
+    watch.sample(3)
+    assert [each.get_fact("given_up") for each in watch.alerts] == [True]
+
+
+def test_stop_long_after_the_failed_check_is_a_users(watch, monkeypatch):
+    web = fail_check(watch, monkeypatch, "kill")
+    watch.sample(60)
+    watch.alerts.clear()
+    end_by_podman(watch, web)
+    watch.sample(3)
+    assert [phase for _, phase in watch.told() if phase is Phase.RAISED] == []
+
+
+def test_container_that_podman_ended_is_left_to_its_systemd_unit(watch, monkeypatch):
+    web = fail_check(watch, monkeypatch, "kill", labels={"PODMAN_SYSTEMD_UNIT": "web.service"})
+    end_by_podman(watch, web)
+    watch.sample(60)
+    assert watch.alerts == []
+    watch.sample(60)
+    assert [each.get_fact("managed_by") for each in watch.alerts] == ["systemd"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.engine_fixtures import eventually
 from tests.support.lab.hemostat_all import HemoStatAll
-from tests.support.lab.libpod import CHECK, OK_FILE, Libpod
+from tests.support.lab.libpod import CHECK, KILL, RESTART, Libpod
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis, pytest.mark.timeout(180)]
 
@@ -97,8 +97,37 @@ def test_unhealthy_container_is_noticed_and_recovery_too(podman, healing):
         podman.check(web)
     healing.await_outcome(web)
     assert [each["kind"] for each in healing.events(web, "health_alert")][:1] == ["unhealthy"]
-    run = podman.client.exec_create(web, ["/bin/busybox", "touch", OK_FILE])["Id"]
-    podman.client.exec_start(run)
+    podman.cure(web)
+    eventually(lambda: podman.check(web) or healing.find_health(web) == "healthy", seconds=HEAL_SECONDS)
+
+
+@pytest.mark.parametrize(("policy", "actions"), [("no", ["none"]), ("always", ["restart"])])
+def test_container_that_podman_kills_as_unhealthy_follows_its_policy(policy, actions, podman, healing):
+    fields = {"health_check_on_failure_action": KILL, "restart_policy": policy, "healthconfig": CHECK}
+    web = podman.run(f"killed-{policy}", **fields)
+    healing.await_watch(web)
     for _ in range(2):
         podman.check(web)
-    eventually(lambda: healing.find_health(web) == "healthy")
+    if policy == "always":
+        eventually(lambda: podman.find_status(web) == "running", seconds=HEAL_SECONDS)
+        podman.cure(web)
+        podman.check(web)
+    healing.await_outcome(web)
+    [alert, *_] = healing.events(web, "health_alert")
+    assert "kill" in {each["value"] for each in alert["evidence"] if each["name"] == "check_action"}
+    assert [action for action, _ in healing.outcomes(web)] == actions
+    assert (podman.find_status(web) == "running") is (policy == "always")
+
+
+def test_container_that_podman_restarts_as_unhealthy_is_left_to_podman(podman, healing):
+    web = podman.run("restarted", health_check_on_failure_action=RESTART, healthconfig=CHECK)
+    canary = podman.run(f"canary-{secrets.token_hex(3)}")
+    healing.await_watch(canary)
+    before = podman.find_start(web)
+    for _ in range(2):
+        podman.check(web)
+    eventually(lambda: podman.find_start(web) != before and podman.find_status(web) == "running")
+    after = podman.find_start(web)
+    podman.crash(canary)
+    healing.await_outcome(canary)
+    assert (podman.find_start(web), healing.outcomes(web)) == (after, [])

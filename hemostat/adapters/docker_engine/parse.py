@@ -194,7 +194,7 @@ def parse_info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
         failing_streak=bounds.clamp_int(health.get("FailingStreak")),
         health_output=_parse_output(health),
         check_exit_code=_parse_check_exit_code(health.get("Log") or ()),
-        check=_parse_health_check(config.get("Healthcheck") or {}),
+        check=_parse_health_check(config.get("Healthcheck") or {}, podman_api.read_check_action(inspected)),
         checked_at=_find_check_start(health.get("Log") or (), -1),
         failing_since=_find_failing_since(health.get("Log") or ()),
         address=networks.read_address(network),
@@ -238,7 +238,7 @@ def _parse_health(health: Mapping[str, Any]) -> str | None:
     return None if status in {"", "none"} else status
 
 
-def _parse_health_check(configured: Mapping[str, Any]) -> HealthCheck | None:
+def _parse_health_check(configured: Mapping[str, Any], on_failure: str) -> HealthCheck | None:
     """The engine writes 0 where its default applies.
 
     It stores the image's health check with the container.
@@ -250,6 +250,7 @@ def _parse_health_check(configured: Mapping[str, Any]) -> HealthCheck | None:
         timeout=_parse_check_seconds(configured.get("Timeout")) or 30.0,
         retries=bounds.clamp_int(configured.get("Retries"), MAX_CHECK_RETRIES) or 3,
         start_period=_parse_check_seconds(configured.get("StartPeriod")),
+        on_failure=on_failure,
     )
 
 

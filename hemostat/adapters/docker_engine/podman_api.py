@@ -18,6 +18,7 @@ VERSION_HEADER: Final = "Libpod-Api-Version"
 MARKS_STOPS_SINCE: Final = (4, 7)
 CLEANUP: Final = "cleanup"
 """Podman's event after the end of a process."""
+CHECK_ACTIONS: Final = ("kill", "restart", "stop")
 ACTION_ALIASES: Final = {"died": "die", "remove": "destroy"}
 """Podman's names of actions in events."""
 
@@ -42,6 +43,13 @@ def is_infra(inspected: Mapping[str, Any]) -> bool:
     """
     own = inspected.get(LIBPOD_FIELD) or {}
     return bool(own.get("IsInfra") or own.get("IsService"))
+
+
+def read_check_action(inspected: Mapping[str, Any]) -> str:
+    """What Podman (since 4.3) does to an unhealthy container; empty for nothing."""
+    own = inspected.get(LIBPOD_FIELD) or {}
+    action = (own.get("Config") or {}).get("HealthcheckOnFailureAction")
+    return action if action in CHECK_ACTIONS else ""
 
 
 def marks_stops(headers: Mapping[str, str]) -> bool:

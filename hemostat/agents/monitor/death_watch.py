@@ -60,6 +60,8 @@ class DeathWatch:
         self._count_hung = count_hung
         self._next_looks: dict[str, float] = {}
         """When a container that is to be started again is inspected next (epoch seconds)."""
+        self._check_ends: dict[str, float] = {}
+        """When to judge whether the engine has ended a container because it was unhealthy (epoch seconds)."""
         self._oom_checks: dict[str, float] = {}
         """When to judge whether a container has survived an OOM kill of one of its processes (epoch
         seconds)."""
@@ -71,7 +73,8 @@ class DeathWatch:
 
     def find_next_due(self) -> float | None:
         """Return when the next held exit is to be judged (epoch seconds); None without held exits."""
-        return min((death.due for death in self._registry.pending_exits.values()), default=None)
+        due = (death.due for death in self._registry.pending_exits.values())
+        return min((*due, *self._check_ends.values()), default=None)
 
     def handle_oom(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         """Record an OOM event. It precedes the exit, if there is one."""
@@ -117,6 +120,8 @@ class DeathWatch:
         if container is None:
             return []
         self._look_upstream(container.ref.id, now)
+        if stop_intent.may_end_by_check(container.info):
+            self._check_ends[container.ref.id] = now + stop_intent.HINTED_STOP_WAIT_SECONDS
         alerts = deaths.handle_death(self._registry, container, event, now)
         is_held = self._registry.is_podman and container.ref.id in self._registry.pending_exits
         if is_held and self._podman.is_unrequested(container.ref.id, now):
@@ -158,7 +163,17 @@ class DeathWatch:
             alerts += self._attempt(identity, "evaluate the exit of", judge)
             if self._registry.pending_exits.get(identity) is death:  # not held again
                 del self._registry.pending_exits[identity]
+        for identity in [each for each, due in self._check_ends.items() if now >= due]:
+            del self._check_ends[identity]
+            judge = partial(self._judge_check_end, identity, now)
+            alerts += self._attempt(identity, "evaluate the exit of", judge)
         return alerts
+
+    def _judge_check_end(self, container_id: str, now: float) -> list[IncidentAlert]:
+        container = self._look(container_id, now)
+        if container is None or not stop_intent.is_ended_by_check(container.info):
+            return []
+        return deaths.report_check_end(self._registry, container, now)
 
     def _attempt(
         self, container_id: str, doing: str, call: Callable[[], list[IncidentAlert]]
@@ -304,6 +319,7 @@ class DeathWatch:
             self._registry.awaited_restarts,
             self._next_looks,
             self._own_signals,
+            self._check_ends,
         ):
             container.pop(event.container.id, None)
         self._podman.forget(event.container.id)
@@ -315,7 +331,13 @@ class DeathWatch:
 
     def forget(self, container_id: str) -> None:
         """Forget a removed container."""
-        for records in (self._next_looks, self._oom_checks, self._own_signals, self._overridden_stops):
+        for records in (
+            self._next_looks,
+            self._check_ends,
+            self._oom_checks,
+            self._own_signals,
+            self._overridden_stops,
+        ):
             records.pop(container_id, None)
         self._podman.forget(container_id)
 

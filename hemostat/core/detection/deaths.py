@@ -142,6 +142,28 @@ def report_given_up(
     )
 
 
+def report_check_end(
+    registry: ContainerRegistry, container: WatchedContainer, now: float
+) -> list[IncidentAlert]:
+    """Report that the engine itself ended an unhealthy container. It does not apply its restart policy
+    then."""
+    info = container.info
+    if info.check is None or is_known_dead(registry, info) or not exits.stays_down(info):
+        return []
+    if restart_owner.find_orchestrator(info.ref) is not None:
+        return handle_unwanted_death(registry, container, info.exit_code, info.finished_at, now)
+    registry.stops.pop(info.ref.id, None)
+    facts = [
+        Evidence("check_action", info.check.on_failure),
+        *([Evidence("given_up", True)] if restart_owner.is_restarted_by_docker(info) else []),
+        *_build_death_evidence(registry, info, info.exit_code, info.finished_at),
+    ]
+    over = registry.incidents.close_incidents(info.ref.id, KINDS_ENDED_BY_DEATH, IncidentEnd.SUPERSEDED)
+    return over + registry.report_failure(
+        container, Kind.EXITED, since=info.finished_at, now=now, evidence=facts
+    )
+
+
 def report_unreplaced(registry: ContainerRegistry, now: float) -> list[IncidentAlert]:
     """Return alerts for containers that their orchestrator has not replaced in time."""
     alerts: list[IncidentAlert] = []

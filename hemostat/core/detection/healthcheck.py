@@ -58,9 +58,11 @@ def get_alert_delay(health: HealthcheckState, tuned: MonitorSettings) -> float:
     return max(tuned.unhealthy_for, tuned.window) if recovered else tuned.unhealthy_for
 
 
-def is_due(health: HealthcheckState, tuned: MonitorSettings, now: float) -> bool:
-    """Return whether the check has failed long enough to be an alert."""
-    return health.failing_since is not None and now - health.failing_since >= get_alert_delay(health, tuned)
+def is_due(health: HealthcheckState, tuned: MonitorSettings, now: float, wait: float = 0.0) -> bool:
+    """Return whether the check has failed long enough to be an alert. `wait`: seconds that the engine gets
+    for an action of its own."""
+    delay = max(wait, get_alert_delay(health, tuned))
+    return health.failing_since is not None and now - health.failing_since >= delay
 
 
 def is_flapping(health: HealthcheckState, tuned: MonitorSettings, now: float) -> bool:

@@ -74,7 +74,8 @@ def judge_health(registry: ContainerRegistry, container: WatchedContainer, now: 
     failing = (
         container.info.is_running and container.info.health == "unhealthy" and state.failing_since is not None
     )
-    if failing and health.is_due(state, tuned, now) and _is_new_failure(registry, container):
+    wait = stop_intent.get_check_action_wait(container.info)
+    if failing and health.is_due(state, tuned, now, wait) and _is_new_failure(registry, container):
         since = now if state.failing_since is None else state.failing_since
         facts = list(
             healthcheck_output.build_check_evidence(container.info, never_passed=state.passed_at is None)

@@ -39,6 +39,10 @@ UNHINTED_STOP_WAIT_SECONDS: Final = 0.05
 HINTED_STOP_WAIT_SECONDS: Final = 1.5
 """Seconds within which `stop` follows a death: without a hint at a stop, and with one."""
 
+CHECK_ACTION_SECONDS: Final = 20.0
+"""Seconds beside the stop timeout that an engine gets for its own action on an unhealthy container."""
+ENDING_CHECK_ACTIONS: Final = frozenset({"kill", "stop"})
+
 SAME_MOMENT_SECONDS: Final = 0.01
 """Maximum difference in seconds between two records of the same moment."""
 
@@ -91,6 +95,27 @@ def _get_stop_timeout(info: ContainerInfo | None) -> float:
     if seconds is None:
         return DEFAULT_STOP_SECONDS
     return ENDLESS_STOP_SECONDS if seconds < 0 else min(seconds, ENDLESS_STOP_SECONDS)
+
+
+def get_check_action_wait(info: ContainerInfo) -> float:
+    """Return the seconds that the engine needs for its own action on an unhealthy container; 0 for no
+    action."""
+    if info.check is None or not info.check.on_failure:
+        return 0.0
+    return _get_stop_timeout(info) + CHECK_ACTION_SECONDS
+
+
+def may_end_by_check(info: ContainerInfo) -> bool:
+    """Return whether the engine ends this container when it becomes unhealthy, without a new start."""
+    return info.check is not None and info.check.on_failure in ENDING_CHECK_ACTIONS
+
+
+def is_ended_by_check(info: ContainerInfo) -> bool:
+    """Return whether the engine ended the container, as inspected, because it had become unhealthy. That
+    follows the last health check at once."""
+    if info.check is None or not may_end_by_check(info) or info.is_running or info.health != "unhealthy":
+        return False
+    return 0 <= info.finished_at - info.checked_at <= info.check.timeout + get_check_action_wait(info)
 
 
 def read_stop_event(event: EngineEvent) -> StopRequest:

@@ -71,6 +71,10 @@ def _diagnose_exit(alert: HealthAlert) -> Verdict:
         return _make_verdict(
             Action.NONE, Cause.CRASH, 0.6, *facts, "an operator may have left it in this state"
         )
+    if alert.get_fact("check_action") and not alert.get_fact("given_up"):
+        return _make_verdict(
+            Action.NONE, Cause.HUNG, 0.9, *facts, "it stays down as configured: it has no restart policy"
+        )
     if reason := _find_job_reason(alert):
         return _make_verdict(Action.NONE, Cause.FAILED_JOB, 0.9, *facts, f"{reason}; {JOB_NOT_RERUN_TEXT}")
     return _make_verdict(Action.RESTART, _find_exit_cause(alert), 0.95, *facts)
@@ -81,6 +85,8 @@ MISSING_RESOURCE_ERRORS: Final = ("no such", "not exist", "not found", "already 
 
 
 def _find_exit_cause(alert: HealthAlert) -> Cause:
+    if alert.get_fact("check_action"):
+        return Cause.HUNG
     error = str(alert.get_fact("engine_says") or "").lower()
     failed_start = alert.get_fact("taken_down") or alert.get_fact("given_up")
     lacks = any(phrase in error for phrase in MISSING_RESOURCE_ERRORS)
@@ -95,6 +101,8 @@ def _explain_down_state(alert: HealthAlert) -> str:
         return f"it was stopped before HemoStat first observed it{because}"
     if alert.get_fact("taken_down"):
         return f"a restart by HemoStat stopped it and could not start it{because}"
+    if action := alert.get_fact("check_action"):
+        return f"Podman ended it because its health check failed (--health-on-failure={action})"
     if alert.get_fact("given_up"):
         return f"Docker has stopped restarting it{because}"
     if owner:

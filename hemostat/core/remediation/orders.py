@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.detection.restart_owner import find_orchestrator
 from hemostat.core.labels.definitions import CLEANUP, EXEC
 from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.remediation import cleanup, policy
@@ -45,7 +46,10 @@ def build_request(order: Order, time: float) -> RemediationNeeded:
 def describe_plan(order: Order) -> str:
     """What the order would do, as far as the container's labels tell."""
     name, labels = order.container.name, order.container.labels
+    owner = find_orchestrator(order.container)
     match order.action:
+        case Action.START | Action.RESTART | Action.STOP if owner is not None:
+            return f"{order.action} {name}, although {owner.name} manages it and may start it again"
         case Action.STOP:
             return f"stop {name}, which then stays stopped until an operator starts it"
         case Action.SCALE:

@@ -212,6 +212,13 @@ GROWTH = (Evidence("seen", 271.0, "s"), Evidence("growth", 101888.0, "B/s"), Evi
             "exited with code 1; Docker has given up restarting it, Docker says: port is taken",
         ),
         (
+            fail(Kind.EXITED, Evidence("check_action", "kill"), Evidence("exit_code", 137)),
+            (
+                "exited with code 137; "
+                "Podman ended it because its health check failed (--health-on-failure=kill)"
+            ),
+        ),
+        (
             fail(
                 Kind.OOM,
                 Evidence("exit_code", 137),

@@ -103,6 +103,7 @@ def test_images_and_build_cache_are_removed_unless_protected():
     [
         ("hemostat.protect", "true"),
         ("hemostat.keep", "yes"),
+        ("PODMAN_SYSTEMD_UNIT", "web.service"),
         ("hemostat.enable", "false"),
         ("autoheal", "false"),
     ],

@@ -260,6 +260,10 @@ def test_ordered_stop_does_not_count_as_a_failure():
     [
         (order(), "restart web"),
         (order(action=Action.STOP), "stop web, which then stays stopped until an operator starts it"),
+        (
+            order(container=Container(id="c1", name="web", labels={"PODMAN_SYSTEMD_UNIT": "web.service"})),
+            "restart web, although systemd manages it and may start it again",
+        ),
         (order(action=Action.EXEC, container=labelled(exec="reload -q")), "run in web: reload -q"),
         (order(action=Action.EXEC), "run in web: nothing: it has no label hemostat.exec"),
         (

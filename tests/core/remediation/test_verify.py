@@ -63,6 +63,7 @@ def test_health_is_read_from_the_engine(found, health):
     [
         (NOW - 60, 0.0, HealthVerdict.WELL),
         (NOW - 60, NOW - 5, HealthVerdict.NOT_YET),
+        (NOW - 60, NOW - 65, HealthVerdict.WELL),
         (NOW - 15, 0.0, HealthVerdict.NOT_YET),
     ],
 )
