@@ -148,8 +148,10 @@ def carry_out(plan: Plan, directory: Path, environ: Mapping[str, str], *, is_use
     with _explain_failures():
         if plan.creates_user:
             home = str(STATE_DIRECTORY)
-            words = ["--system", "--user-group", "--no-create-home", "--home-dir", home, SERVICE_USER]
-            _run(["useradd", "--shell", "/usr/sbin/nologin", *words], environ)
+            # A member of the group, and not only the unit: people run commands as this user.
+            groups = ["--groups", plan.group] if plan.group else []
+            words = ["--system", "--user-group", *groups, "--no-create-home", "--home-dir", home]
+            _run(["useradd", "--shell", "/usr/sbin/nologin", *words, SERVICE_USER], environ)
         for each in plan.directories:
             each.mkdir(mode=0o700 if is_user else DIRECTORY_MODE, exist_ok=True)
             each.chmod(0o700 if is_user else DIRECTORY_MODE)

@@ -83,10 +83,11 @@ class NewFile(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """In this order: the user, the directories, the files, the rights of the existing configuration, the
-    commands."""
+    """In this order: the user, in the group, the directories, the files, the rights of the existing
+    configuration, the commands."""
 
     creates_user: bool
+    group: str
     directories: tuple[Path, ...]
     files: tuple[NewFile, ...]
     existing_config: Path | None
@@ -178,6 +179,7 @@ def make_plan(facts: Facts) -> Plan:
     old = facts.manifest
     return Plan(
         creates_user=creates_user,
+        group=facts.group,
         directories=facts.directories,
         files=tuple(files),
         existing_config=facts.config if facts.has_config else None,
@@ -241,7 +243,7 @@ def list_manager_words(*, is_user: bool) -> tuple[str, ...]:
 def describe_plan(plan: Plan, *, is_user: bool) -> Iterator[str]:
     """One line for each step."""
     if plan.creates_user:
-        yield f"create the user {SERVICE_USER}"
+        yield f"create the user {SERVICE_USER}" + (f" in the group {plan.group}" if plan.group else "")
     for directory in plan.directories:
         yield f"create {directory}"
     for file in plan.files:
