@@ -46,6 +46,7 @@ APART = {
     "setup systemd": "changes the host: tests/cli/test_setup_systemd.py",
     "setup systemd --undo": "as above",
     "setup systemd --user": "as above",
+    "setup systemd --set engine.url=unix:///run/podman/podman.sock": "as above",
     "eval --advisor anthropic": "pays a vendor: tests/cli/test_analysis.py asks one of ours",
 }
 """Commands that are not run here, with the reason and the place where they are tested."""
